@@ -1,0 +1,64 @@
+# Everything a newcomer or CI calls. Needs make and Python >= 3.11; the rest is fetched and locked by hash.
+PYTHON ?= python3
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+VENV := .venv/.installed
+SAM := .venv-sam/.installed
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check up down lock clean
+
+help: ## list what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(VENV) $(SAM) ## make both environments
+
+demo: setup ## the whole loop on this machine, from landing to a decided model package
+	@handsoff demo
+
+test: setup ## all tests, the ones against AWS on this machine too
+	@pytest -n 2 --dist loadgroup
+
+check: setup ## types, style, template
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@cfn-lint template.yaml
+
+up: setup ## start AWS on this machine, deployed and ready, in the background
+	@handsoff local up --detach
+
+down: setup ## stop it
+	@handsoff local down
+
+lock: $(VENV) ## lock the newest permitted packages
+	@for name in requirements/dev requirements/sam layers/dependencies/requirements; do \
+	  uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --custom-compile-command "make lock" $$( [ $$name = layers/dependencies/requirements ] && echo "-c requirements/dev.txt" ) \
+	    $$name.in -o $$name.txt; done
+
+clean: ## remove what was made, both environments included
+	@rm -rf .venv .venv-sam .handsoff .aws-sam
+
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "handsoff needs Python >= 3.11; $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "making .venv"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep -oE '^uv==[0-9.]+' requirements/dev.txt)"
+
+$(VENV): .venv/bin/uv requirements/dev.txt pyproject.toml
+	@echo "installing the project's packages into .venv"
+	@uv pip sync --quiet --python .venv --require-hashes requirements/dev.txt
+	@uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(SAM): .venv/bin/uv requirements/sam.txt
+	@echo "installing the SAM CLI into .venv-sam"
+	@uv venv --quiet --clear --python .venv/bin/python .venv-sam
+	@uv pip sync --quiet --python .venv-sam --require-hashes requirements/sam.txt
+	@touch $@
