@@ -1,0 +1,150 @@
+"""Triggered by a model package of this deployment's groups that waits for approval.
+Changes: the verdict in the ledger, then the package's approval status, then its evidence; tells approvers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from retraining import evidence, registry
+from retraining.approval import Decision, Verdict, judge
+from retraining.errors import ConfigError
+from retraining.events import ModelPackageChanged
+from retraining.ledger import Ledger
+from retraining.messages import Kind, Notification
+from retraining.notify import notify
+from retraining.observability import logger, metrics
+from retraining.registry import Package
+from retraining.settings import ModelConfigs, Settings, from_environment
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.literals import ModelApprovalStatusType
+    from mypy_boto3_sns import SNSClient
+
+STATUS: Final[dict[Decision, ModelApprovalStatusType | None]] = {
+    "APPROVE": "Approved",
+    "REJECT": "Rejected",
+    "HOLD": None,
+}
+KIND: Final[dict[Decision, Kind]] = {"APPROVE": "approved", "REJECT": "rejected", "HOLD": "waiting"}
+METRIC: Final[dict[Decision, str]] = {
+    "APPROVE": "CandidatesApproved",
+    "REJECT": "CandidatesRejected",
+    "HOLD": "CandidatesHeld",
+}
+
+
+@dataclass(frozen=True)
+class Collaborators:
+    settings: Settings
+    configs: ModelConfigs
+    sagemaker: SageMakerClient
+    s3: S3Client
+    sns: SNSClient
+    ledger: Ledger
+
+
+@cache
+def collaborators() -> Collaborators:
+    settings = from_environment()
+    return Collaborators(
+        settings=settings,
+        configs=ModelConfigs(settings.prefix),
+        sagemaker=boto3.client("sagemaker"),
+        s3=boto3.client("s3"),
+        sns=boto3.client("sns"),
+        ledger=Ledger(boto3.resource("dynamodb").Table(settings.table)),
+    )
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context(correlation_id_path="id")
+def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None) -> None:
+    """Judge the event's own package, once; a repetition finishes what an earlier one left half done."""
+    changed = ModelPackageChanged.model_validate(event).detail
+    if changed.annotated_only:
+        return
+    using = using or collaborators()
+    fact = f"verdict#{changed.package_arn}"
+    candidate = registry.package(using.sagemaker, changed.package_arn)
+    known = using.ledger.get(fact)
+    if known is None:
+        if not candidate.pending:
+            logger.info("package is decided already", package=candidate.arn, status=candidate.approval_status)
+            return
+        fresh = {"verdict": decide(candidate, using).model_dump(by_alias=True), "takenAt": _now().isoformat()}
+        known = using.ledger.take(fact, fresh) or fresh
+    if not known.get("doneAt"):
+        carry_out(candidate, Verdict.model_validate(known["verdict"]), fact, using)
+
+
+def decide(candidate: Package, using: Collaborators) -> Verdict:
+    """What the rules say about the candidate now."""
+    model = using.settings.model_of(candidate.group)
+    config = using.configs.get(model)
+    if config is None:
+        raise ConfigError(f"no config of {model} in SSM: publish it, then redrive this event")
+    champion = registry.champion(using.sagemaker, candidate.group)
+    evaluation = registry.evaluation(using.s3, candidate)
+    return judge(evaluation, config.approval, champion.arn if champion else None)
+
+
+def carry_out(candidate: Package, verdict: Verdict, fact: str, using: Collaborators) -> None:
+    """Do what the recorded verdict says: the registry, the evidence, the approvers, and last the mark.
+
+    Each part may be repeated, so that dying between any two of them only delays the rest.
+    """
+    model = using.settings.model_of(candidate.group)
+    sources = evidence.Sources(using.sagemaker, using.s3, using.ledger, using.settings.bucket)
+    written = candidate.metadata.get("verdict") == verdict.decision
+    if not candidate.pending and not written:
+        logger.warning("package was decided elsewhere meanwhile", package=candidate.arn)
+        using.ledger.mark(fact, {"decidedBy": "elsewhere", "doneAt": _now().isoformat()})
+        if candidate.execution:
+            evidence.write(sources, model, candidate.execution)
+        return
+    if not written:
+        registry.annotate(
+            using.sagemaker,
+            candidate,
+            {
+                "verdict": verdict.decision,
+                "rules": verdict.rules_sha256[:12],
+                "comparedWith": verdict.champion or "none",
+                "validationRows": str(verdict.n),
+                "judgedAt": _now().isoformat(),
+                **({"decidedAt": _now().isoformat()} if STATUS[verdict.decision] else {}),
+            },
+            status=STATUS[verdict.decision],
+            description=f"{verdict.decision} by rules: {'; '.join(verdict.reasons)}",
+        )
+    using.ledger.mark(fact, {"decidedBy": None if verdict.decision == "HOLD" else "rules"})
+    uri = evidence.write(sources, model, candidate.execution) if candidate.execution else None
+    message = Notification(
+        kind=KIND[verdict.decision],
+        model=model,
+        subject=candidate.arn,
+        reasons=verdict.reasons,
+        execution_arn=candidate.execution,
+        package_arn=candidate.arn,
+        decision=verdict.decision,
+        evidence_uri=uri,
+    )
+    notify(using.sns, using.ledger, using.settings.topic, message, now=_now())
+    using.ledger.mark(fact, {"doneAt": _now().isoformat()})
+    logger.info(
+        "candidate judged", package=candidate.arn, decision=verdict.decision, reasons=list(verdict.reasons)
+    )
+    metrics.add_metric(METRIC[verdict.decision], MetricUnit.Count, 1)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

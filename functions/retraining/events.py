@@ -1,0 +1,97 @@
+"""The AWS events that we consume, and the one message of our own. AWS's names stop here.
+
+Only the fields that are used are modelled: whatever else an event carries may change or be absent. An
+event is a hint that something happened to a business fact; handlers look the fact up.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class _Bucket(_Event):
+    name: str
+
+
+class _Object(_Event):
+    key: str
+
+
+class _ObjectCreatedDetail(_Event):
+    bucket: _Bucket
+    object: _Object
+
+
+class ObjectCreated(_Event):
+    """An object landed in S3. The key is not URL-encoded in EventBridge's form of this event."""
+
+    source: Literal["aws.s3"]
+    detail: _ObjectCreatedDetail
+
+
+class RetrainingRequest(_Event):
+    """Somebody, or a schedule, wants `model` retrained on what lies in S3, whatever was trained before.
+
+    `cause` names this one wish, and the same cause starts nothing twice: a schedule's time, a request's id.
+    """
+
+    model: str
+    cause: str = Field(min_length=1, max_length=128)
+    trigger: Literal["schedule", "request"]
+    requested_by: str = Field(alias="requestedBy", max_length=512)
+
+
+class RetrainingRequested(_Event):
+    """The message of ours that asks for a start; it comes by the landings queue as arrivals do."""
+
+    source: Literal["handsoff"]
+    detail: RetrainingRequest
+
+
+def _source(message: Any) -> str | None:
+    return message.get("source") if isinstance(message, dict) else None
+
+
+LANDING_MESSAGE: TypeAdapter[ObjectCreated | RetrainingRequested] = TypeAdapter(
+    Annotated[
+        Annotated[ObjectCreated, Tag("aws.s3")] | Annotated[RetrainingRequested, Tag("handsoff")],
+        Discriminator(_source),
+    ]
+)
+"""What the landings queue carries."""
+
+
+class _ExecutionDetail(_Event):
+    execution_arn: str = Field(alias="pipelineExecutionArn")
+
+
+class ExecutionChanged(_Event):
+    """An execution, or one of its steps, changed its status. Neither says all: the API knows the rest."""
+
+    detail: _ExecutionDetail
+
+
+class _ModelPackageDetail(_Event):
+    package_arn: str = Field(alias="ModelPackageArn")
+    updated_fields: tuple[str, ...] = Field((), alias="UpdatedModelPackageFields")
+
+    @property
+    def annotated_only(self) -> bool:
+        """True if this is certainly an update that left the approval status alone.
+
+        Asked here and not in the rule's pattern, because AWS may leave the field out: an event that does
+        not say is looked into.
+        """
+        return bool(self.updated_fields) and "ModelApprovalStatus" not in self.updated_fields
+
+
+class ModelPackageChanged(_Event):
+    """A model package was registered, decided or merely annotated."""
+
+    detail: _ModelPackageDetail

@@ -1,0 +1,133 @@
+"""Which model an object belongs to, what a batch is, and which start follows from it.
+
+A batch is what the listing of a model's data objects shows once it is ready: arrivals are stored nowhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ROOT: Final = "curated/"
+_KEY = re.compile(r"curated/(?P<model>[a-z0-9]+(?:-[a-z0-9]+)*)/(?P<rest>.+)", re.DOTALL)
+_DATA = re.compile(
+    r"(?P<split>train|validation)(?:\.(?:csv|parquet)|/.+\.(?:csv|csv\.gz|parquet))", re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An object below a model's prefix: `rest` is its key after `curated/<model>/`."""
+
+    model: str
+    rest: str
+
+
+def arrival(key: str) -> Arrival | None:
+    """Where `key` belongs, or None where it is below no model's prefix. That model may not exist."""
+    found = _KEY.fullmatch(key)
+    return Arrival(found["model"], found["rest"]) if found else None
+
+
+def split_of(rest: str) -> str | None:
+    """`train` or `validation` for a data object, None for a marker or anything else."""
+    found = _DATA.fullmatch(rest)
+    return found["split"] if found else None
+
+
+@dataclass(frozen=True, order=True)
+class DataObject:
+    """One version of one object. `etag` is without quotes, `size` in bytes."""
+
+    key: str
+    version_id: str
+    etag: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The data objects that one execution trains on, sorted by key."""
+
+    model: str
+    objects: tuple[DataObject, ...]
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 over the sorted (key, etag) pairs: the same bytes landed again are the same batch."""
+        pairs = [[item.key, item.etag] for item in self.objects]
+        text = json.dumps(pairs, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def missing(self) -> list[str]:
+        """The splits of which no object has landed."""
+        there = {split_of(item.key.removeprefix(f"{ROOT}{self.model}/")) for item in self.objects}
+        return [split for split in ("train", "validation") if split not in there]
+
+    @property
+    def manifest_key(self) -> str:
+        return f"batches/{self.model}/{self.identity}/manifest.json"
+
+    def manifest(self) -> str:
+        """The manifest as JSON: exactly these versions are what `DataPreProcessing` reads."""
+        content: dict[str, Any] = {
+            "model": self.model,
+            "batch": self.identity,
+            "objects": [
+                {"key": item.key, "versionId": item.version_id, "etag": item.etag, "size": item.size}
+                for item in self.objects
+            ],
+        }
+        return json.dumps(content, ensure_ascii=False, indent=1)
+
+
+def batch_of(model: str, objects: Iterable[DataObject]) -> Batch:
+    """The data objects among `objects`, which are below the model's prefix; markers and the rest stay out."""
+    prefix = f"{ROOT}{model}/"
+    data = (item for item in objects if split_of(item.key.removeprefix(prefix)))
+    return Batch(model, tuple(sorted(data)))
+
+
+def list_batch(s3: S3Client, bucket: str, model: str) -> Batch:
+    """The batch that lies in S3 now. S3 lists strongly consistently, so this needs no event to have come."""
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"{ROOT}{model}/")
+    return batch_of(
+        model,
+        (
+            DataObject(item["Key"], item["VersionId"], item["ETag"].strip('"'), item["Size"])
+            for page in pages
+            for item in page.get("Versions", [])
+            if item["IsLatest"]
+        ),
+    )
+
+
+def write_manifest(s3: S3Client, bucket: str, batch: Batch) -> None:
+    """Write the manifest if the batch has none: its first versions stay the ones that are read."""
+    try:
+        s3.put_object(
+            Bucket=bucket,
+            Key=batch.manifest_key,
+            Body=batch.manifest().encode(),
+            ContentType="application/json",
+            IfNoneMatch="*",
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "PreconditionFailed":
+            raise
+
+
+def start_key(model: str, batch: str, cause: str, attempt: int = 0) -> str:
+    """The identity of a start, 64 hexadecimal digits: key in the ledger, ClientRequestToken to SageMaker."""
+    text = json.dumps([model, batch, cause, attempt], separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

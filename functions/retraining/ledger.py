@@ -1,0 +1,134 @@
+"""The DynamoDB table in which facts are taken before anything is done about them.
+
+SageMaker has no compare-and-set, so whoever wants to start, decide or tell first takes the fact here by a
+conditional put. One item a fact, its key the string `fact`:
+
+    start#<start key>            a wish to train, who had it, and the execution that came of it
+    execution#<execution ARN>    the newest known state of an execution and its steps
+    verdict#<model package ARN>  what the rules said, and whether the registry has been told
+    notification#<id>            a message to approvers: being sent, or sent
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import ClientError
+
+from retraining.errors import NotReady
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+Item = Mapping[str, Any]
+
+
+class Ledger:
+    """Facts by key. Values are strings, booleans, integers, or anything that JSON holds (kept as text)."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, fact: str) -> dict[str, Any] | None:
+        """The fact as it is now (read consistently), or None."""
+        found = self._table.get_item(Key={"fact": fact}, ConsistentRead=True).get("Item")
+        return _loaded(found) if found else None
+
+    def take(self, fact: str, values: Item) -> dict[str, Any] | None:
+        """Write the fact if nobody has: None if it is now ours, otherwise what stands there."""
+        try:
+            self._table.put_item(
+                Item={"fact": fact, **_dumped(values)}, ConditionExpression="attribute_not_exists(fact)"
+            )
+        except ClientError as error:
+            if not _refused(error):
+                raise
+            return self.get(fact) or {}
+        return None
+
+    def mark(self, fact: str, values: Item) -> None:
+        """Set these attributes and leave the others as they are; the fact need not exist yet."""
+        self._table.update_item(Key={"fact": fact}, **_setting(values))
+
+    def advance(self, fact: str, values: Item, *, version: str, final: bool) -> bool:
+        """`mark`, unless what stands there is as new or newer. Says whether it wrote.
+
+        `version` is a time in sortable text. A state that is not `final` may be written again at the same
+        version, since not every change moves a clock; a final one only gives way to a newer version.
+        """
+        arguments = _setting({**values, "version": version, "final": final})
+        arguments["ExpressionAttributeValues"][":no"] = False
+        try:
+            self._table.update_item(
+                Key={"fact": fact},
+                **arguments,
+                ConditionExpression="attribute_not_exists(#version) OR #version < :version "
+                "OR (#version = :version AND #final = :no)",
+            )
+        except ClientError as error:
+            if not _refused(error):
+                raise
+            return False
+        return True
+
+    def claim(self, fact: str, *, now: datetime, lease: timedelta) -> bool:
+        """Claim something that must be done once, such as sending. False: it has been done.
+
+        Raises NotReady while another holds the claim; after `lease` it passes on, as that one has died.
+        """
+        until = (now + lease).isoformat()
+        try:
+            self._table.put_item(
+                Item={"fact": fact, "state": "claimed", "until": until},
+                ConditionExpression="attribute_not_exists(fact) OR (#state = :claimed AND #until < :now)",
+                ExpressionAttributeNames={"#state": "state", "#until": "until"},
+                ExpressionAttributeValues={":claimed": "claimed", ":now": now.isoformat()},
+            )
+        except ClientError as error:
+            if not _refused(error):
+                raise
+            state: Literal["claimed", "done"] = (self.get(fact) or {}).get("state", "claimed")
+            if state == "done":
+                return False
+            raise NotReady(f"{fact} is being done by another invocation; try again after {until}") from None
+        return True
+
+    def release(self, fact: str) -> None:
+        """Give a claim back, because what it was for failed."""
+        self._table.delete_item(Key={"fact": fact})
+
+    def done(self, fact: str, *, now: datetime) -> None:
+        """Say that what was claimed is done."""
+        self.mark(fact, {"state": "done", "doneAt": now.isoformat()})
+
+
+def _refused(error: ClientError) -> bool:
+    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+
+
+def _setting(values: Item) -> dict[str, Any]:
+    dumped = _dumped(values)
+    return {
+        "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in dumped),
+        "ExpressionAttributeNames": {f"#{name}": name for name in dumped},
+        "ExpressionAttributeValues": {f":{name}": value for name, value in dumped.items()},
+    }
+
+
+def _dumped(values: Item) -> dict[str, Any]:
+    """DynamoDB knows no floats: what is structured is kept as JSON text, known by its first character."""
+    return {
+        name: value if isinstance(value, str | bool | int) else json.dumps(value, ensure_ascii=False)
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _loaded(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: json.loads(value) if isinstance(value, str) and value[:1] in ("{", "[") else value
+        for name, value in item.items()
+    }

@@ -1,0 +1,166 @@
+"""Pipeline executions: start one, and read what SageMaker knows about one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sagemaker import SageMakerClient
+
+TERMINAL: Final = frozenset({"Succeeded", "Failed", "Stopped", "CompletedWithFailures"})
+LOG_LINES: Final = 20
+"""Last log lines of a failed step that are kept."""
+
+_LOG_GROUPS: Final = {
+    "Processing": "/aws/sagemaker/ProcessingJobs",
+    "Training": "/aws/sagemaker/TrainingJobs",
+}
+_JOB_METADATA: Final = ("ProcessingJob", "TrainingJob")
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Where a job's output is: the streams of `group` whose names begin with `stream_prefix`."""
+
+    group: str
+    stream_prefix: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of an execution. Times are None before it has started or ended; `arn` is what it made."""
+
+    name: str
+    type: str
+    status: str
+    start_time: datetime | None
+    end_time: datetime | None
+    failure_reason: str | None
+    arn: str | None
+    logs: Logs | None
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What SageMaker says about one execution, steps in the order of their start."""
+
+    arn: str
+    pipeline: str
+    status: str
+    failure_reason: str | None
+    start_time: datetime
+    last_modified: datetime
+    parameters: Mapping[str, str]
+    steps: tuple[Step, ...]
+
+    @property
+    def identity(self) -> str:
+        """The last part of the ARN, which S3 keys carry as the execution id."""
+        return self.arn.rsplit("/", 1)[-1]
+
+    @property
+    def terminal(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def version(self) -> str:
+        """Sortable text that grows with every start or end of a step and every change of the execution."""
+        times = [self.last_modified, *(t for s in self.steps for t in (s.start_time, s.end_time) if t)]
+        return max(times).isoformat(timespec="microseconds")
+
+    @property
+    def package_arn(self) -> str | None:
+        """The model package that this execution registered, if it got that far."""
+        return next(
+            (s.arn for s in self.steps if s.type == "RegisterModel" and s.status == "Succeeded"), None
+        )
+
+    @property
+    def failed(self) -> list[Step]:
+        return [step for step in self.steps if step.status == "Failed"]
+
+
+def start(
+    sagemaker: SageMakerClient, pipeline: str, *, token: str, display_name: str, **parameters: str
+) -> str:
+    """Start an execution and return its ARN. The same token starts no second one, whatever else differs."""
+    answer = sagemaker.start_pipeline_execution(
+        PipelineName=pipeline,
+        ClientRequestToken=token,
+        PipelineExecutionDisplayName=display_name,
+        PipelineParameters=[{"Name": name, "Value": value} for name, value in parameters.items()],
+    )
+    return answer["PipelineExecutionArn"]
+
+
+def describe(sagemaker: SageMakerClient, arn: str) -> Execution:
+    """The execution as SageMaker knows it now."""
+    answer = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+    steps = [
+        item
+        for page in sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
+            PipelineExecutionArn=arn, SortOrder="Ascending"
+        )
+        for item in page["PipelineExecutionSteps"]
+    ]
+    parameters = [
+        item
+        for page in sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
+            PipelineExecutionArn=arn
+        )
+        for item in page["PipelineParameters"]
+    ]
+    return Execution(
+        arn=arn,
+        pipeline=answer["PipelineArn"].rsplit("/", 1)[-1],
+        status=answer["PipelineExecutionStatus"],
+        failure_reason=answer.get("FailureReason"),
+        start_time=answer["CreationTime"],
+        last_modified=answer["LastModifiedTime"],
+        parameters={item["Name"]: item["Value"] for item in parameters},
+        steps=tuple(_step(item) for item in steps),
+    )
+
+
+def _step(item: Mapping[str, Any]) -> Step:
+    # AWS names no type in this answer: the one key of Metadata tells it, once the step has made something.
+    metadata: Mapping[str, Any] = item.get("Metadata", {})
+    kind = next(iter(metadata), "")
+    made: Mapping[str, Any] = metadata.get(kind, {})
+    type_ = kind.removesuffix("Job")
+    arn = made.get("Arn")
+    logs = None
+    if kind in _JOB_METADATA and arn:
+        logs = Logs(_LOG_GROUPS[type_], f"{arn.rsplit('/', 1)[-1]}/")
+    return Step(
+        name=item["StepName"],
+        type=type_,
+        status=item["StepStatus"],
+        start_time=item.get("StartTime"),
+        end_time=item.get("EndTime"),
+        failure_reason=item.get("FailureReason"),
+        arn=arn,
+        logs=logs,
+    )
+
+
+def last_log_lines(client: CloudWatchLogsClient, logs: Logs) -> list[str]:
+    """The last lines that a job wrote, oldest first; empty where it wrote none."""
+    try:
+        streams = client.describe_log_streams(logGroupName=logs.group, logStreamNamePrefix=logs.stream_prefix)
+    except client.exceptions.ResourceNotFoundException:
+        return []
+    lines: list[tuple[int, str]] = []
+    for stream in streams["logStreams"]:
+        answer = client.get_log_events(
+            logGroupName=logs.group,
+            logStreamName=stream["logStreamName"],
+            limit=LOG_LINES,
+            startFromHead=False,
+        )
+        lines += [(event["timestamp"], event["message"]) for event in answer["events"]]
+    return [message for _, message in sorted(lines, key=lambda line: line[0])[-LOG_LINES:]]

@@ -1,0 +1,126 @@
+"""Model packages: what a candidate is, who the champion is, and how a decision is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+from retraining.errors import EvaluationError
+from retraining.evaluation import Evaluation, parse_evaluation
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.literals import ModelApprovalStatusType
+
+PENDING: Final = "PendingManualApproval"
+DESCRIPTION_LIMIT: Final = 1024
+METADATA_LIMIT: Final = 256
+_NOT_METADATA = re.compile(r"[^\w\s.:/=+\-@]", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Package:
+    """One registered model package. `decided_at` sorts packages by when they were last decided or changed."""
+
+    arn: str
+    group: str
+    approval_status: str
+    approval_description: str | None
+    evaluation_uri: str | None
+    model_uri: str | None
+    decided_at: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def pending(self) -> bool:
+        return self.approval_status == PENDING
+
+    @property
+    def execution(self) -> str | None:
+        """The ARN of the execution that registered it."""
+        return self.metadata.get("execution")
+
+
+def package(sagemaker: SageMakerClient, arn: str) -> Package:
+    """The package as the registry has it now."""
+    answer = sagemaker.describe_model_package(ModelPackageName=arn)
+    metadata = answer.get("CustomerMetadataProperties", {})
+    quality: Mapping[str, Any] = answer.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {})
+    containers = answer.get("InferenceSpecification", {}).get("Containers") or [{}]
+    changed = answer.get("LastModifiedTime") or answer["CreationTime"]
+    return Package(
+        arn=answer["ModelPackageArn"],
+        group=answer["ModelPackageGroupName"],
+        approval_status=answer.get("ModelApprovalStatus", PENDING),
+        approval_description=answer.get("ApprovalDescription"),
+        evaluation_uri=quality.get("S3Uri"),
+        model_uri=containers[0].get("ModelDataUrl"),
+        decided_at=metadata.get("decidedAt") or changed.isoformat(),
+        metadata=metadata,
+    )
+
+
+def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
+    """The package of the group that was approved most recently, by decision; None where none is approved.
+
+    The registry knows when a package was created or last changed, not when it was approved, so our own
+    decisions carry `decidedAt`; one taken elsewhere counts from its last change.
+    """
+    pages = sagemaker.get_paginator("list_model_packages").paginate(
+        ModelPackageGroupName=group, ModelApprovalStatus="Approved"
+    )
+    arns = [item["ModelPackageArn"] for page in pages for item in page["ModelPackageSummaryList"]]
+    packages = [package(sagemaker, arn) for arn in arns]
+    return max(packages, key=lambda found: found.decided_at, default=None)
+
+
+def evaluation(s3: S3Client, candidate: Package) -> Evaluation:
+    """The evaluation that the package names. Raises EvaluationError if there is none or it is not valid."""
+    if candidate.evaluation_uri is None:
+        raise EvaluationError(f"{candidate.arn} names no model quality statistics")
+    uri = urlsplit(candidate.evaluation_uri)
+    try:
+        body = s3.get_object(Bucket=uri.netloc, Key=uri.path.lstrip("/"))["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        raise EvaluationError(f"{candidate.evaluation_uri} does not exist") from None
+    return parse_evaluation(body, source=candidate.evaluation_uri)
+
+
+def annotate(
+    sagemaker: SageMakerClient,
+    candidate: Package,
+    metadata: Mapping[str, str],
+    *,
+    status: ModelApprovalStatusType | None = None,
+    description: str = "",
+) -> None:
+    """Write `metadata` on the package, and `status` with its `description` if there is one to write.
+
+    Fields that are not named stay as they are. All metadata is sent, what was there and what is new:
+    whether the call merges it or replaces it, nothing is lost.
+    """
+    decision: dict[str, Any] = {}
+    if status is not None:
+        decision = {"ModelApprovalStatus": status, "ApprovalDescription": shorten(description)}
+    sagemaker.update_model_package(
+        ModelPackageArn=candidate.arn,
+        CustomerMetadataProperties={
+            **candidate.metadata,
+            **{key: _NOT_METADATA.sub("_", value)[:METADATA_LIMIT] for key, value in metadata.items()},
+        },
+        **decision,
+    )
+
+
+def shorten(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
+    """`text` on one line, cut to `limit` characters with an ellipsis to show it."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

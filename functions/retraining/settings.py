@@ -1,0 +1,64 @@
+"""What a function is told by its environment, and the models' configs, which live in SSM."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import boto3
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.exceptions import ClientError
+
+from retraining.config import ModelConfig, parse_model
+
+CONFIG_MAX_AGE = 60
+"""Seconds for which a function keeps a model's config before it asks SSM again."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`prefix` names all of this deployment, `bucket` its data, `table` the ledger, `topic` an ARN."""
+
+    prefix: str
+    bucket: str
+    table: str
+    topic: str
+
+    def resource_name(self, model: str) -> str:
+        """The name that a model's pipeline and its model package group share."""
+        return f"{self.prefix}-{model}"
+
+    def model_of(self, resource_name: str) -> str:
+        """The inverse of `resource_name`."""
+        return resource_name.removeprefix(f"{self.prefix}-")
+
+
+def from_environment() -> Settings:
+    """The settings of the function that this runs in."""
+    return Settings(
+        prefix=os.environ["PREFIX"],
+        bucket=os.environ["DATA_BUCKET"],
+        table=os.environ["LEDGER_TABLE"],
+        topic=os.environ["NOTIFICATIONS_TOPIC"],
+    )
+
+
+class ModelConfigs:
+    """The configs of the models that this deployment knows, from SSM, each kept for a minute."""
+
+    def __init__(self, prefix: str, ssm: SSMProvider | None = None) -> None:
+        self._path = f"/{prefix}/models"
+        self._ssm = ssm or SSMProvider(boto3_client=boto3.client("ssm"))
+
+    def get(self, model: str) -> ModelConfig | None:
+        """The model's config, or None where there is no such model. Raises ConfigError if it is not valid."""
+        name = f"{self._path}/{model}"
+        try:
+            text = self._ssm.get(name, max_age=CONFIG_MAX_AGE)
+        except GetParameterError as error:
+            cause = error.__cause__ or error.__context__
+            if isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ParameterNotFound":
+                return None
+            raise
+        return parse_model(str(text), source=f"SSM parameter {name}")

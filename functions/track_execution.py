@@ -1,0 +1,128 @@
+"""Triggered by status changes of this deployment's pipeline executions and their steps.
+Changes: the execution's state in the ledger, at its end its evidence in S3; tells approvers of a failure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from retraining import evidence, pipelines
+from retraining.events import ExecutionChanged
+from retraining.ledger import Ledger
+from retraining.messages import Notification
+from retraining.notify import notify
+from retraining.observability import logger, metrics
+from retraining.pipelines import Execution
+from retraining.settings import Settings, from_environment
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sns import SNSClient
+
+
+@dataclass(frozen=True)
+class Collaborators:
+    settings: Settings
+    sagemaker: SageMakerClient
+    s3: S3Client
+    sns: SNSClient
+    logs: CloudWatchLogsClient
+    ledger: Ledger
+
+
+@cache
+def collaborators() -> Collaborators:
+    settings = from_environment()
+    return Collaborators(
+        settings=settings,
+        sagemaker=boto3.client("sagemaker"),
+        s3=boto3.client("s3"),
+        sns=boto3.client("sns"),
+        logs=boto3.client("logs"),
+        ledger=Ledger(boto3.resource("dynamodb").Table(settings.table)),
+    )
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context(correlation_id_path="id")
+def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None) -> None:
+    """Record what SageMaker says now, whatever the event says: it may be late, or come twice."""
+    arn = ExecutionChanged.model_validate(event).detail.execution_arn
+    using = using or collaborators()
+    execution = pipelines.describe(using.sagemaker, arn)
+    log_lines = {
+        step.name: pipelines.last_log_lines(using.logs, step.logs) for step in execution.failed if step.logs
+    }
+    model = using.settings.model_of(execution.pipeline)
+    if record(execution, model, log_lines, using.ledger):
+        report(execution, model, log_lines)
+    if not execution.terminal:
+        return
+    sources = evidence.Sources(using.sagemaker, using.s3, using.ledger, using.settings.bucket)
+    uri = evidence.write(sources, model, arn)
+    if execution.status == "Failed":
+        message = failure(execution, model, log_lines, uri)
+        notify(using.sns, using.ledger, using.settings.topic, message, now=datetime.now(UTC))
+
+
+def record(execution: Execution, model: str, log_lines: dict[str, list[str]], ledger: Ledger) -> bool:
+    """Write the state down unless a newer one stands there. Says whether it did."""
+    return ledger.advance(
+        f"execution#{execution.arn}",
+        {
+            "model": model,
+            "status": execution.status,
+            "failureReason": execution.failure_reason,
+            "steps": {step.name: step.status for step in execution.steps},
+            "logLines": log_lines,
+        },
+        version=execution.version,
+        final=execution.terminal,
+    )
+
+
+def report(execution: Execution, model: str, log_lines: dict[str, list[str]]) -> None:
+    """The newly recorded state as structured logs, and a metric for an end."""
+    logger.info(
+        "execution changed",
+        execution=execution.arn,
+        model=model,
+        status=execution.status,
+        steps={step.name: step.status for step in execution.steps},
+    )
+    for step in execution.failed:
+        logger.error(
+            "step failed",
+            execution=execution.arn,
+            model=model,
+            step=step.name,
+            reason=step.failure_reason,
+            job=step.arn,
+            log_lines=log_lines.get(step.name, []),
+        )
+    if execution.terminal:
+        metrics.add_metric(f"Executions{execution.status}", MetricUnit.Count, 1)
+
+
+def failure(execution: Execution, model: str, log_lines: dict[str, list[str]], uri: str) -> Notification:
+    """What approvers are told about a failed execution: each failed step with its reason."""
+    reasons = [f"{step.name}: {step.failure_reason or 'no reason given'}" for step in execution.failed]
+    return Notification(
+        kind="execution_failed",
+        model=model,
+        subject=execution.arn,
+        reasons=reasons or [execution.failure_reason or "no reason given"],
+        execution_arn=execution.arn,
+        evidence_uri=uri,
+        log_lines=[line for lines in log_lines.values() for line in lines],
+        # A failed execution may be retried and fail again: that is another fact.
+        occurrence=max((str(step.end_time) for step in execution.failed), default=""),
+    )

@@ -1,0 +1,278 @@
+"""The operator's command line. All but `demo` and `local` works on whatever AWS the environment names."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from retraining import pipelines
+from retraining.errors import HandsoffError
+from retraining.pipelines import Execution
+from retraining.registry import Package
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from handsoff import project, show
+from handsoff.deploy import FOREIGN, deploy, point_at
+from handsoff.deployment import Deployment, NothingThere, landing_name
+from local import server
+from local.errors import CloudError
+
+FOLLOW_TIMEOUT = 24 * 3600
+"""Seconds for which `status --watch` follows one execution."""
+
+app = typer.Typer(
+    help="Retrains models on AWS with nobody at the wheel.\n\n"
+    "Try it on this machine: `handsoff demo`. Or keep AWS on this machine running: `handsoff local up "
+    '--detach`, then `eval "$(handsoff local env)"`, and every other command works against it.',
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+local_app = typer.Typer(help="AWS on this machine: start, stop, and how to reach it.", no_args_is_help=True)
+app.add_typer(local_app, name="local")
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class _Options:
+    config = Path("handsoff.yaml")
+
+
+@app.callback()
+def options(
+    config: Annotated[Path, typer.Option(help="The file that names the models.")] = Path("handsoff.yaml"),
+) -> None:
+    _Options.config = config
+
+
+def _project() -> project.Project:
+    return project.load(_Options.config)
+
+
+def _deployment() -> Deployment:
+    return Deployment(_project().config)
+
+
+def main() -> None:
+    """Run the command line; what goes wrong becomes one clear line and exit code 1."""
+    try:
+        app()
+    except (HandsoffError, CloudError, TimeoutError) as error:
+        _fail(str(error))
+    except ClientError as error:
+        _fail(f"AWS refused {error.operation_name}: {error.response['Error'].get('Message', error)}")
+    except BotoCoreError as error:
+        _fail(f"AWS cannot be reached: {error}. On this machine: `handsoff local up --detach`, then "
+              '`eval "$(handsoff local env)"`')  # fmt: skip
+
+
+def _fail(message: str) -> None:
+    err.print(f"[red]handsoff:[/] {escape(message)}")
+    sys.exit(1)
+
+
+# ---- the demo, and AWS on this machine ----------------------------------------------------------------
+
+
+@app.command()
+def demo() -> None:
+    """Show the whole loop on this machine: the Titanic lands, a vetted model lands in the registry.
+
+    Starts an AWS of its own on a free port, deploys to it, and stops it at the end. Exit code 0 only if a
+    model package was registered and decided. The evidence stays in .handsoff/evidence.json.
+    """
+    from handsoff.demo import run
+
+    if not run(_project(), out):
+        raise typer.Exit(1)
+
+
+@local_app.command()
+def up(
+    detach: Annotated[bool, typer.Option(help="Return when it is ready, and leave it running.")] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where it listens, on 127.0.0.1.")] = 4566,
+    region: Annotated[str, typer.Option(help="The region that it plays.")] = "us-east-1",
+) -> None:
+    """Start AWS on this machine and deploy the project to it. Without --detach it runs until Ctrl-C."""
+    where = _project()
+    with show.step(err, "starting AWS on this machine"):
+        cloud = server.start(where.local, port=port, region=region)
+    try:
+        point_at(cloud)
+        with show.step(err, "deploying template.yaml and publishing the pipelines"):
+            deploy(where, cloud)
+    except BaseException:
+        server.stop(where.local)
+        raise
+    err.print(f'ready at {cloud.endpoint}. In a shell: eval "$(handsoff local env)"')
+    if detach:
+        return
+    err.print("Ctrl-C stops it")
+    try:
+        while server.running(where.local):
+            time.sleep(0.5)
+        raise HandsoffError("AWS on this machine ended by itself")
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.stop(where.local)
+    err.print("stopped")
+
+
+@local_app.command()
+def down() -> None:
+    """Stop AWS on this machine. Its state is gone with it."""
+    if not server.stop(_project().local):
+        err.print("AWS on this machine was not running")
+
+
+@local_app.command()
+def env() -> None:
+    """Print the lines that point a shell's AWS clients at AWS on this machine."""
+    cloud = server.running(_project().local)
+    if cloud is None:
+        raise HandsoffError("AWS on this machine is not running: `handsoff local up --detach`")
+    typer.echo(f"unset {' '.join(FOREIGN)}")
+    for name, value in cloud.environment().items():
+        typer.echo(f"export {name}={value}")
+
+
+# ---- operating ----------------------------------------------------------------------------------------
+
+
+@app.command("publish")
+def publish_command(
+    model: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
+) -> None:
+    """Upload the step code, bring the pipelines up to date with it, and the models' configs in SSM."""
+    where = _project()
+    deployment = Deployment(where.config)
+    for name in [where.model(model)] if model else where.config.models:
+        published = deployment.publish(name)
+        out.print(f"{name}: {published.change}, code {published.code_sha256[:12]}, {published.pipeline_arn}")
+
+
+@app.command()
+def land(
+    model: Annotated[str, typer.Argument(help="Whose data it is.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="train.csv, validation.csv, …")],
+    split: Annotated[
+        str | None, typer.Option("--as", help="train or validation, for files of other names.")
+    ] = None,
+    marker: Annotated[bool, typer.Option(help="Land the marker last, which completes the batch.")] = True,
+) -> None:
+    """Land files in S3 as a model's data, and last the marker that says they are complete."""
+    where = _project()
+    where.model(model)
+    if split not in (None, "train", "validation"):
+        raise HandsoffError(f"--as takes train or validation, not {split}")
+    for path in files:
+        if not path.is_file():
+            raise NothingThere(f"{path} is no file: nothing was landed")
+    named = [(path, landing_name(path, split)) for path in files]
+    deployment = Deployment(where.config)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        tasks = {path: progress.add_task(str(path), total=path.stat().st_size) for path, _ in named}
+        deployment.land(
+            model, named, marker=marker, progress=lambda path, sent: progress.advance(tasks[path], sent)
+        )
+    for path, name in named:
+        out.print(f"{escape(str(path))} → s3://{deployment.bucket}/curated/{model}/{escape(name)}")
+    out.print(
+        "the marker has landed: `handsoff status --watch` shows what follows"
+        if marker
+        else "no marker has landed, so nothing starts yet"
+    )
+
+
+@app.command()
+def start(model: Annotated[str, typer.Argument(help="Which model to retrain.")]) -> None:
+    """Retrain a model on the data that lies in S3, though it may have been trained on it before."""
+    where = _project()
+    request = Deployment(where.config).request(where.model(model))
+    out.print(f"asked for ({request}): `handsoff status --watch` shows what follows")
+
+
+@app.command()
+def status(
+    model: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
+    watch: Annotated[bool, typer.Option(help="Follow the newest execution to its end and decision.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=50, help="Executions to show of each model.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Show the newest executions of each model, their steps, and what became of the model packages."""
+    where = _project()
+    deployment = Deployment(where.config)
+    names = [where.model(model)] if model else list(where.config.models)
+    if watch:
+        _watch(deployment, names)
+        return
+    found = {
+        name: [(execution, deployment.package(execution)) for execution in deployment.executions(name, limit)]
+        for name in names
+    }
+    if as_json:
+        typer.echo(json.dumps({name: [_brief(*pair) for pair in pairs] for name, pairs in found.items()}))
+        return
+    for name, pairs in found.items():
+        out.print(f"[bold]{name}[/]" + ("" if pairs else ": nothing has been executed yet"))
+        for execution, package in pairs:
+            out.print(f"  started {execution.start_time.astimezone():%Y-%m-%d %H:%M:%S}")
+            out.print(show.state(execution, package))
+
+
+def _brief(execution: Execution, package: Package | None) -> dict[str, object]:
+    return {
+        "pipelineExecutionArn": execution.arn,
+        "pipelineExecutionStatus": execution.status,
+        "startTime": execution.start_time.isoformat(),
+        "steps": {step.name: step.status for step in execution.steps},
+        "modelPackageArn": package.arn if package else None,
+        "modelApprovalStatus": package.approval_status if package else None,
+    }
+
+
+def _watch(deployment: Deployment, models: list[str]) -> None:
+    """Follow the newest execution, waiting for one if the newest has ended."""
+    known = {item.arn for name in models for item in deployment.executions(name, 50) if item.terminal}
+    with err.status("waiting for an execution to start (Ctrl-C leaves it to itself)"):
+        running: list[Execution] = []
+        while not running:
+            newest = [item for name in models for item in deployment.executions(name, 1)]
+            running = [item for item in newest if item.arn not in known]
+            time.sleep(0 if running else show.POLL)
+    arn = max(running, key=lambda item: item.start_time).arn
+
+    def look() -> tuple[Execution, Package | None]:
+        execution = pipelines.describe(deployment.sagemaker, arn)
+        return execution, deployment.package(execution)
+
+    execution, _ = show.follow(out, look, deployment.settled, timeout=FOLLOW_TIMEOUT)
+    out.print(f"`handsoff evidence {execution.identity}` has the rest")
+    if execution.status != "Succeeded":
+        raise typer.Exit(1)
+
+
+@app.command()
+def evidence(
+    execution: Annotated[
+        str | None, typer.Argument(help="An execution's ARN or id; without it, the newest of any model.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole of it, for scripts.")] = False,
+) -> None:
+    """Show the evidence of an execution: steps, logs, data, model package, decision, and why."""
+    deployment = _deployment()
+    found = deployment.evidence(deployment.execution(execution))
+    if as_json:
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        out.print(show.evidence(found))

@@ -1,0 +1,126 @@
+"""The whole loop in front of somebody's eyes, on an AWS of its own that ends with it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, TypeVar
+
+from retraining import pipelines
+from retraining.pipelines import Execution
+from retraining.registry import Package
+from rich.console import Console
+from rich.markup import escape
+
+from handsoff import show
+from handsoff.deploy import deploy, point_at
+from handsoff.deployment import Deployment
+from handsoff.project import Project
+from local import server
+
+T = TypeVar("T")
+
+MODEL: Final = "titanic"
+TIMEOUT: Final = 120.0
+"""Seconds that each wait may take before the demo gives up."""
+
+
+def run(project: Project, console: Console) -> bool:
+    """Start, deploy, land, follow, show. True if a model package was registered and decided."""
+    project.model(MODEL)
+    project.sam()
+    project.work.mkdir(exist_ok=True)
+    with (
+        _terminable(),
+        tempfile.TemporaryDirectory(dir=project.work, prefix="demo-") as folder,
+        _cloud(project, Path(folder) / "aws", console) as deployment,
+    ):
+        return _loop(project, deployment, console)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let TERM unwind as Ctrl-C does, so that nothing stays behind."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _cloud(project: Project, folder: Path, console: Console) -> Iterator[Deployment]:
+    try:
+        with show.step(console, "AWS starts on this machine"):
+            cloud = server.start(folder, port=None)
+        point_at(cloud)
+        with show.step(
+            console, "template.yaml is deployed through CloudFormation, the pipeline is published"
+        ):
+            deployment = deploy(project, cloud)
+        yield deployment
+    finally:
+        server.stop(folder)
+
+
+def _loop(project: Project, deployment: Deployment, console: Console) -> bool:
+    inbox = _subscribe(deployment)
+    data = project.folder / "data" / MODEL
+    with show.step(console, f"train.csv, validation.csv and the marker land in curated/{MODEL}/"):
+        files = [(data / name, name) for name in ("train.csv", "validation.csv")]
+        deployment.land(MODEL, files, progress=lambda _path, _sent: None, marker=True)
+    with show.step(console, "the S3 event starts an execution"):
+        execution = _wait("an execution", lambda: next(iter(deployment.executions(MODEL, 1)), None))
+
+    def look() -> tuple[Execution, Package | None]:
+        now = pipelines.describe(deployment.sagemaker, execution.arn)
+        return now, deployment.package(now)
+
+    execution, package = show.follow(console, look, deployment.settled, timeout=TIMEOUT)
+    with show.step(console, "the notification goes out"):
+        notification = _wait("a notification", lambda: _receive(deployment, inbox))
+    console.print(f"  [dim]{escape(json.dumps(notification, ensure_ascii=False))}[/]", soft_wrap=True)
+
+    found = deployment.evidence(execution)
+    target = project.work / "evidence.json"
+    target.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    console.print("\n[bold]evidence[/]", show.evidence(found))
+    console.print(f"  the whole of it: {target.relative_to(project.folder)}")
+    return package is not None and package.approval_status in ("Approved", "Rejected")
+
+
+def _subscribe(deployment: Deployment) -> str:
+    """A queue that gets what approvers get; returns its URL."""
+    url = deployment.sqs.create_queue(QueueName=f"{deployment.prefix}-demo-approver")["QueueUrl"]
+    attributes = deployment.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    deployment.session.client("sns").subscribe(
+        TopicArn=deployment.outputs["NotificationsTopic"],
+        Protocol="sqs",
+        Endpoint=attributes["QueueArn"],
+        Attributes={"RawMessageDelivery": "true"},
+    )
+    return url
+
+
+def _receive(deployment: Deployment, url: str) -> dict[str, Any] | None:
+    messages = deployment.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", [])
+    return json.loads(messages[0]["Body"]) if messages else None
+
+
+def _wait(what: str, look: Callable[[], T | None]) -> T:
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.2)
+    raise TimeoutError(f"{what} did not come within {TIMEOUT:g} s")

@@ -1,0 +1,222 @@
+"""One deployment in AWS as its operator sees it: names, outputs, executions, evidence, landing, starting."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import ClientError
+from retraining import evidence, pipelines, registry
+from retraining.config import Config, dump_model
+from retraining.errors import HandsoffError
+from retraining.landing import ROOT, split_of
+from retraining.ledger import Ledger
+from retraining.pipelines import Execution
+from retraining.registry import Package
+
+from pipeline_def.publish import Published, publish
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
+
+
+class NotDeployed(HandsoffError):
+    """What was asked for needs a deployment, and there is none where AWS's variables point."""
+
+
+class NothingThere(HandsoffError):
+    """There is no such execution or file."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The deployment that `config` names, wherever AWS's environment variables point."""
+
+    config: Config
+
+    @property
+    def prefix(self) -> str:
+        return self.config.prefix
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        return boto3.Session()
+
+    @cached_property
+    def s3(self) -> S3Client:
+        return self.session.client("s3")
+
+    @cached_property
+    def sagemaker(self) -> SageMakerClient:
+        return self.session.client("sagemaker")
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        return self.session.client("sqs")
+
+    @cached_property
+    def ssm(self) -> SSMClient:
+        return self.session.client("ssm")
+
+    @cached_property
+    def account(self) -> str:
+        return str(self.session.client("sts").get_caller_identity()["Account"])
+
+    @cached_property
+    def bucket(self) -> str:
+        """The data bucket's name, from SSM."""
+        name = f"/{self.prefix}/data-bucket"
+        try:
+            return str(self.ssm.get_parameter(Name=name)["Parameter"]["Value"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ParameterNotFound":
+                raise
+            raise NotDeployed(
+                f"SSM has no parameter {name}: nothing is deployed here. On this machine: "
+                '`handsoff local up --detach`, then `eval "$(handsoff local env)"`'
+            ) from None
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """The stack's outputs by name."""
+        try:
+            stacks = self.session.client("cloudformation").describe_stacks(StackName=self.prefix)["Stacks"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise
+            raise NotDeployed(
+                f"there is no stack {self.prefix} here: deploy it first (`sam deploy`)"
+            ) from None
+        return {item["OutputKey"]: item["OutputValue"] for item in stacks[0].get("Outputs", [])}
+
+    @cached_property
+    def sources(self) -> evidence.Sources:
+        table = self.session.resource("dynamodb").Table(self.outputs["LedgerTable"])
+        return evidence.Sources(self.sagemaker, self.s3, Ledger(table), self.bucket)
+
+    def resource_name(self, model: str) -> str:
+        """The name of a model's pipeline and of its model package group."""
+        return f"{self.prefix}-{model}"
+
+    def publish(self, model: str) -> Published:
+        """Upload a model's step code, bring its pipeline up to date, and its config in SSM."""
+        config = self.config.models[model]
+        published = publish(
+            model,
+            config.model_dump(mode="json", exclude_none=True),
+            prefix=self.prefix,
+            bucket=self.bucket,
+            role_arn=f"arn:aws:iam::{self.account}:role/{self.prefix}-pipeline",
+            session=self.session,
+        )
+        text = dump_model(config)
+        self.ssm.put_parameter(
+            Name=f"/{self.prefix}/models/{model}",
+            Value=text,
+            Type="String",
+            Tier="Advanced" if len(text.encode()) > 4096 else "Standard",
+            Overwrite=True,
+        )
+        return published
+
+    def land(
+        self,
+        model: str,
+        files: list[tuple[Path, str]],
+        *,
+        progress: Callable[[Path, int], None],
+        marker: bool,
+    ) -> None:
+        """Upload each file to its key below the model's prefix, and last the marker, if it is wanted.
+
+        `progress` is called with a file and the number of bytes that have gone up since the last call.
+        """
+        for path, name in files:
+
+            def tell(sent: int, path: Path = path) -> None:
+                progress(path, sent)
+
+            self.s3.upload_file(str(path), self.bucket, f"{ROOT}{model}/{name}", Callback=tell)
+        if marker:
+            name = self.config.models[model].retrain.ready.marker
+            self.s3.put_object(Bucket=self.bucket, Key=f"{ROOT}{model}/{name}", Body=b"")
+
+    def request(self, model: str) -> str:
+        """Ask for a retraining on the data that is there. Returns the request's identity."""
+        cause = f"request-{uuid.uuid4()}"
+        who = self.session.client("sts").get_caller_identity()["Arn"]
+        detail = {"model": model, "cause": cause, "trigger": "request", "requestedBy": who}
+        self.sqs.send_message(
+            QueueUrl=self.outputs["LandingsQueue"],
+            MessageBody=json.dumps({"source": "handsoff", "detail": detail}),
+        )
+        return cause
+
+    def executions(self, model: str, limit: int) -> list[Execution]:
+        """The newest executions of a model's pipeline, newest first."""
+        try:
+            answer = self.sagemaker.list_pipeline_executions(
+                PipelineName=self.resource_name(model),
+                SortBy="CreationTime",
+                SortOrder="Descending",
+                MaxResults=limit,
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("ResourceNotFound", "ResourceNotFoundException"):
+                raise
+            raise NotDeployed(
+                f"there is no pipeline {self.resource_name(model)} here: `handsoff publish` makes it"
+            ) from None
+        found = [item["PipelineExecutionArn"] for item in answer["PipelineExecutionSummaries"]]
+        return [pipelines.describe(self.sagemaker, arn) for arn in found]
+
+    def execution(self, wanted: str | None) -> Execution:
+        """The execution of this ARN, or whose ARN ends in this id; without either the newest of any model."""
+        if wanted and wanted.startswith("arn:"):
+            return pipelines.describe(self.sagemaker, wanted)
+        for execution in self._all_newest_first():
+            if wanted is None or execution.identity == wanted:
+                return execution
+        raise NothingThere(
+            f"no execution {wanted} among the newest of each model"
+            if wanted
+            else "nothing has been executed yet"
+        )
+
+    def _all_newest_first(self) -> Iterator[Execution]:
+        found = [item for model in self.config.models for item in self.executions(model, 50)]
+        return iter(sorted(found, key=lambda item: item.start_time, reverse=True))
+
+    def package(self, execution: Execution) -> Package | None:
+        """The model package that an execution registered, if it did."""
+        return registry.package(self.sagemaker, execution.package_arn) if execution.package_arn else None
+
+    def settled(self, execution: Execution, package: Package | None) -> bool:
+        """Whether nothing more is to come: it has ended, and what it registered, if anything, was judged."""
+        if not execution.terminal or package is None:
+            return execution.terminal
+        return "doneAt" in (self.sources.ledger.get(f"verdict#{package.arn}") or {})
+
+    def evidence(self, execution: Execution) -> dict[str, Any]:
+        """The evidence of an execution, gathered now."""
+        return evidence.gather(self.sources, execution.pipeline.removeprefix(f"{self.prefix}-"), execution)
+
+
+def landing_name(path: Path, split: str | None) -> str:
+    """Where a file lands below its model's prefix. Raises NothingThere if name and `split` do not tell."""
+    name = f"{split}/{path.name}" if split else path.name
+    if split_of(name) is None:
+        raise NothingThere(
+            f"{path}: neither train nor validation data by its name (train.csv, validation.parquet, …); "
+            "say which by --as, and give it the ending .csv, .csv.gz or .parquet"
+        )
+    return name

@@ -1,0 +1,71 @@
+"""The project's folder: its handsoff.yaml, and the tools that its Makefile installed."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from retraining.config import Config, parse_config
+from retraining.errors import ConfigError, HandsoffError
+
+
+class ToolMissing(HandsoffError):
+    """A program that is needed is not there."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """One handsoff.yaml and the folder it lies in."""
+
+    folder: Path
+    config: Config
+
+    @property
+    def template(self) -> Path:
+        return self.folder / "template.yaml"
+
+    @property
+    def work(self) -> Path:
+        """Where the project keeps what it makes; git ignores it."""
+        return self.folder / ".handsoff"
+
+    @property
+    def local(self) -> Path:
+        """Where AWS on this machine lives while it runs."""
+        return self.work / "local"
+
+    def sam(self) -> Path:
+        """The SAM CLI: the one that make installed, or else the one on the PATH."""
+        own = self.folder / ".venv-sam" / "bin" / "sam"
+        found = own if own.exists() else shutil.which("sam")
+        if found is None:
+            raise ToolMissing("the SAM CLI is missing: run `make setup`")
+        return Path(found)
+
+    def model(self, name: str) -> str:
+        """`name` if it is a model of this project. Raises ConfigError, which lists those that are."""
+        if name not in self.config.models:
+            known = ", ".join(sorted(self.config.models))
+            raise ConfigError(f"no model {name} in {self.folder / 'handsoff.yaml'}; it has: {known}")
+        return name
+
+
+def load(path: Path) -> Project:
+    """Read a handsoff.yaml. Raises ConfigError, which names the file and each wrong key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path} does not exist: go to the project's folder, or name it by --config"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} is empty or no mapping: it must have the key models")
+    return Project(path.resolve().parent, parse_config(values, source=str(path)))
