@@ -1,8 +1,8 @@
 """Pure: rules and an evaluation make a verdict, with reasons that can be checked by hand.
 
 APPROVE needs every rule to hold. A rule that does not hold rejects, holds or warns, as its `on_fail`
-says. Whatever cannot be known (a missing number, NaN, too few rows, no rules at all) is never an
-approval and never a rejection: it holds the candidate for a person.
+says. Whatever cannot be known (a missing number, NaN, too few rows, no rule that could be asked) is
+never an approval and never a rejection: it holds the candidate for a person.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def judge(evaluation: Evaluation, approval: Approval, champion: str | None) -> V
     """What `evaluation` deserves under `approval`, `champion` being the ARN of the group's champion now."""
     results = [_check(rule, evaluation, approval) for rule in approval.rules]
     holds: list[str] = []
-    if not approval.rules:
-        holds.append("there are no rules, so nothing can be approved by rule")
+    if all(result.effect in ("none", "warn") and result.outcome != "pass" for result in results):
+        holds.append("no rule was met, so nothing can be approved by rule")
     if evaluation.champion != champion:
         holds.append(
             f"the champion changed: the candidate was compared with {evaluation.champion or 'none'}, "
@@ -78,7 +78,7 @@ def judge(evaluation: Evaluation, approval: Approval, champion: str | None) -> V
     if by_effect["reject"]:
         decision, reasons = "REJECT", [*by_effect["reject"], *by_effect["hold"], *holds]
     elif by_effect["hold"] or holds:
-        decision, reasons = "HOLD", [*holds, *by_effect["hold"]]
+        decision, reasons = "HOLD", [*by_effect["hold"], *holds]
     else:
         decision, reasons = "APPROVE", [result.text for result in results if result.effect == "none"]
     return Verdict(

@@ -1,0 +1,116 @@
+"""Collaborators in memory, for tests that kill a handler between any two of its calls.
+
+moto answers S3, DynamoDB and SNS. SageMaker is faked here because moto ignores ClientRequestToken, on which
+starting once rests, and wipes the fields that UpdateModelPackage leaves out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+
+
+class Died(Exception):
+    """The process died here."""
+
+
+class FakeSageMaker:
+    """Executions by token and packages by ARN, as the API tells them."""
+
+    def __init__(self) -> None:
+        self.executions: dict[str, dict[str, Any]] = {}
+        self.steps: list[dict[str, Any]] = []
+        self.packages: dict[str, dict[str, Any]] = {}
+        self.updates: list[dict[str, Any]] = []
+
+    def start_pipeline_execution(self, **call: Any) -> dict[str, str]:
+        token = call["ClientRequestToken"]
+        arn = f"arn:aws:sagemaker:us-east-1:1:pipeline/{call['PipelineName']}/execution/e{len(self.executions)}"
+        made = self.executions.setdefault(token, {"PipelineExecutionArn": arn, **call})
+        return {"PipelineExecutionArn": made["PipelineExecutionArn"]}
+
+    def describe_pipeline_execution(self, PipelineExecutionArn: str) -> dict[str, Any]:  # noqa: N803
+        return self.execution | {"PipelineExecutionArn": PipelineExecutionArn}
+
+    execution: dict[str, Any] = {
+        "PipelineArn": "arn:aws:sagemaker:us-east-1:1:pipeline/handsoff-titanic",
+        "PipelineExecutionStatus": "Succeeded",
+        "CreationTime": START,
+        "LastModifiedTime": START + timedelta(minutes=9),
+    }
+
+    def describe_model_package(self, ModelPackageName: str) -> dict[str, Any]:  # noqa: N803
+        return dict(self.packages[ModelPackageName])
+
+    def update_model_package(self, **call: Any) -> dict[str, str]:
+        self.updates.append(call)
+        arn = call.pop("ModelPackageArn")
+        self.packages[arn] = {**self.packages[arn], **call}
+        return {"ModelPackageArn": arn}
+
+    def get_paginator(self, operation: str) -> Pages:
+        pages: dict[str, Callable[..., dict[str, Any]]] = {
+            "list_model_packages": lambda ModelApprovalStatus, **_: {  # noqa: N803
+                "ModelPackageSummaryList": [
+                    {"ModelPackageArn": arn}
+                    for arn, package in self.packages.items()
+                    if package["ModelApprovalStatus"] == ModelApprovalStatus
+                ]
+            },
+            "list_pipeline_execution_steps": lambda **_: {"PipelineExecutionSteps": self.steps},
+            "list_pipeline_parameters_for_execution": lambda **_: {"PipelineParameters": []},
+        }
+        return Pages(pages[operation])
+
+
+class Pages:
+    """A paginator of one page."""
+
+    def __init__(self, page: Callable[..., dict[str, Any]]) -> None:
+        self._page = page
+
+    def paginate(self, **call: Any) -> Iterator[dict[str, Any]]:
+        yield self._page(**call)
+
+
+class Mortal:
+    """Wraps a client; all wrapped ones share `lives`, and the call that uses up the last one dies.
+
+    With `after`, it dies after the call has taken effect, otherwise before.
+    """
+
+    def __init__(self, inner: Any, lives: list[int], *, after: bool) -> None:
+        self._inner, self._lives, self._after = inner, lives, after
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not callable(found) or name in ("get_paginator", "exceptions"):
+            return found
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._lives[0] -= 1
+            if self._lives[0] == 0 and not self._after:
+                raise Died(name)
+            answer = found(*args, **kwargs)
+            if self._lives[0] == 0:
+                raise Died(name)
+            return answer
+
+        return call
+
+
+def package(arn: str, evaluation_uri: str, status: str = "PendingManualApproval", **more: Any) -> dict[str, Any]:
+    """A DescribeModelPackage answer."""
+    return {
+        "ModelPackageArn": arn,
+        "ModelPackageGroupName": "handsoff-titanic",
+        "ModelApprovalStatus": status,
+        "CreationTime": START,
+        "ModelMetrics": {"ModelQuality": {"Statistics": {"S3Uri": evaluation_uri}}},
+        "InferenceSpecification": {"Containers": [{"ModelDataUrl": "s3://b/m.tar.gz"}]},
+        "CustomerMetadataProperties": {"execution": "arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"},
+        **more,
+    }

@@ -1,0 +1,95 @@
+"""handsoff.yaml: what is refused, and that the refusal names key and expectation."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from retraining.config import SSM_LIMIT, dump_model, parse_config, parse_model
+from retraining.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+VALID: dict[str, Any] = yaml.safe_load((ROOT / "handsoff.yaml").read_text())
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The project's own handsoff.yaml with one key changed; `...` deletes it."""
+    values = copy.deepcopy(VALID)
+    *parents, last = path.split(".")
+    at = values
+    for parent in parents:
+        at = at[parent]
+    if value is ...:
+        del at[last]
+    else:
+        at[last] = value
+    return values
+
+
+def test_the_projects_own_file_is_valid() -> None:
+    config = parse_config(VALID, source="handsoff.yaml")
+    assert config.models["titanic"].target == "survived"
+    assert [rule.metric for rule in config.models["titanic"].approval.rules] == [
+        "accuracy",
+        "roc_auc",
+        "recall",
+        "roc_auc",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("models.titanic.target", ..., "models.titanic.target: Field required"),
+        ("models.titanic.tarket", "x", "models.titanic.tarket: no such key"),
+        ("models.titanic.task", "ranking", "models.titanic.task: Input should be 'binary_classification', not"),
+        ("models.titanic.target", "sex", "models.titanic: the target sex may not be a feature"),
+        ("models.titanic.features.numeric", ["age", "sex"], "each column once, but sex stands twice"),
+        ("models.titanic.features", {}, "at least one numeric or categorical column"),
+        ("models.titanic.retrain.ready.when", "noon", "models.titanic.retrain.ready.when: Input should be"),
+        ("models.titanic.retrain.ready.marker", "a/b", "models.titanic.retrain.ready.marker: String should"),
+        ("models.titanic.training.estimator", "magic", "models.titanic.training.estimator: Input should be"),
+        ("models.titanic.training.instance_type", "m5", "models.titanic.training.instance_type: String"),
+        ("models.titanic.approval.rules", [{"metric": "accuracy"}], "at least one of min, max, versus_champion"),
+        ("models.titanic.approval.rules", [{"metric": "luck", "min": 1}], "rules.0.metric: Input should be"),
+        (
+            "models.titanic.approval.rules",
+            [{"metric": "accuracy", "versus_champion": {"max_loss": 0.1, "min_gain": 0.1}}],
+            "either max_loss or min_gain",
+        ),
+        (
+            "models.titanic.approval.rules",
+            [{"metric": "accuracy", "min": 0.5, "slice": {"age": "3"}}],
+            "the slice column age must be a categorical feature",
+        ),
+        ("prefix", "hands-off", "prefix: String should match pattern"),
+        ("models", {}, "models: Dictionary should have at least 1 item"),
+    ],
+)
+def test_a_wrong_key_is_named(path: str, value: Any, expected: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_config(changed(path, value), source="handsoff.yaml")
+    assert expected in str(refused.value)
+    assert str(refused.value).startswith("handsoff.yaml is not valid:\n")
+
+
+def test_a_name_that_makes_a_pipeline_name_too_long_is_refused() -> None:
+    values = {"models": {"a" * 55: VALID["models"]["titanic"]}}
+    with pytest.raises(ConfigError, match="too long: with the prefix at most 63"):
+        parse_config(values, source="handsoff.yaml")
+    parse_config({"models": {"a" * 54: VALID["models"]["titanic"]}}, source="handsoff.yaml")
+
+
+def test_a_config_that_ssm_cannot_hold_is_refused() -> None:
+    columns = [f"column_{number:04}" for number in range(700)]
+    with pytest.raises(ConfigError, match=f"bytes; SSM holds {SSM_LIMIT}"):
+        parse_config(changed("models.titanic.features.numeric", columns), source="handsoff.yaml")
+
+
+def test_a_models_config_survives_ssm() -> None:
+    model = parse_config(VALID, source="handsoff.yaml").models["titanic"]
+    assert parse_model(dump_model(model), source="SSM") == model
