@@ -126,7 +126,8 @@ def carry_out(candidate: Package, verdict: Verdict, fact: str, using: Collaborat
             status=STATUS[verdict.decision],
             description=f"{verdict.decision} by rules: {'; '.join(verdict.reasons)}",
         )
-    using.ledger.mark(fact, {"decidedBy": None if verdict.decision == "HOLD" else "rules"})
+    if STATUS[verdict.decision]:
+        using.ledger.mark(fact, {"decidedBy": "rules"})
     uri = evidence.write(sources, model, candidate.execution) if candidate.execution else None
     message = Notification(
         kind=KIND[verdict.decision],

@@ -75,9 +75,7 @@ class Execution:
     @property
     def package_arn(self) -> str | None:
         """The model package that this execution registered, if it got that far."""
-        return next(
-            (s.arn for s in self.steps if s.type == "RegisterModel" and s.status == "Succeeded"), None
-        )
+        return next((step.arn for step in self.steps if step.type == "RegisterModel"), None)
 
     @property
     def failed(self) -> list[Step]:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import requests
 import yaml
 from moto import mock_aws
-
-from functions_fakes import FakeSageMaker
 from retraining.config import ModelConfig, parse_config
 from retraining.ledger import Ledger
 from retraining.settings import Settings
 
-ROOT = Path(__file__).parents[2]
-EVENTS = ROOT / "events"
+from tests.functions.fakes import ROOT, Context, FakeSageMaker
 
 
 class Configs:
@@ -61,63 +58,53 @@ class World:
         return found
 
 
+@pytest.fixture(scope="session")
+def clients() -> Iterator[dict[str, Any]]:
+    """moto's clients, made once: making them takes longer than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
+        patch.delenv("AWS_ENDPOINT_URL", raising=False)
+        with mock_aws():
+            session = boto3.Session(region_name="us-east-1")
+            made: dict[str, Any] = {name: session.client(name) for name in ("s3", "sns", "sqs", "logs")}
+            yield {**made, "dynamodb": session.resource("dynamodb")}
+
+
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        s3 = boto3.client("s3")
-        s3.create_bucket(Bucket="data")
-        s3.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
-        table = boto3.resource("dynamodb").create_table(
-            TableName="ledger",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "fact", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "fact", "KeyType": "HASH"}],
-        )
-        sns, sqs = boto3.client("sns"), boto3.client("sqs")
-        topic = sns.create_topic(Name="notifications")["TopicArn"]
-        inbox = sqs.create_queue(QueueName="inbox")["QueueUrl"]
-        sns.subscribe(
-            TopicArn=topic,
-            Protocol="sqs",
-            Endpoint="arn:aws:sqs:us-east-1:123456789012:inbox",
-            Attributes={"RawMessageDelivery": "true"},
-        )
-        yield World(
-            settings=Settings(prefix="handsoff", bucket="data", table="ledger", topic=topic),
-            configs=Configs(),
-            s3=s3,
-            sns=sns,
-            sqs=sqs,
-            logs=boto3.client("logs"),
-            table=table,
-            sagemaker=FakeSageMaker(),
-            inbox=inbox,
-        )
-
-
-@dataclass
-class Context:
-    """What Lambda tells a function about itself."""
-
-    function_name: str = "test"
-    memory_limit_in_mb: int = 128
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:test"
-    aws_request_id: str = "00000000-0000-0000-0000-000000000000"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
+def world(clients: dict[str, Any]) -> World:
+    """An empty account with the bucket, the ledger, and a topic whose messages end in an inbox."""
+    requests.post("http://motoapi.amazonaws.com/moto-api/reset", timeout=10)
+    s3, sns, sqs = clients["s3"], clients["sns"], clients["sqs"]
+    s3.create_bucket(Bucket="data")
+    s3.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
+    table = clients["dynamodb"].create_table(
+        TableName="ledger",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "fact", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "fact", "KeyType": "HASH"}],
+    )
+    topic = sns.create_topic(Name="notifications")["TopicArn"]
+    inbox = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+    sns.subscribe(
+        TopicArn=topic,
+        Protocol="sqs",
+        Endpoint="arn:aws:sqs:us-east-1:123456789012:inbox",
+        Attributes={"RawMessageDelivery": "true"},
+    )
+    return World(
+        settings=Settings(prefix="handsoff", bucket="data", table="ledger", topic=topic),
+        configs=Configs(),
+        s3=s3,
+        sns=sns,
+        sqs=sqs,
+        logs=clients["logs"],
+        table=table,
+        sagemaker=FakeSageMaker(),
+        inbox=inbox,
+    )
 
 
 @pytest.fixture
 def context() -> Context:
     return Context()
-
-
-def event(name: str) -> dict[str, Any]:
-    """One of the files in events/."""
-    loaded: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
-    return loaded

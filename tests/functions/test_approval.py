@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from retraining.approval import judge
 from retraining.config import Approval, Rule, VersusChampion
 from retraining.evaluation import Comparison, Difference, Evaluation, Measured, Scores, SliceScores
@@ -45,7 +44,9 @@ def evaluation(
         batch="b",
         candidate=Scores(n=n, metrics={k: Measured(value=v) for k, v in (metrics or {}).items()}),
         slices=tuple(
-            SliceScores(where={"sex": name}, n=rows, metrics={k: Measured(value=v) for k, v in values.items()})
+            SliceScores(
+                where={"sex": name}, n=rows, metrics={k: Measured(value=v) for k, v in values.items()}
+            )
             for name, (rows, values) in (slices or {}).items()
         ),
         champion=champion or (CHAMPION if comparison or problem else None),
@@ -115,7 +116,9 @@ def test_proven_gain(difference: float, error: float, decision: str) -> None:
     assert judge(evaluation(versus=(difference, error)), rules(rule), CHAMPION).decision == decision
 
 
-@pytest.mark.parametrize(("difference", "decision"), [(0.03, "APPROVE"), (0.031, "REJECT"), (-0.2, "APPROVE")])
+@pytest.mark.parametrize(
+    ("difference", "decision"), [(0.03, "APPROVE"), (0.031, "REJECT"), (-0.2, "APPROVE")]
+)
 def test_of_a_loss_less_is_better(difference: float, decision: str) -> None:
     rule = {"metric": "log_loss", "versus_champion": {"max_loss": 0.03}}
     found = evaluation(versus=(difference, 0.0), metric="log_loss")

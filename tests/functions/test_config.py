@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from retraining.config import SSM_LIMIT, dump_model, parse_config, parse_model
 from retraining.errors import ConfigError
 
@@ -46,7 +45,11 @@ def test_the_projects_own_file_is_valid() -> None:
     [
         ("models.titanic.target", ..., "models.titanic.target: Field required"),
         ("models.titanic.tarket", "x", "models.titanic.tarket: no such key"),
-        ("models.titanic.task", "ranking", "models.titanic.task: Input should be 'binary_classification', not"),
+        (
+            "models.titanic.task",
+            "ranking",
+            "models.titanic.task: Input should be 'binary_classification', not",
+        ),
         ("models.titanic.target", "sex", "models.titanic: the target sex may not be a feature"),
         ("models.titanic.features.numeric", ["age", "sex"], "each column once, but sex stands twice"),
         ("models.titanic.features", {}, "at least one numeric or categorical column"),
@@ -54,7 +57,11 @@ def test_the_projects_own_file_is_valid() -> None:
         ("models.titanic.retrain.ready.marker", "a/b", "models.titanic.retrain.ready.marker: String should"),
         ("models.titanic.training.estimator", "magic", "models.titanic.training.estimator: Input should be"),
         ("models.titanic.training.instance_type", "m5", "models.titanic.training.instance_type: String"),
-        ("models.titanic.approval.rules", [{"metric": "accuracy"}], "at least one of min, max, versus_champion"),
+        (
+            "models.titanic.approval.rules",
+            [{"metric": "accuracy"}],
+            "at least one of min, max, versus_champion",
+        ),
         ("models.titanic.approval.rules", [{"metric": "luck", "min": 1}], "rules.0.metric: Input should be"),
         (
             "models.titanic.approval.rules",

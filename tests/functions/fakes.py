@@ -6,10 +6,14 @@ starting once rests, and wipes the fields that UpdateModelPackage leaves out.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 
 
@@ -25,24 +29,25 @@ class FakeSageMaker:
         self.steps: list[dict[str, Any]] = []
         self.packages: dict[str, dict[str, Any]] = {}
         self.updates: list[dict[str, Any]] = []
+        self.execution: dict[str, Any] = {
+            "PipelineArn": "arn:aws:sagemaker:us-east-1:1:pipeline/handsoff-titanic",
+            "PipelineExecutionStatus": "Succeeded",
+            "CreationTime": START,
+            "LastModifiedTime": START + timedelta(minutes=9),
+        }
 
     def start_pipeline_execution(self, **call: Any) -> dict[str, str]:
         token = call["ClientRequestToken"]
-        arn = f"arn:aws:sagemaker:us-east-1:1:pipeline/{call['PipelineName']}/execution/e{len(self.executions)}"
+        arn = (
+            f"arn:aws:sagemaker:us-east-1:1:pipeline/{call['PipelineName']}/execution/e{len(self.executions)}"
+        )
         made = self.executions.setdefault(token, {"PipelineExecutionArn": arn, **call})
         return {"PipelineExecutionArn": made["PipelineExecutionArn"]}
 
-    def describe_pipeline_execution(self, PipelineExecutionArn: str) -> dict[str, Any]:  # noqa: N803
+    def describe_pipeline_execution(self, PipelineExecutionArn: str) -> dict[str, Any]:
         return self.execution | {"PipelineExecutionArn": PipelineExecutionArn}
 
-    execution: dict[str, Any] = {
-        "PipelineArn": "arn:aws:sagemaker:us-east-1:1:pipeline/handsoff-titanic",
-        "PipelineExecutionStatus": "Succeeded",
-        "CreationTime": START,
-        "LastModifiedTime": START + timedelta(minutes=9),
-    }
-
-    def describe_model_package(self, ModelPackageName: str) -> dict[str, Any]:  # noqa: N803
+    def describe_model_package(self, ModelPackageName: str) -> dict[str, Any]:
         return dict(self.packages[ModelPackageName])
 
     def update_model_package(self, **call: Any) -> dict[str, str]:
@@ -53,7 +58,7 @@ class FakeSageMaker:
 
     def get_paginator(self, operation: str) -> Pages:
         pages: dict[str, Callable[..., dict[str, Any]]] = {
-            "list_model_packages": lambda ModelApprovalStatus, **_: {  # noqa: N803
+            "list_model_packages": lambda ModelApprovalStatus, **_: {
                 "ModelPackageSummaryList": [
                     {"ModelPackageArn": arn}
                     for arn, package in self.packages.items()
@@ -94,7 +99,12 @@ class Mortal:
             self._lives[0] -= 1
             if self._lives[0] == 0 and not self._after:
                 raise Died(name)
-            answer = found(*args, **kwargs)
+            try:
+                answer = found(*args, **kwargs)
+            except Exception as error:
+                if self._lives[0] == 0:
+                    raise Died(name) from error
+                raise
             if self._lives[0] == 0:
                 raise Died(name)
             return answer
@@ -102,7 +112,9 @@ class Mortal:
         return call
 
 
-def package(arn: str, evaluation_uri: str, status: str = "PendingManualApproval", **more: Any) -> dict[str, Any]:
+def package(
+    arn: str, evaluation_uri: str, status: str = "PendingManualApproval", **more: Any
+) -> dict[str, Any]:
     """A DescribeModelPackage answer."""
     return {
         "ModelPackageArn": arn,
@@ -114,3 +126,22 @@ def package(arn: str, evaluation_uri: str, status: str = "PendingManualApproval"
         "CustomerMetadataProperties": {"execution": "arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"},
         **more,
     }
+
+
+@dataclass
+class Context:
+    """What Lambda tells a function about itself."""
+
+    function_name: str = "test"
+    memory_limit_in_mb: int = 128
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:test"
+    aws_request_id: str = "00000000-0000-0000-0000-000000000000"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+def event(name: str) -> dict[str, Any]:
+    """One of the files in events/."""
+    loaded: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text())
+    return loaded

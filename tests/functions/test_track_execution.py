@@ -1,0 +1,121 @@
+"""What is recorded, logged and told of an execution, however its events come."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from retraining.ledger import Ledger
+from track_execution import Collaborators, handler
+
+from tests.functions.fakes import START, Context, Died, Mortal, event
+
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic/execution/p4jn9xou8a8s"
+JOB = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/pipelines-p4jn9xou8a8s-x"
+
+
+def using(world: Any, **wrapped: Any) -> Collaborators:
+    parts = {name: wrapped.get(name, getattr(world, name)) for name in ("sagemaker", "s3", "sns", "logs")}
+    return Collaborators(settings=world.settings, ledger=Ledger(wrapped.get("table", world.table)), **parts)
+
+
+def fail(world: Any, minutes: int = 9) -> None:
+    """Let the execution have failed in its first step."""
+    world.sagemaker.execution |= {
+        "PipelineExecutionStatus": "Failed",
+        "FailureReason": "Step failure: One or multiple steps failed.",
+        "LastModifiedTime": START + timedelta(minutes=minutes),
+    }
+    world.sagemaker.steps = [
+        {
+            "StepName": "DataPreProcessing",
+            "StepStatus": "Failed",
+            "StartTime": START,
+            "EndTime": START + timedelta(minutes=minutes),
+            "FailureReason": "ClientError: train.csv has no column survived",
+            "Metadata": {"ProcessingJob": {"Arn": JOB}},
+        }
+    ]
+
+
+def write_log(world: Any, lines: int) -> None:
+    group, stream = "/aws/sagemaker/ProcessingJobs", "pipelines-p4jn9xou8a8s-x/algo-1-1"
+    world.logs.create_log_group(logGroupName=group)
+    world.logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    when = int(START.timestamp() * 1000)
+    world.logs.put_log_events(
+        logGroupName=group,
+        logStreamName=stream,
+        logEvents=[{"timestamp": when + n, "message": f"line {n}"} for n in range(lines)],
+    )
+
+
+def test_a_success_is_recorded_and_evidenced_and_nobody_is_told(world: Any, context: Context) -> None:
+    handler(event("execution_changed.succeeded"), context, using=using(world))
+    fact = world.ledger.get(f"execution#{ARN}")
+    assert (fact["status"], fact["model"], fact["final"]) == ("Succeeded", "titanic", True)
+    key = "evidence/titanic/p4jn9xou8a8s/evidence.json"
+    found = json.loads(world.s3.get_object(Bucket="data", Key=key)["Body"].read())
+    assert found["pipelineExecutionStatus"] == "Succeeded"
+    assert found["trigger"]["kind"] == "manual"
+    assert world.messages() == []
+
+
+def test_a_failure_is_told_once_with_reason_and_log(
+    world: Any, context: Context, caplog: pytest.LogCaptureFixture
+) -> None:
+    fail(world)
+    write_log(world, 25)
+    for name in ("failed", "step_failed", "failed", "started", "failed"):
+        handler(event(f"execution_changed.{name}"), context, using=using(world))
+    (told,) = world.messages()
+    assert told["kind"] == "execution_failed"
+    assert told["reasons"] == ["DataPreProcessing: ClientError: train.csv has no column survived"]
+    assert told["executionArn"] == ARN
+    fact = world.ledger.get(f"execution#{ARN}")
+    assert fact["logLines"]["DataPreProcessing"] == [f"line {n}" for n in range(5, 25)]
+    assert caplog.messages.count("step failed") == 1
+
+
+def test_a_failure_after_a_retry_is_told_again(world: Any, context: Context) -> None:
+    fail(world)
+    handler(event("execution_changed.failed"), context, using=using(world))
+    fail(world, minutes=20)
+    handler(event("execution_changed.failed"), context, using=using(world))
+    assert len({told["notificationId"] for told in world.messages()}) == 2
+
+
+def test_a_late_event_does_not_undo_the_end(world: Any, context: Context) -> None:
+    handler(event("execution_changed.succeeded"), context, using=using(world))
+    world.sagemaker.execution |= {
+        "PipelineExecutionStatus": "Executing",
+        "LastModifiedTime": START + timedelta(minutes=1),
+    }
+    handler(event("execution_changed.started"), context, using=using(world))
+    assert world.ledger.get(f"execution#{ARN}")["status"] == "Succeeded"
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lives", range(1, 14))
+def test_dying_at_any_call_and_coming_again_tells_of_it(
+    world: Any, context: Context, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+) -> None:
+    fail(world)
+    # Lambda's second retry comes three minutes later; a claim of the dead has run out by then.
+    monkeypatch.setattr("retraining.notify.LEASE", timedelta(seconds=-1))
+    left = [lives]
+    names = ("sagemaker", "s3", "sns", "logs", "table")
+    dying = using(world, **{name: Mortal(getattr(world, name), left, after=after) for name in names})
+    try:
+        handler(event("execution_changed.failed"), context, using=dying)
+    except Died:
+        pass
+    else:
+        assert left[0] > 0
+    handler(event("execution_changed.failed"), context, using=using(world))
+    told = world.messages()
+    assert len({message["notificationId"] for message in told}) == 1
+    assert len(told) <= 2
+    assert world.ledger.get(f"execution#{ARN}")["status"] == "Failed"
