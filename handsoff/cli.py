@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -62,7 +64,12 @@ def _deployment() -> Deployment:
 
 
 def main() -> None:
-    """Run the command line; what goes wrong becomes one clear line and exit code 1."""
+    """Run the command line; what goes wrong becomes one clear line and exit code 1.
+
+    TERM and HUP unwind as Ctrl-C does, so that whatever a command started ends with it.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         app()
     except (HandsoffError, CloudError, TimeoutError) as error:
@@ -72,6 +79,10 @@ def main() -> None:
     except BotoCoreError as error:
         _fail(f"AWS cannot be reached: {error}. On this machine: `handsoff local up --detach`, then "
               '`eval "$(handsoff local env)"`')  # fmt: skip
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _fail(message: str) -> None:
@@ -103,6 +114,7 @@ def up(
 ) -> None:
     """Start AWS on this machine and deploy the project to it. Without --detach it runs until Ctrl-C."""
     where = _project()
+    where.sam()  # a tool that is missing is missed before anything runs
     with show.step(err, "starting AWS on this machine"):
         cloud = server.start(where.local, port=port, region=region)
     try:

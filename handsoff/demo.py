@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final, TypeVar
 
 from retraining import pipelines
@@ -37,25 +35,10 @@ def run(project: Project, console: Console) -> bool:
     project.sam()
     project.work.mkdir(exist_ok=True)
     with (
-        _terminable(),
         tempfile.TemporaryDirectory(dir=project.work, prefix="demo-") as folder,
         _cloud(project, Path(folder) / "aws", console) as deployment,
     ):
         return _loop(project, deployment, console)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let TERM unwind as Ctrl-C does, so that nothing stays behind."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

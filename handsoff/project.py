@@ -17,19 +17,15 @@ class ToolMissing(HandsoffError):
 
 @dataclass(frozen=True)
 class Project:
-    """One handsoff.yaml and the folder it lies in."""
+    """One handsoff.yaml and the folder it lies in. `work` is where what is made goes; git ignores it."""
 
     folder: Path
     config: Config
+    work: Path
 
     @property
     def template(self) -> Path:
         return self.folder / "template.yaml"
-
-    @property
-    def work(self) -> Path:
-        """Where the project keeps what it makes; git ignores it."""
-        return self.folder / ".handsoff"
 
     @property
     def local(self) -> Path:
@@ -68,4 +64,5 @@ def load(path: Path) -> Project:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path} is empty or no mapping: it must have the key models")
-    return Project(path.resolve().parent, parse_config(values, source=str(path)))
+    folder = path.resolve().parent
+    return Project(folder, parse_config(values, source=str(path)), folder / ".handsoff")

@@ -50,6 +50,8 @@ def duration(step: Step) -> str:
 def state(execution: Execution, package: Package | None) -> RenderableType:
     """An execution as a table: a row a step, then the execution, then the package that came of it."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
+    for _ in range(4):
+        table.add_column(overflow="fold")
     for step in execution.steps:
         table.add_row(step.name, coloured(step.status), duration(step), escape(step.failure_reason or ""))
     table.add_row("[bold]execution[/]", coloured(execution.status), "", execution.identity)
@@ -113,7 +115,7 @@ def _tell_changes(
 
 def evidence(found: dict[str, Any]) -> RenderableType:
     """The evidence of an execution for people."""
-    facts = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
+    facts = _table()
     trigger, data = found["trigger"], found["data"]
     asked = f" by {trigger['requestedBy']}" if trigger.get("requestedBy") else ""
     for name, value in (
@@ -123,39 +125,41 @@ def evidence(found: dict[str, Any]) -> RenderableType:
         ("batch", escape(str(data.get("batch")))),
         ("model package", escape(found["modelPackageArn"] or "—")),
         ("approval", f"{coloured(found['modelApprovalStatus'])} by {escape(found['decidedBy'] or '—')}"),
+        ("verdict", coloured((found["verdict"] or {}).get("decision"))),
     ):
         facts.add_row(f"[bold]{name}[/]", value)
+    for text in _reasons(found["verdict"]):
+        facts.add_row("", escape(text))
+    for name, value in found["metrics"].items():
+        facts.add_row(f"[bold]{name}[/]", "undefined" if value is None else f"{value:.4f}")
 
-    steps = Table(title="steps", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 2))
-    for column in ("step", "status", "start", "end", "log"):
-        steps.add_column(column)
+    steps = _table()
     for step in found["steps"]:
-        logs = step["logs"]
-        steps.add_row(
-            step["name"],
-            coloured(step["status"]),
-            _clock(step["startTime"]),
-            _clock(step["endTime"]),
-            f"{logs['group']} {logs['streamPrefix']}" if logs else "",
-        )
-    parts: list[RenderableType] = [facts, steps]
-    parts += [
-        f"  [red]{escape(step['name'])}: {escape(step['failureReason'])}[/]"
-        for step in found["steps"]
-        if step["failureReason"]
-    ]
-    if found["metrics"]:
-        values = "  ".join(
-            f"{name} {value:.4f}" for name, value in found["metrics"].items() if isinstance(value, float)
-        )
-        parts.append(f"  [bold]metrics[/]  {values}")
-    if verdict := found["verdict"]:
-        parts.append(f"  [bold]verdict[/]  {coloured(verdict['decision'])}")
-        parts += [f"    {escape(rule['text'])}" for rule in verdict["rules"]]
-        known = {rule["text"] for rule in verdict["rules"]}
-        parts += [f"    {escape(reason)}" for reason in verdict["reasons"] if reason not in known]
-    return Group(*parts)
+        times = f"{_clock(step['startTime'])} – {_clock(step['endTime'])}"
+        steps.add_row(f"[bold]{step['name']}[/]", coloured(step["status"]), times)
+        if step["failureReason"]:
+            steps.add_row("", "", f"[red]{escape(step['failureReason'])}[/]")
+        if step["logs"]:
+            steps.add_row("", "", f"[dim]{step['logs']['group']}/{step['logs']['streamPrefix']}[/]")
+    return Group(facts, "", steps)
+
+
+def _table() -> Table:
+    """Names and facts beside each other; what is too long is folded, never cut."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    for _ in range(2):
+        table.add_column(overflow="fold")
+    return table
+
+
+def _reasons(verdict: dict[str, Any] | None) -> list[str]:
+    """Every rule's inequality, then the reasons that belong to no rule."""
+    if verdict is None:
+        return []
+    rules = [rule["text"] for rule in verdict["rules"]]
+    return [*rules, *(reason for reason in verdict["reasons"] if reason not in rules)]
 
 
 def _clock(text: str | None) -> str:
-    return datetime.fromisoformat(text).astimezone().strftime("%H:%M:%S") if text else ""
+    return datetime.fromisoformat(text).astimezone().strftime("%H:%M:%S") if text else "…"

@@ -185,7 +185,7 @@ def test_the_layer_holds_what_the_tests_ran_with() -> None:
         lines = (ROOT / path).read_text().splitlines()
         return dict(
             line.split(" ")[0].split("==") for line in lines if "==" in line and not line.startswith(" ")
-        )  # type: ignore[misc]
+        )
 
     layer, ours = pins("layers/dependencies/requirements.txt"), pins("requirements/dev.txt")
     assert layer.keys() <= ours.keys()

@@ -58,7 +58,7 @@ class World:
         return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def clients() -> Iterator[dict[str, Any]]:
     """moto's clients, made once: making them takes longer than most tests."""
     with pytest.MonkeyPatch.context() as patch:

@@ -1,0 +1,126 @@
+"""One AWS on this machine with the template deployed by the SAM CLI, and a model for each story."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import yaml
+from retraining.config import parse_config
+from retraining.pipelines import Execution
+
+from handsoff.deploy import deploy, point_at
+from handsoff.deployment import Deployment
+from handsoff.project import Project
+from local import server
+
+T = TypeVar("T")
+ROOT = Path(__file__).parents[2]
+TITANIC = ROOT / "data" / "titanic"
+STORIES = ("twice", "shuffled", "broken", "bare", "overwritten", "requested")
+PATIENCE = 120.0
+
+
+def wait(what: str, look: Callable[[], T | None]) -> T:
+    """What `look` finds, asked again until it finds something."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.2)
+    raise TimeoutError(f"{what} did not come within {PATIENCE:g} s")
+
+
+@dataclass
+class Loop:
+    """The deployed application, as any AWS client sees it."""
+
+    deployment: Deployment
+    cloud: server.Cloud
+    config: Path
+    inbox: str
+    _told: list[dict[str, Any]] = field(default_factory=list)
+
+    def land(self, model: str, train: bytes, validation: bytes | None = None) -> None:
+        """Put both files and the marker where a model's data lands, with nothing but an S3 client."""
+        s3, bucket = self.deployment.s3, self.deployment.bucket
+        for name, body in (
+            ("train.csv", train),
+            ("validation.csv", validation or (TITANIC / "validation.csv").read_bytes()),
+            ("_SUCCESS", b""),
+        ):
+            s3.put_object(Bucket=bucket, Key=f"curated/{model}/{name}", Body=body)
+
+    def drained(self) -> None:
+        """Return once everything that has landed so far has been handled."""
+        time.sleep(1)  # from S3 to the queue
+
+        def empty() -> bool:
+            counts = self.deployment.sqs.get_queue_attributes(
+                QueueUrl=self.deployment.outputs["LandingsQueue"],
+                AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+            )["Attributes"]
+            return set(counts.values()) == {"0"}
+
+        wait("an empty landings queue", empty)
+
+    def settled(self, model: str, number: int) -> Execution:
+        """A model's execution of this number (from 1) once nothing more is to come of it."""
+
+        def look() -> Execution | None:
+            found = self.deployment.executions(model, 10)
+            if len(found) < number:
+                return None
+            execution = found[-number]
+            return (
+                execution if self.deployment.settled(execution, self.deployment.package(execution)) else None
+            )
+
+        return wait(f"execution {number} of {model}", look)
+
+    def told(self, model: str, kind: str) -> dict[str, Any]:
+        """The notification of this kind about a model, once it has come."""
+
+        def look() -> dict[str, Any] | None:
+            got = self.deployment.sqs.receive_message(QueueUrl=self.inbox, MaxNumberOfMessages=10)
+            for message in got.get("Messages", []):
+                self._told.append(json.loads(message["Body"]))
+                self.deployment.sqs.delete_message(
+                    QueueUrl=self.inbox, ReceiptHandle=message["ReceiptHandle"]
+                )
+            return next((m for m in self._told if m["model"] == model and m["kind"] == kind), None)
+
+        return wait(f"a notification {kind} of {model}", look)
+
+
+@pytest.fixture(scope="package")
+def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    folder = tmp_path_factory.mktemp("loop")
+    titanic = yaml.safe_load((ROOT / "handsoff.yaml").read_text())["models"]["titanic"]
+    values = {"models": dict.fromkeys(STORIES, titanic)}
+    config = folder / "handsoff.yaml"
+    config.write_text(json.dumps(values))  # JSON is YAML
+    project = Project(ROOT, parse_config(values, source=str(config)), folder / "work")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", "")  # so that what point_at sets is undone afterwards
+        cloud = server.start(folder / "aws", port=None)
+        try:
+            for name, value in cloud.environment().items():
+                patch.setenv(name, value)
+            point_at(cloud)
+            deployment = deploy(project, cloud)
+            inbox = deployment.sqs.create_queue(QueueName="approver")["QueueUrl"]
+            deployment.session.client("sns").subscribe(
+                TopicArn=deployment.outputs["NotificationsTopic"],
+                Protocol="sqs",
+                Endpoint=f"arn:aws:sqs:{cloud.region}:{cloud.account}:approver",
+                Attributes={"RawMessageDelivery": "true"},
+            )
+            yield Loop(deployment, cloud, config, inbox)
+        finally:
+            server.stop(folder / "aws")

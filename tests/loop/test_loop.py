@@ -1,0 +1,252 @@
+"""The whole loop on AWS on this machine: real deployment, events, functions and steps."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from retraining import pipelines, registry
+
+from tests.loop.conftest import TITANIC, Loop, wait
+
+pytestmark = pytest.mark.xdist_group("loop")
+
+TRAIN = (TITANIC / "train.csv").read_bytes()
+STEPS = ["DataPreProcessing", "TrainModel", "ModelEvaluation", "RegisterModel"]
+
+
+def rows(text: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text.decode())))
+
+
+def as_csv(table: list[list[str]]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(table)
+    return out.getvalue().encode()
+
+
+def test_the_same_bytes_twice_are_one_execution_and_other_rows_meet_the_first_as_champion(loop: Loop) -> None:
+    loop.land("twice", TRAIN)
+    first = loop.settled("twice", 1)
+    assert first.status == "Succeeded"
+    assert [step.name for step in first.steps] == STEPS
+    champion = loop.deployment.package(first)
+    assert champion is not None
+    assert champion.approval_status == "Approved"
+
+    loop.land("twice", TRAIN)
+    loop.drained()
+    assert len(loop.deployment.executions("twice", 10)) == 1
+
+    loop.land("twice", TRAIN[: TRAIN.rstrip(b"\n").rindex(b"\n") + 1])  # one row fewer
+    second = loop.settled("twice", 2)
+    assert second.parameters["Champion"] == champion.arn
+    found = loop.deployment.evidence(second)
+    assert found["verdict"]["champion"] == champion.arn
+    compared = next(rule for rule in found["verdict"]["rules"] if "champion" in rule["text"])
+    assert compared["outcome"] == "pass"
+    assert found["modelApprovalStatus"] == "Approved"
+    assert loop.told("twice", "approved")["decision"] == "APPROVE"
+
+
+def test_shuffled_labels_are_rejected_with_the_reason_in_the_registry(loop: Loop) -> None:
+    head, *body = rows(TRAIN)
+    target = head.index("survived")
+    labels = [row[target] for row in body]
+    random.Random(0).shuffle(labels)
+    for row, label in zip(body, labels, strict=True):
+        row[target] = label
+    loop.land("shuffled", as_csv([head, *body]))
+    execution = loop.settled("shuffled", 1)
+    package = loop.deployment.package(execution)
+    assert package is not None
+    assert package.approval_status == "Rejected"
+    assert package.approval_description is not None
+    assert package.approval_description.startswith("REJECT by rules: accuracy: 0.")
+    assert "needs ≥ 0.78 → fail" in package.approval_description
+    assert loop.told("shuffled", "rejected")["modelPackageArn"] == package.arn
+
+
+def test_a_file_without_target_fails_at_preprocessing_naming_the_column(loop: Loop) -> None:
+    head, *body = rows(TRAIN)
+    target = head.index("survived")
+    loop.land("broken", as_csv([row[:target] + row[target + 1 :] for row in [head, *body]]))
+    execution = loop.settled("broken", 1)
+    assert execution.status == "Failed"
+    (step,) = execution.steps
+    assert (step.name, step.status) == ("DataPreProcessing", "Failed")
+    assert "survived" in (step.failure_reason or "")
+    told = loop.told("broken", "execution_failed")
+    assert "survived" in told["reasons"][0]
+
+    def recorded() -> dict[str, Any] | None:
+        fact = loop.deployment.sources.ledger.get(f"execution#{execution.arn}") or {}
+        return fact if fact.get("final") else None
+
+    fact = wait("the end in the ledger", recorded)
+    assert any("survived" in line for line in fact["logLines"]["DataPreProcessing"])
+
+
+def test_a_bare_start_retrains_and_is_judged(loop: Loop) -> None:
+    s3, bucket = loop.deployment.s3, loop.deployment.bucket
+    for name in ("train.csv", "validation.csv"):  # no marker: nothing starts by itself
+        s3.put_object(Bucket=bucket, Key=f"curated/bare/{name}", Body=(TITANIC / name).read_bytes())
+    arns = []
+    for number in (1, 2):
+        arn = loop.deployment.sagemaker.start_pipeline_execution(PipelineName="handsoff-bare")  # type: ignore[call-arg]
+        arns.append(arn["PipelineExecutionArn"])
+        loop.settled("bare", number)
+    found = loop.deployment.evidence(loop.deployment.execution(arns[1]))
+    assert found["trigger"]["kind"] == "manual"
+    assert found["modelApprovalStatus"] == "Approved"
+    assert found["verdict"]["champion"].endswith("/handsoff-bare/1")
+    assert len(found["data"]["batch"]) == 64
+
+
+def test_a_file_overwritten_after_the_start_trains_on_the_old_bytes(loop: Loop) -> None:
+    s3, bucket = loop.deployment.s3, loop.deployment.bucket
+    loop.land("overwritten", TRAIN)
+    wait("the execution", lambda: loop.deployment.executions("overwritten", 1))
+    s3.put_object(Bucket=bucket, Key="curated/overwritten/train.csv", Body=b"survived\nnonsense\n")
+    execution = loop.settled("overwritten", 1)
+    assert execution.status == "Succeeded"
+    data = loop.deployment.evidence(execution)["data"]
+    train = next(file for file in data["files"] if file["key"].endswith("/train.csv"))
+    assert (train["rows"], train["bytes"]) == (1047, len(TRAIN))
+    assert execution.start_time is not None
+
+
+PREDICT = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, str(Path(sys.argv[1]) / "code"))
+import inference
+model = inference.model_fn(sys.argv[1])
+body = Path(sys.argv[2]).read_text()
+answer, _ = inference.output_fn(
+    inference.predict_fn(inference.input_fn(body, "text/csv"), model), "application/json")
+print(answer if isinstance(answer, str) else answer.decode())
+"""
+
+
+def test_the_registered_artifact_alone_predicts_as_it_was_evaluated(loop: Loop, tmp_path: Path) -> None:
+    loop.land("twice", TRAIN)
+    package = loop.deployment.package(loop.settled("twice", 1))
+    assert package is not None
+    assert package.model_uri is not None
+    bucket, _, key = package.model_uri.removeprefix("s3://").partition("/")
+    loop.deployment.s3.download_file(bucket, key, str(tmp_path / "model.tar.gz"))
+    with tarfile.open(tmp_path / "model.tar.gz") as archive:
+        archive.extractall(tmp_path / "model", filter="data")
+    answer = subprocess.run(
+        [sys.executable, "-I", "-c", PREDICT, str(tmp_path / "model"), str(TITANIC / "validation.csv")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    predictions = json.loads(answer.stdout)
+    labels = [item["label"] for item in predictions["predictions"]]
+    head, *body = rows((TITANIC / "validation.csv").read_bytes())
+    truth = [int(row[head.index("survived")]) for row in body]
+    right = sum(int(label) == true for label, true in zip(labels, truth, strict=True))
+    evaluation = registry.evaluation(loop.deployment.s3, package)
+    assert evaluation.candidate.n == len(truth) == 262
+    assert right / len(truth) == pytest.approx(evaluation.candidate.metrics["accuracy"].value, abs=1e-12)
+
+
+def handsoff(loop: Loop, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, in the environment that `handsoff local env` gives."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from handsoff.cli import main; main()",
+            "--config",
+            str(loop.config),
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def test_the_command_line_lands_asks_shows_and_proves(loop: Loop, tmp_path: Path) -> None:
+    for name in ("train.csv", "validation.csv"):
+        (tmp_path / name).write_bytes((TITANIC / name).read_bytes())
+    landed = handsoff(
+        loop, "land", "requested", str(tmp_path / "train.csv"), str(tmp_path / "validation.csv")
+    )
+    assert "curated/requested/train.csv" in landed.stdout
+    assert loop.settled("requested", 1).status == "Succeeded"
+    handsoff(loop, "start", "requested")
+    execution = loop.settled("requested", 2)
+
+    shown = json.loads(handsoff(loop, "status", "requested", "--json").stdout)
+    assert [item["modelApprovalStatus"] for item in shown["requested"]] == ["Approved", "Approved"]
+    found = json.loads(handsoff(loop, "evidence", execution.identity, "--json").stdout)
+    assert found["trigger"]["kind"] == "request"
+    assert found["trigger"]["requestedBy"].startswith("arn:aws:")
+    assert [step["name"] for step in found["steps"]] == STEPS
+    assert all(
+        step["status"] == "Succeeded" and step["startTime"] and step["endTime"] for step in found["steps"]
+    )
+    assert found["decidedBy"] == "rules"
+    copy = loop.deployment.s3.get_object(
+        Bucket=loop.deployment.bucket, Key=f"evidence/requested/{execution.identity}/evidence.json"
+    )
+    assert json.loads(copy["Body"].read()) == found
+    for step in found["steps"][:3]:
+        lines = pipelines.last_log_lines(
+            loop.deployment.session.client("logs"),
+            pipelines.Logs(step["logs"]["group"], step["logs"]["streamPrefix"]),
+        )
+        assert lines, step
+    assert "unchanged" in handsoff(loop, "publish", "requested").stdout
+    assert "accuracy: 0." in handsoff(loop, "evidence", execution.identity).stdout
+    assert "RegisterModel" in handsoff(loop, "status", "requested").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("land", "unknown", "x.csv"), "no model unknown in"),
+        (("land", "twice", "does-not-exist.csv"), "does-not-exist.csv is no file: nothing was landed"),
+        (("land", "twice", "pyproject.toml"), "neither train nor validation data by its name"),
+        (("evidence", "nosuch"), "no execution nosuch among the newest of each model"),
+        (("start", "unknown"), "no model unknown in"),
+    ],
+)
+def test_a_wrong_call_is_one_clear_line(loop: Loop, arguments: tuple[str, ...], message: str) -> None:
+    done = handsoff(loop, *arguments, code=1)
+    text = " ".join(done.stderr.split())
+    assert text.startswith("handsoff: ")
+    assert message in text
+    assert "Traceback" not in done.stderr
+
+
+def test_what_a_function_cannot_handle_ends_in_the_failure_queue(loop: Loop) -> None:
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-twice/999"
+    event = {"detail": {"ModelPackageArn": arn, "ModelPackageGroupName": "handsoff-twice"}}
+    loop.deployment.session.client("lambda").invoke(
+        FunctionName="handsoff-judge-candidate", InvocationType="Event", Payload=json.dumps(event)
+    )
+
+    def failed() -> dict[str, Any] | None:
+        got = loop.deployment.sqs.receive_message(QueueUrl=loop.deployment.outputs["FailuresQueue"])
+        bodies = [json.loads(message["Body"]) for message in got.get("Messages", [])]
+        return next((body for body in bodies if arn in json.dumps(body)), None)
+
+    assert wait("the event in the failure queue", failed)
