@@ -15,6 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from retraining import evidence, registry
 from retraining.approval import Decision, Verdict, judge
 from retraining.errors import ConfigError
+from retraining.evaluation import Evaluation
 from retraining.events import ModelPackageChanged
 from retraining.ledger import Ledger
 from retraining.messages import Kind, Notification
@@ -80,28 +81,34 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
         if not candidate.pending:
             logger.info("package is decided already", package=candidate.arn, status=candidate.approval_status)
             return
-        fresh = {"verdict": decide(candidate, using).model_dump(by_alias=True), "takenAt": _now().isoformat()}
+        evaluation, verdict = decide(candidate, using)
+        fresh: dict[str, Any] = {
+            "verdict": verdict.model_dump(by_alias=True),
+            "batch": evaluation.batch,
+            "takenAt": _now().isoformat(),
+        }
         known = using.ledger.take(fact, fresh) or fresh
     if not known.get("doneAt"):
-        carry_out(candidate, Verdict.model_validate(known["verdict"]), fact, using)
+        carry_out(candidate, Verdict.model_validate(known["verdict"]), known["batch"], using)
 
 
-def decide(candidate: Package, using: Collaborators) -> Verdict:
-    """What the rules say about the candidate now."""
+def decide(candidate: Package, using: Collaborators) -> tuple[Evaluation, Verdict]:
+    """What the candidate's evaluation says, and what the rules say about it now."""
     model = using.settings.model_of(candidate.group)
     config = using.configs.get(model)
     if config is None:
         raise ConfigError(f"no config of {model} in SSM: publish it, then redrive this event")
     champion = registry.champion(using.sagemaker, candidate.group)
     evaluation = registry.evaluation(using.s3, candidate)
-    return judge(evaluation, config.approval, champion.arn if champion else None)
+    return evaluation, judge(evaluation, config.approval, champion.arn if champion else None)
 
 
-def carry_out(candidate: Package, verdict: Verdict, fact: str, using: Collaborators) -> None:
+def carry_out(candidate: Package, verdict: Verdict, batch: str, using: Collaborators) -> None:
     """Do what the recorded verdict says: the registry, the evidence, the approvers, and last the mark.
 
     Each part may be repeated, so that dying between any two of them only delays the rest.
     """
+    fact = f"verdict#{candidate.arn}"
     model = using.settings.model_of(candidate.group)
     sources = evidence.Sources(using.sagemaker, using.s3, using.ledger, using.settings.bucket)
     written = candidate.metadata.get("verdict") == verdict.decision
@@ -116,6 +123,7 @@ def carry_out(candidate: Package, verdict: Verdict, fact: str, using: Collaborat
             using.sagemaker,
             candidate,
             {
+                "batch": batch,  # a bare start registers with batch latest; which one that was is known now
                 "verdict": verdict.decision,
                 "rules": verdict.rules_sha256[:12],
                 "comparedWith": verdict.champion or "none",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -34,7 +35,7 @@ class Package:
     approval_description: str | None
     evaluation_uri: str | None
     model_uri: str | None
-    decided_at: str
+    decided_at: datetime
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -61,9 +62,18 @@ def package(sagemaker: SageMakerClient, arn: str) -> Package:
         approval_description=answer.get("ApprovalDescription"),
         evaluation_uri=quality.get("S3Uri"),
         model_uri=containers[0].get("ModelDataUrl"),
-        decided_at=metadata.get("decidedAt") or changed.isoformat(),
+        decided_at=_time(metadata.get("decidedAt")) or changed,
         metadata=metadata,
     )
+
+
+def _time(text: str | None) -> datetime | None:
+    """An ISO time, UTC where it names no zone; None for what is none: anybody may write metadata."""
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def champion(sagemaker: SageMakerClient, group: str) -> Package | None:

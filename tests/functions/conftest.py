@@ -58,7 +58,7 @@ class World:
         return found
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def clients() -> Iterator[dict[str, Any]]:
     """moto's clients, made once: making them takes longer than most tests."""
     with pytest.MonkeyPatch.context() as patch:

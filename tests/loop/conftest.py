@@ -98,7 +98,7 @@ class Loop:
         return wait(f"a notification {kind} of {model}", look)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     folder = tmp_path_factory.mktemp("loop")
     titanic = yaml.safe_load((ROOT / "handsoff.yaml").read_text())["models"]["titanic"]

@@ -1,0 +1,157 @@
+"""Puts the step code where the pipeline reads it, and the pipeline where SageMaker runs it.
+
+Code lies under the hash of its content and is never changed or deleted: an execution that started before
+still names its own. What is already there is left alone, so publishing twice does nothing.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pipeline_def.definition import pipeline_definition
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+
+STEPS: Final = Path(__file__).parent / "steps"
+PROCESSING: Final = ("preprocess.py", "evaluate.py")
+TRAINING: Final = ("train.py", "inference.py")
+
+
+@dataclass(frozen=True)
+class Published:
+    pipeline_arn: str
+    code_sha256: str
+    change: Literal["created", "updated", "unchanged"]
+
+
+def step_config(model: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What the steps need of a model's config: no rule and no instance type, so those change no code hash."""
+    slices: list[dict[str, str]] = []
+    for rule in model.get("approval", {}).get("rules", []):
+        if (where := rule.get("slice")) and where not in slices:
+            slices.append(dict(where))
+    return {
+        "name": name,
+        "task": model["task"],
+        "target": model["target"],
+        "features": {
+            "numeric": list(model["features"].get("numeric", [])),
+            "categorical": list(model["features"].get("categorical", [])),
+        },
+        "training": {"estimator": model["training"]["estimator"]},
+        "slices": slices,
+    }
+
+
+def code_files(model: Mapping[str, Any], name: str) -> dict[str, bytes]:
+    """The step code by its path: `processing/…` lies there as it is, `sourcedir/…` goes into one tar.gz."""
+    config = _json(step_config(model, name)).encode()
+    files = {f"processing/{script}": (STEPS / script).read_bytes() for script in PROCESSING}
+    files |= {f"sourcedir/{script}": (STEPS / script).read_bytes() for script in TRAINING}
+    return {"processing/model.json": config, "sourcedir/model.json": config, **files}
+
+
+def code_sha256(files: Mapping[str, bytes]) -> str:
+    """The name of this code: a hash of paths and contents, the same on any machine and with any zlib."""
+    lines = [f"{hashlib.sha256(content).hexdigest()}  {path}\n" for path, content in sorted(files.items())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def tar_gz(files: Mapping[str, bytes]) -> bytes:
+    """An archive that holds nothing but paths and contents: sorted, owned by root, made at the epoch."""
+    raw = io.BytesIO()
+    with (
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for path, content in sorted(files.items()):
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = len(content), 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    return raw.getvalue()
+
+
+def code_objects(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What lies under `code/<sha256>/`, by its key below that."""
+    source = {
+        path.removeprefix("sourcedir/"): data for path, data in files.items() if path.startswith("sourcedir/")
+    }
+    plain = {path: data for path, data in files.items() if path.startswith("processing/")}
+    return {**plain, "sourcedir.tar.gz": tar_gz(source)}
+
+
+def render(
+    name: str, model: Mapping[str, Any], *, prefix: str, bucket: str, role_arn: str, region: str
+) -> str:
+    """The definition as the JSON that SageMaker gets and Terraform reads: sorted, byte for byte the same."""
+    definition = pipeline_definition(
+        model,
+        name=name,
+        prefix=prefix,
+        bucket=bucket,
+        role_arn=role_arn,
+        region=region,
+        code_sha256=code_sha256(code_files(model, name)),
+    )
+    return _json(definition)
+
+
+def publish(
+    name: str, model: Mapping[str, Any], *, prefix: str, bucket: str, role_arn: str, session: Session
+) -> Published:
+    """Upload what is missing of the step code, then create or update the pipeline `<prefix>-<name>`.
+
+    `model` is a ModelConfig dumped with `mode="json", exclude_none=True`. Raises botocore's ClientError.
+    """
+    files = code_files(model, name)
+    sha256 = code_sha256(files)
+    _upload(session.client("s3"), bucket, f"code/{sha256}/", code_objects(files))
+    text = render(
+        name, model, prefix=prefix, bucket=bucket, role_arn=role_arn, region=session.region_name or ""
+    )
+    arn, change = _upsert(session.client("sagemaker"), f"{prefix}-{name}", text, role_arn, prefix, name)
+    return Published(arn, sha256, change)
+
+
+def _upload(s3: S3Client, bucket: str, folder: str, objects: Mapping[str, bytes]) -> None:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
+    present = {entry["Key"] for page in pages for entry in page.get("Contents", [])}
+    for key, content in sorted(objects.items()):
+        if folder + key not in present:
+            s3.put_object(Bucket=bucket, Key=folder + key, Body=content)
+
+
+def _upsert(
+    sagemaker: SageMakerClient, pipeline: str, text: str, role_arn: str, prefix: str, model: str
+) -> tuple[str, Literal["created", "updated", "unchanged"]]:
+    pages = sagemaker.get_paginator("list_pipelines").paginate(PipelineNamePrefix=pipeline)
+    if pipeline not in {entry["PipelineName"] for page in pages for entry in page["PipelineSummaries"]}:
+        created = sagemaker.create_pipeline(
+            PipelineName=pipeline,
+            PipelineDefinition=text,
+            PipelineDescription=f"Retrains {model}: preprocess, train, evaluate, register",
+            ClientRequestToken=hashlib.sha256(f"{pipeline}\n{role_arn}\n{text}".encode()).hexdigest(),
+            RoleArn=role_arn,
+            Tags=[{"Key": "handsoff:prefix", "Value": prefix}, {"Key": "handsoff:model", "Value": model}],
+        )
+        return created["PipelineArn"], "created"
+    current = sagemaker.describe_pipeline(PipelineName=pipeline)
+    if json.loads(current["PipelineDefinition"]) == json.loads(text) and current["RoleArn"] == role_arn:
+        return current["PipelineArn"], "unchanged"
+    updated = sagemaker.update_pipeline(PipelineName=pipeline, PipelineDefinition=text, RoleArn=role_arn)
+    return updated["PipelineArn"], "updated"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"

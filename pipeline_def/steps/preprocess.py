@@ -1,0 +1,504 @@
+"""DataPreProcessing: the object versions of one batch, checked against the config, as Parquet.
+
+Rows in are rows out: nothing is dropped, imputed or encoded here. A problem with the data ends the job with
+one line that names the file and the column, in the log and as the job's ExitMessage. Runs in SageMaker's
+scikit-learn image, by itself: it imports nothing of this project.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import hashlib
+import io
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import ClientError
+
+SPLITS: Final = ("train", "validation")
+DATA_OBJECT: Final = re.compile(
+    r"(?P<split>train|validation)(?:\.(?:csv|parquet)|/.+\.(?:csv|csv\.gz|parquet))", re.DOTALL
+)
+BLOCK_BYTES: Final = 8 << 20
+ROW_GROUP: Final = 128 * 1024
+HASH_KEY: Final = "handsoff-row-id1"  # 16 bytes, as pandas asks; another key makes other row ids
+ROW: Final = "handsoff:row"  # the identity's column; no feature will have this name
+MISSING_NUMBERS: Final = frozenset(pa_csv.ConvertOptions().null_values)
+AWS: Final = ClientConfig(
+    connect_timeout=10, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5}
+)
+
+
+class DataProblem(Exception):
+    """The data is not what the config says. The message is one line for whoever landed it."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the steps know of a model: its name and columns, by how they are read."""
+
+    name: str
+    target: str
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return (*self.numeric, *self.categorical)
+
+
+@dataclass(frozen=True, order=True)
+class DataObject:
+    """One version of one object. `etag` is without quotes, `size` in bytes."""
+
+    key: str
+    version_id: str
+    etag: str
+    size: int
+
+
+@dataclass
+class Split:
+    """What was read of one split: where its rows went and what is counted on the way."""
+
+    rows: int = 0
+    ones: int = 0
+    missing: dict[str, int] = field(default_factory=dict)
+    ids: list[np.ndarray[Any, Any]] = field(default_factory=list)
+
+    def row_ids(self) -> np.ndarray[Any, Any]:
+        return np.concatenate(self.ids) if self.ids else np.empty(0, dtype="uint64")
+
+
+def read_config(path: Path) -> Config:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    features = values["features"]
+    return Config(
+        values["name"], values["target"], tuple(features["numeric"]), tuple(features["categorical"])
+    )
+
+
+# --- the batch: which object versions it is -------------------------------------------------------------
+
+
+def split_of(key: str, model: str) -> str | None:
+    """`train` or `validation` for a data object, None for markers and whatever else lies there."""
+    found = DATA_OBJECT.fullmatch(key.removeprefix(f"curated/{model}/"))
+    return found["split"] if found else None
+
+
+def batch_identity(objects: Sequence[DataObject]) -> str:
+    """SHA-256 over the (key, etag) pairs, sorted by key: what start_retraining calls the batch, too."""
+    pairs = [[item.key, item.etag] for item in sorted(objects)]
+    text = json.dumps(pairs, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def list_objects(s3: Any, bucket: str, model: str) -> list[DataObject]:
+    """The newest versions of the model's data objects, as they lie in S3 now."""
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"curated/{model}/")
+    return sorted(
+        DataObject(item["Key"], item["VersionId"], item["ETag"].strip('"'), item["Size"])
+        for page in pages
+        for item in page.get("Versions", [])
+        if item["IsLatest"] and split_of(item["Key"], model)
+    )
+
+
+def latest_batch(s3: Any, bucket: str, model: str) -> str:
+    """The batch that lies in `curated/<model>/` now; its manifest is written unless it has one."""
+    objects = list_objects(s3, bucket, model)
+    if not objects:
+        raise DataProblem(f"there is no data under s3://{bucket}/curated/{model}/")
+    batch = batch_identity(objects)
+    manifest = {
+        "model": model,
+        "batch": batch,
+        "objects": [
+            {"key": item.key, "versionId": item.version_id, "etag": item.etag, "size": item.size}
+            for item in objects
+        ],
+    }
+    try:
+        s3.put_object(
+            Bucket=bucket,
+            Key=manifest_key(model, batch),
+            Body=json.dumps(manifest, ensure_ascii=False, indent=1).encode(),
+            ContentType="application/json",
+            IfNoneMatch="*",
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
+            raise
+    return batch
+
+
+def manifest_key(model: str, batch: str) -> str:
+    return f"batches/{model}/{batch}/manifest.json"
+
+
+def read_manifest(s3: Any, bucket: str, model: str, batch: str) -> list[DataObject]:
+    """The object versions that are the batch. Raises DataProblem if it is unknown or altered."""
+    key = manifest_key(model, batch)
+    try:
+        manifest = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        raise DataProblem(f"batch {batch} is unknown: there is no s3://{bucket}/{key}") from None
+    objects = sorted(
+        DataObject(item["key"], item["versionId"], item["etag"], item["size"]) for item in manifest["objects"]
+    )
+    if batch_identity(objects) != batch:
+        raise DataProblem(f"s3://{bucket}/{key} does not describe batch {batch}: it was altered")
+    return objects
+
+
+def fetch(s3: Any, bucket: str, item: DataObject, path: Path) -> str:
+    """Copy exactly this version to `path`; the SHA-256 of its bytes. Raises DataProblem on any others."""
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=item.key, VersionId=item.version_id)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed"):
+            raise
+        raise DataProblem(f"{item.key}: version {item.version_id} of the batch is no longer there") from None
+    etag, digest, size = answer["ETag"].strip('"'), hashlib.sha256(), 0
+    if etag != item.etag:
+        raise DataProblem(
+            f"{item.key}: version {item.version_id} has ETag {etag}, the batch says {item.etag}"
+        )
+    with path.open("wb") as file:
+        for chunk in answer["Body"].iter_chunks(1 << 20):
+            file.write(chunk)
+            digest.update(chunk)
+            size += len(chunk)
+    if size != item.size:
+        raise DataProblem(f"{item.key}: {size} bytes arrived, the batch says {item.size}")
+    return digest.hexdigest()
+
+
+# --- one file: blocks of raw columns --------------------------------------------------------------------
+
+
+def read_blocks(path: Path, key: str) -> Iterator[pa.RecordBatch]:
+    """The file in blocks of rows. CSV columns arrive as text: what they mean is decided column by column."""
+    if not path.stat().st_size:
+        raise DataProblem(f"{key} is empty")
+    try:
+        yield from _parquet_blocks(path, key) if key.endswith(".parquet") else _csv_blocks(path, key)
+    except (pa.ArrowInvalid, gzip.BadGzipFile, EOFError, OSError, UnicodeDecodeError) as error:
+        raise DataProblem(f"{key} cannot be read: {one_line(error)}") from error
+
+
+def _parquet_blocks(path: Path, key: str) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(path) as file:
+        check_distinct(file.schema_arrow.names, key)
+        yield pa.RecordBatch.from_pylist([], schema=file.schema_arrow)
+        yield from file.iter_batches(batch_size=ROW_GROUP)
+
+
+def _csv_blocks(path: Path, key: str) -> Iterator[pa.RecordBatch]:
+    zipped = key.endswith(".gz")
+    with (
+        gzip.open(path) if zipped else path.open("rb") as raw,
+        io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
+    ):
+        lines = csv.reader(text)
+        header, first = next(lines, []), next(lines, None)
+    if not header:
+        raise DataProblem(f"{key} has no header")
+    check_distinct(header, key)
+    if first is None:
+        raise DataProblem(f"{key} has a header and no rows")
+    with (
+        pa.input_stream(str(path), compression="gzip" if zipped else None) as stream,
+        pa_csv.open_csv(
+            stream,
+            read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES),
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
+            ),
+        ) as reader,
+    ):
+        yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+        yield from reader
+
+
+def check_distinct(names: Sequence[str], key: str) -> None:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DataProblem(f"{key}: column {', '.join(twice)} stands more than once in the header")
+
+
+def check_columns(names: Sequence[str], config: Config, key: str) -> None:
+    if missing := [name for name in (config.target, *config.features) if name not in names]:
+        word = "column" if len(missing) == 1 else "columns"
+        raise DataProblem(f"{key} has no {word} {', '.join(missing)}; it has {', '.join(names)}")
+
+
+# --- one block: text to the values that training sees -----------------------------------------------------
+
+
+def convert(block: pa.RecordBatch, config: Config, key: str, first_row: int) -> pa.Table:
+    """Features, target and identities of a block's rows. Raises DataProblem naming file, row and value.
+
+    Numbers become float64 with null for what is missing, categories text with null for the empty string,
+    the target int8. Rows count from 1 after the header; `first_row` is the one that the block starts with.
+    """
+    columns: dict[str, Any] = {}
+    for name in config.numeric:
+        columns[name] = to_numbers(block.column(name), key, name, first_row)
+    for name in config.categorical:
+        text = to_text(block.column(name))
+        columns[name] = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+    columns[config.target] = to_target(block.column(config.target), key, config.target, first_row)
+    columns[ROW] = pa.array(row_ids(block))
+    return pa.table(columns)
+
+
+def to_numbers(values: Any, key: str, name: str, first_row: int) -> Any:
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        text = pc.utf8_trim_whitespace(values)
+        text = pc.if_else(
+            pc.is_in(text, pa.array(sorted(MISSING_NUMBERS), text.type)), pa.scalar(None, text.type), text
+        )
+        try:
+            numbers = pc.cast(text, pa.float64())
+        except pa.ArrowInvalid:
+            raise DataProblem(_first_wrong(text, _is_number, key, name, first_row, "a number")) from None
+    else:
+        try:
+            numbers = pc.cast(values, pa.float64(), safe=False)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            raise DataProblem(f"{key}: column {name} holds {values.type}, not numbers") from None
+        numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
+    if not pc.all(pc.is_finite(numbers), min_count=0).as_py():
+        raise DataProblem(_first_wrong(numbers, np.isfinite, key, name, first_row, "a finite number"))
+    return numbers
+
+
+def to_target(values: Any, key: str, name: str, first_row: int) -> Any:
+    numbers = to_numbers(values, key, name, first_row)
+    if numbers.null_count:
+        row = pc.index(pc.is_null(numbers), True).as_py()
+        raise DataProblem(f"{key}, row {first_row + row}: target {name} is missing, expected 0 or 1")
+    if not pc.all(pc.is_in(numbers, pa.array([0.0, 1.0])), min_count=0).as_py():
+        raise DataProblem(
+            _first_wrong(numbers, lambda value: value in (0, 1), key, name, first_row, "0 or 1")
+        )
+    return pc.cast(numbers, pa.int8())
+
+
+def _first_wrong(values: Any, fits: Any, key: str, name: str, first_row: int, expected: str) -> str:
+    row, value = next(
+        (row, value) for row, value in enumerate(values.to_pylist()) if value is not None and not fits(value)
+    )
+    shown = f"{value:g}" if isinstance(value, float) else repr(value[:60])
+    return f"{key}, row {first_row + row}: {name} is {shown}, expected {expected}"
+
+
+def _is_number(text: str) -> bool:
+    with suppress(pa.ArrowInvalid):
+        pa.scalar(text).cast(pa.float64())
+        return True
+    return False
+
+
+def to_text(values: Any) -> Any:
+    """Any column as text, without nulls; 3 and 3.0 are both "3", as in inference.py."""
+    try:
+        return pc.fill_null(pc.cast(values, pa.string()), "")
+    except pa.ArrowNotImplementedError:  # lists, structures
+        return pa.array(["" if value is None else str(value) for value in values.to_pylist()])
+
+
+def row_ids(block: pa.RecordBatch) -> np.ndarray[Any, Any]:
+    """A 64-bit identity of each raw row: the same text in the same columns, in whatever order they stand."""
+    names = sorted(block.schema.names)
+    joined = pc.binary_join_element_wise(*(to_text(block.column(name)) for name in names), "\x1f")
+    hashed = pd.util.hash_array(joined.to_numpy(zero_copy_only=False), hash_key=HASH_KEY, categorize=False)
+    return np.asarray(hashed, dtype="uint64")
+
+
+# --- the whole ------------------------------------------------------------------------------------------
+
+
+class Writer:
+    """One split's Parquet file, in row groups of at least 128k rows, and the counts of what went into it."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, self.split = path, Split()
+        self._file: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+
+    def add(self, table: pa.Table, config: Config) -> None:
+        split = self.split
+        split.rows += table.num_rows
+        split.ones += pc.sum(table[config.target], min_count=0).as_py()
+        for name in config.features:
+            split.missing[name] = split.missing.get(name, 0) + table[name].null_count
+        split.ids.append(table[ROW].to_numpy())
+        self._waiting.append(table)
+        if sum(waiting.num_rows for waiting in self._waiting) >= ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            table = pa.concat_tables(self._waiting)
+            self._file = self._file or pq.ParquetWriter(self.path, table.schema)
+            self._file.write_table(table)
+            self._waiting = []
+
+    def close(self) -> None:
+        self._flush()
+        if self._file:
+            self._file.close()
+
+
+def preprocess(s3: Any, bucket: str, config: Config, batch: str, output: Path) -> dict[str, Any]:
+    """Read the batch (`latest` or its identity) into `output`; the data report. Raises DataProblem.
+
+    Writes `train/train.parquet`, `validation/validation.parquet` and `report/training_rows.parquet`.
+    """
+    if batch == "latest":
+        batch = latest_batch(s3, bucket, config.name)
+    objects = read_manifest(s3, bucket, config.name, batch)
+    landed = {split_of(item.key, config.name) for item in objects}
+    if absent := [split for split in SPLITS if split not in landed]:
+        raise DataProblem(f"there is no data for {' and '.join(absent)} under curated/{config.name}/")
+    writers = {split: Writer(output / split / f"{split}.parquet") for split in SPLITS}
+    files, ignored = [], set()
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output) as folder:  # on the job's volume, which has room
+        for item in objects:
+            path = Path(folder, "object")
+            digest = fetch(s3, bucket, item, path)
+            writer = writers[split_of(item.key, config.name) or ""]
+            rows = 0
+            for block in read_blocks(path, item.key):
+                check_columns(block.schema.names, config, item.key)
+                ignored |= {*block.schema.names} - {config.target, *config.features}
+                if block.num_rows:
+                    writer.add(convert(block, config, item.key, rows + 1), config)
+                rows += block.num_rows
+            if not rows:
+                raise DataProblem(f"{item.key} has a header and no rows")
+            print(f"{item.key}: {rows} rows, {item.size} bytes, version {item.version_id}", flush=True)
+            files.append(_file_report(item, rows, digest))
+    for writer in writers.values():
+        writer.close()
+    splits = {split: writer.split for split, writer in writers.items()}
+    for name, split in splits.items():
+        if split.ones in (0, split.rows):
+            only = int(split.ones > 0)
+            raise DataProblem(
+                f"{name}: all {split.rows} rows have {config.target} = {only}; both classes are needed"
+            )
+    train_ids = np.unique(splits["train"].row_ids())
+    overlap = int(np.isin(splits["validation"].row_ids(), train_ids).sum())
+    (output / "report").mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({ROW: train_ids}), output / "report" / "training_rows.parquet")
+    return {
+        "schema_version": 1,
+        "model": config.name,
+        "batch": batch,
+        "target": config.target,
+        "files": files,
+        "ignored_columns": sorted(ignored),
+        "splits": {name: _split_report(split) for name, split in splits.items()},
+        "validation_rows_also_in_train": overlap,
+    }
+
+
+def _file_report(item: DataObject, rows: int, digest: str) -> dict[str, Any]:
+    return {
+        "key": item.key,
+        "versionId": item.version_id,
+        "etag": item.etag,
+        "bytes": item.size,
+        "sha256": digest,
+        "rows": rows,
+    }
+
+
+def _split_report(split: Split) -> dict[str, Any]:
+    """Shares are of the split's rows, from 0 to 1."""
+    return {
+        "rows": split.rows,
+        "target_share": split.ones / split.rows,
+        "missing_share": {name: count / split.rows for name, count in split.missing.items()},
+    }
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    lines = [f"batch {report['batch']}"]
+    for name, split in report["splits"].items():
+        gaps = ", ".join(f"{column} {share:.1%}" for column, share in split["missing_share"].items() if share)
+        lines.append(
+            f"{name}: {split['rows']} rows, {report['target']} = 1 in {split['target_share']:.1%}"
+            f"; missing: {gaps or 'nothing'}"
+        )
+    lines.append(f"ignored columns: {', '.join(report['ignored_columns']) or 'none'}")
+    if overlap := report["validation_rows_also_in_train"]:
+        lines.append(f"warning: {overlap} validation rows also stand in train")
+    return "\n".join(lines)
+
+
+def one_line(error: object, limit: int = 1000) -> str:
+    return " ".join(str(error).split())[:limit]
+
+
+def write_message(text: str) -> None:
+    """SageMaker shows the first kilobyte of this file as the job's ExitMessage."""
+    path = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"), "output", "message")
+    with suppress(OSError):  # the log has it as well
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="model.json")
+    parser.add_argument("--bucket", required=True)
+    parser.add_argument("--batch", required=True, help="a batch's SHA-256, or latest")
+    parser.add_argument("--execution", required=True, help="the pipeline execution's ARN, for the report")
+    parser.add_argument("--output", type=Path, required=True)
+    given = parser.parse_args(arguments)
+    try:
+        s3 = boto3.client("s3", config=AWS)
+        report = preprocess(s3, given.bucket, read_config(given.config), given.batch, given.output)
+    except DataProblem as problem:
+        print(one_line(problem), file=sys.stderr)
+        write_message(one_line(problem))
+        return 1
+    except Exception as error:
+        write_message(one_line(f"{type(error).__name__}: {error}"))
+        raise
+    report["execution"] = given.execution
+    text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
+    (given.output / "report" / "data_report.json").write_text(text + "\n", encoding="utf-8")
+    print(summary(report), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

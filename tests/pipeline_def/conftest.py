@@ -1,0 +1,74 @@
+"""Fixtures: the Titanic's config as plain data, AWS in memory, /opt/ml in a folder of the test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from tests.pipeline_def.helpers import BUCKET, MODEL
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+
+
+@pytest.fixture
+def model() -> dict[str, Any]:
+    copy: dict[str, Any] = json.loads(json.dumps(MODEL))
+    return copy
+
+
+@cache
+def shared_session() -> boto3.Session:
+    """One for all tests: reading botocore's service models anew for each would take most of their time."""
+    return boto3.Session("testing", "testing", region_name="us-east-1")
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
+    """AWS in memory, with a versioned data bucket."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    session = shared_session()
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+    with mock_aws(config={"core": {"mock_credentials": False, "reset_boto3_session": False}}):
+        s3 = session.client("s3")
+        s3.create_bucket(Bucket=BUCKET)
+        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        yield session
+
+
+@pytest.fixture
+def s3(aws: boto3.Session) -> S3Client:
+    return aws.client("s3")
+
+
+@pytest.fixture
+def sagemaker(aws: boto3.Session) -> SageMakerClient:
+    return aws.client("sagemaker")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """OpenMP's threads wait by spinning: beside other test processes a fit of 0.1 s takes 20 s."""
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def base_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What is /opt/ml in a container."""
+    path = tmp_path / "opt-ml"
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(path))
+    return path

@@ -1,0 +1,150 @@
+"""What the tests here share: the Titanic's config as plain data, and the steps run in order."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline_def.publish import step_config
+from pipeline_def.steps import evaluate, preprocess, train
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+
+ROOT = Path(__file__).parents[2]
+TITANIC = ROOT / "data" / "titanic"
+SAMPLES = ROOT / "tests" / "samples"
+STEPS = ROOT / "pipeline_def" / "steps"
+BUCKET = "handsoff-data"
+EXECUTION = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic/execution/{}"
+
+MODEL: dict[str, Any] = {
+    "task": "binary_classification",
+    "target": "survived",
+    "features": {
+        "numeric": ["age", "sibsp", "parch", "fare"],
+        "categorical": ["pclass", "sex", "embarked"],
+    },
+    "retrain": {"ready": {"when": "marker", "marker": "_SUCCESS"}},
+    "training": {"estimator": "hist_gradient_boosting", "instance_type": "ml.m5.large"},
+    "approval": {
+        "first_model": "rules_only",
+        "rules": [
+            {"metric": "accuracy", "min": 0.78, "min_samples": 1, "on_fail": "reject"},
+            {"metric": "recall", "slice": {"sex": "female"}, "min": 0.75, "on_fail": "hold"},
+        ],
+    },
+}
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "task": "binary_classification",
+    "target": "y",
+    "features": {"numeric": ["x"], "categorical": ["c"]},
+    "training": {"estimator": "logistic_regression"},
+    "slices": [],
+}
+
+
+@dataclass
+class Run:
+    """The first three steps of one execution, in this process, with SageMaker's copying in between."""
+
+    folder: Path
+    s3: S3Client
+    config: dict[str, Any]
+    execution_id: str
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True)
+        self.code = self.folder / "code"
+        shutil.copytree(STEPS, self.code, ignore=shutil.ignore_patterns("__pycache__"))
+        (self.code / "model.json").write_text(json.dumps(self.config))
+        self.output, self.model_dir = self.folder / "output", self.folder / "model"
+
+    @property
+    def execution(self) -> str:
+        return EXECUTION.format(self.execution_id)
+
+    @property
+    def prefix(self) -> str:
+        return f"models/{self.config['name']}/{self.execution_id}"
+
+    @property
+    def model_url(self) -> str:
+        return f"s3://{BUCKET}/{self.prefix}/job/output/model.tar.gz"
+
+    def preprocess(self, batch: str = "latest") -> int:
+        code = preprocess.main(
+            [
+                *("--config", str(self.code / "model.json"), "--bucket", BUCKET, "--batch", batch),
+                *("--execution", self.execution, "--output", str(self.output)),
+            ]
+        )
+        for path in sorted((self.output / "report").glob("*")) if code == 0 else []:
+            self.s3.upload_file(str(path), BUCKET, f"{self.prefix}/{path.name}")
+        return code
+
+    def train(self) -> None:
+        channel = str(self.output / "train")
+        train.main({"SM_CHANNEL_TRAIN": channel, "SM_MODEL_DIR": str(self.model_dir)}, self.code)
+        with tarfile.open(self.folder / "model.tar.gz", "w:gz") as archive:
+            for path in sorted(self.model_dir.iterdir()):
+                archive.add(path, path.name)
+        self.s3.upload_file(
+            str(self.folder / "model.tar.gz"), BUCKET, self.model_url.removeprefix(f"s3://{BUCKET}/")
+        )
+
+    def evaluate(self, champion: str = "none") -> dict[str, Any]:
+        evaluate.main(
+            [
+                *("--config", str(self.code / "model.json"), "--model", str(self.folder)),
+                *("--validation", str(self.output / "validation")),
+                *("--report", str(self.output / "report" / "data_report.json")),
+                *("--bucket", BUCKET, "--group", f"handsoff-{self.config['name']}"),
+                *("--champion", champion, "--execution", self.execution),
+                *("--output", str(self.output / "evaluation")),
+            ]
+        )
+        found: dict[str, Any] = json.loads((self.output / "evaluation" / "evaluation.json").read_text())
+        return found
+
+    @property
+    def report(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.output / "report" / "data_report.json").read_text())
+        return found
+
+
+def register(sagemaker: SageMakerClient, run: Run, status: str = "Approved", **metadata: str) -> str:
+    """A package of the run's model, as RegisterModel and a decision leave it; its ARN."""
+    group = f"handsoff-{run.config['name']}"
+    groups = sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]
+    if group not in [item["ModelPackageGroupName"] for item in groups]:
+        sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    return sagemaker.create_model_package(
+        ModelPackageGroupName=group,
+        ModelApprovalStatus=status,  # type: ignore[arg-type]
+        InferenceSpecification={
+            "Containers": [{"Image": "image", "ModelDataUrl": run.model_url}],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
+        },
+        CustomerMetadataProperties={"execution": run.execution, **metadata},
+    )["ModelPackageArn"]
+
+
+def titanic_config() -> dict[str, Any]:
+    return step_config(MODEL, "titanic")
+
+
+def land(s3: S3Client, key: str, content: str | bytes) -> None:
+    s3.put_object(Bucket=BUCKET, Key=key, Body=content.encode() if isinstance(content, str) else content)
+
+
+def land_titanic(s3: S3Client) -> None:
+    for split in ("train", "validation"):
+        land(s3, f"curated/titanic/{split}.csv", (TITANIC / f"{split}.csv").read_bytes())

@@ -1,0 +1,221 @@
+"""The definition: the names that others rely on, SageMaker's limits, and that no parameter is decoration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.validate import ParamValidator
+
+from pipeline_def.definition import pipeline_definition
+from pipeline_def.images import ACCOUNTS, image_uri
+
+SHA = "ab" * 32
+ROLE = "arn:aws:iam::123456789012:role/handsoff-sagemaker"
+PARAMETERS = {
+    "Batch": "latest",
+    "Champion": "latest",
+    "Trigger": "manual",
+    "ProcessingInstanceType": "ml.m5.large",
+    "TrainingInstanceType": "ml.m5.large",
+}
+EXECUTION = {
+    "Execution.PipelineExecutionId": "abcdefghijkl",
+    "Execution.PipelineExecutionArn": (
+        f"arn:aws-us-gov:sagemaker:us-gov-west-1:123456789012:pipeline/{'n' * 63}/execution/abcdefghijkl"
+    ),
+}
+
+
+@pytest.fixture
+def definition(model: dict[str, Any]) -> dict[str, Any]:
+    return pipeline_definition(
+        model,
+        name="titanic",
+        prefix="handsoff",
+        bucket="handsoff-data",
+        role_arn=ROLE,
+        region="eu-central-1",
+        code_sha256=SHA,
+    )
+
+
+def steps(definition: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {step["Name"]: step for step in definition["Steps"]}
+
+
+def references(value: Any) -> Iterator[str]:
+    """Every path that a `Get` somewhere in `value` asks for."""
+    if isinstance(value, dict):
+        if set(value) == {"Get"}:
+            yield value["Get"]
+        for item in value.values():
+            yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
+
+
+def resolve(value: Any, known: dict[str, str]) -> Any:
+    """`value` as SageMaker would send it: each Get and Std:Join a string."""
+    if isinstance(value, dict):
+        if set(value) == {"Get"}:
+            return known.get(value["Get"], f"s3://handsoff-data/{value['Get']}")
+        if set(value) == {"Std:Join"}:
+            join = value["Std:Join"]
+            return join["On"].join(resolve(item, known) for item in join["Values"])
+        return {key: resolve(item, known) for key, item in value.items()}
+    return [resolve(item, known) for item in value] if isinstance(value, list) else value
+
+
+def resolved(step: dict[str, Any]) -> dict[str, Any]:
+    known = {f"Parameters.{name}": value for name, value in PARAMETERS.items()} | EXECUTION
+    known["Parameters.Champion"] = (
+        f"arn:aws-us-gov:sagemaker:us-gov-west-1:123456789012:model-package/{'n' * 63}/9999"
+    )
+    known["Parameters.Batch"] = SHA
+    arguments: dict[str, Any] = resolve(step["Arguments"], known)
+    return arguments
+
+
+def test_has_the_four_steps_in_order(definition: dict[str, Any]) -> None:
+    assert definition["Version"] == "2020-12-01"
+    assert [(step["Name"], step["Type"]) for step in definition["Steps"]] == [
+        ("DataPreProcessing", "Processing"),
+        ("TrainModel", "Training"),
+        ("ModelEvaluation", "Processing"),
+        ("RegisterModel", "RegisterModel"),
+    ]
+
+
+def test_every_parameter_has_a_default_and_reaches_a_step(definition: dict[str, Any]) -> None:
+    found = {item["Name"]: (item["Type"], item["DefaultValue"]) for item in definition["Parameters"]}
+    assert found == {name: ("String", value) for name, value in PARAMETERS.items()}
+    used = {path for path in references(definition["Steps"]) if path.startswith("Parameters.")}
+    assert used == {f"Parameters.{name}" for name in PARAMETERS}
+
+
+@pytest.mark.parametrize(
+    ("step", "after"),
+    [
+        ("DataPreProcessing", set()),
+        ("TrainModel", {"DataPreProcessing"}),
+        ("ModelEvaluation", {"DataPreProcessing", "TrainModel"}),
+        ("RegisterModel", {"TrainModel", "ModelEvaluation"}),
+    ],
+)
+def test_a_step_waits_for_what_it_refers_to(definition: dict[str, Any], step: str, after: set[str]) -> None:
+    paths = references(steps(definition)[step])
+    assert {path.split(".")[1] for path in paths if path.startswith("Steps.")} == after
+
+
+@pytest.mark.parametrize(
+    ("step", "operation", "given_by_pipelines"),
+    [
+        ("DataPreProcessing", "CreateProcessingJob", {"ProcessingJobName": "job"}),
+        ("TrainModel", "CreateTrainingJob", {"TrainingJobName": "job"}),
+        ("ModelEvaluation", "CreateProcessingJob", {"ProcessingJobName": "job"}),
+        ("RegisterModel", "CreateModelPackage", {}),
+    ],
+)
+def test_arguments_are_what_the_api_takes(
+    definition: dict[str, Any], step: str, operation: str, given_by_pipelines: dict[str, str]
+) -> None:
+    service = boto3.client("sagemaker", region_name="eu-central-1").meta.service_model
+    arguments = {**resolved(steps(definition)[step]), **given_by_pipelines}
+    shape = service.operation_model(operation).input_shape
+    assert shape is not None
+    problems = ParamValidator().validate(arguments, shape)
+    assert not problems.has_errors(), problems.generate_report()
+
+
+@pytest.mark.parametrize("step", ["DataPreProcessing", "ModelEvaluation"])
+def test_container_arguments_fit(definition: dict[str, Any], step: str) -> None:
+    arguments = resolved(steps(definition)[step])
+    for text in arguments["AppSpecification"]["ContainerArguments"]:
+        assert len(text) <= 256
+    for text in arguments["Environment"].values():
+        assert len(text) <= 256
+
+
+def test_retries_what_is_not_our_fault(definition: dict[str, Any]) -> None:
+    for name, step in steps(definition).items():
+        policies = step["RetryPolicies"]
+        kinds = {kind for policy in policies for kind in policy["ExceptionType"]}
+        job = (
+            {"SageMaker.CAPACITY_ERROR", "SageMaker.JOB_INTERNAL_ERROR"} if name != "RegisterModel" else set()
+        )
+        assert kinds == {"Step.THROTTLING", "Step.SERVICE_FAULT"} | job
+        for policy in policies:
+            assert 1 <= policy["MaxAttempts"] <= 20
+            assert "ExpireAfterMin" not in policy  # SageMaker takes one or the other
+
+
+def test_every_job_ends_by_itself(definition: dict[str, Any]) -> None:
+    limits = [
+        step["Arguments"]["StoppingCondition"]["MaxRuntimeInSeconds"]
+        for step in definition["Steps"]
+        if step["Type"] != "RegisterModel"
+    ]
+    assert limits == [7200, 14400, 7200]
+
+
+def test_where_things_lie(definition: dict[str, Any]) -> None:
+    by_name = {name: resolved(step) for name, step in steps(definition).items()}
+    outputs = {
+        item["OutputName"]: item["S3Output"]["S3Uri"]
+        for name in ("DataPreProcessing", "ModelEvaluation")
+        for item in by_name[name]["ProcessingOutputConfig"]["Outputs"]
+    }
+    assert outputs == {
+        "train": "s3://handsoff-data/runs/titanic/abcdefghijkl/data/train",
+        "validation": "s3://handsoff-data/runs/titanic/abcdefghijkl/data/validation",
+        "report": "s3://handsoff-data/models/titanic/abcdefghijkl",
+        "evaluation": "s3://handsoff-data/models/titanic/abcdefghijkl",
+    }
+    training = by_name["TrainModel"]
+    assert training["OutputDataConfig"] == {"S3OutputPath": "s3://handsoff-data/models/titanic/abcdefghijkl"}
+    assert training["HyperParameters"]["sagemaker_program"] == '"train.py"'
+    submitted = f'"s3://handsoff-data/code/{SHA}/sourcedir.tar.gz"'
+    assert training["HyperParameters"]["sagemaker_submit_directory"] == submitted
+    code = by_name["ModelEvaluation"]["ProcessingInputs"][0]["S3Input"]
+    assert code["S3Uri"] == f"s3://handsoff-data/code/{SHA}/processing"
+
+
+def test_registers_pending_servable_and_traceable(definition: dict[str, Any]) -> None:
+    package = resolved(steps(definition)["RegisterModel"])
+    assert package["ModelPackageGroupName"] == "handsoff-titanic"
+    assert package["ModelApprovalStatus"] == "PendingManualApproval"
+    assert package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"].endswith("/evaluation.json")
+    environment = package["InferenceSpecification"]["Containers"][0]["Environment"]
+    assert environment["SAGEMAKER_PROGRAM"] == "inference.py"
+    assert environment["SAGEMAKER_SUBMIT_DIRECTORY"] == "/opt/ml/model/code"
+    metadata = package["CustomerMetadataProperties"]
+    assert set(metadata) == {"execution", "batch", "trigger", "codeSha256"}
+    for value in metadata.values():
+        assert re.fullmatch(r"[A-Za-z0-9 _.:/=+@-]{1,256}", value)
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("us-east-1", "683313688378.dkr.ecr.us-east-1.amazonaws.com"),
+        ("eu-central-1", "492215442770.dkr.ecr.eu-central-1.amazonaws.com"),
+        ("cn-north-1", "450853457545.dkr.ecr.cn-north-1.amazonaws.com.cn"),
+        ("us-gov-west-1", "414596584902.dkr.ecr.us-gov-west-1.amazonaws.com"),
+        ("us-iso-east-1", "833128469047.dkr.ecr.us-iso-east-1.c2s.ic.gov"),
+        ("us-isob-east-1", "281123927165.dkr.ecr.us-isob-east-1.sc2s.sgov.gov"),
+        ("us-isof-south-1", "124985052026.dkr.ecr.us-isof-south-1.csp.hci.ic.gov"),
+    ],
+)
+def test_image_of_the_region(region: str, host: str) -> None:
+    assert image_uri(region) == f"{host}/sagemaker-scikit-learn:1.9-0-cpu-py3"
+
+
+def test_a_region_without_the_image_is_refused() -> None:
+    assert len(ACCOUNTS) == 37
+    with pytest.raises(ValueError, match="'mars-north-1'"):
+        image_uri("mars-north-1")

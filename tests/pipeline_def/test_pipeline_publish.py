@@ -1,0 +1,148 @@
+"""Publishing: code by its content, a definition byte for byte the same, and nothing done twice."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from pipeline_def.publish import (
+    Published,
+    code_files,
+    code_objects,
+    code_sha256,
+    publish,
+    render,
+    step_config,
+    tar_gz,
+)
+from tests.pipeline_def.helpers import BUCKET, SAMPLES
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+
+ROLE = "arn:aws:iam::123456789012:role/handsoff-sagemaker"
+
+
+def publish_titanic(aws: boto3.Session, model: dict[str, Any], role_arn: str = ROLE) -> Published:
+    return publish("titanic", model, prefix="handsoff", bucket=BUCKET, role_arn=role_arn, session=aws)
+
+
+def everything(s3: S3Client) -> dict[str, str]:
+    """Version ids by key: an object written again has another."""
+    return {item["Key"]: item["VersionId"] for item in s3.list_object_versions(Bucket=BUCKET)["Versions"]}
+
+
+def test_the_steps_config_is_the_sample(model: dict[str, Any]) -> None:
+    assert step_config(model, "titanic") == json.loads((SAMPLES / "model.json").read_text())
+
+
+def test_the_hash_is_of_paths_and_contents() -> None:
+    assert code_sha256({"processing/a.py": b"print(1)\n"}) == (
+        "4fa1014b187fcd3cc76ffb7b5b88d53a73e89c3fc7a5ae8ae0bb4b73ee421fe0"
+    )
+    assert code_sha256({"a": b"1", "b": b"2"}) == code_sha256({"b": b"2", "a": b"1"})
+    assert code_sha256({"a": b"1", "b": b"2"}) != code_sha256({"a": b"2", "b": b"1"})
+
+
+def test_the_archive_tells_nothing_of_this_machine() -> None:
+    packed = tar_gz({"train.py": b"x", "inference.py": b"y"})
+    assert packed == tar_gz({"inference.py": b"y", "train.py": b"x"})
+    assert packed[3:8] == b"\0\0\0\0\0"  # gzip: no file name, no time
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(packed))) as archive:
+        found = [(item.name, item.mtime, item.uid, item.gid, item.uname, item.mode) for item in archive]
+    assert found == [("inference.py", 0, 0, 0, "", 0o644), ("train.py", 0, 0, 0, "", 0o644)]
+
+
+def test_rules_and_machines_do_not_change_the_code_but_slices_do(model: dict[str, Any]) -> None:
+    before = code_sha256(code_files(model, "titanic"))
+    model["approval"]["rules"][0]["min"] = 0.5
+    model["training"]["instance_type"] = "ml.m5.4xlarge"
+    assert code_sha256(code_files(model, "titanic")) == before
+    model["approval"]["rules"].append({"metric": "recall", "slice": {"pclass": "3"}, "min": 0.5})
+    assert code_sha256(code_files(model, "titanic")) != before
+
+
+def test_what_is_uploaded(model: dict[str, Any]) -> None:
+    objects = code_objects(code_files(model, "titanic"))
+    assert sorted(objects) == [
+        "processing/evaluate.py",
+        "processing/model.json",
+        "processing/preprocess.py",
+        "sourcedir.tar.gz",
+    ]
+    with tarfile.open(fileobj=io.BytesIO(objects["sourcedir.tar.gz"]), mode="r:gz") as archive:
+        assert archive.getnames() == ["inference.py", "model.json", "train.py"]
+
+
+def test_publishing_again_does_nothing(aws: boto3.Session, s3: S3Client, model: dict[str, Any]) -> None:
+    first = publish_titanic(aws, model)
+    there = everything(s3)
+    assert first.change == "created"
+    assert first.pipeline_arn == "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic"
+    assert len(there) == 4
+    assert all(key.startswith(f"code/{first.code_sha256}/") for key in there)
+    assert publish_titanic(aws, model) == Published(first.pipeline_arn, first.code_sha256, "unchanged")
+    assert everything(s3) == there
+
+
+def test_a_changed_definition_is_an_update(
+    aws: boto3.Session, s3: S3Client, sagemaker: SageMakerClient, model: dict[str, Any]
+) -> None:
+    first = publish_titanic(aws, model)
+    model["training"]["instance_type"] = "ml.m5.xlarge"
+    second = publish_titanic(aws, model)
+    assert (second.change, second.code_sha256) == ("updated", first.code_sha256)
+    assert len(everything(s3)) == 4
+    stored = sagemaker.describe_pipeline(PipelineName="handsoff-titanic")["PipelineDefinition"]
+    assert stored == render(
+        "titanic", model, prefix="handsoff", bucket=BUCKET, role_arn=ROLE, region="us-east-1"
+    )
+
+
+def test_another_layout_of_the_same_json_is_no_change(
+    aws: boto3.Session, sagemaker: SageMakerClient, model: dict[str, Any]
+) -> None:
+    publish_titanic(aws, model)
+    stored = sagemaker.describe_pipeline(PipelineName="handsoff-titanic")["PipelineDefinition"]
+    sagemaker.update_pipeline(
+        PipelineName="handsoff-titanic", PipelineDefinition=json.dumps(json.loads(stored))
+    )
+    assert publish_titanic(aws, model).change == "unchanged"
+
+
+def test_another_role_is_an_update(aws: boto3.Session, model: dict[str, Any]) -> None:
+    publish_titanic(aws, model)
+    assert publish_titanic(aws, model, f"{ROLE}-2").change == "updated"
+
+
+def test_a_name_that_begins_alike_is_another_pipeline(
+    aws: boto3.Session, sagemaker: SageMakerClient, model: dict[str, Any]
+) -> None:
+    sagemaker.create_pipeline(
+        PipelineName="handsoff-titanic-two",
+        PipelineDefinition="{}",
+        ClientRequestToken="t" * 32,
+        RoleArn=ROLE,
+    )
+    assert publish_titanic(aws, model).change == "created"
+
+
+def test_changed_code_lies_beside_the_old(aws: boto3.Session, s3: S3Client, model: dict[str, Any]) -> None:
+    first = publish_titanic(aws, model)
+    there = everything(s3)
+    model["training"]["estimator"] = "random_forest"
+    second = publish_titanic(aws, model)
+    assert second.code_sha256 != first.code_sha256
+    assert there.items() <= everything(s3).items()
+
+
+def test_rendered_json_is_sorted_and_ends_its_line(model: dict[str, Any]) -> None:
+    text = render("titanic", model, prefix="handsoff", bucket=BUCKET, role_arn=ROLE, region="us-east-1")
+    assert text.endswith("}\n")
+    assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"

@@ -1,0 +1,138 @@
+"""Serving: the artifact, unpacked in a fresh process, predicts raw rows as evaluation.json says."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+from pipeline_def.steps import inference
+from tests.pipeline_def.helpers import TITANIC, Run, land_titanic, titanic_config
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+SERVE = """
+import sys, pathlib
+folder = pathlib.Path(sys.argv[1])
+sys.path.insert(0, str(folder / "code"))
+import inference
+model = inference.model_fn(str(folder))
+rows = inference.input_fn(pathlib.Path(sys.argv[2]).read_bytes(), sys.argv[3])
+body, kind = inference.output_fn(inference.predict_fn(rows, model), sys.argv[4])
+assert kind == sys.argv[4]
+print(body)
+"""
+
+
+@pytest.fixture
+def trained(s3: S3Client, tmp_path: Path) -> Run:
+    land_titanic(s3)
+    run = Run(tmp_path / "run", s3, titanic_config(), "abcdefghijkl")
+    assert run.preprocess() == 0
+    run.train()
+    return run
+
+
+def serve(run: Run, folder: Path, request: Path, content_type: str, accept: str) -> str:
+    """The answer of a fresh Python that sees nothing but the unpacked artifact."""
+    with tarfile.open(run.folder / "model.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", SERVE, str(folder), str(request), content_type, accept],
+        env={"PATH": os.environ["PATH"]},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+
+
+def test_raw_rows_get_the_accuracy_that_the_evaluation_states(trained: Run, tmp_path: Path) -> None:
+    stated = trained.evaluate()["handsoff"]["candidate"]["metrics"]["accuracy"]["value"]
+    answer = serve(trained, tmp_path / "m", TITANIC / "validation.csv", "text/csv", "text/csv").splitlines()
+    assert answer[0] == "label,probability"
+    labels = [int(line.split(",")[0]) for line in answer[1:] if line]
+    survived = pd.read_csv(TITANIC / "validation.csv")["survived"].tolist()
+    assert len(labels) == 262
+    right = sum(label == truth for label, truth in zip(labels, survived, strict=True))
+    assert right / 262 == pytest.approx(stated, abs=1e-12)
+
+
+def test_json_records_get_the_same_as_csv(trained: Run, tmp_path: Path) -> None:
+    raw = pd.read_csv(TITANIC / "validation.csv")  # pclass as a number, gaps as NaN: as people would send it
+    request = tmp_path / "request.json"
+    request.write_text(json.dumps({"instances": json.loads(raw.to_json(orient="records"))}))
+    answer = json.loads(serve(trained, tmp_path / "m", request, "application/json", "application/json"))
+    model = inference.model_fn(str(trained.model_dir))
+    rows = inference.input_fn((TITANIC / "validation.csv").read_bytes(), "text/csv; charset=utf-8")
+    expected = inference.predict_fn(rows, model)
+    assert [item["label"] for item in answer["predictions"]] == expected["label"].tolist()
+    assert [item["probability"] for item in answer["predictions"]] == pytest.approx(
+        expected["probability"].tolist()
+    )
+
+
+def test_a_missing_feature_is_named(trained: Run) -> None:
+    rows = inference.input_fn("age,sibsp,parch,fare,pclass,embarked\n1,0,0,7,3,S\n", "text/csv")
+    with pytest.raises(ValueError, match="the rows have no sex; they have age, sibsp, parch"):
+        inference.predict_fn(rows, inference.model_fn(str(trained.model_dir)))
+
+
+def test_no_rows_no_predictions() -> None:
+    model = inference.Model(None, ("x",), ())
+    prediction = inference.predict_fn(inference.input_fn("x\n", "text/csv"), model)
+    assert inference.output_fn(prediction, "application/json") == ('{"predictions": []}', "application/json")
+    assert inference.output_fn(prediction, "text/csv") == ("label,probability\n", "text/csv")
+
+
+def test_json_as_a_plain_list() -> None:
+    rows = inference.input_fn(b'[{"x": 1}, {"x": null}]', "application/json")
+    assert rows["x"].tolist() == [1, None]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "says"),
+    [
+        ("x", "application/x-npy", "content type application/x-npy is not served"),
+        ('{"rows": []}', "application/json", "expected a list of records"),
+        ("[1, 2]", "application/json", "expected a list of records"),
+    ],
+)
+def test_what_is_not_served(body: str, content_type: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        inference.input_fn(body, content_type)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(3, 3.0), ("3", 3.0), (" 2.5 ", 2.5), ("", math.nan), ("NA", math.nan), (None, math.nan), (True, 1.0)],
+)
+def test_numbers(value: Any, expected: float) -> None:
+    assert inference._number(value, "x") == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_number_that_is_none() -> None:
+    with pytest.raises(ValueError, match="x is 'abc', expected a number"):
+        inference._number("abc", "x")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(3, "3"), (3.0, "3"), ("3", "3"), ("NA", "NA"), (True, "true"), (2.5, "2.5")]
+)
+def test_categories(value: Any, expected: str) -> None:
+    assert inference._category(value) == expected
+
+
+@pytest.mark.parametrize("value", ["", None, math.nan])
+def test_missing_categories(value: Any) -> None:
+    assert math.isnan(inference._category(value))

@@ -1,0 +1,365 @@
+"""DataPreProcessing: which bytes it reads, what it makes of them, and what it says of bad ones."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline_def.steps import inference, preprocess
+from tests.pipeline_def.helpers import BUCKET, SAMPLES, SMALL, Run, land, land_titanic, titanic_config
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+TRAIN = "x,c,y\n1,a,0\n2.5,b,1\n,,1\n"
+VALIDATION = "x,c,y\n7,a,1\n8,b,0\n"
+
+
+@pytest.fixture
+def run(s3: S3Client, tmp_path: Path) -> Run:
+    return Run(tmp_path / "run", s3, SMALL, "abcdefghijkl")
+
+
+def land_small(s3: S3Client, train: str | bytes = TRAIN, validation: str | bytes = VALIDATION) -> None:
+    land(s3, "curated/small/train.csv", train)
+    land(s3, "curated/small/validation.csv", validation)
+
+
+def rows(run: Run, split: str) -> pd.DataFrame:
+    return pd.read_parquet(run.output / split)
+
+
+# --- which bytes ------------------------------------------------------------------------------------------
+
+
+def test_the_batch_is_the_one_of_the_shared_sample() -> None:
+    manifest = json.loads((SAMPLES / "manifest.json").read_text(encoding="utf-8"))
+    objects = [
+        preprocess.DataObject(item["key"], item["versionId"], item["etag"], item["size"])
+        for item in manifest["objects"]
+    ]
+    assert manifest["batch"] == "34cf00cdbbb5b0c35486920b07f1f20239b1b25d5fb9dc9e885829acf82799b7"
+    assert preprocess.batch_identity(objects) == manifest["batch"]
+    assert preprocess.batch_identity(objects[::-1]) == manifest["batch"]
+
+
+@pytest.mark.parametrize(
+    ("key", "split"),
+    [
+        ("curated/small/train.csv", "train"),
+        ("curated/small/validation.parquet", "validation"),
+        ("curated/small/train/2026/part-0.csv.gz", "train"),
+        ("curated/small/validation/a b.csv", "validation"),
+        ("curated/small/_SUCCESS", None),
+        ("curated/small/train/_SUCCESS", None),
+        ("curated/small/train/", None),
+        ("curated/small/training/a.csv", None),
+        ("curated/small/notes.csv", None),
+        ("curated/smaller/train.csv", None),
+    ],
+)
+def test_what_is_data(key: str, split: str | None) -> None:
+    assert preprocess.split_of(key, "small") == split
+
+
+def test_latest_is_what_lies_there_now(s3: S3Client, run: Run) -> None:
+    land(s3, "curated/small/train.csv", "x,c,y\nold,old,old\n")
+    land(s3, "curated/small/train/removed.csv", "x,c,y\nold,old,old\n")
+    s3.delete_object(Bucket=BUCKET, Key="curated/small/train/removed.csv")
+    land(s3, "curated/small/_SUCCESS", "")
+    land_small(s3)
+    assert run.preprocess("latest") == 0
+    assert [item["key"] for item in run.report["files"]] == [
+        "curated/small/train.csv",
+        "curated/small/validation.csv",
+    ]
+    key = f"batches/small/{run.report['batch']}/manifest.json"
+    manifest = json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    assert (manifest["model"], manifest["batch"]) == ("small", run.report["batch"])
+    assert [item["size"] for item in manifest["objects"]] == [len(TRAIN), len(VALIDATION)]
+
+
+def test_reads_the_old_bytes_of_an_object_that_was_overwritten(
+    s3: S3Client, run: Run, tmp_path: Path
+) -> None:
+    land_small(s3)
+    assert run.preprocess("latest") == 0
+    batch = run.report["batch"]
+    land(s3, "curated/small/train.csv", "x,c,y\n9,z,0\n9,z,1\n")
+    land(s3, "curated/small/train/late.csv", "x,c,y\n9,z,0\n9,z,1\n")
+    again = Run(tmp_path / "again", s3, SMALL, "mnopqrstuvwx")
+    assert again.preprocess(batch) == 0
+    assert again.report["files"] == run.report["files"]
+    assert list(rows(again, "train")["c"]) == ["a", "b", None]
+
+
+def test_an_existing_manifest_stays_and_is_what_is_read(s3: S3Client, run: Run, tmp_path: Path) -> None:
+    land_small(s3)
+    assert run.preprocess("latest") == 0
+    land_small(s3)  # the same bytes, as newer versions
+    again = Run(tmp_path / "again", s3, SMALL, "mnopqrstuvwx")
+    assert again.preprocess("latest") == 0
+    assert again.report["files"] == run.report["files"]
+    key = f"batches/small/{run.report['batch']}/manifest.json"
+    assert len(s3.list_object_versions(Bucket=BUCKET, Prefix=key)["Versions"]) == 1
+
+
+# --- what it makes of them --------------------------------------------------------------------------------
+
+
+def test_rows_in_are_rows_out(s3: S3Client, run: Run) -> None:
+    land_small(s3)
+    assert run.preprocess() == 0
+    train = rows(run, "train")
+    assert list(train.columns) == ["x", "c", "y", "handsoff:row"]
+    assert train["x"].tolist()[:2] == [1.0, 2.5]
+    assert np.isnan(train["x"][2])
+    assert train["c"].tolist() == ["a", "b", None]
+    assert train["y"].tolist() == [0, 1, 1]
+    assert str(train["handsoff:row"].dtype) == "uint64"
+    assert len(rows(run, "validation")) == 2
+
+
+def test_the_report(s3: S3Client, run: Run) -> None:
+    land_small(s3, train="id,x,c,y\n1,1,a,0\n2,2.5,b,1\n3,,,1\n4,4,b,0\n")
+    assert run.preprocess() == 0
+    report = run.report
+    train = report["files"][0]
+    digest = hashlib.sha256(b"id,x,c,y\n1,1,a,0\n2,2.5,b,1\n3,,,1\n4,4,b,0\n").hexdigest()
+    assert (train["rows"], train["bytes"], train["sha256"]) == (4, 41, digest)
+    assert report["ignored_columns"] == ["id"]
+    assert report["execution"] == run.execution
+    assert report["splits"]["train"] == {
+        "rows": 4,
+        "target_share": 0.5,
+        "missing_share": {"x": 0.25, "c": 0.25},
+    }
+    assert report["validation_rows_also_in_train"] == 0
+
+
+def test_counts_validation_rows_that_stand_in_train(s3: S3Client, run: Run) -> None:
+    land_small(s3, validation="y,x,c\n1,7,a\n1,2.5,b\n0,1,a\n")  # the columns in another order
+    assert run.preprocess() == 0
+    assert run.report["validation_rows_also_in_train"] == 2
+    ids = pd.read_parquet(run.output / "report" / "training_rows.parquet")["handsoff:row"]
+    assert set(ids) == set(rows(run, "train")["handsoff:row"])
+
+
+def test_a_row_keeps_its_identity() -> None:
+    first = pa.RecordBatch.from_pydict({"b": ["x", ""], "a": ["1", "2"]})
+    second = pa.RecordBatch.from_pydict({"a": [2, 1], "b": [None, "x"]})
+    assert preprocess.row_ids(first).tolist() == preprocess.row_ids(second)[::-1].tolist()
+    assert preprocess.row_ids(first).tolist() == [71483979101189282, 12262269957508207980]
+
+
+def test_files_of_all_kinds_under_folders(s3: S3Client, run: Run) -> None:
+    buffer = io.BytesIO()
+    pq.write_table(
+        pa.table({"c": [1, None, 3], "x": [1, 2, 3], "y": [True, False, True], "l": [[1], [], None]}), buffer
+    )
+    land(s3, "curated/small/train/a.parquet", buffer.getvalue())
+    land(s3, "curated/small/train/b.csv.gz", gzip.compress(b"x,c,y\r\n 4 ,3,0.0\r\nNA,NA,1\r\n"))
+    land(s3, "curated/small/validation/a.csv", '\ufeffx,c,y\n5,"two\nlines, ""quoted""",1\n6,Zürich,0\n')
+    assert run.preprocess() == 0
+    train = rows(run, "train")
+    assert train["c"].tolist() == ["1", None, "3", "3", "NA"]
+    assert train["x"].fillna(-1).tolist() == [1, 2, 3, 4, -1]
+    assert train["y"].tolist() == [1, 0, 1, 0, 1]
+    assert rows(run, "validation")["c"].tolist() == ['two\nlines, "quoted"', "Zürich"]
+    assert run.report["ignored_columns"] == ["l"]
+
+
+def test_numbers_of_parquet_files_may_have_gaps(s3: S3Client, run: Run) -> None:
+    buffer = io.BytesIO()
+    pd.DataFrame({"x": [1.5, np.nan], "c": [3.0, np.nan], "y": [0, 1]}).to_parquet(buffer)
+    land(s3, "curated/small/train.parquet", buffer.getvalue())
+    land(s3, "curated/small/validation.csv", VALIDATION)
+    assert run.preprocess() == 0
+    assert rows(run, "train")["c"].tolist() == ["3", None]
+    assert run.report["splits"]["train"]["missing_share"] == {"x": 0.5, "c": 0.5}
+
+
+def test_gathers_blocks_into_large_row_groups(
+    s3: S3Client, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preprocess, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(preprocess, "ROW_GROUP", 100)
+    lines = "".join(f"{number},a,{number % 2}\n" for number in range(1000))
+    land_small(s3, train="x,c,y\n" + lines)
+    assert run.preprocess() == 0
+    file = pq.ParquetFile(run.output / "train" / "train.parquet")
+    assert file.metadata.num_rows == 1000
+    assert all(file.metadata.row_group(group).num_rows >= 100 for group in range(file.num_row_groups - 1))
+    file.close()
+    assert rows(run, "train")["x"].tolist() == [float(number) for number in range(1000)]
+
+
+def test_serving_and_training_agree_on_what_a_missing_number_is() -> None:
+    assert preprocess.MISSING_NUMBERS == inference.MISSING_NUMBERS
+    assert frozenset(pa_csv.ConvertOptions().null_values) == preprocess.MISSING_NUMBERS
+
+
+def test_the_titanic(s3: S3Client, tmp_path: Path) -> None:
+    land_titanic(s3)
+    run = Run(tmp_path / "run", s3, titanic_config(), "abcdefghijkl")
+    assert run.preprocess() == 0
+    splits = run.report["splits"]
+    assert (splits["train"]["rows"], splits["validation"]["rows"]) == (1047, 262)
+    assert splits["train"]["target_share"] == pytest.approx(0.3820, abs=5e-5)
+    assert run.report["ignored_columns"] == ["boat", "body", "cabin", "home.dest", "name", "ticket"]
+    assert run.report["validation_rows_also_in_train"] == 0
+
+
+# --- what it says of bad ones -----------------------------------------------------------------------------
+
+KEY = "curated/small/train.csv"
+
+
+@pytest.mark.parametrize(
+    ("train", "reason"),
+    [
+        ("x,c\n1,a\n", f"{KEY} has no column y; it has x, c"),
+        ("z,y\n1,0\n", f"{KEY} has no columns x, c; it has z, y"),
+        ("x,c,y,x\n1,a,0,2\n", f"{KEY}: column x stands more than once in the header"),
+        ("x,c,y\n1,a,0\nabc,b,1\n", f"{KEY}, row 2: x is 'abc', expected a number"),
+        ("x,c,y\n1,a,0\ninf,b,1\n", f"{KEY}, row 2: x is inf, expected a finite number"),
+        ("x,c,y\n1,a,0\n1,b,2\n", f"{KEY}, row 2: y is 2, expected 0 or 1"),
+        ("x,c,y\n1,a,0\n1,b,yes\n", f"{KEY}, row 2: y is 'yes', expected a number"),
+        ("x,c,y\n1,a,0\n1,b,1\n1,b,\n", f"{KEY}, row 3: target y is missing, expected 0 or 1"),
+        ("", f"{KEY} is empty"),
+        ("\n", f"{KEY} has no header"),
+        ("x,c,y\n", f"{KEY} has a header and no rows"),
+        ("x,c,y", f"{KEY} has a header and no rows"),
+        ("x,c,y\n1,a,0\n2,b,0\n", "train: all 2 rows have y = 0; both classes are needed"),
+    ],
+)
+def test_bad_data_ends_with_one_line(
+    s3: S3Client, run: Run, base_dir: Path, capsys: pytest.CaptureFixture[str], train: str, reason: str
+) -> None:
+    land_small(s3, train=train)
+    assert run.preprocess() == 1
+    assert (base_dir / "output" / "message").read_text() == reason
+    assert capsys.readouterr().err == reason + "\n"
+
+
+@pytest.mark.parametrize(
+    ("train", "begins"),
+    [
+        ("x,c,y\n1,a,0\n1,b\n", f"{KEY} cannot be read: CSV parse error: Expected 3 columns, got 2: 1,b"),
+        (
+            b"x,c,y\n" + b"1,a,0\n" * 9999 + b"1,\xff\xfe,0\n",
+            f"{KEY} cannot be read: In CSV column #1: CSV conversion error to string",
+        ),
+        (b"\xff\xfex\x00", f"{KEY} cannot be read: 'utf-8' codec can't decode"),
+    ],
+)
+def test_what_is_no_table_is_said_in_one_line(
+    s3: S3Client, run: Run, base_dir: Path, train: str | bytes, begins: str
+) -> None:
+    land_small(s3, train=train)
+    assert run.preprocess() == 1
+    message = (base_dir / "output" / "message").read_text()
+    assert message.startswith(begins)
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", ["train.parquet", "train/a.csv.gz"])
+def test_a_file_that_is_not_what_its_name_says(s3: S3Client, run: Run, base_dir: Path, name: str) -> None:
+    land(s3, f"curated/small/{name}", "x,c,y\n1,a,0\n")
+    land(s3, "curated/small/validation.csv", VALIDATION)
+    assert run.preprocess() == 1
+    assert (base_dir / "output" / "message").read_text().startswith(f"curated/small/{name} cannot be read: ")
+
+
+def test_the_row_is_counted_over_all_blocks(
+    s3: S3Client, run: Run, base_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preprocess, "BLOCK_BYTES", 64)
+    land_small(s3, train="x,c,y\n" + "1,a,0\n" * 500 + "1,a,maybe\n")
+    assert run.preprocess() == 1
+    assert (base_dir / "output" / "message").read_text() == f"{KEY}, row 501: y is 'maybe', expected a number"
+
+
+def test_a_split_is_missing(s3: S3Client, run: Run, base_dir: Path) -> None:
+    land(s3, "curated/small/train.csv", TRAIN)
+    assert run.preprocess() == 1
+    assert (
+        base_dir / "output" / "message"
+    ).read_text() == "there is no data for validation under curated/small/"
+
+
+def test_nothing_landed(s3: S3Client, run: Run, base_dir: Path) -> None:  # noqa: ARG001
+    assert run.preprocess() == 1
+    reason = (base_dir / "output" / "message").read_text()
+    assert reason == "there is no data under s3://handsoff-data/curated/small/"
+
+
+def test_an_unknown_batch(s3: S3Client, run: Run, base_dir: Path) -> None:
+    land_small(s3)
+    assert run.preprocess("0" * 64) == 1
+    assert (base_dir / "output" / "message").read_text() == (
+        f"batch {'0' * 64} is unknown: there is no s3://handsoff-data/batches/small/{'0' * 64}/manifest.json"
+    )
+
+
+def altered(s3: S3Client, run: Run, change: dict[str, Any]) -> str:
+    """A batch whose manifest says something else of its first object; the identity follows the etag."""
+    land_small(s3)
+    objects = preprocess.list_objects(s3, BUCKET, "small")
+    items: list[dict[str, Any]] = [
+        {"key": item.key, "versionId": item.version_id, "etag": item.etag, "size": item.size}
+        for item in objects
+    ]
+    items[0] |= change
+    batch = preprocess.batch_identity(
+        [preprocess.DataObject(item["key"], item["versionId"], item["etag"], item["size"]) for item in items]
+    )
+    manifest = {"model": run.config["name"], "batch": batch, "objects": items}
+    land(s3, f"batches/small/{batch}/manifest.json", json.dumps(manifest))
+    return batch
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"etag": "0" * 32}, f"the batch says {'0' * 32}"),
+        ({"size": 7}, f"{KEY}: {len(TRAIN)} bytes arrived, the batch says 7"),
+        ({"versionId": "gone"}, f"{KEY}: version gone of the batch is no longer there"),
+    ],
+)
+def test_other_bytes_than_the_batch_says(
+    s3: S3Client, run: Run, base_dir: Path, change: dict[str, Any], says: str
+) -> None:
+    assert run.preprocess(altered(s3, run, change)) == 1
+    assert says in (base_dir / "output" / "message").read_text()
+
+
+def test_an_altered_manifest(s3: S3Client, run: Run, base_dir: Path) -> None:
+    batch = altered(s3, run, {})
+    land(s3, f"batches/small/{batch}/manifest.json", '{"objects": []}')
+    assert run.preprocess(batch) == 1
+    assert "does not describe batch" in (base_dir / "output" / "message").read_text()
+
+
+def test_an_unexpected_error_keeps_its_traceback(
+    s3: S3Client, run: Run, base_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    land_small(s3)
+    monkeypatch.setattr(preprocess, "fetch", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        run.preprocess()
+    assert (base_dir / "output" / "message").read_text() == "RuntimeError: a bug"

@@ -1,0 +1,169 @@
+"""TrainModel: one pipeline that takes raw columns, and an artifact that needs none of our code."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline_def.steps import train
+from tests.pipeline_def.helpers import STEPS
+
+ESTIMATORS = ["hist_gradient_boosting", "random_forest", "logistic_regression"]
+ALLOWED = {"sklearn", "numpy", "scipy", "pandas", "joblib"} | set(sys.stdlib_module_names)
+
+
+def config(
+    estimator: str, numeric: tuple[str, ...] = ("x",), categorical: tuple[str, ...] = ("c",)
+) -> dict[str, Any]:
+    return {
+        "name": "small",
+        "task": "binary_classification",
+        "target": "y",
+        "features": {"numeric": list(numeric), "categorical": list(categorical)},
+        "training": {"estimator": estimator},
+        "slices": [],
+    }
+
+
+def rows(n: int = 60) -> pd.DataFrame:
+    """x tells y, c nearly does; every fifth value is missing."""
+    number = np.arange(n)
+    y = number % 2
+    x = np.where(number % 5 == 0, np.nan, y * 10.0 + number % 3)
+    c = [None if item % 5 == 1 else ["zero", "one"][item % 2] for item in range(n)]
+    return pd.DataFrame({"x": x, "c": c, "y": y.astype("int8"), "row": number.astype("uint64")})
+
+
+def write(frame: pd.DataFrame, folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    frame.to_parquet(folder / "train.parquet")
+    return folder
+
+
+def source(tmp_path: Path, estimator: str) -> Path:
+    """What sourcedir.tar.gz holds."""
+    folder = tmp_path / "code"
+    folder.mkdir()
+    for name in ("train.py", "inference.py"):
+        (folder / name).write_bytes((STEPS / name).read_bytes())
+    (folder / "model.json").write_text(json.dumps(config(estimator)))
+    return folder
+
+
+def fitted(estimator: str, folder: Path) -> Any:
+    values = config(estimator)
+    return train.fit(values, *train.read_rows(write(rows(), folder), values))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_learns_and_takes_what_training_never_showed(estimator: str, tmp_path: Path) -> None:
+    pipeline = fitted(estimator, tmp_path / "train")
+    new = pd.DataFrame(
+        {"x": [0.0, 11.0, np.nan, np.nan], "c": ["zero", "one", "never seen", np.nan]}, dtype=object
+    )
+    new["x"] = new["x"].astype(float)
+    probability = pipeline.predict_proba(new)[:, 1]
+    assert probability[0] < 0.5 < probability[1]
+    assert np.isfinite(probability).all()
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_the_same_rows_give_the_same_model(estimator: str, tmp_path: Path) -> None:
+    new = rows()[["x", "c"]].fillna({"c": np.nan})
+    first = fitted(estimator, tmp_path / "1").predict_proba(new)
+    assert np.array_equal(first, fitted(estimator, tmp_path / "2").predict_proba(new))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize(("numeric", "categorical"), [(("x",), ()), ((), ("c",))])
+def test_one_kind_of_feature_is_enough(
+    estimator: str, numeric: tuple[str, ...], categorical: tuple[str, ...], tmp_path: Path
+) -> None:
+    values = config(estimator, numeric, categorical)
+    features, target = train.read_rows(write(rows(), tmp_path / "train"), values)
+    assert train.fit(values, features, target).predict_proba(features).shape == (60, 2)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_column_may_have_very_many_categories(estimator: str, tmp_path: Path) -> None:
+    frame = rows(600).assign(c=[f"ticket {number}" for number in range(600)])
+    values = config(estimator)
+    features, target = train.read_rows(write(frame, tmp_path / "train"), values)
+    assert np.isfinite(train.fit(values, features, target).predict_proba(features)).all()
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("empty", ["x", "c"])
+def test_a_column_without_values_is_left_out(estimator: str, empty: str, tmp_path: Path) -> None:
+    values = config(estimator)
+    features, target = train.read_rows(write(rows().assign(**{empty: None}), tmp_path / "train"), values)
+    pipeline = train.fit(values, features, target)
+    later = rows()[["x", "c"]].fillna({"c": np.nan})  # where it has values, nothing follows from them
+    assert np.array_equal(
+        pipeline.predict_proba(later), pipeline.predict_proba(later.assign(**{empty: np.nan}))
+    )
+
+
+def test_nothing_to_learn_from() -> None:
+    features = pd.DataFrame({"x": [np.nan, np.nan], "c": [np.nan, np.nan]})
+    with pytest.raises(ValueError, match="no feature has a value in any row"):
+        train.fit(config("logistic_regression"), features, pd.Series([0, 1]))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_the_artifact_holds_no_class_of_ours(
+    estimator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+    unpickler = joblib.numpy_pickle.NumpyUnpickler
+
+    def find_class(self: Any, module: str, name: str) -> Any:
+        seen.add(module.split(".")[0])
+        return pickle._Unpickler.find_class(self, module, name)
+
+    train.save(fitted(estimator, tmp_path / "train"), tmp_path / "model", source(tmp_path, estimator))
+    monkeypatch.setattr(unpickler, "find_class", find_class, raising=False)
+    joblib.load(tmp_path / "model" / "model.joblib")
+    assert {"sklearn", "numpy"} <= seen <= ALLOWED
+
+
+def test_runs_in_script_mode(tmp_path: Path) -> None:
+    code = source(tmp_path, "logistic_regression")
+    channel, model = write(rows(), tmp_path / "channel"), tmp_path / "model"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(code / "train.py")],
+        env={**os.environ, "SM_CHANNEL_TRAIN": str(channel), "SM_MODEL_DIR": str(model)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.startswith("60 rows, features: x, c\nlogistic_regression fitted in ")
+    files = sorted(str(path.relative_to(model)) for path in model.rglob("*") if path.is_file())
+    assert files == ["code/inference.py", "code/model.json", "model.joblib"]
+
+
+def test_a_failure_says_why(tmp_path: Path, base_dir: Path) -> None:
+    code = source(tmp_path, "guesswork")
+    channel = write(rows(), tmp_path / "channel")
+    done = subprocess.run(
+        [sys.executable, str(code / "train.py")],
+        env={**os.environ, "SM_CHANNEL_TRAIN": str(channel), "SM_MODEL_DIR": str(tmp_path / "model")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert (base_dir / "output" / "failure").read_text() == "KeyError: 'guesswork'"
