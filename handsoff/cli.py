@@ -86,7 +86,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _fail(message: str) -> None:
-    err.print(f"[red]handsoff:[/] {escape(message)}")
+    err.print(f"[red]handsoff:[/] {escape(message)}", soft_wrap=True)
     sys.exit(1)
 
 
@@ -116,7 +116,7 @@ def up(
     where = _project()
     where.sam()  # a tool that is missing is missed before anything runs
     with show.step(err, "starting AWS on this machine"):
-        cloud = server.start(where.local, port=port, region=region)
+        cloud = server.start(where.local, port=port, region=region, outlives_us=detach)
     try:
         point_at(cloud)
         with show.step(err, "deploying template.yaml and publishing the pipelines"):
@@ -124,7 +124,11 @@ def up(
     except BaseException:
         server.stop(where.local)
         raise
-    err.print(f'ready at {cloud.endpoint}. In a shell: eval "$(handsoff local env)"')
+    own = where.folder / ".venv" / "bin" / "handsoff"
+    command = ".venv/bin/handsoff" if own.exists() and where.folder == Path.cwd() else "handsoff"
+    err.print(
+        f'ready at {cloud.endpoint}. To use it from a shell: eval "$({command} local env)"', soft_wrap=True
+    )
     if detach:
         return
     err.print("Ctrl-C stops it")
@@ -169,7 +173,10 @@ def publish_command(
     deployment = Deployment(where.config)
     for name in [where.model(model)] if model else where.config.models:
         published = deployment.publish(name)
-        out.print(f"{name}: {published.change}, code {published.code_sha256[:12]}, {published.pipeline_arn}")
+        out.print(
+            f"{name}: {published.change}, code {published.code_sha256[:12]}, {published.pipeline_arn}",
+            soft_wrap=True,
+        )
 
 
 @app.command()
@@ -198,7 +205,8 @@ def land(
             model, named, marker=marker, progress=lambda path, sent: progress.advance(tasks[path], sent)
         )
     for path, name in named:
-        out.print(f"{escape(str(path))} → s3://{deployment.bucket}/curated/{model}/{escape(name)}")
+        line = f"{escape(str(path))} → s3://{deployment.bucket}/curated/{model}/{escape(name)}"
+        out.print(line, soft_wrap=True)
     out.print(
         "the marker has landed: `handsoff status --watch` shows what follows"
         if marker
@@ -287,4 +295,4 @@ def evidence(
     if as_json:
         typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:
-        out.print(show.evidence(found))
+        show.evidence(out, found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,11 +33,7 @@ def run(project: Project, console: Console) -> bool:
     """Start, deploy, land, follow, show. True if a model package was registered and decided."""
     project.model(MODEL)
     project.sam()
-    project.work.mkdir(exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(dir=project.work, prefix="demo-") as folder,
-        _cloud(project, Path(folder) / "aws", console) as deployment,
-    ):
+    with _cloud(project, project.work / f"demo-{os.getpid()}", console) as deployment:
         return _loop(project, deployment, console)
 
 
@@ -45,7 +41,7 @@ def run(project: Project, console: Console) -> bool:
 def _cloud(project: Project, folder: Path, console: Console) -> Iterator[Deployment]:
     try:
         with show.step(console, "AWS starts on this machine"):
-            cloud = server.start(folder, port=None)
+            cloud = server.start(folder, port=None, outlives_us=False)
         point_at(cloud)
         with show.step(
             console, "template.yaml is deployed through CloudFormation, the pipeline is published"
@@ -77,8 +73,9 @@ def _loop(project: Project, deployment: Deployment, console: Console) -> bool:
     found = deployment.evidence(execution)
     target = project.work / "evidence.json"
     target.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    console.print("\n[bold]evidence[/]", show.evidence(found))
-    console.print(f"  the whole of it: {target.relative_to(project.folder)}")
+    console.print("\n[bold]evidence[/]")
+    show.evidence(console, found)
+    console.print(f"\nthe whole of it: {target.relative_to(project.folder)}")
     return package is not None and package.approval_status in ("Approved", "Rejected")
 
 

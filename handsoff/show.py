@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from retraining.pipelines import Execution, Step
 from retraining.registry import Package
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -113,44 +113,35 @@ def _tell_changes(
             console.print(f"  {elapsed:5.1f} s  {name:<20} {coloured(status):<30} {detail}", highlight=False)
 
 
-def evidence(found: dict[str, Any]) -> RenderableType:
-    """The evidence of an execution for people."""
-    facts = _table()
-    trigger, data = found["trigger"], found["data"]
+def evidence(console: Console, found: dict[str, Any]) -> None:
+    """Print the evidence of an execution for people; long names stay in one piece, to be copied."""
+    trigger = found["trigger"]
     asked = f" by {trigger['requestedBy']}" if trigger.get("requestedBy") else ""
-    for name, value in (
+    verdict = found["verdict"]
+    lines = [
         ("execution", escape(found["pipelineExecutionArn"])),
         ("status", coloured(found["pipelineExecutionStatus"])),
         ("trigger", escape(f"{trigger['kind']}{asked}")),
-        ("batch", escape(str(data.get("batch")))),
+        ("batch", escape(str(found["data"].get("batch")))),
         ("model package", escape(found["modelPackageArn"] or "—")),
         ("approval", f"{coloured(found['modelApprovalStatus'])} by {escape(found['decidedBy'] or '—')}"),
-        ("verdict", coloured((found["verdict"] or {}).get("decision"))),
-    ):
-        facts.add_row(f"[bold]{name}[/]", value)
-    for text in _reasons(found["verdict"]):
-        facts.add_row("", escape(text))
-    for name, value in found["metrics"].items():
-        facts.add_row(f"[bold]{name}[/]", "undefined" if value is None else f"{value:.4f}")
-
-    steps = _table()
+        ("verdict", coloured(verdict["decision"] if verdict else None)),
+        *(("", escape(text)) for text in _reasons(verdict)),
+        *(
+            (name, "undefined" if value is None else f"{value:.4f}")
+            for name, value in found["metrics"].items()
+        ),
+        ("", ""),
+    ]
     for step in found["steps"]:
         times = f"{_clock(step['startTime'])} – {_clock(step['endTime'])}"
-        steps.add_row(f"[bold]{step['name']}[/]", coloured(step["status"]), times)
+        lines.append((step["name"], f"{coloured(step['status'])}  {times}"))
         if step["failureReason"]:
-            steps.add_row("", "", f"[red]{escape(step['failureReason'])}[/]")
+            lines.append(("", f"[red]{escape(step['failureReason'])}[/]"))
         if step["logs"]:
-            steps.add_row("", "", f"[dim]{step['logs']['group']}/{step['logs']['streamPrefix']}[/]")
-    return Group(facts, "", steps)
-
-
-def _table() -> Table:
-    """Names and facts beside each other; what is too long is folded, never cut."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    for _ in range(2):
-        table.add_column(overflow="fold")
-    return table
+            lines.append(("", f"[dim]{step['logs']['group']}/{step['logs']['streamPrefix']}[/]"))
+    for name, value in lines:
+        console.print(f"[bold]{name:<18}[/] {value}", soft_wrap=True)
 
 
 def _reasons(verdict: dict[str, Any] | None) -> list[str]:

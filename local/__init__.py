@@ -1,0 +1,1 @@
+"""AWS on this machine: one loopback endpoint. Nothing outside this package knows that it exists."""

@@ -1,0 +1,215 @@
+"""SageMaker's protocol (AWS JSON 1.1) over ASGI: checks a request, finds who answers, words errors as AWS."""
+
+import asyncio
+import inspect
+import json
+import logging
+import os
+import queue
+import re
+import threading
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.exceptions
+from botocore.config import Config
+
+from local.sagemaker import events, validation
+from local.sagemaker.errors import InternalFailure, SerializationException, ServiceError, ValidationException
+from local.sagemaker.jobs import Jobs
+from local.sagemaker.moto import Moto
+from local.sagemaker.pipelines import Pipelines, ReadObject
+from local.sagemaker.registry import Registry
+from local.sagemaker.runner import Runner
+from local.sagemaker.tags import Tags
+
+Json = dict[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+App = Callable[[Json, Receive, Send], Awaitable[None]]
+Operation = Callable[[Json], Json]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SageMaker:
+    """The ASGI app, and what ends all jobs."""
+
+    app: App
+    close: Callable[[], None]
+
+
+def sagemaker(folder: Path, *, endpoint: str, account: str, region: str) -> SageMaker:
+    """SageMaker with jobs that run below `folder` and talk to `endpoint`."""
+    outbox = Outbox(events.to_eventbridge(account, region))
+    jobs = Jobs(
+        account=account,
+        region=region,
+        run=Runner(folder, endpoint, region),
+        emit=outbox,
+        slots=max(2, os.cpu_count() or 2),
+    )
+    registry = Registry(account=account, region=region, emit=outbox)
+    pipelines = Pipelines(
+        account=account,
+        region=region,
+        jobs=jobs,
+        registry=registry,
+        emit=outbox,
+        read_object=from_s3(endpoint, region),
+    )
+
+    def close() -> None:
+        pipelines.close()
+        jobs.close(timeout=8)
+        outbox.close()
+
+    return SageMaker(Front(pipelines, jobs, registry, Moto(region)), close)
+
+
+class Outbox:
+    """Emits in order and in a thread of its own: nobody waits for EventBridge while holding a lock."""
+
+    def __init__(self, emit: events.Emit) -> None:
+        self._emit = emit
+        self._waiting: queue.SimpleQueue[tuple[str, list[str], Json] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._send, name="sagemaker-events", daemon=True)
+        self._thread.start()
+
+    def __call__(self, detail_type: str, resources: list[str], detail: Json) -> None:
+        self._waiting.put((detail_type, resources, detail))
+
+    def close(self) -> None:
+        """Send what waits, two seconds at most."""
+        self._waiting.put(None)
+        self._thread.join(2)
+
+    def _send(self) -> None:
+        while (item := self._waiting.get()) is not None:
+            try:
+                self._emit(*item)
+            except Exception:
+                log.exception("the event %s is lost", item[0])
+
+
+class Front:
+    """An ASGI app that answers one region's SageMaker."""
+
+    def __init__(self, pipelines: Pipelines, jobs: Jobs, registry: Registry, moto: Moto) -> None:
+        self._operations = dict(_operations(pipelines, jobs, registry))
+        self._moto = moto
+        self._tags = Tags()
+        self._ours: Callable[[str], bool] = lambda arn: pipelines.has(arn) or registry.has(arn)
+
+    async def __call__(self, scope: Json, receive: Receive, send: Send) -> None:
+        body = await _body(receive)
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        status, answer = await asyncio.to_thread(self.answer, headers, body)
+        await _respond(send, status, answer)
+
+    def answer(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        """(HTTP status, body) for a request with these lower-case headers."""
+        name = headers["x-amz-target"].partition(".")[2]
+        try:
+            request = _request(body)
+            if name in validation.service_model().operation_names:
+                validation.validate(validation.input_shape(name), request)
+            operation = self._operation(name, request)
+            if operation is None:
+                return self._moto(name, headers, body)
+            return 200, json.dumps(operation(request), default=_timestamp).encode()
+        except ServiceError as error:
+            fault = error
+        except Exception:
+            log.exception("%s failed through a fault of ours", name)
+            fault = InternalFailure("We encountered an internal error. Please try again.")
+        return fault.status, json.dumps({"__type": fault.code, "message": str(fault)}).encode()
+
+    def _operation(self, name: str, request: Json) -> Operation | None:
+        if name in ("AddTags", "ListTags", "DeleteTags"):
+            ours: Operation = getattr(self._tags, _snake(name))
+            return ours if self._ours(request["ResourceArn"]) else None
+        operation = self._operations.get(name)
+        if operation is None or not request.get("Tags"):
+            return operation
+
+        def tagged(request: Json) -> Json:
+            answer: Json = operation(request)
+            arn = next(value for key, value in answer.items() if key.endswith("Arn"))
+            self._tags.add_tags({"ResourceArn": arn, "Tags": request["Tags"]})
+            return answer
+
+        return tagged
+
+
+def _operations(*services: object) -> Iterable[tuple[str, Operation]]:
+    """Each method that is named as an operation of SageMaker, under that operation's name."""
+    names = {_snake(name): name for name in validation.service_model().operation_names}
+    for service in services:
+        for name, method in inspect.getmembers(service, inspect.ismethod):
+            if name in names:
+                yield names[name], method
+
+
+def from_s3(endpoint: str, region: str) -> ReadObject:
+    """Read definitions from S3 at `endpoint`."""
+
+    def read(bucket: str, key: str, version: str | None) -> str:
+        session = boto3.Session("test", "test", region_name=region)
+        client: Any = session.client(
+            "s3", endpoint_url=endpoint, config=Config(s3={"addressing_style": "path"})
+        )
+        try:
+            more = {"VersionId": version} if version else {}
+            text: str = client.get_object(Bucket=bucket, Key=key, **more)["Body"].read().decode()
+        except (botocore.exceptions.ClientError, UnicodeDecodeError) as error:
+            raise ValidationException(
+                f"Cannot read the definition at s3://{bucket}/{key}: {error}"
+            ) from error
+        return text
+
+    return read
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def _request(body: bytes) -> Json:
+    try:
+        request = json.loads(body or b"{}")
+    except ValueError:
+        raise SerializationException("The request is not JSON") from None
+    if not isinstance(request, dict):
+        raise SerializationException("The request is not a JSON object")
+    return {key: value for key, value in request.items() if value is not None}
+
+
+async def _body(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+async def _respond(send: Send, status: int, body: bytes) -> None:
+    headers = [
+        (b"content-type", b"application/x-amz-json-1.1"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _timestamp(value: object) -> float:
+    if isinstance(value, datetime):
+        return value.timestamp()
+    raise TypeError(f"{type(value).__name__} in a response")

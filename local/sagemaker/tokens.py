@@ -1,0 +1,37 @@
+"""Idempotency tokens: the same call twice happens once."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from local.sagemaker.errors import ConflictException
+
+Json = dict[str, Any]
+
+
+class Tokens:
+    """Answers remembered by operation and token. Its owner's lock guards it."""
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[str, str], tuple[str, Json]] = {}
+
+    def once(
+        self, operation: str, request: Json, do: Callable[[], Json], member: str = "ClientRequestToken"
+    ) -> Json:
+        """`do()`, or its earlier answer if `request` carries the same token and says the same.
+
+        Raises ConflictException if it says something else. A call that failed may be repeated.
+        """
+        token = request.get(member)
+        if token is None:
+            return do()
+        said = json.dumps({key: value for key, value in request.items() if key != member}, sort_keys=True)
+        earlier = self._answers.get((operation, token))
+        if earlier is None:
+            self._answers[operation, token] = said, (answer := do())
+            return answer
+        if earlier[0] != said:
+            raise ConflictException(
+                f"{member} {token} was already used in a {operation} with other parameters"
+            )
+        return earlier[1]

@@ -1,0 +1,236 @@
+"""Does ministack behave as AWS does? One probe for each repair; prints {repair: bool} as JSON.
+
+    python -m tests.local.probes [repaired]
+
+In a process of its own, because repairs change ministack for good.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ |= {
+    "MINISTACK_TEST_NO_AUTOSTART": "1",
+    "MINISTACK_ACCOUNT_ID": "123456789012",
+    "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.01",
+    "DOCKER_HOST": "unix:///nowhere",
+}
+
+from ministack.services import cloudwatch, eventbridge, lambda_svc, scheduler, sqs
+from ministack.services.cloudformation import provisioners
+
+from local import repairs
+
+Json = dict[str, Any]
+ARN = "arn:aws:lambda:us-east-1:123456789012:function:"
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:"
+runs: list[Json] = []
+failures: list[str] = []
+answers: dict[str, Json] = {}
+
+
+def executor(function: Json, event: Json, _request_id: str) -> Json:
+    """Plays the Lambda worker: remembers the call, answers as told."""
+    runs.append(event)
+    return answers.get(function["config"]["FunctionName"], {"body": {}, "log": ""})
+
+
+def function(name: str, **changes: Any) -> Json:
+    """A function record as ministack keeps it."""
+    config = {"FunctionName": name, "FunctionArn": ARN + name, "Runtime": "python3.12", "Version": "$LATEST"}
+    record = {"config": config, "aliases": {}, "versions": {}, "concurrency": None, **changes}
+    lambda_svc._functions[name] = record
+    return record
+
+
+def soon(condition: Callable[[], bool], timeout: float = 1.0) -> bool:
+    """Whether `condition` comes true within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def rules_invoke_asynchronously() -> bool:
+    function("rule")
+    answers["rule"] = {"error": True, "body": {}, "log": ""}
+    eventbridge._dispatch_to_lambda(ARN + "rule", "{}")
+    return soon(lambda: len(runs) == 3)
+
+
+def alias_keeps_its_invoke_config() -> bool:
+    config = {
+        "FunctionName": "alias",
+        "FunctionArn": ARN + "alias:1",
+        "Runtime": "python3.12",
+        "Version": "1",
+    }
+    function(
+        "alias",
+        versions={"1": {"config": config}},
+        aliases={"live": {"FunctionVersion": "1"}},
+        event_invoke_configs={
+            "live": {
+                "MaximumRetryAttempts": 0,
+                "DestinationConfig": {"OnFailure": {"Destination": QUEUE + "failed"}},
+            }
+        },
+    )
+    answers["alias"] = {"error": True, "body": {}, "log": ""}
+    record, found, _ = lambda_svc._get_func_record_for_ref(ARN + "alias:live")
+    lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(record, found), {})
+    return soon(lambda: failures == [QUEUE + "failed"])
+
+
+def throttled_calls_wait() -> bool:
+    record = function("busy", concurrency=1, event_invoke_config={"MaximumRetryAttempts": 0})
+    slot, _ = lambda_svc._acquire_execution_slot(record, record["config"])
+    lambda_svc.invoke_async_with_retry(record, {})
+    time.sleep(0.15)
+    lambda_svc._release_execution_slot(slot)
+    return soon(lambda: len(runs) == 1)
+
+
+def queue_batches_and_windows() -> bool:
+    url = sqs._act_create_queue({"QueueName": "batches"}, "")["QueueUrl"]
+    lambda_svc._esms["m"] = {
+        "EventSourceArn": QUEUE + "batches",
+        "MaximumBatchingWindowInSeconds": 0.3,
+        "UUID": "m",
+    }
+    for number in range(25):
+        sqs._act_send_message({"MessageBody": str(number)}, url)
+    full = sqs._receive_messages_for_esm(url, 20)
+    early = sqs._receive_messages_for_esm(url, 20)
+    time.sleep(0.3)
+    late = sqs._receive_messages_for_esm(url, 20)
+    return (len(full), len(early), len(late)) == (20, 0, 5)
+
+
+def template_reserves_concurrency() -> bool:
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+    old = {"FunctionName": "made", "Code": {"ZipFile": "def handler(e, c): pass"}, "Handler": "index.handler"}
+    new = {**old, "ReservedConcurrentExecutions": 2}
+    handlers["create"]("Made", new, "stack")
+    created = lambda_svc._functions["made"].get("concurrency")
+    handlers["update"]("made", new, old, "stack", logical_id="Made")
+    return bool(created == 2 and lambda_svc._functions["made"].get("concurrency") is None)
+
+
+def versions_share_the_reservation() -> bool:
+    config = {"FunctionName": "versions", "FunctionArn": ARN + "versions:1", "Version": "1"}
+    function("versions", concurrency=1, versions={"1": {"config": config}})
+    record = {"config": config}
+    first, _ = lambda_svc._acquire_execution_slot(record, config)
+    second, _ = lambda_svc._acquire_execution_slot(record, config)
+    for slot in (first, second):
+        lambda_svc._release_execution_slot(slot)
+    return first is not None and second is None
+
+
+def updated_schedule_fires_again() -> bool:
+    at = time.strftime("at(%Y-%m-%dT%H:%M:%S)", time.gmtime(time.time() - 1))
+    function("scheduled")
+    body = {
+        "ScheduleExpression": at,
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Arn": ARN + "scheduled", "RoleArn": "arn:aws:iam::123456789012:role/r"},
+    }
+    scheduler._create_schedule("s", dict(body))
+    scheduler._tick_schedules()
+    scheduler._tick_schedules()
+    once = soon(lambda: len(runs) == 1)
+    scheduler._update_schedule("s", dict(body))
+    scheduler._tick_schedules()
+    return once and soon(lambda: len(runs) == 2) and scheduler._SCHEDULE_TICK_INTERVAL <= 1
+
+
+def printed_metrics_count() -> bool:
+    line = {
+        "_aws": {
+            "CloudWatchMetrics": [{"Namespace": "N", "Dimensions": [["d"]], "Metrics": [{"Name": "m"}]}]
+        },
+        "d": "x",
+        "m": [1, 2],
+    }
+    lambda_svc._emit_lambda_logs(function("prints"), "id", f"hello\n{json.dumps(line)}\n", False, 1)
+    points = [
+        point
+        for (space, name, _), points in cloudwatch._metrics.items()
+        if (space, name) == ("N", "m")
+        for point in points
+    ]
+    return [(point["Value"], point["Dimensions"]) for point in points] == [
+        (1.0, {"d": "x"}),
+        (2.0, {"d": "x"}),
+    ]
+
+
+def alarm(name: str, function_name: str) -> None:
+    """An alarm on one error of a function."""
+    request = {
+        "AlarmName": name,
+        "Namespace": "AWS/Lambda",
+        "MetricName": "Errors",
+        "Dimensions": [{"Name": "FunctionName", "Value": function_name}],
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+    }
+    cloudwatch._put_metric_alarm({}, request, False, is_json=True)
+
+
+def every_invocation_is_measured() -> bool:
+    alarm("measured", "measured")
+    record = function("measured")
+    answers["measured"] = {"error": True, "body": {}, "log": ""}
+    lambda_svc._execute_function(record, {})
+    counted = [points for (_, name, _), points in cloudwatch._metrics.items() if name == "Invocations"]
+    return bool(sum(map(len, counted)) == 1 and cloudwatch._alarms["measured"]["StateValue"] == "ALARM")
+
+
+def alarms_mind_dimensions() -> bool:
+    alarm("other", "other")
+    cloudwatch.record_metric("AWS/Lambda", "Errors", 1, "Count", {"FunctionName": "this"})
+    cloudwatch._evaluate_all_alarms()
+    return bool(cloudwatch._alarms["other"]["StateValue"] == "INSUFFICIENT_DATA")
+
+
+PROBES = (
+    rules_invoke_asynchronously,
+    alias_keeps_its_invoke_config,
+    throttled_calls_wait,
+    queue_batches_and_windows,
+    template_reserves_concurrency,
+    versions_share_the_reservation,
+    updated_schedule_fires_again,
+    printed_metrics_count,
+    every_invocation_is_measured,
+    alarms_mind_dimensions,
+)
+
+
+def main() -> None:
+    lambda_svc._execute_function_warm = executor
+    lambda_svc._route_async_failure = lambda target, *_: failures.append(target)
+    if "repaired" in sys.argv:
+        repairs.apply()
+    behaves = {}
+    for probe in PROBES:
+        runs.clear()
+        cloudwatch._metrics.clear()
+        behaves[probe.__name__] = probe()
+    print(json.dumps(behaves))
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

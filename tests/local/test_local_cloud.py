@@ -1,0 +1,461 @@
+"""Real jobs of real executions against a real server."""
+
+import contextlib
+import io
+import json
+import tarfile
+import time
+import uuid
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.server import Cloud
+from tests.local.support import ROLE, Json, definition, processing, register, training, wait_until
+
+pytestmark = pytest.mark.xdist_group("cloud")
+
+WRITE = """
+import json, os, pathlib, sys
+root = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"]) / "processing"
+for name in sys.argv[1:]:
+    (pathlib.Path(name) / "part").mkdir()
+    (pathlib.Path(name) / "part" / "rows.txt").write_text(name.rpartition("/")[2])
+print("wrote", len(sys.argv) - 1, flush=True)
+"""
+JOIN = """
+import os, pathlib, sys
+root = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"], "processing")
+rows = [(root / name / "part" / "rows.txt").read_text() for name in ("left", "right")]
+(root / "joined" / "all.txt").write_text("+".join(rows))
+"""
+TRAIN = """
+import argparse, json, os, pathlib
+parser = argparse.ArgumentParser()
+parser.add_argument("--depth", type=int)
+parser.add_argument("--name")
+given = parser.parse_args()
+rows = (pathlib.Path(os.environ["SM_CHANNEL_TRAIN"]) / "all.txt").read_text()
+model = {"rows": rows, "depth": given.depth, "name": given.name, "hps": json.loads(os.environ["SM_HPS"])}
+pathlib.Path(os.environ["SM_MODEL_DIR"], "model.json").write_text(json.dumps(model))
+pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"], "note.txt").write_text("note")
+print("trained", flush=True)
+"""
+
+
+@dataclass
+class Aws:
+    """Clients of the server under test, and what the tests do with them again and again."""
+
+    cloud: Cloud
+    bucket: str
+
+    def __post_init__(self) -> None:
+        self.s3 = self.cloud.client("s3")
+        self.sagemaker = self.cloud.client("sagemaker")
+        self.logs = self.cloud.client("logs")
+
+    def put(self, key: str, text: str | bytes) -> str:
+        """Put an object; its URI."""
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=text)
+        return f"s3://{self.bucket}/{key}"
+
+    def get(self, key: str) -> bytes:
+        """An object's bytes."""
+        body: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return body
+
+    def source(self, key: str, **files: str) -> str:
+        """A source directory as tar.gz on S3; the hyperparameter that names it."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+            for name, text in files.items():
+                info = tarfile.TarInfo(name + ".py")
+                info.size = len(text.encode())
+                tar.addfile(info, io.BytesIO(text.encode()))
+        return json.dumps(self.put(key, packed.getvalue()))
+
+    def start(self, *steps: Json) -> str:
+        """Make a pipeline of these steps and start it: the execution's ARN."""
+        name = f"p-{uuid.uuid4().hex[:8]}"
+        self.sagemaker.create_pipeline(PipelineName=name, RoleArn=ROLE, PipelineDefinition=definition(*steps))
+        arn: str = self.sagemaker.start_pipeline_execution(PipelineName=name)["PipelineExecutionArn"]
+        return arn
+
+    def ended(self, arn: str) -> Json:
+        """The Describe response of an execution once it has ended."""
+
+        def over() -> Json | None:
+            answer: Json = self.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+            return answer if answer["PipelineExecutionStatus"] not in ("Executing", "Stopping") else None
+
+        found: Json = wait_until(over, 30)
+        return found
+
+    def steps(self, arn: str) -> dict[str, Json]:
+        """Steps by name."""
+        answer = self.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)
+        return {step["StepName"]: step for step in answer["PipelineExecutionSteps"]}
+
+    def run(self, *steps: Json) -> tuple[Json, dict[str, Json]]:
+        """Run these steps to their end: (execution, steps)."""
+        arn = self.start(*steps)
+        return self.ended(arn), self.steps(arn)
+
+    def job(self, step: Json) -> Json:
+        """The Describe response of a step's job."""
+        ((kind, metadata),) = step["Metadata"].items()
+        name = metadata["Arn"].rpartition("/")[2]
+        if kind == "ProcessingJob":
+            answer: Json = self.sagemaker.describe_processing_job(ProcessingJobName=name)
+        else:
+            answer = self.sagemaker.describe_training_job(TrainingJobName=name)
+        return answer
+
+    def lines(self, kind: str, job: str) -> list[str]:
+        """What a job has printed so far."""
+        group = f"/aws/sagemaker/{kind}Jobs"
+        with contextlib.suppress(self.logs.exceptions.ResourceNotFoundException):
+            streams = self.logs.describe_log_streams(
+                logGroupName=group, logStreamNamePrefix=job + "/algo-1-"
+            )["logStreams"]
+            return [
+                event["message"]
+                for stream in streams
+                for event in self.logs.get_log_events(
+                    logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
+                )["events"]
+            ]
+        return []
+
+
+@pytest.fixture(scope="module")
+def aws(cloud: Cloud, bucket: str) -> Aws:
+    """The server under test."""
+    return Aws(cloud, bucket)
+
+
+def program(text: str, *arguments: str) -> list[str]:
+    return ["python3", "-c", text, *arguments]
+
+
+def test_two_side_by_side_a_join_training_and_a_package(aws: Aws) -> None:
+    code = aws.put("code/write.py", WRITE)
+    run: Json = {
+        "Std:Join": {"On": "/", "Values": ["s3://bucket/runs", {"Get": "Execution.PipelineExecutionId"}]}
+    }
+
+    def output(step: str, name: str) -> Json:
+        return {"Get": f"Steps.{step}.ProcessingOutputConfig.Outputs['{name}'].S3Output.S3Uri"}
+
+    def target(name: str) -> Any:
+        return {"Std:Join": {"On": "/", "Values": [run, name]}}
+
+    def writer(step: str, name: str) -> Json:
+        return processing(
+            step,
+            inputs={"code": code},
+            outputs={name: target(name)},
+            program=["python3", "/opt/ml/processing/code/write.py", f"/opt/ml/processing/{name}"],
+        )
+
+    submit = aws.source("code/source.tar.gz", train=TRAIN)
+    execution, steps = aws.run(
+        writer("Left", "left"),
+        writer("Right", "right"),
+        processing(
+            "Join",
+            inputs={
+                "left": output("Left", "left"),
+                "right": output("Right", "right"),
+                "code": aws.put("code/join.py", JOIN),
+            },
+            outputs={"joined": target("joined")},
+            program=["python3", "/opt/ml/processing/code/join.py"],
+        ),
+        training(
+            channels={"train": output("Join", "joined")},
+            hyperparameters={"sagemaker_submit_directory": submit, "depth": "3", "name": '"a b"'},
+        ),
+        register(model={"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}),
+    )
+    assert execution["PipelineExecutionStatus"] == "Succeeded", steps
+    assert list(steps) == [
+        "Register",
+        "Train",
+        "Join",
+        *[name for name in steps if name in ("Left", "Right")],
+    ]
+    identifier = execution["PipelineExecutionArn"].rpartition("/")[2]
+    assert aws.get(f"runs/{identifier}/left/part/rows.txt") == b"left"
+    assert aws.get(f"runs/{identifier}/joined/all.txt") == b"left+right"
+
+    job = aws.job(steps["Train"])
+    artifacts = job["ModelArtifacts"]["S3ModelArtifacts"]
+    assert artifacts == f"s3://bucket/models/{job['TrainingJobName']}/output/model.tar.gz"
+    with tarfile.open(fileobj=io.BytesIO(aws.get(artifacts.removeprefix("s3://bucket/")))) as tar:
+        file = tar.extractfile("model.json")
+        assert file is not None
+        model = json.load(file)
+    assert model == {"rows": "left+right", "depth": 3, "name": "a b", "hps": {"depth": 3, "name": "a b"}}
+    assert aws.get(f"models/{job['TrainingJobName']}/output/output.tar.gz")
+    assert job["SecondaryStatus"] == "Completed"
+    assert [t["Status"] for t in job["SecondaryStatusTransitions"]] == [
+        "Starting",
+        "Downloading",
+        "Training",
+        "Uploading",
+        "Completed",
+    ]
+    assert "trained" in aws.lines("Training", job["TrainingJobName"])
+    assert "wrote 1" in aws.lines("Processing", aws.job(steps["Left"])["ProcessingJobName"])
+    package = aws.sagemaker.describe_model_package(
+        ModelPackageName=steps["Register"]["Metadata"]["RegisterModel"]["Arn"]
+    )
+    assert package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] == artifacts
+
+
+def test_a_processing_job_fails_with_its_message(aws: Aws) -> None:
+    text = (
+        "import pathlib, sys; "
+        "pathlib.Path('/opt/ml/output/message').write_text('no column survived'); sys.exit(3)"
+    )
+    execution, steps = aws.run(processing(program=program(text)))
+    assert execution["PipelineExecutionStatus"] == "Failed"
+    assert execution["FailureReason"] == "Step failure: One or multiple steps failed."
+    assert steps["Prepare"]["FailureReason"] == "AlgorithmError: no column survived, exit code: 3"
+    job = aws.job(steps["Prepare"])
+    assert (job["ProcessingJobStatus"], job["ExitMessage"]) == ("Failed", "no column survived")
+    assert job["FailureReason"] == steps["Prepare"]["FailureReason"]
+
+
+def test_a_training_job_fails_with_its_failure_file(aws: Aws) -> None:
+    text = (
+        "import os, pathlib, sys; "
+        "pathlib.Path(os.environ['SM_OUTPUT_DIR'], 'failure').write_text('x' * 3000); sys.exit(1)"
+    )
+    submit = aws.source("code/bad.tar.gz", train=text)
+    _, steps = aws.run(training(hyperparameters={"sagemaker_submit_directory": submit}))
+    reason = steps["Train"]["FailureReason"]
+    assert reason.startswith("AlgorithmError: xxx")
+    assert reason.endswith("x, exit code: 1")
+    assert len(reason) <= 1024
+
+
+def test_a_job_that_says_nothing_points_to_its_log(aws: Aws) -> None:
+    _, steps = aws.run(processing(program=program("1/0")))
+    assert (
+        steps["Prepare"]["FailureReason"] == "AlgorithmError: See job logs for more information, exit code: 1"
+    )
+    assert "ZeroDivisionError: division by zero" in aws.lines(
+        "Processing", aws.job(steps["Prepare"])["ProcessingJobName"]
+    )
+
+
+def test_a_missing_input_is_named(aws: Aws) -> None:
+    _, steps = aws.run(processing(inputs={"x": "s3://bucket/nothing/here"}))
+    assert steps["Prepare"]["FailureReason"].startswith(
+        'ClientError: No S3 objects found under S3 URL "s3://bucket/nothing/here" given in input data source.'
+    )
+
+
+def test_a_job_sees_its_role_and_nothing_of_ours(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_OF_OURS", "leak")
+    text = (
+        "import boto3, json, os; "
+        "print(json.dumps([boto3.client('sts').get_caller_identity()['Arn'], dict(os.environ)]))"
+    )
+    step = processing(program=program(text), arguments={"Environment": {"WHERE": "/opt/ml/processing/x"}})
+    _, steps = aws.run(step)
+    name = aws.job(steps["Prepare"])["ProcessingJobName"]
+    arn, environment = json.loads(aws.lines("Processing", name)[0])
+    assert arn == "arn:aws:sts::123456789012:assumed-role/execution/SageMaker"
+    ours = {n for n in environment if not n.startswith(("AWS_", "PYTHON")) and not n.endswith("_NUM_THREADS")}
+    assert ours - {"LC_CTYPE"} == {"PATH", "LANG", "HOME", "TMPDIR", "SAGEMAKER_BASE_DIR", "WHERE"}
+    assert environment["WHERE"] == environment["SAGEMAKER_BASE_DIR"] + "/processing/x"
+    assert environment["AWS_ACCESS_KEY_ID"] != "test"
+    assert "AWS_PROFILE" not in environment
+    assert not (aws.cloud.folder / "jobs" / name).exists()
+
+
+def test_lines_arrive_while_the_job_runs(aws: Aws) -> None:
+    arn = aws.start(processing(program=program("import time; print('one'); time.sleep(30)")))
+    step = wait_until(lambda: aws.steps(arn).get("Prepare", {}).get("Metadata") and aws.steps(arn)["Prepare"])
+    name = aws.job(step)["ProcessingJobName"]
+    assert wait_until(lambda: aws.lines("Processing", name)) == ["one"]
+    began = time.monotonic()
+    aws.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
+    assert aws.ended(arn)["PipelineExecutionStatus"] == "Stopped"
+    assert time.monotonic() - began < 5
+    assert aws.steps(arn)["Prepare"]["StepStatus"] == "Stopped"
+    assert aws.job(step)["ProcessingJobStatus"] == "Stopped"
+    retried = aws.sagemaker.retry_pipeline_execution(PipelineExecutionArn=arn)["PipelineExecutionArn"]
+    assert retried == arn
+    wait_until(lambda: aws.steps(arn).get("Prepare", {}).get("StepStatus") == "Executing")
+    aws.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
+    assert aws.ended(arn)["PipelineExecutionStatus"] == "Stopped"
+
+
+def test_a_job_may_not_run_too_long(aws: Aws) -> None:
+    limit = {"StoppingCondition": {"MaxRuntimeInSeconds": 1}}
+    _, steps = aws.run(processing(program=program("import time; time.sleep(30)"), arguments=limit))
+    assert steps["Prepare"]["StepStatus"] == "Failed"
+    assert steps["Prepare"]["FailureReason"].endswith("was stopped: MaxRuntimeExceeded")
+
+
+def test_jobs_run_without_a_pipeline(aws: Aws) -> None:
+    arguments = processing(program=program("print('alone')"))["Arguments"]
+    created = aws.sagemaker.create_processing_job(ProcessingJobName="alone", **arguments)
+    assert created["ProcessingJobArn"].endswith(":processing-job/alone")
+
+    def described() -> Json:
+        answer: Json = aws.sagemaker.describe_processing_job(ProcessingJobName="alone")
+        return answer
+
+    job = wait_until(lambda: described() if described()["ProcessingJobStatus"] == "Completed" else None)
+    assert {key: job[key] for key in arguments} == arguments
+    assert job["CreationTime"] <= job["ProcessingStartTime"] <= job["ProcessingEndTime"]
+    with pytest.raises(aws.sagemaker.exceptions.ResourceInUse):
+        aws.sagemaker.create_processing_job(ProcessingJobName="alone", **arguments)
+    listed = aws.sagemaker.list_processing_jobs(NameContains="alone")["ProcessingJobSummaries"]
+    assert [item["ProcessingJobStatus"] for item in listed] == ["Completed"]
+
+
+def test_the_container_contract_of_processing(aws: Aws) -> None:
+    text = (
+        "import json; print(json.dumps([json.load(open(f'/opt/ml/config/{n}.json')) "
+        "for n in ('processingjobconfig', 'resourceconfig')]))"
+    )
+    _, steps = aws.run(processing(program=program(text)))
+    job = aws.job(steps["Prepare"])
+    config, resources = json.loads(aws.lines("Processing", job["ProcessingJobName"])[0])
+    assert config["ProcessingJobArn"] == job["ProcessingJobArn"]
+    assert config["ProcessingResources"]["ClusterConfig"]["InstanceType"] == "ml.m5.large"
+    assert resources == {"current_host": "algo-1", "hosts": ["algo-1"]}
+
+
+def cluster(instance_type: str, count: int) -> Json:
+    config = {"InstanceType": instance_type, "InstanceCount": count, "VolumeSizeInGB": 1}
+    return {"ProcessingResources": {"ClusterConfig": config}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (cluster("ml.nope", 1), "enum value set"),
+        (cluster("ml.m5.large", 2), "InstanceCount 2 is not supported on this machine"),
+        ({"AppSpecification": {"ImageUri": "x"}}, "ContainerEntrypoint is missing"),
+        (processing(inputs={"../x": "s3://bucket/x"})["Arguments"], "LocalPath"),
+    ],
+)
+def test_what_cannot_run_here_is_refused_clearly(aws: Aws, changes: Json, message: str) -> None:
+    with pytest.raises(ClientError, match=message):
+        aws.sagemaker.create_processing_job(
+            ProcessingJobName="never", **{**processing()["Arguments"], **changes}
+        )
+
+
+@pytest.fixture
+def queue(aws: Aws) -> Iterator[str]:
+    """A queue that a rule for all of SageMaker's events fills."""
+    sqs, events = aws.cloud.client("sqs"), aws.cloud.client("events")
+    url: str = sqs.create_queue(QueueName="heard")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="all", EventPattern=json.dumps({"source": ["aws.sagemaker"]}))
+    events.put_targets(Rule="all", Targets=[{"Id": "q", "Arn": arn}])
+    yield url
+    events.remove_targets(Rule="all", Ids=["q"])
+    events.delete_rule(Name="all")
+    sqs.delete_queue(QueueUrl=url)
+
+
+def test_events_reach_a_rule(aws: Aws, queue: str) -> None:
+    execution, _ = aws.run(processing(), register(DependsOn=["Prepare"]))
+    sqs = aws.cloud.client("sqs")
+    heard: list[Json] = []
+
+    def complete() -> bool:
+        for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            heard.append(json.loads(message["Body"]))
+        return any(e["detail"].get("currentPipelineExecutionStatus") == "Succeeded" for e in heard)
+
+    wait_until(complete)
+    assert {event["detail-type"] for event in heard} >= {
+        "SageMaker Model Building Pipeline Execution Status Change",
+        "SageMaker Model Building Pipeline Execution Step Status Change",
+        "SageMaker Processing Job State Change",
+        "SageMaker Model Package State Change",
+    }
+    last = next(e for e in heard if e["detail"].get("currentPipelineExecutionStatus") == "Succeeded")
+    assert (last["source"], last["account"], last["region"]) == ("aws.sagemaker", "123456789012", "us-east-1")
+    assert last["resources"] == [execution["PipelineArn"], execution["PipelineExecutionArn"]]
+
+
+def test_a_failing_functions_event_reaches_its_failure_queue(aws: Aws) -> None:
+    """A rule on an alias, as SAM makes it: attempts, then OnFailure."""
+    functions, events, sqs = (aws.cloud.client(name) for name in ("lambda", "events", "sqs"))
+    url = sqs.create_queue(QueueName="failed")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("index.py", "def handler(event, context): raise ValueError(event['id'])\n")
+    functions.create_function(
+        FunctionName="raises",
+        Runtime="python3.11",
+        Role=ROLE,
+        Handler="index.handler",
+        Code={"ZipFile": code.getvalue()},
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName="raises", WaiterConfig={"Delay": 1})
+    version = functions.publish_version(FunctionName="raises")["Version"]
+    alias = functions.create_alias(FunctionName="raises", Name="live", FunctionVersion=version)["AliasArn"]
+    functions.put_function_event_invoke_config(
+        FunctionName="raises",
+        Qualifier="live",
+        MaximumRetryAttempts=1,
+        DestinationConfig={"OnFailure": {"Destination": queue_arn}},
+    )
+    events.put_rule(Name="raises", EventPattern=json.dumps({"source": ["test.raises"]}))
+    events.put_targets(Rule="raises", Targets=[{"Id": "f", "Arn": alias}])
+    events.put_events(Entries=[{"Source": "test.raises", "DetailType": "x", "Detail": json.dumps({"n": 1})}])
+    failed = wait_until(lambda: sqs.receive_message(QueueUrl=url).get("Messages"))
+    assert json.loads(failed[0]["Body"])["requestPayload"]["detail"] == {"n": 1}
+    streams = aws.logs.describe_log_streams(logGroupName="/aws/lambda/raises")["logStreams"]
+    assert len(streams) == 2
+
+
+def test_errors_have_the_names_of_the_service_model(aws: Aws) -> None:
+    sagemaker = aws.sagemaker
+    with pytest.raises(sagemaker.exceptions.ResourceNotFound, match="pipeline/none' does not exist"):
+        sagemaker.start_pipeline_execution(PipelineName="none")
+    with pytest.raises(
+        ClientError, match=r"ValidationException.*'pipelineExecutionDisplayName' failed to satisfy"
+    ):
+        sagemaker.start_pipeline_execution(PipelineName="none", PipelineExecutionDisplayName="not allowed")
+
+
+def test_what_is_not_ours_is_motos(aws: Aws) -> None:
+    aws.sagemaker.create_model(ModelName="m", PrimaryContainer={"Image": "i"}, ExecutionRoleArn=ROLE)
+    assert aws.sagemaker.describe_model(ModelName="m")["ModelArn"].startswith(
+        "arn:aws:sagemaker:us-east-1:123456789012:"
+    )
+    with pytest.raises(ClientError, match="is not available on this machine"):
+        aws.sagemaker.create_labeling_job(
+            LabelingJobName="l",
+            LabelAttributeName="a",
+            RoleArn=ROLE,
+            InputConfig={"DataSource": {}},
+            OutputConfig={"S3OutputPath": "s3://bucket/x"},
+            HumanTaskConfig={
+                "WorkteamArn": "arn:aws:sagemaker:us-east-1:123456789012:workteam/private-crowd/x",
+                "UiConfig": {},
+                "TaskTitle": "t",
+                "TaskDescription": "d",
+                "NumberOfHumanWorkersPerDataObject": 1,
+                "TaskTimeLimitInSeconds": 60,
+            },
+        )

@@ -1,0 +1,435 @@
+"""The engine without real jobs: order, failures, retries, stopping, tokens, states, events."""
+
+import threading
+import time
+
+import pytest
+
+from local.sagemaker.errors import AlgorithmError, CapacityError, ThrottlingException
+from local.sagemaker.jobs import Job, Outcome
+from tests.local.support import (
+    TOKEN,
+    Engine,
+    Gate,
+    Json,
+    definition,
+    event_sample,
+    failing,
+    processing,
+    register,
+    training,
+    wait_until,
+)
+
+FAST = {"IntervalSeconds": 0.01, "BackoffRate": 1.0, "MaxAttempts": 2}
+
+
+def retry(*exceptions: str, **changes: float) -> list[Json]:
+    return [{**FAST, "ExceptionType": list(exceptions), **changes}]
+
+
+def step_of(job_name: str) -> str:
+    return job_name.split("-")[2]
+
+
+def test_steps_run_in_order_and_side_by_side() -> None:
+    gate = Gate()
+    engine = Engine(gate)
+    engine.create(processing("A"), processing("B"), processing("C", DependsOn=["A", "B"]))
+    arn = engine.start()["PipelineExecutionArn"]
+    wait_until(lambda: len(gate.seen) == 2)
+    assert {step_of(name) for name in gate.seen} == {"A", "B"}
+    gate.open.set()
+    assert engine.ended(arn)["PipelineExecutionStatus"] == "Succeeded"
+    assert step_of(gate.seen[2]) == "C"
+    steps = engine.steps(arn)
+    assert steps["C"]["StartTime"] >= max(steps["A"]["EndTime"], steps["B"]["EndTime"])
+
+
+def test_parallelism_is_bounded() -> None:
+    most, now, lock = [0], [0], threading.Lock()
+
+    def program(_job: Job) -> Outcome:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.02)
+        with lock:
+            now[0] -= 1
+        return Outcome()
+
+    engine = Engine(program)
+    ended = engine.run(
+        *(processing(f"S{i}") for i in range(4)), ParallelismConfiguration={"MaxParallelExecutionSteps": 1}
+    )
+    assert ended["PipelineExecutionStatus"] == "Succeeded"
+    assert most == [1]
+
+
+def test_a_failure_ends_the_execution_after_the_siblings() -> None:
+    def program(job: Job) -> Outcome:
+        if step_of(job.name) == "Bad":
+            return Outcome(fault=AlgorithmError("no such column, exit code: 1"))
+        time.sleep(0.1)
+        return Outcome()
+
+    engine = Engine(program)
+    ended = engine.run(processing("Bad"), processing("Sibling"), processing("Next", DependsOn=["Sibling"]))
+    assert ended["PipelineExecutionStatus"] == "Failed"
+    assert ended["FailureReason"] == "Step failure: One or multiple steps failed."
+    steps = engine.steps(ended["PipelineExecutionArn"])
+    assert {name: step["StepStatus"] for name, step in steps.items()} == {
+        "Bad": "Failed",
+        "Sibling": "Succeeded",
+    }
+    assert steps["Bad"]["FailureReason"] == "AlgorithmError: no such column, exit code: 1"
+
+
+def test_a_policy_covers_the_failure_it_names() -> None:
+    engine = Engine(failing(CapacityError("none"), CapacityError("none")))
+    ended = engine.run(processing("A", RetryPolicies=retry("SageMaker.CAPACITY_ERROR")))
+    assert ended["PipelineExecutionStatus"] == "Succeeded"
+    assert engine.steps(ended["PipelineExecutionArn"])["A"]["AttemptCount"] == 3
+    assert len(engine.call("ListProcessingJobs")["ProcessingJobSummaries"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("policies", "attempts"),
+    [
+        (retry("SageMaker.CAPACITY_ERROR"), 3),
+        (retry("Step.THROTTLING"), 1),
+        (retry("SageMaker.CAPACITY_ERROR", ExpireAfterMin=0), 1),
+        ([], 1),
+    ],
+)
+def test_a_policy_ends(policies: list[Json], attempts: int) -> None:
+    engine = Engine(failing(*[CapacityError("none")] * 9))
+    ended = engine.run(processing("A", RetryPolicies=policies))
+    step = engine.steps(ended["PipelineExecutionArn"])["A"]
+    assert (step["StepStatus"], step["AttemptCount"]) == ("Failed", attempts)
+    assert step["FailureReason"] == "CapacityError: none"
+
+
+def test_a_refused_call_is_tried_again_where_a_policy_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine()
+    create, refusals = engine.jobs.create, [ThrottlingException("Rate exceeded")]
+
+    def throttled(kind: str, request: Json) -> Job:
+        if refusals:
+            raise refusals.pop()
+        return create(kind, request)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine.jobs, "create", throttled)
+    ended = engine.run(processing("A", RetryPolicies=retry("Step.THROTTLING")))
+    assert ended["PipelineExecutionStatus"] == "Succeeded"
+
+
+def test_a_stop_stops_jobs_and_what_waits() -> None:
+    gate = Gate()
+    engine = Engine(gate)
+    engine.create(processing("A"), processing("B", DependsOn=["A"]))
+    arn = engine.start()["PipelineExecutionArn"]
+    wait_until(lambda: gate.seen)
+    engine.call("StopPipelineExecution", PipelineExecutionArn=arn, ClientRequestToken=TOKEN)
+    assert engine.ended(arn)["PipelineExecutionStatus"] == "Stopped"
+    assert {name: step["StepStatus"] for name, step in engine.steps(arn).items()} == {"A": "Stopped"}
+    job = engine.call("DescribeProcessingJob", ProcessingJobName=gate.seen[0])
+    assert job["ProcessingJobStatus"] == "Stopped"
+
+
+def test_a_stop_ends_the_wait_between_attempts() -> None:
+    engine = Engine(failing(*[CapacityError("none")] * 9))
+    engine.create(processing("A", RetryPolicies=retry("SageMaker.CAPACITY_ERROR", IntervalSeconds=60)))
+    arn = engine.start()["PipelineExecutionArn"]
+    wait_until(lambda: engine.call("ListProcessingJobs", StatusEquals="Failed")["ProcessingJobSummaries"])
+    engine.call("StopPipelineExecution", PipelineExecutionArn=arn, ClientRequestToken=TOKEN)
+    assert engine.ended(arn)["PipelineExecutionStatus"] == "Stopped"
+
+
+def test_a_retry_keeps_what_succeeded() -> None:
+    engine = Engine(failing(None, AlgorithmError("broken"), None))
+    ended = engine.run(processing("A"), processing("B", DependsOn=["A"]), processing("C", DependsOn=["B"]))
+    arn = ended["PipelineExecutionArn"]
+    before = engine.steps(arn)
+    assert ended["PipelineExecutionStatus"] == "Failed"
+    answer = engine.call("RetryPipelineExecution", PipelineExecutionArn=arn, ClientRequestToken=TOKEN)
+    assert answer == {"PipelineExecutionArn": arn}
+    again = engine.ended(arn)
+    assert again["PipelineExecutionStatus"] == "Succeeded"
+    assert "FailureReason" not in again
+    after = engine.steps(arn)
+    assert list(after) == ["A", "B", "C"]
+    assert after["A"] == before["A"]
+    assert after["B"]["Metadata"] != before["B"]["Metadata"]
+
+
+def test_what_has_ended_is_neither_stopped_nor_retried() -> None:
+    engine = Engine()
+    arn = engine.run(processing())["PipelineExecutionArn"]
+    for operation in ("StopPipelineExecution", "RetryPipelineExecution"):
+        answer = engine.call(operation, PipelineExecutionArn=arn, ClientRequestToken=TOKEN)
+        assert answer["__type"] == "ConflictException"
+
+
+def test_the_same_token_starts_nothing_new() -> None:
+    engine = Engine()
+    engine.create(processing())
+    first = engine.start(PipelineExecutionDescription="why")
+    assert engine.start(PipelineExecutionDescription="why") == first
+    assert engine.start(PipelineExecutionDescription="other")["__type"] == "ConflictException"
+    assert engine.start(token="u" * 32) != first
+    assert len(engine.call("ListPipelineExecutions", PipelineName="p")["PipelineExecutionSummaries"]) == 2
+    engine.ended(first["PipelineExecutionArn"])
+
+
+def test_many_starts_with_one_token_are_one() -> None:
+    engine = Engine()
+    engine.create(processing())
+    answers: list[Json] = []
+    threads = [threading.Thread(target=lambda: answers.append(engine.start())) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert len(answers) == 16
+    assert len({answer["PipelineExecutionArn"] for answer in answers}) == 1
+
+
+def test_the_same_token_creates_one_pipeline() -> None:
+    engine = Engine()
+    created = engine.create(processing())
+    assert engine.create(processing()) == created
+    again = engine.create(processing(), token="u" * 32)
+    assert again["__type"] == "ValidationException"
+    assert "Pipeline with name (p) already exists" in again["message"]
+
+
+def test_an_execution_keeps_the_definition_of_its_start() -> None:
+    gate = Gate()
+    engine = Engine(gate)
+    engine.create(processing("Old"))
+    arn = engine.start()["PipelineExecutionArn"]
+    engine.call("UpdatePipeline", PipelineName="p", PipelineDefinition=definition(processing("New")))
+    gate.open.set()
+    engine.ended(arn)
+    assert list(engine.steps(arn)) == ["Old"]
+    answer = engine.call("DescribePipelineDefinitionForExecution", PipelineExecutionArn=arn)
+    assert answer["PipelineDefinition"] == definition(processing("Old"))
+    assert "New" in engine.call("DescribePipeline", PipelineName="p")["PipelineDefinition"]
+
+
+def test_a_refused_update_changes_nothing() -> None:
+    engine = Engine()
+    engine.create(processing("Old"))
+    answer = engine.call("UpdatePipeline", PipelineName="p", PipelineDefinition=definition())
+    assert answer["__type"] == "ValidationException"
+    assert "Old" in engine.call("DescribePipeline", PipelineName="p")["PipelineDefinition"]
+
+
+def test_a_definition_may_lie_in_s3() -> None:
+    engine = Engine()
+    answer = engine.call(
+        "CreatePipeline",
+        PipelineName="p",
+        RoleArn="arn:aws:iam::123456789012:role/execution",
+        ClientRequestToken=TOKEN,
+        PipelineDefinitionS3Location={"Bucket": "bucket", "ObjectKey": "definition.json"},
+    )
+    assert answer == {"PipelineArn": "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p"}
+
+
+def test_parameters_reach_the_job_and_are_listed() -> None:
+    requests: list[Json] = []
+
+    def program(job: Job) -> Outcome:
+        requests.append(job.request)
+        return Outcome()
+
+    engine = Engine(program)
+    step = processing(
+        "A", arguments={"Environment": {"N": {"Std:Join": {"On": "", "Values": [{"Get": "Parameters.N"}]}}}}
+    )
+    ended = engine.run(
+        step,
+        parameters=[{"Name": "N", "Type": "Integer", "DefaultValue": 1}],
+        PipelineParameters=[{"Name": "N", "Value": "7"}],
+    )
+    assert requests[0]["Environment"] == {"N": "7"}
+    listed = engine.call(
+        "ListPipelineParametersForExecution", PipelineExecutionArn=ended["PipelineExecutionArn"]
+    )
+    assert listed == {"PipelineParameters": [{"Name": "N", "Value": "7"}]}
+    refused = engine.start(token="u" * 32, PipelineParameters=[{"Name": "M", "Value": "7"}])
+    assert refused["__type"] == "ValidationException"
+    assert "[M]" in refused["message"]
+
+
+def test_a_value_that_does_not_fit_fails_the_step() -> None:
+    engine = Engine()
+    step = processing("A", inputs={"x": {"Get": "Parameters.Uri"}})
+    ended = engine.run(step, parameters=[{"Name": "Uri", "Type": "String", "DefaultValue": "nowhere"}])
+    reason = engine.steps(ended["PipelineExecutionArn"])["A"]["FailureReason"]
+    assert reason.startswith("ClientError: Failed to invoke sagemaker:CreateProcessingJob. Error Details: ")
+    assert "processingInputs.1.member.s3Input.s3Uri" in reason
+
+
+def test_the_model_reaches_the_registry() -> None:
+    engine = Engine(lambda job: Outcome(artifacts=f"s3://bucket/{job.name}/model.tar.gz"))
+    ended = engine.run(training(), register(model={"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}))
+    steps = engine.steps(ended["PipelineExecutionArn"])
+    arn = steps["Register"]["Metadata"]["RegisterModel"]["Arn"]
+    assert arn == "arn:aws:sagemaker:us-east-1:123456789012:model-package/group/1"
+    package = engine.call("DescribeModelPackage", ModelPackageName=arn)
+    job_name = steps["Train"]["Metadata"]["TrainingJob"]["Arn"].rpartition("/")[2]
+    container = package["InferenceSpecification"]["Containers"][0]
+    assert container["ModelDataUrl"] == f"s3://bucket/{job_name}/model.tar.gz"
+    assert package["MetadataProperties"] == {"GeneratedBy": ended["PipelineExecutionArn"]}
+    assert package["ModelApprovalStatus"] == "PendingManualApproval"
+
+
+def test_names_are_formed_as_on_aws() -> None:
+    engine = Engine()
+    ended = engine.run(processing("A" * 64))
+    arn = ended["PipelineExecutionArn"]
+    identifier = arn.rpartition("/")[2]
+    assert arn == f"arn:aws:sagemaker:us-east-1:123456789012:pipeline/p/execution/{identifier}"
+    assert len(identifier) == 12
+    assert identifier.isalnum()
+    assert identifier.islower() or identifier.isdigit()
+    name = engine.call("ListProcessingJobs")["ProcessingJobSummaries"][0]["ProcessingJobName"]
+    assert name.startswith(f"pipelines-{identifier}-AAA")
+    assert len(name) == 63
+    assert ended["PipelineExecutionDisplayName"].startswith("execution-")
+
+
+def test_executions_are_listed_newest_first_in_pages() -> None:
+    engine = Engine()
+    engine.create(processing())
+    arns = [engine.start(token=f"{i:032}")["PipelineExecutionArn"] for i in range(12)]
+    for arn in arns:
+        engine.ended(arn)
+    first = engine.call("ListPipelineExecutions", PipelineName="p")
+    second = engine.call("ListPipelineExecutions", PipelineName="p", NextToken=first["NextToken"])
+    assert [s["PipelineExecutionArn"] for s in first["PipelineExecutionSummaries"]] == arns[:1:-1]
+    assert [s["PipelineExecutionArn"] for s in second["PipelineExecutionSummaries"]] == arns[1::-1]
+    assert "NextToken" not in second
+    ascending = engine.call("ListPipelineExecutions", PipelineName="p", SortOrder="Ascending", MaxResults=1)
+    assert ascending["PipelineExecutionSummaries"][0]["PipelineExecutionArn"] == arns[0]
+    assert (
+        engine.call("ListPipelineExecutions", PipelineName="p", NextToken="x")["__type"]
+        == "ValidationException"
+    )
+
+
+def test_a_pipeline_is_described_updated_listed_and_deleted() -> None:
+    engine = Engine()
+    engine.create(processing(), PipelineDescription="first", Tags=[{"Key": "k", "Value": "v"}])
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p"
+    assert engine.call("ListTags", ResourceArn=arn) == {"Tags": [{"Key": "k", "Value": "v"}]}
+    engine.call("UpdatePipeline", PipelineName="p", PipelineDescription="second")
+    described = engine.call("DescribePipeline", PipelineName=arn)
+    assert (described["PipelineDescription"], described["PipelineStatus"]) == ("second", "Active")
+    assert [p["PipelineName"] for p in engine.call("ListPipelines")["PipelineSummaries"]] == ["p"]
+    assert engine.call("ListPipelines", PipelineNamePrefix="x") == {"PipelineSummaries": []}
+    assert engine.call("DeletePipeline", PipelineName="p", ClientRequestToken=TOKEN) == {"PipelineArn": arn}
+    assert engine.call("DescribePipeline", PipelineName="p") == {
+        "__type": "ResourceNotFound",
+        "message": f"Pipeline '{arn}' does not exist.",
+    }
+
+
+def test_an_execution_is_renamed() -> None:
+    engine = Engine()
+    arn = engine.run(processing())["PipelineExecutionArn"]
+    engine.call("UpdatePipelineExecution", PipelineExecutionArn=arn, PipelineExecutionDisplayName="new")
+    assert (
+        engine.call("DescribePipelineExecution", PipelineExecutionArn=arn)["PipelineExecutionDisplayName"]
+        == "new"
+    )
+
+
+def test_a_fault_of_ours_shows_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(lambda job: Outcome(**{"nonsense": job}))  # type: ignore[arg-type]
+    ended = engine.run(processing("A"))
+    reason = engine.steps(ended["PipelineExecutionArn"])["A"]["FailureReason"]
+    assert reason == "InternalServerError: We encountered an internal error.  Please try again."
+    monkeypatch.setattr(engine.registry, "_lock", None)
+    assert engine.call("ListModelPackages")["__type"] == "InternalFailure"
+
+
+def shape(value: object) -> object:
+    """Keys and JSON types; of a list, the shape of its first element."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    return [shape(item) for item in value[:1]] if isinstance(value, list) else type(value).__name__
+
+
+def test_execution_and_step_events_have_the_documented_shape() -> None:
+    engine = Engine()
+    engine.run(
+        processing("A"),
+        PipelineExecutionDisplayName="SomeName",
+        PipelineExecutionDescription="SomeDescription",
+    )
+    executions = [e for e in engine.events if "Execution Status" in e[0]]
+    steps = [e for e in engine.events if "Step Status" in e[0]]
+    for sample, (detail_type, resources, detail) in (
+        (event_sample("pipeline_execution"), executions[-1]),
+        (event_sample("pipeline_step"), steps[-1]),
+    ):
+        assert detail_type == sample["detail-type"]
+        assert len(resources) == len(sample["resources"])
+        assert shape(detail) == shape(sample["detail"])
+    assert [
+        (e[2].get("previousPipelineExecutionStatus"), e[2]["currentPipelineExecutionStatus"])
+        for e in executions
+    ] == [
+        (None, "Executing"),
+        ("Executing", "Succeeded"),
+    ]
+    assert [(e[2].get("previousStepStatus"), e[2]["currentStepStatus"]) for e in steps] == [
+        (None, "Starting"),
+        ("Starting", "Executing"),
+        ("Executing", "Succeeded"),
+    ]
+
+
+def test_a_failed_step_says_why_in_its_event() -> None:
+    engine = Engine(failing(AlgorithmError("broken, exit code: 1")))
+    engine.run(processing("A"))
+    last = [detail for kind, _, detail in engine.events if "Step Status" in kind][-1]
+    assert last["failureReason"] == "AlgorithmError: broken, exit code: 1"
+
+
+def test_job_events_have_the_documented_shape() -> None:
+    engine = Engine(lambda _job: Outcome(artifacts="s3://bucket/m"))
+    job = processing(inputs={"x": "s3://bucket/x"}, outputs={"y": "s3://bucket/y"})["Arguments"]
+    engine.call("CreateProcessingJob", ProcessingJobName="a", **job)
+    engine.call(
+        "CreateTrainingJob", TrainingJobName="b", **training(channels={"train": "s3://bucket/x"})["Arguments"]
+    )
+    wait_until(
+        lambda: (
+            sum(
+                detail.get("ProcessingJobStatus") == "Completed"
+                or detail.get("TrainingJobStatus") == "Completed"
+                for _, _, detail in engine.events
+            )
+            == 2
+        )
+    )
+    for name in ("processing_job", "training_job"):
+        sample = event_sample(name)
+        mine = [
+            (resources, detail) for kind, resources, detail in engine.events if kind == sample["detail-type"]
+        ]
+        assert len(mine) > 1
+        for resources, detail in mine:
+            assert len(resources) == len(sample["resources"])
+            extra = detail.keys() - sample["detail"].keys()
+            assert extra <= {"ModelArtifacts"}, extra
+        last = mine[-1][1]
+        optional = {"FailureReason", "NetworkConfig", "ProcessingStartTime", "TrainingStartTime"}
+        assert sample["detail"].keys() - last.keys() <= optional
+        assert isinstance(last["CreationTime"], int)
+        assert last["CreationTime"] > 10**12

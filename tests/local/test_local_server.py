@@ -1,0 +1,228 @@
+"""Start, stop, and what is left: nothing."""
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local import folder as folders
+from local import server
+from local.errors import AlreadyRunning, CloudError, FolderNotOurs, NoSpace, PortInUse, ServerDied
+from local.server import Cloud
+from tests.local.support import processing, wait_until
+
+pytestmark = pytest.mark.xdist_group("cloud")
+SLEEP = [
+    "python3",
+    "-c",
+    "import subprocess, time; subprocess.Popen(['sleep', '60'], start_new_session=True); time.sleep(60)",
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder for a server; whatever the test does, no process of it stays."""
+    path = tmp_path / "cloud"
+    yield path
+    server.stop(path)
+
+
+def with_a_job(cloud: Cloud) -> None:
+    """Run a job that sleeps and has a child in a session of its own."""
+    cloud.client("sagemaker").create_processing_job(
+        ProcessingJobName="sleeps", **processing(program=SLEEP)["Arguments"]
+    )
+    wait_until(lambda: any(p.name() == "sleep" for p in folders.strays(cloud.folder)))
+
+
+def with_a_worker(cloud: Cloud, tmp_path: Path) -> None:
+    """Call a Lambda function, whose worker then stays warm."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("index.py", "import os\ndef handler(event, context): return dict(os.environ)\n")
+    functions = cloud.client("lambda")
+    functions.create_function(
+        FunctionName="warm",
+        Runtime="python3.11",
+        Role="arn:aws:iam::123456789012:role/r",
+        Handler="index.handler",
+        Code={"ZipFile": code.getvalue()},
+    )
+    functions.get_waiter("function_active_v2").wait(
+        FunctionName="warm", WaiterConfig={"Delay": 1, "MaxAttempts": 10}
+    )
+    environment = functions.invoke(FunctionName="warm")["Payload"].read().decode()
+    assert str(tmp_path) in environment
+    assert "SECRET_OF_OURS" not in environment
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_no_process_and_no_folder(
+    folder: Path, tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_OF_OURS", "leak")
+    monkeypatch.setenv("AWS_PROFILE", "real")
+    cloud = server.start(folder, port=None)
+    with_a_job(cloud)
+    if number == signal.SIGTERM:
+        with_a_worker(cloud, tmp_path)
+    process = psutil.Process(cloud.pid)
+    os.kill(cloud.pid, number)
+    assert process.wait(15) == 0
+    assert folders.strays(folder) == []
+    assert not folder.exists()
+    assert server.running(folder) is None
+
+
+def test_after_a_kill_the_next_start_clears_up(folder: Path) -> None:
+    first = server.start(folder, port=None)
+    with_a_job(first)
+    left = folders.strays(folder, spare=frozenset({first.pid}))
+    psutil.Process(first.pid).kill()
+    wait_until(lambda: server.running(folder) is None)
+    assert any(process.is_running() for process in left)
+    second = server.start(folder, port=None)
+    assert second.pid != first.pid
+    assert not any(process.is_running() and process.status() != "zombie" for process in left)
+    assert list((folder / "jobs").iterdir()) == []
+    assert server.stop(folder)
+    assert not folder.exists()
+
+
+def test_after_a_kill_a_stop_clears_up(folder: Path) -> None:
+    cloud = server.start(folder, port=None)
+    with_a_job(cloud)
+    psutil.Process(cloud.pid).kill()
+    wait_until(lambda: server.running(folder) is None)
+    assert server.stop(folder) is False
+    assert folders.strays(folder) == []
+    assert not folder.exists()
+
+
+def test_a_second_start_in_the_folder_is_refused(folder: Path) -> None:
+    cloud = server.start(folder, port=None)
+    assert server.running(folder) == cloud
+    with pytest.raises(AlreadyRunning, match="already runs in"):
+        server.start(folder, port=None)
+    assert server.running(folder) == cloud
+
+
+def test_of_two_starts_at_once_one_wins(folder: Path) -> None:
+    outcomes: list[Cloud | CloudError] = []
+
+    def begin() -> None:
+        try:
+            outcomes.append(server.start(folder, port=None))
+        except CloudError as error:
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AlreadyRunning", "Cloud"]
+    assert server.running(folder) in outcomes
+
+
+def test_a_port_in_use_is_one_line_naming_port_and_process(folder: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(PortInUse) as refused:
+            server.start(folder, port=port)
+    assert str(refused.value).startswith(f"port {port} is in use by ")
+    assert f"(pid {os.getpid()})" in str(refused.value)
+    assert str(refused.value).endswith("choose another with --port")
+    assert not folder.exists()
+
+
+def test_in_the_foreground_a_port_in_use_is_one_line_too(folder: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        command = [sys.executable, "-m", "local.cloud", "--port", str(port), "--folder", str(folder)]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == f"port {port} is in use: choose another with --port\n"
+    assert not folder.exists()
+
+
+def test_no_space_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "ROOM_NEEDED", 10**18)
+    with pytest.raises(NoSpace, match="MB free and AWS on this machine needs"):
+        server.start(folder, port=None)
+    assert not folder.exists()
+
+
+def test_a_folder_with_other_files_is_left_alone(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("mine")
+    with pytest.raises(FolderNotOurs, match="name another folder"):
+        server.start(folder, port=None)
+    assert server.stop(folder) is False
+    assert (folder / "thesis.txt").read_text() == "mine"
+
+
+def test_a_server_that_dies_leaves_its_log_and_its_last_words(folder: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho something broke\nexit 3\n")
+    broken.chmod(0o755)
+    with pytest.raises(ServerDied) as died:
+        server.start(folder, port=None, python=str(broken))
+    assert "ended with exit code 3: something broke" in str(died.value)
+    assert sorted(path.name for path in folder.iterdir()) == [folders.LOCK, folders.LOG]
+    cloud = server.start(folder, port=None)
+    assert server.running(folder) == cloud
+
+
+def test_a_server_that_hangs_is_ended(folder: Path, tmp_path: Path) -> None:
+    hanging = tmp_path / "python"
+    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
+    hanging.chmod(0o755)
+    with pytest.raises(ServerDied, match=r"was not ready after 0.3 s"):
+        server.start(folder, port=None, python=str(hanging), timeout=0.3)
+
+
+def test_no_foreign_process_is_ever_ended(folder: Path) -> None:
+    folder.mkdir()
+    (folder / folders.LOCK).touch()
+    (folder / folders.RECORD).write_text(
+        f'{{"pid": {os.getpid()}, "createTime": 1.0, "port": 1, "region": "x"}}'
+    )
+    assert server.running(folder) is None
+    assert server.stop(folder) is False
+
+
+def test_only_the_loopback_interface_is_open(cloud: Cloud) -> None:
+    listening = [
+        c.laddr.ip for c in psutil.Process(cloud.pid).net_connections() if c.status == psutil.CONN_LISTEN
+    ]
+    assert listening == ["127.0.0.1"]
+
+
+def test_the_environment_points_any_client_here(cloud: Cloud) -> None:
+    environment = cloud.environment()
+    assert environment["AWS_ENDPOINT_URL"] == cloud.endpoint
+    text = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+    ran = subprocess.run(
+        [sys.executable, "-c", text], env=environment, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert ran.stdout == "123456789012\n"
+
+
+def test_all_errors_are_one_tree() -> None:
+    assert all(
+        issubclass(e, CloudError) for e in (AlreadyRunning, FolderNotOurs, NoSpace, PortInUse, ServerDied)
+    )
