@@ -53,12 +53,12 @@ clean: ## remove what was made, both environments included
 
 $(VENV): .venv/bin/uv requirements/dev.txt pyproject.toml
 	@echo "installing the project's packages into .venv"
-	@uv pip sync --quiet --python .venv --require-hashes requirements/dev.txt
+	@uv pip sync --quiet --compile-bytecode --python .venv --require-hashes requirements/dev.txt
 	@uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(SAM): .venv/bin/uv requirements/sam.txt
 	@echo "installing the SAM CLI into .venv-sam"
 	@uv venv --quiet --clear --python .venv/bin/python .venv-sam
-	@uv pip sync --quiet --python .venv-sam --require-hashes requirements/sam.txt
+	@uv pip sync --quiet --compile-bytecode --python .venv-sam --require-hashes requirements/sam.txt
 	@touch $@
