@@ -53,7 +53,7 @@ def environment(folder: Path, port: int, region: str) -> dict[str, str]:
         "DOCKER_HOST": f"unix://{folder}/no-docker",  # there is none: ministack never asks
         "LAMBDA_EXECUTOR": "local",
         "LAMBDA_WARM_TTL_SECONDS": "20",
-        "LAMBDA_ACCOUNT_CONCURRENCY": "8",  # workers, some 50 MB each; the rest waits
+        "LAMBDA_ACCOUNT_CONCURRENCY": "4",  # workers: processes on, say, 2 cores; the rest waits
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.5",
         "PYTHONWARNINGS": "ignore",
         "PYTHONDONTWRITEBYTECODE": "1",

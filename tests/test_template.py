@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +191,13 @@ def test_the_layer_holds_what_the_tests_ran_with() -> None:
     layer, ours = pins("layers/dependencies/requirements.txt"), pins("requirements/dev.txt")
     assert layer.keys() <= ours.keys()
     assert {name: ours[name] for name in layer} == layer
+
+
+def test_the_layer_knows_just_the_services_that_the_functions_talk_to() -> None:
+    listed = re.search(
+        r"^SERVICES := (.*)$", (ROOT / "layers/dependencies/Makefile").read_text(), re.MULTILINE
+    )
+    assert listed
+    code = "\n".join(path.read_text() for path in (ROOT / "functions").rglob("*.py"))
+    used = set(re.findall(r'boto3\.(?:client|resource)\("([a-z0-9-]+)"', code))
+    assert set(listed[1].split()) == used

@@ -44,6 +44,7 @@ class Loop:
     cloud: server.Cloud
     config: Path
     inbox: str
+    build: Path
     _told: list[dict[str, Any]] = field(default_factory=list)
 
     def land(self, model: str, train: bytes, validation: bytes | None = None) -> None:
@@ -121,6 +122,6 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
                 Endpoint=f"arn:aws:sqs:{cloud.region}:{cloud.account}:approver",
                 Attributes={"RawMessageDelivery": "true"},
             )
-            yield Loop(deployment, cloud, config, inbox)
+            yield Loop(deployment, cloud, config, inbox, project.work / "build")
         finally:
             server.stop(folder / "aws")

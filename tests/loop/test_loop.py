@@ -237,6 +237,42 @@ def test_a_wrong_call_is_one_clear_line(loop: Loop, arguments: tuple[str, ...], 
     assert "Traceback" not in done.stderr
 
 
+ALONE = """
+import importlib, os, sys
+layer, code, handler = sys.argv[1:]
+sys.path[:] = [code, layer, *(path for path in sys.path if "site-packages" not in path)]
+os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "PREFIX": "p", "DATA_BUCKET": "b", "LEDGER_TABLE": "t",
+               "NOTIFICATIONS_TOPIC": "arn"}
+module, name = handler.split(".")
+function = importlib.import_module(module)
+function.collaborators()
+assert callable(getattr(function, name))
+assert sys.modules["boto3"].__file__.startswith(layer) and sys.modules["pydantic"].__file__.startswith(layer)
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "handler"),
+    [
+        ("StartRetraining", "start_retraining.handler"),
+        ("TrackExecution", "track_execution.handler"),
+        ("JudgeCandidate", "judge_candidate.handler"),
+    ],
+)
+def test_a_function_needs_nothing_but_its_code_and_the_layer(loop: Loop, function: str, handler: str) -> None:
+    """AWS on this machine runs functions with its own packages in reach, which would hide a missing one."""
+    layer, code = loop.build / "Dependencies" / "python", loop.build / function
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", ALONE, str(layer), str(code), handler],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(code.rglob("*.pyc"))
+
+
 def test_what_a_function_cannot_handle_ends_in_the_failure_queue(loop: Loop) -> None:
     arn = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-twice/999"
     event = {"detail": {"ModelPackageArn": arn, "ModelPackageGroupName": "handsoff-twice"}}
