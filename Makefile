@@ -1,5 +1,6 @@
 # Everything a newcomer or CI calls. Needs make and Python >= 3.11; the rest is fetched and locked by hash.
 PYTHON ?= python3
+PORT ?= 4566
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 VENV := .venv/.installed
@@ -26,9 +27,10 @@ check: setup ## types, style, template
 	@ruff format --check .
 	@mypy
 	@cfn-lint template.yaml
+	@.venv-sam/bin/sam validate --lint --region us-east-1 >/dev/null
 
-up: setup ## start AWS on this machine, deployed and ready, in the background
-	@handsoff local up --detach
+up: setup ## start AWS on this machine, deployed and ready, in the background (PORT=4566)
+	@handsoff local up --detach --port $(PORT)
 
 down: setup ## stop it
 	@handsoff local down
@@ -52,7 +54,7 @@ clean: ## remove what was made, both environments included
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep -oE '^uv==[0-9.]+' requirements/dev.txt)"
 
 $(VENV): .venv/bin/uv requirements/dev.txt pyproject.toml
-	@echo "installing the project's packages into .venv"
+	@echo "installing the project's packages into .venv (half a minute the first time)"
 	@uv pip sync --quiet --compile-bytecode --python .venv --require-hashes requirements/dev.txt
 	@uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from retraining import evidence, registry
 from retraining.approval import Decision, Verdict, judge
 from retraining.errors import ConfigError
@@ -89,13 +90,13 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
         }
         known = using.ledger.take(fact, fresh) or fresh
     if not known.get("doneAt"):
-        carry_out(candidate, Verdict.model_validate(known["verdict"]), known["batch"], using)
+        carry_out(candidate.arn, Verdict.model_validate(known["verdict"]), known["batch"], using)
 
 
 def decide(candidate: Package, using: Collaborators) -> tuple[Evaluation, Verdict]:
     """What the candidate's evaluation says, and what the rules say about it now."""
     model = using.settings.model_of(candidate.group)
-    config = using.configs.get(model)
+    config = using.configs.get(model, fresh=True)
     if config is None:
         raise ConfigError(f"no config of {model} in SSM: publish it, then redrive this event")
     champion = registry.champion(using.sagemaker, candidate.group)
@@ -103,22 +104,20 @@ def decide(candidate: Package, using: Collaborators) -> tuple[Evaluation, Verdic
     return evaluation, judge(evaluation, config.approval, champion.arn if champion else None)
 
 
-def carry_out(candidate: Package, verdict: Verdict, batch: str, using: Collaborators) -> None:
-    """Do what the recorded verdict says: the registry, the evidence, the approvers, and last the mark.
+def carry_out(arn: str, verdict: Verdict, batch: str, using: Collaborators) -> None:
+    """Do what the recorded verdict says: the registry, the approvers, the evidence, and last the mark.
 
-    Each part may be repeated, so that dying between any two of them only delays the rest.
+    Each part may be repeated, so that dying between any two of them only delays the rest. The package is
+    read again right before it is written: what a person decided meanwhile stands.
     """
-    fact = f"verdict#{candidate.arn}"
+    fact = f"verdict#{arn}"
+    candidate = registry.package(using.sagemaker, arn)
     model = using.settings.model_of(candidate.group)
-    sources = evidence.Sources(using.sagemaker, using.s3, using.ledger, using.settings.bucket)
+    status = STATUS[verdict.decision]
     written = candidate.metadata.get("verdict") == verdict.decision
-    if not candidate.pending and not written:
-        logger.warning("package was decided elsewhere meanwhile", package=candidate.arn)
-        using.ledger.mark(fact, {"decidedBy": "elsewhere", "doneAt": _now().isoformat()})
-        if candidate.execution:
-            evidence.write(sources, model, candidate.execution)
-        return
-    if not written:
+    decided_elsewhere = not candidate.pending and not (status and written)
+    if candidate.pending and not written:
+        now = _now().isoformat()
         registry.annotate(
             using.sagemaker,
             candidate,
@@ -128,15 +127,32 @@ def carry_out(candidate: Package, verdict: Verdict, batch: str, using: Collabora
                 "rules": verdict.rules_sha256[:12],
                 "comparedWith": verdict.champion or "none",
                 "validationRows": str(verdict.n),
-                "judgedAt": _now().isoformat(),
-                **({"decidedAt": _now().isoformat()} if STATUS[verdict.decision] else {}),
+                "judgedAt": now,
+                **({"approvedAt": now} if status == "Approved" else {}),
             },
-            status=STATUS[verdict.decision],
+            status=status,
             description=f"{verdict.decision} by rules: {'; '.join(verdict.reasons)}",
         )
-    if STATUS[verdict.decision]:
-        using.ledger.mark(fact, {"decidedBy": "rules"})
-    uri = evidence.write(sources, model, candidate.execution) if candidate.execution else None
+    if status and not decided_elsewhere:
+        decision = {"status": status, "by": "rules", "at": _now().isoformat()}
+        using.ledger.take(f"decision#{arn}", decision)
+    if decided_elsewhere:
+        logger.warning(
+            "package was decided elsewhere meanwhile", package=arn, status=candidate.approval_status
+        )
+    else:
+        tell(candidate, model, verdict, using)
+    if candidate.execution:
+        sources = evidence.Sources(using.sagemaker, using.s3, using.ledger, using.settings.bucket)
+        evidence.write(sources, model, candidate.execution)
+    using.ledger.mark(fact, {"doneAt": _now().isoformat()})
+    logger.info("candidate judged", package=arn, decision=verdict.decision, reasons=list(verdict.reasons))
+    metrics.add_metric(METRIC[verdict.decision], MetricUnit.Count, 1)
+
+
+def tell(candidate: Package, model: str, verdict: Verdict, using: Collaborators) -> None:
+    """Tell approvers what came of the candidate, once."""
+    execution_id = (candidate.execution or "").rsplit("/", 1)[-1]
     message = Notification(
         kind=KIND[verdict.decision],
         model=model,
@@ -145,14 +161,9 @@ def carry_out(candidate: Package, verdict: Verdict, batch: str, using: Collabora
         execution_arn=candidate.execution,
         package_arn=candidate.arn,
         decision=verdict.decision,
-        evidence_uri=uri,
+        evidence_uri=f"s3://{using.settings.bucket}/{evidence.evidence_key(model, execution_id)}",
     )
     notify(using.sns, using.ledger, using.settings.topic, message, now=_now())
-    using.ledger.mark(fact, {"doneAt": _now().isoformat()})
-    logger.info(
-        "candidate judged", package=candidate.arn, decision=verdict.decision, reasons=list(verdict.reasons)
-    )
-    metrics.add_metric(METRIC[verdict.decision], MetricUnit.Count, 1)
 
 
 def _now() -> datetime:

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from retraining import evidence, pipelines
 from retraining.events import ExecutionChanged
 from retraining.ledger import Ledger
 from retraining.messages import Notification
+from retraining.model_states import ModelStates
 from retraining.notify import notify
 from retraining.observability import logger, metrics
 from retraining.pipelines import Execution
+from retraining.registry import shorten
 from retraining.settings import Settings, from_environment
 
 if TYPE_CHECKING:
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sns import SNSClient
+
+
+SAYS_NOTHING = ("ExecuteUserScriptError", "See job logs")
+"""What SageMaker gives as reason where only the log knows one."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +73,12 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
         report(execution, model, log_lines)
     if not execution.terminal:
         return
+    ModelStates(using.ledger).change(model, lambda state: state.ended(arn, execution.last_modified))
     sources = evidence.Sources(using.sagemaker, using.s3, using.ledger, using.settings.bucket)
-    uri = evidence.write(sources, model, arn)
     if execution.status == "Failed":
-        message = failure(execution, model, log_lines, uri)
+        message = failure(execution, model, log_lines, evidence.uri(sources, model, execution))
         notify(using.sns, using.ledger, using.settings.topic, message, now=datetime.now(UTC))
+    evidence.write(sources, model, arn)
 
 
 def record(execution: Execution, model: str, log_lines: dict[str, list[str]], ledger: Ledger) -> bool:
@@ -112,17 +120,25 @@ def report(execution: Execution, model: str, log_lines: dict[str, list[str]]) ->
         metrics.add_metric(f"Executions{execution.status}", MetricUnit.Count, 1)
 
 
-def failure(execution: Execution, model: str, log_lines: dict[str, list[str]], uri: str) -> Notification:
-    """What approvers are told about a failed execution: each failed step with its reason."""
-    reasons = [f"{step.name}: {step.failure_reason or 'no reason given'}" for step in execution.failed]
+def failure(
+    execution: Execution, model: str, log_lines: dict[str, list[str]], evidence_uri: str
+) -> Notification:
+    """What approvers are told about a failed execution: each failed step with its reason and last words."""
+    reasons = []
+    for step in execution.failed:
+        reason = shorten(step.failure_reason or "no reason given")
+        said = [line.strip() for line in log_lines.get(step.name, []) if line.strip()]
+        if said and any(hint in reason for hint in SAYS_NOTHING):
+            reason = f"{reason} (its log ends: {said[-1]})"
+        reasons.append(f"{step.name}: {reason}")
     return Notification(
         kind="execution_failed",
         model=model,
         subject=execution.arn,
         reasons=reasons or [execution.failure_reason or "no reason given"],
         execution_arn=execution.arn,
-        evidence_uri=uri,
+        evidence_uri=evidence_uri,
         log_lines=[line for lines in log_lines.values() for line in lines],
         # A failed execution may be retried and fail again: that is another fact.
-        occurrence=max((str(step.end_time) for step in execution.failed), default=""),
+        occurrence=execution.last_modified.isoformat(),
     )

@@ -12,22 +12,27 @@ from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from retraining import pipelines
-from retraining.errors import HandsoffError
-from retraining.pipelines import Execution
-from retraining.registry import Package
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from handsoff import project, show
+from handsoff.demo import run as run_demo
+from handsoff.demo import uninterrupted
 from handsoff.deploy import FOREIGN, deploy, point_at
 from handsoff.deployment import Deployment, NothingThere, landing_name
 from local import server
 from local.errors import CloudError
+from retraining import pipelines
+from retraining.errors import HandsoffError
+from retraining.pipelines import Execution
+from retraining.registry import Package
 
 FOLLOW_TIMEOUT = 24 * 3600
 """Seconds for which `status --watch` follows one execution."""
+
+GRACE = 15.0
+"""Seconds for which it waits for what was just landed or asked for, and still shows what has just ended."""
 
 app = typer.Typer(
     help="Retrains models on AWS with nobody at the wheel.\n\n"
@@ -77,8 +82,10 @@ def main() -> None:
     except ClientError as error:
         _fail(f"AWS refused {error.operation_name}: {error.response['Error'].get('Message', error)}")
     except BotoCoreError as error:
-        _fail(f"AWS cannot be reached: {error}. On this machine: `handsoff local up --detach`, then "
-              '`eval "$(handsoff local env)"`')  # fmt: skip
+        _fail(
+            f"AWS cannot be reached: {str(error).rstrip('.')}. Is the environment set? For AWS on this "
+            'machine: `handsoff local up --detach`, then `eval "$(handsoff local env)"`'
+        )
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -100,9 +107,7 @@ def demo() -> None:
     Starts an AWS of its own on a free port, deploys to it, and stops it at the end. Exit code 0 only if a
     model package was registered and decided. The evidence stays in .handsoff/evidence.json.
     """
-    from handsoff.demo import run
-
-    if not run(_project(), out):
+    if not run_demo(_project(), out):
         raise typer.Exit(1)
 
 
@@ -139,7 +144,8 @@ def up(
     except KeyboardInterrupt:
         pass
     finally:
-        server.stop(where.local)
+        with uninterrupted(), err.status("stopping AWS on this machine"):
+            server.stop(where.local)
     err.print("stopped")
 
 
@@ -172,9 +178,11 @@ def publish_command(
     where = _project()
     deployment = Deployment(where.config)
     for name in [where.model(model)] if model else where.config.models:
-        published = deployment.publish(name)
+        published, changed = deployment.publish(name)
+        rules = "rules and settings updated" if changed else "rules and settings unchanged"
+        code = published.code_sha256[:12]
         out.print(
-            f"{name}: {published.change}, code {published.code_sha256[:12]}, {published.pipeline_arn}",
+            f"{name}: pipeline {published.change}, {rules}, code {code}, {published.pipeline_arn}",
             soft_wrap=True,
         )
 
@@ -196,7 +204,12 @@ def land(
     for path in files:
         if not path.is_file():
             raise NothingThere(f"{path} is no file: nothing was landed")
+        if not path.stat().st_size:
+            raise NothingThere(f"{path} is empty: nothing was landed")
     named = [(path, landing_name(path, split)) for path in files]
+    names = [name for _, name in named]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise NothingThere(f"two files would land as {twice[0]}: nothing was landed")
     deployment = Deployment(where.config)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=err, transient=True) as progress:
@@ -207,19 +220,41 @@ def land(
     for path, name in named:
         line = f"{escape(str(path))} → s3://{deployment.bucket}/curated/{model}/{escape(name)}"
         out.print(line, soft_wrap=True)
-    out.print(
-        "the marker has landed: `handsoff status --watch` shows what follows"
-        if marker
-        else "no marker has landed, so nothing starts yet"
-    )
+    if where.config.models[model].retrain.ready.when != "marker":
+        out.print("`handsoff status --watch` shows what follows")
+    elif marker:
+        out.print("the marker has landed: `handsoff status --watch` shows what follows")
+    else:
+        out.print("no marker has landed, so nothing starts yet")
 
 
 @app.command()
 def start(model: Annotated[str, typer.Argument(help="Which model to retrain.")]) -> None:
     """Retrain a model on the data that lies in S3, though it may have been trained on it before."""
     where = _project()
-    request = Deployment(where.config).request(where.model(model))
-    out.print(f"asked for ({request}): `handsoff status --watch` shows what follows")
+    Deployment(where.config).request(where.model(model))
+    out.print("asked for: `handsoff status --watch` shows what follows")
+
+
+@app.command()
+def release(
+    model: Annotated[str, typer.Argument(help="Whose file it is.")],
+    key: Annotated[
+        str | None, typer.Argument(help="The file in quarantine; without it, list what is there and why.")
+    ] = None,
+) -> None:
+    """Put a file back from quarantine, on your word that it is good; its first rows are not checked again."""
+    where = _project()
+    deployment = Deployment(where.config)
+    if key is None:
+        reports = deployment.quarantined(where.model(model))
+        for report in reports:
+            out.print(f"{escape(report['quarantineKey'])}\n  {escape(report['text'])}", soft_wrap=True)
+        if not reports:
+            out.print(f"nothing of {model} is in quarantine")
+        return
+    back = deployment.release(where.model(model), key)
+    out.print(f"{escape(back)} is back: `handsoff status --watch` shows what follows", soft_wrap=True)
 
 
 @app.command()
@@ -233,6 +268,8 @@ def status(
     where = _project()
     deployment = Deployment(where.config)
     names = [where.model(model)] if model else list(where.config.models)
+    if watch and as_json:
+        raise HandsoffError("--watch is for people: take --json without it, again and again")
     if watch:
         _watch(deployment, names)
         return
@@ -240,11 +277,25 @@ def status(
         name: [(execution, deployment.package(execution)) for execution in deployment.executions(name, limit)]
         for name in names
     }
+    states = {name: deployment.state(name) for name in names}
+    held = {name: [report["quarantineKey"] for report in deployment.quarantined(name)] for name in names}
     if as_json:
-        typer.echo(json.dumps({name: [_brief(*pair) for pair in pairs] for name, pairs in found.items()}))
+        shown = {
+            name: {
+                **states[name].model_dump(mode="json", by_alias=True),
+                "quarantined": held[name],
+                "executions": [_brief(*pair) for pair in pairs],
+            }
+            for name, pairs in found.items()
+        }
+        typer.echo(json.dumps(shown, indent=1))
         return
     for name, pairs in found.items():
         out.print(f"[bold]{name}[/]" + ("" if pairs else ": nothing has been executed yet"))
+        for line in show.answer(states[name]):
+            out.print(f"  {line}", soft_wrap=True)
+        for key in held[name]:
+            out.print(f"  [red]in quarantine:[/] {escape(key)}", soft_wrap=True)
         for execution, package in pairs:
             out.print(f"  started {execution.start_time.astimezone():%Y-%m-%d %H:%M:%S}")
             out.print(show.state(execution, package))
@@ -262,24 +313,54 @@ def _brief(execution: Execution, package: Package | None) -> dict[str, object]:
 
 
 def _watch(deployment: Deployment, models: list[str]) -> None:
-    """Follow the newest execution, waiting for one if the newest has ended."""
-    known = {item.arn for name in models for item in deployment.executions(name, 50) if item.terminal}
-    with err.status("waiting for an execution to start (Ctrl-C leaves it to itself)"):
-        running: list[Execution] = []
-        while not running:
-            newest = [item for name in models for item in deployment.executions(name, 1)]
-            running = [item for item in newest if item.arn not in known]
-            time.sleep(0 if running else show.POLL)
-    arn = max(running, key=lambda item: item.start_time).arn
+    """Follow the newest execution that runs; wait for one while somebody wants it or may have just asked."""
+    execution = _awaited(deployment, models)
+    if execution is None:
+        return
 
     def look() -> tuple[Execution, Package | None]:
-        execution = pipelines.describe(deployment.sagemaker, arn)
-        return execution, deployment.package(execution)
+        now = pipelines.describe(deployment.sagemaker, execution.arn)
+        return now, deployment.package(now)
 
-    execution, _ = show.follow(out, look, deployment.settled, timeout=FOLLOW_TIMEOUT)
-    out.print(f"`handsoff evidence {execution.identity}` has the rest")
-    if execution.status != "Succeeded":
+    ended, package = show.follow(out, look, deployment.settled, timeout=FOLLOW_TIMEOUT)
+    if package is not None and package.pending:
+        out.print("it waits for a person's decision")
+    out.print(f"`handsoff evidence {ended.identity}` has the rest", soft_wrap=True)
+    if ended.status != "Succeeded":
         raise typer.Exit(1)
+
+
+def _awaited(deployment: Deployment, models: list[str]) -> Execution | None:
+    """The execution to follow: one that is not settled, or the first to start while one is to be expected.
+
+    Says why it waits, and why nothing comes: whoever lands the same bytes twice should learn so.
+    """
+    known = {name: deployment.state(name) for name in models}
+    began = time.monotonic()
+    said = ""
+    with err.status("looking for an execution (Ctrl-C leaves it to itself)"):
+        while True:
+            newest = [item for name in models for item in deployment.executions(name, 1)]
+            open_ones = [item for item in newest if not deployment.settled(item, deployment.package(item))]
+            if open_ones:
+                return max(open_ones, key=lambda item: item.start_time)
+            states = {name: deployment.state(name) for name in models}
+            fresh = [item for item in newest if item.start_time.timestamp() > time.time() - GRACE]
+            if fresh:
+                return max(fresh, key=lambda item: item.start_time)
+            for name, state in states.items():
+                for line in show.answer(state):
+                    if state != known[name] and line != said:
+                        out.print(f"{name}: {line}", soft_wrap=True)
+                        said = line
+            refused = [name for name in models if states[name] != known[name] and not states[name].waiting]
+            waiting = [name for name in models if states[name].waiting]
+            if refused and not waiting:
+                return None
+            if not waiting and time.monotonic() - began > GRACE:
+                out.print("nothing is under way, and nobody waits for a start")
+                return None
+            time.sleep(show.POLL)
 
 
 @app.command()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from retraining import pipelines
-from retraining.pipelines import Execution
-from retraining.registry import Package
 from rich.console import Console
 from rich.markup import escape
 
@@ -21,6 +20,9 @@ from handsoff.deploy import deploy, point_at
 from handsoff.deployment import Deployment
 from handsoff.project import Project
 from local import server
+from retraining import pipelines
+from retraining.pipelines import Execution
+from retraining.registry import Package
 
 T = TypeVar("T")
 
@@ -39,6 +41,11 @@ def run(project: Project, console: Console) -> bool:
 
 @contextmanager
 def _cloud(project: Project, folder: Path, console: Console) -> Iterator[Deployment]:
+    for old in project.work.glob("demo-*/"):  # of a demo that was killed with its cloud
+        if server.running(old) is None:
+            server.stop(old)
+    log = project.work / "demo.log"
+    log.unlink(missing_ok=True)
     try:
         with show.step(console, "AWS starts on this machine"):
             cloud = server.start(folder, port=None, outlives_us=False)
@@ -48,8 +55,26 @@ def _cloud(project: Project, folder: Path, console: Console) -> Iterator[Deploym
         ):
             deployment = deploy(project, cloud)
         yield deployment
+    except Exception:
+        if (folder / "server.log").exists():
+            shutil.copyfile(folder / "server.log", log)
+            console.print(f"what AWS on this machine logged: {log}", soft_wrap=True)
+        raise
     finally:
-        server.stop(folder)
+        with uninterrupted(), console.status("stopping AWS on this machine"):
+            server.stop(folder)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let no second Ctrl-C break off the tidying, which is bounded."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _loop(project: Project, deployment: Deployment, console: Console) -> bool:
@@ -68,7 +93,9 @@ def _loop(project: Project, deployment: Deployment, console: Console) -> bool:
     execution, package = show.follow(console, look, deployment.settled, timeout=TIMEOUT)
     with show.step(console, "the notification goes out"):
         notification = _wait("a notification", lambda: _receive(deployment, inbox))
-    console.print(f"  [dim]{escape(json.dumps(notification, ensure_ascii=False))}[/]", soft_wrap=True)
+    console.print(f"  to approvers: {notification['model']} {notification['kind']}, because", soft_wrap=True)
+    for reason in notification["reasons"]:
+        console.print(f"    {escape(reason)}", soft_wrap=True)
 
     found = deployment.evidence(execution)
     target = project.work / "evidence.json"

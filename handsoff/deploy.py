@@ -8,12 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from retraining.errors import HandsoffError
-
 from handsoff.deployment import Deployment
 from handsoff.project import Project
-from local.infrastructure import provision
+from local.infrastructure import Schedule, provision
 from local.server import Cloud
+from retraining.errors import HandsoffError
 
 
 class DeployFailed(HandsoffError):
@@ -39,17 +38,27 @@ FOREIGN = (
 
 def deploy(project: Project, cloud: Cloud) -> Deployment:
     """Provision, build, deploy and publish; when this returns, data may land. `cloud` must be pointed at."""
-    provision(cloud, prefix=project.config.prefix, models=project.config.models)
+    schedules = {
+        name: Schedule(model.retrain.schedule, model.retrain.schedule_timezone)
+        if model.retrain.schedule
+        else None
+        for name, model in project.config.models.items()
+    }
+    provision(cloud, prefix=project.config.prefix, models=schedules)
     runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
     architecture = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
     build = project.work / "build"
+    scratch = str(cloud.folder / "tmp")  # what the SAM CLI leaves there, and itself, ends with the cloud
     _sam(
         project,
         "build",
         *("--template-file", str(project.template)),
-        *("--build-dir", str(build), "--cache-dir", str(project.work / "cache")),
+        *("--build-dir", str(build), "--cached"),
+        # A cached layer does not know for which runtime it was built.
+        *("--cache-dir", str(project.work / "cache" / f"{runtime}-{architecture}")),
         HANDSOFF_RUNTIME=runtime,
         HANDSOFF_ARCHITECTURE=architecture,
+        TMPDIR=scratch,
     )
     _sam(
         project,
@@ -62,6 +71,7 @@ def deploy(project: Project, cloud: Cloud) -> Deployment:
         f"Runtime={runtime}",
         f"Architecture={architecture}",
         SAM_CLI_POLL_DELAY="0.3",
+        TMPDIR=scratch,
     )
     deployment = Deployment(project.config)
     for model in project.config.models:
@@ -71,7 +81,16 @@ def deploy(project: Project, cloud: Cloud) -> Deployment:
 
 def _sam(project: Project, command: str, *arguments: str, **environment: str) -> None:
     """Run the SAM CLI in the project's folder; its output is shown only if it fails."""
-    done = subprocess.run(
+    done = _run(project, command, arguments, environment)
+    if done.returncode:
+        tail = "\n".join(done.stdout.splitlines()[-30:])
+        raise DeployFailed(f"`sam {command}` failed with exit code {done.returncode}:\n{tail}")
+
+
+def _run(
+    project: Project, command: str, arguments: tuple[str, ...], environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [str(project.sam()), command, "--config-file", str(project.folder / "samconfig.toml"), *arguments],
         cwd=project.folder,
         env={
@@ -86,6 +105,3 @@ def _sam(project: Project, command: str, *arguments: str, **environment: str) ->
         text=True,
         check=False,
     )
-    if done.returncode:
-        tail = "\n".join(done.stdout.splitlines()[-30:])
-        raise DeployFailed(f"`sam {command}` failed with exit code {done.returncode}:\n{tail}")

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import ClientError
-from retraining import evidence, pipelines, registry
+
+from pipeline_def.publish import Published, publish
+from retraining import evidence, pipelines, quarantine, registry
+from retraining.admission import ModelState
 from retraining.config import Config, dump_model
 from retraining.errors import HandsoffError
 from retraining.landing import ROOT, split_of
 from retraining.ledger import Ledger
+from retraining.model_states import ModelStates
 from retraining.pipelines import Execution
+from retraining.quarantine import REPORT_SUFFIX
 from retraining.registry import Package
-
-from pipeline_def.publish import Published, publish
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.type_defs import PipelineExecutionSummaryTypeDef
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
@@ -72,6 +77,10 @@ class Deployment:
         return str(self.session.client("sts").get_caller_identity()["Account"])
 
     @cached_property
+    def partition(self) -> str:
+        return self.session.get_partition_for_region(self.session.region_name)
+
+    @cached_property
     def bucket(self) -> str:
         """The data bucket's name, from SSM."""
         name = f"/{self.prefix}/data-bucket"
@@ -107,26 +116,31 @@ class Deployment:
         """The name of a model's pipeline and of its model package group."""
         return f"{self.prefix}-{model}"
 
-    def publish(self, model: str) -> Published:
-        """Upload a model's step code, bring its pipeline up to date, and its config in SSM."""
+    def publish(self, model: str) -> tuple[Published, bool]:
+        """Upload a model's step code, bring its pipeline up to date, and its config in SSM.
+
+        Says what became of the pipeline, and whether the config changed.
+        """
         config = self.config.models[model]
         published = publish(
             model,
             config.model_dump(mode="json", exclude_none=True),
             prefix=self.prefix,
             bucket=self.bucket,
-            role_arn=f"arn:aws:iam::{self.account}:role/{self.prefix}-pipeline",
+            role_arn=f"arn:{self.partition}:iam::{self.account}:role/{self.prefix}-pipeline",
             session=self.session,
         )
-        text = dump_model(config)
-        self.ssm.put_parameter(
-            Name=f"/{self.prefix}/models/{model}",
-            Value=text,
-            Type="String",
-            Tier="Advanced" if len(text.encode()) > 4096 else "Standard",
-            Overwrite=True,
-        )
-        return published
+        text, name = dump_model(config), f"/{self.prefix}/models/{model}"
+        known = self.ssm.get_parameters(Names=[name])["Parameters"]
+        if changed := [item["Value"] for item in known] != [text]:
+            self.ssm.put_parameter(
+                Name=name,
+                Value=text,
+                Type="String",
+                Tier="Advanced" if len(text.encode()) > 4096 else "Standard",
+                Overwrite=True,
+            )
+        return published, changed
 
     def land(
         self,
@@ -140,6 +154,7 @@ class Deployment:
 
         `progress` is called with a file and the number of bytes that have gone up since the last call.
         """
+        self._newest(model, 1)  # refuses a model that nothing would be started for
         for path, name in files:
 
             def tell(sent: int, path: Path = path) -> None:
@@ -147,11 +162,13 @@ class Deployment:
 
             self.s3.upload_file(str(path), self.bucket, f"{ROOT}{model}/{name}", Callback=tell)
         if marker:
-            name = self.config.models[model].retrain.ready.marker
-            self.s3.put_object(Bucket=self.bucket, Key=f"{ROOT}{model}/{name}", Body=b"")
+            ready = self.config.models[model].retrain.ready
+            if ready.when == "marker":
+                self.s3.put_object(Bucket=self.bucket, Key=f"{ROOT}{model}/{ready.marker}", Body=b"")
 
     def request(self, model: str) -> str:
         """Ask for a retraining on the data that is there. Returns the request's identity."""
+        self._newest(model, 1)
         cause = f"request-{uuid.uuid4()}"
         who = self.session.client("sts").get_caller_identity()["Arn"]
         detail = {"model": model, "cause": cause, "trigger": "request", "requestedBy": who}
@@ -163,6 +180,24 @@ class Deployment:
 
     def executions(self, model: str, limit: int) -> list[Execution]:
         """The newest executions of a model's pipeline, newest first."""
+        found = [item["PipelineExecutionArn"] for item in self._newest(model, limit)]
+        return [pipelines.describe(self.sagemaker, arn) for arn in found]
+
+    def execution(self, wanted: str | None) -> Execution:
+        """The execution of this ARN, or whose ARN ends in this id; without either the newest of any model."""
+        if wanted and wanted.startswith("arn:"):
+            return pipelines.describe(self.sagemaker, wanted)
+        found = [item for model in self.config.models for item in self._newest(model, 100)]
+        for item in sorted(found, key=lambda item: item["StartTime"], reverse=True):
+            arn = item["PipelineExecutionArn"]
+            if wanted in (None, arn.rsplit("/", 1)[-1]):
+                return pipelines.describe(self.sagemaker, arn)
+        if wanted:
+            raise NothingThere(f"no execution {wanted} among the newest of each model")
+        raise NothingThere("nothing has been executed yet")
+
+    def _newest(self, model: str, limit: int) -> list[PipelineExecutionSummaryTypeDef]:
+        """Summaries of a model's newest executions, newest first. Refuses a model without pipeline."""
         try:
             answer = self.sagemaker.list_pipeline_executions(
                 PipelineName=self.resource_name(model),
@@ -176,29 +211,49 @@ class Deployment:
             raise NotDeployed(
                 f"there is no pipeline {self.resource_name(model)} here: `handsoff publish` makes it"
             ) from None
-        found = [item["PipelineExecutionArn"] for item in answer["PipelineExecutionSummaries"]]
-        return [pipelines.describe(self.sagemaker, arn) for arn in found]
-
-    def execution(self, wanted: str | None) -> Execution:
-        """The execution of this ARN, or whose ARN ends in this id; without either the newest of any model."""
-        if wanted and wanted.startswith("arn:"):
-            return pipelines.describe(self.sagemaker, wanted)
-        for execution in self._all_newest_first():
-            if wanted is None or execution.identity == wanted:
-                return execution
-        raise NothingThere(
-            f"no execution {wanted} among the newest of each model"
-            if wanted
-            else "nothing has been executed yet"
-        )
-
-    def _all_newest_first(self) -> Iterator[Execution]:
-        found = [item for model in self.config.models for item in self.executions(model, 50)]
-        return iter(sorted(found, key=lambda item: item.start_time, reverse=True))
+        return answer["PipelineExecutionSummaries"]
 
     def package(self, execution: Execution) -> Package | None:
         """The model package that an execution registered, if it did."""
         return registry.package(self.sagemaker, execution.package_arn) if execution.package_arn else None
+
+    def state(self, model: str) -> ModelState:
+        """Who waits for a start of the model, what runs, and what was answered last."""
+        return ModelStates(self.sources.ledger).load(model)[0]
+
+    def quarantined(self, model: str) -> list[dict[str, Any]]:
+        """The reports of a model's files in quarantine, with `quarantineKey` where each lies, by key."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=f"quarantine/{model}/"
+        )
+        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return [
+            {
+                **json.loads(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()),
+                "quarantineKey": key.removesuffix(REPORT_SUFFIX),
+            }
+            for key in keys
+            if key.endswith(REPORT_SUFFIX)
+        ]
+
+    def release(self, model: str, key: str) -> str:
+        """Put a file back from quarantine, never to be looked at again; returns its key.
+
+        In marker mode the marker lands again, too: it had said that the batch was complete.
+        """
+        reports = {report["quarantineKey"]: report for report in self.quarantined(model)}
+        if key not in reports:
+            known = "\n  ".join(reports) or "(nothing)"
+            raise NothingThere(f"{key} is not in quarantine. What is, of {model}:\n  {known}")
+        report = reports[key]
+        who = self.session.client("sts").get_caller_identity()["Arn"]
+        fact = f"released#{model}#{report['etag']}#{report['key']}"
+        self.sources.ledger.take(fact, {"by": who, "at": datetime.now(UTC).isoformat()})
+        item = quarantine.release(self.s3, self.bucket, model, key)
+        ready = self.config.models[model].retrain.ready
+        if ready.when == "marker":
+            self.land(model, [], progress=lambda _path, _sent: None, marker=True)
+        return item.key
 
     def settled(self, execution: Execution, package: Package | None) -> bool:
         """Whether nothing more is to come: it has ended, and what it registered, if anything, was judged."""

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from retraining.pipelines import Execution, Step
-from retraining.registry import Package
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+
+from retraining.admission import ModelState
+from retraining.pipelines import Execution, Step
+from retraining.registry import Package
 
 STYLES: Final = {
     "Succeeded": "green",
@@ -50,8 +52,9 @@ def duration(step: Step) -> str:
 def state(execution: Execution, package: Package | None) -> RenderableType:
     """An execution as a table: a row a step, then the execution, then the package that came of it."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
-    for _ in range(4):
-        table.add_column(overflow="fold")
+    for width in (18, 21, 8):
+        table.add_column(min_width=width, no_wrap=True)
+    table.add_column(overflow="fold")
     for step in execution.steps:
         table.add_row(step.name, coloured(step.status), duration(step), escape(step.failure_reason or ""))
     table.add_row("[bold]execution[/]", coloured(execution.status), "", execution.identity)
@@ -61,13 +64,30 @@ def state(execution: Execution, package: Package | None) -> RenderableType:
     return table
 
 
+def answer(state: ModelState) -> list[str]:
+    """Why the model does not start now, if somebody wants it to or was refused; as rich markup."""
+    lines = []
+    if state.waiting:
+        who = ", ".join(sorted({wish.trigger for wish in state.waiting}))
+        until = f", looked at again at {state.due_at:%H:%M:%S} UTC" if state.due_at else ""
+        lines.append(f"[yellow]a {who} waits:[/] {escape(state.reason or 'not looked at yet')}{until}")
+    elif state.answer == "refuse":
+        lines.append(f"[yellow]nothing started:[/] {escape(state.reason or '')}")
+    return lines
+
+
 @contextmanager
 def step(console: Console, text: str) -> Iterator[None]:
     """Say what takes a while, and afterwards how long it took."""
     began = time.monotonic()
-    with console.status(text):
-        yield
-    console.print(f"[green]✓[/] {text} [dim]{time.monotonic() - began:.1f} s[/]")
+    try:
+        with console.status(text):
+            yield
+    except BaseException:
+        if console.is_terminal:
+            console.print(f"[red]✗[/] {text}", soft_wrap=True)
+        raise
+    console.print(f"[green]✓[/] {text} [dim]{time.monotonic() - began:.1f} s[/]", soft_wrap=True)
 
 
 def follow(
@@ -92,6 +112,11 @@ def follow(
             else:
                 _tell_changes(console, execution, package, told, time.monotonic() - began)
             if finished(execution, package):
+                execution, package = look()  # the decision may have fallen between looking and asking
+                if console.is_terminal:
+                    live.update(state(execution, package), refresh=True)
+                else:
+                    _tell_changes(console, execution, package, told, time.monotonic() - began)
                 return execution, package
             if time.monotonic() > deadline:
                 raise TimeoutError(
@@ -103,14 +128,20 @@ def follow(
 def _tell_changes(
     console: Console, execution: Execution, package: Package | None, told: dict[str, str], elapsed: float
 ) -> None:
-    lines = [(step.name, step.status, duration(step)) for step in execution.steps]
+    lines = [
+        (step.name, step.status, step.failure_reason or (f"took {duration(step)}" if step.end_time else ""))
+        for step in execution.steps
+    ]
     lines.append(("execution", execution.status, execution.identity))
     if package:
-        lines.append(("model package", package.approval_status, package.arn.rsplit("/", 1)[-1]))
+        lines.append(("model package", package.approval_status, package.arn.split("model-package/")[-1]))
     for name, status, detail in lines:
         if told.get(name) != status:
             told[name] = status
-            console.print(f"  {elapsed:5.1f} s  {name:<20} {coloured(status):<30} {detail}", highlight=False)
+            line = (
+                f"  {elapsed:5.1f} s  {name:<18} {coloured(status)}{' ' * (22 - len(status))}{escape(detail)}"
+            )
+            console.print(line.rstrip(), highlight=False, soft_wrap=True)
 
 
 def evidence(console: Console, found: dict[str, Any]) -> None:
@@ -122,9 +153,11 @@ def evidence(console: Console, found: dict[str, Any]) -> None:
         ("execution", escape(found["pipelineExecutionArn"])),
         ("status", coloured(found["pipelineExecutionStatus"])),
         ("trigger", escape(f"{trigger['kind']}{asked}")),
+        ("started", _when(found["startTime"])),
         ("batch", escape(str(found["data"].get("batch")))),
+        *(("", text) for text in _data(found["data"])),
         ("model package", escape(found["modelPackageArn"] or "—")),
-        ("approval", f"{coloured(found['modelApprovalStatus'])} by {escape(found['decidedBy'] or '—')}"),
+        ("approval", _approval(found)),
         ("verdict", coloured(verdict["decision"] if verdict else None)),
         *(("", escape(text)) for text in _reasons(verdict)),
         *(
@@ -139,9 +172,32 @@ def evidence(console: Console, found: dict[str, Any]) -> None:
         if step["failureReason"]:
             lines.append(("", f"[red]{escape(step['failureReason'])}[/]"))
         if step["logs"]:
-            lines.append(("", f"[dim]{step['logs']['group']}/{step['logs']['streamPrefix']}[/]"))
+            logs = step["logs"]
+            lines.append(("", f"[dim]log group {logs['group']}, streams {logs['streamPrefix']}…[/]"))
     for name, value in lines:
-        console.print(f"[bold]{name:<18}[/] {value}", soft_wrap=True)
+        console.print(f"[bold]{name:<18}[/] {value}" if name or value else "", soft_wrap=True)
+
+
+def _approval(found: dict[str, Any]) -> str:
+    if found["modelApprovalStatus"] is None:
+        return "—"
+    if found["modelApprovalStatus"] == "PendingManualApproval":
+        return f"{coloured('PendingManualApproval')}: waits for a person"
+    who = {"rules": "by rules", "person": "by a person"}.get(found["decidedBy"], "")
+    return f"{coloured(found['modelApprovalStatus'])} {who}"
+
+
+def _data(data: dict[str, Any]) -> list[str]:
+    """What was trained on, in a line or two; nothing where the execution did not get so far."""
+    if "splits" not in data:
+        return []
+    rows = ", ".join(f"{name} {split['rows']:,} rows" for name, split in data["splits"].items())
+    ignored = ", ".join(data["ignored_columns"]) or "none"
+    return [escape(rows), escape(f"ignored columns: {ignored}")]
+
+
+def _when(text: str) -> str:
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def _reasons(verdict: dict[str, Any] | None) -> list[str]:

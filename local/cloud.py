@@ -14,9 +14,10 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from local import folder as folders
 from local.errors import CloudError, PortInUse
@@ -75,7 +76,9 @@ def build_app(folder: Path, port: int, region: str) -> tuple[App, Callable[[], N
         scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
     ) -> None:
         headers = dict(scope.get("headers", ()))
-        if scope["type"] == "http" and headers.get(b"x-amz-target", b"").startswith(b"SageMaker."):
+        if scope["type"] != "lifespan" and not from_this_machine(headers):
+            await refuse(scope, send)
+        elif scope["type"] == "http" and headers.get(b"x-amz-target", b"").startswith(b"SageMaker."):
             await ours.app(scope, receive, send)
         else:
             await ministack(scope, receive, send)
@@ -85,6 +88,30 @@ def build_app(folder: Path, port: int, region: str) -> tuple[App, Callable[[], N
         lambda_runtime.reset()
 
     return app, close
+
+
+def from_this_machine(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a request names us by a local name, and comes from no page of another site.
+
+    Nobody checks credentials here and a job is any program, so a page that a developer happens to visit must
+    not get through: neither by its own Origin nor by a name of its own that resolves to this machine.
+    """
+    asked = [headers.get(b"host", b"").decode("latin-1")]
+    if origin := headers.get(b"origin"):
+        asked.append(origin.decode("latin-1").partition("://")[2] or "nowhere")
+    names = [urlsplit(f"//{one}").hostname or "" for one in asked]
+    return all(name in ("127.0.0.1", "localhost") or name.endswith(".localhost") for name in names)
+
+
+async def refuse(scope: dict[str, Any], send: Callable[[Any], Awaitable[None]]) -> None:
+    """Answer 403 to what is not from this machine."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    body = b"AWS on this machine answers this machine only\n"
+    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def serve(app: App, listener: socket.socket, on_ready: Callable[[], None]) -> None:

@@ -1,7 +1,7 @@
 """What ministack 1.5.33 gets wrong in the places this project leans on, and what mends it. One function each.
 
-Every repair replaces functions of ministack in this process. tests/local/test_repairs.py runs each defect
-against ministack as it comes and says "delete it" once a newer release needs the repair no more.
+Every repair replaces functions of ministack in this process. tests/local/test_local_repairs.py runs each
+defect against ministack as it comes and says "delete it" once a newer release needs the repair no more.
 """
 
 import contextvars
@@ -10,6 +10,7 @@ import json
 import time
 import types
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
@@ -35,6 +36,7 @@ def apply() -> None:
     template_reserves_concurrency()
     versions_share_the_reservation()
     updated_schedule_fires_again()
+    schedule_fills_its_placeholders()
     printed_metrics_count()
     every_invocation_is_measured()
     alarms_mind_dimensions()
@@ -235,6 +237,32 @@ def updated_schedule_fires_again() -> None:
 
     scheduler._update_schedule = update
     scheduler._SCHEDULE_TICK_INTERVAL = SCHEDULER_TICK
+
+
+def schedule_fills_its_placeholders() -> None:
+    """`<aws.scheduler.…>` in a schedule's Input.
+
+    AWS: replaced by the time that was scheduled, the schedule's ARN, the attempt's id and number.
+    ministack: sent as they stand, so every firing looks the same.
+    """
+    original = eventbridge._invoke_target
+
+    @functools.wraps(original)
+    def invoke(target: Json, event: Json, *more: Any, **named: Any) -> Any:
+        if event.get("Source") == "aws.scheduler" and "<aws.scheduler." in (target.get("Input") or ""):
+            scheduled = datetime.fromtimestamp(event["Time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            text = target["Input"]
+            for name, value in (
+                ("scheduled-time", scheduled),
+                ("schedule-arn", event["Resources"][0]),
+                ("execution-id", event["EventId"]),
+                ("attempt-number", "1"),
+            ):
+                text = text.replace(f"<aws.scheduler.{name}>", value)
+            target = {**target, "Input": text}
+        return original(target, event, *more, **named)
+
+    eventbridge._invoke_target = invoke
 
 
 def printed_metrics_count() -> None:

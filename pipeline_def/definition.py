@@ -23,6 +23,7 @@ Json = dict[str, Any]
 CODE: Final = "/opt/ml/processing/input/code"
 MODEL: Final = "/opt/ml/processing/input/model"
 REPORT: Final = "/opt/ml/processing/input/report"
+TRAINING_ROWS: Final = "/opt/ml/processing/input/training-rows"
 VALIDATION: Final = "/opt/ml/processing/input/validation"
 OUTPUT: Final = "/opt/ml/processing/output"
 
@@ -187,6 +188,7 @@ def evaluation(place: Place) -> Json:
                 *("--config", f"{CODE}/model.json"),
                 *("--model", MODEL),
                 *("--validation", VALIDATION),
+                *("--training-rows", f"{TRAINING_ROWS}/training_rows.parquet"),
                 *("--report", f"{REPORT}/data_report.json"),
                 *("--bucket", place.bucket),
                 *("--group", place.full_name),
@@ -197,9 +199,8 @@ def evaluation(place: Place) -> Json:
             inputs=[
                 s3_input("model", get("Steps.TrainModel.ModelArtifacts.S3ModelArtifacts"), MODEL),
                 s3_input("validation", output_of("DataPreProcessing", "validation"), VALIDATION),
-                s3_input(
-                    "report", join("/", output_of("DataPreProcessing", "report"), "data_report.json"), REPORT
-                ),
+                s3_input("training-rows", reported("training_rows.parquet"), TRAINING_ROWS),
+                s3_input("report", reported("data_report.json"), REPORT),
             ],
             outputs=[s3_output("evaluation", place.of_execution("models"))],
         ),
@@ -314,6 +315,11 @@ def get(path: str) -> Json:
 
 def join(on: str, *values: str | Json) -> Json:
     return {"Std:Join": {"On": on, "Values": list(values)}}
+
+
+def reported(name: str) -> Json:
+    """A file that DataPreProcessing leaves beside the model."""
+    return join("/", output_of("DataPreProcessing", "report"), name)
 
 
 def output_of(step: str, output: str) -> Json:

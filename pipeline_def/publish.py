@@ -137,11 +137,10 @@ def _upsert(
 ) -> tuple[str, Literal["created", "updated", "unchanged"]]:
     pages = sagemaker.get_paginator("list_pipelines").paginate(PipelineNamePrefix=pipeline)
     if pipeline not in {entry["PipelineName"] for page in pages for entry in page["PipelineSummaries"]}:
-        created = sagemaker.create_pipeline(
+        created = sagemaker.create_pipeline(  # type: ignore[call-arg] # botocore makes a token for each call
             PipelineName=pipeline,
             PipelineDefinition=text,
             PipelineDescription=f"Retrains {model}: preprocess, train, evaluate, register",
-            ClientRequestToken=hashlib.sha256(f"{pipeline}\n{role_arn}\n{text}".encode()).hexdigest(),
             RoleArn=role_arn,
             Tags=[{"Key": "handsoff:prefix", "Value": prefix}, {"Key": "handsoff:model", "Value": model}],
         )

@@ -69,6 +69,11 @@ def test_each_event_file_matches_the_rule_that_it_is_named_after_and_no_other(pa
     if "Records" in event:
         assert named == "start_retraining"  # what Lambda gets of the queue: no rule sees it
         return
+    if event["source"] == "aws.events":
+        scheduled = FUNCTIONS["Reconcile"]["Events"]["EachMinute"]["Properties"]
+        assert event["resources"][0].endswith(f":rule/{resolved(scheduled['Name'])}")
+        assert resolved(scheduled["Name"]).removeprefix("handsoff-").replace("-", "_") == named
+        return
     assert {name for name, pattern in rules().items() if matches(pattern, event)} == {named}
 
 
@@ -81,7 +86,8 @@ def test_each_event_file_matches_the_rule_that_it_is_named_after_and_no_other(pa
          "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoffdev-titanic"),
         ("execution_changed.failed", ["source"], "my.app"),
         ("candidate_registered.pending", ["detail", "ModelPackageGroupName"], "handsoffdev-titanic"),
-        ("candidate_registered.pending", ["detail", "ModelApprovalStatus"], "Approved"),
+        ("package_decided.approved", ["detail", "ModelPackageGroupName"], "handsoffdev-titanic"),
+        ("package_decided.approved", ["detail", "ModelApprovalStatus"], "Unknown"),
         ("candidate_registered.pending", ["detail", "ModelPackageStatus"], "InProgress"),
     ],
 )  # fmt: skip
@@ -97,12 +103,12 @@ def test_what_is_not_ours_or_nothing_to_do_matches_no_rule(name: str, path: list
 def test_every_function_has_a_role_log_group_and_handler_of_its_own() -> None:
     roles = [function["Role"]["Fn::GetAtt"][0] for function in FUNCTIONS.values()]
     groups = [function["LoggingConfig"]["LogGroup"]["Ref"] for function in FUNCTIONS.values()]
-    assert len(set(roles)) == len(set(groups)) == len(FUNCTIONS) == 3
+    assert len(set(roles)) == len(set(groups)) == len(FUNCTIONS) == 5
     for name, function in FUNCTIONS.items():
         module, handler = function["Handler"].split(".")
         tree = ast.parse((ROOT / "functions" / f"{module}.py").read_text())
         assert handler in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-        assert (ast.get_docstring(tree) or "").startswith("Triggered by")
+        assert (ast.get_docstring(tree) or "").startswith("Triggered")
         assert RESOURCES[f"{name}Logs"]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
 
 
@@ -126,12 +132,14 @@ def test_failures_of_everything_asynchronous_are_kept_and_alarmed() -> None:
         for source in function["Events"].values():
             if source["Type"] == "SQS":
                 queue = RESOURCES[source["Properties"]["Queue"]["Fn::GetAtt"][0]]["Properties"]
-                assert queue["VisibilityTimeout"] >= 6 * TEMPLATE["Globals"]["Function"]["Timeout"]
+                timeout = function.get("Timeout", TEMPLATE["Globals"]["Function"]["Timeout"])
+                assert queue["VisibilityTimeout"] >= 6 * timeout
                 assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {
                     "Fn::GetAtt": ["LandingsFailures", "Arn"]
                 }
                 assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
             else:
+                assert source["Type"] in ("EventBridgeRule", "Schedule")
                 assert source["Properties"]["DeadLetterConfig"]["Arn"] == failures
                 onfailure = function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
                 assert onfailure["Destination"] == failures
@@ -165,6 +173,7 @@ def test_outputs() -> None:
         "LandingsQueue",
         "FailuresQueue",
         "NotificationsTopic",
+        "AlarmsTopic",
     }
 
 

@@ -112,7 +112,7 @@ def _check(rule: Rule, evaluation: Evaluation, approval: Approval) -> RuleResult
     outcome: Outcome = "fail" if "fail" in outcomes else "unknown" if "unknown" in outcomes else "pass"
     if outcome == "pass":
         effect: Literal["none", "warn", "hold", "reject"] = "none"
-    elif outcome == "unknown" and rule.on_fail == "reject":
+    elif outcome == "unknown":
         effect = "hold"
     else:
         effect = rule.on_fail
@@ -145,8 +145,8 @@ def _findings(rule: Rule, evaluation: Evaluation) -> list[tuple[Outcome, str]]:
     """Each question that the rule asks, answered: its outcome and the inequality in numbers."""
     n, metrics = _rows(rule, evaluation)
     label = _where(rule)
-    if n < rule.min_samples:
-        return [("unknown", f"{label}: {n} rows, needs ≥ {rule.min_samples} → cannot be judged")]
+    if n < rule.rows_needed:
+        return [("unknown", f"{label}: {n} rows, needs ≥ {rule.rows_needed} → cannot be judged")]
     findings: list[tuple[Outcome, str]] = []
     measured = metrics.get(rule.metric)
     value = measured.value if measured else math.nan

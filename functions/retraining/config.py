@@ -5,11 +5,24 @@ A file that does not validate is refused whole. The error names each key and wha
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from retraining.errors import ConfigError
 
@@ -31,6 +44,12 @@ Metric = Literal[
     "brier",
 ]
 OnFail = Literal["reject", "hold", "warn"]
+
+UNBOUNDED: Final = frozenset({"log_loss"})
+"""Metrics that may exceed 1."""
+
+COMPARED_ROWS: Final = 30
+"""Rows below which a paired difference's standard error, and so its normal bound, is not to be trusted."""
 Column = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -54,15 +73,82 @@ class Features(_Frozen):
         return self
 
 
-class Ready(_Frozen):
-    """When the files of a model are complete: when an object of this name lands beside them."""
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _duration(value: object) -> object:
+    """`90s`, `5m`, `1h`, `14d`."""
+    found = re.fullmatch(r"(\d{1,6})([smhd])", value) if isinstance(value, str) else None
+    if found is None:
+        if isinstance(value, timedelta):
+            return value
+        raise ValueError("a duration such as 90s, 5m, 1h or 14d")
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(lambda value: f"{int(value.total_seconds())}s", return_type=str),
+]
+
+
+class Marker(_Frozen):
+    """The batch is complete when an object of this name lands beside the files."""
 
     when: Literal["marker"] = "marker"
     marker: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$")] = "_SUCCESS"
 
 
+class Quiet(_Frozen):
+    """The batch is complete when nothing has landed for `quiet_period`."""
+
+    when: Literal["quiet"]
+    quiet_period: Duration = timedelta(minutes=5)
+
+
+class EveryObject(_Frozen):
+    """The batch is complete with every object, provided that there is data for both splits."""
+
+    when: Literal["every_object"]
+
+
+_RATE = re.compile(r"rate\((?:1 (?:minute|hour|day)|[1-9]\d{0,4} (?:minutes|hours|days))\)")
+_CRON = re.compile(r"cron\((?:[\w*?/,#-]+ ){5}[\w*?/,#-]+\)")
+
+
 class Retrain(_Frozen):
-    ready: Ready = Ready()
+    """When a model may be retrained. One execution runs at a time, whatever else is said here.
+
+    `cooldown` passes after an execution's end before the next starts. `daily_limit` counts starts within
+    24 hours. `min_new_rows` is what files that the last batch had not must hold together. `paused` lets
+    everything wait. A person's request passes over readiness, cooldown and min_new_rows, a schedule over
+    readiness and min_new_rows.
+    """
+
+    ready: Annotated[Marker | Quiet | EveryObject, Field(discriminator="when")] = Marker()
+    schedule: str | None = None
+    schedule_timezone: str = "UTC"
+    cooldown: Duration = timedelta(0)
+    daily_limit: int = Field(24, ge=1, le=1000)
+    min_new_rows: int = Field(0, ge=0)
+    paused: bool = False
+
+    @field_validator("schedule")
+    @classmethod
+    def _known_form(cls, value: str | None) -> str | None:
+        if value is not None and not (_RATE.fullmatch(value) or _CRON.fullmatch(value)):
+            raise ValueError("rate(7 days) or cron(0 6 ? * MON *), as EventBridge Scheduler takes them")
+        return value
+
+    @field_validator("schedule_timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("a time zone such as Europe/Madrid") from None
+        return value
 
 
 class Training(_Frozen):
@@ -99,7 +185,7 @@ class Rule(_Frozen):
     max: float | None = None
     versus_champion: VersusChampion | None = None
     slice: dict[Column, str] | None = Field(None, min_length=1)
-    min_samples: int = Field(1, ge=1)
+    min_samples: int | None = Field(None, ge=1)
     on_fail: OnFail = "reject"
 
     @model_validator(mode="after")
@@ -108,7 +194,20 @@ class Rule(_Frozen):
             raise ValueError("at least one of min, max, versus_champion")
         if self.slice is not None and self.versus_champion is not None:
             raise ValueError("versus_champion compares all rows: it takes no slice")
+        highest = math.inf if self.metric in UNBOUNDED else 1.0
+        for name, bound in (("min", self.min), ("max", self.max)):
+            if bound is not None and not 0 <= bound <= highest:
+                raise ValueError(
+                    f"{self.metric} lies between 0 and {highest:g}, so {name} cannot be {bound:g}"
+                )
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}: no model could pass")
         return self
+
+    @property
+    def rows_needed(self) -> int:
+        """`min_samples`; without it 1, or as many as a comparison needs for its bound to mean anything."""
+        return self.min_samples or (COMPARED_ROWS if self.versus_champion else 1)
 
 
 class Approval(_Frozen):
@@ -182,7 +281,10 @@ def explain(error: ValidationError, source: str) -> str:
     """A line per wrong key: where it is, what was expected, what stands there."""
     lines = [f"{source} is not valid:"]
     for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"]) or "(the whole)"
+        at = problem["loc"]
+        # Below `ready` pydantic names the form that `when` chose, which is no key of the file.
+        parts = [str(part) for index, part in enumerate(at) if not index or at[index - 1] != "ready"]
+        key = ".".join(parts) or "(the whole)"
         message = re.sub(r"^(Value error|Assertion failed), ", "", problem["msg"])
         shown = "" if problem["type"] in ("missing", "value_error") else f", not {problem['input']!r:.80}"
         if problem["type"] == "extra_forbidden":

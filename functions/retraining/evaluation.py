@@ -69,8 +69,9 @@ class Comparison(_Frozen):
 class Evaluation(_Frozen):
     """What `ModelEvaluation` found out about one candidate.
 
-    `champion` is the ARN that it was compared with, or None where there was none. If the champion could not
-    be scored, `comparison` is None and `champion_problem` says why.
+    `leaked` validation rows the candidate was trained on: they are in none of these numbers. `champion` is
+    the ARN that it was compared with, or None where there was none. If the champion could not be scored,
+    `comparison` is None and `champion_problem` says why.
     """
 
     schema_version: Literal[1]
@@ -78,6 +79,7 @@ class Evaluation(_Frozen):
     task: Literal["binary_classification"]
     execution: str
     batch: str
+    leaked: int = Field(0, ge=0)
     candidate: Scores
     slices: tuple[SliceScores, ...] = ()
     champion: str | None

@@ -37,9 +37,14 @@ class Sources:
     bucket: str
 
 
-def evidence_key(model: str, execution: Execution) -> str:
+def evidence_key(model: str, execution_id: str) -> str:
     """Where the copy of an execution's evidence lies in the data bucket."""
-    return f"evidence/{model}/{execution.identity}/evidence.json"
+    return f"evidence/{model}/{execution_id}/evidence.json"
+
+
+def uri(sources: Sources, model: str, execution: Execution) -> str:
+    """Where the copy of an execution's evidence lies, or will."""
+    return f"s3://{sources.bucket}/{evidence_key(model, execution.identity)}"
 
 
 def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
@@ -48,6 +53,7 @@ def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
     package_arn = execution.package_arn
     package = registry.package(sources.sagemaker, package_arn) if package_arn else None
     verdict = sources.ledger.get(f"verdict#{package_arn}") or {} if package_arn else {}
+    decision = sources.ledger.get(f"decision#{package_arn}") or {} if package_arn else {}
     folder = f"models/{model}/{execution.identity}"
     report = _json_object(sources, f"{folder}/data_report.json")
     evaluation = _json_object(sources, f"{folder}/evaluation.json")
@@ -71,6 +77,7 @@ def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
         "steps": [_step(step, fact.get("logLines", {}).get(step.name)) for step in execution.steps],
         "modelPackageArn": package_arn,
         "modelApprovalStatus": package.approval_status if package else None,
+        "modelDataUrl": package.model_uri if package else None,
         "metrics": {
             name: measured["value"]
             for name, measured in evaluation.get("handsoff", {})
@@ -79,7 +86,8 @@ def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
             .items()
         },
         "verdict": verdict.get("verdict"),
-        "decidedBy": verdict.get("decidedBy"),
+        "decidedBy": decision.get("by"),
+        "decidedAt": decision.get("at"),
     }
 
 
@@ -124,7 +132,7 @@ def write(sources: Sources, model: str, execution_arn: str) -> str:
     """
     for attempt in range(ATTEMPTS):
         execution = pipelines.describe(sources.sagemaker, execution_arn)
-        key = evidence_key(model, execution)
+        key = evidence_key(model, execution.identity)
         condition = _unchanged(sources, key)
         body = json.dumps(gather(sources, model, execution), indent=1, ensure_ascii=False).encode()
         try:
@@ -136,7 +144,7 @@ def write(sources: Sources, model: str, execution_arn: str) -> str:
             if code not in ("PreconditionFailed", "ConditionalRequestConflict") or attempt == ATTEMPTS - 1:
                 raise
         else:
-            return f"s3://{sources.bucket}/{key}"
+            return uri(sources, model, execution)
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 

@@ -9,7 +9,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -52,6 +53,7 @@ class DataObject:
     version_id: str
     etag: str
     size: int
+    landed_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Batch:
 
     model: str
     objects: tuple[DataObject, ...]
+    marker_at: datetime | None = None
+    """When the marker beside them landed last, to the second; None where none was looked for or found."""
 
     @property
     def identity(self) -> str:
@@ -75,8 +79,13 @@ class Batch:
         return [split for split in ("train", "validation") if split not in there]
 
     @property
+    def last_arrival(self) -> datetime | None:
+        """When the newest object landed, to the second; None of an empty batch."""
+        return max((item.landed_at for item in self.objects if item.landed_at), default=None)
+
+    @property
     def manifest_key(self) -> str:
-        return f"batches/{self.model}/{self.identity}/manifest.json"
+        return manifest_key(self.model, self.identity)
 
     def manifest(self) -> str:
         """The manifest as JSON: exactly these versions are what `DataPreProcessing` reads."""
@@ -91,25 +100,44 @@ class Batch:
         return json.dumps(content, ensure_ascii=False, indent=1)
 
 
-def batch_of(model: str, objects: Iterable[DataObject]) -> Batch:
+def batch_of(model: str, objects: Iterable[DataObject], marker: str | None = None) -> Batch:
     """The data objects among `objects`, which are below the model's prefix; markers and the rest stay out."""
     prefix = f"{ROOT}{model}/"
-    data = (item for item in objects if split_of(item.key.removeprefix(prefix)))
-    return Batch(model, tuple(sorted(data)))
+    names = {item.key.removeprefix(prefix): item for item in objects}
+    data = (item for name, item in names.items() if split_of(name))
+    marked = names.get(marker) if marker else None
+    return Batch(model, tuple(sorted(data)), marked.landed_at if marked else None)
 
 
-def list_batch(s3: S3Client, bucket: str, model: str) -> Batch:
+def list_batch(s3: S3Client, bucket: str, model: str, marker: str | None = None) -> Batch:
     """The batch that lies in S3 now. S3 lists strongly consistently, so this needs no event to have come."""
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"{ROOT}{model}/")
     return batch_of(
         model,
         (
-            DataObject(item["Key"], item["VersionId"], item["ETag"].strip('"'), item["Size"])
+            DataObject(
+                item["Key"], item["VersionId"], item["ETag"].strip('"'), item["Size"], item["LastModified"]
+            )
             for page in pages
             for item in page.get("Versions", [])
             if item["IsLatest"]
         ),
+        marker,
     )
+
+
+def manifest_key(model: str, batch: str) -> str:
+    """Where the manifest of a batch lies in the data bucket."""
+    return f"batches/{model}/{batch}/manifest.json"
+
+
+def read_manifest(s3: S3Client, bucket: str, model: str, batch: str) -> list[DataObject]:
+    """The objects of a batch that was started."""
+    body = s3.get_object(Bucket=bucket, Key=manifest_key(model, batch))["Body"].read()
+    return [
+        DataObject(item["key"], item["versionId"], item["etag"], item["size"])
+        for item in json.loads(body)["objects"]
+    ]
 
 
 def write_manifest(s3: S3Client, bucket: str, batch: Batch) -> None:

@@ -7,6 +7,11 @@ conditional put. One item a fact, its key the string `fact`:
     execution#<execution ARN>    the newest known state of an execution and its steps
     verdict#<model package ARN>  what the rules said, and whether the registry has been told
     notification#<id>            a message to approvers: being sent, or sent
+    model#<model>                who waits for a start and what runs (admission.py), swapped by version
+    batch#<model>#<batch>        this batch has been started
+    asked#<model>#<cause>        this request, or this time of a schedule, has been started
+    released#<model>#<etag>#<key>  a person put this file back: it is not looked at again
+    stray#<model>                objects landed for a model that does not exist
 """
 
 from __future__ import annotations
@@ -14,7 +19,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from botocore.exceptions import ClientError
 
@@ -24,6 +30,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 Item = Mapping[str, Any]
+
+JSON: Final = "_json"
+"""Ends the names of attributes whose text is JSON; so no text of a person is ever taken for it."""
 
 
 class Ledger:
@@ -50,7 +59,7 @@ class Ledger:
         return None
 
     def mark(self, fact: str, values: Item) -> None:
-        """Set these attributes and leave the others as they are; the fact need not exist yet."""
+        """Set these attributes (None removes one) and leave the others; the fact need not exist yet."""
         self._table.update_item(Key={"fact": fact}, **_setting(values))
 
     def advance(self, fact: str, values: Item, *, version: str, final: bool) -> bool:
@@ -68,6 +77,26 @@ class Ledger:
                 ConditionExpression="attribute_not_exists(#version) OR #version < :version "
                 "OR (#version = :version AND #final = :no)",
             )
+        except ClientError as error:
+            if not _refused(error):
+                raise
+            return False
+        return True
+
+    def swap(self, fact: str, values: Item, *, version: int) -> bool:
+        """Replace the fact, which must still be at `version` (0: not exist yet). Says whether it did.
+
+        Whoever reads a fact, thinks, and swaps it knows that nobody else did so meanwhile.
+        """
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(fact)"}
+        if version:
+            condition = {
+                "ConditionExpression": "#version = :version",
+                "ExpressionAttributeNames": {"#version": "version"},
+                "ExpressionAttributeValues": {":version": version},
+            }
+        try:
+            self._table.put_item(Item={"fact": fact, "version": version + 1, **_dumped(values)}, **condition)
         except ClientError as error:
             if not _refused(error):
                 raise
@@ -110,18 +139,27 @@ def _refused(error: ClientError) -> bool:
 
 
 def _setting(values: Item) -> dict[str, Any]:
+    """An update that sets what has a value and removes what is None, in both of its forms."""
     dumped = _dumped(values)
+    gone = {form for name in values for form in (name, name + JSON)} - dumped.keys()
+    parts = []
+    if dumped:
+        parts.append("SET " + ", ".join(f"#{name} = :{name}" for name in dumped))
+    if gone:
+        parts.append("REMOVE " + ", ".join(f"#{name}" for name in sorted(gone)))
     return {
-        "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in dumped),
-        "ExpressionAttributeNames": {f"#{name}": name for name in dumped},
-        "ExpressionAttributeValues": {f":{name}": value for name, value in dumped.items()},
+        "UpdateExpression": " ".join(parts),
+        "ExpressionAttributeNames": {f"#{name}": name for name in (*dumped, *gone)},
+        **({"ExpressionAttributeValues": {f":{n}": value for n, value in dumped.items()}} if dumped else {}),
     }
 
 
 def _dumped(values: Item) -> dict[str, Any]:
-    """DynamoDB knows no floats: what is structured is kept as JSON text, known by its first character."""
+    """Texts, booleans and whole numbers as they are; all else (DynamoDB has no floats) as JSON, named so."""
     return {
-        name: value if isinstance(value, str | bool | int) else json.dumps(value, ensure_ascii=False)
+        name if isinstance(value, str | bool | int) else name + JSON: value
+        if isinstance(value, str | bool | int)
+        else json.dumps(value, ensure_ascii=False)
         for name, value in values.items()
         if value is not None
     }
@@ -129,6 +167,10 @@ def _dumped(values: Item) -> dict[str, Any]:
 
 def _loaded(item: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: json.loads(value) if isinstance(value, str) and value[:1] in ("{", "[") else value
+        name.removesuffix(JSON): json.loads(value)
+        if name.endswith(JSON)
+        else int(value)
+        if isinstance(value, Decimal)
+        else value
         for name, value in item.items()
     }

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-Kind = Literal["approved", "rejected", "waiting", "execution_failed"]
+Kind = Literal["approved", "rejected", "waiting", "execution_failed", "quarantined"]
 
 SUBJECT_LIMIT: Final = 100
 """Characters of an SNS subject, which must be printable ASCII."""
@@ -18,6 +18,7 @@ _HEADLINES: Final[dict[Kind, str]] = {
     "rejected": "{model}: a new model was rejected by rules. Nothing is wanted of you.",
     "waiting": "{model}: a new model waits for YOUR decision.",
     "execution_failed": "{model}: retraining FAILED. Somebody should look.",
+    "quarantined": "{model}: a file that landed is bad, nothing was started. Somebody should look.",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
 TERMINAL: Final = frozenset({"Succeeded", "Failed", "Stopped", "CompletedWithFailures"})
 LOG_LINES: Final = 20
-"""Last log lines of a failed step that are kept."""
+LOG_LINE_LENGTH: Final = 500
+"""Last log lines of a failed step that are kept, and characters of each: they must fit an item, a message."""
 
 _LOG_GROUPS: Final = {
     "Processing": "/aws/sagemaker/ProcessingJobs",
@@ -112,6 +114,7 @@ def describe(sagemaker: SageMakerClient, arn: str) -> Execution:
         )
         for item in page["PipelineParameters"]
     ]
+    types = _types(sagemaker, arn) if any(not item.get("Metadata") for item in steps) else {}
     return Execution(
         arn=arn,
         pipeline=answer["PipelineArn"].rsplit("/", 1)[-1],
@@ -120,16 +123,22 @@ def describe(sagemaker: SageMakerClient, arn: str) -> Execution:
         start_time=answer["CreationTime"],
         last_modified=answer["LastModifiedTime"],
         parameters={item["Name"]: item["Value"] for item in parameters},
-        steps=tuple(_step(item) for item in steps),
+        steps=tuple(_step(item, types) for item in steps),
     )
 
 
-def _step(item: Mapping[str, Any]) -> Step:
+def _types(sagemaker: SageMakerClient, arn: str) -> dict[str, str]:
+    """The types of an execution's steps by name, from its definition."""
+    answer = sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)
+    return {step["Name"]: step["Type"] for step in json.loads(answer["PipelineDefinition"])["Steps"]}
+
+
+def _step(item: Mapping[str, Any], types: Mapping[str, str]) -> Step:
     # AWS names no type in this answer: the one key of Metadata tells it, once the step has made something.
     metadata: Mapping[str, Any] = item.get("Metadata", {})
     kind = next(iter(metadata), "")
     made: Mapping[str, Any] = metadata.get(kind, {})
-    type_ = kind.removesuffix("Job")
+    type_ = kind.removesuffix("Job") or types.get(item["StepName"], "")
     arn = made.get("Arn")
     logs = None
     if kind in _JOB_METADATA and arn:
@@ -161,4 +170,5 @@ def last_log_lines(client: CloudWatchLogsClient, logs: Logs) -> list[str]:
             startFromHead=False,
         )
         lines += [(event["timestamp"], event["message"]) for event in answer["events"]]
-    return [message for _, message in sorted(lines, key=lambda line: line[0])[-LOG_LINES:]]
+    newest = sorted(lines, key=lambda line: line[0])[-LOG_LINES:]
+    return [message.rstrip("\n")[:LOG_LINE_LENGTH] for _, message in newest]

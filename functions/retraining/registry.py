@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 PENDING: Final = "PendingManualApproval"
 DESCRIPTION_LIMIT: Final = 1024
 METADATA_LIMIT: Final = 256
+NEWEST: Final = 30
+"""Approved packages among which the champion is looked for; evaluate.py does the same."""
+
 _NOT_METADATA = re.compile(r"[^\w\s.:/=+\-@]", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Package:
-    """One registered model package. `decided_at` sorts packages by when they were last decided or changed."""
+    """One registered model package. `approved_at` is when it was approved, if it is."""
 
     arn: str
     group: str
@@ -35,7 +38,8 @@ class Package:
     approval_description: str | None
     evaluation_uri: str | None
     model_uri: str | None
-    decided_at: datetime
+    approved_at: datetime
+    changed_at: datetime
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -62,7 +66,8 @@ def package(sagemaker: SageMakerClient, arn: str) -> Package:
         approval_description=answer.get("ApprovalDescription"),
         evaluation_uri=quality.get("S3Uri"),
         model_uri=containers[0].get("ModelDataUrl"),
-        decided_at=_time(metadata.get("decidedAt")) or changed,
+        changed_at=changed,
+        approved_at=_time(metadata.get("approvedAt")) or changed,
         metadata=metadata,
     )
 
@@ -79,15 +84,19 @@ def _time(text: str | None) -> datetime | None:
 def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
     """The package of the group that was approved most recently, by decision; None where none is approved.
 
-    The registry knows when a package was created or last changed, not when it was approved, so our own
-    decisions carry `decidedAt`; one taken elsewhere counts from its last change.
+    The registry knows when a package was created or last changed, not when it was approved: `approvedAt`
+    in its metadata says so, which judge_candidate and record_decision write. Of the approved packages the
+    newest NEWEST are asked; to make an older one champion again, register it anew.
     """
-    pages = sagemaker.get_paginator("list_model_packages").paginate(
-        ModelPackageGroupName=group, ModelApprovalStatus="Approved"
+    answer = sagemaker.list_model_packages(
+        ModelPackageGroupName=group,
+        ModelApprovalStatus="Approved",
+        SortBy="CreationTime",
+        SortOrder="Descending",
+        MaxResults=NEWEST,
     )
-    arns = [item["ModelPackageArn"] for page in pages for item in page["ModelPackageSummaryList"]]
-    packages = [package(sagemaker, arn) for arn in arns]
-    return max(packages, key=lambda found: found.decided_at, default=None)
+    packages = [package(sagemaker, item["ModelPackageArn"]) for item in answer["ModelPackageSummaryList"]]
+    return max(packages, key=lambda found: found.approved_at, default=None)
 
 
 def evaluation(s3: S3Client, candidate: Package) -> Evaluation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 
 import boto3
@@ -49,16 +50,28 @@ class ModelConfigs:
 
     def __init__(self, prefix: str, ssm: SSMProvider | None = None) -> None:
         self._path = f"/{prefix}/models"
+        self._unknown: dict[str, float] = {}  # until when a model that does not exist is not asked for again
         self._ssm = ssm or SSMProvider(boto3_client=boto3.client("ssm"))
 
-    def get(self, model: str) -> ModelConfig | None:
-        """The model's config, or None where there is no such model. Raises ConfigError if it is not valid."""
+    def names(self) -> list[str]:
+        """All models of this deployment, sorted; asked anew each time."""
+        found = self._ssm.get_multiple(self._path, max_age=0)
+        return sorted(found)
+
+    def get(self, model: str, *, fresh: bool = False) -> ModelConfig | None:
+        """The model's config, or None where there is no such model. Raises ConfigError if it is not valid.
+
+        `fresh` asks SSM now: rules that decide are never old ones.
+        """
         name = f"{self._path}/{model}"
+        if self._unknown.get(model, 0.0) > time.monotonic() and not fresh:
+            return None
         try:
-            text = self._ssm.get(name, max_age=CONFIG_MAX_AGE)
+            text = self._ssm.get(name, max_age=CONFIG_MAX_AGE, force_fetch=fresh)
         except GetParameterError as error:
             cause = error.__cause__ or error.__context__
             if isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ParameterNotFound":
+                self._unknown[model] = time.monotonic() + CONFIG_MAX_AGE
                 return None
             raise
         return parse_model(str(text), source=f"SSM parameter {name}")

@@ -1,7 +1,7 @@
 """What a job finds in its container, without a container: a folder that plays /opt/ml, a command, variables.
 
 Sources: "Build Your Own Processing Container" and "How Amazon SageMaker Provides Training Information" of the
-developer guide; aws/sagemaker-training-toolkit for script mode.
+developer guide; aws/sagemaker-training-toolkit 4.8.0, which the image has, for script mode.
 """
 
 import json
@@ -131,10 +131,15 @@ def training(place: Place, request: Json) -> Command:
     _write(place.ml / "input/config/resourceconfig.json", resources)
     _write(place.ml / "input/config/inputdataconfig.json", channels)
     algorithm = request["AlgorithmSpecification"]
-    if "ContainerEntrypoint" in algorithm:
+    if not is_script_mode(request):
         program = [*algorithm["ContainerEntrypoint"], *algorithm.get("ContainerArguments", [])]
         return Command(_program(place, program), _declared(place, request), place.ml)
     return script_mode(place, request, channels, resources)
+
+
+def is_script_mode(request: Json) -> bool:
+    """Whether the image's training toolkit runs the job; a declared entry point takes its place."""
+    return "ContainerEntrypoint" not in request["AlgorithmSpecification"]
 
 
 def script_mode(place: Place, request: Json, channels: Json, resources: Json) -> Command:
@@ -190,6 +195,20 @@ def script_mode(place: Place, request: Json, channels: Json, resources: Json) ->
         named | python_path | known | _declared(place, request),
         place.ml / "code",
     )
+
+
+def script_failed(place: Place, command: Command, code: int) -> int:
+    """The toolkit's exit code when the script has ended with `code`.
+
+    It writes a failure file of its own, unless the script has written one.
+    """
+    failure = place.ml / "output/failure"
+    if not failure.exists():
+        failure.write_text(
+            f"ExecuteUserScriptError:\nExitCode {code}\n"
+            f'ErrorMessage ""\nCommand "{" ".join(command.arguments)}"'
+        )
+    return 1
 
 
 def first(path: Path, length: int) -> str | None:

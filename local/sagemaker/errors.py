@@ -13,6 +13,7 @@ JobFault                      ends a job; its text is the FailureReason
 ├── ClientError               what the caller asked for cannot be done
 ├── AlgorithmError            the program failed
 ├── CapacityError             no instance to be had
+├── FaultOfThisMachine        AWS on this machine failed
 └── InternalServerError       SageMaker failed
 """
 
@@ -92,6 +93,10 @@ class CapacityError(JobFault):
     """No instance to be had."""
 
     retry_as = "SageMaker.CAPACITY_ERROR"
+
+
+class FaultOfThisMachine(JobFault):
+    """AWS on this machine has a fault of its own: trying again would hide it."""
 
 
 class InternalServerError(JobFault):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from local.sagemaker import events, validation
-from local.sagemaker.errors import InternalServerError, JobFault, ResourceInUse, ValidationException
+from local.sagemaker.errors import FaultOfThisMachine, JobFault, ResourceInUse, ValidationException
 from local.sagemaker.listing import now, page, within
 
 Json = dict[str, Any]
@@ -180,11 +180,9 @@ class Jobs:
             outcome = Outcome(stopped=True) if job.stop_requested.is_set() else self._run(job)
         except JobFault as fault:
             outcome = Outcome(fault=fault)
-        except Exception:
+        except Exception as error:
             log.exception("job %s failed through a fault of ours", job.name)
-            outcome = Outcome(
-                fault=InternalServerError("We encountered an internal error.  Please try again.")
-            )
+            outcome = Outcome(fault=FaultOfThisMachine(f"{type(error).__name__}: {error}; see server.log"))
         finally:
             if acquired:
                 self._slots.release()

@@ -93,13 +93,16 @@ class Runner:
             )
         self._fetch_code(job, place, s3, output)
         job.phase("Training")
-        ended, code = run(job, place, container.training(place, request), variables, output)
+        command = container.training(place, request)
+        ended, code = run(job, place, command, variables, output)
         target = f"{request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{job.name}/output"
         job.phase("Uploading")
         if any((place.ml / "output/data").iterdir()):
             storage.pack(place.ml / "output/data", place.root / "output.tar.gz")
             storage.upload(s3, place.root / "output.tar.gz", f"{target}/output.tar.gz")
         if ended == "exited" and code != 0:
+            if container.is_script_mode(request):
+                code = container.script_failed(place, command, code)
             reason = container.first(place.ml / "output/failure", 1024) or ""
             return Outcome(fault=AlgorithmError(f"{reason[:980]}, exit code: {code}"))
         storage.pack(place.ml / "model", place.root / "model.tar.gz")

@@ -1,5 +1,6 @@
 """ModelEvaluation: what the candidate is worth on the validation rows, and against the champion on the same.
 
+A validation row that the candidate was trained on says nothing about it and is left out, from everything.
 Writes evaluation.json: SageMaker's model-quality format at the top, what our rules read under `handsoff`.
 Decides nothing. A champion that cannot be scored is reported in `champion_problem`; it never fails the job.
 Runs in SageMaker's scikit-learn image, by itself: it imports nothing of this project.
@@ -40,6 +41,8 @@ MOST_WEIGHTS: Final = 50_000_000
 CHUNK: Final = 2_000_000
 UNDEFINED_SHARE: Final = 0.05
 """A standard deviation is undefined where the metric is so in more than this share of the resamples."""
+NEWEST: Final = 30
+"""Approved packages among which the champion is looked for; registry.py does the same."""
 AWS: Final = ClientConfig(
     connect_timeout=10, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5}
 )
@@ -70,6 +73,8 @@ SAGEMAKER_METRICS: Final = {
 
 Array = np.ndarray[Any, Any]
 Json = dict[str, Any]
+Columns = list[list[str]]
+"""The sorted column names of each kind of file in a batch, as data_report.json has them."""
 
 
 class ChampionProblem(Exception):
@@ -223,9 +228,11 @@ class Model:
 
 
 def load_model(archive: Path, folder: Path) -> Model:
-    """Unpack model.tar.gz into `folder` and load it. A pickle of another scikit-learn version is an error."""
+    """Unpack model.tar.gz into `folder` and load it. One of another scikit-learn version is an error."""
     with tarfile.open(archive, "r:gz") as packed:
-        packed.extractall(folder, filter="data")
+        # Python before 3.11.4 has no filters; the image's has.
+        safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        packed.extractall(folder, **safely)  # noqa: S202 - below our own prefix, and filtered
     config = json.loads((folder / "code" / "model.json").read_text(encoding="utf-8"))
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)
@@ -238,6 +245,11 @@ def read_rows(folder: Path, config: Mapping[str, Any]) -> pd.DataFrame:
     for name in config["features"]["categorical"]:
         frame[name] = frame[name].astype(object).where(frame[name].notna(), np.nan)
     return frame
+
+
+def read_ids(path: Path) -> Array:
+    """The identities in a training_rows.parquet."""
+    return np.asarray(pd.read_parquet(path)[ROW].to_numpy())
 
 
 def scores(scored: Scored) -> Json:
@@ -261,37 +273,51 @@ def slice_scores(
 
 
 def newest_approved(sagemaker: Any, group: str) -> str | None:
-    """The ARN of the package approved most recently, by decision; None where none is approved."""
-    pages = sagemaker.get_paginator("list_model_packages").paginate(
-        ModelPackageGroupName=group, ModelApprovalStatus="Approved"
+    """The ARN of the package approved most recently, by decision, among the NEWEST; None where none is."""
+    answer = sagemaker.list_model_packages(
+        ModelPackageGroupName=group,
+        ModelApprovalStatus="Approved",
+        SortBy="CreationTime",
+        SortOrder="Descending",
+        MaxResults=NEWEST,
     )
-    arns = [item["ModelPackageArn"] for page in pages for item in page["ModelPackageSummaryList"]]
-    return max(
-        arns, key=lambda arn: decided_at(sagemaker.describe_model_package(ModelPackageName=arn)), default=None
-    )
+    packages = [
+        sagemaker.describe_model_package(ModelPackageName=item["ModelPackageArn"])
+        for item in answer["ModelPackageSummaryList"]
+    ]
+    newest = max(packages, key=approved_at, default=None)
+    return newest["ModelPackageArn"] if newest else None
 
 
-def decided_at(package: Mapping[str, Any]) -> datetime:
-    """When the package was decided; where that was elsewhere, when it last changed, or was made."""
+def approved_at(package: Mapping[str, Any]) -> datetime:
+    """When the package was approved; where nobody wrote that down, when it last changed, or was made."""
     with suppress(KeyError, ValueError):
-        decided = datetime.fromisoformat(package["CustomerMetadataProperties"]["decidedAt"])
-        return decided if decided.tzinfo else decided.replace(tzinfo=UTC)
+        approved = datetime.fromisoformat(package["CustomerMetadataProperties"]["approvedAt"])
+        return approved if approved.tzinfo else approved.replace(tzinfo=UTC)
     changed: datetime = package.get("LastModifiedTime") or package["CreationTime"]
     return changed
 
 
 def compare(
-    session: Any, bucket: str, champion: str, config: Mapping[str, Any], rows: pd.DataFrame, candidate: Array
+    session: Any,
+    bucket: str,
+    champion: str,
+    config: Mapping[str, Any],
+    columns: Columns,
+    rows: pd.DataFrame,
+    candidate: Array,
 ) -> Json:
     """Candidate against champion on the rows that the champion was not trained on.
 
-    Raises ChampionProblem, whatever is wrong with the champion: its model must not keep a candidate from
-    being judged.
+    `columns` are those of this execution's files. Raises ChampionProblem, whatever is wrong with the
+    champion: its model must not keep a candidate from being judged.
     """
     try:
         with tempfile.TemporaryDirectory() as folder:
-            model, training_rows = fetch_champion(session, bucket, champion, config["name"], Path(folder))
+            found = fetch_champion(session, bucket, champion, config["name"], Path(folder))
+        model, training_rows, its_columns = found
         check_schema(model.config, config, rows)
+        check_columns(its_columns, columns)
         fresh = ~np.isin(rows[ROW].to_numpy(), training_rows)
         champion_probability = model.probability(rows[fresh])
     except ChampionProblem:
@@ -330,8 +356,10 @@ def comparison(target: Array, candidate: Array, champion: Array, *, excluded: in
     }
 
 
-def fetch_champion(session: Any, bucket: str, champion: str, model: str, folder: Path) -> tuple[Model, Array]:
-    """The champion and the identities of the rows that it was trained on.
+def fetch_champion(
+    session: Any, bucket: str, champion: str, model: str, folder: Path
+) -> tuple[Model, Array, Columns | None]:
+    """The champion, the identities of the rows that it was trained on, and its files' columns if recorded.
 
     A model is code, so only one that a pipeline of ours wrote is loaded: below `models/<model>/`.
     """
@@ -343,10 +371,14 @@ def fetch_champion(session: Any, bucket: str, champion: str, model: str, folder:
         raise ChampionProblem(f"its model {uri or '(none)'} does not lie under {ours}: not loaded")
     execution = uri.removeprefix(ours).split("/")[0]
     s3 = session.client("s3", config=AWS)
-    archive, ids = folder / "champion.tar.gz", folder / "training_rows.parquet"
+    archive, ids, report = (
+        folder / name for name in ("champion.tar.gz", "training_rows.parquet", "data_report.json")
+    )
     download(s3, uri, archive, "its model")
     download(s3, f"{ours}{execution}/training_rows.parquet", ids, "the list of rows that it was trained on")
-    return load_model(archive, folder / "champion"), pd.read_parquet(ids)[ROW].to_numpy()
+    download(s3, f"{ours}{execution}/data_report.json", report, "the report on its data")
+    columns = json.loads(report.read_text(encoding="utf-8")).get("columns")
+    return load_model(archive, folder / "champion"), read_ids(ids), columns
 
 
 def download(s3: Any, uri: str, path: Path, what: str) -> None:
@@ -372,6 +404,23 @@ def check_schema(champion: Mapping[str, Any], config: Mapping[str, Any], rows: p
             raise ChampionProblem(f"it takes {', '.join(changed)} as {kind}, the candidate does not")
 
 
+def check_columns(champion: Columns | None, candidate: Columns) -> None:
+    """Raises ChampionProblem unless a row of the champion's files has the same identity in the candidate's.
+
+    An identity is of all columns: with one more, every row that the champion has seen would look fresh.
+    """
+    if champion == candidate:
+        return
+    if champion is None:
+        what = "it is not recorded which columns the files had that it was trained on"
+    else:
+        before, now = ({name for names in files for name in names} for files in (champion, candidate))
+        changes = {"added": sorted(now - before), "removed": sorted(before - now)}
+        said = ", ".join(f"{change} {', '.join(names)}" for change, names in changes.items() if names)
+        what = f"the files have other columns than those it was trained on ({said or 'others in each file'})"
+    raise ChampionProblem(f"{what}: which rows it has seen cannot be told")
+
+
 # --- the whole --------------------------------------------------------------------------------------------
 
 
@@ -380,16 +429,21 @@ def evaluate(
     rows: pd.DataFrame,
     config: Mapping[str, Any],
     *,
+    training_rows: Array,
+    columns: Columns,
     batch: str,
     execution: str,
     bucket: str,
     champion: str | None,
     session: Any = None,
 ) -> Json:
-    """evaluation.json as plain data, with NaN where a metric is undefined (`write_json` deals with that).
+    """evaluation.json as plain data, with NaN where a metric is undefined (`to_json` deals with that).
 
+    `training_rows` are the identities of those that `model` was trained on, `columns` those of the files.
     `champion` is a package ARN or None; `session` is a boto3 session and only needed where there is one.
     """
+    leaked = np.isin(rows[ROW].to_numpy(), training_rows)
+    rows = rows[~leaked]
     target = rows[config["target"]].to_numpy()
     probability = model.probability(rows)
     scored = Scored(target, probability)
@@ -398,7 +452,7 @@ def evaluate(
     found, problem = None, None
     if champion:
         try:
-            found = compare(session, bucket, champion, config, rows, probability)
+            found = compare(session, bucket, champion, config, columns, rows, probability)
         except ChampionProblem as error:
             problem = " ".join(str(error).split())[:1000]
     return {
@@ -412,6 +466,7 @@ def evaluate(
             "task": config["task"],
             "execution": execution,
             "batch": batch,
+            "leaked": int(leaked.sum()),
             "candidate": {**candidate, "metrics": only_metrics(candidate["metrics"])},
             "slices": [{**item, "metrics": only_metrics(item["metrics"])} for item in slices],
             "champion": champion,
@@ -444,6 +499,8 @@ def summary(evaluation: Mapping[str, Any]) -> str:
     """A table for the log."""
     ours = evaluation["handsoff"]
     lines = [f"candidate on {ours['candidate']['n']} rows"]
+    if ours["leaked"]:
+        lines[0] += f"; left out: {ours['leaked']} validation rows that it was trained on"
     for name, metric in ours["candidate"]["metrics"].items():
         lines.append(f"  {name:18} {metric['value']:8.4f} ± {metric['standard_deviation']:.4f}")
     for item in ours["slices"]:
@@ -485,6 +542,8 @@ def run(given: argparse.Namespace) -> None:
         model,
         read_rows(given.validation, config),
         config,
+        training_rows=read_ids(given.training_rows),
+        columns=report["columns"],
         batch=report["batch"],
         execution=given.execution,
         bucket=given.bucket,
@@ -501,6 +560,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, required=True, help="model.json")
     parser.add_argument("--model", type=Path, required=True, help="folder of model.tar.gz")
     parser.add_argument("--validation", type=Path, required=True, help="folder of Parquet files")
+    parser.add_argument("--training-rows", type=Path, required=True, help="training_rows.parquet")
     parser.add_argument("--report", type=Path, required=True, help="data_report.json")
     parser.add_argument("--bucket", required=True)
     parser.add_argument("--group", required=True, help="model package group, for --champion latest")

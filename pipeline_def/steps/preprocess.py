@@ -1,8 +1,9 @@
 """DataPreProcessing: the object versions of one batch, checked against the config, as Parquet.
 
-Rows in are rows out: nothing is dropped, imputed or encoded here. A problem with the data ends the job with
-one line that names the file and the column, in the log and as the job's ExitMessage. Runs in SageMaker's
-scikit-learn image, by itself: it imports nothing of this project.
+Rows in are rows out: nothing is dropped, imputed or encoded here, and blank lines, which are no rows, are
+counted. A problem with the data ends the job with one line that names the file and the column, in the log
+and as the job's ExitMessage. Runs in SageMaker's scikit-learn image, by itself: it imports nothing of this
+project.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +44,7 @@ ROW_GROUP: Final = 128 * 1024
 HASH_KEY: Final = "handsoff-row-id1"  # 16 bytes, as pandas asks; another key makes other row ids
 ROW: Final = "handsoff:row"  # the identity's column; no feature will have this name
 MISSING_NUMBERS: Final = frozenset(pa_csv.ConvertOptions().null_values)
+CONFLICT_PAUSES: Final = (0.2, 0.5, 1.0, 2.0)  # seconds before a conflicting write is tried again
 AWS: Final = ClientConfig(
     connect_timeout=10, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5}
 )
@@ -137,18 +140,31 @@ def latest_batch(s3: Any, bucket: str, model: str) -> str:
             for item in objects
         ],
     }
-    try:
-        s3.put_object(
-            Bucket=bucket,
-            Key=manifest_key(model, batch),
-            Body=json.dumps(manifest, ensure_ascii=False, indent=1).encode(),
-            ContentType="application/json",
-            IfNoneMatch="*",
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
-            raise
+    text = json.dumps(manifest, ensure_ascii=False, indent=1)
+    write_once(s3, bucket, manifest_key(model, batch), text.encode())
     return batch
+
+
+def write_once(s3: Any, bucket: str, key: str, content: bytes) -> None:
+    """Put the object unless it is there. Raises ClientError.
+
+    S3 answers a conflict where another request on the key is under way, which may yet fail: only a failed
+    precondition says that the object is there. botocore does not try a conflict again.
+    """
+    for pause in (*CONFLICT_PAUSES, None):
+        try:
+            s3.put_object(
+                Bucket=bucket, Key=key, Body=content, ContentType="application/json", IfNoneMatch="*"
+            )
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "PreconditionFailed":
+                return
+            if code != "ConditionalRequestConflict" or pause is None:
+                raise
+            time.sleep(pause)
+        else:
+            return
 
 
 def manifest_key(model: str, batch: str) -> str:
@@ -202,8 +218,26 @@ def read_blocks(path: Path, key: str) -> Iterator[pa.RecordBatch]:
     """The file in blocks of rows. CSV columns arrive as text: what they mean is decided column by column."""
     if not path.stat().st_size:
         raise DataProblem(f"{key} is empty")
-    try:
+    with unreadable(key):
         yield from _parquet_blocks(path, key) if key.endswith(".parquet") else _csv_blocks(path, key)
+
+
+def blank_lines(path: Path, key: str, rows: int) -> int:
+    """How many lines of a file of so many rows are entirely empty. Arrow takes them for no rows.
+
+    Only Arrow knows which line breaks stand in quotes, so it reads the file again and keeps them as rows.
+    """
+    if key.endswith(".parquet"):
+        return 0
+    with unreadable(key), _open_csv(path, key, _csv_header(path, key), ignore_empty_lines=False) as reader:
+        return int(sum(block.num_rows for block in reader)) - rows
+
+
+@contextmanager
+def unreadable(key: str) -> Iterator[None]:
+    """What a file that is no table makes its readers raise, as a DataProblem."""
+    try:
+        yield
     except (pa.ArrowInvalid, gzip.BadGzipFile, EOFError, OSError, UnicodeDecodeError) as error:
         raise DataProblem(f"{key} cannot be read: {one_line(error)}") from error
 
@@ -216,9 +250,16 @@ def _parquet_blocks(path: Path, key: str) -> Iterator[pa.RecordBatch]:
 
 
 def _csv_blocks(path: Path, key: str) -> Iterator[pa.RecordBatch]:
-    zipped = key.endswith(".gz")
+    header = _csv_header(path, key)
+    with _open_csv(path, key, header, ignore_empty_lines=True) as reader:
+        yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+        yield from reader
+
+
+def _csv_header(path: Path, key: str) -> list[str]:
+    """The names in the first line. Raises DataProblem unless a line follows it."""
     with (
-        gzip.open(path) if zipped else path.open("rb") as raw,
+        gzip.open(path) if key.endswith(".gz") else path.open("rb") as raw,
         io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
     ):
         lines = csv.reader(text)
@@ -228,19 +269,24 @@ def _csv_blocks(path: Path, key: str) -> Iterator[pa.RecordBatch]:
     check_distinct(header, key)
     if first is None:
         raise DataProblem(f"{key} has a header and no rows")
+    return header
+
+
+@contextmanager
+def _open_csv(path: Path, key: str, header: list[str], *, ignore_empty_lines: bool) -> Iterator[Any]:
+    """Arrow's reader of the file, all columns as text."""
     with (
-        pa.input_stream(str(path), compression="gzip" if zipped else None) as stream,
+        pa.input_stream(str(path), compression="gzip" if key.endswith(".gz") else None) as stream,
         pa_csv.open_csv(
             stream,
             read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES),
-            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=ignore_empty_lines),
             convert_options=pa_csv.ConvertOptions(
                 column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
             ),
         ) as reader,
     ):
-        yield pa.RecordBatch.from_pylist([], schema=reader.schema)
-        yield from reader
+        yield reader
 
 
 def check_distinct(names: Sequence[str], key: str) -> None:
@@ -386,7 +432,7 @@ def preprocess(s3: Any, bucket: str, config: Config, batch: str, output: Path) -
     if absent := [split for split in SPLITS if split not in landed]:
         raise DataProblem(f"there is no data for {' and '.join(absent)} under curated/{config.name}/")
     writers = {split: Writer(output / split / f"{split}.parquet") for split in SPLITS}
-    files, ignored = [], set()
+    files, columns, ignored = [], set(), set()
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output) as folder:  # on the job's volume, which has room
         for item in objects:
@@ -396,6 +442,7 @@ def preprocess(s3: Any, bucket: str, config: Config, batch: str, output: Path) -
             rows = 0
             for block in read_blocks(path, item.key):
                 check_columns(block.schema.names, config, item.key)
+                columns.add(tuple(sorted(block.schema.names)))
                 ignored |= {*block.schema.names} - {config.target, *config.features}
                 if block.num_rows:
                     writer.add(convert(block, config, item.key, rows + 1), config)
@@ -403,7 +450,7 @@ def preprocess(s3: Any, bucket: str, config: Config, batch: str, output: Path) -
             if not rows:
                 raise DataProblem(f"{item.key} has a header and no rows")
             print(f"{item.key}: {rows} rows, {item.size} bytes, version {item.version_id}", flush=True)
-            files.append(_file_report(item, rows, digest))
+            files.append(_file_report(item, rows, blank_lines(path, item.key, rows), digest))
     for writer in writers.values():
         writer.close()
     splits = {split: writer.split for split, writer in writers.items()}
@@ -423,13 +470,14 @@ def preprocess(s3: Any, bucket: str, config: Config, batch: str, output: Path) -
         "batch": batch,
         "target": config.target,
         "files": files,
+        "columns": [list(names) for names in sorted(columns)],
         "ignored_columns": sorted(ignored),
         "splits": {name: _split_report(split) for name, split in splits.items()},
         "validation_rows_also_in_train": overlap,
     }
 
 
-def _file_report(item: DataObject, rows: int, digest: str) -> dict[str, Any]:
+def _file_report(item: DataObject, rows: int, blank: int, digest: str) -> dict[str, Any]:
     return {
         "key": item.key,
         "versionId": item.version_id,
@@ -437,6 +485,7 @@ def _file_report(item: DataObject, rows: int, digest: str) -> dict[str, Any]:
         "bytes": item.size,
         "sha256": digest,
         "rows": rows,
+        "blank_lines": blank,
     }
 
 
@@ -458,8 +507,11 @@ def summary(report: Mapping[str, Any]) -> str:
             f"; missing: {gaps or 'nothing'}"
         )
     lines.append(f"ignored columns: {', '.join(report['ignored_columns']) or 'none'}")
+    for file in report["files"]:
+        if file["blank_lines"]:
+            lines.append(f"warning: blank lines in {file['key']}, taken for no rows: {file['blank_lines']}")
     if overlap := report["validation_rows_also_in_train"]:
-        lines.append(f"warning: {overlap} validation rows also stand in train")
+        lines.append(f"warning: {overlap} validation rows also stand in train: evaluation leaves them out")
     return "\n".join(lines)
 
 

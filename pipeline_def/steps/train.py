@@ -127,7 +127,11 @@ def main(environment: Mapping[str, str], source_dir: Path) -> None:
 
 
 def write_failure(text: str, base: Path) -> None:
-    """SageMaker shows the first kilobyte of this file as the job's FailureReason."""
+    """SageMaker shows the first kilobyte of this file as the job's FailureReason.
+
+    The image's training toolkit (sagemaker-training 4.8.0) writes one that names no cause, but only where
+    the script has written none.
+    """
     with suppress(OSError):  # the log has the traceback
         (base / "output").mkdir(parents=True, exist_ok=True)
         (base / "output" / "failure").write_text(text, encoding="utf-8")

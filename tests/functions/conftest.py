@@ -12,10 +12,10 @@ import pytest
 import requests
 import yaml
 from moto import mock_aws
+
 from retraining.config import ModelConfig, parse_config
 from retraining.ledger import Ledger
 from retraining.settings import Settings
-
 from tests.functions.fakes import ROOT, Context, FakeSageMaker
 
 
@@ -26,7 +26,7 @@ class Configs:
         values = yaml.safe_load((ROOT / "handsoff.yaml").read_text())
         self.known = dict(parse_config(values, source="handsoff.yaml").models)
 
-    def get(self, model: str) -> ModelConfig | None:
+    def get(self, model: str, *, fresh: bool = False) -> ModelConfig | None:  # noqa: ARG002
         return self.known.get(model)
 
 

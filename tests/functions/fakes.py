@@ -28,7 +28,9 @@ class FakeSageMaker:
         self.executions: dict[str, dict[str, Any]] = {}
         self.steps: list[dict[str, Any]] = []
         self.packages: dict[str, dict[str, Any]] = {}
+        self.definition: list[dict[str, str]] = []
         self.updates: list[dict[str, Any]] = []
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.execution: dict[str, Any] = {
             "PipelineArn": "arn:aws:sagemaker:us-east-1:1:pipeline/handsoff-titanic",
             "PipelineExecutionStatus": "Succeeded",
@@ -38,14 +40,30 @@ class FakeSageMaker:
 
     def start_pipeline_execution(self, **call: Any) -> dict[str, str]:
         token = call["ClientRequestToken"]
-        arn = (
-            f"arn:aws:sagemaker:us-east-1:1:pipeline/{call['PipelineName']}/execution/e{len(self.executions)}"
-        )
-        made = self.executions.setdefault(token, {"PipelineExecutionArn": arn, **call})
-        return {"PipelineExecutionArn": made["PipelineExecutionArn"]}
+        pipeline = f"arn:aws:sagemaker:us-east-1:1:pipeline/{call['PipelineName']}"
+        made = {
+            **self.execution,
+            **call,
+            "PipelineArn": pipeline,
+            "PipelineExecutionArn": f"{pipeline}/execution/e{len(self.executions)}",
+            "PipelineExecutionStatus": "Executing",
+        }
+        return {"PipelineExecutionArn": self.executions.setdefault(token, made)["PipelineExecutionArn"]}
 
     def describe_pipeline_execution(self, PipelineExecutionArn: str) -> dict[str, Any]:
+        for made in self.executions.values():
+            if made["PipelineExecutionArn"] == PipelineExecutionArn:
+                return made
         return self.execution | {"PipelineExecutionArn": PipelineExecutionArn}
+
+    def list_pipeline_executions(self, PipelineName: str, **_: Any) -> dict[str, Any]:
+        found = [made for made in self.executions.values() if made["PipelineName"] == PipelineName]
+        return {"PipelineExecutionSummaries": found[::-1]}
+
+    def end(self, arn: str, status: str = "Succeeded") -> None:
+        """Let an execution end."""
+        made = next(made for made in self.executions.values() if made["PipelineExecutionArn"] == arn)
+        made |= {"PipelineExecutionStatus": status, "LastModifiedTime": self.clock()}
 
     def describe_model_package(self, ModelPackageName: str) -> dict[str, Any]:
         return dict(self.packages[ModelPackageName])
@@ -56,15 +74,19 @@ class FakeSageMaker:
         self.packages[arn] = {**self.packages[arn], **call}
         return {"ModelPackageArn": arn}
 
+    def list_model_packages(self, ModelApprovalStatus: str, MaxResults: int, **_: Any) -> dict[str, Any]:
+        found = [
+            {"ModelPackageArn": arn}
+            for arn, package in self.packages.items()
+            if package["ModelApprovalStatus"] == ModelApprovalStatus
+        ]
+        return {"ModelPackageSummaryList": found[::-1][:MaxResults]}
+
+    def describe_pipeline_definition_for_execution(self, **_: Any) -> dict[str, str]:
+        return {"PipelineDefinition": json.dumps({"Steps": self.definition})}
+
     def get_paginator(self, operation: str) -> Pages:
         pages: dict[str, Callable[..., dict[str, Any]]] = {
-            "list_model_packages": lambda ModelApprovalStatus, **_: {
-                "ModelPackageSummaryList": [
-                    {"ModelPackageArn": arn}
-                    for arn, package in self.packages.items()
-                    if package["ModelApprovalStatus"] == ModelApprovalStatus
-                ]
-            },
             "list_pipeline_execution_steps": lambda **_: {"PipelineExecutionSteps": self.steps},
             "list_pipeline_parameters_for_execution": lambda **_: {"PipelineParameters": []},
         }
@@ -97,15 +119,16 @@ class Mortal:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             self._lives[0] -= 1
-            if self._lives[0] == 0 and not self._after:
+            last = self._lives[0] == 0  # asked once: heads of files are read in several threads
+            if last and not self._after:
                 raise Died(name)
             try:
                 answer = found(*args, **kwargs)
             except Exception as error:
-                if self._lives[0] == 0:
+                if last:
                     raise Died(name) from error
                 raise
-            if self._lives[0] == 0:
+            if last:
                 raise Died(name)
             return answer
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from retraining.approval import judge
 from retraining.config import Approval, Rule, VersusChampion
 from retraining.evaluation import Comparison, Difference, Evaluation, Measured, Scores, SliceScores
@@ -183,6 +184,18 @@ def test_too_few_rows_hold_even_where_failing_rejects() -> None:
     assert judge(evaluation({"accuracy": 0.99}, n=100), rules(rule), None).decision == "APPROVE"
 
 
+@pytest.mark.parametrize(("rows", "decision"), [(0, "HOLD"), (29, "HOLD"), (30, "APPROVE")])
+def test_a_comparison_on_a_handful_of_rows_proves_nothing(rows: int, decision: str) -> None:
+    rule = {"metric": "roc_auc", "versus_champion": {"max_loss": 0.0, "confidence": 0.99}}
+    assert judge(evaluation(versus=(0.0, 0.0), n=rows), rules(rule), CHAMPION).decision == decision
+
+
+def test_what_cannot_be_known_holds_even_where_failing_only_warns() -> None:
+    approval = rules({"metric": "accuracy", "min": 0.7}, {"metric": "f1", "min": 0.7, "on_fail": "warn"})
+    assert judge(evaluation({"accuracy": 0.8, "f1": math.nan}), approval, None).decision == "HOLD"
+    assert judge(evaluation({"accuracy": 0.8, "f1": 0.1}), approval, None).decision == "APPROVE"
+
+
 def test_reject_beats_hold_and_a_warning_is_told() -> None:
     approval = rules(
         {"metric": "accuracy", "min": 0.78},
@@ -225,8 +238,8 @@ some_rules = st.lists(
         metric=st.sampled_from(["accuracy", "roc_auc", "log_loss"]),
         min=st.floats(0, 1),
         versus_champion=st.none() | versus,
-        min_samples=st.integers(1, 300),
-        on_fail=st.sampled_from(["reject", "hold"]),
+        min_samples=st.none() | st.integers(1, 300),
+        on_fail=st.sampled_from(["reject", "hold", "warn"]),
     ),
     max_size=4,
 )
@@ -243,9 +256,9 @@ def test_an_approval_rests_on_every_number_it_needs(
     if (
         not asked
         or not all(math.isfinite(value) for value in needed)
-        or any(n < rule.min_samples for rule in asked)
+        or any(n < (rule.min_samples or 1) for rule in asked)
         or (with_champion and any(rule.versus_champion for rule in asked))  # there is no comparison
     ):
         assert verdict.decision in ("HOLD", "REJECT")
     if verdict.decision == "APPROVE":
-        assert all(metrics[rule.metric] >= (rule.min or 0) for rule in asked)
+        assert all(metrics[rule.metric] >= (rule.min or 0) for rule in asked if rule.on_fail != "warn")

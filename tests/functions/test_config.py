@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from retraining.config import SSM_LIMIT, dump_model, parse_config, parse_model
 from retraining.errors import ConfigError
 
@@ -53,7 +54,11 @@ def test_the_projects_own_file_is_valid() -> None:
         ("models.titanic.target", "sex", "models.titanic: the target sex may not be a feature"),
         ("models.titanic.features.numeric", ["age", "sex"], "each column once, but sex stands twice"),
         ("models.titanic.features", {}, "at least one numeric or categorical column"),
-        ("models.titanic.retrain.ready.when", "noon", "models.titanic.retrain.ready.when: Input should be"),
+        (
+            "models.titanic.retrain.ready.when",
+            "noon",
+            "models.titanic.retrain.ready: Input tag 'noon' found using 'when' does not match",
+        ),
         ("models.titanic.retrain.ready.marker", "a/b", "models.titanic.retrain.ready.marker: String should"),
         ("models.titanic.training.estimator", "magic", "models.titanic.training.estimator: Input should be"),
         ("models.titanic.training.instance_type", "m5", "models.titanic.training.instance_type: String"),
@@ -68,6 +73,9 @@ def test_the_projects_own_file_is_valid() -> None:
             [{"metric": "accuracy", "versus_champion": {"max_loss": 0.1, "min_gain": 0.1}}],
             "either max_loss or min_gain",
         ),
+        ("models.titanic.approval.rules", [{"metric": "accuracy", "min": 78}], "so min cannot be 78"),
+        ("models.titanic.approval.rules", [{"metric": "brier", "max": -1}], "so max cannot be -1"),
+        ("models.titanic.approval.rules", [{"metric": "f1", "min": 0.8, "max": 0.5}], "no model could pass"),
         (
             "models.titanic.approval.rules",
             [{"metric": "accuracy", "min": 0.5, "slice": {"age": "3"}}],

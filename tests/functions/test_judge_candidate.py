@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from judge_candidate import Collaborators, handler
 from retraining.ledger import Ledger
-
 from tests.functions.fakes import ROOT, Context, Died, Mortal, event, package
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/1"
@@ -147,6 +147,32 @@ def test_dying_at_any_call_and_coming_again_decides_once(
     told = world.messages()
     assert {message["kind"] for message in told} == {"approved"}
     assert len({message["notificationId"] for message in told}) == 1
-    fact = world.ledger.get(f"verdict#{ARN}")
-    assert fact["decidedBy"] == "rules"
-    assert "doneAt" in fact
+    assert "doneAt" in world.ledger.get(f"verdict#{ARN}")
+    decision = world.ledger.get(f"decision#{ARN}")
+    assert (decision["status"], decision["by"]) == ("Approved", "rules")
+
+
+def test_what_a_person_decides_while_we_think_stands(world: Any, context: Context) -> None:
+    register(world, 0.80)
+    original = world.configs.get
+
+    def slow(model: str, *, fresh: bool = False) -> Any:
+        world.sagemaker.packages[ARN]["ModelApprovalStatus"] = "Rejected"
+        return original(model, fresh=fresh)
+
+    world.configs.get = slow
+    handler(PENDING, context, using=using(world))
+    assert world.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Rejected"
+    assert world.sagemaker.updates == []
+    assert world.messages() == []
+
+
+def test_nobody_is_asked_for_a_decision_that_a_person_has_taken(world: Any, context: Context) -> None:
+    register(world, 0.80, champion="arn:of-another-champion")
+    dying = using(world, sagemaker=Mortal(world.sagemaker, [4], after=True))  # right after the update
+    with pytest.raises(Died):
+        handler(PENDING, context, using=dying)
+    assert world.sagemaker.packages[ARN]["CustomerMetadataProperties"].get("verdict") == "HOLD"
+    world.sagemaker.packages[ARN]["ModelApprovalStatus"] = "Approved"
+    handler(PENDING, context, using=using(world))
+    assert [message["kind"] for message in world.messages()] == []

@@ -7,14 +7,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from retraining.errors import NotReady
+from tests.functions.memory import MemoryLedger
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=90)
 
 
-def test_a_fact_is_taken_once_and_keeps_what_was_taken(world: Any) -> None:
-    ledger = world.ledger
+@pytest.fixture(params=["dynamodb", "memory"])
+def ledger(request: pytest.FixtureRequest) -> Any:
+    """The real one, and the one that other tests put in its place."""
+    return MemoryLedger() if request.param == "memory" else request.getfixturevalue("world").ledger
+
+
+def test_a_fact_is_taken_once_and_keeps_what_was_taken(ledger: Any) -> None:
     assert ledger.take("start#1", {"batch": "a", "parts": ["x", 1.5], "none": None}) is None
     assert ledger.take("start#1", {"batch": "b"}) == {"fact": "start#1", "batch": "a", "parts": ["x", 1.5]}
     ledger.mark("start#1", {"executionArn": "arn"})
@@ -27,7 +36,7 @@ def test_a_fact_is_taken_once_and_keeps_what_was_taken(world: Any) -> None:
     assert ledger.get("start#2") is None
 
 
-def test_states_in_any_order_and_number_end_in_the_newest(world: Any) -> None:
+def test_states_in_any_order_and_number_end_in_the_newest(ledger: Any) -> None:
     states = [
         ("1", "Executing", False),
         ("2", "Executing", False),
@@ -39,20 +48,18 @@ def test_states_in_any_order_and_number_end_in_the_newest(world: Any) -> None:
         seen = states * 2
         random.Random(seed).shuffle(seen)
         for version, status, final in seen:
-            world.ledger.advance(f"execution#{seed}", {"status": status}, version=version, final=final)
-        assert world.ledger.get(f"execution#{seed}")["status"] == "Succeeded"
+            ledger.advance(f"execution#{seed}", {"status": status}, version=version, final=final)
+        assert ledger.get(f"execution#{seed}")["status"] == "Succeeded"
 
 
-def test_at_the_same_version_a_final_state_stays(world: Any) -> None:
-    ledger = world.ledger
+def test_at_the_same_version_a_final_state_stays(ledger: Any) -> None:
     assert ledger.advance("execution#1", {"status": "Executing"}, version="1", final=False)
     assert ledger.advance("execution#1", {"status": "Failed"}, version="1", final=True)
     assert not ledger.advance("execution#1", {"status": "Executing"}, version="1", final=False)
     assert ledger.get("execution#1")["status"] == "Failed"
 
 
-def test_a_claim_is_held_done_or_passed_on(world: Any) -> None:
-    ledger = world.ledger
+def test_a_claim_is_held_done_or_passed_on(ledger: Any) -> None:
     assert ledger.claim("notification#1", now=NOW, lease=LEASE)
     with pytest.raises(NotReady, match="another invocation"):
         ledger.claim("notification#1", now=NOW + LEASE, lease=LEASE)
@@ -61,8 +68,34 @@ def test_a_claim_is_held_done_or_passed_on(world: Any) -> None:
     assert not ledger.claim("notification#1", now=NOW + timedelta(days=1), lease=LEASE)
 
 
-def test_a_claim_given_back_is_free(world: Any) -> None:
-    ledger = world.ledger
+def test_a_claim_given_back_is_free(ledger: Any) -> None:
     assert ledger.claim("notification#1", now=NOW, lease=LEASE)
     ledger.release("notification#1")
     assert ledger.claim("notification#1", now=NOW, lease=LEASE)
+
+
+def test_a_swap_needs_the_version_that_was_read(ledger: Any) -> None:
+    assert not ledger.swap("model#m", {"state": {"a": 1}}, version=1)
+    assert ledger.swap("model#m", {"state": {"a": 1}}, version=0)
+    assert not ledger.swap("model#m", {"state": {"a": 2}}, version=0)
+    assert ledger.swap("model#m", {"state": {"a": 2}}, version=1)
+    assert ledger.get("model#m") == {"fact": "model#m", "state": {"a": 2}, "version": 2}
+
+
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(values=st.dictionaries(st.sampled_from(["a", "b", "c"]), anything))
+def test_what_is_written_is_what_is_read(ledger: Any, values: dict[str, Any]) -> None:
+    """Whatever it looks like: a text that begins with a bracket is a text."""
+    ledger.release("start#x")
+    ledger.mark("start#x", {"a": [1], "b": "old", "c": {}})
+    ledger.mark("start#x", {"a": None, "b": None, "c": None, **values})
+    kept = {name: value for name, value in values.items() if value is not None}
+    assert ledger.get("start#x") == {"fact": "start#x", **kept}

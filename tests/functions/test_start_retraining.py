@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import start_retraining
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from retraining.ledger import Ledger
-from start_retraining import Collaborators, handler
 
-from tests.functions.fakes import Context, Died, FakeSageMaker, Mortal, event, package
+from retraining.ledger import Ledger
+from retraining.starting import Starting
+from start_retraining import handler
+from tests.functions.fakes import Context, FakeSageMaker, Mortal, event, package
 
 BUCKET = "data"
 
 
-def using(world: Any, **wrapped: Any) -> Collaborators:
-    parts = {"s3": world.s3, "sagemaker": world.sagemaker, "table": world.table, **wrapped}
-    return Collaborators(
+def using(world: Any, **wrapped: Any) -> Starting:
+    parts = {name: wrapped.get(name, getattr(world, name)) for name in ("s3", "sns", "sagemaker")}
+    return Starting(
         settings=world.settings,
         configs=world.configs,
-        s3=parts["s3"],
-        sagemaker=parts["sagemaker"],
-        ledger=Ledger(parts["table"]),
+        ledger=Ledger(wrapped.get("table", world.table)),
+        clock=lambda: datetime.now(UTC),
+        **parts,
     )
+
+
+def finish(world: Any) -> None:
+    """Let all executions succeed."""
+    for made in world.sagemaker.executions.values():
+        world.sagemaker.end(made["PipelineExecutionArn"])
 
 
 def land(world: Any, name: str, body: bytes = b"x") -> dict[str, Any]:
@@ -46,9 +52,13 @@ def batch(*bodies: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def land_titanic(world: Any, train: bytes = b"train") -> dict[str, Any]:
-    land(world, "titanic/train.csv", train)
-    land(world, "titanic/validation.csv")
+HEADER = b"pclass,survived,sex,age,sibsp,parch,fare,embarked\n"
+ROWS = b"1,1,female,29,0,0,211.3,S\n3,0,male,,0,0,7.9,Q\n"
+
+
+def land_titanic(world: Any, more: bytes = b"") -> dict[str, Any]:
+    land(world, "titanic/train.csv", HEADER + ROWS + more)
+    land(world, "titanic/validation.csv", HEADER + ROWS)
     return land(world, "titanic/_SUCCESS", b"")
 
 
@@ -87,13 +97,18 @@ def test_the_same_bytes_again_start_nothing_and_say_so(
 ) -> None:
     for _ in range(3):
         handler(batch(*[land_titanic(world)] * 2), context, using=using(world))
+        finish(world)
     assert len(world.sagemaker.executions) == 1
-    assert "batch was started before: nothing starts" in caplog.messages
+    assert "start answered" in caplog.messages
+    state, _ = using(world).states.load("titanic")
+    assert state.answer == "refuse"
+    assert (state.reason or "").endswith("was started before: the same bytes landed again")
 
 
 def test_other_bytes_start_another(world: Any, context: Context) -> None:
-    handler(batch(land_titanic(world, b"one")), context, using=using(world))
-    handler(batch(land_titanic(world, b"two")), context, using=using(world))
+    handler(batch(land_titanic(world)), context, using=using(world))
+    finish(world)
+    handler(batch(land_titanic(world, b"1,1,male,1,0,0,1,S\n")), context, using=using(world))
     assert len(world.sagemaker.executions) == 2
 
 
@@ -114,7 +129,9 @@ def test_an_incomplete_batch_starts_nothing(world: Any, context: Context) -> Non
 
 def test_a_request_retrains_on_a_batch_already_seen_once_per_request(world: Any, context: Context) -> None:
     handler(batch(land_titanic(world)), context, using=using(world))
-    handler(batch(request(), request(), request(cause="request-2")), context, using=using(world))
+    for cause in ("request-1", "request-1", "request-2", "request-1"):
+        finish(world)
+        handler(batch(request(cause=cause), request(cause=cause)), context, using=using(world))
     triggers = [
         next(item["Value"] for item in execution["PipelineParameters"] if item["Name"] == "Trigger")
         for execution in world.sagemaker.executions.values()
@@ -122,11 +139,15 @@ def test_a_request_retrains_on_a_batch_already_seen_once_per_request(world: Any,
     assert triggers == ["landing", "request", "request"]
 
 
+def decided(arn: str, status: str, at: str) -> dict[str, Any]:
+    return package(arn, "s3://b/e", status, CustomerMetadataProperties={"approvedAt": at})
+
+
 def test_the_champion_reaches_the_execution(world: Any, context: Context) -> None:
     world.sagemaker.packages = {
-        "old": package("old", "s3://b/e", "Approved", CustomerMetadataProperties={"decidedAt": "2026-01-02"}),
-        "new": package("new", "s3://b/e", "Approved", CustomerMetadataProperties={"decidedAt": "2026-01-01"}),
-        "bad": package("bad", "s3://b/e", "Rejected", CustomerMetadataProperties={"decidedAt": "2026-01-03"}),
+        "old": decided("old", "Approved", "2026-01-02"),
+        "new": decided("new", "Approved", "2026-01-01"),
+        "bad": decided("bad", "Rejected", "2026-01-03"),
     }
     handler(batch(land_titanic(world)), context, using=using(world))
     (execution,) = world.sagemaker.executions.values()
@@ -155,34 +176,31 @@ def test_an_object_of_another_bucket_fails(world: Any, context: Context) -> None
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("lives", range(1, 12))
-def test_dying_at_any_call_and_coming_again_starts_once(world: Any, lives: int, after: bool) -> None:
-    marker = land_titanic(world)
-    record = SQSRecord(batch(marker)["Records"][0])
+@pytest.mark.parametrize("lives", range(1, 26))
+def test_dying_at_any_call_and_coming_again_starts_once(
+    world: Any, context: Context, lives: int, after: bool
+) -> None:
+    """The message comes again, twice, with the champion changed meanwhile: what was taken is what is made."""
+    message = batch(land_titanic(world))
     left = [lives]
-    dying = using(
-        world,
-        **{name: Mortal(getattr(world, name), left, after=after) for name in ("s3", "sagemaker", "table")},
-    )
-    try:
-        start_retraining.receive(record, dying)
-    except Died:
-        died = True
-    else:
-        died = False
-        assert left[0] > 0, "the number of lives outlasts the number of calls"
-    # The champion may change before the message comes again: what was taken is what is started.
+    names = ("s3", "sns", "sagemaker", "table")
+    dying = using(world, **{name: Mortal(getattr(world, name), left, after=after) for name in names})
+    failed = handler(message, context, using=dying)["batchItemFailures"]
+    assert failed or left[0] > 0
+    taken_before, _ = using(world).states.load("titanic")
     world.sagemaker.packages = {"late": package("late", "s3://b/e", "Approved")}
     for _ in range(2):
-        start_retraining.receive(record, using(world))
-    executions = world.sagemaker.executions
-    assert len(executions) == 1
-    ((token, execution),) = executions.items()
+        handler(message, context, using=using(world))
+    ((token, execution),) = world.sagemaker.executions.items()
     taken = world.ledger.get(f"start#{token}")
     assert taken["executionArn"] == execution["PipelineExecutionArn"]
     assert {"Name": "Champion", "Value": taken["champion"]} in execution["PipelineParameters"]
+    if taken_before.running:
+        assert taken["champion"] == "none"
     assert world.ledger.get(f"execution#{execution['PipelineExecutionArn']}")["startKey"] == token
-    assert died or lives > 5
+    finish(world)
+    handler(message, context, using=using(world))
+    assert len(world.sagemaker.executions) == 1
 
 
 def test_the_fake_honours_tokens_as_sagemaker_does() -> None:

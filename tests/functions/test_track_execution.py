@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from retraining.ledger import Ledger
-from track_execution import Collaborators, handler
 
+from retraining.ledger import Ledger
 from tests.functions.fakes import START, Context, Died, Mortal, event
+from track_execution import Collaborators, handler
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic/execution/p4jn9xou8a8s"
 JOB = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/pipelines-p4jn9xou8a8s-x"
@@ -119,3 +119,45 @@ def test_dying_at_any_call_and_coming_again_tells_of_it(
     assert len({message["notificationId"] for message in told}) == 1
     assert len(told) <= 2
     assert world.ledger.get(f"execution#{ARN}")["status"] == "Failed"
+
+
+def test_where_sagemaker_gives_no_reason_the_last_words_of_the_log_do(world: Any, context: Context) -> None:
+    fail(world)
+    reason = (
+        'AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage ""\nCommand "python3 train.py"'
+    )
+    world.sagemaker.steps[0]["FailureReason"] = reason
+    write_log(world, 3)
+    handler(event("execution_changed.failed"), context, using=using(world))
+    (told,) = world.messages()
+    assert told["reasons"][0].endswith('Command "python3 train.py" (its log ends: line 2)')
+
+
+def test_log_lines_of_any_length_are_told(world: Any, context: Context) -> None:
+    fail(world)
+    group, stream = "/aws/sagemaker/ProcessingJobs", "pipelines-p4jn9xou8a8s-x/algo-1-1"
+    write_log(world, 1)
+    when = int(START.timestamp() * 1000)
+    world.logs.put_log_events(
+        logGroupName=group,
+        logStreamName=stream,
+        logEvents=[{"timestamp": when + n, "message": "x" * 200_000} for n in range(3)],
+    )
+    handler(event("execution_changed.failed"), context, using=using(world))
+    assert len(world.messages()) == 1
+    kept = world.ledger.get(f"execution#{ARN}")["logLines"]["DataPreProcessing"]
+    assert [len(line) for line in kept] == [6, 500, 500, 500]
+
+
+def test_a_retry_that_succeeds_leaves_no_reason_of_the_failure(world: Any, context: Context) -> None:
+    fail(world)
+    handler(event("execution_changed.failed"), context, using=using(world))
+    assert "failureReason" in world.ledger.get(f"execution#{ARN}")
+    world.sagemaker.execution |= {
+        "PipelineExecutionStatus": "Succeeded",
+        "LastModifiedTime": START + timedelta(minutes=30),
+    }
+    del world.sagemaker.execution["FailureReason"]
+    world.sagemaker.steps = []
+    handler(event("execution_changed.succeeded"), context, using=using(world))
+    assert "failureReason" not in world.ledger.get(f"execution#{ARN}")

@@ -150,6 +150,23 @@ def updated_schedule_fires_again() -> bool:
     return once and soon(lambda: len(runs) == 2) and scheduler._SCHEDULE_TICK_INTERVAL <= 1
 
 
+def schedule_fills_its_placeholders() -> bool:
+    function("scheduled")
+    event = {
+        "EventId": "an-id",
+        "Source": "aws.scheduler",
+        "DetailType": "Scheduled Event",
+        "Detail": "{}",
+        "Time": 1795413600,
+        "Resources": ["arn:of-the-schedule"],
+        "Account": "123456789012",
+        "Region": "us-east-1",
+    }
+    text = '{"at": "<aws.scheduler.scheduled-time>", "of": "<aws.scheduler.schedule-arn>"}'
+    eventbridge._invoke_target({"Arn": ARN + "scheduled", "Input": text}, event, {})
+    return soon(lambda: runs == [{"at": "2026-11-23T06:00:00Z", "of": "arn:of-the-schedule"}])
+
+
 def printed_metrics_count() -> bool:
     line = {
         "_aws": {
@@ -211,6 +228,7 @@ PROBES = (
     template_reserves_concurrency,
     versions_share_the_reservation,
     updated_schedule_fires_again,
+    schedule_fills_its_placeholders,
     printed_metrics_count,
     every_invocation_is_measured,
     alarms_mind_dimensions,

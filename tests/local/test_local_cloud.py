@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import sys
 import tarfile
 import time
 import uuid
@@ -244,6 +245,27 @@ def test_a_training_job_fails_with_its_failure_file(aws: Aws) -> None:
     assert reason.startswith("AlgorithmError: xxx")
     assert reason.endswith("x, exit code: 1")
     assert len(reason) <= 1024
+
+
+@pytest.mark.parametrize(("ends", "code"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", -9), ("1/0", 1)])
+def test_of_a_script_without_one_the_toolkit_tells_the_command(aws: Aws, ends: str, code: int) -> None:
+    submit = aws.source("code/bad.tar.gz", train=f"import os, sys; {ends}")
+    _, steps = aws.run(training(hyperparameters={"sagemaker_submit_directory": submit, "depth": "3"}))
+    assert steps["Train"]["FailureReason"] == (
+        f'AlgorithmError: ExecuteUserScriptError:\nExitCode {code}\nErrorMessage ""\n'
+        f'Command "{sys.executable} train.py --depth 3", exit code: 1'
+    )
+
+
+@pytest.mark.parametrize(("says", "reason"), [("own words", "own words"), ("", "")])
+def test_an_entry_point_of_ones_own_has_no_toolkit(aws: Aws, says: str, reason: str) -> None:
+    text = f"import pathlib, sys; pathlib.Path('/opt/ml/output/failure').write_text('{says}'); sys.exit(3)"
+    algorithm = {
+        **training()["Arguments"]["AlgorithmSpecification"],
+        "ContainerEntrypoint": program(text),
+    }
+    _, steps = aws.run(training(arguments={"AlgorithmSpecification": algorithm}))
+    assert steps["Train"]["FailureReason"] == f"AlgorithmError: {reason}, exit code: 3"
 
 
 def test_a_job_that_says_nothing_points_to_its_log(aws: Aws) -> None:

@@ -352,7 +352,7 @@ def test_a_fault_of_ours_shows_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine(lambda job: Outcome(**{"nonsense": job}))  # type: ignore[arg-type]
     ended = engine.run(processing("A"))
     reason = engine.steps(ended["PipelineExecutionArn"])["A"]["FailureReason"]
-    assert reason == "InternalServerError: We encountered an internal error.  Please try again."
+    assert reason.startswith("FaultOfThisMachine: TypeError: ")
     monkeypatch.setattr(engine.registry, "_lock", None)
     assert engine.call("ListModelPackages")["__type"] == "InternalFailure"
 

@@ -22,6 +22,7 @@ NAMES = [
     "template_reserves_concurrency",
     "versions_share_the_reservation",
     "updated_schedule_fires_again",
+    "schedule_fills_its_placeholders",
     "printed_metrics_count",
     "every_invocation_is_measured",
     "alarms_mind_dimensions",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from local import folder as folders
 from local import server
@@ -210,6 +211,34 @@ def test_only_the_loopback_interface_is_open(cloud: Cloud) -> None:
         c.laddr.ip for c in psutil.Process(cloud.pid).net_connections() if c.status == psutil.CONN_LISTEN
     ]
     assert listening == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost"}, 200),
+        ({"Host": "abc.lambda-url.us-east-1.localhost:4566"}, 200),
+        ({"Origin": "http://localhost:8000"}, 200),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example:4566"}, 403),
+        ({"Host": "localhost.evil.example"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "https://evil.example@localhost.evil.example"}, 403),
+    ],
+)
+def test_a_page_of_another_site_gets_nothing(cloud: Cloud, headers: dict[str, str], status: int) -> None:
+    """A job is any program: what a browser could be made to send must not start one."""
+    answer = requests.post(
+        cloud.endpoint,
+        headers={"X-Amz-Target": "SageMaker.ListPipelines", **headers},
+        data="{}",
+        timeout=10,
+    )
+    assert answer.status_code == status
+    if status == 403:
+        assert "access-control-allow-origin" not in answer.headers
 
 
 def test_the_environment_points_any_client_here(cloud: Cloud) -> None:

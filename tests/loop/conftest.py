@@ -11,18 +11,17 @@ from typing import Any, TypeVar
 
 import pytest
 import yaml
-from retraining.config import parse_config
-from retraining.pipelines import Execution
 
 from handsoff.deploy import deploy, point_at
 from handsoff.deployment import Deployment
 from handsoff.project import Project
 from local import server
+from retraining.config import parse_config
+from retraining.pipelines import Execution
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 TITANIC = ROOT / "data" / "titanic"
-STORIES = ("twice", "shuffled", "broken", "bare", "overwritten", "requested")
 PATIENCE = 120.0
 
 
@@ -56,6 +55,11 @@ class Loop:
             ("_SUCCESS", b""),
         ):
             s3.put_object(Bucket=bucket, Key=f"curated/{model}/{name}", Body=body)
+
+    def sweep(self) -> None:
+        """Let the minute be over: call the function that each minute calls."""
+        answer = self.deployment.session.client("lambda").invoke(FunctionName="handsoff-reconcile")
+        assert "FunctionError" not in answer, answer["Payload"].read()
 
     def drained(self) -> None:
         """Return once everything that has landed so far has been handled."""
@@ -100,16 +104,18 @@ class Loop:
 
 
 @pytest.fixture(scope="module")
-def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+def loop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    """Deployed with a model for each of the module's STORIES, which name what differs from the Titanic's."""
     folder = tmp_path_factory.mktemp("loop")
     titanic = yaml.safe_load((ROOT / "handsoff.yaml").read_text())["models"]["titanic"]
-    values = {"models": dict.fromkeys(STORIES, titanic)}
+    stories: dict[str, dict[str, Any]] = request.module.STORIES
+    values = {"models": {name: {**titanic, "retrain": retrain} for name, retrain in stories.items()}}
     config = folder / "handsoff.yaml"
     config.write_text(json.dumps(values))  # JSON is YAML
     project = Project(ROOT, parse_config(values, source=str(config)), folder / "work")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", "")  # so that what point_at sets is undone afterwards
-        cloud = server.start(folder / "aws", port=None)
+        cloud = server.start(folder / "aws", port=None, outlives_us=False)
         try:
             for name, value in cloud.environment().items():
                 patch.setenv(name, value)

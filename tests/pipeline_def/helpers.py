@@ -104,6 +104,7 @@ class Run:
             [
                 *("--config", str(self.code / "model.json"), "--model", str(self.folder)),
                 *("--validation", str(self.output / "validation")),
+                *("--training-rows", str(self.output / "report" / "training_rows.parquet")),
                 *("--report", str(self.output / "report" / "data_report.json")),
                 *("--bucket", BUCKET, "--group", f"handsoff-{self.config['name']}"),
                 *("--champion", champion, "--execution", self.execution),

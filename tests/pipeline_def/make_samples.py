@@ -39,7 +39,7 @@ def evaluation(s3: S3Client, sagemaker: SageMakerClient, folder: Path) -> dict[s
     first = Run(folder / "first", s3, titanic_config(), "p1q2r3s4t5u6")
     assert first.preprocess() == 0
     first.train()
-    champion = register(sagemaker, first, decidedAt="2026-11-16T06:00:00Z")
+    champion = register(sagemaker, first, approvedAt="2026-11-16T06:00:00Z")
     land_titanic(s3)
     second = Run(folder / "second", s3, titanic_config(), "v7w8x9y0z1a2")
     assert second.preprocess() == 0

@@ -181,8 +181,26 @@ def test_where_things_lie(definition: dict[str, Any]) -> None:
     assert training["HyperParameters"]["sagemaker_program"] == '"train.py"'
     submitted = f'"s3://handsoff-data/code/{SHA}/sourcedir.tar.gz"'
     assert training["HyperParameters"]["sagemaker_submit_directory"] == submitted
-    code = by_name["ModelEvaluation"]["ProcessingInputs"][0]["S3Input"]
+    inputs = {item["InputName"]: item["S3Input"] for item in by_name["ModelEvaluation"]["ProcessingInputs"]}
+    code = inputs["code"]
     assert code["S3Uri"] == f"s3://handsoff-data/code/{SHA}/processing"
+
+
+def test_evaluation_gets_what_the_candidate_was_trained_on(definition: dict[str, Any]) -> None:
+    given = resolve(
+        steps(definition)["ModelEvaluation"]["Arguments"],
+        {"Steps.DataPreProcessing.ProcessingOutputConfig.Outputs['report'].S3Output.S3Uri": "s3://b/m/x"},
+    )
+    inputs = {item["InputName"]: item["S3Input"] for item in given["ProcessingInputs"]}
+    assert set(inputs) == {"code", "model", "validation", "training-rows", "report"}
+    assert inputs["training-rows"]["S3Uri"] == "s3://b/m/x/training_rows.parquet"
+    assert inputs["training-rows"]["LocalPath"] == "/opt/ml/processing/input/training-rows"
+    assert inputs["report"]["S3Uri"] == "s3://b/m/x/data_report.json"
+    assert len({item["LocalPath"] for item in inputs.values()}) == 5
+    arguments = given["AppSpecification"]["ContainerArguments"]
+    assert arguments[arguments.index("--training-rows") + 1] == (
+        "/opt/ml/processing/input/training-rows/training_rows.parquet"
+    )
 
 
 def test_registers_pending_servable_and_traceable(definition: dict[str, Any]) -> None:

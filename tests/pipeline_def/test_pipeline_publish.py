@@ -91,6 +91,26 @@ def test_publishing_again_does_nothing(aws: boto3.Session, s3: S3Client, model: 
     assert everything(s3) == there
 
 
+def test_a_deleted_pipeline_is_made_again(
+    aws: boto3.Session, sagemaker: SageMakerClient, model: dict[str, Any]
+) -> None:
+    """With the first call's token the second may be answered as the first was, and make nothing."""
+    tokens = []
+
+    def remember(params: dict[str, Any], **_: Any) -> None:
+        tokens.append(json.loads(params["body"])["ClientRequestToken"])
+
+    aws.events.register("before-call.sagemaker.CreatePipeline", remember)
+    try:
+        first = publish_titanic(aws, model)
+        sagemaker.delete_pipeline(PipelineName="handsoff-titanic", ClientRequestToken="d" * 32)
+        assert publish_titanic(aws, model) == Published(first.pipeline_arn, first.code_sha256, "created")
+    finally:
+        aws.events.unregister("before-call.sagemaker.CreatePipeline", remember)
+    assert len(set(tokens)) == 2
+    assert sagemaker.describe_pipeline(PipelineName="handsoff-titanic")["PipelineArn"] == first.pipeline_arn
+
+
 def test_a_changed_definition_is_an_update(
     aws: boto3.Session, s3: S3Client, sagemaker: SageMakerClient, model: dict[str, Any]
 ) -> None:

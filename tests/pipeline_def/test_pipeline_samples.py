@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-from retraining.config import ModelConfig
-from retraining.evaluation import parse_evaluation
 
 from pipeline_def.publish import step_config
 from pipeline_def.steps.evaluate import METRICS
+from retraining.config import ModelConfig
+from retraining.evaluation import parse_evaluation
 from tests.pipeline_def.helpers import MODEL, SAMPLES, TITANIC
 from tests.pipeline_def.make_samples import evaluation
 
@@ -38,7 +38,7 @@ def shape(value: Any) -> Any:
 
 def test_the_sample_evaluation_is_what_the_rules_read() -> None:
     found = parse_evaluation((SAMPLES / "evaluation.json").read_text(encoding="utf-8"), source="sample")
-    assert (found.model, found.candidate.n) == ("titanic", 262)
+    assert (found.model, found.candidate.n, found.leaked) == ("titanic", 262, 0)
     assert set(found.candidate.metrics) == set(METRICS)
     assert 0.80 <= found.candidate.metrics["accuracy"].value <= 0.82
     assert [(item.where, item.n) for item in found.slices] == [({"sex": "female"}, 93)]

@@ -19,12 +19,12 @@ import pytest
 import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from retraining.evaluation import parse_evaluation
 from sklearn import metrics as reference
 from sklearn.linear_model import LogisticRegression
 
 from pipeline_def.steps import evaluate
 from pipeline_def.steps.evaluate import Scored
+from retraining.evaluation import parse_evaluation
 from tests.pipeline_def.helpers import BUCKET, SMALL, Run, land, register
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def first(s3: S3Client, tmp_path: Path) -> Run:
 @pytest.fixture
 def second(s3: S3Client, tmp_path: Path, first: Run) -> Run:  # noqa: ARG001
     """A candidate's execution; 2 of its 6 validation rows the champion was trained on."""
-    land(s3, "curated/small/train.csv", CSV.replace("a", "b"))
+    land(s3, "curated/small/train.csv", CSV.replace("a", "d").replace("b", "d"))
     land(s3, "curated/small/validation.csv", "x,c,y\n0,b,0\n6,a,1\n1.5,a,0\n5.5,a,1\n0.5,a,0\n6.5,a,1\n")
     run = Run(tmp_path / "second", s3, SMALL, "bbbbbbbbbbbb")
     assert run.preprocess() == 0
@@ -226,11 +226,51 @@ def test_rows_that_the_champion_was_trained_on_leave_the_comparison(
     assert found["execution"] == second.execution
 
 
+def test_rows_that_the_candidate_was_trained_on_leave_everything(
+    s3: S3Client, tmp_path: Path, first: Run, sagemaker: SageMakerClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 7 rows the candidate has seen 3; of the other 4 the champion has seen 1."""
+    land(s3, "curated/small/train.csv", CSV.replace("a", "b"))
+    seen, champions, fresh = "0,b,0\n3,b,0\n6,b,1\n", "6,a,1\n", "1.5,a,0\n5.5,b,1\n6.5,z,1\n"
+    land(s3, "curated/small/validation.csv", f"x,c,y\n{seen}{champions}{fresh}")
+    run = Run(tmp_path / "leaky", s3, {**SMALL, "slices": [{"c": "b"}]}, "cccccccccccc")
+    assert run.preprocess() == 0
+    run.train()
+    capsys.readouterr()
+    found = run.evaluate(register(sagemaker, first))["handsoff"]
+    assert (found["leaked"], found["candidate"]["n"]) == (3, 4)
+    assert [item["n"] for item in found["slices"]] == [1]
+    assert (found["comparison"]["n"], found["comparison"]["excluded"]) == (3, 1)
+    said = "candidate on 4 rows; left out: 3 validation rows that it was trained on\n"
+    assert capsys.readouterr().out.startswith(said)
+
+
+def test_no_row_is_left(s3: S3Client, tmp_path: Path, first: Run, sagemaker: SageMakerClient) -> None:
+    land(s3, "curated/small/validation.csv", CSV)
+    run = Run(tmp_path / "copied", s3, {**SMALL, "slices": [{"c": "b"}]}, "cccccccccccc")
+    assert run.preprocess() == 0
+    run.train()
+    found = run.evaluate(register(sagemaker, first))
+    assert (found["handsoff"]["leaked"], found["handsoff"]["candidate"]["n"]) == (60, 0)
+    assert found["handsoff"]["candidate"]["metrics"]["accuracy"] == {
+        "value": None,
+        "standard_deviation": None,
+    }
+    assert found["binary_classification_metrics"]["accuracy"]["value"] == "NaN"
+    assert found["binary_classification_metrics"]["confusion_matrix"] == {
+        "0": {"0": 0, "1": 0},
+        "1": {"0": 0, "1": 0},
+    }
+    assert (found["handsoff"]["comparison"]["n"], found["handsoff"]["comparison"]["excluded"]) == (0, 0)
+    read = parse_evaluation(json.dumps(found), source="evaluation.json")
+    assert (read.leaked, read.candidate.n, read.slices[0].n) == (60, 0, 0)
+
+
 def test_latest_is_the_one_decided_last(first: Run, second: Run, sagemaker: SageMakerClient) -> None:
-    newest = register(sagemaker, first, decidedAt="2099-01-02T00:00:00Z")
-    register(sagemaker, first, decidedAt="2099-01-01T23:59:59+00:00")
+    newest = register(sagemaker, first, approvedAt="2099-01-02T00:00:00Z")
+    register(sagemaker, first, approvedAt="2099-01-01T23:59:59+00:00")
     register(sagemaker, first)
-    register(sagemaker, first, status="Rejected", decidedAt="2099-06-01T00:00:00Z")
+    register(sagemaker, first, status="Rejected", approvedAt="2099-06-01T00:00:00Z")
     register(sagemaker, first, status="PendingManualApproval")
     assert second.evaluate("latest")["handsoff"]["champion"] == newest
 
@@ -238,13 +278,13 @@ def test_latest_is_the_one_decided_last(first: Run, second: Run, sagemaker: Sage
 def test_when_a_package_was_decided() -> None:
     created, changed = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
     package: dict[str, Any] = {"CreationTime": created}
-    assert evaluate.decided_at(package) == created
+    assert evaluate.approved_at(package) == created
     package["LastModifiedTime"] = changed
-    assert evaluate.decided_at(package) == changed
-    package["CustomerMetadataProperties"] = {"decidedAt": "no time"}
-    assert evaluate.decided_at(package) == changed
-    package["CustomerMetadataProperties"] = {"decidedAt": "2026-01-15T12:00:00"}
-    assert evaluate.decided_at(package) == datetime(2026, 1, 15, 12, tzinfo=UTC)
+    assert evaluate.approved_at(package) == changed
+    package["CustomerMetadataProperties"] = {"approvedAt": "no time"}
+    assert evaluate.approved_at(package) == changed
+    package["CustomerMetadataProperties"] = {"approvedAt": "2026-01-15T12:00:00"}
+    assert evaluate.approved_at(package) == datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
 def problem(run: Run, champion: str) -> str:
@@ -291,6 +331,61 @@ def test_a_champion_whose_training_rows_are_unknown(
         f"the list of rows that it was trained on, s3://{BUCKET}/{first.prefix}/training_rows.parquet, "
         "cannot be read: 404"
     )
+
+
+def test_a_champion_whose_data_report_is_gone(
+    s3: S3Client, first: Run, second: Run, sagemaker: SageMakerClient
+) -> None:
+    champion = register(sagemaker, first)
+    s3.delete_object(Bucket=BUCKET, Key=f"{first.prefix}/data_report.json")
+    assert problem(second, champion) == (
+        f"the report on its data, s3://{BUCKET}/{first.prefix}/data_report.json, cannot be read: 404"
+    )
+
+
+def test_a_column_more_makes_rows_incomparable(
+    s3: S3Client, tmp_path: Path, first: Run, sagemaker: SageMakerClient
+) -> None:
+    """The champion has seen every row of this file; none of them has the identity that it had then."""
+    wider = CSV.replace("\n", ",,\n").replace("y,,", "y,note,id")
+    land(s3, "curated/small/train.csv", wider)
+    land(s3, "curated/small/validation.csv", wider.replace(",,", ",new,"))
+    run = Run(tmp_path / "wider", s3, SMALL, "cccccccccccc")
+    assert run.preprocess() == 0
+    run.train()
+    assert problem(run, register(sagemaker, first)) == (
+        "the files have other columns than those it was trained on (added id, note): "
+        "which rows it has seen cannot be told"
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ([["c", "w", "y"]], "the files have other columns than those it was trained on (added x, removed w)"),
+        (
+            [["c", "v", "w", "x", "y"]],
+            "the files have other columns than those it was trained on (removed v, w)",
+        ),
+        (
+            [["c", "x", "y"], ["c", "y"]],
+            "the files have other columns than those it was trained on (others in each file)",
+        ),
+        (None, "it is not recorded which columns the files had that it was trained on"),
+    ],
+)
+def test_a_champion_of_files_with_other_columns(
+    s3: S3Client,
+    first: Run,
+    second: Run,
+    sagemaker: SageMakerClient,
+    columns: list[list[str]] | None,
+    says: str,
+) -> None:
+    report = {key: value for key, value in first.report.items() if key != "columns"}
+    report |= {} if columns is None else {"columns": columns}
+    land(s3, f"{first.prefix}/data_report.json", json.dumps(report))
+    assert problem(second, register(sagemaker, first)) == f"{says}: which rows it has seen cannot be told"
 
 
 @pytest.mark.parametrize(

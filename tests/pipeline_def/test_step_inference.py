@@ -45,7 +45,7 @@ def trained(s3: S3Client, tmp_path: Path) -> Run:
 def serve(run: Run, folder: Path, request: Path, content_type: str, accept: str) -> str:
     """The answer of a fresh Python that sees nothing but the unpacked artifact."""
     with tarfile.open(run.folder / "model.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+        archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # type: ignore[arg-type]
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", SERVE, str(folder), str(request), content_type, accept],
         env={"PATH": os.environ["PATH"]},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import json
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+from botocore.exceptions import ClientError
 
 from pipeline_def.steps import inference, preprocess
 from tests.pipeline_def.helpers import BUCKET, SAMPLES, SMALL, Run, land, land_titanic, titanic_config
@@ -115,6 +115,61 @@ def test_an_existing_manifest_stays_and_is_what_is_read(s3: S3Client, run: Run, 
     assert len(s3.list_object_versions(Bucket=BUCKET, Prefix=key)["Versions"]) == 1
 
 
+class Answering:
+    """S3 whose writes are first answered with these errors: moto knows no conflict."""
+
+    def __init__(self, s3: S3Client, *codes: str) -> None:
+        self.s3, self.codes = s3, list(codes)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.s3, name)
+
+    def put_object(self, **request: Any) -> Any:
+        if self.codes:
+            raise ClientError({"Error": {"Code": self.codes.pop(0), "Message": "no"}}, "PutObject")
+        return self.s3.put_object(**request)
+
+
+CONFLICT = "ConditionalRequestConflict"
+
+
+@pytest.mark.parametrize("codes", [[CONFLICT], [CONFLICT] * 4])
+def test_a_manifest_in_conflict_is_written_again(
+    s3: S3Client, monkeypatch: pytest.MonkeyPatch, codes: list[str]
+) -> None:
+    paused: list[float] = []
+    monkeypatch.setattr("time.sleep", paused.append)
+    land_small(s3)
+    batch = preprocess.latest_batch(Answering(s3, *codes), BUCKET, "small")
+    assert [item.size for item in preprocess.read_manifest(s3, BUCKET, "small", batch)] == [24, 18]
+    assert paused == [0.2, 0.5, 1.0, 2.0][: len(codes)]
+
+
+@pytest.mark.parametrize(
+    ("codes", "left"), [([CONFLICT] * 6, 1), (["AccessDenied", CONFLICT], 1), ([CONFLICT, "AccessDenied"], 0)]
+)
+def test_a_manifest_that_cannot_be_written_is_an_error(
+    s3: S3Client, monkeypatch: pytest.MonkeyPatch, codes: list[str], left: int
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    land_small(s3)
+    answering = Answering(s3, *codes)
+    with pytest.raises(ClientError):
+        preprocess.latest_batch(answering, BUCKET, "small")
+    assert len(answering.codes) == left
+
+
+def test_after_a_conflict_the_other_may_have_written_it(
+    s3: S3Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    land_small(s3)
+    batch = preprocess.latest_batch(s3, BUCKET, "small")
+    answering = Answering(s3, CONFLICT, "PreconditionFailed", "AccessDenied")
+    assert preprocess.latest_batch(answering, BUCKET, "small") == batch
+    assert answering.codes == ["AccessDenied"]
+
+
 # --- what it makes of them --------------------------------------------------------------------------------
 
 
@@ -136,8 +191,10 @@ def test_the_report(s3: S3Client, run: Run) -> None:
     assert run.preprocess() == 0
     report = run.report
     train = report["files"][0]
-    digest = hashlib.sha256(b"id,x,c,y\n1,1,a,0\n2,2.5,b,1\n3,,,1\n4,4,b,0\n").hexdigest()
+    digest = "b110ee94dbf59d428e165ba4582e72bd1fe5ea33577179204f080f94b87b4e43"
     assert (train["rows"], train["bytes"], train["sha256"]) == (4, 41, digest)
+    assert train["blank_lines"] == 0
+    assert report["columns"] == [["c", "id", "x", "y"], ["c", "x", "y"]]
     assert report["ignored_columns"] == ["id"]
     assert report["execution"] == run.execution
     assert report["splits"]["train"] == {
@@ -178,6 +235,44 @@ def test_files_of_all_kinds_under_folders(s3: S3Client, run: Run) -> None:
     assert train["y"].tolist() == [1, 0, 1, 0, 1]
     assert rows(run, "validation")["c"].tolist() == ['two\nlines, "quoted"', "Zürich"]
     assert run.report["ignored_columns"] == ["l"]
+
+
+def test_columns_are_told_once_and_in_one_order(s3: S3Client, run: Run) -> None:
+    land_small(s3, validation="y,x,c\n1,7,a\n0,8,b\n")
+    assert run.preprocess() == 0
+    assert run.report["columns"] == [["c", "x", "y"]]
+
+
+@pytest.mark.parametrize(
+    ("train", "blank"),
+    [
+        ("x,c,y\n1,a,0\n2,b,1\n", 0),
+        ("x,c,y\n1,a,0\n2,b,1", 0),
+        ("x,c,y\n1,a,0\n\n2,b,1\n", 1),
+        ("x,c,y\r\n\r\n1,a,0\r\n\r\n2,b,1\r\n", 2),
+        ("x,c,y\n1,a,0\n2,b,1\n\n\n", 2),
+        ('x,c,y\n1,"a\n\n",0\n2,b,1\n', 0),
+        ('x,c,y\n1,"a\n\n",0\n\n2,b,1\n', 1),
+    ],
+)
+def test_blank_lines_are_counted(
+    s3: S3Client, run: Run, capsys: pytest.CaptureFixture[str], train: str, blank: int
+) -> None:
+    land_small(s3, train=train)
+    assert run.preprocess() == 0
+    assert [(item["rows"], item["blank_lines"]) for item in run.report["files"]] == [(2, blank), (2, 0)]
+    warning = f"warning: blank lines in curated/small/train.csv, taken for no rows: {blank}\n"
+    assert (warning in capsys.readouterr().out) == (blank > 0)
+
+
+def test_blank_lines_of_a_zipped_file_in_many_blocks(
+    s3: S3Client, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preprocess, "BLOCK_BYTES", 64)
+    land(s3, "curated/small/train/a.csv.gz", gzip.compress(b"x,c,y\n" + b"1,a,0\n\n2,b,1\n" * 200))
+    land(s3, "curated/small/validation.csv", VALIDATION)
+    assert run.preprocess() == 0
+    assert (run.report["files"][0]["rows"], run.report["files"][0]["blank_lines"]) == (400, 200)
 
 
 def test_numbers_of_parquet_files_may_have_gaps(s3: S3Client, run: Run) -> None:
@@ -241,6 +336,9 @@ KEY = "curated/small/train.csv"
         ("\n", f"{KEY} has no header"),
         ("x,c,y\n", f"{KEY} has a header and no rows"),
         ("x,c,y", f"{KEY} has a header and no rows"),
+        ("x,c,y\n\n", f"{KEY} has a header and no rows"),
+        ("\nx,c,y\n1,a,0\n2,b,1\n", f"{KEY} has no header"),
+        ("x,c,y\n1,a,0\n,,\n2,b,1\n", f"{KEY}, row 2: target y is missing, expected 0 or 1"),
         ("x,c,y\n1,a,0\n2,b,0\n", "train: all 2 rows have y = 0; both classes are needed"),
     ],
 )

@@ -153,7 +153,7 @@ def test_runs_in_script_mode(tmp_path: Path) -> None:
     assert files == ["code/inference.py", "code/model.json", "model.joblib"]
 
 
-def test_a_failure_says_why(tmp_path: Path, base_dir: Path) -> None:
+def test_a_failure_says_why_in_the_file_that_the_toolkit_keeps(tmp_path: Path, base_dir: Path) -> None:
     code = source(tmp_path, "guesswork")
     channel = write(rows(), tmp_path / "channel")
     done = subprocess.run(

@@ -1,0 +1,75 @@
+"""Triggered by a model package of this deployment's groups that was approved or rejected, by whomever.
+Changes: who decided, and when, in the ledger; `approvedAt` on the package if it lacks it; its evidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from retraining import evidence, registry
+from retraining.events import ModelPackageChanged
+from retraining.ledger import Ledger
+from retraining.observability import logger, metrics
+from retraining.registry import Package
+from retraining.settings import Settings, from_environment
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+
+
+@dataclass(frozen=True)
+class Collaborators:
+    settings: Settings
+    sagemaker: SageMakerClient
+    s3: S3Client
+    ledger: Ledger
+
+
+@cache
+def collaborators() -> Collaborators:
+    settings = from_environment()
+    return Collaborators(
+        settings=settings,
+        sagemaker=boto3.client("sagemaker"),
+        s3=boto3.client("s3"),
+        ledger=Ledger(boto3.resource("dynamodb").Table(settings.table)),
+    )
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context(correlation_id_path="id")
+def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None) -> None:
+    """Record the decision that the registry shows now, unless it is recorded."""
+    changed = ModelPackageChanged.model_validate(event).detail
+    if changed.annotated_only:
+        return
+    using = using or collaborators()
+    package = registry.package(using.sagemaker, changed.package_arn)
+    fact = f"decision#{package.arn}"
+    known = using.ledger.get(fact) or {}
+    if package.pending or known.get("status") == package.approval_status:
+        return
+    by = decider(package)
+    at = package.changed_at.isoformat()
+    if package.approval_status == "Approved" and by != "rules":
+        registry.annotate(using.sagemaker, package, {"approvedAt": at})
+    using.ledger.mark(fact, {"status": package.approval_status, "by": by, "at": at})
+    if package.execution:
+        sources = evidence.Sources(using.sagemaker, using.s3, using.ledger, using.settings.bucket)
+        evidence.write(sources, using.settings.model_of(package.group), package.execution)
+    logger.info("decision recorded", package=package.arn, status=package.approval_status, by=by)
+    metrics.add_metric(f"Decisions{package.approval_status}", MetricUnit.Count, 1)
+
+
+def decider(package: Package) -> str:
+    """`rules` if the decision is the one that our rules wrote, otherwise `person`: somebody in AWS."""
+    ours = {"Approved": "APPROVE", "Rejected": "REJECT"}[package.approval_status]
+    written = (package.approval_description or "").startswith(f"{ours} by rules: ")
+    return "rules" if package.metadata.get("verdict") == ours and written else "person"

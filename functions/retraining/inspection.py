@@ -1,0 +1,191 @@
+"""Pure: looks at the first bytes of a file that landed and says what is wrong with it, if anything is.
+
+Before anything is paid for. The pipeline checks every row; this finds what can be seen from the head: the
+wrong file, the wrong format, the wrong columns.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import math
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+from retraining.config import ModelConfig
+
+HEAD_BYTES: Final = 256 * 1024
+"""Bytes of each file that are read."""
+
+UNPACKED_LIMIT: Final = 4 * 1024 * 1024
+"""Bytes that a compressed head may become: a bomb of zeros is not unpacked."""
+
+MISSING_NUMBERS: Final = frozenset(
+    {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA"}
+    | {"NULL", "NaN", "n/a", "nan", "null"}
+)
+"""What preprocessing takes for a missing number: pyarrow's list, held equal by a test."""
+
+_DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a file cannot be trained on: `kind` for machines, `text` for people, `row` from 1, header aside."""
+
+    kind: str
+    text: str
+    row: int | None = None
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class Fine:
+    """Nothing wrong in the head. `rows` is how many the file has, estimated where the head is not all of it;
+    None where that cannot be told (Parquet)."""
+
+    rows: int | None
+
+
+def inspect(head: bytes, size: int, name: str, config: ModelConfig, *, tail: bytes = b"") -> Problem | Fine:
+    """Look at the first bytes of a file of `size` bytes; `tail` are the last eight of a Parquet file."""
+    if size == 0:
+        return Problem("empty", "the file is empty")
+    if name.endswith(".parquet"):
+        return _parquet(head, size, tail)
+    whole = len(head) >= size
+    share = 1.0
+    if name.endswith(".gz"):
+        unpacked = _unpack(head, whole=whole)
+        if isinstance(unpacked, Problem):
+            return unpacked
+        text_bytes, whole, used = unpacked
+        share = len(text_bytes) / max(used, 1)
+    else:
+        text_bytes = head
+    text = _decode(text_bytes, whole=whole)
+    if isinstance(text, Problem):
+        return text
+    return _table(text, config, whole=whole, bytes_in_all=size * share, bytes_here=len(text_bytes))
+
+
+def _parquet(head: bytes, size: int, tail: bytes) -> Problem | Fine:
+    """The magic bytes at both ends, and a footer that fits (Apache Parquet, "File Format")."""
+    if size < 12 or head[:4] != b"PAR1":
+        return Problem("binary", "the file is not Parquet: it does not begin with PAR1")
+    if tail[-4:] != b"PAR1":
+        return Problem("truncated", "the Parquet file is truncated: it does not end with PAR1")
+    if int.from_bytes(tail[-8:-4], "little") + 12 > size:
+        return Problem("truncated", "the Parquet file is truncated: its footer is longer than the file")
+    return Fine(None)
+
+
+def _unpack(head: bytes, *, whole: bool) -> tuple[bytes, bool, int] | Problem:
+    """What the head unpacks to, whether that is all of the file, and how many packed bytes it took."""
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        out = unpacker.decompress(head, UNPACKED_LIMIT)
+    except zlib.error:
+        return Problem("binary", "the file is named .gz and is not gzip, or is damaged")
+    cut = bool(unpacker.unconsumed_tail)
+    if whole and not unpacker.eof and not cut:
+        return Problem("truncated", "the gzip file is truncated: its end is missing")
+    return out, whole and not cut, len(head) - len(unpacker.unconsumed_tail)
+
+
+def _decode(data: bytes, *, whole: bool) -> str | Problem:
+    if b"\x00" in data:
+        return Problem("binary", f"the file is not text: byte {data.index(0)} is zero")
+    try:
+        return codecs.getincrementaldecoder("utf-8-sig")().decode(data, final=whole)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        return Problem(
+            "encoding",
+            f"the file is not UTF-8: line {line} has the byte 0x{data[error.start]:02x}; save it as UTF-8",
+            row=line - 1 or None,
+        )
+
+
+def _table(
+    text: str, config: ModelConfig, *, whole: bool, bytes_in_all: float, bytes_here: int
+) -> Problem | Fine:
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        if whole:
+            return Problem("format", f"the file is not CSV: {error}")
+        lines = list(csv.reader(io.StringIO(text, newline="")))
+    if not whole:
+        lines = lines[:-1]  # the head may end within a row
+    lines = [line for line in lines if line]
+    if not lines:
+        return Problem("empty", "the file has no header")
+    header, rows = lines[0], lines[1:]
+    if problem := _header(header, config):
+        return problem
+    if whole and len(rows) < 2:
+        if not rows:
+            return Problem("no_rows", "the file has a header and no rows")
+        return Problem("one_row", "the file has one row only")
+    for number, row in enumerate(rows, 1):
+        if problem := _row(header, row, number, config):
+            return problem
+    if whole:
+        return Fine(len(rows))
+    return Fine(round(len(rows) * bytes_in_all / max(bytes_here, 1)))
+
+
+def _header(header: list[str], config: ModelConfig) -> Problem | None:
+    if twice := sorted({name for name in header if header.count(name) > 1}):
+        return Problem(
+            "duplicate_column", f"the column {twice[0]} stands twice in the header", column=twice[0]
+        )
+    wanted = (config.target, *config.features.numeric, *config.features.categorical)
+    missing = [name for name in wanted if name not in header]
+    if not missing:
+        return None
+    if len(header) == 1:
+        for delimiter, word in _DELIMITERS.items():
+            if delimiter in header[0]:
+                return Problem("delimiter", f"the columns are separated by {word}; they must be by commas")
+    return Problem(
+        "missing_column",
+        f"no column {', '.join(missing)}; the header has {', '.join(header)}",
+        column=missing[0],
+    )
+
+
+def _row(header: list[str], row: list[str], number: int, config: ModelConfig) -> Problem | None:
+    if len(row) != len(header):
+        return Problem("format", f"row {number} has {len(row)} values, the header {len(header)}", row=number)
+    values = dict(zip(header, row, strict=True))
+    for column in config.features.numeric:
+        if not _is_number(values[column]):
+            return Problem(
+                "not_a_number",
+                f"row {number}: {column} is {values[column][:60]!r}, no number",
+                number,
+                column,
+            )
+    target = values[config.target].strip()
+    if target not in ("0", "1", "0.0", "1.0"):
+        said = "missing" if target in MISSING_NUMBERS else repr(target[:60])
+        return Problem(
+            "unknown_class",
+            f"row {number}: {config.target} is {said}, expected 0 or 1",
+            number,
+            config.target,
+        )
+    return None
+
+
+def _is_number(text: str) -> bool:
+    if text.strip() in MISSING_NUMBERS:
+        return True
+    try:
+        return math.isfinite(float(text)) and "_" not in text
+    except ValueError:
+        return False

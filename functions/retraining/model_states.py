@@ -1,0 +1,45 @@
+"""Where each model's state is kept: one item of the ledger, swapped by version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from retraining.admission import ModelState
+from retraining.errors import NotReady
+from retraining.ledger import Ledger
+
+SWAPS: Final = 20
+"""Times that a state is read anew because somebody else swapped it."""
+
+
+class ModelStates:
+    """The states by model. A model that nobody wished for has the empty state, at version 0."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def load(self, model: str) -> tuple[ModelState, int]:
+        """The state and its version."""
+        found = self._ledger.get(f"model#{model}")
+        if found is None:
+            return ModelState(), 0
+        return ModelState.model_validate(found["state"]), int(found["version"])
+
+    def swap(self, model: str, state: ModelState, version: int) -> bool:
+        """Replace the state that was loaded at `version`. False if somebody else has meanwhile."""
+        return self._ledger.swap(f"model#{model}", {"state": state.model_dump(mode="json")}, version=version)
+
+    def change(self, model: str, changed: Callable[[ModelState], ModelState]) -> None:
+        """Apply a pure change to whatever the state is now. Raises NotReady if others never let go."""
+        for _ in range(SWAPS):
+            state, version = self.load(model)
+            new = changed(state)
+            if new == state or self.swap(model, new, version):
+                return
+        raise contended(model)
+
+
+def contended(model: str) -> NotReady:
+    """The error for a state that others change all the time."""
+    return NotReady(f"the state of {model} is being changed by others all the time; try again")

@@ -1,0 +1,139 @@
+"""When a model may start, at each edge, with literal times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from retraining.admission import Admitted, ModelState, Start, Trigger, Wait, Wish, admit, leading
+from retraining.config import Retrain
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def at(text: str) -> datetime:
+    """A time of that day, or of the day before with a leading minus."""
+    day = NOON.date() - timedelta(days=1) if text.startswith("-") else NOON.date()
+    return datetime.fromisoformat(f"{day} {text.lstrip('-')}+00:00")
+
+
+def wish(trigger: Trigger = "landing", cause: str = "landing", when: datetime = NOON) -> Wish:
+    return Wish(cause=cause, trigger=trigger, requested_by="x", at=when)
+
+
+def asked(*wishes: Wish, **known: Any) -> ModelState:
+    return ModelState(waiting=wishes or (wish(),), **known)
+
+
+def answer(
+    state: ModelState, *, running: str | None = None, last_arrival: datetime | None = None, **policy: Any
+) -> Admitted | Wait:
+    retrain = Retrain.model_validate(policy)
+    return admit(retrain, state, now=NOON, running=running, last_arrival=last_arrival)
+
+
+def test_nothing_in_the_way() -> None:
+    assert answer(asked()) == Admitted()
+
+
+def test_paused_holds_even_a_person() -> None:
+    assert answer(asked(wish("request", "r")), paused=True) == Wait(at("12:02:00"), "paused")
+
+
+def test_one_at_a_time_however_the_other_was_started() -> None:
+    held = answer(asked(wish("request", "r")), running="arn:x/execution/abc")
+    assert isinstance(held, Wait)
+    assert held.reason == "execution abc is running"
+
+
+@pytest.mark.parametrize(
+    ("ended", "trigger", "until"),
+    [
+        ("11:00:01", "landing", "12:00:01"),
+        ("11:00:00", "landing", None),
+        ("11:59:00", "schedule", "12:59:00"),
+        ("11:59:00", "request", None),
+    ],
+)
+def test_cooldown_passes_after_the_end_but_not_for_a_person(
+    ended: str, trigger: Trigger, until: str | None
+) -> None:
+    found = answer(asked(wish(trigger, "c"), ended_at=at(ended)), cooldown="1h")
+    assert (found.until if isinstance(found, Wait) else None) == (at(until) if until else None)
+
+
+@pytest.mark.parametrize(
+    ("starts", "until"),
+    [
+        (["-12:00:01", "11:00:00"], "12:00:01"),
+        (["-12:00:00", "11:00:00"], None),
+        (["-11:00:00", "-11:30:00"], None),
+        (["-13:00:00", "-14:00:00", "-15:00:00"], "14:00:00"),
+    ],
+)
+def test_daily_limit_counts_the_last_24_hours(starts: list[str], until: str | None) -> None:
+    found = answer(asked(starts=tuple(at(time) for time in starts)), daily_limit=2)
+    expected = at(until) if until else None
+    assert (found.until if isinstance(found, Wait) else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("last", "trigger", "until"),
+    [
+        ("11:55:01", "landing", "12:00:01"),
+        ("11:55:00", "landing", None),
+        ("11:59:59", "schedule", None),
+        ("11:59:59", "request", None),
+    ],
+)
+def test_quiet_waits_for_the_last_arrival_only_for_landings(
+    last: str, trigger: Trigger, until: str | None
+) -> None:
+    ready = {"when": "quiet", "quiet_period": "5m"}
+    found = answer(asked(wish(trigger, "c")), last_arrival=at(last), ready=ready)
+    assert (found.until if isinstance(found, Wait) else None) == (at(until) if until else None)
+
+
+def test_a_start_is_named_after_a_person_then_a_schedule_then_a_landing() -> None:
+    landing, schedule, person = wish(), wish("schedule", "s"), wish("request", "r")
+    assert leading([landing, schedule, person]) == person
+    assert leading([schedule, landing]) == schedule
+    earlier = wish("request", "z", at("11:00:00"))
+    assert leading([person, earlier]) == earlier
+
+
+def start(*wishes: Wish, arn: str | None = "arn") -> Start:
+    return Start(key="k", batch="b", champion="none", wishes=wishes, taken_at=NOON, execution_arn=arn)
+
+
+def test_wishes_are_noted_once_and_landings_again_while_one_runs() -> None:
+    state = ModelState().wished(wish()).wished(wish("request", "r")).wished(wish())
+    assert [one.cause for one in state.waiting] == ["landing", "r"]
+    running = state.taken(start(*state.waiting))
+    assert running.waiting == ()
+    assert running.wished(wish("request", "r")) is running
+    assert [one.cause for one in running.wished(wish()).wished(wish()).waiting] == ["landing"]
+
+
+def test_the_end_of_an_execution_makes_what_waits_due() -> None:
+    running = ModelState().taken(start(wish())).wished(wish("request", "r"))
+    ended = running.ended("arn", at("12:30:00"))
+    assert (ended.running, ended.ended_at, ended.due_at) == (None, at("12:30:00"), at("12:30:00"))
+    assert ended.ended("arn", at("12:30:00")) == ended
+    assert running.ended("another", at("12:30:00")).running is not None
+    assert ModelState().ended("by hand", NOON).ended_at == NOON
+
+
+def test_what_is_made_is_only_the_start_that_was_taken() -> None:
+    taken = ModelState().taken(start(wish(), arn=None))
+    assert taken.made("other", "arn", NOON) is taken
+    made = taken.made("k", "arn", NOON)
+    assert made.running is not None
+    assert made.running.execution_arn == "arn"
+
+
+def test_starts_older_than_a_day_are_forgotten() -> None:
+    state = ModelState(starts=(at("-11:00:00"), at("-12:00:01")))
+    assert state.taken(start(wish())).starts == (at("-12:00:01"), NOON)

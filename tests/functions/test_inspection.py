@@ -1,0 +1,120 @@
+"""Each thing that can be wrong with a file, literally, and that good files are let through."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pyarrow.csv
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retraining.config import parse_config
+from retraining.inspection import HEAD_BYTES, MISSING_NUMBERS, Fine, Problem, inspect
+
+ROOT = Path(__file__).parents[2]
+CONFIG = parse_config(yaml.safe_load((ROOT / "handsoff.yaml").read_text()), source="x").models["titanic"]
+TRAIN = (ROOT / "data" / "titanic" / "train.csv").read_bytes()
+HEAD = "pclass,survived,sex,age,sibsp,parch,fare,embarked\n"
+ROW = "1,1,female,29,0,0,211.3,S\n"
+
+
+def look(data: bytes | str, name: str = "train.csv") -> Problem | Fine:
+    """Inspect what would be read of this file."""
+    body = data.encode() if isinstance(data, str) else data
+    return inspect(body[:HEAD_BYTES], len(body), name, CONFIG, tail=body[-8:])
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "text"),
+    [
+        ("", "empty", "the file is empty"),
+        ("\n\n", "empty", "the file has no header"),
+        (HEAD, "no_rows", "the file has a header and no rows"),
+        (HEAD + ROW, "one_row", "the file has one row only"),
+        (HEAD.replace("survived", "alive") + ROW * 2, "missing_column", "no column survived; the header has"),
+        (HEAD.replace("sibsp", "age") + ROW * 2, "duplicate_column", "the column age stands twice"),
+        (HEAD + ROW + ROW.replace("29", "old"), "not_a_number", "row 2: age is 'old', no number"),
+        (HEAD + ROW + ROW.replace("29", "inf"), "not_a_number", "row 2: age is 'inf', no number"),
+        (HEAD + ROW + ROW.replace("29", "1_0"), "not_a_number", "row 2: age is '1_0', no number"),
+        (HEAD.replace(",", ";") + ROW * 2, "delimiter", "separated by semicolons; they must be by commas"),
+        (HEAD.replace(",", "\t") + ROW * 2, "delimiter", "separated by tabs"),
+        ((HEAD + ROW).encode() + b"1,1,f\xe9,1,0,0,1,S\n", "encoding", "line 3 has the byte 0xe9"),
+        ((HEAD + ROW * 2).encode("utf-16"), "binary", "the file is not text: byte"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00", "binary", "the file is not text: byte 8 is zero"),
+        (HEAD + ROW + ROW.replace("1,1", "1,2"), "unknown_class", "row 2: survived is '2', expected 0 or 1"),
+        (HEAD + ROW + ROW.replace("1,1", "1,"), "unknown_class", "row 2: survived is missing"),
+        (HEAD + ROW + "1,1,male\n", "format", "row 2 has 3 values, the header 8"),
+        (HEAD + ROW + '1,1,"male,1,0,0,1,S\n', "format", "the file is not CSV: unexpected end of data"),
+    ],
+)
+def test_what_is_wrong_is_said(data: bytes | str, kind: str, text: str) -> None:
+    found = look(data)
+    assert isinstance(found, Problem)
+    assert found.kind == kind
+    assert text in found.text
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "kind"),
+    [
+        (gzip.compress((HEAD + ROW * 50).encode())[:-9], "train/a.csv.gz", "truncated"),
+        ((HEAD + ROW * 2).encode(), "train/a.csv.gz", "binary"),
+        (gzip.compress(HEAD.encode()), "train/a.csv.gz", "no_rows"),
+        (b"PAR1" + b"x" * 100, "train.parquet", "truncated"),
+        (b"PAR1" + b"x" * 8 + (900).to_bytes(4, "little") + b"PAR1", "train.parquet", "truncated"),
+        ((HEAD + ROW * 2).encode(), "train.parquet", "binary"),
+        (b"PAR1", "train.parquet", "binary"),
+    ],
+)
+def test_what_is_wrong_with_packed_files_is_said(data: bytes, name: str, kind: str) -> None:
+    found = look(data, name)
+    assert isinstance(found, Problem)
+    assert found.kind == kind
+
+
+def test_good_files() -> None:
+    assert look(TRAIN) == Fine(1047)
+    assert look(b"\xef\xbb\xbf" + TRAIN) == Fine(1047)
+    assert look(gzip.compress(TRAIN), "train/a.csv.gz") == Fine(1047)
+    assert look(HEAD + ROW * 2 + "\n") == Fine(2)
+    assert look(b"PAR1" + b"x" * 8 + (4).to_bytes(4, "little") + b"PAR1", "train.parquet") == Fine(None)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_of_a_large_file_the_rows_are_estimated(packed: bool) -> None:
+    header, _, rows = TRAIN.partition(b"\n")
+    data = header + b"\n" + rows * 60
+    found = look(gzip.compress(data), "a.csv.gz") if packed else look(data)
+    assert isinstance(found, Fine)
+    assert found.rows == pytest.approx(1047 * 60, rel=0.05)
+
+
+def test_a_bomb_of_zeros_is_not_unpacked() -> None:
+    found = look(gzip.compress(bytes(200_000_000)), "train/a.csv.gz")
+    assert isinstance(found, Problem)
+    assert found.kind == "binary"
+
+
+def test_a_problem_beyond_the_head_is_left_to_preprocessing() -> None:
+    assert isinstance(look(HEAD + ROW * 20_000 + "nonsense\n"), Fine)
+
+
+def test_missing_numbers_are_those_of_preprocessing() -> None:
+    assert set(pyarrow.csv.ConvertOptions().null_values) == MISSING_NUMBERS
+
+
+@given(st.binary(max_size=300), st.sampled_from(["a.csv", "a.csv.gz", "a.parquet"]), st.integers(0, 400))
+def test_any_bytes_get_an_answer(data: bytes, name: str, beyond: int) -> None:
+    """Whatever lands, whole or as the head of more, is judged and never raises."""
+    assert isinstance(inspect(data, len(data) + beyond, name, CONFIG, tail=data[-8:]), Fine | Problem)
+
+
+@given(st.integers(1, len(TRAIN)))
+def test_a_good_file_cut_anywhere_is_no_problem_as_a_head(length: int) -> None:
+    found = inspect(TRAIN[:length], len(TRAIN), "train.csv", CONFIG)
+    header = TRAIN.index(b"\n") + 1
+    if length > header:
+        assert isinstance(found, Fine)

@@ -1,0 +1,398 @@
+"""Exactly once, whatever comes in whatever order and dies where it likes: hypothesis plays the world.
+
+A world has one model. Its actions: bytes land, events and requests come (again), executions end, a person
+starts one by hand, time passes, the sweep runs. Any action of ours may die at any call. In the end everything
+is delivered and swept, and then each thing that was wanted must have happened, and nothing twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import reconcile
+from retraining.admission import Wish
+from retraining.config import ModelConfig, parse_config
+from retraining.landing import list_batch
+from retraining.settings import Settings
+from retraining.starting import Starting
+from tests.functions.fakes import Context, Died, FakeSageMaker, Mortal
+from tests.functions.memory import MemoryLedger, MemoryS3
+
+HEADER = b"pclass,survived,sex,age,sibsp,parch,fare,embarked\n"
+ROWS = b"1,1,female,29,0,0,211.3,S\n3,0,male,,0,0,7.9,Q\n"
+BEGIN = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+MODEL = "titanic"
+
+
+class Silent:
+    """An SNS that publishes nothing and remembers it."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+
+    def publish(self, **call: Any) -> None:
+        self.sent.append(call)
+
+
+class World:
+    """One model, its bucket, its pipeline and the ledger; time stands still unless it is moved."""
+
+    def __init__(self, **retrain: Any) -> None:
+        self.now = BEGIN
+        self.s3 = MemoryS3(lambda: self.now)
+        self.sagemaker = FakeSageMaker()
+        self.sagemaker.clock = lambda: self.now
+        self.ledger = MemoryLedger()
+        self.sns = Silent()
+        model = {
+            "task": "binary_classification",
+            "target": "survived",
+            "features": {"numeric": ["age"], "categorical": ["sex"]},
+            "retrain": retrain,
+        }
+        self.config = parse_config({"models": {MODEL: model}}, source="test").models[MODEL]
+        self.wanted: set[str] = set()
+        self.running_at_once = 0
+
+    def get(self, model: str) -> ModelConfig | None:
+        return self.config if model == MODEL else None
+
+    def names(self) -> list[str]:
+        return [MODEL]
+
+    def starting(self, lives: int = 0) -> Starting:
+        """What handlers use; with `lives` it dies at that call."""
+        left = [lives]
+
+        def mortal(inner: Any) -> Any:
+            return Mortal(inner, left, after=lives % 2 == 0) if lives else inner
+
+        return Starting(
+            settings=Settings(prefix="handsoff", bucket="data", table="t", topic="topic"),
+            configs=self,  # type: ignore[arg-type]
+            s3=mortal(self.s3),
+            sagemaker=mortal(self.sagemaker),
+            sns=mortal(self.sns),
+            ledger=mortal(self.ledger),
+            clock=lambda: self.now,
+        )
+
+    def land(self, name: str, body: bytes) -> None:
+        self.s3.put_object(Key=f"curated/{MODEL}/{name}", Body=body)
+
+    def land_batch(self, number: int) -> None:
+        self.land("train.csv", HEADER + ROWS + ROWS * number)
+        self.land("validation.csv", HEADER + ROWS)
+
+    def mark(self, lives: int = 0) -> None:
+        """The marker lands, and its event comes."""
+        self.land("_SUCCESS", b"")
+        self.come("landing", lives)
+
+    def come(self, cause: str, lives: int = 0) -> None:
+        """A message of the landings queue: a landing's, or a request's of this cause."""
+        trigger: Any = "landing" if cause == "landing" else "request"
+        starting = self.starting(lives)
+        with contextlib.suppress(Died):
+            starting.wish(MODEL, Wish(cause=cause, trigger=trigger, requested_by="x", at=self.now))
+            starting.advance(MODEL)
+        self.watch()
+
+    def sweep(self, lives: int = 0) -> None:
+        with contextlib.suppress(Died, ExceptionGroup):
+            reconcile.handler({}, Context(), using=self.starting(lives))
+        self.watch()
+
+    def end_all(self, told: bool) -> None:
+        """All executions end; their events reach us, or do not."""
+        for made in self.sagemaker.executions.values():
+            if made["PipelineExecutionStatus"] == "Executing":
+                arn = made["PipelineExecutionArn"]
+                self.sagemaker.end(arn)
+                if told:
+                    at = self.now
+                    self.starting().states.change(MODEL, lambda s, arn=arn, at=at: s.ended(arn, at))  # type: ignore[misc]
+
+    def by_hand(self) -> None:
+        """A bare start-pipeline-execution, unless one runs or is about to: people may do that, too."""
+        state, _ = self.starting().states.load(MODEL)
+        if not self.executing() and state.running is None:
+            token = f"by-hand-{len(self.sagemaker.executions)}".ljust(32, "-")
+            self.sagemaker.start_pipeline_execution(
+                PipelineName="handsoff-titanic", ClientRequestToken=token, PipelineParameters=[]
+            )
+
+    def executing(self) -> list[dict[str, Any]]:
+        made = self.sagemaker.executions.values()
+        return [item for item in made if item["PipelineExecutionStatus"] == "Executing"]
+
+    def watch(self) -> None:
+        self.running_at_once = max(self.running_at_once, len(self.executing()))
+
+    def settle(self) -> None:
+        """Deliver and sweep until nothing more comes of it."""
+        for cause in sorted(self.wanted):
+            if cause == "landing":
+                self.mark()
+            else:
+                self.come(cause)
+        for _ in range(12):
+            self.now += timedelta(minutes=10)
+            self.sweep()
+            self.end_all(told=False)
+
+    def started(self) -> list[dict[str, str]]:
+        """Parameters of the executions that we started."""
+        return [
+            {item["Name"]: item["Value"] for item in made["PipelineParameters"]}
+            for made in self.sagemaker.executions.values()
+            if made["PipelineParameters"]
+        ]
+
+
+actions = st.lists(
+    st.one_of(
+        st.tuples(st.just("land"), st.integers(0, 3)),
+        st.tuples(st.sampled_from(["marker", "marker again"]), st.integers(0, 30)),
+        st.tuples(st.sampled_from(["request-1", "request-2"]), st.integers(0, 30)),
+        st.tuples(st.just("sweep"), st.integers(0, 30)),
+        st.tuples(st.just("end"), st.booleans()),
+        st.tuples(st.just("by hand"), st.just(0)),
+        st.tuples(st.just("time"), st.integers(1, 200)),
+    ),
+    max_size=25,
+)
+
+
+def play(world: World, script: list[tuple[str, Any]]) -> None:
+    for action, detail in script:
+        if action == "land":
+            world.land_batch(detail)
+        elif action == "marker":
+            world.wanted.add("landing")
+            world.mark(detail)
+        elif action == "marker again":
+            world.come("landing", detail)
+        elif action.startswith("request"):
+            world.wanted.add(action)
+            world.come(action, detail)
+        elif action == "sweep":
+            world.sweep(detail)
+        elif action == "end":
+            world.end_all(detail)
+        elif action == "by hand":
+            world.by_hand()
+        elif action == "time":
+            world.now += timedelta(seconds=detail)
+
+
+@settings(max_examples=300, deadline=None)
+@given(actions)
+def test_each_wish_is_fulfilled_once_and_one_runs_at_a_time(script: list[tuple[str, Any]]) -> None:
+    world = World()
+    world.land_batch(0)
+    play(world, script)
+    world.settle()
+    assert world.running_at_once <= 1
+    started = world.started()
+    landings = Counter(item["Batch"] for item in started if item["Trigger"] == "landing")
+    assert all(count == 1 for count in landings.values())
+    fulfilled = [
+        wish["cause"]
+        for fact, item in world.ledger.facts.items()
+        if fact.startswith("start#")
+        for wish in item["wishes"]
+        if wish["trigger"] == "request"
+    ]
+    assert Counter(fulfilled) == Counter(world.wanted - {"landing"})
+    if "landing" in world.wanted:
+        last = list_batch(world.s3, "data", MODEL).identity  # type: ignore[arg-type]
+        assert last in {item["Batch"] for item in started}
+    state, _ = world.starting().states.load(MODEL)
+    assert (state.waiting, state.running) == ((), None)
+
+
+@settings(max_examples=100, deadline=None)
+@given(actions, st.integers(0, 30))
+def test_a_daily_limit_and_a_cooldown_hold_in_any_order(script: list[tuple[str, Any]], minutes: int) -> None:
+    world = World(daily_limit=2, cooldown=f"{minutes}m")
+    world.land_batch(0)
+    play(world, script)
+    starts = [
+        datetime.fromisoformat(item["state"]["starts"][-1])
+        for fact, item in world.ledger.facts.items()
+        if fact == f"model#{MODEL}" and item["state"]["starts"]
+    ]
+    assert len(world.started()) <= 2
+    assert all(start <= world.now for start in starts)
+
+
+def test_landings_while_one_runs_become_exactly_one_follow_up() -> None:
+    world = World()
+    world.land_batch(0)
+    world.mark()
+    for number in range(1, 6):
+        world.land_batch(number)
+        world.mark()
+        world.mark()
+    assert len(world.started()) == 1
+    state, _ = world.starting().states.load(MODEL)
+    assert state.answer == "wait"
+    assert state.reason == "execution e0 is running"
+    world.end_all(told=True)
+    world.sweep()
+    world.sweep()
+    assert len(world.started()) == 2
+    assert world.started()[1]["Batch"] == list_batch(world.s3, "data", MODEL).identity  # type: ignore[arg-type]
+    world.settle()
+    assert len(world.started()) == 2
+
+
+def test_a_batch_that_a_person_had_trained_is_not_trained_again_when_its_marker_lands() -> None:
+    world = World()
+    world.land_batch(0)
+    world.come("request-1")
+    world.end_all(told=True)
+    world.mark()
+    world.settle()
+    assert [item["Trigger"] for item in world.started()] == ["request"]
+
+
+def test_a_marker_that_comes_again_does_not_start_half_of_the_next_batch() -> None:
+    world = World()
+    world.land_batch(0)
+    world.mark()
+    world.end_all(told=True)
+    world.now += timedelta(hours=1)
+    world.land("train.csv", HEADER + ROWS * 5)
+    world.come("landing")
+    state, _ = world.starting().states.load(MODEL)
+    assert state.reason == "curated/titanic/train.csv landed after the marker: the next marker is waited for"
+    world.land("validation.csv", HEADER + ROWS * 2)
+    assert len(world.started()) == 1
+    world.mark()
+    assert len(world.started()) == 2
+
+
+def test_the_sweep_finds_an_end_whose_event_was_lost() -> None:
+    world = World()
+    world.land_batch(0)
+    world.mark()
+    world.land_batch(1)
+    world.mark()
+    world.end_all(told=False)
+    world.sweep()
+    assert len(world.started()) == 1
+    world.now += timedelta(minutes=2)
+    world.sweep()
+    assert len(world.started()) == 2
+
+
+def test_quiet_starts_once_after_the_last_of_fifty_arrivals() -> None:
+    world = World(ready={"when": "quiet", "quiet_period": "60s"})
+    world.land("validation/v.csv", HEADER + ROWS)
+    for number in range(50):
+        world.now += timedelta(seconds=30)
+        world.land(f"train/{number}.csv", HEADER + ROWS)
+        world.come("landing")
+        world.sweep()
+    assert world.started() == []
+    for _ in range(3):
+        world.now += timedelta(seconds=30)
+        world.sweep()
+    assert len(world.started()) == 1
+    world.settle()
+    assert len(world.started()) == 1
+
+
+def test_every_object_starts_as_soon_as_both_splits_are_there() -> None:
+    world = World(ready={"when": "every_object"})
+    world.land("train.csv", HEADER + ROWS)
+    world.come("landing")
+    assert world.started() == []
+    state, _ = world.starting().states.load(MODEL)
+    assert (state.answer, state.reason) == ("refuse", "there is no validation data")
+    world.land("validation.csv", HEADER + ROWS)
+    world.come("landing")
+    assert len(world.started()) == 1
+
+
+def test_too_few_new_rows_refuse_a_landing_but_no_person_and_add_up() -> None:
+    world = World(min_new_rows=6)
+    world.land("train/0.csv", HEADER + ROWS * 3)
+    world.land("validation/0.csv", HEADER + ROWS)
+    world.mark()
+    world.end_all(told=True)
+    world.land("train/1.csv", HEADER + ROWS * 2)
+    world.mark()
+    state, _ = world.starting().states.load(MODEL)
+    assert (state.answer, state.reason) == ("refuse", "about 4 rows in new files, min_new_rows is 6")
+    assert len(world.started()) == 1
+    world.land("train/2.csv", HEADER + ROWS)
+    world.mark()
+    assert len(world.started()) == 2
+    world.end_all(told=True)
+    world.come("request-1")
+    assert len(world.started()) == 3
+
+
+BAD = b"pclass,survived,sex\n1,1,female\n1,0,male\n"
+
+
+def test_a_bad_file_goes_to_quarantine_nothing_starts_and_a_person_may_put_it_back() -> None:
+    world = World()
+    world.land("train/bad \u00fc.csv", BAD)
+    world.land("train/good.csv", HEADER + ROWS)
+    world.land("validation.csv", HEADER + ROWS)
+    world.mark()
+    world.mark()
+    assert len(world.started()) == 1  # the second landing was of the good files alone
+    assert len(world.sns.sent) == 1
+    assert "no column age" in world.sns.sent[0]["Message"]
+    latest = {key: versions[-1][1] for key, versions in world.s3.versions.items()}
+    assert latest["curated/titanic/train/bad \u00fc.csv"] is None
+    assert latest["quarantine/titanic/train/bad \u00fc.csv"] == BAD
+    assert b"missing_column" in (latest["quarantine/titanic/train/bad \u00fc.csv.report.json"] or b"")
+    kept = [body for _, body, _ in world.s3.versions["curated/titanic/train/bad \u00fc.csv"]]
+    assert kept == [BAD, None]
+
+
+@pytest.mark.parametrize("lives", range(1, 40))
+def test_dying_while_quarantining_loses_nothing_and_starts_nothing(lives: int) -> None:
+    world = World()
+    world.land("train.csv", BAD)
+    world.land("validation.csv", HEADER + ROWS)
+    world.mark(lives)
+    world.now += timedelta(minutes=3)
+    world.mark()
+    world.settle()
+    assert world.started() == []
+    assert world.s3.versions["quarantine/titanic/train.csv"][-1][1] == BAD
+    assert world.s3.versions["curated/titanic/train.csv"][-1][1] is None
+    assert 1 <= len(world.sns.sent) <= 2
+
+
+def test_a_file_that_lands_while_its_bad_version_is_moved_stays() -> None:
+    world = World()
+    world.land("train.csv", BAD)
+    world.land("validation.csv", HEADER + ROWS)
+
+    class Racing(MemoryS3):
+        def delete_object(self, **call: Any) -> dict[str, str]:
+            if "VersionId" not in call:
+                self.put_object(Key=call["Key"], Body=HEADER + ROWS)
+            return super().delete_object(**call)
+
+    world.s3.__class__ = Racing
+    world.mark()
+    world.s3.__class__ = MemoryS3
+    assert world.s3.versions["curated/titanic/train.csv"][-1][1] == HEADER + ROWS
+    world.mark()
+    assert len(world.started()) == 1

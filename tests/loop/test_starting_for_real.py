@@ -1,0 +1,200 @@
+"""Starts on AWS on this machine: bursts, follow-ups, quarantine, schedules and quiet, with real events."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.loop.conftest import TITANIC, Loop, wait
+
+pytestmark = pytest.mark.xdist_group("starting")
+
+STORIES: dict[str, Any] = {
+    "many": {},
+    "follow": {},
+    "bad": {},
+    "scheduled": {"schedule": "rate(7 days)", "schedule_timezone": "Europe/Madrid"},
+    "quiet": {"ready": {"when": "quiet", "quiet_period": "3s"}},
+}
+TRAIN = (TITANIC / "train.csv").read_bytes()
+VALIDATION = (TITANIC / "validation.csv").read_bytes()
+HEADER, *ROWS = TRAIN.splitlines(keepends=True)
+
+
+def put(loop: Loop, model: str, name: str, body: bytes) -> None:
+    loop.deployment.s3.put_object(Bucket=loop.deployment.bucket, Key=f"curated/{model}/{name}", Body=body)
+
+
+def swept_until(loop: Loop, model: str, executions: int) -> None:
+    """Sweep until the model has had so many executions."""
+
+    def look() -> bool:
+        loop.sweep()
+        return len(loop.deployment.executions(model, 10)) == executions
+
+    wait(f"execution {executions} of {model}", look)
+
+
+def test_three_hundred_objects_and_a_marker_sent_twice_are_one_execution(loop: Loop) -> None:
+    size = len(ROWS) // 300 + 1
+    parts = [b"".join([HEADER, *ROWS[at : at + size]]) for at in range(0, len(ROWS), size)]
+    parts += [HEADER + b"".join(ROWS[:3])] * (300 - len(parts))
+    assert len(parts) == 300
+    put(loop, "many", "validation.csv", VALIDATION)
+    with ThreadPoolExecutor(8) as pool:
+        list(
+            pool.map(
+                lambda item: put(loop, "many", f"train/part {item[0]:03} ü.csv", item[1]), enumerate(parts)
+            )
+        )
+    put(loop, "many", "_SUCCESS", b"")
+    put(loop, "many", "_SUCCESS", b"")
+    execution = loop.settled("many", 1)
+    assert execution.status == "Succeeded"
+    loop.drained()
+    loop.sweep()
+    assert len(loop.deployment.executions("many", 10)) == 1
+    assert len(loop.deployment.evidence(execution)["data"]["files"]) == 301
+
+
+def test_what_lands_while_one_runs_is_one_follow_up_over_all_of_it(loop: Loop) -> None:
+    loop.land("follow", TRAIN)
+    wait("the first execution", lambda: loop.deployment.executions("follow", 1))
+    for number in (1, 2, 3):
+        loop.land("follow", TRAIN + b"".join(ROWS[:number]))
+    loop.drained()
+    state = loop.deployment.state("follow")
+    assert state.answer == "wait"
+    assert (state.reason or "").endswith("is running")
+    loop.settled("follow", 1)
+    swept_until(loop, "follow", 2)
+    second = loop.settled("follow", 2)
+    rows = loop.deployment.evidence(second)["data"]["splits"]["train"]["rows"]
+    assert rows == len(ROWS) + 3
+    loop.sweep()
+    assert len(loop.deployment.executions("follow", 10)) == 2
+
+
+def test_the_schedule_asks_and_is_coalesced_while_one_runs(loop: Loop) -> None:
+    """The schedule that was provisioned, fired at once: its target and input are what is tried."""
+    scheduler = loop.deployment.session.client("scheduler")
+    schedule = scheduler.get_schedule(Name="handsoff-scheduled")
+    assert schedule["ScheduleExpression"] == "rate(7 days)"
+    assert schedule["ScheduleExpressionTimezone"] == "Europe/Madrid"
+    loop.land("scheduled", TRAIN)
+    first = wait("the first execution", lambda: loop.deployment.executions("scheduled", 1))[0]
+    for number in (1, 2):
+        scheduler.create_schedule(
+            Name=f"now-{number}",
+            ScheduleExpression=f"at({datetime.now(UTC) + timedelta(seconds=number):%Y-%m-%dT%H:%M:%S})",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target=schedule["Target"],
+        )
+    wait("both wishes", lambda: len(loop.deployment.state("scheduled").waiting) == 2)
+    assert not loop.deployment.executions("scheduled", 1)[0].terminal
+    assert loop.deployment.executions("scheduled", 1)[0].arn == first.arn
+    loop.settled("scheduled", 1)
+    swept_until(loop, "scheduled", 2)
+    second = loop.settled("scheduled", 2)
+    found = loop.deployment.evidence(second)
+    assert found["trigger"]["kind"] == "schedule"
+    assert found["trigger"]["requestedBy"].startswith("arn:aws:scheduler:")
+    assert datetime.fromisoformat(found["trigger"]["cause"]).tzinfo is not None
+    package = loop.deployment.package(second)
+    assert package is not None
+    assert package.metadata["trigger"] == "schedule"
+    loop.sweep()
+    assert len(loop.deployment.executions("scheduled", 10)) == 2
+
+
+def test_quiet_starts_once_after_the_last_of_fifty_spaced_arrivals(loop: Loop) -> None:
+    put(loop, "quiet", "validation.csv", VALIDATION)
+    size = len(ROWS) // 50 + 1
+    for number in range(50):
+        part = ROWS[number * size : (number + 1) * size] or ROWS[:3]
+        put(loop, "quiet", f"train/{number:02}.csv", HEADER + b"".join(part))
+        time.sleep(0.1)
+    last = datetime.now(UTC)
+    loop.drained()
+    assert loop.deployment.executions("quiet", 10) == []
+    assert "waiting for quiet" in (loop.deployment.state("quiet").reason or "")
+    swept_until(loop, "quiet", 1)
+    execution = loop.settled("quiet", 1)
+    assert execution.start_time >= last + timedelta(seconds=1)
+    assert len(loop.deployment.evidence(execution)["data"]["files"]) == 51
+    loop.sweep()
+    assert len(loop.deployment.executions("quiet", 10)) == 1
+
+
+TWO = HEADER + ROWS[0] + ROWS[1]
+BAD = {
+    "empty": b"",
+    "no_rows": HEADER,
+    "one_row": HEADER + ROWS[0],
+    "missing_column": TWO.replace(b"survived", b"alive"),
+    "duplicate_column": TWO.replace(b"sibsp", b"age"),
+    "not_a_number": TWO.replace(b",2,113781", b",two,113781").replace(b"0.9167,1", b"young,1"),
+    "delimiter": TWO.replace(b",", b";"),
+    "encoding": TWO + ROWS[2].replace(b"Mr", "Señor".encode("latin-1")).replace(b"Miss", b"\xf1"),
+    "binary": bytes(range(256)) * 4,
+    "truncated": gzip.compress(TRAIN)[:-100],
+    "unknown_class": TWO.replace(b"\n1,1,", b"\n1,7,"),
+}
+
+
+def test_each_bad_file_ends_in_quarantine_with_a_report_and_no_execution(loop: Loop) -> None:
+    names = {kind: f"train/{kind} ü.csv{'.gz' if kind == 'truncated' else ''}" for kind in BAD}
+    put(loop, "bad", "train/good.csv", TRAIN)
+    put(loop, "bad", "validation.csv", VALIDATION)
+    for kind, body in BAD.items():
+        put(loop, "bad", names[kind], body)
+    put(loop, "bad", "_SUCCESS", b"")
+
+    def reports() -> dict[str, dict[str, Any]] | None:
+        found = {report["key"]: report for report in loop.deployment.quarantined("bad")}
+        return found if len(found) == len(BAD) else None
+
+    found = wait("all reports", reports)
+    for kind, name in names.items():
+        report = found[f"curated/bad/{name}"]
+        assert report["problem"] == kind, report
+        assert report["text"]
+        body = loop.deployment.s3.get_object(Bucket=loop.deployment.bucket, Key=f"quarantine/bad/{name}")[
+            "Body"
+        ].read()
+        assert body == BAD[kind]
+    assert loop.told("bad", "quarantined")["reasons"]
+    loop.drained()
+    loop.sweep()
+    assert loop.deployment.executions("bad", 10) == []
+    assert (loop.deployment.state("bad").reason or "").startswith("quarantined: ")
+
+    # A person says that one of them is good: it comes back, the marker with it, and what is left may start.
+    back = loop.deployment.release("bad", f"quarantine/bad/{names['one_row']}")
+    assert back == f"curated/bad/{names['one_row']}"
+    execution = loop.settled("bad", 1)
+    assert execution.status == "Succeeded"
+    files = {file["key"]: file["rows"] for file in loop.deployment.evidence(execution)["data"]["files"]}
+    assert files == {
+        "curated/bad/train/good.csv": 1047,
+        back: 1,
+        "curated/bad/validation.csv": 262,
+    }
+    assert json.dumps(loop.deployment.quarantined("bad")).count('"problem"') == len(BAD) - 1
+
+
+def test_objects_of_no_model_are_told_once_and_start_nothing(loop: Loop) -> None:
+    for number in range(20):
+        put(loop, "nobody", f"train/{number}.csv", TRAIN)
+    put(loop, "nobody", "_SUCCESS", b"")
+    loop.drained()
+    logs = loop.deployment.session.client("logs")
+    events = logs.filter_log_events(logGroupName="/aws/lambda/handsoff-start-retraining")["events"]
+    told = [event for event in events if "object belongs to no model" in event["message"]]
+    assert len(told) == 1
