@@ -247,9 +247,11 @@ class Deployment:
             raise NothingThere(f"{key} is not in quarantine. What is, of {model}:\n  {known}")
         report = reports[key]
         who = self.session.client("sts").get_caller_identity()["Arn"]
-        fact = f"released#{model}#{report['etag']}#{report['key']}"
-        self.sources.ledger.take(fact, {"by": who, "at": datetime.now(UTC).isoformat()})
+        word = {"by": who, "at": datetime.now(UTC).isoformat()}
+        self.sources.ledger.take(f"released#{model}#{report['etag']}#{report['key']}", word)
         item = quarantine.release(self.s3, self.bucket, model, key)
+        # What was uploaded in parts has another ETag once it is copied.
+        self.sources.ledger.take(f"released#{model}#{item.etag}#{item.key}", word)
         ready = self.config.models[model].retrain.ready
         if ready.when == "marker":
             self.land(model, [], progress=lambda _path, _sent: None, marker=True)

@@ -67,6 +67,7 @@ def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
             "kind": execution.parameters.get("Trigger", "manual"),
             "cause": fact.get("cause"),
             "requestedBy": fact.get("requestedBy"),
+            "wishes": fact.get("wishes", []),
             "startKey": fact.get("startKey"),
         },
         "data": {

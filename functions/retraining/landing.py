@@ -132,8 +132,13 @@ def manifest_key(model: str, batch: str) -> str:
 
 
 def read_manifest(s3: S3Client, bucket: str, model: str, batch: str) -> list[DataObject]:
-    """The objects of a batch that was started."""
-    body = s3.get_object(Bucket=bucket, Key=manifest_key(model, batch))["Body"].read()
+    """The objects of a batch that was started; none where its manifest is gone."""
+    try:
+        body = s3.get_object(Bucket=bucket, Key=manifest_key(model, batch))["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        return []
     return [
         DataObject(item["key"], item["versionId"], item["etag"], item["size"])
         for item in json.loads(body)["objects"]

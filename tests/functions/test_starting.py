@@ -281,6 +281,18 @@ def test_a_marker_that_comes_again_does_not_start_half_of_the_next_batch() -> No
     assert len(world.started()) == 2
 
 
+def test_a_manifest_that_is_gone_makes_all_files_new_and_stops_nothing() -> None:
+    world = World()
+    world.land_batch(0)
+    world.mark()
+    world.end_all(told=True)
+    for key in [key for key in world.s3.versions if key.startswith("batches/")]:
+        del world.s3.versions[key]
+    world.land_batch(1)
+    world.mark()
+    assert len(world.started()) == 2
+
+
 def test_the_sweep_finds_an_end_whose_event_was_lost() -> None:
     world = World()
     world.land_batch(0)
