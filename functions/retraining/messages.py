@@ -10,13 +10,13 @@ from typing import Final, Literal
 
 Kind = Literal["approved", "rejected", "waiting", "execution_failed", "quarantined"]
 
-SUBJECT_LIMIT: Final = 100
+SUBJECT_LIMIT: Final = 99
 """Characters of an SNS subject, which must be printable ASCII."""
 
 _HEADLINES: Final[dict[Kind, str]] = {
     "approved": "{model}: a new model was approved by rules. Nothing is wanted of you.",
     "rejected": "{model}: a new model was rejected by rules. Nothing is wanted of you.",
-    "waiting": "{model}: a new model waits for YOUR decision.",
+    "waiting": "Your decision is wanted: a new model of {model} waits.",
     "execution_failed": "{model}: retraining FAILED. Somebody should look.",
     "quarantined": "{model}: a file that landed is bad, nothing was started. Somebody should look.",
 }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
 
 LEASE: Final = timedelta(seconds=90)
-"""Longer than a function runs (60 s), shorter than Lambda retries (3 min): who died claiming is replaced."""
+"""Longer than a publish takes, shorter than until Lambda's second retry (3 min): the dead are replaced."""
 
 
 def notify(sns: SNSClient, ledger: Ledger, topic: str, message: Notification, *, now: datetime) -> bool:
