@@ -4,32 +4,24 @@ Changes: the verdict in the ledger, then the package's approval status, then its
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retraining import evidence, registry
 from retraining.approval import Decision, Verdict, judge
+from retraining.collaborators import Collaborators
 from retraining.errors import ConfigError
 from retraining.evaluation import Evaluation
 from retraining.events import ModelPackageChanged
-from retraining.ledger import Ledger
 from retraining.messages import Kind, Notification
 from retraining.notify import notify
 from retraining.observability import logger, metrics
 from retraining.registry import Package
-from retraining.settings import ModelConfigs, Settings, from_environment
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker.literals import ModelApprovalStatusType
-    from mypy_boto3_sns import SNSClient
 
 STATUS: Final[dict[Decision, ModelApprovalStatusType | None]] = {
     "APPROVE": "Approved",
@@ -44,29 +36,6 @@ METRIC: Final[dict[Decision, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Collaborators:
-    settings: Settings
-    configs: ModelConfigs
-    sagemaker: SageMakerClient
-    s3: S3Client
-    sns: SNSClient
-    ledger: Ledger
-
-
-@cache
-def collaborators() -> Collaborators:
-    settings = from_environment()
-    return Collaborators(
-        settings=settings,
-        configs=ModelConfigs(settings.prefix),
-        sagemaker=boto3.client("sagemaker"),
-        s3=boto3.client("s3"),
-        sns=boto3.client("sns"),
-        ledger=Ledger(boto3.resource("dynamodb").Table(settings.table)),
-    )
-
-
 @metrics.log_metrics
 @logger.inject_lambda_context(correlation_id_path="id")
 def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None) -> None:
@@ -74,7 +43,7 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
     changed = ModelPackageChanged.model_validate(event).detail
     if changed.annotated_only:
         return
-    using = using or collaborators()
+    using = using or Collaborators.real()
     fact = f"verdict#{changed.package_arn}"
     candidate = registry.package(using.sagemaker, changed.package_arn)
     known = using.ledger.get(fact)
@@ -86,7 +55,7 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
         fresh: dict[str, Any] = {
             "verdict": verdict.model_dump(by_alias=True),
             "batch": evaluation.batch,
-            "takenAt": _now().isoformat(),
+            "takenAt": using.clock().isoformat(),
         }
         known = using.ledger.take(fact, fresh) or fresh
     if not known.get("doneAt"):
@@ -117,7 +86,7 @@ def carry_out(arn: str, verdict: Verdict, batch: str, using: Collaborators) -> N
     written = candidate.metadata.get("verdict") == verdict.decision
     decided_elsewhere = not candidate.pending and not (status and written)
     if candidate.pending and not written:
-        now = _now().isoformat()
+        now = using.clock().isoformat()
         registry.annotate(
             using.sagemaker,
             candidate,
@@ -134,7 +103,7 @@ def carry_out(arn: str, verdict: Verdict, batch: str, using: Collaborators) -> N
             description=f"{verdict.decision} by rules: {'; '.join(verdict.reasons)}",
         )
     if status and not decided_elsewhere:
-        decision = {"status": status, "by": "rules", "at": _now().isoformat()}
+        decision = {"status": status, "by": "rules", "at": using.clock().isoformat()}
         using.ledger.take(f"decision#{arn}", decision)
     if decided_elsewhere:
         logger.warning(
@@ -143,9 +112,8 @@ def carry_out(arn: str, verdict: Verdict, batch: str, using: Collaborators) -> N
     else:
         tell(candidate, model, verdict, using)
     if candidate.execution:
-        sources = evidence.Sources(using.sagemaker, using.s3, using.ledger, using.settings.bucket)
-        evidence.write(sources, model, candidate.execution)
-    using.ledger.mark(fact, {"doneAt": _now().isoformat()})
+        evidence.write(using.sources, model, candidate.execution)
+    using.ledger.mark(fact, {"doneAt": using.clock().isoformat()})
     logger.info("candidate judged", package=arn, decision=verdict.decision, reasons=list(verdict.reasons))
     metrics.add_metric(METRIC[verdict.decision], MetricUnit.Count, 1)
 
@@ -163,8 +131,4 @@ def tell(candidate: Package, model: str, verdict: Verdict, using: Collaborators)
         decision=verdict.decision,
         evidence_uri=f"s3://{using.settings.bucket}/{evidence.evidence_key(model, execution_id)}",
     )
-    notify(using.sns, using.ledger, using.settings.topic, message, now=_now())
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+    notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())

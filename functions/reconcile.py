@@ -4,25 +4,19 @@ Changes: starts what is due, goes on with starts that were taken and not made, o
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retraining.observability import logger, metrics
-from retraining.starting import Starting, from_environment
-
-
-@cache
-def collaborators() -> Starting:
-    return from_environment()
+from retraining.starting import Starting
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context
 def handler(_event: dict[str, Any], _context: LambdaContext, *, using: Starting | None = None) -> None:
     """Look at every model whose time has come. One that fails does not keep the others waiting."""
-    starting = using or collaborators()
+    starting = using or Starting.real()
     failures: list[Exception] = []
     for model in starting.configs.names():
         try:

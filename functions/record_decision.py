@@ -4,43 +4,16 @@ Changes: who decided, and when, in the ledger; `approvedAt` on the package if it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retraining import evidence, registry
+from retraining.collaborators import Collaborators
 from retraining.events import ModelPackageChanged
-from retraining.ledger import Ledger
 from retraining.observability import logger, metrics
 from retraining.registry import Package
-from retraining.settings import Settings, from_environment
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sagemaker import SageMakerClient
-
-
-@dataclass(frozen=True)
-class Collaborators:
-    settings: Settings
-    sagemaker: SageMakerClient
-    s3: S3Client
-    ledger: Ledger
-
-
-@cache
-def collaborators() -> Collaborators:
-    settings = from_environment()
-    return Collaborators(
-        settings=settings,
-        sagemaker=boto3.client("sagemaker"),
-        s3=boto3.client("s3"),
-        ledger=Ledger(boto3.resource("dynamodb").Table(settings.table)),
-    )
 
 
 @metrics.log_metrics
@@ -50,7 +23,7 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
     changed = ModelPackageChanged.model_validate(event).detail
     if changed.annotated_only:
         return
-    using = using or collaborators()
+    using = using or Collaborators.real()
     package = registry.package(using.sagemaker, changed.package_arn)
     fact = f"decision#{package.arn}"
     known = using.ledger.get(fact) or {}
@@ -62,8 +35,7 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
         registry.annotate(using.sagemaker, package, {"approvedAt": at})
     using.ledger.mark(fact, {"status": package.approval_status, "by": by, "at": at})
     if package.execution:
-        sources = evidence.Sources(using.sagemaker, using.s3, using.ledger, using.settings.bucket)
-        evidence.write(sources, using.settings.model_of(package.group), package.execution)
+        evidence.write(using.sources, using.settings.model_of(package.group), package.execution)
     logger.info("decision recorded", package=package.arn, status=package.approval_status, by=by)
     metrics.add_metric(f"Decisions{package.approval_status}", MetricUnit.Count, 1)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -17,15 +16,10 @@ from retraining import landing
 from retraining.admission import Wish
 from retraining.events import LANDING_MESSAGE, ObjectCreated
 from retraining.observability import logger, metrics
-from retraining.starting import Starting, from_environment
+from retraining.starting import Starting
 
 LANDED = "landing"
 """The cause that all landings share: however many objects land, they are one wish."""
-
-
-@cache
-def collaborators() -> Starting:
-    return from_environment()
 
 
 @metrics.log_metrics
@@ -34,7 +28,7 @@ def handler(
     event: dict[str, Any], _context: LambdaContext, *, using: Starting | None = None
 ) -> dict[str, list[dict[str, str]]]:
     """Read each message by itself, then act once for each model; what failed, and only that, comes again."""
-    starting = using or collaborators()
+    starting = using or Starting.real()
     failed: list[str] = []
     wanted: dict[str, list[tuple[str, Wish | None]]] = defaultdict(list)
     for record in event["Records"]:

@@ -4,58 +4,23 @@ Changes: the execution's state in the ledger, at its end its evidence in S3; tel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retraining import evidence, pipelines
+from retraining.collaborators import Collaborators
 from retraining.events import ExecutionChanged
 from retraining.ledger import Ledger
 from retraining.messages import Notification
-from retraining.model_states import ModelStates
 from retraining.notify import notify
 from retraining.observability import logger, metrics
 from retraining.pipelines import Execution
 from retraining.registry import shorten
-from retraining.settings import Settings, from_environment
-
-if TYPE_CHECKING:
-    from mypy_boto3_logs import CloudWatchLogsClient
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sagemaker import SageMakerClient
-    from mypy_boto3_sns import SNSClient
-
 
 SAYS_NOTHING = ("ExecuteUserScriptError", "See job logs")
 """What SageMaker gives as reason where only the log knows one."""
-
-
-@dataclass(frozen=True)
-class Collaborators:
-    settings: Settings
-    sagemaker: SageMakerClient
-    s3: S3Client
-    sns: SNSClient
-    logs: CloudWatchLogsClient
-    ledger: Ledger
-
-
-@cache
-def collaborators() -> Collaborators:
-    settings = from_environment()
-    return Collaborators(
-        settings=settings,
-        sagemaker=boto3.client("sagemaker"),
-        s3=boto3.client("s3"),
-        sns=boto3.client("sns"),
-        logs=boto3.client("logs"),
-        ledger=Ledger(boto3.resource("dynamodb").Table(settings.table)),
-    )
 
 
 @metrics.log_metrics
@@ -63,7 +28,7 @@ def collaborators() -> Collaborators:
 def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None) -> None:
     """Record what SageMaker says now, whatever the event says: it may be late, or come twice."""
     arn = ExecutionChanged.model_validate(event).detail.execution_arn
-    using = using or collaborators()
+    using = using or Collaborators.real()
     execution = pipelines.describe(using.sagemaker, arn)
     log_lines = {
         step.name: pipelines.last_log_lines(using.logs, step.logs) for step in execution.failed if step.logs
@@ -73,12 +38,11 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
         report(execution, model, log_lines)
     if not execution.terminal:
         return
-    ModelStates(using.ledger).change(model, lambda state: state.ended(arn, execution.last_modified))
-    sources = evidence.Sources(using.sagemaker, using.s3, using.ledger, using.settings.bucket)
+    using.states.change(model, lambda state: state.ended(arn, execution.last_modified))
     if execution.status == "Failed":
-        message = failure(execution, model, log_lines, evidence.uri(sources, model, execution))
-        notify(using.sns, using.ledger, using.settings.topic, message, now=datetime.now(UTC))
-    evidence.write(sources, model, arn)
+        message = failure(execution, model, log_lines, evidence.uri(using.sources, model, execution))
+        notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
+    evidence.write(using.sources, model, arn)
 
 
 def record(execution: Execution, model: str, log_lines: dict[str, list[str]], ledger: Ledger) -> bool:

@@ -7,52 +7,32 @@ of; then it is made under a token derived from it; then that is recorded. Whoeve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 
 from retraining import landing, pipelines, quarantine, registry
 from retraining.admission import LOOK_AGAIN, ModelState, Start, Wait, Wish, admit, leading
+from retraining.collaborators import Collaborators
 from retraining.config import ModelConfig
 from retraining.inspection import Fine, Problem
 from retraining.landing import Batch, DataObject
-from retraining.ledger import Ledger
 from retraining.messages import Notification
-from retraining.model_states import SWAPS, ModelStates, contended
+from retraining.model_states import SWAPS, contended
 from retraining.notify import notify
 from retraining.observability import logger, metrics
 from retraining.quarantine import Bad
-from retraining.settings import ModelConfigs, Settings
-from retraining.settings import from_environment as settings_from_environment
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sagemaker import SageMakerClient
-    from mypy_boto3_sns import SNSClient
+    pass
 
 READERS: Final = 16
 """Heads of files that are read at once."""
 
 METRICS: Final = {"start": "StartsAdmitted", "wait": "StartsWaiting", "refuse": "StartsRefused"}
-
-
-def from_environment() -> Starting:
-    """For the function that this runs in."""
-    settings = settings_from_environment()
-    return Starting(
-        settings=settings,
-        configs=ModelConfigs(settings.prefix),
-        s3=boto3.client("s3"),
-        sagemaker=boto3.client("sagemaker"),
-        sns=boto3.client("sns"),
-        ledger=Ledger(boto3.resource("dynamodb").Table(settings.table)),
-        clock=lambda: datetime.now(UTC),
-    )
 
 
 def half_landed(batch: Batch) -> str | None:
@@ -72,21 +52,8 @@ def new_rows(found: Sequence[Problem | Fine]) -> int | None:
     return None if None in rows else sum(filter(None, rows))
 
 
-@dataclass(frozen=True)
-class Starting:
-    """What starting needs. `clock` is the time, in UTC."""
-
-    settings: Settings
-    configs: ModelConfigs
-    s3: S3Client
-    sagemaker: SageMakerClient
-    sns: SNSClient
-    ledger: Ledger
-    clock: Callable[[], datetime]
-
-    @property
-    def states(self) -> ModelStates:
-        return ModelStates(self.ledger)
+class Starting(Collaborators):
+    """What is done about the starts of models."""
 
     # ---- wishes ------------------------------------------------------------------------------------
 

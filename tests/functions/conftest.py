@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import boto3
 import pytest
@@ -13,6 +14,7 @@ import requests
 import yaml
 from moto import mock_aws
 
+from retraining.collaborators import Collaborators
 from retraining.config import ModelConfig, parse_config
 from retraining.ledger import Ledger
 from retraining.settings import Settings
@@ -28,6 +30,9 @@ class Configs:
 
     def get(self, model: str, *, fresh: bool = False) -> ModelConfig | None:  # noqa: ARG002
         return self.known.get(model)
+
+
+T = TypeVar("T", bound=Collaborators)
 
 
 @dataclass
@@ -47,6 +52,17 @@ class World:
     @property
     def ledger(self) -> Ledger:
         return Ledger(self.table)
+
+    def using(self, kind: type[T], **wrapped: Any) -> T:
+        """Collaborators of this kind, some of them wrapped; `table` is the ledger's."""
+        names = ("s3", "sns", "logs", "sagemaker")
+        return kind(
+            settings=self.settings,
+            configs=self.configs,  # type: ignore[arg-type]
+            ledger=Ledger(wrapped.get("table", self.table)),
+            clock=lambda: datetime.now(UTC),
+            **{name: wrapped.get(name, getattr(self, name)) for name in names},
+        )
 
     def messages(self) -> list[dict[str, Any]]:
         """What approvers got since the last call: the JSON form of each notification."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from judge_candidate import Collaborators, handler
-from retraining.ledger import Ledger
+from judge_candidate import handler
+from retraining.collaborators import Collaborators
 from tests.functions.fakes import ROOT, Context, Died, Mortal, event, package
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/1"
@@ -41,13 +41,8 @@ def register(
 
 
 def using(world: Any, **wrapped: Any) -> Collaborators:
-    parts = {name: wrapped.get(name, getattr(world, name)) for name in ("sagemaker", "s3", "sns")}
-    return Collaborators(
-        settings=world.settings,
-        configs=world.configs,
-        ledger=Ledger(wrapped.get("table", world.table)),
-        **parts,
-    )
+    made: Collaborators = world.using(Collaborators, **wrapped)
+    return made
 
 
 @pytest.mark.parametrize(

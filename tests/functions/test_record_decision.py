@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from record_decision import Collaborators, handler
+from record_decision import handler
 from retraining import registry
-from retraining.ledger import Ledger
+from retraining.collaborators import Collaborators
 from tests.functions.fakes import START, Context, Died, Mortal, event, package
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/1"
@@ -18,12 +18,8 @@ APPROVED, REJECTED = event("package_decided.approved"), event("package_decided.r
 
 
 def using(world: Any, **wrapped: Any) -> Collaborators:
-    return Collaborators(
-        settings=world.settings,
-        sagemaker=wrapped.get("sagemaker", world.sagemaker),
-        s3=wrapped.get("s3", world.s3),
-        ledger=Ledger(wrapped.get("table", world.table)),
-    )
+    made: Collaborators = world.using(Collaborators, **wrapped)
+    return made
 
 
 def decide(world: Any, status: str, minutes: int, *, by_rules: bool = False, arn: str = ARN) -> None:

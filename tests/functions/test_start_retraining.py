@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from retraining.ledger import Ledger
 from retraining.starting import Starting
 from start_retraining import handler
 from tests.functions.fakes import Context, FakeSageMaker, Mortal, event, package
@@ -17,14 +15,8 @@ BUCKET = "data"
 
 
 def using(world: Any, **wrapped: Any) -> Starting:
-    parts = {name: wrapped.get(name, getattr(world, name)) for name in ("s3", "sns", "sagemaker")}
-    return Starting(
-        settings=world.settings,
-        configs=world.configs,
-        ledger=Ledger(wrapped.get("table", world.table)),
-        clock=lambda: datetime.now(UTC),
-        **parts,
-    )
+    made: Starting = world.using(Starting, **wrapped)
+    return made
 
 
 def finish(world: Any) -> None:

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from retraining.ledger import Ledger
+from retraining.collaborators import Collaborators
 from tests.functions.fakes import START, Context, Died, Mortal, event
-from track_execution import Collaborators, handler
+from track_execution import handler
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic/execution/p4jn9xou8a8s"
 JOB = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/pipelines-p4jn9xou8a8s-x"
 
 
 def using(world: Any, **wrapped: Any) -> Collaborators:
-    parts = {name: wrapped.get(name, getattr(world, name)) for name in ("sagemaker", "s3", "sns", "logs")}
-    return Collaborators(settings=world.settings, ledger=Ledger(wrapped.get("table", world.table)), **parts)
+    made: Collaborators = world.using(Collaborators, **wrapped)
+    return made
 
 
 def fail(world: Any, minutes: int = 9) -> None:

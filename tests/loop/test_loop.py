@@ -257,7 +257,8 @@ os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "PREFIX": "p", "DATA_BUCKET": 
                "NOTIFICATIONS_TOPIC": "arn"}
 module, name = handler.split(".")
 function = importlib.import_module(module)
-function.collaborators()
+from retraining.collaborators import Collaborators
+Collaborators.real()
 assert callable(getattr(function, name))
 assert sys.modules["boto3"].__file__.startswith(layer) and sys.modules["pydantic"].__file__.startswith(layer)
 """

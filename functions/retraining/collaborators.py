@@ -1,0 +1,62 @@
+"""What handlers work with. Lambda gets the real ones; a test passes others as a keyword argument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Self
+
+import boto3
+
+from retraining.evidence import Sources
+from retraining.ledger import Ledger
+from retraining.model_states import ModelStates
+from retraining.settings import ModelConfigs, Settings, from_environment
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sns import SNSClient
+
+
+@dataclass(frozen=True)
+class Collaborators:
+    """Clients, the ledger and what the environment says. `clock` is the time, in UTC."""
+
+    settings: Settings
+    configs: ModelConfigs
+    s3: S3Client
+    sagemaker: SageMakerClient
+    sns: SNSClient
+    logs: CloudWatchLogsClient
+    ledger: Ledger
+    clock: Callable[[], datetime]
+
+    @classmethod
+    @cache
+    def real(cls) -> Self:
+        """Those of the function that this runs in, made once for all its invocations."""
+        settings = from_environment()
+        return cls(
+            settings=settings,
+            configs=ModelConfigs(settings.prefix),
+            s3=boto3.client("s3"),
+            sagemaker=boto3.client("sagemaker"),
+            sns=boto3.client("sns"),
+            logs=boto3.client("logs"),
+            ledger=Ledger(boto3.resource("dynamodb").Table(settings.table)),
+            clock=lambda: datetime.now(UTC),
+        )
+
+    @property
+    def states(self) -> ModelStates:
+        """The models' states in the ledger."""
+        return ModelStates(self.ledger)
+
+    @property
+    def sources(self) -> Sources:
+        """Where evidence is gathered from."""
+        return Sources(self.sagemaker, self.s3, self.ledger, self.settings.bucket)
