@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -31,8 +32,11 @@ from retraining.registry import Package
 FOLLOW_TIMEOUT = 24 * 3600
 """Seconds for which `status --watch` follows one execution."""
 
-GRACE = 15.0
-"""Seconds for which it waits for what was just landed or asked for, and still shows what has just ended."""
+GRACE = timedelta(seconds=12)
+"""For how long it waits for what was just landed or asked for."""
+
+RECENT = timedelta(minutes=1)
+"""A refusal this old is what somebody who watches now wants to hear."""
 
 app = typer.Typer(
     help="Retrains models on AWS with nobody at the wheel.\n\n"
@@ -249,7 +253,10 @@ def release(
     if key is None:
         reports = deployment.quarantined(where.model(model))
         for report in reports:
-            out.print(f"{escape(report['quarantineKey'])}\n  {escape(report['text'])}", soft_wrap=True)
+            replaced = " (has landed again since)" if report["replaced"] else ""
+            out.print(
+                f"{escape(report['quarantineKey'])}{replaced}\n  {escape(report['text'])}", soft_wrap=True
+            )
         if not reports:
             out.print(f"nothing of {model} is in quarantine")
         return
@@ -278,7 +285,10 @@ def status(
         for name in names
     }
     states = {name: deployment.state(name) for name in names}
-    held = {name: [report["quarantineKey"] for report in deployment.quarantined(name)] for name in names}
+    held = {
+        name: [report["quarantineKey"] for report in deployment.quarantined(name) if not report["replaced"]]
+        for name in names
+    }
     if as_json:
         shown = {
             name: {
@@ -292,7 +302,7 @@ def status(
         return
     for name, pairs in found.items():
         out.print(f"[bold]{name}[/]" + ("" if pairs else ": nothing has been executed yet"))
-        for line in show.answer(states[name]):
+        if line := show.answer(states[name], datetime.now(UTC)):
             out.print(f"  {line}", soft_wrap=True)
         for key in held[name]:
             out.print(f"  [red]in quarantine:[/] {escape(key)}", soft_wrap=True)
@@ -331,36 +341,41 @@ def _watch(deployment: Deployment, models: list[str]) -> None:
 
 
 def _awaited(deployment: Deployment, models: list[str]) -> Execution | None:
-    """The execution to follow: one that is not settled, or the first to start while one is to be expected.
+    """The execution to follow: one that runs, or else the first to start while one is to be expected.
 
     Says why it waits, and why nothing comes: whoever lands the same bytes twice should learn so.
     """
-    known = {name: deployment.state(name) for name in models}
-    began = time.monotonic()
-    said = ""
+    began = datetime.now(UTC)
+    seen = {item.arn for name in models for item in deployment.executions(name, 1)}
+    said: set[str] = set()
     with err.status("looking for an execution (Ctrl-C leaves it to itself)"):
         while True:
+            now = datetime.now(UTC)
             newest = [item for name in models for item in deployment.executions(name, 1)]
-            open_ones = [item for item in newest if not deployment.settled(item, deployment.package(item))]
-            if open_ones:
-                return max(open_ones, key=lambda item: item.start_time)
             states = {name: deployment.state(name) for name in models}
-            fresh = [item for item in newest if item.start_time.timestamp() > time.time() - GRACE]
-            if fresh:
-                return max(fresh, key=lambda item: item.start_time)
             for name, state in states.items():
-                for line in show.answer(state):
-                    if state != known[name] and line != said:
-                        out.print(f"{name}: {line}", soft_wrap=True)
-                        said = line
-            refused = [name for name in models if states[name] != known[name] and not states[name].waiting]
-            waiting = [name for name in models if states[name].waiting]
-            if refused and not waiting:
+                recent = bool(state.answered_at and now - state.answered_at < RECENT)
+                line = show.answer(state, now)
+                if line and (state.waiting or recent) and (text := f"{name}: {line}") not in said:
+                    out.print(text, soft_wrap=True)
+                    said.add(text)
+            new = [item for item in newest if item.arn not in seen or not _over(deployment, item)]
+            if new:
+                return max(new, key=lambda item: item.start_time)
+            if any(state.waiting for state in states.values()):
+                time.sleep(show.POLL)
+                continue
+            refused = [s for s in states.values() if s.answer == "refuse" and s.answered_at]
+            if any(began - (s.answered_at or began) < RECENT for s in refused):
                 return None
-            if not waiting and time.monotonic() - began > GRACE:
-                out.print("nothing is under way, and nobody waits for a start")
-                return None
+            if now - began > GRACE:
+                out.print("nothing is under way, and nobody waits for a start; the newest:")
+                return max(newest, key=lambda item: item.start_time, default=None)
             time.sleep(show.POLL)
+
+
+def _over(deployment: Deployment, execution: Execution) -> bool:
+    return deployment.settled(execution, deployment.package(execution))
 
 
 @app.command()

@@ -15,7 +15,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from pipeline_def.publish import Published, publish
-from retraining import evidence, pipelines, quarantine, registry
+from retraining import evidence, landing, pipelines, quarantine, registry
 from retraining.admission import ModelState
 from retraining.config import Config, dump_model
 from retraining.errors import HandsoffError
@@ -222,19 +222,22 @@ class Deployment:
         return ModelStates(self.sources.ledger).load(model)[0]
 
     def quarantined(self, model: str) -> list[dict[str, Any]]:
-        """The reports of a model's files in quarantine, with `quarantineKey` where each lies, by key."""
+        """The reports of a model's files in quarantine, by key.
+
+        `quarantineKey` is where each lies; `replaced` says that a file of its old name has landed since.
+        """
         pages = self.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=f"quarantine/{model}/"
         )
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-        return [
-            {
-                **json.loads(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()),
-                "quarantineKey": key.removesuffix(REPORT_SUFFIX),
-            }
-            for key in keys
-            if key.endswith(REPORT_SUFFIX)
-        ]
+        there = {item.key for item in landing.list_batch(self.s3, self.bucket, model).objects}
+        reports = []
+        for key in keys:
+            if key.endswith(REPORT_SUFFIX):
+                report = json.loads(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+                where = {"quarantineKey": key.removesuffix(REPORT_SUFFIX), "replaced": report["key"] in there}
+                reports.append({**report, **where})
+        return reports
 
     def release(self, model: str, key: str) -> str:
         """Put a file back from quarantine, never to be looked at again; returns its key.
@@ -242,6 +245,13 @@ class Deployment:
         In marker mode the marker lands again, too: it had said that the batch was complete.
         """
         reports = {report["quarantineKey"]: report for report in self.quarantined(model)}
+        if not key.startswith("quarantine/"):
+            key = f"quarantine/{model}/{key}"
+        if key in reports and reports[key]["replaced"]:
+            raise NothingThere(
+                f"{reports[key]['key']} has landed again since: releasing the old one would hide it. "
+                f"Land it under another name: it is at s3://{self.bucket}/{key}"
+            )
         if key not in reports:
             known = "\n  ".join(reports) or "(nothing)"
             raise NothingThere(f"{key} is not in quarantine. What is, of {model}:\n  {known}")

@@ -11,7 +11,7 @@ from typing import Any, Final
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from retraining.admission import ModelState
 from retraining.pipelines import Execution, Step
@@ -50,30 +50,38 @@ def duration(step: Step) -> str:
 
 
 def state(execution: Execution, package: Package | None) -> RenderableType:
-    """An execution as a table: a row a step, then the execution, then the package that came of it."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
-    for width in (18, 21, 8):
-        table.add_column(min_width=width, no_wrap=True)
-    table.add_column(overflow="fold")
-    for step in execution.steps:
-        table.add_row(step.name, coloured(step.status), duration(step), escape(step.failure_reason or ""))
-    table.add_row("[bold]execution[/]", coloured(execution.status), "", execution.identity)
-    if package:
-        name = package.arn.rsplit(":", 1)[-1].removeprefix("model-package/")
-        table.add_row("[bold]model package[/]", coloured(package.approval_status), "", name)
-    return table
-
-
-def answer(state: ModelState) -> list[str]:
-    """Why the model does not start now, if somebody wants it to or was refused; as rich markup."""
+    """An execution in a line a step, then the execution, then the package that came of it."""
     lines = []
+    for step in execution.steps:
+        lines.append(_line(step.name, step.status, duration(step)))
+        if step.failure_reason:
+            lines.append(f"      [red]{escape(step.failure_reason)}[/]")
+    lines.append(_line("execution", execution.status, execution.identity))
+    if package:
+        lines.append(_line("model package", package.approval_status, package.arn.split("model-package/")[-1]))
+    return Text.from_markup("\n".join(lines))
+
+
+def _line(name: str, status: str, detail: str) -> str:
+    return f"  {name:<18} {coloured(status)}{' ' * (22 - len(status))}{escape(detail)}"
+
+
+def answer(state: ModelState, now: datetime) -> str | None:
+    """Why the model does not start now, if somebody wants it to or was refused; as rich markup."""
     if state.waiting:
         who = ", ".join(sorted({wish.trigger for wish in state.waiting}))
-        until = f", looked at again at {state.due_at:%H:%M:%S} UTC" if state.due_at else ""
-        lines.append(f"[yellow]a {who} waits:[/] {escape(state.reason or 'not looked at yet')}{until}")
-    elif state.answer == "refuse":
-        lines.append(f"[yellow]nothing started:[/] {escape(state.reason or '')}")
-    return lines
+        soon = state.due_at is None or state.due_at <= now
+        again = (
+            "due within a minute" if soon else f"looked at again within a minute of {_moment(state.due_at)}"
+        )
+        return f"[yellow]waiting ({who}):[/] {escape(state.reason or 'not looked at yet')}; {again}"
+    if state.answer == "refuse":
+        return f"[yellow]nothing started at {_moment(state.answered_at)}:[/] {escape(state.reason or '')}"
+    return None
+
+
+def _moment(at: datetime | None) -> str:
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if at else "—"
 
 
 @contextmanager
@@ -153,12 +161,13 @@ def evidence(console: Console, found: dict[str, Any]) -> None:
         ("execution", escape(found["pipelineExecutionArn"])),
         ("status", coloured(found["pipelineExecutionStatus"])),
         ("trigger", escape(f"{trigger['kind']}{asked}")),
-        ("started", _when(found["startTime"])),
+        ("started", _moment(datetime.fromisoformat(found["startTime"]))),
         ("batch", escape(str(found["data"].get("batch")))),
         *(("", text) for text in _data(found["data"])),
         ("model package", escape(found["modelPackageArn"] or "—")),
         ("approval", _approval(found)),
         ("verdict", coloured(verdict["decision"] if verdict else None)),
+        *((("champion", escape(verdict["champion"])),) if verdict and verdict["champion"] else ()),
         *(("", escape(text)) for text in _reasons(verdict)),
         *(
             (name, "undefined" if value is None else f"{value:.4f}")
@@ -194,10 +203,6 @@ def _data(data: dict[str, Any]) -> list[str]:
     rows = ", ".join(f"{name} {split['rows']:,} rows" for name, split in data["splits"].items())
     ignored = ", ".join(data["ignored_columns"]) or "none"
     return [escape(rows), escape(f"ignored columns: {ignored}")]
-
-
-def _when(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def _reasons(verdict: dict[str, Any] | None) -> list[str]:

@@ -61,7 +61,7 @@ class ModelState(_Frozen):
     """What the ledger knows of one model between events.
 
     `starts` are the times of those within the last day, `due_at` is when to look again, `reason` the last
-    answer's. `batch` is the one that was started last.
+    answer's, first given at `answered_at`. `batch` is the one that was started last.
     """
 
     waiting: tuple[Wish, ...] = ()
@@ -72,6 +72,7 @@ class ModelState(_Frozen):
     due_at: datetime | None = None
     answer: Literal["start", "wait", "refuse"] | None = None
     reason: str | None = None
+    answered_at: datetime | None = None
 
     def wished(self, wish: Wish) -> ModelState:
         """With one more wish, unless the same one waits or runs already. Landings never run: a landing
@@ -81,13 +82,25 @@ class ModelState(_Frozen):
             return self
         return self.model_copy(update={"waiting": (*self.waiting, wish), "due_at": wish.at})
 
-    def waits(self, until: datetime, reason: str) -> ModelState:
+    def waits(self, until: datetime, reason: str, at: datetime) -> ModelState:
         """Nothing starts now; look again at `until`."""
-        return self.model_copy(update={"due_at": until, "answer": "wait", "reason": reason})
+        if (self.answer, self.reason) == ("wait", reason):
+            at = self.answered_at or at
+        return self.model_copy(
+            update={"due_at": until, "answer": "wait", "reason": reason, "answered_at": at}
+        )
 
-    def refused(self, reason: str) -> ModelState:
+    def refused(self, reason: str, at: datetime) -> ModelState:
         """Nothing starts, and what waited waits no more."""
-        return self.model_copy(update={"waiting": (), "due_at": None, "answer": "refuse", "reason": reason})
+        return self.model_copy(
+            update={
+                "waiting": (),
+                "due_at": None,
+                "answer": "refuse",
+                "reason": reason,
+                "answered_at": at,
+            }
+        )
 
     def taken(self, start: Start) -> ModelState:
         """`start` is taken and fulfils all wishes that waited; it is made next."""
@@ -101,6 +114,7 @@ class ModelState(_Frozen):
                 "due_at": start.taken_at,
                 "answer": "start",
                 "reason": "started",
+                "answered_at": start.taken_at,
             }
         )
 

@@ -51,6 +51,8 @@ UNBOUNDED: Final = frozenset({"log_loss"})
 COMPARED_ROWS: Final = 30
 """Rows below which a paired difference's standard error, and so its normal bound, is not to be trusted."""
 Column = Annotated[str, StringConstraints(min_length=1)]
+SliceValue = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
+"""Categories are text; who writes `{pclass: 1}` means the category "1"."""
 
 
 class _Frozen(BaseModel):
@@ -184,7 +186,7 @@ class Rule(_Frozen):
     min: float | None = None
     max: float | None = None
     versus_champion: VersusChampion | None = None
-    slice: dict[Column, str] | None = Field(None, min_length=1)
+    slice: dict[Column, SliceValue] | None = Field(None, min_length=1)
     min_samples: int | None = Field(None, ge=1)
     on_fail: OnFail = "reject"
 
@@ -200,6 +202,9 @@ class Rule(_Frozen):
                 raise ValueError(
                     f"{self.metric} lies between 0 and {highest:g}, so {name} cannot be {bound:g}"
                 )
+        versus = self.versus_champion
+        if versus and max(versus.max_loss or 0, versus.min_gain or 0) > highest:
+            raise ValueError(f"{self.metric} lies between 0 and {highest:g}: no two values differ by more")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min:g} is above max {self.max:g}: no model could pass")
         return self

@@ -7,7 +7,7 @@ of; then it is made under a token derived from it; then that is recorded. Whoeve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -69,9 +69,9 @@ class Starting(Collaborators):
         self.states.change(model, wished)
 
     def due(self, model: str) -> bool:
-        """Whether it is time to look at the model again."""
+        """Whether to look at the model again: always while somebody waits, since the config may change."""
         state, _ = self.states.load(model)
-        return state.due_at is not None and state.due_at <= self.clock()
+        return bool(state.waiting) or (state.due_at is not None and state.due_at <= self.clock())
 
     # ---- from wish to execution ----------------------------------------------------------------------
 
@@ -119,27 +119,25 @@ class Starting(Collaborators):
         running = state.running.execution_arn if state.running else self._running(model)
         answer = admit(config.retrain, state, now=now, running=running, last_arrival=batch.last_arrival)
         if isinstance(answer, Wait):
-            return state.waits(answer.until, answer.reason)
+            return state.waits(answer.until, answer.reason, now)
         if batch.missing:
-            return state.refused(f"there is no {' and no '.join(batch.missing)} data")
+            return state.refused(f"there is no {' and no '.join(batch.missing)} data", now)
         landed_only = all(wish.trigger == "landing" for wish in state.waiting)
         if landed_only and marker and (half := half_landed(batch)):
-            return state.refused(half)
-        if landed_only and self.ledger.get(f"batch#{model}#{batch.identity}"):
-            return state.refused(
-                f"batch {batch.identity[:12]} was started before: the same bytes landed again"
-            )
+            return state.refused(half, now)
+        if landed_only and (before := self.ledger.get(f"batch#{model}#{batch.identity}")):
+            return state.refused(self._same_again(model, before), now)
         new = self._new_files(model, batch, state.batch)
         seen = self._look_at(model, new, config)
         bad = [Bad(item, found) for item, found in seen if isinstance(found, Problem)]
         if bad:
             for one in bad:
                 self._quarantine(model, one, now)
-            return state.refused(f"quarantined: {', '.join(one.item.key for one in bad)}")
+            return state.refused(f"quarantined: {', '.join(one.item.key for one in bad)}", now)
         rows = new_rows([found for _, found in seen])
         needed = config.retrain.min_new_rows
         if landed_only and rows is not None and rows < needed:
-            return state.refused(f"about {rows} rows in new files, min_new_rows is {needed}")
+            return state.refused(f"about {rows} rows in new files, min_new_rows is {needed}", now)
 
         landing.write_manifest(self.s3, self.settings.bucket, batch)
         champion = registry.champion(self.sagemaker, self.settings.resource_name(model))
@@ -197,6 +195,13 @@ class Starting(Collaborators):
             if item["PipelineExecutionStatus"] not in pipelines.TERMINAL:
                 return item["PipelineExecutionArn"]
         return None
+
+    def _same_again(self, model: str, before: Mapping[str, str]) -> str:
+        """Why a batch that was started before is not started by landing again, and the way out."""
+        made = self.ledger.get(f"start#{before['startKey']}") or {}
+        execution = made.get("executionArn", "").rsplit("/", 1)[-1]
+        again = f"`handsoff start {model}` trains on them again"
+        return f"the same bytes were started before, as {execution}; {again}"
 
     def _new_files(self, model: str, batch: Batch, previous: str | None) -> list[DataObject]:
         """The objects that the batch started last did not have, byte for byte."""

@@ -75,6 +75,11 @@ def test_the_projects_own_file_is_valid() -> None:
         ),
         ("models.titanic.approval.rules", [{"metric": "accuracy", "min": 78}], "so min cannot be 78"),
         ("models.titanic.approval.rules", [{"metric": "brier", "max": -1}], "so max cannot be -1"),
+        (
+            "models.titanic.approval.rules",
+            [{"metric": "roc_auc", "versus_champion": {"max_loss": 3}}],
+            "no two values differ by more",
+        ),
         ("models.titanic.approval.rules", [{"metric": "f1", "min": 0.8, "max": 0.5}], "no model could pass"),
         (
             "models.titanic.approval.rules",

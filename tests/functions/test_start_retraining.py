@@ -94,7 +94,9 @@ def test_the_same_bytes_again_start_nothing_and_say_so(
     assert "start answered" in caplog.messages
     state, _ = using(world).states.load("titanic")
     assert state.answer == "refuse"
-    assert (state.reason or "").endswith("was started before: the same bytes landed again")
+    assert state.reason == (
+        "the same bytes were started before, as e0; `handsoff start titanic` trains on them again"
+    )
 
 
 def test_other_bytes_start_another(world: Any, context: Context) -> None:

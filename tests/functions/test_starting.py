@@ -294,18 +294,33 @@ def test_a_manifest_that_is_gone_makes_all_files_new_and_stops_nothing() -> None
     assert len(world.started()) == 2
 
 
-def test_the_sweep_finds_an_end_whose_event_was_lost() -> None:
+def test_a_wait_ends_when_the_config_that_made_it_does() -> None:
+    world = World(daily_limit=1)
+    world.land_batch(0)
+    world.mark()
+    world.end_all(told=True)
+    world.land_batch(1)
+    world.mark()
+    assert len(world.started()) == 1
+    world.config = World(daily_limit=2).config
+    world.sweep()
+    assert len(world.started()) == 2
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+def test_the_sweep_finds_an_end_whose_event_was_lost(waiting: bool) -> None:
     world = World()
     world.land_batch(0)
     world.mark()
-    world.land_batch(1)
-    world.mark()
+    if waiting:
+        world.land_batch(1)
+        world.mark()
     world.end_all(told=False)
-    world.sweep()
-    assert len(world.started()) == 1
     world.now += timedelta(minutes=2)
     world.sweep()
-    assert len(world.started()) == 2
+    state, _ = world.starting().states.load(MODEL)
+    assert len(world.started()) == 1 + waiting
+    assert (state.running is not None) == waiting
 
 
 def test_quiet_starts_once_after_the_last_of_fifty_arrivals() -> None:
