@@ -27,15 +27,18 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
     package = registry.package(using.sagemaker, changed.package_arn)
     fact = f"decision#{package.arn}"
     known = using.ledger.get(fact) or {}
-    if package.pending or known.get("status") == package.approval_status:
+    recorded = known.get("status") == package.approval_status
+    if package.pending or (recorded and "doneAt" in known):
         return
-    by = decider(package)
+    # A second decision is never that of the rules: they decide once.
+    by = known["by"] if recorded else "person" if known else decider(package)
     at = package.changed_at.isoformat()
     if package.approval_status == "Approved" and by != "rules":
         registry.annotate(using.sagemaker, package, {"approvedAt": at})
-    using.ledger.mark(fact, {"status": package.approval_status, "by": by, "at": at})
+    using.ledger.mark(fact, {"status": package.approval_status, "by": by, "at": at, "doneAt": None})
     if package.execution:
         evidence.write(using.sources, using.settings.model_of(package.group), package.execution)
+    using.ledger.mark(fact, {"doneAt": using.clock().isoformat()})
     logger.info("decision recorded", package=package.arn, status=package.approval_status, by=by)
     metrics.add_metric(f"Decisions{package.approval_status}", MetricUnit.Count, 1)
 

@@ -96,9 +96,12 @@ def from_this_machine(headers: Mapping[bytes, bytes]) -> bool:
     Nobody checks credentials here and a job is any program, so a page that a developer happens to visit must
     not get through: neither by its own Origin nor by a name of its own that resolves to this machine.
     """
+    if headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
+        return False
     asked = [headers.get(b"host", b"").decode("latin-1")]
-    if origin := headers.get(b"origin"):
-        asked.append(origin.decode("latin-1").partition("://")[2] or "nowhere")
+    for name in (b"origin", b"referer"):
+        if page := headers.get(name):
+            asked.append(page.decode("latin-1").partition("://")[2] or "nowhere")
     names = [urlsplit(f"//{one}").hostname or "" for one in asked]
     return all(name in ("127.0.0.1", "localhost") or name.endswith(".localhost") for name in names)
 

@@ -18,6 +18,9 @@ from retraining.config import Retrain
 Trigger = Literal["landing", "schedule", "request"]
 
 DAY: Final = timedelta(days=1)
+MOST_WISHES: Final = 100
+"""Wishes that are kept while they wait: all become one start, however many they are."""
+
 LOOK_AGAIN: Final = timedelta(minutes=2)
 """When something is waited for whose end nothing announces (paused) or whose event may be lost (running)."""
 
@@ -57,11 +60,27 @@ def leading(wishes: Sequence[Wish]) -> Wish:
     return min(wishes, key=lambda wish: (order.index(wish.trigger), wish.at, wish.cause))
 
 
+class BadFile(_Frozen):
+    """A file that is to go to quarantine, and what is wrong with it (inspection.Problem)."""
+
+    key: str
+    version_id: str
+    etag: str
+    size: int
+    kind: str
+    text: str
+    row: int | None = None
+    column: str | None = None
+
+
 class ModelState(_Frozen):
     """What the ledger knows of one model between events.
 
     `starts` are the times of those within the last day, `due_at` is when to look again, `reason` the last
-    answer's, first given at `answered_at`. `batch` is the one that was started last.
+    answer's, first given at `answered_at`. `batch` is the one that was started last. `landings` counts
+    landings, so that one that comes while another is answered is not overlooked. `bad` files are on their
+    way to quarantine; `remainder` is the batch that is left without them, which does not start by itself
+    while the marker is still the version `remainder_marker`.
     """
 
     waiting: tuple[Wish, ...] = ()
@@ -73,14 +92,30 @@ class ModelState(_Frozen):
     answer: Literal["start", "wait", "refuse"] | None = None
     reason: str | None = None
     answered_at: datetime | None = None
+    landings: int = 0
+    bad: tuple[BadFile, ...] = ()
+    remainder: str | None = None
+    remainder_marker: str | None = None
 
     def wished(self, wish: Wish) -> ModelState:
-        """With one more wish, unless the same one waits or runs already. Landings never run: a landing
-        that comes while one runs may have come after its listing."""
-        known = [*self.waiting, *(self.running.wishes if self.running and wish.trigger != "landing" else ())]
-        if any(wish.cause == other.cause for other in known):
+        """With one more wish, unless the same one waits or runs already.
+
+        All landings are one wish, the newest; of a schedule's firings the newest counts, too. A landing is
+        always news, for it may have come after a listing. More than MOST_WISHES become one start as well.
+        """
+        if wish.trigger == "landing":
+            others = tuple(other for other in self.waiting if other.trigger != "landing")
+            noted = {"waiting": (*others, wish), "due_at": wish.at, "landings": self.landings + 1}
+            return self.model_copy(update=noted)
+        known = [*self.waiting, *(self.running.wishes if self.running else ())]
+        if any(wish.cause == other.cause for other in known) or len(self.waiting) >= MOST_WISHES:
             return self
-        return self.model_copy(update={"waiting": (*self.waiting, wish), "due_at": wish.at})
+        others = tuple(
+            other
+            for other in self.waiting
+            if not (wish.trigger == other.trigger == "schedule" and wish.requested_by == other.requested_by)
+        )
+        return self.model_copy(update={"waiting": (*others, wish), "due_at": wish.at})
 
     def waits(self, until: datetime, reason: str, at: datetime) -> ModelState:
         """Nothing starts now; look again at `until`."""
@@ -102,6 +137,23 @@ class ModelState(_Frozen):
             }
         )
 
+    def spoiled(
+        self, bad: Sequence[BadFile], reason: str, remainder: str, marker: str | None, at: datetime
+    ) -> ModelState:
+        """Refused, because of files that are to go to quarantine now."""
+        return self.refused(reason, at).model_copy(
+            update={
+                "bad": tuple(bad),
+                "remainder": remainder,
+                "remainder_marker": marker,
+                "due_at": at,
+            }
+        )
+
+    def troubled(self, reason: str, at: datetime) -> ModelState:
+        """A start that was taken cannot be made; it is tried again."""
+        return self.model_copy(update={"reason": reason, "answered_at": at})
+
     def taken(self, start: Start) -> ModelState:
         """`start` is taken and fulfils all wishes that waited; it is made next."""
         recent = tuple(at for at in self.starts if start.taken_at - at < DAY)
@@ -109,6 +161,7 @@ class ModelState(_Frozen):
             update={
                 "waiting": (),
                 "running": start,
+                "remainder": None,
                 "batch": start.batch,
                 "starts": (*recent, start.taken_at),
                 "due_at": start.taken_at,

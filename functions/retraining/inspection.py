@@ -17,7 +17,11 @@ from typing import Final
 from retraining.config import ModelConfig
 
 HEAD_BYTES: Final = 256 * 1024
-"""Bytes of each file that are read."""
+"""Bytes of a file that are read, where there are few."""
+
+HEADS_TOGETHER: Final = 64 * 1024 * 1024
+LEAST_HEAD: Final = 8 * 1024
+"""Bytes that the heads of many files have together, and that each has at least."""
 
 UNPACKED_LIMIT: Final = 4 * 1024 * 1024
 """Bytes that a compressed head may become: a bomb of zeros is not unpacked."""
@@ -47,6 +51,11 @@ class Fine:
     None where that cannot be told (Parquet)."""
 
     rows: int | None
+
+
+def head_bytes(files: int) -> int:
+    """How much is read of each of so many files, so that thousands of them are looked at in a minute."""
+    return max(LEAST_HEAD, min(HEAD_BYTES, HEADS_TOGETHER // max(files, 1)))
 
 
 def inspect(head: bytes, size: int, name: str, config: ModelConfig, *, tail: bytes = b"") -> Problem | Fine:
@@ -84,15 +93,20 @@ def _parquet(head: bytes, size: int, tail: bytes) -> Problem | Fine:
 
 def _unpack(head: bytes, *, whole: bool) -> tuple[bytes, bool, int] | Problem:
     """What the head unpacks to, whether that is all of the file, and how many packed bytes it took."""
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        out = unpacker.decompress(head, UNPACKED_LIMIT)
-    except zlib.error:
-        return Problem("binary", "the file is named .gz and is not gzip, or is damaged")
-    cut = bool(unpacker.unconsumed_tail)
-    if whole and not unpacker.eof and not cut:
-        return Problem("truncated", "the gzip file is truncated: its end is missing")
-    return out, whole and not cut, len(head) - len(unpacker.unconsumed_tail)
+    out, rest = b"", head
+    while rest and len(out) < UNPACKED_LIMIT:  # gzip files may be several, one after the other
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            out += unpacker.decompress(rest, UNPACKED_LIMIT - len(out))
+        except zlib.error:
+            return Problem("binary", "the file is named .gz and is not gzip, or is damaged")
+        if not unpacker.eof:
+            if whole and not unpacker.unconsumed_tail:
+                return Problem("truncated", "the gzip file is truncated: its end is missing")
+            rest = unpacker.unconsumed_tail
+            break
+        rest = unpacker.unused_data
+    return out, whole and not rest, len(head) - len(rest)
 
 
 def _decode(data: bytes, *, whole: bool) -> str | Problem:
@@ -117,7 +131,10 @@ def _table(
     except csv.Error as error:
         if whole:
             return Problem("format", f"the file is not CSV: {error}")
-        lines = list(csv.reader(io.StringIO(text, newline="")))
+        try:
+            lines = list(csv.reader(io.StringIO(text, newline="")))
+        except csv.Error as worse:
+            return Problem("format", f"the file is not CSV: {worse}")
     if not whole:
         lines = lines[:-1]  # the head may end within a row
     lines = [line for line in lines if line]

@@ -62,8 +62,8 @@ class Batch:
 
     model: str
     objects: tuple[DataObject, ...]
-    marker_at: datetime | None = None
-    """When the marker beside them landed last, to the second; None where none was looked for or found."""
+    marker: DataObject | None = None
+    """The marker beside them as it landed last; None where none was looked for or found."""
 
     @property
     def identity(self) -> str:
@@ -105,8 +105,7 @@ def batch_of(model: str, objects: Iterable[DataObject], marker: str | None = Non
     prefix = f"{ROOT}{model}/"
     names = {item.key.removeprefix(prefix): item for item in objects}
     data = (item for name, item in names.items() if split_of(name))
-    marked = names.get(marker) if marker else None
-    return Batch(model, tuple(sorted(data)), marked.landed_at if marked else None)
+    return Batch(model, tuple(sorted(data)), names.get(marker) if marker else None)
 
 
 def list_batch(s3: S3Client, bucket: str, model: str, marker: str | None = None) -> Batch:
@@ -146,18 +145,13 @@ def read_manifest(s3: S3Client, bucket: str, model: str, batch: str) -> list[Dat
 
 
 def write_manifest(s3: S3Client, bucket: str, batch: Batch) -> None:
-    """Write the manifest if the batch has none: its first versions stay the ones that are read."""
-    try:
-        s3.put_object(
-            Bucket=bucket,
-            Key=batch.manifest_key,
-            Body=batch.manifest().encode(),
-            ContentType="application/json",
-            IfNoneMatch="*",
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "PreconditionFailed":
-            raise
+    """Write the manifest, anew if there is one: the bytes are the same, and older versions may expire."""
+    s3.put_object(
+        Bucket=bucket,
+        Key=batch.manifest_key,
+        Body=batch.manifest().encode(),
+        ContentType="application/json",
+    )
 
 
 def start_key(model: str, batch: str, cause: str, attempt: int = 0) -> str:

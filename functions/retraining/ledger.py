@@ -6,6 +6,7 @@ conditional put. One item a fact, its key the string `fact`:
     start#<start key>            a wish to train, who had it, and the execution that came of it
     execution#<execution ARN>    the newest known state of an execution and its steps
     verdict#<model package ARN>  what the rules said, and whether the registry has been told
+    decision#<model package ARN> who approved or rejected it, and when
     notification#<id>            a message to approvers: being sent, or sent
     model#<model>                who waits for a start and what runs (admission.py), swapped by version
     batch#<model>#<batch>        this batch has been started

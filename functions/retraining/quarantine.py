@@ -6,34 +6,28 @@ The bucket is versioned and nothing is deleted: what is moved stays below its ol
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from retraining.inspection import HEAD_BYTES, Fine, Problem, inspect
+from retraining.inspection import Fine, Problem, inspect
 from retraining.landing import ROOT, DataObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from retraining.admission import BadFile
     from retraining.config import ModelConfig
 
 REPORT_SUFFIX: Final = ".report.json"
 
 
-@dataclass(frozen=True)
-class Bad:
-    """A file and what is wrong with it."""
-
-    item: DataObject
-    problem: Problem
-
-
-def look_at(s3: S3Client, bucket: str, item: DataObject, config: ModelConfig) -> Problem | Fine:
-    """Inspect the head of exactly this version."""
+def look_at(
+    s3: S3Client, bucket: str, item: DataObject, config: ModelConfig, head_bytes: int
+) -> Problem | Fine:
+    """Inspect the first `head_bytes` of exactly this version."""
     head = tail = b""
     if item.size:
-        head = _range(s3, bucket, item, f"bytes=0-{HEAD_BYTES - 1}")
+        head = _range(s3, bucket, item, f"bytes=0-{head_bytes - 1}")
         if item.key.endswith(".parquet"):
             tail = _range(s3, bucket, item, "bytes=-8")
     return inspect(head, item.size, item.key, config, tail=tail)
@@ -49,22 +43,22 @@ def place(model: str, key: str) -> str:
     return f"quarantine/{model}/{key.removeprefix(f'{ROOT}{model}/')}"
 
 
-def move(s3: S3Client, bucket: str, model: str, bad: Bad, *, now: datetime) -> str:
-    """Put the file and its report into quarantine and take it out of curated/; the report's URI.
+def move(s3: S3Client, bucket: str, model: str, item: BadFile, *, now: datetime) -> None:
+    """Put the file and its report into quarantine and take it out of curated/.
 
     Safe to repeat after dying anywhere: the file leaves curated/ last.
     """
-    item, target = bad.item, place(model, bad.item.key)
+    target = place(model, item.key)
     report = {
         "model": model,
         "key": item.key,
         "versionId": item.version_id,
         "etag": item.etag,
         "size": item.size,
-        "problem": bad.problem.kind,
-        "text": bad.problem.text,
-        "row": bad.problem.row,
-        "column": bad.problem.column,
+        "problem": item.kind,
+        "text": item.text,
+        "row": item.row,
+        "column": item.column,
         "at": now.isoformat(),
         "wayOut": f"land a corrected file, or: handsoff release {model} {target}",
     }
@@ -80,16 +74,33 @@ def move(s3: S3Client, bucket: str, model: str, bad: Bad, *, now: datetime) -> s
         ContentType="application/json",
     )
     _hide(s3, bucket, item)
-    return f"s3://{bucket}/{target}{REPORT_SUFFIX}"
 
 
-def _hide(s3: S3Client, bucket: str, item: DataObject) -> None:
-    """Set a delete marker on top of this version; if a newer one has landed meanwhile, take it off again."""
-    marker = s3.delete_object(Bucket=bucket, Key=item.key).get("VersionId")
-    versions = s3.list_object_versions(Bucket=bucket, Prefix=item.key).get("Versions", [])
-    newest = next((found["VersionId"] for found in versions if found["Key"] == item.key), None)
-    if marker and newest != item.version_id:
-        s3.delete_object(Bucket=bucket, Key=item.key, VersionId=marker)
+def _hide(s3: S3Client, bucket: str, item: BadFile) -> None:
+    """Set a delete marker on top of this version, and on no newer one.
+
+    If a newer version lands between looking and setting, the marker is taken off again; dying before that,
+    the next call finds the marker on top of a newer version and does it.
+    """
+    newest, markers = _on_top(s3, bucket, item.key)
+    if newest == item.version_id and not markers:
+        s3.delete_object(Bucket=bucket, Key=item.key)
+        newest, markers = _on_top(s3, bucket, item.key)
+    if newest != item.version_id:
+        for marker in markers:
+            s3.delete_object(Bucket=bucket, Key=item.key, VersionId=marker)
+
+
+def _on_top(s3: S3Client, bucket: str, key: str) -> tuple[str | None, list[str]]:
+    """The newest version of a key, and the delete marker above it, if there is one."""
+    found = s3.list_object_versions(Bucket=bucket, Prefix=key)
+    versions = [item["VersionId"] for item in found.get("Versions", []) if item["Key"] == key]
+    markers = [
+        item["VersionId"]
+        for item in found.get("DeleteMarkers", [])
+        if item["Key"] == key and item["IsLatest"]
+    ]
+    return (versions[0] if versions else None), markers
 
 
 def release(s3: S3Client, bucket: str, model: str, key: str) -> DataObject:

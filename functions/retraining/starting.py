@@ -10,40 +10,61 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aws_lambda_powertools.metrics import MetricUnit
+from botocore.exceptions import ClientError
 
 from retraining import landing, pipelines, quarantine, registry
-from retraining.admission import LOOK_AGAIN, ModelState, Start, Wait, Wish, admit, leading
+from retraining.admission import LOOK_AGAIN, BadFile, ModelState, Start, Wait, Wish, admit, leading
 from retraining.collaborators import Collaborators
 from retraining.config import ModelConfig
-from retraining.inspection import Fine, Problem
+from retraining.inspection import Fine, Problem, head_bytes
 from retraining.landing import Batch, DataObject
 from retraining.messages import Notification
 from retraining.model_states import SWAPS, contended
 from retraining.notify import notify
 from retraining.observability import logger, metrics
-from retraining.quarantine import Bad
-
-if TYPE_CHECKING:
-    pass
 
 READERS: Final = 16
 """Heads of files that are read at once."""
 
+MOST_BAD: Final = 200
+TOLD: Final = 10
+MOST_TEXT: Final = 300
+"""Bad files that one round moves (the next landing finds more), that are told by name; characters of each."""
+
 METRICS: Final = {"start": "StartsAdmitted", "wait": "StartsWaiting", "refuse": "StartsRefused"}
 
 
-def half_landed(batch: Batch) -> str | None:
-    """Why the marker does not say that this batch is complete, if it does not: it is gone, or data is newer.
+def bad_file(item: DataObject, problem: Problem) -> BadFile:
+    """What the state keeps of a bad file until it is moved."""
+    return BadFile(
+        key=item.key,
+        version_id=item.version_id,
+        etag=item.etag,
+        size=item.size,
+        kind=problem.kind,
+        text=problem.text[:MOST_TEXT],
+        row=problem.row,
+        column=problem.column,
+    )
+
+
+def listed(keys: Sequence[str]) -> str:
+    """The first keys, and how many more there are."""
+    more = f" and {len(keys) - TOLD} more" if len(keys) > TOLD else ""
+    return ", ".join(keys[:TOLD]) + more
+
+
+def half_landed(batch: Batch, marker: DataObject) -> str | None:
+    """Why the marker does not say that this batch is complete, if it does not: something landed after it.
 
     A marker's event may come again when half of the next batch has landed.
     """
-    if batch.marker_at is None:
-        return "the marker is no longer there"
-    newer = [item.key for item in batch.objects if item.landed_at and item.landed_at > batch.marker_at]
-    return f"{newer[0]} landed after the marker: the next marker is waited for" if newer else None
+    landed = [(item.landed_at, item.key) for item in batch.objects if item.landed_at]
+    late = [key for at, key in landed if marker.landed_at and at > marker.landed_at]
+    return f"{late[0]} landed after the marker: the next marker is waited for" if late else None
 
 
 def new_rows(found: Sequence[Problem | Fine]) -> int | None:
@@ -83,13 +104,17 @@ class Starting(Collaborators):
         for _ in range(SWAPS):
             state, version = self.states.load(model)
             now = self.clock()
+            if state.bad:
+                self._quarantine(model, state.bad)
+                self.states.swap(model, state.model_copy(update={"bad": (), "due_at": None}), version)
+                continue
             if state.running is not None:
                 if state.running.execution_arn is None:
                     self._make(model, state.running)
                     continue
-                execution = pipelines.describe(self.sagemaker, state.running.execution_arn)
-                if execution.terminal:
-                    self.states.swap(model, state.ended(execution.arn, execution.last_modified), version)
+                if ended_at := self._ended(state.running.execution_arn):
+                    ended = state.ended(state.running.execution_arn, ended_at)
+                    self.states.swap(model, ended, version)
                     continue
                 if not state.waiting:
                     watched = state.model_copy(update={"due_at": now + LOOK_AGAIN})
@@ -106,6 +131,8 @@ class Starting(Collaborators):
             if not self.states.swap(model, answered, version):
                 continue
             self._tell(model, state, answered)
+            if answered.bad:
+                continue
             if answered.running is None or answered.running is state.running:
                 return answered
             self._make(model, answered.running)
@@ -117,23 +144,33 @@ class Starting(Collaborators):
         marker = ready.marker if ready.when == "marker" else None
         batch = landing.list_batch(self.s3, self.settings.bucket, model, marker)
         running = state.running.execution_arn if state.running else self._running(model)
-        answer = admit(config.retrain, state, now=now, running=running, last_arrival=batch.last_arrival)
+        # S3 dates what is uploaded in parts from the upload's beginning; its event comes at the end.
+        arrivals = [batch.last_arrival, *(wish.at for wish in state.waiting if wish.trigger == "landing")]
+        last_arrival = max((at for at in arrivals if at), default=None)
+        answer = admit(config.retrain, state, now=now, running=running, last_arrival=last_arrival)
         if isinstance(answer, Wait):
             return state.waits(answer.until, answer.reason, now)
+        triggers = {wish.trigger for wish in state.waiting}
+        landed_only = triggers == {"landing"}
+        mark = batch.marker.version_id if batch.marker else None
+        if "request" not in triggers and state.remainder == batch.identity and state.remainder_marker == mark:
+            return state.refused("bad files were taken out of what landed: land what is missing", now)
         if batch.missing:
             return state.refused(f"there is no {' and no '.join(batch.missing)} data", now)
-        landed_only = all(wish.trigger == "landing" for wish in state.waiting)
-        if landed_only and marker and (half := half_landed(batch)):
-            return state.refused(half, now)
+        if landed_only and marker and batch.marker is None:
+            return state.refused("the marker is no longer there", now)
+        if landed_only and batch.marker and (half := half_landed(batch, batch.marker)):
+            return state.waits(now + LOOK_AGAIN, half, now)
         if landed_only and (before := self.ledger.get(f"batch#{model}#{batch.identity}")):
             return state.refused(self._same_again(model, before), now)
         new = self._new_files(model, batch, state.batch)
         seen = self._look_at(model, new, config)
-        bad = [Bad(item, found) for item, found in seen if isinstance(found, Problem)]
+        bad = [bad_file(item, found) for item, found in seen if isinstance(found, Problem)][:MOST_BAD]
         if bad:
-            for one in bad:
-                self._quarantine(model, one, now)
-            return state.refused(f"quarantined: {', '.join(one.item.key for one in bad)}", now)
+            gone = {one.key for one in bad}
+            left = landing.batch_of(model, [item for item in batch.objects if item.key not in gone])
+            reason = f"quarantined: {listed([one.key for one in bad])}"
+            return state.spoiled(bad, reason, left.identity, mark, now)
         rows = new_rows([found for _, found in seen])
         needed = config.retrain.min_new_rows
         if landed_only and rows is not None and rows < needed:
@@ -157,15 +194,20 @@ class Starting(Collaborators):
             if fulfilled.trigger != "landing":
                 self.ledger.take(f"asked#{model}#{fulfilled.cause}", {"startKey": start.key})
         self.ledger.take(f"batch#{model}#{start.batch}", {"startKey": start.key})
-        arn = pipelines.start(
-            self.sagemaker,
-            self.settings.resource_name(model),
-            token=start.key,
-            display_name=f"{wish.trigger}-{start.batch[:12]}-{start.key[:8]}",
-            Batch=start.batch,
-            Champion=start.champion,
-            Trigger=wish.trigger,
-        )
+        try:
+            arn = pipelines.start(
+                self.sagemaker,
+                self.settings.resource_name(model),
+                token=start.key,
+                display_name=f"{wish.trigger}-{start.batch[:12]}-{start.key[:8]}",
+                Batch=start.batch,
+                Champion=start.champion,
+                Trigger=wish.trigger,
+            )
+        except ClientError as error:
+            reason, at = f"SageMaker refuses the start: {error}", self.clock()
+            self.states.change(model, lambda state: state.troubled(reason, at))
+            raise
         facts = {
             "model": model,
             "batch": start.batch,
@@ -212,8 +254,10 @@ class Starting(Collaborators):
     def _look_at(
         self, model: str, items: Sequence[DataObject], config: ModelConfig
     ) -> list[tuple[DataObject, Problem | Fine]]:
+        head = head_bytes(len(items))
+
         def look(item: DataObject) -> Problem | Fine:
-            return quarantine.look_at(self.s3, self.settings.bucket, item, config)
+            return quarantine.look_at(self.s3, self.settings.bucket, item, config, head)
 
         with ThreadPoolExecutor(READERS) as readers:
             seen = list(zip(items, readers.map(look, items), strict=True))
@@ -225,21 +269,34 @@ class Starting(Collaborators):
     def _released(self, model: str, item: DataObject) -> bool:
         return self.ledger.get(f"released#{model}#{item.etag}#{item.key}") is not None
 
-    def _quarantine(self, model: str, bad: Bad, now: datetime) -> None:
-        report = quarantine.place(model, bad.item.key) + quarantine.REPORT_SUFFIX
+    def _quarantine(self, model: str, bad: Sequence[BadFile]) -> None:
+        """Tell approvers of all of them at once, then move each. Safe to repeat."""
+        reports = f"s3://{self.settings.bucket}/quarantine/{model}/"
         message = Notification(
             kind="quarantined",
             model=model,
-            subject=f"s3://{self.settings.bucket}/{bad.item.key}",
-            occurrence=bad.item.etag,
-            reasons=[f"{bad.item.key}: {bad.problem.text}"],
+            subject=reports,
+            occurrence=" ".join(f"{one.version_id}:{one.etag}" for one in bad),
+            reasons=[f"{one.key}: {one.text}" for one in bad[:TOLD]]
+            + ([f"and {len(bad) - TOLD} more files"] if len(bad) > TOLD else []),
             execution_arn=None,
-            evidence_uri=f"s3://{self.settings.bucket}/{report}",
+            evidence_uri=reports,
         )
-        notify(self.sns, self.ledger, self.settings.topic, message, now=now)
-        quarantine.move(self.s3, self.settings.bucket, model, bad, now=now)
-        logger.warning("file quarantined", model=model, key=bad.item.key, problem=bad.problem.kind)
-        metrics.add_metric("FilesQuarantined", MetricUnit.Count, 1)
+        notify(self.sns, self.ledger, self.settings.topic, message, now=self.clock())
+        for one in bad:
+            quarantine.move(self.s3, self.settings.bucket, model, one, now=self.clock())
+            logger.warning("file quarantined", model=model, key=one.key, problem=one.kind)
+        metrics.add_metric("FilesQuarantined", MetricUnit.Count, len(bad))
+
+    def _ended(self, execution_arn: str) -> datetime | None:
+        """When an execution ended; now, if SageMaker knows it no more; None while it runs."""
+        try:
+            execution = pipelines.describe(self.sagemaker, execution_arn)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("ResourceNotFound", "ResourceNotFoundException"):
+                raise
+            return self.clock()
+        return execution.last_modified if execution.terminal else None
 
     def _tell(self, model: str, before: ModelState, after: ModelState) -> None:
         """Log and count an answer that is not the one given before."""
@@ -254,3 +311,7 @@ class Starting(Collaborators):
             wishes=[wish.cause for wish in before.waiting],
         )
         metrics.add_metric(METRICS[after.answer], MetricUnit.Count, 1)
+        if after.answer == "refuse":
+            for wish in before.waiting:
+                if wish.trigger != "landing":  # it has its answer: coming again, it asks nothing new
+                    self.ledger.take(f"asked#{model}#{wish.cause}", {"refused": after.reason})

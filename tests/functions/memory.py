@@ -123,22 +123,19 @@ class MemoryS3:
         return {"VersionId": f"v{self.count}"}
 
     def list_object_versions(self, *, Prefix: str, **_: Any) -> dict[str, Any]:
-        found = []
+        found: dict[str, list[dict[str, Any]]] = {"Versions": [], "DeleteMarkers": []}
         for key, versions in sorted(self.versions.items()):
-            if key.startswith(Prefix):
-                for identity, body, at in reversed(versions):
-                    if body is not None:
-                        found.append(
-                            {
-                                "Key": key,
-                                "VersionId": identity,
-                                "ETag": f'"{hashlib.md5(body).hexdigest()}"',
-                                "Size": len(body),
-                                "LastModified": at,
-                                "IsLatest": identity == versions[-1][0],
-                            }
-                        )
-        return {"Versions": found}
+            if not key.startswith(Prefix):
+                continue
+            for identity, body, at in reversed(versions):
+                item = {"Key": key, "VersionId": identity, "LastModified": at}
+                item["IsLatest"] = identity == versions[-1][0]
+                if body is None:
+                    found["DeleteMarkers"].append(item)
+                else:
+                    etag = f'"{hashlib.md5(body).hexdigest()}"'
+                    found["Versions"].append({**item, "ETag": etag, "Size": len(body)})
+        return found
 
     def get_paginator(self, operation: str) -> Any:
         one_page = getattr(self, operation)

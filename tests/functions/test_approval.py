@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retraining.approval import judge
@@ -245,6 +245,7 @@ some_rules = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(some_rules, st.dictionaries(st.sampled_from(["accuracy", "roc_auc", "log_loss"]), numbers),
        st.integers(0, 300), st.booleans())  # fmt: skip
 def test_an_approval_rests_on_every_number_it_needs(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retraining.config import parse_config
-from retraining.inspection import HEAD_BYTES, MISSING_NUMBERS, Fine, Problem, inspect
+from retraining.inspection import HEAD_BYTES, MISSING_NUMBERS, Fine, Problem, head_bytes, inspect
 
 ROOT = Path(__file__).parents[2]
 CONFIG = parse_config(yaml.safe_load((ROOT / "handsoff.yaml").read_text()), source="x").models["titanic"]
@@ -96,6 +96,24 @@ def test_a_bomb_of_zeros_is_not_unpacked() -> None:
     found = look(gzip.compress(bytes(200_000_000)), "train/a.csv.gz")
     assert isinstance(found, Problem)
     assert found.kind == "binary"
+
+
+def test_files_packed_one_after_the_other_are_one_file() -> None:
+    parts = gzip.compress(HEAD.encode()) + gzip.compress((ROW * 10).encode())
+    assert look(parts, "train/a.csv.gz") == Fine(10)
+
+
+def test_a_quote_that_never_ends_is_a_problem_not_a_fault() -> None:
+    found = look(HEAD + '"' + "x" * 400_000)
+    assert isinstance(found, Problem)
+    assert found.kind == "format"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"), [(1, 262_144), (256, 262_144), (1_024, 65_536), (10_000, 8_192)]
+)
+def test_of_many_files_less_is_read_of_each(files: int, expected: int) -> None:
+    assert head_bytes(files) == expected
 
 
 def test_a_problem_beyond_the_head_is_left_to_preprocessing() -> None:

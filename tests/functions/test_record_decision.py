@@ -95,6 +95,21 @@ def test_a_rolled_back_version_is_champion_again(world: Any, context: Context) -
     assert champion.arn == first
 
 
+def test_what_the_rules_approved_and_a_person_takes_back_and_gives_again_is_the_persons(
+    world: Any, context: Context
+) -> None:
+    decide(world, "Approved", 1, by_rules=True)
+    handler(APPROVED, context, using=using(world))
+    world.sagemaker.packages[ARN] |= {"ModelApprovalStatus": "Rejected", "LastModifiedTime": START}
+    handler(REJECTED, context, using=using(world))
+    later = START + timedelta(hours=1)
+    world.sagemaker.packages[ARN] |= {"ModelApprovalStatus": "Approved", "LastModifiedTime": later}
+    handler(APPROVED, context, using=using(world))
+    assert world.ledger.get(f"decision#{ARN}")["by"] == "person"
+    metadata = world.sagemaker.packages[ARN]["CustomerMetadataProperties"]
+    assert metadata["approvedAt"] == later.isoformat()
+
+
 def test_a_pending_package_or_an_annotation_records_nothing(world: Any, context: Context) -> None:
     decide(world, "PendingManualApproval", 5)
     handler(APPROVED, context, using=using(world))
@@ -121,3 +136,5 @@ def test_dying_at_any_call_and_coming_again_records_it(
     fact = world.ledger.get(f"decision#{ARN}")
     assert (fact["status"], fact["by"]) == ("Approved", "person")
     assert "approvedAt" in world.sagemaker.packages[ARN]["CustomerMetadataProperties"]
+    copy = world.s3.get_object(Bucket="data", Key="evidence/titanic/e0/evidence.json")["Body"].read()
+    assert json.loads(copy)["pipelineExecutionStatus"] == "Succeeded"

@@ -106,12 +106,20 @@ def test_other_bytes_start_another(world: Any, context: Context) -> None:
     assert len(world.sagemaker.executions) == 2
 
 
-def test_the_first_versions_of_a_batch_stay_in_its_manifest(world: Any, context: Context) -> None:
-    handler(batch(land_titanic(world)), context, using=using(world))
-    (key,) = [item["Key"] for item in world.s3.list_objects_v2(Bucket=BUCKET, Prefix="batches/")["Contents"]]
-    before = world.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-    handler(batch(land_titanic(world)), context, using=using(world))
-    assert world.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == before
+def test_a_batch_that_comes_back_is_read_at_the_versions_that_lie_there_now(
+    world: Any, context: Context
+) -> None:
+    more = b"1,1,male,1,0,0,1,S\n"
+    for message in (land_titanic(world), land_titanic(world, more), land_titanic(world)):
+        handler(batch(message), context, using=using(world))
+        finish(world)
+    land_titanic(world)
+    handler(batch(request()), context, using=using(world))
+    (*_, last) = world.sagemaker.executions.values()
+    identity = next(item["Value"] for item in last["PipelineParameters"] if item["Name"] == "Batch")
+    body = world.s3.get_object(Bucket=BUCKET, Key=f"batches/titanic/{identity}/manifest.json")["Body"].read()
+    for item in json.loads(body)["objects"]:
+        assert item["versionId"] == world.s3.head_object(Bucket=BUCKET, Key=item["key"])["VersionId"]
 
 
 def test_an_incomplete_batch_starts_nothing(world: Any, context: Context) -> None:

@@ -225,6 +225,10 @@ def test_only_the_loopback_interface_is_open(cloud: Cloud) -> None:
         ({"Host": "localhost.evil.example"}, 403),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Referer": "https://evil.example/page"}, 403),
         ({"Origin": "https://evil.example@localhost.evil.example"}, 403),
     ],
 )
