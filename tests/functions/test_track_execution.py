@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from retraining.admission import Start, Wish
 from retraining.collaborators import Collaborators
+from retraining.model_states import ModelStates
 from tests.functions.fakes import START, Context, Died, Mortal, event
 from track_execution import handler
 
@@ -161,3 +163,14 @@ def test_a_retry_that_succeeds_leaves_no_reason_of_the_failure(world: Any, conte
     world.sagemaker.steps = []
     handler(event("execution_changed.succeeded"), context, using=using(world))
     assert "failureReason" not in world.ledger.get(f"execution#{ARN}")
+
+
+def test_the_end_frees_the_model_for_what_waits(world: Any, context: Context) -> None:
+    states = ModelStates(world.ledger)
+    wish = Wish(cause="landing", trigger="landing", requested_by="s3", at=START)
+    start = Start(key="k", batch="b", champion="none", wishes=(wish,), taken_at=START, execution_arn=ARN)
+    states.change("titanic", lambda state: state.taken(start).wished(wish))
+    handler(event("execution_changed.succeeded"), context, using=using(world))
+    state, _ = states.load("titanic")
+    end = START + timedelta(minutes=9)
+    assert (state.running, state.ended_at, state.due_at) == (None, end, end)
