@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down lock clean
+.PHONY: help setup demo test check build up down lock clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,9 @@ check: setup ## types, style, template
 	@mypy
 	@cfn-lint template.yaml
 	@.venv-sam/bin/sam validate --lint --region us-east-1 >/dev/null
+
+build: setup ## build functions and layer as AWS gets them (HANDSOFF_RUNTIME, HANDSOFF_ARCHITECTURE)
+	@.venv-sam/bin/sam build
 
 up: setup ## start AWS on this machine, deployed and ready, in the background (PORT=4566)
 	@handsoff local up --detach --port $(PORT)
