@@ -4,7 +4,8 @@
 
 Deploys the project to an AWS of its own, lands the objects and then the marker, and counts what followed:
 events a second (from the first object to the last event handled), invocations of start_retraining,
-executions, and what was lost (events that no invocation got, and messages in the failure queues).
+executions, and what was lost (objects that the execution's batch does not name, events that no invocation
+got, messages in the failure queues).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from handsoff.deploy import deploy, point_at
 from handsoff.project import Project
 from local import server
 from retraining.config import parse_config
+from retraining.landing import read_manifest
 
 ROOT = Path(__file__).parents[1]
 TITANIC = ROOT / "data" / "titanic"
@@ -72,7 +74,11 @@ def main() -> None:
             received, invocations = handled_events(deployment.session.client("logs"))
             executions = deployment.executions("titanic", 50)
             failures = deployment.outputs["FailuresQueue"]
-            lost = objects + 2 - received + waiting(failures) + waiting(f"{queue}-failures")
+            batch = executions[0].parameters["Batch"] if executions else ""
+            trained = read_manifest(s3, bucket, "titanic", batch) if batch else []
+            missing = objects + 1 - len(trained)  # of the execution's own batch; validation.csv is one more
+            unheard = max(0, objects + 2 - received)
+            lost = missing + unheard + waiting(failures) + waiting(f"{queue}-failures")
             print(f"objects landed     {objects} and a marker in {landed:.1f} s, by {WRITERS} writers")
             print(f"events a second    {received / handled:.0f}")
             print(f"invocations        {invocations}")
