@@ -86,12 +86,14 @@ def carry_out(arn: str, verdict: Verdict, batch: str, using: Collaborators) -> N
     written = candidate.metadata.get("verdict") == verdict.decision
     decided_elsewhere = not candidate.pending and not (status and written)
     if candidate.pending and not written:
+        started = using.ledger.get(f"execution#{candidate.execution}") or {}
         now = using.clock().isoformat()
         registry.annotate(
             using.sagemaker,
             candidate,
             {
                 "batch": batch,  # a bare start registers with batch latest; which one that was is known now
+                **({"requestedBy": started["requestedBy"]} if "requestedBy" in started else {}),
                 "verdict": verdict.decision,
                 "rules": verdict.rules_sha256[:12],
                 "comparedWith": verdict.champion or "none",

@@ -53,12 +53,15 @@ def test_a_decision_reaches_registry_ledger_evidence_and_approvers(
     world: Any, context: Context, accuracy: float, status: str, kind: str, decision: str
 ) -> None:
     register(world, accuracy)
+    execution = "execution#arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"
+    world.ledger.mark(execution, {"requestedBy": "arn:aws:iam::1:user/data-science-user"})
     handler(PENDING, context, using=using(world))
     decided = world.sagemaker.packages[ARN]
     assert decided["ModelApprovalStatus"] == status
     assert f"accuracy: {accuracy}, needs ≥ 0.78" in decided["ApprovalDescription"]
     assert decided["CustomerMetadataProperties"]["execution"].endswith("/execution/e0")
     assert decided["CustomerMetadataProperties"]["verdict"] == decision
+    assert decided["CustomerMetadataProperties"]["requestedBy"].endswith("user/data-science-user")
     (told,) = world.messages()
     assert (told["kind"], told["decision"], told["modelPackageArn"]) == (kind, decision, ARN)
     found = json.loads(

@@ -109,6 +109,7 @@ def test_the_schedule_asks_and_is_coalesced_while_one_runs(loop: Loop) -> None:
     package = loop.deployment.package(second)
     assert package is not None
     assert package.metadata["trigger"] == "schedule"
+    assert package.metadata["requestedBy"] == found["trigger"]["requestedBy"]
     loop.sweep()
     assert len(loop.deployment.executions("scheduled", 10)) == 2
 
