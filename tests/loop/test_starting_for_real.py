@@ -199,3 +199,14 @@ def test_objects_of_no_model_are_told_once_and_start_nothing(loop: Loop) -> None
     events = logs.filter_log_events(logGroupName="/aws/lambda/handsoff-start-retraining")["events"]
     told = [event for event in events if "object belongs to no model" in event["message"]]
     assert len(told) == 1
+
+
+def test_a_key_that_climbs_out_of_its_model_is_a_key_like_any_other(loop: Loop) -> None:
+    s3, bucket = loop.deployment.s3, loop.deployment.bucket
+    climbing = "curated/many/../bad/_SUCCESS"
+    s3.put_object(Bucket=bucket, Key=climbing, Body=b"")
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix="curated/many/..")["Contents"]
+    assert [item["Key"] for item in listed] == [climbing]
+    before = [loop.deployment.state(model).landings for model in ("many", "bad")]
+    loop.drained()
+    assert [loop.deployment.state(model).landings for model in ("many", "bad")] == before
