@@ -4,6 +4,7 @@ Changes: the verdict in the ledger, then the package's approval status, then its
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -52,14 +53,16 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
             logger.info("package is decided already", package=candidate.arn, status=candidate.approval_status)
             return
         evaluation, verdict = decide(candidate, using)
+        started = using.ledger.get(f"execution#{candidate.execution}") or {}
         fresh: dict[str, Any] = {
             "verdict": verdict.model_dump(by_alias=True),
             "batch": evaluation.batch,
+            **({"requestedBy": started["requestedBy"]} if "requestedBy" in started else {}),
             "takenAt": using.clock().isoformat(),
         }
         known = using.ledger.take(fact, fresh) or fresh
     if not known.get("doneAt"):
-        carry_out(candidate.arn, Verdict.model_validate(known["verdict"]), known["batch"], using)
+        carry_out(candidate.arn, known, using)
 
 
 def decide(candidate: Package, using: Collaborators) -> tuple[Evaluation, Verdict]:
@@ -73,27 +76,28 @@ def decide(candidate: Package, using: Collaborators) -> tuple[Evaluation, Verdic
     return evaluation, judge(evaluation, config.approval, champion.arn if champion else None)
 
 
-def carry_out(arn: str, verdict: Verdict, batch: str, using: Collaborators) -> None:
+def carry_out(arn: str, known: Mapping[str, Any], using: Collaborators) -> None:
     """Do what the recorded verdict says: the registry, the approvers, the evidence, and last the mark.
 
     Each part may be repeated, so that dying between any two of them only delays the rest. The package is
     read again right before it is written: what a person decided meanwhile stands.
     """
-    fact = f"verdict#{arn}"
+    fact, verdict = f"verdict#{arn}", Verdict.model_validate(known["verdict"])
     candidate = registry.package(using.sagemaker, arn)
     model = using.settings.model_of(candidate.group)
     status = STATUS[verdict.decision]
     written = candidate.metadata.get("verdict") == verdict.decision
-    decided_elsewhere = not candidate.pending and not (status and written)
+    decided_elsewhere = not candidate.pending and not (written and candidate.approval_status == status)
     if candidate.pending and not written:
-        started = using.ledger.get(f"execution#{candidate.execution}") or {}
         now = using.clock().isoformat()
         registry.annotate(
             using.sagemaker,
             candidate,
             {
-                "batch": batch,  # a bare start registers with batch latest; which one that was is known now
-                **({"requestedBy": started["requestedBy"]} if "requestedBy" in started else {}),
+                "batch": known[
+                    "batch"
+                ],  # a bare start registers with batch latest; which one that was is known now
+                **({"requestedBy": known["requestedBy"]} if "requestedBy" in known else {}),
                 "verdict": verdict.decision,
                 "rules": verdict.rules_sha256[:12],
                 "comparedWith": verdict.champion or "none",

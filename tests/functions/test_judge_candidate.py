@@ -174,3 +174,16 @@ def test_nobody_is_asked_for_a_decision_that_a_person_has_taken(world: Any, cont
     world.sagemaker.packages[ARN]["ModelApprovalStatus"] = "Approved"
     handler(PENDING, context, using=using(world))
     assert [message["kind"] for message in world.messages()] == []
+
+
+def test_nobody_is_told_of_an_approval_that_a_person_has_taken_back(world: Any, context: Context) -> None:
+    register(world, 0.80)
+    dying = using(world, sagemaker=Mortal(world.sagemaker, [4], after=True))  # right after the update
+    with pytest.raises(Died):
+        handler(PENDING, context, using=dying)
+    assert world.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Approved"
+    world.sagemaker.packages[ARN]["ModelApprovalStatus"] = "Rejected"
+    handler(PENDING, context, using=using(world))
+    assert world.messages() == []
+    assert world.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Rejected"
+    assert world.ledger.get(f"decision#{ARN}") is None
