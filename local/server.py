@@ -66,8 +66,8 @@ class Cloud:
         return self.session().client(name, endpoint_url=self.endpoint, config=config)  # type: ignore[call-overload]
 
 
-_held_open: list[IO[bytes]] = []
-"""The standard input of servers that end with us: the system closes it when this process ends."""
+_held_open: dict[Path, IO[bytes]] = {}
+"""The standard input of servers that end with us, by folder: the system closes it if we do not."""
 
 
 def running(folder: Path) -> Cloud | None:
@@ -118,7 +118,7 @@ def start(
             start_new_session=True,
         )
     if child.stdin:
-        _held_open.append(child.stdin)
+        _held_open[folder] = child.stdin
     try:
         return _wait_until_ready(child, folder, timeout)
     except BaseException as error:
@@ -162,6 +162,8 @@ def stop(folder: Path) -> bool:
         _end(found[0], grace=20)
     folders.end_strays(folder)
     folders.delete(folder)
+    if pipe := _held_open.pop(folder, None):
+        pipe.close()
     return found is not None
 
 
