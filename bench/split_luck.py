@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
+import train
 from pipeline_def.publish import step_config
-from pipeline_def.steps import train
 
 DATA = Path(__file__).parents[1] / "data" / "titanic"
 STRATA = ["survived", "sex", "pclass"]

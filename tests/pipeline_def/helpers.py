@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import evaluate
+import preprocess
+import train
 from pipeline_def.publish import step_config
-from pipeline_def.steps import evaluate, preprocess, train
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
+from evaluate import METRICS
 from pipeline_def.publish import step_config
-from pipeline_def.steps.evaluate import METRICS
 from retraining.config import ModelConfig
 from retraining.evaluation import parse_evaluation
 from tests.pipeline_def.helpers import MODEL, SAMPLES, TITANIC

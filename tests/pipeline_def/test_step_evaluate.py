@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 from sklearn.linear_model import LogisticRegression
 
-from pipeline_def.steps import evaluate
-from pipeline_def.steps.evaluate import Scored
+import evaluate
+from evaluate import Scored
 from retraining.evaluation import parse_evaluation
 from tests.pipeline_def.helpers import BUCKET, SMALL, Run, land, register
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from pipeline_def.steps import inference
+import inference
 from tests.pipeline_def.helpers import TITANIC, Run, land_titanic, titanic_config
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline_def.steps import inference, preprocess
+import inference
+import preprocess
 from tests.pipeline_def.helpers import BUCKET, SAMPLES, SMALL, Run, land, land_titanic, titanic_config
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline_def.steps import train
+import train
 from tests.pipeline_def.helpers import STEPS
 
 ESTIMATORS = ["hist_gradient_boosting", "random_forest", "logistic_regression"]
