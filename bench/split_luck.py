@@ -24,6 +24,7 @@ STRATA = ["survived", "sex", "pclass"]
 MODEL: dict[str, Any] = {
     "task": "binary_classification",
     "target": "survived",
+    "classes": ["0", "1"],
     "features": {"numeric": ["age", "sibsp", "parch", "fare"], "categorical": ["pclass", "sex", "embarked"]},
 }
 
@@ -53,7 +54,7 @@ def main() -> None:
         for seed in range(given.seeds)
     ]
     print(f"{'estimator':24}{'fixed':>7}{'mean':>7}{'sd':>7}{'min':>7}{'max':>7}  below {given.threshold}")
-    for estimator in train.ESTIMATORS:
+    for estimator in train.CLASSIFIERS:
         found = np.array([accuracy(estimator, *split) for split in splits])
         print(
             f"{estimator:24}{accuracy(estimator, *fixed):7.3f}{found.mean():7.3f}{found.std(ddof=1):7.3f}"

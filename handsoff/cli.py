@@ -22,6 +22,7 @@ from handsoff.demo import run as run_demo
 from handsoff.demo import uninterrupted
 from handsoff.deploy import FOREIGN, deploy, point_at
 from handsoff.deployment import Deployment, NothingThere, landing_name
+from handsoff.verdicts import WrongCall, replay
 from local import server
 from local.errors import CloudError
 from retraining import pipelines
@@ -44,6 +45,7 @@ app = typer.Typer(
     '--detach`, then `eval "$(handsoff local env)"`, and every other command works against it.',
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 local_app = typer.Typer(help="AWS on this machine: start, stop, and how to reach it.", no_args_is_help=True)
@@ -392,3 +394,85 @@ def evidence(
         typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:
         show.evidence(out, found)
+
+
+# ---- judging ------------------------------------------------------------------------------------------
+
+
+PACKAGE = "Its ARN, or model and version, such as titanic/3."
+
+
+@app.command()
+def judge(
+    package: Annotated[str | None, typer.Argument(metavar="PACKAGE", help=PACKAGE)] = None,
+    evaluation: Annotated[
+        str | None, typer.Option(metavar="FILE", help="An evaluation.json to replay; - reads it from stdin.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="By whose rules to replay it.")] = None,
+    without_champion: Annotated[
+        bool, typer.Option("--without-champion", help="Put the champion aside, on your word.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Why; it is recorded with your name.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole verdict, for scripts.")] = False,
+) -> None:
+    """Try rules on an evaluation that you have, or judge a held candidate again without its champion.
+
+    `handsoff judge --evaluation FILE --model M` says what the rules in your handsoff.yaml make of an
+    evaluation.json: change a rule, replay history, see what it would have decided. It needs no AWS and
+    changes nothing; the champion is the one that the file names. The exit code is 0 whatever the verdict is.
+
+    Past evaluations lie at models/M/EXECUTION/evaluation.json in the data bucket:
+    `aws s3 cp s3://… - | handsoff judge --evaluation - --model M`
+
+    `handsoff judge PACKAGE --without-champion --reason "…"` is the way out of a champion that can no longer
+    be compared with: its file is gone, or it was made by another scikit-learn. The rules that are published
+    decide again and leave out what compares with the champion; the result is written to the registry. Who
+    asked for that, when and why is recorded, and the earlier verdict is kept.
+    """
+    where = _project()
+    if (package is None) == (evaluation is None):
+        raise WrongCall(
+            "either --evaluation FILE --model M, or PACKAGE --without-champion --reason: see --help"
+        )
+    if evaluation is not None:
+        if without_champion or reason is not None:
+            raise WrongCall("--without-champion and --reason go with PACKAGE, not with --evaluation")
+        if model is None:
+            raise WrongCall("--evaluation needs --model: by whose rules?")
+        verdict = replay(evaluation, where.model(model), where.config.models[model])
+    else:
+        if model is not None:
+            raise WrongCall("--model goes with --evaluation; PACKAGE names its model itself")
+        if not without_champion:
+            raise WrongCall(
+                "PACKAGE is judged by itself when it is registered; to judge it again, say --without-champion"
+            )
+        if not (reason or "").strip():
+            raise WrongCall('--without-champion needs --reason "…": it is recorded')
+        deployment = Deployment(where.config)
+        found = deployment.find_package(package or "")
+        verdict = deployment.judge_without_champion(found, reason or "")
+    if as_json:
+        typer.echo(json.dumps(verdict.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False))
+    else:
+        show.show_verdict(out, verdict)
+
+
+@app.command()
+def explain(
+    package: Annotated[str, typer.Argument(metavar="PACKAGE", help=PACKAGE)],
+    as_json: Annotated[bool, typer.Option("--json", help="The whole of it, for scripts.")] = False,
+) -> None:
+    """Show why a model package was approved, rejected or held: every rule with its numbers, and who decided.
+
+    The table has a line for each question that a rule asked: what was observed, what was needed, on how many
+    validation rows, and what came of it. What a comparison observed is the gain that is certain at the rule's
+    confidence, not the bare difference. `fail → hold` means that the rule did not hold, and that this alone
+    leaves the decision to a person.
+    """
+    deployment = _deployment()
+    found = deployment.judgement(deployment.find_package(package))
+    if as_json:
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        show.explanation(out, found)

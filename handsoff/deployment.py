@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,19 +13,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError
 
 from pipeline_def.publish import Published, publish
-from retraining import evidence, landing, pipelines, quarantine, registry
+from retraining import decisions, evidence, judging, landing, pipelines, quarantine, registry
 from retraining.admission import ModelState
+from retraining.approval import Verdict
+from retraining.collaborators import Collaborators
 from retraining.config import Config, dump_model
 from retraining.errors import HandsoffError
 from retraining.landing import ROOT, split_of
 from retraining.ledger import Ledger
 from retraining.model_states import ModelStates
+from retraining.observability import logger
 from retraining.pipelines import Execution
 from retraining.quarantine import REPORT_SUFFIX
 from retraining.registry import Package
+from retraining.settings import ModelConfigs, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -39,7 +45,7 @@ class NotDeployed(HandsoffError):
 
 
 class NothingThere(HandsoffError):
-    """There is no such execution or file."""
+    """There is no such execution, model package or file."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,11 @@ class Deployment:
         return str(self.session.client("sts").get_caller_identity()["Account"])
 
     @cached_property
+    def who(self) -> str:
+        """The ARN of whoever uses the command line."""
+        return str(self.session.client("sts").get_caller_identity()["Arn"])
+
+    @cached_property
     def partition(self) -> str:
         return self.session.get_partition_for_region(self.session.region_name)
 
@@ -111,6 +122,26 @@ class Deployment:
     def sources(self) -> evidence.Sources:
         table = self.session.resource("dynamodb").Table(self.outputs["LedgerTable"])
         return evidence.Sources(self.sagemaker, self.s3, Ledger(table), self.bucket)
+
+    @cached_property
+    def collaborators(self) -> Collaborators:
+        """What the functions work with, by the operator's own credentials."""
+        return Collaborators(
+            settings=Settings(
+                prefix=self.prefix,
+                bucket=self.bucket,
+                table=self.outputs["LedgerTable"],
+                topic=self.outputs["NotificationsTopic"],
+            ),
+            configs=ModelConfigs(self.prefix, SSMProvider(boto3_client=self.ssm)),
+            s3=self.s3,
+            sagemaker=self.sagemaker,
+            sns=self.session.client("sns"),
+            events=self.session.client("events"),
+            logs=self.session.client("logs"),
+            ledger=self.sources.ledger,
+            clock=lambda: datetime.now(UTC),
+        )
 
     def resource_name(self, model: str) -> str:
         """The name of a model's pipeline and of its model package group."""
@@ -170,8 +201,7 @@ class Deployment:
         """Ask for a retraining on the data that is there. Returns the request's identity."""
         self._newest(model, 1)
         cause = f"request-{uuid.uuid4()}"
-        who = self.session.client("sts").get_caller_identity()["Arn"]
-        detail = {"model": model, "cause": cause, "trigger": "request", "requestedBy": who}
+        detail = {"model": model, "cause": cause, "trigger": "request", "requestedBy": self.who}
         self.sqs.send_message(
             QueueUrl=self.outputs["LandingsQueue"],
             MessageBody=json.dumps({"source": "handsoff", "detail": detail}),
@@ -217,6 +247,60 @@ class Deployment:
         """The model package that an execution registered, if it did."""
         return registry.package(self.sagemaker, execution.package_arn) if execution.package_arn else None
 
+    def find_package(self, wanted: str) -> Package:
+        """The model package of this ARN, or of this model (or group) and version, such as titanic/3."""
+        try:
+            return registry.package(self.sagemaker, self._package_arn(wanted))
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("ValidationException", "ResourceNotFound"):
+                raise
+            raise NothingThere(
+                f"no model package {wanted} here: {error.response['Error'].get('Message')}"
+            ) from None
+
+    def _package_arn(self, wanted: str) -> str:
+        form = "the ARN of a model package, or model/version, such as titanic/3"
+        arn = re.fullmatch(r"arn:[\w-]+:sagemaker:[\w-]+:\d+:model-package/([\w-]+)/\d+", wanted)
+        short = re.fullmatch(r"([\w-]+)/(\d+)", wanted)
+        if not arn and not short:
+            raise NothingThere(f"{wanted} is not {form}")
+        groups = {self.resource_name(model): model for model in self.config.models}
+        group = arn[1] if arn else short[1] if short else ""
+        if short and group in self.config.models:
+            group = self.resource_name(group)
+        if group not in groups:
+            known = ", ".join(sorted(groups))
+            raise NothingThere(f"{wanted} is of no model of this deployment; its groups are: {known}")
+        if arn:
+            return wanted
+        where = f"{self.session.region_name}:{self.account}"
+        return f"arn:{self.partition}:sagemaker:{where}:model-package/{group}/{short[2] if short else ''}"
+
+    def judgement(self, package: Package) -> dict[str, Any]:
+        """What the ledger knows of a package's verdict and of the decision on it; null what is not known."""
+        judged = self.sources.ledger.get(judging.key(package.arn)) or {}
+        decided = self.sources.ledger.get(decisions.key(package.arn)) or {}
+        return {
+            "modelPackageArn": package.arn,
+            "modelApprovalStatus": package.approval_status,
+            "verdict": judged.get("verdict"),
+            "judgedAt": judged.get("takenAt"),
+            "judgedAgain": judged.get("again"),
+            "earlierVerdicts": judged.get("earlier", []),
+            "decidedBy": decided.get("by"),
+            "decidedAt": decided.get("at"),
+            "decidedWhy": decided.get("why"),
+        }
+
+    def judge_without_champion(self, package: Package, why: str) -> Verdict:
+        """Judge a held candidate again with its champion put aside, and carry that out."""
+        level = logger.log_level
+        logger.setLevel("CRITICAL")  # what functions log is not for people
+        try:
+            return judging.judge_without_champion(package, by=self.who, why=why, using=self.collaborators)
+        finally:
+            logger.setLevel(level)
+
     def state(self, model: str) -> ModelState:
         """Who waits for a start of the model, what runs, and what was answered last."""
         return ModelStates(self.sources.ledger).load(model)[0]
@@ -256,8 +340,7 @@ class Deployment:
             known = "\n  ".join(reports) or "(nothing)"
             raise NothingThere(f"{key} is not in quarantine. What is, of {model}:\n  {known}")
         report = reports[key]
-        who = self.session.client("sts").get_caller_identity()["Arn"]
-        word = {"by": who, "at": datetime.now(UTC).isoformat()}
+        word = {"by": self.who, "at": datetime.now(UTC).isoformat()}
         self.sources.ledger.take(f"released#{model}#{report['etag']}#{report['key']}", word)
         item = quarantine.release(self.s3, self.bucket, model, key)
         # What was uploaded in parts has another ETag once it is copied.

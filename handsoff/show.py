@@ -1,4 +1,4 @@
-"""What the command line shows of an execution: live, as one line a step, and as evidence."""
+"""What the command line shows: executions live, a line a step, and as evidence; verdicts as tables."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from rich import box
 from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.markup import escape
+from rich.markup import escape as escape_markup
+from rich.table import Table
 from rich.text import Text
 
 from retraining.admission import ModelState
+from retraining.approval import Finding, RuleResult, Verdict
 from retraining.pipelines import Execution, Step
 from retraining.registry import Package
+
+SIGNS: Final = {"max": "≤", "better_than_guessing": ">"}
+"""What stands before the limit of a question; before all others ≥."""
 
 STYLES: Final = {
     "Succeeded": "green",
@@ -30,9 +36,21 @@ STYLES: Final = {
     "Failed": "red",
     "Rejected": "red",
     "REJECT": "red",
+    "pass": "green",
+    "fail": "red",
+    "unknown": "yellow",
+    "reject": "red",
+    "hold": "yellow",
+    "warn": "yellow",
 }
 POLL: Final = 0.5
 """Seconds between two looks at an execution that is followed."""
+
+
+def escape(text: str) -> str:
+    """Text that came from elsewhere, for a line of ours: no markup, and nothing that steers a terminal."""
+    plain = (sign if sign.isprintable() or sign == "\n" else " " if sign == "\t" else "�" for sign in text)
+    return escape_markup("".join(plain))
 
 
 def coloured(status: str | None) -> str:
@@ -183,8 +201,7 @@ def evidence(console: Console, found: dict[str, Any]) -> None:
         if step["logs"]:
             logs = step["logs"]
             lines.append(("", f"[dim]log group {logs['group']}, streams {logs['streamPrefix']}…[/]"))
-    for name, value in lines:
-        console.print(f"[bold]{name:<18}[/] {value}" if name or value else "", soft_wrap=True)
+    _print_lines(console, lines)
 
 
 def _approval(found: dict[str, Any]) -> str:
@@ -192,8 +209,17 @@ def _approval(found: dict[str, Any]) -> str:
         return "—"
     if found["modelApprovalStatus"] == "PendingManualApproval":
         return f"{coloured('PendingManualApproval')}: waits for a person"
-    who = {"rules": "by rules", "person": "by a person"}.get(found["decidedBy"], "")
-    return f"{coloured(found['modelApprovalStatus'])} {who}"
+    return f"{coloured(found['modelApprovalStatus'])} {_who(found['decidedBy'])}".rstrip()
+
+
+def _who(by: str | None) -> str:
+    known = {
+        None: "",
+        "rules": "by rules",
+        "person": "by a person",
+        "superseded": "as a newer one was approved",
+    }
+    return known.get(by, f"by {escape(by or '')}")
 
 
 def _data(data: dict[str, Any]) -> list[str]:
@@ -215,3 +241,97 @@ def _reasons(verdict: dict[str, Any] | None) -> list[str]:
 
 def _clock(text: str | None) -> str:
     return datetime.fromisoformat(text).astimezone().strftime("%H:%M:%S") if text else "…"
+
+
+# ---- verdicts ----------------------------------------------------------------------------------------
+
+
+def explanation(console: Console, found: dict[str, Any]) -> None:
+    """Print what Deployment.judgement knows: the decision, what it rests on, and every rule."""
+    verdict = Verdict.model_validate(found["verdict"]) if found["verdict"] else None
+    lines = [("model package", escape(found["modelPackageArn"])), ("approval", _approval(found))]
+    if found["decidedAt"]:
+        lines.append(("decided", f"{_moment(_time(found['decidedAt']))} {_who(found['decidedBy'])}"))
+        if found["decidedWhy"] and found["decidedBy"] != "rules":
+            lines.append(("", escape(found["decidedWhy"])))
+    if verdict is None:
+        _print_lines(console, lines)
+        console.print("there is no verdict yet: the package has not been judged")
+        return
+    lines.append(("judged", _moment(_time(found["judgedAt"]))))
+    if again := found["judgedAgain"]:
+        lines.append(("judged again", f"by {escape(again['by'])}, because {escape(again['why'])}"))
+    for earlier in found["earlierVerdicts"]:
+        said = Verdict.model_validate(earlier["verdict"])
+        when = _moment(_time(earlier["takenAt"]))
+        lines.append(("earlier", f"{coloured(said.decision)} {when}: {escape('; '.join(said.reasons[:1]))}"))
+    _print_lines(console, lines)
+    show_verdict(console, verdict)
+
+
+def show_verdict(console: Console, verdict: Verdict) -> None:
+    """Print a verdict: what it rests on, its rules as a table, and the reasons in full."""
+    lines = [
+        ("verdict", coloured(verdict.decision)),
+        ("champion", escape(verdict.champion or "none")),
+        ("validation rows", str(verdict.n)),
+        ("rules sha256", verdict.rules_sha256),
+    ]
+    if verdict.first_model:
+        lines.append(("first model", f"there was no champion, and first_model is {verdict.first_model}"))
+    if verdict.without_champion:
+        lines.append(("put aside", f"the champion: {escape(verdict.without_champion)}"))
+    _print_lines(console, lines)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("rule")
+    for name in ("observed", "needed", "rows"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("outcome → effect")
+    for rule in verdict.rules:
+        for number, finding in enumerate(rule.findings or (None,)):
+            name = escape(rule.rule) if number == 0 else ""
+            table.add_row(name, *_cells(finding), _outcome(rule, finding))
+    console.print(table)
+    for reason in verdict.reasons:
+        console.print(f"- {escape(reason)}", soft_wrap=True)
+
+
+def _cells(finding: Finding | None) -> tuple[str, str, str]:
+    """Observed, needed and rows of a finding, in as many digits as it takes to see who is above whom."""
+    if finding is None:
+        return "", "", ""
+    rows = "" if finding.n is None else f"{finding.n:,}"
+    if finding.limit is None:
+        return "", "", rows
+    if finding.question == "min_samples":
+        return "", f"≥ {finding.limit:.0f} rows", rows
+    needed = f"{SIGNS.get(finding.question, '≥')} {finding.limit:.4g}"
+    if finding.observed is None:
+        return "not known", needed, rows
+    value, limit = finding.observed, finding.limit
+    texts = [f"{value:.{digits}g}" for digits in range(4, 18)]
+    exact = [
+        text
+        for text in texts
+        if (float(text) >= limit, float(text) <= limit) == (value >= limit, value <= limit)
+    ]
+    compared = finding.question in ("max_loss", "min_gain", "better_than_guessing")
+    return (
+        f"{'gain ≥ ' if compared else ''}{exact[0]}".replace("-", "−"),
+        needed.replace("-", "−"),
+        rows,
+    )
+
+
+def _outcome(rule: RuleResult, finding: Finding | None) -> str:
+    said = coloured(finding.outcome if finding else rule.outcome)
+    return f"{said} → {coloured(rule.effect)}" if rule.effect != "none" else said
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _print_lines(console: Console, lines: list[tuple[str, str]]) -> None:
+    for name, value in lines:
+        console.print(f"[bold]{name:<18}[/] {value}" if name or value else "", soft_wrap=True)

@@ -7,7 +7,7 @@ Where things lie in the bucket:
     code/<sha256>/processing/…, sourcedir.tar.gz     step code, by content (publish.py)
     batches/<model>/<batch>/manifest.json            which object versions a batch is
     runs/<model>/<execution-id>/data/…               Parquet on its way to training; expires
-    models/<model>/<execution-id>/…                  evaluation, data report, training rows, the model
+    models/<model>/<execution-id>/…                  evaluation, data report and profile, training rows, model
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ Json = dict[str, Any]
 
 CODE: Final = "/opt/ml/processing/input/code"
 MODEL: Final = "/opt/ml/processing/input/model"
+PROFILE: Final = "/opt/ml/processing/input/profile"
 REPORT: Final = "/opt/ml/processing/input/report"
 TRAINING_ROWS: Final = "/opt/ml/processing/input/training-rows"
 VALIDATION: Final = "/opt/ml/processing/input/validation"
@@ -190,8 +191,10 @@ def evaluation(place: Place) -> Json:
                 *("--validation", VALIDATION),
                 *("--training-rows", f"{TRAINING_ROWS}/training_rows.parquet"),
                 *("--report", f"{REPORT}/data_report.json"),
+                *("--profile", f"{PROFILE}/data_profile.json"),
                 *("--bucket", place.bucket),
                 *("--group", place.full_name),
+                *("--role", place.role_arn),
                 *("--champion", get("Parameters.Champion")),
                 *("--execution", get("Execution.PipelineExecutionArn")),
                 *("--output", f"{OUTPUT}/evaluation"),
@@ -201,6 +204,7 @@ def evaluation(place: Place) -> Json:
                 s3_input("validation", output_of("DataPreProcessing", "validation"), VALIDATION),
                 s3_input("training-rows", reported("training_rows.parquet"), TRAINING_ROWS),
                 s3_input("report", reported("data_report.json"), REPORT),
+                s3_input("profile", reported("data_profile.json"), PROFILE),
             ],
             outputs=[s3_output("evaluation", place.of_execution("models"))],
         ),

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 STEPS: Final = Path(__file__).parent / "steps"
-PROCESSING: Final = ("preprocess.py", "evaluate.py")
 TRAINING: Final = ("train.py", "inference.py")
+PROCESSING: Final = tuple(sorted({script.name for script in STEPS.glob("*.py")} - set(TRAINING)))
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,11 @@ def step_config(model: Mapping[str, Any], name: str) -> dict[str, Any]:
         "name": name,
         "task": model["task"],
         "target": model["target"],
+        "classes": list(model["classes"]),
         "features": {
             "numeric": list(model["features"].get("numeric", [])),
             "categorical": list(model["features"].get("categorical", [])),
+            "boolean": list(model["features"].get("boolean", [])),
         },
         "training": {"estimator": model["training"]["estimator"]},
         "slices": slices,

@@ -126,6 +126,18 @@ def test_actions_and_resources_are_named() -> None:
                     assert actions == ["sagemaker:ListModelPackages"], (name, statement)
 
 
+def test_one_function_may_put_events_and_on_the_default_bus_only() -> None:
+    may = [
+        (name, resolved(statement["Resource"]))
+        for name, resource in RESOURCES.items()
+        if resource["Type"] == "AWS::IAM::Role"
+        for policy in resource["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "events:PutEvents" in statement["Action"]
+    ]
+    assert may == [("RecordDecisionRole", "arn:aws:events:us-east-1:123456789012:event-bus/default")]
+
+
 def test_failures_of_everything_asynchronous_are_kept_and_alarmed() -> None:
     failures = {"Fn::GetAtt": ["Failures", "Arn"]}
     for function in FUNCTIONS.values():

@@ -1,8 +1,9 @@
 """Pure: rules and an evaluation make a verdict, with reasons that can be checked by hand.
 
-APPROVE needs every rule to hold. A rule that does not hold rejects, holds or warns, as its `on_fail`
-says. Whatever cannot be known (a missing number, NaN, too few rows, no rule that could be asked) is
-never an approval and never a rejection: it holds the candidate for a person.
+APPROVE needs every rule to hold, and the candidate to be better than guessing. A rule that does not hold
+rejects, holds or warns, as its `on_fail` says. Whatever cannot be known (a missing number, NaN, too few
+rows, no rule that could be asked) is never an approval and never a rejection: it holds the candidate for a
+person. docs/approval.md has the formulas and how often they err.
 """
 
 from __future__ import annotations
@@ -11,23 +12,40 @@ import hashlib
 import json
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from retraining.config import Approval, Metric, Rule, VersusChampion
-from retraining.evaluation import Comparison, Evaluation, Measured
+from retraining.config import COMPARED_ROWS, Approval, DataRule, MetricRule, Rule, VersusChampion
+from retraining.evaluation import Comparison, Difference, Evaluation, Measured, Paired
+from retraining.tasks import DECISIVE, LOWER_IS_BETTER
 
 Decision = Literal["APPROVE", "REJECT", "HOLD"]
 Outcome = Literal["pass", "fail", "unknown", "skipped"]
+Effect = Literal["none", "warn", "hold", "reject"]
 
-LOWER_IS_BETTER: Final[frozenset[Metric]] = frozenset({"log_loss", "brier"})
+BETTER_THAN_GUESSING: Final = 0.99
+"""The confidence at which every candidate must beat guessing, whatever the rules say."""
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+
+class Finding(_Frozen):
+    """One question answered: `observed` was held against `limit`; both in units of what is asked about.
+
+    Of a comparison `observed` is the one-sided bound of the gain. None is what is not known.
+    """
+
+    question: str
+    outcome: Outcome
+    n: int | None = None
+    observed: float | None = None
+    limit: float | None = None
+    text: str
 
 
 class RuleResult(_Frozen):
@@ -35,12 +53,17 @@ class RuleResult(_Frozen):
 
     rule: str
     outcome: Outcome
-    effect: Literal["none", "warn", "hold", "reject"]
+    effect: Effect
     text: str
+    findings: tuple[Finding, ...] = ()
 
 
 class Verdict(_Frozen):
-    """The decision, why, and what it rests on. `n` is the number of validation rows."""
+    """The decision, why, and what it rests on.
+
+    `n` is the number of validation rows. `first_model` is what the config says of a first model, where this
+    was one. `without_champion` says who put the champion aside, and why.
+    """
 
     decision: Decision
     reasons: tuple[str, ...]
@@ -48,6 +71,8 @@ class Verdict(_Frozen):
     champion: str | None
     rules_sha256: str = Field(alias="rulesSha256")
     n: int
+    first_model: str | None = Field(None, alias="firstModel")
+    without_champion: str | None = Field(None, alias="withoutChampion")
 
 
 def rules_sha256(approval: Approval) -> str:
@@ -56,23 +81,29 @@ def rules_sha256(approval: Approval) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def judge(evaluation: Evaluation, approval: Approval, champion: str | None) -> Verdict:
-    """What `evaluation` deserves under `approval`, `champion` being the ARN of the group's champion now."""
-    results = [_check(rule, evaluation, approval) for rule in approval.rules]
-    holds: list[str] = []
-    if all(result.effect in ("none", "warn") and result.outcome != "pass" for result in results):
-        holds.append("no rule was met, so nothing can be approved by rule")
-    if evaluation.champion != champion:
-        holds.append(
-            f"the champion changed: the candidate was compared with {evaluation.champion or 'none'}, "
-            f"the champion is now {champion or 'none'}"
-        )
-    if champion is None and approval.first_model == "hold":
-        holds.append("this is the group's first model, and first_model is hold")
+def judge(
+    evaluation: Evaluation, approval: Approval, champion: str | None, *, without_champion: str | None = None
+) -> Verdict:
+    """What `evaluation` deserves under `approval`, `champion` being the ARN of the group's champion now.
 
-    by_effect = {
+    `without_champion` is a person's reason to put the champion aside: what compares with it is not asked.
+    """
+    why_not = without_champion and f"the champion was put aside: {without_champion}"
+    if champion is None and evaluation.champion is None and approval.first_model == "rules_only":
+        why_not = why_not or "no champion to compare with (first_model: rules_only)"
+    asked = [_check(rule, evaluation, why_not) for rule in approval.rules]
+    results = [*asked, _better_than_guessing(evaluation)]
+    holds = []
+    if not any(result.outcome == "pass" or result.effect in ("hold", "reject") for result in asked):
+        holds.append("no rule was met, so nothing can be approved by rule")
+    if not without_champion:
+        if evaluation.champion != champion:
+            holds.append(changed_champion(evaluation.champion, champion))
+        if champion is None and approval.first_model == "hold":
+            holds.append("this is the group's first model, and first_model is hold")
+    by_effect: dict[Effect, list[str]] = {
         effect: [result.text for result in results if result.effect == effect]
-        for effect in ("reject", "hold", "warn")
+        for effect in ("reject", "hold", "warn", "none")
     }
     decision: Decision
     if by_effect["reject"]:
@@ -80,7 +111,7 @@ def judge(evaluation: Evaluation, approval: Approval, champion: str | None) -> V
     elif by_effect["hold"] or holds:
         decision, reasons = "HOLD", [*by_effect["hold"], *holds]
     else:
-        decision, reasons = "APPROVE", [result.text for result in results if result.effect == "none"]
+        decision, reasons = "APPROVE", by_effect["none"]
     return Verdict(
         decision=decision,
         reasons=tuple([*reasons, *by_effect["warn"]]),
@@ -88,52 +119,75 @@ def judge(evaluation: Evaluation, approval: Approval, champion: str | None) -> V
         champion=champion,
         rules_sha256=rules_sha256(approval),
         n=evaluation.candidate.n,
+        first_model=approval.first_model if champion is None else None,
+        without_champion=without_champion,
     )
 
 
-def _check(rule: Rule, evaluation: Evaluation, approval: Approval) -> RuleResult:
-    name = describe(rule)
-    if (
-        rule.versus_champion is not None
-        and evaluation.champion is None
-        and approval.first_model == "rules_only"
-    ):
-        if rule.min is None and rule.max is None:
-            return RuleResult(
-                rule=name,
-                outcome="skipped",
-                effect="none",
-                text=f"{rule.metric}: no champion to compare with (first_model: rules_only) → skipped",
-            )
-        rule = rule.model_copy(update={"versus_champion": None})
+def changed_champion(compared: str | None, now: str | None) -> str:
+    """Why a candidate that was compared with another champion than there is now is held."""
+    return (
+        f"the champion changed: the candidate was compared with {compared or 'none'}, "
+        f"the champion is now {now or 'none'}"
+    )
 
-    findings = list(_findings(rule, evaluation))
-    outcomes = [outcome for outcome, _ in findings]
-    outcome: Outcome = "fail" if "fail" in outcomes else "unknown" if "unknown" in outcomes else "pass"
-    if outcome == "pass":
-        effect: Literal["none", "warn", "hold", "reject"] = "none"
-    elif outcome == "unknown":
-        effect = "hold"
-    else:
-        effect = rule.on_fail
-    return RuleResult(rule=name, outcome=outcome, effect=effect, text="; ".join(text for _, text in findings))
+
+def held_after_all(verdict: Verdict, champion: str | None) -> Verdict:
+    """An approval whose champion is another one by the time it is to be written."""
+    reason = changed_champion(verdict.champion, champion)
+    return verdict.model_copy(update={"decision": "HOLD", "reasons": (reason, *verdict.reasons)})
 
 
 def describe(rule: Rule) -> str:
     """A rule as one line, without its outcome."""
     parts = [f"min {rule.min:g}"] if rule.min is not None else []
     parts += [f"max {rule.max:g}"] if rule.max is not None else []
+    if isinstance(rule, DataRule):
+        return f"{_data_label(rule)} {', '.join(parts)}"
     if versus := rule.versus_champion:
-        parts.append(
-            f"max_loss {versus.max_loss:g}"
-            if versus.max_loss is not None
-            else f"min_gain {versus.min_gain:g}"
-        )
+        question, share = _asked(versus)
+        parts.append(f"{question} {f'{100 * share:g} %' if versus.relative else f'{share:g}'}")
         parts.append(f"confidence {versus.confidence:g}")
-    return f"{_where(rule)} {', '.join(parts)}"
+    return f"{_metric_label(rule)} {', '.join(parts)}"
 
 
-def _where(rule: Rule) -> str:
+# ---- one rule --------------------------------------------------------------------------------------------
+
+
+def _check(rule: Rule, evaluation: Evaluation, why_no_champion: str | None) -> RuleResult:
+    """The rule asked; what compares with a champion is left out if there is a reason for that."""
+    if isinstance(rule, DataRule):
+        needs_champion, rest = rule.data == "drift", None
+        label = _data_label(rule)
+    else:
+        needs_champion = rule.versus_champion is not None
+        rest = rule.model_copy(update={"versus_champion": None})
+        label = _metric_label(rule)
+    name = describe(rule)
+    if needs_champion and why_no_champion:
+        if rest is None or (rest.min is None and rest.max is None):
+            text = f"{label}: {why_no_champion} → skipped"
+            return RuleResult(rule=name, outcome="skipped", effect="none", text=text)
+        rule = rest
+    findings = (
+        [_data_finding(rule, evaluation)]
+        if isinstance(rule, DataRule)
+        else _metric_findings(rule, evaluation)
+    )
+    return _result(name, findings, rule.on_fail)
+
+
+def _result(name: str, findings: Sequence[Finding], on_fail: Effect) -> RuleResult:
+    outcomes = [finding.outcome for finding in findings]
+    outcome: Outcome = "fail" if "fail" in outcomes else "unknown" if "unknown" in outcomes else "pass"
+    effects: dict[Outcome, Effect] = {"pass": "none", "unknown": "hold", "fail": on_fail}
+    # A part that fails and only warns does not hide another that cannot be known.
+    effect = "hold" if "unknown" in outcomes and effects[outcome] == "warn" else effects[outcome]
+    text = "; ".join(finding.text for finding in findings)
+    return RuleResult(rule=name, outcome=outcome, effect=effect, text=text, findings=tuple(findings))
+
+
+def _metric_label(rule: MetricRule) -> str:
     if rule.slice is None:
         return rule.metric
     return (
@@ -141,70 +195,203 @@ def _where(rule: Rule) -> str:
     )
 
 
-def _findings(rule: Rule, evaluation: Evaluation) -> list[tuple[Outcome, str]]:
-    """Each question that the rule asks, answered: its outcome and the inequality in numbers."""
-    n, metrics = _rows(rule, evaluation)
-    label = _where(rule)
+def _data_label(rule: DataRule) -> str:
+    if rule.data == "rows":
+        return f"{rule.split} rows"
+    if rule.data == "drift":
+        return f"drift of {rule.column or 'any feature'}"
+    return f"missing share of {rule.column or 'any feature'} in {rule.split}"
+
+
+# ---- metrics ---------------------------------------------------------------------------------------------
+
+
+def _metric_findings(rule: MetricRule, evaluation: Evaluation) -> list[Finding]:
+    """Each question that the rule asks, answered."""
+    n, metrics, paired = _rows(rule, evaluation)
+    label = _metric_label(rule)
     if n < rule.rows_needed:
-        return [("unknown", f"{label}: {n} rows, needs ≥ {rule.rows_needed} → cannot be judged")]
-    findings: list[tuple[Outcome, str]] = []
+        text = f"{label}: {n} rows, needs ≥ {rule.rows_needed} → cannot be judged"
+        return [Finding(question="min_samples", outcome="unknown", n=n, limit=rule.rows_needed, text=text)]
     measured = metrics.get(rule.metric)
-    value = measured.value if measured else math.nan
-    for sign, bound, holds in (("≥", rule.min, operator.ge), ("≤", rule.max, operator.le)):
-        if bound is None:
-            continue
-        if not math.isfinite(value):
-            findings.append(("unknown", f"{label}: undefined on {n} rows → cannot be judged"))
-            continue
-        outcome: Outcome = "pass" if holds(value, bound) else "fail"
-        findings.append((outcome, f"{label}: {_number(value, bound)}, needs {sign} {bound:g} → {outcome}"))
+    findings = _within(rule, label, measured.value if measured else math.nan, n, f"undefined on {n} rows")
     if rule.versus_champion is not None:
-        findings.append(_versus(rule.metric, rule.versus_champion, evaluation))
+        findings.append(_versus(label, rule.metric, rule.versus_champion, paired, evaluation))
     return findings
 
 
-def _rows(rule: Rule, evaluation: Evaluation) -> tuple[int, Mapping[str, Measured]]:
-    """The number of rows that the rule is about, and the candidate's metrics on them."""
-    if rule.slice is not None:
-        for found in evaluation.slices:
-            if found.where == rule.slice:
-                return found.n, found.metrics
-        return 0, {}
-    if rule.versus_champion is not None and evaluation.comparison is not None:
-        return min(evaluation.comparison.n, evaluation.candidate.n), evaluation.candidate.metrics
-    return evaluation.candidate.n, evaluation.candidate.metrics
+def _rows(rule: MetricRule, evaluation: Evaluation) -> tuple[int, Mapping[str, Measured], Paired | None]:
+    """How many rows the rule is about, the candidate's metrics on them, and its comparison on them."""
+    compared: Comparison | None = evaluation.comparison if rule.versus_champion is not None else None
+    if rule.slice is None:
+        n = min(compared.n, evaluation.candidate.n) if compared else evaluation.candidate.n
+        return n, evaluation.candidate.metrics, compared
+    found = next((item for item in evaluation.slices if item.where == rule.slice), None)
+    paired = next((item for item in compared.slices if item.where == rule.slice), None) if compared else None
+    if found is None:
+        return 0, {}, None
+    return min(found.n, paired.n) if paired else found.n, found.metrics, paired
 
 
-def _versus(metric: Metric, versus: VersusChampion, evaluation: Evaluation) -> tuple[Outcome, str]:
-    """The one-sided bound of the paired gain, `gain − z(confidence) · standard error`, against what is asked.
+def _within(rule: Rule, label: str, value: float, n: int, if_undefined: str) -> list[Finding]:
+    findings = []
+    bounds = (("min", "≥", rule.min, operator.ge), ("max", "≤", rule.max, operator.le))
+    for question, sign, limit, holds in bounds:
+        if limit is None:
+            continue
+        if not math.isfinite(value):
+            text = f"{label}: {if_undefined} → cannot be judged"
+            findings.append(Finding(question=question, outcome="unknown", n=n, limit=limit, text=text))
+            continue
+        outcome: Outcome = "pass" if holds(value, limit) else "fail"
+        text = f"{label}: {_number(value, limit)}, needs {sign} {_minus(f'{limit:g}')} → {outcome}"
+        findings.append(
+            Finding(question=question, outcome=outcome, n=n, observed=value, limit=limit, text=text)
+        )
+    return findings
 
-    Gain is candidate minus champion where higher is better, champion minus candidate where lower is.
+
+def _asked(versus: VersusChampion) -> tuple[Literal["max_loss", "min_gain"], float]:
+    if versus.min_gain is not None:
+        return "min_gain", versus.min_gain
+    return "max_loss", versus.max_loss or 0.0
+
+
+def _versus(
+    label: str, metric: str, versus: VersusChampion, paired: Paired | None, evaluation: Evaluation
+) -> Finding:
+    """The one-sided bound of the paired gain against what is asked.
+
+    Gain is candidate minus champion where higher is better, champion minus candidate where lower is. The
+    bound is gain − z(confidence) · standard error.
     """
-    comparison: Comparison | None = evaluation.comparison
-    if comparison is None:
+    question, margin = _asked(versus)
+    if paired is None:
         why = evaluation.champion_problem or "there is no comparison with the champion"
-        return "unknown", f"{metric}: {why} → cannot be judged"
-    difference = comparison.differences.get(metric)
-    candidate, reference = comparison.candidate.get(metric), comparison.champion.get(metric)
-    numbers = (
-        [difference.value, difference.standard_error, candidate.value, reference.value]
-        if difference and candidate and reference
-        else [math.nan]
+        text = f"{label}: {why} → cannot be judged"
+        return Finding(question=question, outcome="unknown", text=text)
+    difference = paired.differences.get(metric)
+    ours, theirs = paired.candidate.get(metric), paired.champion.get(metric)
+    undefined = Finding(
+        question=question,
+        outcome="unknown",
+        n=paired.n,
+        text=f"{label}: the difference to the champion is undefined → cannot be judged",
     )
-    if not all(math.isfinite(number) for number in numbers) or numbers[1] < 0:
-        return "unknown", f"{metric}: the difference to the champion is undefined → cannot be judged"
-    value, error, of_candidate, of_champion = numbers
-    gain = -value if metric in LOWER_IS_BETTER else value
+    if difference is None or ours is None or theirs is None or not math.isfinite(ours.value + theirs.value):
+        return undefined
+    sign = 1.0 if question == "min_gain" else -1.0
+    needed = sign * margin * (abs(theirs.value) if versus.relative else 1.0)
+    error = _relative_error(metric, sign * margin, ours, theirs, difference) if versus.relative else (
+        difference.standard_error
+    )  # fmt: skip
+    gain = _gain(metric, difference)
+    if not math.isfinite(gain + error) or error < 0:
+        return undefined
     bound = gain - NormalDist().inv_cdf(versus.confidence) * error
-    needed = versus.min_gain if versus.min_gain is not None else -(versus.max_loss or 0.0)
     outcome: Outcome = "pass" if bound >= needed else "fail"
-    first, second = (of_champion, of_candidate) if metric in LOWER_IS_BETTER else (of_candidate, of_champion)
-    names = ("champion", "candidate") if metric in LOWER_IS_BETTER else ("candidate", "champion")
-    return outcome, (
-        f"{metric}: {names[0]} {first:.4g} − {names[1]} {second:.4g} = {gain:+.4g}, "
-        f"lower {versus.confidence:.6g} bound {_number(bound, needed, '+')}, needs ≥ {needed:+.6g} "
-        f"on {comparison.n} rows → {outcome}"
+    names = (("candidate", ours.value), ("champion", theirs.value))
+    (first, a), (second, b) = names[::-1] if metric in LOWER_IS_BETTER else names
+    share = f" ({100 * margin:g} % of the champion's)" if versus.relative else ""
+    text = (
+        f"{label}: {first} {_minus(f'{a:.4g}')} − {second} {_minus(f'{b:.4g}')} = {_minus(f'{gain:+.4g}')}, "
+        f"lower {100 * versus.confidence:.6g} % bound {_number(bound, needed, '+')}, "
+        f"needs ≥ {_minus(f'{needed:+.4g}')}{share} on {paired.n} rows → {outcome}"
     )
+    return Finding(question=question, outcome=outcome, n=paired.n, observed=bound, limit=needed, text=text)
+
+
+def _gain(metric: str, difference: Difference) -> float:
+    return -difference.value if metric in LOWER_IS_BETTER else difference.value
+
+
+def _relative_error(
+    metric: str, margin: float, ours: Measured, theirs: Measured, difference: Difference
+) -> float:
+    """The standard error of candidate − k · champion, where k · champion is what the candidate must reach.
+
+    `margin` is the share of |champion| to be gained, negative for one that may be lost. From the variances
+    of both estimates and of their difference, which know the covariance: Var(a − k·c) =
+    (1 − k) · Var(a) + (k² − k) · Var(c) + k · Var(a − c). NaN where it is not known.
+    """
+    better = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    k = 1 + better * margin * math.copysign(1.0, theirs.value) * (theirs.value != 0)
+    variance = (
+        (1 - k) * ours.standard_deviation * ours.standard_deviation  # ** would raise where this is infinite
+        + (k * k - k) * theirs.standard_deviation * theirs.standard_deviation
+        + k * difference.standard_error * difference.standard_error
+    )
+    return math.sqrt(variance) if variance >= 0 else math.nan
+
+
+def _better_than_guessing(evaluation: Evaluation) -> RuleResult:
+    """A candidate that is no better than the training rows' class shares, or their mean, is rejected.
+
+    One that is better, but not shown to be so at BETTER_THAN_GUESSING, is held.
+    """
+    metric, baseline, n = DECISIVE[evaluation.task], evaluation.baseline, evaluation.candidate.n
+    difference, ours = baseline.differences.get(metric), evaluation.candidate.metrics.get(metric)
+    theirs = baseline.metrics.get(metric)
+    question = "better_than_guessing"
+
+    def result(outcome: Outcome, effect: Effect, said: str, bound: float | None = None) -> RuleResult:
+        finding = Finding(question=question, outcome=outcome, n=n, observed=bound, limit=0.0, text=said)
+        return RuleResult(
+            rule="better than guessing", outcome=outcome, effect=effect, text=said, findings=(finding,)
+        )
+
+    if n < COMPARED_ROWS:
+        return result("unknown", "hold", f"{metric}: {n} rows, needs ≥ {COMPARED_ROWS} to tell from guessing")
+    if difference is None or ours is None or theirs is None:
+        difference = Difference(value=math.nan, standard_error=math.nan)
+        ours = theirs = Measured(value=math.nan)
+    gain, error = _gain(metric, difference), difference.standard_error
+    if not math.isfinite(ours.value + theirs.value + gain + error) or error < 0:
+        return result("unknown", "hold", f"{metric}: undefined on {n} rows → cannot be told from guessing")
+    bound = gain - NormalDist().inv_cdf(BETTER_THAN_GUESSING) * error
+    numbers = (
+        f"{metric}: candidate {_minus(f'{ours.value:.4g}')}, guessing {_minus(f'{theirs.value:.4g}')} "
+        f"({baseline.predicts}), lower {100 * BETTER_THAN_GUESSING:g} % bound of the gain "
+        f"{_number(bound, 0.0, '+')}, needs > 0"
+    )
+    if gain <= 0:
+        return result("fail", "reject", f"{numbers} → no better than guessing", bound)
+    if bound <= 0:
+        return result("fail", "hold", f"{numbers} → not shown to be better than guessing", bound)
+    return result("pass", "none", f"{numbers} → pass", bound)
+
+
+# ---- data ------------------------------------------------------------------------------------------------
+
+
+def _data_finding(rule: DataRule, evaluation: Evaluation) -> Finding:
+    """The question of a data rule, answered; of all features the worst one."""
+    data = evaluation.data.train if rule.split == "train" else evaluation.data.validation
+    label = _data_label(rule)
+    values: Mapping[str, float] = data.missing_share
+    if rule.data == "rows":
+        values = {"": float(data.rows)}
+    elif rule.data == "drift":
+        if evaluation.drift is None:
+            why = evaluation.champion_problem or "the champion's training data is not known"
+            return Finding(
+                question="max", outcome="unknown", limit=rule.max, text=f"{label}: {why} → cannot be judged"
+            )
+        values = evaluation.drift.columns
+    if rule.column is not None:
+        values = {rule.column: values[rule.column]} if rule.column in values else {}
+    # What is not a number comes first: it cannot be told whether that one is the worst.
+    worst, value = max(
+        values.items(), key=lambda item: (not math.isfinite(item[1]), item[1]), default=("", math.nan)
+    )
+    named = f"{label} ({worst})" if worst and rule.column is None else label
+    findings = _within(rule, named, value, data.rows, "not known")
+    failed = [finding for finding in findings if finding.outcome != "pass"]
+    return (failed or findings)[0]
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")
 
 
 def _number(value: float, limit: float, sign: str = "") -> str:
@@ -212,5 +399,5 @@ def _number(value: float, limit: float, sign: str = "") -> str:
     for digits in range(4, 17):
         text = format(value, f"{sign}.{digits}g")
         if (float(text) >= limit) == (value >= limit) and (float(text) <= limit) == (value <= limit):
-            return text
-    return format(value, f"{sign}.17g")
+            break
+    return _minus(text)

@@ -16,6 +16,7 @@ from retraining.model_states import ModelStates
 from retraining.settings import ModelConfigs, Settings, from_environment
 
 if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
@@ -31,6 +32,7 @@ class Collaborators:
     s3: S3Client
     sagemaker: SageMakerClient
     sns: SNSClient
+    events: EventBridgeClient
     logs: CloudWatchLogsClient
     ledger: Ledger
     clock: Callable[[], datetime]
@@ -46,6 +48,7 @@ class Collaborators:
             s3=boto3.client("s3"),
             sagemaker=boto3.client("sagemaker"),
             sns=boto3.client("sns"),
+            events=boto3.client("events"),
             logs=boto3.client("logs"),
             ledger=Ledger(boto3.resource("dynamodb").Table(settings.table)),
             clock=lambda: datetime.now(UTC),

@@ -16,15 +16,18 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     PlainSerializer,
     StringConstraints,
+    Tag,
     ValidationError,
     field_validator,
     model_validator,
 )
 
 from retraining.errors import ConfigError
+from retraining.tasks import ESTIMATORS, METRICS, NOT_COMPARED, Task
 
 SSM_LIMIT: Final = 8192
 """Bytes that an SSM parameter of the advanced tier holds; a model's config has to fit one."""
@@ -32,27 +35,25 @@ SSM_LIMIT: Final = 8192
 NAME_LIMIT: Final = 63
 """Characters of a SageMaker pipeline's name, `<prefix>-<model>`, that its model package group shares."""
 
-Metric = Literal[
-    "accuracy",
-    "balanced_accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "roc_auc",
-    "average_precision",
-    "log_loss",
-    "brier",
-]
-OnFail = Literal["reject", "hold", "warn"]
+BINARY: Final = ("0", "1")
+MOST_CLASSES: Final = 100
 
-UNBOUNDED: Final = frozenset({"log_loss"})
-"""Metrics that may exceed 1."""
+OnFail = Literal["reject", "hold", "warn"]
 
 COMPARED_ROWS: Final = 30
 """Rows below which a paired difference's standard error, and so its normal bound, is not to be trusted."""
+
+
+def _text(value: object) -> object:
+    """Categories and classes are text; who writes `1` or `true` in YAML means "1" or "true"."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if type(value) is int else value
+
+
 Column = Annotated[str, StringConstraints(min_length=1)]
-SliceValue = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
-"""Categories are text; who writes `{pclass: 1}` means the category "1"."""
+Value = Annotated[str, BeforeValidator(_text)]
+Class = Annotated[str, BeforeValidator(_text), StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 class _Frozen(BaseModel):
@@ -60,16 +61,24 @@ class _Frozen(BaseModel):
 
 
 class Features(_Frozen):
-    """The columns that the model sees, by how they are read. Any other column of a file is ignored."""
+    """The columns that the model sees, by how they are read. Any other column of a file is ignored.
+
+    `boolean` columns say true or false, yes or no, t or f, y or n, 1 or 0, in any case.
+    """
 
     numeric: tuple[Column, ...] = ()
     categorical: tuple[Column, ...] = ()
+    boolean: tuple[Column, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.numeric, *self.categorical, *self.boolean)
 
     @model_validator(mode="after")
     def _some_and_distinct(self) -> Self:
-        names = [*self.numeric, *self.categorical]
+        names = self.names
         if not names:
-            raise ValueError("at least one numeric or categorical column")
+            raise ValueError("at least one numeric, categorical or boolean column")
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"each column once, but {', '.join(twice)} stands twice")
         return self
@@ -154,7 +163,9 @@ class Retrain(_Frozen):
 
 
 class Training(_Frozen):
-    estimator: Literal["hist_gradient_boosting", "random_forest", "logistic_regression"] = (
+    """`estimator` is scikit-learn's; logistic_regression takes classes, ridge numbers, the others either."""
+
+    estimator: Literal["hist_gradient_boosting", "random_forest", "logistic_regression", "ridge"] = (
         "hist_gradient_boosting"
     )
     instance_type: Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")] = "ml.m5.large"
@@ -164,12 +175,17 @@ class VersusChampion(_Frozen):
     """How the candidate must compare with the champion on the same validation rows.
 
     `max_loss` asks for non-inferiority: the candidate may be worse by at most this much. `min_gain` asks
-    for a proven gain. Both are in units of the metric and both are held against the one-sided bound of
-    the paired difference at `confidence`, never against the bare difference.
+    for a proven gain. Both are held against the one-sided bound of the paired gain at `confidence`, never
+    against the bare difference: gain − z(confidence) · standard error ≥ −max_loss, or ≥ min_gain.
+
+    Both are in units of the metric, or, if `relative`, shares of the champion's absolute value. The
+    champion's value is an estimate, too: what is bounded then is candidate − (1 ∓ share) · champion, with
+    the uncertainty of both in it (docs/approval.md).
     """
 
-    max_loss: float | None = Field(None, ge=0)
-    min_gain: float | None = Field(None, ge=0)
+    max_loss: float | None = Field(None, ge=0, allow_inf_nan=False)
+    min_gain: float | None = Field(None, ge=0, allow_inf_nan=False)
+    relative: bool = False
     confidence: float = Field(0.95, gt=0.5, lt=1)
 
     @model_validator(mode="after")
@@ -179,34 +195,30 @@ class VersusChampion(_Frozen):
         return self
 
 
-class Rule(_Frozen):
-    """One condition on one metric; all of them must hold for an approval."""
-
-    metric: Metric
-    min: float | None = None
-    max: float | None = None
-    versus_champion: VersusChampion | None = None
-    slice: dict[Column, SliceValue] | None = Field(None, min_length=1)
-    min_samples: int | None = Field(None, ge=1)
+class _Rule(_Frozen):
+    min: float | None = Field(None, allow_inf_nan=False)
+    max: float | None = Field(None, allow_inf_nan=False)
     on_fail: OnFail = "reject"
+
+    @model_validator(mode="after")
+    def _some_value_fits(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}: no model could pass")
+        return self
+
+
+class MetricRule(_Rule):
+    """One condition on one metric of the task, on all validation rows or on a slice of them."""
+
+    metric: str
+    versus_champion: VersusChampion | None = None
+    slice: dict[Column, Value] | None = Field(None, min_length=1)
+    min_samples: int | None = Field(None, ge=1)
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
         if self.min is None and self.max is None and self.versus_champion is None:
             raise ValueError("at least one of min, max, versus_champion")
-        if self.slice is not None and self.versus_champion is not None:
-            raise ValueError("versus_champion compares all rows: it takes no slice")
-        highest = math.inf if self.metric in UNBOUNDED else 1.0
-        for name, bound in (("min", self.min), ("max", self.max)):
-            if bound is not None and not 0 <= bound <= highest:
-                raise ValueError(
-                    f"{self.metric} lies between 0 and {highest:g}, so {name} cannot be {bound:g}"
-                )
-        versus = self.versus_champion
-        if versus and max(versus.max_loss or 0, versus.min_gain or 0) > highest:
-            raise ValueError(f"{self.metric} lies between 0 and {highest:g}: no two values differ by more")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min:g} is above max {self.max:g}: no model could pass")
         return self
 
     @property
@@ -215,32 +227,154 @@ class Rule(_Frozen):
         return self.min_samples or (COMPARED_ROWS if self.versus_champion else 1)
 
 
+class DataRule(_Rule):
+    """One condition on the data of this execution, all of it counted by DataPreProcessing.
+
+    `rows` of a split; `missing_share`, from 0 to 1, of a feature in a split; `drift`, the population
+    stability index of a feature between the champion's training rows and the candidate's (0 is none; 0.1 is
+    commonly called some and 0.25 much). Without `column` the worst feature counts.
+    """
+
+    data: Literal["rows", "missing_share", "drift"]
+    split: Literal["train", "validation"] = "train"
+    column: Column | None = None
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if self.data == "rows" and self.column is not None:
+            raise ValueError("rows takes no column")
+        if self.data == "drift" and self.split != "train":
+            raise ValueError("drift compares training rows: it takes no split")
+        if self.data != "rows" and (self.max is None or self.min is not None):
+            raise ValueError(f"{self.data} takes max, and no min")
+        if self.min is None and self.max is None:
+            raise ValueError("at least one of min, max")
+        highest = {"rows": math.inf, "missing_share": 1.0, "drift": math.inf}[self.data]
+        for name, bound in (("min", self.min), ("max", self.max)):
+            if bound is not None and not 0 <= bound <= highest:
+                raise ValueError(f"{self.data} lies between 0 and {highest:g}, so {name} cannot be {bound:g}")
+        return self
+
+
+def _kind_of_rule(value: object) -> str:
+    data = "data" in value if isinstance(value, Mapping) else isinstance(value, DataRule)
+    return "<data>" if data else "<metric>"
+
+
+Rule = MetricRule | DataRule
+
+
 class Approval(_Frozen):
-    """`first_model` says what happens while there is no champion: the other rules decide, or a person."""
+    """What a candidate must fulfil. All rules must hold for an approval, and without any there is none.
+
+    `first_model` says what happens while there is no champion: the other rules decide, or a person.
+    """
 
     first_model: Literal["rules_only", "hold"] = "rules_only"
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[
+        Annotated[
+            Annotated[MetricRule, Tag("<metric>")] | Annotated[DataRule, Tag("<data>")],
+            Discriminator(_kind_of_rule),
+        ],
+        ...,
+    ] = ()
 
 
 class ModelConfig(_Frozen):
-    """Everything that is particular to one model."""
+    """Everything that is particular to one model.
 
-    task: Literal["binary_classification"]
+    `classes` are what the target may say; of two the second is the positive one, which precision, recall and
+    probabilities are about.
+    """
+
+    task: Task
     target: Column
+    classes: tuple[Class, ...] = ()
     features: Features
     retrain: Retrain = Retrain()
     training: Training = Training()
     approval: Approval = Approval()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _zero_and_one(cls, values: Any) -> Any:
+        """A binary target whose classes are not named is 0 or 1."""
+        if isinstance(values, dict) and values.get("task") == "binary_classification":
+            return {"classes": BINARY, **values}
+        return values
+
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
-        if self.target in (*self.features.numeric, *self.features.categorical):
+        if self.target in self.features.names:
             raise ValueError(f"the target {self.target} may not be a feature")
-        for rule in self.approval.rules:
-            for column in rule.slice or {}:
-                if column not in self.features.categorical:
-                    raise ValueError(f"the slice column {column} must be a categorical feature")
+        if self.training.estimator not in ESTIMATORS[self.task]:
+            known = ", ".join(sorted(ESTIMATORS[self.task]))
+            raise ValueError(f"{self.training.estimator} does no {self.task}; what does: {known}")
         return self
+
+    @model_validator(mode="after")
+    def _classes_fit_the_task(self) -> Self:
+        names = [_class_value(name) for name in self.classes]
+        if twice := sorted({str(name) for name in names if names.count(name) > 1}):
+            raise ValueError(f"each class once, but {', '.join(twice)} stands twice")
+        if self.task == "regression" and names:
+            raise ValueError("regression takes no classes")
+        if self.task == "binary_classification" and len(names) != 2:
+            raise ValueError("binary_classification takes two classes, the second being the positive one")
+        if self.task == "multiclass_classification" and not 3 <= len(names) <= MOST_CLASSES:
+            raise ValueError(
+                f"multiclass_classification needs its classes named, from 3 to {MOST_CLASSES}: "
+                "classes: [first, second, third]"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rules_fit_the_task(self) -> Self:
+        for number, rule in enumerate(self.approval.rules, 1):
+            problem = (
+                self._metric_problem(rule) if isinstance(rule, MetricRule) else self._column_problem(rule)
+            )
+            if problem:
+                raise ValueError(f"approval.rules, number {number}: {problem}")
+        return self
+
+    def _metric_problem(self, rule: MetricRule) -> str | None:
+        metrics = METRICS[self.task]
+        if rule.metric not in metrics:
+            return f"{rule.metric} is no metric of {self.task}; its metrics are {', '.join(metrics)}"
+        lowest, highest = metrics[rule.metric]
+        within = f"{rule.metric} lies between {lowest:g} and {highest:g}"
+        for name, bound in (("min", rule.min), ("max", rule.max)):
+            if bound is not None and not lowest <= bound <= highest:
+                return f"{within}, so {name} cannot be {bound:g}"
+        versus = rule.versus_champion
+        if (
+            versus
+            and not versus.relative
+            and max(versus.max_loss or 0, versus.min_gain or 0) > (highest - lowest)
+        ):
+            return f"{within}: no two values differ by more"
+        if versus and rule.metric in NOT_COMPARED:
+            return f"no bound of a difference in {rule.metric} is honest: compare brier instead"
+        for column, value in (rule.slice or {}).items():
+            if column not in (*self.features.categorical, *self.features.boolean):
+                return f"the slice column {column} must be a categorical or boolean feature"
+            if column in self.features.boolean and value not in ("true", "false"):
+                return f"the slice column {column} is boolean: true or false, not {value}"
+        return None
+
+    def _column_problem(self, rule: DataRule) -> str | None:
+        if rule.column is not None and rule.column not in self.features.names:
+            return f"{rule.column} is no feature"
+        return None
+
+
+def _class_value(name: str) -> str | float:
+    """What tells classes apart: 1 and 1.0 are the same."""
+    try:
+        return float(name)
+    except ValueError:
+        return name
 
 
 class Config(_Frozen):
@@ -287,8 +421,12 @@ def explain(error: ValidationError, source: str) -> str:
     lines = [f"{source} is not valid:"]
     for problem in error.errors(include_url=False):
         at = problem["loc"]
-        # Below `ready` pydantic names the form that `when` chose, which is no key of the file.
-        parts = [str(part) for index, part in enumerate(at) if not index or at[index - 1] != "ready"]
+        # pydantic names the form of a rule, and of `ready`, that it chose, which is no key of the file.
+        parts = [
+            str(part)
+            for index, part in enumerate(at)
+            if str(part) not in ("<metric>", "<data>") and (not index or at[index - 1] != "ready")
+        ]
         key = ".".join(parts) or "(the whole)"
         message = re.sub(r"^(Value error|Assertion failed), ", "", problem["msg"])
         shown = "" if problem["type"] in ("missing", "value_error") else f", not {problem['input']!r:.80}"

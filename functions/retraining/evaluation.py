@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from retraining.config import explain
 from retraining.errors import EvaluationError
+from retraining.tasks import Task
 
 
 def _number(value: object) -> object:
@@ -29,16 +30,24 @@ class _Frozen(BaseModel):
 
 
 class Measured(_Frozen):
-    """A metric and the standard deviation of its estimate, in its own units; NaN where undefined."""
+    """A metric, the standard deviation of its estimate in its own units, and its two-sided 95 % interval.
+
+    NaN where undefined.
+    """
 
     value: Number
     standard_deviation: Number = math.nan
+    interval: tuple[Number, Number] = (math.nan, math.nan)
 
 
 class Scores(_Frozen):
-    """`n` rows and what was measured on them, by metric name."""
+    """`n` rows and what was measured on them, by metric name.
+
+    `unusable` rows got a prediction that is no finite number: if there is one, no metric is defined.
+    """
 
     n: int = Field(ge=0)
+    unusable: int = Field(0, ge=0)
     metrics: dict[str, Measured]
 
 
@@ -49,21 +58,78 @@ class SliceScores(Scores):
 
 
 class Difference(_Frozen):
-    """Candidate minus champion on the same rows, with the standard error of that paired difference."""
+    """Candidate minus another on the same rows, in units of the metric; NaN where undefined.
+
+    `standard_error` is of the paired difference; `bounds` are its lower and upper one-sided 95 % bounds;
+    `method` names how it was found.
+    """
 
     value: Number
     standard_error: Number
+    bounds: tuple[Number, Number] = (math.nan, math.nan)
+    method: str = ""
 
 
-class Comparison(_Frozen):
-    """Candidate against champion on rows that the champion was not trained on; `excluded` are the others."""
+class Agreement(_Frozen):
+    """On how many rows candidate and champion were right; `mcnemar_p` is the exact two-sided p-value."""
+
+    both_right: int = Field(ge=0)
+    only_candidate: int = Field(ge=0)
+    only_champion: int = Field(ge=0)
+    both_wrong: int = Field(ge=0)
+    mcnemar_p: Number
+
+
+class Paired(_Frozen):
+    """Candidate and champion on the same `n` rows."""
 
     n: int = Field(ge=0)
-    excluded: int = Field(ge=0)
     candidate: dict[str, Measured]
     champion: dict[str, Measured]
     differences: dict[str, Difference]
-    method: str
+    agreement: Agreement | None = None
+
+
+class SlicePaired(Paired):
+    """The same on the rows where each of these columns has this value."""
+
+    where: dict[str, str]
+
+
+class Comparison(Paired):
+    """Candidate against champion on rows that the champion was not trained on; `excluded` are the others."""
+
+    excluded: int = Field(ge=0)
+    slices: tuple[SlicePaired, ...] = ()
+
+
+class Baseline(_Frozen):
+    """What guessing is worth on the candidate's rows: the training rows' class shares, or their mean."""
+
+    predicts: str
+    metrics: dict[str, Measured]
+    differences: dict[str, Difference]
+
+
+class SplitData(_Frozen):
+    """Rows of a split, and the share of missing values by feature, from 0 to 1."""
+
+    rows: int = Field(ge=0)
+    missing_share: dict[str, Number]
+
+
+class Data(_Frozen):
+    """What the candidate was trained and measured on, as DataPreProcessing counted it."""
+
+    train: SplitData
+    validation: SplitData
+
+
+class Drift(_Frozen):
+    """Population stability index by feature, of the training rows against those of `reference` (an ARN)."""
+
+    reference: str
+    columns: dict[str, Number]
 
 
 class Evaluation(_Frozen):
@@ -71,20 +137,23 @@ class Evaluation(_Frozen):
 
     `leaked` validation rows the candidate was trained on: they are in none of these numbers. `champion` is
     the ARN that it was compared with, or None where there was none. If the champion could not be scored,
-    `comparison` is None and `champion_problem` says why.
+    `comparison` and `drift` are None and `champion_problem` says why.
     """
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     model: str
-    task: Literal["binary_classification"]
+    task: Task
     execution: str
     batch: str
     leaked: int = Field(0, ge=0)
     candidate: Scores
     slices: tuple[SliceScores, ...] = ()
+    baseline: Baseline
+    data: Data
     champion: str | None
     champion_problem: str | None = None
     comparison: Comparison | None = None
+    drift: Drift | None = None
 
 
 class _File(_Frozen):

@@ -87,8 +87,11 @@ def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
             .items()
         },
         "verdict": verdict.get("verdict"),
+        "judgedAgain": verdict.get("again"),
+        "earlierVerdicts": verdict.get("earlier", []),
         "decidedBy": decision.get("by"),
         "decidedAt": decision.get("at"),
+        "decidedWhy": decision.get("why"),
     }
 
 

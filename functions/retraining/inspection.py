@@ -10,6 +10,7 @@ import codecs
 import csv
 import io
 import math
+import re
 import zlib
 from dataclasses import dataclass
 from typing import Final
@@ -32,6 +33,14 @@ MISSING_NUMBERS: Final = frozenset(
 )
 """What preprocessing takes for a missing number: pyarrow's list, held equal by a test."""
 
+TRUE: Final = frozenset({"true", "yes", "t", "y", "1", "1.0"})
+FALSE: Final = frozenset({"false", "no", "f", "n", "0", "0.0"})
+"""What preprocessing takes for a boolean, in any case."""
+
+MOST_NAMED: Final = 10
+"""Classes that one line names."""
+
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -160,7 +169,7 @@ def _header(header: list[str], config: ModelConfig) -> Problem | None:
         return Problem(
             "duplicate_column", f"the column {twice[0]} stands twice in the header", column=twice[0]
         )
-    wanted = (config.target, *config.features.numeric, *config.features.categorical)
+    wanted = (config.target, *config.features.names)
     missing = [name for name in wanted if name not in header]
     if not missing:
         return None
@@ -187,22 +196,57 @@ def _row(header: list[str], row: list[str], number: int, config: ModelConfig) ->
                 number,
                 column,
             )
-    target = values[config.target].strip()
-    if target not in ("0", "1", "0.0", "1.0"):
-        said = "missing" if target in MISSING_NUMBERS else repr(target[:60])
-        return Problem(
-            "unknown_class",
-            f"row {number}: {config.target} is {said}, expected 0 or 1",
-            number,
-            config.target,
-        )
-    return None
+    for column in config.features.boolean:
+        if not _is_boolean(values[column]):
+            return Problem(
+                "not_a_boolean",
+                f"row {number}: {column} is {values[column][:60]!r}, expected true or false",
+                number,
+                column,
+            )
+    return _target(values[config.target], number, config)
+
+
+def _target(text: str, number: int, config: ModelConfig) -> Problem | None:
+    said = repr(text.strip()[:60])
+    missing = text.strip() in MISSING_NUMBERS
+    if config.task == "regression":
+        kind, expected, fits = "not_a_number", "a number", _is_number(text) and not missing
+    else:
+        kind, expected, fits = "unknown_class", _one_of(config.classes), _is_class(text, config.classes)
+    if fits:
+        return None
+    what = f"{config.target} is {'missing' if missing else said}, expected {expected}"
+    return Problem(kind, f"row {number}: {what}", number, config.target)
+
+
+def _one_of(classes: tuple[str, ...]) -> str:
+    names = [name[:40] for name in classes]
+    if len(names) == 2:
+        return " or ".join(names)
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"one of {', '.join(names[:MOST_NAMED])}{more}"
+
+
+def _is_class(text: str, classes: tuple[str, ...]) -> bool:
+    """The same text, spaces aside, or the same number: 1.0 is 1. Classes true and false take any boolean."""
+    word = text.strip()
+    if word in classes or ({*classes} == {"true", "false"} and word.lower() in TRUE | FALSE):
+        return True
+    value = _number(word)
+    return value is not None and value in map(_number, classes)
+
+
+def _is_boolean(text: str) -> bool:
+    word = text.strip()
+    return word in MISSING_NUMBERS or word.lower() in TRUE | FALSE
 
 
 def _is_number(text: str) -> bool:
-    if text.strip() in MISSING_NUMBERS:
-        return True
-    try:
-        return math.isfinite(float(text)) and "_" not in text
-    except ValueError:
-        return False
+    word = text.strip()
+    value = _number(word)
+    return word in MISSING_NUMBERS or (value is not None and math.isfinite(value))
+
+
+def _number(word: str) -> float | None:
+    return float(word) if _NUMBER.fullmatch(word) else None

@@ -5,9 +5,11 @@ conditional put. One item a fact, its key the string `fact`:
 
     start#<start key>            a wish to train, who had it, and the execution that came of it
     execution#<execution ARN>    the newest known state of an execution and its steps
-    verdict#<model package ARN>  what the rules said, and whether the registry has been told
-    decision#<model package ARN> who approved or rejected it, and when
+    verdict#<model package ARN>  what the rules said, and whether it has been carried out
+    decision#<model package ARN> who approved or rejected it, when and why (decisions.py)
+    lease#<model package group>  a candidate of the group is being approved now
     notification#<id>            a message to approvers: being sent, or sent
+    rollback#<package ARN>#<when it was approved>  the event that this champion was taken back: likewise
     model#<model>                who waits for a start and what runs (admission.py), swapped by version
     batch#<model>#<batch>        this batch has been started
     asked#<model>#<cause>        this request, or this time of a schedule, has been started
@@ -18,7 +20,8 @@ conditional put. One item a fact, its key the string `fact`:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -34,6 +37,9 @@ Item = Mapping[str, Any]
 
 JSON: Final = "_json"
 """Ends the names of attributes whose text is JSON; so no text of a person is ever taken for it."""
+
+LEASE: Final = timedelta(seconds=90)
+"""Longer than a function lives, shorter than until Lambda's second retry (3 min): the dead are replaced."""
 
 
 class Ledger:
@@ -59,9 +65,12 @@ class Ledger:
             return self.get(fact) or {}
         return None
 
-    def mark(self, fact: str, values: Item) -> None:
-        """Set these attributes (None removes one) and leave the others; the fact need not exist yet."""
-        self._table.update_item(Key={"fact": fact}, **_setting(values))
+    def mark(self, fact: str, values: Item, *, where: Mapping[str, str] | None = None) -> bool:
+        """Set these attributes (None removes one) and leave the others; the fact need not exist yet.
+
+        With `where`, only if these texts still stand in it. Says whether it wrote.
+        """
+        return _wrote(self._table.update_item, Key={"fact": fact}, **_conditioned(_setting(values), where))
 
     def advance(self, fact: str, values: Item, *, version: str, final: bool) -> bool:
         """`mark`, unless what stands there is as new or newer. Says whether it wrote.
@@ -71,18 +80,13 @@ class Ledger:
         """
         arguments = _setting({**values, "version": version, "final": final})
         arguments["ExpressionAttributeValues"][":no"] = False
-        try:
-            self._table.update_item(
-                Key={"fact": fact},
-                **arguments,
-                ConditionExpression="attribute_not_exists(#version) OR #version < :version "
-                "OR (#version = :version AND #final = :no)",
-            )
-        except ClientError as error:
-            if not _refused(error):
-                raise
-            return False
-        return True
+        return _wrote(
+            self._table.update_item,
+            Key={"fact": fact},
+            **arguments,
+            ConditionExpression="attribute_not_exists(#version) OR #version < :version "
+            "OR (#version = :version AND #final = :no)",
+        )
 
     def swap(self, fact: str, values: Item, *, version: int) -> bool:
         """Replace the fact, which must still be at `version` (0: not exist yet). Says whether it did.
@@ -96,13 +100,9 @@ class Ledger:
                 "ExpressionAttributeNames": {"#version": "version"},
                 "ExpressionAttributeValues": {":version": version},
             }
-        try:
-            self._table.put_item(Item={"fact": fact, "version": version + 1, **_dumped(values)}, **condition)
-        except ClientError as error:
-            if not _refused(error):
-                raise
-            return False
-        return True
+        return _wrote(
+            self._table.put_item, Item={"fact": fact, "version": version + 1, **_dumped(values)}, **condition
+        )
 
     def claim(self, fact: str, *, now: datetime, lease: timedelta) -> bool:
         """Claim something that must be done once, such as sending. False: it has been done.
@@ -126,13 +126,53 @@ class Ledger:
             raise NotReady(f"{fact} is being done by another invocation; try again after {until}") from None
         return True
 
-    def release(self, fact: str) -> None:
-        """Give a claim back, because what it was for failed."""
-        self._table.delete_item(Key={"fact": fact})
+    def release(self, fact: str, *, where: Mapping[str, str] | None = None) -> bool:
+        """Give back what was claimed or taken, because what it was for failed or is over.
+
+        With `where`, only if these texts still stand in it. Says whether it did.
+        """
+        return _wrote(self._table.delete_item, Key={"fact": fact}, **_conditioned({}, where))
 
     def done(self, fact: str, *, now: datetime) -> None:
         """Say that what was claimed is done."""
         self.mark(fact, {"state": "done", "doneAt": now.isoformat()})
+
+
+def once(ledger: Ledger, fact: str, act: Callable[[], None], *, now: datetime) -> bool:
+    """Do `act` unless it has been done; if it fails, it can be tried again at once.
+
+    Says whether it did. Raises NotReady while another is at it.
+    """
+    if not ledger.claim(fact, now=now, lease=LEASE):
+        return False
+    try:
+        act()
+    except BaseException:
+        ledger.release(fact)
+        raise
+    ledger.done(fact, now=now)
+    return True
+
+
+@contextmanager
+def alone(ledger: Ledger, fact: str, *, now: datetime) -> Iterator[None]:
+    """While this lasts, nobody else is inside it for the same fact. Raises NotReady if somebody is."""
+    ledger.claim(fact, now=now, lease=LEASE)
+    try:
+        yield
+    finally:
+        ledger.release(fact)
+
+
+def _wrote(write: Callable[..., Any], **call: Any) -> bool:
+    """Make a conditional write; False if its condition did not hold."""
+    try:
+        write(**call)
+    except ClientError as error:
+        if not _refused(error):
+            raise
+        return False
+    return True
 
 
 def _refused(error: ClientError) -> bool:
@@ -152,6 +192,20 @@ def _setting(values: Item) -> dict[str, Any]:
         "UpdateExpression": " ".join(parts),
         "ExpressionAttributeNames": {f"#{name}": name for name in (*dumped, *gone)},
         **({"ExpressionAttributeValues": {f":{n}": value for n, value in dumped.items()}} if dumped else {}),
+    }
+
+
+def _conditioned(call: dict[str, Any], where: Mapping[str, str] | None) -> dict[str, Any]:
+    """The call with the condition that these texts stand in the item."""
+    if not where:
+        return call
+    names = {f"#where_{name}": name for name in where}
+    values = {f":where_{name}": value for name, value in where.items()}
+    return {
+        **call,
+        "ConditionExpression": " AND ".join(f"#where_{name} = :where_{name}" for name in where),
+        "ExpressionAttributeNames": {**call.get("ExpressionAttributeNames", {}), **names},
+        "ExpressionAttributeValues": {**call.get("ExpressionAttributeValues", {}), **values},
     }
 
 

@@ -1,35 +1,34 @@
-"""Sends notifications to the topic: each fact once, or after an ambiguous answer again under the same id."""
+"""Sends notifications to the topic, and events to the bus: each fact once, or after an ambiguous answer
+again under the same id.
+"""
 
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from retraining.ledger import Ledger
-from retraining.messages import Notification
+from retraining.errors import NotReady
+from retraining.ledger import Ledger, once
+from retraining.messages import Notification, Rollback
 from retraining.observability import logger
 
 if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
-
-LEASE: Final = timedelta(seconds=90)
-"""Longer than a publish takes, shorter than until Lambda's second retry (3 min): the dead are replaced."""
 
 
 def notify(sns: SNSClient, ledger: Ledger, topic: str, message: Notification, *, now: datetime) -> bool:
     """Publish `message` unless it has been. Says whether it did. Raises NotReady while another is at it."""
-    fact = f"notification#{message.identity}"
-    if not ledger.claim(fact, now=now, lease=LEASE):
-        return False
     attributes: dict[str, MessageAttributeValueTypeDef] = {
         "kind": {"DataType": "String", "StringValue": message.kind},
         "model": {"DataType": "String", "StringValue": message.model},
     }
     if message.decision:
         attributes["decision"] = {"DataType": "String", "StringValue": message.decision}
-    try:
+
+    def publish() -> None:
         sns.publish(
             TopicArn=topic,
             Subject=message.as_subject(),
@@ -39,10 +38,9 @@ def notify(sns: SNSClient, ledger: Ledger, topic: str, message: Notification, *,
             ),
             MessageAttributes=attributes,
         )
-    except BaseException:
-        ledger.release(fact)
-        raise
-    ledger.done(fact, now=now)
+
+    if not once(ledger, f"notification#{message.identity}", publish, now=now):
+        return False
     logger.info(
         "notification published",
         notification=message.identity,
@@ -50,4 +48,31 @@ def notify(sns: SNSClient, ledger: Ledger, topic: str, message: Notification, *,
         model=message.model,
         reasons=list(message.reasons),
     )
+    return True
+
+
+def announce(events: EventBridgeClient, ledger: Ledger, rollback: Rollback, *, now: datetime) -> bool:
+    """Put the event of a rollback on the default bus unless it has been; otherwise as `notify`."""
+
+    def put() -> None:
+        answer = events.put_events(
+            Entries=[
+                {
+                    "Source": "handsoff",
+                    "DetailType": "Champion Rolled Back",
+                    "Resources": [rollback.rejected],
+                    "Detail": rollback.as_detail(),
+                }
+            ]
+        )
+        if answer["FailedEntryCount"]:
+            (entry,) = answer["Entries"]
+            why = f"{entry.get('ErrorCode')}: {entry.get('ErrorMessage')}"
+            raise NotReady(
+                f"EventBridge has not taken the event that {rollback.rejected} was taken back: {why}"
+            )
+
+    if not once(ledger, f"rollback#{rollback.identity}", put, now=now):
+        return False
+    logger.warning("champion rolled back", rejected=rollback.rejected, champion=rollback.champion)
     return True

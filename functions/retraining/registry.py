@@ -23,14 +23,14 @@ PENDING: Final = "PendingManualApproval"
 DESCRIPTION_LIMIT: Final = 1024
 METADATA_LIMIT: Final = 256
 NEWEST: Final = 30
-"""Approved packages among which the champion is looked for; evaluate.py does the same."""
+"""Approved packages among which the champion is looked for; champion.py among the steps does the same."""
 
-_NOT_METADATA = re.compile(r"[^\w\s.:/=+\-@]", re.ASCII)
+_NOT_METADATA = re.compile(r"[^A-Za-z0-9_ .:/=+\-@]")
 
 
 @dataclass(frozen=True)
 class Package:
-    """One registered model package. `approved_at` is when it was approved, if it is."""
+    """One registered model package. Any change of it, also of its metadata, moves `changed_at`."""
 
     arn: str
     group: str
@@ -38,13 +38,28 @@ class Package:
     approval_description: str | None
     evaluation_uri: str | None
     model_uri: str | None
-    approved_at: datetime
+    created_at: datetime
     changed_at: datetime
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def pending(self) -> bool:
         return self.approval_status == PENDING
+
+    @property
+    def name(self) -> str:
+        """Group and version, such as handsoff-titanic/3."""
+        return self.arn.split(":model-package/")[-1]
+
+    @property
+    def noted_approval(self) -> datetime | None:
+        """When it was last approved, if that has been noted on it; it may have been rejected since."""
+        return _time(self.metadata.get("approvedAt"))
+
+    @property
+    def approved_at(self) -> datetime:
+        """When it was approved, if it is."""
+        return self.noted_approval or self.changed_at
 
     @property
     def execution(self) -> str | None:
@@ -58,7 +73,6 @@ def package(sagemaker: SageMakerClient, arn: str) -> Package:
     metadata = answer.get("CustomerMetadataProperties", {})
     quality: Mapping[str, Any] = answer.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {})
     containers = answer.get("InferenceSpecification", {}).get("Containers") or [{}]
-    changed = answer.get("LastModifiedTime") or answer["CreationTime"]
     return Package(
         arn=answer["ModelPackageArn"],
         group=answer["ModelPackageGroupName"],
@@ -66,8 +80,8 @@ def package(sagemaker: SageMakerClient, arn: str) -> Package:
         approval_description=answer.get("ApprovalDescription"),
         evaluation_uri=quality.get("S3Uri"),
         model_uri=containers[0].get("ModelDataUrl"),
-        changed_at=changed,
-        approved_at=_time(metadata.get("approvedAt")) or changed,
+        created_at=answer["CreationTime"],
+        changed_at=answer.get("LastModifiedTime") or answer["CreationTime"],
         metadata=metadata,
     )
 
@@ -97,6 +111,22 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
     )
     packages = [package(sagemaker, item["ModelPackageArn"]) for item in answer["ModelPackageSummaryList"]]
     return max(packages, key=lambda found: found.approved_at, default=None)
+
+
+def waiting(sagemaker: SageMakerClient, group: str, *, before: datetime) -> list[str]:
+    """The ARNs of the group's packages that wait for approval and were created before this, oldest first."""
+    pages = sagemaker.get_paginator("list_model_packages").paginate(
+        ModelPackageGroupName=group,
+        ModelApprovalStatus="PendingManualApproval",
+        SortBy="CreationTime",
+        SortOrder="Ascending",
+    )
+    return [
+        item["ModelPackageArn"]
+        for page in pages
+        for item in page["ModelPackageSummaryList"]
+        if item["CreationTime"] < before
+    ]
 
 
 def evaluation(s3: S3Client, candidate: Package) -> Evaluation:
@@ -133,10 +163,15 @@ def annotate(
         ModelPackageArn=candidate.arn,
         CustomerMetadataProperties={
             **candidate.metadata,
-            **{key: _NOT_METADATA.sub("_", value)[:METADATA_LIMIT] for key, value in metadata.items()},
+            **{key: metadata_text(value) for key, value in metadata.items()},
         },
         **decision,
     )
+
+
+def metadata_text(text: str) -> str:
+    """`text` as SageMaker takes it for metadata: other characters become _, and what is too long is cut."""
+    return _NOT_METADATA.sub("_", text)[:METADATA_LIMIT]
 
 
 def shorten(text: str, limit: int = DESCRIPTION_LIMIT) -> str:

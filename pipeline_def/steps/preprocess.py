@@ -2,8 +2,8 @@
 
 Rows in are rows out: nothing is dropped, imputed or encoded here, and blank lines, which are no rows, are
 counted. A problem with the data ends the job with one line that names the file and the column, in the log
-and as the job's ExitMessage. Runs in SageMaker's scikit-learn image, by itself: it imports nothing of this
-project.
+and as the job's ExitMessage. Runs in SageMaker's scikit-learn image and imports nothing of this project but
+the script beside it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +35,8 @@ import pyarrow.parquet as pq
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import ClientError
 
+import data_profile
+
 SPLITS: Final = ("train", "validation")
 DATA_OBJECT: Final = re.compile(
     r"(?P<split>train|validation)(?:\.(?:csv|parquet)|/.+\.(?:csv|csv\.gz|parquet))", re.DOTALL
@@ -44,6 +46,10 @@ ROW_GROUP: Final = 128 * 1024
 HASH_KEY: Final = "handsoff-row-id1"  # 16 bytes, as pandas asks; another key makes other row ids
 ROW: Final = "handsoff:row"  # the identity's column; no feature will have this name
 MISSING_NUMBERS: Final = frozenset(pa_csv.ConvertOptions().null_values)
+NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+TRUE: Final = frozenset({"true", "yes", "t", "y", "1", "1.0"})
+FALSE: Final = frozenset({"false", "no", "f", "n", "0", "0.0"})
+MOST_NAMED: Final = 10  # classes that one line names
 CONFLICT_PAUSES: Final = (0.2, 0.5, 1.0, 2.0)  # seconds before a conflicting write is tried again
 AWS: Final = ClientConfig(
     connect_timeout=10, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5}
@@ -56,16 +62,21 @@ class DataProblem(Exception):
 
 @dataclass(frozen=True)
 class Config:
-    """What the steps know of a model: its name and columns, by how they are read."""
+    """What the steps know of a model: its name, and its columns by how they are read.
+
+    `classes` are what the target may say, none for regression; of two the second is the positive one.
+    """
 
     name: str
     target: str
+    classes: tuple[str, ...]
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
+    boolean: tuple[str, ...]
 
     @property
     def features(self) -> tuple[str, ...]:
-        return (*self.numeric, *self.categorical)
+        return (*self.numeric, *self.categorical, *self.boolean)
 
 
 @dataclass(frozen=True, order=True)
@@ -83,7 +94,6 @@ class Split:
     """What was read of one split: where its rows went and what is counted on the way."""
 
     rows: int = 0
-    ones: int = 0
     missing: dict[str, int] = field(default_factory=dict)
     ids: list[np.ndarray[Any, Any]] = field(default_factory=list)
 
@@ -95,7 +105,10 @@ def read_config(path: Path) -> Config:
     values = json.loads(path.read_text(encoding="utf-8"))
     features = values["features"]
     return Config(
-        values["name"], values["target"], tuple(features["numeric"]), tuple(features["categorical"])
+        values["name"],
+        values["target"],
+        tuple(values["classes"]),
+        *(tuple(features[kind]) for kind in ("numeric", "categorical", "boolean")),
     )
 
 
@@ -307,7 +320,8 @@ def convert(block: pa.RecordBatch, config: Config, key: str, first_row: int) -> 
     """Features, target and identities of a block's rows. Raises DataProblem naming file, row and value.
 
     Numbers become float64 with null for what is missing, categories text with null for the empty string,
-    the target int8. Rows count from 1 after the header; `first_row` is the one that the block starts with.
+    booleans 1.0, 0.0 or null, the target a float64 or the int16 index of its class. Rows count from 1 after
+    the header; `first_row` is the one that the block starts with.
     """
     columns: dict[str, Any] = {}
     for name in config.numeric:
@@ -315,7 +329,13 @@ def convert(block: pa.RecordBatch, config: Config, key: str, first_row: int) -> 
     for name in config.categorical:
         text = to_text(block.column(name))
         columns[name] = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-    columns[config.target] = to_target(block.column(config.target), key, config.target, first_row)
+    for name in config.boolean:
+        columns[name] = to_booleans(block.column(name), key, name, first_row)
+    target = block.column(config.target)
+    if config.classes:
+        columns[config.target] = to_classes(target, config.classes, key, config.target, first_row)
+    else:
+        columns[config.target] = to_target_numbers(target, key, config.target, first_row)
     columns[ROW] = pa.array(row_ids(block))
     return pa.table(columns)
 
@@ -341,29 +361,126 @@ def to_numbers(values: Any, key: str, name: str, first_row: int) -> Any:
     return numbers
 
 
-def to_target(values: Any, key: str, name: str, first_row: int) -> Any:
+def to_target_numbers(values: Any, key: str, name: str, first_row: int) -> Any:
     numbers = to_numbers(values, key, name, first_row)
     if numbers.null_count:
         row = pc.index(pc.is_null(numbers), True).as_py()
-        raise DataProblem(f"{key}, row {first_row + row}: target {name} is missing, expected 0 or 1")
-    if not pc.all(pc.is_in(numbers, pa.array([0.0, 1.0])), min_count=0).as_py():
-        raise DataProblem(
-            _first_wrong(numbers, lambda value: value in (0, 1), key, name, first_row, "0 or 1")
+        raise DataProblem(f"{key}, row {first_row + row}: target {name} is missing, expected a number")
+    return numbers
+
+
+def to_booleans(values: Any, key: str, name: str, first_row: int) -> Any:
+    try:
+        return _looked_up(values, as_boolean, pa.float64())
+    except LookupError:
+        texts = to_text(_plain(values))
+        raise DataProblem(_first_wrong(texts, _is_boolean, key, name, first_row, "true or false")) from None
+
+
+def as_boolean(text: str) -> float | None:
+    """1.0 for true, 0.0 for false, None for missing. Raises LookupError for what is none of them."""
+    word = text.strip()
+    if word in MISSING_NUMBERS:
+        return None
+    if word.lower() in TRUE | FALSE:
+        return float(word.lower() in TRUE)
+    raise LookupError(text)
+
+
+def to_classes(values: Any, classes: Sequence[str], key: str, name: str, first_row: int) -> Any:
+    """The index of each row's class. A Parquet file's true and false are 1 and 0, where those are classes."""
+    numbers = {"true": "1", "false": "0"} if pa.types.is_boolean(values.type) else {}
+
+    def index(text: str) -> int:
+        return class_index(text if text in classes else numbers.get(text, text), classes)
+
+    try:
+        return _looked_up(values, index, pa.int16())
+    except LookupError:
+        row, text = next(
+            (row, text)
+            for row, text in enumerate(to_text(_plain(values)).to_pylist())
+            if not _fits(index, text)
         )
-    return pc.cast(numbers, pa.int8())
+    said = f"{name} is {_shown(text)}"
+    if text.strip() in MISSING_NUMBERS:
+        said = f"target {name} is missing"
+    raise DataProblem(f"{key}, row {first_row + row}: {said}, expected {one_of(classes)}")
+
+
+def class_index(text: str, classes: Sequence[str]) -> int:
+    """Which class this is: the same text, spaces aside, or the same number. Raises LookupError if none.
+
+    Classes true and false take the words of booleans, too: YAML reads `[no, yes]` as those.
+    """
+    word = text.strip()
+    if word in classes:
+        return classes.index(word)
+    if {*classes} == {"true", "false"} and word.lower() in TRUE | FALSE:
+        return classes.index(str(word.lower() in TRUE).lower())
+    if NUMBER.fullmatch(word):
+        for index, name in enumerate(classes):
+            if NUMBER.fullmatch(name) and float(name) == float(word):
+                return index
+    raise LookupError(text)
+
+
+def one_of(classes: Sequence[str]) -> str:
+    """`0 or 1`, `one of a, b, c`: one line, however many there are and however long their names."""
+    names = [name[:40] for name in classes]
+    return " or ".join(names) if len(names) == 2 else f"one of {_listed(names)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
+def _looked_up(values: Any, meaning: Callable[[str], float | None], kind: Any) -> Any:
+    """The meaning of each value's text, asked once for each distinct text."""
+    texts = to_text(_plain(values))
+    distinct = pc.unique(texts)
+    meanings = pa.array([meaning(text) for text in distinct.to_pylist()], kind)
+    return meanings.take(pc.index_in(texts, value_set=distinct))
+
+
+def _plain(values: Any) -> Any:
+    """Numbers of Parquet files as they are commonly written: 1.00 is 1, and NaN is missing."""
+    if pa.types.is_decimal(values.type):
+        values = pc.cast(values, pa.float64())
+    if pa.types.is_floating(values.type):
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
+    return values
 
 
 def _first_wrong(values: Any, fits: Any, key: str, name: str, first_row: int, expected: str) -> str:
     row, value = next(
         (row, value) for row, value in enumerate(values.to_pylist()) if value is not None and not fits(value)
     )
-    shown = f"{value:g}" if isinstance(value, float) else repr(value[:60])
-    return f"{key}, row {first_row + row}: {name} is {shown}, expected {expected}"
+    return f"{key}, row {first_row + row}: {name} is {_shown(value)}, expected {expected}"
+
+
+def _shown(value: str | float) -> str:
+    """Numbers as they are, text in quotes, and never much of it."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value.strip()[:60] if NUMBER.fullmatch(value.strip()) else repr(value[:60])
 
 
 def _is_number(text: str) -> bool:
     with suppress(pa.ArrowInvalid):
         pa.scalar(text).cast(pa.float64())
+        return True
+    return False
+
+
+def _is_boolean(text: str) -> bool:
+    return _fits(as_boolean, text)
+
+
+def _fits(meaning: Callable[[str], object], text: str) -> bool:
+    with suppress(LookupError):
+        meaning(text)
         return True
     return False
 
@@ -399,7 +516,6 @@ class Writer:
     def add(self, table: pa.Table, config: Config) -> None:
         split = self.split
         split.rows += table.num_rows
-        split.ones += pc.sum(table[config.target], min_count=0).as_py()
         for name in config.features:
             split.missing[name] = split.missing.get(name, 0) + table[name].null_count
         split.ids.append(table[ROW].to_numpy())
@@ -423,7 +539,8 @@ class Writer:
 def preprocess(s3: Any, bucket: str, config: Config, batch: str, output: Path) -> dict[str, Any]:
     """Read the batch (`latest` or its identity) into `output`; the data report. Raises DataProblem.
 
-    Writes `train/train.parquet`, `validation/validation.parquet` and `report/training_rows.parquet`.
+    Writes `train/train.parquet`, `validation/validation.parquet`, and of the rows of train
+    `report/training_rows.parquet`, which they are, and `report/data_profile.json`, what their columns hold.
     """
     if batch == "latest":
         batch = latest_batch(s3, bucket, config.name)
@@ -454,25 +571,23 @@ def preprocess(s3: Any, bucket: str, config: Config, batch: str, output: Path) -
     for writer in writers.values():
         writer.close()
     splits = {split: writer.split for split, writer in writers.items()}
-    for name, split in splits.items():
-        if split.ones in (0, split.rows):
-            only = int(split.ones > 0)
-            raise DataProblem(
-                f"{name}: all {split.rows} rows have {config.target} = {only}; both classes are needed"
-            )
+    targets = {split: read_target(writer.path, config.target) for split, writer in writers.items()}
+    check_targets(targets, config)
     train_ids = np.unique(splits["train"].row_ids())
     overlap = int(np.isin(splits["validation"].row_ids(), train_ids).sum())
     (output / "report").mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table({ROW: train_ids}), output / "report" / "training_rows.parquet")
+    profile = data_profile.profile(writers["train"].path, config.numeric, config.categorical, config.boolean)
+    write_json(profile, output / "report" / "data_profile.json")
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "model": config.name,
         "batch": batch,
         "target": config.target,
         "files": files,
         "columns": [list(names) for names in sorted(columns)],
         "ignored_columns": sorted(ignored),
-        "splits": {name: _split_report(split) for name, split in splits.items()},
+        "splits": {name: _split_report(split, targets[name], config) for name, split in splits.items()},
         "validation_rows_also_in_train": overlap,
     }
 
@@ -489,34 +604,94 @@ def _file_report(item: DataObject, rows: int, blank: int, digest: str) -> dict[s
     }
 
 
-def _split_report(split: Split) -> dict[str, Any]:
+def read_target(path: Path, name: str) -> np.ndarray[Any, Any]:
+    with pq.ParquetFile(path) as file:
+        return np.asarray(file.read(columns=[name])[name].to_numpy())
+
+
+def check_targets(targets: Mapping[str, np.ndarray[Any, Any]], config: Config) -> None:
+    """Raises DataProblem if there is nothing to learn from train, or nothing to tell apart in validation."""
+    train = targets["train"]
+    if not config.classes:
+        if train.min() == train.max():
+            raise DataProblem(
+                f"train: all {len(train)} rows have {config.target} = {train[0]:g}; "
+                "different values are needed"
+            )
+        return
+    needed = "both classes are needed" if len(config.classes) == 2 else "at least two classes are needed"
+    for name, target in targets.items():
+        if target.min() == target.max():
+            only = config.classes[target[0]]
+            raise DataProblem(f"{name}: all {len(target)} rows have {config.target} = {only}; {needed}")
+    counts = np.bincount(train, minlength=len(config.classes))
+    if absent := [name for name, count in zip(config.classes, counts, strict=True) if not count]:
+        raise DataProblem(f"train: no row has {config.target} = {_listed(absent)}; every class is needed")
+
+
+def _split_report(split: Split, target: np.ndarray[Any, Any], config: Config) -> dict[str, Any]:
     """Shares are of the split's rows, from 0 to 1."""
-    return {
+    report: dict[str, Any] = {
         "rows": split.rows,
-        "target_share": split.ones / split.rows,
         "missing_share": {name: count / split.rows for name, count in split.missing.items()},
     }
+    if config.classes:
+        counts = np.bincount(target, minlength=len(config.classes)).tolist()
+        shares = {name: count / split.rows for name, count in zip(config.classes, counts, strict=True)}
+        return report | {"class_share": shares}
+    return report | {"target": _moments(target)}
+
+
+def _moments(target: np.ndarray[Any, Any]) -> dict[str, float | None]:
+    """Of these rows: the standard deviation is divided by n. None stands for what no float holds."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = {
+            "mean": target.mean(),
+            "standard_deviation": target.std(),
+            "min": target.min(),
+            "max": target.max(),
+        }
+    return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
 
 
 def summary(report: Mapping[str, Any]) -> str:
     lines = [f"batch {report['batch']}"]
     for name, split in report["splits"].items():
         gaps = ", ".join(f"{column} {share:.1%}" for column, share in split["missing_share"].items() if share)
-        lines.append(
-            f"{name}: {split['rows']} rows, {report['target']} = 1 in {split['target_share']:.1%}"
-            f"; missing: {gaps or 'nothing'}"
-        )
+        target = _target_summary(report["target"], split)
+        lines.append(f"{name}: {split['rows']} rows, {target}; missing: {gaps or 'nothing'}")
     lines.append(f"ignored columns: {', '.join(report['ignored_columns']) or 'none'}")
     for file in report["files"]:
         if file["blank_lines"]:
             lines.append(f"warning: blank lines in {file['key']}, taken for no rows: {file['blank_lines']}")
+    shares = report["splits"]["validation"].get("class_share", {})
+    if absent := [name for name, share in shares.items() if not share]:
+        lines.append(f"warning: no validation row has {report['target']} = {_listed(absent)}")
     if overlap := report["validation_rows_also_in_train"]:
         lines.append(f"warning: {overlap} validation rows also stand in train: evaluation leaves them out")
     return "\n".join(lines)
 
 
+def _target_summary(target: str, split: Mapping[str, Any]) -> str:
+    if "target" in split:
+        told = {name.replace("_", " "): value for name, value in split["target"].items()}
+        return f"{target}: " + ", ".join(
+            f"{name} {'too large' if value is None else format(value, 'g')}" for name, value in told.items()
+        )
+    shares = split["class_share"]
+    if len(shares) == 2:
+        positive = list(shares)[1]
+        return f"{target} = {positive} in {shares[positive]:.1%}"
+    return f"{target}: " + _listed([f"{name} {share:.1%}" for name, share in shares.items()])
+
+
 def one_line(error: object, limit: int = 1000) -> str:
     return " ".join(str(error).split())[:limit]
+
+
+def write_json(value: object, path: Path) -> None:
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def write_message(text: str) -> None:
@@ -546,8 +721,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_message(one_line(f"{type(error).__name__}: {error}"))
         raise
     report["execution"] = given.execution
-    text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
-    (given.output / "report" / "data_report.json").write_text(text + "\n", encoding="utf-8")
+    write_json(report, given.output / "report" / "data_report.json")
     print(summary(report), flush=True)
     return 0
 

@@ -1,4 +1,4 @@
-"""TrainModel: one scikit-learn Pipeline from raw columns to a probability, in SageMaker's script mode.
+"""TrainModel: one scikit-learn Pipeline from raw columns to a prediction, in SageMaker's script mode.
 
 The artifact holds classes of scikit-learn only, so whoever unpickles it needs none of our code; how to serve
 it and which columns it takes lie beside it in code/.
@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -20,14 +20,33 @@ import joblib
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 SEED: Final = 0
 MOST_CATEGORIES: Final = 254  # HistGradientBoosting bins at most 255; the rarest share one category
+KINDS: Final = ("numeric", "categorical", "boolean")
+
+FOREST: Final = {"n_estimators": 300, "min_samples_leaf": 3, "n_jobs": -1, "random_state": SEED}
+CLASSIFIERS: Final[Mapping[str, Callable[[], Any]]] = {
+    "hist_gradient_boosting": lambda: HistGradientBoostingClassifier(random_state=SEED),
+    "random_forest": lambda: RandomForestClassifier(**FOREST),
+    "logistic_regression": lambda: LogisticRegression(max_iter=1000, random_state=SEED),
+}
+REGRESSORS: Final[Mapping[str, Callable[[], Any]]] = {
+    "hist_gradient_boosting": lambda: HistGradientBoostingRegressor(random_state=SEED),
+    "random_forest": lambda: RandomForestRegressor(**FOREST),
+    "ridge": lambda: Ridge(random_state=SEED),
+}
+LINEAR: Final = ("logistic_regression", "ridge")
 
 
 def build(config: Mapping[str, Any], present: Collection[str]) -> Pipeline:
@@ -35,60 +54,45 @@ def build(config: Mapping[str, Any], present: Collection[str]) -> Pipeline:
 
     It takes all features and looks at those in `present`. Raises ValueError if there are none.
     """
-    numeric = [name for name in config["features"]["numeric"] if name in present]
-    categorical = [name for name in config["features"]["categorical"] if name in present]
-    if not numeric and not categorical:
+    columns = {kind: [name for name in config["features"][kind] if name in present] for kind in KINDS}
+    if not any(columns.values()):
         raise ValueError("no feature has a value in any row")
-    prepare, estimator = ESTIMATORS[config["training"]["estimator"]](len(numeric), len(categorical))
-    columns = [("numeric", prepare["numeric"], numeric), ("categorical", prepare["categorical"], categorical)]
-    used = [column for column in columns if column[2]]
+    name = config["training"]["estimator"]
+    estimator = (REGRESSORS if config["task"] == "regression" else CLASSIFIERS)[name]()
+    if name == "hist_gradient_boosting":
+        prepare = _as_they_are()
+        first = len(columns["numeric"])
+        estimator.set_params(categorical_features=list(range(first, first + len(columns["categorical"]))))
+    else:
+        prepare = _filled(scaled=name in LINEAR)
+    used = [(kind, prepare[kind], names) for kind, names in columns.items() if names]
     return Pipeline([("columns", ColumnTransformer(used)), ("estimator", estimator)])
 
 
-def _boosting(numeric: int, categorical: int) -> tuple[dict[str, Any], Any]:
-    """Trees that take missing values and categories as they are: an unknown category counts as missing."""
+def _as_they_are() -> dict[str, Any]:
+    """For trees that take missing values and categories: an unknown category counts as missing."""
     encoder = OrdinalEncoder(
         handle_unknown="use_encoded_value",
         unknown_value=np.nan,
         encoded_missing_value=np.nan,
         max_categories=MOST_CATEGORIES,
     )
-    estimator = HistGradientBoostingClassifier(
-        categorical_features=list(range(numeric, numeric + categorical)), random_state=SEED
-    )
-    return {"numeric": "passthrough", "categorical": encoder}, estimator
+    return {"numeric": "passthrough", "categorical": encoder, "boolean": "passthrough"}
 
 
-def _forest(numeric: int, categorical: int) -> tuple[dict[str, Any], Any]:  # noqa: ARG001
-    estimator = RandomForestClassifier(n_estimators=300, min_samples_leaf=3, n_jobs=-1, random_state=SEED)
-    return {"numeric": _imputer(), "categorical": _one_hot()}, estimator
-
-
-def _logistic(numeric: int, categorical: int) -> tuple[dict[str, Any], Any]:  # noqa: ARG001
-    scaled = make_pipeline(_imputer(), StandardScaler())
-    estimator = LogisticRegression(max_iter=1000, random_state=SEED)
-    return {"numeric": scaled, "categorical": _one_hot()}, estimator
-
-
-def _imputer() -> SimpleImputer:
-    return SimpleImputer(strategy="median")
-
-
-def _one_hot() -> OneHotEncoder:
-    """A missing value is a category of its own; one never seen counts among the rare ones, or as none."""
-    return OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES)
-
-
-ESTIMATORS: Final = {
-    "hist_gradient_boosting": _boosting,
-    "random_forest": _forest,
-    "logistic_regression": _logistic,
-}
+def _filled(*, scaled: bool) -> dict[str, Any]:
+    """Without gaps: a missing category is one of its own; one never seen counts as rare, or as none."""
+    median = SimpleImputer(strategy="median")
+    return {
+        "numeric": make_pipeline(median, StandardScaler()) if scaled else median,
+        "categorical": OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES),
+        "boolean": SimpleImputer(strategy="most_frequent"),
+    }
 
 
 def read_rows(folder: Path, config: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.Series]:
     """Features and target of the Parquet files in `folder`; what is missing is NaN in every column."""
-    features = [*config["features"]["numeric"], *config["features"]["categorical"]]
+    features = [name for kind in KINDS for name in config["features"][kind]]
     frame = pd.read_parquet(folder, columns=[*features, config["target"]])
     for name in config["features"]["categorical"]:
         frame[name] = frame[name].astype(object).where(frame[name].notna(), np.nan)
@@ -100,8 +104,12 @@ def fit(config: Mapping[str, Any], features: pd.DataFrame, target: pd.Series) ->
     present = [str(name) for name in features if features[name].notna().any()]
     if left_out := [str(name) for name in features if name not in present]:
         print(f"left out, without any value: {', '.join(left_out)}", flush=True)
-    pipeline = build(config, present).fit(features, target)
-    if isinstance(forest := pipeline["estimator"], RandomForestClassifier):
+    pipeline = build(config, present)
+    if isinstance(pipeline["estimator"], HistGradientBoostingClassifier) and target.value_counts().min() < 2:
+        # of many rows it would keep a stratified tenth to know when to stop: one row cannot be divided
+        pipeline.set_params(estimator__early_stopping=False)
+    pipeline.fit(features, target)
+    if isinstance(forest := pipeline["estimator"], RandomForestClassifier | RandomForestRegressor):
         forest.n_jobs = 1  # threads would add up votes in any order: the last digit would vary
     return pipeline
 

@@ -18,7 +18,7 @@ from retraining.collaborators import Collaborators
 from retraining.config import ModelConfig, parse_config
 from retraining.ledger import Ledger
 from retraining.settings import Settings
-from tests.functions.fakes import ROOT, Context, FakeSageMaker
+from tests.functions.fakes import ROOT, Context, FakeEvents, FakeSageMaker
 
 
 class Configs:
@@ -47,6 +47,7 @@ class World:
     logs: Any
     table: Any
     sagemaker: FakeSageMaker
+    events: FakeEvents
     inbox: str
 
     @property
@@ -55,7 +56,7 @@ class World:
 
     def using(self, kind: type[T], **wrapped: Any) -> T:
         """Collaborators of this kind, some of them wrapped; `table` is the ledger's."""
-        names = ("s3", "sns", "logs", "sagemaker")
+        names = ("s3", "sns", "logs", "sagemaker", "events")
         return kind(
             settings=self.settings,
             configs=self.configs,  # type: ignore[arg-type]
@@ -117,6 +118,7 @@ def world(clients: dict[str, Any]) -> World:
         logs=clients["logs"],
         table=table,
         sagemaker=FakeSageMaker(),
+        events=FakeEvents(),
         inbox=inbox,
     )
 

@@ -7,11 +7,13 @@ starting once rests, and wipes the fields that UpdateModelPackage leaves out.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 ROOT = Path(__file__).parents[2]
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -27,6 +29,7 @@ class FakeSageMaker:
     def __init__(self) -> None:
         self.executions: dict[str, dict[str, Any]] = {}
         self.steps: list[dict[str, Any]] = []
+        self.steps_of: dict[str, list[dict[str, Any]]] = {}  # by execution, where they are not `steps`
         self.packages: dict[str, dict[str, Any]] = {}
         self.definition: list[dict[str, str]] = []
         self.updates: list[dict[str, Any]] = []
@@ -66,6 +69,11 @@ class FakeSageMaker:
         made |= {"PipelineExecutionStatus": status, "LastModifiedTime": self.clock()}
 
     def describe_model_package(self, ModelPackageName: str) -> dict[str, Any]:
+        if ModelPackageName not in self.packages:
+            text = f"ModelPackage {ModelPackageName} does not exist."
+            raise ClientError(
+                {"Error": {"Code": "ValidationException", "Message": text}}, "DescribeModelPackage"
+            )
         return dict(self.packages[ModelPackageName])
 
     def update_model_package(self, **call: Any) -> dict[str, str]:
@@ -74,43 +82,79 @@ class FakeSageMaker:
         self.packages[arn] = {**self.packages[arn], **call}
         return {"ModelPackageArn": arn}
 
-    def list_model_packages(self, ModelApprovalStatus: str, MaxResults: int, **_: Any) -> dict[str, Any]:
+    def list_model_packages(
+        self,
+        ModelApprovalStatus: str,
+        ModelPackageGroupName: str,
+        SortOrder: str,
+        MaxResults: int = 10,
+        **_: Any,
+    ) -> dict[str, Any]:
         found = [
-            {"ModelPackageArn": arn}
+            {"ModelPackageArn": arn, "CreationTime": package["CreationTime"]}
             for arn, package in self.packages.items()
             if package["ModelApprovalStatus"] == ModelApprovalStatus
+            and package["ModelPackageGroupName"] == ModelPackageGroupName
         ]
-        return {"ModelPackageSummaryList": found[::-1][:MaxResults]}
+        found.sort(key=lambda item: item["CreationTime"], reverse=SortOrder == "Descending")
+        return {"ModelPackageSummaryList": found[:MaxResults]}
+
+    def pages_of_packages(self, **call: Any) -> Iterator[dict[str, Any]]:
+        """The same, two on a page."""
+        found = self.list_model_packages(**call, MaxResults=1000)["ModelPackageSummaryList"]
+        for start in range(0, len(found), 2):
+            yield {"ModelPackageSummaryList": found[start : start + 2]}
 
     def describe_pipeline_definition_for_execution(self, **_: Any) -> dict[str, str]:
         return {"PipelineDefinition": json.dumps({"Steps": self.definition})}
 
     def get_paginator(self, operation: str) -> Pages:
-        pages: dict[str, Callable[..., dict[str, Any]]] = {
-            "list_pipeline_execution_steps": lambda **_: {"PipelineExecutionSteps": self.steps},
-            "list_pipeline_parameters_for_execution": lambda **_: {"PipelineParameters": []},
+        pages: dict[str, Callable[..., Iterable[dict[str, Any]]]] = {
+            "list_pipeline_execution_steps": lambda PipelineExecutionArn, **_: [
+                {"PipelineExecutionSteps": self.steps_of.get(PipelineExecutionArn, self.steps)}
+            ],
+            "list_pipeline_parameters_for_execution": lambda **_: [{"PipelineParameters": []}],
+            "list_model_packages": self.pages_of_packages,
         }
         return Pages(pages[operation])
 
 
 class Pages:
-    """A paginator of one page."""
+    """A paginator."""
 
-    def __init__(self, page: Callable[..., dict[str, Any]]) -> None:
-        self._page = page
+    def __init__(self, pages: Callable[..., Iterable[dict[str, Any]]]) -> None:
+        self._pages = pages
 
-    def paginate(self, **call: Any) -> Iterator[dict[str, Any]]:
-        yield self._page(**call)
+    def paginate(self, **call: Any) -> Iterable[dict[str, Any]]:
+        return self._pages(**call)
+
+
+class FakeEvents:
+    """The default bus: what was put on it, by detail type. `refuses` is how many entries it will not take."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, str, dict[str, Any]]] = []
+        self.refuses = 0
+
+    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:
+        if self.refuses:
+            self.refuses -= 1
+            failed = {"ErrorCode": "InternalFailure", "ErrorMessage": "try again"}
+            return {"FailedEntryCount": 1, "Entries": [failed for _ in Entries]}
+        for entry in Entries:
+            self.taken.append((entry["Source"], entry["DetailType"], json.loads(entry["Detail"])))
+        return {"FailedEntryCount": 0, "Entries": [{"EventId": "e"} for _ in Entries]}
 
 
 class Mortal:
     """Wraps a client; all wrapped ones share `lives`, and the call that uses up the last one dies.
 
-    With `after`, it dies after the call has taken effect, otherwise before.
+    With `after`, it dies after the call has taken effect, otherwise before. The dead do nothing more, not
+    even tidy up. With `only`, calls of other names cost nothing.
     """
 
-    def __init__(self, inner: Any, lives: list[int], *, after: bool) -> None:
-        self._inner, self._lives, self._after = inner, lives, after
+    def __init__(self, inner: Any, lives: list[int], *, after: bool, only: str = "") -> None:
+        self._inner, self._lives, self._after, self._only = inner, lives, after, only
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
@@ -118,7 +162,11 @@ class Mortal:
             return found
 
         def call(*args: Any, **kwargs: Any) -> Any:
+            if self._lives[0] > 0 and self._only not in ("", name):
+                return found(*args, **kwargs)
             self._lives[0] -= 1
+            if self._lives[0] < 0:
+                raise Died(name)
             last = self._lives[0] == 0  # asked once: heads of files are read in several threads
             if last and not self._after:
                 raise Died(name)
@@ -149,6 +197,104 @@ def package(
         "CustomerMetadataProperties": {"execution": "arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"},
         **more,
     }
+
+
+class Before:
+    """Wraps a client; something happens right before the first call of this name."""
+
+    def __init__(self, inner: Any, name: str, happens: Callable[[], None]) -> None:
+        self._inner, self._name, self._left = inner, name, [happens]
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._name and self._left:
+            self._left.pop()()
+        return getattr(self._inner, name)
+
+
+def arn_of(version: int) -> str:
+    """The ARN of a candidate of the Titanic's group."""
+    return f"arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/{version}"
+
+
+def evaluation(
+    accuracy: float = 0.80, *, champion: str | None = None, gain: float = 0.0, problem: str | None = None
+) -> dict[str, Any]:
+    """An evaluation.json of the Titanic that fulfils every rule, but for what is asked for.
+
+    `gain` is in roc_auc, of the candidate over the champion; `problem` is why there is no comparison.
+    """
+    roc_auc = {"value": 0.86, "standard_deviation": 0.02}
+    metrics = {"accuracy": {"value": accuracy}, "roc_auc": roc_auc, "recall": {"value": 0.8}}
+    missing = {name: 0.0 for name in ("age", "sibsp", "parch", "fare", "pclass", "sex", "embarked")}
+    difference = {"roc_auc": {"value": gain, "standard_error": 0.005}}
+    comparison = {
+        "n": 262,
+        "excluded": 0,
+        "candidate": {"roc_auc": roc_auc},
+        "champion": {"roc_auc": {"value": 0.86 - gain, "standard_deviation": 0.02}},
+        "differences": difference,
+    }
+    compared = champion is not None and problem is None
+    return {
+        "handsoff": {
+            "schema_version": 2,
+            "model": "titanic",
+            "task": "binary_classification",
+            "execution": "arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0",
+            "batch": "b",
+            "candidate": {"n": 262, "metrics": metrics},
+            "slices": [{"where": {"sex": "female"}, "n": 93, "metrics": metrics}],
+            "baseline": {
+                "predicts": "the share of each class",
+                "metrics": {"roc_auc": {"value": 0.5}},
+                "differences": {"roc_auc": {"value": 0.36, "standard_error": 0.02}},
+            },
+            "data": {
+                "train": {"rows": 1047, "missing_share": missing},
+                "validation": {"rows": 262, "missing_share": missing},
+            },
+            "champion": champion,
+            "champion_problem": problem,
+            "comparison": comparison if compared else None,
+            "drift": {"reference": champion, "columns": missing} if compared else None,
+        }
+    }
+
+
+def register(world: Any, version: int = 1, *, status: str = "PendingManualApproval", **what: Any) -> str:
+    """Let a candidate have been registered, `version` minutes after the beginning; its ARN."""
+    arn, identity = arn_of(version), f"e{version - 1}"
+    execution = f"arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/{identity}"
+    key = f"models/titanic/{identity}/evaluation.json"
+    world.s3.put_object(Bucket="data", Key=key, Body=json.dumps(evaluation(**what)).encode())
+    created = START + timedelta(minutes=version)
+    made = package(arn, f"s3://data/{key}", status, CreationTime=created, LastModifiedTime=created)
+    made["CustomerMetadataProperties"]["execution"] = execution
+    world.sagemaker.packages[arn] = made
+    step = {
+        "StepName": "RegisterModel",
+        "StepStatus": "Succeeded",
+        "Metadata": {"RegisterModel": {"Arn": arn}},
+    }
+    world.sagemaker.steps_of[execution] = [step]
+    return arn
+
+
+def in_console(world: Any, arn: str, status: str, minutes: int = 60, why: str = "because") -> None:
+    """Let a person have set the status in AWS's console."""
+    world.sagemaker.packages[arn] = {
+        **world.sagemaker.packages[arn],
+        "ModelApprovalStatus": status,
+        "ApprovalDescription": why,
+        "LastModifiedTime": START + timedelta(minutes=minutes),
+    }
+
+
+def about(name: str, arn: str) -> dict[str, Any]:
+    """An event of events/ as it would be about this package."""
+    found = event(name)
+    found["detail"]["ModelPackageArn"] = arn
+    return found
 
 
 @dataclass

@@ -33,9 +33,15 @@ class MemoryLedger:
         self.mark(fact, values)
         return None
 
-    def mark(self, fact: str, values: Mapping[str, Any]) -> None:
+    def mark(self, fact: str, values: Mapping[str, Any], *, where: Mapping[str, str] | None = None) -> bool:
+        if not self._stands(fact, where):
+            return False
         new = {**self.facts.get(fact, {"fact": fact}), **json.loads(json.dumps(dict(values)))}
         self.facts[fact] = {name: value for name, value in new.items() if value is not None}
+        return True
+
+    def _stands(self, fact: str, where: Mapping[str, str] | None) -> bool:
+        return not where or where.items() <= self.facts.get(fact, {}).items()
 
     def advance(self, fact: str, values: Mapping[str, Any], *, version: str, final: bool) -> bool:
         old = self.facts.get(fact)
@@ -62,8 +68,11 @@ class MemoryLedger:
         self.mark(fact, {"state": "claimed", "until": (now + lease).isoformat()})
         return True
 
-    def release(self, fact: str) -> None:
+    def release(self, fact: str, *, where: Mapping[str, str] | None = None) -> bool:
+        if not self._stands(fact, where):
+            return False
         self.facts.pop(fact, None)
+        return True
 
     def done(self, fact: str, *, now: datetime) -> None:
         self.mark(fact, {"state": "done", "doneAt": now.isoformat()})

@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retraining.approval import judge
-from retraining.config import Approval, Rule, VersusChampion
-from retraining.evaluation import Comparison, Difference, Evaluation, Measured, Scores, SliceScores
+from retraining.approval import describe, held_after_all, judge
+from retraining.config import Approval, DataRule, MetricRule, VersusChampion
+from retraining.evaluation import (
+    Baseline,
+    Comparison,
+    Data,
+    Difference,
+    Drift,
+    Evaluation,
+    Measured,
+    Scores,
+    SlicePaired,
+    SliceScores,
+    SplitData,
+)
+from retraining.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, Task
 
 CHAMPION = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/1"
+DATA = Data(
+    train=SplitData(rows=1047, missing_share={"age": 0.2, "fare": 0.0}),
+    validation=SplitData(rows=262, missing_share={"age": 0.25, "fare": 0.0}),
+)
+
+
+def paired(metric: str, versus: tuple[float, float], reference: float, deviation: float) -> dict[str, Any]:
+    """Both models with this metric; `versus` is candidate minus champion and its standard error."""
+    return {
+        "candidate": {metric: Measured(value=reference + versus[0], standard_deviation=deviation)},
+        "champion": {metric: Measured(value=reference, standard_deviation=deviation)},
+        "differences": {metric: Difference(value=versus[0], standard_error=versus[1])},
+    }
 
 
 def evaluation(
@@ -22,37 +50,58 @@ def evaluation(
     n: int = 262,
     slices: dict[str, tuple[int, dict[str, float]]] | None = None,
     versus: tuple[float, float] | None = None,
+    versus_in: dict[str, tuple[int, tuple[float, float]]] | None = None,
     metric: str = "roc_auc",
+    reference: float = 0.85,
+    deviation: float = 0.02,
     champion: str | None = None,
     problem: str | None = None,
+    task: Task = "binary_classification",
+    guessing: tuple[float, float] = (0.3, 0.01),
+    drift: dict[str, float] | None = None,
 ) -> Evaluation:
-    """An evaluation with these numbers; `versus` is candidate minus champion and its standard error."""
+    """An evaluation with these numbers.
+
+    `versus` is candidate minus champion and its standard error, `versus_in` the same in slices of sex;
+    `guessing` is the gain over guessing in the decisive metric, and its standard error.
+    """
     comparison = None
     if versus is not None:
         comparison = Comparison(
             n=n,
             excluded=0,
-            candidate={metric: Measured(value=0.85 + versus[0])},
-            champion={metric: Measured(value=0.85)},
-            differences={metric: Difference(value=versus[0], standard_error=versus[1])},
-            method="literal",
+            slices=tuple(
+                SlicePaired(n=rows, where={"sex": name}, **paired(metric, numbers, reference, deviation))
+                for name, (rows, numbers) in (versus_in or {}).items()
+            ),
+            **paired(metric, versus, reference, deviation),
         )
+    decisive = DECISIVE[task]
+    gain = -guessing[0] if decisive in LOWER_IS_BETTER else guessing[0]
+    measured = {decisive: Measured(value=0.8)} | {k: Measured(value=v) for k, v in (metrics or {}).items()}
     return Evaluation(
-        schema_version=1,
+        schema_version=2,
         model="titanic",
-        task="binary_classification",
+        task=task,
         execution="arn",
         batch="b",
-        candidate=Scores(n=n, metrics={k: Measured(value=v) for k, v in (metrics or {}).items()}),
+        candidate=Scores(n=n, metrics=measured),
         slices=tuple(
             SliceScores(
                 where={"sex": name}, n=rows, metrics={k: Measured(value=v) for k, v in values.items()}
             )
             for name, (rows, values) in (slices or {}).items()
         ),
+        baseline=Baseline(
+            predicts="class 0, 0.62 of the training rows",
+            metrics={decisive: Measured(value=0.5)},
+            differences={decisive: Difference(value=gain, standard_error=guessing[1])},
+        ),
+        data=DATA,
         champion=champion or (CHAMPION if comparison or problem else None),
         champion_problem=problem,
         comparison=comparison,
+        drift=None if drift is None else Drift(reference=CHAMPION, columns=drift),
     )
 
 
@@ -132,7 +181,8 @@ def test_without_a_champion_the_comparison_is_skipped_and_said() -> None:
     )
     verdict = judge(evaluation({"accuracy": 0.8, "roc_auc": 0.85}), approval, None)
     assert verdict.decision == "APPROVE"
-    assert [result.outcome for result in verdict.rules] == ["pass", "skipped"]
+    assert [result.outcome for result in verdict.rules] == ["pass", "skipped", "pass"]
+    assert verdict.first_model == "rules_only"
     assert "no champion to compare with (first_model: rules_only)" in verdict.reasons[1]
 
 
@@ -223,43 +273,357 @@ def test_the_comparison_as_a_person_reads_it() -> None:
     rule = {"metric": "roc_auc", "versus_champion": {"max_loss": 0.03, "confidence": 0.95}}
     verdict = judge(evaluation(versus=(0.012, 0.0097)), rules(rule), CHAMPION)
     assert verdict.reasons == (
-        "roc_auc: candidate 0.862 − champion 0.85 = +0.012, lower 0.95 bound -0.003955, "
-        "needs ≥ -0.03 on 262 rows → pass",
+        "roc_auc: candidate 0.862 − champion 0.85 = +0.012, lower 95 % bound −0.003955, "
+        "needs ≥ −0.03 on 262 rows → pass",
+        "roc_auc: candidate 0.8, guessing 0.5 (class 0, 0.62 of the training rows), "
+        "lower 99 % bound of the gain +0.2767, needs > 0 → pass",
     )
 
 
-numbers = st.one_of(st.floats(), st.floats(0, 1))
-versus = st.builds(
-    VersusChampion, max_loss=st.floats(0, 1), confidence=st.floats(0.5, 1, exclude_min=True, exclude_max=True)
-)
-some_rules = st.lists(
-    st.builds(
-        Rule,
-        metric=st.sampled_from(["accuracy", "roc_auc", "log_loss"]),
-        min=st.floats(0, 1),
-        versus_champion=st.none() | versus,
-        min_samples=st.none() | st.integers(1, 300),
-        on_fail=st.sampled_from(["reject", "hold", "warn"]),
-    ),
-    max_size=4,
-)
+def test_a_loss_as_a_person_reads_it() -> None:
+    rule = {"metric": "rmse", "versus_champion": {"max_loss": 1.5}}
+    found = evaluation(versus=(2.0, 0.5), metric="rmse", reference=57.0, task="regression")
+    assert judge(found, rules(rule), CHAMPION).reasons == (
+        "rmse: champion 57 − candidate 59 = −2, lower 95 % bound −2.822, needs ≥ −1.5 on 262 rows → fail",
+    )
 
 
-@settings(deadline=None)
-@given(some_rules, st.dictionaries(st.sampled_from(["accuracy", "roc_auc", "log_loss"]), numbers),
-       st.integers(0, 300), st.booleans())  # fmt: skip
-def test_an_approval_rests_on_every_number_it_needs(
-    asked: list[Rule], metrics: dict[str, float], n: int, with_champion: bool
+# ---- versus the champion: slices, shares ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "difference", "decision"),
+    [(60, 0.0, "APPROVE"), (60, -0.05, "REJECT"), (29, 0.1, "HOLD"), (None, 0.0, "HOLD")],
+)
+def test_no_worse_than_the_champion_in_a_slice(rows: int | None, difference: float, decision: str) -> None:
+    rule = {"metric": "recall", "slice": {"sex": "female"}, "versus_champion": {"max_loss": 0.03}}
+    found = evaluation(
+        metric="recall",
+        versus=(0.2, 0.0),
+        versus_in={} if rows is None else {"female": (rows, (difference, 0.01))},
+        slices={"female": (93, {"recall": 0.9})},
+    )
+    assert judge(found, rules(rule), CHAMPION).decision == decision
+
+
+@pytest.mark.parametrize(
+    ("metric", "task", "reference", "difference", "versus", "decision"),
+    [
+        # 5 % of the champion's 0.80 is 0.04
+        ("accuracy", "binary_classification", 0.80, -0.04, {"max_loss": 0.05}, "APPROVE"),
+        ("accuracy", "binary_classification", 0.80, -0.0401, {"max_loss": 0.05}, "REJECT"),
+        ("accuracy", "binary_classification", 0.80, 0.0401, {"min_gain": 0.05}, "APPROVE"),
+        ("accuracy", "binary_classification", 0.80, 0.0399, {"min_gain": 0.05}, "REJECT"),
+        # of an error less is better: 10 % of 60 is 6
+        ("rmse", "regression", 60.0, 5.99, {"max_loss": 0.1}, "APPROVE"),
+        ("rmse", "regression", 60.0, 6.01, {"max_loss": 0.1}, "REJECT"),
+        ("rmse", "regression", 60.0, -6.01, {"min_gain": 0.1}, "APPROVE"),
+        ("rmse", "regression", 60.0, -5.99, {"min_gain": 0.1}, "REJECT"),
+        # a champion below zero: 10 % of |−2| is 0.2, and a candidate that is worse stays worse
+        ("r2", "regression", -2.0, -0.1999, {"max_loss": 0.1}, "APPROVE"),
+        ("r2", "regression", -2.0, -0.2001, {"max_loss": 0.1}, "REJECT"),
+        ("r2", "regression", -2.0, 0.2001, {"min_gain": 0.1}, "APPROVE"),
+        ("r2", "regression", -2.0, 0.1999, {"min_gain": 0.1}, "REJECT"),
+        ("r2", "regression", -2.0, -0.5, {"min_gain": 0.0}, "REJECT"),
+        # of nothing every share is nothing
+        ("r2", "regression", 0.0, 0.0, {"max_loss": 0.1}, "APPROVE"),
+        ("r2", "regression", 0.0, -1e-9, {"max_loss": 0.1}, "REJECT"),
+    ],
+)
+def test_a_share_of_the_champions_absolute_value(
+    metric: str, task: Task, reference: float, difference: float, versus: dict[str, float], decision: str
 ) -> None:
-    found = evaluation(metrics, n=n, champion=CHAMPION if with_champion else None)
-    verdict = judge(found, Approval(rules=tuple(asked)), found.champion)
-    needed = [metrics.get(rule.metric, math.nan) for rule in asked]
-    if (
-        not asked
-        or not all(math.isfinite(value) for value in needed)
-        or any(n < (rule.min_samples or 1) for rule in asked)
-        or (with_champion and any(rule.versus_champion for rule in asked))  # there is no comparison
-    ):
-        assert verdict.decision in ("HOLD", "REJECT")
+    rule = {"metric": metric, "versus_champion": {**versus, "relative": True}}
+    found = evaluation(metric=metric, task=task, reference=reference, versus=(difference, 0.0), deviation=0.0)
+    assert judge(found, rules(rule), CHAMPION).decision == decision
+
+
+def test_a_share_bears_the_champions_own_uncertainty() -> None:
+    """rmse 59 of 60 ± 3, 10 % may be lost: Var = −0.1 · 9 + 0.11 · 9 + 1.1 · 0.25 = 0.365, root 0.60415."""
+    rule = {"metric": "rmse", "versus_champion": {"max_loss": 0.1, "relative": True}}
+    found = evaluation(metric="rmse", task="regression", reference=60.0, versus=(-1.0, 0.5), deviation=3.0)
+    (asked, _) = judge(found, rules(rule), CHAMPION).rules
+    assert asked.findings[0].observed == pytest.approx(0.00626, abs=1e-5)  # 1 − 1.64485 · 0.60415
+    assert asked.findings[0].limit == -6.0
+    assert "needs ≥ −6 (10 % of the champion's) on 262 rows → pass" in asked.text
+
+
+def test_a_share_without_standard_deviations_holds() -> None:
+    rule = {"metric": "rmse", "versus_champion": {"max_loss": 0.1, "relative": True}}
+    found = evaluation(
+        metric="rmse", task="regression", reference=60.0, versus=(-1.0, 0.5), deviation=math.nan
+    )
+    assert judge(found, rules(rule), CHAMPION).decision == "HOLD"
+
+
+def test_a_negative_champion_of_plain_numbers_is_compared_the_right_way_round() -> None:
+    rule = {"metric": "r2", "versus_champion": {"max_loss": 0.05}}
+    for difference, decision in ((0.3, "APPROVE"), (-0.04, "APPROVE"), (-0.06, "REJECT")):
+        found = evaluation(metric="r2", task="regression", reference=-0.4, versus=(difference, 0.0))
+        assert judge(found, rules(rule), CHAMPION).decision == decision
+
+
+# ---- guessing ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gain", "error", "n", "decision"),
+    [
+        (0.0, 0.0, 262, "REJECT"),
+        (-0.1, 0.01, 262, "REJECT"),
+        (0.0232, 0.01, 262, "HOLD"),  # bound 0.0232 − 2.3263 · 0.01 < 0: better, but not shown to be
+        (0.0233, 0.01, 262, "APPROVE"),
+        (0.3, 0.01, 29, "HOLD"),
+        (0.3, 0.01, 30, "APPROVE"),
+        (0.5, 0.0, 8, "HOLD"),
+        (math.nan, 0.01, 262, "HOLD"),
+        (0.3, math.nan, 262, "HOLD"),
+        (0.3, -1.0, 262, "HOLD"),
+        (math.inf, 0.01, 262, "HOLD"),
+    ],
+)
+@pytest.mark.parametrize("task", ["binary_classification", "multiclass_classification", "regression"])
+def test_no_better_than_guessing_never_passes(
+    task: Task, gain: float, error: float, n: int, decision: str
+) -> None:
+    metric = "rmse" if task == "regression" else "accuracy"
+    asked = rules({"metric": metric, "min": 0.0})
+    found = evaluation({metric: 0.99}, task=task, guessing=(gain, error), n=n)
+    assert judge(found, asked, None).decision == decision
+
+
+def test_a_warning_does_not_let_a_guesser_pass() -> None:
+    found = evaluation({"accuracy": 0.99}, guessing=(0.0, 0.0))
+    verdict = judge(found, rules({"metric": "accuracy", "min": 0.5, "on_fail": "warn"}), None)
+    assert verdict.decision == "REJECT"
+    assert "→ no better than guessing" in verdict.reasons[0]
+
+
+# ---- data --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "decision"),
+    [
+        ({"data": "rows", "min": 1047}, "APPROVE"),
+        ({"data": "rows", "min": 1048}, "REJECT"),
+        ({"data": "rows", "split": "validation", "max": 262}, "APPROVE"),
+        ({"data": "rows", "split": "validation", "max": 261}, "REJECT"),
+        ({"data": "missing_share", "max": 0.2}, "APPROVE"),
+        ({"data": "missing_share", "max": 0.1999}, "REJECT"),
+        ({"data": "missing_share", "column": "fare", "max": 0.0}, "APPROVE"),
+        ({"data": "missing_share", "split": "validation", "max": 0.2}, "REJECT"),
+        ({"data": "missing_share", "column": "nowhere", "max": 0.2}, "HOLD"),
+        ({"data": "drift", "max": 0.3}, "APPROVE"),
+        ({"data": "drift", "max": 0.2999, "on_fail": "hold"}, "HOLD"),
+        ({"data": "drift", "column": "fare", "max": 0.1}, "APPROVE"),
+        ({"data": "drift", "column": "sex", "max": 9.0}, "HOLD"),  # NaN
+        ({"data": "drift", "column": "nowhere", "max": 9.0}, "HOLD"),
+    ],
+)
+def test_data(rule: dict[str, Any], decision: str) -> None:
+    drift = {"age": 0.3, "fare": 0.01} | ({"sex": math.nan} if rule.get("column") == "sex" else {})
+    found = evaluation({"accuracy": 0.9}, champion=CHAMPION, drift=drift)
+    assert judge(found, rules(rule), CHAMPION).decision == decision
+
+
+def test_the_worst_feature_is_named() -> None:
+    found = evaluation(champion=CHAMPION, drift={"age": 0.3, "fare": 0.01})
+    asked = rules({"data": "drift", "max": 0.2}, {"data": "missing_share", "max": 0.1})
+    assert [result.text for result in judge(found, asked, CHAMPION).rules[:2]] == [
+        "drift of any feature (age): 0.3, needs ≤ 0.2 → fail",
+        "missing share of any feature in train (age): 0.2, needs ≤ 0.1 → fail",
+    ]
+
+
+def test_a_feature_whose_drift_is_not_known_is_the_worst() -> None:
+    found = evaluation(champion=CHAMPION, drift={"age": 0.3, "fare": math.nan})
+    (asked, _) = judge(found, rules({"data": "drift", "max": 0.5}), CHAMPION).rules
+    assert (asked.effect, asked.text) == (
+        "hold",
+        "drift of any feature (fare): not known → cannot be judged",
+    )
+
+
+def test_drift_without_a_champion_is_skipped_and_with_an_unknown_one_holds() -> None:
+    asked = rules({"data": "drift", "max": 0.2}, {"metric": "accuracy", "min": 0.5})
+    first = judge(evaluation({"accuracy": 0.9}), asked, None)
+    assert (first.decision, first.rules[0].outcome) == ("APPROVE", "skipped")
+    unknown = judge(evaluation({"accuracy": 0.9}, champion=CHAMPION), asked, CHAMPION)
+    assert (unknown.decision, unknown.rules[0].outcome) == ("HOLD", "unknown")
+
+
+# ---- a champion that is put aside, or changes -------------------------------------------------------------
+
+
+def test_a_champion_that_is_put_aside_is_not_asked_about_and_that_is_recorded() -> None:
+    asked = rules(
+        {"metric": "accuracy", "min": 0.78},
+        {"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}},
+        {"data": "drift", "max": 0.1},
+        first_model="hold",
+    )
+    found = evaluation({"accuracy": 0.9}, problem="made by scikit-learn 1.2")
+    assert judge(found, asked, CHAMPION).decision == "HOLD"
+    verdict = judge(found, asked, CHAMPION, without_champion="ana: trained before the merger")
+    assert verdict.decision == "APPROVE"
+    assert (verdict.champion, verdict.without_champion) == (CHAMPION, "ana: trained before the merger")
+    assert [result.outcome for result in verdict.rules] == ["pass", "skipped", "skipped", "pass"]
+    assert "the champion was put aside: ana: trained before the merger → skipped" in verdict.rules[1].text
+    worse = evaluation({"accuracy": 0.7}, problem="made by scikit-learn 1.2")
+    assert judge(worse, asked, CHAMPION, without_champion="ana").decision == "REJECT"
+    only = rules({"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}})
+    assert judge(found, only, CHAMPION, without_champion="ana").decision == "HOLD"
+
+
+def test_an_approval_is_held_after_all() -> None:
+    verdict = judge(evaluation({"accuracy": 0.9}), rules({"metric": "accuracy", "min": 0.78}), None)
+    held = held_after_all(verdict, CHAMPION)
+    assert held.decision == "HOLD"
+    assert held.reasons[0] == (
+        f"the champion changed: the candidate was compared with none, the champion is now {CHAMPION}"
+    )
+
+
+def test_rules_as_people_read_them() -> None:
+    asked = rules(
+        {"metric": "recall", "slice": {"sex": "female", "pclass": 1}, "min": 0.7, "max": 0.99},
+        {"metric": "rmse", "versus_champion": {"min_gain": 0.05, "relative": True}},
+        {"data": "missing_share", "split": "validation", "column": "age", "max": 0.3},
+        {"data": "drift", "max": 0.25},
+        {"data": "rows", "min": 500},
+    )
+    assert [describe(rule) for rule in asked.rules] == [
+        "recall where sex = female and pclass = 1 min 0.7, max 0.99",
+        "rmse min_gain 5 %, confidence 0.95",
+        "missing share of age in validation max 0.3",
+        "drift of any feature max 0.25",
+        "train rows min 500",
+    ]
+
+
+# ---- whatever may come ----------------------------------------------------------------------------------
+
+
+def mostly(usual: Any, odd: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """What makes an approval possible, and now and then something odd."""
+    return st.integers(0, 39).flatmap(lambda drawn: odd if drawn == 0 else st.just(usual))
+
+
+numbers = st.floats() | st.just(math.nan)
+TASKS: list[Task] = ["binary_classification", "multiclass_classification", "regression"]
+WHERE = {"sex": "female"}
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[Evaluation, Approval]:
+    """Rules of a task and an evaluation in which any number may be absent, NaN, infinite, or of no rows."""
+    task = draw(st.sampled_from(TASKS))
+    metric = st.sampled_from([*METRICS[task]])
+    on_fail = st.sampled_from(["reject", "hold", "warn"])
+    versus = st.builds(
+        VersusChampion,
+        max_loss=st.floats(0, 1),
+        relative=st.booleans(),
+        confidence=st.floats(0.5, 1, exclude_min=True, exclude_max=True),
+    )
+    metric_rules = st.builds(
+        MetricRule, metric=metric, min=st.floats(0, 0.95), versus_champion=st.none() | versus,
+        slice=st.none() | st.just(WHERE), min_samples=st.none() | st.integers(1, 120), on_fail=on_fail,
+    )  # fmt: skip
+    data_rules = st.builds(
+        DataRule, data=st.sampled_from(["missing_share", "drift"]), column=st.none() | st.just("age"),
+        max=st.floats(0.05, 1), on_fail=on_fail,
+    )  # fmt: skip
+    asked = draw(st.lists(metric_rules | data_rules, min_size=1, max_size=3))
+
+    def rows() -> int:
+        return int(draw(mostly(200, st.integers(0, 60))))
+
+    def by_metric(make: Callable[[str], Any]) -> dict[str, Any]:
+        return {name: make(name) for name in METRICS[task] if draw(mostly(True, st.just(False)))}
+
+    def measured(_name: str) -> Measured:
+        return Measured(value=draw(mostly(0.9, numbers)), standard_deviation=draw(mostly(0.01, numbers)))
+
+    def better_by(gain: float) -> Callable[[str], Difference]:
+        return lambda name: Difference(
+            value=draw(mostly(-gain if name in LOWER_IS_BETTER else gain, numbers)),
+            standard_error=draw(mostly(0.001, numbers)),
+        )
+
+    def both(**more: Any) -> dict[str, Any]:
+        sides = {"candidate": by_metric(measured), "champion": by_metric(measured)}
+        return {"n": rows(), **sides, "differences": by_metric(better_by(0.0)), **more}
+
+    split = SplitData(rows=rows(), missing_share={"age": draw(mostly(0.1, numbers))})
+    champion = draw(st.sampled_from([None, CHAMPION]))
+    slices = [SlicePaired(**both(where=WHERE))] if draw(mostly(True, st.just(False))) else []
+    comparison = Comparison(**both(excluded=0, slices=slices)) if draw(mostly(True, st.just(False))) else None
+    drift = Drift(reference=CHAMPION, columns={"age": draw(mostly(0.1, numbers))})
+    found = Evaluation(
+        schema_version=2,
+        model="m",
+        task=task,
+        execution="e",
+        batch="b",
+        candidate=Scores(n=rows(), metrics=by_metric(measured)),
+        slices=(SliceScores(n=rows(), metrics=by_metric(measured), where=WHERE),),
+        baseline=Baseline(predicts="it", metrics=by_metric(measured), differences=by_metric(better_by(0.3))),
+        data=Data(train=split, validation=split),
+        champion=champion,
+        comparison=comparison if champion else None,
+        drift=drift if champion and draw(mostly(True, st.just(False))) else None,
+    )
+    return found, Approval(rules=tuple(asked))
+
+
+def known(rule: MetricRule | DataRule, found: Evaluation) -> bool:
+    """Whether every number is there that this rule needs, put down here from the rules' documentation."""
+    if isinstance(rule, DataRule):
+        if rule.data == "drift" and found.champion is None:
+            return True
+        held = found.data.train.missing_share if rule.data == "missing_share" else (
+            found.drift.columns if found.drift else {}
+        )  # fmt: skip
+        return bool(held) and all(math.isfinite(value) for value in held.values())
+    where = found.candidate if rule.slice is None else next(iter(found.slices), None)
+    if where is None or where.n < (rule.min_samples or 1) or rule.metric not in where.metrics:
+        return False
+    if not math.isfinite(where.metrics[rule.metric].value):
+        return False
+    if rule.versus_champion is None or found.champion is None:
+        return True
+    both = found.comparison
+    if both is not None and rule.slice is not None:
+        both = next(iter(both.slices), None)  # type: ignore[assignment]
+    if both is None or both.n < (rule.min_samples or 30) or rule.metric not in both.differences:
+        return False
+    difference = both.differences[rule.metric]
+    values = [difference.value, difference.standard_error]
+    for side in (both.candidate, both.champion):
+        if rule.metric not in side:
+            return False
+        values.append(side[rule.metric].value)
+        if rule.versus_champion.relative:
+            values.append(side[rule.metric].standard_deviation)
+    return all(math.isfinite(value) for value in values) and difference.standard_error >= 0
+
+
+@settings(deadline=None, max_examples=250)
+@given(cases())
+def test_an_approval_rests_on_every_number_it_needs(case: tuple[Evaluation, Approval]) -> None:
+    found, asked = case
+    verdict = judge(found, asked, found.champion)
+    json.dumps(verdict.model_dump(), allow_nan=False)
+    decisive = DECISIVE[found.task]
     if verdict.decision == "APPROVE":
-        assert all(metrics[rule.metric] >= (rule.min or 0) for rule in asked if rule.on_fail != "warn")
+        assert asked.rules
+        assert all(known(rule, found) for rule in asked.rules)
+        assert found.candidate.n >= 30
+        assert math.isfinite(found.baseline.differences[decisive].standard_error)
+        for rule in asked.rules:
+            if isinstance(rule, MetricRule) and rule.slice is None and rule.on_fail != "warn":
+                assert found.candidate.metrics[rule.metric].value >= (rule.min or 0)
+    if verdict.decision == "REJECT":
+        assert any(result.effect == "reject" and result.outcome == "fail" for result in verdict.rules)

@@ -9,11 +9,19 @@ from typing import Any
 import pytest
 import yaml
 
-from retraining.config import SSM_LIMIT, dump_model, parse_config, parse_model
+from retraining.config import SSM_LIMIT, MetricRule, dump_model, parse_config, parse_model
 from retraining.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 VALID: dict[str, Any] = yaml.safe_load((ROOT / "handsoff.yaml").read_text())
+
+
+PENGUINS: dict[str, Any] = {
+    "task": "multiclass_classification",
+    "target": "species",
+    "classes": ["Adelie", "Chinstrap", "Gentoo"],
+    "features": {"numeric": ["mass"], "boolean": ["tagged"]},
+}
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -33,7 +41,8 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 def test_the_projects_own_file_is_valid() -> None:
     config = parse_config(VALID, source="handsoff.yaml")
     assert config.models["titanic"].target == "survived"
-    assert [rule.metric for rule in config.models["titanic"].approval.rules] == [
+    rules = config.models["titanic"].approval.rules
+    assert [rule.metric for rule in rules if isinstance(rule, MetricRule)] == [
         "accuracy",
         "roc_auc",
         "recall",
@@ -49,11 +58,11 @@ def test_the_projects_own_file_is_valid() -> None:
         (
             "models.titanic.task",
             "ranking",
-            "models.titanic.task: Input should be 'binary_classification', not",
+            "models.titanic.task: Input should be 'binary_classification', 'multiclass_classification' or",
         ),
         ("models.titanic.target", "sex", "models.titanic: the target sex may not be a feature"),
         ("models.titanic.features.numeric", ["age", "sex"], "each column once, but sex stands twice"),
-        ("models.titanic.features", {}, "at least one numeric or categorical column"),
+        ("models.titanic.features", {}, "at least one numeric, categorical or boolean column"),
         (
             "models.titanic.retrain.ready.when",
             "noon",
@@ -67,7 +76,7 @@ def test_the_projects_own_file_is_valid() -> None:
             [{"metric": "accuracy"}],
             "at least one of min, max, versus_champion",
         ),
-        ("models.titanic.approval.rules", [{"metric": "luck", "min": 1}], "rules.0.metric: Input should be"),
+        ("models.titanic.approval.rules", [{"metric": "luck", "min": 1}], "luck is no metric of"),
         (
             "models.titanic.approval.rules",
             [{"metric": "accuracy", "versus_champion": {"max_loss": 0.1, "min_gain": 0.1}}],
@@ -84,7 +93,51 @@ def test_the_projects_own_file_is_valid() -> None:
         (
             "models.titanic.approval.rules",
             [{"metric": "accuracy", "min": 0.5, "slice": {"age": "3"}}],
-            "the slice column age must be a categorical feature",
+            "the slice column age must be a categorical or boolean feature",
+        ),
+        (
+            "models.titanic.approval.rules",
+            [{"metric": "accuracy", "min": 0.5}, {"metric": "rmse", "max": 5}],
+            "approval.rules, number 2: rmse is no metric of binary_classification; its metrics are accuracy,",
+        ),
+        (
+            "models.titanic.approval.rules",
+            [{"metric": "accuracy", "min": "high"}],
+            "models.titanic.approval.rules.0.min: Input should be a valid number",
+        ),
+        (
+            "models.titanic.approval.rules",
+            [{"data": "luck", "max": 1}],
+            "models.titanic.approval.rules.0.data: Input should be 'rows', 'missing_share' or 'drift'",
+        ),
+        (
+            "models.titanic.approval.rules",
+            [{"metric": "expected_calibration_error", "versus_champion": {"max_loss": 0.1}}],
+            "no bound of a difference in expected_calibration_error is honest: compare brier instead",
+        ),
+        ("models.titanic.approval.rules", [{"data": "drift", "min": 0.1}], "drift takes max, and no min"),
+        ("models.titanic.approval.rules", [{"data": "rows"}], "at least one of min, max"),
+        ("models.titanic.approval.rules", [{"data": "rows", "min": 1, "column": "age"}], "no column"),
+        ("models.titanic.approval.rules", [{"data": "missing_share", "max": 2}], "so max cannot be 2"),
+        (
+            "models.titanic.approval.rules",
+            [{"data": "drift", "max": 0.2, "column": "boat"}],
+            "approval.rules, number 1: boat is no feature",
+        ),
+        (
+            "models.titanic.approval.rules",
+            [{"data": "drift", "max": 0.2, "metric": "f1"}],
+            "models.titanic.approval.rules.0.metric: no such key",
+        ),
+        ("models.titanic.classes", ["no"], "two classes, the second being the positive one"),
+        ("models.titanic.classes", ["1", 1.0], "models.titanic.classes.1: Input should be a valid string"),
+        ("models.titanic.classes", ["1", "1.0"], "each class once, but 1.0 stands twice"),
+        ("models.titanic.task", "regression", "number 1: accuracy is no metric of regression"),
+        ("models.titanic.task", "multiclass_classification", "from 3 to 100: classes: [first, second"),
+        (
+            "models.titanic.training.estimator",
+            "ridge",
+            "ridge does no binary_classification; what does: hist",
         ),
         ("prefix", "hands-off", "prefix: String should match pattern"),
         ("models", {}, "models: Dictionary should have at least 1 item"),
@@ -95,6 +148,50 @@ def test_a_wrong_key_is_named(path: str, value: Any, expected: str) -> None:
         parse_config(changed(path, value), source="handsoff.yaml")
     assert expected in str(refused.value)
     assert str(refused.value).startswith("handsoff.yaml is not valid:\n")
+
+
+def test_regression_and_classes() -> None:
+    fares = {"task": "regression", "target": "fare", "features": {"numeric": ["age"]}}
+    models = parse_config({"models": {"fares": fares, "penguins": PENGUINS}}, source="file").models
+    assert models["fares"].classes == ()
+    assert models["penguins"].classes == ("Adelie", "Chinstrap", "Gentoo")
+    binary = {**fares, "task": "binary_classification"}
+    models = parse_config(
+        {"models": {"plain": binary, "yes": {**binary, "classes": [False, True]}}}, source="f"
+    ).models
+    assert (models["plain"].classes, models["yes"].classes) == (("0", "1"), ("false", "true"))
+
+
+def test_regression_has_no_classes() -> None:
+    with pytest.raises(ConfigError, match="p: regression takes no classes"):
+        parse_config({"models": {"p": {**PENGUINS, "task": "regression"}}}, source="file")
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ({"metric": "brier", "max": 2.1}, "brier lies between 0 and 2, so max cannot be 2.1"),
+        ({"metric": "roc_auc", "min": 0.8}, "roc_auc is no metric of multiclass_classification"),
+        (
+            {"metric": "accuracy", "min": 0.5, "slice": {"tagged": "maybe"}},
+            "is boolean: true or false, not maybe",
+        ),
+    ],
+)
+def test_rules_of_another_task(rule: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        parse_config({"models": {"p": {**PENGUINS, "approval": {"rules": [rule]}}}}, source="file")
+
+
+def test_a_slice_of_a_boolean_column() -> None:
+    rule = {"metric": "accuracy", "min": 0.5, "slice": {"tagged": True}}
+    model = parse_config({"models": {"p": {**PENGUINS, "approval": {"rules": [rule]}}}}, source="f").models[
+        "p"
+    ]
+    (asked,) = model.approval.rules
+    assert isinstance(asked, MetricRule)
+    assert asked.slice == {"tagged": "true"}
+    assert parse_model(dump_model(model), source="SSM") == model
 
 
 def test_a_name_that_makes_a_pipeline_name_too_long_is_refused() -> None:

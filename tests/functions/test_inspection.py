@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining.config import parse_config
+from retraining.config import ModelConfig, parse_config
 from retraining.inspection import HEAD_BYTES, MISSING_NUMBERS, Fine, Problem, head_bytes, inspect
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +55,78 @@ def test_what_is_wrong_is_said(data: bytes | str, kind: str, text: str) -> None:
     assert isinstance(found, Problem)
     assert found.kind == kind
     assert text in found.text
+
+
+def config_of(
+    task: str, classes: tuple[str, ...], features: dict[str, list[str]] | None = None
+) -> ModelConfig:
+    """A model that predicts y from x, or from these features."""
+    return ModelConfig.model_validate(
+        {"task": task, "target": "y", "classes": classes, "features": features or {"numeric": ["x"]}}
+    )
+
+
+WORDS = config_of("binary_classification", ("died", "survived"))
+NUMBERED = config_of("binary_classification", ("0", "1.0"))
+PENGUINS = config_of("multiclass_classification", ("Adelie", "Chinstrap", "Gentoo"))
+MANY = config_of("multiclass_classification", tuple(f"c{number}" for number in range(100)))
+PRICES = config_of("regression", ())
+
+
+@pytest.mark.parametrize(
+    ("config", "target", "kind", "text"),
+    [
+        (WORDS, "lost", "unknown_class", "row 2: y is 'lost', expected died or survived"),
+        (WORDS, "Died", "unknown_class", "row 2: y is 'Died', expected died or survived"),
+        (WORDS, " ", "unknown_class", "row 2: y is missing, expected died or survived"),
+        (NUMBERED, "true", "unknown_class", "row 2: y is 'true', expected 0 or 1.0"),
+        (NUMBERED, "1_0", "unknown_class", "row 2: y is '1_0', expected 0 or 1.0"),
+        (PENGUINS, "1", "unknown_class", "row 2: y is '1', expected one of Adelie, Chinstrap, Gentoo"),
+        (
+            MANY,
+            "c100",
+            "unknown_class",
+            "row 2: y is 'c100', expected one of c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 and 90 more",
+        ),
+        (PRICES, "dear", "not_a_number", "row 2: y is 'dear', expected a number"),
+        (PRICES, "NA", "not_a_number", "row 2: y is missing, expected a number"),
+        (PRICES, "inf", "not_a_number", "row 2: y is 'inf', expected a number"),
+    ],
+)
+def test_a_target_that_does_not_fit_the_task(config: ModelConfig, target: str, kind: str, text: str) -> None:
+    good = config.classes[0] if config.classes else "3"
+    body = f"x,y\n1,{good}\n1,{target}\n".encode()
+    assert inspect(body, len(body), "train.csv", config) == Problem(kind, text, 2, "y")
+
+
+@pytest.mark.parametrize(
+    ("config", "targets"),
+    [
+        (WORDS, ["died", " survived "]),
+        (NUMBERED, ["0.0", "1", "1.00", "+1", "1e0", "-0"]),
+        (PENGUINS, ["Gentoo", "Adelie"]),
+        (config_of("multiclass_classification", ("NA", "EU", "1")), ["NA", "1.0"]),
+        (PRICES, ["1", "-2.5e3", " 7 ", ".5"]),
+    ],
+)
+def test_targets_that_fit_the_task(config: ModelConfig, targets: list[str]) -> None:
+    body = ("x,y\n" + "".join(f"1,{target}\n" for target in targets)).encode()
+    assert inspect(body, len(body), "train.csv", config) == Fine(len(targets))
+
+
+def test_booleans() -> None:
+    config = config_of("binary_classification", ("0", "1"), {"boolean": ["b"]})
+    words = ["true", "No", "T", " f ", "Y", "n", "1", "0", "1.0", "0.0", "", "NA"]
+    body = ("b,y\n" + "".join(f"{word},1\n" for word in words)).encode()
+    assert inspect(body, len(body), "train.csv", config) == Fine(12)
+    body += b"maybe,1\n"
+    assert inspect(body, len(body), "train.csv", config) == Problem(
+        "not_a_boolean", "row 13: b is 'maybe', expected true or false", 13, "b"
+    )
+    body = b"x,y\n1,1\n1,0\n"
+    assert inspect(body, len(body), "train.csv", config) == Problem(
+        "missing_column", "no column b; the header has x, y", column="b"
+    )
 
 
 @pytest.mark.parametrize(

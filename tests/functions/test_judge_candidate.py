@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-import copy
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from judge_candidate import handler
+from retraining.approval import Verdict
 from retraining.collaborators import Collaborators
-from tests.functions.fakes import ROOT, Context, Died, Mortal, event, package
+from retraining.errors import NotReady
+from tests.functions.fakes import Before, Context, Died, Mortal, about, arn_of, event, in_console, register
 
-ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/1"
-URI = "s3://data/models/titanic/e0/evaluation.json"
+ARN = arn_of(1)
 PENDING = event("candidate_registered.pending")
-
-
-def evaluation(accuracy: float, champion: str | None = None) -> dict[str, Any]:
-    """The sample evaluation with this accuracy, compared with this champion."""
-    loaded = json.loads((ROOT / "tests" / "samples" / "evaluation.json").read_text())
-    found: dict[str, Any] = copy.deepcopy(loaded)
-    found["handsoff"] |= {"champion": champion, "champion_problem": None}
-    if champion is None:
-        found["handsoff"]["comparison"] = None
-    found["handsoff"]["candidate"]["metrics"]["accuracy"]["value"] = accuracy
-    return found
-
-
-def register(
-    world: Any, accuracy: float, champion: str | None = None, status: str = "PendingManualApproval"
-) -> None:
-    body = json.dumps(evaluation(accuracy, champion)).encode()
-    world.s3.put_object(Bucket="data", Key="models/titanic/e0/evaluation.json", Body=body)
-    world.sagemaker.packages[ARN] = package(ARN, URI, status)
-    world.sagemaker.steps = [
-        {"StepName": "RegisterModel", "StepStatus": "Succeeded", "Metadata": {"RegisterModel": {"Arn": ARN}}}
-    ]
 
 
 def using(world: Any, **wrapped: Any) -> Collaborators:
     made: Collaborators = world.using(Collaborators, **wrapped)
     return made
+
+
+def judge(world: Any, version: int = 1, **wrapped: Any) -> None:
+    """Let the event of a candidate come."""
+    handler(about("candidate_registered.pending", arn_of(version)), Context(), using=using(world, **wrapped))
+
+
+def status(world: Any, version: int = 1) -> str:
+    return str(world.sagemaker.packages[arn_of(version)]["ModelApprovalStatus"])
+
+
+def dies_after_the_update(world: Any) -> Mortal:
+    return Mortal(world.sagemaker, [1], after=True, only="update_model_package")
 
 
 @pytest.mark.parametrize(
@@ -52,38 +44,80 @@ def using(world: Any, **wrapped: Any) -> Collaborators:
 def test_a_decision_reaches_registry_ledger_evidence_and_approvers(
     world: Any, context: Context, accuracy: float, status: str, kind: str, decision: str
 ) -> None:
-    register(world, accuracy)
+    register(world, accuracy=accuracy)
     execution = "execution#arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"
     world.ledger.mark(execution, {"requestedBy": "arn:aws:iam::1:user/data-science-user"})
     handler(PENDING, context, using=using(world))
     decided = world.sagemaker.packages[ARN]
     assert decided["ModelApprovalStatus"] == status
+    assert decided["ApprovalDescription"].startswith(f"{decision} by rules: ")
     assert f"accuracy: {accuracy}, needs ≥ 0.78" in decided["ApprovalDescription"]
-    assert decided["CustomerMetadataProperties"]["execution"].endswith("/execution/e0")
-    assert decided["CustomerMetadataProperties"]["verdict"] == decision
-    assert decided["CustomerMetadataProperties"]["requestedBy"].endswith("user/data-science-user")
     (told,) = world.messages()
     assert (told["kind"], told["decision"], told["modelPackageArn"]) == (kind, decision, ARN)
     found = json.loads(
         world.s3.get_object(Bucket="data", Key="evidence/titanic/e0/evidence.json")["Body"].read()
     )
-    assert found["verdict"]["decision"] == decision
-    assert found["decidedBy"] == "rules"
+    assert found["verdict"] == world.ledger.get(f"verdict#{ARN}")["verdict"]
+    assert Verdict.model_validate(found["verdict"]).decision == decision
+    assert found["verdict"]["rules"][0]["findings"][0] == {
+        "question": "min",
+        "outcome": "pass" if decision == "APPROVE" else "fail",
+        "n": 262,
+        "observed": accuracy,
+        "limit": 0.78,
+        "text": f"accuracy: {accuracy}, needs ≥ 0.78 → {'pass' if decision == 'APPROVE' else 'fail'}",
+    }
+    assert (found["decidedBy"], found["decidedWhy"]) == ("rules", decided["ApprovalDescription"])
+
+
+def test_the_package_bears_the_key_facts_in_the_characters_that_sagemaker_takes(
+    world: Any, context: Context
+) -> None:
+    register(world)
+    execution = "execution#arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"
+    world.ledger.mark(execution, {"requestedBy": "arn:aws:iam::1:user/ünsafe\t(person)" + "x" * 300})
+    handler(PENDING, context, using=using(world))
+    metadata = world.sagemaker.packages[ARN]["CustomerMetadataProperties"]
+    assert metadata.items() >= {
+        "batch": "b",
+        "verdict": "APPROVE",
+        "comparedWith": "none",
+        "validationRows": "262",
+        "firstModel": "rules_only",
+        "decidedBy": "rules",
+    }.items()  # fmt: skip
+    assert "withoutChampion" not in metadata
+    assert metadata["requestedBy"].startswith("arn:aws:iam::1:user/_nsafe__person_xxx")
+    for value in metadata.values():
+        assert re.fullmatch(r"[A-Za-z0-9_ .:/=+\-@]{1,256}", value)
+
+
+def test_with_a_champion_it_is_no_first_model(world: Any) -> None:
+    register(world, 1)
+    judge(world, 1)
+    register(world, 2, champion=arn_of(1))
+    judge(world, 2)
+    assert status(world, 2) == "Approved"
+    metadata = world.sagemaker.packages[arn_of(2)]["CustomerMetadataProperties"]
+    assert metadata["comparedWith"] == arn_of(1)
+    assert "firstModel" not in metadata
 
 
 def test_what_is_held_stays_pending_and_a_person_is_asked(world: Any, context: Context) -> None:
-    register(world, 0.80, champion="arn:of-another-champion")
+    register(world, champion="arn:of-another-champion")
     handler(PENDING, context, using=using(world))
     held = world.sagemaker.packages[ARN]
     assert held["ModelApprovalStatus"] == "PendingManualApproval"
     assert "ApprovalDescription" not in held
     assert held["CustomerMetadataProperties"]["verdict"] == "HOLD"
+    assert "decidedBy" not in held["CustomerMetadataProperties"]
+    assert world.ledger.get(f"decision#{ARN}") is None
     (told,) = world.messages()
     assert told["kind"] == "waiting"
 
 
 def test_duplicates_change_nothing(world: Any, context: Context) -> None:
-    register(world, 0.80)
+    register(world)
     for _ in range(3):
         handler(PENDING, context, using=using(world))
     assert len(world.sagemaker.updates) == 1
@@ -91,30 +125,30 @@ def test_duplicates_change_nothing(world: Any, context: Context) -> None:
 
 
 def test_the_first_verdict_stands_though_rules_or_evaluation_change(world: Any, context: Context) -> None:
-    register(world, 0.80)
+    register(world)
     handler(PENDING, context, using=using(world))
-    register(world, 0.10, status="PendingManualApproval")
+    register(world, accuracy=0.10)
     handler(PENDING, context, using=using(world))
     assert world.ledger.get(f"verdict#{ARN}")["verdict"]["decision"] == "APPROVE"
     assert len(world.sagemaker.updates) == 1
 
 
 def test_an_update_of_metadata_only_starts_nothing(world: Any, context: Context) -> None:
-    register(world, 0.80)
+    register(world)
     handler(event("candidate_registered.annotated"), context, using=using(world))
     assert world.sagemaker.updates == []
 
 
 @pytest.mark.parametrize("status", ["Approved", "Rejected"])
 def test_a_persons_decision_is_not_overwritten(world: Any, context: Context, status: str) -> None:
-    register(world, 0.80, status=status)
+    register(world, status=status)
     handler(PENDING, context, using=using(world))
     assert world.sagemaker.updates == []
     assert world.messages() == []
 
 
 def test_a_package_without_evaluation_raises_and_is_not_decided(world: Any, context: Context) -> None:
-    register(world, 0.80)
+    register(world)
     world.s3.delete_object(Bucket="data", Key="models/titanic/e0/evaluation.json")
     with pytest.raises(Exception, match=r"evaluation\.json does not exist"):
         handler(PENDING, context, using=using(world))
@@ -122,13 +156,25 @@ def test_a_package_without_evaluation_raises_and_is_not_decided(world: Any, cont
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("lives", range(1, 20))
+@pytest.mark.parametrize("lives", range(1, 26))
+@pytest.mark.parametrize(
+    ("accuracy", "champion", "decision"),
+    [(0.80, None, "APPROVE"), (0.70, None, "REJECT"), (0.80, "arn:of-another-champion", "HOLD")],
+    ids=["approve", "reject", "hold"],
+)
 def test_dying_at_any_call_and_coming_again_decides_once(
-    world: Any, context: Context, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+    world: Any,
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    lives: int,
+    after: bool,
+    accuracy: float,
+    champion: str | None,
+    decision: str,
 ) -> None:
-    register(world, 0.80)
+    register(world, accuracy=accuracy, champion=champion)
     # Lambda's second retry comes three minutes later; a claim of the dead has run out by then.
-    monkeypatch.setattr("retraining.notify.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
     left = [lives]
     names = ("sagemaker", "s3", "sns", "table")
     dying = using(world, **{name: Mortal(getattr(world, name), left, after=after) for name in names})
@@ -141,49 +187,134 @@ def test_dying_at_any_call_and_coming_again_decides_once(
     for _ in range(2):
         handler(PENDING, context, using=using(world))
     assert len(world.sagemaker.updates) == 1
-    assert world.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Approved"
+    statuses = {"APPROVE": "Approved", "REJECT": "Rejected", "HOLD": "PendingManualApproval"}
+    assert status(world) == statuses[decision]
     told = world.messages()
-    assert {message["kind"] for message in told} == {"approved"}
+    kinds = {"APPROVE": "approved", "REJECT": "rejected", "HOLD": "waiting"}
+    assert {message["kind"] for message in told} == {kinds[decision]}
     assert len({message["notificationId"] for message in told}) == 1
     assert "doneAt" in world.ledger.get(f"verdict#{ARN}")
-    decision = world.ledger.get(f"decision#{ARN}")
-    assert (decision["status"], decision["by"]) == ("Approved", "rules")
+    known = world.ledger.get(f"decision#{ARN}")
+    if decision == "HOLD":
+        assert known is None
+    else:
+        assert (known["status"], known["by"]) == (statuses[decision], "rules")
+        assert "doneAt" in known
 
 
-def test_what_a_person_decides_while_we_think_stands(world: Any, context: Context) -> None:
-    register(world, 0.80)
+def test_a_decision_that_falls_while_judging_is_not_overwritten(world: Any, context: Context) -> None:
+    register(world)
     original = world.configs.get
 
     def slow(model: str, *, fresh: bool = False) -> Any:
-        world.sagemaker.packages[ARN]["ModelApprovalStatus"] = "Rejected"
+        in_console(world, ARN, "Rejected")
         return original(model, fresh=fresh)
 
     world.configs.get = slow
     handler(PENDING, context, using=using(world))
-    assert world.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Rejected"
+    assert status(world) == "Rejected"
     assert world.sagemaker.updates == []
     assert world.messages() == []
+    assert world.ledger.get(f"decision#{ARN}") is None
 
 
 def test_nobody_is_asked_for_a_decision_that_a_person_has_taken(world: Any, context: Context) -> None:
-    register(world, 0.80, champion="arn:of-another-champion")
-    dying = using(world, sagemaker=Mortal(world.sagemaker, [4], after=True))  # right after the update
+    register(world, champion="arn:of-another-champion")
     with pytest.raises(Died):
-        handler(PENDING, context, using=dying)
+        handler(PENDING, context, using=using(world, sagemaker=dies_after_the_update(world)))
     assert world.sagemaker.packages[ARN]["CustomerMetadataProperties"].get("verdict") == "HOLD"
-    world.sagemaker.packages[ARN]["ModelApprovalStatus"] = "Approved"
+    in_console(world, ARN, "Approved")
     handler(PENDING, context, using=using(world))
     assert [message["kind"] for message in world.messages()] == []
 
 
 def test_nobody_is_told_of_an_approval_that_a_person_has_taken_back(world: Any, context: Context) -> None:
-    register(world, 0.80)
-    dying = using(world, sagemaker=Mortal(world.sagemaker, [4], after=True))  # right after the update
+    register(world)
     with pytest.raises(Died):
-        handler(PENDING, context, using=dying)
-    assert world.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Approved"
-    world.sagemaker.packages[ARN]["ModelApprovalStatus"] = "Rejected"
+        handler(PENDING, context, using=using(world, sagemaker=dies_after_the_update(world)))
+    assert status(world) == "Approved"
+    world.ledger.release("lease#handsoff-titanic")  # its time runs out
+    in_console(world, ARN, "Rejected")
     handler(PENDING, context, using=using(world))
     assert world.messages() == []
-    assert world.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Rejected"
+    assert status(world) == "Rejected"
     assert world.ledger.get(f"decision#{ARN}") is None
+
+
+# ---- the champion changes -----------------------------------------------------------------------------
+
+
+def held_by_another(world: Any, version: int, champion: str) -> None:
+    """The candidate waits, and everybody knows that it does so because of this champion."""
+    arn = arn_of(version)
+    assert status(world, version) == "PendingManualApproval"
+    fact = world.ledger.get(f"verdict#{arn}")
+    assert fact["verdict"]["decision"] == "HOLD"
+    assert fact["verdict"]["reasons"][0].endswith(f"the champion is now {champion}")
+    assert "doneAt" in fact
+    assert world.ledger.get(f"decision#{arn}") is None
+    metadata = world.sagemaker.packages[arn]["CustomerMetadataProperties"]
+    assert metadata["verdict"] == "HOLD"
+    assert "approvedAt" not in metadata
+    told = [message for message in world.messages() if message["modelPackageArn"] == arn]
+    assert len({message["notificationId"] for message in told}) == 1
+    assert (told[0]["kind"], told[0]["decision"]) == ("waiting", "HOLD")
+    assert "the champion changed" in told[0]["reasons"][0]
+
+
+def test_of_two_candidates_judged_at_once_one_is_approved_and_the_other_held(world: Any) -> None:
+    """Both are first models by their own verdict: the second is judged while the first is."""
+    register(world, 1)
+    register(world, 2)
+    judge(world, 2, s3=Before(world.s3, "get_object", lambda: judge(world, 1)))
+    assert status(world, 1) == "Approved"
+    held_by_another(world, 2, arn_of(1))
+
+
+def test_who_comes_while_another_is_being_approved_comes_again(world: Any) -> None:
+    register(world, 1)
+    register(world, 2)
+
+    def other() -> None:
+        with pytest.raises(NotReady):
+            judge(world, 2)
+
+    judge(world, 1, sagemaker=Before(world.sagemaker, "update_model_package", other))
+    assert world.ledger.get(f"verdict#{arn_of(2)}")["verdict"]["decision"] == "APPROVE"
+    judge(world, 2)
+    held_by_another(world, 2, arn_of(1))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lives", range(1, 26))
+def test_dying_at_any_call_after_the_champion_changed_ends_in_a_hold(
+    world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+) -> None:
+    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    register(world, 1)
+    register(world, 2)
+    with pytest.raises(Died):  # judged, and nothing done about it yet
+        judge(world, 2, table=Mortal(world.table, [1], after=True, only="put_item"))
+    assert world.ledger.get(f"verdict#{arn_of(2)}")["verdict"]["decision"] == "APPROVE"
+    judge(world, 1)
+    left = [lives]
+    names = ("sagemaker", "s3", "sns", "table")
+    try:
+        judge(world, 2, **{name: Mortal(getattr(world, name), left, after=after) for name in names})
+    except Died:
+        pass
+    else:
+        assert left[0] > 0
+    for _ in range(2):
+        judge(world, 2)
+    assert len(world.sagemaker.updates) == 2
+    held_by_another(world, 2, arn_of(1))
+
+
+def test_the_champion_taken_back_before_the_verdict_is_written_holds_too(world: Any) -> None:
+    register(world, 1)
+    judge(world, 1)
+    register(world, 2, champion=arn_of(1))
+    taken_back = Before(world.s3, "get_object", lambda: in_console(world, arn_of(1), "Rejected"))
+    judge(world, 2, s3=taken_back)
+    held_by_another(world, 2, "none")

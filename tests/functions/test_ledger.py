@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retraining.errors import NotReady
+from retraining.ledger import alone, once
 from tests.functions.memory import MemoryLedger
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -72,6 +73,44 @@ def test_a_claim_given_back_is_free(ledger: Any) -> None:
     assert ledger.claim("notification#1", now=NOW, lease=LEASE)
     ledger.release("notification#1")
     assert ledger.claim("notification#1", now=NOW, lease=LEASE)
+
+
+def test_what_is_conditioned_is_written_only_where_those_texts_stand(ledger: Any) -> None:
+    ledger.mark("decision#1", {"status": "Approved", "at": "1"})
+    assert not ledger.mark("decision#1", {"doneAt": "3"}, where={"at": "2"})
+    assert not ledger.release("decision#1", where={"at": "2"})
+    assert not ledger.mark("decision#2", {"doneAt": "3"}, where={"at": "1"})
+    assert ledger.get("decision#2") is None
+    assert ledger.mark("decision#1", {"at": "4", "status": None}, where={"at": "1"})
+    assert ledger.get("decision#1") == {"fact": "decision#1", "at": "4"}
+    assert ledger.release("decision#1", where={"at": "4"})
+    assert ledger.get("decision#1") is None
+
+
+def test_what_is_done_once_is_done_again_only_if_it_failed(ledger: Any) -> None:
+    did: list[str] = []
+
+    def fails() -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        once(ledger, "rollback#1", fails, now=NOW)
+    assert once(ledger, "rollback#1", lambda: did.append("it"), now=NOW)
+    assert not once(ledger, "rollback#1", lambda: did.append("it"), now=NOW)
+    assert did == ["it"]
+
+
+def test_nobody_else_is_inside_until_it_ends_or_its_holder_has_died(ledger: Any) -> None:
+    with alone(ledger, "lease#g", now=NOW):
+        with pytest.raises(NotReady), alone(ledger, "lease#g", now=NOW):
+            pass
+        with alone(ledger, "lease#other", now=NOW):
+            pass
+    with pytest.raises(ConnectionError), alone(ledger, "lease#g", now=NOW):
+        raise ConnectionError
+    ledger.claim("lease#g", now=NOW, lease=LEASE)
+    with alone(ledger, "lease#g", now=NOW + LEASE + timedelta(seconds=1)):
+        pass
 
 
 def test_a_swap_needs_the_version_that_was_read(ledger: Any) -> None:

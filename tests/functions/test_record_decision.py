@@ -1,20 +1,23 @@
-"""Who decided, and when, whoever it was and however often it is told."""
+"""Who decided, when and why, whoever it was and however often it is told; and what follows from it."""
 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from record_decision import handler
 from retraining import registry
+from retraining.approval import Verdict
 from retraining.collaborators import Collaborators
-from tests.functions.fakes import START, Context, Died, Mortal, event, package
+from retraining.decisions import decide
+from retraining.errors import NotReady
+from tests.functions.fakes import Before, Context, Died, Mortal, about, arn_of, event, in_console, register
 
-ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/1"
-APPROVED, REJECTED = event("package_decided.approved"), event("package_decided.rejected")
+ARN = arn_of(1)
+ALL = ("sagemaker", "s3", "sns", "events", "table")
 
 
 def using(world: Any, **wrapped: Any) -> Collaborators:
@@ -22,119 +25,366 @@ def using(world: Any, **wrapped: Any) -> Collaborators:
     return made
 
 
-def decide(world: Any, status: str, minutes: int, *, by_rules: bool = False, arn: str = ARN) -> None:
-    """Let a package have been decided some minutes after the beginning."""
-    known = world.sagemaker.packages.get(arn) or package(arn, "s3://data/e.json")
-    at = START + timedelta(minutes=minutes)
-    known |= {
-        "ModelApprovalStatus": status,
-        "LastModifiedTime": at,
-        "ApprovalDescription": "because",
-    }
-    if by_rules:
-        verdict = {"Approved": "APPROVE", "Rejected": "REJECT"}[status]
-        metadata = {**known["CustomerMetadataProperties"], "verdict": verdict}
-        if status == "Approved":
-            metadata["approvedAt"] = at.isoformat()
-        known |= {"CustomerMetadataProperties": metadata, "ApprovalDescription": f"{verdict} by rules: good"}
-    world.sagemaker.packages[arn] = known
+def come(world: Any, version: int, **wrapped: Any) -> None:
+    """Let the event come that a version was decided; the event's own status is but a hint."""
+    handler(about("package_decided.approved", arn_of(version)), Context(), using=using(world, **wrapped))
 
 
-def test_a_persons_approval_is_recorded_once_and_dated_in_the_registry(world: Any, context: Context) -> None:
-    decide(world, "Approved", 5)
-    world.sagemaker.steps = [
-        {"StepName": "RegisterModel", "StepStatus": "Succeeded", "Metadata": {"RegisterModel": {"Arn": ARN}}}
-    ]
+def by_rules(world: Any, version: int, status: Any) -> None:
+    """Let the rules have decided, and the event have come."""
+    decide(arn_of(version), status, by="rules", why="RULES", using=using(world))
+    come(world, version)
+
+
+def by_person(world: Any, version: int, status: str, minutes: int = 60) -> None:
+    in_console(world, arn_of(version), status, minutes)
+    come(world, version)
+
+
+def candidates(world: Any, *versions: int, judged: bool = True) -> None:
+    """Register them; judged ones were held."""
+    for version in versions:
+        register(world, version)
+        if judged:
+            verdict = Verdict(
+                decision="HOLD", reasons=("held",), rules=(), champion=None, rules_sha256="a" * 64, n=262
+            )
+            fact = {"verdict": verdict.model_dump(by_alias=True), "takenAt": "t", "doneAt": "t", "batch": "b"}
+            world.ledger.mark(f"verdict#{arn_of(version)}", fact)
+
+
+def fact(world: Any, version: int = 1) -> dict[str, Any]:
+    return dict(world.ledger.get(f"decision#{arn_of(version)}"))
+
+
+def status(world: Any, version: int) -> str:
+    return str(world.sagemaker.packages[arn_of(version)]["ModelApprovalStatus"])
+
+
+def noted(world: Any, version: int) -> str:
+    return str(world.sagemaker.packages[arn_of(version)]["CustomerMetadataProperties"].get("approvedAt"))
+
+
+def evidence(world: Any, version: int) -> dict[str, Any]:
+    key = f"evidence/titanic/e{version - 1}/evidence.json"
+    found: dict[str, Any] = json.loads(world.s3.get_object(Bucket="data", Key=key)["Body"].read())
+    return found
+
+
+def champion(world: Any) -> str | None:
+    found = registry.champion(world.sagemaker, "handsoff-titanic")
+    return found.arn if found else None
+
+
+# ---- recording ----------------------------------------------------------------------------------------
+
+
+def test_a_persons_approval_is_recorded_once_and_dated_in_the_registry(world: Any) -> None:
+    register(world)
     for _ in range(3):
-        handler(APPROVED, context, using=using(world))
-    at = (START + timedelta(minutes=5)).isoformat()
-    fact = world.ledger.get(f"decision#{ARN}")
-    assert (fact["status"], fact["by"], fact["at"]) == ("Approved", "person", at)
+        by_person(world, 1, "Approved", minutes=5)
+    at = "2026-11-23T06:05:00+00:00"
+    recorded = fact(world)
+    assert (recorded["status"], recorded["by"], recorded["at"]) == ("Approved", "person", at)
+    assert recorded["why"] == "because"
     assert [update["CustomerMetadataProperties"]["approvedAt"] for update in world.sagemaker.updates] == [at]
-    copy = world.s3.get_object(Bucket="data", Key="evidence/titanic/e0/evidence.json")["Body"].read()
-    assert json.loads(copy)["decidedBy"] == "person"
+    assert evidence(world, 1)["decidedBy"] == "person"
+    assert evidence(world, 1)["decidedWhy"] == "because"
 
 
 @pytest.mark.parametrize("status", ["Approved", "Rejected"])
-def test_a_decision_of_the_rules_is_theirs_and_changes_nothing(
-    world: Any, context: Context, status: str
-) -> None:
-    decide(world, status, 5, by_rules=True)
-    handler(APPROVED if status == "Approved" else REJECTED, context, using=using(world))
-    assert world.ledger.get(f"decision#{ARN}")["by"] == "rules"
-    assert world.sagemaker.updates == []
+def test_a_decision_of_the_rules_is_theirs_and_changes_nothing(world: Any, status: str) -> None:
+    register(world)
+    by_rules(world, 1, status)
+    before = fact(world)
+    come(world, 1)
+    assert fact(world) == before
+    assert (before["by"], before["status"]) == ("rules", status)
+    assert before.keys() >= {"doneAt", "recordedAt"}
+    assert len(world.sagemaker.updates) == 1
 
 
-def test_what_a_person_approves_after_the_rules_rejected_it_is_champion(world: Any, context: Context) -> None:
-    first, second = ARN, ARN[:-1] + "2"
-    decide(world, "Rejected", 1, by_rules=True, arn=first)
-    handler(REJECTED, context, using=using(world))
-    decide(world, "Approved", 3, by_rules=True, arn=second)
-    champion = registry.champion(world.sagemaker, "handsoff-titanic")
-    assert champion is not None
-    assert champion.arn == second
-    decide(world, "Approved", 9, arn=first)
-    handler(APPROVED, context, using=using(world))
-    champion = registry.champion(world.sagemaker, "handsoff-titanic")
-    assert champion is not None
-    assert champion.arn == first
-    assert world.ledger.get(f"decision#{first}")["by"] == "person"
+def test_a_person_who_decides_what_the_rules_were_about_to_is_the_one_who_did(world: Any) -> None:
+    """The rules had taken the decision in the ledger, and not yet written it."""
+    register(world)
+    world.ledger.take(f"decision#{ARN}", {"status": "Approved", "by": "rules", "why": "w", "at": "t"})
+    by_person(world, 1, "Approved")
+    assert fact(world)["by"] == "person"
 
 
-def test_a_rolled_back_version_is_champion_again(world: Any, context: Context) -> None:
-    first, second = ARN, ARN[:-1] + "2"
-    decide(world, "Approved", 1, by_rules=True, arn=first)
-    handler(APPROVED, context, using=using(world))
-    decide(world, "Approved", 3, by_rules=True, arn=second)
-    decide(world, "Rejected", 5, arn=first)
-    handler(REJECTED, context, using=using(world))
-    decide(world, "Approved", 9, arn=first)
-    handler(APPROVED, context, using=using(world))
-    champion = registry.champion(world.sagemaker, "handsoff-titanic")
-    assert champion is not None
-    assert champion.arn == first
+def test_a_decision_whose_writer_died_before_the_mark_is_marked(world: Any) -> None:
+    register(world)
+    dying = Mortal(world.sagemaker, [1], after=True, only="update_model_package")
+    with pytest.raises(Died):
+        decide(ARN, "Rejected", by="rules", why="RULES", using=using(world, sagemaker=dying))
+    come(world, 1)
+    assert fact(world)["by"] == "rules"
+    assert fact(world).keys() >= {"doneAt", "recordedAt"}
 
 
-def test_what_the_rules_approved_and_a_person_takes_back_and_gives_again_is_the_persons(
-    world: Any, context: Context
-) -> None:
-    decide(world, "Approved", 1, by_rules=True)
-    handler(APPROVED, context, using=using(world))
-    world.sagemaker.packages[ARN] |= {"ModelApprovalStatus": "Rejected", "LastModifiedTime": START}
-    handler(REJECTED, context, using=using(world))
-    later = START + timedelta(hours=1)
-    world.sagemaker.packages[ARN] |= {"ModelApprovalStatus": "Approved", "LastModifiedTime": later}
-    handler(APPROVED, context, using=using(world))
-    assert world.ledger.get(f"decision#{ARN}")["by"] == "person"
-    metadata = world.sagemaker.packages[ARN]["CustomerMetadataProperties"]
-    assert metadata["approvedAt"] == later.isoformat()
+def test_what_a_person_approves_after_the_rules_rejected_it_is_champion(world: Any) -> None:
+    register(world, 1)
+    register(world, 2)
+    by_rules(world, 1, "Rejected")
+    by_rules(world, 2, "Approved")
+    assert champion(world) == arn_of(2)
+    by_person(world, 1, "Approved", minutes=10**7)
+    assert champion(world) == arn_of(1)
+    assert fact(world, 1)["by"] == "person"
+
+
+def test_what_the_rules_approved_and_a_person_takes_back_and_gives_again_is_the_persons(world: Any) -> None:
+    register(world)
+    by_rules(world, 1, "Approved")
+    by_person(world, 1, "Rejected", minutes=60)
+    by_person(world, 1, "Approved", minutes=120)
+    assert fact(world)["by"] == "person"
+    assert noted(world, 1) == "2026-11-23T08:00:00+00:00"
 
 
 def test_a_pending_package_or_an_annotation_records_nothing(world: Any, context: Context) -> None:
-    decide(world, "PendingManualApproval", 5)
-    handler(APPROVED, context, using=using(world))
+    register(world)
+    come(world, 1)
     handler(event("candidate_registered.annotated"), context, using=using(world))
     assert world.ledger.get(f"decision#{ARN}") is None
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("lives", range(1, 12))
-def test_dying_at_any_call_and_coming_again_records_it(
-    world: Any, context: Context, lives: int, after: bool
-) -> None:
-    decide(world, "Approved", 5)
+@pytest.mark.parametrize("lives", range(1, 14))
+def test_dying_at_any_call_and_coming_again_records_it(world: Any, lives: int, after: bool) -> None:
+    register(world)
+    in_console(world, ARN, "Approved", 5)
     left = [lives]
-    names = ("sagemaker", "s3", "table")
-    dying = using(world, **{name: Mortal(getattr(world, name), left, after=after) for name in names})
     try:
-        handler(APPROVED, context, using=dying)
+        come(world, 1, **{name: Mortal(getattr(world, name), left, after=after) for name in ALL})
     except Died:
         pass
     else:
         assert left[0] > 0
-    handler(APPROVED, context, using=using(world))
-    fact = world.ledger.get(f"decision#{ARN}")
-    assert (fact["status"], fact["by"]) == ("Approved", "person")
-    assert "approvedAt" in world.sagemaker.packages[ARN]["CustomerMetadataProperties"]
-    copy = world.s3.get_object(Bucket="data", Key="evidence/titanic/e0/evidence.json")["Body"].read()
-    assert json.loads(copy)["pipelineExecutionStatus"] == "Succeeded"
+    come(world, 1)
+    assert (fact(world)["status"], fact(world)["by"]) == ("Approved", "person")
+    assert noted(world, 1) == fact(world)["at"] == "2026-11-23T06:05:00+00:00"
+    assert evidence(world, 1)["pipelineExecutionStatus"] == "Succeeded"
+
+
+# ---- an approval supersedes older candidates -------------------------------------------------------------
+
+
+def superseded(world: Any, *versions: int) -> None:
+    """These, and no others, were rejected as superseded, and approvers were told of each once."""
+    told = world.messages()
+    assert {message["modelPackageArn"] for message in told} == {arn_of(version) for version in versions}
+    assert len({message["notificationId"] for message in told}) == len(versions)
+    for message in told:
+        assert (message["kind"], message["decision"]) == ("rejected", "REJECT")
+        assert message["reasons"][0].startswith("superseded by handsoff-titanic/")
+    for version in versions:
+        assert status(world, version) == "Rejected"
+        assert fact(world, version)["by"] == "superseded"
+        package = world.sagemaker.packages[arn_of(version)]
+        assert package["ApprovalDescription"].startswith("superseded by handsoff-titanic/")
+        assert package["CustomerMetadataProperties"]["decidedBy"] == "superseded"
+        assert evidence(world, version)["decidedBy"] == "superseded"
+
+
+def test_older_candidates_that_wait_are_superseded_and_newer_ones_are_not(world: Any) -> None:
+    candidates(world, 1, 2, 3, 4, 6)
+    register(world, 5)
+    by_rules(world, 5, "Approved")
+    superseded(world, 1, 2, 3, 4)
+    assert status(world, 6) == "PendingManualApproval"
+    assert fact(world, 1)["why"] == f"superseded by handsoff-titanic/5, approved {fact(world, 5)['at']}"
+
+
+def test_a_persons_approval_supersedes_too(world: Any) -> None:
+    candidates(world, 1, 2)
+    by_person(world, 2, "Approved", minutes=60)
+    superseded(world, 1)
+    why = fact(world, 1)["why"]
+    assert why == "superseded by handsoff-titanic/2, approved 2026-11-23T07:00:00+00:00"
+
+
+def test_a_rejection_supersedes_nobody(world: Any) -> None:
+    candidates(world, 1, 2)
+    by_person(world, 2, "Rejected")
+    superseded(world)
+    assert status(world, 1) == "PendingManualApproval"
+
+
+def test_one_that_is_not_judged_yet_is_left_to_the_judge(world: Any) -> None:
+    candidates(world, 1, judged=False)
+    candidates(world, 2)
+    world.ledger.mark(f"verdict#{arn_of(2)}", {"doneAt": None})  # judged, and not carried out yet
+    register(world, 3)
+    by_rules(world, 3, "Approved")
+    superseded(world)
+    assert (status(world, 1), status(world, 2)) == ("PendingManualApproval", "PendingManualApproval")
+
+
+def test_other_groups_are_left_alone(world: Any) -> None:
+    candidates(world, 1)
+    world.sagemaker.packages[arn_of(1)]["ModelPackageGroupName"] = "handsoff-other"
+    register(world, 2)
+    by_rules(world, 2, "Approved")
+    superseded(world)
+
+
+@pytest.mark.parametrize("theirs", ["Approved", "Rejected"])
+def test_what_a_person_decided_meanwhile_stands(world: Any, theirs: str) -> None:
+    """Somebody decides after the list was made, and before it is the candidate's turn."""
+    candidates(world, 1, 2)
+    register(world, 3)
+    decide(arn_of(3), "Approved", by="rules", why="RULES", using=using(world))
+    listed = Before(world.table, "put_item", lambda: in_console(world, arn_of(1), theirs))
+    come(world, 3, table=listed)
+    superseded(world, 2)
+    assert status(world, 1) == theirs
+    assert world.ledger.get(f"decision#{arn_of(1)}") is None
+    come(world, 1)
+    assert fact(world, 1)["by"] == "person"
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lives", range(1, 50))
+def test_dying_at_any_call_and_coming_again_supersedes_each_and_tells_of_it(
+    world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+) -> None:
+    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    candidates(world, 1, 2)
+    register(world, 3)
+    decide(arn_of(3), "Approved", by="rules", why="RULES", using=using(world))
+    left = [lives]
+    try:
+        come(world, 3, **{name: Mortal(getattr(world, name), left, after=after) for name in ALL})
+    except Died:
+        pass
+    else:
+        assert left[0] > 0
+    for _ in range(2):
+        come(world, 3)
+    superseded(world, 1, 2)
+    assert len(world.sagemaker.updates) == 3
+
+
+# ---- the champion is taken back ---------------------------------------------------------------------------
+
+
+def rolled_back(world: Any, *expected: tuple[int, int | None]) -> None:
+    """Approvers and the bus were told of these, and of nothing else: which version went, which came back."""
+    told = [message for message in world.messages() if message["kind"] == "rolled_back"]
+    assert len({message["notificationId"] for message in told}) == len(expected)
+    assert [message["modelPackageArn"] for message in told] == [arn_of(gone) for gone, _ in expected]
+    assert [(detail["rejected"], detail["champion"]) for _, _, detail in world.events.taken] == [
+        (arn_of(gone), arn_of(back) if back else None) for gone, back in expected
+    ]
+    assert {(source, kind) for source, kind, _ in world.events.taken} <= {
+        ("handsoff", "Champion Rolled Back")
+    }
+
+
+def two_champions(world: Any) -> None:
+    """Version 1 was champion, version 2 is."""
+    for version in (1, 2):
+        register(world, version)
+        by_rules(world, version, "Approved")
+
+
+def test_when_the_champion_is_rejected_the_one_before_it_is_champion_again(world: Any) -> None:
+    two_champions(world)
+    by_person(world, 2, "Rejected", minutes=60)
+    assert champion(world) == arn_of(1)
+    ((_, _, detail),) = world.events.taken
+    assert detail == {
+        "model": "titanic",
+        "modelPackageGroupName": "handsoff-titanic",
+        "rejected": arn_of(2),
+        "champion": arn_of(1),
+        "approvedAt": noted(world, 1),
+        "at": "2026-11-23T07:00:00+00:00",
+    }
+    (told,) = world.messages()
+    assert (told["kind"], told["model"], told["modelPackageArn"]) == ("rolled_back", "titanic", arn_of(2))
+    when = datetime.fromisoformat(noted(world, 1)).strftime("%Y-%m-%d %H:%M")
+    assert told["reasons"][0].endswith(" UTC, was rejected: because")
+    assert told["reasons"][1] == f"version 1, approved {when} UTC, is champion again"
+
+
+def test_when_the_last_one_is_rejected_there_is_no_champion(world: Any) -> None:
+    register(world)
+    by_rules(world, 1, "Approved")
+    by_person(world, 1, "Rejected")
+    assert champion(world) is None
+    rolled_back(world, (1, None))
+    assert world.events.taken[0][2]["approvedAt"] is None
+
+
+def test_of_who_was_not_champion_nobody_is_told(world: Any) -> None:
+    two_champions(world)
+    register(world, 3)
+    by_rules(world, 3, "Rejected")  # never was
+    by_person(world, 1, "Rejected")  # was, before the one that is
+    rolled_back(world)
+
+
+def test_events_that_come_twice_or_late_tell_once(world: Any) -> None:
+    two_champions(world)
+    in_console(world, arn_of(2), "Rejected")
+    for version in (2, 2, 1, 2):
+        come(world, version)
+    world.ledger.mark(f"decision#{arn_of(2)}", {"recordedAt": None})  # as if it had died before the mark
+    world.sagemaker.packages[arn_of(2)]["LastModifiedTime"] += timedelta(hours=1)  # somebody annotated it
+    come(world, 2)
+    rolled_back(world, (2, 1))
+
+
+def test_approved_again_and_rejected_again_is_told_again(world: Any) -> None:
+    two_champions(world)
+    by_person(world, 2, "Rejected", minutes=60)
+    by_person(world, 2, "Approved", minutes=10**7)
+    by_person(world, 2, "Rejected", minutes=2 * 10**7)
+    rolled_back(world, (2, 1), (2, 1))
+
+
+def test_one_after_the_other_is_rolled_back(world: Any) -> None:
+    two_champions(world)
+    in_console(world, arn_of(2), "Rejected")
+    in_console(world, arn_of(1), "Rejected")
+    come(world, 2)
+    come(world, 1)
+    rolled_back(world, (2, None), (1, None))
+
+
+def test_a_bus_that_takes_nothing_is_asked_again(world: Any) -> None:
+    two_champions(world)
+    in_console(world, arn_of(2), "Rejected")
+    world.events.refuses = 1
+    with pytest.raises(NotReady, match="InternalFailure"):
+        come(world, 2)
+    assert "recordedAt" not in fact(world, 2)
+    come(world, 2)
+    rolled_back(world, (2, 1))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lives", range(1, 26))
+def test_dying_at_any_call_and_coming_again_rolls_back(
+    world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+) -> None:
+    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    two_champions(world)
+    in_console(world, arn_of(2), "Rejected")
+    left = [lives]
+    try:
+        come(world, 2, **{name: Mortal(getattr(world, name), left, after=after) for name in ALL})
+    except Died:
+        pass
+    else:
+        assert left[0] > 0
+    for _ in range(2):
+        come(world, 2)
+    told = [message for message in world.messages() if message["kind"] == "rolled_back"]
+    assert len({message["notificationId"] for message in told}) == 1
+    events = [detail for _, _, detail in world.events.taken]
+    assert events in ([events[0]], [events[0]] * 2)  # twice only after an answer that was lost
+    assert (events[0]["rejected"], events[0]["champion"]) == (arn_of(2), arn_of(1))
+    assert fact(world, 2)["by"] == "person"

@@ -103,6 +103,7 @@ class World:
             s3=mortal(self.s3),
             sagemaker=mortal(self.sagemaker),
             sns=mortal(self.sns),
+            events=None,  # type: ignore[arg-type]
             logs=None,  # type: ignore[arg-type]
             ledger=mortal(self.ledger),
             clock=lambda: self.now,

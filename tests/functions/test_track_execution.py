@@ -106,7 +106,7 @@ def test_dying_at_any_call_and_coming_again_tells_of_it(
 ) -> None:
     fail(world)
     # Lambda's second retry comes three minutes later; a claim of the dead has run out by then.
-    monkeypatch.setattr("retraining.notify.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
     left = [lives]
     names = ("sagemaker", "s3", "sns", "logs", "table")
     dying = using(world, **{name: Mortal(getattr(world, name), left, after=after) for name in names})

@@ -131,7 +131,19 @@ def test_nothing_runs_here(project: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["demo"], ["local"], ["local", "up"], ["publish"], ["land"], ["start"], ["status"], ["evidence"]],
+    [
+        [],
+        ["demo"],
+        ["local"],
+        ["local", "up"],
+        ["publish"],
+        ["land"],
+        ["start"],
+        ["status"],
+        ["evidence"],
+        ["judge"],
+        ["explain"],
+    ],
     ids=" ".join,
 )
 def test_every_command_explains_itself(tmp_path: Path, command: list[str]) -> None:

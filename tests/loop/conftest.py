@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -103,13 +105,33 @@ class Loop:
         return wait(f"a notification {kind} of {model}", look)
 
 
+def handsoff(loop: Loop, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, in the environment that `handsoff local env` gives."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from handsoff.cli import main; main()",
+            "--config",
+            str(loop.config),
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
 @pytest.fixture(scope="module")
 def loop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     """Deployed with a model for each of the module's STORIES, which name what differs from the Titanic's."""
     folder = tmp_path_factory.mktemp("loop")
     titanic = yaml.safe_load((ROOT / "handsoff.yaml").read_text())["models"]["titanic"]
     stories: dict[str, dict[str, Any]] = request.module.STORIES
-    values = {"models": {name: {**titanic, "retrain": retrain} for name, retrain in stories.items()}}
+    values = {"models": {name: {**titanic, "retrain": {}, **story} for name, story in stories.items()}}
     config = folder / "handsoff.yaml"
     config.write_text(json.dumps(values))  # JSON is YAML
     project = Project(ROOT, parse_config(values, source=str(config)), folder / "work")

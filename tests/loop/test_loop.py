@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from retraining import pipelines, registry
-from tests.loop.conftest import TITANIC, Loop, wait
+from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 
 pytestmark = pytest.mark.xdist_group("loop")
 
@@ -171,26 +171,6 @@ def test_the_registered_artifact_alone_predicts_as_it_was_evaluated(loop: Loop, 
     evaluation = registry.evaluation(loop.deployment.s3, package)
     assert evaluation.candidate.n == len(truth) == 262
     assert right / len(truth) == pytest.approx(evaluation.candidate.metrics["accuracy"].value, abs=1e-12)
-
-
-def handsoff(loop: Loop, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own, in the environment that `handsoff local env` gives."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from handsoff.cli import main; main()",
-            "--config",
-            str(loop.config),
-            *arguments,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
 
 
 def test_the_command_line_lands_asks_shows_and_proves(loop: Loop, tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ STORIES: dict[str, Any] = {
     "many": {},
     "follow": {},
     "bad": {},
-    "scheduled": {"schedule": "rate(7 days)", "schedule_timezone": "Europe/Madrid"},
-    "quiet": {"ready": {"when": "quiet", "quiet_period": "3s"}},
+    "scheduled": {"retrain": {"schedule": "rate(7 days)", "schedule_timezone": "Europe/Madrid"}},
+    "quiet": {"retrain": {"ready": {"when": "quiet", "quiet_period": "3s"}}},
 }
 TRAIN = (TITANIC / "train.csv").read_bytes()
 VALIDATION = (TITANIC / "validation.csv").read_bytes()

@@ -23,14 +23,17 @@ TITANIC = ROOT / "data" / "titanic"
 SAMPLES = ROOT / "tests" / "samples"
 STEPS = ROOT / "pipeline_def" / "steps"
 BUCKET = "handsoff-data"
+ROLE = "arn:aws:iam::123456789012:role/handsoff-pipeline"
 EXECUTION = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic/execution/{}"
 
 MODEL: dict[str, Any] = {
     "task": "binary_classification",
     "target": "survived",
+    "classes": ["0", "1"],
     "features": {
         "numeric": ["age", "sibsp", "parch", "fare"],
         "categorical": ["pclass", "sex", "embarked"],
+        "boolean": [],
     },
     "retrain": {"ready": {"when": "marker", "marker": "_SUCCESS"}},
     "training": {"estimator": "hist_gradient_boosting", "instance_type": "ml.m5.large"},
@@ -46,7 +49,8 @@ SMALL: dict[str, Any] = {
     "name": "small",
     "task": "binary_classification",
     "target": "y",
-    "features": {"numeric": ["x"], "categorical": ["c"]},
+    "classes": ["0", "1"],
+    "features": {"numeric": ["x"], "categorical": ["c"], "boolean": []},
     "training": {"estimator": "logistic_regression"},
     "slices": [],
 }
@@ -78,7 +82,12 @@ class Run:
 
     @property
     def model_url(self) -> str:
-        return f"s3://{BUCKET}/{self.prefix}/job/output/model.tar.gz"
+        return f"s3://{BUCKET}/{self.prefix}/{self.job}/output/model.tar.gz"
+
+    @property
+    def job(self) -> str:
+        """The training job's name."""
+        return f"train-{self.execution_id}"
 
     def preprocess(self, batch: str = "latest") -> int:
         code = preprocess.main(
@@ -108,6 +117,7 @@ class Run:
                 *("--validation", str(self.output / "validation")),
                 *("--training-rows", str(self.output / "report" / "training_rows.parquet")),
                 *("--report", str(self.output / "report" / "data_report.json")),
+                *("--profile", str(self.output / "report" / "data_profile.json"), "--role", ROLE),
                 *("--bucket", BUCKET, "--group", f"handsoff-{self.config['name']}"),
                 *("--champion", champion, "--execution", self.execution),
                 *("--output", str(self.output / "evaluation")),
@@ -123,7 +133,13 @@ class Run:
 
 
 def register(sagemaker: SageMakerClient, run: Run, status: str = "Approved", **metadata: str) -> str:
-    """A package of the run's model, as RegisterModel and a decision leave it; its ARN."""
+    """A package of the run's model, as RegisterModel and a decision leave it; its ARN.
+
+    The training job that wrote the model ends when its first package is registered.
+    """
+    jobs = sagemaker.list_training_jobs()["TrainingJobSummaries"]
+    if run.job not in [item["TrainingJobName"] for item in jobs]:
+        create_training_job(sagemaker, run.job, f"s3://{BUCKET}/{run.prefix}", ROLE)
     group = f"handsoff-{run.config['name']}"
     groups = sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]
     if group not in [item["ModelPackageGroupName"] for item in groups]:
@@ -138,6 +154,18 @@ def register(sagemaker: SageMakerClient, run: Run, status: str = "Approved", **m
         },
         CustomerMetadataProperties={"execution": run.execution, **metadata},
     )["ModelPackageArn"]
+
+
+def create_training_job(sagemaker: SageMakerClient, name: str, output: str, role: str) -> None:
+    """A training job that has ended; moto says that it wrote `<output>/<name>/output/model.tar.gz`."""
+    sagemaker.create_training_job(
+        TrainingJobName=name,
+        AlgorithmSpecification={"TrainingImage": "image", "TrainingInputMode": "File"},
+        RoleArn=role,
+        OutputDataConfig={"S3OutputPath": output},
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        StoppingCondition={"MaxRuntimeInSeconds": 3600},
+    )
 
 
 def titanic_config() -> dict[str, Any]:

@@ -192,15 +192,26 @@ def test_evaluation_gets_what_the_candidate_was_trained_on(definition: dict[str,
         {"Steps.DataPreProcessing.ProcessingOutputConfig.Outputs['report'].S3Output.S3Uri": "s3://b/m/x"},
     )
     inputs = {item["InputName"]: item["S3Input"] for item in given["ProcessingInputs"]}
-    assert set(inputs) == {"code", "model", "validation", "training-rows", "report"}
+    assert set(inputs) == {"code", "model", "validation", "training-rows", "report", "profile"}
     assert inputs["training-rows"]["S3Uri"] == "s3://b/m/x/training_rows.parquet"
     assert inputs["training-rows"]["LocalPath"] == "/opt/ml/processing/input/training-rows"
     assert inputs["report"]["S3Uri"] == "s3://b/m/x/data_report.json"
-    assert len({item["LocalPath"] for item in inputs.values()}) == 5
+    assert inputs["profile"]["S3Uri"] == "s3://b/m/x/data_profile.json"
+    assert len({item["LocalPath"] for item in inputs.values()}) == 6
     arguments = given["AppSpecification"]["ContainerArguments"]
     assert arguments[arguments.index("--training-rows") + 1] == (
         "/opt/ml/processing/input/training-rows/training_rows.parquet"
     )
+    assert arguments[arguments.index("--profile") + 1] == (
+        "/opt/ml/processing/input/profile/data_profile.json"
+    )
+
+
+def test_evaluation_knows_by_which_role_artifacts_are_written(definition: dict[str, Any]) -> None:
+    arguments = steps(definition)["ModelEvaluation"]["Arguments"]
+    given = arguments["AppSpecification"]["ContainerArguments"]
+    assert given[given.index("--role") + 1] == ROLE
+    assert steps(definition)["TrainModel"]["Arguments"]["RoleArn"] == ROLE
 
 
 def test_registers_pending_servable_and_traceable(definition: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from pipeline_def.publish import (
     step_config,
     tar_gz,
 )
-from tests.pipeline_def.helpers import BUCKET, SAMPLES
+from tests.pipeline_def.helpers import BUCKET, SAMPLES, STEPS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -40,6 +40,14 @@ def everything(s3: S3Client) -> dict[str, str]:
 
 def test_the_steps_config_is_the_sample(model: dict[str, Any]) -> None:
     assert step_config(model, "titanic") == json.loads((SAMPLES / "model.json").read_text())
+
+
+def test_the_steps_config_says_what_the_target_may_be(model: dict[str, Any]) -> None:
+    model |= {"task": "multiclass_classification", "classes": ("a", "b", "c")}
+    model["features"]["boolean"] = ["alone"]
+    config = step_config(model, "titanic")
+    assert (config["task"], config["classes"]) == ("multiclass_classification", ["a", "b", "c"])
+    assert config["features"]["boolean"] == ["alone"]
 
 
 def test_the_hash_is_of_paths_and_contents() -> None:
@@ -70,12 +78,10 @@ def test_rules_and_machines_do_not_change_the_code_but_slices_do(model: dict[str
 
 def test_what_is_uploaded(model: dict[str, Any]) -> None:
     objects = code_objects(code_files(model, "titanic"))
-    assert sorted(objects) == [
-        "processing/evaluate.py",
-        "processing/model.json",
-        "processing/preprocess.py",
-        "sourcedir.tar.gz",
-    ]
+    scripts = {path.name for path in STEPS.glob("*.py")}
+    assert {"preprocess.py", "data_profile.py", "evaluate.py", "train.py", "inference.py"} <= scripts
+    processing = {f"processing/{name}" for name in scripts - {"train.py", "inference.py"}}
+    assert set(objects) == processing | {"processing/model.json", "sourcedir.tar.gz"}
     with tarfile.open(fileobj=io.BytesIO(objects["sourcedir.tar.gz"]), mode="r:gz") as archive:
         assert archive.getnames() == ["inference.py", "model.json", "train.py"]
 
@@ -85,8 +91,8 @@ def test_publishing_again_does_nothing(aws: boto3.Session, s3: S3Client, model: 
     there = everything(s3)
     assert first.change == "created"
     assert first.pipeline_arn == "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic"
-    assert len(there) == 4
-    assert all(key.startswith(f"code/{first.code_sha256}/") for key in there)
+    objects = code_objects(code_files(model, "titanic"))
+    assert set(there) == {f"code/{first.code_sha256}/{path}" for path in objects}
     assert publish_titanic(aws, model) == Published(first.pipeline_arn, first.code_sha256, "unchanged")
     assert everything(s3) == there
 
@@ -115,10 +121,11 @@ def test_a_changed_definition_is_an_update(
     aws: boto3.Session, s3: S3Client, sagemaker: SageMakerClient, model: dict[str, Any]
 ) -> None:
     first = publish_titanic(aws, model)
+    there = everything(s3)
     model["training"]["instance_type"] = "ml.m5.xlarge"
     second = publish_titanic(aws, model)
     assert (second.change, second.code_sha256) == ("updated", first.code_sha256)
-    assert len(everything(s3)) == 4
+    assert everything(s3) == there
     stored = sagemaker.describe_pipeline(PipelineName="handsoff-titanic")["PipelineDefinition"]
     assert stored == render(
         "titanic", model, prefix="handsoff", bucket=BUCKET, role_arn=ROLE, region="us-east-1"

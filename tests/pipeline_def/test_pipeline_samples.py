@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -11,20 +12,31 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from evaluate import METRICS
 from pipeline_def.publish import step_config
 from retraining.config import ModelConfig
-from retraining.evaluation import parse_evaluation
+from retraining.evaluation import Evaluation, parse_evaluation
+from retraining.tasks import METRICS, Task
 from tests.pipeline_def.helpers import MODEL, SAMPLES, TITANIC
-from tests.pipeline_def.make_samples import evaluation
+from tests.pipeline_def.make_samples import Make, evaluation, multiclass_evaluation, regression_evaluation
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
 
-def sample() -> Any:
-    return json.loads((SAMPLES / "evaluation.json").read_text(encoding="utf-8"))
+FILES = {
+    "binary_classification": "evaluation.json",
+    "multiclass_classification": "evaluation.multiclass.json",
+    "regression": "evaluation.regression.json",
+}
+
+
+def sample(name: str = "evaluation.json") -> Any:
+    return json.loads((SAMPLES / name).read_text(encoding="utf-8"))
+
+
+def read(name: str) -> Evaluation:
+    return parse_evaluation((SAMPLES / name).read_text(encoding="utf-8"), source=name)
 
 
 def shape(value: Any) -> Any:
@@ -37,23 +49,52 @@ def shape(value: Any) -> Any:
 
 
 def test_the_sample_evaluation_is_what_the_rules_read() -> None:
-    found = parse_evaluation((SAMPLES / "evaluation.json").read_text(encoding="utf-8"), source="sample")
+    found = read("evaluation.json")
     assert (found.model, found.candidate.n, found.leaked) == ("titanic", 262, 0)
-    assert set(found.candidate.metrics) == set(METRICS)
     assert 0.80 <= found.candidate.metrics["accuracy"].value <= 0.82
+    assert found.baseline.predicts == "class 0, 0.618 of the training rows"
     assert [(item.where, item.n) for item in found.slices] == [({"sex": "female"}, 93)]
     assert found.comparison is not None
     assert (found.comparison.n, found.comparison.excluded) == (252, 10)
-    assert set(found.comparison.differences) == set(METRICS)
+    assert [(item.where, item.n) for item in found.comparison.slices] == [({"sex": "female"}, 89)]
+    assert found.drift is not None
+    assert found.drift.reference == found.champion
 
 
-def test_the_sample_evaluation_is_what_the_steps_write(
-    s3: S3Client, sagemaker: SageMakerClient, tmp_path: Path
+@pytest.mark.parametrize("task", METRICS)
+def test_each_sample_has_every_metric_of_its_task(task: Task) -> None:
+    found = read(FILES[task])
+    assert found.task == task
+    assert found.candidate.unusable == 0
+    assert found.comparison is not None
+    for metrics in (
+        found.candidate.metrics,
+        found.baseline.metrics,
+        found.baseline.differences,
+        found.comparison.candidate,
+        found.comparison.champion,
+        found.comparison.differences,
+    ):
+        assert set(metrics) == set(METRICS[task])
+    assert all(math.isfinite(item.value) for item in found.comparison.differences.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("evaluation.json", evaluation),
+        ("evaluation.multiclass.json", multiclass_evaluation),
+        ("evaluation.regression.json", regression_evaluation),
+    ],
+)
+def test_a_sample_evaluation_is_what_the_steps_write(
+    s3: S3Client, sagemaker: SageMakerClient, tmp_path: Path, name: str, make: Make
 ) -> None:
-    found = evaluation(s3, sagemaker, tmp_path)
-    assert shape(found) == shape(sample())
-    value = found["handsoff"]["candidate"]["metrics"]["accuracy"]["value"]
-    assert value == pytest.approx(sample()["handsoff"]["candidate"]["metrics"]["accuracy"]["value"], abs=0.01)
+    found = make(s3, sagemaker, tmp_path)
+    assert shape(found) == shape(sample(name))
+    ours, theirs = (item["handsoff"]["candidate"]["metrics"] for item in (found, sample(name)))
+    metric = "r2" if found["handsoff"]["task"] == "regression" else "accuracy"
+    assert ours[metric]["value"] == pytest.approx(theirs[metric]["value"], abs=0.01)
 
 
 def test_the_config_that_publish_takes_is_what_the_functions_validate() -> None:

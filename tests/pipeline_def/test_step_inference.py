@@ -11,11 +11,12 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import inference
-from tests.pipeline_def.helpers import TITANIC, Run, land_titanic, titanic_config
+from tests.pipeline_def.helpers import SMALL, TITANIC, Run, land, land_titanic, titanic_config
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -89,10 +90,157 @@ def test_a_missing_feature_is_named(trained: Run) -> None:
 
 
 def test_no_rows_no_predictions() -> None:
-    model = inference.Model(None, ("x",), ())
-    prediction = inference.predict_fn(inference.input_fn("x\n", "text/csv"), model)
-    assert inference.output_fn(prediction, "application/json") == ('{"predictions": []}', "application/json")
-    assert inference.output_fn(prediction, "text/csv") == ("label,probability\n", "text/csv")
+    for classes, header in (
+        (("0", "1"), "label,probability\n"),
+        (("a", "b", "c"), "label,probability,probability_a,probability_b,probability_c\n"),
+        ((), "prediction\n"),
+    ):
+        model = inference.Model(None, classes, ("x",), (), ())
+        prediction = inference.predict_fn(inference.input_fn("x\n", "text/csv"), model)
+        assert inference.output_fn(prediction, "application/json") == (
+            '{"predictions": []}',
+            "application/json",
+        )
+        assert inference.output_fn(prediction, "text/csv") == (header, "text/csv")
+
+
+class Fixed:
+    """A pipeline that answers these numbers, whatever it is asked."""
+
+    def __init__(self, answer: Any, classes: tuple[int, ...] = ()) -> None:
+        self.answer, self.classes_ = np.array(answer), np.array(classes)
+
+    def predict_proba(self, features: pd.DataFrame) -> Any:  # noqa: ARG002
+        return self.answer
+
+    predict = predict_proba
+
+
+def answers(model: inference.Model, body: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """What JSON and CSV say to the same rows."""
+    prediction = inference.predict_fn(inference.input_fn(body, "text/csv"), model)
+    records = json.loads(inference.output_fn(prediction, "application/json")[0])["predictions"]
+    return records, inference.output_fn(prediction, "text/csv")[0].splitlines()
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels"),
+    [
+        (("0", "1"), [0, 1, 0]),
+        (("1", "0"), [1, 0, 1]),
+        (("died", "survived"), ["died", "survived", "died"]),
+        (("-1", "1"), [-1, 1, -1]),
+        (("01", "1.0"), ["01", "1.0", "01"]),
+        (("1", "more"), [1, "more", 1]),
+    ],
+)
+def test_a_label_is_the_class_as_the_config_names_it(classes: tuple[str, ...], labels: list[Any]) -> None:
+    pipeline = Fixed([[0.75, 0.25], [0.25, 0.75], [0.5, 0.5]], (0, 1))
+    records, lines = answers(inference.Model(pipeline, classes, ("x",), (), ()), "x\n1\n2\n3\n")
+    assert [record["label"] for record in records] == labels
+    assert [record["probability"] for record in records] == [0.25, 0.75, 0.5]
+    assert lines == [
+        "label,probability",
+        *(f"{label},{share}" for label, share in zip(labels, (0.25, 0.75, 0.5), strict=True)),
+    ]
+
+
+def test_three_classes() -> None:
+    pipeline = Fixed([[0.25, 0.5, 0.25], [0.5, 0.0, 0.5]], (0, 1, 2))
+    model = inference.Model(pipeline, ("Adelie", "2", "Gentoo"), ("x",), (), ())
+    records, lines = answers(model, "x\n1\n2\n")
+    assert records == [
+        {"label": 2, "probability": 0.5, "probabilities": {"Adelie": 0.25, "2": 0.5, "Gentoo": 0.25}},
+        {"label": "Adelie", "probability": 0.5, "probabilities": {"Adelie": 0.5, "2": 0.0, "Gentoo": 0.5}},
+    ]
+    assert lines == [
+        "label,probability,probability_Adelie,probability_2,probability_Gentoo",
+        "2,0.5,0.25,0.5,0.25",
+        "Adelie,0.5,0.5,0.0,0.5",
+    ]
+
+
+def test_a_class_that_training_never_saw_has_probability_0() -> None:
+    model = inference.Model(Fixed([[0.25, 0.75]], (0, 2)), ("a", "b", "c"), ("x",), (), ())
+    assert answers(model, "x\n1\n")[0] == [
+        {"label": "c", "probability": 0.75, "probabilities": {"a": 0.25, "b": 0.0, "c": 0.75}}
+    ]
+
+
+def test_regression() -> None:
+    model = inference.Model(Fixed([2.5, -1.0]), (), ("x",), (), ())
+    records, lines = answers(model, "x\n1\n2\n")
+    assert records == [{"prediction": 2.5}, {"prediction": -1.0}]
+    assert lines == ["prediction", "2.5", "-1.0"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "estimator", "header"),
+    [
+        (["n", "y"], "hist_gradient_boosting", "label,probability"),
+        (
+            ["a", "b", "c"],
+            "logistic_regression",
+            "label,probability,probability_a,probability_b,probability_c",
+        ),
+        ([], "ridge", "prediction"),
+    ],
+)
+def test_each_task_from_raw_rows_to_an_answer(
+    s3: S3Client, tmp_path: Path, classes: list[str], estimator: str, header: str
+) -> None:
+    """All that is known of the task lies in the artifact."""
+    task = {0: "regression", 2: "binary_classification"}.get(len(classes), "multiclass_classification")
+    config = {
+        **SMALL,
+        "task": task,
+        "classes": classes,
+        "features": {"numeric": ["x"], "categorical": ["c"], "boolean": ["b"]},
+        "training": {"estimator": estimator},
+    }
+    names = classes or ["10", "20"]
+    lines = [
+        f"{n % len(names)},{'' if n % 4 == 0 else 'k'},{'yes' if n % 2 else 'No'},{names[n % len(names)]}\n"
+        for n in range(60)
+    ]
+    for split in ("train", "validation"):
+        land(s3, f"curated/small/{split}.csv", "x,c,b,y\n" + "".join(lines))
+    run = Run(tmp_path / "run", s3, config, "abcdefghijkl")
+    assert run.preprocess() == 0
+    run.train()
+    request = tmp_path / "request.csv"
+    request.write_text("b,c,x\nYES,k,1\nNA,,0\nf,never seen,\n")
+    answer = serve(run, tmp_path / "m", request, "text/csv", "text/csv").splitlines()
+    assert answer[0] == header
+    first = answer[1].split(",")[0]
+    assert first == names[1] if classes else float(first) == pytest.approx(20, abs=1)
+    assert len([line for line in answer if line]) == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (True, 1.0),
+        (False, 0.0),
+        (1, 1.0),
+        (0.0, 0.0),
+        ("Yes", 1.0),
+        (" f ", 0.0),
+        ("1.0", 1.0),
+        ("", math.nan),
+        ("NA", math.nan),
+        (None, math.nan),
+        (math.nan, math.nan),
+    ],
+)
+def test_booleans(value: Any, expected: float) -> None:
+    assert inference._boolean(value, "b") == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("value", ["maybe", 2, 0.5, [], "on"])
+def test_a_boolean_that_is_none(value: Any) -> None:
+    with pytest.raises(ValueError, match="expected true or false"):
+        inference._boolean(value, "b")
 
 
 def test_json_as_a_plain_list() -> None:

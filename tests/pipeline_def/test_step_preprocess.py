@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -15,9 +16,13 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
 
 import inference
 import preprocess
+from retraining.config import ModelConfig
+from retraining.inspection import Fine, inspect
 from tests.pipeline_def.helpers import BUCKET, SAMPLES, SMALL, Run, land, land_titanic, titanic_config
 
 if TYPE_CHECKING:
@@ -200,9 +205,10 @@ def test_the_report(s3: S3Client, run: Run) -> None:
     assert report["execution"] == run.execution
     assert report["splits"]["train"] == {
         "rows": 4,
-        "target_share": 0.5,
         "missing_share": {"x": 0.25, "c": 0.25},
+        "class_share": {"0": 0.5, "1": 0.5},
     }
+    assert report["schema_version"] == 2
     assert report["validation_rows_also_in_train"] == 0
 
 
@@ -312,9 +318,351 @@ def test_the_titanic(s3: S3Client, tmp_path: Path) -> None:
     assert run.preprocess() == 0
     splits = run.report["splits"]
     assert (splits["train"]["rows"], splits["validation"]["rows"]) == (1047, 262)
-    assert splits["train"]["target_share"] == pytest.approx(0.3820, abs=5e-5)
+    assert splits["train"]["class_share"]["1"] == pytest.approx(0.3820, abs=5e-5)
     assert run.report["ignored_columns"] == ["boat", "body", "cabin", "home.dest", "name", "ticket"]
     assert run.report["validation_rows_also_in_train"] == 0
+
+
+# --- by task and kind of column ---------------------------------------------------------------------------
+
+BOOLEANS = {**SMALL, "features": {"numeric": ["x"], "categorical": [], "boolean": ["b"]}}
+WORDS = {**SMALL, "classes": ["died", "survived"]}
+PENGUINS = {**SMALL, "task": "multiclass_classification", "classes": ["Adelie", "Chinstrap", "Gentoo"]}
+PRICES = {**SMALL, "task": "regression", "classes": [], "training": {"estimator": "ridge"}}
+
+
+def prepared(
+    s3: S3Client, folder: Path, config: dict[str, Any], train: str | bytes, validation: str | bytes
+) -> Run:
+    land_small(s3, train, validation)
+    run = Run(folder / "run", s3, config, "abcdefghijkl")
+    assert run.preprocess() == 0
+    return run
+
+
+def parquet(frame: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(frame, buffer)
+    return buffer.getvalue()
+
+
+def test_booleans_of_csv_files(s3: S3Client, tmp_path: Path) -> None:
+    words = ["true", "No", " T ", "f", "Y", "n", "1", "0.0", "", "NA", "FALSE", "yes", "F", "1.0", "0", "nan"]
+    lines = "".join(f"1,{word},{number % 2}\n" for number, word in enumerate(words))
+    run = prepared(s3, tmp_path, BOOLEANS, "x,b,y\n" + lines, "x,b,y\n1,t,0\n1,,1\n")
+    train = rows(run, "train")
+    assert list(train.columns) == ["x", "b", "y", "handsoff:row"]
+    assert str(train["b"].dtype) == "float64"
+    assert train["b"].fillna(-1).tolist() == [1, 0, 1, 0, 1, 0, 1, 0, -1, -1, 0, 1, 0, 1, 0, -1]
+    assert run.report["splits"]["train"]["missing_share"] == {"x": 0.0, "b": 3 / 16}
+    assert run.report["ignored_columns"] == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([True, False, None]),
+        pa.array([1, 0, None]),
+        pa.array([1.0, 0.0, np.nan]),
+        pa.array(["Yes", "n", None]),
+        pa.array(["t", "f", ""]).dictionary_encode(),
+        pa.array([1, 0, None], pa.decimal128(5, 2)),
+    ],
+    ids=["bool", "int", "float", "text", "dictionary", "decimal"],
+)
+def test_booleans_of_parquet_files(values: Any) -> None:
+    assert preprocess.to_booleans(values, "k", "b", 1).to_pylist() == [1.0, 0.0, None]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("maybe", "'maybe'"), ("2", "2"), ("on", "'on'"), ("nA", "'nA'"), ("1e0", "1e0")]
+)
+def test_what_is_no_boolean(value: str, shown: str) -> None:
+    with pytest.raises(preprocess.DataProblem) as caught:
+        preprocess.to_booleans(pa.array(["yes", "", value]), KEY, "b", 7)
+    assert str(caught.value) == f"{KEY}, row 9: b is {shown}, expected true or false"
+
+
+def test_words_may_be_the_classes(s3: S3Client, tmp_path: Path) -> None:
+    train = "x,c,y\n1,a,died\n2,b, survived \n3,b,died\n4,a,died\n"
+    run = prepared(s3, tmp_path, WORDS, train, "x,c,y\n1,a,survived\n2,b,died\n")
+    assert rows(run, "train")["y"].tolist() == [0, 1, 0, 0]
+    assert str(rows(run, "train")["y"].dtype) == "int16"
+    assert run.report["splits"]["train"]["class_share"] == {"died": 0.75, "survived": 0.25}
+
+
+def test_three_classes(s3: S3Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train = "x,c,y\n1,a,Gentoo\n2,b,Adelie\n3,b,Chinstrap\n4,a,Gentoo\n"
+    run = prepared(s3, tmp_path, PENGUINS, train, "x,c,y\n1,a,Gentoo\n2,b,Adelie\n")
+    assert rows(run, "train")["y"].tolist() == [2, 0, 1, 2]
+    shares = {split: report["class_share"] for split, report in run.report["splits"].items()}
+    assert shares["train"] == {"Adelie": 0.25, "Chinstrap": 0.25, "Gentoo": 0.5}
+    assert shares["validation"] == {"Adelie": 0.5, "Chinstrap": 0.0, "Gentoo": 0.5}
+    out = capsys.readouterr().out
+    assert "train: 4 rows, y: Adelie 25.0%, Chinstrap 25.0%, Gentoo 50.0%; missing: nothing\n" in out
+    assert "warning: no validation row has y = Chinstrap\n" in out
+
+
+def test_numbers_to_predict(s3: S3Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = prepared(s3, tmp_path, PRICES, "x,c,y\n1,a,2\n2,b,-4\n3,b,8e0\n", "x,c,y\n1,a,0.5\n")
+    assert rows(run, "train")["y"].tolist() == [2.0, -4.0, 8.0]
+    assert run.report["splits"]["train"] == {
+        "rows": 3,
+        "missing_share": {"x": 0.0, "c": 0.0},
+        "target": {"mean": 2.0, "standard_deviation": pytest.approx(4.898979), "min": -4.0, "max": 8.0},
+    }
+    assert run.report["splits"]["validation"]["target"] == {
+        "mean": 0.5,
+        "standard_deviation": 0.0,
+        "min": 0.5,
+        "max": 0.5,
+    }
+    assert (
+        "train: 3 rows, y: mean 2, standard deviation 4.89898, min -4, max 8; missing: nothing\n"
+        in capsys.readouterr().out
+    )
+
+
+def test_numbers_too_large_to_square_are_still_told(s3: S3Client, tmp_path: Path) -> None:
+    run = prepared(s3, tmp_path, PRICES, "x,c,y\n1,a,1e300\n2,b,-1e300\n", "x,c,y\n1,a,0\n")
+    assert run.report["splits"]["train"]["target"] == {
+        "mean": 0.0,
+        "standard_deviation": None,
+        "min": -1e300,
+        "max": 1e300,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "classes", "index"),
+    [
+        ("1.0", ("0", "1"), 1),
+        ("1", ("0.0", "1.0"), 1),
+        (" 1 ", ("0", "1"), 1),
+        ("1e0", ("0", "1"), 1),
+        ("+1", ("0", "1"), 1),
+        ("01", ("1", "2", "3"), 0),
+        ("-0", ("0", "1"), 0),
+        ("nan", ("nan", "b"), 0),
+        ("b", ("a", "b", "c"), 1),
+        ("True", ("false", "true"), 1),
+        ("no", ("true", "false"), 1),
+        ("1", ("true", "false"), 0),
+    ],
+)
+def test_which_class_it_is(text: str, classes: tuple[str, ...], index: int) -> None:
+    assert preprocess.class_index(text, classes) == index
+
+
+@pytest.mark.parametrize("text", ["B", "1_0", "true", "inf", "\u0661", "", "a b", "10"])
+def test_which_class_it_is_not(text: str) -> None:
+    with pytest.raises(LookupError):
+        preprocess.class_index(text, ("a", "b", "1"))
+
+
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [
+        (pa.array([True, False]), ("0", "1")),
+        (pa.array([True, False]), ("false", "true")),
+        (pa.array([1.0, 0.0]), ("0", "1")),
+        (pa.array([1, 0], pa.decimal128(5, 2)), ("0", "1")),
+        (pa.array(["1.0", "0"]).dictionary_encode(), ("0", "1")),
+    ],
+    ids=["bool as numbers", "bool", "float", "decimal", "dictionary"],
+)
+def test_classes_of_parquet_files(values: Any, classes: tuple[str, str]) -> None:
+    assert preprocess.to_classes(values, classes, "k", "y", 1).to_pylist() == [1, 0]
+
+
+@pytest.mark.parametrize("values", [pa.array([1.0, np.nan]), pa.array(["1", None]), pa.array([True, None])])
+def test_a_missing_class_of_a_parquet_file(values: Any) -> None:
+    with pytest.raises(preprocess.DataProblem, match="k, row 2: target y is missing, expected 0 or 1"):
+        preprocess.to_classes(values, ("0", "1"), "k", "y", 1)
+
+
+def test_many_classes_are_named_in_one_short_line() -> None:
+    assert preprocess.one_of(["a, b", "c"]) == "a, b or c"
+    many = [f"class {number}" for number in range(100)]
+    assert preprocess.one_of(many).endswith("class 8, class 9 and 90 more")
+    assert len(preprocess.one_of(["x" * 10_000] * 100)) < 450
+
+
+@pytest.mark.parametrize(
+    ("config", "train", "validation", "reason"),
+    [
+        (WORDS, "1,a,died\n1,a,lost\n", "", "train.csv, row 2: y is 'lost', expected died or survived"),
+        (WORDS, "1,a,died\n1,a,Died\n", "", "train.csv, row 2: y is 'Died', expected died or survived"),
+        (
+            PENGUINS,
+            "1,a,Adelie\n1,a,Emperor\n",
+            "",
+            "train.csv, row 2: y is 'Emperor', expected one of Adelie, Chinstrap, Gentoo",
+        ),
+        (
+            PENGUINS,
+            "1,a,Adelie\n1,a,\n",
+            "",
+            "train.csv, row 2: target y is missing, expected one of Adelie, Chinstrap, Gentoo",
+        ),
+        (PRICES, "1,a,1\n1,a,\n", "", "train.csv, row 2: target y is missing, expected a number"),
+        (PRICES, "1,a,1\n1,a,dear\n", "", "train.csv, row 2: y is 'dear', expected a number"),
+        (PRICES, "1,a,1\n1,a,-inf\n", "", "train.csv, row 2: y is -inf, expected a finite number"),
+    ],
+)
+def test_a_target_that_does_not_fit_the_task(
+    s3: S3Client,
+    tmp_path: Path,
+    base_dir: Path,
+    config: dict[str, Any],
+    train: str,
+    validation: str,
+    reason: str,
+) -> None:
+    land_small(s3, "x,c,y\n" + train, "x,c,y\n" + validation)
+    assert Run(tmp_path / "run", s3, config, "abcdefghijkl").preprocess() == 1
+    assert (base_dir / "output" / "message").read_text() == f"curated/small/{reason}"
+
+
+@pytest.mark.parametrize(
+    ("config", "train", "validation", "reason"),
+    [
+        (
+            WORDS,
+            ["died", "survived"],
+            ["survived"],
+            "validation: all 1 rows have y = survived; both classes are needed",
+        ),
+        (
+            PENGUINS,
+            ["Adelie", "Gentoo"],
+            ["Adelie", "Gentoo"],
+            "train: no row has y = Chinstrap; every class is needed",
+        ),
+        (
+            PENGUINS,
+            ["Adelie", "Gentoo", "Chinstrap"],
+            ["Gentoo", "Gentoo"],
+            "validation: all 2 rows have y = Gentoo; at least two classes are needed",
+        ),
+        (PRICES, ["2.50", "2.5"], ["1", "2"], "train: all 2 rows have y = 2.5; different values are needed"),
+    ],
+)
+def test_targets_that_nothing_can_be_learned_from(
+    s3: S3Client,
+    tmp_path: Path,
+    base_dir: Path,
+    config: dict[str, Any],
+    train: list[str],
+    validation: list[str],
+    reason: str,
+) -> None:
+    land_small(s3, *("x,c,y\n" + "".join(f"1,a,{y}\n" for y in targets) for targets in (train, validation)))
+    assert Run(tmp_path / "run", s3, config, "abcdefghijkl").preprocess() == 1
+    assert (base_dir / "output" / "message").read_text() == reason
+
+
+def test_the_profile_is_of_train_only(s3: S3Client, tmp_path: Path) -> None:
+    run = prepared(s3, tmp_path, BOOLEANS, "x,b,y\n3,t,0\n1,f,1\n3,,1\n,t,0\n", "x,b,y\n9,f,1\n9,f,0\n")
+    text = (run.output / "report" / "data_profile.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {
+        "schema_version": 1,
+        "rows": 4,
+        "columns": {
+            "x": {"kind": "numeric", "missing": 1, "exact": True, "points": [1.0, 3.0], "below": [1, 3]},
+            "b": {"kind": "categorical", "missing": 1, "counts": {"true": 2, "false": 1}, "other": 0},
+        },
+    }
+
+
+# --- what a landing is refused for, and what the job is ended for, is the same ----------------------------
+
+
+def agree(config: dict[str, Any], column: str, text: str) -> bool:
+    """Whether preprocessing takes this text in a column, which inspection must say, too."""
+    cells = {"x": "1", "b": "t", "y": (config["classes"] or ["1"])[0]} | {column: text}
+    values = {name: config[name] for name in ("task", "target", "features", "classes", "training")}
+    file = io.StringIO()
+    csv.writer(file).writerows([cells, cells.values(), cells.values()])
+    body = file.getvalue().encode()
+    landed = isinstance(inspect(body, len(body), "train.csv", ModelConfig.model_validate(values)), Fine)
+    columns = preprocess.Config("small", "y", tuple(config["classes"]), ("x",), (), ("b",))
+    try:
+        preprocess.convert(pa.RecordBatch.from_pydict({k: [v] for k, v in cells.items()}), columns, "k", 1)
+    except preprocess.DataProblem:
+        trained = False
+    else:
+        trained = True
+    assert landed == trained
+    return landed
+
+
+ALL_KINDS = {
+    "binary": BOOLEANS,
+    "words": {**BOOLEANS, "classes": ["no", "yes"]},
+    "truth": {**BOOLEANS, "classes": ["false", "true"]},
+    "three": {**BOOLEANS, "task": "multiclass_classification", "classes": ["1", "2.0", "a"]},
+    "numbers": {**PRICES, "features": BOOLEANS["features"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "text", "fits"),
+    [
+        ("binary", "y", "1.0", True),
+        ("binary", "y", " 1 ", True),
+        ("binary", "y", "1e0", True),
+        ("binary", "y", "1_0", False),
+        ("binary", "y", "true", False),
+        ("binary", "y", "", False),
+        ("words", "y", "yes", True),
+        ("words", "y", "Yes", False),
+        ("truth", "y", "Yes", True),
+        ("truth", "y", "", False),
+        ("truth", "y", "NA", False),
+        ("three", "y", "2", True),
+        ("three", "y", "A", False),
+        ("numbers", "y", "-1.5e3", True),
+        ("numbers", "y", "NaN", False),
+        ("numbers", "y", "inf", False),
+        ("numbers", "y", "NAN", False),
+        ("numbers", "y", "1e999", False),
+        ("binary", "x", "\x1f1", True),
+        ("binary", "x", "1e999", False),
+        ("binary", "x", "\u0661", False),
+        ("binary", "x", "NULL", True),
+        ("binary", "b", "yEs", True),
+        ("binary", "b", "1.0", True),
+        ("binary", "b", "1.00", False),
+        ("binary", "b", "n/a", True),
+        ("binary", "b", "on", False),
+    ],
+)
+def test_a_landing_is_judged_as_the_job_judges(kind: str, column: str, text: str, fits: bool) -> None:
+    assert agree(ALL_KINDS[kind], column, text) == fits
+
+
+@given(
+    st.sampled_from(sorted(ALL_KINDS)),
+    st.sampled_from(["x", "b", "y"]),
+    st.text("0123456789+-.eE_ infatrueyNA", max_size=6) | st.text(st.characters(codec="utf-8"), max_size=4),
+)
+def test_any_text_is_judged_as_the_job_judges(kind: str, column: str, text: str) -> None:
+    if "\x00" not in text:  # a landing with such bytes is refused whole
+        agree(ALL_KINDS[kind], column, text)
+
+
+@pytest.mark.parametrize("text", [" Yes", "f", "1.0", "0", "NA", "", "maybe", "2", "on", "TRUE", "1e0"])
+def test_serving_reads_booleans_as_training_does(text: str) -> None:
+    try:
+        trained = preprocess.as_boolean(text)
+    except LookupError:
+        with pytest.raises(ValueError, match="expected true or false"):
+            inference._boolean(text, "b")
+    else:
+        assert inference._boolean(text, "b") == pytest.approx(
+            np.nan if trained is None else trained, nan_ok=True
+        )
 
 
 # --- what it says of bad ones -----------------------------------------------------------------------------
@@ -331,7 +679,10 @@ KEY = "curated/small/train.csv"
         ("x,c,y\n1,a,0\nabc,b,1\n", f"{KEY}, row 2: x is 'abc', expected a number"),
         ("x,c,y\n1,a,0\ninf,b,1\n", f"{KEY}, row 2: x is inf, expected a finite number"),
         ("x,c,y\n1,a,0\n1,b,2\n", f"{KEY}, row 2: y is 2, expected 0 or 1"),
-        ("x,c,y\n1,a,0\n1,b,yes\n", f"{KEY}, row 2: y is 'yes', expected a number"),
+        ("x,c,y\n1,a,0\n1,b,yes\n", f"{KEY}, row 2: y is 'yes', expected 0 or 1"),
+        ("x,c,y\n1,a,0\n1,b,true\n", f"{KEY}, row 2: y is 'true', expected 0 or 1"),
+        ("x,c,y\n1,a,0\n1,b,NaN\n", f"{KEY}, row 2: target y is missing, expected 0 or 1"),
+        ("x,c,y\n1,a,0\n1,b,1_0\n", f"{KEY}, row 2: y is '1_0', expected 0 or 1"),
         ("x,c,y\n1,a,0\n1,b,1\n1,b,\n", f"{KEY}, row 3: target y is missing, expected 0 or 1"),
         ("", f"{KEY} is empty"),
         ("\n", f"{KEY} has no header"),
@@ -387,7 +738,7 @@ def test_the_row_is_counted_over_all_blocks(
     monkeypatch.setattr(preprocess, "BLOCK_BYTES", 64)
     land_small(s3, train="x,c,y\n" + "1,a,0\n" * 500 + "1,a,maybe\n")
     assert run.preprocess() == 1
-    assert (base_dir / "output" / "message").read_text() == f"{KEY}, row 501: y is 'maybe', expected a number"
+    assert (base_dir / "output" / "message").read_text() == f"{KEY}, row 501: y is 'maybe', expected 0 or 1"
 
 
 def test_a_split_is_missing(s3: S3Client, run: Run, base_dir: Path) -> None:

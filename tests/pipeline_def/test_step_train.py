@@ -16,20 +16,29 @@ import pandas as pd
 import pytest
 
 import train
+from retraining.tasks import ESTIMATORS as TASK_ESTIMATORS
 from tests.pipeline_def.helpers import STEPS
 
 ESTIMATORS = ["hist_gradient_boosting", "random_forest", "logistic_regression"]
+REGRESSORS = ["hist_gradient_boosting", "random_forest", "ridge"]
 ALLOWED = {"sklearn", "numpy", "scipy", "pandas", "joblib"} | set(sys.stdlib_module_names)
 
 
 def config(
-    estimator: str, numeric: tuple[str, ...] = ("x",), categorical: tuple[str, ...] = ("c",)
+    estimator: str,
+    numeric: tuple[str, ...] = ("x",),
+    categorical: tuple[str, ...] = ("c",),
+    boolean: tuple[str, ...] = (),
+    classes: tuple[str, ...] = ("0", "1"),
 ) -> dict[str, Any]:
+    """Of so many classes; of none, regression."""
+    task = {0: "regression", 2: "binary_classification"}.get(len(classes), "multiclass_classification")
     return {
         "name": "small",
-        "task": "binary_classification",
+        "task": task,
         "target": "y",
-        "features": {"numeric": list(numeric), "categorical": list(categorical)},
+        "classes": list(classes),
+        "features": {"numeric": list(numeric), "categorical": list(categorical), "boolean": list(boolean)},
         "training": {"estimator": estimator},
         "slices": [],
     }
@@ -61,7 +70,7 @@ def source(tmp_path: Path, estimator: str) -> Path:
 
 
 def fitted(estimator: str, folder: Path) -> Any:
-    values = config(estimator)
+    values = config(estimator, classes=() if estimator == "ridge" else ("0", "1"))
     return train.fit(values, *train.read_rows(write(rows(), folder), values))
 
 
@@ -114,13 +123,113 @@ def test_a_column_without_values_is_left_out(estimator: str, empty: str, tmp_pat
     )
 
 
+# --- by task ----------------------------------------------------------------------------------------------
+
+
+def everything(n: int = 240) -> pd.DataFrame:
+    """x and c tell y, which goes from 0 to 2, and b half of it; every kind has gaps, some rows two."""
+    number = np.arange(n)
+    y = number % 3
+    return pd.DataFrame(
+        {
+            "x": np.where(number % 5 == 0, np.nan, y * 10.0 + number % 2),
+            "c": [None if item % 7 == 1 else f"c{item % 3}" for item in range(n)],
+            "b": np.where(number % 11 == 2, np.nan, (y == 2).astype(float)),
+            "y": y.astype("int16"),
+        }
+    )
+
+
+def test_the_estimators_are_those_that_the_config_takes() -> None:
+    for task, names in TASK_ESTIMATORS.items():
+        assert set(train.REGRESSORS if task == "regression" else train.CLASSIFIERS) == names
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_three_classes(estimator: str, tmp_path: Path) -> None:
+    values = config(estimator, boolean=("b",), classes=("Adelie", "Chinstrap", "Gentoo"))
+    features, target = train.read_rows(write(everything(), tmp_path / "train"), values)
+    assert list(features.columns) == ["x", "c", "b"]
+    pipeline = train.fit(values, features, target)
+    assert pipeline.classes_.tolist() == [0, 1, 2]
+    assert (pipeline.predict(features) == target).mean() > 0.95
+    unseen = pd.DataFrame({"x": [np.nan], "c": [np.nan], "b": [np.nan]}).astype({"c": object})
+    assert pipeline.predict_proba(unseen).sum() == pytest.approx(1.0)
+    again = train.fit(values, features, target)
+    assert np.array_equal(pipeline.predict_proba(features), again.predict_proba(features))
+
+
+@pytest.mark.parametrize("estimator", REGRESSORS)
+def test_numbers_to_predict(estimator: str, tmp_path: Path) -> None:
+    values = config(estimator, boolean=("b",), classes=())
+    frame = everything().assign(y=everything()["y"] * 100.0 - 5.0)
+    features, target = train.read_rows(write(frame, tmp_path / "train"), values)
+    pipeline = train.fit(values, features, target)
+    predicted = pipeline.predict(features)
+    assert np.abs(predicted - target).mean() < 20
+    unseen = pd.DataFrame({"x": [np.nan], "c": ["never seen"], "b": [np.nan]}).astype({"c": object})
+    assert -105 <= pipeline.predict(unseen)[0] <= 295
+    assert np.array_equal(predicted, train.fit(values, features, target).predict(features))
+
+
+@pytest.mark.parametrize("estimator", REGRESSORS)
+def test_a_constant_number_is_what_is_predicted(estimator: str, tmp_path: Path) -> None:
+    """Preprocessing lets none through; training does not fall over it."""
+    values = config(estimator, classes=())
+    features, target = train.read_rows(write(rows().assign(y=7.5), tmp_path / "train"), values)
+    assert train.fit(values, features, target).predict(features) == pytest.approx(7.5)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("gaps", [False, True])
+def test_booleans_alone_are_enough(estimator: str, gaps: bool, tmp_path: Path) -> None:
+    values = config(estimator, (), (), ("b",))
+    frame = pd.DataFrame({"b": [1.0, 0.0] * 40, "y": [1, 0] * 40})
+    if gaps:
+        frame.loc[::9, "b"] = np.nan
+    features, target = train.read_rows(write(frame, tmp_path / "train"), values)
+    pipeline = train.fit(values, features, target)
+    assert pipeline.predict(pd.DataFrame({"b": [1.0, 0.0]})).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(("estimator", "filled"), [("logistic_regression", 1.0), ("random_forest", 1.0)])
+def test_a_missing_boolean_is_the_most_frequent_one(estimator: str, filled: float) -> None:
+    features = pd.DataFrame({"b": [1.0, 1.0, 0.0, np.nan]})
+    pipeline = train.fit(config(estimator, (), (), ("b",)), features, pd.Series([1, 1, 0, 1]))
+    assert pipeline["columns"].transform(features).ravel().tolist() == [1.0, 1.0, 0.0, filled]
+
+
+def test_a_missing_boolean_stays_missing_for_boosting() -> None:
+    features = pd.DataFrame({"b": [1.0, 1.0, 0.0, np.nan]})
+    pipeline = train.fit(config("hist_gradient_boosting", (), (), ("b",)), features, pd.Series([1, 1, 0, 1]))
+    assert np.isnan(pipeline["columns"].transform(features)[3, 0])
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_class_that_training_never_saw(estimator: str, tmp_path: Path) -> None:
+    """Preprocessing lets it not happen; the codes of the others stay theirs."""
+    values = config(estimator, classes=("a", "b", "c"))
+    frame = everything().query("y != 1")
+    pipeline = train.fit(values, *train.read_rows(write(frame, tmp_path / "train"), values))
+    assert pipeline.classes_.tolist() == [0, 2]
+
+
+def test_one_row_of_a_class_among_very_many(tmp_path: Path) -> None:
+    """Above 10,000 rows boosting would set a stratified tenth aside, and one row cannot be divided."""
+    number = np.arange(10_002)
+    frame = pd.DataFrame({"x": number * 1.0, "y": (number == 10_001).astype("int16")})
+    values = config("hist_gradient_boosting", ("x",), ())
+    features, target = train.read_rows(write(frame, tmp_path / "train"), values)
+    assert train.fit(values, features, target)["estimator"].early_stopping is False
+
+
 def test_nothing_to_learn_from() -> None:
     features = pd.DataFrame({"x": [np.nan, np.nan], "c": [np.nan, np.nan]})
     with pytest.raises(ValueError, match="no feature has a value in any row"):
         train.fit(config("logistic_regression"), features, pd.Series([0, 1]))
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("estimator", [*ESTIMATORS, "ridge"])
 def test_the_artifact_holds_no_class_of_ours(
     estimator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,212 @@
+"""A candidate is judged by the rules, and what the verdict says is carried out.
+
+The function does so when a candidate is registered; the command line does when a person puts the champion
+aside. The fact `verdict#<package ARN>` in the ledger is written first and marked done last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from retraining import decisions, evidence, registry
+from retraining.approval import Decision, Verdict, held_after_all, judge
+from retraining.collaborators import Collaborators
+from retraining.config import ModelConfig
+from retraining.decisions import ChampionChanged, Compared, Standing, Status
+from retraining.errors import ConfigError, HandsoffError
+from retraining.evaluation import Evaluation
+from retraining.messages import Kind, Notification
+from retraining.notify import notify
+from retraining.observability import logger
+from retraining.registry import Package
+
+STATUS: Final[dict[Decision, Status | None]] = {"APPROVE": "Approved", "REJECT": "Rejected", "HOLD": None}
+KIND: Final[dict[Decision, Kind]] = {"APPROVE": "approved", "REJECT": "rejected", "HOLD": "waiting"}
+
+EARLIER: Final = 5
+"""Verdicts that are kept beside the one that counts: the first, and the last of the others."""
+
+MOST_WHY: Final = 300
+"""Characters in which a person says why the champion is put aside."""
+
+
+class CannotBeJudged(HandsoffError):
+    """The package is not one that may be judged again."""
+
+
+def key(arn: str) -> str:
+    """The verdict's key in the ledger."""
+    return f"verdict#{arn}"
+
+
+def first_verdict(candidate: Package, using: Collaborators) -> dict[str, Any]:
+    """Judge the candidate; the verdict that stands in the ledger then, ours or one taken meanwhile."""
+    evaluation, verdict = _judged(candidate, using)
+    started = using.ledger.get(f"execution#{candidate.execution}") or {}
+    fresh = {
+        "verdict": verdict.model_dump(by_alias=True),
+        # a bare start registers with batch latest; which one that was is known now
+        "batch": evaluation.batch,
+        **({"requestedBy": started["requestedBy"]} if "requestedBy" in started else {}),
+        "takenAt": using.clock().isoformat(),
+    }
+    return using.ledger.take(key(candidate.arn), fresh) or fresh
+
+
+def judge_without_champion(candidate: Package, *, by: str, why: str, using: Collaborators) -> Verdict:
+    """Judge a held candidate again with the champion put aside, and carry that out; the verdict.
+
+    Who asked for it, when and why stands beside the verdict, and so does the earlier one. What was left
+    half done is finished first. Raises CannotBeJudged if there is no reason, or the candidate is not one
+    that is held and still pending.
+    """
+    why = " ".join("".join(sign if sign.isprintable() else " " for sign in why).split())
+    if not 1 <= len(why) <= MOST_WHY:
+        raise CannotBeJudged(f"say why in 1 to {MOST_WHY} characters, not {len(why)}: the reason is recorded")
+    known = using.ledger.get(key(candidate.arn)) or {}
+    if "again" in known and "doneAt" not in known:
+        return carry_out(candidate.arn, known, using)
+    if not candidate.pending:
+        raise CannotBeJudged(f"{candidate.name} is {candidate.approval_status} already, which stands")
+    if "doneAt" not in known:
+        raise CannotBeJudged(f"{candidate.name} has not been judged yet: that comes by itself")
+    if known["verdict"]["decision"] != "HOLD":
+        raise CannotBeJudged(
+            f"the rules said {known['verdict']['decision']} of {candidate.name}: only what they hold may be "
+            "judged again"
+        )
+    _, verdict = _judged(candidate, using, without_champion=f"{why} (said by {by})")
+    now = using.clock().isoformat()
+    before = {name: known[name] for name in ("verdict", "takenAt", "doneAt", "again") if name in known}
+    earlier = [*known.get("earlier", []), before]
+    changes = {
+        "verdict": verdict.model_dump(by_alias=True),
+        "earlier": earlier if len(earlier) <= EARLIER else [earlier[0], *earlier[1 - EARLIER :]],
+        "again": {"by": by, "at": now, "why": why},
+        "takenAt": now,
+        "doneAt": None,
+    }
+    if not using.ledger.mark(key(candidate.arn), changes, where={"takenAt": known["takenAt"]}):
+        raise CannotBeJudged(f"{candidate.name} has just been judged again by somebody else")
+    return carry_out(candidate.arn, {**known, **changes}, using)
+
+
+def _judged(
+    candidate: Package, using: Collaborators, *, without_champion: str | None = None
+) -> tuple[Evaluation, Verdict]:
+    """What the candidate's evaluation says, and what the rules say about it now."""
+    config = _config(candidate, using)
+    champion = registry.champion(using.sagemaker, candidate.group)
+    evaluation = registry.evaluation(using.s3, candidate)
+    champion_arn = champion.arn if champion else None
+    return evaluation, judge(evaluation, config.approval, champion_arn, without_champion=without_champion)
+
+
+def _config(candidate: Package, using: Collaborators) -> ModelConfig:
+    model = using.settings.model_of(candidate.group)
+    config = using.configs.get(model, fresh=True)
+    if config is None:
+        raise ConfigError(f"no config of {model} in SSM: publish it, then try again")
+    return config
+
+
+def carry_out(arn: str, known: Mapping[str, Any], using: Collaborators) -> Verdict:
+    """Do what the recorded verdict says: the registry, the approvers, the evidence, and last the mark.
+
+    Each part may be repeated, so that dying between any two of them only delays the rest. What a person
+    decided meanwhile stands, and nobody is told otherwise. Returns the verdict that counts in the end: an
+    approval is turned into a hold if the champion changed since.
+    """
+    verdict = Verdict.model_validate(known["verdict"])
+    candidate = registry.package(using.sagemaker, arn)
+    standing: Standing | None = None
+    if status := STATUS[verdict.decision]:
+        try:
+            standing = _decided(arn, status, verdict, known, using)
+        except ChampionChanged as changed:
+            verdict = held_after_all(verdict, changed.champion)
+            using.ledger.mark(key(arn), {"verdict": verdict.model_dump(by_alias=True)})
+    ours = standing.ours if standing else _held(arn, verdict, known, using)
+    if ours:
+        _tell(candidate, verdict, using)
+    else:
+        logger.warning("package was decided elsewhere meanwhile", package=arn)
+    if candidate.execution:
+        evidence.write(using.sources, using.settings.model_of(candidate.group), candidate.execution)
+    using.ledger.mark(key(arn), {"doneAt": using.clock().isoformat()})
+    logger.info("candidate judged", package=arn, decision=verdict.decision, reasons=list(verdict.reasons))
+    return verdict
+
+
+def _decided(
+    arn: str, status: Status, verdict: Verdict, known: Mapping[str, Any], using: Collaborators
+) -> Standing:
+    return decisions.decide(
+        arn,
+        status,
+        by=decisions.RULES,
+        why=registry.shorten(f"{verdict.decision} by rules: {'; '.join(verdict.reasons)}"),
+        compared=None if verdict.without_champion else Compared(verdict.champion),
+        metadata=_facts(verdict, known),
+        using=using,
+    )
+
+
+def _held(arn: str, verdict: Verdict, known: Mapping[str, Any], using: Collaborators) -> bool:
+    """Note the verdict on a package that is to wait. False if somebody has decided it meanwhile."""
+    candidate = registry.package(using.sagemaker, arn)
+    facts = {name: registry.metadata_text(value) for name, value in _facts(verdict, known).items()}
+    if candidate.pending and not facts.items() <= candidate.metadata.items():
+        registry.annotate(using.sagemaker, candidate, facts)
+    return candidate.pending
+
+
+def _facts(verdict: Verdict, known: Mapping[str, Any]) -> dict[str, str]:
+    """The key facts of a verdict for the package's metadata."""
+    facts = {
+        "batch": known["batch"],
+        "requestedBy": known.get("requestedBy"),
+        "verdict": verdict.decision,
+        "rules": verdict.rules_sha256[:12],
+        "comparedWith": verdict.champion or "none",
+        "validationRows": str(verdict.n),
+        "judgedAt": known["takenAt"],
+        "firstModel": verdict.first_model,
+        "withoutChampion": verdict.without_champion,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _tell(candidate: Package, verdict: Verdict, using: Collaborators) -> None:
+    """Tell approvers what came of the candidate, once."""
+    kind = KIND[verdict.decision]
+    message = of_candidate(
+        candidate, kind, verdict.decision, verdict.reasons, by=decisions.RULES, using=using
+    )
+    notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
+
+
+def of_candidate(
+    candidate: Package,
+    kind: Kind,
+    decision: Decision,
+    reasons: tuple[str, ...],
+    *,
+    by: str,
+    using: Collaborators,
+) -> Notification:
+    """The notification that something became of a candidate."""
+    model = using.settings.model_of(candidate.group)
+    execution_id = (candidate.execution or "").rsplit("/", 1)[-1]
+    return Notification(
+        kind=kind,
+        model=model,
+        subject=candidate.arn,
+        reasons=reasons,
+        execution_arn=candidate.execution,
+        package_arn=candidate.arn,
+        decision=decision,
+        evidence_uri=f"s3://{using.settings.bucket}/{evidence.evidence_key(model, execution_id)}",
+        by=by,
+    )

@@ -1,0 +1,42 @@
+"""Replays an evaluation.json against the rules of a handsoff.yaml, with no AWS in reach."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from retraining import approval
+from retraining.approval import Verdict
+from retraining.config import ModelConfig
+from retraining.errors import EvaluationError, HandsoffError
+from retraining.evaluation import Evaluation, parse_evaluation
+
+
+class WrongCall(HandsoffError):
+    """The command's arguments do not go together."""
+
+
+def replay(file: str, model: str, config: ModelConfig) -> Verdict:
+    """What the rules of `config` say of the evaluation in `file` (- is stdin), the champion being its own.
+
+    Raises EvaluationError if there is no such file, or it is no evaluation of this task.
+    """
+    evaluation = _read(file)
+    if evaluation.task != config.task:
+        raise EvaluationError(
+            f"{file} is an evaluation of {evaluation.model}, a {evaluation.task}; {model} is a {config.task}"
+        )
+    return approval.judge(evaluation, config.approval, evaluation.champion)
+
+
+def _read(file: str) -> Evaluation:
+    try:
+        text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise EvaluationError(f"{file} cannot be read: {error.strerror}") from None
+    try:
+        return parse_evaluation(text, source="stdin" if file == "-" else file)
+    except EvaluationError as error:
+        said, *problems = [line.strip() for line in str(error).splitlines()]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise EvaluationError(f"{said} {problems[0] if problems else ''}{more}") from None

@@ -1,0 +1,162 @@
+"""A held candidate judged again without its champion: on whose word, once, and never over a decision."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from judge_candidate import handler
+from retraining import registry
+from retraining.approval import Verdict
+from retraining.collaborators import Collaborators
+from retraining.judging import CannotBeJudged, judge_without_champion
+from tests.functions.fakes import Context, Died, Mortal, about, arn_of, in_console, register
+
+ARN = arn_of(2)
+WHO = "arn:aws:iam::123456789012:user/data-science-user"
+STALE = "the champion was made by scikit-learn 1.4"
+
+
+def using(world: Any, **wrapped: Any) -> Collaborators:
+    made: Collaborators = world.using(Collaborators, **wrapped)
+    return made
+
+
+def judge(world: Any, version: int) -> None:
+    handler(about("candidate_registered.pending", arn_of(version)), Context(), using=using(world))
+
+
+def again(world: Any, why: str = "it cannot be loaded any more", **wrapped: Any) -> Verdict:
+    candidate = registry.package(world.sagemaker, ARN)
+    return judge_without_champion(candidate, by=WHO, why=why, using=using(world, **wrapped))
+
+
+@pytest.fixture
+def held(world: Any) -> Any:
+    """Version 1 is champion, and version 2 is held, as it could not be compared with it."""
+    register(world, 1)
+    judge(world, 1)
+    register(world, 2, champion=arn_of(1), problem=STALE)
+    judge(world, 2)
+    assert world.sagemaker.packages[ARN]["ModelApprovalStatus"] == "PendingManualApproval"
+    world.messages()
+    return world
+
+
+def test_the_other_rules_decide_and_who_asked_for_it_is_recorded(held: Any) -> None:
+    before = held.ledger.get(f"verdict#{ARN}")
+    verdict = again(held)
+    assert verdict.decision == "APPROVE"
+    assert verdict.without_champion == f"it cannot be loaded any more (said by {WHO})"
+    decided = held.sagemaker.packages[ARN]
+    assert decided["ModelApprovalStatus"] == "Approved"
+    assert "the champion was put aside: it cannot be loaded any more" in decided["ApprovalDescription"]
+    metadata = decided["CustomerMetadataProperties"]
+    assert metadata["withoutChampion"] == f"it cannot be loaded any more _said by {WHO}_"
+    assert (metadata["verdict"], metadata["decidedBy"]) == ("APPROVE", "rules")
+    known = held.ledger.get(f"verdict#{ARN}")
+    assert known["verdict"] == verdict.model_dump(mode="json", by_alias=True)
+    assert (known["again"]["by"], known["again"]["why"]) == (WHO, "it cannot be loaded any more")
+    assert known["again"]["at"] == known["takenAt"]
+    assert [earlier["verdict"] for earlier in known["earlier"]] == [before["verdict"]]
+    found = json.loads(
+        held.s3.get_object(Bucket="data", Key="evidence/titanic/e1/evidence.json")["Body"].read()
+    )
+    assert found["verdict"] == known["verdict"]
+    assert found["judgedAgain"]["by"] == WHO
+    assert found["earlierVerdicts"][0]["verdict"]["decision"] == "HOLD"
+    (told,) = held.messages()
+    assert (told["kind"], told["modelPackageArn"]) == ("approved", ARN)
+
+
+def test_a_candidate_that_breaks_another_rule_is_rejected(world: Any) -> None:
+    register(world, 1)
+    judge(world, 1)
+    register(world, 2, champion=arn_of(1), problem=STALE)
+    judge(world, 2)
+    world.configs.known["titanic"] = world.configs.known["titanic"].model_copy(
+        update={"approval": world.configs.known["titanic"].approval.model_validate(
+            {"rules": [{"metric": "accuracy", "min": 0.9}]}
+        )}
+    )  # fmt: skip
+    assert again(world).decision == "REJECT"
+    assert world.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Rejected"
+
+
+def test_one_that_is_held_still_may_be_asked_about_again_and_only_the_last_word_counts(held: Any) -> None:
+    held.configs.known["titanic"] = held.configs.known["titanic"].model_copy(
+        update={"approval": held.configs.known["titanic"].approval.model_validate({"rules": []})}
+    )
+    for number in range(8):
+        assert again(held, f"reason {number}").decision == "HOLD"
+    known = held.ledger.get(f"verdict#{ARN}")
+    assert known["again"]["why"] == "reason 7"
+    assert [item.get("again", {}).get("why") for item in known["earlier"]] == [
+        None,
+        "reason 3",
+        "reason 4",
+        "reason 5",
+        "reason 6",
+    ]
+    assert held.messages() == []  # that it waits, they know
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lives", range(1, 26))
+def test_dying_at_any_call_and_asking_again_ends_in_the_same_state(
+    held: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+) -> None:
+    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    left = [lives]
+    names = ("sagemaker", "s3", "sns", "table")
+    dying: dict[str, Any] = {name: Mortal(getattr(held, name), left, after=after) for name in names}
+    try:
+        again(held, **dying)
+    except Died:
+        with contextlib.suppress(CannotBeJudged):  # refused if it had died after the last thing to do
+            assert again(held).decision == "APPROVE"
+    else:
+        assert left[0] > 0
+    assert held.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Approved"
+    known = held.ledger.get(f"verdict#{ARN}")
+    assert known["again"]["why"] == "it cannot be loaded any more"
+    assert "doneAt" in known
+    assert len(known["earlier"]) == 1
+    assert len({message["notificationId"] for message in held.messages()}) == 1
+
+
+def test_it_is_refused_where_there_is_nothing_to_ask(held: Any) -> None:
+    for why in ("", "  \n", "x" * 301):
+        with pytest.raises(CannotBeJudged, match="say why in 1 to 300 characters"):
+            again(held, why)
+    world = held
+    world.ledger.mark(f"verdict#{ARN}", {"doneAt": None})
+    with pytest.raises(CannotBeJudged, match=r"titanic/2 has not been judged yet: that comes by itself"):
+        again(world)
+    in_console(world, ARN, "Rejected")
+    with pytest.raises(CannotBeJudged, match=r"titanic/2 is Rejected already"):
+        again(world)
+
+
+def test_one_of_whom_the_rules_said_more_than_that_it_waits_is_not_judged_again(held: Any) -> None:
+    held.sagemaker.packages[arn_of(1)]["ModelApprovalStatus"] = "PendingManualApproval"  # by a person
+    candidate = registry.package(held.sagemaker, arn_of(1))
+    with pytest.raises(CannotBeJudged, match="the rules said APPROVE"):
+        judge_without_champion(candidate, by=WHO, why="why not", using=using(held))
+
+
+def test_what_a_person_says_is_one_line_without_anything_that_steers_a_terminal(held: Any) -> None:
+    verdict = again(held, "line 1\nline\t2 \x1b[31mred\x1b[0m ünd [bold]")
+    assert verdict.without_champion == f"line 1 line 2 [31mred [0m ünd [bold] (said by {WHO})"
+
+
+def test_a_decision_that_falls_meanwhile_stands(held: Any) -> None:
+    candidate = registry.package(held.sagemaker, ARN)
+    in_console(held, ARN, "Rejected")
+    judge_without_champion(candidate, by=WHO, why="why not", using=using(held))
+    assert held.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Rejected"
+    assert held.messages() == []

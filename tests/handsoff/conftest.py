@@ -1,0 +1,5 @@
+"""The functions' world, for commands that read and write what functions do."""
+
+from tests.functions.conftest import clients, world
+
+__all__ = ["clients", "world"]

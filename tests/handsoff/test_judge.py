@@ -1,0 +1,294 @@
+"""Rules replayed on an evaluation without AWS, a candidate judged again, and what explains a verdict."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from handsoff import cli
+from handsoff.deployment import Deployment, NothingThere
+from handsoff.verdicts import WrongCall
+from judge_candidate import handler
+from retraining.collaborators import Collaborators
+from retraining.config import Config
+from retraining.errors import ConfigError, EvaluationError, HandsoffError
+from retraining.judging import CannotBeJudged
+from tests.functions.fakes import ROOT, Context, about, arn_of, evaluation, in_console, register
+
+WHO = "arn:aws:iam::123456789012:user/data-science-user"
+MODEL = """
+models:
+  titanic:
+    task: binary_classification
+    target: survived
+    features: {numeric: [age, sibsp, parch, fare], categorical: [pclass, sex, embarked]}
+    approval:
+      rules:
+        - {metric: accuracy, min: 0.78}
+        - {metric: roc_auc, versus_champion: {max_loss: 0.03}, on_fail: hold}
+  prices:
+    task: regression
+    target: price
+    features: {numeric: [rooms]}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with rules of its own, and nothing of AWS in the environment."""
+    (tmp_path / "handsoff.yaml").write_text(MODEL)
+    monkeypatch.chdir(tmp_path)
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def run(*arguments: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(cli.app, [*arguments], input=stdin)
+
+
+def said(*arguments: str, stdin: str | None = None) -> str:
+    done = run(*arguments, stdin=stdin)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def refused(*arguments: str, error: type[HandsoffError]) -> str:
+    """The one line with which `main` would end."""
+    problem = run(*arguments).exception
+    assert isinstance(problem, error)
+    (line,) = str(problem).splitlines()
+    return line
+
+
+def save(folder: Path, **what: Any) -> str:
+    (folder / "evaluation.json").write_text(json.dumps(evaluation(**what)))
+    return "evaluation.json"
+
+
+# ---- offline ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("what", "decision"),
+    [
+        ({"accuracy": 0.78}, "APPROVE"),
+        ({"accuracy": 0.7799}, "REJECT"),
+        ({"champion": "arn:c", "gain": -0.01}, "APPROVE"),
+        ({"champion": "arn:c", "gain": -0.05}, "HOLD"),
+        ({"champion": "arn:c", "problem": "it cannot be loaded"}, "HOLD"),
+    ],
+)
+def test_an_evaluation_is_judged_by_the_rules_of_the_file(
+    project: Path, what: dict[str, Any], decision: str
+) -> None:
+    found = json.loads(said("judge", "--evaluation", save(project, **what), "--model", "titanic", "--json"))
+    assert (found["decision"], found["champion"], found["n"]) == (decision, what.get("champion"), 262)
+    assert [rule["rule"] for rule in found["rules"]] == [
+        "accuracy min 0.78",
+        "roc_auc max_loss 0.03, confidence 0.95",
+        "better than guessing",
+    ]
+
+
+def test_it_reads_standard_input(project: Path) -> None:
+    text = json.dumps(evaluation(accuracy=0.5))
+    found = json.loads(said("judge", "--evaluation", "-", "--model", "titanic", "--json", stdin=text))
+    assert found["decision"] == "REJECT"
+    assert project.joinpath("handsoff.yaml").exists()
+
+
+def test_a_rule_that_is_changed_changes_the_verdict(project: Path) -> None:
+    call = ("judge", "--evaluation", save(project, accuracy=0.7799), "--model", "titanic", "--json")
+    assert json.loads(said(*call))["decision"] == "REJECT"
+    (project / "handsoff.yaml").write_text(MODEL.replace("min: 0.78", "min: 0.77"))
+    assert json.loads(said(*call))["decision"] == "APPROVE"
+
+
+def test_people_see_a_table(project: Path) -> None:
+    file = save(project, accuracy=0.7799999, champion="arn:of-the-champion", gain=-0.05)
+    lines = said("judge", "--evaluation", file, "--model", "titanic").splitlines()
+    text = "\n".join(lines)
+    assert "verdict            REJECT" in text
+    assert "champion           arn:of-the-champion" in text
+    (row,) = [line for line in lines if line.lstrip().startswith("accuracy min 0.78")]
+    assert re.split(r" {2,}", row.strip()) == [
+        "accuracy min 0.78", "0.7799999", "≥ 0.78", "262", "fail → reject"
+    ]  # fmt: skip
+    assert "accuracy: 0.7799999, needs ≥ 0.78 → fail" in text
+
+
+def test_the_repositorys_sample_is_one_that_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(ROOT / "handsoff.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    sample = str(ROOT / "tests" / "samples" / "evaluation.json")
+    found = json.loads(said("judge", "--evaluation", sample, "--model", "titanic", "--json"))
+    assert found["decision"] in ("APPROVE", "REJECT", "HOLD")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (None, "evaluation.json cannot be read: No such file or directory"),
+        ("{", "evaluation.json is not valid: "),
+        ("[]", "evaluation.json is not valid: "),
+        ("{}", "evaluation.json is not valid: handsoff: Field required"),
+        ('{"handsoff": {"schema_version": 1}}', "(and "),
+    ],
+)
+def test_a_file_that_is_no_evaluation_is_one_clear_line(project: Path, body: str | None, words: str) -> None:
+    if body is not None:
+        (project / "evaluation.json").write_text(body)
+    call = ("judge", "--evaluation", "evaluation.json", "--model", "titanic")
+    assert words in refused(*call, error=EvaluationError)
+
+
+def test_an_evaluation_of_another_task_is_refused(project: Path) -> None:
+    line = refused("judge", "--evaluation", save(project), "--model", "prices", error=EvaluationError)
+    assert line == (
+        "evaluation.json is an evaluation of titanic, a binary_classification; prices is a regression"
+    )
+
+
+def test_a_model_that_is_not_in_the_file_is_refused(project: Path) -> None:
+    line = refused("judge", "--evaluation", save(project), "--model", "nope", error=ConfigError)
+    assert line.endswith("it has: prices, titanic")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "either --evaluation FILE --model M, or PACKAGE"),
+        (["--model", "titanic"], "either --evaluation FILE --model M, or PACKAGE"),
+        (["titanic/1", "--evaluation", "x", "--model", "titanic"], "either --evaluation FILE --model M"),
+        (["--evaluation", "x"], "--evaluation needs --model"),
+        (["--evaluation", "x", "--model", "titanic", "--without-champion"], "go with PACKAGE"),
+        (["--evaluation", "x", "--model", "titanic", "--reason", "r"], "go with PACKAGE"),
+        (["titanic/1"], "say --without-champion"),
+        (["titanic/1", "--reason", "r"], "say --without-champion"),
+        (["titanic/1", "--without-champion"], 'needs --reason "…"'),
+        (["titanic/1", "--without-champion", "--reason", " \n"], 'needs --reason "…"'),
+        (
+            ["titanic/1", "--without-champion", "--reason", "r", "--model", "titanic"],
+            "PACKAGE names its model",
+        ),
+    ],
+)
+def test_arguments_that_do_not_go_together_are_refused(
+    project: Path, arguments: list[str], words: str
+) -> None:
+    assert words in refused("judge", *arguments, error=WrongCall)
+    assert project.exists()
+
+
+# ---- on a deployment --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def deployed(world: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A deployment of that project in memory: version 1 is champion, 2 is held for want of a comparison."""
+
+    def deployment(config: Config) -> Deployment:
+        made = Deployment(config)
+        made.__dict__.update(
+            sagemaker=world.sagemaker,
+            s3=world.s3,
+            who=WHO,
+            account="123456789012",
+            partition="aws",
+            collaborators=world.using(Collaborators),
+            sources=world.using(Collaborators).sources,
+        )
+        return made
+
+    monkeypatch.setattr(cli, "Deployment", deployment)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    for version, what in ((1, {}), (2, {"champion": arn_of(1), "problem": "[bold]it is gone\x1b[2J"})):
+        register(world, version, **what)
+        event = about("candidate_registered.pending", arn_of(version))
+        handler(event, Context(), using=world.using(Collaborators))
+    assert project.exists()
+    return world
+
+
+@pytest.mark.parametrize("name", ["titanic/2", "handsoff-titanic/2", arn_of(2)])
+def test_a_package_is_named_by_model_group_or_arn(deployed: Any, name: str) -> None:
+    found = json.loads(said("explain", name, "--json"))
+    assert (found["modelPackageArn"], found["verdict"]["decision"]) == (arn_of(2), "HOLD")
+    assert deployed.sagemaker.packages[arn_of(2)]["ModelApprovalStatus"] == found["modelApprovalStatus"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("titanic", "is not the ARN of a model package, or model/version"),
+        ("titanic/x", "is not the ARN of a model package, or model/version"),
+        (
+            "titanic/9",
+            "no model package titanic/9 here: ModelPackage arn:aws:sagemaker:us-east-1:123456789012:",
+        ),
+        ("nope/1", "is of no model of this deployment; its groups are: handsoff-prices, handsoff-titanic"),
+        (arn_of(1).replace("handsoff-", "handsoffdev-"), "is of no model of this deployment"),
+    ],
+)
+def test_a_package_that_is_none_is_refused(deployed: Any, name: str, words: str) -> None:
+    assert deployed
+    assert words in refused("explain", name, error=NothingThere)
+
+
+def test_explain_shows_the_decision_and_every_rule(deployed: Any) -> None:
+    assert deployed
+    text = said("explain", "titanic/1")
+    assert "approval           Approved by rules" in text
+    assert "verdict            APPROVE" in text
+    assert "champion           none" in text
+    assert "first model        there was no champion, and first_model is rules_only" in text
+    rows = [line for line in text.splitlines() if line.lstrip().startswith("accuracy min")]
+    assert re.split(r" {2,}", rows[0].strip()) == [
+        "accuracy min 0.78", "0.8", "≥ 0.78", "262", "pass"
+    ]  # fmt: skip
+
+
+def test_what_came_from_elsewhere_steers_no_terminal(deployed: Any) -> None:
+    assert deployed
+    text = said("explain", "titanic/2")
+    assert "[bold]it is gone�[2J" in text
+    assert "\x1b[2J" not in text
+
+
+def test_explain_says_who_decided_where_it_was_a_person(deployed: Any) -> None:
+    in_console(deployed, arn_of(2), "Approved")
+    fact = {"status": "Approved", "by": "person", "why": "looks good", "at": "2026-11-23T07:00:00+00:00"}
+    deployed.ledger.mark(f"decision#{arn_of(2)}", fact)
+    text = said("explain", "titanic/2")
+    assert "approval           Approved by a person" in text
+    assert "looks good" in text
+
+
+def test_explain_says_that_there_is_no_verdict_yet(deployed: Any) -> None:
+    register(deployed, 3)
+    assert "there is no verdict yet" in said("explain", "titanic/3")
+    assert json.loads(said("explain", "titanic/3", "--json"))["verdict"] is None
+
+
+def test_a_held_candidate_is_judged_again_without_its_champion(deployed: Any) -> None:
+    text = said("judge", "titanic/2", "--without-champion", "--reason", "the old one is gone")
+    assert "verdict            APPROVE" in text
+    assert "put aside          the champion: the old one is gone (said by" in text
+    assert '"level"' not in text  # what functions log
+    assert deployed.sagemaker.packages[arn_of(2)]["ModelApprovalStatus"] == "Approved"
+    text = said("explain", "titanic/2")
+    assert f"judged again       by {WHO}, because the old one is gone" in text
+    assert "earlier            HOLD" in text
+
+
+def test_one_that_is_decided_is_not_judged_again(deployed: Any) -> None:
+    assert deployed
+    call = ("judge", "titanic/1", "--without-champion", "--reason", "r")
+    assert "handsoff-titanic/1 is Approved already" in refused(*call, error=CannotBeJudged)

@@ -1,0 +1,34 @@
+"""A champion's execution and a candidate's, on data of two columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.pipeline_def.helpers import SMALL, Run, land
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CSV = "x,c,y\n" + "".join(
+    f"{number % 7},{'ab'[number % 3 == 0]},{int(number % 7 > 3)}\n" for number in range(60)
+)
+
+
+def champions_run(s3: S3Client, folder: Path) -> Run:
+    land(s3, "curated/small/train.csv", CSV)
+    land(s3, "curated/small/validation.csv", "x,c,y\n1,z,0\n6,z,1\n")
+    return done(Run(folder, s3, {**SMALL}, "aaaaaaaaaaaa"))
+
+
+def candidates_run(s3: S3Client, folder: Path) -> Run:
+    """Of its 6 validation rows the champion was trained on 2."""
+    land(s3, "curated/small/train.csv", CSV.replace("a", "d").replace("b", "d"))
+    land(s3, "curated/small/validation.csv", "x,c,y\n0,b,0\n6,a,1\n1.5,a,0\n5.5,a,1\n0.5,a,0\n6.5,a,1\n")
+    return done(Run(folder, s3, {**SMALL}, "bbbbbbbbbbbb"))
+
+
+def done(run: Run) -> Run:
+    assert run.preprocess() == 0
+    run.train()
+    return run

@@ -1,0 +1,125 @@
+"""PSI between two data profiles: by hand, and with bins that the candidate's values do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import data_profile
+import drift
+
+
+def numbers(values: Sequence[float] | np.ndarray[Any, Any], missing: int = 0) -> dict[str, Any]:
+    """The profile of a numeric column, as data_profile.py makes it."""
+    known = np.sort(np.asarray(values, dtype=float))
+    points = np.unique(known)
+    exact = len(points) <= 256
+    if not exact:
+        points = np.unique(known[np.arange(256) * (len(known) - 1) // 255])
+    below = np.searchsorted(known, points, side="right")
+    return {
+        "kind": "numeric",
+        "missing": missing,
+        "exact": exact,
+        "points": points.tolist(),
+        "below": below.tolist(),
+    }
+
+
+def categories(counts: dict[str, int], missing: int = 0, other: int = 0) -> dict[str, Any]:
+    return {"kind": "categorical", "missing": missing, "counts": counts, "other": other}
+
+
+def of(champion: dict[str, Any], candidate: dict[str, Any]) -> float:
+    return drift.drift({"columns": {"x": champion}}, {"columns": {"x": candidate}})["x"]
+
+
+def test_shares_are_smoothed_by_half_a_row() -> None:
+    """8 and 2 of 10 against 2 and 8: (8.5/11 − 2.5/11) ln(8.5/2.5), twice."""
+    found = drift.psi(np.array([8.0, 2.0]), np.array([2.0, 8.0]))
+    assert found == pytest.approx(2 * 6 / 11 * np.log(3.4))
+
+
+def test_categories_by_hand() -> None:
+    """Bins a, b, all others, missing: 60, 30, 10, 0 rows against 60, 20, 15 (c and d), 5."""
+    champion = categories({"a": 60, "b": 30}, other=10)
+    candidate = categories({"a": 60, "b": 20, "c": 10, "d": 3}, other=2, missing=5)
+    expected, actual = drift.bins(champion, candidate)
+    assert expected.tolist() == [60, 30, 10, 0]
+    assert actual.tolist() == [60, 20, 15, 5]
+    # 10/102 ln(30.5/20.5) + 5/102 ln(15.5/10.5) + 5/102 ln(5.5/0.5)
+    assert of(champion, candidate) == pytest.approx(0.038951 + 0.019091 + 0.117544, abs=1e-5)
+
+
+def test_deciles_by_hand() -> None:
+    """100 values: ten in each decile, none below or above."""
+    champion = numbers(np.arange(100))
+    expected, actual = drift.bins(champion, numbers([-5, 0, 9, 10, 99, 100, 101], missing=4))
+    assert expected.tolist() == [0, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 0, 0]
+    assert actual.tolist() == [1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4]
+
+
+def test_deciles_that_coincide_are_one() -> None:
+    expected, actual = drift.bins(numbers([0] * 70 + [1] * 30), numbers([0] * 10 + [1] * 90))
+    assert expected.tolist() == [0, 70, 30, 0, 0]
+    assert actual.tolist() == [0, 10, 90, 0, 0]
+
+
+@pytest.mark.parametrize("value", [4.0, 6.0])
+def test_a_constant_that_became_another_one_has_drifted(value: float) -> None:
+    assert of(numbers([5.0] * 100), numbers([value] * 100)) > 5
+    assert of(numbers([5.0] * 100), numbers([5.0] * 100)) == 0.0
+
+
+def test_a_column_that_is_empty_all_at_once_has_drifted() -> None:
+    nothing = numbers([], missing=100)
+    assert of(numbers(np.arange(100)), nothing) > 3
+    assert of(nothing, numbers(np.arange(100))) > 3
+    assert of(nothing, nothing) == 0.0
+
+
+def test_the_same_distribution_drifts_by_little_and_a_shifted_one_by_much() -> None:
+    generator = np.random.default_rng(1)
+    champion = numbers(generator.normal(size=20_000))
+    assert not champion["exact"]
+    assert of(champion, numbers(generator.normal(size=20_000))) < 0.003
+    # two normal distributions half a deviation apart: d² = 0.25, a little less by deciles
+    assert of(champion, numbers(generator.normal(0.5, 1, 20_000))) == pytest.approx(0.25, abs=0.03)
+
+
+def test_half_of_the_rows_at_one_value_stay_there() -> None:
+    """Between two points of a coarse profile lie few rows, however many lie on the next point."""
+    generator = np.random.default_rng(2)
+    values = np.r_[np.zeros(10_000), generator.exponential(size=10_000)]
+    below_zero = np.r_[np.full(200, -1.0), values]
+    found = drift.up_to(numbers(below_zero), -0.01)
+    assert 200 <= found <= 280
+
+
+def test_features_that_only_one_has_or_that_are_read_otherwise_are_left_out() -> None:
+    champion = {"columns": {"x": numbers([1, 2]), "c": categories({"a": 2}), "gone": numbers([1])}}
+    candidate = {"columns": {"x": numbers([1, 2]), "c": numbers([1]), "new": numbers([1])}}
+    assert drift.drift(champion, candidate) == {"x": 0.0}
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=60), st.lists(st.integers(0, 20), max_size=60))
+def test_no_row_is_lost_and_drift_is_never_negative(ours: list[int], theirs: list[int]) -> None:
+    champion, candidate = numbers(np.array(ours), missing=1), numbers(np.array(theirs), missing=2)
+    expected, actual = drift.bins(champion, candidate)
+    assert (expected.sum(), actual.sum()) == (len(ours) + 1, len(theirs) + 2)
+    assert of(champion, candidate) >= 0
+
+
+def test_profiles_are_those_of_preprocess(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0, None], "c": ["a", "b", None], "b": [1.0, 0.0, None]})
+    frame.to_parquet(tmp_path / "x.parquet")
+    profile = data_profile.profile(tmp_path / "x.parquet", ["x"], ["c"], ["b"])
+    assert profile["columns"]["x"] == numbers([1, 2], missing=1)
+    assert drift.drift(profile, profile) == {"x": 0.0, "c": 0.0, "b": 0.0}

@@ -1,0 +1,117 @@
+"""Binary metrics: by hand, as scikit-learn has them, and what is undefined."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as reference
+
+import binary
+from uncertainty import Scored, measured, paired
+
+
+def scored(target: list[int], probability: list[float]) -> Scored:
+    return binary.score(np.array(target, dtype=int), np.array(probability, dtype=float))
+
+
+def test_metrics_of_five_rows_by_hand() -> None:
+    """Ones at 0.9, 0.6, 0.2 and zeros at 0.6, 0.1: two hits, one miss, one false alarm."""
+    found = scored([1, 1, 1, 0, 0], [0.9, 0.6, 0.2, 0.6, 0.1]).values()
+    assert found["accuracy"] == pytest.approx(3 / 5)
+    assert found["precision"] == pytest.approx(2 / 3)
+    assert found["recall"] == pytest.approx(2 / 3)
+    assert found["specificity"] == pytest.approx(1 / 2)
+    assert found["balanced_accuracy"] == pytest.approx(7 / 12)
+    assert found["f1"] == pytest.approx(2 / 3)
+    # six pairs: 0.9 beats both, 0.6 ties with one and beats the other, 0.2 beats one
+    assert found["roc_auc"] == pytest.approx(4.5 / 6)
+    # precision 1 at 0.9, 2/3 at 0.6, 3/4 at 0.2, each for a third of the ones
+    assert found["average_precision"] == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
+    assert found["log_loss"] == pytest.approx(0.6495, abs=5e-5)
+    assert found["brier"] == pytest.approx((0.01 + 0.16 + 0.64 + 0.36 + 0.01) / 5)
+    # bins (0, 0.1], (0.1, 0.2], (0.5, 0.6] with a one and a zero, (0.8, 0.9]
+    assert found["expected_calibration_error"] == pytest.approx((0.1 + 0.8 + abs(0.4 - 0.6) + 0.1) / 5)
+
+
+def test_one_half_is_predicted_to_be_zero() -> None:
+    assert binary.predicted(np.array([0.5, 0.5000001])).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("confidence", "neighbour", "together"),
+    [(0.1, 0.05, True), (0.1, 0.11, False), (0.3, 0.25, True), (0.3, 0.35, False), (0.05, 0.0, True)],
+)
+def test_a_bin_holds_its_upper_edge(confidence: float, neighbour: float, together: bool) -> None:
+    """A zero said with too much confidence and a one with too little cancel where they share a bin."""
+    found = scored([0, 1], [confidence, neighbour]).values()["expected_calibration_error"]
+    too_high, too_low = confidence, 1 - neighbour
+    assert found == pytest.approx((too_low - too_high if together else too_low + too_high) / 2)
+
+
+@pytest.mark.parametrize(
+    ("target", "probability", "undefined"),
+    [
+        ([1, 1], [0.9, 0.1], {"balanced_accuracy", "roc_auc"}),
+        (
+            [0, 0],
+            [0.1, 0.2],
+            {"balanced_accuracy", "recall", "precision", "f1", "roc_auc", "average_precision"},
+        ),
+        ([0, 0], [0.9, 0.2], {"balanced_accuracy", "recall", "f1", "roc_auc", "average_precision"}),
+        ([0, 1], [0.1, 0.2], {"precision"}),
+        ([], [], set(binary.METRICS)),
+    ],
+)
+def test_what_is_undefined_is_nan(target: list[int], probability: list[float], undefined: set[str]) -> None:
+    rows = scored(target, probability)
+    for found in measured(rows), paired(rows, rows)[2]:
+        assert {name for name in binary.METRICS if math.isnan(found[name]["value"])} == undefined
+    nothing = [measured(rows)[name] for name in undefined]
+    assert all(math.isnan(item["standard_deviation"]) for item in nothing)
+    assert all(math.isnan(end) for item in nothing for end in item["interval"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1), st.integers(0, 8).map(lambda eighths: eighths / 8)),
+        min_size=2,
+        max_size=30,
+    ).filter(lambda rows: {target for target, _ in rows} == {0, 1})
+)
+def test_agrees_with_scikit_learn(rows: list[tuple[int, float]]) -> None:
+    target, probability = (np.array(column) for column in zip(*rows, strict=True))
+    label = (probability > 0.5).astype(int)
+    found = binary.score(target, probability).values()
+    expected = {
+        "accuracy": reference.accuracy_score(target, label),
+        "balanced_accuracy": reference.balanced_accuracy_score(target, label),
+        "recall": reference.recall_score(target, label),
+        "f1": reference.f1_score(target, label, zero_division=0),
+        "roc_auc": reference.roc_auc_score(target, probability),
+        "average_precision": reference.average_precision_score(target, probability),
+        "log_loss": reference.log_loss(target, probability),
+        "brier": reference.brier_score_loss(target, probability),
+    }
+    if label.any():
+        expected["precision"] = reference.precision_score(target, label)
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1), st.integers(0, 4).map(lambda quarters: quarters / 4), st.integers(0, 3)),
+        min_size=2,
+        max_size=20,
+    ).filter(lambda rows: any(target and weight for target, _, weight in rows))
+)
+def test_a_resample_is_a_weighting_of_the_rows(rows: list[tuple[int, float, int]]) -> None:
+    target, probability, weight = (np.array(column) for column in zip(*rows, strict=True))
+    repeated = binary.score(np.repeat(target, weight), np.repeat(probability, weight)).values()
+    for name, metric in binary.score(target, probability).resampled.items():
+        assert float(metric.measure(weight[None, :].astype(float))[0]) == pytest.approx(repeated[name])
