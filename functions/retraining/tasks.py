@@ -60,8 +60,8 @@ LOWER_IS_BETTER: Final = frozenset(
 )
 
 NOT_COMPARED: Final = frozenset({"expected_calibration_error"})
-"""Metrics whose paired difference has no standard error: chance alone makes a calibration error, the more so the
-better the model, and so every bound that was tried held the truth too rarely (bench/coverage.py)."""
+"""Metrics whose paired difference has no standard error: chance alone makes a calibration error, the more so
+the better the model, and so every bound that was tried held the truth too rarely (bench/coverage.py)."""
 
 DECISIVE: Final[Mapping[Task, str]] = {
     "binary_classification": "roc_auc",
