@@ -25,7 +25,7 @@ from handsoff.deployment import Deployment, NothingThere, landing_name
 from handsoff.verdicts import WrongCall, replay
 from local import server
 from local.errors import CloudError
-from retraining import pipelines
+from retraining import pipelines, registry
 from retraining.errors import HandsoffError
 from retraining.pipelines import Execution
 from retraining.registry import Package
@@ -218,7 +218,7 @@ def land(
         raise NothingThere(f"two files would land as {twice[0]}: nothing was landed")
     deployment = Deployment(where.config)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         tasks = {path: progress.add_task(str(path), total=path.stat().st_size) for path, _ in named}
         deployment.land(
             model, named, marker=marker, progress=lambda path, sent: progress.advance(tasks[path], sent)
@@ -288,14 +288,17 @@ def status(
     }
     states = {name: deployment.state(name) for name in names}
     held = {
-        name: [report["quarantineKey"] for report in deployment.quarantined(name) if not report["replaced"]]
-        for name in names
+        name: [report for report in deployment.quarantined(name) if not report["replaced"]] for name in names
+    }
+    champions = {
+        name: registry.champion(deployment.sagemaker, deployment.resource_name(name)) for name in names
     }
     if as_json:
         shown = {
             name: {
                 **states[name].model_dump(mode="json", by_alias=True),
-                "quarantined": held[name],
+                "champion": champion.arn if (champion := champions[name]) else None,
+                "quarantined": [report["quarantineKey"] for report in held[name]],
                 "executions": [_brief(*pair) for pair in pairs],
             }
             for name, pairs in found.items()
@@ -306,8 +309,14 @@ def status(
         out.print(f"[bold]{name}[/]" + ("" if pairs else ": nothing has been executed yet"))
         if line := show.answer(states[name], datetime.now(UTC)):
             out.print(f"  {line}", soft_wrap=True)
-        for key in held[name]:
-            out.print(f"  [red]in quarantine:[/] {escape(key)}", soft_wrap=True)
+        if champion := champions[name]:
+            line = f"{champion.name}, approved {show.moment(champion.approved_at)}"
+            out.print(f"  champion: {escape(line)}", soft_wrap=True)
+        for report in held[name]:
+            line = f"[red]in quarantine:[/] {escape(report['quarantineKey'])}: {escape(report['text'])}"
+            out.print(f"  {line}", soft_wrap=True)
+        if held[name]:
+            out.print(f"  to put one back: `handsoff release {name} KEY`", soft_wrap=True)
         for execution, package in pairs:
             out.print(f"  started {execution.start_time.astimezone():%Y-%m-%d %H:%M:%S}")
             out.print(show.state(execution, package))
@@ -358,7 +367,8 @@ def _awaited(deployment: Deployment, models: list[str]) -> Execution | None:
             for name, state in states.items():
                 recent = bool(state.answered_at and now - state.answered_at < RECENT)
                 line = show.answer(state, now)
-                if line and (state.waiting or recent) and (text := f"{name}: {line}") not in said:
+                before = "" if state.waiting or (state.answered_at or now) >= began else "earlier, "
+                if line and (state.waiting or recent) and (text := f"{name}: {before}{line}") not in said:
                     out.print(text, soft_wrap=True)
                     said.add(text)
             new = [item for item in newest if item.arn not in seen or not _over(deployment, item)]
@@ -367,10 +377,12 @@ def _awaited(deployment: Deployment, models: list[str]) -> Execution | None:
             if any(state.waiting for state in states.values()):
                 time.sleep(show.POLL)
                 continue
-            refused = [s for s in states.values() if s.answer == "refuse" and s.answered_at]
-            if any(began - (s.answered_at or began) < RECENT for s in refused):
+            refused = [s.answered_at for s in states.values() if s.answer == "refuse" and s.answered_at]
+            if any(at >= began for at in refused):
                 return None
             if now - began > GRACE:
+                if any(began - at < RECENT for at in refused):
+                    return None
                 out.print("nothing is under way, and nobody waits for a start; the newest:")
                 return max(newest, key=lambda item: item.start_time, default=None)
             time.sleep(show.POLL)

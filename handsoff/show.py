@@ -90,15 +90,15 @@ def answer(state: ModelState, now: datetime) -> str | None:
         who = ", ".join(sorted({wish.trigger for wish in state.waiting}))
         soon = state.due_at is None or state.due_at <= now
         again = (
-            "due within a minute" if soon else f"looked at again within a minute of {_moment(state.due_at)}"
+            "due within a minute" if soon else f"looked at again within a minute of {moment(state.due_at)}"
         )
         return f"[yellow]waiting ({who}):[/] {escape(state.reason or 'not looked at yet')}; {again}"
     if state.answer == "refuse":
-        return f"[yellow]nothing started at {_moment(state.answered_at)}:[/] {escape(state.reason or '')}"
+        return f"[yellow]nothing started at {moment(state.answered_at)}:[/] {escape(state.reason or '')}"
     return None
 
 
-def _moment(at: datetime | None) -> str:
+def moment(at: datetime | None) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if at else "—"
 
 
@@ -179,7 +179,7 @@ def evidence(console: Console, found: dict[str, Any]) -> None:
         ("execution", escape(found["pipelineExecutionArn"])),
         ("status", coloured(found["pipelineExecutionStatus"])),
         ("trigger", escape(f"{trigger['kind']}{asked}")),
-        ("started", _moment(datetime.fromisoformat(found["startTime"]))),
+        ("started", moment(datetime.fromisoformat(found["startTime"]))),
         ("batch", escape(str(found["data"].get("batch")))),
         *(("", text) for text in _data(found["data"])),
         ("model package", escape(found["modelPackageArn"] or "—")),
@@ -251,19 +251,19 @@ def explanation(console: Console, found: dict[str, Any]) -> None:
     verdict = Verdict.model_validate(found["verdict"]) if found["verdict"] else None
     lines = [("model package", escape(found["modelPackageArn"])), ("approval", _approval(found))]
     if found["decidedAt"]:
-        lines.append(("decided", f"{_moment(_time(found['decidedAt']))} {_who(found['decidedBy'])}"))
+        lines.append(("decided", f"{moment(_time(found['decidedAt']))} {_who(found['decidedBy'])}"))
         if found["decidedWhy"] and found["decidedBy"] != "rules":
             lines.append(("", escape(found["decidedWhy"])))
     if verdict is None:
         _print_lines(console, lines)
         console.print("there is no verdict yet: the package has not been judged")
         return
-    lines.append(("judged", _moment(_time(found["judgedAt"]))))
+    lines.append(("judged", moment(_time(found["judgedAt"]))))
     if again := found["judgedAgain"]:
         lines.append(("judged again", f"by {escape(again['by'])}, because {escape(again['why'])}"))
     for earlier in found["earlierVerdicts"]:
         said = Verdict.model_validate(earlier["verdict"])
-        when = _moment(_time(earlier["takenAt"]))
+        when = moment(_time(earlier["takenAt"]))
         lines.append(("earlier", f"{coloured(said.decision)} {when}: {escape('; '.join(said.reasons[:1]))}"))
     _print_lines(console, lines)
     show_verdict(console, verdict)

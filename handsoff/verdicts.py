@@ -22,10 +22,10 @@ def replay(file: str, model: str, config: ModelConfig) -> Verdict:
     Raises EvaluationError if there is no such file, or it is no evaluation of this task.
     """
     evaluation = _read(file)
-    if evaluation.task != config.task:
-        raise EvaluationError(
-            f"{file} is an evaluation of {evaluation.model}, a {evaluation.task}; {model} is a {config.task}"
-        )
+    if evaluation.model != model:
+        raise EvaluationError(f"{file} is an evaluation of {evaluation.model}, not of {model}")
+    if doubt := approval.of_another_config(evaluation, config):
+        raise EvaluationError(f"{file}: {doubt}")
     return approval.judge(evaluation, config.approval, evaluation.champion)
 
 

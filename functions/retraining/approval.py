@@ -12,15 +12,25 @@ import hashlib
 import json
 import math
 import operator
+import re
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from retraining.config import COMPARED_ROWS, Approval, DataRule, MetricRule, Rule, VersusChampion
-from retraining.evaluation import Comparison, Difference, Evaluation, Measured, Paired
-from retraining.tasks import DECISIVE, LOWER_IS_BETTER
+from retraining.config import (
+    CLASS_ROWS,
+    COMPARED_ROWS,
+    Approval,
+    DataRule,
+    MetricRule,
+    ModelConfig,
+    Rule,
+    VersusChampion,
+)
+from retraining.evaluation import Comparison, Difference, Drift, Evaluation, Measured, Paired, Scores
+from retraining.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, NO_CLASS_COUNTS
 
 Decision = Literal["APPROVE", "REJECT", "HOLD"]
 Outcome = Literal["pass", "fail", "unknown", "skipped"]
@@ -82,25 +92,33 @@ def rules_sha256(approval: Approval) -> str:
 
 
 def judge(
-    evaluation: Evaluation, approval: Approval, champion: str | None, *, without_champion: str | None = None
+    evaluation: Evaluation,
+    approval: Approval,
+    champion: str | None,
+    *,
+    without_champion: str | None = None,
+    doubts: Sequence[str] = (),
 ) -> Verdict:
     """What `evaluation` deserves under `approval`, `champion` being the ARN of the group's champion now.
 
     `without_champion` is a person's reason to put the champion aside: what compares with it is not asked.
+    `doubts` are reasons to hold the candidate that no evaluation tells.
     """
     why_not = without_champion and f"the champion was put aside: {without_champion}"
     if champion is None and evaluation.champion is None and approval.first_model == "rules_only":
         why_not = why_not or "no champion to compare with (first_model: rules_only)"
     asked = [_check(rule, evaluation, why_not) for rule in approval.rules]
     results = [*asked, _better_than_guessing(evaluation)]
-    holds = []
+    holds = list(doubts)
     if not any(result.outcome == "pass" or result.effect in ("hold", "reject") for result in asked):
         holds.append("no rule was met, so nothing can be approved by rule")
     if not without_champion:
         if evaluation.champion != champion:
             holds.append(changed_champion(evaluation.champion, champion))
-        if champion is None and approval.first_model == "hold":
-            holds.append("this is the group's first model, and first_model is hold")
+        if evaluation.champion_problem:
+            holds.append(_why_not_compared(evaluation))
+    if champion is None and approval.first_model == "hold":
+        holds.append("this is the group's first model, and first_model is hold")
     by_effect: dict[Effect, list[str]] = {
         effect: [result.text for result in results if result.effect == effect]
         for effect in ("reject", "hold", "warn", "none")
@@ -112,9 +130,10 @@ def judge(
         decision, reasons = "HOLD", [*by_effect["hold"], *holds]
     else:
         decision, reasons = "APPROVE", by_effect["none"]
+    aside = [f"the champion was put aside: {without_champion}"] if without_champion else []
     return Verdict(
         decision=decision,
-        reasons=tuple([*reasons, *by_effect["warn"]]),
+        reasons=tuple(dict.fromkeys([*aside, *reasons, *by_effect["warn"]])),
         rules=tuple(results),
         champion=champion,
         rules_sha256=rules_sha256(approval),
@@ -122,6 +141,19 @@ def judge(
         first_model=approval.first_model if champion is None else None,
         without_champion=without_champion,
     )
+
+
+def of_another_config(evaluation: Evaluation, config: ModelConfig) -> str | None:
+    """Why these rules are not about this evaluation: its metrics are of another task, or other classes."""
+    for what, then, now in (
+        ("task", evaluation.task, config.task),
+        ("classes", ", ".join(evaluation.classes), ", ".join(config.classes)),
+    ):
+        if then != now:
+            return (
+                f"the {what} changed: the evaluation is of {then or 'none'}, the config says {now or 'none'}"
+            )
+    return None
 
 
 def changed_champion(compared: str | None, now: str | None) -> str:
@@ -208,29 +240,58 @@ def _data_label(rule: DataRule) -> str:
 
 def _metric_findings(rule: MetricRule, evaluation: Evaluation) -> list[Finding]:
     """Each question that the rule asks, answered."""
-    n, metrics, paired = _rows(rule, evaluation)
+    n, smallest, metrics, paired = _rows(rule, evaluation)
     label = _metric_label(rule)
     if n < rule.rows_needed:
-        text = f"{label}: {n} rows, needs ≥ {rule.rows_needed} → cannot be judged"
+        why = _why_so_few(rule, n, evaluation)
+        text = f"{label}: {why}, needs ≥ {rule.rows_needed} → cannot be judged"
         return [Finding(question="min_samples", outcome="unknown", n=n, limit=rule.rows_needed, text=text)]
+    by_class = rule.versus_champion is not None and rule.metric not in NO_CLASS_COUNTS
+    if by_class and smallest is not None and smallest < CLASS_ROWS:
+        text = f"{label}: {smallest} rows of the rarest class, needs ≥ {CLASS_ROWS} → cannot be judged"
+        return [Finding(question="min_samples", outcome="unknown", n=n, limit=CLASS_ROWS, text=text)]
     measured = metrics.get(rule.metric)
-    findings = _within(rule, label, measured.value if measured else math.nan, n, f"undefined on {n} rows")
+    value = measured.value if measured else math.nan
+    lowest, highest = METRICS[evaluation.task].get(rule.metric, (math.inf, -math.inf))
+    if not lowest <= value <= highest:
+        value = math.nan  # no such value exists, or none of this metric in this task
+    findings = _within(rule, label, value, n, f"undefined on {n} rows")
     if rule.versus_champion is not None:
         findings.append(_versus(label, rule.metric, rule.versus_champion, paired, evaluation))
     return findings
 
 
-def _rows(rule: MetricRule, evaluation: Evaluation) -> tuple[int, Mapping[str, Measured], Paired | None]:
-    """How many rows the rule is about, the candidate's metrics on them, and its comparison on them."""
+def _rows(
+    rule: MetricRule, evaluation: Evaluation
+) -> tuple[int, int | None, Mapping[str, Measured], Paired | None]:
+    """How many rows the rule is about, and of their rarest class; the candidate's metrics on them, and its
+    comparison. A comparison is on no more rows than the candidate was measured on."""
     compared: Comparison | None = evaluation.comparison if rule.versus_champion is not None else None
-    if rule.slice is None:
-        n = min(compared.n, evaluation.candidate.n) if compared else evaluation.candidate.n
-        return n, evaluation.candidate.metrics, compared
-    found = next((item for item in evaluation.slices if item.where == rule.slice), None)
-    paired = next((item for item in compared.slices if item.where == rule.slice), None) if compared else None
+    found: Scores | None = evaluation.candidate
+    paired: Paired | None = compared
+    if rule.slice is not None:
+        found = next((item for item in evaluation.slices if item.where == rule.slice), None)
+        of_slices = compared.slices if compared else ()
+        paired = next((item for item in of_slices if item.where == rule.slice), None)
     if found is None:
-        return 0, {}, None
-    return min(found.n, paired.n) if paired else found.n, found.metrics, paired
+        return 0, None, {}, None
+    metrics = {} if found.unusable else found.metrics
+    if paired is None:
+        return found.n, found.smallest_class, metrics, None
+    smallest = [item.smallest_class for item in (found, paired) if item.smallest_class is not None]
+    return min(found.n, paired.n), min(smallest, default=None), metrics, paired
+
+
+def _why_so_few(rule: MetricRule, n: int, evaluation: Evaluation) -> str:
+    """The rows that there are, and what became of the others."""
+    if rule.slice is not None and all(item.where != rule.slice for item in evaluation.slices):
+        return "the evaluation has no such slice (slices are measured for the rules that were published then)"
+    compared = evaluation.comparison
+    if rule.slice is None and compared is not None and rule.versus_champion and compared.excluded:
+        return f"{n} rows ({compared.excluded} more the champion was trained on)"
+    if rule.slice is None and evaluation.leaked:
+        return f"{n} rows ({evaluation.leaked} more the candidate was trained on)"
+    return f"{n} rows"
 
 
 def _within(rule: Rule, label: str, value: float, n: int, if_undefined: str) -> list[Finding]:
@@ -263,12 +324,11 @@ def _versus(
     """The one-sided bound of the paired gain against what is asked.
 
     Gain is candidate minus champion where higher is better, champion minus candidate where lower is. The
-    bound is gain − z(confidence) · standard error.
+    bound is gain − t(confidence) · standard error.
     """
     question, margin = _asked(versus)
     if paired is None:
-        why = evaluation.champion_problem or "there is no comparison with the champion"
-        text = f"{label}: {why} → cannot be judged"
+        text = f"{label}: {_why_not_compared(evaluation)} → cannot be judged"
         return Finding(question=question, outcome="unknown", text=text)
     difference = paired.differences.get(metric)
     ours, theirs = paired.candidate.get(metric), paired.champion.get(metric)
@@ -288,8 +348,9 @@ def _versus(
     gain = _gain(metric, difference)
     if not math.isfinite(gain + error) or error < 0:
         return undefined
-    bound = gain - NormalDist().inv_cdf(versus.confidence) * error
-    outcome: Outcome = "pass" if bound >= needed else "fail"
+    bound = gain - quantile(versus.confidence, difference.freedom) * error
+    # A gain is more than none: two models that are the same are no gain.
+    outcome: Outcome = "pass" if bound >= needed and (gain > 0 or question == "max_loss") else "fail"
     names = (("candidate", ours.value), ("champion", theirs.value))
     (first, a), (second, b) = names[::-1] if metric in LOWER_IS_BETTER else names
     share = f" ({100 * margin:g} % of the champion's)" if versus.relative else ""
@@ -299,6 +360,30 @@ def _versus(
         f"needs ≥ {_minus(f'{needed:+.4g}')}{share} on {paired.n} rows → {outcome}"
     )
     return Finding(question=question, outcome=outcome, n=paired.n, observed=bound, limit=needed, text=text)
+
+
+def quantile(confidence: float, freedom: float) -> float:
+    """Student's t at this confidence, the normal quantile where `freedom` is NaN.
+
+    From the normal one by Abramowitz and Stegun's expansion (26.7.5); at 9 degrees and 99 % it is 2.820
+    instead of 2.821.
+    """
+    z = NormalDist().inv_cdf(confidence)
+    if math.isnan(freedom):
+        return z
+    v = max(freedom, 1.0)
+    return (
+        z
+        + (z**3 + z) / (4 * v)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * v**3)
+    )
+
+
+def _why_not_compared(evaluation: Evaluation) -> str:
+    if evaluation.champion_problem:
+        return f"the champion cannot be compared with: {evaluation.champion_problem}"
+    return "there is no comparison with the champion"
 
 
 def _gain(metric: str, difference: Difference) -> float:
@@ -340,18 +425,24 @@ def _better_than_guessing(evaluation: Evaluation) -> RuleResult:
             rule="better than guessing", outcome=outcome, effect=effect, text=said, findings=(finding,)
         )
 
+    smallest = evaluation.candidate.smallest_class
+    if n >= COMPARED_ROWS and smallest is not None and smallest < CLASS_ROWS:
+        few = f"{metric}: {smallest} rows of the rarest class, needs ≥ {CLASS_ROWS} to tell from guessing"
+        return result("unknown", "hold", few)
     if n < COMPARED_ROWS:
-        return result("unknown", "hold", f"{metric}: {n} rows, needs ≥ {COMPARED_ROWS} to tell from guessing")
-    if difference is None or ours is None or theirs is None:
+        leaked = f" ({evaluation.leaked} more it was trained on)" if evaluation.leaked else ""
+        few = f"{metric}: {n} rows{leaked}, needs ≥ {COMPARED_ROWS} to tell from guessing"
+        return result("unknown", "hold", few)
+    if difference is None or ours is None or theirs is None or evaluation.candidate.unusable:
         difference = Difference(value=math.nan, standard_error=math.nan)
         ours = theirs = Measured(value=math.nan)
     gain, error = _gain(metric, difference), difference.standard_error
     if not math.isfinite(ours.value + theirs.value + gain + error) or error < 0:
         return result("unknown", "hold", f"{metric}: undefined on {n} rows → cannot be told from guessing")
-    bound = gain - NormalDist().inv_cdf(BETTER_THAN_GUESSING) * error
+    bound = gain - quantile(BETTER_THAN_GUESSING, difference.freedom) * error
     numbers = (
-        f"{metric}: candidate {_minus(f'{ours.value:.4g}')}, guessing {_minus(f'{theirs.value:.4g}')} "
-        f"({baseline.predicts}), lower {100 * BETTER_THAN_GUESSING:g} % bound of the gain "
+        f"{metric}: candidate {_minus(f'{ours.value:.4g}')}, guessing ({baseline.predicts}) "
+        f"{_minus(f'{theirs.value:.4g}')}, lower {100 * BETTER_THAN_GUESSING:g} % bound of the gain "
         f"{_number(bound, 0.0, '+')}, needs > 0"
     )
     if gain <= 0:
@@ -370,28 +461,53 @@ def _data_finding(rule: DataRule, evaluation: Evaluation) -> Finding:
     label = _data_label(rule)
     values: Mapping[str, float] = data.missing_share
     if rule.data == "rows":
-        values = {"": float(data.rows)}
+        # of the validation rows those that anything is measured on
+        values = {"": float(data.rows if rule.split == "train" else evaluation.candidate.n)}
     elif rule.data == "drift":
         if evaluation.drift is None:
-            why = evaluation.champion_problem or "the champion's training data is not known"
+            why = "the champion's training data is not known"
+            if evaluation.champion_problem or not evaluation.comparison:
+                why = _why_not_compared(evaluation)
             return Finding(
                 question="max", outcome="unknown", limit=rule.max, text=f"{label}: {why} → cannot be judged"
             )
-        values = evaluation.drift.columns
+        return _drift_finding(rule, label, evaluation.drift)
     if rule.column is not None:
         values = {rule.column: values[rule.column]} if rule.column in values else {}
     # What is not a number comes first: it cannot be told whether that one is the worst.
     worst, value = max(
         values.items(), key=lambda item: (not math.isfinite(item[1]), item[1]), default=("", math.nan)
     )
-    named = f"{label} ({worst})" if worst and rule.column is None else label
+    named = f"{label} ({worst})" if worst and rule.column is None and value else label
     findings = _within(rule, named, value, data.rows, "not known")
     failed = [finding for finding in findings if finding.outcome != "pass"]
     return (failed or findings)[0]
 
 
+def _drift_finding(rule: DataRule, label: str, drift: Drift) -> Finding:
+    """The population stability index beyond what chance makes of it, against the most that is allowed."""
+    moved = drift.columns
+    if rule.column is not None:
+        moved = {rule.column: moved[rule.column]} if rule.column in moved else {}
+    beyond = {name: item.psi - item.by_chance for name, item in moved.items()}
+    worst, value = max(
+        beyond.items(), key=lambda item: (not math.isfinite(item[1]), item[1]), default=("", math.nan)
+    )
+    named = f"{label} ({worst})" if worst and rule.column is None else label
+    if not math.isfinite(value):
+        text = f"{named}: not known → cannot be judged"
+        return Finding(question="max", outcome="unknown", limit=rule.max, text=text)
+    limit, found = rule.max or 0.0, moved[worst]
+    outcome: Outcome = "pass" if value <= limit else "fail"
+    text = (
+        f"{named}: {_minus(f'{found.psi:.4g}')} − {found.by_chance:.4g} by chance = {_number(value, limit)}, "
+        f"needs ≤ {limit:g} → {outcome}"
+    )
+    return Finding(question="max", outcome=outcome, observed=value, limit=limit, text=text)
+
+
 def _minus(text: str) -> str:
-    return text.replace("-", "−")
+    return "0" if re.fullmatch(r"-0(\.0*)?", text) else text.replace("-", "−")
 
 
 def _number(value: float, limit: float, sign: str = "") -> str:

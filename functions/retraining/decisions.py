@@ -11,6 +11,7 @@ same champion are both approved. What is decided in AWS's console cannot be lock
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ RULES: Final = "rules"
 SUPERSEDED: Final = "superseded"
 OUTSIDE: Final = "person"
 """Who decides: the rules, an approval of a newer candidate, or somebody in AWS, whom we cannot name."""
+
+AUTOMATIC: Final = frozenset({RULES, SUPERSEDED})
 
 
 class ChampionChanged(HandsoffError):
@@ -120,9 +123,14 @@ def outside(package: Package) -> dict[str, str]:
     return {
         "status": package.approval_status,
         "by": OUTSIDE,
-        "why": package.approval_description or "",
+        # whoever gives no description leaves the one that the rules wrote
+        "why": "no reason was given" if _by_us(package) else package.approval_description or "",
         "at": package.changed_at.isoformat(),
     }
+
+
+def _by_us(package: Package) -> bool:
+    return bool(re.match(r"(APPROVE|REJECT) by rules|superseded by ", package.approval_description or ""))
 
 
 def _write(

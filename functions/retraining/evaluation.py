@@ -44,10 +44,12 @@ class Scores(_Frozen):
     """`n` rows and what was measured on them, by metric name.
 
     `unusable` rows got a prediction that is no finite number: if there is one, no metric is defined.
+    `smallest_class` is how many rows are of the rarest class among them; None in regression.
     """
 
     n: int = Field(ge=0)
     unusable: int = Field(0, ge=0)
+    smallest_class: int | None = Field(None, ge=0)
     metrics: dict[str, Measured]
 
 
@@ -60,12 +62,13 @@ class SliceScores(Scores):
 class Difference(_Frozen):
     """Candidate minus another on the same rows, in units of the metric; NaN where undefined.
 
-    `standard_error` is of the paired difference; `bounds` are its lower and upper one-sided 95 % bounds;
-    `method` names how it was found.
+    `standard_error` is of the paired difference, with so many degrees of `freedom` (NaN: normal); `bounds`
+    are its lower and upper one-sided 95 % bounds; `method` names how it was found.
     """
 
     value: Number
     standard_error: Number
+    freedom: Number = math.nan
     bounds: tuple[Number, Number] = (math.nan, math.nan)
     method: str = ""
 
@@ -81,9 +84,10 @@ class Agreement(_Frozen):
 
 
 class Paired(_Frozen):
-    """Candidate and champion on the same `n` rows."""
+    """Candidate and champion on the same `n` rows, of which so many are of the `smallest_class`."""
 
     n: int = Field(ge=0)
+    smallest_class: int | None = Field(None, ge=0)
     candidate: dict[str, Measured]
     champion: dict[str, Measured]
     differences: dict[str, Difference]
@@ -125,11 +129,18 @@ class Data(_Frozen):
     validation: SplitData
 
 
+class Moved(_Frozen):
+    """A feature's population stability index, and what chance alone makes of it on so many rows and bins."""
+
+    psi: Number
+    by_chance: Number
+
+
 class Drift(_Frozen):
-    """Population stability index by feature, of the training rows against those of `reference` (an ARN)."""
+    """How far each feature moved, from the training rows of `reference` (an ARN) to the candidate's."""
 
     reference: str
-    columns: dict[str, Number]
+    columns: dict[str, Moved]
 
 
 class Evaluation(_Frozen):
@@ -143,6 +154,7 @@ class Evaluation(_Frozen):
     schema_version: Literal[2]
     model: str
     task: Task
+    classes: tuple[str, ...] = ()
     execution: str
     batch: str
     leaked: int = Field(0, ge=0)

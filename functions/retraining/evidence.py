@@ -79,6 +79,7 @@ def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
         "modelPackageArn": package_arn,
         "modelApprovalStatus": package.approval_status if package else None,
         "modelDataUrl": package.model_uri if package else None,
+        "evaluationUrl": package.evaluation_uri if package else None,
         "metrics": {
             name: measured["value"]
             for name, measured in evaluation.get("handsoff", {})

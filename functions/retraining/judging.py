@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from retraining import decisions, evidence, registry
-from retraining.approval import Decision, Verdict, held_after_all, judge
+from retraining.approval import Decision, Verdict, held_after_all, judge, of_another_config
 from retraining.collaborators import Collaborators
 from retraining.config import ModelConfig
 from retraining.decisions import ChampionChanged, Compared, Standing, Status
@@ -59,7 +59,7 @@ def judge_without_champion(candidate: Package, *, by: str, why: str, using: Coll
 
     Who asked for it, when and why stands beside the verdict, and so does the earlier one. What was left
     half done is finished first. Raises CannotBeJudged if there is no reason, or the candidate is not one
-    that is held and still pending.
+    that is held and still pending, or it was compared with the champion and lost.
     """
     why = " ".join("".join(sign if sign.isprintable() else " " for sign in why).split())
     if not 1 <= len(why) <= MOST_WHY:
@@ -75,6 +75,13 @@ def judge_without_champion(candidate: Package, *, by: str, why: str, using: Coll
         raise CannotBeJudged(
             f"the rules said {known['verdict']['decision']} of {candidate.name}: only what they hold may be "
             "judged again"
+        )
+    if known["verdict"]["champion"] is None:
+        raise CannotBeJudged(f"{candidate.name} was compared with no champion: there is none to put aside")
+    if lost := [rule["text"] for rule in known["verdict"]["rules"] if _lost(rule)]:
+        raise CannotBeJudged(
+            f"{candidate.name} was compared with the champion, which is no stale one, and lost: {lost[0]}. "
+            "To approve it all the same, decide as a person"
         )
     _, verdict = _judged(candidate, using, without_champion=f"{why} (said by {by})")
     now = using.clock().isoformat()
@@ -92,6 +99,15 @@ def judge_without_champion(candidate: Package, *, by: str, why: str, using: Coll
     return carry_out(candidate.arn, {**known, **changes}, using)
 
 
+def _lost(rule: Mapping[str, Any]) -> bool:
+    """Whether a comparison with the champion was made, and failed."""
+    return any(
+        finding["outcome"] == "fail"
+        and (finding["question"] in ("max_loss", "min_gain") or rule["rule"].startswith("drift of"))
+        for finding in rule["findings"]
+    )
+
+
 def _judged(
     candidate: Package, using: Collaborators, *, without_champion: str | None = None
 ) -> tuple[Evaluation, Verdict]:
@@ -99,8 +115,42 @@ def _judged(
     config = _config(candidate, using)
     champion = registry.champion(using.sagemaker, candidate.group)
     evaluation = registry.evaluation(using.s3, candidate)
-    champion_arn = champion.arn if champion else None
-    return evaluation, judge(evaluation, config.approval, champion_arn, without_champion=without_champion)
+    return evaluation, judge(
+        evaluation,
+        config.approval,
+        champion.arn if champion else None,
+        without_champion=without_champion,
+        doubts=_doubts(candidate, evaluation, config, using),
+    )
+
+
+def _doubts(
+    candidate: Package, evaluation: Evaluation, config: ModelConfig, using: Collaborators
+) -> list[str]:
+    """Why a person should look, whatever the rules say: the evaluation is not about this package and these
+    rules, or a person has rejected what was trained on the same data."""
+    found = []
+    model = using.settings.model_of(candidate.group)
+    ours = f"s3://{using.settings.bucket}/models/{model}/{(candidate.execution or '').rsplit('/', 1)[-1]}/"
+    if (evaluation.model, evaluation.execution) != (model, candidate.execution):
+        found.append(
+            f"the evaluation is of {evaluation.model}, {evaluation.execution}; "
+            f"the package of {model}, {candidate.execution}"
+        )
+    for what, uri in (("model", candidate.model_uri), ("evaluation", candidate.evaluation_uri)):
+        if not (uri or "").startswith(ours):
+            found.append(f"its {what} {uri} is not below {ours}, where its execution writes")
+    if evaluation.drift and evaluation.drift.reference != evaluation.champion:
+        found.append(f"drift was measured against {evaluation.drift.reference}, no champion of these rows")
+    if doubt := of_another_config(evaluation, config):
+        found.append(doubt)
+    for package in registry.rejected(using.sagemaker, candidate.group):
+        decision = using.ledger.get(decisions.key(package.arn)) or {}
+        by_person = decision.get("status") == "Rejected" and decision.get("by") not in decisions.AUTOMATIC
+        if by_person and package.metadata.get("batch") == evaluation.batch:
+            found.append(f"a person has rejected {package.name}, which was trained on the same data")
+            break
+    return found
 
 
 def _config(candidate: Package, using: Collaborators) -> ModelConfig:
@@ -146,11 +196,16 @@ def _decided(
         arn,
         status,
         by=decisions.RULES,
-        why=registry.shorten(f"{verdict.decision} by rules: {'; '.join(verdict.reasons)}"),
+        why=registry.shorten(_said(verdict)),
         compared=None if verdict.without_champion else Compared(verdict.champion),
         metadata=_facts(verdict, known),
         using=using,
     )
+
+
+def _said(verdict: Verdict) -> str:
+    aside = f" without the champion ({verdict.without_champion})" if verdict.without_champion else ""
+    return f"{verdict.decision} by rules{aside}: {'; '.join(verdict.reasons)}"
 
 
 def _held(arn: str, verdict: Verdict, known: Mapping[str, Any], using: Collaborators) -> bool:

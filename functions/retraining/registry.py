@@ -25,6 +25,9 @@ METADATA_LIMIT: Final = 256
 NEWEST: Final = 30
 """Approved packages among which the champion is looked for; champion.py among the steps does the same."""
 
+REJECTED: Final = 10
+"""Rejected packages among which one of the same data is looked for."""
+
 _NOT_METADATA = re.compile(r"[^A-Za-z0-9_ .:/=+\-@]")
 
 
@@ -111,6 +114,18 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
     )
     packages = [package(sagemaker, item["ModelPackageArn"]) for item in answer["ModelPackageSummaryList"]]
     return max(packages, key=lambda found: found.approved_at, default=None)
+
+
+def rejected(sagemaker: SageMakerClient, group: str) -> list[Package]:
+    """The group's newest rejected packages, newest first; at most REJECTED."""
+    answer = sagemaker.list_model_packages(
+        ModelPackageGroupName=group,
+        ModelApprovalStatus="Rejected",
+        SortBy="CreationTime",
+        SortOrder="Descending",
+        MaxResults=REJECTED,
+    )
+    return [package(sagemaker, item["ModelPackageArn"]) for item in answer["ModelPackageSummaryList"]]
 
 
 def waiting(sagemaker: SageMakerClient, group: str, *, before: datetime) -> list[str]:

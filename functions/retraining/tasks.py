@@ -63,6 +63,9 @@ NOT_COMPARED: Final = frozenset({"expected_calibration_error"})
 """Metrics whose paired difference has no standard error: chance alone makes a calibration error, the more so
 the better the model, and so every bound that was tried held the truth too rarely (bench/coverage.py)."""
 
+NO_CLASS_COUNTS: Final = frozenset({"accuracy", "log_loss", "brier", "expected_calibration_error"})
+"""Metrics of classes that are a mean over all rows. Any other is worth what its rarest class is worth."""
+
 DECISIVE: Final[Mapping[Task, str]] = {
     "binary_classification": "roc_auc",
     "multiclass_classification": "roc_auc_ovr",

@@ -5,6 +5,7 @@ Both are data_profile.json as data_profile.py writes it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,19 +14,38 @@ import numpy as np
 from data_profile import MOST_POINTS
 
 DECILES: Final = 10
+COMMON: Final = 0.05
+"""The share of rows that makes a category a bin of its own: many rare ones would be noise."""
 PRIOR: Final = 0.5
 """Rows added to each bin, so that an empty one stays finite."""
 
 Array = np.ndarray[Any, Any]
 
 
-def drift(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> dict[str, float]:
-    """The population stability index of each feature that both profiles have as the same kind."""
-    return {
-        name: psi(*bins(column, other))
-        for name, column in champion["columns"].items()
-        if (other := candidate["columns"].get(name)) and other["kind"] == column["kind"]
-    }
+def drift(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Of each of the candidate's features `psi`, and `by_chance` what it is on average where nothing moved.
+
+    NaN for a feature that the champion had not, or had as another kind.
+    """
+    found = {}
+    for name, column in candidate["columns"].items():
+        before = champion["columns"].get(name)
+        if not before or before["kind"] != column["kind"]:
+            found[name] = {"psi": math.nan, "by_chance": math.nan}
+            continue
+        expected, actual = bins(before, column)
+        found[name] = {"psi": psi(expected, actual), "by_chance": by_chance(expected, actual)}
+    return found
+
+
+def by_chance(expected: Array, actual: Array) -> float:
+    """The mean of the index where both are drawn from the same distribution: (k − 1)(1/n + 1/m) of k bins.
+
+    Yurdakul (2018): scaled so, the index is distributed as chi-squared with k − 1 degrees of freedom. Bins
+    that are empty in both do not count.
+    """
+    used = int(((expected + actual) > 0).sum())
+    return float((used - 1) * (1 / max(expected.sum(), 1) + 1 / max(actual.sum(), 1)))
 
 
 def psi(expected: Array, actual: Array) -> float:
@@ -90,12 +110,17 @@ def up_to(
     return reached + place * float(between)
 
 
+def values_of(profile: Mapping[str, Any]) -> int:
+    """How many rows of a categorical column are not missing."""
+    return int(sum(profile["counts"].values()) + profile["other"])
+
+
 def by_category(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> tuple[Array, Array]:
-    """Rows of each category that the champion's profile names, of all others, and missing ones."""
-    names = list(champion["counts"])
+    """Rows of each category that is 5 % of the champion's, of all others, and missing ones."""
+    names = [name for name, rows in champion["counts"].items() if rows >= COMMON * values_of(champion)]
     counted = []
     for profile in (champion, candidate):
         named = [profile["counts"].get(name, 0) for name in names]
-        others = profile["other"] + sum(profile["counts"].values()) - sum(named)
+        others = values_of(profile) - sum(named)
         counted.append(np.array([*named, others, profile["missing"]], dtype=float))
     return counted[0], counted[1]

@@ -79,7 +79,19 @@ def scores(task: str, target: Array, prediction: Array) -> Json:
     """Every metric of these rows; all are undefined if a single prediction is unusable."""
     wrong = unusable(prediction)
     found = {} if wrong else measured(TASKS[task].score(target, prediction))
-    return {"n": len(target), "unusable": wrong, "metrics": metrics(task, found)}
+    return {
+        "n": len(target),
+        "unusable": wrong,
+        "smallest_class": smallest_class(task, target),
+        "metrics": metrics(task, found),
+    }
+
+
+def smallest_class(task: str, target: Array) -> int | None:
+    """How many rows are of the rarest class that occurs; None in regression, and where there are no rows."""
+    if task == "regression" or not len(target):
+        return None
+    return int(np.unique(target, return_counts=True)[1].min())
 
 
 def metrics(task: str, found: Mapping[str, Json], undefined: Json = UNDEFINED) -> dict[str, Json]:
@@ -101,7 +113,7 @@ def compared(
 
 
 def differences(task: str, found: Mapping[str, Json]) -> dict[str, Json]:
-    nothing = {"value": math.nan, "standard_error": math.nan, "bounds": [math.nan, math.nan]}
+    nothing = {"value": math.nan, "standard_error": math.nan, "freedom": math.nan, "bounds": [math.nan] * 2}
     return metrics(task, found, {**nothing, "method": "undefined: there are predictions that are no numbers"})
 
 
@@ -110,6 +122,7 @@ def comparison(task: str, target: Array, ours: Array, theirs: Array) -> Json:
     mine, others, gaps = compared(task, target, ours, theirs)
     found: Json = {
         "n": len(target),
+        "smallest_class": smallest_class(task, target),
         "candidate": metrics(task, mine),
         "champion": metrics(task, others),
         "differences": differences(task, gaps),
@@ -281,12 +294,14 @@ def evaluate(
             "schema_version": 2,
             "model": config["name"],
             "task": task,
+            "classes": config["classes"],
             "execution": execution,
             "batch": report["batch"],
             "leaked": int(leaked.sum()),
             "candidate": {
                 "n": len(rows),
                 "unusable": unusable(prediction),
+                "smallest_class": smallest_class(task, target),
                 "metrics": metrics(task, ours),
             },
             "slices": slices,
@@ -345,8 +360,10 @@ def summary(evaluation: Mapping[str, Any]) -> str:
                 f"McNemar p = {agreed['mcnemar_p']:.4f}"
             )
     if ours["drift"]:
-        worst = sorted(ours["drift"]["columns"].items(), key=lambda item: -item[1])[:MOST_DRIFTED]
-        lines.append("drift since then: " + ", ".join(f"{name} {value:.3f}" for name, value in worst))
+        beyond = {name: item["psi"] - item["by_chance"] for name, item in ours["drift"]["columns"].items()}
+        worst = sorted(beyond.items(), key=lambda item: (math.isnan(item[1]), -item[1]))[:MOST_DRIFTED]
+        said = ", ".join(f"{name} {value:.3f}" for name, value in worst)
+        lines.append(f"drift since then, beyond chance: {said}")
     return "\n".join(lines)
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 THRESHOLD: Final = 0.5
+NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)  # as preprocess.py has it
 
 # What pyarrow takes for a missing number in a CSV file: training reads it so.
 # fmt: off
@@ -135,10 +137,14 @@ def _numbers(column: pd.Series) -> pd.Series:
 def _number(value: Any, name: object) -> float:
     if value is None or (isinstance(value, str) and value.strip() in MISSING_NUMBERS):
         return math.nan
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} is {value!r}, expected a number") from None
+    if isinstance(value, float) and math.isnan(value):
+        return math.nan
+    is_text = isinstance(value, str)
+    if (NUMBER.fullmatch(value.strip()) if is_text else isinstance(value, int | float)) and math.isfinite(
+        found := float(value)
+    ):
+        return found
+    raise ValueError(f"{name} is {value!r}, expected a number")
 
 
 def _booleans(column: pd.Series) -> pd.Series:

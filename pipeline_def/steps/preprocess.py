@@ -327,8 +327,7 @@ def convert(block: pa.RecordBatch, config: Config, key: str, first_row: int) -> 
     for name in config.numeric:
         columns[name] = to_numbers(block.column(name), key, name, first_row)
     for name in config.categorical:
-        text = to_text(block.column(name))
-        columns[name] = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+        columns[name] = to_categories(block.column(name))
     for name in config.boolean:
         columns[name] = to_booleans(block.column(name), key, name, first_row)
     target = block.column(config.target)
@@ -485,8 +484,25 @@ def _fits(meaning: Callable[[str], object], text: str) -> bool:
     return False
 
 
+def to_categories(values: Any) -> Any:
+    """Any column as text, null where it is empty or missing; numbers as inference.py writes them."""
+    values = _plain(values)
+    if pa.types.is_floating(values.type):
+        distinct = pc.unique(values)
+        read = [None if text is None else float(text) for text in pc.cast(distinct, pa.string()).to_pylist()]
+        texts = pa.array([None if value is None else number_text(value) for value in read], pa.string())
+        return texts.take(pc.index_in(values, value_set=distinct))
+    text = to_text(values)
+    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+
+
+def number_text(value: float) -> str:
+    """3.0 is "3", as in inference.py."""
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
 def to_text(values: Any) -> Any:
-    """Any column as text, without nulls; 3 and 3.0 are both "3", as in inference.py."""
+    """Any column as text, without nulls, as Arrow writes it."""
     try:
         return pc.fill_null(pc.cast(values, pa.string()), "")
     except pa.ArrowNotImplementedError:  # lists, structures

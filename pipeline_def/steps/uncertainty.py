@@ -198,10 +198,7 @@ def area(found: Area) -> Json:
         return result(found.value, deviation, saturated(found))
     if not deviation:  # all scores tie
         return result(found.value, deviation, (found.value, found.value))
-    total = float((by_class**2 / freedom).sum())
-    return result(
-        found.value, deviation, on_logit(found.value, deviation, float(by_class.sum() ** 2) / total)
-    )
+    return result(found.value, deviation, on_logit(found.value, deviation, satterthwaite(by_class, freedom)))
 
 
 def variances(parts: Array, group: Array) -> tuple[Array, Array]:
@@ -213,6 +210,11 @@ def variances(parts: Array, group: Array) -> tuple[Array, Array]:
     _, group, sizes = np.unique(group, return_inverse=True, return_counts=True)
     scale = divide(sizes.astype(float), sizes - 1.0)
     return np.bincount(group, weights=parts**2, minlength=len(sizes)) * scale, sizes - 1.0
+
+
+def satterthwaite(variances: Array, freedom: Array) -> float:
+    """The degrees of freedom of a sum of these variances; NaN where they are all 0."""
+    return float(divide(variances.sum() ** 2, (variances**2 / freedom).sum()))
 
 
 def saturated(found: Area) -> Interval:
@@ -395,12 +397,18 @@ def with_intervals(scored: Scored, resampled: Mapping[str, Array]) -> dict[str, 
     return found
 
 
-def difference(value: float, error: float, method: str) -> Json:
-    """Candidate minus other, with one-sided 95 % bounds of the normal distribution."""
+def difference(value: float, error: float, method: str, freedom: float = math.nan) -> Json:
+    """Candidate minus other, with one-sided 95 % bounds: Student's, or normal where `freedom` is NaN."""
     if not math.isfinite(value):
         value, error = math.nan, math.nan
-    half = Z_ONE_SIDED * error
-    return {"value": value, "standard_error": error, "bounds": [value - half, value + half], "method": method}
+    half = error * (Z_ONE_SIDED if math.isnan(freedom) else float(stats.t.ppf(0.95, freedom)))
+    return {
+        "value": value,
+        "standard_error": error,
+        "freedom": freedom,
+        "bounds": [value - half, value + half],
+        "method": method,
+    }
 
 
 def differences(
@@ -412,35 +420,38 @@ def differences(
     if not ours.n:
         return {name: difference(math.nan, math.nan, "no rows") for name in gaps}
     how = f"paired bootstrap, {resamples_for(ours.n)} resamples, seed {SEED}"
-    found = {}
+    found: dict[str, tuple[float, str, float]] = {}
+    of_rows = ours.n - 1.0
     with np.errstate(all="ignore"):
         for name, values in mine.items():
             error = spread(values - others[name])
             if not (interval := ours.resampled[name].interval):
-                found[name] = (math.nan, "undefined: biased, and not alike for any two models")
+                found[name] = (math.nan, "undefined: biased, and not alike for any two models", math.nan)
                 continue
             if gaps[name] == 0 and our_values[name] == 1:
                 error = at_the_end(error, interval(1.0, values))
-            found[name] = (error, how)
+            found[name] = (error, how, of_rows)
         if ours.labels and theirs.labels:
             how = f"{RESAMPLES} draws of the joint confusion matrix, seed {SEED}"
             mine, others = drawn(ours.labels, theirs.labels)
-            found |= {name: (spread(mine[name] - others[name]), how) for name in mine}
+            found |= {name: (spread(mine[name] - others[name]), how, math.nan) for name in mine}
         for name in ours.shares.keys() - found.keys():
             (counted, right), (_, other) = ours.shares[name], theirs.shares[name]
             error = bonett_price(right[counted], other[counted])
-            found[name] = (error, "agreement of the two (Bonett and Price 2012)")
+            found[name] = (error, "agreement of the two (Bonett and Price 2012)", math.nan)
         for name, losses in ours.means.items():
-            found[name] = (mean_and_error(losses - theirs.means[name])[1], "mean of paired losses")
+            error = mean_and_error(losses - theirs.means[name])[1]
+            found[name] = (error, "mean of paired losses", of_rows)
         for name, squares in ours.roots.items():
             error = of_roots(squares, theirs.roots[name])
-            found[name] = (error, "roots of means of paired losses, delta method")
+            found[name] = (error, "roots of means of paired losses, delta method", of_rows)
         for name, item in ours.areas.items():
-            error = math.sqrt(variances(item.parts - theirs.areas[name].parts, item.group)[0].sum())
+            by_class, freedom = variances(item.parts - theirs.areas[name].parts, item.group)
+            error = math.sqrt(by_class.sum())
             if gaps[name] == 0 and item.value in (0.0, 1.0):
                 error = at_the_end(error, saturated(item))
-            found[name] = (error, "DeLong et al. (1988)")
-    unknown = (math.nan, "undefined on one row")
+            found[name] = (error, "DeLong et al. (1988)", satterthwaite(by_class, freedom))
+    unknown = (math.nan, "undefined on one row", math.nan)
     return {name: difference(gap, *found.get(name, unknown)) for name, gap in gaps.items()}
 
 

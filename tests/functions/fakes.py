@@ -226,6 +226,7 @@ def evaluation(
     roc_auc = {"value": 0.86, "standard_deviation": 0.02}
     metrics = {"accuracy": {"value": accuracy}, "roc_auc": roc_auc, "recall": {"value": 0.8}}
     missing = {name: 0.0 for name in ("age", "sibsp", "parch", "fare", "pclass", "sex", "embarked")}
+    still = {name: {"psi": 0.01, "by_chance": 0.01} for name in missing}
     difference = {"roc_auc": {"value": gain, "standard_error": 0.005}}
     comparison = {
         "n": 262,
@@ -240,6 +241,7 @@ def evaluation(
             "schema_version": 2,
             "model": "titanic",
             "task": "binary_classification",
+            "classes": ["0", "1"],
             "execution": "arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0",
             "batch": "b",
             "candidate": {"n": 262, "metrics": metrics},
@@ -256,7 +258,7 @@ def evaluation(
             "champion": champion,
             "champion_problem": problem,
             "comparison": comparison if compared else None,
-            "drift": {"reference": champion, "columns": missing} if compared else None,
+            "drift": {"reference": champion, "columns": still} if compared else None,
         }
     }
 
@@ -266,10 +268,15 @@ def register(world: Any, version: int = 1, *, status: str = "PendingManualApprov
     arn, identity = arn_of(version), f"e{version - 1}"
     execution = f"arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/{identity}"
     key = f"models/titanic/{identity}/evaluation.json"
-    world.s3.put_object(Bucket="data", Key=key, Body=json.dumps(evaluation(**what)).encode())
+    body = evaluation(**what)
+    body["handsoff"]["execution"] = execution
+    world.s3.put_object(Bucket="data", Key=key, Body=json.dumps(body).encode())
     created = START + timedelta(minutes=version)
     made = package(arn, f"s3://data/{key}", status, CreationTime=created, LastModifiedTime=created)
     made["CustomerMetadataProperties"]["execution"] = execution
+    made["InferenceSpecification"] = {
+        "Containers": [{"ModelDataUrl": f"s3://data/models/titanic/{identity}/m.tar.gz"}]
+    }
     world.sagemaker.packages[arn] = made
     step = {
         "StepName": "RegisterModel",

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retraining.approval import describe, held_after_all, judge
-from retraining.config import Approval, DataRule, MetricRule, VersusChampion
+from retraining.approval import describe, held_after_all, judge, of_another_config, quantile
+from retraining.config import Approval, DataRule, MetricRule, ModelConfig, VersusChampion
 from retraining.evaluation import (
     Baseline,
     Comparison,
@@ -21,12 +22,14 @@ from retraining.evaluation import (
     Drift,
     Evaluation,
     Measured,
+    Moved,
     Scores,
     SlicePaired,
     SliceScores,
     SplitData,
 )
 from retraining.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, Task
+from tests.functions.fakes import ROOT
 
 CHAMPION = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/1"
 DATA = Data(
@@ -101,7 +104,9 @@ def evaluation(
         champion=champion or (CHAMPION if comparison or problem else None),
         champion_problem=problem,
         comparison=comparison,
-        drift=None if drift is None else Drift(reference=CHAMPION, columns=drift),
+        drift=None
+        if drift is None
+        else Drift(reference=CHAMPION, columns={k: Moved(psi=v, by_chance=0.0) for k, v in drift.items()}),
     )
 
 
@@ -275,7 +280,7 @@ def test_the_comparison_as_a_person_reads_it() -> None:
     assert verdict.reasons == (
         "roc_auc: candidate 0.862 − champion 0.85 = +0.012, lower 95 % bound −0.003955, "
         "needs ≥ −0.03 on 262 rows → pass",
-        "roc_auc: candidate 0.8, guessing 0.5 (class 0, 0.62 of the training rows), "
+        "roc_auc: candidate 0.8, guessing (class 0, 0.62 of the training rows) 0.5, "
         "lower 99 % bound of the gain +0.2767, needs > 0 → pass",
     )
 
@@ -399,6 +404,147 @@ def test_a_warning_does_not_let_a_guesser_pass() -> None:
     assert "→ no better than guessing" in verdict.reasons[0]
 
 
+@pytest.mark.parametrize(("rows", "decision"), [(0, "HOLD"), (9, "HOLD"), (10, "APPROVE"), (None, "APPROVE")])
+def test_a_handful_of_rows_of_a_class_tells_nothing_from_guessing(rows: int | None, decision: str) -> None:
+    found = evaluation({"accuracy": 0.9})
+    found = found.model_copy(
+        update={"candidate": found.candidate.model_copy(update={"smallest_class": rows})}
+    )
+    verdict = judge(found, rules({"metric": "accuracy", "min": 0.5}), None)
+    assert verdict.decision == decision
+    if rows is not None and rows < 10:
+        assert verdict.reasons == (
+            f"roc_auc: {rows} rows of the rarest class, needs ≥ 10 to tell from guessing",
+        )
+
+
+@pytest.mark.parametrize(
+    ("metric", "rows", "decision"),
+    [("roc_auc", 9, "HOLD"), ("roc_auc", 10, "APPROVE"), ("recall", 9, "HOLD"), ("accuracy", 9, "APPROVE"),
+     ("brier", 9, "APPROVE")],
+)  # fmt: skip
+def test_a_comparison_on_a_handful_of_rows_of_a_class(metric: str, rows: int, decision: str) -> None:
+    found = evaluation(metric=metric, versus=(0.0, 0.001))
+    assert found.comparison is not None
+    few = found.comparison.model_copy(update={"smallest_class": rows})
+    asked = rules({"metric": metric, "versus_champion": {"max_loss": 0.03}})
+    assert judge(found.model_copy(update={"comparison": few}), asked, CHAMPION).decision == decision
+
+
+@pytest.mark.parametrize(
+    ("confidence", "freedom", "expected"),
+    [
+        (0.95, math.nan, 1.6449),
+        (0.95, 29, 1.6991),
+        (0.99, 9, 2.8214),
+        (0.95, 1e9, 1.6449),
+        (0.975, 100, 1.9840),
+    ],
+)
+def test_the_quantile_is_students(confidence: float, freedom: float, expected: float) -> None:
+    assert quantile(confidence, freedom) == pytest.approx(expected, abs=2e-3)
+
+
+def test_the_bound_widens_with_few_degrees_of_freedom() -> None:
+    rule = {"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}}
+    found = evaluation(versus=(0.0, 0.018))  # normal: −0.0296; Student's at 29: −0.0306
+    assert judge(found, rules(rule), CHAMPION).decision == "APPROVE"
+    assert found.comparison is not None
+    of_30 = Difference(value=0.0, standard_error=0.018, freedom=29)
+    few = found.comparison.model_copy(update={"differences": {"roc_auc": of_30}})
+    assert judge(found.model_copy(update={"comparison": few}), rules(rule), CHAMPION).decision == "REJECT"
+
+
+def test_the_same_model_again_is_no_gain() -> None:
+    rule = {"metric": "log_loss", "versus_champion": {"min_gain": 0.0}}
+    found = evaluation(metric="log_loss", versus=(0.0, 0.0), reference=0.4)
+    verdict = judge(found, rules(rule), CHAMPION)
+    assert verdict.decision == "REJECT"
+    assert "champion 0.4 − candidate 0.4 = 0, lower" in verdict.reasons[0]
+    assert (
+        judge(evaluation(metric="log_loss", versus=(-1e-6, 0.0)), rules(rule), CHAMPION).decision == "APPROVE"
+    )
+
+
+# ---- what cannot be ----------------------------------------------------------------------------------------
+
+
+def test_predictions_that_are_no_numbers_hold_whatever_the_metrics_say() -> None:
+    found = evaluation({"accuracy": 0.9})
+    broken = found.candidate.model_copy(update={"unusable": 1})
+    verdict = judge(
+        found.model_copy(update={"candidate": broken}), rules({"metric": "accuracy", "min": 0.5}), None
+    )
+    assert verdict.decision == "HOLD"
+    assert [result.outcome for result in verdict.rules] == ["unknown", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"), [("accuracy", 7.0), ("accuracy", -0.1), ("brier", 1.5), ("rmse", 3.0)]
+)
+def test_a_value_that_the_metric_cannot_take_holds(metric: str, value: float) -> None:
+    asked = rules({"metric": metric, "min": 0.5}, {"metric": metric, "max": 9.0})
+    assert judge(evaluation({metric: value}), asked, None).decision == "HOLD"
+
+
+def test_a_comparison_on_more_rows_than_there_are_counts_those_that_there_are() -> None:
+    found = evaluation(versus=(0.0, 0.001), n=40)
+    small = found.candidate.model_copy(update={"n": 29})
+    asked = rules({"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}})
+    assert (
+        "29 rows, needs ≥ 30"
+        in judge(found.model_copy(update={"candidate": small}), asked, CHAMPION).reasons[0]
+    )
+
+
+def test_a_champion_that_could_not_be_scored_holds_though_no_rule_compares() -> None:
+    found = evaluation({"accuracy": 0.9}, problem="its file is gone")
+    verdict = judge(found, rules({"metric": "accuracy", "min": 0.5}), CHAMPION)
+    assert (verdict.decision, verdict.reasons) == (
+        "HOLD",
+        ("the champion cannot be compared with: its file is gone",),
+    )
+
+
+def test_a_doubt_holds() -> None:
+    verdict = judge(
+        evaluation({"accuracy": 0.9}), rules({"metric": "accuracy", "min": 0.5}), None, doubts=["odd"]
+    )
+    assert (verdict.decision, verdict.reasons) == ("HOLD", ("odd",))
+
+
+def test_rows_that_are_left_out_are_said() -> None:
+    found = evaluation(versus=(0.0, 0.001), n=27)
+    assert found.comparison is not None
+    found = found.model_copy(update={"comparison": found.comparison.model_copy(update={"excluded": 45})})
+    asked = rules({"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}})
+    assert (
+        "27 rows (45 more the champion was trained on), needs ≥ 30"
+        in judge(found, asked, CHAMPION).reasons[0]
+    )
+    leaked = evaluation({"accuracy": 0.9}, n=0).model_copy(update={"leaked": 106})
+    assert (
+        "0 rows (106 more the candidate was trained on), needs ≥ 1"
+        in judge(leaked, rules({"metric": "accuracy", "min": 0.5}), None).reasons[0]
+    )
+
+
+def test_a_slice_that_nobody_measured_is_not_one_without_rows() -> None:
+    asked = rules({"metric": "recall", "slice": {"sex": "female"}, "min": 0.75})
+    assert "the evaluation has no such slice" in judge(evaluation(), asked, None).reasons[0]
+    none = evaluation(slices={"female": (0, {})})
+    assert "recall where sex = female: 0 rows, needs ≥ 1" in judge(none, asked, None).reasons[0]
+
+
+def test_rules_of_another_config_are_told_apart() -> None:
+    titanic = yaml.safe_load((ROOT / "handsoff.yaml").read_text())["models"]["titanic"]
+    found = evaluation().model_copy(update={"classes": ("0", "1")})
+    assert of_another_config(found, ModelConfig.model_validate(titanic)) is None
+    other = ModelConfig.model_validate({**titanic, "classes": ["1", "0"]})
+    said = "the classes changed: the evaluation is of 0, 1, the config says 1, 0"
+    assert of_another_config(found, other) == said
+
+
 # ---- data --------------------------------------------------------------------------------------------------
 
 
@@ -431,7 +577,7 @@ def test_the_worst_feature_is_named() -> None:
     found = evaluation(champion=CHAMPION, drift={"age": 0.3, "fare": 0.01})
     asked = rules({"data": "drift", "max": 0.2}, {"data": "missing_share", "max": 0.1})
     assert [result.text for result in judge(found, asked, CHAMPION).rules[:2]] == [
-        "drift of any feature (age): 0.3, needs ≤ 0.2 → fail",
+        "drift of any feature (age): 0.3 − 0 by chance = 0.3, needs ≤ 0.2 → fail",
         "missing share of any feature in train (age): 0.2, needs ≤ 0.1 → fail",
     ]
 
@@ -523,7 +669,7 @@ def cases(draw: st.DrawFn) -> tuple[Evaluation, Approval]:
     on_fail = st.sampled_from(["reject", "hold", "warn"])
     versus = st.builds(
         VersusChampion,
-        max_loss=st.floats(0, 1),
+        max_loss=st.floats(0, 0.99),
         relative=st.booleans(),
         confidence=st.floats(0.5, 1, exclude_min=True, exclude_max=True),
     )
@@ -560,7 +706,8 @@ def cases(draw: st.DrawFn) -> tuple[Evaluation, Approval]:
     champion = draw(st.sampled_from([None, CHAMPION]))
     slices = [SlicePaired(**both(where=WHERE))] if draw(mostly(True, st.just(False))) else []
     comparison = Comparison(**both(excluded=0, slices=slices)) if draw(mostly(True, st.just(False))) else None
-    drift = Drift(reference=CHAMPION, columns={"age": draw(mostly(0.1, numbers))})
+    moved = Moved(psi=draw(mostly(0.1, numbers)), by_chance=draw(mostly(0.02, numbers)))
+    drift = Drift(reference=CHAMPION, columns={"age": moved})
     found = Evaluation(
         schema_version=2,
         model="m",
@@ -583,9 +730,10 @@ def known(rule: MetricRule | DataRule, found: Evaluation) -> bool:
     if isinstance(rule, DataRule):
         if rule.data == "drift" and found.champion is None:
             return True
-        held = found.data.train.missing_share if rule.data == "missing_share" else (
-            found.drift.columns if found.drift else {}
-        )  # fmt: skip
+        if rule.data == "drift":
+            moved = found.drift.columns.values() if found.drift else ()
+            return bool(moved) and all(math.isfinite(item.psi + item.by_chance) for item in moved)
+        held = found.data.train.missing_share
         return bool(held) and all(math.isfinite(value) for value in held.values())
     where = found.candidate if rule.slice is None else next(iter(found.slices), None)
     if where is None or where.n < (rule.min_samples or 1) or rule.metric not in where.metrics:

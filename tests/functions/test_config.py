@@ -103,12 +103,12 @@ def test_the_projects_own_file_is_valid() -> None:
         (
             "models.titanic.approval.rules",
             [{"metric": "accuracy", "min": "high"}],
-            "models.titanic.approval.rules.0.min: Input should be a valid number",
+            "models.titanic.approval.rules, number 1, min: Input should be a valid number",
         ),
         (
             "models.titanic.approval.rules",
             [{"data": "luck", "max": 1}],
-            "models.titanic.approval.rules.0.data: Input should be 'rows', 'missing_share' or 'drift'",
+            "models.titanic.approval.rules, number 1, data: Input should be 'rows', 'missing_share'",
         ),
         (
             "models.titanic.approval.rules",
@@ -127,10 +127,33 @@ def test_the_projects_own_file_is_valid() -> None:
         (
             "models.titanic.approval.rules",
             [{"data": "drift", "max": 0.2, "metric": "f1"}],
-            "models.titanic.approval.rules.0.metric: no such key",
+            "models.titanic.approval.rules, number 1, metric: no such key",
         ),
         ("models.titanic.classes", ["no"], "two classes, the second being the positive one"),
-        ("models.titanic.classes", ["1", 1.0], "models.titanic.classes.1: Input should be a valid string"),
+        (
+            "models.titanic.classes",
+            ["1", None],
+            "models.titanic.classes, number 2: Input should be a valid string",
+        ),
+        ("models.titanic.classes", ["1", 1.0], "each class once, but 1.0 stands twice"),
+        ("models.titanic.classes", "ab", "models.titanic.classes: a list, such as [one, another], not 'ab'"),
+        ("models.Titanic", {}, "models.Titanic: String should match pattern"),
+        (
+            "models.titanic.approval.rules",
+            [{"metric": "accuracy", "versus_champion": {"max_loss": 3, "relative": True}}],
+            "relative: true makes 3 300 % of the champion's value; 3 % is 0.03",
+        ),
+        (
+            "models.titanic.approval.rules",
+            [{"metric": "accuracy", "versus_champion": {"max_loss": 1}}],
+            "accuracy lies between 0 and 1: no two values differ by more",
+        ),
+        (
+            "models.titanic.approval.rules",
+            [{"metric": "accuracy", "min": 0}],
+            "with min 0 no model could fail",
+        ),
+        ("models.titanic.approval.rules", [{"metric": "f1", "max": 1}], "with max 1 no model could fail"),
         ("models.titanic.classes", ["1", "1.0"], "each class once, but 1.0 stands twice"),
         ("models.titanic.task", "regression", "number 1: accuracy is no metric of regression"),
         ("models.titanic.task", "multiclass_classification", "from 3 to 100: classes: [first, second"),

@@ -55,7 +55,12 @@ def test_outside_a_project(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("models: [", "is not YAML"), ("", "is empty or no mapping"), ("- titanic", "is empty or no mapping")],
+    [
+        ("models: [", "is not valid YAML"),
+        ("models: {}\nprefix: a\nmodels: {}", "line 3, column 1 is not valid YAML: models stands twice"),
+        ("", "is empty or no mapping"),
+        ("- titanic", "is empty or no mapping"),
+    ],
 )
 def test_a_config_that_is_none(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "handsoff.yaml").write_text(text)

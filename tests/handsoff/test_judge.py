@@ -151,9 +151,7 @@ def test_a_file_that_is_no_evaluation_is_one_clear_line(project: Path, body: str
 
 def test_an_evaluation_of_another_task_is_refused(project: Path) -> None:
     line = refused("judge", "--evaluation", save(project), "--model", "prices", error=EvaluationError)
-    assert line == (
-        "evaluation.json is an evaluation of titanic, a binary_classification; prices is a regression"
-    )
+    assert line == "evaluation.json is an evaluation of titanic, not of prices"
 
 
 def test_a_model_that_is_not_in_the_file_is_refused(project: Path) -> None:

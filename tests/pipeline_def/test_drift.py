@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def categories(counts: dict[str, int], missing: int = 0, other: int = 0) -> dict
 
 
 def of(champion: dict[str, Any], candidate: dict[str, Any]) -> float:
-    return drift.drift({"columns": {"x": champion}}, {"columns": {"x": candidate}})["x"]
+    return drift.drift({"columns": {"x": champion}}, {"columns": {"x": candidate}})["x"]["psi"]
 
 
 def test_shares_are_smoothed_by_half_a_row() -> None:
@@ -103,10 +104,37 @@ def test_half_of_the_rows_at_one_value_stay_there() -> None:
     assert 200 <= found <= 280
 
 
-def test_features_that_only_one_has_or_that_are_read_otherwise_are_left_out() -> None:
+def test_a_feature_that_the_champion_had_not_or_read_otherwise_is_not_known() -> None:
     champion = {"columns": {"x": numbers([1, 2]), "c": categories({"a": 2}), "gone": numbers([1])}}
     candidate = {"columns": {"x": numbers([1, 2]), "c": numbers([1]), "new": numbers([1])}}
-    assert drift.drift(champion, candidate) == {"x": 0.0}
+    found = drift.drift(champion, candidate)
+    assert found.keys() == {"x", "c", "new"}
+    assert found["x"]["psi"] == 0.0
+    assert all(math.isnan(value) for name in ("c", "new") for value in found[name].values())
+
+
+def test_what_chance_makes_of_it_by_hand() -> None:
+    """Three bins that are not empty, 100 rows against 50: 2 (1/100 + 1/50)."""
+    found = drift.by_chance(np.array([60.0, 40.0, 0.0, 0.0]), np.array([20.0, 20.0, 10.0, 0.0]))
+    assert found == pytest.approx(0.06)
+
+
+@pytest.mark.parametrize(("n", "kinds"), [(100, 10), (300, 50), (1047, 254)])
+def test_where_nothing_moved_chance_is_what_is_found(n: int, kinds: int) -> None:
+    """Categories that are all rare, or not: the index beyond chance is about none."""
+    generator = np.random.default_rng(3)
+    beyond = []
+    for _ in range(200):
+        profiles = []
+        for _ in range(2):
+            names, rows = np.unique(generator.integers(0, kinds, n), return_counts=True)
+            profiles.append(
+                categories({str(name): int(count) for name, count in zip(names, rows, strict=True)})
+            )
+        found = drift.drift({"columns": {"x": profiles[0]}}, {"columns": {"x": profiles[1]}})["x"]
+        beyond.append(found["psi"] - found["by_chance"])
+    assert abs(float(np.mean(beyond))) < 0.02
+    assert float(np.quantile(beyond, 0.99)) < 0.25
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=60), st.lists(st.integers(0, 20), max_size=60))
@@ -122,4 +150,8 @@ def test_profiles_are_those_of_preprocess(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "x.parquet")
     profile = data_profile.profile(tmp_path / "x.parquet", ["x"], ["c"], ["b"])
     assert profile["columns"]["x"] == numbers([1, 2], missing=1)
-    assert drift.drift(profile, profile) == {"x": 0.0, "c": 0.0, "b": 0.0}
+    assert {name: item["psi"] for name, item in drift.drift(profile, profile).items()} == {
+        "x": 0.0,
+        "c": 0.0,
+        "b": 0.0,
+    }

@@ -234,8 +234,10 @@ def test_drift_since_the_champion(first: Run, second: Run, sagemaker: SageMakerC
     champion = register(sagemaker, first)
     found = second.evaluate(champion)["handsoff"]["drift"]
     assert found["reference"] == champion
-    assert found["columns"]["x"] == 0.0
-    assert found["columns"]["c"] > 5
+    assert found["columns"]["x"]["psi"] == 0.0
+    assert found["columns"]["c"]["psi"] > 5
+    # a, b, others and missing, of which missing has none, of 60 rows each: 2 (1/60 + 1/60)
+    assert found["columns"]["c"]["by_chance"] == pytest.approx(4 / 60)
 
 
 @pytest.mark.parametrize("profile", [None, "no JSON"])

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import inference
+import preprocess
 from tests.pipeline_def.helpers import SMALL, TITANIC, Run, land, land_titanic, titanic_config
 
 if TYPE_CHECKING:
@@ -263,15 +265,36 @@ def test_what_is_not_served(body: str, content_type: str, says: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(3, 3.0), ("3", 3.0), (" 2.5 ", 2.5), ("", math.nan), ("NA", math.nan), (None, math.nan), (True, 1.0)],
+    [
+        (3, 3.0),
+        ("3", 3.0),
+        (" 2.5 ", 2.5),
+        ("", math.nan),
+        ("NA", math.nan),
+        (None, math.nan),
+        (True, 1.0),
+        (math.nan, math.nan),
+    ],
 )
 def test_numbers(value: Any, expected: float) -> None:
     assert inference._number(value, "x") == pytest.approx(expected, nan_ok=True)
 
 
-def test_a_number_that_is_none() -> None:
-    with pytest.raises(ValueError, match="x is 'abc', expected a number"):
-        inference._number("abc", "x")
+@pytest.mark.parametrize("value", ["abc", "1_000", "\u0661", "inf", math.inf, [1], "1e999"])
+def test_a_number_that_is_none(value: Any) -> None:
+    with pytest.raises(ValueError, match="expected a number"):
+        inference._number(value, "x")
+
+
+@pytest.mark.parametrize(
+    "value", [3.0, 1e10, 1e15, 1e16, 1e20, 1.5e-7, 1e-5, 0.1, -0.0, 218050935881.55823, 2.5]
+)
+def test_categories_that_are_numbers_are_read_as_in_training(value: float) -> None:
+    for kind in (pa.float64(), pa.decimal128(38, 10)):
+        if kind == pa.decimal128(38, 10) and not 1e-6 < abs(value) < 1e16:
+            continue
+        column = pa.array([value], pa.float64()).cast(kind)
+        assert preprocess.to_categories(column).to_pylist() == [inference._category(value)]
 
 
 @pytest.mark.parametrize(
