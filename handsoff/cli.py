@@ -25,8 +25,8 @@ from handsoff.deployment import Deployment, NothingThere, landing_name
 from handsoff.verdicts import WrongCall, replay
 from local import server
 from local.errors import CloudError
-from retraining import pipelines, registry
-from retraining.errors import HandsoffError
+from retraining import decisions, pipelines, registry
+from retraining.errors import HandsoffError, NotReady
 from retraining.pipelines import Execution
 from retraining.registry import Package
 
@@ -50,6 +50,11 @@ app = typer.Typer(
 )
 local_app = typer.Typer(help="AWS on this machine: start, stop, and how to reach it.", no_args_is_help=True)
 app.add_typer(local_app, name="local")
+
+
+class TooLate(HandsoffError):
+    """Somebody, or the rules, decided before."""
+
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -345,7 +350,11 @@ def _watch(deployment: Deployment, models: list[str]) -> None:
 
     ended, package = show.follow(out, look, deployment.settled, timeout=FOLLOW_TIMEOUT)
     if package is not None and package.pending:
-        out.print("it waits for a person's decision")
+        name = escape(package.name.removeprefix(f"{deployment.prefix}-"))
+        out.print(
+            f'it waits for a person\'s decision: `handsoff approve {name} --reason "…"`, or reject',
+            soft_wrap=True,
+        )
     out.print(f"`handsoff evidence {ended.identity}` has the rest", soft_wrap=True)
     if ended.status != "Succeeded":
         raise typer.Exit(1)
@@ -488,3 +497,68 @@ def explain(
         typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:
         show.explanation(out, found)
+
+
+# ---- deciding -----------------------------------------------------------------------------------------
+
+
+REASON = "Why, in one line; it is recorded with your name."
+
+
+@app.command()
+def approve(
+    package: Annotated[str, typer.Argument(metavar="PACKAGE", help=PACKAGE)],
+    reason: Annotated[str, typer.Option(help=REASON)],
+    as_json: Annotated[bool, typer.Option("--json", help="The decision that stands, for scripts.")] = False,
+) -> None:
+    """Approve a model package that waits: it becomes the champion. Older ones that wait are superseded.
+
+    Your name is the ARN of the AWS identity that you use. If the package is decided already, that decision
+    stands, and you are told whose it is; the exit code is 1 then.
+    """
+    _decide(package, "Approved", reason, as_json)
+
+
+@app.command()
+def reject(
+    package: Annotated[str, typer.Argument(metavar="PACKAGE", help=PACKAGE)],
+    reason: Annotated[str, typer.Option(help=REASON)],
+    as_json: Annotated[bool, typer.Option("--json", help="The decision that stands, for scripts.")] = False,
+) -> None:
+    """Reject a model package that waits.
+
+    Your name is the ARN of the AWS identity that you use. If the package is decided already, that decision
+    stands, and you are told whose it is; the exit code is 1 then.
+    """
+    _decide(package, "Rejected", reason, as_json)
+
+
+def _decide(package: str, status: decisions.Status, reason: str, as_json: bool) -> None:
+    why = decisions.reason(reason)
+    deployment = _deployment()
+    found = deployment.find_package(package)
+    try:
+        standing = deployment.decide(found, status, why)
+    except NotReady:
+        raise NotReady(
+            "a candidate of this model is being decided by somebody else right now; try again in two minutes"
+        ) from None
+    if as_json:
+        shown = {
+            "modelPackageArn": found.arn,
+            "modelApprovalStatus": standing.status,
+            "ours": standing.ours,
+            "decidedBy": standing.by,
+            "decidedWho": standing.who,
+            "decidedAt": standing.at,
+            "decidedWhy": standing.why,
+        }
+        typer.echo(json.dumps(shown, indent=1, ensure_ascii=False))
+        if not standing.ours:
+            raise typer.Exit(1)
+        return
+    said = f"{standing.status} {decisions.said_by({'by': standing.by, 'who': standing.who})}"
+    if not standing.ours:
+        why = f": {standing.why}" if standing.why else ""
+        raise TooLate(f"{found.name} is {said} already, since {standing.at}{why}")
+    out.print(f"{found.name}: {show.escape(said)}", soft_wrap=True)

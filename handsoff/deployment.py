@@ -22,6 +22,7 @@ from retraining.admission import ModelState
 from retraining.approval import Verdict
 from retraining.collaborators import Collaborators
 from retraining.config import Config, dump_model
+from retraining.decisions import Standing, Status
 from retraining.errors import HandsoffError
 from retraining.landing import ROOT, split_of
 from retraining.ledger import Ledger
@@ -287,9 +288,7 @@ class Deployment:
             "judgedAt": judged.get("takenAt"),
             "judgedAgain": judged.get("again"),
             "earlierVerdicts": judged.get("earlier", []),
-            "decidedBy": decided.get("by"),
-            "decidedAt": decided.get("at"),
-            "decidedWhy": decided.get("why"),
+            **evidence.decision(decided),
         }
 
     def judge_without_champion(self, package: Package, why: str) -> Verdict:
@@ -298,6 +297,17 @@ class Deployment:
         logger.setLevel("CRITICAL")  # what functions log is not for people
         try:
             return judging.judge_without_champion(package, by=self.who, why=why, using=self.collaborators)
+        finally:
+            logger.setLevel(level)
+
+    def decide(self, package: Package, status: Status, why: str) -> Standing:
+        """Approve or reject a package as the operator, unless it is decided; the decision that stands."""
+        level = logger.log_level
+        logger.setLevel("CRITICAL")
+        try:
+            return decisions.decide(
+                package.arn, status, by="operator", who=self.who, why=why, using=self.collaborators
+            )
         finally:
             logger.setLevel(level)
 

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from retraining.admission import ModelState
 from retraining.approval import Finding, RuleResult, Verdict
+from retraining.decisions import said_by
 from retraining.pipelines import Execution, Step
 from retraining.registry import Package
 
@@ -184,6 +185,7 @@ def evidence(console: Console, found: dict[str, Any]) -> None:
         *(("", text) for text in _data(found["data"])),
         ("model package", escape(found["modelPackageArn"] or "—")),
         ("approval", _approval(found)),
+        *decided_lines(found),
         ("verdict", coloured(verdict["decision"] if verdict else None)),
         *((("champion", escape(verdict["champion"])),) if verdict and verdict["champion"] else ()),
         *(("", escape(text)) for text in _reasons(verdict)),
@@ -209,17 +211,25 @@ def _approval(found: dict[str, Any]) -> str:
         return "—"
     if found["modelApprovalStatus"] == "PendingManualApproval":
         return f"{coloured('PendingManualApproval')}: waits for a person"
-    return f"{coloured(found['modelApprovalStatus'])} {_who(found['decidedBy'])}".rstrip()
+    return f"{coloured(found['modelApprovalStatus'])} {_who(found)}".rstrip()
 
 
-def _who(by: str | None) -> str:
-    known = {
-        None: "",
-        "rules": "by rules",
-        "person": "by a person",
-        "superseded": "as a newer one was approved",
-    }
-    return known.get(by, f"by {escape(by or '')}")
+def _who(found: dict[str, Any]) -> str:
+    by = found["decidedBy"]
+    return escape(said_by({"by": by, "who": found["decidedWho"]})) if by else ""
+
+
+def decided_lines(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Who decided, when and why, and what had been decided before."""
+    lines = []
+    for earlier in found["earlierDecisions"]:
+        when = f"{moment(_time(earlier['at']))} {escape(said_by(earlier))}: {escape(earlier['why'])}"
+        lines.append(("decided before", f"{coloured(earlier['status'])} {when}"))
+    if found["decidedAt"]:
+        lines.append(("decided", f"{moment(_time(found['decidedAt']))} {_who(found)}"))
+        if found["decidedWhy"] and found["decidedBy"] != "rules":
+            lines.append(("", escape(found["decidedWhy"])))
+    return lines
 
 
 def _data(data: dict[str, Any]) -> list[str]:
@@ -250,10 +260,7 @@ def explanation(console: Console, found: dict[str, Any]) -> None:
     """Print what Deployment.judgement knows: the decision, what it rests on, and every rule."""
     verdict = Verdict.model_validate(found["verdict"]) if found["verdict"] else None
     lines = [("model package", escape(found["modelPackageArn"])), ("approval", _approval(found))]
-    if found["decidedAt"]:
-        lines.append(("decided", f"{moment(_time(found['decidedAt']))} {_who(found['decidedBy'])}"))
-        if found["decidedWhy"] and found["decidedBy"] != "rules":
-            lines.append(("", escape(found["decidedWhy"])))
+    lines += decided_lines(found)
     if verdict is None:
         _print_lines(console, lines)
         console.print("there is no verdict yet: the package has not been judged")

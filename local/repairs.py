@@ -6,7 +6,9 @@ defect against ministack as it comes and says "delete it" once a newer release n
 
 import contextvars
 import functools
+import inspect
 import json
+import os
 import time
 import types
 from collections.abc import Callable
@@ -35,6 +37,7 @@ def apply() -> None:
     queue_batches_and_windows()
     template_reserves_concurrency()
     versions_share_the_reservation()
+    function_urls_lead_here()
     updated_schedule_fires_again()
     schedule_fills_its_placeholders()
     printed_metrics_count()
@@ -216,6 +219,40 @@ def versions_share_the_reservation() -> None:
         return limit
 
     lambda_svc._reserved_concurrency = reserved
+
+
+def function_urls_lead_here() -> None:
+    """Function URLs.
+
+    AWS: the URL leads to the function, and a request names in `host` what the browser asked for.
+    ministack: serves the URL's path and id, but names it https://….on.aws/, where nobody of ours is, in
+    FunctionUrl (so in links that are sent) and in each request (so no page could compare it with an Origin).
+    Here it is a name below localhost, which browsers and curl resolve to this machine by themselves.
+    """
+    create, build = lambda_svc._create_function_url_config, lambda_svc._build_function_url_event
+
+    @functools.wraps(create)
+    def created(name: str, data: Json, qualifier: str | None) -> Any:
+        answer = create(name, data, qualifier)
+        known = lambda_svc._function_urls.get(lambda_svc._url_config_key(name, qualifier))
+        if answer[0] != 201 or known is None:
+            return answer
+        label = lambda_svc._function_url_id(known["FunctionUrl"])
+        port = os.environ.get("GATEWAY_PORT", "4566")
+        known["FunctionUrl"] = f"http://{label}.lambda-url.{get_region()}.localhost:{port}/"
+        return lambda_svc.json_response(known, status=201)
+
+    @functools.wraps(build)
+    def event(*arguments: Any, **named: Any) -> Json:
+        built: Json = build(*arguments, **named)
+        sent: Json = inspect.signature(build).bind(*arguments, **named).arguments["headers"]
+        host = next((value for name, value in sent.items() if name.lower() == "host"), "")
+        if ".lambda-url." in host:
+            built["headers"]["host"] = host
+            built["requestContext"]["domainName"] = host.partition(":")[0]
+        return built
+
+    lambda_svc._create_function_url_config, lambda_svc._build_function_url_event = created, event
 
 
 def updated_schedule_fires_again() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def rules() -> dict[str, Any]:
         if resource["Type"] == "AWS::Events::Rule":
             found[resolved(resource["Properties"]["Name"])] = resource["Properties"]["EventPattern"]
     for function in FUNCTIONS.values():
-        for source in function["Events"].values():
+        for source in function.get("Events", {}).values():
             if source["Type"] == "EventBridgeRule":
                 found[resolved(source["Properties"]["RuleName"])] = source["Properties"]["Pattern"]
     return {
@@ -66,8 +67,15 @@ def matches(pattern: Any, event: Any) -> bool:
 def test_each_event_file_matches_the_rule_that_it_is_named_after_and_no_other(path: Path) -> None:
     event = json.loads(path.read_text())
     named = path.name.split(".")[0]
-    if "Records" in event:
-        assert named == "start_retraining"  # what Lambda gets of the queue: no rule sees it
+    if "requestContext" in event:
+        assert named == "review_candidate"  # a request to its Function URL
+        return
+    if "Records" in event:  # what Lambda gets of the queue, or of the topic: no rule sees it
+        sources = {record.get("eventSource") or record["EventSource"] for record in event["Records"]}
+        assert sources == {{"start_retraining": "aws:sqs", "notify_slack": "aws:sns"}[named]}
+        return
+    if "slackDecision" in event:
+        assert named == "notify_slack"  # what review_candidate invokes it with
         return
     if event["source"] == "aws.events":
         scheduled = FUNCTIONS["Reconcile"]["Events"]["EachMinute"]["Properties"]
@@ -103,7 +111,7 @@ def test_what_is_not_ours_or_nothing_to_do_matches_no_rule(name: str, path: list
 def test_every_function_has_a_role_log_group_and_handler_of_its_own() -> None:
     roles = [function["Role"]["Fn::GetAtt"][0] for function in FUNCTIONS.values()]
     groups = [function["LoggingConfig"]["LogGroup"]["Ref"] for function in FUNCTIONS.values()]
-    assert len(set(roles)) == len(set(groups)) == len(FUNCTIONS) == 5
+    assert len(set(roles)) == len(set(groups)) == len(FUNCTIONS) == 7
     for name, function in FUNCTIONS.items():
         module, handler = function["Handler"].split(".")
         tree = ast.parse((ROOT / "functions" / f"{module}.py").read_text())
@@ -114,10 +122,10 @@ def test_every_function_has_a_role_log_group_and_handler_of_its_own() -> None:
 
 def test_actions_and_resources_are_named() -> None:
     for name, resource in RESOURCES.items():
-        if resource["Type"] != "AWS::IAM::Role":
+        if resource["Type"] not in ("AWS::IAM::Role", "AWS::IAM::Policy"):
             continue
         assert "ManagedPolicyArns" not in resource["Properties"]
-        for policy in resource["Properties"]["Policies"]:
+        for policy in resource["Properties"].get("Policies", [resource["Properties"]]):
             for statement in policy["PolicyDocument"]["Statement"]:
                 actions = statement["Action"]
                 actions = actions if isinstance(actions, list) else [actions]
@@ -126,7 +134,7 @@ def test_actions_and_resources_are_named() -> None:
                     assert actions == ["sagemaker:ListModelPackages"], (name, statement)
 
 
-def test_one_function_may_put_events_and_on_the_default_bus_only() -> None:
+def test_what_records_decisions_may_put_events_and_on_the_default_bus_only() -> None:
     may = [
         (name, resolved(statement["Resource"]))
         for name, resource in RESOURCES.items()
@@ -135,13 +143,14 @@ def test_one_function_may_put_events_and_on_the_default_bus_only() -> None:
         for statement in policy["PolicyDocument"]["Statement"]
         if "events:PutEvents" in statement["Action"]
     ]
-    assert may == [("RecordDecisionRole", "arn:aws:events:us-east-1:123456789012:event-bus/default")]
+    bus = "arn:aws:events:us-east-1:123456789012:event-bus/default"
+    assert may == [(f"{name}Role", bus) for name in ("Reconcile", "JudgeCandidate", "RecordDecision")]
 
 
 def test_failures_of_everything_asynchronous_are_kept_and_alarmed() -> None:
     failures = {"Fn::GetAtt": ["Failures", "Arn"]}
     for function in FUNCTIONS.values():
-        for source in function["Events"].values():
+        for source in function.get("Events", {}).values():
             if source["Type"] == "SQS":
                 queue = RESOURCES[source["Properties"]["Queue"]["Fn::GetAtt"][0]]["Properties"]
                 timeout = function.get("Timeout", TEMPLATE["Globals"]["Function"]["Timeout"])
@@ -151,8 +160,10 @@ def test_failures_of_everything_asynchronous_are_kept_and_alarmed() -> None:
                 }
                 assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
             else:
-                assert source["Type"] in ("EventBridgeRule", "Schedule")
-                assert source["Properties"]["DeadLetterConfig"]["Arn"] == failures
+                assert source["Type"] in ("EventBridgeRule", "Schedule", "SNS")
+                if source["Type"] != "SNS":  # which hands over to Lambda's own retries
+                    assert source["Properties"]["DeadLetterConfig"]["Arn"] == failures
+                assert function["EventInvokeConfig"]["MaximumRetryAttempts"] in (0, 2)
                 onfailure = function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
                 assert onfailure["Destination"] == failures
     for resource in RESOURCES.values():
@@ -179,6 +190,68 @@ def test_the_environment_fits_and_holds_no_secret() -> None:
     }
 
 
+def test_functions_know_secrets_by_their_arns_and_who_sends_links_knows_where_they_lead() -> None:
+    own = {
+        name: function["Environment"]["Variables"]
+        for name, function in FUNCTIONS.items()
+        if "Environment" in function
+    }
+    links = {
+        "REVIEW_URL": {"Fn::GetAtt": ["ReviewCandidateUrl", "FunctionUrl"]},
+        "LINK_SECRET": {"Ref": "LinkSecret"},
+    }
+    assert own == {
+        "Reconcile": links,
+        "JudgeCandidate": links,
+        "RecordDecision": links,
+        "ReviewCandidate": {  # its own URL it cannot name: that would be a circle
+            "LINK_SECRET": {"Ref": "LinkSecret"},
+            "SLACK_SECRET": {"Ref": "SlackSecret"},
+            "SLACK_FUNCTION": {"Fn::If": ["HasSlack", {"Ref": "NotifySlack"}, ""]},
+        },
+        "NotifySlack": {"SLACK_SECRET": {"Ref": "SlackSecret"}},
+    }
+    secret = RESOURCES["LinkSecret"]["Properties"]["GenerateSecretString"]
+    assert secret["PasswordLength"] == 64
+
+
+def test_just_one_function_is_open_to_the_internet_and_only_so_far() -> None:
+    assert [name for name, function in FUNCTIONS.items() if "FunctionUrlConfig" in function] == [
+        "ReviewCandidate"
+    ]
+    review = FUNCTIONS["ReviewCandidate"]
+    assert review["FunctionUrlConfig"] == {"AuthType": "NONE"}  # no CORS: no other page may read it
+    assert review["ReservedConcurrentExecutions"] == {
+        "Fn::If": ["ReservesReview", {"Ref": "ReviewConcurrency"}, {"Ref": "AWS::NoValue"}]
+    }
+    assert TEMPLATE["Parameters"]["ReviewConcurrency"]["Default"] == 5
+    actions = {
+        action
+        for statement in RESOURCES["ReviewCandidateRole"]["Properties"]["Policies"][0]["PolicyDocument"][
+            "Statement"
+        ]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    assert not {action for action in actions if action.startswith(("s3:Put", "s3:Delete", "sns:", "events:"))}
+
+
+def test_without_its_secret_nothing_of_slack_is_deployed() -> None:
+    conditional = {name for name, resource in RESOURCES.items() if resource.get("Condition") == "HasSlack"}
+    assert conditional == {"NotifySlack", "NotifySlackLogs", "NotifySlackRole", "ReviewForSlack"}
+    assert TEMPLATE["Parameters"]["SlackSecret"]["Default"] == ""
+    invoke = RESOURCES["ReviewForSlack"]["Properties"]["PolicyDocument"]["Statement"][1]
+    assert invoke["Action"] == "lambda:InvokeFunction"
+    assert invoke["Resource"]["Fn::Sub"].endswith(":function:${Prefix}-notify-slack")
+
+
+def test_the_bundle_has_the_pages_and_no_old_byte_code(tmp_path: Path) -> None:
+    make = ["make", "-s", "-C", str(ROOT / "functions"), "build-Any", f"ARTIFACTS_DIR={tmp_path}"]
+    subprocess.run(make, check=True, capture_output=True, timeout=60)
+    pages = {path.name for path in (tmp_path / "retraining" / "pages").iterdir()}
+    assert pages == {"base.html", "message.html", "review.html", "style.css"}
+    assert (tmp_path / "review_candidate.py").exists()
+
+
 def test_outputs() -> None:
     assert set(TEMPLATE["Outputs"]) == {
         "LedgerTable",
@@ -186,6 +259,7 @@ def test_outputs() -> None:
         "FailuresQueue",
         "NotificationsTopic",
         "AlarmsTopic",
+        "ReviewUrl",
     }
 
 

@@ -87,7 +87,9 @@ class Verdict(_Frozen):
 
 def rules_sha256(approval: Approval) -> str:
     """The identity of a set of rules: SHA-256 of its canonical JSON."""
-    text = json.dumps(approval.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    dumped = [rule.model_dump(mode="json") for rule in approval.rules]
+    rules = {"first_model": approval.first_model, "rules": dumped}
+    text = json.dumps(rules, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -12,6 +12,7 @@ import boto3
 
 from retraining.evidence import Sources
 from retraining.ledger import Ledger
+from retraining.links import Links
 from retraining.model_states import ModelStates
 from retraining.settings import ModelConfigs, Settings, from_environment
 
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Collaborators:
-    """Clients, the ledger and what the environment says. `clock` is the time, in UTC."""
+    """Clients, the ledger and what the environment says. `clock` is the time, in UTC.
+
+    `links` makes links to the review page; None in a function that is not told where the page is.
+    """
 
     settings: Settings
     configs: ModelConfigs
@@ -36,6 +40,7 @@ class Collaborators:
     logs: CloudWatchLogsClient
     ledger: Ledger
     clock: Callable[[], datetime]
+    links: Links | None = None
 
     @classmethod
     @cache
@@ -52,6 +57,7 @@ class Collaborators:
             logs=boto3.client("logs"),
             ledger=Ledger(boto3.resource("dynamodb").Table(settings.table)),
             clock=lambda: datetime.now(UTC),
+            links=links_of(settings),
         )
 
     @property
@@ -63,3 +69,12 @@ class Collaborators:
     def sources(self) -> Sources:
         """Where evidence is gathered from."""
         return Sources(self.sagemaker, self.s3, self.ledger, self.settings.bucket)
+
+
+def links_of(settings: Settings) -> Links | None:
+    """What makes links to the review page, if there is one; the secret is read once."""
+    if settings.review_url is None or settings.link_secret_arn is None:
+        return None
+    secrets = boto3.client("secretsmanager")
+    secret = secrets.get_secret_value(SecretId=settings.link_secret_arn)["SecretString"]
+    return Links(secret, settings.review_url)

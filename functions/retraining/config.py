@@ -19,10 +19,12 @@ from pydantic import (
     Discriminator,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     Tag,
     ValidationError,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -90,17 +92,21 @@ class Features(_Frozen):
         return self
 
 
+LONGEST: Final = timedelta(days=3650)
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _duration(value: object) -> object:
     """`90s`, `5m`, `1h`, `14d`."""
-    found = re.fullmatch(r"(\d{1,6})([smhd])", value) if isinstance(value, str) else None
+    found = re.fullmatch(r"(\d{1,9})([smhd])", value) if isinstance(value, str) else None
     if found is None:
         if isinstance(value, timedelta):
             return value
         raise ValueError("a duration such as 90s, 5m, 1h or 14d")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    length = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    if length > LONGEST:
+        raise ValueError(f"a duration of at most {LONGEST.days}d")
+    return length
 
 
 Duration = Annotated[
@@ -280,9 +286,17 @@ class Approval(_Frozen):
     """What a candidate must fulfil. All rules must hold for an approval, and without any there is none.
 
     `first_model` says what happens while there is no champion: the other rules decide, or a person.
+
+    The rest is about candidates that wait for a person: how long a signed link lasts; after how long
+    approvers are reminded, once; after how long the candidate is rejected, both counted from its verdict
+    and left out by null; and whether the page of the link may decide or only shows.
     """
 
     first_model: Literal["rules_only", "hold"] = "rules_only"
+    link_expires_after: Duration = timedelta(hours=72)
+    remind_after: Duration | None = timedelta(hours=24)
+    expire_after: Duration | None = timedelta(days=14)
+    review_page: Literal["decide", "read_only"] = "decide"
     rules: tuple[
         Annotated[
             Annotated[MetricRule, Tag("<metric>")] | Annotated[DataRule, Tag("<data>")],
@@ -290,6 +304,32 @@ class Approval(_Frozen):
         ],
         ...,
     ] = ()
+
+    @model_serializer(mode="wrap")
+    def _null_is_said(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Dumps leave null out, where it is the same as saying nothing. Here it is not."""
+        dumped: dict[str, Any] = dump(self)
+        said = {"remind_after": self.remind_after, "expire_after": self.expire_after}
+        return {**dumped, **{name: None for name, value in said.items() if value is None}}
+
+    @model_validator(mode="after")
+    def _times_in_order(self) -> Self:
+        if not self.link_expires_after:
+            raise ValueError("link_expires_after must be longer than nothing")
+        if self.expire_after is None:
+            return self
+        if not self.expire_after:
+            raise ValueError("expire_after must be longer than nothing; null lets candidates wait for ever")
+        if self.remind_after is not None and self.expire_after <= self.remind_after:
+            raise ValueError("expire_after must be longer than remind_after: a reminder comes first")
+        return self
+
+
+class Approvers(_Frozen):
+    """Where approvers are in Slack, and who of them may decide there: users by id, such as U0123ABCD."""
+
+    slack_channel: Annotated[str, StringConstraints(pattern=r"^#?[^\s#@,<>&]{1,80}$")] | None = None
+    slack_users: tuple[Annotated[str, StringConstraints(pattern=r"^[UW][A-Z0-9]{2,30}$")], ...] = ()
 
 
 class ModelConfig(_Frozen):
@@ -306,6 +346,7 @@ class ModelConfig(_Frozen):
     retrain: Retrain = Retrain()
     training: Training = Training()
     approval: Approval = Approval()
+    approvers: Approvers = Approvers()
 
     @model_validator(mode="before")
     @classmethod

@@ -6,6 +6,7 @@ event is a hint that something happened to a business fact; handlers look the fa
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
@@ -79,6 +80,8 @@ class ExecutionChanged(_Event):
 
 class _ModelPackageDetail(_Event):
     package_arn: str = Field(alias="ModelPackageArn")
+    approval_status: str | None = Field(None, alias="ModelApprovalStatus")
+    changed_at: datetime | None = Field(None, alias="LastModifiedTime")
     updated_fields: tuple[str, ...] = Field((), alias="UpdatedModelPackageFields")
 
     @property

@@ -7,6 +7,7 @@ time. The copy in S3 is written anew whenever something ends or is decided.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,7 @@ def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
     package_arn = execution.package_arn
     package = registry.package(sources.sagemaker, package_arn) if package_arn else None
     verdict = sources.ledger.get(f"verdict#{package_arn}") or {} if package_arn else {}
-    decision = sources.ledger.get(f"decision#{package_arn}") or {} if package_arn else {}
+    decided = sources.ledger.get(f"decision#{package_arn}") or {} if package_arn else {}
     folder = f"models/{model}/{execution.identity}"
     report = _json_object(sources, f"{folder}/data_report.json")
     evaluation = _json_object(sources, f"{folder}/evaluation.json")
@@ -90,9 +91,22 @@ def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
         "verdict": verdict.get("verdict"),
         "judgedAgain": verdict.get("again"),
         "earlierVerdicts": verdict.get("earlier", []),
-        "decidedBy": decision.get("by"),
-        "decidedAt": decision.get("at"),
-        "decidedWhy": decision.get("why"),
+        **decision(decided),
+    }
+
+
+def decision(fact: Mapping[str, Any]) -> dict[str, Any]:
+    """What `decision#<package ARN>` in the ledger says: who, when and why; null while it waits (again)."""
+    stands = {} if fact.get("status") == registry.PENDING else fact
+    earlier = list(fact.get("earlier", []))
+    if fact and not stands:  # who set it back, and when
+        earlier.append({name: fact[name] for name in ("status", "by", "who", "why", "at") if name in fact})
+    return {
+        "decidedBy": stands.get("by"),
+        "decidedWho": stands.get("who"),
+        "decidedAt": stands.get("at"),
+        "decidedWhy": stands.get("why"),
+        "earlierDecisions": earlier,
     }
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from retraining import decisions, evidence, registry
 from retraining.approval import Decision, Verdict, held_after_all, judge, of_another_config
 from retraining.collaborators import Collaborators
@@ -18,7 +20,7 @@ from retraining.errors import ConfigError, HandsoffError
 from retraining.evaluation import Evaluation
 from retraining.messages import Kind, Notification
 from retraining.notify import notify
-from retraining.observability import logger
+from retraining.observability import logger, metrics
 from retraining.registry import Package
 
 STATUS: Final[dict[Decision, Status | None]] = {"APPROVE": "Approved", "REJECT": "Rejected", "HOLD": None}
@@ -27,12 +29,29 @@ KIND: Final[dict[Decision, Kind]] = {"APPROVE": "approved", "REJECT": "rejected"
 EARLIER: Final = 5
 """Verdicts that are kept beside the one that counts: the first, and the last of the others."""
 
-MOST_WHY: Final = 300
-"""Characters in which a person says why the champion is put aside."""
+METRIC: Final[dict[Decision, str]] = {
+    "APPROVE": "CandidatesApproved",
+    "REJECT": "CandidatesRejected",
+    "HOLD": "CandidatesHeld",
+}
 
 
 class CannotBeJudged(HandsoffError):
     """The package is not one that may be judged again."""
+
+
+def settle(arn: str, using: Collaborators) -> None:
+    """Judge a candidate, once; a repetition finishes what an earlier one left half done."""
+    known = using.ledger.get(key(arn))
+    if known is None:
+        candidate = registry.package(using.sagemaker, arn)
+        if not candidate.pending:
+            logger.info("package is decided already", package=arn, status=candidate.approval_status)
+            return
+        known = first_verdict(candidate, using)
+    if "doneAt" not in known:
+        verdict = carry_out(arn, known, using)
+        metrics.add_metric(METRIC[verdict.decision], MetricUnit.Count, 1)
 
 
 def key(arn: str) -> str:
@@ -58,12 +77,10 @@ def judge_without_champion(candidate: Package, *, by: str, why: str, using: Coll
     """Judge a held candidate again with the champion put aside, and carry that out; the verdict.
 
     Who asked for it, when and why stands beside the verdict, and so does the earlier one. What was left
-    half done is finished first. Raises CannotBeJudged if there is no reason, or the candidate is not one
-    that is held and still pending, or it was compared with the champion and lost.
+    half done is finished first. Raises NoReason if there is none, and CannotBeJudged if the candidate is
+    not one that is held and still pending, or it was compared with the champion and lost.
     """
-    why = " ".join("".join(sign if sign.isprintable() else " " for sign in why).split())
-    if not 1 <= len(why) <= MOST_WHY:
-        raise CannotBeJudged(f"say why in 1 to {MOST_WHY} characters, not {len(why)}: the reason is recorded")
+    why = decisions.reason(why)
     known = using.ledger.get(key(candidate.arn)) or {}
     if "again" in known and "doneAt" not in known:
         return carry_out(candidate.arn, known, using)
@@ -146,7 +163,7 @@ def _doubts(
         found.append(doubt)
     for package in registry.rejected(using.sagemaker, candidate.group):
         decision = using.ledger.get(decisions.key(package.arn)) or {}
-        by_person = decision.get("status") == "Rejected" and decision.get("by") not in decisions.AUTOMATIC
+        by_person = decision.get("status") == "Rejected" and decision.get("by") in decisions.PEOPLE
         if by_person and package.metadata.get("batch") == evaluation.batch:
             found.append(f"a person has rejected {package.name}, which was trained on the same data")
             break
@@ -235,9 +252,25 @@ def _facts(verdict: Verdict, known: Mapping[str, Any]) -> dict[str, str]:
 
 def _tell(candidate: Package, verdict: Verdict, using: Collaborators) -> None:
     """Tell approvers what came of the candidate, once."""
-    kind = KIND[verdict.decision]
+    by = decisions.RULES if STATUS[verdict.decision] else None
     message = of_candidate(
-        candidate, kind, verdict.decision, verdict.reasons, by=decisions.RULES, using=using
+        candidate, KIND[verdict.decision], verdict.decision, verdict.reasons, by=by, using=using
+    )
+    notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
+
+
+def tell_decision(package: Package, decision: Mapping[str, Any], using: Collaborators) -> None:
+    """Tell approvers, once, of a decision of the ledger that was not the rules'."""
+    approved = package.approval_status == "Approved"
+    message = of_candidate(
+        package,
+        "approved" if approved else "rejected",
+        "APPROVE" if approved else "REJECT",
+        (str(decision.get("why") or "no reason was given"),),
+        by=str(decision["by"]),
+        who=decision.get("who"),
+        occurrence=str(decision["at"]),
+        using=using,
     )
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
 
@@ -248,10 +281,12 @@ def of_candidate(
     decision: Decision,
     reasons: tuple[str, ...],
     *,
-    by: str,
     using: Collaborators,
+    by: str | None = None,
+    who: str | None = None,
+    occurrence: str = "",
 ) -> Notification:
-    """The notification that something became of a candidate."""
+    """The notification that something became of a candidate, with a link to its page."""
     model = using.settings.model_of(candidate.group)
     execution_id = (candidate.execution or "").rsplit("/", 1)[-1]
     return Notification(
@@ -263,5 +298,8 @@ def of_candidate(
         package_arn=candidate.arn,
         decision=decision,
         evidence_uri=f"s3://{using.settings.bucket}/{evidence.evidence_key(model, execution_id)}",
+        occurrence=occurrence,
         by=by,
+        who=who,
+        review_url=using.links.url(candidate.arn) if using.links else None,
     )

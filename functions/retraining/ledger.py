@@ -6,8 +6,11 @@ conditional put. One item a fact, its key the string `fact`:
     start#<start key>            a wish to train, who had it, and the execution that came of it
     execution#<execution ARN>    the newest known state of an execution and its steps
     verdict#<model package ARN>  what the rules said, and whether it has been carried out
-    decision#<model package ARN> who approved or rejected it, when and why (decisions.py)
-    lease#<model package group>  a candidate of the group is being approved now
+    decision#<model package ARN> who approved or rejected it, when and why (decisions.py); `earlier` ones
+    trouble#<model package ARN>  the sweep could not bring it to its end: since when, and its last try
+    slack#<model package ARN>    the message in Slack that tells of it, to be updated in place
+    lease#<model package group>  a candidate of the group is being approved now; lease#slack#<package ARN>:
+                                 its message in Slack is being changed
     notification#<id>            a message to approvers: being sent, or sent
     rollback#<package ARN>#<when it was approved>  the event that this champion was taken back: likewise
     model#<model>                who waits for a start and what runs (admission.py), swapped by version
@@ -148,7 +151,7 @@ def once(ledger: Ledger, fact: str, act: Callable[[], None], *, now: datetime) -
     try:
         act()
     except BaseException:
-        ledger.release(fact)
+        ledger.release(fact, where={"until": (now + LEASE).isoformat()})
         raise
     ledger.done(fact, now=now)
     return True
@@ -156,12 +159,15 @@ def once(ledger: Ledger, fact: str, act: Callable[[], None], *, now: datetime) -
 
 @contextmanager
 def alone(ledger: Ledger, fact: str, *, now: datetime) -> Iterator[None]:
-    """While this lasts, nobody else is inside it for the same fact. Raises NotReady if somebody is."""
+    """While this lasts, nobody else is inside it for the same fact. Raises NotReady if somebody is.
+
+    Whoever is inside for longer than LEASE may meet another, and must ask the clock before it acts.
+    """
     ledger.claim(fact, now=now, lease=LEASE)
     try:
         yield
     finally:
-        ledger.release(fact)
+        ledger.release(fact, where={"until": (now + LEASE).isoformat()})
 
 
 def _wrote(write: Callable[..., Any], **call: Any) -> bool:

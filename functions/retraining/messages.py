@@ -9,29 +9,33 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
-Kind = Literal["approved", "rejected", "waiting", "rolled_back", "execution_failed", "quarantined"]
+Kind = Literal["approved", "rejected", "waiting", "overdue", "rolled_back", "execution_failed", "quarantined"]
 
 SUBJECT_LIMIT: Final = 99
 """Characters of an SNS subject, which must be printable ASCII."""
 
+WHY_LIMIT: Final = 300
+"""Characters of the one line that says why; in full it follows further down."""
+
+# 99 characters at most with the longest name that a model may have, of 61: who reads no more knows enough.
 _HEADLINES: Final[dict[Kind, str]] = {
-    "approved": "{model}: a new model was approved {how}. Nothing is wanted of you.",
-    "rejected": "{model}: a new model was rejected {how}. Nothing is wanted of you.",
-    "waiting": "Your decision is wanted: a new model of {model} waits.",
-    "rolled_back": "{model}: the model in use was rejected. Somebody should look.",
-    "execution_failed": "{model}: retraining FAILED. Somebody should look.",
-    "quarantined": "{model}: a file that landed is bad, nothing was started. Somebody should look.",
+    "approved": "{model}: approved{how}. Nothing to do.",
+    "rejected": "{model}: rejected{how}. Nothing to do.",
+    "waiting": "{model}: a new model waits for you to decide.",
+    "overdue": "{model}: it still waits for you to decide.",
+    "rolled_back": "{model}: champion taken back. Please look.",
+    "execution_failed": "{model}: retraining failed. Please look.",
+    "quarantined": "{model}: bad file put aside. Please look.",
 }
 
-
-_HOW: Final = {"rules": "by rules", "superseded": "as a newer one was approved"}
+_HOW: Final = {"rules": " by rules", "superseded": ", superseded", "expired": ", expired"}
 
 
 @dataclass(frozen=True)
 class Notification:
     """A fact for approvers. `subject` is the ARN that it is about; `occurrence` tells repetitions apart.
 
-    `by` is who decided, where there is a decision: `rules`, `superseded`, or a person.
+    `by` is who decided, where there is a decision (decisions.By), and `who` the person by name.
     """
 
     kind: Kind
@@ -44,7 +48,9 @@ class Notification:
     evidence_uri: str | None = None
     log_lines: Sequence[str] = field(default=())
     occurrence: str = ""
-    by: str = "rules"
+    by: str | None = None
+    who: str | None = None
+    review_url: str | None = None
 
     @property
     def identity(self) -> str:
@@ -54,7 +60,7 @@ class Notification:
     @property
     def headline(self) -> str:
         """One sentence: what, which model, and whether something is wanted of the reader."""
-        return _HEADLINES[self.kind].format(model=self.model, how=_HOW.get(self.by, "by a person"))
+        return _HEADLINES[self.kind].format(model=self.model, how=_HOW.get(self.by or "", " by a person"))
 
     def as_json(self) -> str:
         """The object that every protocol but e-mail gets."""
@@ -67,15 +73,23 @@ class Notification:
                 "modelPackageArn": self.package_arn,
                 "decision": self.decision,
                 "reasons": list(self.reasons),
-                "reviewUrl": None,
+                "reviewUrl": self.review_url,
                 "evidenceUri": self.evidence_uri,
+                "decidedBy": self.by,
+                "decidedWho": self.who,
             },
             ensure_ascii=False,
         )
 
     def as_text(self) -> str:
-        """The e-mail: the headline, why, and where to look."""
-        lines = [self.headline, "", *(f"- {reason}" for reason in self.reasons)]
+        """The e-mail: the headline, why in one line, the link; then everything else."""
+        lines = [self.headline, "", f"Why: {self._why()}"]
+        if self.review_url:
+            lines.append(f"{'Decide' if self.kind in ('waiting', 'overdue') else 'See'}: {self.review_url}")
+        if self.who:
+            lines += ["", f"Decided by: {self.who} ({self.by})"]
+        if self.reasons:
+            lines += ["", "In full:", *(f"- {' '.join(reason.split())}" for reason in self.reasons)]
         if self.log_lines:
             lines += ["", "The last lines of its log:", *(f"    {line}" for line in self.log_lines)]
         lines.append("")
@@ -89,6 +103,13 @@ class Notification:
                 lines.append(f"{name}: {value}")
         return "\n".join(lines)
 
+    def _why(self) -> str:
+        """The first reason on one line, and how many more there are."""
+        first = " ".join(next(iter(self.reasons), "no reason was given").split())
+        more = f" (and {len(self.reasons) - 1} more)" if len(self.reasons) > 1 else ""
+        limit = WHY_LIMIT - len(more)
+        return (first if len(first) <= limit else first[: limit - 1] + "…") + more
+
     def as_subject(self) -> str:
         """The e-mail's subject line."""
         return self.headline.encode("ascii", "replace").decode()[:SUBJECT_LIMIT]
@@ -96,9 +117,10 @@ class Notification:
 
 @dataclass(frozen=True)
 class Rollback:
-    """The champion was rejected, `at` this time; the champion is now the one approved before it, if any.
+    """The champion was taken back, `at` this time; the champion is now the one approved before it, if any.
 
-    `rejected` and `champion` are ARNs, with the times of their approvals.
+    `rejected` and `champion` are ARNs, with the times of their approvals; `how` is what became of the first:
+    rejected, or set back to pending.
     """
 
     model: str
@@ -109,6 +131,7 @@ class Rollback:
     champion_approved_at: datetime | None
     at: str
     why: str = ""
+    how: str = "rejected"
 
     @property
     def identity(self) -> str:
@@ -120,7 +143,7 @@ class Rollback:
         """What approvers read."""
         taken, now = self.rejected.rsplit("/", 1)[-1], (self.champion or "").rsplit("/", 1)[-1]
         return (
-            f"version {taken}, approved {self.rejected_approved_at:%Y-%m-%d %H:%M %Z}, was rejected"
+            f"version {taken}, approved {self.rejected_approved_at:%Y-%m-%d %H:%M %Z}, was {self.how}"
             + (f": {self.why}" if self.why else ""),
             f"version {now}, approved {self.champion_approved_at:%Y-%m-%d %H:%M %Z}, is champion again"
             if self.champion

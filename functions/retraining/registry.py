@@ -25,6 +25,9 @@ METADATA_LIMIT: Final = 256
 NEWEST: Final = 30
 """Approved packages among which the champion is looked for; champion.py among the steps does the same."""
 
+LISTED: Final = 100
+"""Packages on a page of a listing, the most that SageMaker gives."""
+
 REJECTED: Final = 10
 """Rejected packages among which one of the same data is looked for."""
 
@@ -33,7 +36,10 @@ _NOT_METADATA = re.compile(r"[^A-Za-z0-9_ .:/=+\-@]")
 
 @dataclass(frozen=True)
 class Package:
-    """One registered model package. Any change of it, also of its metadata, moves `changed_at`."""
+    """One registered model package. Any change of it, also of its metadata, moves `changed_at`.
+
+    `changed_by` is the IAM ARN of whoever changed it last, where SageMaker knows.
+    """
 
     arn: str
     group: str
@@ -44,6 +50,7 @@ class Package:
     created_at: datetime
     changed_at: datetime
     metadata: Mapping[str, str] = field(default_factory=dict)
+    changed_by: str | None = None
 
     @property
     def pending(self) -> bool:
@@ -86,6 +93,7 @@ def package(sagemaker: SageMakerClient, arn: str) -> Package:
         created_at=answer["CreationTime"],
         changed_at=answer.get("LastModifiedTime") or answer["CreationTime"],
         metadata=metadata,
+        changed_by=answer.get("LastModifiedBy", {}).get("IamIdentity", {}).get("Arn"),
     )
 
 
@@ -102,7 +110,7 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
     """The package of the group that was approved most recently, by decision; None where none is approved.
 
     The registry knows when a package was created or last changed, not when it was approved: `approvedAt`
-    in its metadata says so, which judge_candidate and record_decision write. Of the approved packages the
+    in its metadata says so, which decisions.decide and recording.record write. Of the approved packages the
     newest NEWEST are asked; to make an older one champion again, register it anew.
     """
     answer = sagemaker.list_model_packages(
@@ -142,6 +150,35 @@ def waiting(sagemaker: SageMakerClient, group: str, *, before: datetime) -> list
         for item in page["ModelPackageSummaryList"]
         if item["CreationTime"] < before
     ]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A package as a listing shows it."""
+
+    arn: str
+    status: str
+    created_at: datetime
+
+
+def newest(sagemaker: SageMakerClient, group: str) -> list[Listed]:
+    """The group's packages that are worth a look, oldest first: two calls, at most 200 of them.
+
+    They are the newest of all, and those that wait longest.
+    """
+    found: dict[str, Listed] = {}
+    asked: list[dict[str, Any]] = [
+        {"SortOrder": "Descending"},
+        {"SortOrder": "Ascending", "ModelApprovalStatus": PENDING},
+    ]
+    for which in asked:
+        answer = sagemaker.list_model_packages(
+            ModelPackageGroupName=group, SortBy="CreationTime", MaxResults=LISTED, **which
+        )
+        for item in answer["ModelPackageSummaryList"]:
+            arn = item["ModelPackageArn"]
+            found[arn] = Listed(arn, item.get("ModelApprovalStatus", PENDING), item["CreationTime"])
+    return sorted(found.values(), key=lambda item: item.created_at)
 
 
 def evaluation(s3: S3Client, candidate: Package) -> Evaluation:
@@ -189,7 +226,12 @@ def metadata_text(text: str) -> str:
     return _NOT_METADATA.sub("_", text)[:METADATA_LIMIT]
 
 
+def one_line(text: str) -> str:
+    """`text` on one line, without anything that steers a terminal or turns the direction of writing."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
 def shorten(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
     """`text` on one line, cut to `limit` characters with an ellipsis to show it."""
-    line = " ".join(text.split())
+    line = one_line(text)
     return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -19,12 +19,18 @@ CONFIG_MAX_AGE = 60
 
 @dataclass(frozen=True)
 class Settings:
-    """`prefix` names all of this deployment, `bucket` its data, `table` the ledger, `topic` an ARN."""
+    """`prefix` names all of this deployment, `bucket` its data, `table` the ledger, `topic` an ARN.
+
+    `review_url` is the Function URL of the review page, for functions that send links to it, and
+    `link_secret_arn` the secret that signs them.
+    """
 
     prefix: str
     bucket: str
     table: str
     topic: str
+    review_url: str | None = None
+    link_secret_arn: str | None = None
 
     def resource_name(self, model: str) -> str:
         """The name that a model's pipeline and its model package group share."""
@@ -42,6 +48,8 @@ def from_environment() -> Settings:
         bucket=os.environ["DATA_BUCKET"],
         table=os.environ["LEDGER_TABLE"],
         topic=os.environ["NOTIFICATIONS_TOPIC"],
+        review_url=os.environ.get("REVIEW_URL") or None,
+        link_secret_arn=os.environ.get("LINK_SECRET") or None,
     )
 
 

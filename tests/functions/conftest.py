@@ -28,6 +28,9 @@ class Configs:
         values = yaml.safe_load((ROOT / "handsoff.yaml").read_text())
         self.known = dict(parse_config(values, source="handsoff.yaml").models)
 
+    def names(self) -> list[str]:
+        return sorted(self.known)
+
     def get(self, model: str, *, fresh: bool = False) -> ModelConfig | None:  # noqa: ARG002
         return self.known.get(model)
 
@@ -61,7 +64,8 @@ class World:
             settings=self.settings,
             configs=self.configs,  # type: ignore[arg-type]
             ledger=Ledger(wrapped.get("table", self.table)),
-            clock=lambda: datetime.now(UTC),
+            clock=wrapped.get("clock", lambda: datetime.now(UTC)),
+            links=wrapped.get("links"),
             **{name: wrapped.get(name, getattr(self, name)) for name in names},
         )
 

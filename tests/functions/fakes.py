@@ -19,6 +19,9 @@ ROOT = Path(__file__).parents[2]
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 
 
+CONSOLE = "arn:aws:iam::123456789012:user/in-console"
+
+
 class Died(Exception):
     """The process died here."""
 
@@ -84,16 +87,20 @@ class FakeSageMaker:
 
     def list_model_packages(
         self,
-        ModelApprovalStatus: str,
         ModelPackageGroupName: str,
         SortOrder: str,
+        ModelApprovalStatus: str | None = None,
         MaxResults: int = 10,
         **_: Any,
     ) -> dict[str, Any]:
         found = [
-            {"ModelPackageArn": arn, "CreationTime": package["CreationTime"]}
+            {
+                "ModelPackageArn": arn,
+                "CreationTime": package["CreationTime"],
+                "ModelApprovalStatus": package["ModelApprovalStatus"],
+            }
             for arn, package in self.packages.items()
-            if package["ModelApprovalStatus"] == ModelApprovalStatus
+            if ModelApprovalStatus in (None, package["ModelApprovalStatus"])
             and package["ModelPackageGroupName"] == ModelPackageGroupName
         ]
         found.sort(key=lambda item: item["CreationTime"], reverse=SortOrder == "Descending")
@@ -291,6 +298,7 @@ def in_console(world: Any, arn: str, status: str, minutes: int = 60, why: str = 
     """Let a person have set the status in AWS's console."""
     world.sagemaker.packages[arn] = {
         **world.sagemaker.packages[arn],
+        "LastModifiedBy": {"IamIdentity": {"Arn": CONSOLE}},
         "ModelApprovalStatus": status,
         "ApprovalDescription": why,
         "LastModifiedTime": START + timedelta(minutes=minutes),

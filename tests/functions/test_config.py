@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from retraining.approval import rules_sha256
 from retraining.config import SSM_LIMIT, MetricRule, dump_model, parse_config, parse_model
 from retraining.errors import ConfigError
 
@@ -30,7 +32,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     *parents, last = path.split(".")
     at = values
     for parent in parents:
-        at = at[parent]
+        at = at.setdefault(parent, {})
     if value is ...:
         del at[last]
     else:
@@ -68,6 +70,14 @@ def test_the_projects_own_file_is_valid() -> None:
             "noon",
             "models.titanic.retrain.ready: Input tag 'noon' found using 'when' does not match",
         ),
+        ("models.titanic.approval.remind_after", "soon", "a duration such as 90s, 5m, 1h or 14d"),
+        ("models.titanic.approval.expire_after", "3651d", "a duration of at most 3650d"),
+        ("models.titanic.approval.expire_after", "24h", "expire_after must be longer than remind_after"),
+        ("models.titanic.approval.expire_after", "0s", "expire_after must be longer than nothing"),
+        ("models.titanic.approval.link_expires_after", "0s", "link_expires_after must be longer than"),
+        ("models.titanic.approval.review_page", "on", "models.titanic.approval.review_page: Input should"),
+        ("models.titanic.approvers.slack_users", ["@ana"], "models.titanic.approvers.slack_users.0: String"),
+        ("models.titanic.approvers.slack_channel", "#a b", "models.titanic.approvers.slack_channel: String"),
         ("models.titanic.retrain.ready.marker", "a/b", "models.titanic.retrain.ready.marker: String should"),
         ("models.titanic.training.estimator", "magic", "models.titanic.training.estimator: Input should be"),
         ("models.titanic.training.instance_type", "m5", "models.titanic.training.instance_type: String"),
@@ -228,6 +238,35 @@ def test_a_config_that_ssm_cannot_hold_is_refused() -> None:
     columns = [f"column_{number:04}" for number in range(700)]
     with pytest.raises(ConfigError, match=f"bytes; SSM holds {SSM_LIMIT}"):
         parse_config(changed("models.titanic.features.numeric", columns), source="handsoff.yaml")
+
+
+def test_what_concerns_people_has_defaults_and_null_turns_it_off() -> None:
+    least = {"rules": VALID["models"]["titanic"]["approval"]["rules"]}
+    values = changed("models.titanic.approval", least)
+    approval = parse_config(values, source="f").models["titanic"].approval
+    assert (approval.link_expires_after, approval.review_page) == (timedelta(hours=72), "decide")
+    assert (approval.remind_after, approval.expire_after) == (timedelta(hours=24), timedelta(days=14))
+    values = {**VALID["models"]["titanic"]["approval"], "remind_after": None, "expire_after": None}
+    model = parse_config(changed("models.titanic.approval", values), source="f").models["titanic"]
+    known = parse_model(dump_model(model), source="SSM")
+    assert (known.approval.remind_after, known.approval.expire_after) == (None, None)
+    assert known == model
+
+
+def test_what_is_no_rule_leaves_the_identity_of_the_rules_alone() -> None:
+    before = parse_config(VALID, source="f").models["titanic"].approval
+    after = before.model_copy(update={"expire_after": None, "remind_after": None, "review_page": "read_only"})
+    assert rules_sha256(after) == rules_sha256(before)
+    assert rules_sha256(before.model_copy(update={"rules": ()})) != rules_sha256(before)
+
+
+def test_approvers() -> None:
+    values = {"slack_channel": "#ml-approvals", "slack_users": ["U0123ABCD", "W0123ABCD"]}
+    model = parse_config(changed("models.titanic.approvers", values), source="f").models["titanic"]
+    assert model.approvers.slack_users == ("U0123ABCD", "W0123ABCD")
+    none = parse_config(VALID, source="f").models["titanic"].approvers
+    assert (none.slack_channel, none.slack_users) == (None, ())
+    assert parse_model(dump_model(model), source="SSM") == model
 
 
 def test_a_models_config_survives_ssm() -> None:

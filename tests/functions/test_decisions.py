@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from retraining.collaborators import Collaborators
-from retraining.decisions import ChampionChanged, Compared, Standing, decide
+from retraining.decisions import ChampionChanged, Compared, NoReason, Standing, decide, reason
 from retraining.errors import NotReady
-from tests.functions.fakes import Before, Died, Mortal, arn_of, in_console, register
+from retraining.ledger import LEASE, alone
+from tests.functions.fakes import CONSOLE, Before, Died, Mortal, arn_of, in_console, register
 
 ARN = arn_of(1)
 ALL = ("sagemaker", "s3", "sns", "table")
@@ -91,7 +93,7 @@ def test_what_a_person_decided_in_the_console_stands(world: Any, theirs: str) ->
     register(world)
     in_console(world, ARN, theirs)
     standing = approve(world)
-    assert standing == Standing(theirs, "person", "because", "2026-11-23T07:00:00+00:00", ours=False)
+    assert standing == Standing(theirs, "person", "because", "2026-11-23T07:00:00+00:00", False, CONSOLE)
     assert world.sagemaker.updates == []
     assert world.ledger.get(f"decision#{ARN}") is None  # record_decision writes theirs
 
@@ -196,3 +198,237 @@ def test_the_lease_of_one_who_fails_is_free_at_once(world: Any) -> None:
     with pytest.raises(ConnectionError):
         approve(world, sagemaker=Before(world.sagemaker, "update_model_package", fails))
     assert approve(world).ours
+
+
+# ---- people ---------------------------------------------------------------------------------------------
+
+
+def person(
+    world: Any, wanted: Any = "Rejected", who: str = "Ana", why: str = "no", **wrapped: Any
+) -> Standing:
+    return decide(ARN, wanted, by="link", who=who, why=why, using=using(world, **wrapped))
+
+
+def test_who_and_why_are_in_ledger_registry_and_answer(world: Any) -> None:
+    register(world)
+    standing = person(world)
+    assert (standing.status, standing.by, standing.who, standing.why) == ("Rejected", "link", "Ana", "no")
+    fact = world.ledger.get(f"decision#{ARN}")
+    assert (fact["by"], fact["who"], fact["why"], fact["at"]) == ("link", "Ana", "no", standing.at)
+    (update,) = world.sagemaker.updates
+    assert update["CustomerMetadataProperties"].items() >= {"decidedBy": "link", "decidedWho": "Ana"}.items()
+    assert update["ApprovalDescription"] == "no"
+
+
+def test_of_two_people_at_once_one_wins_and_the_other_learns_who_and_what(world: Any) -> None:
+    register(world)
+    lost: list[Standing] = []
+
+    def other() -> None:
+        lost.append(person(world, "Approved", "Ben", "yes"))
+
+    won = person(world, sagemaker=Before(world.sagemaker, "update_model_package", other))
+    assert (won.ours, won.who) == (True, "Ana")
+    (standing,) = lost
+    assert (standing.ours, standing.status, standing.who, standing.why) == (False, "Rejected", "Ana", "no")
+    late = person(world, "Rejected", "Ben", "no, too")  # the same status is not the same decision
+    assert (late.ours, late.who, late.why) == (False, "Ana", "no")
+    assert status(world) == "Rejected"
+    assert len(world.sagemaker.updates) == 1
+
+
+def test_of_two_who_approve_at_once_one_is_asked_to_look_again_and_then_learns_who_won(world: Any) -> None:
+    register(world)
+
+    def other() -> None:
+        with pytest.raises(NotReady):
+            person(world, "Approved", "Ben", "yes")
+
+    assert person(world, "Approved", sagemaker=Before(world.sagemaker, "update_model_package", other)).ours
+    late = person(world, "Approved", "Ben", "yes")
+    assert (late.ours, late.status, late.who) == (False, "Approved", "Ana")
+
+
+def test_pressing_twice_is_one_decision_whatever_reason_came_second(world: Any) -> None:
+    register(world)
+    first, second = person(world, why="no"), person(world, why="no, no")
+    assert first == second
+    assert len(world.sagemaker.updates) == 1
+
+
+def test_a_decision_in_the_console_after_ours_is_the_one_that_stands(world: Any) -> None:
+    register(world)
+    assert person(world).ours
+    in_console(world, ARN, "Approved", why="I say so")
+    standing = person(world)
+    assert (standing.ours, standing.status, standing.by, standing.who) == (
+        False,
+        "Approved",
+        "person",
+        CONSOLE,
+    )
+    assert status(world) == "Approved"
+    assert len(world.sagemaker.updates) == 1
+
+
+def test_a_console_decision_between_taking_and_reading_again_stands(world: Any) -> None:
+    register(world)
+    between = Before(world.sagemaker, "describe_model_package", lambda: in_console(world, ARN, "Approved"))
+    standing = person(world, sagemaker=between)
+    assert (standing.ours, standing.status, standing.by) == (False, "Approved", "person")
+    assert world.sagemaker.updates == []
+
+
+def test_what_people_type_is_one_bounded_line(world: Any) -> None:
+    register(world)
+    standing = person(world, who="A\nna\x1b[2J\u202e" + "x" * 300, why="good\r\nhttps://evil.example\x00")
+    assert standing.who is not None
+    assert standing.who.startswith("A na [2J xxx")
+    assert len(standing.who) == 200
+    assert standing.why == "good https://evil.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"), [("x", "x"), ("x" * 300, "x" * 300), ("  a\n\tb \x07", "a b"), ("ünd 👍", "ünd 👍")]
+)
+def test_a_reason_is_taken(text: str, kept: str) -> None:
+    assert reason(text) == kept
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\x00\u200b", "x" * 301])
+def test_no_reason_is_refused(text: str) -> None:
+    with pytest.raises(NoReason, match="say why in 1 to 300 characters"):
+        reason(text)
+
+
+# ---- set back to pending -------------------------------------------------------------------------------
+
+
+PENDING = "PendingManualApproval"
+
+
+@pytest.mark.parametrize("mark", [True, False], ids=["marked", "died before the mark"])
+def test_a_decision_that_was_set_back_hinders_no_new_one(world: Any, mark: bool) -> None:
+    register(world)
+    old = person(world)
+    if not mark:
+        world.ledger.mark(f"decision#{ARN}", {"doneAt": None})
+    in_console(world, ARN, PENDING)
+    new = decide(ARN, "Approved", by="operator", who="Ben", why="yes", using=using(world))
+    assert (new.ours, new.who) == (True, "Ben")
+    assert new.at > old.at
+    assert status(world) == "Approved"
+    fact = world.ledger.get(f"decision#{ARN}")
+    assert (fact["by"], fact["at"]) == ("operator", new.at)
+    assert fact["earlier"] == [{"status": "Rejected", "by": "link", "who": "Ana", "why": "no", "at": old.at}]
+    metadata = world.sagemaker.packages[ARN]["CustomerMetadataProperties"]
+    assert (metadata["decidedBy"], metadata["decidedWho"], metadata["decidedAt"]) == (
+        "operator",
+        "Ben",
+        new.at,
+    )
+
+
+def test_a_decision_of_the_machine_does_not_bear_a_persons_name(world: Any) -> None:
+    register(world)
+    person(world)
+    in_console(world, ARN, PENDING)
+    assert decide(ARN, "Rejected", by="expired", why="late", using=using(world)).ours
+    assert world.sagemaker.packages[ARN]["CustomerMetadataProperties"]["decidedWho"] == "none"
+
+
+def test_a_package_that_is_read_too_early_is_not_taken_for_one_that_was_set_back(world: Any) -> None:
+    """Right after our update, a reader may still get what was there before it."""
+    before = register(world) and dict(world.sagemaker.packages[ARN])
+    person(world)
+    world.sagemaker.packages[ARN] = before
+    standing = person(world, "Approved", "Ben")
+    assert (standing.ours, standing.who) == (False, "Ana")
+    later = using(world, clock=lambda: datetime.now(UTC) + timedelta(seconds=91))
+    assert decide(
+        ARN, "Approved", by="link", who="Ben", why="w", using=later
+    ).ours  # it was set back, and wiped
+
+
+@pytest.mark.parametrize("by", ["rules", "superseded"])
+def test_the_machine_does_not_decide_again_for_the_reason_that_was_set_back(world: Any, by: Any) -> None:
+    register(world)
+    decide(ARN, "Rejected", by=by, why="R", using=using(world))
+    in_console(world, ARN, PENDING)
+    standing = decide(ARN, "Rejected", by=by, why="R", using=using(world))
+    assert (standing.ours, standing.status, standing.by) == (False, PENDING, "person")
+    assert status(world) == PENDING
+    assert decide(ARN, "Rejected", by=by, why="another", using=using(world)).ours
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lives", range(1, 12))
+def test_dying_at_any_call_after_it_was_set_back_decides_once(
+    world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+) -> None:
+    register(world)
+    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    person(world, "Approved", "Ana")
+    in_console(world, ARN, PENDING)
+    left = [lives]
+    dying: dict[str, Any] = {name: Mortal(getattr(world, name), left, after=after) for name in ALL}
+    try:
+        person(world, "Approved", "Ben", **dying)
+    except Died:
+        pass
+    else:
+        assert left[0] > 0
+    for _ in range(2):
+        assert person(world, "Approved", "Ben").ours
+    assert len(world.sagemaker.updates) == 2
+    fact = world.ledger.get(f"decision#{ARN}")
+    assert [item["who"] for item in fact["earlier"]] == ["Ana"]
+    assert fact["who"] == "Ben"
+    assert "doneAt" in fact
+
+
+def test_only_the_last_decisions_are_kept(world: Any) -> None:
+    register(world)
+    for number in range(8):
+        assert person(world, who=f"p{number}").ours
+        in_console(world, ARN, PENDING)
+    assert [item["who"] for item in world.ledger.get(f"decision#{ARN}")["earlier"]] == [
+        "p2", "p3", "p4", "p5", "p6"
+    ]  # fmt: skip
+
+
+def test_a_rejection_asks_for_no_champion(world: Any) -> None:
+    """A candidate that was compared with a champion that is another one by now is rejected all the same."""
+    register(world, 1, status="Approved")
+    second = register(world, 2)
+    standing = decide(
+        second, "Rejected", by="rules", why="r", compared=Compared(arn_of(7)), using=using(world)
+    )
+    assert (standing.ours, standing.status) == (True, "Rejected")
+
+
+def test_who_takes_longer_than_the_lease_approves_nothing(world: Any) -> None:
+    """A laptop fell asleep between looking at the champion and writing."""
+    arn = register(world)
+    clock = [datetime.now(UTC)]
+    slow = replace(using(world), clock=lambda: clock[0])
+
+    def sleep() -> None:
+        clock[0] += timedelta(minutes=5)
+
+    asleep = Before(world.sagemaker, "describe_model_package", sleep)
+    with pytest.raises(NotReady, match="took too long"):
+        decide(arn, "Approved", by="operator", why="w", using=replace(slow, sagemaker=asleep))  # type: ignore[arg-type]
+    assert world.sagemaker.packages[arn]["ModelApprovalStatus"] == "PendingManualApproval"
+    assert decide(arn, "Approved", by="operator", why="w", using=slow).ours
+
+
+def test_a_lease_that_has_passed_on_is_not_given_back_by_who_lost_it(world: Any) -> None:
+    now = datetime.now(UTC)
+    with alone(world.ledger, "lease#g", now=now):
+        later = now + timedelta(minutes=5)
+        with alone(world.ledger, "lease#g", now=later):
+            with pytest.raises(NotReady), alone(world.ledger, "lease#g", now=later):
+                pass
+            first_is_done = world.ledger.release("lease#g", where={"until": (now + LEASE).isoformat()})
+            assert not first_is_done

@@ -13,6 +13,7 @@ from judge_candidate import handler
 from retraining import registry
 from retraining.approval import Verdict
 from retraining.collaborators import Collaborators
+from retraining.decisions import NoReason
 from retraining.judging import CannotBeJudged, judge_without_champion
 from tests.functions.fakes import Context, Died, Mortal, about, arn_of, in_console, register
 
@@ -131,7 +132,7 @@ def test_dying_at_any_call_and_asking_again_ends_in_the_same_state(
 
 def test_it_is_refused_where_there_is_nothing_to_ask(held: Any) -> None:
     for why in ("", "  \n", "x" * 301):
-        with pytest.raises(CannotBeJudged, match="say why in 1 to 300 characters"):
+        with pytest.raises(NoReason, match="say why in 1 to 300 characters"):
             again(held, why)
     world = held
     world.ledger.mark(f"verdict#{ARN}", {"doneAt": None})

@@ -37,36 +37,93 @@ def test_the_object_has_the_keys_of_the_contract() -> None:
         "reasons",
         "reviewUrl",
         "evidenceUri",
+        "decidedBy",
+        "decidedWho",
     ]
 
 
-@pytest.mark.parametrize("kind", get_args(Kind))
-def test_every_kind_says_model_and_whether_something_is_wanted_at_once(kind: Kind) -> None:
-    long = message(kind, model="m" * 54)
-    assert "m" * 54 in long.as_text()[:100]
-    assert len(long.as_subject()) <= SUBJECT_LIMIT
-    assert long.as_subject().isascii()
-    wanted = "wanted" in long.headline or "Somebody should look" in long.headline
-    assert wanted
+LONGEST = "m" * 61
+"""A model's name with which, and with a prefix of one letter, a pipeline's is full."""
 
 
 @pytest.mark.parametrize(
     ("kind", "by", "headline"),
     [
-        ("approved", "rules", "m: a new model was approved by rules. Nothing is wanted of you."),
-        ("approved", "link", "m: a new model was approved by a person. Nothing is wanted of you."),
-        ("rejected", "rules", "m: a new model was rejected by rules. Nothing is wanted of you."),
-        (
-            "rejected",
-            "superseded",
-            "m: a new model was rejected as a newer one was approved. Nothing is wanted of you.",
-        ),
-        ("waiting", "rules", "Your decision is wanted: a new model of m waits."),
-        ("rolled_back", "person", "m: the model in use was rejected. Somebody should look."),
+        ("approved", "rules", "m: approved by rules. Nothing to do."),
+        ("approved", "link", "m: approved by a person. Nothing to do."),
+        ("approved", "person", "m: approved by a person. Nothing to do."),
+        ("rejected", "rules", "m: rejected by rules. Nothing to do."),
+        ("rejected", "slack", "m: rejected by a person. Nothing to do."),
+        ("rejected", "superseded", "m: rejected, superseded. Nothing to do."),
+        ("rejected", "expired", "m: rejected, expired. Nothing to do."),
+        ("waiting", None, "m: a new model waits for you to decide."),
+        ("overdue", None, "m: it still waits for you to decide."),
+        ("rolled_back", "person", "m: champion taken back. Please look."),
+        ("execution_failed", None, "m: retraining failed. Please look."),
+        ("quarantined", None, "m: bad file put aside. Please look."),
     ],
 )
-def test_the_headline_fits_who_decided(kind: Kind, by: str, headline: str) -> None:
-    assert message(kind, model="m", by=by).headline == headline
+def test_the_first_hundred_characters_say_what_which_model_and_whether_something_is_wanted(
+    kind: Kind, by: str | None, headline: str
+) -> None:
+    short, long = message(kind, model="m", by=by), message(kind, model=LONGEST, by=by)
+    assert short.as_text().splitlines()[0] == short.as_subject() == headline
+    assert long.as_text()[:100].splitlines()[0] == LONGEST + headline[1:]
+    assert len(long.as_subject()) <= SUBJECT_LIMIT
+    assert long.as_subject() == LONGEST + headline[1:]
+
+
+def test_every_kind_has_a_headline() -> None:
+    for kind in get_args(Kind):
+        assert message(kind, model="m").as_subject().isascii()
+
+
+def test_the_email_says_why_in_one_line_then_the_link_then_the_rest() -> None:
+    told = message(
+        reasons=["roc_auc: worse\nthan it was", "recall: 0.7"],
+        review_url="https://x.example/review?t=abc",
+        evidence_uri="s3://b/e.json",
+    )
+    assert told.as_text() == (
+        "titanic: a new model waits for you to decide.\n"
+        "\n"
+        "Why: roc_auc: worse than it was (and 1 more)\n"
+        "Decide: https://x.example/review?t=abc\n"
+        "\n"
+        "In full:\n"
+        "- roc_auc: worse than it was\n"
+        "- recall: 0.7\n"
+        "\n"
+        "Model package: arn:package\n"
+        "Execution: arn:execution\n"
+        "Evidence: s3://b/e.json\n"
+        f"Notification: {told.identity}"
+    )
+    assert json.loads(told.as_json())["reviewUrl"] == "https://x.example/review?t=abc"
+
+
+def test_the_email_of_a_decision_says_whose_it_is_and_the_link_is_for_reading() -> None:
+    told = message("approved", by="link", who="Ana", reasons=["good"], review_url="https://x.example/r")
+    assert told.as_text().splitlines()[:6] == [
+        "titanic: approved by a person. Nothing to do.",
+        "",
+        "Why: good",
+        "See: https://x.example/r",
+        "",
+        "Decided by: Ana (link)",
+    ]
+    found = json.loads(told.as_json())
+    assert (found["decidedBy"], found["decidedWho"]) == ("link", "Ana")
+
+
+def test_a_long_reason_is_cut_in_the_line_and_whole_below() -> None:
+    text = message(reasons=["x" * 400, "y"]).as_text().splitlines()
+    assert text[2] == "Why: " + "x" * 286 + "… (and 1 more)"
+    assert text[5] == "- " + "x" * 400
+
+
+def test_without_a_reason_it_says_so() -> None:
+    assert message(reasons=[]).as_text().splitlines()[2] == "Why: no reason was given"
 
 
 def rollback(**changes: Any) -> Rollback:
@@ -97,6 +154,12 @@ def test_a_rollback_says_which_version_went_and_which_came_back() -> None:
         "approvedAt": "2026-11-23T06:02:00+00:00",
         "at": "2026-11-23T07:00:00+00:00",
     }
+
+
+def test_a_champion_may_have_been_set_back_to_pending() -> None:
+    assert rollback(how="set back to pending", why="").reasons[0] == (
+        "version 3, approved 2026-11-23 06:03 UTC, was set back to pending"
+    )
 
 
 def test_a_rollback_to_nothing_says_so() -> None:

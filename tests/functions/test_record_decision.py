@@ -8,13 +8,27 @@ from typing import Any
 
 import pytest
 
+from judge_candidate import handler as judge
 from record_decision import handler
 from retraining import registry
 from retraining.approval import Verdict
 from retraining.collaborators import Collaborators
 from retraining.decisions import decide
 from retraining.errors import NotReady
-from tests.functions.fakes import Before, Context, Died, Mortal, about, arn_of, event, in_console, register
+from retraining.links import Links
+from tests.functions.fakes import (
+    CONSOLE,
+    START,
+    Before,
+    Context,
+    Died,
+    Mortal,
+    about,
+    arn_of,
+    event,
+    in_console,
+    register,
+)
 
 ARN = arn_of(1)
 ALL = ("sagemaker", "s3", "sns", "events", "table")
@@ -25,9 +39,16 @@ def using(world: Any, **wrapped: Any) -> Collaborators:
     return made
 
 
-def come(world: Any, version: int, **wrapped: Any) -> None:
-    """Let the event come that a version was decided; the event's own status is but a hint."""
-    handler(about("package_decided.approved", arn_of(version)), Context(), using=using(world, **wrapped))
+def come(world: Any, version: int, *, seen: Any = "", minutes: Any = 0, **wrapped: Any) -> None:
+    """Let the event come that a version was decided as the registry shows it, or was `seen` so earlier."""
+    told = about("package_decided.approved", arn_of(version))
+    package = world.sagemaker.packages[arn_of(version)]
+    at = START + timedelta(minutes=minutes) if seen else package["LastModifiedTime"]
+    told["detail"] |= {
+        "ModelApprovalStatus": seen or package["ModelApprovalStatus"],
+        "LastModifiedTime": at.isoformat(),
+    }
+    handler(told, Context(), using=using(world, **wrapped))
 
 
 def by_rules(world: Any, version: int, status: Any) -> None:
@@ -86,10 +107,14 @@ def test_a_persons_approval_is_recorded_once_and_dated_in_the_registry(world: An
     at = "2026-11-23T06:05:00+00:00"
     recorded = fact(world)
     assert (recorded["status"], recorded["by"], recorded["at"]) == ("Approved", "person", at)
-    assert recorded["why"] == "because"
+    assert (recorded["who"], recorded["why"]) == (CONSOLE, "because")
     assert [update["CustomerMetadataProperties"]["approvedAt"] for update in world.sagemaker.updates] == [at]
-    assert evidence(world, 1)["decidedBy"] == "person"
-    assert evidence(world, 1)["decidedWhy"] == "because"
+    found = evidence(world, 1)
+    assert (found["decidedBy"], found["decidedWho"]) == ("person", CONSOLE)
+    assert (found["decidedWhy"], found["decidedAt"]) == ("because", at)
+    (told,) = world.messages()
+    assert (told["kind"], told["decision"], told["reasons"]) == ("approved", "APPROVE", ["because"])
+    assert (told["decidedBy"], told["decidedWho"]) == ("person", CONSOLE)
 
 
 @pytest.mark.parametrize("status", ["Approved", "Rejected"])
@@ -150,8 +175,11 @@ def test_a_pending_package_or_an_annotation_records_nothing(world: Any, context:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("lives", range(1, 14))
-def test_dying_at_any_call_and_coming_again_records_it(world: Any, lives: int, after: bool) -> None:
+@pytest.mark.parametrize("lives", range(1, 18))
+def test_dying_at_any_call_and_coming_again_records_it(
+    world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+) -> None:
+    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
     register(world)
     in_console(world, ARN, "Approved", 5)
     left = [lives]
@@ -161,9 +189,14 @@ def test_dying_at_any_call_and_coming_again_records_it(world: Any, lives: int, a
         pass
     else:
         assert left[0] > 0
-    come(world, 1)
+    for _ in range(2):
+        come(world, 1)
     assert (fact(world)["status"], fact(world)["by"]) == ("Approved", "person")
+    assert "earlier" not in fact(world)
     assert noted(world, 1) == fact(world)["at"] == "2026-11-23T06:05:00+00:00"
+    told = world.messages()
+    assert {(message["kind"], message["decidedBy"]) for message in told} == {("approved", "person")}
+    assert len({message["notificationId"] for message in told}) == 1
     assert evidence(world, 1)["pipelineExecutionStatus"] == "Succeeded"
 
 
@@ -172,7 +205,7 @@ def test_dying_at_any_call_and_coming_again_records_it(world: Any, lives: int, a
 
 def superseded(world: Any, *versions: int) -> None:
     """These, and no others, were rejected as superseded, and approvers were told of each once."""
-    told = world.messages()
+    told = [message for message in world.messages() if message["decidedBy"] == "superseded"]
     assert {message["modelPackageArn"] for message in told} == {arn_of(version) for version in versions}
     assert len({message["notificationId"] for message in told}) == len(versions)
     for message in told:
@@ -302,7 +335,8 @@ def test_when_the_champion_is_rejected_the_one_before_it_is_champion_again(world
         "approvedAt": noted(world, 1),
         "at": "2026-11-23T07:00:00+00:00",
     }
-    (told,) = world.messages()
+    told, decided = world.messages()
+    assert (decided["kind"], decided["decidedBy"]) == ("rejected", "person")
     assert (told["kind"], told["model"], told["modelPackageArn"]) == ("rolled_back", "titanic", arn_of(2))
     when = datetime.fromisoformat(noted(world, 1)).strftime("%Y-%m-%d %H:%M")
     assert told["reasons"][0].endswith(" UTC, was rejected: because")
@@ -388,3 +422,247 @@ def test_dying_at_any_call_and_coming_again_rolls_back(
     assert events in ([events[0]], [events[0]] * 2)  # twice only after an answer that was lost
     assert (events[0]["rejected"], events[0]["champion"]) == (arn_of(2), arn_of(1))
     assert fact(world, 2)["by"] == "person"
+
+
+# ---- people are told of every decision of a person, once ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("by", "who"),
+    [("link", "Ana López"), ("slack", "U0123ABCD ana"), ("operator", "arn:aws:iam::1:user/op")],
+)
+def test_a_persons_decision_is_told_once_with_name_and_reason(world: Any, by: str, who: str) -> None:
+    register(world)
+    decide(ARN, "Rejected", by=by, who=who, why="women fare badly", using=using(world))
+    for _ in range(3):
+        come(world, 1)
+    (told,) = world.messages()
+    assert (told["kind"], told["decision"], told["reasons"]) == ("rejected", "REJECT", ["women fare badly"])
+    assert (told["decidedBy"], told["decidedWho"]) == (by, who)
+    found = evidence(world, 1)
+    assert (found["decidedBy"], found["decidedWho"], found["decidedWhy"]) == (by, who, "women fare badly")
+    assert found["decidedAt"] == fact(world)["at"]
+
+
+def test_of_what_the_rules_decided_only_the_judge_tells(world: Any) -> None:
+    register(world)
+    by_rules(world, 1, "Rejected")
+    assert world.messages() == []
+
+
+def test_each_of_two_decisions_on_one_package_is_told(world: Any) -> None:
+    register(world)
+    for minutes in (60, 120, 180):
+        by_person(world, 1, "Rejected", minutes=minutes)  # the same, however often it is touched
+    by_person(world, 1, "Approved", minutes=240)
+    by_person(world, 1, "Rejected", minutes=300)
+    told = [message["kind"] for message in world.messages()]
+    assert told == ["rejected", "approved", "rolled_back", "rejected"]
+    assert [(item["status"], item["at"]) for item in fact(world)["earlier"]] == [
+        ("Rejected", "2026-11-23T07:00:00+00:00"),
+        ("Approved", "2026-11-23T10:00:00+00:00"),
+    ]
+
+
+def test_words_that_sagemaker_kept_of_another_decision_are_not_taken_for_a_persons(world: Any) -> None:
+    register(world)
+    by_rules(world, 1, "Rejected")
+    in_console(world, ARN, "Approved", why="RULES")
+    come(world, 1)
+    assert fact(world)["why"] == ""
+    assert world.messages()[0]["reasons"] == ["no reason was given"]
+
+
+def test_notifications_about_a_package_bear_a_link_to_its_page(world: Any) -> None:
+    two_champions(world)
+    in_console(world, arn_of(2), "Rejected")
+    links = Links("s" * 64, "https://x.example/")
+    come(world, 2, links=links)
+    told = world.messages()
+    assert [message["kind"] for message in told] == ["rolled_back", "rejected"]
+    for message in told:
+        base, token = message["reviewUrl"].split("?t=")
+        assert base == "https://x.example/review"
+        assert links.read(token, timedelta(hours=1)) == arn_of(2)
+
+
+# ---- set back to pending -------------------------------------------------------------------------------
+
+
+PENDING = "PendingManualApproval"
+
+
+def back(world: Any, version: int, minutes: int = 10**7) -> None:
+    """Somebody sets it back to pending in AWS, and the event comes, to the judge."""
+    in_console(world, arn_of(version), PENDING, minutes)
+    judge(about("candidate_registered.pending", arn_of(version)), Context(), using=using(world))
+
+
+def test_what_is_set_back_waits_for_a_person_and_it_is_told_once(world: Any) -> None:
+    candidates(world, 1)
+    decide(ARN, "Rejected", by="link", who="Ana", why="no", using=using(world))
+    come(world, 1)
+    decided = fact(world)
+    world.messages()
+    for _ in range(3):
+        back(world, 1)
+    assert status(world, 1) == PENDING
+    known = fact(world)
+    assert (known["status"], known["by"], known["who"]) == (PENDING, "person", CONSOLE)
+    assert known["why"] == "set back to pending in AWS; before, it was rejected by Ana (link)"
+    (earlier,) = known["earlier"]
+    assert earlier == {name: decided[name] for name in ("status", "by", "who", "why", "at")}
+    (told,) = world.messages()
+    assert (told["kind"], told["decision"], told["decidedBy"]) == ("waiting", "HOLD", None)
+    assert told["reasons"] == [known["why"]]
+    found = evidence(world, 1)
+    assert (found["decidedBy"], found["decidedWho"], found["decidedAt"]) == (None, None, None)
+    assert [item["status"] for item in found["earlierDecisions"]] == ["Rejected", PENDING]
+
+
+@pytest.mark.parametrize("noticed", [True, False], ids=["noticed", "lost"])
+def test_what_was_set_back_is_decided_anew(world: Any, noticed: bool) -> None:
+    candidates(world, 1)
+    old = decide(ARN, "Rejected", by="link", who="Ana", why="no", using=using(world))
+    come(world, 1)
+    if noticed:
+        back(world, 1)
+    else:
+        in_console(world, ARN, PENDING)
+    new = decide(ARN, "Rejected", by="link", who="Ana", why="still no", using=using(world))
+    assert (new.ours, new.why, new.status) == (True, "still no", "Rejected")
+    assert new.at > old.at
+    assert status(world, 1) == "Rejected"
+    come(world, 1)
+    assert [message["reasons"][0] for message in world.messages() if message["kind"] == "rejected"] == [
+        "no",
+        "still no",
+    ]
+    assert [item["status"] for item in fact(world)["earlier"]] == ["Rejected", *([PENDING] * noticed)]
+
+
+def test_the_rules_do_not_decide_again_what_a_person_set_back(world: Any) -> None:
+    """The judge had died after the update, before it told anybody; a person sets it back; it comes again."""
+    register(world)
+    dying = Mortal(world.sagemaker, [1], after=True, only="update_model_package")
+    event_ = about("candidate_registered.pending", ARN)
+    with pytest.raises(Died):
+        judge(event_, Context(), using=using(world, sagemaker=dying))
+    world.ledger.release("lease#handsoff-titanic")
+    for _ in range(2):
+        back(world, 1)
+    assert status(world, 1) == PENDING
+    assert fact(world)["status"] == PENDING
+    assert [message["kind"] for message in world.messages()] == ["rolled_back", "waiting"]
+    assert decide(ARN, "Approved", by="operator", who="me", why="good", using=using(world)).ours
+
+
+def test_a_champion_that_is_set_back_is_champion_no_more(world: Any) -> None:
+    two_champions(world)
+    world.ledger.mark(f"verdict#{arn_of(2)}", {"doneAt": "t", "takenAt": "t"})
+    for _ in range(2):
+        back(world, 2)
+    assert champion(world) == arn_of(1)
+    told = world.messages()
+    assert [message["kind"] for message in told] == ["rolled_back", "waiting"]
+    assert told[0]["reasons"][0].endswith(" UTC, was set back to pending")
+    decide(arn_of(2), "Approved", by="link", who="Ana", why="it is good", using=using(world))
+    come(world, 2)
+    assert champion(world) == arn_of(2)
+
+
+def test_one_that_was_set_back_is_superseded_by_newer_ones_only(world: Any) -> None:
+    candidates(world, 1, 2, 3)
+    by_person(world, 2, "Approved")
+    assert fact(world, 1)["by"] == "superseded"
+    come(world, 1)
+    back(world, 1)
+    world.ledger.mark(f"decision#{arn_of(2)}", {"recordedAt": None})  # as if it had died before the mark
+    come(world, 2)
+    assert status(world, 1) == PENDING
+    by_person(world, 3, "Approved", minutes=10**7)
+    assert status(world, 1) == "Rejected"
+    assert fact(world, 1)["why"].startswith("superseded by handsoff-titanic/3")
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lives", range(1, 30))
+def test_dying_at_any_call_and_coming_again_asks_again(
+    world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+) -> None:
+    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    two_champions(world)
+    world.ledger.mark(f"verdict#{arn_of(2)}", {"doneAt": "t", "takenAt": "t"})
+    in_console(world, arn_of(2), PENDING, 10**7)
+    left = [lives]
+    wrapped = {name: Mortal(getattr(world, name), left, after=after) for name in ALL}
+    event_ = about("candidate_registered.pending", arn_of(2))
+    try:
+        judge(event_, Context(), using=using(world, **wrapped))
+    except Died:
+        pass
+    else:
+        assert left[0] > 0
+    for _ in range(2):
+        judge(event_, Context(), using=using(world))
+    assert {message["kind"] for message in world.messages()} == {"rolled_back", "waiting"}
+    assert (fact(world, 2)["status"], len(fact(world, 2)["earlier"])) == (PENDING, 1)
+    assert "recordedAt" in fact(world, 2)
+
+
+# ---- what was missed, or written over ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("Approved", "Rejected"), ("Rejected", "Approved")])
+def test_a_decision_that_we_wrote_over_is_given_back(world: Any, ours: Any, theirs: str) -> None:
+    """A person decides between our last look at the package and our writing to it."""
+    candidates(world, 1)
+    meanwhile = Before(world.sagemaker, "update_model_package", lambda: in_console(world, ARN, theirs, 60))
+    decide(ARN, ours, by="rules", why="RULES", using=using(world, sagemaker=meanwhile))
+    assert status(world, 1) == ours
+    come(world, 1)
+    assert status(world, 1) == ours
+    come(world, 1, seen=theirs, minutes=60)
+    assert status(world, 1) == theirs
+    assert (fact(world)["by"], fact(world)["status"]) == ("person", theirs)
+    assert [item["by"] for item in fact(world)["earlier"]] == ["rules"]
+    assert theirs.lower() in [message["kind"] for message in world.messages()]
+    come(world, 1, seen=theirs, minutes=60)
+    come(world, 1)
+    assert status(world, 1) == theirs
+    assert world.messages() == []
+
+
+def test_an_event_of_ours_that_comes_late_gives_nothing_back(world: Any) -> None:
+    candidates(world, 1)
+    by_rules(world, 1, "Approved")
+    by_person(world, 1, "Rejected", 60 * 24)
+    world.messages()
+    come(world, 1, seen="Approved", minutes=5)
+    assert status(world, 1) == "Rejected"
+    assert fact(world)["by"] == "person"
+    assert world.messages() == []
+
+
+def test_who_approved_again_is_champion_though_the_rejection_is_heard_of_late(world: Any) -> None:
+    candidates(world, 1, 2)
+    by_person(world, 1, "Approved", 60)
+    by_person(world, 2, "Approved", 70)
+    in_console(world, ARN, "Approved", 90)  # rejected at 80, and no event has come yet
+    come(world, 1, seen="Rejected", minutes=80)
+    champion = registry.champion(world.sagemaker, "handsoff-titanic")
+    assert champion is not None
+    assert champion.arn == ARN
+    assert fact(world)["at"] == (START + timedelta(minutes=90)).isoformat()
+
+
+def test_a_champion_that_was_rejected_before_its_approval_was_heard_of_is_rolled_back(world: Any) -> None:
+    candidates(world, 1)
+    by_person(world, 1, "Rejected", 70)  # approved at 60, of which nothing has been heard
+    assert "rolled_back" not in [message["kind"] for message in world.messages()]
+    come(world, 1, seen="Approved", minutes=60)
+    assert [message["kind"] for message in world.messages()] == ["rolled_back"]
+    assert status(world, 1) == "Rejected"
+    assert noted(world, 1) == (START + timedelta(minutes=60)).isoformat()
+    come(world, 1, seen="Approved", minutes=60)
+    assert world.messages() == []

@@ -148,6 +148,8 @@ def test_nothing_runs_here(project: Path) -> None:
         ["evidence"],
         ["judge"],
         ["explain"],
+        ["approve"],
+        ["reject"],
     ],
     ids=" ".join,
 )

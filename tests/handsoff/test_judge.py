@@ -17,9 +17,10 @@ from handsoff.verdicts import WrongCall
 from judge_candidate import handler
 from retraining.collaborators import Collaborators
 from retraining.config import Config
-from retraining.errors import ConfigError, EvaluationError, HandsoffError
+from retraining.decisions import NoReason, decide
+from retraining.errors import ConfigError, EvaluationError, HandsoffError, NotReady
 from retraining.judging import CannotBeJudged
-from tests.functions.fakes import ROOT, Context, about, arn_of, evaluation, in_console, register
+from tests.functions.fakes import CONSOLE, ROOT, Context, about, arn_of, evaluation, in_console, register
 
 WHO = "arn:aws:iam::123456789012:user/data-science-user"
 MODEL = """
@@ -290,3 +291,95 @@ def test_one_that_is_decided_is_not_judged_again(deployed: Any) -> None:
     assert deployed
     call = ("judge", "titanic/1", "--without-champion", "--reason", "r")
     assert "handsoff-titanic/1 is Approved already" in refused(*call, error=CannotBeJudged)
+
+
+# ---- approve and reject -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("command", "status"), [("approve", "Approved"), ("reject", "Rejected")])
+def test_an_operator_decides_by_name_and_with_a_reason(deployed: Any, command: str, status: str) -> None:
+    line = said(command, "titanic/2", "--reason", "compared by\thand\n")
+    assert line == f"handsoff-titanic/2: {status} by {WHO} (operator)\n"
+    package = deployed.sagemaker.packages[arn_of(2)]
+    assert (package["ModelApprovalStatus"], package["ApprovalDescription"]) == (status, "compared by hand")
+    text = said("explain", "titanic/2")
+    assert f"{status} by {WHO} (operator)" in text
+    assert "compared by hand" in text
+    assert said(command, "titanic/2", "--reason", "again") == line  # saying it twice is saying it once
+
+
+def test_the_decision_is_json_for_scripts(deployed: Any) -> None:
+    found = json.loads(said("approve", "titanic/2", "--reason", "good", "--json"))
+    assert found == {
+        "modelPackageArn": arn_of(2),
+        "modelApprovalStatus": "Approved",
+        "ours": True,
+        "decidedBy": "operator",
+        "decidedWho": WHO,
+        "decidedAt": deployed.ledger.get(f"decision#{arn_of(2)}")["at"],
+        "decidedWhy": "good",
+    }
+
+
+def test_who_comes_too_late_learns_who_decided_and_what(deployed: Any) -> None:
+    using = deployed.using(Collaborators)
+    first = decide(arn_of(2), "Rejected", by="link", who="Ana", why="[b]no", using=using)
+    line = refused("approve", "titanic/2", "--reason", "yes", error=cli.TooLate)
+    assert line == f"handsoff-titanic/2 is Rejected by Ana (link) already, since {first.at}: [b]no"
+    done = run("approve", "titanic/2", "--reason", "yes", "--json")
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    assert (found["ours"], found["decidedBy"], found["decidedWho"]) == (False, "link", "Ana")
+    assert deployed.sagemaker.packages[arn_of(2)]["ModelApprovalStatus"] == "Rejected"
+
+
+def test_who_comes_while_another_is_being_approved_is_told_to_come_again(deployed: Any) -> None:
+    until = "2999-01-01T00:00:00+00:00"
+    deployed.ledger.mark("lease#handsoff-titanic", {"state": "claimed", "until": until})
+    line = refused("approve", "titanic/2", "--reason", "yes", error=NotReady)
+    assert line.endswith("is being decided by somebody else right now; try again in two minutes")
+    assert said("reject", "titanic/2", "--reason", "no")  # nobody waits for a rejection
+
+
+def test_what_was_decided_in_the_console_stands(deployed: Any) -> None:
+    in_console(deployed, arn_of(2), "Approved")
+    line = refused("reject", "titanic/2", "--reason", "no", error=cli.TooLate)
+    assert line == (
+        f"handsoff-titanic/2 is Approved by {CONSOLE} (in AWS) already, "
+        "since 2026-11-23T07:00:00+00:00: because"
+    )
+
+
+@pytest.mark.parametrize("reason", ["", " \n", "\x1b", "x" * 301])
+@pytest.mark.parametrize("command", ["approve", "reject"])
+def test_a_decision_needs_a_reason(deployed: Any, command: str, reason: str) -> None:
+    line = refused(command, "titanic/2", "--reason", reason, error=NoReason)
+    assert line.startswith("say why in 1 to 300 characters, not ")
+    assert run(command, "titanic/2").exit_code == 2
+    assert deployed.ledger.get(f"decision#{arn_of(2)}") is None
+
+
+def test_explain_and_evidence_show_what_was_decided_before(deployed: Any) -> None:
+    said("reject", "titanic/2", "--reason", "too early")
+    in_console(deployed, arn_of(2), "PendingManualApproval", 10**7)
+    said("approve", "titanic/2", "--reason", "now it fits")
+    for text in (
+        said("explain", "titanic/2"),
+        said("evidence", "arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e1"),
+    ):
+        assert "decided before     Rejected" in text
+        assert f"by {WHO} (operator): too early" in text
+        assert "now it fits" in text
+    found = json.loads(said("explain", "titanic/2", "--json"))
+    assert (found["decidedBy"], found["decidedWho"], found["decidedWhy"]) == ("operator", WHO, "now it fits")
+    assert [item["why"] for item in found["earlierDecisions"]] == ["too early"]
+
+
+def test_one_that_waits_again_shows_who_set_it_back(deployed: Any) -> None:
+    said("reject", "titanic/2", "--reason", "too early")
+    in_console(deployed, arn_of(2), "PendingManualApproval", 10**7)
+    event = about("candidate_registered.pending", arn_of(2))
+    handler(event, Context(), using=deployed.using(Collaborators))
+    text = said("explain", "titanic/2")
+    assert "approval           PendingManualApproval: waits for a person" in text
+    assert f"by {CONSOLE} (in AWS): set back to pending in AWS; before, it was rejected by {WHO}" in text

@@ -17,6 +17,7 @@ os.environ |= {
     "MINISTACK_ACCOUNT_ID": "123456789012",
     "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.01",
     "DOCKER_HOST": "unix:///nowhere",
+    "GATEWAY_PORT": "4650",
 }
 
 from ministack.services import cloudwatch, eventbridge, lambda_svc, scheduler, sqs
@@ -133,6 +134,23 @@ def versions_share_the_reservation() -> bool:
     return first is not None and second is None
 
 
+def function_urls_lead_here() -> bool:
+    function("open")
+    lambda_svc._create_function_url_config("open", {"AuthType": "NONE"}, None)
+    url = lambda_svc._function_urls["open"]["FunctionUrl"]
+    label, _, rest = url.removeprefix("http://").partition(".")
+    asked = {"Host": f"{label}.lambda-url.us-east-1.localhost:4650"}
+    event = lambda_svc._build_function_url_event(
+        label, "123456789012", "us-east-1", "GET", "/", asked, b"", {}
+    )
+    return bool(
+        rest == "lambda-url.us-east-1.localhost:4650/"
+        and event["headers"]["host"] == asked["Host"]
+        and event["requestContext"]["domainName"] == f"{label}.lambda-url.us-east-1.localhost"
+        and lambda_svc.resolve_function_url(label)[2] == "open"
+    )
+
+
 def updated_schedule_fires_again() -> bool:
     at = time.strftime("at(%Y-%m-%dT%H:%M:%S)", time.gmtime(time.time() - 1))
     function("scheduled")
@@ -227,6 +245,7 @@ PROBES = (
     queue_batches_and_windows,
     template_reserves_concurrency,
     versions_share_the_reservation,
+    function_urls_lead_here,
     updated_schedule_fires_again,
     schedule_fills_its_placeholders,
     printed_metrics_count,

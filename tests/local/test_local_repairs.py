@@ -21,6 +21,7 @@ NAMES = [
     "queue_batches_and_windows",
     "template_reserves_concurrency",
     "versions_share_the_reservation",
+    "function_urls_lead_here",
     "updated_schedule_fires_again",
     "schedule_fills_its_placeholders",
     "printed_metrics_count",

@@ -1,0 +1,171 @@
+"""The sweep over a model's packages: what events did not bring to its end, and candidates that wait too long.
+
+Cost per model and minute while nothing is to be done: 2 listings, and 2 ledger reads for each of at most 10
+decided packages and 200 that wait (the newest, and those that wait longest). No package is described.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from retraining import decisions, judging, recording, registry
+from retraining.collaborators import Collaborators
+from retraining.config import Approval
+from retraining.errors import NotReady
+from retraining.ledger import LEASE
+from retraining.notify import notify
+from retraining.observability import logger
+from retraining.registry import PENDING, Listed, Package
+
+Work = Callable[[], None]
+
+DECIDED: Final = 10
+"""Decided packages, the newest of a model, whose decisions are looked for in the ledger."""
+
+SOON: Final = timedelta(minutes=1)
+"""How long an event may take; what is younger is left to it."""
+
+LONGEST: Final = timedelta(days=1)
+"""After a failure the next try comes when as much time again has passed, but at least this often."""
+
+_SPOKEN: Final = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+
+
+def sweep(model: str, using: Collaborators) -> None:
+    """Look after a model's packages. One that fails keeps no other waiting, and is tried ever less often."""
+    listed = registry.newest(using.sagemaker, using.settings.resource_name(model))
+    decided = [item for item in listed if item.status != PENDING][-DECIDED:]
+    failures: list[Exception] = []
+    for item in listed:
+        if item.status != PENDING and item not in decided:
+            continue
+        try:
+            if work := _due(item, model, using):
+                _patiently(work, item.arn, using)
+        except NotReady as error:
+            logger.info("package is looked at again next minute", package=item.arn, why=str(error))
+        except Exception as error:
+            error.add_note(f"package {item.arn}")
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup(f"packages of {model} that could not be looked after", failures)
+
+
+def spoken(time: timedelta) -> str:
+    """A duration in its largest unit, rounded down: 25 hours are `1 day`."""
+    seconds = int(time.total_seconds())
+    unit, size = next(((unit, size) for unit, size in _SPOKEN if seconds >= size), _SPOKEN[-1])
+    return f"{seconds // size} {unit}{'' if seconds // size == 1 else 's'}"
+
+
+def _due(item: Listed, model: str, using: Collaborators) -> Work | None:
+    """What is to be done about a package, going by the ledger alone."""
+    now = using.clock()
+    decision = using.ledger.get(decisions.key(item.arn)) or {}
+    recorded = decision.get("status") == item.status and "recordedAt" in decision
+    if not recorded and (decision or item.status != PENDING):
+        return None if _younger(decision.get("at"), LEASE, now) else partial(_finish, item.arn, using)
+    known = using.ledger.get(judging.key(item.arn)) or {}
+    if item.status != PENDING and not known:  # decided before it was judged
+        return None
+    if "doneAt" not in known:
+        early = now - item.created_at < SOON or _younger(known.get("takenAt"), LEASE, now)
+        return None if early else partial(judging.settle, item.arn, using)
+    return _waits(item.arn, known, decision, model, using) if item.status == PENDING else None
+
+
+def _finish(arn: str, using: Collaborators) -> None:
+    """Write a decision that was taken and never written, and record one that nobody has recorded."""
+    package = registry.package(using.sagemaker, arn)
+    decision = using.ledger.get(decisions.key(arn)) or {}
+    if using.clock() - package.changed_at < SOON:
+        return
+    if package.pending and decision and not decisions.set_back(package, decision, using.clock()):
+        _write(package, decision, using)
+        package = registry.package(using.sagemaker, arn)
+    recording.record(package, using)
+
+
+def _write(package: Package, decision: Mapping[str, Any], using: Collaborators) -> None:
+    if decision["by"] == decisions.RULES:  # who know with what the candidate was compared
+        judging.settle(package.arn, using)
+        return
+    decisions.decide(
+        package.arn,
+        "Approved" if decision["status"] == "Approved" else "Rejected",
+        by=decision["by"],
+        who=decision.get("who"),
+        why=decision["why"],
+        using=using,
+    )
+
+
+def _waits(
+    arn: str, known: Mapping[str, Any], decision: Mapping[str, Any], model: str, using: Collaborators
+) -> Work | None:
+    """Remind of a candidate once; reject it when it has waited as long as it may.
+
+    It waits since its verdict, or since somebody set it back to pending.
+    """
+    config = using.configs.get(model)
+    if config is None:
+        return None
+    since = max(datetime.fromisoformat(at) for at in (known["takenAt"], decision.get("at")) if at)
+    waited, rules = using.clock() - since, config.approval
+    if rules.expire_after is not None and waited >= rules.expire_after:
+        return partial(_expire, arn, waited, rules.expire_after, using)
+    reminded = known.get("reminded") == since.isoformat()
+    if rules.remind_after is None or waited < rules.remind_after or reminded:
+        return None
+    return partial(_remind, arn, since, rules, known, using)
+
+
+def _expire(arn: str, waited: timedelta, limit: timedelta, using: Collaborators) -> None:
+    why = f"nobody decided: it waited {spoken(waited)} for a person, and expire_after is {spoken(limit)}"
+    decisions.decide(arn, "Rejected", by=decisions.EXPIRED, why=why, using=using)
+    recording.record(registry.package(using.sagemaker, arn), using)
+
+
+def _remind(
+    arn: str, since: datetime, rules: Approval, known: Mapping[str, Any], using: Collaborators
+) -> None:
+    package = registry.package(using.sagemaker, arn)
+    if not package.pending:
+        return
+    waited = using.clock() - since
+    then = f"; in {spoken(rules.expire_after - waited)} it is rejected" if rules.expire_after else ""
+    reasons = (f"it has waited {spoken(waited)} for a person{then}", *known["verdict"]["reasons"])
+    at = since.isoformat()
+    message = judging.of_candidate(package, "overdue", "HOLD", reasons, occurrence=at, using=using)
+    notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
+    using.ledger.mark(judging.key(arn), {"reminded": at})
+
+
+def _patiently(work: Work, arn: str, using: Collaborators) -> None:
+    """Do the work, unless it has failed lately: each failure is a message in the failure queue.
+
+    The next try comes as long after the last as that came after the first of its row.
+    """
+    fact = f"trouble#{arn}"
+    trouble = using.ledger.get(fact)
+    if trouble:
+        first, last = (datetime.fromisoformat(trouble[name]) for name in ("first", "last"))
+        if using.clock() - last < min(last - first, LONGEST):
+            return
+    try:
+        work()
+    except NotReady:
+        raise
+    except Exception:
+        now = using.clock().isoformat()
+        using.ledger.mark(fact, {"first": trouble["first"] if trouble else now, "last": now})
+        raise
+    if trouble:
+        using.ledger.release(fact)
+
+
+def _younger(time: str | None, than: timedelta, now: datetime) -> bool:
+    return time is not None and datetime.fromisoformat(time) > now - than

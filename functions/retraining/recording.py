@@ -1,0 +1,178 @@
+"""What the registry shows is recorded, whoever did it, and what follows from it is done.
+
+Events call this, and so does the sweep for those that were lost. Every part may be repeated: the decision's
+fact in the ledger is marked `recordedAt` last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from retraining import decisions, evidence, judging, registry
+from retraining.collaborators import Collaborators
+from retraining.messages import Notification, Rollback
+from retraining.notify import announce, notify
+from retraining.observability import logger, metrics
+from retraining.registry import Package
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The status that an event tells of, and when it was set. By now it may be over, or written over."""
+
+    status: str | None = None
+    at: datetime | None = None
+
+
+NOTHING: Final = Seen()
+
+CLOCKS: Final = timedelta(seconds=5)
+"""By how much our clock and SageMaker's may differ."""
+
+
+def record(package: Package, using: Collaborators, *, seen: Seen = NOTHING) -> None:
+    """Record a decision, or that one was set back to pending, unless that is done; tell people once.
+
+    SageMaker has no compare-and-set: between our last look at a package and our writing to it a person may
+    decide. That person's event is then all that is left of it (`seen`), and the decision is given back.
+    """
+    known: Mapping[str, Any] = using.ledger.get(decisions.key(package.arn)) or {}
+    if package.pending and not decisions.set_back(package, known, using.clock()):
+        return
+    if missed(seen, package, known):
+        package, known = catch_up(seen, package, known, using)
+    if not decisions.shows(package, known):
+        known = decisions.adopt(package, known, using)
+    if "recordedAt" in known:
+        return
+    if package.approval_status == "Approved":
+        if known["by"] == decisions.OUTSIDE and package.metadata.get("approvedAt") != known["at"]:
+            registry.annotate(using.sagemaker, package, {"approvedAt": known["at"]})
+        supersede(package, known, using)
+    else:
+        roll_back(package, known, using)
+    if package.pending:
+        _ask_again(package, known, using)
+    elif known["by"] not in (decisions.RULES, decisions.SUPERSEDED):  # told by who decided so
+        judging.tell_decision(package, known, using)
+    if package.execution:
+        evidence.write(using.sources, using.settings.model_of(package.group), package.execution)
+    now = using.clock().isoformat()
+    marks = {"doneAt": known.get("doneAt") or now, "recordedAt": now}
+    using.ledger.mark(decisions.key(package.arn), marks, where={"at": known["at"]})
+    logger.info("decision recorded", package=package.arn, status=package.approval_status, by=known["by"])
+    metrics.add_metric(f"Decisions{package.approval_status}", MetricUnit.Count, 1)
+
+
+def missed(seen: Seen, package: Package, known: Mapping[str, Any]) -> bool:
+    """Whether the event tells of a person's decision that neither ledger nor registry knows any more."""
+    if seen.status not in ("Approved", "Rejected") or seen.at is None or not known:
+        return False
+    statuses = [known["status"], *(fact["status"] for fact in known.get("earlier", []))]
+    return seen.status not in (package.approval_status, *statuses) and seen.at <= package.changed_at
+
+
+def catch_up(
+    seen: Seen, package: Package, known: Mapping[str, Any], using: Collaborators
+) -> tuple[Package, Mapping[str, Any]]:
+    """Do what should have been done when a decision fell that was missed; the package and its fact then.
+
+    If what the registry shows is our own, written over that decision, the decision is given back. If a
+    person has decided anew since, that is a later decision. Otherwise it lies before what is known.
+    """
+    at = (seen.at or package.changed_at).isoformat()
+    ours = known["by"] != decisions.OUTSIDE and package.metadata.get("decidedAt") == known["at"]
+    if ours and package.changed_at <= datetime.fromisoformat(known.get("doneAt", known["at"])) + CLOCKS:
+        facts = {"approvedAt": at} if seen.status == "Approved" else {}
+        registry.annotate(
+            using.sagemaker,
+            package,
+            {"decidedBy": decisions.OUTSIDE, "decidedAt": at, **facts},
+            status="Approved" if seen.status == "Approved" else "Rejected",
+            description=f"decided in AWS at {at}, while we wrote {known['status']}: given back",
+        )
+        logger.warning(
+            "a decision that was written over was given back", package=package.arn, seen=seen.status
+        )
+        return registry.package(using.sagemaker, package.arn), known
+    if seen.at and seen.at > datetime.fromisoformat(known["at"]):
+        return package, decisions.adopt(package, known, using)
+    if seen.status == "Approved" and package.noted_approval is None:
+        registry.annotate(using.sagemaker, package, {"approvedAt": at})
+        package = registry.package(using.sagemaker, package.arn)
+        roll_back(package, known, using)
+    return package, known
+
+
+def supersede(approved: Package, decision: Mapping[str, Any], using: Collaborators) -> None:
+    """Reject the older candidates of the group that wait for a person.
+
+    One that is not judged yet is left to the judge. Which they are is noted first: a candidate that has been
+    rejected, and nobody told when this died, waits no more.
+    """
+    older = decision.get("supersedes")
+    if older is None:
+        found = registry.waiting(using.sagemaker, approved.group, before=approved.created_at)
+        older = [arn for arn in found if "doneAt" in (using.ledger.get(judging.key(arn)) or {})]
+        if older:
+            at = {"at": str(decision["at"])}
+            using.ledger.mark(decisions.key(approved.arn), {"supersedes": older}, where=at)
+    why = f"superseded by {approved.name}, approved {decision['at']}"
+    for arn in older:
+        standing = decisions.decide(arn, "Rejected", by=decisions.SUPERSEDED, why=why, using=using)
+        if not standing.ours:
+            continue
+        package = registry.package(using.sagemaker, arn)
+        told = {"by": standing.by, "why": standing.why, "at": standing.at}
+        judging.tell_decision(package, told, using)
+        if package.execution:
+            evidence.write(using.sources, using.settings.model_of(package.group), package.execution)
+        logger.info("candidate superseded", package=arn, by=approved.arn)
+
+
+def roll_back(gone: Package, decision: Mapping[str, Any], using: Collaborators) -> None:
+    """If what was rejected, or set back to pending, was the champion, say so, and which is champion now."""
+    if gone.noted_approval is None:
+        return
+    champion = registry.champion(using.sagemaker, gone.group)
+    if champion and champion.approved_at > gone.noted_approval:
+        return
+    rollback = Rollback(
+        model=using.settings.model_of(gone.group),
+        group=gone.group,
+        rejected=gone.arn,
+        rejected_approved_at=gone.noted_approval,
+        champion=champion.arn if champion else None,
+        champion_approved_at=champion.approved_at if champion else None,
+        at=str(decision["at"]),
+        why="" if gone.pending else str(decision.get("why") or ""),
+        how="set back to pending" if gone.pending else "rejected",
+    )
+    message = Notification(
+        kind="rolled_back",
+        model=rollback.model,
+        subject=gone.arn,
+        reasons=rollback.reasons,
+        execution_arn=gone.execution,
+        package_arn=gone.arn,
+        occurrence=rollback.rejected_approved_at.isoformat(),
+        by=str(decision["by"]),
+        who=decision.get("who"),
+        review_url=using.links.url(gone.arn) if using.links else None,
+    )
+    notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
+    if announce(using.events, using.ledger, rollback, now=using.clock()):
+        metrics.add_metric("ChampionsRolledBack", MetricUnit.Count, 1)
+
+
+def _ask_again(package: Package, decision: Mapping[str, Any], using: Collaborators) -> None:
+    """Tell approvers that a candidate waits again."""
+    message = judging.of_candidate(
+        package, "waiting", "HOLD", (str(decision["why"]),), occurrence=str(decision["at"]), using=using
+    )
+    notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())

@@ -1,0 +1,176 @@
+"""The calls to Slack. What it refuses for good is said clearly; what may pass is retried while there is time.
+
+HandsoffError
+└── SlackRefused       a person must do something about it first; what else fails is raised as slack_sdk does
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.http_retry import HttpResponse, RetryHandler
+from slack_sdk.http_retry.builtin_handlers import (
+    ConnectionErrorRetryHandler,
+    RateLimitErrorRetryHandler,
+    ServerErrorRetryHandler,
+)
+from slack_sdk.web import WebClient
+from slack_sdk.webhook import WebhookClient
+
+from retraining.errors import HandsoffError
+from retraining.slack import Message, Secret, may_answer
+
+TIMEOUT: Final = 10
+"""Seconds for one request."""
+
+_RENEW: Final = "Slack does not take the token of the bot: put a valid one into the secret"
+_MENDS: Final = {
+    "channel_not_found": "Slack knows no channel {channel}, or none that the app may see: "
+    "correct approvers.slack_channel, or invite the app there",
+    "not_in_channel": "the app is not in the channel {channel}: /invite it there",
+    "is_archived": "the channel {channel} is archived: name another one in approvers.slack_channel",
+    "restricted_action": "{channel} is closed to apps: its owner must let this one post",
+    "missing_scope": "the app lacks the scope chat:write: add it and install the app again",
+    "invalid_auth": _RENEW,
+    "not_authed": _RENEW,
+    "account_inactive": _RENEW,
+    "token_revoked": _RENEW,
+    "token_expired": _RENEW,
+}
+_GONE: Final = frozenset(
+    {
+        "message_not_found",
+        "thread_not_found",
+        "cant_update_message",
+        "edit_window_closed",
+        "channel_not_found",
+        "is_archived",
+    }
+)
+"""Why a message can never be updated, or answered: a new one is posted."""
+
+
+class SlackRefused(HandsoffError):
+    """Slack will refuse this again until somebody does what the text says."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A message: its channel's id, and when it was posted, which is its name."""
+
+    channel: str
+    ts: str
+
+
+class SlackClient:
+    """Posts and updates messages. `patience` says how many seconds may still be spent on waiting."""
+
+    def __init__(
+        self, secret: Secret, *, api_url: str | None = None, patience: Callable[[], float] = lambda: 30.0
+    ) -> None:
+        self._api_url = api_url
+        self._handlers: list[RetryHandler] = [
+            _RateLimit(patience),
+            ServerErrorRetryHandler(max_retry_count=2),
+            ConnectionErrorRetryHandler(max_retry_count=1),
+        ]
+        self._web: WebClient | None = None
+        if secret.bot_token:
+            self._web = WebClient(
+                secret.bot_token.get_secret_value(),
+                base_url=api_url or WebClient.BASE_URL,
+                timeout=TIMEOUT,
+                retry_handlers=self._handlers,
+            )
+        self._webhook = secret.webhook_url.get_secret_value() if secret.webhook_url else ""
+
+    @property
+    def interactive(self) -> bool:
+        """Whether messages can have buttons, and be updated: a webhook's can not."""
+        return self._web is not None
+
+    def post(self, channel: str, message: Message, *, under: Place | None = None) -> Place | None:
+        """Post a message; where it is, None for a webhook, which neither says that nor chooses a channel.
+
+        `under` another one it is a reply, which the channel is shown, too.
+        """
+        if self._web is None:
+            self._send(self._webhook, message, what="the webhook")
+            return None
+        thread: dict[str, Any] = {"thread_ts": under.ts, "reply_broadcast": True} if under else {}
+        try:
+            answer = self._web.chat_postMessage(
+                channel=under.channel if under else channel,
+                text=message.text,
+                blocks=message.blocks,
+                unfurl_links=False,
+                unfurl_media=False,
+                **thread,
+            )
+        except SlackApiError as error:
+            if under and error.response.get("error") in _GONE:
+                return self.post(channel, message)
+            _raise(error, channel)
+        return Place(str(answer["channel"]), str(answer["ts"]))
+
+    def update(self, place: Place, message: Message) -> bool:
+        """Replace a message; False if it is not there any more, or is not ours to change."""
+        if self._web is None:
+            return False
+        try:
+            self._web.chat_update(
+                channel=place.channel, ts=place.ts, text=message.text, blocks=message.blocks
+            )
+        except SlackApiError as error:
+            if error.response.get("error") in _GONE:
+                return False
+            _raise(error, place.channel)
+        return True
+
+    def answer(self, url: str, message: Message) -> bool:
+        """Tell the one who pressed a button, and nobody else. False if it is too late (30 minutes)."""
+        if not may_answer(url, self._api_url):
+            raise SlackRefused("an answer must go to https://hooks.slack.com/, and nowhere else")
+        return self._send(url, message, what="an answer", ephemeral=True)
+
+    def _send(self, url: str, message: Message, *, what: str, ephemeral: bool = False) -> bool:
+        private = {"response_type": "ephemeral", "replace_original": False} if ephemeral else {}
+        answer = WebhookClient(url, timeout=TIMEOUT, retry_handlers=self._handlers).send_dict(
+            {
+                "text": message.text,
+                "blocks": message.blocks,
+                "unfurl_links": False,
+                "unfurl_media": False,
+                **private,
+            }
+        )
+        if answer.status_code == 200:
+            return True
+        if ephemeral and 400 <= answer.status_code < 500 and answer.status_code != 429:
+            return False
+        raise SlackRefused(f"Slack has not taken {what}: {answer.status_code} {answer.body[:200]}")
+
+
+def _raise(error: SlackApiError, channel: str) -> NoReturn:
+    code = str(error.response.get("error", ""))
+    if code in _MENDS:
+        raise SlackRefused(f"{_MENDS[code].format(channel=channel)} ({code})") from None
+    raise error
+
+
+class _RateLimit(RateLimitErrorRetryHandler):
+    """Waits as long as Slack says, unless the function would be over by then: its own retry comes later."""
+
+    def __init__(self, patience: Callable[[], float]) -> None:
+        super().__init__(max_retry_count=3)
+        self._patience = patience
+
+    def _can_retry(self, *, response: HttpResponse | None = None, **_: Any) -> bool:
+        if response is None or response.status_code != 429:
+            return False
+        named = {name.lower(): values for name, values in response.headers.items()}
+        wait = str((named.get("retry-after") or ["1"])[0])
+        return wait.isascii() and wait.isdigit() and int(wait[:6]) + 1 < self._patience()

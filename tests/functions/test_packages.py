@@ -1,0 +1,453 @@
+"""What the sweep finds with no events at all, what it leaves alone, and candidates that wait too long."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import judge_candidate
+import reconcile
+import record_decision
+from retraining import packages
+from retraining.collaborators import Collaborators
+from retraining.decisions import decide
+from retraining.errors import EvaluationError
+from retraining.packages import spoken
+from retraining.starting import Starting
+from tests.functions.fakes import (
+    CONSOLE,
+    START,
+    Before,
+    Context,
+    Died,
+    Mortal,
+    about,
+    arn_of,
+    in_console,
+    register,
+)
+
+ARN = arn_of(1)
+ALL = ("sagemaker", "s3", "sns", "events", "table")
+DAY = 24 * 60
+ANOTHER = "arn:of-another-champion"
+PENDING = "PendingManualApproval"
+
+
+def using(world: Any, minutes: float, **wrapped: Any) -> Collaborators:
+    """Collaborators at this many minutes after the beginning."""
+    now = START + timedelta(minutes=minutes)
+    made: Collaborators = world.using(Collaborators, clock=lambda: now, **wrapped)
+    return made
+
+
+def sweep(world: Any, minutes: float, **wrapped: Any) -> None:
+    packages.sweep("titanic", using(world, minutes, **wrapped))
+
+
+def judge(world: Any, version: int, minutes: float, **wrapped: Any) -> None:
+    event = about("candidate_registered.pending", arn_of(version))
+    judge_candidate.handler(event, Context(), using=using(world, minutes, **wrapped))
+
+
+def decided(world: Any, version: int, minutes: float, **wrapped: Any) -> None:
+    event = about("package_decided.approved", arn_of(version))
+    record_decision.handler(event, Context(), using=using(world, minutes, **wrapped))
+
+
+def held(world: Any, version: int = 1, minutes: float = 2) -> None:
+    """A candidate that waits for a person, which approvers know."""
+    register(world, version, champion=ANOTHER)
+    judge(world, version, minutes)
+    world.messages()
+
+
+def by_link(world: Any, status: Any, minutes: float, **wrapped: Any) -> Any:
+    return decide(ARN, status, by="link", who="Ana", why="I see", using=using(world, minutes, **wrapped))
+
+
+def status(world: Any, version: int = 1) -> str:
+    return str(world.sagemaker.packages[arn_of(version)]["ModelApprovalStatus"])
+
+
+def fact(world: Any, version: int = 1) -> dict[str, Any]:
+    return dict(world.ledger.get(f"decision#{arn_of(version)}") or {})
+
+
+def told(world: Any) -> list[tuple[str, str | None]]:
+    return [(message["kind"], message["decidedBy"]) for message in world.messages()]
+
+
+class Watched:
+    """Wraps a client and counts its calls by name."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner, self.calls = inner, Counter[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        self.calls[name] += 1
+        return getattr(self._inner, name)
+
+
+# ---- lost events --------------------------------------------------------------------------------------
+
+
+def test_a_candidate_whose_event_was_lost_is_judged_after_a_minute(world: Any) -> None:
+    register(world)  # in minute 1
+    sweep(world, 1.98)
+    assert world.ledger.get(f"verdict#{ARN}") is None
+    for minutes in (2, 3):
+        sweep(world, minutes)
+    assert status(world) == "Approved"
+    assert told(world) == [("approved", "rules")]
+
+
+@pytest.mark.parametrize(("minutes", "found"), [(60.98, False), (61, True)])
+def test_a_console_decision_whose_event_was_lost_is_recorded_and_told(
+    world: Any, minutes: float, found: bool
+) -> None:
+    held(world)
+    in_console(world, ARN, "Rejected", 60)
+    sweep(world, minutes)
+    assert bool(fact(world)) is found
+    assert told(world) == [("rejected", "person")] * found
+    if found:
+        assert (fact(world)["who"], fact(world)["at"]) == (CONSOLE, "2026-11-23T07:00:00+00:00")
+        assert "recordedAt" in fact(world)
+
+
+def test_a_decision_of_the_rules_whose_event_was_lost_is_recorded_and_supersedes(world: Any) -> None:
+    held(world, 1)
+    register(world, 2)
+    judge(world, 2, 10)
+    assert "recordedAt" not in fact(world, 2)
+    sweep(world, 11.4)  # 84 seconds: the event may still come
+    assert "recordedAt" not in fact(world, 2)
+    sweep(world, 11.5)
+    assert "recordedAt" in fact(world, 2)
+    assert (status(world, 1), fact(world, 1)["by"]) == ("Rejected", "superseded")
+    assert told(world) == [("approved", "rules"), ("rejected", "superseded")]
+
+
+def test_a_console_decision_over_a_recorded_one_is_found(world: Any) -> None:
+    held(world)
+    by_link(world, "Approved", 10)
+    decided(world, 1, 10)
+    in_console(world, ARN, "Rejected", 60)
+    for minutes in (61, 62):
+        sweep(world, minutes)
+    assert (fact(world)["status"], fact(world)["by"]) == ("Rejected", "person")
+    assert told(world) == [("approved", "link"), ("rolled_back", "person"), ("rejected", "person")]
+
+
+def test_one_that_was_set_back_is_found_and_asked_about_again(world: Any) -> None:
+    held(world)
+    by_link(world, "Rejected", 10)
+    decided(world, 1, 10)
+    in_console(world, ARN, PENDING, 60)
+    for minutes in (61, 62):
+        sweep(world, minutes)
+    assert fact(world)["status"] == PENDING
+    assert told(world) == [("rejected", "link"), ("waiting", None)]
+
+
+def test_of_decided_packages_the_newest_ten_are_looked_at(world: Any) -> None:
+    for version in range(1, 13):
+        register(world, version, status="Rejected")
+    sweep(world, 100)
+    assert [version for version in range(1, 13) if fact(world, version)] == list(range(3, 13))
+
+
+def test_with_nothing_to_do_it_lists_twice_reads_the_ledger_and_describes_nothing(world: Any) -> None:
+    held(world, 1)
+    for version in range(2, 14):
+        register(world, version, status="Rejected")
+    register(world, 14)
+    judge(world, 14, 20)
+    for minutes in (30, 40):
+        sweep(world, minutes)  # records them, supersedes the one that waits
+    held(world, 15, 50)
+    sagemaker, table, sns, s3 = (
+        Watched(getattr(world, name)) for name in ("sagemaker", "table", "sns", "s3")
+    )
+    sweep(world, 60, sagemaker=sagemaker, table=table, sns=sns, s3=s3)
+    assert sagemaker.calls == {"list_model_packages": 2}
+    # decision and verdict of the 10 newest that are decided, and of the one that waits
+    assert table.calls == {"get_item": 22}
+    assert not sns.calls
+    assert not s3.calls
+
+
+def test_a_verdict_of_one_that_a_person_decided_meanwhile_is_finished_too(world: Any) -> None:
+    register(world, champion=ANOTHER)
+    with pytest.raises(Died):  # it was held, and nobody told
+        judge(world, 1, 2, sagemaker=Mortal(world.sagemaker, [1], after=True, only="update_model_package"))
+    by_link(world, "Approved", 3)
+    decided(world, 1, 3)
+    sweep(world, 5)
+    assert "doneAt" in world.ledger.get(f"verdict#{ARN}")
+    assert told(world) == [("approved", "link")]
+
+
+# ---- half done ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("accuracy", "champion"), [(0.8, None), (0.7, None), (0.8, ANOTHER)])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lives", range(1, 26))
+def test_what_the_judge_left_half_done_is_finished(
+    world: Any, lives: int, after: bool, accuracy: float, champion: str | None
+) -> None:
+    register(world, accuracy=accuracy, champion=champion)
+    left = [lives]
+    dying = {name: Mortal(getattr(world, name), left, after=after) for name in ALL}
+    try:
+        judge(world, 1, 2, **dying)
+    except Died:
+        pass
+    else:
+        assert left[0] > 0
+    for minutes in (4, 5, 6, 8):
+        sweep(world, minutes)
+    expected = "Approved" if accuracy == 0.8 else "Rejected"
+    kind = "approved" if accuracy == 0.8 else "rejected"
+    if champion:
+        expected, kind = PENDING, "waiting"
+    assert status(world) == expected
+    assert {kind for kind, _ in told(world)} == {kind}
+    assert "doneAt" in world.ledger.get(f"verdict#{ARN}")
+    assert ("recordedAt" in fact(world)) is not bool(champion)
+
+
+@pytest.mark.parametrize("wanted", ["Approved", "Rejected"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lives", range(1, 9))
+def test_a_persons_decision_that_was_left_half_done_is_finished_and_told(
+    world: Any, lives: int, after: bool, wanted: str
+) -> None:
+    held(world)
+    left = [lives]
+    dying = {name: Mortal(getattr(world, name), left, after=after) for name in ALL}
+    try:
+        by_link(world, wanted, 10, **dying)
+    except Died:
+        pass
+    else:
+        assert left[0] > 0
+    known = fact(world)
+    sweep(world, 11.4)
+    assert "recordedAt" not in fact(world)
+    for minutes in (11.6, 12):
+        sweep(world, minutes)
+    if not known:  # it had died before anything was taken: nobody has decided
+        assert (status(world), told(world)) == (PENDING, [])
+        return
+    assert status(world) == wanted
+    assert (fact(world)["by"], fact(world)["who"], fact(world)["at"]) == ("link", "Ana", known["at"])
+    assert "recordedAt" in fact(world)
+    assert told(world) == [(wanted.lower(), "link")]
+
+
+def test_what_a_person_decides_in_the_console_meanwhile_stands(world: Any) -> None:
+    held(world)
+    with pytest.raises(Died):
+        by_link(
+            world,
+            "Approved",
+            10,
+            sagemaker=Mortal(world.sagemaker, [1], after=False, only="update_model_package"),
+        )
+    world.ledger.release("lease#handsoff-titanic")
+    in_console(world, ARN, "Rejected", 11)
+    for minutes in (12, 13):
+        sweep(world, minutes)
+    assert (status(world), fact(world)["by"]) == ("Rejected", "person")
+    assert told(world) == [("rejected", "person")]
+
+
+# ---- candidates that wait -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("minutes", "reminded"), [(DAY + 1.98, False), (DAY + 2, True)])
+def test_approvers_are_reminded_a_day_after_the_verdict(world: Any, minutes: float, reminded: bool) -> None:
+    held(world)  # in minute 2
+    sweep(world, minutes)
+    found = world.messages()
+    assert [message["kind"] for message in found] == ["overdue"] * reminded
+    if reminded:
+        assert found[0]["decision"] == "HOLD"
+        assert found[0]["reasons"][0] == "it has waited 1 day for a person; in 13 days it is rejected"
+        assert found[0]["reasons"][1].endswith("the champion is now none")
+
+
+def test_approvers_are_reminded_once_and_not_of_what_was_decided(world: Any) -> None:
+    held(world, 1)
+    for minutes in (DAY + 5, DAY + 6, 3 * DAY):
+        sweep(world, minutes)
+    assert told(world) == [("overdue", None)]
+    register(world, 2, champion=ANOTHER)
+    judge(world, 2, 3)
+    world.messages()
+    sagemaker = Before(
+        world.sagemaker, "describe_model_package", lambda: in_console(world, arn_of(2), "Rejected")
+    )
+    sweep(world, DAY + 5, sagemaker=sagemaker)
+    assert told(world) == []
+
+
+@pytest.mark.parametrize(("minutes", "expired"), [(14 * DAY + 1.98, False), (14 * DAY + 2, True)])
+def test_after_two_weeks_it_is_rejected(world: Any, minutes: float, expired: bool) -> None:
+    held(world)
+    sweep(world, 13 * DAY)
+    world.messages()
+    for _ in range(2):
+        sweep(world, minutes)
+    assert status(world) == ("Rejected" if expired else PENDING)
+    found = world.messages()
+    assert [message["kind"] for message in found] == ["rejected"] * expired
+    if expired:
+        why = "nobody decided: it waited 14 days for a person, and expire_after is 14 days"
+        assert (found[0]["reasons"], found[0]["decidedBy"]) == ([why], "expired")
+        assert (fact(world)["by"], fact(world)["why"]) == ("expired", why)
+        assert "recordedAt" in fact(world)
+        body = world.s3.get_object(Bucket="data", Key="evidence/titanic/e0/evidence.json")["Body"].read()
+        assert (json.loads(body)["decidedBy"], json.loads(body)["decidedWhy"]) == ("expired", why)
+
+
+def test_a_person_who_decides_while_it_expires_wins(world: Any) -> None:
+    held(world)
+
+    def person() -> None:
+        assert by_link(world, "Approved", 15 * DAY).ours
+
+    sweep(world, 15 * DAY, table=Before(world.table, "put_item", person))
+    assert (status(world), fact(world)["by"]) == ("Approved", "link")
+    assert told(world) == [("approved", "link")]
+
+
+def test_a_person_who_comes_while_it_expires_learns_so(world: Any) -> None:
+    held(world)
+    standing: list[Any] = []
+
+    def person() -> None:
+        standing.append(by_link(world, "Approved", 15 * DAY))
+
+    sweep(world, 15 * DAY, sagemaker=Before(world.sagemaker, "update_model_package", person))
+    assert (standing[0].ours, standing[0].status, standing[0].by) == (False, "Rejected", "expired")
+    assert status(world) == "Rejected"
+    assert told(world) == [("rejected", "expired")]
+
+
+def test_null_reminds_nobody_and_rejects_nothing(world: Any) -> None:
+    titanic = world.configs.known["titanic"]
+    quiet = titanic.approval.model_copy(update={"remind_after": None, "expire_after": None})
+    world.configs.known["titanic"] = titanic.model_copy(update={"approval": quiet})
+    held(world)
+    sweep(world, 1000 * DAY)
+    assert (status(world), told(world)) == (PENDING, [])
+
+
+def test_one_that_was_set_back_waits_from_then_on_and_is_reminded_of_again(world: Any) -> None:
+    held(world)
+    sweep(world, DAY + 2)
+    by_link(world, "Rejected", 10 * DAY)
+    decided(world, 1, 10 * DAY)
+    in_console(world, ARN, PENDING, 20 * DAY)
+    for minutes in (20 * DAY + 1, 21 * DAY - 1, 21 * DAY, 21 * DAY + 1, 34 * DAY - 1):
+        sweep(world, minutes)
+    assert told(world) == [("overdue", None), ("rejected", "link"), ("waiting", None), ("overdue", None)]
+    assert status(world) == PENDING
+    sweep(world, 34 * DAY)
+    assert (status(world), fact(world)["by"]) == ("Rejected", "expired")
+
+
+@pytest.mark.parametrize("waited", [DAY + 2, 14 * DAY + 2], ids=["overdue", "expired"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lives", range(1, 30))
+def test_dying_at_any_call_and_sweeping_again_ends_in_the_same_state(
+    world: Any, waited: float, lives: int, after: bool
+) -> None:
+    held(world)
+    left = [lives]
+    dying = {name: Mortal(getattr(world, name), left, after=after) for name in ALL}
+    try:
+        sweep(world, waited, **dying)
+    except (Died, ExceptionGroup):
+        pass
+    else:
+        assert left[0] > 0
+    for minutes in (2, 4, 6):
+        sweep(world, waited + minutes)
+    found = world.messages()
+    assert {message["kind"] for message in found} == {"overdue" if waited < 2 * DAY else "rejected"}
+    assert len({message["notificationId"] for message in found}) == 1
+    if waited > 2 * DAY:
+        assert (status(world), fact(world)["by"]) == ("Rejected", "expired")
+        assert "recordedAt" in fact(world)
+        assert len(world.sagemaker.updates) == 2  # that it is held, and that it is rejected
+
+
+# ---- failures -----------------------------------------------------------------------------------------
+
+
+def test_one_that_cannot_be_judged_keeps_no_other_waiting_and_is_tried_ever_less_often(world: Any) -> None:
+    register(world, 1)
+    register(world, 2)
+    world.s3.delete_object(Bucket="data", Key="models/titanic/e0/evaluation.json")
+    failed = []
+    for minute in range(60):
+        try:
+            sweep(world, 10 + minute)
+        except ExceptionGroup as group:
+            failed.append(minute)
+            (error,) = group.exceptions
+            assert isinstance(error, EvaluationError)
+            assert error.__notes__ == [f"package {ARN}"]
+    assert failed == [0, 1, 2, 4, 8, 16, 32]
+    assert (status(world, 1), status(world, 2)) == (PENDING, "Approved")
+    register(world, 1, accuracy=0.1)  # mended
+    sweep(world, 80)
+    assert status(world, 1) == "Rejected"
+    assert world.ledger.get(f"trouble#{ARN}") is None
+
+
+def test_who_is_being_looked_after_by_another_is_no_failure(world: Any) -> None:
+    register(world)
+    in_two_minutes = (START + timedelta(minutes=4)).isoformat()
+    world.ledger.mark("lease#handsoff-titanic", {"state": "claimed", "until": in_two_minutes})
+    sweep(world, 2)
+    assert status(world) == PENDING
+    sweep(world, 5)
+    assert status(world) == "Approved"
+
+
+def test_reconcile_looks_after_packages_though_the_starts_of_a_model_fail(world: Any) -> None:
+    world.configs.known = {"other": world.configs.known["titanic"], **world.configs.known}
+    register(world)
+    now = START + timedelta(minutes=5)
+    starting = world.using(Starting, clock=lambda: now)
+    world.ledger.mark("model#other", {"version": 1, "waiting": "nonsense"})
+    world.ledger.mark("model#titanic", {"version": 1, "waiting": "nonsense"})
+    with pytest.raises(ExceptionGroup) as failed:
+        reconcile.handler({}, Context(), using=starting)
+    assert sorted(error.__notes__[0] for error in failed.value.exceptions) == ["model other", "model titanic"]
+    assert status(world) == "Approved"
+
+
+@pytest.mark.parametrize(
+    ("time", "text"),
+    [
+        (timedelta(0), "0 seconds"),
+        (timedelta(seconds=59.9), "59 seconds"),
+        (timedelta(seconds=60), "1 minute"),
+        (timedelta(minutes=119), "1 hour"),
+        (timedelta(hours=24), "1 day"),
+        (timedelta(days=13, hours=23), "13 days"),
+    ],
+)
+def test_durations_are_spoken_in_their_largest_unit(time: timedelta, text: str) -> None:
+    assert spoken(time) == text

@@ -1,0 +1,48 @@
+"""What a function learns from its environment, and whether it can make links."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from retraining.collaborators import links_of
+from retraining.settings import from_environment
+
+NEEDED = {"PREFIX": "p", "DATA_BUCKET": "b", "LEDGER_TABLE": "t", "NOTIFICATIONS_TOPIC": "arn:topic"}
+URL = "https://x.lambda-url.us-east-1.on.aws/"
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in {**NEEDED, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    for name in ("REVIEW_URL", "LINK_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(("url", "secret"), [(None, None), ("", ""), ("", "arn:secret"), (URL, "")])
+def test_a_function_that_is_told_no_url_makes_no_links_and_reads_no_secret(
+    environment: pytest.MonkeyPatch, url: str | None, secret: str | None
+) -> None:
+    for name, value in (("REVIEW_URL", url), ("LINK_SECRET", secret)):
+        if value is not None:
+            environment.setenv(name, value)
+    assert links_of(from_environment()) is None
+
+
+def test_one_that_is_told_makes_links_with_the_secret(environment: pytest.MonkeyPatch) -> None:
+    with mock_aws():
+        made = boto3.client("secretsmanager").create_secret(Name="links", SecretString="s" * 64)
+        environment.setenv("REVIEW_URL", URL)
+        environment.setenv("LINK_SECRET", made["ARN"])
+        links = links_of(from_environment())
+        assert links is not None
+        url = links.url("arn:package")
+    assert url.startswith(f"{URL}review?t=")
+    assert links.read(url.split("?t=")[1], timedelta(minutes=1)) == "arn:package"

@@ -1,0 +1,121 @@
+"""The view model: how numbers read, and which way is better."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import timedelta
+
+import pytest
+
+import review_candidate
+from retraining import registry
+from retraining.config import Approval
+from retraining.evaluation import Difference, parse_evaluation
+from retraining.review import Known, Plot, Said, decided, number, plain, reading, review
+from tests.functions.fakes import ROOT
+from tests.review.stage import CANDIDATE, SAMPLE, Stage
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "expected"),
+    [
+        ("accuracy", 0.001, 0.02, Said("better", "good")),
+        ("accuracy", -0.02, -0.001, Said("worse", "bad")),
+        ("accuracy", 0.0, 0.02, Said("no clear difference")),
+        ("accuracy", -0.02, 0.0, Said("no clear difference")),
+        ("log_loss", 0.001, 0.02, Said("worse", "bad")),
+        ("rmse", -0.02, -0.001, Said("better", "good")),
+        ("accuracy", math.nan, 0.02, Said("not known", "open")),
+        ("accuracy", -math.inf, 0.02, Said("not known", "open")),
+        ("expected_calibration_error", 0.1, 0.2, Said("not compared")),
+    ],
+)
+def test_better_and_worse_follow_the_metric(metric: str, low: float, high: float, expected: Said) -> None:
+    assert reading(metric, Difference(value=0.0, standard_error=0.01, bounds=(low, high))) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "sign", "text"),
+    [
+        (0.80534351, "", "0.8053"),
+        (0.80534351, "+", "+0.8053"),
+        (-0.01190476, "+", "−0.0119"),
+        (0.0, "+", "+0.0000"),
+        (31.4159, "", "31.42"),
+        (123456.7, "", "123,457"),
+        (math.nan, "", "—"),
+        (-math.inf, "+", "—"),
+    ],
+)
+def test_numbers(value: float, sign: str, text: str) -> None:
+    assert number(value, sign) == text
+
+
+def test_plain_text_has_nothing_that_cannot_be_seen() -> None:
+    assert plain(" a\n\tb\x00\u202ec\u2066\u200b ") == "a b c"
+
+
+@pytest.mark.parametrize(
+    ("by", "who", "words"),
+    [
+        ("rules", None, "the rules"),
+        ("superseded", None, "handsoff, as a newer candidate was approved"),
+        ("expired", None, "handsoff, as nobody decided in time"),
+        ("link", "Ada", "Ada, through a review link (the name as typed)"),
+        ("slack", "U1 (ada)", "U1 (ada), in Slack"),
+        ("operator", "arn:aws:iam::1:user/ada", "arn:aws:iam::1:user/ada, on the command line"),
+        ("person", None, "somebody, in AWS"),
+        ("a new way", None, "a new way"),
+    ],
+)
+def test_who_decided(by: str, who: str | None, words: str) -> None:
+    assert decided({"status": "Approved", "by": by, "who": who, "at": "yesterday"}).by == words
+
+
+def known(stage: Stage, **changes: object) -> Known:
+    package = registry.package(stage.sagemaker, CANDIDATE)  # type: ignore[arg-type]
+    return Known(package=package, model="titanic", approval=Approval(), **changes)  # type: ignore[arg-type]
+
+
+def test_plots_have_their_place_once_there_are_some() -> None:
+    bad, good = Plot("javascript:alert(1)", "Bad", "no"), Plot("https://x/roc", "ROC", "the area is 0.875")
+    page = review(known(Stage(), plots=(bad, good)))
+    assert page.plots == (good,)
+    answer = review_candidate._page(
+        200, "review.html", review=page, form=None, alert=None, read_only="no", most_name=1, most_reason=1
+    )
+    assert '<a href="https://x/roc">ROC</a>: the area is 0.875' in answer["body"]
+
+
+def test_the_metrics_that_rules_ask_about_come_first() -> None:
+    evaluation = parse_evaluation(SAMPLE, source="sample")
+    page = review(known(Stage(), evaluation=evaluation))
+    assert [row.metric for row in page.metrics][:2] == [
+        "roc auc",
+        "accuracy",
+    ]  # no rule: what decides, then all
+    assert (page.rows, page.shared_rows, page.excluded) == ("262", "252", 10)
+
+
+def test_durations_and_drift() -> None:
+    stage = Stage()
+    for seconds, step in zip((0, 59.94, 3599, 3600), stage.sagemaker.steps, strict=True):
+        step["EndTime"] = step["StartTime"] + timedelta(seconds=seconds)
+    page = stage.get()["body"]
+    for took in ("0.0 s", "59.9 s", "1 h 0 min"):
+        assert f">{took}<" in page
+    for value, word in ((0.0999, "little"), (0.125, "some"), (0.25, "much")):
+        moved = json.loads(SAMPLE)
+        moved["handsoff"]["drift"]["columns"]["age"] = {"psi": value + 0.5, "by_chance": 0.5}
+        evaluation = parse_evaluation(json.dumps(moved), source="sample")
+        features = review(known(stage, evaluation=evaluation)).features
+        assert next(one for one in features if one.name == "age").reading.text == word
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_every_task_has_its_page(task: str) -> None:
+    answer = Stage((ROOT / f"tests/samples/evaluation.{task}.json").read_text()).get()
+    assert answer["statusCode"] == 200
+    assert "The metrics are not known" not in answer["body"]
+    assert "Candidate on" in answer["body"]

@@ -1,0 +1,362 @@
+"""What approvers see in Slack, literally, and that Slack takes whatever evidence and reasons say."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retraining import decisions, slack
+from retraining.errors import ConfigError
+from retraining.evaluation import Difference, Evaluation, Measured, parse_evaluation
+from retraining.slack import Candidate, Decided, Message, Notice, cut, escape, of_candidate, of_fact, of_text
+from tests.slack.limits import problems, too_long
+
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/3"
+URL = "https://abc.lambda-url.us-east-1.on.aws/review?t=a.b-c_d"
+SAMPLE = parse_evaluation(
+    (Path(__file__).parents[1] / "samples/evaluation.json").read_bytes(), source="sample"
+)
+
+
+def candidate(**changes: Any) -> Candidate:
+    values: dict[str, Any] = {
+        "model": "titanic",
+        "arn": ARN,
+        "decided": None,
+        "rolled_back": False,
+        "reasons": ("recall where sex is female: 0.71, needs ≥ 0.75 → hold",),
+        "evaluation": SAMPLE,
+        "problem": None,
+        "review_url": URL,
+        "may_decide": True,
+        **changes,
+    }
+    return Candidate(**values)
+
+
+def decided(status: str = "Approved", by: str = "rules", who: str = "", why: str = "") -> Decided:
+    return Decided(status, by, who, why, "2026-11-23T06:10:00+00:00")
+
+
+def lines(message: Message) -> list[str]:
+    """The texts of a message from top to bottom."""
+    found = []
+    for block in message.blocks:
+        for part in (block.get("text"), block.get("label"), *block.get("elements", [])):
+            if part is not None:
+                found.append(part["text"] if isinstance(part.get("text"), str) else part["text"]["text"])
+    return found
+
+
+def markup(message: Message) -> list[str]:
+    """Everything in which Slack reads markup."""
+    texts = [
+        block["text"]["text"] for block in message.blocks if block.get("text", {}).get("type") == "mrkdwn"
+    ]
+    return [message.text, *texts]
+
+
+TABLE = """```metric                      candidate  champion  difference
+accuracy                        0.813     0.825  -0.012 (-0.035 … +0.011)
+balanced_accuracy               0.796     0.804  -0.007 (-0.030 … +0.016)
+precision                       0.756     0.788  -0.033 (-0.076 … +0.010)
+recall                          0.731     0.720  +0.011 (-0.028 … +0.049)
+f1                              0.743     0.753  -0.010 (-0.039 … +0.020)
+roc_auc                         0.874     0.872  +0.002 (-0.012 … +0.015)
+average_precision               0.840     0.843  -0.002 (-0.020 … +0.015)
+log_loss                        0.441     0.436  +0.005 (-0.024 … +0.033)
+brier                           0.128     0.129  +0.000 (-0.010 … +0.009)
+expected_calibration_error      0.066     0.052  +0.014 (– … –)```"""
+
+
+def test_a_candidate_that_waits() -> None:
+    message = of_candidate(candidate())
+    assert lines(message) == [
+        "titanic: version 3 waits for your decision",
+        "Your decision is wanted: approve or reject it, and say why.",
+        "On 252 rows, against the champion, version 1; differences have 95 % bounds",
+        TABLE,
+        "• recall where sex is female: 0.71, needs ≥ 0.75 → hold",
+        f"<{URL}|Open its page>",
+        "Why",
+        "Approve",
+        "Reject",
+        "Model package handsoff-titanic/3",
+    ]
+    assert message.text == (
+        "titanic: version 3 waits for your decision. "
+        "Your decision is wanted: approve or reject it, and say why."
+    )
+    assert list(problems(message.blocks)) == []
+
+
+def test_its_buttons_carry_the_package_and_approving_asks_again() -> None:
+    (actions,) = [block for block in of_candidate(candidate()).blocks if block["type"] == "actions"]
+    approve, reject = actions["elements"]
+    assert (approve["action_id"], approve["value"], approve["style"]) == ("approve", ARN, "primary")
+    assert (reject["action_id"], reject["value"], reject["style"]) == ("reject", ARN, "danger")
+    assert approve["confirm"]["title"]["text"] == "Approve version 3?"
+    assert approve["confirm"]["text"]["text"] == "It becomes the champion of titanic."
+    assert "confirm" not in reject
+
+
+@pytest.mark.parametrize("change", [{"may_decide": False}, {"decided": decided()}])
+def test_there_are_no_buttons_where_nobody_can_decide(change: dict[str, Any]) -> None:
+    kinds = {block["type"] for block in of_candidate(candidate(**change)).blocks}
+    assert kinds == {"header", "section", "context"}
+
+
+@pytest.mark.parametrize(
+    ("decision", "said"),
+    [
+        (decided(why="APPROVE by rules: all hold"), "Approved by the rules, 2026-11-23 06:10 UTC"),
+        (
+            decided("Rejected", "superseded", why="superseded by handsoff-titanic/4"),
+            "Rejected as a newer one was approved, 2026-11-23 06:10 UTC: superseded by handsoff-titanic/4",
+        ),
+        (
+            decided("Rejected", "expired", why="it waited 14 days"),
+            "Rejected as nobody decided in time, 2026-11-23 06:10 UTC: it waited 14 days",
+        ),
+        (
+            decided(by="link", who="Ana", why="fine"),
+            "Approved through its link by somebody who gave the name Ana, 2026-11-23 06:10 UTC: fine",
+        ),
+        (
+            decided(by="slack", who="U0123ABCD (ana)", why="fine"),
+            "Approved in Slack by U0123ABCD (ana), 2026-11-23 06:10 UTC: fine",
+        ),
+        (
+            decided("Rejected", "operator", "arn:aws:iam::1:user/ana", "leaky"),
+            "Rejected on the command line by arn:aws:iam::1:user/ana, 2026-11-23 06:10 UTC: leaky",
+        ),
+        (decided(by="person"), "Approved in AWS, 2026-11-23 06:10 UTC"),
+    ],
+)
+def test_a_decision_says_who_how_and_why(decision: Decided, said: str) -> None:
+    message = of_candidate(candidate(decided=decision))
+    assert lines(message)[:3] == [
+        f"titanic: version 3 was {decision.status.lower()}",
+        "Nothing is wanted of you.",
+        said,
+    ]
+    assert list(problems(message.blocks)) == []
+
+
+def test_a_champion_that_was_taken_back() -> None:
+    message = of_candidate(candidate(decided=decided("Rejected", "person"), rolled_back=True))
+    assert lines(message)[:2] == [
+        "titanic: version 3 was taken back",
+        "Somebody should look: it had been approved, and may be in use.",
+    ]
+
+
+def test_without_a_champion_the_candidate_stands_alone() -> None:
+    alone = SAMPLE.model_copy(update={"comparison": None, "champion_problem": "it cannot be read"})
+    message = of_candidate(candidate(evaluation=alone))
+    assert lines(message)[2] == "On 262 rows, not compared with a champion: it cannot be read"
+    assert lines(message)[3].splitlines()[:2] == [
+        "```metric                      candidate  95 % interval",
+        "accuracy                        0.805  (0.753 … 0.849)",
+    ]
+
+
+def test_without_an_evaluation_it_says_why() -> None:
+    message = of_candidate(candidate(evaluation=None, problem="s3://b/evaluation.json does not exist"))
+    assert lines(message)[2] == "No numbers: s3://b/evaluation.json does not exist"
+
+
+@pytest.mark.parametrize(
+    ("kind", "title", "wanted"),
+    [
+        ("execution_failed", "titanic: retraining FAILED", "Somebody should look."),
+        (
+            "quarantined",
+            "titanic: a file that landed is bad, nothing was started",
+            "Somebody should look.",
+        ),
+        ("overdue", "titanic: a new model still waits for your decision", "Your decision is wanted."),
+        ("rolled_back", "titanic: the champion was taken back", "Somebody should look."),
+        ("something_new", "titanic: something new", "Somebody should look."),
+    ],
+)
+def test_facts_that_are_no_candidates(kind: str, title: str, wanted: str) -> None:
+    notice = Notice(
+        notification_id="1",
+        kind=kind,
+        model="titanic",
+        execution_arn="arn:execution",
+        reasons=("train.csv: no column survived",),
+    )
+    message = of_fact(notice)
+    assert lines(message) == [title, wanted, "• train.csv: no column survived", "arn:execution"]
+    assert message.text == f"{title}. {wanted}"
+    assert list(problems(message.blocks)) == []
+
+
+def test_no_text_of_others_is_markup() -> None:
+    evil = "<!channel> <@U1> *b* <https://evil|x> & `c` ``` @here #general \u202e"
+    measured = {evil: Measured(value=0.5), "```x": Measured(value=0.5)}
+    metrics = SAMPLE.candidate.model_copy(update={"metrics": measured})
+    numbers = SAMPLE.model_copy(update={"candidate": metrics, "comparison": None, "champion_problem": evil})
+    message = of_candidate(
+        candidate(
+            model=evil,
+            reasons=[evil],
+            evaluation=numbers,
+            decided=decided(by="link", who=evil, why=evil),
+            review_url="https://x/?a=1&b=<!channel>",
+        )
+    )
+    _, table = markup(message)  # no link: that URL is none of ours
+    assert re.findall("<|>", "".join(markup(message))) == []
+    assert table.count("`") == 6
+    assert "\u202e" not in json.dumps(message.blocks, ensure_ascii=False)
+    assert all(
+        block["text"].get("verbatim", False) == (block["text"]["type"] == "mrkdwn")
+        for block in message.blocks
+        if "text" in block
+    )
+
+
+def test_many_rows_and_reasons_are_counted_and_cut() -> None:
+    measured = {f"metric_{number:02}": Measured(value=0.5) for number in range(20)}
+    scores = SAMPLE.candidate.model_copy(update={"metrics": measured})
+    numbers = SAMPLE.model_copy(update={"candidate": scores, "comparison": None})
+    message = of_candidate(candidate(evaluation=numbers, reasons=[f"reason {n}" for n in range(25)]))
+    table, reasons = lines(message)[3:5]
+    assert table.splitlines()[-2:] == ["metric_11      0.500  (– … –)", "… and 8 more```"]
+    assert reasons.splitlines()[-2:] == ["• reason 19", "… and 5 more"]
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("😀😀", 4, "😀😀"), ("😀😀a", 4, "😀…"), ("", 3, "")],
+)
+def test_cut(text: str, limit: int, expected: str) -> None:
+    assert cut(text, limit) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [
+        ("a<b", 6, "a&lt;b"),
+        ("a<b", 5, "a…"),
+        ("&&", 10, "&amp;&amp;"),
+        ("&&", 9, "&amp;…"),
+        ("a\nb", 9, "a b"),
+    ],
+)
+def test_escape_halves_no_entity(text: str, limit: int, expected: str) -> None:
+    assert escape(text, limit) == expected
+
+
+anything = st.text(max_size=400) | st.text("&<>`*_~@#|\u202e\n😀", max_size=4000) | st.just("x" * 9000)
+numbers = st.floats() | st.just(1e308)
+scores = st.dictionaries(
+    anything, st.builds(Measured, value=numbers, interval=st.tuples(numbers, numbers)), max_size=20
+)
+differences = st.dictionaries(
+    anything,
+    st.builds(Difference, value=numbers, standard_error=numbers, bounds=st.tuples(numbers, numbers)),
+    max_size=20,
+)
+
+
+@st.composite
+def evaluations(draw: st.DrawFn) -> Evaluation:
+    found = draw(scores)
+    assert SAMPLE.comparison
+    compared = SAMPLE.comparison.model_copy(
+        update={"candidate": found, "champion": {**draw(scores), **found}, "differences": draw(differences)}
+    )
+    return SAMPLE.model_copy(
+        update={
+            "candidate": SAMPLE.candidate.model_copy(update={"metrics": found}),
+            "comparison": draw(st.none() | st.just(compared)),
+            "champion": draw(anything),
+            "champion_problem": draw(st.none() | anything),
+        }
+    )
+
+
+candidates = st.builds(
+    Candidate,
+    model=anything,
+    arn=anything.filter(bool) | st.just(ARN),
+    decided=st.none() | st.builds(Decided, anything, anything, anything, anything, anything),
+    rolled_back=st.booleans(),
+    reasons=st.lists(anything, max_size=40),
+    evaluation=st.none() | evaluations(),
+    problem=st.none() | anything,
+    review_url=st.none() | anything | st.builds("https://x/{}".format, anything) | st.just(URL),
+    may_decide=st.booleans(),
+)
+notices = st.builds(
+    Notice,
+    notification_id=anything,
+    kind=anything,
+    model=anything,
+    execution_arn=st.none() | anything,
+    model_package_arn=st.none() | anything,
+    reasons=st.lists(anything, max_size=40).map(tuple),
+    review_url=st.none() | anything,
+    evidence_uri=st.none() | anything,
+)
+
+
+@given(candidates.map(of_candidate) | notices.map(of_fact) | anything.map(of_text))
+def test_slack_takes_every_message(message: Message) -> None:
+    assert list(problems(message.blocks)) == []
+    body = json.loads(json.dumps({"blocks": message.blocks}))
+    assert not too_long(body)
+    assert 1 <= len(message.text) <= 1000
+    ours = r"<https?://[^<>|\s]+\|Open its page>"
+    assert re.findall("[<>]", re.sub(ours, "", "".join(markup(message)))) == []
+    json.dumps(message.blocks, ensure_ascii=False).encode()
+
+
+def test_a_digest_tells_messages_apart() -> None:
+    one, other = candidate(), replace(candidate(), reasons=("another",))
+    assert of_candidate(one).digest == of_candidate(candidate()).digest
+    assert of_candidate(one).digest != of_candidate(other).digest
+
+
+def test_slack_takes_reasons_as_long_as_may_be_recorded() -> None:
+    assert slack.REASON_LIMIT == decisions.MOST_WHY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"botToken": "xoxb-1"}',
+        '{"signingSecret": "s"}',
+        "{}",
+        '{"botToken": "xoxb-1", "signingSecret": "s", "webhookUrl": "https://h"}',
+        '{"webhookUrl": "https://h", "signingSecret": "s"}',
+        '{"webhookUrl": ""}',
+        '{"token": "xoxb-1"}',
+        "xoxb-1",
+    ],
+)
+def test_a_secret_that_is_none_is_refused_without_being_shown(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        slack.parse_secret(text, source="the secret arn:s")
+    assert "xoxb-1" not in str(caught.value)
+    assert str(caught.value).startswith("the secret arn:s must hold {")
+
+
+def test_secrets_of_both_forms() -> None:
+    app = slack.parse_secret('{"botToken": "xoxb-1", "signingSecret": "s"}', source="s")
+    assert app.bot_token is not None
+    assert app.bot_token.get_secret_value() == "xoxb-1"
+    assert "xoxb-1" not in repr(app)
+    webhook = slack.parse_secret('{"webhookUrl": "https://h"}', source="s")
+    assert webhook.bot_token is None
