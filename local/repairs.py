@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import cloudwatch, eventbridge, lambda_svc, scheduler, sqs
+from ministack.services import cloudwatch, eventbridge, lambda_svc, scheduler, sns, sqs
 from ministack.services.cloudformation import provisioners
 
 Json = dict[str, Any]
@@ -32,11 +32,13 @@ _waits: contextvars.ContextVar[bool] = contextvars.ContextVar("waits", default=F
 def apply() -> None:
     """Mend ministack in this process. Once, before serving; the order does not matter."""
     rules_invoke_asynchronously()
+    topics_invoke_asynchronously()
     alias_keeps_its_invoke_config()
     throttled_calls_wait()
     queue_batches_and_windows()
     template_reserves_concurrency()
     versions_share_the_reservation()
+    reserved_is_reserved()
     function_urls_lead_here()
     updated_schedule_fires_again()
     schedule_fills_its_placeholders()
@@ -64,6 +66,21 @@ def rules_invoke_asynchronously() -> None:
         lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(function, config), event)
 
     eventbridge._dispatch_to_lambda = dispatch
+
+
+def topics_invoke_asynchronously() -> None:
+    """SNS → Lambda.
+
+    AWS: an asynchronous invocation: two retries, then the OnFailure destination.
+    ministack: runs the function within the publish and forgets how it went; a throttle drops the message.
+    """
+    asynchronous = types.ModuleType("lambda_svc", "What sns takes for the Lambda service.")
+    asynchronous.__dict__.update(
+        _get_func_record_for_ref=lambda_svc._get_func_record_for_ref,
+        _execution_record_for_config=lambda_svc._execution_record_for_config,
+        _execute_function_with_config_scope=lambda *call: lambda_svc.invoke_async_with_retry(*call),
+    )
+    sns._lambda_svc = asynchronous
 
 
 def alias_keeps_its_invoke_config() -> None:
@@ -219,6 +236,30 @@ def versions_share_the_reservation() -> None:
         return limit
 
     lambda_svc._reserved_concurrency = reserved
+
+
+def reserved_is_reserved() -> None:
+    """Functions with ReservedConcurrentExecutions, while others use up the account's concurrency.
+
+    AWS: what is reserved for a function is taken from the account's limit beforehand and is there for it.
+    ministack: refuses it at the account's limit like any other: the review page answers 429 while others run.
+    """
+    acquire = lambda_svc._acquire_execution_slot
+
+    @functools.wraps(acquire)
+    def reserved(function: Json, config: Json) -> Any:
+        limit = lambda_svc._reserved_concurrency(function, config)
+        if limit is None:
+            return acquire(function, config)
+        key = lambda_svc._inflight_key(config)
+        with lambda_svc._inflight_lock:
+            if lambda_svc._inflight.get(key, 0) >= limit:
+                return None, "function"
+            lambda_svc._inflight[key] = lambda_svc._inflight.get(key, 0) + 1
+            lambda_svc._inflight_total += 1
+        return key, None
+
+    lambda_svc._acquire_execution_slot = reserved
 
 
 def function_urls_lead_here() -> None:

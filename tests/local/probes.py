@@ -20,7 +20,7 @@ os.environ |= {
     "GATEWAY_PORT": "4650",
 }
 
-from ministack.services import cloudwatch, eventbridge, lambda_svc, scheduler, sqs
+from ministack.services import cloudwatch, eventbridge, lambda_svc, scheduler, sns, sqs
 from ministack.services.cloudformation import provisioners
 
 from local import repairs
@@ -62,6 +62,14 @@ def rules_invoke_asynchronously() -> bool:
     answers["rule"] = {"error": True, "body": {}, "log": ""}
     eventbridge._dispatch_to_lambda(ARN + "rule", "{}")
     return soon(lambda: len(runs) == 3)
+
+
+def topics_invoke_asynchronously() -> bool:
+    function("topic")
+    answers["topic"] = {"error": True, "body": {}, "log": ""}
+    topic = "arn:aws:sns:us-east-1:123456789012:t"
+    sns._deliver_to_lambda(ARN + "topic", '{"Message": "m"}', topic, topic + ":s", "id", "m", {})
+    return soon(lambda: len(runs) == 3) and runs[0]["Records"][0]["Sns"] == {"Message": "m"}
 
 
 def alias_keeps_its_invoke_config() -> bool:
@@ -132,6 +140,21 @@ def versions_share_the_reservation() -> bool:
     for slot in (first, second):
         lambda_svc._release_execution_slot(slot)
     return first is not None and second is None
+
+
+def reserved_is_reserved() -> bool:
+    others, page = function("others"), function("page", concurrency=1)
+    cap, lambda_svc._ACCOUNT_CONCURRENCY_CAP = lambda_svc._ACCOUNT_CONCURRENCY_CAP, 1
+    try:
+        taken = [
+            lambda_svc._acquire_execution_slot(item, item["config"])[0]
+            for item in (others, page, page, others)
+        ]
+    finally:
+        lambda_svc._ACCOUNT_CONCURRENCY_CAP = cap
+    for slot in taken:
+        lambda_svc._release_execution_slot(slot)
+    return [slot is not None for slot in taken] == [True, True, False, False]
 
 
 def function_urls_lead_here() -> bool:
@@ -240,11 +263,13 @@ def alarms_mind_dimensions() -> bool:
 
 PROBES = (
     rules_invoke_asynchronously,
+    topics_invoke_asynchronously,
     alias_keeps_its_invoke_config,
     throttled_calls_wait,
     queue_batches_and_windows,
     template_reserves_concurrency,
     versions_share_the_reservation,
+    reserved_is_reserved,
     function_urls_lead_here,
     updated_schedule_fires_again,
     schedule_fills_its_placeholders,

@@ -16,11 +16,13 @@ from local import repairs
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [
     "rules_invoke_asynchronously",
+    "topics_invoke_asynchronously",
     "alias_keeps_its_invoke_config",
     "throttled_calls_wait",
     "queue_batches_and_windows",
     "template_reserves_concurrency",
     "versions_share_the_reservation",
+    "reserved_is_reserved",
     "function_urls_lead_here",
     "updated_schedule_fires_again",
     "schedule_fills_its_placeholders",

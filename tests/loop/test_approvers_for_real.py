@@ -1,0 +1,211 @@
+"""Approvers on AWS on this machine: told over SNS and Slack, deciding by page, Slack, command, console."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from html import unescape
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from retraining import decisions
+from tests.loop.conftest import TITANIC, Loop, handsoff, wait
+from tests.review.conftest import ARGUMENTS
+from tests.slack.stand_in import Slack
+
+pytestmark = pytest.mark.xdist_group("approvers")
+
+HELD = {"metric": "recall", "min": 0.99, "on_fail": "hold"}
+RULES = {"rules": [{"metric": "accuracy", "min": 0.6}, HELD]}
+STORIES: dict[str, Any] = {
+    name: {"approval": RULES, "approvers": {"slack_channel": "#ml-approvals", "slack_users": ["U0123ABCD"]}}
+    for name in ("page", "browser", "slack", "command", "console")
+}
+TRAIN = (TITANIC / "train.csv").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def slack(loop: Loop) -> Iterator[Slack]:
+    """The stack with Slack: the secret's ARN as parameter, and a stand-in where Slack's API would be."""
+    session = loop.deployment.session
+    with Slack() as app:
+        secret = {"botToken": app.token, "signingSecret": app.signing_secret}
+        arn = session.client("secretsmanager").create_secret(
+            Name="handsoff-slack", SecretString=json.dumps(secret)
+        )["ARN"]
+        cloudformation = session.client("cloudformation")
+        (stack,) = cloudformation.describe_stacks(StackName="handsoff")["Stacks"]
+        parameters: list[Any] = [
+            {"ParameterKey": item["ParameterKey"], "ParameterValue": arn}
+            if item["ParameterKey"] == "SlackSecret"
+            else {"ParameterKey": item["ParameterKey"], "UsePreviousValue": True}
+            for item in stack["Parameters"]
+        ]
+        cloudformation.update_stack(
+            StackName="handsoff",
+            UsePreviousTemplate=True,
+            Parameters=parameters,
+            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
+        cloudformation.get_waiter("stack_update_complete").wait(
+            StackName="handsoff", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+        functions = session.client("lambda")
+        for name in ("handsoff-notify-slack", "handsoff-review-candidate"):
+            found = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+            functions.update_function_configuration(
+                FunctionName=name, Environment={"Variables": {**found, "SLACK_API_URL": app.url}}
+            )
+        yield app
+
+
+@pytest.fixture(scope="module", autouse=True)
+def held(loop: Loop, slack: Slack) -> None:  # noqa: ARG001 - Slack is there before anything is told
+    """A candidate of each story, registered beside the others, which the rules leave to a person."""
+    for name in STORIES:
+        loop.land(name, TRAIN)
+
+
+def send(loop: Loop, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Any:
+    """One request to the Function URL, whose name only browsers resolve: status, headers and text."""
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(loop.cloud.endpoint).port, timeout=60)
+    connection.request(
+        method, f"{place.path}?{place.query}", body or None, {"Host": place.netloc, **(headers or {})}
+    )
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, dict(answer.getheaders()), text
+
+
+def fields(page: str) -> dict[str, str]:
+    """The hidden inputs of a page."""
+    hidden = re.findall(r"<input[^>]*type=\"?hidden[^>]*>", page)
+    found = [re.search(r'name="([^"]+)".*?value="([^"]*)"', item) for item in hidden]
+    return {item[1]: unescape(item[2]) for item in found if item}
+
+
+def decided(loop: Loop, name: str, status: str) -> dict[str, Any]:
+    """The evidence, once the registry shows the decision and it has been recorded."""
+    execution = loop.settled(name, 1)
+
+    def look() -> dict[str, Any] | None:
+        package = loop.deployment.package(execution)
+        assert package is not None
+        fact = loop.deployment.sources.ledger.get(decisions.key(package.arn)) or {}
+        return loop.deployment.evidence(execution) if "recordedAt" in fact else None
+
+    found = wait(f"the decision on {name}", look)
+    assert found["modelApprovalStatus"] == status
+    return found
+
+
+def test_a_person_without_aws_decides_on_the_page_behind_the_link(loop: Loop) -> None:
+    url = loop.told("page", "waiting")["reviewUrl"]
+    assert url.startswith(loop.deployment.outputs["ReviewUrl"])
+    status, headers, page = send(loop, "GET", url)
+    assert status == 200
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "recall: 0." in page
+    assert "page" in page
+    status, _, _ = send(loop, "GET", url[:-3] + "abc")
+    assert status in (400, 403, 404)
+
+    origin = f"http://{urlsplit(url).netloc}"
+    typed = {"decision": "Approved", "name": "Ada <b>Lovelace", "reason": "recall is good enough"}
+    form = urlencode({**fields(page), **typed}).encode()
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    status, _, _ = send(loop, "POST", url, form, {**kind, "Origin": origin, "Sec-Fetch-Site": "cross-site"})
+    assert status == 403
+    assert loop.deployment.evidence(loop.settled("page", 1))["decidedBy"] is None
+    status, _, _ = send(loop, "POST", url, form, {**kind, "Origin": origin, "Sec-Fetch-Site": "same-origin"})
+    assert status == 303
+    found = decided(loop, "page", "Approved")
+    assert (found["decidedBy"], found["decidedWho"]) == ("link", "Ada <b>Lovelace")
+    assert found["decidedWhy"] == "recall is good enough"
+    told = loop.told("page", "approved")
+    assert (told["decidedBy"], told["decidedWho"]) == ("link", "Ada <b>Lovelace")
+    _, _, after = send(loop, "GET", url)
+    assert "<b>Lovelace" not in after
+    assert "Lovelace" in after
+    assert not fields(after)
+
+
+def test_the_link_of_the_notification_opens_in_a_browser(loop: Loop) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    url = loop.told("browser", "waiting")["reviewUrl"]
+    with sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        page = browser.new_page(java_script_enabled=False)
+        page.goto(url)
+        page.get_by_label("Reject", exact=True).check()
+        page.get_by_label("Your name").fill("Grace Hopper")
+        page.get_by_label("Reason").fill("too few rows of women")
+        page.get_by_role("button", name="Record the decision").click()
+        assert "Rejected" in page.title()
+        assert "Grace Hopper" in page.content()
+        browser.close()
+    assert decided(loop, "browser", "Rejected")["decidedWho"] == "Grace Hopper"
+
+
+def test_a_button_in_slack_decides_and_the_message_says_so(loop: Loop, slack: Slack) -> None:
+    loop.told("slack", "waiting")
+
+    def message() -> dict[str, Any] | None:
+        return next((item for item in slack.messages() if item["text"].startswith("slack: ")), None)
+
+    posted = wait("the message in Slack", message)
+    door = f"{loop.deployment.outputs['ReviewUrl']}slack"
+    headers, body = slack.press(posted, "approve", user="U0STRANGER")
+    assert send(loop, "POST", door, body, headers)[0] == 200
+    wait("the refusal", lambda: slack.answers)
+    assert loop.deployment.evidence(loop.settled("slack", 1))["decidedBy"] is None
+    headers, body = slack.press(posted, "approve", reason="looks right")
+    assert send(loop, "POST", door, body + b" ", headers)[0] in (401, 403)
+    assert send(loop, "POST", door, body, headers)[0] == 200
+    found = decided(loop, "slack", "Approved")
+    assert found["decidedBy"] == "slack"
+    assert found["decidedWho"].startswith("U0123ABCD")
+    assert found["decidedWhy"] == "looks right"
+
+    def updated() -> bool:
+        now = [item for item in slack.messages() if item["ts"] == posted["ts"]]
+        return "looks right" in json.dumps(now) and '"button"' not in json.dumps(now)
+
+    wait("the message to be updated", updated)
+
+
+def test_the_command_line_decides_once(loop: Loop) -> None:
+    loop.told("command", "waiting")
+    handsoff(loop, "reject", "command/1", "--reason", "recall of women")
+    late = handsoff(loop, "approve", "command/1", "--reason", "but I like it", code=1)
+    assert "ejected" in late.stderr + late.stdout
+    found = decided(loop, "command", "Rejected")
+    assert found["decidedBy"] == "operator"
+    assert found["decidedWho"].startswith("arn:aws:")
+    assert loop.told("command", "rejected")["decidedBy"] == "operator"
+
+
+def test_what_is_decided_in_aws_is_recorded_told_and_shown(loop: Loop, slack: Slack) -> None:
+    arn = loop.told("console", "waiting")["modelPackageArn"]
+    loop.deployment.sagemaker.update_model_package(
+        ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription="good for us"
+    )
+    assert loop.told("console", "approved")["decidedBy"] == "person"
+    assert decided(loop, "console", "Approved")["decidedWhy"] == "good for us"
+    wait(
+        "the message in Slack",
+        lambda: any(
+            item["text"].startswith("console: ") and "good for us" in json.dumps(item)
+            for item in slack.messages()
+        ),
+    )
