@@ -76,7 +76,11 @@ def test_the_projects_own_file_is_valid() -> None:
         ("models.titanic.approval.expire_after", "0s", "expire_after must be longer than nothing"),
         ("models.titanic.approval.link_expires_after", "0s", "link_expires_after must be longer than"),
         ("models.titanic.approval.review_page", "on", "models.titanic.approval.review_page: Input should"),
-        ("models.titanic.approvers.slack_users", ["@ana"], "models.titanic.approvers.slack_users, number 1: String"),
+        (
+            "models.titanic.approvers.slack_users",
+            ["@ana"],
+            "models.titanic.approvers.slack_users, number 1: String",
+        ),
         ("models.titanic.approvers.slack_channel", "#a b", "models.titanic.approvers.slack_channel: String"),
         ("models.titanic.retrain.ready.marker", "a/b", "models.titanic.retrain.ready.marker: String should"),
         ("models.titanic.training.estimator", "magic", "models.titanic.training.estimator: Input should be"),
