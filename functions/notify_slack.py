@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 from typing import Any, Final, Literal
 
 import boto3
@@ -15,7 +16,7 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
-from retraining import decisions, judging, registry, slack
+from retraining import decisions, judging, registry, slack, waiting
 from retraining.collaborators import Collaborators
 from retraining.config import ModelConfig
 from retraining.decisions import NoReason, Status
@@ -35,6 +36,9 @@ CALLS: Final = frozenset({"overdue", "rolled_back"})
 
 SECRET_MAX_AGE: Final = 60
 """Seconds for which a token is kept, so that a new one is soon used."""
+
+PRESS_LIVES: Final = timedelta(minutes=15)
+"""For how long a press decides: one that is sent again days later, out of the failure queue, does not."""
 
 SPARE: Final = 5.0
 """Seconds of the function's time that are not spent on waiting for Slack."""
@@ -163,6 +167,9 @@ def _evaluation(package: Package, using: Collaborators) -> tuple[Evaluation | No
         return registry.evaluation(using.s3, package), None
     except EvaluationError as error:
         return None, str(error)
+    except Exception:  # whatever somebody has put there: the candidate waits all the same
+        logger.exception("evaluation could not be read", package=package.arn)
+        return None, "the evaluation could not be read; the log of notify_slack says why"
 
 
 def _decided(package: Package, using: Collaborators) -> Decided | None:
@@ -194,13 +201,17 @@ class Pressed:
         by, using = self.by, self.using
         model = self._model()
         config = using.configs.get(model, fresh=True) if model else None
-        if model is None or config is None or not self._exists():
+        package = self._package() if model and config else None
+        if model is None or config is None or package is None:
             return self._refuse("This is no candidate of this deployment. Nothing was decided.")
         if by.user_id not in config.approvers.slack_users:
             return self._refuse(
                 f"You ({by.user_id}) are not among the approvers of {model} (approvers.slack_users in its "
                 "config), so nothing was decided."
             )
+        if late := self._late(package):
+            self._refuse(late)
+            return self._show(model, config)
         try:
             why = decisions.reason(by.reason)
         except NoReason as error:
@@ -211,8 +222,7 @@ class Pressed:
         decided = Decided(standing.status, standing.by, standing.who or "", standing.why, standing.at)
         own = "That stands now" if standing.ours else "That stood already, and yours changed nothing"
         self._answer(f"{own}: {slack.decision_text(decided)}")
-        self._show(model, config)
-        return None
+        return self._show(model, config)
 
     def _model(self) -> str | None:
         """The model whose candidate the button names, by this deployment's names."""
@@ -225,15 +235,32 @@ class Pressed:
         model = self.using.settings.model_of(group)
         return model if found and self.using.settings.resource_name(model) == group else None
 
-    def _exists(self) -> bool:
-        """Whether the registry knows it, under just this name."""
+    def _package(self) -> Package | None:
+        """What the registry knows under just this name."""
         try:
             found = registry.package(self.using.sagemaker, self.by.package_arn)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ValidationException":
                 raise
-            return False
-        return found.arn == self.by.package_arn
+            return None
+        return found if found.arn == self.by.package_arn else None
+
+    def _late(self, package: Package) -> str | None:
+        """Why the press came too late to decide. What stands already is told however late it comes."""
+        fact, now = self.using.ledger.get(decisions.key(package.arn)) or {}, self.using.clock()
+        if not waiting.waits(package, fact, now):
+            return None
+        if waiting.before(self.by.pressed_at, waiting.set_back_at(package, fact)):
+            why = "a decision on the candidate has been set back to pending in AWS since"
+        elif now - self.by.pressed_at > PRESS_LIVES:
+            why = "that is too long ago to count now"
+        else:
+            return None
+        at = f"{self.by.pressed_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return (
+            f"Nothing was decided: you pressed at {at}, and {why}. "
+            "Look at the message, and press again if you still mean it."
+        )
 
     def _show(self, model: str, config: ModelConfig) -> None:
         """Let all see it. Where another is at the message, the notification to come does so after him."""

@@ -23,5 +23,5 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
     if changed.annotated_only:
         return
     using = using or Collaborators.real()
-    seen = recording.Seen(changed.approval_status, changed.changed_at)
+    seen = recording.Seen(changed.approval_status, changed.changed_at, changed.changed_by)
     recording.record(registry.package(using.sagemaker, changed.package_arn), using, seen=seen)

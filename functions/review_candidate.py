@@ -30,7 +30,7 @@ from botocore.exceptions import ClientError
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from retraining import decisions, evidence, judging, pipelines, registry, slack
+from retraining import decisions, evidence, judging, pipelines, registry, slack, waiting
 from retraining.approval import Verdict
 from retraining.collaborators import Collaborators
 from retraining.config import Approval, ModelConfig
@@ -182,17 +182,28 @@ def _secret(arn: str) -> str:
 
 @dataclass(frozen=True)
 class Opened:
-    """A link that is good, and what it leads to. `read_only` says why nothing can be decided, if so."""
+    """A link that is good, and what it leads to. `read_only` says why nothing can be decided, if so.
+
+    `fact` is the decision in the ledger; `waits` says whether none stands.
+    """
 
     token: str
     package: Package
     model: str
     approval: Approval
+    fact: Mapping[str, Any]
+    waits: bool
     read_only: str | None
 
+    @property
+    def state(self) -> str:
+        """What the state in which it waits is known by. A set-back makes another one."""
+        at = waiting.set_back_at(self.package, self.fact)
+        return at.isoformat() if at else "none"
 
-def _open(token: str, desk: Desk) -> Opened:
-    """What the token leads to. Refuses what is not ours, is too old, or leads nowhere any more."""
+
+def _open(token: str, desk: Desk, *, fresh: bool = False) -> Opened:
+    """What the token leads to; `fresh` with the config of now. Refuses what is not ours, too old, or gone."""
     using = desk.using
     if not token:
         raise Refused(
@@ -201,7 +212,7 @@ def _open(token: str, desk: Desk) -> Opened:
     try:
         arn = desk.links.arn(token)
         model = using.settings.model_of(_group(arn))
-        config = _config(model, using)
+        config = _config(model, using, fresh=fresh)
         approval = config.approval if config else Approval()
         desk.links.read(token, approval.link_expires_after)
     except LinkInvalid:
@@ -228,17 +239,20 @@ def _open(token: str, desk: Desk) -> Opened:
         raise Refused(
             404, "This model package is gone", "It has been deleted, so there is nothing to decide any more."
         ) from None
-    return Opened(token, package, model, approval, _read_only(config))
+    fact = using.ledger.get(decisions.key(arn)) or {}
+    waits = waiting.waits(package, fact, using.clock())
+    used = _used(desk.links.made(token), package, fact) if waits else None
+    return Opened(token, package, model, approval, fact, waits, _read_only(config) or used)
 
 
 def _group(arn: str) -> str:
     return arn.split(":model-package/")[-1].rsplit("/", 1)[0]
 
 
-def _config(model: str, using: Collaborators) -> ModelConfig | None:
+def _config(model: str, using: Collaborators, *, fresh: bool) -> ModelConfig | None:
     """The model's config; None where there is none, or one that is not valid."""
     try:
-        return using.configs.get(model)
+        return using.configs.get(model, fresh=fresh)
     except ConfigError:
         logger.exception("config is not valid", model=model)
         return None
@@ -253,6 +267,18 @@ def _read_only(config: ModelConfig | None) -> str | None:
             "approve or handsoff reject."
         )
     return None
+
+
+def _used(made: datetime, package: Package, fact: Mapping[str, Any]) -> str | None:
+    """Why a link of that time does not decide any more: a decision has fallen since, and was set back."""
+    back = waiting.set_back_at(package, fact)
+    if back is None or not waiting.before(made, back):
+        return None
+    return (
+        f"This link, made on {made:%d %B %Y at %H:%M} UTC, decides no more: the candidate was decided since, "
+        f"and set back to pending in AWS on {back.astimezone(UTC):%d %B %Y at %H:%M} UTC. The message that "
+        "it waits again carries a new link; the commands handsoff approve and handsoff reject need none."
+    )
 
 
 # ---- GET /review -----------------------------------------------------------------------------------------
@@ -299,8 +325,9 @@ def _review(
     known = _known(opened, desk.using)
     errors = alert.fields if alert else {}
     form = None
-    if known.decision is None and opened.package.pending and opened.read_only is None:
-        form = Form(opened.token, desk.links.form(opened.token), **(typed or {}), errors=errors)
+    if opened.waits and opened.read_only is None:
+        nonce = desk.links.form(opened.token, opened.state)
+        form = Form(opened.token, nonce, **(typed or {}), errors=errors)
     return _page(
         status,
         "review.html",
@@ -339,7 +366,7 @@ def _known(opened: Opened, using: Collaborators) -> Known:
         model=model,
         approval=opened.approval,
         verdict=read("verdict", lambda: _verdict(package.arn, using)),
-        decision=_standing(package, using),
+        decision=_standing(opened),
         evaluation=read("evaluation", lambda: registry.evaluation(using.s3, package)),
         execution=ran,
         evidence=read("evidence", lambda: evidence.gather(using.sources, model, ran)) if ran else None,
@@ -355,13 +382,12 @@ def _verdict(arn: str, using: Collaborators) -> Verdict:
     return Verdict.model_validate(known["verdict"])
 
 
-def _standing(package: Package, using: Collaborators) -> Mapping[str, Any] | None:
+def _standing(opened: Opened) -> Mapping[str, Any] | None:
     """The decision that stands, as a fact of the ledger, whoever took it; None while the package waits."""
-    known = using.ledger.get(decisions.key(package.arn)) or {}
+    package, fact = opened.package, opened.fact
     if package.pending:
-        waits = known.get("status") == registry.PENDING or decisions.set_back(package, known, using.clock())
-        return None if waits or not known else known
-    return known if known and decisions.shows(package, known) else decisions.outside(package, known)
+        return None if opened.waits else fact
+    return fact if fact and decisions.shows(package, fact) else decisions.outside(package, fact)
 
 
 def _history(group: str, using: Collaborators) -> list[Earlier]:
@@ -379,16 +405,23 @@ def decide(request: Request, desk: Desk) -> Response:
     """The form decides, if it comes from our page, whole, and in time; the page then says what stands."""
     _from_our_page(request)
     found = _values(_body(request, MOST_FORM))
-    opened = _open(found.get("t", ""), desk)
+    opened = _open(found.get("t", ""), desk, fresh=True)
     if opened.read_only:
         raise Refused(403, "This page decides nothing", opened.read_only)
     typed = {name: plain(found.get(name, "")) for name in ("decision", "name", "reason")}
-    if not desk.links.showed(found.get("form", ""), opened.token):
+    state = desk.links.shown(found.get("form", ""), opened.token)
+    if state is None:
         alert = Alert(
             "Nothing was recorded: the page had been open for too long",
             "Look again at what it says now, choose, and send it once more.",
         )
         return _review(403, opened, desk, alert=alert, typed={**typed, "decision": ""})
+    if opened.waits and state != opened.state:
+        alert = Alert(
+            "Nothing was recorded: since the page was shown, a decision was set back to pending in AWS",
+            "Look again at what it says now, choose, and send it once more.",
+        )
+        return _review(409, opened, desk, alert=alert, typed={**typed, "decision": ""})
     if errors := _errors(typed):
         alert = Alert("Nothing was recorded yet: something is missing", fields=errors)
         return _review(422, opened, desk, alert=alert, typed=typed)
@@ -405,13 +438,15 @@ def decide(request: Request, desk: Desk) -> Response:
     logger.info("decision by link", package=arn, status=standing.status, by=standing.by, ours=standing.ours)
     if not standing.ours:
         opened = _open(opened.token, desk)
-        fact = _standing(opened.package, desk.using) or {}
+        fact = _standing(opened) or {}
         stands = decided({**vars(standing), **fact})
         why = f": “{stands.why}”" if stands.why else "."
         alert = Alert(
             "Your decision was not recorded: the candidate is decided already",
             f"It was {stands.status.lower()} by {stands.by}{why}",
         )
+        if opened.waits:  # decisions.decide has refused to approve it, and says why
+            alert = Alert("Your decision was not recorded: the candidate cannot be approved", standing.why)
         return _review(409, opened, desk, alert=alert)
     return _answer(303, "", location=f"review?t={opened.token}")
 

@@ -161,7 +161,9 @@ def test_failures_of_everything_asynchronous_are_kept_and_alarmed() -> None:
                 assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
             else:
                 assert source["Type"] in ("EventBridgeRule", "Schedule", "SNS")
-                if source["Type"] != "SNS":  # which hands over to Lambda's own retries
+                if source["Type"] == "SNS":
+                    assert source["Properties"]["RedrivePolicy"] == {"deadLetterTargetArn": failures}
+                else:
                     assert source["Properties"]["DeadLetterConfig"]["Arn"] == failures
                 assert function["EventInvokeConfig"]["MaximumRetryAttempts"] in (0, 2)
                 onfailure = function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
@@ -171,12 +173,35 @@ def test_failures_of_everything_asynchronous_are_kept_and_alarmed() -> None:
             assert all(
                 target["DeadLetterConfig"]["Arn"] == failures for target in resource["Properties"]["Targets"]
             )
-    alarmed = {
-        resource["Properties"]["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
-        for resource in RESOURCES.values()
-        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    senders = {
+        statement["Principal"]["Service"]: statement["Condition"]
+        for statement in RESOURCES["QueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow" and "Failures" in json.dumps(statement["Resource"])
     }
-    assert alarmed == {"Failures", "LandingsFailures"}
+    assert set(senders) == {"events.amazonaws.com", "sns.amazonaws.com"}
+    assert senders["sns.amazonaws.com"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "Notifications"}}}
+
+
+def test_what_nobody_would_notice_has_an_alarm() -> None:
+    alarms = [r["Properties"] for r in RESOURCES.values() if r["Type"] == "AWS::CloudWatch::Alarm"]
+    page, queue = (
+        [{"Name": "FunctionName", "Value": {"Ref": "ReviewCandidate"}}],
+        "ApproximateNumberOfMessagesVisible",
+    )
+    assert [(alarm["MetricName"], alarm["Dimensions"]) for alarm in alarms] == [
+        (queue, [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["LandingsFailures", "QueueName"]}}]),
+        (queue, [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["Failures", "QueueName"]}}]),
+        ("Errors", page),
+        ("Throttles", page),
+    ]
+    for alarm in alarms:
+        assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
+        assert (alarm["Threshold"], alarm["TreatMissingData"]) == (0, "notBreaching")
+        assert alarm["Statistic"] == ("Maximum" if alarm["MetricName"] == queue else "Sum")
+
+
+def test_a_press_in_slack_is_not_retried_for_hours() -> None:
+    assert FUNCTIONS["NotifySlack"]["EventInvokeConfig"]["MaximumEventAgeInSeconds"] == 1800
 
 
 def test_the_environment_fits_and_holds_no_secret() -> None:

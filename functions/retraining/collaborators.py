@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import boto3
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 from retraining.evidence import Sources
 from retraining.ledger import Ledger
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sns import SNSClient
+
+
+SECRET_MAX_AGE: Final = 60
+"""Seconds for which a secret is kept, as on the review page: links of another secret are none there."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +48,15 @@ class Collaborators:
     links: Links | None = None
 
     @classmethod
-    @cache
     def real(cls) -> Self:
-        """Those of the function that this runs in, made once for all its invocations."""
+        """Those of the function that this runs in; links are signed with the secret as it is now."""
+        made = cls._made()
+        return replace(made, links=links_of(made.settings))
+
+    @classmethod
+    @cache
+    def _made(cls) -> Self:
+        """All but the links, made once for all invocations."""
         settings = from_environment()
         return cls(
             settings=settings,
@@ -57,7 +68,6 @@ class Collaborators:
             logs=boto3.client("logs"),
             ledger=Ledger(boto3.resource("dynamodb").Table(settings.table)),
             clock=lambda: datetime.now(UTC),
-            links=links_of(settings),
         )
 
     @property
@@ -72,9 +82,13 @@ class Collaborators:
 
 
 def links_of(settings: Settings) -> Links | None:
-    """What makes links to the review page, if there is one; the secret is read once."""
+    """What makes links to the review page, if there is one; the secret is read at most once a minute."""
     if settings.review_url is None or settings.link_secret_arn is None:
         return None
-    secrets = boto3.client("secretsmanager")
-    secret = secrets.get_secret_value(SecretId=settings.link_secret_arn)["SecretString"]
-    return Links(secret, settings.review_url)
+    secret = _secrets().get(settings.link_secret_arn, max_age=SECRET_MAX_AGE)
+    return Links(str(secret), settings.review_url)
+
+
+@cache
+def _secrets() -> SecretsProvider:
+    return SecretsProvider(boto3_client=boto3.client("secretsmanager"))

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from botocore.exceptions import ClientError
+
 from retraining import registry
 from retraining.collaborators import Collaborators
 from retraining.errors import HandsoffError, NotReady
@@ -54,6 +56,9 @@ EARLIER: Final = 5
 """Decisions that are kept beside the one that stands."""
 
 SET_BACK: Final = "set back to pending in AWS"
+
+GIVEN_BACK: Final = "given back"
+"""Begins what is said of a decision that we had written over."""
 
 _FIELDS: Final = ("status", "by", "who", "why", "at")
 _STATE: Final = ("doneAt", "recordedAt", "supersedes")
@@ -98,6 +103,11 @@ def key(arn: str) -> str:
     return f"decision#{arn}"
 
 
+def open_key(group: str) -> str:
+    """The key in the ledger of what the sweep looks at however old it is."""
+    return f"open#{group}"
+
+
 def reason(text: str) -> str:
     """A person's reason as it is recorded: one line, no control characters. Raises NoReason."""
     line = registry.one_line(text)
@@ -121,14 +131,15 @@ def decide(
 
     `metadata` goes on the package together with it. With `compared`, an approval is only written while that
     is the champion. Raises ChampionChanged if it is not, and NotReady while another candidate of the group
-    is being approved.
+    is being approved. A person approves nothing that a newer champion is about to supersede.
     """
     group = arn.split(":model-package/")[-1].rsplit("/", 1)[0]
     approving = status == "Approved"
     began = using.clock()
     lease = alone(using.ledger, f"lease#{group}", now=began) if approving else nullcontext()
     with lease:
-        champion = registry.champion(using.sagemaker, group) if approving and compared else None
+        ask = approving and (compared is not None or by in PEOPLE)
+        champion = registry.champion(using.sagemaker, group) if ask else None
         champion_arn = champion.arn if champion else None
         wanted = {
             "status": status,
@@ -137,8 +148,16 @@ def decide(
             "why": registry.shorten(why),
             "at": using.clock().isoformat(),
         }
+        if by in PEOPLE:  # first, so that the sweep finds it whatever happens next
+            version = arn.rsplit("/", 1)[-1]
+            using.ledger.mark(open_key(group), {f"v{version}": f"{wanted['at']} {arn}"})
         taken = _taken(arn, wanted, using)
-        package = registry.package(using.sagemaker, arn)
+        try:
+            package = registry.package(using.sagemaker, arn)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ValidationException":  # it has been deleted
+                _give_back(arn, taken, using)
+            raise
         same = _asks(taken) == _asks(wanted)
         if not package.pending and not shows(package, taken):
             if same and "doneAt" not in taken:
@@ -152,6 +171,9 @@ def decide(
             if compared and approving and champion_arn != compared.champion:
                 _give_back(arn, taken, using)
                 raise ChampionChanged(champion_arn)
+            if approving and by in PEOPLE and champion and _superseded(package, champion, taken, using):
+                _give_back(arn, taken, using)
+                return _too_old(champion)
             if approving and using.clock() - began > MOST_TIME:
                 raise NotReady(f"deciding on {package.name} took too long; try again")
             _write(package, status, taken, metadata or {}, using)
@@ -180,8 +202,11 @@ def set_back(package: Package, decision: Mapping[str, Any], now: datetime) -> bo
 
 def outside(package: Package, known: Mapping[str, Any]) -> dict[str, Any]:
     """What was done in AWS and not through `decide`, as a fact for the ledger; `known` stood there so far."""
-    why = package.approval_description or ""
-    if package.pending:
+    why, who, at = package.approval_description or "", package.changed_by, package.changed_at.isoformat()
+    if given_back(package, known):  # by us, and it is not ours
+        who, at = package.metadata.get("decidedWho"), package.metadata["decidedAt"]
+        who = None if who == "none" else who
+    elif package.pending:
         before = f"; before, it was {known['status'].lower()} {said_by(known)}" if known else ""
         why = registry.shorten(f"{SET_BACK}{before}")
     elif why == known.get("why"):  # SageMaker keeps the words of the decision before
@@ -189,10 +214,32 @@ def outside(package: Package, known: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "status": package.approval_status,
         "by": OUTSIDE,
-        "who": package.changed_by,
+        "who": who,
         "why": why,
-        "at": package.changed_at.isoformat(),
+        "at": at,
     }
+
+
+def given_back(package: Package, known: Mapping[str, Any]) -> bool:
+    """Whether the package shows a person's decision that we gave back and the ledger does not know yet."""
+    at = package.metadata.get("decidedAt")
+    if package.pending or package.metadata.get("decidedBy") != OUTSIDE or not at:
+        return False
+    said = (package.approval_description or "").startswith(f"{GIVEN_BACK}: decided in AWS at {at}")
+    facts = (known, *known.get("earlier", [])) if known else ()
+    return said and (OUTSIDE, at) not in [(fact["by"], fact["at"]) for fact in facts]
+
+
+def witness(arn: str, status: str, at: str, who: str | None, using: Collaborators) -> dict[str, Any]:
+    """Note a decision in AWS of which only the event is left, and which nothing else is known about.
+
+    Raises NotReady if somebody has decided meanwhile.
+    """
+    fact = {"status": status, "by": OUTSIDE, "who": who, "why": "", "at": at}
+    fact["doneAt"] = using.clock().isoformat()
+    if using.ledger.take(key(arn), fact) is not None:
+        raise NotReady(f"{arn} is being decided; try again")
+    return fact
 
 
 def adopt(package: Package, known: Mapping[str, Any], using: Collaborators) -> dict[str, Any]:
@@ -203,6 +250,7 @@ def adopt(package: Package, known: Mapping[str, Any], using: Collaborators) -> d
     else:
         written = "doneAt" in known or package.metadata.get("decidedAt") == known["at"]
         taken = _replace(package.arn, known, fact, using, keep=written)
+        fact["earlier"] = _earlier(known) if written else known.get("earlier", [])
     if not taken:
         raise NotReady(f"{package.name} is being decided; try again")
     return fact
@@ -232,19 +280,23 @@ def _taken(arn: str, wanted: dict[str, Any], using: Collaborators) -> Mapping[st
         return known if known["status"] == PENDING else outside(package, known)
     if not _replace(arn, known, wanted, using, keep=True):
         raise NotReady(f"somebody has just decided on {arn}; look again")
-    return wanted
+    return {**wanted, "earlier": _earlier(known)}
 
 
 def _replace(
     arn: str, known: Mapping[str, Any], fact: Mapping[str, Any], using: Collaborators, *, keep: bool
 ) -> bool:
     """Replace `known` in the ledger, if it still stands there, and `keep` it among the earlier ones."""
-    before = [{name: known[name] for name in _FIELDS if name in known}] if keep else []
-    earlier = [*known.get("earlier", []), *before][-EARLIER:]
+    earlier = _earlier(known) if keep else known.get("earlier")
     empty = dict.fromkeys((*_FIELDS, *_STATE))
     return using.ledger.mark(
         key(arn), {**empty, **fact, "earlier": earlier or None}, where={"at": str(known["at"])}
     )
+
+
+def _earlier(known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The earlier decisions once `known` is one of them."""
+    return [*known.get("earlier", []), {name: known[name] for name in _FIELDS if name in known}][-EARLIER:]
 
 
 def _asks(decision: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -266,8 +318,37 @@ def _write(
 
 
 def _give_back(arn: str, taken: Mapping[str, Any], using: Collaborators) -> None:
-    """Take our decision out of the ledger, unless another one has been recorded there meanwhile."""
-    using.ledger.release(key(arn), where={"at": taken["at"]})
+    """Take our decision out of the ledger, unless another one has been recorded there meanwhile.
+
+    What it had replaced, which had been written, comes back.
+    """
+    where = {"at": str(taken["at"])}
+    if not taken.get("earlier"):
+        using.ledger.release(key(arn), where=where)
+        return
+    *earlier, before = taken["earlier"]
+    empty = dict.fromkeys((*_FIELDS, *_STATE))
+    using.ledger.mark(
+        key(arn), {**empty, **before, "doneAt": before["at"], "earlier": earlier or None}, where=where
+    )
+
+
+def _superseded(package: Package, champion: Package, taken: Mapping[str, Any], using: Collaborators) -> bool:
+    """Whether the champion is newer, and became it after all that people know of this package.
+
+    They know where it was judged beside that champion, or somebody set it back to pending since.
+    """
+    if champion.created_at <= package.created_at:
+        return False
+    verdict = (using.ledger.get(f"verdict#{package.arn}") or {}).get("verdict", {})
+    set_aside = [datetime.fromisoformat(fact["at"]) for fact in taken.get("earlier", [])[-1:]]
+    return verdict.get("champion") != champion.arn and all(at < champion.approved_at for at in set_aside)
+
+
+def _too_old(champion: Package) -> Standing:
+    at = champion.approved_at.isoformat()
+    why = f"a newer version, {champion.name}, was approved {at}"
+    return Standing("Rejected", SUPERSEDED, why, at, ours=False)
 
 
 def _standing(decision: Mapping[str, Any], *, ours: bool) -> Standing:

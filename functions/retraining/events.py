@@ -6,10 +6,10 @@ event is a hint that something happened to a business fact; handlers look the fa
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
 
 class _Event(BaseModel):
@@ -78,11 +78,31 @@ class ExecutionChanged(_Event):
     detail: _ExecutionDetail
 
 
+def _in_utc(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+class _IamIdentity(_Event):
+    arn: str | None = Field(None, alias="Arn")
+
+
+class _UserContext(_Event):
+    iam: _IamIdentity | None = Field(None, alias="IamIdentity")
+
+
 class _ModelPackageDetail(_Event):
     package_arn: str = Field(alias="ModelPackageArn")
     approval_status: str | None = Field(None, alias="ModelApprovalStatus")
-    changed_at: datetime | None = Field(None, alias="LastModifiedTime")
+    changed_at: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(None, alias="LastModifiedTime")
+    """In UTC where it names no zone."""
+    last_modified_by: _UserContext | None = Field(None, alias="LastModifiedBy")
     updated_fields: tuple[str, ...] = Field((), alias="UpdatedModelPackageFields")
+
+    @property
+    def changed_by(self) -> str | None:
+        """The IAM ARN of whoever made the change, if the event says so."""
+        context = self.last_modified_by
+        return context.iam.arn if context and context.iam else None
 
     @property
     def annotated_only(self) -> bool:

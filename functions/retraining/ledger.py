@@ -7,6 +7,8 @@ conditional put. One item a fact, its key the string `fact`:
     execution#<execution ARN>    the newest known state of an execution and its steps
     verdict#<model package ARN>  what the rules said, and whether it has been carried out
     decision#<model package ARN> who approved or rejected it, when and why (decisions.py); `earlier` ones
+    open#<model package group>   packages that the sweep looks at however old they are: the champion last
+                                 recorded, and what people decided until that is recorded (decisions.py)
     trouble#<model package ARN>  the sweep could not bring it to its end: since when, and its last try
     slack#<model package ARN>    the message in Slack that tells of it, to be updated in place
     lease#<model package group>  a candidate of the group is being approved now; lease#slack#<package ARN>:

@@ -73,16 +73,29 @@ class Links:
             raise LinkExpired(arn, error.date_signed or datetime.fromtimestamp(0, UTC)) from None
         return arn
 
-    def form(self, token: str) -> str:
-        """What a form that is shown under this token must bring back: it was we who showed it, lately."""
-        return _text(self._forms.dumps(_digest(token)))
+    def made(self, token: str) -> datetime:
+        """When a token that has been read was made: in whole seconds, rounded down."""
+        _, at = self._signer.loads(token, return_timestamp=True)
+        made: datetime = at
+        return made
 
-    def showed(self, form: str, token: str) -> bool:
-        """Whether this form was shown by us under this token, not longer ago than a form lives."""
+    def form(self, token: str, state: str) -> str:
+        """What a form that is shown under this token must bring back: it was we who showed it, lately.
+
+        `state` names the candidate's state then: a form that was sent once decides in no later one.
+        """
+        return _text(self._forms.dumps([_digest(token), state]))
+
+    def shown(self, form: str, token: str) -> str | None:
+        """The state with which we showed this form under this token; None if we did not, or too long ago."""
         try:
-            return bool(_load(self._forms, form, FORM_LIVES) == _digest(token))
+            said = _load(self._forms, form, FORM_LIVES)
         except (LinkInvalid, SignatureExpired):
-            return False
+            return None
+        match said:
+            case [digest, str(state)] if digest == _digest(token):
+                return state
+        return None
 
 
 def _load(signer: URLSafeTimedSerializer, text: str, max_age: timedelta | None = None) -> object:

@@ -1,7 +1,8 @@
 """The sweep over a model's packages: what events did not bring to its end, and candidates that wait too long.
 
-Cost per model and minute while nothing is to be done: 2 listings, and 2 ledger reads for each of at most 10
-decided packages and 200 that wait (the newest, and those that wait longest). No package is described.
+Cost per model and minute while nothing is to be done: 2 listings, a ledger read, and 2 more for each of at
+most 10 decided packages, the champion, and 200 that wait (the newest, and those that wait longest). No
+package is described, but for a champion that is older than all of those that are listed.
 """
 
 from __future__ import annotations
@@ -31,13 +32,22 @@ SOON: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(days=1)
 """After a failure the next try comes when as much time again has passed, but at least this often."""
 
+OVER: Final = timedelta(hours=1)
+"""Once a try is overdue by this, and by as long again as its wait, events have done the work: a failure then
+begins a new row.
+"""
+
 _SPOKEN: Final = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 def sweep(model: str, using: Collaborators) -> None:
     """Look after a model's packages. One that fails keeps no other waiting, and is tried ever less often."""
-    listed = registry.newest(using.sagemaker, using.settings.resource_name(model))
+    group = using.settings.resource_name(model)
+    listed = registry.newest(using.sagemaker, group)
+    kept = _kept(group, listed, using)
     decided = [item for item in listed if item.status != PENDING][-DECIDED:]
+    decided += [item for item in kept if item not in decided]
+    listed += [item for item in kept if item not in listed]
     failures: list[Exception] = []
     for item in listed:
         if item.status != PENDING and item not in decided:
@@ -52,6 +62,29 @@ def sweep(model: str, using: Collaborators) -> None:
             failures.append(error)
     if failures:
         raise ExceptionGroup(f"packages of {model} that could not be looked after", failures)
+
+
+def _kept(group: str, listed: list[Listed], using: Collaborators) -> list[Listed]:
+    """What is looked at however old it is; what has been recorded or deleted since is dropped from it."""
+    fact = decisions.open_key(group)
+    known = {item.arn: item for item in listed}
+    kept = {}
+    for name, text in (using.ledger.get(fact) or {}).items():
+        if name == "fact":
+            continue
+        noted, _, arn = text.rpartition(" ")
+        decision = using.ledger.get(decisions.key(arn)) or {} if noted else {}
+        found = known.get(arn) or _listed(arn, using)
+        if found is None or (noted and noted <= decision.get("recordedAt", "")):
+            using.ledger.mark(fact, {name: None}, where={name: text})
+        else:
+            kept[arn] = found
+    return list(kept.values())
+
+
+def _listed(arn: str, using: Collaborators) -> Listed | None:
+    found = registry.find(using.sagemaker, arn)
+    return Listed(arn, found.approval_status, found.created_at) if found else None
 
 
 def spoken(time: timedelta) -> str:
@@ -150,11 +183,14 @@ def _patiently(work: Work, arn: str, using: Collaborators) -> None:
     The next try comes as long after the last as that came after the first of its row.
     """
     fact = f"trouble#{arn}"
-    trouble = using.ledger.get(fact)
+    row = trouble = using.ledger.get(fact)
     if trouble:
         first, last = (datetime.fromisoformat(trouble[name]) for name in ("first", "last"))
-        if using.clock() - last < min(last - first, LONGEST):
+        since, wait = using.clock() - last, min(last - first, LONGEST)
+        if since < wait:
             return
+        if since > 2 * wait + OVER:
+            trouble = None
     try:
         work()
     except NotReady:
@@ -163,7 +199,7 @@ def _patiently(work: Work, arn: str, using: Collaborators) -> None:
         now = using.clock().isoformat()
         using.ledger.mark(fact, {"first": trouble["first"] if trouble else now, "last": now})
         raise
-    if trouble:
+    if row:
         using.ledger.release(fact)
 
 

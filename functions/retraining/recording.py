@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
+from botocore.exceptions import ClientError
 
 from retraining import decisions, evidence, judging, registry
 from retraining.collaborators import Collaborators
+from retraining.ledger import LEASE
 from retraining.messages import Notification, Rollback
 from retraining.notify import announce, notify
 from retraining.observability import logger, metrics
@@ -27,6 +29,7 @@ class Seen:
 
     status: str | None = None
     at: datetime | None = None
+    who: str | None = None
 
 
 NOTHING: Final = Seen()
@@ -42,6 +45,8 @@ def record(package: Package, using: Collaborators, *, seen: Seen = NOTHING) -> N
     decide. That person's event is then all that is left of it (`seen`), and the decision is given back.
     """
     known: Mapping[str, Any] = using.ledger.get(decisions.key(package.arn)) or {}
+    if not known and (at := over(seen, package)):
+        known = decisions.witness(package.arn, str(seen.status), at.isoformat(), seen.who, using)
     if package.pending and not decisions.set_back(package, known, using.clock()):
         return
     if missed(seen, package, known):
@@ -53,8 +58,10 @@ def record(package: Package, using: Collaborators, *, seen: Seen = NOTHING) -> N
     if package.approval_status == "Approved":
         if known["by"] == decisions.OUTSIDE and package.metadata.get("approvedAt") != known["at"]:
             registry.annotate(using.sagemaker, package, {"approvedAt": known["at"]})
-        supersede(package, known, using)
+        left = supersede(package, known, using)
     else:
+        left = []
+        package = dated(package, known, using)
         roll_back(package, known, using)
     if package.pending:
         _ask_again(package, known, using)
@@ -62,11 +69,20 @@ def record(package: Package, using: Collaborators, *, seen: Seen = NOTHING) -> N
         judging.tell_decision(package, known, using)
     if package.execution:
         evidence.write(using.sources, using.settings.model_of(package.group), package.execution)
+    if left:
+        raise left[0] if len(left) == 1 else ExceptionGroup("candidates that were not superseded", left)
+    keep_in_view(package, using)
     now = using.clock().isoformat()
     marks = {"doneAt": known.get("doneAt") or now, "recordedAt": now}
     using.ledger.mark(decisions.key(package.arn), marks, where={"at": known["at"]})
     logger.info("decision recorded", package=package.arn, status=package.approval_status, by=known["by"])
     metrics.add_metric(f"Decisions{package.approval_status}", MetricUnit.Count, 1)
+
+
+def over(seen: Seen, package: Package) -> datetime | None:
+    """When the decision fell that the event tells of, if the registry shows something later by now."""
+    told = seen.status in ("Approved", "Rejected") and seen.status != package.approval_status
+    return seen.at if told and seen.at and seen.at < package.changed_at else None
 
 
 def missed(seen: Seen, package: Package, known: Mapping[str, Any]) -> bool:
@@ -82,25 +98,29 @@ def catch_up(
 ) -> tuple[Package, Mapping[str, Any]]:
     """Do what should have been done when a decision fell that was missed; the package and its fact then.
 
-    If what the registry shows is our own, written over that decision, the decision is given back. If a
-    person has decided anew since, that is a later decision. Otherwise it lies before what is known.
+    If what the registry shows is our own, written over that decision, the decision is given back: it fell
+    after we took ours and before ours was done. If a person has decided anew since, that is a later
+    decision. Otherwise it lies before what is known, and changes nothing that was decided since.
     """
-    at = (seen.at or package.changed_at).isoformat()
-    ours = known["by"] != decisions.OUTSIDE and package.metadata.get("decidedAt") == known["at"]
-    if ours and package.changed_at <= datetime.fromisoformat(known.get("doneAt", known["at"])) + CLOCKS:
+    when = seen.at or package.changed_at
+    at, taken = when.isoformat(), datetime.fromisoformat(known["at"])
+    done = datetime.fromisoformat(known["doneAt"]) if "doneAt" in known else taken + LEASE
+    if still_ours(package, known) and taken - CLOCKS <= when <= done + CLOCKS:
         facts = {"approvedAt": at} if seen.status == "Approved" else {}
+        if seen.who or "decidedWho" in package.metadata:  # of ours
+            facts["decidedWho"] = seen.who or "none"
         registry.annotate(
             using.sagemaker,
             package,
             {"decidedBy": decisions.OUTSIDE, "decidedAt": at, **facts},
             status="Approved" if seen.status == "Approved" else "Rejected",
-            description=f"decided in AWS at {at}, while we wrote {known['status']}: given back",
+            description=f"{decisions.GIVEN_BACK}: decided in AWS at {at}, while we wrote {known['status']}",
         )
         logger.warning(
             "a decision that was written over was given back", package=package.arn, seen=seen.status
         )
         return registry.package(using.sagemaker, package.arn), known
-    if seen.at and seen.at > datetime.fromisoformat(known["at"]):
+    if when > taken:
         return package, decisions.adopt(package, known, using)
     if seen.status == "Approved" and package.noted_approval is None:
         registry.annotate(using.sagemaker, package, {"approvedAt": at})
@@ -109,11 +129,18 @@ def catch_up(
     return package, known
 
 
-def supersede(approved: Package, decision: Mapping[str, Any], using: Collaborators) -> None:
+def still_ours(package: Package, known: Mapping[str, Any]) -> bool:
+    """Whether the registry shows what we wrote, whoever has edited other metadata since."""
+    ours = known["by"] != decisions.OUTSIDE and decisions.shows(package, known)
+    return ours and package.approval_description == known["why"]
+
+
+def supersede(approved: Package, decision: Mapping[str, Any], using: Collaborators) -> list[Exception]:
     """Reject the older candidates of the group that wait for a person.
 
     One that is not judged yet is left to the judge. Which they are is noted first: a candidate that has been
-    rejected, and nobody told when this died, waits no more.
+    rejected, and nobody told when this died, waits no more. What went wrong with one keeps no other waiting,
+    nor the approval from being told.
     """
     older = decision.get("supersedes")
     if older is None:
@@ -123,16 +150,49 @@ def supersede(approved: Package, decision: Mapping[str, Any], using: Collaborato
             at = {"at": str(decision["at"])}
             using.ledger.mark(decisions.key(approved.arn), {"supersedes": older}, where=at)
     why = f"superseded by {approved.name}, approved {decision['at']}"
+    failures: list[Exception] = []
     for arn in older:
+        try:
+            if _supersede(arn, why, using):
+                logger.info("candidate superseded", package=arn, by=approved.arn)
+        except Exception as error:
+            error.add_note(f"superseding {arn}")
+            failures.append(error)
+    return failures
+
+
+def _supersede(arn: str, why: str, using: Collaborators) -> bool:
+    """Reject one, and tell of it. False if somebody has decided or deleted it."""
+    try:
         standing = decisions.decide(arn, "Rejected", by=decisions.SUPERSEDED, why=why, using=using)
-        if not standing.ours:
-            continue
-        package = registry.package(using.sagemaker, arn)
-        told = {"by": standing.by, "why": standing.why, "at": standing.at}
-        judging.tell_decision(package, told, using)
-        if package.execution:
-            evidence.write(using.sources, using.settings.model_of(package.group), package.execution)
-        logger.info("candidate superseded", package=arn, by=approved.arn)
+    except ClientError:
+        if registry.find(using.sagemaker, arn) is None:
+            return False
+        raise
+    package = registry.find(using.sagemaker, arn) if standing.ours else None
+    if package is None:
+        return False
+    judging.tell_decision(package, {"by": standing.by, "why": standing.why, "at": standing.at}, using)
+    if package.execution:
+        evidence.write(using.sources, using.settings.model_of(package.group), package.execution)
+    return True
+
+
+def dated(package: Package, known: Mapping[str, Any], using: Collaborators) -> Package:
+    """The package with the time at which it was approved, if that was over before anybody noted it."""
+    approvals = [fact["at"] for fact in known.get("earlier", []) if fact["status"] == "Approved"]
+    if package.noted_approval or not approvals:
+        return package
+    registry.annotate(using.sagemaker, package, {"approvedAt": approvals[-1]})
+    return registry.package(using.sagemaker, package.arn)
+
+
+def keep_in_view(package: Package, using: Collaborators) -> None:
+    """Let the sweep look at the champion, however many candidates are newer."""
+    if package.noted_approval or package.approval_status == "Approved":
+        champion = registry.champion(using.sagemaker, package.group)
+        arn = champion.arn if champion else None
+        using.ledger.mark(decisions.open_key(package.group), {"champion": arn})
 
 
 def roll_back(gone: Package, decision: Mapping[str, Any], using: Collaborators) -> None:

@@ -97,6 +97,16 @@ def package(sagemaker: SageMakerClient, arn: str) -> Package:
     )
 
 
+def find(sagemaker: SageMakerClient, arn: str) -> Package | None:
+    """The package as the registry has it now; None where there is none, as somebody has deleted it."""
+    try:
+        return package(sagemaker, arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationException":
+            raise
+        return None
+
+
 def _time(text: str | None) -> datetime | None:
     """An ISO time, UTC where it names no zone; None for what is none: anybody may write metadata."""
     try:

@@ -14,11 +14,12 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -428,7 +429,7 @@ class Refusal:
 
 
 class Interaction(_Frozen):
-    """A button that was pressed. Who pressed it is certain (Slack signs that), whether he may is not."""
+    """A button that was pressed. Who and when is certain (Slack signs that), whether he may is not."""
 
     user_id: str
     user_name: str
@@ -438,6 +439,7 @@ class Interaction(_Frozen):
     response_url: str
     channel: str
     message_ts: str
+    pressed_at: AwareDatetime
 
     @property
     def who(self) -> str:
@@ -446,7 +448,7 @@ class Interaction(_Frozen):
 
     def as_event(self) -> dict[str, Any]:
         """What notify_slack is invoked with."""
-        return {"source": "handsoff", "slackDecision": self.model_dump(by_alias=True)}
+        return {"source": "handsoff", "slackDecision": self.model_dump(mode="json", by_alias=True)}
 
 
 class _Part(BaseModel):
@@ -520,13 +522,13 @@ def interaction(
         response_url=pressed.response_url,
         channel=pressed.container.channel_id,
         message_ts=pressed.container.message_ts,
+        pressed_at=datetime.fromtimestamp(int(_stamp(headers)), UTC),
     )
 
 
 def _unsigned(headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> Refusal | None:
     """Why this is not from Slack, just now; None if it is."""
-    given = {name.lower(): value for name, value in headers.items()}
-    stamp, signature = given.get("x-slack-request-timestamp", ""), given.get("x-slack-signature", "")
+    stamp, signature = _stamp(headers), _header_of(headers, "x-slack-signature")
     if not secret or not re.fullmatch("[0-9]{1,12}", stamp):
         return Refusal(401, "this request is not signed")
     if abs(now.timestamp() - int(stamp)) > WINDOW:
@@ -535,6 +537,15 @@ def _unsigned(headers: Mapping[str, str], body: bytes, secret: str, now: datetim
     if not hmac.compare_digest(f"v0={wanted}".encode(), signature.encode(errors="replace")):
         return Refusal(401, "the signature is not Slack's")
     return None
+
+
+def _stamp(headers: Mapping[str, str]) -> str:
+    """When Slack signed the request: seconds since 1970."""
+    return _header_of(headers, "x-slack-request-timestamp")
+
+
+def _header_of(headers: Mapping[str, str], name: str) -> str:
+    return {given.lower(): value for given, value in headers.items()}.get(name, "")
 
 
 def may_answer(url: str, api_url: str | None = None) -> bool:

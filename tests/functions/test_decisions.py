@@ -397,6 +397,54 @@ def test_only_the_last_decisions_are_kept(world: Any) -> None:
     ]  # fmt: skip
 
 
+def test_who_loses_to_the_console_leaves_the_history_as_it_was(world: Any) -> None:
+    register(world)
+    first = person(world, "Approved", "Ana")
+    in_console(world, ARN, PENDING)
+    read = iter(range(10))
+
+    class Late:
+        """The console decides after the decision was taken, before the package is read again."""
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "describe_model_package" and next(read) == 1:
+                in_console(world, ARN, "Rejected")
+            return getattr(world.sagemaker, name)
+
+    late = decide(ARN, "Approved", by="operator", who="Ben", why="w", using=using(world, sagemaker=Late()))
+    assert (late.ours, late.by) == (False, "person")
+    known = world.ledger.get(f"decision#{ARN}")
+    assert (known["by"], known["who"], known["at"]) == ("link", "Ana", first.at)
+    assert "earlier" not in known
+
+
+@pytest.mark.parametrize("by", ["link", "slack", "operator"])
+def test_a_person_approves_nothing_that_a_newer_champion_is_about_to_supersede(world: Any, by: str) -> None:
+    register(world, 1)
+    register(world, 2)
+    assert decide(arn_of(2), "Approved", by="link", who="Ana", why="ok", using=using(world)).ours
+    late = decide(ARN, "Approved", by=by, who="Ben", why="ok", using=using(world))
+    assert (late.ours, late.status, late.by) == (False, "Rejected", "superseded")
+    assert late.why == f"a newer version, handsoff-titanic/2, was approved {late.at}"
+    assert status(world) == "PendingManualApproval"
+    assert world.ledger.get(f"decision#{ARN}") is None
+    assert decide(ARN, "Rejected", by=by, who="Ben", why="ok", using=using(world)).ours
+
+
+@pytest.mark.parametrize("known", ["judged beside it", "set back since"])
+def test_a_person_who_knows_of_the_newer_champion_may_approve_an_older_one(world: Any, known: str) -> None:
+    register(world, 1)
+    register(world, 2, status="Approved")
+    if known == "set back since":
+        person(world)
+        in_console(world, ARN, PENDING, 90)
+        theirs = {"status": PENDING, "by": "person", "why": "", "at": "2026-11-23T07:30:00+00:00"}
+        world.ledger.mark(f"decision#{ARN}", theirs)
+    else:
+        world.ledger.mark(f"verdict#{ARN}", {"verdict": {"champion": arn_of(2)}})
+    assert person(world, "Approved", "Ben").ours
+
+
 def test_a_rejection_asks_for_no_champion(world: Any) -> None:
     """A candidate that was compared with a champion that is another one by now is rejected all the same."""
     register(world, 1, status="Approved")

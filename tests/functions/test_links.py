@@ -57,7 +57,7 @@ def test_a_link_is_good_up_to_its_age(clock: list[float], seconds: int, good: bo
         Links("another", "").token(ARN),
         URLSafeTimedSerializer("secret", salt="another").dumps(ARN),
         URLSafeTimedSerializer("secret", salt="review").dumps({"arn": ARN}),
-        OURS.form("x"),
+        OURS.form("x", "none"),
     ],
 )
 def test_what_is_not_ours_is_refused(token: str) -> None:
@@ -81,20 +81,26 @@ def test_no_character_of_a_link_can_be_changed(at: int, character: str) -> None:
 def test_any_text_is_refused(token: str) -> None:
     with pytest.raises(LinkInvalid):
         OURS.arn(token)
-    assert not OURS.showed(token, "t")
+    assert OURS.shown(token, "t") is None
 
 
 def test_a_form_belongs_to_the_link_under_which_it_was_shown(clock: list[float]) -> None:
     mine, other = OURS.token(ARN), OURS.token(ARN[:-1] + "4")
-    form = OURS.form(mine)
-    assert OURS.showed(form, mine)
-    assert not OURS.showed(form, other)
-    assert not OURS.showed(mine, mine)
-    assert not Links("another", "").showed(form, mine)
+    form = OURS.form(mine, "none")
+    assert OURS.shown(form, mine) == "none"
+    assert OURS.shown(OURS.form(mine, "2026-11-23T07:00:12.5+00:00"), mine) == "2026-11-23T07:00:12.5+00:00"
+    assert OURS.shown(form, other) is None
+    assert OURS.shown(mine, mine) is None
+    assert Links("another", "").shown(form, mine) is None
     clock[0] += links.FORM_LIVES.total_seconds()
-    assert OURS.showed(form, mine)
+    assert OURS.shown(form, mine) == "none"
     clock[0] += 1
-    assert not OURS.showed(form, mine)
+    assert OURS.shown(form, mine) is None
+
+
+def test_a_link_says_in_which_second_it_was_made(clock: list[float]) -> None:
+    clock[0] += 0.9
+    assert OURS.made(OURS.token(ARN)).isoformat() == "2027-01-15T08:00:00+00:00"
 
 
 def test_links_need_a_secret() -> None:

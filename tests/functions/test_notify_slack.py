@@ -113,6 +113,13 @@ def press(world: Any, app: Slack, action: str = "approve", *, wrapped: Any = Non
     decided(world, app, found.as_event(), wrapped=wrapped)
 
 
+def pressing() -> dict[str, Any]:
+    """The event of a press that came just now."""
+    event: dict[str, Any] = json.loads((ROOT / "events/notify_slack.decision.json").read_text())
+    event["slackDecision"]["pressedAt"] = datetime.now(UTC).isoformat()
+    return event
+
+
 def decided(world: Any, app: Slack, event: dict[str, Any], *, wrapped: Any = None) -> None:
     handler(event, Context(), using=using(world, **(wrapped or {})), connect=client(app))
 
@@ -301,6 +308,19 @@ def test_without_an_evaluation_it_is_told_all_the_same(titanic: Any, app: Slack)
     assert "No numbers: s3://data/models/titanic/e0/evaluation.json does not exist" in texts(
         app.messages()[0]
     )
+
+
+@pytest.mark.parametrize("uri", ["s3://no-such-bucket/evaluation.json", "s3:///x", "nonsense", "s3://[x/y"])
+def test_an_evaluation_that_cannot_be_read_keeps_nobody_from_deciding(
+    titanic: Any, app: Slack, uri: str
+) -> None:
+    titanic.sagemaker.packages[ARN]["ModelMetrics"] = {"ModelQuality": {"Statistics": {"S3Uri": uri}}}
+    tell(titanic, app)
+    says = "No numbers: the evaluation could not be read; the log of notify_slack says why"
+    assert says in texts(app.messages()[0])
+    press(titanic, app)
+    assert status(titanic) == "Approved"
+    assert titles(app) == [APPROVED]
 
 
 def test_a_message_that_somebody_deleted_is_posted_anew(titanic: Any, app: Slack) -> None:
@@ -537,12 +557,76 @@ def test_two_press_and_the_second_is_told_who_was_first(titanic: Any, app: Slack
 
 def test_pressing_twice_decides_once(titanic: Any, app: Slack) -> None:
     tell(titanic, app)
-    event = json.loads((ROOT / "events/notify_slack.decision.json").read_text())
+    event = pressing()
     event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": ARN}
     event["slackDecision"]["messageTs"] = app.messages()[0]["ts"]
     decided(titanic, app, event)
     decided(titanic, app, event)
     assert len(titanic.sagemaker.updates) == 1
+    assert [answer["text"].split(":")[0] for answer in app.answers] == ["That stands now"] * 2
+
+
+def later(world: Any, app: Slack, event: dict[str, Any], at: datetime) -> None:
+    """The event of a press is handled at another time."""
+    handler(event, Context(), using=using(world, clock=lambda: at), connect=client(app))
+
+
+def test_a_press_from_before_a_set_back_decides_nothing(titanic: Any, app: Slack) -> None:
+    tell(titanic, app)
+    event, now = pressing(), datetime.now(UTC)
+    event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": ARN}
+    event["slackDecision"]["messageTs"] = app.messages()[0]["ts"]
+    decided(titanic, app, event)
+    assert status(titanic) == "Approved"
+    in_console(titanic, ARN, "PendingManualApproval")
+    titanic.sagemaker.packages[ARN]["LastModifiedTime"] = now + timedelta(minutes=2)
+    later(titanic, app, event, now + timedelta(minutes=3))
+    assert status(titanic) == "PendingManualApproval"
+    assert len(titanic.sagemaker.updates) == 1
+    assert "a decision on the candidate has been set back to pending in AWS since" in app.answers[1]["text"]
+    assert titles(app) == [WAITS]
+    titanic.ledger.mark(
+        decisions.key(ARN),
+        {
+            "status": "PendingManualApproval",
+            "by": "person",
+            "at": (now + timedelta(minutes=2)).isoformat(),
+        },
+    )
+    later(titanic, app, event, now + timedelta(minutes=3))
+    assert status(titanic) == "PendingManualApproval"
+    event["slackDecision"]["pressedAt"] = (now + timedelta(minutes=3)).isoformat()
+    later(titanic, app, event, now + timedelta(minutes=3, seconds=1))
+    assert status(titanic) == "Approved"
+
+
+@pytest.mark.parametrize(
+    ("age", "wanted"),
+    [(timedelta(minutes=15), "Approved"), (timedelta(minutes=15, seconds=1), "PendingManualApproval")],
+)
+def test_a_press_grows_old(titanic: Any, app: Slack, age: timedelta, wanted: str) -> None:
+    tell(titanic, app)
+    event = pressing()
+    pressed_at = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
+    event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": ARN}
+    event["slackDecision"]["pressedAt"] = pressed_at.isoformat()
+    later(titanic, app, event, pressed_at + age)
+    assert status(titanic) == wanted
+    if wanted != "Approved":
+        assert app.answers[0]["text"] == (
+            "Nothing was decided: you pressed at 2026-11-20 07:00 UTC, and that is too long ago to count "
+            "now. Look at the message, and press again if you still mean it."
+        )
+        assert titanic.ledger.get(decisions.key(ARN)) is None
+
+
+def test_what_a_press_decided_in_time_is_told_however_late(titanic: Any, app: Slack) -> None:
+    tell(titanic, app)
+    event = pressing()
+    event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": ARN}
+    event["slackDecision"]["messageTs"] = app.messages()[0]["ts"]
+    decided(titanic, app, event)
+    later(titanic, app, event, datetime.now(UTC) + timedelta(days=3))
     assert [answer["text"].split(":")[0] for answer in app.answers] == ["That stands now"] * 2
 
 
@@ -593,7 +677,7 @@ def test_a_reason_is_asked_for(titanic: Any, app: Slack, reason: str | None) -> 
 )
 def test_a_package_that_is_none_of_ours_is_refused(titanic: Any, app: Slack, arn: str) -> None:
     tell(titanic, app)
-    event = json.loads((ROOT / "events/notify_slack.decision.json").read_text())
+    event = pressing()
     event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": arn}
     decided(titanic, app, event)
     assert app.answers[0]["text"] == "This is no candidate of this deployment. Nothing was decided."
@@ -605,7 +689,7 @@ def test_a_group_of_another_deployment_is_refused(titanic: Any, app: Slack) -> N
     arn = ARN.replace("handsoff-titanic", "titanic")
     other = {**titanic.sagemaker.packages[ARN], "ModelPackageArn": arn, "ModelPackageGroupName": "titanic"}
     titanic.sagemaker.packages[arn] = other
-    event = json.loads((ROOT / "events/notify_slack.decision.json").read_text())
+    event = pressing()
     event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": arn}
     decided(titanic, app, event)
     assert "no candidate of this deployment" in app.answers[0]["text"]
@@ -615,14 +699,14 @@ def test_a_group_of_another_deployment_is_refused(titanic: Any, app: Slack) -> N
 def test_a_package_of_another_account_is_refused(titanic: Any, app: Slack) -> None:
     arn = ARN.replace("123456789012", "210987654321")
     titanic.sagemaker.packages[arn] = titanic.sagemaker.packages[ARN]
-    event = json.loads((ROOT / "events/notify_slack.decision.json").read_text())
+    event = pressing()
     event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": arn}
     decided(titanic, app, event)
     assert "no candidate of this deployment" in app.answers[0]["text"]
 
 
 def test_an_answer_goes_nowhere_but_to_slack(titanic: Any, app: Slack) -> None:
-    event = json.loads((ROOT / "events/notify_slack.decision.json").read_text())
+    event = pressing()
     event["slackDecision"]["responseUrl"] = "http://169.254.169.254/latest/meta-data"
     with pytest.raises(SlackRefused, match=r"must go to https://hooks\.slack\.com/"):
         decided(titanic, app, event)
@@ -632,7 +716,7 @@ def test_an_answer_that_comes_too_late_is_no_failure(
     titanic: Any, app: Slack, caplog: pytest.LogCaptureFixture
 ) -> None:
     tell(titanic, app)
-    event = json.loads((ROOT / "events/notify_slack.decision.json").read_text())
+    event = pressing()
     event["slackDecision"] |= {"responseUrl": f"{app.origin}/expired", "packageArn": ARN}
     decided(titanic, app, event)
     assert status(titanic) == "Approved"

@@ -176,8 +176,8 @@ def test_with_nothing_to_do_it_lists_twice_reads_the_ledger_and_describes_nothin
     )
     sweep(world, 60, sagemaker=sagemaker, table=table, sns=sns, s3=s3)
     assert sagemaker.calls == {"list_model_packages": 2}
-    # decision and verdict of the 10 newest that are decided, and of the one that waits
-    assert table.calls == {"get_item": 22}
+    # what is kept in view; decision and verdict of the 10 newest that are decided, and of the one that waits
+    assert table.calls == {"get_item": 23}
     assert not sns.calls
     assert not s3.calls
 
@@ -191,6 +191,58 @@ def test_a_verdict_of_one_that_a_person_decided_meanwhile_is_finished_too(world:
     sweep(world, 5)
     assert "doneAt" in world.ledger.get(f"verdict#{ARN}")
     assert told(world) == [("approved", "link")]
+
+
+def many_rejected(world: Any) -> None:
+    """Twelve newer ones, rejected by the rules."""
+    for version in range(2, 14):
+        register(world, version, accuracy=0.5)
+        judge(world, version, version)
+        decided(world, version, version)
+    world.messages()
+
+
+def test_a_champion_is_looked_at_however_many_were_rejected_since(world: Any) -> None:
+    register(world)
+    judge(world, 1, 1)
+    decided(world, 1, 1)
+    many_rejected(world)
+    in_console(world, ARN, "Rejected", 60)
+    for minutes in (61, 62):
+        sweep(world, minutes)
+    assert told(world) == [("rolled_back", "person"), ("rejected", "person")]
+    assert [detail["rejected"] for _, _, detail in world.events.taken] == [ARN]
+    assert world.ledger.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
+
+
+def test_a_persons_approval_of_an_old_candidate_is_recorded_though_its_event_was_lost(world: Any) -> None:
+    held(world)
+    many_rejected(world)
+    by_link(world, "Approved", 60)
+    for minutes in (62, 63):
+        sweep(world, minutes)
+    assert "recordedAt" in fact(world)
+    assert told(world) == [("approved", "link")]
+    assert world.ledger.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic", "champion": ARN}
+
+
+def test_what_was_deleted_is_kept_in_view_no_more(world: Any) -> None:
+    held(world)
+    by_link(world, "Approved", 60)
+    decided(world, 1, 60)
+    del world.sagemaker.packages[ARN]
+    sweep(world, 62)
+    assert world.ledger.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
+
+
+def test_a_failure_long_after_a_mended_one_begins_a_new_row(world: Any) -> None:
+    held(world)
+    mended = (START + timedelta(minutes=2)).isoformat()
+    world.ledger.mark(f"trouble#{ARN}", {"first": mended, "last": mended})
+    with pytest.raises(ExceptionGroup):
+        sweep(world, DAY + 10, sns=Mortal(world.sns, [1], after=False))
+    sweep(world, DAY + 11)
+    assert told(world) == [("overdue", None)]
 
 
 # ---- half done ----------------------------------------------------------------------------------------

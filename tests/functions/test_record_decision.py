@@ -617,20 +617,109 @@ def test_dying_at_any_call_and_coming_again_asks_again(
 def test_a_decision_that_we_wrote_over_is_given_back(world: Any, ours: Any, theirs: str) -> None:
     """A person decides between our last look at the package and our writing to it."""
     candidates(world, 1)
-    meanwhile = Before(world.sagemaker, "update_model_package", lambda: in_console(world, ARN, theirs, 60))
-    decide(ARN, ours, by="rules", why="RULES", using=using(world, sagemaker=meanwhile))
+    over_a_person(world, ours, theirs)
     assert status(world, 1) == ours
     come(world, 1)
     assert status(world, 1) == ours
     come(world, 1, seen=theirs, minutes=60)
     assert status(world, 1) == theirs
-    assert (fact(world)["by"], fact(world)["status"]) == ("person", theirs)
-    assert [item["by"] for item in fact(world)["earlier"]] == ["rules"]
+    known = fact(world)
+    assert (known["by"], known["status"], known["at"]) == ("person", theirs, "2026-11-23T07:00:00+00:00")
+    assert (known.get("who"), [item["by"] for item in known["earlier"]]) == (None, ["rules"])
     assert theirs.lower() in [message["kind"] for message in world.messages()]
     come(world, 1, seen=theirs, minutes=60)
     come(world, 1)
     assert status(world, 1) == theirs
     assert world.messages() == []
+
+
+def over_a_person(world: Any, ours: Any, theirs: str) -> None:
+    """Let the rules write over what a person decides in minute 60."""
+    meanwhile = Before(world.sagemaker, "update_model_package", lambda: in_console(world, ARN, theirs, 60))
+    written = {"sagemaker": meanwhile, "clock": lambda: START + timedelta(minutes=60)}
+    decide(ARN, ours, by="rules", why="RULES", using=using(world, **written))
+    touched(world, 60.01, "lambda")
+
+
+def touched(world: Any, minutes: float, who: str) -> None:
+    """Let the registry say who changed it last."""
+    world.sagemaker.packages[ARN] |= {
+        "LastModifiedTime": START + timedelta(minutes=minutes),
+        "LastModifiedBy": {"IamIdentity": {"Arn": who}},
+    }
+
+
+@pytest.mark.parametrize("who", [None, "ana"])
+def test_what_is_given_back_is_the_persons_though_we_died_right_after_writing_it(
+    world: Any, who: str | None
+) -> None:
+    candidates(world, 1)
+    over_a_person(world, "Rejected", "Approved")
+    told = about("package_decided.approved", ARN)
+    told["detail"] |= {"LastModifiedTime": "2026-11-23T07:00:00"}  # of no zone
+    told["detail"] |= {"LastModifiedBy": {"IamIdentity": {"Arn": who}}} if who else {}
+    dying = Mortal(world.sagemaker, [1], after=True, only="update_model_package")
+    with pytest.raises(Died):
+        handler(told, Context(), using=using(world, sagemaker=dying))
+    touched(world, 61, "lambda")
+    handler(told, Context(), using=using(world))
+    known = fact(world)
+    assert (known["status"], known.get("who"), known["at"]) == ("Approved", who, "2026-11-23T07:00:00+00:00")
+    assert [(told["kind"], told["decidedWho"]) for told in world.messages()] == [("approved", who)]
+
+
+def test_what_we_wrote_over_is_found_though_somebody_has_edited_metadata_since(world: Any) -> None:
+    candidates(world, 1)
+    over_a_person(world, "Rejected", "Approved")
+    world.sagemaker.packages[ARN]["CustomerMetadataProperties"]["ticket"] = "X-1"
+    touched(world, 90, "tagger")
+    come(world, 1, seen="Approved", minutes=60)
+    assert (status(world, 1), fact(world)["status"], fact(world).get("who")) == ("Approved", "Approved", None)
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["early", "late"])
+@pytest.mark.parametrize(("first", "then"), [("Approved", "Rejected"), ("Rejected", "Approved")])
+def test_an_old_event_reverses_no_later_decision(world: Any, first: str, then: Any, early: bool) -> None:
+    """A misclick in the console, set back at once; later a person decides; the first event comes again."""
+    candidates(world, 1)
+    in_console(world, ARN, first, 60)
+    in_console(world, ARN, PENDING, 61)
+    if early:
+        come(world, 1, seen=first, minutes=60)
+        assert [item["status"] for item in fact(world)["earlier"]] == [first]
+    at = START + timedelta(minutes=70)
+    decide(ARN, then, by="operator", who="bob", why="sure", using=using(world, clock=lambda: at))
+    touched(world, 70, "bob")
+    for _ in range(2):
+        come(world, 1)
+        come(world, 1, seen=first, minutes=60)
+    assert status(world, 1) == then
+    assert (fact(world)["by"], fact(world)["who"]) == ("operator", "bob")
+
+
+def test_a_brief_approval_is_rolled_back_in_whatever_order_it_is_heard_of(world: Any) -> None:
+    candidates(world, 1)
+    in_console(world, ARN, "Rejected", 61)  # approved at 60
+    come(world, 1, seen="Approved", minutes=60)
+    come(world, 1)
+    assert [message["kind"] for message in world.messages()] == ["rolled_back", "rejected"]
+    assert (fact(world)["who"], fact(world)["at"]) == (CONSOLE, "2026-11-23T07:01:00+00:00")
+    assert [item["at"] for item in fact(world)["earlier"]] == ["2026-11-23T07:00:00+00:00"]
+
+
+@pytest.mark.parametrize("call", ["put_item", "get_item"])
+def test_a_candidate_that_was_deleted_keeps_no_approval_silent(world: Any, call: str) -> None:
+    candidates(world, 1, 2, 3)
+    at = decide(arn_of(3), "Approved", by="link", who="Ana", why="ok", using=using(world)).at
+    both = {"supersedes": [arn_of(1), arn_of(2)]}
+    world.ledger.mark(f"decision#{arn_of(3)}", both, where={"at": at})
+    gone = Before(world.table, call, lambda: world.sagemaker.packages.pop(arn_of(1)))
+    come(world, 3, table=gone)
+    assert "recordedAt" in fact(world, 3)
+    assert world.ledger.get(f"decision#{arn_of(1)}") is None
+    assert status(world, 2) == "Rejected"
+    told = [(message["kind"], message["decidedBy"]) for message in world.messages()]
+    assert told == [("rejected", "superseded"), ("approved", "link")]
 
 
 def test_an_event_of_ours_that_comes_late_gives_nothing_back(world: Any) -> None:

@@ -231,6 +231,101 @@ def test_what_was_set_back_to_pending_can_be_decided_again(stage: Stage) -> None
     assert stage.status == "Approved"
 
 
+def test_what_is_older_than_the_champion_cannot_be_approved(stage: Stage) -> None:
+    stage.put(arn_of(8), "Approved", NOW, approvedAt=NOW.isoformat())
+    answer = stage.post({"decision": "Approved"})
+    assert answer["statusCode"] == 409
+    text = text_of(answer)
+    assert "Your decision was not recorded: the candidate cannot be approved" in text
+    assert "a newer version, handsoff-titanic/8, was approved" in text
+    assert stage.status == "PendingManualApproval"
+
+
+def set_back(stage: Stage, at: datetime, *, recorded: bool) -> None:
+    """Somebody makes the candidate pending again in AWS; `recorded` says whether that is in the ledger."""
+    stage.sagemaker.packages[CANDIDATE] |= {
+        "ModelApprovalStatus": "PendingManualApproval",
+        "LastModifiedTime": at,
+    }
+    if recorded:
+        fact = {"status": "PendingManualApproval", "by": "person", "who": None, "why": "set back"}
+        stage.ledger.mark(decisions.key(CANDIDATE), {**fact, "at": at.isoformat()})
+
+
+def token_of(stage: Stage, at: datetime, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A link that was made then."""
+    with monkeypatch.context() as then:
+        then.setattr("time.time", at.timestamp)
+        return stage.token
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_form_that_has_decided_does_not_decide_again_after_a_set_back(stage: Stage, recorded: bool) -> None:
+    filled = {**stage.form(), "decision": "Approved", "name": "Ada", "reason": "fine"}
+    event = request("POST", "/review", body=urlencode(filled).encode())
+    assert stage.answer(event)["statusCode"] == 303
+    set_back(stage, NOW, recorded=recorded)  # in the second in which the link was made
+    answer = stage.answer(event)
+    assert answer["statusCode"] in (403, 409)
+    assert stage.status == "PendingManualApproval"
+    assert len(stage.sagemaker.updates) == 1
+
+
+def test_a_form_from_before_a_set_back_says_so_and_is_shown_anew(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = token_of(stage, NOW + timedelta(seconds=2), monkeypatch)
+    monkeypatch.setattr("time.time", (NOW + timedelta(seconds=3)).timestamp)
+    filled = {**stage.form(token), "decision": "Approved", "name": "Ada", "reason": "fine"}
+    event = request("POST", "/review", body=urlencode(filled).encode())
+    assert stage.answer(event)["statusCode"] == 303
+    set_back(stage, NOW + timedelta(seconds=2.7), recorded=True)
+    answer = stage.answer(event)
+    assert answer["statusCode"] == 409
+    assert "Nothing was recorded: since the page was shown, a decision was set back" in text_of(answer)
+    assert " checked" not in answer["body"]
+    assert len(stage.sagemaker.updates) == 1
+    fresh = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', answer["body"]))
+    again = stage.answer(request("POST", "/review", body=urlencode({**filled, **fresh}).encode()))
+    assert again["statusCode"] == 303
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize(
+    ("made", "decides"),
+    [
+        (timedelta(hours=-3), False),
+        (timedelta(seconds=-1), False),
+        (timedelta(0), True),
+        (timedelta(seconds=1), True),
+    ],
+)
+def test_a_link_decides_nothing_that_was_set_back_after_it_was_made(
+    stage: Stage, recorded: bool, made: timedelta, decides: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = datetime(2026, 11, 20, 7, 10, 12, 900_000, tzinfo=UTC)
+    now = (back + timedelta(minutes=1)).timestamp()
+    monkeypatch.setattr("time.time", lambda: now)
+    decided_at = back - timedelta(minutes=5)
+    stage.put(CANDIDATE, "Approved", decided_at, decidedAt=decided_at.isoformat())
+    stage.decided(CANDIDATE, "Approved", "link", "Bob", "a mistake", at=decided_at)
+    set_back(stage, back, recorded=recorded)
+    token = token_of(stage, back.replace(microsecond=0) + made, monkeypatch)
+    page = stage.get(token)
+    assert ("<form" in page["body"]) == decides
+    if not decides:
+        text = text_of(page)
+        assert (
+            "decides no more: the candidate was decided since, and set back to pending in AWS on 20 November"
+            in text
+        )
+        assert "The message that it waits again carries a new link" in text
+    form = {"t": token, "form": stage.links.form(token, back.isoformat())}
+    answer = stage.post({**form, "decision": "Rejected"})
+    assert answer["statusCode"] == (303 if decides else 403)
+    assert stage.status == ("Rejected" if decides else "PendingManualApproval")
+
+
 def test_who_clicks_twice_at_once_is_shown_what_the_first_click_did(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -405,8 +500,8 @@ def test_only_our_own_page_may_send_the_form(stage: Stage, headers: dict[str, st
 @pytest.mark.parametrize("form", ["", "x", "of another link", "of another deployment", "the token"])
 def test_a_form_that_we_did_not_show_decides_nothing(stage: Stage, form: str) -> None:
     forms = {
-        "of another link": stage.links.form(stage.links.token(arn_of(8))),
-        "of another deployment": Links("another", "").form(stage.token),
+        "of another link": stage.links.form(stage.links.token(arn_of(8)), "none"),
+        "of another deployment": Links("another", "").form(stage.token, "none"),
         "the token": stage.token,
     }
     answer = stage.post({"form": forms.get(form, form)})
@@ -442,6 +537,15 @@ def test_a_read_only_page_has_no_form_and_takes_none(stage: Stage) -> None:
     filled = {**form, "name": "Ada", "decision": "Approved", "reason": "fine"}
     answer = stage.answer(request("POST", "/review", body=urlencode(filled).encode()))
     assert answer["statusCode"] == 403
+    assert undecided(stage)
+
+
+def test_read_only_is_heeded_at_once_by_what_decides(stage: Stage) -> None:
+    form = stage.form()
+    approval = the_config().approval.model_copy(update={"review_page": "read_only"})
+    stage.configs.fresh = the_config().model_copy(update={"approval": approval})
+    assert "<form" in stage.get()["body"]  # a minute later, not any more
+    assert stage.post(form)["statusCode"] == 403
     assert undecided(stage)
 
 
@@ -644,6 +748,7 @@ def test_a_button_is_handed_on_and_answered_at_once(stage: Stage, door: Door, ha
     decision = json.loads(json.dumps(event["slackDecision"]))
     assert CANDIDATE in decision.values()
     assert "U0123ABCD" in decision.values()
+    assert datetime.fromisoformat(decision["pressedAt"]) == NOW
     assert undecided(stage)
 
 
@@ -679,7 +784,7 @@ def test_without_slack_there_is_no_endpoint(stage: Stage, monkeypatch: pytest.Mo
 # ---- anything at all -------------------------------------------------------------------------------------
 
 FUZZED = Stage()
-OTHER_FORM = FUZZED.links.form(FUZZED.links.token(arn_of(8)))
+OTHER_FORM = FUZZED.links.form(FUZZED.links.token(arn_of(8)), "none")
 PIECES = st.one_of(
     st.sampled_from(
         [

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import boto3
 import pytest
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from moto import mock_aws
 
 from retraining.collaborators import links_of
+from retraining.links import LinkInvalid
 from retraining.settings import from_environment
 
 NEEDED = {"PREFIX": "p", "DATA_BUCKET": "b", "LEDGER_TABLE": "t", "NOTIFICATIONS_TOPIC": "arn:topic"}
@@ -46,3 +48,24 @@ def test_one_that_is_told_makes_links_with_the_secret(environment: pytest.Monkey
         url = links.url("arn:package")
     assert url.startswith(f"{URL}review?t=")
     assert links.read(url.split("?t=")[1], timedelta(minutes=1)) == "arn:package"
+
+
+def test_a_new_secret_is_used_when_a_minute_has_passed(environment: pytest.MonkeyPatch) -> None:
+    with mock_aws():
+        secrets = boto3.client("secretsmanager")
+        made = secrets.create_secret(Name="links", SecretString="s" * 64)
+        environment.setenv("REVIEW_URL", URL)
+        environment.setenv("LINK_SECRET", made["ARN"])
+        provider = SecretsProvider(boto3_client=secrets)
+        environment.setattr("retraining.collaborators._secrets", lambda: provider)
+        before = links_of(from_environment())
+        secrets.put_secret_value(SecretId=made["ARN"], SecretString="n" * 64)
+        kept = links_of(from_environment())
+        provider.clear_cache()  # type: ignore[no-untyped-call]  # as a minute does
+        after = links_of(from_environment())
+    assert before is not None
+    assert kept is not None
+    assert after is not None
+    assert before.arn(kept.token("arn:package")) == "arn:package"
+    with pytest.raises(LinkInvalid):
+        before.arn(after.token("arn:package"))

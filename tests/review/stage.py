@@ -41,16 +41,21 @@ def the_config() -> ModelConfig:
 
 
 class Configs:
-    """The one model's config; `config` None is no such model, `broken` one that does not validate."""
+    """The one model's config; `config` None is no such model, `broken` one that does not validate.
+
+    `fresh` is what it has become since it was kept.
+    """
 
     def __init__(self) -> None:
         self.config: ModelConfig | None = the_config()
+        self.fresh: ModelConfig | None = None
         self.broken = False
 
-    def get(self, model: str, *, fresh: bool = False) -> ModelConfig | None:  # noqa: ARG002
+    def get(self, model: str, *, fresh: bool = False) -> ModelConfig | None:
         if self.broken:
             raise ConfigError("SSM parameter is not valid")
-        return self.config if model == "titanic" else None
+        config = (self.fresh or self.config) if fresh else self.config
+        return config if model == "titanic" else None
 
 
 class Registry(FakeSageMaker):

@@ -55,11 +55,13 @@ def test_a_button() -> None:
         response_url="https://hooks.slack.com/actions/T0/1/x",
         channel="C0APPROVALS",
         message_ts="1763877600.000100",
+        pressed_at=NOW,
     )
     assert isinstance(found, Interaction)
     assert found.who == "U0123ABCD (ana)"
     event = json.loads(json.dumps(found.as_event()))
     assert list(event) == ["source", "slackDecision"]
+    assert event["slackDecision"]["pressedAt"] == "2026-11-23T06:00:00Z"
     assert Interaction.model_validate(event["slackDecision"]) == found
 
 
