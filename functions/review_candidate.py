@@ -412,8 +412,8 @@ def decide(request: Request, desk: Desk) -> Response:
     state = desk.links.shown(found.get("form", ""), opened.token)
     if state is None:
         alert = Alert(
-            "Nothing was recorded: the page had been open for too long",
-            "Look again at what it says now, choose, and send it once more.",
+            "Nothing was recorded: the page had been open for too long, or this form is of another page",
+            "Look again at what it says now.",
         )
         return _review(403, opened, desk, alert=alert, typed={**typed, "decision": ""})
     if opened.waits and state != opened.state:
@@ -423,7 +423,7 @@ def decide(request: Request, desk: Desk) -> Response:
         )
         return _review(409, opened, desk, alert=alert, typed={**typed, "decision": ""})
     if errors := _errors(typed):
-        alert = Alert("Nothing was recorded yet: something is missing", fields=errors)
+        alert = Alert("Nothing was recorded yet: something needs correcting", fields=errors)
         return _review(422, opened, desk, alert=alert, typed=typed)
     status: decisions.Status = "Approved" if typed["decision"] == "Approved" else "Rejected"
     arn = opened.package.arn

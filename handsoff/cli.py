@@ -513,8 +513,8 @@ def approve(
 ) -> None:
     """Approve a model package that waits: it becomes the champion. Older ones that wait are superseded.
 
-    Your name is the ARN of the AWS identity that you use. If the package is decided already, that decision
-    stands, and you are told whose it is; the exit code is 1 then.
+    Your name is the ARN of the AWS identity that you use. If somebody else has decided already, that decision
+    stands, and you are told whose it is; the exit code is 1 then. Your own decision again changes nothing.
     """
     _decide(package, "Approved", reason, as_json)
 
@@ -525,10 +525,10 @@ def reject(
     reason: Annotated[str, typer.Option(help=REASON)],
     as_json: Annotated[bool, typer.Option("--json", help="The decision that stands, for scripts.")] = False,
 ) -> None:
-    """Reject a model package that waits.
+    """Reject a model package that waits. A champion is taken back in AWS: the refusal says by which command.
 
-    Your name is the ARN of the AWS identity that you use. If the package is decided already, that decision
-    stands, and you are told whose it is; the exit code is 1 then.
+    Your name is the ARN of the AWS identity that you use. If somebody else has decided already, that decision
+    stands, and you are told whose it is; the exit code is 1 then. Your own decision again changes nothing.
     """
     _decide(package, "Rejected", reason, as_json)
 
@@ -560,5 +560,11 @@ def _decide(package: str, status: decisions.Status, reason: str, as_json: bool) 
     said = f"{standing.status} {decisions.said_by({'by': standing.by, 'who': standing.who})}"
     if not standing.ours:
         why = f": {standing.why}" if standing.why else ""
-        raise TooLate(f"{found.name} is {said} already, since {standing.at}{why}")
+        back = ""
+        if (status, standing.status) == ("Rejected", "Approved"):
+            back = (
+                f". To take it back: aws sagemaker update-model-package --model-package-arn {found.arn} "
+                '--model-approval-status Rejected --approval-description "…"'
+            )
+        raise TooLate(f"{found.name} is {said} already, since {standing.at}{why}{back}")
     out.print(f"{found.name}: {show.escape(said)}", soft_wrap=True)

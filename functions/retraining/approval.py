@@ -40,6 +40,11 @@ BETTER_THAN_GUESSING: Final = 0.99
 """The confidence at which every candidate must beat guessing, whatever the rules say."""
 
 
+CHANGED: Final = "the champion changed"
+NOT_COMPARED: Final = "the champion cannot be compared with"
+"""How the reasons begin for which a person may put the champion aside."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
@@ -161,7 +166,7 @@ def of_another_config(evaluation: Evaluation, config: ModelConfig) -> str | None
 def changed_champion(compared: str | None, now: str | None) -> str:
     """Why a candidate that was compared with another champion than there is now is held."""
     return (
-        f"the champion changed: the candidate was compared with {compared or 'none'}, "
+        f"{CHANGED}: the candidate was compared with {compared or 'none'}, "
         f"the champion is now {now or 'none'}"
     )
 
@@ -384,7 +389,7 @@ def quantile(confidence: float, freedom: float) -> float:
 
 def _why_not_compared(evaluation: Evaluation) -> str:
     if evaluation.champion_problem:
-        return f"the champion cannot be compared with: {evaluation.champion_problem}"
+        return f"{NOT_COMPARED}: {evaluation.champion_problem}"
     return "there is no comparison with the champion"
 
 

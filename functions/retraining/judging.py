@@ -12,7 +12,15 @@ from typing import Any, Final
 from aws_lambda_powertools.metrics import MetricUnit
 
 from retraining import decisions, evidence, registry
-from retraining.approval import Decision, Verdict, held_after_all, judge, of_another_config
+from retraining.approval import (
+    CHANGED,
+    NOT_COMPARED,
+    Decision,
+    Verdict,
+    held_after_all,
+    judge,
+    of_another_config,
+)
 from retraining.collaborators import Collaborators
 from retraining.config import ModelConfig
 from retraining.decisions import ChampionChanged, Compared, Standing, Status
@@ -100,6 +108,11 @@ def judge_without_champion(candidate: Package, *, by: str, why: str, using: Coll
             f"{candidate.name} was compared with the champion, which is no stale one, and lost: {lost[0]}. "
             "To approve it all the same, decide as a person"
         )
+    if not _held_by_champion(known["verdict"]):
+        raise CannotBeJudged(
+            f"{candidate.name} is not held because of its champion: "
+            f"{'; '.join(known['verdict']['reasons'])}. Decide on it as a person"
+        )
     _, verdict = _judged(candidate, using, without_champion=f"{why} (said by {by})")
     now = using.clock().isoformat()
     before = {name: known[name] for name in ("verdict", "takenAt", "doneAt", "again") if name in known}
@@ -122,6 +135,22 @@ def _lost(rule: Mapping[str, Any]) -> bool:
         finding["outcome"] == "fail"
         and (finding["question"] in ("max_loss", "min_gain") or rule["rule"].startswith("drift of"))
         for finding in rule["findings"]
+    )
+
+
+def _held_by_champion(verdict: Mapping[str, Any]) -> bool:
+    """Whether the champion cannot be compared with, is another one by now, or leaves a comparison open.
+
+    Or was put aside before, and something else still holds.
+    """
+    if verdict.get("withoutChampion") or any(
+        reason.startswith((CHANGED, NOT_COMPARED)) for reason in verdict["reasons"]
+    ):
+        return True
+    return any(
+        rule["outcome"] == "unknown"
+        and any(word in rule["rule"] for word in ("max_loss", "min_gain", "drift of"))
+        for rule in verdict["rules"]
     )
 
 

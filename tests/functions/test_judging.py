@@ -161,3 +161,29 @@ def test_a_decision_that_falls_meanwhile_stands(held: Any) -> None:
     judge_without_champion(candidate, by=WHO, why="why not", using=using(held))
     assert held.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Rejected"
     assert held.messages() == []
+
+
+@pytest.mark.parametrize(
+    ("gain", "recall", "said"),
+    [
+        (-0.2, 0.8, "was compared with the champion, which is no stale one, and lost: roc_auc: candidate"),
+        (0.0, 0.5, "is not held because of its champion: recall where sex = female: 0.5, needs ≥ 0.75"),
+    ],
+)
+def test_a_champion_that_is_not_stale_is_not_put_aside(
+    world: Any, gain: float, recall: float, said: str
+) -> None:
+    """A comparison that was made and lost, or a hold that has nothing to do with the champion."""
+    register(world, 1)
+    judge(world, 1)
+    arn = register(world, 2, champion=arn_of(1), gain=gain)
+    key = "models/titanic/e1/evaluation.json"
+    body = json.loads(world.s3.get_object(Bucket="data", Key=key)["Body"].read())
+    body["handsoff"]["slices"][0]["metrics"] = {"recall": {"value": recall}}
+    world.s3.put_object(Bucket="data", Key=key, Body=json.dumps(body).encode())
+    judge(world, 2)
+    candidate = registry.package(world.sagemaker, arn)
+    assert candidate.pending
+    with pytest.raises(CannotBeJudged) as refused:
+        judge_without_champion(candidate, by=WHO, why="why not", using=using(world))
+    assert said in str(refused.value)

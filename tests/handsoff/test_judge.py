@@ -346,7 +346,8 @@ def test_what_was_decided_in_the_console_stands(deployed: Any) -> None:
     line = refused("reject", "titanic/2", "--reason", "no", error=cli.TooLate)
     assert line == (
         f"handsoff-titanic/2 is Approved by {CONSOLE} (in AWS) already, "
-        "since 2026-11-23T07:00:00+00:00: because"
+        f"since 2026-11-23T07:00:00+00:00: because. To take it back: aws sagemaker update-model-package "
+        f'--model-package-arn {arn_of(2)} --model-approval-status Rejected --approval-description "…"'
     )
 
 
