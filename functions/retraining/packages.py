@@ -65,7 +65,10 @@ def sweep(model: str, using: Collaborators) -> None:
 
 
 def _kept(group: str, listed: list[Listed], using: Collaborators) -> list[Listed]:
-    """What is looked at however old it is; what has been recorded or deleted since is dropped from it."""
+    """What is looked at however old it is; what has been recorded or deleted since is dropped from it.
+
+    So is, after a while, what was noted for a decision that was never taken, as another one stood already.
+    """
     fact = decisions.open_key(group)
     known = {item.arn: item for item in listed}
     kept = {}
@@ -73,13 +76,20 @@ def _kept(group: str, listed: list[Listed], using: Collaborators) -> list[Listed
         if name == "fact":
             continue
         noted, _, arn = text.rpartition(" ")
-        decision = using.ledger.get(decisions.key(arn)) or {} if noted else {}
         found = known.get(arn) or _listed(arn, using)
-        if found is None or (noted and noted <= decision.get("recordedAt", "")):
+        if found is None or (noted and _closed(noted, arn, using)):
             using.ledger.mark(fact, {name: None}, where={name: text})
         else:
             kept[arn] = found
     return list(kept.values())
+
+
+def _closed(noted: str, arn: str, using: Collaborators) -> bool:
+    """Whether nothing is left to be done about a decision that was noted at this time, before it was taken."""
+    decision = using.ledger.get(decisions.key(arn)) or {}
+    if decision and "recordedAt" not in decision:
+        return False
+    return noted <= decision.get("recordedAt", "") or not _younger(noted, LEASE, using.clock())
 
 
 def _listed(arn: str, using: Collaborators) -> Listed | None:

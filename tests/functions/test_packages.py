@@ -226,6 +226,19 @@ def test_a_persons_approval_of_an_old_candidate_is_recorded_though_its_event_was
     assert world.ledger.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic", "champion": ARN}
 
 
+def test_what_came_too_late_to_decide_is_not_kept_in_view_for_ever(world: Any) -> None:
+    """It was noted before it was taken, and another decision stood and had been recorded already."""
+    held(world)
+    by_link(world, "Rejected", 60)
+    decided(world, 1, 60)
+    assert not decide(ARN, "Approved", by="slack", who="Bo", why="no", using=using(world, 70)).ours
+    assert "v1" in world.ledger.get("open#handsoff-titanic")
+    sweep(world, 71)
+    assert "v1" in world.ledger.get("open#handsoff-titanic")  # he might still be about to take it
+    sweep(world, 72)
+    assert world.ledger.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
+
+
 def test_what_was_deleted_is_kept_in_view_no_more(world: Any) -> None:
     held(world)
     by_link(world, "Approved", 60)
