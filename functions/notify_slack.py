@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import Any, Final, Literal
 
-import boto3
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
@@ -25,6 +23,7 @@ from retraining.evaluation import Evaluation
 from retraining.ledger import alone, once
 from retraining.observability import logger, metrics
 from retraining.registry import PENDING, Package
+from retraining.settings import secret
 from retraining.slack import Candidate, Decided, Interaction, Message, Notice
 from retraining.slack_client import Place, SlackClient
 
@@ -33,9 +32,6 @@ STATUS: Final[dict[str, Status]] = {slack.APPROVE: "Approved", slack.REJECT: "Re
 OF_CANDIDATES: Final = frozenset({"waiting", "approved", "rejected", "overdue", "rolled_back"})
 CALLS: Final = frozenset({"overdue", "rolled_back"})
 """Kinds for which a change of an old message would be seen by nobody: they are said below it, too."""
-
-SECRET_MAX_AGE: Final = 60
-"""Seconds for which a token is kept, so that a new one is soon used."""
 
 PRESS_LIVES: Final = timedelta(minutes=15)
 """For how long a press decides: one that is sent again days later, out of the failure queue, does not."""
@@ -66,17 +62,11 @@ def handler(
         tell(Notice.model_validate_json(record["Sns"]["Message"]), using, client)
 
 
-_secrets: list[SecretsProvider] = []
-
-
 def connected(patience: Callable[[], float]) -> SlackClient:
     """The client of the function that this runs in."""
-    if not _secrets:
-        _secrets.append(SecretsProvider(boto3_client=boto3.client("secretsmanager")))
     arn = os.environ["SLACK_SECRET"]
-    text = _secrets[0].get(arn, max_age=SECRET_MAX_AGE)
-    secret = slack.parse_secret(str(text), source=f"the secret {arn}")
-    return SlackClient(secret, api_url=os.environ.get("SLACK_API_URL") or None, patience=patience)
+    found = slack.parse_secret(secret(arn), source=f"the secret {arn}")
+    return SlackClient(found, api_url=os.environ.get("SLACK_API_URL") or None, patience=patience)
 
 
 # ---- notifications --------------------------------------------------------------------------------------

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import boto3
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -39,6 +38,7 @@ from retraining.links import LinkExpired, LinkInvalid, Links
 from retraining.observability import logger
 from retraining.registry import Package
 from retraining.review import Earlier, Known, decided, plain, review
+from retraining.settings import secret
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -51,9 +51,6 @@ MOST_REASON: Final = decisions.MOST_WHY
 MOST_FORM: Final = 16 * 1024
 MOST_SLACK: Final = 256 * 1024
 """Bytes of a body: of our form, and of what Slack sends, in which the whole message stands again."""
-
-SECRET_MAX_AGE: Final = 60
-"""Seconds for which a secret is kept."""
 
 PATIENCE: Final = (0.3, 0.6, 1.2)
 """Seconds between tries to decide while another decision on the group is being written."""
@@ -157,7 +154,7 @@ class Desk:
     @property
     def links(self) -> Links:
         """Where these links lead does not matter here, and a function cannot know its own URL."""
-        return self._links or Links(_secret(os.environ["LINK_SECRET"]), "")
+        return self._links or Links(secret(os.environ["LINK_SECRET"]), "")
 
     @property
     def door(self) -> Door | None:
@@ -165,16 +162,6 @@ class Desk:
         if self._door:
             return self._door
         return _door(os.environ.get("SLACK_SECRET") or "", os.environ.get("SLACK_FUNCTION") or "")
-
-
-@cache
-def _secrets() -> SecretsProvider:
-    return SecretsProvider(boto3_client=boto3.client("secretsmanager"))
-
-
-def _secret(arn: str) -> str:
-    """What Secrets Manager holds, asked anew from time to time: a new value is soon used."""
-    return str(_secrets().get(arn, max_age=SECRET_MAX_AGE))
 
 
 # ---- the link --------------------------------------------------------------------------------------------
@@ -559,15 +546,15 @@ def _door(secret_arn: str, function: str) -> Door | None:
     """The way in for Slack; None where this deployment has none, or only a webhook, which has no buttons."""
     if not secret_arn or not function:
         return None
-    secret = slack.parse_secret(_secret(secret_arn), source=secret_arn)
-    if not secret.signing_secret:
+    found = slack.parse_secret(secret(secret_arn), source=secret_arn)
+    if not found.signing_secret:
         return None
 
     def hand_on(event: Mapping[str, Any]) -> None:
         _lambda().invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(event).encode())
 
     return Door(
-        secret.signing_secret.get_secret_value(), hand_on, api_url=os.environ.get("SLACK_API_URL") or None
+        found.signing_secret.get_secret_value(), hand_on, api_url=os.environ.get("SLACK_API_URL") or None
     )
 
 

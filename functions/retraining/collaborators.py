@@ -6,16 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 import boto3
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 from retraining.evidence import Sources
 from retraining.ledger import Ledger
 from retraining.links import Links
 from retraining.model_states import ModelStates
-from retraining.settings import ModelConfigs, Settings, from_environment
+from retraining.settings import ModelConfigs, Settings, from_environment, secret
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sns import SNSClient
-
-
-SECRET_MAX_AGE: Final = 60
-"""Seconds for which a secret is kept, as on the review page: links of another secret are none there."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +80,4 @@ def links_of(settings: Settings) -> Links | None:
     """What makes links to the review page, if there is one; the secret is read at most once a minute."""
     if settings.review_url is None or settings.link_secret_arn is None:
         return None
-    secret = _secrets().get(settings.link_secret_arn, max_age=SECRET_MAX_AGE)
-    return Links(str(secret), settings.review_url)
-
-
-@cache
-def _secrets() -> SecretsProvider:
-    return SecretsProvider(boto3_client=boto3.client("secretsmanager"))
+    return Links(secret(settings.link_secret_arn), settings.review_url)

@@ -85,7 +85,7 @@ def _kept(group: str, listed: list[Listed], using: Collaborators) -> list[Listed
 
 
 def _closed(noted: str, arn: str, using: Collaborators) -> bool:
-    """Whether nothing is left to be done about a decision that was noted at this time, before it was taken."""
+    """Whether nothing is left to be done about a decision that was noted then, before it was taken."""
     decision = using.ledger.get(decisions.key(arn)) or {}
     if decision and "recordedAt" not in decision:
         return False

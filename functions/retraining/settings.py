@@ -1,13 +1,15 @@
-"""What a function is told by its environment, and the models' configs, which live in SSM."""
+"""What a function is told by its environment, the models' configs, which live in SSM, and secrets."""
 
 from __future__ import annotations
 
 import os
 import time
 from dataclasses import dataclass
+from functools import cache
+from typing import Final
 
 import boto3
-from aws_lambda_powertools.utilities.parameters import SSMProvider
+from aws_lambda_powertools.utilities.parameters import SecretsProvider, SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.exceptions import ClientError
 
@@ -15,6 +17,9 @@ from retraining.config import ModelConfig, parse_model
 
 CONFIG_MAX_AGE = 60
 """Seconds for which a function keeps a model's config before it asks SSM again."""
+
+SECRET_MAX_AGE: Final = 60
+"""The same of a secret. Alike for all functions: links that were signed with another one are none."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,16 @@ def from_environment() -> Settings:
         review_url=os.environ.get("REVIEW_URL") or None,
         link_secret_arn=os.environ.get("LINK_SECRET") or None,
     )
+
+
+def secret(arn: str) -> str:
+    """What Secrets Manager holds, asked anew each minute, so that a new value is soon used."""
+    return str(_secrets().get(arn, max_age=SECRET_MAX_AGE))
+
+
+@cache
+def _secrets() -> SecretsProvider:
+    return SecretsProvider(boto3_client=boto3.client("secretsmanager"))
 
 
 class ModelConfigs:

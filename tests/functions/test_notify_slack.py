@@ -790,7 +790,7 @@ def test_the_secret_and_the_api_come_from_where_the_environment_says(
             assert (arn, max_age) == ("arn:secret", 60)
             return json.dumps({"botToken": TOKEN, "signingSecret": SIGNING_SECRET})
 
-    monkeypatch.setattr("notify_slack._secrets", [Secrets()])
+    monkeypatch.setattr("retraining.settings._secrets", Secrets)
     monkeypatch.setenv("SLACK_SECRET", "arn:secret")
     monkeypatch.setenv("SLACK_API_URL", app.url)
     found = connected(lambda: 1.0)

@@ -57,7 +57,7 @@ def test_a_new_secret_is_used_when_a_minute_has_passed(environment: pytest.Monke
         environment.setenv("REVIEW_URL", URL)
         environment.setenv("LINK_SECRET", made["ARN"])
         provider = SecretsProvider(boto3_client=secrets)
-        environment.setattr("retraining.collaborators._secrets", lambda: provider)
+        environment.setattr("retraining.settings._secrets", lambda: provider)
         before = links_of(from_environment())
         secrets.put_secret_value(SecretId=made["ARN"], SecretString="n" * 64)
         kept = links_of(from_environment())
