@@ -340,5 +340,7 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _print_lines(console: Console, lines: list[tuple[str, str]]) -> None:
+    """Names and what is said of them, in two columns."""
+    width = max(18, *(len(name) for name, _ in lines))
     for name, value in lines:
-        console.print(f"[bold]{name:<18}[/] {value}" if name or value else "", soft_wrap=True)
+        console.print(f"[bold]{name:<{width}}[/] {value}" if name or value else "", soft_wrap=True)
