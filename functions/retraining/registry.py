@@ -123,25 +123,25 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
     in its metadata says so, which decisions.decide and recording.record write. Of the approved packages the
     newest NEWEST are asked; to make an older one champion again, register it anew.
     """
-    answer = sagemaker.list_model_packages(
-        ModelPackageGroupName=group,
-        ModelApprovalStatus="Approved",
-        SortBy="CreationTime",
-        SortOrder="Descending",
-        MaxResults=NEWEST,
-    )
-    packages = [package(sagemaker, item["ModelPackageArn"]) for item in answer["ModelPackageSummaryList"]]
-    return max(packages, key=lambda found: found.approved_at, default=None)
+    approved = _newest(sagemaker, group, "Approved", NEWEST)
+    return max(approved, key=lambda found: found.approved_at, default=None)
 
 
 def rejected(sagemaker: SageMakerClient, group: str) -> list[Package]:
     """The group's newest rejected packages, newest first; at most REJECTED."""
+    return _newest(sagemaker, group, "Rejected", REJECTED)
+
+
+def _newest(
+    sagemaker: SageMakerClient, group: str, status: ModelApprovalStatusType, most: int
+) -> list[Package]:
+    """So many of the group's packages of this status, those that were created last, newest first."""
     answer = sagemaker.list_model_packages(
         ModelPackageGroupName=group,
-        ModelApprovalStatus="Rejected",
+        ModelApprovalStatus=status,
         SortBy="CreationTime",
         SortOrder="Descending",
-        MaxResults=REJECTED,
+        MaxResults=most,
     )
     return [package(sagemaker, item["ModelPackageArn"]) for item in answer["ModelPackageSummaryList"]]
 
