@@ -318,3 +318,90 @@ def test_the_champion_taken_back_before_the_verdict_is_written_holds_too(world: 
     taken_back = Before(world.s3, "get_object", lambda: in_console(world, arn_of(1), "Rejected"))
     judge(world, 2, s3=taken_back)
     held_by_another(world, 2, "none")
+
+
+# ---- what no evaluation tells -----------------------------------------------------------------------------
+
+ELSEWHERE = "s3://data/models/titanic/e9/m.tar.gz"
+
+
+def change(world: Any, package: dict[str, Any] | None = None, **evaluation: Any) -> None:
+    """Change what the package says, or what its evaluation does."""
+    world.sagemaker.packages[ARN] |= package or {}
+    key = "models/titanic/e0/evaluation.json"
+    body = json.loads(world.s3.get_object(Bucket="data", Key=key)["Body"].read())
+    body["handsoff"] |= evaluation
+    world.s3.put_object(Bucket="data", Key=key, Body=json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (
+            {"execution": "arn:another"},
+            "the evaluation is of titanic, arn:another; the package of titanic, arn:",
+        ),
+        ({"model": "churn"}, "the evaluation is of churn, arn:"),
+        ({"task": "regression"}, "the task changed: the evaluation is of regression, the config says binary"),
+        ({"classes": ["1", "0"]}, "the classes changed: the evaluation is of 1, 0, the config says 0, 1"),
+        (
+            {"package": {"InferenceSpecification": {"Containers": [{"ModelDataUrl": ELSEWHERE}]}}},
+            f"its model {ELSEWHERE} is not below s3://data/models/titanic/e0/, where its execution writes",
+        ),
+        (
+            {"drift": {"reference": "arn:old", "columns": {}}},
+            "drift was measured against arn:old, no champion",
+        ),
+    ],
+)
+def test_an_evaluation_that_is_not_this_packages_is_held(world: Any, what: Any, said: str) -> None:
+    """Whoever may register a package could otherwise lend it the numbers of a better one."""
+    register(world)
+    change(world, **what)
+    judge(world)
+    assert status(world) == "PendingManualApproval"
+    reasons = world.ledger.get(f"verdict#{ARN}")["verdict"]["reasons"]
+    assert any(reason.startswith(said) for reason in reasons), reasons
+
+
+def test_an_evaluation_from_elsewhere_is_held(world: Any) -> None:
+    register(world)
+    body = world.s3.get_object(Bucket="data", Key="models/titanic/e0/evaluation.json")["Body"].read()
+    world.s3.put_object(Bucket="data", Key="runs/evaluation.json", Body=body)
+    quality = {"ModelQuality": {"Statistics": {"S3Uri": "s3://data/runs/evaluation.json"}}}
+    change(world, {"ModelMetrics": quality})
+    judge(world)
+    assert status(world) == "PendingManualApproval"
+    (told,) = world.messages()
+    assert told["reasons"][0].startswith(
+        "its evaluation s3://data/runs/evaluation.json is not below s3://data/"
+    )
+
+
+@pytest.mark.parametrize(
+    ("by", "batch", "expected"),
+    [
+        ("person", "b", "PendingManualApproval"),
+        ("link", "b", "PendingManualApproval"),
+        ("person", "another", "Approved"),
+        ("rules", "b", "Approved"),
+        ("expired", "b", "Approved"),
+    ],
+)
+def test_data_of_which_a_person_has_rejected_a_model_is_held(
+    world: Any, by: str, batch: str, expected: str
+) -> None:
+    """Or what somebody takes back on a Friday evening is approved again by the schedule in the night."""
+    register(world, 1, status="Rejected")
+    world.sagemaker.packages[ARN]["CustomerMetadataProperties"]["batch"] = batch
+    world.ledger.mark(
+        f"decision#{ARN}", {"status": "Rejected", "by": by, "why": "w", "at": "t", "doneAt": "t"}
+    )
+    register(world, 2)
+    judge(world, 2)
+    assert status(world, 2) == expected
+    if expected != "Approved":
+        (told,) = world.messages()
+        assert told["reasons"] == [
+            "a person has rejected handsoff-titanic/1, which was trained on the same data"
+        ]

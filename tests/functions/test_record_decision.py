@@ -722,6 +722,38 @@ def test_a_candidate_that_was_deleted_keeps_no_approval_silent(world: Any, call:
     assert told == [("rejected", "superseded"), ("approved", "link")]
 
 
+def test_a_candidate_that_cannot_be_superseded_now_is_so_later_and_the_approval_is_told_at_once(
+    world: Any,
+) -> None:
+    candidates(world, 1, 2)
+    decide(arn_of(2), "Approved", by="link", who="Ana", why="ok", using=using(world))
+
+    def refuse() -> None:
+        raise Died("throttled")
+
+    with pytest.raises(Died):
+        come(world, 2, sagemaker=Before(world.sagemaker, "update_model_package", refuse))
+    assert [message["kind"] for message in world.messages()] == ["approved"]
+    assert "recordedAt" not in fact(world, 2)
+    assert status(world, 1) == "PendingManualApproval"
+    come(world, 2)
+    assert status(world, 1) == "Rejected"
+    assert "recordedAt" in fact(world, 2)
+    assert [message["kind"] for message in world.messages()] == ["rejected"]
+
+
+def test_who_approves_again_what_the_rules_had_approved_is_not_written_over(world: Any) -> None:
+    """Rejected right after our approval, approved again: the rejection is heard of last, and is over."""
+    candidates(world, 1)
+    at_60 = {"clock": lambda: START + timedelta(minutes=60)}
+    decide(ARN, "Approved", by="rules", why="RULES", using=using(world, **at_60))
+    in_console(world, ARN, "Approved", 61, why="I insist")  # rejected at 60, three seconds after ours
+    come(world, 1, seen="Rejected", minutes=60.05)
+    assert status(world, 1) == "Approved"
+    assert world.sagemaker.packages[ARN]["ApprovalDescription"] == "I insist"
+    assert (fact(world)["by"], fact(world)["why"]) == ("person", "I insist")
+
+
 def test_an_event_of_ours_that_comes_late_gives_nothing_back(world: Any) -> None:
     candidates(world, 1)
     by_rules(world, 1, "Approved")
