@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import pytest
 import yaml
 
@@ -89,6 +92,31 @@ class Loop:
             )
 
         return wait(f"execution {number} of {model}", look)
+
+    @contextmanager
+    def preprocessing_held(self) -> Iterator[None]:
+        """Each DataPreProcessing job that begins in here waits for its end, however slow the machine is."""
+        held: dict[int, psutil.Process] = {}
+        released = threading.Event()
+
+        def hold() -> None:
+            while not released.wait(0.02):
+                for process in psutil.Process(self.cloud.pid).children(recursive=True):
+                    with suppress(psutil.NoSuchProcess):
+                        if process.pid not in held and any("preprocess.py" in a for a in process.cmdline()):
+                            process.suspend()
+                            held[process.pid] = process
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        try:
+            yield
+            assert held, "no DataPreProcessing job has begun"
+        finally:
+            released.set()
+            thread.join()
+            for process in held.values():
+                process.resume()
 
     def told(self, model: str, kind: str) -> dict[str, Any]:
         """The notification of this kind about a model, once it has come."""
