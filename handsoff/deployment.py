@@ -16,7 +16,8 @@ import boto3
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError
 
-from pipeline_def.publish import Published, publish
+from handsoff import render
+from pipeline_def.publish import Published, publish, upload
 from retraining import decisions, evidence, judging, landing, pipelines, quarantine, registry
 from retraining.admission import ModelState
 from retraining.approval import Verdict
@@ -93,6 +94,11 @@ class Deployment:
         return self.session.get_partition_for_region(self.session.region_name)
 
     @cached_property
+    def where(self) -> render.Where:
+        """The account and the region that the environment names."""
+        return render.Where(self.account, self.session.region_name, self.partition)
+
+    @cached_property
     def bucket(self) -> str:
         """The data bucket's name, from SSM."""
         name = f"/{self.prefix}/data-bucket"
@@ -114,9 +120,7 @@ class Deployment:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ValidationError":
                 raise
-            raise NotDeployed(
-                f"there is no stack {self.prefix} here: deploy it first (`sam deploy`)"
-            ) from None
+            raise NotDeployed(f"there is no stack {self.prefix} here: `handsoff deploy` makes it") from None
         return {item["OutputKey"]: item["OutputValue"] for item in stacks[0].get("Outputs", [])}
 
     @cached_property
@@ -148,31 +152,62 @@ class Deployment:
         """The name of a model's pipeline and of its model package group."""
         return f"{self.prefix}-{model}"
 
+    def upload(self, model: str) -> str:
+        """Upload what is missing of a model's step code, so that a definition may name it; its hash."""
+        bucket = render.bucket_name(self.config, self.where)
+        return upload(model, self._dumped(model), bucket=bucket, s3=self.s3)
+
     def publish(self, model: str) -> tuple[Published, bool]:
         """Upload a model's step code, bring its pipeline up to date, and its config in SSM.
 
-        Says what became of the pipeline, and whether the config changed.
+        Says what became of the pipeline, and whether the config changed. What is published is what Terraform
+        reads, so that a plan after it is empty.
         """
-        config = self.config.models[model]
-        published = publish(
-            model,
-            config.model_dump(mode="json", exclude_none=True),
-            prefix=self.prefix,
-            bucket=self.bucket,
-            role_arn=f"arn:{self.partition}:iam::{self.account}:role/{self.prefix}-pipeline",
-            session=self.session,
-        )
-        text, name = dump_model(config), f"/{self.prefix}/models/{model}"
+        if self.bucket != (named := render.bucket_name(self.config, self.where)):
+            raise NotDeployed(
+                f"the data is in {self.bucket} here, handsoff.yaml names {named}: `handsoff deploy` first"
+            )
+        try:
+            published = publish(
+                model,
+                self._dumped(model),
+                render.definition(self.config, model, self.where),
+                prefix=self.prefix,
+                bucket=self.bucket,
+                role_arn=render.role_arn(self.config, self.where),
+                session=self.session,
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("ResourceNotFound", "ResourceNotFoundException"):
+                raise
+            raise self._no_pipeline(model) from None
+        text, name = dump_model(self.config.models[model]), f"/{self.prefix}/models/{model}"
         known = self.ssm.get_parameters(Names=[name])["Parameters"]
         if changed := [item["Value"] for item in known] != [text]:
             self.ssm.put_parameter(
-                Name=name,
-                Value=text,
-                Type="String",
-                Tier="Advanced" if len(text.encode()) > 4096 else "Standard",
-                Overwrite=True,
+                Name=name, Value=text, Type="String", Tier="Intelligent-Tiering", Overwrite=True
             )
         return published, changed
+
+    def scheduled(self, model: str) -> bool:
+        """Whether a model's schedule is the one that its config asks for; Terraform alone changes it."""
+        try:
+            found = self.session.client("scheduler").get_schedule(Name=self.resource_name(model))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+            return self.config.models[model].retrain.schedule is None
+        wanted = self.config.models[model].retrain
+        known = (found["ScheduleExpression"], found["ScheduleExpressionTimezone"])
+        return known == (wanted.schedule, wanted.schedule_timezone)
+
+    def _dumped(self, model: str) -> dict[str, Any]:
+        return self.config.models[model].model_dump(mode="json", exclude_none=True)
+
+    def _no_pipeline(self, model: str) -> NotDeployed:
+        return NotDeployed(
+            f"there is no pipeline {self.resource_name(model)} here: Terraform makes it (`handsoff deploy`)"
+        )
 
     def land(
         self,
@@ -239,9 +274,7 @@ class Deployment:
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("ResourceNotFound", "ResourceNotFoundException"):
                 raise
-            raise NotDeployed(
-                f"there is no pipeline {self.resource_name(model)} here: `handsoff publish` makes it"
-            ) from None
+            raise self._no_pipeline(model) from None
         return answer["PipelineExecutionSummaries"]
 
     def package(self, execution: Execution) -> Package | None:

@@ -19,15 +19,23 @@ class ToolMissing(HandsoffError):
 
 @dataclass(frozen=True)
 class Project:
-    """One handsoff.yaml and the folder it lies in. `work` is where what is made goes; git ignores it."""
+    """One handsoff.yaml and the folder it lies in. `work` is where what is made goes; git ignores it.
+
+    `file` is the handsoff.yaml itself, None for a config that was read from none.
+    """
 
     folder: Path
     config: Config
     work: Path
+    file: Path | None = None
 
     @property
     def template(self) -> Path:
         return self.folder / "template.yaml"
+
+    @property
+    def terraform(self) -> Path:
+        return self.folder / "terraform"
 
     @property
     def local(self) -> Path:
@@ -36,11 +44,7 @@ class Project:
 
     def sam(self) -> Path:
         """The SAM CLI: the one that make installed, or else the one on the PATH."""
-        own = self.folder / ".venv-sam" / "bin" / "sam"
-        found = own if own.exists() else shutil.which("sam")
-        if found is None:
-            raise ToolMissing("the SAM CLI is missing: run `make setup`")
-        return Path(found)
+        return sam_program(self.folder)
 
     def model(self, name: str) -> str:
         """`name` if it is a model of this project. Raises ConfigError, which lists those that are."""
@@ -48,6 +52,15 @@ class Project:
             known = ", ".join(sorted(self.config.models))
             raise ConfigError(f"no model {name} in {self.folder / 'handsoff.yaml'}; it has: {known}")
         return name
+
+
+def sam_program(folder: Path) -> Path:
+    """The SAM CLI of the project in `folder`. Raises ToolMissing."""
+    own = folder / ".venv-sam" / "bin" / "sam"
+    found = own if own.exists() else shutil.which("sam")
+    if found is None:
+        raise ToolMissing("the SAM CLI is missing: run `make setup`")
+    return Path(found)
 
 
 class _Strict(yaml.SafeLoader):
@@ -75,12 +88,12 @@ def load(path: Path) -> Project:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     try:
-        values = yaml.load(text, Loader=_Strict)  # noqa: S506 - a SafeLoader
+        values = yaml.load(text, Loader=_Strict)  # nosec B506 # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ConfigError(f"{path}{at} is not valid YAML: {getattr(error, 'problem', error)}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path} is empty or no mapping: it must have the key models")
-    folder = path.resolve().parent
-    return Project(folder, parse_config(values, source=str(path)), folder / ".handsoff")
+    file = path.resolve()
+    return Project(file.parent, parse_config(values, source=str(path)), file.parent / ".handsoff", file)

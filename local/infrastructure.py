@@ -1,48 +1,68 @@
 """What Terraform makes on AWS, made with boto3 where Terraform may not be installed: on this machine.
 
-The data bucket, the pipelines' role, and for each model its package group and schedule; the pipelines
-themselves come with `handsoff publish`. All is made or brought up to date.
+Both work on the values that `handsoff render` makes and on the policies of terraform/policies, so that both
+make the same: tests/terraform compares them through the API. All is made or brought up to date. What
+an AWS account has already (a bucket, a role, a key) is not there on this machine, so it is made, too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+from typing import Any, Final
 
 from local.server import Cloud
 
-
-@dataclass(frozen=True)
-class Schedule:
-    """When a model is retrained on the data that is there; `expression` as EventBridge Scheduler takes it."""
-
-    expression: str
-    timezone: str = "UTC"
+POLICIES: Final = Path(__file__).resolve().parent.parent / "terraform" / "policies"
 
 
-def provision(cloud: Cloud, *, prefix: str, models: Mapping[str, Schedule | None]) -> None:
-    """Make what one deployment of these models needs before `sam deploy`; None is no schedule."""
-    bucket = f"{prefix}-data-{cloud.account}-{cloud.region}"
-    _bucket(cloud, bucket)
-    _pipeline_role(cloud, prefix, bucket)
-    cloud.client("ssm").put_parameter(
-        Name=f"/{prefix}/data-bucket", Value=bucket, Type="String", Overwrite=True
-    )
-    role = _role(
-        cloud,
-        f"{prefix}-schedules",
-        "scheduler.amazonaws.com",
-        [{"Action": "sqs:SendMessage", "Resource": _landings(cloud, prefix)}],
-    )
-    for model, schedule in models.items():
-        _package_group(cloud, f"{prefix}-{model}")
-        _schedule(cloud, prefix, model, schedule, role)
+def provision(cloud: Cloud, values: Mapping[str, Any]) -> None:
+    """Make what one deployment needs before `sam deploy`; `values` are what `handsoff render` makes."""
+    prefix = values["prefix"]
+    bucket = values["bucket"] or f"{prefix}-data-{cloud.account}-{cloud.region}"
+    own_role = f"arn:aws:iam::{cloud.account}:role/{prefix}-pipeline"
+    names = {
+        "partition": "aws",
+        "region": cloud.region,
+        "account": cloud.account,
+        "prefix": prefix,
+        "bucket": bucket,
+        "role": values["pipeline_role"] or own_role,
+        "image": values["image"],
+        "kms_key": values["kms_key"] or "",
+    }
+    documents = ["pipeline"]
+    documents += ["pipeline-kms"] if values["kms_key"] else []
+    documents += ["pipeline-vpc"] if values["subnets"] else []
+    _role(cloud, names["role"].rsplit("/", 1)[-1], "trust-sagemaker", documents, names)
+    _bucket(cloud, names)
+    _parameter(cloud, f"/{prefix}/data-bucket", bucket)
+    schedules = _role(cloud, f"{prefix}-schedules", "trust-scheduler", ["schedules"], names)
+    _managed_policy(cloud, f"{prefix}-operator", policy("operator", names))
+    for model, value in values["models"].items():
+        _parameter(cloud, f"/{prefix}/models/{model}", value["config"])
+        _package_group(cloud, prefix, model)
+        _pipeline(cloud, prefix, model, value["definition"], names["role"])
+        _schedule(cloud, prefix, model, value, schedules)
 
 
-def _bucket(cloud: Cloud, bucket: str) -> None:
-    s3 = cloud.client("s3")
+@functools.cache
+def _client(cloud: Cloud, name: str) -> Any:
+    """Making one takes longer than all of its calls."""
+    return cloud.client(name)
+
+
+def policy(name: str, names: Mapping[str, str]) -> str:
+    """A document of terraform/policies with its placeholders filled, as Terraform fills them."""
+    return Template((POLICIES / f"{name}.json").read_text(encoding="utf-8")).substitute(names)
+
+
+def _bucket(cloud: Cloud, names: Mapping[str, str]) -> None:
+    s3, bucket = _client(cloud, "s3"), names["bucket"]
     if bucket not in {item["Name"] for item in s3.list_buckets()["Buckets"]}:
         s3.create_bucket(
             Bucket=bucket,
@@ -65,105 +85,111 @@ def _bucket(cloud: Cloud, bucket: str) -> None:
             "RestrictPublicBuckets": True,
         },
     )
-
-
-def _pipeline_role(cloud: Cloud, prefix: str, bucket: str) -> None:
-    name = f"{prefix}-pipeline"
-    sagemaker = f"arn:aws:sagemaker:{cloud.region}:{cloud.account}"
-    data = f"arn:aws:s3:::{bucket}"
-    _role(
-        cloud,
-        name,
-        "sagemaker.amazonaws.com",
-        [
-            {"Action": ["s3:ListBucket", "s3:ListBucketVersions"], "Resource": data},
-            {"Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": f"{data}/*"},
-            {
-                "Action": "s3:PutObject",
-                "Resource": [f"{data}/{folder}/*" for folder in ("batches", "runs", "models")],
-            },
-            {
-                "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
-                "Resource": f"arn:aws:logs:{cloud.region}:{cloud.account}:log-group:/aws/sagemaker/*",
-            },
-            {
-                "Action": [
-                    f"sagemaker:{verb}{job}Job"
-                    for verb in ("Create", "Describe", "Stop")
-                    for job in ("Processing", "Training")
-                ],
-                "Resource": [f"{sagemaker}:processing-job/*", f"{sagemaker}:training-job/*"],
-            },
-            {
-                "Action": ["sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage"],
-                "Resource": [
-                    f"{sagemaker}:model-package/{prefix}-*",
-                    f"{sagemaker}:model-package-group/{prefix}-*",
-                ],
-            },
-            {"Action": "sagemaker:ListModelPackages", "Resource": "*"},
-            {
-                "Action": "iam:PassRole",
-                "Resource": f"arn:aws:iam::{cloud.account}:role/{name}",
-                "Condition": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
-            },
-        ],
+    s3.put_bucket_ownership_controls(
+        Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     )
+    s3.put_bucket_encryption(
+        Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [_encryption(names["kms_key"])]}
+    )
+    s3.put_bucket_lifecycle_configuration(
+        Bucket=bucket, LifecycleConfiguration={"Rules": [_expiry("runs", 30), _expiry("quarantine", 90)]}
+    )
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy("bucket", names))
 
 
-def _role(cloud: Cloud, name: str, service: str, statements: Sequence[Mapping[str, object]]) -> str:
-    """A role that `service` assumes and that may do this; its ARN."""
-    iam = cloud.client("iam")
-    trust = _policy([{"Principal": {"Service": service}, "Action": "sts:AssumeRole"}])
+def _encryption(kms_key: str) -> dict[str, Any]:
+    if not kms_key:
+        return {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    by_key = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": kms_key}
+    return {"ApplyServerSideEncryptionByDefault": by_key, "BucketKeyEnabled": True}
+
+
+def _expiry(folder: str, days: int) -> dict[str, Any]:
+    return {
+        "ID": folder,
+        "Status": "Enabled",
+        "Filter": {"Prefix": f"{folder}/"},
+        "Expiration": {"Days": days},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+    }
+
+
+def _role(cloud: Cloud, name: str, trust: str, documents: list[str], names: Mapping[str, str]) -> str:
+    """A role that `trust` lets in and that may do what `documents` say; its ARN."""
+    iam, trusted = _client(cloud, "iam"), policy(trust, names)
     try:
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusted)
     except iam.exceptions.EntityAlreadyExistsException:
-        iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
-    iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=_policy(statements))
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=trusted)
+    for document in documents:
+        iam.put_role_policy(RoleName=name, PolicyName=document, PolicyDocument=policy(document, names))
     return f"arn:aws:iam::{cloud.account}:role/{name}"
 
 
-def _landings(cloud: Cloud, prefix: str) -> str:
-    """The landings queue's ARN, by its name: the queue itself comes with `sam deploy`."""
-    return f"arn:aws:sqs:{cloud.region}:{cloud.account}:{prefix}-landings"
+def _managed_policy(cloud: Cloud, name: str, document: str) -> None:
+    iam, arn = _client(cloud, "iam"), f"arn:aws:iam::{cloud.account}:policy/{name}"
+    try:
+        iam.create_policy(PolicyName=name, PolicyDocument=document)
+    except iam.exceptions.EntityAlreadyExistsException:
+        for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:
+            if not version["IsDefaultVersion"]:
+                iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
+        iam.create_policy_version(PolicyArn=arn, PolicyDocument=document, SetAsDefault=True)
 
 
-def _schedule(cloud: Cloud, prefix: str, model: str, schedule: Schedule | None, role: str) -> None:
+def _parameter(cloud: Cloud, name: str, value: str) -> None:
+    _client(cloud, "ssm").put_parameter(
+        Name=name, Value=value, Type="String", Tier="Intelligent-Tiering", Overwrite=True
+    )
+
+
+def _package_group(cloud: Cloud, prefix: str, model: str) -> None:
+    sagemaker, name = _client(cloud, "sagemaker"), f"{prefix}-{model}"
+    groups = sagemaker.get_paginator("list_model_package_groups").paginate(NameContains=name)
+    names = [g["ModelPackageGroupName"] for page in groups for g in page["ModelPackageGroupSummaryList"]]
+    if name not in names:
+        sagemaker.create_model_package_group(
+            ModelPackageGroupName=name, ModelPackageGroupDescription=f"Candidates of the model {model}"
+        )
+
+
+def _pipeline(cloud: Cloud, prefix: str, model: str, definition: str, role: str) -> None:
+    sagemaker, name = _client(cloud, "sagemaker"), f"{prefix}-{model}"
+    wanted = {"PipelineName": name, "PipelineDefinition": definition, "RoleArn": role}
+    pages = sagemaker.get_paginator("list_pipelines").paginate(PipelineNamePrefix=name)
+    if name in {entry["PipelineName"] for page in pages for entry in page["PipelineSummaries"]}:
+        sagemaker.update_pipeline(**wanted)
+    else:
+        sagemaker.create_pipeline(
+            **wanted, PipelineDescription=f"Retrains {model}: preprocess, train, evaluate, register"
+        )
+
+
+def _schedule(cloud: Cloud, prefix: str, model: str, value: Mapping[str, Any], role: str) -> None:
     """The schedule that asks for a retraining; a model that has none any more loses it."""
-    scheduler = cloud.client("scheduler")
-    name = f"{prefix}-{model}"
-    if schedule is None:
+    scheduler, name = _client(cloud, "scheduler"), f"{prefix}-{model}"
+    if value["schedule"] is None:
         with contextlib.suppress(scheduler.exceptions.ResourceNotFoundException):
             scheduler.delete_schedule(Name=name)
         return
     request = {"model": model, "trigger": "schedule"}
     request |= {"cause": "<aws.scheduler.scheduled-time>", "requestedBy": "<aws.scheduler.schedule-arn>"}
+    queue = f"arn:aws:sqs:{cloud.region}:{cloud.account}:{prefix}-landings"  # comes with `sam deploy`
     wanted = {
         "Name": name,
-        "ScheduleExpression": schedule.expression,
-        "ScheduleExpressionTimezone": schedule.timezone,
+        "Description": f"Asks for a retraining of {model} on the data that is there",
+        "ScheduleExpression": value["schedule"],
+        "ScheduleExpressionTimezone": value["timezone"],
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "Target": {
-            "Arn": _landings(cloud, prefix),
+            "Arn": queue,
             "RoleArn": role,
             "Input": json.dumps({"source": "handsoff", "detail": request}),
+            "DeadLetterConfig": {"Arn": f"{queue}-failures"},
         },
     }
     try:
         scheduler.create_schedule(**wanted)
     except scheduler.exceptions.ConflictException:
         scheduler.update_schedule(**wanted)
-
-
-def _policy(statements: Sequence[Mapping[str, object]]) -> str:
-    return json.dumps(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **item} for item in statements]}
-    )
-
-
-def _package_group(cloud: Cloud, name: str) -> None:
-    sagemaker = cloud.client("sagemaker")
-    groups = sagemaker.get_paginator("list_model_package_groups").paginate(NameContains=name)
-    names = [g["ModelPackageGroupName"] for page in groups for g in page["ModelPackageGroupSummaryList"]]
-    if name not in names:
-        sagemaker.create_model_package_group(ModelPackageGroupName=name)

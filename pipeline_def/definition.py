@@ -12,7 +12,7 @@ Where things lie in the bucket:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -62,6 +62,9 @@ class Place:
     role_arn: str
     region: str
     code_sha256: str
+    subnets: Sequence[str] = ()
+    security_groups: Sequence[str] = ()
+    kms_key: str | None = None
 
     @property
     def full_name(self) -> str:
@@ -75,6 +78,13 @@ class Place:
     @property
     def code(self) -> str:
         return f"s3://{self.bucket}/code/{self.code_sha256}"
+
+    @property
+    def vpc(self) -> Json | None:
+        """Where the jobs' network interfaces are; None is a network of SageMaker's own."""
+        if not self.subnets:
+            return None
+        return {"SecurityGroupIds": list(self.security_groups), "Subnets": list(self.subnets)}
 
     def of_execution(self, root: str, *below: str) -> Json:
         """`s3://<bucket>/<root>/<model>/<execution-id>/<below>`, known when an execution starts."""
@@ -92,13 +102,19 @@ def pipeline_definition(
     role_arn: str,
     region: str,
     code_sha256: str,
+    subnets: Sequence[str] = (),
+    security_groups: Sequence[str] = (),
+    kms_key: str | None = None,
 ) -> Json:
     """The definition that CreatePipeline takes, before it becomes JSON. Pure.
 
-    `model` is a validated ModelConfig as plain data, `code_sha256` names the published step code. Raises
-    ValueError if SageMaker does not host the image in `region`.
+    `model` is a validated ModelConfig as plain data, `code_sha256` names the published step code; `kms_key`
+    encrypts the jobs' volumes and what they write. Raises ValueError if SageMaker does not host the image in
+    `region`.
     """
-    place = Place(model, name, prefix, bucket, role_arn, region, code_sha256)
+    place = Place(
+        model, name, prefix, bucket, role_arn, region, code_sha256, subnets, security_groups, kms_key
+    )
     instance_type = model["training"]["instance_type"]
     return {
         "Version": "2020-12-01",
@@ -164,12 +180,17 @@ def training(place: Place) -> Json:
                     },
                 }
             ],
-            "OutputDataConfig": {"S3OutputPath": place.of_execution("models")},
+            "OutputDataConfig": {
+                "S3OutputPath": place.of_execution("models"),
+                **given(KmsKeyId=place.kms_key),
+            },
             "ResourceConfig": {
                 "InstanceType": get("Parameters.TrainingInstanceType"),
                 "InstanceCount": 1,
                 "VolumeSizeInGB": VOLUME_GB,
+                **given(VolumeKmsKeyId=place.kms_key),
             },
+            **given(VpcConfig=place.vpc),
             "Environment": QUIET_THREADS,
             "StoppingCondition": {"MaxRuntimeInSeconds": 4 * HOUR},
             "RoleArn": place.role_arn,
@@ -268,6 +289,7 @@ def processing_job(
                 "InstanceType": get("Parameters.ProcessingInstanceType"),
                 "InstanceCount": 1,
                 "VolumeSizeInGB": VOLUME_GB,
+                **given(VolumeKmsKeyId=place.kms_key),
             }
         },
         "AppSpecification": {
@@ -277,7 +299,8 @@ def processing_job(
         },
         "Environment": {"AWS_DEFAULT_REGION": place.region, **QUIET_THREADS},
         "ProcessingInputs": [s3_input("code", f"{place.code}/processing", CODE), *inputs],
-        "ProcessingOutputConfig": {"Outputs": outputs},
+        "ProcessingOutputConfig": {"Outputs": outputs, **given(KmsKeyId=place.kms_key)},
+        **given(NetworkConfig=place.vpc and {"VpcConfig": place.vpc}),
         "StoppingCondition": {"MaxRuntimeInSeconds": 2 * HOUR},
         "RoleArn": place.role_arn,
     }
@@ -311,6 +334,11 @@ def s3_output(name: str, uri: Json) -> Json:
 def parameter(name: str, default: str) -> Json:
     """All have defaults, so that a bare start-pipeline-execution works."""
     return {"Name": name, "Type": "String", "DefaultValue": default}
+
+
+def given(**members: str | Json | None) -> Json:
+    """Those members that there is something for."""
+    return {name: value for name, value in members.items() if value}
 
 
 def get(path: str) -> Json:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-IMAGE: Final = "sagemaker-scikit-learn:1.9-0-cpu-py3"
+REPOSITORY: Final = "sagemaker-scikit-learn"
+IMAGE: Final = f"{REPOSITORY}:1.9-0-cpu-py3"
 
 ACCOUNTS: Final = {
     "af-south-1": "510948584623",
@@ -57,7 +58,17 @@ DOMAINS: Final = {
 
 def image_uri(region: str) -> str:
     """The image's address in `region`. Raises ValueError for a region that does not host it."""
+    account = _account(region)
+    domain = next((name for start, name in DOMAINS.items() if region.startswith(start)), "amazonaws.com")
+    return f"{account}.dkr.ecr.{region}.{domain}/{IMAGE}"
+
+
+def repository_arn(region: str, partition: str) -> str:
+    """The image's repository, which the pipelines' role may pull from. Raises ValueError as `image_uri`."""
+    return f"arn:{partition}:ecr:{region}:{_account(region)}:repository/{REPOSITORY}"
+
+
+def _account(region: str) -> str:
     if region not in ACCOUNTS:
         raise ValueError(f"SageMaker hosts {IMAGE} in no region {region!r}; it is in {', '.join(ACCOUNTS)}")
-    domain = next((name for start, name in DOMAINS.items() if region.startswith(start)), "amazonaws.com")
-    return f"{ACCOUNTS[region]}.dkr.ecr.{region}.{domain}/{IMAGE}"
+    return ACCOUNTS[region]

@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -32,7 +32,7 @@ PROCESSING: Final = tuple(sorted({script.name for script in STEPS.glob("*.py")} 
 class Published:
     pipeline_arn: str
     code_sha256: str
-    change: Literal["created", "updated", "unchanged"]
+    change: Literal["updated", "unchanged"]
 
 
 def step_config(model: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -94,9 +94,21 @@ def code_objects(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def render(
-    name: str, model: Mapping[str, Any], *, prefix: str, bucket: str, role_arn: str, region: str
+    name: str,
+    model: Mapping[str, Any],
+    *,
+    prefix: str,
+    bucket: str,
+    role_arn: str,
+    region: str,
+    subnets: Sequence[str] = (),
+    security_groups: Sequence[str] = (),
+    kms_key: str | None = None,
 ) -> str:
-    """The definition as the JSON that SageMaker gets and Terraform reads: sorted, byte for byte the same."""
+    """The definition as the JSON that SageMaker gets and Terraform reads: sorted, byte for byte the same.
+
+    `model` is a ModelConfig dumped with `mode="json", exclude_none=True`.
+    """
     definition = pipeline_definition(
         model,
         name=name,
@@ -105,24 +117,38 @@ def render(
         role_arn=role_arn,
         region=region,
         code_sha256=code_sha256(code_files(model, name)),
+        subnets=subnets,
+        security_groups=security_groups,
+        kms_key=kms_key,
     )
     return _json(definition)
 
 
-def publish(
-    name: str, model: Mapping[str, Any], *, prefix: str, bucket: str, role_arn: str, session: Session
-) -> Published:
-    """Upload what is missing of the step code, then create or update the pipeline `<prefix>-<name>`.
-
-    `model` is a ModelConfig dumped with `mode="json", exclude_none=True`. Raises botocore's ClientError.
-    """
+def upload(name: str, model: Mapping[str, Any], *, bucket: str, s3: S3Client) -> str:
+    """Upload what is missing of a model's step code; its hash. Raises botocore's ClientError."""
     files = code_files(model, name)
     sha256 = code_sha256(files)
-    _upload(session.client("s3"), bucket, f"code/{sha256}/", code_objects(files))
-    text = render(
-        name, model, prefix=prefix, bucket=bucket, role_arn=role_arn, region=session.region_name or ""
-    )
-    arn, change = _upsert(session.client("sagemaker"), f"{prefix}-{name}", text, role_arn, prefix, name)
+    _upload(s3, bucket, f"code/{sha256}/", code_objects(files))
+    return sha256
+
+
+def publish(
+    name: str,
+    model: Mapping[str, Any],
+    definition: str,
+    *,
+    prefix: str,
+    bucket: str,
+    role_arn: str,
+    session: Session,
+) -> Published:
+    """Upload what is missing of the step code, then bring the pipeline `<prefix>-<name>` up to date.
+
+    `definition` is what `render` makes. The pipeline is never made here: Terraform makes it, and would
+    find it in its way. Raises botocore's ClientError.
+    """
+    sha256 = upload(name, model, bucket=bucket, s3=session.client("s3"))
+    arn, change = _update(session.client("sagemaker"), f"{prefix}-{name}", definition, role_arn)
     return Published(arn, sha256, change)
 
 
@@ -134,21 +160,12 @@ def _upload(s3: S3Client, bucket: str, folder: str, objects: Mapping[str, bytes]
             s3.put_object(Bucket=bucket, Key=folder + key, Body=content)
 
 
-def _upsert(
-    sagemaker: SageMakerClient, pipeline: str, text: str, role_arn: str, prefix: str, model: str
-) -> tuple[str, Literal["created", "updated", "unchanged"]]:
-    pages = sagemaker.get_paginator("list_pipelines").paginate(PipelineNamePrefix=pipeline)
-    if pipeline not in {entry["PipelineName"] for page in pages for entry in page["PipelineSummaries"]}:
-        created = sagemaker.create_pipeline(  # type: ignore[call-arg] # botocore makes a token for each call
-            PipelineName=pipeline,
-            PipelineDefinition=text,
-            PipelineDescription=f"Retrains {model}: preprocess, train, evaluate, register",
-            RoleArn=role_arn,
-            Tags=[{"Key": "handsoff:prefix", "Value": prefix}, {"Key": "handsoff:model", "Value": model}],
-        )
-        return created["PipelineArn"], "created"
+def _update(
+    sagemaker: SageMakerClient, pipeline: str, text: str, role_arn: str
+) -> tuple[str, Literal["updated", "unchanged"]]:
     current = sagemaker.describe_pipeline(PipelineName=pipeline)
-    if json.loads(current["PipelineDefinition"]) == json.loads(text) and current["RoleArn"] == role_arn:
+    same = json.loads(current["PipelineDefinition"]) == json.loads(text)
+    if same and current["RoleArn"] == role_arn:
         return current["PipelineArn"], "unchanged"
     updated = sagemaker.update_pipeline(PipelineName=pipeline, PipelineDefinition=text, RoleArn=role_arn)
     return updated["PipelineArn"], "updated"

@@ -46,7 +46,7 @@ def load_model(archive: Path, folder: Path) -> Model:
     with tarfile.open(archive, "r:gz") as packed:
         # Python before 3.11.4 has no filters; the image's has.
         safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-        packed.extractall(folder, **safely)  # noqa: S202 - below our own prefix, and filtered
+        packed.extractall(folder, **safely)  # nosec B202 # noqa: S202 - our own, and filtered
     config = json.loads((folder / "code" / "model.json").read_text(encoding="utf-8"))
     config.setdefault("classes", ["0", "1"])  # artifacts of before classes had names
     with warnings.catch_warnings():

@@ -177,6 +177,22 @@ def test_the_projects_own_file_is_valid() -> None:
             "ridge does no binary_classification; what does: hist",
         ),
         ("prefix", "hands-off", "prefix: String should match pattern"),
+        ("aws.bucket", "My_Bucket", "aws.bucket: String should match pattern"),
+        ("aws.pipeline_role", "handsoff-pipeline", "aws.pipeline_role: String should match pattern"),
+        (
+            "aws.pipeline_role",
+            f"arn:aws:iam::123456789012:role/{'p' * 250}",  # an argument of a job holds 256
+            "aws.pipeline_role: String should have at most 256 characters",
+        ),
+        ("aws.subnets", ["subnet-0123456789abcdef0"], "aws: subnets and security_groups: both or none"),
+        ("aws.security_groups", ["sg-01234567"], "aws: subnets and security_groups: both or none"),
+        ("aws.subnets", ["10.0.0.0/16"], "aws.subnets, number 1: String should match pattern"),
+        ("aws.kms_key", "alias/data", "aws.kms_key: String should match pattern"),
+        ("aws.permissions_boundary", "boundary", "aws.permissions_boundary: String should match pattern"),
+        ("aws.operator", "a user", "aws.operator: String should match pattern"),
+        ("aws.tags", {"aws:team": "ml"}, "names that begin with aws: or handsoff: are reserved"),
+        ("aws.tags", {"Handsoff:model": "x"}, "names that begin with aws: or handsoff: are reserved"),
+        ("aws.tags", {"team": "a, b"}, "the tag team: letters, digits, spaces and _ . : / = + - @"),
         ("models", {}, "models: Dictionary should have at least 1 item"),
     ],
 )
@@ -271,6 +287,36 @@ def test_approvers() -> None:
     none = parse_config(VALID, source="f").models["titanic"].approvers
     assert (none.slack_channel, none.slack_users) == (None, ())
     assert parse_model(dump_model(model), source="SSM") == model
+
+
+def test_nothing_of_the_account_need_be_said() -> None:
+    none = parse_config(VALID, source="f").aws
+    assert none.model_dump() == {
+        "bucket": None,
+        "pipeline_role": None,
+        "subnets": (),
+        "security_groups": (),
+        "kms_key": None,
+        "permissions_boundary": None,
+        "operator": None,
+        "tags": {},
+    }
+
+
+def test_what_an_account_has_already() -> None:
+    said = {
+        "bucket": "acme-data.eu",
+        "pipeline_role": "arn:aws-cn:iam::123456789012:role/ml/pipelines",
+        "subnets": ["subnet-01234567", "subnet-0123456789abcdef0"],
+        "security_groups": ["sg-0123456789abcdef0"],
+        "kms_key": "arn:aws:kms:eu-west-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef",
+        "permissions_boundary": "arn:aws:iam::aws:policy/PowerUserAccess",
+        "operator": "data-science-user",
+        "tags": {"cost-center": 1234, "team": "Datos y más: 2026"},
+    }
+    aws = parse_config(changed("aws", said), source="f").aws
+    assert (aws.bucket, aws.operator) == ("acme-data.eu", "data-science-user")
+    assert aws.tags == {"cost-center": "1234", "team": "Datos y más: 2026"}
 
 
 def test_a_models_config_survives_ssm() -> None:

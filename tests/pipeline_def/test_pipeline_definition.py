@@ -11,9 +11,10 @@ import pytest
 from botocore.validate import ParamValidator
 
 from pipeline_def.definition import pipeline_definition
-from pipeline_def.images import ACCOUNTS, image_uri
+from pipeline_def.images import ACCOUNTS, image_uri, repository_arn
 
 SHA = "ab" * 32
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/0123abcd"
 ROLE = "arn:aws:iam::123456789012:role/handsoff-sagemaker"
 PARAMETERS = {
     "Batch": "latest",
@@ -30,8 +31,7 @@ EXECUTION = {
 }
 
 
-@pytest.fixture
-def definition(model: dict[str, Any]) -> dict[str, Any]:
+def defined(model: dict[str, Any], **account: Any) -> dict[str, Any]:
     return pipeline_definition(
         model,
         name="titanic",
@@ -40,6 +40,23 @@ def definition(model: dict[str, Any]) -> dict[str, Any]:
         role_arn=ROLE,
         region="eu-central-1",
         code_sha256=SHA,
+        **account,
+    )
+
+
+@pytest.fixture
+def definition(model: dict[str, Any]) -> dict[str, Any]:
+    return defined(model)
+
+
+@pytest.fixture
+def guarded(model: dict[str, Any]) -> dict[str, Any]:
+    """The definition for an account with a network and a key of its own."""
+    return defined(
+        model,
+        subnets=["subnet-01234567", "subnet-89abcdef"],
+        security_groups=["sg-01234567"],
+        kms_key=KEY,
     )
 
 
@@ -121,15 +138,44 @@ def test_a_step_waits_for_what_it_refers_to(definition: dict[str, Any], step: st
         ("RegisterModel", "CreateModelPackage", {}),
     ],
 )
+@pytest.mark.parametrize("account", ["definition", "guarded"])
 def test_arguments_are_what_the_api_takes(
-    definition: dict[str, Any], step: str, operation: str, given_by_pipelines: dict[str, str]
+    step: str,
+    operation: str,
+    given_by_pipelines: dict[str, str],
+    account: str,
+    request: pytest.FixtureRequest,
 ) -> None:
     service = boto3.client("sagemaker", region_name="eu-central-1").meta.service_model
-    arguments = {**resolved(steps(definition)[step]), **given_by_pipelines}
+    arguments = {**resolved(steps(request.getfixturevalue(account))[step]), **given_by_pipelines}
     shape = service.operation_model(operation).input_shape
     assert shape is not None
     problems = ParamValidator().validate(arguments, shape)
     assert not problems.has_errors(), problems.generate_report()
+
+
+def test_every_job_is_in_the_network_that_is_named(
+    definition: dict[str, Any], guarded: dict[str, Any]
+) -> None:
+    vpc = {"SecurityGroupIds": ["sg-01234567"], "Subnets": ["subnet-01234567", "subnet-89abcdef"]}
+    jobs = {name: step["Arguments"] for name, step in steps(guarded).items()}
+    assert jobs["DataPreProcessing"]["NetworkConfig"] == {"VpcConfig": vpc}
+    assert jobs["TrainModel"]["VpcConfig"] == vpc
+    assert jobs["ModelEvaluation"]["NetworkConfig"] == {"VpcConfig": vpc}
+    for step in definition["Steps"]:
+        assert not {"NetworkConfig", "VpcConfig"} & set(step["Arguments"])
+
+
+def test_every_disk_and_output_is_encrypted_by_the_key_that_is_named(
+    definition: dict[str, Any], guarded: dict[str, Any]
+) -> None:
+    jobs = {name: step["Arguments"] for name, step in steps(guarded).items()}
+    for name in ("DataPreProcessing", "ModelEvaluation"):
+        assert jobs[name]["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] == KEY
+        assert jobs[name]["ProcessingOutputConfig"]["KmsKeyId"] == KEY
+    assert jobs["TrainModel"]["ResourceConfig"]["VolumeKmsKeyId"] == KEY
+    assert jobs["TrainModel"]["OutputDataConfig"]["KmsKeyId"] == KEY
+    assert "KmsKeyId" not in str(definition)
 
 
 @pytest.mark.parametrize("step", ["DataPreProcessing", "ModelEvaluation"])
@@ -248,3 +294,10 @@ def test_a_region_without_the_image_is_refused() -> None:
     assert len(ACCOUNTS) == 37
     with pytest.raises(ValueError, match="'mars-north-1'"):
         image_uri("mars-north-1")
+    with pytest.raises(ValueError, match="'mars-north-1'"):
+        repository_arn("mars-north-1", "aws")
+
+
+def test_the_repository_that_jobs_pull_from() -> None:
+    arn = "arn:aws-cn:ecr:cn-north-1:450853457545:repository/sagemaker-scikit-learn"
+    assert repository_arn("cn-north-1", "aws-cn") == arn

@@ -9,6 +9,8 @@ import tarfile
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import pytest
+from botocore.exceptions import ClientError
 
 from pipeline_def.publish import (
     Published,
@@ -29,8 +31,34 @@ if TYPE_CHECKING:
 ROLE = "arn:aws:iam::123456789012:role/handsoff-sagemaker"
 
 
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic"
+
+
+def rendered(model: dict[str, Any], role_arn: str = ROLE) -> str:
+    return render("titanic", model, prefix="handsoff", bucket=BUCKET, role_arn=role_arn, region="us-east-1")
+
+
 def publish_titanic(aws: boto3.Session, model: dict[str, Any], role_arn: str = ROLE) -> Published:
-    return publish("titanic", model, prefix="handsoff", bucket=BUCKET, role_arn=role_arn, session=aws)
+    return publish(
+        "titanic",
+        model,
+        rendered(model, role_arn),
+        prefix="handsoff",
+        bucket=BUCKET,
+        role_arn=role_arn,
+        session=aws,
+    )
+
+
+@pytest.fixture
+def pipeline(sagemaker: SageMakerClient, model: dict[str, Any]) -> None:
+    """The pipeline as Terraform makes it."""
+    sagemaker.create_pipeline(
+        PipelineName="handsoff-titanic",
+        PipelineDefinition=rendered(model),
+        ClientRequestToken="t" * 32,
+        RoleArn=ROLE,
+    )
 
 
 def everything(s3: S3Client) -> dict[str, str]:
@@ -86,37 +114,36 @@ def test_what_is_uploaded(model: dict[str, Any]) -> None:
         assert archive.getnames() == ["inference.py", "model.json", "train.py"]
 
 
-def test_publishing_again_does_nothing(aws: boto3.Session, s3: S3Client, model: dict[str, Any]) -> None:
-    first = publish_titanic(aws, model)
+@pytest.mark.usefixtures("pipeline")
+def test_what_terraform_has_made_lacks_only_its_code(
+    aws: boto3.Session, s3: S3Client, model: dict[str, Any]
+) -> None:
+    sha256 = code_sha256(code_files(model, "titanic"))
+    assert publish_titanic(aws, model) == Published(ARN, sha256, "unchanged")
     there = everything(s3)
-    assert first.change == "created"
-    assert first.pipeline_arn == "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic"
     objects = code_objects(code_files(model, "titanic"))
-    assert set(there) == {f"code/{first.code_sha256}/{path}" for path in objects}
-    assert publish_titanic(aws, model) == Published(first.pipeline_arn, first.code_sha256, "unchanged")
+    assert set(there) == {f"code/{sha256}/{path}" for path in objects}
+    assert publish_titanic(aws, model) == Published(ARN, sha256, "unchanged")
     assert everything(s3) == there
 
 
-def test_a_deleted_pipeline_is_made_again(
+def test_a_pipeline_that_is_missing_is_terraforms_to_make(
     aws: boto3.Session, sagemaker: SageMakerClient, model: dict[str, Any]
 ) -> None:
-    """With the first call's token the second may be answered as the first was, and make nothing."""
-    tokens = []
-
-    def remember(params: dict[str, Any], **_: Any) -> None:
-        tokens.append(json.loads(params["body"])["ClientRequestToken"])
-
-    aws.events.register("before-call.sagemaker.CreatePipeline", remember)
-    try:
-        first = publish_titanic(aws, model)
-        sagemaker.delete_pipeline(PipelineName="handsoff-titanic", ClientRequestToken="d" * 32)
-        assert publish_titanic(aws, model) == Published(first.pipeline_arn, first.code_sha256, "created")
-    finally:
-        aws.events.unregister("before-call.sagemaker.CreatePipeline", remember)
-    assert len(set(tokens)) == 2
-    assert sagemaker.describe_pipeline(PipelineName="handsoff-titanic")["PipelineArn"] == first.pipeline_arn
+    """Whoever makes it first keeps the other from making it."""
+    sagemaker.create_pipeline(
+        PipelineName="handsoff-titanic-two",
+        PipelineDefinition="{}",
+        ClientRequestToken="t" * 32,
+        RoleArn=ROLE,
+    )
+    with pytest.raises(ClientError, match="DescribePipeline"):
+        publish_titanic(aws, model)
+    names = [item["PipelineName"] for item in sagemaker.list_pipelines()["PipelineSummaries"]]
+    assert names == ["handsoff-titanic-two"]
 
 
+@pytest.mark.usefixtures("pipeline")
 def test_a_changed_definition_is_an_update(
     aws: boto3.Session, s3: S3Client, sagemaker: SageMakerClient, model: dict[str, Any]
 ) -> None:
@@ -127,11 +154,10 @@ def test_a_changed_definition_is_an_update(
     assert (second.change, second.code_sha256) == ("updated", first.code_sha256)
     assert everything(s3) == there
     stored = sagemaker.describe_pipeline(PipelineName="handsoff-titanic")["PipelineDefinition"]
-    assert stored == render(
-        "titanic", model, prefix="handsoff", bucket=BUCKET, role_arn=ROLE, region="us-east-1"
-    )
+    assert stored == rendered(model)
 
 
+@pytest.mark.usefixtures("pipeline")
 def test_another_layout_of_the_same_json_is_no_change(
     aws: boto3.Session, sagemaker: SageMakerClient, model: dict[str, Any]
 ) -> None:
@@ -143,23 +169,16 @@ def test_another_layout_of_the_same_json_is_no_change(
     assert publish_titanic(aws, model).change == "unchanged"
 
 
-def test_another_role_is_an_update(aws: boto3.Session, model: dict[str, Any]) -> None:
-    publish_titanic(aws, model)
-    assert publish_titanic(aws, model, f"{ROLE}-2").change == "updated"
-
-
-def test_a_name_that_begins_alike_is_another_pipeline(
+@pytest.mark.usefixtures("pipeline")
+def test_another_role_is_an_update(
     aws: boto3.Session, sagemaker: SageMakerClient, model: dict[str, Any]
 ) -> None:
-    sagemaker.create_pipeline(
-        PipelineName="handsoff-titanic-two",
-        PipelineDefinition="{}",
-        ClientRequestToken="t" * 32,
-        RoleArn=ROLE,
-    )
-    assert publish_titanic(aws, model).change == "created"
+    sagemaker.update_pipeline(PipelineName="handsoff-titanic", RoleArn=f"{ROLE}-2")
+    assert publish_titanic(aws, model).change == "updated"
+    assert sagemaker.describe_pipeline(PipelineName="handsoff-titanic")["RoleArn"] == ROLE
 
 
+@pytest.mark.usefixtures("pipeline")
 def test_changed_code_lies_beside_the_old(aws: boto3.Session, s3: S3Client, model: dict[str, Any]) -> None:
     first = publish_titanic(aws, model)
     there = everything(s3)
@@ -170,6 +189,6 @@ def test_changed_code_lies_beside_the_old(aws: boto3.Session, s3: S3Client, mode
 
 
 def test_rendered_json_is_sorted_and_ends_its_line(model: dict[str, Any]) -> None:
-    text = render("titanic", model, prefix="handsoff", bucket=BUCKET, role_arn=ROLE, region="us-east-1")
+    text = rendered(model)
     assert text.endswith("}\n")
     assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"

@@ -1,0 +1,78 @@
+resource "aws_sagemaker_model_package_group" "model" {
+  for_each = var.models
+
+  model_package_group_name        = "${var.prefix}-${each.key}"
+  model_package_group_description = "Candidates of the model ${each.key}"
+
+  tags = { "handsoff:model" = each.key }
+}
+
+resource "aws_sagemaker_pipeline" "model" {
+  for_each = var.models
+
+  pipeline_name         = "${var.prefix}-${each.key}"
+  pipeline_display_name = "${var.prefix}-${each.key}"
+  pipeline_description  = "Retrains ${each.key}: preprocess, train, evaluate, register"
+  pipeline_definition   = each.value.definition
+  role_arn              = var.pipeline_role == null ? aws_iam_role.pipeline[0].arn : var.pipeline_role
+
+  tags = { "handsoff:model" = each.key }
+
+  depends_on = [aws_iam_role_policy.pipeline]
+}
+
+# What the functions know of a model. `handsoff publish` writes the same, between two applies.
+resource "aws_ssm_parameter" "model" {
+  #checkov:skip=CKV2_AWS_34:A model's settings, which are in git; no secret
+  for_each = var.models
+
+  name        = "/${var.prefix}/models/${each.key}"
+  description = "Config of the model ${each.key}, from handsoff.yaml"
+  type        = "String"
+  tier        = "Intelligent-Tiering" # above 4 KB it costs
+  value       = each.value.config
+
+  tags = { "handsoff:model" = each.key }
+}
+
+# Asks as a person would, through the landings queue: one function starts executions, by one path. The queue is
+# template.yaml's, so it is known by its name.
+resource "aws_scheduler_schedule" "model" {
+  #checkov:skip=CKV_AWS_297:It holds a model's name, no data, and AWS encrypts it by its own key
+  for_each = { for name, model in var.models : name => model if model.schedule != null }
+
+  name                         = "${var.prefix}-${each.key}"
+  description                  = "Asks for a retraining of ${each.key} on the data that is there"
+  schedule_expression          = each.value.schedule
+  schedule_expression_timezone = each.value.timezone
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = local.landings
+    role_arn = aws_iam_role.schedules.arn
+
+    # Terraform's own JSON escapes < and >, and Scheduler looks for them.
+    input = replace(replace(jsonencode({
+      source = "handsoff"
+      detail = {
+        model       = each.key
+        trigger     = "schedule"
+        cause       = "<aws.scheduler.scheduled-time>"
+        requestedBy = "<aws.scheduler.schedule-arn>"
+      }
+    }), "\\u003c", "<"), "\\u003e", ">")
+
+    dead_letter_config {
+      arn = "${local.landings}-failures"
+    }
+  }
+
+  depends_on = [aws_iam_role_policy.schedules]
+}
+
+locals {
+  landings = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.prefix}-landings"
+}

@@ -1,0 +1,560 @@
+# Each input and what it changes. No AWS is called: `terraform test` in this folder.
+
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { name = "eu-west-1" }
+  }
+
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+
+  # The provider looks at ARNs that it is given, mocked or not.
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/made" }
+  }
+
+  mock_resource "aws_iam_policy" {
+    defaults = { arn = "arn:aws:iam::123456789012:policy/made" }
+  }
+}
+
+variables {
+  prefix  = "handsoff"
+  account = "123456789012"
+  region  = "eu-west-1"
+  image   = "arn:aws:ecr:eu-west-1:141502667606:repository/sagemaker-scikit-learn"
+
+  # A rendered file may lie here: nothing of it counts.
+  bucket               = null
+  pipeline_role        = null
+  subnets              = []
+  security_groups      = []
+  kms_key              = null
+  permissions_boundary = null
+  operator             = null
+  tags                 = {}
+
+  models = {
+    titanic = {
+      definition = "{\"Version\": \"2020-12-01\"}"
+      config     = "{\"task\": \"binary_classification\"}"
+      schedule   = "rate(7 days)"
+      timezone   = "Europe/Madrid"
+    }
+    fares = {
+      definition = "{\"Version\": \"2020-12-01\", \"Metadata\": {}}"
+      config     = "{\"task\": \"regression\"}"
+    }
+  }
+
+  rendered_from = { for path in fileset("..", "pipeline_def/**/*.py") : path => filesha256("../${path}") }
+}
+
+run "bucket" {
+  assert {
+    condition     = aws_s3_bucket.data[0].bucket == "handsoff-data-123456789012-eu-west-1"
+    error_message = "The bucket's name is what the definitions name."
+  }
+
+  assert {
+    condition     = !aws_s3_bucket.data[0].force_destroy
+    error_message = "Only a purge may empty it."
+  }
+
+  assert {
+    condition = alltrue([
+      aws_s3_bucket_public_access_block.data[0].block_public_acls,
+      aws_s3_bucket_public_access_block.data[0].block_public_policy,
+      aws_s3_bucket_public_access_block.data[0].ignore_public_acls,
+      aws_s3_bucket_public_access_block.data[0].restrict_public_buckets,
+    ])
+    error_message = "Nothing of it may be public."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_ownership_controls.data[0].rule[0].object_ownership == "BucketOwnerEnforced"
+    error_message = "There are no ACLs."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_versioning.data[0].versioning_configuration[0].status == "Enabled"
+    error_message = "Batches name versions."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_notification.data[0].eventbridge
+    error_message = "Landings are events."
+  }
+
+  assert {
+    condition = one(one(aws_s3_bucket_server_side_encryption_configuration.data[0].rule)
+    .apply_server_side_encryption_by_default).sse_algorithm == "AES256"
+    error_message = "Without a key it is SSE-S3."
+  }
+
+  assert {
+    condition = {
+      for rule in aws_s3_bucket_lifecycle_configuration.data[0].rule : rule.filter[0].prefix => [
+        rule.status,
+        rule.expiration[0].days,
+        rule.noncurrent_version_expiration[0].noncurrent_days,
+        rule.abort_incomplete_multipart_upload[0].days_after_initiation,
+      ]
+      } == {
+      "quarantine/" = ["Enabled", 90, 1, 1]
+      "runs/"       = ["Enabled", 30, 1, 1]
+    }
+    error_message = "What expires is runs/ and quarantine/, nothing else."
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_s3_bucket_policy.data[0].policy).Statement : [
+      statement.Sid, statement.Effect, statement.Condition
+      ]] == [
+      ["TlsOnly", "Deny", { Bool = { "aws:SecureTransport" = "false" } }],
+      ["OnlyThePipelineWritesModels", "Deny", {
+        ArnNotEquals = { "aws:PrincipalArn" = "arn:aws:iam::123456789012:role/handsoff-pipeline" }
+      }],
+    ]
+    error_message = "TLS only, and models come from the pipelines' role only."
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.data_bucket.name == "/handsoff/data-bucket"
+    error_message = "Functions and commands find the bucket there."
+  }
+}
+
+run "models" {
+  assert {
+    condition = {
+      for name, group in aws_sagemaker_model_package_group.model : name => group.model_package_group_name
+    } == { fares = "handsoff-fares", titanic = "handsoff-titanic" }
+    error_message = "A group for each model."
+  }
+
+  assert {
+    condition = {
+      for name, pipeline in aws_sagemaker_pipeline.model : pipeline.pipeline_name => pipeline.pipeline_definition
+      } == {
+      handsoff-fares   = "{\"Version\": \"2020-12-01\", \"Metadata\": {}}"
+      handsoff-titanic = "{\"Version\": \"2020-12-01\"}"
+    }
+    error_message = "A pipeline for each model, its definition as it was rendered, byte for byte."
+  }
+
+  assert {
+    condition = {
+      for name, parameter in aws_ssm_parameter.model : parameter.name => [nonsensitive(parameter.value), parameter.tier]
+      } == {
+      "/handsoff/models/fares"   = ["{\"task\": \"regression\"}", "Intelligent-Tiering"]
+      "/handsoff/models/titanic" = ["{\"task\": \"binary_classification\"}", "Intelligent-Tiering"]
+    }
+    error_message = "A parameter for each model's config."
+  }
+
+  assert {
+    condition     = keys(aws_scheduler_schedule.model) == ["titanic"]
+    error_message = "A model without schedule has none."
+  }
+
+  assert {
+    condition = [
+      aws_scheduler_schedule.model["titanic"].name,
+      aws_scheduler_schedule.model["titanic"].schedule_expression,
+      aws_scheduler_schedule.model["titanic"].schedule_expression_timezone,
+      aws_scheduler_schedule.model["titanic"].flexible_time_window[0].mode,
+    ] == ["handsoff-titanic", "rate(7 days)", "Europe/Madrid", "OFF"]
+    error_message = "The schedule is the model's."
+  }
+
+  assert {
+    condition = [
+      aws_scheduler_schedule.model["titanic"].target[0].arn,
+      aws_scheduler_schedule.model["titanic"].target[0].dead_letter_config[0].arn,
+      ] == [
+      "arn:aws:sqs:eu-west-1:123456789012:handsoff-landings",
+      "arn:aws:sqs:eu-west-1:123456789012:handsoff-landings-failures",
+    ]
+    error_message = "It asks through the landings queue, and what cannot be asked is kept."
+  }
+
+  assert {
+    condition = jsondecode(aws_scheduler_schedule.model["titanic"].target[0].input) == {
+      source = "handsoff"
+      detail = {
+        model       = "titanic"
+        trigger     = "schedule"
+        cause       = "<aws.scheduler.scheduled-time>"
+        requestedBy = "<aws.scheduler.schedule-arn>"
+      }
+    }
+    error_message = "It says what a person's request says."
+  }
+
+  assert {
+    condition     = strcontains(aws_scheduler_schedule.model["titanic"].target[0].input, "<aws.scheduler.scheduled-time>")
+    error_message = "Scheduler looks for the placeholder as it is, not as JSON may write it."
+  }
+}
+
+run "roles" {
+  assert {
+    condition     = keys(aws_iam_role_policy.pipeline) == ["pipeline"]
+    error_message = "No key, no network: no permissions for them."
+  }
+
+  assert {
+    condition = [for document in [
+      aws_iam_role.pipeline[0].assume_role_policy, aws_iam_role.schedules.assume_role_policy
+      ] : [
+      jsondecode(document).Statement[0].Principal.Service,
+      jsondecode(document).Statement[0].Condition.StringEquals["aws:SourceAccount"],
+      ]] == [
+      ["sagemaker.amazonaws.com", "123456789012"],
+      ["scheduler.amazonaws.com", "123456789012"],
+    ]
+    error_message = "Each service assumes its role for this account only."
+  }
+
+  assert {
+    condition = [
+      for statement in concat(
+        jsondecode(aws_iam_role_policy.pipeline["pipeline"].policy).Statement,
+        jsondecode(aws_iam_policy.operator.policy).Statement,
+      ) : [statement.Resource, statement.Condition] if statement.Action == "iam:PassRole"
+      ] == [for _ in range(2) : [
+        "arn:aws:iam::123456789012:role/handsoff-pipeline",
+        { StringEquals = { "iam:PassedToService" = "sagemaker.amazonaws.com" } },
+    ]]
+    error_message = "What is passed is the pipelines' role, to SageMaker."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_role_policy.pipeline["pipeline"].policy).Statement : statement.Resource
+      if strcontains(jsonencode(statement.Action), "s3:Put")
+      ])) == toset([for folder in ["batches", "models", "runs"] :
+      "arn:aws:s3:::handsoff-data-123456789012-eu-west-1/${folder}/*"
+    ])
+    error_message = "Pipelines write manifests, runs and models, nothing else."
+  }
+
+  assert {
+    condition     = length(aws_iam_user.operator) == 0
+    error_message = "A user is made only if one is named."
+  }
+
+  assert {
+    condition     = length(replace(jsonencode(jsondecode(aws_iam_policy.operator.policy)), "/\\s/", "")) < 6144
+    error_message = "A managed policy holds 6144 characters."
+  }
+}
+
+run "tags" {
+  variables {
+    tags = { team = "ml" }
+  }
+
+  assert {
+    condition     = local.tags == { team = "ml", "handsoff:prefix" = "handsoff" }
+    error_message = "All has the account's tags and the prefix."
+  }
+}
+
+run "existing_bucket" {
+  variables {
+    bucket = "acme-data"
+  }
+
+  assert {
+    condition = sum([
+      length(aws_s3_bucket.data),
+      length(aws_s3_bucket_public_access_block.data),
+      length(aws_s3_bucket_ownership_controls.data),
+      length(aws_s3_bucket_versioning.data),
+      length(aws_s3_bucket_server_side_encryption_configuration.data),
+      length(aws_s3_bucket_policy.data),
+      length(aws_s3_bucket_lifecycle_configuration.data),
+      length(aws_s3_bucket_notification.data),
+    ]) == 0
+    error_message = "An existing bucket is left as it is."
+  }
+
+  assert {
+    condition     = nonsensitive(aws_ssm_parameter.data_bucket.value) == "acme-data" && output.bucket == "acme-data"
+    error_message = "Functions and commands find the existing bucket."
+  }
+
+  assert {
+    condition = alltrue([
+      for policy in [aws_iam_role_policy.pipeline["pipeline"].policy, aws_iam_policy.operator.policy] :
+      strcontains(policy, "arn:aws:s3:::acme-data/") && !strcontains(policy, "handsoff-data")
+    ])
+    error_message = "Policies name the existing bucket, and no other."
+  }
+}
+
+run "existing_role" {
+  variables {
+    pipeline_role = "arn:aws:iam::123456789012:role/ml/acme-pipelines"
+  }
+
+  assert {
+    condition     = length(aws_iam_role.pipeline) + length(aws_iam_role_policy.pipeline) == 0
+    error_message = "An existing role is left as it is."
+  }
+
+  assert {
+    condition = toset([for pipeline in aws_sagemaker_pipeline.model : pipeline.role_arn]) == toset([
+      "arn:aws:iam::123456789012:role/ml/acme-pipelines"
+    ])
+    error_message = "Pipelines run as the existing role."
+  }
+
+  assert {
+    condition = alltrue([
+      strcontains(aws_s3_bucket_policy.data[0].policy, "role/ml/acme-pipelines\""),
+      strcontains(aws_iam_policy.operator.policy, "role/ml/acme-pipelines\""),
+      !strcontains(aws_iam_policy.operator.policy, "role/handsoff-pipeline\""),
+    ])
+    error_message = "The existing role writes models and may be passed, no other."
+  }
+}
+
+run "key" {
+  variables {
+    kms_key  = "arn:aws:kms:eu-west-1:123456789012:key/0123abcd"
+    operator = "data-science-user"
+  }
+
+  assert {
+    condition = [
+      for rule in aws_s3_bucket_server_side_encryption_configuration.data[0].rule : [
+        rule.bucket_key_enabled,
+        one(rule.apply_server_side_encryption_by_default).sse_algorithm,
+        one(rule.apply_server_side_encryption_by_default).kms_master_key_id,
+      ]
+    ] == [[true, "aws:kms", "arn:aws:kms:eu-west-1:123456789012:key/0123abcd"]]
+    error_message = "The bucket is encrypted by the key."
+  }
+
+  assert {
+    condition = toset([
+      for policy in [aws_iam_role_policy.pipeline["pipeline-kms"].policy, aws_iam_policy.operator_data_key[0].policy] :
+      jsondecode(policy).Statement[0].Resource
+    ]) == toset(["arn:aws:kms:eu-west-1:123456789012:key/0123abcd"])
+    error_message = "Pipelines and operators may use this key, no other."
+  }
+
+  assert {
+    condition     = length(aws_iam_user_policy_attachment.operator_data_key) == 1
+    error_message = "The user may use the key."
+  }
+}
+
+run "network" {
+  variables {
+    subnets         = ["subnet-01234567"]
+    security_groups = ["sg-01234567"]
+  }
+
+  assert {
+    condition     = keys(aws_iam_role_policy.pipeline) == ["pipeline", "pipeline-vpc"]
+    error_message = "Jobs may have network interfaces."
+  }
+}
+
+run "boundary_and_user" {
+  variables {
+    permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
+    operator             = "data-science-user"
+  }
+
+  assert {
+    condition = [
+      aws_iam_role.pipeline[0].permissions_boundary,
+      aws_iam_role.schedules.permissions_boundary,
+      aws_iam_user.operator[0].permissions_boundary,
+    ] == [for _ in range(3) : "arn:aws:iam::123456789012:policy/boundary"]
+    error_message = "Every role and user is bounded."
+  }
+
+  assert {
+    condition = [
+      aws_iam_user_policy_attachment.operator[0].user,
+      jsondecode(aws_iam_user_policy.operator_keys[0].policy).Statement[0].Resource,
+    ] == ["data-science-user", "arn:aws:iam::123456789012:user/$${aws:username}"]
+    error_message = "The user has the operator's policy and may rotate its own keys, nobody else's."
+  }
+}
+
+run "no_schedule" {
+  variables {
+    models = { fares = { definition = "{}", config = "{}", schedule = null } }
+  }
+
+  assert {
+    condition     = length(aws_scheduler_schedule.model) == 0
+    error_message = "No schedule was asked for."
+  }
+}
+
+run "a_stale_file_is_refused" {
+  command = plan
+
+  variables {
+    rendered_from = merge(
+      { for path in fileset("..", "pipeline_def/**/*.py") : path => filesha256("../${path}") },
+      { "pipeline_def/images.py" = "0000000000000000000000000000000000000000000000000000000000000000" },
+    )
+  }
+
+  expect_failures = [data.aws_caller_identity.here]
+}
+
+run "a_file_that_has_gone_is_noticed" {
+  command = plan
+
+  variables {
+    rendered_from = merge(
+      { for path in fileset("..", "pipeline_def/**/*.py") : path => filesha256("../${path}") },
+      { "pipeline_def/gone.py" = "0000000000000000000000000000000000000000000000000000000000000000" },
+    )
+  }
+
+  expect_failures = [data.aws_caller_identity.here]
+}
+
+run "a_file_that_is_new_is_noticed" {
+  command = plan
+
+  variables {
+    rendered_from = {
+      for path in fileset("..", "pipeline_def/**/*.py") : path => filesha256("../${path}")
+      if path != "pipeline_def/images.py"
+    }
+  }
+
+  expect_failures = [data.aws_caller_identity.here]
+}
+
+run "another_account_is_refused" {
+  command = plan
+
+  variables {
+    account = "210987654321"
+  }
+
+  expect_failures = [data.aws_caller_identity.here]
+}
+
+run "another_region_is_refused" {
+  command = plan
+
+  variables {
+    region = "us-east-1"
+  }
+
+  expect_failures = [data.aws_region.here]
+}
+
+run "another_environment_needs_its_workspace" {
+  command = plan
+
+  variables {
+    prefix = "handsoffdev"
+  }
+
+  expect_failures = [data.aws_caller_identity.here]
+}
+
+run "wrong_values_are_refused" {
+  command = plan
+
+  variables {
+    prefix               = "hands-off"
+    account              = "1234"
+    region               = "Ireland"
+    image                = "sagemaker-scikit-learn:1.9-0-cpu-py3"
+    bucket               = "My_Bucket"
+    pipeline_role        = "handsoff-pipeline"
+    subnets              = ["10.0.0.0/16"]
+    kms_key              = "alias/data"
+    permissions_boundary = "boundary"
+    operator             = "a user"
+    tags                 = { "aws:team" = "ml" }
+    rendered_from        = { "handsoff.yaml" = "new" }
+  }
+
+  expect_failures = [
+    var.prefix,
+    var.account,
+    var.region,
+    var.image,
+    var.bucket,
+    var.pipeline_role,
+    var.subnets,
+    var.kms_key,
+    var.permissions_boundary,
+    var.operator,
+    var.tags,
+    var.rendered_from,
+  ]
+}
+
+run "subnets_without_security_groups_are_refused" {
+  command = plan
+
+  variables {
+    subnets = ["subnet-01234567"]
+  }
+
+  expect_failures = [var.security_groups]
+}
+
+run "security_groups_are_named_by_their_id" {
+  command = plan
+
+  variables {
+    subnets         = ["subnet-01234567"]
+    security_groups = ["default"]
+  }
+
+  expect_failures = [var.security_groups]
+}
+
+run "no_models_are_refused" {
+  command = plan
+
+  variables {
+    models = {}
+  }
+
+  expect_failures = [var.models]
+}
+
+run "models_that_make_no_names_are_refused" {
+  command = plan
+
+  variables {
+    models = { Titanic = { definition = "{}", config = "{}" } }
+  }
+
+  expect_failures = [var.models]
+}
+
+run "what_is_no_json_is_refused" {
+  command = plan
+
+  variables {
+    models = { titanic = { definition = "steps:", config = "{}" } }
+  }
+
+  expect_failures = [var.models]
+}

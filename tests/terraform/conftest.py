@@ -1,0 +1,118 @@
+"""Terraform on AWS on this machine: one copy of the project, one server, one apply for all tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from handsoff import project, render
+from handsoff.deployment import Deployment
+from handsoff.local_deploy import point_at
+from local import server
+from local.server import Cloud
+from tests import providers
+
+ROOT = Path(__file__).parents[2]
+READ = ("handsoff.yaml", "functions/retraining/config.py", "pipeline_def/**/*.py")
+OURS = ("terraform/*.tf", "terraform/policies/*", "terraform/tests/*")
+
+
+@dataclass(frozen=True)
+class Terraform:
+    """A copy of the project, and plain Terraform in it: not our own command."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "handsoff.yaml"
+
+    def start(self, *arguments: str, out: IO[str] | int = subprocess.PIPE) -> subprocess.Popen[str]:
+        aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        return subprocess.Popen(
+            ["terraform", *arguments, "-no-color"],
+            cwd=self.folder / "terraform",
+            env={**providers.environment(), **aws, "TF_IN_AUTOMATION": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def __call__(self, *arguments: str, code: int = 0) -> str:
+        """What `terraform …` said, on one line. Fails unless it ends with this exit code."""
+        with self.start(*arguments) as running:
+            said, _ = running.communicate(timeout=300)
+        assert running.returncode == code, said
+        return " ".join(said.split())
+
+    def deployment(self) -> Deployment:
+        return Deployment(project.load(self.config).config)
+
+    def render(self) -> None:
+        render.write(project.load(self.config), self.deployment().where)
+
+    def publish(self) -> list[tuple[str, bool]]:
+        """What `handsoff publish` does: what became of each pipeline, and whether the config changed."""
+        deployment = self.deployment()
+        done = [deployment.publish(model) for model in deployment.config.models]
+        self.render()
+        return [(published.change, changed) for published, changed in done]
+
+
+@pytest.fixture(scope="session")
+def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
+    """Initialised in a copy of the project, so that no state is left in the project."""
+    folder = tmp_path_factory.mktemp("project")
+    for path in (path for pattern in (*READ, *OURS) for path in ROOT.glob(pattern)):
+        target = folder / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    made = Terraform(folder)
+    with made.config.open("a") as config:
+        config.write("aws: {operator: data-science-user, tags: {team: ml}}\n")
+    made("init", "-input=false")
+    return made
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """AWS on this machine, which the environment names."""
+    folder = tmp_path_factory.mktemp("aws") / "cloud"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", "")  # so that what point_at sets is undone afterwards
+        running = server.start(folder, port=None, outlives_us=False)
+        try:
+            for name, value in running.environment().items():
+                patch.setenv(name, value)
+            point_at(running)
+            yield running
+        finally:
+            server.stop(folder)
+
+
+@pytest.fixture(scope="session")
+def applying(terraform: Terraform, cloud: Cloud) -> Iterator[subprocess.Popen[str]]:
+    """An apply under way: for most of its minute the provider waits for the bucket's lifecycle to settle."""
+    assert cloud.endpoint
+    terraform.render()
+    with (
+        (terraform.folder / "apply.log").open("w") as log,
+        terraform.start("apply", "-auto-approve", "-input=false", out=log) as running,
+    ):
+        yield running
+        running.terminate()
+
+
+@pytest.fixture(scope="session")
+def applied(terraform: Terraform, applying: subprocess.Popen[str]) -> Terraform:
+    """The project as Terraform has made it on AWS on this machine."""
+    assert applying.wait(timeout=300) == 0, (terraform.folder / "apply.log").read_text()
+    return terraform

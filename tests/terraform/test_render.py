@@ -1,0 +1,164 @@
+"""What Terraform is told: handsoff.yaml and definitions as values, and from which files they were made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from handsoff import project, render
+from handsoff.render import Where
+from local.infrastructure import POLICIES, policy
+from local.sagemaker.parsing import parse
+from retraining.config import Config, dump_model, parse_config
+from retraining.errors import ConfigError
+from tests.terraform.conftest import ROOT
+
+IRELAND = Where("123456789012", "eu-west-1", "aws")
+
+
+def config(**aws: Any) -> Config:
+    values = yaml.safe_load((ROOT / "handsoff.yaml").read_text())
+    return parse_config({**values, "aws": aws}, source="handsoff.yaml")
+
+
+def test_values_are_all_that_terraform_asks_for() -> None:
+    values = render.values(config(), IRELAND)
+    (model,) = values.pop("models").items()
+    assert values == {
+        "prefix": "handsoff",
+        "account": "123456789012",
+        "region": "eu-west-1",
+        "image": "arn:aws:ecr:eu-west-1:141502667606:repository/sagemaker-scikit-learn",
+        "bucket": None,
+        "pipeline_role": None,
+        "subnets": [],
+        "security_groups": [],
+        "kms_key": None,
+        "permissions_boundary": None,
+        "operator": None,
+        "tags": {},
+    }
+    assert model[0] == "titanic"
+    assert set(model[1]) == {"definition", "config", "schedule", "timezone"}
+    assert model[1]["config"] == dump_model(config().models["titanic"])
+    assert (model[1]["schedule"], model[1]["timezone"]) == ("rate(7 days)", "UTC")
+
+
+def test_the_definition_names_what_terraform_makes() -> None:
+    text = render.definition(config(), "titanic", IRELAND)
+    assert '"s3://handsoff-data-123456789012-eu-west-1/code/' in text
+    assert json.loads(text)["Steps"][1]["Arguments"]["RoleArn"] == (
+        "arn:aws:iam::123456789012:role/handsoff-pipeline"
+    )
+
+
+def test_the_definition_names_what_the_account_has() -> None:
+    role = "arn:aws:iam::123456789012:role/ml/acme-pipelines"
+    said = config(
+        bucket="acme-data",
+        pipeline_role=role,
+        subnets=["subnet-01234567"],
+        security_groups=["sg-01234567"],
+        kms_key="arn:aws:kms:eu-west-1:123456789012:key/0123abcd",
+    )
+    text = render.definition(said, "titanic", IRELAND)
+    assert "handsoff-data" not in text
+    assert "role/handsoff-pipeline" not in text
+    training = json.loads(text)["Steps"][1]["Arguments"]
+    assert training["RoleArn"] == role
+    assert training["VpcConfig"] == {"SecurityGroupIds": ["sg-01234567"], "Subnets": ["subnet-01234567"]}
+    assert training["OutputDataConfig"]["KmsKeyId"] == "arn:aws:kms:eu-west-1:123456789012:key/0123abcd"
+    assert set(parse(text).steps) == {"DataPreProcessing", "TrainModel", "ModelEvaluation", "RegisterModel"}
+
+
+def test_a_region_without_image_is_refused() -> None:
+    with pytest.raises(ConfigError, match="in no region 'mars-north-1'"):
+        render.values(config(), Where("123456789012", "mars-north-1", "aws"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project of one step script."""
+    (tmp_path / "handsoff.yaml").write_text((ROOT / "handsoff.yaml").read_text())
+    (tmp_path / "terraform").mkdir()
+    (tmp_path / "pipeline_def" / "steps").mkdir(parents=True)
+    (tmp_path / "pipeline_def" / "steps" / "train.py").write_text("print(1)\n")
+    (tmp_path / "pipeline_def" / "steps" / "train.pyc").write_text("no source")
+    return tmp_path
+
+
+def test_the_file_says_what_it_was_made_from(folder: Path) -> None:
+    path, changed = render.write(project.load(folder / "handsoff.yaml"), IRELAND)
+    assert (path, changed) == (folder / "terraform" / "handsoff.auto.tfvars.json", True)
+    assert json.loads(path.read_text())["rendered_from"] == {
+        "handsoff.yaml": hashlib.sha256((ROOT / "handsoff.yaml").read_bytes()).hexdigest(),
+        "pipeline_def/steps/train.py": "cc42155088fca5730758db72b2a5bca33112a941dfaa2d43098ec422ce4ea213",
+    }
+    assert [item.name for item in (folder / "terraform").iterdir()] == ["handsoff.auto.tfvars.json"]
+
+
+def test_the_same_again_is_no_change(folder: Path) -> None:
+    path, _ = render.write(project.load(folder / "handsoff.yaml"), IRELAND)
+    written = path.stat().st_mtime_ns
+    assert render.write(project.load(folder / "handsoff.yaml"), IRELAND) == (path, False)
+    assert path.stat().st_mtime_ns == written
+    (folder / "pipeline_def" / "steps" / "train.py").write_text("print(2)\n")
+    assert render.write(project.load(folder / "handsoff.yaml"), IRELAND) == (path, True)
+
+
+def test_another_environments_file_is_named(folder: Path) -> None:
+    development = folder / "handsoff.dev.yaml"
+    development.write_text("prefix: handsoffdev\n" + (folder / "handsoff.yaml").read_text().split("\n", 2)[2])
+    path, _ = render.write(project.load(development), IRELAND)
+    values = json.loads(path.read_text())
+    assert values["prefix"] == "handsoffdev"
+    assert {"handsoff.dev.yaml", "pipeline_def/steps/train.py"} == set(values["rendered_from"])
+
+
+def test_where_there_is_no_terraform_nothing_is_rendered(folder: Path) -> None:
+    (folder / "terraform").rmdir()
+    with pytest.raises(ConfigError, match="terraform does not exist"):
+        render.write(project.load(folder / "handsoff.yaml"), IRELAND)
+
+
+LONGEST = {
+    "partition": "aws-us-gov",
+    "region": "ap-southeast-4",
+    "account": "123456789012",
+    "prefix": "p" * 20,
+    "bucket": "b" * 63,
+    "role": f"arn:aws-us-gov:iam::123456789012:role/{'r' * 218}",
+    "image": "arn:aws-us-gov:ecr:us-gov-west-1:414596584902:repository/sagemaker-scikit-learn",
+    "kms_key": f"arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-{'k' * 32}",
+}
+
+
+@pytest.mark.parametrize(
+    ("documents", "limit"),
+    [
+        (["operator"], 6144),
+        (["operator-kms"], 6144),
+        (["operator-keys"], 2048),
+        (["pipeline", "pipeline-kms", "pipeline-vpc"], 10240),
+        (["schedules"], 10240),
+        (["trust-sagemaker"], 2048),
+        (["trust-scheduler"], 2048),
+        (["bucket"], 20480),
+    ],
+)
+def test_policies_fit_into_iam_whatever_the_names(documents: list[str], limit: int) -> None:
+    """IAM counts no white space: 6144 for a managed policy, 10,240 in a role, 2048 in a user or a trust."""
+    assert sum(len("".join(policy(name, LONGEST).split())) for name in documents) <= limit
+
+
+def test_every_statement_of_every_policy_has_a_name_of_its_own() -> None:
+    documents = sorted(path.stem for path in POLICIES.glob("*.json"))
+    assert len(documents) == 10
+    for document in documents:
+        names = [statement["Sid"] for statement in json.loads(policy(document, LONGEST))["Statement"]]
+        assert len(set(names)) == len(names)

@@ -1,0 +1,209 @@
+"""terraform/: its own tests, what it makes on AWS on this machine, and that publishing leaves it none to do.
+
+Where Terraform is not on the PATH nothing of this can be shown. Where it is, nothing is skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handsoff import project, render
+from handsoff.deployment import Deployment, NotDeployed
+from local import server
+from local.infrastructure import provision
+from local.server import Cloud
+from tests.terraform.conftest import ROOT, Terraform
+
+pytestmark = [
+    pytest.mark.xdist_group("terraform"),
+    pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),
+]
+
+BUCKET = "handsoff-data-123456789012-us-east-1"
+NOTHING_TO_DO = "No changes. Your infrastructure matches the configuration."
+IN_SYNC = ("plan", "-detailed-exitcode", "-input=false")  # exit code 2 if there is something to do
+
+
+def test_is_formatted() -> None:
+    done = subprocess.run(
+        ["terraform", "fmt", "-check", "-recursive", "-diff", str(ROOT / "terraform")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.usefixtures("applying")  # meanwhile
+def test_its_own_tests_pass(terraform: Terraform) -> None:
+    assert "Success! The configuration is valid." in terraform("validate")
+    said = terraform("test")
+    assert "0 failed" in said
+    assert "skipped" not in said
+
+
+def test_after_apply_a_plan_is_empty_and_keys_with_their_labels_are_not_its_business(
+    applied: Terraform, cloud: Cloud
+) -> None:
+    iam = cloud.client("iam")
+    assert iam.list_access_keys(UserName="data-science-user")["AccessKeyMetadata"] == []
+    key = iam.create_access_key(UserName="data-science-user")["AccessKey"]["AccessKeyId"]
+    label = {"Key": key, "Value": "data-science-user-primary"}
+    iam.tag_user(UserName="data-science-user", Tags=[label])
+    assert NOTHING_TO_DO in applied(*IN_SYNC)
+
+
+def test_what_is_made_has_the_accounts_tags(applied: Terraform, cloud: Cloud) -> None:
+    assert applied.folder
+    tags = cloud.client("s3").get_bucket_tagging(Bucket=BUCKET)["TagSet"]
+    assert {tag["Key"]: tag["Value"] for tag in tags} == {"team": "ml", "handsoff:prefix": "handsoff"}
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic"
+    tags = cloud.client("sagemaker").list_tags(ResourceArn=arn)["Tags"]
+    ours = {"team": "ml", "handsoff:prefix": "handsoff", "handsoff:model": "titanic"}
+    assert {tag["Key"]: tag["Value"] for tag in tags} == ours
+
+
+def test_after_publish_a_plan_is_empty(applied: Terraform) -> None:
+    assert applied.publish() == [("unchanged", False)]
+    assert NOTHING_TO_DO in applied(*IN_SYNC)
+
+
+def test_a_changed_config_is_refused_until_it_is_rendered_and_published_it_leaves_nothing_to_do(
+    applied: Terraform,
+) -> None:
+    before = applied.config.read_text()
+    applied.config.write_text(before.replace("min: 0.78", "min: 0.79").replace("m5.large", "m5.xlarge"))
+    refused = applied(*IN_SYNC, code=1)
+    assert "is older than handsoff.yaml: run handsoff render." in refused
+    assert applied.publish() == [("updated", True)]
+    assert NOTHING_TO_DO in applied(*IN_SYNC)
+
+
+def test_a_schedule_is_terraforms_to_change(applied: Terraform) -> None:
+    config = applied.deployment().config
+    titanic = config.models["titanic"]
+
+    def scheduled(model: str, **said: str | None) -> bool:
+        retrain = titanic.retrain.model_copy(update=said)
+        models = {model: titanic.model_copy(update={"retrain": retrain})}
+        return Deployment(config.model_copy(update={"models": models})).scheduled(model)
+
+    assert scheduled("titanic")
+    assert not scheduled("titanic", schedule="rate(3 days)")
+    assert not scheduled("titanic", schedule_timezone="Europe/Madrid")
+    assert not scheduled("titanic", schedule=None)
+    assert not scheduled("other")
+    assert scheduled("other", schedule=None)
+
+
+def test_a_model_that_terraform_has_not_made_is_not_published(applied: Terraform) -> None:
+    config = applied.deployment().config
+    titanic = config.models["titanic"]
+    more = config.model_copy(update={"models": {"titanic": titanic, "other": titanic}})
+    with pytest.raises(NotDeployed, match="no pipeline handsoff-other here: Terraform makes it"):
+        Deployment(more).publish("other")
+    elsewhere = config.aws.model_copy(update={"bucket": "acme-data"})
+    moved = config.model_copy(update={"aws": elsewhere})
+    with pytest.raises(NotDeployed, match=f"the data is in {BUCKET} here, handsoff.yaml names acme-data"):
+        Deployment(moved).publish("titanic")
+
+
+def policy(text: str | dict[str, Any]) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(text) if isinstance(text, str) else text
+    return loaded
+
+
+def as_made(cloud: Cloud) -> dict[str, Any]:
+    """What exists of a deployment before `sam deploy`, as AWS's API tells it."""
+    s3, iam, sagemaker, ssm = (cloud.client(name) for name in ("s3", "iam", "sagemaker", "ssm"))
+    schedule = cloud.client("scheduler").get_schedule(Name="handsoff-titanic")
+    pipeline = sagemaker.describe_pipeline(PipelineName="handsoff-titanic")
+    operator = "arn:aws:iam::123456789012:policy/handsoff-operator"
+    version = iam.get_policy(PolicyArn=operator)["Policy"]["DefaultVersionId"]
+    roles = {}
+    for name in sorted(role["RoleName"] for role in iam.list_roles()["Roles"]):
+        roles[name] = {
+            "trust": policy(iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]),
+            "policies": {
+                document: policy(iam.get_role_policy(RoleName=name, PolicyName=document)["PolicyDocument"])
+                for document in iam.list_role_policies(RoleName=name)["PolicyNames"]
+            },
+        }
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+    encryption = s3.get_bucket_encryption(Bucket=BUCKET)["ServerSideEncryptionConfiguration"]["Rules"]
+    return {
+        "buckets": [item["Name"] for item in s3.list_buckets()["Buckets"]],
+        "public": s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"],
+        "versioning": s3.get_bucket_versioning(Bucket=BUCKET)["Status"],
+        "ownership": s3.get_bucket_ownership_controls(Bucket=BUCKET)["OwnershipControls"],
+        "encryption": [rule["ApplyServerSideEncryptionByDefault"] for rule in encryption],
+        "events": "EventBridgeConfiguration" in s3.get_bucket_notification_configuration(Bucket=BUCKET),
+        "lifecycle": sorted(rules, key=lambda rule: str(rule["ID"])),
+        "bucket policy": policy(s3.get_bucket_policy(Bucket=BUCKET)["Policy"]),
+        "roles": roles,
+        "operator": policy(
+            iam.get_policy_version(PolicyArn=operator, VersionId=version)["PolicyVersion"]["Document"]
+        ),
+        "groups": [
+            (item["ModelPackageGroupName"], item["ModelPackageGroupDescription"])
+            for item in sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]
+        ],
+        "pipeline": [
+            pipeline[name]
+            for name in ("PipelineName", "PipelineDescription", "PipelineDefinition", "RoleArn")
+        ],
+        "parameters": {
+            name: ssm.get_parameter(Name=name)["Parameter"]["Value"]
+            for name in ("/handsoff/data-bucket", "/handsoff/models/titanic")
+        },
+        "schedule": [
+            schedule[name]
+            for name in ("Description", "ScheduleExpression", "ScheduleExpressionTimezone", "State")
+        ],
+        "schedule's target": {
+            name: schedule["Target"][name] for name in ("Arn", "RoleArn", "DeadLetterConfig")
+        },
+        "schedule's message": json.loads(schedule["Target"]["Input"]),
+    }
+
+
+def test_the_stand_in_makes_the_same(applied: Terraform, cloud: Cloud, tmp_path: Path) -> None:
+    other = server.start(tmp_path / "other", port=None, outlives_us=False)
+    try:
+        where = render.Where(other.account, other.region, "aws")
+        provision(other, render.values(project.load(applied.config).config, where))
+        stood_in = as_made(other)
+    finally:
+        server.stop(tmp_path / "other")
+    terraformed = as_made(cloud)
+    for what, made in terraformed.items():
+        assert stood_in[what] == made, what
+    assert list(terraformed["roles"]) == ["handsoff-pipeline", "handsoff-schedules"]
+    assert terraformed["buckets"] == [BUCKET]
+    assert terraformed["events"]
+
+
+def test_data_outlive_destroy_and_a_purge_ends_them(applied: Terraform, cloud: Cloud) -> None:
+    """The last test: nothing is there afterwards."""
+    s3 = cloud.client("s3")
+    s3.put_object(Bucket=BUCKET, Key="curated/titanic/train.csv", Body=b"survived\n1\n")
+    refused = applied("destroy", "-auto-approve", "-input=false", code=1)
+    assert "BucketNotEmpty" in refused
+    assert "must delete access keys first" in refused  # somebody works with it
+    assert s3.get_object(Bucket=BUCKET, Key="curated/titanic/train.csv")["Body"].read() == b"survived\n1\n"
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=BUCKET):
+        for item in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+            s3.delete_object(Bucket=BUCKET, Key=item["Key"], VersionId=item["VersionId"])
+    iam = cloud.client("iam")
+    (key,) = iam.list_access_keys(UserName="data-science-user")["AccessKeyMetadata"]
+    iam.delete_access_key(UserName="data-science-user", AccessKeyId=key["AccessKeyId"])
+    assert "Destroy complete!" in applied("destroy", "-auto-approve", "-input=false")
+    assert applied("state", "list") == ""
+    assert s3.list_buckets()["Buckets"] == []
+    assert (iam.list_roles()["Roles"], iam.list_users()["Users"]) == ([], [])
