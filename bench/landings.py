@@ -20,7 +20,7 @@ from pathlib import Path
 
 import yaml
 
-from handsoff.deploy import deploy, point_at
+from handsoff.local_deploy import deploy, point_at
 from handsoff.project import Project
 from local import server
 from retraining.config import parse_config

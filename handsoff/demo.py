@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,9 +15,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from handsoff import show
-from handsoff.deploy import deploy, point_at
 from handsoff.deployment import Deployment
+from handsoff.local_deploy import deploy, point_at
 from handsoff.project import Project
+from handsoff.tools import uninterrupted
 from local import server
 from retraining import pipelines
 from retraining.pipelines import Execution
@@ -63,18 +63,6 @@ def _cloud(project: Project, folder: Path, console: Console) -> Iterator[Deploym
     finally:
         with uninterrupted(), console.status("stopping AWS on this machine"):
             server.stop(folder)
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Let no second Ctrl-C break off the tidying, which is bounded."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def _loop(project: Project, deployment: Deployment, console: Console) -> bool:

@@ -1,107 +1,283 @@
-"""Deploys the project to AWS on this machine by the same two commands that deploy it to AWS."""
+"""Deploys the project to the AWS that the environment names: Terraform, then the SAM CLI.
+
+Each step may be repeated and changes nothing that is as it should be: after a failure the same command goes
+on. Code is uploaded before a definition names it, and what runs comes after what it needs.
+"""
 
 from __future__ import annotations
 
-import os
-import platform
-import subprocess
-import sys
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+from rich.console import Console
+
+from handsoff import doctor, render, sam, show, terraform
 from handsoff.deployment import Deployment
+from handsoff.local_deploy import this_machine
 from handsoff.project import Project
-from local.infrastructure import Schedule, provision
-from local.server import Cloud
+from handsoff.terraform import Plan, Terraform
+from local import server
 from retraining.errors import HandsoffError
 
-
-class DeployFailed(HandsoffError):
-    """The SAM CLI could not build or deploy the template."""
-
-
-def point_at(cloud: Cloud) -> None:
-    """Let this process, and what it starts, talk to `cloud` and to nobody else."""
-    for name in FOREIGN:
-        os.environ.pop(name, None)
-    os.environ.update(cloud.environment())
+OURS: Final = ("Prefix", "DataBucket", "PermissionsBoundary", "DataKey")
+"""Parameters of the template that follow from handsoff.yaml."""
 
 
-FOREIGN = (
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SESSION_TOKEN",
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-)
-"""Variables by which AWS clients would find other credentials."""
+class StepFailed(HandsoffError):
+    """A step of a deployment failed; the message names it, says why, and how it goes on."""
 
 
-def deploy(project: Project, cloud: Cloud) -> Deployment:
-    """Provision, build, deploy and publish; when this returns, data may land. `cloud` must be pointed at."""
-    schedules = {
-        name: Schedule(model.retrain.schedule, model.retrain.schedule_timezone)
-        if model.retrain.schedule
-        else None
-        for name, model in project.config.models.items()
-    }
-    provision(cloud, prefix=project.config.prefix, models=schedules)
-    runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    architecture = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
-    build = project.work / "build"
-    scratch = str(cloud.folder / "tmp")  # what the SAM CLI leaves there, and itself, ends with the cloud
-    _sam(
-        project,
-        "build",
-        *("--template-file", str(project.template)),
-        *("--build-dir", str(build), "--cached"),
-        # A cached layer does not know for which runtime it was built.
-        *("--cache-dir", str(project.work / "cache" / f"{runtime}-{architecture}")),
-        HANDSOFF_RUNTIME=runtime,
-        HANDSOFF_ARCHITECTURE=architecture,
-        TMPDIR=scratch,
-    )
-    _sam(
-        project,
-        "deploy",
-        *("--template-file", str(build / "template.yaml"), "--stack-name", project.config.prefix),
-        "--no-progressbar",
-        "--parameter-overrides",
-        f"Prefix={project.config.prefix}",
-        f"DataBucket=/{project.config.prefix}/data-bucket",
-        f"Runtime={runtime}",
-        f"Architecture={architecture}",
-        SAM_CLI_POLL_DELAY="0.3",
-        TMPDIR=scratch,
-    )
+class NotAgreed(HandsoffError):
+    """Nobody said yes."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One deployment with the tools at work on it."""
+
+    project: Project
+    seen: Project
+    """The project as Terraform sees it: itself, or a copy."""
+
+    deployment: Deployment
+    terraform: Terraform
+    endpoint: str | None
+    """The endpoint, where it is not AWS's own."""
+
+    given: Mapping[str, str]
+    """Parameters of the template that somebody wants from now on."""
+
+    @property
+    def prefix(self) -> str:
+        return self.project.config.prefix
+
+    @property
+    def build(self) -> Path:
+        return self.project.work / "deploy" / self.prefix
+
+
+def site(project: Project, given: Mapping[str, str] | None = None) -> Site:
+    """Where the project is deployed. Against an endpoint that is not AWS, Terraform works in a copy."""
     deployment = Deployment(project.config)
-    for model in project.config.models:
-        deployment.publish(model)
-    return deployment
-
-
-def _sam(project: Project, command: str, *arguments: str, **environment: str) -> None:
-    """Run the SAM CLI in the project's folder; its output is shown only if it fails."""
-    done = _run(project, command, arguments, environment)
-    if done.returncode:
-        tail = "\n".join(done.stdout.splitlines()[-30:])
-        raise DeployFailed(f"`sam {command}` failed with exit code {done.returncode}:\n{tail}")
-
-
-def _run(
-    project: Project, command: str, arguments: tuple[str, ...], environment: dict[str, str]
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(project.sam()), command, "--config-file", str(project.folder / "samconfig.toml"), *arguments],
-        cwd=project.folder,
-        env={
-            **os.environ,
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-            "SAM_CLI_TELEMETRY": "0",
-            **environment,
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+    endpoint = doctor.endpoint(deployment.session)
+    seen = project if endpoint is None else apart(project, endpoint)
+    return Site(
+        project,
+        seen,
+        deployment,
+        Terraform(seen.terraform, terraform.workspace(project.config.prefix)),
+        endpoint,
+        given or {},
     )
+
+
+def parse_parameters(texts: list[str], template: Path) -> dict[str, str]:
+    """`NAME=VALUE` as typed. The SAM CLI would pass over a name that the template does not have."""
+    known = [name for name in sam.defaults(template) if name not in OURS]
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or name not in known:
+            raise HandsoffError(f"--parameter takes NAME=VALUE, not {text}; names are {', '.join(known)}")
+        found[name] = value
+    return found
+
+
+def deploy(site: Site, console: Console, *, agreed: Callable[[Plan], bool]) -> None:
+    """Bring everything up to date with the project. `agreed` is asked before Terraform changes something."""
+    with tempfile.TemporaryDirectory(prefix="handsoff-") as scratch:
+        prepare(site, console)
+        _build(site, console, scratch)
+        if _bucket_is_there(site):
+            with step(console, "step code is uploaded"):
+                for model in site.project.config.models:
+                    site.deployment.upload(model)
+        plan = _plan(site, console)
+        if plan.changes:
+            if not agreed(plan):
+                raise NotAgreed("nothing was changed")
+            with step(console, f"Terraform applies: {plan}"):
+                site.terraform.apply()
+        with step(console, "pipelines and configs are published"):
+            for model in site.project.config.models:
+                site.deployment.publish(model)
+        with step(console, f"the stack {site.prefix} is deployed"):
+            clear_unborn(site)
+            _sam_deploy(site, scratch)
+
+
+def show_changes(site: Site, console: Console, out: Console) -> None:
+    """Show what `deploy` would change, and change nothing."""
+    prepare(site, console)
+    show_plan(out, _plan(site, console))
+    stack = doctor.find_stack(site.deployment.session, site.prefix)
+    if stack is None or stack.status in doctor.UNBORN:
+        out.print(f"stack {site.prefix}: would be made")
+        return
+    with tempfile.TemporaryDirectory(prefix="handsoff-") as scratch:
+        _build(site, console, scratch)
+        with step(console, "CloudFormation compares"):
+            changes = _stack_changes(site, scratch)
+    out.print(f"stack {site.prefix}: {len(changes) or 'nothing'} to change")
+    for line in changes:
+        out.print(f"  {show.escape(line)}", soft_wrap=True)
+
+
+def show_plan(out: Console, plan: Plan) -> None:
+    out.print(f"Terraform: {plan}")
+    for address, sign in plan.changes.items():
+        style = "red" if sign in "-±" else "green" if sign == "+" else "yellow"
+        out.print(f"  [{style}]{sign}[/] {show.escape(address)}", soft_wrap=True)
+
+
+def apart(project: Project, endpoint: str) -> Project:
+    """A copy of what Terraform reads, for an endpoint that is not AWS: its state is never the user's own.
+
+    AWS on this machine keeps it in its folder, and it ends with it.
+    """
+    cloud = server.running(project.local)
+    if cloud is not None and cloud.endpoint == endpoint.rstrip("/"):
+        folder = project.local / "terraform"
+    else:
+        folder = project.work / "terraform" / re.sub(r"[^\w.]+", "-", urlsplit(endpoint).netloc)
+    shutil.rmtree(folder / "pipeline_def", ignore_errors=True)
+    for name in render.made_from(project):
+        _copy(project.folder / name, folder / name)
+    target = folder / "terraform"
+    for old in (*target.glob("*.tf"), *target.glob("policies/*")):
+        old.unlink()
+    for path in (*project.terraform.glob("*.tf"), *project.terraform.glob("policies/*")):
+        if not path.name.endswith("override.tf"):  # the backend of the user's own state
+            _copy(path, target / path.relative_to(project.terraform))
+    if (lock := project.terraform / ".terraform.lock.hcl").exists():
+        _copy(lock, target / lock.name)
+    return replace(project, folder=folder, file=project.file and folder / project.file.name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+@contextmanager
+def step(console: Console, text: str) -> Iterator[None]:
+    try:
+        with show.step(console, text):
+            yield
+    except (HandsoffError, ClientError, BotoCoreError) as error:
+        raise StepFailed(
+            f"{text}: {error}\nWhat was done before stands. Mend the cause; the same command goes on"
+        ) from error
+
+
+def prepare(site: Site, console: Console) -> None:
+    with step(console, f"{render.NAME} is written, Terraform gets ready"):
+        render.write(site.seen, site.deployment.where)
+        site.terraform.prepare()
+
+
+def _plan(site: Site, console: Console) -> Plan:
+    with step(console, "Terraform plans"):
+        return site.terraform.plan()
+
+
+def _bucket_is_there(site: Site) -> bool:
+    deployment = site.deployment
+    name = render.bucket_name(deployment.config, deployment.where)
+    return doctor.find_bucket(deployment.session, name, deployment.account).state == "ours"
+
+
+def parameters(site: Site) -> dict[str, str]:
+    """What the stack is given. What is not in here keeps its value, such as a secret given long ago."""
+    aws = site.project.config.aws
+    runtime, architecture = this_machine()
+    return {
+        **({"Runtime": runtime, "Architecture": architecture} if site.endpoint else {}),
+        **site.given,
+        "Prefix": site.prefix,
+        "DataBucket": f"/{site.prefix}/data-bucket",
+        "PermissionsBoundary": aws.permissions_boundary or "",
+        "DataKey": aws.kms_key or "",
+    }
+
+
+def _build(site: Site, console: Console, scratch: str) -> None:
+    """Build for the runtime and the architecture that the stack is going to have."""
+    stack = doctor.find_stack(site.deployment.session, site.prefix)
+    wanted = {
+        **sam.defaults(site.project.template),
+        **(stack.parameters if stack else {}),
+        **parameters(site),
+    }
+    runtime, architecture = wanted["Runtime"], wanted["Architecture"]
+    with step(console, f"functions and layer are built for {runtime} on {architecture}"):
+        sam.build(
+            site.project,
+            site.build,
+            cache=site.project.work / "cache" / f"{runtime}-{architecture}",
+            environment={
+                "HANDSOFF_RUNTIME": runtime,
+                "HANDSOFF_ARCHITECTURE": architecture,
+                "TMPDIR": scratch,
+            },
+        )
+
+
+def _sam_deploy(site: Site, scratch: str, *arguments: str) -> str:
+    return sam.deploy(
+        site.project,
+        site.build,
+        *arguments,
+        parameters=parameters(site),
+        tags=site.project.config.aws.tags,
+        environment={"TMPDIR": scratch, **({"SAM_CLI_POLL_DELAY": "0.3"} if site.endpoint else {})},
+    )
+
+
+def _stack_changes(site: Site, scratch: str) -> list[str]:
+    """What a change set of the stack says; it is removed again."""
+    said = _sam_deploy(site, scratch, "--no-execute-changeset")
+    found = re.search(r"arn:[\w-]+:cloudformation:[^\s]*:changeSet/[\w/-]+", said)
+    if found is None:
+        return []
+    client = site.deployment.session.client("cloudformation")
+    changes = [
+        change["ResourceChange"]
+        for page in client.get_paginator("describe_change_set").paginate(ChangeSetName=found[0])
+        for change in page.get("Changes", [])
+    ]
+    client.delete_change_set(ChangeSetName=found[0])
+    return [
+        f"{item['Action']} {item['LogicalResourceId']} ({item['ResourceType']})"
+        + (", replaced" if item.get("Replacement") == "True" else "")
+        for item in changes
+    ]
+
+
+def clear_unborn(site: Site) -> None:
+    """Remove what is left of a stack whose creation failed: nothing can be deployed over it."""
+    stack = doctor.find_stack(site.deployment.session, site.prefix)
+    if stack is not None and stack.status in doctor.UNBORN:
+        delete_stack(site)
+
+
+def delete_stack(site: Site) -> None:
+    """Delete the stack and wait until it is gone. Raises StepFailed with CloudFormation's reason."""
+    client = site.deployment.session.client("cloudformation")
+    client.delete_stack(StackName=site.prefix)
+    try:
+        client.get_waiter("stack_delete_complete").wait(
+            StackName=site.prefix, WaiterConfig={"Delay": 1 if site.endpoint else 5, "MaxAttempts": 720}
+        )
+    except WaiterError:
+        (stack,) = client.describe_stacks(StackName=site.prefix)["Stacks"]
+        why = stack.get("StackStatusReason", "CloudFormation gives no reason")
+        raise StepFailed(f"the stack {site.prefix} is {stack['StackStatus']}: {why}") from None

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from handsoff import cli
+from handsoff import cli, terminal
+from handsoff.commands.decide import TooLate
 from handsoff.deployment import Deployment, NothingThere
 from handsoff.verdicts import WrongCall
 from judge_candidate import handler
@@ -206,7 +207,7 @@ def deployed(world: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         )
         return made
 
-    monkeypatch.setattr(cli, "Deployment", deployment)
+    monkeypatch.setattr(terminal, "Deployment", deployment)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     for version, what in ((1, {}), (2, {"champion": arn_of(1), "problem": "[bold]it is gone\x1b[2J"})):
         register(world, version, **what)
@@ -324,7 +325,7 @@ def test_the_decision_is_json_for_scripts(deployed: Any) -> None:
 def test_who_comes_too_late_learns_who_decided_and_what(deployed: Any) -> None:
     using = deployed.using(Collaborators)
     first = decide(arn_of(2), "Rejected", by="link", who="Ana", why="[b]no", using=using)
-    line = refused("approve", "titanic/2", "--reason", "yes", error=cli.TooLate)
+    line = refused("approve", "titanic/2", "--reason", "yes", error=TooLate)
     assert line == f"handsoff-titanic/2 is Rejected by Ana (link) already, since {first.at}: [b]no"
     done = run("approve", "titanic/2", "--reason", "yes", "--json")
     assert done.exit_code == 1
@@ -343,7 +344,7 @@ def test_who_comes_while_another_is_being_approved_is_told_to_come_again(deploye
 
 def test_what_was_decided_in_the_console_stands(deployed: Any) -> None:
     in_console(deployed, arn_of(2), "Approved")
-    line = refused("reject", "titanic/2", "--reason", "no", error=cli.TooLate)
+    line = refused("reject", "titanic/2", "--reason", "no", error=TooLate)
     assert line == (
         f"handsoff-titanic/2 is Approved by {CONSOLE} (in AWS) already, "
         f"since 2026-11-23T07:00:00+00:00: because. To take it back: aws sagemaker update-model-package "

@@ -1,0 +1,173 @@
+"""Looks for weaknesses in template, Terraform, workflows, code and locked packages; run by `make scan`.
+
+Every finding counts unless it stands among the exceptions, with its reason: in checkov.yaml or at the
+resource, in pyproject.toml or at the line, or in ACCEPTED. An exception that nothing needs is a finding, too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+ROOT: Final = Path(__file__).parents[1]
+TOOLS: Final = ROOT / ".venv-scan" / "bin"
+CODE: Final = ("functions", "handsoff", "local", "pipeline_def", "checks")
+LOCKS: Final = (
+    "layers/dependencies/requirements.txt",
+    "requirements/dev.txt",
+    "requirements/sam.txt",
+    "requirements/scan.txt",
+)
+
+ACCEPTED: Final[Mapping[str, str]] = {}
+"""Advisories about locked packages that do not concern us, each with the reason."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a scanner found, a line each; `unchecked` says why it could not look, or at what."""
+
+    name: str
+    findings: tuple[str, ...]
+    unchecked: str = ""
+    looked_at: str = ""
+
+
+def read_checkov(results: Iterable[Mapping[str, Any]], excepted: Iterable[str]) -> Report:
+    """`results` is checkov's JSON, one for each framework; `excepted` are the ids of checks."""
+    excepted, used, passed = set(excepted), set[str](), 0
+    findings: list[str] = []
+    for result in results:
+        if "results" not in result:  # nothing to look at in this framework
+            continue
+        passed += result["summary"]["passed"]
+        findings += [f"{path} cannot be read" for path in result["results"]["parsing_errors"]]
+        for found in result["results"]["failed_checks"]:
+            if found["check_id"] in excepted:
+                used.add(found["check_id"])
+            else:
+                where = f"{found['file_path'].lstrip('/')}:{found['file_line_range'][0]}"
+                findings.append(f"{where} {found['resource']}: {found['check_id']} {found['check_name']}")
+    findings += [f"checkov.yaml: nothing needs the exception {name}" for name in sorted(excepted - used)]
+    return Report("checkov", tuple(findings), looked_at=f"{passed} checks passed, {len(used)} exceptions")
+
+
+def read_bandit(
+    result: Mapping[str, Any], excepted: Iterable[str], lines: Mapping[str, Sequence[str]]
+) -> Report:
+    """`result` is bandit's JSON with its comments ignored; `excepted` are ids of tests; `lines` is all code.
+
+    A line is excepted from a test by a comment on it: nosec, the id, and then the reason.
+    """
+    excepted, used = set(excepted), set[object]()
+    findings = [f"{error['filename']}: {error['reason']}" for error in result["errors"]]
+    comments = {
+        (name, number, found[1])
+        for name, text in lines.items()
+        for number, line in enumerate(text, start=1)
+        if (found := re.search(r"# nosec (B\d+) # noqa: \w+ - \w", line))
+    }
+    for found in result["results"]:
+        test, name = found["test_id"], found["filename"].removeprefix("./")
+        at = {(name, number, test) for number in found["line_range"]} & comments
+        used |= at
+        if test in excepted:
+            used.add(test)
+        elif not at:
+            findings.append(f"{name}:{found['line_number']} {test} {found['issue_text']}")
+    findings += [f"pyproject.toml: nothing needs the exception {test}" for test in sorted(excepted - used)]
+    unneeded = sorted(comments - used)
+    findings += [f"{name}:{number} nothing needs the exception {test}" for name, number, test in unneeded]
+    total = result["metrics"]["_totals"]["loc"]
+    return Report("bandit", tuple(findings), looked_at=f"{total:,} lines, {len(used)} exceptions")
+
+
+def read_pip_audit(lock: str, result: Mapping[str, Any] | None, accepted: Mapping[str, str]) -> Report:
+    """`result` is pip-audit's JSON, None if it gave none. What was not looked up was not checked."""
+    name = f"pip-audit {lock}"
+    if result is None:
+        return Report(name, (), unchecked="the advisory service cannot be reached")
+    packages = result["dependencies"]
+    skipped = [item["name"] for item in packages if "skip_reason" in item]
+    findings = [
+        f"{item['name']} {item['version']}: {flaw['id']}, mended in: {', '.join(flaw['fix_versions'])}"
+        for item in packages
+        for flaw in item.get("vulns", [])
+        if not {flaw["id"], *flaw["aliases"]} & set(accepted)
+    ]
+    if len(skipped) == len(packages):
+        return Report(name, (), unchecked="the advisory service knows none of the packages from here")
+    unchecked = f"not known there: {', '.join(skipped)}" if skipped else ""
+    return Report(name, tuple(findings), unchecked, looked_at=f"{len(packages) - len(skipped)} packages")
+
+
+def checkov() -> Report:
+    settings = yaml.safe_load((ROOT / "checks" / "checkov.yaml").read_text())
+    options = [f"--framework={name}" for name in settings["framework"]]
+    options += [f"--skip-path={path}" for path in settings["skip-path"]]
+    # Not by its settings, which would hide the findings that exceptions are for.
+    said = _run(
+        "checkov", "--directory=.", *options, "--enable-secret-scan-all-files", "--skip-download", "-o=json"
+    )
+    found = json.loads(said)
+    return read_checkov(found if isinstance(found, list) else [found], settings["skip-check"])
+
+
+def bandit() -> Report:
+    excepted = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["bandit"]["skips"]
+    lines = {
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8").splitlines()
+        for folder in CODE
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    said = _run("bandit", "--quiet", "--ignore-nosec", "--format=json", "--recursive", *CODE)
+    return read_bandit(json.loads(said), excepted, lines)
+
+
+def pip_audit(lock: str) -> Report:
+    said = _run("pip-audit", "--require-hashes", "--disable-pip", "--format=json", f"--requirement={lock}")
+    return read_pip_audit(lock, json.loads(said) if said.startswith("{") else None, ACCEPTED)
+
+
+def _run(tool: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [str(TOOLS / tool), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode not in (0, 1) or (not done.stdout and tool != "pip-audit"):
+        raise SystemExit(f"{tool} failed with exit code {done.returncode}:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def main() -> int:
+    """Show every report. 1 if there is a finding."""
+    failed = False
+    for report in reports():
+        failed = failed or bool(report.findings)
+        said = [report.looked_at, report.unchecked and f"NOT CHECKED: {report.unchecked}"]
+        print(f"{report.name}: {'; '.join(filter(None, said))}")
+        for line in report.findings:
+            print(f"  {line}")
+    return int(failed)
+
+
+def reports() -> Iterable[Report]:
+    yield checkov()
+    yield bandit()
+    for lock in LOCKS:
+        report = pip_audit(lock)
+        yield report
+        if not report.looked_at:
+            return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""Runs deployed functions in containers: the SAM CLI's `sam local invoke`, against AWS on this machine.
+
+The SAM CLI takes the environment of a function from the template, where it is all references that it cannot
+resolve. So it gets a copy of what was built in which each function's environment is what was really deployed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from http.client import HTTPConnection
+from ipaddress import IPv4Interface, IPv4Network
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+from samtranslator.yaml_helper import yaml_parse
+
+from handsoff.project import Project
+from local.cloud import CONTAINERS_CALL_US, LOOPBACK
+from local.server import Cloud
+from retraining.errors import HandsoffError
+
+TEMPLATE: Final = "containers.json"
+UP: Final = "`handsoff local up --detach --for-containers`"
+
+
+class NotInvocable(HandsoffError):
+    """Docker, AWS on this machine, the function or the event is missing; the message names the way out."""
+
+
+def bridge() -> str:
+    """Where containers find this machine, with the network that they are in: 172.17.0.1/16.
+
+    Where Docker runs in a machine of its own (Docker Desktop), which hands on what is sent to this one, that
+    is the loopback interface. Raises NotInvocable.
+    """
+    (config, *_) = json.loads(_docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"))
+    network = IPv4Network(config["Subnet"])
+    address = config.get("Gateway") or str(next(network.hosts()))
+    own = IPv4Interface(f"{address}/{network.prefixlen}")
+    return str(own) if _is_here(str(own.ip)) else f"{LOOPBACK}/8"
+
+
+def command(project: Project, cloud: Cloud, function: str, event: Path) -> list[str]:
+    """The `sam local invoke` of this function with this event. Raises NotInvocable."""
+    template = prepare(project, cloud)
+    known = sorted(_functions(json.loads(template.read_text())))
+    if function not in known:
+        raise NotInvocable(f"no function {function or '(none named)'}: FUNCTION is one of {', '.join(known)}")
+    if not event.is_file():
+        known = sorted(f"events/{path.name}" for path in (project.folder / "events").glob("*.json"))
+        raise NotInvocable(
+            f"no file {event if event.name else '(none named)'}: EVENT may be one of {', '.join(known)}"
+        )
+    return [*sam(project, cloud, template, "invoke"), function, "--event", str(event)]
+
+
+def sam(project: Project, cloud: Cloud, template: Path, verb: str) -> list[str]:
+    """`sam local VERB` on this template, with the names by which containers find `cloud`."""
+    hosts = [CONTAINERS_CALL_US, *(f"{name}.{CONTAINERS_CALL_US}" for name in _buckets(cloud))]
+    return [
+        *(str(project.sam()), "local", verb, "--template", str(template), "--region", cloud.region),
+        *(word for host in hosts for word in ("--add-host", f"{host}:host-gateway")),
+        *(["--skip-pull-image"] if _has_image(template) else []),
+    ]
+
+
+def environment(cloud: Cloud) -> dict[str, str]:
+    """The environment of `sam local` itself. Without credentials it asks nobody whose they are."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {
+        **ours,
+        "AWS_DEFAULT_REGION": cloud.region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "SAM_CLI_TELEMETRY": "0",
+    }
+
+
+def prepare(project: Project, cloud: Cloud) -> Path:
+    """Write the template that `sam local` reads beside what was built, and say where. Raises NotInvocable."""
+    _docker("version", "--format", "{{.Server.Version}}")
+    if not _reachable(cloud):
+        raise NotInvocable(f"AWS on this machine answers no containers: `handsoff local down`, then {UP}")
+    built = project.work / "build"
+    if not (built / "template.yaml").exists():
+        raise NotInvocable(f"nothing has been built in {built}: {UP}")
+    template: dict[str, Any] = yaml_parse((built / "template.yaml").read_text())
+    resources = template["Resources"]
+    deployed = _deployed(project, cloud)
+    for name, function in _functions(template).items():
+        if name not in deployed:  # its condition does not hold
+            del resources[name]
+            continue
+        found = deployed[name]
+        template["Parameters"]["Runtime"]["Default"] = found["Runtime"]
+        template["Parameters"]["Architecture"]["Default"] = found["Architectures"][0]
+        function["Environment"] = {"Variables": _as_seen_in_a_container(found, cloud)}
+    target = built / TEMPLATE
+    target.write_text(json.dumps(template, indent=1))
+    return target
+
+
+def _as_seen_in_a_container(function: Mapping[str, Any], cloud: Cloud) -> dict[str, str]:
+    """The function's environment; what is on this machine has another name there."""
+    variables = {**function["Environment"]["Variables"], **cloud.environment()}
+    return {
+        name: value.replace(f"http://{LOOPBACK}:", f"http://{CONTAINERS_CALL_US}:")
+        for name, value in variables.items()
+    }
+
+
+def _deployed(project: Project, cloud: Cloud) -> dict[str, Mapping[str, Any]]:
+    """The configuration of each function of the stack, by its name in the template."""
+    pages = cloud.client("cloudformation").get_paginator("list_stack_resources")
+    functions = cloud.client("lambda")
+    return {
+        resource["LogicalResourceId"]: functions.get_function_configuration(
+            FunctionName=resource["PhysicalResourceId"]
+        )
+        for page in pages.paginate(StackName=project.config.prefix)
+        for resource in page["StackResourceSummaries"]
+        if resource["ResourceType"] == "AWS::Lambda::Function"
+    }
+
+
+def _functions(template: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: resource["Properties"]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+
+
+def _buckets(cloud: Cloud) -> list[str]:
+    return [bucket["Name"] for bucket in cloud.client("s3").list_buckets()["Buckets"]]
+
+
+def _reachable(cloud: Cloud) -> bool:
+    """Whether `cloud` answers one who asks as a container does, from where a container asks."""
+    port = cloud.endpoint.rpartition(":")[2]
+    connection = HTTPConnection(
+        str(IPv4Interface(bridge()).ip), int(port), timeout=5, source_address=(LOOPBACK, 0)
+    )
+    try:
+        connection.request("GET", "/_ministack/health", headers={"Host": f"{CONTAINERS_CALL_US}:{port}"})
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _has_image(template: Path) -> bool:
+    """Whether Docker has the runtime's image already; if not, the SAM CLI pulls it."""
+    parameters = json.loads(template.read_text())["Parameters"]
+    runtime, architecture = (parameters[name]["Default"] for name in ("Runtime", "Architecture"))
+    image = f"public.ecr.aws/lambda/python:{runtime.removeprefix('python')}-{architecture}"
+    return bool(_docker("images", "--quiet", image).strip())
+
+
+def _is_here(address: str) -> bool:
+    """Whether an address is one of this machine's interfaces."""
+    return address in {one.address for all_ in psutil.net_if_addrs().values() for one in all_}
+
+
+def _docker(*arguments: str) -> str:
+    if shutil.which("docker") is None:
+        raise NotInvocable("there is no `docker` here: install Docker, and start it")
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NotInvocable(f"Docker does not run: start it. It said: {done.stderr.strip()}")
+    return done.stdout

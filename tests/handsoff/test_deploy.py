@@ -1,0 +1,265 @@
+"""The parts of deploying that need no AWS: what a plan says, what stays, how programs are run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, WaiterError
+from rich.console import Console
+
+from handsoff import sam, tools
+from handsoff.deploy import Site, StepFailed, clear_unborn, delete_stack, parse_parameters, step
+from handsoff.destroy import Inventory, goes, keeping, remains
+from handsoff.terraform import Plan, read_plan, workspace
+from retraining.errors import HandsoffError
+from tests.local.support import wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+# ---- Terraform ---------------------------------------------------------------------------------------
+
+
+def test_what_a_plan_changes() -> None:
+    actions = {
+        "a": ["create"],
+        "b": ["delete", "create"],
+        "c": ["no-op"],
+        "d": ["update"],
+        "e": ["create", "delete"],
+        "f": ["delete"],
+    }
+    changes = [
+        {"address": name, "mode": "managed", "change": {"actions": what}} for name, what in actions.items()
+    ]
+    reading = {"address": "data.x", "mode": "data", "change": {"actions": ["read"]}}
+    plan = read_plan({"resource_changes": [*changes, reading]})
+    assert plan.changes == {"a": "+", "b": "±", "d": "~", "e": "±", "f": "-"}
+    assert str(plan) == "1 to make, 1 to change, 2 to replace, 1 to remove"
+
+
+def test_an_empty_plan() -> None:
+    assert str(read_plan({})) == "nothing to change"
+    assert Plan({}).changes == {}
+
+
+@pytest.mark.parametrize(("prefix", "name"), [("handsoff", "default"), ("handsoffdev", "handsoffdev")])
+def test_each_prefix_has_a_state_of_its_own(prefix: str, name: str) -> None:
+    assert workspace(prefix) == name
+
+
+# ---- SAM ---------------------------------------------------------------------------------------------
+
+
+def test_parameters_that_are_typed() -> None:
+    template = ROOT / "template.yaml"
+    secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:slack=1"
+    assert parse_parameters([f"SlackSecret={secret}", "ReviewConcurrency=0"], template) == {
+        "SlackSecret": secret,
+        "ReviewConcurrency": "0",
+    }
+    for ours in ("Prefix", "DataBucket", "PermissionsBoundary", "DataKey"):
+        with pytest.raises(HandsoffError, match="--parameter takes NAME=VALUE"):
+            parse_parameters([f"{ours}=x"], template)
+
+
+def test_the_sam_cli_reads_values_as_they_are_written(tmp_path: Path) -> None:
+    program = (
+        "import sys; from samcli.cli.types import CfnParameterOverridesType as P, CfnTags as T;"
+        "print(P().convert(tuple(sys.argv[1:3]), None, None), T().convert(tuple(sys.argv[3:]), None, None))"
+    )
+    parameters = sam.pairs({"DataKey": "", "SlackSecret": "a=b c"})
+    tags = sam.pairs({"cost center": "a b", "team:name": ""})
+    done = subprocess.run(
+        [ROOT / ".venv-sam" / "bin" / "python", "-c", program, *parameters, *tags],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == (
+        "{'DataKey': '', 'SlackSecret': 'a=b c'} {'cost center': 'a b', 'team:name': ''}\n"
+    )
+
+
+# ---- what stays --------------------------------------------------------------------------------------
+
+
+def test_what_holds_data_stays_with_all_that_it_needs() -> None:
+    resources = {
+        "aws_s3_bucket.data[0]": [],
+        "aws_s3_bucket_policy.data[0]": ["aws_s3_bucket.data", "aws_iam_role.pipeline"],
+        "aws_iam_role.pipeline[0]": ["aws_kms_key.x"],
+        "aws_kms_key.x": [],
+        "aws_iam_role_policy.pipeline": ["aws_iam_role.pipeline"],
+        'aws_sagemaker_model_package_group.model["titanic"]': [],
+        'aws_sagemaker_pipeline.model["titanic"]': ["aws_iam_role.pipeline"],
+        "aws_ssm_parameter.data_bucket": ["aws_s3_bucket.data"],
+    }
+    assert keeping(resources) == {
+        "aws_s3_bucket.data[0]",
+        "aws_s3_bucket_policy.data[0]",
+        "aws_iam_role.pipeline[0]",
+        "aws_kms_key.x",
+        'aws_sagemaker_model_package_group.model["titanic"]',
+    }
+    assert keeping({}) == set()
+
+
+FULL = Inventory(
+    stack=True,
+    ledgers=("handsoff-Ledger-A",),
+    bucket="b",
+    objects="12",
+    own_bucket=True,
+    packages={"handsoff-titanic": 2},
+)
+THEIRS = Inventory(stack=True, ledgers=(), bucket="theirs", objects="12", own_bucket=False, packages={})
+
+
+def test_data_stay_unless_they_are_to_be_purged() -> None:
+    data = ["the bucket b with 12 objects", "model packages of handsoff-titanic: 2", "the ledger handsoff-"]
+    for purge, gone in ((False, False), (True, True)):
+        going = "\n".join(goes(FULL, purge=purge))
+        staying = dict(remains(FULL, purge=purge))
+        for line in data:
+            assert (line in going) == gone
+            assert (line in "\n".join(staying)) != gone
+
+
+def test_a_bucket_that_was_there_before_is_never_emptied() -> None:
+    assert not any("theirs" in line for line in goes(THEIRS, purge=True))
+    assert dict(remains(THEIRS, purge=True))["the bucket theirs, which was there before"]
+
+
+# ---- steps -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tools.ToolFailed("why"),
+        ClientError({"Error": {"Code": "Throttling", "Message": "why"}}, "CreateRole"),
+        EndpointConnectionError(endpoint_url="why"),
+    ],
+)
+def test_a_step_that_fails_says_which_it_was_why_and_how_it_goes_on(error: Exception) -> None:
+    with pytest.raises(StepFailed) as failed, step(Console(quiet=True), "Terraform applies: 1 to make"):
+        raise error
+    said = str(failed.value)
+    assert said.startswith("Terraform applies: 1 to make: ")
+    assert "why" in said
+    assert said.endswith("\nWhat was done before stands. Mend the cause; the same command goes on")
+
+
+class CloudFormation:
+    """One stack, which goes when it is deleted, or cannot. In memory, because no local AWS fails a stack."""
+
+    def __init__(self, status: str, *, stuck: bool = False) -> None:
+        self.status: str | None = status
+        self.stuck = stuck
+
+    def describe_stacks(self, **_: str) -> dict[str, Any]:
+        if self.status is None:
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": "does not exist"}}, "x")
+        return {"Stacks": [{"StackStatus": self.status, "StackStatusReason": "the bucket is not empty"}]}
+
+    def delete_stack(self, **_: str) -> None:
+        self.status = "DELETE_FAILED" if self.stuck else None
+
+    def get_waiter(self, name: str) -> CloudFormation:
+        assert name == "stack_delete_complete"
+        return self
+
+    def wait(self, **_: object) -> None:
+        if self.stuck:
+            raise WaiterError(name="x", reason="terminal failure", last_response={})
+
+
+def site_of(client: CloudFormation) -> Site:
+    session = SimpleNamespace(client=lambda _name: client)
+    deployment = SimpleNamespace(session=session)
+    return cast("Site", SimpleNamespace(prefix="handsoff", endpoint=None, deployment=deployment))
+
+
+@pytest.mark.parametrize(
+    ("status", "after"),
+    [
+        ("ROLLBACK_COMPLETE", None),
+        ("REVIEW_IN_PROGRESS", None),
+        ("UPDATE_COMPLETE", "UPDATE_COMPLETE"),
+        ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"),
+    ],
+)
+def test_only_a_stack_that_never_was_is_removed_before_a_deployment(status: str, after: str | None) -> None:
+    client = CloudFormation(status)
+    clear_unborn(site_of(client))
+    assert client.status == after
+
+
+def test_a_stack_that_cannot_be_deleted_says_why() -> None:
+    said = "the stack handsoff is DELETE_FAILED: the bucket is not empty"
+    with pytest.raises(StepFailed, match=said):
+        delete_stack(site_of(CloudFormation("UPDATE_COMPLETE", stuck=True)))
+
+
+# ---- programs ----------------------------------------------------------------------------------------
+
+
+def run(program: str, folder: Path, **environment: str | None) -> str:
+    return tools.run("the program", [sys.executable, "-c", program], folder=folder, environment=environment)
+
+
+def test_what_a_program_complains_of_is_shown_only_if_it_fails(tmp_path: Path) -> None:
+    said = "import sys; print('said'); print('complained', file=sys.stderr); sys.exit({})"
+    assert run(said.format(0), tmp_path) == "said\n"
+    with pytest.raises(
+        tools.ToolFailed, match=r"(?s)`the program` failed with exit code 3:\nsaid\ncomplained"
+    ):
+        run(said.format(3), tmp_path)
+
+
+def test_a_variable_can_be_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", "/nowhere")
+    program = "import os; print(os.environ.get('TF_CLI_CONFIG_FILE'))"
+    assert run(program, tmp_path) == "/nowhere\n"
+    assert run(program, tmp_path, TF_CLI_CONFIG_FILE=None) == "None\n"
+
+
+def test_the_project_s_own_programs_come_first(tmp_path: Path) -> None:
+    program = "import os; print(os.environ['PATH'].split(os.pathsep)[0])"
+    assert run(program, tmp_path) == f"{Path(sys.executable).parent}\n"
+
+
+def test_a_program_may_finish_what_it_is_at_when_somebody_presses_ctrl_c(tmp_path: Path) -> None:
+    program = """if True:
+        import pathlib, signal, sys, time
+        asked = []
+        signal.signal(signal.SIGINT, lambda *_: asked.append(1))
+        pathlib.Path("began").touch()
+        end = time.monotonic() + 20
+        while not asked and time.monotonic() < end:
+            time.sleep(0.01)
+        time.sleep(1.5)  # Terraform writes its state
+        pathlib.Path("finished").write_text(str(len(asked)))
+        """
+    outer = f"import pathlib, sys, handsoff.tools as t; t.run('x', [sys.executable, '-c', {program!r}], "
+    outer += "folder=pathlib.Path.cwd(), environment={})"
+    with subprocess.Popen(
+        [sys.executable, "-c", outer], cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        wait_until((tmp_path / "began").exists)
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.6)
+        os.killpg(process.pid, signal.SIGINT)  # an impatient second one
+        process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert (tmp_path / "finished").read_text() == "1"

@@ -1,0 +1,143 @@
+"""What `make scan` makes of its scanners' answers: findings, exceptions, and what was not looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from checks.scan import Report, read_bandit, read_checkov, read_pip_audit
+
+
+def checkov(*failed: str, passed: int = 3, unreadable: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "summary": {"passed": passed},
+        "results": {
+            "parsing_errors": list(unreadable),
+            "failed_checks": [
+                {
+                    "check_id": name,
+                    "check_name": "Ensure it",
+                    "file_path": "/template.yaml",
+                    "file_line_range": [7, 9],
+                    "resource": "AWS::SQS::Queue.Landings",
+                }
+                for name in failed
+            ],
+        },
+    }
+
+
+def test_checkov_s_findings_count_unless_they_are_excepted() -> None:
+    nothing_there = {"passed": 0}
+    report = read_checkov([checkov("CKV_1", "CKV_2"), nothing_there, checkov(passed=4)], ["CKV_2"])
+    assert report == Report(
+        "checkov",
+        ("template.yaml:7 AWS::SQS::Queue.Landings: CKV_1 Ensure it",),
+        looked_at="7 checks passed, 1 exceptions",
+    )
+
+
+def test_a_file_that_checkov_cannot_read_and_an_exception_that_nothing_needs_are_findings() -> None:
+    report = read_checkov([checkov(unreadable=("terraform/main.tf",))], ["CKV_9"])
+    assert report.findings == (
+        "terraform/main.tf cannot be read",
+        "checkov.yaml: nothing needs the exception CKV_9",
+    )
+
+
+def bandit(*found: tuple[str, int], errors: tuple[dict[str, str], ...] = ()) -> dict[str, Any]:
+    return {
+        "errors": list(errors),
+        "metrics": {"_totals": {"loc": 1234}},
+        "results": [
+            {
+                "test_id": test,
+                "filename": "./handsoff/x.py",
+                "line_number": line,
+                "line_range": [line, line + 1],
+                "issue_text": "It is bad",
+            }
+            for test, line in found
+        ],
+    }
+
+
+NOSEC = "load(x)  # nosec B506 # noqa: S506 - a SafeLoader"
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        (NOSEC, False),
+        ("load(x)", True),
+        ("load(x)  # nosec B505 # noqa: S505 - another test's", True),
+        ("load(x)  # nosec B506 # noqa: S506", True),  # no reason
+    ],
+)
+def test_bandit_s_findings_count_unless_the_line_says_why_not(line: str, counts: bool) -> None:
+    report = read_bandit(bandit(("B506", 1)), [], {"handsoff/x.py": [line]})
+    assert ("handsoff/x.py:1 B506 It is bad" in report.findings) == counts
+
+
+def test_a_comment_at_the_end_of_a_call_of_two_lines_counts() -> None:
+    assert read_bandit(bandit(("B506", 1)), [], {"handsoff/x.py": ["load(", NOSEC]}).findings == ()
+
+
+def test_exceptions_of_bandit_for_all_and_those_that_nothing_needs() -> None:
+    report = read_bandit(bandit(("B404", 1)), ["B404", "B603"], {"handsoff/x.py": ["import y", NOSEC]})
+    assert report.findings == (
+        "pyproject.toml: nothing needs the exception B603",
+        "handsoff/x.py:2 nothing needs the exception B506",
+    )
+    assert report.looked_at == "1,234 lines, 1 exceptions"
+
+
+def test_what_bandit_cannot_read_is_a_finding() -> None:
+    error = {"filename": "handsoff/x.py", "reason": "syntax error while parsing"}
+    assert read_bandit(bandit(errors=(error,)), [], {}).findings == (
+        "handsoff/x.py: syntax error while parsing",
+    )
+
+
+FLAWED = {
+    "name": "jinja2",
+    "version": "3.1.2",
+    "vulns": [{"id": "PYSEC-1", "aliases": ["CVE-2"], "fix_versions": ["3.1.3"]}],
+}
+SOUND = {"name": "boto3", "version": "1.43.106", "vulns": []}
+UNKNOWN = {"name": "botocore", "skip_reason": "Dependency not found"}
+
+
+@pytest.mark.parametrize(
+    ("packages", "accepted", "expected"),
+    [
+        ([SOUND], {}, Report("pip-audit x", (), looked_at="1 packages")),
+        (
+            [SOUND, FLAWED],
+            {},
+            Report("pip-audit x", ("jinja2 3.1.2: PYSEC-1, mended in: 3.1.3",), looked_at="2 packages"),
+        ),
+        ([FLAWED], {"CVE-2": "reason"}, Report("pip-audit x", (), looked_at="1 packages")),
+        (
+            [SOUND, UNKNOWN],
+            {},
+            Report("pip-audit x", (), unchecked="not known there: botocore", looked_at="1 packages"),
+        ),
+        (
+            [UNKNOWN],
+            {},
+            Report("pip-audit x", (), unchecked="the advisory service knows none of the packages from here"),
+        ),
+    ],
+)
+def test_what_is_known_of_locked_packages(
+    packages: list[dict[str, Any]], accepted: dict[str, str], expected: Report
+) -> None:
+    assert read_pip_audit("x", {"dependencies": packages}, accepted) == expected
+
+
+def test_a_service_that_cannot_be_reached_is_said_and_is_no_finding() -> None:
+    assert read_pip_audit("x", None, {}) == Report(
+        "pip-audit x", (), unchecked="the advisory service cannot be reached"
+    )

@@ -1,0 +1,159 @@
+"""The workflow that delivers: its commands exist, its permissions are the least, and it holds no key."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from handsoff.cli import app
+
+ROOT = Path(__file__).parents[1]
+WORKFLOW = ROOT / ".github" / "workflows" / "deliver.yml"
+ACTION = ROOT / ".github" / "actions" / "reach-aws" / "action.yml"
+FILES = [WORKFLOW, ACTION]
+
+
+def jobs() -> dict[str, Any]:
+    return yaml.safe_load(WORKFLOW.read_text())["jobs"]  # type: ignore[no-any-return]
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    found = yaml.safe_load(path.read_text())
+    if "runs" in found:
+        return list(found["runs"]["steps"])
+    return [step for job in found["jobs"].values() for step in job["steps"]]
+
+
+def commands() -> list[str]:
+    return [line for path in FILES for step in steps(path) for line in step.get("run", "").splitlines()]
+
+
+def test_there_is_no_other_workflow() -> None:
+    assert list((ROOT / ".github").rglob("*.y*ml")) in (FILES, FILES[::-1])
+
+
+def test_each_make_target_exists() -> None:
+    wanted = {found for line in commands() for found in re.findall(r"\bmake ([a-z-]+)", line)}
+    assert wanted == {"check", "scan", "demo", "test", "doctor", "deploy"}
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert wanted <= set(targets)
+
+
+@pytest.mark.parametrize("target", ["doctor", "deploy", "destroy", "demo"])
+def test_each_target_is_the_command_of_its_name(target: str) -> None:
+    rule = re.search(rf"^{target}:.*\n\t@handsoff(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert rule is not None
+    assert target in rule[1].split()
+    assert target in get_command(app).commands  # type: ignore[attr-defined]
+
+
+def test_the_options_that_it_gives_exist() -> None:
+    given = {found for line in commands() for found in re.findall(r"ARGS=(--[a-z-]+)", line)}
+    assert given == {"--plan", "--yes"}
+    command = get_command(app).commands["deploy"]  # type: ignore[attr-defined]
+    assert given <= {name for parameter in command.params for name in parameter.opts}
+
+
+def test_permissions_are_given_by_job_and_are_the_least() -> None:
+    workflow = yaml.safe_load(WORKFLOW.read_text())
+    assert workflow["permissions"] == {}
+    assert {name: job["permissions"] for name, job in jobs().items()} == {
+        "check": {"contents": "read"},
+        "plan": {"contents": "read", "id-token": "write"},
+        "deploy": {"contents": "read", "id-token": "write"},
+    }
+
+
+def test_when_it_runs() -> None:
+    triggers = yaml.safe_load(WORKFLOW.read_text())[True]  # YAML 1.1 takes `on` for true
+    assert triggers == {"pull_request": None, "push": {"branches": ["main"]}}
+    assert jobs()["deploy"]["if"] == "github.event_name == 'push' && github.ref == 'refs/heads/main'"
+    assert jobs()["deploy"]["environment"] == "production"
+    assert {jobs()[name]["needs"] for name in ("plan", "deploy")} == {"check"}
+
+
+def test_a_fork_gets_no_credentials() -> None:
+    ours = "github.event.pull_request.head.repo.full_name == github.repository"
+    assert jobs()["plan"]["if"] == f"github.event_name == 'pull_request' && {ours}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.name))
+def test_no_secret_is_named_and_no_key_is_kept(path: Path) -> None:
+    text = path.read_text()
+    assert "secrets." not in text
+    assert not re.search(r"AKIA|ASIA|access-key-id|secret-access-key", text)
+    for step in steps(path):
+        if step.get("uses", "").startswith("actions/checkout"):
+            assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.name))
+def test_nothing_of_an_event_is_run_by_a_shell(path: Path) -> None:
+    for step in steps(path):
+        assert "${{" not in step.get("run", "")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.name))
+def test_actions_are_pinned_and_from_few_hands(path: Path) -> None:
+    used = [step["uses"] for step in steps(path) if "uses" in step]
+    for name in used:
+        assert re.fullmatch(r"(actions|hashicorp|aws-actions)/[\w-]+@(v\d+|[0-9a-f]{40})|\./[\w./-]+", name)
+
+
+def test_one_deployment_at_a_time_and_none_is_broken_off() -> None:
+    assert jobs()["deploy"]["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
+
+
+# ---- docs/continuous-deployment.md --------------------------------------------------------------------
+
+PAGE = ROOT / "docs" / "continuous-deployment.md"
+
+
+def policies() -> dict[str, dict[str, Any]]:
+    """The statements of the page's policies by their Sid."""
+    found = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)]
+    return {statement["Sid"]: statement for policy in found for statement in policy["Statement"]}
+
+
+def test_the_page_names_every_variable() -> None:
+    wanted = set(re.findall(r"vars\.(\w+)", WORKFLOW.read_text()))
+    assert wanted == {"AWS_REGION", "AWS_PLAN_ROLE", "AWS_DEPLOY_ROLE", "STATE_BUCKET"}
+    assert all(f"`{name}`" in PAGE.read_text() for name in wanted)
+
+
+def test_the_page_has_the_backend_that_the_workflow_writes() -> None:
+    (page,) = re.findall(r"```hcl\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    written = steps(ACTION)[-1]["run"]
+    settings = re.compile(r"(key|encrypt|use_lockfile) += (\S+)")
+    assert settings.findall(page) == settings.findall(written)
+    assert "terraform/backend_override.tf\n" in (ROOT / ".gitignore").read_text()
+
+
+def test_the_role_that_deploys_is_for_one_environment_of_one_repository() -> None:
+    condition = policies()["MainDeploys"]["Condition"]
+    (claims,) = condition.values()
+    assert list(condition) == ["StringEquals"]
+    assert claims["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
+    assert claims["token.actions.githubusercontent.com:sub"].endswith(
+        f":environment:{jobs()['deploy']['environment']}"
+    )
+
+
+def test_the_role_that_plans_sees_no_data() -> None:
+    deny = policies()["SeeNoData"]
+    assert deny["Effect"] == "Deny"
+    assert {"s3:GetObject", "secretsmanager:GetSecretValue", "dynamodb:Query"} <= set(deny["Action"])
+    assert not any("data" in name for name in deny["NotResource"])
+
+
+def test_make_help_lists_what_deploys_and_what_looks() -> None:
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = {line.split()[0] for line in done.stdout.splitlines()}
+    assert {"check", "scan", "doctor", "deploy", "destroy"} <= listed
