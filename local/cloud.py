@@ -1,12 +1,14 @@
-"""The server process: python -m local.cloud --port N --folder DIR [--region R].
+"""The server process: python -m local.cloud --port N --folder DIR [--region R] [--enforce-iam] [--bridge A].
 
-One ASGI app on the loopback interface: SageMaker is ours (local/sagemaker), all else is ministack with our
-repairs. State is in memory. TERM, INT and HUP stop jobs and workers, delete the folder and exit 0.
+One ASGI app on the loopback interface, with --bridge on Docker's bridge, too: SageMaker is ours
+(local/sagemaker), all else is ministack with our repairs. State is in memory. TERM, INT and HUP stop jobs and
+workers, delete the folder and exit 0.
 """
 
 import argparse
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -14,22 +16,29 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from local import folder as folders
-from local.errors import CloudError, PortInUse
+from local.errors import CloudError, NoBridge, PortInUse
 from local.server import ACCOUNT, process_environment
+
+if TYPE_CHECKING:
+    from local.iam import Iam
 
 App = Callable[
     [dict[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]
 ]
 log = logging.getLogger("local.cloud")
 
+LOOPBACK: Final = "127.0.0.1"
+CONTAINERS_CALL_US: Final = "host.docker.internal"
 
-def environment(folder: Path, port: int, region: str) -> dict[str, str]:
+
+def environment(folder: Path, port: int, region: str, *, enforce_iam: bool = False) -> dict[str, str]:
     """All that the server, ministack and functions see of the environment. Set before ministack is imported.
 
     ministack hands its own environment to functions, so nothing of the caller's may stay in it.
@@ -58,10 +67,18 @@ def environment(folder: Path, port: int, region: str) -> dict[str, str]:
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.5",
         "PYTHONWARNINGS": "ignore",
         "PYTHONDONTWRITEBYTECODE": "1",
+        **({"AUTH": "true"} if enforce_iam else {}),
     }
 
 
-def build_app(folder: Path, port: int, region: str) -> tuple[App, Callable[[], None]]:
+def build_app(
+    folder: Path,
+    port: int,
+    region: str,
+    *,
+    enforce_iam: bool = False,
+    bridge: IPv4Interface | None = None,
+) -> tuple[App, Callable[[], None]]:
     """The ASGI app and what ends the processes behind it. Imports ministack, so the environment is set."""
     from ministack.app import app as ministack
     from ministack.core import lambda_runtime
@@ -70,15 +87,26 @@ def build_app(folder: Path, port: int, region: str) -> tuple[App, Callable[[], N
     from local.sagemaker.front import sagemaker
 
     repairs.apply()
-    ours = sagemaker(folder, endpoint=f"http://127.0.0.1:{port}", account=ACCOUNT, region=region)
+    iam = enforced(folder, region) if enforce_iam else None
+    ours = sagemaker(
+        folder,
+        endpoint=f"http://127.0.0.1:{port}",
+        account=ACCOUNT,
+        region=region,
+        authority=iam,
+        admit=iam.admit if iam else None,
+    )
 
     async def app(
         scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
     ) -> None:
+        if scope["type"] != "lifespan":
+            asked = admitted(scope, bridge)
+            if asked is None:
+                return await refuse(scope, send)
+            scope = asked
         headers = dict(scope.get("headers", ()))
-        if scope["type"] != "lifespan" and not from_this_machine(headers):
-            await refuse(scope, send)
-        elif scope["type"] == "http" and headers.get(b"x-amz-target", b"").startswith(b"SageMaker."):
+        if scope["type"] == "http" and headers.get(b"x-amz-target", b"").startswith(b"SageMaker."):
             await ours.app(scope, receive, send)
         else:
             await ministack(scope, receive, send)
@@ -88,6 +116,17 @@ def build_app(folder: Path, port: int, region: str) -> tuple[App, Callable[[], N
         lambda_runtime.reset()
 
     return app, close
+
+
+def enforced(folder: Path, region: str) -> "Iam":
+    """IAM that says who may do what, in ministack as in SageMaker, and writes it down in `folder`."""
+    from local import iam, iam_journal, iam_services
+
+    journal = iam_journal.Journal(folder / iam_journal.NAME)
+    iam.watch(journal)
+    authority = iam.Iam(ACCOUNT, region, journal)
+    iam_services.apply(authority)
+    return authority
 
 
 def from_this_machine(headers: Mapping[bytes, bytes]) -> bool:
@@ -106,6 +145,22 @@ def from_this_machine(headers: Mapping[bytes, bytes]) -> bool:
     return all(name in ("127.0.0.1", "localhost") or name.endswith(".localhost") for name in names)
 
 
+def admitted(scope: dict[str, Any], bridge: IPv4Interface | None) -> dict[str, Any] | None:
+    """The request as a program on this machine makes it; None if it comes from anywhere else."""
+    if bridge and scope["server"][0] == str(bridge.ip):
+        # Linux takes packets for its addresses on any interface: where they come from tells who asks.
+        client = IPv4Address(scope["client"][0])
+        if client not in bridge.network and not client.is_loopback:
+            return None
+        scope = {**scope, "headers": [(name, _ours(name, value)) for name, value in scope["headers"]]}
+    return scope if from_this_machine(dict(scope["headers"])) else None
+
+
+def _ours(name: bytes, value: bytes) -> bytes:
+    """A header of a container's request, with our own name for us; a bucket's may stand before it."""
+    return value.replace(CONTAINERS_CALL_US.encode(), b"localhost") if name == b"host" else value
+
+
 async def refuse(scope: dict[str, Any], send: Callable[[Any], Awaitable[None]]) -> None:
     """Answer 403 to what is not from this machine."""
     if scope["type"] == "websocket":
@@ -117,13 +172,13 @@ async def refuse(scope: dict[str, Any], send: Callable[[Any], Awaitable[None]]) 
     await send({"type": "http.response.body", "body": body})
 
 
-async def serve(app: App, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+async def serve(app: App, listeners: Sequence[socket.socket], on_ready: Callable[[], None]) -> None:
     """Serve until a signal comes. `on_ready` runs once the socket accepts."""
     from hypercorn.asyncio import serve as hypercorn
     from hypercorn.config import Config
 
     config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
+    config.bind = [f"fd://{listener.fileno()}" for listener in listeners]
     config.graceful_timeout = 0.5
     config.shutdown_timeout = 2
     config.accesslog = None
@@ -146,14 +201,16 @@ async def serve(app: App, listener: socket.socket, on_ready: Callable[[], None])
     await hypercorn(ready_app, config, shutdown_trigger=until_signal)  # type: ignore[arg-type]
 
 
-def listen(port: int) -> socket.socket:
-    """The listening socket on 127.0.0.1; bound before all else, so that nobody takes the port meanwhile."""
+def listen(port: int, address: str = LOOPBACK) -> socket.socket:
+    """The listening socket; bound before all else, so that nobody takes the port meanwhile."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
-    except OSError:
+        listener.bind((address, port))
+    except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise NoBridge(f"{address} is no address of this machine") from None
         raise PortInUse(f"port {port} is in use: choose another with --port") from None
     listener.listen(1024)
     return listener
@@ -169,26 +226,35 @@ def end_with_standard_input() -> None:
     threading.Thread(target=wait, name="starter", daemon=True).start()
 
 
-def run(folder: Path, port: int, region: str) -> None:
+def run(
+    folder: Path,
+    port: int,
+    region: str,
+    *,
+    enforce_iam: bool = False,
+    bridge: IPv4Interface | None = None,
+) -> None:
     """Serve in `folder` until a signal comes, then leave nothing behind."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(0))
     close: Callable[[], None] = lambda: None  # noqa: E731 - replaced as soon as there is something to close
     lock = folders.claim(folder)
     try:
-        listener = listen(port)
-        port = listener.getsockname()[1]
+        listeners = [listen(port)]
+        port = listeners[0].getsockname()[1]
+        if bridge and str(bridge.ip) != LOOPBACK:
+            listeners.append(listen(port, str(bridge.ip)))
         os.environ.clear()
-        os.environ.update(environment(folder, port, region))
+        os.environ.update(environment(folder, port, region, enforce_iam=enforce_iam))
         tempfile.tempdir = os.environ["TMPDIR"]
         os.chdir(folder)
-        app, close = build_app(folder, port, region)
+        app, close = build_app(folder, port, region, enforce_iam=enforce_iam, bridge=bridge)
 
         def ready() -> None:
             folders.write_record(folder, port=port, region=region)
             log.info("ready on http://127.0.0.1:%d", port)
 
-        asyncio.new_event_loop().run_until_complete(serve(app, listener, ready))
+        asyncio.new_event_loop().run_until_complete(serve(app, listeners, ready))
     finally:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not stop the tidying
@@ -211,6 +277,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="made, and deleted at the end")
     parser.add_argument("--region", default="us-east-1")
     parser.add_argument("--attached", action="store_true", help="stop when standard input ends")
+    parser.add_argument("--enforce-iam", action="store_true", help="let nobody do what IAM does not allow")
+    parser.add_argument("--bridge", type=IPv4Interface, help="containers there may ask, too: 172.17.0.1/16")
     options = parser.parse_args()
     if options.attached:
         end_with_standard_input()
@@ -220,7 +288,13 @@ def main() -> None:
     logging.getLogger("botocore").setLevel(logging.WARNING)
     code = 0
     try:
-        run(options.folder.resolve(), options.port, options.region)
+        run(
+            options.folder.resolve(),
+            options.port,
+            options.region,
+            enforce_iam=options.enforce_iam,
+            bridge=options.bridge,
+        )
     except CloudError as error:
         print(error, file=sys.stderr)
         code = 1

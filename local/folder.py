@@ -2,6 +2,8 @@
 
     FOLDER/cloud.json   who serves here: pid, its create time, port, region (mode 0600)
     FOLDER/server.log   what the server says
+    FOLDER/users/…      access keys of users who were made here (mode 0600)
+    FOLDER/iam.jsonl    what IAM was asked and what it answered, where it is enforced
     FOLDER/jobs/…       a folder for each running job
     FOLDER/tmp, home    TMPDIR and HOME of the server and its Lambda workers
 
@@ -27,6 +29,7 @@ from local.errors import AlreadyRunning, FolderNotOurs, NoSpace
 RECORD = "cloud.json"
 LOCK = "cloud.lock"
 LOG = "server.log"
+USERS = "users"
 ROOM_NEEDED = 200 * 1024 * 1024
 
 

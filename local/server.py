@@ -1,6 +1,7 @@
 """Start, find and stop AWS on this machine. The command line and the tests use this and nothing below it."""
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -16,9 +17,11 @@ from botocore.config import Config
 from botocore.session import Session
 
 from local import folder as folders
-from local.errors import PortInUse, ServerDied
+from local.errors import NoSuchUser, PortInUse, ServerDied
 
 ACCOUNT = "123456789012"
+ADMINISTRATOR = ("test", "test")
+"""The access key of whoever may do everything: the account's root, who plays the platform team."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +34,42 @@ class Cloud:
     folder: Path
     account: str = ACCOUNT
 
-    def environment(self) -> dict[str, str]:
-        """The variables that point any AWS client here and at nothing else."""
+    def environment(self, user: str | None = None) -> dict[str, str]:
+        """The variables that point any AWS client here and at nothing else.
+
+        They are the administrator's, or those of a `user` who was made here. Raises NoSuchUser.
+        """
+        key, secret = self.keys(user) if user else ADMINISTRATOR
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": secret,
             "AWS_ACCOUNT_ID": self.account,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+
+    def keep(self, user: str, key: str, secret: str) -> None:
+        """Keep a user's access key as long as this server lives, where only its owner can read it."""
+        path = self._keys(user)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump([key, secret], file)
+
+    def keys(self, user: str) -> tuple[str, str]:
+        """The access key, id and secret, that was kept of a user. Raises NoSuchUser."""
+        try:
+            key, secret = json.loads(self._keys(user).read_text())
+        except FileNotFoundError:
+            raise NoSuchUser(
+                f"AWS on this machine has no user {user}: `handsoff local up --enforce-iam` makes "
+                "data-science-user"
+            ) from None
+        return key, secret
+
+    def _keys(self, user: str) -> Path:
+        return self.folder / folders.USERS / f"{Path(user).name}.json"
 
     def session(self) -> boto3.Session:
         """A session with this server's region and credentials; its clients still need the endpoint.
@@ -53,7 +81,7 @@ class Cloud:
             "config_file": (None, None, os.devnull, None),
         }
         return boto3.Session(
-            "test", "test", region_name=self.region, botocore_session=Session(session_vars=mine)
+            *ADMINISTRATOR, region_name=self.region, botocore_session=Session(session_vars=mine)
         )
 
     def client(self, name: str) -> Any:
@@ -87,12 +115,17 @@ def start(
     *,
     python: str = sys.executable,
     outlives_us: bool = True,
+    enforce_iam: bool = False,
+    bridge: str | None = None,
 ) -> Cloud:
     """Start a server in `folder`, in a session of its own, and return once it answers.
 
     `port` None takes any free one. `timeout` in seconds. Unless it `outlives_us`, it ends when this process
-    does, however that ends. Raises AlreadyRunning, FolderNotOurs, NoSpace,
-    PortInUse, ServerDied; after each nothing is left but, of a server that died, its log.
+    does, however that ends. With `enforce_iam` everybody but the administrator may do only what IAM lets
+    them, and iam.jsonl in the folder says who asked for what. With `bridge`, the address of Docker's bridge
+    (containers.bridge()), containers on this machine reach it as host.docker.internal. Raises AlreadyRunning,
+    FolderNotOurs, NoBridge, NoSpace, PortInUse, ServerDied; after each nothing is left but, of a server that
+    died, its log.
     """
     folder = folder.resolve()
     if running(folder):
@@ -107,6 +140,8 @@ def start(
         log.write_bytes(b"")
     command = [python, "-m", "local.cloud", "--port", str(port or 0), "--folder", str(folder)]
     command += ["--region", region] + ([] if outlives_us else ["--attached"])
+    command += ["--enforce-iam"] if enforce_iam else []
+    command += ["--bridge", bridge] if bridge else []
     with log.open("ab") as out:
         child = subprocess.Popen(
             command,

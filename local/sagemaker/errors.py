@@ -8,6 +8,7 @@ ServiceError                  answers the caller
 ├── ResourceLimitExceeded
 ├── ConflictException
 ├── ThrottlingException
+├── AccessDeniedException     somebody lacks a permission
 └── InternalFailure
 JobFault                      ends a job; its text is the FailureReason
 ├── ClientError               what the caller asked for cannot be done
@@ -61,6 +62,10 @@ class ThrottlingException(ServiceError):
     """Too many calls."""
 
     retry_as = "Step.THROTTLING"
+
+
+class AccessDeniedException(ServiceError):
+    """Somebody lacks a permission: who, which, and on what."""
 
 
 class InternalFailure(ServiceError):

@@ -16,6 +16,7 @@ from local.sagemaker.definition import STEP_TYPES, Definition, RetryPolicy, Step
 from local.sagemaker.errors import ConflictException, ServiceError
 from local.sagemaker.jobs import Job, Jobs, Kind
 from local.sagemaker.listing import now
+from local.sagemaker.permissions import Authority, Call, needed
 from local.sagemaker.registry import Registry
 
 Json = dict[str, Any]
@@ -79,8 +80,13 @@ class Execution:
         jobs: Jobs,
         registry: Registry,
         emit: events.Emit,
+        role: str,
+        authority: Authority,
     ) -> None:
-        """Raises ValidationException if `parameters` do not fit `definition`."""
+        """Steps are run as `role`, the pipeline's.
+
+        Raises ValidationException if `parameters` do not fit `definition`.
+        """
         self.values = definition.values(parameters)
         self.arn, self.pipeline_arn, self.definition = arn, pipeline_arn, definition
         self.created = self.modified = now()
@@ -89,6 +95,7 @@ class Execution:
         self.status, self.reason = "Executing", cast(str | None, None)
         self._ended: datetime | None = None
         self._jobs, self._registry, self._emit = jobs, registry, emit
+        self._role, self._authority = role, authority
         self._changed = threading.Condition(threading.RLock())
         self._runs: dict[str, Run] = {}
         self._active: set[str] = set()
@@ -182,6 +189,7 @@ class Execution:
                     "AttemptCount": run.attempt,
                 }
                 for run in self._runs.values()
+                if run.status  # its thread has begun
             ]
             return [{key: value for key, value in item.items() if value is not None} for item in shown]
 
@@ -289,6 +297,7 @@ class Execution:
             validation.validate(validation.input_shape(kind.create), arguments)
             if self._stop.is_set():
                 raise StepStopped
+            self._may(kind.create, arguments)
             if run.step.type == "RegisterModel":
                 self._register(run, arguments)
             else:
@@ -320,19 +329,35 @@ class Execution:
             self._step_to(run, "Executing")
         generated = {"GeneratedBy": self.arn, **arguments.get("MetadataProperties", {})}
         if group := arguments.get("ModelPackageGroupName"):
+            if not self._registry.has_group(group):
+                self._may("CreateModelPackageGroup", {"ModelPackageGroupName": group})
             self._registry.ensure_group(group)
         arn = self._registry.create_model_package({**arguments, "MetadataProperties": generated})[
             "ModelPackageArn"
         ]
+        self._act("DescribeModelPackage", arn)
         with self._changed:
             run.metadata = {"RegisterModel": {"Arn": arn}}
         run.result = self._registry.describe_model_package({"ModelPackageName": arn})
 
     def _stop_job(self, job: Job) -> None:
         try:
+            self._act(f"Stop{job.kind}Job", job.arn)
             self._jobs.stop(job)
-        except ServiceError:
-            return  # it has just ended by itself
+        except ServiceError as error:
+            log.info("%s goes on to its end: %s", job.arn, error)
+
+    def _may(self, operation: str, request: Json) -> None:
+        """Raise AccessDeniedException unless the pipeline's role may do this, and all that goes with it."""
+        region, account = self.arn.split(":")[3:5]
+        calls = list(needed(operation, request, account=account, region=region))
+        if operation.endswith("Job"):  # it is tagged with the pipeline that ran it, and watched
+            others = ("AddTags", operation.replace("Create", "Describe"))
+            calls += [Call(f"sagemaker:{other}", calls[0].resource) for other in others]
+        self._authority.act(self._role, calls)
+
+    def _act(self, operation: str, resource: str) -> None:
+        self._authority.act(self._role, [Call(f"sagemaker:{operation}", resource)])
 
     def _job_name(self, step: Step) -> str:
         """As SageMaker forms it: at most 63 characters, the step's name cut to fit."""

@@ -23,6 +23,7 @@ from local.sagemaker import events, validation
 from local.sagemaker.errors import InternalFailure, SerializationException, ServiceError, ValidationException
 from local.sagemaker.jobs import Jobs
 from local.sagemaker.moto import Moto
+from local.sagemaker.permissions import Authority, Call, Everybody, needed
 from local.sagemaker.pipelines import Pipelines, ReadObject
 from local.sagemaker.registry import Registry
 from local.sagemaker.runner import Runner
@@ -33,6 +34,8 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Json, Receive, Send], Awaitable[None]]
 Operation = Callable[[Json], Json]
+# ASGI scope, body, what the request needs -> None, or (HTTP status, body) that refuses it
+Admit = Callable[[Json, bytes, Iterable[Call]], tuple[int, bytes] | None]
 log = logging.getLogger(__name__)
 
 
@@ -44,13 +47,25 @@ class SageMaker:
     close: Callable[[], None]
 
 
-def sagemaker(folder: Path, *, endpoint: str, account: str, region: str) -> SageMaker:
-    """SageMaker with jobs that run below `folder` and talk to `endpoint`."""
+def sagemaker(
+    folder: Path,
+    *,
+    endpoint: str,
+    account: str,
+    region: str,
+    authority: Authority | None = None,
+    admit: Admit | None = None,
+) -> SageMaker:
+    """SageMaker with jobs that run below `folder` and talk to `endpoint`.
+
+    `authority` says what roles may do, `admit` what callers may; without them all may do everything.
+    """
+    authority = authority or Everybody()
     outbox = Outbox(events.to_eventbridge(account, region))
     jobs = Jobs(
         account=account,
         region=region,
-        run=Runner(folder, endpoint, region),
+        run=Runner(folder, endpoint, region, authority),
         emit=outbox,
         slots=max(2, os.cpu_count() or 2),
     )
@@ -62,6 +77,7 @@ def sagemaker(folder: Path, *, endpoint: str, account: str, region: str) -> Sage
         registry=registry,
         emit=outbox,
         read_object=from_s3(endpoint, region),
+        authority=authority,
     )
 
     def close() -> None:
@@ -69,7 +85,8 @@ def sagemaker(folder: Path, *, endpoint: str, account: str, region: str) -> Sage
         jobs.close(timeout=8)
         outbox.close()
 
-    return SageMaker(Front(pipelines, jobs, registry, Moto(region)), close)
+    front = Front(pipelines, jobs, registry, Moto(region), admit=admit, account=account, region=region)
+    return SageMaker(front, close)
 
 
 class Outbox:
@@ -100,7 +117,19 @@ class Outbox:
 class Front:
     """An ASGI app that answers one region's SageMaker."""
 
-    def __init__(self, pipelines: Pipelines, jobs: Jobs, registry: Registry, moto: Moto) -> None:
+    def __init__(
+        self,
+        pipelines: Pipelines,
+        jobs: Jobs,
+        registry: Registry,
+        moto: Moto,
+        *,
+        admit: Admit | None = None,
+        account: str = "",
+        region: str = "",
+    ) -> None:
+        """`admit` is asked before each call, for permissions in this account and region."""
+        self._admit, self._scope = admit, {"account": account, "region": region}
         self._operations = dict(_operations(pipelines, jobs, registry))
         self._moto = moto
         self._tags = Tags()
@@ -109,8 +138,22 @@ class Front:
     async def __call__(self, scope: Json, receive: Receive, send: Send) -> None:
         body = await _body(receive)
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-        status, answer = await asyncio.to_thread(self.answer, headers, body)
+        status, answer = await asyncio.to_thread(self._answer, scope, headers, body)
         await _respond(send, status, answer)
+
+    def _answer(self, scope: Json, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        return self._refusal(scope, headers, body) or self.answer(headers, body)
+
+    def _refusal(self, scope: Json, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes] | None:
+        """What to answer instead, if whoever calls may not."""
+        if self._admit is None:
+            return None
+        try:
+            request = _request(body)
+        except ServiceError:
+            request = {}  # `answer` refuses it, once it is known that somebody may ask
+        name = headers["x-amz-target"].partition(".")[2]
+        return self._admit(scope, body, list(needed(name, request, **self._scope)))
 
     def answer(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         """(HTTP status, body) for a request with these lower-case headers."""

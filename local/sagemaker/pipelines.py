@@ -15,6 +15,7 @@ from local.sagemaker.execution import Execution
 from local.sagemaker.jobs import Jobs
 from local.sagemaker.listing import now, page, within
 from local.sagemaker.parsing import parse
+from local.sagemaker.permissions import Authority, Everybody
 from local.sagemaker.registry import Registry
 from local.sagemaker.tokens import Tokens
 
@@ -52,7 +53,10 @@ class Pipelines:
         registry: Registry,
         emit: events.Emit,
         read_object: ReadObject,
+        authority: Authority | None = None,
     ) -> None:
+        """`authority` says what the pipelines' roles may do; without one everything."""
+        self._authority = authority or Everybody()
         self._prefix = f"arn:aws:sagemaker:{region}:{account}"
         self._jobs, self._registry, self._emit, self._read_object = jobs, registry, emit, read_object
         self._lock = threading.RLock()
@@ -184,6 +188,8 @@ class Pipelines:
             jobs=self._jobs,
             registry=self._registry,
             emit=self._emit,
+            role=pipeline.role,
+            authority=self._authority,
         )
         pipeline.executions.append(execution)
         pipeline.last_run = execution.created

@@ -186,10 +186,15 @@ class Registry:
 
     # What pipelines use as well
 
+    def has_group(self, name: str) -> bool:
+        """Whether there is a group of this name or ARN."""
+        with self._lock:
+            return name.rpartition("/")[2] in self._groups
+
     def ensure_group(self, name: str) -> None:
         """Make the group if it is not there, as a RegisterModel step does."""
         with self._lock:
-            if name.rpartition("/")[2] not in self._groups:
+            if not self.has_group(name):
                 self.create_model_package_group({"ModelPackageGroupName": name.rpartition("/")[2]})
 
     def has(self, arn: str) -> bool:

@@ -19,9 +19,10 @@ from botocore.loaders import Loader, create_loader
 from local import folder as folders
 from local.sagemaker import container, storage
 from local.sagemaker.container import Command, Place
-from local.sagemaker.errors import AlgorithmError, ClientError, JobFault
+from local.sagemaker.errors import AccessDeniedException, AlgorithmError, ClientError, JobFault
 from local.sagemaker.joblogs import JobLog
 from local.sagemaker.jobs import Job, Outcome
+from local.sagemaker.permissions import Authority, Everybody
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -32,11 +33,15 @@ _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, s3={"add
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs jobs below `folder`/jobs against the endpoint that they, too, talk to."""
+    """Runs jobs below `folder`/jobs against the endpoint that they, too, talk to.
+
+    `authority` gives SageMaker the roles that jobs run as, if it has something to say about it.
+    """
 
     folder: Path
     endpoint: str
     region: str
+    authority: Authority = field(default_factory=Everybody)
     # One for all jobs: reading the models of three services again takes 0.15 s a job.
     loader: Loader = field(default_factory=create_loader, repr=False)
 
@@ -125,6 +130,11 @@ class Runner:
 
     def _assume(self, job: Job) -> Json:
         """Temporary credentials of the job's role. Raises ClientError."""
+        try:
+            if given := self.authority.assume(job.request["RoleArn"]):
+                return given
+        except AccessDeniedException as error:
+            raise ClientError(str(error)) from error
         root = {"AccessKeyId": "test", "SecretAccessKey": "test", "SessionToken": None}
         role = job.request["RoleArn"]
         try:
@@ -169,7 +179,7 @@ def run(
         )
     except OSError as error:
         raise ClientError(f"Cannot run {command.arguments[0]}: {error.strerror}") from error
-    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+    assert process.stdout is not None  # nosec B101 # noqa: S101 - a pipe was asked for
     output.follow(process.stdout)
     limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86400)
     deadline = time.monotonic() + limit

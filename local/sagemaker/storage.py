@@ -96,6 +96,6 @@ def unpack(archive: Path, folder: Path) -> None:
         with tarfile.open(archive) as tar:
             # Python before 3.11.4 has no filters.
             safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-            tar.extractall(folder, **safely)  # noqa: S202 - filtered where Python can
+            tar.extractall(folder, **safely)  # nosec B202 # noqa: S202 - filtered where Python can
     except (tarfile.TarError, OSError) as error:
         raise ClientError(f"Failed to unpack {archive.name}: {error}") from error

@@ -433,3 +433,44 @@ def test_job_events_have_the_documented_shape() -> None:
         assert sample["detail"].keys() - last.keys() <= optional
         assert isinstance(last["CreationTime"], int)
         assert last["CreationTime"] > 10**12
+
+
+NETWORK = {"SecurityGroupIds": ["sg-0123456789abcdef0"], "Subnets": ["subnet-0123456789abcdef0"]}
+KEY = "arn:aws:kms:us-east-1:123456789012:key/k"
+CLUSTER = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30, "VolumeKmsKeyId": KEY}
+
+
+def test_a_network_and_a_key_are_checked_and_change_nothing_here() -> None:
+    engine = Engine()
+    prepare = processing(
+        arguments={
+            "NetworkConfig": {"VpcConfig": NETWORK},
+            "ProcessingResources": {"ClusterConfig": CLUSTER},
+            "ProcessingOutputConfig": {"KmsKeyId": KEY, "Outputs": []},
+        }
+    )
+    train = training(
+        arguments={
+            "VpcConfig": NETWORK,
+            "ResourceConfig": CLUSTER,
+            "OutputDataConfig": {"S3OutputPath": "s3://bucket/models", "KmsKeyId": KEY},
+        }
+    )
+    assert engine.run(prepare, train)["PipelineExecutionStatus"] == "Succeeded"
+    half = training(arguments={"VpcConfig": {"Subnets": NETWORK["Subnets"]}})
+    assert "Value null at 'vpcConfig.securityGroupIds'" in Engine().create(half)["message"]
+
+
+def test_a_step_that_has_not_begun_is_not_shown() -> None:
+    """It has no state yet, and AWS shows none without."""
+    gate = Gate()
+    engine = Engine(gate)
+    engine.create(processing("One"), processing("Two"))
+    arn = engine.start()["PipelineExecutionArn"]
+    wait_until(lambda: len(gate.seen) == 2)
+    execution = engine.pipelines._execution({"PipelineExecutionArn": arn})
+    execution._runs["One"].status = None
+    assert [step["StepName"] for step in execution.steps()] == ["Two"]
+    execution._runs["One"].status = "Executing"
+    gate.open.set()
+    engine.ended(arn)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,8 @@ import psutil
 import pytest
 import yaml
 
-from handsoff.deploy import deploy, point_at
 from handsoff.deployment import Deployment
+from handsoff.local_deploy import deploy, point_at
 from handsoff.project import Project
 from local import server
 from retraining.config import parse_config
@@ -28,6 +29,16 @@ T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 TITANIC = ROOT / "data" / "titanic"
 PATIENCE = 120.0
+INBOX = {
+    "Version": "2012-10-17",
+    "Statement": {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": "*",
+    },
+}
+"""What lets the topic into an approver's queue, where IAM is enforced."""
 
 
 def wait(what: str, look: Callable[[], T | None]) -> T:
@@ -96,6 +107,13 @@ class Loop:
     @contextmanager
     def preprocessing_held(self) -> Iterator[None]:
         """Each DataPreProcessing job that begins in here waits for its end, however slow the machine is."""
+        with self.held("preprocess.py") as held:
+            yield
+            assert held, "no DataPreProcessing job has begun"
+
+    @contextmanager
+    def held(self, program: str) -> Iterator[Mapping[int, psutil.Process]]:
+        """Each job that begins to run `program` in here waits for its end; those that do, by their pids."""
         held: dict[int, psutil.Process] = {}
         released = threading.Event()
 
@@ -103,15 +121,14 @@ class Loop:
             while not released.wait(0.02):
                 for process in psutil.Process(self.cloud.pid).children(recursive=True):
                     with suppress(psutil.NoSuchProcess):
-                        if process.pid not in held and any("preprocess.py" in a for a in process.cmdline()):
+                        if process.pid not in held and any(program in a for a in process.cmdline()):
                             process.suspend()
                             held[process.pid] = process
 
         thread = threading.Thread(target=hold)
         thread.start()
         try:
-            yield
-            assert held, "no DataPreProcessing job has begun"
+            yield held
         finally:
             released.set()
             thread.join()
@@ -133,8 +150,10 @@ class Loop:
         return wait(f"a notification {kind} of {model}", look)
 
 
-def handsoff(loop: Loop, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own, in the environment that `handsoff local env` gives."""
+def handsoff(
+    loop: Loop, *arguments: str, code: int = 0, user: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, in the environment that `handsoff local env` gives `user`."""
     done = subprocess.run(
         [
             sys.executable,
@@ -148,6 +167,7 @@ def handsoff(loop: Loop, *arguments: str, code: int = 0) -> subprocess.Completed
         text=True,
         timeout=120,
         check=False,
+        env={**os.environ, **loop.cloud.environment(user)},
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done
@@ -156,22 +176,37 @@ def handsoff(loop: Loop, *arguments: str, code: int = 0) -> subprocess.Completed
 @pytest.fixture(scope="module")
 def loop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     """Deployed with a model for each of the module's STORIES, which name what differs from the Titanic's."""
-    folder = tmp_path_factory.mktemp("loop")
+    with deployed(request.module.STORIES, tmp_path_factory.mktemp("loop")) as found:
+        yield found
+
+
+@contextmanager
+def deployed(
+    stories: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+    *,
+    enforce_iam: bool = False,
+    bridge: str | None = None,
+) -> Iterator[Loop]:
+    """AWS on this machine in `folder` with a model for each story, which this process is pointed at."""
     titanic = yaml.safe_load((ROOT / "handsoff.yaml").read_text())["models"]["titanic"]
-    stories: dict[str, dict[str, Any]] = request.module.STORIES
     values = {"models": {name: {**titanic, "retrain": {}, **story} for name, story in stories.items()}}
     config = folder / "handsoff.yaml"
     config.write_text(json.dumps(values))  # JSON is YAML
     project = Project(ROOT, parse_config(values, source=str(config)), folder / "work")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", "")  # so that what point_at sets is undone afterwards
-        cloud = server.start(folder / "aws", port=None, outlives_us=False)
+        cloud = server.start(
+            folder / "aws", port=None, outlives_us=False, enforce_iam=enforce_iam, bridge=bridge
+        )
         try:
             for name, value in cloud.environment().items():
                 patch.setenv(name, value)
             point_at(cloud)
             deployment = deploy(project, cloud)
-            inbox = deployment.sqs.create_queue(QueueName="approver")["QueueUrl"]
+            inbox = deployment.sqs.create_queue(
+                QueueName="approver", Attributes={"Policy": json.dumps(INBOX)}
+            )["QueueUrl"]
             deployment.session.client("sns").subscribe(
                 TopicArn=deployment.outputs["NotificationsTopic"],
                 Protocol="sqs",

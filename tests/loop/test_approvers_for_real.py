@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import re
 import shutil
 from collections.abc import Iterator
-from html import unescape
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -16,6 +13,7 @@ from playwright.sync_api import sync_playwright
 
 from retraining import decisions
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
+from tests.loop.visitors import fields, send, slack_app, with_parameters
 from tests.review.conftest import ARGUMENTS
 from tests.slack.stand_in import Slack
 
@@ -32,36 +30,8 @@ TRAIN = (TITANIC / "train.csv").read_bytes()
 
 @pytest.fixture(scope="module")
 def slack(loop: Loop) -> Iterator[Slack]:
-    """The stack with Slack: the secret's ARN as parameter, and a stand-in where Slack's API would be."""
-    session = loop.deployment.session
-    with Slack() as app:
-        secret = {"botToken": app.token, "signingSecret": app.signing_secret}
-        arn = session.client("secretsmanager").create_secret(
-            Name="handsoff-slack", SecretString=json.dumps(secret)
-        )["ARN"]
-        cloudformation = session.client("cloudformation")
-        (stack,) = cloudformation.describe_stacks(StackName="handsoff")["Stacks"]
-        parameters: list[Any] = [
-            {"ParameterKey": item["ParameterKey"], "ParameterValue": arn}
-            if item["ParameterKey"] == "SlackSecret"
-            else {"ParameterKey": item["ParameterKey"], "UsePreviousValue": True}
-            for item in stack["Parameters"]
-        ]
-        cloudformation.update_stack(
-            StackName="handsoff",
-            UsePreviousTemplate=True,
-            Parameters=parameters,
-            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-        )
-        cloudformation.get_waiter("stack_update_complete").wait(
-            StackName="handsoff", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
-        )
-        functions = session.client("lambda")
-        for name in ("handsoff-notify-slack", "handsoff-review-candidate"):
-            found = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-            functions.update_function_configuration(
-                FunctionName=name, Environment={"Variables": {**found, "SLACK_API_URL": app.url}}
-            )
+    """Slack, with the stack that tells it."""
+    with slack_app(loop) as app:
         yield app
 
 
@@ -70,26 +40,6 @@ def held(loop: Loop, slack: Slack) -> None:  # noqa: ARG001 - Slack is there bef
     """A candidate of each story, registered beside the others, which the rules leave to a person."""
     for name in STORIES:
         loop.land(name, TRAIN)
-
-
-def send(loop: Loop, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Any:
-    """One request to the Function URL, whose name only browsers resolve: status, headers and text."""
-    place = urlsplit(url)
-    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(loop.cloud.endpoint).port, timeout=60)
-    connection.request(
-        method, f"{place.path}?{place.query}", body or None, {"Host": place.netloc, **(headers or {})}
-    )
-    answer = connection.getresponse()
-    text = answer.read().decode()
-    connection.close()
-    return answer.status, dict(answer.getheaders()), text
-
-
-def fields(page: str) -> dict[str, str]:
-    """The hidden inputs of a page."""
-    hidden = re.findall(r"<input[^>]*type=\"?hidden[^>]*>", page)
-    found = [re.search(r'name="([^"]+)".*?value="([^"]*)"', item) for item in hidden]
-    return {item[1]: unescape(item[2]) for item in found if item}
 
 
 def decided(loop: Loop, name: str, status: str) -> dict[str, Any]:
@@ -209,3 +159,30 @@ def test_what_is_decided_in_aws_is_recorded_told_and_shown(loop: Loop, slack: Sl
             for item in slack.messages()
         ),
     )
+
+
+def test_a_snapshot_is_taken_anew_whenever_a_parameter_of_it_changes(loop: Loop) -> None:
+    """The last one here: the page's address is another one afterwards."""
+    functions = loop.cloud.client("lambda")
+    name = "handsoff-review-candidate"
+
+    def served() -> Any:
+        """The configuration of the version behind the page."""
+        assert functions.get_function_url_config(FunctionName=name, Qualifier="live")["FunctionUrl"] == page()
+        assert send(loop, "GET", f"{page()}review?t=none")[0] == 403
+        return functions.get_function_configuration(FunctionName=name, Qualifier="live")
+
+    def page() -> str:
+        (stack,) = loop.cloud.client("cloudformation").describe_stacks(StackName="handsoff")["Stacks"]
+        return str(next(out["OutputValue"] for out in stack["Outputs"] if out["OutputKey"] == "ReviewUrl"))
+
+    with_parameters(loop, SnapStart="PublishedVersions", Runtime="python3.13")
+    first = served()
+    assert first["SnapStart"] == {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}
+    another = "arn:aws:secretsmanager:us-east-1:123456789012:secret:another-abcdef"
+    with_parameters(loop, SlackSecret=another)
+    second = served()
+    assert second["Environment"]["Variables"]["SLACK_SECRET"] == another
+    assert second["Version"] != first["Version"]
+    versions = functions.list_versions_by_function(FunctionName=name)["Versions"]
+    assert [one["Version"] for one in versions] == ["$LATEST", second["Version"]]

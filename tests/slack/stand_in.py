@@ -46,7 +46,10 @@ class Channel:
 
 @dataclass
 class Slack:
-    """The workspace. `url` is what SLACK_API_URL must say; `answers` is what came by response_url."""
+    """The workspace. `url` is what SLACK_API_URL must say; `answers` is what came by response_url.
+
+    It listens on `address`, where those who ask call it `name`.
+    """
 
     token: str = TOKEN
     signing_secret: str = SIGNING_SECRET
@@ -56,12 +59,14 @@ class Slack:
     answers: list[dict[str, Any]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     faults: deque[Fault] = field(default_factory=deque)
+    address: str = "127.0.0.1"
+    name: str = "127.0.0.1"
 
     def __post_init__(self) -> None:
         self._times = itertools.count(1)
         self._used: dict[str, int] = {}
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer((self.address, 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
@@ -76,7 +81,7 @@ class Slack:
 
     @property
     def origin(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://{self.name}:{self._server.server_port}"
 
     @property
     def url(self) -> str:

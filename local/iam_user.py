@@ -1,0 +1,26 @@
+"""The operator of a deployment on this machine, made as docs/operator.md says how to make one on AWS."""
+
+import contextlib
+from typing import Final
+
+from local.infrastructure import policy
+from local.server import Cloud
+
+NAME: Final = "data-science-user"
+
+
+def make(cloud: Cloud, *, prefix: str) -> None:
+    """Make data-science-user with the operator's policy and one access key, which the server's folder keeps.
+
+    Whoever has the keys may do what handsoff does, and nothing else where IAM is enforced.
+    """
+    iam = cloud.client("iam")
+    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_user(UserName=NAME)
+    iam.attach_user_policy(UserName=NAME, PolicyArn=f"arn:aws:iam::{cloud.account}:policy/{prefix}-operator")
+    own_keys = policy("operator-keys", {"partition": "aws", "account": cloud.account})
+    iam.put_user_policy(UserName=NAME, PolicyName="operator-keys", PolicyDocument=own_keys)
+    for old in iam.list_access_keys(UserName=NAME)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=NAME, AccessKeyId=old["AccessKeyId"])
+    key = iam.create_access_key(UserName=NAME)["AccessKey"]
+    cloud.keep(NAME, key["AccessKeyId"], key["SecretAccessKey"])

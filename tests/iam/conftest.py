@@ -1,0 +1,34 @@
+"""One AWS on this machine that enforces IAM, in which the whole loop has happened once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local import iam_journal, iam_user
+from tests.iam import stories
+from tests.loop.conftest import Loop, deployed
+from tests.loop.visitors import slack_app
+
+
+@pytest.fixture(scope="module")
+def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    """Deployed by the administrator, and enforced for everybody else."""
+    with deployed(stories.MODELS, tmp_path_factory.mktemp("iam"), enforce_iam=True) as found:
+        iam_user.make(found.cloud, prefix="handsoff")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def happened(loop: Loop) -> Iterator[dict[str, Any]]:
+    """All stories, told to their ends: what each of them found, by its name."""
+    with slack_app(loop) as slack:
+        yield stories.tell(loop, slack)
+
+
+@pytest.fixture(scope="module")
+def journal(loop: Loop, happened: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: ARG001 - it has happened
+    """What IAM was asked until then, and what it answered."""
+    return iam_journal.read(loop.cloud.folder)

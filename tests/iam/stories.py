@@ -1,0 +1,483 @@
+"""The whole loop, everybody in it as themselves: operator, functions, pipelines, schedules, approvers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import boto3
+import pytest
+
+from local import iam_user
+from retraining import decisions, evidence, landing, pipelines, quarantine, registry, settings
+from retraining.admission import BadFile
+from retraining.errors import EvaluationError
+from retraining.ledger import once
+from retraining.pipelines import Execution
+from retraining.starting import Starting
+from tests.loop.conftest import TITANIC, Loop, handsoff, wait
+from tests.loop.visitors import fields, send
+from tests.slack.stand_in import Slack
+
+Json = dict[str, Any]
+TRAIN, VALIDATION = ((TITANIC / f"{split}.csv").read_bytes() for split in ("train", "validation"))
+HEADER, *ROWS = TRAIN.splitlines(keepends=True)
+SMALL = HEADER + b"".join(ROWS[:300])
+BAD = HEADER + ROWS[0]  # one row is no training data
+VERSUS = {"metric": "roc_auc", "versus_champion": {"max_loss": 0.05}}
+EASY = {"metric": "accuracy", "min": 0.5}
+HOLD = {
+    "approval": {"rules": [EASY, {"metric": "recall", "min": 0.99, "on_fail": "hold"}]},
+    "approvers": {"slack_channel": "#ml-approvals", "slack_users": ["U0123ABCD"]},
+}
+MODELS: Json = {
+    "page": HOLD,
+    "slack": HOLD,
+    "command": {**HOLD, "training": {"estimator": "logistic_regression"}},
+    "stale": {"approval": {"rules": [EASY, VERSUS]}},
+    "bad": {"approval": {"rules": [EASY]}},
+    "broken": {},
+    "scheduled": {"retrain": {"schedule": "rate(7 days)"}, "approval": {"rules": [EASY]}},
+    "quiet": {
+        "retrain": {"ready": {"when": "quiet", "quiet_period": "2s"}},
+        "approval": {"rules": [EASY]},
+    },
+}
+FUNCTIONS = (
+    "start-retraining",
+    "reconcile",
+    "track-execution",
+    "judge-candidate",
+    "record-decision",
+    "review-candidate",
+    "notify-slack",
+)
+
+
+def tell(loop: Loop, slack: Slack) -> Json:
+    """Let everything happen; what came of it, for the tests to look at."""
+    found: Json = {"published": operator(loop, "publish")}
+    for name in ("page", "slack", "stale"):
+        loop.land(name, SMALL)
+    found["landed"] = land(loop, "command", {"train.csv": SMALL, "validation.csv": VALIDATION})
+    put(loop, "scheduled", {"train.csv": SMALL, "validation.csv": VALIDATION})
+    fire_schedule(loop, "scheduled")
+    put(loop, "broken", {"train.csv": b"nonsense\n1\n", "validation.csv": VALIDATION})
+    found["broken"] = start_by_hand(loop, "broken")
+    files = {"train/good.csv": SMALL, "train/bad.csv": BAD, "validation.csv": VALIDATION}
+    put(loop, "bad", {**files, "_SUCCESS": b""})
+
+    found["page"] = decide_on_the_page(loop)
+    found["slack"] = decide_in_slack(loop, slack)
+    found["command"] = decide_by_command(loop)
+    found["console"] = decide_in_the_console(loop)
+    found["released"] = release(loop)
+    found["stale"] = put_the_champion_aside(loop)
+    found["scheduled"] = loop.deployment.evidence(loop.settled("scheduled", 1))
+    found["failed"] = loop.told("broken", "execution_failed")
+    found["keys of jobs"] = set()
+    found["stopped"] = [
+        stop(loop, program, found["keys of jobs"]) for program in ("preprocess.py", "train.py")
+    ]
+    found["reconciled"] = only_the_sweep(loop)
+    fail_everywhere(loop)
+    found["races"] = [race(loop, function) for function in ("start-retraining", "reconcile")]
+    without_job = start_by_hand(loop, "page", ProcessingInstanceType="none")
+    over(loop, without_job)
+    operator(loop, "status", "page")
+    for function in FUNCTIONS:
+        give_back(loop, function)
+        look_for_nothing(loop, function, without_job)
+    found["asked"] = operator(loop, "start", "broken")
+    publish_anew(loop)
+    rotate_keys(loop)
+    break_off_an_upload(loop)
+    return found
+
+
+def operator(loop: Loop, *arguments: str, code: int = 0) -> str:
+    """What `handsoff` says to data-science-user."""
+    return handsoff(loop, *arguments, code=code, user=iam_user.NAME).stdout
+
+
+def client(loop: Loop, service: str) -> Any:
+    """A client of data-science-user, as the AWS command line has one."""
+    key, secret = loop.cloud.keys(iam_user.NAME)
+    session = boto3.Session(key, secret, region_name=loop.cloud.region)
+    return session.client(service, endpoint_url=loop.cloud.endpoint)  # type: ignore[call-overload]
+
+
+def put(loop: Loop, model: str, files: dict[str, bytes]) -> None:
+    """Phase 01 lands files. Who that is, is not ours to say: the administrator here."""
+    for name, body in files.items():
+        loop.deployment.s3.put_object(Bucket=loop.deployment.bucket, Key=f"curated/{model}/{name}", Body=body)
+
+
+def land(loop: Loop, model: str, files: dict[str, bytes]) -> str:
+    """`handsoff land`."""
+    paths = [Path(loop.config).parent / name for name in files]
+    for path, body in zip(paths, files.values(), strict=True):
+        path.write_bytes(body)
+    return operator(loop, "land", model, *map(str, paths))
+
+
+def fire_schedule(loop: Loop, model: str) -> None:
+    """The schedule that was provisioned, a second from now."""
+    scheduler = loop.deployment.session.client("scheduler")
+    target: Any = scheduler.get_schedule(Name=f"handsoff-{model}")["Target"]
+    scheduler.create_schedule(
+        Name="now",
+        ScheduleExpression=f"at({datetime.now(UTC) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target=target,
+    )
+
+
+def start_by_hand(loop: Loop, model: str, **parameters: str) -> str:
+    """`aws sagemaker start-pipeline-execution`; the execution's ARN."""
+    given = [{"Name": name, "Value": value} for name, value in parameters.items()]
+    answer = client(loop, "sagemaker").start_pipeline_execution(
+        PipelineName=f"handsoff-{model}", PipelineParameters=given
+    )
+    return str(answer["PipelineExecutionArn"])
+
+
+def decide_on_the_page(loop: Loop) -> Json:
+    """A person without AWS approves behind the signed link."""
+    url = loop.told("page", "waiting")["reviewUrl"]
+    _, _, page = send(loop, "GET", url)
+    typed = {"decision": "Approved", "name": "Ada", "reason": "good enough"}
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Origin": f"http://{urlsplit(url).netloc}",
+        "Sec-Fetch-Site": "same-origin",
+    }
+    status, _, text = send(loop, "POST", url, urlencode({**fields(page), **typed}).encode(), headers)
+    assert status == 303, text
+    return recorded(loop, "page", 1)
+
+
+def decide_in_slack(loop: Loop, slack: Slack) -> Json:
+    """An approver presses the button in Slack."""
+    loop.told("slack", "waiting")
+    posted = wait(
+        "the message in Slack",
+        lambda: next((item for item in slack.messages() if item["text"].startswith("slack: ")), None),
+    )
+    headers, body = slack.press(posted, "approve", reason="looks right")
+    status, _, text = send(loop, "POST", f"{loop.deployment.outputs['ReviewUrl']}slack", body, headers)
+    assert status == 200, text
+    return recorded(loop, "slack", 1)
+
+
+def decide_by_command(loop: Loop) -> Json:
+    """The operator looks at everything, approves, rejects the next one, and takes the champion back."""
+    loop.told("command", "waiting")
+    operator(loop, "status", "command")
+    operator(loop, "explain", "command/1")
+    operator(loop, "approve", "command/1", "--reason", "better than nothing")
+    found = recorded(loop, "command", 1)
+    start_by_hand(loop, "command")
+    execution = loop.settled("command", 2)
+    look_at(loop, execution)
+    operator(loop, "reject", "command/2", "--reason", "no better than the champion")
+    recorded(loop, "command", 2)
+    package = loop.deployment.package(loop.settled("command", 1))
+    assert package is not None
+    client(loop, "sagemaker").update_model_package(
+        ModelPackageArn=package.arn, ModelApprovalStatus="Rejected", ApprovalDescription="not after all"
+    )
+    loop.told("command", "rolled_back")
+    return found
+
+
+def decide_in_the_console(loop: Loop) -> Json:
+    """Somebody with AWS sets an approved package back to pending, and approves it after all."""
+    change = {"ModelPackageArn": package_arn("page", 1)}
+    sagemaker = client(loop, "sagemaker")
+    sagemaker.update_model_package(**change, ModelApprovalStatus="PendingManualApproval")
+    loop.told("page", "rolled_back")
+    wait("its record", lambda: "recordedAt" in decision(loop, package_arn("page", 1)))
+    sagemaker.update_model_package(**change, ModelApprovalStatus="Approved", ApprovalDescription="yes")
+    wait("the decision", lambda: decision(loop, package_arn("page", 1)).get("by") == "person")
+    return recorded(loop, "page", 1)
+
+
+def look_at(loop: Loop, execution: Execution) -> None:
+    """What docs/tutorials/03-sagemaker-pipeline.md looks at with the AWS command line."""
+    operator(loop, "evidence", execution.identity)
+    sagemaker, logs = client(loop, "sagemaker"), client(loop, "logs")
+    sagemaker.describe_pipeline(PipelineName=execution.pipeline)
+    for step in execution.steps[:2]:
+        assert step.arn is not None
+        assert step.logs is not None
+        name = step.arn.rpartition("/")[2]
+        if step.type == "Training":
+            sagemaker.describe_training_job(TrainingJobName=name)
+        else:
+            sagemaker.describe_processing_job(ProcessingJobName=name)
+        streams = logs.describe_log_streams(
+            logGroupName=step.logs.group, logStreamNamePrefix=step.logs.stream_prefix
+        )["logStreams"]
+        logs.get_log_events(logGroupName=step.logs.group, logStreamName=streams[0]["logStreamName"])
+    client(loop, "scheduler").get_schedule(Name="handsoff-scheduled")
+
+
+def release(loop: Loop) -> Json:
+    """A person says that what was quarantined is good."""
+    loop.told("bad", "quarantined")
+    operator(loop, "release", "bad", "train/bad.csv")
+    return loop.deployment.evidence(loop.settled("bad", 1))
+
+
+def put_the_champion_aside(loop: Loop) -> Json:
+    """The champion's file is gone: the operator judges the candidate without it."""
+    first = loop.deployment.package(loop.settled("stale", 1))
+    assert first is not None
+    assert first.model_uri is not None
+    bucket, _, key = first.model_uri.removeprefix("s3://").partition("/")
+    loop.deployment.s3.delete_object(Bucket=bucket, Key=key)
+    loop.land("stale", SMALL + ROWS[400])
+    loop.settled("stale", 2)
+    operator(loop, "judge", "stale/2", "--without-champion", "--reason", "its file was deleted")
+    return recorded(loop, "stale", 2)
+
+
+def stop(loop: Loop, program: str, keys: set[str]) -> Json:
+    """The operator stops an execution while `program` runs, with keys that begin so."""
+    sagemaker = client(loop, "sagemaker")
+    with loop.held(program) as holds:
+        arn = sagemaker.start_pipeline_execution(PipelineName="handsoff-scheduled")["PipelineExecutionArn"]
+        wait(f"{program} to begin", lambda: holds)
+        keys |= {process.environ()["AWS_ACCESS_KEY_ID"][:4] for process in [*holds.values()]}
+        sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
+    return over(loop, arn)
+
+
+def over(loop: Loop, arn: str) -> Json:
+    """What SageMaker says of an execution once it has ended."""
+
+    def look() -> Json | None:
+        answer: Json = client(loop, "sagemaker").describe_pipeline_execution(PipelineExecutionArn=arn)
+        return answer if answer["PipelineExecutionStatus"] not in ("Executing", "Stopping") else None
+
+    return wait("the execution to end", look)
+
+
+def only_the_sweep(loop: Loop) -> Json:
+    """No event about packages arrives: the sweep quarantines, starts, judges, records and takes back."""
+    events = loop.deployment.session.client("events")
+    lost = [f"handsoff-{rule}" for rule in ("candidate-registered", "package-decided", "execution-changed")]
+    for rule in lost:
+        events.disable_rule(Name=rule)
+    put(loop, "quiet", {"train/good.csv": SMALL, "train/bad.csv": BAD, "validation.csv": VALIDATION})
+    loop.drained()
+
+    def sweep(ahead: timedelta, until: Callable[[], Any]) -> Any:
+        def look() -> Any:
+            with acting(loop, "reconcile", ahead) as using:
+                import reconcile
+
+                reconcile.handler({}, Lambda(), using=using)
+            return until()
+
+        return wait("the sweep", look)
+
+    sweep(timedelta(), lambda: loop.deployment.quarantined("quiet"))
+    put(loop, "quiet", {"train/bad.csv": HEADER + b"".join(ROWS[300:310])})
+    loop.drained()
+    sweep(timedelta(), lambda: loop.deployment.executions("quiet", 1))
+    ended = wait("its end", lambda: loop.deployment.executions("quiet", 1)[0].terminal)
+    assert ended
+    execution = loop.deployment.executions("quiet", 1)[0]
+    package = loop.deployment.package(execution)
+    assert package is not None
+    later = timedelta(hours=1)
+    sweep(later, lambda: loop.deployment.settled(execution, loop.deployment.package(execution)))
+    sweep(2 * later, lambda: "recordedAt" in decision(loop, package.arn))
+    found = loop.deployment.evidence(execution)
+    loop.deployment.sagemaker.update_model_package(
+        ModelPackageArn=package.arn, ModelApprovalStatus="Rejected", ApprovalDescription="no"
+    )
+    sweep(3 * later, lambda: decision(loop, package.arn).get("status") == "Rejected")
+    loop.told("quiet", "rolled_back")
+    for rule in lost:
+        events.enable_rule(Name=rule)
+    return found
+
+
+def fail_everywhere(loop: Loop) -> None:
+    """What no function can handle ends in the failure queue."""
+    functions, ssm = loop.deployment.session.client("lambda"), loop.deployment.ssm
+    for name in FUNCTIONS[2:]:
+        if name != "review-candidate":  # which nobody invokes asynchronously
+            functions.invoke(FunctionName=f"handsoff-{name}", InvocationType="Event", Payload="{}")
+    ssm.put_parameter(Name="/handsoff/models/wrong", Value="{}", Type="String")
+    loop.deployment.sources.ledger.mark("model#wrong", {"waiting": "nonsense"})
+    functions.invoke(FunctionName="handsoff-reconcile", InvocationType="Event", Payload="{}")
+    seen: set[str] = set()
+
+    def all_there() -> bool:
+        url = loop.deployment.outputs["FailuresQueue"]
+        got = loop.deployment.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        for message in got.get("Messages", []):
+            context = json.loads(message["Body"]).get("requestContext", {})
+            seen.add(context.get("functionArn", "").rpartition(":")[2])
+        return len(seen - {""}) >= 5
+
+    wait("every failure", all_there)
+    ssm.delete_parameter(Name="/handsoff/models/wrong")
+
+
+class Racing:
+    """S3, where a newer version of a file lands just before the marker that hides it is set."""
+
+    def __init__(self, s3: Any, land: Callable[[], object]) -> None:
+        self._s3, self._land = s3, land
+
+    def delete_object(self, **request: Any) -> Any:
+        if "VersionId" not in request:
+            self._land()
+        return self._s3.delete_object(**request)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._s3, name)
+
+
+def race(loop: Loop, function: str) -> bytes:
+    """A corrected file lands while the bad one is hidden: what lies in curated/ then."""
+    key = f"curated/broken/train/{function}.csv"
+    s3, bucket = loop.deployment.s3, loop.deployment.bucket
+    version = s3.put_object(Bucket=bucket, Key=key, Body=BAD)["VersionId"]
+    item = BadFile(key=key, version_id=version, etag="e", size=1, kind="one_row", text="one row")
+    with acting(loop, function) as using:
+        racing: Any = Racing(using.s3, lambda: s3.put_object(Bucket=bucket, Key=key, Body=SMALL))
+        quarantine.move(racing, bucket, "broken", item, now=datetime.now(UTC))
+    return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def give_back(loop: Loop, function: str) -> None:
+    """What a function claims in the ledger and cannot do, it gives back."""
+
+    def fail() -> None:
+        raise ConnectionError
+
+    with acting(loop, function) as using, suppress(ConnectionError):
+        once(using.ledger, f"notification#given-back-by-{function}", fail, now=datetime.now(UTC))
+
+
+def look_for_nothing(loop: Loop, function: str, execution_arn: str) -> None:
+    """What a function reads may not be there: a step without job, a file that nobody has written yet."""
+    with acting(loop, function) as using:
+        if function != "notify-slack":
+            execution = pipelines.describe(using.sagemaker, execution_arn)
+            assert execution.steps[0].arn is None
+        if function in ("start-retraining", "reconcile"):
+            assert landing.read_manifest(using.s3, using.settings.bucket, "page", "none") == []
+        elif function == "notify-slack":
+            package = registry.package(using.sagemaker, package_arn("page", 1))
+            with pytest.raises(EvaluationError, match="does not exist"):
+                registry.evaluation(using.s3, replace(package, evaluation_uri=nothing(using)))
+        else:
+            assert evidence.gather(using.sources, "page", execution)["metrics"] == {}
+
+
+def nothing(using: Starting) -> str:
+    return f"s3://{using.settings.bucket}/models/page/none/evaluation.json"
+
+
+def rotate_keys(loop: Loop) -> None:
+    """The operator's second key, as docs/operator.md makes one; the first is the one that stays."""
+    iam = client(loop, "iam")
+    key = iam.create_access_key(UserName=iam_user.NAME)["AccessKey"]["AccessKeyId"]
+    iam.list_access_keys(UserName=iam_user.NAME)
+    iam.update_access_key(UserName=iam_user.NAME, AccessKeyId=key, Status="Inactive")
+    iam.delete_access_key(UserName=iam_user.NAME, AccessKeyId=key)
+
+
+class Breaking:
+    """A large file that cannot be read to its end."""
+
+    def __init__(self) -> None:
+        self._left = 9 * 2**20
+
+    def read(self, size: int) -> bytes:
+        if self._left <= 0:
+            raise OSError
+        self._left -= size
+        return b"," * size
+
+
+def break_off_an_upload(loop: Loop) -> None:
+    """What was uploaded of a large file is taken back when the rest cannot be."""
+    with pytest.raises(OSError):  # noqa: PT011 - it is the file's own
+        client(loop, "s3").upload_fileobj(Breaking(), loop.deployment.bucket, "curated/broken/train.csv")
+
+
+def package_arn(model: str, version: int) -> str:
+    return f"arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-{model}/{version}"
+
+
+def publish_anew(loop: Loop) -> None:
+    """A config with other columns is other code, another pipeline, other rules."""
+    values = json.loads(loop.config.read_text())
+    values["models"]["broken"]["features"]["numeric"] = ["age"]
+    loop.config.write_text(json.dumps(values))
+    assert "pipeline updated" in operator(loop, "publish", "broken")
+
+
+class Lambda:
+    """What Lambda tells a function about itself."""
+
+    function_name = "test"
+    memory_limit_in_mb = 128
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:test"
+    aws_request_id = "00000000-0000-0000-0000-000000000000"
+
+
+@contextmanager
+def acting(loop: Loop, function: str, ahead: timedelta = timedelta()) -> Iterator[Starting]:
+    """What a function works with, in this process: by its own role, with a clock that may be ahead."""
+    found = loop.cloud.client("lambda").get_function_configuration(FunctionName=f"handsoff-{function}")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in found["Environment"]["Variables"].items():
+            patch.setenv(name, value)
+        for name, value in role_environment(loop, found["Role"]).items():
+            patch.setenv(name, value)
+        patch.setattr(boto3, "DEFAULT_SESSION", None)
+        try:
+            settings._secrets.cache_clear()
+            Starting._made.__func__.cache_clear()  # type: ignore[attr-defined]
+            yield replace(Starting.real(), clock=lambda: datetime.now(UTC) + ahead)
+        finally:
+            settings._secrets.cache_clear()
+            Starting._made.__func__.cache_clear()  # type: ignore[attr-defined]
+
+
+def role_environment(loop: Loop, role: str) -> dict[str, str]:
+    """The variables of who has assumed `role`. The administrator may assume any that trusts a service."""
+    session = loop.cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="tests")["Credentials"]
+    return {
+        "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": session["SessionToken"],
+    }
+
+
+def decision(loop: Loop, arn: str) -> Json:
+    return loop.deployment.sources.ledger.get(decisions.key(arn)) or {}
+
+
+def recorded(loop: Loop, model: str, number: int) -> Json:
+    """The evidence, once the decision has been recorded."""
+    execution = loop.settled(model, number)
+    package = loop.deployment.package(execution)
+    assert package is not None
+    wait(f"the decision on {model}", lambda: "recordedAt" in decision(loop, package.arn))
+    return loop.deployment.evidence(execution)

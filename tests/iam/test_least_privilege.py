@@ -1,0 +1,283 @@
+"""Everybody may do what the loop needs, and nothing else: by the deployed policies, enforced."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+import yaml
+from botocore.exceptions import ClientError
+
+from local import iam_journal, iam_user
+from tests.iam import proof, stories
+from tests.iam.refusals import REFUSED
+from tests.loop.conftest import Loop, handsoff
+
+pytestmark = pytest.mark.xdist_group("iam")
+
+UNPROVEN = Path(__file__).parents[1] / "iam_unproven.yaml"
+Policies = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def policies(loop: Loop, happened: dict[str, Any]) -> Policies:  # noqa: ARG001 - with Slack's, too
+    """What everybody may do, as it is deployed."""
+    return proof.documents(loop.cloud.client("iam"), users=[iam_user.NAME])
+
+
+def test_the_loop_is_the_same_where_iam_is_enforced(happened: dict[str, Any]) -> None:
+    assert happened["published"].count("pipeline unchanged, rules and settings unchanged") == len(
+        stories.MODELS
+    )
+    for name, by in (("page", "link"), ("slack", "slack"), ("command", "operator")):
+        found = happened[name]
+        assert (found["modelApprovalStatus"], found["decidedBy"]) == ("Approved", by)
+    user = "arn:aws:iam::123456789012:user/data-science-user"
+    assert happened["command"]["decidedWho"] == user
+    assert happened["command"]["trigger"]["kind"] == "landing"
+    assert happened["scheduled"]["trigger"]["kind"] == "schedule"
+    assert happened["released"]["pipelineExecutionStatus"] == "Succeeded"
+    assert happened["stale"]["judgedAgain"]["by"] == user
+    assert "no columns survived" in " ".join(happened["failed"]["reasons"])
+    assert [item["PipelineExecutionStatus"] for item in happened["stopped"]] == ["Stopped", "Stopped"]
+    assert happened["reconciled"]["decidedBy"] == "rules"
+    assert happened["races"] == [stories.SMALL, stories.SMALL]
+
+
+def test_nobody_was_refused_anything(journal: list[dict[str, Any]]) -> None:
+    """Not even what is caught and goes unnoticed: a log that is not written, a retry that hides it."""
+    assert len(journal) < iam_journal.LONGEST
+    assert [entry for entry in journal if entry["decision"] != "Allow"] == []
+
+
+def test_everybody_was_there(journal: list[dict[str, Any]], policies: Policies) -> None:
+    names = {proof.name_of(entry["principal"]) for entry in journal}
+    services = {
+        "events.amazonaws.com",
+        "sagemaker.amazonaws.com",
+        "scheduler.amazonaws.com",
+        "sns.amazonaws.com",
+    }
+    assert names == policies.keys() | services
+    assert policies.keys() == {
+        iam_user.NAME,
+        "handsoff-pipeline",
+        "handsoff-schedules",
+        *(f"handsoff-{function}" for function in stories.FUNCTIONS),
+    }
+
+
+def test_each_action_of_each_statement_is_needed_or_said_to_be_unproven(
+    journal: list[dict[str, Any]], policies: Policies
+) -> None:
+    """Taken away, a call of the stories is refused. Where no story can show that, AWS's page says it."""
+    every, proven = set(proof.permissions(policies)), proof.needed(journal, policies)
+    said = {
+        proof.Permission(entry["role"], entry["sid"], action)
+        for entry in yaml.safe_load(UNPROVEN.read_text())
+        for action in entry["actions"]
+    }
+    assert sorted(every - proven - said) == [], "nothing shows that these are needed"
+    assert sorted(said & proven) == [], "proven by now: take them out of iam_unproven.yaml"
+    optional = {"operator-kms", "pipeline-kms", "pipeline-vpc"}  # not deployed here
+    assert sorted(one for one in said - every if one.who not in optional) == [], "there are none of these"
+
+
+def test_what_is_unproven_has_a_reason_and_a_page_of_aws() -> None:
+    entries = yaml.safe_load(UNPROVEN.read_text())
+    for entry in entries:
+        assert set(entry) == {"role", "sid", "actions", "why", "source"}, entry
+        assert "https://docs.aws.amazon.com/" in entry["source"], entry
+        assert len(entry["why"]) > 20, entry
+    folder = Path(__file__).parents[2] / "terraform" / "policies"
+    for name in ("operator-kms", "pipeline-kms", "pipeline-vpc"):
+        document = json.loads((folder / f"{name}.json").read_text().replace("$$", "$"))
+        said = {(e["sid"], action) for e in entries if e["role"] == name for action in e["actions"]}
+        assert said == {(one.sid, one.action) for one in proof.permissions({name: [document]})}
+
+
+def test_taking_a_permission_away_is_noticed(journal: list[dict[str, Any]], policies: Policies) -> None:
+    taken = proof.Permission("handsoff-notify-slack", "FindChampion", "sagemaker:ListModelPackages")
+    (entry,) = [
+        e for e in journal if proof.name_of(e["principal"]) == taken.who and e["action"] == taken.action
+    ]
+    assert proof.allowed(entry, policies[taken.who])
+    assert not proof.allowed(entry, proof.without(policies[taken.who], taken))
+
+
+@pytest.mark.parametrize("service", ["lambda.amazonaws.com", "sagemaker.amazonaws.com"])
+def test_services_are_let_in_by_trust(loop: Loop, service: str) -> None:
+    iam = loop.cloud.client("iam")
+    trusts = {
+        role["RoleName"]
+        for role in iam.list_roles()["Roles"]
+        for statement in role["AssumeRolePolicyDocument"]["Statement"]
+        if statement["Principal"] == {"Service": service}
+    }
+    assert trusts == (
+        {"handsoff-pipeline"}
+        if service == "sagemaker.amazonaws.com"
+        else {f"handsoff-{function}" for function in stories.FUNCTIONS}
+    )
+
+
+def test_functions_are_invoked_by_their_own_events_only(loop: Loop, happened: dict[str, Any]) -> None:  # noqa: ARG001
+    client = loop.cloud.client("lambda")
+    invokers = {}
+    for function in stories.FUNCTIONS:
+        if function in ("start-retraining", "review-candidate"):  # polls its queue; is open, by its URL
+            continue
+        policy = json.loads(client.get_policy(FunctionName=f"handsoff-{function}")["Policy"])
+        (statement,) = policy["Statement"]
+        (condition,) = statement["Condition"].values()
+        (source,) = condition.values()
+        invokers[function] = (statement["Principal"]["Service"], source.rpartition(":")[2])
+    assert invokers == {
+        "reconcile": ("events.amazonaws.com", "rule/handsoff-each-minute"),
+        "track-execution": ("events.amazonaws.com", "rule/handsoff-execution-changed"),
+        "judge-candidate": ("events.amazonaws.com", "rule/handsoff-candidate-registered"),
+        "record-decision": ("events.amazonaws.com", "rule/handsoff-package-decided"),
+        "notify-slack": ("sns.amazonaws.com", "handsoff-notifications"),
+    }
+
+
+@contextmanager
+def assumed(loop: Loop, who: str) -> Iterator[boto3.Session]:
+    """Who has assumed the role, or has the user's keys."""
+    if who == iam_user.NAME:
+        key, secret = loop.cloud.keys(who)
+        yield boto3.Session(key, secret, region_name=loop.cloud.region)
+        return
+    iam = loop.cloud.client("iam")
+    trust = iam.get_role(RoleName=who)["Role"]["AssumeRolePolicyDocument"]
+    everybody = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    opened = {"Version": "2012-10-17", "Statement": [everybody]}
+    iam.update_assume_role_policy(RoleName=who, PolicyDocument=json.dumps(opened))
+    try:
+        variables = stories.role_environment(loop, f"arn:aws:iam::123456789012:role/{who}")
+        yield boto3.Session(
+            variables["AWS_ACCESS_KEY_ID"],
+            variables["AWS_SECRET_ACCESS_KEY"],
+            variables["AWS_SESSION_TOKEN"],
+            region_name=loop.cloud.region,
+        )
+    finally:
+        iam.update_assume_role_policy(RoleName=who, PolicyDocument=json.dumps(trust))
+
+
+@pytest.fixture(scope="module")
+def places(loop: Loop) -> dict[str, str]:
+    """What REFUSED names, and another team's bucket and secret beside it."""
+    loop.deployment.s3.create_bucket(Bucket="another-teams-bucket")
+    loop.cloud.client("secretsmanager").create_secret(Name="another-teams-secret", SecretString="s")
+    outputs = loop.deployment.outputs
+    return {
+        "bucket": loop.deployment.bucket,
+        "table": outputs["LedgerTable"],
+        "topic": outputs["NotificationsTopic"],
+        "landings": outputs["LandingsQueue"],
+        "failures": outputs["FailuresQueue"],
+    }
+
+
+@pytest.mark.parametrize("who", sorted(REFUSED))
+def test_what_nobody_needs_is_refused(
+    loop: Loop,
+    places: dict[str, str],
+    journal: list[dict[str, Any]],  # noqa: ARG001 - it is over
+    who: str,
+) -> None:
+    assert len(REFUSED[who]) >= 6
+    allowed = []
+    with assumed(loop, who) as session:
+        for service, operation, given in REFUSED[who]:
+            call = {
+                name: value.format(**places) if isinstance(value, str) else value
+                for name, value in given.items()
+            }
+            client: Any = session.client(service, endpoint_url=loop.cloud.endpoint)  # type: ignore[call-overload]
+            try:
+                getattr(client, operation)(**call)
+                allowed.append((operation, call, "was allowed"))
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code not in ("AccessDenied", "AccessDeniedException", "AuthorizationError"):
+                    allowed.append((operation, call, str(error)))
+    assert allowed == []
+
+
+def test_a_refusal_names_who_what_and_on_what(loop: Loop) -> None:
+    sagemaker = stories.client(loop, "sagemaker")
+    with pytest.raises(ClientError) as refused:
+        sagemaker.delete_pipeline(PipelineName="handsoff-page", ClientRequestToken="t" * 32)
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert refused.value.response["Error"] == {
+        "Code": "AccessDeniedException",
+        "Message": "User: arn:aws:iam::123456789012:user/data-science-user is not authorized to perform: "
+        "sagemaker:DeletePipeline on resource: "
+        "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-page "
+        "because no identity-based policy allows the sagemaker:DeletePipeline action",
+    }
+    shown = handsoff(loop, "land", "page", __file__, "--as", "train", code=1, user=iam_user.NAME)
+    assert "Traceback" not in shown.stderr
+
+
+def test_a_step_without_its_permission_fails_and_says_which(loop: Loop, happened: dict[str, Any]) -> None:  # noqa: ARG001
+    iam = loop.cloud.client("iam")
+    document = iam.get_role_policy(RoleName="handsoff-pipeline", PolicyName="pipeline")["PolicyDocument"]
+    taken = proof.Permission("handsoff-pipeline", "RunJobs", "sagemaker:CreateProcessingJob")
+    (less,) = proof.without([document], taken)
+    iam.put_role_policy(RoleName="handsoff-pipeline", PolicyName="pipeline", PolicyDocument=json.dumps(less))
+    try:
+        arn = stories.start_by_hand(loop, "scheduled")
+        execution = stories.over(loop, arn)
+    finally:
+        iam.put_role_policy(
+            RoleName="handsoff-pipeline", PolicyName="pipeline", PolicyDocument=json.dumps(document)
+        )
+    assert execution["PipelineExecutionStatus"] == "Failed"
+    reason = loop.deployment.execution(arn).steps[0].failure_reason or ""
+    assert reason.startswith("ClientError: Failed to invoke sagemaker:CreateProcessingJob. Error Details: ")
+    assert "assumed-role/handsoff-pipeline/SageMaker is not authorized to perform: " in reason
+
+
+def test_a_role_that_does_not_trust_sagemaker_runs_no_step(loop: Loop, happened: dict[str, Any]) -> None:  # noqa: ARG001
+    iam = loop.cloud.client("iam")
+    trust = iam.get_role(RoleName="handsoff-pipeline")["Role"]["AssumeRolePolicyDocument"]
+    other = json.dumps(trust).replace("sagemaker.amazonaws.com", "lambda.amazonaws.com")
+    iam.update_assume_role_policy(RoleName="handsoff-pipeline", PolicyDocument=other)
+    try:
+        arn = stories.start_by_hand(loop, "scheduled")
+        stories.over(loop, arn)
+    finally:
+        iam.update_assume_role_policy(RoleName="handsoff-pipeline", PolicyDocument=json.dumps(trust))
+    reason = loop.deployment.execution(arn).steps[0].failure_reason or ""
+    assert "Could not assume role arn:aws:iam::123456789012:role/handsoff-pipeline" in reason
+    assert "allows principal 'sagemaker.amazonaws.com' to assume the role" in reason
+
+
+def test_nobody_gets_the_administrators_keys(loop: Loop, happened: dict[str, Any]) -> None:
+    assert happened["keys of jobs"] == {"ASIA"}
+    workers = [
+        process.environ()
+        for process in psutil.Process(loop.cloud.pid).children(recursive=True)
+        if "AWS_LAMBDA_FUNCTION_NAME" in process.environ()
+    ]
+    assert workers
+    assert {environment["AWS_ACCESS_KEY_ID"][:4] for environment in workers} == {"ASIA"}
+    assert not [e for e in workers if e["AWS_SECRET_ACCESS_KEY"] == "test"]
+
+
+def test_the_operators_keys_lie_where_only_their_owner_reads_them(loop: Loop) -> None:
+    (path,) = (loop.cloud.folder / "users").iterdir()
+    assert (path.name, path.stat().st_mode & 0o777) == ("data-science-user.json", 0o600)
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert (loop.cloud.folder / iam_journal.NAME).stat().st_mode & 0o777 == 0o600
+    assert loop.cloud.environment()["AWS_ACCESS_KEY_ID"] == "test"
+    assert loop.cloud.environment(iam_user.NAME)["AWS_ACCESS_KEY_ID"].startswith("AKIA")

@@ -1,0 +1,166 @@
+"""What policies say, read as they stand: what AWS enforces and AWS on this machine cannot show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+Json = dict[str, Any]
+ROOT = Path(__file__).parents[2]
+RESOURCES: Json = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+NAMES = {
+    "partition": "aws",
+    "region": "us-east-1",
+    "account": "123456789012",
+    "prefix": "handsoff",
+    "bucket": "data",
+    "role": "arn:aws:iam::123456789012:role/handsoff-pipeline",
+    "image": "arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-scikit-learn",
+    "kms_key": "arn:aws:kms:us-east-1:123456789012:key/k",
+}
+POLICIES: dict[str, Json] = {
+    path.stem: json.loads(Template(path.read_text()).substitute(NAMES))
+    for path in sorted((ROOT / "terraform" / "policies").glob("*.json"))
+}
+# https://docs.aws.amazon.com/service-authorization/latest/reference/ lists no resource type for these.
+OF_ALL_RESOURCES = {
+    "sagemaker:ListModelPackages": "a listing names no package",
+    "ecr:GetAuthorizationToken": "no resource type",
+    "cloudwatch:PutMetricData": "no resource type; the namespace is a condition",
+    "ec2:DescribeDhcpOptions": "no resource type",
+    "ec2:DescribeNetworkInterfaces": "no resource type",
+    "ec2:DescribeSecurityGroups": "no resource type",
+    "ec2:DescribeSubnets": "no resource type",
+    "ec2:DescribeVpcs": "no resource type",
+}
+
+
+def template_policies() -> Iterator[tuple[str, Json]]:
+    """Every policy document of the template, by its resource."""
+    for name, resource in RESOURCES.items():
+        properties = resource.get("Properties", {})
+        for key in ("PolicyDocument", "AssumeRolePolicyDocument"):
+            if key in properties:
+                yield f"{name}.{key}", properties[key]
+        for policy in properties.get("Policies", []):
+            yield f"{name}.{policy['PolicyName']}", policy["PolicyDocument"]
+
+
+EVERY = [*POLICIES.items(), *template_policies()]
+IDENTITY = [
+    (name, document)
+    for name, document in EVERY
+    if all("Principal" not in statement for statement in document["Statement"])
+]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_all_policies_are_looked_at() -> None:
+    assert len(POLICIES) == 10
+    assert len(IDENTITY) == 7 + 2 + 7  # functions' roles, what is added to them, terraform/policies
+
+
+@pytest.mark.parametrize(("name", "document"), EVERY, ids=[name for name, _ in EVERY])
+def test_each_statement_has_a_name_of_its_own(name: str, document: Json) -> None:
+    assert document["Version"] == "2012-10-17", name
+    sids = [statement["Sid"] for statement in document["Statement"]]
+    assert len(set(sids)) == len(sids)
+    assert all(sid.isalnum() for sid in sids)  # IAM takes no other characters
+
+
+@pytest.mark.parametrize(("name", "document"), EVERY, ids=[name for name, _ in EVERY])
+def test_what_is_allowed_is_named(name: str, document: Json) -> None:
+    for statement in document["Statement"]:
+        assert "NotAction" not in statement
+        assert "NotResource" not in statement
+        assert "NotPrincipal" not in statement
+        if statement["Effect"] == "Deny":
+            continue
+        actions = listed(statement["Action"])
+        assert not [action for action in actions if "*" in action], (name, statement["Sid"])
+        assert statement.get("Principal") != "*"
+        if "*" in listed(statement.get("Resource")):
+            assert set(actions) <= OF_ALL_RESOURCES.keys(), (name, statement["Sid"])
+
+
+@pytest.mark.parametrize(("name", "document"), IDENTITY, ids=[name for name, _ in IDENTITY])
+def test_roles_are_passed_to_sagemaker_only(name: str, document: Json) -> None:
+    for statement in document["Statement"]:
+        if "iam:PassRole" in listed(statement["Action"]):
+            assert listed(statement["Action"]) == ["iam:PassRole"], name
+            assert statement["Resource"] == NAMES["role"]
+            passed = statement["Condition"]["StringEquals"]["iam:PassedToService"]
+            assert passed == "sagemaker.amazonaws.com"
+        assert "sts:AssumeRole" not in listed(statement["Action"])
+
+
+def test_managed_policies_fit() -> None:
+    for name in ("operator", "operator-keys", "operator-kms"):
+        assert len(json.dumps(POLICIES[name], separators=(",", ":"))) <= 6144
+
+
+def test_the_bucket_takes_tls_only_and_models_from_the_pipeline_only() -> None:
+    tls, models = POLICIES["bucket"]["Statement"]
+    assert (tls["Effect"], tls["Principal"], tls["Action"]) == ("Deny", "*", "s3:*")
+    assert tls["Resource"] == ["arn:aws:s3:::data", "arn:aws:s3:::data/*"]
+    assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert (models["Effect"], models["Principal"]) == ("Deny", "*")
+    assert models["Resource"] == "arn:aws:s3:::data/models/*"
+    assert models["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": NAMES["role"]}}
+
+
+def test_queues_and_topic_take_tls_only_and_queues_those_who_send_for_us() -> None:
+    queues = RESOURCES["QueuePolicy"]["Properties"]
+    assert {item["Ref"] for item in queues["Queues"]} == {
+        name for name, resource in RESOURCES.items() if resource["Type"] == "AWS::SQS::Queue"
+    }
+    secure = {"Bool": {"aws:SecureTransport": "false"}}
+    rules, topic, tls = queues["PolicyDocument"]["Statement"]
+    assert (tls["Effect"], tls["Principal"], tls["Action"]) == ("Deny", "*", "sqs:*")
+    assert tls["Condition"] == secure
+    assert len(tls["Resource"]) == 3
+    for statement, service in ((rules, "events"), (topic, "sns")):
+        assert statement["Principal"] == {"Service": f"{service}.amazonaws.com"}
+        assert statement["Action"] == "sqs:SendMessage"
+        (condition,) = statement["Condition"].values()
+        assert set(condition) == {"aws:SourceArn"}
+    (statement,) = RESOURCES["NotificationsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"], statement["Condition"]) == (
+        "Deny",
+        "sns:Publish",
+        secure,
+    )
+
+
+def test_roles_trust_one_service_each_and_no_account() -> None:
+    for name, document in template_policies():
+        if name.endswith(".AssumeRolePolicyDocument"):
+            (statement,) = document["Statement"]
+            assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}, name
+            assert statement["Action"] == "sts:AssumeRole"
+    for name, service in (("trust-sagemaker", "sagemaker"), ("trust-scheduler", "scheduler")):
+        (statement,) = POLICIES[name]["Statement"]
+        assert statement["Principal"] == {"Service": f"{service}.amazonaws.com"}
+        assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
+
+
+def test_only_the_review_page_lets_everybody_in_and_only_by_its_url() -> None:
+    """For events SAM gives each function permissions, with SourceArn: test_least_privilege reads them."""
+    given = [r["Properties"] for r in RESOURCES.values() if r["Type"] == "AWS::Lambda::Permission"]
+    assert [(item["Principal"], item["Action"]) for item in given] == [
+        ("*", "lambda:InvokeFunctionUrl"),
+        ("*", "lambda:InvokeFunction"),
+    ]
+    assert given[0]["FunctionUrlAuthType"] == "NONE"
+    assert given[1]["InvokedViaFunctionUrl"] is True
+    page = {"Fn::If": ["HasSnapStart", {"Ref": "ReviewCandidate.Alias"}, {"Ref": "ReviewCandidate"}]}
+    assert [item["FunctionName"] for item in given] == [page, page]
