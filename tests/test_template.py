@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -241,11 +240,18 @@ def test_functions_know_secrets_by_their_arns_and_who_sends_links_knows_where_th
 
 
 def test_just_one_function_is_open_to_the_internet_and_only_so_far() -> None:
-    assert [name for name, function in FUNCTIONS.items() if "FunctionUrlConfig" in function] == [
-        "ReviewCandidate"
+    assert [name for name, function in FUNCTIONS.items() if "FunctionUrlConfig" in function] == []
+    page = {"Fn::If": ["HasSnapStart", {"Ref": "ReviewCandidate.Alias"}, {"Ref": "ReviewCandidate"}]}
+    urls = [item["Properties"] for item in RESOURCES.values() if item["Type"] == "AWS::Lambda::Url"]
+    assert urls == [{"TargetFunctionArn": page, "AuthType": "NONE"}]  # no CORS: no other page may read it
+    anybody = [item["Properties"] for item in RESOURCES.values() if item["Type"] == "AWS::Lambda::Permission"]
+    assert [(item["FunctionName"], item["Principal"], item["Action"]) for item in anybody] == [
+        (page, "*", "lambda:InvokeFunctionUrl"),
+        (page, "*", "lambda:InvokeFunction"),
     ]
+    assert [item["FunctionUrlAuthType"] for item in anybody[:1]] == ["NONE"]
+    assert [item["InvokedViaFunctionUrl"] for item in anybody[1:]] == [True]  # and in no other way
     review = FUNCTIONS["ReviewCandidate"]
-    assert review["FunctionUrlConfig"] == {"AuthType": "NONE"}  # no CORS: no other page may read it
     assert review["ReservedConcurrentExecutions"] == {
         "Fn::If": ["ReservesReview", {"Ref": "ReviewConcurrency"}, {"Ref": "AWS::NoValue"}]
     }
@@ -269,12 +275,56 @@ def test_without_its_secret_nothing_of_slack_is_deployed() -> None:
     assert invoke["Resource"]["Fn::Sub"].endswith(":function:${Prefix}-notify-slack")
 
 
-def test_the_bundle_has_the_pages_and_no_old_byte_code(tmp_path: Path) -> None:
-    make = ["make", "-s", "-C", str(ROOT / "functions"), "build-Any", f"ARTIFACTS_DIR={tmp_path}"]
-    subprocess.run(make, check=True, capture_output=True, timeout=60)
-    pages = {path.name for path in (tmp_path / "retraining" / "pages").iterdir()}
-    assert pages == {"base.html", "message.html", "review.html", "style.css"}
-    assert (tmp_path / "review_candidate.py").exists()
+def test_every_role_is_bounded_if_the_account_asks_for_it() -> None:
+    assert TEMPLATE["Parameters"]["PermissionsBoundary"]["Default"] == ""
+    bounded = {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]}
+    roles = [item["Properties"] for item in RESOURCES.values() if item["Type"] == "AWS::IAM::Role"]
+    assert [role["PermissionsBoundary"] for role in roles] == [bounded] * 7
+
+
+def test_whoever_reads_or_writes_objects_may_use_the_key_that_encrypts_them() -> None:
+    assert TEMPLATE["Parameters"]["DataKey"]["Default"] == ""
+    use = RESOURCES["UseDataKey"]
+    assert use["Condition"] == "HasDataKey"
+    (statement,) = use["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+    assert statement["Resource"] == {"Ref": "DataKey"}
+    assert resolved(statement["Condition"]) == {
+        "StringLike": {"kms:ViaService": "s3.us-east-1.amazonaws.com*"}
+    }
+    *always, slack = use["Properties"]["Roles"]
+    assert slack == {"Fn::If": ["HasSlack", {"Ref": "NotifySlackRole"}, {"Ref": "AWS::NoValue"}]}
+    with_objects = {
+        name
+        for name, item in RESOURCES.items()
+        if item["Type"] == "AWS::IAM::Role"
+        for policy in item["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "Object" in str(statement["Action"])
+    }
+    assert {role["Ref"] for role in always} | {"NotifySlackRole"} == with_objects
+
+
+def test_a_snapshot_is_of_what_was_deployed_last() -> None:
+    """SAM publishes no new version when a parameter changes: its description names all that it is made of."""
+    review = FUNCTIONS["ReviewCandidate"]
+    assert review["SnapStart"] == {"ApplyOn": {"Ref": "SnapStart"}}
+    assert review["VersionDeletionPolicy"] == "Delete"
+    made_of = json.dumps([review["Environment"], review["SnapStart"]])
+    used = {name for name in TEMPLATE["Parameters"] if f'{{"Ref": "{name}"}}' in made_of}
+    text, layer = review["VersionDescription"]["Fn::Sub"]
+    assert used == {"SlackSecret", "SnapStart"}
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == {*used, "Layer"}
+    assert layer == {"Layer": {"Fn::Select": [7, {"Fn::Split": [":", {"Ref": "Dependencies"}]}]}}
+    assert [name for name, function in FUNCTIONS.items() if "SnapStart" in function] == ["ReviewCandidate"]
+
+
+def test_snapshots_are_off_by_default_and_want_a_runtime_that_has_them() -> None:
+    assert TEMPLATE["Parameters"]["SnapStart"]["Default"] == "None"
+    rule = TEMPLATE["Rules"]["SnapStartKnowsTheRuntime"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "SnapStart"}, "PublishedVersions"]}
+    (assertion,) = rule["Assertions"]
+    assert assertion["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "Runtime"}, "python3.11"]}]}
 
 
 def test_outputs() -> None:

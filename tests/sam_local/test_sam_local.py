@@ -1,0 +1,267 @@
+"""Every function with every file in events/ that belongs to it, in the order in which they come in life."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import pytest
+
+from handsoff import containers
+from retraining import decisions, judging
+from retraining.links import Links
+from tests.loop.conftest import ROOT, TITANIC
+from tests.loop.visitors import fields
+from tests.sam_local.conftest import APPROVERS, EVENT_EXECUTION, Containers
+
+pytestmark = pytest.mark.xdist_group("sam_local")
+
+GROUP = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic"
+FIRST, SECOND, THIRD = (f"{GROUP}/{number}" for number in (1, 2, 3))
+PIPELINE = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic"
+REQUEST = "request-6f1c2f0e-2a8a-4d5c-9a59-0d3f1f9f6c11"
+HOLDING = {"rules": [{"metric": "recall", "min": 0.99, "on_fail": "hold"}]}
+
+
+def the(app: Containers, status: str | None = None) -> str:
+    """The id of the newest execution, which ended so."""
+    found = [one for one in app.executions() if status in (None, one.status)]
+    return found[0].arn.rsplit("/", 1)[-1]
+
+
+def test_a_landing_starts_one_execution(app: Containers) -> None:
+    app.loop.land("titanic", (TITANIC / "train.csv").read_bytes())
+    app.held.enter_context(app.loop.preprocessing_held())
+    assert app.executions() == []
+    assert app.invoke("StartRetraining", "start_retraining.landing").payload == {"batchItemFailures": []}
+    (execution,) = app.executions()
+    running = (app.fact("model#titanic") or {})["state"]["running"]
+    assert running["execution_arn"] == execution.arn
+    assert [(wish["trigger"], wish["requested_by"]) for wish in running["wishes"]] == [("landing", "s3")]
+
+
+def test_what_cannot_be_read_comes_again_and_starts_nothing(app: Containers) -> None:
+    answer = app.invoke("StartRetraining", "start_retraining.unreadable")
+    assert answer.payload == {"batchItemFailures": [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661970"}]}
+    assert '"message":"message cannot be read"' in answer.log
+    assert len(app.executions()) == 1
+
+
+def test_a_request_waits_while_one_runs(app: Containers) -> None:
+    assert app.invoke("StartRetraining", "start_retraining.request").payload == {"batchItemFailures": []}
+    (wish,) = (app.fact("model#titanic") or {})["state"]["waiting"]
+    assert (wish["cause"], wish["trigger"]) == (REQUEST, "request")
+    assert wish["requested_by"] == "arn:aws:iam::123456789012:user/data-science-user"
+    assert len(app.executions()) == 1
+
+
+def test_that_it_has_started_is_recorded(app: Containers) -> None:
+    arn = f"{PIPELINE}/execution/{the(app)}"
+    assert "status" not in (app.fact(f"execution#{arn}") or {})
+    answer = app.invoke("TrackExecution", "execution_changed.started", execution=the(app))
+    assert answer.payload is None
+    found = app.fact(f"execution#{arn}") or {}
+    assert (found["status"], found["steps"]) == ("Executing", {"DataPreProcessing": "Executing"})
+
+
+def test_an_execution_that_is_not_there_is_an_error_and_leaves_nothing(app: Containers) -> None:
+    answer = app.invoke("TrackExecution", "execution_changed.started")
+    assert answer.payload["errorType"] == "ResourceNotFound"
+    assert EVENT_EXECUTION in answer.payload["errorMessage"]
+    assert app.fact(f"execution#{PIPELINE}/execution/{EVENT_EXECUTION}") is None
+
+
+def test_the_end_of_a_step_is_recorded(app: Containers) -> None:
+    app.held.close()
+    arn = f"{PIPELINE}/execution/{the(app)}"
+    app.ended(arn)
+    app.invoke("TrackExecution", "execution_changed.step_succeeded", execution=the(app))
+    assert (app.fact(f"execution#{arn}") or {})["steps"] == {
+        "DataPreProcessing": "Succeeded",
+        "TrainModel": "Succeeded",
+        "ModelEvaluation": "Succeeded",
+        "RegisterModel": "Succeeded",
+    }
+
+
+def test_the_end_of_an_execution_is_recorded_with_its_evidence(app: Containers) -> None:
+    app.loop.deployment.s3.delete_object(Bucket=app.loop.deployment.bucket, Key=evidence(app))
+    app.invoke("TrackExecution", "execution_changed.succeeded", execution=the(app))
+    assert (app.fact(f"execution#{PIPELINE}/execution/{the(app)}") or {})["status"] == "Succeeded"
+    assert json.loads(read(app, evidence(app)))["pipelineExecutionStatus"] == "Succeeded"
+
+
+def test_a_candidate_that_was_only_annotated_is_let_be(app: Containers) -> None:
+    app.invoke("JudgeCandidate", "candidate_registered.annotated", execution=the(app))
+    assert app.package(FIRST)["ModelApprovalStatus"] == "PendingManualApproval"
+    assert app.fact(judging.key(FIRST)) is None
+
+
+def test_a_candidate_is_judged(app: Containers) -> None:
+    assert app.invoke("JudgeCandidate", "candidate_registered.pending").payload is None
+    assert (app.fact(judging.key(FIRST)) or {})["verdict"]["decision"] == "APPROVE"
+    assert app.package(FIRST)["ModelApprovalStatus"] == "Approved"
+    assert app.loop.told("titanic", "approved")["modelPackageArn"] == FIRST
+
+
+def test_an_approval_is_recorded(app: Containers) -> None:
+    assert "recordedAt" not in (app.fact(decisions.key(FIRST)) or {})
+    app.invoke("RecordDecision", "package_decided.approved", execution=the(app))
+    assert "recordedAt" in (app.fact(decisions.key(FIRST)) or {})
+    assert json.loads(read(app, evidence(app)))["modelApprovalStatus"] == "Approved"
+
+
+def test_a_minute_starts_what_waited(app: Containers) -> None:
+    """And the rules changed meanwhile: what is registered from now on is left to a person."""
+    ssm = app.loop.deployment.session.client("ssm")
+    name = "/handsoff/models/titanic"
+    config = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"]) | {"approval": HOLDING}
+    ssm.put_parameter(Name=name, Value=json.dumps(config), Overwrite=True)
+    assert app.invoke("Reconcile", "each_minute").payload is None
+    assert len(app.executions()) == 2
+    state = (app.fact("model#titanic") or {})["state"]
+    assert state["waiting"] == []
+    assert state["running"]["wishes"][0]["cause"] == REQUEST
+    app.ended(f"{PIPELINE}/execution/{the(app)}")
+
+
+def test_a_candidate_that_the_rules_hold_waits_for_a_person(app: Containers) -> None:
+    app.invoke("JudgeCandidate", "candidate_registered.pending", package=SECOND.split(":", 5)[-1])
+    assert (app.fact(judging.key(SECOND)) or {})["verdict"]["decision"] == "HOLD"
+    assert app.package(SECOND)["ModelApprovalStatus"] == "PendingManualApproval"
+    told = app.loop.told("titanic", "waiting")
+    assert told["modelPackageArn"] == SECOND
+    assert told["reviewUrl"].startswith(app.loop.deployment.outputs["ReviewUrl"])
+
+
+def test_slack_is_told_of_a_candidate_that_waits(app: Containers) -> None:
+    answer = app.invoke("NotifySlack", "notify_slack.waiting", package=SECOND.split(":", 5)[-1])
+    assert answer.payload is None
+    (message,) = app.slack.messages()
+    assert "titanic" in message["text"]
+    assert '"approve"' in json.dumps(message["blocks"])
+    assert (app.fact(f"slack#{SECOND}") or {})["ts"] == message["ts"]
+
+
+def test_slack_is_told_of_a_failure(app: Containers) -> None:
+    app.invoke("NotifySlack", "notify_slack.failed")
+    assert "AlgorithmError: exit code 1" in json.dumps(app.slack.messages()[-1])
+    assert len(app.slack.messages()) == 2
+
+
+def link(app: Containers, arn: str) -> str:
+    """The token of a link that this deployment would send now."""
+    session = app.loop.deployment.session
+    found = session.client("cloudformation").describe_stack_resource(
+        StackName="handsoff", LogicalResourceId="LinkSecret"
+    )["StackResourceDetail"]
+    secret = session.client("secretsmanager").get_secret_value(SecretId=found["PhysicalResourceId"])
+    return Links(secret["SecretString"], "https://nowhere/").token(arn)
+
+
+def test_a_link_that_another_has_signed_shows_nothing(app: Containers) -> None:
+    answer = app.invoke("ReviewCandidate", "review_candidate.page")
+    assert answer.payload["statusCode"] == 403
+    assert "titanic" not in answer.payload["body"]
+
+
+def test_the_page_shows_the_candidate_and_its_form_decides(app: Containers) -> None:
+    token = link(app, SECOND)
+    shown = app.invoke("ReviewCandidate", "review_candidate.page", query=urlencode({"t": token})).payload
+    assert (shown["statusCode"], shown["headers"]["cache-control"]) == (200, "no-store")
+    assert "recall" in shown["body"]
+    typed = {"decision": "Approved", "name": "Ada Lovelace", "reason": "better on every slice"}
+    form = urlencode({**fields(shown["body"]), **typed}).encode()
+    sent = app.invoke("ReviewCandidate", "review_candidate.decision", form=base64.b64encode(form).decode())
+    assert sent.payload["statusCode"] == 303
+    assert app.package(SECOND)["ModelApprovalStatus"] == "Approved"
+    decided = app.fact(decisions.key(SECOND)) or {}
+    assert (decided["by"], decided["who"], decided["why"]) == (
+        "link",
+        "Ada Lovelace",
+        "better on every slice",
+    )
+
+
+def test_a_form_that_was_sent_by_nobody_who_was_shown_it_decides_nothing(app: Containers) -> None:
+    answer = app.invoke("ReviewCandidate", "review_candidate.decision")
+    assert answer.payload["statusCode"] == 403
+
+
+def test_a_press_that_slack_has_not_signed_is_refused(app: Containers) -> None:
+    before = app.slack.answers[:]
+    answer = app.invoke("ReviewCandidate", "review_candidate.slack")
+    assert answer.payload["statusCode"] == 401
+    assert app.slack.answers == before
+
+
+def test_a_press_in_slack_decides_and_an_old_one_does_not(app: Containers) -> None:
+    app.run()
+    values = {
+        "package": THIRD.split(":", 5)[-1],
+        "response_url": f"{app.slack.origin}/actions/T0/1/answer",
+    }
+    app.invoke("NotifySlack", "notify_slack.decision", **values)
+    assert "too long ago" in json.dumps(app.slack.answers[-1])
+    assert app.package(THIRD)["ModelApprovalStatus"] == "PendingManualApproval"
+    now = (datetime.now(UTC) - timedelta(seconds=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    app.invoke("NotifySlack", "notify_slack.decision", pressed_at=now, **values)
+    assert app.package(THIRD)["ModelApprovalStatus"] == "Approved"
+    decided = app.fact(decisions.key(THIRD)) or {}
+    assert (decided["by"], decided["why"]) == ("slack", "it is better where it matters")
+    assert APPROVERS["slack_users"][0] in decided["who"]
+
+
+def test_a_rejection_in_aws_is_recorded_and_told(app: Containers) -> None:
+    app.loop.deployment.sagemaker.update_model_package(
+        ModelPackageArn=THIRD, ModelApprovalStatus="Rejected", ApprovalDescription="fits our needs"
+    )
+    app.invoke("RecordDecision", "package_decided.rejected", package=THIRD.split(":", 5)[-1])
+    decided = app.fact(decisions.key(THIRD)) or {}
+    assert (decided["status"], decided["by"]) == ("Rejected", "person")
+    assert "recordedAt" in decided
+    assert app.loop.told("titanic", "rejected")["modelPackageArn"] == THIRD
+
+
+def test_a_failure_is_recorded_with_its_reason_and_told_once(app: Containers) -> None:
+    arn = app.run(Batch="nowhere")
+    app.invoke("TrackExecution", "execution_changed.step_failed", execution=the(app))
+    found = app.fact(f"execution#{arn}") or {}
+    assert (found["status"], found["steps"]) == ("Failed", {"DataPreProcessing": "Failed"})
+    told = app.loop.told("titanic", "execution_failed")
+    assert told["executionArn"] == arn
+    app.invoke("TrackExecution", "execution_changed.failed", execution=the(app))
+    assert json.loads(read(app, evidence(app)))["pipelineExecutionStatus"] == "Failed"
+
+
+def test_what_does_not_exist_is_named_with_what_does(app: Containers) -> None:
+    with pytest.raises(containers.NotInvocable, match="FUNCTION is one of JudgeCandidate, NotifySlack, Rec"):
+        containers.command(app.project, app.loop.cloud, "Nobody", ROOT / "events" / "each_minute.json")
+    with pytest.raises(containers.NotInvocable, match=r"EVENT may be one of events/candidate_registered"):
+        containers.command(app.project, app.loop.cloud, "Reconcile", ROOT / "events" / "nothing.json")
+
+
+def test_no_file_was_left_out(app: Containers) -> None:
+    """But those of objects that landed, which go to a queue."""
+    every = {path.stem for path in (ROOT / "events").glob("*.json")}
+    assert {event for _, event in app.invoked} == {e for e in every if not e.startswith("object_landed.")}
+    assert {function for function, _ in app.invoked} == {
+        "StartRetraining",
+        "TrackExecution",
+        "JudgeCandidate",
+        "RecordDecision",
+        "Reconcile",
+        "ReviewCandidate",
+        "NotifySlack",
+    }
+
+
+def evidence(app: Containers) -> str:
+    return f"evidence/titanic/{the(app)}/evidence.json"
+
+
+def read(app: Containers, key: str) -> bytes:
+    body: bytes = app.loop.deployment.s3.get_object(Bucket=app.loop.deployment.bucket, Key=key)["Body"].read()
+    return body
