@@ -1,15 +1,17 @@
 # Everything a newcomer or CI calls. Needs make and Python >= 3.11; the rest is fetched and locked by hash.
 PYTHON ?= python3
 PORT ?= 4566
+CONFIG ?= handsoff.yaml
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 VENV := .venv/.installed
 SAM := .venv-sam/.installed
+SCAN := .venv-scan/.installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check build up down lock clean
+.PHONY: help setup demo test check scan build up down invoke doctor deploy destroy lock clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,24 +30,41 @@ check: setup ## types, style, template
 	@mypy
 	@cfn-lint template.yaml
 	@.venv-sam/bin/sam validate --lint --region us-east-1 >/dev/null
+	@if command -v terraform >/dev/null; then terraform fmt -check -recursive -diff terraform; \
+	  else echo "terraform is not installed: its files' style is not checked"; fi
+
+scan: setup $(SCAN) ## weaknesses: template, Terraform, workflows, code, locked packages (its own environment)
+	@python checks/scan.py
 
 build: setup ## build functions and layer as AWS gets them (HANDSOFF_RUNTIME, HANDSOFF_ARCHITECTURE)
 	@.venv-sam/bin/sam build
 
-up: setup ## start AWS on this machine, deployed and ready, in the background (PORT=4566)
-	@handsoff local up --detach --port $(PORT)
+up: setup ## start AWS on this machine, deployed and ready, in the background (PORT=4566 UP=--for-containers)
+	@handsoff local up --detach --port $(PORT) $(UP)
 
 down: setup ## stop it
 	@handsoff local down
 
+invoke: setup ## run a deployed function in a container (FUNCTION=Reconcile EVENT=events/each_minute.json)
+	@handsoff local invoke "$(FUNCTION)" $(EVENT)
+
+doctor: setup ## say whether all is fit for a deployment to the AWS that the environment names (CONFIG=handsoff.yaml)
+	@handsoff --config "$(CONFIG)" doctor
+
+deploy: setup ## deploy there; asks before Terraform changes something (CONFIG=handsoff.yaml ARGS=--plan)
+	@handsoff --config "$(CONFIG)" deploy $(ARGS)
+
+destroy: setup ## take it down; says what goes and what remains, and asks (CONFIG=handsoff.yaml ARGS=--purge)
+	@handsoff --config "$(CONFIG)" destroy $(ARGS)
+
 lock: $(VENV) ## lock the newest permitted packages
-	@for name in requirements/dev requirements/sam layers/dependencies/requirements; do \
+	@for name in requirements/dev requirements/sam requirements/scan layers/dependencies/requirements; do \
 	  uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command "make lock" $$( [ $$name = layers/dependencies/requirements ] && echo "-c requirements/dev.txt" ) \
 	    $$name.in -o $$name.txt; done
 
-clean: ## remove what was made, both environments included
-	@rm -rf .venv .venv-sam .handsoff .aws-sam
+clean: ## remove what was made, all environments included
+	@rm -rf .venv .venv-sam .venv-scan .handsoff .aws-sam
 
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -66,4 +85,10 @@ $(SAM): .venv/bin/uv requirements/sam.txt
 	@echo "installing the SAM CLI into .venv-sam"
 	@uv venv --quiet --clear --python .venv/bin/python .venv-sam
 	@uv pip sync --quiet --compile-bytecode --python .venv-sam --require-hashes requirements/sam.txt
+	@touch $@
+
+$(SCAN): .venv/bin/uv requirements/scan.txt
+	@echo "installing the scanners into .venv-scan"
+	@uv venv --quiet --clear --python .venv/bin/python .venv-scan
+	@uv pip sync --quiet --compile-bytecode --python .venv-scan --require-hashes requirements/scan.txt
 	@touch $@

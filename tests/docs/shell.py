@@ -1,0 +1,52 @@
+"""Takes the commands out of a page and runs them, as a reader would who pastes one block after the other."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def blocks(page: Path, language: str = "sh") -> list[str]:
+    """The fenced blocks of this language, in order."""
+    found = re.findall(
+        r"^```([a-z]*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    return [body for said, body in found if said == language]
+
+
+def clean_environment(home: Path, *tools: Path) -> dict[str, str]:
+    """A newcomer's: an empty home, no profile, no configuration; `tools` are found before all else.
+
+    A tool is linked into a folder of its own, so that nothing that lies beside it comes along.
+    """
+    own = home / "tools"
+    own.mkdir(parents=True, exist_ok=True)
+    for tool in tools:
+        (own / tool.name).symlink_to(tool)
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "TF_")) and name not in ("VIRTUAL_ENV", "HOME")
+    }
+    path = f"{own}:{os.environ['PATH']}"
+    return {**kept, "HOME": str(home), "PATH": path, "AWS_PAGER": "", "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def run(
+    script: str, environment: Mapping[str, str], folder: Path, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """A script in one bash that stops at the first command that fails."""
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
