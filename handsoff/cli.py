@@ -56,7 +56,7 @@ for command in (
     decide.reject,
 ):
     app.command()(command)
-for command in (local.up, local.down, local.env, local.invoke):
+for command in (local.up, local.update, local.down, local.env, local.invoke):
     local_app.command()(command)
 
 

@@ -39,6 +39,10 @@ class NotAgreed(HandsoffError):
     """Nobody said yes."""
 
 
+class StateMissing(HandsoffError):
+    """What Terraform made is there, and its state, which knows that, is not."""
+
+
 @dataclass(frozen=True)
 class Site:
     """One deployment with the tools at work on it."""
@@ -95,6 +99,7 @@ def deploy(site: Site, console: Console, *, agreed: Callable[[Plan], bool]) -> N
     """Bring everything up to date with the project. `agreed` is asked before Terraform changes something."""
     with tempfile.TemporaryDirectory(prefix="handsoff-") as scratch:
         prepare(site, console)
+        _refuse_without_state(site)
         _build(site, console, scratch)
         if _bucket_is_there(site):
             with step(console, "step code is uploaded"):
@@ -117,6 +122,7 @@ def deploy(site: Site, console: Console, *, agreed: Callable[[Plan], bool]) -> N
 def show_changes(site: Site, console: Console, out: Console) -> None:
     """Show what `deploy` would change, and change nothing."""
     prepare(site, console)
+    _refuse_without_state(site)
     show_plan(out, _plan(site, console))
     stack = doctor.find_stack(site.deployment.session, site.prefix)
     if stack is None or stack.status in doctor.UNBORN:
@@ -193,6 +199,23 @@ def _bucket_is_there(site: Site) -> bool:
     deployment = site.deployment
     name = render.bucket_name(deployment.config, deployment.where)
     return doctor.find_bucket(deployment.session, name, deployment.account).state == "ours"
+
+
+def _refuse_without_state(site: Site) -> None:
+    """Raise StateMissing where Terraform would make anew what somebody has made."""
+    if site.project.config.aws.bucket or not _bucket_is_there(site) or site.terraform.resources():
+        return
+    bucket = render.bucket_name(site.deployment.config, site.deployment.where)
+    if site.endpoint:
+        raise StateMissing(
+            f"{bucket} was made by `handsoff local up`: `handsoff local update` brings that up to date. To "
+            "try Terraform: `handsoff local down`, then `handsoff local up --detach --no-deploy`"
+        )
+    raise StateMissing(
+        f"{bucket} is there, and Terraform's state in {site.terraform.folder}, workspace "
+        f"{site.terraform.workspace}, knows of nothing. Reach the state that it was made with "
+        "(docs/continuous-deployment.md), or name the bucket under aws.bucket; nothing was changed"
+    )
 
 
 def parameters(site: Site) -> dict[str, str]:

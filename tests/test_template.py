@@ -240,17 +240,14 @@ def test_functions_know_secrets_by_their_arns_and_who_sends_links_knows_where_th
 
 
 def test_just_one_function_is_open_to_the_internet_and_only_so_far() -> None:
-    assert [name for name, function in FUNCTIONS.items() if "FunctionUrlConfig" in function] == []
-    page = {"Fn::If": ["HasSnapStart", {"Ref": "ReviewCandidate.Alias"}, {"Ref": "ReviewCandidate"}]}
-    urls = [item["Properties"] for item in RESOURCES.values() if item["Type"] == "AWS::Lambda::Url"]
-    assert urls == [{"TargetFunctionArn": page, "AuthType": "NONE"}]  # no CORS: no other page may read it
-    anybody = [item["Properties"] for item in RESOURCES.values() if item["Type"] == "AWS::Lambda::Permission"]
-    assert [(item["FunctionName"], item["Principal"], item["Action"]) for item in anybody] == [
-        (page, "*", "lambda:InvokeFunctionUrl"),
-        (page, "*", "lambda:InvokeFunction"),
+    urls = {
+        name: item["FunctionUrlConfig"] for name, item in FUNCTIONS.items() if "FunctionUrlConfig" in item
+    }
+    assert urls == {"ReviewCandidate": {"AuthType": "NONE"}}  # no CORS: no other page may read it
+    given = [
+        item for item in RESOURCES.values() if item["Type"] in ("AWS::Lambda::Permission", "AWS::Lambda::Url")
     ]
-    assert [item["FunctionUrlAuthType"] for item in anybody[:1]] == ["NONE"]
-    assert [item["InvokedViaFunctionUrl"] for item in anybody[1:]] == [True]  # and in no other way
+    assert given == []  # SAM gives both permissions that the URL wants: test_least_privilege reads them
     review = FUNCTIONS["ReviewCandidate"]
     assert review["ReservedConcurrentExecutions"] == {
         "Fn::If": ["ReservesReview", {"Ref": "ReviewConcurrency"}, {"Ref": "AWS::NoValue"}]
@@ -310,11 +307,19 @@ def test_a_snapshot_is_of_what_was_deployed_last() -> None:
     review = FUNCTIONS["ReviewCandidate"]
     assert review["SnapStart"] == {"ApplyOn": {"Ref": "SnapStart"}}
     assert review["VersionDeletionPolicy"] == "Delete"
-    made_of = json.dumps([review["Environment"], review["SnapStart"]])
+    assert review["AutoPublishAlias"] == "live"
+    assert review["AutoPublishAliasAllProperties"] is True
+    made_of = json.dumps([TEMPLATE["Globals"], review["Environment"], review["SnapStart"]])
     used = {name for name in TEMPLATE["Parameters"] if f'{{"Ref": "{name}"}}' in made_of}
     text, layer = review["VersionDescription"]["Fn::Sub"]
-    assert used == {"SlackSecret", "SnapStart"}
-    assert set(re.findall(r"\$\{(\w+)\}", text)) == {*used, "Layer"}
+    assert used == {"SlackSecret", "SnapStart", "DataBucket", "Prefix", "Runtime", "Architecture"}
+    named = {"SlackSecret", "SnapStart", "DataBucket", "Layer"}  # a stack has one prefix
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == named
+    layer_of = RESOURCES["Dependencies"][
+        "Properties"
+    ]  # another runtime or architecture is another layer version
+    assert layer_of["CompatibleRuntimes"] == [{"Ref": "Runtime"}]
+    assert layer_of["CompatibleArchitectures"] == [{"Ref": "Architecture"}]
     assert layer == {"Layer": {"Fn::Select": [7, {"Fn::Split": [":", {"Ref": "Dependencies"}]}]}}
     assert [name for name, function in FUNCTIONS.items() if "SnapStart" in function] == ["ReviewCandidate"]
 

@@ -85,6 +85,22 @@ def up(
     err.print("stopped")
 
 
+def update() -> None:
+    """Bring AWS on this machine up to date with the project: new models, schedules, rules and code.
+
+    What it holds stays. Where `handsoff deploy` has deployed, that command does it.
+    """
+    where = terminal.project()
+    cloud = server.running(where.local)
+    if cloud is None:
+        raise HandsoffError("AWS on this machine is not running: `handsoff local up --detach`")
+    if (where.local / "terraform").exists():
+        raise HandsoffError("`handsoff deploy` has deployed here: it brings that up to date, too")
+    point_at(cloud)
+    with show.step(err, "deploying template.yaml and publishing the pipelines"):
+        deploy(where, cloud)
+
+
 def down() -> None:
     """Stop AWS on this machine. Its state is gone with it."""
     if not server.stop(terminal.project().local):

@@ -162,7 +162,7 @@ def test_what_is_decided_in_aws_is_recorded_told_and_shown(loop: Loop, slack: Sl
 
 
 def test_a_snapshot_is_taken_anew_whenever_a_parameter_of_it_changes(loop: Loop) -> None:
-    """The last one here: the page's address is another one afterwards."""
+    """The last one here: it changes what the others are about. The page's address stays."""
     functions = loop.cloud.client("lambda")
     name = "handsoff-review-candidate"
 
@@ -176,7 +176,9 @@ def test_a_snapshot_is_taken_anew_whenever_a_parameter_of_it_changes(loop: Loop)
         (stack,) = loop.cloud.client("cloudformation").describe_stacks(StackName="handsoff")["Stacks"]
         return str(next(out["OutputValue"] for out in stack["Outputs"] if out["OutputKey"] == "ReviewUrl"))
 
+    address = page()
     with_parameters(loop, SnapStart="PublishedVersions", Runtime="python3.13")
+    assert page() == address
     first = served()
     assert first["SnapStart"] == {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}
     another = "arn:aws:secretsmanager:us-east-1:123456789012:secret:another-abcdef"

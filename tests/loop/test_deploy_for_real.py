@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from local import server
 from local.server import Cloud
@@ -159,6 +161,17 @@ def test_a_second_deploy_changes_nothing_and_keeps_what_the_stack_was_given(plac
     assert place.parameters()["ReviewConcurrency"] == "3"
 
 
+def test_without_the_state_that_knows_it_nothing_is_made_anew(place: Place) -> None:
+    before = state(place)
+    (elsewhere,) = (place.folder / ".handsoff" / "terraform").iterdir()
+    kept = elsewhere.rename(place.folder / "kept")
+    _, err = place.handsoff("deploy", code=1)
+    assert f"{BUCKET} was made by `handsoff local up`" in err
+    assert state(place) == before
+    shutil.rmtree(elsewhere)
+    kept.rename(elsewhere)
+
+
 def test_a_plan_shows_what_would_change_in_the_stack_and_changes_nothing(place: Place) -> None:
     before = state(place)
     out, _ = place.handsoff("deploy", "--plan", "--parameter", "LogRetentionDays=7")
@@ -229,3 +242,28 @@ def test_destroy_with_purge_leaves_nothing_but_logs(place: Place) -> None:
     ours = [item["RoleName"] for item in place.client("iam").list_roles()["Roles"]]
     assert [name for name in ours if name.startswith("handsoff")] == []
     place.handsoff("destroy", "--purge", "--confirm", "handsoff")  # again, with nothing there
+
+
+def test_aws_on_this_machine_is_brought_up_to_date_with_a_new_model(place: Place) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place.handsoff("local", "up", "--detach", "--port", str(port))
+    try:
+        cloud = server.running(place.folder / ".handsoff" / "local")
+        assert cloud is not None
+        cloud.client("s3").put_object(Bucket=BUCKET, Key="curated/titanic/note.txt", Body=b"stays")
+        config = place.folder / "handsoff.yaml"
+        values = yaml.safe_load(config.read_text())
+        values["models"]["second"] = values["models"]["titanic"]
+        config.write_text(yaml.safe_dump(values))
+        place.handsoff("local", "update")
+        names = [
+            item["PipelineName"] for item in cloud.client("sagemaker").list_pipelines()["PipelineSummaries"]
+        ]
+        assert sorted(names) == ["handsoff-second", "handsoff-titanic"]
+        assert cloud.client("scheduler").get_schedule(Name="handsoff-second")["State"] == "ENABLED"
+        kept = cloud.client("s3").get_object(Bucket=BUCKET, Key="curated/titanic/note.txt")
+        assert kept["Body"].read() == b"stays"
+    finally:
+        place.handsoff("local", "down")
