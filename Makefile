@@ -22,7 +22,7 @@ demo: setup ## the whole loop on this machine, from landing to a decided model p
 	@handsoff demo
 
 test: setup ## all tests, the ones against AWS on this machine too
-	@pytest -n 2 --dist loadgroup
+	@pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup ## types, style, template
 	@ruff check .
@@ -51,7 +51,7 @@ invoke: setup ## run a deployed function in a container (FUNCTION=Reconcile EVEN
 doctor: setup ## say whether all is fit for a deployment to the AWS that the environment names (CONFIG=handsoff.yaml)
 	@handsoff --config "$(CONFIG)" doctor
 
-deploy: setup ## deploy there; asks before Terraform changes something (CONFIG=handsoff.yaml ARGS=--plan)
+deploy: setup ## deploy there; on AWS asks before Terraform changes something (CONFIG=handsoff.yaml ARGS=--plan)
 	@handsoff --config "$(CONFIG)" deploy $(ARGS)
 
 destroy: setup ## take it down; says what goes and what remains, and asks (CONFIG=handsoff.yaml ARGS=--purge)
