@@ -23,7 +23,8 @@ from handsoff import doctor, render, sam, show, terraform
 from handsoff.deployment import Deployment
 from handsoff.local_deploy import this_machine
 from handsoff.project import Project
-from handsoff.terraform import Plan, Terraform
+from handsoff.refusals import GROUP, Here, refusals
+from handsoff.terraform import Plan, State, Terraform
 from local import server
 from retraining.errors import HandsoffError
 
@@ -39,8 +40,8 @@ class NotAgreed(HandsoffError):
     """Nobody said yes."""
 
 
-class StateMissing(HandsoffError):
-    """What Terraform made is there, and its state, which knows that, is not."""
+class Refused(HandsoffError):
+    """Going on would harm what is there; the message says what, and the way out."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Site:
 
     @property
     def build(self) -> Path:
-        return self.project.work / "deploy" / self.prefix
+        """Nobody else's: the SAM CLI notes beside it what its cache has, and removes the rest."""
+        return self.project.work / "deploy" / self.prefix / "build"
 
 
 def site(project: Project, given: Mapping[str, str] | None = None) -> Site:
@@ -73,11 +75,12 @@ def site(project: Project, given: Mapping[str, str] | None = None) -> Site:
     deployment = Deployment(project.config)
     endpoint = doctor.endpoint(deployment.session)
     seen = project if endpoint is None else apart(project, endpoint)
+    work = (project.work if endpoint is None else seen.folder) / "plan"
     return Site(
         project,
         seen,
         deployment,
-        Terraform(seen.terraform, terraform.workspace(project.config.prefix)),
+        Terraform(seen.terraform, terraform.workspace(project.config.prefix), work),
         endpoint,
         given or {},
     )
@@ -96,19 +99,20 @@ def parse_parameters(texts: list[str], template: Path) -> dict[str, str]:
 
 
 def deploy(site: Site, console: Console, *, agreed: Callable[[Plan], bool]) -> None:
-    """Bring everything up to date with the project. `agreed` is asked before Terraform changes something."""
+    """Bring everything up to date with the project. `agreed` is asked before something is changed."""
     with tempfile.TemporaryDirectory(prefix="handsoff-") as scratch:
-        prepare(site, console)
-        _refuse_without_state(site)
+        state = prepare(site, console)
+        refuse(site, state)
         _build(site, console, scratch)
-        if _bucket_is_there(site):
-            with step(console, "step code is uploaded"):
-                for model in site.project.config.models:
-                    site.deployment.upload(model)
         plan = _plan(site, console)
+        refuse(site, state, plan)
         if plan.changes:
             if not agreed(plan):
                 raise NotAgreed("nothing was changed")
+            if _bucket_is_there(site):
+                with step(console, "step code is uploaded"):
+                    for model in site.project.config.models:
+                        site.deployment.upload(model)
             with step(console, f"Terraform applies: {plan}"):
                 site.terraform.apply()
         with step(console, "pipelines and configs are published"):
@@ -121,9 +125,11 @@ def deploy(site: Site, console: Console, *, agreed: Callable[[Plan], bool]) -> N
 
 def show_changes(site: Site, console: Console, out: Console) -> None:
     """Show what `deploy` would change, and change nothing."""
-    prepare(site, console)
-    _refuse_without_state(site)
-    show_plan(out, _plan(site, console))
+    state = prepare(site, console)
+    refuse(site, state)
+    plan = _plan(site, console)
+    show_plan(out, plan)
+    refuse(site, state, plan)
     stack = doctor.find_stack(site.deployment.session, site.prefix)
     if stack is None or stack.status in doctor.UNBORN:
         out.print(f"stack {site.prefix}: would be made")
@@ -184,10 +190,13 @@ def step(console: Console, text: str) -> Iterator[None]:
         ) from error
 
 
-def prepare(site: Site, console: Console) -> None:
+def prepare(site: Site, console: Console) -> State:
+    """Write what Terraform reads, let it get ready; what it has made so far."""
     with step(console, f"{render.NAME} is written, Terraform gets ready"):
         render.write(site.seen, site.deployment.where)
         site.terraform.prepare()
+        render.write(site.seen, site.deployment.where, site.terraform.variables)
+        return site.terraform.state()
 
 
 def _plan(site: Site, console: Console) -> Plan:
@@ -201,21 +210,53 @@ def _bucket_is_there(site: Site) -> bool:
     return doctor.find_bucket(deployment.session, name, deployment.account).state == "ours"
 
 
-def _refuse_without_state(site: Site) -> None:
-    """Raise StateMissing where Terraform would make anew what somebody has made."""
-    if site.project.config.aws.bucket or not _bucket_is_there(site) or site.terraform.resources():
-        return
-    bucket = render.bucket_name(site.deployment.config, site.deployment.where)
-    if site.endpoint:
-        raise StateMissing(
-            f"{bucket} was made by `handsoff local up`: `handsoff local update` brings that up to date. To "
-            "try Terraform: `handsoff local down`, then `handsoff local up --detach --no-deploy`"
-        )
-    raise StateMissing(
-        f"{bucket} is there, and Terraform's state in {site.terraform.folder}, workspace "
-        f"{site.terraform.workspace}, knows of nothing. Reach the state that it was made with "
-        "(docs/continuous-deployment.md), or name the bucket under aws.bucket; nothing was changed"
+def refuse(site: Site, state: State, plan: Plan | None = None) -> None:
+    """Raise Refused where Terraform would harm what is there."""
+    here = Here(
+        site.prefix,
+        site.deployment.account,
+        site.deployment.where.region,
+        site.terraform.folder,
+        site.terraform.workspace,
+        things=() if state.resources else tuple(_things(site)),
+        packages={group: len(arns) for group, arns in packages(site, state).items()} if plan else {},
+        stand_in=site.endpoint is not None,
     )
+    if found := refusals(here, state, plan):
+        raise Refused("\n".join([*found, "Nothing was changed"]))
+
+
+def _things(site: Site) -> Iterator[str]:
+    """What only a deployment makes, as far as it is there."""
+    if site.project.config.aws.bucket is None and _bucket_is_there(site):
+        yield f"the bucket {render.bucket_name(site.deployment.config, site.deployment.where)}"
+    if doctor.find_stack(site.deployment.session, site.prefix) is not None:
+        yield f"the stack {site.prefix}"
+    ours = {site.deployment.resource_name(model) for model in site.project.config.models}
+    paginator = site.deployment.sagemaker.get_paginator("list_pipelines")
+    for page in paginator.paginate(PipelineNamePrefix=site.prefix):
+        for item in page["PipelineSummaries"]:
+            if item["PipelineName"] in ours:
+                yield f"the pipeline {item['PipelineName']}"
+
+
+def packages(site: Site, state: State) -> dict[str, list[str]]:
+    """The ARNs of all model packages in the groups that Terraform made and that are there, by group."""
+    sagemaker = site.deployment.sagemaker
+    there = {
+        item["ModelPackageGroupName"]
+        for page in sagemaker.get_paginator("list_model_package_groups").paginate(NameContains=site.prefix)
+        for item in page["ModelPackageGroupSummaryList"]
+    }
+    return {
+        group: [
+            item["ModelPackageArn"]
+            for page in sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+            for item in page["ModelPackageSummaryList"]
+        ]
+        for group in state.values(GROUP, "model_package_group_name")
+        if group in there
+    }
 
 
 def parameters(site: Site) -> dict[str, str]:
@@ -245,7 +286,7 @@ def _build(site: Site, console: Console, scratch: str) -> None:
         sam.build(
             site.project,
             site.build,
-            cache=site.project.work / "cache" / f"{runtime}-{architecture}",
+            cache=site.build.with_name(f"cache-{runtime}-{architecture}"),
             environment={
                 "HANDSOFF_RUNTIME": runtime,
                 "HANDSOFF_ARCHITECTURE": architecture,
@@ -286,10 +327,23 @@ def _stack_changes(site: Site, scratch: str) -> list[str]:
 
 
 def clear_unborn(site: Site) -> None:
-    """Remove what is left of a stack whose creation failed: nothing can be deployed over it."""
+    """Remove what is left of a stack whose creation failed: nothing can be deployed over it.
+
+    Raises Refused if somebody is about to create it: until then it looks the same.
+    """
     stack = doctor.find_stack(site.deployment.session, site.prefix)
-    if stack is not None and stack.status in doctor.UNBORN:
-        delete_stack(site)
+    if stack is None or stack.status not in doctor.UNBORN:
+        return
+    client = site.deployment.session.client("cloudformation")
+    found = client.get_paginator("list_change_sets").paginate(StackName=site.prefix)
+    for item in (item for page in found for item in page["Summaries"]):
+        if stack.status == "REVIEW_IN_PROGRESS" and item["Status"].startswith("CREATE_"):
+            raise Refused(
+                f"somebody else seems to create {site.prefix}: a change set of it is {item['Status']}. Wait "
+                "until the stack is there. If it is left over: aws cloudformation delete-change-set "
+                f"--change-set-name {item['ChangeSetId']}"
+            )
+    delete_stack(site)
 
 
 def delete_stack(site: Site) -> None:

@@ -206,7 +206,8 @@ class Deployment:
 
     def _no_pipeline(self, model: str) -> NotDeployed:
         return NotDeployed(
-            f"there is no pipeline {self.resource_name(model)} here: Terraform makes it (`handsoff deploy`)"
+            f"there is no pipeline {self.resource_name(model)} here: `handsoff deploy` makes it, and on AWS "
+            "on this machine `handsoff local update`"
         )
 
     def land(

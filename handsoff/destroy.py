@@ -15,14 +15,13 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn
 
 from handsoff import doctor, render
-from handsoff.deploy import Site, delete_stack, prepare, step
+from handsoff.deploy import Site, delete_stack, packages, step
+from handsoff.refusals import holds_data
+from handsoff.terraform import State
 from retraining.errors import HandsoffError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
-
-HOLDS_DATA: Final = ("aws_s3_bucket", "aws_sagemaker_model_package_group")
-"""How the types of those of Terraform's resources begin that hold data, or protect what does."""
 
 PURGE: Final = "handsoff destroy --purge"
 
@@ -42,6 +41,7 @@ class Inventory:
     """What there is of a deployment that Terraform and CloudFormation do not simply take away."""
 
     stack: bool
+    pipelines: tuple[str, ...]
     ledgers: tuple[str, ...]
     bucket: str | None
     objects: str
@@ -51,21 +51,23 @@ class Inventory:
     """Whether Terraform made it."""
 
     packages: Mapping[str, int]
-    """How many model packages there are, by group."""
+    """How many model packages there are, by group; of groups that Terraform made, no others."""
 
 
-def take_inventory(site: Site) -> Inventory:
+def take_inventory(site: Site, state: State) -> Inventory:
     """What there is now."""
     session, config = site.deployment.session, site.project.config
-    name = render.bucket_name(config, site.deployment.where)
+    made = state.values("aws_s3_bucket", "bucket")
+    name = made[0] if made else render.bucket_name(config, site.deployment.where)
     there = doctor.find_bucket(session, name, site.deployment.account).state == "ours"
     return Inventory(
         stack=doctor.find_stack(session, site.prefix) is not None,
+        pipelines=tuple(state.values("aws_sagemaker_pipeline", "pipeline_name")),
         ledgers=tuple(_ledgers(site)),
         bucket=name if there else None,
         objects=_count(site, name) if there else "no",
-        own_bucket=config.aws.bucket is None,
-        packages={group: len(arns) for group, arns in _packages(site).items() if arns},
+        own_bucket=bool(made),
+        packages={group: len(arns) for group, arns in packages(site, state).items() if arns},
     )
 
 
@@ -81,7 +83,7 @@ def goes(found: Inventory, *, purge: bool) -> list[str]:
         lines.append(f"the bucket {found.bucket} with {found.objects} objects and versions")
     if purge:
         lines += [f"model packages of {group}: {number}" for group, number in found.packages.items()]
-        lines += [f"the ledger {name}: who decided what, and why" for name in found.ledgers]
+        lines += [f"{_ledger(name)}; the evidence in the bucket has it, too" for name in found.ledgers]
     return lines
 
 
@@ -98,7 +100,10 @@ def remains(found: Inventory, *, purge: bool) -> list[tuple[str, str]]:
         )
     if not purge:
         lines += [(f"model packages of {group}: {number}", PURGE) for group, number in found.packages.items()]
-        lines += [(f"the ledger {name}: who decided what, and why", PURGE) for name in found.ledgers]
+        lines += [
+            (f"{_ledger(name)}. The next deployment begins an empty one and reads no other", PURGE)
+            for name in found.ledgers
+        ]
     lines += [
         (f"the jobs' logs, others' among them: {group}", f"{DELETE_LOGS} {group}") for group in JOB_LOGS
     ]
@@ -106,19 +111,30 @@ def remains(found: Inventory, *, purge: bool) -> list[tuple[str, str]]:
     return lines
 
 
-def destroy(site: Site, console: Console, *, purge: bool) -> None:
-    """Take the deployment down. Raises StillRunning before anything is touched."""
-    _refuse_while_running(site)
-    prepare(site, console)
+def left(found: Inventory) -> list[tuple[str, str]]:
+    """What there still is after `destroy`, in words, each with the command that removes it."""
+    again = "handsoff destroy"
+    lines = [("the stack: functions, rules, queues, topics", again)] if found.stack else []
+    lines += [(f"the pipeline {name}", again) for name in found.pipelines]
+    return lines + remains(found, purge=False)
+
+
+def _ledger(name: str) -> str:
+    return f"the ledger {name}: which data was trained on, who decided what, and why"
+
+
+def destroy(site: Site, console: Console, state: State, *, purge: bool) -> None:
+    """Take down what the state knows of. Raises StillRunning before anything is touched."""
+    _refuse_while_running(site, state)
     if doctor.find_stack(site.deployment.session, site.prefix) is not None:
         with step(console, f"the stack {site.prefix} is deleted"):
             delete_stack(site)
     with step(console, "what the SAM CLI had uploaded is deleted"):
         _delete_artefacts(site)
     if purge:
-        _purge(site, console)
+        _purge(site, console, state)
     with step(console, "Terraform plans"):
-        resources = site.terraform.resources()
+        resources = {address: item.needs for address, item in state.resources.items()}
         kept = set() if purge else keeping(resources)
         ending = sorted(set(resources) - kept)
         plan = site.terraform.plan(destroy=ending if kept else ()) if ending else None
@@ -130,7 +146,7 @@ def destroy(site: Site, console: Console, *, purge: bool) -> None:
 def keeping(resources: Mapping[str, Iterable[str]]) -> set[str]:
     """Of resources and what each depends on: those that hold data, and all that these depend on."""
     kept: set[str] = set()
-    found = {address for address in resources if address.split(".")[0].startswith(HOLDS_DATA)}
+    found = {address for address in resources if holds_data(address)}
     while found:
         kept |= found
         needed = {of for address in found for of in resources[address]}
@@ -145,9 +161,8 @@ def _whole(address: str) -> str:
     return address.split("[")[0]
 
 
-def _refuse_while_running(site: Site) -> None:
-    for model in site.project.config.models:
-        name = site.deployment.resource_name(model)
+def _refuse_while_running(site: Site, state: State) -> None:
+    for name in state.values("aws_sagemaker_pipeline", "pipeline_name"):
         try:
             found = site.deployment.sagemaker.list_pipeline_executions(
                 PipelineName=name, SortBy="CreationTime", SortOrder="Descending", MaxResults=100
@@ -164,17 +179,15 @@ def _refuse_while_running(site: Site) -> None:
                 )
 
 
-def _purge(site: Site, console: Console) -> None:
-    name = render.bucket_name(site.project.config, site.deployment.where)
+def _purge(site: Site, console: Console, state: State) -> None:
+    """Delete what lies in what Terraform made; names alone say nothing of whose it is."""
     session = site.deployment.session
-    if (
-        site.project.config.aws.bucket is None
-        and doctor.find_bucket(session, name, site.deployment.account).state == "ours"
-    ):
-        with step(console, f"all objects and versions of {name} are deleted"):
-            _empty(site, name, "", console)
+    for name in state.values("aws_s3_bucket", "bucket"):
+        if doctor.find_bucket(session, name, site.deployment.account).state == "ours":
+            with step(console, f"all objects and versions of {name} are deleted"):
+                _empty(site, name, "", console)
     with step(console, "the model packages are deleted"):
-        for arns in _packages(site).values():
+        for arns in packages(site, state).values():
             for arn in arns:
                 site.deployment.sagemaker.delete_model_package(ModelPackageName=arn)
     with step(console, "the ledger is deleted"):
@@ -211,38 +224,25 @@ def _count(site: Site, bucket: str) -> str:
     return "more than 1,000" if page["IsTruncated"] else f"{number:,}"
 
 
-def _packages(site: Site) -> dict[str, list[str]]:
-    """The ARNs of all model packages, by group."""
-    sagemaker, start = site.deployment.sagemaker, f"{site.prefix}-"
-    groups = [
-        item["ModelPackageGroupName"]
-        for page in sagemaker.get_paginator("list_model_package_groups").paginate(NameContains=start)
-        for item in page["ModelPackageGroupSummaryList"]
-    ]
-    return {
-        group: [
-            item["ModelPackageArn"]
-            for page in sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
-            for item in page["ModelPackageSummaryList"]
-        ]
-        for group in groups
-        if group.startswith(start)
-    }
-
-
 def _ledgers(site: Site) -> list[str]:
-    """The ledger, and those of earlier deployments of this prefix: the stack does not delete them."""
+    """The ledger, and those of earlier deployments, which no stack deletes, by AWS's own tags."""
     client = site.deployment.session.client("dynamodb")
-    return [
-        name
-        for page in client.get_paginator("list_tables").paginate()
-        for name in page["TableNames"]
-        if name.startswith(f"{site.prefix}-Ledger-")
-    ]
+    ours = {"aws:cloudformation:stack-name": site.prefix, "aws:cloudformation:logical-id": "Ledger"}
+    found = []
+    for page in client.get_paginator("list_tables").paginate():
+        for name in page["TableNames"]:
+            if not name.startswith(f"{site.prefix}-Ledger-"):
+                continue
+            arn = client.describe_table(TableName=name)["Table"]["TableArn"]
+            tags = {tag["Key"]: tag["Value"] for tag in client.list_tags_of_resource(ResourceArn=arn)["Tags"]}
+            if ours.items() <= tags.items():
+                found.append(name)
+    return found
 
 
 def _delete_artefacts(site: Site) -> None:
     """Delete the built code in the bucket that the SAM CLI made for itself; no function runs it any more."""
     managed = doctor.find_stack(site.deployment.session, SAM_STACK)
     if managed is not None and (bucket := managed.outputs.get("SourceBucket")):
-        _empty(site, bucket, f"{site.prefix}/", Console(quiet=True))
+        for folder in (site.prefix, f"{site.prefix}-plan"):
+            _empty(site, bucket, f"{folder}/", Console(quiet=True))

@@ -95,16 +95,19 @@ def made_from(project: Project) -> dict[str, str]:
     }
 
 
-def write(project: Project, where: Where) -> tuple[Path, bool]:
-    """Write the file that Terraform reads, whole or not at all; where it is, and whether that changed it."""
+def write(project: Project, where: Where, path: Path | None = None) -> tuple[Path, bool]:
+    """Write the file that Terraform reads, whole or not at all; where it is, and whether that changed it.
+
+    Terraform finds it by its name, unless it is to be at `path`.
+    """
     if not project.terraform.is_dir():
         raise ConfigError(f"{project.terraform} does not exist: there is nothing to render for")
-    path = project.terraform / NAME
+    path = path or project.terraform / NAME
     rendered = {**values(project.config, where), "rendered_from": made_from(project)}
     text = json.dumps(rendered, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return path, False
-    partial = path.with_name(f".{NAME}.{os.getpid()}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
     return path, True

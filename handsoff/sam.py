@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,17 +33,41 @@ def deploy(
 ) -> str:
     """Deploy what was built into `folder` as the stack named as the prefix; what the SAM CLI said.
 
-    A parameter that is not named keeps the value that the stack has.
+    A parameter that is not named keeps the value that the stack has. What is uploaded replaces what lies
+    there: the SAM CLI would trust a file by its name, and whoever put it there. What only looks, with
+    --no-execute-changeset, uploads to a place of its own, which nothing is deployed from.
     """
+    prefix = project.config.prefix
+    template, where = folder / "template.yaml", [f"--s3-prefix={prefix}", "--force-upload"]
+    if "--no-execute-changeset" in arguments:
+        template, where = _packed_apart(project, folder, environment), [f"--s3-prefix={prefix}-plan"]
     return _run(
         project,
         "deploy",
-        *("--template-file", str(folder / "template.yaml"), "--stack-name", project.config.prefix),
-        *("--s3-prefix", project.config.prefix, "--no-progressbar", *arguments),
+        *("--template-file", str(template), "--stack-name", prefix),
+        *(*where, "--no-progressbar", *arguments),
         *(["--tags", *pairs(tags)] if tags else []),
         *("--parameter-overrides", *pairs(parameters)),
         environment=environment,
     )
+
+
+def _packed_apart(project: Project, folder: Path, environment: Mapping[str, str]) -> Path:
+    """The template with what was built uploaded below <prefix>-plan/, and named as `deploy` would name it.
+
+    Else every comparison would say that all code changes.
+    """
+    prefix, packed = project.config.prefix, folder / "packed.yaml"
+    _run(
+        project,
+        "package",
+        *("--template-file", str(folder / "template.yaml"), "--output-template-file", str(packed)),
+        *("--resolve-s3", f"--s3-prefix={prefix}-plan", "--no-progressbar"),
+        environment=environment,
+    )
+    text = re.sub(rf"(s3://[^/\s]+/{prefix})-plan/", r"\1/", packed.read_text(encoding="utf-8"))
+    packed.write_text(text, encoding="utf-8")
+    return packed
 
 
 def pairs(values: Mapping[str, str]) -> list[str]:

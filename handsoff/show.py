@@ -107,6 +107,8 @@ def moment(at: datetime | None) -> str:
 def step(console: Console, text: str) -> Iterator[None]:
     """Say what takes a while, and afterwards how long it took."""
     began = time.monotonic()
+    if not console.is_terminal:
+        console.print(f"{text} …", soft_wrap=True)
     try:
         with console.status(text):
             yield

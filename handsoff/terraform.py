@@ -14,8 +14,6 @@ from typing import Any, Final
 
 from handsoff import tools
 
-PLAN: Final = "handsoff.tfplan"
-
 SIGNS: Final = {
     ("create",): "+",
     ("delete",): "-",
@@ -40,45 +38,78 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Resource:
+    """What the state knows of a resource: its values, and the addresses of what it depends on."""
+
+    values: Mapping[str, Any]
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class State:
+    """What Terraform has made: outputs by name, resources by address."""
+
+    outputs: Mapping[str, Any]
+    resources: Mapping[str, Resource]
+
+    def values(self, of: str, name: str) -> list[str]:
+        """The value `name` of all resources of the type `of`."""
+        return [
+            resource.values[name]
+            for address, resource in self.resources.items()
+            if address.split(".")[0] == of
+        ]
+
+
+@dataclass(frozen=True)
 class Terraform:
-    """A folder with configuration and state, and the workspace of one deployment in it."""
+    """A folder with configuration and state, and the workspace of one deployment in it.
+
+    The workspace is named to each command and never selected, the values and the plan are in files of their
+    own in `work`: another environment may be deployed from the same folder meanwhile.
+    """
 
     folder: Path
     workspace: str
+    work: Path
+
+    @property
+    def variables(self) -> Path:
+        """Where the values of this deployment are to be."""
+        return self.work / f"{self.workspace}.tfvars.json"
 
     def prepare(self) -> None:
-        """Install the providers, reach the backend, and choose the workspace; makes it if it is new."""
-        self._run("init", "-input=false")
-        if self._run("workspace", "show").strip() != self.workspace:
-            self._run("workspace", "select", "-or-create", self.workspace)
+        """Install the providers and reach the backend. A new workspace comes with its first state."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        self._run("init", "-input=false", workspace="default")  # it refuses one that is not there yet
 
     def plan(self, *, destroy: Iterable[str] | None = None) -> Plan:
         """Plan what is missing; with `destroy`, the end of these addresses, or of all if there are none."""
         ends = [] if destroy is None else ["-destroy", *(f"-target={address}" for address in destroy)]
-        self._run("plan", "-input=false", "-lock-timeout=60s", f"-out={PLAN}", *ends)
-        found = json.loads(self._run("show", "-json", PLAN))
+        values = f"-var-file={self.variables}"
+        self._run("plan", "-input=false", "-lock-timeout=60s", f"-out={self._plan}", values, *ends)
+        found = json.loads(self._run("show", "-json", str(self._plan)))
         return read_plan(found)
 
     def apply(self) -> None:
         """Carry out what was planned last."""
-        self._run("apply", "-input=false", "-lock-timeout=60s", PLAN)
-        (self.folder / PLAN).unlink()
+        self._run("apply", "-input=false", "-lock-timeout=60s", str(self._plan))
+        self._plan.unlink()
 
-    def resources(self) -> dict[str, list[str]]:
-        """The address of each resource of the state, and what each depends on."""
-        root = json.loads(self._run("show", "-json")).get("values", {}).get("root_module", {})
-        return {
-            item["address"]: item.get("depends_on", [])
-            for item in root.get("resources", [])
-            if item["mode"] == "managed"
-        }
+    def state(self) -> State:
+        """What was made."""
+        return read_state(json.loads(self._run("show", "-json")))
 
-    def _run(self, command: str, *arguments: str) -> str:
+    @property
+    def _plan(self) -> Path:
+        return self.work / f"{self.workspace}.tfplan"
+
+    def _run(self, command: str, *arguments: str, workspace: str | None = None) -> str:
         return tools.run(
             f"terraform {command}",
             ["terraform", command, *arguments],
             folder=self.folder,
-            environment=surroundings(),
+            environment={**surroundings(), "TF_WORKSPACE": workspace or self.workspace},
         )
 
 
@@ -115,6 +146,19 @@ def read_plan(found: Mapping[str, Any]) -> Plan:
         if (actions := tuple(item["change"]["actions"])) in SIGNS and item["mode"] == "managed"
     }
     return Plan(changes)
+
+
+def read_state(found: Mapping[str, Any]) -> State:
+    """A state as `terraform show -json` gives it, what is only read excluded."""
+    values = found.get("values", {})
+    return State(
+        {name: output["value"] for name, output in values.get("outputs", {}).items()},
+        {
+            item["address"]: Resource(item["values"], tuple(item.get("depends_on", [])))
+            for item in values.get("root_module", {}).get("resources", [])
+            if item["mode"] == "managed"
+        },
+    )
 
 
 def workspace(prefix: str) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,23 +33,25 @@ def run(name: str, command: list[str], *, folder: Path, environment: Mapping[str
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         **environment,
     }
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env={key: value for key, value in surroundings.items() if value is not None},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with process:
-        try:
-            said, complained = process.communicate()
-        except BaseException:
+    process = None
+    try:
+        with interrupted_later():
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={key: value for key, value in surroundings.items() if value is not None},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        said, complained = process.communicate()
+    except BaseException:
+        if process is not None:
             with uninterrupted():
                 _end(process)
-            raise
+        raise
     if process.returncode:
         tail = "\n".join([*said.splitlines(), *complained.splitlines()][-30:])
         raise ToolFailed(f"`{name}` failed with exit code {process.returncode}:\n{tail}")
@@ -62,6 +65,22 @@ def _end(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+@contextmanager
+def interrupted_later() -> Iterator[None]:
+    """Let Ctrl-C wait until what is inside is done: a program just starting is nobody's to end yet."""
+    if threading.current_thread() is not threading.main_thread():  # no signal reaches another one
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager

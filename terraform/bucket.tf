@@ -1,5 +1,7 @@
-# A bucket with objects in it is never deleted here: terraform destroy then fails, and says so. An existing bucket
-# (var.bucket) is left as it is.
+# Objects are never deleted here, but what guards them can be: `terraform destroy`, or naming another bucket once this
+# one is made, removes its policy, versioning, public access block and events first, and only then fails because the
+# bucket is not empty. `handsoff destroy` leaves all of it, `handsoff deploy` refuses such a plan. An existing bucket
+# (var.bucket) is left as it is. prevent_destroy would hold back handsoff destroy --purge, and Terraform's own tests.
 
 locals {
   own_bucket = var.bucket == null ? 1 : 0

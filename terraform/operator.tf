@@ -3,8 +3,15 @@
 
 resource "aws_iam_policy" "operator" {
   name        = "${var.prefix}-operator"
-  description = "Publish, start, follow and decide: what handsoff's commands need"
+  description = "Land, start, follow and decide: what handsoff's commands need, but for handsoff publish"
   policy      = templatefile("${path.module}/policies/operator.json", local.names)
+}
+
+# Whoever publishes chooses what code runs as the pipelines' role. So it is a policy of its own, to be left out.
+resource "aws_iam_policy" "operator_publish" {
+  name        = "${var.prefix}-operator-publish"
+  description = "Publish code, definitions and configs: who may do so acts as the pipelines' role"
+  policy      = templatefile("${path.module}/policies/operator-publish.json", local.names)
 }
 
 resource "aws_iam_policy" "operator_data_key" {
@@ -34,6 +41,14 @@ resource "aws_iam_user_policy_attachment" "operator" {
 
   user       = aws_iam_user.operator[0].name
   policy_arn = aws_iam_policy.operator.arn
+}
+
+resource "aws_iam_user_policy_attachment" "operator_publish" {
+  #checkov:skip=CKV_AWS_40:One user that is made only if it is asked for; a group of one would add nothing
+  count = var.operator == null ? 0 : 1
+
+  user       = aws_iam_user.operator[0].name
+  policy_arn = aws_iam_policy.operator_publish.arn
 }
 
 resource "aws_iam_user_policy_attachment" "operator_data_key" {

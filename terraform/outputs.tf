@@ -1,3 +1,20 @@
+# Whose state this is: `handsoff deploy` and `destroy` go on with no other's.
+
+output "account" {
+  description = "The account that this was made in."
+  value       = local.account
+}
+
+output "region" {
+  description = "The region that this was made in."
+  value       = local.region
+}
+
+output "prefix" {
+  description = "Begins the name of everything of this deployment."
+  value       = var.prefix
+}
+
 output "bucket" {
   description = "Where data lands and models are kept."
   value       = local.bucket

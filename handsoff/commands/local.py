@@ -103,8 +103,13 @@ def update() -> None:
 
 def down() -> None:
     """Stop AWS on this machine. Its state is gone with it."""
-    if not server.stop(terminal.project().local):
+    where = terminal.project().local
+    if server.running(where) is None:
+        server.stop(where)  # what a server that was killed has left
         err.print("AWS on this machine was not running")
+        return
+    with show.step(err, "AWS on this machine stops"):
+        server.stop(where)
 
 
 def env(

@@ -12,7 +12,7 @@ from handsoff import destroy as ending
 from handsoff import doctor as diagnosis
 from handsoff import render as rendering
 from handsoff import show, terminal
-from handsoff.deploy import NotAgreed, parse_parameters, show_changes, show_plan, site
+from handsoff.deploy import NotAgreed, parse_parameters, prepare, refuse, show_changes, show_plan, site
 from handsoff.deploy import deploy as run_deploy
 from handsoff.terminal import err, out
 from handsoff.terraform import Plan
@@ -112,11 +112,13 @@ def destroy(
     """
     where = terminal.project()
     here = site(where)
-    found = ending.take_inventory(here)
+    state = prepare(here, err)
+    refuse(here, state)
+    found = ending.take_inventory(here, state)
     out.print(f"account {here.deployment.account}, {here.deployment.where.region}. These go:")
     for line in ending.goes(found, purge=purge):
         out.print(f"  [red]-[/] {show.escape(line)}", soft_wrap=True)
-    _show_remaining(found, purge)
+    _show_remaining(ending.remains(found, purge=purge))
     typed = confirm
     if typed is None:
         if not err.is_terminal:
@@ -124,13 +126,13 @@ def destroy(
         typed = typer.prompt(f"Type the prefix, {here.prefix}, to go on", err=True)
     if typed != here.prefix:
         raise NotAgreed(f"{typed} is not the prefix, which is {here.prefix}: nothing was changed")
-    ending.destroy(here, err, purge=purge)
-    _show_remaining(ending.take_inventory(here), purge)
+    ending.destroy(here, err, state, purge=purge)
+    _show_remaining(ending.left(ending.take_inventory(here, here.terraform.state())))
 
 
-def _show_remaining(found: ending.Inventory, purge: bool) -> None:
+def _show_remaining(lines: list[tuple[str, str]]) -> None:
     out.print("These remain:")
-    for what, command in ending.remains(found, purge=purge):
+    for what, command in lines:
         out.print(f"  {show.escape(what)}\n    → {show.escape(command)}", soft_wrap=True)
 
 

@@ -120,6 +120,7 @@ run "bucket" {
       ["OnlyThePipelineWritesModels", "Deny", {
         ArnNotEquals = { "aws:PrincipalArn" = "arn:aws:iam::123456789012:role/handsoff-pipeline" }
       }],
+      ["CodeIsNeverOverwritten", "Deny", { Null = { "s3:if-none-match" = "true" } }],
     ]
     error_message = "TLS only, and models come from the pipelines' role only."
   }
@@ -226,7 +227,7 @@ run "roles" {
     condition = [
       for statement in concat(
         jsondecode(aws_iam_role_policy.pipeline["pipeline"].policy).Statement,
-        jsondecode(aws_iam_policy.operator.policy).Statement,
+        jsondecode(aws_iam_policy.operator_publish.policy).Statement,
       ) : [statement.Resource, statement.Condition] if statement.Action == "iam:PassRole"
       ] == [for _ in range(2) : [
         "arn:aws:iam::123456789012:role/handsoff-pipeline",
@@ -320,8 +321,8 @@ run "existing_role" {
   assert {
     condition = alltrue([
       strcontains(aws_s3_bucket_policy.data[0].policy, "role/ml/acme-pipelines\""),
-      strcontains(aws_iam_policy.operator.policy, "role/ml/acme-pipelines\""),
-      !strcontains(aws_iam_policy.operator.policy, "role/handsoff-pipeline\""),
+      strcontains(aws_iam_policy.operator_publish.policy, "role/ml/acme-pipelines\""),
+      !strcontains(aws_iam_policy.operator_publish.policy, "role/handsoff-pipeline\""),
     ])
     error_message = "The existing role writes models and may be passed, no other."
   }
@@ -388,9 +389,10 @@ run "boundary_and_user" {
   assert {
     condition = [
       aws_iam_user_policy_attachment.operator[0].user,
+      aws_iam_user_policy_attachment.operator_publish[0].user,
       jsondecode(aws_iam_user_policy.operator_keys[0].policy).Statement[0].Resource,
-    ] == ["data-science-user", "arn:aws:iam::123456789012:user/$${aws:username}"]
-    error_message = "The user has the operator's policy and may rotate its own keys, nobody else's."
+    ] == ["data-science-user", "data-science-user", "arn:aws:iam::123456789012:user/$${aws:username}"]
+    error_message = "The user has the operator's policies and may rotate its own keys, nobody else's."
   }
 }
 

@@ -106,7 +106,10 @@ def test_the_port_is_in_use(project: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        line = refused(handsoff(project, "local", "up", "--detach", "--port", str(port)))
+        done = handsoff(project, "local", "up", "--detach", "--port", str(port))
+    assert done.returncode == 1
+    began, line = done.stderr.strip().splitlines()
+    assert began == "starting AWS on this machine …"
     assert f"port {port}" in line
     assert "--port" in line
     assert not (project / ".handsoff" / "local").exists()

@@ -133,7 +133,8 @@ class Loop:
             released.set()
             thread.join()
             for process in held.values():
-                process.resume()
+                with suppress(psutil.NoSuchProcess):  # it was stopped meanwhile, and waited for no more
+                    process.resume()
 
     def told(self, model: str, kind: str) -> dict[str, Any]:
         """The notification of this kind about a model, once it has come."""

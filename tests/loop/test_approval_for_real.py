@@ -17,7 +17,7 @@ from sklearn import datasets
 
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 
-pytestmark = pytest.mark.xdist_group("approval")
+pytestmark = pytest.mark.story
 
 
 def published(load: Callable[..., Any], target: str, names: list[str] | None = None) -> pd.DataFrame:

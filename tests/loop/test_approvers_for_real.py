@@ -17,7 +17,7 @@ from tests.loop.visitors import fields, send, slack_app, with_parameters
 from tests.review.conftest import ARGUMENTS
 from tests.slack.stand_in import Slack
 
-pytestmark = pytest.mark.xdist_group("approvers")
+pytestmark = pytest.mark.story
 
 HELD = {"metric": "recall", "min": 0.99, "on_fail": "hold"}
 RULES = {"rules": [{"metric": "accuracy", "min": 0.6}, HELD]}

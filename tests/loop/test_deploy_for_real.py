@@ -8,95 +8,26 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from local import server
-from local.server import Cloud
-from tests import providers
-
-ROOT = Path(__file__).parents[2]
+from tests.loop.place import BUCKET, Place, deployed_to
 
 pytestmark = [
-    pytest.mark.xdist_group("deploy"),
+    pytest.mark.story,
     pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),
 ]
 
-WHAT_DEPLOYS = (
-    "handsoff.yaml",
-    "template.yaml",
-    "samconfig.toml",
-    "functions",
-    "layers",
-    "pipeline_def",
-    "terraform",
-    "data",
-)
-MADE = shutil.ignore_patterns("__pycache__", ".terraform", "*.tfstate*", "*.tfvars.json", "*.tfplan")
-BUCKET = "handsoff-data-123456789012-us-east-1"
-
-
-@dataclass
-class Place:
-    """A copy of the project, and the AWS that it is deployed to."""
-
-    folder: Path
-    cloud: Cloud
-    variables: dict[str, str]
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-c", "from handsoff.cli import main; main()", *arguments],
-            cwd=self.folder,
-            env=self.variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def handsoff(self, *arguments: str, code: int = 0) -> tuple[str, str]:
-        """What the command line said on both channels."""
-        with self.start(*arguments) as running:
-            out, err = running.communicate(timeout=300)
-        assert running.returncode == code, out + err
-        return out, err
-
-    def client(self, name: str) -> Any:
-        return self.cloud.client(name)
-
-    def parameters(self) -> dict[str, str]:
-        """Those of the stack."""
-        (stack,) = self.client("cloudformation").describe_stacks(StackName="handsoff")["Stacks"]
-        return {item["ParameterKey"]: item["ParameterValue"] for item in stack["Parameters"]}
+ANOTHER = "handsoff-was-here-before"
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    folder = tmp_path_factory.mktemp("deploy") / "project"
-    folder.mkdir()
-    for name in WHAT_DEPLOYS:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=MADE)
-        else:
-            shutil.copyfile(ROOT / name, folder / name)
-    (folder / ".venv-sam").symlink_to(ROOT / ".venv-sam")
-    cloud = server.start(folder.parent / "aws", port=None, outlives_us=False)
-    ours = providers.environment()
-    ours = {name: value for name, value in ours.items() if not name.startswith("AWS_")}
-    variables = {**ours, **cloud.environment()}
-    try:
-        yield Place(folder, cloud, variables)
-    finally:
-        server.stop(folder.parent / "aws")
+    folder = tmp_path_factory.mktemp("deploy")
+    with deployed_to(folder / "aws", folder / "project") as made:
+        yield made
 
 
 def told_apart(evidence: dict[str, Any]) -> dict[str, Any]:
@@ -126,6 +57,12 @@ def state(place: Place) -> dict[str, Any]:
     }
 
 
+def only_package(place: Place, group: str) -> dict[str, Any]:
+    found = place.client("sagemaker").list_model_packages(ModelPackageGroupName=group)
+    (package,) = found["ModelPackageSummaryList"]
+    return package  # type: ignore[no-any-return]
+
+
 def test_deployed_by_terraform_and_sam_the_loop_gives_the_same_evidence_as_the_demo(place: Place) -> None:
     out, _ = place.handsoff("deploy", "--plan")
     assert "  + aws_s3_bucket.data[0]" in out.splitlines()
@@ -136,7 +73,7 @@ def test_deployed_by_terraform_and_sam_the_loop_gives_the_same_evidence_as_the_d
         place.start("deploy", "--parameter", "ReviewConcurrency=3") as deploying,
         place.start("demo") as demo,  # Terraform waits most of its minute
     ):
-        shown, _ = demo.communicate(timeout=300)
+        shown = "".join(demo.communicate(timeout=300))
         out, err = deploying.communicate(timeout=300)
     assert (demo.returncode, deploying.returncode) == (0, 0), shown + out + err
     assert "✓ Terraform applies: " in err
@@ -165,11 +102,39 @@ def test_without_the_state_that_knows_it_nothing_is_made_anew(place: Place) -> N
     before = state(place)
     (elsewhere,) = (place.folder / ".handsoff" / "terraform").iterdir()
     kept = elsewhere.rename(place.folder / "kept")
-    _, err = place.handsoff("deploy", code=1)
-    assert f"{BUCKET} was made by `handsoff local up`" in err
-    assert state(place) == before
+    for command in (["deploy"], ["destroy", "--confirm", "handsoff"]):
+        _, err = place.handsoff(*command, code=1)
+        there = f"the bucket {BUCKET}, the stack handsoff, the pipeline handsoff-titanic"
+        assert f"{there}: made by `handsoff local up`, not by Terraform" in err
+        assert state(place) == before
     shutil.rmtree(elsewhere)
     kept.rename(elsewhere)
+
+
+def test_a_state_of_another_region_is_neither_deployed_to_nor_taken_down(place: Place) -> None:
+    _, err = place.handsoff("destroy", "--confirm", "handsoff", code=1, AWS_DEFAULT_REGION="eu-west-1")
+    assert "is of account 123456789012 region us-east-1 prefix handsoff, and this is account" in err
+
+
+def test_what_holds_data_is_not_removed_by_a_change_of_the_config(place: Place) -> None:
+    config = place.folder / "handsoff.yaml"
+    before, as_written = state(place), config.read_text()
+    config.write_text(as_written.replace("  titanic:", "  other:") + f"aws: {{bucket: {ANOTHER}}}\n")
+    s3 = place.client("s3")
+    s3.create_bucket(Bucket=ANOTHER)
+    s3.put_bucket_versioning(Bucket=ANOTHER, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_notification_configuration(
+        Bucket=ANOTHER, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    out, err = place.handsoff("deploy", "--plan", code=1)
+    assert "- aws_s3_bucket_policy.data[0]" in out
+    assert "- aws_s3_bucket_policy.data[0]" in err
+    assert '- aws_sagemaker_model_package_group.model["titanic"], which holds 1 model packages' in err
+    assert "-chdir=" in err
+    assert "aws_ssm_parameter" not in err
+    assert state(place) == before
+    s3.delete_bucket(Bucket=ANOTHER)
+    config.write_text(as_written)
 
 
 def test_a_plan_shows_what_would_change_in_the_stack_and_changes_nothing(place: Place) -> None:
@@ -221,49 +186,36 @@ def test_destroy_leaves_data_and_what_guards_them_and_deploy_finds_them_again(pl
     assert "Versions" not in s3.list_object_versions(Bucket=sams)
 
     place.handsoff("deploy")
-    (package,) = sagemaker.list_model_packages(ModelPackageGroupName="handsoff-titanic")[
-        "ModelPackageSummaryList"
-    ]
-    assert package["ModelApprovalStatus"] == "Approved"
+    assert only_package(place, "handsoff-titanic")["ModelApprovalStatus"] == "Approved"
 
 
-def test_destroy_with_purge_leaves_nothing_but_logs(place: Place) -> None:
+def test_destroy_with_purge_leaves_nothing_but_logs_and_what_is_others(place: Place) -> None:
+    sagemaker, s3, dynamodb = (place.client(name) for name in ("sagemaker", "s3", "dynamodb"))
+    sagemaker.create_model_package_group(ModelPackageGroupName="handsoff-theirs")
+    sagemaker.create_model_package(
+        ModelPackageGroupName="handsoff-theirs",
+        InferenceSpecification=sagemaker.describe_model_package(
+            ModelPackageName=only_package(place, "handsoff-titanic")["ModelPackageArn"]
+        )["InferenceSpecification"],
+    )
+    dynamodb.create_table(
+        TableName="handsoff-Ledger-theirs",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "fact", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "fact", "KeyType": "HASH"}],
+    )
     out, _ = place.handsoff("destroy", "--purge", "--confirm", "handsoff")
     goes, before, after = re.split("These go:|These remain:", out)[1:]
     assert f"the bucket {BUCKET} with " in goes
     assert before == after
     assert "/aws/sagemaker/TrainingJobs" in after
     assert BUCKET not in after
-    sagemaker, s3 = place.client("sagemaker"), place.client("s3")
-    assert sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"] == []
+    (group,) = sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]
+    assert group["ModelPackageGroupName"] == "handsoff-theirs"
+    assert only_package(place, "handsoff-theirs")
     assert [item["Name"] for item in s3.list_buckets()["Buckets"] if "handsoff" in item["Name"]] == []
-    assert place.client("dynamodb").list_tables()["TableNames"] == []
+    assert dynamodb.list_tables()["TableNames"] == ["handsoff-Ledger-theirs"]
     assert place.client("ssm").describe_parameters()["Parameters"] == []
     ours = [item["RoleName"] for item in place.client("iam").list_roles()["Roles"]]
     assert [name for name in ours if name.startswith("handsoff")] == []
     place.handsoff("destroy", "--purge", "--confirm", "handsoff")  # again, with nothing there
-
-
-def test_aws_on_this_machine_is_brought_up_to_date_with_a_new_model(place: Place) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    place.handsoff("local", "up", "--detach", "--port", str(port))
-    try:
-        cloud = server.running(place.folder / ".handsoff" / "local")
-        assert cloud is not None
-        cloud.client("s3").put_object(Bucket=BUCKET, Key="curated/titanic/note.txt", Body=b"stays")
-        config = place.folder / "handsoff.yaml"
-        values = yaml.safe_load(config.read_text())
-        values["models"]["second"] = values["models"]["titanic"]
-        config.write_text(yaml.safe_dump(values))
-        place.handsoff("local", "update")
-        names = [
-            item["PipelineName"] for item in cloud.client("sagemaker").list_pipelines()["PipelineSummaries"]
-        ]
-        assert sorted(names) == ["handsoff-second", "handsoff-titanic"]
-        assert cloud.client("scheduler").get_schedule(Name="handsoff-second")["State"] == "ENABLED"
-        kept = cloud.client("s3").get_object(Bucket=BUCKET, Key="curated/titanic/note.txt")
-        assert kept["Body"].read() == b"stays"
-    finally:
-        place.handsoff("local", "down")

@@ -17,7 +17,7 @@ import pytest
 from retraining import pipelines, registry
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 
-pytestmark = pytest.mark.xdist_group("loop")
+pytestmark = pytest.mark.story
 
 STORIES: dict[str, Any] = {
     name: {} for name in ("twice", "shuffled", "broken", "bare", "overwritten", "requested")

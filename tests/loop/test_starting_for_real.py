@@ -13,7 +13,7 @@ import pytest
 
 from tests.loop.conftest import TITANIC, Loop, wait
 
-pytestmark = pytest.mark.xdist_group("starting")
+pytestmark = pytest.mark.story
 
 STORIES: dict[str, Any] = {
     "many": {},

@@ -31,6 +31,10 @@ def slack_app(loop: Loop, app: Slack | None = None) -> Iterator[Slack]:
             functions.update_function_configuration(
                 FunctionName=name, Environment={"Variables": {**found, "SLACK_API_URL": app.url}}
             )
+        version = functions.publish_version(FunctionName="handsoff-review-candidate")["Version"]
+        functions.update_alias(  # the page is what the alias names
+            FunctionName="handsoff-review-candidate", Name="live", FunctionVersion=version
+        )
         yield app
 
 

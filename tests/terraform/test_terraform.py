@@ -21,7 +21,7 @@ from local.server import Cloud
 from tests.terraform.conftest import ROOT, Terraform
 
 pytestmark = [
-    pytest.mark.xdist_group("terraform"),
+    pytest.mark.story,
     pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),
 ]
 
@@ -106,7 +106,7 @@ def test_a_model_that_terraform_has_not_made_is_not_published(applied: Terraform
     config = applied.deployment().config
     titanic = config.models["titanic"]
     more = config.model_copy(update={"models": {"titanic": titanic, "other": titanic}})
-    with pytest.raises(NotDeployed, match="no pipeline handsoff-other here: Terraform makes it"):
+    with pytest.raises(NotDeployed, match="no pipeline handsoff-other here: `handsoff deploy` makes it"):
         Deployment(more).publish("other")
     elsewhere = config.aws.model_copy(update={"bucket": "acme-data"})
     moved = config.model_copy(update={"aws": elsewhere})
@@ -124,8 +124,12 @@ def as_made(cloud: Cloud) -> dict[str, Any]:
     s3, iam, sagemaker, ssm = (cloud.client(name) for name in ("s3", "iam", "sagemaker", "ssm"))
     schedule = cloud.client("scheduler").get_schedule(Name="handsoff-titanic")
     pipeline = sagemaker.describe_pipeline(PipelineName="handsoff-titanic")
-    operator = "arn:aws:iam::123456789012:policy/handsoff-operator"
-    version = iam.get_policy(PolicyArn=operator)["Policy"]["DefaultVersionId"]
+    managed = {}
+    for name in ("handsoff-operator", "handsoff-operator-publish"):
+        arn = f"arn:aws:iam::123456789012:policy/{name}"
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        found = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+        managed[name] = policy(found)
     roles = {}
     for name in sorted(role["RoleName"] for role in iam.list_roles()["Roles"]):
         roles[name] = {
@@ -147,9 +151,7 @@ def as_made(cloud: Cloud) -> dict[str, Any]:
         "lifecycle": sorted(rules, key=lambda rule: str(rule["ID"])),
         "bucket policy": policy(s3.get_bucket_policy(Bucket=BUCKET)["Policy"]),
         "roles": roles,
-        "operator": policy(
-            iam.get_policy_version(PolicyArn=operator, VersionId=version)["PolicyVersion"]["Document"]
-        ),
+        "managed policies": managed,
         "groups": [
             (item["ModelPackageGroupName"], item["ModelPackageGroupDescription"])
             for item in sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]

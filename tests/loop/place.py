@@ -1,0 +1,90 @@
+"""A copy of the project, its own command line in it, and the AWS on this machine that it is deployed to."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local import server
+from local.server import Cloud
+from tests import providers
+
+ROOT = Path(__file__).parents[2]
+
+WHAT_DEPLOYS = (
+    "handsoff.yaml",
+    "template.yaml",
+    "samconfig.toml",
+    "functions",
+    "layers",
+    "pipeline_def",
+    "terraform",
+    "data",
+)
+MADE = shutil.ignore_patterns("__pycache__", ".terraform", "*.tfstate*", "*.tfvars.json", "*.tfplan")
+BUCKET = "handsoff-data-123456789012-us-east-1"
+
+
+@dataclass
+class Place:
+    """A copy of the project, and the AWS that it is deployed to."""
+
+    folder: Path
+    variables: dict[str, str]
+    cloud: Cloud | None = None
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", "from handsoff.cli import main; main()", *arguments],
+            cwd=self.folder,
+            env={**self.variables, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def handsoff(self, *arguments: str, code: int = 0, **variables: str) -> tuple[str, str]:
+        """What the command line said on both channels."""
+        with self.start(*arguments, **variables) as running:
+            out, err = running.communicate(timeout=300)
+        assert running.returncode == code, out + err
+        return out, err
+
+    def client(self, name: str) -> Any:
+        assert self.cloud is not None
+        return self.cloud.client(name)
+
+    def parameters(self) -> dict[str, str]:
+        """Those of the stack."""
+        (stack,) = self.client("cloudformation").describe_stacks(StackName="handsoff")["Stacks"]
+        return {item["ParameterKey"]: item["ParameterValue"] for item in stack["Parameters"]}
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the project in `folder`, with the SAM CLI of this one."""
+    folder.mkdir()
+    for name in WHAT_DEPLOYS:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=MADE)
+        else:
+            shutil.copyfile(ROOT / name, folder / name)
+    (folder / ".venv-sam").symlink_to(ROOT / ".venv-sam")
+    return folder
+
+
+@contextmanager
+def deployed_to(cloud: Path, folder: Path) -> Iterator[Place]:
+    """A copy of the project in `folder`, and an AWS of its own."""
+    running = server.start(cloud, port=None, outlives_us=False)
+    ours = {name: value for name, value in providers.environment().items() if not name.startswith("AWS_")}
+    try:
+        yield Place(copied(folder), {**ours, **running.environment()}, running)
+    finally:
+        server.stop(cloud)

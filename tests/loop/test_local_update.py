@@ -1,0 +1,38 @@
+"""`handsoff local update`: what runs stays, what handsoff.yaml has gained is added."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import yaml
+
+from local import server
+from tests.loop.place import BUCKET, Place, copied
+
+
+def test_aws_on_this_machine_is_brought_up_to_date_with_a_new_model(tmp_path: Path) -> None:
+    place = Place(copied(tmp_path / "project"), dict(os.environ))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place.handsoff("local", "up", "--detach", "--port", str(port))
+    try:
+        cloud = server.running(place.folder / ".handsoff" / "local")
+        assert cloud is not None
+        cloud.client("s3").put_object(Bucket=BUCKET, Key="curated/titanic/note.txt", Body=b"stays")
+        config = place.folder / "handsoff.yaml"
+        values = yaml.safe_load(config.read_text())
+        values["models"]["second"] = values["models"]["titanic"]
+        config.write_text(yaml.safe_dump(values))
+        place.handsoff("local", "update")
+        names = [
+            item["PipelineName"] for item in cloud.client("sagemaker").list_pipelines()["PipelineSummaries"]
+        ]
+        assert sorted(names) == ["handsoff-second", "handsoff-titanic"]
+        assert cloud.client("scheduler").get_schedule(Name="handsoff-second")["State"] == "ENABLED"
+        kept = cloud.client("s3").get_object(Bucket=BUCKET, Key="curated/titanic/note.txt")
+        assert kept["Body"].read() == b"stays"
+    finally:
+        place.handsoff("local", "down")
