@@ -33,6 +33,7 @@ def apply(iam: Iam) -> None:
     parameters_are_resources()
     secrets_are_referred_to_by_arn()
     events_have_a_source()
+    uploads_say_their_preconditions()
     missing_objects_need_list_bucket()
     rules_ask_their_targets(iam)
     schedules_act_as_their_role(iam)
@@ -170,6 +171,26 @@ def events_have_a_source() -> None:
         return found
 
     iam_actions.request_tag_context = context
+
+
+def uploads_say_their_preconditions() -> None:
+    """The condition keys s3:if-none-match and s3:if-match of PutObject.
+
+    AWS: what the header says. A part of an upload has none; that it may, its completion says.
+    ministack: there are none.
+    """
+    original = iam_actions.s3_service_context
+
+    @functools.wraps(original)
+    def context(action: str, query: Json, path: str = "", headers: Json | None = None) -> Json:
+        found: Json = original(action, query, path, headers)
+        if action == "s3:PutObject":
+            for name in ("if-none-match", "if-match"):
+                if said := (headers or {}).get(name):
+                    found = {**found, f"s3:{name}": said}
+        return found
+
+    iam_actions.s3_service_context = context
 
 
 def missing_objects_need_list_bucket() -> None:

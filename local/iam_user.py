@@ -10,14 +10,16 @@ NAME: Final = "data-science-user"
 
 
 def make(cloud: Cloud, *, prefix: str) -> None:
-    """Make data-science-user with the operator's policy and one access key, which the server's folder keeps.
+    """Make data-science-user with the operator's policies and one access key, kept in the server's folder.
 
     Whoever has the keys may do what handsoff does, and nothing else where IAM is enforced.
     """
     iam = cloud.client("iam")
     with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_user(UserName=NAME)
-    iam.attach_user_policy(UserName=NAME, PolicyArn=f"arn:aws:iam::{cloud.account}:policy/{prefix}-operator")
+    for document in ("operator", "operator-publish"):
+        arn = f"arn:aws:iam::{cloud.account}:policy/{prefix}-{document}"
+        iam.attach_user_policy(UserName=NAME, PolicyArn=arn)
     own_keys = policy("operator-keys", {"partition": "aws", "account": cloud.account})
     iam.put_user_policy(UserName=NAME, PolicyName="operator-keys", PolicyDocument=own_keys)
     for old in iam.list_access_keys(UserName=NAME)["AccessKeyMetadata"]:

@@ -42,7 +42,8 @@ def provision(cloud: Cloud, values: Mapping[str, Any]) -> None:
     _bucket(cloud, names)
     _parameter(cloud, f"/{prefix}/data-bucket", bucket)
     schedules = _role(cloud, f"{prefix}-schedules", "trust-scheduler", ["schedules"], names)
-    _managed_policy(cloud, f"{prefix}-operator", policy("operator", names))
+    for document in ("operator", "operator-publish"):
+        _managed_policy(cloud, f"{prefix}-{document}", policy(document, names))
     for model, value in values["models"].items():
         _parameter(cloud, f"/{prefix}/models/{model}", value["config"])
         _package_group(cloud, prefix, model)

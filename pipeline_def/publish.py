@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from botocore.exceptions import ClientError
+
 from pipeline_def.definition import pipeline_definition
 
 if TYPE_CHECKING:
@@ -153,11 +155,17 @@ def publish(
 
 
 def _upload(s3: S3Client, bucket: str, folder: str, objects: Mapping[str, bytes]) -> None:
+    """Upload what is missing. S3 overwrites nothing: what another has uploaded meanwhile is there, too."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
     present = {entry["Key"] for page in pages for entry in page.get("Contents", [])}
     for key, content in sorted(objects.items()):
-        if folder + key not in present:
-            s3.put_object(Bucket=bucket, Key=folder + key, Body=content)
+        if folder + key in present:
+            continue
+        try:
+            s3.put_object(Bucket=bucket, Key=folder + key, Body=content, IfNoneMatch="*")
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "PreconditionFailed":
+                raise
 
 
 def _update(

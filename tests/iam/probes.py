@@ -35,7 +35,7 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/nothing"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"
-KEY = "AKIA0123456789ABCDEF"
+KEY = "AKIAIOSFODNN7EXAMPLE"
 runs: list[Json] = []
 
 
@@ -92,6 +92,12 @@ def events_have_a_source() -> bool:
         iam_actions.request_tag_context("events", "events:PutEvents", body, {}).get("events:source")
         == "handsoff"
     )
+
+
+def uploads_say_their_preconditions() -> bool:
+    found = iam_actions.s3_service_context("s3:PutObject", {}, "/bucket/key", {"if-none-match": "*"})
+    without = iam_actions.s3_service_context("s3:PutObject", {}, "/bucket/key", {})
+    return bool(found.get("s3:if-none-match") == "*" and "s3:if-none-match" not in without)
 
 
 def missing_objects_need_list_bucket() -> bool:
@@ -182,6 +188,7 @@ PROBES = (
     parameters_are_resources,
     secrets_are_referred_to_by_arn,
     events_have_a_source,
+    uploads_say_their_preconditions,
     missing_objects_need_list_bucket,
     rules_ask_their_targets,
     schedules_act_as_their_role,

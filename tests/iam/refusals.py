@@ -27,6 +27,14 @@ def approve(group: str) -> Call:
     )
 
 
+def register(status: str) -> Call:
+    return (
+        "sagemaker",
+        "create_model_package",
+        {"ModelPackageGroupName": "handsoff-page", "ModelApprovalStatus": status},
+    )
+
+
 def train(role: str) -> Call:
     return (
         "sagemaker",
@@ -89,6 +97,8 @@ PACKAGE: Final = f"{SAGEMAKER}:model-package/handsoff-page/1"
 REFUSED: Final[dict[str, list[Call]]] = {
     "handsoff-pipeline": [
         approve("handsoff-page"),
+        register("Approved"),
+        register("Rejected"),
         write("curated/page/train.csv"),
         write("evidence/page/e/evidence.json"),
         write("code/c/processing/evaluate.py"),
@@ -196,6 +206,7 @@ REFUSED: Final[dict[str, list[Call]]] = {
         ("sagemaker", "delete_pipeline", {"PipelineName": "handsoff-page", "ClientRequestToken": "t" * 32}),
         PASS_ANOTHER_ROLE,
         write("models/page/e/model.tar.gz"),
+        write("code/c/processing/evaluate.py"),
         write("batches/page/b/manifest.json"),
         delete("curated/page/train.csv"),
         delete("evidence/page/e/evidence.json"),

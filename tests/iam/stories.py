@@ -92,8 +92,9 @@ def tell(loop: Loop, slack: Slack) -> Json:
     over(loop, without_job)
     operator(loop, "status", "page")
     for function in FUNCTIONS:
-        give_back(loop, function)
-        look_for_nothing(loop, function, without_job)
+        with acting(loop, function) as using:
+            give_back(using, function)
+            look_for_nothing(using, function, without_job)
     found["asked"] = operator(loop, "start", "broken")
     publish_anew(loop)
     rotate_keys(loop)
@@ -280,14 +281,14 @@ def only_the_sweep(loop: Loop) -> Json:
     loop.drained()
 
     def sweep(ahead: timedelta, until: Callable[[], Any]) -> Any:
-        def look() -> Any:
-            with acting(loop, "reconcile", ahead) as using:
-                import reconcile
+        with acting(loop, "reconcile", ahead) as using:
+            import reconcile
 
+            def look() -> Any:
                 reconcile.handler({}, Lambda(), using=using)
-            return until()
+                return until()
 
-        return wait("the sweep", look)
+            return wait("the sweep", look)
 
     sweep(timedelta(), lambda: loop.deployment.quarantined("quiet"))
     put(loop, "quiet", {"train/bad.csv": HEADER + b"".join(ROWS[300:310])})
@@ -362,30 +363,29 @@ def race(loop: Loop, function: str) -> bytes:
     return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
-def give_back(loop: Loop, function: str) -> None:
+def give_back(using: Starting, function: str) -> None:
     """What a function claims in the ledger and cannot do, it gives back."""
 
     def fail() -> None:
         raise ConnectionError
 
-    with acting(loop, function) as using, suppress(ConnectionError):
+    with suppress(ConnectionError):
         once(using.ledger, f"notification#given-back-by-{function}", fail, now=datetime.now(UTC))
 
 
-def look_for_nothing(loop: Loop, function: str, execution_arn: str) -> None:
+def look_for_nothing(using: Starting, function: str, execution_arn: str) -> None:
     """What a function reads may not be there: a step without job, a file that nobody has written yet."""
-    with acting(loop, function) as using:
-        if function != "notify-slack":
-            execution = pipelines.describe(using.sagemaker, execution_arn)
-            assert execution.steps[0].arn is None
-        if function in ("start-retraining", "reconcile"):
-            assert landing.read_manifest(using.s3, using.settings.bucket, "page", "none") == []
-        elif function == "notify-slack":
-            package = registry.package(using.sagemaker, package_arn("page", 1))
-            with pytest.raises(EvaluationError, match="does not exist"):
-                registry.evaluation(using.s3, replace(package, evaluation_uri=nothing(using)))
-        else:
-            assert evidence.gather(using.sources, "page", execution)["metrics"] == {}
+    if function != "notify-slack":
+        execution = pipelines.describe(using.sagemaker, execution_arn)
+        assert execution.steps[0].arn is None
+    if function in ("start-retraining", "reconcile"):
+        assert landing.read_manifest(using.s3, using.settings.bucket, "page", "none") == []
+    elif function == "notify-slack":
+        package = registry.package(using.sagemaker, package_arn("page", 1))
+        with pytest.raises(EvaluationError, match="does not exist"):
+            registry.evaluation(using.s3, replace(package, evaluation_uri=nothing(using)))
+    else:
+        assert evidence.gather(using.sources, "page", execution)["metrics"] == {}
 
 
 def nothing(using: Starting) -> str:

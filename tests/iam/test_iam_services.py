@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = (ROOT / "local" / "iam_services.py").read_text()
 NAMES = re.findall(r"^    (\w+)\((?:iam)?\)$", SOURCE, re.MULTILINE)
 
-pytestmark = pytest.mark.xdist_group("repairs")
+pytestmark = pytest.mark.story
 
 
 @functools.cache
@@ -55,4 +55,4 @@ def test_repaired_it_refuses_as_aws(name: str) -> None:
 
 def test_all_are_applied_and_probed() -> None:
     assert list(probed("repaired")) == NAMES
-    assert len(NAMES) == 13
+    assert len(NAMES) == 14

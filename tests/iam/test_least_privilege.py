@@ -19,10 +19,35 @@ from tests.iam import proof, stories
 from tests.iam.refusals import REFUSED
 from tests.loop.conftest import Loop, handsoff
 
-pytestmark = pytest.mark.xdist_group("iam")
+pytestmark = pytest.mark.story
 
 UNPROVEN = Path(__file__).parents[1] / "iam_unproven.yaml"
 Policies = dict[str, list[dict[str, Any]]]
+JOBS = "SageMaker names a pipeline's jobs after the execution, so no prefix is in them"
+NAMED_BY_SAGEMAKER = "SageMaker names the group for all jobs of an account"
+ANYBODYS = {
+    ("events:PutEvents", "deployment"): "the bus is the account's, and a condition binds the source",
+    ("logs:CreateLogGroup", "deployment"): NAMED_BY_SAGEMAKER,
+    ("logs:CreateLogStream", "deployment"): NAMED_BY_SAGEMAKER,
+    ("logs:DescribeLogStreams", "deployment"): NAMED_BY_SAGEMAKER,
+    ("logs:GetLogEvents", "deployment"): NAMED_BY_SAGEMAKER,
+    ("logs:PutLogEvents", "deployment"): NAMED_BY_SAGEMAKER,
+    ("s3:ListBucket", "folder"): "S3 asks for it, without a prefix, to say that an object does not exist",
+    ("sagemaker:AddTags", "deployment"): JOBS,
+    ("sagemaker:CreateProcessingJob", "deployment"): JOBS,
+    ("sagemaker:CreateTrainingJob", "deployment"): JOBS,
+    ("sagemaker:DescribeProcessingJob", "deployment"): JOBS,
+    ("sagemaker:DescribeTrainingJob", "deployment"): JOBS,
+    ("sagemaker:ListModelPackages", "deployment"): "a listing names no package",
+    ("sagemaker:StopProcessingJob", "deployment"): JOBS,
+    ("sagemaker:StopTrainingJob", "deployment"): JOBS,
+}
+"""What is allowed on what is not this deployment's, and why. docs/operator.md says the same to people."""
+SPARE = {
+    ("handsoff-reconcile", "KnowModels", "models/*"): "AWS asks for what is below the path, too",
+    ("handsoff-track-execution", "ReadJobLogs", "TrainingJobs*"): "no story fails in a training job",
+}
+"""Resources beside others that no story needs, and why they are there: whose, Sid, how the resource ends."""
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +125,71 @@ def test_what_is_unproven_has_a_reason_and_a_page_of_aws() -> None:
         document = json.loads((folder / f"{name}.json").read_text().replace("$$", "$"))
         said = {(e["sid"], action) for e in entries if e["role"] == name for action in e["actions"]}
         assert said == {(one.sid, one.action) for one in proof.permissions({name: [document]})}
+
+
+def test_each_resource_of_several_is_needed(journal: list[dict[str, Any]], policies: Policies) -> None:
+    spare = list(proof.spare_resources(journal, policies))
+    assert {(who, sid, resource.rpartition("/")[2]) for who, sid, resource in spare} == {
+        (who, sid, ending.rpartition("/")[2]) for who, sid, ending in SPARE
+    }
+
+
+def test_each_condition_refuses_something(journal: list[dict[str, Any]], policies: Policies) -> None:
+    """Of calls that nobody makes on this machine it cannot be shown; iam_unproven.yaml names those."""
+    unproven = {(entry["role"], entry["sid"]) for entry in yaml.safe_load(UNPROVEN.read_text())}
+    idle = {one for one in proof.idle_conditions(journal, policies) if one[:2] not in unproven}
+    assert idle == set()
+
+
+def test_what_is_not_ours_is_refused(journal: list[dict[str, Any]], policies: Policies) -> None:
+    """The same call on another deployment's, account's, region's or folder's; but for what is listed."""
+    let_in = proof.let_in(journal, policies)
+    assert sorted(one for one in let_in if one[1:] not in ANYBODYS) == [], "wider than this deployment"
+    assert sorted(ANYBODYS.keys() - {one[1:] for one in let_in}) == [], "refused by now: take them out"
+
+
+@pytest.mark.parametrize(
+    ("who", "sid", "change", "let_in"),
+    [
+        (
+            "handsoff-reconcile",
+            "KeepLedger",
+            {"Resource": "arn:aws:dynamodb:us-east-1:123456789012:table/*"},
+            ("dynamodb:GetItem", "deployment"),
+        ),
+        (
+            iam_user.NAME,
+            "KeepEvidence",
+            {"Resource": "arn:aws:s3:::handsoff-data-123456789012-us-east-1/*"},
+            ("s3:PutObject", "folder"),
+        ),
+        (
+            "handsoff-start-retraining",
+            "Start",
+            {"Resource": "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff*"},
+            ("sagemaker:StartPipelineExecution", "deployment"),
+        ),
+        (
+            iam_user.NAME,
+            "ListData",
+            {"Condition": {}},
+            ("s3:ListBucketVersions", "folder"),
+        ),
+        ("handsoff-pipeline", "RunJobsAsItself", {"Condition": {}}, ("iam:PassRole", "service")),
+    ],
+)
+def test_a_statement_that_is_too_wide_is_noticed(
+    journal: list[dict[str, Any]],
+    policies: Policies,
+    who: str,
+    sid: str,
+    change: dict[str, Any],
+    let_in: tuple[str, str],
+) -> None:
+    (statement,) = [one for name, one in proof.statements(policies) if (name, one["Sid"]) == (who, sid)]
+    wider = {**policies, who: proof.replaced(policies[who], statement, {**statement, **change})}
+    found = proof.let_in(journal, wider) - proof.let_in(journal, policies)
+    assert (who, *let_in) in found
 
 
 def test_taking_a_permission_away_is_noticed(journal: list[dict[str, Any]], policies: Policies) -> None:
@@ -210,6 +300,40 @@ def test_what_nobody_needs_is_refused(
                 if code not in ("AccessDenied", "AccessDeniedException", "AuthorizationError"):
                     allowed.append((operation, call, str(error)))
     assert allowed == []
+
+
+def test_the_bucket_refuses_whoever_may_write_everywhere(
+    loop: Loop,
+    journal: list[dict[str, Any]],  # noqa: ARG001 - it is over
+) -> None:
+    """Models are the pipelines' to write, and published code is written once: by the bucket's own policy."""
+    iam, bucket = loop.cloud.client("iam"), loop.deployment.bucket
+    everything = {"Sid": "All", "Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    iam.create_user(UserName="anybody")
+    iam.put_user_policy(
+        UserName="anybody",
+        PolicyName="all",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]}),
+    )
+    key = iam.create_access_key(UserName="anybody")["AccessKey"]
+    session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=loop.cloud.region)
+    s3 = session.client("s3", endpoint_url=loop.cloud.endpoint)
+
+    def put(key: str, body: bytes, **more: Any) -> str:
+        try:
+            s3.put_object(Bucket=bucket, Key=key, Body=body, **more)
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+        return "written"
+
+    code = "code/c/processing/evaluate.py"
+    assert put("curated/broken/_note", b"") == "written"
+    assert put("models/page/e/model.tar.gz", b"") == "AccessDenied"
+    assert put(code, b"first") == "AccessDenied"
+    assert put(code, b"first", IfNoneMatch="*") == "written"
+    assert put(code, b"second", IfNoneMatch="*") == "PreconditionFailed"
+    assert put(code, b"second") == "AccessDenied"
+    assert s3.get_object(Bucket=bucket, Key=code)["Body"].read() == b"first"
 
 
 def test_a_refusal_names_who_what_and_on_what(loop: Loop) -> None:

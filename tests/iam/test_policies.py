@@ -69,8 +69,8 @@ def listed(value: Any) -> list[Any]:
 
 
 def test_all_policies_are_looked_at() -> None:
-    assert len(POLICIES) == 10
-    assert len(IDENTITY) == 7 + 2 + 7  # functions' roles, what is added to them, terraform/policies
+    assert len(POLICIES) == 11
+    assert len(IDENTITY) == 7 + 2 + 8  # functions' roles, what is added to them, terraform/policies
 
 
 @pytest.mark.parametrize(("name", "document"), EVERY, ids=[name for name, _ in EVERY])
@@ -96,6 +96,21 @@ def test_what_is_allowed_is_named(name: str, document: Json) -> None:
             assert set(actions) <= OF_ALL_RESOURCES.keys(), (name, statement["Sid"])
 
 
+def test_what_is_allowed_bears_a_name_of_ours() -> None:
+    """The deployment's, the bucket's, one's own; or it is the account's, and docs/operator.md says why."""
+    ours = ("handsoff-", "handsoff/", ":::data", "user/${aws:username}", NAMES["image"], NAMES["kms_key"])
+    accounts = ("-job/pipelines-", ":/aws/sagemaker/ProcessingJobs", ":/aws/sagemaker/TrainingJobs", ":ec2:")
+    others = {
+        (name, statement["Sid"], resource)
+        for name, document in POLICIES.items()
+        for statement in document["Statement"]
+        if statement["Effect"] == "Allow" and "Principal" not in statement
+        for resource in listed(statement["Resource"])
+        if resource != "*" and not any(part in resource for part in ours + accounts)
+    }
+    assert others == set()
+
+
 @pytest.mark.parametrize(("name", "document"), IDENTITY, ids=[name for name, _ in IDENTITY])
 def test_roles_are_passed_to_sagemaker_only(name: str, document: Json) -> None:
     for statement in document["Statement"]:
@@ -108,18 +123,42 @@ def test_roles_are_passed_to_sagemaker_only(name: str, document: Json) -> None:
 
 
 def test_managed_policies_fit() -> None:
-    for name in ("operator", "operator-keys", "operator-kms"):
+    for name in ("operator", "operator-keys", "operator-kms", "operator-publish"):
         assert len(json.dumps(POLICIES[name], separators=(",", ":"))) <= 6144
 
 
-def test_the_bucket_takes_tls_only_and_models_from_the_pipeline_only() -> None:
-    tls, models = POLICIES["bucket"]["Statement"]
+def test_who_may_not_publish_is_not_the_pipeline() -> None:
+    """What lets an operator choose the code that runs as the pipelines' role lies in a policy of its own."""
+
+    def actions(name: str) -> set[str]:
+        return {action for statement in POLICIES[name]["Statement"] for action in listed(statement["Action"])}
+
+    publishing = {"sagemaker:UpdatePipeline", "iam:PassRole", "ssm:PutParameter"}
+    assert actions("operator-publish") == publishing | {"s3:PutObject"}
+    assert not actions("operator") & publishing
+    (code,) = [s for s in POLICIES["operator-publish"]["Statement"] if s["Action"] == "s3:PutObject"]
+    assert code["Resource"] == "arn:aws:s3:::data/code/*"
+    assert code["Condition"]["Null"] == {"s3:if-none-match": "false"}
+    written = [
+        resource
+        for statement in POLICIES["operator"]["Statement"]
+        if "s3:PutObject" in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    ]
+    assert written == ["arn:aws:s3:::data/curated/*", "arn:aws:s3:::data/evidence/*"]
+
+
+def test_the_bucket_takes_tls_only_models_from_the_pipeline_only_and_code_once() -> None:
+    tls, models, code = POLICIES["bucket"]["Statement"]
     assert (tls["Effect"], tls["Principal"], tls["Action"]) == ("Deny", "*", "s3:*")
     assert tls["Resource"] == ["arn:aws:s3:::data", "arn:aws:s3:::data/*"]
     assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert (models["Effect"], models["Principal"]) == ("Deny", "*")
     assert models["Resource"] == "arn:aws:s3:::data/models/*"
     assert models["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": NAMES["role"]}}
+    assert (code["Effect"], code["Principal"], code["Action"]) == ("Deny", "*", "s3:PutObject")
+    assert code["Resource"] == "arn:aws:s3:::data/code/*"
+    assert code["Condition"] == {"Null": {"s3:if-none-match": "true"}}
 
 
 def test_queues_and_topic_take_tls_only_and_queues_those_who_send_for_us() -> None:
@@ -132,11 +171,14 @@ def test_queues_and_topic_take_tls_only_and_queues_those_who_send_for_us() -> No
     assert (tls["Effect"], tls["Principal"], tls["Action"]) == ("Deny", "*", "sqs:*")
     assert tls["Condition"] == secure
     assert len(tls["Resource"]) == 3
-    for statement, service in ((rules, "events"), (topic, "sns")):
+    ours = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/${Prefix}-*"
+    for statement, service, condition in (
+        (rules, "events", {"ArnLike": {"aws:SourceArn": {"Fn::Sub": ours}}}),
+        (topic, "sns", {"ArnEquals": {"aws:SourceArn": {"Ref": "Notifications"}}}),
+    ):
         assert statement["Principal"] == {"Service": f"{service}.amazonaws.com"}
         assert statement["Action"] == "sqs:SendMessage"
-        (condition,) = statement["Condition"].values()
-        assert set(condition) == {"aws:SourceArn"}
+        assert statement["Condition"] == condition
     (statement,) = RESOURCES["NotificationsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert (statement["Effect"], statement["Action"], statement["Condition"]) == (
         "Deny",
@@ -155,6 +197,10 @@ def test_roles_trust_one_service_each_and_no_account() -> None:
         (statement,) = POLICIES[name]["Statement"]
         assert statement["Principal"] == {"Service": f"{service}.amazonaws.com"}
         assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
+    (schedules,) = POLICIES["trust-scheduler"]["Statement"]
+    assert schedules["Condition"]["ArnEquals"] == {
+        "aws:SourceArn": "arn:aws:scheduler:us-east-1:123456789012:schedule-group/default"
+    }
 
 
 def test_only_the_review_page_lets_everybody_in_and_only_by_its_url(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from local.server import Cloud
 from tests.local.support import ROLE, Json, definition, processing, register, training, wait_until
 
-pytestmark = pytest.mark.xdist_group("cloud")
+pytestmark = pytest.mark.story
 
 WRITE = """
 import json, os, pathlib, sys

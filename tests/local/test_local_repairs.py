@@ -31,7 +31,7 @@ NAMES = [
     "alarms_mind_dimensions",
 ]
 
-pytestmark = pytest.mark.xdist_group("repairs")
+pytestmark = pytest.mark.story
 
 
 @functools.cache

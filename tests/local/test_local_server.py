@@ -21,7 +21,7 @@ from local.errors import AlreadyRunning, CloudError, FolderNotOurs, NoSpace, Por
 from local.server import Cloud
 from tests.local.support import processing, wait_until
 
-pytestmark = pytest.mark.xdist_group("cloud")
+pytestmark = pytest.mark.story
 SLEEP = [
     "python3",
     "-c",

@@ -21,6 +21,7 @@ from pipeline_def.publish import (
     render,
     step_config,
     tar_gz,
+    upload,
 )
 from tests.pipeline_def.helpers import BUCKET, SAMPLES, STEPS
 
@@ -59,6 +60,22 @@ def pipeline(sagemaker: SageMakerClient, model: dict[str, Any]) -> None:
         ClientRequestToken="t" * 32,
         RoleArn=ROLE,
     )
+
+
+class Earlier:
+    """S3 whose listing was made before anything was there."""
+
+    def __init__(self, s3: S3Client) -> None:
+        self._s3 = s3
+
+    def get_paginator(self, _operation: str) -> Any:
+        return self
+
+    def paginate(self, **_request: str) -> list[dict[str, Any]]:
+        return [{}]
+
+    def put_object(self, **request: Any) -> Any:
+        return self._s3.put_object(**request)
 
 
 def everything(s3: S3Client) -> dict[str, str]:
@@ -125,6 +142,25 @@ def test_what_terraform_has_made_lacks_only_its_code(
     assert set(there) == {f"code/{sha256}/{path}" for path in objects}
     assert publish_titanic(aws, model) == Published(ARN, sha256, "unchanged")
     assert everything(s3) == there
+
+
+def test_what_another_has_uploaded_meanwhile_is_left(s3: S3Client, model: dict[str, Any]) -> None:
+    """S3 itself refuses: what lies there is not overwritten, and all else is uploaded."""
+    sha256 = code_sha256(code_files(model, "titanic"))
+    theirs = f"code/{sha256}/processing/model.json"
+    s3.put_object(Bucket=BUCKET, Key=theirs, Body=b"theirs")
+    earlier: Any = Earlier(s3)
+    assert upload("titanic", model, bucket=BUCKET, s3=earlier) == sha256
+    assert set(everything(s3)) == {
+        f"code/{sha256}/{path}" for path in code_objects(code_files(model, "titanic"))
+    }
+    assert s3.get_object(Bucket=BUCKET, Key=theirs)["Body"].read() == b"theirs"
+
+
+def test_what_s3_refuses_otherwise_is_not_hidden(s3: S3Client, model: dict[str, Any]) -> None:
+    earlier: Any = Earlier(s3)
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        upload("titanic", model, bucket="there-is-none", s3=earlier)
 
 
 def test_a_pipeline_that_is_missing_is_terraforms_to_make(
