@@ -2,16 +2,18 @@
 
 Every finding counts unless it stands among the exceptions, with its reason: in checkov.yaml or at the
 resource, in pyproject.toml or at the line, or in ACCEPTED. An exception that nothing needs is a finding, too.
+What could not be checked is said; where SCAN_EVERYTHING is set, as in the workflow, it is a failure.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +29,13 @@ LOCKS: Final = (
     "requirements/sam.txt",
     "requirements/scan.txt",
 )
+
+UNREACHABLE: Final = re.compile(
+    r"^requests\.exceptions\.(?:\w*ConnectionError|\w*Timeout|ProxyError|SSLError): "
+    r"|^ERROR:pip_audit\._cli:(?:Could not connect to|PyPI is not redirecting)",
+    re.MULTILINE,
+)
+"""How pip-audit's complaint begins where no advisories could be asked for."""
 
 ACCEPTED: Final[Mapping[str, str]] = {}
 """Advisories about locked packages that do not concern us, each with the reason."""
@@ -91,12 +100,18 @@ def read_bandit(
     return Report("bandit", tuple(findings), looked_at=f"{total:,} lines, {len(used)} exceptions")
 
 
-def read_pip_audit(lock: str, result: Mapping[str, Any] | None, accepted: Mapping[str, str]) -> Report:
-    """`result` is pip-audit's JSON, None if it gave none. What was not looked up was not checked."""
+def read_pip_audit(lock: str, said: str, complained: str, accepted: Mapping[str, str]) -> Report:
+    """`said` is pip-audit's JSON, empty if it failed, as `complained` says then.
+
+    What was not looked up was not checked; whatever else made it fail is a finding.
+    """
     name = f"pip-audit {lock}"
-    if result is None:
-        return Report(name, (), unchecked="the advisory service cannot be reached")
-    packages = result["dependencies"]
+    if not said.strip():
+        last = (complained.strip() or "it said nothing").splitlines()[-1]
+        if UNREACHABLE.search(complained):
+            return Report(name, (), unchecked=f"the advisory service cannot be reached: {last}")
+        return Report(name, (f"pip-audit failed: {last}",))
+    packages = json.loads(said)["dependencies"]
     skipped = [item["name"] for item in packages if "skip_reason" in item]
     findings = [
         f"{item['name']} {item['version']}: {flaw['id']}, mended in: {', '.join(flaw['fix_versions'])}"
@@ -115,7 +130,7 @@ def checkov() -> Report:
     options = [f"--framework={name}" for name in settings["framework"]]
     options += [f"--skip-path={path}" for path in settings["skip-path"]]
     # Not by its settings, which would hide the findings that exceptions are for.
-    said = _run(
+    said, _ = _run(
         "checkov", "--directory=.", *options, "--enable-secret-scan-all-files", "--skip-download", "-o=json"
     )
     found = json.loads(said)
@@ -129,31 +144,36 @@ def bandit() -> Report:
         for folder in CODE
         for path in (ROOT / folder).rglob("*.py")
     }
-    said = _run("bandit", "--quiet", "--ignore-nosec", "--format=json", "--recursive", *CODE)
+    said, _ = _run("bandit", "--quiet", "--ignore-nosec", "--format=json", "--recursive", *CODE)
     return read_bandit(json.loads(said), excepted, lines)
 
 
 def pip_audit(lock: str) -> Report:
-    said = _run("pip-audit", "--require-hashes", "--disable-pip", "--format=json", f"--requirement={lock}")
-    return read_pip_audit(lock, json.loads(said) if said.startswith("{") else None, ACCEPTED)
+    options = ("--require-hashes", "--disable-pip", "--format=json", f"--requirement={lock}")
+    return read_pip_audit(lock, *_run("pip-audit", *options), ACCEPTED)
 
 
-def _run(tool: str, *arguments: str) -> str:
+def _run(tool: str, *arguments: str) -> tuple[str, str]:
+    """What the tool said on both channels."""
     done = subprocess.run(
         [str(TOOLS / tool), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
     if done.returncode not in (0, 1) or (not done.stdout and tool != "pip-audit"):
         raise SystemExit(f"{tool} failed with exit code {done.returncode}:\n{done.stderr[-2000:]}")
-    return done.stdout
+    return done.stdout, done.stderr
 
 
 def main() -> int:
-    """Show every report. 1 if there is a finding."""
+    """Show every report. 1 if there is a finding, or something unchecked where SCAN_EVERYTHING is set."""
+    return show(reports(), everything=bool(os.environ.get("SCAN_EVERYTHING")))
+
+
+def show(reports: Iterable[Report], *, everything: bool) -> int:
     failed = False
-    for report in reports():
-        failed = failed or bool(report.findings)
+    for report in reports:
+        failed = failed or bool(report.findings) or (everything and bool(report.unchecked))
         said = [report.looked_at, report.unchecked and f"NOT CHECKED: {report.unchecked}"]
-        print(f"{report.name}: {'; '.join(filter(None, said))}")
+        print(f"{report.name}: {'; '.join(filter(None, said)) or 'FAILED'}")
         for line in report.findings:
             print(f"  {line}")
     return int(failed)
@@ -162,11 +182,12 @@ def main() -> int:
 def reports() -> Iterable[Report]:
     yield checkov()
     yield bandit()
-    for lock in LOCKS:
-        report = pip_audit(lock)
-        yield report
-        if not report.looked_at:
-            return
+    yield from audits()
+
+
+def audits(look: Callable[[str], Report] = pip_audit) -> Iterable[Report]:
+    """Each lock's, whatever came of those before it."""
+    return map(look, LOCKS)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+import yaml
 
-from checks.scan import Report, read_bandit, read_checkov, read_pip_audit
+from checks.scan import LOCKS, ROOT, Report, audits, read_bandit, read_checkov, read_pip_audit, show
 
 
 def checkov(*failed: str, passed: int = 3, unreadable: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -134,10 +136,78 @@ UNKNOWN = {"name": "botocore", "skip_reason": "Dependency not found"}
 def test_what_is_known_of_locked_packages(
     packages: list[dict[str, Any]], accepted: dict[str, str], expected: Report
 ) -> None:
-    assert read_pip_audit("x", {"dependencies": packages}, accepted) == expected
+    assert read_pip_audit("x", json.dumps({"dependencies": packages}), "", accepted) == expected
 
 
-def test_a_service_that_cannot_be_reached_is_said_and_is_no_finding() -> None:
-    assert read_pip_audit("x", None, {}) == Report(
-        "pip-audit x", (), unchecked="the advisory service cannot be reached"
+POOL = "HTTPSConnectionPool(host='advisories', port=443): Max retries exceeded"
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        f"requests.exceptions.ProxyError: {POOL}",
+        f"requests.exceptions.ConnectionError: {POOL}",
+        f"requests.exceptions.ReadTimeout: {POOL}",
+        f"requests.exceptions.SSLError: {POOL}",
+        "ERROR:pip_audit._cli:Could not connect to the vulnerability feed",
+    ],
+)
+def test_a_service_that_cannot_be_reached_is_said_and_is_no_finding(complaint: str) -> None:
+    report = read_pip_audit("x", "", f"Traceback (most recent call last):\n  ...\n{complaint}\n", {})
+    assert report == Report(
+        "pip-audit x", (), unchecked=f"the advisory service cannot be reached: {complaint}"
     )
+
+
+@pytest.mark.parametrize(
+    ("complaint", "why"),
+    [
+        (
+            "ERROR:pip_audit._cli:requirement jinja2==3.1.2 does not contain a hash\n",
+            "ERROR:pip_audit._cli:requirement jinja2==3.1.2 does not contain a hash",
+        ),
+        (
+            "Traceback:\n  ...\nKeyError: 'ConnectionError'\n",
+            "KeyError: 'ConnectionError'",
+        ),
+        ("pip_audit._service.interface.ServiceError\n", "pip_audit._service.interface.ServiceError"),
+        ("", "it said nothing"),
+    ],
+)
+def test_whatever_else_makes_it_fail_is_a_finding(complaint: str, why: str) -> None:
+    assert read_pip_audit("x", "", complaint, {}) == Report("pip-audit x", (f"pip-audit failed: {why}",))
+
+
+def test_each_lock_is_looked_at_also_after_one_that_could_not_be() -> None:
+    unreachable = [report.name for report in audits(lambda lock: Report(lock, (), unchecked="no answer"))]
+    assert unreachable == list(LOCKS)
+    locks = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("requirements", "layers/dependencies")
+        for path in (ROOT / folder).glob("*.txt")
+    }
+    assert locks == set(LOCKS)
+
+
+@pytest.mark.parametrize(
+    ("report", "everything", "code"),
+    [
+        (Report("x", (), looked_at="1 packages"), True, 0),
+        (Report("x", ("a flaw",), looked_at="1 packages"), False, 1),
+        (Report("x", (), unchecked="cannot be reached"), False, 0),
+        (Report("x", (), unchecked="cannot be reached"), True, 1),
+        (Report("x", (), unchecked="not known there: botocore", looked_at="1 packages"), True, 1),
+    ],
+)
+def test_what_was_not_checked_fails_where_everything_must_be(
+    report: Report, everything: bool, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert show([report, Report("y", (), looked_at="all")], everything=everything) == code
+    assert ("NOT CHECKED" in capsys.readouterr().out) == bool(report.unchecked)
+
+
+def test_the_workflow_checks_everything() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "deliver.yml").read_text())
+    (step,) = [step for step in workflow["jobs"]["check"]["steps"] if step.get("run") == "make scan"]
+    assert list(step["env"]) == ["SCAN_EVERYTHING"]
+    assert step["env"]["SCAN_EVERYTHING"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from handsoff import sam
 from handsoff.cli import app
+from handsoff.project import load
 
 ROOT = Path(__file__).parents[1]
 WORKFLOW = ROOT / ".github" / "workflows" / "deliver.yml"
@@ -146,11 +149,178 @@ def test_the_role_that_deploys_is_for_one_environment_of_one_repository() -> Non
     )
 
 
-def test_the_role_that_plans_sees_no_data() -> None:
-    deny = policies()["SeeNoData"]
-    assert deny["Effect"] == "Deny"
-    assert {"s3:GetObject", "secretsmanager:GetSecretValue", "dynamodb:Query"} <= set(deny["Action"])
-    assert not any("data" in name for name in deny["NotResource"])
+WRITES = {
+    "cloudformation:CreateChangeSet",
+    "cloudformation:DeleteChangeSet",
+    "s3:DeleteObject",
+    "s3:PutObject",
+}
+
+
+def the_plans() -> list[dict[str, Any]]:
+    """The statements of the role that plans."""
+    _, plan, _ = re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return list(json.loads(plan)["Statement"])
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def test_the_role_that_plans_looks_at_this_and_no_more() -> None:
+    actions = {action for statement in the_plans() for action in listed(statement["Action"])}
+    assert actions - WRITES == {
+        "cloudformation:DescribeChangeSet",
+        "cloudformation:DescribeStacks",
+        "cloudformation:GetTemplateSummary",
+        "iam:GetPolicy",
+        "iam:GetPolicyVersion",
+        "iam:GetRole",
+        "iam:GetRolePolicy",
+        "iam:GetUser",
+        "iam:GetUserPolicy",
+        "iam:ListAttachedRolePolicies",
+        "iam:ListAttachedUserPolicies",
+        "iam:ListRolePolicies",
+        "lambda:GetAccountSettings",
+        "lambda:GetFunctionConcurrency",
+        "s3:GetAccelerateConfiguration",
+        "s3:GetBucket*",
+        "s3:GetEncryptionConfiguration",
+        "s3:GetLifecycleConfiguration",
+        "s3:GetObject",
+        "s3:GetReplicationConfiguration",
+        "s3:ListBucket",
+        "sagemaker:DescribeModelPackageGroup",
+        "sagemaker:DescribePipeline",
+        "sagemaker:ListModelPackageGroups",
+        "sagemaker:ListModelPackages",
+        "sagemaker:ListPipelines",
+        "sagemaker:ListTags",
+        "scheduler:GetSchedule",
+        "servicequotas:ListAWSDefaultServiceQuotas",
+        "servicequotas:ListServiceQuotas",
+        "ssm:DescribeParameters",
+        "ssm:GetParameter",
+        "ssm:GetParameters",
+        "ssm:ListTagsForResource",
+    }
+    assert {statement["Effect"] for statement in the_plans()} == {"Allow"}
+    assert all("NotAction" not in item and "NotResource" not in item for item in the_plans())
+
+
+def test_the_role_that_plans_writes_and_reads_files_only_beside_what_is_deployed() -> None:
+    found = {
+        (action, resource)
+        for statement in the_plans()
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+        if action in WRITES or action in ("s3:GetObject", "ssm:GetParameter", "ssm:GetParameters")
+    }
+    stack = "arn:aws:cloudformation:*:123456789012:stack/handsoff/*"
+    transform = "arn:aws:cloudformation:*:aws:transform/Serverless-2016-10-31"
+    settings = "arn:aws:ssm:*:123456789012:parameter/handsoff/*"
+    assert found == {
+        ("cloudformation:CreateChangeSet", stack),
+        ("cloudformation:CreateChangeSet", transform),
+        ("cloudformation:DeleteChangeSet", stack),
+        ("cloudformation:DeleteChangeSet", transform),
+        ("s3:DeleteObject", "arn:aws:s3:::STATE/*.tflock"),
+        ("s3:GetObject", "arn:aws:s3:::STATE/*"),
+        ("s3:GetObject", "arn:aws:s3:::aws-sam-cli-managed-default-*/handsoff-plan/*"),
+        ("s3:PutObject", "arn:aws:s3:::STATE/*.tflock"),
+        ("s3:PutObject", "arn:aws:s3:::aws-sam-cli-managed-default-*/handsoff-plan/*"),
+        ("ssm:GetParameter", settings),
+        ("ssm:GetParameters", settings),
+    }
+
+
+SAM = """\
+#!/bin/sh
+echo "$@" >> "$CALLS"
+while [ $# -gt 0 ]; do
+  [ "$1" != --output-template-file ] || echo "- s3://b/$PREFIX-plan/1 - s3://b/other-plan/5" > "$2"
+  shift
+done
+"""
+
+
+@pytest.fixture
+def sam_calls(tmp_path: Path) -> Callable[..., list[str]]:
+    """Deploys with a program in the SAM CLI's place; what it was called with, call by call."""
+    program = tmp_path / ".venv-sam" / "bin" / "sam"
+    program.parent.mkdir(parents=True)
+    program.write_text(SAM)
+    program.chmod(0o755)
+    (tmp_path / "handsoff.yaml").write_text((ROOT / "handsoff.yaml").read_text())
+    project = load(tmp_path / "handsoff.yaml")
+
+    def deploy(*arguments: str) -> list[str]:
+        environment = {"CALLS": str(tmp_path / "calls"), "PREFIX": project.config.prefix}
+        sam.deploy(project, tmp_path, *arguments, parameters={}, environment=environment)
+        return (tmp_path / "calls").read_text().splitlines()
+
+    return deploy
+
+
+def test_what_is_deployed_is_uploaded_anew(sam_calls: Callable[..., list[str]]) -> None:
+    (call,) = sam_calls()
+    assert {"deploy", "--force-upload", "--s3-prefix=handsoff"} <= set(call.split())
+
+
+def test_a_plan_uploads_elsewhere_and_compares_what_would_be_deployed(
+    sam_calls: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    package, deploy = (call.split() for call in sam_calls("--no-execute-changeset"))
+    packed = tmp_path / "packed.yaml"
+    assert {"package", "--s3-prefix=handsoff-plan", str(packed)} <= set(package)
+    assert {"deploy", "--s3-prefix=handsoff-plan", "--no-execute-changeset", str(packed)} <= set(deploy)
+    assert packed.read_text() == "- s3://b/handsoff/1 - s3://b/other-plan/5\n"
+
+
+def test_the_role_that_deploys_makes_nobody_without_the_boundary() -> None:
+    makes = re.compile(r"iam:(Create(Role|User)|(Put|Delete|Attach|Detach)(Role|User)P\w+)$")
+    found = {
+        (action, name): statement.get("Condition")
+        for name, statement in policies().items()
+        for action in listed(statement["Action"])
+        if makes.match(action)
+    }
+    bounded = {"StringEquals": {"iam:PermissionsBoundary": "arn:aws:iam::123456789012:policy/BOUNDARY"}}
+    assert {action for action, _ in found} == {
+        "iam:AttachUserPolicy",
+        "iam:CreateRole",
+        "iam:CreateUser",
+        "iam:DeleteRolePolicy",
+        "iam:DeleteUserPolicy",
+        "iam:DetachUserPolicy",
+        "iam:PutRolePermissionsBoundary",
+        "iam:PutRolePolicy",
+        "iam:PutUserPermissionsBoundary",
+        "iam:PutUserPolicy",
+    }
+    assert all(condition == bounded for condition in found.values())
+    assert not re.search(r"iam:\w*(AccessKey|LoginProfile)", PAGE.read_text())
+
+
+def test_the_role_that_deploys_has_what_the_operator_s_user_took() -> None:
+    """Terraform's calls for the user and what hangs on it, as AWS on this machine recorded them."""
+    user = "arn:aws:iam::123456789012:user/data-science-user"
+    allowed = {
+        action
+        for statement in policies().values()
+        if statement.get("Resource") == user
+        for action in listed(statement["Action"])
+    }
+    assert allowed >= {
+        "iam:AttachUserPolicy",
+        "iam:CreateUser",
+        "iam:GetUser",
+        "iam:GetUserPolicy",
+        "iam:ListAttachedUserPolicies",
+        "iam:PutUserPolicy",
+        "iam:TagUser",
+    }
 
 
 def test_make_help_lists_what_deploys_and_what_looks() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.artefacts.conftest import PARAMETERS, ROOT, UV, Built, build, interpreter
 
-pytestmark = pytest.mark.xdist_group("artefacts")
+pytestmark = pytest.mark.story
 
 ALONE = Path(__file__).with_name("alone.py")
 EVENTS = {

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.review.conftest import Site
 from tests.review.stage import CANDIDATE, NOW, Stage, the_config
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.story
 
 
 def fill(

@@ -16,7 +16,7 @@ from tests.loop.conftest import ROOT, TITANIC
 from tests.loop.visitors import fields
 from tests.sam_local.conftest import APPROVERS, EVENT_EXECUTION, Containers
 
-pytestmark = pytest.mark.xdist_group("sam_local")
+pytestmark = pytest.mark.story
 
 GROUP = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic"
 FIRST, SECOND, THIRD = (f"{GROUP}/{number}" for number in (1, 2, 3))
