@@ -22,7 +22,7 @@ demo: setup ## the whole loop on this machine, from landing to a decided model p
 	@handsoff demo
 
 test: setup ## all tests, the ones against AWS on this machine too
-	@pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: setup ## types, style, template
 	@ruff check .
