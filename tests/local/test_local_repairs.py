@@ -1,17 +1,12 @@
 """Each repair: still needed by ministack as it comes, and right once applied."""
 
-import functools
 import inspect
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from local import repairs
+from tests.probing import probed
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [
@@ -31,46 +26,25 @@ NAMES = [
     "alarms_mind_dimensions",
 ]
 
+PROBES = "tests.local.probes"
+
 pytestmark = pytest.mark.story
-
-
-@functools.cache
-def probed(*arguments: str) -> dict[str, bool]:
-    """What tests/local/probes.py found out about ministack."""
-    with tempfile.TemporaryDirectory() as folder:
-        found = subprocess.run(
-            [sys.executable, "-m", "tests.local.probes", *arguments],
-            cwd=ROOT,
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONWARNINGS": "ignore",
-                "TMPDIR": folder,
-                "STATE_DIR": folder,
-            },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert found.returncode == 0, found.stderr
-    behaves: dict[str, bool] = json.loads(found.stdout.splitlines()[-1])
-    return behaves
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_ministack_still_needs_it(name: str) -> None:
-    assert not probed()[name], f"ministack no longer needs the repair {name}: delete it"
+    assert not probed(PROBES)[name], f"ministack no longer needs the repair {name}: delete it"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_repaired_it_behaves_as_aws(name: str) -> None:
-    assert probed("repaired")[name]
+    assert probed(PROBES, "repaired")[name]
 
 
 def test_every_repair_is_applied_and_probed() -> None:
     applied = [line.strip().removesuffix("()") for line in inspect.getsource(repairs.apply).splitlines()[2:]]
     assert applied == NAMES
-    assert list(probed("repaired")) == NAMES
+    assert list(probed(PROBES, "repaired")) == NAMES
 
 
 @pytest.mark.parametrize(
