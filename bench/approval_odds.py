@@ -20,9 +20,9 @@ from scipy import special, stats
 
 import binary
 import uncertainty
-from retraining.approval import judge
-from retraining.config import Approval
-from retraining.evaluation import Baseline, Comparison, Data, Evaluation, Scores, SplitData
+from retraining.config.schema import Approval
+from retraining.verdicts.evaluation import Baseline, Comparison, Data, Evaluation, Scores, SplitData
+from retraining.verdicts.judge import judge
 
 ROWS = (30, 100, 262, 1000, 5000)
 POSITIVE, ALIKE, AUC = 0.4, 0.9, 0.85

@@ -285,7 +285,7 @@ def measure() -> dict[str, Any]:
     from handsoff.local_deploy import deploy, point_at
     from handsoff.project import Project
     from local import server
-    from retraining.config import parse_config
+    from retraining.config.schema import parse_config
 
     values = yaml.safe_load((ROOT / "handsoff.yaml").read_text())
     config = parse_config(values, source="handsoff.yaml")

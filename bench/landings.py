@@ -23,8 +23,8 @@ import yaml
 from handsoff.local_deploy import deploy, point_at
 from handsoff.project import Project
 from local import server
-from retraining.config import parse_config
-from retraining.landing import read_manifest
+from retraining.config.schema import parse_config
+from retraining.starts.batches import read_manifest
 
 ROOT = Path(__file__).parents[1]
 TITANIC = ROOT / "data" / "titanic"

@@ -14,20 +14,22 @@ from typing import Any, Final, Literal
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
-from retraining import decisions, judging, registry, slack, waiting
+from retraining.aws import registry
+from retraining.aws.ledger import alone, once
+from retraining.aws.observability import logger, metrics
+from retraining.aws.registry import PENDING, Package
+from retraining.aws.settings import secret
+from retraining.candidates import decisions, judging, waiting
+from retraining.candidates.decisions import NoReason, Status
 from retraining.collaborators import Collaborators
-from retraining.config import ModelConfig
-from retraining.decisions import NoReason, Status
+from retraining.config.schema import ModelConfig
 from retraining.errors import EvaluationError, NotReady
-from retraining.evaluation import Evaluation
-from retraining.ledger import alone, once
-from retraining.observability import logger, metrics
-from retraining.registry import PENDING, Package
-from retraining.settings import secret
-from retraining.slack import Candidate, Decided, Interaction, Message, Notice
-from retraining.slack_client import Place, SlackClient
+from retraining.slack import messages
+from retraining.slack.client import Place, SlackClient
+from retraining.slack.messages import Candidate, Decided, Interaction, Message, Notice
+from retraining.verdicts.evaluation import Evaluation
 
-STATUS: Final[dict[str, Status]] = {slack.APPROVE: "Approved", slack.REJECT: "Rejected"}
+STATUS: Final[dict[str, Status]] = {messages.APPROVE: "Approved", messages.REJECT: "Rejected"}
 
 OF_CANDIDATES: Final = frozenset({"waiting", "approved", "rejected", "overdue", "rolled_back"})
 CALLS: Final = frozenset({"overdue", "rolled_back"})
@@ -65,7 +67,7 @@ def handler(
 def connected(patience: Callable[[], float]) -> SlackClient:
     """The client of the function that this runs in."""
     arn = os.environ["SLACK_SECRET"]
-    found = slack.parse_secret(secret(arn), source=f"the secret {arn}")
+    found = messages.parse_secret(secret(arn), source=f"the secret {arn}")
     return SlackClient(found, api_url=os.environ.get("SLACK_API_URL") or None, patience=patience)
 
 
@@ -83,11 +85,11 @@ def tell(notice: Notice, using: Collaborators, client: SlackClient) -> None:
     def say() -> None:
         arn = notice.model_package_arn
         if arn is None or notice.kind not in OF_CANDIDATES:
-            client.post(channel, slack.of_fact(notice))
+            client.post(channel, messages.of_fact(notice))
             return
         shown, place = show(arn, notice.model, config, using, client, review_url=notice.review_url)
         if notice.kind == "rolled_back" or (notice.kind == "overdue" and shown != "posted"):
-            client.post(channel, slack.of_fact(notice), under=place)
+            client.post(channel, messages.of_fact(notice), under=place)
 
     did = once(using.ledger, f"slack#{notice.notification_id}", say, now=using.clock())
     logger.info("told in Slack" if did else "told in Slack before", kind=notice.kind, model=notice.model)
@@ -113,7 +115,7 @@ def show(
     with alone(using.ledger, f"lease#slack#{arn}", now=using.clock()):
         known = using.ledger.get(fact) or {}
         url = review_url or known.get("reviewUrl")
-        message = slack.of_candidate(candidate(arn, model, config, using, client, url))
+        message = messages.of_candidate(candidate(arn, model, config, using, client, url))
         place = Place(known["channel"], known["ts"]) if "ts" in known else also
         if also and also != place:
             client.update(also, message)
@@ -211,7 +213,7 @@ class Pressed:
         )
         decided = Decided(standing.status, standing.by, standing.who or "", standing.why, standing.at)
         own = "That stands now" if standing.ours else "That stood already, and yours changed nothing"
-        self._answer(f"{own}: {slack.decision_text(decided)}")
+        self._answer(f"{own}: {messages.decision_text(decided)}")
         return self._show(model, config)
 
     def _model(self) -> str | None:
@@ -265,6 +267,6 @@ class Pressed:
         self._answer(text)
 
     def _answer(self, text: str) -> None:
-        message: Message = slack.of_text(text)
+        message: Message = messages.of_text(text)
         if not self.client.answer(self.by.response_url, message):
             logger.warning("too late for an answer in Slack", user=self.by.user_id, text=text)

@@ -9,9 +9,9 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from retraining import packages
-from retraining.observability import logger, metrics
-from retraining.starting import Starting
+from retraining.aws.observability import logger, metrics
+from retraining.candidates import sweep
+from retraining.starts.starting import Starting
 
 
 @metrics.log_metrics
@@ -26,7 +26,7 @@ def handler(_event: dict[str, Any], _context: LambdaContext, *, using: Starting 
             starting.advance(model)
 
     def look_after_packages(model: str) -> None:
-        packages.sweep(model, starting)
+        sweep.sweep(model, starting)
 
     for model in starting.configs.names():
         for look in (start_what_is_due, look_after_packages):

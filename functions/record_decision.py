@@ -9,10 +9,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from retraining import recording, registry
+from retraining.aws import registry
+from retraining.aws.events import ModelPackageChanged
+from retraining.aws.observability import logger, metrics
+from retraining.candidates import recording
 from retraining.collaborators import Collaborators
-from retraining.events import ModelPackageChanged
-from retraining.observability import logger, metrics
 
 
 @metrics.log_metrics

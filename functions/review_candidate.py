@@ -29,16 +29,19 @@ from botocore.exceptions import ClientError
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from retraining import decisions, evidence, judging, pipelines, registry, slack, waiting
-from retraining.approval import Verdict
+from retraining import evidence
+from retraining.aws import pipelines, registry
+from retraining.aws.observability import logger
+from retraining.aws.registry import Package
+from retraining.aws.settings import secret
+from retraining.candidates import decisions, judging, waiting
 from retraining.collaborators import Collaborators
-from retraining.config import Approval, ModelConfig
+from retraining.config.schema import Approval, ModelConfig
 from retraining.errors import ConfigError, HandsoffError, NotReady
 from retraining.links import LinkExpired, LinkInvalid, Links
-from retraining.observability import logger
-from retraining.registry import Package
-from retraining.review import Earlier, Known, decided, plain, review
-from retraining.settings import secret
+from retraining.review_page.view import Earlier, Known, decided, plain, review
+from retraining.slack import messages
+from retraining.verdicts.judge import Verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -58,7 +61,7 @@ PATIENCE: Final = (0.3, 0.6, 1.2)
 HISTORY: Final = 10
 """Packages of the group that are listed."""
 
-PAGES: Final = Path(__file__).parent / "retraining" / "pages"
+PAGES: Final = Path(__file__).parent / "retraining" / "review_page" / "pages"
 
 
 # ---- requests and answers --------------------------------------------------------------------------------
@@ -532,10 +535,10 @@ def press(request: Request, desk: Desk) -> Response:
     body = request.body or b""
     if len(body) > MOST_SLACK:
         raise Refused(413, "This is too large", f"Nothing was done: at most {MOST_SLACK} bytes are read.")
-    pressed = slack.interaction(
+    pressed = messages.interaction(
         request.headers, body, door.signing_secret, door.clock(), api_url=door.api_url
     )
-    if isinstance(pressed, slack.Refusal):
+    if isinstance(pressed, messages.Refusal):
         raise Refused(pressed.status, "This request was refused", pressed.why)
     door.hand_on(pressed.as_event())
     logger.info("button pressed in Slack", user=pressed.user_id, package=pressed.package_arn)
@@ -546,7 +549,7 @@ def _door(secret_arn: str, function: str) -> Door | None:
     """The way in for Slack; None where this deployment has none, or only a webhook, which has no buttons."""
     if not secret_arn or not function:
         return None
-    found = slack.parse_secret(secret(secret_arn), source=secret_arn)
+    found = messages.parse_secret(secret(secret_arn), source=secret_arn)
     if not found.signing_secret:
         return None
 

@@ -12,11 +12,11 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from retraining import landing
-from retraining.admission import Wish
-from retraining.events import LANDING_MESSAGE, ObjectCreated
-from retraining.observability import logger, metrics
-from retraining.starting import Starting
+from retraining.aws.events import LANDING_MESSAGE, ObjectCreated
+from retraining.aws.observability import logger, metrics
+from retraining.starts import batches
+from retraining.starts.admission import Wish
+from retraining.starts.starting import Starting
 
 LANDED = "landing"
 """The cause that all landings share: however many objects land, they are one wish."""
@@ -59,7 +59,7 @@ def read(body: str, starting: Starting) -> Iterator[tuple[str, Wish | None]]:
     if isinstance(message, ObjectCreated):
         if message.detail.bucket.name != starting.settings.bucket:
             raise ValueError(f"an object of bucket {message.detail.bucket.name}, which is not ours")
-        found = landing.arrival(message.detail.object.key)
+        found = batches.arrival(message.detail.object.key)
         config = starting.configs.get(found.model) if found else None
         if found is None or config is None:
             stray(found.model if found else "", message.detail.object.key, starting)
@@ -79,7 +79,7 @@ def completes(rest: str, ready: Any) -> bool:
     """Whether an object's arrival is a reason to ask if the batch may start."""
     if ready.when == "marker":
         return bool(rest == ready.marker)
-    return landing.split_of(rest) is not None
+    return batches.split_of(rest) is not None
 
 
 def stray(model: str, key: str, starting: Starting) -> None:

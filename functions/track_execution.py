@@ -9,15 +9,16 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from retraining import evidence, pipelines
+from retraining import evidence
+from retraining.aws import pipelines
+from retraining.aws.events import ExecutionChanged
+from retraining.aws.ledger import Ledger
+from retraining.aws.observability import logger, metrics
+from retraining.aws.pipelines import Execution
+from retraining.aws.registry import shorten
 from retraining.collaborators import Collaborators
-from retraining.events import ExecutionChanged
-from retraining.ledger import Ledger
-from retraining.messages import Notification
-from retraining.notify import notify
-from retraining.observability import logger, metrics
-from retraining.pipelines import Execution
-from retraining.registry import shorten
+from retraining.notifications.messages import Notification
+from retraining.notifications.publish import notify
 
 SAYS_NOTHING = ("ExecuteUserScriptError", "See job logs")
 """What SageMaker gives as reason where only the log knows one."""

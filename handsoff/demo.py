@@ -20,9 +20,9 @@ from handsoff.local_deploy import deploy, point_at
 from handsoff.project import Project
 from handsoff.tools import uninterrupted
 from local import server
-from retraining import pipelines
-from retraining.pipelines import Execution
-from retraining.registry import Package
+from retraining.aws import pipelines
+from retraining.aws.pipelines import Execution
+from retraining.aws.registry import Package
 
 T = TypeVar("T")
 

@@ -18,21 +18,24 @@ from botocore.exceptions import ClientError
 
 from handsoff import render
 from pipeline_def.publish import Published, publish, upload
-from retraining import decisions, evidence, judging, landing, pipelines, quarantine, registry
-from retraining.admission import ModelState
-from retraining.approval import Verdict
+from retraining import evidence
+from retraining.aws import pipelines, registry
+from retraining.aws.ledger import Ledger
+from retraining.aws.observability import logger
+from retraining.aws.pipelines import Execution
+from retraining.aws.registry import Package
+from retraining.aws.settings import ModelConfigs, Settings
+from retraining.candidates import decisions, judging
+from retraining.candidates.decisions import Standing, Status
 from retraining.collaborators import Collaborators
-from retraining.config import Config, dump_model
-from retraining.decisions import Standing, Status
+from retraining.config.schema import Config, dump_model
 from retraining.errors import HandsoffError
-from retraining.landing import ROOT, split_of
-from retraining.ledger import Ledger
-from retraining.model_states import ModelStates
-from retraining.observability import logger
-from retraining.pipelines import Execution
-from retraining.quarantine import REPORT_SUFFIX
-from retraining.registry import Package
-from retraining.settings import ModelConfigs, Settings
+from retraining.starts import batches, quarantine
+from retraining.starts.admission import ModelState
+from retraining.starts.batches import ROOT, split_of
+from retraining.starts.model_states import ModelStates
+from retraining.starts.quarantine import REPORT_SUFFIX
+from retraining.verdicts.judge import Verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -358,7 +361,7 @@ class Deployment:
             Bucket=self.bucket, Prefix=f"quarantine/{model}/"
         )
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-        there = {item.key for item in landing.list_batch(self.s3, self.bucket, model).objects}
+        there = {item.key for item in batches.list_batch(self.s3, self.bucket, model).objects}
         reports = []
         for key in keys:
             if key.endswith(REPORT_SUFFIX):

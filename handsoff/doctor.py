@@ -20,7 +20,7 @@ from packaging.specifiers import SpecifierSet
 from handsoff import project, sam, tools
 from handsoff.terraform import program_version
 from pipeline_def import images
-from retraining.config import Config
+from retraining.config.schema import Config
 from retraining.errors import ConfigError, HandsoffError
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from retraining.config import Config, parse_config
+from retraining.config.schema import Config, parse_config
 from retraining.errors import ConfigError, HandsoffError
 
 

@@ -15,12 +15,12 @@ from typing import Any, Final
 
 from handsoff.project import Project
 from pipeline_def import images, publish
-from retraining.config import Config, dump_model
+from retraining.config.schema import Config, dump_model
 from retraining.errors import ConfigError
 
 NAME: Final = "handsoff.auto.tfvars.json"
 
-MADE_FROM: Final = ("pipeline_def/**/*.py", "functions/retraining/config.py")
+MADE_FROM: Final = ("pipeline_def/**/*.py", "functions/retraining/config/*.py")
 """What makes the definitions and the models' configs, besides the handsoff.yaml. terraform/main.tf looks for
 new files of the first pattern, too."""
 

@@ -15,11 +15,11 @@ from rich.markup import escape as escape_markup
 from rich.table import Table
 from rich.text import Text
 
-from retraining.admission import ModelState
-from retraining.approval import Finding, RuleResult, Verdict
-from retraining.decisions import said_by
-from retraining.pipelines import Execution, Step
-from retraining.registry import Package
+from retraining.aws.pipelines import Execution, Step
+from retraining.aws.registry import Package
+from retraining.candidates.decisions import said_by
+from retraining.starts.admission import ModelState
+from retraining.verdicts.judge import Finding, RuleResult, Verdict
 
 SIGNS: Final = {"max": "≤", "better_than_guessing": ">"}
 """What stands before the limit of a question; before all others ≥."""

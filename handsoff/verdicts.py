@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from retraining import approval
-from retraining.approval import Verdict
-from retraining.config import ModelConfig
+from retraining.config.schema import ModelConfig
 from retraining.errors import EvaluationError, HandsoffError
-from retraining.evaluation import Evaluation, parse_evaluation
+from retraining.verdicts import judge
+from retraining.verdicts.evaluation import Evaluation, parse_evaluation
+from retraining.verdicts.judge import Verdict
 
 
 class WrongCall(HandsoffError):
@@ -24,9 +24,9 @@ def replay(file: str, model: str, config: ModelConfig) -> Verdict:
     evaluation = _read(file)
     if evaluation.model != model:
         raise EvaluationError(f"{file} is an evaluation of {evaluation.model}, not of {model}")
-    if doubt := approval.of_another_config(evaluation, config):
+    if doubt := judge.of_another_config(evaluation, config):
         raise EvaluationError(f"{file}: {doubt}")
-    return approval.judge(evaluation, config.approval, evaluation.champion)
+    return judge.judge(evaluation, config.approval, evaluation.champion)
 
 
 def _read(file: str) -> Evaluation:

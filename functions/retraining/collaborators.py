@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Self
 
 import boto3
 
+from retraining.aws.ledger import Ledger
+from retraining.aws.settings import ModelConfigs, Settings, from_environment, secret
 from retraining.evidence import Sources
-from retraining.ledger import Ledger
 from retraining.links import Links
-from retraining.model_states import ModelStates
-from retraining.settings import ModelConfigs, Settings, from_environment, secret
+from retraining.starts.model_states import ModelStates
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

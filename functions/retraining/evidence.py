@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from retraining import pipelines, registry
-from retraining.ledger import Ledger
-from retraining.pipelines import Execution, Step
+from retraining.aws import pipelines, registry
+from retraining.aws.ledger import Ledger
+from retraining.aws.pipelines import Execution, Step
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -10,7 +10,7 @@ import typer
 from handsoff import show, terminal
 from handsoff.terminal import out
 from handsoff.verdicts import WrongCall, replay
-from retraining import decisions
+from retraining.candidates import decisions
 from retraining.errors import HandsoffError, NotReady
 
 

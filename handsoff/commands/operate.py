@@ -15,10 +15,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from handsoff import show, terminal
 from handsoff.deployment import Deployment, NothingThere, landing_name
 from handsoff.terminal import err, out
-from retraining import pipelines, registry
+from retraining.aws import pipelines, registry
+from retraining.aws.pipelines import Execution
+from retraining.aws.registry import Package
 from retraining.errors import HandsoffError
-from retraining.pipelines import Execution
-from retraining.registry import Package
 
 FOLLOW_TIMEOUT = 24 * 3600
 """Seconds for which `status --watch` follows one execution."""

@@ -166,7 +166,7 @@ def test_both_together_fit_in_lambda(built: Built) -> None:
 def test_the_bundle_has_the_pages_and_nothing_that_is_not_ours(built: Built) -> None:
     kinds = {path.suffix for path in built.code.rglob("*") if path.is_file()}
     assert kinds == {".py", ".pyc", ".html", ".css"}
-    pages = {path.name for path in (built.code / "retraining" / "pages").iterdir()}
+    pages = {path.name for path in (built.code / "retraining" / "review_page" / "pages").iterdir()}
     assert pages == {"base.html", "message.html", "review.html", "style.css"}
     assert {path.stem for path in built.code.glob("*.py")} == set(EVENTS)
 

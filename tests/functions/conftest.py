@@ -14,10 +14,10 @@ import requests
 import yaml
 from moto import mock_aws
 
+from retraining.aws.ledger import Ledger
+from retraining.aws.settings import Settings
 from retraining.collaborators import Collaborators
-from retraining.config import ModelConfig, parse_config
-from retraining.ledger import Ledger
-from retraining.settings import Settings
+from retraining.config.schema import ModelConfig, parse_config
 from tests.functions.fakes import ROOT, Context, FakeEvents, FakeSageMaker
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from retraining.admission import Admitted, ModelState, Start, Trigger, Wait, Wish, admit, leading
-from retraining.config import Retrain
+from retraining.config.schema import Retrain
+from retraining.starts.admission import Admitted, ModelState, Start, Trigger, Wait, Wish, admit, leading
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

@@ -12,9 +12,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retraining.approval import describe, held_after_all, judge, of_another_config, quantile
-from retraining.config import Approval, DataRule, MetricRule, ModelConfig, VersusChampion
-from retraining.evaluation import (
+from retraining.config.schema import Approval, DataRule, MetricRule, ModelConfig, VersusChampion
+from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, Task
+from retraining.verdicts.evaluation import (
     Baseline,
     Comparison,
     Data,
@@ -28,7 +28,7 @@ from retraining.evaluation import (
     SliceScores,
     SplitData,
 )
-from retraining.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, Task
+from retraining.verdicts.judge import describe, held_after_all, judge, of_another_config, quantile
 from tests.functions.fakes import ROOT
 
 CHAMPION = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/1"

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from retraining.aws.ledger import LEASE, alone
+from retraining.candidates.decisions import ChampionChanged, Compared, NoReason, Standing, decide, reason
 from retraining.collaborators import Collaborators
-from retraining.decisions import ChampionChanged, Compared, NoReason, Standing, decide, reason
 from retraining.errors import NotReady
-from retraining.ledger import LEASE, alone
 from tests.functions.fakes import CONSOLE, Before, Died, Mortal, arn_of, in_console, register
 
 ARN = arn_of(1)
@@ -70,7 +70,7 @@ def test_dying_at_any_call_and_coming_again_ends_in_the_same_state(
     world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool, wanted: Any
 ) -> None:
     register(world)
-    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     left = [lives]
     dying = using(world, **{name: Mortal(getattr(world, name), left, after=after) for name in ALL})
     try:
@@ -367,7 +367,7 @@ def test_dying_at_any_call_after_it_was_set_back_decides_once(
     world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     register(world)
-    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     person(world, "Approved", "Ana")
     in_console(world, ARN, PENDING)
     left = [lives]

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining.config import ModelConfig, parse_config
-from retraining.inspection import HEAD_BYTES, MISSING_NUMBERS, Fine, Problem, head_bytes, inspect
+from retraining.config.schema import ModelConfig, parse_config
+from retraining.starts.inspection import HEAD_BYTES, MISSING_NUMBERS, Fine, Problem, head_bytes, inspect
 
 ROOT = Path(__file__).parents[2]
 CONFIG = parse_config(yaml.safe_load((ROOT / "handsoff.yaml").read_text()), source="x").models["titanic"]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from judge_candidate import handler
-from retraining.approval import Verdict
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
+from retraining.verdicts.judge import Verdict
 from tests.functions.fakes import Before, Context, Died, Mortal, about, arn_of, event, in_console, register
 
 ARN = arn_of(1)
@@ -174,7 +174,7 @@ def test_dying_at_any_call_and_coming_again_decides_once(
 ) -> None:
     register(world, accuracy=accuracy, champion=champion)
     # Lambda's second retry comes three minutes later; a claim of the dead has run out by then.
-    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     left = [lives]
     names = ("sagemaker", "s3", "sns", "table")
     dying = using(world, **{name: Mortal(getattr(world, name), left, after=after) for name in names})
@@ -290,7 +290,7 @@ def test_who_comes_while_another_is_being_approved_comes_again(world: Any) -> No
 def test_dying_at_any_call_after_the_champion_changed_ends_in_a_hold(
     world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
-    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     register(world, 1)
     register(world, 2)
     with pytest.raises(Died):  # judged, and nothing done about it yet

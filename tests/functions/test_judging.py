@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from judge_candidate import handler
-from retraining import registry
-from retraining.approval import Verdict
+from retraining.aws import registry
+from retraining.candidates.decisions import NoReason
+from retraining.candidates.judging import CannotBeJudged, judge_without_champion
 from retraining.collaborators import Collaborators
-from retraining.decisions import NoReason
-from retraining.judging import CannotBeJudged, judge_without_champion
+from retraining.verdicts.judge import Verdict
 from tests.functions.fakes import Context, Died, Mortal, about, arn_of, in_console, register
 
 ARN = arn_of(2)
@@ -111,7 +111,7 @@ def test_one_that_is_held_still_may_be_asked_about_again_and_only_the_last_word_
 def test_dying_at_any_call_and_asking_again_ends_in_the_same_state(
     held: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
-    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     left = [lives]
     names = ("sagemaker", "s3", "sns", "table")
     dying: dict[str, Any] = {name: Mortal(getattr(held, name), left, after=after) for name in names}

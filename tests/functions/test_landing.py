@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining.landing import Arrival, DataObject, arrival, batch_of, split_of, start_key
+from retraining.starts.batches import Arrival, DataObject, arrival, batch_of, split_of, start_key
 
 SAMPLE = json.loads((Path(__file__).parents[1] / "samples" / "manifest.json").read_text())
 

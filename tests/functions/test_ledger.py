@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from retraining.aws.ledger import alone, once
 from retraining.errors import NotReady
-from retraining.ledger import alone, once
 from tests.functions.memory import MemoryLedger
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)

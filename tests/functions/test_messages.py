@@ -9,8 +9,8 @@ from typing import Any, get_args
 import pytest
 
 from retraining.errors import NotReady
-from retraining.messages import SUBJECT_LIMIT, Kind, Notification, Rollback
-from retraining.notify import announce, notify
+from retraining.notifications.messages import SUBJECT_LIMIT, Kind, Notification, Rollback
+from retraining.notifications.publish import announce, notify
 
 
 def message(kind: Kind = "waiting", **changes: Any) -> Notification:

@@ -13,13 +13,14 @@ from botocore.exceptions import ClientError
 from slack_sdk.errors import SlackApiError
 
 from notify_slack import connected, handler
-from retraining import decisions, slack
+from retraining.candidates import decisions
+from retraining.candidates.decisions import decide
 from retraining.collaborators import Collaborators
-from retraining.config import Approvers
-from retraining.decisions import decide
+from retraining.config.schema import Approvers
 from retraining.errors import NotReady
-from retraining.slack import Secret
-from retraining.slack_client import SlackClient, SlackRefused
+from retraining.slack import messages
+from retraining.slack.client import SlackClient, SlackRefused
+from retraining.slack.messages import Secret
 from tests.functions.fakes import ROOT, Context, Died, Mortal, arn_of, in_console, register
 from tests.slack.stand_in import SIGNING_SECRET, TOKEN, Channel, Slack
 
@@ -106,10 +107,10 @@ def press(world: Any, app: Slack, action: str = "approve", *, wrapped: Any = Non
         for message in reversed(app.messages())
         if any(block["type"] == "actions" for block in message["blocks"])
     )
-    found = slack.interaction(
+    found = messages.interaction(
         *app.press(message, action, **how), SIGNING_SECRET, datetime.now(UTC), api_url=app.url
     )
-    assert isinstance(found, slack.Interaction)
+    assert isinstance(found, messages.Interaction)
     decided(world, app, found.as_event(), wrapped=wrapped)
 
 
@@ -432,7 +433,7 @@ def test_a_token_that_slack_does_not_take(titanic: Any, app: Slack) -> None:
 def test_dying_anywhere_ends_in_one_message_that_shows_what_stands(
     titanic: Any, app: Slack, life: int, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     tell(titanic, app)
     by(titanic, "Approved", "link", "Ana")
     lives = [life]
@@ -452,7 +453,7 @@ def test_dying_anywhere_ends_in_one_message_that_shows_what_stands(
 def test_dying_anywhere_before_the_first_message_tells_at_least_once(
     titanic: Any, app: Slack, life: int, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     lives = [life]
     wrapped = {
         name: Mortal(getattr(titanic, name), lives, after=after) for name in ("sagemaker", "s3", "table")
@@ -540,13 +541,13 @@ def test_two_press_and_the_second_is_told_who_was_first(titanic: Any, app: Slack
     (message,) = app.messages()
     old = json.loads(json.dumps(message))
     press(titanic, app, "approve")
-    late = slack.interaction(
+    late = messages.interaction(
         *app.press(old, "reject", user="U0SECOND", name="bo"),
         SIGNING_SECRET,
         datetime.now(UTC),
         api_url=app.url,
     )
-    assert isinstance(late, slack.Interaction)
+    assert isinstance(late, messages.Interaction)
     decided(titanic, app, late.as_event())
     assert status(titanic) == "Approved"
     assert app.answers[1]["text"].startswith(
@@ -751,17 +752,17 @@ def test_the_decision_stands_though_slack_is_out_and_the_retry_answers(titanic: 
 def test_dying_anywhere_a_button_decides_once(
     titanic: Any, app: Slack, life: int, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     tell(titanic, app)
     lives = [life]
     wrapped = {
         name: Mortal(getattr(titanic, name), lives, after=after) for name in ("sagemaker", "s3", "table")
     }
     (message,) = app.messages()
-    asked = slack.interaction(
+    asked = messages.interaction(
         *app.press(message, "approve"), SIGNING_SECRET, datetime.now(UTC), api_url=app.url
     )
-    assert isinstance(asked, slack.Interaction)
+    assert isinstance(asked, messages.Interaction)
     try:
         decided(titanic, app, asked.as_event(), wrapped=wrapped)
     except Died:
@@ -790,10 +791,10 @@ def test_the_secret_and_the_api_come_from_where_the_environment_says(
             assert (arn, max_age) == ("arn:secret", 60)
             return json.dumps({"botToken": TOKEN, "signingSecret": SIGNING_SECRET})
 
-    monkeypatch.setattr("retraining.settings._secrets", Secrets)
+    monkeypatch.setattr("retraining.aws.settings._secrets", Secrets)
     monkeypatch.setenv("SLACK_SECRET", "arn:secret")
     monkeypatch.setenv("SLACK_API_URL", app.url)
     found = connected(lambda: 1.0)
     assert found.interactive
-    found.post("#ml-approvals", slack.of_text("hello"))
+    found.post("#ml-approvals", messages.of_text("hello"))
     assert [message["text"] for message in app.messages()] == ["hello"]

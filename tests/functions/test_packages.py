@@ -12,12 +12,12 @@ import pytest
 import judge_candidate
 import reconcile
 import record_decision
-from retraining import packages
+from retraining.candidates import sweep as packages
+from retraining.candidates.decisions import decide
+from retraining.candidates.sweep import spoken
 from retraining.collaborators import Collaborators
-from retraining.decisions import decide
 from retraining.errors import EvaluationError
-from retraining.packages import spoken
-from retraining.starting import Starting
+from retraining.starts.starting import Starting
 from tests.functions.fakes import (
     CONSOLE,
     START,

@@ -10,12 +10,12 @@ import pytest
 
 from judge_candidate import handler as judge
 from record_decision import handler
-from retraining import registry
-from retraining.approval import Verdict
+from retraining.aws import registry
+from retraining.candidates.decisions import decide
 from retraining.collaborators import Collaborators
-from retraining.decisions import decide
 from retraining.errors import NotReady
 from retraining.links import Links
+from retraining.verdicts.judge import Verdict
 from tests.functions.fakes import (
     CONSOLE,
     START,
@@ -179,7 +179,7 @@ def test_a_pending_package_or_an_annotation_records_nothing(world: Any, context:
 def test_dying_at_any_call_and_coming_again_records_it(
     world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
-    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     register(world)
     in_console(world, ARN, "Approved", 5)
     left = [lives]
@@ -282,7 +282,7 @@ def test_what_a_person_decided_meanwhile_stands(world: Any, theirs: str) -> None
 def test_dying_at_any_call_and_coming_again_supersedes_each_and_tells_of_it(
     world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
-    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     candidates(world, 1, 2)
     register(world, 3)
     decide(arn_of(3), "Approved", by="rules", why="RULES", using=using(world))
@@ -404,7 +404,7 @@ def test_a_bus_that_takes_nothing_is_asked_again(world: Any) -> None:
 def test_dying_at_any_call_and_coming_again_rolls_back(
     world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
-    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     two_champions(world)
     in_console(world, arn_of(2), "Rejected")
     left = [lives]
@@ -590,7 +590,7 @@ def test_one_that_was_set_back_is_superseded_by_newer_ones_only(world: Any) -> N
 def test_dying_at_any_call_and_coming_again_asks_again(
     world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
-    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     two_champions(world)
     world.ledger.mark(f"verdict#{arn_of(2)}", {"doneAt": "t", "takenAt": "t"})
     in_console(world, arn_of(2), PENDING, 10**7)

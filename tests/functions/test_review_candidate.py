@@ -19,9 +19,9 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from retraining import decisions
+from retraining.aws.observability import logger
+from retraining.candidates import decisions
 from retraining.links import FORM_LIVES, Links
-from retraining.observability import logger
 from review_candidate import MOST_FORM, MOST_SLACK, Door
 from tests.functions.fakes import ROOT, arn_of
 from tests.review.stage import CANDIDATE, HOST, NOW, SAMPLE, Stage, request, the_config

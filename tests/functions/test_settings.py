@@ -9,9 +9,9 @@ import pytest
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from moto import mock_aws
 
+from retraining.aws.settings import from_environment
 from retraining.collaborators import links_of
 from retraining.links import LinkInvalid
-from retraining.settings import from_environment
 
 NEEDED = {"PREFIX": "p", "DATA_BUCKET": "b", "LEDGER_TABLE": "t", "NOTIFICATIONS_TOPIC": "arn:topic"}
 URL = "https://x.lambda-url.us-east-1.on.aws/"
@@ -57,7 +57,7 @@ def test_a_new_secret_is_used_when_a_minute_has_passed(environment: pytest.Monke
         environment.setenv("REVIEW_URL", URL)
         environment.setenv("LINK_SECRET", made["ARN"])
         provider = SecretsProvider(boto3_client=secrets)
-        environment.setattr("retraining.settings._secrets", lambda: provider)
+        environment.setattr("retraining.aws.settings._secrets", lambda: provider)
         before = links_of(from_environment())
         secrets.put_secret_value(SecretId=made["ARN"], SecretString="n" * 64)
         kept = links_of(from_environment())

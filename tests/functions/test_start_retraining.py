@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from retraining.starting import Starting
+from retraining.starts.starting import Starting
 from start_retraining import handler
 from tests.functions.fakes import Context, FakeSageMaker, Mortal, event, package
 

@@ -18,11 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reconcile
-from retraining.admission import Wish
-from retraining.config import ModelConfig, parse_config
-from retraining.landing import list_batch
-from retraining.settings import Settings
-from retraining.starting import Starting
+from retraining.aws.settings import Settings
+from retraining.config.schema import ModelConfig, parse_config
+from retraining.starts.admission import Wish
+from retraining.starts.batches import list_batch
+from retraining.starts.starting import Starting
 from tests.functions.fakes import Context, Died, FakeSageMaker, Mortal
 from tests.functions.memory import MemoryLedger, MemoryS3, refused
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from retraining.admission import Start, Wish
 from retraining.collaborators import Collaborators
-from retraining.model_states import ModelStates
+from retraining.starts.admission import Start, Wish
+from retraining.starts.model_states import ModelStates
 from tests.functions.fakes import START, Context, Died, Mortal, event
 from track_execution import handler
 
@@ -106,7 +106,7 @@ def test_dying_at_any_call_and_coming_again_tells_of_it(
 ) -> None:
     fail(world)
     # Lambda's second retry comes three minutes later; a claim of the dead has run out by then.
-    monkeypatch.setattr("retraining.ledger.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     left = [lives]
     names = ("sagemaker", "s3", "sns", "logs", "table")
     dying = using(world, **{name: Mortal(getattr(world, name), left, after=after) for name in names})

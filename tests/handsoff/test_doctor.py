@@ -16,7 +16,7 @@ from botocore.stub import Stubber
 
 from handsoff import doctor, sam
 from handsoff.doctor import Bucket, Concurrency, Finding, Problem, Quota, Stack
-from retraining.config import Config, parse_config
+from retraining.config.schema import Config, parse_config
 from retraining.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

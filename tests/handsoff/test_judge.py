@@ -16,11 +16,11 @@ from handsoff.commands.decide import TooLate
 from handsoff.deployment import Deployment, NothingThere
 from handsoff.verdicts import WrongCall
 from judge_candidate import handler
+from retraining.candidates.decisions import NoReason, decide
+from retraining.candidates.judging import CannotBeJudged
 from retraining.collaborators import Collaborators
-from retraining.config import Config
-from retraining.decisions import NoReason, decide
+from retraining.config.schema import Config
 from retraining.errors import ConfigError, EvaluationError, HandsoffError, NotReady
-from retraining.judging import CannotBeJudged
 from tests.functions.fakes import CONSOLE, ROOT, Context, about, arn_of, evaluation, in_console, register
 
 WHO = "arn:aws:iam::123456789012:user/data-science-user"

@@ -15,12 +15,15 @@ import boto3
 import pytest
 
 from local import iam_user
-from retraining import decisions, evidence, landing, pipelines, quarantine, registry, settings
-from retraining.admission import BadFile
+from retraining import evidence
+from retraining.aws import pipelines, registry, settings
+from retraining.aws.ledger import once
+from retraining.aws.pipelines import Execution
+from retraining.candidates import decisions
 from retraining.errors import EvaluationError
-from retraining.ledger import once
-from retraining.pipelines import Execution
-from retraining.starting import Starting
+from retraining.starts import batches, quarantine
+from retraining.starts.admission import BadFile
+from retraining.starts.starting import Starting
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 from tests.loop.visitors import fields, send
 from tests.slack.stand_in import Slack
@@ -379,7 +382,7 @@ def look_for_nothing(using: Starting, function: str, execution_arn: str) -> None
         execution = pipelines.describe(using.sagemaker, execution_arn)
         assert execution.steps[0].arn is None
     if function in ("start-retraining", "reconcile"):
-        assert landing.read_manifest(using.s3, using.settings.bucket, "page", "none") == []
+        assert batches.read_manifest(using.s3, using.settings.bucket, "page", "none") == []
     elif function == "notify-slack":
         package = registry.package(using.sagemaker, package_arn("page", 1))
         with pytest.raises(EvaluationError, match="does not exist"):

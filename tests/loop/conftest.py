@@ -22,8 +22,8 @@ from handsoff.deployment import Deployment
 from handsoff.local_deploy import deploy, point_at
 from handsoff.project import Project
 from local import server
-from retraining.config import parse_config
-from retraining.pipelines import Execution
+from retraining.aws.pipelines import Execution
+from retraining.config.schema import parse_config
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from playwright.sync_api import sync_playwright
 
-from retraining import decisions
+from retraining.candidates import decisions
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 from tests.loop.visitors import fields, send, slack_app, with_parameters
 from tests.review.conftest import ARGUMENTS

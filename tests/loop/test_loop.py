@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from retraining import pipelines, registry
+from retraining.aws import pipelines, registry
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 
 pytestmark = pytest.mark.story

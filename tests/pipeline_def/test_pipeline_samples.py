@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from pipeline_def.publish import step_config
-from retraining.config import ModelConfig
-from retraining.evaluation import Evaluation, parse_evaluation
-from retraining.tasks import METRICS, Task
+from retraining.config.schema import ModelConfig
+from retraining.config.tasks import METRICS, Task
+from retraining.verdicts.evaluation import Evaluation, parse_evaluation
 from tests.pipeline_def.helpers import MODEL, SAMPLES, TITANIC
 from tests.pipeline_def.make_samples import Make, evaluation, multiclass_evaluation, regression_evaluation
 

@@ -14,8 +14,8 @@ import pytest
 
 import artifact
 import evaluate
-from retraining.evaluation import parse_evaluation
-from retraining.tasks import METRICS
+from retraining.config.tasks import METRICS
+from retraining.verdicts.evaluation import parse_evaluation
 from tests.pipeline_def.helpers import BUCKET, SMALL, Run, land, register
 from tests.pipeline_def.runs import CSV, candidates_run, champions_run
 

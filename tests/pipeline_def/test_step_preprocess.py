@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 import inference
 import preprocess
-from retraining.config import ModelConfig
-from retraining.inspection import Fine, inspect
+from retraining.config.schema import ModelConfig
+from retraining.starts.inspection import Fine, inspect
 from tests.pipeline_def.helpers import BUCKET, SAMPLES, SMALL, Run, land, land_titanic, titanic_config
 
 if TYPE_CHECKING:

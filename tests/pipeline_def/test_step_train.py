@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 import train
-from retraining.tasks import ESTIMATORS as TASK_ESTIMATORS
+from retraining.config.tasks import ESTIMATORS as TASK_ESTIMATORS
 from tests.pipeline_def.helpers import STEPS
 
 ESTIMATORS = ["hist_gradient_boosting", "random_forest", "logistic_regression"]

@@ -14,15 +14,15 @@ from urllib.parse import urlencode
 import yaml
 
 import review_candidate
-from retraining import judging
-from retraining.approval import judge
+from retraining.aws.settings import Settings
+from retraining.candidates import judging
+from retraining.candidates.decisions import key
 from retraining.collaborators import Collaborators
-from retraining.config import ModelConfig, parse_config
-from retraining.decisions import key
+from retraining.config.schema import ModelConfig, parse_config
 from retraining.errors import ConfigError
-from retraining.evaluation import parse_evaluation
 from retraining.links import Links
-from retraining.settings import Settings
+from retraining.verdicts.evaluation import parse_evaluation
+from retraining.verdicts.judge import judge
 from tests.functions.fakes import ROOT, Context, FakeSageMaker, Pages, arn_of, package
 from tests.functions.memory import MemoryLedger, MemoryS3
 

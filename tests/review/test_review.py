@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 
 import review_candidate
-from retraining import registry
-from retraining.config import Approval
-from retraining.evaluation import Difference, parse_evaluation
-from retraining.review import Known, Plot, Said, decided, number, plain, reading, review
+from retraining.aws import registry
+from retraining.config.schema import Approval
+from retraining.review_page.view import Known, Plot, Said, decided, number, plain, reading, review
+from retraining.verdicts.evaluation import Difference, parse_evaluation
 from tests.functions.fakes import ROOT
 from tests.review.stage import CANDIDATE, SAMPLE, Stage
 

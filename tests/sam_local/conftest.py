@@ -20,8 +20,8 @@ import pytest
 from handsoff import containers
 from handsoff.project import Project
 from local.cloud import CONTAINERS_CALL_US
-from retraining.config import parse_config
-from retraining.pipelines import Execution
+from retraining.aws.pipelines import Execution
+from retraining.config.schema import parse_config
 from tests.loop.conftest import ROOT, Loop, deployed, wait
 from tests.loop.visitors import slack_app
 from tests.slack.stand_in import Slack

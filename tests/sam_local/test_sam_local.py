@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from handsoff import containers
-from retraining import decisions, judging
+from retraining.candidates import decisions, judging
 from retraining.links import Links
 from tests.loop.conftest import ROOT, TITANIC
 from tests.loop.visitors import fields

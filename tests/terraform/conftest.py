@@ -20,7 +20,7 @@ from local.server import Cloud
 from tests import providers
 
 ROOT = Path(__file__).parents[2]
-READ = ("handsoff.yaml", "functions/retraining/config.py", "pipeline_def/**/*.py")
+READ = ("handsoff.yaml", "functions/retraining/config/*.py", "pipeline_def/**/*.py")
 OURS = ("terraform/*.tf", "terraform/policies/*", "terraform/tests/*")
 
 

@@ -14,7 +14,7 @@ from handsoff import project, render
 from handsoff.render import Where
 from local.infrastructure import POLICIES, policy
 from local.sagemaker.parsing import parse
-from retraining.config import Config, dump_model, parse_config
+from retraining.config.schema import Config, dump_model, parse_config
 from retraining.errors import ConfigError
 from tests.terraform.conftest import ROOT
 

@@ -19,7 +19,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from retraining.config import (
+from retraining.config.schema import (
     CLASS_ROWS,
     COMPARED_ROWS,
     Approval,
@@ -29,8 +29,8 @@ from retraining.config import (
     Rule,
     VersusChampion,
 )
-from retraining.evaluation import Comparison, Difference, Drift, Evaluation, Measured, Paired, Scores
-from retraining.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, NO_CLASS_COUNTS
+from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, NO_CLASS_COUNTS
+from retraining.verdicts.evaluation import Comparison, Difference, Drift, Evaluation, Measured, Paired, Scores
 
 Decision = Literal["APPROVE", "REJECT", "HOLD"]
 Outcome = Literal["pass", "fail", "unknown", "skipped"]

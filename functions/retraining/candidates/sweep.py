@@ -12,14 +12,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from retraining import decisions, judging, recording, registry
+from retraining.aws import registry
+from retraining.aws.ledger import LEASE
+from retraining.aws.observability import logger
+from retraining.aws.registry import PENDING, Listed, Package
+from retraining.candidates import decisions, judging, recording
 from retraining.collaborators import Collaborators
-from retraining.config import Approval
+from retraining.config.schema import Approval
 from retraining.errors import NotReady
-from retraining.ledger import LEASE
-from retraining.notify import notify
-from retraining.observability import logger
-from retraining.registry import PENDING, Listed, Package
+from retraining.notifications.publish import notify
 
 Work = Callable[[], None]
 

@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from retraining.config import explain
+from retraining.config.schema import explain
+from retraining.config.tasks import Task
 from retraining.errors import EvaluationError
-from retraining.tasks import Task
 
 
 def _number(value: object) -> object:

@@ -28,8 +28,8 @@ from pydantic import (
     model_validator,
 )
 
+from retraining.config.tasks import ESTIMATORS, METRICS, NOT_COMPARED, Task
 from retraining.errors import ConfigError
-from retraining.tasks import ESTIMATORS, METRICS, NOT_COMPARED, Task
 
 SSM_LIMIT: Final = 8192
 """Bytes that an SSM parameter of the advanced tier holds; a model's config has to fit one."""

@@ -15,7 +15,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
-from retraining.config import ModelConfig
+from retraining.config.schema import ModelConfig
 
 HEAD_BYTES: Final = 256 * 1024
 """Bytes of a file that are read, where there are few."""

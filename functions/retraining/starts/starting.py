@@ -15,16 +15,17 @@ from typing import Final
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
-from retraining import landing, pipelines, quarantine, registry
-from retraining.admission import LOOK_AGAIN, BadFile, ModelState, Start, Wait, Wish, admit, leading
+from retraining.aws import pipelines, registry
+from retraining.aws.observability import logger, metrics
 from retraining.collaborators import Collaborators
-from retraining.config import ModelConfig
-from retraining.inspection import Fine, Problem, head_bytes
-from retraining.landing import Batch, DataObject
-from retraining.messages import Notification
-from retraining.model_states import SWAPS, contended
-from retraining.notify import notify
-from retraining.observability import logger, metrics
+from retraining.config.schema import ModelConfig
+from retraining.notifications.messages import Notification
+from retraining.notifications.publish import notify
+from retraining.starts import batches, quarantine
+from retraining.starts.admission import LOOK_AGAIN, BadFile, ModelState, Start, Wait, Wish, admit, leading
+from retraining.starts.batches import Batch, DataObject
+from retraining.starts.inspection import Fine, Problem, head_bytes
+from retraining.starts.model_states import SWAPS, contended
 
 READERS: Final = 16
 """Heads of files that are read at once."""
@@ -142,7 +143,7 @@ class Starting(Collaborators):
         """Start, wait or refuse: admission first, then the data."""
         ready = config.retrain.ready
         marker = ready.marker if ready.when == "marker" else None
-        batch = landing.list_batch(self.s3, self.settings.bucket, model, marker)
+        batch = batches.list_batch(self.s3, self.settings.bucket, model, marker)
         running = state.running.execution_arn if state.running else self._running(model)
         # S3 dates what is uploaded in parts from the upload's beginning; its event comes at the end.
         arrivals = [batch.last_arrival, *(wish.at for wish in state.waiting if wish.trigger == "landing")]
@@ -168,7 +169,7 @@ class Starting(Collaborators):
         bad = [bad_file(item, found) for item, found in seen if isinstance(found, Problem)][:MOST_BAD]
         if bad:
             gone = {one.key for one in bad}
-            left = landing.batch_of(model, [item for item in batch.objects if item.key not in gone])
+            left = batches.batch_of(model, [item for item in batch.objects if item.key not in gone])
             reason = f"quarantined: {listed([one.key for one in bad])}"
             return state.spoiled(bad, reason, left.identity, mark, now)
         rows = new_rows([found for _, found in seen])
@@ -176,10 +177,10 @@ class Starting(Collaborators):
         if landed_only and rows is not None and rows < needed:
             return state.refused(f"about {rows} rows in new files, min_new_rows is {needed}", now)
 
-        landing.write_manifest(self.s3, self.settings.bucket, batch)
+        batches.write_manifest(self.s3, self.settings.bucket, batch)
         champion = registry.champion(self.sagemaker, self.settings.resource_name(model))
         start = Start(
-            key=landing.start_key(model, batch.identity, leading(state.waiting).cause),
+            key=batches.start_key(model, batch.identity, leading(state.waiting).cause),
             batch=batch.identity,
             champion=champion.arn if champion else "none",
             wishes=state.waiting,
@@ -247,7 +248,7 @@ class Starting(Collaborators):
 
     def _new_files(self, model: str, batch: Batch, previous: str | None) -> list[DataObject]:
         """The objects that the batch started last did not have, byte for byte."""
-        old = landing.read_manifest(self.s3, self.settings.bucket, model, previous) if previous else []
+        old = batches.read_manifest(self.s3, self.settings.bucket, model, previous) if previous else []
         known = {(item.key, item.etag) for item in old}
         return [item for item in batch.objects if (item.key, item.etag) not in known]
 

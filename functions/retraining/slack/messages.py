@@ -30,9 +30,9 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from retraining.aws.registry import one_line
 from retraining.errors import ConfigError
-from retraining.evaluation import Difference, Evaluation, Measured
-from retraining.registry import one_line
+from retraining.verdicts.evaluation import Difference, Evaluation, Measured
 
 Block = dict[str, Any]
 

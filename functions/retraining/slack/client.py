@@ -21,7 +21,7 @@ from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient
 
 from retraining.errors import HandsoffError
-from retraining.slack import Message, Secret, may_answer
+from retraining.slack.messages import Message, Secret, may_answer
 
 TIMEOUT: Final = 10
 """Seconds for one request."""

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from retraining.errors import EvaluationError
-from retraining.evaluation import Evaluation, parse_evaluation
+from retraining.verdicts.evaluation import Evaluation, parse_evaluation
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -9,14 +9,14 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from retraining.inspection import Fine, Problem, inspect
-from retraining.landing import ROOT, DataObject
+from retraining.starts.batches import ROOT, DataObject
+from retraining.starts.inspection import Fine, Problem, inspect
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from retraining.admission import BadFile
-    from retraining.config import ModelConfig
+    from retraining.config.schema import ModelConfig
+    from retraining.starts.admission import BadFile
 
 REPORT_SUFFIX: Final = ".report.json"
 

@@ -14,13 +14,15 @@ from typing import Any, Final
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
-from retraining import decisions, evidence, judging, registry
+from retraining import evidence
+from retraining.aws import registry
+from retraining.aws.ledger import LEASE
+from retraining.aws.observability import logger, metrics
+from retraining.aws.registry import Package
+from retraining.candidates import decisions, judging
 from retraining.collaborators import Collaborators
-from retraining.ledger import LEASE
-from retraining.messages import Notification, Rollback
-from retraining.notify import announce, notify
-from retraining.observability import logger, metrics
-from retraining.registry import Package
+from retraining.notifications.messages import Notification, Rollback
+from retraining.notifications.publish import announce, notify
 
 
 @dataclass(frozen=True)

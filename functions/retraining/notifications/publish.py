@@ -8,10 +8,10 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from retraining.aws.ledger import Ledger, once
+from retraining.aws.observability import logger
 from retraining.errors import NotReady
-from retraining.ledger import Ledger, once
-from retraining.messages import Notification, Rollback
-from retraining.observability import logger
+from retraining.notifications.messages import Notification, Rollback
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

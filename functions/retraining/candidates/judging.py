@@ -11,8 +11,19 @@ from typing import Any, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from retraining import decisions, evidence, registry
-from retraining.approval import (
+from retraining import evidence
+from retraining.aws import registry
+from retraining.aws.observability import logger, metrics
+from retraining.aws.registry import Package
+from retraining.candidates import decisions
+from retraining.candidates.decisions import ChampionChanged, Compared, Standing, Status
+from retraining.collaborators import Collaborators
+from retraining.config.schema import ModelConfig
+from retraining.errors import ConfigError, HandsoffError
+from retraining.notifications.messages import Kind, Notification
+from retraining.notifications.publish import notify
+from retraining.verdicts.evaluation import Evaluation
+from retraining.verdicts.judge import (
     CHANGED,
     NOT_COMPARED,
     Decision,
@@ -21,15 +32,6 @@ from retraining.approval import (
     judge,
     of_another_config,
 )
-from retraining.collaborators import Collaborators
-from retraining.config import ModelConfig
-from retraining.decisions import ChampionChanged, Compared, Standing, Status
-from retraining.errors import ConfigError, HandsoffError
-from retraining.evaluation import Evaluation
-from retraining.messages import Kind, Notification
-from retraining.notify import notify
-from retraining.observability import logger, metrics
-from retraining.registry import Package
 
 STATUS: Final[dict[Decision, Status | None]] = {"APPROVE": "Approved", "REJECT": "Rejected", "HOLD": None}
 KIND: Final[dict[Decision, Kind]] = {"APPROVE": "approved", "REJECT": "rejected", "HOLD": "waiting"}

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from retraining import decisions
-from retraining.registry import PENDING, Package
+from retraining.aws.registry import PENDING, Package
+from retraining.candidates import decisions
 
 
 def waits(package: Package, fact: Mapping[str, Any], now: datetime) -> bool:

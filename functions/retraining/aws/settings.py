@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider, SSMProvi
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.exceptions import ClientError
 
-from retraining.config import ModelConfig, parse_model
+from retraining.config.schema import ModelConfig, parse_model
 
 CONFIG_MAX_AGE = 60
 """Seconds for which a function keeps a model's config before it asks SSM again."""

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from botocore.exceptions import ClientError
 
-from retraining import registry
+from retraining.aws import registry
+from retraining.aws.ledger import LEASE, alone
+from retraining.aws.registry import PENDING, Package
 from retraining.collaborators import Collaborators
 from retraining.errors import HandsoffError, NotReady
-from retraining.ledger import LEASE, alone
-from retraining.registry import PENDING, Package
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.literals import ModelApprovalStatusType

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from retraining.config import Retrain
+from retraining.config.schema import Retrain
 
 Trigger = Literal["landing", "schedule", "request"]
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from retraining.approval import RuleResult, Verdict
-from retraining.config import Approval, MetricRule
-from retraining.evaluation import Comparison, Difference, Evaluation, Measured, Paired
-from retraining.pipelines import Execution
-from retraining.registry import PENDING, Package, one_line
-from retraining.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, NOT_COMPARED
+from retraining.aws.pipelines import Execution
+from retraining.aws.registry import PENDING, Package, one_line
+from retraining.config.schema import Approval, MetricRule
+from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, NOT_COMPARED
+from retraining.verdicts.evaluation import Comparison, Difference, Evaluation, Measured, Paired
+from retraining.verdicts.judge import RuleResult, Verdict
 
 Tone = Literal["good", "bad", "open", "plain"]
 """How something reads: as good, bad, not settled, or neither. Never told by colour alone."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from retraining.admission import ModelState
+from retraining.aws.ledger import Ledger
 from retraining.errors import NotReady
-from retraining.ledger import Ledger
+from retraining.starts.admission import ModelState
 
 SWAPS: Final = 20
 """Times that a state is read anew because somebody else swapped it."""

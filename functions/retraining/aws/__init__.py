@@ -1,0 +1,1 @@
+"""What handsoff calls in AWS: ledger (DynamoDB), model registry and pipelines (SageMaker), events, settings."""

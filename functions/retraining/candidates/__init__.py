@@ -1,0 +1,1 @@
+"""What becomes of a registered candidate: judged, decided, recorded, and looked after while it waits."""

@@ -1,0 +1,1 @@
+"""What approvers are told: messages (pure) and their publication."""

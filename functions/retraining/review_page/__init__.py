@@ -1,0 +1,1 @@
+"""The page behind a signed link on which an approver reads about a candidate and decides."""

@@ -1,0 +1,1 @@
+"""Slack: messages, requests with their signature, and the client."""

@@ -1,0 +1,1 @@
+"""Rules and an evaluation make a verdict. Pure: nothing here knows AWS."""
