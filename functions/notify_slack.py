@@ -19,11 +19,13 @@ from retraining.aws.ledger import alone, once
 from retraining.aws.observability import logger, metrics
 from retraining.aws.registry import PENDING, Package
 from retraining.aws.settings import secret
-from retraining.candidates import decisions, judging, waiting
-from retraining.candidates.decisions import NoReason, Status
+from retraining.candidates import decisions, waiting
+from retraining.candidates.decisions import NoReason
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig
 from retraining.errors import EvaluationError, NotReady
+from retraining.facts import keys
+from retraining.facts.candidates import EarlierDecision, SlackMessage, Status
 from retraining.slack import messages
 from retraining.slack.client import Place, SlackClient
 from retraining.slack.messages import Candidate, Decided, Interaction, Message, Notice
@@ -91,7 +93,7 @@ def tell(notice: Notice, using: Collaborators, client: SlackClient) -> None:
         if notice.kind == "rolled_back" or (notice.kind == "overdue" and shown != "posted"):
             client.post(channel, messages.of_fact(notice), under=place)
 
-    did = once(using.ledger, f"slack#{notice.notification_id}", say, now=using.clock())
+    did = once(using.ledger, keys.slack_notification(notice.notification_id), say, now=using.clock())
     logger.info("told in Slack" if did else "told in Slack before", kind=notice.kind, model=notice.model)
 
 
@@ -111,21 +113,21 @@ def show(
     an older state could not write it later. `also` is another message of it that is known to be there.
     Raises NotReady while another invocation is at it.
     """
-    fact = f"slack#{arn}"
-    with alone(using.ledger, f"lease#slack#{arn}", now=using.clock()):
-        known = using.ledger.get(fact) or {}
-        url = review_url or known.get("reviewUrl")
+    key = keys.slack_message(arn)
+    with alone(using.ledger, keys.slack_lease(arn), now=using.clock()):
+        known = using.ledger.get(key) or SlackMessage()
+        url = review_url or known.review_url
         message = messages.of_candidate(candidate(arn, model, config, using, client, url))
-        place = Place(known["channel"], known["ts"]) if "ts" in known else also
+        place = Place(known.channel, known.ts) if known.channel and known.ts else also
         if also and also != place:
             client.update(also, message)
-        if known.get("shows") == message.digest:
+        if known.shows == message.digest:
             return "same", place
         shown: Shown = "updated"
         if place is None or not client.update(place, message):
             shown, place = "posted", client.post(str(config.approvers.slack_channel), message)
-        where = {"channel": place.channel, "ts": place.ts} if place else {}
-        using.ledger.mark(fact, {**where, "shows": message.digest, "reviewUrl": url})
+        channel, ts = (place.channel, place.ts) if place else (known.channel, known.ts)
+        using.ledger.mark(key, channel=channel, ts=ts, shows=message.digest, review_url=url)
         return shown, place
 
 
@@ -139,14 +141,14 @@ def candidate(
 ) -> Candidate:
     """What is known of a candidate now."""
     package = registry.package(using.sagemaker, arn)
-    verdict = (using.ledger.get(judging.key(arn)) or {}).get("verdict") or {}
+    judged = using.ledger.get(keys.verdict(arn))
     evaluation, problem = _evaluation(package, using)
     return Candidate(
         model=model,
         arn=arn,
         decided=_decided(package, using),
         rolled_back=package.approval_status == "Rejected" and package.noted_approval is not None,
-        reasons=tuple(verdict.get("reasons", ())),
+        reasons=judged.verdict.reasons if judged else (),
         evaluation=evaluation,
         problem=problem,
         review_url=review_url,
@@ -166,15 +168,19 @@ def _evaluation(package: Package, using: Collaborators) -> tuple[Evaluation | No
 
 def _decided(package: Package, using: Collaborators) -> Decided | None:
     """The decision that stands; None while the candidate waits, also again."""
-    fact = using.ledger.get(decisions.key(package.arn)) or {}
+    fact = using.ledger.get(keys.decision(package.arn))
     if package.pending:
-        waits = "doneAt" not in fact or decisions.set_back(package, fact, using.clock())
-        if waits or fact.get("status") == PENDING:
+        waits = not fact or fact.done_at is None or decisions.set_back(package, fact, using.clock())
+        if waits or (fact and fact.status == PENDING):
             return None
-    elif not fact or not decisions.shows(package, fact):
+    if fact is None or not (package.pending or decisions.shows(package, fact)):
         fact = decisions.outside(package, fact)
-    status, by, who, why, at = (str(fact.get(name) or "") for name in ("status", "by", "who", "why", "at"))
-    return Decided(status, by, who, why, at)
+    return _said(fact)
+
+
+def _said(decision: EarlierDecision) -> Decided:
+    at = decision.at.isoformat()
+    return Decided(decision.status, decision.by, decision.who or "", decision.why, at)
 
 
 # ---- buttons --------------------------------------------------------------------------------------------
@@ -211,7 +217,7 @@ class Pressed:
         standing = decisions.decide(
             by.package_arn, STATUS[by.action], by="slack", who=by.who, why=why, using=using
         )
-        decided = Decided(standing.status, standing.by, standing.who or "", standing.why, standing.at)
+        decided = _said(standing)
         own = "That stands now" if standing.ours else "That stood already, and yours changed nothing"
         self._answer(f"{own}: {messages.decision_text(decided)}")
         return self._show(model, config)
@@ -239,7 +245,7 @@ class Pressed:
 
     def _late(self, package: Package) -> str | None:
         """Why the press came too late to decide. What stands already is told however late it comes."""
-        fact, now = self.using.ledger.get(decisions.key(package.arn)) or {}, self.using.clock()
+        fact, now = self.using.ledger.get(keys.decision(package.arn)), self.using.clock()
         if not waiting.waits(package, fact, now):
             return None
         if waiting.before(self.by.pressed_at, waiting.set_back_at(package, fact)):

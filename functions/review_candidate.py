@@ -34,10 +34,12 @@ from retraining.aws import pipelines, registry
 from retraining.aws.observability import logger
 from retraining.aws.registry import Package
 from retraining.aws.settings import secret
-from retraining.candidates import decisions, judging, waiting
+from retraining.candidates import decisions, waiting
 from retraining.collaborators import Collaborators
 from retraining.config.schema import Approval, ModelConfig
 from retraining.errors import ConfigError, HandsoffError, NotReady
+from retraining.facts import keys
+from retraining.facts.candidates import DecisionFact, EarlierDecision, Status
 from retraining.links import LinkExpired, LinkInvalid, Links
 from retraining.review_page.view import Earlier, Known, decided, plain, review
 from retraining.slack import messages
@@ -181,7 +183,7 @@ class Opened:
     package: Package
     model: str
     approval: Approval
-    fact: Mapping[str, Any]
+    fact: DecisionFact | None
     waits: bool
     read_only: str | None
 
@@ -229,7 +231,7 @@ def _open(token: str, desk: Desk, *, fresh: bool = False) -> Opened:
         raise Refused(
             404, "This model package is gone", "It has been deleted, so there is nothing to decide any more."
         ) from None
-    fact = using.ledger.get(decisions.key(arn)) or {}
+    fact = using.ledger.get(keys.decision(arn))
     waits = waiting.waits(package, fact, using.clock())
     used = _used(desk.links.made(token), package, fact) if waits else None
     return Opened(token, package, model, approval, fact, waits, _read_only(config) or used)
@@ -259,7 +261,7 @@ def _read_only(config: ModelConfig | None) -> str | None:
     return None
 
 
-def _used(made: datetime, package: Package, fact: Mapping[str, Any]) -> str | None:
+def _used(made: datetime, package: Package, fact: DecisionFact | None) -> str | None:
     """Why a link of that time does not decide any more: a decision has fallen since, and was set back."""
     back = waiting.set_back_at(package, fact)
     if back is None or not waiting.before(made, back):
@@ -366,13 +368,13 @@ def _known(opened: Opened, using: Collaborators) -> Known:
 
 
 def _verdict(arn: str, using: Collaborators) -> Verdict:
-    known = using.ledger.get(judging.key(arn))
+    known = using.ledger.get(keys.verdict(arn))
     if known is None:
         raise HandsoffError("The rules have not judged it yet; that comes by itself within a minute or two.")
-    return Verdict.model_validate(known["verdict"])
+    return known.verdict
 
 
-def _standing(opened: Opened) -> Mapping[str, Any] | None:
+def _standing(opened: Opened) -> EarlierDecision | None:
     """The decision that stands, as a fact of the ledger, whoever took it; None while the package waits."""
     package, fact = opened.package, opened.fact
     if package.pending:
@@ -383,7 +385,7 @@ def _standing(opened: Opened) -> Mapping[str, Any] | None:
 def _history(group: str, using: Collaborators) -> list[Earlier]:
     """The newest packages of the group, newest first."""
     return [
-        Earlier(found.arn, found.status, found.created_at, using.ledger.get(decisions.key(found.arn)))
+        Earlier(found.arn, found.status, found.created_at, using.ledger.get(keys.decision(found.arn)))
         for found in registry.newest(using.sagemaker, group)[: -HISTORY - 1 : -1]
     ]
 
@@ -415,7 +417,7 @@ def decide(request: Request, desk: Desk) -> Response:
     if errors := _errors(typed):
         alert = Alert("Nothing was recorded yet: something needs correcting", fields=errors)
         return _review(422, opened, desk, alert=alert, typed=typed)
-    status: decisions.Status = "Approved" if typed["decision"] == "Approved" else "Rejected"
+    status: Status = "Approved" if typed["decision"] == "Approved" else "Rejected"
     arn = opened.package.arn
     try:
         standing = _decided(arn, status, typed, desk.using)
@@ -428,8 +430,7 @@ def decide(request: Request, desk: Desk) -> Response:
     logger.info("decision by link", package=arn, status=standing.status, by=standing.by, ours=standing.ours)
     if not standing.ours:
         opened = _open(opened.token, desk)
-        fact = _standing(opened) or {}
-        stands = decided({**vars(standing), **fact})
+        stands = decided(_standing(opened) or standing)
         why = f": “{stands.why}”" if stands.why else "."
         alert = Alert(
             "Your decision was not recorded: the candidate is decided already",
@@ -441,9 +442,7 @@ def decide(request: Request, desk: Desk) -> Response:
     return _answer(303, "", location=f"review?t={opened.token}")
 
 
-def _decided(
-    arn: str, status: decisions.Status, typed: Mapping[str, str], using: Collaborators
-) -> decisions.Standing:
+def _decided(arn: str, status: Status, typed: Mapping[str, str], using: Collaborators) -> decisions.Standing:
     """Decide, with a little patience: of two clicks the second waits for the first, and is shown its page.
 
     Raises NotReady where somebody else is at it for longer.

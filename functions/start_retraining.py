@@ -14,12 +14,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retraining.aws.events import LANDING_MESSAGE, ObjectCreated
 from retraining.aws.observability import logger, metrics
+from retraining.facts import keys
+from retraining.facts.starts import StartRequest, Stray
 from retraining.starts import batches
-from retraining.starts.admission import Wish
 from retraining.starts.starting import Starting
 
 LANDED = "landing"
-"""The cause that all landings share: however many objects land, they are one wish."""
+"""The cause that all landings share: however many objects land, they are one request."""
 
 
 @metrics.log_metrics
@@ -30,30 +31,30 @@ def handler(
     """Read each message by itself, then act once for each model; what failed, and only that, comes again."""
     starting = using or Starting.real()
     failed: list[str] = []
-    wanted: dict[str, list[tuple[str, Wish | None]]] = defaultdict(list)
+    wanted: dict[str, list[tuple[str, StartRequest | None]]] = defaultdict(list)
     for record in event["Records"]:
         try:
-            for model, wish in read(record["body"], starting):
-                wanted[model].append((record["messageId"], wish))
+            for model, request in read(record["body"], starting):
+                wanted[model].append((record["messageId"], request))
         except Exception:
             logger.exception("message cannot be read", message_id=record["messageId"])
             failed.append(record["messageId"])
     for model, messages in wanted.items():
-        wishes = {wish.cause: wish for _, wish in messages if wish}
+        requests = {request.cause: request for _, request in messages if request}
         try:
-            for wish in wishes.values():
-                starting.wish(model, wish)
-            if wishes:
+            for request in requests.values():
+                starting.note(model, request)
+            if requests:
                 starting.advance(model)
         except Exception:
             logger.exception("model cannot be started", model=model)
-            failed += [message for message, wish in messages if wish]
+            failed += [message for message, request in messages if request]
     metrics.add_metric("MessagesHandled", MetricUnit.Count, len(event["Records"]) - len(failed))
     return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
 
 
-def read(body: str, starting: Starting) -> Iterator[tuple[str, Wish | None]]:
-    """The model that a message is about, and the wish that follows from it, if one does."""
+def read(body: str, starting: Starting) -> Iterator[tuple[str, StartRequest | None]]:
+    """The model that a message is about, and the request that follows from it, if one does."""
     message = LANDING_MESSAGE.validate_json(body)
     now = datetime.now(UTC)
     if isinstance(message, ObjectCreated):
@@ -64,14 +65,14 @@ def read(body: str, starting: Starting) -> Iterator[tuple[str, Wish | None]]:
         if found is None or config is None:
             stray(found.model if found else "", message.detail.object.key, starting)
         elif completes(found.rest, config.retrain.ready):
-            yield found.model, Wish(cause=LANDED, trigger="landing", requested_by="s3", at=now)
+            yield found.model, StartRequest(cause=LANDED, trigger="landing", requested_by="s3", at=now)
     else:
         asked = message.detail
         if starting.configs.get(asked.model) is None:
             raise ValueError(f"no model {asked.model} in this deployment")
         yield (
             asked.model,
-            Wish(cause=asked.cause, trigger=asked.trigger, requested_by=asked.requested_by, at=now),
+            StartRequest(cause=asked.cause, trigger=asked.trigger, requested_by=asked.requested_by, at=now),
         )
 
 
@@ -84,6 +85,6 @@ def completes(rest: str, ready: Any) -> bool:
 
 def stray(model: str, key: str, starting: Starting) -> None:
     """An object of no model: told once for each name, so that a flood of them is one line."""
-    if starting.ledger.take(f"stray#{model}", {"key": key, "at": datetime.now(UTC).isoformat()}) is None:
+    if starting.ledger.take(keys.stray(model), Stray(key=key, at=datetime.now(UTC))) is None:
         logger.warning("object belongs to no model", model=model, key=key)
         metrics.add_metric("ObjectsOfNoModel", MetricUnit.Count, 1)

@@ -17,6 +17,7 @@ from retraining.aws.observability import logger, metrics
 from retraining.aws.pipelines import Execution
 from retraining.aws.registry import shorten
 from retraining.collaborators import Collaborators
+from retraining.facts import keys
 from retraining.notifications.messages import Notification
 from retraining.notifications.publish import notify
 
@@ -49,16 +50,14 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
 def record(execution: Execution, model: str, log_lines: dict[str, list[str]], ledger: Ledger) -> bool:
     """Write the state down unless a newer one stands there. Says whether it did."""
     return ledger.advance(
-        f"execution#{execution.arn}",
-        {
-            "model": model,
-            "status": execution.status,
-            "failureReason": execution.failure_reason,
-            "steps": {step.name: step.status for step in execution.steps},
-            "logLines": log_lines,
-        },
+        keys.execution(execution.arn),
         version=execution.version,
         final=execution.terminal,
+        model=model,
+        status=execution.status,
+        failure_reason=execution.failure_reason,
+        steps={step.name: step.status for step in execution.steps},
+        log_lines=log_lines,
     )
 
 

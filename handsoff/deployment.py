@@ -20,18 +20,21 @@ from handsoff import render
 from pipeline_def.publish import Published, publish, upload
 from retraining import evidence
 from retraining.aws import pipelines, registry
+from retraining.aws.items import Items
 from retraining.aws.ledger import Ledger
 from retraining.aws.observability import logger
 from retraining.aws.pipelines import Execution
 from retraining.aws.registry import Package
 from retraining.aws.settings import ModelConfigs, Settings
 from retraining.candidates import decisions, judging
-from retraining.candidates.decisions import Standing, Status
+from retraining.candidates.decisions import Standing
 from retraining.collaborators import Collaborators
 from retraining.config.schema import Config, dump_model
 from retraining.errors import HandsoffError
+from retraining.facts import keys
+from retraining.facts.candidates import Status
+from retraining.facts.starts import ModelState, Released
 from retraining.starts import batches, quarantine
-from retraining.starts.admission import ModelState
 from retraining.starts.batches import ROOT, split_of
 from retraining.starts.model_states import ModelStates
 from retraining.starts.quarantine import REPORT_SUFFIX
@@ -129,7 +132,7 @@ class Deployment:
     @cached_property
     def sources(self) -> evidence.Sources:
         table = self.session.resource("dynamodb").Table(self.outputs["LedgerTable"])
-        return evidence.Sources(self.sagemaker, self.s3, Ledger(table), self.bucket)
+        return evidence.Sources(self.sagemaker, self.s3, Ledger(Items(table)), self.bucket)
 
     @cached_property
     def collaborators(self) -> Collaborators:
@@ -316,15 +319,13 @@ class Deployment:
 
     def judgement(self, package: Package) -> dict[str, Any]:
         """What the ledger knows of a package's verdict and of the decision on it; null what is not known."""
-        judged = self.sources.ledger.get(judging.key(package.arn)) or {}
-        decided = self.sources.ledger.get(decisions.key(package.arn)) or {}
+        judged = self.sources.ledger.get(keys.verdict(package.arn))
+        decided = self.sources.ledger.get(keys.decision(package.arn))
         return {
             "modelPackageArn": package.arn,
             "modelApprovalStatus": package.approval_status,
-            "verdict": judged.get("verdict"),
-            "judgedAt": judged.get("takenAt"),
-            "judgedAgain": judged.get("again"),
-            "earlierVerdicts": judged.get("earlier", []),
+            "judgedAt": judged.taken_at.isoformat() if judged else None,
+            **evidence.verdict(judged),
             **evidence.decision(decided),
         }
 
@@ -387,11 +388,11 @@ class Deployment:
             known = "\n  ".join(reports) or "(nothing)"
             raise NothingThere(f"{key} is not in quarantine. What is, of {model}:\n  {known}")
         report = reports[key]
-        word = {"by": self.who, "at": datetime.now(UTC).isoformat()}
-        self.sources.ledger.take(f"released#{model}#{report['etag']}#{report['key']}", word)
+        word = Released(by=self.who, at=datetime.now(UTC))
+        self.sources.ledger.take(keys.released(model, report["etag"], report["key"]), word)
         item = quarantine.release(self.s3, self.bucket, model, key)
         # What was uploaded in parts has another ETag once it is copied.
-        self.sources.ledger.take(f"released#{model}#{item.etag}#{item.key}", word)
+        self.sources.ledger.take(keys.released(model, item.etag, item.key), word)
         ready = self.config.models[model].retrain.ready
         if ready.when == "marker":
             self.land(model, [], progress=lambda _path, _sent: None, marker=True)
@@ -401,7 +402,8 @@ class Deployment:
         """Whether nothing more is to come: it has ended, and what it registered, if anything, was judged."""
         if not execution.terminal or package is None:
             return execution.terminal
-        return "doneAt" in (self.sources.ledger.get(f"verdict#{package.arn}") or {})
+        judged = self.sources.ledger.get(keys.verdict(package.arn))
+        return judged is not None and judged.done_at is not None
 
     def evidence(self, execution: Execution) -> dict[str, Any]:
         """The evidence of an execution, gathered now."""

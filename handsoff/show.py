@@ -18,7 +18,7 @@ from rich.text import Text
 from retraining.aws.pipelines import Execution, Step
 from retraining.aws.registry import Package
 from retraining.candidates.decisions import said_by
-from retraining.starts.admission import ModelState
+from retraining.facts.starts import ModelState
 from retraining.verdicts.judge import Finding, RuleResult, Verdict
 
 SIGNS: Final = {"max": "≤", "better_than_guessing": ">"}
@@ -87,8 +87,8 @@ def _line(name: str, status: str, detail: str) -> str:
 
 def answer(state: ModelState, now: datetime) -> str | None:
     """Why the model does not start now, if somebody wants it to or was refused; as rich markup."""
-    if state.waiting:
-        who = ", ".join(sorted({wish.trigger for wish in state.waiting}))
+    if state.pending:
+        who = ", ".join(sorted({request.trigger for request in state.pending}))
         soon = state.due_at is None or state.due_at <= now
         again = (
             "due within a minute" if soon else f"looked at again within a minute of {moment(state.due_at)}"
@@ -218,14 +218,15 @@ def _approval(found: dict[str, Any]) -> str:
 
 def _who(found: dict[str, Any]) -> str:
     by = found["decidedBy"]
-    return escape(said_by({"by": by, "who": found["decidedWho"]})) if by else ""
+    return escape(said_by(by, found["decidedWho"])) if by else ""
 
 
 def decided_lines(found: dict[str, Any]) -> list[tuple[str, str]]:
     """Who decided, when and why, and what had been decided before."""
     lines = []
     for earlier in found["earlierDecisions"]:
-        when = f"{moment(_time(earlier['at']))} {escape(said_by(earlier))}: {escape(earlier['why'])}"
+        who = escape(said_by(earlier["by"], earlier.get("who")))
+        when = f"{moment(_time(earlier['at']))} {who}: {escape(earlier['why'])}"
         lines.append(("decided before", f"{coloured(earlier['status'])} {when}"))
     if found["decidedAt"]:
         lines.append(("decided", f"{moment(_time(found['decidedAt']))} {_who(found)}"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import boto3
 
+from retraining.aws.items import Items
 from retraining.aws.ledger import Ledger
 from retraining.aws.settings import ModelConfigs, Settings, from_environment, secret
 from retraining.evidence import Sources
@@ -61,7 +62,7 @@ class Collaborators:
             sns=boto3.client("sns"),
             events=boto3.client("events"),
             logs=boto3.client("logs"),
-            ledger=Ledger(boto3.resource("dynamodb").Table(settings.table)),
+            ledger=Ledger(Items(boto3.resource("dynamodb").Table(settings.table))),
             clock=lambda: datetime.now(UTC),
         )
 

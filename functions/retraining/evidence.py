@@ -7,7 +7,6 @@ time. The copy in S3 is written anew whenever something ends or is decided.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,9 @@ from botocore.exceptions import ClientError
 from retraining.aws import pipelines, registry
 from retraining.aws.ledger import Ledger
 from retraining.aws.pipelines import Execution, Step
+from retraining.facts import keys
+from retraining.facts.candidates import DecisionFact, EarlierVerdict, VerdictFact
+from retraining.facts.starts import ExecutionFact
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -50,11 +52,11 @@ def uri(sources: Sources, model: str, execution: Execution) -> str:
 
 def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
     """Everything known about `execution` now, in the form that the design page fixes."""
-    fact = sources.ledger.get(f"execution#{execution.arn}") or {}
+    fact = sources.ledger.get(keys.execution(execution.arn)) or ExecutionFact()
     package_arn = execution.package_arn
     package = registry.package(sources.sagemaker, package_arn) if package_arn else None
-    verdict = sources.ledger.get(f"verdict#{package_arn}") or {} if package_arn else {}
-    decided = sources.ledger.get(f"decision#{package_arn}") or {} if package_arn else {}
+    judged = sources.ledger.get(keys.verdict(package_arn)) if package_arn else None
+    decided = sources.ledger.get(keys.decision(package_arn)) if package_arn else None
     folder = f"models/{model}/{execution.identity}"
     report = _json_object(sources, f"{folder}/data_report.json")
     evaluation = _json_object(sources, f"{folder}/evaluation.json")
@@ -66,17 +68,17 @@ def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
         "startTime": _text(execution.start_time),
         "trigger": {
             "kind": execution.parameters.get("Trigger", "manual"),
-            "cause": fact.get("cause"),
-            "requestedBy": fact.get("requestedBy"),
-            "wishes": fact.get("wishes", []),
-            "startKey": fact.get("startKey"),
+            "cause": fact.cause,
+            "requestedBy": fact.requested_by,
+            "requests": [request.model_dump(by_alias=True) for request in fact.requests],
+            "startKey": fact.start_key,
         },
         "data": {
             "batch": batch,
             "manifest": f"s3://{sources.bucket}/batches/{model}/{batch}/manifest.json",
             **{key: value for key, value in report.items() if key != "batch"},
         },
-        "steps": [_step(step, fact.get("logLines", {}).get(step.name)) for step in execution.steps],
+        "steps": [_step(step, fact.log_lines.get(step.name)) for step in execution.steps],
         "modelPackageArn": package_arn,
         "modelApprovalStatus": package.approval_status if package else None,
         "modelDataUrl": package.model_uri if package else None,
@@ -88,25 +90,37 @@ def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
             .get("metrics", {})
             .items()
         },
-        "verdict": verdict.get("verdict"),
-        "judgedAgain": verdict.get("again"),
-        "earlierVerdicts": verdict.get("earlier", []),
+        **verdict(judged),
         **decision(decided),
     }
 
 
-def decision(fact: Mapping[str, Any]) -> dict[str, Any]:
-    """What `decision#<package ARN>` in the ledger says: who, when and why; null while it waits (again)."""
-    stands = {} if fact.get("status") == registry.PENDING else fact
-    earlier = list(fact.get("earlier", []))
-    if fact and not stands:  # who set it back, and when
-        earlier.append({name: fact[name] for name in ("status", "by", "who", "why", "at") if name in fact})
+def verdict(fact: VerdictFact | None) -> dict[str, Any]:
+    """What the ledger knows of verdicts: the one that counts, who asked for another one, and earlier ones."""
     return {
-        "decidedBy": stands.get("by"),
-        "decidedWho": stands.get("who"),
-        "decidedAt": stands.get("at"),
-        "decidedWhy": stands.get("why"),
-        "earlierDecisions": earlier,
+        "verdict": fact.verdict.model_dump(by_alias=True) if fact else None,
+        "judgedAgain": fact.again.model_dump(by_alias=True) if fact and fact.again else None,
+        "earlierVerdicts": [_verdict(earlier) for earlier in fact.earlier] if fact else [],
+    }
+
+
+def _verdict(earlier: EarlierVerdict) -> dict[str, Any]:
+    dumped = earlier.model_dump(by_alias=True)
+    return {name: value for name, value in dumped.items() if value is not None}
+
+
+def decision(fact: DecisionFact | None) -> dict[str, Any]:
+    """What the ledger knows of a decision: who, when and why; null while the candidate waits (again)."""
+    stands = None if fact is None or fact.status == registry.PENDING else fact
+    earlier = [*fact.earlier] if fact else []
+    if fact and not stands:  # who set it back, and when
+        earlier.append(fact.as_earlier())
+    return {
+        "decidedBy": stands.by if stands else None,
+        "decidedWho": stands.who if stands else None,
+        "decidedAt": stands.at.isoformat() if stands else None,
+        "decidedWhy": stands.why if stands else None,
+        "earlierDecisions": [item.model_dump(by_alias=True, exclude_none=True) for item in earlier],
     }
 
 

@@ -12,6 +12,7 @@ from handsoff.terminal import out
 from handsoff.verdicts import WrongCall, replay
 from retraining.candidates import decisions
 from retraining.errors import HandsoffError, NotReady
+from retraining.facts.candidates import Status
 
 
 class TooLate(HandsoffError):
@@ -127,7 +128,7 @@ def reject(
     _decide(package, "Rejected", reason, as_json)
 
 
-def _decide(package: str, status: decisions.Status, reason: str, as_json: bool) -> None:
+def _decide(package: str, status: Status, reason: str, as_json: bool) -> None:
     why = decisions.reason(reason)
     deployment = terminal.deployment()
     found = deployment.find_package(package)
@@ -144,14 +145,14 @@ def _decide(package: str, status: decisions.Status, reason: str, as_json: bool) 
             "ours": standing.ours,
             "decidedBy": standing.by,
             "decidedWho": standing.who,
-            "decidedAt": standing.at,
+            "decidedAt": standing.at.isoformat(),
             "decidedWhy": standing.why,
         }
         typer.echo(json.dumps(shown, indent=1, ensure_ascii=False))
         if not standing.ours:
             raise typer.Exit(1)
         return
-    said = f"{standing.status} {decisions.said_by({'by': standing.by, 'who': standing.who})}"
+    said = f"{standing.status} {decisions.said_by(standing.by, standing.who)}"
     if not standing.ours:
         why = f": {standing.why}" if standing.why else ""
         back = ""
@@ -160,5 +161,5 @@ def _decide(package: str, status: decisions.Status, reason: str, as_json: bool) 
                 f". To take it back: aws sagemaker update-model-package --model-package-arn {found.arn} "
                 '--model-approval-status Rejected --approval-description "…"'
             )
-        raise TooLate(f"{found.name} is {said} already, since {standing.at}{why}{back}")
+        raise TooLate(f"{found.name} is {said} already, since {standing.at.isoformat()}{why}{back}")
     out.print(f"{found.name}: {show.escape(said)}", soft_wrap=True)

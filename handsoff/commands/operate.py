@@ -204,14 +204,14 @@ def _awaited(deployment: Deployment, models: list[str]) -> Execution | None:
             for name, state in states.items():
                 recent = bool(state.answered_at and now - state.answered_at < RECENT)
                 line = show.answer(state, now)
-                before = "" if state.waiting or (state.answered_at or now) >= began else "earlier, "
-                if line and (state.waiting or recent) and (text := f"{name}: {before}{line}") not in said:
+                before = "" if state.pending or (state.answered_at or now) >= began else "earlier, "
+                if line and (state.pending or recent) and (text := f"{name}: {before}{line}") not in said:
                     out.print(text, soft_wrap=True)
                     said.add(text)
             new = [item for item in newest if item.arn not in seen or not _over(deployment, item)]
             if new:
                 return max(new, key=lambda item: item.start_time)
-            if any(state.waiting for state in states.values()):
+            if any(state.pending for state in states.values()):
                 time.sleep(show.POLL)
                 continue
             refused = [s.answered_at for s in states.values() if s.answer == "refuse" and s.answered_at]

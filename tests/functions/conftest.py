@@ -14,6 +14,7 @@ import requests
 import yaml
 from moto import mock_aws
 
+from retraining.aws.items import Items
 from retraining.aws.ledger import Ledger
 from retraining.aws.settings import Settings
 from retraining.collaborators import Collaborators
@@ -54,8 +55,13 @@ class World:
     inbox: str
 
     @property
+    def items(self) -> Items:
+        """The ledger's items as they are stored."""
+        return Items(self.table)
+
+    @property
     def ledger(self) -> Ledger:
-        return Ledger(self.table)
+        return Ledger(self.items)
 
     def using(self, kind: type[T], **wrapped: Any) -> T:
         """Collaborators of this kind, some of them wrapped; `table` is the ledger's."""
@@ -63,7 +69,7 @@ class World:
         return kind(
             settings=self.settings,
             configs=self.configs,  # type: ignore[arg-type]
-            ledger=Ledger(wrapped.get("table", self.table)),
+            ledger=Ledger(Items(wrapped.get("table", self.table))),
             clock=wrapped.get("clock", lambda: datetime.now(UTC)),
             links=wrapped.get("links"),
             **{name: wrapped.get(name, getattr(self, name)) for name in names},

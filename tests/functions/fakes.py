@@ -15,6 +15,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from retraining.facts import keys
+from retraining.facts.candidates import VerdictFact
+from retraining.verdicts.judge import Verdict
+
 ROOT = Path(__file__).parents[2]
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 
@@ -292,6 +296,17 @@ def register(world: Any, version: int = 1, *, status: str = "PendingManualApprov
     }
     world.sagemaker.steps_of[execution] = [step]
     return arn
+
+
+def was_held(
+    world: Any, arn: str, *, reasons: tuple[str, ...] = ("held",), champion: str | None = None
+) -> None:
+    """Let a candidate have been held for these reasons, and approvers been told."""
+    verdict = Verdict(
+        decision="HOLD", reasons=reasons, rules=(), champion=champion, rules_sha256="a" * 64, n=262
+    )
+    fact = VerdictFact(verdict=verdict, batch="b", taken_at=START, done_at=START)
+    world.ledger.take(keys.verdict(arn), fact)
 
 
 def in_console(world: Any, arn: str, status: str, minutes: int = 60, why: str = "because") -> None:

@@ -1,6 +1,6 @@
 """Ledger and S3 in memory: hypothesis asks thousands of times, and moto answers in milliseconds.
 
-tests/functions/test_ledger.py holds MemoryLedger to what the real one does on moto's DynamoDB.
+tests/functions/test_ledger.py holds MemoryItems to what the real one does on moto's DynamoDB.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from botocore.exceptions import ClientError
 from retraining.errors import NotReady
 
 
-class MemoryLedger:
-    """What Ledger does, in a dict. Values go through JSON, as they do through DynamoDB."""
+class MemoryItems:
+    """What Items of aws/items.py does, in a dict. Values go through JSON, as they do through DynamoDB."""
 
     def __init__(self) -> None:
         self.facts: dict[str, dict[str, Any]] = {}
@@ -58,6 +58,12 @@ class MemoryLedger:
         self.facts.pop(fact, None)
         self.mark(fact, {**values, "version": version + 1})
         return True
+
+    def replace(self, fact: str, values: Mapping[str, Any], *, where: Mapping[str, str]) -> bool:
+        if not self._stands(fact, where):
+            return False
+        self.facts.pop(fact, None)
+        return self.mark(fact, values)
 
     def claim(self, fact: str, *, now: datetime, lease: timedelta) -> bool:
         old = self.facts.get(fact)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from retraining.config.schema import Retrain
-from retraining.starts.admission import Admitted, ModelState, Start, Trigger, Wait, Wish, admit, leading
+from retraining.facts.starts import ModelState, Start, StartRequest, Trigger, leading
+from retraining.starts.admission import Admitted, Wait, admit
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -19,12 +20,12 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(f"{day} {text.lstrip('-')}+00:00")
 
 
-def wish(trigger: Trigger = "landing", cause: str = "landing", when: datetime = NOON) -> Wish:
-    return Wish(cause=cause, trigger=trigger, requested_by="x", at=when)
+def request(trigger: Trigger = "landing", cause: str = "landing", when: datetime = NOON) -> StartRequest:
+    return StartRequest(cause=cause, trigger=trigger, requested_by="x", at=when)
 
 
-def asked(*wishes: Wish, **known: Any) -> ModelState:
-    return ModelState(waiting=wishes or (wish(),), **known)
+def asked(*requests: StartRequest, **known: Any) -> ModelState:
+    return ModelState(pending=requests or (request(),), **known)
 
 
 def answer(
@@ -39,11 +40,11 @@ def test_nothing_in_the_way() -> None:
 
 
 def test_paused_holds_even_a_person() -> None:
-    assert answer(asked(wish("request", "r")), paused=True) == Wait(at("12:02:00"), "paused")
+    assert answer(asked(request("request", "r")), paused=True) == Wait(at("12:02:00"), "paused")
 
 
 def test_one_at_a_time_however_the_other_was_started() -> None:
-    held = answer(asked(wish("request", "r")), running="arn:x/execution/abc")
+    held = answer(asked(request("request", "r")), running="arn:x/execution/abc")
     assert isinstance(held, Wait)
     assert held.reason == "execution abc is running"
 
@@ -60,7 +61,7 @@ def test_one_at_a_time_however_the_other_was_started() -> None:
 def test_cooldown_passes_after_the_end_but_not_for_a_person(
     ended: str, trigger: Trigger, until: str | None
 ) -> None:
-    found = answer(asked(wish(trigger, "c"), ended_at=at(ended)), cooldown="1h")
+    found = answer(asked(request(trigger, "c"), ended_at=at(ended)), cooldown="1h")
     assert (found.until if isinstance(found, Wait) else None) == (at(until) if until else None)
 
 
@@ -92,34 +93,34 @@ def test_quiet_waits_for_the_last_arrival_only_for_landings(
     last: str, trigger: Trigger, until: str | None
 ) -> None:
     ready = {"when": "quiet", "quiet_period": "5m"}
-    found = answer(asked(wish(trigger, "c")), last_arrival=at(last), ready=ready)
+    found = answer(asked(request(trigger, "c")), last_arrival=at(last), ready=ready)
     assert (found.until if isinstance(found, Wait) else None) == (at(until) if until else None)
 
 
 def test_a_start_is_named_after_a_person_then_a_schedule_then_a_landing() -> None:
-    landing, schedule, person = wish(), wish("schedule", "s"), wish("request", "r")
+    landing, schedule, person = request(), request("schedule", "s"), request("request", "r")
     assert leading([landing, schedule, person]) == person
     assert leading([schedule, landing]) == schedule
-    earlier = wish("request", "z", at("11:00:00"))
+    earlier = request("request", "z", at("11:00:00"))
     assert leading([person, earlier]) == earlier
 
 
-def start(*wishes: Wish, arn: str | None = "arn") -> Start:
-    return Start(key="k", batch="b", champion="none", wishes=wishes, taken_at=NOON, execution_arn=arn)
+def start(*requests: StartRequest, arn: str | None = "arn") -> Start:
+    return Start(key="k", batch="b", champion="none", requests=requests, taken_at=NOON, execution_arn=arn)
 
 
 def test_wishes_are_noted_once_and_landings_again_while_one_runs() -> None:
-    state = ModelState().wished(wish()).wished(wish("request", "r")).wished(wish())
-    assert sorted(one.cause for one in state.waiting) == ["landing", "r"]
+    state = ModelState().requested(request()).requested(request("request", "r")).requested(request())
+    assert sorted(one.cause for one in state.pending) == ["landing", "r"]
     assert state.landings == 2
-    running = state.taken(start(*state.waiting))
-    assert running.waiting == ()
-    assert running.wished(wish("request", "r")) is running
-    assert [one.cause for one in running.wished(wish()).wished(wish()).waiting] == ["landing"]
+    running = state.taken(start(*state.pending))
+    assert running.pending == ()
+    assert running.requested(request("request", "r")) is running
+    assert [one.cause for one in running.requested(request()).requested(request()).pending] == ["landing"]
 
 
 def test_the_end_of_an_execution_makes_what_waits_due() -> None:
-    running = ModelState().taken(start(wish())).wished(wish("request", "r"))
+    running = ModelState().taken(start(request())).requested(request("request", "r"))
     ended = running.ended("arn", at("12:30:00"))
     assert (ended.running, ended.ended_at, ended.due_at) == (None, at("12:30:00"), at("12:30:00"))
     assert ended.ended("arn", at("12:30:00")) == ended
@@ -128,7 +129,7 @@ def test_the_end_of_an_execution_makes_what_waits_due() -> None:
 
 
 def test_what_is_made_is_only_the_start_that_was_taken() -> None:
-    taken = ModelState().taken(start(wish(), arn=None))
+    taken = ModelState().taken(start(request(), arn=None))
     assert taken.made("other", "arn", NOON) is taken
     made = taken.made("k", "arn", NOON)
     assert made.running is not None
@@ -137,4 +138,4 @@ def test_what_is_made_is_only_the_start_that_was_taken() -> None:
 
 def test_starts_older_than_a_day_are_forgotten() -> None:
     state = ModelState(starts=(at("-11:00:00"), at("-12:00:01")))
-    assert state.taken(start(wish())).starts == (at("-12:00:01"), NOON)
+    assert state.taken(start(request())).starts == (at("-12:00:01"), NOON)

@@ -12,7 +12,9 @@ from retraining.aws.ledger import LEASE, alone
 from retraining.candidates.decisions import ChampionChanged, Compared, NoReason, Standing, decide, reason
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
-from tests.functions.fakes import CONSOLE, Before, Died, Mortal, arn_of, in_console, register
+from retraining.facts import keys
+from retraining.facts.candidates import By
+from tests.functions.fakes import CONSOLE, Before, Died, Mortal, arn_of, in_console, register, was_held
 
 ARN = arn_of(1)
 ALL = ("sagemaker", "s3", "sns", "table")
@@ -35,7 +37,7 @@ def test_the_ledger_knows_before_the_registry(world: Any) -> None:
     register(world)
     with pytest.raises(Died):
         approve(world, sagemaker=Mortal(world.sagemaker, [1], after=False, only="update_model_package"))
-    fact = world.ledger.get(f"decision#{ARN}")
+    fact = world.items.get(f"decision#{ARN}")
     assert (fact["status"], fact["by"], fact["why"]) == ("Approved", "rules", "good")
     assert "doneAt" not in fact
     assert status(world) == "PendingManualApproval"
@@ -49,11 +51,11 @@ def test_it_is_written_once_with_who_when_and_why(world: Any) -> None:
     (update,) = world.sagemaker.updates
     assert (update["ModelApprovalStatus"], update["ApprovalDescription"]) == ("Approved", "good")
     metadata = update["CustomerMetadataProperties"]
-    assert (metadata["decidedBy"], metadata["decidedAt"]) == ("rules", first.at)
-    assert metadata["approvedAt"] >= first.at
+    assert (metadata["decidedBy"], metadata["decidedAt"]) == ("rules", first.at.isoformat())
+    assert metadata["approvedAt"] >= first.at.isoformat()
     assert metadata["execution"].endswith("/execution/e0")
-    assert "doneAt" in world.ledger.get(f"decision#{ARN}")
-    assert world.ledger.get("lease#handsoff-titanic") is None
+    assert "doneAt" in world.items.get(f"decision#{ARN}")
+    assert world.items.get("lease#handsoff-titanic") is None
 
 
 def test_a_rejection_leaves_no_time_of_approval(world: Any) -> None:
@@ -84,8 +86,8 @@ def test_dying_at_any_call_and_coming_again_ends_in_the_same_state(
         assert (standing.status, standing.ours) == (wanted, True)
     assert status(world) == wanted
     assert len(world.sagemaker.updates) == 1
-    assert "doneAt" in world.ledger.get(f"decision#{ARN}")
-    assert world.ledger.get("lease#handsoff-titanic") is None
+    assert "doneAt" in world.items.get(f"decision#{ARN}")
+    assert world.items.get("lease#handsoff-titanic") is None
 
 
 @pytest.mark.parametrize("theirs", ["Approved", "Rejected"])
@@ -93,9 +95,18 @@ def test_what_a_person_decided_in_the_console_stands(world: Any, theirs: str) ->
     register(world)
     in_console(world, ARN, theirs)
     standing = approve(world)
-    assert standing == Standing(theirs, "person", "because", "2026-11-23T07:00:00+00:00", False, CONSOLE)
+    assert standing == Standing.model_validate(
+        {
+            "status": theirs,
+            "by": "person",
+            "why": "because",
+            "at": "2026-11-23T07:00:00+00:00",
+            "ours": False,
+            "who": CONSOLE,
+        }
+    )
     assert world.sagemaker.updates == []
-    assert world.ledger.get(f"decision#{ARN}") is None  # record_decision writes theirs
+    assert world.items.get(f"decision#{ARN}") is None  # record_decision writes theirs
 
 
 @pytest.mark.parametrize("theirs", ["Approved", "Rejected"])
@@ -111,8 +122,8 @@ def test_what_a_person_decides_right_before_the_package_is_read_again_stands(wor
 def test_what_somebody_took_in_the_ledger_stands_though_the_package_still_waits(world: Any) -> None:
     register(world)
     theirs = {"status": "Rejected", "by": "link", "why": "no", "at": "2026-11-23T07:00:00+00:00"}
-    world.ledger.take(f"decision#{ARN}", theirs)
-    assert approve(world) == Standing(**theirs, ours=False)
+    world.items.take(f"decision#{ARN}", theirs)
+    assert approve(world) == Standing.model_validate({**theirs, "ours": False})
     assert world.sagemaker.updates == []
     assert status(world) == "PendingManualApproval"
 
@@ -124,11 +135,11 @@ def test_who_loses_takes_nothing_back_but_his_own(world: Any) -> None:
 
     def decided() -> None:
         in_console(world, ARN, "Rejected")
-        world.ledger.mark(f"decision#{ARN}", theirs)
+        world.items.mark(f"decision#{ARN}", theirs)
 
     standing = approve(world, sagemaker=Before(world.sagemaker, "describe_model_package", decided))
     assert not standing.ours
-    assert world.ledger.get(f"decision#{ARN}").items() >= theirs.items()
+    assert world.items.get(f"decision#{ARN}").items() >= theirs.items()
 
 
 def test_an_approval_needs_the_champion_that_it_was_compared_with(world: Any) -> None:
@@ -139,8 +150,8 @@ def test_an_approval_needs_the_champion_that_it_was_compared_with(world: Any) ->
         approve(world, arn_of(2), Compared(None))
     assert changed.value.champion == arn_of(1)
     assert status(world, arn_of(2)) == "PendingManualApproval"
-    assert world.ledger.get(f"decision#{arn_of(2)}") is None
-    assert world.ledger.get("lease#handsoff-titanic") is None
+    assert world.items.get(f"decision#{arn_of(2)}") is None
+    assert world.items.get("lease#handsoff-titanic") is None
     assert approve(world, arn_of(2), Compared(arn_of(1))).ours
 
 
@@ -157,7 +168,7 @@ def test_an_approval_that_waited_counts_from_when_it_was_written(world: Any) -> 
     register(world, 2)
     with pytest.raises(Died):
         approve(world, sagemaker=Mortal(world.sagemaker, [1], after=False, only="update_model_package"))
-    world.ledger.release("lease#handsoff-titanic")
+    world.items.release("lease#handsoff-titanic")
     approve(world, arn_of(2))
     approve(world, arn_of(1))
     noted = [world.sagemaker.packages[arn_of(n)]["CustomerMetadataProperties"]["approvedAt"] for n in (1, 2)]
@@ -213,8 +224,13 @@ def test_who_and_why_are_in_ledger_registry_and_answer(world: Any) -> None:
     register(world)
     standing = person(world)
     assert (standing.status, standing.by, standing.who, standing.why) == ("Rejected", "link", "Ana", "no")
-    fact = world.ledger.get(f"decision#{ARN}")
-    assert (fact["by"], fact["who"], fact["why"], fact["at"]) == ("link", "Ana", "no", standing.at)
+    fact = world.items.get(f"decision#{ARN}")
+    assert (fact["by"], fact["who"], fact["why"], fact["at"]) == (
+        "link",
+        "Ana",
+        "no",
+        standing.at.isoformat(),
+    )
     (update,) = world.sagemaker.updates
     assert update["CustomerMetadataProperties"].items() >= {"decidedBy": "link", "decidedWho": "Ana"}.items()
     assert update["ApprovalDescription"] == "no"
@@ -312,20 +328,22 @@ def test_a_decision_that_was_set_back_hinders_no_new_one(world: Any, mark: bool)
     register(world)
     old = person(world)
     if not mark:
-        world.ledger.mark(f"decision#{ARN}", {"doneAt": None})
+        world.items.mark(f"decision#{ARN}", {"doneAt": None})
     in_console(world, ARN, PENDING)
     new = decide(ARN, "Approved", by="operator", who="Ben", why="yes", using=using(world))
     assert (new.ours, new.who) == (True, "Ben")
     assert new.at > old.at
     assert status(world) == "Approved"
-    fact = world.ledger.get(f"decision#{ARN}")
-    assert (fact["by"], fact["at"]) == ("operator", new.at)
-    assert fact["earlier"] == [{"status": "Rejected", "by": "link", "who": "Ana", "why": "no", "at": old.at}]
+    fact = world.items.get(f"decision#{ARN}")
+    assert (fact["by"], fact["at"]) == ("operator", new.at.isoformat())
+    assert fact["earlier"] == [
+        {"status": "Rejected", "by": "link", "who": "Ana", "why": "no", "at": old.at.isoformat()}
+    ]
     metadata = world.sagemaker.packages[ARN]["CustomerMetadataProperties"]
     assert (metadata["decidedBy"], metadata["decidedWho"], metadata["decidedAt"]) == (
         "operator",
         "Ben",
-        new.at,
+        new.at.isoformat(),
     )
 
 
@@ -381,7 +399,7 @@ def test_dying_at_any_call_after_it_was_set_back_decides_once(
     for _ in range(2):
         assert person(world, "Approved", "Ben").ours
     assert len(world.sagemaker.updates) == 2
-    fact = world.ledger.get(f"decision#{ARN}")
+    fact = world.items.get(f"decision#{ARN}")
     assert [item["who"] for item in fact["earlier"]] == ["Ana"]
     assert fact["who"] == "Ben"
     assert "doneAt" in fact
@@ -392,7 +410,7 @@ def test_only_the_last_decisions_are_kept(world: Any) -> None:
     for number in range(8):
         assert person(world, who=f"p{number}").ours
         in_console(world, ARN, PENDING)
-    assert [item["who"] for item in world.ledger.get(f"decision#{ARN}")["earlier"]] == [
+    assert [item["who"] for item in world.items.get(f"decision#{ARN}")["earlier"]] == [
         "p2", "p3", "p4", "p5", "p6"
     ]  # fmt: skip
 
@@ -413,21 +431,21 @@ def test_who_loses_to_the_console_leaves_the_history_as_it_was(world: Any) -> No
 
     late = decide(ARN, "Approved", by="operator", who="Ben", why="w", using=using(world, sagemaker=Late()))
     assert (late.ours, late.by) == (False, "person")
-    known = world.ledger.get(f"decision#{ARN}")
+    known = world.items.get(f"decision#{ARN}")
     assert (known["by"], known["who"], known["at"]) == ("link", "Ana", first.at)
     assert "earlier" not in known
 
 
 @pytest.mark.parametrize("by", ["link", "slack", "operator"])
-def test_a_person_approves_nothing_that_a_newer_champion_is_about_to_supersede(world: Any, by: str) -> None:
+def test_a_person_approves_nothing_that_a_newer_champion_is_about_to_supersede(world: Any, by: By) -> None:
     register(world, 1)
     register(world, 2)
     assert decide(arn_of(2), "Approved", by="link", who="Ana", why="ok", using=using(world)).ours
     late = decide(ARN, "Approved", by=by, who="Ben", why="ok", using=using(world))
     assert (late.ours, late.status, late.by) == (False, "Rejected", "superseded")
-    assert late.why == f"a newer version, handsoff-titanic/2, was approved {late.at}"
+    assert late.why == f"a newer version, handsoff-titanic/2, was approved {late.at.isoformat()}"
     assert status(world) == "PendingManualApproval"
-    assert world.ledger.get(f"decision#{ARN}") is None
+    assert world.items.get(f"decision#{ARN}") is None
     assert decide(ARN, "Rejected", by=by, who="Ben", why="ok", using=using(world)).ours
 
 
@@ -439,9 +457,9 @@ def test_a_person_who_knows_of_the_newer_champion_may_approve_an_older_one(world
         person(world)
         in_console(world, ARN, PENDING, 90)
         theirs = {"status": PENDING, "by": "person", "why": "", "at": "2026-11-23T07:30:00+00:00"}
-        world.ledger.mark(f"decision#{ARN}", theirs)
+        world.items.mark(f"decision#{ARN}", theirs)
     else:
-        world.ledger.mark(f"verdict#{ARN}", {"verdict": {"champion": arn_of(2)}})
+        was_held(world, ARN, champion=arn_of(2))
     assert person(world, "Approved", "Ben").ours
 
 
@@ -473,10 +491,10 @@ def test_who_takes_longer_than_the_lease_approves_nothing(world: Any) -> None:
 
 def test_a_lease_that_has_passed_on_is_not_given_back_by_who_lost_it(world: Any) -> None:
     now = datetime.now(UTC)
-    with alone(world.ledger, "lease#g", now=now):
+    with alone(world.ledger, keys.group_lease("g"), now=now):
         later = now + timedelta(minutes=5)
-        with alone(world.ledger, "lease#g", now=later):
-            with pytest.raises(NotReady), alone(world.ledger, "lease#g", now=later):
+        with alone(world.ledger, keys.group_lease("g"), now=later):
+            with pytest.raises(NotReady), alone(world.ledger, keys.group_lease("g"), now=later):
                 pass
-            first_is_done = world.ledger.release("lease#g", where={"until": (now + LEASE).isoformat()})
+            first_is_done = world.items.release("lease#g", where={"until": (now + LEASE).isoformat()})
             assert not first_is_done

@@ -46,7 +46,7 @@ def test_a_decision_reaches_registry_ledger_evidence_and_approvers(
 ) -> None:
     register(world, accuracy=accuracy)
     execution = "execution#arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"
-    world.ledger.mark(execution, {"requestedBy": "arn:aws:iam::1:user/data-science-user"})
+    world.items.mark(execution, {"requestedBy": "arn:aws:iam::1:user/data-science-user"})
     handler(PENDING, context, using=using(world))
     decided = world.sagemaker.packages[ARN]
     assert decided["ModelApprovalStatus"] == status
@@ -57,7 +57,7 @@ def test_a_decision_reaches_registry_ledger_evidence_and_approvers(
     found = json.loads(
         world.s3.get_object(Bucket="data", Key="evidence/titanic/e0/evidence.json")["Body"].read()
     )
-    assert found["verdict"] == world.ledger.get(f"verdict#{ARN}")["verdict"]
+    assert found["verdict"] == world.items.get(f"verdict#{ARN}")["verdict"]
     assert Verdict.model_validate(found["verdict"]).decision == decision
     assert found["verdict"]["rules"][0]["findings"][0] == {
         "question": "min",
@@ -75,7 +75,7 @@ def test_the_package_bears_the_key_facts_in_the_characters_that_sagemaker_takes(
 ) -> None:
     register(world)
     execution = "execution#arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"
-    world.ledger.mark(execution, {"requestedBy": "arn:aws:iam::1:user/ünsafe\t(person)" + "x" * 300})
+    world.items.mark(execution, {"requestedBy": "arn:aws:iam::1:user/ünsafe\t(person)" + "x" * 300})
     handler(PENDING, context, using=using(world))
     metadata = world.sagemaker.packages[ARN]["CustomerMetadataProperties"]
     assert metadata.items() >= {
@@ -111,7 +111,7 @@ def test_what_is_held_stays_pending_and_a_person_is_asked(world: Any, context: C
     assert "ApprovalDescription" not in held
     assert held["CustomerMetadataProperties"]["verdict"] == "HOLD"
     assert "decidedBy" not in held["CustomerMetadataProperties"]
-    assert world.ledger.get(f"decision#{ARN}") is None
+    assert world.items.get(f"decision#{ARN}") is None
     (told,) = world.messages()
     assert told["kind"] == "waiting"
 
@@ -129,7 +129,7 @@ def test_the_first_verdict_stands_though_rules_or_evaluation_change(world: Any, 
     handler(PENDING, context, using=using(world))
     register(world, accuracy=0.10)
     handler(PENDING, context, using=using(world))
-    assert world.ledger.get(f"verdict#{ARN}")["verdict"]["decision"] == "APPROVE"
+    assert world.items.get(f"verdict#{ARN}")["verdict"]["decision"] == "APPROVE"
     assert len(world.sagemaker.updates) == 1
 
 
@@ -193,8 +193,8 @@ def test_dying_at_any_call_and_coming_again_decides_once(
     kinds = {"APPROVE": "approved", "REJECT": "rejected", "HOLD": "waiting"}
     assert {message["kind"] for message in told} == {kinds[decision]}
     assert len({message["notificationId"] for message in told}) == 1
-    assert "doneAt" in world.ledger.get(f"verdict#{ARN}")
-    known = world.ledger.get(f"decision#{ARN}")
+    assert "doneAt" in world.items.get(f"verdict#{ARN}")
+    known = world.items.get(f"decision#{ARN}")
     if decision == "HOLD":
         assert known is None
     else:
@@ -215,7 +215,7 @@ def test_a_decision_that_falls_while_judging_is_not_overwritten(world: Any, cont
     assert status(world) == "Rejected"
     assert world.sagemaker.updates == []
     assert world.messages() == []
-    assert world.ledger.get(f"decision#{ARN}") is None
+    assert world.items.get(f"decision#{ARN}") is None
 
 
 def test_nobody_is_asked_for_a_decision_that_a_person_has_taken(world: Any, context: Context) -> None:
@@ -233,12 +233,12 @@ def test_nobody_is_told_of_an_approval_that_a_person_has_taken_back(world: Any, 
     with pytest.raises(Died):
         handler(PENDING, context, using=using(world, sagemaker=dies_after_the_update(world)))
     assert status(world) == "Approved"
-    world.ledger.release("lease#handsoff-titanic")  # its time runs out
+    world.items.release("lease#handsoff-titanic")  # its time runs out
     in_console(world, ARN, "Rejected")
     handler(PENDING, context, using=using(world))
     assert world.messages() == []
     assert status(world) == "Rejected"
-    assert world.ledger.get(f"decision#{ARN}") is None
+    assert world.items.get(f"decision#{ARN}") is None
 
 
 # ---- the champion changes -----------------------------------------------------------------------------
@@ -248,11 +248,11 @@ def held_by_another(world: Any, version: int, champion: str) -> None:
     """The candidate waits, and everybody knows that it does so because of this champion."""
     arn = arn_of(version)
     assert status(world, version) == "PendingManualApproval"
-    fact = world.ledger.get(f"verdict#{arn}")
+    fact = world.items.get(f"verdict#{arn}")
     assert fact["verdict"]["decision"] == "HOLD"
     assert fact["verdict"]["reasons"][0].endswith(f"the champion is now {champion}")
     assert "doneAt" in fact
-    assert world.ledger.get(f"decision#{arn}") is None
+    assert world.items.get(f"decision#{arn}") is None
     metadata = world.sagemaker.packages[arn]["CustomerMetadataProperties"]
     assert metadata["verdict"] == "HOLD"
     assert "approvedAt" not in metadata
@@ -280,7 +280,7 @@ def test_who_comes_while_another_is_being_approved_comes_again(world: Any) -> No
             judge(world, 2)
 
     judge(world, 1, sagemaker=Before(world.sagemaker, "update_model_package", other))
-    assert world.ledger.get(f"verdict#{arn_of(2)}")["verdict"]["decision"] == "APPROVE"
+    assert world.items.get(f"verdict#{arn_of(2)}")["verdict"]["decision"] == "APPROVE"
     judge(world, 2)
     held_by_another(world, 2, arn_of(1))
 
@@ -295,7 +295,7 @@ def test_dying_at_any_call_after_the_champion_changed_ends_in_a_hold(
     register(world, 2)
     with pytest.raises(Died):  # judged, and nothing done about it yet
         judge(world, 2, table=Mortal(world.table, [1], after=True, only="put_item"))
-    assert world.ledger.get(f"verdict#{arn_of(2)}")["verdict"]["decision"] == "APPROVE"
+    assert world.items.get(f"verdict#{arn_of(2)}")["verdict"]["decision"] == "APPROVE"
     judge(world, 1)
     left = [lives]
     names = ("sagemaker", "s3", "sns", "table")
@@ -360,7 +360,7 @@ def test_an_evaluation_that_is_not_this_packages_is_held(world: Any, what: Any, 
     change(world, **what)
     judge(world)
     assert status(world) == "PendingManualApproval"
-    reasons = world.ledger.get(f"verdict#{ARN}")["verdict"]["reasons"]
+    reasons = world.items.get(f"verdict#{ARN}")["verdict"]["reasons"]
     assert any(reason.startswith(said) for reason in reasons), reasons
 
 
@@ -394,8 +394,15 @@ def test_data_of_which_a_person_has_rejected_a_model_is_held(
     """Or what somebody takes back on a Friday evening is approved again by the schedule in the night."""
     register(world, 1, status="Rejected")
     world.sagemaker.packages[ARN]["CustomerMetadataProperties"]["batch"] = batch
-    world.ledger.mark(
-        f"decision#{ARN}", {"status": "Rejected", "by": by, "why": "w", "at": "t", "doneAt": "t"}
+    world.items.mark(
+        f"decision#{ARN}",
+        {
+            "status": "Rejected",
+            "by": by,
+            "why": "w",
+            "at": "2026-11-23T06:00:00+00:00",
+            "doneAt": "2026-11-23T06:00:00+00:00",
+        },
     )
     register(world, 2)
     judge(world, 2)

@@ -49,7 +49,7 @@ def held(world: Any) -> Any:
 
 
 def test_the_other_rules_decide_and_who_asked_for_it_is_recorded(held: Any) -> None:
-    before = held.ledger.get(f"verdict#{ARN}")
+    before = held.items.get(f"verdict#{ARN}")
     verdict = again(held)
     assert verdict.decision == "APPROVE"
     assert verdict.without_champion == f"it cannot be loaded any more (said by {WHO})"
@@ -59,7 +59,7 @@ def test_the_other_rules_decide_and_who_asked_for_it_is_recorded(held: Any) -> N
     metadata = decided["CustomerMetadataProperties"]
     assert metadata["withoutChampion"] == f"it cannot be loaded any more _said by {WHO}_"
     assert (metadata["verdict"], metadata["decidedBy"]) == ("APPROVE", "rules")
-    known = held.ledger.get(f"verdict#{ARN}")
+    known = held.items.get(f"verdict#{ARN}")
     assert known["verdict"] == verdict.model_dump(mode="json", by_alias=True)
     assert (known["again"]["by"], known["again"]["why"]) == (WHO, "it cannot be loaded any more")
     assert known["again"]["at"] == known["takenAt"]
@@ -94,7 +94,7 @@ def test_one_that_is_held_still_may_be_asked_about_again_and_only_the_last_word_
     )
     for number in range(8):
         assert again(held, f"reason {number}").decision == "HOLD"
-    known = held.ledger.get(f"verdict#{ARN}")
+    known = held.items.get(f"verdict#{ARN}")
     assert known["again"]["why"] == "reason 7"
     assert [item.get("again", {}).get("why") for item in known["earlier"]] == [
         None,
@@ -123,7 +123,7 @@ def test_dying_at_any_call_and_asking_again_ends_in_the_same_state(
     else:
         assert left[0] > 0
     assert held.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Approved"
-    known = held.ledger.get(f"verdict#{ARN}")
+    known = held.items.get(f"verdict#{ARN}")
     assert known["again"]["why"] == "it cannot be loaded any more"
     assert "doneAt" in known
     assert len(known["earlier"]) == 1
@@ -135,7 +135,7 @@ def test_it_is_refused_where_there_is_nothing_to_ask(held: Any) -> None:
         with pytest.raises(NoReason, match="say why in 1 to 300 characters"):
             again(held, why)
     world = held
-    world.ledger.mark(f"verdict#{ARN}", {"doneAt": None})
+    world.items.mark(f"verdict#{ARN}", {"doneAt": None})
     with pytest.raises(CannotBeJudged, match=r"titanic/2 has not been judged yet: that comes by itself"):
         again(world)
     in_console(world, ARN, "Rejected")

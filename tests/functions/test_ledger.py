@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from retraining.aws.ledger import alone, once
+from retraining.aws.ledger import Ledger, alone, once
 from retraining.errors import NotReady
-from tests.functions.memory import MemoryLedger
+from retraining.facts import keys
+from tests.functions.memory import MemoryItems
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=90)
@@ -21,7 +22,7 @@ LEASE = timedelta(seconds=90)
 @pytest.fixture(params=["dynamodb", "memory"])
 def ledger(request: pytest.FixtureRequest) -> Any:
     """The real one, and the one that other tests put in its place."""
-    return MemoryLedger() if request.param == "memory" else request.getfixturevalue("world").ledger
+    return MemoryItems() if request.param == "memory" else request.getfixturevalue("world").items
 
 
 def test_a_fact_is_taken_once_and_keeps_what_was_taken(ledger: Any) -> None:
@@ -94,22 +95,22 @@ def test_what_is_done_once_is_done_again_only_if_it_failed(ledger: Any) -> None:
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        once(ledger, "rollback#1", fails, now=NOW)
-    assert once(ledger, "rollback#1", lambda: did.append("it"), now=NOW)
-    assert not once(ledger, "rollback#1", lambda: did.append("it"), now=NOW)
+        once(Ledger(ledger), keys.rollback("1"), fails, now=NOW)
+    assert once(Ledger(ledger), keys.rollback("1"), lambda: did.append("it"), now=NOW)
+    assert not once(Ledger(ledger), keys.rollback("1"), lambda: did.append("it"), now=NOW)
     assert did == ["it"]
 
 
 def test_nobody_else_is_inside_until_it_ends_or_its_holder_has_died(ledger: Any) -> None:
-    with alone(ledger, "lease#g", now=NOW):
-        with pytest.raises(NotReady), alone(ledger, "lease#g", now=NOW):
+    with alone(Ledger(ledger), keys.group_lease("g"), now=NOW):
+        with pytest.raises(NotReady), alone(Ledger(ledger), keys.group_lease("g"), now=NOW):
             pass
-        with alone(ledger, "lease#other", now=NOW):
+        with alone(Ledger(ledger), keys.group_lease("other"), now=NOW):
             pass
-    with pytest.raises(ConnectionError), alone(ledger, "lease#g", now=NOW):
+    with pytest.raises(ConnectionError), alone(Ledger(ledger), keys.group_lease("g"), now=NOW):
         raise ConnectionError
     ledger.claim("lease#g", now=NOW, lease=LEASE)
-    with alone(ledger, "lease#g", now=NOW + LEASE + timedelta(seconds=1)):
+    with alone(Ledger(ledger), keys.group_lease("g"), now=NOW + LEASE + timedelta(seconds=1)):
         pass
 
 

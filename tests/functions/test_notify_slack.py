@@ -13,15 +13,16 @@ from botocore.exceptions import ClientError
 from slack_sdk.errors import SlackApiError
 
 from notify_slack import connected, handler
-from retraining.candidates import decisions
 from retraining.candidates.decisions import decide
 from retraining.collaborators import Collaborators
 from retraining.config.schema import Approvers
 from retraining.errors import NotReady
+from retraining.facts import keys
+from retraining.facts.candidates import By
 from retraining.slack import messages
 from retraining.slack.client import SlackClient, SlackRefused
 from retraining.slack.messages import Secret
-from tests.functions.fakes import ROOT, Context, Died, Mortal, arn_of, in_console, register
+from tests.functions.fakes import ROOT, Context, Died, Mortal, arn_of, in_console, register, was_held
 from tests.slack.stand_in import SIGNING_SECRET, TOKEN, Channel, Slack
 
 ARN = arn_of(1)
@@ -51,9 +52,7 @@ def titanic(world: Any) -> Any:
     """A candidate of the Titanic's is registered, was held, and one approver may decide in Slack."""
     approvers(world, slack_channel="#ml-approvals", slack_users=("U0123ABCD",))
     register(world)
-    world.ledger.mark(
-        f"verdict#{ARN}", {"verdict": {"decision": "HOLD", "reasons": ["it is odd"]}, "doneAt": "t"}
-    )
+    was_held(world, ARN, reasons=("it is odd",))
     return world
 
 
@@ -152,7 +151,7 @@ def test_a_candidate_that_waits_is_posted_with_its_buttons(titanic: Any, app: Sl
     assert f"<{URL}|Open its page>" in texts(message)
     assert buttons(message)
     assert message["unfurl"] is False
-    assert titanic.ledger.get(f"slack#{ARN}")["ts"] == message["ts"]
+    assert titanic.items.get(f"slack#{ARN}")["ts"] == message["ts"]
     assert app.refused == []
 
 
@@ -184,7 +183,7 @@ DECIDING: list[tuple[str, Callable[[Any], object], str]] = [
 ]
 
 
-def by(world: Any, wanted: Any, how: str, who: str | None = None) -> None:
+def by(world: Any, wanted: Any, how: By, who: str | None = None) -> None:
     assert decide(ARN, wanted, by=how, who=who, why="why", using=using(world)).ours
 
 
@@ -243,11 +242,11 @@ def test_a_candidate_that_was_set_back_in_aws_has_buttons_again(titanic: Any, ap
 
 def test_two_at_one_message_do_not_overtake_each_other(titanic: Any, app: Slack) -> None:
     now = datetime.now(UTC)
-    assert titanic.ledger.claim(f"lease#slack#{ARN}", now=now, lease=timedelta(seconds=90))
+    assert titanic.items.claim(f"lease#slack#{ARN}", now=now, lease=timedelta(seconds=90))
     with pytest.raises(NotReady):
         tell(titanic, app)
     assert app.messages() == []
-    titanic.ledger.release(f"lease#slack#{ARN}")
+    titanic.items.release(f"lease#slack#{ARN}")
     tell(titanic, app)
     assert titles(app) == [WAITS]
 
@@ -284,7 +283,7 @@ def test_other_facts_are_messages_of_their_own(titanic: Any, app: Slack, kind: s
         tell(titanic, app, kind, modelPackageArn=None, reasons=["exit code 1"])
     (message,) = app.messages()
     assert "• exit code 1" in texts(message)
-    assert titanic.ledger.get(f"slack#{ARN}") is None
+    assert titanic.items.get(f"slack#{ARN}") is None
 
 
 @pytest.mark.parametrize("model", ["titanic", "unknown"])
@@ -330,7 +329,7 @@ def test_a_message_that_somebody_deleted_is_posted_anew(titanic: Any, app: Slack
     by(titanic, "Approved", "link", "Ana")
     tell(titanic, app, "approved")
     assert titles(app) == [APPROVED]
-    assert titanic.ledger.get(f"slack#{ARN}")["ts"] == app.messages()[0]["ts"]
+    assert titanic.items.get(f"slack#{ARN}")["ts"] == app.messages()[0]["ts"]
 
 
 def test_a_deleted_message_is_reminded_of_all_the_same(titanic: Any, app: Slack) -> None:
@@ -445,7 +444,7 @@ def test_dying_anywhere_ends_in_one_message_that_shows_what_stands(
     except Died:
         tell(titanic, app, "approved")
     assert titles(app) == [APPROVED]
-    assert titanic.ledger.get(f"lease#slack#{ARN}") is None
+    assert titanic.items.get(f"lease#slack#{ARN}") is None
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -463,7 +462,7 @@ def test_dying_anywhere_before_the_first_message_tells_at_least_once(
     except Died:
         tell(titanic, app)
     assert 1 <= len(app.messages()) <= 2
-    assert titanic.ledger.get(f"slack#{ARN}")["ts"] == app.messages()[-1]["ts"]
+    assert titanic.items.get(f"slack#{ARN}")["ts"] == app.messages()[-1]["ts"]
     by(titanic, "Approved", "link", "Ana")
     tell(titanic, app, "approved")
     assert titles(app)[-1] == APPROVED
@@ -521,7 +520,7 @@ def test_an_approver_decides(titanic: Any, app: Slack, action: str, wanted: str)
     tell(titanic, app)
     press(titanic, app, action, reason="better for women")
     assert status(titanic) == wanted
-    fact = titanic.ledger.get(decisions.key(ARN))
+    fact = titanic.items.get(keys.decision(ARN).text)
     assert (fact["by"], fact["who"], fact["why"]) == ("slack", "U0123ABCD (ana)", "better for women")
     (message,) = app.messages()
     assert texts(message)[0] == f"titanic: version 1 was {wanted.lower()}"
@@ -586,8 +585,8 @@ def test_a_press_from_before_a_set_back_decides_nothing(titanic: Any, app: Slack
     assert len(titanic.sagemaker.updates) == 1
     assert "a decision on the candidate has been set back to pending in AWS since" in app.answers[1]["text"]
     assert titles(app) == [WAITS]
-    titanic.ledger.mark(
-        decisions.key(ARN),
+    titanic.items.mark(
+        keys.decision(ARN).text,
         {
             "status": "PendingManualApproval",
             "by": "person",
@@ -618,7 +617,7 @@ def test_a_press_grows_old(titanic: Any, app: Slack, age: timedelta, wanted: str
             "Nothing was decided: you pressed at 2026-11-20 07:00 UTC, and that is too long ago to count "
             "now. Look at the message, and press again if you still mean it."
         )
-        assert titanic.ledger.get(decisions.key(ARN)) is None
+        assert titanic.items.get(keys.decision(ARN).text) is None
 
 
 def test_what_a_press_decided_in_time_is_told_however_late(titanic: Any, app: Slack) -> None:
@@ -635,7 +634,7 @@ def test_somebody_else_is_refused_and_told(titanic: Any, app: Slack) -> None:
     tell(titanic, app)
     press(titanic, app, user="U0STRANGER")
     assert status(titanic) == "PendingManualApproval"
-    assert titanic.ledger.get(decisions.key(ARN)) is None
+    assert titanic.items.get(keys.decision(ARN).text) is None
     assert app.answers[0]["text"] == (
         "You (U0STRANGER) are not among the approvers of titanic (approvers.slack_users in its config), so "
         "nothing was decided."
@@ -682,7 +681,7 @@ def test_a_package_that_is_none_of_ours_is_refused(titanic: Any, app: Slack, arn
     event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": arn}
     decided(titanic, app, event)
     assert app.answers[0]["text"] == "This is no candidate of this deployment. Nothing was decided."
-    assert titanic.ledger.get(decisions.key(arn)) is None
+    assert titanic.items.get(keys.decision(arn).text) is None
     assert titanic.sagemaker.updates == []
 
 

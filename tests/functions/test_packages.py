@@ -75,7 +75,7 @@ def status(world: Any, version: int = 1) -> str:
 
 
 def fact(world: Any, version: int = 1) -> dict[str, Any]:
-    return dict(world.ledger.get(f"decision#{arn_of(version)}") or {})
+    return dict(world.items.get(f"decision#{arn_of(version)}") or {})
 
 
 def told(world: Any) -> list[tuple[str, str | None]]:
@@ -99,7 +99,7 @@ class Watched:
 def test_a_candidate_whose_event_was_lost_is_judged_after_a_minute(world: Any) -> None:
     register(world)  # in minute 1
     sweep(world, 1.98)
-    assert world.ledger.get(f"verdict#{ARN}") is None
+    assert world.items.get(f"verdict#{ARN}") is None
     for minutes in (2, 3):
         sweep(world, minutes)
     assert status(world) == "Approved"
@@ -189,7 +189,7 @@ def test_a_verdict_of_one_that_a_person_decided_meanwhile_is_finished_too(world:
     by_link(world, "Approved", 3)
     decided(world, 1, 3)
     sweep(world, 5)
-    assert "doneAt" in world.ledger.get(f"verdict#{ARN}")
+    assert "doneAt" in world.items.get(f"verdict#{ARN}")
     assert told(world) == [("approved", "link")]
 
 
@@ -212,7 +212,7 @@ def test_a_champion_is_looked_at_however_many_were_rejected_since(world: Any) ->
         sweep(world, minutes)
     assert told(world) == [("rolled_back", "person"), ("rejected", "person")]
     assert [detail["rejected"] for _, _, detail in world.events.taken] == [ARN]
-    assert world.ledger.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
+    assert world.items.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
 
 
 def test_a_persons_approval_of_an_old_candidate_is_recorded_though_its_event_was_lost(world: Any) -> None:
@@ -223,7 +223,7 @@ def test_a_persons_approval_of_an_old_candidate_is_recorded_though_its_event_was
         sweep(world, minutes)
     assert "recordedAt" in fact(world)
     assert told(world) == [("approved", "link")]
-    assert world.ledger.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic", "champion": ARN}
+    assert world.items.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic", "champion": ARN}
 
 
 def test_what_came_too_late_to_decide_is_not_kept_in_view_for_ever(world: Any) -> None:
@@ -232,11 +232,11 @@ def test_what_came_too_late_to_decide_is_not_kept_in_view_for_ever(world: Any) -
     by_link(world, "Rejected", 60)
     decided(world, 1, 60)
     assert not decide(ARN, "Approved", by="slack", who="Bo", why="no", using=using(world, 70)).ours
-    assert "v1" in world.ledger.get("open#handsoff-titanic")
+    assert "v1" in world.items.get("open#handsoff-titanic")
     sweep(world, 71)
-    assert "v1" in world.ledger.get("open#handsoff-titanic")  # he might still be about to take it
+    assert "v1" in world.items.get("open#handsoff-titanic")  # he might still be about to take it
     sweep(world, 72)
-    assert world.ledger.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
+    assert world.items.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
 
 
 def test_what_was_deleted_is_kept_in_view_no_more(world: Any) -> None:
@@ -245,13 +245,13 @@ def test_what_was_deleted_is_kept_in_view_no_more(world: Any) -> None:
     decided(world, 1, 60)
     del world.sagemaker.packages[ARN]
     sweep(world, 62)
-    assert world.ledger.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
+    assert world.items.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
 
 
 def test_a_failure_long_after_a_mended_one_begins_a_new_row(world: Any) -> None:
     held(world)
     mended = (START + timedelta(minutes=2)).isoformat()
-    world.ledger.mark(f"trouble#{ARN}", {"first": mended, "last": mended})
+    world.items.mark(f"trouble#{ARN}", {"first": mended, "last": mended})
     with pytest.raises(ExceptionGroup):
         sweep(world, DAY + 10, sns=Mortal(world.sns, [1], after=False))
     sweep(world, DAY + 11)
@@ -284,7 +284,7 @@ def test_what_the_judge_left_half_done_is_finished(
         expected, kind = PENDING, "waiting"
     assert status(world) == expected
     assert {kind for kind, _ in told(world)} == {kind}
-    assert "doneAt" in world.ledger.get(f"verdict#{ARN}")
+    assert "doneAt" in world.items.get(f"verdict#{ARN}")
     assert ("recordedAt" in fact(world)) is not bool(champion)
 
 
@@ -326,7 +326,7 @@ def test_what_a_person_decides_in_the_console_meanwhile_stands(world: Any) -> No
             10,
             sagemaker=Mortal(world.sagemaker, [1], after=False, only="update_model_package"),
         )
-    world.ledger.release("lease#handsoff-titanic")
+    world.items.release("lease#handsoff-titanic")
     in_console(world, ARN, "Rejected", 11)
     for minutes in (12, 13):
         sweep(world, minutes)
@@ -477,13 +477,13 @@ def test_one_that_cannot_be_judged_keeps_no_other_waiting_and_is_tried_ever_less
     register(world, 1, accuracy=0.1)  # mended
     sweep(world, 80)
     assert status(world, 1) == "Rejected"
-    assert world.ledger.get(f"trouble#{ARN}") is None
+    assert world.items.get(f"trouble#{ARN}") is None
 
 
 def test_who_is_being_looked_after_by_another_is_no_failure(world: Any) -> None:
     register(world)
     in_two_minutes = (START + timedelta(minutes=4)).isoformat()
-    world.ledger.mark("lease#handsoff-titanic", {"state": "claimed", "until": in_two_minutes})
+    world.items.mark("lease#handsoff-titanic", {"state": "claimed", "until": in_two_minutes})
     sweep(world, 2)
     assert status(world) == PENDING
     sweep(world, 5)
@@ -495,8 +495,8 @@ def test_reconcile_looks_after_packages_though_the_starts_of_a_model_fail(world:
     register(world)
     now = START + timedelta(minutes=5)
     starting = world.using(Starting, clock=lambda: now)
-    world.ledger.mark("model#other", {"version": 1, "waiting": "nonsense"})
-    world.ledger.mark("model#titanic", {"version": 1, "waiting": "nonsense"})
+    world.items.mark("model#other", {"version": 1, "waiting": "nonsense"})
+    world.items.mark("model#titanic", {"version": 1, "waiting": "nonsense"})
     with pytest.raises(ExceptionGroup) as failed:
         reconcile.handler({}, Context(), using=starting)
     assert sorted(error.__notes__[0] for error in failed.value.exceptions) == ["model other", "model titanic"]

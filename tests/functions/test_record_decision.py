@@ -14,8 +14,8 @@ from retraining.aws import registry
 from retraining.candidates.decisions import decide
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
+from retraining.facts.candidates import By
 from retraining.links import Links
-from retraining.verdicts.judge import Verdict
 from tests.functions.fakes import (
     CONSOLE,
     START,
@@ -28,10 +28,14 @@ from tests.functions.fakes import (
     event,
     in_console,
     register,
+    was_held,
 )
 
 ARN = arn_of(1)
 ALL = ("sagemaker", "s3", "sns", "events", "table")
+
+JUDGED = "2026-11-23T06:00:00+00:00"
+"""When candidates were judged, as the ledger has it."""
 
 
 def using(world: Any, **wrapped: Any) -> Collaborators:
@@ -67,15 +71,11 @@ def candidates(world: Any, *versions: int, judged: bool = True) -> None:
     for version in versions:
         register(world, version)
         if judged:
-            verdict = Verdict(
-                decision="HOLD", reasons=("held",), rules=(), champion=None, rules_sha256="a" * 64, n=262
-            )
-            fact = {"verdict": verdict.model_dump(by_alias=True), "takenAt": "t", "doneAt": "t", "batch": "b"}
-            world.ledger.mark(f"verdict#{arn_of(version)}", fact)
+            was_held(world, arn_of(version))
 
 
 def fact(world: Any, version: int = 1) -> dict[str, Any]:
-    return dict(world.ledger.get(f"decision#{arn_of(version)}"))
+    return dict(world.items.get(f"decision#{arn_of(version)}"))
 
 
 def status(world: Any, version: int) -> str:
@@ -132,7 +132,7 @@ def test_a_decision_of_the_rules_is_theirs_and_changes_nothing(world: Any, statu
 def test_a_person_who_decides_what_the_rules_were_about_to_is_the_one_who_did(world: Any) -> None:
     """The rules had taken the decision in the ledger, and not yet written it."""
     register(world)
-    world.ledger.take(f"decision#{ARN}", {"status": "Approved", "by": "rules", "why": "w", "at": "t"})
+    world.items.take(f"decision#{ARN}", {"status": "Approved", "by": "rules", "why": "w", "at": JUDGED})
     by_person(world, 1, "Approved")
     assert fact(world)["by"] == "person"
 
@@ -171,7 +171,7 @@ def test_a_pending_package_or_an_annotation_records_nothing(world: Any, context:
     register(world)
     come(world, 1)
     handler(event("candidate_registered.annotated"), context, using=using(world))
-    assert world.ledger.get(f"decision#{ARN}") is None
+    assert world.items.get(f"decision#{ARN}") is None
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -247,7 +247,7 @@ def test_a_rejection_supersedes_nobody(world: Any) -> None:
 def test_one_that_is_not_judged_yet_is_left_to_the_judge(world: Any) -> None:
     candidates(world, 1, judged=False)
     candidates(world, 2)
-    world.ledger.mark(f"verdict#{arn_of(2)}", {"doneAt": None})  # judged, and not carried out yet
+    world.items.mark(f"verdict#{arn_of(2)}", {"doneAt": None})  # judged, and not carried out yet
     register(world, 3)
     by_rules(world, 3, "Approved")
     superseded(world)
@@ -272,7 +272,7 @@ def test_what_a_person_decided_meanwhile_stands(world: Any, theirs: str) -> None
     come(world, 3, table=listed)
     superseded(world, 2)
     assert status(world, 1) == theirs
-    assert world.ledger.get(f"decision#{arn_of(1)}") is None
+    assert world.items.get(f"decision#{arn_of(1)}") is None
     come(world, 1)
     assert fact(world, 1)["by"] == "person"
 
@@ -365,7 +365,7 @@ def test_events_that_come_twice_or_late_tell_once(world: Any) -> None:
     in_console(world, arn_of(2), "Rejected")
     for version in (2, 2, 1, 2):
         come(world, version)
-    world.ledger.mark(f"decision#{arn_of(2)}", {"recordedAt": None})  # as if it had died before the mark
+    world.items.mark(f"decision#{arn_of(2)}", {"recordedAt": None})  # as if it had died before the mark
     world.sagemaker.packages[arn_of(2)]["LastModifiedTime"] += timedelta(hours=1)  # somebody annotated it
     come(world, 2)
     rolled_back(world, (2, 1))
@@ -431,7 +431,7 @@ def test_dying_at_any_call_and_coming_again_rolls_back(
     ("by", "who"),
     [("link", "Ana López"), ("slack", "U0123ABCD ana"), ("operator", "arn:aws:iam::1:user/op")],
 )
-def test_a_persons_decision_is_told_once_with_name_and_reason(world: Any, by: str, who: str) -> None:
+def test_a_persons_decision_is_told_once_with_name_and_reason(world: Any, by: By, who: str) -> None:
     register(world)
     decide(ARN, "Rejected", by=by, who=who, why="women fare badly", using=using(world))
     for _ in range(3):
@@ -548,7 +548,7 @@ def test_the_rules_do_not_decide_again_what_a_person_set_back(world: Any) -> Non
     event_ = about("candidate_registered.pending", ARN)
     with pytest.raises(Died):
         judge(event_, Context(), using=using(world, sagemaker=dying))
-    world.ledger.release("lease#handsoff-titanic")
+    world.items.release("lease#handsoff-titanic")
     for _ in range(2):
         back(world, 1)
     assert status(world, 1) == PENDING
@@ -559,7 +559,7 @@ def test_the_rules_do_not_decide_again_what_a_person_set_back(world: Any) -> Non
 
 def test_a_champion_that_is_set_back_is_champion_no_more(world: Any) -> None:
     two_champions(world)
-    world.ledger.mark(f"verdict#{arn_of(2)}", {"doneAt": "t", "takenAt": "t"})
+    world.items.mark(f"verdict#{arn_of(2)}", {"doneAt": JUDGED, "takenAt": JUDGED})
     for _ in range(2):
         back(world, 2)
     assert champion(world) == arn_of(1)
@@ -577,7 +577,7 @@ def test_one_that_was_set_back_is_superseded_by_newer_ones_only(world: Any) -> N
     assert fact(world, 1)["by"] == "superseded"
     come(world, 1)
     back(world, 1)
-    world.ledger.mark(f"decision#{arn_of(2)}", {"recordedAt": None})  # as if it had died before the mark
+    world.items.mark(f"decision#{arn_of(2)}", {"recordedAt": None})  # as if it had died before the mark
     come(world, 2)
     assert status(world, 1) == PENDING
     by_person(world, 3, "Approved", minutes=10**7)
@@ -592,7 +592,7 @@ def test_dying_at_any_call_and_coming_again_asks_again(
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     two_champions(world)
-    world.ledger.mark(f"verdict#{arn_of(2)}", {"doneAt": "t", "takenAt": "t"})
+    world.items.mark(f"verdict#{arn_of(2)}", {"doneAt": JUDGED, "takenAt": JUDGED})
     in_console(world, arn_of(2), PENDING, 10**7)
     left = [lives]
     wrapped = {name: Mortal(getattr(world, name), left, after=after) for name in ALL}
@@ -712,11 +712,11 @@ def test_a_candidate_that_was_deleted_keeps_no_approval_silent(world: Any, call:
     candidates(world, 1, 2, 3)
     at = decide(arn_of(3), "Approved", by="link", who="Ana", why="ok", using=using(world)).at
     both = {"supersedes": [arn_of(1), arn_of(2)]}
-    world.ledger.mark(f"decision#{arn_of(3)}", both, where={"at": at})
+    world.items.mark(f"decision#{arn_of(3)}", both, where={"at": at.isoformat()})
     gone = Before(world.table, call, lambda: world.sagemaker.packages.pop(arn_of(1)))
     come(world, 3, table=gone)
     assert "recordedAt" in fact(world, 3)
-    assert world.ledger.get(f"decision#{arn_of(1)}") is None
+    assert world.items.get(f"decision#{arn_of(1)}") is None
     assert status(world, 2) == "Rejected"
     told = [(message["kind"], message["decidedBy"]) for message in world.messages()]
     assert told == [("rejected", "superseded"), ("approved", "link")]

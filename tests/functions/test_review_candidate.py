@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retraining.aws.observability import logger
-from retraining.candidates import decisions
+from retraining.facts import keys
 from retraining.links import FORM_LIVES, Links
 from review_candidate import MOST_FORM, MOST_SLACK, Door
 from tests.functions.fakes import ROOT, arn_of
@@ -122,7 +122,7 @@ def test_what_came_from_data_is_text_and_nothing_else() -> None:
     stage.decided(arn_of(5), "Rejected", HOSTILE, HOSTILE, HOSTILE)
     stage.sagemaker.steps[0] |= {"StepName": HOSTILE, "FailureReason": HOSTILE, "StepStatus": HOSTILE}
     stage.sagemaker.execution["FailureReason"] = HOSTILE
-    stage.ledger.mark(
+    stage.items.mark(
         f"execution#{stage.sagemaker.packages[CANDIDATE]['CustomerMetadataProperties']['execution']}",
         {"requestedBy": HOSTILE},
     )
@@ -217,7 +217,7 @@ def test_what_was_decided_in_aws_stands_and_is_shown(stage: Stage) -> None:
 
 def test_a_decision_that_is_being_written_is_shown_and_the_form_is_gone(stage: Stage) -> None:
     fact = {"status": "Approved", "by": "slack", "who": "U1 (eve)", "why": "fine", "at": NOW.isoformat()}
-    stage.ledger.mark(decisions.key(CANDIDATE), fact)
+    stage.items.mark(keys.decision(CANDIDATE).text, fact)
     page = stage.get()
     assert "by U1 (eve), in Slack" in text_of(page)
     assert "It is being written to the model registry" in text_of(page)
@@ -249,7 +249,7 @@ def set_back(stage: Stage, at: datetime, *, recorded: bool) -> None:
     }
     if recorded:
         fact = {"status": "PendingManualApproval", "by": "person", "who": None, "why": "set back"}
-        stage.ledger.mark(decisions.key(CANDIDATE), {**fact, "at": at.isoformat()})
+        stage.items.mark(keys.decision(CANDIDATE).text, {**fact, "at": at.isoformat()})
 
 
 def token_of(stage: Stage, at: datetime, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -329,10 +329,10 @@ def test_a_link_decides_nothing_that_was_set_back_after_it_was_made(
 def test_who_clicks_twice_at_once_is_shown_what_the_first_click_did(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage.ledger.claim("lease#handsoff-titanic", now=datetime.now(UTC), lease=timedelta(minutes=1))
+    stage.items.claim("lease#handsoff-titanic", now=datetime.now(UTC), lease=timedelta(minutes=1))
     monkeypatch.setattr("review_candidate.PATIENCE", (0.001, 0.001))
     monkeypatch.setattr(
-        "review_candidate.time.sleep", lambda _seconds: stage.ledger.release("lease#handsoff-titanic")
+        "review_candidate.time.sleep", lambda _seconds: stage.items.release("lease#handsoff-titanic")
     )
     assert stage.post()["statusCode"] == 303
 
@@ -341,13 +341,13 @@ def test_while_another_candidate_is_being_approved_one_may_try_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("review_candidate.PATIENCE", ())
-    stage.ledger.claim("lease#handsoff-titanic", now=datetime.now(UTC), lease=timedelta(minutes=1))
+    stage.items.claim("lease#handsoff-titanic", now=datetime.now(UTC), lease=timedelta(minutes=1))
     answer = stage.post()
     assert answer["statusCode"] == 409
     assert "somebody is deciding on a candidate of this model right now" in text_of(answer)
     assert 'value="Ada Lovelace"' in answer["body"]
     assert undecided(stage)
-    stage.ledger.release("lease#handsoff-titanic")
+    stage.items.release("lease#handsoff-titanic")
     assert stage.post()["statusCode"] == 303
 
 
@@ -686,7 +686,7 @@ def test_a_package_that_does_not_say_where_it_is_from(stage: Stage, metadata: di
     "verdict", [{}, {"decision": "MAYBE"}, [], None, "x", {"decision": "HOLD", "reasons": 3}]
 )
 def test_a_verdict_that_cannot_be_read(stage: Stage, verdict: Any) -> None:
-    stage.ledger.mark(f"verdict#{CANDIDATE}", {"verdict": verdict})
+    stage.items.mark(f"verdict#{CANDIDATE}", {"verdict": verdict})
     answer = stage.get()
     assert answer["statusCode"] == 200
     assert "The verdict is not known." in text_of(answer)

@@ -73,7 +73,7 @@ def test_a_marker_starts_one_execution_on_the_batch(world: Any, context: Context
         "curated/titanic/train.csv",
         "curated/titanic/validation.csv",
     ]
-    assert world.ledger.get(f"start#{execution['ClientRequestToken']}")["executionArn"]
+    assert world.items.get(f"start#{execution['ClientRequestToken']}")["executionArn"]
 
 
 def test_objects_that_are_no_marker_start_nothing(world: Any, context: Context) -> None:
@@ -194,12 +194,12 @@ def test_dying_at_any_call_and_coming_again_starts_once(
     for _ in range(2):
         handler(message, context, using=using(world))
     ((token, execution),) = world.sagemaker.executions.items()
-    taken = world.ledger.get(f"start#{token}")
+    taken = world.items.get(f"start#{token}")
     assert taken["executionArn"] == execution["PipelineExecutionArn"]
     assert {"Name": "Champion", "Value": taken["champion"]} in execution["PipelineParameters"]
     if taken_before.running:
         assert taken["champion"] == "none"
-    assert world.ledger.get(f"execution#{execution['PipelineExecutionArn']}")["startKey"] == token
+    assert world.items.get(f"execution#{execution['PipelineExecutionArn']}")["startKey"] == token
     finish(world)
     handler(message, context, using=using(world))
     assert len(world.sagemaker.executions) == 1

@@ -18,13 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reconcile
+from retraining.aws.ledger import Ledger
 from retraining.aws.settings import Settings
 from retraining.config.schema import ModelConfig, parse_config
-from retraining.starts.admission import Wish
+from retraining.facts.starts import StartRequest
 from retraining.starts.batches import list_batch
 from retraining.starts.starting import Starting
 from tests.functions.fakes import Context, Died, FakeSageMaker, Mortal
-from tests.functions.memory import MemoryLedger, MemoryS3, refused
+from tests.functions.memory import MemoryItems, MemoryS3, refused
 
 HEADER = b"pclass,survived,sex,age,sibsp,parch,fare,embarked\n"
 ROWS = b"1,1,female,29,0,0,211.3,S\n3,0,male,,0,0,7.9,Q\n"
@@ -70,7 +71,7 @@ class World:
         self.s3 = MemoryS3(lambda: self.now)
         self.sagemaker = FakeSageMaker()
         self.sagemaker.clock = lambda: self.now
-        self.ledger = MemoryLedger()
+        self.items = MemoryItems()
         self.sns = Silent()
         model = {
             "task": "binary_classification",
@@ -105,7 +106,7 @@ class World:
             sns=mortal(self.sns),
             events=None,  # type: ignore[arg-type]
             logs=None,  # type: ignore[arg-type]
-            ledger=mortal(self.ledger),
+            ledger=Ledger(mortal(self.items)),
             clock=lambda: self.now,
         )
 
@@ -126,7 +127,7 @@ class World:
         trigger: Any = "landing" if cause == "landing" else "request"
         starting = self.starting(lives, interrupt)
         with contextlib.suppress(Died):
-            starting.wish(MODEL, Wish(cause=cause, trigger=trigger, requested_by="x", at=self.now))
+            starting.note(MODEL, StartRequest(cause=cause, trigger=trigger, requested_by="x", at=self.now))
             starting.advance(MODEL)
         self.watch()
 
@@ -198,11 +199,11 @@ actions = st.lists(
 
 
 def deliver(world: World, number: int) -> None:
-    """A whole delivery lands, and of its event only the wish is noted: what it may do comes later."""
+    """A whole delivery lands, and of its event only the request is noted: what it may do comes later."""
     world.land_batch(number)
     world.land("_SUCCESS", b"")
-    wish = Wish(cause="landing", trigger="landing", requested_by="x", at=world.now)
-    world.starting().wish(MODEL, wish)
+    request = StartRequest(cause="landing", trigger="landing", requested_by="x", at=world.now)
+    world.starting().note(MODEL, request)
 
 
 def play(world: World, script: list[tuple[str, Any]]) -> None:
@@ -245,18 +246,18 @@ def test_each_wish_is_fulfilled_once_and_one_runs_at_a_time(script: list[tuple[s
     landings = Counter(item["Batch"] for item in started if item["Trigger"] == "landing")
     assert all(count == 1 for count in landings.values())
     fulfilled = [
-        wish["cause"]
-        for fact, item in world.ledger.facts.items()
+        request["cause"]
+        for fact, item in world.items.facts.items()
         if fact.startswith("start#")
-        for wish in item["wishes"]
-        if wish["trigger"] == "request"
+        for request in item["requests"]
+        if request["trigger"] == "request"
     ]
     assert Counter(fulfilled) == Counter(world.wanted - {"landing"})
     if "landing" in world.wanted:
         last = list_batch(world.s3, "data", MODEL).identity  # type: ignore[arg-type]
         assert last in {item["Batch"] for item in started}
     state, _ = world.starting().states.load(MODEL)
-    assert (state.waiting, state.running) == ((), None)
+    assert (state.pending, state.running) == ((), None)
 
 
 @settings(max_examples=200, deadline=None)
@@ -564,7 +565,9 @@ def test_a_schedule_that_fires_while_paused_is_one_wish() -> None:
     state = World().starting().states.load(MODEL)[0]
     for number in range(5000):
         at = BEGIN + timedelta(minutes=number)
-        state = state.wished(Wish(cause=f"{at}", trigger="schedule", requested_by="arn", at=at))
-        state = state.wished(Wish(cause=f"request-{number}", trigger="request", requested_by="x", at=at))
-    assert len(state.waiting) <= 101
+        state = state.requested(StartRequest(cause=f"{at}", trigger="schedule", requested_by="arn", at=at))
+        state = state.requested(
+            StartRequest(cause=f"request-{number}", trigger="request", requested_by="x", at=at)
+        )
+    assert len(state.pending) <= 101
     assert len(state.model_dump_json()) < 50_000

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from retraining.collaborators import Collaborators
-from retraining.starts.admission import Start, Wish
+from retraining.facts.starts import Start, StartRequest
 from retraining.starts.model_states import ModelStates
 from tests.functions.fakes import START, Context, Died, Mortal, event
 from track_execution import handler
@@ -56,7 +56,7 @@ def write_log(world: Any, lines: int) -> None:
 
 def test_a_success_is_recorded_and_evidenced_and_nobody_is_told(world: Any, context: Context) -> None:
     handler(event("execution_changed.succeeded"), context, using=using(world))
-    fact = world.ledger.get(f"execution#{ARN}")
+    fact = world.items.get(f"execution#{ARN}")
     assert (fact["status"], fact["model"], fact["final"]) == ("Succeeded", "titanic", True)
     key = "evidence/titanic/p4jn9xou8a8s/evidence.json"
     found = json.loads(world.s3.get_object(Bucket="data", Key=key)["Body"].read())
@@ -76,7 +76,7 @@ def test_a_failure_is_told_once_with_reason_and_log(
     assert told["kind"] == "execution_failed"
     assert told["reasons"] == ["DataPreProcessing: ClientError: train.csv has no column survived"]
     assert told["executionArn"] == ARN
-    fact = world.ledger.get(f"execution#{ARN}")
+    fact = world.items.get(f"execution#{ARN}")
     assert fact["logLines"]["DataPreProcessing"] == [f"line {n}" for n in range(5, 25)]
     assert caplog.messages.count("step failed") == 1
 
@@ -96,7 +96,7 @@ def test_a_late_event_does_not_undo_the_end(world: Any, context: Context) -> Non
         "LastModifiedTime": START + timedelta(minutes=1),
     }
     handler(event("execution_changed.started"), context, using=using(world))
-    assert world.ledger.get(f"execution#{ARN}")["status"] == "Succeeded"
+    assert world.items.get(f"execution#{ARN}")["status"] == "Succeeded"
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -120,7 +120,7 @@ def test_dying_at_any_call_and_coming_again_tells_of_it(
     told = world.messages()
     assert len({message["notificationId"] for message in told}) == 1
     assert len(told) <= 2
-    assert world.ledger.get(f"execution#{ARN}")["status"] == "Failed"
+    assert world.items.get(f"execution#{ARN}")["status"] == "Failed"
 
 
 def test_where_sagemaker_gives_no_reason_the_last_words_of_the_log_do(world: Any, context: Context) -> None:
@@ -147,14 +147,14 @@ def test_log_lines_of_any_length_are_told(world: Any, context: Context) -> None:
     )
     handler(event("execution_changed.failed"), context, using=using(world))
     assert len(world.messages()) == 1
-    kept = world.ledger.get(f"execution#{ARN}")["logLines"]["DataPreProcessing"]
+    kept = world.items.get(f"execution#{ARN}")["logLines"]["DataPreProcessing"]
     assert [len(line) for line in kept] == [6, 500, 500, 500]
 
 
 def test_a_retry_that_succeeds_leaves_no_reason_of_the_failure(world: Any, context: Context) -> None:
     fail(world)
     handler(event("execution_changed.failed"), context, using=using(world))
-    assert "failureReason" in world.ledger.get(f"execution#{ARN}")
+    assert "failureReason" in world.items.get(f"execution#{ARN}")
     world.sagemaker.execution |= {
         "PipelineExecutionStatus": "Succeeded",
         "LastModifiedTime": START + timedelta(minutes=30),
@@ -162,14 +162,14 @@ def test_a_retry_that_succeeds_leaves_no_reason_of_the_failure(world: Any, conte
     del world.sagemaker.execution["FailureReason"]
     world.sagemaker.steps = []
     handler(event("execution_changed.succeeded"), context, using=using(world))
-    assert "failureReason" not in world.ledger.get(f"execution#{ARN}")
+    assert "failureReason" not in world.items.get(f"execution#{ARN}")
 
 
 def test_the_end_frees_the_model_for_what_waits(world: Any, context: Context) -> None:
     states = ModelStates(world.ledger)
-    wish = Wish(cause="landing", trigger="landing", requested_by="s3", at=START)
-    start = Start(key="k", batch="b", champion="none", wishes=(wish,), taken_at=START, execution_arn=ARN)
-    states.change("titanic", lambda state: state.taken(start).wished(wish))
+    request = StartRequest(cause="landing", trigger="landing", requested_by="s3", at=START)
+    start = Start(key="k", batch="b", champion="none", requests=(request,), taken_at=START, execution_arn=ARN)
+    states.change("titanic", lambda state: state.taken(start).requested(request))
     handler(event("execution_changed.succeeded"), context, using=using(world))
     state, _ = states.load("titanic")
     end = START + timedelta(minutes=9)

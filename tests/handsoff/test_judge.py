@@ -265,7 +265,7 @@ def test_what_came_from_elsewhere_steers_no_terminal(deployed: Any) -> None:
 def test_explain_says_who_decided_where_it_was_a_person(deployed: Any) -> None:
     in_console(deployed, arn_of(2), "Approved")
     fact = {"status": "Approved", "by": "person", "why": "looks good", "at": "2026-11-23T07:00:00+00:00"}
-    deployed.ledger.mark(f"decision#{arn_of(2)}", fact)
+    deployed.items.mark(f"decision#{arn_of(2)}", fact)
     text = said("explain", "titanic/2")
     assert "approval           Approved by a person" in text
     assert "looks good" in text
@@ -317,7 +317,7 @@ def test_the_decision_is_json_for_scripts(deployed: Any) -> None:
         "ours": True,
         "decidedBy": "operator",
         "decidedWho": WHO,
-        "decidedAt": deployed.ledger.get(f"decision#{arn_of(2)}")["at"],
+        "decidedAt": deployed.items.get(f"decision#{arn_of(2)}")["at"],
         "decidedWhy": "good",
     }
 
@@ -326,7 +326,8 @@ def test_who_comes_too_late_learns_who_decided_and_what(deployed: Any) -> None:
     using = deployed.using(Collaborators)
     first = decide(arn_of(2), "Rejected", by="link", who="Ana", why="[b]no", using=using)
     line = refused("approve", "titanic/2", "--reason", "yes", error=TooLate)
-    assert line == f"handsoff-titanic/2 is Rejected by Ana (link) already, since {first.at}: [b]no"
+    at = first.at.isoformat()
+    assert line == f"handsoff-titanic/2 is Rejected by Ana (link) already, since {at}: [b]no"
     done = run("approve", "titanic/2", "--reason", "yes", "--json")
     assert done.exit_code == 1
     found = json.loads(done.stdout)
@@ -336,7 +337,7 @@ def test_who_comes_too_late_learns_who_decided_and_what(deployed: Any) -> None:
 
 def test_who_comes_while_another_is_being_approved_is_told_to_come_again(deployed: Any) -> None:
     until = "2999-01-01T00:00:00+00:00"
-    deployed.ledger.mark("lease#handsoff-titanic", {"state": "claimed", "until": until})
+    deployed.items.mark("lease#handsoff-titanic", {"state": "claimed", "until": until})
     line = refused("approve", "titanic/2", "--reason", "yes", error=NotReady)
     assert line.endswith("is being decided by somebody else right now; try again in two minutes")
     assert said("reject", "titanic/2", "--reason", "no")  # nobody waits for a rejection
@@ -358,7 +359,7 @@ def test_a_decision_needs_a_reason(deployed: Any, command: str, reason: str) -> 
     line = refused(command, "titanic/2", "--reason", reason, error=NoReason)
     assert line.startswith("say why in 1 to 300 characters, not ")
     assert run(command, "titanic/2").exit_code == 2
-    assert deployed.ledger.get(f"decision#{arn_of(2)}") is None
+    assert deployed.items.get(f"decision#{arn_of(2)}") is None
 
 
 def test_explain_and_evidence_show_what_was_decided_before(deployed: Any) -> None:

@@ -19,10 +19,10 @@ from retraining import evidence
 from retraining.aws import pipelines, registry, settings
 from retraining.aws.ledger import once
 from retraining.aws.pipelines import Execution
-from retraining.candidates import decisions
 from retraining.errors import EvaluationError
+from retraining.facts import keys
+from retraining.facts.starts import BadFile
 from retraining.starts import batches, quarantine
-from retraining.starts.admission import BadFile
 from retraining.starts.starting import Starting
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 from tests.loop.visitors import fields, send
@@ -323,7 +323,7 @@ def fail_everywhere(loop: Loop) -> None:
         if name != "review-candidate":  # which nobody invokes asynchronously
             functions.invoke(FunctionName=f"handsoff-{name}", InvocationType="Event", Payload="{}")
     ssm.put_parameter(Name="/handsoff/models/wrong", Value="{}", Type="String")
-    loop.deployment.sources.ledger.mark("model#wrong", {"waiting": "nonsense"})
+    loop.items.mark("model#wrong", {"state": "nonsense", "version": 1})
     functions.invoke(FunctionName="handsoff-reconcile", InvocationType="Event", Payload="{}")
     seen: set[str] = set()
 
@@ -373,7 +373,7 @@ def give_back(using: Starting, function: str) -> None:
         raise ConnectionError
 
     with suppress(ConnectionError):
-        once(using.ledger, f"notification#given-back-by-{function}", fail, now=datetime.now(UTC))
+        once(using.ledger, keys.notification(f"given-back-by-{function}"), fail, now=datetime.now(UTC))
 
 
 def look_for_nothing(using: Starting, function: str, execution_arn: str) -> None:
@@ -474,7 +474,7 @@ def role_environment(loop: Loop, role: str) -> dict[str, str]:
 
 
 def decision(loop: Loop, arn: str) -> Json:
-    return loop.deployment.sources.ledger.get(decisions.key(arn)) or {}
+    return loop.items.get(keys.decision(arn).text) or {}
 
 
 def recorded(loop: Loop, model: str, number: int) -> Json:

@@ -22,6 +22,7 @@ from handsoff.deployment import Deployment
 from handsoff.local_deploy import deploy, point_at
 from handsoff.project import Project
 from local import server
+from retraining.aws.items import Items
 from retraining.aws.pipelines import Execution
 from retraining.config.schema import parse_config
 
@@ -61,6 +62,12 @@ class Loop:
     inbox: str
     build: Path
     _told: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def items(self) -> Items:
+        """The ledger's items as they are stored."""
+        name = self.deployment.outputs["LedgerTable"]
+        return Items(self.deployment.session.resource("dynamodb").Table(name))
 
     def land(self, model: str, train: bytes, validation: bytes | None = None) -> None:
         """Put both files and the marker where a model's data lands, with nothing but an S3 client."""

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from playwright.sync_api import sync_playwright
 
-from retraining.candidates import decisions
+from retraining.facts import keys
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 from tests.loop.visitors import fields, send, slack_app, with_parameters
 from tests.review.conftest import ARGUMENTS
@@ -49,8 +49,8 @@ def decided(loop: Loop, name: str, status: str) -> dict[str, Any]:
     def look() -> dict[str, Any] | None:
         package = loop.deployment.package(execution)
         assert package is not None
-        fact = loop.deployment.sources.ledger.get(decisions.key(package.arn)) or {}
-        return loop.deployment.evidence(execution) if "recordedAt" in fact else None
+        fact = loop.deployment.sources.ledger.get(keys.decision(package.arn))
+        return loop.deployment.evidence(execution) if fact and fact.recorded_at else None
 
     found = wait(f"the decision on {name}", look)
     assert found["modelApprovalStatus"] == status

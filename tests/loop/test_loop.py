@@ -97,7 +97,7 @@ def test_a_file_without_target_fails_at_preprocessing_naming_the_column(loop: Lo
     assert "survived" in told["reasons"][0]
 
     def recorded() -> dict[str, Any] | None:
-        fact = loop.deployment.sources.ledger.get(f"execution#{execution.arn}") or {}
+        fact = loop.items.get(f"execution#{execution.arn}") or {}
         return fact if fact.get("final") else None
 
     fact = wait("the end in the ledger", recorded)

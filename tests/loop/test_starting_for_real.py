@@ -98,7 +98,7 @@ def test_the_schedule_asks_and_is_coalesced_while_one_runs(loop: Loop) -> None:
                 FlexibleTimeWindow={"Mode": "OFF"},
                 Target=schedule["Target"],
             )
-        wait("both wishes", lambda: len(loop.deployment.state("scheduled").waiting) == 2)
+        wait("both requests", lambda: len(loop.deployment.state("scheduled").pending) == 2)
         assert not loop.deployment.executions("scheduled", 1)[0].terminal
         assert loop.deployment.executions("scheduled", 1)[0].arn == first.arn
     loop.settled("scheduled", 1)

@@ -14,17 +14,17 @@ from urllib.parse import urlencode
 import yaml
 
 import review_candidate
+from retraining.aws.ledger import Ledger
 from retraining.aws.settings import Settings
-from retraining.candidates import judging
-from retraining.candidates.decisions import key
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig, parse_config
 from retraining.errors import ConfigError
+from retraining.facts import keys
 from retraining.links import Links
 from retraining.verdicts.evaluation import parse_evaluation
 from retraining.verdicts.judge import judge
 from tests.functions.fakes import ROOT, Context, FakeSageMaker, Pages, arn_of, package
-from tests.functions.memory import MemoryLedger, MemoryS3
+from tests.functions.memory import MemoryItems, MemoryS3
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOST = "abcdefghijklmnopqrstuvwxyz012345.lambda-url.us-east-1.on.aws"
@@ -73,7 +73,7 @@ class Stage:
     """One candidate that waits, five versions before it, and the link to its page."""
 
     def __init__(self, evaluation: str | None = SAMPLE) -> None:
-        self.ledger = MemoryLedger()
+        self.items = MemoryItems()
         self.sagemaker = Registry()
         self.s3 = MemoryS3(lambda: NOW)
         self.configs = Configs()
@@ -86,7 +86,7 @@ class Stage:
             sns=None,  # type: ignore[arg-type]
             events=None,  # type: ignore[arg-type]
             logs=None,  # type: ignore[arg-type]
-            ledger=self.ledger,  # type: ignore[arg-type]
+            ledger=Ledger(self.items),
             clock=lambda: datetime.now(UTC),
         )
         self._run()
@@ -120,7 +120,7 @@ class Stage:
                     "Metadata": {kind: {"Arn": arn}},
                 }
             )
-        self.ledger.mark(f"execution#{EXECUTION}", {"cause": "curated/titanic/_SUCCESS"})
+        self.items.mark(f"execution#{EXECUTION}", {"cause": "curated/titanic/_SUCCESS"})
 
     def _before(self) -> None:
         decided = [
@@ -151,7 +151,7 @@ class Stage:
     ) -> None:
         """A decision in the ledger."""
         fact = {"status": status, "by": by, "who": who, "why": why, "at": at.isoformat()}
-        self.ledger.mark(key(arn), {**fact, "doneAt": at.isoformat()})
+        self.items.mark(keys.decision(arn).text, {**fact, "doneAt": at.isoformat()})
 
     def judged(self) -> None:
         """The verdict on the candidate by rules of which one holds it."""
@@ -161,10 +161,11 @@ class Stage:
         verdict = judge(parse_evaluation(SAMPLE, source="sample"), stricter, arn_of(1))
         fact = {
             "verdict": verdict.model_dump(by_alias=True),
+            "batch": "b",
             "takenAt": NOW.isoformat(),
             "doneAt": NOW.isoformat(),
         }
-        self.ledger.mark(judging.key(CANDIDATE), fact)
+        self.items.mark(keys.verdict(CANDIDATE).text, fact)
 
     # ---- requests ----------------------------------------------------------------------------------
 
@@ -178,7 +179,7 @@ class Stage:
 
     @property
     def decision(self) -> dict[str, Any] | None:
-        return self.ledger.get(key(CANDIDATE))
+        return self.items.get(keys.decision(CANDIDATE).text)
 
     def answer(self, event: Mapping[str, Any], **more: Any) -> dict[str, Any]:
         """What the handler answers."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import review_candidate
 from retraining.aws import registry
 from retraining.config.schema import Approval
+from retraining.facts.candidates import EarlierDecision
 from retraining.review_page.view import Known, Plot, Said, decided, number, plain, reading, review
 from retraining.verdicts.evaluation import Difference, parse_evaluation
 from tests.functions.fakes import ROOT
@@ -70,7 +71,7 @@ def test_plain_text_has_nothing_that_cannot_be_seen() -> None:
     ],
 )
 def test_who_decided(by: str, who: str | None, words: str) -> None:
-    assert decided({"status": "Approved", "by": by, "who": who, "at": "yesterday"}).by == words
+    assert decided(EarlierDecision(status="Approved", by=by, who=who, at=datetime.now(UTC))).by == words
 
 
 def known(stage: Stage, **changes: object) -> Known:

@@ -85,7 +85,7 @@ class Containers:
 
     def fact(self, name: str) -> dict[str, Any] | None:
         """An item of the ledger."""
-        return self.loop.deployment.sources.ledger.get(name)
+        return self.loop.items.get(name)
 
     def executions(self) -> list[Execution]:
         """The Titanic's, newest first."""

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from handsoff import containers
-from retraining.candidates import decisions, judging
+from retraining.facts import keys
 from retraining.links import Links
 from tests.loop.conftest import ROOT, TITANIC
 from tests.loop.visitors import fields
@@ -39,7 +39,9 @@ def test_a_landing_starts_one_execution(app: Containers) -> None:
     (execution,) = app.executions()
     running = (app.fact("model#titanic") or {})["state"]["running"]
     assert running["execution_arn"] == execution.arn
-    assert [(wish["trigger"], wish["requested_by"]) for wish in running["wishes"]] == [("landing", "s3")]
+    assert [(request["trigger"], request["requestedBy"]) for request in running["requests"]] == [
+        ("landing", "s3")
+    ]
 
 
 def test_what_cannot_be_read_comes_again_and_starts_nothing(app: Containers) -> None:
@@ -51,9 +53,9 @@ def test_what_cannot_be_read_comes_again_and_starts_nothing(app: Containers) -> 
 
 def test_a_request_waits_while_one_runs(app: Containers) -> None:
     assert app.invoke("StartRetraining", "start_retraining.request").payload == {"batchItemFailures": []}
-    (wish,) = (app.fact("model#titanic") or {})["state"]["waiting"]
-    assert (wish["cause"], wish["trigger"]) == (REQUEST, "request")
-    assert wish["requested_by"] == "arn:aws:iam::123456789012:user/data-science-user"
+    (request,) = (app.fact("model#titanic") or {})["state"]["pending"]
+    assert (request["cause"], request["trigger"]) == (REQUEST, "request")
+    assert request["requestedBy"] == "arn:aws:iam::123456789012:user/data-science-user"
     assert len(app.executions()) == 1
 
 
@@ -96,20 +98,20 @@ def test_the_end_of_an_execution_is_recorded_with_its_evidence(app: Containers) 
 def test_a_candidate_that_was_only_annotated_is_let_be(app: Containers) -> None:
     app.invoke("JudgeCandidate", "candidate_registered.annotated", execution=the(app))
     assert app.package(FIRST)["ModelApprovalStatus"] == "PendingManualApproval"
-    assert app.fact(judging.key(FIRST)) is None
+    assert app.fact(keys.verdict(FIRST).text) is None
 
 
 def test_a_candidate_is_judged(app: Containers) -> None:
     assert app.invoke("JudgeCandidate", "candidate_registered.pending").payload is None
-    assert (app.fact(judging.key(FIRST)) or {})["verdict"]["decision"] == "APPROVE"
+    assert (app.fact(keys.verdict(FIRST).text) or {})["verdict"]["decision"] == "APPROVE"
     assert app.package(FIRST)["ModelApprovalStatus"] == "Approved"
     assert app.loop.told("titanic", "approved")["modelPackageArn"] == FIRST
 
 
 def test_an_approval_is_recorded(app: Containers) -> None:
-    assert "recordedAt" not in (app.fact(decisions.key(FIRST)) or {})
+    assert "recordedAt" not in (app.fact(keys.decision(FIRST).text) or {})
     app.invoke("RecordDecision", "package_decided.approved", execution=the(app))
-    assert "recordedAt" in (app.fact(decisions.key(FIRST)) or {})
+    assert "recordedAt" in (app.fact(keys.decision(FIRST).text) or {})
     assert json.loads(read(app, evidence(app)))["modelApprovalStatus"] == "Approved"
 
 
@@ -122,14 +124,14 @@ def test_a_minute_starts_what_waited(app: Containers) -> None:
     assert app.invoke("Reconcile", "each_minute").payload is None
     assert len(app.executions()) == 2
     state = (app.fact("model#titanic") or {})["state"]
-    assert state["waiting"] == []
-    assert state["running"]["wishes"][0]["cause"] == REQUEST
+    assert state["pending"] == []
+    assert state["running"]["requests"][0]["cause"] == REQUEST
     app.ended(f"{PIPELINE}/execution/{the(app)}")
 
 
 def test_a_candidate_that_the_rules_hold_waits_for_a_person(app: Containers) -> None:
     app.invoke("JudgeCandidate", "candidate_registered.pending", package=SECOND.split(":", 5)[-1])
-    assert (app.fact(judging.key(SECOND)) or {})["verdict"]["decision"] == "HOLD"
+    assert (app.fact(keys.verdict(SECOND).text) or {})["verdict"]["decision"] == "HOLD"
     assert app.package(SECOND)["ModelApprovalStatus"] == "PendingManualApproval"
     told = app.loop.told("titanic", "waiting")
     assert told["modelPackageArn"] == SECOND
@@ -177,7 +179,7 @@ def test_the_page_shows_the_candidate_and_its_form_decides(app: Containers) -> N
     sent = app.invoke("ReviewCandidate", "review_candidate.decision", form=base64.b64encode(form).decode())
     assert sent.payload["statusCode"] == 303
     assert app.package(SECOND)["ModelApprovalStatus"] == "Approved"
-    decided = app.fact(decisions.key(SECOND)) or {}
+    decided = app.fact(keys.decision(SECOND).text) or {}
     assert (decided["by"], decided["who"], decided["why"]) == (
         "link",
         "Ada Lovelace",
@@ -209,7 +211,7 @@ def test_a_press_in_slack_decides_and_an_old_one_does_not(app: Containers) -> No
     now = (datetime.now(UTC) - timedelta(seconds=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
     app.invoke("NotifySlack", "notify_slack.decision", pressed_at=now, **values)
     assert app.package(THIRD)["ModelApprovalStatus"] == "Approved"
-    decided = app.fact(decisions.key(THIRD)) or {}
+    decided = app.fact(keys.decision(THIRD).text) or {}
     assert (decided["by"], decided["why"]) == ("slack", "it is better where it matters")
     assert APPROVERS["slack_users"][0] in decided["who"]
 
@@ -219,7 +221,7 @@ def test_a_rejection_in_aws_is_recorded_and_told(app: Containers) -> None:
         ModelPackageArn=THIRD, ModelApprovalStatus="Rejected", ApprovalDescription="fits our needs"
     )
     app.invoke("RecordDecision", "package_decided.rejected", package=THIRD.split(":", 5)[-1])
-    decided = app.fact(decisions.key(THIRD)) or {}
+    decided = app.fact(keys.decision(THIRD).text) or {}
     assert (decided["status"], decided["by"]) == ("Rejected", "person")
     assert "recordedAt" in decided
     assert app.loop.told("titanic", "rejected")["modelPackageArn"] == THIRD

@@ -1,1 +1,1 @@
-"""What handsoff calls in AWS: ledger (DynamoDB), model registry and pipelines (SageMaker), events, settings."""
+"""What handsoff calls in AWS: ledger (DynamoDB), registry and pipelines (SageMaker), events, settings."""

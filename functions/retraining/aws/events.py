@@ -39,7 +39,8 @@ class ObjectCreated(_Event):
 class RetrainingRequest(_Event):
     """Somebody, or a schedule, wants `model` retrained on what lies in S3, whatever was trained before.
 
-    `cause` names this one wish, and the same cause starts nothing twice: a schedule's time, a request's id.
+    `cause` names this one request, and the same cause starts nothing twice: a schedule's
+    time, a request's id.
     """
 
     model: str

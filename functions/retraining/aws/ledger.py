@@ -1,239 +1,156 @@
 """The DynamoDB table in which facts are taken before anything is done about them.
 
-SageMaker has no compare-and-set, so whoever wants to start, decide or tell first takes the fact here by a
-conditional put. One item a fact, its key the string `fact`:
-
-    start#<start key>            a wish to train, who had it, and the execution that came of it
-    execution#<execution ARN>    the newest known state of an execution and its steps
-    verdict#<model package ARN>  what the rules said, and whether it has been carried out
-    decision#<model package ARN> who approved or rejected it, when and why (decisions.py); `earlier` ones
-    open#<model package group>   packages that the sweep looks at however old they are: the champion last
-                                 recorded, and what people decided until that is recorded (decisions.py)
-    trouble#<model package ARN>  the sweep could not bring it to its end: since when, and its last try
-    slack#<model package ARN>    the message in Slack that tells of it, to be updated in place
-    lease#<model package group>  a candidate of the group is being approved now; lease#slack#<package ARN>:
-                                 its message in Slack is being changed
-    notification#<id>            a message to approvers: being sent, or sent
-    rollback#<package ARN>#<when it was approved>  the event that this champion was taken back: likewise
-    model#<model>                who waits for a start and what runs (admission.py), swapped by version
-    batch#<model>#<batch>        this batch has been started
-    asked#<model>#<cause>        this request, or this time of a schedule, has been started
-    released#<model>#<etag>#<key>  a person put this file back: it is not looked at again
-    stray#<model>                objects landed for a model that does not exist
+SageMaker has no compare-and-set. So a function that is about to start, decide or tell something first takes
+the fact here by a conditional put. Keys and kinds of facts are in facts/keys.py.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Literal
-
-from botocore.exceptions import ClientError
+from typing import Any, Final, Protocol
 
 from retraining.errors import NotReady
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.service_resource import Table
-
-Item = Mapping[str, Any]
-
-JSON: Final = "_json"
-"""Ends the names of attributes whose text is JSON; so no text of a person is ever taken for it."""
+from retraining.facts.claims import Claim
+from retraining.facts.fact import F, Fact, Key
 
 LEASE: Final = timedelta(seconds=90)
-"""Longer than a function lives, shorter than until Lambda's second retry (3 min): the dead are replaced."""
+"""How long a claim is held. It is longer than a function lives, and shorter than the time until Lambda's
+second retry (3 minutes): that retry replaces an invocation that died."""
+
+Values = Mapping[str, Any]
+
+
+class Store(Protocol):
+    """What the ledger needs of aws/items.py; a dict in memory does for tests."""
+
+    def get(self, fact: str) -> dict[str, Any] | None: ...
+    def take(self, fact: str, values: Values) -> dict[str, Any] | None: ...
+    def mark(self, fact: str, values: Values, *, where: Mapping[str, str] | None = None) -> bool: ...
+    def replace(self, fact: str, values: Values, *, where: Mapping[str, str]) -> bool: ...
+    def advance(self, fact: str, values: Values, *, version: str, final: bool) -> bool: ...
+    def swap(self, fact: str, values: Values, *, version: int) -> bool: ...
+    def claim(self, fact: str, *, now: datetime, lease: timedelta) -> bool: ...
+    def release(self, fact: str, *, where: Mapping[str, str] | None = None) -> bool: ...
+    def done(self, fact: str, *, now: datetime) -> None: ...
 
 
 class Ledger:
-    """Facts by key. Values are strings, booleans, integers, or anything that JSON holds (kept as text)."""
+    """Facts by key. Changes are named as the fields of the fact; a field that is set to None is removed."""
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self, items: Store) -> None:
+        self._items = items
 
-    def get(self, fact: str) -> dict[str, Any] | None:
+    def get(self, key: Key[F]) -> F | None:
         """The fact as it is now (read consistently), or None."""
-        found = self._table.get_item(Key={"fact": fact}, ConsistentRead=True).get("Item")
-        return _loaded(found) if found else None
+        found = self._items.get(key.text)
+        return None if found is None else key.kind.model_validate(found)
 
-    def take(self, fact: str, values: Item) -> dict[str, Any] | None:
-        """Write the fact if nobody has: None if it is now ours, otherwise what stands there."""
-        try:
-            self._table.put_item(
-                Item={"fact": fact, **_dumped(values)}, ConditionExpression="attribute_not_exists(fact)"
-            )
-        except ClientError as error:
-            if not _refused(error):
-                raise
-            return self.get(fact) or {}
-        return None
+    def take(self, key: Key[F], fact: F) -> F | None:
+        """Write the fact if it is not there: None if it is written, otherwise the fact that stands there.
 
-    def mark(self, fact: str, values: Item, *, where: Mapping[str, str] | None = None) -> bool:
-        """Set these attributes (None removes one) and leave the others; the fact need not exist yet.
-
-        With `where`, only if these texts still stand in it. Says whether it wrote.
+        Raises NotReady if a fact that stood there has been released meanwhile.
         """
-        return _wrote(self._table.update_item, Key={"fact": fact}, **_conditioned(_setting(values), where))
+        found = self._items.take(key.text, _whole(fact))
+        if found is None:
+            return None
+        if not found:
+            raise NotReady(f"{key} has just been released by another invocation; try again")
+        return key.kind.model_validate(found)
 
-    def advance(self, fact: str, values: Item, *, version: str, final: bool) -> bool:
+    def mark(self, key: Key[F], *, where: Values | None = None, **changes: object) -> bool:
+        """Change these fields and leave the others; the fact need not exist yet.
+
+        With `where`, only if these values still stand in it. Says whether it wrote.
+        """
+        return self._items.mark(key.text, _stored(key, changes), where=_texts(key, where))
+
+    def replace(self, key: Key[F], fact: F, *, where: Values) -> bool:
+        """Replace the whole fact if these values still stand in it. Says whether it did."""
+        return self._items.replace(key.text, _whole(fact), where=_texts(key, where) or {})
+
+    def advance(self, key: Key[F], *, version: str, final: bool, **changes: object) -> bool:
         """`mark`, unless what stands there is as new or newer. Says whether it wrote.
 
         `version` is a time in sortable text. A state that is not `final` may be written again at the same
-        version, since not every change moves a clock; a final one only gives way to a newer version.
+        version, since not every change moves a clock. A final state gives way to a newer version only.
         """
-        arguments = _setting({**values, "version": version, "final": final})
-        arguments["ExpressionAttributeValues"][":no"] = False
-        return _wrote(
-            self._table.update_item,
-            Key={"fact": fact},
-            **arguments,
-            ConditionExpression="attribute_not_exists(#version) OR #version < :version "
-            "OR (#version = :version AND #final = :no)",
-        )
+        return self._items.advance(key.text, _stored(key, changes), version=version, final=final)
 
-    def swap(self, fact: str, values: Item, *, version: int) -> bool:
-        """Replace the fact, which must still be at `version` (0: not exist yet). Says whether it did.
+    def swap(self, key: Key[F], *, version: int, **values: object) -> bool:
+        """Replace the fact, which must still be at `version` (0: must not exist yet). Says whether it did.
 
-        Whoever reads a fact, thinks, and swaps it knows that nobody else did so meanwhile.
+        A caller that reads a fact and swaps it knows that no other call has changed it in between.
         """
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(fact)"}
-        if version:
-            condition = {
-                "ConditionExpression": "#version = :version",
-                "ExpressionAttributeNames": {"#version": "version"},
-                "ExpressionAttributeValues": {":version": version},
-            }
-        return _wrote(
-            self._table.put_item, Item={"fact": fact, "version": version + 1, **_dumped(values)}, **condition
-        )
+        return self._items.swap(key.text, _stored(key, values), version=version)
 
-    def claim(self, fact: str, *, now: datetime, lease: timedelta) -> bool:
+    def release(self, key: Key[F], *, where: Values | None = None) -> bool:
+        """Remove what was taken or claimed, because what it was for failed or is over.
+
+        With `where`, only if these values still stand in it. Says whether it did.
+        """
+        return self._items.release(key.text, where=_texts(key, where))
+
+    def claim(self, key: Key[Claim], *, now: datetime, lease: timedelta) -> bool:
         """Claim something that must be done once, such as sending. False: it has been done.
 
-        Raises NotReady while another holds the claim; after `lease` it passes on, as that one has died.
+        Raises NotReady while another invocation holds the claim. After `lease` the claim passes on.
         """
-        until = (now + lease).isoformat()
-        try:
-            self._table.put_item(
-                Item={"fact": fact, "state": "claimed", "until": until},
-                ConditionExpression="attribute_not_exists(fact) OR (#state = :claimed AND #until < :now)",
-                ExpressionAttributeNames={"#state": "state", "#until": "until"},
-                ExpressionAttributeValues={":claimed": "claimed", ":now": now.isoformat()},
-            )
-        except ClientError as error:
-            if not _refused(error):
-                raise
-            state: Literal["claimed", "done"] = (self.get(fact) or {}).get("state", "claimed")
-            if state == "done":
-                return False
-            raise NotReady(f"{fact} is being done by another invocation; try again after {until}") from None
-        return True
+        return self._items.claim(key.text, now=now, lease=lease)
 
-    def release(self, fact: str, *, where: Mapping[str, str] | None = None) -> bool:
-        """Give back what was claimed or taken, because what it was for failed or is over.
-
-        With `where`, only if these texts still stand in it. Says whether it did.
-        """
-        return _wrote(self._table.delete_item, Key={"fact": fact}, **_conditioned({}, where))
-
-    def done(self, fact: str, *, now: datetime) -> None:
-        """Say that what was claimed is done."""
-        self.mark(fact, {"state": "done", "doneAt": now.isoformat()})
+    def done(self, key: Key[Claim], *, now: datetime) -> None:
+        """Note that what was claimed is done."""
+        self._items.done(key.text, now=now)
 
 
-def once(ledger: Ledger, fact: str, act: Callable[[], None], *, now: datetime) -> bool:
-    """Do `act` unless it has been done; if it fails, it can be tried again at once.
+def once(ledger: Ledger, key: Key[Claim], act: Callable[[], None], *, now: datetime) -> bool:
+    """Call `act` unless that has been done; if it fails, it can be tried again at once.
 
-    Says whether it did. Raises NotReady while another is at it.
+    Says whether it did. Raises NotReady while another invocation is at it.
     """
-    if not ledger.claim(fact, now=now, lease=LEASE):
+    if not ledger.claim(key, now=now, lease=LEASE):
         return False
     try:
         act()
     except BaseException:
-        ledger.release(fact, where={"until": (now + LEASE).isoformat()})
+        ledger.release(key, where={"until": now + LEASE})
         raise
-    ledger.done(fact, now=now)
+    ledger.done(key, now=now)
     return True
 
 
 @contextmanager
-def alone(ledger: Ledger, fact: str, *, now: datetime) -> Iterator[None]:
-    """While this lasts, nobody else is inside it for the same fact. Raises NotReady if somebody is.
+def alone(ledger: Ledger, key: Key[Claim], *, now: datetime) -> Iterator[None]:
+    """While this lasts, no other invocation is inside it for the same key. Raises NotReady if one is.
 
-    Whoever is inside for longer than LEASE may meet another, and must ask the clock before it acts.
+    After LEASE another invocation may enter. An invocation that acts late must compare the time first.
     """
-    ledger.claim(fact, now=now, lease=LEASE)
+    ledger.claim(key, now=now, lease=LEASE)
     try:
         yield
     finally:
-        ledger.release(fact, where={"until": (now + LEASE).isoformat()})
+        ledger.release(key, where={"until": now + LEASE})
 
 
-def _wrote(write: Callable[..., Any], **call: Any) -> bool:
-    """Make a conditional write; False if its condition did not hold."""
-    try:
-        write(**call)
-    except ClientError as error:
-        if not _refused(error):
-            raise
-        return False
-    return True
+def _stored(key: Key[F], changes: Values) -> dict[str, Any]:
+    """The changes as the item holds them. Raises TypeError for what the fact has no field for."""
+    fields = key.kind.model_fields
+    if key.kind.model_config.get("extra") != "allow" and (unknown := changes.keys() - fields.keys()):
+        raise TypeError(f"{key.kind.__name__} has no field {', '.join(sorted(unknown))}")
+    dumped = key.kind.model_construct(**changes).model_dump(by_alias=True, include=set(changes))
+    return {name: _none_if_empty(value) for name, value in dumped.items()}
 
 
-def _refused(error: ClientError) -> bool:
-    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+def _whole(fact: Fact) -> dict[str, Any]:
+    """A fact as the item holds it."""
+    return {name: _none_if_empty(value) for name, value in fact.model_dump(by_alias=True).items()}
 
 
-def _setting(values: Item) -> dict[str, Any]:
-    """An update that sets what has a value and removes what is None, in both of its forms."""
-    dumped = _dumped(values)
-    gone = {form for name in values for form in (name, name + JSON)} - dumped.keys()
-    parts = []
-    if dumped:
-        parts.append("SET " + ", ".join(f"#{name} = :{name}" for name in dumped))
-    if gone:
-        parts.append("REMOVE " + ", ".join(f"#{name}" for name in sorted(gone)))
-    return {
-        "UpdateExpression": " ".join(parts),
-        "ExpressionAttributeNames": {f"#{name}": name for name in (*dumped, *gone)},
-        **({"ExpressionAttributeValues": {f":{n}": value for n, value in dumped.items()}} if dumped else {}),
-    }
+def _none_if_empty(value: Any) -> Any:
+    """None, which is not stored, for an empty tuple or mapping: reading it gives the field's default."""
+    return None if value in ((), [], {}) else value
 
 
-def _conditioned(call: dict[str, Any], where: Mapping[str, str] | None) -> dict[str, Any]:
-    """The call with the condition that these texts stand in the item."""
-    if not where:
-        return call
-    names = {f"#where_{name}": name for name in where}
-    values = {f":where_{name}": value for name, value in where.items()}
-    return {
-        **call,
-        "ConditionExpression": " AND ".join(f"#where_{name} = :where_{name}" for name in where),
-        "ExpressionAttributeNames": {**call.get("ExpressionAttributeNames", {}), **names},
-        "ExpressionAttributeValues": {**call.get("ExpressionAttributeValues", {}), **values},
-    }
-
-
-def _dumped(values: Item) -> dict[str, Any]:
-    """Texts, booleans and whole numbers as they are; all else (DynamoDB has no floats) as JSON, named so."""
-    return {
-        name if isinstance(value, str | bool | int) else name + JSON: value
-        if isinstance(value, str | bool | int)
-        else json.dumps(value, ensure_ascii=False)
-        for name, value in values.items()
-        if value is not None
-    }
-
-
-def _loaded(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name.removesuffix(JSON): json.loads(value)
-        if name.endswith(JSON)
-        else int(value)
-        if isinstance(value, Decimal)
-        else value
-        for name, value in item.items()
-    }
+def _texts(key: Key[F], where: Values | None) -> dict[str, str] | None:
+    return {name: str(value) for name, value in _stored(key, where).items()} if where else None

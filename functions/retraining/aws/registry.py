@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from retraining.errors import EvaluationError
+from retraining.facts.candidates import ApprovalStatus
 from retraining.verdicts.evaluation import Evaluation, parse_evaluation
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Package:
 
     arn: str
     group: str
-    approval_status: str
+    approval_status: ApprovalStatus
     approval_description: str | None
     evaluation_uri: str | None
     model_uri: str | None
@@ -70,6 +71,11 @@ class Package:
     def approved_at(self) -> datetime:
         """When it was approved, if it is."""
         return self.noted_approval or self.changed_at
+
+    @property
+    def decided_at(self) -> datetime | None:
+        """When the decision was taken that was last written on it, if one was."""
+        return _time(self.metadata.get("decidedAt"))
 
     @property
     def execution(self) -> str | None:

@@ -6,8 +6,7 @@ aside. The fact `verdict#<package ARN>` in the ledger is written first and marke
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -16,10 +15,12 @@ from retraining.aws import registry
 from retraining.aws.observability import logger, metrics
 from retraining.aws.registry import Package
 from retraining.candidates import decisions
-from retraining.candidates.decisions import ChampionChanged, Compared, Standing, Status
+from retraining.candidates.decisions import ChampionChanged, Compared, Standing
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig
 from retraining.errors import ConfigError, HandsoffError
+from retraining.facts import keys
+from retraining.facts.candidates import EarlierDecision, JudgedAgain, Status, VerdictFact
 from retraining.notifications.messages import Kind, Notification
 from retraining.notifications.publish import notify
 from retraining.verdicts.evaluation import Evaluation
@@ -27,6 +28,7 @@ from retraining.verdicts.judge import (
     CHANGED,
     NOT_COMPARED,
     Decision,
+    RuleResult,
     Verdict,
     held_after_all,
     judge,
@@ -52,35 +54,29 @@ class CannotBeJudged(HandsoffError):
 
 def settle(arn: str, using: Collaborators) -> None:
     """Judge a candidate, once; a repetition finishes what an earlier one left half done."""
-    known = using.ledger.get(key(arn))
+    known = using.ledger.get(keys.verdict(arn))
     if known is None:
         candidate = registry.package(using.sagemaker, arn)
         if not candidate.pending:
             logger.info("package is decided already", package=arn, status=candidate.approval_status)
             return
         known = first_verdict(candidate, using)
-    if "doneAt" not in known:
+    if known.done_at is None:
         verdict = carry_out(arn, known, using)
         metrics.add_metric(METRIC[verdict.decision], MetricUnit.Count, 1)
 
 
-def key(arn: str) -> str:
-    """The verdict's key in the ledger."""
-    return f"verdict#{arn}"
-
-
-def first_verdict(candidate: Package, using: Collaborators) -> dict[str, Any]:
+def first_verdict(candidate: Package, using: Collaborators) -> VerdictFact:
     """Judge the candidate; the verdict that stands in the ledger then, ours or one taken meanwhile."""
     evaluation, verdict = _judged(candidate, using)
-    started = using.ledger.get(f"execution#{candidate.execution}") or {}
-    fresh = {
-        "verdict": verdict.model_dump(by_alias=True),
-        # a bare start registers with batch latest; which one that was is known now
-        "batch": evaluation.batch,
-        **({"requestedBy": started["requestedBy"]} if "requestedBy" in started else {}),
-        "takenAt": using.clock().isoformat(),
-    }
-    return using.ledger.take(key(candidate.arn), fresh) or fresh
+    started = using.ledger.get(keys.execution(candidate.execution or "None"))
+    fresh = VerdictFact(
+        verdict=verdict,
+        batch=evaluation.batch,  # a bare start registers with batch latest; which one that was is known now
+        requested_by=started.requested_by if started else None,
+        taken_at=using.clock(),
+    )
+    return using.ledger.take(keys.verdict(candidate.arn), fresh) or fresh
 
 
 def judge_without_champion(candidate: Package, *, by: str, why: str, using: Collaborators) -> Verdict:
@@ -91,68 +87,68 @@ def judge_without_champion(candidate: Package, *, by: str, why: str, using: Coll
     not one that is held and still pending, or it was compared with the champion and lost.
     """
     why = decisions.reason(why)
-    known = using.ledger.get(key(candidate.arn)) or {}
-    if "again" in known and "doneAt" not in known:
+    known = using.ledger.get(keys.verdict(candidate.arn))
+    if known and known.again and known.done_at is None:
         return carry_out(candidate.arn, known, using)
     if not candidate.pending:
         raise CannotBeJudged(f"{candidate.name} is {candidate.approval_status} already, which stands")
-    if "doneAt" not in known:
+    if known is None or known.done_at is None:
         raise CannotBeJudged(f"{candidate.name} has not been judged yet: that comes by itself")
-    if known["verdict"]["decision"] != "HOLD":
+    if known.verdict.decision != "HOLD":
         raise CannotBeJudged(
-            f"the rules said {known['verdict']['decision']} of {candidate.name}: only what they hold may be "
+            f"the rules said {known.verdict.decision} of {candidate.name}: only what they hold may be "
             "judged again"
         )
-    if known["verdict"]["champion"] is None:
+    if known.verdict.champion is None:
         raise CannotBeJudged(f"{candidate.name} was compared with no champion: there is none to put aside")
-    if lost := [rule["text"] for rule in known["verdict"]["rules"] if _lost(rule)]:
+    if lost := [rule.text for rule in known.verdict.rules if _lost(rule)]:
         raise CannotBeJudged(
             f"{candidate.name} was compared with the champion, which is no stale one, and lost: {lost[0]}. "
             "To approve it all the same, decide as a person"
         )
-    if not _held_by_champion(known["verdict"]):
+    if not _held_by_champion(known.verdict):
         raise CannotBeJudged(
             f"{candidate.name} is not held because of its champion: "
-            f"{'; '.join(known['verdict']['reasons'])}. Decide on it as a person"
+            f"{'; '.join(known.verdict.reasons)}. Decide on it as a person"
         )
     _, verdict = _judged(candidate, using, without_champion=f"{why} (said by {by})")
-    now = using.clock().isoformat()
-    before = {name: known[name] for name in ("verdict", "takenAt", "doneAt", "again") if name in known}
-    earlier = [*known.get("earlier", []), before]
-    changes = {
-        "verdict": verdict.model_dump(by_alias=True),
-        "earlier": earlier if len(earlier) <= EARLIER else [earlier[0], *earlier[1 - EARLIER :]],
-        "again": {"by": by, "at": now, "why": why},
-        "takenAt": now,
-        "doneAt": None,
-    }
-    if not using.ledger.mark(key(candidate.arn), changes, where={"takenAt": known["takenAt"]}):
+    now = using.clock()
+    earlier = (*known.earlier, known.as_earlier())
+    again = known.model_copy(
+        update={
+            "verdict": verdict,
+            "earlier": earlier if len(earlier) <= EARLIER else (earlier[0], *earlier[1 - EARLIER :]),
+            "again": JudgedAgain(by=by, at=now, why=why),
+            "taken_at": now,
+            "done_at": None,
+        }
+    )
+    if not using.ledger.replace(keys.verdict(candidate.arn), again, where={"taken_at": known.taken_at}):
         raise CannotBeJudged(f"{candidate.name} has just been judged again by somebody else")
-    return carry_out(candidate.arn, {**known, **changes}, using)
+    return carry_out(candidate.arn, again, using)
 
 
-def _lost(rule: Mapping[str, Any]) -> bool:
+def _lost(rule: RuleResult) -> bool:
     """Whether a comparison with the champion was made, and failed."""
     return any(
-        finding["outcome"] == "fail"
-        and (finding["question"] in ("max_loss", "min_gain") or rule["rule"].startswith("drift of"))
-        for finding in rule["findings"]
+        finding.outcome == "fail"
+        and (finding.question in ("max_loss", "min_gain") or rule.rule.startswith("drift of"))
+        for finding in rule.findings
     )
 
 
-def _held_by_champion(verdict: Mapping[str, Any]) -> bool:
+def _held_by_champion(verdict: Verdict) -> bool:
     """Whether the champion cannot be compared with, is another one by now, or leaves a comparison open.
 
     Or was put aside before, and something else still holds.
     """
-    if verdict.get("withoutChampion") or any(
-        reason.startswith((CHANGED, NOT_COMPARED)) for reason in verdict["reasons"]
+    if verdict.without_champion or any(
+        reason.startswith((CHANGED, NOT_COMPARED)) for reason in verdict.reasons
     ):
         return True
     return any(
-        rule["outcome"] == "unknown"
-        and any(word in rule["rule"] for word in ("max_loss", "min_gain", "drift of"))
-        for rule in verdict["rules"]
+        rule.outcome == "unknown" and any(word in rule.rule for word in ("max_loss", "min_gain", "drift of"))
+        for rule in verdict.rules
     )
 
 
@@ -193,8 +189,8 @@ def _doubts(
     if doubt := of_another_config(evaluation, config):
         found.append(doubt)
     for package in registry.rejected(using.sagemaker, candidate.group):
-        decision = using.ledger.get(decisions.key(package.arn)) or {}
-        by_person = decision.get("status") == "Rejected" and decision.get("by") in decisions.PEOPLE
+        decision = using.ledger.get(keys.decision(package.arn))
+        by_person = decision and decision.status == "Rejected" and decision.by in decisions.PEOPLE
         if by_person and package.metadata.get("batch") == evaluation.batch:
             found.append(f"a person has rejected {package.name}, which was trained on the same data")
             break
@@ -209,14 +205,14 @@ def _config(candidate: Package, using: Collaborators) -> ModelConfig:
     return config
 
 
-def carry_out(arn: str, known: Mapping[str, Any], using: Collaborators) -> Verdict:
+def carry_out(arn: str, known: VerdictFact, using: Collaborators) -> Verdict:
     """Do what the recorded verdict says: the registry, the approvers, the evidence, and last the mark.
 
     Each part may be repeated, so that dying between any two of them only delays the rest. What a person
     decided meanwhile stands, and nobody is told otherwise. Returns the verdict that counts in the end: an
     approval is turned into a hold if the champion changed since.
     """
-    verdict = Verdict.model_validate(known["verdict"])
+    verdict = known.verdict
     candidate = registry.package(using.sagemaker, arn)
     standing: Standing | None = None
     if status := STATUS[verdict.decision]:
@@ -224,7 +220,7 @@ def carry_out(arn: str, known: Mapping[str, Any], using: Collaborators) -> Verdi
             standing = _decided(arn, status, verdict, known, using)
         except ChampionChanged as changed:
             verdict = held_after_all(verdict, changed.champion)
-            using.ledger.mark(key(arn), {"verdict": verdict.model_dump(by_alias=True)})
+            using.ledger.mark(keys.verdict(arn), verdict=verdict)
     ours = standing.ours if standing else _held(arn, verdict, known, using)
     if ours:
         _tell(candidate, verdict, using)
@@ -232,13 +228,13 @@ def carry_out(arn: str, known: Mapping[str, Any], using: Collaborators) -> Verdi
         logger.warning("package was decided elsewhere meanwhile", package=arn)
     if candidate.execution:
         evidence.write(using.sources, using.settings.model_of(candidate.group), candidate.execution)
-    using.ledger.mark(key(arn), {"doneAt": using.clock().isoformat()})
+    using.ledger.mark(keys.verdict(arn), done_at=using.clock())
     logger.info("candidate judged", package=arn, decision=verdict.decision, reasons=list(verdict.reasons))
     return verdict
 
 
 def _decided(
-    arn: str, status: Status, verdict: Verdict, known: Mapping[str, Any], using: Collaborators
+    arn: str, status: Status, verdict: Verdict, known: VerdictFact, using: Collaborators
 ) -> Standing:
     return decisions.decide(
         arn,
@@ -256,7 +252,7 @@ def _said(verdict: Verdict) -> str:
     return f"{verdict.decision} by rules{aside}: {'; '.join(verdict.reasons)}"
 
 
-def _held(arn: str, verdict: Verdict, known: Mapping[str, Any], using: Collaborators) -> bool:
+def _held(arn: str, verdict: Verdict, known: VerdictFact, using: Collaborators) -> bool:
     """Note the verdict on a package that is to wait. False if somebody has decided it meanwhile."""
     candidate = registry.package(using.sagemaker, arn)
     facts = {name: registry.metadata_text(value) for name, value in _facts(verdict, known).items()}
@@ -265,16 +261,16 @@ def _held(arn: str, verdict: Verdict, known: Mapping[str, Any], using: Collabora
     return candidate.pending
 
 
-def _facts(verdict: Verdict, known: Mapping[str, Any]) -> dict[str, str]:
+def _facts(verdict: Verdict, known: VerdictFact) -> dict[str, str]:
     """The key facts of a verdict for the package's metadata."""
     facts = {
-        "batch": known["batch"],
-        "requestedBy": known.get("requestedBy"),
+        "batch": known.batch,
+        "requestedBy": known.requested_by,
         "verdict": verdict.decision,
         "rules": verdict.rules_sha256[:12],
         "comparedWith": verdict.champion or "none",
         "validationRows": str(verdict.n),
-        "judgedAt": known["takenAt"],
+        "judgedAt": known.taken_at.isoformat(),
         "firstModel": verdict.first_model,
         "withoutChampion": verdict.without_champion,
     }
@@ -290,17 +286,17 @@ def _tell(candidate: Package, verdict: Verdict, using: Collaborators) -> None:
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
 
 
-def tell_decision(package: Package, decision: Mapping[str, Any], using: Collaborators) -> None:
+def tell_decision(package: Package, decision: EarlierDecision, using: Collaborators) -> None:
     """Tell approvers, once, of a decision of the ledger that was not the rules'."""
     approved = package.approval_status == "Approved"
     message = of_candidate(
         package,
         "approved" if approved else "rejected",
         "APPROVE" if approved else "REJECT",
-        (str(decision.get("why") or "no reason was given"),),
-        by=str(decision["by"]),
-        who=decision.get("who"),
-        occurrence=str(decision["at"]),
+        (decision.why or "no reason was given",),
+        by=decision.by,
+        who=decision.who,
+        occurrence=decision.at.isoformat(),
         using=using,
     )
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())

@@ -6,10 +6,9 @@ fact in the ledger is marked `recordedAt` last.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
@@ -21,6 +20,8 @@ from retraining.aws.observability import logger, metrics
 from retraining.aws.registry import Package
 from retraining.candidates import decisions, judging
 from retraining.collaborators import Collaborators
+from retraining.facts import keys
+from retraining.facts.candidates import DecisionFact, Status
 from retraining.notifications.messages import Notification, Rollback
 from retraining.notifications.publish import announce, notify
 
@@ -32,6 +33,11 @@ class Seen:
     status: str | None = None
     at: datetime | None = None
     who: str | None = None
+
+    @property
+    def decided(self) -> Status | None:
+        """The status, if it is a decision."""
+        return "Approved" if self.status == "Approved" else "Rejected" if self.status == "Rejected" else None
 
 
 NOTHING: Final = Seen()
@@ -46,20 +52,20 @@ def record(package: Package, using: Collaborators, *, seen: Seen = NOTHING) -> N
     SageMaker has no compare-and-set: between our last look at a package and our writing to it a person may
     decide. That person's event is then all that is left of it (`seen`), and the decision is given back.
     """
-    known: Mapping[str, Any] = using.ledger.get(decisions.key(package.arn)) or {}
-    if not known and (at := over(seen, package)):
-        known = decisions.witness(package.arn, str(seen.status), at.isoformat(), seen.who, using)
+    known = using.ledger.get(keys.decision(package.arn))
+    if known is None and seen.decided and (at := over(seen, package)):
+        known = decisions.witness(package.arn, seen.decided, at, seen.who, using)
     if package.pending and not decisions.set_back(package, known, using.clock()):
         return
-    if missed(seen, package, known):
+    if known and missed(seen, package, known):
         package, known = catch_up(seen, package, known, using)
-    if not decisions.shows(package, known):
+    if known is None or not decisions.shows(package, known):
         known = decisions.adopt(package, known, using)
-    if "recordedAt" in known:
+    if known.recorded_at is not None:
         return
     if package.approval_status == "Approved":
-        if known["by"] == decisions.OUTSIDE and package.metadata.get("approvedAt") != known["at"]:
-            registry.annotate(using.sagemaker, package, {"approvedAt": known["at"]})
+        if known.by == decisions.OUTSIDE and package.noted_approval != known.at:
+            registry.annotate(using.sagemaker, package, {"approvedAt": known.at.isoformat()})
         left = supersede(package, known, using)
     else:
         left = []
@@ -67,17 +73,18 @@ def record(package: Package, using: Collaborators, *, seen: Seen = NOTHING) -> N
         roll_back(package, known, using)
     if package.pending:
         _ask_again(package, known, using)
-    elif known["by"] not in (decisions.RULES, decisions.SUPERSEDED):  # told by who decided so
+    elif known.by not in (decisions.RULES, decisions.SUPERSEDED):  # told by who decided so
         judging.tell_decision(package, known, using)
     if package.execution:
         evidence.write(using.sources, using.settings.model_of(package.group), package.execution)
     if left:
         raise left[0] if len(left) == 1 else ExceptionGroup("candidates that were not superseded", left)
     keep_in_view(package, using)
-    now = using.clock().isoformat()
-    marks = {"doneAt": known.get("doneAt") or now, "recordedAt": now}
-    using.ledger.mark(decisions.key(package.arn), marks, where={"at": known["at"]})
-    logger.info("decision recorded", package=package.arn, status=package.approval_status, by=known["by"])
+    now = using.clock()
+    using.ledger.mark(
+        keys.decision(package.arn), where={"at": known.at}, done_at=known.done_at or now, recorded_at=now
+    )
+    logger.info("decision recorded", package=package.arn, status=package.approval_status, by=known.by)
     metrics.add_metric(f"Decisions{package.approval_status}", MetricUnit.Count, 1)
 
 
@@ -87,17 +94,17 @@ def over(seen: Seen, package: Package) -> datetime | None:
     return seen.at if told and seen.at and seen.at < package.changed_at else None
 
 
-def missed(seen: Seen, package: Package, known: Mapping[str, Any]) -> bool:
+def missed(seen: Seen, package: Package, known: DecisionFact) -> bool:
     """Whether the event tells of a person's decision that neither ledger nor registry knows any more."""
-    if seen.status not in ("Approved", "Rejected") or seen.at is None or not known:
+    if seen.decided is None or seen.at is None:
         return False
-    statuses = [known["status"], *(fact["status"] for fact in known.get("earlier", []))]
+    statuses = [known.status, *(fact.status for fact in known.earlier)]
     return seen.status not in (package.approval_status, *statuses) and seen.at <= package.changed_at
 
 
 def catch_up(
-    seen: Seen, package: Package, known: Mapping[str, Any], using: Collaborators
-) -> tuple[Package, Mapping[str, Any]]:
+    seen: Seen, package: Package, known: DecisionFact, using: Collaborators
+) -> tuple[Package, DecisionFact]:
     """Do what should have been done when a decision fell that was missed; the package and its fact then.
 
     If what the registry shows is our own, written over that decision, the decision is given back: it fell
@@ -105,8 +112,8 @@ def catch_up(
     decision. Otherwise it lies before what is known, and changes nothing that was decided since.
     """
     when = seen.at or package.changed_at
-    at, taken = when.isoformat(), datetime.fromisoformat(known["at"])
-    done = datetime.fromisoformat(known["doneAt"]) if "doneAt" in known else taken + LEASE
+    at, taken = when.isoformat(), known.at
+    done = known.done_at or taken + LEASE
     if still_ours(package, known) and taken - CLOCKS <= when <= done + CLOCKS:
         facts = {"approvedAt": at} if seen.status == "Approved" else {}
         if seen.who or "decidedWho" in package.metadata:  # of ours
@@ -116,7 +123,7 @@ def catch_up(
             package,
             {"decidedBy": decisions.OUTSIDE, "decidedAt": at, **facts},
             status="Approved" if seen.status == "Approved" else "Rejected",
-            description=f"{decisions.GIVEN_BACK}: decided in AWS at {at}, while we wrote {known['status']}",
+            description=f"{decisions.given_back_text(when)}, while we wrote {known.status}",
         )
         logger.warning(
             "a decision that was written over was given back", package=package.arn, seen=seen.status
@@ -131,27 +138,26 @@ def catch_up(
     return package, known
 
 
-def still_ours(package: Package, known: Mapping[str, Any]) -> bool:
+def still_ours(package: Package, known: DecisionFact) -> bool:
     """Whether the registry shows what we wrote, whoever has edited other metadata since."""
-    ours = known["by"] != decisions.OUTSIDE and decisions.shows(package, known)
-    return ours and package.approval_description == known["why"]
+    ours = known.by != decisions.OUTSIDE and decisions.shows(package, known)
+    return ours and package.approval_description == known.why
 
 
-def supersede(approved: Package, decision: Mapping[str, Any], using: Collaborators) -> list[Exception]:
+def supersede(approved: Package, decision: DecisionFact, using: Collaborators) -> list[Exception]:
     """Reject the older candidates of the group that wait for a person.
 
     One that is not judged yet is left to the judge. Which they are is noted first: a candidate that has been
     rejected, and nobody told when this died, waits no more. What went wrong with one keeps no other waiting,
     nor the approval from being told.
     """
-    older = decision.get("supersedes")
+    older = decision.supersedes
     if older is None:
         found = registry.waiting(using.sagemaker, approved.group, before=approved.created_at)
-        older = [arn for arn in found if "doneAt" in (using.ledger.get(judging.key(arn)) or {})]
+        older = tuple(arn for arn in found if judged(arn, using))
         if older:
-            at = {"at": str(decision["at"])}
-            using.ledger.mark(decisions.key(approved.arn), {"supersedes": older}, where=at)
-    why = f"superseded by {approved.name}, approved {decision['at']}"
+            using.ledger.mark(keys.decision(approved.arn), where={"at": decision.at}, supersedes=older)
+    why = f"superseded by {approved.name}, approved {decision.at.isoformat()}"
     failures: list[Exception] = []
     for arn in older:
         try:
@@ -161,6 +167,12 @@ def supersede(approved: Package, decision: Mapping[str, Any], using: Collaborato
             error.add_note(f"superseding {arn}")
             failures.append(error)
     return failures
+
+
+def judged(arn: str, using: Collaborators) -> bool:
+    """Whether the candidate has a verdict that is carried out."""
+    verdict = using.ledger.get(keys.verdict(arn))
+    return verdict is not None and verdict.done_at is not None
 
 
 def _supersede(arn: str, why: str, using: Collaborators) -> bool:
@@ -174,18 +186,18 @@ def _supersede(arn: str, why: str, using: Collaborators) -> bool:
     package = registry.find(using.sagemaker, arn) if standing.ours else None
     if package is None:
         return False
-    judging.tell_decision(package, {"by": standing.by, "why": standing.why, "at": standing.at}, using)
+    judging.tell_decision(package, standing, using)
     if package.execution:
         evidence.write(using.sources, using.settings.model_of(package.group), package.execution)
     return True
 
 
-def dated(package: Package, known: Mapping[str, Any], using: Collaborators) -> Package:
+def dated(package: Package, known: DecisionFact, using: Collaborators) -> Package:
     """The package with the time at which it was approved, if that was over before anybody noted it."""
-    approvals = [fact["at"] for fact in known.get("earlier", []) if fact["status"] == "Approved"]
+    approvals = [fact.at for fact in known.earlier if fact.status == "Approved"]
     if package.noted_approval or not approvals:
         return package
-    registry.annotate(using.sagemaker, package, {"approvedAt": approvals[-1]})
+    registry.annotate(using.sagemaker, package, {"approvedAt": approvals[-1].isoformat()})
     return registry.package(using.sagemaker, package.arn)
 
 
@@ -194,10 +206,10 @@ def keep_in_view(package: Package, using: Collaborators) -> None:
     if package.noted_approval or package.approval_status == "Approved":
         champion = registry.champion(using.sagemaker, package.group)
         arn = champion.arn if champion else None
-        using.ledger.mark(decisions.open_key(package.group), {"champion": arn})
+        using.ledger.mark(keys.in_view(package.group), champion=arn)
 
 
-def roll_back(gone: Package, decision: Mapping[str, Any], using: Collaborators) -> None:
+def roll_back(gone: Package, decision: DecisionFact, using: Collaborators) -> None:
     """If what was rejected, or set back to pending, was the champion, say so, and which is champion now."""
     if gone.noted_approval is None:
         return
@@ -211,8 +223,8 @@ def roll_back(gone: Package, decision: Mapping[str, Any], using: Collaborators) 
         rejected_approved_at=gone.noted_approval,
         champion=champion.arn if champion else None,
         champion_approved_at=champion.approved_at if champion else None,
-        at=str(decision["at"]),
-        why="" if gone.pending else str(decision.get("why") or ""),
+        at=decision.at.isoformat(),
+        why="" if gone.pending else decision.why,
         how="set back to pending" if gone.pending else "rejected",
     )
     message = Notification(
@@ -223,8 +235,8 @@ def roll_back(gone: Package, decision: Mapping[str, Any], using: Collaborators) 
         execution_arn=gone.execution,
         package_arn=gone.arn,
         occurrence=rollback.rejected_approved_at.isoformat(),
-        by=str(decision["by"]),
-        who=decision.get("who"),
+        by=decision.by,
+        who=decision.who,
         review_url=using.links.url(gone.arn) if using.links else None,
     )
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
@@ -232,9 +244,9 @@ def roll_back(gone: Package, decision: Mapping[str, Any], using: Collaborators) 
         metrics.add_metric("ChampionsRolledBack", MetricUnit.Count, 1)
 
 
-def _ask_again(package: Package, decision: Mapping[str, Any], using: Collaborators) -> None:
+def _ask_again(package: Package, decision: DecisionFact, using: Collaborators) -> None:
     """Tell approvers that a candidate waits again."""
     message = judging.of_candidate(
-        package, "waiting", "HOLD", (str(decision["why"]),), occurrence=str(decision["at"]), using=using
+        package, "waiting", "HOLD", (decision.why,), occurrence=decision.at.isoformat(), using=using
     )
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())

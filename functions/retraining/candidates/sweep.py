@@ -7,7 +7,7 @@ package is described, but for a champion that is older than all of those that ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -20,6 +20,8 @@ from retraining.candidates import decisions, judging, recording
 from retraining.collaborators import Collaborators
 from retraining.config.schema import Approval
 from retraining.errors import NotReady
+from retraining.facts import keys
+from retraining.facts.candidates import DecisionFact, InView, VerdictFact
 from retraining.notifications.publish import notify
 
 Work = Callable[[], None]
@@ -70,16 +72,15 @@ def _kept(group: str, listed: list[Listed], using: Collaborators) -> list[Listed
 
     So is, after a while, what was noted for a decision that was never taken, as another one stood already.
     """
-    fact = decisions.open_key(group)
+    fact = keys.in_view(group)
     known = {item.arn: item for item in listed}
     kept = {}
-    for name, text in (using.ledger.get(fact) or {}).items():
-        if name == "fact":
-            continue
+    for name, text in (using.ledger.get(fact) or InView()).notes.items():
         noted, _, arn = text.rpartition(" ")
         found = known.get(arn) or _listed(arn, using)
         if found is None or (noted and _closed(noted, arn, using)):
-            using.ledger.mark(fact, {name: None}, where={name: text})
+            gone: dict[str, Any] = {name: None}
+            using.ledger.mark(fact, where={name: text}, **gone)
         else:
             kept[arn] = found
     return list(kept.values())
@@ -87,10 +88,10 @@ def _kept(group: str, listed: list[Listed], using: Collaborators) -> list[Listed
 
 def _closed(noted: str, arn: str, using: Collaborators) -> bool:
     """Whether nothing is left to be done about a decision that was noted then, before it was taken."""
-    decision = using.ledger.get(decisions.key(arn)) or {}
-    if decision and "recordedAt" not in decision:
-        return False
-    return noted <= decision.get("recordedAt", "") or not _younger(noted, LEASE, using.clock())
+    decision, at = using.ledger.get(keys.decision(arn)), datetime.fromisoformat(noted)
+    if decision is None or decision.recorded_at is None:
+        return decision is None and not _younger(at, LEASE, using.clock())
+    return at <= decision.recorded_at or not _younger(at, LEASE, using.clock())
 
 
 def _listed(arn: str, using: Collaborators) -> Listed | None:
@@ -108,15 +109,16 @@ def spoken(time: timedelta) -> str:
 def _due(item: Listed, model: str, using: Collaborators) -> Work | None:
     """What is to be done about a package, going by the ledger alone."""
     now = using.clock()
-    decision = using.ledger.get(decisions.key(item.arn)) or {}
-    recorded = decision.get("status") == item.status and "recordedAt" in decision
+    decision = using.ledger.get(keys.decision(item.arn))
+    recorded = decision is not None and decision.status == item.status and decision.recorded_at is not None
     if not recorded and (decision or item.status != PENDING):
-        return None if _younger(decision.get("at"), LEASE, now) else partial(_finish, item.arn, using)
-    known = using.ledger.get(judging.key(item.arn)) or {}
-    if item.status != PENDING and not known:  # decided before it was judged
+        early = decision is not None and _younger(decision.at, LEASE, now)
+        return None if early else partial(_finish, item.arn, using)
+    known = using.ledger.get(keys.verdict(item.arn))
+    if item.status != PENDING and known is None:  # decided before it was judged
         return None
-    if "doneAt" not in known:
-        early = now - item.created_at < SOON or _younger(known.get("takenAt"), LEASE, now)
+    if known is None or known.done_at is None:
+        early = now - item.created_at < SOON or (known is not None and _younger(known.taken_at, LEASE, now))
         return None if early else partial(judging.settle, item.arn, using)
     return _waits(item.arn, known, decision, model, using) if item.status == PENDING else None
 
@@ -124,7 +126,7 @@ def _due(item: Listed, model: str, using: Collaborators) -> Work | None:
 def _finish(arn: str, using: Collaborators) -> None:
     """Write a decision that was taken and never written, and record one that nobody has recorded."""
     package = registry.package(using.sagemaker, arn)
-    decision = using.ledger.get(decisions.key(arn)) or {}
+    decision = using.ledger.get(keys.decision(arn))
     if using.clock() - package.changed_at < SOON:
         return
     if package.pending and decision and not decisions.set_back(package, decision, using.clock()):
@@ -133,22 +135,22 @@ def _finish(arn: str, using: Collaborators) -> None:
     recording.record(package, using)
 
 
-def _write(package: Package, decision: Mapping[str, Any], using: Collaborators) -> None:
-    if decision["by"] == decisions.RULES:  # who know with what the candidate was compared
+def _write(package: Package, decision: DecisionFact, using: Collaborators) -> None:
+    if decision.by == decisions.RULES:  # who know with what the candidate was compared
         judging.settle(package.arn, using)
         return
     decisions.decide(
         package.arn,
-        "Approved" if decision["status"] == "Approved" else "Rejected",
-        by=decision["by"],
-        who=decision.get("who"),
-        why=decision["why"],
+        "Approved" if decision.status == "Approved" else "Rejected",
+        by=decision.by,
+        who=decision.who,
+        why=decision.why,
         using=using,
     )
 
 
 def _waits(
-    arn: str, known: Mapping[str, Any], decision: Mapping[str, Any], model: str, using: Collaborators
+    arn: str, known: VerdictFact, decision: DecisionFact | None, model: str, using: Collaborators
 ) -> Work | None:
     """Remind of a candidate once; reject it when it has waited as long as it may.
 
@@ -157,12 +159,11 @@ def _waits(
     config = using.configs.get(model)
     if config is None:
         return None
-    since = max(datetime.fromisoformat(at) for at in (known["takenAt"], decision.get("at")) if at)
+    since = max(known.taken_at, decision.at) if decision else known.taken_at
     waited, rules = using.clock() - since, config.approval
     if rules.expire_after is not None and waited >= rules.expire_after:
         return partial(_expire, arn, waited, rules.expire_after, using)
-    reminded = known.get("reminded") == since.isoformat()
-    if rules.remind_after is None or waited < rules.remind_after or reminded:
+    if rules.remind_after is None or waited < rules.remind_after or known.reminded == since:
         return None
     return partial(_remind, arn, since, rules, known, using)
 
@@ -173,19 +174,17 @@ def _expire(arn: str, waited: timedelta, limit: timedelta, using: Collaborators)
     recording.record(registry.package(using.sagemaker, arn), using)
 
 
-def _remind(
-    arn: str, since: datetime, rules: Approval, known: Mapping[str, Any], using: Collaborators
-) -> None:
+def _remind(arn: str, since: datetime, rules: Approval, known: VerdictFact, using: Collaborators) -> None:
     package = registry.package(using.sagemaker, arn)
     if not package.pending:
         return
     waited = using.clock() - since
     then = f"; in {spoken(rules.expire_after - waited)} it is rejected" if rules.expire_after else ""
-    reasons = (f"it has waited {spoken(waited)} for a person{then}", *known["verdict"]["reasons"])
+    reasons = (f"it has waited {spoken(waited)} for a person{then}", *known.verdict.reasons)
     at = since.isoformat()
     message = judging.of_candidate(package, "overdue", "HOLD", reasons, occurrence=at, using=using)
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
-    using.ledger.mark(judging.key(arn), {"reminded": at})
+    using.ledger.mark(keys.verdict(arn), reminded=since)
 
 
 def _patiently(work: Work, arn: str, using: Collaborators) -> None:
@@ -193,11 +192,10 @@ def _patiently(work: Work, arn: str, using: Collaborators) -> None:
 
     The next try comes as long after the last as that came after the first of its row.
     """
-    fact = f"trouble#{arn}"
+    fact = keys.trouble(arn)
     row = trouble = using.ledger.get(fact)
     if trouble:
-        first, last = (datetime.fromisoformat(trouble[name]) for name in ("first", "last"))
-        since, wait = using.clock() - last, min(last - first, LONGEST)
+        since, wait = using.clock() - trouble.last, min(trouble.last - trouble.first, LONGEST)
         if since < wait:
             return
         if since > 2 * wait + OVER:
@@ -207,12 +205,12 @@ def _patiently(work: Work, arn: str, using: Collaborators) -> None:
     except NotReady:
         raise
     except Exception:
-        now = using.clock().isoformat()
-        using.ledger.mark(fact, {"first": trouble["first"] if trouble else now, "last": now})
+        now = using.clock()
+        using.ledger.mark(fact, first=trouble.first if trouble else now, last=now)
         raise
     if row:
         using.ledger.release(fact)
 
 
-def _younger(time: str | None, than: timedelta, now: datetime) -> bool:
-    return time is not None and datetime.fromisoformat(time) > now - than
+def _younger(time: datetime, than: timedelta, now: datetime) -> bool:
+    return time > now - than

@@ -5,30 +5,28 @@ A link or a press that has decided could otherwise decide again after somebody i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from retraining.aws.registry import PENDING, Package
 from retraining.candidates import decisions
+from retraining.facts.candidates import DecisionFact
 
 
-def waits(package: Package, fact: Mapping[str, Any], now: datetime) -> bool:
+def waits(package: Package, fact: DecisionFact | None, now: datetime) -> bool:
     """Whether a person may decide: no decision (`fact`, of the ledger) stands or is being written."""
     if not package.pending:
         return False
-    return not fact or fact.get("status") == PENDING or decisions.set_back(package, fact, now)
+    return not fact or fact.status == PENDING or decisions.set_back(package, fact, now)
 
 
-def set_back_at(package: Package, fact: Mapping[str, Any]) -> datetime | None:
+def set_back_at(package: Package, fact: DecisionFact | None) -> datetime | None:
     """When a package that waits was set back to pending; None if it was never decided.
 
     Until that is recorded, only the package's own time says so.
     """
     if not fact:
         return None
-    recorded = fact.get("status") == PENDING
-    return datetime.fromisoformat(fact["at"]) if recorded else package.changed_at
+    return fact.at if fact.status == PENDING else package.changed_at
 
 
 def before(at: datetime, moment: datetime | None) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from retraining.aws.ledger import Ledger, once
 from retraining.aws.observability import logger
 from retraining.errors import NotReady
+from retraining.facts import keys
 from retraining.notifications.messages import Notification, Rollback
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def notify(sns: SNSClient, ledger: Ledger, topic: str, message: Notification, *,
             MessageAttributes=attributes,
         )
 
-    if not once(ledger, f"notification#{message.identity}", publish, now=now):
+    if not once(ledger, keys.notification(message.identity), publish, now=now):
         return False
     logger.info(
         "notification published",
@@ -72,7 +73,7 @@ def announce(events: EventBridgeClient, ledger: Ledger, rollback: Rollback, *, n
                 f"EventBridge has not taken the event that {rollback.rejected} was taken back: {why}"
             )
 
-    if not once(ledger, f"rollback#{rollback.identity}", put, now=now):
+    if not once(ledger, keys.rollback(rollback.identity), put, now=now):
         return False
     logger.warning("champion rolled back", rejected=rollback.rejected, champion=rollback.champion)
     return True

@@ -17,6 +17,7 @@ from retraining.aws.pipelines import Execution
 from retraining.aws.registry import PENDING, Package, one_line
 from retraining.config.schema import Approval, MetricRule
 from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, NOT_COMPARED
+from retraining.facts.candidates import EarlierDecision
 from retraining.verdicts.evaluation import Comparison, Difference, Evaluation, Measured, Paired
 from retraining.verdicts.judge import RuleResult, Verdict
 
@@ -144,7 +145,7 @@ class Earlier:
     arn: str
     status: str
     registered: datetime | None
-    decision: Mapping[str, Any] | None
+    decision: EarlierDecision | None
 
     @property
     def version(self) -> str:
@@ -214,7 +215,7 @@ class Known:
     model: str
     approval: Approval
     verdict: Verdict | None = None
-    decision: Mapping[str, Any] | None = None
+    decision: EarlierDecision | None = None
     evaluation: Evaluation | None = None
     execution: Execution | None = None
     evidence: Mapping[str, Any] | None = None
@@ -274,9 +275,9 @@ def version_of(arn: str) -> str:
 # ---- decisions -------------------------------------------------------------------------------------------
 
 
-def decided(decision: Mapping[str, Any], *, written: bool = True) -> Decided:
+def decided(decision: EarlierDecision, *, written: bool = True) -> Decided:
     """A decision of the ledger in words. Whoever decided by a link typed a name, which proves nothing."""
-    who = plain(decision.get("who") or "")
+    who = plain(decision.who or "")
     by = {
         "rules": "the rules",
         "superseded": "handsoff, as a newer candidate was approved",
@@ -287,19 +288,12 @@ def decided(decision: Mapping[str, Any], *, written: bool = True) -> Decided:
         "person": f"{who or 'somebody'}, in AWS",
     }
     return Decided(
-        status=str(decision.get("status", "")),
-        by=by.get(str(decision.get("by")), plain(decision.get("by", ""))),
-        why=plain(decision.get("why") or ""),
-        at=_time(decision.get("at")),
+        status=decision.status,
+        by=by.get(decision.by, plain(decision.by)),
+        why=plain(decision.why),
+        at=decision.at,
         written=written,
     )
-
-
-def _time(text: object) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------

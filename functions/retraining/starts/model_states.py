@@ -7,28 +7,27 @@ from typing import Final
 
 from retraining.aws.ledger import Ledger
 from retraining.errors import NotReady
-from retraining.starts.admission import ModelState
+from retraining.facts import keys
+from retraining.facts.starts import ModelState
 
 SWAPS: Final = 20
 """Times that a state is read anew because somebody else swapped it."""
 
 
 class ModelStates:
-    """The states by model. A model that nobody wished for has the empty state, at version 0."""
+    """The states by model. A model that nobody noted for has the empty state, at version 0."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     def load(self, model: str) -> tuple[ModelState, int]:
         """The state and its version."""
-        found = self._ledger.get(f"model#{model}")
-        if found is None:
-            return ModelState(), 0
-        return ModelState.model_validate(found["state"]), int(found["version"])
+        found = self._ledger.get(keys.model(model))
+        return (found.state, found.version) if found else (ModelState(), 0)
 
     def swap(self, model: str, state: ModelState, version: int) -> bool:
         """Replace the state that was loaded at `version`. False if somebody else has meanwhile."""
-        return self._ledger.swap(f"model#{model}", {"state": state.model_dump(mode="json")}, version=version)
+        return self._ledger.swap(keys.model(model), state=state, version=version)
 
     def change(self, model: str, changed: Callable[[ModelState], ModelState]) -> None:
         """Apply a pure change to whatever the state is now. Raises NotReady if others never let go."""

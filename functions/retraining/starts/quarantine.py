@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from retraining.config.schema import ModelConfig
-    from retraining.starts.admission import BadFile
+    from retraining.facts.starts import BadFile
 
 REPORT_SUFFIX: Final = ".report.json"
 

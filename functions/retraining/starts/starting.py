@@ -1,4 +1,4 @@
-"""Wishes become executions: one at a time, each wish once, over all the data that is there.
+"""Start requests become executions: one at a time, each request once, over all the data that is there.
 
 The state of each model (admission.py) is one item in the ledger that is swapped by version, so two
 invocations never both act on what they read. A start is taken there first, with all that it will be made
@@ -7,7 +7,7 @@ of; then it is made under a token derived from it; then that is recorded. Whoeve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Final
@@ -19,10 +19,21 @@ from retraining.aws import pipelines, registry
 from retraining.aws.observability import logger, metrics
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig
+from retraining.facts import keys
+from retraining.facts.starts import (
+    BadFile,
+    BatchStarted,
+    ModelState,
+    RequestAnswered,
+    Start,
+    StartFact,
+    StartRequest,
+    leading,
+)
 from retraining.notifications.messages import Notification
 from retraining.notifications.publish import notify
 from retraining.starts import batches, quarantine
-from retraining.starts.admission import LOOK_AGAIN, BadFile, ModelState, Start, Wait, Wish, admit, leading
+from retraining.starts.admission import LOOK_AGAIN, Wait, admit
 from retraining.starts.batches import Batch, DataObject
 from retraining.starts.inspection import Fine, Problem, head_bytes
 from retraining.starts.model_states import SWAPS, contended
@@ -77,25 +88,25 @@ def new_rows(found: Sequence[Problem | Fine]) -> int | None:
 class Starting(Collaborators):
     """What is done about the starts of models."""
 
-    # ---- wishes ------------------------------------------------------------------------------------
+    # ---- requests ------------------------------------------------------------------------------------
 
-    def wish(self, model: str, wish: Wish) -> None:
-        """Note a wish, unless it is noted or fulfilled. `advance` decides what comes of it."""
+    def note(self, model: str, request: StartRequest) -> None:
+        """Note a request, unless it is noted or fulfilled. `advance` decides what comes of it."""
 
-        def wished(state: ModelState) -> ModelState:
-            if wish.trigger != "landing" and self.ledger.get(f"asked#{model}#{wish.cause}"):
-                logger.info("request was started before", model=model, cause=wish.cause)
+        def requested(state: ModelState) -> ModelState:
+            if request.trigger != "landing" and self.ledger.get(keys.asked(model, request.cause)):
+                logger.info("request was started before", model=model, cause=request.cause)
                 return state
-            return state.wished(wish)
+            return state.requested(request)
 
-        self.states.change(model, wished)
+        self.states.change(model, requested)
 
     def due(self, model: str) -> bool:
         """Whether to look at the model again: always while somebody waits, since the config may change."""
         state, _ = self.states.load(model)
-        return bool(state.waiting) or (state.due_at is not None and state.due_at <= self.clock())
+        return bool(state.pending) or (state.due_at is not None and state.due_at <= self.clock())
 
-    # ---- from wish to execution ----------------------------------------------------------------------
+    # ---- from request to execution ----------------------------------------------------------------------
 
     def advance(self, model: str) -> ModelState:
         """Do for the model what can be done now; the state in which that leaves it."""
@@ -117,12 +128,12 @@ class Starting(Collaborators):
                     ended = state.ended(state.running.execution_arn, ended_at)
                     self.states.swap(model, ended, version)
                     continue
-                if not state.waiting:
+                if not state.pending:
                     watched = state.model_copy(update={"due_at": now + LOOK_AGAIN})
                     if self.states.swap(model, watched, version):
                         return watched
                     continue
-            if not state.waiting:
+            if not state.pending:
                 if state.due_at is None or self.states.swap(
                     model, state.model_copy(update={"due_at": None}), version
                 ):
@@ -146,12 +157,13 @@ class Starting(Collaborators):
         batch = batches.list_batch(self.s3, self.settings.bucket, model, marker)
         running = state.running.execution_arn if state.running else self._running(model)
         # S3 dates what is uploaded in parts from the upload's beginning; its event comes at the end.
-        arrivals = [batch.last_arrival, *(wish.at for wish in state.waiting if wish.trigger == "landing")]
+        landings = (request.at for request in state.pending if request.trigger == "landing")
+        arrivals = [batch.last_arrival, *landings]
         last_arrival = max((at for at in arrivals if at), default=None)
         answer = admit(config.retrain, state, now=now, running=running, last_arrival=last_arrival)
         if isinstance(answer, Wait):
             return state.waits(answer.until, answer.reason, now)
-        triggers = {wish.trigger for wish in state.waiting}
+        triggers = {request.trigger for request in state.pending}
         landed_only = triggers == {"landing"}
         mark = batch.marker.version_id if batch.marker else None
         if "request" not in triggers and state.remainder == batch.identity and state.remainder_marker == mark:
@@ -162,7 +174,7 @@ class Starting(Collaborators):
             return state.refused("the marker is no longer there", now)
         if landed_only and batch.marker and (half := half_landed(batch, batch.marker)):
             return state.waits(now + LOOK_AGAIN, half, now)
-        if landed_only and (before := self.ledger.get(f"batch#{model}#{batch.identity}")):
+        if landed_only and (before := self.ledger.get(keys.batch(model, batch.identity))):
             return state.refused(self._same_again(model, before), now)
         new = self._new_files(model, batch, state.batch)
         seen = self._look_at(model, new, config)
@@ -180,48 +192,53 @@ class Starting(Collaborators):
         batches.write_manifest(self.s3, self.settings.bucket, batch)
         champion = registry.champion(self.sagemaker, self.settings.resource_name(model))
         start = Start(
-            key=batches.start_key(model, batch.identity, leading(state.waiting).cause),
+            key=batches.start_key(model, batch.identity, leading(state.pending).cause),
             batch=batch.identity,
             champion=champion.arn if champion else "none",
-            wishes=state.waiting,
+            requests=state.pending,
             taken_at=now,
         )
         return state.taken(start)
 
     def _make(self, model: str, start: Start) -> None:
         """Make a start that was taken. Every call may be repeated: the token starts nothing twice."""
-        wish = start.wish
-        for fulfilled in start.wishes:
+        request = start.request
+        for fulfilled in start.requests:
             if fulfilled.trigger != "landing":
-                self.ledger.take(f"asked#{model}#{fulfilled.cause}", {"startKey": start.key})
-        self.ledger.take(f"batch#{model}#{start.batch}", {"startKey": start.key})
+                self.ledger.take(keys.asked(model, fulfilled.cause), RequestAnswered(start_key=start.key))
+        self.ledger.take(keys.batch(model, start.batch), BatchStarted(start_key=start.key))
         try:
             arn = pipelines.start(
                 self.sagemaker,
                 self.settings.resource_name(model),
                 token=start.key,
-                display_name=f"{wish.trigger}-{start.batch[:12]}-{start.key[:8]}",
+                display_name=f"{request.trigger}-{start.batch[:12]}-{start.key[:8]}",
                 Batch=start.batch,
                 Champion=start.champion,
-                Trigger=wish.trigger,
+                Trigger=request.trigger,
             )
         except ClientError as error:
             reason, at = f"SageMaker refuses the start: {error}", self.clock()
             self.states.change(model, lambda state: state.troubled(reason, at))
             raise
-        facts = {
-            "model": model,
-            "batch": start.batch,
-            "cause": wish.cause,
-            "trigger": wish.trigger,
-            "requestedBy": wish.requested_by,
-            "wishes": [other.model_dump(mode="json") for other in start.wishes],
-        }
-        self.ledger.mark(f"execution#{arn}", {**facts, "startKey": start.key})
-        self.ledger.mark(f"start#{start.key}", {**facts, "champion": start.champion, "executionArn": arn})
+        made = StartFact(
+            model=model,
+            batch=start.batch,
+            cause=request.cause,
+            trigger=request.trigger,
+            requested_by=request.requested_by,
+            requests=start.requests,
+            champion=start.champion,
+            execution_arn=arn,
+        )
+        of_execution = {name: value for name, value in made if name not in ("champion", "execution_arn")}
+        self.ledger.mark(keys.execution(arn), **of_execution, start_key=start.key)
+        self.ledger.mark(keys.start(start.key), **dict(made))
         look_again = self.clock() + LOOK_AGAIN
         self.states.change(model, lambda state: state.made(start.key, arn, look_again))
-        logger.info("execution started", model=model, batch=start.batch, trigger=wish.trigger, execution=arn)
+        logger.info(
+            "execution started", model=model, batch=start.batch, trigger=request.trigger, execution=arn
+        )
         metrics.add_metric("ExecutionsStarted", MetricUnit.Count, 1)
 
     # ---- what it looks at ------------------------------------------------------------------------------
@@ -239,10 +256,10 @@ class Starting(Collaborators):
                 return item["PipelineExecutionArn"]
         return None
 
-    def _same_again(self, model: str, before: Mapping[str, str]) -> str:
+    def _same_again(self, model: str, before: BatchStarted) -> str:
         """Why a batch that was started before is not started by landing again, and the way out."""
-        made = self.ledger.get(f"start#{before['startKey']}") or {}
-        execution = made.get("executionArn", "").rsplit("/", 1)[-1]
+        made = self.ledger.get(keys.start(before.start_key))
+        execution = made.execution_arn.rsplit("/", 1)[-1] if made else ""
         again = f"`handsoff start {model}` trains on them again"
         return f"the same bytes were started before, as {execution}; {again}"
 
@@ -268,7 +285,7 @@ class Starting(Collaborators):
         ]
 
     def _released(self, model: str, item: DataObject) -> bool:
-        return self.ledger.get(f"released#{model}#{item.etag}#{item.key}") is not None
+        return self.ledger.get(keys.released(model, item.etag, item.key)) is not None
 
     def _quarantine(self, model: str, bad: Sequence[BadFile]) -> None:
         """Tell approvers of all of them at once, then move each. Safe to repeat."""
@@ -309,10 +326,10 @@ class Starting(Collaborators):
             answer=after.answer,
             reason=after.reason,
             until=after.due_at.isoformat() if after.due_at else None,
-            wishes=[wish.cause for wish in before.waiting],
+            requests=[request.cause for request in before.pending],
         )
         metrics.add_metric(METRICS[after.answer], MetricUnit.Count, 1)
         if after.answer == "refuse":
-            for wish in before.waiting:
-                if wish.trigger != "landing":  # it has its answer: coming again, it asks nothing new
-                    self.ledger.take(f"asked#{model}#{wish.cause}", {"refused": after.reason})
+            for request in before.pending:
+                if request.trigger != "landing":  # it has its answer: coming again, it asks nothing new
+                    self.ledger.take(keys.asked(model, request.cause), RequestAnswered(refused=after.reason))

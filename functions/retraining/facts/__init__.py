@@ -1,0 +1,1 @@
+"""What the ledger holds, as frozen models, and under which keys. Pure: aws/ledger.py stores them."""

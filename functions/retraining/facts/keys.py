@@ -1,0 +1,109 @@
+"""Every key of the ledger. A key is a word, then what it is about, separated by #."""
+
+from __future__ import annotations
+
+from retraining.facts.candidates import DecisionFact, InView, SlackMessage, Trouble, VerdictFact
+from retraining.facts.claims import Claim
+from retraining.facts.fact import Key
+from retraining.facts.starts import (
+    BatchStarted,
+    ExecutionFact,
+    ModelFact,
+    Released,
+    RequestAnswered,
+    StartFact,
+    Stray,
+)
+
+# ---- starts ----------------------------------------------------------------------------------------------
+
+
+def model(name: str) -> Key[ModelFact]:
+    """Who asks for a start of this model, and what runs."""
+    return Key(f"model#{name}", ModelFact)
+
+
+def start(start_key: str) -> Key[StartFact]:
+    """A start that became an execution."""
+    return Key(f"start#{start_key}", StartFact)
+
+
+def batch(name: str, identity: str) -> Key[BatchStarted]:
+    """This batch of this model has been started."""
+    return Key(f"batch#{name}#{identity}", BatchStarted)
+
+
+def asked(name: str, cause: str) -> Key[RequestAnswered]:
+    """This request to retrain this model, or this time of its schedule, has been answered."""
+    return Key(f"asked#{name}#{cause}", RequestAnswered)
+
+
+def released(name: str, etag: str, key: str) -> Key[Released]:
+    """A person put this file of this model back from quarantine."""
+    return Key(f"released#{name}#{etag}#{key}", Released)
+
+
+def stray(name: str) -> Key[Stray]:
+    """An object landed for this model, which does not exist."""
+    return Key(f"stray#{name}", Stray)
+
+
+def execution(arn: str) -> Key[ExecutionFact]:
+    """The execution of this ARN."""
+    return Key(f"execution#{arn}", ExecutionFact)
+
+
+# ---- candidates, by the ARN of the model package ----------------------------------------------------------
+
+
+def verdict(package_arn: str) -> Key[VerdictFact]:
+    """What the rules said of it."""
+    return Key(f"verdict#{package_arn}", VerdictFact)
+
+
+def decision(package_arn: str) -> Key[DecisionFact]:
+    """Who approved or rejected it."""
+    return Key(f"decision#{package_arn}", DecisionFact)
+
+
+def trouble(package_arn: str) -> Key[Trouble]:
+    """The sweep could not bring it to its end."""
+    return Key(f"trouble#{package_arn}", Trouble)
+
+
+def in_view(group: str) -> Key[InView]:
+    """Packages of this model package group at which the sweep looks however old they are."""
+    return Key(f"open#{group}", InView)
+
+
+def group_lease(group: str) -> Key[Claim]:
+    """A candidate of this model package group is being approved now."""
+    return Key(f"lease#{group}", Claim)
+
+
+# ---- what people are told --------------------------------------------------------------------------------
+
+
+def notification(identity: str) -> Key[Claim]:
+    """This notification is being published, or has been."""
+    return Key(f"notification#{identity}", Claim)
+
+
+def rollback(identity: str) -> Key[Claim]:
+    """The event of this roll-back is being put on the bus, or has been."""
+    return Key(f"rollback#{identity}", Claim)
+
+
+def slack_notification(identity: str) -> Key[Claim]:
+    """This notification is being told in Slack, or has been."""
+    return Key(f"slack#{identity}", Claim)
+
+
+def slack_message(package_arn: str) -> Key[SlackMessage]:
+    """The message in Slack that tells of this package."""
+    return Key(f"slack#{package_arn}", SlackMessage)
+
+
+def slack_lease(package_arn: str) -> Key[Claim]:
+    """The message in Slack about this package is being changed now."""
+    return Key(f"lease#slack#{package_arn}", Claim)
