@@ -10,24 +10,58 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import yaml
 from botocore.exceptions import ClientError
 
+from retraining.config.schema import ModelConfig, parse_config
+from retraining.errors import ConfigError
 from retraining.facts import keys
 from retraining.facts.candidates import VerdictFact
 from retraining.verdicts.judge import Verdict
 
+if TYPE_CHECKING:
+    from tests.functions.world import World
+
 ROOT = Path(__file__).parents[2]
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
-
-
 CONSOLE = "arn:aws:iam::123456789012:user/in-console"
 
 
 class Died(Exception):
     """The process died here."""
+
+
+@cache
+def titanic_config() -> ModelConfig:
+    """The Titanic's config, as handsoff.yaml has it."""
+    values = yaml.safe_load((ROOT / "handsoff.yaml").read_text())
+    return parse_config(values, source="handsoff.yaml").models["titanic"]
+
+
+class Configs:
+    """The models' configs without SSM.
+
+    `known` is what is kept in memory; a model that is not in it has no config. `fresh` holds what a fresh
+    read finds where that differs. While `broken` is true, the parameter does not validate.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[str, ModelConfig] = {"titanic": titanic_config()}
+        self.fresh: dict[str, ModelConfig] = {}
+        self.broken = False
+
+    def names(self) -> list[str]:
+        return sorted(self.known)
+
+    def get(self, model: str, *, fresh: bool = False) -> ModelConfig | None:
+        if self.broken:
+            raise ConfigError("SSM parameter is not valid")
+        known = {**self.known, **self.fresh} if fresh else self.known
+        return known.get(model)
 
 
 class FakeSageMaker:
@@ -274,7 +308,7 @@ def evaluation(
     }
 
 
-def register(world: Any, version: int = 1, *, status: str = "PendingManualApproval", **what: Any) -> str:
+def register(world: World, version: int = 1, *, status: str = "PendingManualApproval", **what: Any) -> str:
     """Let a candidate have been registered, `version` minutes after the beginning; its ARN."""
     arn, identity = arn_of(version), f"e{version - 1}"
     execution = f"arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/{identity}"
@@ -299,7 +333,7 @@ def register(world: Any, version: int = 1, *, status: str = "PendingManualApprov
 
 
 def was_held(
-    world: Any, arn: str, *, reasons: tuple[str, ...] = ("held",), champion: str | None = None
+    world: World, arn: str, *, reasons: tuple[str, ...] = ("held",), champion: str | None = None
 ) -> None:
     """Let a candidate have been held for these reasons, and approvers been told."""
     verdict = Verdict(
@@ -309,7 +343,7 @@ def was_held(
     world.ledger.take(keys.verdict(arn), fact)
 
 
-def in_console(world: Any, arn: str, status: str, minutes: int = 60, why: str = "because") -> None:
+def in_console(world: World, arn: str, status: str, minutes: int = 60, why: str = "because") -> None:
     """Let a person have set the status in AWS's console."""
     world.sagemaker.packages[arn] = {
         **world.sagemaker.packages[arn],

@@ -23,8 +23,8 @@ from retraining.aws.observability import logger
 from retraining.facts import keys
 from retraining.links import FORM_LIVES, Links
 from review_candidate import MOST_FORM, MOST_SLACK, Door
-from tests.functions.fakes import ROOT, arn_of
-from tests.review.stage import CANDIDATE, HOST, NOW, SAMPLE, Stage, request, the_config
+from tests.functions.fakes import ROOT, arn_of, titanic_config
+from tests.review.stage import CANDIDATE, HOST, NOW, SAMPLE, Stage, request
 
 EVENTS = ROOT / "events"
 
@@ -403,10 +403,10 @@ def test_an_expired_link_shows_nothing_and_says_how_to_get_another(
     assert undecided(stage)
 
 
-def test_the_config_says_how_long_links_live(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_titanic_says_how_long_links_live(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     token = stage.token
-    approval = the_config().approval.model_copy(update={"link_expires_after": timedelta(minutes=5)})
-    stage.configs.config = the_config().model_copy(update={"approval": approval})
+    approval = titanic_config().approval.model_copy(update={"link_expires_after": timedelta(minutes=5)})
+    stage.configs.known["titanic"] = titanic_config().model_copy(update={"approval": approval})
     assert stage.get(token)["statusCode"] == 200
     later = datetime.now(UTC).timestamp() + 302
     monkeypatch.setattr("time.time", lambda: later)
@@ -529,8 +529,8 @@ def test_a_form_that_was_open_for_too_long_is_shown_again(
 
 def test_a_read_only_page_has_no_form_and_takes_none(stage: Stage) -> None:
     form = stage.form()
-    approval = the_config().approval.model_copy(update={"review_page": "read_only"})
-    stage.configs.config = the_config().model_copy(update={"approval": approval})
+    approval = titanic_config().approval.model_copy(update={"review_page": "read_only"})
+    stage.configs.known["titanic"] = titanic_config().model_copy(update={"approval": approval})
     page = stage.get()
     assert "<form" not in page["body"]
     assert "This page only shows: decisions on this model are taken in Slack" in text_of(page)
@@ -542,8 +542,8 @@ def test_a_read_only_page_has_no_form_and_takes_none(stage: Stage) -> None:
 
 def test_read_only_is_heeded_at_once_by_what_decides(stage: Stage) -> None:
     form = stage.form()
-    approval = the_config().approval.model_copy(update={"review_page": "read_only"})
-    stage.configs.fresh = the_config().model_copy(update={"approval": approval})
+    approval = titanic_config().approval.model_copy(update={"review_page": "read_only"})
+    stage.configs.fresh["titanic"] = titanic_config().model_copy(update={"approval": approval})
     assert "<form" in stage.get()["body"]  # a minute later, not any more
     assert stage.post(form)["statusCode"] == 403
     assert undecided(stage)
@@ -551,7 +551,8 @@ def test_read_only_is_heeded_at_once_by_what_decides(stage: Stage) -> None:
 
 @pytest.mark.parametrize("broken", [True, False])
 def test_without_a_valid_config_the_page_only_shows(stage: Stage, broken: bool) -> None:
-    stage.configs.config, stage.configs.broken = None, broken
+    stage.configs.broken = broken
+    del stage.configs.known["titanic"]
     answer = stage.get()
     assert answer["statusCode"] == 200
     assert "no valid configuration" in text_of(answer)

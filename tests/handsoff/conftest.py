@@ -1,4 +1,4 @@
-"""The functions' world, for commands that read and write what functions do."""
+"""The account in memory that the functions' tests use, for commands that read and write what functions do."""
 
 from tests.functions.conftest import clients, world
 

@@ -7,23 +7,27 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 from urllib.parse import urlencode
-
-import yaml
 
 import review_candidate
 from retraining.aws.ledger import Ledger
 from retraining.aws.settings import Settings
 from retraining.collaborators import Collaborators
-from retraining.config.schema import ModelConfig, parse_config
-from retraining.errors import ConfigError
 from retraining.facts import keys
 from retraining.links import Links
 from retraining.verdicts.evaluation import parse_evaluation
 from retraining.verdicts.judge import judge
-from tests.functions.fakes import ROOT, Context, FakeSageMaker, Pages, arn_of, package
+from tests.functions.fakes import (
+    ROOT,
+    Configs,
+    Context,
+    FakeSageMaker,
+    Pages,
+    arn_of,
+    package,
+    titanic_config,
+)
 from tests.functions.memory import MemoryItems, MemoryS3
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -32,30 +36,6 @@ EXECUTION = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic/
 CANDIDATE = arn_of(7)
 CHAMPION = arn_of(6)
 SAMPLE = (ROOT / "tests/samples/evaluation.json").read_text()
-
-
-@cache
-def the_config() -> ModelConfig:
-    values = yaml.safe_load((ROOT / "handsoff.yaml").read_text())
-    return parse_config(values, source="handsoff.yaml").models["titanic"]
-
-
-class Configs:
-    """The one model's config; `config` None is no such model, `broken` one that does not validate.
-
-    `fresh` is what it has become since it was kept.
-    """
-
-    def __init__(self) -> None:
-        self.config: ModelConfig | None = the_config()
-        self.fresh: ModelConfig | None = None
-        self.broken = False
-
-    def get(self, model: str, *, fresh: bool = False) -> ModelConfig | None:
-        if self.broken:
-            raise ConfigError("SSM parameter is not valid")
-        config = (self.fresh or self.config) if fresh else self.config
-        return config if model == "titanic" else None
 
 
 class Registry(FakeSageMaker):
@@ -155,7 +135,7 @@ class Stage:
 
     def judged(self) -> None:
         """The verdict on the candidate by rules of which one holds it."""
-        approval = the_config().approval
+        approval = titanic_config().approval
         recall = approval.rules[2].model_copy(update={"min": 0.93})
         stricter = approval.model_copy(update={"rules": (*approval.rules[:2], recall, approval.rules[3])})
         verdict = judge(parse_evaluation(SAMPLE, source="sample"), stricter, arn_of(1))

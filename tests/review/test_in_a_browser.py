@@ -10,8 +10,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.functions.fakes import titanic_config
 from tests.review.conftest import Site
-from tests.review.stage import CANDIDATE, NOW, Stage, the_config
+from tests.review.stage import CANDIDATE, NOW, Stage
 
 pytestmark = pytest.mark.story
 
@@ -197,9 +198,9 @@ def rejected(stage: Stage) -> None:
 
 
 def expired(site: Site, page: Page) -> None:
-    approval = the_config().approval.model_copy(update={"link_expires_after": timedelta(seconds=1)})
+    approval = titanic_config().approval.model_copy(update={"link_expires_after": timedelta(seconds=1)})
     url = site.url()
-    site.stage.configs.config = the_config().model_copy(update={"approval": approval})
+    site.stage.configs.known["titanic"] = titanic_config().model_copy(update={"approval": approval})
     made = datetime.now(UTC).timestamp()
     page.wait_for_timeout(2100 - (datetime.now(UTC).timestamp() - made) * 1000)
     response = page.goto(url)
@@ -222,8 +223,8 @@ def nothing_known(site: Site, page: Page) -> None:
 
 
 def read_only(site: Site, page: Page) -> None:
-    approval = the_config().approval.model_copy(update={"review_page": "read_only"})
-    site.stage.configs.config = the_config().model_copy(update={"approval": approval})
+    approval = titanic_config().approval.model_copy(update={"review_page": "read_only"})
+    site.stage.configs.known["titanic"] = titanic_config().model_copy(update={"approval": approval})
     page.goto(site.url())
     expect(page.get_by_text("This page only shows")).to_be_visible()
 
