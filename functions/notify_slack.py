@@ -28,6 +28,7 @@ from retraining.slack import messages
 from retraining.slack.client import Place, SlackClient
 from retraining.slack.messages import Candidate, Decided, Interaction, Message, Notice
 from retraining.verdicts.evaluation import Evaluation
+from retraining.verdicts.verdict import Verdict
 
 STATUS: Final[dict[str, Status]] = {messages.APPROVE: "Approved", messages.REJECT: "Rejected"}
 
@@ -139,14 +140,14 @@ def candidate(
 ) -> Candidate:
     """What is known of a candidate now."""
     package = registry.package(using.sagemaker, arn)
-    verdict = (using.ledger.get(judging.key(arn)) or {}).get("verdict") or {}
+    judged = using.ledger.get(judging.key(arn))
     evaluation, problem = _evaluation(package, using)
     return Candidate(
         model=model,
         arn=arn,
         decided=_decided(package, using),
         rolled_back=package.approval_status == "Rejected" and package.noted_approval is not None,
-        reasons=tuple(verdict.get("reasons", ())),
+        reasons=Verdict.model_validate(judged["verdict"]).texts if judged else (),
         evaluation=evaluation,
         problem=problem,
         review_url=review_url,

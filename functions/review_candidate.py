@@ -41,7 +41,7 @@ from retraining.errors import ConfigError, HandsoffError, NotReady
 from retraining.links import LinkExpired, LinkInvalid, Links
 from retraining.review_page.view import Earlier, Known, decided, plain, review
 from retraining.slack import messages
-from retraining.verdicts.judge import Verdict
+from retraining.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient

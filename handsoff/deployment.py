@@ -35,7 +35,7 @@ from retraining.starts.admission import ModelState
 from retraining.starts.batches import ROOT, split_of
 from retraining.starts.model_states import ModelStates
 from retraining.starts.quarantine import REPORT_SUFFIX
-from retraining.verdicts.judge import Verdict
+from retraining.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -321,10 +321,8 @@ class Deployment:
         return {
             "modelPackageArn": package.arn,
             "modelApprovalStatus": package.approval_status,
-            "verdict": judged.get("verdict"),
             "judgedAt": judged.get("takenAt"),
-            "judgedAgain": judged.get("again"),
-            "earlierVerdicts": judged.get("earlier", []),
+            **evidence.judgement(judged),
             **evidence.decision(decided),
         }
 

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from retraining.aws import pipelines, registry
 from retraining.aws.ledger import Ledger
 from retraining.aws.pipelines import Execution, Step
+from retraining.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -88,10 +89,21 @@ def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
             .get("metrics", {})
             .items()
         },
-        "verdict": verdict.get("verdict"),
-        "judgedAgain": verdict.get("again"),
-        "earlierVerdicts": verdict.get("earlier", []),
+        **judgement(verdict),
         **decision(decided),
+    }
+
+
+def judgement(fact: Mapping[str, Any]) -> dict[str, Any]:
+    """What `verdict#<package ARN>` in the ledger says; null while the rules have not judged."""
+
+    def shown(stored: object) -> dict[str, Any]:
+        return Verdict.model_validate(stored).as_evidence()
+
+    return {
+        "verdict": shown(fact["verdict"]) if fact.get("verdict") else None,
+        "judgedAgain": fact.get("again"),
+        "earlierVerdicts": [{**item, "verdict": shown(item["verdict"])} for item in fact.get("earlier", [])],
     }
 
 

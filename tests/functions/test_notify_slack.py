@@ -21,6 +21,7 @@ from retraining.errors import NotReady
 from retraining.slack import messages
 from retraining.slack.client import SlackClient, SlackRefused
 from retraining.slack.messages import Secret
+from retraining.verdicts.verdict import Reason, Verdict
 from tests.functions.fakes import ROOT, Context, Died, Mortal, arn_of, in_console, register
 from tests.slack.stand_in import SIGNING_SECRET, TOKEN, Channel, Slack
 
@@ -51,9 +52,15 @@ def titanic(world: Any) -> Any:
     """A candidate of the Titanic's is registered, was held, and one approver may decide in Slack."""
     approvers(world, slack_channel="#ml-approvals", slack_users=("U0123ABCD",))
     register(world)
-    world.ledger.mark(
-        f"verdict#{ARN}", {"verdict": {"decision": "HOLD", "reasons": ["it is odd"]}, "doneAt": "t"}
+    verdict = Verdict(
+        decision="HOLD",
+        reasons=(Reason(code="no_rule_met", text="it is odd"),),
+        rules=(),
+        champion=None,
+        rules_sha256="a" * 64,
+        n=262,
     )
+    world.ledger.mark(f"verdict#{ARN}", {"verdict": verdict.model_dump(by_alias=True), "doneAt": "t"})
     return world
 
 

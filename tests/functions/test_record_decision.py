@@ -15,7 +15,7 @@ from retraining.candidates.decisions import decide
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
 from retraining.links import Links
-from retraining.verdicts.judge import Verdict
+from retraining.verdicts.verdict import Reason, Verdict
 from tests.functions.fakes import (
     CONSOLE,
     START,
@@ -68,7 +68,12 @@ def candidates(world: Any, *versions: int, judged: bool = True) -> None:
         register(world, version)
         if judged:
             verdict = Verdict(
-                decision="HOLD", reasons=("held",), rules=(), champion=None, rules_sha256="a" * 64, n=262
+                decision="HOLD",
+                reasons=(Reason(code="no_rule_met", text="held"),),
+                rules=(),
+                champion=None,
+                rules_sha256="a" * 64,
+                n=262,
             )
             fact = {"verdict": verdict.model_dump(by_alias=True), "takenAt": "t", "doneAt": "t", "batch": "b"}
             world.ledger.mark(f"verdict#{arn_of(version)}", fact)

@@ -21,6 +21,7 @@ from retraining.collaborators import Collaborators
 from retraining.config.schema import Approval
 from retraining.errors import NotReady
 from retraining.notifications.publish import notify
+from retraining.verdicts.verdict import Verdict
 
 Work = Callable[[], None]
 
@@ -181,7 +182,8 @@ def _remind(
         return
     waited = using.clock() - since
     then = f"; in {spoken(rules.expire_after - waited)} it is rejected" if rules.expire_after else ""
-    reasons = (f"it has waited {spoken(waited)} for a person{then}", *known["verdict"]["reasons"])
+    verdict = Verdict.model_validate(known["verdict"])
+    reasons = (f"it has waited {spoken(waited)} for a person{then}", *verdict.texts)
     at = since.isoformat()
     message = judging.of_candidate(package, "overdue", "HOLD", reasons, occurrence=at, using=using)
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())

@@ -13,11 +13,9 @@ import json
 import math
 import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 from typing import Final, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from retraining.config.schema import (
     CLASS_ROWS,
@@ -31,63 +29,21 @@ from retraining.config.schema import (
 )
 from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, NO_CLASS_COUNTS
 from retraining.verdicts.evaluation import Comparison, Difference, Drift, Evaluation, Measured, Paired, Scores
-
-Decision = Literal["APPROVE", "REJECT", "HOLD"]
-Outcome = Literal["pass", "fail", "unknown", "skipped"]
-Effect = Literal["none", "warn", "hold", "reject"]
+from retraining.verdicts.verdict import (
+    Code,
+    Decision,
+    Effect,
+    Finding,
+    Kind,
+    Outcome,
+    Question,
+    Reason,
+    RuleResult,
+    Verdict,
+)
 
 BETTER_THAN_GUESSING: Final = 0.99
 """The confidence at which every candidate must beat guessing, whatever the rules say."""
-
-
-CHANGED: Final = "the champion changed"
-NOT_COMPARED: Final = "the champion cannot be compared with"
-"""How the reasons begin for which a person may put the champion aside."""
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
-
-
-class Finding(_Frozen):
-    """One question answered: `observed` was held against `limit`; both in units of what is asked about.
-
-    Of a comparison `observed` is the one-sided bound of the gain. None is what is not known.
-    """
-
-    question: str
-    outcome: Outcome
-    n: int | None = None
-    observed: float | None = None
-    limit: float | None = None
-    text: str
-
-
-class RuleResult(_Frozen):
-    """One rule's outcome. `effect` is what it means for the candidate; `text` has the numbers."""
-
-    rule: str
-    outcome: Outcome
-    effect: Effect
-    text: str
-    findings: tuple[Finding, ...] = ()
-
-
-class Verdict(_Frozen):
-    """The decision, why, and what it rests on.
-
-    `n` is the number of validation rows. `first_model` is what the config says of a first model, where this
-    was one. `without_champion` says who put the champion aside, and why.
-    """
-
-    decision: Decision
-    reasons: tuple[str, ...]
-    rules: tuple[RuleResult, ...]
-    champion: str | None
-    rules_sha256: str = Field(alias="rulesSha256")
-    n: int
-    first_model: str | None = Field(None, alias="firstModel")
-    without_champion: str | None = Field(None, alias="withoutChampion")
 
 
 def rules_sha256(approval: Approval) -> str:
@@ -104,30 +60,34 @@ def judge(
     champion: str | None,
     *,
     without_champion: str | None = None,
-    doubts: Sequence[str] = (),
+    doubts: Sequence[Reason] = (),
 ) -> Verdict:
     """What `evaluation` deserves under `approval`, `champion` being the ARN of the group's champion now.
 
     `without_champion` is a person's reason to put the champion aside: what compares with it is not asked.
     `doubts` are reasons to hold the candidate that no evaluation tells.
     """
-    why_not = without_champion and f"the champion was put aside: {without_champion}"
+    aside = without_champion and f"the champion was put aside: {without_champion}"
+    why_not = aside
     if champion is None and evaluation.champion is None and approval.first_model == "rules_only":
         why_not = why_not or "no champion to compare with (first_model: rules_only)"
     asked = [_check(rule, evaluation, why_not) for rule in approval.rules]
     results = [*asked, _better_than_guessing(evaluation)]
     holds = list(doubts)
     if not any(result.outcome == "pass" or result.effect in ("hold", "reject") for result in asked):
-        holds.append("no rule was met, so nothing can be approved by rule")
+        text = "no rule was met, so nothing can be approved by rule"
+        holds.append(Reason(code="no_rule_met", text=text))
     if not without_champion:
         if evaluation.champion != champion:
             holds.append(changed_champion(evaluation.champion, champion))
         if evaluation.champion_problem:
-            holds.append(_why_not_compared(evaluation))
+            text = _why_not_compared(evaluation)
+            holds.append(Reason(code="champion_not_comparable", text=text))
     if champion is None and approval.first_model == "hold":
-        holds.append("this is the group's first model, and first_model is hold")
-    by_effect: dict[Effect, list[str]] = {
-        effect: [result.text for result in results if result.effect == effect]
+        text = "this is the group's first model, and first_model is hold"
+        holds.append(Reason(code="first_model_hold", text=text))
+    by_effect: dict[Effect, list[Reason]] = {
+        effect: [_reason(result) for result in results if result.effect == effect]
         for effect in ("reject", "hold", "warn", "none")
     }
     decision: Decision
@@ -137,10 +97,10 @@ def judge(
         decision, reasons = "HOLD", [*by_effect["hold"], *holds]
     else:
         decision, reasons = "APPROVE", by_effect["none"]
-    aside = [f"the champion was put aside: {without_champion}"] if without_champion else []
+    first = [Reason(code="champion_put_aside", text=aside)] if aside else []
     return Verdict(
         decision=decision,
-        reasons=tuple(dict.fromkeys([*aside, *reasons, *by_effect["warn"]])),
+        reasons=_each_text_once([*first, *reasons, *by_effect["warn"]]),
         rules=tuple(results),
         champion=champion,
         rules_sha256=rules_sha256(approval),
@@ -150,25 +110,49 @@ def judge(
     )
 
 
-def of_another_config(evaluation: Evaluation, config: ModelConfig) -> str | None:
+def _reason(result: RuleResult) -> Reason:
+    """The result of a rule as a reason."""
+    codes: dict[Outcome, Code] = {
+        "pass": "rule_passed",
+        "skipped": "rule_skipped",
+        "fail": "rule_warned" if result.effect == "warn" else "rule_failed",
+        "unknown": "rule_unknown",
+    }
+    if result.kind == "guessing":
+        codes["fail"] = (
+            "not_better_than_guessing" if result.effect == "reject" else "not_shown_better_than_guessing"
+        )
+        codes["unknown"] = "guessing_unknown"
+    return Reason(code=codes[result.outcome], text=result.text)
+
+
+def _each_text_once(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
+    """The reasons in this order; of those with the same text the first."""
+    found: dict[str, Reason] = {}
+    for reason in reasons:
+        found.setdefault(reason.text, reason)
+    return tuple(found.values())
+
+
+def of_another_config(evaluation: Evaluation, config: ModelConfig) -> Reason | None:
     """Why these rules are not about this evaluation: its metrics are of another task, or other classes."""
-    for what, then, now in (
-        ("task", evaluation.task, config.task),
-        ("classes", ", ".join(evaluation.classes), ", ".join(config.classes)),
-    ):
-        if then != now:
-            return (
-                f"the {what} changed: the evaluation is of {then or 'none'}, the config says {now or 'none'}"
-            )
+    now, then = ", ".join(config.classes) or "none", ", ".join(evaluation.classes) or "none"
+    if evaluation.task != config.task:
+        text = f"the task changed: the evaluation is of {evaluation.task}, the config says {config.task}"
+        return Reason(code="another_task", text=text)
+    if then != now:
+        text = f"the classes changed: the evaluation is of {then}, the config says {now}"
+        return Reason(code="another_classes", text=text)
     return None
 
 
-def changed_champion(compared: str | None, now: str | None) -> str:
+def changed_champion(compared: str | None, now: str | None) -> Reason:
     """Why a candidate that was compared with another champion than there is now is held."""
-    return (
-        f"{CHANGED}: the candidate was compared with {compared or 'none'}, "
+    text = (
+        f"the champion changed: the candidate was compared with {compared or 'none'}, "
         f"the champion is now {now or 'none'}"
     )
+    return Reason(code="champion_changed", text=text)
 
 
 def held_after_all(verdict: Verdict, champion: str | None) -> Verdict:
@@ -195,35 +179,51 @@ def describe(rule: Rule) -> str:
 
 def _check(rule: Rule, evaluation: Evaluation, why_no_champion: str | None) -> RuleResult:
     """The rule asked; what compares with a champion is left out if there is a reason for that."""
+    kind: Kind
     if isinstance(rule, DataRule):
-        needs_champion, rest = rule.data == "drift", None
+        kind = "drift" if rule.data == "drift" else "data"
+        rest = None
         label = _data_label(rule)
     else:
-        needs_champion = rule.versus_champion is not None
+        kind = "metric" if rule.versus_champion is None else "versus_champion"
         rest = rule.model_copy(update={"versus_champion": None})
         label = _metric_label(rule)
     name = describe(rule)
-    if needs_champion and why_no_champion:
+    if kind in ("drift", "versus_champion") and why_no_champion:
         if rest is None or (rest.min is None and rest.max is None):
-            text = f"{label}: {why_no_champion} → skipped"
-            return RuleResult(rule=name, outcome="skipped", effect="none", text=text)
+            return RuleResult(
+                rule=name,
+                kind=kind,
+                outcome="skipped",
+                effect="none",
+                numbers=f"{label}: {why_no_champion}",
+                text=f"{label}: {why_no_champion} → skipped",
+            )
         rule = rest
     findings = (
         [_data_finding(rule, evaluation)]
         if isinstance(rule, DataRule)
         else _metric_findings(rule, evaluation)
     )
-    return _result(name, findings, rule.on_fail)
+    return _result(name, kind, findings, rule.on_fail)
 
 
-def _result(name: str, findings: Sequence[Finding], on_fail: Effect) -> RuleResult:
+def _result(name: str, kind: Kind, findings: Sequence[Finding], on_fail: Effect) -> RuleResult:
     outcomes = [finding.outcome for finding in findings]
     outcome: Outcome = "fail" if "fail" in outcomes else "unknown" if "unknown" in outcomes else "pass"
     effects: dict[Outcome, Effect] = {"pass": "none", "unknown": "hold", "fail": on_fail}
     # A part that fails and only warns does not hide another that cannot be known.
     effect = "hold" if "unknown" in outcomes and effects[outcome] == "warn" else effects[outcome]
-    text = "; ".join(finding.text for finding in findings)
-    return RuleResult(rule=name, outcome=outcome, effect=effect, text=text, findings=tuple(findings))
+    *others, last = findings
+    return RuleResult(
+        rule=name,
+        kind=kind,
+        outcome=outcome,
+        effect=effect,
+        numbers="; ".join([*(finding.text for finding in others), last.numbers]),
+        text="; ".join(finding.text for finding in findings),
+        findings=tuple(findings),
+    )
 
 
 def _metric_label(rule: MetricRule) -> str:
@@ -251,12 +251,12 @@ def _metric_findings(rule: MetricRule, evaluation: Evaluation) -> list[Finding]:
     label = _metric_label(rule)
     if n < rule.rows_needed:
         why = _why_so_few(rule, n, evaluation)
-        text = f"{label}: {why}, needs ≥ {rule.rows_needed} → cannot be judged"
-        return [Finding(question="min_samples", outcome="unknown", n=n, limit=rule.rows_needed, text=text)]
+        numbers = f"{label}: {why}, needs ≥ {rule.rows_needed}"
+        return [Finding.of("min_samples", "unknown", numbers, n=n, limit=rule.rows_needed)]
     by_class = rule.versus_champion is not None and rule.metric not in NO_CLASS_COUNTS
     if by_class and smallest is not None and smallest < CLASS_ROWS:
-        text = f"{label}: {smallest} rows of the rarest class, needs ≥ {CLASS_ROWS} → cannot be judged"
-        return [Finding(question="min_samples", outcome="unknown", n=n, limit=CLASS_ROWS, text=text)]
+        numbers = f"{label}: {smallest} rows of the rarest class, needs ≥ {CLASS_ROWS}"
+        return [Finding.of("min_samples", "unknown", numbers, n=n, limit=CLASS_ROWS)]
     measured = metrics.get(rule.metric)
     value = measured.value if measured else math.nan
     lowest, highest = METRICS[evaluation.task].get(rule.metric, (math.inf, -math.inf))
@@ -303,19 +303,19 @@ def _why_so_few(rule: MetricRule, n: int, evaluation: Evaluation) -> str:
 
 def _within(rule: Rule, label: str, value: float, n: int, if_undefined: str) -> list[Finding]:
     findings = []
-    bounds = (("min", "≥", rule.min, operator.ge), ("max", "≤", rule.max, operator.le))
+    bounds: tuple[tuple[Question, str, float | None, Callable[[float, float], bool]], ...] = (
+        ("min", "≥", rule.min, operator.ge),
+        ("max", "≤", rule.max, operator.le),
+    )
     for question, sign, limit, holds in bounds:
         if limit is None:
             continue
         if not math.isfinite(value):
-            text = f"{label}: {if_undefined} → cannot be judged"
-            findings.append(Finding(question=question, outcome="unknown", n=n, limit=limit, text=text))
+            findings.append(Finding.of(question, "unknown", f"{label}: {if_undefined}", n=n, limit=limit))
             continue
         outcome: Outcome = "pass" if holds(value, limit) else "fail"
-        text = f"{label}: {_number(value, limit)}, needs {sign} {_minus(f'{limit:g}')} → {outcome}"
-        findings.append(
-            Finding(question=question, outcome=outcome, n=n, observed=value, limit=limit, text=text)
-        )
+        numbers = f"{label}: {_number(value, limit)}, needs {sign} {_minus(f'{limit:g}')}"
+        findings.append(Finding.of(question, outcome, numbers, n=n, observed=value, limit=limit))
     return findings
 
 
@@ -335,15 +335,11 @@ def _versus(
     """
     question, margin = _asked(versus)
     if paired is None:
-        text = f"{label}: {_why_not_compared(evaluation)} → cannot be judged"
-        return Finding(question=question, outcome="unknown", text=text)
+        return Finding.of(question, "unknown", f"{label}: {_why_not_compared(evaluation)}")
     difference = paired.differences.get(metric)
     ours, theirs = paired.candidate.get(metric), paired.champion.get(metric)
-    undefined = Finding(
-        question=question,
-        outcome="unknown",
-        n=paired.n,
-        text=f"{label}: the difference to the champion is undefined → cannot be judged",
+    undefined = Finding.of(
+        question, "unknown", f"{label}: the difference to the champion is undefined", n=paired.n
     )
     if difference is None or ours is None or theirs is None or not math.isfinite(ours.value + theirs.value):
         return undefined
@@ -361,12 +357,12 @@ def _versus(
     names = (("candidate", ours.value), ("champion", theirs.value))
     (first, a), (second, b) = names[::-1] if metric in LOWER_IS_BETTER else names
     share = f" ({100 * margin:g} % of the champion's)" if versus.relative else ""
-    text = (
+    numbers = (
         f"{label}: {first} {_minus(f'{a:.4g}')} − {second} {_minus(f'{b:.4g}')} = {_minus(f'{gain:+.4g}')}, "
         f"lower {100 * versus.confidence:.6g} % bound {_number(bound, needed, '+')}, "
-        f"needs ≥ {_minus(f'{needed:+.4g}')}{share} on {paired.n} rows → {outcome}"
+        f"needs ≥ {_minus(f'{needed:+.4g}')}{share} on {paired.n} rows"
     )
-    return Finding(question=question, outcome=outcome, n=paired.n, observed=bound, limit=needed, text=text)
+    return Finding.of(question, outcome, numbers, n=paired.n, observed=bound, limit=needed)
 
 
 def quantile(confidence: float, freedom: float) -> float:
@@ -389,7 +385,7 @@ def quantile(confidence: float, freedom: float) -> float:
 
 def _why_not_compared(evaluation: Evaluation) -> str:
     if evaluation.champion_problem:
-        return f"{NOT_COMPARED}: {evaluation.champion_problem}"
+        return f"the champion cannot be compared with: {evaluation.champion_problem}"
     return "there is no comparison with the champion"
 
 
@@ -424,12 +420,21 @@ def _better_than_guessing(evaluation: Evaluation) -> RuleResult:
     metric, baseline, n = DECISIVE[evaluation.task], evaluation.baseline, evaluation.candidate.n
     difference, ours = baseline.differences.get(metric), evaluation.candidate.metrics.get(metric)
     theirs = baseline.metrics.get(metric)
-    question = "better_than_guessing"
 
-    def result(outcome: Outcome, effect: Effect, said: str, bound: float | None = None) -> RuleResult:
-        finding = Finding(question=question, outcome=outcome, n=n, observed=bound, limit=0.0, text=said)
+    def result(
+        outcome: Outcome, effect: Effect, numbers: str, conclusion: str = "", bound: float | None = None
+    ) -> RuleResult:
+        finding = Finding.of(
+            "better_than_guessing", outcome, numbers, conclusion, n=n, observed=bound, limit=0.0
+        )
         return RuleResult(
-            rule="better than guessing", outcome=outcome, effect=effect, text=said, findings=(finding,)
+            rule="better than guessing",
+            kind="guessing",
+            outcome=outcome,
+            effect=effect,
+            numbers=numbers,
+            text=finding.text,
+            findings=(finding,),
         )
 
     smallest = evaluation.candidate.smallest_class
@@ -445,7 +450,7 @@ def _better_than_guessing(evaluation: Evaluation) -> RuleResult:
         ours = theirs = Measured(value=math.nan)
     gain, error = _gain(metric, difference), difference.standard_error
     if not math.isfinite(ours.value + theirs.value + gain + error) or error < 0:
-        return result("unknown", "hold", f"{metric}: undefined on {n} rows → cannot be told from guessing")
+        return result("unknown", "hold", f"{metric}: undefined on {n} rows", "cannot be told from guessing")
     bound = gain - quantile(BETTER_THAN_GUESSING, difference.freedom) * error
     numbers = (
         f"{metric}: candidate {_minus(f'{ours.value:.4g}')}, guessing ({baseline.predicts}) "
@@ -453,10 +458,10 @@ def _better_than_guessing(evaluation: Evaluation) -> RuleResult:
         f"{_number(bound, 0.0, '+')}, needs > 0"
     )
     if gain <= 0:
-        return result("fail", "reject", f"{numbers} → no better than guessing", bound)
+        return result("fail", "reject", numbers, "no better than guessing", bound)
     if bound <= 0:
-        return result("fail", "hold", f"{numbers} → not shown to be better than guessing", bound)
-    return result("pass", "none", f"{numbers} → pass", bound)
+        return result("fail", "hold", numbers, "not shown to be better than guessing", bound)
+    return result("pass", "none", numbers, "pass", bound)
 
 
 # ---- data ------------------------------------------------------------------------------------------------
@@ -475,9 +480,7 @@ def _data_finding(rule: DataRule, evaluation: Evaluation) -> Finding:
             why = "the champion's training data is not known"
             if evaluation.champion_problem or not evaluation.comparison:
                 why = _why_not_compared(evaluation)
-            return Finding(
-                question="max", outcome="unknown", limit=rule.max, text=f"{label}: {why} → cannot be judged"
-            )
+            return Finding.of("max", "unknown", f"{label}: {why}", limit=rule.max)
         return _drift_finding(rule, label, evaluation.drift)
     if rule.column is not None:
         values = {rule.column: values[rule.column]} if rule.column in values else {}
@@ -502,15 +505,14 @@ def _drift_finding(rule: DataRule, label: str, drift: Drift) -> Finding:
     )
     named = f"{label} ({worst})" if worst and rule.column is None else label
     if not math.isfinite(value):
-        text = f"{named}: not known → cannot be judged"
-        return Finding(question="max", outcome="unknown", limit=rule.max, text=text)
+        return Finding.of("max", "unknown", f"{named}: not known", limit=rule.max)
     limit, found = rule.max or 0.0, moved[worst]
     outcome: Outcome = "pass" if value <= limit else "fail"
-    text = (
+    numbers = (
         f"{named}: {_minus(f'{found.psi:.4g}')} − {found.by_chance:.4g} by chance = {_number(value, limit)}, "
-        f"needs ≤ {limit:g} → {outcome}"
+        f"needs ≤ {limit:g}"
     )
-    return Finding(question="max", outcome=outcome, observed=value, limit=limit, text=text)
+    return Finding.of("max", outcome, numbers, observed=value, limit=limit)
 
 
 def _minus(text: str) -> str:
