@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from retraining.config.schema import Approval, DataRule, MetricRule, ModelConfig, VersusChampion
 from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, Task
+from retraining.verdicts.bounds import quantile
 from retraining.verdicts.evaluation import (
     Baseline,
     Comparison,
@@ -28,8 +29,9 @@ from retraining.verdicts.evaluation import (
     SliceScores,
     SplitData,
 )
-from retraining.verdicts.judge import describe, held_after_all, judge, of_another_config, quantile
+from retraining.verdicts.judge import held_after_all, judge, of_another_config
 from retraining.verdicts.verdict import Reason
+from retraining.verdicts.wording import describe
 from tests.functions.fakes import ROOT
 
 ODD = Reason(code="evaluation_of_another_execution", text="odd")

@@ -5,6 +5,8 @@ A file that does not validate is refused whole. The error names each key and wha
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -212,6 +214,13 @@ class VersusChampion(_Frozen):
             )
         return self
 
+    @property
+    def asks(self) -> tuple[Literal["max_loss", "min_gain"], float]:
+        """The key that is set, and its value."""
+        if self.min_gain is not None:
+            return "min_gain", self.min_gain
+        return "max_loss", self.max_loss or 0.0
+
 
 class _Rule(_Frozen):
     min: float | None = Field(None, allow_inf_nan=False)
@@ -323,6 +332,14 @@ class Approval(_Frozen):
         if self.remind_after is not None and self.expire_after <= self.remind_after:
             raise ValueError("expire_after must be longer than remind_after: a reminder comes first")
         return self
+
+
+def rules_sha256(approval: Approval) -> str:
+    """The identity of a set of rules: SHA-256 of its canonical JSON."""
+    dumped = [rule.model_dump(mode="json") for rule in approval.rules]
+    rules = {"first_model": approval.first_model, "rules": dumped}
+    text = json.dumps(rules, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Approvers(_Frozen):
