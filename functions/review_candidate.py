@@ -36,7 +36,8 @@ from retraining.aws.registry import Package
 from retraining.aws.settings import secret
 from retraining.candidates import decisions, judging, waiting
 from retraining.collaborators import Collaborators
-from retraining.config.schema import Approval, ModelConfig
+from retraining.config.rules import Approval
+from retraining.config.schema import ModelConfig
 from retraining.errors import ConfigError, HandsoffError, NotReady
 from retraining.links import LinkExpired, LinkInvalid, Links
 from retraining.review_page.view import Earlier, Known, decided, plain, review

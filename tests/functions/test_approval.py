@@ -12,7 +12,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retraining.config.schema import Approval, DataRule, MetricRule, ModelConfig, VersusChampion
+from retraining.config.rules import Approval, DataRule, MetricRule, VersusChampion
+from retraining.config.schema import ModelConfig
 from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, Task
 from retraining.verdicts.bounds import quantile
 from retraining.verdicts.evaluation import (

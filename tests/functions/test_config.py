@@ -10,14 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from retraining.config.schema import (
-    SSM_LIMIT,
-    MetricRule,
-    dump_model,
-    parse_config,
-    parse_model,
-    rules_sha256,
-)
+from retraining.config.rules import MetricRule, rules_sha256
+from retraining.config.schema import SSM_LIMIT, dump_model, parse_config, parse_model
 from retraining.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

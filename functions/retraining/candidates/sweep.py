@@ -18,7 +18,7 @@ from retraining.aws.observability import logger
 from retraining.aws.registry import PENDING, Listed, Package
 from retraining.candidates import decisions, judging, recording
 from retraining.collaborators import Collaborators
-from retraining.config.schema import Approval
+from retraining.config.rules import Approval
 from retraining.errors import NotReady
 from retraining.notifications.publish import notify
 from retraining.verdicts.verdict import Verdict

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 from retraining.aws.pipelines import Execution
 from retraining.aws.registry import PENDING, Package, one_line
-from retraining.config.schema import Approval, MetricRule
+from retraining.config.rules import Approval, MetricRule
 from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, NOT_COMPARED
 from retraining.verdicts.evaluation import Comparison, Difference, Evaluation, Measured, Paired
 from retraining.verdicts.verdict import RuleResult, Verdict

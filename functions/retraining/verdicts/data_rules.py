@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from retraining.config.schema import DataRule
+from retraining.config.rules import DataRule
 from retraining.verdicts.evaluation import Drift, Evaluation
 from retraining.verdicts.rule_results import concluded, limit_findings, skipped
 from retraining.verdicts.verdict import Finding, Outcome, RuleResult

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Final, NamedTuple
 
-from retraining.config.schema import CLASS_ROWS, COMPARED_ROWS
+from retraining.config.rules import CLASS_ROWS, COMPARED_ROWS
 from retraining.config.tasks import DECISIVE
 from retraining.verdicts.bounds import gain, lower_bound
 from retraining.verdicts.evaluation import Evaluation
@@ -81,8 +81,7 @@ def _compared(evaluation: Evaluation) -> _Compared | None:
 def _result(
     n: int, outcome: Outcome, effect: Effect, numbers: str, conclusion: str, bound: float | None = None
 ) -> RuleResult:
-    question = "better_than_guessing"
-    finding = Finding.of(question, outcome, numbers, conclusion, n=n, observed=bound, limit=0.0)
+    finding = Finding.of("better_than_guessing", outcome, numbers, conclusion, n=n, observed=bound, limit=0.0)
     return RuleResult(
         rule="better than guessing",
         kind="guessing",

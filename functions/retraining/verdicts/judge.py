@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from retraining.config.schema import Approval, DataRule, ModelConfig, Rule, rules_sha256
+from retraining.config.rules import Approval, DataRule, Rule, rules_sha256
+from retraining.config.schema import ModelConfig
 from retraining.verdicts import data_rules, guessing, metric_rules
 from retraining.verdicts.evaluation import Evaluation
 from retraining.verdicts.verdict import Code, Decision, Effect, Outcome, Reason, RuleResult, Verdict

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from retraining.config.schema import CLASS_ROWS, MetricRule, VersusChampion
+from retraining.config.rules import CLASS_ROWS, MetricRule, VersusChampion
 from retraining.config.tasks import LOWER_IS_BETTER, METRICS, NO_CLASS_COUNTS
 from retraining.verdicts.bounds import gain, lower_bound, relative_error
 from retraining.verdicts.evaluation import Comparison, Evaluation, Measured, Paired, Scores

@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 
-from retraining.config.schema import Rule
+from retraining.config.rules import Rule
 from retraining.verdicts.verdict import Effect, Finding, Kind, Outcome, Question, RuleResult
 from retraining.verdicts.wording import describe, number, typeset
 

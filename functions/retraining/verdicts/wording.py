@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from retraining.config.schema import DataRule, MetricRule, Rule
+from retraining.config.rules import DataRule, MetricRule, Rule
 from retraining.verdicts.evaluation import Evaluation
 
 
