@@ -20,7 +20,7 @@ from scipy import special, stats
 
 import binary
 import uncertainty
-from retraining.config.schema import Approval
+from retraining.config.rules import Approval
 from retraining.verdicts.evaluation import Baseline, Comparison, Data, Evaluation, Scores, SplitData
 from retraining.verdicts.judge import judge
 

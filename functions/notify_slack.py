@@ -148,7 +148,7 @@ def candidate(
         arn=arn,
         decided=_decided(package, using),
         rolled_back=package.approval_status == "Rejected" and package.noted_approval is not None,
-        reasons=judged.verdict.reasons if judged else (),
+        reasons=judged.verdict.texts if judged else (),
         evaluation=evaluation,
         problem=problem,
         review_url=review_url,

@@ -36,14 +36,15 @@ from retraining.aws.registry import Package
 from retraining.aws.settings import secret
 from retraining.candidates import decisions, waiting
 from retraining.collaborators import Collaborators
-from retraining.config.schema import Approval, ModelConfig
+from retraining.config.rules import Approval
+from retraining.config.schema import ModelConfig
 from retraining.errors import ConfigError, HandsoffError, NotReady
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, EarlierDecision, Status
 from retraining.links import LinkExpired, LinkInvalid, Links
 from retraining.review_page.view import Earlier, Known, decided, plain, review
 from retraining.slack import messages
-from retraining.verdicts.judge import Verdict
+from retraining.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient

@@ -38,7 +38,7 @@ from retraining.starts import batches, quarantine
 from retraining.starts.batches import ROOT, split_of
 from retraining.starts.model_states import ModelStates
 from retraining.starts.quarantine import REPORT_SUFFIX
-from retraining.verdicts.judge import Verdict
+from retraining.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

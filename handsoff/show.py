@@ -19,7 +19,7 @@ from retraining.aws.pipelines import Execution, Step
 from retraining.aws.registry import Package
 from retraining.candidates.decisions import said_by
 from retraining.facts.starts import ModelState
-from retraining.verdicts.judge import Finding, RuleResult, Verdict
+from retraining.verdicts.verdict import Finding, RuleResult, Verdict
 
 SIGNS: Final = {"max": "≤", "better_than_guessing": ">"}
 """What stands before the limit of a question; before all others ≥."""
@@ -274,7 +274,7 @@ def explanation(console: Console, found: dict[str, Any]) -> None:
     for earlier in found["earlierVerdicts"]:
         said = Verdict.model_validate(earlier["verdict"])
         when = moment(_time(earlier["takenAt"]))
-        lines.append(("earlier", f"{coloured(said.decision)} {when}: {escape('; '.join(said.reasons[:1]))}"))
+        lines.append(("earlier", f"{coloured(said.decision)} {when}: {escape('; '.join(said.texts[:1]))}"))
     _print_lines(console, lines)
     show_verdict(console, verdict)
 
@@ -302,7 +302,7 @@ def show_verdict(console: Console, verdict: Verdict) -> None:
             name = escape(rule.rule) if number == 0 else ""
             table.add_row(name, *_cells(finding), _outcome(rule, finding))
     console.print(table)
-    for reason in verdict.reasons:
+    for reason in verdict.texts:
         console.print(f"- {escape(reason)}", soft_wrap=True)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from retraining.config.schema import ModelConfig
 from retraining.errors import EvaluationError, HandsoffError
-from retraining.verdicts import judge
 from retraining.verdicts.evaluation import Evaluation, parse_evaluation
-from retraining.verdicts.judge import Verdict
+from retraining.verdicts.judge import judge, of_another_config
+from retraining.verdicts.verdict import Verdict
 
 
 class WrongCall(HandsoffError):
@@ -24,9 +24,9 @@ def replay(file: str, model: str, config: ModelConfig) -> Verdict:
     evaluation = _read(file)
     if evaluation.model != model:
         raise EvaluationError(f"{file} is an evaluation of {evaluation.model}, not of {model}")
-    if doubt := judge.of_another_config(evaluation, config):
-        raise EvaluationError(f"{file}: {doubt}")
-    return judge.judge(evaluation, config.approval, evaluation.champion)
+    if doubt := of_another_config(evaluation, config):
+        raise EvaluationError(f"{file}: {doubt.text}")
+    return judge(evaluation, config.approval, evaluation.champion)
 
 
 def _read(file: str) -> Evaluation:

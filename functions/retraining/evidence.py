@@ -98,15 +98,15 @@ def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
 def verdict(fact: VerdictFact | None) -> dict[str, Any]:
     """What the ledger knows of verdicts: the one that counts, who asked for another one, and earlier ones."""
     return {
-        "verdict": fact.verdict.model_dump(by_alias=True) if fact else None,
+        "verdict": fact.verdict.as_evidence() if fact else None,
         "judgedAgain": fact.again.model_dump(by_alias=True) if fact and fact.again else None,
         "earlierVerdicts": [_verdict(earlier) for earlier in fact.earlier] if fact else [],
     }
 
 
 def _verdict(earlier: EarlierVerdict) -> dict[str, Any]:
-    dumped = earlier.model_dump(by_alias=True)
-    return {name: value for name, value in dumped.items() if value is not None}
+    dumped = earlier.model_dump(by_alias=True, exclude={"verdict"}, exclude_none=True)
+    return {"verdict": earlier.verdict.as_evidence(), **dumped}
 
 
 def decision(fact: DecisionFact | None) -> dict[str, Any]:

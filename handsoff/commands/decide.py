@@ -72,7 +72,7 @@ def judge(
         found = deployment.find_package(package or "")
         verdict = deployment.judge_without_champion(found, reason or "")
     if as_json:
-        typer.echo(json.dumps(verdict.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(verdict.as_evidence(), indent=1, ensure_ascii=False))
     else:
         show.show_verdict(out, verdict)
 

@@ -21,7 +21,7 @@ from retraining.config.schema import ModelConfig, parse_config
 from retraining.errors import ConfigError
 from retraining.facts import keys
 from retraining.facts.candidates import VerdictFact
-from retraining.verdicts.judge import Verdict
+from retraining.verdicts.verdict import Reason, Verdict
 
 if TYPE_CHECKING:
     from tests.functions.world import World
@@ -337,7 +337,12 @@ def was_held(
 ) -> None:
     """Let a candidate have been held for these reasons, and approvers been told."""
     verdict = Verdict(
-        decision="HOLD", reasons=reasons, rules=(), champion=champion, rules_sha256="a" * 64, n=262
+        decision="HOLD",
+        reasons=tuple(Reason(code="no_rule_met", text=text) for text in reasons),
+        rules=(),
+        champion=champion,
+        rules_sha256="a" * 64,
+        n=262,
     )
     fact = VerdictFact(verdict=verdict, batch="b", taken_at=START, done_at=START)
     world.ledger.take(keys.verdict(arn), fact)

@@ -12,8 +12,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retraining.config.schema import Approval, DataRule, MetricRule, ModelConfig, VersusChampion
+from retraining.config.rules import Approval, DataRule, MetricRule, VersusChampion
+from retraining.config.schema import ModelConfig
 from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, Task
+from retraining.verdicts.bounds import quantile
 from retraining.verdicts.evaluation import (
     Baseline,
     Comparison,
@@ -28,9 +30,12 @@ from retraining.verdicts.evaluation import (
     SliceScores,
     SplitData,
 )
-from retraining.verdicts.judge import describe, held_after_all, judge, of_another_config, quantile
+from retraining.verdicts.judge import held_after_all, judge, of_another_config
+from retraining.verdicts.verdict import Reason
+from retraining.verdicts.wording import describe
 from tests.functions.fakes import ROOT
 
+ODD = Reason(code="evaluation_of_another_execution", text="odd")
 CHAMPION = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/1"
 DATA = Data(
     train=SplitData(rows=1047, missing_share={"age": 0.2, "fare": 0.0}),
@@ -133,7 +138,7 @@ def test_maximum_catches_what_is_too_good(value: float, decision: str) -> None:
 def test_a_missing_metric_holds() -> None:
     verdict = judge(evaluation({"f1": 0.9}), rules({"metric": "accuracy", "min": 0.78}), None)
     assert verdict.decision == "HOLD"
-    assert verdict.reasons[0] == "accuracy: undefined on 262 rows → cannot be judged"
+    assert verdict.texts[0] == "accuracy: undefined on 262 rows → cannot be judged"
 
 
 def test_no_rules_hold() -> None:
@@ -188,7 +193,7 @@ def test_without_a_champion_the_comparison_is_skipped_and_said() -> None:
     assert verdict.decision == "APPROVE"
     assert [result.outcome for result in verdict.rules] == ["pass", "skipped", "pass"]
     assert verdict.first_model == "rules_only"
-    assert "no champion to compare with (first_model: rules_only)" in verdict.reasons[1]
+    assert "no champion to compare with (first_model: rules_only)" in verdict.texts[1]
 
 
 def test_only_comparison_rules_and_no_champion_cannot_approve() -> None:
@@ -207,7 +212,7 @@ def test_a_champion_that_could_not_be_scored_holds_and_says_why() -> None:
     rule = {"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}}
     verdict = judge(evaluation({"roc_auc": 0.9}, problem="made by scikit-learn 1.2"), rules(rule), CHAMPION)
     assert verdict.decision == "HOLD"
-    assert "made by scikit-learn 1.2" in verdict.reasons[0]
+    assert "made by scikit-learn 1.2" in verdict.texts[0]
 
 
 @pytest.mark.parametrize(("then", "now"), [(None, CHAMPION), (CHAMPION, None), (CHAMPION, CHAMPION + "2")])
@@ -215,7 +220,7 @@ def test_a_champion_that_changed_meanwhile_holds(then: str | None, now: str | No
     found = evaluation({"accuracy": 0.9}, champion=then)
     verdict = judge(found, rules({"metric": "accuracy", "min": 0.78}), now)
     assert verdict.decision == "HOLD"
-    assert any("the champion changed" in reason for reason in verdict.reasons)
+    assert any("the champion changed" in reason for reason in verdict.texts)
 
 
 @pytest.mark.parametrize(
@@ -259,25 +264,25 @@ def test_reject_beats_hold_and_a_warning_is_told() -> None:
     )
     verdict = judge(evaluation({"accuracy": 0.5, "roc_auc": 0.99, "f1": 0.6}), approval, None)
     assert verdict.decision == "REJECT"
-    assert verdict.reasons == (
+    assert verdict.texts == (
         "accuracy: 0.5, needs ≥ 0.78 → fail",
         "roc_auc: 0.99, needs ≤ 0.97 → fail",
         "f1: 0.6, needs ≥ 0.7 → fail",
     )
     warned = judge(evaluation({"accuracy": 0.8, "roc_auc": 0.9, "f1": 0.6}), approval, None)
     assert warned.decision == "APPROVE"
-    assert "f1: 0.6, needs ≥ 0.7 → fail" in warned.reasons
+    assert "f1: 0.6, needs ≥ 0.7 → fail" in warned.texts
 
 
 def test_numbers_show_on_which_side_of_the_limit_they_lie() -> None:
     verdict = judge(evaluation({"accuracy": 0.779999}), rules({"metric": "accuracy", "min": 0.78}), None)
-    assert verdict.reasons == ("accuracy: 0.779999, needs ≥ 0.78 → fail",)
+    assert verdict.texts == ("accuracy: 0.779999, needs ≥ 0.78 → fail",)
 
 
 def test_the_comparison_as_a_person_reads_it() -> None:
     rule = {"metric": "roc_auc", "versus_champion": {"max_loss": 0.03, "confidence": 0.95}}
     verdict = judge(evaluation(versus=(0.012, 0.0097)), rules(rule), CHAMPION)
-    assert verdict.reasons == (
+    assert verdict.texts == (
         "roc_auc: candidate 0.862 − champion 0.85 = +0.012, lower 95 % bound −0.003955, "
         "needs ≥ −0.03 on 262 rows → pass",
         "roc_auc: candidate 0.8, guessing (class 0, 0.62 of the training rows) 0.5, "
@@ -288,7 +293,7 @@ def test_the_comparison_as_a_person_reads_it() -> None:
 def test_a_loss_as_a_person_reads_it() -> None:
     rule = {"metric": "rmse", "versus_champion": {"max_loss": 1.5}}
     found = evaluation(versus=(2.0, 0.5), metric="rmse", reference=57.0, task="regression")
-    assert judge(found, rules(rule), CHAMPION).reasons == (
+    assert judge(found, rules(rule), CHAMPION).texts == (
         "rmse: champion 57 − candidate 59 = −2, lower 95 % bound −2.822, needs ≥ −1.5 on 262 rows → fail",
     )
 
@@ -401,7 +406,7 @@ def test_a_warning_does_not_let_a_guesser_pass() -> None:
     found = evaluation({"accuracy": 0.99}, guessing=(0.0, 0.0))
     verdict = judge(found, rules({"metric": "accuracy", "min": 0.5, "on_fail": "warn"}), None)
     assert verdict.decision == "REJECT"
-    assert "→ no better than guessing" in verdict.reasons[0]
+    assert "→ no better than guessing" in verdict.texts[0]
 
 
 @pytest.mark.parametrize(("rows", "decision"), [(0, "HOLD"), (9, "HOLD"), (10, "APPROVE"), (None, "APPROVE")])
@@ -413,7 +418,7 @@ def test_a_handful_of_rows_of_a_class_tells_nothing_from_guessing(rows: int | No
     verdict = judge(found, rules({"metric": "accuracy", "min": 0.5}), None)
     assert verdict.decision == decision
     if rows is not None and rows < 10:
-        assert verdict.reasons == (
+        assert verdict.texts == (
             f"roc_auc: {rows} rows of the rarest class, needs ≥ 10 to tell from guessing",
         )
 
@@ -460,7 +465,7 @@ def test_the_same_model_again_is_no_gain() -> None:
     found = evaluation(metric="log_loss", versus=(0.0, 0.0), reference=0.4)
     verdict = judge(found, rules(rule), CHAMPION)
     assert verdict.decision == "REJECT"
-    assert "champion 0.4 − candidate 0.4 = 0, lower" in verdict.reasons[0]
+    assert "champion 0.4 − candidate 0.4 = 0, lower" in verdict.texts[0]
     assert (
         judge(evaluation(metric="log_loss", versus=(-1e-6, 0.0)), rules(rule), CHAMPION).decision == "APPROVE"
     )
@@ -493,14 +498,14 @@ def test_a_comparison_on_more_rows_than_there_are_counts_those_that_there_are() 
     asked = rules({"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}})
     assert (
         "29 rows, needs ≥ 30"
-        in judge(found.model_copy(update={"candidate": small}), asked, CHAMPION).reasons[0]
+        in judge(found.model_copy(update={"candidate": small}), asked, CHAMPION).texts[0]
     )
 
 
 def test_a_champion_that_could_not_be_scored_holds_though_no_rule_compares() -> None:
     found = evaluation({"accuracy": 0.9}, problem="its file is gone")
     verdict = judge(found, rules({"metric": "accuracy", "min": 0.5}), CHAMPION)
-    assert (verdict.decision, verdict.reasons) == (
+    assert (verdict.decision, verdict.texts) == (
         "HOLD",
         ("the champion cannot be compared with: its file is gone",),
     )
@@ -508,9 +513,9 @@ def test_a_champion_that_could_not_be_scored_holds_though_no_rule_compares() -> 
 
 def test_a_doubt_holds() -> None:
     verdict = judge(
-        evaluation({"accuracy": 0.9}), rules({"metric": "accuracy", "min": 0.5}), None, doubts=["odd"]
+        evaluation({"accuracy": 0.9}), rules({"metric": "accuracy", "min": 0.5}), None, doubts=[ODD]
     )
-    assert (verdict.decision, verdict.reasons) == ("HOLD", ("odd",))
+    assert (verdict.decision, verdict.texts) == ("HOLD", ("odd",))
 
 
 def test_rows_that_are_left_out_are_said() -> None:
@@ -519,21 +524,20 @@ def test_rows_that_are_left_out_are_said() -> None:
     found = found.model_copy(update={"comparison": found.comparison.model_copy(update={"excluded": 45})})
     asked = rules({"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}})
     assert (
-        "27 rows (45 more the champion was trained on), needs ≥ 30"
-        in judge(found, asked, CHAMPION).reasons[0]
+        "27 rows (45 more the champion was trained on), needs ≥ 30" in judge(found, asked, CHAMPION).texts[0]
     )
     leaked = evaluation({"accuracy": 0.9}, n=0).model_copy(update={"leaked": 106})
     assert (
         "0 rows (106 more the candidate was trained on), needs ≥ 1"
-        in judge(leaked, rules({"metric": "accuracy", "min": 0.5}), None).reasons[0]
+        in judge(leaked, rules({"metric": "accuracy", "min": 0.5}), None).texts[0]
     )
 
 
 def test_a_slice_that_nobody_measured_is_not_one_without_rows() -> None:
     asked = rules({"metric": "recall", "slice": {"sex": "female"}, "min": 0.75})
-    assert "the evaluation has no such slice" in judge(evaluation(), asked, None).reasons[0]
+    assert "the evaluation has no such slice" in judge(evaluation(), asked, None).texts[0]
     none = evaluation(slices={"female": (0, {})})
-    assert "recall where sex = female: 0 rows, needs ≥ 1" in judge(none, asked, None).reasons[0]
+    assert "recall where sex = female: 0 rows, needs ≥ 1" in judge(none, asked, None).texts[0]
 
 
 def test_rules_of_another_config_are_told_apart() -> None:
@@ -542,7 +546,7 @@ def test_rules_of_another_config_are_told_apart() -> None:
     assert of_another_config(found, ModelConfig.model_validate(titanic)) is None
     other = ModelConfig.model_validate({**titanic, "classes": ["1", "0"]})
     said = "the classes changed: the evaluation is of 0, 1, the config says 1, 0"
-    assert of_another_config(found, other) == said
+    assert of_another_config(found, other) == Reason(code="another_classes", text=said)
 
 
 # ---- data --------------------------------------------------------------------------------------------------
@@ -626,7 +630,7 @@ def test_an_approval_is_held_after_all() -> None:
     verdict = judge(evaluation({"accuracy": 0.9}), rules({"metric": "accuracy", "min": 0.78}), None)
     held = held_after_all(verdict, CHAMPION)
     assert held.decision == "HOLD"
-    assert held.reasons[0] == (
+    assert held.texts[0] == (
         f"the champion changed: the candidate was compared with none, the champion is now {CHAMPION}"
     )
 

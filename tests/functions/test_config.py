@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from retraining.config.schema import SSM_LIMIT, MetricRule, dump_model, parse_config, parse_model
+from retraining.config.rules import MetricRule, rules_sha256
+from retraining.config.schema import SSM_LIMIT, dump_model, parse_config, parse_model
 from retraining.errors import ConfigError
-from retraining.verdicts.judge import rules_sha256
 
 ROOT = Path(__file__).parents[2]
 VALID: dict[str, Any] = yaml.safe_load((ROOT / "handsoff.yaml").read_text())

@@ -12,7 +12,7 @@ import pytest
 from judge_candidate import handler
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
-from retraining.verdicts.judge import Verdict
+from retraining.verdicts.verdict import Verdict
 from tests.functions.fakes import Before, Context, Died, Mortal, about, arn_of, event, in_console, register
 
 ARN = arn_of(1)
@@ -57,7 +57,8 @@ def test_a_decision_reaches_registry_ledger_evidence_and_approvers(
     found = json.loads(
         world.s3.get_object(Bucket="data", Key="evidence/titanic/e0/evidence.json")["Body"].read()
     )
-    assert found["verdict"] == world.items.get(f"verdict#{ARN}")["verdict"]
+    recorded = Verdict.model_validate(world.items.get(f"verdict#{ARN}")["verdict"])
+    assert found["verdict"] == recorded.as_evidence()
     assert Verdict.model_validate(found["verdict"]).decision == decision
     assert found["verdict"]["rules"][0]["findings"][0] == {
         "question": "min",
@@ -250,7 +251,7 @@ def held_by_another(world: Any, version: int, champion: str) -> None:
     assert status(world, version) == "PendingManualApproval"
     fact = world.items.get(f"verdict#{arn}")
     assert fact["verdict"]["decision"] == "HOLD"
-    assert fact["verdict"]["reasons"][0].endswith(f"the champion is now {champion}")
+    assert fact["verdict"]["reasons"][0]["text"].endswith(f"the champion is now {champion}")
     assert "doneAt" in fact
     assert world.items.get(f"decision#{arn}") is None
     metadata = world.sagemaker.packages[arn]["CustomerMetadataProperties"]
@@ -361,7 +362,7 @@ def test_an_evaluation_that_is_not_this_packages_is_held(world: Any, what: Any, 
     judge(world)
     assert status(world) == "PendingManualApproval"
     reasons = world.items.get(f"verdict#{ARN}")["verdict"]["reasons"]
-    assert any(reason.startswith(said) for reason in reasons), reasons
+    assert any(reason["text"].startswith(said) for reason in reasons), reasons
 
 
 def test_an_evaluation_from_elsewhere_is_held(world: Any) -> None:

@@ -14,7 +14,7 @@ from retraining.aws import registry
 from retraining.candidates.decisions import NoReason
 from retraining.candidates.judging import CannotBeJudged, judge_without_champion
 from retraining.collaborators import Collaborators
-from retraining.verdicts.judge import Verdict
+from retraining.verdicts.verdict import Verdict
 from tests.functions.fakes import Context, Died, Mortal, about, arn_of, in_console, register
 
 ARN = arn_of(2)
@@ -67,7 +67,7 @@ def test_the_other_rules_decide_and_who_asked_for_it_is_recorded(held: Any) -> N
     found = json.loads(
         held.s3.get_object(Bucket="data", Key="evidence/titanic/e1/evidence.json")["Body"].read()
     )
-    assert found["verdict"] == known["verdict"]
+    assert found["verdict"] == verdict.as_evidence()
     assert found["judgedAgain"]["by"] == WHO
     assert found["earlierVerdicts"][0]["verdict"]["decision"] == "HOLD"
     (told,) = held.messages()

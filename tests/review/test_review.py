@@ -10,7 +10,7 @@ import pytest
 
 import review_candidate
 from retraining.aws import registry
-from retraining.config.schema import Approval
+from retraining.config.rules import Approval
 from retraining.facts.candidates import EarlierDecision
 from retraining.review_page.view import Known, Plot, Said, decided, number, plain, reading, review
 from retraining.verdicts.evaluation import Difference, parse_evaluation

@@ -24,16 +24,8 @@ from retraining.facts.candidates import EarlierDecision, JudgedAgain, Status, Ve
 from retraining.notifications.messages import Kind, Notification
 from retraining.notifications.publish import notify
 from retraining.verdicts.evaluation import Evaluation
-from retraining.verdicts.judge import (
-    CHANGED,
-    NOT_COMPARED,
-    Decision,
-    RuleResult,
-    Verdict,
-    held_after_all,
-    judge,
-    of_another_config,
-)
+from retraining.verdicts.judge import held_after_all, judge, of_another_config
+from retraining.verdicts.verdict import Decision, Reason, Verdict
 
 STATUS: Final[dict[Decision, Status | None]] = {"APPROVE": "Approved", "REJECT": "Rejected", "HOLD": None}
 KIND: Final[dict[Decision, Kind]] = {"APPROVE": "approved", "REJECT": "rejected", "HOLD": "waiting"}
@@ -94,22 +86,22 @@ def judge_without_champion(candidate: Package, *, by: str, why: str, using: Coll
         raise CannotBeJudged(f"{candidate.name} is {candidate.approval_status} already, which stands")
     if known is None or known.done_at is None:
         raise CannotBeJudged(f"{candidate.name} has not been judged yet: that comes by itself")
-    if known.verdict.decision != "HOLD":
+    judged = known.verdict
+    if judged.decision != "HOLD":
         raise CannotBeJudged(
-            f"the rules said {known.verdict.decision} of {candidate.name}: only what they hold may be "
-            "judged again"
+            f"the rules said {judged.decision} of {candidate.name}: only what they hold may be judged again"
         )
-    if known.verdict.champion is None:
+    if judged.champion is None:
         raise CannotBeJudged(f"{candidate.name} was compared with no champion: there is none to put aside")
-    if lost := [rule.text for rule in known.verdict.rules if _lost(rule)]:
+    if lost := judged.lost_to_champion:
         raise CannotBeJudged(
-            f"{candidate.name} was compared with the champion, which is no stale one, and lost: {lost[0]}. "
+            f"{candidate.name} was compared with the champion, which is no stale one, and lost: {lost.text}. "
             "To approve it all the same, decide as a person"
         )
-    if not _held_by_champion(known.verdict):
+    if not judged.held_by_champion:
         raise CannotBeJudged(
             f"{candidate.name} is not held because of its champion: "
-            f"{'; '.join(known.verdict.reasons)}. Decide on it as a person"
+            f"{'; '.join(judged.texts)}. Decide on it as a person"
         )
     _, verdict = _judged(candidate, using, without_champion=f"{why} (said by {by})")
     now = using.clock()
@@ -126,30 +118,6 @@ def judge_without_champion(candidate: Package, *, by: str, why: str, using: Coll
     if not using.ledger.replace(keys.verdict(candidate.arn), again, where={"taken_at": known.taken_at}):
         raise CannotBeJudged(f"{candidate.name} has just been judged again by somebody else")
     return carry_out(candidate.arn, again, using)
-
-
-def _lost(rule: RuleResult) -> bool:
-    """Whether a comparison with the champion was made, and failed."""
-    return any(
-        finding.outcome == "fail"
-        and (finding.question in ("max_loss", "min_gain") or rule.rule.startswith("drift of"))
-        for finding in rule.findings
-    )
-
-
-def _held_by_champion(verdict: Verdict) -> bool:
-    """Whether the champion cannot be compared with, is another one by now, or leaves a comparison open.
-
-    Or was put aside before, and something else still holds.
-    """
-    if verdict.without_champion or any(
-        reason.startswith((CHANGED, NOT_COMPARED)) for reason in verdict.reasons
-    ):
-        return True
-    return any(
-        rule.outcome == "unknown" and any(word in rule.rule for word in ("max_loss", "min_gain", "drift of"))
-        for rule in verdict.rules
-    )
 
 
 def _judged(
@@ -170,29 +138,33 @@ def _judged(
 
 def _doubts(
     candidate: Package, evaluation: Evaluation, config: ModelConfig, using: Collaborators
-) -> list[str]:
+) -> list[Reason]:
     """Why a person should look, whatever the rules say: the evaluation is not about this package and these
     rules, or a person has rejected what was trained on the same data."""
     found = []
     model = using.settings.model_of(candidate.group)
     ours = f"s3://{using.settings.bucket}/models/{model}/{(candidate.execution or '').rsplit('/', 1)[-1]}/"
     if (evaluation.model, evaluation.execution) != (model, candidate.execution):
-        found.append(
+        text = (
             f"the evaluation is of {evaluation.model}, {evaluation.execution}; "
             f"the package of {model}, {candidate.execution}"
         )
+        found.append(Reason(code="evaluation_of_another_execution", text=text))
     for what, uri in (("model", candidate.model_uri), ("evaluation", candidate.evaluation_uri)):
         if not (uri or "").startswith(ours):
-            found.append(f"its {what} {uri} is not below {ours}, where its execution writes")
+            text = f"its {what} {uri} is not below {ours}, where its execution writes"
+            found.append(Reason(code="artifact_elsewhere", text=text))
     if evaluation.drift and evaluation.drift.reference != evaluation.champion:
-        found.append(f"drift was measured against {evaluation.drift.reference}, no champion of these rows")
+        text = f"drift was measured against {evaluation.drift.reference}, no champion of these rows"
+        found.append(Reason(code="drift_reference", text=text))
     if doubt := of_another_config(evaluation, config):
         found.append(doubt)
     for package in registry.rejected(using.sagemaker, candidate.group):
         decision = using.ledger.get(keys.decision(package.arn))
         by_person = decision and decision.status == "Rejected" and decision.by in decisions.PEOPLE
         if by_person and package.metadata.get("batch") == evaluation.batch:
-            found.append(f"a person has rejected {package.name}, which was trained on the same data")
+            text = f"a person has rejected {package.name}, which was trained on the same data"
+            found.append(Reason(code="rejected_same_data", text=text))
             break
     return found
 
@@ -229,7 +201,7 @@ def carry_out(arn: str, known: VerdictFact, using: Collaborators) -> Verdict:
     if candidate.execution:
         evidence.write(using.sources, using.settings.model_of(candidate.group), candidate.execution)
     using.ledger.mark(keys.verdict(arn), done_at=using.clock())
-    logger.info("candidate judged", package=arn, decision=verdict.decision, reasons=list(verdict.reasons))
+    logger.info("candidate judged", package=arn, decision=verdict.decision, reasons=list(verdict.texts))
     return verdict
 
 
@@ -249,7 +221,7 @@ def _decided(
 
 def _said(verdict: Verdict) -> str:
     aside = f" without the champion ({verdict.without_champion})" if verdict.without_champion else ""
-    return f"{verdict.decision} by rules{aside}: {'; '.join(verdict.reasons)}"
+    return f"{verdict.decision} by rules{aside}: {'; '.join(verdict.texts)}"
 
 
 def _held(arn: str, verdict: Verdict, known: VerdictFact, using: Collaborators) -> bool:
@@ -281,7 +253,7 @@ def _tell(candidate: Package, verdict: Verdict, using: Collaborators) -> None:
     """Tell approvers what came of the candidate, once."""
     by = decisions.RULES if STATUS[verdict.decision] else None
     message = of_candidate(
-        candidate, KIND[verdict.decision], verdict.decision, verdict.reasons, by=by, using=using
+        candidate, KIND[verdict.decision], verdict.decision, verdict.texts, by=by, using=using
     )
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
 

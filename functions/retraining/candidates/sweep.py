@@ -18,7 +18,7 @@ from retraining.aws.observability import logger
 from retraining.aws.registry import PENDING, Listed, Package
 from retraining.candidates import decisions, judging, recording
 from retraining.collaborators import Collaborators
-from retraining.config.schema import Approval
+from retraining.config.rules import Approval
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, InView, VerdictFact
@@ -180,7 +180,7 @@ def _remind(arn: str, since: datetime, rules: Approval, known: VerdictFact, usin
         return
     waited = using.clock() - since
     then = f"; in {spoken(rules.expire_after - waited)} it is rejected" if rules.expire_after else ""
-    reasons = (f"it has waited {spoken(waited)} for a person{then}", *known.verdict.reasons)
+    reasons = (f"it has waited {spoken(waited)} for a person{then}", *known.verdict.texts)
     at = since.isoformat()
     message = judging.of_candidate(package, "overdue", "HOLD", reasons, occurrence=at, using=using)
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())

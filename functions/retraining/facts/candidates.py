@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
 from retraining.facts.fact import Fact, Moment
-from retraining.verdicts.judge import Verdict
+from retraining.verdicts.verdict import Verdict
 
 Status = Literal["Approved", "Rejected"]
 """What a decision makes of a package."""

@@ -15,11 +15,11 @@ from typing import Any, Final, Literal
 
 from retraining.aws.pipelines import Execution
 from retraining.aws.registry import PENDING, Package, one_line
-from retraining.config.schema import Approval, MetricRule
+from retraining.config.rules import Approval, MetricRule
 from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, NOT_COMPARED
 from retraining.facts.candidates import EarlierDecision
 from retraining.verdicts.evaluation import Comparison, Difference, Evaluation, Measured, Paired
-from retraining.verdicts.judge import RuleResult, Verdict
+from retraining.verdicts.verdict import RuleResult, Verdict
 
 Tone = Literal["good", "bad", "open", "plain"]
 """How something reads: as good, bad, not settled, or neither. Never told by colour alone."""
@@ -414,7 +414,7 @@ def _rule(result: RuleResult) -> Rule:
         asks=_words(result.rule),
         outcome=Said(_OUTCOMES[result.outcome], _TONES[result.outcome]),
         effect=_EFFECTS[result.effect],
-        numbers=_words(result.text.rsplit(" → ", 1)[0]),
+        numbers=_words(result.numbers or result.text),
     )
 
 
@@ -425,8 +425,8 @@ def _said(verdict: Verdict) -> Said:
 
 def _reasons(verdict: Verdict) -> tuple[str, ...]:
     """Why, without the rules that hold: those stand in the table."""
-    hold = {result.text for result in verdict.rules if result.effect == "none"}
-    return tuple(_words(reason) for reason in verdict.reasons if reason not in hold)
+    hold = ("rule_passed", "rule_skipped")
+    return tuple(_words(reason.text) for reason in verdict.reasons if reason.code not in hold)
 
 
 # ---- data ------------------------------------------------------------------------------------------------

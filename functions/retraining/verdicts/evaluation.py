@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from retraining.config.schema import explain
+from retraining.config.problems import explain
 from retraining.config.tasks import Task
 from retraining.errors import EvaluationError
 

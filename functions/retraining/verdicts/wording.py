@@ -1,0 +1,62 @@
+"""How rules and numbers read in a verdict."""
+
+from __future__ import annotations
+
+import re
+
+from retraining.config.rules import DataRule, MetricRule, Rule
+from retraining.verdicts.evaluation import Evaluation
+
+
+def describe(rule: Rule) -> str:
+    """A rule as one line, without its outcome."""
+    parts = [f"min {rule.min:g}"] if rule.min is not None else []
+    parts += [f"max {rule.max:g}"] if rule.max is not None else []
+    if isinstance(rule, DataRule):
+        return f"{data_label(rule)} {', '.join(parts)}"
+    if versus := rule.versus_champion:
+        question, margin = versus.asks
+        parts.append(f"{question} {f'{100 * margin:g} %' if versus.relative else f'{margin:g}'}")
+        parts.append(f"confidence {versus.confidence:g}")
+    return f"{metric_label(rule)} {', '.join(parts)}"
+
+
+def metric_label(rule: MetricRule) -> str:
+    """What a metric rule asks about: the metric, and the slice if there is one."""
+    if rule.slice is None:
+        return rule.metric
+    where = " and ".join(f"{column} = {value}" for column, value in rule.slice.items())
+    return f"{rule.metric} where {where}"
+
+
+def data_label(rule: DataRule) -> str:
+    """What a data rule asks about."""
+    if rule.data == "rows":
+        return f"{rule.split} rows"
+    if rule.data == "drift":
+        return f"drift of {rule.column or 'any feature'}"
+    return f"missing share of {rule.column or 'any feature'} in {rule.split}"
+
+
+def why_not_compared(evaluation: Evaluation) -> str:
+    """Why the evaluation has no comparison with the champion."""
+    if evaluation.champion_problem:
+        return f"the champion cannot be compared with: {evaluation.champion_problem}"
+    return "there is no comparison with the champion"
+
+
+def number(value: float, limit: float, sign: str = "") -> str:
+    """`value` with as many digits as are needed to see on which side of `limit` it lies.
+
+    `sign` is "+" to show the sign of positive numbers, too.
+    """
+    for digits in range(4, 17):
+        text = format(value, f"{sign}.{digits}g")
+        if (float(text) >= limit) == (value >= limit) and (float(text) <= limit) == (value <= limit):
+            break
+    return typeset(text)
+
+
+def typeset(text: str) -> str:
+    """A formatted number with a minus sign in place of the hyphen; -0 is 0."""
+    return "0" if re.fullmatch(r"-0(\.0*)?", text) else text.replace("-", "−")
