@@ -3,7 +3,8 @@
 APPROVE needs every rule to hold, and the candidate to be better than guessing. A rule that does not hold
 rejects, holds or warns, as its `on_fail` says. Whatever cannot be known (a missing number, NaN, too few
 rows, no rule that could be asked) is never an approval and never a rejection: it holds the candidate for a
-person. docs/explanation/approval.md has the formulas and how often they err.
+person. docs/reference/rules.md has the formulas,
+docs/explanation/approval.md how often they err.
 """
 
 from __future__ import annotations
