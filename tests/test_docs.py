@@ -61,6 +61,13 @@ def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= README_LINES
 
 
+def test_the_readme_shows_the_steps_of_the_demo() -> None:
+    shown = re.findall(r"^✓ (.+) [\d.]+ s$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    demo = (ROOT / "handsoff" / "demo.py").read_text(encoding="utf-8")
+    assert len(shown) > 3
+    assert [step for step in shown if step.replace("titanic", "{MODEL}") not in demo] == []
+
+
 def test_the_readme_leads_to_every_page_of_docs() -> None:
     linked = {(ROOT / target).resolve() for _, target, _ in links(ROOT / "README.md") if target}
     assert {name_of(page) for page in DOCS.glob("**/*.md") if page not in linked} == set()
@@ -117,6 +124,17 @@ def test_links_are_found_outside_code(markdown: str, expected: list[tuple[str, s
 def test_anchors_are_those_of_github() -> None:
     text = '# A `b`, c!\n## Same\n## Same\n```\n# no\n```\n<a id="17"></a>**17.**\n### [x](y.md) and_z-w\n'
     assert anchors(text) == {"a-b-c", "same", "same-1", "17", "x-and_z-w"}
+
+
+def test_the_architecture_page_names_every_room_and_every_output_of_the_stack() -> None:
+    text = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    packages = (ROOT / "functions" / "retraining").glob("*/__init__.py")
+    rooms = set(re.findall(r"^    (\w+)/ ", text, re.MULTILINE))
+    assert {package.parent.name for package in packages} - rooms == set()
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    outputs = re.findall(r"^  (\w+):$", template.partition("\nOutputs:\n")[2], re.MULTILINE)
+    (stack,) = re.findall(r"^\| stack \| (.*) \|$", text, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", stack)) == set(outputs)
 
 
 def test_each_decision_has_a_number_a_date_a_status_and_its_reason() -> None:
