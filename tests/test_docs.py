@@ -38,13 +38,13 @@ AWS_OPTIONS = {
     "--max-items",
     "--cli-input-json",
 }
-"""What the aws command line takes with every command of a service."""
+"""Options that the aws command line has for every operation of every service."""
 
 AWS_RENAMED = {"--notification-endpoint"}
-"""Options that it calls otherwise than the service."""
+"""Options whose name in the aws command line differs from the service's API."""
 
 AWS_OWN = {"configure", "sso", "s3"}
-"""Its commands that are no operation of a service."""
+"""First words of aws commands that call no single operation of a service; they are not checked."""
 
 
 def name_of(page: Path) -> str:
@@ -203,8 +203,8 @@ def test_a_page_is_finished_and_names_what_exists(page: Path) -> None:
             text,
         )
     )
-    later = {"functions/notify_teams.py"}  # the one that a reader is told to add
-    # by handsoff render, and by whoever keeps the state in a bucket
+    later = {"functions/notify_teams.py"}  # a guide tells the reader to add it
+    # written by handsoff render, and by a reader who keeps the state in a bucket
     made = {"terraform/handsoff.auto.tfvars.json", "terraform/backend_override.tf"}
     assert {name for name in named - later - made if not (ROOT / name).exists()} == set()
 
@@ -212,17 +212,16 @@ def test_a_page_is_finished_and_names_what_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_the_commands_on_a_page_exist_with_their_options(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
+    problems = {"handsoff": problems_of_handsoff, "aws": problems_of_aws, "make": problems_of_make}
     wrong = {
         f"{program} {' '.join(words)}: {problem}"
         for program, words, options in commands(text)
-        for problem in {"handsoff": wrong_of_handsoff, "aws": wrong_of_aws, "make": wrong_of_make}[program](
-            words, options
-        )
+        for problem in problems[program](words, options)
     }
     assert wrong == set()
 
 
-def test_commands_are_found_wherever_they_stand() -> None:
+def test_commands_are_found_in_blocks_substitutions_and_sentences() -> None:
     text = """\
 ```sh
 X=$(aws iam list-users --query 'Users[?contains(A, `b`)]') # aws nothing at-all
@@ -240,15 +239,15 @@ start titanic` but not handsoff land.
         ("handsoff", ["status"], ["--json"]),
         ("make", ["down"], []),
     ]
-    assert list(wrong_of_aws(["iam", "list-user"], [])) == ["no such operation"]
-    assert list(wrong_of_aws(["iam", "list-users"], ["--name"])) == ["no option --name"]
-    assert list(wrong_of_handsoff(["status"], ["--jason"])) == ["no option --jason"]
-    assert list(wrong_of_handsoff(["stat"], [])) == ["no such command"]
-    assert list(wrong_of_make(["demonstration"], [])) == ["no such target"]
+    assert list(problems_of_aws(["iam", "list-user"], [])) == ["no such operation"]
+    assert list(problems_of_aws(["iam", "list-users"], ["--name"])) == ["no option --name"]
+    assert list(problems_of_handsoff(["status"], ["--jason"])) == ["no option --jason"]
+    assert list(problems_of_handsoff(["stat"], [])) == ["no such command"]
+    assert list(problems_of_make(["demonstration"], [])) == ["no such target"]
 
 
 def commands(text: str) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Each call of a program of ours, of aws or of make in a page's code: its words, then its options."""
+    """Each call of handsoff, aws or make in a page's code: the program, its first words, its options."""
     for body in FENCED.findall(text):
         body = re.sub(r"(?<=\s)#.*$", "", body, flags=re.MULTILINE)
         yield from _calls(body.replace("\\\n", " "))
@@ -276,7 +275,7 @@ def _calls(code: str) -> Iterator[tuple[str, list[str], list[str]]]:
             yield call[1], words, re.findall(r"(?<!\S)--[a-z][a-z-]*", call[2])
 
 
-def wrong_of_handsoff(words: list[str], options: list[str]) -> Iterator[str]:
+def problems_of_handsoff(words: list[str], options: list[str]) -> Iterator[str]:
     command: Any = get_command(app)
     known = {"--help", *_options(command)}
     for word in words:
@@ -294,14 +293,14 @@ def _options(command: Any) -> set[str]:
     return {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
 
 
-def wrong_of_make(words: list[str], options: list[str]) -> Iterator[str]:
+def problems_of_make(words: list[str], options: list[str]) -> Iterator[str]:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     if words and words[0] not in targets:
         yield "no such target"
     yield from (f"no option {name}" for name in options)
 
 
-def wrong_of_aws(words: list[str], options: list[str]) -> Iterator[str]:
+def problems_of_aws(words: list[str], options: list[str]) -> Iterator[str]:
     if len(words) < 2 or words[0] in AWS_OWN:
         return
     operations = _operations("s3" if words[0] == "s3api" else words[0])

@@ -1,4 +1,4 @@
-"""docs/how-to/operator.md: its commands make, label and rotate keys; and no key is in this repository."""
+"""docs/how-to/operator.md: its commands make, label and rotate keys. No key is in this repository."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.docs.shell import ROOT, blocks, clean_environment, run
 PAGE = ROOT / "docs" / "how-to" / "operator.md"
 USER = "data-science-user"
 DOCUMENTED = "AKIAIOSFODNN7EXAMPLE"
-"""The key that AWS's own pages show."""
+"""The access key id of AWS's documentation, which is no real key."""
 
 
 @pytest.fixture
