@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -9,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from botocore import xform_name
 from botocore.session import get_session
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from handsoff.cli import app
+from retraining.config.schema import parse_config
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -66,6 +70,50 @@ def test_the_readme_shows_the_steps_of_the_demo() -> None:
     demo = (ROOT / "handsoff" / "demo.py").read_text(encoding="utf-8")
     assert len(shown) > 3
     assert [step for step in shown if step.replace("titanic", "{MODEL}") not in demo] == []
+
+
+def test_the_readme_shows_the_verdict_on_the_sample_as_a_first_model(tmp_path: Path) -> None:
+    sample = json.loads((ROOT / "tests" / "samples" / "evaluation.json").read_text())
+    sample["handsoff"] |= {"champion": None, "comparison": None, "drift": None}
+    (tmp_path / "evaluation.json").write_text(json.dumps(sample))
+    judge = ["judge", "--evaluation", str(tmp_path / "evaluation.json"), "--model", "titanic", "--json"]
+    answer = CliRunner().invoke(app, ["--config", str(ROOT / "handsoff.yaml"), *judge]).stdout
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```text\nverdict +(\w+)\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    assert shown[0] == json.loads(answer)["decision"] == "APPROVE"
+    assert len(shown[1].splitlines()) > 3
+    assert [line for line in shown[1].splitlines() if line.strip() not in answer] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_models_on_a_page_are_valid(page: Path) -> None:
+    """A model without a task is a change of the sample's configuration."""
+    blocks = re.findall(r"^```yaml\n(models:\n.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+    sample = yaml.safe_load((ROOT / "handsoff.yaml").read_text())["models"]
+    for block in blocks:
+        models = yaml.safe_load(block)["models"]
+        for name, shown in models.items():
+            whole = shown if "task" in shown else merged(sample[name], shown)
+            parse_config({"models": {name: whole}}, source=name_of(page))
+
+
+def test_the_rules_of_the_reference_are_valid() -> None:
+    text = (DOCS / "reference" / "rules.md").read_text(encoding="utf-8")
+    rules = [yaml.safe_load(rule) for rule in re.findall(r"^\| `(\{.*?\})`", text, re.MULTILINE)]
+    sample = yaml.safe_load((ROOT / "handsoff.yaml").read_text())["models"]["titanic"]
+    numbers = {"task": "regression", "training": {"estimator": "ridge"}}
+    assert len(rules) > 5
+    for rule in rules:
+        model = merged(sample, numbers) if rule.get("metric") == "rmse" else sample
+        parse_config({"models": {"m": {**model, "approval": {"rules": [rule]}}}}, source="rules.md")
+
+
+def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`values` with `changes` in their place, at every depth."""
+    return values | {
+        key: merged(values[key], change) if isinstance(change, dict) and key in values else change
+        for key, change in changes.items()
+    }
 
 
 def test_the_readme_leads_to_every_page_of_docs() -> None:
