@@ -1,6 +1,6 @@
 """What a month costs on AWS: quantities measured on AWS on this machine, times AWS's list prices.
 
-    .venv/bin/python bench/cost.py            # the tables of docs/cost.md, from bench/cost.json
+    .venv/bin/python bench/cost.py            # the tables of docs/reference/cost.md, from bench/cost.json
     .venv/bin/python bench/cost.py --measure  # measures again (two minutes) and writes bench/cost.json
 
 The measurement deploys the project to an AWS of its own that notes each request. What a second execution

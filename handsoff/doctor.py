@@ -123,7 +123,7 @@ def _unchecked(what: str, problem: Problem, permission: str) -> Finding:
 def config_is_valid(found: Config | ConfigError) -> Finding:
     what = "configuration"
     if isinstance(found, ConfigError):
-        return _error(what, str(found), "mend the file: README.md explains each key")
+        return _error(what, str(found), "mend the file: docs/reference/configuration.md explains each key")
     return _ok(what, f"valid: prefix {found.prefix}, models {', '.join(found.models)}")
 
 
@@ -148,20 +148,20 @@ def credentials(identity: Mapping[str, str] | Problem, profile: str | None) -> F
         who = f"{identity['Arn']}, account {identity['Account']}"
         if identity["Arn"].endswith(":root"):
             why = f"{who}: the root user, whom no policy binds"
-            return Finding(what, "warning", why, "use a user or a role: docs/operator.md")
+            return Finding(what, "warning", why, "use a user or a role: docs/how-to/operator.md")
         return _ok(what, who)
     code, text = identity.code, identity.text
     if code == "ProfileNotFound":
-        way_out = f"aws configure --profile {profile}, or `unset AWS_PROFILE`: docs/operator.md"
+        way_out = f"aws configure --profile {profile}, or `unset AWS_PROFILE`: docs/how-to/operator.md"
         return _error(what, f"AWS_PROFILE is {profile}, and there is no such profile", way_out)
     if code in ("NoCredentials", "PartialCredentials", "CredentialRetrieval"):
-        way_out = "aws configure --profile data-science-user, export AWS_PROFILE: docs/operator.md"
+        way_out = "aws configure --profile data-science-user, export AWS_PROFILE: docs/how-to/operator.md"
         return _error(what, f"there are none: {text}", way_out)
     if code in EXPIRED:
         login = f"aws sso login{f' --profile {profile}' if profile else ''}"
         return _error(what, f"the session has expired: {text}", f"{login}, or a new session another way")
     if code in ("InvalidClientTokenId", "UnrecognizedClientException"):
-        way_out = "is it deleted or inactive? docs/operator.md says how keys are changed"
+        way_out = "is it deleted or inactive? docs/how-to/operator.md says how keys are changed"
         return _error(what, f"AWS does not know this access key: {text}", way_out)
     if code == "SignatureDoesNotMatch":
         return _error(what, text, "the secret key is wrong, or this machine's clock")

@@ -57,7 +57,7 @@ def _of_another(here: Here, state: State) -> list[str]:
     return [
         f"Terraform's state in {here.folder}, workspace {here.workspace}, is of {words[0]}, and this is "
         f"{words[1]}. Take the credentials and the region that it was made with. Another account or region "
-        "needs a state of its own: another prefix, or another backend (docs/continuous-deployment.md)"
+        "needs a state of its own: another prefix, or another backend (docs/how-to/deploy-from-github.md)"
     ]
 
 
@@ -73,7 +73,7 @@ def _lost(here: Here, state: State) -> list[str]:
         ]
     return [
         f"{there}: there, and Terraform's state in {here.folder}, workspace {here.workspace}, knows of "
-        "nothing. Reach the state that it was made with (docs/continuous-deployment.md). If it is lost, "
+        "nothing. Reach the state that it was made with (docs/how-to/deploy-from-github.md). If it is lost, "
         "`terraform import` what is there, or delete it by hand"
     ]
 

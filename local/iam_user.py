@@ -1,4 +1,4 @@
-"""The operator of a deployment on this machine, made as docs/operator.md says how to make one on AWS."""
+"""The operator of a deployment on this machine, made as docs/how-to/operator.md makes one on AWS."""
 
 import contextlib
 from typing import Final

@@ -31,7 +31,7 @@ resource "aws_iam_user" "operator" {
   force_destroy        = false # somebody works with its keys: they are deleted first, by hand
 
   lifecycle {
-    ignore_changes = [tags, tags_all] # its keys are labelled by tags of the user (docs/operator.md)
+    ignore_changes = [tags, tags_all] # its keys are labelled by tags of the user (docs/how-to/operator.md)
   }
 }
 

@@ -100,7 +100,7 @@ variable "kms_key" {
   description = <<-EOT
     ARN of the key that encrypts the bucket (SSE-KMS), the jobs' volumes and what they write. Without it the bucket
     has SSE-S3. With it an ETag is no digest of the bytes: the same file landed twice is a new batch, and starts a
-    retraining (docs/decisions.md, 17).
+    retraining (docs/explanation/decisions.md, 17).
   EOT
   type        = string
   default     = null

@@ -114,9 +114,9 @@ def test_one_deployment_at_a_time_and_none_is_broken_off() -> None:
     assert jobs()["deploy"]["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
 
 
-# ---- docs/continuous-deployment.md --------------------------------------------------------------------
+# ---- docs/how-to/deploy-from-github.md --------------------------------------------------------------------
 
-PAGE = ROOT / "docs" / "continuous-deployment.md"
+PAGE = ROOT / "docs" / "how-to" / "deploy-from-github.md"
 
 
 def policies() -> dict[str, dict[str, Any]]:

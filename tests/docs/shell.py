@@ -1,4 +1,4 @@
-"""Takes the commands out of a page and runs them, as a reader would who pastes one block after the other."""
+"""Takes the commands out of a page and runs them, as a reader does who pastes one block after the other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def blocks(page: Path, language: str = "sh") -> list[str]:
-    """The fenced blocks of this language, in order."""
+    """The content of a page's fenced blocks of this language, in order."""
     found = re.findall(
         r"^```([a-z]*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
@@ -20,9 +20,10 @@ def blocks(page: Path, language: str = "sh") -> list[str]:
 
 
 def clean_environment(home: Path, *tools: Path) -> dict[str, str]:
-    """A newcomer's: an empty home, no profile, no configuration; `tools` are found before all else.
+    """The environment of a new user: an empty home, no AWS profile and no configuration.
 
-    A tool is linked into a folder of its own, so that nothing that lies beside it comes along.
+    `tools` come first on the PATH. Each is linked into a folder of its own, so that no other program of the
+    tool's folder is found.
     """
     own = home / "tools"
     own.mkdir(parents=True, exist_ok=True)
@@ -40,7 +41,7 @@ def clean_environment(home: Path, *tools: Path) -> dict[str, str]:
 def run(
     script: str, environment: Mapping[str, str], folder: Path, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
-    """A script in one bash that stops at the first command that fails."""
+    """Run a script in one bash, which stops at the first command that fails. `timeout` is in seconds."""
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=folder,

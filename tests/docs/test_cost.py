@@ -1,4 +1,4 @@
-"""docs/cost.md says what bench/cost.py makes of the stored measurement."""
+"""docs/reference/cost.md says what bench/cost.py makes of the stored measurement."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "cost.md"
+PAGE = ROOT / "docs" / "reference" / "cost.md"
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""docs/operator.md: its commands make, label and rotate keys; and no key is in this repository."""
+"""docs/how-to/operator.md: its commands make, label and rotate keys. No key is in this repository."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from local import server
 from local.infrastructure import policy
 from tests.docs.shell import ROOT, blocks, clean_environment, run
 
-PAGE = ROOT / "docs" / "operator.md"
+PAGE = ROOT / "docs" / "how-to" / "operator.md"
 USER = "data-science-user"
 DOCUMENTED = "AKIAIOSFODNN7EXAMPLE"
-"""The key that AWS's own pages show."""
+"""The access key id of AWS's documentation, which is no real key."""
 
 
 @pytest.fixture

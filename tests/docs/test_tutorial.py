@@ -1,4 +1,4 @@
-"""docs/tutorials/03-sagemaker-pipeline: run as a reader would, on AWS on this machine, with IAM enforced."""
+"""docs/tutorials/03-sagemaker-pipeline: its commands, run on AWS on this machine with IAM enforced."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ FILES = ("handsoff.yaml", "template.yaml", "samconfig.toml", "Makefile")
 
 
 def start_on(port: int, *others: int) -> str:
-    """Start on the first of these ports that is free."""
+    """The shell command that starts AWS on this machine on the first free one of these ports."""
     start = f"{START} --port {port}"
     return " || ".join([start, *(f"{START} --port {other}" for other in others)])
 
 
 def ports() -> list[int]:
-    """Three below those that the system hands out by itself, so hardly anybody comes upon them by chance."""
+    """Three random ports below the range from which the system chooses ports by itself."""
     return random.sample(range(20_000, 32_000), 3)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Path]:
-    """A copy of what the commands read, with the tools beside it: they write into the project's folder."""
+    """A copy of the files that the commands read: the commands write into the project's folder."""
     folder = tmp_path / "project"
     folder.mkdir()
     made = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.auto.tfvars.json", "__pycache__")
@@ -51,7 +51,7 @@ def project(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
 @pytest.mark.story
-def test_the_commands_do_what_the_page_says(project: Path, tmp_path: Path) -> None:
+def test_the_commands_print_what_the_page_shows(project: Path, tmp_path: Path) -> None:
     environment = clean_environment(tmp_path / "home", ROOT / ".venv-sam" / "bin" / "aws")
     environment |= {"NO_COLOR": "1", "COLUMNS": "160"}
     environment |= {name: value for name, value in providers.environment().items() if name.startswith("TF_")}
@@ -60,33 +60,33 @@ def test_the_commands_do_what_the_page_says(project: Path, tmp_path: Path) -> No
     done = run(script.replace(START, start_on(*ports())), environment, project, timeout=400)
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
 
-    said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    output = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
     shown = [line for block in blocks(TUTORIAL, "text") for line in block.splitlines()]
     assert len(shown) > 40
-    assert [line for line in shown if not is_said(line, said)] == []
+    assert [line for line in shown if not is_printed(line, output)] == []
     evidence = json.loads((project / ".handsoff" / "evidence.json").read_text())
     assert evidence["pipelineExecutionStatus"] == "Succeeded"
     assert evidence["trigger"]["kind"] == "manual"
     assert evidence["modelApprovalStatus"] == "Approved"
 
 
-def is_said(line: str, said: str) -> bool:
-    """Whether a shown line, with … for anything, is one of those that were said."""
+def is_printed(line: str, output: str) -> bool:
+    """Whether a line of the page, in which … stands for any text, is a line of the output."""
     pattern = ".*".join(re.escape(part) for part in line.split("…"))
-    return re.search(f"^{pattern}$", said, re.MULTILINE) is not None
+    return re.search(f"^{pattern}$", output, re.MULTILINE) is not None
 
 
 @pytest.mark.parametrize("who", ["administrator", "operator"])
 @pytest.mark.parametrize("page", [TUTORIAL, SPANISH], ids=lambda page: str(page.name))
-def test_on_aws_each_client_knows_profile_and_region(page: Path, who: str, tmp_path: Path) -> None:
+def test_the_block_for_aws_gives_each_client_profile_and_region(page: Path, who: str, tmp_path: Path) -> None:
     environment = clean_environment(tmp_path)
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws" / "config").write_text("[profile admin]\n[profile data-science-user]\n")  # no region
     on_aws = blocks(page, "")[0]
     asked = "import boto3; print(boto3.Session().profile_name, boto3.Session().region_name)"
-    said = run(f'{on_aws}\n{who}\necho "$AWS_REGION"; python -c "{asked}"', environment, ROOT).stdout
+    output = run(f'{on_aws}\n{who}\necho "$AWS_REGION"; python -c "{asked}"', environment, ROOT).stdout
     profile = {"administrator": "admin", "operator": "data-science-user"}[who]
-    assert said.splitlines() == ["us-east-1", f"{profile} us-east-1"]
+    assert output.splitlines() == ["us-east-1", f"{profile} us-east-1"]
 
 
 def test_both_languages_have_the_same_commands_and_answers() -> None:

@@ -124,7 +124,7 @@ def test_a_state_that_knows_nothing_of_what_is_there_is_refused() -> None:
     assert reason.startswith(
         "the bucket b, the stack handsoff: there, and Terraform's state in /p/terraform,"
     )
-    assert "docs/continuous-deployment.md" in reason
+    assert "docs/how-to/deploy-from-github.md" in reason
     (reason,) = refusals(replace(there, stand_in=True), State({}, {}))
     assert "made by `handsoff local up`" in reason
     assert refusals(there, MADE) == []

@@ -49,7 +49,7 @@ def test_a_configuration() -> None:
         "configuration",
         "error",
         "models: Field required",
-        "mend the file: README.md explains each key",
+        "mend the file: docs/reference/configuration.md explains each key",
     )
 
 
@@ -87,7 +87,7 @@ def test_the_version_that_terraform_itself_checks() -> None:
         ("NoCredentials", "there are none: AWS said so", "aws configure --profile data-science-user"),
         ("ExpiredToken", "the session has expired: AWS said so", "aws sso login --profile dev"),
         ("TokenRetrieval", "the session has expired: AWS said so", "aws sso login --profile dev"),
-        ("InvalidClientTokenId", "AWS does not know this access key: AWS said so", "docs/operator.md"),
+        ("InvalidClientTokenId", "AWS does not know this access key: AWS said so", "docs/how-to/operator.md"),
         ("SignatureDoesNotMatch", "AWS said so", "this machine's clock"),
         ("EndpointConnection", "EndpointConnection: AWS said so", "can AWS be reached from here?"),
     ],

@@ -396,7 +396,7 @@ def nothing(using: Starting) -> str:
 
 
 def rotate_keys(loop: Loop) -> None:
-    """The operator's second key, as docs/operator.md makes one; the first is the one that stays."""
+    """The operator's second key, as docs/how-to/operator.md makes one; the first is the one that stays."""
     iam = client(loop, "iam")
     key = iam.create_access_key(UserName=iam_user.NAME)["AccessKey"]["AccessKeyId"]
     iam.list_access_keys(UserName=iam_user.NAME)

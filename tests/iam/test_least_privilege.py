@@ -42,7 +42,8 @@ ANYBODYS = {
     ("sagemaker:StopProcessingJob", "deployment"): JOBS,
     ("sagemaker:StopTrainingJob", "deployment"): JOBS,
 }
-"""What is allowed on what is not this deployment's, and why. docs/operator.md says the same to people."""
+"""What is allowed on what is not this deployment's, and why. docs/reference/operator-permissions.md says the
+same to people."""
 SPARE = {
     ("handsoff-reconcile", "KnowModels", "models/*"): "AWS asks for what is below the path, too",
     ("handsoff-track-execution", "ReadJobLogs", "TrainingJobs*"): "no story fails in a training job",

@@ -97,7 +97,10 @@ def test_what_is_allowed_is_named(name: str, document: Json) -> None:
 
 
 def test_what_is_allowed_bears_a_name_of_ours() -> None:
-    """The deployment's, the bucket's, one's own; or it is the account's, and docs/operator.md says why."""
+    """The deployment's, the bucket's, one's own; or it is the account's.
+
+    docs/reference/operator-permissions.md gives the reasons for what is the account's.
+    """
     ours = ("handsoff-", "handsoff/", ":::data", "user/${aws:username}", NAMES["image"], NAMES["kms_key"])
     accounts = ("-job/pipelines-", ":/aws/sagemaker/ProcessingJobs", ":/aws/sagemaker/TrainingJobs", ":ec2:")
     others = {

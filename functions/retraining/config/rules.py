@@ -39,7 +39,7 @@ class VersusChampion(Section):
 
     Both are in units of the metric, or, if `relative`, shares of the champion's absolute value. The
     champion's value is an estimate, too: what is bounded then is candidate − (1 ∓ share) · champion, with
-    the uncertainty of both in it (docs/approval.md).
+    the uncertainty of both in it (docs/reference/rules.md).
     """
 
     max_loss: float | None = Field(None, ge=0, allow_inf_nan=False)

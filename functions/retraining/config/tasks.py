@@ -1,7 +1,7 @@
 """What each task is measured by: its metrics, the values that they take, and which direction is better.
 
 Decided by the task and the metric's name, never by looking at values. pipeline_def/steps computes the same
-names; docs/approval.md has the formulas.
+names; docs/reference/rules.md has the formulas.
 """
 
 from __future__ import annotations

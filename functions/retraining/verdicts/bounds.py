@@ -1,7 +1,7 @@
 """Gains of the candidate over another model, and the lower bounds that rules ask about.
 
 A gain is positive if the candidate is better, whichever direction of the metric is better.
-docs/approval.md has the formulas and how often they err.
+docs/reference/rules.md has the formulas and how often they err.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 APPROVE needs every rule to pass, and the candidate to be better than guessing. A rule that fails rejects,
 holds or warns, as its `on_fail` says. Anything that cannot be known holds the candidate for a person: a
 missing number, NaN, too few rows, no rule that applies. It never approves and never rejects.
-docs/approval.md has the formulas and how often they err.
+docs/reference/rules.md has the formulas and how often they err.
 """
 
 from __future__ import annotations
