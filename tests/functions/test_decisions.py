@@ -432,7 +432,7 @@ def test_who_loses_to_the_console_leaves_the_history_as_it_was(world: Any) -> No
     late = decide(ARN, "Approved", by="operator", who="Ben", why="w", using=using(world, sagemaker=Late()))
     assert (late.ours, late.by) == (False, "person")
     known = world.items.get(f"decision#{ARN}")
-    assert (known["by"], known["who"], known["at"]) == ("link", "Ana", first.at)
+    assert (known["by"], known["who"], known["at"]) == ("link", "Ana", first.at.isoformat())
     assert "earlier" not in known
 
 

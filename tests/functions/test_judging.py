@@ -96,7 +96,7 @@ def test_one_that_is_held_still_may_be_asked_about_again_and_only_the_last_word_
         assert again(held, f"reason {number}").decision == "HOLD"
     known = held.items.get(f"verdict#{ARN}")
     assert known["again"]["why"] == "reason 7"
-    assert [item.get("again", {}).get("why") for item in known["earlier"]] == [
+    assert [(item["again"] or {}).get("why") for item in known["earlier"]] == [
         None,
         "reason 3",
         "reason 4",

@@ -559,7 +559,7 @@ def test_the_rules_do_not_decide_again_what_a_person_set_back(world: Any) -> Non
 
 def test_a_champion_that_is_set_back_is_champion_no_more(world: Any) -> None:
     two_champions(world)
-    world.items.mark(f"verdict#{arn_of(2)}", {"doneAt": JUDGED, "takenAt": JUDGED})
+    was_held(world, arn_of(2))
     for _ in range(2):
         back(world, 2)
     assert champion(world) == arn_of(1)
@@ -592,7 +592,7 @@ def test_dying_at_any_call_and_coming_again_asks_again(
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     two_champions(world)
-    world.items.mark(f"verdict#{arn_of(2)}", {"doneAt": JUDGED, "takenAt": JUDGED})
+    was_held(world, arn_of(2))
     in_console(world, arn_of(2), PENDING, 10**7)
     left = [lives]
     wrapped = {name: Mortal(getattr(world, name), left, after=after) for name in ALL}
