@@ -23,7 +23,8 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
     if changed.annotated_only:
         return
     using = using or Collaborators.real()
-    judging.settle(changed.package_arn, using)
+    if judging.settle(changed.package_arn, using):
+        return
     package = registry.package(using.sagemaker, changed.package_arn)
     if package.pending:
         recording.record(package, using)

@@ -17,10 +17,11 @@ from botocore.exceptions import ClientError
 from retraining.aws import registry
 from retraining.aws.ledger import alone, once
 from retraining.aws.observability import logger, metrics
-from retraining.aws.registry import PENDING, Package
+from retraining.aws.registry import Package
 from retraining.aws.settings import secret
-from retraining.candidates import decisions, waiting
+from retraining.candidates import decisions
 from retraining.candidates.decisions import NoReason
+from retraining.candidates.state import Waits, before, candidate_state
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig
 from retraining.errors import EvaluationError, NotReady
@@ -169,13 +170,8 @@ def _evaluation(package: Package, using: Collaborators) -> tuple[Evaluation | No
 def _decided(package: Package, using: Collaborators) -> Decided | None:
     """The decision that stands; None while the candidate waits, also again."""
     fact = using.ledger.get(keys.decision(package.arn))
-    if package.pending:
-        waits = not fact or fact.done_at is None or decisions.set_back(package, fact, using.clock())
-        if waits or (fact and fact.status == PENDING):
-            return None
-    if fact is None or not (package.pending or decisions.shows(package, fact)):
-        fact = decisions.outside(package, fact)
-    return _said(fact)
+    state = candidate_state(package, fact, None, using.clock())
+    return None if isinstance(state, Waits) else _said(state.decision)
 
 
 def _said(decision: EarlierDecision) -> Decided:
@@ -246,9 +242,10 @@ class Pressed:
     def _late(self, package: Package) -> str | None:
         """Why the press came too late to decide. What stands already is told however late it comes."""
         fact, now = self.using.ledger.get(keys.decision(package.arn)), self.using.clock()
-        if not waiting.waits(package, fact, now):
+        state = candidate_state(package, fact, None, now)
+        if not isinstance(state, Waits):
             return None
-        if waiting.before(self.by.pressed_at, waiting.set_back_at(package, fact)):
+        if before(self.by.pressed_at, state.set_back_at):
             why = "a decision on the candidate has been set back to pending in AWS since"
         elif now - self.by.pressed_at > PRESS_LIVES:
             why = "that is too long ago to count now"

@@ -13,6 +13,7 @@ from retraining.aws import registry
 from retraining.aws.events import ModelPackageChanged
 from retraining.aws.observability import logger, metrics
 from retraining.candidates import recording
+from retraining.candidates.record_actions import Seen
 from retraining.collaborators import Collaborators
 
 
@@ -24,5 +25,5 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
     if changed.annotated_only:
         return
     using = using or Collaborators.real()
-    seen = recording.Seen(changed.approval_status, changed.changed_at, changed.changed_by)
+    seen = Seen(changed.approval_status, changed.changed_at, changed.changed_by)
     recording.record(registry.package(using.sagemaker, changed.package_arn), using, seen=seen)

@@ -34,13 +34,15 @@ from retraining.aws import pipelines, registry
 from retraining.aws.observability import logger
 from retraining.aws.registry import Package
 from retraining.aws.settings import secret
-from retraining.candidates import decisions, waiting
+from retraining.candidates import decisions
+from retraining.candidates.decision_actions import Standing
+from retraining.candidates.state import CandidateState, Waits, before, candidate_state
 from retraining.collaborators import Collaborators
 from retraining.config.rules import Approval
 from retraining.config.schema import ModelConfig
 from retraining.errors import ConfigError, HandsoffError, NotReady
 from retraining.facts import keys
-from retraining.facts.candidates import DecisionFact, EarlierDecision, Status
+from retraining.facts.candidates import EarlierDecision, Status
 from retraining.links import LinkExpired, LinkInvalid, Links
 from retraining.review_page.view import Earlier, Known, decided, plain, review
 from retraining.slack import messages
@@ -53,7 +55,7 @@ Response = dict[str, Any]
 T = TypeVar("T")
 
 MOST_NAME: Final = 80
-MOST_REASON: Final = decisions.MOST_WHY
+MOST_REASON: Final = decisions.MAX_WHY
 MOST_FORM: Final = 16 * 1024
 MOST_SLACK: Final = 256 * 1024
 """Bytes of a body: of our form, and of what Slack sends, in which the whole message stands again."""
@@ -177,21 +179,24 @@ class Desk:
 class Opened:
     """A link that is good, and what it leads to. `read_only` says why nothing can be decided, if so.
 
-    `fact` is the decision in the ledger; `waits` says whether none stands.
+    `candidate` is the candidate's state.
     """
 
     token: str
     package: Package
     model: str
     approval: Approval
-    fact: DecisionFact | None
-    waits: bool
+    candidate: CandidateState
     read_only: str | None
+
+    @property
+    def waits(self) -> bool:
+        return isinstance(self.candidate, Waits)
 
     @property
     def state(self) -> str:
         """What the state in which it waits is known by. A set-back makes another one."""
-        at = waiting.set_back_at(self.package, self.fact)
+        at = self.candidate.set_back_at if isinstance(self.candidate, Waits) else None
         return at.isoformat() if at else "none"
 
 
@@ -233,9 +238,9 @@ def _open(token: str, desk: Desk, *, fresh: bool = False) -> Opened:
             404, "This model package is gone", "It has been deleted, so there is nothing to decide any more."
         ) from None
     fact = using.ledger.get(keys.decision(arn))
-    waits = waiting.waits(package, fact, using.clock())
-    used = _used(desk.links.made(token), package, fact) if waits else None
-    return Opened(token, package, model, approval, fact, waits, _read_only(config) or used)
+    state = candidate_state(package, fact, None, using.clock())
+    used = _used(desk.links.made(token), state) if isinstance(state, Waits) else None
+    return Opened(token, package, model, approval, state, _read_only(config) or used)
 
 
 def _group(arn: str) -> str:
@@ -262,10 +267,10 @@ def _read_only(config: ModelConfig | None) -> str | None:
     return None
 
 
-def _used(made: datetime, package: Package, fact: DecisionFact | None) -> str | None:
+def _used(made: datetime, state: Waits) -> str | None:
     """Why a link of that time does not decide any more: a decision has fallen since, and was set back."""
-    back = waiting.set_back_at(package, fact)
-    if back is None or not waiting.before(made, back):
+    back = state.set_back_at
+    if back is None or not before(made, back):
         return None
     return (
         f"This link, made on {made:%d %B %Y at %H:%M} UTC, decides no more: the candidate was decided since, "
@@ -377,10 +382,8 @@ def _verdict(arn: str, using: Collaborators) -> Verdict:
 
 def _standing(opened: Opened) -> EarlierDecision | None:
     """The decision that stands, as a fact of the ledger, whoever took it; None while the package waits."""
-    package, fact = opened.package, opened.fact
-    if package.pending:
-        return None if opened.waits else fact
-    return fact if fact and decisions.shows(package, fact) else decisions.outside(package, fact)
+    state = opened.candidate
+    return None if isinstance(state, Waits) else state.decision
 
 
 def _history(group: str, using: Collaborators) -> list[Earlier]:
@@ -443,7 +446,7 @@ def decide(request: Request, desk: Desk) -> Response:
     return _answer(303, "", location=f"review?t={opened.token}")
 
 
-def _decided(arn: str, status: Status, typed: Mapping[str, str], using: Collaborators) -> decisions.Standing:
+def _decided(arn: str, status: Status, typed: Mapping[str, str], using: Collaborators) -> Standing:
     """Decide, with a little patience: of two clicks the second waits for the first, and is shown its page.
 
     Raises NotReady where somebody else is at it for longer.

@@ -26,8 +26,8 @@ from retraining.aws.observability import logger
 from retraining.aws.pipelines import Execution
 from retraining.aws.registry import Package
 from retraining.aws.settings import ModelConfigs, Settings
-from retraining.candidates import decisions, judging
-from retraining.candidates.decisions import Standing
+from retraining.candidates import decisions, judging_again
+from retraining.candidates.decision_actions import Standing
 from retraining.collaborators import Collaborators
 from retraining.config.schema import Config, dump_model
 from retraining.errors import HandsoffError
@@ -334,7 +334,9 @@ class Deployment:
         level = logger.log_level
         logger.setLevel("CRITICAL")  # what functions log is not for people
         try:
-            return judging.judge_without_champion(package, by=self.who, why=why, using=self.collaborators)
+            return judging_again.judge_without_champion(
+                package, by=self.who, why=why, using=self.collaborators
+            )
         finally:
             logger.setLevel(level)
 

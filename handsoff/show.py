@@ -17,7 +17,7 @@ from rich.text import Text
 
 from retraining.aws.pipelines import Execution, Step
 from retraining.aws.registry import Package
-from retraining.candidates.decisions import said_by
+from retraining.candidates.state import said_by
 from retraining.facts.starts import ModelState
 from retraining.verdicts.verdict import Finding, RuleResult, Verdict
 
@@ -240,7 +240,7 @@ def _data(data: dict[str, Any]) -> list[str]:
     if "splits" not in data:
         return []
     rows = ", ".join(f"{name} {split['rows']:,} rows" for name, split in data["splits"].items())
-    ignored = ", ".join(data["ignored_columns"]) or "none"
+    ignored = ", ".join(data["ignoredColumns"]) or "none"
     return [escape(rows), escape(f"ignored columns: {ignored}")]
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from retraining.aws import pipelines, registry
 from retraining.aws.ledger import Ledger
 from retraining.aws.pipelines import Execution, Step
+from retraining.aws.registry import Package
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, EarlierVerdict, VerdictFact
 from retraining.facts.starts import ExecutionFact
@@ -26,8 +27,24 @@ if TYPE_CHECKING:
 
 Evidence = dict[str, Any]
 
-ATTEMPTS = 5
-"""Times that a lost race for the copy in S3 is run again."""
+SCHEMA_VERSION: Final = 2
+"""The version of evidence.json's form. In version 1 some keys were written with underscores."""
+
+ATTEMPTS: Final = 5
+"""Times that gathering and writing is tried while other functions write the copy in S3, too."""
+
+_REPORT_KEYS: Final = {
+    "schema_version": "schemaVersion",
+    "ignored_columns": "ignoredColumns",
+    "blank_lines": "blankLines",
+    "missing_share": "missingShare",
+    "class_share": "classShare",
+    "validation_rows_also_in_train": "validationRowsAlsoInTrain",
+}
+"""Keys of the data report as evidence.json writes them; every other key is one word."""
+
+_BY_NAME: Final = frozenset({"missing_share", "class_share"})
+"""Keys of the data report below which keys are names of columns and classes."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +67,15 @@ def uri(sources: Sources, model: str, execution: Execution) -> str:
     return f"s3://{sources.bucket}/{evidence_key(model, execution.identity)}"
 
 
-def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
-    """Everything known about `execution` now, in the form that the design page fixes."""
+def gather(sources: Sources, model: str, execution: Execution, *, package: Package | None = None) -> Evidence:
+    """Everything known about `execution` now, in the form of docs/reference/evidence.md.
+
+    `package` is its model package where the caller has just read it.
+    """
     fact = sources.ledger.get(keys.execution(execution.arn)) or ExecutionFact()
     package_arn = execution.package_arn
-    package = registry.package(sources.sagemaker, package_arn) if package_arn else None
+    if package_arn and package is None:
+        package = registry.package(sources.sagemaker, package_arn)
     judged = sources.ledger.get(keys.verdict(package_arn)) if package_arn else None
     decided = sources.ledger.get(keys.decision(package_arn)) if package_arn else None
     folder = f"models/{model}/{execution.identity}"
@@ -62,6 +83,7 @@ def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
     evaluation = _json_object(sources, f"{folder}/evaluation.json")
     batch = report.get("batch") or execution.parameters.get("Batch")
     return {
+        "schemaVersion": SCHEMA_VERSION,
         "pipelineExecutionArn": execution.arn,
         "pipelineExecutionStatus": execution.status,
         "failureReason": execution.failure_reason,
@@ -76,7 +98,7 @@ def gather(sources: Sources, model: str, execution: Execution) -> Evidence:
         "data": {
             "batch": batch,
             "manifest": f"s3://{sources.bucket}/batches/{model}/{batch}/manifest.json",
-            **{key: value for key, value in report.items() if key != "batch"},
+            **_camel_case({key: value for key, value in report.items() if key != "batch"}),
         },
         "steps": [_step(step, fact.log_lines.get(step.name)) for step in execution.steps],
         "modelPackageArn": package_arn,
@@ -124,6 +146,20 @@ def decision(fact: DecisionFact | None) -> dict[str, Any]:
     }
 
 
+def _camel_case(report: dict[str, Any]) -> dict[str, Any]:
+    """The data report with its keys in camelCase; names of columns and classes stay as they are."""
+    return {
+        _REPORT_KEYS.get(key, key): value if key in _BY_NAME else _camel_case_inside(value)
+        for key, value in report.items()
+    }
+
+
+def _camel_case_inside(value: object) -> object:
+    if isinstance(value, dict):
+        return _camel_case(value)
+    return [_camel_case_inside(item) for item in value] if isinstance(value, list) else value
+
+
 def _step(step: Step, log_lines: list[str] | None) -> dict[str, Any]:
     logs: dict[str, Any] | None = None
     if step.logs:
@@ -157,17 +193,19 @@ def _json_object(sources: Sources, key: str) -> dict[str, Any]:
     return loaded
 
 
-def write(sources: Sources, model: str, execution_arn: str) -> str:
+def write(sources: Sources, model: str, execution_arn: str, *, package: Package | None = None) -> str:
     """Gather the evidence and write its copy in S3; returns the copy's URI.
 
     Two functions may do this at once, and the one that gathered first may write last. So the copy is
     only replaced if it is still the one that was there before gathering; otherwise it is gathered anew.
+    `package` is the execution's model package where the caller has just read it.
     """
     for attempt in range(ATTEMPTS):
         execution = pipelines.describe(sources.sagemaker, execution_arn)
         key = evidence_key(model, execution.identity)
         condition = _unchanged(sources, key)
-        body = json.dumps(gather(sources, model, execution), indent=1, ensure_ascii=False).encode()
+        found = gather(sources, model, execution, package=package)
+        body = json.dumps(found, indent=1, ensure_ascii=False).encode()
         try:
             sources.s3.put_object(
                 Bucket=sources.bucket, Key=key, Body=body, ContentType="application/json", **condition
@@ -176,6 +214,7 @@ def write(sources: Sources, model: str, execution_arn: str) -> str:
             code = error.response["Error"]["Code"]
             if code not in ("PreconditionFailed", "ConditionalRequestConflict") or attempt == ATTEMPTS - 1:
                 raise
+            package = None  # somebody else has written it: it may have changed
         else:
             return uri(sources, model, execution)
     raise AssertionError("unreachable: the last attempt returns or raises")

@@ -1,7 +1,7 @@
 """Links to the review page: signed, bound to one package, and dated.
 
-A link proves that its holder was given it, not who that is. How long one lives is said when it is read, not
-when it is made: a config that shortens `link_expires_after` shortens the lives of links that are out already.
+A link proves that its holder was given it, not who the holder is. Its age is checked when it is read: a
+config that shortens `link_expires_after` also shortens the lives of links that were sent before.
 """
 
 from __future__ import annotations
@@ -15,23 +15,27 @@ from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 from retraining.errors import HandsoffError
 
 SALT: Final = "review"
-FORM_SALT: Final = "form"
-FORM_LIVES: Final = timedelta(hours=1)
-"""For how long a form that was shown may be sent."""
+"""Separates signatures of links from those of forms."""
 
-MOST_TOKEN: Final = 1000
-"""Characters of a token that are looked at: ours are about 150, and nobody signs for longer ones."""
+FORM_SALT: Final = "form"
+"""Separates signatures of forms from those of links."""
+
+FORM_MAX_AGE: Final = timedelta(hours=1)
+"""The time for which a form that was shown may be sent."""
+
+MAX_TOKEN: Final = 1000
+"""Characters of the longest token that is read. Tokens of handsoff have about 150."""
 
 
 class LinkInvalid(HandsoffError):
-    """The token was not made here, or has been changed. It does not say what is wrong with it."""
+    """The token was not made by this deployment, or it was changed. The message does not say which."""
 
     def __init__(self) -> None:
         super().__init__("this link is not one that handsoff has sent")
 
 
 class LinkExpired(HandsoffError):
-    """The token was made here, `at` this time, for the package `arn`, and is too old."""
+    """The token was made by this deployment at `at`, for the package `arn`, and is too old."""
 
     def __init__(self, arn: str, at: datetime) -> None:
         super().__init__(f"this link was made at {at.isoformat()} and has expired")
@@ -40,7 +44,7 @@ class LinkExpired(HandsoffError):
 
 
 class Links:
-    """Makes and reads links. `base` is the Function URL, which ends with a slash; `secret` signs."""
+    """Makes and reads links. `base` is the Function URL, which ends with a slash; `secret` signs them."""
 
     def __init__(self, secret: str, base: str) -> None:
         if not secret:
@@ -54,7 +58,7 @@ class Links:
         return f"{self._base}review?t={self.token(arn)}"
 
     def token(self, arn: str) -> str:
-        """What makes the link: letters, digits, `-`, `_` and `.` only."""
+        """The signed part of the link: letters, digits, `-`, `_` and `.` only."""
         return _text(self._signer.dumps(arn))
 
     def arn(self, token: str) -> str:
@@ -80,16 +84,16 @@ class Links:
         return made
 
     def form(self, token: str, state: str) -> str:
-        """What a form that is shown under this token must bring back: it was we who showed it, lately.
+        """A signed text that the form must send back. It proves that this deployment showed the form lately.
 
-        `state` names the candidate's state then: a form that was sent once decides in no later one.
+        `state` names the candidate's state at that time: the form decides in no later state.
         """
         return _text(self._forms.dumps([_digest(token), state]))
 
     def shown(self, form: str, token: str) -> str | None:
-        """The state with which we showed this form under this token; None if we did not, or too long ago."""
+        """The state with which this form was shown under this token; None if it was not, or too long ago."""
         try:
-            said = _load(self._forms, form, FORM_LIVES)
+            said = _load(self._forms, form, FORM_MAX_AGE)
         except (LinkInvalid, SignatureExpired):
             return None
         match said:
@@ -100,7 +104,7 @@ class Links:
 
 def _load(signer: URLSafeTimedSerializer, text: str, max_age: timedelta | None = None) -> object:
     """What was signed. Raises LinkInvalid, and SignatureExpired where `max_age` has passed."""
-    if not text.isascii() or len(text) > MOST_TOKEN:
+    if not text.isascii() or len(text) > MAX_TOKEN:
         raise LinkInvalid
     try:
         return signer.loads(text, max_age=int(max_age.total_seconds()) if max_age else None)

@@ -11,6 +11,7 @@ from handsoff import show, terminal
 from handsoff.terminal import out
 from handsoff.verdicts import WrongCall, replay
 from retraining.candidates import decisions
+from retraining.candidates.state import said_by
 from retraining.errors import HandsoffError, NotReady
 from retraining.facts.candidates import Status
 
@@ -152,7 +153,7 @@ def _decide(package: str, status: Status, reason: str, as_json: bool) -> None:
         if not standing.ours:
             raise typer.Exit(1)
         return
-    said = f"{standing.status} {decisions.said_by(standing.by, standing.who)}"
+    said = f"{standing.status} {said_by(standing.by, standing.who)}"
     if not standing.ours:
         why = f": {standing.why}" if standing.why else ""
         back = ""

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from retraining.aws.ledger import LEASE, alone
-from retraining.candidates.decisions import ChampionChanged, Compared, NoReason, Standing, decide, reason
+from retraining.candidates.decision_actions import Compared, Standing
+from retraining.candidates.decisions import ChampionChanged, NoReason, decide, reason
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
 from retraining.facts import keys

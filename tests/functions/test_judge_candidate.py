@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -413,3 +414,38 @@ def test_data_of_which_a_person_has_rejected_a_model_is_held(
         assert told["reasons"] == [
             "a person has rejected handsoff-titanic/1, which was trained on the same data"
         ]
+
+
+@pytest.mark.parametrize(("accuracy", "minimum"), [(0.80, 0.78), (0.77, 0.78)], ids=["approved", "rejected"])
+def test_judging_describes_the_package_at_most_twice(world: Any, accuracy: float, minimum: float) -> None:
+    register(world, accuracy=accuracy)
+    asked = Counting(world.sagemaker)
+    judge(world, sagemaker=asked)
+    assert (status(world) == "Approved") is (accuracy >= minimum)
+    assert asked.described[ARN] == 2
+
+
+def test_judging_a_held_candidate_describes_the_package_at_most_twice(world: Any) -> None:
+    register(world, champion=arn_of(9))
+    asked = Counting(world.sagemaker)
+    judge(world, sagemaker=asked)
+    assert status(world) == "PendingManualApproval"
+    assert asked.described[ARN] == 2
+
+
+class Counting:
+    """Counts how often each package is described."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.described: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "describe_model_package":
+            return getattr(self._inner, name)
+
+        def describe(**call: str) -> Any:
+            self.described[call["ModelPackageName"]] += 1
+            return self._inner.describe_model_package(**call)
+
+        return describe

@@ -12,7 +12,7 @@ import pytest
 from judge_candidate import handler
 from retraining.aws import registry
 from retraining.candidates.decisions import NoReason
-from retraining.candidates.judging import CannotBeJudged, judge_without_champion
+from retraining.candidates.judging_again import CannotBeJudged, judge_without_champion
 from retraining.collaborators import Collaborators
 from retraining.verdicts.verdict import Verdict
 from tests.functions.fakes import Context, Died, Mortal, about, arn_of, in_console, register

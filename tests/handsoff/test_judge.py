@@ -17,7 +17,7 @@ from handsoff.deployment import Deployment, NothingThere
 from handsoff.verdicts import WrongCall
 from judge_candidate import handler
 from retraining.candidates.decisions import NoReason, decide
-from retraining.candidates.judging import CannotBeJudged
+from retraining.candidates.judging_again import CannotBeJudged
 from retraining.collaborators import Collaborators
 from retraining.config.schema import Config
 from retraining.errors import ConfigError, EvaluationError, HandsoffError, NotReady

@@ -341,7 +341,7 @@ def test_a_digest_tells_messages_apart() -> None:
 
 
 def test_slack_takes_reasons_as_long_as_may_be_recorded() -> None:
-    assert messages.REASON_LIMIT == decisions.MOST_WHY
+    assert messages.REASON_LIMIT == decisions.MAX_WHY
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""The AWS events that we consume, and the one message of our own. AWS's names stop here.
+"""The AWS events that handsoff consumes, and its own message that asks for a start. AWS's names stop here.
 
-Only the fields that are used are modelled: whatever else an event carries may change or be absent. An
-event is a hint that something happened to a business fact; handlers look the fact up.
+Only the fields that are used are modelled; everything else in an event may change or be absent. An event is
+a hint that something happened to a business fact. Handlers look the fact up.
 """
 
 from __future__ import annotations
@@ -37,10 +37,9 @@ class ObjectCreated(_Event):
 
 
 class RetrainingRequest(_Event):
-    """Somebody, or a schedule, wants `model` retrained on what lies in S3, whatever was trained before.
+    """A person or a schedule asks to retrain `model` on the data in S3, even if that was trained before.
 
-    `cause` names this one request, and the same cause starts nothing twice: a schedule's
-    time, a request's id.
+    `cause` identifies the request: a schedule's time, or a request's id. The same cause starts nothing twice.
     """
 
     model: str
@@ -50,7 +49,7 @@ class RetrainingRequest(_Event):
 
 
 class RetrainingRequested(_Event):
-    """The message of ours that asks for a start; it comes by the landings queue as arrivals do."""
+    """The message of handsoff that asks for a start. It comes by the landings queue, as arrivals do."""
 
     source: Literal["handsoff"]
     detail: RetrainingRequest
@@ -74,7 +73,7 @@ class _ExecutionDetail(_Event):
 
 
 class ExecutionChanged(_Event):
-    """An execution, or one of its steps, changed its status. Neither says all: the API knows the rest."""
+    """An execution, or one of its steps, changed its status. The API knows what the event leaves out."""
 
     detail: _ExecutionDetail
 
@@ -95,22 +94,22 @@ class _ModelPackageDetail(_Event):
     package_arn: str = Field(alias="ModelPackageArn")
     approval_status: str | None = Field(None, alias="ModelApprovalStatus")
     changed_at: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(None, alias="LastModifiedTime")
-    """In UTC where it names no zone."""
+    """In UTC if it names no zone."""
     last_modified_by: _UserContext | None = Field(None, alias="LastModifiedBy")
     updated_fields: tuple[str, ...] = Field((), alias="UpdatedModelPackageFields")
 
     @property
     def changed_by(self) -> str | None:
-        """The IAM ARN of whoever made the change, if the event says so."""
+        """The IAM ARN of the principal that made the change, if the event names it."""
         context = self.last_modified_by
         return context.iam.arn if context and context.iam else None
 
     @property
     def annotated_only(self) -> bool:
-        """True if this is certainly an update that left the approval status alone.
+        """True if the update certainly left the approval status alone.
 
-        Asked here and not in the rule's pattern, because AWS may leave the field out: an event that does
-        not say is looked into.
+        The rule's pattern does not filter by this, because AWS may leave the field out. An event without
+        the field is examined.
         """
         return bool(self.updated_fields) and "ModelApprovalStatus" not in self.updated_fields
 

@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 TERMINAL: Final = frozenset({"Succeeded", "Failed", "Stopped", "CompletedWithFailures"})
+"""Statuses in which an execution has ended."""
+
 LOG_LINES: Final = 20
+"""The last log lines of a failed step that are kept. They must fit an item of the ledger and a message."""
+
 LOG_LINE_LENGTH: Final = 500
-"""Last log lines of a failed step that are kept, and characters of each: they must fit an item, a message."""
+"""Characters of a log line that are kept."""
 
 _LOG_GROUPS: Final = {
     "Processing": "/aws/sagemaker/ProcessingJobs",
@@ -26,7 +30,7 @@ _JOB_METADATA: Final = ("ProcessingJob", "TrainingJob")
 
 @dataclass(frozen=True)
 class Logs:
-    """Where a job's output is: the streams of `group` whose names begin with `stream_prefix`."""
+    """A job's output: the streams of `group` whose names begin with `stream_prefix`."""
 
     group: str
     stream_prefix: str
@@ -34,7 +38,10 @@ class Logs:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of an execution. Times are None before it has started or ended; `arn` is what it made."""
+    """One step of an execution. Times are None before it has started or ended.
+
+    `arn` names the job or the model package that it made.
+    """
 
     name: str
     type: str
@@ -87,7 +94,7 @@ class Execution:
 def start(
     sagemaker: SageMakerClient, pipeline: str, *, token: str, display_name: str, **parameters: str
 ) -> str:
-    """Start an execution and return its ARN. The same token starts no second one, whatever else differs."""
+    """Start an execution and return its ARN. The same token starts no second one, even with other values."""
     answer = sagemaker.start_pipeline_execution(
         PipelineName=pipeline,
         ClientRequestToken=token,
@@ -134,7 +141,7 @@ def _types(sagemaker: SageMakerClient, arn: str) -> dict[str, str]:
 
 
 def _step(item: Mapping[str, Any], types: Mapping[str, str]) -> Step:
-    # AWS names no type in this answer: the one key of Metadata tells it, once the step has made something.
+    # This answer names no type. The one key of Metadata tells it, once the step has made something.
     metadata: Mapping[str, Any] = item.get("Metadata", {})
     kind = next(iter(metadata), "")
     made: Mapping[str, Any] = metadata.get(kind, {})

@@ -1,4 +1,4 @@
-"""Model packages: what a candidate is, who the champion is, and how a decision is written."""
+"""Model packages: reading them, finding the champion, and writing a decision."""
 
 from __future__ import annotations
 
@@ -21,16 +21,23 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker.literals import ModelApprovalStatusType
 
 PENDING: Final = "PendingManualApproval"
+"""The approval status of a package on which nobody has decided."""
+
 DESCRIPTION_LIMIT: Final = 1024
+"""Characters of an approval description."""
+
 METADATA_LIMIT: Final = 256
+"""Characters of one value of the metadata."""
+
 NEWEST: Final = 30
-"""Approved packages among which the champion is looked for; champion.py among the steps does the same."""
+"""The number of newest approved packages among which the champion is found. The step script champion.py uses
+the same number."""
 
 LISTED: Final = 100
-"""Packages on a page of a listing, the most that SageMaker gives."""
+"""Packages on one page of a listing, SageMaker's maximum."""
 
 REJECTED: Final = 10
-"""Rejected packages among which one of the same data is looked for."""
+"""The number of newest rejected packages among which one of the same batch is looked for."""
 
 _NOT_METADATA = re.compile(r"[^A-Za-z0-9_ .:/=+\-@]")
 
@@ -39,7 +46,7 @@ _NOT_METADATA = re.compile(r"[^A-Za-z0-9_ .:/=+\-@]")
 class Package:
     """One registered model package. Any change of it, also of its metadata, moves `changed_at`.
 
-    `changed_by` is the IAM ARN of whoever changed it last, where SageMaker knows.
+    `changed_by` is the IAM ARN of the principal that changed it last, where SageMaker knows it.
     """
 
     arn: str
@@ -64,7 +71,7 @@ class Package:
 
     @property
     def noted_approval(self) -> datetime | None:
-        """When it was last approved, if that has been noted on it; it may have been rejected since."""
+        """When it was last approved, if that was noted on it. It may have been rejected later."""
         return _time(self.metadata.get("approvedAt"))
 
     @property
@@ -104,7 +111,7 @@ def package(sagemaker: SageMakerClient, arn: str) -> Package:
 
 
 def find(sagemaker: SageMakerClient, arn: str) -> Package | None:
-    """The package as the registry has it now; None where there is none, as somebody has deleted it."""
+    """The package as the registry has it now; None if it does not exist, or was deleted."""
     try:
         return package(sagemaker, arn)
     except ClientError as error:
@@ -114,7 +121,7 @@ def find(sagemaker: SageMakerClient, arn: str) -> Package | None:
 
 
 def _time(text: str | None) -> datetime | None:
-    """An ISO time, UTC where it names no zone; None for what is none: anybody may write metadata."""
+    """An ISO time, in UTC if it names no zone. None if the text is no time: anybody may write metadata."""
     try:
         found = datetime.fromisoformat(text or "")
     except ValueError:
@@ -125,9 +132,9 @@ def _time(text: str | None) -> datetime | None:
 def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
     """The package of the group that was approved most recently, by decision; None where none is approved.
 
-    The registry knows when a package was created or last changed, not when it was approved: `approvedAt`
-    in its metadata says so, which decisions.decide and recording.record write. Of the approved packages the
-    newest NEWEST are asked; to make an older one champion again, register it anew.
+    The registry knows when a package was created or last changed, but not when it was approved. The time of
+    the approval is `approvedAt` in its metadata, which decisions.decide and recording.record write. Only the
+    NEWEST newest approved packages are read: an older one must be registered anew to become champion again.
     """
     approved = _newest(sagemaker, group, "Approved", NEWEST)
     return max(approved, key=lambda found: found.approved_at, default=None)
@@ -141,7 +148,7 @@ def rejected(sagemaker: SageMakerClient, group: str) -> list[Package]:
 def _newest(
     sagemaker: SageMakerClient, group: str, status: ModelApprovalStatusType, most: int
 ) -> list[Package]:
-    """So many of the group's packages of this status, those that were created last, newest first."""
+    """The group's `most` newest packages of this status, newest first."""
     answer = sagemaker.list_model_packages(
         ModelPackageGroupName=group,
         ModelApprovalStatus=status,
@@ -178,10 +185,7 @@ class Listed:
 
 
 def newest(sagemaker: SageMakerClient, group: str) -> list[Listed]:
-    """The group's packages that are worth a look, oldest first: two calls, at most 200 of them.
-
-    They are the newest of all, and those that wait longest.
-    """
+    """The group's newest packages and those that wait longest, oldest first: at most 200, by two calls."""
     found: dict[str, Listed] = {}
     asked: list[dict[str, Any]] = [
         {"SortOrder": "Descending"},
@@ -221,8 +225,8 @@ def annotate(
 ) -> None:
     """Write `metadata` on the package, and `status` with its `description` if there is one to write.
 
-    Fields that are not named stay as they are. All metadata is sent, what was there and what is new:
-    whether the call merges it or replaces it, nothing is lost.
+    Fields that are not named stay as they are. Old and new metadata is sent together, so that nothing is lost
+    whether the call merges or replaces it.
     """
     decision: dict[str, Any] = {}
     if status is not None:
@@ -238,12 +242,12 @@ def annotate(
 
 
 def metadata_text(text: str) -> str:
-    """`text` as SageMaker takes it for metadata: other characters become _, and what is too long is cut."""
+    """`text` as SageMaker accepts it for metadata: other characters become _, and a long text is cut."""
     return _NOT_METADATA.sub("_", text)[:METADATA_LIMIT]
 
 
 def one_line(text: str) -> str:
-    """`text` on one line, without anything that steers a terminal or turns the direction of writing."""
+    """`text` on one line, without control characters and without marks that change the writing direction."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 

@@ -1,4 +1,4 @@
-"""What a function is told by its environment, the models' configs, which live in SSM, and secrets."""
+"""A function's environment, the models' configs in SSM, and secrets."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from botocore.exceptions import ClientError
 from retraining.config.schema import ModelConfig, parse_model
 
 CONFIG_MAX_AGE = 60
-"""Seconds for which a function keeps a model's config before it asks SSM again."""
+"""Seconds for which a function keeps a model's config before it reads SSM again."""
 
 SECRET_MAX_AGE: Final = 60
-"""The same of a secret. Alike for all functions: links that were signed with another one are none."""
+"""Seconds for which a function keeps a secret. It is the same for all functions, because a link is only valid
+under the secret that signed it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Settings:
 
 
 def from_environment() -> Settings:
-    """The settings of the function that this runs in."""
+    """The settings of the running function. Raises KeyError for a variable that is not set."""
     return Settings(
         prefix=os.environ["PREFIX"],
         bucket=os.environ["DATA_BUCKET"],
@@ -59,7 +60,7 @@ def from_environment() -> Settings:
 
 
 def secret(arn: str) -> str:
-    """What Secrets Manager holds, asked anew each minute, so that a new value is soon used."""
+    """The value in Secrets Manager. It is read again after a minute, so that a new value is soon used."""
     return str(_secrets().get(arn, max_age=SECRET_MAX_AGE))
 
 
@@ -73,18 +74,20 @@ class ModelConfigs:
 
     def __init__(self, prefix: str, ssm: SSMProvider | None = None) -> None:
         self._path = f"/{prefix}/models"
-        self._unknown: dict[str, float] = {}  # until when a model that does not exist is not asked for again
+        self._unknown: dict[
+            str, float
+        ] = {}  # until then SSM is not asked again for a model that does not exist
         self._ssm = ssm or SSMProvider(boto3_client=boto3.client("ssm"))
 
     def names(self) -> list[str]:
-        """All models of this deployment, sorted; asked anew each time."""
+        """All models of this deployment, sorted; read from SSM each time."""
         found = self._ssm.get_multiple(self._path, max_age=0)
         return sorted(found)
 
     def get(self, model: str, *, fresh: bool = False) -> ModelConfig | None:
         """The model's config, or None where there is no such model. Raises ConfigError if it is not valid.
 
-        `fresh` asks SSM now: rules that decide are never old ones.
+        `fresh` reads SSM now: old rules never decide.
         """
         name = f"{self._path}/{model}"
         if self._unknown.get(model, 0.0) > time.monotonic() and not fresh:

@@ -1,8 +1,8 @@
-"""The sweep over a model's packages: what events did not bring to its end, and candidates that wait too long.
+"""The sweep over a model's packages: it finishes what events left unfinished, reminds, and expires.
 
-Cost per model and minute while nothing is to be done: 2 listings, a ledger read, and 2 more for each of at
-most 10 decided packages, the champion, and 200 that wait (the newest, and those that wait longest). No
-package is described, but for a champion that is older than all of those that are listed.
+Cost per model and minute while nothing is to be done: 2 listings and 1 ledger read, and 2 ledger reads for
+each of at most 10 decided packages, the champion, and 200 packages that wait (the newest, and those that
+wait longest). It describes no package but a champion that is older than all listed ones.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from retraining.aws import registry
 from retraining.aws.ledger import LEASE
 from retraining.aws.observability import logger
 from retraining.aws.registry import PENDING, Listed, Package
-from retraining.candidates import decisions, judging, recording
+from retraining.candidates import decisions, judging, recording, telling
+from retraining.candidates.state import EXPIRED, RULES, BeingDecided, candidate_state
 from retraining.collaborators import Collaborators
 from retraining.config.rules import Approval
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, InView, VerdictFact
-from retraining.notifications.publish import notify
 
-Work = Callable[[], None]
+Work = Callable[[], object]
+"""What is to be done about one package."""
 
 DECIDED: Final = 10
-"""Decided packages, the newest of a model, whose decisions are looked for in the ledger."""
+"""The number of newest decided packages of a model whose decisions are looked for in the ledger."""
 
 SOON: Final = timedelta(minutes=1)
-"""How long an event may take; what is younger is left to it."""
+"""The time that an event may take. The sweep leaves younger changes to their events."""
 
-LONGEST: Final = timedelta(days=1)
-"""After a failure the next try comes when as much time again has passed, but at least this often."""
+MAX_WAIT: Final = timedelta(days=1)
+"""The longest wait after a failure. Each wait is as long as the time from the first failure to the last."""
 
-OVER: Final = timedelta(hours=1)
-"""Once a try is overdue by this, and by as long again as its wait, events have done the work: a failure then
-begins a new row.
-"""
+FORGET_AFTER: Final = timedelta(hours=1)
+"""A row of failures is forgotten when the next try is overdue by its wait and this time: events have done the
+work meanwhile, and a new failure begins a new row."""
 
 _SPOKEN: Final = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 def sweep(model: str, using: Collaborators) -> None:
-    """Look after a model's packages. One that fails keeps no other waiting, and is tried ever less often."""
+    """Look after a model's packages. A failure with one stops no other; that one is tried ever less often."""
     group = using.settings.resource_name(model)
     listed = registry.newest(using.sagemaker, group)
     kept = _kept(group, listed, using)
@@ -59,7 +59,7 @@ def sweep(model: str, using: Collaborators) -> None:
             if work := _due(item, model, using):
                 _patiently(work, item.arn, using)
         except NotReady as error:
-            logger.info("package is looked at again next minute", package=item.arn, why=str(error))
+            logger.info("package will be looked at again next minute", package=item.arn, why=str(error))
         except Exception as error:
             error.add_note(f"package {item.arn}")
             failures.append(error)
@@ -68,9 +68,10 @@ def sweep(model: str, using: Collaborators) -> None:
 
 
 def _kept(group: str, listed: list[Listed], using: Collaborators) -> list[Listed]:
-    """What is looked at however old it is; what has been recorded or deleted since is dropped from it.
+    """The packages that are looked at however old they are.
 
-    So is, after a while, what was noted for a decision that was never taken, as another one stood already.
+    A package that has been recorded or deleted is dropped from them. So is, after a while, one that was noted
+    for a decision that was never taken.
     """
     fact = keys.in_view(group)
     known = {item.arn: item for item in listed}
@@ -87,7 +88,7 @@ def _kept(group: str, listed: list[Listed], using: Collaborators) -> list[Listed
 
 
 def _closed(noted: str, arn: str, using: Collaborators) -> bool:
-    """Whether nothing is left to be done about a decision that was noted then, before it was taken."""
+    """Whether nothing is left to be done about the decision that was noted then, before it was taken."""
     decision, at = using.ledger.get(keys.decision(arn)), datetime.fromisoformat(noted)
     if decision is None or decision.recorded_at is None:
         return decision is None and not _younger(at, LEASE, using.clock())
@@ -107,7 +108,7 @@ def spoken(time: timedelta) -> str:
 
 
 def _due(item: Listed, model: str, using: Collaborators) -> Work | None:
-    """What is to be done about a package, going by the ledger alone."""
+    """What is to be done about a package, by the listing and the ledger alone."""
     now = using.clock()
     decision = using.ledger.get(keys.decision(item.arn))
     recorded = decision is not None and decision.status == item.status and decision.recorded_at is not None
@@ -124,19 +125,20 @@ def _due(item: Listed, model: str, using: Collaborators) -> Work | None:
 
 
 def _finish(arn: str, using: Collaborators) -> None:
-    """Write a decision that was taken and never written, and record one that nobody has recorded."""
+    """Write a decision that was taken and never written, and record one that is not recorded."""
     package = registry.package(using.sagemaker, arn)
     decision = using.ledger.get(keys.decision(arn))
     if using.clock() - package.changed_at < SOON:
         return
-    if package.pending and decision and not decisions.set_back(package, decision, using.clock()):
-        _write(package, decision, using)
+    state = candidate_state(package, decision, None, using.clock())
+    if isinstance(state, BeingDecided):
+        _write(package, state.decision, using)
         package = registry.package(using.sagemaker, arn)
     recording.record(package, using)
 
 
 def _write(package: Package, decision: DecisionFact, using: Collaborators) -> None:
-    if decision.by == decisions.RULES:  # who know with what the candidate was compared
+    if decision.by == RULES:  # the verdict knows the champion that the candidate was compared with
         judging.settle(package.arn, using)
         return
     decisions.decide(
@@ -152,9 +154,9 @@ def _write(package: Package, decision: DecisionFact, using: Collaborators) -> No
 def _waits(
     arn: str, known: VerdictFact, decision: DecisionFact | None, model: str, using: Collaborators
 ) -> Work | None:
-    """Remind of a candidate once; reject it when it has waited as long as it may.
+    """Remind approvers of a candidate once; reject it when it has waited as long as it may.
 
-    It waits since its verdict, or since somebody set it back to pending.
+    It waits since its verdict, or since it was set back to pending.
     """
     config = using.configs.get(model)
     if config is None:
@@ -170,7 +172,7 @@ def _waits(
 
 def _expire(arn: str, waited: timedelta, limit: timedelta, using: Collaborators) -> None:
     why = f"nobody decided: it waited {spoken(waited)} for a person, and expire_after is {spoken(limit)}"
-    decisions.decide(arn, "Rejected", by=decisions.EXPIRED, why=why, using=using)
+    decisions.decide(arn, "Rejected", by=EXPIRED, why=why, using=using)
     recording.record(registry.package(using.sagemaker, arn), using)
 
 
@@ -181,24 +183,22 @@ def _remind(arn: str, since: datetime, rules: Approval, known: VerdictFact, usin
     waited = using.clock() - since
     then = f"; in {spoken(rules.expire_after - waited)} it is rejected" if rules.expire_after else ""
     reasons = (f"it has waited {spoken(waited)} for a person{then}", *known.verdict.texts)
-    at = since.isoformat()
-    message = judging.of_candidate(package, "overdue", "HOLD", reasons, occurrence=at, using=using)
-    notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
+    telling.remind(package, reasons, since, using)
     using.ledger.mark(keys.verdict(arn), reminded=since)
 
 
 def _patiently(work: Work, arn: str, using: Collaborators) -> None:
     """Do the work, unless it has failed lately: each failure is a message in the failure queue.
 
-    The next try comes as long after the last as that came after the first of its row.
+    The wait before the next try is the time from the first failure of the row to the last.
     """
     fact = keys.trouble(arn)
     row = trouble = using.ledger.get(fact)
     if trouble:
-        since, wait = using.clock() - trouble.last, min(trouble.last - trouble.first, LONGEST)
+        since, wait = using.clock() - trouble.last, min(trouble.last - trouble.first, MAX_WAIT)
         if since < wait:
             return
-        if since > 2 * wait + OVER:
+        if since > 2 * wait + FORGET_AFTER:
             trouble = None
     try:
         work()

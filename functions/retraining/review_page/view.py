@@ -474,7 +474,7 @@ def _data_notes(evaluation: Evaluation | None, evidence: Mapping[str, Any] | Non
     if evaluation and evaluation.champion_problem:
         notes.append(f"The champion could not be compared: {evaluation.champion_problem}")
     data = evidence.get("data") if evidence else None
-    ignored = data.get("ignored_columns") if isinstance(data, Mapping) else None
+    ignored = data.get("ignoredColumns") if isinstance(data, Mapping) else None
     if isinstance(ignored, list) and ignored:
         notes.append(f"Columns that landed and are not used: {', '.join(map(str, ignored))}.")
     return tuple(notes)

@@ -1,0 +1,48 @@
+"""A rejected champion, or one set back to pending, is champion no more: approvers and the bus are told."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from retraining.aws import registry
+from retraining.aws.observability import metrics
+from retraining.aws.registry import Package
+from retraining.collaborators import Collaborators
+from retraining.facts.candidates import DecisionFact
+from retraining.notifications.messages import Notification, Rollback
+from retraining.notifications.publish import announce, notify
+
+
+def roll_back(gone: Package, decision: DecisionFact, using: Collaborators) -> None:
+    """If the package was the champion, say that it is no more, and which package is champion now."""
+    if gone.noted_approval is None:
+        return
+    champion = registry.champion(using.sagemaker, gone.group)
+    if champion and champion.approved_at > gone.noted_approval:
+        return
+    rollback = Rollback(
+        model=using.settings.model_of(gone.group),
+        group=gone.group,
+        rejected=gone.arn,
+        rejected_approved_at=gone.noted_approval,
+        champion=champion.arn if champion else None,
+        champion_approved_at=champion.approved_at if champion else None,
+        at=decision.at.isoformat(),
+        why="" if gone.pending else decision.why,
+        how="set back to pending" if gone.pending else "rejected",
+    )
+    message = Notification(
+        kind="rolled_back",
+        model=rollback.model,
+        subject=gone.arn,
+        reasons=rollback.reasons,
+        execution_arn=gone.execution,
+        package_arn=gone.arn,
+        occurrence=rollback.rejected_approved_at.isoformat(),
+        by=decision.by,
+        who=decision.who,
+        review_url=using.links.url(gone.arn) if using.links else None,
+    )
+    notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
+    if announce(using.events, using.ledger, rollback, now=using.clock()):
+        metrics.add_metric("ChampionsRolledBack", MetricUnit.Count, 1)

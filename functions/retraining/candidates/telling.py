@@ -1,0 +1,78 @@
+"""What approvers are told of a candidate, each fact once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from retraining import evidence
+from retraining.aws.registry import Package
+from retraining.collaborators import Collaborators
+from retraining.facts.candidates import EarlierDecision
+from retraining.notifications.messages import Kind, Notification
+from retraining.notifications.publish import notify
+from retraining.verdicts.verdict import Decision, Verdict
+
+_KINDS: dict[Decision, Kind] = {"APPROVE": "approved", "REJECT": "rejected", "HOLD": "waiting"}
+
+
+def tell_verdict(candidate: Package, verdict: Verdict, using: Collaborators) -> None:
+    """Tell what the rules made of the candidate."""
+    by = None if verdict.decision == "HOLD" else "rules"
+    _tell(candidate, _KINDS[verdict.decision], verdict.decision, verdict.texts, using, by=by)
+
+
+def tell_decision(package: Package, decision: EarlierDecision, using: Collaborators) -> None:
+    """Tell of a decision that was not the rules'."""
+    approved = package.approval_status == "Approved"
+    _tell(
+        package,
+        "approved" if approved else "rejected",
+        "APPROVE" if approved else "REJECT",
+        (decision.why or "no reason was given",),
+        using,
+        by=decision.by,
+        who=decision.who,
+        at=decision.at,
+    )
+
+
+def tell_waiting(package: Package, decision: EarlierDecision, using: Collaborators) -> None:
+    """Tell that a candidate waits again, as this decision set it back."""
+    _tell(package, "waiting", "HOLD", (decision.why,), using, at=decision.at)
+
+
+def remind(package: Package, reasons: Sequence[str], since: datetime, using: Collaborators) -> None:
+    """Tell that a candidate still waits for a person; `since` then it has waited."""
+    _tell(package, "overdue", "HOLD", reasons, using, at=since)
+
+
+def _tell(
+    candidate: Package,
+    kind: Kind,
+    decision: Decision,
+    reasons: Sequence[str],
+    using: Collaborators,
+    *,
+    by: str | None = None,
+    who: str | None = None,
+    at: datetime | None = None,
+) -> None:
+    """Publish the notification, with a link to the candidate's page. `at` tells repetitions apart."""
+    model = using.settings.model_of(candidate.group)
+    execution_id = (candidate.execution or "").rsplit("/", 1)[-1]
+    message = Notification(
+        kind=kind,
+        model=model,
+        subject=candidate.arn,
+        reasons=reasons,
+        execution_arn=candidate.execution,
+        package_arn=candidate.arn,
+        decision=decision,
+        evidence_uri=f"s3://{using.settings.bucket}/{evidence.evidence_key(model, execution_id)}",
+        occurrence=at.isoformat() if at else "",
+        by=by,
+        who=who,
+        review_url=using.links.url(candidate.arn) if using.links else None,
+    )
+    notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
