@@ -1,55 +1,93 @@
-"""handsoff.yaml: what is refused, and that the refusal names key and expectation."""
+"""How a wrong handsoff.yaml is refused: every line names the key and what was expected there."""
 
 from __future__ import annotations
 
 import copy
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from retraining.config.rules import MetricRule, rules_sha256
-from retraining.config.schema import SSM_LIMIT, dump_model, parse_config, parse_model
+from retraining.config.schema import SSM_LIMIT, parse_config, parse_model
 from retraining.errors import ConfigError
+from tests.functions.config.configs import PENGUINS, VALID, changed
 
-ROOT = Path(__file__).parents[2]
-VALID: dict[str, Any] = yaml.safe_load((ROOT / "handsoff.yaml").read_text())
-
-
-PENGUINS: dict[str, Any] = {
-    "task": "multiclass_classification",
-    "target": "species",
-    "classes": ["Adelie", "Chinstrap", "Gentoo"],
-    "features": {"numeric": ["mass"], "boolean": ["tagged"]},
+FULL: dict[str, Any] = {
+    "prefix": "handsoff",
+    "aws": {
+        "bucket": "acme-data",
+        "subnets": ["subnet-01234567"],
+        "security_groups": ["sg-01234567"],
+        "tags": {"team": "ml"},
+    },
+    "models": {
+        "penguins": {
+            **PENGUINS,
+            "retrain": {
+                "ready": {"when": "quiet", "quiet_period": "5m"},
+                "schedule": "rate(7 days)",
+                "schedule_timezone": "Europe/Madrid",
+                "cooldown": "1h",
+                "daily_limit": 6,
+                "min_new_rows": 0,
+                "paused": False,
+            },
+            "training": {"estimator": "random_forest", "instance_type": "ml.m5.large"},
+            "approval": {
+                "remind_after": "24h",
+                "rules": [
+                    {
+                        "metric": "accuracy",
+                        "min": 0.5,
+                        "slice": {"tagged": True},
+                        "versus_champion": {"max_loss": 0.1, "confidence": 0.9, "relative": True},
+                        "min_samples": 3,
+                    },
+                    {"data": "drift", "max": 0.2, "column": "mass"},
+                ],
+            },
+            "approvers": {"slack_channel": "#ml", "slack_users": ["U0123ABCD"]},
+        }
+    },
 }
 
 
-def changed(path: str, value: Any) -> dict[str, Any]:
-    """The project's own handsoff.yaml with one key changed; `...` deletes it."""
-    values = copy.deepcopy(VALID)
-    *parents, last = path.split(".")
-    at = values
-    for parent in parents:
-        at = at.setdefault(parent, {})
-    if value is ...:
-        del at[last]
-    else:
-        at[last] = value
-    return values
+WRONG = [
+    None,
+    True,
+    -1,
+    7,
+    0.5,
+    1e9,
+    float("nan"),
+    float("inf"),
+    "",
+    "!",
+    "x" * 300,
+    [],
+    [1],
+    {},
+    {"a": 1},
+    {1: 2},
+]
 
 
-def test_the_projects_own_file_is_valid() -> None:
-    config = parse_config(VALID, source="handsoff.yaml")
-    assert config.models["titanic"].target == "survived"
-    rules = config.models["titanic"].approval.rules
-    assert [rule.metric for rule in rules if isinstance(rule, MetricRule)] == [
-        "accuracy",
-        "roc_auc",
-        "recall",
-        "roc_auc",
-    ]
+THEIR_WORDS = (
+    "Input",
+    "should",
+    "valid ",
+    "Field",
+    "String",
+    "Value error",
+    "another value",
+    "<",
+    "Dictionary",
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of every key and item below `value`."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for key, item in items for found in ((*path, key), *places(item, (*path, key)))]
 
 
 @pytest.mark.parametrize(
@@ -233,86 +271,11 @@ def test_the_projects_own_file_is_valid() -> None:
         ("models", {}, "models: expected at least 1 entry, not {}"),
     ],
 )
-def test_a_wrong_key_is_named(path: str, value: Any, expected: str) -> None:
+def test_explain_names_the_key_and_what_was_expected(path: str, value: Any, expected: str) -> None:
     with pytest.raises(ConfigError) as refused:
         parse_config(changed(path, value), source="handsoff.yaml")
     assert expected in str(refused.value)
     assert str(refused.value).startswith("handsoff.yaml is not valid:\n")
-
-
-FULL: dict[str, Any] = {
-    "prefix": "handsoff",
-    "aws": {
-        "bucket": "acme-data",
-        "subnets": ["subnet-01234567"],
-        "security_groups": ["sg-01234567"],
-        "tags": {"team": "ml"},
-    },
-    "models": {
-        "penguins": {
-            **PENGUINS,
-            "retrain": {
-                "ready": {"when": "quiet", "quiet_period": "5m"},
-                "schedule": "rate(7 days)",
-                "schedule_timezone": "Europe/Madrid",
-                "cooldown": "1h",
-                "daily_limit": 6,
-                "min_new_rows": 0,
-                "paused": False,
-            },
-            "training": {"estimator": "random_forest", "instance_type": "ml.m5.large"},
-            "approval": {
-                "remind_after": "24h",
-                "rules": [
-                    {
-                        "metric": "accuracy",
-                        "min": 0.5,
-                        "slice": {"tagged": True},
-                        "versus_champion": {"max_loss": 0.1, "confidence": 0.9, "relative": True},
-                        "min_samples": 3,
-                    },
-                    {"data": "drift", "max": 0.2, "column": "mass"},
-                ],
-            },
-            "approvers": {"slack_channel": "#ml", "slack_users": ["U0123ABCD"]},
-        }
-    },
-}
-WRONG = [
-    None,
-    True,
-    -1,
-    7,
-    0.5,
-    1e9,
-    float("nan"),
-    float("inf"),
-    "",
-    "!",
-    "x" * 300,
-    [],
-    [1],
-    {},
-    {"a": 1},
-    {1: 2},
-]
-THEIR_WORDS = (
-    "Input",
-    "should",
-    "valid ",
-    "Field",
-    "String",
-    "Value error",
-    "another value",
-    "<",
-    "Dictionary",
-)
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The path of every key and item below `value`."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [found for key, item in items for found in ((*path, key), *places(item, (*path, key)))]
 
 
 @pytest.mark.parametrize("path", places(FULL), ids=lambda path: ".".join(map(str, path)))
@@ -335,29 +298,17 @@ def test_explain_names_keys_that_are_numbers_as_keys() -> None:
         parse_config({"models": {7: PENGUINS}}, source="file")
 
 
-def test_explain_a_file_that_is_no_mapping() -> None:
+def test_explain_file_that_is_no_mapping() -> None:
     with pytest.raises(ConfigError, match=r"the whole: expected a mapping, such as {key: value}, not 'x'"):
         parse_config("x", source="file")  # type: ignore[arg-type]
 
 
-def test_parse_model_explains_what_is_no_json() -> None:
+def test_explain_text_that_is_no_json() -> None:
     with pytest.raises(ConfigError, match="SSM is not valid:\n  the whole: expected JSON: "):
         parse_model("{", source="SSM")
 
 
-def test_regression_and_classes() -> None:
-    fares = {"task": "regression", "target": "fare", "features": {"numeric": ["age"]}}
-    models = parse_config({"models": {"fares": fares, "penguins": PENGUINS}}, source="file").models
-    assert models["fares"].classes == ()
-    assert models["penguins"].classes == ("Adelie", "Chinstrap", "Gentoo")
-    binary = {**fares, "task": "binary_classification"}
-    models = parse_config(
-        {"models": {"plain": binary, "yes": {**binary, "classes": [False, True]}}}, source="f"
-    ).models
-    assert (models["plain"].classes, models["yes"].classes) == (("0", "1"), ("false", "true"))
-
-
-def test_regression_has_no_classes() -> None:
+def test_classes_of_a_regression_are_refused() -> None:
     with pytest.raises(ConfigError, match="p: regression takes no classes: remove them"):
         parse_config({"models": {"p": {**PENGUINS, "task": "regression"}}}, source="file")
 
@@ -373,94 +324,19 @@ def test_regression_has_no_classes() -> None:
         ),
     ],
 )
-def test_rules_of_another_task(rule: dict[str, Any], expected: str) -> None:
+def test_rule_that_does_not_fit_the_model_is_refused(rule: dict[str, Any], expected: str) -> None:
     with pytest.raises(ConfigError, match=expected):
         parse_config({"models": {"p": {**PENGUINS, "approval": {"rules": [rule]}}}}, source="file")
 
 
-def test_a_slice_of_a_boolean_column() -> None:
-    rule = {"metric": "accuracy", "min": 0.5, "slice": {"tagged": True}}
-    model = parse_config({"models": {"p": {**PENGUINS, "approval": {"rules": [rule]}}}}, source="f").models[
-        "p"
-    ]
-    (asked,) = model.approval.rules
-    assert isinstance(asked, MetricRule)
-    assert asked.slice == {"tagged": "true"}
-    assert parse_model(dump_model(model), source="SSM") == model
-
-
-def test_a_name_that_makes_a_pipeline_name_too_long_is_refused() -> None:
+def test_model_name_that_is_too_long_for_a_pipeline_is_refused() -> None:
     values = {"models": {"a" * 55: VALID["models"]["titanic"]}}
     with pytest.raises(ConfigError, match="too long: with the prefix and a hyphen at most 63 characters"):
         parse_config(values, source="handsoff.yaml")
     parse_config({"models": {"a" * 54: VALID["models"]["titanic"]}}, source="handsoff.yaml")
 
 
-def test_a_config_that_ssm_cannot_hold_is_refused() -> None:
+def test_configuration_larger_than_an_ssm_parameter_is_refused() -> None:
     columns = [f"column_{number:04}" for number in range(700)]
     with pytest.raises(ConfigError, match=f"bytes long; SSM holds {SSM_LIMIT}"):
         parse_config(changed("models.titanic.features.numeric", columns), source="handsoff.yaml")
-
-
-def test_what_concerns_people_has_defaults_and_null_turns_it_off() -> None:
-    least = {"rules": VALID["models"]["titanic"]["approval"]["rules"]}
-    values = changed("models.titanic.approval", least)
-    approval = parse_config(values, source="f").models["titanic"].approval
-    assert (approval.link_expires_after, approval.review_page) == (timedelta(hours=72), "decide")
-    assert (approval.remind_after, approval.expire_after) == (timedelta(hours=24), timedelta(days=14))
-    values = {**VALID["models"]["titanic"]["approval"], "remind_after": None, "expire_after": None}
-    model = parse_config(changed("models.titanic.approval", values), source="f").models["titanic"]
-    known = parse_model(dump_model(model), source="SSM")
-    assert (known.approval.remind_after, known.approval.expire_after) == (None, None)
-    assert known == model
-
-
-def test_what_is_no_rule_leaves_the_identity_of_the_rules_alone() -> None:
-    before = parse_config(VALID, source="f").models["titanic"].approval
-    after = before.model_copy(update={"expire_after": None, "remind_after": None, "review_page": "read_only"})
-    assert rules_sha256(after) == rules_sha256(before)
-    assert rules_sha256(before.model_copy(update={"rules": ()})) != rules_sha256(before)
-
-
-def test_approvers() -> None:
-    values = {"slack_channel": "#ml-approvals", "slack_users": ["U0123ABCD", "W0123ABCD"]}
-    model = parse_config(changed("models.titanic.approvers", values), source="f").models["titanic"]
-    assert model.approvers.slack_users == ("U0123ABCD", "W0123ABCD")
-    none = parse_config(VALID, source="f").models["titanic"].approvers
-    assert (none.slack_channel, none.slack_users) == (None, ())
-    assert parse_model(dump_model(model), source="SSM") == model
-
-
-def test_nothing_of_the_account_need_be_said() -> None:
-    none = parse_config(VALID, source="f").aws
-    assert none.model_dump() == {
-        "bucket": None,
-        "pipeline_role": None,
-        "subnets": (),
-        "security_groups": (),
-        "kms_key": None,
-        "permissions_boundary": None,
-        "operator": None,
-        "tags": {},
-    }
-
-
-def test_what_an_account_has_already() -> None:
-    said = {
-        "bucket": "acme-data.eu",
-        "pipeline_role": "arn:aws-cn:iam::123456789012:role/ml/pipelines",
-        "subnets": ["subnet-01234567", "subnet-0123456789abcdef0"],
-        "security_groups": ["sg-0123456789abcdef0"],
-        "kms_key": "arn:aws:kms:eu-west-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef",
-        "permissions_boundary": "arn:aws:iam::aws:policy/PowerUserAccess",
-        "operator": "data-science-user",
-        "tags": {"cost-center": 1234, "team": "Datos y más: 2026"},
-    }
-    aws = parse_config(changed("aws", said), source="f").aws
-    assert (aws.bucket, aws.operator) == ("acme-data.eu", "data-science-user")
-    assert aws.tags == {"cost-center": "1234", "team": "Datos y más: 2026"}
-
-
-def test_a_models_config_survives_ssm() -> None:
-    model = parse_config(VALID, source="handsoff.yaml").models["titanic"]
-    assert parse_model(dump_model(model), source="SSM") == model
