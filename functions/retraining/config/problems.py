@@ -78,7 +78,7 @@ def _sentence(problem: ErrorDetails) -> str:
     """What is wrong at the key, and what was expected."""
     kind, context = problem["type"], problem.get("ctx", {})
     if kind in ("missing", "union_tag_not_found"):
-        return "the key is missing: add it"
+        return "the key is required, and it is missing"
     if kind in ("extra_forbidden", "invalid_key"):
         return "no such key: remove it, or correct its spelling"
     if kind == "value_error":

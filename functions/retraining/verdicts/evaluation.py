@@ -185,7 +185,7 @@ class _File(_Frozen):
 
 
 def parse_evaluation(text: str | bytes, *, source: str) -> Evaluation:
-    """Read the text of an evaluation.json. Raises EvaluationError, which names `source` and each wrong key."""
+    """Read an evaluation.json. Raises EvaluationError, which names `source` and each wrong key."""
     try:
         return _File.model_validate_json(text).handsoff
     except ValidationError as error:

@@ -93,7 +93,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        ("models.titanic.target", ..., "models.titanic.target: the key is missing: add it"),
+        ("models.titanic.target", ..., "models.titanic.target: the key is required, and it is missing"),
         ("models.titanic.tarket", "x", "models.titanic.tarket: no such key"),
         (
             "models.titanic.task",
