@@ -140,7 +140,7 @@ def test_the_repositorys_sample_is_one_that_it_reads(tmp_path: Path, monkeypatch
         (None, "evaluation.json cannot be read: No such file or directory"),
         ("{", "evaluation.json is not valid: "),
         ("[]", "evaluation.json is not valid: "),
-        ("{}", "evaluation.json is not valid: handsoff: Field required"),
+        ("{}", "evaluation.json is not valid: handsoff: the key is required, and it is missing"),
         ('{"handsoff": {"schema_version": 1}}', "(and "),
     ],
 )

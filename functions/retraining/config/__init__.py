@@ -1,1 +1,1 @@
-"""handsoff.yaml as frozen models, and how a wrong file is explained. Pure."""
+"""handsoff.yaml as frozen models, and how a file that does not validate is explained. Pure."""

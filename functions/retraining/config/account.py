@@ -3,52 +3,77 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
-from retraining.config.fields import Section, text
+from retraining.config.fields import Form, Section, text
 
-_TAG = re.compile(r"[\w .:/=+@-]*")
+Bucket = Annotated[
+    str,
+    Form(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "an S3 bucket's name, such as acme-data"),
+]
+Role = Annotated[
+    str,
+    StringConstraints(max_length=256),
+    Form(
+        r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+",
+        "an IAM role's ARN, such as arn:aws:iam::123456789012:role/pipelines",
+    ),
+]
+Policy = Annotated[
+    str,
+    Form(
+        r"arn:[a-z-]+:iam::(\d{12}|aws):policy/[\w+=,.@/-]+",
+        "an IAM policy's ARN, such as arn:aws:iam::123456789012:policy/boundary",
+    ),
+]
+Key = Annotated[
+    str,
+    Form(
+        r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+",
+        "a KMS key's ARN, such as arn:aws:kms:eu-west-1:123456789012:key/01234567-89ab",
+    ),
+]
+Subnet = Annotated[str, Form(r"subnet-[0-9a-f]{8,17}", "a subnet's id, such as subnet-0123456789abcdef0")]
+SecurityGroup = Annotated[
+    str, Form(r"sg-[0-9a-f]{8,17}", "a security group's id, such as sg-0123456789abcdef0")
+]
+User = Annotated[
+    str, Form(r"[\w+=,.@-]{1,64}", "an IAM user's name: at most 64 letters, digits and _ + = , . @ -")
+]
+TagName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+TagValue = Annotated[str, StringConstraints(max_length=256), BeforeValidator(text)]
+
+_TAG: Final = re.compile(r"[\w .:/=+@-]*")
+"""The characters that every AWS service accepts in a tag."""
 
 
 class Aws(Section):
-    """What of an AWS account is used as it is, and what everything that Terraform makes there must have.
+    """Resources of the AWS account that are used as they are, and settings of those that Terraform makes.
 
-    `bucket` is an existing bucket's name and `pipeline_role` an existing role's ARN; what is left out,
-    Terraform makes. `subnets` and `security_groups` are where the jobs' network interfaces are; without them
-    the jobs are in a network of SageMaker's. `kms_key` is the ARN of the key that encrypts the bucket, the
-    jobs' volumes and what they write; with it the same bytes landed twice have two ETags, so they are two
-    batches. `permissions_boundary` is the ARN of a policy that every role gets. `operator` names a user that
-    is made with the operator's policy; its keys are nobody's but its own to make.
+    `bucket` is the name of an existing bucket, `pipeline_role` the ARN of an existing role. Terraform makes
+    the ones that are not named.
+
+    `subnets` and `security_groups` are for the network interfaces of the jobs. Without them the jobs run in
+    a network of SageMaker's.
+
+    `kms_key` is the ARN of the key that encrypts the bucket, the jobs' volumes and what they write. With a
+    key, the same bytes landed twice have two ETags, so they are two batches.
+
+    `permissions_boundary` is the ARN of a policy that every role gets. `operator` is the name of a user that
+    is made with the operator's policy; the user makes its own access keys. `tags` are on everything that
+    Terraform makes.
     """
 
-    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
-    pipeline_role: (
-        Annotated[
-            str,
-            StringConstraints(pattern=r"^arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+$", max_length=256),
-        ]
-        | None
-    ) = None
-    subnets: tuple[Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]{8,17}$")], ...] = Field(
-        (), max_length=16
-    )
-    security_groups: tuple[Annotated[str, StringConstraints(pattern=r"^sg-[0-9a-f]{8,17}$")], ...] = Field(
-        (), max_length=5
-    )
-    kms_key: (
-        Annotated[str, StringConstraints(pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+$")] | None
-    ) = None
-    permissions_boundary: (
-        Annotated[str, StringConstraints(pattern=r"^arn:[a-z-]+:iam::(\d{12}|aws):policy/[\w+=,.@/-]+$")]
-        | None
-    ) = None
-    operator: Annotated[str, StringConstraints(pattern=r"^[\w+=,.@-]{1,64}$")] | None = None
-    tags: dict[
-        Annotated[str, StringConstraints(min_length=1, max_length=128)],
-        Annotated[str, BeforeValidator(text), StringConstraints(max_length=256)],
-    ] = Field({}, max_length=40)
+    bucket: Bucket | None = None
+    pipeline_role: Role | None = None
+    subnets: tuple[Subnet, ...] = Field((), max_length=16)
+    security_groups: tuple[SecurityGroup, ...] = Field((), max_length=5)
+    kms_key: Key | None = None
+    permissions_boundary: Policy | None = None
+    operator: User | None = None
+    tags: dict[TagName, TagValue] = Field({}, max_length=40)
 
     @field_validator("tags")
     @classmethod
@@ -57,11 +82,13 @@ class Aws(Section):
             if name.lower().startswith(("aws:", "handsoff:")):
                 raise ValueError(f"the tag {name}: names that begin with aws: or handsoff: are reserved")
             if not _TAG.fullmatch(name) or not _TAG.fullmatch(said):
-                raise ValueError(f"the tag {name}: letters, digits, spaces and _ . : / = + - @")
+                raise ValueError(
+                    f"the tag {name}: only letters, digits, spaces and _ . : / = + - @ are allowed"
+                )
         return value
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
         if bool(self.subnets) != bool(self.security_groups):
-            raise ValueError("subnets and security_groups: both or none")
+            raise ValueError("subnets and security_groups: name both or none")
         return self

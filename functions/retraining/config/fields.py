@@ -1,22 +1,70 @@
-"""Field types that the parts of handsoff.yaml share: columns, values, classes and durations."""
+"""What the parts of handsoff.yaml share: their base class, and the types of their fields."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    StringConstraints,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import PydanticCustomError, core_schema
 
 
 class Section(BaseModel):
-    """A part of handsoff.yaml: it cannot be changed, and a key that it does not know is refused."""
+    """A part of handsoff.yaml. It is immutable, and it refuses keys that it does not define."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+METRIC_RULE: Final = "<metric>"
+DATA_RULE: Final = "<data>"
+RULE_TAGS: Final = (METRIC_RULE, DATA_RULE)
+"""How pydantic names the two forms of a rule in an error's path. They are not keys of the file."""
+
+
+def unexpected(expected: str) -> PydanticCustomError:
+    """The error of a value that has another form than `expected`, which is a phrase such as "a number"."""
+    return PydanticCustomError("unexpected", "{expected}", {"expected": expected})
+
+
+@dataclass(frozen=True)
+class Form:
+    """Annotates text that must match the regular expression `pattern` as a whole.
+
+    `expected` describes the form in an error: "expected <expected>, not 'm5'".
+    """
+
+    pattern: str
+    expected: str
+
+    def __get_pydantic_core_schema__(
+        self, source: type[str], handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": f"^{self.pattern}$", "description": self.expected}
+
+    def _check(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value):
+            raise unexpected(self.expected)
+        return value
+
+
 def text(value: object) -> object:
-    """Categories and classes are text; who writes `1` or `true` in YAML means "1" or "true"."""
+    """Numbers and booleans as text: `1` and `true` in YAML mean "1" and "true". The rest is unchanged."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
@@ -25,37 +73,52 @@ def text(value: object) -> object:
 
 
 Column = Annotated[str, StringConstraints(min_length=1)]
+"""The name of a column of the data."""
+
 Value = Annotated[str, BeforeValidator(text)]
-Class = Annotated[str, BeforeValidator(text), StringConstraints(min_length=1, strip_whitespace=True)]
+"""A value of a categorical or boolean column."""
 
-
-MAX_DURATION: Final = timedelta(days=3650)
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _duration(value: object) -> object:
-    """`90s`, `5m`, `1h`, `14d`."""
-    found = re.fullmatch(r"(\d{1,9})([smhd])", value) if isinstance(value, str) else None
-    if found is None:
-        if isinstance(value, timedelta):
-            return value
-        raise ValueError("a duration such as 90s, 5m, 1h or 14d")
-    length = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-    if length > MAX_DURATION:
-        raise ValueError(f"a duration of at most {MAX_DURATION.days}d")
-    return length
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_duration),
-    PlainSerializer(lambda value: f"{int(value.total_seconds())}s", return_type=str),
-]
+Class = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), BeforeValidator(text)]
+"""A class that the target can have."""
 
 
 def class_value(name: str) -> str | float:
-    """What tells classes apart: 1 and 1.0 are the same."""
+    """What distinguishes classes: "1" and "1.0" are the same class."""
     try:
         return float(name)
     except ValueError:
         return name
+
+
+MAX_DURATION: Final = timedelta(days=3650)
+"""The longest duration that can be configured."""
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+"""The seconds of each unit of a duration."""
+
+
+def _duration(value: object) -> object:
+    """`90s`, `5m`, `1h` or `14d` as a timedelta."""
+    found = re.fullmatch(r"(\d{1,9})([smhd])", value) if isinstance(value, str) else None
+    if found is None:
+        if isinstance(value, timedelta):
+            return value
+        raise unexpected("a duration such as 90s, 5m, 1h or 14d")
+    length = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    if length > MAX_DURATION:
+        raise unexpected(f"a duration of at most {MAX_DURATION.days}d")
+    return length
+
+
+def _seconds(value: timedelta) -> str:
+    """A duration as it is written to JSON: in seconds, such as 300s."""
+    return f"{int(value.total_seconds())}s"
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_seconds, return_type=str)]
+"""A length of time, written as a number and a unit: s, m, h or d."""
+
+
+def named_twice(names: tuple[Any, ...] | list[Any]) -> str:
+    """The names that occur more than once, as a list in a sentence; empty if there are none."""
+    return ", ".join(sorted({str(name) for name in names if names.count(name) > 1}))

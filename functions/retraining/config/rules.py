@@ -1,4 +1,4 @@
-"""The rules of handsoff.yaml: what a candidate must fulfil to be approved."""
+"""The rules of handsoff.yaml: what a candidate must fulfil, and what happens while it waits for a person."""
 
 from __future__ import annotations
 
@@ -18,28 +18,33 @@ from pydantic import (
     model_validator,
 )
 
-from retraining.config.fields import Column, Duration, Section, Value
+from retraining.config.fields import DATA_RULE, METRIC_RULE, Column, Duration, Section, Value
+from retraining.config.tasks import METRICS, NOT_COMPARED, Task
 
 OnFail = Literal["reject", "hold", "warn"]
+"""What a rule that fails does to the candidate."""
 
 COMPARED_ROWS: Final = 30
-"""Rows below which a paired difference's standard error, and so its bound, is not to be trusted."""
+"""The number of rows from which the standard error of a paired difference, and so its bound, is reliable."""
 
 CLASS_ROWS: Final = 10
-"""The same of the rows of each class, where a metric depends on them: with two positive rows, one in seven
-models that know nothing seemed better than guessing at 99 % (bench/coverage.py)."""
+"""The number of rows of each class from which the bound of a metric that depends on classes is reliable.
+
+With two positive rows, one in seven models that know nothing seemed better than guessing at 99 %
+(bench/coverage.py).
+"""
 
 
 class VersusChampion(Section):
     """How the candidate must compare with the champion on the same validation rows.
 
     `max_loss` asks for non-inferiority: the candidate may be worse by at most this much. `min_gain` asks
-    for a proven gain. Both are held against the one-sided bound of the paired gain at `confidence`, never
-    against the bare difference: gain − z(confidence) · standard error ≥ −max_loss, or ≥ min_gain.
+    for a proven gain. Both are compared with the one-sided bound of the paired gain at `confidence`, never
+    with the bare difference: gain − t(confidence) · standard error ≥ −max_loss, or ≥ min_gain.
 
-    Both are in units of the metric, or, if `relative`, shares of the champion's absolute value. The
-    champion's value is an estimate, too: what is bounded then is candidate − (1 ∓ share) · champion, with
-    the uncertainty of both in it (docs/reference/rules.md).
+    Both are in units of the metric. If `relative` is true, they are shares of the champion's absolute value.
+    The champion's value is an estimate, too: the bound is then of candidate − (1 ∓ share) · champion and
+    contains the uncertainty of both (docs/reference/rules.md).
     """
 
     max_loss: float | None = Field(None, ge=0, allow_inf_nan=False)
@@ -50,24 +55,26 @@ class VersusChampion(Section):
     @model_validator(mode="after")
     def _one_question(self) -> Self:
         if (self.max_loss is None) == (self.min_gain is None):
-            raise ValueError("either max_loss or min_gain")
+            raise ValueError("name either max_loss or min_gain")
         share = self.max_loss or self.min_gain or 0.0
         if self.relative and share >= 1:
             raise ValueError(
-                f"relative: true makes {share:g} {100 * share:g} % of the champion's value; "
-                f"{share:g} % is {share / 100:g}"
+                f"with relative: true, {share:g} means {100 * share:g} % of the champion's value; "
+                f"write {share / 100:g} for {share:g} %"
             )
         return self
 
     @property
     def asks(self) -> tuple[Literal["max_loss", "min_gain"], float]:
-        """The key that is set, and its value."""
+        """The key that is set, max_loss or min_gain, and its value."""
         if self.min_gain is not None:
             return "min_gain", self.min_gain
         return "max_loss", self.max_loss or 0.0
 
 
 class _Rule(Section):
+    """What both kinds of rules have: limits, and what happens to a candidate outside them."""
+
     min: float | None = Field(None, allow_inf_nan=False)
     max: float | None = Field(None, allow_inf_nan=False)
     on_fail: OnFail = "reject"
@@ -80,7 +87,11 @@ class _Rule(Section):
 
 
 class MetricRule(_Rule):
-    """One condition on one metric of the task, on all validation rows or on a slice of them."""
+    """A condition on one metric of the task, on all validation rows or on a slice of them.
+
+    `slice` selects the rows in which each of its columns has its value. `min_samples` is the number of rows
+    below which the rule cannot be judged.
+    """
 
     metric: str
     versus_champion: VersusChampion | None = None
@@ -90,21 +101,42 @@ class MetricRule(_Rule):
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
         if self.min is None and self.max is None and self.versus_champion is None:
-            raise ValueError("at least one of min, max, versus_champion")
+            raise ValueError("the rule asks nothing: name at least one of min, max, versus_champion")
         return self
 
     @property
     def rows_needed(self) -> int:
-        """`min_samples`; without it 1, or as many as a comparison needs for its bound to mean anything."""
+        """`min_samples`. Its default is 1, and COMPARED_ROWS for a comparison with the champion."""
         return self.min_samples or (COMPARED_ROWS if self.versus_champion else 1)
+
+    def problem_in(self, task: Task) -> str | None:
+        """Why the rule makes no sense in this task: no such metric, or a limit that no value crosses."""
+        metrics = METRICS[task]
+        if self.metric not in metrics:
+            return f"{self.metric} is not a metric of {task}; its metrics are {', '.join(metrics)}"
+        lowest, highest = metrics[self.metric]
+        within = f"{self.metric} lies between {lowest:g} and {highest:g}"
+        for name, limit, useless in (("min", self.min, lowest), ("max", self.max, highest)):
+            if limit is not None and not lowest <= limit <= highest:
+                return f"{within}, so {name} cannot be {limit:g}"
+            if limit == useless:
+                return f"{within}: with {name} {limit:g} no model could fail"
+        if self.versus_champion is None:
+            return None
+        if not self.versus_champion.relative and self.versus_champion.asks[1] >= highest - lowest:
+            return f"{within}: no two values differ by more than {self.versus_champion.asks[1]:g}"
+        if self.metric in NOT_COMPARED:
+            return f"{self.metric} cannot be compared with the champion's reliably: compare brier instead"
+        return None
 
 
 class DataRule(_Rule):
-    """One condition on the data of this execution, all of it counted by DataPreProcessing.
+    """A condition on the data of the execution, as DataPreProcessing counted it.
 
-    `rows` of a split; `missing_share`, from 0 to 1, of a feature in a split; `drift`, the population
-    stability index of a feature between the champion's training rows and the candidate's (0 is none; 0.1 is
-    commonly called some and 0.25 much). Without `column` the worst feature counts.
+    `rows` is the number of rows in a split. `missing_share` is the share, from 0 to 1, of missing values of
+    a feature in a split. `drift` is the population stability index of a feature, between the champion's
+    training rows and the candidate's: 0 is none, 0.1 is commonly called some, and 0.25 much. Without
+    `column`, the worst feature counts.
     """
 
     data: Literal["rows", "missing_share", "drift"]
@@ -114,13 +146,13 @@ class DataRule(_Rule):
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
         if self.data == "rows" and self.column is not None:
-            raise ValueError("rows takes no column")
+            raise ValueError("rows takes no column: remove it")
         if self.data == "drift" and self.split != "train":
-            raise ValueError("drift compares training rows: it takes no split")
+            raise ValueError("drift compares training rows: it takes no split, so remove it")
         if self.data != "rows" and (self.max is None or self.min is not None):
-            raise ValueError(f"{self.data} takes max, and no min")
+            raise ValueError(f"{self.data} takes max, and no min: name max only")
         if self.min is None and self.max is None:
-            raise ValueError("at least one of min, max")
+            raise ValueError("the rule asks nothing: name at least one of min, max")
         highest = {"rows": math.inf, "missing_share": 1.0, "drift": math.inf}[self.data]
         for name, bound in (("min", self.min), ("max", self.max)):
             if bound is not None and not 0 <= bound <= highest:
@@ -130,20 +162,21 @@ class DataRule(_Rule):
 
 def _kind_of_rule(value: object) -> str:
     data = "data" in value if isinstance(value, Mapping) else isinstance(value, DataRule)
-    return "<data>" if data else "<metric>"
+    return DATA_RULE if data else METRIC_RULE
 
 
 Rule = MetricRule | DataRule
 
 
 class Approval(Section):
-    """What a candidate must fulfil. All rules must hold for an approval, and without any there is none.
+    """What a candidate must fulfil, and what happens while it waits for a person.
 
-    `first_model` says what happens while there is no champion: the other rules decide, or a person.
+    An approval needs every rule to pass; without rules, nothing is approved by rule. `first_model` says who
+    decides while there is no champion: the rules that do not compare with one, or a person.
 
-    The rest is about candidates that wait for a person: how long a signed link lasts; after how long
-    approvers are reminded, once; after how long the candidate is rejected, both counted from its verdict
-    and left out by null; and whether the page of the link may decide or only shows.
+    `link_expires_after` is how long a signed link to the review page works. `remind_after` and
+    `expire_after` are counted from the verdict: approvers are reminded once, and the candidate is rejected;
+    null turns either off. `review_page` says whether the page of the link can decide or only shows.
     """
 
     first_model: Literal["rules_only", "hold"] = "rules_only"
@@ -153,7 +186,7 @@ class Approval(Section):
     review_page: Literal["decide", "read_only"] = "decide"
     rules: tuple[
         Annotated[
-            Annotated[MetricRule, Tag("<metric>")] | Annotated[DataRule, Tag("<data>")],
+            Annotated[MetricRule, Tag(METRIC_RULE)] | Annotated[DataRule, Tag(DATA_RULE)],
             Discriminator(_kind_of_rule),
         ],
         ...,
@@ -161,7 +194,7 @@ class Approval(Section):
 
     @model_serializer(mode="wrap")
     def _null_is_said(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Dumps leave null out, where it is the same as saying nothing. Here it is not."""
+        """A dump leaves null out, as it usually means the default. For these keys it does not."""
         dumped: dict[str, Any] = dump(self)
         said = {"remind_after": self.remind_after, "expire_after": self.expire_after}
         return {**dumped, **{name: None for name, value in said.items() if value is None}}
@@ -169,18 +202,20 @@ class Approval(Section):
     @model_validator(mode="after")
     def _times_in_order(self) -> Self:
         if not self.link_expires_after:
-            raise ValueError("link_expires_after must be longer than nothing")
+            raise ValueError("link_expires_after must be longer than 0s")
         if self.expire_after is None:
             return self
         if not self.expire_after:
-            raise ValueError("expire_after must be longer than nothing; null lets candidates wait for ever")
+            raise ValueError(
+                "expire_after must be longer than 0s; with null, candidates are never rejected for waiting"
+            )
         if self.remind_after is not None and self.expire_after <= self.remind_after:
             raise ValueError("expire_after must be longer than remind_after: a reminder comes first")
         return self
 
 
 def rules_sha256(approval: Approval) -> str:
-    """The identity of a set of rules: SHA-256 of its canonical JSON."""
+    """The identity of a set of rules: the SHA-256 of its canonical JSON, in hexadecimal."""
     dumped = [rule.model_dump(mode="json") for rule in approval.rules]
     rules = {"first_model": approval.first_model, "rules": dumped}
     text = json.dumps(rules, sort_keys=True, separators=(",", ":"))

@@ -1,39 +1,50 @@
-"""handsoff.yaml as frozen models: what one deployment retrains, and by which rules.
+"""handsoff.yaml as frozen models: which models a deployment retrains, when, and how.
 
-A file that does not validate is refused whole. The error names each key and what was expected there.
+A file that does not validate is refused whole. The error names each wrong key and what was expected there.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from retraining.config.account import Aws
-from retraining.config.fields import Class, Column, Duration, Section, class_value
+from retraining.config.fields import (
+    Class,
+    Column,
+    Duration,
+    Form,
+    Section,
+    class_value,
+    named_twice,
+    unexpected,
+)
 from retraining.config.problems import explain
 from retraining.config.rules import Approval, DataRule, MetricRule
-from retraining.config.tasks import ESTIMATORS, METRICS, NOT_COMPARED, Task
+from retraining.config.tasks import ESTIMATORS, Task
 from retraining.errors import ConfigError
 
 SSM_LIMIT: Final = 8192
-"""Bytes that an SSM parameter of the advanced tier holds; a model's config has to fit one."""
+"""Bytes that an SSM parameter of the advanced tier holds. A model's configuration is stored in one."""
 
 NAME_LIMIT: Final = 63
-"""Characters of a SageMaker pipeline's name, `<prefix>-<model>`, that its model package group shares."""
+"""Characters of the name of a SageMaker pipeline and of a model package group: `<prefix>-<model>`."""
 
 BINARY: Final = ("0", "1")
+"""The classes of a binary target whose classes are not configured."""
+
 MAX_CLASSES: Final = 100
+"""The largest number of classes of a target."""
 
 
 class Features(Section):
-    """The columns that the model sees, by how they are read. Any other column of a file is ignored.
+    """The columns that the model sees, by how they are read. Other columns of a file are ignored.
 
-    `boolean` columns say true or false, yes or no, t or f, y or n, 1 or 0, in any case.
+    `boolean` columns contain true or false, yes or no, t or f, y or n, 1 or 0, in any case.
     """
 
     numeric: tuple[Column, ...] = ()
@@ -42,97 +53,107 @@ class Features(Section):
 
     @property
     def names(self) -> tuple[str, ...]:
+        """All columns."""
         return (*self.numeric, *self.categorical, *self.boolean)
 
     @model_validator(mode="after")
     def _some_and_distinct(self) -> Self:
-        names = self.names
-        if not names:
-            raise ValueError("at least one numeric, categorical or boolean column")
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"each column once, but {', '.join(twice)} stands twice")
+        if not self.names:
+            raise ValueError("no column is named: name at least one numeric, categorical or boolean column")
+        if twice := named_twice(self.names):
+            raise ValueError(f"{twice} is named twice: name each column once")
         return self
 
 
 class Marker(Section):
-    """The batch is complete when an object of this name lands beside the files."""
+    """A batch is complete when an object with this name lands beside the files."""
 
     when: Literal["marker"] = "marker"
-    marker: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$")] = "_SUCCESS"
+    marker: Annotated[str, Form(r"[A-Za-z0-9._-]+", "a file name of letters, digits and . _ -")] = "_SUCCESS"
 
 
 class Quiet(Section):
-    """The batch is complete when nothing has landed for `quiet_period`."""
+    """A batch is complete when nothing has landed for `quiet_period`."""
 
     when: Literal["quiet"]
     quiet_period: Duration = timedelta(minutes=5)
 
 
 class EveryObject(Section):
-    """The batch is complete with every object, provided that there is data for both splits."""
+    """A batch is complete with every object that lands, once both splits have data."""
 
     when: Literal["every_object"]
 
 
-_RATE = re.compile(r"rate\((?:1 (?:minute|hour|day)|[1-9]\d{0,4} (?:minutes|hours|days))\)")
-_CRON = re.compile(r"cron\((?:[\w*?/,#-]+ ){5}[\w*?/,#-]+\)")
+Schedule = Annotated[
+    str,
+    Form(
+        r"rate\((?:1 (?:minute|hour|day)|[1-9]\d{0,4} (?:minutes|hours|days))\)"
+        r"|cron\((?:[\w*?/,#-]+ ){5}[\w*?/,#-]+\)",
+        "rate(7 days) or cron(0 6 ? * MON *), as EventBridge Scheduler takes them",
+    ),
+]
+
+
+def _known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name is too long for a file's
+        raise unexpected("a time zone, such as Europe/Madrid") from None
+    return value
 
 
 class Retrain(Section):
-    """When a model may be retrained. One execution runs at a time, whatever else is said here.
+    """When a model is retrained. It runs one execution at a time, in any case.
 
-    `cooldown` passes after an execution's end before the next starts. `daily_limit` counts starts within
-    24 hours. `min_new_rows` is what files that the last batch had not must hold together. `paused` lets
-    everything wait. A person's request passes over readiness, cooldown and min_new_rows, a schedule over
-    readiness and min_new_rows.
+    `ready` says when a batch is complete. `cooldown` is the time between an execution's end and the next
+    start. `daily_limit` is the number of starts within 24 hours. `min_new_rows` is the number of rows in the
+    files that were not in the last batch. While `paused` is true, nothing starts.
+
+    A request made by a person ignores readiness, cooldown and `min_new_rows`. A schedule ignores readiness
+    and `min_new_rows`.
     """
 
     ready: Annotated[Marker | Quiet | EveryObject, Field(discriminator="when")] = Marker()
-    schedule: str | None = None
-    schedule_timezone: str = "UTC"
+    schedule: Schedule | None = None
+    schedule_timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     cooldown: Duration = timedelta(0)
     daily_limit: int = Field(24, ge=1, le=1000)
     min_new_rows: int = Field(0, ge=0)
     paused: bool = False
 
-    @field_validator("schedule")
-    @classmethod
-    def _known_form(cls, value: str | None) -> str | None:
-        if value is not None and not (_RATE.fullmatch(value) or _CRON.fullmatch(value)):
-            raise ValueError("rate(7 days) or cron(0 6 ? * MON *), as EventBridge Scheduler takes them")
-        return value
-
-    @field_validator("schedule_timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError("a time zone such as Europe/Madrid") from None
-        return value
-
 
 class Training(Section):
-    """`estimator` is scikit-learn's; logistic_regression takes classes, ridge numbers, the others either."""
+    """How a model is trained.
+
+    `estimator` is one of scikit-learn's: logistic_regression is for classification, ridge for regression,
+    the others for both. `instance_type` is the machine of the training job.
+    """
 
     estimator: Literal["hist_gradient_boosting", "random_forest", "logistic_regression", "ridge"] = (
         "hist_gradient_boosting"
     )
-    instance_type: Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")] = "ml.m5.large"
+    instance_type: Annotated[
+        str, Form(r"ml\.[a-z0-9-]+\.[a-z0-9]+", "an instance type, such as ml.m5.large")
+    ] = "ml.m5.large"
+
+
+Channel = Annotated[str, Form(r"#?[^\s#@,<>&]{1,80}", "a channel's name, such as #ml-approvals, or its id")]
+SlackUser = Annotated[str, Form(r"[UW][A-Z0-9]{2,30}", "a Slack user's id, such as U0123ABCD")]
 
 
 class Approvers(Section):
-    """Where approvers are in Slack, and who of them may decide there: users by id, such as U0123ABCD."""
+    """Approvers in Slack: the channel where candidates are announced, and the users who may decide there."""
 
-    slack_channel: Annotated[str, StringConstraints(pattern=r"^#?[^\s#@,<>&]{1,80}$")] | None = None
-    slack_users: tuple[Annotated[str, StringConstraints(pattern=r"^[UW][A-Z0-9]{2,30}$")], ...] = ()
+    slack_channel: Channel | None = None
+    slack_users: tuple[SlackUser, ...] = ()
 
 
 class ModelConfig(Section):
-    """Everything that is particular to one model.
+    """The configuration of one model.
 
-    `classes` are what the target may say; of two the second is the positive one, which precision, recall and
-    probabilities are about.
+    `classes` are the values that the target can have. In binary classification the second one is the
+    positive class: precision, recall and probabilities are about it.
     """
 
     task: Task
@@ -147,7 +168,7 @@ class ModelConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _zero_and_one(cls, values: Any) -> Any:
-        """A binary target whose classes are not named is 0 or 1."""
+        """The classes of a binary target are BINARY if they are not configured."""
         if isinstance(values, dict) and values.get("task") == "binary_classification":
             return {"classes": BINARY, **values}
         return values
@@ -155,19 +176,21 @@ class ModelConfig(Section):
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
         if self.target in self.features.names:
-            raise ValueError(f"the target {self.target} may not be a feature")
+            raise ValueError(f"the target {self.target} is also a feature: remove it from features")
         if self.training.estimator not in ESTIMATORS[self.task]:
             known = ", ".join(sorted(ESTIMATORS[self.task]))
-            raise ValueError(f"{self.training.estimator} does no {self.task}; what does: {known}")
+            raise ValueError(
+                f"the estimator {self.training.estimator} is not for {self.task}: choose one of {known}"
+            )
         return self
 
     @model_validator(mode="after")
     def _classes_fit_the_task(self) -> Self:
         names = [class_value(name) for name in self.classes]
-        if twice := sorted({str(name) for name in names if names.count(name) > 1}):
-            raise ValueError(f"each class once, but {', '.join(twice)} stands twice")
+        if twice := named_twice(names):
+            raise ValueError(f"the class {twice} is named twice: name each class once")
         if self.task == "regression" and names:
-            raise ValueError("regression takes no classes")
+            raise ValueError("regression takes no classes: remove them")
         if self.task == "binary_classification" and len(names) != 2:
             raise ValueError("binary_classification takes two classes, the second being the positive one")
         if self.task == "multiclass_classification" and not 3 <= len(names) <= MAX_CLASSES:
@@ -178,74 +201,70 @@ class ModelConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _rules_fit_the_task(self) -> Self:
+    def _rules_fit(self) -> Self:
         for number, rule in enumerate(self.approval.rules, 1):
-            problem = (
-                self._metric_problem(rule) if isinstance(rule, MetricRule) else self._column_problem(rule)
-            )
+            if isinstance(rule, MetricRule):
+                problem = rule.problem_in(self.task) or self._slice_problem(rule)
+            else:
+                problem = self._column_problem(rule)
             if problem:
                 raise ValueError(f"approval.rules, number {number}: {problem}")
         return self
 
-    def _metric_problem(self, rule: MetricRule) -> str | None:
-        metrics = METRICS[self.task]
-        if rule.metric not in metrics:
-            return f"{rule.metric} is no metric of {self.task}; its metrics are {', '.join(metrics)}"
-        lowest, highest = metrics[rule.metric]
-        within = f"{rule.metric} lies between {lowest:g} and {highest:g}"
-        for name, bound in (("min", rule.min), ("max", rule.max)):
-            if bound is not None and not lowest <= bound <= highest:
-                return f"{within}, so {name} cannot be {bound:g}"
-            if bound == {"min": lowest, "max": highest}[name]:
-                return f"{within}: with {name} {bound:g} no model could fail"
-        versus = rule.versus_champion
-        if (
-            versus
-            and not versus.relative
-            and max(versus.max_loss or 0, versus.min_gain or 0) >= highest - lowest
-        ):
-            return f"{within}: no two values differ by more"
-        if versus and rule.metric in NOT_COMPARED:
-            return f"no bound of a difference in {rule.metric} is honest: compare brier instead"
+    def _slice_problem(self, rule: MetricRule) -> str | None:
+        """Why the slice of the rule cannot be measured with these features."""
         for column, value in (rule.slice or {}).items():
             if column not in (*self.features.categorical, *self.features.boolean):
                 return f"the slice column {column} must be a categorical or boolean feature"
             if column in self.features.boolean and value not in ("true", "false"):
-                return f"the slice column {column} is boolean: true or false, not {value}"
+                return f"the slice column {column} is boolean: expected true or false, not {value}"
         return None
 
     def _column_problem(self, rule: DataRule) -> str | None:
+        """Why the column of the rule is not measured."""
         if rule.column is not None and rule.column not in self.features.names:
-            return f"{rule.column} is no feature"
+            return f"the column {rule.column} is not a feature: name one of {', '.join(self.features.names)}"
         return None
 
 
-class Config(Section):
-    """The whole of handsoff.yaml."""
+Prefix = Annotated[
+    str, Form(r"[a-z][a-z0-9]{0,19}", "at most 20 lowercase letters and digits, a letter first")
+]
+ModelName = Annotated[
+    str, Form(r"[a-z0-9]+(-[a-z0-9]+)*", "words of lowercase letters and digits, joined by hyphens")
+]
 
-    prefix: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{0,19}$")] = "handsoff"
+
+class Config(Section):
+    """The whole of handsoff.yaml: the names of a deployment's resources begin with `prefix`."""
+
+    prefix: Prefix = "handsoff"
     aws: Aws = Aws()
-    models: dict[Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")], ModelConfig] = Field(
-        min_length=1
-    )
+    models: dict[ModelName, ModelConfig] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _names_fit(self) -> Self:
+    def _sizes_fit(self) -> Self:
         for name, model in self.models.items():
             if len(f"{self.prefix}-{name}") > NAME_LIMIT:
-                raise ValueError(f"the model name {name} is too long: with the prefix at most {NAME_LIMIT}")
+                raise ValueError(
+                    f"the model name {name} is too long: with the prefix and a hyphen at most {NAME_LIMIT} "
+                    "characters"
+                )
             if (size := len(dump_model(model).encode())) > SSM_LIMIT:
-                raise ValueError(f"the config of {name} is {size} bytes; SSM holds {SSM_LIMIT}")
+                raise ValueError(
+                    f"the configuration of {name} is {size} bytes long; SSM holds {SSM_LIMIT}: "
+                    "name fewer columns"
+                )
         return self
 
 
 def dump_model(model: ModelConfig) -> str:
-    """One model's config as the JSON that SSM holds under `/<prefix>/models/<model>`."""
+    """One model's configuration as the JSON that SSM holds under `/<prefix>/models/<model>`."""
     return model.model_dump_json(exclude_none=True)
 
 
 def parse_model(text: str, *, source: str) -> ModelConfig:
-    """The inverse of `dump_model`. Raises ConfigError, which names `source` and each wrong key."""
+    """Read what `dump_model` wrote. Raises ConfigError, which names `source` and each wrong key."""
     try:
         return ModelConfig.model_validate_json(text)
     except ValidationError as error:
@@ -253,7 +272,7 @@ def parse_model(text: str, *, source: str) -> ModelConfig:
 
 
 def parse_config(values: Mapping[str, Any], *, source: str) -> Config:
-    """handsoff.yaml, already read as YAML. Raises ConfigError, which names `source` and each wrong key."""
+    """Validate handsoff.yaml, read from YAML. Raises ConfigError, which names `source` and each wrong key."""
     try:
         return Config.model_validate(values)
     except ValidationError as error:

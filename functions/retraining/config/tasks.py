@@ -1,6 +1,6 @@
-"""What each task is measured by: its metrics, the values that they take, and which direction is better.
+"""What each task is measured by: its metrics, their range, and which direction is better.
 
-Decided by the task and the metric's name, never by looking at values. pipeline_def/steps computes the same
+Task and metric name decide, never the measured values. pipeline_def/steps computes metrics of the same
 names; docs/reference/rules.md has the formulas.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
 Task = Literal["binary_classification", "multiclass_classification", "regression"]
+"""What a model predicts: one of two classes, one of several, or a number."""
 
 
 class Range(NamedTuple):
@@ -21,7 +22,10 @@ class Range(NamedTuple):
 
 
 SHARE: Final = Range(0.0, 1.0)
+"""The range of a share of rows, and of metrics that are scaled like one."""
+
 LOSS: Final = Range(0.0, math.inf)
+"""The range of a loss without an upper end."""
 
 METRICS: Final[Mapping[Task, Mapping[str, Range]]] = {
     "binary_classification": {
@@ -54,25 +58,32 @@ METRICS: Final[Mapping[Task, Mapping[str, Range]]] = {
         "mape": LOSS,
     },
 }
+"""The metrics of each task, with their range."""
 
 LOWER_IS_BETTER: Final = frozenset(
     {"log_loss", "brier", "expected_calibration_error", "rmse", "mae", "median_absolute_error", "mape"}
 )
+"""Metrics of which a lower value is better. Of all others, a higher one is."""
 
 NOT_COMPARED: Final = frozenset({"expected_calibration_error"})
-"""Metrics whose paired difference has no standard error: chance alone makes a calibration error, the more so
-the better the model, and so every bound that was tried held the truth too rarely (bench/coverage.py)."""
+"""Metrics whose paired difference has no reliable bound.
+
+Chance alone makes a calibration error, and a larger one for a better model. Every bound that was tried held
+the truth too rarely (bench/coverage.py).
+"""
 
 NO_CLASS_COUNTS: Final = frozenset({"accuracy", "log_loss", "brier", "expected_calibration_error"})
-"""Metrics of classes that are a mean over all rows. Any other is worth what its rarest class is worth."""
+"""Metrics of classification that are a mean over all rows. All others depend on the rows of each class."""
 
 DECISIVE: Final[Mapping[Task, str]] = {
     "binary_classification": "roc_auc",
     "multiclass_classification": "roc_auc_ovr",
     "regression": "rmse",
 }
-"""The metric in which every candidate must beat guessing: one that no share of classes and no choice of units
-can make look good."""
+"""The metric in which every candidate must be better than guessing.
+
+Neither the shares of the classes nor the units of the target can make it look good.
+"""
 
 ESTIMATORS: Final[Mapping[Task, frozenset[str]]] = {
     "binary_classification": frozenset({"hist_gradient_boosting", "random_forest", "logistic_regression"}),
@@ -81,3 +92,4 @@ ESTIMATORS: Final[Mapping[Task, frozenset[str]]] = {
     ),
     "regression": frozenset({"hist_gradient_boosting", "random_forest", "ridge"}),
 }
+"""The estimators that can be trained for each task."""

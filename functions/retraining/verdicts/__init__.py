@@ -1,1 +1,1 @@
-"""Rules and an evaluation make a verdict. Pure: nothing here knows AWS."""
+"""How a candidate is judged: the rules and an evaluation make a verdict. Pure: no module here knows AWS."""

@@ -1,8 +1,8 @@
-"""evaluation.json as the rules read it: the contract between ModelEvaluation, which writes it, and us.
+"""evaluation.json as the rules read it. The step ModelEvaluation writes it.
 
-At the top the file is SageMaker's model-quality format, for whoever reads model packages elsewhere. What
-the rules need stands under `handsoff` and only that is read here. tests/samples/evaluation.json is one
-that both sides are tested against.
+The top level of the file is SageMaker's model-quality format, for other readers of model packages. The rules
+read only what is under `handsoff`. Writer and reader are tested with one sample,
+tests/samples/evaluation.json.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from retraining.errors import EvaluationError
 
 
 def _number(value: object) -> object:
-    """JSON has no NaN, so what could not be computed arrives as null, or as SageMaker's string "NaN"."""
+    """null, and SageMaker's string "NaN", as NaN: JSON has no number for a metric that is undefined."""
     return math.nan if value is None or value == "NaN" else value
 
 
 Number = Annotated[float, BeforeValidator(_number)]
+"""A number; NaN where it is undefined."""
 
 
 class _Frozen(BaseModel):
@@ -30,9 +31,9 @@ class _Frozen(BaseModel):
 
 
 class Measured(_Frozen):
-    """A metric, the standard deviation of its estimate in its own units, and its two-sided 95 % interval.
+    """One metric: its value, the standard deviation of that estimate, and its two-sided 95 % interval.
 
-    NaN where undefined.
+    All are in units of the metric, and NaN where undefined.
     """
 
     value: Number
@@ -41,10 +42,10 @@ class Measured(_Frozen):
 
 
 class Scores(_Frozen):
-    """`n` rows and what was measured on them, by metric name.
+    """What was measured on `n` rows, by metric name.
 
-    `unusable` rows got a prediction that is no finite number: if there is one, no metric is defined.
-    `smallest_class` is how many rows are of the rarest class among them; None in regression.
+    `unusable` is the number of rows whose prediction is not a finite number; if there is one, no metric is
+    defined. `smallest_class` is the number of rows of the rarest class; None in regression.
     """
 
     n: int = Field(ge=0)
@@ -54,16 +55,17 @@ class Scores(_Frozen):
 
 
 class SliceScores(Scores):
-    """Scores on the validation rows where each of these columns has this value."""
+    """Scores on the validation rows where each column of `where` has its value."""
 
     where: dict[str, str]
 
 
 class Difference(_Frozen):
-    """Candidate minus another on the same rows, in units of the metric; NaN where undefined.
+    """One metric of the candidate minus that of another model, on the same rows.
 
-    `standard_error` is of the paired difference, with so many degrees of `freedom` (NaN: normal); `bounds`
-    are its lower and upper one-sided 95 % bounds; `method` names how it was found.
+    `standard_error` is that of the paired difference, with `freedom` degrees of freedom; NaN means the
+    normal distribution. `bounds` are the lower and the upper one-sided 95 % bound. All are in units of the
+    metric, and NaN where undefined. `method` names how the standard error was computed.
     """
 
     value: Number
@@ -74,7 +76,7 @@ class Difference(_Frozen):
 
 
 class Agreement(_Frozen):
-    """On how many rows candidate and champion were right; `mcnemar_p` is the exact two-sided p-value."""
+    """On how many rows candidate and champion were right. `mcnemar_p` is the exact two-sided p-value."""
 
     both_right: int = Field(ge=0)
     only_candidate: int = Field(ge=0)
@@ -84,7 +86,7 @@ class Agreement(_Frozen):
 
 
 class Paired(_Frozen):
-    """Candidate and champion on the same `n` rows, of which so many are of the `smallest_class`."""
+    """Candidate and champion on the same `n` rows; `smallest_class` of them are of the rarest class."""
 
     n: int = Field(ge=0)
     smallest_class: int | None = Field(None, ge=0)
@@ -95,20 +97,26 @@ class Paired(_Frozen):
 
 
 class SlicePaired(Paired):
-    """The same on the rows where each of these columns has this value."""
+    """Candidate and champion on the rows where each column of `where` has its value."""
 
     where: dict[str, str]
 
 
 class Comparison(Paired):
-    """Candidate against champion on rows that the champion was not trained on; `excluded` are the others."""
+    """Candidate and champion on the rows that the champion was not trained on.
+
+    `excluded` is the number of rows that are left out because the champion was trained on them.
+    """
 
     excluded: int = Field(ge=0)
     slices: tuple[SlicePaired, ...] = ()
 
 
 class Baseline(_Frozen):
-    """What guessing is worth on the candidate's rows: the training rows' class shares, or their mean."""
+    """Guessing on the candidate's rows, and how much better the candidate is.
+
+    Guessing predicts the class shares of the training rows, or their mean, as `predicts` says in words.
+    """
 
     predicts: str
     metrics: dict[str, Measured]
@@ -116,39 +124,43 @@ class Baseline(_Frozen):
 
 
 class SplitData(_Frozen):
-    """Rows of a split, and the share of missing values by feature, from 0 to 1."""
+    """The number of rows of a split, and by feature the share of missing values, from 0 to 1."""
 
     rows: int = Field(ge=0)
     missing_share: dict[str, Number]
 
 
 class Data(_Frozen):
-    """What the candidate was trained and measured on, as DataPreProcessing counted it."""
+    """The data that the candidate was trained and measured on, as DataPreProcessing counted it."""
 
     train: SplitData
     validation: SplitData
 
 
 class Moved(_Frozen):
-    """A feature's population stability index, and what chance alone makes of it on so many rows and bins."""
+    """The population stability index of a feature, and the part of it that chance alone causes.
+
+    `by_chance` depends on the numbers of rows and bins.
+    """
 
     psi: Number
     by_chance: Number
 
 
 class Drift(_Frozen):
-    """How far each feature moved, from the training rows of `reference` (an ARN) to the candidate's."""
+    """The drift of each feature, from the training rows of `reference`, a package ARN, to the candidate's."""
 
     reference: str
     columns: dict[str, Moved]
 
 
 class Evaluation(_Frozen):
-    """What `ModelEvaluation` found out about one candidate.
+    """What ModelEvaluation measured of one candidate.
 
-    `leaked` validation rows the candidate was trained on: they are in none of these numbers. `champion` is
-    the ARN that it was compared with, or None where there was none. If the champion could not be scored,
-    `comparison` and `drift` are None and `champion_problem` says why.
+    `leaked` is the number of validation rows that the candidate was trained on. They are left out of all
+    numbers. `champion` is the ARN of the package that the candidate was compared with, None if there was
+    none. If the champion could not be scored, `comparison` and `drift` are None and `champion_problem` says
+    why.
     """
 
     schema_version: Literal[2]

@@ -13,11 +13,11 @@ Decision = Literal["APPROVE", "REJECT", "HOLD"]
 """What becomes of the candidate. HOLD leaves the decision to a person."""
 
 Outcome = Literal["pass", "fail", "unknown", "skipped"]
-"""What came of a rule. `unknown`: a number is missing or undefined. `skipped`: there is no champion to ask
-about."""
+"""Whether a rule holds. `unknown`: a number is missing or undefined. `skipped`: there is no champion to
+compare with, or a person put it aside."""
 
 Effect = Literal["none", "warn", "hold", "reject"]
-"""What a rule's outcome means for the candidate."""
+"""What the outcome of a rule does to the candidate. `warn` only adds a reason."""
 
 Kind = Literal["metric", "versus_champion", "data", "drift", "guessing", "unspecified"]
 """What a rule is about. A rule on a metric that also compares with the champion is `versus_champion`.
@@ -29,28 +29,33 @@ Question = Literal["min", "max", "min_samples", "max_loss", "min_gain", "better_
 """What a finding answers. The names are those of the configuration's keys where there is one."""
 
 Code = Literal[
+    # the result of a rule
     "rule_passed",
     "rule_skipped",
-    "rule_warned",
-    "rule_failed",
+    "rule_warned",  # it failed, and its on_fail is warn
+    "rule_failed",  # it failed, and its on_fail is reject or hold
     "rule_unknown",
-    "no_rule_met",
+    "no_rule_met",  # no rule passed, so nothing can be approved by rule
+    # the result of the comparison with guessing
     "not_better_than_guessing",
     "not_shown_better_than_guessing",
     "guessing_unknown",
-    "champion_changed",
-    "champion_not_comparable",
-    "champion_put_aside",
-    "first_model_hold",
+    # the champion
+    "champion_changed",  # the candidate was compared with another one than the present one
+    "champion_not_comparable",  # its artifact is gone, or cannot be loaded
+    "champion_put_aside",  # by a person
+    "first_model_hold",  # there is none, and first_model is hold
+    # the evaluation is not about this candidate and these rules
     "another_task",
     "another_classes",
     "evaluation_of_another_execution",
-    "artifact_elsewhere",
-    "drift_reference",
-    "rejected_same_data",
+    "artifact_elsewhere",  # the model or the evaluation is not where its execution writes
+    "drift_reference",  # drift was measured against another package than the champion
+    # the data
+    "rejected_same_data",  # a person has rejected a model that was trained on the same batch
     "unspecified",
 ]
-"""Why a verdict is what it is. Verdicts that were recorded before reasons had codes are `unspecified`."""
+"""Why a verdict is what it is. Reasons that were recorded before there were codes are `unspecified`."""
 
 
 class _Frozen(BaseModel):
@@ -65,9 +70,10 @@ class Reason(_Frozen):
 
 
 class Finding(_Frozen):
-    """The answer to one question of a rule: `observed` was compared with `limit`, both in the metric's units.
+    """The answer to one question of a rule: `observed` compared with `limit`, on `n` rows.
 
-    For a comparison, `observed` is the one-sided bound of the gain. None is a number that is not known.
+    Both are in units of the metric, of the number of rows, or of what else the rule asks about. For a
+    comparison with another model, `observed` is the one-sided bound of the gain. None is not known.
     `numbers` is `text` without the conclusion after the arrow.
     """
 
@@ -112,7 +118,8 @@ class Finding(_Frozen):
 class RuleResult(_Frozen):
     """The result of one rule: `rule` describes it, `effect` is what `outcome` means for the candidate.
 
-    `numbers` is `text` without the conclusion after its last arrow; empty in verdicts recorded before.
+    `numbers` is `text` without the conclusion after its last arrow; empty in verdicts that were
+    recorded before rules had kinds.
     """
 
     rule: str

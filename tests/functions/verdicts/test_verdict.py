@@ -11,7 +11,7 @@ import pytest
 from retraining.verdicts.evaluation import Evaluation
 from retraining.verdicts.judge import held_after_all, judge
 from retraining.verdicts.verdict import Finding, Outcome, Question, Reason, RuleResult, Verdict
-from tests.functions.test_approval import CHAMPION, evaluation, rules
+from tests.functions.verdicts.evaluations import CHAMPION, evaluation, rules
 
 ACCURACY = {"metric": "accuracy", "min": 0.78}
 VERSUS = {"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}, "on_fail": "hold"}

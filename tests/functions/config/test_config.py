@@ -1,0 +1,108 @@
+"""handsoff.yaml as it is read: its defaults, and that SSM gives back what was stored."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from retraining.config.rules import MetricRule, rules_sha256
+from retraining.config.schema import dump_model, parse_config, parse_model
+from tests.functions.config.configs import PENGUINS, VALID, changed
+
+
+def test_parse_config_reads_the_projects_own_file() -> None:
+    config = parse_config(VALID, source="handsoff.yaml")
+    assert config.models["titanic"].target == "survived"
+    rules = config.models["titanic"].approval.rules
+    assert [rule.metric for rule in rules if isinstance(rule, MetricRule)] == [
+        "accuracy",
+        "roc_auc",
+        "recall",
+        "roc_auc",
+    ]
+
+
+def test_classes_have_defaults_for_regression_and_binary_targets() -> None:
+    fares = {"task": "regression", "target": "fare", "features": {"numeric": ["age"]}}
+    models = parse_config({"models": {"fares": fares, "penguins": PENGUINS}}, source="file").models
+    assert models["fares"].classes == ()
+    assert models["penguins"].classes == ("Adelie", "Chinstrap", "Gentoo")
+    binary = {**fares, "task": "binary_classification"}
+    models = parse_config(
+        {"models": {"plain": binary, "yes": {**binary, "classes": [False, True]}}}, source="f"
+    ).models
+    assert (models["plain"].classes, models["yes"].classes) == (("0", "1"), ("false", "true"))
+
+
+def test_slice_of_a_boolean_column_is_read_as_text() -> None:
+    rule = {"metric": "accuracy", "min": 0.5, "slice": {"tagged": True}}
+    model = parse_config({"models": {"p": {**PENGUINS, "approval": {"rules": [rule]}}}}, source="f").models[
+        "p"
+    ]
+    (asked,) = model.approval.rules
+    assert isinstance(asked, MetricRule)
+    assert asked.slice == {"tagged": "true"}
+    assert parse_model(dump_model(model), source="SSM") == model
+
+
+def test_waiting_times_have_defaults_and_null_turns_them_off() -> None:
+    least = {"rules": VALID["models"]["titanic"]["approval"]["rules"]}
+    values = changed("models.titanic.approval", least)
+    approval = parse_config(values, source="f").models["titanic"].approval
+    assert (approval.link_expires_after, approval.review_page) == (timedelta(hours=72), "decide")
+    assert (approval.remind_after, approval.expire_after) == (timedelta(hours=24), timedelta(days=14))
+    values = {**VALID["models"]["titanic"]["approval"], "remind_after": None, "expire_after": None}
+    model = parse_config(changed("models.titanic.approval", values), source="f").models["titanic"]
+    known = parse_model(dump_model(model), source="SSM")
+    assert (known.approval.remind_after, known.approval.expire_after) == (None, None)
+    assert known == model
+
+
+def test_rules_sha256_depends_on_rules_only() -> None:
+    before = parse_config(VALID, source="f").models["titanic"].approval
+    after = before.model_copy(update={"expire_after": None, "remind_after": None, "review_page": "read_only"})
+    assert rules_sha256(after) == rules_sha256(before)
+    assert rules_sha256(before.model_copy(update={"rules": ()})) != rules_sha256(before)
+
+
+def test_approvers_have_defaults() -> None:
+    values = {"slack_channel": "#ml-approvals", "slack_users": ["U0123ABCD", "W0123ABCD"]}
+    model = parse_config(changed("models.titanic.approvers", values), source="f").models["titanic"]
+    assert model.approvers.slack_users == ("U0123ABCD", "W0123ABCD")
+    none = parse_config(VALID, source="f").models["titanic"].approvers
+    assert (none.slack_channel, none.slack_users) == (None, ())
+    assert parse_model(dump_model(model), source="SSM") == model
+
+
+def test_aws_has_defaults() -> None:
+    none = parse_config(VALID, source="f").aws
+    assert none.model_dump() == {
+        "bucket": None,
+        "pipeline_role": None,
+        "subnets": (),
+        "security_groups": (),
+        "kms_key": None,
+        "permissions_boundary": None,
+        "operator": None,
+        "tags": {},
+    }
+
+
+def test_aws_reads_existing_resources_and_tags() -> None:
+    said = {
+        "bucket": "acme-data.eu",
+        "pipeline_role": "arn:aws-cn:iam::123456789012:role/ml/pipelines",
+        "subnets": ["subnet-01234567", "subnet-0123456789abcdef0"],
+        "security_groups": ["sg-0123456789abcdef0"],
+        "kms_key": "arn:aws:kms:eu-west-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef",
+        "permissions_boundary": "arn:aws:iam::aws:policy/PowerUserAccess",
+        "operator": "data-science-user",
+        "tags": {"cost-center": 1234, "team": "Datos y más: 2026"},
+    }
+    aws = parse_config(changed("aws", said), source="f").aws
+    assert (aws.bucket, aws.operator) == ("acme-data.eu", "data-science-user")
+    assert aws.tags == {"cost-center": "1234", "team": "Datos y más: 2026"}
+
+
+def test_parse_model_reads_what_dump_model_wrote() -> None:
+    model = parse_config(VALID, source="handsoff.yaml").models["titanic"]
+    assert parse_model(dump_model(model), source="SSM") == model
