@@ -92,7 +92,7 @@ def test_a_form_belongs_to_the_link_under_which_it_was_shown(clock: list[float])
     assert OURS.shown(form, other) is None
     assert OURS.shown(mine, mine) is None
     assert Links("another", "").shown(form, mine) is None
-    clock[0] += links.FORM_LIVES.total_seconds()
+    clock[0] += links.FORM_MAX_AGE.total_seconds()
     assert OURS.shown(form, mine) == "none"
     clock[0] += 1
     assert OURS.shown(form, mine) is None

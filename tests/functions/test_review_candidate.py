@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from retraining.aws.observability import logger
 from retraining.facts import keys
-from retraining.links import FORM_LIVES, Links
+from retraining.links import FORM_MAX_AGE, Links
 from review_candidate import MOST_FORM, MOST_SLACK, Door
 from tests.functions.fakes import ROOT, arn_of, titanic_config
 from tests.review.stage import CANDIDATE, HOST, NOW, SAMPLE, Stage, request
@@ -515,7 +515,7 @@ def test_a_form_that_was_open_for_too_long_is_shown_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     form = stage.form()
-    later = datetime.now(UTC).timestamp() + FORM_LIVES.total_seconds() + 2
+    later = datetime.now(UTC).timestamp() + FORM_MAX_AGE.total_seconds() + 2
     monkeypatch.setattr("time.time", lambda: later)
     filled = {**form, "decision": "Approved", "name": "Ada", "reason": "long thought"}
     answer = stage.answer(request("POST", "/review", body=urlencode(filled).encode()))
