@@ -27,7 +27,7 @@ from local.errors import CloudError, NoBridge, PortInUse
 from local.server import ACCOUNT, process_environment
 
 if TYPE_CHECKING:
-    from local.iam import Iam
+    from local.ministack.iam.authority import Iam
 
 App = Callable[
     [dict[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]
@@ -83,7 +83,7 @@ def build_app(
     from ministack.app import app as ministack
     from ministack.core import lambda_runtime
 
-    from local import repairs
+    from local.ministack import repairs
     from local.sagemaker.front import sagemaker
 
     repairs.apply()
@@ -120,12 +120,14 @@ def build_app(
 
 def enforced(folder: Path, region: str) -> "Iam":
     """IAM that says who may do what, in ministack as in SageMaker, and writes it down in `folder`."""
-    from local import iam, iam_journal, iam_services
+    from local.ministack.iam import journal as iam_journal
+    from local.ministack.iam import services
+    from local.ministack.iam.authority import Iam, watch
 
     journal = iam_journal.Journal(folder / iam_journal.NAME)
-    iam.watch(journal)
-    authority = iam.Iam(ACCOUNT, region, journal)
-    iam_services.apply(authority)
+    watch(journal)
+    authority = Iam(ACCOUNT, region, journal)
+    services.apply(authority)
     return authority
 
 

@@ -19,15 +19,16 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
-from local.sagemaker import events, validation
+from local.sagemaker import events
 from local.sagemaker.errors import InternalFailure, SerializationException, ServiceError, ValidationException
-from local.sagemaker.jobs import Jobs
-from local.sagemaker.moto import Moto
+from local.sagemaker.jobs.api import Jobs
+from local.sagemaker.jobs.runner import Runner
 from local.sagemaker.permissions import Authority, Call, Everybody, needed
-from local.sagemaker.pipelines import Pipelines, ReadObject
+from local.sagemaker.pipelines.api import Pipelines, ReadObject
+from local.sagemaker.protocol import validation
+from local.sagemaker.protocol.moto import Moto
+from local.sagemaker.protocol.tags import Tags
 from local.sagemaker.registry import Registry
-from local.sagemaker.runner import Runner
-from local.sagemaker.tags import Tags
 
 Json = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]

@@ -1,6 +1,6 @@
 """Which permissions a call of SageMaker needs, as AWS's Service Authorization Reference lists them. Pure.
 
-Who has them is for an Authority to say: everybody (`Everybody`, the default), or IAM (local/iam.py).
+Who has them is for an Authority to say: everybody (`Everybody`, the default), or IAM (local/ministack/iam).
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemakerai.html
 """
 

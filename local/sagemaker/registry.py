@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from local.sagemaker import events, validation
+from local.sagemaker import events
 from local.sagemaker.errors import ConflictException, ValidationException
-from local.sagemaker.listing import now, page, within
-from local.sagemaker.tokens import Tokens
+from local.sagemaker.protocol import validation
+from local.sagemaker.protocol.listing import now, page, within
+from local.sagemaker.protocol.tokens import Tokens
 
 Json = dict[str, Any]
 

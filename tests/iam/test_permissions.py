@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local import iam_journal
 from local.errors import NoSuchUser
+from local.ministack.iam import journal as iam_journal
 from local.sagemaker.permissions import needed
 from local.server import Cloud
 

@@ -23,7 +23,7 @@ os.environ |= {
 from ministack.services import cloudwatch, eventbridge, lambda_svc, scheduler, sns, sqs
 from ministack.services.cloudformation import provisioners
 
-from local import repairs
+from local.ministack import repairs
 
 Json = dict[str, Any]
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:"

@@ -10,9 +10,9 @@ from typing import Any
 
 from local.sagemaker.errors import JobFault
 from local.sagemaker.front import Front
-from local.sagemaker.jobs import Job, Jobs, Outcome
-from local.sagemaker.moto import Moto
-from local.sagemaker.pipelines import Pipelines
+from local.sagemaker.jobs.api import Job, Jobs, Outcome
+from local.sagemaker.pipelines.api import Pipelines
+from local.sagemaker.protocol.moto import Moto
 from local.sagemaker.registry import Registry
 
 Json = dict[str, Any]

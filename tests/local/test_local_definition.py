@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from local.sagemaker.definition import property_at, resolve
 from local.sagemaker.errors import ValidationException
-from local.sagemaker.parsing import DefinitionError, parse
+from local.sagemaker.pipelines.definition import property_at, resolve
+from local.sagemaker.pipelines.parsing import DefinitionError, parse
 from tests.local.support import Json, definition, processing, register, training
 
 NO_OUTPUT = {"Get": "Steps.A.ProcessingOutputConfig.Outputs['test'].S3Output.S3Uri"}

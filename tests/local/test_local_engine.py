@@ -6,7 +6,7 @@ import time
 import pytest
 
 from local.sagemaker.errors import AlgorithmError, CapacityError, ThrottlingException
-from local.sagemaker.jobs import Job, Outcome
+from local.sagemaker.jobs.api import Job, Outcome
 from tests.local.support import (
     TOKEN,
     Engine,

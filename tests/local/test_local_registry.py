@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from local.sagemaker.listing import now
+from local.sagemaker.protocol.listing import now
 from tests.local.support import Engine, Json, event_sample, register
 from tests.local.test_local_engine import shape
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local import repairs
+from local.ministack import repairs
 from tests.probing import probed
 
 ROOT = Path(__file__).resolve().parents[2]

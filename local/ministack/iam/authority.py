@@ -26,7 +26,7 @@ from ministack.core.router import extract_access_key_id, extract_region
 from ministack.services import iam as iam_svc
 from ministack.services import sts
 
-from local.iam_journal import Journal
+from local.ministack.iam.journal import Journal
 from local.sagemaker.errors import AccessDeniedException
 from local.sagemaker.permissions import SERVICE, Call
 

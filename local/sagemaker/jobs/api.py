@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from local.sagemaker import events, validation
+from local.sagemaker import events
 from local.sagemaker.errors import FaultOfThisMachine, JobFault, ResourceInUse, ValidationException
-from local.sagemaker.listing import now, page, within
+from local.sagemaker.protocol import validation
+from local.sagemaker.protocol.listing import now, page, within
 
 Json = dict[str, Any]
 Kind = Literal["Processing", "Training"]

@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 from local.sagemaker.errors import ValidationException
-from local.sagemaker.listing import page
+from local.sagemaker.protocol.listing import page
 
 Json = dict[str, Any]
 LARGEST = 50

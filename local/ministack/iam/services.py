@@ -18,7 +18,7 @@ from ministack.core.router import extract_access_key_id
 from ministack.services import eventbridge, lambda_svc, s3, secretsmanager, sns, sqs
 from ministack.services.cloudformation import provisioners
 
-from local.iam import Iam
+from local.ministack.iam.authority import Iam
 from local.sagemaker.permissions import Call
 
 Json = dict[str, Any]

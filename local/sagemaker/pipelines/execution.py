@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
-from local.sagemaker import definition as definitions
-from local.sagemaker import events, validation
-from local.sagemaker.definition import STEP_TYPES, Definition, RetryPolicy, Step
+from local.sagemaker import events
 from local.sagemaker.errors import ConflictException, ServiceError
-from local.sagemaker.jobs import Job, Jobs, Kind
-from local.sagemaker.listing import now
+from local.sagemaker.jobs.api import Job, Jobs, Kind
 from local.sagemaker.permissions import Authority, Call, needed
+from local.sagemaker.pipelines import definition as definitions
+from local.sagemaker.pipelines.definition import STEP_TYPES, Definition, RetryPolicy, Step
+from local.sagemaker.protocol import validation
+from local.sagemaker.protocol.listing import now
 from local.sagemaker.registry import Registry
 
 Json = dict[str, Any]

@@ -9,8 +9,8 @@ from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from local.sagemaker import validation
-from local.sagemaker.definition import (
+from local.sagemaker.errors import SerializationException, ValidationException
+from local.sagemaker.pipelines.definition import (
     KEYS,
     MISSING,
     STEP_TYPES,
@@ -21,7 +21,7 @@ from local.sagemaker.definition import (
     parts_of,
     references,
 )
-from local.sagemaker.errors import SerializationException, ValidationException
+from local.sagemaker.protocol import validation
 
 Json = dict[str, Any]
 

@@ -9,15 +9,15 @@ from datetime import datetime
 from typing import Any
 
 from local.sagemaker import events
-from local.sagemaker.definition import Definition, to_text
 from local.sagemaker.errors import ConflictException, ResourceNotFound, ValidationException
-from local.sagemaker.execution import Execution
-from local.sagemaker.jobs import Jobs
-from local.sagemaker.listing import now, page, within
-from local.sagemaker.parsing import parse
+from local.sagemaker.jobs.api import Jobs
 from local.sagemaker.permissions import Authority, Everybody
+from local.sagemaker.pipelines.definition import Definition, to_text
+from local.sagemaker.pipelines.execution import Execution
+from local.sagemaker.pipelines.parsing import parse
+from local.sagemaker.protocol.listing import now, page, within
+from local.sagemaker.protocol.tokens import Tokens
 from local.sagemaker.registry import Registry
-from local.sagemaker.tokens import Tokens
 
 Json = dict[str, Any]
 # bucket, key, version id or None -> text; raises ValidationException

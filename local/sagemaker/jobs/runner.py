@@ -17,11 +17,11 @@ from botocore.config import Config
 from botocore.loaders import Loader, create_loader
 
 from local import folder as folders
-from local.sagemaker import container, storage
-from local.sagemaker.container import Command, Place
 from local.sagemaker.errors import AccessDeniedException, AlgorithmError, ClientError, JobFault
-from local.sagemaker.joblogs import JobLog
-from local.sagemaker.jobs import Job, Outcome
+from local.sagemaker.jobs import container, storage
+from local.sagemaker.jobs.api import Job, Outcome
+from local.sagemaker.jobs.container import Command, Place
+from local.sagemaker.jobs.logs import JobLog
 from local.sagemaker.permissions import Authority, Everybody
 
 Json = dict[str, Any]
