@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-Json = dict[str, Any]
+from local.types import Json
+
 # detail type, resources, detail
 Emit = Callable[[str, list[str], Json], None]
 

@@ -29,8 +29,8 @@ from local.sagemaker.protocol import validation
 from local.sagemaker.protocol.moto import Moto
 from local.sagemaker.protocol.tags import Tags
 from local.sagemaker.registry import Registry
+from local.types import Json
 
-Json = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Json, Receive, Send], Awaitable[None]]

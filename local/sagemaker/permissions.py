@@ -6,9 +6,10 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsa
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-Json = dict[str, Any]
+from local.types import Json
+
 SERVICE: Final = "sagemaker.amazonaws.com"
 
 # Members that hold the ARN of what is called, and members that hold its name, with the type in its ARN.

@@ -14,8 +14,7 @@ from local.sagemaker.errors import ConflictException, ValidationException
 from local.sagemaker.protocol import validation
 from local.sagemaker.protocol.listing import now, page, within
 from local.sagemaker.protocol.tokens import Tokens
-
-Json = dict[str, Any]
+from local.types import Json
 
 _UPDATED = {"SourceUri": "sourceUri"}  # AWS's own spelling in UpdatedModelPackageFields
 _REPLACED = [

@@ -24,8 +24,8 @@ from ministack.services import cloudwatch, eventbridge, lambda_svc, scheduler, s
 from ministack.services.cloudformation import provisioners
 
 from local.ministack import repairs
+from local.types import Json
 
-Json = dict[str, Any]
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:"
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:"
 runs: list[Json] = []

@@ -14,8 +14,8 @@ from local.sagemaker.jobs.api import Job, Jobs, Outcome
 from local.sagemaker.pipelines.api import Pipelines
 from local.sagemaker.protocol.moto import Moto
 from local.sagemaker.registry import Registry
+from local.types import Json
 
-Json = dict[str, Any]
 ROLE = "arn:aws:iam::123456789012:role/execution"
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.9-0-cpu-py3"
 DATA = Path(__file__).parent / "data"

@@ -16,7 +16,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.server import Cloud
-from tests.local.support import ROLE, Json, definition, processing, register, training, wait_until
+from local.types import Json
+from tests.local.support import ROLE, definition, processing, register, training, wait_until
 
 pytestmark = pytest.mark.story
 

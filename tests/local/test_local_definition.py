@@ -8,7 +8,8 @@ import pytest
 from local.sagemaker.errors import ValidationException
 from local.sagemaker.pipelines.definition import property_at, resolve
 from local.sagemaker.pipelines.parsing import DefinitionError, parse
-from tests.local.support import Json, definition, processing, register, training
+from local.types import Json
+from tests.local.support import definition, processing, register, training
 
 NO_OUTPUT = {"Get": "Steps.A.ProcessingOutputConfig.Outputs['test'].S3Output.S3Uri"}
 MODEL = {"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}

@@ -7,11 +7,11 @@ import pytest
 
 from local.sagemaker.errors import AlgorithmError, CapacityError, ThrottlingException
 from local.sagemaker.jobs.api import Job, Outcome
+from local.types import Json
 from tests.local.support import (
     TOKEN,
     Engine,
     Gate,
-    Json,
     definition,
     event_sample,
     failing,

@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from local.sagemaker.protocol.listing import now
-from tests.local.support import Engine, Json, event_sample, register
+from local.types import Json
+from tests.local.support import Engine, event_sample, register
 from tests.local.test_local_engine import shape
 
 GROUP = "arn:aws:sagemaker:us-east-1:123456789012:model-package-group/group"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from local.ministack import repairs
+from local.ministack.repairs.invocations import invoke_config
 from tests.probing import probed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,4 +62,4 @@ def test_the_alias_of_the_invoked_version_decides(
     version: str, configs: dict[str, dict[str, int]], expected: dict[str, int] | None
 ) -> None:
     base = {"aliases": {"live": {"FunctionVersion": "3"}}, "event_invoke_configs": configs}
-    assert repairs.invoke_config(base, version) == expected
+    assert invoke_config(base, version) == expected

@@ -29,8 +29,8 @@ from ministack.services import sts
 from local.ministack.iam.journal import Journal
 from local.sagemaker.errors import AccessDeniedException
 from local.sagemaker.permissions import SERVICE, Call
+from local.types import Json
 
-Json = dict[str, Any]
 T = TypeVar("T")
 LIFE: Final = timedelta(hours=12)  # of a job's credentials
 

@@ -20,8 +20,8 @@ from ministack.services.cloudformation import provisioners
 
 from local.ministack.iam.authority import Iam
 from local.sagemaker.permissions import Call
+from local.types import Json
 
-Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
 

@@ -11,8 +11,8 @@ from local.sagemaker import events
 from local.sagemaker.errors import FaultOfThisMachine, JobFault, ResourceInUse, ValidationException
 from local.sagemaker.protocol import validation
 from local.sagemaker.protocol.listing import now, page, within
+from local.types import Json
 
-Json = dict[str, Any]
 Kind = Literal["Processing", "Training"]
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from local.sagemaker.errors import ClientError
+from local.types import Json
 
-Json = dict[str, Any]
 ML = "/opt/ml"
 HOST = "algo-1"
 _ML = re.compile(r"/opt/ml(?=/|$|[^\w.-])")

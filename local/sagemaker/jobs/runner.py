@@ -23,8 +23,8 @@ from local.sagemaker.jobs.api import Job, Outcome
 from local.sagemaker.jobs.container import Command, Place
 from local.sagemaker.jobs.logs import JobLog
 from local.sagemaker.permissions import Authority, Everybody
+from local.types import Json
 
-Json = dict[str, Any]
 log = logging.getLogger(__name__)
 End = Literal["exited", "stopped", "too long"]
 GRACE = 5.0  # seconds between TERM and KILL for a job that is stopped; AWS gives 120

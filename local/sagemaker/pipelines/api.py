@@ -18,8 +18,8 @@ from local.sagemaker.pipelines.parsing import parse
 from local.sagemaker.protocol.listing import now, page, within
 from local.sagemaker.protocol.tokens import Tokens
 from local.sagemaker.registry import Registry
+from local.types import Json
 
-Json = dict[str, Any]
 # bucket, key, version id or None -> text; raises ValidationException
 ReadObject = Callable[[str, str, str | None], str]
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.sagemaker.errors import ValidationException
-
-Json = dict[str, Any]
+from local.types import Json
 
 MISSING = object()
 

@@ -19,8 +19,8 @@ from local.sagemaker.pipelines.definition import STEP_TYPES, Definition, RetryPo
 from local.sagemaker.protocol import validation
 from local.sagemaker.protocol.listing import now
 from local.sagemaker.registry import Registry
+from local.types import Json
 
-Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
 STEP_FAILURE = "Step failure: One or multiple steps failed."

@@ -22,8 +22,7 @@ from local.sagemaker.pipelines.definition import (
     references,
 )
 from local.sagemaker.protocol import validation
-
-Json = dict[str, Any]
+from local.types import Json
 
 VERSION = "2020-12-01"
 PARAMETER_TYPES: dict[str, type] = {"String": str, "Integer": int, "Float": float, "Boolean": bool}

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from local.sagemaker.errors import ValidationException
+from local.types import Json
 
-Json = dict[str, Any]
 T = TypeVar("T")
 PAGE = 10  # AWS's page when MaxResults is not given
 

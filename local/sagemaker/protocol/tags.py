@@ -1,12 +1,11 @@
 """AddTags, ListTags and DeleteTags of what is ours."""
 
 import threading
-from typing import Any
 
 from local.sagemaker.errors import ValidationException
 from local.sagemaker.protocol.listing import page
+from local.types import Json
 
-Json = dict[str, Any]
 LARGEST = 50
 
 

@@ -2,11 +2,9 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 from local.sagemaker.errors import ConflictException
-
-Json = dict[str, Any]
+from local.types import Json
 
 
 class Tokens:

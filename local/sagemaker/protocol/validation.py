@@ -13,8 +13,8 @@ import regex  # type: ignore[import-untyped]  # knows \p{…}, which AWS's patte
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 
 from local.sagemaker.errors import SerializationException, ValidationException
+from local.types import Json
 
-Json = dict[str, Any]
 _CONSTRAINT = "to satisfy constraint"
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "structure": (dict,),
