@@ -16,6 +16,8 @@ JobFault                      ends a job; its text is the FailureReason
 ├── CapacityError             no instance to be had
 ├── FaultOfThisMachine        AWS on this machine failed
 └── InternalServerError       SageMaker failed
+StepFailure                   ends an attempt of a pipeline's step
+StepStopped                   the execution was stopped before the step ended
 """
 
 from typing import ClassVar
@@ -108,3 +110,18 @@ class InternalServerError(JobFault):
     """SageMaker failed."""
 
     retry_as = "SageMaker.JOB_INTERNAL_ERROR"
+
+
+class StepFailure(Exception):
+    """An attempt of a step failed. Its text is the FailureReason.
+
+    `retry_as` is the ExceptionType of a RetryPolicy that covers it, if there is one.
+    """
+
+    def __init__(self, reason: str, retry_as: str | None = None) -> None:
+        super().__init__(reason)
+        self.retry_as = retry_as
+
+
+class StepStopped(Exception):
+    """The execution was stopped before the step ended."""
