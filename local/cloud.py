@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from local import folder as folders
+from local.account import ACCOUNT
 from local.errors import CloudError, NoBridge, PortInUse
-from local.server import ACCOUNT, process_environment
+from local.server import process_environment
 
 if TYPE_CHECKING:
     from local.ministack.iam.authority import Iam

@@ -17,11 +17,8 @@ from botocore.config import Config
 from botocore.session import Session
 
 from local import folder as folders
+from local.account import ACCOUNT, ADMINISTRATOR
 from local.errors import NoSuchUser, PortInUse, ServerDied
-
-ACCOUNT = "123456789012"
-ADMINISTRATOR = ("test", "test")
-"""The access key of whoever may do everything: the account's root, who plays the platform team."""
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,29 @@
-"""Errors as SageMaker's API names them, and faults that end a job.
+"""Errors as SageMaker's API names them, faults that end a job, and how a step ends early.
 
-ServiceError                  answers the caller
+ServiceError                  the answer to the caller
 ├── ValidationException
-├── SerializationException    the body is not what the protocol wants
+├── SerializationException    the body breaks the protocol
 ├── ResourceNotFound
 ├── ResourceInUse
 ├── ResourceLimitExceeded
 ├── ConflictException
 ├── ThrottlingException
-├── AccessDeniedException     somebody lacks a permission
+├── AccessDeniedException     a caller or a role lacks a permission
 └── InternalFailure
-JobFault                      ends a job; its text is the FailureReason
-├── ClientError               what the caller asked for cannot be done
+JobFault                      ends a job; its text becomes the FailureReason
+├── ClientError               the request cannot be carried out
 ├── AlgorithmError            the program failed
-├── CapacityError             no instance to be had
+├── CapacityError             no instance is available
 ├── FaultOfThisMachine        AWS on this machine failed
 └── InternalServerError       SageMaker failed
 StepFailure                   ends an attempt of a pipeline's step
 StepStopped                   the execution was stopped before the step ended
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+MAX_REASON: Final = 1024
+"""Characters of a FailureReason in AWS."""
 
 
 class ServiceError(Exception):
@@ -31,6 +34,7 @@ class ServiceError(Exception):
 
     @property
     def code(self) -> str:
+        """The error's name in the API."""
         return type(self).__name__
 
 
@@ -43,11 +47,11 @@ class SerializationException(ServiceError):
 
 
 class ResourceNotFound(ServiceError):
-    """Named in the request, not there."""
+    """A thing that the request names does not exist."""
 
 
 class ResourceInUse(ServiceError):
-    """The name is taken."""
+    """The name is in use."""
 
 
 class ResourceLimitExceeded(ServiceError):
@@ -57,7 +61,7 @@ class ResourceLimitExceeded(ServiceError):
 
 
 class ConflictException(ServiceError):
-    """The state of the thing does not permit it."""
+    """The state of the thing does not allow the call."""
 
 
 class ThrottlingException(ServiceError):
@@ -67,11 +71,11 @@ class ThrottlingException(ServiceError):
 
 
 class AccessDeniedException(ServiceError):
-    """Somebody lacks a permission: who, which, and on what."""
+    """A caller or a role lacks a permission. The text says who, which one, and on which resource."""
 
 
 class InternalFailure(ServiceError):
-    """Our fault."""
+    """An error in this program."""
 
     status = 500
     retry_as = "Step.SERVICE_FAULT"
@@ -84,12 +88,12 @@ class JobFault(Exception):
 
     @property
     def reason(self) -> str:
-        """FailureReason, at most 1024 characters as in AWS."""
-        return f"{type(self).__name__}: {self}"[:1024]
+        """The FailureReason, at most MAX_REASON characters."""
+        return f"{type(self).__name__}: {self}"[:MAX_REASON]
 
 
 class ClientError(JobFault):
-    """What the caller asked for cannot be done: no such object, no permission."""
+    """The request cannot be carried out: there is no such object, or no permission."""
 
 
 class AlgorithmError(JobFault):
@@ -97,13 +101,13 @@ class AlgorithmError(JobFault):
 
 
 class CapacityError(JobFault):
-    """No instance to be had."""
+    """No instance is available."""
 
     retry_as = "SageMaker.CAPACITY_ERROR"
 
 
 class FaultOfThisMachine(JobFault):
-    """AWS on this machine has a fault of its own: trying again would hide it."""
+    """An error in AWS on this machine. No retry policy covers it, because a retry would hide it."""
 
 
 class InternalServerError(JobFault):

@@ -1,27 +1,35 @@
-"""Processing and Training jobs: the API, and the states that a job goes through."""
+"""Processing and Training jobs: their API, and the statuses of a job."""
 
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from local.sagemaker import events
 from local.sagemaker.errors import FaultOfThisMachine, JobFault, ResourceInUse, ValidationException
+from local.sagemaker.jobs.checks import check_processing, check_training
 from local.sagemaker.protocol import validation
 from local.sagemaker.protocol.listing import now, page, within
+from local.sagemaker.protocol.responses import present
 from local.types import Json
 
 Kind = Literal["Processing", "Training"]
+"""The two kinds of jobs."""
+
 log = logging.getLogger(__name__)
 
-DEFAULT_RUNTIME = 86400  # seconds
-_NEXT = {
+DEFAULT_RUNTIME_SECONDS: Final = 86400
+"""Seconds after which a job is stopped whose StoppingCondition does not say it."""
+
+_NEXT: Final = {
     "InProgress": {"InProgress", "Stopping", "Completed", "Failed", "Stopped"},
     "Stopping": {"Completed", "Failed", "Stopped"},
 }
-_SAYS = {
+"""The statuses that may follow each status of a job."""
+
+_MESSAGES: Final = {
     "Starting": "Preparing the instances for training",
     "Downloading": "Downloading input data",
     "Training": "Training image download completed. Training in progress.",
@@ -32,11 +40,16 @@ _SAYS = {
     "Completed": "Training job completed",
     "Failed": "Training job failed",
 }
+"""StatusMessage of each secondary status, as AWS words it."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: by a fault, stopped, or else completed."""
+    """How a job ended: with a fault, stopped, or else completed.
+
+    `too_long`: it was stopped because it reached its time limit. `exit_message`: what a Processing job wrote
+    into /opt/ml/output/message. `artifacts`: the S3 URI of a Training job's model.tar.gz.
+    """
 
     fault: JobFault | None = None
     stopped: bool = False
@@ -47,7 +60,7 @@ class Outcome:
 
 @dataclass(eq=False)
 class Job:
-    """One job. Its states change under the lock of its Jobs; `ended` is set once it has its last one."""
+    """One job. Its status changes under the lock of its Jobs. `ended` is set with its last status."""
 
     kind: Kind
     name: str
@@ -66,12 +79,12 @@ class Job:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def phase(self, secondary: str) -> None:
-        """Say what the job does now, in the words of a training job's SecondaryStatus."""
+        """Set the secondary status. Both kinds of jobs use that of a Training job."""
         self.change(self, self.status, secondary)
 
 
 class Jobs:
-    """All jobs of an account and region. `run` runs one to its end; at most `slots` run at a time."""
+    """All jobs of an account and region. `run` runs one job to its end. At most `slots` run at a time."""
 
     def __init__(
         self, *, account: str, region: str, run: Callable[[Job], Outcome], emit: events.Emit, slots: int = 4
@@ -110,13 +123,13 @@ class Jobs:
     def list_training_jobs(self, request: Json) -> Json:
         return self._list("Training", request)
 
-    # What pipelines use as well
+    # Used by pipelines too
 
     def create(self, kind: Kind, request: Json) -> Job:
-        """Check a valid Create request further, start the job. Raises ValidationException, ResourceInUse."""
-        check(kind, request)
+        """Start a job from a valid Create request. Raises ValidationException, ResourceInUse."""
+        (check_processing if kind == "Processing" else check_training)(request)
         name = request[f"{kind}JobName"]
-        request = {"StoppingCondition": {"MaxRuntimeInSeconds": DEFAULT_RUNTIME}, **request}
+        request = {"StoppingCondition": {"MaxRuntimeInSeconds": DEFAULT_RUNTIME_SECONDS}, **request}
         with self._lock:
             arn = f"{self._prefix}:{kind.lower()}-job/{name}"
             if (kind, name) in self._jobs:
@@ -131,7 +144,10 @@ class Jobs:
         return job
 
     def stop(self, job: Job) -> None:
-        """Ask a job to stop; it stops when its processes are gone. ValidationException if it has ended."""
+        """Ask a job to stop. It is Stopped once its processes have ended.
+
+        Raises ValidationException if it has ended.
+        """
         with self._lock:
             if job.ended.is_set():
                 raise ValidationException(
@@ -142,7 +158,7 @@ class Jobs:
             job.stop_requested.set()
 
     def close(self, timeout: float) -> None:
-        """Stop all jobs and wait until they have stopped, `timeout` seconds at most for each."""
+        """Stop all jobs and wait until they have stopped, at most `timeout` seconds for each."""
         with self._lock:
             left = [job for job in self._jobs.values() if not job.ended.is_set()]
             for job in left:
@@ -168,11 +184,12 @@ class Jobs:
                 answer["ExitMessage"] = job.outcome.exit_message
             else:
                 answer |= self._training_only(job)
-            return {key: value for key, value in answer.items() if value is not None}
+            return present(**answer)
 
-    # The life of a job
+    # From start to end
 
     def _live(self, job: Job) -> None:
+        """Wait for a slot, run the job and set its last status, in a thread of its own."""
         acquired = False
         try:
             while not (acquired := self._slots.acquire(timeout=0.05)):
@@ -182,7 +199,7 @@ class Jobs:
         except JobFault as fault:
             outcome = Outcome(fault=fault)
         except Exception as error:
-            log.exception("job %s failed through a fault of ours", job.name)
+            log.exception("internal error in job %s", job.name)
             outcome = Outcome(fault=FaultOfThisMachine(f"{type(error).__name__}: {error}; see server.log"))
         finally:
             if acquired:
@@ -198,10 +215,10 @@ class Jobs:
             job.ended.set()
 
     def _change(self, job: Job, status: str, secondary: str) -> None:
-        """The one place where a job changes its state; emits the event of the change."""
+        """Set a job's status and emit the event of the change. Nothing else sets it."""
         with self._lock:
             if status not in _NEXT.get(job.status, ()):
-                return  # it was stopped meanwhile
+                return  # it has been stopped in the meantime
             moment = now()
             changed = job.status != status
             job.status, job.secondary, job.modified = status, secondary, moment
@@ -211,7 +228,7 @@ class Jobs:
                 job.finished = moment
             if job.transitions:
                 job.transitions[-1].setdefault("EndTime", moment)
-            transition = {"Status": secondary, "StartTime": moment, "StatusMessage": _SAYS[secondary]}
+            transition = {"Status": secondary, "StartTime": moment, "StatusMessage": _MESSAGES[secondary]}
             job.transitions.append(transition | ({"EndTime": moment} if job.finished else {}))
             if job.kind == "Training":
                 self._emit(events.TRAINING_JOB, [job.arn], events.training_detail(self.describe(job)))
@@ -219,6 +236,7 @@ class Jobs:
                 self._emit(events.PROCESSING_JOB, [job.arn], events.processing_detail(self.describe(job)))
 
     def _training_only(self, job: Job) -> Json:
+        """What only the Describe response of a Training job holds."""
         seconds = (
             max(1, int((job.finished - job.started).total_seconds()))
             if job.finished and job.started
@@ -271,83 +289,3 @@ class Jobs:
                 for job in shown
             ]
             return {f"{kind}JobSummaries": summaries, **more}
-
-
-def check(kind: Kind, request: Json) -> None:
-    """Refuse what AWS refuses beyond the service model, and what this machine cannot run, saying so."""
-    if kind == "Processing":
-        _check_processing(request)
-    else:
-        _check_training(request)
-
-
-def _check_processing(request: Json) -> None:
-    cluster = request["ProcessingResources"]["ClusterConfig"]
-    _check_cluster(cluster)
-    if "ContainerEntrypoint" not in request["AppSpecification"]:
-        raise ValidationException(
-            "AppSpecification.ContainerEntrypoint is missing: images are not run on this machine, so a job "
-            "must say what to run"
-        )
-    names: list[str] = []
-    for item in request.get("ProcessingInputs", []):
-        names.append(item["InputName"])
-        source = item.get("S3Input")
-        if source is None:
-            raise ValidationException(f"Input {item['InputName']}: only S3Input is supported on this machine")
-        for member, only in (
-            ("S3DataType", "S3Prefix"),
-            ("S3InputMode", "File"),
-            ("S3CompressionType", "None"),
-        ):
-            if source.get(member, only) != only:
-                raise ValidationException(
-                    f"Input {item['InputName']}: only {member} {only} is supported on this machine"
-                )
-        _check_local_path(f"Input {item['InputName']}", source.get("LocalPath"))
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise ValidationException(f"Input names must be unique, {sorted(twice)[0]} is not")
-    names = []
-    for item in request.get("ProcessingOutputConfig", {}).get("Outputs", []):
-        names.append(item["OutputName"])
-        if "S3Output" not in item:
-            raise ValidationException(
-                f"Output {item['OutputName']}: only S3Output is supported on this machine"
-            )
-        _check_local_path(f"Output {item['OutputName']}", item["S3Output"].get("LocalPath"))
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise ValidationException(f"Output names must be unique, {sorted(twice)[0]} is not")
-
-
-def _check_training(request: Json) -> None:
-    if "AlgorithmSpecification" not in request or "ResourceConfig" not in request:
-        raise ValidationException("AlgorithmSpecification and ResourceConfig are needed on this machine")
-    _check_cluster(request["ResourceConfig"])
-    script = request.get("HyperParameters", {}).get("sagemaker_program")
-    if not script and "ContainerEntrypoint" not in request["AlgorithmSpecification"]:
-        raise ValidationException(
-            "Neither hyperparameter sagemaker_program nor AlgorithmSpecification.ContainerEntrypoint is set: "
-            "images are not run on this machine, so a job must say what to run"
-        )
-    for channel in request.get("InputDataConfig", []):
-        source = channel["DataSource"].get("S3DataSource")
-        if source is None or source["S3DataType"] != "S3Prefix":
-            raise ValidationException(
-                f"Channel {channel['ChannelName']}: only S3Prefix is supported on this machine"
-            )
-
-
-def _check_cluster(cluster: Json) -> None:
-    if "InstanceType" not in cluster:
-        raise ValidationException("InstanceType is missing")
-    if cluster.get("InstanceCount", 1) != 1:
-        raise ValidationException(
-            f"InstanceCount {cluster['InstanceCount']} is not supported on this machine, which runs a job as "
-            "one process: use 1"
-        )
-
-
-def _check_local_path(what: str, path: str | None) -> None:
-    root = "/opt/ml/processing"
-    if path is None or not (path == root or path.startswith(root + "/")) or ".." in path.split("/"):
-        raise ValidationException(f"{what}: LocalPath {path} must be a path under {root}")

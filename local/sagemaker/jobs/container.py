@@ -1,7 +1,7 @@
-"""What a job finds in its container, without a container: a folder that plays /opt/ml, a command, variables.
+"""What SageMaker provides inside a job's container, here without one: /opt/ml, a command and variables.
 
 Sources: "Build Your Own Processing Container" and "How Amazon SageMaker Provides Training Information" of the
-developer guide; aws/sagemaker-training-toolkit 4.8.0, which the image has, for script mode.
+developer guide. Script mode follows aws/sagemaker-training-toolkit 4.8.0, which the image contains.
 """
 
 import json
@@ -10,39 +10,47 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from local.sagemaker.errors import ClientError
 from local.types import Json
 
-ML = "/opt/ml"
-HOST = "algo-1"
-_ML = re.compile(r"/opt/ml(?=/|$|[^\w.-])")
-_PYTHON = {"python", "python3", "/usr/bin/python3", "/usr/local/bin/python3", "/miniconda3/bin/python"}
+ML: Final = "/opt/ml"
+"""The folder in which a job on AWS finds its configuration, inputs and outputs."""
+
+HOST: Final = "algo-1"
+"""The name that SageMaker gives the first instance of a job."""
+
+_ML: Final = re.compile(r"/opt/ml(?=/|$|[^\w.-])")
+"""Finds /opt/ml as a whole path in a text."""
+
+_PYTHON: Final = {"python", "python3", "/usr/bin/python3", "/usr/local/bin/python3", "/miniconda3/bin/python"}
+"""Programs that mean Python in the image. Here all of them mean the Python of this process."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A job's folder; `ml` in it is what the job knows as /opt/ml."""
+    """A job's folder on this machine. Its subfolder `ml` stands for /opt/ml."""
 
     root: Path
 
     @property
     def ml(self) -> Path:
+        """The folder that stands for /opt/ml."""
         return self.root / "ml"
 
     def inside(self, path: str) -> Path:
-        """Where `path` below /opt/ml really is."""
+        """The path on this machine of `path` below /opt/ml."""
         return self.ml / path.removeprefix(ML).lstrip("/")
 
     def translated(self, text: str) -> str:
-        """`text` with /opt/ml replaced by where it really is."""
+        """`text` with /opt/ml replaced by its path on this machine."""
         return _ML.sub(lambda _: str(self.ml), text)
 
 
 @dataclass(frozen=True)
 class Command:
-    """A program to run: arguments, variables beyond those of every job, working directory."""
+    """A program to run: its arguments, its variables besides those of every job, its working directory."""
 
     arguments: list[str]
     variables: dict[str, str]
@@ -50,8 +58,11 @@ class Command:
 
 
 def variables(place: Place, path: str, endpoint: str, region: str, credentials: Json) -> dict[str, str]:
-    """The environment of every job: what the image sets, where AWS is, who the job is. Nothing of ours."""
-    threads = str(max(1, (os.cpu_count() or 2) // 2))  # a job shares the machine with its siblings
+    """The environment of every job: the image's variables, the endpoint and the role's credentials.
+
+    Nothing of this process's own environment is in it but `path`.
+    """
+    threads = str(max(1, (os.cpu_count() or 2) // 2))  # other jobs run at the same time
     return {
         "PATH": path,
         "LANG": "C.UTF-8",
@@ -74,7 +85,7 @@ def variables(place: Place, path: str, endpoint: str, region: str, credentials: 
 
 
 def make(place: Place) -> None:
-    """The folders that every job has."""
+    """Make the folders that every job has."""
     for path in (place.ml / "config", place.ml / "input/config", place.ml / "input/data", place.ml / "model"):
         path.mkdir(parents=True)
     for path in (place.ml / "output/data", place.ml / "code", place.root / "home", place.root / "tmp"):
@@ -82,7 +93,7 @@ def make(place: Place) -> None:
 
 
 def processing(place: Place, arn: str, request: Json) -> Command:
-    """Write the configuration of a Processing job and say what to run."""
+    """Write the configuration files of a Processing job. Returns its command."""
     application = request["AppSpecification"]
     config = {
         "ProcessingJobArn": arn,
@@ -106,7 +117,7 @@ def processing(place: Place, arn: str, request: Json) -> Command:
 
 
 def training(place: Place, request: Json) -> Command:
-    """Write the configuration of a Training job and say what to run. The code lies in /opt/ml/code."""
+    """Write the configuration files of a Training job. Returns its command. The code is in /opt/ml/code."""
     hyperparameters = request.get("HyperParameters", {})
     channels = {
         channel["ChannelName"]: {
@@ -138,12 +149,16 @@ def training(place: Place, request: Json) -> Command:
 
 
 def is_script_mode(request: Json) -> bool:
-    """Whether the image's training toolkit runs the job; a declared entry point takes its place."""
+    """Whether the image's training toolkit runs the job. A declared entry point replaces the toolkit."""
     return "ContainerEntrypoint" not in request["AlgorithmSpecification"]
 
 
 def script_mode(place: Place, request: Json, channels: Json, resources: Json) -> Command:
-    """The command and the SM_ variables that the training toolkit makes of the hyperparameters."""
+    """The command and the SM_ variables that the training toolkit derives from the hyperparameters.
+
+    `channels` is inputdataconfig.json, `resources` is resourceconfig.json. Raises ClientError if the source
+    directory has no such script.
+    """
     values = {name: _decoded(text) for name, text in request.get("HyperParameters", {}).items()}
     script = str(values["sagemaker_program"])
     if not (place.ml / "code" / script).is_file():
@@ -154,15 +169,47 @@ def script_mode(place: Place, request: Json, channels: Json, resources: Json) ->
         for name, value in users.items()
         for text in (f"--{name}" if len(name) > 1 else f"-{name}", _argument(value))
     ]
-    folders = {name: str(place.ml / "input/data" / name) for name in channels}
-    module_dir = str(values.get("sagemaker_submit_directory", place.ml / "code"))
     facts: Json = {
+        **_folders(place, channels),
+        **_machine(channels, resources),
+        "HPS": users,
+        "USER_ARGS": arguments,
+        "USER_ENTRY_POINT": script,
+        "MODULE_NAME": script.removesuffix(".py"),
+        "MODULE_DIR": str(values.get("sagemaker_submit_directory", place.ml / "code")),
+        "LOG_LEVEL": values.get("sagemaker_container_log_level", 20),
+        "FRAMEWORK_PARAMS": {name: value for name, value in values.items() if name.startswith("sagemaker_")},
+        "JOB_NAME": request["TrainingJobName"],
+        **{f"HP_{name.upper()}": value for name, value in users.items()},
+    }
+    variables = {
+        "TRAINING_JOB_NAME": request["TrainingJobName"],
+        "PYTHONPATH": str(place.ml / "code"),
+        **{
+            f"SM_{name}": value if isinstance(value, str) else _compact(value)
+            for name, value in facts.items()
+        },
+        **_declared(place, request),
+    }
+    return Command([sys.executable, script, *arguments], variables, place.ml / "code")
+
+
+def _folders(place: Place, channels: Json) -> dict[str, str]:
+    """The toolkit's variables, without SM_, that name folders."""
+    return {
         "MODEL_DIR": str(place.ml / "model"),
         "INPUT_DIR": str(place.ml / "input"),
         "INPUT_CONFIG_DIR": str(place.ml / "input/config"),
         "OUTPUT_DIR": str(place.ml / "output"),
         "OUTPUT_DATA_DIR": str(place.ml / "output/data"),
         "OUTPUT_INTERMEDIATE_DIR": str(place.ml / "output/intermediate"),
+        **{f"CHANNEL_{name.upper()}": str(place.ml / "input/data" / name) for name in channels},
+    }
+
+
+def _machine(channels: Json, resources: Json) -> Json:
+    """The toolkit's variables, without SM_, that describe the instance and the channels."""
+    return {
         "CURRENT_HOST": HOST,
         "MASTER_HOSTNAME": HOST,
         "HOSTS": [HOST],
@@ -174,33 +221,13 @@ def script_mode(place: Place, request: Json, channels: Json, resources: Json) ->
         "RESOURCE_CONFIG": resources,
         "INPUT_DATA_CONFIG": channels,
         "CHANNELS": sorted(channels),
-        "HPS": users,
-        "USER_ARGS": arguments,
-        "USER_ENTRY_POINT": script,
-        "MODULE_NAME": script.removesuffix(".py"),
-        "MODULE_DIR": module_dir,
-        "LOG_LEVEL": values.get("sagemaker_container_log_level", 20),
-        "FRAMEWORK_PARAMS": {name: value for name, value in values.items() if name.startswith("sagemaker_")},
-        "JOB_NAME": request["TrainingJobName"],
-        **{f"CHANNEL_{name.upper()}": path for name, path in folders.items()},
-        **{f"HP_{name.upper()}": value for name, value in users.items()},
     }
-    named = {"TRAINING_JOB_NAME": request["TrainingJobName"]}
-    known = {
-        f"SM_{name}": value if isinstance(value, str) else _compact(value) for name, value in facts.items()
-    }
-    python_path = {"PYTHONPATH": str(place.ml / "code")}
-    return Command(
-        [sys.executable, script, *arguments],
-        named | python_path | known | _declared(place, request),
-        place.ml / "code",
-    )
 
 
 def script_failed(place: Place, command: Command, code: int) -> int:
-    """The toolkit's exit code when the script has ended with `code`.
+    """Do what the toolkit does after a script has ended with `code`. Returns the toolkit's exit code.
 
-    It writes a failure file of its own, unless the script has written one.
+    Writes the toolkit's failure file, unless the script has written one.
     """
     failure = place.ml / "output/failure"
     if not failure.exists():
@@ -212,7 +239,7 @@ def script_failed(place: Place, command: Command, code: int) -> int:
 
 
 def first(path: Path, length: int) -> str | None:
-    """The first `length` characters of a file that the job may have written, None if it says nothing."""
+    """The first `length` characters of a file. None if it is empty or was not written."""
     try:
         with path.open("rb") as file:
             return file.read(length * 4).decode(errors="replace").strip()[:length] or None
@@ -230,7 +257,7 @@ def _declared(place: Place, request: Json) -> dict[str, str]:
 
 
 def _decoded(text: str) -> Any:
-    """Hyperparameters are JSON in a string; what is not JSON is meant as it stands."""
+    """The value of a hyperparameter: JSON in a string. A string that is not JSON is its own value."""
     try:
         return json.loads(text)
     except ValueError:

@@ -1,14 +1,13 @@
-"""One job as a real process: role, inputs, program, logs, outputs. Imposes the time limit, obeys a stop."""
+"""Runs one job as a process: role, inputs, program, logs, outputs, time limit, stop."""
 
 import contextlib
-import logging
 import os
 import signal
 import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import boto3
 import botocore.exceptions
@@ -17,6 +16,7 @@ from botocore.config import Config
 from botocore.loaders import Loader, create_loader
 
 from local import folder as folders
+from local.account import ADMINISTRATOR
 from local.sagemaker.errors import AccessDeniedException, AlgorithmError, ClientError, JobFault
 from local.sagemaker.jobs import container, storage
 from local.sagemaker.jobs.api import Job, Outcome
@@ -25,28 +25,37 @@ from local.sagemaker.jobs.logs import JobLog
 from local.sagemaker.permissions import Authority, Everybody
 from local.types import Json
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
 End = Literal["exited", "stopped", "too long"]
-GRACE = 5.0  # seconds between TERM and KILL for a job that is stopped; AWS gives 120
-_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, s3={"addressing_style": "path"})
+"""Why a program ended: by itself, by a stop, or at the time limit."""
+
+GRACE_SECONDS: Final = 5.0
+"""Seconds between TERM and KILL for a job that is stopped. AWS gives 120."""
+
+_CONFIG: Final = Config(
+    retries={"mode": "standard", "total_max_attempts": 3}, s3={"addressing_style": "path"}
+)
 
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs jobs below `folder`/jobs against the endpoint that they, too, talk to.
+    """Runs jobs in subfolders of `folder`/jobs. Jobs call AWS at `endpoint`.
 
-    `authority` gives SageMaker the roles that jobs run as, if it has something to say about it.
+    `authority` returns the credentials of a job's role, or leaves that to STS. `loader` reads botocore's
+    service models; all jobs share it, because reading three of them again takes 0.15 s.
     """
 
     folder: Path
     endpoint: str
     region: str
     authority: Authority = field(default_factory=Everybody)
-    # One for all jobs: reading the models of three services again takes 0.15 s a job.
     loader: Loader = field(default_factory=create_loader, repr=False)
 
     def __call__(self, job: Job) -> Outcome:
-        """Run `job` to its end. Its folder is gone afterwards."""
+        """Run `job` to its end and delete its folder."""
         place = Place(self.folder / "jobs" / job.name)
         try:
             container.make(place)
@@ -64,7 +73,10 @@ class Runner:
         finally:
             folders.delete(place.root)
 
-    def _process(self, job: Job, place: Place, s3: Any, output: JobLog, variables: dict[str, str]) -> Outcome:
+    def _process(
+        self, job: Job, place: Place, s3: "S3Client", output: JobLog, variables: dict[str, str]
+    ) -> Outcome:
+        """Run a Processing job. Raises JobFault."""
         request = job.request
         for item in request.get("ProcessingInputs", []):
             source = item["S3Input"]
@@ -88,7 +100,10 @@ class Runner:
         reason = message or "See job logs for more information"
         return Outcome(fault=AlgorithmError(f"{reason[:980]}, exit code: {code}"), exit_message=message)
 
-    def _train(self, job: Job, place: Place, s3: Any, output: JobLog, variables: dict[str, str]) -> Outcome:
+    def _train(
+        self, job: Job, place: Place, s3: "S3Client", output: JobLog, variables: dict[str, str]
+    ) -> Outcome:
+        """Run a Training job. Raises JobFault."""
         request = job.request
         job.phase("Downloading")
         for channel in request.get("InputDataConfig", []):
@@ -115,8 +130,8 @@ class Runner:
         storage.upload(s3, place.root / "model.tar.gz", artifacts)
         return Outcome(stopped=ended != "exited", too_long=ended == "too long", artifacts=artifacts)
 
-    def _fetch_code(self, job: Job, place: Place, s3: Any, output: JobLog) -> None:
-        """Script mode: the source directory on S3 into /opt/ml/code."""
+    def _fetch_code(self, job: Job, place: Place, s3: "S3Client", output: JobLog) -> None:
+        """Copy the source directory of a job in script mode from S3 to /opt/ml/code. Raises ClientError."""
         uri = job.request.get("HyperParameters", {}).get("sagemaker_submit_directory", "").strip('"')
         if not uri:
             return
@@ -125,7 +140,7 @@ class Runner:
             storage.unpack(archive, place.ml / "code")
         if (place.ml / "code/requirements.txt").exists():
             output.say(
-                "requirements.txt is not installed on this machine: the job sees the packages of its endpoint"
+                "requirements.txt is not installed on this machine: the job has the packages of its endpoint"
             )
 
     def _assume(self, job: Job) -> Json:
@@ -135,9 +150,10 @@ class Runner:
                 return given
         except AccessDeniedException as error:
             raise ClientError(str(error)) from error
-        root = {"AccessKeyId": "test", "SecretAccessKey": "test", "SessionToken": None}
         role = job.request["RoleArn"]
         try:
+            key, secret = ADMINISTRATOR
+            root = {"AccessKeyId": key, "SecretAccessKey": secret, "SessionToken": None}
             answer = self._client("sts", root).assume_role(RoleArn=role, RoleSessionName="SageMaker")
         except botocore.exceptions.ClientError as error:
             raise ClientError(
@@ -148,6 +164,7 @@ class Runner:
         return credentials
 
     def _client(self, name: str, credentials: Json) -> Any:
+        """A boto3 client of service `name` with these credentials."""
         core = botocore.session.Session()
         core.register_component("data_loader", self.loader)
         session = boto3.Session(
@@ -163,9 +180,10 @@ class Runner:
 def run(
     job: Job, place: Place, command: Command, variables: dict[str, str], output: JobLog
 ) -> tuple[End, int]:
-    """Run the program in a process group of its own until it exits, is stopped or has run too long.
+    """Run the program in a process group of its own until it exits, is stopped or reaches its time limit.
 
-    What it started ends with it, as in a container.
+    All processes that it started end with it, as in a container. Returns why it ended and its exit code.
+    Raises ClientError if it cannot be started.
     """
     try:
         process = subprocess.Popen(
@@ -199,10 +217,10 @@ def run(
 
 
 def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    """End the program, if it still runs: TERM to its group, GRACE seconds, KILL."""
+    """End the program if it runs: TERM to its group, KILL after GRACE_SECONDS."""
     if process.poll() is not None:
         return
-    for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 5.0)):
+    for number, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,17 +1,18 @@
-"""S3 into a job's folder and out of it, as SageMaker copies."""
+"""Copies between S3 and a job's folder, as SageMaker makes them."""
 
 import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import botocore.exceptions
 
 from local.sagemaker.errors import ClientError
 
-S3 = Any  # a boto3 S3 client with the credentials of the job's role
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 def split(uri: str) -> tuple[str, str]:
@@ -20,10 +21,11 @@ def split(uri: str) -> tuple[str, str]:
     return parts.netloc, parts.path.lstrip("/")
 
 
-def download(s3: S3, uri: str, target: Path, role: str, region: str) -> None:
-    """Copy all objects whose key begins with `uri` below `target`; a single object lands as its basename.
+def download(s3: "S3Client", uri: str, target: Path, role: str, region: str) -> None:
+    """Copy all objects whose key begins with `uri` to the folder `target`.
 
-    Raises ClientError if there is none or S3 refuses.
+    A single object becomes a file with its base name. `s3` has the credentials of the job's role; `role` and
+    `region` are for the error. Raises ClientError if there is no object, or S3 refuses.
     """
     bucket, prefix = split(uri)
     target.mkdir(parents=True, exist_ok=True)
@@ -32,7 +34,7 @@ def download(s3: S3, uri: str, target: Path, role: str, region: str) -> None:
         for key in _keys(s3, bucket, prefix):
             found = True
             if key.endswith("/"):
-                continue  # a folder that somebody made by hand
+                continue  # an empty object that stands for a folder
             path = target / relative(prefix, key)
             if not path.resolve().is_relative_to(target.resolve()):
                 raise ClientError(f"Failed to download data. The key {key} leads out of its folder")
@@ -51,22 +53,22 @@ def download(s3: S3, uri: str, target: Path, role: str, region: str) -> None:
 
 
 def relative(prefix: str, key: str) -> PurePosixPath:
-    """Where `key` lands below the folder of an input on `prefix`."""
+    """The path of the object `key` below the folder of an input from `prefix`."""
     if key == prefix:
         return PurePosixPath(PurePosixPath(key).name)
     if not prefix or prefix.endswith("/") or key.startswith(prefix + "/"):
         return PurePosixPath(key[len(prefix) :].lstrip("/"))
-    return PurePosixPath(key[len(prefix.rpartition("/")[0]) :].lstrip("/"))  # "train" also means train-2/…
+    return PurePosixPath(key[len(prefix.rpartition("/")[0]) :].lstrip("/"))  # "train" also matches train-2/…
 
 
-def _keys(s3: S3, bucket: str, prefix: str) -> Iterator[str]:
+def _keys(s3: "S3Client", bucket: str, prefix: str) -> Iterator[str]:
     for answer in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in answer.get("Contents", []):
             yield item["Key"]
 
 
-def upload(s3: S3, source: Path, uri: str) -> None:
-    """Copy every file below `source` (or the file `source`) to `uri`. Raises ClientError."""
+def upload(s3: "S3Client", source: Path, uri: str) -> None:
+    """Copy every file below the folder `source`, or the file `source`, to `uri`. Raises ClientError."""
     bucket, prefix = split(uri)
     files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
     for path in files:
@@ -83,14 +85,14 @@ def upload(s3: S3, source: Path, uri: str) -> None:
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """`folder`'s contents as a tar.gz."""
+    """Pack the contents of `folder` into the tar.gz `archive`."""
     with tarfile.open(archive, "w:gz") as tar:
         for path in sorted(folder.iterdir()):
             tar.add(path, arcname=path.name)
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """The other way round; what points out of `folder` is refused with ClientError."""
+    """Unpack a tar.gz into `folder`. Raises ClientError if it cannot, or a member points out of `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(archive) as tar:

@@ -16,12 +16,13 @@ from local.sagemaker.pipelines.definition import Definition, to_text
 from local.sagemaker.pipelines.execution import Execution
 from local.sagemaker.pipelines.parsing import parse
 from local.sagemaker.protocol.listing import now, page, within
+from local.sagemaker.protocol.responses import present
 from local.sagemaker.protocol.tokens import Tokens
 from local.sagemaker.registry import Registry
 from local.types import Json
 
-# bucket, key, version id or None -> text; raises ValidationException
 ReadObject = Callable[[str, str, str | None], str]
+"""Reads an S3 object as text: bucket, key, version id or None. Raises ValidationException."""
 
 
 @dataclass(eq=False)
@@ -55,7 +56,7 @@ class Pipelines:
         read_object: ReadObject,
         authority: Authority | None = None,
     ) -> None:
-        """`authority` says what the pipelines' roles may do; without one everything."""
+        """`authority` decides what the pipelines' roles may do. Without one everything is allowed."""
         self._authority = authority or Everybody()
         self._prefix = f"arn:aws:sagemaker:{region}:{account}"
         self._jobs, self._registry, self._emit, self._read_object = jobs, registry, emit, read_object
@@ -123,7 +124,7 @@ class Pipelines:
         with self._lock:
             pipeline = self._pipeline(request["PipelineName"])
             _refuse(request, "PipelineVersionId")
-            return _present(
+            return present(
                 PipelineArn=pipeline.arn,
                 PipelineName=pipeline.name,
                 PipelineDisplayName=pipeline.display_name,
@@ -153,7 +154,7 @@ class Pipelines:
             }
             shown, more = page(found, request, identity=lambda p: p.name, keys=keys, descending=True)
             summaries = [
-                _present(
+                present(
                     PipelineArn=pipeline.arn,
                     PipelineName=pipeline.name,
                     PipelineDisplayName=pipeline.display_name,
@@ -251,7 +252,7 @@ class Pipelines:
         return {"PipelineDefinition": execution.definition.text, "CreationTime": execution.created}
 
     def list_pipeline_parameters_for_execution(self, request: Json) -> Json:
-        """All parameters with the values they had, defaults included."""
+        """All parameters with their values in this execution, defaults included."""
         values = [
             {"Name": name, "Value": to_text(value)} for name, value in self._execution(request).values.items()
         ]
@@ -262,17 +263,17 @@ class Pipelines:
         return {"PipelineParameters": shown, **more}
 
     def close(self) -> None:
-        """Stop what runs; jobs stop by themselves."""
+        """Stop all executions. Jobs.close then stops their jobs."""
         with self._lock:
             running = [execution for execution in self._executions.values() if not execution.over]
         for execution in running:
             try:
                 execution.stop()
             except ConflictException:
-                continue  # it has just ended
+                continue  # it ended in the meantime
 
     def has(self, arn: str) -> bool:
-        """Whether `arn` is a pipeline's."""
+        """Whether `arn` is the ARN of a pipeline."""
         with self._lock:
             return any(pipeline.arn == arn for pipeline in self._pipelines.values())
 
@@ -301,7 +302,7 @@ class Pipelines:
 
 
 def _summary(description: Json) -> Json:
-    return _present(
+    return present(
         PipelineExecutionArn=description["PipelineExecutionArn"],
         StartTime=description["CreationTime"],
         PipelineExecutionStatus=description["PipelineExecutionStatus"],
@@ -309,10 +310,6 @@ def _summary(description: Json) -> Json:
         PipelineExecutionDisplayName=description["PipelineExecutionDisplayName"],
         PipelineExecutionFailureReason=description.get("FailureReason"),
     )
-
-
-def _present(**members: Any) -> Json:
-    return {key: value for key, value in members.items() if value is not None}
 
 
 def _refuse(request: Json, *members: str) -> None:

@@ -1,42 +1,50 @@
-"""A pipeline definition as data: what its parameters may be, what its references come to. Pure.
+"""A pipeline definition as data: its parameters, its steps and how references are resolved. Pure.
 
-parsing.py makes one from text. Nothing here knows any particular pipeline.
+parsing.py makes one from text.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from local.sagemaker.errors import ValidationException
 from local.types import Json
 
-MISSING = object()
+MISSING: Final = object()
+"""The default of a parameter that has none."""
 
 
 @dataclass(frozen=True)
 class StepType:
-    """Which calls a step of this type stands for."""
+    """The calls that a step of this type makes.
+
+    `name_member` is the argument that holds the job's name, which SageMaker sets. None if there is no job.
+    """
 
     create: str
     describe: str
-    name_member: str | None  # named by SageMaker, so a step does not say it
+    name_member: str | None
 
 
-STEP_TYPES = {
+STEP_TYPES: Final = {
     "Processing": StepType("CreateProcessingJob", "DescribeProcessingJob", "ProcessingJobName"),
     "Training": StepType("CreateTrainingJob", "DescribeTrainingJob", "TrainingJobName"),
     "RegisterModel": StepType("CreateModelPackage", "DescribeModelPackage", None),
 }
-# Members by which `Outputs['train']` finds its element in a list of structures.
-KEYS = ("OutputName", "InputName", "ChannelName", "MetricName", "Name")
-_PATH = re.compile(r"\.?([A-Za-z0-9_]+)|\[(?:'([^']*)'|\"([^\"]*)\"|(\d+))\]")
+"""The types of steps that the engine runs."""
+
+KEYS: Final = ("OutputName", "InputName", "ChannelName", "MetricName", "Name")
+"""Members by which a reference such as `Outputs['train']` finds its element in a list of structures."""
+
+_PATH: Final = re.compile(r"\.?([A-Za-z0-9_]+)|\[(?:'([^']*)'|\"([^\"]*)\"|(\d+))\]")
+"""One part of a property's path: `.member`, `['name']` or `[0]`."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """What a start may set. `default` is MISSING if a start must."""
+    """A parameter of a pipeline. `default` is MISSING if each start must set it."""
 
     name: str
     type: str
@@ -44,7 +52,7 @@ class Parameter:
     enum: tuple[Any, ...] | None
 
     def value(self, text: str) -> Any:
-        """The typed value of what the API carries as text. ValidationException names the parameter."""
+        """The typed value of a text from the API. Raises ValidationException, which names the parameter."""
         try:
             value = _READ[self.type](text)
         except (KeyError, ValueError):
@@ -59,17 +67,22 @@ class Parameter:
         return value
 
 
-_READ: dict[str, Callable[[str], Any]] = {
+_READ: Final[dict[str, Callable[[str], Any]]] = {
     "String": str,
     "Integer": int,
     "Float": float,
     "Boolean": lambda text: {"true": True, "false": False}[text.lower()],
 }
+"""How the text of each type of parameter is read."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often to try again after which failures. Times in seconds."""
+    """Which failures a step retries, how often and how soon.
+
+    `exceptions` are ExceptionTypes. `interval` is the delay before the first retry in seconds, multiplied by
+    `backoff` before each further one. `expire_after` is in seconds. None means no limit.
+    """
 
     exceptions: frozenset[str]
     interval: float
@@ -80,7 +93,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class Step:
-    """One node of the graph; `needs` holds the steps that it waits for, stated or referred to."""
+    """One step. `needs` holds the names of the steps in its DependsOn and in its references."""
 
     name: str
     type: str
@@ -93,16 +106,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Definition:
-    """A definition that can be run."""
+    """A definition that the engine can run. `parameters` and `steps` are by name."""
 
     text: str
     parameters: dict[str, Parameter]
     steps: dict[str, Step]
 
     def values(self, given: list[Json]) -> Json:
-        """Each parameter's value in an execution started with `given` ([{"Name":…, "Value":…}]).
+        """The value of each parameter in an execution that is started with `given` ([{"Name":…, "Value":…}]).
 
-        Raises ValidationException naming the parameter that is unknown, set twice, ill-typed or not set.
+        Raises ValidationException, which names the parameter that is unknown, set twice, not set, or of a
+        wrong type.
         """
         values = {name: p.default for name, p in self.parameters.items() if p.default is not MISSING}
         seen = set()
@@ -123,7 +137,7 @@ class Definition:
 
 
 def references(value: Any) -> Iterator[str]:
-    """Each `Get` in `value`."""
+    """The name in each `Get` within `value`."""
     if isinstance(value, dict):
         if set(value) == {"Get"}:
             yield value["Get"]
@@ -136,7 +150,7 @@ def references(value: Any) -> Iterator[str]:
 
 
 def resolve(value: Any, get: Callable[[str], Any]) -> Any:
-    """`value` with every `Get` answered by `get` and every Std:Join joined."""
+    """`value` with every `Get` replaced by the result of `get`, and every Std:Join joined."""
     if isinstance(value, list):
         return [resolve(item, get) for item in value]
     if not isinstance(value, dict):
@@ -150,16 +164,16 @@ def resolve(value: Any, get: Callable[[str], Any]) -> Any:
 
 
 def to_text(value: Any) -> str:
-    """A value as Std:Join and the API write it."""
+    """A value as text, as Std:Join and the API write it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def property_at(description: Json, path: str) -> Any:
-    """What `path` (`ModelArtifacts.S3ModelArtifacts`, `…Outputs['train']…`) names in a Describe response.
+    """The value at `path` (`ModelArtifacts.S3ModelArtifacts`, `…Outputs['train']…`) in a Describe response.
 
-    Raises KeyError if it is not there.
+    Raises KeyError if there is none.
     """
     found: Any = description
     for part in parts_of(path):
@@ -176,6 +190,7 @@ def property_at(description: Json, path: str) -> Any:
 
 
 def parts_of(path: str) -> list[str | int]:
+    """The members, names and indices of a property's path. Raises KeyError if it is not one."""
     parts: list[str | int] = []
     end = 0
     while end < len(path):

@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Final
 
 from local.sagemaker import events
-from local.sagemaker.errors import ConflictException, StepFailure, StepStopped
+from local.sagemaker.errors import MAX_REASON, ConflictException, StepFailure, StepStopped
 from local.sagemaker.jobs.api import Jobs
 from local.sagemaker.permissions import Authority
 from local.sagemaker.pipelines.arguments import Arguments
 from local.sagemaker.pipelines.definition import Definition, Step
 from local.sagemaker.pipelines.steps import Role, Run, StepRunner
 from local.sagemaker.protocol.listing import now
+from local.sagemaker.protocol.responses import present
 from local.sagemaker.registry import Registry
 from local.types import Json
 
@@ -146,40 +147,38 @@ class Execution:
     def describe(self) -> Json:
         """The Describe response."""
         with self._changed:
-            answer = {
-                "PipelineArn": self.pipeline_arn,
-                "PipelineExecutionArn": self.arn,
-                "PipelineExecutionDisplayName": self.display_name,
-                "PipelineExecutionStatus": self.status,
-                "PipelineExecutionDescription": self.description,
-                "FailureReason": self.reason,
-                "CreationTime": self.created,
-                "LastModifiedTime": self.modified,
-                "CreatedBy": {},
-                "LastModifiedBy": {},
-                "ParallelismConfiguration": self.parallelism,
-            }
-            return {key: value for key, value in answer.items() if value is not None}
+            return present(
+                PipelineArn=self.pipeline_arn,
+                PipelineExecutionArn=self.arn,
+                PipelineExecutionDisplayName=self.display_name,
+                PipelineExecutionStatus=self.status,
+                PipelineExecutionDescription=self.description,
+                FailureReason=self.reason,
+                CreationTime=self.created,
+                LastModifiedTime=self.modified,
+                CreatedBy={},
+                LastModifiedBy={},
+                ParallelismConfiguration=self.parallelism,
+            )
 
     def steps(self) -> list[Json]:
         """The started steps in order of start, as ListPipelineExecutionSteps shows them."""
         with self._changed:
-            shown = [
-                {
-                    "StepName": run.step.name,
-                    "StepDisplayName": run.step.display_name,
-                    "StepDescription": run.step.description,
-                    "StartTime": run.started,
-                    "EndTime": run.ended,
-                    "StepStatus": run.status,
-                    "FailureReason": run.reason,
-                    "Metadata": dict(run.metadata),
-                    "AttemptCount": run.attempt,
-                }
+            return [
+                present(
+                    StepName=run.step.name,
+                    StepDisplayName=run.step.display_name,
+                    StepDescription=run.step.description,
+                    StartTime=run.started,
+                    EndTime=run.ended,
+                    StepStatus=run.status,
+                    FailureReason=run.reason,
+                    Metadata=dict(run.metadata),
+                    AttemptCount=run.attempt,
+                )
                 for run in self._runs.values()
                 if run.status  # its thread has begun
             ]
-            return [{key: value for key, value in item.items() if value is not None} for item in shown]
 
     @property
     def over(self) -> bool:
@@ -243,7 +242,7 @@ class Execution:
         except StepStopped:
             status = "Stopped"
         except StepFailure as failure:
-            reason = str(failure)[:1024]
+            reason = str(failure)[:MAX_REASON]
         except Exception:
             log.exception("internal error in step %s of %s", run.step.name, self.arn)
             reason = _INTERNAL_ERROR

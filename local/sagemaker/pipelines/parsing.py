@@ -1,11 +1,11 @@
-"""From a definition's text (Version 2020-12-01) to one that the engine can run.
+"""Reads the text of a pipeline definition (Version 2020-12-01) and checks that the engine can run it.
 
-Whatever the engine cannot interpret is refused here, with the step's name, when the pipeline is created.
+This happens when the pipeline is created. An error names the step.
 """
 
 import json
 import re
-from typing import Any
+from typing import Any, Final
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
@@ -24,9 +24,13 @@ from local.sagemaker.pipelines.definition import (
 from local.sagemaker.protocol import validation
 from local.types import Json
 
-VERSION = "2020-12-01"
-PARAMETER_TYPES: dict[str, type] = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
-EXECUTION_VARIABLES = frozenset(
+VERSION: Final = "2020-12-01"
+"""The version of the definition's schema."""
+
+PARAMETER_TYPES: Final[dict[str, type]] = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
+"""The types of parameters, and the Python type of their defaults."""
+
+EXECUTION_VARIABLES: Final = frozenset(
     [
         "StartDateTime",
         "CurrentDateTime",
@@ -38,7 +42,9 @@ EXECUTION_VARIABLES = frozenset(
         "ProcessingJobName",
     ]
 )
-RETRYABLE = frozenset(
+"""The names that may follow `Execution.` in a reference."""
+
+RETRYABLE: Final = frozenset(
     [
         "Step.SERVICE_FAULT",
         "Step.THROTTLING",
@@ -47,13 +53,19 @@ RETRYABLE = frozenset(
         "SageMaker.RESOURCE_LIMIT",
     ]
 )
-_STEP_MEMBERS = frozenset(
+"""The ExceptionTypes of retry policies."""
+
+DEFAULT_ATTEMPTS: Final = 5
+"""Retries of a policy that names neither MaxAttempts nor ExpireAfterMin."""
+
+_STEP_MEMBERS: Final = frozenset(
     ["Name", "Type", "Arguments", "DependsOn", "DisplayName", "Description", "RetryPolicies", "CacheConfig"]
 )
+"""The members that a step may have."""
 
 
 class DefinitionError(ValidationException):
-    """The definition cannot be run."""
+    """The engine cannot run the definition."""
 
     def __init__(self, message: str, step: str | None = None) -> None:
         where = f"Step '{step}': " if step else ""
@@ -159,7 +171,7 @@ def _retry_policy(item: Json, step: str) -> RetryPolicy:
         exceptions=frozenset(exceptions),
         interval=float(item.get("IntervalSeconds", 1)),
         backoff=float(item.get("BackoffRate", 2.0)),
-        max_attempts=5 if attempts is None and minutes is None else attempts,
+        max_attempts=DEFAULT_ATTEMPTS if attempts is None and minutes is None else attempts,
         expire_after=None if minutes is None else minutes * 60.0,
     )
 
@@ -181,14 +193,14 @@ def _check_references(step: Step, definition: Definition) -> None:
 
 
 def _check_property(step: Step, get: str, rest: str, steps: dict[str, Step]) -> None:
-    """Whether the Describe response of the step referred to can hold what the reference names."""
+    """Raise DefinitionError unless the Describe response of the other step can hold the property."""
     name, _, path = rest.partition(".")
     target = steps.get(name)
     if target is None:
         raise DefinitionError(f"'{get}' refers to the unknown step '{name}'", step.name)
     operation = validation.service_model().operation_model(STEP_TYPES[target.type].describe)
     shape: Shape | None = operation.output_shape
-    given: Any = target.arguments  # the arguments come back in the response, as far as they go
+    given: Any = target.arguments  # the response repeats them
     try:
         parts = parts_of(path)
     except KeyError:
@@ -213,7 +225,7 @@ def _check_property(step: Step, get: str, rest: str, steps: dict[str, Step]) -> 
 
 
 def _check_functions(value: Any, step: str) -> None:
-    """Refuse every function but Std:Join; a one-key dict with a colon in the key is a function."""
+    """Raise DefinitionError if `value` holds a function other than Std:Join, or one with wrong arguments."""
     if isinstance(value, list):
         for item in value:
             _check_functions(item, step)
@@ -232,12 +244,12 @@ def _check_functions(value: Any, step: str) -> None:
 
 
 def _is_placeholder(value: Any) -> bool:
-    """Whether `value` becomes known only in an execution."""
+    """Whether only an execution gives `value` its value."""
     return isinstance(value, dict) and set(value) in ({"Get"}, {"Std:Join"})
 
 
 def _check_arguments(step: Step) -> None:
-    """The arguments against the Create call that the step stands for, as far as they are known."""
+    """Check the arguments against the step's Create call. References in them are not checked."""
     kind = STEP_TYPES[step.type]
     shape = validation.input_shape(kind.create)
     arguments = dict(step.arguments)
@@ -255,7 +267,7 @@ def _check_arguments(step: Step) -> None:
 
 
 def _without_placeholders(value: Any) -> Any:
-    """`value` with each placeholder replaced by nothing, to look at its members only."""
+    """`value` with each reference replaced by None."""
     if _is_placeholder(value):
         return None
     if isinstance(value, dict):
@@ -264,7 +276,7 @@ def _without_placeholders(value: Any) -> Any:
 
 
 def _check_order(steps: dict[str, Step]) -> None:
-    """Refuse a circle, naming its steps."""
+    """Raise DefinitionError, naming the steps, if steps wait for each other."""
     done: set[str] = set()
 
     def visit(name: str, trail: tuple[str, ...]) -> None:

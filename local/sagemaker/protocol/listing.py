@@ -1,26 +1,27 @@
-"""What all of SageMaker's List operations share: filters on time, sorting, pages."""
+"""Filters by time, sorting and pages, which all of SageMaker's List operations share."""
 
 import base64
 import binascii
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from local.sagemaker.errors import ValidationException
 from local.types import Json
 
 T = TypeVar("T")
-PAGE = 10  # AWS's page when MaxResults is not given
+PAGE_SIZE: Final = 10
+"""Items on a page if the request does not set MaxResults, as in AWS."""
 
 
 def now() -> datetime:
-    """This moment in UTC, to the millisecond as AWS shows it."""
+    """The present time in UTC, in whole milliseconds as in AWS."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def within(request: Json, *fields: tuple[str, datetime | None]) -> bool:
-    """Whether each (prefix, time) lies between the request's prefix + After and prefix + Before."""
+    """Whether each (prefix, time) is between the request's members <prefix>After and <prefix>Before."""
     for prefix, moment in fields:
         after, before = request.get(prefix + "After"), request.get(prefix + "Before")
         if (after is not None or before is not None) and moment is None:
@@ -40,10 +41,11 @@ def page(
     keys: dict[str, Callable[[T], Any]],
     descending: bool,
 ) -> tuple[list[T], Json]:
-    """One page of `items` in the order asked for, and {"NextToken": …} if there are more.
+    """One page of `items` in the order that `request` names, and {"NextToken": …} if there are more.
 
-    `keys` maps SortBy to a sort key, the first being the default. Ties keep the order of `items`. The token
-    names the last item shown, so that what comes in meanwhile neither repeats nor hides anything.
+    `keys` maps SortBy to a sort key; the first is the default. Ties keep the order of `items`. The token
+    names the last item of the page, so that new items neither repeat nor hide any. Raises
+    ValidationException if the token is invalid.
     """
     key = keys[request.get("SortBy") or next(iter(keys))]
     order = request.get("SortOrder")
@@ -57,7 +59,7 @@ def page(
             found = found[ids.index(last) + 1 :]
         except (ValueError, binascii.Error):
             raise ValidationException("Invalid NextToken") from None
-    size = request.get("MaxResults") or PAGE
+    size = request.get("MaxResults") or PAGE_SIZE
     shown = found[:size]
     if len(found) <= size:
         return shown, {}

@@ -1,4 +1,4 @@
-"""What is not ours goes to moto, in this process."""
+"""Operations of SageMaker that are not implemented here: moto answers them, in this process."""
 
 import threading
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ from local.sagemaker.errors import ServiceError
 
 
 class UnknownOperationException(ServiceError):
-    """Nobody here knows the operation."""
+    """Neither this package nor moto implements the operation."""
 
 
 class Moto:
-    """moto's SageMaker. Imported when first asked; one call at a time, because moto takes no locks."""
+    """moto's SageMaker, imported at the first call. One call at a time, because moto takes no locks."""
 
     def __init__(self, region: str) -> None:
         self._url = f"https://api.sagemaker.{region}.amazonaws.com/"
         self._lock = threading.Lock()
 
     def __call__(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-        """(HTTP status, body) of operation `name`. Raises UnknownOperationException."""
+        """The (HTTP status, body) of operation `name`. Raises UnknownOperationException."""
         from moto.core.botocore_stubber import BotocoreStubber
 
         own = HTTPHeaders()

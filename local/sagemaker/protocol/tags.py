@@ -1,16 +1,18 @@
-"""AddTags, ListTags and DeleteTags of what is ours."""
+"""AddTags, ListTags and DeleteTags of all resources that are implemented here."""
 
 import threading
+from typing import Final
 
 from local.sagemaker.errors import ValidationException
 from local.sagemaker.protocol.listing import page
 from local.types import Json
 
-LARGEST = 50
+MAX_TAGS: Final = 50
+"""Tags of one resource (AWS's limit)."""
 
 
 class Tags:
-    """Tags by ARN."""
+    """The tags of resources, by ARN."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -21,9 +23,9 @@ class Tags:
             tags = self._tags.get(request["ResourceArn"], {}) | {
                 tag["Key"]: tag["Value"] for tag in request["Tags"]
             }
-            if len(tags) > LARGEST:
+            if len(tags) > MAX_TAGS:
                 raise ValidationException(
-                    f"{request['ResourceArn']} would have {len(tags)} tags, {LARGEST} are allowed"
+                    f"{request['ResourceArn']} would have {len(tags)} tags, {MAX_TAGS} are allowed"
                 )
             self._tags[request["ResourceArn"]] = tags
             return {"Tags": _pairs(tags)}
@@ -31,7 +33,7 @@ class Tags:
     def list_tags(self, request: Json) -> Json:
         with self._lock:
             pairs = _pairs(self._tags.get(request["ResourceArn"], {}))
-        request = {"MaxResults": LARGEST, **request}
+        request = {"MaxResults": MAX_TAGS, **request}
         shown, more = page(
             pairs,
             request,

@@ -1,4 +1,4 @@
-"""Idempotency tokens: the same call twice happens once."""
+"""Idempotency tokens: a call that is repeated with the same token happens once."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from local.types import Json
 
 
 class Tokens:
-    """Answers remembered by operation and token. Its owner's lock guards it."""
+    """The responses of earlier calls, by operation and token. The owner's lock guards them."""
 
     def __init__(self) -> None:
         self._answers: dict[tuple[str, str], tuple[str, Json]] = {}
@@ -16,9 +16,9 @@ class Tokens:
     def once(
         self, operation: str, request: Json, do: Callable[[], Json], member: str = "ClientRequestToken"
     ) -> Json:
-        """`do()`, or its earlier answer if `request` carries the same token and says the same.
+        """`do()`, or its earlier response to an equal `request` with the same token in `member`.
 
-        Raises ConflictException if it says something else. A call that failed may be repeated.
+        Raises ConflictException if the earlier request had other parameters. A failed call may be repeated.
         """
         token = request.get(member)
         if token is None:

@@ -1,22 +1,27 @@
-"""Requests against botocore's model of SageMaker, in the words in which AWS refuses them.
+"""Checks requests against botocore's model of SageMaker and words errors as AWS does.
 
-botocore's own validator, which runs in the client, knows required members, types and lower bounds; upper
-bounds, patterns and enums are checked by AWS alone, and here.
+botocore's own validator, which runs in the client, checks required members, types and lower bounds. Only AWS
+and this module check upper bounds, patterns and enums.
 """
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import botocore.session
-import regex  # type: ignore[import-untyped]  # knows \p{…}, which AWS's patterns use
+import regex  # type: ignore[import-untyped]  # supports \p{…}, which AWS's patterns use
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 
 from local.sagemaker.errors import SerializationException, ValidationException
 from local.types import Json
 
-_CONSTRAINT = "to satisfy constraint"
-_JSON_TYPES: dict[str, tuple[type, ...]] = {
+_CONSTRAINT: Final = "to satisfy constraint"
+"""The middle of each message about a breach."""
+
+MAX_SHOWN: Final = 256
+"""Characters of a value in a message."""
+
+_JSON_TYPES: Final[dict[str, tuple[type, ...]]] = {
     "structure": (dict,),
     "map": (dict,),
     "list": (list,),
@@ -29,23 +34,24 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "timestamp": (int, float),
     "blob": (str,),
 }
+"""The Python types that JSON values of each type of shape have."""
 
 
 @functools.cache
 def service_model() -> ServiceModel:
-    """SageMaker as botocore describes it."""
+    """botocore's model of SageMaker."""
     return botocore.session.Session().get_service_model("sagemaker")
 
 
 def input_shape(operation: str) -> StructureShape:
-    """What `operation` takes."""
+    """The shape of the request of `operation`."""
     shape = service_model().operation_model(operation).input_shape
-    assert isinstance(shape, StructureShape)  # nosec B101 # noqa: S101 - all take one
+    assert isinstance(shape, StructureShape)  # nosec B101 # noqa: S101 - all operations have one
     return shape
 
 
 def output_members(operation: str) -> frozenset[str]:
-    """The top-level members that `operation` answers."""
+    """The top-level members of the response of `operation`."""
     shape = service_model().operation_model(operation).output_shape
     return frozenset(shape.members) if shape else frozenset()
 
@@ -66,7 +72,10 @@ def never(_value: object) -> bool:
 def violations(
     shape: Shape, value: Any, path: str = "", *, placeholder: Callable[[Any], bool] = never
 ) -> Iterator[str]:
-    """Each breach of `shape` in `value`. What `placeholder` recognises is not known yet and passes."""
+    """A message for each breach of `shape` in `value`. Values for which `placeholder` is true pass.
+
+    Raises SerializationException if a value has the wrong JSON type.
+    """
     if placeholder(value):
         return
     _check_type(shape, value, path)
@@ -99,7 +108,7 @@ def violations(
 
 
 def unknown_members(shape: Shape, value: Any, path: str = "") -> Iterator[str]:
-    """Paths of members of `value` that `shape` does not have."""
+    """The path of each member of `value` that `shape` does not have."""
     if isinstance(shape, StructureShape) and isinstance(value, dict):
         for name, member in value.items():
             if name not in shape.members:
@@ -154,9 +163,9 @@ def _length(shape: Shape, length: int) -> list[str]:
 
 @functools.cache
 def _compile(pattern: str) -> "regex.Pattern[str] | None":
-    """AWS's patterns are Java's; the few that Python cannot read are not checked."""
+    """A pattern of the service model. None for the few in Java's syntax that Python cannot read."""
     try:
-        # "(…)*${1,256}" repeats the end of the text, which Java permits and which says nothing.
+        # "(…)*${1,256}" repeats the end of the text. Java permits that, and it has no effect.
         return regex.compile(regex.sub(r"\$\{\d+,\d+\}$", "", pattern))
     except regex.error:
         return None
@@ -171,4 +180,4 @@ def _shown(value: Any) -> str:
     text = (
         "{" + ", ".join(f"{k}={v}" for k, v in value.items()) + "}" if isinstance(value, dict) else str(value)
     )
-    return text if len(text) <= 256 else text[:256] + "..."
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
