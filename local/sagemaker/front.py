@@ -138,7 +138,7 @@ class Front:
         self._operations = dict(_operations(pipelines, jobs, registry))
         self._moto = moto
         self._tags = Tags()
-        self._ours: Callable[[str], bool] = lambda arn: pipelines.has(arn) or registry.has(arn)
+        self._is_here: Callable[[str], bool] = lambda arn: pipelines.has(arn) or registry.has(arn)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _body(receive)
@@ -181,8 +181,8 @@ class Front:
     def _operation(self, name: str, request: Json) -> Operation | None:
         """What answers this request here. None leaves it to moto."""
         if name in ("AddTags", "ListTags", "DeleteTags"):
-            ours: Operation = getattr(self._tags, _snake(name))
-            return ours if self._ours(request["ResourceArn"]) else None
+            on_tags: Operation = getattr(self._tags, _snake(name))
+            return on_tags if self._is_here(request["ResourceArn"]) else None
         operation = self._operations.get(name)
         if operation is None or not request.get("Tags"):
             return operation

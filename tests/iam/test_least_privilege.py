@@ -79,7 +79,7 @@ def test_the_loop_is_the_same_where_iam_is_enforced(happened: dict[str, Any]) ->
 
 def test_nobody_was_refused_anything(journal: list[dict[str, Any]]) -> None:
     """Not even what is caught and goes unnoticed: a log that is not written, a retry that hides it."""
-    assert len(journal) < iam_journal.LONGEST
+    assert len(journal) < iam_journal.MAX_LINES
     assert [entry for entry in journal if entry["decision"] != "Allow"] == []
 
 

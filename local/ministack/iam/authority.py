@@ -1,7 +1,7 @@
-"""IAM for what ministack leaves out: SageMaker's calls, and what AWS's services do as roles of ours.
+"""IAM for calls that ministack does not check: those to SageMaker, and those of AWS's services as a role.
 
-Only a server that was started to enforce IAM imports this. The evaluator is ministack's; who is asked, for
-which action on which resource, is ours, and every answer goes to the journal.
+Only a server that enforces IAM imports this. ministack's evaluator decides; this module says which principal,
+action and resource it evaluates. The journal records every decision.
 """
 
 from __future__ import annotations
@@ -32,23 +32,25 @@ from local.sagemaker.permissions import SERVICE, Call
 from local.types import Json
 
 T = TypeVar("T")
-LIFE: Final = timedelta(hours=12)  # of a job's credentials
+
+JOB_CREDENTIALS_LIFE: Final = timedelta(hours=12)
+"""The time after which a job's credentials expire."""
 
 
 class Iam:
-    """IAM of one account and region: the Authority of the SageMaker engine, and what repairs ask."""
+    """IAM of one account and region. It is the Authority of the SageMaker engine; services.py uses it too."""
 
     def __init__(self, account: str, region: str, journal: Journal) -> None:
         self._account, self._region, self._journal = account, region, journal
         self._lock = threading.Lock()
         self._keys: dict[tuple[str, str], str] = {}
 
-    # What callers of SageMaker may do
+    # Callers of SageMaker
 
     def admit(self, scope: Json, body: bytes, calls: Iterable[Call]) -> tuple[int, bytes] | None:
-        """None if whoever signed this request may make all calls, else the answer that refuses it.
+        """None if the signer of this request may make all `calls`, else the (HTTP status, body) of the refusal.
 
-        Runs in a thread with a context of its own, in which what ministack pins to a request stays.
+        Runs in a thread with a context of its own, so that ministack's context variables do not leak.
         """
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
         key, region = extract_access_key_id(headers, {}), extract_region(headers, {})
@@ -73,14 +75,14 @@ class Iam:
                 )
                 return status, text
             if denied:
-                refused = {"__type": "AccessDeniedException", "Message": _says(denied, call)}
+                refused = {"__type": "AccessDeniedException", "Message": _message(denied, call)}
                 return 400, json.dumps(refused).encode()
         return None
 
-    # What services do as a role
+    # Services that act as a role
 
     def act(self, role: str, calls: Iterable[Call]) -> None:
-        """SageMaker makes these calls as `role`. Raises AccessDeniedException at the first refusal."""
+        """Check that SageMaker may make these calls as `role`. Raises AccessDeniedException if it may not."""
         self._trusts(role, SERVICE)
         for call in calls:
             if denied := self._refusal(role, "SageMaker", call):
@@ -91,9 +93,9 @@ class Iam:
         return not any(self._refusal(role, session, call) for call in calls)
 
     def assume(self, role: str) -> Json:
-        """Credentials of `role` for a job of SageMaker. Raises AccessDeniedException."""
+        """Credentials of `role` for a SageMaker job, as STS returns them. Raises AccessDeniedException."""
         self._trusts(role, SERVICE)
-        until = datetime.now(UTC) + LIFE
+        until = datetime.now(UTC) + JOB_CREDENTIALS_LIFE
         return {**self._session(role, "SageMaker", until), "Expiration": until}
 
     def trusts(self, role: str, service: str, source: str | None = None) -> bool:
@@ -104,17 +106,19 @@ class Iam:
         return self._resource_policy(policy, service, Call("sts:AssumeRole", role, context))
 
     def service_may(self, service: str, call: Call, policy: object) -> bool:
-        """Whether a resource's policy lets a service make this call."""
+        """Whether a resource's `policy` lets a service make this call."""
         context = {"aws:sourceaccount": self._account, **call.context}
         return self._resource_policy(policy, service, Call(call.action, call.resource, context))
 
-    # How
+    # Evaluation
 
     def _refusal(self, role: str, session: str, call: Call) -> str | None:
+        """The message of the refusal, None if a session of `role` may make the call."""
         denied = self._alone(_enforce, self._key(role, session), call, self._region)
-        return _says(denied, call) if denied else None
+        return _message(denied, call) if denied else None
 
     def _trusts(self, role: str, service: str) -> None:
+        """Raise AccessDeniedException unless `service` may assume `role`."""
         if not self.trusts(role, service):
             raise AccessDeniedException(
                 f"Could not assume role {role}. Please ensure that the role exists and allows principal "
@@ -122,6 +126,7 @@ class Iam:
             )
 
     def _resource_policy(self, policy: object, service: str, call: Call) -> bool:
+        """Whether `policy` allows the call to `service`. Records the decision."""
         asked = EvalContext(
             principal_arn="*",
             principal_type="Service",
@@ -144,13 +149,14 @@ class Iam:
         return bool(found.decision == "Allow")
 
     def _key(self, role: str, session: str) -> str:
-        """The access key under which ministack knows a session of a role; the same one each time."""
+        """The access key by which ministack knows this session of the role. It is made once."""
         with self._lock:
             if (role, session) not in self._keys:
                 self._keys[role, session] = self._session(role, session, None)["AccessKeyId"]
             return self._keys[role, session]
 
     def _session(self, role: str, session: str, until: datetime | None) -> Json:
+        """Register a session of a role with ministack's STS. Returns its credentials."""
         name = role.rpartition("/")[2]
         key, secret, token = (
             f"ASIA{secrets.token_hex(8).upper()}",
@@ -168,7 +174,7 @@ class Iam:
         return {"AccessKeyId": key, "SecretAccessKey": secret, "SessionToken": token}
 
     def _alone(self, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
-        """Call outside the request that led here: it is a service that acts, not its caller."""
+        """Call outside the context of the current request, because a service acts and not its caller."""
 
         def scoped() -> T:
             with request_scope(self._account, self._region):
@@ -178,7 +184,7 @@ class Iam:
 
 
 def watch(journal: Journal) -> None:
-    """Write down every answer that ministack's evaluator gives to a request, ours and its own front's."""
+    """Record every decision of ministack's evaluator, for requests to SageMaker and to ministack."""
     original = iam_evaluator.enforce
 
     @functools.wraps(original)
@@ -201,11 +207,7 @@ def watch(journal: Journal) -> None:
                 resource_arn,
                 region=region,
                 context=service_context or {},
-                decision="Allow"
-                if denied is None
-                else denied.code
-                if isinstance(denied, AuthError)
-                else denied.decision,
+                decision=_decision(denied),
             )
         return denied
 
@@ -213,6 +215,7 @@ def watch(journal: Journal) -> None:
 
 
 def _enforce(key: str, call: Call, region: str) -> EvalResult | AuthError | None:
+    """ministack's refusal of a call by the owner of an access key, None if the call is allowed."""
     answer: EvalResult | AuthError | None = iam_evaluator.enforce(
         key,
         call.action,
@@ -224,7 +227,14 @@ def _enforce(key: str, call: Call, region: str) -> EvalResult | AuthError | None
     return answer
 
 
-def _says(denied: EvalResult | AuthError, call: Call) -> str:
+def _decision(denied: EvalResult | AuthError | None) -> str:
+    """The journal's word for what the evaluator returned."""
+    if denied is None:
+        return "Allow"
+    return str(denied.code if isinstance(denied, AuthError) else denied.decision)
+
+
+def _message(denied: EvalResult | AuthError, call: Call) -> str:
     """The message of a refusal, as AWS words it."""
     if isinstance(denied, AuthError):
         return str(denied.message)

@@ -1,7 +1,8 @@
-"""What ministack 1.5.33 leaves unchecked under AUTH, or checks otherwise than AWS. One function each.
+"""Repairs of permission checks: where ministack 1.5.33 differs from AWS under AUTH. One function each.
 
-As in repairs.py, each replaces functions of ministack in this process; only a server that enforces IAM
-applies them, after those. tests/iam/test_iam_services.py says when a newer release needs one no more.
+Each replaces functions of ministack in this process. Only a server that enforces IAM applies them, after
+those of local/ministack/repairs. tests/iam/test_iam_services.py fails once a newer release no longer needs
+one of them.
 """
 
 import contextvars
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def apply(iam: Iam) -> None:
-    """Mend ministack in this process. Once, after repairs.apply and before serving."""
+    """Repair ministack in this process. Call it once, after repairs.apply and before serving."""
     loopback_is_secure()
     principal_of_a_session_is_its_role()
     policies_know_their_user()
@@ -47,9 +48,9 @@ def loopback_is_secure() -> None:
     """aws:SecureTransport.
 
     AWS: true over TLS.
-    Here: true also over the loopback interface, which has no wire to listen on, and for calls of services.
-    So statements that refuse what comes without TLS refuse nothing here; tests/iam/test_policies.py reads
-    them instead.
+    Here: true also over the loopback interface, which cannot be listened to from outside, and for calls of
+    services. So statements that refuse requests without TLS have no effect here. tests/iam/test_policies.py
+    reads those statements instead.
     """
     origin: contextvars.ContextVar[tuple[str, bool]] = contextvars.ContextVar(
         "request_origin", default=("127.0.0.1", True)
@@ -85,7 +86,7 @@ def policies_know_their_user() -> None:
     """The policy variable ${aws:username} in resources.
 
     AWS: the user's name.
-    ministack: text like any other, so a statement on oneself fits nobody.
+    ministack: ordinary text, so a statement about a user's own resources matches no user.
     """
     original = iam_evaluator.resolve_principal
 
@@ -104,8 +105,8 @@ def policies_know_their_user() -> None:
 def parameters_are_resources() -> None:
     """ssm:GetParameters and ssm:GetParametersByPath.
 
-    AWS: asked for on each parameter, and on the path.
-    ministack: asked for on *. Here on the first parameter.
+    AWS: the resource is each parameter, or the path.
+    ministack: the resource is *. Here it is the first parameter.
     """
     original = iam_actions.extract_resource_arn
 
@@ -126,8 +127,8 @@ def parameters_are_resources() -> None:
 def secrets_are_referred_to_by_arn() -> None:
     """Ref of an AWS::SecretsManager::Secret in a template.
 
-    AWS: its ARN, which is what policies name.
-    ministack: its name, which in a policy is no resource.
+    AWS: its ARN, which policies name.
+    ministack: its name, which matches no resource of a policy.
     """
     handlers = provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]
     create, update, delete = handlers["create"], handlers["update"], handlers["delete"]
@@ -155,8 +156,8 @@ def secrets_are_referred_to_by_arn() -> None:
 def events_have_a_source() -> None:
     """The condition keys events:source and events:detail-type of PutEvents.
 
-    AWS: what the event says.
-    ministack: there are none. Here those of a call's events, if they are alike.
+    AWS: the values of the event.
+    ministack: they do not exist. Here they are the values of a call's events, if all are equal.
     """
     original = iam_actions.request_tag_context
 
@@ -176,8 +177,8 @@ def events_have_a_source() -> None:
 def uploads_say_their_preconditions() -> None:
     """The condition keys s3:if-none-match and s3:if-match of PutObject.
 
-    AWS: what the header says. A part of an upload has none; that it may, its completion says.
-    ministack: there are none.
+    AWS: the value of the header. Parts of a multipart upload have none; its completion has it.
+    ministack: they do not exist.
     """
     original = iam_actions.s3_service_context
 
@@ -196,8 +197,8 @@ def uploads_say_their_preconditions() -> None:
 def missing_objects_need_list_bucket() -> None:
     """GetObject and HeadObject of a key that does not exist.
 
-    AWS: 404 for who may s3:ListBucket, 403 for others.
-    ministack: 404 for all.
+    AWS: 404 for callers with s3:ListBucket, 403 for others.
+    ministack: 404 for all callers.
     """
     original = app.SERVICE_HANDLERS["s3"]
 
@@ -218,8 +219,8 @@ def missing_objects_need_list_bucket() -> None:
 def rules_ask_their_targets(iam: Iam) -> None:
     """EventBridge rule → queue and → function.
 
-    AWS: the queue's or the function's own policy must let events.amazonaws.com in, for this rule.
-    ministack: asks nobody.
+    AWS: the policy of the queue or the function must allow events.amazonaws.com, for this rule.
+    ministack: checks no policy.
     """
     original = eventbridge._invoke_target
 
@@ -245,8 +246,8 @@ def rules_ask_their_targets(iam: Iam) -> None:
 def schedules_act_as_their_role(iam: Iam) -> None:
     """EventBridge Scheduler → its target.
 
-    AWS: assumes the schedule's role, which must let it, and acts with what that role may do.
-    ministack: delivers whatever the role is.
+    AWS: assumes the schedule's role, which must trust it, and acts with that role's permissions.
+    ministack: delivers with any role.
     """
     original = eventbridge._invoke_target
     actions = {"sqs": "sqs:SendMessage", "lambda": "lambda:InvokeFunction", "sns": "sns:Publish"}
@@ -269,8 +270,8 @@ def schedules_act_as_their_role(iam: Iam) -> None:
 def topics_ask_functions(iam: Iam) -> None:
     """SNS → function.
 
-    AWS: the function's own policy must let sns.amazonaws.com in, for this topic.
-    ministack: asks nobody.
+    AWS: the function's policy must allow sns.amazonaws.com, for this topic.
+    ministack: checks no policy.
     """
     original = sns._deliver_to_lambda
 
@@ -288,8 +289,8 @@ def topics_ask_functions(iam: Iam) -> None:
 def queues_are_read_as_the_function(iam: Iam) -> None:
     """Event source mappings on SQS.
 
-    AWS: Lambda receives, deletes and looks at the queue as the function's role.
-    ministack: takes from the queue what there is.
+    AWS: Lambda receives and deletes messages, and reads the queue's attributes, as the function's role.
+    ministack: receives and deletes without a permission.
     """
     receive, run = sqs._receive_messages_for_esm, lambda_svc._run_sqs_batch
 
@@ -315,7 +316,7 @@ def queues_are_read_as_the_function(iam: Iam) -> None:
     @functools.wraps(run)
     def ran(mapping: Json, function: Json, *more: Any) -> Any:
         if not may(function, mapping["EventSourceArn"], "DeleteMessage"):
-            log.warning("%s may not delete what it has handled", mapping["FunctionName"])
+            log.warning("%s may not delete the messages that it has handled", mapping["FunctionName"])
             return None
         return run(mapping, function, *more)
 
@@ -325,8 +326,8 @@ def queues_are_read_as_the_function(iam: Iam) -> None:
 def destinations_are_reached_as_the_function(iam: Iam) -> None:
     """OnFailure of an asynchronous invocation.
 
-    AWS: Lambda sends as the function's role.
-    ministack: puts it into the queue.
+    AWS: Lambda sends the event as the function's role.
+    ministack: puts it into the queue without a permission.
     """
     original = lambda_svc._route_async_failure
 
@@ -342,10 +343,10 @@ def destinations_are_reached_as_the_function(iam: Iam) -> None:
 
 
 def functions_log_as_themselves(iam: Iam) -> None:
-    """What a function prints.
+    """A function's log.
 
-    AWS: Lambda makes the stream and writes to it as the function's role; without that there is no log.
-    ministack: writes whatever the role is.
+    AWS: Lambda makes the stream and writes to it as the function's role. Without permission there is no log.
+    ministack: writes with any role.
     """
     original = lambda_svc._emit_lambda_logs
 
