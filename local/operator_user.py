@@ -1,4 +1,4 @@
-"""The operator of a deployment on this machine, made as docs/how-to/operator.md makes one on AWS."""
+"""Makes the IAM user who operates a deployment on this machine, as docs/how-to/operator.md does on AWS."""
 
 import contextlib
 from typing import Final
@@ -7,12 +7,14 @@ from local.infrastructure import policy
 from local.server import Cloud
 
 NAME: Final = "data-science-user"
+"""The name of that user."""
 
 
 def make(cloud: Cloud, *, prefix: str) -> None:
-    """Make data-science-user with the operator's policies and one access key, kept in the server's folder.
+    """Make data-science-user with the operator's policies and one new access key.
 
-    Whoever has the keys may do what handsoff does, and nothing else where IAM is enforced.
+    `prefix` is the deployment's. The key is stored in the server's folder. If IAM is enforced, this user may
+    only do what the operator's policies allow.
     """
     iam = cloud.client("iam")
     with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):

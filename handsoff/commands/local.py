@@ -53,7 +53,7 @@ def up(
     bridge = containers.bridge() if for_containers else None
     with show.step(err, "starting AWS on this machine"):
         cloud = server.start(
-            where.local, port=port, region=region, outlives_us=detach, enforce_iam=enforce_iam, bridge=bridge
+            where.local, port=port, region=region, detached=detach, enforce_iam=enforce_iam, bridge=bridge
         )
     try:
         point_at(cloud)

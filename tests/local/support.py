@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local import folder as folders
 from local.sagemaker.errors import JobFault
 from local.sagemaker.front import Front
 from local.sagemaker.jobs.api import Job, Jobs, Outcome
 from local.sagemaker.pipelines.api import Pipelines
 from local.sagemaker.protocol.moto import Moto
 from local.sagemaker.registry import Registry
+from local.server import Cloud
 from local.types import Json
 
 ROLE = "arn:aws:iam::123456789012:role/execution"
@@ -215,3 +217,19 @@ def failing(*faults: JobFault | None) -> Callable[[Job], Outcome]:
         return Outcome(fault=fault)
 
     return program
+
+
+SLEEP = [
+    "python3",
+    "-c",
+    "import subprocess, time; subprocess.Popen(['sleep', '60'], start_new_session=True); time.sleep(60)",
+]
+"""A program that sleeps and has a child in a session of its own."""
+
+
+def with_a_job(cloud: Cloud) -> None:
+    """Run SLEEP as a job and wait until its child runs."""
+    cloud.client("sagemaker").create_processing_job(
+        ProcessingJobName="sleeps", **processing(program=SLEEP)["Arguments"]
+    )
+    wait_until(lambda: any(process.name() == "sleep" for process in folders.strays(cloud.folder)))

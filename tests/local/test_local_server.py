@@ -19,14 +19,9 @@ from local import folder as folders
 from local import server
 from local.errors import AlreadyRunning, CloudError, FolderNotOurs, NoSpace, PortInUse, ServerDied
 from local.server import Cloud
-from tests.local.support import processing, wait_until
+from tests.local.support import wait_until, with_a_job
 
 pytestmark = pytest.mark.story
-SLEEP = [
-    "python3",
-    "-c",
-    "import subprocess, time; subprocess.Popen(['sleep', '60'], start_new_session=True); time.sleep(60)",
-]
 
 
 @pytest.fixture
@@ -35,14 +30,6 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "cloud"
     yield path
     server.stop(path)
-
-
-def with_a_job(cloud: Cloud) -> None:
-    """Run a job that sleeps and has a child in a session of its own."""
-    cloud.client("sagemaker").create_processing_job(
-        ProcessingJobName="sleeps", **processing(program=SLEEP)["Arguments"]
-    )
-    wait_until(lambda: any(p.name() == "sleep" for p in folders.strays(cloud.folder)))
 
 
 def with_a_worker(cloud: Cloud, tmp_path: Path) -> None:
@@ -161,7 +148,7 @@ def test_in_the_foreground_a_port_in_use_is_one_line_too(folder: Path) -> None:
 
 
 def test_no_space_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "ROOM_NEEDED", 10**18)
+    monkeypatch.setattr(folders, "MIN_FREE", 10**18)
     with pytest.raises(NoSpace, match="MB free and AWS on this machine needs"):
         server.start(folder, port=None)
     assert not folder.exists()

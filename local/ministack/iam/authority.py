@@ -48,7 +48,7 @@ class Iam:
     # Callers of SageMaker
 
     def admit(self, scope: Json, body: bytes, calls: Iterable[Call]) -> tuple[int, bytes] | None:
-        """None if the signer of this request may make all `calls`, else the (HTTP status, body) of the refusal.
+        """None if the signer of this request may make all `calls`, else the (HTTP status, body) of a refusal.
 
         Runs in a thread with a context of its own, so that ministack's context variables do not leak.
         """
