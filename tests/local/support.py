@@ -1,4 +1,4 @@
-"""What the tests of local/ share: definitions in a line, an engine without a server, bounded waiting."""
+"""What the tests of local/ share: short definitions, an engine without a server, bounded waiting, a job."""
 
 import json
 import threading
@@ -35,13 +35,13 @@ def wait_until(condition: Callable[[], Any], timeout: float = 20) -> Any:
 
 
 def event_sample(name: str) -> Json:
-    """An event as AWS documents it."""
+    """An event of tests/local/data as AWS documents it."""
     event: Json = json.loads((DATA / "events" / f"{name}.json").read_text())["event"]
     return event
 
 
 def processing(name: str = "Prepare", **changes: Any) -> Json:
-    """A Processing step; `inputs` and `outputs` map names to S3 URIs, `program` is its entry point."""
+    """A Processing step. `inputs` and `outputs` map names to S3 URIs; `program` is its entry point."""
     inputs = changes.pop("inputs", {})
     outputs = changes.pop("outputs", {})
     arguments: Json = {
@@ -84,7 +84,7 @@ def processing(name: str = "Prepare", **changes: Any) -> Json:
 
 
 def training(name: str = "Train", **changes: Any) -> Json:
-    """A Training step in script mode; `channels` map names to S3 URIs."""
+    """A Training step in script mode. `channels` maps names to S3 URIs."""
     arguments: Json = {
         "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
         "RoleArn": ROLE,
@@ -119,16 +119,16 @@ def register(name: str = "Register", model: Any = "s3://bucket/model.tar.gz", **
 
 
 def definition(*steps: Json, parameters: list[Json] | None = None) -> str:
-    """A definition of these steps as text."""
+    """The text of a definition of these steps."""
     return json.dumps({"Version": "2020-12-01", "Parameters": parameters or [], "Steps": list(steps)})
 
 
 @dataclass
 class Engine:
-    """SageMaker in this process, without S3, ministack or real jobs: `program` plays every job.
+    """SageMaker in this process, without S3, ministack or real jobs: `program` stands in for every job.
 
-    It exists so that order, retries and stopping can be tested in milliseconds, and faults that no real
-    machine of ours has (no capacity) at all.
+    It exists so that order, retries and stopping can be tested in milliseconds, and so can faults that this
+    machine does not have, such as no capacity.
     """
 
     program: Callable[[Job], Outcome] = lambda _job: Outcome()
@@ -148,7 +148,7 @@ class Engine:
         self.events.append((detail_type, resources, json.loads(json.dumps(detail))))
 
     def call(self, operation: str, **request: Any) -> Json:
-        """The answer of an operation; {"__type": …, "message": …} if it is refused."""
+        """The response of an operation, {"__type": …, "message": …} if it is refused."""
         headers = {"x-amz-target": f"SageMaker.{operation}", "host": "localhost"}
         answer: Json = json.loads(self.front.answer(headers, json.dumps(request).encode())[1] or b"{}")
         return answer
@@ -193,7 +193,7 @@ class Engine:
 
 
 class Gate:
-    """A program that waits until it is let go or stopped, and remembers which steps ran."""
+    """A program that waits until `open` is set or it is stopped. `seen` has the jobs that ran."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
@@ -209,7 +209,7 @@ class Gate:
 
 
 def failing(*faults: JobFault | None) -> Callable[[Job], Outcome]:
-    """A program that fails with each fault in turn and completes where there is None, and ever after."""
+    """A program that ends with each fault in turn; None completes. After the last fault it completes."""
     left = list(faults)
 
     def program(_job: Job) -> Outcome:

@@ -1,4 +1,4 @@
-"""Real jobs of real executions against a real server."""
+"""Jobs that run as processes, in executions of a running server."""
 
 import contextlib
 import io
@@ -51,7 +51,7 @@ print("trained", flush=True)
 
 @dataclass
 class Aws:
-    """Clients of the server under test, and what the tests do with them again and again."""
+    """Clients of the server under test, and helpers."""
 
     cloud: Cloud
     bucket: str
@@ -62,7 +62,7 @@ class Aws:
         self.logs = self.cloud.client("logs")
 
     def put(self, key: str, text: str | bytes) -> str:
-        """Put an object; its URI."""
+        """Put an object. Returns its URI."""
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=text)
         return f"s3://{self.bucket}/{key}"
 
@@ -72,7 +72,7 @@ class Aws:
         return body
 
     def source(self, key: str, **files: str) -> str:
-        """A source directory as tar.gz on S3; the hyperparameter that names it."""
+        """Put a source directory as tar.gz on S3. Returns the hyperparameter that names it."""
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w:gz") as tar:
             for name, text in files.items():
@@ -82,7 +82,7 @@ class Aws:
         return json.dumps(self.put(key, packed.getvalue()))
 
     def start(self, *steps: Json) -> str:
-        """Make a pipeline of these steps and start it: the execution's ARN."""
+        """Make a pipeline of these steps and start it. Returns the execution's ARN."""
         name = f"p-{uuid.uuid4().hex[:8]}"
         self.sagemaker.create_pipeline(PipelineName=name, RoleArn=ROLE, PipelineDefinition=definition(*steps))
         arn: str = self.sagemaker.start_pipeline_execution(PipelineName=name)["PipelineExecutionArn"]
@@ -99,12 +99,12 @@ class Aws:
         return found
 
     def steps(self, arn: str) -> dict[str, Json]:
-        """Steps by name."""
+        """The steps of an execution by name."""
         answer = self.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)
         return {step["StepName"]: step for step in answer["PipelineExecutionSteps"]}
 
     def run(self, *steps: Json) -> tuple[Json, dict[str, Json]]:
-        """Run these steps to their end: (execution, steps)."""
+        """Run these steps to their end. Returns (execution, steps)."""
         arn = self.start(*steps)
         return self.ended(arn), self.steps(arn)
 
@@ -119,7 +119,7 @@ class Aws:
         return answer
 
     def lines(self, kind: str, job: str) -> list[str]:
-        """What a job has printed so far."""
+        """The lines that a job has printed so far."""
         group = f"/aws/sagemaker/{kind}Jobs"
         with contextlib.suppress(self.logs.exceptions.ResourceNotFoundException):
             streams = self.logs.describe_log_streams(
@@ -145,7 +145,7 @@ def program(text: str, *arguments: str) -> list[str]:
     return ["python3", "-c", text, *arguments]
 
 
-def test_two_side_by_side_a_join_training_and_a_package(aws: Aws) -> None:
+def test_execution_with_parallel_steps_registers_the_trained_model(aws: Aws) -> None:
     code = aws.put("code/write.py", WRITE)
     run: Json = {
         "Std:Join": {"On": "/", "Values": ["s3://bucket/runs", {"Get": "Execution.PipelineExecutionId"}]}
@@ -221,7 +221,7 @@ def test_two_side_by_side_a_join_training_and_a_package(aws: Aws) -> None:
     assert package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] == artifacts
 
 
-def test_a_processing_job_fails_with_its_message(aws: Aws) -> None:
+def test_processing_job_that_fails_gives_its_message_as_reason(aws: Aws) -> None:
     text = (
         "import pathlib, sys; "
         "pathlib.Path('/opt/ml/output/message').write_text('no column survived'); sys.exit(3)"
@@ -235,7 +235,7 @@ def test_a_processing_job_fails_with_its_message(aws: Aws) -> None:
     assert job["FailureReason"] == steps["Prepare"]["FailureReason"]
 
 
-def test_a_training_job_fails_with_its_failure_file(aws: Aws) -> None:
+def test_training_job_that_fails_gives_its_failure_file_as_reason(aws: Aws) -> None:
     text = (
         "import os, pathlib, sys; "
         "pathlib.Path(os.environ['SM_OUTPUT_DIR'], 'failure').write_text('x' * 3000); sys.exit(1)"
@@ -249,7 +249,9 @@ def test_a_training_job_fails_with_its_failure_file(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize(("ends", "code"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", -9), ("1/0", 1)])
-def test_of_a_script_without_one_the_toolkit_tells_the_command(aws: Aws, ends: str, code: int) -> None:
+def test_training_script_without_failure_file_gives_its_command_as_reason(
+    aws: Aws, ends: str, code: int
+) -> None:
     submit = aws.source("code/bad.tar.gz", train=f"import os, sys; {ends}")
     _, steps = aws.run(training(hyperparameters={"sagemaker_submit_directory": submit, "depth": "3"}))
     assert steps["Train"]["FailureReason"] == (
@@ -259,7 +261,7 @@ def test_of_a_script_without_one_the_toolkit_tells_the_command(aws: Aws, ends: s
 
 
 @pytest.mark.parametrize(("says", "reason"), [("own words", "own words"), ("", "")])
-def test_an_entry_point_of_ones_own_has_no_toolkit(aws: Aws, says: str, reason: str) -> None:
+def test_training_entry_point_that_fails_gives_no_command_as_reason(aws: Aws, says: str, reason: str) -> None:
     text = f"import pathlib, sys; pathlib.Path('/opt/ml/output/failure').write_text('{says}'); sys.exit(3)"
     algorithm = {
         **training()["Arguments"]["AlgorithmSpecification"],
@@ -269,7 +271,7 @@ def test_an_entry_point_of_ones_own_has_no_toolkit(aws: Aws, says: str, reason: 
     assert steps["Train"]["FailureReason"] == f"AlgorithmError: {reason}, exit code: 3"
 
 
-def test_a_job_that_says_nothing_points_to_its_log(aws: Aws) -> None:
+def test_processing_job_without_message_points_to_its_log(aws: Aws) -> None:
     _, steps = aws.run(processing(program=program("1/0")))
     assert (
         steps["Prepare"]["FailureReason"] == "AlgorithmError: See job logs for more information, exit code: 1"
@@ -279,14 +281,16 @@ def test_a_job_that_says_nothing_points_to_its_log(aws: Aws) -> None:
     )
 
 
-def test_a_missing_input_is_named(aws: Aws) -> None:
+def test_job_with_missing_input_names_it(aws: Aws) -> None:
     _, steps = aws.run(processing(inputs={"x": "s3://bucket/nothing/here"}))
     assert steps["Prepare"]["FailureReason"].startswith(
         'ClientError: No S3 objects found under S3 URL "s3://bucket/nothing/here" given in input data source.'
     )
 
 
-def test_a_job_sees_its_role_and_nothing_of_ours(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_job_environment_has_its_role_and_no_variable_of_the_server(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SECRET_OF_OURS", "leak")
     text = (
         "import boto3, json, os; "
@@ -305,7 +309,7 @@ def test_a_job_sees_its_role_and_nothing_of_ours(aws: Aws, monkeypatch: pytest.M
     assert not (aws.cloud.folder / "jobs" / name).exists()
 
 
-def test_lines_arrive_while_the_job_runs(aws: Aws) -> None:
+def test_job_log_arrives_while_the_job_runs_and_a_stopped_execution_can_be_retried(aws: Aws) -> None:
     arn = aws.start(processing(program=program("import time; print('one'); time.sleep(30)")))
     step = wait_until(lambda: aws.steps(arn).get("Prepare", {}).get("Metadata") and aws.steps(arn)["Prepare"])
     name = aws.job(step)["ProcessingJobName"]
@@ -323,14 +327,14 @@ def test_lines_arrive_while_the_job_runs(aws: Aws) -> None:
     assert aws.ended(arn)["PipelineExecutionStatus"] == "Stopped"
 
 
-def test_a_job_may_not_run_too_long(aws: Aws) -> None:
+def test_job_stops_at_its_time_limit(aws: Aws) -> None:
     limit = {"StoppingCondition": {"MaxRuntimeInSeconds": 1}}
     _, steps = aws.run(processing(program=program("import time; time.sleep(30)"), arguments=limit))
     assert steps["Prepare"]["StepStatus"] == "Failed"
     assert steps["Prepare"]["FailureReason"].endswith("was stopped: MaxRuntimeExceeded")
 
 
-def test_jobs_run_without_a_pipeline(aws: Aws) -> None:
+def test_processing_job_runs_without_a_pipeline(aws: Aws) -> None:
     arguments = processing(program=program("print('alone')"))["Arguments"]
     created = aws.sagemaker.create_processing_job(ProcessingJobName="alone", **arguments)
     assert created["ProcessingJobArn"].endswith(":processing-job/alone")
@@ -348,7 +352,7 @@ def test_jobs_run_without_a_pipeline(aws: Aws) -> None:
     assert [item["ProcessingJobStatus"] for item in listed] == ["Completed"]
 
 
-def test_the_container_contract_of_processing(aws: Aws) -> None:
+def test_processing_job_finds_its_configuration_files(aws: Aws) -> None:
     text = (
         "import json; print(json.dumps([json.load(open(f'/opt/ml/config/{n}.json')) "
         "for n in ('processingjobconfig', 'resourceconfig')]))"
@@ -375,7 +379,7 @@ def cluster(instance_type: str, count: int) -> Json:
         (processing(inputs={"../x": "s3://bucket/x"})["Arguments"], "LocalPath"),
     ],
 )
-def test_what_cannot_run_here_is_refused_clearly(aws: Aws, changes: Json, message: str) -> None:
+def test_create_job_that_cannot_run_here_is_refused(aws: Aws, changes: Json, message: str) -> None:
     with pytest.raises(ClientError, match=message):
         aws.sagemaker.create_processing_job(
             ProcessingJobName="never", **{**processing()["Arguments"], **changes}
@@ -384,7 +388,7 @@ def test_what_cannot_run_here_is_refused_clearly(aws: Aws, changes: Json, messag
 
 @pytest.fixture
 def queue(aws: Aws) -> Iterator[str]:
-    """A queue that a rule for all of SageMaker's events fills."""
+    """The URL of a queue that receives all of SageMaker's events."""
     sqs, events = aws.cloud.client("sqs"), aws.cloud.client("events")
     url: str = sqs.create_queue(QueueName="heard")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -396,7 +400,7 @@ def queue(aws: Aws) -> Iterator[str]:
     sqs.delete_queue(QueueUrl=url)
 
 
-def test_events_reach_a_rule(aws: Aws, queue: str) -> None:
+def test_execution_events_reach_a_rule(aws: Aws, queue: str) -> None:
     execution, _ = aws.run(processing(), register(DependsOn=["Prepare"]))
     sqs = aws.cloud.client("sqs")
     heard: list[Json] = []
@@ -418,8 +422,8 @@ def test_events_reach_a_rule(aws: Aws, queue: str) -> None:
     assert last["resources"] == [execution["PipelineArn"], execution["PipelineExecutionArn"]]
 
 
-def test_a_failing_functions_event_reaches_its_failure_queue(aws: Aws) -> None:
-    """A rule on an alias, as SAM makes it: attempts, then OnFailure."""
+def test_failing_function_sends_its_event_to_the_failure_queue(aws: Aws) -> None:
+    """The target is an alias, as SAM makes it: after its attempts the event goes to OnFailure."""
     functions, events, sqs = (aws.cloud.client(name) for name in ("lambda", "events", "sqs"))
     url = sqs.create_queue(QueueName="failed")["QueueUrl"]
     queue_arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -461,7 +465,7 @@ def test_errors_have_the_names_of_the_service_model(aws: Aws) -> None:
         sagemaker.start_pipeline_execution(PipelineName="none", PipelineExecutionDisplayName="not allowed")
 
 
-def test_what_is_not_ours_is_motos(aws: Aws) -> None:
+def test_other_operations_are_answered_by_moto_or_refused(aws: Aws) -> None:
     aws.sagemaker.create_model(ModelName="m", PrimaryContainer={"Image": "i"}, ExecutionRoleArn=ROLE)
     assert aws.sagemaker.describe_model(ModelName="m")["ModelArn"].startswith(
         "arn:aws:sagemaker:us-east-1:123456789012:"
