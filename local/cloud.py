@@ -100,7 +100,7 @@ def build_app(
 
     repairs.apply()
     iam = enforced(folder, region) if enforce_iam else None
-    ours = sagemaker(
+    engine = sagemaker(
         folder,
         endpoint=f"http://{LOOPBACK}:{port}",
         account=ACCOUNT,
@@ -110,10 +110,10 @@ def build_app(
     )
 
     def close() -> None:
-        ours.close()
+        engine.close()
         lambda_runtime.reset()
 
-    return routed(ours.app, ministack, bridge), close
+    return routed(engine.app, ministack, bridge), close
 
 
 def routed(sagemaker: App, others: App, bridge: IPv4Interface | None) -> App:
@@ -271,6 +271,7 @@ def _options() -> Options:
 
 
 def main() -> None:
+    """Serve as the command line says. Exit code 1 after an error."""
     options = _options()
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"

@@ -28,7 +28,7 @@ import psutil
 from local.errors import AlreadyRunning, FolderNotOurs, NoSpace
 
 RECORD: Final = "cloud.json"
-"""The file that says which process serves here."""
+"""The file with the server's process, port and region."""
 
 LOCK: Final = "cloud.lock"
 """The file that a running server locks. It marks a folder as a server's."""

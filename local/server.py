@@ -129,6 +129,27 @@ def start(
     left but the log of a server that died.
     """
     folder = folder.resolve()
+    _prepare(folder, port)
+    command = [python, "-m", "local.cloud", "--port", str(port or 0), "--folder", str(folder)]
+    command += ["--region", region] + ([] if detached else ["--attached"])
+    command += ["--enforce-iam"] if enforce_iam else []
+    command += ["--bridge", bridge] if bridge else []
+    child = _spawn(command, folder, detached=detached)
+    try:
+        cloud = _wait_until_ready(child, folder, timeout)
+    except BaseException as error:
+        _abandon(child)
+        if not folders.abandon(folder, keep_log=isinstance(error, ServerDied)):
+            raise folders.already_running(folder) from error  # another start was faster
+        raise
+    _let_go(folder)  # of a server that was killed
+    if child.stdin:
+        _held_open[folder] = child.stdin
+    return cloud
+
+
+def _prepare(folder: Path, port: int | None) -> None:
+    """Make the folder with an empty log. Raises AlreadyRunning, FolderNotOurs, NoSpace, PortInUse."""
     if running(folder):
         raise folders.already_running(folder)
     folders.check(folder)
@@ -138,25 +159,14 @@ def start(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / folders.LOCK).touch(mode=0o600)
         (folder / folders.LOG).write_bytes(b"")
-    command = [python, "-m", "local.cloud", "--port", str(port or 0), "--folder", str(folder)]
-    command += ["--region", region] + ([] if detached else ["--attached"])
-    command += ["--enforce-iam"] if enforce_iam else []
-    command += ["--bridge", bridge] if bridge else []
-    child = _spawn(command, folder, detached=detached)
-    try:
-        cloud = _wait_until_ready(child, folder, timeout)
-    except BaseException as error:
-        _end(psutil.Process(child.pid) if child.poll() is None else None, grace=5)
-        if child.stdin:
-            child.stdin.close()
-        child.wait()
-        if not folders.abandon(folder, keep_log=isinstance(error, ServerDied)):
-            raise folders.already_running(folder) from error  # another start was faster
-        raise
-    _let_go(folder)  # of a server that was killed
+
+
+def _abandon(child: "subprocess.Popen[bytes]") -> None:
+    """End a server process that is not ready."""
+    _end(psutil.Process(child.pid) if child.poll() is None else None, grace=5)
     if child.stdin:
-        _held_open[folder] = child.stdin
-    return cloud
+        child.stdin.close()
+    child.wait()
 
 
 def _spawn(command: list[str], folder: Path, *, detached: bool) -> "subprocess.Popen[bytes]":

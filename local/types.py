@@ -7,7 +7,7 @@ Json = dict[str, Any]
 """A JSON object, such as the request or the response of an AWS call."""
 
 Scope = dict[str, Any]
-"""What ASGI says of a connection: its type, path, headers, client and server."""
+"""A connection as ASGI describes it: its type, path, headers, client and server."""
 
 Receive = Callable[[], Awaitable[Any]]
 """Returns the next ASGI message of the caller."""

@@ -1,1 +1,1 @@
-"""What mends ministack, which plays all of AWS but SageMaker, and what makes it enforce IAM."""
+"""Repairs of ministack, which answers all requests but those to SageMaker, and the enforcement of IAM."""

@@ -5,7 +5,6 @@ ServiceError                  the answer to the caller
 ├── SerializationException    the body breaks the protocol
 ├── ResourceNotFound
 ├── ResourceInUse
-├── ResourceLimitExceeded
 ├── ConflictException
 ├── ThrottlingException
 ├── AccessDeniedException     a caller or a role lacks a permission
@@ -14,8 +13,7 @@ JobFault                      ends a job; its text becomes the FailureReason
 ├── ClientError               the request cannot be carried out
 ├── AlgorithmError            the program failed
 ├── CapacityError             no instance is available
-├── FaultOfThisMachine        AWS on this machine failed
-└── InternalServerError       SageMaker failed
+└── FaultOfThisMachine        AWS on this machine failed
 StepFailure                   ends an attempt of a pipeline's step
 StepStopped                   the execution was stopped before the step ended
 """
@@ -52,12 +50,6 @@ class ResourceNotFound(ServiceError):
 
 class ResourceInUse(ServiceError):
     """The name is in use."""
-
-
-class ResourceLimitExceeded(ServiceError):
-    """A quota is used up."""
-
-    retry_as = "SageMaker.RESOURCE_LIMIT"
 
 
 class ConflictException(ServiceError):
@@ -108,12 +100,6 @@ class CapacityError(JobFault):
 
 class FaultOfThisMachine(JobFault):
     """An error in AWS on this machine. No retry policy covers it, because a retry would hide it."""
-
-
-class InternalServerError(JobFault):
-    """SageMaker failed."""
-
-    retry_as = "SageMaker.JOB_INTERNAL_ERROR"
 
 
 class StepFailure(Exception):

@@ -1,7 +1,7 @@
 """IAM for calls that ministack does not check: those to SageMaker, and those of AWS's services as a role.
 
-Only a server that enforces IAM imports this. ministack's evaluator decides; this module says which principal,
-action and resource it evaluates. The journal records every decision.
+Only a server that enforces IAM imports this. ministack's evaluator decides; this module determines the
+principal, action and resource. The journal records every decision.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class Iam:
 
     def _resource_policy(self, policy: object, service: str, call: Call) -> bool:
         """Whether `policy` allows the call to `service`. Records the decision."""
-        asked = EvalContext(
+        context = EvalContext(
             principal_arn="*",
             principal_type="Service",
             principal_account="",
@@ -137,7 +137,7 @@ class Iam:
             service_context=dict(call.context),
         )
         given: Any = policy or {}
-        found = self._alone(iam_evaluator.evaluate_resource_policy, given, asked, service=service)
+        found = self._alone(iam_evaluator.evaluate_resource_policy, given, context, service=service)
         self._journal.record(
             service,
             call.action,

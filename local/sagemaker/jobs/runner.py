@@ -38,6 +38,7 @@ GRACE_SECONDS: Final = 5.0
 _CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 3}, s3={"addressing_style": "path"}
 )
+"""botocore's settings for the clients of a job's set-up."""
 
 
 @dataclass(frozen=True)

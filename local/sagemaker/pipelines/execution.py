@@ -76,18 +76,21 @@ class Execution:
         self._emit = emit
         self._changed = threading.Condition(threading.RLock())
         region, account = arn.split(":")[3:5]
-        self._runner = StepRunner(
+        self._runner = self._step_runner(jobs, registry, Role(role, authority, account, region))
+        self._runs: dict[str, Run] = {}
+        self._active: set[str] = set()
+        self._stop = threading.Event()
+
+    def _step_runner(self, jobs: Jobs, registry: Registry, role: Role) -> StepRunner:
+        return StepRunner(
             jobs,
             registry,
-            Role(role, authority, account, region),
-            Arguments(arn, pipeline_arn, self.created, self.values),
+            role,
+            Arguments(self.arn, self.pipeline_arn, self.created, self.values),
             self._changed,
             self._step_to,
             result=lambda name: self._runs[name].result,
         )
-        self._runs: dict[str, Run] = {}
-        self._active: set[str] = set()
-        self._stop = threading.Event()
 
     @property
     def id(self) -> str:
