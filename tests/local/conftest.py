@@ -7,6 +7,7 @@ import pytest
 
 from local import server
 from local.server import Cloud
+from tests.local.aws import Aws
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +25,9 @@ def bucket(cloud: Cloud) -> str:
     """The name of a bucket in it."""
     cloud.client("s3").create_bucket(Bucket="bucket")
     return "bucket"
+
+
+@pytest.fixture(scope="module")
+def aws(cloud: Cloud, bucket: str) -> Aws:
+    """The server under test."""
+    return Aws(cloud, bucket)

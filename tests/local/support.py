@@ -40,6 +40,13 @@ def event_sample(name: str) -> Json:
     return event
 
 
+def shape(value: object) -> object:
+    """Keys and JSON types of a value. Of a list, the shape of its first element."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    return [shape(item) for item in value[:1]] if isinstance(value, list) else type(value).__name__
+
+
 def processing(name: str = "Prepare", **changes: Any) -> Json:
     """A Processing step. `inputs` and `outputs` map names to S3 URIs; `program` is its entry point."""
     inputs = changes.pop("inputs", {})

@@ -1,23 +1,18 @@
 """Jobs that run as processes, in executions of a running server."""
 
-import contextlib
 import io
 import json
 import sys
 import tarfile
 import time
-import uuid
-import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local.server import Cloud
 from local.types import Json
-from tests.local.support import ROLE, definition, processing, register, training, wait_until
+from tests.local.aws import Aws
+from tests.local.support import processing, register, training, wait_until
 
 pytestmark = pytest.mark.story
 
@@ -47,98 +42,6 @@ pathlib.Path(os.environ["SM_MODEL_DIR"], "model.json").write_text(json.dumps(mod
 pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"], "note.txt").write_text("note")
 print("trained", flush=True)
 """
-
-
-@dataclass
-class Aws:
-    """Clients of the server under test, and helpers."""
-
-    cloud: Cloud
-    bucket: str
-
-    def __post_init__(self) -> None:
-        self.s3 = self.cloud.client("s3")
-        self.sagemaker = self.cloud.client("sagemaker")
-        self.logs = self.cloud.client("logs")
-
-    def put(self, key: str, text: str | bytes) -> str:
-        """Put an object. Returns its URI."""
-        self.s3.put_object(Bucket=self.bucket, Key=key, Body=text)
-        return f"s3://{self.bucket}/{key}"
-
-    def get(self, key: str) -> bytes:
-        """An object's bytes."""
-        body: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        return body
-
-    def source(self, key: str, **files: str) -> str:
-        """Put a source directory as tar.gz on S3. Returns the hyperparameter that names it."""
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-            for name, text in files.items():
-                info = tarfile.TarInfo(name + ".py")
-                info.size = len(text.encode())
-                tar.addfile(info, io.BytesIO(text.encode()))
-        return json.dumps(self.put(key, packed.getvalue()))
-
-    def start(self, *steps: Json) -> str:
-        """Make a pipeline of these steps and start it. Returns the execution's ARN."""
-        name = f"p-{uuid.uuid4().hex[:8]}"
-        self.sagemaker.create_pipeline(PipelineName=name, RoleArn=ROLE, PipelineDefinition=definition(*steps))
-        arn: str = self.sagemaker.start_pipeline_execution(PipelineName=name)["PipelineExecutionArn"]
-        return arn
-
-    def ended(self, arn: str) -> Json:
-        """The Describe response of an execution once it has ended."""
-
-        def over() -> Json | None:
-            answer: Json = self.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
-            return answer if answer["PipelineExecutionStatus"] not in ("Executing", "Stopping") else None
-
-        found: Json = wait_until(over, 30)
-        return found
-
-    def steps(self, arn: str) -> dict[str, Json]:
-        """The steps of an execution by name."""
-        answer = self.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)
-        return {step["StepName"]: step for step in answer["PipelineExecutionSteps"]}
-
-    def run(self, *steps: Json) -> tuple[Json, dict[str, Json]]:
-        """Run these steps to their end. Returns (execution, steps)."""
-        arn = self.start(*steps)
-        return self.ended(arn), self.steps(arn)
-
-    def job(self, step: Json) -> Json:
-        """The Describe response of a step's job."""
-        ((kind, metadata),) = step["Metadata"].items()
-        name = metadata["Arn"].rpartition("/")[2]
-        if kind == "ProcessingJob":
-            answer: Json = self.sagemaker.describe_processing_job(ProcessingJobName=name)
-        else:
-            answer = self.sagemaker.describe_training_job(TrainingJobName=name)
-        return answer
-
-    def lines(self, kind: str, job: str) -> list[str]:
-        """The lines that a job has printed so far."""
-        group = f"/aws/sagemaker/{kind}Jobs"
-        with contextlib.suppress(self.logs.exceptions.ResourceNotFoundException):
-            streams = self.logs.describe_log_streams(
-                logGroupName=group, logStreamNamePrefix=job + "/algo-1-"
-            )["logStreams"]
-            return [
-                event["message"]
-                for stream in streams
-                for event in self.logs.get_log_events(
-                    logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
-                )["events"]
-            ]
-        return []
-
-
-@pytest.fixture(scope="module")
-def aws(cloud: Cloud, bucket: str) -> Aws:
-    """The server under test."""
-    return Aws(cloud, bucket)
 
 
 def program(text: str, *arguments: str) -> list[str]:
@@ -383,106 +286,4 @@ def test_create_job_that_cannot_run_here_is_refused(aws: Aws, changes: Json, mes
     with pytest.raises(ClientError, match=message):
         aws.sagemaker.create_processing_job(
             ProcessingJobName="never", **{**processing()["Arguments"], **changes}
-        )
-
-
-@pytest.fixture
-def queue(aws: Aws) -> Iterator[str]:
-    """The URL of a queue that receives all of SageMaker's events."""
-    sqs, events = aws.cloud.client("sqs"), aws.cloud.client("events")
-    url: str = sqs.create_queue(QueueName="heard")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    events.put_rule(Name="all", EventPattern=json.dumps({"source": ["aws.sagemaker"]}))
-    events.put_targets(Rule="all", Targets=[{"Id": "q", "Arn": arn}])
-    yield url
-    events.remove_targets(Rule="all", Ids=["q"])
-    events.delete_rule(Name="all")
-    sqs.delete_queue(QueueUrl=url)
-
-
-def test_execution_events_reach_a_rule(aws: Aws, queue: str) -> None:
-    execution, _ = aws.run(processing(), register(DependsOn=["Prepare"]))
-    sqs = aws.cloud.client("sqs")
-    heard: list[Json] = []
-
-    def complete() -> bool:
-        for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
-            heard.append(json.loads(message["Body"]))
-        return any(e["detail"].get("currentPipelineExecutionStatus") == "Succeeded" for e in heard)
-
-    wait_until(complete)
-    assert {event["detail-type"] for event in heard} >= {
-        "SageMaker Model Building Pipeline Execution Status Change",
-        "SageMaker Model Building Pipeline Execution Step Status Change",
-        "SageMaker Processing Job State Change",
-        "SageMaker Model Package State Change",
-    }
-    last = next(e for e in heard if e["detail"].get("currentPipelineExecutionStatus") == "Succeeded")
-    assert (last["source"], last["account"], last["region"]) == ("aws.sagemaker", "123456789012", "us-east-1")
-    assert last["resources"] == [execution["PipelineArn"], execution["PipelineExecutionArn"]]
-
-
-def test_failing_function_sends_its_event_to_the_failure_queue(aws: Aws) -> None:
-    """The target is an alias, as SAM makes it: after its attempts the event goes to OnFailure."""
-    functions, events, sqs = (aws.cloud.client(name) for name in ("lambda", "events", "sqs"))
-    url = sqs.create_queue(QueueName="failed")["QueueUrl"]
-    queue_arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("index.py", "def handler(event, context): raise ValueError(event['id'])\n")
-    functions.create_function(
-        FunctionName="raises",
-        Runtime="python3.11",
-        Role=ROLE,
-        Handler="index.handler",
-        Code={"ZipFile": code.getvalue()},
-    )
-    functions.get_waiter("function_active_v2").wait(FunctionName="raises", WaiterConfig={"Delay": 1})
-    version = functions.publish_version(FunctionName="raises")["Version"]
-    alias = functions.create_alias(FunctionName="raises", Name="live", FunctionVersion=version)["AliasArn"]
-    functions.put_function_event_invoke_config(
-        FunctionName="raises",
-        Qualifier="live",
-        MaximumRetryAttempts=1,
-        DestinationConfig={"OnFailure": {"Destination": queue_arn}},
-    )
-    events.put_rule(Name="raises", EventPattern=json.dumps({"source": ["test.raises"]}))
-    events.put_targets(Rule="raises", Targets=[{"Id": "f", "Arn": alias}])
-    events.put_events(Entries=[{"Source": "test.raises", "DetailType": "x", "Detail": json.dumps({"n": 1})}])
-    failed = wait_until(lambda: sqs.receive_message(QueueUrl=url).get("Messages"))
-    assert json.loads(failed[0]["Body"])["requestPayload"]["detail"] == {"n": 1}
-    streams = aws.logs.describe_log_streams(logGroupName="/aws/lambda/raises")["logStreams"]
-    assert len(streams) == 2
-
-
-def test_errors_have_the_names_of_the_service_model(aws: Aws) -> None:
-    sagemaker = aws.sagemaker
-    with pytest.raises(sagemaker.exceptions.ResourceNotFound, match="pipeline/none' does not exist"):
-        sagemaker.start_pipeline_execution(PipelineName="none")
-    with pytest.raises(
-        ClientError, match=r"ValidationException.*'pipelineExecutionDisplayName' failed to satisfy"
-    ):
-        sagemaker.start_pipeline_execution(PipelineName="none", PipelineExecutionDisplayName="not allowed")
-
-
-def test_other_operations_are_answered_by_moto_or_refused(aws: Aws) -> None:
-    aws.sagemaker.create_model(ModelName="m", PrimaryContainer={"Image": "i"}, ExecutionRoleArn=ROLE)
-    assert aws.sagemaker.describe_model(ModelName="m")["ModelArn"].startswith(
-        "arn:aws:sagemaker:us-east-1:123456789012:"
-    )
-    with pytest.raises(ClientError, match="is not available on this machine"):
-        aws.sagemaker.create_labeling_job(
-            LabelingJobName="l",
-            LabelAttributeName="a",
-            RoleArn=ROLE,
-            InputConfig={"DataSource": {}},
-            OutputConfig={"S3OutputPath": "s3://bucket/x"},
-            HumanTaskConfig={
-                "WorkteamArn": "arn:aws:sagemaker:us-east-1:123456789012:workteam/private-crowd/x",
-                "UiConfig": {},
-                "TaskTitle": "t",
-                "TaskDescription": "d",
-                "NumberOfHumanWorkersPerDataObject": 1,
-                "TaskTimeLimitInSeconds": 60,
-            },
         )

@@ -6,8 +6,7 @@ import pytest
 
 from local.sagemaker.protocol.listing import now
 from local.types import Json
-from tests.local.support import Engine, event_sample, register
-from tests.local.test_local_engine import shape
+from tests.local.support import Engine, event_sample, register, shape
 
 GROUP = "arn:aws:sagemaker:us-east-1:123456789012:model-package-group/group"
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/group/1"
