@@ -295,7 +295,7 @@ def measure() -> dict[str, Any]:
         log.touch()
         python.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).resolve()} --serve {log} "$@"\n')
         python.chmod(0o755)
-        cloud = server.start(folder / "aws", port=None, outlives_us=False, python=str(python))
+        cloud = server.start(folder / "aws", port=None, python=str(python))
         try:
             point_at(cloud)
             deployment = deploy(Project(ROOT, config, folder / "work"), cloud)

@@ -39,7 +39,7 @@ def main() -> None:
     objects: int = parser.parse_args().objects
     config = parse_config(yaml.safe_load((ROOT / "handsoff.yaml").read_text()), source="handsoff.yaml")
     with tempfile.TemporaryDirectory() as folder:
-        cloud = server.start(Path(folder) / "aws", port=None, outlives_us=False)
+        cloud = server.start(Path(folder) / "aws", port=None)
         try:
             point_at(cloud)
             deployment = deploy(Project(ROOT, config, Path(folder) / "work"), cloud)

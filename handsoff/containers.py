@@ -20,7 +20,7 @@ import psutil
 from samtranslator.yaml_helper import yaml_parse
 
 from handsoff.project import Project
-from local.cloud import CONTAINERS_CALL_US, LOOPBACK
+from local.callers import CONTAINER_HOST, LOOPBACK
 from local.server import Cloud
 from retraining.errors import HandsoffError
 
@@ -61,7 +61,7 @@ def command(project: Project, cloud: Cloud, function: str, event: Path) -> list[
 
 def sam(project: Project, cloud: Cloud, template: Path, verb: str) -> list[str]:
     """`sam local VERB` on this template, with the names by which containers find `cloud`."""
-    hosts = [CONTAINERS_CALL_US, *(f"{name}.{CONTAINERS_CALL_US}" for name in _buckets(cloud))]
+    hosts = [CONTAINER_HOST, *(f"{name}.{CONTAINER_HOST}" for name in _buckets(cloud))]
     return [
         *(str(project.sam()), "local", verb, "--template", str(template), "--region", cloud.region),
         *(word for host in hosts for word in ("--add-host", f"{host}:host-gateway")),
@@ -110,7 +110,7 @@ def _as_seen_in_a_container(function: Mapping[str, Any], cloud: Cloud) -> dict[s
     """The function's environment; what is on this machine has another name there."""
     variables = {**function["Environment"]["Variables"], **cloud.environment()}
     return {
-        name: value.replace(f"http://{LOOPBACK}:", f"http://{CONTAINERS_CALL_US}:")
+        name: value.replace(f"http://{LOOPBACK}:", f"http://{CONTAINER_HOST}:")
         for name, value in variables.items()
     }
 
@@ -148,7 +148,7 @@ def _reachable(cloud: Cloud) -> bool:
         str(IPv4Interface(bridge()).ip), int(port), timeout=5, source_address=(LOOPBACK, 0)
     )
     try:
-        connection.request("GET", "/_ministack/health", headers={"Host": f"{CONTAINERS_CALL_US}:{port}"})
+        connection.request("GET", "/_ministack/health", headers={"Host": f"{CONTAINER_HOST}:{port}"})
         return connection.getresponse().status == 200
     except OSError:
         return False

@@ -48,7 +48,7 @@ def _cloud(project: Project, folder: Path, console: Console) -> Iterator[Deploym
     log.unlink(missing_ok=True)
     try:
         with show.step(console, "AWS starts on this machine"):
-            cloud = server.start(folder, port=None, outlives_us=False)
+            cloud = server.start(folder, port=None)
         point_at(cloud)
         with show.step(
             console, "template.yaml is deployed through CloudFormation, the pipeline is published"

@@ -1,1 +1,11 @@
-"""AWS on this machine: one loopback endpoint. Nothing outside this package knows that it exists."""
+"""AWS on this machine: one endpoint on the loopback interface, which any AWS client can use.
+
+server.py          starts, finds and stops the server process      folder.py     the folder that it works in
+cloud.py           the server process                              callers.py    which requests it accepts
+infrastructure.py  makes what Terraform makes on AWS               operator_user.py  makes the operator's user
+ministack/         repairs of ministack, which answers all but SageMaker, and IAM
+sagemaker/         SageMaker: pipelines whose jobs run, and the model registry
+account.py, types.py, errors.py   the account, types, errors
+
+Of the other packages only handsoff/ imports this one.
+"""

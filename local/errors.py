@@ -1,13 +1,13 @@
-"""What can go wrong with AWS on this machine; each message is one line naming the thing and the way out.
+"""Errors of AWS on this machine. Each message is one line that names the problem and a solution.
 
 CloudError
 ├── AlreadyRunning      a server runs in this folder
-├── FolderNotOurs       the folder holds something that we did not make
-├── NoBridge            containers cannot reach this machine there
-├── NoSpace             too little room on the disk
-├── NoSuchUser          the server has no keys of such a user
+├── FolderNotOurs       the folder has files that no server made
+├── NoBridge            this machine does not have the bridge's address
+├── NoSpace             too little space on the disk
+├── NoSuchUser          the server has no access key of this user
 ├── PortInUse           another program listens on the port
-└── ServerDied          the server ended or hung before it was ready
+└── ServerDied          the server ended, or was not ready in time
 """
 
 
@@ -20,19 +20,19 @@ class AlreadyRunning(CloudError):
 
 
 class FolderNotOurs(CloudError):
-    """The folder holds something that we did not make, so we neither use nor delete it."""
+    """The folder has files that no server made, so it is neither used nor deleted."""
 
 
 class NoBridge(CloudError):
-    """There is no way by which containers on this machine could reach AWS on this machine."""
+    """This machine does not have the bridge's address, so containers cannot call it there."""
 
 
 class NoSpace(CloudError):
-    """Too little room on the disk."""
+    """Too little space on the disk."""
 
 
 class NoSuchUser(CloudError):
-    """The server has no keys of such a user."""
+    """The server has no access key of this user."""
 
 
 class PortInUse(CloudError):
@@ -40,4 +40,4 @@ class PortInUse(CloudError):
 
 
 class ServerDied(CloudError):
-    """The server ended or hung before it was ready."""
+    """The server ended, or was not ready in time."""

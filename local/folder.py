@@ -1,15 +1,15 @@
-"""The one folder in which a server and everything that it starts live, and what is left of them.
+"""The folder of a server and of all processes that it starts.
 
-    FOLDER/cloud.json   who serves here: pid, its create time, port, region (mode 0600)
-    FOLDER/server.log   what the server says
-    FOLDER/users/…      access keys of users who were made here (mode 0600)
-    FOLDER/iam.jsonl    what IAM was asked and what it answered, where it is enforced
+    FOLDER/cloud.json   the server: pid, its create time, port, region (mode 0600)
+    FOLDER/cloud.lock   locked while a server runs
+    FOLDER/server.log   the server's log
+    FOLDER/users/…      access keys of users (mode 0600)
+    FOLDER/iam.jsonl    IAM's decisions, if it is enforced
     FOLDER/jobs/…       a folder for each running job
     FOLDER/tmp, home    TMPDIR and HOME of the server and its Lambda workers
 
-Processes are recognised by their TMPDIR, which lies in the folder and which every child inherits: that finds
-workers, jobs and what they started, also after `kill -9` of the server, and never a stranger with a reused
-pid.
+A process belongs to the folder if its TMPDIR is in it. Every child inherits that variable. So workers, jobs
+and their children are found even after KILL of the server. A process with a reused pid is not among them.
 """
 
 import contextlib
@@ -21,26 +21,42 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import psutil
 
 from local.errors import AlreadyRunning, FolderNotOurs, NoSpace
 
-RECORD = "cloud.json"
-LOCK = "cloud.lock"
-LOG = "server.log"
-USERS = "users"
-ROOM_NEEDED = 200 * 1024 * 1024
+RECORD: Final = "cloud.json"
+"""The file with the server's process, port and region."""
+
+LOCK: Final = "cloud.lock"
+"""The file that a running server locks. It marks a folder as a server's."""
+
+LOG: Final = "server.log"
+"""The file with the server's log."""
+
+USERS: Final = "users"
+"""The subfolder with users' access keys."""
+
+MIN_FREE = 200 * 1024 * 1024
+"""Bytes that must be free on the disk before a server starts."""
+
+MAX_CLEARING_SECONDS: Final = 10
+"""Seconds after which `end_strays` gives up."""
+
+DELETE_TRIES: Final = 20
+"""How often `delete` tries, 0.05 s apart."""
 
 
 def check(folder: Path) -> None:
-    """Raise NoSpace or FolderNotOurs unless a server may live in `folder`. Changes nothing."""
+    """Raise NoSpace or FolderNotOurs unless a server may use `folder`. Changes nothing."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
-    if free < ROOM_NEEDED:
+    if free < MIN_FREE:
         raise NoSpace(
-            f"{existing} has {free // 2**20} MB free and AWS on this machine needs {ROOM_NEEDED // 2**20}: "
-            "make room or name another folder"
+            f"{existing} has {free // 2**20} MB free and AWS on this machine needs {MIN_FREE // 2**20}: "
+            "free some space or name another folder"
         )
     if not folder.exists():
         return
@@ -48,15 +64,16 @@ def check(folder: Path) -> None:
         raise FolderNotOurs(f"{folder} is a file: name another folder")
     if any(folder.iterdir()) and not (folder / LOCK).exists():
         raise FolderNotOurs(
-            f"{folder} holds other files and would be deleted at the end: name another folder"
+            f"{folder} has files that are not AWS on this machine's, and it would be deleted at the end: "
+            "name another folder"
         )
 
 
 def claim(folder: Path) -> int:
-    """Make `folder`, lock it for the life of this process and clear what a killed server left.
+    """Make `folder`, lock it until this process ends, and clear up after a server that was killed.
 
-    Returns the lock's file descriptor, which must stay open. The kernel lets go of it when the process ends,
-    however it ends. Raises AlreadyRunning.
+    Returns the lock's file descriptor, which must stay open. The kernel unlocks it when the process ends,
+    however it ends. Raises AlreadyRunning, FolderNotOurs, NoSpace.
     """
     check(folder)
     with no_space(folder):
@@ -78,12 +95,12 @@ def claim(folder: Path) -> int:
 
 
 def already_running(folder: Path) -> AlreadyRunning:
-    """The error that says so."""
+    """The error for a folder in which a server runs."""
     return AlreadyRunning(f"AWS already runs in {folder}: stop it first (handsoff local down)")
 
 
 def abandon(folder: Path, *, keep_log: bool) -> bool:
-    """Clear what a server that failed to start has left; False if another one lives there by now."""
+    """Clear up after a server that failed to start. False if another server runs there by now."""
     if not folder.exists():
         return True
     try:
@@ -103,17 +120,17 @@ def abandon(folder: Path, *, keep_log: bool) -> bool:
 
 @contextlib.contextmanager
 def no_space(folder: Path) -> Iterator[None]:
-    """Say "disk full" in our words."""
+    """Turn the system's errors about a full disk into NoSpace."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpace(f"no space left in {folder}: make room or name another folder") from error
+            raise NoSpace(f"no space left in {folder}: free some space or name another folder") from error
         raise
 
 
 def write_record(folder: Path, *, port: int, region: str) -> None:
-    """Say that this process serves here; from now on others can find it."""
+    """Write that this process serves here, so that others can find it."""
     me = psutil.Process()
     record = {"pid": me.pid, "createTime": me.create_time(), "port": port, "region": region}
     draft = folder / (RECORD + ".new")
@@ -123,7 +140,7 @@ def write_record(folder: Path, *, port: int, region: str) -> None:
 
 
 def read_record(folder: Path) -> tuple[psutil.Process, int, str] | None:
-    """(process, port, region) of the server that lives here, None if none does."""
+    """The (process, port, region) of the server that runs here, None if there is none."""
     try:
         record = json.loads((folder / RECORD).read_text())
         process = psutil.Process(record["pid"])
@@ -135,7 +152,7 @@ def read_record(folder: Path) -> tuple[psutil.Process, int, str] | None:
 
 
 def strays(folder: Path, *, spare: frozenset[int] = frozenset()) -> list[psutil.Process]:
-    """Processes that a server of this folder started, directly or not, except those in `spare`."""
+    """Processes that belong to this folder, except the pids in `spare`."""
     inside = str(folder.resolve()) + os.sep
     found = []
     for process in psutil.process_iter():
@@ -146,8 +163,11 @@ def strays(folder: Path, *, spare: frozenset[int] = frozenset()) -> list[psutil.
 
 
 def end_strays(folder: Path, *, spare: frozenset[int] = frozenset(), grace: float = 0.0) -> None:
-    """End them: TERM and `grace` seconds if there is grace, then KILL, again until none is left."""
-    deadline = time.monotonic() + 10
+    """End the processes that belong to `folder`: TERM and `grace` seconds if it is not 0, then KILL.
+
+    Repeats until none is left.
+    """
+    deadline = time.monotonic() + MAX_CLEARING_SECONDS
     while (left := strays(folder, spare=spare | {os.getpid()})) and time.monotonic() < deadline:
         if grace:
             for process in left:
@@ -162,8 +182,8 @@ def end_strays(folder: Path, *, spare: frozenset[int] = frozenset(), grace: floa
 
 
 def delete(path: Path) -> None:
-    """Delete a file or tree; a file that a dying process still wrote is met by trying again."""
-    for _ in range(20):
+    """Delete a file or a folder. Tries again, because a process that ends may still write files."""
+    for _ in range(DELETE_TRIES):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -1,8 +1,8 @@
-"""What Terraform makes on AWS, made with boto3 where Terraform may not be installed: on this machine.
+"""Makes with boto3 what Terraform makes on AWS, because this machine may not have Terraform.
 
-Both work on the values that `handsoff render` makes and on the policies of terraform/policies, so that both
-make the same: tests/terraform compares them through the API. All is made or brought up to date. What
-an AWS account has already (a bucket, a role, a key) is not there on this machine, so it is made, too.
+Both read the values of `handsoff render` and the policies of terraform/policies. tests/terraform compares the
+results through the API. Resources are made, or updated if they exist. A bucket or a role that an AWS account
+already has does not exist on this machine, so it is made too.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from typing import Any, Final
 from local.server import Cloud
 
 POLICIES: Final = Path(__file__).resolve().parent.parent / "terraform" / "policies"
+"""The folder with the policy documents that Terraform uses too."""
 
 
 def provision(cloud: Cloud, values: Mapping[str, Any]) -> None:
-    """Make what one deployment needs before `sam deploy`; `values` are what `handsoff render` makes."""
+    """Make what a deployment needs before `sam deploy`. `values` is the output of `handsoff render`."""
     prefix = values["prefix"]
     bucket = values["bucket"] or f"{prefix}-data-{cloud.account}-{cloud.region}"
     own_role = f"arn:aws:iam::{cloud.account}:role/{prefix}-pipeline"
@@ -53,12 +54,12 @@ def provision(cloud: Cloud, values: Mapping[str, Any]) -> None:
 
 @functools.cache
 def _client(cloud: Cloud, name: str) -> Any:
-    """Making one takes longer than all of its calls."""
+    """A client, made once: making one takes longer than all of its calls."""
     return cloud.client(name)
 
 
 def policy(name: str, names: Mapping[str, str]) -> str:
-    """A document of terraform/policies with its placeholders filled, as Terraform fills them."""
+    """A document of terraform/policies with `names` in place of its placeholders, as in Terraform."""
     return Template((POLICIES / f"{name}.json").read_text(encoding="utf-8")).substitute(names)
 
 
@@ -117,7 +118,7 @@ def _expiry(folder: str, days: int) -> dict[str, Any]:
 
 
 def _role(cloud: Cloud, name: str, trust: str, documents: list[str], names: Mapping[str, str]) -> str:
-    """A role that `trust` lets in and that may do what `documents` say; its ARN."""
+    """Make a role with the trust policy `trust` and the policies `documents`. Returns its ARN."""
     iam, trusted = _client(cloud, "iam"), policy(trust, names)
     try:
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusted)
@@ -168,7 +169,7 @@ def _pipeline(cloud: Cloud, prefix: str, model: str, definition: str, role: str)
 
 
 def _schedule(cloud: Cloud, prefix: str, model: str, value: Mapping[str, Any], role: str) -> None:
-    """The schedule that asks for a retraining; a model that has none any more loses it."""
+    """Make the schedule of a model's start requests, or delete it if the model has none any more."""
     scheduler, name = _client(cloud, "scheduler"), f"{prefix}-{model}"
     if value["schedule"] is None:
         with contextlib.suppress(scheduler.exceptions.ResourceNotFoundException):
@@ -176,7 +177,7 @@ def _schedule(cloud: Cloud, prefix: str, model: str, value: Mapping[str, Any], r
         return
     request = {"model": model, "trigger": "schedule"}
     request |= {"cause": "<aws.scheduler.scheduled-time>", "requestedBy": "<aws.scheduler.schedule-arn>"}
-    queue = f"arn:aws:sqs:{cloud.region}:{cloud.account}:{prefix}-landings"  # comes with `sam deploy`
+    queue = f"arn:aws:sqs:{cloud.region}:{cloud.account}:{prefix}-landings"  # `sam deploy` makes it
     wanted = {
         "Name": name,
         "Description": f"Asks for a retraining of {model} on the data that is there",

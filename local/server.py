@@ -1,4 +1,4 @@
-"""Start, find and stop AWS on this machine. The command line and the tests use this and nothing below it."""
+"""Starts, finds and stops AWS on this machine. The command line and the tests use this module."""
 
 import contextlib
 import json
@@ -17,16 +17,13 @@ from botocore.config import Config
 from botocore.session import Session
 
 from local import folder as folders
+from local.account import ACCOUNT, ADMINISTRATOR
 from local.errors import NoSuchUser, PortInUse, ServerDied
-
-ACCOUNT = "123456789012"
-ADMINISTRATOR = ("test", "test")
-"""The access key of whoever may do everything: the account's root, who plays the platform team."""
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """A running server: where it answers and who it is."""
+    """A running server: its endpoint, region, process, folder and account."""
 
     endpoint: str
     region: str
@@ -35,9 +32,9 @@ class Cloud:
     account: str = ACCOUNT
 
     def environment(self, user: str | None = None) -> dict[str, str]:
-        """The variables that point any AWS client here and at nothing else.
+        """The environment variables that direct any AWS client to this server.
 
-        They are the administrator's, or those of a `user` who was made here. Raises NoSuchUser.
+        The keys are the administrator's, or those of `user`. Raises NoSuchUser.
         """
         key, secret = self.keys(user) if user else ADMINISTRATOR
         return {
@@ -51,14 +48,14 @@ class Cloud:
         }
 
     def keep(self, user: str, key: str, secret: str) -> None:
-        """Keep a user's access key as long as this server lives, where only its owner can read it."""
+        """Store a user's access key in the server's folder, readable for the owner of the folder only."""
         path = self._keys(user)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump([key, secret], file)
 
     def keys(self, user: str) -> tuple[str, str]:
-        """The access key, id and secret, that was kept of a user. Raises NoSuchUser."""
+        """The id and the secret of a user's stored access key. Raises NoSuchUser."""
         try:
             key, secret = json.loads(self._keys(user).read_text())
         except FileNotFoundError:
@@ -72,20 +69,20 @@ class Cloud:
         return self.folder / folders.USERS / f"{Path(user).name}.json"
 
     def session(self) -> boto3.Session:
-        """A session with this server's region and credentials; its clients still need the endpoint.
+        """A session with this server's region and the administrator's key. Clients still need the endpoint.
 
-        It looks at no profile and no configuration file of the person who runs it.
+        It reads neither profiles nor configuration files of this machine.
         """
-        mine: dict[str, Any] = {
+        no_files: dict[str, Any] = {
             "profile": (None, None, None, None),
             "config_file": (None, None, os.devnull, None),
         }
         return boto3.Session(
-            *ADMINISTRATOR, region_name=self.region, botocore_session=Session(session_vars=mine)
+            *ADMINISTRATOR, region_name=self.region, botocore_session=Session(session_vars=no_files)
         )
 
     def client(self, name: str) -> Any:
-        """A boto3 client of service `name` against this server, whatever the environment says."""
+        """A boto3 client of service `name` for this server. It ignores the environment."""
         config = Config(
             retries={"mode": "standard", "total_max_attempts": 2},
             s3={"addressing_style": "path"},
@@ -95,11 +92,14 @@ class Cloud:
 
 
 _held_open: dict[Path, IO[bytes]] = {}
-"""The standard input of servers that end with us, by folder: the system closes it if we do not."""
+"""The write ends of the standard input of attached servers, by folder.
+
+The system closes them when this process ends, however it ends. A server stops when its standard input ends.
+"""
 
 
 def running(folder: Path) -> Cloud | None:
-    """The server that lives in `folder`, None if none does."""
+    """The server that runs in `folder`, None if there is none."""
     found = folders.read_record(folder)
     if found is None:
         return None
@@ -114,96 +114,123 @@ def start(
     timeout: float = 60,
     *,
     python: str = sys.executable,
-    outlives_us: bool = True,
+    detached: bool = False,
     enforce_iam: bool = False,
     bridge: str | None = None,
 ) -> Cloud:
     """Start a server in `folder`, in a session of its own, and return once it answers.
 
-    `port` None takes any free one. `timeout` in seconds. Unless it `outlives_us`, it ends when this process
-    does, however that ends. With `enforce_iam` everybody but the administrator may do only what IAM lets
-    them, and iam.jsonl in the folder says who asked for what. With `bridge`, the address of Docker's bridge
-    (containers.bridge()), containers on this machine reach it as host.docker.internal. Raises AlreadyRunning,
-    FolderNotOurs, NoBridge, NoSpace, PortInUse, ServerDied; after each nothing is left but, of a server that
-    died, its log.
+    `port` None takes any free one. `timeout` is in seconds. Unless it is `detached`, the server stops when
+    this process ends, even by KILL. With `enforce_iam` every caller but the administrator needs permissions,
+    and iam.jsonl in the folder records IAM's decisions. With `bridge`, the address of Docker's bridge
+    (containers.bridge()), containers on this machine reach the server as host.docker.internal.
+
+    Raises AlreadyRunning, FolderNotOurs, NoBridge, NoSpace, PortInUse, ServerDied. After an error nothing is
+    left but the log of a server that died.
     """
     folder = folder.resolve()
+    _prepare(folder, port)
+    command = [python, "-m", "local.cloud", "--port", str(port or 0), "--folder", str(folder)]
+    command += ["--region", region] + ([] if detached else ["--attached"])
+    command += ["--enforce-iam"] if enforce_iam else []
+    command += ["--bridge", bridge] if bridge else []
+    child = _spawn(command, folder, detached=detached)
+    try:
+        cloud = _wait_until_ready(child, folder, timeout)
+    except BaseException as error:
+        _abandon(child)
+        if not folders.abandon(folder, keep_log=isinstance(error, ServerDied)):
+            raise folders.already_running(folder) from error  # another start was faster
+        raise
+    _let_go(folder)  # of a server that was killed
+    if child.stdin:
+        _held_open[folder] = child.stdin
+    return cloud
+
+
+def _prepare(folder: Path, port: int | None) -> None:
+    """Make the folder with an empty log. Raises AlreadyRunning, FolderNotOurs, NoSpace, PortInUse."""
     if running(folder):
         raise folders.already_running(folder)
     folders.check(folder)
     if port is not None:
         _check_port(port)
-    log = folder / folders.LOG
     with folders.no_space(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / folders.LOCK).touch(mode=0o600)
-        log.write_bytes(b"")
-    command = [python, "-m", "local.cloud", "--port", str(port or 0), "--folder", str(folder)]
-    command += ["--region", region] + ([] if outlives_us else ["--attached"])
-    command += ["--enforce-iam"] if enforce_iam else []
-    command += ["--bridge", bridge] if bridge else []
-    with log.open("ab") as out:
-        child = subprocess.Popen(
+        (folder / folders.LOG).write_bytes(b"")
+
+
+def _abandon(child: "subprocess.Popen[bytes]") -> None:
+    """End a server process that is not ready."""
+    _end(psutil.Process(child.pid) if child.poll() is None else None, grace=5)
+    if child.stdin:
+        child.stdin.close()
+    child.wait()
+
+
+def _spawn(command: list[str], folder: Path, *, detached: bool) -> "subprocess.Popen[bytes]":
+    """Start the server process. Unless it is `detached`, its standard input is a pipe of this process."""
+    with (folder / folders.LOG).open("ab") as log:
+        return subprocess.Popen(
             command,
             cwd=Path(__file__).resolve().parent.parent,
             env=process_environment(dict(os.environ), folder),
-            stdin=subprocess.DEVNULL if outlives_us else subprocess.PIPE,
-            stdout=out,
+            stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
+            stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    if child.stdin:
-        _held_open[folder] = child.stdin
-    try:
-        return _wait_until_ready(child, folder, timeout)
-    except BaseException as error:
-        _end(psutil.Process(child.pid) if child.poll() is None else None, grace=5)
-        child.wait()
-        if not folders.abandon(folder, keep_log=isinstance(error, ServerDied)):
-            raise folders.already_running(folder) from error  # somebody else was faster
-        raise
 
 
 def _wait_until_ready(child: "subprocess.Popen[bytes]", folder: Path, timeout: float) -> Cloud:
+    """The server once it answers. Raises ServerDied if it ends or `timeout` seconds pass first."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if child.poll() is not None:
             raise _death(folder, f"ended with exit code {child.returncode}")
         cloud = running(folder)
         if cloud and cloud.pid == child.pid:
-            child.returncode = 0  # from here on it is found by its record; Popen must not warn that it lives
+            child.returncode = 0  # keeps Popen from warning that it still runs
             return cloud
         time.sleep(0.05)
     raise _death(folder, f"was not ready after {timeout:g} s")
 
 
 def _death(folder: Path, how: str) -> ServerDied:
+    """The error for a server that failed to start, with the last line of its log."""
     log = folder / folders.LOG
     lines = log.read_text(errors="replace").split("\n") if log.exists() else []
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-    return ServerDied(f"AWS on this machine {how}: {last} (all of it: {log})")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "its log is empty")
+    return ServerDied(f"AWS on this machine {how}: {last} (log: {log})")
 
 
 def stop(folder: Path) -> bool:
-    """Stop the server of `folder` with all that it started, delete the folder; False if there was none.
+    """Stop the server of `folder` and all processes that it started, then delete the folder.
 
-    Also clears what a killed server left there.
+    Also clears up after a server that was killed. False if no server ran.
     """
     folder = folder.resolve()
     if not (folder / folders.LOCK).exists():
+        _let_go(folder)
         return False
     found = folders.read_record(folder)
     if found:
         _end(found[0], grace=20)
     folders.end_strays(folder)
     folders.delete(folder)
-    if pipe := _held_open.pop(folder, None):
-        pipe.close()
+    _let_go(folder)
     return found is not None
 
 
+def _let_go(folder: Path) -> None:
+    """Close the standard input of the server that this process started in `folder`, if it is held open."""
+    if pipe := _held_open.pop(folder, None):
+        pipe.close()
+
+
 def _end(process: psutil.Process | None, grace: float) -> None:
-    """TERM, `grace` seconds, KILL. psutil compares the create time, so it is never a stranger."""
+    """TERM, and KILL after `grace` seconds. psutil compares create times, so a reused pid gets no signal."""
     if process is None:
         return
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -216,6 +243,7 @@ def _end(process: psutil.Process | None, grace: float) -> None:
 
 
 def _check_port(port: int) -> None:
+    """Raise PortInUse, naming the process, if `port` cannot be used."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -226,7 +254,7 @@ def _check_port(port: int) -> None:
 
 
 def _occupant(port: int) -> str:
-    """Who listens on `port`, in words; empty where the system does not tell."""
+    """Which process listens on `port`, in words. Empty if the system does not tell."""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("inet"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
@@ -237,7 +265,7 @@ def _occupant(port: int) -> str:
 
 
 def process_environment(base: dict[str, str], folder: Path) -> dict[str, str]:
-    """What a process of this folder may know of its surroundings: never credentials, proxies or profiles."""
+    """The environment of a process of this folder, without credentials, proxies or profiles of `base`."""
     kept: dict[str, str] = {name: base[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in base}
     return {
         "LANG": "C.UTF-8",

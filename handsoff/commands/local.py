@@ -14,7 +14,7 @@ from handsoff.demo import run as run_demo
 from handsoff.local_deploy import FOREIGN, deploy, point_at
 from handsoff.terminal import err, out
 from handsoff.tools import uninterrupted
-from local import iam_user, server
+from local import operator_user, server
 from retraining.errors import HandsoffError
 
 
@@ -53,7 +53,7 @@ def up(
     bridge = containers.bridge() if for_containers else None
     with show.step(err, "starting AWS on this machine"):
         cloud = server.start(
-            where.local, port=port, region=region, outlives_us=detach, enforce_iam=enforce_iam, bridge=bridge
+            where.local, port=port, region=region, detached=detach, enforce_iam=enforce_iam, bridge=bridge
         )
     try:
         point_at(cloud)
@@ -61,7 +61,7 @@ def up(
             with show.step(err, "deploying template.yaml and publishing the pipelines"):
                 deploy(where, cloud)
         if enforce_iam and deployed:
-            iam_user.make(cloud, prefix=where.config.prefix)
+            operator_user.make(cloud, prefix=where.config.prefix)
     except BaseException:
         server.stop(where.local)
         raise

@@ -1,24 +1,27 @@
-"""Errors as SageMaker's API names them, and faults that end a job.
+"""Errors as SageMaker's API names them, faults that end a job, and how a step ends early.
 
-ServiceError                  answers the caller
+ServiceError                  the answer to the caller
 ├── ValidationException
-├── SerializationException    the body is not what the protocol wants
+├── SerializationException    the body breaks the protocol
 ├── ResourceNotFound
 ├── ResourceInUse
-├── ResourceLimitExceeded
 ├── ConflictException
 ├── ThrottlingException
-├── AccessDeniedException     somebody lacks a permission
+├── AccessDeniedException     a caller or a role lacks a permission
 └── InternalFailure
-JobFault                      ends a job; its text is the FailureReason
-├── ClientError               what the caller asked for cannot be done
+JobFault                      ends a job; its text becomes the FailureReason
+├── ClientError               the request cannot be carried out
 ├── AlgorithmError            the program failed
-├── CapacityError             no instance to be had
-├── FaultOfThisMachine        AWS on this machine failed
-└── InternalServerError       SageMaker failed
+├── CapacityError             no instance is available
+└── FaultOfThisMachine        AWS on this machine failed
+StepFailure                   ends an attempt of a pipeline's step
+StepStopped                   the execution was stopped before the step ended
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+MAX_REASON: Final = 1024
+"""Characters of a FailureReason in AWS."""
 
 
 class ServiceError(Exception):
@@ -29,6 +32,7 @@ class ServiceError(Exception):
 
     @property
     def code(self) -> str:
+        """The error's name in the API."""
         return type(self).__name__
 
 
@@ -41,21 +45,15 @@ class SerializationException(ServiceError):
 
 
 class ResourceNotFound(ServiceError):
-    """Named in the request, not there."""
+    """A thing that the request names does not exist."""
 
 
 class ResourceInUse(ServiceError):
-    """The name is taken."""
-
-
-class ResourceLimitExceeded(ServiceError):
-    """A quota is used up."""
-
-    retry_as = "SageMaker.RESOURCE_LIMIT"
+    """The name is in use."""
 
 
 class ConflictException(ServiceError):
-    """The state of the thing does not permit it."""
+    """The state of the thing does not allow the call."""
 
 
 class ThrottlingException(ServiceError):
@@ -65,11 +63,11 @@ class ThrottlingException(ServiceError):
 
 
 class AccessDeniedException(ServiceError):
-    """Somebody lacks a permission: who, which, and on what."""
+    """A caller or a role lacks a permission. The text says who, which one, and on which resource."""
 
 
 class InternalFailure(ServiceError):
-    """Our fault."""
+    """An error in this program."""
 
     status = 500
     retry_as = "Step.SERVICE_FAULT"
@@ -82,12 +80,12 @@ class JobFault(Exception):
 
     @property
     def reason(self) -> str:
-        """FailureReason, at most 1024 characters as in AWS."""
-        return f"{type(self).__name__}: {self}"[:1024]
+        """The FailureReason, at most MAX_REASON characters."""
+        return f"{type(self).__name__}: {self}"[:MAX_REASON]
 
 
 class ClientError(JobFault):
-    """What the caller asked for cannot be done: no such object, no permission."""
+    """The request cannot be carried out: there is no such object, or no permission."""
 
 
 class AlgorithmError(JobFault):
@@ -95,16 +93,25 @@ class AlgorithmError(JobFault):
 
 
 class CapacityError(JobFault):
-    """No instance to be had."""
+    """No instance is available."""
 
     retry_as = "SageMaker.CAPACITY_ERROR"
 
 
 class FaultOfThisMachine(JobFault):
-    """AWS on this machine has a fault of its own: trying again would hide it."""
+    """An error in AWS on this machine. No retry policy covers it, because a retry would hide it."""
 
 
-class InternalServerError(JobFault):
-    """SageMaker failed."""
+class StepFailure(Exception):
+    """An attempt of a step failed. Its text is the FailureReason.
 
-    retry_as = "SageMaker.JOB_INTERNAL_ERROR"
+    `retry_as` is the ExceptionType of a RetryPolicy that covers it, if there is one.
+    """
+
+    def __init__(self, reason: str, retry_as: str | None = None) -> None:
+        super().__init__(reason)
+        self.retry_as = retry_as
+
+
+class StepStopped(Exception):
+    """The execution was stopped before the step ended."""

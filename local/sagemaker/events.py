@@ -1,21 +1,32 @@
-"""What EventBridge hears of SageMaker, in the shapes that AWS documents (tests/local/data/events)."""
+"""SageMaker's events for EventBridge, in the shapes that AWS documents (tests/local/data/events)."""
 
 import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-Json = dict[str, Any]
-# detail type, resources, detail
+from local.sagemaker.protocol.responses import present
+from local.types import Json
+
 Emit = Callable[[str, list[str], Json], None]
+"""Sends an event: its detail type, its resources (ARNs) and its detail."""
 
-EXECUTION = "SageMaker Model Building Pipeline Execution Status Change"
-STEP = "SageMaker Model Building Pipeline Execution Step Status Change"
-PROCESSING_JOB = "SageMaker Processing Job State Change"
-TRAINING_JOB = "SageMaker Training Job State Change"
-MODEL_PACKAGE = "SageMaker Model Package State Change"
+EXECUTION: Final = "SageMaker Model Building Pipeline Execution Status Change"
+"""Detail type of a change of an execution's status."""
 
-_PROCESSING = [
+STEP: Final = "SageMaker Model Building Pipeline Execution Step Status Change"
+"""Detail type of a change of a step's status."""
+
+PROCESSING_JOB: Final = "SageMaker Processing Job State Change"
+"""Detail type of a change of a Processing job's status."""
+
+TRAINING_JOB: Final = "SageMaker Training Job State Change"
+"""Detail type of a change of a Training job's secondary status."""
+
+MODEL_PACKAGE: Final = "SageMaker Model Package State Change"
+"""Detail type of a new or changed model package."""
+
+_PROCESSING: Final = [
     "ProcessingInputs",
     "ProcessingOutputConfig",
     "ProcessingJobName",
@@ -33,7 +44,9 @@ _PROCESSING = [
     "LastModifiedTime",
     "CreationTime",
 ]
-_TRAINING = [
+"""Members of DescribeProcessingJob that its event holds."""
+
+_TRAINING: Final = [
     "TrainingJobName",
     "TrainingJobArn",
     "TrainingJobStatus",
@@ -55,7 +68,9 @@ _TRAINING = [
     "FailureReason",
     "ModelArtifacts",
 ]
-_PACKAGE = [
+"""Members of DescribeTrainingJob that its event holds."""
+
+_PACKAGE: Final = [
     "ModelPackageGroupName",
     "ModelPackageVersion",
     "ModelPackageArn",
@@ -70,10 +85,14 @@ _PACKAGE = [
     "ModelLifeCycle",
     "LastModifiedTime",
 ]
+"""Members of DescribeModelPackage that its event holds."""
 
 
 def to_eventbridge(account: str, region: str) -> Emit:
-    """Emit into this process's EventBridge; PutEvents refuses `aws.*` sources to callers from outside."""
+    """A function that sends to ministack's EventBridge in this process.
+
+    PutEvents would refuse these events: callers may not use sources that begin with `aws.`.
+    """
     from ministack.core.responses import request_scope
     from ministack.services import eventbridge
 
@@ -101,8 +120,8 @@ def execution_detail(
     started: datetime,
     ended: datetime | None,
 ) -> Json:
-    """Detail of EXECUTION. `previous` is None on the first one."""
-    return _present(
+    """The detail of an EXECUTION event. `previous` is None in the first one."""
+    return present(
         pipelineExecutionDisplayName=display_name,
         currentPipelineExecutionStatus=status,
         previousPipelineExecutionStatus=previous,
@@ -127,11 +146,11 @@ def step_detail(
     ended: datetime | None,
     reason: str | None,
 ) -> Json:
-    """Detail of STEP. `metadata` as ListPipelineExecutionSteps has it; its keys begin small here."""
+    """The detail of a STEP event. `metadata` is that of ListPipelineExecutionSteps, in lower case here."""
     lower = {
         key[0].lower() + key[1:]: {k.lower(): v for k, v in value.items()} for key, value in metadata.items()
     }
-    return _present(
+    return present(
         metadata=lower,
         stepStartTime=_seconds(started),
         stepEndTime=_seconds(ended),
@@ -146,27 +165,23 @@ def step_detail(
 
 
 def processing_detail(description: Json) -> Json:
-    """Detail of PROCESSING_JOB from its Describe response. Times in milliseconds."""
+    """The detail of a PROCESSING_JOB event from the Describe response. Times in milliseconds."""
     members = {key: value for key, value in description.items() if key in _PROCESSING}
     return {"ExperimentConfig": {}, **_milliseconds(members)}
 
 
 def training_detail(description: Json) -> Json:
-    """Detail of TRAINING_JOB from its Describe response. Times in milliseconds."""
+    """The detail of a TRAINING_JOB event from the Describe response. Times in milliseconds."""
     members = {k: v for k, v in description.items() if k in _TRAINING}
     return {"VpcConfig": {}, "Tags": {}, **_milliseconds(members)}
 
 
 def package_detail(description: Json, updated: list[str]) -> Json:
-    """Detail of MODEL_PACKAGE; `updated` names what an update set and is empty for a new package."""
+    """The detail of a MODEL_PACKAGE event. `updated` names the fields that an update set."""
     detail = {key: value for key, value in description.items() if key in _PACKAGE}
     for key in ("CreationTime", "LastModifiedTime"):
         detail[key] = _seconds(detail[key])
     return detail | ({"UpdatedModelPackageFields": updated} if updated else {})
-
-
-def _present(**members: Any) -> Json:
-    return {key: value for key, value in members.items() if value is not None}
 
 
 def _seconds(moment: datetime | None) -> str | None:

@@ -1,4 +1,4 @@
-"""SageMaker's protocol (AWS JSON 1.1) over ASGI: checks a request, finds who answers, words errors as AWS."""
+"""SageMaker's protocol (AWS JSON 1.1) over ASGI: checks requests, calls operations, words errors."""
 
 import asyncio
 import inspect
@@ -9,7 +9,7 @@ import queue
 import re
 import threading
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,29 +19,34 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
-from local.sagemaker import events, validation
+from local.account import ADMINISTRATOR
+from local.sagemaker import events
 from local.sagemaker.errors import InternalFailure, SerializationException, ServiceError, ValidationException
-from local.sagemaker.jobs import Jobs
-from local.sagemaker.moto import Moto
+from local.sagemaker.jobs.api import Jobs
+from local.sagemaker.jobs.runner import Runner
 from local.sagemaker.permissions import Authority, Call, Everybody, needed
-from local.sagemaker.pipelines import Pipelines, ReadObject
+from local.sagemaker.pipelines.api import Pipelines, ReadObject
+from local.sagemaker.protocol import validation
+from local.sagemaker.protocol.moto import Moto
+from local.sagemaker.protocol.tags import Tags
 from local.sagemaker.registry import Registry
-from local.sagemaker.runner import Runner
-from local.sagemaker.tags import Tags
+from local.types import App, Json, Receive, Scope, Send
 
-Json = dict[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
-App = Callable[[Json, Receive, Send], Awaitable[None]]
 Operation = Callable[[Json], Json]
-# ASGI scope, body, what the request needs -> None, or (HTTP status, body) that refuses it
-Admit = Callable[[Json, bytes, Iterable[Call]], tuple[int, bytes] | None]
+"""An operation of SageMaker: its request, its response."""
+
+Admit = Callable[[Scope, bytes, Iterable[Call]], tuple[int, bytes] | None]
+"""Decides whether a caller may make a request: its ASGI scope, its body and the calls that it stands for.
+
+Returns None, or the (HTTP status, body) of the refusal.
+"""
+
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class SageMaker:
-    """The ASGI app, and what ends all jobs."""
+    """The ASGI app, and a function that ends all jobs."""
 
     app: App
     close: Callable[[], None]
@@ -56,9 +61,9 @@ def sagemaker(
     authority: Authority | None = None,
     admit: Admit | None = None,
 ) -> SageMaker:
-    """SageMaker with jobs that run below `folder` and talk to `endpoint`.
+    """SageMaker, whose jobs run below `folder` and call AWS at `endpoint`.
 
-    `authority` says what roles may do, `admit` what callers may; without them all may do everything.
+    `authority` decides what roles may do, `admit` what callers may do. Without them everything is allowed.
     """
     authority = authority or Everybody()
     outbox = Outbox(events.to_eventbridge(account, region))
@@ -90,7 +95,7 @@ def sagemaker(
 
 
 class Outbox:
-    """Emits in order and in a thread of its own: nobody waits for EventBridge while holding a lock."""
+    """Emits events in order, in a thread of its own, so that no caller waits for EventBridge under a lock."""
 
     def __init__(self, emit: events.Emit) -> None:
         self._emit = emit
@@ -102,7 +107,7 @@ class Outbox:
         self._waiting.put((detail_type, resources, detail))
 
     def close(self) -> None:
-        """Send what waits, two seconds at most."""
+        """Send the events that wait, for at most two seconds."""
         self._waiting.put(None)
         self._thread.join(2)
 
@@ -111,11 +116,11 @@ class Outbox:
             try:
                 self._emit(*item)
             except Exception:
-                log.exception("the event %s is lost", item[0])
+                log.exception("could not send the event %s", item[0])
 
 
 class Front:
-    """An ASGI app that answers one region's SageMaker."""
+    """An ASGI app that answers the requests to SageMaker of one account and region."""
 
     def __init__(
         self,
@@ -128,35 +133,35 @@ class Front:
         account: str = "",
         region: str = "",
     ) -> None:
-        """`admit` is asked before each call, for permissions in this account and region."""
+        """`admit` is called before each operation. `account` and `region` are those of its ARNs."""
         self._admit, self._scope = admit, {"account": account, "region": region}
         self._operations = dict(_operations(pipelines, jobs, registry))
         self._moto = moto
         self._tags = Tags()
-        self._ours: Callable[[str], bool] = lambda arn: pipelines.has(arn) or registry.has(arn)
+        self._is_here: Callable[[str], bool] = lambda arn: pipelines.has(arn) or registry.has(arn)
 
-    async def __call__(self, scope: Json, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _body(receive)
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         status, answer = await asyncio.to_thread(self._answer, scope, headers, body)
         await _respond(send, status, answer)
 
-    def _answer(self, scope: Json, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    def _answer(self, scope: Scope, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         return self._refusal(scope, headers, body) or self.answer(headers, body)
 
-    def _refusal(self, scope: Json, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes] | None:
-        """What to answer instead, if whoever calls may not."""
+    def _refusal(self, scope: Scope, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes] | None:
+        """The answer that refuses the request, None if the caller may make it."""
         if self._admit is None:
             return None
         try:
             request = _request(body)
         except ServiceError:
-            request = {}  # `answer` refuses it, once it is known that somebody may ask
+            request = {}  # `answer` refuses the body, after the caller is admitted
         name = headers["x-amz-target"].partition(".")[2]
         return self._admit(scope, body, list(needed(name, request, **self._scope)))
 
     def answer(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-        """(HTTP status, body) for a request with these lower-case headers."""
+        """The (HTTP status, body) of the response to a request. `headers` have lower-case names."""
         name = headers["x-amz-target"].partition(".")[2]
         try:
             request = _request(body)
@@ -169,14 +174,15 @@ class Front:
         except ServiceError as error:
             fault = error
         except Exception:
-            log.exception("%s failed through a fault of ours", name)
+            log.exception("internal error in %s", name)
             fault = InternalFailure("We encountered an internal error. Please try again.")
         return fault.status, json.dumps({"__type": fault.code, "message": str(fault)}).encode()
 
     def _operation(self, name: str, request: Json) -> Operation | None:
+        """What answers this request here. None leaves it to moto."""
         if name in ("AddTags", "ListTags", "DeleteTags"):
-            ours: Operation = getattr(self._tags, _snake(name))
-            return ours if self._ours(request["ResourceArn"]) else None
+            on_tags: Operation = getattr(self._tags, _snake(name))
+            return on_tags if self._is_here(request["ResourceArn"]) else None
         operation = self._operations.get(name)
         if operation is None or not request.get("Tags"):
             return operation
@@ -191,7 +197,7 @@ class Front:
 
 
 def _operations(*services: object) -> Iterable[tuple[str, Operation]]:
-    """Each method that is named as an operation of SageMaker, under that operation's name."""
+    """The methods of `services` that implement operations of SageMaker, by operation name."""
     names = {_snake(name): name for name in validation.service_model().operation_names}
     for service in services:
         for name, method in inspect.getmembers(service, inspect.ismethod):
@@ -200,10 +206,10 @@ def _operations(*services: object) -> Iterable[tuple[str, Operation]]:
 
 
 def from_s3(endpoint: str, region: str) -> ReadObject:
-    """Read definitions from S3 at `endpoint`."""
+    """A function that reads pipeline definitions from S3 at `endpoint`."""
 
     def read(bucket: str, key: str, version: str | None) -> str:
-        session = boto3.Session("test", "test", region_name=region)
+        session = boto3.Session(*ADMINISTRATOR, region_name=region)
         client: Any = session.client(
             "s3", endpoint_url=endpoint, config=Config(s3={"addressing_style": "path"})
         )
@@ -224,6 +230,7 @@ def _snake(name: str) -> str:
 
 
 def _request(body: bytes) -> Json:
+    """The JSON object in a body, without members that are null. Raises SerializationException."""
     try:
         request = json.loads(body or b"{}")
     except ValueError:

@@ -1,18 +1,21 @@
 """Which permissions a call of SageMaker needs, as AWS's Service Authorization Reference lists them. Pure.
 
-Who has them is for an Authority to say: everybody (`Everybody`, the default), or IAM (local/iam.py).
+An Authority decides who has them: `Everybody`, the default, or IAM (local/ministack/iam).
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemakerai.html
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-Json = dict[str, Any]
+from local.types import Json
+
 SERVICE: Final = "sagemaker.amazonaws.com"
+"""The service principal of SageMaker, which assumes roles."""
 
-# Members that hold the ARN of what is called, and members that hold its name, with the type in its ARN.
 _ARNS: Final = ("PipelineExecutionArn", "ModelPackageArn", "ResourceArn")
+"""Members of a request that hold the ARN of the call's resource."""
+
 _NAMES: Final = {
     "PipelineName": "pipeline",
     "ModelPackageName": "model-package",
@@ -21,7 +24,8 @@ _NAMES: Final = {
     "TrainingJobName": "training-job",
     "ModelName": "model",
 }
-# Their resource is always *: AWS lists none, or one that the request does not name.
+"""Members of a request that hold the name of the call's resource, with its type in the ARN."""
+
 _OF_ALL: Final = frozenset(
     {
         "ListModelPackages",
@@ -32,14 +36,17 @@ _OF_ALL: Final = frozenset(
         "Search",
     }
 )
+"""Operations whose resource is always *: AWS lists none, or one that the request does not name."""
+
 _PASSES_ROLE: Final = frozenset(
     {"CreatePipeline", "UpdatePipeline", "CreateProcessingJob", "CreateTrainingJob", "CreateModel"}
 )
+"""Operations that pass a role, so that the caller needs iam:PassRole."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One thing to be allowed: `action` on `resource`; `context` holds the condition keys of the request."""
+    """One call to be allowed: `action` on `resource`. `context` holds the request's condition keys."""
 
     action: str
     resource: str
@@ -47,26 +54,26 @@ class Call:
 
 
 class Authority(Protocol):
-    """Says who may do what."""
+    """Decides what roles may do."""
 
     def act(self, role: str, calls: Iterable[Call]) -> None:
         """SageMaker makes these calls as `role`. Raises AccessDeniedException."""
 
     def assume(self, role: str) -> Json | None:
-        """Credentials of `role` for SageMaker; None leaves that to STS. Raises AccessDeniedException."""
+        """Credentials of `role` for a job. None leaves that to STS. Raises AccessDeniedException."""
 
 
 class Everybody:
-    """Everybody may do everything."""
+    """Allows everything."""
 
     def act(self, role: str, calls: Iterable[Call]) -> None: ...
 
-    def assume(self, role: str) -> Json | None:  # noqa: ARG002 - the protocol names it
+    def assume(self, role: str) -> Json | None:  # noqa: ARG002 - the protocol has this parameter
         return None
 
 
 def needed(operation: str, request: Json, *, account: str, region: str) -> Iterator[Call]:
-    """All that a caller of `operation` must be allowed to do."""
+    """The calls that a caller of `operation` must be allowed to make."""
     prefix = f"arn:aws:sagemaker:{region}:{account}"
     context = _context(operation, request)
     resources = list(_resources(operation, request, prefix))
@@ -85,7 +92,7 @@ def _resources(operation: str, request: Json, prefix: str) -> Iterator[str]:
         yield "*"
         return
     if operation == "CreateModelPackage" and (group := request.get("ModelPackageGroupName")):
-        # The version is not known before; both types that AWS lists are asked for.
+        # The version is not known yet. AWS lists two resource types, and both are needed.
         name = group.rpartition("/")[2]
         yield f"{prefix}:model-package/{name}/*"
         yield f"{prefix}:model-package-group/{name}"

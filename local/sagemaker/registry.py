@@ -1,23 +1,25 @@
-"""Model package groups and model packages, with the tags of these and of all else that is ours.
+"""Model package groups and model packages.
 
-moto has these calls too, but wipes what an update leaves out, forgets ClientToken, ModelCard and
-ModelLifeCycle, numbers versions by counting and cannot delete a group. Every call would need mending, so it
-keeps none of them (tests/local/test_local_moto.py says when that is no longer so).
+moto has these calls too. But its update deletes the fields that it does not name, it ignores ClientToken,
+ModelCard and ModelLifeCycle, it numbers versions by counting, and it cannot delete a group. Every call would
+need a repair, so none of moto's is used. tests/local/test_local_moto.py fails once moto is right.
 """
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from local.sagemaker import events, validation
+from local.sagemaker import events
 from local.sagemaker.errors import ConflictException, ValidationException
-from local.sagemaker.listing import now, page, within
-from local.sagemaker.tokens import Tokens
+from local.sagemaker.protocol import validation
+from local.sagemaker.protocol.listing import now, page, within
+from local.sagemaker.protocol.tokens import Tokens
+from local.types import Json
 
-Json = dict[str, Any]
+_UPDATED: Final = {"SourceUri": "sourceUri"}
+"""Fields that AWS spells differently in UpdatedModelPackageFields."""
 
-_UPDATED = {"SourceUri": "sourceUri"}  # AWS's own spelling in UpdatedModelPackageFields
-_REPLACED = [
+_REPLACED: Final = [
     "ModelApprovalStatus",
     "ModelPackageRegistrationType",
     "ApprovalDescription",
@@ -26,6 +28,10 @@ _REPLACED = [
     "ModelCard",
     "ModelLifeCycle",
 ]
+"""Fields that an update replaces."""
+
+MAX_METADATA: Final = 50
+"""Entries of CustomerMetadataProperties (AWS's limit)."""
 
 
 class Registry:
@@ -37,10 +43,8 @@ class Registry:
         self._lock = threading.RLock()
         self._tokens = Tokens()
         self._groups: dict[str, Json] = {}
-        self._versions: dict[
-            str, int
-        ] = {}  # the highest ever given in a group; a deleted one is not given again
-        self._packages: dict[str, Json] = {}  # by ARN, as Describe answers
+        self._versions: dict[str, int] = {}  # the highest of each group; no version is given twice
+        self._packages: dict[str, Json] = {}  # Describe responses by ARN
 
     # Groups
 
@@ -135,23 +139,14 @@ class Registry:
             return dict(self._package(request["ModelPackageName"]))
 
     def update_model_package(self, request: Json) -> Json:
-        """Set what the request names, keep the rest, merge the metadata."""
+        """Set the fields that the request names, keep the others, merge the metadata."""
         with self._lock:
             package = self._package(request["ModelPackageArn"])
             if not request.keys() - {"ModelPackageArn", "ClientToken"}:
                 raise ValidationException("At least one field to update must be provided")
             changed: Json = {member: request[member] for member in _REPLACED if member in request}
-            remove = request.get("CustomerMetadataPropertiesToRemove", [])
-            if "CustomerMetadataProperties" in request or remove:
-                merged = package.get("CustomerMetadataProperties", {}) | request.get(
-                    "CustomerMetadataProperties", {}
-                )
-                merged = {key: value for key, value in merged.items() if key not in remove}
-                if len(merged) > 50:
-                    raise ValidationException(
-                        f"CustomerMetadataProperties would have {len(merged)} entries, 50 are allowed"
-                    )
-                changed["CustomerMetadataProperties"] = merged
+            if request.get("CustomerMetadataPropertiesToRemove") or "CustomerMetadataProperties" in request:
+                changed["CustomerMetadataProperties"] = _merged_metadata(package, request)
             if more := request.get("AdditionalInferenceSpecificationsToAdd"):
                 changed["AdditionalInferenceSpecifications"] = [
                     *package.get("AdditionalInferenceSpecifications", []),
@@ -159,7 +154,7 @@ class Registry:
                 ]
             arn = package["ModelPackageArn"]
             package = {**package, **changed, "LastModifiedTime": now()}
-            self._packages[arn] = package  # a new one: answers given before stay as they were
+            self._packages[arn] = package  # a new dict, so that earlier responses do not change
             updated = [_UPDATED.get(member, member) for member in changed]
             self._emit(events.MODEL_PACKAGE, [arn], events.package_detail(package, updated))
             return {"ModelPackageArn": arn}
@@ -184,21 +179,21 @@ class Registry:
             ]
             return _answer("ModelPackage", found, request, "ModelPackageArn", None)
 
-    # What pipelines use as well
+    # Used by pipelines too
 
     def has_group(self, name: str) -> bool:
-        """Whether there is a group of this name or ARN."""
+        """Whether a group of this name or ARN exists."""
         with self._lock:
             return name.rpartition("/")[2] in self._groups
 
     def ensure_group(self, name: str) -> None:
-        """Make the group if it is not there, as a RegisterModel step does."""
+        """Make the group if it does not exist, as a RegisterModel step does."""
         with self._lock:
             if not self.has_group(name):
                 self.create_model_package_group({"ModelPackageGroupName": name.rpartition("/")[2]})
 
     def has(self, arn: str) -> bool:
-        """Whether `arn` is a group's or a package's."""
+        """Whether `arn` is the ARN of a group or a package."""
         with self._lock:
             return arn in self._packages or any(
                 g["ModelPackageGroupArn"] == arn for g in self._groups.values()
@@ -217,6 +212,18 @@ class Registry:
         if arn not in self._packages:
             raise ValidationException(f"ModelPackage {arn} does not exist.")
         return self._packages[arn]
+
+
+def _merged_metadata(package: Json, request: Json) -> Json:
+    """The package's metadata after an update. Raises ValidationException if there is too much."""
+    merged = package.get("CustomerMetadataProperties", {}) | request.get("CustomerMetadataProperties", {})
+    for key in request.get("CustomerMetadataPropertiesToRemove", []):
+        merged.pop(key, None)
+    if len(merged) > MAX_METADATA:
+        raise ValidationException(
+            f"CustomerMetadataProperties would have {len(merged)} entries, {MAX_METADATA} are allowed"
+        )
+    return dict(merged)
 
 
 def _name(package: Json) -> str:

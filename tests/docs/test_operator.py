@@ -21,7 +21,7 @@ DOCUMENTED = "AKIAIOSFODNN7EXAMPLE"
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[server.Cloud]:
-    yield server.start(tmp_path / "aws", port=None, outlives_us=False, enforce_iam=True)
+    yield server.start(tmp_path / "aws", port=None, enforce_iam=True)
     server.stop(tmp_path / "aws")
 
 

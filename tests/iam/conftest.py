@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from local import iam_journal, iam_user
+from local import operator_user
+from local.ministack.iam import journal as iam_journal
 from tests.iam import stories
 from tests.loop.conftest import Loop, deployed
 from tests.loop.visitors import slack_app
@@ -17,7 +18,7 @@ from tests.loop.visitors import slack_app
 def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     """Deployed by the administrator, and enforced for everybody else."""
     with deployed(stories.MODELS, tmp_path_factory.mktemp("iam"), enforce_iam=True) as found:
-        iam_user.make(found.cloud, prefix="handsoff")
+        operator_user.make(found.cloud, prefix="handsoff")
         yield found
 
 

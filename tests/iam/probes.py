@@ -27,8 +27,10 @@ from ministack.services import cloudwatch_logs, eventbridge, lambda_svc, sns, sq
 from ministack.services import iam as iam_svc
 from ministack.services.cloudformation import provisioners
 
-from local import iam, iam_services, repairs
-from local.iam_journal import Journal
+from local.ministack.iam import services as iam_services
+from local.ministack.iam.authority import Iam
+from local.ministack.iam.journal import Journal
+from local.ministack.repairs.invocations import topics_invoke_asynchronously
 
 Json = dict[str, Any]
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -202,9 +204,9 @@ PROBES = (
 def main() -> None:
     world()
     if "repaired" in sys.argv:
-        repairs.topics_invoke_asynchronously()
+        topics_invoke_asynchronously()
         with tempfile.TemporaryDirectory() as folder:
-            iam_services.apply(iam.Iam(ACCOUNT, REGION, Journal(Path(folder) / "iam.jsonl")))
+            iam_services.apply(Iam(ACCOUNT, REGION, Journal(Path(folder) / "iam.jsonl")))
             print(json.dumps({probe.__name__: probe() for probe in PROBES}))
     else:
         print(json.dumps({probe.__name__: probe() for probe in PROBES}))

@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import boto3
 import pytest
 
-from local import iam_user
+from local import operator_user
 from retraining import evidence
 from retraining.aws import pipelines, registry, settings
 from retraining.aws.ledger import once
@@ -107,12 +107,12 @@ def tell(loop: Loop, slack: Slack) -> Json:
 
 def operator(loop: Loop, *arguments: str, code: int = 0) -> str:
     """What `handsoff` says to data-science-user."""
-    return handsoff(loop, *arguments, code=code, user=iam_user.NAME).stdout
+    return handsoff(loop, *arguments, code=code, user=operator_user.NAME).stdout
 
 
 def client(loop: Loop, service: str) -> Any:
     """A client of data-science-user, as the AWS command line has one."""
-    key, secret = loop.cloud.keys(iam_user.NAME)
+    key, secret = loop.cloud.keys(operator_user.NAME)
     session = boto3.Session(key, secret, region_name=loop.cloud.region)
     return session.client(service, endpoint_url=loop.cloud.endpoint)  # type: ignore[call-overload]
 
@@ -398,10 +398,10 @@ def nothing(using: Starting) -> str:
 def rotate_keys(loop: Loop) -> None:
     """The operator's second key, as docs/how-to/operator.md makes one; the first is the one that stays."""
     iam = client(loop, "iam")
-    key = iam.create_access_key(UserName=iam_user.NAME)["AccessKey"]["AccessKeyId"]
-    iam.list_access_keys(UserName=iam_user.NAME)
-    iam.update_access_key(UserName=iam_user.NAME, AccessKeyId=key, Status="Inactive")
-    iam.delete_access_key(UserName=iam_user.NAME, AccessKeyId=key)
+    key = iam.create_access_key(UserName=operator_user.NAME)["AccessKey"]["AccessKeyId"]
+    iam.list_access_keys(UserName=operator_user.NAME)
+    iam.update_access_key(UserName=operator_user.NAME, AccessKeyId=key, Status="Inactive")
+    iam.delete_access_key(UserName=operator_user.NAME, AccessKeyId=key)
 
 
 class Breaking:

@@ -10,7 +10,7 @@ import pytest
 from tests.probing import probed
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE = (ROOT / "local" / "iam_services.py").read_text()
+SOURCE = (ROOT / "local" / "ministack" / "iam" / "services.py").read_text()
 NAMES = re.findall(r"^    (\w+)\((?:iam)?\)$", SOURCE, re.MULTILINE)
 
 PROBES = "tests.iam.probes"

@@ -14,7 +14,8 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
-from local import iam_journal, iam_user
+from local import operator_user
+from local.ministack.iam import journal as iam_journal
 from tests.iam import proof, stories
 from tests.iam.refusals import REFUSED
 from tests.loop.conftest import Loop, handsoff
@@ -54,7 +55,7 @@ SPARE = {
 @pytest.fixture(scope="module")
 def policies(loop: Loop, happened: dict[str, Any]) -> Policies:  # noqa: ARG001 - with Slack's, too
     """What everybody may do, as it is deployed."""
-    return proof.documents(loop.cloud.client("iam"), users=[iam_user.NAME])
+    return proof.documents(loop.cloud.client("iam"), users=[operator_user.NAME])
 
 
 def test_the_loop_is_the_same_where_iam_is_enforced(happened: dict[str, Any]) -> None:
@@ -78,7 +79,7 @@ def test_the_loop_is_the_same_where_iam_is_enforced(happened: dict[str, Any]) ->
 
 def test_nobody_was_refused_anything(journal: list[dict[str, Any]]) -> None:
     """Not even what is caught and goes unnoticed: a log that is not written, a retry that hides it."""
-    assert len(journal) < iam_journal.LONGEST
+    assert len(journal) < iam_journal.MAX_LINES
     assert [entry for entry in journal if entry["decision"] != "Allow"] == []
 
 
@@ -92,7 +93,7 @@ def test_everybody_was_there(journal: list[dict[str, Any]], policies: Policies) 
     }
     assert names == policies.keys() | services
     assert policies.keys() == {
-        iam_user.NAME,
+        operator_user.NAME,
         "handsoff-pipeline",
         "handsoff-schedules",
         *(f"handsoff-{function}" for function in stories.FUNCTIONS),
@@ -159,7 +160,7 @@ def test_what_is_not_ours_is_refused(journal: list[dict[str, Any]], policies: Po
             ("dynamodb:GetItem", "deployment"),
         ),
         (
-            iam_user.NAME,
+            operator_user.NAME,
             "KeepEvidence",
             {"Resource": "arn:aws:s3:::handsoff-data-123456789012-us-east-1/*"},
             ("s3:PutObject", "folder"),
@@ -171,7 +172,7 @@ def test_what_is_not_ours_is_refused(journal: list[dict[str, Any]], policies: Po
             ("sagemaker:StartPipelineExecution", "deployment"),
         ),
         (
-            iam_user.NAME,
+            operator_user.NAME,
             "ListData",
             {"Condition": {}},
             ("s3:ListBucketVersions", "folder"),
@@ -241,7 +242,7 @@ def test_functions_are_invoked_by_their_own_events_only(loop: Loop, happened: di
 @contextmanager
 def assumed(loop: Loop, who: str) -> Iterator[boto3.Session]:
     """Who has assumed the role, or has the user's keys."""
-    if who == iam_user.NAME:
+    if who == operator_user.NAME:
         key, secret = loop.cloud.keys(who)
         yield boto3.Session(key, secret, region_name=loop.cloud.region)
         return
@@ -349,7 +350,7 @@ def test_a_refusal_names_who_what_and_on_what(loop: Loop) -> None:
         "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-page "
         "because no identity-based policy allows the sagemaker:DeletePipeline action",
     }
-    shown = handsoff(loop, "land", "page", __file__, "--as", "train", code=1, user=iam_user.NAME)
+    shown = handsoff(loop, "land", "page", __file__, "--as", "train", code=1, user=operator_user.NAME)
     assert "Traceback" not in shown.stderr
 
 
@@ -405,4 +406,4 @@ def test_the_operators_keys_lie_where_only_their_owner_reads_them(loop: Loop) ->
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert (loop.cloud.folder / iam_journal.NAME).stat().st_mode & 0o777 == 0o600
     assert loop.cloud.environment()["AWS_ACCESS_KEY_ID"] == "test"
-    assert loop.cloud.environment(iam_user.NAME)["AWS_ACCESS_KEY_ID"].startswith("AKIA")
+    assert loop.cloud.environment(operator_user.NAME)["AWS_ACCESS_KEY_ID"].startswith("AKIA")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local import iam_journal
 from local.errors import NoSuchUser
+from local.ministack.iam import journal as iam_journal
 from local.sagemaker.permissions import needed
 from local.server import Cloud
 
@@ -103,7 +103,7 @@ def test_a_call_needs(operation: str, request_: dict[str, Any], calls: list[Any]
 
 
 def test_the_journal_keeps_each_answer_once_and_denials_when_it_is_full(tmp_path: Path) -> None:
-    journal = iam_journal.Journal(tmp_path / iam_journal.NAME, longest=2)
+    journal = iam_journal.Journal(tmp_path / iam_journal.NAME, max_lines=2)
 
     def record(resource: str, decision: str) -> None:
         context = {"s3:prefix": "p", "aws:tagkeys": None}

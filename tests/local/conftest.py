@@ -1,4 +1,4 @@
-"""Fixtures of the tests of local/. One server for all tests that need one (xdist group "cloud")."""
+"""Fixtures of the tests of local/: one server per test process."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +7,12 @@ import pytest
 
 from local import server
 from local.server import Cloud
+from tests.local.aws import Aws
 
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """AWS on this machine."""
+    """A running AWS on this machine."""
     folder: Path = tmp_path_factory.mktemp("aws") / "cloud"
     running = server.start(folder, port=None)
     yield running
@@ -21,6 +22,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="session")
 def bucket(cloud: Cloud) -> str:
-    """A bucket."""
+    """The name of a bucket in it."""
     cloud.client("s3").create_bucket(Bucket="bucket")
     return "bucket"
+
+
+@pytest.fixture(scope="module")
+def aws(cloud: Cloud, bucket: str) -> Aws:
+    """The server under test."""
+    return Aws(cloud, bucket)

@@ -1,8 +1,8 @@
-"""Does ministack behave as AWS does? One probe for each repair; prints {repair: bool} as JSON.
+"""Probes whether ministack behaves as AWS, one probe for each repair. Prints {repair: bool} as JSON.
 
     python -m tests.local.probes [repaired]
 
-In a process of its own, because repairs change ministack for good.
+It runs in a process of its own, because repairs cannot be undone.
 """
 
 import json
@@ -23,9 +23,9 @@ os.environ |= {
 from ministack.services import cloudwatch, eventbridge, lambda_svc, scheduler, sns, sqs
 from ministack.services.cloudformation import provisioners
 
-from local import repairs
+from local.ministack import repairs
+from local.types import Json
 
-Json = dict[str, Any]
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:"
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:"
 runs: list[Json] = []
@@ -34,13 +34,13 @@ answers: dict[str, Json] = {}
 
 
 def executor(function: Json, event: Json, _request_id: str) -> Json:
-    """Plays the Lambda worker: remembers the call, answers as told."""
+    """Stands in for the Lambda worker: records the event, and returns what `answers` holds."""
     runs.append(event)
     return answers.get(function["config"]["FunctionName"], {"body": {}, "log": ""})
 
 
 def function(name: str, **changes: Any) -> Json:
-    """A function record as ministack keeps it."""
+    """A record of a function as ministack stores it."""
     config = {"FunctionName": name, "FunctionArn": ARN + name, "Runtime": "python3.12", "Version": "$LATEST"}
     record = {"config": config, "aliases": {}, "versions": {}, "concurrency": None, **changes}
     lambda_svc._functions[name] = record
@@ -48,7 +48,7 @@ def function(name: str, **changes: Any) -> Json:
 
 
 def soon(condition: Callable[[], bool], timeout: float = 1.0) -> bool:
-    """Whether `condition` comes true within `timeout` seconds."""
+    """Whether `condition` becomes true within `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if condition():
@@ -230,7 +230,7 @@ def printed_metrics_count() -> bool:
 
 
 def alarm(name: str, function_name: str) -> None:
-    """An alarm on one error of a function."""
+    """Make an alarm on one error of a function."""
     request = {
         "AlarmName": name,
         "Namespace": "AWS/Lambda",

@@ -1,4 +1,4 @@
-"""What the tests of local/ share: definitions in a line, an engine without a server, bounded waiting."""
+"""What the tests of local/ share: short definitions, an engine without a server, bounded waiting, a job."""
 
 import json
 import threading
@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local import folder as folders
 from local.sagemaker.errors import JobFault
 from local.sagemaker.front import Front
-from local.sagemaker.jobs import Job, Jobs, Outcome
-from local.sagemaker.moto import Moto
-from local.sagemaker.pipelines import Pipelines
+from local.sagemaker.jobs.api import Job, Jobs, Outcome
+from local.sagemaker.pipelines.api import Pipelines
+from local.sagemaker.protocol.moto import Moto
 from local.sagemaker.registry import Registry
+from local.server import Cloud
+from local.types import Json
 
-Json = dict[str, Any]
 ROLE = "arn:aws:iam::123456789012:role/execution"
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.9-0-cpu-py3"
 DATA = Path(__file__).parent / "data"
@@ -33,13 +35,20 @@ def wait_until(condition: Callable[[], Any], timeout: float = 20) -> Any:
 
 
 def event_sample(name: str) -> Json:
-    """An event as AWS documents it."""
+    """An event of tests/local/data as AWS documents it."""
     event: Json = json.loads((DATA / "events" / f"{name}.json").read_text())["event"]
     return event
 
 
+def shape(value: object) -> object:
+    """Keys and JSON types of a value. Of a list, the shape of its first element."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    return [shape(item) for item in value[:1]] if isinstance(value, list) else type(value).__name__
+
+
 def processing(name: str = "Prepare", **changes: Any) -> Json:
-    """A Processing step; `inputs` and `outputs` map names to S3 URIs, `program` is its entry point."""
+    """A Processing step. `inputs` and `outputs` map names to S3 URIs; `program` is its entry point."""
     inputs = changes.pop("inputs", {})
     outputs = changes.pop("outputs", {})
     arguments: Json = {
@@ -82,7 +91,7 @@ def processing(name: str = "Prepare", **changes: Any) -> Json:
 
 
 def training(name: str = "Train", **changes: Any) -> Json:
-    """A Training step in script mode; `channels` map names to S3 URIs."""
+    """A Training step in script mode. `channels` maps names to S3 URIs."""
     arguments: Json = {
         "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
         "RoleArn": ROLE,
@@ -117,16 +126,16 @@ def register(name: str = "Register", model: Any = "s3://bucket/model.tar.gz", **
 
 
 def definition(*steps: Json, parameters: list[Json] | None = None) -> str:
-    """A definition of these steps as text."""
+    """The text of a definition of these steps."""
     return json.dumps({"Version": "2020-12-01", "Parameters": parameters or [], "Steps": list(steps)})
 
 
 @dataclass
 class Engine:
-    """SageMaker in this process, without S3, ministack or real jobs: `program` plays every job.
+    """SageMaker in this process, without S3, ministack or real jobs: `program` stands in for every job.
 
-    It exists so that order, retries and stopping can be tested in milliseconds, and faults that no real
-    machine of ours has (no capacity) at all.
+    It exists so that order, retries and stopping can be tested in milliseconds, and so can faults that this
+    machine does not have, such as no capacity.
     """
 
     program: Callable[[Job], Outcome] = lambda _job: Outcome()
@@ -146,7 +155,7 @@ class Engine:
         self.events.append((detail_type, resources, json.loads(json.dumps(detail))))
 
     def call(self, operation: str, **request: Any) -> Json:
-        """The answer of an operation; {"__type": …, "message": …} if it is refused."""
+        """The response of an operation, {"__type": …, "message": …} if it is refused."""
         headers = {"x-amz-target": f"SageMaker.{operation}", "host": "localhost"}
         answer: Json = json.loads(self.front.answer(headers, json.dumps(request).encode())[1] or b"{}")
         return answer
@@ -191,7 +200,7 @@ class Engine:
 
 
 class Gate:
-    """A program that waits until it is let go or stopped, and remembers which steps ran."""
+    """A program that waits until `open` is set or it is stopped. `seen` has the jobs that ran."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
@@ -207,7 +216,7 @@ class Gate:
 
 
 def failing(*faults: JobFault | None) -> Callable[[Job], Outcome]:
-    """A program that fails with each fault in turn and completes where there is None, and ever after."""
+    """A program that ends with each fault in turn; None completes. After the last fault it completes."""
     left = list(faults)
 
     def program(_job: Job) -> Outcome:
@@ -215,3 +224,19 @@ def failing(*faults: JobFault | None) -> Callable[[Job], Outcome]:
         return Outcome(fault=fault)
 
     return program
+
+
+SLEEP = [
+    "python3",
+    "-c",
+    "import subprocess, time; subprocess.Popen(['sleep', '60'], start_new_session=True); time.sleep(60)",
+]
+"""A program that sleeps and has a child in a session of its own."""
+
+
+def with_a_job(cloud: Cloud) -> None:
+    """Run SLEEP as a job and wait until its child runs."""
+    cloud.client("sagemaker").create_processing_job(
+        ProcessingJobName="sleeps", **processing(program=SLEEP)["Arguments"]
+    )
+    wait_until(lambda: any(process.name() == "sleep" for process in folders.strays(cloud.folder)))

@@ -1,20 +1,21 @@
-"""Definitions: what is refused with which words, what references come to. Pure."""
+"""Pipeline definitions: what is refused with which message, and how references are resolved. Pure."""
 
 import json
 from typing import Any
 
 import pytest
 
-from local.sagemaker.definition import property_at, resolve
 from local.sagemaker.errors import ValidationException
-from local.sagemaker.parsing import DefinitionError, parse
-from tests.local.support import Json, definition, processing, register, training
+from local.sagemaker.pipelines.definition import property_at, resolve
+from local.sagemaker.pipelines.parsing import DefinitionError, parse
+from local.types import Json
+from tests.local.support import definition, processing, register, training
 
 NO_OUTPUT = {"Get": "Steps.A.ProcessingOutputConfig.Outputs['test'].S3Output.S3Uri"}
 MODEL = {"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}
 
 
-def test_needs_come_from_references_and_depends_on() -> None:
+def test_parse_collects_needs_from_references_and_depends_on() -> None:
     parsed = parse(
         definition(
             processing("A", outputs={"train": "s3://bucket/a"}),
@@ -102,7 +103,7 @@ def without(step: Json, *path: str) -> Json:
         ([], "At least one step must be present"),
     ],
 )
-def test_what_cannot_be_run_is_refused_naming_the_step(steps: list[Json], message: str) -> None:
+def test_parse_refuses_a_step_that_cannot_run_and_names_it(steps: list[Json], message: str) -> None:
     with pytest.raises(DefinitionError) as refused:
         parse(definition(*steps))
     assert message in str(refused.value)
@@ -122,13 +123,13 @@ def test_what_cannot_be_run_is_refused_naming_the_step(steps: list[Json], messag
         ),
     ],
 )
-def test_parameters_are_checked(parameter: Json, message: str) -> None:
+def test_parse_refuses_a_wrong_parameter(parameter: Json, message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
         parse(definition(processing(), parameters=[parameter]))
 
 
 @pytest.mark.parametrize("text", ["no json", "[]", '{"Version": "2019"}'])
-def test_what_is_no_definition_is_refused(text: str) -> None:
+def test_parse_refuses_text_that_is_no_definition(text: str) -> None:
     with pytest.raises(DefinitionError, match="Unable to parse pipeline definition"):
         parse(text)
 
@@ -141,7 +142,7 @@ PARAMETERS: list[Json] = [
 ]
 
 
-def test_values_are_typed_and_defaults_hold() -> None:
+def test_values_are_typed_and_include_defaults() -> None:
     parsed = parse(definition(processing(), parameters=PARAMETERS))
     assert parsed.values([]) == {"S": "a", "I": 1, "F": 0.5, "B": False}
     given = [{"Name": n, "Value": v} for n, v in (("S", "b"), ("I", "2"), ("F", "3"), ("B", "true"))]
@@ -157,19 +158,19 @@ def test_values_are_typed_and_defaults_hold() -> None:
         ("S", "c", r"Parameter \[S\] value \[c\] is not one of the allowed values \[a, b\]"),
     ],
 )
-def test_a_wrong_value_is_refused_naming_the_parameter(name: str, value: str, message: str) -> None:
+def test_values_refuse_a_wrong_value_and_name_the_parameter(name: str, value: str, message: str) -> None:
     parsed = parse(definition(processing(), parameters=PARAMETERS))
     with pytest.raises(ValidationException, match=message):
         parsed.values([{"Name": name, "Value": value}])
 
 
-def test_a_parameter_without_default_must_be_set() -> None:
+def test_values_refuse_a_missing_parameter_without_default() -> None:
     parsed = parse(definition(processing(), parameters=[{"Name": "P", "Type": "String"}]))
     with pytest.raises(ValidationException, match=r"Parameter \[P\] has no default and was not set"):
         parsed.values([])
 
 
-def test_references_and_joins_resolve() -> None:
+def test_resolve_replaces_references_and_joins() -> None:
     known: dict[str, Any] = {"Parameters.I": 3, "Parameters.B": True, "Parameters.S": "x"}
     value = {
         "a": [{"Get": "Parameters.I"}],
@@ -183,7 +184,7 @@ def test_references_and_joins_resolve() -> None:
     assert resolve(value, known.__getitem__) == {"a": [3], "b": "s3://x/3/true"}
 
 
-def test_properties_are_found_by_name_and_index() -> None:
+def test_property_at_finds_by_name_and_by_index() -> None:
     description: Json = {
         "Outputs": [{"OutputName": "a", "Uri": 1}, {"OutputName": "b", "Uri": 2}],
         "M": {"x": "y"},

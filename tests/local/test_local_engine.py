@@ -6,14 +6,13 @@ import time
 import pytest
 
 from local.sagemaker.errors import AlgorithmError, CapacityError, ThrottlingException
-from local.sagemaker.jobs import Job, Outcome
+from local.sagemaker.jobs.api import Job, Outcome
+from local.types import Json
 from tests.local.support import (
     TOKEN,
     Engine,
     Gate,
-    Json,
     definition,
-    event_sample,
     failing,
     processing,
     register,
@@ -32,7 +31,7 @@ def step_of(job_name: str) -> str:
     return job_name.split("-")[2]
 
 
-def test_steps_run_in_order_and_side_by_side() -> None:
+def test_steps_run_in_parallel_and_after_their_needs() -> None:
     gate = Gate()
     engine = Engine(gate)
     engine.create(processing("A"), processing("B"), processing("C", DependsOn=["A", "B"]))
@@ -46,7 +45,7 @@ def test_steps_run_in_order_and_side_by_side() -> None:
     assert steps["C"]["StartTime"] >= max(steps["A"]["EndTime"], steps["B"]["EndTime"])
 
 
-def test_parallelism_is_bounded() -> None:
+def test_steps_run_at_most_as_many_as_parallelism_allows() -> None:
     most, now, lock = [0], [0], threading.Lock()
 
     def program(_job: Job) -> Outcome:
@@ -66,7 +65,7 @@ def test_parallelism_is_bounded() -> None:
     assert most == [1]
 
 
-def test_a_failure_ends_the_execution_after_the_siblings() -> None:
+def test_failed_step_ends_the_execution_after_running_steps_end() -> None:
     def program(job: Job) -> Outcome:
         if step_of(job.name) == "Bad":
             return Outcome(fault=AlgorithmError("no such column, exit code: 1"))
@@ -85,7 +84,7 @@ def test_a_failure_ends_the_execution_after_the_siblings() -> None:
     assert steps["Bad"]["FailureReason"] == "AlgorithmError: no such column, exit code: 1"
 
 
-def test_a_policy_covers_the_failure_it_names() -> None:
+def test_retry_policy_retries_a_failure_that_it_names() -> None:
     engine = Engine(failing(CapacityError("none"), CapacityError("none")))
     ended = engine.run(processing("A", RetryPolicies=retry("SageMaker.CAPACITY_ERROR")))
     assert ended["PipelineExecutionStatus"] == "Succeeded"
@@ -102,7 +101,7 @@ def test_a_policy_covers_the_failure_it_names() -> None:
         ([], 1),
     ],
 )
-def test_a_policy_ends(policies: list[Json], attempts: int) -> None:
+def test_retry_policy_stops_at_its_limits(policies: list[Json], attempts: int) -> None:
     engine = Engine(failing(*[CapacityError("none")] * 9))
     ended = engine.run(processing("A", RetryPolicies=policies))
     step = engine.steps(ended["PipelineExecutionArn"])["A"]
@@ -110,7 +109,7 @@ def test_a_policy_ends(policies: list[Json], attempts: int) -> None:
     assert step["FailureReason"] == "CapacityError: none"
 
 
-def test_a_refused_call_is_tried_again_where_a_policy_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retry_policy_retries_a_throttled_call(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine()
     create, refusals = engine.jobs.create, [ThrottlingException("Rate exceeded")]
 
@@ -124,7 +123,7 @@ def test_a_refused_call_is_tried_again_where_a_policy_says_so(monkeypatch: pytes
     assert ended["PipelineExecutionStatus"] == "Succeeded"
 
 
-def test_a_stop_stops_jobs_and_what_waits() -> None:
+def test_stop_stops_jobs_and_starts_no_waiting_step() -> None:
     gate = Gate()
     engine = Engine(gate)
     engine.create(processing("A"), processing("B", DependsOn=["A"]))
@@ -137,7 +136,7 @@ def test_a_stop_stops_jobs_and_what_waits() -> None:
     assert job["ProcessingJobStatus"] == "Stopped"
 
 
-def test_a_stop_ends_the_wait_between_attempts() -> None:
+def test_stop_ends_the_wait_between_attempts() -> None:
     engine = Engine(failing(*[CapacityError("none")] * 9))
     engine.create(processing("A", RetryPolicies=retry("SageMaker.CAPACITY_ERROR", IntervalSeconds=60)))
     arn = engine.start()["PipelineExecutionArn"]
@@ -146,7 +145,7 @@ def test_a_stop_ends_the_wait_between_attempts() -> None:
     assert engine.ended(arn)["PipelineExecutionStatus"] == "Stopped"
 
 
-def test_a_retry_keeps_what_succeeded() -> None:
+def test_retry_keeps_succeeded_steps() -> None:
     engine = Engine(failing(None, AlgorithmError("broken"), None))
     ended = engine.run(processing("A"), processing("B", DependsOn=["A"]), processing("C", DependsOn=["B"]))
     arn = ended["PipelineExecutionArn"]
@@ -163,7 +162,7 @@ def test_a_retry_keeps_what_succeeded() -> None:
     assert after["B"]["Metadata"] != before["B"]["Metadata"]
 
 
-def test_what_has_ended_is_neither_stopped_nor_retried() -> None:
+def test_stop_and_retry_refuse_an_execution_that_succeeded() -> None:
     engine = Engine()
     arn = engine.run(processing())["PipelineExecutionArn"]
     for operation in ("StopPipelineExecution", "RetryPipelineExecution"):
@@ -171,7 +170,7 @@ def test_what_has_ended_is_neither_stopped_nor_retried() -> None:
         assert answer["__type"] == "ConflictException"
 
 
-def test_the_same_token_starts_nothing_new() -> None:
+def test_start_with_the_same_token_returns_the_same_execution() -> None:
     engine = Engine()
     engine.create(processing())
     first = engine.start(PipelineExecutionDescription="why")
@@ -182,7 +181,7 @@ def test_the_same_token_starts_nothing_new() -> None:
     engine.ended(first["PipelineExecutionArn"])
 
 
-def test_many_starts_with_one_token_are_one() -> None:
+def test_concurrent_starts_with_one_token_make_one_execution() -> None:
     engine = Engine()
     engine.create(processing())
     answers: list[Json] = []
@@ -195,7 +194,7 @@ def test_many_starts_with_one_token_are_one() -> None:
     assert len({answer["PipelineExecutionArn"] for answer in answers}) == 1
 
 
-def test_the_same_token_creates_one_pipeline() -> None:
+def test_create_with_the_same_token_makes_one_pipeline() -> None:
     engine = Engine()
     created = engine.create(processing())
     assert engine.create(processing()) == created
@@ -204,7 +203,7 @@ def test_the_same_token_creates_one_pipeline() -> None:
     assert "Pipeline with name (p) already exists" in again["message"]
 
 
-def test_an_execution_keeps_the_definition_of_its_start() -> None:
+def test_execution_keeps_the_definition_of_its_start_after_an_update() -> None:
     gate = Gate()
     engine = Engine(gate)
     engine.create(processing("Old"))
@@ -218,7 +217,7 @@ def test_an_execution_keeps_the_definition_of_its_start() -> None:
     assert "New" in engine.call("DescribePipeline", PipelineName="p")["PipelineDefinition"]
 
 
-def test_a_refused_update_changes_nothing() -> None:
+def test_update_that_is_refused_changes_nothing() -> None:
     engine = Engine()
     engine.create(processing("Old"))
     answer = engine.call("UpdatePipeline", PipelineName="p", PipelineDefinition=definition())
@@ -226,7 +225,7 @@ def test_a_refused_update_changes_nothing() -> None:
     assert "Old" in engine.call("DescribePipeline", PipelineName="p")["PipelineDefinition"]
 
 
-def test_a_definition_may_lie_in_s3() -> None:
+def test_create_reads_a_definition_from_s3() -> None:
     engine = Engine()
     answer = engine.call(
         "CreatePipeline",
@@ -264,7 +263,7 @@ def test_parameters_reach_the_job_and_are_listed() -> None:
     assert "[M]" in refused["message"]
 
 
-def test_a_value_that_does_not_fit_fails_the_step() -> None:
+def test_step_fails_if_a_parameter_breaks_its_request() -> None:
     engine = Engine()
     step = processing("A", inputs={"x": {"Get": "Parameters.Uri"}})
     ended = engine.run(step, parameters=[{"Name": "Uri", "Type": "String", "DefaultValue": "nowhere"}])
@@ -273,7 +272,7 @@ def test_a_value_that_does_not_fit_fails_the_step() -> None:
     assert "processingInputs.1.member.s3Input.s3Uri" in reason
 
 
-def test_the_model_reaches_the_registry() -> None:
+def test_register_step_registers_the_trained_model() -> None:
     engine = Engine(lambda job: Outcome(artifacts=f"s3://bucket/{job.name}/model.tar.gz"))
     ended = engine.run(training(), register(model={"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}))
     steps = engine.steps(ended["PipelineExecutionArn"])
@@ -287,7 +286,7 @@ def test_the_model_reaches_the_registry() -> None:
     assert package["ModelApprovalStatus"] == "PendingManualApproval"
 
 
-def test_names_are_formed_as_on_aws() -> None:
+def test_names_of_executions_and_jobs_are_formed_as_on_aws() -> None:
     engine = Engine()
     ended = engine.run(processing("A" * 64))
     arn = ended["PipelineExecutionArn"]
@@ -302,7 +301,7 @@ def test_names_are_formed_as_on_aws() -> None:
     assert ended["PipelineExecutionDisplayName"].startswith("execution-")
 
 
-def test_executions_are_listed_newest_first_in_pages() -> None:
+def test_list_executions_returns_pages_newest_first() -> None:
     engine = Engine()
     engine.create(processing())
     arns = [engine.start(token=f"{i:032}")["PipelineExecutionArn"] for i in range(12)]
@@ -321,7 +320,7 @@ def test_executions_are_listed_newest_first_in_pages() -> None:
     )
 
 
-def test_a_pipeline_is_described_updated_listed_and_deleted() -> None:
+def test_pipeline_can_be_described_updated_listed_and_deleted() -> None:
     engine = Engine()
     engine.create(processing(), PipelineDescription="first", Tags=[{"Key": "k", "Value": "v"}])
     arn = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p"
@@ -338,7 +337,7 @@ def test_a_pipeline_is_described_updated_listed_and_deleted() -> None:
     }
 
 
-def test_an_execution_is_renamed() -> None:
+def test_update_execution_renames_it() -> None:
     engine = Engine()
     arn = engine.run(processing())["PipelineExecutionArn"]
     engine.call("UpdatePipelineExecution", PipelineExecutionArn=arn, PipelineExecutionDisplayName="new")
@@ -348,7 +347,7 @@ def test_an_execution_is_renamed() -> None:
     )
 
 
-def test_a_fault_of_ours_shows_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_internal_error_is_reported_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine(lambda job: Outcome(**{"nonsense": job}))  # type: ignore[arg-type]
     ended = engine.run(processing("A"))
     reason = engine.steps(ended["PipelineExecutionArn"])["A"]["FailureReason"]
@@ -357,90 +356,12 @@ def test_a_fault_of_ours_shows_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine.call("ListModelPackages")["__type"] == "InternalFailure"
 
 
-def shape(value: object) -> object:
-    """Keys and JSON types; of a list, the shape of its first element."""
-    if isinstance(value, dict):
-        return {key: shape(item) for key, item in value.items()}
-    return [shape(item) for item in value[:1]] if isinstance(value, list) else type(value).__name__
-
-
-def test_execution_and_step_events_have_the_documented_shape() -> None:
-    engine = Engine()
-    engine.run(
-        processing("A"),
-        PipelineExecutionDisplayName="SomeName",
-        PipelineExecutionDescription="SomeDescription",
-    )
-    executions = [e for e in engine.events if "Execution Status" in e[0]]
-    steps = [e for e in engine.events if "Step Status" in e[0]]
-    for sample, (detail_type, resources, detail) in (
-        (event_sample("pipeline_execution"), executions[-1]),
-        (event_sample("pipeline_step"), steps[-1]),
-    ):
-        assert detail_type == sample["detail-type"]
-        assert len(resources) == len(sample["resources"])
-        assert shape(detail) == shape(sample["detail"])
-    assert [
-        (e[2].get("previousPipelineExecutionStatus"), e[2]["currentPipelineExecutionStatus"])
-        for e in executions
-    ] == [
-        (None, "Executing"),
-        ("Executing", "Succeeded"),
-    ]
-    assert [(e[2].get("previousStepStatus"), e[2]["currentStepStatus"]) for e in steps] == [
-        (None, "Starting"),
-        ("Starting", "Executing"),
-        ("Executing", "Succeeded"),
-    ]
-
-
-def test_a_failed_step_says_why_in_its_event() -> None:
-    engine = Engine(failing(AlgorithmError("broken, exit code: 1")))
-    engine.run(processing("A"))
-    last = [detail for kind, _, detail in engine.events if "Step Status" in kind][-1]
-    assert last["failureReason"] == "AlgorithmError: broken, exit code: 1"
-
-
-def test_job_events_have_the_documented_shape() -> None:
-    engine = Engine(lambda _job: Outcome(artifacts="s3://bucket/m"))
-    job = processing(inputs={"x": "s3://bucket/x"}, outputs={"y": "s3://bucket/y"})["Arguments"]
-    engine.call("CreateProcessingJob", ProcessingJobName="a", **job)
-    engine.call(
-        "CreateTrainingJob", TrainingJobName="b", **training(channels={"train": "s3://bucket/x"})["Arguments"]
-    )
-    wait_until(
-        lambda: (
-            sum(
-                detail.get("ProcessingJobStatus") == "Completed"
-                or detail.get("TrainingJobStatus") == "Completed"
-                for _, _, detail in engine.events
-            )
-            == 2
-        )
-    )
-    for name in ("processing_job", "training_job"):
-        sample = event_sample(name)
-        mine = [
-            (resources, detail) for kind, resources, detail in engine.events if kind == sample["detail-type"]
-        ]
-        assert len(mine) > 1
-        for resources, detail in mine:
-            assert len(resources) == len(sample["resources"])
-            extra = detail.keys() - sample["detail"].keys()
-            assert extra <= {"ModelArtifacts"}, extra
-        last = mine[-1][1]
-        optional = {"FailureReason", "NetworkConfig", "ProcessingStartTime", "TrainingStartTime"}
-        assert sample["detail"].keys() - last.keys() <= optional
-        assert isinstance(last["CreationTime"], int)
-        assert last["CreationTime"] > 10**12
-
-
 NETWORK = {"SecurityGroupIds": ["sg-0123456789abcdef0"], "Subnets": ["subnet-0123456789abcdef0"]}
 KEY = "arn:aws:kms:us-east-1:123456789012:key/k"
 CLUSTER = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30, "VolumeKmsKeyId": KEY}
 
 
-def test_a_network_and_a_key_are_checked_and_change_nothing_here() -> None:
+def test_network_and_key_are_validated_and_have_no_effect() -> None:
     engine = Engine()
     prepare = processing(
         arguments={
@@ -461,8 +382,8 @@ def test_a_network_and_a_key_are_checked_and_change_nothing_here() -> None:
     assert "Value null at 'vpcConfig.securityGroupIds'" in Engine().create(half)["message"]
 
 
-def test_a_step_that_has_not_begun_is_not_shown() -> None:
-    """It has no state yet, and AWS shows none without."""
+def test_list_steps_omits_a_step_that_has_not_begun() -> None:
+    """It has no status yet, and AWS lists no step without one."""
     gate = Gate()
     engine = Engine(gate)
     engine.create(processing("One"), processing("Two"))

@@ -1,4 +1,4 @@
-"""Why the registry is ours and not moto's: each fault, as moto comes."""
+"""Why the registry is not moto's: each of moto's defects."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,12 +10,12 @@ from moto import mock_aws
 
 from tests.local.support import register
 
-ENOUGH = "moto no longer has this fault: see whether local/sagemaker/registry.py can go"
+ENOUGH = "moto no longer has this defect: see whether local/sagemaker/registry.py can go"
 
 
 @pytest.fixture
 def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A SageMaker client against moto alone, with a group."""
+    """A SageMaker client for moto alone, with one group."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     with mock_aws():
@@ -29,7 +29,7 @@ def package(moto: Any, **more: Any) -> str:
     return arn
 
 
-def test_an_update_wipes_what_it_leaves_out(moto: Any) -> None:
+def test_moto_update_deletes_fields_that_it_does_not_name(moto: Any) -> None:
     arn = package(moto, CustomerMetadataProperties={"a": "b"})
     moto.update_model_package(ModelPackageArn=arn, ApprovalDescription="why")
     described = moto.describe_model_package(ModelPackageName=arn)
@@ -37,17 +37,17 @@ def test_an_update_wipes_what_it_leaves_out(moto: Any) -> None:
     assert "ModelApprovalStatus" not in described, ENOUGH
 
 
-def test_a_client_token_is_forgotten(moto: Any) -> None:
+def test_moto_ignores_client_token(moto: Any) -> None:
     assert package(moto, ClientToken="t") != package(moto, ClientToken="t"), ENOUGH
 
 
-def test_cards_life_cycles_and_sources_are_lost(moto: Any) -> None:
+def test_moto_loses_life_cycle_and_source(moto: Any) -> None:
     arn = package(moto, ModelLifeCycle={"Stage": "a", "StageStatus": "b"}, SourceUri="s3://bucket/x")
     assert not {"ModelLifeCycle", "SourceUri"} & moto.describe_model_package(ModelPackageName=arn).keys(), (
         ENOUGH
     )
 
 
-def test_a_group_cannot_be_deleted(moto: Any) -> None:
+def test_moto_cannot_delete_a_group(moto: Any) -> None:
     with pytest.raises((NotImplementedError, ClientError)):
         moto.delete_model_package_group(ModelPackageGroupName="group")

@@ -1,12 +1,12 @@
-"""The model registry: versions, updates, lists, events."""
+"""The model registry: versions, updates, lists, limits, tags, events."""
 
 import threading
 
 import pytest
 
-from local.sagemaker.listing import now
-from tests.local.support import Engine, Json, event_sample, register
-from tests.local.test_local_engine import shape
+from local.sagemaker.protocol.listing import now
+from local.types import Json
+from tests.local.support import Engine, event_sample, register, shape
 
 GROUP = "arn:aws:sagemaker:us-east-1:123456789012:model-package-group/group"
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/group/1"
@@ -27,7 +27,7 @@ def package(engine: Engine, **more: object) -> Json:
     return engine.call("CreateModelPackage", **register()["Arguments"], **more)
 
 
-def test_an_update_keeps_what_it_leaves_out_and_merges_metadata(engine: Engine) -> None:
+def test_update_keeps_other_fields_and_merges_metadata(engine: Engine) -> None:
     package(engine, CustomerMetadataProperties={"a": "1", "b": "2", "c": "3"}, SourceUri="s3://bucket/code")
     engine.call(
         "UpdateModelPackage",
@@ -49,7 +49,7 @@ def test_an_update_keeps_what_it_leaves_out_and_merges_metadata(engine: Engine) 
     assert described["LastModifiedTime"] >= described["CreationTime"]
 
 
-def test_nothing_that_was_said_is_lost(engine: Engine) -> None:
+def test_describe_returns_all_fields_of_create(engine: Engine) -> None:
     said = {
         "ModelLifeCycle": {"Stage": "Development", "StageStatus": "Approved", "StageDescription": "x"},
         "ModelCard": {"ModelCardContent": "{}", "ModelCardStatus": "Draft"},
@@ -63,14 +63,14 @@ def test_nothing_that_was_said_is_lost(engine: Engine) -> None:
     assert (described["ModelPackageVersion"], described["ModelPackageStatus"]) == (1, "Completed")
 
 
-def test_the_same_token_makes_one_package(engine: Engine) -> None:
+def test_create_with_the_same_token_makes_one_package(engine: Engine) -> None:
     first = package(engine, ClientToken="t")
     assert package(engine, ClientToken="t") == first
     assert package(engine, ClientToken="t", SourceUri="x")["__type"] == "ConflictException"
     assert package(engine)["ModelPackageArn"].endswith("/2")
 
 
-def test_versions_are_unique_and_never_given_again(engine: Engine) -> None:
+def test_versions_are_unique_even_after_a_delete(engine: Engine) -> None:
     threads = [threading.Thread(target=package, args=(engine,)) for _ in range(32)]
     for thread in threads:
         thread.start()
@@ -83,7 +83,7 @@ def test_versions_are_unique_and_never_given_again(engine: Engine) -> None:
     assert package(engine)["ModelPackageArn"].endswith("/33")
 
 
-def test_packages_are_listed_sorted_and_filtered(engine: Engine) -> None:
+def test_list_packages_sorts_filters_and_pages(engine: Engine) -> None:
     for status in ("Approved", "Rejected", "Approved"):
         engine.call("CreateModelPackage", **{**register()["Arguments"], "ModelApprovalStatus": status})
     moment = now().timestamp()
@@ -103,7 +103,7 @@ def test_packages_are_listed_sorted_and_filtered(engine: Engine) -> None:
     assert engine.call("ListModelPackages") == {"ModelPackageSummaryList": []}
 
 
-def test_a_group_with_packages_is_not_deleted(engine: Engine) -> None:
+def test_delete_group_refuses_a_group_with_packages(engine: Engine) -> None:
     package(engine)
     assert (
         engine.call("DeleteModelPackageGroup", ModelPackageGroupName="group")["__type"] == "ConflictException"
@@ -114,7 +114,7 @@ def test_a_group_with_packages_is_not_deleted(engine: Engine) -> None:
     assert gone == {"__type": "ValidationException", "message": f"ModelPackageGroup {GROUP} does not exist."}
 
 
-def test_groups_are_made_once_described_and_listed(engine: Engine) -> None:
+def test_create_group_refuses_an_existing_name(engine: Engine) -> None:
     again = engine.call("CreateModelPackageGroup", ModelPackageGroupName="group")
     assert again["__type"] == "ValidationException"
     assert (
@@ -125,7 +125,7 @@ def test_groups_are_made_once_described_and_listed(engine: Engine) -> None:
     assert [group["ModelPackageGroupName"] for group in listed] == ["group"]
 
 
-def test_tags_are_kept(engine: Engine) -> None:
+def test_tags_are_added_and_deleted(engine: Engine) -> None:
     engine.call("AddTags", ResourceArn=GROUP, Tags=[{"Key": "l", "Value": "w"}])
     engine.call("DeleteTags", ResourceArn=GROUP, TagKeys=["k"])
     assert engine.call("ListTags", ResourceArn=GROUP) == {"Tags": [{"Key": "l", "Value": "w"}]}
@@ -158,7 +158,9 @@ def test_tags_are_kept(engine: Engine) -> None:
         ),
     ],
 )
-def test_aws_limits_hold(engine: Engine, member: str, value: object, message: str) -> None:
+def test_update_refuses_values_beyond_the_limits_of_aws(
+    engine: Engine, member: str, value: object, message: str
+) -> None:
     package(engine)
     answer = engine.call("UpdateModelPackage", ModelPackageArn=PACKAGE, **{member: value})
     assert answer["__type"] == "ValidationException"

@@ -1,11 +1,12 @@
-"""Each repair: still needed by ministack as it comes, and right once applied."""
+"""Each repair: unrepaired ministack still needs it, and repaired ministack behaves as AWS."""
 
 import inspect
 from pathlib import Path
 
 import pytest
 
-from local import repairs
+from local.ministack import repairs
+from local.ministack.repairs.invocations import invoke_config
 from tests.probing import probed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,12 +33,12 @@ pytestmark = pytest.mark.story
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_ministack_still_needs_it(name: str) -> None:
+def test_ministack_still_needs_the_repair(name: str) -> None:
     assert not probed(PROBES)[name], f"ministack no longer needs the repair {name}: delete it"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_repaired_it_behaves_as_aws(name: str) -> None:
+def test_repaired_ministack_behaves_as_aws(name: str) -> None:
     assert probed(PROBES, "repaired")[name]
 
 
@@ -57,8 +58,8 @@ def test_every_repair_is_applied_and_probed() -> None:
         ("$LATEST", {"": {"a": 4}}, {"a": 4}),
     ],
 )
-def test_the_alias_of_the_invoked_version_decides(
+def test_invoke_config_is_that_of_the_alias_of_the_version(
     version: str, configs: dict[str, dict[str, int]], expected: dict[str, int] | None
 ) -> None:
     base = {"aliases": {"live": {"FunctionVersion": "3"}}, "event_invoke_configs": configs}
-    assert repairs.invoke_config(base, version) == expected
+    assert invoke_config(base, version) == expected

@@ -1,4 +1,4 @@
-"""Start, stop, and what is left: nothing."""
+"""Starting and stopping a server, and that nothing is left of it."""
 
 import io
 import os
@@ -19,34 +19,21 @@ from local import folder as folders
 from local import server
 from local.errors import AlreadyRunning, CloudError, FolderNotOurs, NoSpace, PortInUse, ServerDied
 from local.server import Cloud
-from tests.local.support import processing, wait_until
+from tests.local.support import wait_until, with_a_job
 
 pytestmark = pytest.mark.story
-SLEEP = [
-    "python3",
-    "-c",
-    "import subprocess, time; subprocess.Popen(['sleep', '60'], start_new_session=True); time.sleep(60)",
-]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder for a server; whatever the test does, no process of it stays."""
+    """A folder for a server. No process of it is left after the test."""
     path = tmp_path / "cloud"
     yield path
     server.stop(path)
 
 
-def with_a_job(cloud: Cloud) -> None:
-    """Run a job that sleeps and has a child in a session of its own."""
-    cloud.client("sagemaker").create_processing_job(
-        ProcessingJobName="sleeps", **processing(program=SLEEP)["Arguments"]
-    )
-    wait_until(lambda: any(p.name() == "sleep" for p in folders.strays(cloud.folder)))
-
-
 def with_a_worker(cloud: Cloud, tmp_path: Path) -> None:
-    """Call a Lambda function, whose worker then stays warm."""
+    """Call a Lambda function, whose worker then keeps running."""
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("index.py", "import os\ndef handler(event, context): return dict(os.environ)\n")
@@ -67,7 +54,7 @@ def with_a_worker(cloud: Cloud, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_leaves_no_process_and_no_folder(
+def test_server_after_a_signal_leaves_no_process_and_no_folder(
     folder: Path, tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_OF_OURS", "leak")
@@ -84,7 +71,7 @@ def test_a_signal_leaves_no_process_and_no_folder(
     assert server.running(folder) is None
 
 
-def test_after_a_kill_the_next_start_clears_up(folder: Path) -> None:
+def test_start_clears_up_after_a_killed_server(folder: Path) -> None:
     first = server.start(folder, port=None)
     with_a_job(first)
     left = folders.strays(folder, spare=frozenset({first.pid}))
@@ -99,7 +86,7 @@ def test_after_a_kill_the_next_start_clears_up(folder: Path) -> None:
     assert not folder.exists()
 
 
-def test_after_a_kill_a_stop_clears_up(folder: Path) -> None:
+def test_stop_clears_up_after_a_killed_server(folder: Path) -> None:
     cloud = server.start(folder, port=None)
     with_a_job(cloud)
     psutil.Process(cloud.pid).kill()
@@ -109,7 +96,7 @@ def test_after_a_kill_a_stop_clears_up(folder: Path) -> None:
     assert not folder.exists()
 
 
-def test_a_second_start_in_the_folder_is_refused(folder: Path) -> None:
+def test_start_refuses_a_folder_with_a_running_server(folder: Path) -> None:
     cloud = server.start(folder, port=None)
     assert server.running(folder) == cloud
     with pytest.raises(AlreadyRunning, match="already runs in"):
@@ -117,7 +104,7 @@ def test_a_second_start_in_the_folder_is_refused(folder: Path) -> None:
     assert server.running(folder) == cloud
 
 
-def test_of_two_starts_at_once_one_wins(folder: Path) -> None:
+def test_concurrent_starts_in_one_folder_make_one_server(folder: Path) -> None:
     outcomes: list[Cloud | CloudError] = []
 
     def begin() -> None:
@@ -135,7 +122,7 @@ def test_of_two_starts_at_once_one_wins(folder: Path) -> None:
     assert server.running(folder) in outcomes
 
 
-def test_a_port_in_use_is_one_line_naming_port_and_process(folder: Path) -> None:
+def test_start_on_a_port_in_use_names_the_process(folder: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -148,7 +135,7 @@ def test_a_port_in_use_is_one_line_naming_port_and_process(folder: Path) -> None
     assert not folder.exists()
 
 
-def test_in_the_foreground_a_port_in_use_is_one_line_too(folder: Path) -> None:
+def test_server_process_on_a_port_in_use_prints_one_line(folder: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -160,14 +147,14 @@ def test_in_the_foreground_a_port_in_use_is_one_line_too(folder: Path) -> None:
     assert not folder.exists()
 
 
-def test_no_space_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "ROOM_NEEDED", 10**18)
+def test_start_refuses_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "MIN_FREE", 10**18)
     with pytest.raises(NoSpace, match="MB free and AWS on this machine needs"):
         server.start(folder, port=None)
     assert not folder.exists()
 
 
-def test_a_folder_with_other_files_is_left_alone(folder: Path) -> None:
+def test_start_and_stop_leave_a_folder_with_other_files_unchanged(folder: Path) -> None:
     folder.mkdir()
     (folder / "thesis.txt").write_text("mine")
     with pytest.raises(FolderNotOurs, match="name another folder"):
@@ -176,7 +163,7 @@ def test_a_folder_with_other_files_is_left_alone(folder: Path) -> None:
     assert (folder / "thesis.txt").read_text() == "mine"
 
 
-def test_a_server_that_dies_leaves_its_log_and_its_last_words(folder: Path, tmp_path: Path) -> None:
+def test_start_of_a_server_that_dies_keeps_its_log(folder: Path, tmp_path: Path) -> None:
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho something broke\nexit 3\n")
     broken.chmod(0o755)
@@ -188,7 +175,7 @@ def test_a_server_that_dies_leaves_its_log_and_its_last_words(folder: Path, tmp_
     assert server.running(folder) == cloud
 
 
-def test_a_server_that_hangs_is_ended(folder: Path, tmp_path: Path) -> None:
+def test_start_ends_a_server_that_is_not_ready_in_time(folder: Path, tmp_path: Path) -> None:
     hanging = tmp_path / "python"
     hanging.write_text("#!/bin/sh\nexec sleep 60\n")
     hanging.chmod(0o755)
@@ -196,7 +183,7 @@ def test_a_server_that_hangs_is_ended(folder: Path, tmp_path: Path) -> None:
         server.start(folder, port=None, python=str(hanging), timeout=0.3)
 
 
-def test_no_foreign_process_is_ever_ended(folder: Path) -> None:
+def test_stop_leaves_a_process_with_a_reused_pid_running(folder: Path) -> None:
     folder.mkdir()
     (folder / folders.LOCK).touch()
     (folder / folders.RECORD).write_text(
@@ -206,7 +193,7 @@ def test_no_foreign_process_is_ever_ended(folder: Path) -> None:
     assert server.stop(folder) is False
 
 
-def test_only_the_loopback_interface_is_open(cloud: Cloud) -> None:
+def test_server_listens_on_the_loopback_interface_only(cloud: Cloud) -> None:
     listening = [
         c.laddr.ip for c in psutil.Process(cloud.pid).net_connections() if c.status == psutil.CONN_LISTEN
     ]
@@ -232,8 +219,8 @@ def test_only_the_loopback_interface_is_open(cloud: Cloud) -> None:
         ({"Origin": "https://evil.example@localhost.evil.example"}, 403),
     ],
 )
-def test_a_page_of_another_site_gets_nothing(cloud: Cloud, headers: dict[str, str], status: int) -> None:
-    """A job is any program: what a browser could be made to send must not start one."""
+def test_server_refuses_requests_of_other_sites(cloud: Cloud, headers: dict[str, str], status: int) -> None:
+    """A job is any program, so a page of another site must not be able to start one."""
     answer = requests.post(
         cloud.endpoint,
         headers={"X-Amz-Target": "SageMaker.ListPipelines", **headers},
@@ -245,7 +232,7 @@ def test_a_page_of_another_site_gets_nothing(cloud: Cloud, headers: dict[str, st
         assert "access-control-allow-origin" not in answer.headers
 
 
-def test_the_environment_points_any_client_here(cloud: Cloud) -> None:
+def test_environment_directs_any_client_to_the_server(cloud: Cloud) -> None:
     environment = cloud.environment()
     assert environment["AWS_ENDPOINT_URL"] == cloud.endpoint
     text = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
@@ -255,7 +242,7 @@ def test_the_environment_points_any_client_here(cloud: Cloud) -> None:
     assert ran.stdout == "123456789012\n"
 
 
-def test_all_errors_are_one_tree() -> None:
+def test_all_errors_are_cloud_errors() -> None:
     assert all(
         issubclass(e, CloudError) for e in (AlreadyRunning, FolderNotOurs, NoSpace, PortInUse, ServerDied)
     )

@@ -204,9 +204,7 @@ def deployed(
     project = Project(ROOT, parse_config(values, source=str(config)), folder / "work")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", "")  # so that what point_at sets is undone afterwards
-        cloud = server.start(
-            folder / "aws", port=None, outlives_us=False, enforce_iam=enforce_iam, bridge=bridge
-        )
+        cloud = server.start(folder / "aws", port=None, enforce_iam=enforce_iam, bridge=bridge)
         try:
             for name, value in cloud.environment().items():
                 patch.setenv(name, value)

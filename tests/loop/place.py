@@ -82,7 +82,7 @@ def copied(folder: Path) -> Path:
 @contextmanager
 def deployed_to(cloud: Path, folder: Path) -> Iterator[Place]:
     """A copy of the project in `folder`, and an AWS of its own."""
-    running = server.start(cloud, port=None, outlives_us=False)
+    running = server.start(cloud, port=None)
     ours = {name: value for name, value in providers.environment().items() if not name.startswith("AWS_")}
     try:
         yield Place(copied(folder), {**ours, **running.environment()}, running)

@@ -19,7 +19,7 @@ import pytest
 
 from handsoff import containers
 from handsoff.project import Project
-from local.cloud import CONTAINERS_CALL_US
+from local.callers import CONTAINER_HOST
 from retraining.aws.pipelines import Execution
 from retraining.config.schema import parse_config
 from tests.loop.conftest import ROOT, Loop, deployed, wait
@@ -143,7 +143,7 @@ def app(bridge: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conta
     """Deployed, with Slack, and with nobody there who would act on events but the containers."""
     folder = tmp_path_factory.mktemp("sam")
     story = {"titanic": {"approval": LENIENT, "approvers": APPROVERS}}
-    stand_in = Slack(address=str(IPv4Interface(bridge).ip), name=CONTAINERS_CALL_US)
+    stand_in = Slack(address=str(IPv4Interface(bridge).ip), name=CONTAINER_HOST)
     with deployed(story, folder, bridge=bridge) as loop, slack_app(loop, stand_in) as slack:
         cut_off(loop)
         values = json.loads(loop.config.read_text())

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from handsoff import cli, containers
 from handsoff.project import load
-from local import cloud, server
+from local import callers, cloud, server
 from local.errors import NoBridge, ServerDied
 from tests.loop.conftest import ROOT
 
@@ -27,7 +27,7 @@ BRIDGE = "127.0.0.2/8"
 @pytest.fixture(scope="module")
 def bridged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Cloud]:
     folder = tmp_path_factory.mktemp("bridge") / "aws"
-    yield server.start(folder, port=None, outlives_us=False, bridge=BRIDGE)
+    yield server.start(folder, port=None, bridge=BRIDGE)
     server.stop(folder)
 
 
@@ -105,11 +105,11 @@ def test_only_who_is_behind_the_bridge_comes_in_by_it_whatever_he_calls_us(
         "client": (client, 40000),
         "headers": [(b"host", host.encode())],
     }
-    assert (cloud.admitted(scope, IPv4Interface("172.17.0.1/16")) is not None) is enters
+    assert (callers.admitted(scope, IPv4Interface("172.17.0.1/16")) is not None) is enters
 
 
 def test_without_being_asked_nothing_but_127_0_0_1_listens(tmp_path: Path) -> None:
-    running = server.start(tmp_path / "aws", port=None, outlives_us=False)
+    running = server.start(tmp_path / "aws", port=None)
     try:
         with pytest.raises(OSError, match="refused"):
             asked("127.0.0.2", running, Host="host.docker.internal")
@@ -170,7 +170,7 @@ def test_an_aws_that_answers_no_containers_is_named_with_the_way_out(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(containers, "_is_here", lambda _: True)
     project = load(ROOT / "handsoff.yaml")
-    running = server.start(tmp_path / "aws", port=None, outlives_us=False)
+    running = server.start(tmp_path / "aws", port=None)
     try:
         with pytest.raises(containers.NotInvocable, match="`handsoff local up --detach --for-containers`"):
             containers.prepare(project, running)

@@ -88,7 +88,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     folder = tmp_path_factory.mktemp("aws") / "cloud"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", "")  # so that what point_at sets is undone afterwards
-        running = server.start(folder, port=None, outlives_us=False)
+        running = server.start(folder, port=None)
         try:
             for name, value in running.environment().items():
                 patch.setenv(name, value)

@@ -13,7 +13,7 @@ import yaml
 from handsoff import project, render
 from handsoff.render import Where
 from local.infrastructure import POLICIES, policy
-from local.sagemaker.parsing import parse
+from local.sagemaker.pipelines.parsing import parse
 from retraining.config.schema import Config, dump_model, parse_config
 from retraining.errors import ConfigError
 from tests.terraform.conftest import ROOT

@@ -176,7 +176,7 @@ def as_made(cloud: Cloud) -> dict[str, Any]:
 
 
 def test_the_stand_in_makes_the_same(applied: Terraform, cloud: Cloud, tmp_path: Path) -> None:
-    other = server.start(tmp_path / "other", port=None, outlives_us=False)
+    other = server.start(tmp_path / "other", port=None)
     try:
         where = render.Where(other.account, other.region, "aws")
         provision(other, render.values(project.load(applied.config).config, where))

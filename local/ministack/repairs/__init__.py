@@ -1,0 +1,43 @@
+"""Repairs of ministack 1.5.33: where it differs from AWS in what this project uses. One function each.
+
+Each repair replaces functions of ministack in this process. tests/local/test_local_repairs.py runs each
+defect against unrepaired ministack. A test fails there once a newer release no longer needs the repair.
+"""
+
+from local.ministack.repairs.concurrency import (
+    reserved_is_reserved,
+    template_reserves_concurrency,
+    throttled_calls_wait,
+    versions_share_the_reservation,
+)
+from local.ministack.repairs.function_urls import function_urls_lead_here
+from local.ministack.repairs.invocations import (
+    alias_keeps_its_invoke_config,
+    rules_invoke_asynchronously,
+    topics_invoke_asynchronously,
+)
+from local.ministack.repairs.metrics import (
+    alarms_mind_dimensions,
+    every_invocation_is_measured,
+    printed_metrics_count,
+)
+from local.ministack.repairs.queues import queue_batches_and_windows
+from local.ministack.repairs.schedules import schedule_fills_its_placeholders, updated_schedule_fires_again
+
+
+def apply() -> None:
+    """Repair ministack in this process. Call it once, before serving."""
+    rules_invoke_asynchronously()
+    topics_invoke_asynchronously()
+    alias_keeps_its_invoke_config()
+    throttled_calls_wait()
+    queue_batches_and_windows()
+    template_reserves_concurrency()
+    versions_share_the_reservation()
+    reserved_is_reserved()
+    function_urls_lead_here()
+    updated_schedule_fires_again()
+    schedule_fills_its_placeholders()
+    printed_metrics_count()
+    every_invocation_is_measured()
+    alarms_mind_dimensions()

@@ -1,0 +1,99 @@
+"""Repairs of CloudWatch metrics and alarms."""
+
+import functools
+import json
+import time
+import types
+from typing import Any
+
+from ministack.services import cloudwatch, lambda_svc
+
+from local.ministack.repairs.concurrency import waits
+from local.types import Json
+
+
+def printed_metrics_count() -> None:
+    """Metrics in embedded metric format (what Powertools prints).
+
+    AWS: CloudWatch Logs turns such lines into metrics.
+    ministack: keeps them as log lines only.
+    """
+    original = lambda_svc._emit_lambda_logs
+
+    @functools.wraps(original)
+    def emit(function: Json, request_id: str, text: str, *more: Any, **named: Any) -> None:
+        original(function, request_id, text, *more, **named)
+        for line in (text or "").splitlines():
+            if '"_aws"' in line:
+                record_printed_metrics(line)
+
+    lambda_svc._emit_lambda_logs = emit
+
+
+def record_printed_metrics(line: str) -> None:
+    """Record the metrics of one log line. A line that is not in embedded metric format has none."""
+    try:
+        printed = json.loads(line[line.index("{") :])
+        for block in printed["_aws"]["CloudWatchMetrics"]:
+            for names in block.get("Dimensions") or [[]]:
+                dimensions = {name: str(printed[name]) for name in names}
+                for metric in block["Metrics"]:
+                    values = printed[metric["Name"]]
+                    for value in values if isinstance(values, list) else [values]:
+                        cloudwatch.record_metric(
+                            block["Namespace"],
+                            metric["Name"],
+                            float(value),
+                            metric.get("Unit", "None"),
+                            dimensions,
+                        )
+    except (ValueError, KeyError, TypeError):
+        return
+
+
+def every_invocation_is_measured() -> None:
+    """Metrics of AWS/Lambda, and alarms.
+
+    AWS: every invocation counts, and an alarm evaluates it within its period.
+    ministack: only synchronous invocations count, so a failing event-driven function causes no Errors. Alarms
+    are evaluated only at a call of PutMetricData.
+    """
+    measure = lambda_svc._emit_lambda_metrics
+    dispatch = lambda_svc._execute_function_dispatch
+
+    @functools.wraps(dispatch)
+    def measured(function: Json, config: Json, event: Json, request_id: str, started: float) -> Json:
+        result: Json = dispatch(function, config, event, request_id, started)
+        failed = isinstance(result, dict) and bool(result.get("error"))
+        name = config.get("FunctionName", "unknown")
+        measure(name, duration_ms=(time.time() - started) * 1000, error=failed, throttle=False)
+        cloudwatch._evaluate_all_alarms()
+        return result
+
+    @functools.wraps(measure)
+    def only_throttles(function_name: str, duration_ms: float, error: bool, throttle: bool) -> None:  # noqa: ARG001
+        # ministack's own call after a synchronous invocation (the one with a duration) would count it twice.
+        # It also counts a throttle as an invocation, which AWS does not.
+        if throttle and not duration_ms and not waits.get():
+            cloudwatch.record_metric("AWS/Lambda", "Throttles", 1, "Count", {"FunctionName": function_name})
+
+    lambda_svc._execute_function_dispatch = measured
+    lambda_svc._emit_lambda_metrics = only_throttles
+
+
+def alarms_mind_dimensions() -> None:
+    """Alarms on one of several metrics that share a name.
+
+    AWS: an alarm watches the metric with exactly its dimensions.
+    ministack: evaluates all metrics of that name together, so the errors of one function raise the alarms of
+    all functions. This repair runs ministack's function on the alarm's own metric only.
+    """
+    original = cloudwatch._evaluate_alarm
+
+    @functools.wraps(original)
+    def evaluate(alarm: Json) -> None:
+        dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
+        meant = {key: points for key, points in cloudwatch._metrics.items() if key[2] == dimensions}
+        types.FunctionType(original.__code__, {**original.__globals__, "_metrics": meant})(alarm)
+
+    cloudwatch._evaluate_alarm = evaluate

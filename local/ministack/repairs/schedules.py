@@ -1,0 +1,60 @@
+"""Repairs of EventBridge Scheduler."""
+
+import functools
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import eventbridge, scheduler
+
+from local.types import Json
+
+TICK_SECONDS: Final = 1.0
+"""Seconds between two looks at the schedules that are due."""
+
+
+def updated_schedule_fires_again() -> None:
+    """EventBridge Scheduler.
+
+    AWS: fires within about a second, and an updated at() fires at its new time.
+    ministack: looks every 10 s and never fires an at() twice, even after an update.
+    """
+    original = scheduler._update_schedule
+
+    @functools.wraps(original)
+    def update(name: str, body: Json) -> Any:
+        response = original(name, body)
+        # Only at(): a rate() without a record of its last firing would fire at once.
+        if response[0] == 200 and body["ScheduleExpression"].strip().startswith("at("):
+            key = (get_account_id(), get_region(), f"{body.get('GroupName', 'default')}/{name}")
+            scheduler._schedule_last_fired.pop(key, None)
+        return response
+
+    scheduler._update_schedule = update
+    scheduler._SCHEDULE_TICK_INTERVAL = TICK_SECONDS
+
+
+def schedule_fills_its_placeholders() -> None:
+    """`<aws.scheduler.…>` in a schedule's Input.
+
+    AWS: replaced by the scheduled time, the schedule's ARN, the attempt's id and number.
+    ministack: sent unchanged, so every firing looks the same.
+    """
+    original = eventbridge._invoke_target
+
+    @functools.wraps(original)
+    def invoke(target: Json, event: Json, *more: Any, **named: Any) -> Any:
+        if event.get("Source") == "aws.scheduler" and "<aws.scheduler." in (target.get("Input") or ""):
+            scheduled = datetime.fromtimestamp(event["Time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            text = target["Input"]
+            for name, value in (
+                ("scheduled-time", scheduled),
+                ("schedule-arn", event["Resources"][0]),
+                ("execution-id", event["EventId"]),
+                ("attempt-number", "1"),
+            ):
+                text = text.replace(f"<aws.scheduler.{name}>", value)
+            target = {**target, "Input": text}
+        return original(target, event, *more, **named)
+
+    eventbridge._invoke_target = invoke

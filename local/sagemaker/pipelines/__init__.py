@@ -1,0 +1,1 @@
+"""Pipelines: their API, their definitions, and the executions that run their steps."""
