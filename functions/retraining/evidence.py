@@ -76,45 +76,52 @@ def gather(sources: Sources, model: str, execution: Execution, *, package: Packa
     package_arn = execution.package_arn
     if package_arn and package is None:
         package = registry.package(sources.sagemaker, package_arn)
-    judged = sources.ledger.get(keys.verdict(package_arn)) if package_arn else None
-    decided = sources.ledger.get(keys.decision(package_arn)) if package_arn else None
     folder = f"models/{model}/{execution.identity}"
-    report = _json_object(sources, f"{folder}/data_report.json")
     evaluation = _json_object(sources, f"{folder}/evaluation.json")
-    batch = report.get("batch") or execution.parameters.get("Batch")
     return {
         "schemaVersion": SCHEMA_VERSION,
         "pipelineExecutionArn": execution.arn,
         "pipelineExecutionStatus": execution.status,
         "failureReason": execution.failure_reason,
         "startTime": _text(execution.start_time),
-        "trigger": {
-            "kind": execution.parameters.get("Trigger", "manual"),
-            "cause": fact.cause,
-            "requestedBy": fact.requested_by,
-            "requests": [request.model_dump(by_alias=True) for request in fact.requests],
-            "startKey": fact.start_key,
-        },
-        "data": {
-            "batch": batch,
-            "manifest": f"s3://{sources.bucket}/batches/{model}/{batch}/manifest.json",
-            **_camel_case({key: value for key, value in report.items() if key != "batch"}),
-        },
+        "trigger": _trigger(execution, fact),
+        "data": _data(sources, model, execution, _json_object(sources, f"{folder}/data_report.json")),
         "steps": [_step(step, fact.log_lines.get(step.name)) for step in execution.steps],
         "modelPackageArn": package_arn,
         "modelApprovalStatus": package.approval_status if package else None,
         "modelDataUrl": package.model_uri if package else None,
         "evaluationUrl": package.evaluation_uri if package else None,
-        "metrics": {
-            name: measured["value"]
-            for name, measured in evaluation.get("handsoff", {})
-            .get("candidate", {})
-            .get("metrics", {})
-            .items()
-        },
-        **verdict(judged),
-        **decision(decided),
+        "metrics": _metrics(evaluation),
+        **verdict(sources.ledger.get(keys.verdict(package_arn)) if package_arn else None),
+        **decision(sources.ledger.get(keys.decision(package_arn)) if package_arn else None),
     }
+
+
+def _trigger(execution: Execution, fact: ExecutionFact) -> dict[str, Any]:
+    """What started the execution. The ledger knows nothing of one that was started by hand."""
+    return {
+        "kind": execution.parameters.get("Trigger", "manual"),
+        "cause": fact.cause,
+        "requestedBy": fact.requested_by,
+        "requests": [request.model_dump(by_alias=True) for request in fact.requests],
+        "startKey": fact.start_key,
+    }
+
+
+def _data(sources: Sources, model: str, execution: Execution, report: dict[str, Any]) -> dict[str, Any]:
+    """The batch, its manifest, and what the data report says of it."""
+    batch = report.get("batch") or execution.parameters.get("Batch")
+    return {
+        "batch": batch,
+        "manifest": f"s3://{sources.bucket}/batches/{model}/{batch}/manifest.json",
+        **_camel_case({key: value for key, value in report.items() if key != "batch"}),
+    }
+
+
+def _metrics(evaluation: dict[str, Any]) -> dict[str, float]:
+    """The candidate's metrics by name."""
+    measured = evaluation.get("handsoff", {}).get("candidate", {}).get("metrics", {})
+    return {name: metric["value"] for name, metric in measured.items()}
 
 
 def verdict(fact: VerdictFact | None) -> dict[str, Any]:

@@ -99,15 +99,11 @@ def decide(
     with alone(using.ledger, keys.group_lease(group), now=began) if approving else nullcontext():
         depends = approving and (compared is not None or by in PEOPLE)
         champion = registry.champion(using.sagemaker, group) if depends else None
-        wanted = DecisionFact(
-            status=status,
-            by=by,
-            who=registry.shorten(who, MAX_WHO) if who else None,
-            why=registry.shorten(why),
-            at=using.clock(),
-        )
+        who = registry.shorten(who, MAX_WHO) if who else None
+        at = using.clock()
+        wanted = DecisionFact(status=status, by=by, who=who, why=registry.shorten(why), at=at)
         if by in PEOPLE:  # first, so that the sweep finds the decision whatever happens next
-            _keep_in_view(arn, group, wanted.at, using)
+            _keep_in_view(arn, group, at, using)
         taken = _taken(arn, wanted, using)
         package = _package(arn, taken, using)
         snapshot = Snapshot(
