@@ -2,11 +2,11 @@
 
     DataPreProcessing ─▶ TrainModel ─▶ ModelEvaluation ─▶ RegisterModel (always pending)
 
-Where things lie in the bucket:
+Keys in the data bucket:
 
-    code/<sha256>/processing/…, sourcedir.tar.gz     step code, by content (publish.py)
-    batches/<model>/<batch>/manifest.json            which object versions a batch is
-    runs/<model>/<execution-id>/data/…               Parquet on its way to training; expires
+    code/<sha256>/processing/…, sourcedir.tar.gz     step code, by the hash of its content (publish.py)
+    batches/<model>/<batch>/manifest.json            the object versions of a batch
+    runs/<model>/<execution-id>/data/…               Parquet files between two steps; they expire
     models/<model>/<execution-id>/…                  evaluation, data report and profile, training rows, model
 """
 
@@ -19,20 +19,37 @@ from typing import Any, Final
 from pipeline_def.images import image_uri
 
 Json = dict[str, Any]
+"""A part of the definition as plain data."""
 
 CODE: Final = "/opt/ml/processing/input/code"
+"""The folder of a processing job's scripts and of model.json."""
+
 MODEL: Final = "/opt/ml/processing/input/model"
+"""The folder of the candidate's model.tar.gz."""
+
 PROFILE: Final = "/opt/ml/processing/input/profile"
+"""The folder of data_profile.json."""
+
 REPORT: Final = "/opt/ml/processing/input/report"
+"""The folder of data_report.json."""
+
 TRAINING_ROWS: Final = "/opt/ml/processing/input/training-rows"
+"""The folder of training_rows.parquet."""
+
 VALIDATION: Final = "/opt/ml/processing/input/validation"
+"""The folder of the validation rows."""
+
 OUTPUT: Final = "/opt/ml/processing/output"
+"""The folder of a processing job's outputs; each has a folder of its own in it."""
 
 HOUR: Final = 3600
+"""Seconds."""
+
 VOLUME_GB: Final = 30
+"""The size of a job's volume."""
 
 QUIET_THREADS: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Boosting's threads otherwise wait by spinning: on a busy machine a fit of 0.1 s was seen to take 20 s."""
+"""Stops idle threads of boosting from spinning. On a busy machine that made a fit of 0.1 s take 20 s."""
 
 THROTTLED: Final[Json] = {
     "ExceptionType": ["Step.SERVICE_FAULT", "Step.THROTTLING"],
@@ -40,7 +57,7 @@ THROTTLED: Final[Json] = {
     "BackoffRate": 2.0,
     "MaxAttempts": 5,
 }
-"""SageMaker's own API is slow or unwell: the step's job was never created."""
+"""Retries of a step whose job SageMaker's API did not create."""
 
 NO_CAPACITY: Final[Json] = {
     "ExceptionType": ["SageMaker.CAPACITY_ERROR", "SageMaker.JOB_INTERNAL_ERROR"],
@@ -48,12 +65,15 @@ NO_CAPACITY: Final[Json] = {
     "BackoffRate": 2.0,
     "MaxAttempts": 5,
 }
-"""The job was created and SageMaker could not run it. A failure of our own code is in neither list."""
+"""Retries of a job that SageMaker created and could not run. A failure of a script is not retried."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """What the builders need to know: the validated config of one model and where it is deployed."""
+    """One model and where it is deployed; what the builders of the steps need to know.
+
+    `model` is a validated ModelConfig as plain data, `name` its name. `kms_key` is the ARN of a key.
+    """
 
     model: Mapping[str, Any]
     name: str
@@ -68,26 +88,28 @@ class Place:
 
     @property
     def full_name(self) -> str:
-        """The name that pipeline and model package group share."""
+        """The name of the pipeline and of the model package group."""
         return f"{self.prefix}-{self.name}"
 
     @property
     def image(self) -> str:
+        """The address of the scikit-learn image. Raises ValueError as `image_uri`."""
         return image_uri(self.region)
 
     @property
     def code(self) -> str:
+        """The S3 URI of the folder of the step code."""
         return f"s3://{self.bucket}/code/{self.code_sha256}"
 
     @property
     def vpc(self) -> Json | None:
-        """Where the jobs' network interfaces are; None is a network of SageMaker's own."""
+        """The network of the jobs; None for a network of SageMaker's own."""
         if not self.subnets:
             return None
         return {"SecurityGroupIds": list(self.security_groups), "Subnets": list(self.subnets)}
 
     def of_execution(self, root: str, *below: str) -> Json:
-        """`s3://<bucket>/<root>/<model>/<execution-id>/<below>`, known when an execution starts."""
+        """`s3://<bucket>/<root>/<model>/<execution-id>/<below>`; SageMaker resolves it in each execution."""
         return join(
             "/", f"s3://{self.bucket}/{root}/{self.name}", get("Execution.PipelineExecutionId"), *below
         )
@@ -108,8 +130,8 @@ def pipeline_definition(
 ) -> Json:
     """The definition that CreatePipeline takes, before it becomes JSON. Pure.
 
-    `model` is a validated ModelConfig as plain data, `code_sha256` names the published step code; `kms_key`
-    encrypts the jobs' volumes and what they write. Raises ValueError if SageMaker does not host the image in
+    `model` is a validated ModelConfig as plain data. `code_sha256` names the published step code. `kms_key`
+    encrypts the jobs' volumes and outputs. Raises ValueError if SageMaker does not host the image in
     `region`.
     """
     place = Place(
@@ -131,6 +153,7 @@ def pipeline_definition(
 
 
 def preprocessing(place: Place) -> Json:
+    """The step DataPreProcessing: a batch in, Parquet and a data report out."""
     return {
         "Name": "DataPreProcessing",
         "Type": "Processing",
@@ -156,6 +179,7 @@ def preprocessing(place: Place) -> Json:
 
 
 def training(place: Place) -> Json:
+    """The step TrainModel: the training rows in, model.tar.gz out."""
     return {
         "Name": "TrainModel",
         "Type": "Training",
@@ -167,19 +191,7 @@ def training(place: Place) -> Json:
                 "sagemaker_region": f'"{place.region}"',
                 "sagemaker_container_log_level": "20",
             },
-            "InputDataConfig": [
-                {
-                    "ChannelName": "train",
-                    "ContentType": "application/x-parquet",
-                    "DataSource": {
-                        "S3DataSource": {
-                            "S3DataType": "S3Prefix",
-                            "S3Uri": output_of("DataPreProcessing", "train"),
-                            "S3DataDistributionType": "FullyReplicated",
-                        }
-                    },
-                }
-            ],
+            "InputDataConfig": [channel("train", output_of("DataPreProcessing", "train"))],
             "OutputDataConfig": {
                 "S3OutputPath": place.of_execution("models"),
                 **given(KmsKeyId=place.kms_key),
@@ -200,6 +212,7 @@ def training(place: Place) -> Json:
 
 
 def evaluation(place: Place) -> Json:
+    """The step ModelEvaluation: the model and the validation rows in, evaluation.json out."""
     return {
         "Name": "ModelEvaluation",
         "Type": "Processing",
@@ -234,7 +247,10 @@ def evaluation(place: Place) -> Json:
 
 
 def registration(place: Place) -> Json:
-    """Refers to ModelEvaluation's output and so waits for it. No job runs: only Step.* may be retried."""
+    """The step RegisterModel: it waits for ModelEvaluation, to whose output it refers.
+
+    It runs no job, so only the errors of its own call can be retried.
+    """
     return {
         "Name": "RegisterModel",
         "Type": "RegisterModel",
@@ -249,25 +265,7 @@ def registration(place: Place) -> Json:
                     }
                 }
             },
-            "InferenceSpecification": {
-                "Containers": [
-                    {
-                        "Image": place.image,
-                        "ModelDataUrl": get("Steps.TrainModel.ModelArtifacts.S3ModelArtifacts"),
-                        "Environment": {
-                            "SAGEMAKER_PROGRAM": "inference.py",
-                            "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
-                            "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
-                            "SAGEMAKER_REGION": place.region,
-                            "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "application/json",
-                        },
-                    }
-                ],
-                "SupportedContentTypes": ["text/csv", "application/json"],
-                "SupportedResponseMIMETypes": ["text/csv", "application/json"],
-                "SupportedRealtimeInferenceInstanceTypes": ["ml.m5.large"],
-                "SupportedTransformInstanceTypes": ["ml.m5.large"],
-            },
+            "InferenceSpecification": serving(place),
             "CustomerMetadataProperties": {
                 "execution": get("Execution.PipelineExecutionArn"),
                 "batch": get("Parameters.Batch"),
@@ -279,10 +277,48 @@ def registration(place: Place) -> Json:
     }
 
 
+def serving(place: Place) -> Json:
+    """How the registered model is served: the image, and inference.py in the model's folder code/."""
+    return {
+        "Containers": [
+            {
+                "Image": place.image,
+                "ModelDataUrl": get("Steps.TrainModel.ModelArtifacts.S3ModelArtifacts"),
+                "Environment": {
+                    "SAGEMAKER_PROGRAM": "inference.py",
+                    "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+                    "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
+                    "SAGEMAKER_REGION": place.region,
+                    "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "application/json",
+                },
+            }
+        ],
+        "SupportedContentTypes": ["text/csv", "application/json"],
+        "SupportedResponseMIMETypes": ["text/csv", "application/json"],
+        "SupportedRealtimeInferenceInstanceTypes": ["ml.m5.large"],
+        "SupportedTransformInstanceTypes": ["ml.m5.large"],
+    }
+
+
+def channel(name: str, uri: Json) -> Json:
+    """The Parquet files under `uri`, copied to the training job's folder of this name."""
+    return {
+        "ChannelName": name,
+        "ContentType": "application/x-parquet",
+        "DataSource": {
+            "S3DataSource": {
+                "S3DataType": "S3Prefix",
+                "S3Uri": uri,
+                "S3DataDistributionType": "FullyReplicated",
+            }
+        },
+    }
+
+
 def processing_job(
     place: Place, *, script: str, arguments: list[Any], inputs: list[Json], outputs: list[Json]
 ) -> Json:
-    """CreateProcessingJob's arguments: `script` of the published code, run by the image's Python."""
+    """The arguments of CreateProcessingJob: the image's Python runs `script` of the published code."""
     return {
         "ProcessingResources": {
             "ClusterConfig": {
@@ -307,7 +343,7 @@ def processing_job(
 
 
 def s3_input(name: str, uri: str | Json, path: str) -> Json:
-    """What lies under `uri`, or the object itself, copied to `path` before the script starts."""
+    """The objects under `uri`, or the object `uri`, copied to `path` before the script starts."""
     return {
         "InputName": name,
         "AppManaged": False,
@@ -323,7 +359,7 @@ def s3_input(name: str, uri: str | Json, path: str) -> Json:
 
 
 def s3_output(name: str, uri: Json) -> Json:
-    """What the script left in its output folder `name`, copied to `uri` after it ended well."""
+    """The files of the output folder `name`, copied to `uri` after the script succeeded."""
     return {
         "OutputName": name,
         "AppManaged": False,
@@ -332,27 +368,30 @@ def s3_output(name: str, uri: Json) -> Json:
 
 
 def parameter(name: str, default: str) -> Json:
-    """All have defaults, so that a bare start-pipeline-execution works."""
+    """A parameter with a default. Every one has one, so that start-pipeline-execution needs no parameter."""
     return {"Name": name, "Type": "String", "DefaultValue": default}
 
 
 def given(**members: str | Json | None) -> Json:
-    """Those members that there is something for."""
+    """The members that have a value."""
     return {name: value for name, value in members.items() if value}
 
 
 def get(path: str) -> Json:
+    """A reference that SageMaker resolves, such as `Parameters.Batch`."""
     return {"Get": path}
 
 
 def join(on: str, *values: str | Json) -> Json:
+    """The values joined by `on`, which SageMaker does in each execution."""
     return {"Std:Join": {"On": on, "Values": list(values)}}
 
 
 def reported(name: str) -> Json:
-    """A file that DataPreProcessing leaves beside the model."""
+    """The S3 URI of a file that DataPreProcessing writes beside the model."""
     return join("/", output_of("DataPreProcessing", "report"), name)
 
 
 def output_of(step: str, output: str) -> Json:
+    """The S3 URI of a processing step's output."""
     return get(f"Steps.{step}.ProcessingOutputConfig.Outputs['{output}'].S3Output.S3Uri")

@@ -1,11 +1,17 @@
-"""The scikit-learn image that SageMaker hosts, by region. Source: the SageMaker SDK's image table, 1.9-0."""
+"""The scikit-learn image that SageMaker hosts, by region.
+
+Source: the image table of the SageMaker SDK, version 1.9-0 of the image.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
 REPOSITORY: Final = "sagemaker-scikit-learn"
+"""The name of the image's repository."""
+
 IMAGE: Final = f"{REPOSITORY}:1.9-0-cpu-py3"
+"""Repository and tag: scikit-learn 1.9, without GPU."""
 
 ACCOUNTS: Final = {
     "af-south-1": "510948584623",
@@ -46,29 +52,32 @@ ACCOUNTS: Final = {
     "us-west-1": "746614075791",
     "us-west-2": "246618743249",
 }
+"""The AWS account that hosts the image, by region."""
 
-# The domain of AWS's other partitions; every other region is in amazonaws.com.
 DOMAINS: Final = {
     "cn-": "amazonaws.com.cn",
     "us-iso-": "c2s.ic.gov",
     "us-isob-": "sc2s.sgov.gov",
     "us-isof-": "csp.hci.ic.gov",
 }
+"""The domain of a region, by the start of its name. The domain of every other region is amazonaws.com."""
 
 
 def image_uri(region: str) -> str:
-    """The image's address in `region`. Raises ValueError for a region that does not host it."""
+    """The address of the image in `region`. Raises ValueError if SageMaker does not host it there."""
     account = _account(region)
     domain = next((name for start, name in DOMAINS.items() if region.startswith(start)), "amazonaws.com")
     return f"{account}.dkr.ecr.{region}.{domain}/{IMAGE}"
 
 
 def repository_arn(region: str, partition: str) -> str:
-    """The image's repository, which the pipelines' role may pull from. Raises ValueError as `image_uri`."""
+    """The ARN of the image's repository in `region`. Raises ValueError as `image_uri`."""
     return f"arn:{partition}:ecr:{region}:{_account(region)}:repository/{REPOSITORY}"
 
 
 def _account(region: str) -> str:
     if region not in ACCOUNTS:
-        raise ValueError(f"SageMaker hosts {IMAGE} in no region {region!r}; it is in {', '.join(ACCOUNTS)}")
+        raise ValueError(
+            f"SageMaker hosts {IMAGE} in no region {region!r}; it is in {', '.join(ACCOUNTS)}"
+        )
     return ACCOUNTS[region]
