@@ -23,8 +23,10 @@ import numpy as np
 import binary
 import multiclass
 import regression
+import resampling
 import uncertainty
-from uncertainty import Array, Scored
+from job import Array
+from scored import Scored
 
 TRUTH_ROWS: Final = 1_000_000
 Sample = Callable[[np.random.Generator, int], tuple[Scored, Scored]]
@@ -102,7 +104,7 @@ def weights(n: int) -> list[Array]:
     return list(DRAWN(n))
 
 
-DRAWN: Final = uncertainty.resample_weights
+DRAWN: Final = resampling.resample_weights
 
 
 def cover(population: Population, n: int, draws: int) -> dict[str, tuple[float, ...]]:
@@ -112,7 +114,7 @@ def cover(population: Population, n: int, draws: int) -> dict[str, tuple[float, 
     held: dict[str, list[tuple[float, bool, bool]]] = {name: [] for name in population.metrics}
     for _ in range(draws):
         ours, theirs = population.sample(generator, n)
-        mine, others = uncertainty.bootstrap(ours, theirs)
+        mine, others = resampling.bootstrap(ours, theirs)
         found = uncertainty.with_intervals(ours, mine)
         gaps = uncertainty.differences(ours, theirs, mine, others)
         for name, outcomes in held.items():
@@ -139,7 +141,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 300, 1000])
     parser.add_argument("--only", default="", help="a task: binary, multiclass, regression")
     given = parser.parse_args()
-    uncertainty.resample_weights = weights  # type: ignore[assignment]
+    resampling.resample_weights = weights  # type: ignore[assignment]
     print(f"{given.draws} draws; interval, lower bound, upper bound (target 95 ± 2)")
     for population in POPULATIONS:
         if given.only not in population.task:

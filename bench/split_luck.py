@@ -17,6 +17,7 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 import train
+from job import parse_config
 from pipeline_def.publish import step_config
 
 DATA = Path(__file__).parents[1] / "data" / "titanic"
@@ -36,8 +37,8 @@ def read(split: str) -> pd.DataFrame:
 
 def accuracy(estimator: str, training: pd.DataFrame, validation: pd.DataFrame) -> float:
     """The share of validation rows that a model of the training rows predicts right."""
-    config = step_config({**MODEL, "training": {"estimator": estimator}}, "titanic")
-    features = [*config["features"]["numeric"], *config["features"]["categorical"]]
+    config = parse_config(step_config({**MODEL, "training": {"estimator": estimator}}, "titanic"))
+    features = list(config.features.names)
     pipeline = train.fit(config, training[features], training["survived"])
     return float((pipeline.predict(validation[features]) == validation["survived"]).mean())
 

@@ -1,7 +1,7 @@
-"""Puts the step code where the pipeline reads it, and the pipeline where SageMaker runs it.
+"""Uploads the step code to the data bucket, and updates the pipeline in SageMaker.
 
-Code lies under the hash of its content and is never changed or deleted: an execution that started before
-still names its own. What is already there is left alone, so publishing twice does nothing.
+The code is stored under the hash of its content and is never changed or deleted, because running executions
+read it. An object that is already there is not uploaded again, so publishing twice changes nothing.
 """
 
 from __future__ import annotations
@@ -26,19 +26,30 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 STEPS: Final = Path(__file__).parent / "steps"
-TRAINING: Final = ("train.py", "inference.py")
-PROCESSING: Final = tuple(sorted({script.name for script in STEPS.glob("*.py")} - set(TRAINING)))
+"""The folder of the step scripts."""
+
+TRAINING: Final = ("inference.py", "job.py", "train.py")
+"""The scripts of the training job. It puts inference.py beside the model that it trains."""
+
+PROCESSING: Final = tuple(sorted({script.name for script in STEPS.glob("*.py")} - {"train.py"}))
+"""The scripts of the processing jobs. They read a cell's text as inference.py does."""
 
 
 @dataclass(frozen=True)
 class Published:
+    """A pipeline whose code is uploaded: `code_sha256` names the code, `change` says what the call did."""
+
     pipeline_arn: str
     code_sha256: str
     change: Literal["updated", "unchanged"]
 
 
 def step_config(model: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """What the steps need of a model's config: no rule and no instance type, so those change no code hash."""
+    """The part of a model's config that the steps read; job.py parses it.
+
+    `model` is a ModelConfig as plain data. Rules and instance types are left out, so they do not change the
+    hash of the code. The slices that rules name are in it.
+    """
     slices: list[dict[str, str]] = []
     for rule in model.get("approval", {}).get("rules", []):
         if (where := rule.get("slice")) and where not in slices:
@@ -59,7 +70,7 @@ def step_config(model: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def code_files(model: Mapping[str, Any], name: str) -> dict[str, bytes]:
-    """The step code by its path: `processing/…` lies there as it is, `sourcedir/…` goes into one tar.gz."""
+    """The step code by path. `processing/…` are uploaded as they are, `sourcedir/…` in one tar.gz."""
     config = _json(step_config(model, name)).encode()
     files = {f"processing/{script}": (STEPS / script).read_bytes() for script in PROCESSING}
     files |= {f"sourcedir/{script}": (STEPS / script).read_bytes() for script in TRAINING}
@@ -67,13 +78,13 @@ def code_files(model: Mapping[str, Any], name: str) -> dict[str, bytes]:
 
 
 def code_sha256(files: Mapping[str, bytes]) -> str:
-    """The name of this code: a hash of paths and contents, the same on any machine and with any zlib."""
+    """SHA-256 of paths and contents, 64 hexadecimal digits: the same on any machine, with any zlib."""
     lines = [f"{hashlib.sha256(content).hexdigest()}  {path}\n" for path, content in sorted(files.items())]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def tar_gz(files: Mapping[str, bytes]) -> bytes:
-    """An archive that holds nothing but paths and contents: sorted, owned by root, made at the epoch."""
+    """An archive with the same bytes on any machine: sorted paths, owned by root, made at the epoch."""
     raw = io.BytesIO()
     with (
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as zipped,
@@ -87,7 +98,7 @@ def tar_gz(files: Mapping[str, bytes]) -> bytes:
 
 
 def code_objects(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """What lies under `code/<sha256>/`, by its key below that."""
+    """The objects to upload, by their keys below `code/<sha256>/`."""
     source = {
         path.removeprefix("sourcedir/"): data for path, data in files.items() if path.startswith("sourcedir/")
     }
@@ -107,9 +118,10 @@ def render(
     security_groups: Sequence[str] = (),
     kms_key: str | None = None,
 ) -> str:
-    """The definition as the JSON that SageMaker gets and Terraform reads: sorted, byte for byte the same.
+    """The definition as JSON, for SageMaker and Terraform. The same arguments give the same bytes.
 
-    `model` is a ModelConfig dumped with `mode="json", exclude_none=True`.
+    `model` is a ModelConfig dumped with `mode="json", exclude_none=True`. Raises ValueError if SageMaker does
+    not host the image in `region`.
     """
     definition = pipeline_definition(
         model,
@@ -127,7 +139,7 @@ def render(
 
 
 def upload(name: str, model: Mapping[str, Any], *, bucket: str, s3: S3Client) -> str:
-    """Upload what is missing of a model's step code; its hash. Raises botocore's ClientError."""
+    """Upload the missing objects of a model's step code; returns its hash. Raises botocore's ClientError."""
     files = code_files(model, name)
     sha256 = code_sha256(files)
     _upload(s3, bucket, f"code/{sha256}/", code_objects(files))
@@ -144,10 +156,10 @@ def publish(
     role_arn: str,
     session: Session,
 ) -> Published:
-    """Upload what is missing of the step code, then bring the pipeline `<prefix>-<name>` up to date.
+    """Upload the missing objects of the step code, then update the pipeline `<prefix>-<name>` if it differs.
 
-    `definition` is what `render` makes. The pipeline is never made here: Terraform makes it, and would
-    find it in its way. Raises botocore's ClientError.
+    `definition` is what `render` returns. Terraform creates the pipeline; it could not if this did. Raises
+    botocore's ClientError, also if there is no such pipeline.
     """
     sha256 = upload(name, model, bucket=bucket, s3=session.client("s3"))
     arn, change = _update(session.client("sagemaker"), f"{prefix}-{name}", definition, role_arn)
@@ -155,7 +167,7 @@ def publish(
 
 
 def _upload(s3: S3Client, bucket: str, folder: str, objects: Mapping[str, bytes]) -> None:
-    """Upload what is missing. S3 overwrites nothing: what another has uploaded meanwhile is there, too."""
+    """Upload the missing objects. An object that another call uploaded meanwhile is not overwritten."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
     present = {entry["Key"] for page in pages for entry in page.get("Contents", [])}
     for key, content in sorted(objects.items()):
@@ -171,6 +183,7 @@ def _upload(s3: S3Client, bucket: str, folder: str, objects: Mapping[str, bytes]
 def _update(
     sagemaker: SageMakerClient, pipeline: str, text: str, role_arn: str
 ) -> tuple[str, Literal["updated", "unchanged"]]:
+    """Update the pipeline if its definition or role differs; returns its ARN."""
     current = sagemaker.describe_pipeline(PipelineName=pipeline)
     same = json.loads(current["PipelineDefinition"]) == json.loads(text)
     if same and current["RoleArn"] == role_arn:

@@ -1,54 +1,54 @@
-"""A model as TrainModel leaves it: unpacked, loaded and asked about rows."""
+"""A model as TrainModel leaves it: unpacked, loaded, and asked for predictions."""
 
 from __future__ import annotations
 
-import json
 import tarfile
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.pipeline import Pipeline
 
-KINDS: Final = ("numeric", "categorical", "boolean")
-
-Array = np.ndarray[Any, Any]
+from job import Array, StepConfig, read_config
 
 
 @dataclass(frozen=True)
 class Model:
     """An unpacked artifact: the fitted pipeline and the config that it was trained with."""
 
-    pipeline: Any
-    config: Mapping[str, Any]
+    pipeline: Pipeline
+    config: StepConfig
 
     def predict(self, rows: pd.DataFrame) -> Array:
-        """For each row the probability of the positive class, or of each class, or the predicted number.
+        """The prediction for each of n rows.
 
-        A class that stood in no training row has probability 0.
+        The probability of the positive class (n), of each class (n x classes), or the predicted number (n). A
+        class without a training row has probability 0.
         """
-        features = rows[[name for kind in KINDS for name in self.config["features"].get(kind, [])]]
-        if self.config["task"] == "regression":
+        features = rows[list(self.config.features.names)]
+        if self.config.task == "regression":
             return np.asarray(self.pipeline.predict(features) if len(rows) else [], dtype=float)
-        probability = np.zeros((len(rows), len(self.config["classes"])))
+        probability = np.zeros((len(rows), len(self.config.classes)))
         if len(rows):
             probability[:, self.pipeline.classes_.astype(int)] = self.pipeline.predict_proba(features)
-        return probability if self.config["task"] == "multiclass_classification" else probability[:, 1]
+        return probability if self.config.task == "multiclass_classification" else probability[:, 1]
 
 
 def load_model(archive: Path, folder: Path) -> Model:
-    """Unpack model.tar.gz into `folder` and load it. One of another scikit-learn version is an error."""
+    """Unpack the model.tar.gz `archive` into `folder` and load it.
+
+    Raises InconsistentVersionWarning if another version of scikit-learn made it.
+    """
     with tarfile.open(archive, "r:gz") as packed:
         # Python before 3.11.4 has no filters; the image's has.
         safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
         packed.extractall(folder, **safely)  # nosec B202 # noqa: S202 - our own, and filtered
-    config = json.loads((folder / "code" / "model.json").read_text(encoding="utf-8"))
-    config.setdefault("classes", ["0", "1"])  # artifacts of before classes had names
+    config = read_config(folder / "code" / "model.json")
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)
         return Model(joblib.load(folder / "model.joblib"), config)

@@ -1,4 +1,4 @@
-"""The metrics of binary classification, from a target of 0 and 1 and the probability of 1."""
+"""The metrics of binary classification, from n targets of 0 or 1 and n probabilities of 1."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Final
 
 import numpy as np
 
+from inference import THRESHOLD
+from job import Array
 from probabilities import average_precision, calibration_error, clipped, roc_auc
-from uncertainty import Array, Labels, Scored, divide
+from scored import Labels, Scored, divide
 
-THRESHOLD: Final = 0.5
 METRICS: Final = (
     "accuracy",
     "balanced_accuracy",
@@ -22,7 +23,8 @@ METRICS: Final = (
     "brier",
     "expected_calibration_error",
 )
-# Our metrics by the names of SageMaker's model-quality format.
+"""The metrics that rules may name, in the order of reports."""
+
 SAGEMAKER: Final = {
     "recall": "recall",
     "precision": "precision",
@@ -33,15 +35,16 @@ SAGEMAKER: Final = {
     "au_prc": "average_precision",
     "f1": "f1",
 }
+"""Names in SageMaker's model-quality format, and our metric of each."""
 
 
 def predicted(probability: Array) -> Array:
-    """1 where the probability of 1 is above one half, 0 elsewhere."""
+    """1 where the probability of 1 is above THRESHOLD, 0 elsewhere."""
     return (probability > THRESHOLD).astype(np.int64)
 
 
 def score(target: Array, probability: Array) -> Scored:
-    """The rows, ready to be measured. The Brier score is Brier's (1950), halved: from 0 to 1."""
+    """What each metric of these rows is. The Brier score is half of Brier's (1950), so from 0 to 1."""
     said = predicted(probability)
     right = target == said
     return Scored(
@@ -66,9 +69,10 @@ def score(target: Array, probability: Array) -> Scored:
 
 
 def label_metrics(right: Array, actual: Array, said: Array) -> dict[str, Array]:
-    """What actual and predicted classes alone decide; precision and recall are shares of rows as well.
+    """The metrics that depend on actual and predicted classes alone; see `Labels.measure`.
 
-    Undefined without a row of each class, or, precision and f1, without one that is or is said to be 1.
+    balanced_accuracy is undefined without a row of each class, precision without a row predicted to be 1, and
+    f1 without a row of class 1.
     """
     return {
         "balanced_accuracy": divide(right, actual).mean(axis=1),

@@ -1,38 +1,42 @@
-"""The champion: which package it is, whether its model is one of ours, and whether it can be compared.
+"""The champion: which package it is, whether one of our jobs wrote its model, and whether it can be compared.
 
-A model is a pickle, which is code. So it is loaded only if one of this pipeline's training jobs wrote it.
-Whatever is wrong with a champion is a ChampionProblem: it must not keep a candidate from being judged.
+A model is a pickle, and loading a pickle runs code. So a model is loaded only if one of this pipeline's
+training jobs wrote it. Everything that is wrong with a champion is a ChampionProblem, which ends the
+comparison but not the evaluation of the candidate.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+import boto3
 import numpy as np
 import pandas as pd
-from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 from sklearn.exceptions import InconsistentVersionWarning
 
-from artifact import KINDS, Array, Model, load_model
+from artifact import Model, load_model
+from job import AWS, ROW, Array, Json, StepConfig, read_json
 
-ROW: Final = "handsoff:row"  # where preprocess.py keeps the identity of each raw row
-NEWEST: Final = 30
-"""Approved packages among which the champion is looked for; registry.py does the same."""
-AWS: Final = ClientConfig(
-    connect_timeout=10, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5}
-)
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+
+MAX_APPROVED: Final = 30
+"""The newest approved packages, among which the champion is looked for. tests/wall/ compares both sides."""
+
+MODEL_KEY: Final = re.compile(r"([^/]+)/([^/]+)/output/model\.tar\.gz")
+"""Where a training job writes its model, below `models/<model>/`: the execution's id, then the job's name."""
 
 Columns = list[list[str]]
-"""The sorted column names of each kind of file in a batch, as data_report.json has them."""
+"""The sorted column names of each kind of file in a batch, as in data_report.json."""
 
 
 class ChampionProblem(Exception):
@@ -41,22 +45,28 @@ class ChampionProblem(Exception):
 
 @dataclass(frozen=True)
 class Champion:
-    """A loaded champion, and of the rows that it was trained on: identities, file columns, profile if any."""
+    """A loaded champion, and what is known about its training rows.
+
+    `training_rows` are their 64-bit identities. `columns` and `profile` are None if they were not recorded.
+    """
 
     model: Model
     training_rows: Array
     columns: Columns | None
-    profile: Mapping[str, Any] | None
+    profile: Json | None
 
 
-def newest_approved(sagemaker: Any, group: str) -> str | None:
-    """The ARN of the package approved most recently, by decision, among the NEWEST; None where none is."""
+def newest_approved(sagemaker: SageMakerClient, group: str) -> str | None:
+    """The ARN of the group's most recently approved package; None if there is none.
+
+    SageMaker lists packages by creation, so the approval is looked for among the MAX_APPROVED newest of them.
+    """
     answer = sagemaker.list_model_packages(
         ModelPackageGroupName=group,
         ModelApprovalStatus="Approved",
         SortBy="CreationTime",
         SortOrder="Descending",
-        MaxResults=NEWEST,
+        MaxResults=MAX_APPROVED,
     )
     packages = [
         sagemaker.describe_model_package(ModelPackageName=item["ModelPackageArn"])
@@ -67,7 +77,10 @@ def newest_approved(sagemaker: Any, group: str) -> str | None:
 
 
 def approved_at(package: Mapping[str, Any]) -> datetime:
-    """When the package was approved; where nobody wrote that down, when it last changed, or was made."""
+    """When the package was approved: its `approvedAt`, else its last change, else its creation.
+
+    `package` is an answer of DescribeModelPackage. A time without a zone is UTC.
+    """
     with suppress(KeyError, ValueError):
         approved = datetime.fromisoformat(package["CustomerMetadataProperties"]["approvedAt"])
         return approved if approved.tzinfo else approved.replace(tzinfo=UTC)
@@ -77,7 +90,7 @@ def approved_at(package: Mapping[str, Any]) -> datetime:
 
 @contextmanager
 def problems() -> Iterator[None]:
-    """Whatever goes wrong with a champion, as a ChampionProblem."""
+    """Turn every error into a ChampionProblem."""
     try:
         yield
     except ChampionProblem:
@@ -94,14 +107,19 @@ def problems() -> Iterator[None]:
         raise ChampionProblem(f"cannot be scored: {type(error).__name__}: {error}") from error
 
 
-def fetch(session: Any, bucket: str, package: str, model: str, role: str, folder: Path) -> Champion:
-    """The champion, copied into `folder` and loaded. Raises ChampionProblem if its model is not ours."""
-    sagemaker, s3 = (session.client(service, config=AWS) for service in ("sagemaker", "s3"))
+def fetch(session: boto3.Session, bucket: str, package: str, model: str, role: str, folder: Path) -> Champion:
+    """Copy the champion into `folder` and load it.
+
+    `package` and `role` are ARNs; `model` is the model's name. Raises ChampionProblem unless the package's
+    model is one that a training job of `role` wrote below `models/<model>/`. Raises botocore's and pickle's
+    errors.
+    """
+    sagemaker, s3 = session.client("sagemaker", config=AWS), session.client("s3", config=AWS)
     described = sagemaker.describe_model_package(ModelPackageName=package)
     containers = described.get("InferenceSpecification", {}).get("Containers") or [{}]
     uri = containers[0].get("ModelDataUrl") or ""
     prefix = f"s3://{bucket}/models/{model}/"
-    found = re.fullmatch(re.escape(prefix) + r"([^/]+)/([^/]+)/output/model\.tar\.gz", uri)
+    found = MODEL_KEY.fullmatch(uri.removeprefix(prefix)) if uri.startswith(prefix) else None
     if not found:
         raise ChampionProblem(
             f"its model {uri or '(none)'} is not {prefix}<execution>/<training job>/output/model.tar.gz: "
@@ -118,21 +136,27 @@ def fetch(session: Any, bucket: str, package: str, model: str, role: str, folder
         "the list of rows that it was trained on",
     )
     report = download(s3, f"{beside}/data_report.json", folder / "data_report.json", "the report on its data")
-    profile = None
-    try:
-        path = download(s3, f"{beside}/data_profile.json", folder / "data_profile.json", "its data profile")
-        profile = read_json(path)
-    except (ChampionProblem, ValueError) as error:  # the comparison needs none
-        print(f"drift is not measured: {error}", flush=True)
+    profile = read_profile(s3, f"{beside}/data_profile.json", folder)
     columns = read_json(report).get("columns")
     return Champion(load_model(archive, folder / "champion"), read_ids(ids), columns, profile)
 
 
-def written_by(sagemaker: Any, s3: Any, job: str, uri: str, role: str) -> Mapping[str, str]:
-    """Which version of the object a training job of ours wrote, for `download`. Raises ChampionProblem.
+def read_profile(s3: S3Client, uri: str, folder: Path) -> Json | None:
+    """The champion's data profile. None, and a line in the log, if it cannot be read: only drift needs it."""
+    try:
+        profile: Json = read_json(download(s3, uri, folder / "data_profile.json", "its data profile"))
+    except (ChampionProblem, ValueError) as error:
+        print(f"drift is not measured: {error}", flush=True)
+        return None
+    return profile
 
-    Below models/ also others may be allowed to write; who a job ran as, and what it wrote, only SageMaker
-    says. S3 keeps whole seconds, so an object of the job's last second counts as written by it.
+
+def written_by(sagemaker: SageMakerClient, s3: S3Client, job: str, uri: str, role: str) -> Mapping[str, str]:
+    """The version of the object that the training job wrote, as `download` takes it.
+
+    Raises ChampionProblem unless SageMaker says that `job` ran as `role` and wrote `uri`, and the object is
+    no newer than the job's end. Other roles may be able to write below models/. S3 keeps whole seconds, so an
+    object of the job's last second counts as written by it.
     """
     described = sagemaker.describe_training_job(TrainingJobName=job)
     wrote = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
@@ -158,8 +182,8 @@ def written_by(sagemaker: Any, s3: Any, job: str, uri: str, role: str) -> Mappin
     return {"VersionId": head["VersionId"]} if "VersionId" in head else {}
 
 
-def download(s3: Any, uri: str, path: Path, what: str, version: Mapping[str, str] | None = None) -> Path:
-    """Copy one object to `path`. Raises ChampionProblem, which calls it `what`."""
+def download(s3: S3Client, uri: str, path: Path, what: str, version: Mapping[str, str] | None = None) -> Path:
+    """Copy one object to `path`. Raises ChampionProblem, whose message names the object by `what`."""
     place = urlsplit(uri)
     try:
         with path.open("wb") as file:
@@ -171,35 +195,32 @@ def download(s3: Any, uri: str, path: Path, what: str, version: Mapping[str, str
     return path
 
 
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def read_ids(path: Path) -> Array:
-    """The identities in a training_rows.parquet."""
+    """The 64-bit identities in a training_rows.parquet."""
     return np.asarray(pd.read_parquet(path)[ROW].to_numpy())
 
 
-def check_schema(champion: Mapping[str, Any], config: Mapping[str, Any], rows: pd.DataFrame) -> None:
-    """Raises ChampionProblem unless the champion can be asked about these rows, and answers the same."""
-    for what in ("task", "target"):
-        if champion[what] != config[what]:
-            raise ChampionProblem(f"its {what} is {champion[what]}, the candidate's {config[what]}")
-    if champion["classes"] != config["classes"]:
-        theirs, ours = (", ".join(known["classes"]) for known in (champion, config))
+def check_schema(champion: StepConfig, config: StepConfig, rows: pd.DataFrame) -> None:
+    """Raises ChampionProblem unless the champion takes these rows and predicts the same target."""
+    if champion.task != config.task:
+        raise ChampionProblem(f"its task is {champion.task}, the candidate's {config.task}")
+    if champion.target != config.target:
+        raise ChampionProblem(f"its target is {champion.target}, the candidate's {config.target}")
+    if champion.classes != config.classes:
+        theirs, ours = (", ".join(known.classes) for known in (champion, config))
         raise ChampionProblem(f"its classes are {theirs}, the candidate's {ours}")
-    for kind in KINDS:
-        names = champion["features"].get(kind, [])
+    for kind, names in champion.features.by_kind.items():
         if missing := [name for name in names if name not in rows]:
             raise ChampionProblem(f"it needs {', '.join(missing)}, which is no feature any more")
-        if changed := [name for name in names if name not in config["features"][kind]]:
+        if changed := [name for name in names if name not in config.features.by_kind[kind]]:
             raise ChampionProblem(f"it takes {', '.join(changed)} as {kind}, the candidate does not")
 
 
 def check_columns(champion: Columns | None, candidate: Columns) -> None:
-    """Raises ChampionProblem unless a row of the champion's files has the same identity in the candidate's.
+    """Raises ChampionProblem unless the files of both have the same columns.
 
-    An identity is of all columns: with one more, every row that the champion has seen would look fresh.
+    A row's identity is a hash of all its columns. With one column more, every row that the champion was
+    trained on would look new.
     """
     if champion == candidate:
         return
@@ -210,4 +231,4 @@ def check_columns(champion: Columns | None, candidate: Columns) -> None:
         changes = {"added": sorted(now - before), "removed": sorted(before - now)}
         said = ", ".join(f"{change} {', '.join(names)}" for change, names in changes.items() if names)
         what = f"the files have other columns than those it was trained on ({said or 'others in each file'})"
-    raise ChampionProblem(f"{what}: which rows it has seen cannot be told")
+    raise ChampionProblem(f"{what}: its training rows cannot be found among the validation rows")

@@ -1,51 +1,55 @@
-"""What the columns of a split hold, small enough to be kept beside the model: drift is measured against it.
+"""The distribution of each column of the training rows, small enough to be kept beside the model.
 
-Counted from the Parquet that training reads, one column in memory at a time.
+drift.py compares the profiles of two models. A profile is counted from the Parquet file that training reads,
+with one column in memory at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-MOST_POINTS: Final = 256
-MOST_CATEGORIES: Final = 254  # as many as training tells apart (train.py)
+from job import MAX_CATEGORIES, Features, Json
+
+SCHEMA_VERSION: Final = 1
+"""The version of data_profile.json. A change that a reader must know about raises it."""
+
+MAX_POINTS: Final = 256
+"""Values of a numeric column that a profile holds."""
 
 
-def profile(
-    path: Path, numeric: Sequence[str], categorical: Sequence[str], boolean: Sequence[str]
-) -> dict[str, Any]:
-    """The profile of the Parquet file that preprocess.py wrote, as data_profile.json has it."""
-    columns: dict[str, Any] = {}
+def profile(path: Path, features: Features) -> Json:
+    """data_profile.json of the Parquet file at `path`. A boolean column has the categories true and false."""
+    columns: Json = {}
     with pq.ParquetFile(path) as file:
-        for name in numeric:
+        for name in features.numeric:
             columns[name] = numbers(_column(file, name))
-        for name in categorical:
+        for name in features.categorical:
             columns[name] = categories(_column(file, name))
-        for name in boolean:
+        for name in features.boolean:
             values = pc.cast(_column(file, name), pa.bool_())
             columns[name] = categories(pc.cast(values, pa.string()))
         rows = file.metadata.num_rows
-    return {"schema_version": 1, "rows": rows, "columns": columns}
+    return {"schema_version": SCHEMA_VERSION, "rows": rows, "columns": columns}
 
 
-def numbers(values: Any) -> dict[str, Any]:
-    """Ascending `points`, values of the column, and how many rows have no more than each.
+def numbers(values: pa.ChunkedArray) -> Json:
+    """A numeric column: `points`, which are values of the column in ascending order, and `below`.
 
-    Of up to 256 distinct values each is a point, and that is `exact`. Of more, 256 values are taken at even
-    steps through the sorted rows, from the lowest to the highest; what is taken twice is one point.
+    `below` counts, for each point, the rows with no greater value. Up to MAX_POINTS distinct values are all
+    points; the profile is `exact`. Of more, the points are the values at MAX_POINTS even steps through the
+    sorted rows, from the lowest to the highest value.
     """
     known = np.sort(values.drop_null().to_numpy())
     points = np.unique(known)
-    exact = len(points) <= MOST_POINTS
+    exact = len(points) <= MAX_POINTS
     if not exact:
-        points = np.unique(known[np.arange(MOST_POINTS) * (len(known) - 1) // (MOST_POINTS - 1)])
+        points = np.unique(known[np.arange(MAX_POINTS) * (len(known) - 1) // (MAX_POINTS - 1)])
     return {
         "kind": "numeric",
         "missing": values.null_count,
@@ -55,12 +59,15 @@ def numbers(values: Any) -> dict[str, Any]:
     }
 
 
-def categories(values: Any) -> dict[str, Any]:
-    """Rows by text: of the 254 most frequent texts each, of equally many by name, of the rest together."""
+def categories(values: pa.ChunkedArray) -> Json:
+    """A text column: the rows of each of the MAX_CATEGORIES most frequent categories, and all `other` rows.
+
+    Of equally frequent categories the first by name is kept.
+    """
     counted = pc.value_counts(values.drop_null())
     table = pa.table({"text": counted.field("values"), "rows": counted.field("counts")})
     table = table.sort_by([("rows", "descending"), ("text", "ascending")])
-    kept = table.slice(0, MOST_CATEGORIES)
+    kept = table.slice(0, MAX_CATEGORIES)
     counts = dict(zip(kept["text"].to_pylist(), kept["rows"].to_pylist(), strict=True))
     return {
         "kind": "categorical",
@@ -70,5 +77,5 @@ def categories(values: Any) -> dict[str, Any]:
     }
 
 
-def _column(file: Any, name: str) -> Any:
+def _column(file: pq.ParquetFile, name: str) -> pa.ChunkedArray:
     return file.read(columns=[name])[name]

@@ -1,6 +1,6 @@
-"""How far the candidate's training rows have moved from the champion's, feature by feature.
+"""How far the candidate's training rows differ from the champion's, feature by feature.
 
-Both are data_profile.json as data_profile.py writes it.
+Both are given as data_profile.json, which data_profile.py writes.
 """
 
 from __future__ import annotations
@@ -11,21 +11,23 @@ from typing import Any, Final
 
 import numpy as np
 
-from data_profile import MOST_POINTS
+from data_profile import MAX_POINTS
+from job import Array
 
 DECILES: Final = 10
-COMMON: Final = 0.05
-"""The share of rows that makes a category a bin of its own: many rare ones would be noise."""
-PRIOR: Final = 0.5
-"""Rows added to each bin, so that an empty one stays finite."""
+"""Bins of a numeric feature: tenths of the champion's rows."""
 
-Array = np.ndarray[Any, Any]
+COMMON: Final = 0.05
+"""The share of the champion's rows from which a category is a bin of its own. Rare ones would be noise."""
+
+PRIOR: Final = 0.5
+"""Rows added to each bin, so that the logarithm of an empty one is finite."""
 
 
 def drift(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Of each of the candidate's features `psi`, and `by_chance` what it is on average where nothing moved.
+    """The `psi` of each feature of the candidate, and in `by_chance` the mean psi of equal distributions.
 
-    NaN for a feature that the champion had not, or had as another kind.
+    NaN for a feature that the champion did not have, or had as another kind.
     """
     found = {}
     for name, column in candidate["columns"].items():
@@ -39,65 +41,67 @@ def drift(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> dict[str
 
 
 def by_chance(expected: Array, actual: Array) -> float:
-    """The mean of the index where both are drawn from the same distribution: (k − 1)(1/n + 1/m) of k bins.
+    """The mean index of n and m rows from the same distribution: (k − 1)(1/n + 1/m) for k bins.
 
-    Yurdakul (2018): scaled so, the index is distributed as chi-squared with k − 1 degrees of freedom. Bins
-    that are empty in both do not count.
+    Divided by (1/n + 1/m), the index has a chi-squared distribution with k − 1 degrees of freedom (Yurdakul
+    2018). Bins that are empty in both do not count.
     """
     used = int(((expected + actual) > 0).sum())
     return float((used - 1) * (1 / max(expected.sum(), 1) + 1 / max(actual.sum(), 1)))
 
 
 def psi(expected: Array, actual: Array) -> float:
-    """Σ (a − e) ln(a / e) over the bins' shares of rows (Siddiqi 2006): 0 for none, from 0.25 on much.
+    """The population stability index (Siddiqi 2006): Σ (a − e) ln(a / e) over the bins' shares of rows.
 
-    A share is (rows + ½) / (n + k/2) of k bins: half a row in each before any is counted.
+    It is 0 for equal shares; from 0.25 on a change is called large. A share is (rows + ½) / (n + k/2) for k
+    bins.
     """
     shares = [(rows + PRIOR) / (rows.sum() + PRIOR * len(rows)) for rows in (expected, actual)]
     return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
 
 
 def bins(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> tuple[Array, Array]:
-    """The champion's and the candidate's rows by bins that are the champion's."""
+    """The champion's and the candidate's rows by the champion's bins (k each)."""
     if champion["kind"] == "numeric":
         return by_decile(champion, candidate)
     return by_category(champion, candidate)
 
 
 def by_decile(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> tuple[Array, Array]:
-    """Rows between the champion's deciles, below its lowest value, above its highest, and missing ones.
+    """Rows between the champion's deciles, below its lowest value, above its highest, and without a value.
 
-    Deciles that coincide are one. A profile without any value has one bin for values.
+    Deciles that coincide are one. If the champion has no value at all, all values are one bin.
     """
     points, below = np.array(champion["points"], dtype=float), np.array(champion["below"], dtype=float)
     if not len(points):
-        found = ([values(profile), profile["missing"]] for profile in (champion, candidate))
+        found = ([numeric_rows(profile), profile["missing"]] for profile in (champion, candidate))
         expected, actual = (np.array(rows, dtype=float) for rows in found)
         return expected, actual
     targets = np.arange(1, DECILES + 1) / DECILES * below[-1]
     cuts = np.unique(points[np.searchsorted(below, targets, side="left")])
     counted = []
     for profile in (champion, candidate):
-        # Where a coarse profile cannot tell, rows are within the champion's range.
+        # A coarse profile does not say on which side of a bound some rows are: they count as inside.
         reached = [up_to(profile, points[0], inclusive=False, place=0.0)]
         reached += [up_to(profile, cut) for cut in cuts[:-1]]
         reached += [up_to(profile, cuts[-1], place=1.0)]
-        counted.append(np.r_[np.diff([0.0, *reached, values(profile)]), profile["missing"]])
+        counted.append(np.r_[np.diff([0.0, *reached, numeric_rows(profile)]), profile["missing"]])
     return counted[0], counted[1]
 
 
-def values(profile: Mapping[str, Any]) -> float:
-    """How many rows are not missing."""
+def numeric_rows(profile: Mapping[str, Any]) -> float:
+    """How many rows of a numeric column have a value."""
     return float(profile["below"][-1]) if profile["below"] else 0.0
 
 
 def up_to(
     profile: Mapping[str, Any], value: float, *, inclusive: bool = True, place: float | None = None
 ) -> float:
-    """How many rows have no more than this value (or less than it).
+    """How many rows have at most this value, or less than it if not `inclusive`.
 
-    A coarse profile has points at even quantiles, so between two of them lie few rows, however many lie on
-    them. `place` says how many of those few are counted; by default as many as the value is on the way.
+    A coarse profile has points at even quantiles, so few rows are between two of them, however many are at
+    them. `place` is the share of those few that counts, from 0 to 1; by default it is the value's position
+    between the two points.
     """
     points, below = profile["points"], profile["below"]
     index = int(np.searchsorted(points, value, side="right" if inclusive else "left"))
@@ -106,21 +110,21 @@ def up_to(
         return reached
     if place is None:
         place = float((value - points[index - 1]) / (points[index] - points[index - 1]))
-    between = min(below[index] - below[index - 1], values(profile) / (MOST_POINTS - 1))
+    between = min(below[index] - below[index - 1], numeric_rows(profile) / (MAX_POINTS - 1))
     return reached + place * float(between)
 
 
-def values_of(profile: Mapping[str, Any]) -> int:
-    """How many rows of a categorical column are not missing."""
+def categorical_rows(profile: Mapping[str, Any]) -> int:
+    """How many rows of a categorical column have a value."""
     return int(sum(profile["counts"].values()) + profile["other"])
 
 
 def by_category(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> tuple[Array, Array]:
-    """Rows of each category that is 5 % of the champion's, of all others, and missing ones."""
-    names = [name for name, rows in champion["counts"].items() if rows >= COMMON * values_of(champion)]
+    """Rows of each category that has 5 % of the champion's, of all others together, and without a value."""
+    names = [name for name, rows in champion["counts"].items() if rows >= COMMON * categorical_rows(champion)]
     counted = []
     for profile in (champion, candidate):
         named = [profile["counts"].get(name, 0) for name in names]
-        others = values_of(profile) - sum(named)
+        others = categorical_rows(profile) - sum(named)
         counted.append(np.array([*named, others, profile["missing"]], dtype=float))
     return counted[0], counted[1]

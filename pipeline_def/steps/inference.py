@@ -1,13 +1,17 @@
-"""Serving: raw rows in, predictions out. Lies as code/inference.py beside the model it serves.
+"""Serving: raw rows in, predictions out. train.py puts this file beside the model, as code/inference.py.
 
-SageMaker's scikit-learn container calls the four functions. Rows arrive as CSV with a header or as JSON
-records; columns that are no features are ignored, empty values are missing ones, as in training.
+SageMaker's scikit-learn container calls `model_fn`, `input_fn`, `predict_fn` and `output_fn`. The file stands
+alone there: it imports none of the other scripts. They import from it what a cell's text means, so that
+serving reads a row as training did.
+
+Rows arrive as CSV with a header, or as JSON records. Columns that are not features are ignored. An empty
+value is a missing one. The answer has, for each row:
 
     two classes    label, probability (of the positive class)
     more classes   label, probability (of the label), probabilities (of each class)
     regression     prediction
 
-A label is the class as the config names it, as a number where it is a whole one.
+A label is the class as the config names it; it is a number where the class is a whole number.
 """
 
 from __future__ import annotations
@@ -22,29 +26,42 @@ from typing import Any, Final, NamedTuple
 import joblib
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 
 THRESHOLD: Final = 0.5
-NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)  # as preprocess.py has it
+"""Of two classes the positive one is predicted where its probability is above this."""
 
-# What pyarrow takes for a missing number in a CSV file: training reads it so.
+NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+"""The text of a number, without spaces around it."""
+
 # fmt: off
-MISSING_NUMBERS: Final = frozenset([
+MISSING_WORDS: Final = frozenset([
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND",
     "1.#QNAN", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null",
 ])
 # fmt: on
-TRUE: Final = frozenset(["true", "yes", "t", "y", "1", "1.0"])
-FALSE: Final = frozenset(["false", "no", "f", "n", "0", "0.0"])
-OF_CLASS: Final = "probability_"  # begins the name of each class's column
+"""Texts that stand for a missing number or boolean: the null values of pyarrow's CSV reader."""
+
+TRUE_WORDS: Final = frozenset(["true", "yes", "t", "y", "1", "1.0"])
+"""Texts that stand for true, in lower case."""
+
+FALSE_WORDS: Final = frozenset(["false", "no", "f", "n", "0", "0.0"])
+"""Texts that stand for false, in lower case."""
+
+BOOLEAN_WORDS: Final = TRUE_WORDS | FALSE_WORDS
+"""Texts that stand for a boolean, in lower case."""
+
+CLASS_COLUMN: Final = "probability_"
+"""The start of the name of each class's column in a CSV answer."""
 
 
 class Model(NamedTuple):
-    """The fitted pipeline, what it predicts and the columns that it takes, by how they are read.
+    """The fitted pipeline, what it predicts, and its input columns by the kind of value that they hold.
 
-    `classes` are empty for regression; of two the second is the positive one.
+    `classes` are empty for regression; of two, the second is the positive one.
     """
 
-    pipeline: Any
+    pipeline: Pipeline
     classes: tuple[str, ...]
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
@@ -52,7 +69,7 @@ class Model(NamedTuple):
 
 
 def model_fn(model_dir: str) -> Model:
-    """Load what train.py wrote into `model_dir`."""
+    """Load the model that train.py wrote to `model_dir`."""
     config = json.loads(Path(model_dir, "code", "model.json").read_text(encoding="utf-8"))
     pipeline = joblib.load(Path(model_dir, "model.joblib"))
     columns = (tuple(config["features"][kind]) for kind in ("numeric", "categorical", "boolean"))
@@ -60,7 +77,7 @@ def model_fn(model_dir: str) -> Model:
 
 
 def input_fn(body: str | bytes, content_type: str) -> pd.DataFrame:
-    """The raw rows, not yet interpreted. Raises ValueError for anything but CSV with a header or JSON."""
+    """The raw rows as they arrived. Raises ValueError unless they are CSV with a header or JSON records."""
     text = body.decode("utf-8-sig") if isinstance(body, bytes) else body
     kind = content_type.split(";")[0].strip().lower()
     if kind == "text/csv":
@@ -75,7 +92,10 @@ def input_fn(body: str | bytes, content_type: str) -> pd.DataFrame:
 
 
 def predict_fn(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
-    """A prediction for each row, in columns as CSV has them. Raises ValueError if a feature is missing."""
+    """The prediction for each row, in the columns of a CSV answer.
+
+    Raises ValueError if a feature's column is missing, or if a value is not of the feature's kind.
+    """
     names = (*model.numeric, *model.categorical, *model.boolean)
     if missing := [name for name in names if name not in rows]:
         raise ValueError(
@@ -97,25 +117,25 @@ def predict_fn(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
     best = shares.argmax(axis=1)
     return pd.DataFrame(
         {"label": [labels[index] for index in best], "probability": shares.max(axis=1)}
-        | {f"{OF_CLASS}{name}": shares[:, index] for index, name in enumerate(model.classes)}
+        | {f"{CLASS_COLUMN}{name}": shares[:, index] for index, name in enumerate(model.classes)}
     )
 
 
 def output_fn(prediction: pd.DataFrame, accept: str) -> tuple[str, str]:
-    """The body and its content type: CSV with a header where it is asked for, otherwise JSON."""
+    """The body of the answer and its content type: CSV with a header if `accept` asks for it, else JSON."""
     if "text/csv" in accept.lower():
         return prediction.to_csv(index=False), "text/csv"
-    classes = [name for name in prediction if str(name).startswith(OF_CLASS)]
+    classes = [name for name in prediction if str(name).startswith(CLASS_COLUMN)]
     records = prediction.drop(columns=classes).to_dict(orient="records")
     if classes:
-        by_class = prediction[classes].rename(columns=lambda name: name.removeprefix(OF_CLASS))
+        by_class = prediction[classes].rename(columns=lambda name: name.removeprefix(CLASS_COLUMN))
         for record, probabilities in zip(records, by_class.to_dict(orient="records"), strict=True):
             record["probabilities"] = probabilities
     return json.dumps({"predictions": records}), "application/json"
 
 
 def _probabilities(features: pd.DataFrame, model: Model) -> np.ndarray[Any, Any]:
-    """A row for each row, a column for each class; a class that training never saw has 0."""
+    """Rows by classes, from 0 to 1. A class without a training row has probability 0."""
     shares = np.zeros((len(features), len(model.classes)))
     if len(features):
         shares[:, model.pipeline.classes_.astype(int)] = model.pipeline.predict_proba(features)
@@ -123,7 +143,7 @@ def _probabilities(features: pd.DataFrame, model: Model) -> np.ndarray[Any, Any]
 
 
 def _label(name: str) -> str | int:
-    """As in the data: the class 1 is a number, the classes 01 and one are text."""
+    """The class as it is in the data: the class 1 is a number; the classes 01 and one are text."""
     try:
         return int(name) if str(int(name)) == name else name
     except ValueError:
@@ -134,40 +154,56 @@ def _numbers(column: pd.Series) -> pd.Series:
     return pd.Series([_number(value, column.name) for value in column], dtype="float64")
 
 
-def _number(value: Any, name: object) -> float:
-    if value is None or (isinstance(value, str) and value.strip() in MISSING_NUMBERS):
+def _number(value: object, name: object) -> float:
+    found = math.inf
+    if value is None:
         return math.nan
-    if isinstance(value, float) and math.isnan(value):
-        return math.nan
-    is_text = isinstance(value, str)
-    if (NUMBER.fullmatch(value.strip()) if is_text else isinstance(value, int | float)) and math.isfinite(
-        found := float(value)
-    ):
-        return found
-    raise ValueError(f"{name} is {value!r}, expected a number")
+    if isinstance(value, str):
+        word = value.strip()
+        if word in MISSING_WORDS:
+            return math.nan
+        if NUMBER.fullmatch(word):
+            found = float(word)
+    elif isinstance(value, int | float):
+        found = float(value)
+    if math.isinf(found):
+        raise ValueError(f"{name} is {value!r}, expected a number")
+    return found
 
 
 def _booleans(column: pd.Series) -> pd.Series:
     return pd.Series([_boolean(value, column.name) for value in column], dtype="float64")
 
 
-def _boolean(value: Any, name: object) -> float:
+def _boolean(value: object, name: object) -> float:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return math.nan
-    text = str(value).strip()
-    if text in MISSING_NUMBERS:
-        return math.nan
-    if text.lower() in TRUE | FALSE:
-        return float(text.lower() in TRUE)
-    raise ValueError(f"{name} is {value!r}, expected true or false")
+    try:
+        found = as_boolean(str(value))
+    except LookupError:
+        raise ValueError(f"{name} is {value!r}, expected true or false") from None
+    return math.nan if found is None else found
+
+
+def as_boolean(text: str) -> float | None:
+    """1.0 for true, 0.0 for false, None for a missing value. Raises LookupError for any other text."""
+    word = text.strip()
+    if word in MISSING_WORDS:
+        return None
+    if word.lower() in BOOLEAN_WORDS:
+        return float(word.lower() in TRUE_WORDS)
+    raise LookupError(text)
 
 
 def _categories(column: pd.Series) -> pd.Series:
     return pd.Series([_category(value) for value in column], dtype=object)
 
 
-def _category(value: Any) -> Any:
-    """Categories are text; 3 and 3.0 are "3", true is "true", as where Parquet files are read in training."""
+def _category(value: object) -> str | float:
+    """The category as text, NaN where it is missing.
+
+    3 and 3.0 are "3" and true is "true", as training reads them from Parquet files.
+    """
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return math.nan
     if isinstance(value, bool):

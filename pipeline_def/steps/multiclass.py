@@ -1,4 +1,4 @@
-"""The metrics of multiclass classification, from the index of the class and the probability of each class."""
+"""The metrics of multiclass classification, from n indices of classes and n x classes probabilities."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from job import Array
 from probabilities import calibration_error, clipped, roc_auc_ovr
-from uncertainty import Array, Labels, Scored, divide
+from scored import Labels, Scored, divide
 
 METRICS: Final = (
     "accuracy",
@@ -20,24 +21,26 @@ METRICS: Final = (
     "brier",
     "expected_calibration_error",
 )
-# Our metrics by the names of SageMaker's model-quality format.
+"""The metrics that rules may name, in the order of reports."""
+
 SAGEMAKER: Final = {
     "accuracy": "accuracy",
-    "weighted_recall": "accuracy",  # each class's recall weighs as many rows as it is a share of
+    "weighted_recall": "accuracy",  # a recall weighted by the rows of its class
     "weighted_precision": "precision_weighted",
     "weighted_f0_5": "f0_5_weighted",
     "weighted_f1": "f1_weighted",
     "weighted_f2": "f2_weighted",
 }
+"""Names in SageMaker's model-quality format, and our metric of each."""
 
 
 def predicted(probability: Array) -> Array:
-    """The most probable class; of equally probable ones the first."""
+    """The index of the most probable class; of equally probable ones, the first."""
     return np.asarray(probability.argmax(axis=1), dtype=np.int64)
 
 
 def score(target: Array, probability: Array) -> Scored:
-    """The rows, ready to be measured. The Brier score is Brier's (1950), a sum over classes: from 0 to 2."""
+    """What each metric of these rows is. Brier's score (1950) is a sum over classes, so from 0 to 2."""
     n, classes = probability.shape
     said = predicted(probability)
     right = target == said
@@ -54,10 +57,11 @@ def score(target: Array, probability: Array) -> Scored:
 
 
 def label_metrics(occurring: Array, right: Array, actual: Array, said: Array) -> dict[str, Array]:
-    """What actual and predicted classes alone decide, as scikit-learn defines it.
+    """The metrics that depend on actual and predicted classes alone, as scikit-learn defines them.
 
-    Means over classes are over those that rows are of, for f1_macro also over those that rows are said to
-    be of (`occurring`). balanced_accuracy is undefined unless rows are of two classes.
+    Means are over the classes that rows are of. f1_macro is a mean over the `occurring` classes, which
+    includes those that are only predicted. balanced_accuracy is undefined unless there are rows of two
+    classes.
     """
     total, counted = actual.sum(axis=1), (actual > 0).sum(axis=1)
     recall = np.nan_to_num(divide(right, actual))

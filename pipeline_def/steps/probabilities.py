@@ -1,4 +1,4 @@
-"""What predicted probabilities are worth, for two classes and for more: ranking and calibration."""
+"""Metrics of predicted probabilities, for two classes and for more: ranking and calibration."""
 
 from __future__ import annotations
 
@@ -8,23 +8,29 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
-from uncertainty import Area, Array, Interval, Resampled, divide, on_logit, spread, wilson
+from intervals import logit_interval, wilson
+from job import Array
+from resampling import spread
+from scored import Area, Interval, Resampled, divide
 
 BINS: Final = 10
+"""Bins of the expected calibration error."""
+
 EPSILON: Final = float(np.finfo(float).eps)
+"""Distance from 0 and 1 that a probability keeps in a logarithm."""
 
 
 def clipped(probability: Array) -> Array:
-    """Away from 0 and 1, as scikit-learn does it, so that a logarithm is finite."""
+    """Probabilities kept away from 0 and 1, as scikit-learn does it, so that a logarithm is finite."""
     return np.clip(probability, EPSILON, 1 - EPSILON)
 
 
 def roc_auc(target: Array, score: Array) -> Area:
-    """The area under the ROC curve of a score for a target of 0 and 1; a tie counts half.
+    """The area under the ROC curve of n scores for n targets of 0 or 1. A tie counts half.
 
-    The placement of a positive row is the share of negative rows that it is ranked above; of a negative row,
-    the share of positive rows that are ranked above it. Both have the area as their mean (DeLong et al.
-    1988); by ranks, so n log n (Sun and Xu 2014).
+    The placement of a positive row is the share of negative rows that are ranked below it. The placement of a
+    negative row is the share of positive rows that are ranked above it. The mean of either is the area
+    (DeLong et al. 1988). Ranks give all of them in n log n (Sun and Xu 2014).
     """
     positive = np.asarray(target, dtype=bool)
     positives, negatives = int(positive.sum()), int((~positive).sum())
@@ -34,17 +40,17 @@ def roc_auc(target: Array, score: Array) -> Area:
     parts = np.empty(len(positive))
     parts[positive] = (ranks[positive] - stats.rankdata(score[positive])) / negatives
     parts[~positive] = 1 - (ranks[~positive] - stats.rankdata(score[~positive])) / positives
-    # 2 · wins is a whole number: so all pairs ranked right are exactly 1
+    # twice the number of wins is whole, so an area of 1 is exactly 1
     value = float(np.rint(2 * parts[positive].sum() * negatives)) / (2 * positives * negatives)
     parts = (parts - value) / np.where(positive, positives, negatives)
     return Area(value, parts, positive, ((positives, negatives),))
 
 
 def roc_auc_ovr(target: Array, scores: Array) -> Area:
-    """The mean of the areas of each class against all others, over the classes that some rows are of.
+    """The mean of the areas of each class against all others, over the classes that rows are of.
 
-    A row moves all curves, so what it moves the mean by is the mean of what it moves them by: DeLong's
-    standard error for more than two classes.
+    Every row is in every curve. So its share of the mean's deviation is the mean of its shares of theirs,
+    which makes DeLong's standard error one for more than two classes.
     """
     present = np.unique(target)
     if len(present) < 2:
@@ -62,10 +68,10 @@ def roc_auc_ovr(target: Array, scores: Array) -> Area:
 
 
 def average_precision(target: Array, score: Array) -> Resampled:
-    """The mean over positive rows of the precision at their score; by groups of equal scores.
+    """The mean over positive rows of the precision at their score. Rows of equal score are one group.
 
-    The interval is of the logit (Boyd, Eng and Page 2013); where all positive rows come first, Wilson's of
-    as many hits.
+    The interval is that of the logit (Boyd, Eng and Page 2013). If all positive rows come first, it is
+    Wilson's of as many hits in as many rows.
     """
     order = np.argsort(-score, kind="stable")
     ranked, positive = score[order], target[order].astype(float)
@@ -75,7 +81,7 @@ def average_precision(target: Array, score: Array) -> Resampled:
         if not len(ranked):
             return np.full(len(weights), np.nan)
         weights = weights[:, order]
-        hits, precision = weights * positive, weights  # precision are rows, until they are divided by
+        hits, precision = weights * positive, weights  # `precision` holds rows until the division
         if len(starts) < len(ranked):
             hits, precision = (np.add.reduceat(item, starts, axis=1) for item in (hits, precision))
         np.cumsum(precision, axis=1, out=precision)
@@ -87,20 +93,21 @@ def average_precision(target: Array, score: Array) -> Resampled:
         positives = int(positive.sum())
         if value == 1:
             return wilson(positives, positives)
-        return on_logit(value, spread(resampled), positives - 1)
+        return logit_interval(value, spread(resampled), positives - 1)
 
     return Resampled(measure, interval)
 
 
 def calibration_error(hit: Array, confidence: Array) -> Resampled:
-    """The expected calibration error (Guo et al. 2017), of 10 bins of equal width: (0, 0.1], (0.1, 0.2], ….
+    """The expected calibration error (Guo et al. 2017) with 10 bins of equal width: (0, 0.1], (0.1, 0.2], ….
 
-    The mean over rows of how far the share of hits in a row's bin is from the mean confidence in it. Of two
-    classes, the confidence is the probability of the positive one and a hit is a positive row; of more, it
-    is that of the predicted class and a hit is a right one.
+    It is the mean over rows of the distance between the share of hits in a row's bin and the mean confidence
+    in that bin. Of two classes, the confidence is the probability of the positive one and a hit is a positive
+    row. Of more, the confidence is the probability of the predicted class and a hit is a right prediction.
 
-    It has no interval: chance alone moves hits away from confidence, so it is found too high, the more so
-    the better calibrated a model is, and so far no interval holds the truth (bench/coverage.py).
+    It has no interval. Chance alone moves hits away from confidence, so the estimate is too high, the more so
+    the better a model is calibrated. No interval that was tried holds the truth often enough
+    (bench/coverage.py).
     """
     bins = np.searchsorted(np.arange(1, BINS) / BINS, confidence, side="left")
     gaps = np.eye(BINS)[bins] * (hit - confidence)[:, None]

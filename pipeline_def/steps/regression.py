@@ -1,4 +1,4 @@
-"""The metrics of regression, from targets and predictions in the target's units."""
+"""The metrics of regression, from n targets and n predictions in the target's units."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from typing import Final
 
 import numpy as np
 
-from uncertainty import Array, Measure, Resampled, Scored, divide, percentiles
+from job import Array
+from resampling import percentiles
+from scored import Measure, Resampled, Scored, divide
 
 METRICS: Final = ("rmse", "mae", "r2", "median_absolute_error", "mape")
-# Our metrics by the names of SageMaker's model-quality format.
+"""The metrics that rules may name, in the order of reports."""
+
 SAGEMAKER: Final = {"mae": "mae", "mse": "mse", "rmse": "rmse", "r2": "r2"}
+"""Names in SageMaker's model-quality format, and our metric of each."""
 NO_VARIANCE: Final = 1e-12
-"""Rows whose variance is this share of the mean square of all, or less, are of one target value."""
+"""If the variance of some rows is at most this share of their mean square, their targets are one value."""
 
 
 def score(target: Array, prediction: Array) -> Scored:
-    """The rows, ready to be measured. mape is undefined if a target is 0."""
+    """What each metric of these rows is. mape is a share from 0; it is undefined if a target is 0."""
     with np.errstate(all="ignore"):  # the square of a huge error is infinite, and then undefined
         error = np.abs(prediction - target)
         squares = error**2
@@ -33,7 +37,7 @@ def score(target: Array, prediction: Array) -> Scored:
 
 
 def r2(target: Array, squares: Array) -> Measure:
-    """1 − the squared errors over those of the rows' mean; undefined where all targets are one value."""
+    """1 − the squared errors over those of the rows' mean. Undefined if all targets are one value."""
     centred = target - target[0] if len(target) else target
 
     def measure(weights: Array) -> Array:
@@ -46,7 +50,7 @@ def r2(target: Array, squares: Array) -> Measure:
 
 
 def weighted_median(values: Array) -> Measure:
-    """The median; between two values, their mean."""
+    """The median of n values, or the mean of the middle two."""
     order = np.argsort(values, kind="stable")
     ranked = values[order]
 

@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from tests.pipeline_def.helpers import BUCKET, MODEL
+from tests.pipeline_def.helpers import BUCKET, MODEL, SMALL, Run
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -57,6 +57,12 @@ def s3(aws: boto3.Session) -> S3Client:
 @pytest.fixture
 def sagemaker(aws: boto3.Session) -> SageMakerClient:
     return aws.client("sagemaker")
+
+
+@pytest.fixture
+def run(s3: S3Client, tmp_path: Path) -> Run:
+    """An execution of the model `small`."""
+    return Run(tmp_path / "run", s3, SMALL, "abcdefghijkl")
 
 
 @pytest.fixture(autouse=True)

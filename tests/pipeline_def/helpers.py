@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 import evaluate
 import preprocess
 import train
@@ -54,6 +56,25 @@ SMALL: dict[str, Any] = {
     "training": {"estimator": "logistic_regression"},
     "slices": [],
 }
+"""The model.json of a model of one number, one category and two classes."""
+
+BOOLEANS: dict[str, Any] = {**SMALL, "features": {"numeric": ["x"], "categorical": [], "boolean": ["b"]}}
+WORDS: dict[str, Any] = {**SMALL, "classes": ["died", "survived"]}
+PENGUINS: dict[str, Any] = {
+    **SMALL,
+    "task": "multiclass_classification",
+    "classes": ["Adelie", "Chinstrap", "Gentoo"],
+}
+PRICES: dict[str, Any] = {
+    **SMALL,
+    "task": "regression",
+    "classes": [],
+    "training": {"estimator": "ridge"},
+}
+
+KEY = "curated/small/train.csv"
+TRAIN = "x,c,y\n1,a,0\n2.5,b,1\n,,1\n"
+VALIDATION = "x,c,y\n7,a,1\n8,b,0\n"
 
 
 @dataclass
@@ -174,6 +195,27 @@ def titanic_config() -> dict[str, Any]:
 
 def land(s3: S3Client, key: str, content: str | bytes) -> None:
     s3.put_object(Bucket=BUCKET, Key=key, Body=content.encode() if isinstance(content, str) else content)
+
+
+def land_small(s3: S3Client, train: str | bytes = TRAIN, validation: str | bytes = VALIDATION) -> None:
+    """Land both files of the model `small`."""
+    land(s3, KEY, train)
+    land(s3, "curated/small/validation.csv", validation)
+
+
+def prepared(
+    s3: S3Client, folder: Path, config: dict[str, Any], train: str | bytes, validation: str | bytes
+) -> Run:
+    """An execution of `small` with this model.json, after DataPreProcessing has succeeded."""
+    land_small(s3, train, validation)
+    run = Run(folder / "run", s3, config, "abcdefghijkl")
+    assert run.preprocess() == 0
+    return run
+
+
+def rows(run: Run, split: str) -> pd.DataFrame:
+    """The rows that DataPreProcessing wrote."""
+    return pd.read_parquet(run.output / split)
 
 
 def land_titanic(s3: S3Client) -> None:

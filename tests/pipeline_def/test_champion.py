@@ -35,7 +35,9 @@ def second(s3: S3Client, tmp_path: Path, first: Run) -> Run:  # noqa: ARG001
     return candidates_run(s3, tmp_path / "second")
 
 
-def test_latest_is_the_one_decided_last(first: Run, second: Run, sagemaker: SageMakerClient) -> None:
+def test_newest_approved_returns_the_package_approved_last(
+    first: Run, second: Run, sagemaker: SageMakerClient
+) -> None:
     newest = register(sagemaker, first, approvedAt="2099-01-02T00:00:00Z")
     register(sagemaker, first, approvedAt="2099-01-01T23:59:59+00:00")
     register(sagemaker, first)
@@ -44,7 +46,7 @@ def test_latest_is_the_one_decided_last(first: Run, second: Run, sagemaker: Sage
     assert second.evaluate("latest")["handsoff"]["champion"] == newest
 
 
-def test_when_a_package_was_decided() -> None:
+def test_approved_at_prefers_the_noted_approval_to_the_last_change() -> None:
     created, changed = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
     package: dict[str, Any] = {"CreationTime": created}
     assert champions.approved_at(package) == created
@@ -78,12 +80,14 @@ def replace_model(s3: S3Client, run: Run, config: dict[str, Any], pickled: bytes
     land(s3, run.model_url.removeprefix(f"s3://{BUCKET}/"), raw.getvalue())
 
 
-def test_a_champion_that_is_gone(second: Run, sagemaker: SageMakerClient, first: Run) -> None:
+def test_fetch_package_deleted_is_a_champion_problem(
+    second: Run, sagemaker: SageMakerClient, first: Run
+) -> None:
     champion = register(sagemaker, first).replace("/1", "/999")
     assert problem(second, champion).startswith("DescribeModelPackage: ValidationException: ")
 
 
-def test_a_champion_whose_model_is_gone(
+def test_fetch_model_deleted_is_a_champion_problem(
     s3: S3Client, first: Run, second: Run, sagemaker: SageMakerClient
 ) -> None:
     champion = register(sagemaker, first)
@@ -91,7 +95,7 @@ def test_a_champion_whose_model_is_gone(
     assert problem(second, champion) == f"its model, {first.model_url}, cannot be read: 404"
 
 
-def test_a_champion_whose_training_rows_are_unknown(
+def test_fetch_training_rows_deleted_is_a_champion_problem(
     s3: S3Client, first: Run, second: Run, sagemaker: SageMakerClient
 ) -> None:
     champion = register(sagemaker, first)
@@ -102,7 +106,7 @@ def test_a_champion_whose_training_rows_are_unknown(
     )
 
 
-def test_a_champion_whose_data_report_is_gone(
+def test_fetch_data_report_deleted_is_a_champion_problem(
     s3: S3Client, first: Run, second: Run, sagemaker: SageMakerClient
 ) -> None:
     champion = register(sagemaker, first)
@@ -112,7 +116,7 @@ def test_a_champion_whose_data_report_is_gone(
     )
 
 
-def test_a_column_more_makes_rows_incomparable(
+def test_check_columns_added_columns_are_a_champion_problem(
     s3: S3Client, tmp_path: Path, first: Run, sagemaker: SageMakerClient
 ) -> None:
     """The champion has seen every row of this file; none of them has the identity that it had then."""
@@ -124,7 +128,7 @@ def test_a_column_more_makes_rows_incomparable(
     run.train()
     assert problem(run, register(sagemaker, first)) == (
         "the files have other columns than those it was trained on (added id, note): "
-        "which rows it has seen cannot be told"
+        "its training rows cannot be found among the validation rows"
     )
 
 
@@ -143,7 +147,7 @@ def test_a_column_more_makes_rows_incomparable(
         (None, "it is not recorded which columns the files had that it was trained on"),
     ],
 )
-def test_a_champion_of_files_with_other_columns(
+def test_check_columns_other_columns_are_a_champion_problem(
     s3: S3Client,
     first: Run,
     second: Run,
@@ -154,7 +158,10 @@ def test_a_champion_of_files_with_other_columns(
     report = {key: value for key, value in first.report.items() if key != "columns"}
     report |= {} if columns is None else {"columns": columns}
     land(s3, f"{first.prefix}/data_report.json", json.dumps(report))
-    assert problem(second, register(sagemaker, first)) == f"{says}: which rows it has seen cannot be told"
+    assert (
+        problem(second, register(sagemaker, first))
+        == f"{says}: its training rows cannot be found among the validation rows"
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,7 +174,9 @@ def test_a_champion_of_files_with_other_columns(
         f"s3://{BUCKET}/models/small/x/job/output/model.tar.gz.old",
     ],
 )
-def test_a_model_from_elsewhere_is_never_loaded(second: Run, sagemaker: SageMakerClient, url: str) -> None:
+def test_fetch_model_outside_the_model_folder_is_not_loaded(
+    second: Run, sagemaker: SageMakerClient, url: str
+) -> None:
     assert problem(second, package_of(sagemaker, url)) == (
         f"its model {url} is not s3://{BUCKET}/models/small/<execution>/<training job>/output/model.tar.gz: "
         "not loaded"
@@ -194,14 +203,14 @@ def copied(s3: S3Client, run: Run, job: str) -> str:
     return url
 
 
-def test_a_model_that_no_training_job_wrote_is_never_loaded(
+def test_fetch_model_of_no_training_job_is_not_loaded(
     s3: S3Client, first: Run, second: Run, sagemaker: SageMakerClient
 ) -> None:
     champion = package_of(sagemaker, copied(s3, first, "no-job"))
     assert problem(second, champion).startswith("DescribeTrainingJob: ValidationException: ")
 
 
-def test_a_model_that_its_training_job_did_not_write_is_never_loaded(
+def test_fetch_model_that_its_training_job_did_not_write_is_not_loaded(
     s3: S3Client, first: Run, second: Run, sagemaker: SageMakerClient
 ) -> None:
     url = copied(s3, first, "borrowed")
@@ -212,7 +221,7 @@ def test_a_model_that_its_training_job_did_not_write_is_never_loaded(
     )
 
 
-def test_a_model_of_another_role_is_never_loaded(
+def test_fetch_model_of_another_role_is_not_loaded(
     s3: S3Client, first: Run, second: Run, sagemaker: SageMakerClient
 ) -> None:
     url, role = copied(s3, first, "theirs"), "arn:aws:iam::123456789012:role/somebody"
@@ -227,7 +236,7 @@ def ended(job: str, moment: datetime) -> None:
     sagemaker_backends["123456789012"]["us-east-1"].training_jobs[job].training_end_time = moment
 
 
-def test_a_model_that_was_replaced_later_is_never_loaded(
+def test_fetch_model_replaced_after_the_job_ended_is_not_loaded(
     s3: S3Client, first: Run, second: Run, sagemaker: SageMakerClient
 ) -> None:
     champion = register(sagemaker, first)
@@ -243,7 +252,7 @@ def test_a_model_that_was_replaced_later_is_never_loaded(
     )
 
 
-def test_a_model_of_a_job_that_still_runs_is_not_loaded() -> None:
+def test_written_by_running_job_is_a_champion_problem(s3: S3Client) -> None:
     class Client:
         """A training job under way has no end in its description."""
 
@@ -251,11 +260,12 @@ def test_a_model_of_a_job_that_still_runs_is_not_loaded() -> None:
             artifacts = {"S3ModelArtifacts": f"s3://b/models/m/e/{TrainingJobName}/output/model.tar.gz"}
             return {"ModelArtifacts": artifacts, "RoleArn": ROLE}
 
+    running: Any = Client()
     with pytest.raises(champions.ChampionProblem, match="training job job has not ended"):
-        champions.written_by(Client(), None, "job", "s3://b/models/m/e/job/output/model.tar.gz", ROLE)
+        champions.written_by(running, s3, "job", "s3://b/models/m/e/job/output/model.tar.gz", ROLE)
 
 
-def test_a_champion_of_another_scikit_learn(
+def test_load_model_of_another_scikit_learn_is_a_champion_problem(
     s3: S3Client, first: Run, second: Run, sagemaker: SageMakerClient
 ) -> None:
     pickled = io.BytesIO()
@@ -268,7 +278,7 @@ def test_a_champion_of_another_scikit_learn(
     )
 
 
-def test_a_champion_from_before_classes_had_names(
+def test_load_model_without_named_classes_is_compared(
     s3: S3Client, first: Run, second: Run, sagemaker: SageMakerClient
 ) -> None:
     config = {key: value for key, value in SMALL.items() if key != "classes"}
@@ -278,7 +288,7 @@ def test_a_champion_from_before_classes_had_names(
     assert (found["champion_problem"], found["comparison"]["n"]) == (None, 4)
 
 
-def test_a_champion_that_is_no_model(
+def test_load_model_pickle_without_a_model_is_a_champion_problem(
     s3: S3Client, first: Run, second: Run, sagemaker: SageMakerClient
 ) -> None:
     replace_model(s3, first, SMALL, pickle.dumps(None))
@@ -306,7 +316,7 @@ def test_a_champion_that_is_no_model(
         ),
     ],
 )
-def test_a_champion_of_other_columns(
+def test_check_schema_other_target_or_features_are_a_champion_problem(
     s3: S3Client, first: Run, second: Run, sagemaker: SageMakerClient, change: dict[str, Any], says: str
 ) -> None:
     replace_model(s3, first, {**SMALL, **change}, (first.model_dir / "model.joblib").read_bytes())

@@ -12,9 +12,11 @@ import pytest
 
 import data_profile
 import train
+from job import Features, parse_config
+from tests.pipeline_def.helpers import SMALL
 
 
-def test_few_distinct_numbers_are_counted_exactly() -> None:
+def test_numbers_few_distinct_values_are_counted_exactly() -> None:
     assert data_profile.numbers(pa.chunked_array([[3.0, None, -1.0], [3.0, 2.5, 3.0]])) == {
         "kind": "numeric",
         "missing": 1,
@@ -24,14 +26,14 @@ def test_few_distinct_numbers_are_counted_exactly() -> None:
     }
 
 
-def test_256_distinct_numbers_are_few() -> None:
+def test_numbers_256_distinct_values_are_exact() -> None:
     found = data_profile.numbers(pa.chunked_array([np.arange(256.0)[::-1]]))
     assert found["exact"]
     assert (found["points"][:2], found["points"][-1]) == ([0.0, 1.0], 255.0)
     assert (found["below"][:2], found["below"][-1]) == ([1, 2], 256)
 
 
-def test_of_many_distinct_numbers_even_quantiles_are_kept() -> None:
+def test_numbers_many_distinct_values_keep_even_quantiles() -> None:
     """0 to 1020 in steps of one: every fourth is a point."""
     found = data_profile.numbers(pa.chunked_array([np.arange(1021.0)[::-1]]))
     assert not found["exact"]
@@ -40,13 +42,13 @@ def test_of_many_distinct_numbers_even_quantiles_are_kept() -> None:
     assert (found["points"][-1], found["below"][-1], len(found["points"])) == (1020.0, 1021, 256)
 
 
-def test_257_distinct_numbers_keep_the_lowest_and_the_highest() -> None:
+def test_numbers_257_distinct_values_keep_the_lowest_and_the_highest() -> None:
     found = data_profile.numbers(pa.chunked_array([np.arange(257.0)]))
     assert (found["exact"], len(found["points"])) == (False, 256)
     assert (found["points"][0], found["points"][-1], found["below"][-1]) == (0.0, 256.0, 257)
 
 
-def test_a_number_that_most_rows_have_is_one_point_with_an_exact_count() -> None:
+def test_numbers_value_of_most_rows_is_one_point_with_an_exact_count() -> None:
     values = np.concatenate([np.zeros(9_000), np.arange(1.0, 1001.0)])
     found = data_profile.numbers(pa.chunked_array([values]))
     assert (found["exact"], found["points"][0], found["below"][0]) == (False, 0.0, 9_000)
@@ -56,7 +58,7 @@ def test_a_number_that_most_rows_have_is_one_point_with_an_exact_count() -> None
 
 
 @pytest.mark.parametrize("values", [[[]], [[None, None]]])
-def test_numbers_without_any_value(values: list[list[None]]) -> None:
+def test_numbers_without_any_value_have_no_points(values: list[list[None]]) -> None:
     assert data_profile.numbers(pa.chunked_array(values, pa.float64())) == {
         "kind": "numeric",
         "missing": len(values[0]),
@@ -66,7 +68,7 @@ def test_numbers_without_any_value(values: list[list[None]]) -> None:
     }
 
 
-def test_categories_are_counted_the_most_frequent_first() -> None:
+def test_categories_counts_the_most_frequent_first() -> None:
     found = data_profile.categories(pa.chunked_array([["b", "a", None], ["c", "a", "b", "é", ""]]))
     assert found == {
         "kind": "categorical",
@@ -77,7 +79,7 @@ def test_categories_are_counted_the_most_frequent_first() -> None:
     assert list(found["counts"]) == ["a", "b", "", "c", "é"]
 
 
-def test_rare_categories_count_together() -> None:
+def test_categories_counts_rare_ones_together() -> None:
     names = [f"{number:03}" for number in range(300)]
     found = data_profile.categories(pa.chunked_array([[*names, "299", "299", None]]))
     assert len(found["counts"]) == 254
@@ -86,11 +88,16 @@ def test_rare_categories_count_together() -> None:
     assert (found["other"], found["missing"]) == (46, 1)
 
 
-def test_as_many_categories_as_training_tells_apart() -> None:
-    assert data_profile.MOST_CATEGORIES == train.MOST_CATEGORIES
+def test_categories_keeps_as_many_as_training_tells_apart() -> None:
+    """254 of 300: HistGradientBoosting bins at most 255 values."""
+    counts = data_profile.categories(pa.chunked_array([[str(number) for number in range(300)]]))["counts"]
+    columns = train.build(
+        parse_config({**SMALL, "training": {"estimator": "hist_gradient_boosting"}}), ["c"]
+    )["columns"]
+    assert len(counts) == columns.transformers[0][1].max_categories == 254
 
 
-def test_the_profile_of_a_file(tmp_path: Path) -> None:
+def test_profile_describes_each_feature(tmp_path: Path) -> None:
     table = pa.table(
         {
             "x": pa.array([1.0, None, 2.0]),
@@ -102,7 +109,9 @@ def test_the_profile_of_a_file(tmp_path: Path) -> None:
         }
     )
     pq.write_table(table, tmp_path / "train.parquet")
-    found = data_profile.profile(tmp_path / "train.parquet", ["x"], ["home", "home.dest"], ["b", "empty"])
+    found = data_profile.profile(
+        tmp_path / "train.parquet", Features(("x",), ("home", "home.dest"), ("b", "empty"))
+    )
     expected: dict[str, Any] = {
         "x": {"kind": "numeric", "missing": 1, "exact": True, "points": [1.0, 2.0], "below": [1, 2]},
         "home": {"kind": "categorical", "missing": 0, "counts": {"a": 2, "b": 1}, "other": 0},

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import data_profile
 import drift
+from job import Features
 
 
 def numbers(values: Sequence[float] | np.ndarray[Any, Any], missing: int = 0) -> dict[str, Any]:
@@ -42,13 +43,13 @@ def of(champion: dict[str, Any], candidate: dict[str, Any]) -> float:
     return drift.drift({"columns": {"x": champion}}, {"columns": {"x": candidate}})["x"]["psi"]
 
 
-def test_shares_are_smoothed_by_half_a_row() -> None:
+def test_psi_smooths_shares_by_half_a_row() -> None:
     """8 and 2 of 10 against 2 and 8: (8.5/11 − 2.5/11) ln(8.5/2.5), twice."""
     found = drift.psi(np.array([8.0, 2.0]), np.array([2.0, 8.0]))
     assert found == pytest.approx(2 * 6 / 11 * np.log(3.4))
 
 
-def test_categories_by_hand() -> None:
+def test_bins_of_categories_by_hand() -> None:
     """Bins a, b, all others, missing: 60, 30, 10, 0 rows against 60, 20, 15 (c and d), 5."""
     champion = categories({"a": 60, "b": 30}, other=10)
     candidate = categories({"a": 60, "b": 20, "c": 10, "d": 3}, other=2, missing=5)
@@ -59,7 +60,7 @@ def test_categories_by_hand() -> None:
     assert of(champion, candidate) == pytest.approx(0.038951 + 0.019091 + 0.117544, abs=1e-5)
 
 
-def test_deciles_by_hand() -> None:
+def test_bins_of_deciles_by_hand() -> None:
     """100 values: ten in each decile, none below or above."""
     champion = numbers(np.arange(100))
     expected, actual = drift.bins(champion, numbers([-5, 0, 9, 10, 99, 100, 101], missing=4))
@@ -67,26 +68,26 @@ def test_deciles_by_hand() -> None:
     assert actual.tolist() == [1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4]
 
 
-def test_deciles_that_coincide_are_one() -> None:
+def test_bins_merges_deciles_that_coincide() -> None:
     expected, actual = drift.bins(numbers([0] * 70 + [1] * 30), numbers([0] * 10 + [1] * 90))
     assert expected.tolist() == [0, 70, 30, 0, 0]
     assert actual.tolist() == [0, 10, 90, 0, 0]
 
 
 @pytest.mark.parametrize("value", [4.0, 6.0])
-def test_a_constant_that_became_another_one_has_drifted(value: float) -> None:
+def test_drift_constant_that_changed_is_large(value: float) -> None:
     assert of(numbers([5.0] * 100), numbers([value] * 100)) > 5
     assert of(numbers([5.0] * 100), numbers([5.0] * 100)) == 0.0
 
 
-def test_a_column_that_is_empty_all_at_once_has_drifted() -> None:
+def test_drift_column_that_became_empty_is_large() -> None:
     nothing = numbers([], missing=100)
     assert of(numbers(np.arange(100)), nothing) > 3
     assert of(nothing, numbers(np.arange(100))) > 3
     assert of(nothing, nothing) == 0.0
 
 
-def test_the_same_distribution_drifts_by_little_and_a_shifted_one_by_much() -> None:
+def test_drift_is_small_for_the_same_distribution_and_large_for_a_shifted_one() -> None:
     generator = np.random.default_rng(1)
     champion = numbers(generator.normal(size=20_000))
     assert not champion["exact"]
@@ -95,7 +96,7 @@ def test_the_same_distribution_drifts_by_little_and_a_shifted_one_by_much() -> N
     assert of(champion, numbers(generator.normal(0.5, 1, 20_000))) == pytest.approx(0.25, abs=0.03)
 
 
-def test_half_of_the_rows_at_one_value_stay_there() -> None:
+def test_up_to_keeps_half_of_the_rows_at_one_value() -> None:
     """Between two points of a coarse profile lie few rows, however many lie on the next point."""
     generator = np.random.default_rng(2)
     values = np.r_[np.zeros(10_000), generator.exponential(size=10_000)]
@@ -104,7 +105,7 @@ def test_half_of_the_rows_at_one_value_stay_there() -> None:
     assert 200 <= found <= 280
 
 
-def test_a_feature_that_the_champion_had_not_or_read_otherwise_is_not_known() -> None:
+def test_drift_feature_new_or_of_another_kind_is_undefined() -> None:
     champion = {"columns": {"x": numbers([1, 2]), "c": categories({"a": 2}), "gone": numbers([1])}}
     candidate = {"columns": {"x": numbers([1, 2]), "c": numbers([1]), "new": numbers([1])}}
     found = drift.drift(champion, candidate)
@@ -113,14 +114,14 @@ def test_a_feature_that_the_champion_had_not_or_read_otherwise_is_not_known() ->
     assert all(math.isnan(value) for name in ("c", "new") for value in found[name].values())
 
 
-def test_what_chance_makes_of_it_by_hand() -> None:
+def test_by_chance_by_hand() -> None:
     """Three bins that are not empty, 100 rows against 50: 2 (1/100 + 1/50)."""
     found = drift.by_chance(np.array([60.0, 40.0, 0.0, 0.0]), np.array([20.0, 20.0, 10.0, 0.0]))
     assert found == pytest.approx(0.06)
 
 
 @pytest.mark.parametrize(("n", "kinds"), [(100, 10), (300, 50), (1047, 254)])
-def test_where_nothing_moved_chance_is_what_is_found(n: int, kinds: int) -> None:
+def test_by_chance_is_the_mean_psi_of_equal_distributions(n: int, kinds: int) -> None:
     """Categories that are all rare, or not: the index beyond chance is about none."""
     generator = np.random.default_rng(3)
     beyond = []
@@ -138,17 +139,17 @@ def test_where_nothing_moved_chance_is_what_is_found(n: int, kinds: int) -> None
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=60), st.lists(st.integers(0, 20), max_size=60))
-def test_no_row_is_lost_and_drift_is_never_negative(ours: list[int], theirs: list[int]) -> None:
+def test_bins_keeps_every_row_and_psi_is_never_negative(ours: list[int], theirs: list[int]) -> None:
     champion, candidate = numbers(np.array(ours), missing=1), numbers(np.array(theirs), missing=2)
     expected, actual = drift.bins(champion, candidate)
     assert (expected.sum(), actual.sum()) == (len(ours) + 1, len(theirs) + 2)
     assert of(champion, candidate) >= 0
 
 
-def test_profiles_are_those_of_preprocess(tmp_path: Path) -> None:
+def test_drift_reads_the_profiles_of_data_profile(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": [1.0, 2.0, None], "c": ["a", "b", None], "b": [1.0, 0.0, None]})
     frame.to_parquet(tmp_path / "x.parquet")
-    profile = data_profile.profile(tmp_path / "x.parquet", ["x"], ["c"], ["b"])
+    profile = data_profile.profile(tmp_path / "x.parquet", Features(("x",), ("c",), ("b",)))
     assert profile["columns"]["x"] == numbers([1, 2], missing=1)
     assert {name: item["psi"] for name, item in drift.drift(profile, profile).items()} == {
         "x": 0.0,

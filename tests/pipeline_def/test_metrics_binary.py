@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 import binary
-from uncertainty import Scored, measured, paired
+from scored import Scored
+from uncertainty import measured, paired
 
 
 def scored(target: list[int], probability: list[float]) -> Scored:
     return binary.score(np.array(target, dtype=int), np.array(probability, dtype=float))
 
 
-def test_metrics_of_five_rows_by_hand() -> None:
+def test_score_five_rows_by_hand() -> None:
     """Ones at 0.9, 0.6, 0.2 and zeros at 0.6, 0.1: two hits, one miss, one false alarm."""
     found = scored([1, 1, 1, 0, 0], [0.9, 0.6, 0.2, 0.6, 0.1]).values()
     assert found["accuracy"] == pytest.approx(3 / 5)
@@ -37,7 +38,7 @@ def test_metrics_of_five_rows_by_hand() -> None:
     assert found["expected_calibration_error"] == pytest.approx((0.1 + 0.8 + abs(0.4 - 0.6) + 0.1) / 5)
 
 
-def test_one_half_is_predicted_to_be_zero() -> None:
+def test_predicted_one_half_is_class_0() -> None:
     assert binary.predicted(np.array([0.5, 0.5000001])).tolist() == [0, 1]
 
 
@@ -45,7 +46,9 @@ def test_one_half_is_predicted_to_be_zero() -> None:
     ("confidence", "neighbour", "together"),
     [(0.1, 0.05, True), (0.1, 0.11, False), (0.3, 0.25, True), (0.3, 0.35, False), (0.05, 0.0, True)],
 )
-def test_a_bin_holds_its_upper_edge(confidence: float, neighbour: float, together: bool) -> None:
+def test_calibration_error_bin_holds_its_upper_edge(
+    confidence: float, neighbour: float, together: bool
+) -> None:
     """A zero said with too much confidence and a one with too little cancel where they share a bin."""
     found = scored([0, 1], [confidence, neighbour]).values()["expected_calibration_error"]
     too_high, too_low = confidence, 1 - neighbour
@@ -66,7 +69,9 @@ def test_a_bin_holds_its_upper_edge(confidence: float, neighbour: float, togethe
         ([], [], set(binary.METRICS)),
     ],
 )
-def test_what_is_undefined_is_nan(target: list[int], probability: list[float], undefined: set[str]) -> None:
+def test_measured_undefined_metric_is_nan(
+    target: list[int], probability: list[float], undefined: set[str]
+) -> None:
     rows = scored(target, probability)
     for found in measured(rows), paired(rows, rows)[2]:
         assert {name for name in binary.METRICS if math.isnan(found[name]["value"])} == undefined
@@ -83,7 +88,7 @@ def test_what_is_undefined_is_nan(target: list[int], probability: list[float], u
         max_size=30,
     ).filter(lambda rows: {target for target, _ in rows} == {0, 1})
 )
-def test_agrees_with_scikit_learn(rows: list[tuple[int, float]]) -> None:
+def test_score_agrees_with_scikit_learn(rows: list[tuple[int, float]]) -> None:
     target, probability = (np.array(column) for column in zip(*rows, strict=True))
     label = (probability > 0.5).astype(int)
     found = binary.score(target, probability).values()
@@ -110,7 +115,7 @@ def test_agrees_with_scikit_learn(rows: list[tuple[int, float]]) -> None:
         max_size=20,
     ).filter(lambda rows: any(target and weight for target, _, weight in rows))
 )
-def test_a_resample_is_a_weighting_of_the_rows(rows: list[tuple[int, float, int]]) -> None:
+def test_measure_weighted_rows_equal_repeated_rows(rows: list[tuple[int, float, int]]) -> None:
     target, probability, weight = (np.array(column) for column in zip(*rows, strict=True))
     repeated = binary.score(np.repeat(target, weight), np.repeat(probability, weight)).values()
     for name, metric in binary.score(target, probability).resampled.items():

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 import multiclass
-from uncertainty import Scored, measured, paired
+from scored import Scored
+from uncertainty import measured, paired
 
 
 def scored(target: list[int], probability: list[list[float]]) -> Scored:
@@ -21,7 +22,7 @@ def scored(target: list[int], probability: list[list[float]]) -> Scored:
 FOUR = [[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.4, 0.35, 0.25], [0.1, 0.1, 0.8]]
 
 
-def test_metrics_of_four_rows_by_hand() -> None:
+def test_score_four_rows_by_hand() -> None:
     """Classes 0, 1, 1, 2; said to be 0, 1, 0, 2."""
     found = scored([0, 1, 1, 2], FOUR).values()
     assert found["accuracy"] == pytest.approx(3 / 4)
@@ -37,11 +38,11 @@ def test_metrics_of_four_rows_by_hand() -> None:
     assert found["precision_weighted"] == pytest.approx((1 / 2 + 2 * 1 + 1) / 4)
 
 
-def test_of_equally_probable_classes_the_first_is_predicted() -> None:
+def test_predicted_equally_probable_classes_give_the_first() -> None:
     assert multiclass.predicted(np.array([[0.4, 0.4, 0.2], [0.2, 0.4, 0.4]])).tolist() == [0, 1]
 
 
-def test_a_class_without_rows_is_left_out_of_means() -> None:
+def test_score_means_leave_out_a_class_without_rows() -> None:
     """Classes 0, 0, 1 and none of class 2; the second is said to be 1."""
     found = scored([0, 0, 1], [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.1, 0.7, 0.2]]).values()
     assert found["balanced_accuracy"] == pytest.approx((1 / 2 + 1) / 2)
@@ -49,7 +50,7 @@ def test_a_class_without_rows_is_left_out_of_means() -> None:
     assert found["roc_auc_ovr"] == 1.0
 
 
-def test_a_class_that_is_only_said_counts_in_f1_macro() -> None:
+def test_f1_macro_counts_a_class_that_is_only_predicted() -> None:
     found = scored([0, 0, 1], [[0.8, 0.1, 0.1], [0.3, 0.1, 0.6], [0.1, 0.7, 0.2]]).values()
     assert found["f1_macro"] == pytest.approx((2 / 3 + 1 + 0) / 3)
 
@@ -58,13 +59,13 @@ def test_a_class_that_is_only_said_counts_in_f1_macro() -> None:
     ("target", "undefined"),
     [([], set(multiclass.METRICS)), ([1], {"balanced_accuracy", "roc_auc_ovr"})],
 )
-def test_what_is_undefined_is_nan(target: list[int], undefined: set[str]) -> None:
+def test_measured_undefined_metric_is_nan(target: list[int], undefined: set[str]) -> None:
     rows = scored(target, FOUR[: len(target)])
     for found in measured(rows), paired(rows, rows)[2]:
         assert {name for name in multiclass.METRICS if math.isnan(found[name]["value"])} == undefined
 
 
-def test_a_probability_of_zero_for_what_happened_is_a_finite_loss() -> None:
+def test_log_loss_of_probability_zero_is_finite() -> None:
     found = scored([2], [[1.0, 0.0, 0.0]]).values()
     assert found["log_loss"] == pytest.approx(36.04, abs=0.01)
     assert found["brier"] == 2.0
@@ -78,7 +79,7 @@ def test_a_probability_of_zero_for_what_happened_is_a_finite_loss() -> None:
         max_size=30,
     ).filter(lambda rows: {row[0] for row in rows} == {0, 1, 2})
 )
-def test_agrees_with_scikit_learn(rows: list[tuple[int, int, int, int]]) -> None:
+def test_score_agrees_with_scikit_learn(rows: list[tuple[int, int, int, int]]) -> None:
     target = np.array([row[0] for row in rows])
     probability = np.array([row[1:] for row in rows], dtype=float)
     probability /= probability.sum(axis=1, keepdims=True)

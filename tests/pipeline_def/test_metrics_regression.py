@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 import regression
-from uncertainty import Scored, measured, paired
+from scored import Scored
+from uncertainty import measured, paired
 
 
 def scored(target: list[float], prediction: list[float]) -> Scored:
     return regression.score(np.array(target, dtype=float), np.array(prediction, dtype=float))
 
 
-def test_metrics_of_four_rows_by_hand() -> None:
+def test_score_four_rows_by_hand() -> None:
     """Errors 1, 2, 0, 5 on targets 2, 4, 6, 8, whose mean is 5."""
     found = scored([2, 4, 6, 8], [3, 2, 6, 13]).values()
     assert found["rmse"] == pytest.approx(math.sqrt(30 / 4))
@@ -39,19 +40,19 @@ def test_metrics_of_four_rows_by_hand() -> None:
         ([0.0, 1.0], {"mape"}),
     ],
 )
-def test_what_is_undefined_is_nan(target: list[float], undefined: set[str]) -> None:
+def test_measured_undefined_metric_is_nan(target: list[float], undefined: set[str]) -> None:
     rows = scored(target, [value + 1 for value in target])
     for found in measured(rows), paired(rows, rows)[2]:
         assert {name for name in regression.METRICS if math.isnan(found[name]["value"])} == undefined
 
 
-def test_errors_whose_square_is_no_number_are_undefined() -> None:
+def test_score_errors_too_large_to_square_are_undefined() -> None:
     found = measured(scored([1.0, 2.0, 3.0], [1e200, 2.0, 3.0]))
     assert math.isnan(found["rmse"]["value"])
     assert found["median_absolute_error"]["value"] == 0.0
 
 
-def test_the_mean_explains_nothing() -> None:
+def test_r2_of_the_mean_is_zero() -> None:
     assert scored([1, 2, 6], [3, 3, 3]).values()["r2"] == 0.0
 
 
@@ -61,7 +62,7 @@ def test_the_mean_explains_nothing() -> None:
         st.tuples(st.integers(1, 50), st.integers(-20, 60), st.integers(0, 3)), min_size=2, max_size=25
     ).filter(lambda rows: len({target for target, _, weight in rows if weight}) > 1)
 )
-def test_agrees_with_scikit_learn_in_every_resample(rows: list[tuple[int, int, int]]) -> None:
+def test_measure_agrees_with_scikit_learn_in_every_resample(rows: list[tuple[int, int, int]]) -> None:
     target, prediction, weight = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
     found = regression.score(target, prediction)
     assert found.values() == pytest.approx(

@@ -98,7 +98,7 @@ def resolved(step: dict[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-def test_has_the_four_steps_in_order(definition: dict[str, Any]) -> None:
+def test_definition_has_the_four_steps_in_order(definition: dict[str, Any]) -> None:
     assert definition["Version"] == "2020-12-01"
     assert [(step["Name"], step["Type"]) for step in definition["Steps"]] == [
         ("DataPreProcessing", "Processing"),
@@ -108,7 +108,7 @@ def test_has_the_four_steps_in_order(definition: dict[str, Any]) -> None:
     ]
 
 
-def test_every_parameter_has_a_default_and_reaches_a_step(definition: dict[str, Any]) -> None:
+def test_definition_each_parameter_has_a_default_and_reaches_a_step(definition: dict[str, Any]) -> None:
     found = {item["Name"]: (item["Type"], item["DefaultValue"]) for item in definition["Parameters"]}
     assert found == {name: ("String", value) for name, value in PARAMETERS.items()}
     used = {path for path in references(definition["Steps"]) if path.startswith("Parameters.")}
@@ -124,7 +124,9 @@ def test_every_parameter_has_a_default_and_reaches_a_step(definition: dict[str, 
         ("RegisterModel", {"TrainModel", "ModelEvaluation"}),
     ],
 )
-def test_a_step_waits_for_what_it_refers_to(definition: dict[str, Any], step: str, after: set[str]) -> None:
+def test_definition_step_waits_for_the_steps_it_refers_to(
+    definition: dict[str, Any], step: str, after: set[str]
+) -> None:
     paths = references(steps(definition)[step])
     assert {path.split(".")[1] for path in paths if path.startswith("Steps.")} == after
 
@@ -139,7 +141,7 @@ def test_a_step_waits_for_what_it_refers_to(definition: dict[str, Any], step: st
     ],
 )
 @pytest.mark.parametrize("account", ["definition", "guarded"])
-def test_arguments_are_what_the_api_takes(
+def test_definition_arguments_are_valid_for_the_api(
     step: str,
     operation: str,
     given_by_pipelines: dict[str, str],
@@ -154,7 +156,7 @@ def test_arguments_are_what_the_api_takes(
     assert not problems.has_errors(), problems.generate_report()
 
 
-def test_every_job_is_in_the_network_that_is_named(
+def test_definition_each_job_is_in_the_given_network(
     definition: dict[str, Any], guarded: dict[str, Any]
 ) -> None:
     vpc = {"SecurityGroupIds": ["sg-01234567"], "Subnets": ["subnet-01234567", "subnet-89abcdef"]}
@@ -166,7 +168,7 @@ def test_every_job_is_in_the_network_that_is_named(
         assert not {"NetworkConfig", "VpcConfig"} & set(step["Arguments"])
 
 
-def test_every_disk_and_output_is_encrypted_by_the_key_that_is_named(
+def test_definition_each_volume_and_output_is_encrypted_by_the_given_key(
     definition: dict[str, Any], guarded: dict[str, Any]
 ) -> None:
     jobs = {name: step["Arguments"] for name, step in steps(guarded).items()}
@@ -179,7 +181,7 @@ def test_every_disk_and_output_is_encrypted_by_the_key_that_is_named(
 
 
 @pytest.mark.parametrize("step", ["DataPreProcessing", "ModelEvaluation"])
-def test_container_arguments_fit(definition: dict[str, Any], step: str) -> None:
+def test_definition_container_arguments_fit_their_limits(definition: dict[str, Any], step: str) -> None:
     arguments = resolved(steps(definition)[step])
     for text in arguments["AppSpecification"]["ContainerArguments"]:
         assert len(text) <= 256
@@ -187,7 +189,7 @@ def test_container_arguments_fit(definition: dict[str, Any], step: str) -> None:
         assert len(text) <= 256
 
 
-def test_retries_what_is_not_our_fault(definition: dict[str, Any]) -> None:
+def test_definition_retries_throttling_and_missing_capacity_only(definition: dict[str, Any]) -> None:
     for name, step in steps(definition).items():
         policies = step["RetryPolicies"]
         kinds = {kind for policy in policies for kind in policy["ExceptionType"]}
@@ -200,7 +202,7 @@ def test_retries_what_is_not_our_fault(definition: dict[str, Any]) -> None:
             assert "ExpireAfterMin" not in policy  # SageMaker takes one or the other
 
 
-def test_every_job_ends_by_itself(definition: dict[str, Any]) -> None:
+def test_definition_each_job_has_a_time_limit(definition: dict[str, Any]) -> None:
     limits = [
         step["Arguments"]["StoppingCondition"]["MaxRuntimeInSeconds"]
         for step in definition["Steps"]
@@ -209,7 +211,7 @@ def test_every_job_ends_by_itself(definition: dict[str, Any]) -> None:
     assert limits == [7200, 14400, 7200]
 
 
-def test_where_things_lie(definition: dict[str, Any]) -> None:
+def test_definition_inputs_and_outputs_have_the_documented_keys(definition: dict[str, Any]) -> None:
     by_name = {name: resolved(step) for name, step in steps(definition).items()}
     outputs = {
         item["OutputName"]: item["S3Output"]["S3Uri"]
@@ -232,7 +234,7 @@ def test_where_things_lie(definition: dict[str, Any]) -> None:
     assert code["S3Uri"] == f"s3://handsoff-data/code/{SHA}/processing"
 
 
-def test_evaluation_gets_what_the_candidate_was_trained_on(definition: dict[str, Any]) -> None:
+def test_evaluation_reads_the_training_rows_report_and_profile(definition: dict[str, Any]) -> None:
     given = resolve(
         steps(definition)["ModelEvaluation"]["Arguments"],
         {"Steps.DataPreProcessing.ProcessingOutputConfig.Outputs['report'].S3Output.S3Uri": "s3://b/m/x"},
@@ -253,14 +255,14 @@ def test_evaluation_gets_what_the_candidate_was_trained_on(definition: dict[str,
     )
 
 
-def test_evaluation_knows_by_which_role_artifacts_are_written(definition: dict[str, Any]) -> None:
+def test_evaluation_knows_the_role_of_the_jobs(definition: dict[str, Any]) -> None:
     arguments = steps(definition)["ModelEvaluation"]["Arguments"]
     given = arguments["AppSpecification"]["ContainerArguments"]
     assert given[given.index("--role") + 1] == ROLE
     assert steps(definition)["TrainModel"]["Arguments"]["RoleArn"] == ROLE
 
 
-def test_registers_pending_servable_and_traceable(definition: dict[str, Any]) -> None:
+def test_registration_is_pending_servable_and_traceable(definition: dict[str, Any]) -> None:
     package = resolved(steps(definition)["RegisterModel"])
     assert package["ModelPackageGroupName"] == "handsoff-titanic"
     assert package["ModelApprovalStatus"] == "PendingManualApproval"
@@ -286,11 +288,11 @@ def test_registers_pending_servable_and_traceable(definition: dict[str, Any]) ->
         ("us-isof-south-1", "124985052026.dkr.ecr.us-isof-south-1.csp.hci.ic.gov"),
     ],
 )
-def test_image_of_the_region(region: str, host: str) -> None:
+def test_image_uri_of_each_partition(region: str, host: str) -> None:
     assert image_uri(region) == f"{host}/sagemaker-scikit-learn:1.9-0-cpu-py3"
 
 
-def test_a_region_without_the_image_is_refused() -> None:
+def test_image_uri_region_without_the_image_is_an_error() -> None:
     assert len(ACCOUNTS) == 37
     with pytest.raises(ValueError, match="'mars-north-1'"):
         image_uri("mars-north-1")
@@ -298,6 +300,6 @@ def test_a_region_without_the_image_is_refused() -> None:
         repository_arn("mars-north-1", "aws")
 
 
-def test_the_repository_that_jobs_pull_from() -> None:
+def test_repository_arn_names_the_hosting_account() -> None:
     arn = "arn:aws-cn:ecr:cn-north-1:450853457545:repository/sagemaker-scikit-learn"
     assert repository_arn("cn-north-1", "aws-cn") == arn

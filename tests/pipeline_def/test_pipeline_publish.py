@@ -83,11 +83,11 @@ def everything(s3: S3Client) -> dict[str, str]:
     return {item["Key"]: item["VersionId"] for item in s3.list_object_versions(Bucket=BUCKET)["Versions"]}
 
 
-def test_the_steps_config_is_the_sample(model: dict[str, Any]) -> None:
+def test_step_config_is_the_sample(model: dict[str, Any]) -> None:
     assert step_config(model, "titanic") == json.loads((SAMPLES / "model.json").read_text())
 
 
-def test_the_steps_config_says_what_the_target_may_be(model: dict[str, Any]) -> None:
+def test_step_config_has_classes_and_boolean_features(model: dict[str, Any]) -> None:
     model |= {"task": "multiclass_classification", "classes": ("a", "b", "c")}
     model["features"]["boolean"] = ["alone"]
     config = step_config(model, "titanic")
@@ -95,7 +95,7 @@ def test_the_steps_config_says_what_the_target_may_be(model: dict[str, Any]) -> 
     assert config["features"]["boolean"] == ["alone"]
 
 
-def test_the_hash_is_of_paths_and_contents() -> None:
+def test_code_sha256_depends_on_paths_and_contents_only() -> None:
     assert code_sha256({"processing/a.py": b"print(1)\n"}) == (
         "4fa1014b187fcd3cc76ffb7b5b88d53a73e89c3fc7a5ae8ae0bb4b73ee421fe0"
     )
@@ -103,7 +103,7 @@ def test_the_hash_is_of_paths_and_contents() -> None:
     assert code_sha256({"a": b"1", "b": b"2"}) != code_sha256({"a": b"2", "b": b"1"})
 
 
-def test_the_archive_tells_nothing_of_this_machine() -> None:
+def test_tar_gz_has_the_same_bytes_on_any_machine() -> None:
     packed = tar_gz({"train.py": b"x", "inference.py": b"y"})
     assert packed == tar_gz({"inference.py": b"y", "train.py": b"x"})
     assert packed[3:8] == b"\0\0\0\0\0"  # gzip: no file name, no time
@@ -112,7 +112,7 @@ def test_the_archive_tells_nothing_of_this_machine() -> None:
     assert found == [("inference.py", 0, 0, 0, "", 0o644), ("train.py", 0, 0, 0, "", 0o644)]
 
 
-def test_rules_and_machines_do_not_change_the_code_but_slices_do(model: dict[str, Any]) -> None:
+def test_code_files_change_with_slices_but_not_with_rules_or_instances(model: dict[str, Any]) -> None:
     before = code_sha256(code_files(model, "titanic"))
     model["approval"]["rules"][0]["min"] = 0.5
     model["training"]["instance_type"] = "ml.m5.4xlarge"
@@ -121,18 +121,18 @@ def test_rules_and_machines_do_not_change_the_code_but_slices_do(model: dict[str
     assert code_sha256(code_files(model, "titanic")) != before
 
 
-def test_what_is_uploaded(model: dict[str, Any]) -> None:
+def test_code_objects_hold_each_script_where_its_job_needs_it(model: dict[str, Any]) -> None:
     objects = code_objects(code_files(model, "titanic"))
     scripts = {path.name for path in STEPS.glob("*.py")}
     assert {"preprocess.py", "data_profile.py", "evaluate.py", "train.py", "inference.py"} <= scripts
-    processing = {f"processing/{name}" for name in scripts - {"train.py", "inference.py"}}
+    processing = {f"processing/{name}" for name in scripts - {"train.py"}}
     assert set(objects) == processing | {"processing/model.json", "sourcedir.tar.gz"}
     with tarfile.open(fileobj=io.BytesIO(objects["sourcedir.tar.gz"]), mode="r:gz") as archive:
-        assert archive.getnames() == ["inference.py", "model.json", "train.py"]
+        assert archive.getnames() == ["inference.py", "job.py", "model.json", "train.py"]
 
 
 @pytest.mark.usefixtures("pipeline")
-def test_what_terraform_has_made_lacks_only_its_code(
+def test_publish_new_pipeline_uploads_its_code_once(
     aws: boto3.Session, s3: S3Client, model: dict[str, Any]
 ) -> None:
     sha256 = code_sha256(code_files(model, "titanic"))
@@ -144,7 +144,7 @@ def test_what_terraform_has_made_lacks_only_its_code(
     assert everything(s3) == there
 
 
-def test_what_another_has_uploaded_meanwhile_is_left(s3: S3Client, model: dict[str, Any]) -> None:
+def test_upload_leaves_an_object_that_another_call_uploaded(s3: S3Client, model: dict[str, Any]) -> None:
     """S3 itself refuses: what lies there is not overwritten, and all else is uploaded."""
     sha256 = code_sha256(code_files(model, "titanic"))
     theirs = f"code/{sha256}/processing/model.json"
@@ -157,13 +157,13 @@ def test_what_another_has_uploaded_meanwhile_is_left(s3: S3Client, model: dict[s
     assert s3.get_object(Bucket=BUCKET, Key=theirs)["Body"].read() == b"theirs"
 
 
-def test_what_s3_refuses_otherwise_is_not_hidden(s3: S3Client, model: dict[str, Any]) -> None:
+def test_upload_other_errors_of_s3_are_raised(s3: S3Client, model: dict[str, Any]) -> None:
     earlier: Any = Earlier(s3)
     with pytest.raises(ClientError, match="NoSuchBucket"):
         upload("titanic", model, bucket="there-is-none", s3=earlier)
 
 
-def test_a_pipeline_that_is_missing_is_terraforms_to_make(
+def test_publish_missing_pipeline_is_an_error_and_is_not_created(
     aws: boto3.Session, sagemaker: SageMakerClient, model: dict[str, Any]
 ) -> None:
     """Whoever makes it first keeps the other from making it."""
@@ -180,7 +180,7 @@ def test_a_pipeline_that_is_missing_is_terraforms_to_make(
 
 
 @pytest.mark.usefixtures("pipeline")
-def test_a_changed_definition_is_an_update(
+def test_publish_changed_definition_updates_the_pipeline(
     aws: boto3.Session, s3: S3Client, sagemaker: SageMakerClient, model: dict[str, Any]
 ) -> None:
     first = publish_titanic(aws, model)
@@ -194,7 +194,7 @@ def test_a_changed_definition_is_an_update(
 
 
 @pytest.mark.usefixtures("pipeline")
-def test_another_layout_of_the_same_json_is_no_change(
+def test_publish_same_json_in_another_layout_changes_nothing(
     aws: boto3.Session, sagemaker: SageMakerClient, model: dict[str, Any]
 ) -> None:
     publish_titanic(aws, model)
@@ -206,7 +206,7 @@ def test_another_layout_of_the_same_json_is_no_change(
 
 
 @pytest.mark.usefixtures("pipeline")
-def test_another_role_is_an_update(
+def test_publish_another_role_updates_the_pipeline(
     aws: boto3.Session, sagemaker: SageMakerClient, model: dict[str, Any]
 ) -> None:
     sagemaker.update_pipeline(PipelineName="handsoff-titanic", RoleArn=f"{ROLE}-2")
@@ -215,7 +215,9 @@ def test_another_role_is_an_update(
 
 
 @pytest.mark.usefixtures("pipeline")
-def test_changed_code_lies_beside_the_old(aws: boto3.Session, s3: S3Client, model: dict[str, Any]) -> None:
+def test_publish_changed_code_keeps_the_old_code(
+    aws: boto3.Session, s3: S3Client, model: dict[str, Any]
+) -> None:
     first = publish_titanic(aws, model)
     there = everything(s3)
     model["training"]["estimator"] = "random_forest"
@@ -224,7 +226,7 @@ def test_changed_code_lies_beside_the_old(aws: boto3.Session, s3: S3Client, mode
     assert there.items() <= everything(s3).items()
 
 
-def test_rendered_json_is_sorted_and_ends_its_line(model: dict[str, Any]) -> None:
+def test_render_is_sorted_json_that_ends_with_a_newline(model: dict[str, Any]) -> None:
     text = rendered(model)
     assert text.endswith("}\n")
     assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"

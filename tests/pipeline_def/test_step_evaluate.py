@@ -13,7 +13,10 @@ import pandas as pd
 import pytest
 
 import artifact
-import evaluate
+import comparison
+import model_quality
+import scoring
+from job import Features, StepConfig, Task, parse_config, read_rows
 from retraining.config.tasks import METRICS
 from retraining.verdicts.evaluation import parse_evaluation
 from tests.pipeline_def.helpers import BUCKET, SMALL, Run, land, register
@@ -34,14 +37,14 @@ def second(s3: S3Client, tmp_path: Path, first: Run) -> Run:  # noqa: ARG001
     return candidates_run(s3, tmp_path / "second")
 
 
-def test_no_champion(second: Run, sagemaker: SageMakerClient) -> None:
+def test_evaluate_without_a_champion_has_no_comparison(second: Run, sagemaker: SageMakerClient) -> None:
     sagemaker.create_model_package_group(ModelPackageGroupName="handsoff-small")
     for champion in ("none", "latest"):
         found = second.evaluate(champion)["handsoff"]
         assert (found["champion"], found["champion_problem"], found["comparison"]) == (None, None, None)
 
 
-def test_rows_that_the_champion_was_trained_on_leave_the_comparison(
+def test_comparison_leaves_out_the_champions_training_rows(
     first: Run, second: Run, sagemaker: SageMakerClient
 ) -> None:
     champion = register(sagemaker, first)
@@ -54,7 +57,7 @@ def test_rows_that_the_champion_was_trained_on_leave_the_comparison(
     assert found["execution"] == second.execution
 
 
-def test_rows_that_the_candidate_was_trained_on_leave_everything(
+def test_evaluate_leaves_out_the_candidates_training_rows(
     s3: S3Client, tmp_path: Path, first: Run, sagemaker: SageMakerClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of 7 rows the candidate has seen 3; of the other 4 the champion has seen 1."""
@@ -73,7 +76,9 @@ def test_rows_that_the_candidate_was_trained_on_leave_everything(
     assert capsys.readouterr().out.startswith(said)
 
 
-def test_no_row_is_left(s3: S3Client, tmp_path: Path, first: Run, sagemaker: SageMakerClient) -> None:
+def test_evaluate_no_row_left_is_undefined_and_valid(
+    s3: S3Client, tmp_path: Path, first: Run, sagemaker: SageMakerClient
+) -> None:
     land(s3, "curated/small/validation.csv", CSV)
     run = Run(tmp_path / "copied", s3, {**SMALL, "slices": [{"c": "b"}]}, "cccccccccccc")
     assert run.preprocess() == 0
@@ -95,7 +100,7 @@ def test_no_row_is_left(s3: S3Client, tmp_path: Path, first: Run, sagemaker: Sag
     assert (read.leaked, read.candidate.n, read.slices[0].n) == (60, 0, 0)
 
 
-def test_a_slice_of_one_class_does_not_end_the_evaluation(second: Run) -> None:
+def test_evaluate_slice_of_one_class_is_partly_undefined(second: Run) -> None:
     second.config["slices"] = [{"c": "a"}, {"c": "b"}, {"c": "nowhere"}]
     (second.code / "model.json").write_text(json.dumps(second.config))
     second.evaluate()
@@ -113,7 +118,7 @@ def test_a_slice_of_one_class_does_not_end_the_evaluation(second: Run) -> None:
     assert "NaN" not in json.dumps(json.loads(text)["handsoff"])
 
 
-def test_the_top_is_sagemakers_format(second: Run) -> None:
+def test_sagemaker_format_is_at_the_top(second: Run) -> None:
     found = second.evaluate()["binary_classification_metrics"]
     assert found["confusion_matrix"] == {"0": {"0": 3, "1": 0}, "1": {"0": 0, "1": 3}}
     assert set(found) == {
@@ -123,43 +128,37 @@ def test_the_top_is_sagemakers_format(second: Run) -> None:
     assert found["accuracy"] == {"value": 1.0, "standard_deviation": 0.0}
 
 
-def test_undefined_values_are_strict_json_in_both_parts() -> None:
-    text = evaluate.to_json(
+def test_to_json_undefined_values_are_strict_json_in_both_parts() -> None:
+    text = model_quality.to_json(
         {"binary_classification_metrics": {"auc": math.nan}, "handsoff": [{"auc": math.inf}]}
     )
     assert json.loads(text) == {"binary_classification_metrics": {"auc": "NaN"}, "handsoff": [{"auc": None}]}
 
 
-def test_an_archive_that_reaches_out_is_refused(tmp_path: Path) -> None:
+def test_load_model_archive_with_a_path_outside_is_an_error(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
         archive.addfile(tarfile.TarInfo("../outside"))
     with pytest.raises(tarfile.OutsideDestinationError):
         artifact.load_model(tmp_path / "model.tar.gz", tmp_path / "model")
 
 
-def test_a_broken_candidate_ends_the_job_and_says_so(second: Run, base_dir: Path) -> None:
+def test_evaluate_broken_candidate_ends_the_job_with_a_message(second: Run, base_dir: Path) -> None:
     (second.folder / "model.tar.gz").write_bytes(b"nothing")
     with pytest.raises(tarfile.ReadError):
         second.evaluate()
     assert (base_dir / "output" / "message").read_text().startswith("ReadError: ")
 
 
-def test_gaps_reach_the_model_as_in_training(tmp_path: Path) -> None:
+def test_read_rows_missing_values_are_nan(tmp_path: Path) -> None:
     pd.DataFrame({"x": [1.0, None], "c": ["a", None], "y": [0, 1]}).to_parquet(tmp_path / "v.parquet")
-    rows = evaluate.read_rows(tmp_path, SMALL)
+    rows = read_rows(tmp_path, parse_config(SMALL))
     assert math.isnan(rows["c"][1])
-
-
-def test_the_metrics_are_those_that_rules_may_name() -> None:
-    assert {task: module.METRICS for task, module in evaluate.TASKS.items()} == {
-        task: tuple(metrics) for task, metrics in METRICS.items()
-    }
 
 
 # --- slices, guessing, drift ------------------------------------------------------------------------------
 
 
-def test_slices_are_compared_too(second: Run, first: Run, sagemaker: SageMakerClient) -> None:
+def test_comparison_has_each_slice(second: Run, first: Run, sagemaker: SageMakerClient) -> None:
     second.config["slices"] = [{"c": "a"}, {"c": "b"}]
     (second.code / "model.json").write_text(json.dumps(second.config))
     found = second.evaluate(register(sagemaker, first))
@@ -170,11 +169,11 @@ def test_slices_are_compared_too(second: Run, first: Run, sagemaker: SageMakerCl
     assert read.comparison.slices[0].agreement.both_right == 4
 
 
-def test_a_slice_of_a_boolean_column() -> None:
+def test_inside_boolean_column_takes_true_and_false() -> None:
     rows = pd.DataFrame({"b": [1.0, 0.0, np.nan], "c": ["x", "true", "true"]})
-    assert evaluate.inside(rows, {"b": "true"}, ["b"]).tolist() == [True, False, False]
-    assert evaluate.inside(rows, {"b": "false"}, ["b"]).tolist() == [False, True, False]
-    assert evaluate.inside(rows, {"c": "true"}, ["b"]).tolist() == [False, True, True]
+    assert scoring.inside(rows, {"b": "true"}, ["b"]).tolist() == [True, False, False]
+    assert scoring.inside(rows, {"b": "false"}, ["b"]).tolist() == [False, True, False]
+    assert scoring.inside(rows, {"c": "true"}, ["b"]).tolist() == [False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -204,14 +203,15 @@ def test_a_slice_of_a_boolean_column() -> None:
         ("regression", [], {"target": {"mean": 152.1334}}, "the training rows' mean 152.133", [152.1334] * 2),
     ],
 )
-def test_guessing(
+def test_guess_predicts_class_shares_or_the_mean(
     task: str, classes: list[str], train: dict[str, Any], text: str, prediction: list[Any]
 ) -> None:
-    said, found = evaluate.guess({"task": task, "classes": classes}, train, 2)
+    config = parse_config({**SMALL, "task": task, "classes": classes})
+    said, found = scoring.guess(config, train, 2)
     assert (said, found.tolist()) == (text, prediction)
 
 
-def test_the_candidate_is_compared_with_guessing(second: Run) -> None:
+def test_evaluate_baseline_is_guessing(second: Run) -> None:
     """24 of 60 training rows are 1, as are 3 of 6 validation rows."""
     found = second.evaluate()["handsoff"]["baseline"]
     assert found["predicts"] == "class 0, 0.600 of the training rows"
@@ -221,7 +221,7 @@ def test_the_candidate_is_compared_with_guessing(second: Run) -> None:
     assert found["differences"]["accuracy"]["value"] == 0.5
 
 
-def test_what_the_candidate_was_made_of(second: Run) -> None:
+def test_evaluate_data_has_rows_and_missing_shares(second: Run) -> None:
     found = second.evaluate()["handsoff"]["data"]
     assert found == {
         "train": {"rows": 60, "missing_share": {"x": 0.0, "c": 0.0}},
@@ -229,7 +229,9 @@ def test_what_the_candidate_was_made_of(second: Run) -> None:
     }
 
 
-def test_drift_since_the_champion(first: Run, second: Run, sagemaker: SageMakerClient) -> None:
+def test_evaluate_measures_drift_since_the_champion(
+    first: Run, second: Run, sagemaker: SageMakerClient
+) -> None:
     """x has the same values; c was a or b and is d in every row."""
     champion = register(sagemaker, first)
     found = second.evaluate(champion)["handsoff"]["drift"]
@@ -241,7 +243,7 @@ def test_drift_since_the_champion(first: Run, second: Run, sagemaker: SageMakerC
 
 
 @pytest.mark.parametrize("profile", [None, "no JSON"])
-def test_a_champion_without_a_profile_is_compared_all_the_same(
+def test_comparison_champion_without_a_profile_has_no_drift(
     s3: S3Client,
     first: Run,
     second: Run,
@@ -261,42 +263,42 @@ def test_a_champion_without_a_profile_is_compared_all_the_same(
 
 # --- predictions that are no numbers, classes never seen --------------------------------------------------
 
-TARGETS: dict[str, np.ndarray[Any, Any]] = {
+TARGETS: dict[Task, np.ndarray[Any, Any]] = {
     "binary_classification": np.array([0, 1, 0, 1]),
     "multiclass_classification": np.array([0, 1, 2, 1]),
     "regression": np.array([1.0, 2.0, 3.0, 4.0]),
 }
 
 
-def predictions(task: str) -> np.ndarray[Any, Any]:
+def predictions(task: Task) -> np.ndarray[Any, Any]:
     return np.full((4, 3), 1 / 3) if task == "multiclass_classification" else np.array([0.2, 0.8, 0.4, 0.6])
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("task", TARGETS)
-def test_one_prediction_that_is_no_number_leaves_every_metric_undefined(task: str, wrong: float) -> None:
+def test_scores_one_unusable_prediction_leaves_every_metric_undefined(task: Task, wrong: float) -> None:
     prediction = predictions(task)
     prediction[(1, 2) if prediction.ndim == 2 else 1] = wrong
-    found = evaluate.scores(task, TARGETS[task], prediction)
+    found = scoring.scores(task, TARGETS[task], prediction)
     assert (found["n"], found["unusable"]) == (4, 1)
-    assert list(found["metrics"]) == list(METRICS[task])  # type: ignore[index]
+    assert list(found["metrics"]) == list(METRICS[task])
     assert all(math.isnan(item["value"]) for item in found["metrics"].values())
     for ours, theirs in ((prediction, predictions(task)), (predictions(task), prediction)):
-        both = evaluate.comparison(task, TARGETS[task], ours, theirs)
+        both = comparison.comparison(task, TARGETS[task], ours, theirs)
         assert both["agreement"] is None
         assert all(math.isnan(item["value"]) for item in both["differences"].values())
     assert not math.isnan(both["candidate"]["mae" if task == "regression" else "accuracy"]["value"])
     assert math.isnan(both["champion"]["mae" if task == "regression" else "accuracy"]["value"])
-    json.loads(evaluate.to_json({"handsoff": both}))
+    json.loads(model_quality.to_json({"handsoff": both}))
 
 
 @pytest.mark.parametrize("task", TARGETS)
-def test_all_rows_excluded(task: str) -> None:
-    found = evaluate.comparison(task, TARGETS[task][:0], predictions(task)[:0], predictions(task)[:0])
+def test_comparison_without_rows_is_undefined(task: Task) -> None:
+    found = comparison.comparison(task, TARGETS[task][:0], predictions(task)[:0], predictions(task)[:0])
     assert found["n"] == 0
     assert all(math.isnan(item["value"]) for item in found["differences"].values())
     assert (found["agreement"] is None) == (task == "regression")
-    json.loads(evaluate.to_json({"handsoff": found}))
+    json.loads(model_quality.to_json({"handsoff": found}))
 
 
 class Learned:
@@ -308,8 +310,10 @@ class Learned:
         return np.tile([0.25, 0.75], (len(rows), 1))
 
 
-def test_a_class_never_seen_in_training_has_probability_zero() -> None:
-    config = {"task": "multiclass_classification", "classes": ["a", "b", "c"], "features": {"numeric": ["x"]}}
+def test_predict_class_without_training_rows_has_probability_zero() -> None:
+    config = StepConfig(
+        "small", "multiclass_classification", "y", ("a", "b", "c"), Features(("x",)), "logistic_regression"
+    )
     rows = pd.DataFrame({"x": [1.0, 2.0]})
     model = artifact.Model(Learned(), config)
     assert model.predict(rows).tolist() == [[0.25, 0.0, 0.75], [0.25, 0.0, 0.75]]
@@ -333,7 +337,7 @@ def small_run(s3: S3Client, folder: Path, **config: Any) -> Run:
     return run
 
 
-def test_multiclass_from_data_to_evaluation(
+def test_evaluate_multiclass_from_data_to_evaluation(
     s3: S3Client, tmp_path: Path, sagemaker: SageMakerClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = small_run(
@@ -360,7 +364,7 @@ def test_multiclass_from_data_to_evaluation(
     assert "McNemar p = 1.0000" in capsys.readouterr().out
 
 
-def test_regression_from_data_to_evaluation(
+def test_evaluate_regression_from_data_to_evaluation(
     s3: S3Client, tmp_path: Path, sagemaker: SageMakerClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = small_run(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,21 +13,61 @@ import pytest
 from pipeline_def.publish import PROCESSING, TRAINING
 from tests.pipeline_def.helpers import STEPS
 
+ALONE = """
+for module in list(sys.modules.values()):
+    assert "pipeline_def" not in (getattr(module, "__file__", None) or ""), module
+"""
 IMAGE = {"boto3", "botocore", "joblib", "numpy", "pandas", "pyarrow", "scipy", "sklearn"}
 
 
-@pytest.mark.parametrize("script", sorted(STEPS.glob("[a-z]*.py")), ids=lambda path: path.name)
-def test_imports_what_the_image_has(script: Path) -> None:
+def imported(script: Path) -> set[str]:
+    """The top-level modules that a script imports when it runs: not those for type checkers only."""
     found = set()
-    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+    for node in ast.walk(RunTime().visit(ast.parse(script.read_text(encoding="utf-8")))):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0
             found.add((node.module or "").split(".")[0])
-    beside = set() if script.name in TRAINING else {Path(name).stem for name in PROCESSING}
-    assert found <= IMAGE | set(sys.stdlib_module_names) | beside
+    return found
 
 
-def test_no_script_hides_a_module_of_python_or_of_the_image() -> None:
+class RunTime(ast.NodeTransformer):
+    """Leaves out `if TYPE_CHECKING:`, which no interpreter enters."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        checked = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if checked else self.generic_visit(node)
+
+
+@pytest.mark.parametrize("script", sorted(STEPS.glob("[a-z]*.py")), ids=lambda path: path.name)
+def test_script_imports_only_what_its_job_has(script: Path) -> None:
+    found = imported(script)
+    for beside in (scripts for scripts in (TRAINING, PROCESSING) if script.name in scripts):
+        assert found <= IMAGE | set(sys.stdlib_module_names) | {Path(name).stem for name in beside}
+
+
+def test_script_names_hide_no_module_of_python_or_of_the_image() -> None:
     assert not {path.stem for path in STEPS.glob("*.py")} & (IMAGE | set(sys.stdlib_module_names))
+
+
+def test_inference_imports_none_of_the_other_scripts() -> None:
+    """train.py copies inference.py alone beside the model."""
+    assert imported(STEPS / "inference.py") <= IMAGE | set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize(
+    ("scripts", "start"), [(PROCESSING, "preprocess"), (PROCESSING, "evaluate"), (TRAINING, "train")]
+)
+def test_step_imports_its_modules_from_the_published_folder(
+    scripts: tuple[str, ...], start: str, tmp_path: Path
+) -> None:
+    """A fresh Python imports the step's script from a folder that holds only what the job gets."""
+    for name in scripts:
+        shutil.copyfile(STEPS / name, tmp_path / name)
+    subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; import {start}\n{ALONE}"],
+        cwd=tmp_path,
+        timeout=60,
+        check=True,
+    )

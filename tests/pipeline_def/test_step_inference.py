@@ -16,8 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+import convert
 import inference
-import preprocess
 from tests.pipeline_def.helpers import SMALL, TITANIC, Run, land, land_titanic, titanic_config
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def serve(run: Run, folder: Path, request: Path, content_type: str, accept: str)
     ).stdout
 
 
-def test_raw_rows_get_the_accuracy_that_the_evaluation_states(trained: Run, tmp_path: Path) -> None:
+def test_serving_raw_rows_has_the_accuracy_of_the_evaluation(trained: Run, tmp_path: Path) -> None:
     stated = trained.evaluate()["handsoff"]["candidate"]["metrics"]["accuracy"]["value"]
     answer = serve(trained, tmp_path / "m", TITANIC / "validation.csv", "text/csv", "text/csv").splitlines()
     assert answer[0] == "label,probability"
@@ -71,7 +71,7 @@ def test_raw_rows_get_the_accuracy_that_the_evaluation_states(trained: Run, tmp_
     assert right / 262 == pytest.approx(stated, abs=1e-12)
 
 
-def test_json_records_get_the_same_as_csv(trained: Run, tmp_path: Path) -> None:
+def test_serving_json_records_predicts_as_csv(trained: Run, tmp_path: Path) -> None:
     raw = pd.read_csv(TITANIC / "validation.csv")  # pclass as a number, gaps as NaN: as people would send it
     request = tmp_path / "request.json"
     request.write_text(json.dumps({"instances": json.loads(raw.to_json(orient="records"))}))
@@ -85,13 +85,13 @@ def test_json_records_get_the_same_as_csv(trained: Run, tmp_path: Path) -> None:
     )
 
 
-def test_a_missing_feature_is_named(trained: Run) -> None:
+def test_predict_fn_names_a_missing_feature(trained: Run) -> None:
     rows = inference.input_fn("age,sibsp,parch,fare,pclass,embarked\n1,0,0,7,3,S\n", "text/csv")
     with pytest.raises(ValueError, match="the rows have no sex; they have age, sibsp, parch"):
         inference.predict_fn(rows, inference.model_fn(str(trained.model_dir)))
 
 
-def test_no_rows_no_predictions() -> None:
+def test_output_fn_without_rows_has_no_predictions() -> None:
     for classes, header in (
         (("0", "1"), "label,probability\n"),
         (("a", "b", "c"), "label,probability,probability_a,probability_b,probability_c\n"),
@@ -136,7 +136,9 @@ def answers(model: inference.Model, body: str) -> tuple[list[dict[str, Any]], li
         (("1", "more"), [1, "more", 1]),
     ],
 )
-def test_a_label_is_the_class_as_the_config_names_it(classes: tuple[str, ...], labels: list[Any]) -> None:
+def test_predict_fn_label_is_the_class_as_the_config_names_it(
+    classes: tuple[str, ...], labels: list[Any]
+) -> None:
     pipeline = Fixed([[0.75, 0.25], [0.25, 0.75], [0.5, 0.5]], (0, 1))
     records, lines = answers(inference.Model(pipeline, classes, ("x",), (), ()), "x\n1\n2\n3\n")
     assert [record["label"] for record in records] == labels
@@ -147,7 +149,7 @@ def test_a_label_is_the_class_as_the_config_names_it(classes: tuple[str, ...], l
     ]
 
 
-def test_three_classes() -> None:
+def test_predict_fn_three_classes_have_a_probability_each() -> None:
     pipeline = Fixed([[0.25, 0.5, 0.25], [0.5, 0.0, 0.5]], (0, 1, 2))
     model = inference.Model(pipeline, ("Adelie", "2", "Gentoo"), ("x",), (), ())
     records, lines = answers(model, "x\n1\n2\n")
@@ -162,14 +164,14 @@ def test_three_classes() -> None:
     ]
 
 
-def test_a_class_that_training_never_saw_has_probability_0() -> None:
+def test_predict_fn_class_without_training_rows_has_probability_0() -> None:
     model = inference.Model(Fixed([[0.25, 0.75]], (0, 2)), ("a", "b", "c"), ("x",), (), ())
     assert answers(model, "x\n1\n")[0] == [
         {"label": "c", "probability": 0.75, "probabilities": {"a": 0.25, "b": 0.0, "c": 0.75}}
     ]
 
 
-def test_regression() -> None:
+def test_predict_fn_regression_predicts_numbers() -> None:
     model = inference.Model(Fixed([2.5, -1.0]), (), ("x",), (), ())
     records, lines = answers(model, "x\n1\n2\n")
     assert records == [{"prediction": 2.5}, {"prediction": -1.0}]
@@ -188,7 +190,7 @@ def test_regression() -> None:
         ([], "ridge", "prediction"),
     ],
 )
-def test_each_task_from_raw_rows_to_an_answer(
+def test_serving_each_task_answers_raw_rows(
     s3: S3Client, tmp_path: Path, classes: list[str], estimator: str, header: str
 ) -> None:
     """All that is known of the task lies in the artifact."""
@@ -235,17 +237,17 @@ def test_each_task_from_raw_rows_to_an_answer(
         (math.nan, math.nan),
     ],
 )
-def test_booleans(value: Any, expected: float) -> None:
+def test_boolean_reads_words_and_numbers(value: Any, expected: float) -> None:
     assert inference._boolean(value, "b") == pytest.approx(expected, nan_ok=True)
 
 
 @pytest.mark.parametrize("value", ["maybe", 2, 0.5, [], "on"])
-def test_a_boolean_that_is_none(value: Any) -> None:
+def test_boolean_other_value_is_an_error(value: Any) -> None:
     with pytest.raises(ValueError, match="expected true or false"):
         inference._boolean(value, "b")
 
 
-def test_json_as_a_plain_list() -> None:
+def test_input_fn_takes_a_plain_json_list() -> None:
     rows = inference.input_fn(b'[{"x": 1}, {"x": null}]', "application/json")
     assert rows["x"].tolist() == [1, None]
 
@@ -258,7 +260,7 @@ def test_json_as_a_plain_list() -> None:
         ("[1, 2]", "application/json", "expected a list of records"),
     ],
 )
-def test_what_is_not_served(body: str, content_type: str, says: str) -> None:
+def test_input_fn_other_content_is_an_error(body: str, content_type: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         inference.input_fn(body, content_type)
 
@@ -276,12 +278,12 @@ def test_what_is_not_served(body: str, content_type: str, says: str) -> None:
         (math.nan, math.nan),
     ],
 )
-def test_numbers(value: Any, expected: float) -> None:
+def test_number_reads_text_and_numbers(value: Any, expected: float) -> None:
     assert inference._number(value, "x") == pytest.approx(expected, nan_ok=True)
 
 
 @pytest.mark.parametrize("value", ["abc", "1_000", "\u0661", "inf", math.inf, [1], "1e999"])
-def test_a_number_that_is_none(value: Any) -> None:
+def test_number_other_value_is_an_error(value: Any) -> None:
     with pytest.raises(ValueError, match="expected a number"):
         inference._number(value, "x")
 
@@ -289,21 +291,21 @@ def test_a_number_that_is_none(value: Any) -> None:
 @pytest.mark.parametrize(
     "value", [3.0, 1e10, 1e15, 1e16, 1e20, 1.5e-7, 1e-5, 0.1, -0.0, 218050935881.55823, 2.5]
 )
-def test_categories_that_are_numbers_are_read_as_in_training(value: float) -> None:
+def test_category_of_a_number_is_that_of_training(value: float) -> None:
     for kind in (pa.float64(), pa.decimal128(38, 10)):
         if kind == pa.decimal128(38, 10) and not 1e-6 < abs(value) < 1e16:
             continue
         column = pa.array([value], pa.float64()).cast(kind)
-        assert preprocess.to_categories(column).to_pylist() == [inference._category(value)]
+        assert convert.to_categories(column).to_pylist() == [inference._category(value)]
 
 
 @pytest.mark.parametrize(
     ("value", "expected"), [(3, "3"), (3.0, "3"), ("3", "3"), ("NA", "NA"), (True, "true"), (2.5, "2.5")]
 )
-def test_categories(value: Any, expected: str) -> None:
+def test_category_is_text(value: Any, expected: str) -> None:
     assert inference._category(value) == expected
 
 
 @pytest.mark.parametrize("value", ["", None, math.nan])
-def test_missing_categories(value: Any) -> None:
-    assert math.isnan(inference._category(value))
+def test_category_missing_is_nan(value: Any) -> None:
+    assert inference._category(value) == pytest.approx(math.nan, nan_ok=True)

@@ -15,10 +15,14 @@ from scipy import optimize, stats
 from sklearn.metrics import roc_auc_score
 
 import binary
+import intervals
 import multiclass
 import regression
+import resampling
+import scored
 import uncertainty
-from uncertainty import Scored, measured, paired
+from scored import Scored
+from uncertainty import measured, paired
 
 Array = np.ndarray[Any, Any]
 
@@ -36,19 +40,19 @@ def two_models(n: int) -> tuple[Scored, Scored, Array, Array, Array]:
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
-def test_wilson_is_scipys(hits: int, misses: int) -> None:
+def test_wilson_agrees_with_scipy(hits: int, misses: int) -> None:
     if hits + misses:
         expected = stats.binomtest(hits, hits + misses).proportion_ci(0.95, method="wilson")
-        assert uncertainty.wilson(hits, hits + misses) == pytest.approx((expected.low, expected.high))
+        assert intervals.wilson(hits, hits + misses) == pytest.approx((expected.low, expected.high))
 
 
 def test_wilson_by_hand() -> None:
     """8 of 8 may well be 7 of 10: 8 / (8 + 1.96²)."""
-    assert uncertainty.wilson(8, 8) == pytest.approx((0.6756, 1.0), abs=1e-4)
-    assert all(math.isnan(end) for end in uncertainty.wilson(0, 0))
+    assert intervals.wilson(8, 8) == pytest.approx((0.6756, 1.0), abs=1e-4)
+    assert all(math.isnan(end) for end in intervals.wilson(0, 0))
 
 
-def test_the_deviation_of_an_accuracy_is_the_binomial_one() -> None:
+def test_measured_accuracy_has_the_binomial_deviation() -> None:
     """0.8 on 250 rows: sqrt(0.8 * 0.2 / 250) = 0.0253."""
     target = np.array([1] * 200 + [0] * 50)
     found = measured(binary.score(target, np.full(250, 0.9)))["accuracy"]
@@ -62,14 +66,14 @@ def test_the_deviation_of_an_accuracy_is_the_binomial_one() -> None:
     # by hand: p = 1/102 and 1/102; p = 11/102 and 1/102
     [(0, 0.013865), (10, 0.032545)],
 )
-def test_agreement_on_a_hundred_answers_by_hand(disagreements: int, error: float) -> None:
+def test_bonett_price_hundred_rows_by_hand(disagreements: int, error: float) -> None:
     ours, theirs = np.ones(100, dtype=bool), np.ones(100, dtype=bool)
     theirs[:disagreements] = False
     assert uncertainty.bonett_price(ours, theirs) == pytest.approx(error, abs=1e-6)
     assert uncertainty.bonett_price(theirs, ours) == pytest.approx(error, abs=1e-6)
 
 
-def test_two_models_that_never_disagree_are_not_certain_to_be_equal() -> None:
+def test_paired_models_that_agree_are_not_certain_to_be_equal() -> None:
     rows = binary.score(np.array([0, 1] * 4), np.array([0.1, 0.9] * 4))
     _, _, gaps = paired(rows, rows)
     for name in (
@@ -104,7 +108,7 @@ def test_agreement_counts_four_cells() -> None:
     }
 
 
-def test_the_value_of_a_paired_accuracy_is_that_of_the_rows() -> None:
+def test_paired_accuracy_has_the_value_of_the_rows() -> None:
     """The champion errs on 10 of 100 rows, the candidate on none."""
     target = np.array([0, 1] * 50)
     candidate = np.where(target == 1, 0.9, 0.1)
@@ -122,7 +126,7 @@ def test_the_value_of_a_paired_accuracy_is_that_of_the_rows() -> None:
 # --- areas ------------------------------------------------------------------------------------------------
 
 
-def test_delong_by_hand() -> None:
+def test_area_deviation_by_hand() -> None:
     """Placements 1, 0.75, 0.5 of the ones and 0.5, 1 of the zeros: 0.0625 / 3 + 0.125 / 2."""
     target, probability = np.array([1, 1, 1, 0, 0]), np.array([0.9, 0.6, 0.2, 0.6, 0.1])
     found = measured(binary.score(target, probability))["roc_auc"]
@@ -148,7 +152,7 @@ def brute_force(target: Array, *scores: Array) -> tuple[list[float], Array]:
         st.tuples(st.integers(0, 1), st.integers(0, 6), st.integers(0, 6)), min_size=6, max_size=40
     ).filter(lambda rows: 2 <= sum(row[0] for row in rows) <= len(rows) - 2)
 )
-def test_delong_is_the_papers(rows: list[tuple[int, int, int]]) -> None:
+def test_area_deviation_is_the_formula_of_delong(rows: list[tuple[int, int, int]]) -> None:
     target, ours, theirs = (np.array(column) for column in zip(*rows, strict=True))
     ours, theirs = ours / 6, theirs / 6
     areas, covariance = brute_force(target, ours, theirs)
@@ -160,7 +164,7 @@ def test_delong_is_the_papers(rows: list[tuple[int, int, int]]) -> None:
         assert gaps["roc_auc"]["standard_error"] ** 2 == pytest.approx(expected, abs=1e-12)
 
 
-def test_an_area_of_one_or_of_zero_has_an_interval() -> None:
+def test_area_of_one_or_zero_has_an_interval() -> None:
     target = np.array([0, 1] * 25)
     right = measured(binary.score(target, np.where(target == 1, 0.9, 0.1)))["roc_auc"]
     wrong = measured(binary.score(target, np.where(target == 1, 0.1, 0.9)))["roc_auc"]
@@ -179,19 +183,19 @@ def test_an_area_of_one_or_of_zero_has_an_interval() -> None:
     assert 0.8 < low < 0.95
 
 
-def test_constant_scores_have_an_area_of_one_half_for_certain() -> None:
+def test_area_of_constant_scores_is_exactly_one_half() -> None:
     found = measured(binary.score(np.array([0, 0, 1, 1]), np.full(4, 0.3)))["roc_auc"]
     assert found == {"value": 0.5, "standard_deviation": 0.0, "interval": [0.5, 0.5]}
 
 
-def test_a_class_of_one_row_leaves_the_deviation_of_an_area_undefined() -> None:
+def test_area_class_of_one_row_has_no_deviation() -> None:
     found = measured(binary.score(np.array([0, 0, 1]), np.array([0.1, 0.4, 0.3])))["roc_auc"]
     assert found["value"] == 0.5
     assert math.isnan(found["standard_deviation"])
     assert all(math.isnan(end) for end in found["interval"])
 
 
-def test_of_two_classes_one_against_the_rest_is_the_area() -> None:
+def test_roc_auc_ovr_of_two_classes_is_the_area() -> None:
     rows, _, target, probability, _ = two_models(200)
     both = multiclass.score(target, np.column_stack([1 - probability, probability]))
     ovr, auc = measured(both)["roc_auc_ovr"], measured(rows)["roc_auc"]
@@ -202,17 +206,17 @@ def test_of_two_classes_one_against_the_rest_is_the_area() -> None:
 # --- closed forms against a bootstrap ---------------------------------------------------------------------
 
 
-def test_closed_forms_are_what_a_bootstrap_finds() -> None:
+def test_measured_closed_forms_agree_with_a_bootstrap() -> None:
     ours, theirs, *_ = two_models(400)
     _, _, gaps = paired(ours, theirs)
-    weights = np.concatenate(list(uncertainty.resample_weights(400)))
+    weights = np.concatenate(list(resampling.resample_weights(400)))
     for name, losses in ours.means.items():
         means = [(weights @ item / 400) for item in (losses, theirs.means[name])]
         assert measured(ours)[name]["standard_deviation"] == pytest.approx(means[0].std(), rel=0.1)
         assert gaps[name]["standard_error"] == pytest.approx((means[0] - means[1]).std(), rel=0.1)
 
 
-def test_delong_is_what_a_bootstrap_finds() -> None:
+def test_area_deviation_agrees_with_a_bootstrap() -> None:
     ours, theirs, target, mine, others = two_models(400)
     rows = np.random.default_rng(5).integers(0, 400, (600, 400))
     drawn = np.array([[roc_auc_score(target[row], scores[row]) for scores in (mine, others)] for row in rows])
@@ -221,7 +225,7 @@ def test_delong_is_what_a_bootstrap_finds() -> None:
     assert gaps["roc_auc"]["standard_error"] == pytest.approx((drawn[:, 0] - drawn[:, 1]).std(), rel=0.1)
 
 
-def test_one_against_the_rest_is_what_a_bootstrap_finds() -> None:
+def test_roc_auc_ovr_deviation_agrees_with_a_bootstrap() -> None:
     generator = np.random.default_rng(4)
     target = generator.choice(3, 300, p=[0.6, 0.3, 0.1])
     logits = np.exp(np.eye(3)[target] + generator.normal(size=(300, 3)))
@@ -232,11 +236,11 @@ def test_one_against_the_rest_is_what_a_bootstrap_finds() -> None:
     assert found["standard_deviation"] == pytest.approx(np.std(drawn), rel=0.1)
 
 
-def test_the_delta_method_is_what_a_bootstrap_finds() -> None:
+def test_root_difference_error_agrees_with_a_bootstrap() -> None:
     generator = np.random.default_rng(6)
     target = generator.normal(10, 2, 400)
     ours, theirs = (regression.score(target, target + generator.normal(0, sd, 400)) for sd in (1.0, 1.2))
-    weights = np.concatenate(list(uncertainty.resample_weights(400)))
+    weights = np.concatenate(list(resampling.resample_weights(400)))
     drawn = [np.sqrt(weights @ item.roots["rmse"] / 400) for item in (ours, theirs)]
     found, _, gaps = paired(ours, theirs)
     assert found["rmse"]["standard_deviation"] == pytest.approx(drawn[0].std(), rel=0.1)
@@ -246,17 +250,17 @@ def test_the_delta_method_is_what_a_bootstrap_finds() -> None:
 # --- means ------------------------------------------------------------------------------------------------
 
 
-def test_without_skewness_the_interval_of_a_mean_is_students() -> None:
+def test_skewed_mean_interval_without_skewness_is_students() -> None:
     """2 ± 4.3027 / sqrt(3), and no loss is negative; 10 times as far from 0 it stays whole."""
-    assert uncertainty.of_skewed_mean(np.array([1.0, 2.0, 3.0])) == pytest.approx((0.0, 4.4841), abs=1e-4)
-    assert uncertainty.of_skewed_mean(np.array([19.0, 20.0, 21.0])) == pytest.approx(
+    assert intervals.skewed_mean_interval(np.array([1.0, 2.0, 3.0])) == pytest.approx((0.0, 4.4841), abs=1e-4)
+    assert intervals.skewed_mean_interval(np.array([19.0, 20.0, 21.0])) == pytest.approx(
         (17.5159, 22.4841), abs=1e-4
     )
 
 
-def test_losses_that_lean_to_the_right_reach_further_up_than_down() -> None:
+def test_skewed_mean_interval_reaches_further_up_than_down() -> None:
     losses = np.random.default_rng(1).exponential(size=100)
-    low, high = uncertainty.of_skewed_mean(losses)
+    low, high = intervals.skewed_mean_interval(losses)
     assert low < losses.mean() < high
     assert high - losses.mean() > 1.2 * (losses.mean() - low)
 
@@ -264,18 +268,18 @@ def test_losses_that_lean_to_the_right_reach_further_up_than_down() -> None:
 # --- draws of the confusion matrix, the bootstrap ---------------------------------------------------------
 
 
-def test_drawn_precision_has_jeffreys_distribution() -> None:
+def test_draw_labels_precision_has_jeffreys_distribution() -> None:
     """30 hits and 10 false alarms: Beta(30.5, 10.5)."""
     target = np.array([1] * 30 + [0] * 10 + [1] * 5 + [0] * 55)
     said = np.array([1] * 40 + [0] * 60)
-    labels = uncertainty.Labels(target, said, 2, binary.label_metrics)
-    drawn = uncertainty.drawn(labels)[0]["precision"]
+    labels = scored.Labels(target, said, 2, binary.label_metrics)
+    drawn = resampling.draw_labels(labels)[0]["precision"]
     for quantile in (0.025, 0.5, 0.975):
         expected = float(stats.beta(30.5, 10.5).ppf(quantile))
         assert float(np.quantile(drawn, quantile)) == pytest.approx(expected, abs=0.01)
 
 
-def test_eight_rows_without_an_error_prove_little() -> None:
+def test_measured_eight_rows_without_an_error_have_wide_intervals() -> None:
     found = measured(binary.score(np.array([0, 1] * 4), np.array([0.1, 0.9] * 4)))
     for name in (
         "accuracy",
@@ -291,13 +295,13 @@ def test_eight_rows_without_an_error_prove_little() -> None:
         assert found[name]["interval"][1] == 1.0
 
 
-def test_the_calibration_error_has_no_interval() -> None:
+def test_measured_calibration_error_has_no_interval() -> None:
     found = measured(two_models(100)[0])["expected_calibration_error"]
     assert found["standard_deviation"] > 0
     assert all(math.isnan(end) for end in found["interval"])
 
 
-def test_a_difference_of_calibration_errors_has_a_value_and_nothing_else() -> None:
+def test_paired_calibration_error_has_a_value_only() -> None:
     ours, theirs, *_ = two_models(100)
     found = paired(ours, theirs)[2]["expected_calibration_error"]
     assert math.isfinite(found["value"])
@@ -305,33 +309,33 @@ def test_a_difference_of_calibration_errors_has_a_value_and_nothing_else() -> No
     assert found["method"] == "undefined: biased, and not alike for any two models"
 
 
-def test_the_same_rows_give_the_same_numbers() -> None:
+def test_measured_same_rows_give_the_same_numbers() -> None:
     ours, theirs, *_ = two_models(100)
     assert json.dumps(paired(ours, theirs)) == json.dumps(paired(ours, theirs))
 
 
-def test_a_spread_is_undefined_where_many_resamples_are() -> None:
-    assert math.isnan(uncertainty.spread(np.array([1.0, 2.0, math.nan])))
-    found = uncertainty.spread(np.array([1.0] * 49 + [3.0] * 50 + [math.nan]))
+def test_spread_is_undefined_if_many_resamples_are() -> None:
+    assert math.isnan(resampling.spread(np.array([1.0, 2.0, math.nan])))
+    found = resampling.spread(np.array([1.0] * 49 + [3.0] * 50 + [math.nan]))
     assert found == pytest.approx(1.005, abs=0.001)
 
 
 @pytest.mark.parametrize(
     ("n", "resamples"), [(0, 1000), (262, 1000), (50_000, 1000), (100_000, 500), (10**6, 100)]
 )
-def test_large_data_gets_fewer_resamples(n: int, resamples: int) -> None:
-    assert uncertainty.resamples_for(n) == resamples
+def test_resamples_for_large_data_are_fewer(n: int, resamples: int) -> None:
+    assert resampling.resamples_for(n) == resamples
 
 
-def test_chunks_do_not_change_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = np.concatenate(list(uncertainty.resample_weights(50)))
-    monkeypatch.setattr(uncertainty, "CHUNK", 50 * 7)
-    assert np.array_equal(np.concatenate(list(uncertainty.resample_weights(50))), whole)
+def test_resample_weights_do_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = np.concatenate(list(resampling.resample_weights(50)))
+    monkeypatch.setattr(resampling, "CHUNK", 50 * 7)
+    assert np.array_equal(np.concatenate(list(resampling.resample_weights(50))), whole)
     assert whole.shape == (1000, 50)
     assert (whole.sum(axis=1) == 50).all()
 
 
-def test_262_rows_are_measured_in_no_time() -> None:
+def test_paired_262_rows_take_less_than_three_seconds() -> None:
     ours, theirs, *_ = two_models(262)
     started = time.perf_counter()
     paired(ours, theirs)
@@ -348,7 +352,7 @@ ROWS = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(ROWS, st.sampled_from(["binary", "multiclass", "regression"]))
-def test_few_rows_never_raise_and_intervals_hold_their_value(
+def test_paired_few_rows_do_not_raise_and_intervals_hold_their_value(
     rows: list[tuple[int, float, float]], task: str
 ) -> None:
     target = np.array([row[0] for row in rows], dtype=int)

@@ -1,0 +1,174 @@
+"""The batch: which versions of which objects an execution reads, and that exactly those bytes arrive.
+
+start_retraining writes the manifest of a batch. `latest_batch` writes one where an execution was started
+without one. tests/wall/ holds both to the same format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from job import SPLITS, DataProblem
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+DATA_OBJECT: Final = re.compile(
+    r"(?P<split>train|validation)(?:\.(?:csv|parquet)|/.+\.(?:csv|csv\.gz|parquet))", re.DOTALL
+)
+"""Keys of data objects after `curated/<model>/`: one file per split, or any number of files in its folder."""
+
+CONFLICT_PAUSES: Final = (0.2, 0.5, 1.0, 2.0)
+"""Seconds to wait before each retry of a write that conflicted with another one."""
+
+CHUNK_BYTES: Final = 1 << 20
+"""Bytes of an object that are in memory at a time."""
+
+
+@dataclass(frozen=True, order=True)
+class DataObject:
+    """One version of one object. `etag` is without quotes, `size` in bytes."""
+
+    key: str
+    version_id: str
+    etag: str
+    size: int
+
+
+def split_of(key: str, model: str) -> str | None:
+    """`train` or `validation` for a data object; None for a marker and for any other object."""
+    found = DATA_OBJECT.fullmatch(key.removeprefix(f"curated/{model}/"))
+    return found["split"] if found else None
+
+
+def batch_identity(objects: Sequence[DataObject]) -> str:
+    """SHA-256 of the (key, etag) pairs as JSON, sorted by key, in 64 hexadecimal digits."""
+    pairs = [[item.key, item.etag] for item in sorted(objects)]
+    text = json.dumps(pairs, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def list_objects(s3: S3Client, bucket: str, model: str) -> list[DataObject]:
+    """The newest versions of the model's data objects that are in S3 now, sorted by key."""
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"curated/{model}/")
+    return sorted(
+        DataObject(item["Key"], item["VersionId"], item["ETag"].strip('"'), item["Size"])
+        for page in pages
+        for item in page.get("Versions", [])
+        if item["IsLatest"] and split_of(item["Key"], model)
+    )
+
+
+def latest_batch(s3: S3Client, bucket: str, model: str) -> str:
+    """The identity of the batch that is in `curated/<model>/` now. Writes its manifest if it has none.
+
+    Raises DataProblem if there is no data object.
+    """
+    objects = list_objects(s3, bucket, model)
+    if not objects:
+        raise DataProblem(f"there is no data under s3://{bucket}/curated/{model}/")
+    batch = batch_identity(objects)
+    write_once(s3, bucket, manifest_key(model, batch), manifest(model, batch, objects).encode())
+    return batch
+
+
+def manifest(model: str, batch: str, objects: Sequence[DataObject]) -> str:
+    """The manifest of a batch as JSON."""
+    content = {
+        "model": model,
+        "batch": batch,
+        "objects": [
+            {"key": item.key, "versionId": item.version_id, "etag": item.etag, "size": item.size}
+            for item in objects
+        ],
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1)
+
+
+def write_once(s3: S3Client, bucket: str, key: str, content: bytes) -> None:
+    """Put the object unless it exists. Raises ClientError.
+
+    S3 answers ConditionalRequestConflict while another write of the key is under way. That write may fail, so
+    only PreconditionFailed says that the object exists. botocore does not retry a conflict.
+    """
+    for pause in (*CONFLICT_PAUSES, None):
+        try:
+            s3.put_object(
+                Bucket=bucket, Key=key, Body=content, ContentType="application/json", IfNoneMatch="*"
+            )
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "PreconditionFailed":
+                return
+            if code != "ConditionalRequestConflict" or pause is None:
+                raise
+            time.sleep(pause)
+        else:
+            return
+
+
+def manifest_key(model: str, batch: str) -> str:
+    """The key of a batch's manifest in the data bucket."""
+    return f"batches/{model}/{batch}/manifest.json"
+
+
+def read_manifest(s3: S3Client, bucket: str, model: str, batch: str) -> list[DataObject]:
+    """The object versions of a batch, sorted by key.
+
+    Raises DataProblem if there is no such batch, or if its manifest was altered.
+    """
+    key = manifest_key(model, batch)
+    try:
+        content = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        raise DataProblem(f"batch {batch} is unknown: there is no s3://{bucket}/{key}") from None
+    objects = sorted(
+        DataObject(item["key"], item["versionId"], item["etag"], item["size"]) for item in content["objects"]
+    )
+    if batch_identity(objects) != batch:
+        raise DataProblem(f"s3://{bucket}/{key} does not describe batch {batch}: it was altered")
+    return objects
+
+
+def check_splits(objects: Sequence[DataObject], model: str) -> None:
+    """Raises DataProblem if a split has no object."""
+    landed = {split_of(item.key, model) for item in objects}
+    if absent := [split for split in SPLITS if split not in landed]:
+        raise DataProblem(f"there is no data for {' and '.join(absent)} under curated/{model}/")
+
+
+def fetch(s3: S3Client, bucket: str, item: DataObject, path: Path) -> str:
+    """Copy this version to `path`; returns the SHA-256 of its bytes, in 64 hexadecimal digits.
+
+    Raises DataProblem if the version is gone, or if its ETag or size are not those of the batch.
+    """
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=item.key, VersionId=item.version_id)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed"):
+            raise
+        raise DataProblem(f"{item.key}: version {item.version_id} of the batch no longer exists") from None
+    etag, digest, size = answer["ETag"].strip('"'), hashlib.sha256(), 0
+    if etag != item.etag:
+        raise DataProblem(
+            f"{item.key}: version {item.version_id} has ETag {etag}, the batch says {item.etag}"
+        )
+    with path.open("wb") as file:
+        for chunk in answer["Body"].iter_chunks(CHUNK_BYTES):
+            file.write(chunk)
+            digest.update(chunk)
+            size += len(chunk)
+    if size != item.size:
+        raise DataProblem(f"{item.key}: {size} bytes arrived, the batch says {item.size}")
+    return digest.hexdigest()

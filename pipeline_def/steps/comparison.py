@@ -1,0 +1,109 @@
+"""The candidate beside another model on the same rows: guessing, or the champion."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import numpy as np
+import pandas as pd
+
+import drift
+from champion import Columns, check_columns, check_schema, fetch, problems
+from job import ROW, Array, Json, StepConfig, Task
+from scoring import TASKS, inside, metrics, smallest_class, unusable
+from uncertainty import agreement, measured, paired
+
+
+@dataclass(frozen=True)
+class ChampionSource:
+    """Where a champion is found: its package's ARN, the data bucket, and the ARN of the role of our jobs."""
+
+    session: boto3.Session
+    package: str
+    bucket: str
+    role: str
+
+
+def compared(
+    task: Task, target: Array, ours: Array, theirs: Array
+) -> tuple[dict[str, Json], dict[str, Json], dict[str, Json]]:
+    """The metrics of both on the same rows, and their differences.
+
+    These are more metrics than rules may name: SageMaker's format needs others. A model with an unusable
+    prediction has no metric, and then no difference is defined.
+    """
+    module, wrong = TASKS[task], [unusable(prediction) for prediction in (ours, theirs)]
+    if not any(wrong):
+        return paired(module.score(target, ours), module.score(target, theirs))
+    each = [
+        {} if bad else measured(module.score(target, prediction))
+        for bad, prediction in zip(wrong, (ours, theirs), strict=True)
+    ]
+    return each[0], each[1], {}
+
+
+def differences(task: Task, found: Mapping[str, Json]) -> dict[str, Json]:
+    """The differences of the metrics that rules may name: those found, and the others as undefined."""
+    nothing = {"value": math.nan, "standard_error": math.nan, "freedom": math.nan, "bounds": [math.nan] * 2}
+    return metrics(task, found, {**nothing, "method": "undefined: there are predictions that are no numbers"})
+
+
+def comparison(task: Task, target: Array, ours: Array, theirs: Array) -> Json:
+    """Candidate and champion on the same rows, and candidate minus champion."""
+    mine, others, gaps = compared(task, target, ours, theirs)
+    found: Json = {
+        "n": len(target),
+        "smallest_class": smallest_class(task, target),
+        "candidate": metrics(task, mine),
+        "champion": metrics(task, others),
+        "differences": differences(task, gaps),
+        "agreement": None,
+    }
+    if task != "regression" and not unusable(ours) and not unusable(theirs):
+        predicted = TASKS[task].predicted
+        found["agreement"] = agreement(predicted(ours) == target, predicted(theirs) == target)
+    return found
+
+
+def against_champion(
+    source: ChampionSource,
+    config: StepConfig,
+    rows: pd.DataFrame,
+    candidate: Array,
+    *,
+    columns: Columns,
+    profile: Mapping[str, Any],
+) -> tuple[Json, Json | None]:
+    """The comparison on the rows that the champion was not trained on, and the drift if it can be measured.
+
+    `candidate` are the candidate's predictions of `rows`; `columns` and `profile` describe the candidate's
+    data. Raises ChampionProblem for everything that is wrong with the champion.
+    """
+    with problems():
+        with tempfile.TemporaryDirectory() as folder:
+            found = fetch(
+                source.session, source.bucket, source.package, config.name, source.role, Path(folder)
+            )
+        check_schema(found.model.config, config, rows)
+        check_columns(found.columns, columns)
+        fresh = ~np.isin(rows[ROW].to_numpy(), found.training_rows)
+        rows, candidate = rows[fresh], candidate[fresh]
+        champion = found.model.predict(rows)
+        moved = None
+        if found.profile:
+            moved = {"reference": source.package, "columns": drift.drift(found.profile, profile)}
+    target = rows[config.target].to_numpy()
+    slices = []
+    for where in config.slices:
+        mask = inside(rows, where, config.features.boolean)
+        slices.append(
+            {"where": dict(where), **comparison(config.task, target[mask], candidate[mask], champion[mask])}
+        )
+    whole = comparison(config.task, target, candidate, champion)
+    return {**whole, "excluded": int((~fresh).sum()), "slices": slices}, moved

@@ -1,0 +1,77 @@
+"""The evaluation as a table for the job's log."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from job import Json
+from scoring import TASKS
+
+MAX_DRIFTED: Final = 5
+"""Features that the log names, those that drifted furthest."""
+
+MAX_SLICE_METRICS: Final = 4
+"""Metrics of a slice that the log shows, the first of the task."""
+
+
+def summary(evaluation: Mapping[str, Any]) -> str:
+    """Candidate, guessing, slices, champion and drift, one line for each fact."""
+    ours = evaluation["handsoff"]
+    return "\n".join([*_candidate(ours), *_slices(ours), *_champion(ours), *_drift(ours)])
+
+
+def _candidate(ours: Json) -> list[str]:
+    candidate, baseline = ours["candidate"], ours["baseline"]
+    lines = [f"candidate on {candidate['n']} rows"]
+    if ours["leaked"]:
+        lines[0] += f"; left out: {ours['leaked']} validation rows that it was trained on"
+    if candidate["unusable"]:
+        lines.append(
+            f"warning: {candidate['unusable']} predictions are not finite numbers, so no metric is defined"
+        )
+    lines.append(f"  {'':26} {'value':>10}   {'deviation':>9}   guessing {baseline['predicts']}")
+    for name, metric in candidate["metrics"].items():
+        guessed = baseline["metrics"][name]["value"]
+        lines.append(
+            f"  {name:26} {metric['value']:10.4f} ± {metric['standard_deviation']:9.4f}   {guessed:.4f}"
+        )
+    return lines
+
+
+def _slices(ours: Json) -> list[str]:
+    names = TASKS[ours["task"]].METRICS[:MAX_SLICE_METRICS]
+    lines = []
+    for item in ours["slices"]:
+        values = ", ".join(f"{name} {item['metrics'][name]['value']:.4f}" for name in names)
+        where = ", ".join(f"{column}={value}" for column, value in item["where"].items())
+        lines.append(f"where {where}: {item['n']} rows, {values}")
+    return lines
+
+
+def _champion(ours: Json) -> list[str]:
+    if not ours["champion"]:
+        return ["there is no champion"]
+    if ours["champion_problem"]:
+        return [f"champion {ours['champion']} not compared: {ours['champion_problem']}"]
+    found = ours["comparison"]
+    lines = [f"against champion {ours['champion']} on {found['n']} rows, {found['excluded']} excluded"]
+    for name, metric in found["differences"].items():
+        lines.append(f"  {name:26} {metric['value']:+10.4f} ± {metric['standard_error']:9.4f}")
+    if agreed := found["agreement"]:
+        lines.append(
+            f"  right: both {agreed['both_right']}, only the candidate {agreed['only_candidate']}, "
+            f"only the champion {agreed['only_champion']}, none {agreed['both_wrong']}; "
+            f"McNemar p = {agreed['mcnemar_p']:.4f}"
+        )
+    return lines
+
+
+def _drift(ours: Json) -> list[str]:
+    if not ours["drift"]:
+        return []
+    beyond = {name: item["psi"] - item["by_chance"] for name, item in ours["drift"]["columns"].items()}
+    worst = sorted(beyond.items(), key=lambda item: (math.isnan(item[1]), -item[1]))[:MAX_DRIFTED]
+    features = ", ".join(f"{name} {value:.3f}" for name, value in worst)
+    return [f"drift since the champion, beyond chance: {features}"]

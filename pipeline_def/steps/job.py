@@ -1,0 +1,153 @@
+"""What the step scripts share: the model's config, the rows, and how a job says why it failed.
+
+Runs in SageMaker's scikit-learn image. publish.py puts it beside the processing scripts and into the archive
+of the training script. It imports none of the other scripts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+from botocore.config import Config as ClientConfig
+
+Json = dict[str, Any]
+"""An object of a JSON file."""
+
+Array = np.ndarray[Any, Any]
+"""A numpy array; the docstring that uses it says its shape and what it holds."""
+
+Task = Literal["binary_classification", "multiclass_classification", "regression"]
+"""What a model predicts."""
+
+SPLITS: Final = ("train", "validation")
+"""The two sets of rows: a model is trained on the first and measured on the second."""
+
+ROW: Final = "handsoff:row"
+"""The column that holds each raw row's identity. No feature can have this name."""
+
+MAX_CATEGORIES: Final = 254
+"""Categories of one column that a model tells apart. HistGradientBoosting bins at most 255 values."""
+
+MESSAGE_LIMIT: Final = 1000
+"""Characters of a failure message. SageMaker shows the first 1,024 bytes of one."""
+
+AWS: Final = ClientConfig(
+    connect_timeout=10, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5}
+)
+"""Settings of every AWS client: timeouts in seconds, and at most five attempts of a call."""
+
+
+class DataProblem(Exception):
+    """The data is not what the config says. The message is one line for the person who landed the data."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """A model's input columns, by the kind of value that they hold."""
+
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    boolean: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns: the numeric ones, then the categorical, then the boolean."""
+        return (*self.numeric, *self.categorical, *self.boolean)
+
+    @property
+    def by_kind(self) -> dict[str, tuple[str, ...]]:
+        """The columns of each kind, in the order of `names`."""
+        return {"numeric": self.numeric, "categorical": self.categorical, "boolean": self.boolean}
+
+
+@dataclass(frozen=True)
+class StepConfig:
+    """What the steps need to know about a model. publish.py writes it as model.json.
+
+    `classes` are the values of the target; of two, the second is the positive one. Regression has none.
+    `slices` are groups of validation rows, each given by the values of some columns.
+    """
+
+    name: str
+    task: Task
+    target: str
+    classes: tuple[str, ...]
+    features: Features
+    estimator: str
+    slices: tuple[Mapping[str, str], ...] = ()
+
+
+def parse_config(values: Mapping[str, Any]) -> StepConfig:
+    """The config in a model.json. Raises KeyError for a missing key.
+
+    Older artifacts hold a model.json without `classes` (they were 0 and 1), `slices` or boolean features.
+    """
+    return StepConfig(
+        name=values["name"],
+        task=values["task"],
+        target=values["target"],
+        classes=tuple(values.get("classes", ("0", "1"))),
+        features=Features(**{kind: tuple(names) for kind, names in values["features"].items()}),
+        estimator=values["training"]["estimator"],
+        slices=tuple(values.get("slices", ())),
+    )
+
+
+def read_config(path: Path) -> StepConfig:
+    """The config in the model.json at `path`. Raises OSError, ValueError or KeyError."""
+    return parse_config(read_json(path))
+
+
+def read_rows(folder: Path, config: StepConfig, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """The rows that DataPreProcessing wrote to `folder`: all columns, or these. A missing value is NaN."""
+    frame = pd.read_parquet(folder, columns=None if columns is None else list(columns))
+    for name in config.features.categorical:
+        frame[name] = frame[name].astype(object).where(frame[name].notna(), np.nan)
+    return frame
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file in UTF-8. Raises OSError or ValueError."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_json(value: object, path: Path) -> None:
+    """Write strict JSON in UTF-8. Raises ValueError for a number that is not finite."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def one_line(error: object) -> str:
+    """The text of an error on one line, at most MESSAGE_LIMIT characters."""
+    return " ".join(str(error).split())[:MESSAGE_LIMIT]
+
+
+def write_reason(text: str, file: Literal["message", "failure"]) -> None:
+    """Leave the reason why the job failed where SageMaker looks for it.
+
+    SageMaker shows the first kilobyte of `message` as the ExitMessage of a processing job, and of `failure`
+    as the FailureReason of a training job. The image's training toolkit (sagemaker-training 4.8.0) writes its
+    own `failure`, which names no cause, only where the script has written none.
+    """
+    path = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"), "output", file)
+    with suppress(OSError):  # the log has the reason as well
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(one_line(text), encoding="utf-8")
+
+
+@contextmanager
+def reason_written(file: Literal["message", "failure"]) -> Iterator[None]:
+    """Write the reason of any exception to `file` (see `write_reason`) and let the exception pass."""
+    try:
+        yield
+    except Exception as error:
+        write_reason(f"{type(error).__name__}: {error}", file)
+        raise

@@ -1,0 +1,163 @@
+"""One model's predictions on n rows, by what each metric of them is, and the metrics' values.
+
+binary.py, multiclass.py and regression.py say of each metric what it is: a share of rows, a mean of losses,
+the root of one, an area under a ROC curve, a function of the confusion matrix, or none of these.
+uncertainty.py finds its standard deviation, interval and paired difference from that. An undefined number is
+NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from scipy import sparse
+
+from job import Array
+
+Interval = tuple[float, float]
+"""The lower and the upper end of a two-sided 95 % interval."""
+
+UNKNOWN: Final[Interval] = (math.nan, math.nan)
+"""The interval of a metric that has none."""
+
+Measure = Callable[[Array], Array]
+"""A metric under each of many weightings of the same rows: weightings x n in, weightings out."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """An area under a ROC curve, or the mean of several.
+
+    `parts` (n) is each row's share of the area's deviation: the row's placement, centred, divided by the rows
+    of its class. `group` (n) is each row's class. `pairs` counts the (positive, negative) rows of each curve.
+    """
+
+    value: float
+    parts: Array
+    group: Array
+    pairs: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Actual and predicted class of each row (n each), and the metrics that depend on nothing else.
+
+    `measure` takes three arrays (weightings x classes): the weight of the rows of a class that are predicted
+    right, of all rows of the class, and of all rows predicted to be of the class.
+    """
+
+    target: Array
+    predicted: Array
+    classes: int
+    measure: Callable[[Array, Array, Array], dict[str, Array]]
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A metric whose deviation only a bootstrap finds.
+
+    `interval` makes the interval from the value and the resampled values. It is None for a metric for which
+    no interval is known that holds the truth often enough.
+    """
+
+    measure: Measure
+    interval: Callable[[float, Array], Interval] | None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One model's predictions on n rows, by what each metric is. Every array has n values.
+
+    `shares` hold which rows count, and which rows are right. `means` hold the loss of each row, `roots` the
+    squared loss of each row, from whose mean the root is taken.
+    """
+
+    n: int
+    shares: Mapping[str, tuple[Array, Array]] = field(default_factory=dict)
+    means: Mapping[str, Array] = field(default_factory=dict)
+    roots: Mapping[str, Array] = field(default_factory=dict)
+    areas: Mapping[str, Area] = field(default_factory=dict)
+    labels: Labels | None = None
+    resampled: Mapping[str, Resampled] = field(default_factory=dict)
+
+    def values(self) -> dict[str, float]:
+        """Every metric on the rows as they are."""
+        with np.errstate(all="ignore"):
+            found = label_values(self.labels) if self.labels else {}
+            whole = np.ones((1, self.n))
+            found |= {name: float(item.measure(whole)[0]) for name, item in self.resampled.items()}
+            found |= {name: share_of(*rows) for name, rows in self.shares.items()}
+            found |= {name: mean_and_error(losses)[0] for name, losses in self.means.items()}
+            found |= {name: math.sqrt(mean_and_error(item)[0]) for name, item in self.roots.items()}
+            found |= {name: item.value for name, item in self.areas.items()}
+        return found
+
+
+def divide(numerator: Array, denominator: Array) -> Array:
+    """The quotient of each pair of elements; NaN where the denominator is zero."""
+    undefined = np.full(np.shape(denominator), np.nan)
+    return np.asarray(np.divide(numerator, denominator, out=undefined, where=denominator != 0))
+
+
+def share_of(counted: Array, right: Array) -> float:
+    """The share of the counted rows that are right; NaN if no row counts."""
+    n = int(counted.sum())
+    return int((counted & right).sum()) / n if n else math.nan
+
+
+def mean_and_error(values: Array) -> tuple[float, float]:
+    """The mean and its standard error. NaN: the mean of no value, the error of fewer than two."""
+    n = len(values)
+    return (
+        float(values.mean()) if n else math.nan,
+        float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan,
+    )
+
+
+def cells(*columns: Array, classes: int, weights: Array | None = None) -> tuple[list[Array], Array]:
+    """The distinct combinations of classes among the rows, and the number of rows (or their weight) of each.
+
+    `columns` are classes by row, from 0. The combinations are one array of classes for each column.
+    """
+    code = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        code = code * classes + column
+    code, cell = np.unique(code, return_inverse=True)
+    counts = np.bincount(cell, weights, minlength=len(code)).astype(float)
+    parts = []
+    for _ in columns:
+        parts.append(code % classes)
+        code = code // classes
+    return parts[::-1], counts
+
+
+def label_metrics_of(
+    labels: Labels, actual: Array, said: Array, weights: Iterable[Array]
+) -> dict[str, Array]:
+    """The metrics of cells with these actual and predicted classes, under each weighting of the cells."""
+
+    def belonging(classes: Array, counts: Array) -> sparse.csr_array:
+        """Cells by classes. Sparse, because a hundred classes may have as many cells as rows."""
+        place = (np.arange(len(classes)), classes)
+        return sparse.csr_array((counts, place), shape=(len(classes), labels.classes))
+
+    every = np.ones(len(actual))
+    right = belonging(actual, (actual == said).astype(float))
+    of, to = belonging(actual, every), belonging(said, every)
+    return joined([labels.measure(some @ right, some @ of, some @ to) for some in weights])
+
+
+def label_values(labels: Labels) -> dict[str, float]:
+    """The metrics of the rows as they are."""
+    (actual, said), counts = cells(labels.target, labels.predicted, classes=labels.classes)
+    values = label_metrics_of(labels, actual, said, [counts[None]])
+    return {name: float(value[0]) for name, value in values.items()}
+
+
+def joined(results: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """The values of each metric, chunk after chunk."""
+    return {name: np.concatenate([result[name] for result in results]) for name in results[0]}

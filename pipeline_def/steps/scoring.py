@@ -1,0 +1,88 @@
+"""What predictions are worth: every metric of the task, on all rows or on a slice, and guessing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+import binary
+import multiclass
+import regression
+from job import Array, Json, StepConfig, Task
+from uncertainty import measured
+
+TASKS: Final[Mapping[Task, ModuleType]] = {
+    "binary_classification": binary,
+    "multiclass_classification": multiclass,
+    "regression": regression,
+}
+"""The module with a task's metrics. It has METRICS, SAGEMAKER, `score` and, for classes, `predicted`."""
+
+UNDEFINED: Final = {"value": math.nan, "standard_deviation": math.nan, "interval": [math.nan, math.nan]}
+"""A metric that these rows do not define."""
+
+
+def usable(prediction: Array) -> Array:
+    """For each row, whether its prediction is a finite number, or all its probabilities are."""
+    finite = np.isfinite(prediction)
+    return finite if finite.ndim == 1 else np.asarray(finite.all(axis=1))
+
+
+def unusable(prediction: Array) -> int:
+    """How many rows have a prediction that is not a finite number."""
+    return int((~usable(prediction)).sum())
+
+
+def scores(task: Task, target: Array, prediction: Array) -> Json:
+    """Every metric of these rows. All are undefined if one prediction is unusable."""
+    wrong = unusable(prediction)
+    found = {} if wrong else measured(TASKS[task].score(target, prediction))
+    return {
+        "n": len(target),
+        "unusable": wrong,
+        "smallest_class": smallest_class(task, target),
+        "metrics": metrics(task, found),
+    }
+
+
+def smallest_class(task: Task, target: Array) -> int | None:
+    """The number of rows of the rarest class that occurs; None in regression, and where there are no rows."""
+    if task == "regression" or not len(target):
+        return None
+    return int(np.unique(target, return_counts=True)[1].min())
+
+
+def metrics(task: Task, found: Mapping[str, Json], undefined: Json = UNDEFINED) -> dict[str, Json]:
+    """The metrics that rules may name, in their order: those found, and the others as undefined."""
+    return {name: found.get(name, undefined) for name in TASKS[task].METRICS}
+
+
+def inside(rows: pd.DataFrame, where: Mapping[str, str], boolean: Iterable[str]) -> Array:
+    """For each row, whether it is in the slice. The values of `boolean` columns are "true" and "false"."""
+    found = np.ones(len(rows), dtype=bool)
+    for column, value in where.items():
+        wanted: str | float = {"true": 1.0, "false": 0.0}[value] if column in boolean else value
+        found &= (rows[column] == wanted).to_numpy()
+    return found
+
+
+def guess(config: StepConfig, train: Mapping[str, Any], n: int) -> tuple[str, Array]:
+    """What guessing predicts for n rows, in words and numbers: the training rows' class shares or mean.
+
+    `train` is the split's entry in data_report.json. Of equally frequent classes the words name the first.
+    """
+    if config.task == "regression":
+        mean = train["target"]["mean"]
+        mean = math.nan if mean is None else mean
+        return f"the training rows' mean {mean:.6g}", np.full(n, mean)
+    shares = [train["class_share"][name] for name in config.classes]
+    largest = int(np.argmax(shares))
+    text = f"class {config.classes[largest]}, {shares[largest]:.3f} of the training rows"
+    if config.task == "binary_classification":
+        return text, np.full(n, shares[1])
+    return text, np.tile(shares, (n, 1))
