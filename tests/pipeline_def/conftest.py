@@ -28,7 +28,7 @@ def model() -> dict[str, Any]:
 
 @cache
 def shared_session() -> boto3.Session:
-    """One for all tests: reading botocore's service models anew for each would take most of their time."""
+    """One session for all tests. Reading botocore's service models for each would take most of their time."""
     return boto3.Session("testing", "testing", region_name="us-east-1")
 
 
@@ -67,14 +67,14 @@ def run(s3: S3Client, tmp_path: Path) -> Run:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """OpenMP's threads wait by spinning: beside other test processes a fit of 0.1 s takes 20 s."""
+    """Give OpenMP one thread. Idle threads spin: beside other test processes a fit of 0.1 s takes 20 s."""
     with threadpool_limits(1):
         yield
 
 
 @pytest.fixture(autouse=True)
 def base_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What is /opt/ml in a container."""
+    """The folder that stands for /opt/ml."""
     path = tmp_path / "opt-ml"
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(path))
     return path

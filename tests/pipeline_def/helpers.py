@@ -1,4 +1,4 @@
-"""What the tests here share: the Titanic's config as plain data, and the steps run in order."""
+"""What these tests share: models as plain data, landed files, and the steps run in order in this process."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ VALIDATION = "x,c,y\n7,a,1\n8,b,0\n"
 
 @dataclass
 class Run:
-    """The first three steps of one execution, in this process, with SageMaker's copying in between."""
+    """The first three steps of one execution, run in this process, with SageMaker's copying between them."""
 
     folder: Path
     s3: S3Client
@@ -154,7 +154,7 @@ class Run:
 
 
 def register(sagemaker: SageMakerClient, run: Run, status: str = "Approved", **metadata: str) -> str:
-    """A package of the run's model, as RegisterModel and a decision leave it; its ARN.
+    """Register the run's model as RegisterModel and a decision leave it; returns the package's ARN.
 
     The training job that wrote the model ends when its first package is registered.
     """
@@ -178,7 +178,7 @@ def register(sagemaker: SageMakerClient, run: Run, status: str = "Approved", **m
 
 
 def create_training_job(sagemaker: SageMakerClient, name: str, output: str, role: str) -> None:
-    """A training job that has ended; moto says that it wrote `<output>/<name>/output/model.tar.gz`."""
+    """Create a training job that has ended. moto says that it wrote `<output>/<name>/output/model.tar.gz`."""
     sagemaker.create_training_job(
         TrainingJobName=name,
         AlgorithmSpecification={"TrainingImage": "image", "TrainingInputMode": "File"},

@@ -1,7 +1,7 @@
-"""Make tests/samples/ anew, by running the steps: python -m tests.pipeline_def.make_samples
+"""Write tests/samples/ by running the steps: python -m tests.pipeline_def.make_samples
 
-evaluation.json is of the Titanic; its champion was trained on an older batch that held ten of today's
-validation rows. The others are of scikit-learn's wine and diabetes.
+evaluation.json is of the Titanic. Its champion was trained on an older batch, which had ten of the validation
+rows. The other two are of scikit-learn's wine and diabetes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Make = Callable[["S3Client", "SageMakerClient", Path], dict[str, Any]]
 
 
 def evaluation(s3: S3Client, sagemaker: SageMakerClient, folder: Path) -> dict[str, Any]:
-    """evaluation.json of a second execution, with the first one's model as champion."""
+    """The evaluation.json of a second execution, whose champion is the model of the first."""
     train = (TITANIC / "train.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     validation = (TITANIC / "validation.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     land(s3, "curated/titanic/train.csv", "".join(train[:901] + validation[1:11]))
@@ -55,7 +55,7 @@ def evaluation(s3: S3Client, sagemaker: SageMakerClient, folder: Path) -> dict[s
 
 
 def multiclass_evaluation(s3: S3Client, sagemaker: SageMakerClient, folder: Path) -> dict[str, Any]:
-    """Scikit-learn's wine: which of three growers it is of. The champion knows fewer of its rows."""
+    """The evaluation.json of scikit-learn's wine: which of three growers it is from."""
     frame = load_wine(as_frame=True).frame
     frame["target"] = frame["target"].map({0: "first", 1: "second", 2: "third"})
     classes = ["first", "second", "third"]
@@ -63,7 +63,7 @@ def multiclass_evaluation(s3: S3Client, sagemaker: SageMakerClient, folder: Path
 
 
 def regression_evaluation(s3: S3Client, sagemaker: SageMakerClient, folder: Path) -> dict[str, Any]:
-    """Scikit-learn's diabetes: how far the disease has come a year later."""
+    """The evaluation.json of scikit-learn's diabetes: the progress of the disease after a year."""
     frame = load_diabetes(as_frame=True, scaled=False).frame
     return of_frame(s3, sagemaker, folder, "diabetes", frame, "regression", [])
 
@@ -77,7 +77,7 @@ def of_frame(
     task: str,
     classes: list[str],
 ) -> dict[str, Any]:
-    """Every third row validates; the champion was trained on two thirds of the training rows."""
+    """Every third row is for validation. The champion was trained on two thirds of the training rows."""
     config = {
         "name": name,
         "task": task,

@@ -16,19 +16,21 @@ CSV = "x,c,y\n" + "".join(
 
 
 def champions_run(s3: S3Client, folder: Path) -> Run:
+    """The execution that trained the champion."""
     land(s3, "curated/small/train.csv", CSV)
     land(s3, "curated/small/validation.csv", "x,c,y\n1,z,0\n6,z,1\n")
     return done(Run(folder, s3, {**SMALL}, "aaaaaaaaaaaa"))
 
 
 def candidates_run(s3: S3Client, folder: Path) -> Run:
-    """Of its 6 validation rows the champion was trained on 2."""
+    """The execution that trained the candidate. The champion was trained on 2 of its 6 validation rows."""
     land(s3, "curated/small/train.csv", CSV.replace("a", "d").replace("b", "d"))
     land(s3, "curated/small/validation.csv", "x,c,y\n0,b,0\n6,a,1\n1.5,a,0\n5.5,a,1\n0.5,a,0\n6.5,a,1\n")
     return done(Run(folder, s3, {**SMALL}, "bbbbbbbbbbbb"))
 
 
 def done(run: Run) -> Run:
+    """The run after its first two steps."""
     assert run.preprocess() == 0
     run.train()
     return run

@@ -1,4 +1,4 @@
-"""The champion: which one it is, whether its model is ours, and what is said of one that is not compared."""
+"""The champion: which package it is, whether our jobs wrote its model, and why it is not compared."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_approved_at_prefers_the_noted_approval_to_the_last_change() -> None:
 
 
 def problem(run: Run, champion: str) -> str:
-    """What is said of a champion that could not be compared; the evaluation is whole all the same."""
+    """The champion_problem of an evaluation that is otherwise complete."""
     found = run.evaluate(champion)["handsoff"]
     assert found["champion"] == champion
     assert found["comparison"] is None
@@ -70,7 +70,7 @@ def problem(run: Run, champion: str) -> str:
 
 
 def replace_model(s3: S3Client, run: Run, config: dict[str, Any], pickled: bytes) -> None:
-    """Another artifact where the run's lies."""
+    """Overwrite the run's model.tar.gz."""
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w:gz") as archive:
         for name, content in (("code/model.json", json.dumps(config).encode()), ("model.joblib", pickled)):
@@ -119,7 +119,7 @@ def test_fetch_data_report_deleted_is_a_champion_problem(
 def test_check_columns_added_columns_are_a_champion_problem(
     s3: S3Client, tmp_path: Path, first: Run, sagemaker: SageMakerClient
 ) -> None:
-    """The champion has seen every row of this file; none of them has the identity that it had then."""
+    """The champion was trained on every row of this file; two more columns give each row another identity."""
     wider = CSV.replace("\n", ",,\n").replace("y,,", "y,note,id")
     land(s3, "curated/small/train.csv", wider)
     land(s3, "curated/small/validation.csv", wider.replace(",,", ",new,"))
@@ -184,7 +184,7 @@ def test_fetch_model_outside_the_model_folder_is_not_loaded(
 
 
 def package_of(sagemaker: SageMakerClient, url: str) -> str:
-    """A package of whatever model; its ARN."""
+    """Register a package of the model at `url`; returns its ARN."""
     sagemaker.create_model_package_group(ModelPackageGroupName="handsoff-small")
     return sagemaker.create_model_package(
         ModelPackageGroupName="handsoff-small",
@@ -197,7 +197,7 @@ def package_of(sagemaker: SageMakerClient, url: str) -> str:
 
 
 def copied(s3: S3Client, run: Run, job: str) -> str:
-    """The run's model at a place of its own, where `job` says it wrote."""
+    """Copy the run's model to where the training job `job` would write; returns its URL."""
     url = run.model_url.replace(run.job, job)
     land(s3, url.removeprefix(f"s3://{BUCKET}/"), (run.folder / "model.tar.gz").read_bytes())
     return url
@@ -232,7 +232,7 @@ def test_fetch_model_of_another_role_is_not_loaded(
 
 
 def ended(job: str, moment: datetime) -> None:
-    """Says when a training job ended; moto takes the moment at which it was created."""
+    """Set the end of a training job. moto sets it to the time of its creation."""
     sagemaker_backends["123456789012"]["us-east-1"].training_jobs[job].training_end_time = moment
 
 
@@ -254,7 +254,7 @@ def test_fetch_model_replaced_after_the_job_ended_is_not_loaded(
 
 def test_written_by_running_job_is_a_champion_problem(s3: S3Client) -> None:
     class Client:
-        """A training job under way has no end in its description."""
+        """SageMaker with a training job that runs: its description has no end."""
 
         def describe_training_job(self, TrainingJobName: str) -> dict[str, Any]:
             artifacts = {"S3ModelArtifacts": f"s3://b/models/m/e/{TrainingJobName}/output/model.tar.gz"}

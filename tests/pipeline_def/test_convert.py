@@ -1,4 +1,4 @@
-"""Typed columns: what a text or a Parquet value means, and the message about one that means nothing."""
+"""Typed columns: what a text or a Parquet value means, and the message about one that does not fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PSI between two data profiles: by hand, and with bins that the candidate's values do not fit."""
+"""The stability index of two data profiles: by hand, and with values outside the champion's bins."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_drift_is_small_for_the_same_distribution_and_large_for_a_shifted_one() 
 
 
 def test_up_to_keeps_half_of_the_rows_at_one_value() -> None:
-    """Between two points of a coarse profile lie few rows, however many lie on the next point."""
+    """Few rows are between two points of a coarse profile, however many are at the next point."""
     generator = np.random.default_rng(2)
     values = np.r_[np.zeros(10_000), generator.exponential(size=10_000)]
     below_zero = np.r_[np.full(200, -1.0), values]
@@ -122,7 +122,7 @@ def test_by_chance_by_hand() -> None:
 
 @pytest.mark.parametrize(("n", "kinds"), [(100, 10), (300, 50), (1047, 254)])
 def test_by_chance_is_the_mean_psi_of_equal_distributions(n: int, kinds: int) -> None:
-    """Categories that are all rare, or not: the index beyond chance is about none."""
+    """With rare categories and without, the index minus chance is about 0."""
     generator = np.random.default_rng(3)
     beyond = []
     for _ in range(200):

@@ -1,4 +1,4 @@
-"""Binary metrics: by hand, as scikit-learn has them, and what is undefined."""
+"""Binary metrics: by hand, against scikit-learn, and where they are undefined."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_predicted_one_half_is_class_0() -> None:
 def test_calibration_error_bin_holds_its_upper_edge(
     confidence: float, neighbour: float, together: bool
 ) -> None:
-    """A zero said with too much confidence and a one with too little cancel where they share a bin."""
+    """A 0 predicted with too much confidence and a 1 with too little cancel each other in one bin."""
     found = scored([0, 1], [confidence, neighbour]).values()["expected_calibration_error"]
     too_high, too_low = confidence, 1 - neighbour
     assert found == pytest.approx((too_low - too_high if together else too_low + too_high) / 2)

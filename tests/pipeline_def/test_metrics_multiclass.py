@@ -1,4 +1,4 @@
-"""Multiclass metrics: by hand, as scikit-learn has them, and where classes do not occur."""
+"""Multiclass metrics: by hand, against scikit-learn, and where classes do not occur."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOUR = [[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.4, 0.35, 0.25], [0.1, 0.1, 0.8]]
 
 
 def test_score_four_rows_by_hand() -> None:
-    """Classes 0, 1, 1, 2; said to be 0, 1, 0, 2."""
+    """Classes 0, 1, 1, 2, predicted as 0, 1, 0, 2."""
     found = scored([0, 1, 1, 2], FOUR).values()
     assert found["accuracy"] == pytest.approx(3 / 4)
     assert found["balanced_accuracy"] == pytest.approx((1 + 1 / 2 + 1) / 3)
@@ -43,7 +43,7 @@ def test_predicted_equally_probable_classes_give_the_first() -> None:
 
 
 def test_score_means_leave_out_a_class_without_rows() -> None:
-    """Classes 0, 0, 1 and none of class 2; the second is said to be 1."""
+    """Classes 0, 0, 1 and none of class 2; the second row is predicted to be 1."""
     found = scored([0, 0, 1], [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.1, 0.7, 0.2]]).values()
     assert found["balanced_accuracy"] == pytest.approx((1 / 2 + 1) / 2)
     assert found["f1_macro"] == pytest.approx((2 / 3 + 2 / 3) / 2)

@@ -1,4 +1,4 @@
-"""Regression metrics: by hand, as scikit-learn has them, and what is undefined."""
+"""Regression metrics: by hand, against scikit-learn, and where they are undefined."""
 
 from __future__ import annotations
 

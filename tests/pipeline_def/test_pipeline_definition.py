@@ -1,4 +1,4 @@
-"""The definition: the names that others rely on, SageMaker's limits, and that no parameter is decoration."""
+"""The definition: the names that others rely on, SageMaker's limits, and that each parameter is used."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def definition(model: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def guarded(model: dict[str, Any]) -> dict[str, Any]:
-    """The definition for an account with a network and a key of its own."""
+    """The definition with a network and an encryption key."""
     return defined(
         model,
         subnets=["subnet-01234567", "subnet-89abcdef"],
@@ -65,7 +65,7 @@ def steps(definition: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def references(value: Any) -> Iterator[str]:
-    """Every path that a `Get` somewhere in `value` asks for."""
+    """The path of every `Get` in `value`, at any depth."""
     if isinstance(value, dict):
         if set(value) == {"Get"}:
             yield value["Get"]
@@ -77,7 +77,7 @@ def references(value: Any) -> Iterator[str]:
 
 
 def resolve(value: Any, known: dict[str, str]) -> Any:
-    """`value` as SageMaker would send it: each Get and Std:Join a string."""
+    """`value` as SageMaker sends it to the API: each Get and Std:Join is a string."""
     if isinstance(value, dict):
         if set(value) == {"Get"}:
             return known.get(value["Get"], f"s3://handsoff-data/{value['Get']}")

@@ -1,4 +1,4 @@
-"""Publishing: code by its content, a definition byte for byte the same, and nothing done twice."""
+"""Publishing: code named by its content, a deterministic definition, and nothing uploaded twice."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def publish_titanic(aws: boto3.Session, model: dict[str, Any], role_arn: str = R
 
 @pytest.fixture
 def pipeline(sagemaker: SageMakerClient, model: dict[str, Any]) -> None:
-    """The pipeline as Terraform makes it."""
+    """The pipeline as Terraform creates it."""
     sagemaker.create_pipeline(
         PipelineName="handsoff-titanic",
         PipelineDefinition=rendered(model),
@@ -63,7 +63,7 @@ def pipeline(sagemaker: SageMakerClient, model: dict[str, Any]) -> None:
 
 
 class Earlier:
-    """S3 whose listing was made before anything was there."""
+    """S3 whose listing is older than every object."""
 
     def __init__(self, s3: S3Client) -> None:
         self._s3 = s3
@@ -79,7 +79,7 @@ class Earlier:
 
 
 def everything(s3: S3Client) -> dict[str, str]:
-    """Version ids by key: an object written again has another."""
+    """Version ids by key. An object that is written again has another one."""
     return {item["Key"]: item["VersionId"] for item in s3.list_object_versions(Bucket=BUCKET)["Versions"]}
 
 
@@ -145,7 +145,7 @@ def test_publish_new_pipeline_uploads_its_code_once(
 
 
 def test_upload_leaves_an_object_that_another_call_uploaded(s3: S3Client, model: dict[str, Any]) -> None:
-    """S3 itself refuses: what lies there is not overwritten, and all else is uploaded."""
+    """S3 refuses to overwrite it; the other objects are uploaded."""
     sha256 = code_sha256(code_files(model, "titanic"))
     theirs = f"code/{sha256}/processing/model.json"
     s3.put_object(Bucket=BUCKET, Key=theirs, Body=b"theirs")
@@ -166,7 +166,7 @@ def test_upload_other_errors_of_s3_are_raised(s3: S3Client, model: dict[str, Any
 def test_publish_missing_pipeline_is_an_error_and_is_not_created(
     aws: boto3.Session, sagemaker: SageMakerClient, model: dict[str, Any]
 ) -> None:
-    """Whoever makes it first keeps the other from making it."""
+    """Terraform creates pipelines. It could not create one that exists."""
     sagemaker.create_pipeline(
         PipelineName="handsoff-titanic-two",
         PipelineDefinition="{}",

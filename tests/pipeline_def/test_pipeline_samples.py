@@ -1,4 +1,4 @@
-"""The samples in tests/samples/ are what the steps write; the Titanic's split is the one that its README says."""
+"""tests/samples/ holds what the steps write; the Titanic's split is the one that its README describes."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_comparison_leaves_out_the_champions_training_rows(
 def test_evaluate_leaves_out_the_candidates_training_rows(
     s3: S3Client, tmp_path: Path, first: Run, sagemaker: SageMakerClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of 7 rows the candidate has seen 3; of the other 4 the champion has seen 1."""
+    """The candidate was trained on 3 of 7 rows; the champion on 1 of the other 4."""
     land(s3, "curated/small/train.csv", CSV.replace("a", "b"))
     seen, champions, fresh = "0,b,0\n3,b,0\n6,b,1\n", "6,a,1\n", "1.5,a,0\n5.5,b,1\n6.5,z,1\n"
     land(s3, "curated/small/validation.csv", f"x,c,y\n{seen}{champions}{fresh}")
@@ -232,7 +232,7 @@ def test_evaluate_data_has_rows_and_missing_shares(second: Run) -> None:
 def test_evaluate_measures_drift_since_the_champion(
     first: Run, second: Run, sagemaker: SageMakerClient
 ) -> None:
-    """x has the same values; c was a or b and is d in every row."""
+    """x has the same values. c was a or b, and is d in every row now."""
     champion = register(sagemaker, first)
     found = second.evaluate(champion)["handsoff"]["drift"]
     assert found["reference"] == champion
@@ -302,7 +302,7 @@ def test_comparison_without_rows_is_undefined(task: Task) -> None:
 
 
 class Learned:
-    """A fitted pipeline that saw only classes 0 and 2 of three."""
+    """A fitted pipeline of three classes that had no row of class 1."""
 
     classes_ = np.array([0, 2], dtype=np.int16)
 
@@ -324,7 +324,7 @@ def test_predict_class_without_training_rows_has_probability_zero() -> None:
 
 
 def small_run(s3: S3Client, folder: Path, **config: Any) -> Run:
-    """Forty rows whose target x tells, in a pipeline of its own."""
+    """An execution on forty rows whose target follows from x."""
     rows = [f"{number / 4},{number % 2 == 0},{config['says'](number)}\n" for number in range(40)]
     del config["says"]
     for split, part in (("train", rows[::2] + rows[1::4]), ("validation", rows[3::4])):

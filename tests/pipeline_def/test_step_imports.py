@@ -1,4 +1,4 @@
-"""The steps run where the image's packages and the scripts beside them are, and nothing else of ours."""
+"""The steps import the image's packages and the scripts beside them, and nothing else."""
 
 from __future__ import annotations
 

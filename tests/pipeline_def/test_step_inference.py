@@ -46,7 +46,7 @@ def trained(s3: S3Client, tmp_path: Path) -> Run:
 
 
 def serve(run: Run, folder: Path, request: Path, content_type: str, accept: str) -> str:
-    """The answer of a fresh Python that sees nothing but the unpacked artifact."""
+    """The answer of a fresh Python that has only the unpacked artifact."""
     with tarfile.open(run.folder / "model.tar.gz") as archive:
         archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # type: ignore[arg-type]
     return subprocess.run(
@@ -107,7 +107,7 @@ def test_output_fn_without_rows_has_no_predictions() -> None:
 
 
 class Fixed:
-    """A pipeline that answers these numbers, whatever it is asked."""
+    """A pipeline that predicts these numbers for any rows."""
 
     def __init__(self, answer: Any, classes: tuple[int, ...] = ()) -> None:
         self.answer, self.classes_ = np.array(answer), np.array(classes)
@@ -119,7 +119,7 @@ class Fixed:
 
 
 def answers(model: inference.Model, body: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """What JSON and CSV say to the same rows."""
+    """The records of the JSON answer and the lines of the CSV answer to the same rows."""
     prediction = inference.predict_fn(inference.input_fn(body, "text/csv"), model)
     records = json.loads(inference.output_fn(prediction, "application/json")[0])["predictions"]
     return records, inference.output_fn(prediction, "text/csv")[0].splitlines()
@@ -193,7 +193,7 @@ def test_predict_fn_regression_predicts_numbers() -> None:
 def test_serving_each_task_answers_raw_rows(
     s3: S3Client, tmp_path: Path, classes: list[str], estimator: str, header: str
 ) -> None:
-    """All that is known of the task lies in the artifact."""
+    """The artifact alone says what the task is."""
     task = {0: "regression", 2: "binary_classification"}.get(len(classes), "multiclass_classification")
     config = {
         **SMALL,

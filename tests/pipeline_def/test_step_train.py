@@ -1,4 +1,4 @@
-"""TrainModel: one pipeline that takes raw columns, and an artifact that needs none of our code."""
+"""TrainModel: a pipeline that takes raw columns, and an artifact that needs no code of this project."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def model_json(
 
 
 def rows(n: int = 60) -> pd.DataFrame:
-    """x tells y, c nearly does; every fifth value is missing."""
+    """y follows from x, and nearly from c. Every fifth value is missing."""
     number = np.arange(n)
     y = number % 2
     x = np.where(number % 5 == 0, np.nan, y * 10.0 + number % 3)
@@ -72,7 +72,7 @@ def write(frame: pd.DataFrame, folder: Path) -> Path:
 
 
 def source(tmp_path: Path, estimator: str) -> Path:
-    """What sourcedir.tar.gz holds."""
+    """A folder with the files of sourcedir.tar.gz."""
     folder = tmp_path / "code"
     folder.mkdir()
     for name in TRAINING:
@@ -141,7 +141,7 @@ def test_fit_does_not_use_a_column_without_values(estimator: str, empty: str, tm
 
 
 def everything(n: int = 240) -> pd.DataFrame:
-    """x and c tell y, which goes from 0 to 2, and b half of it; every kind has gaps, some rows two."""
+    """y is 0, 1 or 2 and follows from x or c; b says whether it is 2. Each column has missing values."""
     number = np.arange(n)
     y = number % 3
     return pd.DataFrame(
@@ -183,7 +183,7 @@ def test_fit_regression(estimator: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("estimator", REGRESSORS)
 def test_fit_constant_target_is_predicted(estimator: str, tmp_path: Path) -> None:
-    """Preprocessing lets none through; training does not fall over it."""
+    """Preprocessing refuses such a target; training would not fail."""
     values = config(estimator, classes=())
     features, target = train.read_training_rows(write(rows().assign(y=7.5), tmp_path / "train"), values)
     assert train.fit(values, features, target).predict(features) == pytest.approx(7.5)
@@ -216,7 +216,7 @@ def test_fit_boosting_keeps_a_missing_boolean() -> None:
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_fit_class_without_rows_keeps_the_other_codes(estimator: str, tmp_path: Path) -> None:
-    """Preprocessing lets it not happen; the codes of the others stay theirs."""
+    """Preprocessing refuses such data; the codes of the other classes would not change."""
     values = config(estimator, classes=("a", "b", "c"))
     frame = everything().query("y != 1")
     pipeline = train.fit(values, *train.read_training_rows(write(frame, tmp_path / "train"), values))
@@ -224,7 +224,7 @@ def test_fit_class_without_rows_keeps_the_other_codes(estimator: str, tmp_path: 
 
 
 def test_fit_one_row_of_a_class_does_not_stop_early(tmp_path: Path) -> None:
-    """Above 10,000 rows boosting would set a stratified tenth aside, and one row cannot be divided."""
+    """Above 10,000 rows boosting sets a stratified tenth aside. One row cannot be divided."""
     number = np.arange(10_002)
     frame = pd.DataFrame({"x": number * 1.0, "y": (number == 10_001).astype("int16")})
     values = config("hist_gradient_boosting", ("x",), ())

@@ -28,7 +28,7 @@ Array = np.ndarray[Any, Any]
 
 
 def two_models(n: int) -> tuple[Scored, Scored, Array, Array, Array]:
-    """A target and two models' probabilities, correlated as those of two retrainings are."""
+    """A target and the probabilities of two models, correlated like those of two retrainings."""
     generator = np.random.default_rng(3)
     signal = generator.normal(size=n)
     target = (generator.random(n) < 1 / (1 + np.exp(-2 * signal))).astype(int)
@@ -47,7 +47,7 @@ def test_wilson_agrees_with_scipy(hits: int, misses: int) -> None:
 
 
 def test_wilson_by_hand() -> None:
-    """8 of 8 may well be 7 of 10: 8 / (8 + 1.96²)."""
+    """The lower end for 8 of 8 is 8 / (8 + 1.96²)."""
     assert intervals.wilson(8, 8) == pytest.approx((0.6756, 1.0), abs=1e-4)
     assert all(math.isnan(end) for end in intervals.wilson(0, 0))
 
@@ -109,7 +109,7 @@ def test_agreement_counts_four_cells() -> None:
 
 
 def test_paired_accuracy_has_the_value_of_the_rows() -> None:
-    """The champion errs on 10 of 100 rows, the candidate on none."""
+    """The champion is wrong on 10 of 100 rows, the candidate on none."""
     target = np.array([0, 1] * 50)
     candidate = np.where(target == 1, 0.9, 0.1)
     champion = candidate.copy()
@@ -251,7 +251,7 @@ def test_root_difference_error_agrees_with_a_bootstrap() -> None:
 
 
 def test_skewed_mean_interval_without_skewness_is_students() -> None:
-    """2 ± 4.3027 / sqrt(3), and no loss is negative; 10 times as far from 0 it stays whole."""
+    """2 ± 4.3027 / sqrt(3), cut at 0 because no loss is negative; 20 ± the same is not cut."""
     assert intervals.skewed_mean_interval(np.array([1.0, 2.0, 3.0])) == pytest.approx((0.0, 4.4841), abs=1e-4)
     assert intervals.skewed_mean_interval(np.array([19.0, 20.0, 21.0])) == pytest.approx(
         (17.5159, 22.4841), abs=1e-4
