@@ -77,7 +77,5 @@ def repository_arn(region: str, partition: str) -> str:
 
 def _account(region: str) -> str:
     if region not in ACCOUNTS:
-        raise ValueError(
-            f"SageMaker hosts {IMAGE} in no region {region!r}; it is in {', '.join(ACCOUNTS)}"
-        )
+        raise ValueError(f"SageMaker hosts {IMAGE} in no region {region!r}; it is in {', '.join(ACCOUNTS)}")
     return ACCOUNTS[region]

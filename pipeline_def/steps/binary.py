@@ -45,13 +45,13 @@ def predicted(probability: Array) -> Array:
 
 def score(target: Array, probability: Array) -> Scored:
     """What each metric of these rows is. The Brier score is half of Brier's (1950), so from 0 to 1."""
-    said = predicted(probability)
-    right = target == said
+    assigned = predicted(probability)
+    right = target == assigned
     return Scored(
         n=len(target),
         shares={
             "accuracy": (np.ones(len(target), dtype=bool), right),
-            "precision": (said == 1, right),
+            "precision": (assigned == 1, right),
             "recall": (target == 1, right),
             "specificity": (target == 0, right),
         },
@@ -60,7 +60,7 @@ def score(target: Array, probability: Array) -> Scored:
             "brier": (probability - target) ** 2,
         },
         areas={"roc_auc": roc_auc(target, probability)},
-        labels=Labels(target, said, 2, label_metrics),
+        labels=Labels(target, assigned, 2, label_metrics),
         resampled={
             "average_precision": average_precision(target, probability),
             "expected_calibration_error": calibration_error(target, probability),
@@ -68,7 +68,7 @@ def score(target: Array, probability: Array) -> Scored:
     )
 
 
-def label_metrics(right: Array, actual: Array, said: Array) -> dict[str, Array]:
+def label_metrics(right: Array, actual: Array, assigned: Array) -> dict[str, Array]:
     """The metrics that depend on actual and predicted classes alone; see `Labels.measure`.
 
     balanced_accuracy is undefined without a row of each class, precision without a row predicted to be 1, and
@@ -76,6 +76,6 @@ def label_metrics(right: Array, actual: Array, said: Array) -> dict[str, Array]:
     """
     return {
         "balanced_accuracy": divide(right, actual).mean(axis=1),
-        "precision": divide(right[:, 1], said[:, 1]),
-        "f1": np.where(actual[:, 1] > 0, divide(2 * right[:, 1], actual[:, 1] + said[:, 1]), np.nan),
+        "precision": divide(right[:, 1], assigned[:, 1]),
+        "f1": np.where(actual[:, 1] > 0, divide(2 * right[:, 1], actual[:, 1] + assigned[:, 1]), np.nan),
     }

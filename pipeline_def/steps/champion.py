@@ -229,6 +229,8 @@ def check_columns(champion: Columns | None, candidate: Columns) -> None:
     else:
         before, now = ({name for names in files for name in names} for files in (champion, candidate))
         changes = {"added": sorted(now - before), "removed": sorted(before - now)}
-        said = ", ".join(f"{change} {', '.join(names)}" for change, names in changes.items() if names)
-        what = f"the files have other columns than those it was trained on ({said or 'others in each file'})"
+        listed = ", ".join(f"{change} {', '.join(names)}" for change, names in changes.items() if names)
+        what = (
+            f"the files have other columns than those it was trained on ({listed or 'others in each file'})"
+        )
     raise ChampionProblem(f"{what}: its training rows cannot be found among the validation rows")

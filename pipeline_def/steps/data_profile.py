@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from job import MAX_CATEGORIES, Features, Json
 
 SCHEMA_VERSION: Final = 1
-"""The version of data_profile.json. A change that a reader must know about raises it."""
+"""The version of data_profile.json. A change that breaks a reader raises it."""
 
 MAX_POINTS: Final = 256
 """Values of a numeric column that a profile holds."""

@@ -19,7 +19,7 @@ from job import Array, DataProblem, Json, StepConfig
 from tables import SplitWriter
 
 SCHEMA_VERSION: Final = 2
-"""The version of data_report.json. A change that a reader must know about raises it."""
+"""The version of data_report.json. A change that breaks a reader raises it."""
 
 
 @dataclass(frozen=True)

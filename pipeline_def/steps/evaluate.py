@@ -41,7 +41,7 @@ from model_quality import sagemaker_format, to_json
 from scoring import guess, inside, metrics, scores, smallest_class, unusable
 
 SCHEMA_VERSION: Final = 2
-"""The version of `handsoff` in evaluation.json. A change that a reader must know about raises it."""
+"""The version of `handsoff` in evaluation.json. A change that breaks a reader raises it."""
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,14 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import joblib
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 THRESHOLD: Final = 0.5
 """Of two classes the positive one is predicted where its probability is above this."""

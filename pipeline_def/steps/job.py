@@ -31,7 +31,7 @@ SPLITS: Final = ("train", "validation")
 """The two sets of rows: a model is trained on the first and measured on the second."""
 
 ROW: Final = "handsoff:row"
-"""The column that holds each raw row's identity. No feature can have this name."""
+"""The column that holds each raw row's identity. A column of the data must not have this name."""
 
 MAX_CATEGORIES: Final = 254
 """Categories of one column that a model tells apart. HistGradientBoosting bins at most 255 values."""
@@ -70,7 +70,7 @@ class Features:
 
 @dataclass(frozen=True)
 class StepConfig:
-    """What the steps need to know about a model. publish.py writes it as model.json.
+    """The part of a model's config that the steps read. publish.py writes it to model.json.
 
     `classes` are the values of the target; of two, the second is the positive one. Regression has none.
     `slices` are groups of validation rows, each given by the values of some columns.

@@ -39,7 +39,7 @@ def confusion(target: Array, predicted: Array, classes: Sequence[str]) -> dict[s
     cell = target.astype(np.int64) * len(classes) + predicted
     counts = np.bincount(cell, minlength=len(classes) ** 2).reshape(len(classes), -1)
     return {
-        actual: {said: int(count) for said, count in zip(classes, row, strict=True)}
+        actual: {name: int(count) for name, count in zip(classes, row, strict=True)}
         for actual, row in zip(classes, counts, strict=True)
     }
 

@@ -42,21 +42,21 @@ def predicted(probability: Array) -> Array:
 def score(target: Array, probability: Array) -> Scored:
     """What each metric of these rows is. Brier's score (1950) is a sum over classes, so from 0 to 2."""
     n, classes = probability.shape
-    said = predicted(probability)
-    right = target == said
+    assigned = predicted(probability)
+    right = target == assigned
     own = probability[np.arange(n), target]
-    occurring = np.isin(np.arange(classes), np.r_[target, said])
+    occurring = np.isin(np.arange(classes), np.r_[target, assigned])
     return Scored(
         n=n,
         shares={"accuracy": (np.ones(n, dtype=bool), right)},
         means={"log_loss": -np.log(clipped(own)), "brier": (probability**2).sum(axis=1) - 2 * own + 1},
         areas={"roc_auc_ovr": roc_auc_ovr(target, probability)},
-        labels=Labels(target, said, classes, partial(label_metrics, occurring)),
+        labels=Labels(target, assigned, classes, partial(label_metrics, occurring)),
         resampled={"expected_calibration_error": calibration_error(right, probability.max(axis=1))},
     )
 
 
-def label_metrics(occurring: Array, right: Array, actual: Array, said: Array) -> dict[str, Array]:
+def label_metrics(occurring: Array, right: Array, actual: Array, assigned: Array) -> dict[str, Array]:
     """The metrics that depend on actual and predicted classes alone, as scikit-learn defines them.
 
     Means are over the classes that rows are of. f1_macro is a mean over the `occurring` classes, which
@@ -65,14 +65,14 @@ def label_metrics(occurring: Array, right: Array, actual: Array, said: Array) ->
     """
     total, counted = actual.sum(axis=1), (actual > 0).sum(axis=1)
     recall = np.nan_to_num(divide(right, actual))
-    precision = np.nan_to_num(divide(right, said))
-    f1 = np.nan_to_num(divide(2 * right, actual + said))
+    precision = np.nan_to_num(divide(right, assigned))
+    f1 = np.nan_to_num(divide(2 * right, actual + assigned))
 
     def weighted(by_class: Array) -> Array:
         return divide((actual * by_class).sum(axis=1), total)
 
     def f_beta(beta: float) -> Array:
-        return np.nan_to_num(divide((1 + beta**2) * right, beta**2 * actual + said))
+        return np.nan_to_num(divide((1 + beta**2) * right, beta**2 * actual + assigned))
 
     return {
         "balanced_accuracy": np.where(counted > 1, divide(recall.sum(axis=1), counted), np.nan),

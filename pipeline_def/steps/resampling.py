@@ -47,12 +47,12 @@ def draw_labels(*scored: Labels) -> list[dict[str, Array]]:
     wrong = np.roll(present, -1) if len(present) > 1 else (present + 1) % classes
     added = [[present, wrong], [wrong, present]][: len(scored)]
     columns = [np.r_[target, present, present]]
-    columns += [np.r_[item.predicted, *said] for item, said in zip(scored, added, strict=True)]
+    columns += [np.r_[item.predicted, *assigned] for item, assigned in zip(scored, added, strict=True)]
     weights = np.r_[np.ones(len(target)), np.full(2 * len(present), 1 / len(present))]
-    (actual, *said), counts = cells(*columns, classes=classes, weights=weights)
+    (actual, *assigned), counts = cells(*columns, classes=classes, weights=weights)
     return [
         label_metrics_of(item, actual, predicted, gammas(counts))
-        for item, predicted in zip(scored, said, strict=True)
+        for item, predicted in zip(scored, assigned, strict=True)
     ]
 
 

@@ -136,7 +136,7 @@ def cells(*columns: Array, classes: int, weights: Array | None = None) -> tuple[
 
 
 def label_metrics_of(
-    labels: Labels, actual: Array, said: Array, weights: Iterable[Array]
+    labels: Labels, actual: Array, assigned: Array, weights: Iterable[Array]
 ) -> dict[str, Array]:
     """The metrics of cells with these actual and predicted classes, under each weighting of the cells."""
 
@@ -146,15 +146,15 @@ def label_metrics_of(
         return sparse.csr_array((counts, place), shape=(len(classes), labels.classes))
 
     every = np.ones(len(actual))
-    right = belonging(actual, (actual == said).astype(float))
-    of, to = belonging(actual, every), belonging(said, every)
+    right = belonging(actual, (actual == assigned).astype(float))
+    of, to = belonging(actual, every), belonging(assigned, every)
     return joined([labels.measure(some @ right, some @ of, some @ to) for some in weights])
 
 
 def label_values(labels: Labels) -> dict[str, float]:
     """The metrics of the rows as they are."""
-    (actual, said), counts = cells(labels.target, labels.predicted, classes=labels.classes)
-    values = label_metrics_of(labels, actual, said, [counts[None]])
+    (actual, assigned), counts = cells(labels.target, labels.predicted, classes=labels.classes)
+    values = label_metrics_of(labels, actual, assigned, [counts[None]])
     return {name: float(value[0]) for name, value in values.items()}
 
 

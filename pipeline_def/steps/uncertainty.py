@@ -1,7 +1,7 @@
-"""How far a metric on some rows may be from the truth, and the difference of two models on the same rows.
+"""The uncertainty of a metric, and of the difference of two models on the same rows.
 
-It knows no task: scored.py says what each metric is. An undefined number is NaN. bench/coverage.py shows how
-often the intervals and bounds hold the truth.
+Nothing here depends on the task: scored.py says what each metric is. An undefined number is NaN.
+bench/coverage.py shows how often the intervals and bounds hold the truth.
 """
 
 from __future__ import annotations

@@ -39,6 +39,19 @@ def test_data_report_describes_files_columns_and_splits(s3: S3Client, run: Run) 
         "class_share": {"0": 0.5, "1": 0.5},
     }
     assert report["schema_version"] == 2
+    assert [*report] == [
+        "schema_version",
+        "model",
+        "batch",
+        "target",
+        "files",
+        "columns",
+        "ignored_columns",
+        "splits",
+        "validation_rows_also_in_train",
+        "execution",
+    ]
+    assert [*train] == ["key", "versionId", "etag", "bytes", "sha256", "rows", "blank_lines"]
     assert report["validation_rows_also_in_train"] == 0
 
 
