@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
+pytestmark = pytest.mark.slow
+
 
 FILES = {
     "binary_classification": "evaluation.json",

@@ -19,6 +19,8 @@ import train
 from retraining.config.tasks import ESTIMATORS as TASK_ESTIMATORS
 from tests.pipeline_def.helpers import STEPS
 
+pytestmark = pytest.mark.slow
+
 ESTIMATORS = ["hist_gradient_boosting", "random_forest", "logistic_regression"]
 REGRESSORS = ["hist_gradient_boosting", "random_forest", "ridge"]
 ALLOWED = {"sklearn", "numpy", "scipy", "pandas", "joblib"} | set(sys.stdlib_module_names)
