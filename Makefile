@@ -11,10 +11,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check scan build up down invoke doctor deploy destroy lock clean
+.PHONY: help setup demo test test-fast check scan build up down invoke doctor deploy destroy lock clean
 
 help: ## list what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
 
 setup: $(VENV) $(SAM) ## make both environments
 
@@ -23,6 +23,9 @@ demo: setup ## the whole loop on this machine, from landing to a decided model p
 
 test: setup ## all tests, the ones against AWS on this machine too
 	@pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+test-fast: setup ## the tests that deploy nothing and start no program, in a minute
+	@pytest -n 2 --dist loadfile -m "not slow and not story"
 
 check: setup ## types, style, template
 	@ruff check .

@@ -1,8 +1,11 @@
-"""For all tests: stories first; none fails for being slow, and the gate plays the same worlds each time."""
+"""For all tests: where their files lie, which kinds there are, in which order they run, and how they end."""
 
 from __future__ import annotations
 
 import os
+import signal
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,7 +13,55 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci" if os.environ.get("CI") else "here")  # ci is hypothesis' own: derandomized
 
+MEMORY = Path("/dev/shm")
+MEMORY_NEEDED = 6 * 2**30
+"""Free bytes in MEMORY below which temporary files stay on the disk. A whole run takes up to 4 GB."""
+
+STARTS_SOMETHING = {
+    "applying": "Terraform",
+    "browser": "a browser",
+    "builds": "a build of the functions",
+    "cloud": "AWS on this machine",
+    "loop": "AWS on this machine",
+    "place": "AWS on this machine",
+    "terraform": "Terraform",
+}
+"""Fixtures that deploy or start a server, and what they start. Every test that uses one must say so."""
+
+LONGEST = ("loop/test_deploy_for_real", "iam/test_least_privilege", "terraform/test_terraform")
+"""Files that start first, since each occupies its worker for minutes, mostly waiting."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put temporary files in memory, and end by TERM as by Ctrl-C: fixtures stop what they have started."""
+    if _in_memory():
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None  # so that it is read again
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    del config
+
+
+def _in_memory() -> bool:
+    """Whether programs may run from MEMORY, and it has room. A deployment unpacks 40,000 files."""
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
+        return False
+    found = os.statvfs(MEMORY)
+    return found.f_bavail * found.f_frsize >= MEMORY_NEEDED and not found.f_flag & os.ST_NOEXEC
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Stories first, so that no worker is left with a long one at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("story") is None)
+    """Refuse a test that deploys and does not say so; stories first, the longest at the very beginning."""
+    for item in items:
+        started = STARTS_SOMETHING.keys() & set(getattr(item, "fixturenames", ()))
+        if started and not (item.get_closest_marker("story") or item.get_closest_marker("slow")):
+            name = min(started)
+            raise pytest.UsageError(
+                f"{item.nodeid} has no mark, and its fixture {name} starts {STARTS_SOMETHING[name]}: "
+                "mark it with pytest.mark.slow, or pytest.mark.story if it takes a minute"
+            )
+    items.sort(key=_order)
+
+
+def _order(item: pytest.Item) -> tuple[int, bool]:
+    first = next((place for place, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST))
+    return first, item.get_closest_marker("story") is None

@@ -25,6 +25,7 @@ def cloud(tmp_path: Path) -> Iterator[server.Cloud]:
     server.stop(tmp_path / "aws")
 
 
+@pytest.mark.slow
 def test_the_rotation_leaves_one_new_key_with_the_primary_label(cloud: server.Cloud, tmp_path: Path) -> None:
     first, *listing_and_rotation = blocks(PAGE)
     environment = clean_environment(tmp_path / "home", ROOT / ".venv-sam" / "bin" / "aws")

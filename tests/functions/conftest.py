@@ -1,4 +1,4 @@
-"""Fixtures of the tests of functions/: the account in memory, and what Lambda passes to a handler."""
+"""Fixtures of the tests of functions/: the account that handlers work in, and what Lambda passes to them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.functions.fakes import Context
-from tests.functions.world import Clients, World
+from tests.functions.world import Clients, World, on_moto
+
+
+@pytest.fixture
+def world() -> World:
+    """An empty account in memory."""
+    return World.empty()
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +24,9 @@ def clients() -> Iterator[Clients]:
 
 
 @pytest.fixture
-def world(clients: Clients) -> World:
-    """An empty account with the bucket, the ledger, and a topic whose messages end in an inbox."""
-    return World.empty(clients)
+def moto_world(clients: Clients) -> World:
+    """An empty account in moto. A module whose tests all need it has a fixture `world` that returns it."""
+    return on_moto(clients)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""Ledger and S3 in memory: hypothesis asks thousands of times, and moto answers in milliseconds.
+"""Ledger, S3, SNS and DynamoDB in memory: tests ask thousands of times, and moto answers in milliseconds.
 
-tests/functions/test_ledger.py holds MemoryItems to what the real one does on moto's DynamoDB.
+tests/functions/test_ledger.py runs the same tests on MemoryItems, on MemoryTable and on moto's DynamoDB.
 """
 
 from __future__ import annotations
@@ -8,11 +8,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache
 from typing import Any
 
+import botocore.session
 from botocore.exceptions import ClientError
+from botocore.handlers import validate_bucket_name
+from botocore.model import ServiceModel
+from botocore.validate import validate_parameters
 
 from retraining.errors import NotReady
 
@@ -88,15 +95,22 @@ def refused(code: str, operation: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": code}}, operation)
 
 
+def etag(body: bytes) -> str:
+    """The ETag of an object that was put in one part, with its quotes."""
+    return f'"{hashlib.md5(body).hexdigest()}"'
+
+
 class MemoryS3:
-    """One versioned bucket: versions of each key, oldest first; a body of None is a delete marker."""
+    """One versioned bucket, "data": versions of each key, oldest first; a body of None is a delete marker."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.clock = clock
         self.versions: dict[str, list[tuple[str, bytes | None, datetime]]] = {}
         self.count = 0
 
-    def _find(self, key: str, version: str | None) -> bytes:
+    def _find(self, key: str, version: str | None, bucket: str = "data") -> bytes:
+        if bucket != "data":
+            raise refused("NoSuchBucket", "GetObject")
         for identity, body, _ in reversed(self.versions.get(key, [])):
             if version in (None, identity):
                 if body is None:
@@ -108,6 +122,8 @@ class MemoryS3:
         there = self.versions.get(Key)
         if more.get("IfNoneMatch") and there and there[-1][1] is not None:
             raise refused("PreconditionFailed", "PutObject")
+        if "IfMatch" in more and more["IfMatch"] != etag(self._find(Key, None)):
+            raise refused("PreconditionFailed", "PutObject")
         self.count += 1
         self.versions.setdefault(Key, []).append((f"v{self.count}", Body, self.clock()))
         return {"VersionId": f"v{self.count}"}
@@ -116,15 +132,22 @@ class MemoryS3:
         self,
         *,
         Key: str,
+        Bucket: str = "data",
         VersionId: str | None = None,
         Range: str = "bytes=0-",
         **_: Any,
     ) -> dict[str, Any]:
-        body = self._find(Key, VersionId)
+        body = self._find(Key, VersionId, Bucket)
         start, end = Range.removeprefix("bytes=").split("-")
         if start:
             return {"Body": io.BytesIO(body[int(start) : int(end) + 1 if end else None])}
         return {"Body": io.BytesIO(body[-int(end) :])}
+
+    def head_object(self, *, Key: str, **_: Any) -> dict[str, Any]:
+        version, body, at = self.versions.get(Key, [("", None, self.clock())])[-1]
+        if body is None:
+            raise refused("404", "HeadObject")
+        return {"VersionId": version, "ETag": etag(body), "ContentLength": len(body), "LastModified": at}
 
     def copy_object(self, *, Key: str, CopySource: Mapping[str, str], **_: Any) -> None:
         self.put_object(Key=Key, Body=self._find(CopySource["Key"], CopySource.get("VersionId")))
@@ -148,8 +171,7 @@ class MemoryS3:
                 if body is None:
                     found["DeleteMarkers"].append(item)
                 else:
-                    etag = f'"{hashlib.md5(body).hexdigest()}"'
-                    found["Versions"].append({**item, "ETag": etag, "Size": len(body)})
+                    found["Versions"].append({**item, "ETag": etag(body), "Size": len(body)})
         return found
 
     def get_paginator(self, operation: str) -> Any:
@@ -160,3 +182,115 @@ class MemoryS3:
                 yield one_page(**call)
 
         return Pages()
+
+
+class MemoryTable:
+    """The ledger's DynamoDB table: the four calls of aws/items.py, with the expressions that they use.
+
+    A condition is `attribute_not_exists(x)`, `x = y` or `x < y`, joined by AND and OR, with one level of
+    brackets. An update is `SET x = y, …`, `REMOVE x, …` or both.
+    """
+
+    def __init__(self) -> None:
+        self.items: dict[str, dict[str, Any]] = {}
+
+    def get_item(self, *, Key: Mapping[str, str], ConsistentRead: bool) -> dict[str, Any]:
+        assert ConsistentRead
+        found = self.items.get(Key["fact"])
+        return {} if found is None else {"Item": dict(found)}
+
+    def put_item(self, *, Item: Mapping[str, Any], **condition: Any) -> None:
+        self._check(Item["fact"], "PutItem", **condition)
+        self.items[Item["fact"]] = {name: _stored(value) for name, value in Item.items()}
+
+    def delete_item(self, *, Key: Mapping[str, str], **condition: Any) -> None:
+        self._check(Key["fact"], "DeleteItem", **condition)
+        self.items.pop(Key["fact"], None)
+
+    def update_item(self, *, Key: Mapping[str, str], UpdateExpression: str, **condition: Any) -> None:
+        self._check(Key["fact"], "UpdateItem", **condition)
+        names = condition["ExpressionAttributeNames"]
+        values = condition.get("ExpressionAttributeValues", {})
+        sets, _, removes = UpdateExpression.partition("REMOVE ")
+        item = self.items.setdefault(Key["fact"], dict(Key))
+        for name, value in re.findall(r"(#\w+) = (:\w+)", sets):
+            item[names[name]] = _stored(values[value])
+        for name in re.findall(r"#\w+", removes):
+            item.pop(names[name], None)
+
+    def _check(self, fact: str, operation: str, ConditionExpression: str = "", **expression: Any) -> None:
+        names = expression.get("ExpressionAttributeNames", {})
+        values = expression.get("ExpressionAttributeValues", {})
+        item = self.items.get(fact, {})
+
+        def holds(part: str) -> bool:
+            if absent := re.fullmatch(r"attribute_not_exists\((\S+)\)", part):
+                return names.get(absent[1], absent[1]) not in item
+            name, operator, value = part.split()
+            if names[name] not in item:
+                return False
+            left, right = item[names[name]], values[value]
+            return bool(left == right if operator == "=" else left < right)
+
+        anys = ConditionExpression.split(" OR ") if ConditionExpression else []
+        alls = [re.sub(r"^\((.*)\)$", r"\1", part).split(" AND ") for part in anys]
+        if alls and not any(all(holds(part) for part in parts) for parts in alls):
+            raise refused("ConditionalCheckFailedException", operation)
+
+
+def _stored(value: Any) -> Any:
+    """A value as boto3 gives it back: whole numbers are Decimals."""
+    return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class MemoryTopic:
+    """An SNS topic with one subscriber, which receives what is meant for every protocol but e-mail."""
+
+    def __init__(self) -> None:
+        self._inbox: list[dict[str, Any]] = []
+
+    def publish(self, *, Message: str, **_: Any) -> None:
+        self._inbox.append(json.loads(json.loads(Message)["default"]))
+
+    def receive(self) -> list[dict[str, Any]]:
+        """What has arrived since the last call."""
+        found, self._inbox = self._inbox, []
+        return found
+
+
+class NoLogs:
+    """A CloudWatch Logs in which no job has written a line."""
+
+    class exceptions:
+        class ResourceNotFoundException(Exception): ...
+
+    def describe_log_streams(self, **_: Any) -> None:
+        raise self.exceptions.ResourceNotFoundException
+
+
+class Checked:
+    """Wraps a fake; each call must have the parameters that AWS's model of the service asks for."""
+
+    def __init__(self, inner: Any, service: str) -> None:
+        self._inner, self._service = inner, service
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        operation = name.title().replace("_", "")
+        if operation not in model(self._service).operation_names:
+            return found
+
+        def call(**given: Any) -> Any:
+            shape = model(self._service).operation_model(operation).input_shape
+            assert shape is not None, f"{operation} takes no parameters"
+            validate_parameters(given, shape)
+            validate_bucket_name(given)
+            return found(**given)
+
+        return call
+
+
+@cache
+def model(service: str) -> ServiceModel:
+    """botocore's description of a service, read once: it takes longer than most tests."""
+    return botocore.session.get_session().get_service_model(service)

@@ -19,10 +19,12 @@ NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=90)
 
 
-@pytest.fixture(params=["dynamodb", "memory"])
+@pytest.fixture(params=["dynamodb", "table", "memory"])
 def ledger(request: pytest.FixtureRequest) -> Any:
-    """The real one, and the one that other tests put in its place."""
-    return MemoryItems() if request.param == "memory" else request.getfixturevalue("world").items
+    """The items in moto's DynamoDB, and the two fakes that other tests put in its place."""
+    if request.param == "memory":
+        return MemoryItems()
+    return request.getfixturevalue("moto_world" if request.param == "dynamodb" else "world").items
 
 
 def test_a_fact_is_taken_once_and_keeps_what_was_taken(ledger: Any) -> None:

@@ -10,8 +10,15 @@ import pytest
 from retraining.starts.starting import Starting
 from start_retraining import handler
 from tests.functions.fakes import Context, FakeSageMaker, Mortal, event, package
+from tests.functions.world import World
 
 BUCKET = "data"
+
+
+@pytest.fixture
+def world(moto_world: World) -> World:
+    """moto lists versions of objects and their checksums as S3 does."""
+    return moto_world
 
 
 def using(world: Any, **wrapped: Any) -> Starting:

@@ -12,10 +12,17 @@ from retraining.collaborators import Collaborators
 from retraining.facts.starts import Start, StartRequest
 from retraining.starts.model_states import ModelStates
 from tests.functions.fakes import START, Context, Died, Mortal, event
+from tests.functions.world import World
 from track_execution import handler
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic/execution/p4jn9xou8a8s"
 JOB = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/pipelines-p4jn9xou8a8s-x"
+
+
+@pytest.fixture
+def world(moto_world: World) -> World:
+    """moto has CloudWatch Logs, which the account in memory has not."""
+    return moto_world
 
 
 def using(world: Any, **wrapped: Any) -> Collaborators:

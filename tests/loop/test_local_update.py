@@ -6,10 +6,13 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
 import yaml
 
 from local import server
 from tests.loop.place import BUCKET, Place, copied
+
+pytestmark = pytest.mark.story
 
 
 def test_aws_on_this_machine_is_brought_up_to_date_with_a_new_model(tmp_path: Path) -> None:

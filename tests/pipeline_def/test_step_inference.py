@@ -23,6 +23,8 @@ from tests.pipeline_def.helpers import SMALL, TITANIC, Run, land, land_titanic, 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+pytestmark = pytest.mark.slow
+
 SERVE = """
 import sys, pathlib
 folder = pathlib.Path(sys.argv[1])

@@ -20,6 +20,8 @@ from job import StepConfig, parse_config
 from pipeline_def.publish import TRAINING
 from tests.pipeline_def.helpers import STEPS
 
+pytestmark = pytest.mark.slow
+
 ESTIMATORS = ["hist_gradient_boosting", "random_forest", "logistic_regression"]
 REGRESSORS = ["hist_gradient_boosting", "random_forest", "ridge"]
 ALLOWED = {"sklearn", "numpy", "scipy", "pandas", "joblib"} | set(sys.stdlib_module_names)

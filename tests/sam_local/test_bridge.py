@@ -20,6 +20,8 @@ from local import callers, cloud, server
 from local.errors import NoBridge, ServerDied
 from tests.loop.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 BRIDGE = "127.0.0.2/8"
 """Stands for Docker's: an address of this machine that is not 127.0.0.1."""
 

@@ -11,7 +11,10 @@ import pytest
 from handsoff.terraform import Terraform
 from tests import providers
 
-pytestmark = pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),
+]
 
 CONFIGURATION = """
 terraform {
