@@ -22,6 +22,18 @@ WRITTEN = a_package("Approved", changed=6, decidedAt=at(5).isoformat())
 SET_BACK = a_package(changed=30, decidedAt=at(5).isoformat())
 IN_AWS = a_package("Rejected", changed=7, description="by hand", by="arn:aws:iam::1:user/eve")
 BY_EVE = DecisionFact(status="Rejected", by="person", who="arn:aws:iam::1:user/eve", why="by hand", at=at(7))
+RESTORED = a_package(
+    "Rejected",
+    changed=8,
+    description="given back",
+    by="handsoff",
+    decidedBy="person",
+    decidedWho="eve",
+    decidedAt=at(5.5).isoformat(),
+    givenBack="Rejected",
+)
+OURS = a_decision("Approved", "rules", 5, done_at=at(6))
+BY_EVE_BEFORE = DecisionFact(status="Rejected", by="person", who="eve", why="given back", at=at(5.5))
 RECORDED_SET_BACK = a_decision("PendingManualApproval", "person", 30)
 
 
@@ -42,6 +54,7 @@ RECORDED_SET_BACK = a_decision("PendingManualApproval", "person", 30)
         pytest.param(WRITTEN, TAKEN, None, Decided(TAKEN), id="decision written"),
         pytest.param(IN_AWS, None, None, Decided(BY_EVE), id="decided in AWS, not recorded"),
         pytest.param(IN_AWS, TAKEN, None, Decided(BY_EVE), id="decided in AWS while ours was taken"),
+        pytest.param(RESTORED, OURS, None, Decided(BY_EVE_BEFORE), id="restored, not recorded"),
         pytest.param(SET_BACK, TAKEN, None, Waits(False, at(30)), id="set back, not recorded"),
         pytest.param(
             a_package(changed=31),

@@ -28,7 +28,7 @@ from retraining.candidates.record_actions import (
     next_action,
 )
 from retraining.candidates.rolling_back import roll_back
-from retraining.candidates.state import EXPIRED, OUTSIDE, PEOPLE, given_back_text, outside
+from retraining.candidates.state import EXPIRED, OUTSIDE, PEOPLE, outside
 from retraining.candidates.superseding import supersede
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
@@ -91,7 +91,7 @@ def _adopt(package: Package, known: DecisionFact | None, using: Collaborators) -
 def _restore(package: Package, missed: Restore, using: Collaborators) -> Package:
     """Give a person's decision back that handsoff wrote over; the package then."""
     at = missed.at.isoformat()
-    metadata = {"decidedBy": OUTSIDE, "decidedAt": at}
+    metadata = {"decidedBy": OUTSIDE, "decidedAt": at, "givenBack": missed.status}
     if missed.status == "Approved":
         metadata["approvedAt"] = at
     if missed.who or "decidedWho" in package.metadata:  # of our decision
@@ -101,7 +101,7 @@ def _restore(package: Package, missed: Restore, using: Collaborators) -> Package
         package,
         metadata,
         status=missed.status,
-        description=f"{given_back_text(missed.at)}, while we wrote {package.approval_status}",
+        description=f"given back: decided in AWS at {at}, while we wrote {package.approval_status}",
     )
     logger.warning("overwritten decision given back", package=package.arn, seen=missed.status)
     return registry.package(using.sagemaker, package.arn)

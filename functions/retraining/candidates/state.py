@@ -25,9 +25,6 @@ PEOPLE: Final = frozenset({"link", "slack", "operator", OUTSIDE})
 SET_BACK: Final = "set back to pending in AWS"
 """How the reason of a decision begins that somebody in AWS made pending again."""
 
-GIVEN_BACK: Final = "given back"
-"""How the description of a package begins whose decision handsoff had overwritten and restored."""
-
 
 @dataclass(frozen=True)
 class Waits:
@@ -120,13 +117,8 @@ def given_back(package: Package, known: DecisionFact | None) -> bool:
     if package.pending or package.metadata.get("decidedBy") != OUTSIDE or at is None:
         return False
     facts: tuple[EarlierDecision, ...] = (known, *known.earlier) if known else ()
-    restored = (package.approval_description or "").startswith(given_back_text(at))
+    restored = package.metadata.get("givenBack") == package.approval_status
     return restored and (OUTSIDE, at) not in [(fact.by, fact.at) for fact in facts]
-
-
-def given_back_text(at: datetime) -> str:
-    """How the description of a package begins whose decision of `at` was restored."""
-    return f"{GIVEN_BACK}: decided in AWS at {at.isoformat()}"
 
 
 def said_by(by: str, who: str | None) -> str:
