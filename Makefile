@@ -24,10 +24,11 @@ demo: setup ## the whole loop on this machine, from landing to a decided model p
 test: setup ## all tests, the ones against AWS on this machine too
 	@pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-check: setup ## types, style, template
+check: setup ## style, types, layers, template
 	@ruff check .
 	@ruff format --check .
 	@mypy
+	@lint-imports --no-logo
 	@cfn-lint template.yaml
 	@.venv-sam/bin/sam validate --lint --region us-east-1 >/dev/null
 	@if command -v terraform >/dev/null; then terraform fmt -check -recursive -diff terraform; \
