@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check scan build up down invoke doctor deploy destroy lock clean
+.PHONY: help setup demo test check docs pictures scan build up down invoke doctor deploy destroy lock clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,15 +24,22 @@ demo: setup ## the whole loop on this machine, from landing to a decided model p
 test: setup ## all tests, the ones against AWS on this machine too
 	@pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-check: setup ## style, types, layers, template
+check: setup ## style, types, layers, generated pages, template
 	@ruff check .
 	@ruff format --check .
 	@mypy
 	@lint-imports --no-logo
+	@python docs/make/reference.py --check
 	@cfn-lint template.yaml
 	@.venv-sam/bin/sam validate --lint --region us-east-1 >/dev/null
 	@if command -v terraform >/dev/null; then terraform fmt -check -recursive -diff terraform; \
 	  else echo "terraform is not installed: its files' style is not checked"; fi
+
+docs: setup ## write the pages of docs/reference that say what the code says
+	@python docs/make/reference.py
+
+pictures: setup ## make docs/images anew (needs chromium)
+	@python docs/make/review_page.py
 
 scan: setup $(SCAN) ## weaknesses: template, Terraform, workflows, code, locked packages (its own environment)
 	@python checks/scan.py
