@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check scan build up down invoke doctor deploy destroy lock clean
+.PHONY: help setup demo test test-fast check docs pictures scan build up down invoke doctor deploy destroy lock clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
@@ -27,14 +27,22 @@ test: setup ## all tests, the ones against AWS on this machine too
 test-fast: setup ## the tests that deploy nothing and start no program, in a minute
 	@pytest -n 2 --dist loadfile -m "not slow and not story"
 
-check: setup ## types, style, template
+check: setup ## style, types, layers, generated pages, template
 	@ruff check .
 	@ruff format --check .
 	@mypy
+	@lint-imports --no-logo
+	@python docs/make/reference.py --check
 	@cfn-lint template.yaml
 	@.venv-sam/bin/sam validate --lint --region us-east-1 >/dev/null
 	@if command -v terraform >/dev/null; then terraform fmt -check -recursive -diff terraform; \
 	  else echo "terraform is not installed: its files' style is not checked"; fi
+
+docs: setup ## write the pages of docs/reference that say what the code says
+	@python docs/make/reference.py
+
+pictures: setup ## make docs/images anew (needs chromium)
+	@python docs/make/review_page.py
 
 scan: setup $(SCAN) ## weaknesses: template, Terraform, workflows, code, locked packages (its own environment)
 	@python checks/scan.py

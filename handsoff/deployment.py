@@ -22,6 +22,7 @@ from retraining import evidence
 from retraining.aws import pipelines, registry
 from retraining.aws.items import Items
 from retraining.aws.ledger import Ledger
+from retraining.aws.model_states import ModelStates
 from retraining.aws.observability import logger
 from retraining.aws.pipelines import Execution
 from retraining.aws.registry import Package
@@ -36,7 +37,6 @@ from retraining.facts.candidates import Status
 from retraining.facts.starts import ModelState, Released
 from retraining.starts import batches, quarantine
 from retraining.starts.batches import ROOT, split_of
-from retraining.starts.model_states import ModelStates
 from retraining.starts.quarantine import REPORT_SUFFIX
 from retraining.verdicts.verdict import Verdict
 

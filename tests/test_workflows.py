@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 WORKFLOW = ROOT / ".github" / "workflows" / "deliver.yml"
 ACTION = ROOT / ".github" / "actions" / "reach-aws" / "action.yml"
 FILES = [WORKFLOW, ACTION]
+DEPENDABOT = ROOT / ".github" / "dependabot.yml"
 
 
 def jobs() -> dict[str, Any]:
@@ -39,7 +40,7 @@ def commands() -> list[str]:
 
 
 def test_there_is_no_other_workflow() -> None:
-    assert list((ROOT / ".github").rglob("*.y*ml")) in (FILES, FILES[::-1])
+    assert sorted((ROOT / ".github").rglob("*.y*ml")) == sorted([*FILES, DEPENDABOT])
 
 
 def test_each_make_target_exists() -> None:
@@ -105,9 +106,19 @@ def test_nothing_of_an_event_is_run_by_a_shell(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.name))
 def test_actions_are_pinned_and_from_few_hands(path: Path) -> None:
-    used = [step["uses"] for step in steps(path) if "uses" in step]
+    used = re.findall(r"uses: (.*)", path.read_text())
+    assert len(used) == sum("uses" in step for step in steps(path)) > 0
     for name in used:
-        assert re.fullmatch(r"(actions|hashicorp|aws-actions)/[\w-]+@(v\d+|[0-9a-f]{40})|\./[\w./-]+", name)
+        commit = r"(actions|hashicorp|aws-actions)/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+"
+        assert re.fullmatch(rf"{commit}|\./[\w./-]+", name)
+
+
+def test_dependabot_looks_where_locked_packages_and_actions_are() -> None:
+    updates = yaml.safe_load(DEPENDABOT.read_text())["updates"]
+    folders = {update["package-ecosystem"]: update["directories"] for update in updates}
+    locked = {path.with_suffix(".txt").parent for path in ROOT.glob("*/**/*.in") if ".venv" not in str(path)}
+    assert folders["pip"] == sorted(f"/{folder.relative_to(ROOT)}" for folder in locked)
+    assert folders["github-actions"] == ["/", *(f"/{path.parent.relative_to(ROOT)}" for path in [ACTION])]
 
 
 def test_one_deployment_at_a_time_and_none_is_broken_off() -> None:

@@ -12,10 +12,10 @@ import boto3
 
 from retraining.aws.items import Items
 from retraining.aws.ledger import Ledger
+from retraining.aws.model_states import ModelStates
 from retraining.aws.settings import ModelConfigs, Settings, from_environment, secret
 from retraining.evidence import Sources
 from retraining.links import Links
-from retraining.starts.model_states import ModelStates
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

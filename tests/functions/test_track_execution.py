@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from retraining.aws.model_states import ModelStates
 from retraining.collaborators import Collaborators
 from retraining.facts.starts import Start, StartRequest
-from retraining.starts.model_states import ModelStates
 from tests.functions.fakes import START, Context, Died, Mortal, event
 from tests.functions.world import World
 from track_execution import handler

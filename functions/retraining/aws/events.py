@@ -18,10 +18,12 @@ class _Event(BaseModel):
 
 class _Bucket(_Event):
     name: str
+    """The data bucket."""
 
 
 class _Object(_Event):
     key: str
+    """The object's key, not URL-encoded."""
 
 
 class _ObjectCreatedDetail(_Event):
@@ -33,6 +35,8 @@ class ObjectCreated(_Event):
     """An object landed in S3. The key is not URL-encoded in EventBridge's form of this event."""
 
     source: Literal["aws.s3"]
+    """S3."""
+
     detail: _ObjectCreatedDetail
 
 
@@ -43,15 +47,24 @@ class RetrainingRequest(_Event):
     """
 
     model: str
+    """The model's name in handsoff.yaml."""
+
     cause: str = Field(min_length=1, max_length=128)
+    """Names this one request: a schedule's time, or an id. The same cause starts nothing twice."""
+
     trigger: Literal["schedule", "request"]
+    """Who asks: the model's schedule or a person."""
+
     requested_by: str = Field(alias="requestedBy", max_length=512)
+    """The ARN of the schedule or of the person's AWS identity."""
 
 
 class RetrainingRequested(_Event):
     """The message of handsoff that asks for a start. It comes by the landings queue, as arrivals do."""
 
     source: Literal["handsoff"]
+    """This project's own messages."""
+
     detail: RetrainingRequest
 
 
@@ -70,6 +83,7 @@ LANDING_MESSAGE: TypeAdapter[ObjectCreated | RetrainingRequested] = TypeAdapter(
 
 class _ExecutionDetail(_Event):
     execution_arn: str = Field(alias="pipelineExecutionArn")
+    """The execution, or the one that the step belongs to."""
 
 
 class ExecutionChanged(_Event):
@@ -84,6 +98,7 @@ def _in_utc(time: datetime) -> datetime:
 
 class _IamIdentity(_Event):
     arn: str | None = Field(None, alias="Arn")
+    """Who made the change, if AWS says so."""
 
 
 class _UserContext(_Event):
@@ -92,11 +107,17 @@ class _UserContext(_Event):
 
 class _ModelPackageDetail(_Event):
     package_arn: str = Field(alias="ModelPackageArn")
+    """The model package."""
+
     approval_status: str | None = Field(None, alias="ModelApprovalStatus")
+    """Its status after the change."""
+
     changed_at: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(None, alias="LastModifiedTime")
-    """In UTC if it names no zone."""
+    """When it was changed; in UTC where it names no zone."""
+
     last_modified_by: _UserContext | None = Field(None, alias="LastModifiedBy")
     updated_fields: tuple[str, ...] = Field((), alias="UpdatedModelPackageFields")
+    """What was changed. An event without this list is looked into."""
 
     @property
     def changed_by(self) -> str | None:

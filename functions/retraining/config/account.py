@@ -50,30 +50,33 @@ _TAG: Final = re.compile(r"[\w .:/=+@-]*")
 
 
 class Aws(Section):
-    """Resources of the AWS account that are used as they are, and settings of those that Terraform makes.
-
-    `bucket` is the name of an existing bucket, `pipeline_role` the ARN of an existing role. Terraform makes
-    the ones that are not named.
-
-    `subnets` and `security_groups` are for the network interfaces of the jobs. Without them the jobs run in
-    a network of SageMaker's.
-
-    `kms_key` is the ARN of the key that encrypts the bucket, the jobs' volumes and what they write. With a
-    key, the same bytes landed twice have two ETags, so they are two batches.
-
-    `permissions_boundary` is the ARN of a policy that every role gets. `operator` is the name of a user that
-    is made with the operator's policy; the user makes its own access keys. `tags` are on everything that
-    Terraform makes.
-    """
+    """Resources of the AWS account that are used as they are, and settings of those that Terraform makes."""
 
     bucket: Bucket | None = None
+    """Name of an existing bucket (versioned, EventBridge on), which is left as it is. Without it, Terraform
+    makes one."""
+
     pipeline_role: Role | None = None
+    """ARN of an existing role for the pipelines, which is left as it is. Without it, Terraform makes one."""
+
     subnets: tuple[Subnet, ...] = Field((), max_length=16)
+    """Subnets of the jobs' network interfaces. Without them the jobs are in a network of SageMaker's."""
+
     security_groups: tuple[SecurityGroup, ...] = Field((), max_length=5)
+    """Security groups of those interfaces: named if and only if subnets are."""
+
     kms_key: Key | None = None
+    """ARN of the key for the bucket, the jobs' volumes and what jobs write. With it the same bytes landed
+    twice are two batches. Without it, S3 encrypts the bucket by its own key."""
+
     permissions_boundary: Policy | None = None
+    """ARN of a policy that bounds every role, those of the functions included."""
+
     operator: User | None = None
+    """Name of a user to make with the operator's permissions. The user makes its own access keys."""
+
     tags: dict[TagName, TagValue] = Field({}, max_length=40)
+    """Tags of every resource."""
 
     @field_validator("tags")
     @classmethod

@@ -48,9 +48,16 @@ class VersusChampion(Section):
     """
 
     max_loss: float | None = Field(None, ge=0, allow_inf_nan=False)
+    """Non-inferiority: the candidate may be worse by at most this much. Either this or `min_gain`."""
+
     min_gain: float | None = Field(None, ge=0, allow_inf_nan=False)
+    """A proven gain: the candidate must be better by at least this much."""
+
     relative: bool = False
+    """Both are shares of the champion's absolute value, instead of units of the metric."""
+
     confidence: float = Field(0.95, gt=0.5, lt=1)
+    """Confidence of the one-sided bound of the gain, with which they are compared."""
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
@@ -76,8 +83,13 @@ class _Rule(Section):
     """What both kinds of rules have: limits, and what happens to a candidate outside them."""
 
     min: float | None = Field(None, allow_inf_nan=False)
+    """The lowest value that passes."""
+
     max: float | None = Field(None, allow_inf_nan=False)
+    """The highest value that passes."""
+
     on_fail: OnFail = "reject"
+    """What a rule that is not met does to the candidate."""
 
     @model_validator(mode="after")
     def _some_value_fits(self) -> Self:
@@ -87,16 +99,20 @@ class _Rule(Section):
 
 
 class MetricRule(_Rule):
-    """A condition on one metric of the task, on all validation rows or on a slice of them.
-
-    `slice` selects the rows in which each of its columns has its value. `min_samples` is the number of rows
-    below which the rule cannot be judged.
-    """
+    """A condition on one metric of the task, on all validation rows or on a slice of them."""
 
     metric: str
+    """A metric of the model's task."""
+
     versus_champion: VersusChampion | None = None
+    """How the candidate compares with the champion on the same rows."""
+
     slice: dict[Column, Value] | None = Field(None, min_length=1)
+    """Only rows with these values in these categorical or boolean columns are looked at."""
+
     min_samples: int | None = Field(None, ge=1)
+    """Rows below which the rule cannot be judged, so that it holds the candidate. Without it, 30 for a
+    comparison and 1 otherwise."""
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
@@ -131,17 +147,18 @@ class MetricRule(_Rule):
 
 
 class DataRule(_Rule):
-    """A condition on the data of the execution, as DataPreProcessing counted it.
-
-    `rows` is the number of rows in a split. `missing_share` is the share, from 0 to 1, of missing values of
-    a feature in a split. `drift` is the population stability index of a feature, between the champion's
-    training rows and the candidate's: 0 is none, 0.1 is commonly called some, and 0.25 much. Without
-    `column`, the worst feature counts.
-    """
+    """A condition on the data of the execution, as DataPreProcessing counted it."""
 
     data: Literal["rows", "missing_share", "drift"]
+    """`rows`: the number of rows in a split. `missing_share`: the share, from 0 to 1, of missing values of a
+    feature in a split. `drift`: the population stability index of a feature, between the champion's training
+    rows and the candidate's; 0 is none, 0.1 is commonly called some, and 0.25 much."""
+
     split: Literal["train", "validation"] = "train"
+    """The split that is looked at. `drift` takes none."""
+
     column: Column | None = None
+    """The feature. Without it, the worst feature counts. `rows` takes none."""
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
@@ -173,17 +190,23 @@ class Approval(Section):
 
     An approval needs every rule to pass; without rules, nothing is approved by rule. `first_model` says who
     decides while there is no champion: the rules that do not compare with one, or a person.
-
-    `link_expires_after` is how long a signed link to the review page works. `remind_after` and
-    `expire_after` are counted from the verdict: approvers are reminded once, and the candidate is rejected;
-    null turns either off. `review_page` says whether the page of the link can decide or only shows.
     """
 
     first_model: Literal["rules_only", "hold"] = "rules_only"
+    """While there is no champion: `rules_only` lets the other rules decide, `hold` asks a person."""
+
     link_expires_after: Duration = timedelta(hours=72)
+    """How long a signed link to the review page is valid."""
+
     remind_after: Duration | None = timedelta(hours=24)
+    """Time from the verdict until approvers are reminded of a candidate that waits, once; `null` is never."""
+
     expire_after: Duration | None = timedelta(days=14)
+    """Time from the verdict until a candidate that waits is rejected; `null` is never."""
+
     review_page: Literal["decide", "read_only"] = "decide"
+    """With `read_only` the page shows the candidate and takes no decision."""
+
     rules: tuple[
         Annotated[
             Annotated[MetricRule, Tag(METRIC_RULE)] | Annotated[DataRule, Tag(DATA_RULE)],
@@ -191,6 +214,7 @@ class Approval(Section):
         ],
         ...,
     ] = ()
+    """The conditions. All must hold for an approval; without any, every candidate is held."""
 
     @model_serializer(mode="wrap")
     def _null_is_said(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -42,14 +42,16 @@ MAX_CLASSES: Final = 100
 
 
 class Features(Section):
-    """The columns that the model sees, by how they are read. Other columns of a file are ignored.
-
-    `boolean` columns contain true or false, yes or no, t or f, y or n, 1 or 0, in any case.
-    """
+    """The columns that the model sees, by how they are read. Other columns of a file are ignored."""
 
     numeric: tuple[Column, ...] = ()
+    """Columns of numbers."""
+
     categorical: tuple[Column, ...] = ()
+    """Columns of categories, as text."""
+
     boolean: tuple[Column, ...] = ()
+    """Columns of true or false, yes or no, t or f, y or n, 1 or 0, in any case."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,23 +68,30 @@ class Features(Section):
 
 
 class Marker(Section):
-    """A batch is complete when an object with this name lands beside the files."""
+    """A batch is complete when the marker lands."""
 
     when: Literal["marker"] = "marker"
+    """The batch is complete when the marker lands, beside the files and after them."""
+
     marker: Annotated[str, Form(r"[A-Za-z0-9._-]+", "a file name of letters, digits and . _ -")] = "_SUCCESS"
+    """The name of the object that is the marker."""
 
 
 class Quiet(Section):
     """A batch is complete when nothing has landed for `quiet_period`."""
 
     when: Literal["quiet"]
+    """The batch is complete when nothing has landed for `quiet_period`."""
+
     quiet_period: Duration = timedelta(minutes=5)
+    """The length of that time."""
 
 
 class EveryObject(Section):
-    """A batch is complete with every object that lands, once both splits have data."""
+    """A batch is complete with every object."""
 
     when: Literal["every_object"]
+    """The batch is complete with every object that lands, once both splits have data."""
 
 
 Schedule = Annotated[
@@ -106,36 +115,46 @@ def _known_zone(value: str) -> str:
 class Retrain(Section):
     """When a model is retrained. It runs one execution at a time, in any case.
 
-    `ready` says when a batch is complete. `cooldown` is the time between an execution's end and the next
-    start. `daily_limit` is the number of starts within 24 hours. `min_new_rows` is the number of rows in the
-    files that were not in the last batch. While `paused` is true, nothing starts.
-
     A request made by a person ignores readiness, cooldown and `min_new_rows`. A schedule ignores readiness
     and `min_new_rows`.
     """
 
     ready: Annotated[Marker | Quiet | EveryObject, Field(discriminator="when")] = Marker()
+    """When a batch is complete."""
+
     schedule: Schedule | None = None
+    """When the model is retrained on the data that is present, whatever landed."""
+
     schedule_timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    """Time zone of the schedule, such as Europe/Madrid."""
+
     cooldown: Duration = timedelta(0)
+    """Time between an execution's end and the next start."""
+
     daily_limit: int = Field(24, ge=1, le=1000)
+    """Starts within 24 hours."""
+
     min_new_rows: int = Field(0, ge=0)
+    """Rows that the files new to the batch must hold together. They are estimated from the first bytes of
+    each file."""
+
     paused: bool = False
+    """While it is true, nothing starts: every start request waits."""
 
 
 class Training(Section):
-    """How a model is trained.
-
-    `estimator` is one of scikit-learn's: logistic_regression is for classification, ridge for regression,
-    the others for both. `instance_type` is the machine of the training job.
-    """
+    """How a model is trained."""
 
     estimator: Literal["hist_gradient_boosting", "random_forest", "logistic_regression", "ridge"] = (
         "hist_gradient_boosting"
     )
+    """scikit-learn's estimator: `logistic_regression` for classification, `ridge` for regression, the others
+    for both."""
+
     instance_type: Annotated[
         str, Form(r"ml\.[a-z0-9-]+\.[a-z0-9]+", "an instance type, such as ml.m5.large")
     ] = "ml.m5.large"
+    """Instance type of the jobs."""
 
 
 Channel = Annotated[str, Form(r"#?[^\s#@,<>&]{1,80}", "a channel's name, such as #ml-approvals, or its id")]
@@ -146,19 +165,26 @@ class Approvers(Section):
     """Approvers in Slack: the channel where candidates are announced, and the users who may decide there."""
 
     slack_channel: Channel | None = None
+    """The channel for messages about this model."""
+
     slack_users: tuple[SlackUser, ...] = ()
+    """Ids of the Slack users who may decide there, such as U0123ABCD. Names are not unique, ids are."""
 
 
 class ModelConfig(Section):
-    """The configuration of one model.
-
-    `classes` are the values that the target can have. In binary classification the second one is the
-    positive class: precision, recall and probabilities are about it.
-    """
+    """The configuration of one model."""
 
     task: Task
+    """What the model does."""
+
     target: Column
+    """The column that is predicted."""
+
     classes: tuple[Class, ...] = ()
+    """The values of the target, words or numbers; `["0", "1"]` for a binary target if left out. Of two
+    classes the second is the positive one: precision, recall and probabilities are about it. YAML reads
+    `[no, yes]` as false and true, which any word for a boolean matches."""
+
     features: Features
     retrain: Retrain = Retrain()
     training: Training = Training()
@@ -239,8 +265,12 @@ class Config(Section):
     """The whole of handsoff.yaml: the names of a deployment's resources begin with `prefix`."""
 
     prefix: Prefix = "handsoff"
+    """Begins the name of everything in this deployment. A second deployment needs another one."""
+
     aws: Aws = Aws()
     models: dict[ModelName, ModelConfig] = Field(min_length=1)
+    """The models by name. A name is words of `[a-z0-9]` joined by hyphens; `<prefix>-<model>` has at most 63
+    characters."""
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:

@@ -16,6 +16,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
 from retraining.aws import pipelines, registry
+from retraining.aws.model_states import SWAPS, contended
 from retraining.aws.observability import logger, metrics
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig
@@ -36,7 +37,6 @@ from retraining.starts import batches, quarantine
 from retraining.starts.admission import LOOK_AGAIN, Wait, admit
 from retraining.starts.batches import Batch, DataObject
 from retraining.starts.inspection import Fine, Problem, head_bytes
-from retraining.starts.model_states import SWAPS, contended
 
 READERS: Final = 16
 """Heads of files that are read at once."""
