@@ -188,8 +188,9 @@ def described(
 
 
 def as_json(sample: object) -> str:
-    """A fenced block of JSON."""
-    return f"```json\n{json.dumps(sample, indent=2, ensure_ascii=False)}\n```"
+    """A fenced block of JSON, with numbers to six decimals: the last digits depend on the machine."""
+    rounded = json.loads(json.dumps(sample), parse_float=lambda digits: round(float(digits), 6))
+    return f"```json\n{json.dumps(rounded, indent=2, ensure_ascii=False)}\n```"
 
 
 def event(name: str) -> dict[str, Any]:
