@@ -116,9 +116,9 @@ class Starting(Collaborators):
         for _ in range(SWAPS):
             state, version = self.states.load(model)
             now = self.clock()
-            if state.bad:
-                self._quarantine(model, state.bad)
-                self.states.swap(model, state.model_copy(update={"bad": (), "due_at": None}), version)
+            if state.bad_files:
+                self._quarantine(model, state.bad_files)
+                self.states.swap(model, state.model_copy(update={"bad_files": (), "due_at": None}), version)
                 continue
             if state.running is not None:
                 if state.running.execution_arn is None:
@@ -143,7 +143,7 @@ class Starting(Collaborators):
             if not self.states.swap(model, answered, version):
                 continue
             self._tell(model, state, answered)
-            if answered.bad:
+            if answered.bad_files:
                 continue
             if answered.running is None or answered.running is state.running:
                 return answered
@@ -166,7 +166,11 @@ class Starting(Collaborators):
         triggers = {request.trigger for request in state.pending}
         landed_only = triggers == {"landing"}
         mark = batch.marker.version_id if batch.marker else None
-        if "request" not in triggers and state.remainder == batch.identity and state.remainder_marker == mark:
+        if (
+            "request" not in triggers
+            and state.remaining_batch == batch.identity
+            and state.remaining_marker == mark
+        ):
             return state.refused("bad files were taken out of what landed: land what is missing", now)
         if batch.missing:
             return state.refused(f"there is no {' and no '.join(batch.missing)} data", now)
@@ -176,14 +180,14 @@ class Starting(Collaborators):
             return state.waits(now + LOOK_AGAIN, half, now)
         if landed_only and (before := self.ledger.get(keys.batch(model, batch.identity))):
             return state.refused(self._same_again(model, before), now)
-        new = self._new_files(model, batch, state.batch)
+        new = self._new_files(model, batch, state.last_batch)
         seen = self._look_at(model, new, config)
         bad = [bad_file(item, found) for item, found in seen if isinstance(found, Problem)][:MOST_BAD]
         if bad:
             gone = {one.key for one in bad}
             left = batches.batch_of(model, [item for item in batch.objects if item.key not in gone])
             reason = f"quarantined: {listed([one.key for one in bad])}"
-            return state.spoiled(bad, reason, left.identity, mark, now)
+            return state.quarantining(bad, reason, left.identity, mark, now)
         rows = new_rows([found for _, found in seen])
         needed = config.retrain.min_new_rows
         if landed_only and rows is not None and rows < needed:
@@ -219,7 +223,7 @@ class Starting(Collaborators):
             )
         except ClientError as error:
             reason, at = f"SageMaker refuses the start: {error}", self.clock()
-            self.states.change(model, lambda state: state.troubled(reason, at))
+            self.states.change(model, lambda state: state.start_failed(reason, at))
             raise
         made = StartFact(
             model=model,
