@@ -95,14 +95,13 @@ def test_other_bytes_are_another_batch() -> None:
     assert batch_of("m", []).missing == ["train", "validation"]
 
 
-def test_a_start_is_told_apart_by_model_batch_cause_and_attempt() -> None:
+def test_a_start_is_told_apart_by_model_batch_and_cause() -> None:
     keys = {
         start_key("m", "b", "landing"),
         start_key("n", "b", "landing"),
         start_key("m", "c", "landing"),
         start_key("m", "b", "request-1"),
-        start_key("m", "b", "landing", 1),
     }
-    assert len(keys) == 5
+    assert len(keys) == 4
     assert all(32 <= len(key) <= 128 for key in keys)
-    assert start_key("m", "b", "landing") == start_key("m", "b", "landing", 0)
+    assert start_key("m", "b", "landing") == start_key("m", "b", "landing")

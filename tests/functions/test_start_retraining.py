@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from retraining.starts.starting import Starting
+from retraining.collaborators import Collaborators
 from start_retraining import handler
 from tests.functions.fakes import Context, FakeSageMaker, Mortal, event, package
 from tests.functions.world import World
@@ -21,8 +21,8 @@ def world(moto_world: World) -> World:
     return moto_world
 
 
-def using(world: Any, **wrapped: Any) -> Starting:
-    made: Starting = world.using(Starting, **wrapped)
+def using(world: Any, **wrapped: Any) -> Collaborators:
+    made: Collaborators = world.using(Collaborators, **wrapped)
     return made
 
 

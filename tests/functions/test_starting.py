@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 import reconcile
 from retraining.aws.ledger import Ledger
 from retraining.aws.settings import Settings
+from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig, parse_config
 from retraining.facts.starts import StartRequest
-from retraining.starts.batches import list_batch
-from retraining.starts.starting import Starting
+from retraining.starts import starting
+from retraining.starts.bucket import list_batch
 from tests.functions.fakes import Context, Died, FakeSageMaker, Mortal
 from tests.functions.memory import MemoryItems, MemoryS3, refused
 
@@ -89,7 +90,7 @@ class World:
     def names(self) -> list[str]:
         return [MODEL]
 
-    def starting(self, lives: int = 0, interrupt: Any = None) -> Starting:
+    def using(self, lives: int = 0, interrupt: Any = None) -> Collaborators:
         """What handlers use; at call `lives` it dies, or is interrupted."""
         left = [lives]
 
@@ -98,7 +99,7 @@ class World:
                 return Interrupted(inner, left, interrupt)
             return Mortal(inner, left, after=lives % 2 == 0) if lives else inner
 
-        return Starting(
+        return Collaborators(
             settings=Settings(prefix="handsoff", bucket="data", table="t", topic="topic"),
             configs=self,  # type: ignore[arg-type]
             s3=mortal(self.s3),
@@ -125,15 +126,14 @@ class World:
     def come(self, cause: str, lives: int = 0, interrupt: Any = None) -> None:
         """A message of the landings queue: a landing's, or a request's of this cause."""
         trigger: Any = "landing" if cause == "landing" else "request"
-        starting = self.starting(lives, interrupt)
+        request = StartRequest(cause=cause, trigger=trigger, requested_by="x", at=self.now)
         with contextlib.suppress(Died):
-            starting.note(MODEL, StartRequest(cause=cause, trigger=trigger, requested_by="x", at=self.now))
-            starting.advance(MODEL)
+            starting.request(MODEL, [request], self.using(lives, interrupt))
         self.watch()
 
     def sweep(self, lives: int = 0) -> None:
         with contextlib.suppress(Died, ExceptionGroup):
-            reconcile.handler({}, Context(), using=self.starting(lives))
+            reconcile.handler({}, Context(), using=self.using(lives))
         self.watch()
 
     def end_all(self, told: bool) -> None:
@@ -144,11 +144,11 @@ class World:
                 self.sagemaker.end(arn)
                 if told:
                     at = self.now
-                    self.starting().states.change(MODEL, lambda s, arn=arn, at=at: s.ended(arn, at))  # type: ignore[misc]
+                    self.using().states.change(MODEL, lambda s, arn=arn, at=at: s.ended(arn, at))  # type: ignore[misc]
 
     def by_hand(self) -> None:
         """A bare start-pipeline-execution, unless one runs or is about to: people may do that, too."""
-        state, _ = self.starting().states.load(MODEL)
+        state, _ = self.using().states.load(MODEL)
         if not self.executing() and state.running is None:
             token = f"by-hand-{len(self.sagemaker.executions)}".ljust(32, "-")
             self.sagemaker.start_pipeline_execution(
@@ -203,7 +203,7 @@ def deliver(world: World, number: int) -> None:
     world.land_batch(number)
     world.land("_SUCCESS", b"")
     request = StartRequest(cause="landing", trigger="landing", requested_by="x", at=world.now)
-    world.starting().note(MODEL, request)
+    starting.note(MODEL, request, world.using())
 
 
 def play(world: World, script: list[tuple[str, Any]]) -> None:
@@ -218,7 +218,7 @@ def play(world: World, script: list[tuple[str, Any]]) -> None:
             world.land_batch(detail % 4)
             world.land("_SUCCESS", b"")
             world.come("landing", detail, interrupt=lambda d=detail: deliver(world, d % 3))
-            world.starting().advance(MODEL)
+            starting.advance(MODEL, world.using())
         elif action == "marker again":
             world.come("landing", detail)
         elif action.startswith("request"):
@@ -256,7 +256,7 @@ def test_each_wish_is_fulfilled_once_and_one_runs_at_a_time(script: list[tuple[s
     if "landing" in world.wanted:
         last = list_batch(world.s3, "data", MODEL).identity  # type: ignore[arg-type]
         assert last in {item["Batch"] for item in started}
-    state, _ = world.starting().states.load(MODEL)
+    state, _ = world.using().states.load(MODEL)
     assert (state.pending, state.running) == ((), None)
 
 
@@ -274,7 +274,7 @@ def test_a_daily_limit_and_a_cooldown_hold_in_any_order(
         for made in world.sagemaker.executions.values()
         if made["PipelineExecutionStatus"] == "Succeeded"
     ]
-    state, _ = world.starting().states.load(MODEL)
+    state, _ = world.using().states.load(MODEL)
     assert len(world.started()) <= limit
     for start in state.starts:
         assert all(start >= end + timedelta(minutes=minutes) for end in ended if BEGIN < end < start)
@@ -286,7 +286,7 @@ def test_a_delivery_that_lands_while_another_is_answered_is_trained(call: int) -
     world.land_batch(0)
     world.land("_SUCCESS", b"")
     world.come("landing", call, interrupt=lambda: deliver(world, 1))
-    world.starting().advance(MODEL)
+    starting.advance(MODEL, world.using())
     last = list_batch(world.s3, "data", MODEL).identity  # type: ignore[arg-type]
     world.wanted = set()
     for _ in range(8):
@@ -308,7 +308,7 @@ def test_landings_while_one_runs_become_exactly_one_follow_up() -> None:
         world.mark()
         world.mark()
     assert len(world.started()) == 1
-    state, _ = world.starting().states.load(MODEL)
+    state, _ = world.using().states.load(MODEL)
     assert state.answer == "wait"
     assert state.reason == "execution e0 is running"
     world.end_all(told=True)
@@ -338,7 +338,7 @@ def test_a_marker_that_comes_again_does_not_start_half_of_the_next_batch() -> No
     world.now += timedelta(hours=1)
     world.land("train.csv", HEADER + ROWS * 5)
     world.come("landing")
-    state, _ = world.starting().states.load(MODEL)
+    state, _ = world.using().states.load(MODEL)
     assert state.reason == "curated/titanic/train.csv landed after the marker: the next marker is waited for"
     assert state.answer == "wait"
     world.land("validation.csv", HEADER + ROWS * 2)
@@ -383,7 +383,7 @@ def test_the_sweep_finds_an_end_whose_event_was_lost(waiting: bool) -> None:
     world.end_all(told=False)
     world.now += timedelta(minutes=2)
     world.sweep()
-    state, _ = world.starting().states.load(MODEL)
+    state, _ = world.using().states.load(MODEL)
     assert len(world.started()) == 1 + waiting
     assert (state.running is not None) == waiting
 
@@ -410,7 +410,7 @@ def test_every_object_starts_as_soon_as_both_splits_are_there() -> None:
     world.land("train.csv", HEADER + ROWS)
     world.come("landing")
     assert world.started() == []
-    state, _ = world.starting().states.load(MODEL)
+    state, _ = world.using().states.load(MODEL)
     assert (state.answer, state.reason) == ("refuse", "there is no validation data")
     world.land("validation.csv", HEADER + ROWS)
     world.come("landing")
@@ -425,7 +425,7 @@ def test_too_few_new_rows_refuse_a_landing_but_no_person_and_add_up() -> None:
     world.end_all(told=True)
     world.land("train/1.csv", HEADER + ROWS * 2)
     world.mark()
-    state, _ = world.starting().states.load(MODEL)
+    state, _ = world.using().states.load(MODEL)
     assert (state.answer, state.reason) == ("refuse", "about 4 rows in new files, min_new_rows is 6")
     assert len(world.started()) == 1
     world.land("train/2.csv", HEADER + ROWS)
@@ -539,7 +539,7 @@ def test_a_start_that_sagemaker_refuses_says_so_and_is_tried_again() -> None:
     world.sagemaker.start_pipeline_execution = refuse  # type: ignore[method-assign]
     with pytest.raises(ClientError):
         world.mark()
-    state, _ = world.starting().states.load(MODEL)
+    state, _ = world.using().states.load(MODEL)
     assert "SageMaker refuses the start: " in (state.reason or "")
     world.sagemaker.start_pipeline_execution = original  # type: ignore[method-assign]
     world.sweep()
@@ -562,7 +562,7 @@ def test_an_execution_that_sagemaker_forgot_has_ended() -> None:
 
 
 def test_a_schedule_that_fires_while_paused_is_one_wish() -> None:
-    state = World().starting().states.load(MODEL)[0]
+    state = World().using().states.load(MODEL)[0]
     for number in range(5000):
         at = BEGIN + timedelta(minutes=number)
         state = state.requested(StartRequest(cause=f"{at}", trigger="schedule", requested_by="arn", at=at))
