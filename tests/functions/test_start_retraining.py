@@ -113,6 +113,25 @@ def test_other_bytes_start_another(world: Any, context: Context) -> None:
     assert len(world.sagemaker.executions) == 2
 
 
+def test_each_start_is_logged_and_counted(
+    world: Any, context: Context, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(3):
+        handler(batch(land_titanic(world, b"1,1,male,1,0,0,1,S\n" * number)), context, using=using(world))
+        finish(world)
+    assert caplog.messages.count("execution started") == 3
+    assert caplog.messages.count("start answered") == 3
+
+
+def test_each_refused_request_is_refused_for_good(world: Any, context: Context) -> None:
+    for cause in ("request-1", "request-2"):
+        handler(batch(request(cause=cause)), context, using=using(world))
+    land_titanic(world)
+    for cause in ("request-1", "request-2"):
+        handler(batch(request(cause=cause)), context, using=using(world))
+    assert world.sagemaker.executions == {}
+
+
 def test_a_batch_that_comes_back_is_read_at_the_versions_that_lie_there_now(
     world: Any, context: Context
 ) -> None:

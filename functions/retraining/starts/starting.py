@@ -9,7 +9,7 @@ Then that is recorded. An invocation that finds a start half done goes on with i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -25,6 +25,7 @@ from retraining.starts.admission import (
     Inspect,
     Make,
     MoveBadFiles,
+    Quarantine,
     ReadData,
     Refuse,
     Rest,
@@ -39,8 +40,16 @@ if TYPE_CHECKING:
     from retraining.starts.batches import Batch
     from retraining.starts.snapshot import Snapshot
 
-METRICS: Final = {"start": "StartsAdmitted", "wait": "StartsWaiting", "refuse": "StartsRefused"}
-"""The metric of each answer to pending requests."""
+METRICS: Final[Mapping[type, str]] = {
+    Take: "StartsAdmitted",
+    Wait: "StartsWaiting",
+    Refuse: "StartsRefused",
+    Quarantine: "StartsRefused",
+}
+"""The metric of each action that answers the pending requests."""
+
+Done = MoveBadFiles | Make | Take | Change
+"""Actions that are carried out; the others ask for a larger snapshot."""
 
 
 def request(model: str, requests: Iterable[StartRequest], using: Collaborators) -> None:
@@ -89,9 +98,7 @@ def advance(model: str, using: Collaborators) -> ModelState:
     raise contended(model)
 
 
-def _act(
-    action: MoveBadFiles | Make | Take | Change, snapshot: Snapshot, using: Collaborators
-) -> ModelState | None:
+def _act(action: Done, snapshot: Snapshot, using: Collaborators) -> ModelState | None:
     """Carry out an action. The state that it leads to; None if there is more to do now, or to do again
     because the state has changed since the snapshot."""
     model, before = snapshot.model, snapshot.state
@@ -108,7 +115,7 @@ def _act(
             after = next_state(before, action, snapshot.now)
     if after != before and not using.states.swap(model, after, snapshot.version):
         return None
-    _tell(model, before, after, using)
+    _tell(action, snapshot, after, using)
     return after if isinstance(action, Rest | Wait | Refuse) else None
 
 
@@ -126,9 +133,20 @@ def _prepare(batch: Batch, snapshot: Snapshot, using: Collaborators) -> Start:
     )
 
 
-def _tell(model: str, before: ModelState, after: ModelState, using: Collaborators) -> None:
-    """Log and count an answer that is not the one given before."""
-    if (before.answer, before.reason) == (after.answer, after.reason) or after.answer is None:
+def _tell(action: Done, snapshot: Snapshot, after: ModelState, using: Collaborators) -> None:
+    """Log and count the answer to the pending requests, and note which requests are refused for good.
+
+    A model that waits, or is refused, for the same reason as before is not logged again.
+    """
+    model, before = snapshot.model, snapshot.state
+    metric = METRICS.get(type(action))
+    if metric is None:
+        return
+    if isinstance(action, Refuse | Quarantine):
+        for request in before.pending:
+            if request.trigger != "landing":  # delivered again, it asks for nothing more
+                using.ledger.take(keys.asked(model, request.cause), RequestAnswered(refused=after.reason))
+    if not isinstance(action, Take) and (before.answer, before.reason) == (after.answer, after.reason):
         return
     logger.info(
         "start answered",
@@ -138,8 +156,4 @@ def _tell(model: str, before: ModelState, after: ModelState, using: Collaborator
         until=after.due_at.isoformat() if after.due_at else None,
         requests=[request.cause for request in before.pending],
     )
-    metrics.add_metric(METRICS[after.answer], MetricUnit.Count, 1)
-    if after.answer == "refuse":
-        for request in before.pending:
-            if request.trigger != "landing":  # delivered again, it asks for nothing more
-                using.ledger.take(keys.asked(model, request.cause), RequestAnswered(refused=after.reason))
+    metrics.add_metric(metric, MetricUnit.Count, 1)
