@@ -129,7 +129,7 @@ BY_TIME: list[tuple[str, Snapshot, Action]] = [
     (
         "the quiet period counts from the request of a landing, if that is later than S3's time",
         snapshot(data=Data(BATCH), retrain={"ready": {"when": "quiet", "quiet_period": "1h"}}),
-        Wait(at("12:00:04"), "data landed at 11:00:04: waiting for quiet"),
+        Wait(at("12:00:04"), "waiting for the quiet period: data landed at 11:00:04 UTC"),
     ),
     (
         "time goes before what the listing shows",
@@ -162,7 +162,7 @@ BY_LISTING: list[tuple[str, Snapshot, Action]] = [
     (
         "the marker is gone",
         snapshot(data=Data(Batch("titanic", BATCH.objects))),
-        Refuse("the marker is no longer there"),
+        Refuse("the marker _SUCCESS is no longer there: land it again"),
     ),
     (
         "a schedule needs no marker",
@@ -174,7 +174,7 @@ BY_LISTING: list[tuple[str, Snapshot, Action]] = [
         snapshot(data=Data(Batch("titanic", (LATE, VALIDATION), MARKER))),
         Wait(
             at("12:02:00"),
-            "curated/titanic/train.csv landed after the marker: the next marker is waited for",
+            "curated/titanic/train.csv landed after the marker: waiting for the next marker",
         ),
     ),
     ("the same bytes landed again", snapshot(data=Data(BATCH, started_as="e0")), refuse_same("e0")),

@@ -339,7 +339,7 @@ def test_repeated_marker_event_does_not_start_half_of_the_next_batch() -> None:
     world.land("train.csv", HEADER + ROWS * 5)
     world.come("landing")
     state, _ = world.using().states.load(MODEL)
-    assert state.reason == "curated/titanic/train.csv landed after the marker: the next marker is waited for"
+    assert state.reason == "curated/titanic/train.csv landed after the marker: waiting for the next marker"
     assert state.answer == "wait"
     world.land("validation.csv", HEADER + ROWS * 2)
     assert len(world.started()) == 1

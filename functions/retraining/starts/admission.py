@@ -169,7 +169,7 @@ def admit(
     if triggers == {"landing"} and policy.ready.when == "quiet" and last_arrival is not None:
         quiet = last_arrival + policy.ready.quiet_period
         if now < quiet:
-            return Wait(quiet, f"data landed at {last_arrival:%H:%M:%S}: waiting for quiet")
+            return Wait(quiet, f"waiting for the quiet period: data landed at {last_arrival:%H:%M:%S} UTC")
     if "request" not in triggers and state.ended_at is not None:
         cool = state.ended_at + policy.cooldown
         if now < cool:
@@ -192,9 +192,9 @@ def _by_listing(snapshot: Snapshot, data: Data) -> Wait | Refuse | None:
     if snapshot.triggers != {"landing"}:
         return None
     if snapshot.marker and batch.marker is None:
-        return Refuse("the marker is no longer there")
+        return Refuse(f"the marker {snapshot.marker} is no longer there: land it again")
     if late := batch.after_marker:  # half of the next batch has landed, and the marker's event came again
-        reason = f"{late.key} landed after the marker: the next marker is waited for"
+        reason = f"{late.key} landed after the marker: waiting for the next marker"
         return Wait(snapshot.now + LOOK_AGAIN, reason)
     if data.started_as is not None:
         again = f"`handsoff start {batch.model}` trains on them again"
