@@ -24,7 +24,7 @@ from handsoff.local_deploy import deploy, point_at
 from handsoff.project import Project
 from local import server
 from retraining.config.schema import parse_config
-from retraining.starts.batches import read_manifest
+from retraining.starts.bucket import read_manifest
 
 ROOT = Path(__file__).parents[1]
 TITANIC = ROOT / "data" / "titanic"

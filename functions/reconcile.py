@@ -1,6 +1,6 @@
 """Triggered each minute.
-Changes: starts what is due, goes on with starts that were taken and not made, or made and not recorded;
-finishes verdicts and decisions, finds those whose events were lost, reminds of candidates that wait.
+Changes: starts what is due, goes on with starts and decisions that are half done, judges and records
+candidates whose events were lost, reminds of candidates that wait and expires them.
 """
 
 from __future__ import annotations
@@ -11,27 +11,20 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retraining.aws.observability import logger, metrics
 from retraining.candidates import sweep
-from retraining.starts.starting import Starting
+from retraining.collaborators import Collaborators
+from retraining.starts import starting
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context
-def handler(_event: dict[str, Any], _context: LambdaContext, *, using: Starting | None = None) -> None:
-    """Look at every model and its packages. One that fails does not keep the others waiting."""
-    starting = using or Starting.real()
+def handler(_event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None) -> None:
+    """Look at the starts and the packages of every model. A failure of one does not stop the others."""
+    using = using or Collaborators.real()
     failures: list[Exception] = []
-
-    def start_what_is_due(model: str) -> None:
-        if starting.due(model):
-            starting.advance(model)
-
-    def look_after_packages(model: str) -> None:
-        sweep.sweep(model, starting)
-
-    for model in starting.configs.names():
-        for look in (start_what_is_due, look_after_packages):
+    for model in using.configs.names():
+        for look in (starting.start_if_due, sweep.sweep):
             try:
-                look(model)
+                look(model, using)
             except Exception as error:
                 error.add_note(f"model {model}")
                 failures.append(error)

@@ -35,7 +35,8 @@ from retraining.errors import HandsoffError
 from retraining.facts import keys
 from retraining.facts.candidates import Status
 from retraining.facts.starts import ModelState, Released
-from retraining.starts import batches, quarantine
+from retraining.starts import bucket as data_bucket
+from retraining.starts import quarantine
 from retraining.starts.batches import ROOT, split_of
 from retraining.starts.quarantine import REPORT_SUFFIX
 from retraining.verdicts.verdict import Verdict
@@ -364,7 +365,7 @@ class Deployment:
             Bucket=self.bucket, Prefix=f"quarantine/{model}/"
         )
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-        there = {item.key for item in batches.list_batch(self.s3, self.bucket, model).objects}
+        there = {item.key for item in data_bucket.list_batch(self.s3, self.bucket, model).objects}
         reports = []
         for key in keys:
             if key.endswith(REPORT_SUFFIX):

@@ -1,4 +1,7 @@
-"""What handlers work with. Lambda gets the real ones; a test passes others as a keyword argument."""
+"""What handlers work with: clients, the ledger, settings and the clock.
+
+Lambda passes none, and a handler makes the real ones. A test passes others as a keyword argument.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Collaborators:
-    """Clients, the ledger and what the environment says. `clock` is the time, in UTC.
+    """The clients of one invocation, the ledger, and what the function's environment says.
 
-    `links` makes links to the review page; None in a function that is not told where the page is.
+    `clock` returns the time in UTC. `links` makes links to the review page; None in a function whose
+    environment does not name the page.
     """
 
     settings: Settings
@@ -45,14 +49,14 @@ class Collaborators:
 
     @classmethod
     def real(cls) -> Self:
-        """Those of the function that this runs in; links are signed with the secret as it is now."""
+        """The collaborators of this function. The secret that signs links is at most a minute old."""
         made = cls._made()
         return replace(made, links=links_of(made.settings))
 
     @classmethod
     @cache
     def _made(cls) -> Self:
-        """All but the links, made once for all invocations."""
+        """All collaborators without links, made once for all invocations of the process."""
         settings = from_environment()
         return cls(
             settings=settings,
@@ -73,12 +77,15 @@ class Collaborators:
 
     @property
     def sources(self) -> Sources:
-        """Where evidence is gathered from."""
+        """The clients from which evidence is gathered."""
         return Sources(self.sagemaker, self.s3, self.ledger, self.settings.bucket)
 
 
 def links_of(settings: Settings) -> Links | None:
-    """What makes links to the review page, if there is one; the secret is read at most once a minute."""
+    """Makes links to the review page; None if the settings name no page or no secret.
+
+    The secret is read at most once a minute.
+    """
     if settings.review_url is None or settings.link_secret_arn is None:
         return None
     return Links(secret(settings.link_secret_arn), settings.review_url)

@@ -1,4 +1,4 @@
-"""When a model may start, at each edge, with literal times."""
+"""When a model may start, at each edge, with literal times; and the transitions of its state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from retraining.config.schema import Retrain
 from retraining.facts.starts import ModelState, Start, StartRequest, Trigger, leading
-from retraining.starts.admission import Admitted, Wait, admit
+from retraining.starts.admission import Wait, admit
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -30,20 +30,20 @@ def asked(*requests: StartRequest, **known: Any) -> ModelState:
 
 def answer(
     state: ModelState, *, running: str | None = None, last_arrival: datetime | None = None, **policy: Any
-) -> Admitted | Wait:
+) -> Wait | None:
     retrain = Retrain.model_validate(policy)
     return admit(retrain, state, now=NOON, running=running, last_arrival=last_arrival)
 
 
-def test_nothing_in_the_way() -> None:
-    assert answer(asked()) == Admitted()
+def test_admit_lets_a_landing_start() -> None:
+    assert answer(asked()) is None
 
 
-def test_paused_holds_even_a_person() -> None:
+def test_admit_waits_while_paused_also_for_a_person() -> None:
     assert answer(asked(request("request", "r")), paused=True) == Wait(at("12:02:00"), "paused")
 
 
-def test_one_at_a_time_however_the_other_was_started() -> None:
+def test_admit_waits_while_an_execution_runs() -> None:
     held = answer(asked(request("request", "r")), running="arn:x/execution/abc")
     assert isinstance(held, Wait)
     assert held.reason == "execution abc is running"
@@ -58,7 +58,7 @@ def test_one_at_a_time_however_the_other_was_started() -> None:
         ("11:59:00", "request", None),
     ],
 )
-def test_cooldown_passes_after_the_end_but_not_for_a_person(
+def test_admit_waits_until_cooldown_ends_but_not_for_a_person(
     ended: str, trigger: Trigger, until: str | None
 ) -> None:
     found = answer(asked(request(trigger, "c"), ended_at=at(ended)), cooldown="1h")
@@ -74,7 +74,7 @@ def test_cooldown_passes_after_the_end_but_not_for_a_person(
         (["-13:00:00", "-14:00:00", "-15:00:00"], "14:00:00"),
     ],
 )
-def test_daily_limit_counts_the_last_24_hours(starts: list[str], until: str | None) -> None:
+def test_admit_counts_starts_of_the_last_24_hours(starts: list[str], until: str | None) -> None:
     found = answer(asked(starts=tuple(at(time) for time in starts)), daily_limit=2)
     expected = at(until) if until else None
     assert (found.until if isinstance(found, Wait) else None) == expected
@@ -89,7 +89,7 @@ def test_daily_limit_counts_the_last_24_hours(starts: list[str], until: str | No
         ("11:59:59", "request", None),
     ],
 )
-def test_quiet_waits_for_the_last_arrival_only_for_landings(
+def test_admit_waits_for_the_quiet_period_of_landings_only(
     last: str, trigger: Trigger, until: str | None
 ) -> None:
     ready = {"when": "quiet", "quiet_period": "5m"}
@@ -97,7 +97,7 @@ def test_quiet_waits_for_the_last_arrival_only_for_landings(
     assert (found.until if isinstance(found, Wait) else None) == (at(until) if until else None)
 
 
-def test_a_start_is_named_after_a_person_then_a_schedule_then_a_landing() -> None:
+def test_leading_prefers_a_person_then_a_schedule_then_a_landing() -> None:
     landing, schedule, person = request(), request("schedule", "s"), request("request", "r")
     assert leading([landing, schedule, person]) == person
     assert leading([schedule, landing]) == schedule
@@ -109,7 +109,7 @@ def start(*requests: StartRequest, arn: str | None = "arn") -> Start:
     return Start(key="k", batch="b", champion="none", requests=requests, taken_at=NOON, execution_arn=arn)
 
 
-def test_wishes_are_noted_once_and_landings_again_while_one_runs() -> None:
+def test_requested_keeps_each_request_once_and_counts_landings() -> None:
     state = ModelState().requested(request()).requested(request("request", "r")).requested(request())
     assert sorted(one.cause for one in state.pending) == ["landing", "r"]
     assert state.landings == 2
@@ -119,7 +119,7 @@ def test_wishes_are_noted_once_and_landings_again_while_one_runs() -> None:
     assert [one.cause for one in running.requested(request()).requested(request()).pending] == ["landing"]
 
 
-def test_the_end_of_an_execution_makes_what_waits_due() -> None:
+def test_ended_makes_pending_requests_due() -> None:
     running = ModelState().taken(start(request())).requested(request("request", "r"))
     ended = running.ended("arn", at("12:30:00"))
     assert (ended.running, ended.ended_at, ended.due_at) == (None, at("12:30:00"), at("12:30:00"))
@@ -128,7 +128,7 @@ def test_the_end_of_an_execution_makes_what_waits_due() -> None:
     assert ModelState().ended("by hand", NOON).ended_at == NOON
 
 
-def test_what_is_made_is_only_the_start_that_was_taken() -> None:
+def test_made_changes_only_the_start_that_was_taken() -> None:
     taken = ModelState().taken(start(request(), arn=None))
     assert taken.made("other", "arn", NOON) is taken
     made = taken.made("k", "arn", NOON)
@@ -136,6 +136,6 @@ def test_what_is_made_is_only_the_start_that_was_taken() -> None:
     assert made.running.execution_arn == "arn"
 
 
-def test_starts_older_than_a_day_are_forgotten() -> None:
+def test_taken_forgets_starts_older_than_a_day() -> None:
     state = ModelState(starts=(at("-11:00:00"), at("-12:00:01")))
     assert state.taken(start(request())).starts == (at("-12:00:01"), NOON)

@@ -1,4 +1,4 @@
-"""Each thing that can be wrong with a file, literally, and that good files are let through."""
+"""Each problem that a file can have, with literal files; and files that have none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROW = "1,1,female,29,0,0,211.3,S\n"
 
 
 def look(data: bytes | str, name: str = "train.csv") -> Problem | Fine:
-    """Inspect what would be read of this file."""
+    """Inspect the first bytes of this file, as start_retraining reads them."""
     body = data.encode() if isinstance(data, str) else data
     return inspect(body[:HEAD_BYTES], len(body), name, CONFIG, tail=body[-8:])
 
@@ -35,11 +35,11 @@ def look(data: bytes | str, name: str = "train.csv") -> Problem | Fine:
         (HEAD, "no_rows", "the file has a header and no rows"),
         (HEAD + ROW, "one_row", "the file has one row only"),
         (HEAD.replace("survived", "alive") + ROW * 2, "missing_column", "no column survived; the header has"),
-        (HEAD.replace("sibsp", "age") + ROW * 2, "duplicate_column", "the column age stands twice"),
-        (HEAD + ROW + ROW.replace("29", "old"), "not_a_number", "row 2: age is 'old', no number"),
-        (HEAD + ROW + ROW.replace("29", "inf"), "not_a_number", "row 2: age is 'inf', no number"),
-        (HEAD + ROW + ROW.replace("29", "1_0"), "not_a_number", "row 2: age is '1_0', no number"),
-        (HEAD.replace(",", ";") + ROW * 2, "delimiter", "separated by semicolons; they must be by commas"),
+        (HEAD.replace("sibsp", "age") + ROW * 2, "duplicate_column", "the column age is in the header twice"),
+        (HEAD + ROW + ROW.replace("29", "old"), "not_a_number", "row 2: age is 'old', expected a number"),
+        (HEAD + ROW + ROW.replace("29", "inf"), "not_a_number", "row 2: age is 'inf', expected a number"),
+        (HEAD + ROW + ROW.replace("29", "1_0"), "not_a_number", "row 2: age is '1_0', expected a number"),
+        (HEAD.replace(",", ";") + ROW * 2, "delimiter", "separated by semicolons; expected commas"),
         (HEAD.replace(",", "\t") + ROW * 2, "delimiter", "separated by tabs"),
         ((HEAD + ROW).encode() + b"1,1,f\xe9,1,0,0,1,S\n", "encoding", "line 3 has the byte 0xe9"),
         ((HEAD + ROW * 2).encode("utf-16"), "binary", "the file is not text: byte"),
@@ -50,7 +50,7 @@ def look(data: bytes | str, name: str = "train.csv") -> Problem | Fine:
         (HEAD + ROW + '1,1,"male,1,0,0,1,S\n', "format", "the file is not CSV: unexpected end of data"),
     ],
 )
-def test_what_is_wrong_is_said(data: bytes | str, kind: str, text: str) -> None:
+def test_inspect_csv_names_the_problem(data: bytes | str, kind: str, text: str) -> None:
     found = look(data)
     assert isinstance(found, Problem)
     assert found.kind == kind
@@ -93,7 +93,9 @@ PRICES = config_of("regression", ())
         (PRICES, "inf", "not_a_number", "row 2: y is 'inf', expected a number"),
     ],
 )
-def test_a_target_that_does_not_fit_the_task(config: ModelConfig, target: str, kind: str, text: str) -> None:
+def test_inspect_target_that_does_not_fit_the_task_is_a_problem(
+    config: ModelConfig, target: str, kind: str, text: str
+) -> None:
     good = config.classes[0] if config.classes else "3"
     body = f"x,y\n1,{good}\n1,{target}\n".encode()
     assert inspect(body, len(body), "train.csv", config) == Problem(kind, text, 2, "y")
@@ -109,12 +111,12 @@ def test_a_target_that_does_not_fit_the_task(config: ModelConfig, target: str, k
         (PRICES, ["1", "-2.5e3", " 7 ", ".5"]),
     ],
 )
-def test_targets_that_fit_the_task(config: ModelConfig, targets: list[str]) -> None:
+def test_inspect_target_that_fits_the_task_is_fine(config: ModelConfig, targets: list[str]) -> None:
     body = ("x,y\n" + "".join(f"1,{target}\n" for target in targets)).encode()
     assert inspect(body, len(body), "train.csv", config) == Fine(len(targets))
 
 
-def test_booleans() -> None:
+def test_inspect_booleans() -> None:
     config = config_of("binary_classification", ("0", "1"), {"boolean": ["b"]})
     words = ["true", "No", "T", " f ", "Y", "n", "1", "0", "1.0", "0.0", "", "NA"]
     body = ("b,y\n" + "".join(f"{word},1\n" for word in words)).encode()
@@ -141,13 +143,13 @@ def test_booleans() -> None:
         (b"PAR1", "train.parquet", "binary"),
     ],
 )
-def test_what_is_wrong_with_packed_files_is_said(data: bytes, name: str, kind: str) -> None:
+def test_inspect_gzip_and_parquet_name_the_problem(data: bytes, name: str, kind: str) -> None:
     found = look(data, name)
     assert isinstance(found, Problem)
     assert found.kind == kind
 
 
-def test_good_files() -> None:
+def test_inspect_good_files_counts_rows() -> None:
     assert look(TRAIN) == Fine(1047)
     assert look(b"\xef\xbb\xbf" + TRAIN) == Fine(1047)
     assert look(gzip.compress(TRAIN), "train/a.csv.gz") == Fine(1047)
@@ -156,7 +158,7 @@ def test_good_files() -> None:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_of_a_large_file_the_rows_are_estimated(packed: bool) -> None:
+def test_inspect_estimates_rows_of_a_large_file(packed: bool) -> None:
     header, _, rows = TRAIN.partition(b"\n")
     data = header + b"\n" + rows * 60
     found = look(gzip.compress(data), "a.csv.gz") if packed else look(data)
@@ -164,18 +166,18 @@ def test_of_a_large_file_the_rows_are_estimated(packed: bool) -> None:
     assert found.rows == pytest.approx(1047 * 60, rel=0.05)
 
 
-def test_a_bomb_of_zeros_is_not_unpacked() -> None:
+def test_inspect_does_not_unpack_a_gzip_bomb() -> None:
     found = look(gzip.compress(bytes(200_000_000)), "train/a.csv.gz")
     assert isinstance(found, Problem)
     assert found.kind == "binary"
 
 
-def test_files_packed_one_after_the_other_are_one_file() -> None:
+def test_inspect_reads_several_gzip_members_as_one_file() -> None:
     parts = gzip.compress(HEAD.encode()) + gzip.compress((ROW * 10).encode())
     assert look(parts, "train/a.csv.gz") == Fine(10)
 
 
-def test_a_quote_that_never_ends_is_a_problem_not_a_fault() -> None:
+def test_inspect_quote_that_never_ends_is_a_problem() -> None:
     found = look(HEAD + '"' + "x" * 400_000)
     assert isinstance(found, Problem)
     assert found.kind == "format"
@@ -184,26 +186,26 @@ def test_a_quote_that_never_ends_is_a_problem_not_a_fault() -> None:
 @pytest.mark.parametrize(
     ("files", "expected"), [(1, 262_144), (256, 262_144), (1_024, 65_536), (10_000, 8_192)]
 )
-def test_of_many_files_less_is_read_of_each(files: int, expected: int) -> None:
+def test_head_bytes_shrink_with_the_number_of_files(files: int, expected: int) -> None:
     assert head_bytes(files) == expected
 
 
-def test_a_problem_beyond_the_head_is_left_to_preprocessing() -> None:
+def test_inspect_ignores_problems_beyond_the_head() -> None:
     assert isinstance(look(HEAD + ROW * 20_000 + "nonsense\n"), Fine)
 
 
-def test_missing_numbers_are_those_of_preprocessing() -> None:
+def test_missing_numbers_are_those_of_pyarrow() -> None:
     assert set(pyarrow.csv.ConvertOptions().null_values) == MISSING_NUMBERS
 
 
 @given(st.binary(max_size=300), st.sampled_from(["a.csv", "a.csv.gz", "a.parquet"]), st.integers(0, 400))
-def test_any_bytes_get_an_answer(data: bytes, name: str, beyond: int) -> None:
-    """Whatever lands, whole or as the head of more, is judged and never raises."""
+def test_inspect_never_raises(data: bytes, name: str, beyond: int) -> None:
+    """Any bytes, as a whole file or as the head of a longer one."""
     assert isinstance(inspect(data, len(data) + beyond, name, CONFIG, tail=data[-8:]), Fine | Problem)
 
 
 @given(st.integers(1, len(TRAIN)))
-def test_a_good_file_cut_anywhere_is_no_problem_as_a_head(length: int) -> None:
+def test_inspect_head_cut_anywhere_is_fine(length: int) -> None:
     found = inspect(TRAIN[:length], len(TRAIN), "train.csv", CONFIG)
     header = TRAIN.index(b"\n") + 1
     if length > header:

@@ -1,4 +1,4 @@
-"""What belongs to a model, what a batch is, and that its identity is the one that the design fixes."""
+"""Which model an object belongs to, and what a batch and a start are identified by."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SAMPLE = json.loads((Path(__file__).parents[1] / "samples" / "manifest.json").re
         ("", None),
     ],
 )
-def test_where_a_key_belongs(key: str, expected: Arrival | None) -> None:
+def test_arrival_finds_the_model_of_a_key(key: str, expected: Arrival | None) -> None:
     assert arrival(key) == expected
 
 
@@ -52,11 +52,11 @@ def test_where_a_key_belongs(key: str, expected: Arrival | None) -> None:
         ("xtrain.csv", None),
     ],
 )
-def test_what_is_data(rest: str, expected: str | None) -> None:
+def test_split_of_data_objects_and_others(rest: str, expected: str | None) -> None:
     assert split_of(rest) == expected
 
 
-def test_the_identity_is_the_one_that_the_preprocessing_step_computes() -> None:
+def test_identity_is_the_one_that_the_preprocessing_step_computes() -> None:
     objects = [
         DataObject(item["key"], item["versionId"], item["etag"], item["size"]) for item in SAMPLE["objects"]
     ]
@@ -66,7 +66,7 @@ def test_the_identity_is_the_one_that_the_preprocessing_step_computes() -> None:
     assert any(ord(character) > 127 for item in SAMPLE["objects"] for character in item["key"])
 
 
-def test_the_identity_of_a_literal_batch() -> None:
+def test_identity_of_a_literal_batch() -> None:
     objects = [
         DataObject("curated/m/validation.csv", "v2", "bb", 2),
         DataObject("curated/m/_SUCCESS", "v3", "cc", 0),
@@ -80,14 +80,14 @@ def test_the_identity_of_a_literal_batch() -> None:
 
 
 @given(st.permutations([("train/a.csv", "1"), ("train/b.csv", "2"), ("validation/c.csv", "3")]), st.text())
-def test_order_versions_and_markers_do_not_matter(pairs: list[tuple[str, str]], version: str) -> None:
+def test_identity_ignores_order_versions_and_markers(pairs: list[tuple[str, str]], version: str) -> None:
     landed = [DataObject(f"curated/m/{rest}", version, etag, 1) for rest, etag in pairs]
     marker = DataObject("curated/m/_SUCCESS", version, version, 0)
     reference = batch_of("m", [DataObject(f"curated/m/{r}", "v", e, 1) for r, e in sorted(pairs)])
     assert batch_of("m", [marker, *landed]).identity == reference.identity
 
 
-def test_other_bytes_are_another_batch() -> None:
+def test_identity_changes_with_the_bytes() -> None:
     first = batch_of("m", [DataObject("curated/m/train.csv", "v", "aa", 1)])
     second = batch_of("m", [DataObject("curated/m/train.csv", "v", "ab", 1)])
     assert first.identity != second.identity
@@ -95,14 +95,13 @@ def test_other_bytes_are_another_batch() -> None:
     assert batch_of("m", []).missing == ["train", "validation"]
 
 
-def test_a_start_is_told_apart_by_model_batch_cause_and_attempt() -> None:
+def test_start_key_differs_by_model_batch_and_cause() -> None:
     keys = {
         start_key("m", "b", "landing"),
         start_key("n", "b", "landing"),
         start_key("m", "c", "landing"),
         start_key("m", "b", "request-1"),
-        start_key("m", "b", "landing", 1),
     }
-    assert len(keys) == 5
+    assert len(keys) == 4
     assert all(32 <= len(key) <= 128 for key in keys)
-    assert start_key("m", "b", "landing") == start_key("m", "b", "landing", 0)
+    assert start_key("m", "b", "landing") == start_key("m", "b", "landing")

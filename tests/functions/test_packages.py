@@ -17,7 +17,6 @@ from retraining.candidates.decisions import decide
 from retraining.candidates.sweep import spoken
 from retraining.collaborators import Collaborators
 from retraining.errors import EvaluationError
-from retraining.starts.starting import Starting
 from tests.functions.fakes import (
     CONSOLE,
     START,
@@ -494,11 +493,11 @@ def test_reconcile_looks_after_packages_though_the_starts_of_a_model_fail(world:
     world.configs.known = {"other": world.configs.known["titanic"], **world.configs.known}
     register(world)
     now = START + timedelta(minutes=5)
-    starting = world.using(Starting, clock=lambda: now)
+    using = world.using(Collaborators, clock=lambda: now)
     world.items.mark("model#other", {"version": 1, "waiting": "nonsense"})
     world.items.mark("model#titanic", {"version": 1, "waiting": "nonsense"})
     with pytest.raises(ExceptionGroup) as failed:
-        reconcile.handler({}, Context(), using=starting)
+        reconcile.handler({}, Context(), using=using)
     assert sorted(error.__notes__[0] for error in failed.value.exceptions) == ["model other", "model titanic"]
     assert status(world) == "Approved"
 

@@ -1,4 +1,4 @@
-"""What a function learns from its environment, and whether it can make links."""
+"""The settings that a function reads from its environment, and the links that it makes with them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.mark.parametrize(("url", "secret"), [(None, None), ("", ""), ("", "arn:secret"), (URL, "")])
-def test_a_function_that_is_told_no_url_makes_no_links_and_reads_no_secret(
+def test_links_of_without_url_or_secret_is_none(
     environment: pytest.MonkeyPatch, url: str | None, secret: str | None
 ) -> None:
     for name, value in (("REVIEW_URL", url), ("LINK_SECRET", secret)):
@@ -38,7 +38,7 @@ def test_a_function_that_is_told_no_url_makes_no_links_and_reads_no_secret(
     assert links_of(from_environment()) is None
 
 
-def test_one_that_is_told_makes_links_with_the_secret(environment: pytest.MonkeyPatch) -> None:
+def test_links_of_signs_with_the_secret(environment: pytest.MonkeyPatch) -> None:
     with mock_aws():
         made = boto3.client("secretsmanager").create_secret(Name="links", SecretString="s" * 64)
         environment.setenv("REVIEW_URL", URL)
@@ -50,7 +50,7 @@ def test_one_that_is_told_makes_links_with_the_secret(environment: pytest.Monkey
     assert links.read(url.split("?t=")[1], timedelta(minutes=1)) == "arn:package"
 
 
-def test_a_new_secret_is_used_when_a_minute_has_passed(environment: pytest.MonkeyPatch) -> None:
+def test_links_of_uses_a_new_secret_after_a_minute(environment: pytest.MonkeyPatch) -> None:
     with mock_aws():
         secrets = boto3.client("secretsmanager")
         made = secrets.create_secret(Name="links", SecretString="s" * 64)

@@ -1,4 +1,4 @@
-"""One start per batch, whatever comes twice, and whatever dies between which calls."""
+"""One start for each batch, however often its messages arrive and wherever an invocation dies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from retraining.starts.starting import Starting
+from retraining.collaborators import Collaborators
 from start_retraining import handler
 from tests.functions.fakes import Context, FakeSageMaker, Mortal, event, package
 from tests.functions.world import World
@@ -21,19 +21,25 @@ def world(moto_world: World) -> World:
     return moto_world
 
 
-def using(world: Any, **wrapped: Any) -> Starting:
-    made: Starting = world.using(Starting, **wrapped)
-    return made
+def using(world: World, **wrapped: Any) -> Collaborators:
+    return world.using(Collaborators, **wrapped)
 
 
-def finish(world: Any) -> None:
+def stored(world: World, fact: str) -> dict[str, Any]:
+    """The item of the ledger under this key."""
+    found = world.items.get(fact)
+    assert found is not None
+    return found
+
+
+def finish(world: World) -> None:
     """Let all executions succeed."""
     for made in world.sagemaker.executions.values():
         world.sagemaker.end(made["PipelineExecutionArn"])
 
 
-def land(world: Any, name: str, body: bytes = b"x") -> dict[str, Any]:
-    """Put an object below curated/ and return the message that the landings queue gets of it."""
+def land(world: World, name: str, body: bytes = b"x") -> dict[str, Any]:
+    """Put an object below curated/ and return the message that the landings queue gets."""
     key = f"curated/{name}"
     world.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
     detail = {"bucket": {"name": BUCKET}, "object": {"key": key}}
@@ -41,7 +47,7 @@ def land(world: Any, name: str, body: bytes = b"x") -> dict[str, Any]:
 
 
 def batch(*bodies: dict[str, Any]) -> dict[str, Any]:
-    """What Lambda gets of the queue."""
+    """The event that Lambda makes of these messages of the queue."""
     records = event("start_retraining.landing")["Records"]
     return {
         "Records": [
@@ -55,7 +61,7 @@ HEADER = b"pclass,survived,sex,age,sibsp,parch,fare,embarked\n"
 ROWS = b"1,1,female,29,0,0,211.3,S\n3,0,male,,0,0,7.9,Q\n"
 
 
-def land_titanic(world: Any, more: bytes = b"") -> dict[str, Any]:
+def land_titanic(world: World, more: bytes = b"") -> dict[str, Any]:
     land(world, "titanic/train.csv", HEADER + ROWS + more)
     land(world, "titanic/validation.csv", HEADER + ROWS)
     return land(world, "titanic/_SUCCESS", b"")
@@ -66,7 +72,7 @@ def request(model: str = "titanic", cause: str = "request-1") -> dict[str, Any]:
     return {"source": "handsoff", "detail": detail}
 
 
-def test_a_marker_starts_one_execution_on_the_batch(world: Any, context: Context) -> None:
+def test_marker_starts_one_execution_on_the_batch(world: World, context: Context) -> None:
     marker = land_titanic(world)
     assert handler(batch(marker), context, using=using(world)) == {"batchItemFailures": []}
     (execution,) = world.sagemaker.executions.values()
@@ -80,10 +86,10 @@ def test_a_marker_starts_one_execution_on_the_batch(world: Any, context: Context
         "curated/titanic/train.csv",
         "curated/titanic/validation.csv",
     ]
-    assert world.items.get(f"start#{execution['ClientRequestToken']}")["executionArn"]
+    assert stored(world, f"start#{execution['ClientRequestToken']}")["executionArn"]
 
 
-def test_objects_that_are_no_marker_start_nothing(world: Any, context: Context) -> None:
+def test_objects_without_marker_start_nothing(world: World, context: Context) -> None:
     marker = land_titanic(world)
     landed = [{**marker, "detail": {**marker["detail"], "object": {"key": f"curated/titanic/train/{n}.csv"}}}
               for n in range(300)]  # fmt: skip
@@ -91,8 +97,8 @@ def test_objects_that_are_no_marker_start_nothing(world: Any, context: Context) 
     assert world.sagemaker.executions == {}
 
 
-def test_the_same_bytes_again_start_nothing_and_say_so(
-    world: Any, context: Context, caplog: pytest.LogCaptureFixture
+def test_same_bytes_landed_again_start_nothing_and_give_the_reason(
+    world: World, context: Context, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(3):
         handler(batch(*[land_titanic(world)] * 2), context, using=using(world))
@@ -106,16 +112,33 @@ def test_the_same_bytes_again_start_nothing_and_say_so(
     )
 
 
-def test_other_bytes_start_another(world: Any, context: Context) -> None:
+def test_other_bytes_start_another_execution(world: World, context: Context) -> None:
     handler(batch(land_titanic(world)), context, using=using(world))
     finish(world)
     handler(batch(land_titanic(world, b"1,1,male,1,0,0,1,S\n")), context, using=using(world))
     assert len(world.sagemaker.executions) == 2
 
 
-def test_a_batch_that_comes_back_is_read_at_the_versions_that_lie_there_now(
-    world: Any, context: Context
+def test_each_start_is_logged_and_counted(
+    world: World, context: Context, caplog: pytest.LogCaptureFixture
 ) -> None:
+    for number in range(3):
+        handler(batch(land_titanic(world, b"1,1,male,1,0,0,1,S\n" * number)), context, using=using(world))
+        finish(world)
+    assert caplog.messages.count("execution started") == 3
+    assert caplog.messages.count("start answered") == 3
+
+
+def test_each_refused_request_is_refused_for_good(world: World, context: Context) -> None:
+    for cause in ("request-1", "request-2"):
+        handler(batch(request(cause=cause)), context, using=using(world))
+    land_titanic(world)
+    for cause in ("request-1", "request-2"):
+        handler(batch(request(cause=cause)), context, using=using(world))
+    assert world.sagemaker.executions == {}
+
+
+def test_earlier_batch_landed_again_is_read_at_its_newest_versions(world: World, context: Context) -> None:
     more = b"1,1,male,1,0,0,1,S\n"
     for message in (land_titanic(world), land_titanic(world, more), land_titanic(world)):
         handler(batch(message), context, using=using(world))
@@ -129,14 +152,14 @@ def test_a_batch_that_comes_back_is_read_at_the_versions_that_lie_there_now(
         assert item["versionId"] == world.s3.head_object(Bucket=BUCKET, Key=item["key"])["VersionId"]
 
 
-def test_an_incomplete_batch_starts_nothing(world: Any, context: Context) -> None:
+def test_incomplete_batch_starts_nothing(world: World, context: Context) -> None:
     land(world, "titanic/train.csv")
     marker = land(world, "titanic/_SUCCESS", b"")
     assert handler(batch(marker), context, using=using(world)) == {"batchItemFailures": []}
     assert world.sagemaker.executions == {}
 
 
-def test_a_request_retrains_on_a_batch_already_seen_once_per_request(world: Any, context: Context) -> None:
+def test_each_request_of_a_person_retrains_once_on_the_same_batch(world: World, context: Context) -> None:
     handler(batch(land_titanic(world)), context, using=using(world))
     for cause in ("request-1", "request-1", "request-2", "request-1"):
         finish(world)
@@ -152,7 +175,7 @@ def decided(arn: str, status: str, at: str) -> dict[str, Any]:
     return package(arn, "s3://b/e", status, CustomerMetadataProperties={"approvedAt": at})
 
 
-def test_the_champion_reaches_the_execution(world: Any, context: Context) -> None:
+def test_execution_gets_the_champion_as_parameter(world: World, context: Context) -> None:
     world.sagemaker.packages = {
         "old": decided("old", "Approved", "2026-01-02"),
         "new": decided("new", "Approved", "2026-01-01"),
@@ -163,7 +186,7 @@ def test_the_champion_reaches_the_execution(world: Any, context: Context) -> Non
     assert {"Name": "Champion", "Value": "old"} in execution["PipelineParameters"]
 
 
-def test_one_bad_message_fails_alone(world: Any, context: Context) -> None:
+def test_unreadable_messages_fail_alone(world: World, context: Context) -> None:
     answer = handler(
         batch({"source": "somebody"}, land_titanic(world), request("unknown")), context, using=using(world)
     )
@@ -171,13 +194,13 @@ def test_one_bad_message_fails_alone(world: Any, context: Context) -> None:
     assert len(world.sagemaker.executions) == 1
 
 
-def test_objects_of_no_model_are_told_and_dropped(world: Any, context: Context) -> None:
+def test_objects_of_no_model_start_nothing_and_do_not_fail(world: World, context: Context) -> None:
     messages = [land(world, "unknown/_SUCCESS"), land(world, "loose.csv")]
     assert handler(batch(*messages), context, using=using(world)) == {"batchItemFailures": []}
     assert world.sagemaker.executions == {}
 
 
-def test_an_object_of_another_bucket_fails(world: Any, context: Context) -> None:
+def test_object_of_another_bucket_fails(world: World, context: Context) -> None:
     message = land_titanic(world)
     message["detail"]["bucket"]["name"] = "somebody-elses"
     assert handler(batch(message), context, using=using(world))["batchItemFailures"]
@@ -186,10 +209,10 @@ def test_an_object_of_another_bucket_fails(world: Any, context: Context) -> None
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 26))
-def test_dying_at_any_call_and_coming_again_starts_once(
-    world: Any, context: Context, lives: int, after: bool
+def test_death_at_any_call_and_redelivery_start_once(
+    world: World, context: Context, lives: int, after: bool
 ) -> None:
-    """The message comes again, twice, with the champion changed meanwhile: what was taken is what is made."""
+    """The message is delivered twice more, with another champion by then: the execution is the one taken."""
     message = batch(land_titanic(world))
     left = [lives]
     names = ("s3", "sns", "sagemaker", "table")
@@ -201,18 +224,18 @@ def test_dying_at_any_call_and_coming_again_starts_once(
     for _ in range(2):
         handler(message, context, using=using(world))
     ((token, execution),) = world.sagemaker.executions.items()
-    taken = world.items.get(f"start#{token}")
+    taken = stored(world, f"start#{token}")
     assert taken["executionArn"] == execution["PipelineExecutionArn"]
     assert {"Name": "Champion", "Value": taken["champion"]} in execution["PipelineParameters"]
     if taken_before.running:
         assert taken["champion"] == "none"
-    assert world.items.get(f"execution#{execution['PipelineExecutionArn']}")["startKey"] == token
+    assert stored(world, f"execution#{execution['PipelineExecutionArn']}")["startKey"] == token
     finish(world)
     handler(message, context, using=using(world))
     assert len(world.sagemaker.executions) == 1
 
 
-def test_the_fake_honours_tokens_as_sagemaker_does() -> None:
+def test_fake_sagemaker_starts_once_per_token() -> None:
     sagemaker = FakeSageMaker()
     call = {"PipelineName": "p", "ClientRequestToken": "t" * 32, "PipelineParameters": []}
     assert sagemaker.start_pipeline_execution(**call) == sagemaker.start_pipeline_execution(**call)

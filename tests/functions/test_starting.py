@@ -1,8 +1,8 @@
-"""Exactly once, whatever comes in whatever order and dies where it likes: hypothesis plays the world.
+"""Each request is served exactly once, in any order of events, and wherever an invocation dies.
 
-A world has one model. Its actions: bytes land, events and requests come (again), executions end, a person
-starts one by hand, time passes, the sweep runs. Any action of ours may die at any call. In the end everything
-is delivered and swept, and then each thing that was wanted must have happened, and nothing twice.
+Hypothesis writes scripts for one model: files land, events and requests arrive (also again), executions end,
+a person starts one in SageMaker, time passes, the sweep runs. An invocation may die at any call. At the end
+every request is delivered again and the sweep runs. Then each request must have been served, and none twice.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 import reconcile
 from retraining.aws.ledger import Ledger
 from retraining.aws.settings import Settings
+from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig, parse_config
 from retraining.facts.starts import StartRequest
-from retraining.starts.batches import list_batch
-from retraining.starts.starting import Starting
+from retraining.starts import starting
+from retraining.starts.bucket import list_batch
 from tests.functions.fakes import Context, Died, FakeSageMaker, Mortal
 from tests.functions.memory import MemoryItems, MemoryS3, refused
 
@@ -34,7 +35,7 @@ MODEL = "titanic"
 
 
 class Silent:
-    """An SNS that publishes nothing and remembers it."""
+    """An SNS client that publishes nothing and keeps what it was asked to publish."""
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -44,7 +45,7 @@ class Silent:
 
 
 class Interrupted:
-    """Wraps a client; at the n-th call of all wrapped ones somebody else acts first."""
+    """Wraps a client; before the n-th call of all wrapped clients, `act` is called."""
 
     def __init__(self, inner: Any, left: list[int], act: Any) -> None:
         self._inner, self._left, self._act = inner, left, act
@@ -63,8 +64,8 @@ class Interrupted:
         return call
 
 
-class World:
-    """One model, its bucket, its pipeline and the ledger; time stands still unless it is moved."""
+class OneModel:
+    """One model with its bucket, its pipeline and the ledger in memory. A test moves the time itself."""
 
     def __init__(self, **retrain: Any) -> None:
         self.now = BEGIN
@@ -89,8 +90,8 @@ class World:
     def names(self) -> list[str]:
         return [MODEL]
 
-    def starting(self, lives: int = 0, interrupt: Any = None) -> Starting:
-        """What handlers use; at call `lives` it dies, or is interrupted."""
+    def using(self, lives: int = 0, interrupt: Any = None) -> Collaborators:
+        """What handlers work with. Call number `lives` dies, or is interrupted; 0: none does."""
         left = [lives]
 
         def mortal(inner: Any) -> Any:
@@ -98,7 +99,7 @@ class World:
                 return Interrupted(inner, left, interrupt)
             return Mortal(inner, left, after=lives % 2 == 0) if lives else inner
 
-        return Starting(
+        return Collaborators(
             settings=Settings(prefix="handsoff", bucket="data", table="t", topic="topic"),
             configs=self,  # type: ignore[arg-type]
             s3=mortal(self.s3),
@@ -118,37 +119,36 @@ class World:
         self.land("validation.csv", HEADER + ROWS)
 
     def mark(self, lives: int = 0) -> None:
-        """The marker lands, and its event comes."""
+        """The marker lands, and its event arrives."""
         self.land("_SUCCESS", b"")
         self.come("landing", lives)
 
     def come(self, cause: str, lives: int = 0, interrupt: Any = None) -> None:
-        """A message of the landings queue: a landing's, or a request's of this cause."""
+        """A message of the landings queue arrives: a landing, or a request with this cause."""
         trigger: Any = "landing" if cause == "landing" else "request"
-        starting = self.starting(lives, interrupt)
+        request = StartRequest(cause=cause, trigger=trigger, requested_by="x", at=self.now)
         with contextlib.suppress(Died):
-            starting.note(MODEL, StartRequest(cause=cause, trigger=trigger, requested_by="x", at=self.now))
-            starting.advance(MODEL)
+            starting.request(MODEL, [request], self.using(lives, interrupt))
         self.watch()
 
     def sweep(self, lives: int = 0) -> None:
         with contextlib.suppress(Died, ExceptionGroup):
-            reconcile.handler({}, Context(), using=self.starting(lives))
+            reconcile.handler({}, Context(), using=self.using(lives))
         self.watch()
 
-    def end_all(self, told: bool) -> None:
-        """All executions end; their events reach us, or do not."""
+    def end_all(self, noticed: bool) -> None:
+        """All executions end; their events arrive, or are lost."""
         for made in self.sagemaker.executions.values():
             if made["PipelineExecutionStatus"] == "Executing":
                 arn = made["PipelineExecutionArn"]
                 self.sagemaker.end(arn)
-                if told:
+                if noticed:
                     at = self.now
-                    self.starting().states.change(MODEL, lambda s, arn=arn, at=at: s.ended(arn, at))  # type: ignore[misc]
+                    self.using().states.change(MODEL, lambda s, arn=arn, at=at: s.ended(arn, at))  # type: ignore[misc]
 
     def by_hand(self) -> None:
-        """A bare start-pipeline-execution, unless one runs or is about to: people may do that, too."""
-        state, _ = self.starting().states.load(MODEL)
+        """A person starts an execution in SageMaker, unless one runs or was taken."""
+        state, _ = self.using().states.load(MODEL)
         if not self.executing() and state.running is None:
             token = f"by-hand-{len(self.sagemaker.executions)}".ljust(32, "-")
             self.sagemaker.start_pipeline_execution(
@@ -163,7 +163,7 @@ class World:
         self.running_at_once = max(self.running_at_once, len(self.executing()))
 
     def settle(self) -> None:
-        """Deliver and sweep until nothing more comes of it."""
+        """Deliver all requests again and sweep until nothing more happens."""
         for cause in sorted(self.wanted):
             if cause == "landing":
                 self.mark()
@@ -172,10 +172,10 @@ class World:
         for _ in range(12):
             self.now += timedelta(minutes=10)
             self.sweep()
-            self.end_all(told=False)
+            self.end_all(noticed=False)
 
     def started(self) -> list[dict[str, str]]:
-        """Parameters of the executions that we started."""
+        """The parameters of the executions that handsoff started."""
         return [
             {item["Name"]: item["Value"] for item in made["PipelineParameters"]}
             for made in self.sagemaker.executions.values()
@@ -198,15 +198,15 @@ actions = st.lists(
 )
 
 
-def deliver(world: World, number: int) -> None:
-    """A whole delivery lands, and of its event only the request is noted: what it may do comes later."""
+def deliver(world: OneModel, number: int) -> None:
+    """A batch with its marker lands; its request is noted and not answered yet."""
     world.land_batch(number)
     world.land("_SUCCESS", b"")
     request = StartRequest(cause="landing", trigger="landing", requested_by="x", at=world.now)
-    world.starting().note(MODEL, request)
+    starting.note(MODEL, request, world.using())
 
 
-def play(world: World, script: list[tuple[str, Any]]) -> None:
+def play(world: OneModel, script: list[tuple[str, Any]]) -> None:
     for action, detail in script:
         if action == "land":
             world.land_batch(detail)
@@ -218,7 +218,7 @@ def play(world: World, script: list[tuple[str, Any]]) -> None:
             world.land_batch(detail % 4)
             world.land("_SUCCESS", b"")
             world.come("landing", detail, interrupt=lambda d=detail: deliver(world, d % 3))
-            world.starting().advance(MODEL)
+            starting.advance(MODEL, world.using())
         elif action == "marker again":
             world.come("landing", detail)
         elif action.startswith("request"):
@@ -236,8 +236,8 @@ def play(world: World, script: list[tuple[str, Any]]) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(actions)
-def test_each_wish_is_fulfilled_once_and_one_runs_at_a_time(script: list[tuple[str, Any]]) -> None:
-    world = World()
+def test_each_request_is_served_once_and_one_execution_runs_at_a_time(script: list[tuple[str, Any]]) -> None:
+    world = OneModel()
     world.land_batch(0)
     play(world, script)
     world.settle()
@@ -245,62 +245,62 @@ def test_each_wish_is_fulfilled_once_and_one_runs_at_a_time(script: list[tuple[s
     started = world.started()
     landings = Counter(item["Batch"] for item in started if item["Trigger"] == "landing")
     assert all(count == 1 for count in landings.values())
-    fulfilled = [
+    served = [
         request["cause"]
         for fact, item in world.items.facts.items()
         if fact.startswith("start#")
         for request in item["requests"]
         if request["trigger"] == "request"
     ]
-    assert Counter(fulfilled) == Counter(world.wanted - {"landing"})
+    assert Counter(served) == Counter(world.wanted - {"landing"})
     if "landing" in world.wanted:
         last = list_batch(world.s3, "data", MODEL).identity  # type: ignore[arg-type]
         assert last in {item["Batch"] for item in started}
-    state, _ = world.starting().states.load(MODEL)
+    state, _ = world.using().states.load(MODEL)
     assert (state.pending, state.running) == ((), None)
 
 
 @settings(max_examples=200, deadline=None)
 @given(actions, st.integers(1, 3), st.integers(0, 30))
-def test_a_daily_limit_and_a_cooldown_hold_in_any_order(
+def test_starts_keep_daily_limit_and_cooldown_in_any_order_of_events(
     script: list[tuple[str, Any]], limit: int, minutes: int
 ) -> None:
-    world = World(daily_limit=limit, cooldown=f"{minutes}m")
+    world = OneModel(daily_limit=limit, cooldown=f"{minutes}m")
     world.land_batch(0)
-    # Requests pass over the cooldown; of the end of what was started by hand only its event tells.
+    # A person's request ignores the cooldown. The end of an execution started by hand is known by event only.
     play(world, [step for step in script if not step[0].startswith(("request", "by hand"))])
     ended = [
         made["LastModifiedTime"]
         for made in world.sagemaker.executions.values()
         if made["PipelineExecutionStatus"] == "Succeeded"
     ]
-    state, _ = world.starting().states.load(MODEL)
+    state, _ = world.using().states.load(MODEL)
     assert len(world.started()) <= limit
     for start in state.starts:
         assert all(start >= end + timedelta(minutes=minutes) for end in ended if BEGIN < end < start)
 
 
 @pytest.mark.parametrize("call", range(1, 30))
-def test_a_delivery_that_lands_while_another_is_answered_is_trained(call: int) -> None:
-    world = World()
+def test_batch_that_lands_during_a_decision_is_trained(call: int) -> None:
+    world = OneModel()
     world.land_batch(0)
     world.land("_SUCCESS", b"")
     world.come("landing", call, interrupt=lambda: deliver(world, 1))
-    world.starting().advance(MODEL)
+    starting.advance(MODEL, world.using())
     last = list_batch(world.s3, "data", MODEL).identity  # type: ignore[arg-type]
     world.wanted = set()
     for _ in range(8):
         world.now += timedelta(minutes=3)
         world.sweep()
-        world.end_all(told=False)
+        world.end_all(noticed=False)
     if call < 12:
         assert last in {item["Batch"] for item in world.started()}
     assert world.running_at_once == 1
     assert len({item["Batch"] for item in world.started()}) == len(world.started()) <= 2
 
 
-def test_landings_while_one_runs_become_exactly_one_follow_up() -> None:
-    world = World()
+def test_landings_during_an_execution_become_one_follow_up() -> None:
+    world = OneModel()
     world.land_batch(0)
     world.mark()
     for number in range(1, 6):
@@ -308,10 +308,10 @@ def test_landings_while_one_runs_become_exactly_one_follow_up() -> None:
         world.mark()
         world.mark()
     assert len(world.started()) == 1
-    state, _ = world.starting().states.load(MODEL)
+    state, _ = world.using().states.load(MODEL)
     assert state.answer == "wait"
     assert state.reason == "execution e0 is running"
-    world.end_all(told=True)
+    world.end_all(noticed=True)
     world.sweep()
     world.sweep()
     assert len(world.started()) == 2
@@ -320,26 +320,26 @@ def test_landings_while_one_runs_become_exactly_one_follow_up() -> None:
     assert len(world.started()) == 2
 
 
-def test_a_batch_that_a_person_had_trained_is_not_trained_again_when_its_marker_lands() -> None:
-    world = World()
+def test_landing_of_a_batch_that_a_person_started_starts_nothing() -> None:
+    world = OneModel()
     world.land_batch(0)
     world.come("request-1")
-    world.end_all(told=True)
+    world.end_all(noticed=True)
     world.mark()
     world.settle()
     assert [item["Trigger"] for item in world.started()] == ["request"]
 
 
-def test_a_marker_that_comes_again_does_not_start_half_of_the_next_batch() -> None:
-    world = World()
+def test_repeated_marker_event_does_not_start_half_of_the_next_batch() -> None:
+    world = OneModel()
     world.land_batch(0)
     world.mark()
-    world.end_all(told=True)
+    world.end_all(noticed=True)
     world.now += timedelta(hours=1)
     world.land("train.csv", HEADER + ROWS * 5)
     world.come("landing")
-    state, _ = world.starting().states.load(MODEL)
-    assert state.reason == "curated/titanic/train.csv landed after the marker: the next marker is waited for"
+    state, _ = world.using().states.load(MODEL)
+    assert state.reason == "curated/titanic/train.csv landed after the marker: waiting for the next marker"
     assert state.answer == "wait"
     world.land("validation.csv", HEADER + ROWS * 2)
     assert len(world.started()) == 1
@@ -347,11 +347,11 @@ def test_a_marker_that_comes_again_does_not_start_half_of_the_next_batch() -> No
     assert len(world.started()) == 2
 
 
-def test_a_manifest_that_is_gone_makes_all_files_new_and_stops_nothing() -> None:
-    world = World()
+def test_deleted_manifest_makes_all_files_new() -> None:
+    world = OneModel()
     world.land_batch(0)
     world.mark()
-    world.end_all(told=True)
+    world.end_all(noticed=True)
     for key in [key for key in world.s3.versions if key.startswith("batches/")]:
         del world.s3.versions[key]
     world.land_batch(1)
@@ -359,37 +359,37 @@ def test_a_manifest_that_is_gone_makes_all_files_new_and_stops_nothing() -> None
     assert len(world.started()) == 2
 
 
-def test_a_wait_ends_when_the_config_that_made_it_does() -> None:
-    world = World(daily_limit=1)
+def test_sweep_starts_when_a_new_config_allows_it() -> None:
+    world = OneModel(daily_limit=1)
     world.land_batch(0)
     world.mark()
-    world.end_all(told=True)
+    world.end_all(noticed=True)
     world.land_batch(1)
     world.mark()
     assert len(world.started()) == 1
-    world.config = World(daily_limit=2).config
+    world.config = OneModel(daily_limit=2).config
     world.sweep()
     assert len(world.started()) == 2
 
 
 @pytest.mark.parametrize("waiting", [False, True])
-def test_the_sweep_finds_an_end_whose_event_was_lost(waiting: bool) -> None:
-    world = World()
+def test_sweep_notes_an_end_whose_event_was_lost(waiting: bool) -> None:
+    world = OneModel()
     world.land_batch(0)
     world.mark()
     if waiting:
         world.land_batch(1)
         world.mark()
-    world.end_all(told=False)
+    world.end_all(noticed=False)
     world.now += timedelta(minutes=2)
     world.sweep()
-    state, _ = world.starting().states.load(MODEL)
+    state, _ = world.using().states.load(MODEL)
     assert len(world.started()) == 1 + waiting
     assert (state.running is not None) == waiting
 
 
-def test_quiet_starts_once_after_the_last_of_fifty_arrivals() -> None:
-    world = World(ready={"when": "quiet", "quiet_period": "60s"})
+def test_quiet_period_starts_once_after_the_last_of_fifty_landings() -> None:
+    world = OneModel(ready={"when": "quiet", "quiet_period": "60s"})
     world.land("validation/v.csv", HEADER + ROWS)
     for number in range(50):
         world.now += timedelta(seconds=30)
@@ -405,33 +405,33 @@ def test_quiet_starts_once_after_the_last_of_fifty_arrivals() -> None:
     assert len(world.started()) == 1
 
 
-def test_every_object_starts_as_soon_as_both_splits_are_there() -> None:
-    world = World(ready={"when": "every_object"})
+def test_every_object_starts_when_both_splits_are_present() -> None:
+    world = OneModel(ready={"when": "every_object"})
     world.land("train.csv", HEADER + ROWS)
     world.come("landing")
     assert world.started() == []
-    state, _ = world.starting().states.load(MODEL)
+    state, _ = world.using().states.load(MODEL)
     assert (state.answer, state.reason) == ("refuse", "there is no validation data")
     world.land("validation.csv", HEADER + ROWS)
     world.come("landing")
     assert len(world.started()) == 1
 
 
-def test_too_few_new_rows_refuse_a_landing_but_no_person_and_add_up() -> None:
-    world = World(min_new_rows=6)
+def test_min_new_rows_refuses_landings_until_rows_add_up_and_no_person() -> None:
+    world = OneModel(min_new_rows=6)
     world.land("train/0.csv", HEADER + ROWS * 3)
     world.land("validation/0.csv", HEADER + ROWS)
     world.mark()
-    world.end_all(told=True)
+    world.end_all(noticed=True)
     world.land("train/1.csv", HEADER + ROWS * 2)
     world.mark()
-    state, _ = world.starting().states.load(MODEL)
+    state, _ = world.using().states.load(MODEL)
     assert (state.answer, state.reason) == ("refuse", "about 4 rows in new files, min_new_rows is 6")
     assert len(world.started()) == 1
     world.land("train/2.csv", HEADER + ROWS)
     world.mark()
     assert len(world.started()) == 2
-    world.end_all(told=True)
+    world.end_all(noticed=True)
     world.come("request-1")
     assert len(world.started()) == 3
 
@@ -439,9 +439,9 @@ def test_too_few_new_rows_refuse_a_landing_but_no_person_and_add_up() -> None:
 BAD = b"pclass,survived,sex\n1,1,female\n1,0,male\n"
 
 
-def bad_delivery(lives: int = 0) -> World:
-    """A bad file and a good one for train, and the marker."""
-    world = World()
+def bad_delivery(lives: int = 0) -> OneModel:
+    """A bad and a good file for train, a good one for validation, and the marker."""
+    world = OneModel()
     world.land("train/bad \u00fc.csv", BAD)
     world.land("train/good.csv", HEADER + ROWS)
     world.land("validation.csv", HEADER + ROWS)
@@ -449,7 +449,7 @@ def bad_delivery(lives: int = 0) -> World:
     return world
 
 
-def test_a_bad_file_goes_to_quarantine_and_nothing_starts_until_the_marker_lands_again() -> None:
+def test_bad_file_goes_to_quarantine_and_nothing_starts_before_a_new_marker() -> None:
     world = bad_delivery()
     for _ in range(3):
         world.come("landing")
@@ -467,8 +467,8 @@ def test_a_bad_file_goes_to_quarantine_and_nothing_starts_until_the_marker_lands
     assert len(world.started()) == 1
 
 
-def test_a_person_may_start_what_is_left_without_the_bad_file_and_a_redelivered_request_may_not() -> None:
-    world = World()
+def test_new_request_starts_the_remaining_batch_and_a_redelivered_one_does_not() -> None:
+    world = OneModel()
     world.land("train/bad.csv", BAD)
     world.land_batch(0)
     world.come("request-1")
@@ -479,7 +479,7 @@ def test_a_person_may_start_what_is_left_without_the_bad_file_and_a_redelivered_
 
 
 @pytest.mark.parametrize("lives", range(1, 60))
-def test_dying_while_quarantining_loses_nothing_and_starts_nothing(lives: int) -> None:
+def test_death_at_any_call_during_quarantine_loses_no_file_and_starts_nothing(lives: int) -> None:
     world = bad_delivery(lives)
     for _ in range(3):
         world.now += timedelta(minutes=3)
@@ -491,8 +491,8 @@ def test_dying_while_quarantining_loses_nothing_and_starts_nothing(lives: int) -
     assert 1 <= len(world.sns.sent) <= 2
 
 
-def test_three_hundred_bad_files_are_one_message() -> None:
-    world = World()
+def test_three_hundred_bad_files_are_two_notifications() -> None:
+    world = OneModel()
     for number in range(300):
         world.land(f"train/{number:03}.csv", BAD)
     world.land("validation.csv", HEADER + ROWS)
@@ -506,8 +506,8 @@ def test_three_hundred_bad_files_are_one_message() -> None:
 
 @pytest.mark.parametrize("call", range(1, 25))
 @pytest.mark.parametrize("dies", [False, True])
-def test_a_corrected_file_that_lands_while_its_bad_version_is_moved_stays(call: int, dies: bool) -> None:
-    world = World()
+def test_corrected_file_that_lands_during_quarantine_stays(call: int, dies: bool) -> None:
+    world = OneModel()
     world.land("train.csv", BAD)
     world.land("validation.csv", HEADER + ROWS)
     world.land("_SUCCESS", b"")
@@ -528,8 +528,8 @@ def test_a_corrected_file_that_lands_while_its_bad_version_is_moved_stays(call: 
         assert world.s3.versions["curated/titanic/train.csv"][-1][1] == HEADER + ROWS * 2
 
 
-def test_a_start_that_sagemaker_refuses_says_so_and_is_tried_again() -> None:
-    world = World()
+def test_start_that_sagemaker_refuses_gives_the_reason_and_is_tried_again() -> None:
+    world = OneModel()
     world.land_batch(0)
     original = world.sagemaker.start_pipeline_execution
 
@@ -539,15 +539,15 @@ def test_a_start_that_sagemaker_refuses_says_so_and_is_tried_again() -> None:
     world.sagemaker.start_pipeline_execution = refuse  # type: ignore[method-assign]
     with pytest.raises(ClientError):
         world.mark()
-    state, _ = world.starting().states.load(MODEL)
+    state, _ = world.using().states.load(MODEL)
     assert "SageMaker refuses the start: " in (state.reason or "")
     world.sagemaker.start_pipeline_execution = original  # type: ignore[method-assign]
     world.sweep()
     assert len(world.started()) == 1
 
 
-def test_an_execution_that_sagemaker_forgot_has_ended() -> None:
-    world = World()
+def test_execution_unknown_to_sagemaker_has_ended() -> None:
+    world = OneModel()
     world.land_batch(0)
     world.mark()
     world.sagemaker.executions.clear()
@@ -561,8 +561,8 @@ def test_an_execution_that_sagemaker_forgot_has_ended() -> None:
     assert len(world.started()) == 1
 
 
-def test_a_schedule_that_fires_while_paused_is_one_wish() -> None:
-    state = World().starting().states.load(MODEL)[0]
+def test_pending_requests_stay_bounded_while_paused() -> None:
+    state = OneModel().using().states.load(MODEL)[0]
     for number in range(5000):
         at = BEGIN + timedelta(minutes=number)
         state = state.requested(StartRequest(cause=f"{at}", trigger="schedule", requested_by="arn", at=at))

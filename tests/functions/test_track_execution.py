@@ -1,4 +1,4 @@
-"""What is recorded, logged and told of an execution, however its events come."""
+"""An execution is recorded, logged and notified of, in any order of its events."""
 
 from __future__ import annotations
 
@@ -25,12 +25,18 @@ def world(moto_world: World) -> World:
     return moto_world
 
 
-def using(world: Any, **wrapped: Any) -> Collaborators:
-    made: Collaborators = world.using(Collaborators, **wrapped)
-    return made
+def using(world: World, **wrapped: Any) -> Collaborators:
+    return world.using(Collaborators, **wrapped)
 
 
-def fail(world: Any, minutes: int = 9) -> None:
+def stored(world: World, fact: str) -> dict[str, Any]:
+    """The item of the ledger under this key."""
+    found = world.items.get(fact)
+    assert found is not None
+    return found
+
+
+def fail(world: World, minutes: int = 9) -> None:
     """Let the execution have failed in its first step."""
     world.sagemaker.execution |= {
         "PipelineExecutionStatus": "Failed",
@@ -49,7 +55,7 @@ def fail(world: Any, minutes: int = 9) -> None:
     ]
 
 
-def write_log(world: Any, lines: int) -> None:
+def write_log(world: World, lines: int) -> None:
     group, stream = "/aws/sagemaker/ProcessingJobs", "pipelines-p4jn9xou8a8s-x/algo-1-1"
     world.logs.create_log_group(logGroupName=group)
     world.logs.create_log_stream(logGroupName=group, logStreamName=stream)
@@ -61,9 +67,9 @@ def write_log(world: Any, lines: int) -> None:
     )
 
 
-def test_a_success_is_recorded_and_evidenced_and_nobody_is_told(world: Any, context: Context) -> None:
+def test_success_is_recorded_with_evidence_and_without_notification(world: World, context: Context) -> None:
     handler(event("execution_changed.succeeded"), context, using=using(world))
-    fact = world.items.get(f"execution#{ARN}")
+    fact = stored(world, f"execution#{ARN}")
     assert (fact["status"], fact["model"], fact["final"]) == ("Succeeded", "titanic", True)
     key = "evidence/titanic/p4jn9xou8a8s/evidence.json"
     found = json.loads(world.s3.get_object(Bucket="data", Key=key)["Body"].read())
@@ -72,8 +78,8 @@ def test_a_success_is_recorded_and_evidenced_and_nobody_is_told(world: Any, cont
     assert world.messages() == []
 
 
-def test_a_failure_is_told_once_with_reason_and_log(
-    world: Any, context: Context, caplog: pytest.LogCaptureFixture
+def test_failure_is_notified_once_with_reason_and_log(
+    world: World, context: Context, caplog: pytest.LogCaptureFixture
 ) -> None:
     fail(world)
     write_log(world, 25)
@@ -83,12 +89,12 @@ def test_a_failure_is_told_once_with_reason_and_log(
     assert told["kind"] == "execution_failed"
     assert told["reasons"] == ["DataPreProcessing: ClientError: train.csv has no column survived"]
     assert told["executionArn"] == ARN
-    fact = world.items.get(f"execution#{ARN}")
+    fact = stored(world, f"execution#{ARN}")
     assert fact["logLines"]["DataPreProcessing"] == [f"line {n}" for n in range(5, 25)]
     assert caplog.messages.count("step failed") == 1
 
 
-def test_a_failure_after_a_retry_is_told_again(world: Any, context: Context) -> None:
+def test_failure_after_a_retry_is_notified_again(world: World, context: Context) -> None:
     fail(world)
     handler(event("execution_changed.failed"), context, using=using(world))
     fail(world, minutes=20)
@@ -96,23 +102,23 @@ def test_a_failure_after_a_retry_is_told_again(world: Any, context: Context) -> 
     assert len({told["notificationId"] for told in world.messages()}) == 2
 
 
-def test_a_late_event_does_not_undo_the_end(world: Any, context: Context) -> None:
+def test_late_event_does_not_undo_the_end(world: World, context: Context) -> None:
     handler(event("execution_changed.succeeded"), context, using=using(world))
     world.sagemaker.execution |= {
         "PipelineExecutionStatus": "Executing",
         "LastModifiedTime": START + timedelta(minutes=1),
     }
     handler(event("execution_changed.started"), context, using=using(world))
-    assert world.items.get(f"execution#{ARN}")["status"] == "Succeeded"
+    assert stored(world, f"execution#{ARN}")["status"] == "Succeeded"
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 14))
-def test_dying_at_any_call_and_coming_again_tells_of_it(
-    world: Any, context: Context, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+def test_death_at_any_call_and_retry_notify_of_the_failure(
+    world: World, context: Context, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     fail(world)
-    # Lambda's second retry comes three minutes later; a claim of the dead has run out by then.
+    # Lambda's second retry comes three minutes later. By then the lease of a dead invocation has ended.
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     left = [lives]
     names = ("sagemaker", "s3", "sns", "logs", "table")
@@ -127,10 +133,10 @@ def test_dying_at_any_call_and_coming_again_tells_of_it(
     told = world.messages()
     assert len({message["notificationId"] for message in told}) == 1
     assert len(told) <= 2
-    assert world.items.get(f"execution#{ARN}")["status"] == "Failed"
+    assert stored(world, f"execution#{ARN}")["status"] == "Failed"
 
 
-def test_where_sagemaker_gives_no_reason_the_last_words_of_the_log_do(world: Any, context: Context) -> None:
+def test_failure_without_a_cause_gives_the_last_log_line(world: World, context: Context) -> None:
     fail(world)
     reason = (
         'AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage ""\nCommand "python3 train.py"'
@@ -142,7 +148,7 @@ def test_where_sagemaker_gives_no_reason_the_last_words_of_the_log_do(world: Any
     assert told["reasons"][0].endswith('Command "python3 train.py" (its log ends: line 2)')
 
 
-def test_log_lines_of_any_length_are_told(world: Any, context: Context) -> None:
+def test_log_lines_are_cut_to_500_characters(world: World, context: Context) -> None:
     fail(world)
     group, stream = "/aws/sagemaker/ProcessingJobs", "pipelines-p4jn9xou8a8s-x/algo-1-1"
     write_log(world, 1)
@@ -154,14 +160,14 @@ def test_log_lines_of_any_length_are_told(world: Any, context: Context) -> None:
     )
     handler(event("execution_changed.failed"), context, using=using(world))
     assert len(world.messages()) == 1
-    kept = world.items.get(f"execution#{ARN}")["logLines"]["DataPreProcessing"]
+    kept = stored(world, f"execution#{ARN}")["logLines"]["DataPreProcessing"]
     assert [len(line) for line in kept] == [6, 500, 500, 500]
 
 
-def test_a_retry_that_succeeds_leaves_no_reason_of_the_failure(world: Any, context: Context) -> None:
+def test_successful_retry_removes_the_failure_reason(world: World, context: Context) -> None:
     fail(world)
     handler(event("execution_changed.failed"), context, using=using(world))
-    assert "failureReason" in world.items.get(f"execution#{ARN}")
+    assert "failureReason" in stored(world, f"execution#{ARN}")
     world.sagemaker.execution |= {
         "PipelineExecutionStatus": "Succeeded",
         "LastModifiedTime": START + timedelta(minutes=30),
@@ -169,10 +175,10 @@ def test_a_retry_that_succeeds_leaves_no_reason_of_the_failure(world: Any, conte
     del world.sagemaker.execution["FailureReason"]
     world.sagemaker.steps = []
     handler(event("execution_changed.succeeded"), context, using=using(world))
-    assert "failureReason" not in world.items.get(f"execution#{ARN}")
+    assert "failureReason" not in stored(world, f"execution#{ARN}")
 
 
-def test_the_end_frees_the_model_for_what_waits(world: Any, context: Context) -> None:
+def test_end_makes_pending_requests_due(world: World, context: Context) -> None:
     states = ModelStates(world.ledger)
     request = StartRequest(cause="landing", trigger="landing", requested_by="s3", at=START)
     start = Start(key="k", batch="b", champion="none", requests=(request,), taken_at=START, execution_arn=ARN)

@@ -19,11 +19,12 @@ from retraining import evidence
 from retraining.aws import pipelines, registry, settings
 from retraining.aws.ledger import once
 from retraining.aws.pipelines import Execution
+from retraining.collaborators import Collaborators
 from retraining.errors import EvaluationError
 from retraining.facts import keys
 from retraining.facts.starts import BadFile
-from retraining.starts import batches, quarantine
-from retraining.starts.starting import Starting
+from retraining.starts import bucket as data_bucket
+from retraining.starts import quarantine
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 from tests.loop.visitors import fields, send
 from tests.slack.stand_in import Slack
@@ -366,7 +367,7 @@ def race(loop: Loop, function: str) -> bytes:
     return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
-def give_back(using: Starting, function: str) -> None:
+def give_back(using: Collaborators, function: str) -> None:
     """What a function claims in the ledger and cannot do, it gives back."""
 
     def fail() -> None:
@@ -376,13 +377,13 @@ def give_back(using: Starting, function: str) -> None:
         once(using.ledger, keys.notification(f"given-back-by-{function}"), fail, now=datetime.now(UTC))
 
 
-def look_for_nothing(using: Starting, function: str, execution_arn: str) -> None:
+def look_for_nothing(using: Collaborators, function: str, execution_arn: str) -> None:
     """What a function reads may not be there: a step without job, a file that nobody has written yet."""
     if function != "notify-slack":
         execution = pipelines.describe(using.sagemaker, execution_arn)
         assert execution.steps[0].arn is None
     if function in ("start-retraining", "reconcile"):
-        assert batches.read_manifest(using.s3, using.settings.bucket, "page", "none") == []
+        assert data_bucket.read_manifest(using.s3, using.settings.bucket, "page", "none") == []
     elif function == "notify-slack":
         package = registry.package(using.sagemaker, package_arn("page", 1))
         with pytest.raises(EvaluationError, match="does not exist"):
@@ -391,7 +392,7 @@ def look_for_nothing(using: Starting, function: str, execution_arn: str) -> None
         assert evidence.gather(using.sources, "page", execution)["metrics"] == {}
 
 
-def nothing(using: Starting) -> str:
+def nothing(using: Collaborators) -> str:
     return f"s3://{using.settings.bucket}/models/page/none/evaluation.json"
 
 
@@ -445,7 +446,7 @@ class Lambda:
 
 
 @contextmanager
-def acting(loop: Loop, function: str, ahead: timedelta = timedelta()) -> Iterator[Starting]:
+def acting(loop: Loop, function: str, ahead: timedelta = timedelta()) -> Iterator[Collaborators]:
     """What a function works with, in this process: by its own role, with a clock that may be ahead."""
     found = loop.cloud.client("lambda").get_function_configuration(FunctionName=f"handsoff-{function}")
     with pytest.MonkeyPatch.context() as patch:
@@ -456,11 +457,11 @@ def acting(loop: Loop, function: str, ahead: timedelta = timedelta()) -> Iterato
         patch.setattr(boto3, "DEFAULT_SESSION", None)
         try:
             settings._secrets.cache_clear()
-            Starting._made.__func__.cache_clear()  # type: ignore[attr-defined]
-            yield replace(Starting.real(), clock=lambda: datetime.now(UTC) + ahead)
+            Collaborators._made.__func__.cache_clear()  # type: ignore[attr-defined]
+            yield replace(Collaborators.real(), clock=lambda: datetime.now(UTC) + ahead)
         finally:
             settings._secrets.cache_clear()
-            Starting._made.__func__.cache_clear()  # type: ignore[attr-defined]
+            Collaborators._made.__func__.cache_clear()  # type: ignore[attr-defined]
 
 
 def role_environment(loop: Loop, role: str) -> dict[str, str]:

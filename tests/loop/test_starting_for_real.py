@@ -126,7 +126,7 @@ def test_quiet_starts_once_after_the_last_of_fifty_spaced_arrivals(loop: Loop) -
     last = datetime.now(UTC)
     loop.drained()
     assert loop.deployment.executions("quiet", 10) == []
-    assert "waiting for quiet" in (loop.deployment.state("quiet").reason or "")
+    assert "waiting for the quiet period" in (loop.deployment.state("quiet").reason or "")
     swept_until(loop, "quiet", 1)
     execution = loop.settled("quiet", 1)
     assert execution.start_time >= last + timedelta(seconds=4)

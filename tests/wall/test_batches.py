@@ -10,6 +10,7 @@ import pytest
 import batch as steps
 from job import SPLITS, DataProblem
 from retraining.starts import batches as functions
+from retraining.starts import bucket
 from tests.pipeline_def.helpers import BUCKET, SAMPLES, land
 
 if TYPE_CHECKING:
@@ -94,15 +95,15 @@ def test_each_side_reads_the_manifest_of_the_other(s3: S3Client) -> None:
         ("_SUCCESS", ""),
     ):
         land(s3, f"curated/small/{name}", content)
-    listed = functions.list_batch(s3, BUCKET, "small")
+    listed = bucket.list_batch(s3, BUCKET, "small")
     batch = steps.latest_batch(s3, BUCKET, "small")
     assert listed.identity == batch
     assert [each.key for each in listed.objects] == [
         "curated/small/train.csv",
         "curated/small/validation/a.csv",
     ]
-    assert functions.read_manifest(s3, BUCKET, "small", batch) == [*listed.objects]
-    functions.write_manifest(s3, BUCKET, listed)
+    assert bucket.read_manifest(s3, BUCKET, "small", batch) == [*listed.objects]
+    bucket.write_manifest(s3, BUCKET, listed)
     assert [each.version_id for each in steps.read_manifest(s3, BUCKET, "small", batch)] == [
         each.version_id for each in listed.objects
     ]

@@ -1,4 +1,4 @@
-"""Where each model's state is kept: one item of the ledger, swapped by version."""
+"""Reads and replaces the models' states: one item of the ledger for each model."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.starts import ModelState
 
-SWAPS: Final = 20
-"""Times that a state is read anew because somebody else swapped it."""
+MAX_SWAPS: Final = 20
+"""Times that one invocation reads a state anew because another invocation has replaced it."""
 
 
 class ModelStates:
-    """The states by model. A model that nobody noted for has the empty state, at version 0."""
+    """The states by model. A model without an item has the empty state, at version 0."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -26,12 +26,15 @@ class ModelStates:
         return (found.state, found.version) if found else (ModelState(), 0)
 
     def swap(self, model: str, state: ModelState, version: int) -> bool:
-        """Replace the state that was loaded at `version`. False if somebody else has meanwhile."""
+        """Replace the state that was loaded at `version`. False if it has been replaced meanwhile."""
         return self._ledger.swap(keys.model(model), state=state, version=version)
 
     def change(self, model: str, changed: Callable[[ModelState], ModelState]) -> None:
-        """Apply a pure change to whatever the state is now. Raises NotReady if others never let go."""
-        for _ in range(SWAPS):
+        """Apply a pure change to the state as it is now.
+
+        Raises NotReady if other invocations replace the state MAX_SWAPS times meanwhile.
+        """
+        for _ in range(MAX_SWAPS):
             state, version = self.load(model)
             new = changed(state)
             if new == state or self.swap(model, new, version):
@@ -40,5 +43,7 @@ class ModelStates:
 
 
 def contended(model: str) -> NotReady:
-    """The error for a state that others change all the time."""
-    return NotReady(f"the state of {model} is being changed by others all the time; try again")
+    """The error for a state that other invocations replace all the time."""
+    return NotReady(
+        f"other invocations have replaced the state of model {model} {MAX_SWAPS} times in a row; try again"
+    )

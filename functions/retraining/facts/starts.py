@@ -1,4 +1,7 @@
-"""What the ledger knows of starts and executions: requests, what runs, and what was answered."""
+"""What the ledger knows of starts and executions: requests, what runs, and what was answered.
+
+Fields that had another name in version 0.1 are read under both names and written under the new one.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from retraining.facts.fact import Fact, Moment
 
@@ -17,11 +20,15 @@ DAY: Final = timedelta(days=1)
 """The time in which `daily_limit` counts starts."""
 
 MAX_PENDING: Final = 100
-"""Start requests that are kept while they wait: all become one start, however many they are."""
+"""Start requests of people and schedules that a model keeps pending. One start serves all of them, so a
+further request is answered by that start, too."""
 
 
 class StartRequest(Fact):
-    """Asks for a start. The same `cause` is the same request; all landings are one, named `landing`."""
+    """Asks for a start of one model.
+
+    Two requests with the same `cause` are the same request. All landings have the cause `landing`.
+    """
 
     cause: str
     trigger: Trigger
@@ -30,29 +37,37 @@ class StartRequest(Fact):
 
 
 class Start(Fact):
-    """A start that was taken: `key` is its identity, `execution_arn` what came of it, once it is made."""
+    """A start that was taken in the ledger, with all that its execution is made of.
+
+    `key` is its identity and SageMaker's ClientRequestToken. `champion` is a package ARN or `none`.
+    `execution_arn` is None until SageMaker has returned it.
+    """
 
     key: str
     batch: str
     champion: str
-    requests: tuple[StartRequest, ...]
+    requests: tuple[StartRequest, ...] = Field(validation_alias=AliasChoices("requests", "wishes"))
     taken_at: Moment
     execution_arn: str | None = None
 
     @property
     def request(self) -> StartRequest:
-        """The request after which the start is named: a person's before a schedule's before a landing's."""
+        """The request that gives the start its cause and trigger."""
         return leading(self.requests)
 
 
 def leading(requests: Sequence[StartRequest]) -> StartRequest:
-    """The one of several requests after which their start is named."""
+    """The request that gives the start of all of them its cause and trigger: the earliest request of a
+    person; without one, of a schedule; without one, the landing."""
     order: tuple[Trigger, ...] = ("request", "schedule", "landing")
     return min(requests, key=lambda request: (order.index(request.trigger), request.at, request.cause))
 
 
 class BadFile(Fact):
-    """A file that is to go to quarantine, and what is wrong with it (inspection.Problem)."""
+    """One version of a file that goes to quarantine, and its problem (`inspection.Problem`).
+
+    `etag` is without quotes, `size` in bytes, `row` counts from 1 below the header.
+    """
 
     key: str
     version_id: str
@@ -65,18 +80,24 @@ class BadFile(Fact):
 
 
 class ModelState(Fact):
-    """What the ledger knows of one model between events.
+    """What the ledger knows of one model between events. Its methods return the next state.
 
-    `starts` are the times of those within the last day, `due_at` is when to look again, `reason` the last
-    answer's, first given at `answered_at`. `batch` is the one that was started last. `landings` counts
-    landings, so that one that comes while another is answered is not overlooked. `bad` files are on their
-    way to quarantine; `remainder` is the batch that is left without them, which does not start by itself
-    while the marker is still the version `remainder_marker`.
+    - `pending` are the requests that wait for a start, `running` is the start that was taken last and whose
+      execution has not ended.
+    - `last_batch` is the identity of the batch that was started last, `ended_at` when the last execution
+      ended, `starts` the times of the starts within the last day.
+    - `answer` and `reason` are what the last decision said to the pending requests, `answered_at` is when it
+      said so first, `due_at` when to decide again.
+    - `landings` counts landings. A landing that arrives during a decision thereby changes the state, and
+      the decision is made anew.
+    - `bad_files` are on their way to quarantine. `remaining_batch` is the identity of the batch without
+      them. No landing or schedule starts it until the marker lands anew; `remaining_marker` is the marker's
+      version at that time, None if there was none.
     """
 
-    pending: tuple[StartRequest, ...] = ()
+    pending: tuple[StartRequest, ...] = Field((), validation_alias=AliasChoices("pending", "waiting"))
     running: Start | None = None
-    batch: str | None = None
+    last_batch: str | None = Field(None, validation_alias=AliasChoices("lastBatch", "batch"))
     ended_at: Moment | None = None
     starts: tuple[Moment, ...] = ()
     due_at: Moment | None = None
@@ -84,15 +105,18 @@ class ModelState(Fact):
     reason: str | None = None
     answered_at: Moment | None = None
     landings: int = 0
-    bad: tuple[BadFile, ...] = ()
-    remainder: str | None = None
-    remainder_marker: str | None = None
+    bad_files: tuple[BadFile, ...] = Field((), validation_alias=AliasChoices("badFiles", "bad"))
+    remaining_batch: str | None = Field(None, validation_alias=AliasChoices("remainingBatch", "remainder"))
+    remaining_marker: str | None = Field(
+        None, validation_alias=AliasChoices("remainingMarker", "remainder_marker", "remainderMarker")
+    )
 
     def requested(self, request: StartRequest) -> ModelState:
-        """With one more request, unless the same one waits or runs already.
+        """With one more pending request, unless the same one is pending or served by the running start.
 
-        All landings are one request, the newest; of a schedule's firings the newest counts, too. A landing is
-        always news, for it may have come after a listing. More than MAX_PENDING become one start as well.
+        A landing replaces the landing that is pending, and always changes the state: it may have happened
+        after a listing. A schedule's request replaces the pending one of the same schedule. Beyond
+        MAX_PENDING further requests are not kept.
         """
         if request.trigger == "landing":
             others = tuple(other for other in self.pending if other.trigger != "landing")
@@ -111,7 +135,7 @@ class ModelState(Fact):
         return self.model_copy(update={"pending": (*others, request), "due_at": request.at})
 
     def waits(self, until: datetime, reason: str, at: datetime) -> ModelState:
-        """Nothing starts now; look again at `until`."""
+        """The pending requests wait; the next decision is at `until`."""
         if (self.answer, self.reason) == ("wait", reason):
             at = self.answered_at or at
         return self.model_copy(
@@ -119,7 +143,7 @@ class ModelState(Fact):
         )
 
     def refused(self, reason: str, at: datetime) -> ModelState:
-        """Nothing starts, and what waited waits no more."""
+        """The pending requests are refused, and none is pending any more."""
         return self.model_copy(
             update={
                 "pending": (),
@@ -130,32 +154,40 @@ class ModelState(Fact):
             }
         )
 
-    def spoiled(
-        self, bad: Sequence[BadFile], reason: str, remainder: str, marker: str | None, at: Moment
+    def quarantining(
+        self, files: Sequence[BadFile], reason: str, remaining_batch: str, marker: str | None, at: datetime
     ) -> ModelState:
-        """Refused, because of files that are to go to quarantine now."""
+        """The pending requests are refused because of these files, which are moved to quarantine next."""
         return self.refused(reason, at).model_copy(
             update={
-                "bad": tuple(bad),
-                "remainder": remainder,
-                "remainder_marker": marker,
+                "bad_files": tuple(files),
+                "remaining_batch": remaining_batch,
+                "remaining_marker": marker,
                 "due_at": at,
             }
         )
 
-    def troubled(self, reason: str, at: datetime) -> ModelState:
-        """A start that was taken cannot be made; it is tried again."""
+    def quarantined(self) -> ModelState:
+        """All bad files are in quarantine."""
+        return self.model_copy(update={"bad_files": (), "due_at": None})
+
+    def looked_at_again(self, at: datetime | None) -> ModelState:
+        """Nothing is pending. The sweep looks again at this time, if there is one."""
+        return self.model_copy(update={"due_at": at})
+
+    def start_failed(self, reason: str, at: datetime) -> ModelState:
+        """SageMaker refuses the start that was taken. The start stays and is tried again."""
         return self.model_copy(update={"reason": reason, "answered_at": at})
 
     def taken(self, start: Start) -> ModelState:
-        """`start` is taken and fulfils all requests that waited; it is made next."""
+        """`start` is taken and serves all pending requests. Its execution is made next."""
         recent = tuple(at for at in self.starts if start.taken_at - at < DAY)
         return self.model_copy(
             update={
                 "pending": (),
                 "running": start,
-                "remainder": None,
-                "batch": start.batch,
+                "remaining_batch": None,
+                "last_batch": start.batch,
                 "starts": (*recent, start.taken_at),
                 "due_at": start.taken_at,
                 "answer": "start",
@@ -165,14 +197,14 @@ class ModelState(Fact):
         )
 
     def made(self, key: str, execution_arn: str, look_again: datetime) -> ModelState:
-        """The start of this key, if it is still the one that was taken, has become an execution."""
+        """The start with this key has an execution; unchanged if another start was taken meanwhile."""
         if self.running is None or self.running.key != key:
             return self
         running = self.running.model_copy(update={"execution_arn": execution_arn})
         return self.model_copy(update={"running": running, "due_at": look_again})
 
     def ended(self, execution_arn: str, at: datetime) -> ModelState:
-        """An execution has ended, ours or one that somebody started by hand; what waits is due."""
+        """An execution has ended, ours or one started in SageMaker directly. The pending requests are due."""
         if self.running is not None and self.running.execution_arn == execution_arn:
             state = self.model_copy(update={"running": None})
         else:
@@ -183,7 +215,7 @@ class ModelState(Fact):
 
 
 class ModelFact(Fact):
-    """The state of a model, swapped by `version`."""
+    """The state of a model. A writer replaces it only at the `version` that it read."""
 
     state: ModelState
     version: int
@@ -197,17 +229,17 @@ class StartFact(Fact):
     cause: str
     trigger: Trigger
     requested_by: str
-    requests: tuple[StartRequest, ...]
+    requests: tuple[StartRequest, ...] = Field(validation_alias=AliasChoices("requests", "wishes"))
     champion: str
     execution_arn: str
 
 
 class ExecutionFact(Fact):
-    """The newest known state of an execution and its steps, and what the start knows of it.
+    """The newest known state of an execution and its steps, and the start that made it.
 
-    Both are written on their own, and either may be first: what is not known yet is None or empty. `version`
-    is sortable text that grows with each change; `final` says that the execution has ended. `steps` are
-    statuses, `log_lines` the last lines of failed steps, both by the step's name.
+    Two writers write it, in any order: fields that are not known yet are None or empty. `version` is sortable
+    text that grows with each change; `final` says that the execution has ended. `steps` are statuses,
+    `log_lines` the last lines of failed steps, both by the step's name.
     """
 
     model: str | None = None
@@ -221,32 +253,35 @@ class ExecutionFact(Fact):
     cause: str | None = None
     trigger: Trigger | None = None
     requested_by: str | None = None
-    requests: tuple[StartRequest, ...] = ()
+    requests: tuple[StartRequest, ...] = Field((), validation_alias=AliasChoices("requests", "wishes"))
     start_key: str | None = None
 
 
 class BatchStarted(Fact):
-    """This batch has been started, by the start of this key."""
+    """This batch has been started, by the start with this key."""
 
     start_key: str
 
 
 class RequestAnswered(Fact):
-    """A request, or a time of a schedule, has been started, or was `refused` for this reason."""
+    """A request of a person or a schedule was served by a start, or was `refused` for this reason.
+
+    The same request, delivered again, asks for nothing more.
+    """
 
     start_key: str | None = None
     refused: str | None = None
 
 
 class Released(Fact):
-    """A person put this file back from quarantine: it is not looked at again."""
+    """A person put this file back from quarantine. It is not inspected again."""
 
     by: str
     at: Moment
 
 
 class Stray(Fact):
-    """An object landed for a model that does not exist: the first one."""
+    """The first object that landed for a model that does not exist."""
 
     key: str
     at: Moment

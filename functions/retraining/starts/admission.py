@@ -1,32 +1,152 @@
-"""Pure: may this model start now?
+"""Pure: what is to be done about a model's starts now.
 
-A model runs one execution at a time. All pending start requests become one start over all data that is
-there."""
+`decide` maps a Snapshot to one Action, and starts/starting.py carries it out. A model runs one execution at a
+time. All pending requests become one start over the data that is present.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from retraining.config.schema import Retrain
-from retraining.facts.starts import DAY, ModelState
+from retraining.facts.starts import DAY, BadFile, ModelState, Start
+from retraining.starts.batches import Batch, DataObject, batch_of
+from retraining.starts.inspection import Fine, Problem
+from retraining.starts.snapshot import Data, Inspected, Snapshot
 
 LOOK_AGAIN: Final = timedelta(minutes=2)
-"""When something is waited for whose end nothing announces (paused) or whose event may be lost (running)."""
+"""Time until the next decision where no event announces a change (paused), or its event may be lost
+(an execution ends)."""
+
+MAX_BAD_FILES: Final = 200
+"""Files moved to quarantine per decision. The decision after the next landing finds the others."""
+
+MAX_NAMED: Final = 10
+"""Bad files that a reason names by key."""
+
+MAX_PROBLEM_TEXT: Final = 300
+"""Characters of a file's problem that are kept."""
+
+
+# ---- actions ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MoveBadFiles:
+    """Move these files to quarantine. The state names them since an earlier decision."""
+
+    files: tuple[BadFile, ...]
+
+
+@dataclass(frozen=True)
+class Make:
+    """Make the execution of this start, which was taken before."""
+
+    start: Start
+
+
+@dataclass(frozen=True)
+class End:
+    """Note in the state that this execution has ended."""
+
+    execution_arn: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Nothing is pending. Look again at `until`; None: not before the next request."""
+
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class ReadData:
+    """Read what lies in S3 (`Snapshot.data`), then decide again."""
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Inspect these files (`Snapshot.inspected`), then decide again."""
+
+    files: tuple[DataObject, ...]
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Not now: look again at `until`."""
+    """The pending requests wait; decide again at `until`."""
 
     until: datetime
     reason: str
 
 
 @dataclass(frozen=True)
-class Admitted:
-    """Now, as far as time is concerned; the data has its say next."""
+class Refuse:
+    """The pending requests are refused."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """The pending requests are refused because of these files. Note the files in the state; they are moved
+    next. `remaining_batch` is the identity of the batch without them, `marker` the marker's version."""
+
+    files: tuple[BadFile, ...]
+    reason: str
+    remaining_batch: str
+    marker: str | None
+
+
+@dataclass(frozen=True)
+class Take:
+    """Take a start on this batch, which serves all pending requests."""
+
+    batch: Batch
+
+
+Change = End | Rest | Wait | Refuse | Quarantine
+"""Actions that change the model's state and nothing else."""
+
+Action = ReadData | Inspect | MoveBadFiles | Make | Take | Change
+
+
+# ---- the decision ----------------------------------------------------------------------------------------
+
+
+def decide(snapshot: Snapshot) -> Action:
+    """The one thing to do now: first finish what was begun, then answer the pending requests."""
+    state = snapshot.state
+    if state.bad_files:
+        return MoveBadFiles(state.bad_files)
+    if state.running is not None:
+        if state.running.execution_arn is None:
+            return Make(state.running)
+        if snapshot.execution_ended_at is not None:
+            return End(state.running.execution_arn, snapshot.execution_ended_at)
+    if not state.pending:
+        return Rest(snapshot.now + LOOK_AGAIN if state.running else None)
+    if snapshot.data is None:
+        return ReadData()
+    return _answer(snapshot, snapshot.data)
+
+
+def _answer(snapshot: Snapshot, data: Data) -> Action:
+    """Time first, then the listing, then what the new files hold."""
+    # S3 dates an object that is uploaded in parts from the upload's begin; its event comes at the end.
+    landings = (request.at for request in snapshot.state.pending if request.trigger == "landing")
+    arrivals = (data.batch.last_arrival, *landings)
+    waits = admit(
+        snapshot.config.retrain,
+        snapshot.state,
+        now=snapshot.now,
+        running=data.running,
+        last_arrival=max((at for at in arrivals if at), default=None),
+    )
+    return waits or _by_listing(snapshot, data) or _by_content(snapshot, data)
 
 
 def admit(
@@ -36,9 +156,11 @@ def admit(
     now: datetime,
     running: str | None,
     last_arrival: datetime | None,
-) -> Admitted | Wait:
-    """Whether the pending requests may start now. `running` is the ARN of an execution that runs, however it
-    was started; `last_arrival` is when the newest data object landed, where readiness asks for it."""
+) -> Wait | None:
+    """Why and until when the pending requests wait, as far as time decides; None if they may start now.
+
+    `running` is the ARN of an execution that runs, `last_arrival` is when the newest data object landed.
+    """
     if policy.paused:
         return Wait(now + LOOK_AGAIN, "paused")
     if running is not None:
@@ -47,7 +169,7 @@ def admit(
     if triggers == {"landing"} and policy.ready.when == "quiet" and last_arrival is not None:
         quiet = last_arrival + policy.ready.quiet_period
         if now < quiet:
-            return Wait(quiet, f"data landed at {last_arrival:%H:%M:%S}: waiting for quiet")
+            return Wait(quiet, f"waiting for the quiet period: data landed at {last_arrival:%H:%M:%S} UTC")
     if "request" not in triggers and state.ended_at is not None:
         cool = state.ended_at + policy.cooldown
         if now < cool:
@@ -56,4 +178,91 @@ def admit(
     if len(recent) >= policy.daily_limit:
         free = recent[-policy.daily_limit] + DAY
         return Wait(free, f"daily limit of {policy.daily_limit} starts until {free:%Y-%m-%d %H:%M:%S} UTC")
-    return Admitted()
+    return None
+
+
+def _by_listing(snapshot: Snapshot, data: Data) -> Wait | Refuse | None:
+    """Why the batch does not start, as far as the listing tells; None if it may."""
+    batch, state = data.batch, snapshot.state
+    same_remains = (state.remaining_batch, state.remaining_marker) == (batch.identity, _version(batch.marker))
+    if same_remains and "request" not in snapshot.triggers:
+        return Refuse("bad files were moved to quarantine: land what is missing")
+    if batch.missing:
+        return Refuse(f"there is no {' and no '.join(batch.missing)} data")
+    if snapshot.triggers != {"landing"}:
+        return None
+    if snapshot.marker and batch.marker is None:
+        return Refuse(f"the marker {snapshot.marker} is no longer there: land it again")
+    if late := batch.after_marker:  # half of the next batch has landed, and the marker's event came again
+        reason = f"{late.key} landed after the marker: waiting for the next marker"
+        return Wait(snapshot.now + LOOK_AGAIN, reason)
+    if data.started_as is not None:
+        again = f"`handsoff start {batch.model}` trains on them again"
+        return Refuse(f"the same bytes were started before, as {data.started_as}; {again}")
+    return None
+
+
+def _by_content(snapshot: Snapshot, data: Data) -> Inspect | Quarantine | Refuse | Take:
+    """Start, unless a new file is bad, or a landing brought too few new rows."""
+    if snapshot.inspected is None:
+        return Inspect(data.new_files)
+    if bad := _bad_files(snapshot.inspected)[:MAX_BAD_FILES]:
+        gone = {file.key for file in bad}
+        remaining = batch_of(data.batch.model, [item for item in data.batch.objects if item.key not in gone])
+        reason = f"quarantined: {_listed([file.key for file in bad])}"
+        return Quarantine(bad, reason, remaining.identity, _version(data.batch.marker))
+    rows, needed = _rows(snapshot.inspected), snapshot.config.retrain.min_new_rows
+    if snapshot.triggers == {"landing"} and rows is not None and rows < needed:
+        return Refuse(f"about {rows} rows in new files, min_new_rows is {needed}")
+    return Take(data.batch)
+
+
+def _bad_files(inspected: Iterable[Inspected]) -> tuple[BadFile, ...]:
+    return tuple(_bad_file(one.file, one.result) for one in inspected if isinstance(one.result, Problem))
+
+
+def _bad_file(item: DataObject, problem: Problem) -> BadFile:
+    return BadFile(
+        key=item.key,
+        version_id=item.version_id,
+        etag=item.etag,
+        size=item.size,
+        kind=problem.kind,
+        text=problem.text[:MAX_PROBLEM_TEXT],
+        row=problem.row,
+        column=problem.column,
+    )
+
+
+def _rows(inspected: Iterable[Inspected]) -> int | None:
+    """Rows of all these files; None if one of them does not tell (Parquet)."""
+    rows = [one.result.rows for one in inspected if isinstance(one.result, Fine)]
+    return None if None in rows else sum(filter(None, rows))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first MAX_NAMED names, and how many more there are."""
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more
+
+
+def _version(marker: DataObject | None) -> str | None:
+    return marker.version_id if marker else None
+
+
+# ---- what becomes of the state ---------------------------------------------------------------------------
+
+
+def next_state(state: ModelState, action: Change, now: datetime) -> ModelState:
+    """The state after this action."""
+    match action:
+        case End(execution_arn, at):
+            return state.ended(execution_arn, at)
+        case Rest(until):
+            return state.looked_at_again(until)
+        case Wait(until, reason):
+            return state.waits(until, reason, now)
+        case Refuse(reason):
+            return state.refused(reason, now)
+        case Quarantine(files, reason, remaining_batch, marker):
+            return state.quarantining(files, reason, remaining_batch, marker, now)

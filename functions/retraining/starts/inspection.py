@@ -1,7 +1,6 @@
-"""Pure: looks at the first bytes of a file that landed and says what is wrong with it, if anything is.
+"""Pure: inspects the first bytes (the head) of a file that landed, before an execution is paid for.
 
-Before anything is paid for. The pipeline checks every row; this finds what can be seen from the head: the
-wrong file, the wrong format, the wrong columns.
+It finds the wrong file, the wrong format and the wrong columns. DataPreProcessing checks every row later.
 """
 
 from __future__ import annotations
@@ -18,27 +17,31 @@ from typing import Final
 from retraining.config.schema import ModelConfig
 
 HEAD_BYTES: Final = 256 * 1024
-"""Bytes of a file that are read, where there are few."""
+"""Bytes read of each file, if there are few files."""
 
-HEADS_TOGETHER: Final = 64 * 1024 * 1024
-LEAST_HEAD: Final = 8 * 1024
-"""Bytes that the heads of many files have together, and that each has at least."""
+ALL_HEADS_BYTES: Final = 64 * 1024 * 1024
+"""Bytes read of all files together, if there are many."""
+
+MIN_HEAD_BYTES: Final = 8 * 1024
+"""Bytes read of each file, however many files there are."""
 
 UNPACKED_LIMIT: Final = 4 * 1024 * 1024
-"""Bytes that a compressed head may become: a bomb of zeros is not unpacked."""
+"""Bytes to which a compressed head is unpacked at most, so that a small file cannot fill the memory."""
 
 MISSING_NUMBERS: Final = frozenset(
     {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA"}
     | {"NULL", "NaN", "n/a", "nan", "null"}
 )
-"""What preprocessing takes for a missing number: pyarrow's list, held equal by a test."""
+"""Texts that DataPreProcessing reads as a missing value in a numeric column: pyarrow's default list."""
 
 TRUE: Final = frozenset({"true", "yes", "t", "y", "1", "1.0"})
-FALSE: Final = frozenset({"false", "no", "f", "n", "0", "0.0"})
-"""What preprocessing takes for a boolean, in any case."""
+"""Texts, in lower case, that DataPreProcessing reads as true in a boolean column."""
 
-MOST_NAMED: Final = 10
-"""Classes that one line names."""
+FALSE: Final = frozenset({"false", "no", "f", "n", "0", "0.0"})
+"""Texts, in lower case, that DataPreProcessing reads as false in a boolean column."""
+
+MAX_NAMED: Final = 10
+"""Classes that a problem's text names."""
 
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -46,7 +49,11 @@ _DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a file cannot be trained on: `kind` for machines, `text` for people, `row` from 1, header aside."""
+    """Why a file cannot be trained on.
+
+    `kind` is for programs, `text` for people. `row` counts from 1 below the header; None if the problem is
+    not in one row.
+    """
 
     kind: str
     text: str
@@ -56,19 +63,25 @@ class Problem:
 
 @dataclass(frozen=True)
 class Fine:
-    """Nothing wrong in the head. `rows` is how many the file has, estimated where the head is not all of it;
-    None where that cannot be told (Parquet)."""
+    """The head shows no problem.
+
+    `rows` is the number of the file's rows: counted if the head is the whole file, otherwise estimated, and
+    None if the head does not tell it (Parquet).
+    """
 
     rows: int | None
 
 
 def head_bytes(files: int) -> int:
-    """How much is read of each of so many files, so that thousands of them are looked at in a minute."""
-    return max(LEAST_HEAD, min(HEAD_BYTES, HEADS_TOGETHER // max(files, 1)))
+    """Bytes to read of each file, for a number of files: thousands of files take less than a minute."""
+    return max(MIN_HEAD_BYTES, min(HEAD_BYTES, ALL_HEADS_BYTES // max(files, 1)))
 
 
 def inspect(head: bytes, size: int, name: str, config: ModelConfig, *, tail: bytes = b"") -> Problem | Fine:
-    """Look at the first bytes of a file of `size` bytes; `tail` are the last eight of a Parquet file."""
+    """The problem of a file of `size` bytes, as far as its first bytes show it; Fine if they show none.
+
+    `name` is its key, whose ending tells the format. `tail` are the last eight bytes of a Parquet file.
+    """
     if size == 0:
         return Problem("empty", "the file is empty")
     if name.endswith(".parquet"):
@@ -90,7 +103,7 @@ def inspect(head: bytes, size: int, name: str, config: ModelConfig, *, tail: byt
 
 
 def _parquet(head: bytes, size: int, tail: bytes) -> Problem | Fine:
-    """The magic bytes at both ends, and a footer that fits (Apache Parquet, "File Format")."""
+    """Checks the magic bytes at both ends and the footer's length (Apache Parquet, "File Format")."""
     if size < 12 or head[:4] != b"PAR1":
         return Problem("binary", "the file is not Parquet: it does not begin with PAR1")
     if tail[-4:] != b"PAR1":
@@ -101,14 +114,14 @@ def _parquet(head: bytes, size: int, tail: bytes) -> Problem | Fine:
 
 
 def _unpack(head: bytes, *, whole: bool) -> tuple[bytes, bool, int] | Problem:
-    """What the head unpacks to, whether that is all of the file, and how many packed bytes it took."""
+    """The unpacked head, whether it is the whole file, and the number of packed bytes that it came from."""
     out, rest = b"", head
-    while rest and len(out) < UNPACKED_LIMIT:  # gzip files may be several, one after the other
+    while rest and len(out) < UNPACKED_LIMIT:  # a .gz file may hold several gzip files in a row
         unpacker = zlib.decompressobj(wbits=31)
         try:
             out += unpacker.decompress(rest, UNPACKED_LIMIT - len(out))
         except zlib.error:
-            return Problem("binary", "the file is named .gz and is not gzip, or is damaged")
+            return Problem("binary", "the file ends in .gz, but is not gzip or is damaged")
         if not unpacker.eof:
             if whole and not unpacker.unconsumed_tail:
                 return Problem("truncated", "the gzip file is truncated: its end is missing")
@@ -135,26 +148,18 @@ def _decode(data: bytes, *, whole: bool) -> str | Problem:
 def _table(
     text: str, config: ModelConfig, *, whole: bool, bytes_in_all: float, bytes_here: int
 ) -> Problem | Fine:
-    try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except csv.Error as error:
-        if whole:
-            return Problem("format", f"the file is not CSV: {error}")
-        try:
-            lines = list(csv.reader(io.StringIO(text, newline="")))
-        except csv.Error as worse:
-            return Problem("format", f"the file is not CSV: {worse}")
-    if not whole:
-        lines = lines[:-1]  # the head may end within a row
-    lines = [line for line in lines if line]
+    """The problem of a CSV file's text; `whole` is false if the text is only its head."""
+    lines = _lines(text, whole=whole)
+    if isinstance(lines, Problem):
+        return lines
     if not lines:
         return Problem("empty", "the file has no header")
     header, rows = lines[0], lines[1:]
     if problem := _header(header, config):
         return problem
-    if whole and len(rows) < 2:
-        if not rows:
-            return Problem("no_rows", "the file has a header and no rows")
+    if whole and not rows:
+        return Problem("no_rows", "the file has a header and no rows")
+    if whole and len(rows) == 1:
         return Problem("one_row", "the file has one row only")
     for number, row in enumerate(rows, 1):
         if problem := _row(header, row, number, config):
@@ -164,11 +169,19 @@ def _table(
     return Fine(round(len(rows) * bytes_in_all / max(bytes_here, 1)))
 
 
+def _lines(text: str, *, whole: bool) -> list[list[str]] | Problem:
+    """The lines of a CSV text as lists of values, without empty lines and a last line that may be cut."""
+    try:
+        # A head may end within quotes, which a strict reader refuses.
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=whole))
+    except csv.Error as error:
+        return Problem("format", f"the file is not CSV: {error}")
+    return [line for line in (lines if whole else lines[:-1]) if line]
+
+
 def _header(header: list[str], config: ModelConfig) -> Problem | None:
     if twice := sorted({name for name in header if header.count(name) > 1}):
-        return Problem(
-            "duplicate_column", f"the column {twice[0]} stands twice in the header", column=twice[0]
-        )
+        return Problem("duplicate_column", f"the column {twice[0]} is in the header twice", column=twice[0])
     wanted = (config.target, *config.features.names)
     missing = [name for name in wanted if name not in header]
     if not missing:
@@ -176,7 +189,7 @@ def _header(header: list[str], config: ModelConfig) -> Problem | None:
     if len(header) == 1:
         for delimiter, word in _DELIMITERS.items():
             if delimiter in header[0]:
-                return Problem("delimiter", f"the columns are separated by {word}; they must be by commas")
+                return Problem("delimiter", f"the columns are separated by {word}; expected commas")
     return Problem(
         "missing_column",
         f"no column {', '.join(missing)}; the header has {', '.join(header)}",
@@ -192,7 +205,7 @@ def _row(header: list[str], row: list[str], number: int, config: ModelConfig) ->
         if not _is_number(values[column]):
             return Problem(
                 "not_a_number",
-                f"row {number}: {column} is {values[column][:60]!r}, no number",
+                f"row {number}: {column} is {values[column][:60]!r}, expected a number",
                 number,
                 column,
             )
@@ -224,12 +237,15 @@ def _one_of(classes: tuple[str, ...]) -> str:
     names = [name[:40] for name in classes]
     if len(names) == 2:
         return " or ".join(names)
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"one of {', '.join(names[:MOST_NAMED])}{more}"
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return f"one of {', '.join(names[:MAX_NAMED])}{more}"
 
 
 def _is_class(text: str, classes: tuple[str, ...]) -> bool:
-    """The same text, spaces aside, or the same number: 1.0 is 1. Classes true and false take any boolean."""
+    """Whether a text is one of the classes: the same text without spaces around it, or the same number.
+
+    If the classes are true and false, any text of a boolean is one of them.
+    """
     word = text.strip()
     if word in classes or ({*classes} == {"true", "false"} and word.lower() in TRUE | FALSE):
         return True

@@ -1,52 +1,57 @@
-"""Bad files leave curated/ for quarantine/, with a report beside them, and come back when a person says so.
+"""Moves bad files from curated/ to quarantine/ with a report beside each, and puts released files back.
 
-The bucket is versioned and nothing is deleted: what is moved stays below its old key as an older version.
+The bucket is versioned and nothing is deleted: a moved file stays under its old key as an older version.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from aws_lambda_powertools.metrics import MetricUnit
+
+from retraining.aws.observability import logger, metrics
+from retraining.notifications.messages import Notification
+from retraining.notifications.publish import notify
+from retraining.starts.admission import MAX_NAMED
 from retraining.starts.batches import ROOT, DataObject
-from retraining.starts.inspection import Fine, Problem, inspect
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from retraining.config.schema import ModelConfig
+    from retraining.collaborators import Collaborators
     from retraining.facts.starts import BadFile
 
 REPORT_SUFFIX: Final = ".report.json"
+"""Follows a file's key in quarantine; the key of its report."""
 
 
-def look_at(
-    s3: S3Client, bucket: str, item: DataObject, config: ModelConfig, head_bytes: int
-) -> Problem | Fine:
-    """Inspect the first `head_bytes` of exactly this version."""
-    head = tail = b""
-    if item.size:
-        head = _range(s3, bucket, item, f"bytes=0-{head_bytes - 1}")
-        if item.key.endswith(".parquet"):
-            tail = _range(s3, bucket, item, "bytes=-8")
-    return inspect(head, item.size, item.key, config, tail=tail)
-
-
-def _range(s3: S3Client, bucket: str, item: DataObject, span: str) -> bytes:
-    answer = s3.get_object(Bucket=bucket, Key=item.key, VersionId=item.version_id, Range=span)
-    return answer["Body"].read()
-
-
-def place(model: str, key: str) -> str:
-    """Where a file of curated/<model>/ lies in quarantine."""
-    return f"quarantine/{model}/{key.removeprefix(f'{ROOT}{model}/')}"
+def move_files(model: str, files: Sequence[BadFile], using: Collaborators) -> None:
+    """Tell approvers of all files in one notification, then move each file. Safe to repeat."""
+    folder = f"s3://{using.settings.bucket}/quarantine/{model}/"
+    more = [f"and {len(files) - MAX_NAMED} more files"] if len(files) > MAX_NAMED else []
+    message = Notification(
+        kind="quarantined",
+        model=model,
+        subject=folder,
+        occurrence=" ".join(f"{one.version_id}:{one.etag}" for one in files),
+        reasons=[f"{one.key}: {one.text}" for one in files[:MAX_NAMED]] + more,
+        execution_arn=None,
+        evidence_uri=folder,
+    )
+    notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
+    for one in files:
+        move(using.s3, using.settings.bucket, model, one, now=using.clock())
+        logger.warning("file quarantined", model=model, key=one.key, problem=one.kind)
+    metrics.add_metric("FilesQuarantined", MetricUnit.Count, len(files))
 
 
 def move(s3: S3Client, bucket: str, model: str, item: BadFile, *, now: datetime) -> None:
     """Put the file and its report into quarantine and take it out of curated/.
 
-    Safe to repeat after dying anywhere: the file leaves curated/ last.
+    Safe to repeat after an invocation died anywhere in it: the file leaves curated/ last.
     """
     target = place(model, item.key)
     report = {
@@ -76,11 +81,16 @@ def move(s3: S3Client, bucket: str, model: str, item: BadFile, *, now: datetime)
     _hide(s3, bucket, item)
 
 
-def _hide(s3: S3Client, bucket: str, item: BadFile) -> None:
-    """Set a delete marker on top of this version, and on no newer one.
+def place(model: str, key: str) -> str:
+    """The key in quarantine of a file of curated/<model>/."""
+    return f"quarantine/{model}/{key.removeprefix(f'{ROOT}{model}/')}"
 
-    If a newer version lands between looking and setting, the marker is taken off again; dying before that,
-    the next call finds the marker on top of a newer version and does it.
+
+def _hide(s3: S3Client, bucket: str, item: BadFile) -> None:
+    """Set a delete marker on top of this version, but on no newer version.
+
+    If a newer version lands between the listing and the delete marker, the marker is removed again. If the
+    invocation dies before that, the next call finds the marker on top of a newer version and removes it.
     """
     newest, markers = _on_top(s3, bucket, item.key)
     if newest == item.version_id and not markers:
@@ -104,9 +114,9 @@ def _on_top(s3: S3Client, bucket: str, key: str) -> tuple[str | None, list[str]]
 
 
 def release(s3: S3Client, bucket: str, model: str, key: str) -> DataObject:
-    """Put a file back from quarantine under its old name; returns what lies in curated/ now.
+    """Put a file back from quarantine under its old key; the object that is in curated/ then.
 
-    `key` is the one in quarantine. Its copy and report stay there as older versions.
+    `key` is the one in quarantine. The file and its report stay there as older versions.
     """
     original = f"{ROOT}{model}/{key.removeprefix(f'quarantine/{model}/')}"
     s3.copy_object(Bucket=bucket, Key=original, CopySource={"Bucket": bucket, "Key": key})

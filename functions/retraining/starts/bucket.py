@@ -1,0 +1,94 @@
+"""What starts read and write in the data bucket: the listing of a batch, its manifest, files' first bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from retraining.starts.batches import ROOT, Batch, DataObject, batch_of, manifest_key
+from retraining.starts.inspection import Fine, Problem, head_bytes, inspect
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from retraining.config.schema import ModelConfig
+
+READERS: Final = 16
+"""Threads that read the first bytes of files."""
+
+
+def list_batch(s3: S3Client, bucket: str, model: str, marker: str | None = None) -> Batch:
+    """The batch in S3 now. S3's listings are strongly consistent: it is known without any event.
+
+    `marker` is the marker's key after `curated/<model>/`, None if the model uses no marker.
+    """
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"{ROOT}{model}/")
+    return batch_of(
+        model,
+        (
+            DataObject(
+                item["Key"], item["VersionId"], item["ETag"].strip('"'), item["Size"], item["LastModified"]
+            )
+            for page in pages
+            for item in page.get("Versions", [])
+            if item["IsLatest"]
+        ),
+        marker,
+    )
+
+
+def read_manifest(s3: S3Client, bucket: str, model: str, batch: str) -> list[DataObject]:
+    """The objects of a batch that was started; empty if its manifest no longer exists."""
+    try:
+        body = s3.get_object(Bucket=bucket, Key=manifest_key(model, batch))["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        return []
+    return [
+        DataObject(item["key"], item["versionId"], item["etag"], item["size"])
+        for item in json.loads(body)["objects"]
+    ]
+
+
+def write_manifest(s3: S3Client, bucket: str, batch: Batch) -> None:
+    """Write the batch's manifest, also over an earlier one: the versions that it named may have expired."""
+    s3.put_object(
+        Bucket=bucket,
+        Key=batch.manifest_key,
+        Body=batch.manifest().encode(),
+        ContentType="application/json",
+    )
+
+
+def inspect_files(
+    s3: S3Client, bucket: str, files: Sequence[DataObject], config: ModelConfig
+) -> list[Problem | Fine]:
+    """Inspect the first bytes of each file, at exactly this version; the results in the order of `files`."""
+    length = head_bytes(len(files))
+
+    def look(item: DataObject) -> Problem | Fine:
+        return _inspect_file(s3, bucket, item, config, length)
+
+    with ThreadPoolExecutor(READERS) as readers:
+        return list(readers.map(look, files))
+
+
+def _inspect_file(
+    s3: S3Client, bucket: str, item: DataObject, config: ModelConfig, length: int
+) -> Problem | Fine:
+    head = tail = b""
+    if item.size:
+        head = _range(s3, bucket, item, f"bytes=0-{length - 1}")
+        if item.key.endswith(".parquet"):
+            tail = _range(s3, bucket, item, "bytes=-8")
+    return inspect(head, item.size, item.key, config, tail=tail)
+
+
+def _range(s3: S3Client, bucket: str, item: DataObject, span: str) -> bytes:
+    answer = s3.get_object(Bucket=bucket, Key=item.key, VersionId=item.version_id, Range=span)
+    return answer["Body"].read()

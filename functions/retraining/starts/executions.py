@@ -1,0 +1,189 @@
+"""Executions of a model: made from a start that was taken, watched, and recorded when they change."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from aws_lambda_powertools.metrics import MetricUnit
+from botocore.exceptions import ClientError
+
+from retraining import evidence
+from retraining.aws import pipelines
+from retraining.aws.observability import logger, metrics
+from retraining.aws.pipelines import Execution
+from retraining.aws.registry import shorten
+from retraining.facts import keys
+from retraining.facts.starts import BatchStarted, RequestAnswered, Start, StartFact
+from retraining.notifications.messages import Notification
+from retraining.notifications.publish import notify
+from retraining.starts.admission import LOOK_AGAIN
+
+if TYPE_CHECKING:
+    from retraining.collaborators import Collaborators
+
+LOG_KNOWS_THE_REASON: Final = ("ExecuteUserScriptError", "See job logs")
+"""Parts of SageMaker's failure reasons that tell no cause; the step's log does."""
+
+LogLines = dict[str, list[str]]
+"""The last log lines of failed steps, oldest first, by the step's name."""
+
+
+# ---- made ------------------------------------------------------------------------------------------------
+
+
+def make(model: str, start: Start, using: Collaborators) -> None:
+    """Make the execution of a start that was taken. Every call may be repeated: the token starts one only.
+
+    Raises ClientError if SageMaker refuses the start; the model's state then says so.
+    """
+    request = start.request
+    for served in start.requests:
+        if served.trigger != "landing":
+            using.ledger.take(keys.asked(model, served.cause), RequestAnswered(start_key=start.key))
+    using.ledger.take(keys.batch(model, start.batch), BatchStarted(start_key=start.key))
+    try:
+        arn = pipelines.start(
+            using.sagemaker,
+            using.settings.resource_name(model),
+            token=start.key,
+            display_name=f"{request.trigger}-{start.batch[:12]}-{start.key[:8]}",
+            Batch=start.batch,
+            Champion=start.champion,
+            Trigger=request.trigger,
+        )
+    except ClientError as error:
+        reason, at = f"SageMaker refuses the start: {error}", using.clock()
+        using.states.change(model, lambda state: state.start_failed(reason, at))
+        raise
+    _record_made(model, start, arn, using)
+    look_again = using.clock() + LOOK_AGAIN
+    using.states.change(model, lambda state: state.made(start.key, arn, look_again))
+    logger.info("execution started", model=model, batch=start.batch, trigger=request.trigger, execution=arn)
+    metrics.add_metric("ExecutionsStarted", MetricUnit.Count, 1)
+
+
+def _record_made(model: str, start: Start, arn: str, using: Collaborators) -> None:
+    request = start.request
+    made = StartFact(
+        model=model,
+        batch=start.batch,
+        cause=request.cause,
+        trigger=request.trigger,
+        requested_by=request.requested_by,
+        requests=start.requests,
+        champion=start.champion,
+        execution_arn=arn,
+    )
+    of_execution = {name: value for name, value in made if name not in ("champion", "execution_arn")}
+    using.ledger.mark(keys.execution(arn), **of_execution, start_key=start.key)
+    using.ledger.mark(keys.start(start.key), **dict(made))
+
+
+# ---- watched ---------------------------------------------------------------------------------------------
+
+
+def running(model: str, using: Collaborators) -> str | None:
+    """The ARN of an execution of this model that runs, started by handsoff or in SageMaker directly."""
+    answer = using.sagemaker.list_pipeline_executions(
+        PipelineName=using.settings.resource_name(model),
+        SortBy="CreationTime",
+        SortOrder="Descending",
+        MaxResults=20,
+    )
+    for item in answer["PipelineExecutionSummaries"]:
+        if item["PipelineExecutionStatus"] not in pipelines.TERMINAL:
+            return item["PipelineExecutionArn"]
+    return None
+
+
+def ended_at(execution_arn: str, using: Collaborators) -> datetime | None:
+    """When an execution ended; None while it runs. One that SageMaker no longer knows has ended now."""
+    try:
+        execution = pipelines.describe(using.sagemaker, execution_arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("ResourceNotFound", "ResourceNotFoundException"):
+            raise
+        return using.clock()
+    return execution.last_modified if execution.terminal else None
+
+
+# ---- recorded --------------------------------------------------------------------------------------------
+
+
+def track(execution_arn: str, using: Collaborators) -> None:
+    """Record the execution as SageMaker knows it now. At its end write its evidence, tell approvers of a
+    failure, and make the model's pending requests due. Safe to repeat, in any order of events."""
+    execution = pipelines.describe(using.sagemaker, execution_arn)
+    model = using.settings.model_of(execution.pipeline)
+    log_lines = {
+        step.name: pipelines.last_log_lines(using.logs, step.logs) for step in execution.failed if step.logs
+    }
+    if _record(execution, model, log_lines, using):
+        _report(execution, model, log_lines)
+    if not execution.terminal:
+        return
+    using.states.change(model, lambda state: state.ended(execution_arn, execution.last_modified))
+    if execution.status == "Failed":
+        message = _failure(execution, model, log_lines, evidence.uri(using.sources, model, execution))
+        notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
+    evidence.write(using.sources, model, execution_arn)
+
+
+def _record(execution: Execution, model: str, log_lines: LogLines, using: Collaborators) -> bool:
+    """Record the state unless a newer one is recorded. Says whether it did."""
+    return using.ledger.advance(
+        keys.execution(execution.arn),
+        version=execution.version,
+        final=execution.terminal,
+        model=model,
+        status=execution.status,
+        failure_reason=execution.failure_reason,
+        steps={step.name: step.status for step in execution.steps},
+        log_lines=log_lines,
+    )
+
+
+def _report(execution: Execution, model: str, log_lines: LogLines) -> None:
+    """Log a newly recorded state, and count an end."""
+    logger.info(
+        "execution changed",
+        execution=execution.arn,
+        model=model,
+        status=execution.status,
+        steps={step.name: step.status for step in execution.steps},
+    )
+    for step in execution.failed:
+        logger.error(
+            "step failed",
+            execution=execution.arn,
+            model=model,
+            step=step.name,
+            reason=step.failure_reason,
+            job=step.arn,
+            log_lines=log_lines.get(step.name, []),
+        )
+    if execution.terminal:
+        metrics.add_metric(f"Executions{execution.status}", MetricUnit.Count, 1)
+
+
+def _failure(execution: Execution, model: str, log_lines: LogLines, evidence_uri: str) -> Notification:
+    """The notification about a failed execution: each failed step with its reason."""
+    reasons = []
+    for step in execution.failed:
+        reason = shorten(step.failure_reason or "no reason given")
+        lines = [line.strip() for line in log_lines.get(step.name, []) if line.strip()]
+        if lines and any(part in reason for part in LOG_KNOWS_THE_REASON):
+            reason = f"{reason} (its log ends: {lines[-1]})"
+        reasons.append(f"{step.name}: {reason}")
+    return Notification(
+        kind="execution_failed",
+        model=model,
+        subject=execution.arn,
+        reasons=reasons or [execution.failure_reason or "no reason given"],
+        execution_arn=execution.arn,
+        evidence_uri=evidence_uri,
+        log_lines=[line for lines in log_lines.values() for line in lines],
+        # A failed execution may be retried and fail again: each failure is a fact of its own.
+        occurrence=execution.last_modified.isoformat(),
+    )

@@ -1,0 +1,71 @@
+"""Pure: everything that one decision about a model's starts is based on. starts/reading.py reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+from datetime import datetime
+
+from retraining.config.schema import ModelConfig
+from retraining.facts.starts import ModelState, Trigger
+from retraining.starts.batches import Batch, DataObject
+from retraining.starts.inspection import Fine, Problem
+
+
+@dataclass(frozen=True)
+class Data:
+    """The model's data in S3, and what is known of it.
+
+    - `batch` is the batch as it is listed now.
+    - `running` is the ARN of an execution that runs, started by handsoff or in SageMaker directly.
+    - `started_as` is the id of the execution that this batch was started as before; None if it was not
+      started before, "" if its execution is not known.
+    - `previous` are the objects of the batch that was started last.
+    """
+
+    batch: Batch
+    running: str | None = None
+    started_as: str | None = None
+    previous: tuple[DataObject, ...] = ()
+
+    @property
+    def new_files(self) -> tuple[DataObject, ...]:
+        """The objects that the batch started last did not have, byte for byte."""
+        return self.batch.new_since(self.previous)
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A file, and what its first bytes show."""
+
+    file: DataObject
+    result: Problem | Fine
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A model, its state and the state's version in the ledger, its config, and the time.
+
+    `execution_ended_at` is when the execution of `state.running` ended; None while it runs, or if there is
+    none. `data` and `inspected` are None until the decision asks for them.
+    """
+
+    model: str
+    state: ModelState
+    version: int
+    config: ModelConfig
+    now: datetime
+    execution_ended_at: datetime | None = None
+    data: Data | None = None
+    inspected: tuple[Inspected, ...] | None = None
+
+    @property
+    def triggers(self) -> Set[Trigger]:
+        """What asked for the pending requests."""
+        return {request.trigger for request in self.state.pending}
+
+    @property
+    def marker(self) -> str | None:
+        """The marker's key after `curated/<model>/`; None if the model uses no marker."""
+        ready = self.config.retrain.ready
+        return ready.marker if ready.when == "marker" else None
