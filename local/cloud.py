@@ -74,7 +74,7 @@ def environment(folder: Path, port: int, region: str, *, enforce_iam: bool = Fal
         "SFTP_ENABLED": "0",
         "DOCKER_HOST": f"unix://{folder}/no-docker",  # does not exist: ministack must not use Docker
         "LAMBDA_EXECUTOR": "local",
-        "LAMBDA_WARM_TTL_SECONDS": "20",
+        "LAMBDA_WARM_TTL_SECONDS": "120",
         "LAMBDA_ACCOUNT_CONCURRENCY": "4",  # each worker is a process; more would overload two cores
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.5",
         "PYTHONWARNINGS": "ignore",

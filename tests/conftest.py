@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler.loadfile import LoadFileScheduling
 
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci" if os.environ.get("CI") else "here")  # ci is hypothesis' own: derandomized
@@ -24,12 +25,30 @@ STARTS_SOMETHING = {
     "cloud": "AWS on this machine",
     "loop": "AWS on this machine",
     "place": "AWS on this machine",
+    "shared": "AWS on this machine",
     "terraform": "Terraform",
 }
 """Fixtures that deploy or start a server, and what they start. Every test that uses one must say so."""
 
-LONGEST = ("loop/test_deploy_for_real", "iam/test_least_privilege", "terraform/test_terraform")
+SHARED = ("loop/test_approval_for_real", "loop/test_loop", "loop/test_starting_for_real")
+"""Files whose stories share a deployment: one worker runs them all."""
+
+LONGEST = ("loop/test_deploy_for_real", *SHARED, "iam/test_least_privilege", "terraform/test_terraform")
 """Files that start first, since each occupies its worker for minutes, mostly waiting."""
+
+
+class ByDeployment(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
+    """Gives a worker whole files, and all files of a deployment."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        if any(name in nodeid for name in SHARED):
+            return "shared deployment"
+        return str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config) -> ByDeployment | None:
+    """What `--dist loadfile` means here."""
+    return ByDeployment(config) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_configure(config: pytest.Config) -> None:

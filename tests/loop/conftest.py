@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from handsoff.deployment import Deployment
-from handsoff.local_deploy import deploy, point_at
+from handsoff.local_deploy import FOREIGN, deploy
 from handsoff.project import Project
 from local import server
 from retraining.aws.items import Items
@@ -181,11 +181,38 @@ def handsoff(
     return done
 
 
-@pytest.fixture(scope="module")
-def loop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
-    """Deployed with a model for each of the module's STORIES, which name what differs from the Titanic's."""
-    with deployed(request.module.STORIES, tmp_path_factory.mktemp("loop")) as found:
+@pytest.fixture(scope="session")
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    """Deployed once per worker, with the models of all modules whose stories share a deployment."""
+    tests = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    modules = {test.module for test in tests if "shared" in test.fixturenames}
+    named = [(name, story) for module in modules for name, story in module.STORIES.items()]
+    stories = dict(sorted(named))
+    assert len(stories) == len(named), "two modules that share a deployment have a model of the same name"
+    with started(stories, tmp_path_factory.mktemp("loop")) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def loop(shared: Loop) -> Iterator[Loop]:
+    """The shared deployment, in which the module has a model of its own for each of its STORIES.
+
+    STORIES say what differs from the Titanic's configuration. A module that updates the stack has a fixture
+    `loop` of its own instead.
+    """
+    with pointed_at(shared.cloud):
+        yield shared
+
+
+@contextmanager
+def pointed_at(cloud: server.Cloud) -> Iterator[None]:
+    """This process, and what it starts, talk to `cloud` until the block ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in FOREIGN:
+            patch.delenv(name, raising=False)
+        for name, value in cloud.environment().items():
+            patch.setenv(name, value)
+        yield
 
 
 @contextmanager
@@ -196,19 +223,28 @@ def deployed(
     enforce_iam: bool = False,
     bridge: str | None = None,
 ) -> Iterator[Loop]:
-    """AWS on this machine in `folder` with a model for each story, which this process is pointed at."""
+    """A deployment that is not shared. This process is pointed at it until the block ends."""
+    with started(stories, folder, enforce_iam=enforce_iam, bridge=bridge) as loop, pointed_at(loop.cloud):
+        yield loop
+
+
+@contextmanager
+def started(
+    stories: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+    *,
+    enforce_iam: bool = False,
+    bridge: str | None = None,
+) -> Iterator[Loop]:
+    """AWS on this machine in `folder`, deployed with a model for each story."""
     titanic = yaml.safe_load((ROOT / "handsoff.yaml").read_text())["models"]["titanic"]
     values = {"models": {name: {**titanic, "retrain": {}, **story} for name, story in stories.items()}}
     config = folder / "handsoff.yaml"
     config.write_text(json.dumps(values))  # JSON is YAML
     project = Project(ROOT, parse_config(values, source=str(config)), folder / "work")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", "")  # so that what point_at sets is undone afterwards
-        cloud = server.start(folder / "aws", port=None, enforce_iam=enforce_iam, bridge=bridge)
-        try:
-            for name, value in cloud.environment().items():
-                patch.setenv(name, value)
-            point_at(cloud)
+    cloud = server.start(folder / "aws", port=None, enforce_iam=enforce_iam, bridge=bridge)
+    try:
+        with pointed_at(cloud):
             deployment = deploy(project, cloud)
             inbox = deployment.sqs.create_queue(
                 QueueName="approver", Attributes={"Policy": json.dumps(INBOX)}
@@ -219,6 +255,6 @@ def deployed(
                 Endpoint=f"arn:aws:sqs:{cloud.region}:{cloud.account}:approver",
                 Attributes={"RawMessageDelivery": "true"},
             )
-            yield Loop(deployment, cloud, config, inbox, project.work / "build")
-        finally:
-            server.stop(folder / "aws")
+        yield Loop(deployment, cloud, config, inbox, project.work / "build")
+    finally:
+        server.stop(folder / "aws")

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from retraining.facts import keys
-from tests.loop.conftest import TITANIC, Loop, handsoff, wait
+from tests.loop.conftest import TITANIC, Loop, deployed, handsoff, wait
 from tests.loop.visitors import fields, send, slack_app, with_parameters
 from tests.review.conftest import ARGUMENTS
 from tests.slack.stand_in import Slack
@@ -26,6 +26,13 @@ STORIES: dict[str, Any] = {
     for name in ("page", "browser", "slack", "command", "console")
 }
 TRAIN = (TITANIC / "train.csv").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    """A deployment of its own: these stories give the stack other parameters."""
+    with deployed(STORIES, tmp_path_factory.mktemp("approvers")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

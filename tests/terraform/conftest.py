@@ -14,10 +14,10 @@ import pytest
 
 from handsoff import project, render
 from handsoff.deployment import Deployment
-from handsoff.local_deploy import point_at
 from local import server
 from local.server import Cloud
 from tests import providers
+from tests.loop.conftest import pointed_at
 
 ROOT = Path(__file__).parents[2]
 READ = ("handsoff.yaml", "functions/retraining/config/*.py", "pipeline_def/**/*.py")
@@ -86,16 +86,12 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """AWS on this machine, which the environment names."""
     folder = tmp_path_factory.mktemp("aws") / "cloud"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", "")  # so that what point_at sets is undone afterwards
-        running = server.start(folder, port=None)
-        try:
-            for name, value in running.environment().items():
-                patch.setenv(name, value)
-            point_at(running)
+    running = server.start(folder, port=None)
+    try:
+        with pointed_at(running):
             yield running
-        finally:
-            server.stop(folder)
+    finally:
+        server.stop(folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,69 @@
+"""A test run that is ended by TERM leaves no server and no program behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.local.support import wait_until
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[1]
+HOLDS_SERVERS = """
+import subprocess, time
+import pytest
+from local import server
+
+@pytest.fixture
+def detached(tmp_path):
+    yield server.start(tmp_path / "detached", port=None, detached=True)
+    server.stop(tmp_path / "detached")
+
+def test_holds(tmp_path, detached, pytestconfig):
+    attached = server.start(tmp_path / "attached", port=None)
+    (pytestconfig.rootpath / "servers").write_text(f"{attached.pid} {detached.pid} ")
+    time.sleep(120)
+"""
+
+
+def the_run(run: psutil.Process) -> psutil.Process:
+    return run
+
+
+def its_worker(run: psutil.Process) -> psutil.Process:
+    """The process of xdist that runs the test."""
+    (worker,) = (child for child in run.children() if "local.cloud" not in " ".join(child.cmdline()))
+    return worker
+
+
+@pytest.mark.parametrize(
+    ("options", "ended"),
+    [(["-p", "no:xdist"], the_run), (["-n", "1"], the_run), (["-n", "1"], its_worker)],
+    ids=["alone", "with workers", "a worker"],
+)
+def test_run_ended_by_term_leaves_no_server(
+    tmp_path: Path, options: list[str], ended: Callable[[psutil.Process], psutil.Process]
+) -> None:
+    (tmp_path / "test_holds.py").write_text(HOLDS_SERVERS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", *options, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {name: value for name, value in environment.items() if not name.startswith("PYTEST_")}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as run:
+        noted = tmp_path / "servers"
+        pids = wait_until(lambda: noted.exists() and noted.read_text().endswith(" ") and noted, 60)
+        servers = [psutil.Process(int(pid)) for pid in pids.read_text().split()]
+        ended(psutil.Process(run.pid)).send_signal(signal.SIGTERM)
+        said, _ = run.communicate(timeout=60)
+    assert run.returncode != 0, said
+    wait_until(lambda: not any(server.is_running() for server in servers), 30)
