@@ -282,7 +282,7 @@ def measure() -> dict[str, Any]:
     """Quantities of one execution, one idle sweep and one more object."""
     import yaml
 
-    from handsoff.local_deploy import deploy, point_at
+    from handsoff.deploying.local import deploy, point_at
     from handsoff.project import Project
     from local import server
     from retraining.config.schema import parse_config

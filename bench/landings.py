@@ -20,7 +20,7 @@ from pathlib import Path
 
 import yaml
 
-from handsoff.local_deploy import deploy, point_at
+from handsoff.deploying.local import deploy, point_at
 from handsoff.project import Project
 from local import server
 from retraining.config.schema import parse_config

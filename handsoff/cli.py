@@ -13,8 +13,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
-from handsoff import terminal
-from handsoff.commands import decide, local, operate, platform
+from handsoff.commands import decide, deploy, local, operate, terminal
 from local.errors import CloudError
 from retraining.errors import HandsoffError
 
@@ -40,11 +39,11 @@ def options(
 
 for command in (
     local.demo,
-    platform.doctor,
-    platform.deploy,
-    platform.destroy,
-    platform.render,
-    platform.publish,
+    deploy.doctor,
+    deploy.deploy,
+    deploy.destroy,
+    deploy.render,
+    deploy.publish,
     operate.land,
     operate.start,
     operate.release,

@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from handsoff import show
+from handsoff.deploying.local import deploy, point_at
+from handsoff.deploying.tools import uninterrupted
 from handsoff.deployment import Deployment
-from handsoff.local_deploy import deploy, point_at
 from handsoff.project import Project
-from handsoff.tools import uninterrupted
 from local import server
 from retraining.aws import pipelines
 from retraining.aws.pipelines import Execution

@@ -16,7 +16,7 @@ import boto3
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError
 
-from handsoff import render
+from handsoff.deploying import render
 from pipeline_def.publish import Published, publish, upload
 from retraining import evidence
 from retraining.aws import pipelines, registry

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from handsoff import sam
 from handsoff.cli import app
+from handsoff.deploying import sam
 from handsoff.project import load
 
 ROOT = Path(__file__).parents[1]

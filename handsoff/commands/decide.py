@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from handsoff import show, terminal
-from handsoff.terminal import out
-from handsoff.verdicts import WrongCall, replay
+from handsoff import show
+from handsoff.commands import terminal
+from handsoff.commands.terminal import out
+from handsoff.operating.replay import WrongCall, replay
 from retraining.candidates import decisions
 from retraining.candidates.state import said_by
 from retraining.errors import HandsoffError, NotReady

@@ -9,11 +9,13 @@ from typing import Annotated
 
 import typer
 
-from handsoff import containers, show, terminal
+from handsoff import show
+from handsoff.commands import terminal
+from handsoff.commands.terminal import err, out
 from handsoff.demo import run as run_demo
-from handsoff.local_deploy import FOREIGN, deploy, point_at
-from handsoff.terminal import err, out
-from handsoff.tools import uninterrupted
+from handsoff.deploying import containers
+from handsoff.deploying.local import FOREIGN, deploy, point_at
+from handsoff.deploying.tools import uninterrupted
 from local import operator_user, server
 from retraining.errors import HandsoffError
 

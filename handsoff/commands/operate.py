@@ -12,9 +12,10 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from handsoff import show, terminal
+from handsoff import show
+from handsoff.commands import terminal
+from handsoff.commands.terminal import err, out
 from handsoff.deployment import Deployment, NothingThere, landing_name
-from handsoff.terminal import err, out
 from retraining.aws import pipelines, registry
 from retraining.aws.pipelines import Execution
 from retraining.aws.registry import Package

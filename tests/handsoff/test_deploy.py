@@ -16,8 +16,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, WaiterError
 from rich.console import Console
 
-from handsoff import deploy, sam, tools
-from handsoff.deploy import (
+from handsoff.deploying import deploy, sam, tools
+from handsoff.deploying.deploy import (
     NotAgreed,
     Refused,
     Site,
@@ -27,9 +27,9 @@ from handsoff.deploy import (
     parse_parameters,
     step,
 )
-from handsoff.destroy import Inventory, goes, keeping, left, remains
-from handsoff.refusals import Here, refusals
-from handsoff.terraform import Plan, Resource, State, read_plan, read_state, workspace
+from handsoff.deploying.destroy import Inventory, goes, keeping, left, remains
+from handsoff.deploying.refusals import Here, refusals
+from handsoff.deploying.terraform import Plan, Resource, State, read_plan, read_state, workspace
 from retraining.errors import HandsoffError
 from tests.local.support import wait_until
 
@@ -419,8 +419,8 @@ def test_a_program_may_finish_what_it_is_at_when_somebody_presses_ctrl_c(tmp_pat
         until(pathlib.Path("may-end").exists)  # Terraform writes its state
         pathlib.Path("finished").write_text(str(len(asked)))
         """
-    outer = f"import pathlib, sys, handsoff.tools as t; t.run('x', [sys.executable, '-c', {program!r}], "
-    outer += "folder=pathlib.Path.cwd(), environment={})"
+    outer = "import pathlib, sys, handsoff.deploying.tools as t; "
+    outer += f"t.run('x', [sys.executable, '-c', {program!r}], folder=pathlib.Path.cwd(), environment={{}})"
     with subprocess.Popen(
         [sys.executable, "-c", outer], cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True
     ) as process:

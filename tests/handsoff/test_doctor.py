@@ -14,8 +14,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from handsoff import doctor, sam
-from handsoff.doctor import Bucket, Concurrency, Finding, Problem, Quota, Stack
+from handsoff.deploying import doctor, sam
+from handsoff.deploying.doctor import Bucket, Concurrency, Finding, Problem, Quota, Stack
 from retraining.config.schema import Config, parse_config
 from retraining.errors import ConfigError
 

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from handsoff import cli, terminal
+from handsoff import cli
+from handsoff.commands import terminal
 from handsoff.commands.decide import TooLate
 from handsoff.deployment import Deployment, NothingThere
-from handsoff.verdicts import WrongCall
+from handsoff.operating.replay import WrongCall
 from judge_candidate import handler
 from retraining.candidates.decisions import NoReason, decide
 from retraining.candidates.judging_again import CannotBeJudged

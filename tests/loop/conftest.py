@@ -18,8 +18,8 @@ import psutil
 import pytest
 import yaml
 
+from handsoff.deploying.local import deploy, point_at
 from handsoff.deployment import Deployment
-from handsoff.local_deploy import deploy, point_at
 from handsoff.project import Project
 from local import server
 from retraining.aws.items import Items

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from handsoff import containers
+from handsoff.deploying import containers
 from handsoff.project import Project
 from local.callers import CONTAINER_HOST
 from retraining.aws.pipelines import Execution

@@ -14,7 +14,8 @@ import boto3
 import pytest
 from typer.testing import CliRunner
 
-from handsoff import cli, containers
+from handsoff import cli
+from handsoff.deploying import containers
 from handsoff.project import load
 from local import callers, cloud, server
 from local.errors import NoBridge, ServerDied

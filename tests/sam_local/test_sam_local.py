@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from handsoff import containers
+from handsoff.deploying import containers
 from retraining.facts import keys
 from retraining.links import Links
 from tests.loop.conftest import ROOT, TITANIC

@@ -12,9 +12,10 @@ from typing import IO
 
 import pytest
 
-from handsoff import project, render
+from handsoff import project
+from handsoff.deploying import render
+from handsoff.deploying.local import point_at
 from handsoff.deployment import Deployment
-from handsoff.local_deploy import point_at
 from local import server
 from local.server import Cloud
 from tests import providers

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from handsoff.terraform import Terraform
+from handsoff.deploying.terraform import Terraform
 from tests import providers
 
 pytestmark = [

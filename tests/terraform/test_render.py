@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from handsoff import project, render
-from handsoff.render import Where
+from handsoff import project
+from handsoff.deploying import render
+from handsoff.deploying.render import Where
 from local.infrastructure import POLICIES, policy
 from local.sagemaker.pipelines.parsing import parse
 from retraining.config.schema import Config, dump_model, parse_config

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from handsoff import project, render
+from handsoff import project
+from handsoff.deploying import render
 from handsoff.deployment import Deployment, NotDeployed
 from local import server
 from local.infrastructure import provision

@@ -9,7 +9,7 @@ import os
 import platform
 import sys
 
-from handsoff import render, sam
+from handsoff.deploying import render, sam
 from handsoff.deployment import Deployment
 from handsoff.project import Project
 from local.infrastructure import provision

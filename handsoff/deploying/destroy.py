@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
-from handsoff import doctor, render
-from handsoff.deploy import Site, delete_stack, packages, step
-from handsoff.refusals import holds_data
-from handsoff.terraform import State
+from handsoff.deploying import doctor, render
+from handsoff.deploying.deploy import Site, delete_stack, packages, step
+from handsoff.deploying.refusals import holds_data
+from handsoff.deploying.terraform import State
 from retraining.errors import HandsoffError
 
 if TYPE_CHECKING:

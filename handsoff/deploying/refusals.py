@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from handsoff.terraform import Plan, State
+from handsoff.deploying.terraform import Plan, State
 
 GROUP: Final = "aws_sagemaker_model_package_group"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from handsoff import tools
+from handsoff.deploying import tools
 
 SIGNS: Final = {
     ("create",): "+",

@@ -8,14 +8,23 @@ from typing import Annotated, Final
 
 import typer
 
-from handsoff import destroy as ending
-from handsoff import doctor as diagnosis
-from handsoff import render as rendering
-from handsoff import show, terminal
-from handsoff.deploy import NotAgreed, parse_parameters, prepare, refuse, show_changes, show_plan, site
-from handsoff.deploy import deploy as run_deploy
-from handsoff.terminal import err, out
-from handsoff.terraform import Plan
+from handsoff import show
+from handsoff.commands import terminal
+from handsoff.commands.terminal import err, out
+from handsoff.deploying import destroy as ending
+from handsoff.deploying import doctor as diagnosis
+from handsoff.deploying import render as rendering
+from handsoff.deploying.deploy import (
+    NotAgreed,
+    parse_parameters,
+    prepare,
+    refuse,
+    show_changes,
+    show_plan,
+    site,
+)
+from handsoff.deploying.deploy import deploy as run_deploy
+from handsoff.deploying.terraform import Plan
 
 MARKS: Final = {
     "ok": "[green]✓[/]",

@@ -19,12 +19,13 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from rich.console import Console
 
-from handsoff import doctor, render, sam, show, terraform
+from handsoff import show
+from handsoff.deploying import doctor, render, sam, terraform
+from handsoff.deploying.local import this_machine
+from handsoff.deploying.refusals import GROUP, Here, refusals
+from handsoff.deploying.terraform import Plan, State, Terraform
 from handsoff.deployment import Deployment
-from handsoff.local_deploy import this_machine
 from handsoff.project import Project
-from handsoff.refusals import GROUP, Here, refusals
-from handsoff.terraform import Plan, State, Terraform
 from local import server
 from retraining.errors import HandsoffError
 

@@ -17,8 +17,9 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from packaging.specifiers import SpecifierSet
 
-from handsoff import project, sam, tools
-from handsoff.terraform import program_version
+from handsoff import project
+from handsoff.deploying import sam, tools
+from handsoff.deploying.terraform import program_version
 from pipeline_def import images
 from retraining.config.schema import Config
 from retraining.errors import ConfigError, HandsoffError

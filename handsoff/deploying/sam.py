@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from handsoff import tools
+from handsoff.deploying import tools
 from handsoff.project import Project
 
 
