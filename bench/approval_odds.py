@@ -1,11 +1,11 @@
-"""How often an equally good model is held, and how often a worse one passes, by rule and validation rows.
+"""Measures how often rules approve an equally good model, and a worse one, by rule and validation rows.
 
     python bench/approval_odds.py [--draws 1000]
 
-Two models score the same drawn rows. The positive rows' scores lie so far above the others' that the champion
-has a ROC AUC of 0.85; champion and candidate err alike (their scores correlate at 0.9 given the class, as
-those of a model and its retraining do). Probabilities are the true ones. Each draw is measured by what
-ModelEvaluation uses and judged by what judge_candidate uses: nothing here knows a formula of theirs.
+Two models score the same drawn rows. The distance between the scores of positive and negative rows gives the
+champion a ROC AUC of 0.85. The models' scores correlate at 0.9 given the class, as those of a model and its
+retraining do. Probabilities are the true ones. ModelEvaluation's code measures each draw, and
+judge_candidate's code judges it; this script repeats none of their formulas.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ from retraining.verdicts.evaluation import Baseline, Comparison, Data, Evaluatio
 from retraining.verdicts.judge import judge
 
 ROWS = (30, 100, 262, 1000, 5000)
+"""Numbers of validation rows; 262 is the sample data's."""
+
 POSITIVE, ALIKE, AUC = 0.4, 0.9, 0.85
+"""Share of positive rows; correlation of both models' scores given the class; the champion's ROC AUC."""
+
 CHAMPION = "arn:aws:sagemaker:us-east-1:123456789012:model-package/m/1"
 DATA = SplitData(rows=1000, missing_share={})
 RULES: dict[str, dict[str, Any]] = {
@@ -35,16 +39,19 @@ RULES: dict[str, dict[str, Any]] = {
     "brier max_loss 0.01": {"metric": "brier", "versus_champion": {"max_loss": 0.01}},
 }
 WORSE = (0.0, 0.03, 0.05, 0.10)
-"""By how much the candidate's true ROC AUC is below the champion's."""
+"""Amounts by which the candidate's true ROC AUC is below the champion's."""
 
 
 def separation(auc: float) -> float:
-    """How far apart two normal scores of variance 1 lie whose ROC AUC is this."""
+    """The distance between the means of two normal scores of variance 1 with this ROC AUC."""
     return float(stats.norm.ppf(auc) * np.sqrt(2))
 
 
 def pairs(n: int, worse: float, draws: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Target, and probability of the positive class by candidate and champion, of n rows each time."""
+    """For each draw of `n` rows: the target, and the probabilities of the candidate and of the champion.
+
+    `worse` is the candidate's true loss of ROC AUC. All arrays have the shape (n,).
+    """
     generator = np.random.default_rng(1)
     for _ in range(draws):
         target = (generator.random(n) < POSITIVE).astype(np.int64)
@@ -60,8 +67,8 @@ def pairs(n: int, worse: float, draws: int) -> Iterator[tuple[np.ndarray, np.nda
 
 
 def evaluation(target: np.ndarray, candidate: np.ndarray, champion: np.ndarray) -> Evaluation:
-    """What ModelEvaluation would say of these rows, for the rules that are asked here."""
-    # no rule here needs a bootstrap, which takes longest
+    """The evaluation that ModelEvaluation would write of these rows, as far as RULES need it."""
+    # without the bootstrap, which is slow and which no rule here needs
     ours, theirs, guessing = (
         replace(binary.score(target, probability), resampled={})
         for probability in (candidate, champion, np.full(len(target), POSITIVE))
@@ -85,7 +92,7 @@ def evaluation(target: np.ndarray, candidate: np.ndarray, champion: np.ndarray) 
 
 
 def shares(n: int, worse: float, draws: int) -> dict[str, float]:
-    """How often each rule, alone, approves."""
+    """The share of draws that each rule, alone, approves."""
     found = dict.fromkeys(RULES, 0.0)
     approvals = {name: Approval.model_validate({"rules": [rule]}) for name, rule in RULES.items()}
     for drawn in pairs(n, worse, draws):

@@ -1,13 +1,13 @@
-"""How often the intervals of evaluation.json hold the truth, on populations whose truth is known.
+"""Measures how often the intervals of evaluation.json contain the true value, on known populations.
 
     python bench/coverage.py [--draws 1000] [--sizes 100 300 1000] [--only binary]
 
-Draws validation sets, scores two models on each as ModelEvaluation does (same code, same resamples) and
-counts how often the two-sided 95 % interval of the candidate's metric holds its true value, and how often
-the true difference candidate − champion lies above the lower and below the upper one-sided 95 % bound. All
-should be 95; with 1,000 draws chance alone moves each by 1.4 (two standard errors). The calibration error
-has neither interval nor bounds: probabilities.py says why. Truth is measured on 1,000,000 rows. Marked are
-those more than 2 below (too sure) and more than 2 above (too careful). Takes three to four minutes.
+It draws validation sets and scores two models on each, with ModelEvaluation's code and resamples. It counts
+how often the two-sided 95 % interval of the candidate's metric contains the true value, and how often the
+true difference candidate − champion lies above the lower and below the upper one-sided 95 % bound. Each share
+should be 95 %; with 1,000 draws, two standard errors are 1.4. The calibration error has neither interval nor
+bounds: probabilities.py says why. True values are measured on 1,000,000 rows. A share more than 2 below is
+marked < (too narrow), one more than 2 above is marked > (too wide). It takes three to four minutes.
 """
 
 from __future__ import annotations
@@ -29,11 +29,14 @@ from job import Array
 from scored import Scored
 
 TRUTH_ROWS: Final = 1_000_000
+"""Rows on which true values are measured."""
+
 Sample = Callable[[np.random.Generator, int], tuple[Scored, Scored]]
+"""Draws so many rows, and scores them by the candidate and by the champion."""
 
 
 class Population(NamedTuple):
-    """Rows of a known distribution, scored for two models whose predictions are correlated."""
+    """A distribution of rows, scored by two models with correlated predictions."""
 
     name: str
     task: str
@@ -46,7 +49,7 @@ def sigmoid(x: Array) -> Array:
 
 
 def classes_of_two(intercept: float, slope: float, noise: float, sharpness: float) -> Sample:
-    """A logistic target; both models see its signal through noise of their own and are a little off."""
+    """A logistic target. Each model sees the signal with noise of its own, and is slightly miscalibrated."""
 
     def sample(generator: np.random.Generator, n: int) -> tuple[Scored, Scored]:
         signal = generator.normal(size=n)
@@ -72,7 +75,7 @@ def three_classes(generator: np.random.Generator, n: int) -> tuple[Scored, Score
 
 
 def amounts(generator: np.random.Generator, n: int) -> tuple[Scored, Scored]:
-    """Positive amounts, larger ones predicted far less well, as prices are: a few rows make the rmse."""
+    """Positive amounts whose errors grow with the amount, as prices' do: a few rows dominate the RMSE."""
     signal = generator.normal(size=n)
     target = 50 + np.exp(3 + 0.5 * signal + generator.normal(0, 0.06, n))
     ours, theirs = (50 + np.exp(3 + 0.5 * signal + generator.normal(0, noise, n)) for noise in (0.15, 0.18))
@@ -80,7 +83,7 @@ def amounts(generator: np.random.Generator, n: int) -> tuple[Scored, Scored]:
 
 
 def measurements(generator: np.random.Generator, n: int) -> tuple[Scored, Scored]:
-    """A target whose noise is normal and the same everywhere."""
+    """A target with normal noise of constant variance."""
     signal = generator.normal(size=n)
     target = 10 + 2 * signal + generator.normal(0, 0.7, n)
     ours, theirs = (10 + 2 * signal + generator.normal(0, noise, n) for noise in (0.5, 0.6))
@@ -100,15 +103,16 @@ POPULATIONS: Final = (
 
 @cache
 def weights(n: int) -> list[Array]:
-    """The resamples of n rows are always the same, so they are drawn once."""
+    """The resamples of `n` rows, drawn once: they are the same for every draw."""
     return list(DRAWN(n))
 
 
 DRAWN: Final = resampling.resample_weights
+"""The project's own function, which `weights` replaces."""
 
 
 def cover(population: Population, n: int, draws: int) -> dict[str, tuple[float, ...]]:
-    """By metric: coverage of the interval, of the lower and of the upper bound in %, and draws undefined."""
+    """By metric: coverage in % of interval, lower and upper bound; and the number of undefined draws."""
     generator = np.random.default_rng(1)
     true = [item.values() for item in population.sample(np.random.default_rng(2), TRUTH_ROWS)]
     held: dict[str, list[tuple[float, bool, bool]]] = {name: [] for name in population.metrics}

@@ -1,11 +1,11 @@
-"""A burst of landings on AWS on this machine: 10,000 objects and a marker are one execution.
+"""Measures a burst of landings on AWS on this machine: 10,000 objects and a marker are one execution.
 
     .venv/bin/python bench/landings.py [--objects 10000]
 
-Deploys the project to an AWS of its own, lands the objects and then the marker, and counts what followed:
-events a second (from the first object to the last event handled), invocations of start_retraining,
-executions, and what was lost (objects that the execution's batch does not name, events that no invocation
-got, messages in the failure queues).
+It deploys the project to an AWS of its own, lands the objects and then the marker, and prints: events per
+second (from the first object to the last handled event), invocations of start_retraining, executions, and
+what was lost. Lost are objects that the execution's batch does not name, events that no invocation received,
+and messages in the failure queues.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from pathlib import Path
 
 import yaml
 
-from handsoff.local_deploy import deploy, point_at
+from handsoff.deploying.local import deploy, point_at
+from handsoff.deployment import Deployment
+from handsoff.operating.executions import newest_executions
 from handsoff.project import Project
 from local import server
 from retraining.config.schema import parse_config
@@ -29,6 +31,10 @@ from retraining.starts.bucket import read_manifest
 ROOT = Path(__file__).parents[1]
 TITANIC = ROOT / "data" / "titanic"
 WRITERS = 8
+"""Threads that land objects."""
+
+TIMEOUT = 600
+"""Seconds after which the measurement stops waiting."""
 
 
 def main() -> None:
@@ -43,54 +49,69 @@ def main() -> None:
         try:
             point_at(cloud)
             deployment = deploy(Project(ROOT, config, Path(folder) / "work"), cloud)
-            header, *rows = (TITANIC / "train.csv").read_bytes().splitlines(keepends=True)
-            s3, bucket = deployment.s3, deployment.bucket
-
-            def put(name: str, body: bytes) -> None:
-                s3.put_object(Bucket=bucket, Key=f"curated/titanic/{name}", Body=body)
-
-            put("validation.csv", (TITANIC / "validation.csv").read_bytes())
             began = time.monotonic()
-            with ThreadPoolExecutor(WRITERS) as writers:
-                for number in range(objects):
-                    body = header + rows[number % len(rows)] + rows[(number + 1) % len(rows)]
-                    writers.submit(put, f"train/{number:06}.csv", body)
-            put("_SUCCESS", b"")
-            landed = time.monotonic() - began
-
-            queue = deployment.outputs["LandingsQueue"]
-            names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-
-            def waiting(url: str) -> int:
-                counts = deployment.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)  # type: ignore[arg-type]
-                return sum(int(value) for value in counts["Attributes"].values())
-
-            deadline = time.monotonic() + 600
-            while not deployment.executions("titanic", 1) and time.monotonic() < deadline:
-                time.sleep(0.5)
-            while waiting(queue) and time.monotonic() < deadline:
-                time.sleep(0.5)
+            landed = land(deployment, objects)
+            wait_until_handled(deployment)
             handled = time.monotonic() - began
-            received, invocations = handled_events(deployment.session.client("logs"))
-            executions = deployment.executions("titanic", 50)
-            failures = deployment.outputs["FailuresQueue"]
-            batch = executions[0].parameters["Batch"] if executions else ""
-            trained = read_manifest(s3, bucket, "titanic", batch) if batch else []
-            missing = objects + 1 - len(trained)  # of the execution's own batch; validation.csv is one more
-            unheard = max(0, objects + 2 - received)
-            lost = missing + unheard + waiting(failures) + waiting(f"{queue}-failures")
             print(f"objects landed     {objects} and a marker in {landed:.1f} s, by {WRITERS} writers")
-            print(f"events a second    {received / handled:.0f}")
-            print(f"invocations        {invocations}")
-            print(f"executions         {len(executions)}")
-            print(f"lost               {lost}")
+            report(deployment, objects, handled)
         finally:
             server.stop(Path(folder) / "aws")
             os.environ.pop("AWS_ENDPOINT_URL", None)
 
 
+def land(deployment: Deployment, objects: int) -> float:
+    """Land the objects by several writers, then the marker; the seconds from the first to the last."""
+    header, *rows = (TITANIC / "train.csv").read_bytes().splitlines(keepends=True)
+
+    def put(name: str, body: bytes) -> None:
+        deployment.s3.put_object(Bucket=deployment.bucket, Key=f"curated/titanic/{name}", Body=body)
+
+    put("validation.csv", (TITANIC / "validation.csv").read_bytes())
+    began = time.monotonic()
+    with ThreadPoolExecutor(WRITERS) as writers:
+        for number in range(objects):
+            body = header + rows[number % len(rows)] + rows[(number + 1) % len(rows)]
+            writers.submit(put, f"train/{number:06}.csv", body)
+    put("_SUCCESS", b"")
+    return time.monotonic() - began
+
+
+def waiting(deployment: Deployment, url: str) -> int:
+    """Messages in a queue, those in flight included."""
+    counts = deployment.sqs.get_queue_attributes(
+        QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    )
+    return sum(int(value) for value in counts["Attributes"].values())
+
+
+def wait_until_handled(deployment: Deployment) -> None:
+    """Wait until an execution has started and the landings queue is empty."""
+    deadline = time.monotonic() + TIMEOUT
+    while not newest_executions(deployment, "titanic", 1) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    while waiting(deployment, deployment.outputs["LandingsQueue"]) and time.monotonic() < deadline:
+        time.sleep(0.5)
+
+
+def report(deployment: Deployment, objects: int, seconds: float) -> None:
+    """Print events per second, invocations, executions, and what was lost."""
+    received, invocations = handled_events(deployment.session.client("logs"))
+    executions = newest_executions(deployment, "titanic", 50)
+    batch = executions[0].parameters["Batch"] if executions else ""
+    trained = read_manifest(deployment.s3, deployment.bucket, "titanic", batch) if batch else []
+    missing = objects + 1 - len(trained)  # validation.csv is one object more
+    unheard = max(0, objects + 2 - received)  # the marker is another
+    queues = (deployment.outputs["FailuresQueue"], f"{deployment.outputs['LandingsQueue']}-failures")
+    lost = missing + unheard + sum(waiting(deployment, url) for url in queues)
+    print(f"events a second    {received / seconds:.0f}")
+    print(f"invocations        {invocations}")
+    print(f"executions         {len(executions)}")
+    print(f"lost               {lost}")
+
+
 def handled_events(logs) -> tuple[int, int]:  # type: ignore[no-untyped-def]
-    """Events that start_retraining was given, by its own metric, and the invocations that it took."""
+    """Events that start_retraining handled, by its own metric, and the number of its invocations."""
     pages = logs.get_paginator("filter_log_events").paginate(
         logGroupName="/aws/lambda/handsoff-start-retraining"
     )

@@ -1,9 +1,9 @@
-"""How much luck is in one split: accuracy on the Titanic over random stratified 80/20 splits.
+"""Measures how much accuracy on the Titanic varies over random stratified 80/20 splits.
 
     python bench/split_luck.py [--seeds 40] [--threshold 0.78]
 
-Prints, for each estimator, the accuracy on the fixed split of data/titanic and how often a random one
-(stratified by survived, sex and pclass, like the fixed one) falls below the threshold.
+It prints, for each estimator, the accuracy on the fixed split of data/titanic, and how often a random split
+falls below the threshold. Both are stratified by survived, sex and pclass.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ MODEL: dict[str, Any] = {
 
 
 def read(split: str) -> pd.DataFrame:
-    """One file, its categories as text with NaN where they are missing, as the steps read it."""
+    """Read `train` or `validation`, categories as text and missing values as NaN, as the steps do."""
     return pd.read_csv(DATA / f"{split}.csv", dtype={"pclass": str})
 
 
 def accuracy(estimator: str, training: pd.DataFrame, validation: pd.DataFrame) -> float:
-    """The share of validation rows that a model of the training rows predicts right."""
+    """The share of validation rows that a model fitted to the training rows predicts correctly."""
     config = parse_config(step_config({**MODEL, "training": {"estimator": estimator}}, "titanic"))
     features = list(config.features.names)
     pipeline = train.fit(config, training[features], training["survived"])

@@ -1,8 +1,8 @@
-"""Looks for weaknesses in template, Terraform, workflows, code and locked packages; run by `make scan`.
+"""Scans template, Terraform, workflows, code and locked packages for weaknesses; `make scan` runs it.
 
-Every finding counts unless it stands among the exceptions, with its reason: in checkov.yaml or at the
-resource, in pyproject.toml or at the line, or in ACCEPTED. An exception that nothing needs is a finding, too.
-What could not be checked is said; where SCAN_EVERYTHING is set, as in the workflow, it is a failure.
+Every finding counts unless an exception with a reason names it. Exceptions are in checkov.yaml or at the
+resource, in pyproject.toml or at the line, or in ACCEPTED. An exception that no finding needs is a finding.
+A check that could not run is reported; where SCAN_EVERYTHING is set, as in the workflow, it is a failure.
 """
 
 from __future__ import annotations
@@ -22,28 +22,33 @@ import yaml
 
 ROOT: Final = Path(__file__).parents[1]
 TOOLS: Final = ROOT / ".venv-scan" / "bin"
+"""The scanners' programs."""
+
 CODE: Final = ("functions", "handsoff", "local", "pipeline_def", "checks")
+"""Folders whose Python code bandit scans."""
+
 LOCKS: Final = (
     "layers/dependencies/requirements.txt",
     "requirements/dev.txt",
     "requirements/sam.txt",
     "requirements/scan.txt",
 )
+"""Files of locked packages."""
 
 UNREACHABLE: Final = re.compile(
     r"^requests\.exceptions\.(?:\w*ConnectionError|\w*Timeout|ProxyError|SSLError): "
     r"|^ERROR:pip_audit\._cli:(?:Could not connect to|PyPI is not redirecting)",
     re.MULTILINE,
 )
-"""How pip-audit's complaint begins where no advisories could be asked for."""
+"""Matches pip-audit's error output where the advisory service could not be reached."""
 
 ACCEPTED: Final[Mapping[str, str]] = {}
-"""Advisories about locked packages that do not concern us, each with the reason."""
+"""Advisories about locked packages that do not affect this project, by id, each with the reason."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a scanner found, a line each; `unchecked` says why it could not look, or at what."""
+    """A scanner's findings, one line each; `unchecked` says what it could not check, or why."""
 
     name: str
     findings: tuple[str, ...]
@@ -52,11 +57,11 @@ class Report:
 
 
 def read_checkov(results: Iterable[Mapping[str, Any]], excepted: Iterable[str]) -> Report:
-    """`results` is checkov's JSON, one for each framework; `excepted` are the ids of checks."""
+    """Read checkov's results, one for each framework. `excepted` are ids of checks with an exception."""
     excepted, used, passed = set(excepted), set[str](), 0
     findings: list[str] = []
     for result in results:
-        if "results" not in result:  # nothing to look at in this framework
+        if "results" not in result:  # no file of this framework
             continue
         passed += result["summary"]["passed"]
         findings += [f"{path} cannot be read" for path in result["results"]["parsing_errors"]]
@@ -66,16 +71,17 @@ def read_checkov(results: Iterable[Mapping[str, Any]], excepted: Iterable[str]) 
             else:
                 where = f"{found['file_path'].lstrip('/')}:{found['file_line_range'][0]}"
                 findings.append(f"{where} {found['resource']}: {found['check_id']} {found['check_name']}")
-    findings += [f"checkov.yaml: nothing needs the exception {name}" for name in sorted(excepted - used)]
+    findings += [f"checkov.yaml: no finding needs the exception {name}" for name in sorted(excepted - used)]
     return Report("checkov", tuple(findings), looked_at=f"{passed} checks passed, {len(used)} exceptions")
 
 
 def read_bandit(
     result: Mapping[str, Any], excepted: Iterable[str], lines: Mapping[str, Sequence[str]]
 ) -> Report:
-    """`result` is bandit's JSON with its comments ignored; `excepted` are ids of tests; `lines` is all code.
+    """Read bandit's result, for which it ignored comments in the code.
 
-    A line is excepted from a test by a comment on it: nosec, the id, and then the reason.
+    `excepted` are ids of tests with an exception everywhere, `lines` the code's lines by file. A comment with
+    nosec, a test's id and a reason is an exception for its line.
     """
     excepted, used = set(excepted), set[object]()
     findings = [f"{error['filename']}: {error['reason']}" for error in result["errors"]]
@@ -93,43 +99,44 @@ def read_bandit(
             used.add(test)
         elif not at:
             findings.append(f"{name}:{found['line_number']} {test} {found['issue_text']}")
-    findings += [f"pyproject.toml: nothing needs the exception {test}" for test in sorted(excepted - used)]
+    findings += [f"pyproject.toml: no finding needs the exception {test}" for test in sorted(excepted - used)]
     unneeded = sorted(comments - used)
-    findings += [f"{name}:{number} nothing needs the exception {test}" for name, number, test in unneeded]
+    findings += [f"{name}:{number} no finding needs the exception {test}" for name, number, test in unneeded]
     total = result["metrics"]["_totals"]["loc"]
     return Report("bandit", tuple(findings), looked_at=f"{total:,} lines, {len(used)} exceptions")
 
 
 def read_pip_audit(lock: str, said: str, complained: str, accepted: Mapping[str, str]) -> Report:
-    """`said` is pip-audit's JSON, empty if it failed, as `complained` says then.
+    """Read pip-audit's JSON in `said`; where that is empty it failed, and `complained` is its error output.
 
-    What was not looked up was not checked; whatever else made it fail is a finding.
+    A package that the service could not look up is unchecked; any other failure is a finding.
     """
     name = f"pip-audit {lock}"
     if not said.strip():
-        last = (complained.strip() or "it said nothing").splitlines()[-1]
+        last = (complained.strip() or "it printed nothing").splitlines()[-1]
         if UNREACHABLE.search(complained):
             return Report(name, (), unchecked=f"the advisory service cannot be reached: {last}")
         return Report(name, (f"pip-audit failed: {last}",))
     packages = json.loads(said)["dependencies"]
     skipped = [item["name"] for item in packages if "skip_reason" in item]
     findings = [
-        f"{item['name']} {item['version']}: {flaw['id']}, mended in: {', '.join(flaw['fix_versions'])}"
+        f"{item['name']} {item['version']}: {flaw['id']}, fixed in: {', '.join(flaw['fix_versions'])}"
         for item in packages
         for flaw in item.get("vulns", [])
         if not {flaw["id"], *flaw["aliases"]} & set(accepted)
     ]
     if len(skipped) == len(packages):
-        return Report(name, (), unchecked="the advisory service knows none of the packages from here")
-    unchecked = f"not known there: {', '.join(skipped)}" if skipped else ""
+        return Report(name, (), unchecked="the advisory service knows none of the packages")
+    unchecked = f"unknown to the advisory service: {', '.join(skipped)}" if skipped else ""
     return Report(name, tuple(findings), unchecked, looked_at=f"{len(packages) - len(skipped)} packages")
 
 
 def checkov() -> Report:
+    """Scan template, Terraform, workflows and secrets."""
     settings = yaml.safe_load((ROOT / "checks" / "checkov.yaml").read_text())
     options = [f"--framework={name}" for name in settings["framework"]]
     options += [f"--skip-path={path}" for path in settings["skip-path"]]
-    # Not by its settings, which would hide the findings that exceptions are for.
+    # Without its settings file, which would hide the findings that exceptions are for.
     said, _ = _run(
         "checkov", "--directory=.", *options, "--enable-secret-scan-all-files", "--skip-download", "-o=json"
     )
@@ -138,6 +145,7 @@ def checkov() -> Report:
 
 
 def bandit() -> Report:
+    """Scan the code in CODE."""
     excepted = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["bandit"]["skips"]
     lines = {
         path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8").splitlines()
@@ -149,12 +157,13 @@ def bandit() -> Report:
 
 
 def pip_audit(lock: str) -> Report:
+    """Look up the packages of a lock file in the advisory service."""
     options = ("--require-hashes", "--disable-pip", "--format=json", f"--requirement={lock}")
     return read_pip_audit(lock, *_run("pip-audit", *options), ACCEPTED)
 
 
 def _run(tool: str, *arguments: str) -> tuple[str, str]:
-    """What the tool said on both channels."""
+    """The tool's standard output and its error output."""
     done = subprocess.run(
         [str(TOOLS / tool), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -164,11 +173,12 @@ def _run(tool: str, *arguments: str) -> tuple[str, str]:
 
 
 def main() -> int:
-    """Show every report. 1 if there is a finding, or something unchecked where SCAN_EVERYTHING is set."""
+    """Print every report. Returns 1 for a finding, or for an unchecked part where SCAN_EVERYTHING is set."""
     return show(reports(), everything=bool(os.environ.get("SCAN_EVERYTHING")))
 
 
 def show(reports: Iterable[Report], *, everything: bool) -> int:
+    """Print the reports. Returns 1 for a finding; with `everything` for an unchecked part, too."""
     failed = False
     for report in reports:
         failed = failed or bool(report.findings) or (everything and bool(report.unchecked))
@@ -180,13 +190,14 @@ def show(reports: Iterable[Report], *, everything: bool) -> int:
 
 
 def reports() -> Iterable[Report]:
+    """Run all scanners."""
     yield checkov()
     yield bandit()
     yield from audits()
 
 
 def audits(look: Callable[[str], Report] = pip_audit) -> Iterable[Report]:
-    """Each lock's, whatever came of those before it."""
+    """Audit each lock file, also after one that failed."""
     return map(look, LOCKS)
 
 

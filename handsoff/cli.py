@@ -1,59 +1,76 @@
-"""The operator's command line. All but `demo` and `local` works on whatever AWS the environment names."""
+"""The operator's command line.
+
+Every command but `demo` and `local` works on the AWS that the environment names.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.markup import escape
 
-from handsoff import terminal
-from handsoff.commands import decide, local, operate, platform
+from handsoff.commands import data, decisions, deployment, executions, local, terminal
+from handsoff.showing.console import escape
 from local.errors import CloudError
 from retraining.errors import HandsoffError
 
 app = typer.Typer(
-    help="Retrains models on AWS with nobody at the wheel.\n\n"
-    "Try it on this machine: `handsoff demo`. Or keep AWS on this machine running: `handsoff local up "
-    '--detach`, then `eval "$(handsoff local env)"`, and every other command works against it.',
+    help="Retrains models on AWS without a person starting anything, and approves them by rules.\n\n"
+    "Try it on this machine: `handsoff demo`. Or keep AWS running on this machine: `handsoff local up "
+    '--detach`, then `eval "$(handsoff local env)"`; every other command then works on it.',
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-local_app = typer.Typer(help="AWS on this machine: start, stop, and how to reach it.", no_args_is_help=True)
+local_app = typer.Typer(
+    help="Run AWS on this machine: start it, update it, use it, stop it.", no_args_is_help=True
+)
 app.add_typer(local_app, name="local")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"handsoff {version('handsoff')}")
+        raise typer.Exit
 
 
 @app.callback()
 def options(
-    config: Annotated[Path, typer.Option(help="The file that names the models.")] = Path("handsoff.yaml"),
+    config: Annotated[
+        Path, typer.Option(metavar="FILE", help="The configuration file, which names the models.")
+    ] = Path("handsoff.yaml"),
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
 ) -> None:
     terminal.choose(config)
 
 
 for command in (
     local.demo,
-    platform.doctor,
-    platform.deploy,
-    platform.destroy,
-    platform.render,
-    platform.publish,
-    operate.land,
-    operate.start,
-    operate.release,
-    operate.status,
-    operate.evidence,
-    decide.judge,
-    decide.explain,
-    decide.approve,
-    decide.reject,
+    deployment.doctor,
+    deployment.deploy,
+    deployment.destroy,
+    deployment.render,
+    deployment.publish,
+    data.land,
+    executions.start,
+    data.release,
+    executions.status,
+    executions.evidence,
+    decisions.judge,
+    decisions.explain,
+    decisions.approve,
+    decisions.reject,
 ):
     app.command()(command)
 for command in (local.up, local.update, local.down, local.env, local.invoke):
@@ -61,10 +78,10 @@ for command in (local.up, local.update, local.down, local.env, local.invoke):
 
 
 def main() -> None:
-    """Run the command line; what goes wrong becomes one clear line and exit code 1.
+    """Run the command line. An expected error is printed as one message, and the exit code is 1.
 
-    TERM and HUP unwind as Ctrl-C does, so that whatever a command started ends with it. Who says AWS_REGION
-    is understood by boto3, too, which looks at AWS_DEFAULT_REGION only.
+    TERM and HUP end a command as Ctrl-C does, so that what it started is stopped. AWS_REGION is copied to
+    AWS_DEFAULT_REGION, the only one of the two that boto3 reads.
     """
     if region := os.environ.get("AWS_REGION"):
         os.environ.setdefault("AWS_DEFAULT_REGION", region)
@@ -78,8 +95,8 @@ def main() -> None:
         _fail(f"AWS refused {error.operation_name}: {error.response['Error'].get('Message', error)}")
     except BotoCoreError as error:
         _fail(
-            f"AWS cannot be reached: {str(error).rstrip('.')}. Is the environment set? For AWS on this "
-            'machine: `handsoff local up --detach`, then `eval "$(handsoff local env)"`'
+            f"AWS cannot be reached: {str(error).rstrip('.')}. Are region and credentials set? For AWS on "
+            'this machine: `handsoff local up --detach`, then `eval "$(handsoff local env)"`'
         )
 
 

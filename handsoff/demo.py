@@ -1,4 +1,4 @@
-"""The whole loop in front of somebody's eyes, on an AWS of its own that ends with it."""
+"""Shows the whole loop, from landing to a decided model package, on an AWS of its own."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from rich.console import Console
-from rich.markup import escape
 
-from handsoff import show
+from handsoff.deploying.local import deploy, point_at
+from handsoff.deploying.tools import uninterrupted
 from handsoff.deployment import Deployment
-from handsoff.local_deploy import deploy, point_at
+from handsoff.operating.executions import evidence_of, is_settled, newest_executions, package_of
+from handsoff.operating.landing import land
 from handsoff.project import Project
-from handsoff.tools import uninterrupted
+from handsoff.showing.console import escape, step
+from handsoff.showing.evidence import show_evidence
+from handsoff.showing.executions import follow
 from local import server
 from retraining.aws import pipelines
 from retraining.aws.pipelines import Execution
@@ -27,12 +30,14 @@ from retraining.aws.registry import Package
 T = TypeVar("T")
 
 MODEL: Final = "titanic"
+"""The model that the demo retrains."""
+
 TIMEOUT: Final = 120.0
-"""Seconds that each wait may take before the demo gives up."""
+"""Seconds that each wait may take; then the demo fails."""
 
 
 def run(project: Project, console: Console) -> bool:
-    """Start, deploy, land, follow, show. True if a model package was registered and decided."""
+    """Run the demo. Returns whether a model package was registered and decided."""
     project.model(MODEL)
     project.sam()
     with _cloud(project, project.work / f"demo-{os.getpid()}", console) as deployment:
@@ -41,24 +46,23 @@ def run(project: Project, console: Console) -> bool:
 
 @contextmanager
 def _cloud(project: Project, folder: Path, console: Console) -> Iterator[Deployment]:
-    for old in project.work.glob("demo-*/"):  # of a demo that was killed with its cloud
+    """An AWS of the demo's own, deployed to, and stopped at the end."""
+    for old in project.work.glob("demo-*/"):  # left by a demo that was killed
         if server.running(old) is None:
             server.stop(old)
     log = project.work / "demo.log"
     log.unlink(missing_ok=True)
     try:
-        with show.step(console, "AWS starts on this machine"):
+        with step(console, "AWS starts on this machine"):
             cloud = server.start(folder, port=None)
         point_at(cloud)
-        with show.step(
-            console, "template.yaml is deployed through CloudFormation, the pipeline is published"
-        ):
+        with step(console, "template.yaml is deployed by CloudFormation, the pipeline is published"):
             deployment = deploy(project, cloud)
         yield deployment
     except Exception:
         if (folder / "server.log").exists():
             shutil.copyfile(folder / "server.log", log)
-            console.print(f"what AWS on this machine logged: {log}", soft_wrap=True)
+            console.print(f"the log of AWS on this machine: {log}", soft_wrap=True)
         raise
     finally:
         with uninterrupted(), console.status("stopping AWS on this machine"):
@@ -67,35 +71,45 @@ def _cloud(project: Project, folder: Path, console: Console) -> Iterator[Deploym
 
 def _loop(project: Project, deployment: Deployment, console: Console) -> bool:
     inbox = _subscribe(deployment)
-    data = project.folder / "data" / MODEL
-    with show.step(console, f"train.csv, validation.csv and the marker land in curated/{MODEL}/"):
-        files = [(data / name, name) for name in ("train.csv", "validation.csv")]
-        deployment.land(MODEL, files, progress=lambda _path, _sent: None, marker=True)
-    with show.step(console, "the S3 event starts an execution"):
-        execution = _wait("an execution", lambda: next(iter(deployment.executions(MODEL, 1)), None))
-
-    def look() -> tuple[Execution, Package | None]:
-        now = pipelines.describe(deployment.sagemaker, execution.arn)
-        return now, deployment.package(now)
-
-    execution, package = show.follow(console, look, deployment.settled, timeout=TIMEOUT)
-    with show.step(console, "the notification goes out"):
+    execution, package = _follow_landing(project, deployment, console)
+    with step(console, "the notification is sent"):
         notification = _wait("a notification", lambda: _receive(deployment, inbox))
     console.print(f"  to approvers: {notification['model']} {notification['kind']}, because", soft_wrap=True)
     for reason in notification["reasons"]:
         console.print(f"    {escape(reason)}", soft_wrap=True)
 
-    found = deployment.evidence(execution)
+    found = evidence_of(deployment, execution)
     target = project.work / "evidence.json"
     target.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     console.print("\n[bold]evidence[/]")
-    show.evidence(console, found)
-    console.print(f"\nthe whole of it: {target.relative_to(project.folder)}")
+    show_evidence(console, found)
+    console.print(f"\nall of it: {target.relative_to(project.folder)}")
     return package is not None and package.approval_status in ("Approved", "Rejected")
 
 
+def _follow_landing(
+    project: Project, deployment: Deployment, console: Console
+) -> tuple[Execution, Package | None]:
+    """Land the sample data, and follow the execution that the landing starts until it is settled."""
+    data = project.folder / "data" / MODEL
+    with step(console, f"train.csv, validation.csv and the marker land in curated/{MODEL}/"):
+        files = [(data / name, name) for name in ("train.csv", "validation.csv")]
+        land(deployment, MODEL, files, progress=lambda _path, _sent: None, marker=True)
+    with step(console, "the S3 event starts an execution"):
+        execution = _wait("an execution", lambda: next(iter(newest_executions(deployment, MODEL, 1)), None))
+
+    def look() -> tuple[Execution, Package | None]:
+        now = pipelines.describe(deployment.sagemaker, execution.arn)
+        return now, package_of(deployment, now)
+
+    def finished(now: Execution, package: Package | None) -> bool:
+        return is_settled(deployment, now, package)
+
+    return follow(console, look, finished, timeout=TIMEOUT)
+
+
 def _subscribe(deployment: Deployment) -> str:
-    """A queue that gets what approvers get; returns its URL."""
+    """Make a queue that receives the approvers' notifications; its URL."""
     url = deployment.sqs.create_queue(QueueName=f"{deployment.prefix}-demo-approver")["QueueUrl"]
     attributes = deployment.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     deployment.session.client("sns").subscribe(
@@ -118,4 +132,4 @@ def _wait(what: str, look: Callable[[], T | None]) -> T:
         if found := look():
             return found
         time.sleep(0.2)
-    raise TimeoutError(f"{what} did not come within {TIMEOUT:g} s")
+    raise TimeoutError(f"{what} did not arrive within {TIMEOUT:g} s: .handsoff/demo.log may say why")

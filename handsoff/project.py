@@ -1,4 +1,4 @@
-"""The project's folder: its handsoff.yaml, and the tools that its Makefile installed."""
+"""A project: one handsoff.yaml, the folder that it lies in, and the programs that make installed there."""
 
 from __future__ import annotations
 
@@ -9,45 +9,44 @@ from typing import Any
 
 import yaml
 
+from handsoff.errors import ToolMissing
 from retraining.config.schema import Config, parse_config
-from retraining.errors import ConfigError, HandsoffError
-
-
-class ToolMissing(HandsoffError):
-    """A program that is needed is not there."""
+from retraining.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Project:
-    """One handsoff.yaml and the folder it lies in. `work` is where what is made goes; git ignores it.
-
-    `file` is the handsoff.yaml itself, None for a config that was read from none.
-    """
+    """One configuration and the folder that it lies in."""
 
     folder: Path
     config: Config
     work: Path
+    """Where builds, logs and AWS on this machine go; git ignores it."""
+
     file: Path | None = None
+    """The configuration's file; None for a configuration that was read from no file."""
 
     @property
     def template(self) -> Path:
+        """The CloudFormation template of everything that runs in Lambda."""
         return self.folder / "template.yaml"
 
     @property
     def terraform(self) -> Path:
+        """The folder of the Terraform configuration."""
         return self.folder / "terraform"
 
     @property
     def local(self) -> Path:
-        """Where AWS on this machine lives while it runs."""
+        """The folder of AWS on this machine; it exists while that runs."""
         return self.work / "local"
 
     def sam(self) -> Path:
-        """The SAM CLI: the one that make installed, or else the one on the PATH."""
+        """The SAM CLI that make installed, or else the one on the PATH. Raises ToolMissing."""
         return sam_program(self.folder)
 
     def model(self, name: str) -> str:
-        """`name` if it is a model of this project. Raises ConfigError, which lists those that are."""
+        """`name`, where it is a model of this project. Raises ConfigError, which lists the models."""
         if name not in self.config.models:
             known = ", ".join(sorted(self.config.models))
             raise ConfigError(f"no model {name} in {self.folder / 'handsoff.yaml'}; it has: {known}")
@@ -64,7 +63,7 @@ def sam_program(folder: Path) -> Path:
 
 
 class _Strict(yaml.SafeLoader):
-    """YAML of which a key that stands twice is refused: the last one would win in silence."""
+    """YAML that refuses a repeated key, where SafeLoader would silently take the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -72,7 +71,9 @@ class _Strict(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
                 continue
             if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key.value} stands twice", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key.value} is repeated", problem_mark=key.start_mark
+                )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 

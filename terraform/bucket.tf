@@ -1,15 +1,15 @@
-# Objects are never deleted here, but what guards them can be: `terraform destroy`, or naming another bucket once this
-# one is made, removes its policy, versioning, public access block and events first, and only then fails because the
-# bucket is not empty. `handsoff destroy` leaves all of it, `handsoff deploy` refuses such a plan. An existing bucket
-# (var.bucket) is left as it is. prevent_destroy would hold back handsoff destroy --purge, and Terraform's own tests.
+# Terraform never deletes objects. But `terraform destroy`, or another bucket name later, removes this bucket's policy and
+# its versioning, public access block and events, and only then fails because the bucket is not empty. So `handsoff
+# destroy` keeps all of them, and `handsoff deploy` refuses such a plan. prevent_destroy would block `handsoff destroy
+# --purge` and Terraform's own tests. An existing bucket (var.bucket) is not changed.
 
 locals {
   own_bucket = var.bucket == null ? 1 : 0
 }
 
 resource "aws_s3_bucket" "data" {
-  #checkov:skip=CKV_AWS_18:It would need a second bucket; who reads what is in CloudTrail's data events
-  #checkov:skip=CKV_AWS_144:A copy in another region doubles the cost: add it to this bucket if data cannot be landed again
+  #checkov:skip=CKV_AWS_18:It would need a second bucket; CloudTrail's data events record reads
+  #checkov:skip=CKV_AWS_144:A copy in another region doubles the cost: add one where data cannot be landed again
   count = local.own_bucket
 
   bucket        = local.bucket
@@ -70,7 +70,7 @@ resource "aws_s3_bucket_policy" "data" {
   depends_on = [aws_s3_bucket_public_access_block.data]
 }
 
-# Data, models, manifests, code and evidence stay for ever; what executions leave on their way does not.
+# Data, models, manifests, code and evidence never expire; executions' intermediate files and quarantine do.
 resource "aws_s3_bucket_lifecycle_configuration" "data" {
   count = local.own_bucket
 
@@ -112,7 +112,7 @@ resource "aws_s3_bucket_notification" "data" {
 }
 
 resource "aws_ssm_parameter" "data_bucket" {
-  #checkov:skip=CKV2_AWS_34:A bucket's name, no secret
+  #checkov:skip=CKV2_AWS_34:A bucket's name is no secret
   name        = "/${var.prefix}/data-bucket"
   description = "Where data lands and models are kept; template.yaml and handsoff read it"
   type        = "String"

@@ -1,4 +1,4 @@
-# Policies are JSON in policies/, so that AWS on this machine has the same ones and tests can prove each statement.
+# Policies are JSON files in policies/: AWS on this machine uses the same files, and tests prove each statement.
 
 locals {
   pipeline_documents = toset(concat(
@@ -8,7 +8,7 @@ locals {
   ))
 }
 
-# What pipelines and their jobs run as. An existing role (var.pipeline_role) is left as it is.
+# The role of pipelines and their jobs. An existing role (var.pipeline_role) is not changed.
 resource "aws_iam_role" "pipeline" {
   count = var.pipeline_role == null ? 1 : 0
 
@@ -26,7 +26,7 @@ resource "aws_iam_role_policy" "pipeline" {
   policy = templatefile("${path.module}/policies/${each.value}.json", local.names)
 }
 
-# What schedules run as: it may put a message on the landings queue, no more.
+# The role of schedules: it may send messages to the landings queue, and nothing else.
 resource "aws_iam_role" "schedules" {
   name                 = "${var.prefix}-schedules"
   description          = "Schedules of ${var.prefix} that ask for retraining"

@@ -1,5 +1,6 @@
-# What exists once per model, and what lives long: the data bucket, the roles, and for each model its package group,
-# pipeline, parameters and schedule. What runs in Lambda is template.yaml's; they meet in names and SSM parameters.
+# Long-lived resources and resources of each model: the data bucket, the roles, and for each model its package group,
+# pipeline, parameter and schedule. template.yaml has everything that runs in Lambda. The two share names and SSM
+# parameters only.
 
 data "aws_partition" "here" {}
 
@@ -7,12 +8,12 @@ data "aws_caller_identity" "here" {
   lifecycle {
     postcondition {
       condition     = self.account_id == var.account
-      error_message = "Rendered for account ${var.account}, and these are credentials of ${self.account_id}."
+      error_message = "Rendered for account ${var.account}, but the credentials are of ${self.account_id}: use the other ones, or run handsoff render."
     }
 
     postcondition {
       condition     = contains(var.prefix == "handsoff" ? ["default", "handsoff"] : [var.prefix], terraform.workspace)
-      error_message = "The prefix ${var.prefix} has the workspace ${var.prefix}: terraform workspace select -or-create ${var.prefix}"
+      error_message = "The prefix ${var.prefix} needs the workspace ${var.prefix}: terraform workspace select -or-create ${var.prefix}"
     }
 
     postcondition {
@@ -26,7 +27,7 @@ data "aws_region" "here" {
   lifecycle {
     postcondition {
       condition     = self.name == var.region
-      error_message = "Rendered for ${var.region}, and the environment names ${self.name}."
+      error_message = "Rendered for ${var.region}, but the environment names ${self.name}: use the other region, or run handsoff render."
     }
   }
 }
@@ -42,7 +43,7 @@ locals {
 
   tags = merge(var.tags, { "handsoff:prefix" = var.prefix })
 
-  # What has changed since the values were rendered, is gone, or is new beside it.
+  # Files that have changed or gone since the values were rendered, and files that are new.
   stale = sort(setunion(
     [
       for path, sum in var.rendered_from : path
@@ -51,7 +52,7 @@ locals {
     setsubtract(fileset(local.project, "pipeline_def/**/*.py"), keys(var.rendered_from)),
   ))
 
-  # The placeholders of policies/*.json, which AWS on this machine fills, too (local/infrastructure.py).
+  # Values of the placeholders in policies/*.json; local/infrastructure.py fills them for AWS on this machine.
   names = {
     partition = local.partition
     region    = local.region

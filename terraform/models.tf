@@ -21,24 +21,24 @@ resource "aws_sagemaker_pipeline" "model" {
   depends_on = [aws_iam_role_policy.pipeline]
 }
 
-# What the functions know of a model. `handsoff publish` writes the same, between two applies.
+# The model's config, which the functions read. `handsoff publish` writes the same value between two applies.
 resource "aws_ssm_parameter" "model" {
-  #checkov:skip=CKV2_AWS_34:A model's settings, which are in git; no secret
+  #checkov:skip=CKV2_AWS_34:A model's settings are in git and no secret
   for_each = var.models
 
   name        = "/${var.prefix}/models/${each.key}"
   description = "Config of the model ${each.key}, from handsoff.yaml"
   type        = "String"
-  tier        = "Intelligent-Tiering" # above 4 KB it costs
+  tier        = "Intelligent-Tiering" # only values above 4 KB cost
   value       = each.value.config
 
   tags = { "handsoff:model" = each.key }
 }
 
-# Asks as a person would, through the landings queue: one function starts executions, by one path. The queue is
-# template.yaml's, so it is known by its name.
+# A schedule sends a start request to the landings queue, as a person's command does. template.yaml makes the queue, so
+# its ARN is built from its name.
 resource "aws_scheduler_schedule" "model" {
-  #checkov:skip=CKV_AWS_297:It holds a model's name, no data, and AWS encrypts it by its own key
+  #checkov:skip=CKV_AWS_297:It holds a model's name and no data; an AWS key encrypts it
   for_each = { for name, model in var.models : name => model if model.schedule != null }
 
   name                         = "${var.prefix}-${each.key}"
@@ -54,7 +54,7 @@ resource "aws_scheduler_schedule" "model" {
     arn      = local.landings
     role_arn = aws_iam_role.schedules.arn
 
-    # Terraform's own JSON escapes < and >, and Scheduler looks for them.
+    # jsonencode escapes < and >, which Scheduler's placeholders need.
     input = replace(replace(jsonencode({
       source = "handsoff"
       detail = {

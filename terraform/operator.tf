@@ -1,5 +1,5 @@
-# What people and tools need who run handsoff's commands. Attach it to a group, a role or an SSO permission set, or
-# let var.operator make a user. Keys are never made here: they would lie in Terraform's state.
+# Policies for people and tools that run handsoff's commands. Attach them to a group, a role or an SSO permission set,
+# or let var.operator make a user. Terraform makes no access keys: they would be stored in its state.
 
 resource "aws_iam_policy" "operator" {
   name        = "${var.prefix}-operator"
@@ -7,7 +7,7 @@ resource "aws_iam_policy" "operator" {
   policy      = templatefile("${path.module}/policies/operator.json", local.names)
 }
 
-# Whoever publishes chooses what code runs as the pipelines' role. So it is a policy of its own, to be left out.
+# Publishing chooses the code that runs as the pipelines' role. A policy of its own allows it, to be left out at will.
 resource "aws_iam_policy" "operator_publish" {
   name        = "${var.prefix}-operator-publish"
   description = "Publish code, definitions and configs: who may do so acts as the pipelines' role"
@@ -23,20 +23,20 @@ resource "aws_iam_policy" "operator_data_key" {
 }
 
 resource "aws_iam_user" "operator" {
-  #checkov:skip=CKV_AWS_273:Made only if it is asked for; the policy goes to a role of SSO as well
+  #checkov:skip=CKV_AWS_273:Made only where var.operator asks for it; an SSO role can have the policies instead
   count = var.operator == null ? 0 : 1
 
   name                 = var.operator
   permissions_boundary = var.permissions_boundary
-  force_destroy        = false # somebody works with its keys: they are deleted first, by hand
+  force_destroy        = false # a user with access keys is in use: delete the keys by hand first
 
   lifecycle {
-    ignore_changes = [tags, tags_all] # its keys are labelled by tags of the user (docs/how-to/operator.md)
+    ignore_changes = [tags, tags_all] # tags of the user label its keys (docs/how-to/operator.md)
   }
 }
 
 resource "aws_iam_user_policy_attachment" "operator" {
-  #checkov:skip=CKV_AWS_40:One user that is made only if it is asked for; a group of one would add nothing
+  #checkov:skip=CKV_AWS_40:Made only where var.operator asks for it; a group for one user adds nothing
   count = var.operator == null ? 0 : 1
 
   user       = aws_iam_user.operator[0].name
@@ -44,7 +44,7 @@ resource "aws_iam_user_policy_attachment" "operator" {
 }
 
 resource "aws_iam_user_policy_attachment" "operator_publish" {
-  #checkov:skip=CKV_AWS_40:One user that is made only if it is asked for; a group of one would add nothing
+  #checkov:skip=CKV_AWS_40:Made only where var.operator asks for it; a group for one user adds nothing
   count = var.operator == null ? 0 : 1
 
   user       = aws_iam_user.operator[0].name
@@ -52,16 +52,16 @@ resource "aws_iam_user_policy_attachment" "operator_publish" {
 }
 
 resource "aws_iam_user_policy_attachment" "operator_data_key" {
-  #checkov:skip=CKV_AWS_40:One user that is made only if it is asked for; a group of one would add nothing
+  #checkov:skip=CKV_AWS_40:Made only where var.operator asks for it; a group for one user adds nothing
   count = var.operator == null || var.kms_key == null ? 0 : 1
 
   user       = aws_iam_user.operator[0].name
   policy_arn = aws_iam_policy.operator_data_key[0].arn
 }
 
-# So that a key can be rotated by whom it belongs to.
+# Lets the user rotate its own access keys.
 resource "aws_iam_user_policy" "operator_keys" {
-  #checkov:skip=CKV_AWS_40:One user that is made only if it is asked for; a group of one would add nothing
+  #checkov:skip=CKV_AWS_40:Made only where var.operator asks for it; a group for one user adds nothing
   count = var.operator == null ? 0 : 1
 
   name   = "keys"

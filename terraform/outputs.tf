@@ -1,32 +1,32 @@
-# Whose state this is: `handsoff deploy` and `destroy` go on with no other's.
+# The first three say which deployment this state is of. `handsoff deploy` and `handsoff destroy` refuse another one.
 
 output "account" {
-  description = "The account that this was made in."
+  description = "The account of the deployment."
   value       = local.account
 }
 
 output "region" {
-  description = "The region that this was made in."
+  description = "The region of the deployment."
   value       = local.region
 }
 
 output "prefix" {
-  description = "Begins the name of everything of this deployment."
+  description = "Begins the name of everything in this deployment."
   value       = var.prefix
 }
 
 output "bucket" {
-  description = "Where data lands and models are kept."
+  description = "The bucket of data, models and evidence."
   value       = local.bucket
 }
 
 output "pipeline_role" {
-  description = "ARN of what pipelines and their jobs run as."
+  description = "ARN of the role of pipelines and their jobs."
   value       = local.role
 }
 
 output "operator_policy" {
-  description = "ARN of the policy for whoever runs handsoff's commands."
+  description = "ARN of the policy for running handsoff's commands."
   value       = aws_iam_policy.operator.arn
 }
 

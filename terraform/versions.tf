@@ -9,8 +9,8 @@ terraform {
   }
 }
 
-# Region, account and credentials are those of the environment, as for every other AWS client; AWS_ENDPOINT_URL
-# points at AWS on this machine.
+# Region, account and credentials come from the environment, as for every other AWS client. AWS_ENDPOINT_URL selects AWS
+# on this machine.
 provider "aws" {
   default_tags {
     tags = local.tags

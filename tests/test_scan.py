@@ -1,4 +1,4 @@
-"""What `make scan` makes of its scanners' answers: findings, exceptions, and what was not looked at."""
+"""How `make scan` reads its scanners' results: findings, exceptions, and unchecked parts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def checkov(*failed: str, passed: int = 3, unreadable: tuple[str, ...] = ()) -> 
     }
 
 
-def test_checkov_s_findings_count_unless_they_are_excepted() -> None:
+def test_read_checkov_omits_findings_with_an_exception() -> None:
     nothing_there = {"passed": 0}
     report = read_checkov([checkov("CKV_1", "CKV_2"), nothing_there, checkov(passed=4)], ["CKV_2"])
     assert report == Report(
@@ -40,11 +40,11 @@ def test_checkov_s_findings_count_unless_they_are_excepted() -> None:
     )
 
 
-def test_a_file_that_checkov_cannot_read_and_an_exception_that_nothing_needs_are_findings() -> None:
+def test_read_checkov_reports_unreadable_files_and_unneeded_exceptions() -> None:
     report = read_checkov([checkov(unreadable=("terraform/main.tf",))], ["CKV_9"])
     assert report.findings == (
         "terraform/main.tf cannot be read",
-        "checkov.yaml: nothing needs the exception CKV_9",
+        "checkov.yaml: no finding needs the exception CKV_9",
     )
 
 
@@ -77,25 +77,25 @@ NOSEC = "load(x)  # nosec B506 # noqa: S506 - a SafeLoader"
         ("load(x)  # nosec B506 # noqa: S506", True),  # no reason
     ],
 )
-def test_bandit_s_findings_count_unless_the_line_says_why_not(line: str, counts: bool) -> None:
+def test_read_bandit_omits_findings_with_a_reason_on_the_line(line: str, counts: bool) -> None:
     report = read_bandit(bandit(("B506", 1)), [], {"handsoff/x.py": [line]})
     assert ("handsoff/x.py:1 B506 It is bad" in report.findings) == counts
 
 
-def test_a_comment_at_the_end_of_a_call_of_two_lines_counts() -> None:
+def test_read_bandit_accepts_a_comment_on_the_last_line_of_a_call() -> None:
     assert read_bandit(bandit(("B506", 1)), [], {"handsoff/x.py": ["load(", NOSEC]}).findings == ()
 
 
-def test_exceptions_of_bandit_for_all_and_those_that_nothing_needs() -> None:
+def test_read_bandit_reports_unneeded_exceptions() -> None:
     report = read_bandit(bandit(("B404", 1)), ["B404", "B603"], {"handsoff/x.py": ["import y", NOSEC]})
     assert report.findings == (
-        "pyproject.toml: nothing needs the exception B603",
-        "handsoff/x.py:2 nothing needs the exception B506",
+        "pyproject.toml: no finding needs the exception B603",
+        "handsoff/x.py:2 no finding needs the exception B506",
     )
     assert report.looked_at == "1,234 lines, 1 exceptions"
 
 
-def test_what_bandit_cannot_read_is_a_finding() -> None:
+def test_read_bandit_reports_unreadable_files() -> None:
     error = {"filename": "handsoff/x.py", "reason": "syntax error while parsing"}
     assert read_bandit(bandit(errors=(error,)), [], {}).findings == (
         "handsoff/x.py: syntax error while parsing",
@@ -118,22 +118,27 @@ UNKNOWN = {"name": "botocore", "skip_reason": "Dependency not found"}
         (
             [SOUND, FLAWED],
             {},
-            Report("pip-audit x", ("jinja2 3.1.2: PYSEC-1, mended in: 3.1.3",), looked_at="2 packages"),
+            Report("pip-audit x", ("jinja2 3.1.2: PYSEC-1, fixed in: 3.1.3",), looked_at="2 packages"),
         ),
         ([FLAWED], {"CVE-2": "reason"}, Report("pip-audit x", (), looked_at="1 packages")),
         (
             [SOUND, UNKNOWN],
             {},
-            Report("pip-audit x", (), unchecked="not known there: botocore", looked_at="1 packages"),
+            Report(
+                "pip-audit x",
+                (),
+                unchecked="unknown to the advisory service: botocore",
+                looked_at="1 packages",
+            ),
         ),
         (
             [UNKNOWN],
             {},
-            Report("pip-audit x", (), unchecked="the advisory service knows none of the packages from here"),
+            Report("pip-audit x", (), unchecked="the advisory service knows none of the packages"),
         ),
     ],
 )
-def test_what_is_known_of_locked_packages(
+def test_read_pip_audit_reports_advisories(
     packages: list[dict[str, Any]], accepted: dict[str, str], expected: Report
 ) -> None:
     assert read_pip_audit("x", json.dumps({"dependencies": packages}), "", accepted) == expected
@@ -152,7 +157,7 @@ POOL = "HTTPSConnectionPool(host='advisories', port=443): Max retries exceeded"
         "ERROR:pip_audit._cli:Could not connect to the vulnerability feed",
     ],
 )
-def test_a_service_that_cannot_be_reached_is_said_and_is_no_finding(complaint: str) -> None:
+def test_read_pip_audit_without_a_service_is_unchecked(complaint: str) -> None:
     report = read_pip_audit("x", "", f"Traceback (most recent call last):\n  ...\n{complaint}\n", {})
     assert report == Report(
         "pip-audit x", (), unchecked=f"the advisory service cannot be reached: {complaint}"
@@ -171,14 +176,14 @@ def test_a_service_that_cannot_be_reached_is_said_and_is_no_finding(complaint: s
             "KeyError: 'ConnectionError'",
         ),
         ("pip_audit._service.interface.ServiceError\n", "pip_audit._service.interface.ServiceError"),
-        ("", "it said nothing"),
+        ("", "it printed nothing"),
     ],
 )
-def test_whatever_else_makes_it_fail_is_a_finding(complaint: str, why: str) -> None:
+def test_read_pip_audit_other_failure_is_a_finding(complaint: str, why: str) -> None:
     assert read_pip_audit("x", "", complaint, {}) == Report("pip-audit x", (f"pip-audit failed: {why}",))
 
 
-def test_each_lock_is_looked_at_also_after_one_that_could_not_be() -> None:
+def test_audits_continue_after_a_lock_that_could_not_be_checked() -> None:
     unreachable = [report.name for report in audits(lambda lock: Report(lock, (), unchecked="no answer"))]
     assert unreachable == list(LOCKS)
     locks = {
@@ -199,14 +204,14 @@ def test_each_lock_is_looked_at_also_after_one_that_could_not_be() -> None:
         (Report("x", (), unchecked="not known there: botocore", looked_at="1 packages"), True, 1),
     ],
 )
-def test_what_was_not_checked_fails_where_everything_must_be(
+def test_show_fails_for_unchecked_parts_where_everything_is_required(
     report: Report, everything: bool, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert show([report, Report("y", (), looked_at="all")], everything=everything) == code
     assert ("NOT CHECKED" in capsys.readouterr().out) == bool(report.unchecked)
 
 
-def test_the_workflow_checks_everything() -> None:
+def test_workflow_requires_everything() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "deliver.yml").read_text())
     (step,) = [step for step in workflow["jobs"]["check"]["steps"] if step.get("run") == "make scan"]
     assert list(step["env"]) == ["SCAN_EVERYTHING"]

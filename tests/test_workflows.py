@@ -1,4 +1,4 @@
-"""The workflow that delivers: its commands exist, its permissions are the least, and it holds no key."""
+"""The delivery workflow: its commands exist, its permissions are minimal, and it uses no secrets."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from handsoff import sam
 from handsoff.cli import app
+from handsoff.deploying import sam
 from handsoff.project import load
 
 ROOT = Path(__file__).parents[1]
@@ -39,11 +39,11 @@ def commands() -> list[str]:
     return [line for path in FILES for step in steps(path) for line in step.get("run", "").splitlines()]
 
 
-def test_there_is_no_other_workflow() -> None:
+def test_workflow_files_are_the_known_ones() -> None:
     assert sorted((ROOT / ".github").rglob("*.y*ml")) == sorted([*FILES, DEPENDABOT])
 
 
-def test_each_make_target_exists() -> None:
+def test_workflow_uses_existing_make_targets() -> None:
     wanted = {found for line in commands() for found in re.findall(r"\bmake ([a-z-]+)", line)}
     assert wanted == {"check", "scan", "demo", "test", "doctor", "deploy"}
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
@@ -51,21 +51,21 @@ def test_each_make_target_exists() -> None:
 
 
 @pytest.mark.parametrize("target", ["doctor", "deploy", "destroy", "demo"])
-def test_each_target_is_the_command_of_its_name(target: str) -> None:
+def test_make_target_runs_the_command_of_the_same_name(target: str) -> None:
     rule = re.search(rf"^{target}:.*\n\t@handsoff(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert rule is not None
     assert target in rule[1].split()
     assert target in get_command(app).commands  # type: ignore[attr-defined]
 
 
-def test_the_options_that_it_gives_exist() -> None:
+def test_workflow_options_exist_in_the_deploy_command() -> None:
     given = {found for line in commands() for found in re.findall(r"ARGS=(--[a-z-]+)", line)}
     assert given == {"--plan", "--yes"}
     command = get_command(app).commands["deploy"]  # type: ignore[attr-defined]
     assert given <= {name for parameter in command.params for name in parameter.opts}
 
 
-def test_permissions_are_given_by_job_and_are_the_least() -> None:
+def test_workflow_permissions_are_minimal_per_job() -> None:
     workflow = yaml.safe_load(WORKFLOW.read_text())
     assert workflow["permissions"] == {}
     assert {name: job["permissions"] for name, job in jobs().items()} == {
@@ -75,7 +75,7 @@ def test_permissions_are_given_by_job_and_are_the_least() -> None:
     }
 
 
-def test_when_it_runs() -> None:
+def test_workflow_triggers() -> None:
     triggers = yaml.safe_load(WORKFLOW.read_text())[True]  # YAML 1.1 takes `on` for true
     assert triggers == {"pull_request": None, "push": {"branches": ["main"]}}
     assert jobs()["deploy"]["if"] == "github.event_name == 'push' && github.ref == 'refs/heads/main'"
@@ -83,13 +83,13 @@ def test_when_it_runs() -> None:
     assert {jobs()[name]["needs"] for name in ("plan", "deploy")} == {"check"}
 
 
-def test_a_fork_gets_no_credentials() -> None:
+def test_plan_job_skips_forks() -> None:
     ours = "github.event.pull_request.head.repo.full_name == github.repository"
     assert jobs()["plan"]["if"] == f"github.event_name == 'pull_request' && {ours}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.name))
-def test_no_secret_is_named_and_no_key_is_kept(path: Path) -> None:
+def test_workflow_uses_no_secrets_or_keys(path: Path) -> None:
     text = path.read_text()
     assert "secrets." not in text
     assert not re.search(r"AKIA|ASIA|access-key-id|secret-access-key", text)
@@ -99,13 +99,13 @@ def test_no_secret_is_named_and_no_key_is_kept(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.name))
-def test_nothing_of_an_event_is_run_by_a_shell(path: Path) -> None:
+def test_workflow_commands_contain_no_expressions(path: Path) -> None:
     for step in steps(path):
         assert "${{" not in step.get("run", "")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.name))
-def test_actions_are_pinned_and_from_few_hands(path: Path) -> None:
+def test_actions_are_pinned_and_of_known_owners(path: Path) -> None:
     used = re.findall(r"uses: (.*)", path.read_text())
     assert len(used) == sum("uses" in step for step in steps(path)) > 0
     for name in used:
@@ -113,7 +113,7 @@ def test_actions_are_pinned_and_from_few_hands(path: Path) -> None:
         assert re.fullmatch(rf"{commit}|\./[\w./-]+", name)
 
 
-def test_dependabot_looks_where_locked_packages_and_actions_are() -> None:
+def test_dependabot_watches_locked_packages_and_actions() -> None:
     updates = yaml.safe_load(DEPENDABOT.read_text())["updates"]
     folders = {update["package-ecosystem"]: update["directories"] for update in updates}
     locked = {path.with_suffix(".txt").parent for path in ROOT.glob("*/**/*.in") if ".venv" not in str(path)}
@@ -121,7 +121,7 @@ def test_dependabot_looks_where_locked_packages_and_actions_are() -> None:
     assert folders["github-actions"] == ["/", *(f"/{path.parent.relative_to(ROOT)}" for path in [ACTION])]
 
 
-def test_one_deployment_at_a_time_and_none_is_broken_off() -> None:
+def test_deploy_job_runs_alone_and_is_not_cancelled() -> None:
     assert jobs()["deploy"]["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
 
 
@@ -136,13 +136,13 @@ def policies() -> dict[str, dict[str, Any]]:
     return {statement["Sid"]: statement for policy in found for statement in policy["Statement"]}
 
 
-def test_the_page_names_every_variable() -> None:
+def test_page_names_every_workflow_variable() -> None:
     wanted = set(re.findall(r"vars\.(\w+)", WORKFLOW.read_text()))
     assert wanted == {"AWS_REGION", "AWS_PLAN_ROLE", "AWS_DEPLOY_ROLE", "STATE_BUCKET"}
     assert all(f"`{name}`" in PAGE.read_text() for name in wanted)
 
 
-def test_the_page_has_the_backend_that_the_workflow_writes() -> None:
+def test_page_has_the_workflows_backend() -> None:
     (page,) = re.findall(r"```hcl\n(.*?)```", PAGE.read_text(), re.DOTALL)
     written = steps(ACTION)[-1]["run"]
     settings = re.compile(r"(key|encrypt|use_lockfile) += (\S+)")
@@ -150,7 +150,7 @@ def test_the_page_has_the_backend_that_the_workflow_writes() -> None:
     assert "terraform/backend_override.tf\n" in (ROOT / ".gitignore").read_text()
 
 
-def test_the_role_that_deploys_is_for_one_environment_of_one_repository() -> None:
+def test_deploy_role_trusts_one_environment_of_one_repository() -> None:
     condition = policies()["MainDeploys"]["Condition"]
     (claims,) = condition.values()
     assert list(condition) == ["StringEquals"]
@@ -178,7 +178,7 @@ def listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def test_the_role_that_plans_looks_at_this_and_no_more() -> None:
+def test_plan_role_reads_only_the_listed() -> None:
     actions = {action for statement in the_plans() for action in listed(statement["Action"])}
     assert actions - WRITES == {
         "cloudformation:DescribeChangeSet",
@@ -220,7 +220,7 @@ def test_the_role_that_plans_looks_at_this_and_no_more() -> None:
     assert all("NotAction" not in item and "NotResource" not in item for item in the_plans())
 
 
-def test_the_role_that_plans_writes_and_reads_files_only_beside_what_is_deployed() -> None:
+def test_plan_role_writes_no_deployed_files() -> None:
     found = {
         (action, resource)
         for statement in the_plans()
@@ -258,7 +258,7 @@ done
 
 @pytest.fixture
 def sam_calls(tmp_path: Path) -> Callable[..., list[str]]:
-    """Deploys with a program in the SAM CLI's place; what it was called with, call by call."""
+    """Deploys or plans with a script in place of the SAM CLI; the arguments of each call."""
     program = tmp_path / ".venv-sam" / "bin" / "sam"
     program.parent.mkdir(parents=True)
     program.write_text(SAM)
@@ -266,30 +266,31 @@ def sam_calls(tmp_path: Path) -> Callable[..., list[str]]:
     (tmp_path / "handsoff.yaml").write_text((ROOT / "handsoff.yaml").read_text())
     project = load(tmp_path / "handsoff.yaml")
 
-    def deploy(*arguments: str) -> list[str]:
+    def deploy(*, plan: bool = False) -> list[str]:
         environment = {"CALLS": str(tmp_path / "calls"), "PREFIX": project.config.prefix}
-        sam.deploy(project, tmp_path, *arguments, parameters={}, environment=environment)
+        run = sam.make_change_set if plan else sam.deploy
+        run(project, tmp_path, parameters={}, environment=environment)
         return (tmp_path / "calls").read_text().splitlines()
 
     return deploy
 
 
-def test_what_is_deployed_is_uploaded_anew(sam_calls: Callable[..., list[str]]) -> None:
+def test_sam_deploy_forces_uploads(sam_calls: Callable[..., list[str]]) -> None:
     (call,) = sam_calls()
     assert {"deploy", "--force-upload", "--s3-prefix=handsoff"} <= set(call.split())
 
 
-def test_a_plan_uploads_elsewhere_and_compares_what_would_be_deployed(
+def test_sam_change_set_uploads_below_a_prefix_of_its_own(
     sam_calls: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    package, deploy = (call.split() for call in sam_calls("--no-execute-changeset"))
+    package, deploy = (call.split() for call in sam_calls(plan=True))
     packed = tmp_path / "packed.yaml"
     assert {"package", "--s3-prefix=handsoff-plan", str(packed)} <= set(package)
     assert {"deploy", "--s3-prefix=handsoff-plan", "--no-execute-changeset", str(packed)} <= set(deploy)
     assert packed.read_text() == "- s3://b/handsoff/1 - s3://b/other-plan/5\n"
 
 
-def test_the_role_that_deploys_makes_nobody_without_the_boundary() -> None:
+def test_deploy_role_makes_roles_and_users_only_with_the_boundary() -> None:
     makes = re.compile(r"iam:(Create(Role|User)|(Put|Delete|Attach|Detach)(Role|User)P\w+)$")
     found = {
         (action, name): statement.get("Condition")
@@ -314,8 +315,8 @@ def test_the_role_that_deploys_makes_nobody_without_the_boundary() -> None:
     assert not re.search(r"iam:\w*(AccessKey|LoginProfile)", PAGE.read_text())
 
 
-def test_the_role_that_deploys_has_what_the_operator_s_user_took() -> None:
-    """Terraform's calls for the user and what hangs on it, as AWS on this machine recorded them."""
+def test_deploy_role_may_manage_the_operators_user() -> None:
+    """The actions are Terraform's calls for the user, as AWS on this machine recorded them."""
     user = "arn:aws:iam::123456789012:user/data-science-user"
     allowed = {
         action
@@ -334,7 +335,7 @@ def test_the_role_that_deploys_has_what_the_operator_s_user_took() -> None:
     }
 
 
-def test_make_help_lists_what_deploys_and_what_looks() -> None:
+def test_make_help_lists_deployment_and_check_targets() -> None:
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
     listed = {line.split()[0] for line in done.stdout.splitlines()}
     assert {"check", "scan", "doctor", "deploy", "destroy"} <= listed

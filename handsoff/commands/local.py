@@ -1,28 +1,38 @@
-"""The demo, and AWS on this machine: start, stop, and how to reach it."""
+"""Commands that need no AWS account: the demo, and AWS on this machine."""
 
 from __future__ import annotations
 
 import subprocess
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from handsoff import containers, show, terminal
+from handsoff.commands import terminal
+from handsoff.commands.terminal import err, out
 from handsoff.demo import run as run_demo
-from handsoff.local_deploy import FOREIGN, deploy, point_at
-from handsoff.terminal import err, out
-from handsoff.tools import uninterrupted
+from handsoff.deploying import containers
+from handsoff.deploying.local import FOREIGN, deploy, point_at
+from handsoff.deploying.tools import uninterrupted
+from handsoff.errors import NotInvocable
+from handsoff.project import Project
+from handsoff.showing.console import step
 from local import operator_user, server
+from local.server import Cloud
 from retraining.errors import HandsoffError
+
+NOT_RUNNING: Final = "AWS on this machine is not running: `handsoff local up --detach`"
+"""The error of commands that need AWS on this machine."""
 
 
 def demo() -> None:
-    """Show the whole loop on this machine: the Titanic lands, a vetted model lands in the registry.
+    """Show the whole loop on this machine: data lands, a model is trained, judged and decided.
 
-    Starts an AWS of its own on a free port, deploys to it, and stops it at the end. Exit code 0 only if a
-    model package was registered and decided. The evidence stays in .handsoff/evidence.json.
+    It starts an AWS of its own on a free port, deploys to it, and stops it at the end. The exit code is 0
+    only if a model package was registered and decided. The evidence stays in .handsoff/evidence.json.
+
+    Example: `handsoff demo`
     """
     if not run_demo(terminal.project(), out):
         raise typer.Exit(1)
@@ -30,53 +40,67 @@ def demo() -> None:
 
 def up(
     detach: Annotated[bool, typer.Option(help="Return when it is ready, and leave it running.")] = False,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Where it listens, on 127.0.0.1.")] = 4566,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port on 127.0.0.1.")] = 4566,
     region: Annotated[str, typer.Option(help="The region that it plays.")] = "us-east-1",
     enforce_iam: Annotated[
-        bool, typer.Option("--enforce-iam", help="Let nobody but the administrator do what IAM forbids.")
+        bool, typer.Option("--enforce-iam", help="Refuse calls that IAM policies do not allow.")
     ] = False,
     for_containers: Annotated[
         bool,
-        typer.Option("--for-containers", help="Let Docker's containers reach it, as `make invoke` needs."),
+        typer.Option("--for-containers", help="Let Docker containers reach it, as `make invoke` needs."),
     ] = False,
     deployed: Annotated[
-        bool, typer.Option("--deploy/--no-deploy", help="Deploy to it, or leave that to `handsoff deploy`.")
+        bool,
+        typer.Option("--deploy/--no-deploy", help="Deploy the project, or leave it to `handsoff deploy`."),
     ] = True,
 ) -> None:
     """Start AWS on this machine and deploy the project to it. Without --detach it runs until Ctrl-C.
 
-    With --enforce-iam functions, pipelines and people may do what their policies say, and no more;
-    `handsoff local env --user data-science-user` makes a shell the operator's.
+    With --enforce-iam, functions, pipelines and users may do what their policies allow, and nothing else.
+    `handsoff local env --user data-science-user` prints the operator's credentials.
+
+    Example: `handsoff local up --detach`
     """
     where = terminal.project()
-    where.sam()  # a tool that is missing is missed before anything runs
+    where.sam()  # raises ToolMissing before anything is started
     bridge = containers.bridge() if for_containers else None
-    with show.step(err, "starting AWS on this machine"):
+    with step(err, "starting AWS on this machine"):
         cloud = server.start(
             where.local, port=port, region=region, detached=detach, enforce_iam=enforce_iam, bridge=bridge
         )
     try:
         point_at(cloud)
         if deployed:
-            with show.step(err, "deploying template.yaml and publishing the pipelines"):
-                deploy(where, cloud)
-        if enforce_iam and deployed:
-            operator_user.make(cloud, prefix=where.config.prefix)
+            _deploy(where, cloud, make_user=enforce_iam)
     except BaseException:
         server.stop(where.local)
         raise
+    _print_ready(where, cloud)
+    if not detach:
+        _run_until_interrupted(where)
+
+
+def _print_ready(where: Project, cloud: Cloud) -> None:
     own = where.folder / ".venv" / "bin" / "handsoff"
     command = ".venv/bin/handsoff" if own.exists() and where.folder == Path.cwd() else "handsoff"
     err.print(
         f'ready at {cloud.endpoint}. To use it from a shell: eval "$({command} local env)"', soft_wrap=True
     )
-    if detach:
-        return
+
+
+def _deploy(where: Project, cloud: Cloud, *, make_user: bool = False) -> None:
+    with step(err, "deploying template.yaml and publishing the pipelines"):
+        deploy(where, cloud)
+    if make_user:
+        operator_user.make(cloud, prefix=where.config.prefix)
+
+
+def _run_until_interrupted(where: Project) -> None:
     err.print("Ctrl-C stops it")
     try:
         while server.running(where.local):
             time.sleep(0.5)
-        raise HandsoffError("AWS on this machine ended by itself")
+        raise HandsoffError("AWS on this machine has ended unexpectedly: see .handsoff/local/server.log")
     except KeyboardInterrupt:
         pass
     finally:
@@ -86,57 +110,71 @@ def up(
 
 
 def update() -> None:
-    """Bring AWS on this machine up to date with the project: new models, schedules, rules and code.
+    """Update AWS on this machine with the project's models, schedules, rules and code.
 
-    What it holds stays. Where `handsoff deploy` has deployed, that command does it.
+    Its data stay. Where `handsoff deploy` made the deployment, use that command instead.
+
+    Example: `handsoff local update`
     """
     where = terminal.project()
     cloud = server.running(where.local)
     if cloud is None:
-        raise HandsoffError("AWS on this machine is not running: `handsoff local up --detach`")
+        raise HandsoffError(NOT_RUNNING)
     if (where.local / "terraform").exists():
-        raise HandsoffError("`handsoff deploy` has deployed here: it brings that up to date, too")
+        raise HandsoffError("this deployment was made by `handsoff deploy`: update it with the same command")
     point_at(cloud)
-    with show.step(err, "deploying template.yaml and publishing the pipelines"):
-        deploy(where, cloud)
+    _deploy(where, cloud)
 
 
 def down() -> None:
-    """Stop AWS on this machine. Its state is gone with it."""
+    """Stop AWS on this machine and delete everything in it.
+
+    Example: `handsoff local down`
+    """
     where = terminal.project().local
     if server.running(where) is None:
-        server.stop(where)  # what a server that was killed has left
+        server.stop(where)  # removes the files of a server that was killed
         err.print("AWS on this machine was not running")
         return
-    with show.step(err, "AWS on this machine stops"):
+    with step(err, "AWS on this machine stops"):
         server.stop(where)
 
 
 def env(
     user: Annotated[
-        str | None, typer.Option(help="Whose keys: without it the administrator's, who may do everything.")
+        str | None,
+        typer.Option(
+            help="The user whose keys are printed; by default the administrator, who may do everything."
+        ),
     ] = None,
 ) -> None:
-    """Print the lines that point a shell's AWS clients at AWS on this machine."""
+    """Print the shell lines that make AWS clients use AWS on this machine.
+
+    Example: `eval "$(handsoff local env)"`
+    """
     cloud = server.running(terminal.project().local)
     if cloud is None:
-        raise HandsoffError("AWS on this machine is not running: `handsoff local up --detach`")
+        raise HandsoffError(NOT_RUNNING)
     typer.echo(f"unset {' '.join(FOREIGN)}")
     for name, value in cloud.environment(user).items():
         typer.echo(f"export {name}={value}")
 
 
 def invoke(
-    function: Annotated[str, typer.Argument(help="As template.yaml names it: StartRetraining.")] = "",
-    event: Annotated[Path, typer.Argument(help="A file of events/.")] = Path(),
+    function: Annotated[
+        str, typer.Argument(help="The function's name in template.yaml, such as StartRetraining.")
+    ] = "",
+    event: Annotated[Path, typer.Argument(help="The event, a JSON file such as those in events/.")] = Path(),
 ) -> None:
-    """Run a deployed function in a container with this event: `sam local invoke`. Prints what it answers.
+    """Run a deployed function in a Docker container with an event, and print its answer.
 
-    Needs Docker, and `handsoff local up --for-containers`.
+    It needs Docker, and AWS on this machine started with --for-containers.
+
+    Example: `handsoff local invoke Reconcile events/each_minute.json`
     """
     where = terminal.project()
     cloud = server.running(where.local)
     if cloud is None:
-        raise containers.NotInvocable(f"AWS on this machine is not running: {containers.UP}")
+        raise NotInvocable(f"AWS on this machine is not running: {containers.UP}")
     command = containers.command(where, cloud, function, event)
     raise typer.Exit(subprocess.run(command, env=containers.environment(cloud), check=False).returncode)

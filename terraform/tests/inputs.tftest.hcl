@@ -1,4 +1,4 @@
-# Each input and what it changes. No AWS is called: `terraform test` in this folder.
+# Tests of each input's effect, without AWS. Run `terraform test` in terraform/.
 
 mock_provider "aws" {
   mock_data "aws_caller_identity" {
@@ -13,7 +13,7 @@ mock_provider "aws" {
     defaults = { partition = "aws" }
   }
 
-  # The provider looks at ARNs that it is given, mocked or not.
+  # The provider validates ARNs, also mocked ones.
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::123456789012:role/made" }
   }
@@ -29,7 +29,7 @@ variables {
   region  = "eu-west-1"
   image   = "arn:aws:ecr:eu-west-1:141502667606:repository/sagemaker-scikit-learn"
 
-  # A rendered file may lie here: nothing of it counts.
+  # These replace the values of a rendered file in this folder.
   bucket               = null
   pipeline_role        = null
   subnets              = []
@@ -58,12 +58,12 @@ variables {
 run "bucket" {
   assert {
     condition     = aws_s3_bucket.data[0].bucket == "handsoff-data-123456789012-eu-west-1"
-    error_message = "The bucket's name is what the definitions name."
+    error_message = "The bucket has the name that the definitions use."
   }
 
   assert {
     condition     = !aws_s3_bucket.data[0].force_destroy
-    error_message = "Only a purge may empty it."
+    error_message = "Terraform does not empty the bucket."
   }
 
   assert {
@@ -73,28 +73,28 @@ run "bucket" {
       aws_s3_bucket_public_access_block.data[0].ignore_public_acls,
       aws_s3_bucket_public_access_block.data[0].restrict_public_buckets,
     ])
-    error_message = "Nothing of it may be public."
+    error_message = "The bucket is not public."
   }
 
   assert {
     condition     = aws_s3_bucket_ownership_controls.data[0].rule[0].object_ownership == "BucketOwnerEnforced"
-    error_message = "There are no ACLs."
+    error_message = "The bucket has no ACLs."
   }
 
   assert {
     condition     = aws_s3_bucket_versioning.data[0].versioning_configuration[0].status == "Enabled"
-    error_message = "Batches name versions."
+    error_message = "The bucket keeps versions, which batches name."
   }
 
   assert {
     condition     = aws_s3_bucket_notification.data[0].eventbridge
-    error_message = "Landings are events."
+    error_message = "The bucket sends events to EventBridge."
   }
 
   assert {
     condition = one(one(aws_s3_bucket_server_side_encryption_configuration.data[0].rule)
     .apply_server_side_encryption_by_default).sse_algorithm == "AES256"
-    error_message = "Without a key it is SSE-S3."
+    error_message = "Without a key the bucket uses SSE-S3."
   }
 
   assert {
@@ -109,7 +109,7 @@ run "bucket" {
       "quarantine/" = ["Enabled", 90, 1, 1]
       "runs/"       = ["Enabled", 30, 1, 1]
     }
-    error_message = "What expires is runs/ and quarantine/, nothing else."
+    error_message = "Only runs/ and quarantine/ expire."
   }
 
   assert {
@@ -122,12 +122,12 @@ run "bucket" {
       }],
       ["CodeIsNeverOverwritten", "Deny", { Null = { "s3:if-none-match" = "true" } }],
     ]
-    error_message = "TLS only, and models come from the pipelines' role only."
+    error_message = "The bucket requires TLS, and only the pipelines' role writes models."
   }
 
   assert {
     condition     = aws_ssm_parameter.data_bucket.name == "/handsoff/data-bucket"
-    error_message = "Functions and commands find the bucket there."
+    error_message = "The SSM parameter names the bucket."
   }
 }
 
@@ -136,7 +136,7 @@ run "models" {
     condition = {
       for name, group in aws_sagemaker_model_package_group.model : name => group.model_package_group_name
     } == { fares = "handsoff-fares", titanic = "handsoff-titanic" }
-    error_message = "A group for each model."
+    error_message = "Each model has a package group."
   }
 
   assert {
@@ -146,7 +146,7 @@ run "models" {
       handsoff-fares   = "{\"Version\": \"2020-12-01\", \"Metadata\": {}}"
       handsoff-titanic = "{\"Version\": \"2020-12-01\"}"
     }
-    error_message = "A pipeline for each model, its definition as it was rendered, byte for byte."
+    error_message = "Each model has a pipeline with its rendered definition, byte for byte."
   }
 
   assert {
@@ -156,12 +156,12 @@ run "models" {
       "/handsoff/models/fares"   = ["{\"task\": \"regression\"}", "Intelligent-Tiering"]
       "/handsoff/models/titanic" = ["{\"task\": \"binary_classification\"}", "Intelligent-Tiering"]
     }
-    error_message = "A parameter for each model's config."
+    error_message = "Each model's config is an SSM parameter."
   }
 
   assert {
     condition     = keys(aws_scheduler_schedule.model) == ["titanic"]
-    error_message = "A model without schedule has none."
+    error_message = "Only a model with a schedule has one."
   }
 
   assert {
@@ -171,7 +171,7 @@ run "models" {
       aws_scheduler_schedule.model["titanic"].schedule_expression_timezone,
       aws_scheduler_schedule.model["titanic"].flexible_time_window[0].mode,
     ] == ["handsoff-titanic", "rate(7 days)", "Europe/Madrid", "OFF"]
-    error_message = "The schedule is the model's."
+    error_message = "The schedule has the model's expression and timezone."
   }
 
   assert {
@@ -182,7 +182,7 @@ run "models" {
       "arn:aws:sqs:eu-west-1:123456789012:handsoff-landings",
       "arn:aws:sqs:eu-west-1:123456789012:handsoff-landings-failures",
     ]
-    error_message = "It asks through the landings queue, and what cannot be asked is kept."
+    error_message = "The schedule sends to the landings queue; failed messages go to its failure queue."
   }
 
   assert {
@@ -195,19 +195,19 @@ run "models" {
         requestedBy = "<aws.scheduler.schedule-arn>"
       }
     }
-    error_message = "It says what a person's request says."
+    error_message = "The schedule's message has the form of a person's request."
   }
 
   assert {
     condition     = strcontains(aws_scheduler_schedule.model["titanic"].target[0].input, "<aws.scheduler.scheduled-time>")
-    error_message = "Scheduler looks for the placeholder as it is, not as JSON may write it."
+    error_message = "The schedule's placeholders are not escaped."
   }
 }
 
 run "roles" {
   assert {
     condition     = keys(aws_iam_role_policy.pipeline) == ["pipeline"]
-    error_message = "No key, no network: no permissions for them."
+    error_message = "Without key and network there are no permissions for them."
   }
 
   assert {
@@ -233,7 +233,7 @@ run "roles" {
         "arn:aws:iam::123456789012:role/handsoff-pipeline",
         { StringEquals = { "iam:PassedToService" = "sagemaker.amazonaws.com" } },
     ]]
-    error_message = "What is passed is the pipelines' role, to SageMaker."
+    error_message = "Only the pipelines' role may be passed, and only to SageMaker."
   }
 
   assert {
@@ -243,12 +243,12 @@ run "roles" {
       ])) == toset([for folder in ["batches", "models", "runs"] :
       "arn:aws:s3:::handsoff-data-123456789012-eu-west-1/${folder}/*"
     ])
-    error_message = "Pipelines write manifests, runs and models, nothing else."
+    error_message = "Pipelines write manifests, runs and models only."
   }
 
   assert {
     condition     = length(aws_iam_user.operator) == 0
-    error_message = "A user is made only if one is named."
+    error_message = "Without a name no user is made."
   }
 
   assert {
@@ -264,7 +264,7 @@ run "tags" {
 
   assert {
     condition     = local.tags == { team = "ml", "handsoff:prefix" = "handsoff" }
-    error_message = "All has the account's tags and the prefix."
+    error_message = "Everything has the given tags and the prefix."
   }
 }
 
@@ -284,12 +284,12 @@ run "existing_bucket" {
       length(aws_s3_bucket_lifecycle_configuration.data),
       length(aws_s3_bucket_notification.data),
     ]) == 0
-    error_message = "An existing bucket is left as it is."
+    error_message = "An existing bucket is not changed."
   }
 
   assert {
     condition     = nonsensitive(aws_ssm_parameter.data_bucket.value) == "acme-data" && output.bucket == "acme-data"
-    error_message = "Functions and commands find the existing bucket."
+    error_message = "The SSM parameter names the existing bucket."
   }
 
   assert {
@@ -297,7 +297,7 @@ run "existing_bucket" {
       for policy in [aws_iam_role_policy.pipeline["pipeline"].policy, aws_iam_policy.operator.policy] :
       strcontains(policy, "arn:aws:s3:::acme-data/") && !strcontains(policy, "handsoff-data")
     ])
-    error_message = "Policies name the existing bucket, and no other."
+    error_message = "Policies name the existing bucket only."
   }
 }
 
@@ -308,7 +308,7 @@ run "existing_role" {
 
   assert {
     condition     = length(aws_iam_role.pipeline) + length(aws_iam_role_policy.pipeline) == 0
-    error_message = "An existing role is left as it is."
+    error_message = "An existing role is not changed."
   }
 
   assert {
@@ -324,7 +324,7 @@ run "existing_role" {
       strcontains(aws_iam_policy.operator_publish.policy, "role/ml/acme-pipelines\""),
       !strcontains(aws_iam_policy.operator_publish.policy, "role/handsoff-pipeline\""),
     ])
-    error_message = "The existing role writes models and may be passed, no other."
+    error_message = "Only the existing role writes models and may be passed."
   }
 }
 
@@ -342,7 +342,7 @@ run "key" {
         one(rule.apply_server_side_encryption_by_default).kms_master_key_id,
       ]
     ] == [[true, "aws:kms", "arn:aws:kms:eu-west-1:123456789012:key/0123abcd"]]
-    error_message = "The bucket is encrypted by the key."
+    error_message = "The key encrypts the bucket."
   }
 
   assert {
@@ -350,7 +350,7 @@ run "key" {
       for policy in [aws_iam_role_policy.pipeline["pipeline-kms"].policy, aws_iam_policy.operator_data_key[0].policy] :
       jsondecode(policy).Statement[0].Resource
     ]) == toset(["arn:aws:kms:eu-west-1:123456789012:key/0123abcd"])
-    error_message = "Pipelines and operators may use this key, no other."
+    error_message = "Pipelines and operators may use this key only."
   }
 
   assert {
@@ -383,7 +383,7 @@ run "boundary_and_user" {
       aws_iam_role.schedules.permissions_boundary,
       aws_iam_user.operator[0].permissions_boundary,
     ] == [for _ in range(3) : "arn:aws:iam::123456789012:policy/boundary"]
-    error_message = "Every role and user is bounded."
+    error_message = "Every role and user has the permissions boundary."
   }
 
   assert {
@@ -392,7 +392,7 @@ run "boundary_and_user" {
       aws_iam_user_policy_attachment.operator_publish[0].user,
       jsondecode(aws_iam_user_policy.operator_keys[0].policy).Statement[0].Resource,
     ] == ["data-science-user", "data-science-user", "arn:aws:iam::123456789012:user/$${aws:username}"]
-    error_message = "The user has the operator's policies and may rotate its own keys, nobody else's."
+    error_message = "The user has the operator's policies and may rotate only its own keys."
   }
 }
 
@@ -403,11 +403,11 @@ run "no_schedule" {
 
   assert {
     condition     = length(aws_scheduler_schedule.model) == 0
-    error_message = "No schedule was asked for."
+    error_message = "Without a schedule none is made."
   }
 }
 
-run "a_stale_file_is_refused" {
+run "stale_file_is_refused" {
   command = plan
 
   variables {
@@ -420,7 +420,7 @@ run "a_stale_file_is_refused" {
   expect_failures = [data.aws_caller_identity.here]
 }
 
-run "a_file_that_has_gone_is_noticed" {
+run "deleted_file_is_refused" {
   command = plan
 
   variables {
@@ -433,7 +433,7 @@ run "a_file_that_has_gone_is_noticed" {
   expect_failures = [data.aws_caller_identity.here]
 }
 
-run "a_file_that_is_new_is_noticed" {
+run "new_file_is_refused" {
   command = plan
 
   variables {
@@ -466,7 +466,7 @@ run "another_region_is_refused" {
   expect_failures = [data.aws_region.here]
 }
 
-run "another_environment_needs_its_workspace" {
+run "other_prefix_needs_its_own_workspace" {
   command = plan
 
   variables {
@@ -520,7 +520,7 @@ run "subnets_without_security_groups_are_refused" {
   expect_failures = [var.security_groups]
 }
 
-run "security_groups_are_named_by_their_id" {
+run "security_group_names_are_refused" {
   command = plan
 
   variables {
@@ -541,7 +541,7 @@ run "no_models_are_refused" {
   expect_failures = [var.models]
 }
 
-run "models_that_make_no_names_are_refused" {
+run "model_names_with_wrong_characters_are_refused" {
   command = plan
 
   variables {
@@ -551,7 +551,7 @@ run "models_that_make_no_names_are_refused" {
   expect_failures = [var.models]
 }
 
-run "what_is_no_json_is_refused" {
+run "definition_without_json_is_refused" {
   command = plan
 
   variables {

@@ -1,4 +1,4 @@
-"""The account in memory that the functions' tests use, for commands that read and write what functions do."""
+"""The fixtures of the functions' tests: AWS in memory."""
 
 from tests.functions.conftest import world
 

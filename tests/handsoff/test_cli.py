@@ -1,18 +1,24 @@
-"""What the command line says when something is missing: one clear line, exit code 1, nothing left."""
+"""The command line's errors (one line, exit code 1), its help, and interrupted commands."""
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from typer.main import get_command
 
+from handsoff import cli
 from tests.local.support import wait_until
 
 pytestmark = pytest.mark.slow
@@ -22,7 +28,7 @@ NOWHERE = {"PATH": os.defpath, "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/no
 
 
 def handsoff(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command line in `folder`, with no AWS, no SAM CLI and no profile in reach."""
+    """Run the command line in `folder`, without AWS, SAM CLI and profile."""
     return subprocess.run(
         [sys.executable, "-c", "from handsoff.cli import main; main()", *arguments],
         cwd=folder,
@@ -41,14 +47,14 @@ def project(tmp_path: Path) -> Path:
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line that was said. Fails if there was more, a traceback or a wrong exit code."""
+    """The only line of error output. Fails for another exit code, a traceback, or more lines."""
     assert done.returncode == 1, done.stdout + done.stderr
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("handsoff: ")
     return line
 
 
-def test_outside_a_project(tmp_path: Path) -> None:
+def test_command_outside_a_project_names_the_config_option(tmp_path: Path) -> None:
     line = refused(handsoff(tmp_path, "status"))
     assert line == (
         "handsoff: handsoff.yaml does not exist: go to the project's folder, or name it by --config"
@@ -59,17 +65,20 @@ def test_outside_a_project(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("models: [", "is not valid YAML"),
-        ("models: {}\nprefix: a\nmodels: {}", "line 3, column 1 is not valid YAML: models stands twice"),
+        (
+            "models: {}\nprefix: a\nmodels: {}",
+            "line 3, column 1 is not valid YAML: the key models is repeated",
+        ),
         ("", "is empty or no mapping"),
         ("- titanic", "is empty or no mapping"),
     ],
 )
-def test_a_config_that_is_none(tmp_path: Path, text: str, said: str) -> None:
+def test_config_that_is_not_valid_yaml_is_refused(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "handsoff.yaml").write_text(text)
     assert said in refused(handsoff(tmp_path, "status"))
 
 
-def test_a_config_with_a_wrong_key_names_it(project: Path) -> None:
+def test_config_with_an_unknown_key_names_the_key(project: Path) -> None:
     path = project / "handsoff.yaml"
     path.write_text(path.read_text().replace("target: survived", "target: survived\n    colour: red"))
     done = handsoff(project, "status")
@@ -77,12 +86,12 @@ def test_a_config_with_a_wrong_key_names_it(project: Path) -> None:
     assert "models.titanic.colour: no such key" in done.stderr
 
 
-def test_no_region_and_no_credentials(project: Path) -> None:
+def test_command_without_region_or_credentials_suggests_local_up(project: Path) -> None:
     assert "`handsoff local up --detach`" in refused(handsoff(project, "status"))
     assert "`handsoff local up --detach`" in refused(handsoff(project, "status", AWS_REGION="us-east-1"))
 
 
-def test_nothing_listens_where_the_environment_points(project: Path) -> None:
+def test_command_without_an_answer_names_the_endpoint(project: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -92,7 +101,7 @@ def test_nothing_listens_where_the_environment_points(project: Path) -> None:
     assert endpoint in line
 
 
-def test_the_sam_cli_is_missing(project: Path) -> None:
+def test_missing_sam_cli_is_reported_before_anything_starts(project: Path) -> None:
     line = refused(handsoff(project, "local", "up", "--detach"))
     assert line == "handsoff: the SAM CLI is missing: run `make setup`"
     assert not (project / ".handsoff").exists()
@@ -100,7 +109,7 @@ def test_the_sam_cli_is_missing(project: Path) -> None:
     assert not (project / ".handsoff").exists()
 
 
-def test_the_port_is_in_use(project: Path) -> None:
+def test_local_up_with_a_used_port_names_the_port(project: Path) -> None:
     sam = project / ".venv-sam" / "bin" / "sam"
     sam.parent.mkdir(parents=True)
     sam.symlink_to("/bin/false")
@@ -117,7 +126,7 @@ def test_the_port_is_in_use(project: Path) -> None:
     assert not (project / ".handsoff" / "local").exists()
 
 
-def test_a_failed_deployment_stops_what_was_started(project: Path) -> None:
+def test_local_up_stops_the_server_when_deploying_fails(project: Path) -> None:
     sam = project / ".venv-sam" / "bin" / "sam"
     sam.parent.mkdir(parents=True)
     sam.symlink_to("/bin/false")
@@ -132,7 +141,7 @@ def test_a_failed_deployment_stops_what_was_started(project: Path) -> None:
         assert again.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_nothing_runs_here(project: Path) -> None:
+def test_local_env_and_down_say_that_nothing_runs(project: Path) -> None:
     assert "not running: `handsoff local up --detach`" in refused(handsoff(project, "local", "env"))
     done = handsoff(project, "local", "down")
     assert done.returncode == 0
@@ -164,18 +173,42 @@ def test_nothing_runs_here(project: Path) -> None:
     ],
     ids=" ".join,
 )
-def test_every_command_explains_itself(tmp_path: Path, command: list[str]) -> None:
+def test_help_works_without_a_project(tmp_path: Path, command: list[str]) -> None:
     done = handsoff(tmp_path, *command, "--help")
     assert done.returncode == 0
     assert "Usage:" in done.stdout
+
+
+def all_commands() -> list[tuple[str, str]]:
+    """Every command's name and its help text, `local`'s commands included."""
+    main: Any = get_command(cli.app)
+    commands = {**main.commands}
+    commands |= {f"local {name}": found for name, found in commands.pop("local").commands.items()}
+    return [(name, found.help or "") for name, found in commands.items()]
+
+
+@pytest.mark.parametrize(("name", "text"), [pytest.param(*one, id=one[0]) for one in all_commands()])
+def test_help_has_a_summary_of_one_sentence_and_an_example(name: str, text: str) -> None:
+    summary, *_, example = inspect.cleandoc(text).split("\n\n")
+    assert summary.endswith(".")
+    assert len(summary) <= 110
+    assert re.match(rf"Example: `(eval \"\$\()?handsoff {name}\b", example)
+
+
+def test_version_is_the_one_in_pyproject(tmp_path: Path) -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    done = handsoff(tmp_path, "--version")
+    assert (done.returncode, done.stdout) == (0, f"handsoff {declared}\n")
 
 
 @pytest.mark.parametrize("command", [["demo"], ["local", "up", "--port", "0"]], ids=["demo", "up"])
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda number: number.name
 )
-def test_however_it_ends_nothing_stays(project: Path, command: list[str], number: signal.Signals) -> None:
-    """Ended while the template is being deployed, by a SAM CLI that takes its time."""
+def test_interrupted_command_leaves_no_files_and_no_processes(
+    project: Path, command: list[str], number: signal.Signals
+) -> None:
+    """The command is interrupted while a slow SAM CLI deploys the template."""
     sam = project / ".venv-sam" / "bin" / "sam"
     sam.parent.mkdir(parents=True)
     sam.write_text("#!/bin/sh\ntouch reached\nexec sleep 60\n")

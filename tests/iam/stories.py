@@ -14,6 +14,8 @@ from urllib.parse import urlencode, urlsplit
 import boto3
 import pytest
 
+from handsoff.operating.executions import evidence_of, is_settled, newest_executions, package_of
+from handsoff.operating.quarantine import quarantined_files
 from local import operator_user
 from retraining import evidence
 from retraining.aws import pipelines, registry, settings
@@ -83,7 +85,7 @@ def tell(loop: Loop, slack: Slack) -> Json:
     found["console"] = decide_in_the_console(loop)
     found["released"] = release(loop)
     found["stale"] = put_the_champion_aside(loop)
-    found["scheduled"] = loop.deployment.evidence(loop.settled("scheduled", 1))
+    found["scheduled"] = evidence_of(loop.deployment, loop.settled("scheduled", 1))
     found["failed"] = loop.told("broken", "execution_failed")
     found["keys of jobs"] = set()
     found["stopped"] = [
@@ -193,7 +195,7 @@ def decide_by_command(loop: Loop) -> Json:
     look_at(loop, execution)
     operator(loop, "reject", "command/2", "--reason", "no better than the champion")
     recorded(loop, "command", 2)
-    package = loop.deployment.package(loop.settled("command", 1))
+    package = package_of(loop.deployment, loop.settled("command", 1))
     assert package is not None
     client(loop, "sagemaker").update_model_package(
         ModelPackageArn=package.arn, ModelApprovalStatus="Rejected", ApprovalDescription="not after all"
@@ -238,12 +240,12 @@ def release(loop: Loop) -> Json:
     """A person says that what was quarantined is good."""
     loop.told("bad", "quarantined")
     operator(loop, "release", "bad", "train/bad.csv")
-    return loop.deployment.evidence(loop.settled("bad", 1))
+    return evidence_of(loop.deployment, loop.settled("bad", 1))
 
 
 def put_the_champion_aside(loop: Loop) -> Json:
     """The champion's file is gone: the operator judges the candidate without it."""
-    first = loop.deployment.package(loop.settled("stale", 1))
+    first = package_of(loop.deployment, loop.settled("stale", 1))
     assert first is not None
     assert first.model_uri is not None
     bucket, _, key = first.model_uri.removeprefix("s3://").partition("/")
@@ -294,19 +296,19 @@ def only_the_sweep(loop: Loop) -> Json:
 
             return wait("the sweep", look)
 
-    sweep(timedelta(), lambda: loop.deployment.quarantined("quiet"))
+    sweep(timedelta(), lambda: quarantined_files(loop.deployment, "quiet"))
     put(loop, "quiet", {"train/bad.csv": HEADER + b"".join(ROWS[300:310])})
     loop.drained()
-    sweep(timedelta(), lambda: loop.deployment.executions("quiet", 1))
-    ended = wait("its end", lambda: loop.deployment.executions("quiet", 1)[0].terminal)
+    sweep(timedelta(), lambda: newest_executions(loop.deployment, "quiet", 1))
+    ended = wait("its end", lambda: newest_executions(loop.deployment, "quiet", 1)[0].terminal)
     assert ended
-    execution = loop.deployment.executions("quiet", 1)[0]
-    package = loop.deployment.package(execution)
+    execution = newest_executions(loop.deployment, "quiet", 1)[0]
+    package = package_of(loop.deployment, execution)
     assert package is not None
     later = timedelta(hours=1)
-    sweep(later, lambda: loop.deployment.settled(execution, loop.deployment.package(execution)))
+    sweep(later, lambda: is_settled(loop.deployment, execution, package_of(loop.deployment, execution)))
     sweep(2 * later, lambda: "recordedAt" in decision(loop, package.arn))
-    found = loop.deployment.evidence(execution)
+    found = evidence_of(loop.deployment, execution)
     loop.deployment.sagemaker.update_model_package(
         ModelPackageArn=package.arn, ModelApprovalStatus="Rejected", ApprovalDescription="no"
     )
@@ -481,7 +483,7 @@ def decision(loop: Loop, arn: str) -> Json:
 def recorded(loop: Loop, model: str, number: int) -> Json:
     """The evidence, once the decision has been recorded."""
     execution = loop.settled(model, number)
-    package = loop.deployment.package(execution)
+    package = package_of(loop.deployment, execution)
     assert package is not None
     wait(f"the decision on {model}", lambda: "recordedAt" in decision(loop, package.arn))
-    return loop.deployment.evidence(execution)
+    return evidence_of(loop.deployment, execution)

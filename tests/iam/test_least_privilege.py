@@ -14,6 +14,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
+from handsoff.operating.executions import find_execution
 from local import operator_user
 from local.ministack.iam import journal as iam_journal
 from tests.iam import proof, stories
@@ -368,7 +369,7 @@ def test_a_step_without_its_permission_fails_and_says_which(loop: Loop, happened
             RoleName="handsoff-pipeline", PolicyName="pipeline", PolicyDocument=json.dumps(document)
         )
     assert execution["PipelineExecutionStatus"] == "Failed"
-    reason = loop.deployment.execution(arn).steps[0].failure_reason or ""
+    reason = find_execution(loop.deployment, arn).steps[0].failure_reason or ""
     assert reason.startswith("ClientError: Failed to invoke sagemaker:CreateProcessingJob. Error Details: ")
     assert "assumed-role/handsoff-pipeline/SageMaker is not authorized to perform: " in reason
 
@@ -383,7 +384,7 @@ def test_a_role_that_does_not_trust_sagemaker_runs_no_step(loop: Loop, happened:
         stories.over(loop, arn)
     finally:
         iam.update_assume_role_policy(RoleName="handsoff-pipeline", PolicyDocument=json.dumps(trust))
-    reason = loop.deployment.execution(arn).steps[0].failure_reason or ""
+    reason = find_execution(loop.deployment, arn).steps[0].failure_reason or ""
     assert "Could not assume role arn:aws:iam::123456789012:role/handsoff-pipeline" in reason
     assert "allows principal 'sagemaker.amazonaws.com' to assume the role" in reason
 

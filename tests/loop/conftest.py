@@ -18,8 +18,9 @@ import psutil
 import pytest
 import yaml
 
+from handsoff.deploying.local import FOREIGN, deploy
 from handsoff.deployment import Deployment
-from handsoff.local_deploy import FOREIGN, deploy
+from handsoff.operating.executions import is_settled, newest_executions, package_of
 from handsoff.project import Project
 from local import server
 from retraining.aws.items import Items
@@ -101,13 +102,12 @@ class Loop:
         """A model's execution of this number (from 1) once nothing more is to come of it."""
 
         def look() -> Execution | None:
-            found = self.deployment.executions(model, 10)
+            found = newest_executions(self.deployment, model, 10)
             if len(found) < number:
                 return None
             execution = found[-number]
-            return (
-                execution if self.deployment.settled(execution, self.deployment.package(execution)) else None
-            )
+            package = package_of(self.deployment, execution)
+            return execution if is_settled(self.deployment, execution, package) else None
 
         return wait(f"execution {number} of {model}", look)
 

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from sklearn import datasets
 
+from handsoff.operating.executions import evidence_of, package_of
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 
 pytestmark = pytest.mark.story
@@ -104,7 +105,7 @@ def land(loop: Loop, name: str, train: pd.DataFrame, validation: pd.DataFrame = 
 
 def verdict(loop: Loop, name: str, number: int = 1) -> dict[str, Any]:
     """The evidence of a model's execution of this number once it is decided."""
-    return loop.deployment.evidence(loop.settled(name, number))
+    return evidence_of(loop.deployment, loop.settled(name, number))
 
 
 def reasons(found: dict[str, Any]) -> str:
@@ -228,11 +229,11 @@ def test_the_way_out_of_a_stale_champion(loop: Loop) -> None:
     assert shown["verdict"]["decision"] == "APPROVE"
     assert "its file was deleted" in shown["verdict"]["withoutChampion"]
     assert "better than guessing" in handsoff(loop, "explain", "stale/3").stdout
-    found = loop.deployment.evidence(loop.settled("stale", 3))
+    found = evidence_of(loop.deployment, loop.settled("stale", 3))
     assert found["modelApprovalStatus"] == "Approved"
 
     def superseded() -> bool:
-        package = loop.deployment.package(loop.settled("stale", 2))
+        package = package_of(loop.deployment, loop.settled("stale", 2))
         return package is not None and package.approval_status == "Rejected"
 
     wait("the older candidate to be superseded", superseded)

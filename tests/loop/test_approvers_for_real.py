@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from playwright.sync_api import sync_playwright
 
+from handsoff.operating.executions import evidence_of, package_of
 from retraining.facts import keys
 from tests.loop.conftest import TITANIC, Loop, deployed, handsoff, wait
 from tests.loop.visitors import fields, send, slack_app, with_parameters
@@ -54,10 +55,10 @@ def decided(loop: Loop, name: str, status: str) -> dict[str, Any]:
     execution = loop.settled(name, 1)
 
     def look() -> dict[str, Any] | None:
-        package = loop.deployment.package(execution)
+        package = package_of(loop.deployment, execution)
         assert package is not None
-        fact = loop.deployment.sources.ledger.get(keys.decision(package.arn))
-        return loop.deployment.evidence(execution) if fact and fact.recorded_at else None
+        fact = loop.deployment.ledger.get(keys.decision(package.arn))
+        return evidence_of(loop.deployment, execution) if fact and fact.recorded_at else None
 
     found = wait(f"the decision on {name}", look)
     assert found["modelApprovalStatus"] == status
@@ -81,7 +82,7 @@ def test_a_person_without_aws_decides_on_the_page_behind_the_link(loop: Loop) ->
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     status, _, _ = send(loop, "POST", url, form, {**kind, "Origin": origin, "Sec-Fetch-Site": "cross-site"})
     assert status == 403
-    assert loop.deployment.evidence(loop.settled("page", 1))["decidedBy"] is None
+    assert evidence_of(loop.deployment, loop.settled("page", 1))["decidedBy"] is None
     status, _, _ = send(loop, "POST", url, form, {**kind, "Origin": origin, "Sec-Fetch-Site": "same-origin"})
     assert status == 303
     found = decided(loop, "page", "Approved")
@@ -125,7 +126,7 @@ def test_a_button_in_slack_decides_and_the_message_says_so(loop: Loop, slack: Sl
     headers, body = slack.press(posted, "approve", user="U0STRANGER")
     assert send(loop, "POST", door, body, headers)[0] == 200
     wait("the refusal", lambda: slack.answers)
-    assert loop.deployment.evidence(loop.settled("slack", 1))["decidedBy"] is None
+    assert evidence_of(loop.deployment, loop.settled("slack", 1))["decidedBy"] is None
     headers, body = slack.press(posted, "approve", reason="looks right")
     assert send(loop, "POST", door, body + b" ", headers)[0] in (401, 403)
     assert send(loop, "POST", door, body, headers)[0] == 200

@@ -152,14 +152,14 @@ def test_a_plan_shows_what_would_change_in_the_stack_and_changes_nothing(place: 
 @pytest.mark.parametrize(
     ("confirm", "said"),
     [
-        ([], "nobody is there to be asked: say --confirm handsoff; nothing was changed"),
+        ([], "there is no terminal to ask on: say --confirm handsoff; nothing was changed"),
         (["--confirm", "handsof"], "handsof is not the prefix, which is handsoff: nothing was changed"),
     ],
 )
 def test_nothing_goes_unless_the_prefix_is_typed(place: Place, confirm: list[str], said: str) -> None:
     before = state(place)
     out, err = place.handsoff("destroy", *confirm, code=1)
-    assert "These go:" in out
+    assert "To be removed:" in out
     assert said in err
     assert state(place) == before
 
@@ -168,7 +168,7 @@ def test_destroy_leaves_data_and_what_guards_them_and_deploy_finds_them_again(pl
     sagemaker, s3 = place.client("sagemaker"), place.client("s3")
     policy = s3.get_bucket_policy(Bucket=BUCKET)["Policy"]
     out, _ = place.handsoff("destroy", "--confirm", "handsoff")
-    goes, before, after = re.split("These go:|These remain:", out)[1:]
+    goes, before, after = re.split("To be removed:|These remain:", out)[1:]
     assert "the stack: functions, rules" in goes
     assert BUCKET not in goes
     for remaining in (before, after):
@@ -205,7 +205,7 @@ def test_destroy_with_purge_leaves_nothing_but_logs_and_what_is_others(place: Pl
         KeySchema=[{"AttributeName": "fact", "KeyType": "HASH"}],
     )
     out, _ = place.handsoff("destroy", "--purge", "--confirm", "handsoff")
-    goes, before, after = re.split("These go:|These remain:", out)[1:]
+    goes, before, after = re.split("To be removed:|These remain:", out)[1:]
     assert f"the bucket {BUCKET} with " in goes
     assert before == after
     assert "/aws/sagemaker/TrainingJobs" in after

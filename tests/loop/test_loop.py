@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from handsoff.operating.executions import evidence_of, find_execution, newest_executions, package_of
 from retraining.aws import pipelines, registry
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 
@@ -41,18 +42,18 @@ def test_the_same_bytes_twice_are_one_execution_and_other_rows_meet_the_first_as
     first = loop.settled("twice", 1)
     assert first.status == "Succeeded"
     assert [step.name for step in first.steps] == STEPS
-    champion = loop.deployment.package(first)
+    champion = package_of(loop.deployment, first)
     assert champion is not None
     assert champion.approval_status == "Approved"
 
     loop.land("twice", TRAIN)
     loop.drained()
-    assert len(loop.deployment.executions("twice", 10)) == 1
+    assert len(newest_executions(loop.deployment, "twice", 10)) == 1
 
     loop.land("twice", TRAIN[: TRAIN.rstrip(b"\n").rindex(b"\n") + 1])  # one row fewer
     second = loop.settled("twice", 2)
     assert second.parameters["Champion"] == champion.arn
-    found = loop.deployment.evidence(second)
+    found = evidence_of(loop.deployment, second)
     assert found["verdict"]["champion"] == champion.arn
     compared = next(rule for rule in found["verdict"]["rules"] if "champion" in rule["text"])
     assert compared["outcome"] == "pass"
@@ -69,7 +70,7 @@ def test_shuffled_labels_are_rejected_with_the_reason_in_the_registry(loop: Loop
         row[target] = label
     loop.land("shuffled", as_csv([head, *body]))
     execution = loop.settled("shuffled", 1)
-    package = loop.deployment.package(execution)
+    package = package_of(loop.deployment, execution)
     assert package is not None
     assert package.approval_status == "Rejected"
     assert package.approval_description is not None
@@ -113,7 +114,7 @@ def test_a_bare_start_retrains_and_is_judged(loop: Loop) -> None:
         arn = loop.deployment.sagemaker.start_pipeline_execution(PipelineName="handsoff-bare")  # type: ignore[call-arg]
         arns.append(arn["PipelineExecutionArn"])
         loop.settled("bare", number)
-    found = loop.deployment.evidence(loop.deployment.execution(arns[1]))
+    found = evidence_of(loop.deployment, find_execution(loop.deployment, arns[1]))
     assert found["trigger"]["kind"] == "manual"
     assert found["modelApprovalStatus"] == "Approved"
     assert found["verdict"]["champion"].endswith("/handsoff-bare/1")
@@ -123,11 +124,11 @@ def test_a_bare_start_retrains_and_is_judged(loop: Loop) -> None:
 def test_a_file_overwritten_after_the_start_trains_on_the_old_bytes(loop: Loop) -> None:
     s3, bucket = loop.deployment.s3, loop.deployment.bucket
     loop.land("overwritten", TRAIN)
-    wait("the execution", lambda: loop.deployment.executions("overwritten", 1))
+    wait("the execution", lambda: newest_executions(loop.deployment, "overwritten", 1))
     s3.put_object(Bucket=bucket, Key="curated/overwritten/train.csv", Body=b"survived\nnonsense\n")
     execution = loop.settled("overwritten", 1)
     assert execution.status == "Succeeded"
-    data = loop.deployment.evidence(execution)["data"]
+    data = evidence_of(loop.deployment, execution)["data"]
     train = next(file for file in data["files"] if file["key"].endswith("/train.csv"))
     assert (train["rows"], train["bytes"]) == (1047, len(TRAIN))
     assert execution.start_time is not None
@@ -148,7 +149,7 @@ print(answer if isinstance(answer, str) else answer.decode())
 
 def test_the_registered_artifact_alone_predicts_as_it_was_evaluated(loop: Loop, tmp_path: Path) -> None:
     loop.land("twice", TRAIN)
-    package = loop.deployment.package(loop.settled("twice", 1))
+    package = package_of(loop.deployment, loop.settled("twice", 1))
     assert package is not None
     assert package.model_uri is not None
     bucket, _, key = package.model_uri.removeprefix("s3://").partition("/")
@@ -216,8 +217,8 @@ def test_the_command_line_lands_asks_shows_and_proves(loop: Loop, tmp_path: Path
     [
         (("land", "unknown", "x.csv"), "no model unknown in"),
         (("land", "twice", "does-not-exist.csv"), "does-not-exist.csv is no file: nothing was landed"),
-        (("land", "twice", "pyproject.toml"), "neither train nor validation data by its name"),
-        (("evidence", "nosuch"), "no execution nosuch among the newest of each model"),
+        (("land", "twice", "pyproject.toml"), "its name says neither train nor validation"),
+        (("evidence", "nosuch"), "no execution nosuch among the newest 100 of each model"),
         (("start", "unknown"), "no model unknown in"),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from handsoff.operating.executions import evidence_of, newest_executions, package_of
+from handsoff.operating.quarantine import QuarantinedFile, quarantined_files, release_file
+from handsoff.operating.states import model_state
 from tests.loop.conftest import TITANIC, Loop, wait
 
 pytestmark = pytest.mark.story
@@ -36,7 +38,7 @@ def swept_until(loop: Loop, model: str, executions: int) -> None:
 
     def look() -> bool:
         loop.sweep()
-        return len(loop.deployment.executions(model, 10)) == executions
+        return len(newest_executions(loop.deployment, model, 10)) == executions
 
     wait(f"execution {executions} of {model}", look)
 
@@ -59,27 +61,27 @@ def test_three_hundred_objects_and_a_marker_sent_twice_are_one_execution(loop: L
     assert execution.status == "Succeeded"
     loop.drained()
     loop.sweep()
-    assert len(loop.deployment.executions("many", 10)) == 1
-    assert len(loop.deployment.evidence(execution)["data"]["files"]) == 301
+    assert len(newest_executions(loop.deployment, "many", 10)) == 1
+    assert len(evidence_of(loop.deployment, execution)["data"]["files"]) == 301
 
 
 def test_what_lands_while_one_runs_is_one_follow_up_over_all_of_it(loop: Loop) -> None:
     with loop.preprocessing_held():
         loop.land("follow", TRAIN)
-        wait("the first execution", lambda: loop.deployment.executions("follow", 1))
+        wait("the first execution", lambda: newest_executions(loop.deployment, "follow", 1))
         for number in (1, 2, 3):
             loop.land("follow", TRAIN + b"".join(ROWS[:number]))
         loop.drained()
-        state = loop.deployment.state("follow")
+        state = model_state(loop.deployment, "follow")
         assert state.answer == "wait"
         assert (state.reason or "").endswith("is running")
     loop.settled("follow", 1)
     swept_until(loop, "follow", 2)
     second = loop.settled("follow", 2)
-    rows = loop.deployment.evidence(second)["data"]["splits"]["train"]["rows"]
+    rows = evidence_of(loop.deployment, second)["data"]["splits"]["train"]["rows"]
     assert rows == len(ROWS) + 3
     loop.sweep()
-    assert len(loop.deployment.executions("follow", 10)) == 2
+    assert len(newest_executions(loop.deployment, "follow", 10)) == 2
 
 
 def test_the_schedule_asks_and_is_coalesced_while_one_runs(loop: Loop) -> None:
@@ -90,7 +92,7 @@ def test_the_schedule_asks_and_is_coalesced_while_one_runs(loop: Loop) -> None:
     assert schedule["ScheduleExpressionTimezone"] == "Europe/Madrid"
     with loop.preprocessing_held():
         loop.land("scheduled", TRAIN)
-        first = wait("the first execution", lambda: loop.deployment.executions("scheduled", 1))[0]
+        first = wait("the first execution", lambda: newest_executions(loop.deployment, "scheduled", 1))[0]
         for number in (1, 2):
             scheduler.create_schedule(
                 Name=f"now-{number}",
@@ -98,22 +100,22 @@ def test_the_schedule_asks_and_is_coalesced_while_one_runs(loop: Loop) -> None:
                 FlexibleTimeWindow={"Mode": "OFF"},
                 Target=schedule["Target"],
             )
-        wait("both requests", lambda: len(loop.deployment.state("scheduled").pending) == 2)
-        assert not loop.deployment.executions("scheduled", 1)[0].terminal
-        assert loop.deployment.executions("scheduled", 1)[0].arn == first.arn
+        wait("both requests", lambda: len(model_state(loop.deployment, "scheduled").pending) == 2)
+        assert not newest_executions(loop.deployment, "scheduled", 1)[0].terminal
+        assert newest_executions(loop.deployment, "scheduled", 1)[0].arn == first.arn
     loop.settled("scheduled", 1)
     swept_until(loop, "scheduled", 2)
     second = loop.settled("scheduled", 2)
-    found = loop.deployment.evidence(second)
+    found = evidence_of(loop.deployment, second)
     assert found["trigger"]["kind"] == "schedule"
     assert found["trigger"]["requestedBy"].startswith("arn:aws:scheduler:")
     assert datetime.fromisoformat(found["trigger"]["cause"]).tzinfo is not None
-    package = loop.deployment.package(second)
+    package = package_of(loop.deployment, second)
     assert package is not None
     assert package.metadata["trigger"] == "schedule"
     assert package.metadata["requestedBy"] == found["trigger"]["requestedBy"]
     loop.sweep()
-    assert len(loop.deployment.executions("scheduled", 10)) == 2
+    assert len(newest_executions(loop.deployment, "scheduled", 10)) == 2
 
 
 def test_quiet_starts_once_after_the_last_of_fifty_spaced_arrivals(loop: Loop) -> None:
@@ -125,14 +127,14 @@ def test_quiet_starts_once_after_the_last_of_fifty_spaced_arrivals(loop: Loop) -
         time.sleep(0.1)
     last = datetime.now(UTC)
     loop.drained()
-    assert loop.deployment.executions("quiet", 10) == []
-    assert "waiting for the quiet period" in (loop.deployment.state("quiet").reason or "")
+    assert newest_executions(loop.deployment, "quiet", 10) == []
+    assert "waiting for the quiet period" in (model_state(loop.deployment, "quiet").reason or "")
     swept_until(loop, "quiet", 1)
     execution = loop.settled("quiet", 1)
     assert execution.start_time >= last + timedelta(seconds=4)
-    assert len(loop.deployment.evidence(execution)["data"]["files"]) == 51
+    assert len(evidence_of(loop.deployment, execution)["data"]["files"]) == 51
     loop.sweep()
-    assert len(loop.deployment.executions("quiet", 10)) == 1
+    assert len(newest_executions(loop.deployment, "quiet", 10)) == 1
 
 
 TWO = HEADER + ROWS[0] + ROWS[1]
@@ -159,15 +161,15 @@ def test_each_bad_file_ends_in_quarantine_with_a_report_and_no_execution(loop: L
         put(loop, "bad", names[kind], body)
     put(loop, "bad", "_SUCCESS", b"")
 
-    def reports() -> dict[str, dict[str, Any]] | None:
-        found = {report["key"]: report for report in loop.deployment.quarantined("bad")}
+    def reports() -> dict[str, QuarantinedFile] | None:
+        found = {file.key: file for file in quarantined_files(loop.deployment, "bad")}
         return found if len(found) == len(BAD) else None
 
     found = wait("all reports", reports)
     for kind, name in names.items():
         report = found[f"curated/bad/{name}"]
-        assert report["problem"] == kind, report
-        assert report["text"]
+        assert report.problem == kind, report
+        assert report.text
         body = loop.deployment.s3.get_object(Bucket=loop.deployment.bucket, Key=f"quarantine/bad/{name}")[
             "Body"
         ].read()
@@ -175,21 +177,21 @@ def test_each_bad_file_ends_in_quarantine_with_a_report_and_no_execution(loop: L
     assert loop.told("bad", "quarantined")["reasons"]
     loop.drained()
     loop.sweep()
-    assert loop.deployment.executions("bad", 10) == []
-    assert (loop.deployment.state("bad").reason or "").startswith("quarantined: ")
+    assert newest_executions(loop.deployment, "bad", 10) == []
+    assert (model_state(loop.deployment, "bad").reason or "").startswith("quarantined: ")
 
     # A person says that one of them is good: it comes back, the marker with it, and what is left may start.
-    back = loop.deployment.release("bad", f"quarantine/bad/{names['one_row']}")
+    back = release_file(loop.deployment, "bad", f"quarantine/bad/{names['one_row']}")
     assert back == f"curated/bad/{names['one_row']}"
     execution = loop.settled("bad", 1)
     assert execution.status == "Succeeded"
-    files = {file["key"]: file["rows"] for file in loop.deployment.evidence(execution)["data"]["files"]}
+    files = {file["key"]: file["rows"] for file in evidence_of(loop.deployment, execution)["data"]["files"]}
     assert files == {
         "curated/bad/train/good.csv": 1047,
         back: 1,
         "curated/bad/validation.csv": 262,
     }
-    assert json.dumps(loop.deployment.quarantined("bad")).count('"problem"') == len(BAD) - 1
+    assert len(quarantined_files(loop.deployment, "bad")) == len(BAD) - 1
 
 
 def test_objects_of_no_model_are_told_once_and_start_nothing(loop: Loop) -> None:
@@ -209,6 +211,6 @@ def test_a_key_that_climbs_out_of_its_model_is_a_key_like_any_other(loop: Loop) 
     s3.put_object(Bucket=bucket, Key=climbing, Body=b"")
     listed = s3.list_objects_v2(Bucket=bucket, Prefix="curated/many/..")["Contents"]
     assert [item["Key"] for item in listed] == [climbing]
-    before = [loop.deployment.state(model).landings for model in ("many", "bad")]
+    before = [model_state(loop.deployment, model).landings for model in ("many", "bad")]
     loop.drained()
-    assert [loop.deployment.state(model).landings for model in ("many", "bad")] == before
+    assert [model_state(loop.deployment, model).landings for model in ("many", "bad")] == before

@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 
-from handsoff import containers
+from handsoff.deploying import containers
+from handsoff.errors import NotInvocable
+from handsoff.operating.executions import newest_executions
 from handsoff.project import Project
 from local.callers import CONTAINER_HOST
 from retraining.aws.pipelines import Execution
@@ -89,7 +91,7 @@ class Containers:
 
     def executions(self) -> list[Execution]:
         """The Titanic's, newest first."""
-        return self.loop.deployment.executions("titanic", 10)
+        return newest_executions(self.loop.deployment, "titanic", 10)
 
     def ended(self, arn: str) -> None:
         """Return once an execution has."""
@@ -132,7 +134,7 @@ def bridge() -> str:
     """Where containers find this machine. Without Docker these tests are skipped, but not in the gate."""
     try:
         return containers.bridge()
-    except containers.NotInvocable as error:
+    except NotInvocable as error:
         if "HANDSOFF_GATE" in os.environ:
             raise
         pytest.skip(str(error))

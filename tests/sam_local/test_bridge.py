@@ -14,7 +14,9 @@ import boto3
 import pytest
 from typer.testing import CliRunner
 
-from handsoff import cli, containers
+from handsoff import cli
+from handsoff.deploying import containers
+from handsoff.errors import NotInvocable
 from handsoff.project import load
 from local import callers, cloud, server
 from local.errors import NoBridge, ServerDied
@@ -152,16 +154,14 @@ def test_the_bridge_is_where_docker_says(
 
 def test_no_docker_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(containers.NotInvocable, match=r"no `docker` here: install Docker"):
+    with pytest.raises(NotInvocable, match=r"the program `docker` is missing: install Docker"):
         containers.bridge()
 
 
 def test_a_docker_that_does_not_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     docker(tmp_path, "Cannot connect to the Docker daemon", code=1)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with pytest.raises(
-        containers.NotInvocable, match=r"Docker does not run: start it\. It said: Cannot connect"
-    ):
+    with pytest.raises(NotInvocable, match=r"Docker does not run: start it\. It said: Cannot connect"):
         containers.bridge()
 
 
@@ -174,7 +174,7 @@ def test_an_aws_that_answers_no_containers_is_named_with_the_way_out(
     project = load(ROOT / "handsoff.yaml")
     running = server.start(tmp_path / "aws", port=None)
     try:
-        with pytest.raises(containers.NotInvocable, match="`handsoff local up --detach --for-containers`"):
+        with pytest.raises(NotInvocable, match="`handsoff local up --detach --for-containers`"):
             containers.prepare(project, running)
     finally:
         server.stop(tmp_path / "aws")

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from handsoff import containers
+from handsoff.deploying import containers
+from handsoff.errors import NotInvocable
 from retraining.facts import keys
 from retraining.links import Links
 from tests.loop.conftest import ROOT, TITANIC
@@ -239,9 +240,9 @@ def test_a_failure_is_recorded_with_its_reason_and_told_once(app: Containers) ->
 
 
 def test_what_does_not_exist_is_named_with_what_does(app: Containers) -> None:
-    with pytest.raises(containers.NotInvocable, match="FUNCTION is one of JudgeCandidate, NotifySlack, Rec"):
+    with pytest.raises(NotInvocable, match="FUNCTION is one of JudgeCandidate, NotifySlack, Rec"):
         containers.command(app.project, app.loop.cloud, "Nobody", ROOT / "events" / "each_minute.json")
-    with pytest.raises(containers.NotInvocable, match=r"EVENT may be one of events/candidate_registered"):
+    with pytest.raises(NotInvocable, match=r"EVENT may be one of events/candidate_registered"):
         containers.command(app.project, app.loop.cloud, "Reconcile", ROOT / "events" / "nothing.json")
 
 

@@ -12,7 +12,9 @@ from typing import IO
 
 import pytest
 
-from handsoff import project, render
+from handsoff import project
+from handsoff.deploying import render
+from handsoff.deploying.publishing import publish_model
 from handsoff.deployment import Deployment
 from local import server
 from local.server import Cloud
@@ -26,7 +28,7 @@ OURS = ("terraform/*.tf", "terraform/policies/*", "terraform/tests/*")
 
 @dataclass(frozen=True)
 class Terraform:
-    """A copy of the project, and plain Terraform in it: not our own command."""
+    """A copy of the project, and Terraform itself in it, without handsoff's commands."""
 
     folder: Path
 
@@ -57,19 +59,19 @@ class Terraform:
         return Deployment(project.load(self.config).config)
 
     def render(self) -> None:
-        render.write(project.load(self.config), self.deployment().where)
+        render.write(project.load(self.config), self.deployment().location)
 
     def publish(self) -> list[tuple[str, bool]]:
-        """What `handsoff publish` does: what became of each pipeline, and whether the config changed."""
+        """Publish as `handsoff publish` does; each pipeline's change, and whether its config changed."""
         deployment = self.deployment()
-        done = [deployment.publish(model) for model in deployment.config.models]
+        done = [publish_model(deployment, model) for model in deployment.config.models]
         self.render()
-        return [(published.change, changed) for published, changed in done]
+        return [(published.pipeline.change, published.config_changed) for published in done]
 
 
 @pytest.fixture(scope="session")
 def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    """Initialised in a copy of the project, so that no state is left in the project."""
+    """Terraform, initialised in a copy of the project: its state stays out of the project."""
     folder = tmp_path_factory.mktemp("project")
     for path in (path for pattern in (*READ, *OURS) for path in ROOT.glob(pattern)):
         target = folder / path.relative_to(ROOT)
@@ -84,7 +86,7 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """AWS on this machine, which the environment names."""
+    """AWS on this machine, named by the environment variables."""
     folder = tmp_path_factory.mktemp("aws") / "cloud"
     running = server.start(folder, port=None)
     try:
@@ -96,7 +98,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="session")
 def applying(terraform: Terraform, cloud: Cloud) -> Iterator[subprocess.Popen[str]]:
-    """An apply under way: for most of its minute the provider waits for the bucket's lifecycle to settle."""
+    """A running apply. It takes a minute, mostly waiting for the bucket's lifecycle configuration."""
     assert cloud.endpoint
     terraform.render()
     with (
@@ -109,6 +111,6 @@ def applying(terraform: Terraform, cloud: Cloud) -> Iterator[subprocess.Popen[st
 
 @pytest.fixture(scope="session")
 def applied(terraform: Terraform, applying: subprocess.Popen[str]) -> Terraform:
-    """The project as Terraform has made it on AWS on this machine."""
+    """The project after a completed apply on AWS on this machine."""
     assert applying.wait(timeout=300) == 0, (terraform.folder / "apply.log").read_text()
     return terraform

@@ -1,4 +1,4 @@
-"""Several deployments from one folder: our Terraform with a configuration of its own, which needs no AWS."""
+"""Several deployments from one folder, by a Terraform configuration that needs no AWS."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from handsoff.terraform import Terraform
+from handsoff.deploying.terraform import Terraform
 from tests import providers
 
 pytestmark = [
@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "terraform"
     made.mkdir()
     (made / "main.tf").write_text(CONFIGURATION)
-    (made / "handsoff.auto.tfvars.json").write_text('{"prefix": "whoever rendered last"}')
+    (made / "handsoff.auto.tfvars.json").write_text('{"prefix": "rendered by another environment"}')
     return made
 
 
@@ -49,7 +49,7 @@ def environment(folder: Path, name: str) -> Terraform:
     return made
 
 
-def test_two_environments_at_once_keep_their_values_plans_and_states(
+def test_environments_keep_separate_values_plans_and_states(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TF_WORKSPACE", "somebody-else-s")
@@ -62,11 +62,11 @@ def test_two_environments_at_once_keep_their_values_plans_and_states(
     for each in (environment(folder, "default"), environment(folder, "handsoffdev")):
         assert each.state().outputs == {"prefix": each.workspace}
         assert each.plan().changes == {}
-    shutil.rmtree(folder / ".terraform")  # another machine, and a third environment
+    shutil.rmtree(folder / ".terraform")  # as on another machine; a third environment
     assert environment(folder, "handsoffnew").state().resources == {}
 
 
-def test_after_a_part_has_ended_the_state_still_says_whose_it_is(folder: Path) -> None:
+def test_partial_destroy_keeps_the_states_outputs(folder: Path) -> None:
     here = environment(folder, "handsoffdev")
     here.plan()
     here.apply()
@@ -79,7 +79,7 @@ def test_after_a_part_has_ended_the_state_still_says_whose_it_is(folder: Path) -
     assert here.state().resources == {}
 
 
-def test_a_mirror_is_what_has_the_layout_of_one(tmp_path: Path) -> None:
+def test_first_mirror_needs_the_layout_of_a_mirror(tmp_path: Path) -> None:
     for path in (
         "cache/hashicorp/aws/5.100.0/linux_amd64",
         "archive/registry.example.org/hashicorp/aws/index.json",
@@ -92,6 +92,6 @@ def test_a_mirror_is_what_has_the_layout_of_one(tmp_path: Path) -> None:
     assert providers.first_mirror([]) is None
 
 
-def test_what_terraform_is_told_already_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_providers_environment_keeps_given_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_CLI_ARGS_init", "-plugin-dir=/mine")
     assert providers.environment.__wrapped__()["TF_CLI_ARGS_init"] == "-plugin-dir=/mine"

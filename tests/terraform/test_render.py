@@ -1,4 +1,4 @@
-"""What Terraform is told: handsoff.yaml and definitions as values, and from which files they were made."""
+"""Rendering what Terraform reads: values, definitions, and the checksums of their sources."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
-from handsoff import project, render
-from handsoff.render import Where
+from handsoff import project
+from handsoff.deploying import render
+from handsoff.location import Location
 from local.infrastructure import POLICIES, policy
 from local.sagemaker.pipelines.parsing import parse
 from retraining.config.schema import Config, dump_model, parse_config
 from retraining.errors import ConfigError
 from tests.terraform.conftest import ROOT
 
-IRELAND = Where("123456789012", "eu-west-1", "aws")
+IRELAND = Location("123456789012", "eu-west-1", "aws")
 
 
 def config(**aws: Any) -> Config:
@@ -26,7 +27,7 @@ def config(**aws: Any) -> Config:
     return parse_config({**values, "aws": aws}, source="handsoff.yaml")
 
 
-def test_values_are_all_that_terraform_asks_for() -> None:
+def test_values_has_every_terraform_variable() -> None:
     values = render.values(config(), IRELAND)
     (model,) = values.pop("models").items()
     assert values == {
@@ -49,7 +50,7 @@ def test_values_are_all_that_terraform_asks_for() -> None:
     assert (model[1]["schedule"], model[1]["timezone"]) == ("rate(7 days)", "UTC")
 
 
-def test_the_definition_names_what_terraform_makes() -> None:
+def test_definition_names_resources_that_terraform_makes() -> None:
     text = render.definition(config(), "titanic", IRELAND)
     assert '"s3://handsoff-data-123456789012-eu-west-1/code/' in text
     assert json.loads(text)["Steps"][1]["Arguments"]["RoleArn"] == (
@@ -57,7 +58,7 @@ def test_the_definition_names_what_terraform_makes() -> None:
     )
 
 
-def test_the_definition_names_what_the_account_has() -> None:
+def test_definition_names_existing_resources_in_the_config() -> None:
     role = "arn:aws:iam::123456789012:role/ml/acme-pipelines"
     said = config(
         bucket="acme-data",
@@ -76,14 +77,14 @@ def test_the_definition_names_what_the_account_has() -> None:
     assert set(parse(text).steps) == {"DataPreProcessing", "TrainModel", "ModelEvaluation", "RegisterModel"}
 
 
-def test_a_region_without_image_is_refused() -> None:
+def test_values_refuses_a_region_without_image() -> None:
     with pytest.raises(ConfigError, match="in no region 'mars-north-1'"):
-        render.values(config(), Where("123456789012", "mars-north-1", "aws"))
+        render.values(config(), Location("123456789012", "mars-north-1", "aws"))
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A project of one step script."""
+    """A project with one step script."""
     (tmp_path / "handsoff.yaml").write_text((ROOT / "handsoff.yaml").read_text())
     (tmp_path / "terraform").mkdir()
     (tmp_path / "pipeline_def" / "steps").mkdir(parents=True)
@@ -92,7 +93,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_file_says_what_it_was_made_from(folder: Path) -> None:
+def test_write_lists_checksums_of_its_sources(folder: Path) -> None:
     path, changed = render.write(project.load(folder / "handsoff.yaml"), IRELAND)
     assert (path, changed) == (folder / "terraform" / "handsoff.auto.tfvars.json", True)
     assert json.loads(path.read_text())["rendered_from"] == {
@@ -102,7 +103,7 @@ def test_the_file_says_what_it_was_made_from(folder: Path) -> None:
     assert [item.name for item in (folder / "terraform").iterdir()] == ["handsoff.auto.tfvars.json"]
 
 
-def test_the_same_again_is_no_change(folder: Path) -> None:
+def test_write_again_without_changes_writes_nothing(folder: Path) -> None:
     path, _ = render.write(project.load(folder / "handsoff.yaml"), IRELAND)
     written = path.stat().st_mtime_ns
     assert render.write(project.load(folder / "handsoff.yaml"), IRELAND) == (path, False)
@@ -111,7 +112,7 @@ def test_the_same_again_is_no_change(folder: Path) -> None:
     assert render.write(project.load(folder / "handsoff.yaml"), IRELAND) == (path, True)
 
 
-def test_another_environments_file_is_named(folder: Path) -> None:
+def test_write_names_another_config_file(folder: Path) -> None:
     development = folder / "handsoff.dev.yaml"
     development.write_text("prefix: handsoffdev\n" + (folder / "handsoff.yaml").read_text().split("\n", 2)[2])
     path, _ = render.write(project.load(development), IRELAND)
@@ -120,7 +121,7 @@ def test_another_environments_file_is_named(folder: Path) -> None:
     assert {"handsoff.dev.yaml", "pipeline_def/steps/train.py"} == set(values["rendered_from"])
 
 
-def test_where_there_is_no_terraform_nothing_is_rendered(folder: Path) -> None:
+def test_write_without_a_terraform_folder_is_refused(folder: Path) -> None:
     (folder / "terraform").rmdir()
     with pytest.raises(ConfigError, match="terraform does not exist"):
         render.write(project.load(folder / "handsoff.yaml"), IRELAND)
@@ -152,12 +153,12 @@ LONGEST = {
         (["bucket"], 20480),
     ],
 )
-def test_policies_fit_into_iam_whatever_the_names(documents: list[str], limit: int) -> None:
-    """IAM counts no white space: 6144 for a managed policy, 10,240 in a role, 2048 in a user or a trust."""
+def test_policies_fit_iam_limits_with_the_longest_names(documents: list[str], limit: int) -> None:
+    """IAM counts characters without white space; `limit` is its limit for the documents together."""
     assert sum(len("".join(policy(name, LONGEST).split())) for name in documents) <= limit
 
 
-def test_every_statement_of_every_policy_has_a_name_of_its_own() -> None:
+def test_policies_have_unique_statement_ids() -> None:
     documents = sorted(path.stem for path in POLICIES.glob("*.json"))
     assert len(documents) == 11
     for document in documents:

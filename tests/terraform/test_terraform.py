@@ -1,6 +1,6 @@
-"""terraform/: its own tests, what it makes on AWS on this machine, and that publishing leaves it none to do.
+"""terraform/: its own tests, what it makes on AWS on this machine, and an empty plan after publishing.
 
-Where Terraform is not on the PATH nothing of this can be shown. Where it is, nothing is skipped.
+The tests are skipped where Terraform is not on the PATH.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ from typing import Any
 
 import pytest
 
-from handsoff import project, render
-from handsoff.deployment import Deployment, NotDeployed
+from handsoff import project
+from handsoff.deploying import render
+from handsoff.deploying.publishing import publish_model, schedule_is_current
+from handsoff.deployment import Deployment
+from handsoff.errors import NotDeployed
+from handsoff.location import Location
 from local import server
 from local.infrastructure import provision
 from local.server import Cloud
@@ -27,10 +31,10 @@ pytestmark = [
 
 BUCKET = "handsoff-data-123456789012-us-east-1"
 NOTHING_TO_DO = "No changes. Your infrastructure matches the configuration."
-IN_SYNC = ("plan", "-detailed-exitcode", "-input=false")  # exit code 2 if there is something to do
+IN_SYNC = ("plan", "-detailed-exitcode", "-input=false")  # exit code 2 if the plan is not empty
 
 
-def test_is_formatted() -> None:
+def test_terraform_files_are_formatted() -> None:
     done = subprocess.run(
         ["terraform", "fmt", "-check", "-recursive", "-diff", str(ROOT / "terraform")],
         capture_output=True,
@@ -40,17 +44,15 @@ def test_is_formatted() -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.usefixtures("applying")  # meanwhile
-def test_its_own_tests_pass(terraform: Terraform) -> None:
+@pytest.mark.usefixtures("applying")  # runs while Terraform applies
+def test_terraforms_own_tests_pass(terraform: Terraform) -> None:
     assert "Success! The configuration is valid." in terraform("validate")
     said = terraform("test")
     assert "0 failed" in said
     assert "skipped" not in said
 
 
-def test_after_apply_a_plan_is_empty_and_keys_with_their_labels_are_not_its_business(
-    applied: Terraform, cloud: Cloud
-) -> None:
+def test_plan_after_apply_is_empty_also_with_labelled_access_keys(applied: Terraform, cloud: Cloud) -> None:
     iam = cloud.client("iam")
     assert iam.list_access_keys(UserName="data-science-user")["AccessKeyMetadata"] == []
     key = iam.create_access_key(UserName="data-science-user")["AccessKey"]["AccessKeyId"]
@@ -59,7 +61,7 @@ def test_after_apply_a_plan_is_empty_and_keys_with_their_labels_are_not_its_busi
     assert NOTHING_TO_DO in applied(*IN_SYNC)
 
 
-def test_what_is_made_has_the_accounts_tags(applied: Terraform, cloud: Cloud) -> None:
+def test_resources_have_the_configured_tags(applied: Terraform, cloud: Cloud) -> None:
     assert applied.folder
     tags = cloud.client("s3").get_bucket_tagging(Bucket=BUCKET)["TagSet"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == {"team": "ml", "handsoff:prefix": "handsoff"}
@@ -69,12 +71,12 @@ def test_what_is_made_has_the_accounts_tags(applied: Terraform, cloud: Cloud) ->
     assert {tag["Key"]: tag["Value"] for tag in tags} == ours
 
 
-def test_after_publish_a_plan_is_empty(applied: Terraform) -> None:
+def test_plan_after_publish_is_empty(applied: Terraform) -> None:
     assert applied.publish() == [("unchanged", False)]
     assert NOTHING_TO_DO in applied(*IN_SYNC)
 
 
-def test_a_changed_config_is_refused_until_it_is_rendered_and_published_it_leaves_nothing_to_do(
+def test_plan_refuses_a_changed_config_until_it_is_published(
     applied: Terraform,
 ) -> None:
     before = applied.config.read_text()
@@ -85,14 +87,15 @@ def test_a_changed_config_is_refused_until_it_is_rendered_and_published_it_leave
     assert NOTHING_TO_DO in applied(*IN_SYNC)
 
 
-def test_a_schedule_is_terraforms_to_change(applied: Terraform) -> None:
+def test_schedule_is_current_compares_with_the_config(applied: Terraform) -> None:
     config = applied.deployment().config
     titanic = config.models["titanic"]
 
     def scheduled(model: str, **said: str | None) -> bool:
         retrain = titanic.retrain.model_copy(update=said)
         models = {model: titanic.model_copy(update={"retrain": retrain})}
-        return Deployment(config.model_copy(update={"models": models})).scheduled(model)
+        deployment = Deployment(config.model_copy(update={"models": models}))
+        return schedule_is_current(deployment, model)
 
     assert scheduled("titanic")
     assert not scheduled("titanic", schedule="rate(3 days)")
@@ -102,16 +105,16 @@ def test_a_schedule_is_terraforms_to_change(applied: Terraform) -> None:
     assert scheduled("other", schedule=None)
 
 
-def test_a_model_that_terraform_has_not_made_is_not_published(applied: Terraform) -> None:
+def test_publish_refuses_a_model_or_bucket_that_is_not_deployed(applied: Terraform) -> None:
     config = applied.deployment().config
     titanic = config.models["titanic"]
     more = config.model_copy(update={"models": {"titanic": titanic, "other": titanic}})
     with pytest.raises(NotDeployed, match="no pipeline handsoff-other here: `handsoff deploy` makes it"):
-        Deployment(more).publish("other")
+        publish_model(Deployment(more), "other")
     elsewhere = config.aws.model_copy(update={"bucket": "acme-data"})
     moved = config.model_copy(update={"aws": elsewhere})
     with pytest.raises(NotDeployed, match=f"the data is in {BUCKET} here, handsoff.yaml names acme-data"):
-        Deployment(moved).publish("titanic")
+        publish_model(Deployment(moved), "titanic")
 
 
 def policy(text: str | dict[str, Any]) -> dict[str, Any]:
@@ -120,7 +123,7 @@ def policy(text: str | dict[str, Any]) -> dict[str, Any]:
 
 
 def as_made(cloud: Cloud) -> dict[str, Any]:
-    """What exists of a deployment before `sam deploy`, as AWS's API tells it."""
+    """Every resource of a deployment before `sam deploy`, as AWS's API describes it."""
     s3, iam, sagemaker, ssm = (cloud.client(name) for name in ("s3", "iam", "sagemaker", "ssm"))
     schedule = cloud.client("scheduler").get_schedule(Name="handsoff-titanic")
     pipeline = sagemaker.describe_pipeline(PipelineName="handsoff-titanic")
@@ -175,11 +178,11 @@ def as_made(cloud: Cloud) -> dict[str, Any]:
     }
 
 
-def test_the_stand_in_makes_the_same(applied: Terraform, cloud: Cloud, tmp_path: Path) -> None:
+def test_local_provisioning_equals_terraform(applied: Terraform, cloud: Cloud, tmp_path: Path) -> None:
     other = server.start(tmp_path / "other", port=None)
     try:
-        where = render.Where(other.account, other.region, "aws")
-        provision(other, render.values(project.load(applied.config).config, where))
+        location = Location(other.account, other.region, "aws")
+        provision(other, render.values(project.load(applied.config).config, location))
         stood_in = as_made(other)
     finally:
         server.stop(tmp_path / "other")
@@ -191,13 +194,13 @@ def test_the_stand_in_makes_the_same(applied: Terraform, cloud: Cloud, tmp_path:
     assert terraformed["events"]
 
 
-def test_data_outlive_destroy_and_a_purge_ends_them(applied: Terraform, cloud: Cloud) -> None:
-    """The last test: nothing is there afterwards."""
+def test_destroy_keeps_data_until_they_are_purged(applied: Terraform, cloud: Cloud) -> None:
+    """Runs last: it removes everything."""
     s3 = cloud.client("s3")
     s3.put_object(Bucket=BUCKET, Key="curated/titanic/train.csv", Body=b"survived\n1\n")
     refused = applied("destroy", "-auto-approve", "-input=false", code=1)
     assert "BucketNotEmpty" in refused
-    assert "must delete access keys first" in refused  # somebody works with it
+    assert "must delete access keys first" in refused  # the user has an access key
     assert s3.get_object(Bucket=BUCKET, Key="curated/titanic/train.csv")["Body"].read() == b"survived\n1\n"
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=BUCKET):
         for item in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):

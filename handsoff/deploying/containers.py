@@ -1,7 +1,7 @@
-"""Runs deployed functions in containers: the SAM CLI's `sam local invoke`, against AWS on this machine.
+"""Runs deployed functions in containers, by `sam local invoke` against AWS on this machine.
 
-The SAM CLI takes the environment of a function from the template, where it is all references that it cannot
-resolve. So it gets a copy of what was built in which each function's environment is what was really deployed.
+The SAM CLI reads a function's environment from the template, which has references that it cannot resolve. So
+it gets a copy of the built template in which each function has the environment that was deployed.
 """
 
 from __future__ import annotations
@@ -19,24 +19,23 @@ from typing import Any, Final
 import psutil
 from samtranslator.yaml_helper import yaml_parse
 
+from handsoff.errors import NotInvocable
 from handsoff.project import Project
 from local.callers import CONTAINER_HOST, LOOPBACK
 from local.server import Cloud
-from retraining.errors import HandsoffError
 
 TEMPLATE: Final = "containers.json"
+"""The copy of the template, beside the built one."""
+
 UP: Final = "`handsoff local up --detach --for-containers`"
-
-
-class NotInvocable(HandsoffError):
-    """Docker, AWS on this machine, the function or the event is missing; the message names the way out."""
+"""The command that starts AWS on this machine so that containers reach it."""
 
 
 def bridge() -> str:
-    """Where containers find this machine, with the network that they are in: 172.17.0.1/16.
+    """The address by which containers reach this machine, with their network: 172.17.0.1/16.
 
-    Where Docker runs in a machine of its own (Docker Desktop), which hands on what is sent to this one, that
-    is the loopback interface. Raises NotInvocable.
+    Docker Desktop runs in a machine of its own and forwards to this one; the address is then the loopback
+    interface. Raises NotInvocable.
     """
     (config, *_) = json.loads(_docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"))
     network = IPv4Network(config["Subnet"])
@@ -46,7 +45,7 @@ def bridge() -> str:
 
 
 def command(project: Project, cloud: Cloud, function: str, event: Path) -> list[str]:
-    """The `sam local invoke` of this function with this event. Raises NotInvocable."""
+    """The `sam local invoke` command for a function and an event file. Raises NotInvocable."""
     template = prepare(project, cloud)
     known = sorted(_functions(json.loads(template.read_text())))
     if function not in known:
@@ -60,7 +59,7 @@ def command(project: Project, cloud: Cloud, function: str, event: Path) -> list[
 
 
 def sam(project: Project, cloud: Cloud, template: Path, verb: str) -> list[str]:
-    """`sam local VERB` on this template, with the names by which containers find `cloud`."""
+    """The `sam local VERB` command for this template, with host names by which containers reach `cloud`."""
     hosts = [CONTAINER_HOST, *(f"{name}.{CONTAINER_HOST}" for name in _buckets(cloud))]
     return [
         *(str(project.sam()), "local", verb, "--template", str(template), "--region", cloud.region),
@@ -70,7 +69,7 @@ def sam(project: Project, cloud: Cloud, template: Path, verb: str) -> list[str]:
 
 
 def environment(cloud: Cloud) -> dict[str, str]:
-    """The environment of `sam local` itself. Without credentials it asks nobody whose they are."""
+    """The environment of `sam local` itself, without credentials, which it would look up in AWS."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return {
         **ours,
@@ -83,10 +82,10 @@ def environment(cloud: Cloud) -> dict[str, str]:
 
 
 def prepare(project: Project, cloud: Cloud) -> Path:
-    """Write the template that `sam local` reads beside what was built, and say where. Raises NotInvocable."""
+    """Write the template that `sam local` reads, beside the built one; its path. Raises NotInvocable."""
     _docker("version", "--format", "{{.Server.Version}}")
     if not _reachable(cloud):
-        raise NotInvocable(f"AWS on this machine answers no containers: `handsoff local down`, then {UP}")
+        raise NotInvocable(f"containers cannot reach AWS on this machine: `handsoff local down`, then {UP}")
     built = project.work / "build"
     if not (built / "template.yaml").exists():
         raise NotInvocable(f"nothing has been built in {built}: {UP}")
@@ -94,7 +93,7 @@ def prepare(project: Project, cloud: Cloud) -> Path:
     resources = template["Resources"]
     deployed = _deployed(project, cloud)
     for name, function in _functions(template).items():
-        if name not in deployed:  # its condition does not hold
+        if name not in deployed:  # not deployed: its condition is false
             del resources[name]
             continue
         found = deployed[name]
@@ -107,7 +106,7 @@ def prepare(project: Project, cloud: Cloud) -> Path:
 
 
 def _as_seen_in_a_container(function: Mapping[str, Any], cloud: Cloud) -> dict[str, str]:
-    """The function's environment; what is on this machine has another name there."""
+    """The function's environment, with this machine under the name that it has in a container."""
     variables = {**function["Environment"]["Variables"], **cloud.environment()}
     return {
         name: value.replace(f"http://{LOOPBACK}:", f"http://{CONTAINER_HOST}:")
@@ -142,7 +141,7 @@ def _buckets(cloud: Cloud) -> list[str]:
 
 
 def _reachable(cloud: Cloud) -> bool:
-    """Whether `cloud` answers one who asks as a container does, from where a container asks."""
+    """Whether `cloud` answers a request as a container sends it."""
     port = cloud.endpoint.rpartition(":")[2]
     connection = HTTPConnection(
         str(IPv4Interface(bridge()).ip), int(port), timeout=5, source_address=(LOOPBACK, 0)
@@ -157,7 +156,7 @@ def _reachable(cloud: Cloud) -> bool:
 
 
 def _has_image(template: Path) -> bool:
-    """Whether Docker has the runtime's image already; if not, the SAM CLI pulls it."""
+    """Whether Docker has the runtime's image; otherwise the SAM CLI pulls it."""
     parameters = json.loads(template.read_text())["Parameters"]
     runtime, architecture = (parameters[name]["Default"] for name in ("Runtime", "Architecture"))
     image = f"public.ecr.aws/lambda/python:{runtime.removeprefix('python')}-{architecture}"
@@ -171,7 +170,7 @@ def _is_here(address: str) -> bool:
 
 def _docker(*arguments: str) -> str:
     if shutil.which("docker") is None:
-        raise NotInvocable("there is no `docker` here: install Docker, and start it")
+        raise NotInvocable("the program `docker` is missing: install Docker, and start it")
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotInvocable(f"Docker does not run: start it. It said: {done.stderr.strip()}")

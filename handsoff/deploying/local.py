@@ -1,6 +1,6 @@
-"""Deploys the project to AWS on this machine in seconds: boto3 stands in for Terraform, the rest is the same.
+"""Deploys the project to AWS on this machine in seconds: boto3 replaces Terraform, the rest is the same.
 
-`handsoff deploy` against the same endpoint uses Terraform, and leads to the same loop.
+`handsoff deploy` against the same endpoint uses Terraform. Both make the same deployment.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ import os
 import platform
 import sys
 
-from handsoff import render, sam
+from handsoff.deploying import render, sam
+from handsoff.deploying.publishing import publish_model
 from handsoff.deployment import Deployment
+from handsoff.location import Location
 from handsoff.project import Project
 from local.infrastructure import provision
 from local.server import Cloud
@@ -22,27 +24,27 @@ FOREIGN = (
     "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE",
 )
-"""Variables by which AWS clients would find other credentials."""
+"""Environment variables by which AWS clients would find other credentials."""
 
 
 def point_at(cloud: Cloud) -> None:
-    """Let this process, and what it starts, talk to `cloud` and to nobody else."""
+    """Make this process, and the programs that it starts, use `cloud` and nothing else."""
     for name in FOREIGN:
         os.environ.pop(name, None)
     os.environ.update(cloud.environment())
 
 
 def deploy(project: Project, cloud: Cloud) -> Deployment:
-    """Provision, build, deploy and publish; when this returns, data may land. `cloud` must be pointed at."""
-    where = render.Where(cloud.account, cloud.region, "aws")
-    provision(cloud, render.values(project.config, where))
+    """Provision, build, deploy and publish. Afterwards data can land. Call `point_at(cloud)` first."""
+    location = Location(cloud.account, cloud.region, "aws")
+    provision(cloud, render.values(project.config, location))
     runtime, architecture = this_machine()
     build = project.work / "build"
-    scratch = str(cloud.folder / "tmp")  # what the SAM CLI leaves there, and itself, ends with the cloud
+    scratch = str(cloud.folder / "tmp")  # deleted with the cloud, and so is what the SAM CLI leaves there
     sam.build(
         project,
         build,
-        # A cached layer does not know for which runtime it was built.
+        # One cache for each runtime: a cached layer does not say for which one it was built.
         cache=project.work / "cache" / f"{runtime}-{architecture}",
         environment={
             "HANDSOFF_RUNTIME": runtime,
@@ -63,12 +65,12 @@ def deploy(project: Project, cloud: Cloud) -> Deployment:
     )
     deployment = Deployment(project.config)
     for model in project.config.models:
-        deployment.publish(model)
+        publish_model(deployment, model)
     return deployment
 
 
 def this_machine() -> tuple[str, str]:
-    """The runtime and the architecture that functions have on AWS on this machine: this Python's."""
+    """The runtime and architecture of functions on AWS on this machine: those of this Python."""
     return (
         f"python{sys.version_info.major}.{sys.version_info.minor}",
         "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64",

@@ -1,7 +1,4 @@
-"""Terraform, run in the project's terraform/ or, against an endpoint that is not AWS, in a copy of it.
-
-What Terraform says is shown only if it fails; what it would do is read from its plan.
-"""
+"""Runs Terraform, and reads its plan and its state as JSON. Its own output is shown only on failure."""
 
 from __future__ import annotations
 
@@ -12,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from handsoff import tools
+from handsoff.deploying import tools
+from handsoff.errors import ToolFailed
 
 SIGNS: Final = {
     ("create",): "+",
@@ -21,11 +19,12 @@ SIGNS: Final = {
     ("delete", "create"): "±",
     ("create", "delete"): "±",
 }
+"""The sign of each combination of actions in a plan: make, remove, change, replace."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What Terraform would do, by address: one of + - ~ ±."""
+    """What Terraform would do with each resource, by address: one of + - ~ ±."""
 
     changes: Mapping[str, str]
 
@@ -39,7 +38,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Resource:
-    """What the state knows of a resource: its values, and the addresses of what it depends on."""
+    """A resource in the state: its values, and the addresses of the resources that it depends on."""
 
     values: Mapping[str, Any]
     needs: tuple[str, ...] = ()
@@ -47,13 +46,13 @@ class Resource:
 
 @dataclass(frozen=True)
 class State:
-    """What Terraform has made: outputs by name, resources by address."""
+    """Terraform's state: outputs by name, and managed resources by address."""
 
     outputs: Mapping[str, Any]
     resources: Mapping[str, Resource]
 
     def values(self, of: str, name: str) -> list[str]:
-        """The value `name` of all resources of the type `of`."""
+        """The value `name` of each resource of the type `of`."""
         return [
             resource.values[name]
             for address, resource in self.resources.items()
@@ -63,28 +62,29 @@ class State:
 
 @dataclass(frozen=True)
 class Terraform:
-    """A folder with configuration and state, and the workspace of one deployment in it.
+    """A folder with a Terraform configuration, and one deployment's workspace in it.
 
-    The workspace is named to each command and never selected, the values and the plan are in files of their
-    own in `work`: another environment may be deployed from the same folder meanwhile.
+    Each command gets the workspace by an environment variable and never selects it; values and plan are in
+    `work`. So several environments can be deployed from one folder at the same time.
     """
 
     folder: Path
     workspace: str
     work: Path
+    """Where the values and the plan are written, in files named after the workspace."""
 
     @property
     def variables(self) -> Path:
-        """Where the values of this deployment are to be."""
+        """The file with the values of this deployment; the caller writes it."""
         return self.work / f"{self.workspace}.tfvars.json"
 
     def prepare(self) -> None:
-        """Install the providers and reach the backend. A new workspace comes with its first state."""
+        """Install the providers and connect to the backend. The first apply makes a new workspace."""
         self.work.mkdir(parents=True, exist_ok=True)
-        self._run("init", "-input=false", workspace="default")  # it refuses one that is not there yet
+        self._run("init", "-input=false", workspace="default")  # init refuses a workspace that does not exist
 
     def plan(self, *, destroy: Iterable[str] | None = None) -> Plan:
-        """Plan what is missing; with `destroy`, the end of these addresses, or of all if there are none."""
+        """Plan an update; with `destroy`, the removal of these addresses, or of all where it is empty."""
         ends = [] if destroy is None else ["-destroy", *(f"-target={address}" for address in destroy)]
         values = f"-var-file={self.variables}"
         self._run("plan", "-input=false", "-lock-timeout=60s", f"-out={self._plan}", values, *ends)
@@ -92,12 +92,12 @@ class Terraform:
         return read_plan(found)
 
     def apply(self) -> None:
-        """Carry out what was planned last."""
+        """Apply the last plan."""
         self._run("apply", "-input=false", "-lock-timeout=60s", str(self._plan))
         self._plan.unlink()
 
     def state(self) -> State:
-        """What was made."""
+        """Read the state."""
         return read_state(json.loads(self._run("show", "-json")))
 
     @property
@@ -109,12 +109,12 @@ class Terraform:
             f"terraform {command}",
             ["terraform", command, *arguments],
             folder=self.folder,
-            environment={**surroundings(), "TF_WORKSPACE": workspace or self.workspace},
+            environment={**environment(), "TF_WORKSPACE": workspace or self.workspace},
         )
 
 
-def surroundings() -> dict[str, str | None]:
-    """What Terraform is told: that no person reads along. A settings file that is not there is not named."""
+def environment() -> dict[str, str | None]:
+    """Environment variables for Terraform without a person; one that names a missing file is removed."""
     named = os.environ.get("TF_CLI_CONFIG_FILE")
     return {
         "TF_IN_AUTOMATION": "1",
@@ -125,21 +125,21 @@ def surroundings() -> dict[str, str | None]:
 
 
 def program_version() -> str | None:
-    """The version of the Terraform on the PATH; None if there is none."""
+    """The version of the Terraform on the PATH; None where there is none."""
     try:
         said = tools.run(
             "terraform version",
             ["terraform", "version", "-json"],
             folder=Path.cwd(),
-            environment=surroundings(),
+            environment=environment(),
         )
-    except (tools.ToolFailed, FileNotFoundError):
+    except (ToolFailed, FileNotFoundError):
         return None
     return str(json.loads(said)["terraform_version"])
 
 
 def read_plan(found: Mapping[str, Any]) -> Plan:
-    """The changes of a plan as `terraform show -json` gives it, outputs and reading excluded."""
+    """The changes in a plan that `terraform show -json` printed, without outputs and data sources."""
     changes = {
         item["address"]: SIGNS[actions]
         for item in found.get("resource_changes", [])
@@ -149,7 +149,7 @@ def read_plan(found: Mapping[str, Any]) -> Plan:
 
 
 def read_state(found: Mapping[str, Any]) -> State:
-    """A state as `terraform show -json` gives it, what is only read excluded."""
+    """The state that `terraform show -json` printed, without data sources."""
     values = found.get("values", {})
     return State(
         {name: output["value"] for name, output in values.get("outputs", {}).items()},
@@ -162,5 +162,5 @@ def read_state(found: Mapping[str, Any]) -> State:
 
 
 def workspace(prefix: str) -> str:
-    """The workspace that holds a deployment's state."""
+    """The workspace of a deployment: `default` for the prefix handsoff, else named after the prefix."""
     return "default" if prefix == "handsoff" else prefix

@@ -1,4 +1,4 @@
-"""Runs the programs that deploy: quietly, and never broken off in the middle of what they write."""
+"""Runs other programs: their output is shown only on failure, and Ctrl-C lets them finish."""
 
 from __future__ import annotations
 
@@ -12,21 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from retraining.errors import HandsoffError
+from handsoff.errors import ToolFailed
 
 GRACE: Final = 300.0
-"""Seconds that a program has to end after Ctrl-C: Terraform finishes what it is at and writes its state."""
-
-
-class ToolFailed(HandsoffError):
-    """A program that deploys ended with an error; what it said last is in the message."""
+"""Seconds that a program has to end after Ctrl-C: Terraform finishes its call and writes its state."""
 
 
 def run(name: str, command: list[str], *, folder: Path, environment: Mapping[str, str | None]) -> str:
-    """What the command said. `name` is what it is called if it fails. Raises ToolFailed.
+    """Run `command` and return its output. Raises ToolFailed, which calls it by `name`.
 
-    The project's own programs come first on its PATH; a variable that is None is taken away from it. Ctrl-C
-    reaches it once and is waited for.
+    The project's own programs come first on its PATH. A variable that is None is taken out of its
+    environment. Ctrl-C is passed on to it once, and this waits until it has ended.
     """
     surroundings = {
         **os.environ,
@@ -69,8 +65,8 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 @contextmanager
 def interrupted_later() -> Iterator[None]:
-    """Let Ctrl-C wait until what is inside is done: a program just starting is nobody's to end yet."""
-    if threading.current_thread() is not threading.main_thread():  # no signal reaches another one
+    """Delay Ctrl-C until the block ends: a program that is being started has no handle by which to end it."""
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread only
         yield
         return
     came: list[int] = []
@@ -85,7 +81,7 @@ def interrupted_later() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let no second Ctrl-C break off the tidying, which is bounded."""
+    """Ignore INT, TERM and HUP in the block, so that cleaning up, which takes bounded time, is completed."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
     try:

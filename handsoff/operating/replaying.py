@@ -1,4 +1,4 @@
-"""Replays an evaluation.json against the rules of a handsoff.yaml, with no AWS in reach."""
+"""Judges an evaluation.json by the rules of a handsoff.yaml, without AWS."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ import sys
 from pathlib import Path
 
 from retraining.config.schema import ModelConfig
-from retraining.errors import EvaluationError, HandsoffError
+from retraining.errors import EvaluationError
 from retraining.verdicts.evaluation import Evaluation, parse_evaluation
 from retraining.verdicts.judge import judge, of_another_config
 from retraining.verdicts.verdict import Verdict
 
 
-class WrongCall(HandsoffError):
-    """The command's arguments do not go together."""
-
-
 def replay(file: str, model: str, config: ModelConfig) -> Verdict:
-    """What the rules of `config` say of the evaluation in `file` (- is stdin), the champion being its own.
+    """The verdict of `config`'s rules on the evaluation in `file`, or on stdin where `file` is `-`.
 
-    Raises EvaluationError if there is no such file, or it is no evaluation of this task.
+    The champion is the one that the evaluation names. Raises EvaluationError where the file is missing, not
+    valid, or evaluates another model or task.
     """
     evaluation = _read(file)
     if evaluation.model != model:

@@ -1,6 +1,6 @@
-"""What is refused before Terraform changes something: its state is another's or lost, or its plan ends data.
+"""Decides whether Terraform may change anything. Pure: a function of state, plan and what AWS has.
 
-Pure: a function of the state, the plan, and what AWS has.
+Refused are a state of another account, region or prefix, a state that is lost, and a plan that removes data.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from handsoff.terraform import Plan, State
+from handsoff.deploying.terraform import Plan, State
 
 GROUP: Final = "aws_sagemaker_model_package_group"
+"""Terraform's type of a model package group."""
 
 HOLDS_DATA: Final = ("aws_s3_bucket", GROUP)
-"""How the types of those of Terraform's resources begin that hold data, or protect what does."""
+"""Beginnings of Terraform's types for resources that hold data, or that protect such resources."""
 
 
 @dataclass(frozen=True)
 class Here:
-    """What is deployed and where, and what of it AWS has."""
+    """A deployment's name and place, and what AWS has of it."""
 
     prefix: str
     account: str
@@ -30,21 +31,22 @@ class Here:
     workspace: str
 
     things: tuple[str, ...] = ()
-    """What only a deployment makes, in words."""
+    """What exists and only a deployment makes, in words."""
 
     packages: Mapping[str, int] | None = None
-    """How many model packages there are, by group."""
+    """Number of model packages by group."""
 
     stand_in: bool = False
-    """Whether this is AWS on this machine, which `handsoff local up` can fill without Terraform."""
+    """Whether this is AWS on this machine, where `handsoff local up` deploys without Terraform."""
 
 
 def holds_data(address: str) -> bool:
+    """Whether the resource at a Terraform address holds data, or protects a resource that does."""
     return address.split(".")[0].startswith(HOLDS_DATA)
 
 
 def refusals(here: Here, state: State, plan: Plan | None = None) -> list[str]:
-    """Why nothing may be done with this state, or this plan of a deployment; empty if all is well."""
+    """The lines of a refusal; empty where state and plan may be used."""
     return _of_another(here, state) or _lost(here, state) or _ends_data(here, state, plan or Plan({}))
 
 
@@ -56,8 +58,9 @@ def _of_another(here: Here, state: State) -> list[str]:
     words = [" ".join(f"{name} {value}" for name, value in found.items()) for found in (made, ours)]
     return [
         f"Terraform's state in {here.folder}, workspace {here.workspace}, is of {words[0]}, and this is "
-        f"{words[1]}. Take the credentials and the region that it was made with. Another account or region "
-        "needs a state of its own: another prefix, or another backend (docs/how-to/deploy-from-github.md)"
+        f"{words[1]}. Use the credentials and the region that the state was made with. Another account or "
+        "region needs a state of its own: another prefix, or another backend "
+        "(docs/how-to/deploy-from-github.md)"
     ]
 
 
@@ -68,13 +71,13 @@ def _lost(here: Here, state: State) -> list[str]:
     if here.stand_in:
         return [
             f"{there}: made by `handsoff local up`, not by Terraform. `handsoff local update` brings it up "
-            "to date, `handsoff local down` ends it. To try Terraform: `handsoff local down`, then "
+            "to date, `handsoff local down` removes it. To try Terraform: `handsoff local down`, then "
             "`handsoff local up --detach --no-deploy`"
         ]
     return [
-        f"{there}: there, and Terraform's state in {here.folder}, workspace {here.workspace}, knows of "
-        "nothing. Reach the state that it was made with (docs/how-to/deploy-from-github.md). If it is lost, "
-        "`terraform import` what is there, or delete it by hand"
+        f"{there}: exists, but Terraform's state in {here.folder}, workspace {here.workspace}, is empty. "
+        "Use the state that it was made with (docs/how-to/deploy-from-github.md). If that state is lost, "
+        "`terraform import` what exists, or delete it by hand"
     ]
 
 
@@ -93,10 +96,10 @@ def _ends_data(here: Here, state: State, plan: Plan) -> list[str]:
     if not doomed:
         return []
     return [
-        "Terraform would remove what holds data, or guards it:",
+        "Terraform would remove resources that hold or protect data:",
         *(f"  {line}" for line in doomed.values()),
-        "Put back into handsoff.yaml what named it. Or let it stay, unknown to Terraform from now on:",
+        "Restore their names in handsoff.yaml. Or keep the resources, without Terraform from now on:",
         f"  TF_WORKSPACE={here.workspace} terraform -chdir={shlex.quote(str(here.folder))} state rm "
         + shlex.join(doomed),
-        "Or delete the model packages first; or all there is, data too: handsoff destroy --purge",
+        "Or delete the model packages first; or delete everything, data too: handsoff destroy --purge",
     ]

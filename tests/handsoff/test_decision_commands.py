@@ -1,4 +1,4 @@
-"""Rules replayed on an evaluation without AWS, a candidate judged again, and what explains a verdict."""
+"""The commands judge, explain, approve and reject, with AWS in memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from handsoff import cli, terminal
-from handsoff.commands.decide import TooLate
-from handsoff.deployment import Deployment, NothingThere
-from handsoff.verdicts import WrongCall
+from handsoff import cli
+from handsoff.commands import terminal
+from handsoff.deployment import Deployment
+from handsoff.errors import AlreadyDecided, NotFound, UsageError
 from judge_candidate import handler
 from retraining.candidates.decisions import NoReason, decide
 from retraining.candidates.judging_again import CannotBeJudged
@@ -43,7 +43,7 @@ models:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with rules of its own, and nothing of AWS in the environment."""
+    """A project with two models, and no AWS variables in the environment."""
     (tmp_path / "handsoff.yaml").write_text(MODEL)
     monkeypatch.chdir(tmp_path)
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
@@ -62,7 +62,7 @@ def said(*arguments: str, stdin: str | None = None) -> str:
 
 
 def refused(*arguments: str, error: type[HandsoffError]) -> str:
-    """The one line with which `main` would end."""
+    """The one line that `main` would print."""
     problem = run(*arguments).exception
     assert isinstance(problem, error)
     (line,) = str(problem).splitlines()
@@ -87,7 +87,7 @@ def save(folder: Path, **what: Any) -> str:
         ({"champion": "arn:c", "problem": "it cannot be loaded"}, "HOLD"),
     ],
 )
-def test_an_evaluation_is_judged_by_the_rules_of_the_file(
+def test_judge_evaluation_applies_the_rules_in_the_config(
     project: Path, what: dict[str, Any], decision: str
 ) -> None:
     found = json.loads(said("judge", "--evaluation", save(project, **what), "--model", "titanic", "--json"))
@@ -99,21 +99,21 @@ def test_an_evaluation_is_judged_by_the_rules_of_the_file(
     ]
 
 
-def test_it_reads_standard_input(project: Path) -> None:
+def test_judge_evaluation_reads_stdin(project: Path) -> None:
     text = json.dumps(evaluation(accuracy=0.5))
     found = json.loads(said("judge", "--evaluation", "-", "--model", "titanic", "--json", stdin=text))
     assert found["decision"] == "REJECT"
     assert project.joinpath("handsoff.yaml").exists()
 
 
-def test_a_rule_that_is_changed_changes_the_verdict(project: Path) -> None:
+def test_judge_evaluation_follows_a_changed_rule(project: Path) -> None:
     call = ("judge", "--evaluation", save(project, accuracy=0.7799), "--model", "titanic", "--json")
     assert json.loads(said(*call))["decision"] == "REJECT"
     (project / "handsoff.yaml").write_text(MODEL.replace("min: 0.78", "min: 0.77"))
     assert json.loads(said(*call))["decision"] == "APPROVE"
 
 
-def test_people_see_a_table(project: Path) -> None:
+def test_judge_prints_a_table(project: Path) -> None:
     file = save(project, accuracy=0.7799999, champion="arn:of-the-champion", gain=-0.05)
     lines = said("judge", "--evaluation", file, "--model", "titanic").splitlines()
     text = "\n".join(lines)
@@ -126,7 +126,7 @@ def test_people_see_a_table(project: Path) -> None:
     assert "accuracy: 0.7799999, needs ≥ 0.78 → fail" in text
 
 
-def test_the_repositorys_sample_is_one_that_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_judge_reads_the_sample_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(ROOT / "handsoff.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     sample = str(ROOT / "tests" / "samples" / "evaluation.json")
@@ -144,19 +144,19 @@ def test_the_repositorys_sample_is_one_that_it_reads(tmp_path: Path, monkeypatch
         ('{"handsoff": {"schema_version": 1}}', "(and "),
     ],
 )
-def test_a_file_that_is_no_evaluation_is_one_clear_line(project: Path, body: str | None, words: str) -> None:
+def test_judge_refuses_an_invalid_file_in_one_line(project: Path, body: str | None, words: str) -> None:
     if body is not None:
         (project / "evaluation.json").write_text(body)
     call = ("judge", "--evaluation", "evaluation.json", "--model", "titanic")
     assert words in refused(*call, error=EvaluationError)
 
 
-def test_an_evaluation_of_another_task_is_refused(project: Path) -> None:
+def test_judge_refuses_the_evaluation_of_another_model(project: Path) -> None:
     line = refused("judge", "--evaluation", save(project), "--model", "prices", error=EvaluationError)
     assert line == "evaluation.json is an evaluation of titanic, not of prices"
 
 
-def test_a_model_that_is_not_in_the_file_is_refused(project: Path) -> None:
+def test_judge_refuses_an_unknown_model(project: Path) -> None:
     line = refused("judge", "--evaluation", save(project), "--model", "nope", error=ConfigError)
     assert line.endswith("it has: prices, titanic")
 
@@ -180,10 +180,10 @@ def test_a_model_that_is_not_in_the_file_is_refused(project: Path) -> None:
         ),
     ],
 )
-def test_arguments_that_do_not_go_together_are_refused(
+def test_judge_refuses_arguments_that_exclude_each_other(
     project: Path, arguments: list[str], words: str
 ) -> None:
-    assert words in refused("judge", *arguments, error=WrongCall)
+    assert words in refused("judge", *arguments, error=UsageError)
     assert project.exists()
 
 
@@ -192,18 +192,19 @@ def test_arguments_that_do_not_go_together_are_refused(
 
 @pytest.fixture
 def deployed(world: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A deployment of that project in memory: version 1 is champion, 2 is held for want of a comparison."""
+    """A deployment of the project in memory. Version 1 is the champion; 2 is held, as it was not compared."""
 
     def deployment(config: Config) -> Deployment:
         made = Deployment(config)
         made.__dict__.update(
             sagemaker=world.sagemaker,
             s3=world.s3,
-            who=WHO,
+            caller=WHO,
             account="123456789012",
             partition="aws",
+            bucket=world.using(Collaborators).settings.bucket,
+            ledger=world.ledger,
             collaborators=world.using(Collaborators),
-            sources=world.using(Collaborators).sources,
         )
         return made
 
@@ -218,7 +219,7 @@ def deployed(world: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("name", ["titanic/2", "handsoff-titanic/2", arn_of(2)])
-def test_a_package_is_named_by_model_group_or_arn(deployed: Any, name: str) -> None:
+def test_find_package_accepts_model_group_or_arn(deployed: Any, name: str) -> None:
     found = json.loads(said("explain", name, "--json"))
     assert (found["modelPackageArn"], found["verdict"]["decision"]) == (arn_of(2), "HOLD")
     assert deployed.sagemaker.packages[arn_of(2)]["ModelApprovalStatus"] == found["modelApprovalStatus"]
@@ -237,9 +238,9 @@ def test_a_package_is_named_by_model_group_or_arn(deployed: Any, name: str) -> N
         (arn_of(1).replace("handsoff-", "handsoffdev-"), "is of no model of this deployment"),
     ],
 )
-def test_a_package_that_is_none_is_refused(deployed: Any, name: str, words: str) -> None:
+def test_find_package_refuses_an_unknown_package(deployed: Any, name: str, words: str) -> None:
     assert deployed
-    assert words in refused("explain", name, error=NothingThere)
+    assert words in refused("explain", name, error=NotFound)
 
 
 def test_explain_shows_the_decision_and_every_rule(deployed: Any) -> None:
@@ -255,14 +256,14 @@ def test_explain_shows_the_decision_and_every_rule(deployed: Any) -> None:
     ]  # fmt: skip
 
 
-def test_what_came_from_elsewhere_steers_no_terminal(deployed: Any) -> None:
+def test_explain_escapes_markup_and_control_characters(deployed: Any) -> None:
     assert deployed
     text = said("explain", "titanic/2")
     assert "[bold]it is gone�[2J" in text
     assert "\x1b[2J" not in text
 
 
-def test_explain_says_who_decided_where_it_was_a_person(deployed: Any) -> None:
+def test_explain_shows_a_decision_made_in_aws(deployed: Any) -> None:
     in_console(deployed, arn_of(2), "Approved")
     fact = {"status": "Approved", "by": "person", "why": "looks good", "at": "2026-11-23T07:00:00+00:00"}
     deployed.items.mark(f"decision#{arn_of(2)}", fact)
@@ -271,24 +272,24 @@ def test_explain_says_who_decided_where_it_was_a_person(deployed: Any) -> None:
     assert "looks good" in text
 
 
-def test_explain_says_that_there_is_no_verdict_yet(deployed: Any) -> None:
+def test_explain_says_where_there_is_no_verdict_yet(deployed: Any) -> None:
     register(deployed, 3)
     assert "there is no verdict yet" in said("explain", "titanic/3")
     assert json.loads(said("explain", "titanic/3", "--json"))["verdict"] is None
 
 
-def test_a_held_candidate_is_judged_again_without_its_champion(deployed: Any) -> None:
+def test_judge_without_champion_decides_a_held_candidate(deployed: Any) -> None:
     text = said("judge", "titanic/2", "--without-champion", "--reason", "the old one is gone")
     assert "verdict            APPROVE" in text
     assert "put aside          the champion: the old one is gone (said by" in text
-    assert '"level"' not in text  # what functions log
+    assert '"level"' not in text  # the functions' logs
     assert deployed.sagemaker.packages[arn_of(2)]["ModelApprovalStatus"] == "Approved"
     text = said("explain", "titanic/2")
     assert f"judged again       by {WHO}, because the old one is gone" in text
     assert "earlier            HOLD" in text
 
 
-def test_one_that_is_decided_is_not_judged_again(deployed: Any) -> None:
+def test_judge_without_champion_refuses_a_decided_package(deployed: Any) -> None:
     assert deployed
     call = ("judge", "titanic/1", "--without-champion", "--reason", "r")
     assert "handsoff-titanic/1 is Approved already" in refused(*call, error=CannotBeJudged)
@@ -298,7 +299,7 @@ def test_one_that_is_decided_is_not_judged_again(deployed: Any) -> None:
 
 
 @pytest.mark.parametrize(("command", "status"), [("approve", "Approved"), ("reject", "Rejected")])
-def test_an_operator_decides_by_name_and_with_a_reason(deployed: Any, command: str, status: str) -> None:
+def test_approve_and_reject_record_name_and_reason(deployed: Any, command: str, status: str) -> None:
     line = said(command, "titanic/2", "--reason", "compared by\thand\n")
     assert line == f"handsoff-titanic/2: {status} by {WHO} (operator)\n"
     package = deployed.sagemaker.packages[arn_of(2)]
@@ -306,10 +307,10 @@ def test_an_operator_decides_by_name_and_with_a_reason(deployed: Any, command: s
     text = said("explain", "titanic/2")
     assert f"{status} by {WHO} (operator)" in text
     assert "compared by hand" in text
-    assert said(command, "titanic/2", "--reason", "again") == line  # saying it twice is saying it once
+    assert said(command, "titanic/2", "--reason", "again") == line  # a repeated decision changes nothing
 
 
-def test_the_decision_is_json_for_scripts(deployed: Any) -> None:
+def test_approve_json_is_the_standing_decision(deployed: Any) -> None:
     found = json.loads(said("approve", "titanic/2", "--reason", "good", "--json"))
     assert found == {
         "modelPackageArn": arn_of(2),
@@ -322,10 +323,10 @@ def test_the_decision_is_json_for_scripts(deployed: Any) -> None:
     }
 
 
-def test_who_comes_too_late_learns_who_decided_and_what(deployed: Any) -> None:
+def test_approve_after_another_decision_shows_that_decision(deployed: Any) -> None:
     using = deployed.using(Collaborators)
     first = decide(arn_of(2), "Rejected", by="link", who="Ana", why="[b]no", using=using)
-    line = refused("approve", "titanic/2", "--reason", "yes", error=TooLate)
+    line = refused("approve", "titanic/2", "--reason", "yes", error=AlreadyDecided)
     at = first.at.isoformat()
     assert line == f"handsoff-titanic/2 is Rejected by Ana (link) already, since {at}: [b]no"
     done = run("approve", "titanic/2", "--reason", "yes", "--json")
@@ -335,17 +336,17 @@ def test_who_comes_too_late_learns_who_decided_and_what(deployed: Any) -> None:
     assert deployed.sagemaker.packages[arn_of(2)]["ModelApprovalStatus"] == "Rejected"
 
 
-def test_who_comes_while_another_is_being_approved_is_told_to_come_again(deployed: Any) -> None:
+def test_approve_during_another_approval_says_try_again(deployed: Any) -> None:
     until = "2999-01-01T00:00:00+00:00"
     deployed.items.mark("lease#handsoff-titanic", {"state": "claimed", "until": until})
     line = refused("approve", "titanic/2", "--reason", "yes", error=NotReady)
-    assert line.endswith("is being decided by somebody else right now; try again in two minutes")
-    assert said("reject", "titanic/2", "--reason", "no")  # nobody waits for a rejection
+    assert line.endswith("is being decided right now; try again in two minutes")
+    assert said("reject", "titanic/2", "--reason", "no")  # a rejection waits for no lease
 
 
-def test_what_was_decided_in_the_console_stands(deployed: Any) -> None:
+def test_reject_after_an_approval_in_aws_shows_how_to_take_it_back(deployed: Any) -> None:
     in_console(deployed, arn_of(2), "Approved")
-    line = refused("reject", "titanic/2", "--reason", "no", error=TooLate)
+    line = refused("reject", "titanic/2", "--reason", "no", error=AlreadyDecided)
     assert line == (
         f"handsoff-titanic/2 is Approved by {CONSOLE} (in AWS) already, "
         f"since 2026-11-23T07:00:00+00:00: because. To take it back: aws sagemaker update-model-package "
@@ -355,14 +356,14 @@ def test_what_was_decided_in_the_console_stands(deployed: Any) -> None:
 
 @pytest.mark.parametrize("reason", ["", " \n", "\x1b", "x" * 301])
 @pytest.mark.parametrize("command", ["approve", "reject"])
-def test_a_decision_needs_a_reason(deployed: Any, command: str, reason: str) -> None:
+def test_approve_and_reject_need_a_reason(deployed: Any, command: str, reason: str) -> None:
     line = refused(command, "titanic/2", "--reason", reason, error=NoReason)
     assert line.startswith("say why in 1 to 300 characters, not ")
     assert run(command, "titanic/2").exit_code == 2
     assert deployed.items.get(f"decision#{arn_of(2)}") is None
 
 
-def test_explain_and_evidence_show_what_was_decided_before(deployed: Any) -> None:
+def test_explain_and_evidence_show_earlier_decisions(deployed: Any) -> None:
     said("reject", "titanic/2", "--reason", "too early")
     in_console(deployed, arn_of(2), "PendingManualApproval", 10**7)
     said("approve", "titanic/2", "--reason", "now it fits")
@@ -378,7 +379,7 @@ def test_explain_and_evidence_show_what_was_decided_before(deployed: Any) -> Non
     assert [item["why"] for item in found["earlierDecisions"]] == ["too early"]
 
 
-def test_one_that_waits_again_shows_who_set_it_back(deployed: Any) -> None:
+def test_explain_shows_who_set_a_package_back_to_pending(deployed: Any) -> None:
     said("reject", "titanic/2", "--reason", "too early")
     in_console(deployed, arn_of(2), "PendingManualApproval", 10**7)
     event = about("candidate_registered.pending", arn_of(2))

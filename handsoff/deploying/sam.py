@@ -1,4 +1,4 @@
-"""The SAM CLI, run in the project's folder: the same two commands on AWS and on this machine."""
+"""Runs the SAM CLI in the project's folder: the same commands on AWS and on AWS on this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from handsoff import tools
+from handsoff.deploying import tools
 from handsoff.project import Project
 
 
@@ -26,26 +26,51 @@ def build(project: Project, folder: Path, *, cache: Path, environment: Mapping[s
 def deploy(
     project: Project,
     folder: Path,
-    *arguments: str,
+    *,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str] | None = None,
+    environment: Mapping[str, str],
+) -> None:
+    """Deploy what was built into `folder` as the stack named after the prefix.
+
+    A parameter that is not named keeps the value that the stack has. Files are uploaded even where a file of
+    the same name exists: the SAM CLI would trust the content of any such file.
+    """
+    _deploy(project, folder / "template.yaml", (), project.config.prefix, parameters, tags, environment)
+
+
+def make_change_set(
+    project: Project,
+    folder: Path,
+    *,
     parameters: Mapping[str, str],
     tags: Mapping[str, str] | None = None,
     environment: Mapping[str, str],
 ) -> str:
-    """Deploy what was built into `folder` as the stack named as the prefix; what the SAM CLI said.
+    """Make a change set of what `deploy` would change, and return the SAM CLI's output, which names it.
 
-    A parameter that is not named keeps the value that the stack has. What is uploaded replaces what lies
-    there: the SAM CLI would trust a file by its name, and whoever put it there. What only looks, with
-    --no-execute-changeset, uploads to a place of its own, which nothing is deployed from.
+    Files are uploaded below <prefix>-plan/: nothing is deployed from there.
     """
-    prefix = project.config.prefix
-    template, where = folder / "template.yaml", [f"--s3-prefix={prefix}", "--force-upload"]
-    if "--no-execute-changeset" in arguments:
-        template, where = _packed_apart(project, folder, environment), [f"--s3-prefix={prefix}-plan"]
+    template = _packed_apart(project, folder, environment)
+    place = f"{project.config.prefix}-plan"
+    return _deploy(project, template, ("--no-execute-changeset",), place, parameters, tags, environment)
+
+
+def _deploy(
+    project: Project,
+    template: Path,
+    options: tuple[str, ...],
+    place: str,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str] | None,
+    environment: Mapping[str, str],
+) -> str:
+    """`sam deploy`, with files uploaded below `place` in the SAM CLI's bucket."""
     return _run(
         project,
         "deploy",
-        *("--template-file", str(template), "--stack-name", prefix),
-        *(*where, "--no-progressbar", *arguments),
+        *("--template-file", str(template), "--stack-name", project.config.prefix),
+        *(f"--s3-prefix={place}", "--force-upload", "--no-progressbar", *options),
         *(["--tags", *pairs(tags)] if tags else []),
         *("--parameter-overrides", *pairs(parameters)),
         environment=environment,
@@ -53,9 +78,9 @@ def deploy(
 
 
 def _packed_apart(project: Project, folder: Path, environment: Mapping[str, str]) -> Path:
-    """The template with what was built uploaded below <prefix>-plan/, and named as `deploy` would name it.
+    """Upload what was built below <prefix>-plan/; the template then names it as `deploy` would.
 
-    Else every comparison would say that all code changes.
+    With other names, every comparison would say that all code changes.
     """
     prefix, packed = project.config.prefix, folder / "packed.yaml"
     _run(
@@ -71,18 +96,18 @@ def _packed_apart(project: Project, folder: Path, environment: Mapping[str, str]
 
 
 def pairs(values: Mapping[str, str]) -> list[str]:
-    """Names and values as the SAM CLI reads them, blanks and empty values included."""
+    """`"NAME"="VALUE"` as the SAM CLI reads it, also where a value is empty or has blanks."""
     return [f'"{name}"="{value}"' for name, value in values.items()]
 
 
 def defaults(template: Path) -> dict[str, str]:
-    """The template's parameters and their defaults."""
+    """The defaults of the template's parameters, by name; empty where there is none."""
     found = yaml.load(template.read_text(encoding="utf-8"), Loader=_Template)  # nosec B506 # noqa: S506 - a SafeLoader
     return {name: str(values.get("Default", "")) for name, values in found["Parameters"].items()}
 
 
 class _Template(yaml.SafeLoader):
-    """YAML whose CloudFormation functions are not looked at."""
+    """YAML in which CloudFormation's functions, such as !Ref, are ignored."""
 
 
 _Template.add_multi_constructor("!", lambda _loader, _suffix, _node: None)

@@ -1,0 +1,100 @@
+"""Commands about data: land files, release files from quarantine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from handsoff.commands import terminal
+from handsoff.commands.terminal import err, out
+from handsoff.deployment import Deployment
+from handsoff.errors import UsageError
+from handsoff.operating.landing import land as land_files
+from handsoff.operating.landing import landing_names
+from handsoff.operating.quarantine import quarantined_files, release_file
+from handsoff.showing.console import escape
+
+
+def land(
+    model: Annotated[str, typer.Argument(help="The model that the data is for.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="Files to upload, such as train.csv validation.csv.")
+    ],
+    split: Annotated[
+        str | None,
+        typer.Option("--as", help="train or validation, where the files' names do not say which."),
+    ] = None,
+    marker: Annotated[
+        bool, typer.Option(help="Land the marker last; it says that the batch is complete.")
+    ] = True,
+) -> None:
+    """Upload files as new data of a model, and last the marker that says that they are complete.
+
+    The files go to curated/MODEL/ in the data bucket. Where the model waits for a marker, the marker starts
+    an execution; `handsoff status --watch` follows it.
+
+    Example: `handsoff land titanic data/titanic/train.csv data/titanic/validation.csv`
+    """
+    where = terminal.project()
+    where.model(model)
+    if split not in (None, "train", "validation"):
+        raise UsageError(f"--as takes train or validation, not {split}")
+    named = landing_names(files, split)
+    deployment = terminal.deployment(where)
+    _upload(deployment, model, named, marker=marker)
+    for path, name in named:
+        line = f"{escape(str(path))} → s3://{deployment.bucket}/curated/{model}/{escape(name)}"
+        out.print(line, soft_wrap=True)
+    if where.config.models[model].retrain.ready.when != "marker":
+        out.print("`handsoff status --watch` shows what follows")
+    elif marker:
+        out.print("the marker has landed: `handsoff status --watch` shows what follows")
+    else:
+        out.print("no marker has landed, so nothing starts yet")
+
+
+def _upload(deployment: Deployment, model: str, named: list[tuple[Path, str]], *, marker: bool) -> None:
+    """Land the files, with a progress bar for each on a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        tasks = {path: progress.add_task(str(path), total=path.stat().st_size) for path, _ in named}
+        land_files(
+            deployment,
+            model,
+            named,
+            marker=marker,
+            progress=lambda path, sent: progress.advance(tasks[path], sent),
+        )
+
+
+def release(
+    model: Annotated[str, typer.Argument(help="The model that the file belongs to.")],
+    key: Annotated[
+        str | None,
+        typer.Argument(
+            help="The file in quarantine. Without it, the files there are listed with the reasons."
+        ),
+    ] = None,
+) -> None:
+    """Put a file back from quarantine; it is not inspected again.
+
+    Use it where a person has looked at the file and finds it good. The release is recorded with your name.
+
+    Example: `handsoff release titanic quarantine/titanic/train/2026-11-30.csv`
+    """
+    where = terminal.project()
+    where.model(model)
+    deployment = terminal.deployment(where)
+    if key is not None:
+        back = release_file(deployment, model, key)
+        out.print(f"{escape(back)} is back: `handsoff status --watch` shows what follows", soft_wrap=True)
+        return
+    files = quarantined_files(deployment, model)
+    for file in files:
+        replaced = " (has landed again since)" if file.replaced else ""
+        out.print(f"{escape(file.quarantine_key)}{replaced}\n  {escape(file.text)}", soft_wrap=True)
+    if not files:
+        out.print(f"nothing of {model} is in quarantine")

@@ -1,0 +1,156 @@
+"""Commands about executions: start one, show what runs, follow it, show its evidence."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import typer
+
+from handsoff.commands import terminal
+from handsoff.commands.terminal import err, out
+from handsoff.deployment import Deployment
+from handsoff.errors import UsageError
+from handsoff.operating.executions import evidence_of, find_execution, is_settled, package_of
+from handsoff.operating.following import (
+    Follow,
+    KeepWaiting,
+    ShowNewest,
+    Snapshot,
+    StopRefused,
+    next_step,
+    notices,
+    take_snapshot,
+)
+from handsoff.operating.start_requests import request_start
+from handsoff.operating.states import as_json as status_as_json
+from handsoff.operating.states import model_status
+from handsoff.showing.console import escape
+from handsoff.showing.evidence import show_evidence
+from handsoff.showing.executions import POLL, follow
+from handsoff.showing.models import pending_or_refused, show_model
+from retraining.aws import pipelines
+from retraining.aws.pipelines import Execution
+from retraining.aws.registry import Package
+
+MAX_FOLLOW: Final = 24 * 3600
+"""Seconds for which `status --watch` follows one execution."""
+
+
+def start(model: Annotated[str, typer.Argument(help="The model to retrain.")]) -> None:
+    """Request an execution on the data that lies in S3 now, even if the model was trained on it before.
+
+    The request ignores readiness, cooldown and `min_new_rows`. It waits while an execution runs, while the
+    model is paused, and while the daily limit is reached.
+
+    Example: `handsoff start titanic`
+    """
+    where = terminal.project()
+    where.model(model)
+    request_start(terminal.deployment(where), model)
+    out.print("requested: `handsoff status --watch` shows what follows")
+
+
+def status(
+    model: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
+    watch: Annotated[
+        bool, typer.Option(help="Follow the newest execution until it has ended and is decided.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=50, help="Executions to show of each model.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Show each model's pending start requests, newest executions, champion and files in quarantine.
+
+    With --watch the exit code is 0 only if the execution succeeded, or if none was to follow.
+
+    Example: `handsoff status titanic --watch`
+    """
+    where = terminal.project()
+    deployment = terminal.deployment(where)
+    names = [where.model(model)] if model else list(where.config.models)
+    if watch and as_json:
+        raise UsageError("--watch and --json exclude each other: run --json repeatedly")
+    if watch:
+        _watch(deployment, names)
+        return
+    found = [model_status(deployment, name, limit) for name in names]
+    if as_json:
+        terminal.print_json({item.name: status_as_json(item) for item in found})
+        return
+    for item in found:
+        show_model(out, item, datetime.now(UTC))
+
+
+def _watch(deployment: Deployment, models: list[str]) -> None:
+    """Follow the execution that runs or is about to start, and say how it ended."""
+    execution = _execution_to_follow(deployment, models)
+    if execution is None:
+        return
+
+    def look() -> tuple[Execution, Package | None]:
+        now = pipelines.describe(deployment.sagemaker, execution.arn)
+        return now, package_of(deployment, now)
+
+    def finished(now: Execution, package: Package | None) -> bool:
+        return is_settled(deployment, now, package)
+
+    ended, package = follow(out, look, finished, timeout=MAX_FOLLOW)
+    if package is not None and package.pending:
+        name = escape(package.name.removeprefix(f"{deployment.prefix}-"))
+        out.print(
+            f'it waits for a person\'s decision: `handsoff approve {name} --reason "…"`, or reject',
+            soft_wrap=True,
+        )
+    out.print(f"`handsoff evidence {ended.identity}` has the rest", soft_wrap=True)
+    if ended.status != "Succeeded":
+        raise typer.Exit(1)
+
+
+def _execution_to_follow(deployment: Deployment, models: list[str]) -> Execution | None:
+    """Wait until `next_step` names an execution, or that none follows; show meanwhile why it waits."""
+    first = take_snapshot(deployment, models, datetime.now(UTC))
+    shown: set[str] = set()
+    with err.status("looking for an execution (Ctrl-C stops looking; executions continue)"):
+        now = first
+        while True:
+            _show_notices(first, now, shown)
+            match next_step(first, now):
+                case Follow(execution):
+                    return execution
+                case StopRefused():
+                    return None
+                case ShowNewest(newest):
+                    out.print("no execution runs, and no start is pending; the newest execution:")
+                    return newest
+                case KeepWaiting():
+                    time.sleep(POLL)
+            now = take_snapshot(deployment, models, datetime.now(UTC))
+
+
+def _show_notices(first: Snapshot, now: Snapshot, shown: set[str]) -> None:
+    for notice in notices(first, now):
+        line = pending_or_refused(now.models[notice.model].state, now.at)
+        text = f"{notice.model}: {'earlier, ' if notice.earlier else ''}{line}"
+        if text not in shown:
+            out.print(text, soft_wrap=True)
+            shown.add(text)
+
+
+def evidence(
+    execution: Annotated[
+        str | None,
+        typer.Argument(help="An execution's ARN or id. Without it, the newest execution of any model."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for scripts.")] = False,
+) -> None:
+    """Show the evidence of an execution: steps, logs, data, model package, decision and reasons.
+
+    Example: `handsoff evidence --json > evidence.json`
+    """
+    deployment = terminal.deployment()
+    found = evidence_of(deployment, find_execution(deployment, execution))
+    if as_json:
+        terminal.print_json(found)
+    else:
+        show_evidence(out, found)

@@ -1,0 +1,137 @@
+"""What an AWS account has: stack, bucket, quotas, concurrency. Reads only.
+
+A question that AWS refuses, or cannot be asked, is answered by a Problem where it goes through `asked`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+T = TypeVar("T")
+
+AWS_DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".ic.gov", ".sgov.gov")
+"""Domains of AWS's own endpoints. An endpoint elsewhere is a stand-in, which costs nothing."""
+
+UNBORN: Final = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS")
+"""Statuses of a stack that was never created completely: it can only be deleted."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What AWS, or its client, answered in place of a fact: an error's code and its text."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A quota of SageMaker: how many instances of one type may run at once."""
+
+    code: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """What exists under the data bucket's name. `region` is None where S3 does not say it."""
+
+    state: Literal["free", "ours", "not ours"]
+    region: str | None = None
+    versioned: bool = True
+    tells_eventbridge: bool = True
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What exists under the stack's name."""
+
+    status: str
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Concurrency:
+    """The account's concurrent executions that are unreserved, and those the review page has reserved."""
+
+    unreserved: int
+    ours: int
+
+
+def endpoint(session: boto3.Session) -> str | None:
+    """The URL of the endpoint that clients use, unless it is AWS's own; None then."""
+    url = str(session.client("sts").meta.endpoint_url)
+    host = urlsplit(url).hostname or ""
+    return None if host.endswith(AWS_DOMAINS) else url
+
+
+def asked(call: Callable[[], T]) -> T | Problem:
+    """The answer to `call`, or the problem that AWS or its client reports in its place."""
+    try:
+        return call()
+    except ClientError as error:
+        return Problem(error.response["Error"]["Code"], error.response["Error"].get("Message", str(error)))
+    except BotoCoreError as error:
+        return Problem(type(error).__name__.removesuffix("Error"), str(error))
+
+
+def find_stack(session: boto3.Session, name: str) -> Stack | None:
+    """The stack of this name; None where there is none."""
+    try:
+        (found,) = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        return None
+    return Stack(
+        found["StackStatus"],
+        {item["ParameterKey"]: item["ParameterValue"] for item in found.get("Parameters", [])},
+        {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])},
+    )
+
+
+def find_bucket(session: boto3.Session, name: str, account: str) -> Bucket:
+    """What exists under this name, as `account` sees it."""
+    s3 = session.client("s3")
+    try:
+        head = s3.head_bucket(Bucket=name, ExpectedBucketOwner=account)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "404":
+            return Bucket("free")
+        if error.response["Error"]["Code"] in ("403", "301"):
+            return Bucket("not ours")
+        raise
+    return Bucket(
+        "ours",
+        head.get("BucketRegion"),
+        s3.get_bucket_versioning(Bucket=name).get("Status") == "Enabled",
+        "EventBridgeConfiguration" in s3.get_bucket_notification_configuration(Bucket=name),
+    )
+
+
+def find_quotas(session: boto3.Session) -> dict[str, Quota]:
+    """SageMaker's quotas by name: the account's own value, or AWS's default where it has none."""
+    client = session.client("service-quotas")
+    found: dict[str, Quota] = {}
+    for operation in ("list_aws_default_service_quotas", "list_service_quotas"):
+        for page in client.get_paginator(operation).paginate(ServiceCode="sagemaker"):
+            found |= {item["QuotaName"]: Quota(item["QuotaCode"], item["Value"]) for item in page["Quotas"]}
+    return found
+
+
+def find_concurrency(session: boto3.Session, prefix: str) -> Concurrency:
+    """The account's concurrent executions."""
+    client = session.client("lambda")
+    unreserved = client.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
+    try:
+        ours = client.get_function_concurrency(FunctionName=f"{prefix}-review-candidate")
+    except client.exceptions.ResourceNotFoundException:
+        return Concurrency(unreserved, 0)
+    return Concurrency(unreserved, ours.get("ReservedConcurrentExecutions", 0))

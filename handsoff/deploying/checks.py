@@ -1,0 +1,209 @@
+"""Checks of `handsoff doctor`: each is a pure function of facts and gives a Finding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from packaging.specifiers import SpecifierSet
+
+from handsoff.deploying.account import UNBORN, Bucket, Concurrency, Problem, Quota, Stack
+from pipeline_def import images
+from retraining.config.schema import Config
+from retraining.errors import ConfigError
+
+Outcome = Literal["ok", "warning", "error", "not checked"]
+
+JOBS: Final = ("training", "processing")
+"""Kinds of SageMaker jobs that a pipeline runs, as the quotas' names call them."""
+
+MIN_UNRESERVED: Final = 100
+"""Concurrent executions that Lambda keeps unreserved; it refuses a reservation that leaves fewer."""
+
+EXPIRED: Final = (
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "UnauthorizedSSOToken",
+    "TokenRetrieval",
+    "SSOToken",
+)
+"""Codes of an expired session: STS's, and the names of botocore's errors without `Error`."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was checked, the outcome, why, and what to do; `way_out` is None where nothing is to do."""
+
+    what: str
+    outcome: Outcome
+    why: str
+    way_out: str | None = None
+
+
+def _ok(what: str, why: str) -> Finding:
+    return Finding(what, "ok", why)
+
+
+def _error(what: str, why: str, way_out: str) -> Finding:
+    return Finding(what, "error", why, way_out)
+
+
+def _unchecked(what: str, problem: Problem, permission: str) -> Finding:
+    """A check that these credentials may not make; the deployment may still be possible."""
+    return Finding(what, "not checked", f"{problem.code}: {problem.text}", f"{permission} lets doctor look")
+
+
+def config_is_valid(found: Config | ConfigError) -> Finding:
+    what = "configuration"
+    if isinstance(found, ConfigError):
+        return _error(what, str(found), "correct the file: docs/reference/configuration.md explains each key")
+    return _ok(what, f"valid: prefix {found.prefix}, models {', '.join(found.models)}")
+
+
+def terraform(version: str | None, wanted: str) -> Finding:
+    """`version` is the program's, None where it is missing; `wanted` a constraint such as `>= 1.9, < 2.0`."""
+    what = "Terraform"
+    if version is None:
+        return _error(what, "it is not on the PATH", f"install Terraform {wanted}")
+    if not SpecifierSet(wanted.replace("~>", "~=")).contains(version, prereleases=True):
+        return _error(what, f"it is {version}; needed is {wanted}", f"install Terraform {wanted}")
+    return _ok(what, version)
+
+
+def program(name: str, version: str | None, way_out: str) -> Finding:
+    return _ok(name, version) if version else _error(name, "it is missing or does not work", way_out)
+
+
+def credentials(identity: Mapping[str, str] | Problem, profile: str | None) -> Finding:
+    """The identity that AWS names, or what is wrong with the credentials and how to correct it."""
+    what = "credentials"
+    if not isinstance(identity, Problem):
+        who = f"{identity['Arn']}, account {identity['Account']}"
+        if identity["Arn"].endswith(":root"):
+            why = f"{who}: the root user, which no policy limits"
+            return Finding(what, "warning", why, "use a user or a role: docs/how-to/operator.md")
+        return _ok(what, who)
+    code, text = identity.code, identity.text
+    if code == "ProfileNotFound":
+        way_out = f"aws configure --profile {profile}, or `unset AWS_PROFILE`: docs/how-to/operator.md"
+        return _error(what, f"AWS_PROFILE is {profile}, and there is no such profile", way_out)
+    if code in ("NoCredentials", "PartialCredentials", "CredentialRetrieval"):
+        way_out = "aws configure --profile data-science-user, export AWS_PROFILE: docs/how-to/operator.md"
+        return _error(what, f"there are none: {text}", way_out)
+    if code in EXPIRED:
+        login = f"aws sso login{f' --profile {profile}' if profile else ''}"
+        return _error(what, f"the session has expired: {text}", f"{login}, or a new session another way")
+    if code in ("InvalidClientTokenId", "UnrecognizedClientException"):
+        way_out = "check whether it is deleted or inactive; docs/how-to/operator.md says how to replace keys"
+        return _error(what, f"AWS does not know this access key: {text}", way_out)
+    if code == "SignatureDoesNotMatch":
+        return _error(what, text, "correct the secret key, or this machine's clock")
+    return _error(what, f"{code}: {text}", "check whether AWS can be reached from here")
+
+
+def region(name: str | None, variables: Mapping[str, str]) -> Finding:
+    """`name` is the region that boto3 uses. boto3 reads AWS_DEFAULT_REGION, Terraform AWS_REGION first."""
+    what = "region"
+    if not name:
+        return _error(what, "none is set", "export AWS_DEFAULT_REGION=…, or set it in the profile")
+    if (other := variables.get("AWS_REGION", name)) != name:
+        why = f"AWS_REGION is {other}, and AWS_DEFAULT_REGION or the profile says {name}"
+        return _error(what, why, "set both to the same region: not every client reads both")
+    try:
+        return _ok(what, f"{name} hosts {images.image_uri(name)}")
+    except ValueError as error:
+        return _error(what, str(error), "export AWS_DEFAULT_REGION=…, with one of these")
+
+
+def quotas(config: Config, known: Mapping[str, Quota] | Problem, region: str) -> list[Finding]:
+    """For each instance type and kind of job: how many may run at once, and how many models may need one."""
+    if isinstance(known, Problem):
+        permission = "servicequotas:ListServiceQuotas with ListAWSDefaultServiceQuotas"
+        return [_unchecked("instance quotas", known, permission)]
+    types = [model.training.instance_type for model in config.models.values()]
+    return [
+        _quota(f"{name} for {job} job usage", types.count(name), known, region)
+        for name in sorted(set(types))
+        for job in JOBS
+    ]
+
+
+def _quota(name: str, models: int, known: Mapping[str, Quota], region: str) -> Finding:
+    what = f"quota {name}"
+    if name not in known:
+        why = f"SageMaker has no such quota in {region}: it may not offer this type there"
+        return _error(what, why, "name another instance_type in handsoff.yaml")
+    quota = known[name]
+    more = (
+        "aws service-quotas request-service-quota-increase --service-code sagemaker "
+        f"--quota-code {quota.code} --desired-value {models} --region {region}"
+    )
+    if quota.value < 1:
+        return _error(what, "it is 0, so no such job can start", more)
+    if quota.value < models:
+        why = f"it is {quota.value:g}, and {models} models may need one at once: they wait for each other"
+        return Finding(what, "warning", why, more)
+    return _ok(what, f"{quota.value:g}")
+
+
+def concurrency(wanted: int, found: Concurrency | Problem) -> Finding:
+    """Whether the account has enough concurrency for what the review page reserves, `wanted`."""
+    what = "Lambda concurrency"
+    if wanted == 0:
+        return _ok(what, "ReviewConcurrency is 0, so nothing is reserved")
+    if isinstance(found, Problem):
+        return _unchecked(what, found, "lambda:GetAccountSettings with GetFunctionConcurrency")
+    free = found.unreserved + found.ours
+    if free - wanted < MIN_UNRESERVED:
+        return _error(
+            what,
+            f"{free} are free, the review page reserves {wanted}, "
+            f"and Lambda keeps {MIN_UNRESERVED} unreserved",
+            "handsoff deploy --parameter ReviewConcurrency=0, or ask for more: aws service-quotas "
+            "request-service-quota-increase --service-code lambda --quota-code L-B99A9384 "
+            "--desired-value 1000",
+        )
+    return _ok(what, f"{free - wanted} stay unreserved")
+
+
+def bucket(name: str, region: str, found: Bucket | Problem, *, existing: bool) -> Finding:
+    """`existing` says that the configuration names the bucket; otherwise Terraform makes it."""
+    what = f"bucket {name}"
+    if isinstance(found, Problem):
+        return _unchecked(what, found, "s3:ListBucket with s3:GetBucketVersioning and GetBucketNotification")
+    if found.state == "not ours":
+        why = "it belongs to another account, or these credentials may not see it"
+        return _error(what, why, "choose another prefix, or name a bucket in aws.bucket of handsoff.yaml")
+    if not existing:
+        return _ok(what, "it exists" if found.state == "ours" else "Terraform makes it")
+    if found.state == "free":
+        return _error(what, "aws.bucket names it, and it does not exist", "make it, or leave aws.bucket out")
+    if found.region not in (None, region):
+        why = f"it is in {found.region}, and everything else would be in {region}"
+        return _error(what, why, "use a bucket in the same region: SageMaker requires it")
+    if not found.versioned:
+        way_out = f"aws s3api put-bucket-versioning --bucket {name} --versioning-configuration Status=Enabled"
+        return _error(what, "it keeps no versions, and an execution reads the versions of its batch", way_out)
+    if not found.tells_eventbridge:
+        way_out = "in the console: Properties, Amazon EventBridge, on (the AWS CLI replaces other settings)"
+        return _error(what, "it sends no events to EventBridge, so nothing would start", way_out)
+    return _ok(what, "it exists, keeps versions, sends events to EventBridge")
+
+
+def stack(name: str, found: Stack | Problem | None) -> Finding:
+    what = f"stack {name}"
+    if isinstance(found, Problem):
+        return _unchecked(what, found, "cloudformation:DescribeStacks")
+    if found is None:
+        return _ok(what, "it does not exist yet")
+    if found.status in UNBORN:
+        return Finding(what, "warning", f"it is {found.status}: deploy removes its remains first")
+    if found.parameters.get("Prefix") != name:
+        return _error(what, "another stack has this name", "choose another prefix")
+    if found.status == "UPDATE_ROLLBACK_FAILED":
+        way_out = f"aws cloudformation continue-update-rollback --stack-name {name}"
+        return _error(what, f"it is {found.status}", way_out)
+    if found.status.endswith("_IN_PROGRESS"):
+        return _error(what, f"it is {found.status}: another deployment runs", "wait until it has ended")
+    return _ok(what, f"it is this deployment's, {found.status}")

@@ -1,0 +1,120 @@
+"""Examines whether this machine, these credentials and this account fit a deployment. Changes nothing.
+
+The facts come from this module and from `account`; `checks` turns each into a finding.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import boto3
+
+from handsoff import project
+from handsoff.deploying import account, checks, sam, tools
+from handsoff.deploying.account import Problem, Stack, asked
+from handsoff.deploying.checks import Finding
+from handsoff.deploying.terraform import program_version
+from handsoff.errors import ToolFailed, ToolMissing
+from handsoff.location import Location, bucket_name
+from retraining.errors import ConfigError
+
+
+def examine(config: Path, parameters: Mapping[str, str] | None = None) -> list[Finding]:
+    """All findings for a deployment of this configuration file.
+
+    `parameters` are those of the template that the deployment will be given. Where a fact is missing, such as
+    the region, the findings that need it are left out.
+    """
+    read = _read(config)
+    folder = config.resolve().parent
+    findings = [
+        checks.config_is_valid(read if isinstance(read, ConfigError) else read.config),
+        *_programs(folder),
+    ]
+    session = asked(boto3.Session)
+    if isinstance(session, Problem):
+        return [*findings, checks.credentials(session, os.environ.get("AWS_PROFILE"))]
+    region = session.region_name
+    findings.append(checks.region(region, os.environ))
+    if not region:
+        return findings
+    identity = asked(lambda: session.client("sts").get_caller_identity())
+    if isinstance(identity, Problem):
+        return [*findings, checks.credentials(identity, os.environ.get("AWS_PROFILE"))]
+    who = {"Arn": identity["Arn"], "Account": identity["Account"]}
+    findings.append(checks.credentials(who, None))
+    if isinstance(read, ConfigError):
+        return findings
+    location = Location(who["Account"], region, partition=who["Arn"].split(":")[1])
+    return findings + _in_account(session, read, location, parameters or {})
+
+
+def _programs(folder: Path) -> list[Finding]:
+    return [
+        checks.terraform(program_version(), terraform_wanted(folder)),
+        checks.program("SAM CLI", _sam_version(folder), "run `make setup`"),
+        checks.program("uv", _version(["uv", "--version"]), "run `make setup`"),
+        checks.program("make", _version(["make", "--version"]), "install make"),
+    ]
+
+
+def _in_account(
+    session: boto3.Session, read: project.Project, location: Location, parameters: Mapping[str, str]
+) -> list[Finding]:
+    config = read.config
+    stack = asked(lambda: account.find_stack(session, config.prefix))
+    name = bucket_name(config, location)
+    bucket = asked(lambda: account.find_bucket(session, name, location.account))
+    findings = [
+        checks.stack(config.prefix, stack),
+        checks.bucket(name, location.region, bucket, existing=config.aws.bucket is not None),
+    ]
+    if elsewhere := account.endpoint(session):
+        why = f"{elsewhere} is not AWS: it limits nothing"
+        return [
+            *findings,
+            Finding("instance quotas", "not checked", why),
+            Finding("Lambda concurrency", "not checked", why),
+        ]
+    known = stack.parameters if isinstance(stack, Stack) else {}
+    reserved = int({**sam.defaults(read.template), **known, **parameters}["ReviewConcurrency"])
+    quotas = asked(lambda: account.find_quotas(session))
+    concurrency = asked(lambda: account.find_concurrency(session, config.prefix))
+    return [
+        *findings,
+        *checks.quotas(config, quotas, location.region),
+        checks.concurrency(reserved, concurrency),
+    ]
+
+
+def terraform_wanted(folder: Path) -> str:
+    """The versions of Terraform that the project accepts, such as `>= 1.9`."""
+    text = (folder / "terraform" / "versions.tf").read_text(encoding="utf-8")
+    found = re.search(r'required_version\s*=\s*"([^"]+)"', text)
+    return found[1] if found else ""
+
+
+def _read(config: Path) -> project.Project | ConfigError:
+    try:
+        return project.load(config)
+    except ConfigError as error:
+        return error
+
+
+def _sam_version(folder: Path) -> str | None:
+    try:
+        return _version([str(project.sam_program(folder)), "--version"])
+    except ToolMissing:
+        return None
+
+
+def _version(command: list[str]) -> str | None:
+    """The first line that a program prints about its version; None where it is missing or does not work."""
+    try:
+        said = tools.run(" ".join(command), command, folder=Path.cwd(), environment={})
+    except (ToolFailed, FileNotFoundError):
+        return None
+    return said.strip().partition("\n")[0]

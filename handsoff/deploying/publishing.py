@@ -1,0 +1,87 @@
+"""Publishes models: step code to S3, the pipeline's definition to SageMaker, the config to SSM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from handsoff.deploying import render
+from handsoff.deployment import Deployment, no_pipeline
+from handsoff.errors import NotDeployed
+from handsoff.location import bucket_name, pipeline_role_arn
+from pipeline_def import publish
+from retraining.config.schema import dump_model
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """The pipeline as it was published, and whether that changed the config in SSM."""
+
+    pipeline: publish.Published
+    config_changed: bool
+
+
+def upload_code(deployment: Deployment, model: str) -> str:
+    """Upload a model's step code, so that a definition may name it. Returns the code's SHA-256."""
+    bucket = bucket_name(deployment.config, deployment.location)
+    return publish.upload(model, _dumped(deployment, model), bucket=bucket, s3=deployment.s3)
+
+
+def publish_model(deployment: Deployment, model: str) -> PublishedModel:
+    """Upload a model's step code, update its pipeline and its config in SSM.
+
+    What is published equals what Terraform reads, so that a plan afterwards is empty. Raises NotDeployed
+    where there is no pipeline, or the data lies in another bucket than handsoff.yaml names.
+    """
+    named = bucket_name(deployment.config, deployment.location)
+    if deployment.bucket != named:
+        raise NotDeployed(
+            f"the data is in {deployment.bucket} here, handsoff.yaml names {named}: `handsoff deploy` first"
+        )
+    try:
+        published = publish.publish(
+            model,
+            _dumped(deployment, model),
+            render.definition(deployment.config, model, deployment.location),
+            prefix=deployment.prefix,
+            bucket=deployment.bucket,
+            role_arn=pipeline_role_arn(deployment.config, deployment.location),
+            session=deployment.session,
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("ResourceNotFound", "ResourceNotFoundException"):
+            raise
+        raise no_pipeline(deployment, model) from None
+    return PublishedModel(published, _publish_config(deployment, model))
+
+
+def _publish_config(deployment: Deployment, model: str) -> bool:
+    """Write a model's config to SSM unless it is there already; whether it was written."""
+    text = dump_model(deployment.config.models[model])
+    name = f"/{deployment.prefix}/models/{model}"
+    known = deployment.ssm.get_parameters(Names=[name])["Parameters"]
+    if [item["Value"] for item in known] == [text]:
+        return False
+    deployment.ssm.put_parameter(
+        Name=name, Value=text, Type="String", Tier="Intelligent-Tiering", Overwrite=True
+    )
+    return True
+
+
+def schedule_is_current(deployment: Deployment, model: str) -> bool:
+    """Whether a model's schedule on AWS is the one of its config. Only Terraform changes schedules."""
+    wanted = deployment.config.models[model].retrain
+    try:
+        found = deployment.session.client("scheduler").get_schedule(Name=deployment.resource_name(model))
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return wanted.schedule is None
+    known = (found["ScheduleExpression"], found["ScheduleExpressionTimezone"])
+    return known == (wanted.schedule, wanted.schedule_timezone)
+
+
+def _dumped(deployment: Deployment, model: str) -> dict[str, Any]:
+    return deployment.config.models[model].model_dump(mode="json", exclude_none=True)

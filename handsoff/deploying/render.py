@@ -1,0 +1,97 @@
+"""Writes the file that Terraform reads: handsoff.yaml as values, and the pipelines' definitions.
+
+The file lists the checksums of the files it was made from. Terraform refuses it where one of them has changed
+since, and where it was made for another account or region.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from handsoff.location import Location, bucket_name, pipeline_role_arn
+from handsoff.project import Project
+from pipeline_def import images, publish
+from retraining.config.schema import Config, dump_model
+from retraining.errors import ConfigError
+
+NAME: Final = "handsoff.auto.tfvars.json"
+"""The file in terraform/; Terraform finds it by this name."""
+
+MADE_FROM: Final = ("pipeline_def/**/*.py", "functions/retraining/config/*.py")
+"""Patterns of the files that definitions and configs are made from; handsoff.yaml is another one.
+
+terraform/main.tf looks for new files of the first pattern, too."""
+
+
+def definition(config: Config, model: str, location: Location) -> str:
+    """A model's pipeline, as SageMaker gets it. Raises ConfigError if the region has no image for it."""
+    try:
+        return publish.render(
+            model,
+            config.models[model].model_dump(mode="json", exclude_none=True),
+            prefix=config.prefix,
+            bucket=bucket_name(config, location),
+            role_arn=pipeline_role_arn(config, location),
+            region=location.region,
+            subnets=config.aws.subnets,
+            security_groups=config.aws.security_groups,
+            kms_key=config.aws.kms_key,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def values(config: Config, location: Location) -> dict[str, Any]:
+    """The values of Terraform's variables, by their names. Pure."""
+    models = {
+        name: {
+            "definition": definition(config, name, location),
+            "config": dump_model(model),
+            "schedule": model.retrain.schedule,
+            "timezone": model.retrain.schedule_timezone,
+        }
+        for name, model in sorted(config.models.items())
+    }
+    return {
+        "prefix": config.prefix,
+        "account": location.account,
+        "region": location.region,
+        "image": images.repository_arn(location.region, location.partition),
+        **config.aws.model_dump(mode="json"),
+        "models": models,
+    }
+
+
+def made_from(project: Project) -> dict[str, str]:
+    """The SHA-256 of each file that the values are made from, by its path in the project."""
+    files = {path for pattern in MADE_FROM for path in project.folder.glob(pattern)}
+    if project.file is not None:
+        files.add(project.file)
+    return {
+        Path(os.path.relpath(path, project.folder)).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(files)
+    }
+
+
+def write(project: Project, location: Location, path: Path | None = None) -> tuple[Path, bool]:
+    """Write the file that Terraform reads, whole or not at all. Returns its path and whether it changed.
+
+    Without `path` it goes into the project's terraform/. Raises ConfigError where that folder is missing.
+    """
+    if not project.terraform.is_dir():
+        raise ConfigError(
+            f"{project.terraform} does not exist: go to the project's folder, or name it by --config"
+        )
+    path = path or project.terraform / NAME
+    rendered = {**values(project.config, location), "rendered_from": made_from(project)}
+    text = json.dumps(rendered, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return path, False
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+    return path, True

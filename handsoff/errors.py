@@ -1,0 +1,68 @@
+"""What can go wrong in the command line, as a tree. `main` prints the message and ends with exit code 1.
+
+HandsoffError           the root, in retraining.errors
+├── UsageError          the arguments of a command do not fit together
+├── NotDeployed         the command needs a deployment, and AWS has none here
+├── NotFound            there is no such execution, model package or file
+├── AlreadyDecided      another decision stands on the model package
+├── NotConfirmed        the user did not confirm; nothing was changed
+├── Refused             the change would end data, or belongs to another deployment
+├── Unfit               `handsoff doctor` found an error
+├── StillRunning        an execution runs on a pipeline that would be removed
+├── StepFailed          a step of a deployment failed
+├── ToolMissing         a program is not installed
+├── ToolFailed          a program ended with an error
+└── NotInvocable        a function cannot run in a container here
+"""
+
+from __future__ import annotations
+
+from retraining.errors import HandsoffError
+
+
+class UsageError(HandsoffError):
+    """The arguments of a command do not fit together; the message says which combination was expected."""
+
+
+class NotDeployed(HandsoffError):
+    """The command needs a deployment, and there is none where AWS's environment variables point."""
+
+
+class NotFound(HandsoffError):
+    """There is no such execution, model package or file."""
+
+
+class AlreadyDecided(HandsoffError):
+    """Another decision stands on the model package; the message names it."""
+
+
+class NotConfirmed(HandsoffError):
+    """The user did not confirm; nothing was changed."""
+
+
+class Refused(HandsoffError):
+    """The change would harm what exists; the message says what it would harm and what to do instead."""
+
+
+class Unfit(HandsoffError):
+    """`handsoff doctor` found an error; nothing was changed."""
+
+
+class StillRunning(HandsoffError):
+    """An execution runs on a pipeline that would be removed; nothing was changed."""
+
+
+class StepFailed(HandsoffError):
+    """A step of a deployment failed; the message names it and the cause. The command can be repeated."""
+
+
+class ToolMissing(HandsoffError):
+    """A program that the command runs is not installed."""
+
+
+class ToolFailed(HandsoffError):
+    """A program ended with an error; the message has its last lines of output."""
+
+
+class NotInvocable(HandsoffError):
+    """Docker, AWS on this machine, the function or the event is missing; the message says what to do."""

@@ -1,0 +1,84 @@
+"""A deployment's executions: the newest, one by name, the model package of each, and its evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from handsoff.deployment import Deployment, no_pipeline
+from handsoff.errors import NotFound
+from retraining import evidence
+from retraining.aws import pipelines, registry
+from retraining.aws.pipelines import Execution
+from retraining.aws.registry import Package
+from retraining.facts import keys
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import PipelineExecutionSummaryTypeDef
+
+SEARCHED: Final = 100
+"""Newest executions of each model among which `find_execution` looks; SageMaker's largest page."""
+
+
+def newest_executions(deployment: Deployment, model: str, limit: int) -> list[Execution]:
+    """The newest executions of a model's pipeline, newest first. Raises NotDeployed."""
+    found = [item["PipelineExecutionArn"] for item in _summaries(deployment, model, limit)]
+    return [pipelines.describe(deployment.sagemaker, arn) for arn in found]
+
+
+def require_pipeline(deployment: Deployment, model: str) -> None:
+    """Raise NotDeployed unless the model has a pipeline."""
+    _summaries(deployment, model, 1)
+
+
+def find_execution(deployment: Deployment, name: str | None) -> Execution:
+    """The execution with this ARN or this id; with neither, the newest of any model. Raises NotFound."""
+    if name and name.startswith("arn:"):
+        return pipelines.describe(deployment.sagemaker, name)
+    found = [item for model in deployment.config.models for item in _summaries(deployment, model, SEARCHED)]
+    for item in sorted(found, key=lambda item: item["StartTime"], reverse=True):
+        arn = item["PipelineExecutionArn"]
+        if name in (None, arn.rsplit("/", 1)[-1]):
+            return pipelines.describe(deployment.sagemaker, arn)
+    if name:
+        raise NotFound(
+            f"no execution {name} among the newest {SEARCHED} of each model: give its id or ARN, as "
+            "`handsoff status` shows it"
+        )
+    raise NotFound("no execution yet: `handsoff land` or `handsoff start` starts one")
+
+
+def package_of(deployment: Deployment, execution: Execution) -> Package | None:
+    """The model package that an execution registered; None where it registered none."""
+    return registry.package(deployment.sagemaker, execution.package_arn) if execution.package_arn else None
+
+
+def is_settled(deployment: Deployment, execution: Execution, package: Package | None) -> bool:
+    """Whether nothing more happens by itself: the execution has ended, and its package has been judged."""
+    if not execution.terminal or package is None:
+        return execution.terminal
+    verdict = deployment.ledger.get(keys.verdict(package.arn))
+    return verdict is not None and verdict.done_at is not None
+
+
+def evidence_of(deployment: Deployment, execution: Execution) -> evidence.Evidence:
+    """The evidence of an execution, gathered now."""
+    model = execution.pipeline.removeprefix(f"{deployment.prefix}-")
+    sources = evidence.Sources(deployment.sagemaker, deployment.s3, deployment.ledger, deployment.bucket)
+    return evidence.gather(sources, model, execution)
+
+
+def _summaries(deployment: Deployment, model: str, limit: int) -> list[PipelineExecutionSummaryTypeDef]:
+    try:
+        answer = deployment.sagemaker.list_pipeline_executions(
+            PipelineName=deployment.resource_name(model),
+            SortBy="CreationTime",
+            SortOrder="Descending",
+            MaxResults=limit,
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("ResourceNotFound", "ResourceNotFoundException"):
+            raise
+        raise no_pipeline(deployment, model) from None
+    return answer["PipelineExecutionSummaries"]

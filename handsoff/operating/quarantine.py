@@ -1,0 +1,89 @@
+"""Files in quarantine: lists them with their reports, and releases one that a person vouches for."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from handsoff.deployment import Deployment
+from handsoff.errors import NotFound
+from handsoff.operating.landing import land_marker
+from retraining.facts import keys
+from retraining.facts.starts import Released
+from retraining.starts import bucket as data_bucket
+from retraining.starts import quarantine
+from retraining.starts.quarantine import REPORT_SUFFIX
+
+
+class QuarantinedFile(BaseModel):
+    """A file in quarantine, as the report beside it says."""
+
+    model_config = ConfigDict(frozen=True)
+
+    quarantine_key: str
+    """Where the file lies now, in the data bucket."""
+
+    key: str
+    """Where the file had landed."""
+
+    etag: str
+    problem: str
+    """What is wrong with the file: a code of retraining.starts.inspection."""
+
+    text: str
+    """What is wrong with the file, in words."""
+
+    replaced: bool
+    """Whether another file with the same key has landed since."""
+
+
+def quarantined_files(deployment: Deployment, model: str) -> list[QuarantinedFile]:
+    """A model's files in quarantine, in the order of their keys."""
+    pages = deployment.s3.get_paginator("list_objects_v2").paginate(
+        Bucket=deployment.bucket, Prefix=f"quarantine/{model}/"
+    )
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    listed = data_bucket.list_batch(deployment.s3, deployment.bucket, model)
+    present = {item.key for item in listed.objects}
+    return [_read(deployment, key, present) for key in keys if key.endswith(REPORT_SUFFIX)]
+
+
+def _read(deployment: Deployment, report_key: str, present: set[str]) -> QuarantinedFile:
+    body = deployment.s3.get_object(Bucket=deployment.bucket, Key=report_key)["Body"].read()
+    report = json.loads(body)
+    return QuarantinedFile.model_validate(
+        {
+            **report,
+            "quarantine_key": report_key.removesuffix(REPORT_SUFFIX),
+            "replaced": report["key"] in present,
+        }
+    )
+
+
+def release_file(deployment: Deployment, model: str, key: str) -> str:
+    """Put a file back from quarantine; it is not inspected again. Returns the key that it has then.
+
+    `key` may leave out `quarantine/<model>/`. Where the model uses a marker, the marker lands again: the file
+    completes the batch. Raises NotFound where the file is not in quarantine, or has been replaced.
+    """
+    if not key.startswith("quarantine/"):
+        key = f"quarantine/{model}/{key}"
+    files = {file.quarantine_key: file for file in quarantined_files(deployment, model)}
+    file = files.get(key)
+    if file is None:
+        known = "\n  ".join(files) or "(nothing)"
+        raise NotFound(f"{key} is not in quarantine. In quarantine of {model}:\n  {known}")
+    if file.replaced:
+        raise NotFound(
+            f"{file.key} has landed again since: releasing the old one would hide it. "
+            f"Land it under another name: it is at s3://{deployment.bucket}/{key}"
+        )
+    released = Released(by=deployment.caller, at=datetime.now(UTC))
+    deployment.ledger.take(keys.released(model, file.etag, file.key), released)
+    item = quarantine.release(deployment.s3, deployment.bucket, model, key)
+    # A file that was uploaded in parts has another ETag once it is copied.
+    deployment.ledger.take(keys.released(model, item.etag, item.key), released)
+    land_marker(deployment, model)
+    return item.key

@@ -1,0 +1,24 @@
+"""Asks a deployment to start an execution, as a person."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from handsoff.deployment import Deployment
+from handsoff.operating.executions import require_pipeline
+
+
+def request_start(deployment: Deployment, model: str) -> str:
+    """Send a start request for the data present when the execution starts. Returns the request's cause.
+
+    Raises NotDeployed where the model has no pipeline.
+    """
+    require_pipeline(deployment, model)
+    cause = f"request-{uuid.uuid4()}"
+    detail = {"model": model, "cause": cause, "trigger": "request", "requestedBy": deployment.caller}
+    deployment.sqs.send_message(
+        QueueUrl=deployment.outputs["LandingsQueue"],
+        MessageBody=json.dumps({"source": "handsoff", "detail": detail}),
+    )
+    return cause

@@ -1,0 +1,66 @@
+"""What a deployment knows of its models now: pending start requests, executions, champion, quarantine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from handsoff.deployment import Deployment
+from handsoff.operating.executions import newest_executions, package_of
+from handsoff.operating.quarantine import QuarantinedFile, quarantined_files
+from retraining.aws import registry
+from retraining.aws.model_states import ModelStates
+from retraining.aws.pipelines import Execution
+from retraining.aws.registry import Package
+from retraining.facts.starts import ModelState
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """What `handsoff status` shows of one model."""
+
+    name: str
+    state: ModelState
+    champion: Package | None
+    quarantined: tuple[QuarantinedFile, ...]
+    """Files in quarantine, without those that have been replaced since."""
+
+    executions: tuple[tuple[Execution, Package | None], ...]
+    """The newest executions, newest first, each with the model package that it registered."""
+
+
+def model_state(deployment: Deployment, model: str) -> ModelState:
+    """The model's pending start requests, its running execution, and the last answer to a request."""
+    return ModelStates(deployment.ledger).load(model)[0]
+
+
+def model_status(deployment: Deployment, model: str, limit: int) -> ModelStatus:
+    """Read a model's status, with at most `limit` executions."""
+    executions = newest_executions(deployment, model, limit)
+    return ModelStatus(
+        model,
+        model_state(deployment, model),
+        registry.champion(deployment.sagemaker, deployment.resource_name(model)),
+        tuple(file for file in quarantined_files(deployment, model) if not file.replaced),
+        tuple((execution, package_of(deployment, execution)) for execution in executions),
+    )
+
+
+def as_json(status: ModelStatus) -> dict[str, Any]:
+    """A model's status as `handsoff status --json` prints it."""
+    return {
+        **status.state.model_dump(mode="json", by_alias=True),
+        "champion": status.champion.arn if status.champion else None,
+        "quarantined": [file.quarantine_key for file in status.quarantined],
+        "executions": [
+            {
+                "pipelineExecutionArn": execution.arn,
+                "pipelineExecutionStatus": execution.status,
+                "startTime": execution.start_time.isoformat(),
+                "steps": {step.name: step.status for step in execution.steps},
+                "modelPackageArn": package.arn if package else None,
+                "modelApprovalStatus": package.approval_status if package else None,
+            }
+            for execution, package in status.executions
+        ],
+    }

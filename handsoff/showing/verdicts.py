@@ -1,0 +1,96 @@
+"""Shows verdicts: the decision, what it rests on, and every rule with its numbers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from handsoff.operating.decisions import Judgement, judgement_as_json
+from handsoff.showing.console import coloured, escape, moment, print_lines
+from handsoff.showing.evidence import approval, decision_lines
+from retraining.verdicts.verdict import Finding, RuleResult, Verdict
+
+SIGNS: Final = {"max": "≤", "better_than_guessing": ">"}
+"""The sign before the limit of a question; ≥ for a question that is not listed."""
+
+
+def show_judgement(console: Console, judgement: Judgement) -> None:
+    """Print who decided on a package, the verdict on it, and every rule."""
+    found = judgement_as_json(judgement)
+    lines = [("model package", escape(judgement.package.arn)), ("approval", approval(found))]
+    lines += decision_lines(found)
+    fact = judgement.verdict
+    if fact is None:
+        print_lines(console, lines)
+        console.print("there is no verdict yet: the package has not been judged")
+        return
+    lines.append(("judged", moment(fact.taken_at)))
+    if fact.again:
+        lines.append(("judged again", f"by {escape(fact.again.by)}, because {escape(fact.again.why)}"))
+    for earlier in fact.earlier:
+        why = escape("; ".join(earlier.verdict.texts[:1]))
+        lines.append(("earlier", f"{coloured(earlier.verdict.decision)} {moment(earlier.taken_at)}: {why}"))
+    print_lines(console, lines)
+    show_verdict(console, fact.verdict)
+
+
+def show_verdict(console: Console, verdict: Verdict) -> None:
+    """Print a verdict: champion and rows, a table of its rules, and all reasons."""
+    lines = [
+        ("verdict", coloured(verdict.decision)),
+        ("champion", escape(verdict.champion or "none")),
+        ("validation rows", str(verdict.n)),
+        ("rules sha256", verdict.rules_sha256),
+    ]
+    if verdict.first_model:
+        lines.append(("first model", f"there was no champion, and first_model is {verdict.first_model}"))
+    if verdict.without_champion:
+        lines.append(("put aside", f"the champion: {escape(verdict.without_champion)}"))
+    print_lines(console, lines)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("rule")
+    for name in ("observed", "needed", "rows"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("outcome → effect")
+    for rule in verdict.rules:
+        for number, finding in enumerate(rule.findings or (None,)):
+            name = escape(rule.rule) if number == 0 else ""
+            table.add_row(name, *_cells(finding), _outcome(rule, finding))
+    console.print(table)
+    for reason in verdict.texts:
+        console.print(f"- {escape(reason)}", soft_wrap=True)
+
+
+def _cells(finding: Finding | None) -> tuple[str, str, str]:
+    """A finding's observed value, limit and rows; with as many digits as show which of the two is larger."""
+    if finding is None:
+        return "", "", ""
+    rows = "" if finding.n is None else f"{finding.n:,}"
+    if finding.limit is None:
+        return "", "", rows
+    if finding.question == "min_samples":
+        return "", f"≥ {finding.limit:.0f} rows", rows
+    needed = f"{SIGNS.get(finding.question, '≥')} {finding.limit:.4g}"
+    if finding.observed is None:
+        return "not known", needed, rows
+    value, limit = finding.observed, finding.limit
+    texts = [f"{value:.{digits}g}" for digits in range(4, 18)]
+    exact = [
+        text
+        for text in texts
+        if (float(text) >= limit, float(text) <= limit) == (value >= limit, value <= limit)
+    ]
+    compared = finding.question in ("max_loss", "min_gain", "better_than_guessing")
+    return (
+        f"{'gain ≥ ' if compared else ''}{exact[0]}".replace("-", "−"),
+        needed.replace("-", "−"),
+        rows,
+    )
+
+
+def _outcome(rule: RuleResult, finding: Finding | None) -> str:
+    said = coloured(finding.outcome if finding else rule.outcome)
+    return f"{said} → {coloured(rule.effect)}" if rule.effect != "none" else said

@@ -1,0 +1,116 @@
+"""What `handsoff status --watch` does next: a table of snapshots, and of notices."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import pytest
+
+from handsoff.operating.following import (
+    Follow,
+    KeepWaiting,
+    NextStep,
+    Notice,
+    ShowNewest,
+    Snapshot,
+    StopRefused,
+    Watched,
+    next_step,
+    notices,
+)
+from retraining.aws.pipelines import Execution
+from retraining.facts.starts import ModelState, StartRequest
+
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+"""When watching begins."""
+
+
+def after(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def execution(name: str, started: float = -60) -> Execution:
+    """An execution with this id that started so many seconds after watching began."""
+    return Execution(
+        arn=f"arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic/execution/{name}",
+        pipeline="handsoff-titanic",
+        status="Executing",
+        failure_reason=None,
+        start_time=after(started),
+        last_modified=after(started),
+        parameters={},
+        steps=(),
+    )
+
+
+OLD, NEW, NEWER = execution("old"), execution("new", 3), execution("newer", 4)
+PENDING = ModelState(
+    pending=(StartRequest(cause="landing", trigger="landing", requested_by="s3", at=NOON),), answer="wait"
+)
+IDLE = ModelState()
+
+
+def answered(answer: Literal["refuse", "start"], seconds: float) -> ModelState:
+    """The state after an answer that was given so many seconds after watching began."""
+    return ModelState(answer=answer, reason="the same batch", answered_at=after(seconds))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "models", "expected"),
+    [
+        # an unsettled execution is followed at once; of several, the latest
+        (0, [Watched(IDLE, OLD, settled=False)], Follow(OLD)),
+        (0, [Watched(PENDING, OLD, settled=False)], Follow(OLD)),
+        (5, [Watched(IDLE, NEW, settled=True)], Follow(NEW)),
+        (5, [Watched(IDLE, NEW, settled=False), Watched(IDLE, NEWER, settled=False)], Follow(NEWER)),
+        (5, [Watched(IDLE, OLD), Watched(answered("refuse", 1), NEW, settled=False)], Follow(NEW)),
+        # a pending start request is waited for, however long
+        (0, [Watched(PENDING, OLD)], KeepWaiting()),
+        (3600, [Watched(PENDING, OLD)], KeepWaiting()),
+        (3600, [Watched(answered("refuse", 1), OLD), Watched(PENDING)], KeepWaiting()),
+        # a refusal given while watching ends the watch at once
+        (1, [Watched(answered("refuse", 0), OLD)], StopRefused()),
+        (1, [Watched(IDLE), Watched(answered("refuse", 1), OLD)], StopRefused()),
+        # one given before: first wait for a request that may still arrive
+        (12, [Watched(answered("refuse", -1), OLD)], KeepWaiting()),
+        (12.001, [Watched(answered("refuse", -1), OLD)], StopRefused()),
+        (12.001, [Watched(answered("refuse", -59.999), OLD)], StopRefused()),
+        (12.001, [Watched(answered("refuse", -60), OLD)], ShowNewest(OLD)),
+        # nothing is expected
+        (0, [Watched(IDLE, OLD)], KeepWaiting()),
+        (12, [Watched(IDLE, OLD)], KeepWaiting()),
+        (12.001, [Watched(IDLE, OLD)], ShowNewest(OLD)),
+        (12.001, [Watched(answered("start", 1), OLD)], ShowNewest(OLD)),
+        (12.001, [Watched(IDLE, OLD), Watched(IDLE, execution("older", -90))], ShowNewest(OLD)),
+        (12.001, [Watched(IDLE)], ShowNewest(None)),
+    ],
+)
+def test_next_step(seconds: float, models: list[Watched], expected: NextStep) -> None:
+    first = Snapshot(NOON, {"titanic": Watched(IDLE, OLD), "prices": Watched(IDLE, execution("older", -90))})
+    now = Snapshot(after(seconds), {f"m{number}": item for number, item in enumerate(models)})
+    assert next_step(first, now) == expected
+
+
+def test_next_step_execution_that_was_settled_before_is_not_followed() -> None:
+    first = Snapshot(NOON, {"titanic": Watched(IDLE, OLD, settled=True)})
+    assert next_step(first, first) == KeepWaiting()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state", "expected"),
+    [
+        (0, IDLE, []),
+        (0, answered("start", 0), []),
+        (0, PENDING, [Notice("titanic", earlier=False)]),
+        (3600, PENDING, [Notice("titanic", earlier=False)]),
+        (5, answered("refuse", 0), [Notice("titanic", earlier=False)]),
+        (5, answered("refuse", -0.001), [Notice("titanic", earlier=True)]),
+        (59.999, answered("refuse", 0), [Notice("titanic", earlier=False)]),
+        (60, answered("refuse", 0), []),
+    ],
+)
+def test_notices(seconds: float, state: ModelState, expected: list[Notice]) -> None:
+    first = Snapshot(NOON, {"titanic": Watched(IDLE)})
+    now = Snapshot(after(seconds), {"titanic": Watched(state)})
+    assert notices(first, now) == expected

@@ -1,0 +1,120 @@
+"""Reading Terraform's plans and states, and what of them is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from handsoff.deploying.refusals import Here, refusals
+from handsoff.deploying.terraform import Plan, Resource, State, read_plan, read_state, workspace
+
+
+def test_read_plan_counts_managed_changes_only() -> None:
+    actions = {
+        "a": ["create"],
+        "b": ["delete", "create"],
+        "c": ["no-op"],
+        "d": ["update"],
+        "e": ["create", "delete"],
+        "f": ["delete"],
+    }
+    changes = [
+        {"address": name, "mode": "managed", "change": {"actions": what}} for name, what in actions.items()
+    ]
+    reading = {"address": "data.x", "mode": "data", "change": {"actions": ["read"]}}
+    plan = read_plan({"resource_changes": [*changes, reading]})
+    assert plan.changes == {"a": "+", "b": "±", "d": "~", "e": "±", "f": "-"}
+    assert str(plan) == "1 to make, 1 to change, 2 to replace, 1 to remove"
+
+
+def test_read_plan_without_changes_is_empty() -> None:
+    assert str(read_plan({})) == "nothing to change"
+    assert Plan({}).changes == {}
+
+
+@pytest.mark.parametrize(("prefix", "name"), [("handsoff", "default"), ("handsoffdev", "handsoffdev")])
+def test_workspace_is_named_after_the_prefix(prefix: str, name: str) -> None:
+    assert workspace(prefix) == name
+
+
+def test_read_state_has_outputs_and_managed_resources() -> None:
+    made = {
+        "address": "aws_s3_bucket.data[0]",
+        "mode": "managed",
+        "values": {"bucket": "b"},
+        "depends_on": ["aws_kms_key.x"],
+    }
+    reading = {"address": "data.aws_region.here", "mode": "data", "values": {"name": "r"}}
+    outputs = {"region": {"sensitive": False, "value": "eu-west-1", "type": "string"}}
+    state = read_state({"values": {"outputs": outputs, "root_module": {"resources": [made, reading]}}})
+    assert state == State(
+        {"region": "eu-west-1"}, {"aws_s3_bucket.data[0]": Resource({"bucket": "b"}, ("aws_kms_key.x",))}
+    )
+    assert state.values("aws_s3_bucket", "bucket") == ["b"]
+    assert state.values("aws_s3", "bucket") == []
+    assert read_state({"format_version": "1.0"}) == State({}, {})
+
+
+GROUP = 'aws_sagemaker_model_package_group.model["titanic"]'
+MADE = State(
+    {"account": "111111111111", "region": "eu-west-1", "prefix": "handsoff"},
+    {
+        "aws_s3_bucket.data[0]": Resource({"bucket": "b"}),
+        GROUP: Resource({"model_package_group_name": "handsoff-titanic"}),
+    },
+)
+HERE = Here("handsoff", "111111111111", "eu-west-1", Path("/p/terraform"), "default")
+
+
+def test_refusals_of_a_harmless_plan_are_empty() -> None:
+    plan = Plan({"aws_s3_bucket.data[0]": "~", "aws_sagemaker_pipeline.model": "-", "aws_s3_bucket.new": "+"})
+    assert refusals(HERE, MADE, plan) == []
+    assert refusals(HERE, State({}, {})) == []
+
+
+@pytest.mark.parametrize(
+    ("here", "said"),
+    [
+        (replace(HERE, account="222222222222"), "account 222222222222 region eu-west-1 prefix handsoff"),
+        (replace(HERE, region="eu-west-2"), "account 111111111111 region eu-west-2 prefix handsoff"),
+        (replace(HERE, prefix="other"), "account 111111111111 region eu-west-1 prefix other"),
+    ],
+)
+def test_refusals_name_a_state_of_another_account_region_or_prefix(here: Here, said: str) -> None:
+    (reason,) = refusals(here, MADE)
+    assert "workspace default, is of account 111111111111 region eu-west-1 prefix handsoff, and" in reason
+    assert f"this is {said}." in reason
+
+
+def test_refusals_name_existing_resources_of_an_empty_state() -> None:
+    there = replace(HERE, things=("the bucket b", "the stack handsoff"))
+    (reason,) = refusals(there, State({}, {}))
+    assert reason.startswith(
+        "the bucket b, the stack handsoff: exists, but Terraform's state in /p/terraform,"
+    )
+    assert "docs/how-to/deploy-from-github.md" in reason
+    (reason,) = refusals(replace(there, stand_in=True), State({}, {}))
+    assert "made by `handsoff local up`" in reason
+    assert refusals(there, MADE) == []
+
+
+@pytest.mark.parametrize("sign", ["-", "±"])
+def test_refusals_name_data_that_a_plan_would_remove(sign: str) -> None:
+    plan = Plan({"aws_s3_bucket_policy.data[0]": sign, GROUP: sign, "aws_iam_role.x": sign})
+    said = refusals(replace(HERE, packages={"handsoff-titanic": 2}, workspace="default"), MADE, plan)
+    assert said[1:3] == [
+        f"  {sign} aws_s3_bucket_policy.data[0]",
+        f"  {sign} {GROUP}, which holds 2 model packages",
+    ]
+    assert said[4] == (
+        "  TF_WORKSPACE=default terraform -chdir=/p/terraform state rm "
+        "'aws_s3_bucket_policy.data[0]' 'aws_sagemaker_model_package_group.model[\"titanic\"]'"
+    )
+    assert said[5].endswith("handsoff destroy --purge")
+
+
+def test_refusals_allow_removing_an_empty_package_group() -> None:
+    assert refusals(replace(HERE, packages={"handsoff-titanic": 0}), MADE, Plan({GROUP: "-"})) == []
+    assert len(refusals(replace(HERE, packages={"handsoff-titanic": 1}), MADE, Plan({GROUP: "-"}))) == 5
