@@ -27,12 +27,14 @@ from retraining.config.schema import ModelConfig
 from retraining.errors import EvaluationError, NotReady
 from retraining.facts import keys
 from retraining.facts.candidates import EarlierDecision, SlackMessage, Status
-from retraining.slack import messages
+from retraining.slack import messages, requests
 from retraining.slack.client import Place, SlackClient
-from retraining.slack.messages import Candidate, Decided, Interaction, Message, Notice
+from retraining.slack.messages import Candidate, Decided, Message, Notice
+from retraining.slack.requests import Interaction
+from retraining.slack.secret import parse_secret
 from retraining.verdicts.evaluation import Evaluation
 
-STATUS: Final[dict[str, Status]] = {messages.APPROVE: "Approved", messages.REJECT: "Rejected"}
+STATUS: Final[dict[str, Status]] = {requests.APPROVE: "Approved", requests.REJECT: "Rejected"}
 
 OF_CANDIDATES: Final = frozenset({"waiting", "approved", "rejected", "overdue", "rolled_back"})
 CALLS: Final = frozenset({"overdue", "rolled_back"})
@@ -70,7 +72,7 @@ def handler(
 def connected(patience: Callable[[], float]) -> SlackClient:
     """The client of the function that this runs in."""
     arn = os.environ["SLACK_SECRET"]
-    found = messages.parse_secret(secret(arn), source=f"the secret {arn}")
+    found = parse_secret(secret(arn), source=f"the secret {arn}")
     return SlackClient(found, api_url=os.environ.get("SLACK_API_URL") or None, patience=patience)
 
 

@@ -45,7 +45,8 @@ from retraining.facts import keys
 from retraining.facts.candidates import EarlierDecision, Status
 from retraining.links import LinkExpired, LinkInvalid, Links
 from retraining.review_page.view import Earlier, Known, decided, plain, review
-from retraining.slack import messages
+from retraining.slack import requests
+from retraining.slack.secret import parse_secret
 from retraining.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -538,10 +539,10 @@ def press(request: Request, desk: Desk) -> Response:
     body = request.body or b""
     if len(body) > MOST_SLACK:
         raise Refused(413, "This is too large", f"Nothing was done: at most {MOST_SLACK} bytes are read.")
-    pressed = messages.interaction(
+    pressed = requests.interaction(
         request.headers, body, door.signing_secret, door.clock(), api_url=door.api_url
     )
-    if isinstance(pressed, messages.Refusal):
+    if isinstance(pressed, requests.Refusal):
         raise Refused(pressed.status, "This request was refused", pressed.why)
     door.hand_on(pressed.as_event())
     logger.info("button pressed in Slack", user=pressed.user_id, package=pressed.package_arn)
@@ -552,7 +553,7 @@ def _door(secret_arn: str, function: str) -> Door | None:
     """The way in for Slack; None where this deployment has none, or only a webhook, which has no buttons."""
     if not secret_arn or not function:
         return None
-    found = messages.parse_secret(secret(secret_arn), source=secret_arn)
+    found = parse_secret(secret(secret_arn), source=secret_arn)
     if not found.signing_secret:
         return None
 

@@ -19,9 +19,9 @@ from retraining.config.schema import Approvers
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.candidates import By
-from retraining.slack import messages
+from retraining.slack import messages, requests
 from retraining.slack.client import SlackClient, SlackRefused
-from retraining.slack.messages import Secret
+from retraining.slack.secret import Secret
 from tests.functions.fakes import ROOT, Context, Died, Mortal, arn_of, in_console, register, was_held
 from tests.slack.stand_in import SIGNING_SECRET, TOKEN, Channel, Slack
 
@@ -106,10 +106,10 @@ def press(world: Any, app: Slack, action: str = "approve", *, wrapped: Any = Non
         for message in reversed(app.messages())
         if any(block["type"] == "actions" for block in message["blocks"])
     )
-    found = messages.interaction(
+    found = requests.interaction(
         *app.press(message, action, **how), SIGNING_SECRET, datetime.now(UTC), api_url=app.url
     )
-    assert isinstance(found, messages.Interaction)
+    assert isinstance(found, requests.Interaction)
     decided(world, app, found.as_event(), wrapped=wrapped)
 
 
@@ -540,13 +540,13 @@ def test_two_press_and_the_second_is_told_who_was_first(titanic: Any, app: Slack
     (message,) = app.messages()
     old = json.loads(json.dumps(message))
     press(titanic, app, "approve")
-    late = messages.interaction(
+    late = requests.interaction(
         *app.press(old, "reject", user="U0SECOND", name="bo"),
         SIGNING_SECRET,
         datetime.now(UTC),
         api_url=app.url,
     )
-    assert isinstance(late, messages.Interaction)
+    assert isinstance(late, requests.Interaction)
     decided(titanic, app, late.as_event())
     assert status(titanic) == "Approved"
     assert app.answers[1]["text"].startswith(
@@ -758,10 +758,10 @@ def test_dying_anywhere_a_button_decides_once(
         name: Mortal(getattr(titanic, name), lives, after=after) for name in ("sagemaker", "s3", "table")
     }
     (message,) = app.messages()
-    asked = messages.interaction(
+    asked = requests.interaction(
         *app.press(message, "approve"), SIGNING_SECRET, datetime.now(UTC), api_url=app.url
     )
-    assert isinstance(asked, messages.Interaction)
+    assert isinstance(asked, requests.Interaction)
     try:
         decided(titanic, app, asked.as_event(), wrapped=wrapped)
     except Died:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining.slack.messages import Interaction, Refusal, interaction, may_answer
+from retraining.slack.requests import Interaction, Refusal, interaction, may_answer
 from tests.slack.stand_in import SIGNING_SECRET, signed
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 
 from retraining.candidates import decisions
 from retraining.errors import ConfigError
-from retraining.slack import messages
+from retraining.slack import requests
 from retraining.slack.messages import (
     Candidate,
     Decided,
     Message,
     Notice,
-    cut,
-    escape,
     of_candidate,
     of_fact,
     of_text,
 )
+from retraining.slack.secret import parse_secret
+from retraining.slack.text import cut, escape
 from retraining.verdicts.evaluation import Difference, Evaluation, Measured, parse_evaluation
 from tests.slack.limits import problems, too_long
 
@@ -341,7 +341,7 @@ def test_a_digest_tells_messages_apart() -> None:
 
 
 def test_slack_takes_reasons_as_long_as_may_be_recorded() -> None:
-    assert messages.REASON_LIMIT == decisions.MAX_WHY
+    assert requests.REASON_LIMIT == decisions.MAX_WHY
 
 
 @pytest.mark.parametrize(
@@ -359,15 +359,15 @@ def test_slack_takes_reasons_as_long_as_may_be_recorded() -> None:
 )
 def test_a_secret_that_is_none_is_refused_without_being_shown(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        messages.parse_secret(text, source="the secret arn:s")
+        parse_secret(text, source="the secret arn:s")
     assert "xoxb-1" not in str(caught.value)
     assert str(caught.value).startswith("the secret arn:s must hold {")
 
 
 def test_secrets_of_both_forms() -> None:
-    app = messages.parse_secret('{"botToken": "xoxb-1", "signingSecret": "s"}', source="s")
+    app = parse_secret('{"botToken": "xoxb-1", "signingSecret": "s"}', source="s")
     assert app.bot_token is not None
     assert app.bot_token.get_secret_value() == "xoxb-1"
     assert "xoxb-1" not in repr(app)
-    webhook = messages.parse_secret('{"webhookUrl": "https://h"}', source="s")
+    webhook = parse_secret('{"webhookUrl": "https://h"}', source="s")
     assert webhook.bot_token is None

@@ -21,7 +21,9 @@ from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient
 
 from retraining.errors import HandsoffError
-from retraining.slack.messages import Message, Secret, may_answer
+from retraining.slack.messages import Message
+from retraining.slack.requests import may_answer
+from retraining.slack.secret import Secret
 
 TIMEOUT: Final = 10
 """Seconds for one request."""
