@@ -401,7 +401,7 @@ def test_an_ambiguous_answer_may_post_twice_and_the_last_one_counts(titanic: Any
     press(titanic, app)
     assert titles(app) == [APPROVED, APPROVED]
     assert app.answers[0]["text"].startswith(
-        "That stood already, and yours changed nothing: Approved through its link by somebody"
+        "Your press changed nothing; this decision stands: Approved through its link by somebody"
     )
 
 
@@ -528,7 +528,7 @@ def test_an_approver_decides(titanic: Any, app: Slack, action: str, wanted: str)
     assert texts(message)[2].endswith(" UTC: better for women")
     assert not buttons(message)
     (answer,) = app.answers
-    assert answer["text"].startswith(f"That stands now: {wanted} in Slack by U0123ABCD (ana), 20")
+    assert answer["text"].startswith(f"Recorded: {wanted} in Slack by U0123ABCD (ana), 20")
     assert (answer["response_type"], answer["replace_original"]) == ("ephemeral", False)
     tell(titanic, app, wanted.lower())
     assert app.methods() == ["chat.postMessage", "chat.update"]
@@ -550,7 +550,7 @@ def test_two_press_and_the_second_is_told_who_was_first(titanic: Any, app: Slack
     decided(titanic, app, late.as_event())
     assert status(titanic) == "Approved"
     assert app.answers[1]["text"].startswith(
-        "That stood already, and yours changed nothing: Approved in Slack by U0123ABCD (ana), 20"
+        "Your press changed nothing; this decision stands: Approved in Slack by U0123ABCD (ana), 20"
     )
     assert titles(app) == [APPROVED]
 
@@ -563,7 +563,7 @@ def test_pressing_twice_decides_once(titanic: Any, app: Slack) -> None:
     decided(titanic, app, event)
     decided(titanic, app, event)
     assert len(titanic.sagemaker.updates) == 1
-    assert [answer["text"].split(":")[0] for answer in app.answers] == ["That stands now"] * 2
+    assert [answer["text"].split(":")[0] for answer in app.answers] == ["Recorded"] * 2
 
 
 def later(world: Any, app: Slack, event: dict[str, Any], at: datetime) -> None:
@@ -627,7 +627,7 @@ def test_what_a_press_decided_in_time_is_told_however_late(titanic: Any, app: Sl
     event["slackDecision"]["messageTs"] = app.messages()[0]["ts"]
     decided(titanic, app, event)
     later(titanic, app, event, datetime.now(UTC) + timedelta(days=3))
-    assert [answer["text"].split(":")[0] for answer in app.answers] == ["That stands now"] * 2
+    assert [answer["text"].split(":")[0] for answer in app.answers] == ["Recorded"] * 2
 
 
 def test_somebody_else_is_refused_and_told(titanic: Any, app: Slack) -> None:
@@ -742,7 +742,7 @@ def test_the_decision_stands_though_slack_is_out_and_the_retry_answers(titanic: 
         press(titanic, app)
     assert status(titanic) == "Approved"
     press(titanic, app)
-    assert app.answers[0]["text"].startswith("That stands now")
+    assert app.answers[0]["text"].startswith("Recorded")
     assert titles(app) == [APPROVED]
 
 
@@ -769,7 +769,7 @@ def test_dying_anywhere_a_button_decides_once(
     assert status(titanic) == "Approved"
     assert len(titanic.sagemaker.updates) == 1
     assert titles(app) == [APPROVED]
-    assert {answer["text"].split(":")[0] for answer in app.answers} == {"That stands now"}
+    assert {answer["text"].split(":")[0] for answer in app.answers} == {"Recorded"}
 
 
 # ---- what it is given -----------------------------------------------------------------------------------

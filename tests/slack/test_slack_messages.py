@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -14,10 +15,10 @@ from hypothesis import strategies as st
 
 from retraining.candidates import decisions
 from retraining.errors import ConfigError
+from retraining.facts.candidates import ApprovalStatus, EarlierDecision, Status
 from retraining.slack import requests
 from retraining.slack.messages import (
     Candidate,
-    Decided,
     Message,
     Notice,
     of_candidate,
@@ -52,8 +53,11 @@ def candidate(**changes: Any) -> Candidate:
     return Candidate(**values)
 
 
-def decided(status: str = "Approved", by: str = "rules", who: str = "", why: str = "") -> Decided:
-    return Decided(status, by, who, why, "2026-11-23T06:10:00+00:00")
+def decided(
+    status: Status = "Approved", by: str = "rules", who: str | None = None, why: str = ""
+) -> EarlierDecision:
+    at = datetime(2026, 11, 23, 6, 10, tzinfo=UTC)
+    return EarlierDecision(status=status, by=by, who=who, why=why, at=at)
 
 
 def lines(message: Message) -> list[str]:
@@ -151,7 +155,7 @@ def test_there_are_no_buttons_where_nobody_can_decide(change: dict[str, Any]) ->
         (decided(by="person"), "Approved in AWS, 2026-11-23 06:10 UTC"),
     ],
 )
-def test_a_decision_says_who_how_and_why(decision: Decided, said: str) -> None:
+def test_a_decision_says_who_how_and_why(decision: EarlierDecision, said: str) -> None:
     message = of_candidate(candidate(decided=decision))
     assert lines(message)[:3] == [
         f"titanic: version 3 was {decision.status.lower()}",
@@ -302,7 +306,15 @@ candidates = st.builds(
     Candidate,
     model=anything,
     arn=anything.filter(bool) | st.just(ARN),
-    decided=st.none() | st.builds(Decided, anything, anything, anything, anything, anything),
+    decided=st.none()
+    | st.builds(
+        EarlierDecision,
+        status=st.sampled_from(get_args(ApprovalStatus)),
+        by=anything,
+        who=st.none() | anything,
+        why=anything,
+        at=st.datetimes(timezones=st.timezones()),
+    ),
     rolled_back=st.booleans(),
     reasons=st.lists(anything, max_size=40),
     evaluation=st.none() | evaluations(),

@@ -13,13 +13,13 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from retraining.aws.registry import one_line
+from retraining.facts.candidates import EarlierDecision
 from retraining.slack.requests import APPROVE, REASON, REASON_LIMIT, REJECT, VALUE
 from retraining.slack.text import cut, escape, units
 from retraining.verdicts.evaluation import Difference, Evaluation, Measured
@@ -78,17 +78,6 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Decided:
-    """The decision that stands: Approved or Rejected, by what, by whom, why, and when (ISO)."""
-
-    status: str
-    by: str
-    who: str
-    why: str
-    at: str
-
-
-@dataclass(frozen=True)
 class Candidate:
     """What is known of a candidate now. `rolled_back`: it had been approved before it was rejected.
 
@@ -97,7 +86,7 @@ class Candidate:
 
     model: str
     arn: str
-    decided: Decided | None
+    decided: EarlierDecision | None
     rolled_back: bool
     reasons: Sequence[str]
     evaluation: Evaluation | None
@@ -153,12 +142,13 @@ _HOW: Final = {
 }
 
 
-def decision_text(decided: Decided) -> str:
+def decision_text(decided: EarlierDecision) -> str:
     """Who decided what, how, when, and why. Why the rules did stands among the reasons."""
     who = f" by {decided.who}" if decided.who else ""
     if decided.by == "link" and who:
         who = f" by somebody who gave the name {decided.who}"
-    said = f"{decided.status} {_HOW.get(decided.by, decided.by)}{who}, {_time(decided.at)}"
+    at = f"{decided.at:%Y-%m-%d %H:%M %Z}".strip()
+    said = f"{decided.status} {_HOW.get(decided.by, decided.by)}{who}, {at}"
     return said if decided.by == "rules" or not decided.why else f"{said}: {decided.why}"
 
 
@@ -325,10 +315,3 @@ def _text(text: str, limit: int, *, lines: bool = False) -> Block:
     """plain_text of 1 to `limit` characters; with `lines` its line breaks stay."""
     tidied = "\n".join(map(one_line, text.split("\n"))) if lines else one_line(text)
     return {"type": "plain_text", "text": cut(tidied, limit) or "–", "emoji": False}
-
-
-def _time(at: str) -> str:
-    try:
-        return f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M %Z}".strip()
-    except ValueError:
-        return at

@@ -44,7 +44,7 @@ class _Frozen(BaseModel):
 class Refusal:
     """Why a request is not one that a button of ours made; `status` is for HTTP."""
 
-    status: Literal[400, 401]
+    status: Literal[400, 401, 413]
     why: str
 
 
