@@ -22,7 +22,9 @@ from hypothesis import strategies as st
 from retraining.aws.observability import logger
 from retraining.facts import keys
 from retraining.links import FORM_MAX_AGE, Links
-from review_candidate import MOST_FORM, MOST_SLACK, Door
+from retraining.review_page.form import MAX_FORM
+from retraining.review_page.http import Response
+from retraining.slack.endpoint import MAX_BODY, Endpoint
 from tests.functions.fakes import ROOT, arn_of, titanic_config
 from tests.review.stage import CANDIDATE, HOST, NOW, SAMPLE, Stage, request
 
@@ -34,7 +36,7 @@ def stage() -> Stage:
     return Stage()
 
 
-def text_of(answer: dict[str, Any]) -> str:
+def text_of(answer: Response) -> str:
     """What a person reads of a page."""
     body = answer["body"].partition("<body>")[2]
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
@@ -330,9 +332,10 @@ def test_who_clicks_twice_at_once_is_shown_what_the_first_click_did(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.items.claim("lease#handsoff-titanic", now=datetime.now(UTC), lease=timedelta(minutes=1))
-    monkeypatch.setattr("review_candidate.PATIENCE", (0.001, 0.001))
+    monkeypatch.setattr("retraining.review_page.form.PATIENCE", (0.001, 0.001))
     monkeypatch.setattr(
-        "review_candidate.time.sleep", lambda _seconds: stage.items.release("lease#handsoff-titanic")
+        "retraining.review_page.form.time.sleep",
+        lambda _seconds: stage.items.release("lease#handsoff-titanic"),
     )
     assert stage.post()["statusCode"] == 303
 
@@ -340,11 +343,11 @@ def test_who_clicks_twice_at_once_is_shown_what_the_first_click_did(
 def test_while_another_candidate_is_being_approved_one_may_try_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("review_candidate.PATIENCE", ())
+    monkeypatch.setattr("retraining.review_page.form.PATIENCE", ())
     stage.items.claim("lease#handsoff-titanic", now=datetime.now(UTC), lease=timedelta(minutes=1))
     answer = stage.post()
     assert answer["statusCode"] == 409
-    assert "somebody is deciding on a candidate of this model right now" in text_of(answer)
+    assert "another decision on this model is being written right now" in text_of(answer)
     assert 'value="Ada Lovelace"' in answer["body"]
     assert undecided(stage)
     stage.items.release("lease#handsoff-titanic")
@@ -599,7 +602,7 @@ def test_only_forms_are_read(stage: Stage, changes: dict[str, Any], status: int)
     assert stage.post(**changes)["statusCode"] == status
 
 
-@pytest.mark.parametrize(("size", "status"), [(MOST_FORM, 422), (MOST_FORM + 1, 413)])
+@pytest.mark.parametrize(("size", "status"), [(MAX_FORM, 422), (MAX_FORM + 1, 413)])
 def test_a_form_has_a_greatest_size(stage: Stage, size: int, status: int) -> None:
     start = urlencode(stage.form()).encode() + b"&reason="
     answer = stage.answer(request("POST", "/review", body=start + b"r" * (size - len(start))))
@@ -716,8 +719,8 @@ def handed() -> list[Any]:
 
 
 @pytest.fixture
-def door(handed: list[Any]) -> Iterator[Door]:
-    return Door("signing secret", handed.append, clock=lambda: NOW)  # type: ignore[return-value]
+def endpoint(handed: list[Any]) -> Iterator[Endpoint]:
+    return Endpoint("signing secret", handed.append, clock=lambda: NOW)  # type: ignore[return-value]
 
 
 def pressed(body: bytes, secret: str = "signing secret", at: datetime = NOW) -> dict[str, Any]:
@@ -741,8 +744,10 @@ def button() -> bytes:
     return urlencode({"payload": json.dumps(payload)}).encode()
 
 
-def test_a_button_is_handed_on_and_answered_at_once(stage: Stage, door: Door, handed: list[Any]) -> None:
-    answer = stage.answer(pressed(button()), door=door, using=None, links=None)
+def test_a_button_is_handed_on_and_answered_at_once(
+    stage: Stage, endpoint: Endpoint, handed: list[Any]
+) -> None:
+    answer = stage.answer(pressed(button()), endpoint=endpoint, using=None, links=None)
     assert (answer["statusCode"], answer["body"]) == (200, "")
     (event,) = handed
     assert event["source"] == "handsoff"
@@ -766,15 +771,19 @@ def test_a_button_is_handed_on_and_answered_at_once(stage: Stage, door: Door, ha
     ],
 )
 def test_what_slack_has_not_signed_just_now_is_refused(
-    stage: Stage, door: Door, handed: list[Any], event: dict[str, Any]
+    stage: Stage, endpoint: Endpoint, handed: list[Any], event: dict[str, Any]
 ) -> None:
-    assert stage.answer(event, door=door)["statusCode"] == 401
+    assert stage.answer(event, endpoint=endpoint)["statusCode"] == 401
     assert handed == []
 
 
-@pytest.mark.parametrize(("size", "status"), [(MOST_SLACK, 401), (MOST_SLACK + 1, 413)])
-def test_what_slack_sends_has_a_greatest_size(stage: Stage, door: Door, size: int, status: int) -> None:
-    assert stage.answer(request("POST", "/slack", body=b"x" * size), door=door)["statusCode"] == status
+@pytest.mark.parametrize(("size", "status"), [(MAX_BODY, 401), (MAX_BODY + 1, 413)])
+def test_what_slack_sends_has_a_greatest_size(
+    stage: Stage, endpoint: Endpoint, size: int, status: int
+) -> None:
+    assert (
+        stage.answer(request("POST", "/slack", body=b"x" * size), endpoint=endpoint)["statusCode"] == status
+    )
 
 
 def test_without_slack_there_is_no_endpoint(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -858,7 +867,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
 @given(requests())
 def test_no_request_is_an_error_of_ours_and_none_but_the_form_decides(event: dict[str, Any]) -> None:
     handed: list[Any] = []
-    answer = FUZZED.answer(event, door=Door("signing secret", handed.append))
+    answer = FUZZED.answer(event, endpoint=Endpoint("signing secret", handed.append))
     assert 200 <= answer["statusCode"] < 500
     assert isinstance(answer["body"], str)
     json.dumps(answer)
@@ -868,6 +877,8 @@ def test_no_request_is_an_error_of_ours_and_none_but_the_form_decides(event: dic
 
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("review_candidate.*.json")), ids=lambda path: path.stem)
 def test_the_event_files_are_requests_that_are_answered(stage: Stage, path: Any) -> None:
-    answer = stage.answer(json.loads(path.read_text()), door=Door("signing secret", lambda _event: None))
+    answer = stage.answer(
+        json.loads(path.read_text()), endpoint=Endpoint("signing secret", lambda _event: None)
+    )
     assert answer["statusCode"] in (401, 403)  # their tokens and signatures are of nobody's secret
     assert undecided(stage)

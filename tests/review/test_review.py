@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-import review_candidate
 from retraining.aws import registry
 from retraining.config.rules import Approval
 from retraining.facts.candidates import EarlierDecision
-from retraining.review_page.view import Known, Plot, Said, decided, number, plain, reading, review
+from retraining.review_page.metrics import reading
+from retraining.review_page.view import Known, decided, review
+from retraining.review_page.wording import Said, number, plain
 from retraining.verdicts.evaluation import Difference, parse_evaluation
 from tests.functions.fakes import ROOT
 from tests.review.stage import CANDIDATE, SAMPLE, Stage
@@ -79,24 +80,14 @@ def known(stage: Stage, **changes: object) -> Known:
     return Known(package=package, model="titanic", approval=Approval(), **changes)  # type: ignore[arg-type]
 
 
-def test_plots_have_their_place_once_there_are_some() -> None:
-    bad, good = Plot("javascript:alert(1)", "Bad", "no"), Plot("https://x/roc", "ROC", "the area is 0.875")
-    page = review(known(Stage(), plots=(bad, good)))
-    assert page.plots == (good,)
-    answer = review_candidate._page(
-        200, "review.html", review=page, form=None, alert=None, read_only="no", most_name=1, most_reason=1
-    )
-    assert '<a href="https://x/roc">ROC</a>: the area is 0.875' in answer["body"]
-
-
 def test_the_metrics_that_rules_ask_about_come_first() -> None:
     evaluation = parse_evaluation(SAMPLE, source="sample")
     page = review(known(Stage(), evaluation=evaluation))
-    assert [row.metric for row in page.metrics][:2] == [
+    assert [row.metric for row in page.metrics.overall][:2] == [
         "roc auc",
         "accuracy",
     ]  # no rule: what decides, then all
-    assert (page.rows, page.shared_rows, page.excluded) == ("262", "252", 10)
+    assert (page.metrics.rows, page.metrics.shared_rows, page.metrics.excluded) == ("262", "252", 10)
 
 
 def test_durations_and_drift() -> None:
@@ -110,7 +101,7 @@ def test_durations_and_drift() -> None:
         moved = json.loads(SAMPLE)
         moved["handsoff"]["drift"]["columns"]["age"] = {"psi": value + 0.5, "by_chance": 0.5}
         evaluation = parse_evaluation(json.dumps(moved), source="sample")
-        features = review(known(stage, evaluation=evaluation)).features
+        features = review(known(stage, evaluation=evaluation)).data.features
         assert next(one for one in features if one.name == "age").reading.text == word
 
 
