@@ -222,12 +222,24 @@ def test_a_waiting_that_is_told_after_the_decision_shows_it_at_once(titanic: Any
     assert app.methods() == ["chat.postMessage"]
 
 
-def test_a_decision_that_is_only_begun_is_none_yet(titanic: Any, app: Slack) -> None:
+def test_a_decision_that_is_taken_and_not_written_shows_no_buttons_and_says_so(
+    titanic: Any, app: Slack
+) -> None:
+    tell(titanic, app)
     mortal = Mortal(titanic.sagemaker, [1], after=False, only="update_model_package")
     with pytest.raises(Died):
         decide(ARN, "Rejected", by="link", who="Ana", why="w", using=using(titanic, sagemaker=mortal))
-    tell(titanic, app)
-    assert titles(app) == [WAITS]
+    tell(titanic, app, notificationId="waiting-again")
+    (message,) = app.messages()
+    assert texts(message)[:2] == [
+        "titanic: version 1 is being rejected",
+        "Nothing is wanted of you: the decision is being written to the model registry.",
+    ]
+    assert texts(message)[2].startswith("Rejected through its link by somebody who gave the name Ana, 20")
+    assert not buttons(message)
+    by(titanic, "Rejected", "link", "Ana")
+    tell(titanic, app, "rejected")
+    assert titles(app) == ["titanic: version 1 was rejected"]
 
 
 def test_a_candidate_that_was_set_back_in_aws_has_buttons_again(titanic: Any, app: Slack) -> None:

@@ -632,7 +632,7 @@ FOLDER = "models/titanic/v7w8x9y0z1a2"
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"", "Invalid JSON"),
+        (b"", "the whole: expected JSON: EOF while parsing"),
         (b"[1, 2]", "The metrics are not known."),
         (b'{"handsoff": {}}', "The metrics are not known."),
         (b"\xff\xfe", "The metrics are not known."),

@@ -42,6 +42,7 @@ def candidate(**changes: Any) -> Candidate:
         "model": "titanic",
         "arn": ARN,
         "decided": None,
+        "written": True,
         "rolled_back": False,
         "reasons": ("recall where sex is female: 0.71, needs ≥ 0.75 → hold",),
         "evaluation": SAMPLE,
@@ -163,6 +164,16 @@ def test_a_decision_says_who_how_and_why(decision: EarlierDecision, said: str) -
         said,
     ]
     assert list(problems(message.blocks)) == []
+
+
+def test_a_decision_that_is_not_written_yet_shows_no_buttons_and_says_so() -> None:
+    message = of_candidate(candidate(decided=decided(by="link", who="Ana", why="fine"), written=False))
+    assert lines(message)[:3] == [
+        "titanic: version 3 is being approved",
+        "Nothing is wanted of you: the decision is being written to the model registry.",
+        "Approved through its link by somebody who gave the name Ana, 2026-11-23 06:10 UTC: fine",
+    ]
+    assert {block["type"] for block in message.blocks} == {"header", "section", "context"}
 
 
 def test_a_champion_that_was_taken_back() -> None:
@@ -315,6 +326,7 @@ candidates = st.builds(
         why=anything,
         at=st.datetimes(timezones=st.timezones()),
     ),
+    written=st.booleans(),
     rolled_back=st.booleans(),
     reasons=st.lists(anything, max_size=40),
     evaluation=st.none() | evaluations(),

@@ -8,12 +8,12 @@ from retraining.aws import registry
 from retraining.aws.ledger import alone
 from retraining.aws.observability import logger
 from retraining.aws.registry import Package
-from retraining.candidates.state import Waits, candidate_state
+from retraining.candidates.state import BeingDecided, Waits, candidate_state
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig
 from retraining.errors import EvaluationError
 from retraining.facts import keys
-from retraining.facts.candidates import EarlierDecision, SlackMessage
+from retraining.facts.candidates import SlackMessage
 from retraining.slack import messages
 from retraining.slack.client import Place, SlackClient
 from retraining.slack.messages import Candidate
@@ -68,11 +68,14 @@ def candidate(
     """What the registry, the ledger and the evaluation say of a candidate now."""
     package = registry.package(using.sagemaker, arn)
     judged = using.ledger.get(keys.verdict(arn))
+    decision = using.ledger.get(keys.decision(arn))
+    state = candidate_state(package, decision, judged, using.clock())
     evaluation, problem = _evaluation(package, using)
     return Candidate(
         model=model,
         arn=arn,
-        decided=_decided(package, using),
+        decided=None if isinstance(state, Waits) else state.decision,
+        written=not isinstance(state, BeingDecided),
         rolled_back=package.approval_status == "Rejected" and package.noted_approval is not None,
         reasons=judged.verdict.texts if judged else (),
         evaluation=evaluation,
@@ -91,10 +94,3 @@ def _evaluation(package: Package, using: Collaborators) -> tuple[Evaluation | No
     except Exception:  # the address comes from the registry, where anything may stand
         logger.exception("evaluation could not be read", package=package.arn)
         return None, "the evaluation could not be read; the log of notify_slack says why"
-
-
-def _decided(package: Package, using: Collaborators) -> EarlierDecision | None:
-    """The decision that stands; None while the candidate waits, also again."""
-    fact = using.ledger.get(keys.decision(package.arn))
-    state = candidate_state(package, fact, None, using.clock())
-    return None if isinstance(state, Waits) else state.decision

@@ -79,14 +79,17 @@ class Message:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What is known of a candidate now. `rolled_back`: it had been approved before it was rejected.
+    """What is known of a candidate now.
 
-    `may_decide` says whether somebody may decide in Slack; `problem` why there is no evaluation.
+    `decided` is the decision that is taken, None while the candidate waits; `written` says whether the
+    registry shows it. `rolled_back` says that the candidate had been approved before it was rejected.
+    `problem` says why there is no evaluation. `may_decide` says whether anybody may decide in Slack.
     """
 
     model: str
     arn: str
     decided: EarlierDecision | None
+    written: bool
     rolled_back: bool
     reasons: Sequence[str]
     evaluation: Evaluation | None
@@ -123,12 +126,16 @@ def of_candidate(candidate: Candidate) -> Message:
 
 
 def _state(candidate: Candidate) -> tuple[str, str]:
-    """What became of it, and what is wanted of the reader."""
-    if candidate.decided is None:
+    """The candidate's state, and what is wanted of the reader."""
+    decided = candidate.decided
+    if decided is None:
         return "waits for your decision", "Your decision is wanted: approve or reject it, and say why."
+    if not candidate.written:
+        wanted = "Nothing is wanted of you: the decision is being written to the model registry."
+        return f"is being {decided.status.lower()}", wanted
     if candidate.rolled_back:
         return "was taken back", "Somebody should look: it had been approved, and may be in use."
-    return f"was {candidate.decided.status.lower()}", "Nothing is wanted of you."
+    return f"was {decided.status.lower()}", "Nothing is wanted of you."
 
 
 _HOW: Final = {
