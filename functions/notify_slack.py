@@ -13,8 +13,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from retraining.aws.observability import logger, metrics
 from retraining.aws.settings import secret
 from retraining.collaborators import Collaborators
+from retraining.notifications.messages import Notification
 from retraining.slack.client import SlackClient
-from retraining.slack.messages import Notice
 from retraining.slack.presses import Press
 from retraining.slack.requests import Interaction
 from retraining.slack.secret import parse_secret
@@ -43,7 +43,7 @@ def handler(
         Press(Interaction.model_validate(event["slackDecision"]), using, client).decide()
         return
     for record in event["Records"]:
-        tell(Notice.model_validate_json(record["Sns"]["Message"]), using, client)
+        tell(Notification.model_validate_json(record["Sns"]["Message"]), using, client)
 
 
 def connected(patience: Callable[[], float]) -> SlackClient:

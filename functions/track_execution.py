@@ -95,10 +95,10 @@ def failure(
         if said and any(hint in reason for hint in SAYS_NOTHING):
             reason = f"{reason} (its log ends: {said[-1]})"
         reasons.append(f"{step.name}: {reason}")
-    return Notification(
-        kind="execution_failed",
+    return Notification.about(
+        execution.arn,
+        "execution_failed",
         model=model,
-        subject=execution.arn,
         reasons=reasons or [execution.failure_reason or "no reason given"],
         execution_arn=execution.arn,
         evidence_uri=evidence_uri,

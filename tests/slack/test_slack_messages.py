@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from retraining.candidates import decisions
 from retraining.errors import ConfigError
 from retraining.facts.candidates import ApprovalStatus, EarlierDecision, Status
+from retraining.notifications.messages import Notification
 from retraining.slack import requests
 from retraining.slack.messages import (
     Candidate,
     Message,
-    Notice,
     of_candidate,
     of_fact,
     of_text,
@@ -214,14 +214,14 @@ def test_without_an_evaluation_it_says_why() -> None:
     ],
 )
 def test_facts_that_are_no_candidates(kind: str, title: str, wanted: str) -> None:
-    notice = Notice(
+    notification = Notification(
         notification_id="1",
         kind=kind,
         model="titanic",
         execution_arn="arn:execution",
         reasons=("train.csv: no column survived",),
     )
-    message = of_fact(notice)
+    message = of_fact(notification)
     assert lines(message) == [title, wanted, "• train.csv: no column survived", "arn:execution"]
     assert message.text == f"{title}. {wanted}"
     assert list(problems(message.blocks)) == []
@@ -334,8 +334,8 @@ candidates = st.builds(
     review_url=st.none() | anything | st.builds("https://x/{}".format, anything) | st.just(URL),
     may_decide=st.booleans(),
 )
-notices = st.builds(
-    Notice,
+notifications = st.builds(
+    Notification,
     notification_id=anything,
     kind=anything,
     model=anything,
@@ -347,7 +347,7 @@ notices = st.builds(
 )
 
 
-@given(candidates.map(of_candidate) | notices.map(of_fact) | anything.map(of_text))
+@given(candidates.map(of_candidate) | notifications.map(of_fact) | anything.map(of_text))
 def test_slack_takes_every_message(message: Message) -> None:
     assert list(problems(message.blocks)) == []
     body = json.loads(json.dumps({"blocks": message.blocks}))

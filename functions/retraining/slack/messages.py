@@ -15,11 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
 from retraining.aws.registry import one_line
 from retraining.facts.candidates import EarlierDecision
+from retraining.notifications.messages import Notification
 from retraining.slack.requests import APPROVE, REASON, REASON_LIMIT, REJECT, VALUE
 from retraining.slack.text import cut, escape, units
 from retraining.verdicts.evaluation import Difference, Evaluation, Measured
@@ -42,26 +40,6 @@ LINK: Final = 1000
 """Ours: with them a whole message stays well below the 13,000 characters or so at which Slack answers
 msg_blocks_too_long, a limit that it does not document (slackapi/bolt-js issue 2509).
 """
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
-
-
-class Notice(_Frozen):
-    """What handsoff publishes about one fact: the JSON form of messages.Notification."""
-
-    notification_id: str
-    kind: str
-    model: str
-    execution_arn: str | None = None
-    model_package_arn: str | None = None
-    reasons: tuple[str, ...] = ()
-    review_url: str | None = None
-    evidence_uri: str | None = None
-
-
-# ---- messages -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -167,16 +145,16 @@ _FACTS: Final = {
 }
 
 
-def of_fact(notice: Notice) -> Message:
+def of_fact(notification: Notification) -> Message:
     """A message about something that is no candidate's state: a failure, a bad file, a reminder."""
-    title = f"{notice.model}: {_FACTS.get(notice.kind, notice.kind.replace('_', ' '))}"
-    wanted = "Your decision is wanted." if notice.kind == "overdue" else "Somebody should look."
-    facts = [notice.model_package_arn, notice.execution_arn, notice.evidence_uri]
+    title = f"{notification.model}: {_FACTS.get(notification.kind, notification.kind.replace('_', ' '))}"
+    wanted = "Your decision is wanted." if notification.kind == "overdue" else "Somebody should look."
+    facts = [notification.model_package_arn, notification.execution_arn, notification.evidence_uri]
     blocks = [
         _header(title),
         _plain(wanted),
-        *_reasons(notice.reasons),
-        *_link(notice.review_url),
+        *_reasons(notification.reasons),
+        *_link(notification.review_url),
         *([_context("\n".join(fact for fact in facts if fact))] if any(facts) else []),
     ]
     return Message(escape(f"{title}. {wanted}", FALLBACK), blocks)

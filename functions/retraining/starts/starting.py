@@ -290,14 +290,13 @@ class Starting(Collaborators):
     def _quarantine(self, model: str, bad: Sequence[BadFile]) -> None:
         """Tell approvers of all of them at once, then move each. Safe to repeat."""
         reports = f"s3://{self.settings.bucket}/quarantine/{model}/"
-        message = Notification(
-            kind="quarantined",
+        message = Notification.about(
+            reports,
+            "quarantined",
             model=model,
-            subject=reports,
             occurrence=" ".join(f"{one.version_id}:{one.etag}" for one in bad),
             reasons=[f"{one.key}: {one.text}" for one in bad[:TOLD]]
             + ([f"and {len(bad) - TOLD} more files"] if len(bad) > TOLD else []),
-            execution_arn=None,
             evidence_uri=reports,
         )
         notify(self.sns, self.ledger, self.settings.topic, message, now=self.clock())
