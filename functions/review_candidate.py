@@ -1,11 +1,5 @@
-"""Triggered by HTTP requests to the Function URL: people with a signed link, and button presses from Slack.
-Changes: a person's decision, through decisions.decide; hands a press of a button in Slack to notify_slack.
-
-    GET  /review?t=…   shows the page about a candidate (retraining/review_page/show.py)
-    POST /review       the page's form decides (retraining/review_page/form.py)
-    POST /slack        checks a press and hands it on (retraining/slack/endpoint.py)
-
-Tokens are never logged.
+"""Triggered by HTTP requests to the Function URL: people with a signed link, and presses of Slack's buttons.
+Changes: the decision that a person takes on the page; hands a press in Slack to notify_slack. Logs no token.
 """
 
 from __future__ import annotations

@@ -420,7 +420,7 @@ def test_an_ambiguous_answer_may_post_twice_and_the_last_one_counts(titanic: Any
 @pytest.mark.parametrize(
     ("channel", "text"),
     [
-        ("#none", "Slack knows no channel #none, or none that the app may see"),
+        ("#none", "Slack has no channel #none that the app may see"),
         ("#far", "the app is not in the channel #far: /invite it there"),
         ("#old", "the channel #old is archived"),
     ],

@@ -86,7 +86,7 @@ def test_slacks_own_example_has_the_signature_that_slack_prints() -> None:
     }
     then = datetime.fromtimestamp(1531420618, UTC)
     found = interaction(headers, raw, "8f742231b10e8888abcd99yyyzzz85a5", then)
-    assert refused(found) == (400, "this is no button of ours")
+    assert refused(found) == (400, "this is not a press of one of our buttons")
 
 
 @pytest.mark.parametrize("seconds", [-300, 0, 300])
@@ -98,7 +98,7 @@ def test_five_minutes_are_taken(seconds: int) -> None:
 def test_older_and_newer_ones_are_not(seconds: int) -> None:
     assert refused(asked(body(), NOW.timestamp() + seconds)) == (
         401,
-        "this request is too old, or from the future",
+        "the request is more than five minutes old, or from the future",
     )
 
 
@@ -114,7 +114,7 @@ def test_a_changed_body_is_refused() -> None:
 
 def test_without_a_secret_nobody_is_slack() -> None:
     headers, raw = signed(body(), "", NOW.timestamp())
-    assert refused(interaction(headers, raw, "", NOW)) == (401, "this request is not signed")
+    assert refused(interaction(headers, raw, "", NOW)) == (401, "the request is not signed")
 
 
 @pytest.mark.parametrize("missing", ["X-Slack-Signature", "X-Slack-Request-Timestamp"])
@@ -166,7 +166,7 @@ def test_odd_headers(name: str, value: str) -> None:
     ],
 )
 def test_signed_nonsense(raw: bytes) -> None:
-    assert refused(asked(raw)) == (400, "this is no button of ours")
+    assert refused(asked(raw)) == (400, "this is not a press of one of our buttons")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_signed_nonsense(raw: bytes) -> None:
     ],
 )
 def test_signed_but_no_button_of_ours(changes: dict[str, Any]) -> None:
-    assert refused(asked(body(changes))) == (400, "this is no button of ours")
+    assert refused(asked(body(changes))) == (400, "this is not a press of one of our buttons")
 
 
 @pytest.mark.parametrize(

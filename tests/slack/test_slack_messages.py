@@ -365,7 +365,7 @@ def test_a_digest_tells_messages_apart() -> None:
 
 
 def test_slack_takes_reasons_as_long_as_may_be_recorded() -> None:
-    assert requests.REASON_LIMIT == decisions.MAX_WHY
+    assert requests.MAX_REASON == decisions.MAX_WHY
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,8 @@ class Notification(BaseModel):
     ) -> Self:
         """The notification of a fact about `subject`, an ARN or a URI.
 
-        A kind may happen to a subject more than once; `occurrence` tells these apart. The id is the SHA-256 of
-        kind, subject and occurrence, as 64 hexadecimal digits.
+        `occurrence` tells apart what happens to a subject more than once. The id is the SHA-256 of kind,
+        subject and occurrence, as 64 hexadecimal digits.
         """
         text = json.dumps([kind, subject, occurrence])
         return cls(

@@ -20,36 +20,42 @@ from pydantic.alias_generators import to_camel
 from retraining.aws.registry import one_line
 from retraining.slack.text import cut
 
-REASON_LIMIT: Final = 300
-"""Characters in which an approver says why."""
+APPROVE: Final = "approve"
+"""The action_id of the button that approves."""
 
-VALUE: Final = 2000
-"""Characters that the value of a button may have: Block Kit's limit."""
+REJECT: Final = "reject"
+"""The action_id of the button that rejects."""
 
-WINDOW: Final = 300
-"""Seconds by which a request may be older, or newer, than now: Slack's advice against replays."""
+REASON: Final = "reason"
+"""The action_id of the field for the reason."""
+
+MAX_REASON: Final = 300
+"""Characters of a person's reason."""
+
+MAX_VALUE: Final = 2000
+"""Characters of the value of a button: Block Kit's limit."""
+
+MAX_SKEW: Final = 300
+"""Seconds by which a request may be older or newer than now: Slack's advice against replays."""
 
 HOOKS: Final = "https://hooks.slack.com/"
-
-APPROVE: Final = "approve"
-REJECT: Final = "reject"
-REASON: Final = "reason"
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+"""Where answers to a press go."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a request is not one that a button of ours made; `status` is for HTTP."""
+    """Why a request is refused, with the HTTP status of the answer."""
 
     status: Literal[400, 401, 413]
     why: str
 
 
-class Interaction(_Frozen):
-    """A button that was pressed. Who and when is certain (Slack signs that), whether he may is not."""
+class Interaction(BaseModel):
+    """A press of a button. Slack has signed who pressed and when. Nothing says yet that they may decide."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
 
     user_id: str
     user_name: str
@@ -63,7 +69,7 @@ class Interaction(_Frozen):
 
     @property
     def who(self) -> str:
-        """For the record: U0123ABCD (name)."""
+        """The person as it is recorded: `U0123ABCD (name)`."""
         return f"{self.user_id} ({self.user_name})" if self.user_name else self.user_id
 
     def as_event(self) -> dict[str, Any]:
@@ -72,6 +78,8 @@ class Interaction(_Frozen):
 
 
 class _Part(BaseModel):
+    """Part of Slack's payload: https://docs.slack.dev/reference/interaction-payloads/block_actions-payload."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
@@ -83,7 +91,7 @@ class _User(_Part):
 
 class _Action(_Part):
     action_id: Literal["approve", "reject"]
-    value: str = Field(min_length=1, max_length=VALUE)
+    value: str = Field(min_length=1, max_length=MAX_VALUE)
 
 
 class _Container(_Part):
@@ -116,10 +124,11 @@ def interaction(
     *,
     api_url: str | None = None,
 ) -> Interaction | Refusal:
-    """The button that a request to Slack's endpoint tells of, or why it is refused. It never raises.
+    """The press that a request to Slack's endpoint carries, or why the request is refused. It never raises.
 
-    Signature and age are checked on the bytes before anything in them is read. `api_url` is where Slack's
-    API is in tests: answers may then go there, too.
+    Signature and age are checked before anything in the body is read. `api_url` is where Slack's API is in
+    tests: answers may then go there, too.
+    The signature: https://docs.slack.dev/authentication/verifying-requests-from-slack
     """
     if refusal := _unsigned(headers, body, signing_secret, now):
         return refusal
@@ -127,7 +136,7 @@ def interaction(
         (payload,) = parse_qs(body.decode(), strict_parsing=True, max_num_fields=10)["payload"]
         pressed = _Pressed.model_validate_json(payload)
     except (KeyError, ValueError):
-        return Refusal(400, "this is no button of ours")
+        return Refusal(400, "this is not a press of one of our buttons")
     if not may_answer(pressed.response_url, api_url):
         return Refusal(400, "the answer would not go to Slack")
     (action,) = pressed.actions
@@ -138,7 +147,7 @@ def interaction(
         user_name=cut(one_line(pressed.user.username or pressed.user.name), 80),
         action=action.action_id,
         package_arn=action.value,
-        reason=cut(one_line(reason), REASON_LIMIT),
+        reason=cut(one_line(reason), MAX_REASON),
         response_url=pressed.response_url,
         channel=pressed.container.channel_id,
         message_ts=pressed.container.message_ts,
@@ -147,12 +156,12 @@ def interaction(
 
 
 def _unsigned(headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> Refusal | None:
-    """Why this is not from Slack, just now; None if it is."""
+    """Why Slack has not signed this just now; None if it has."""
     stamp, signature = _stamp(headers), _header_of(headers, "x-slack-signature")
     if not secret or not re.fullmatch("[0-9]{1,12}", stamp):
-        return Refusal(401, "this request is not signed")
-    if abs(now.timestamp() - int(stamp)) > WINDOW:
-        return Refusal(401, "this request is too old, or from the future")
+        return Refusal(401, "the request is not signed")
+    if abs(now.timestamp() - int(stamp)) > MAX_SKEW:
+        return Refusal(401, "the request is more than five minutes old, or from the future")
     wanted = hmac.new(secret.encode(), b"v0:%b:%b" % (stamp.encode(), body), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(f"v0={wanted}".encode(), signature.encode(errors="replace")):
         return Refusal(401, "the signature is not Slack's")
@@ -160,7 +169,7 @@ def _unsigned(headers: Mapping[str, str], body: bytes, secret: str, now: datetim
 
 
 def _stamp(headers: Mapping[str, str]) -> str:
-    """When Slack signed the request: seconds since 1970."""
+    """When Slack signed the request, in seconds since 1970; empty where the request does not say."""
     return _header_of(headers, "x-slack-request-timestamp")
 
 
@@ -169,7 +178,7 @@ def _header_of(headers: Mapping[str, str], name: str) -> str:
 
 
 def may_answer(url: str, api_url: str | None = None) -> bool:
-    """Whether answers may be sent there: to Slack, or to the stand-in that tests name."""
+    """Whether an answer may go to this URL: to Slack, or to the API that tests name."""
     try:
         place, hooks = urlsplit(url), urlsplit(HOOKS)
         test = urlsplit(api_url) if api_url else hooks

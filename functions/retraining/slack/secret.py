@@ -1,4 +1,4 @@
-"""What Secrets Manager holds for Slack."""
+"""The secret with which handsoff talks to Slack, as Secrets Manager holds it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Secret(BaseModel):
         frozen=True,
         extra="forbid",
         alias_generator=to_camel,
-        populate_by_name=True,
+        validate_by_name=True,
+        validate_by_alias=True,
         hide_input_in_errors=True,
     )
 
@@ -34,10 +35,11 @@ class Secret(BaseModel):
 
 
 def parse_secret(text: str, *, source: str) -> Secret:
-    """What Secrets Manager holds. Raises ConfigError, which names `source`, and never what stands in it."""
+    """The secret in this JSON. Raises ConfigError, which names `source` and shows nothing of the text."""
     try:
         return Secret.model_validate_json(text)
     except ValidationError:
         raise ConfigError(
-            f'{source} must hold {{"botToken": "xoxb-…", "signingSecret": "…"}} or {{"webhookUrl": "https://…"}}'
+            f'{source} must hold {{"botToken": "xoxb-…", "signingSecret": "…"}} or '
+            '{"webhookUrl": "https://…"}; put one of the two there'
         ) from None
