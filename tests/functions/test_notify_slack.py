@@ -143,7 +143,7 @@ def status(world: Any, arn: str = ARN) -> str:
 # ---- notifications --------------------------------------------------------------------------------------
 
 
-def test_a_candidate_that_waits_is_posted_with_its_buttons(titanic: Any, app: Slack) -> None:
+def test_tell_waiting_posts_a_message_with_buttons(titanic: Any, app: Slack) -> None:
     tell(titanic, app)
     (message,) = app.messages()
     assert texts(message)[0] == WAITS
@@ -155,7 +155,7 @@ def test_a_candidate_that_waits_is_posted_with_its_buttons(titanic: Any, app: Sl
     assert app.refused == []
 
 
-def test_a_repetition_is_told_once(titanic: Any, app: Slack) -> None:
+def test_tell_repeated_posts_once(titanic: Any, app: Slack) -> None:
     tell(titanic, app)
     tell(titanic, app)
     assert app.methods() == ["chat.postMessage"]
@@ -188,7 +188,7 @@ def by(world: Any, wanted: Any, how: By, who: str | None = None) -> None:
 
 
 @pytest.mark.parametrize(("kind", "decision", "said"), DECIDING)
-def test_the_message_is_updated_whoever_decides(
+def test_tell_decision_updates_the_message(
     titanic: Any, app: Slack, kind: str, decision: Any, said: str
 ) -> None:
     tell(titanic, app)
@@ -203,7 +203,7 @@ def test_the_message_is_updated_whoever_decides(
 
 
 @pytest.mark.parametrize(("kind", "decision", "said"), DECIDING)
-def test_a_waiting_that_comes_late_brings_no_buttons_back(
+def test_tell_waiting_after_decision_restores_no_buttons(
     titanic: Any, app: Slack, kind: str, decision: Any, said: str
 ) -> None:
     decision(titanic)
@@ -214,7 +214,7 @@ def test_a_waiting_that_comes_late_brings_no_buttons_back(
     assert not buttons(message)
 
 
-def test_a_waiting_that_is_told_after_the_decision_shows_it_at_once(titanic: Any, app: Slack) -> None:
+def test_tell_waiting_first_after_decision_shows_the_decision(titanic: Any, app: Slack) -> None:
     by(titanic, "Approved", "link", "Ana")
     tell(titanic, app)
     tell(titanic, app, "approved")
@@ -222,7 +222,7 @@ def test_a_waiting_that_is_told_after_the_decision_shows_it_at_once(titanic: Any
     assert app.methods() == ["chat.postMessage"]
 
 
-def test_a_decision_that_is_taken_and_not_written_shows_no_buttons_and_says_so(
+def test_tell_waiting_while_decision_is_written_shows_no_buttons_and_says_so(
     titanic: Any, app: Slack
 ) -> None:
     tell(titanic, app)
@@ -242,7 +242,7 @@ def test_a_decision_that_is_taken_and_not_written_shows_no_buttons_and_says_so(
     assert titles(app) == ["titanic: version 1 was rejected"]
 
 
-def test_a_candidate_that_was_set_back_in_aws_has_buttons_again(titanic: Any, app: Slack) -> None:
+def test_tell_waiting_after_set_back_restores_buttons(titanic: Any, app: Slack) -> None:
     by(titanic, "Approved", "link", "Ana")
     tell(titanic, app, "approved")
     in_console(titanic, ARN, "PendingManualApproval")
@@ -252,7 +252,7 @@ def test_a_candidate_that_was_set_back_in_aws_has_buttons_again(titanic: Any, ap
     assert buttons(message)
 
 
-def test_two_at_one_message_do_not_overtake_each_other(titanic: Any, app: Slack) -> None:
+def test_tell_raises_while_another_invocation_holds_the_message(titanic: Any, app: Slack) -> None:
     now = datetime.now(UTC)
     assert titanic.items.claim(f"lease#slack#{ARN}", now=now, lease=timedelta(seconds=90))
     with pytest.raises(NotReady):
@@ -263,7 +263,7 @@ def test_two_at_one_message_do_not_overtake_each_other(titanic: Any, app: Slack)
     assert titles(app) == [WAITS]
 
 
-def test_a_reminder_is_said_below_the_message_with_a_fresh_link(titanic: Any, app: Slack) -> None:
+def test_tell_overdue_replies_below_the_message_and_renews_its_link(titanic: Any, app: Slack) -> None:
     tell(titanic, app)
     tell(titanic, app, "overdue", reviewUrl=f"{URL}2")
     first, second = app.messages()
@@ -273,12 +273,12 @@ def test_a_reminder_is_said_below_the_message_with_a_fresh_link(titanic: Any, ap
     assert (second["thread_ts"], second["broadcast"]) == (first["ts"], True)
 
 
-def test_a_reminder_that_is_the_first_to_come_is_one_message(titanic: Any, app: Slack) -> None:
+def test_tell_overdue_without_a_message_posts_one(titanic: Any, app: Slack) -> None:
     tell(titanic, app, "overdue", reviewUrl=URL)
     assert titles(app) == [WAITS]
 
 
-def test_a_champion_that_is_taken_back_is_said_aloud(titanic: Any, app: Slack) -> None:
+def test_tell_rolled_back_updates_the_message_and_posts_a_reply(titanic: Any, app: Slack) -> None:
     by(titanic, "Approved", "rules")
     tell(titanic, app, "approved")
     in_console(titanic, ARN, "Rejected", why="leaks")
@@ -290,7 +290,7 @@ def test_a_champion_that_is_taken_back_is_said_aloud(titanic: Any, app: Slack) -
 
 
 @pytest.mark.parametrize("kind", ["execution_failed", "quarantined"])
-def test_other_facts_are_messages_of_their_own(titanic: Any, app: Slack, kind: str) -> None:
+def test_tell_other_kinds_posts_a_message_each(titanic: Any, app: Slack, kind: str) -> None:
     for _ in range(2):
         tell(titanic, app, kind, modelPackageArn=None, reasons=["exit code 1"])
     (message,) = app.messages()
@@ -299,7 +299,7 @@ def test_other_facts_are_messages_of_their_own(titanic: Any, app: Slack, kind: s
 
 
 @pytest.mark.parametrize("model", ["titanic", "unknown"])
-def test_without_a_channel_nothing_is_posted(
+def test_tell_without_a_channel_posts_nothing(
     world: Any, app: Slack, model: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     register(world)
@@ -308,13 +308,13 @@ def test_without_a_channel_nothing_is_posted(
     assert caplog.messages == ["model has no Slack channel"]
 
 
-def test_where_nobody_may_decide_in_slack_there_are_no_buttons(titanic: Any, app: Slack) -> None:
+def test_tell_waiting_without_slack_users_shows_no_buttons(titanic: Any, app: Slack) -> None:
     approvers(titanic, slack_channel="#ml-approvals")
     tell(titanic, app)
     assert not buttons(app.messages()[0])
 
 
-def test_without_an_evaluation_it_is_told_all_the_same(titanic: Any, app: Slack) -> None:
+def test_tell_waiting_without_an_evaluation_says_so(titanic: Any, app: Slack) -> None:
     titanic.s3.delete_object(Bucket="data", Key="models/titanic/e0/evaluation.json")
     tell(titanic, app)
     assert "No numbers: s3://data/models/titanic/e0/evaluation.json does not exist" in texts(
@@ -323,7 +323,7 @@ def test_without_an_evaluation_it_is_told_all_the_same(titanic: Any, app: Slack)
 
 
 @pytest.mark.parametrize("uri", ["s3://no-such-bucket/evaluation.json", "s3:///x", "nonsense", "s3://[x/y"])
-def test_an_evaluation_that_cannot_be_read_keeps_nobody_from_deciding(
+def test_press_decides_although_the_evaluation_cannot_be_read(
     titanic: Any, app: Slack, uri: str
 ) -> None:
     titanic.sagemaker.packages[ARN]["ModelMetrics"] = {"ModelQuality": {"Statistics": {"S3Uri": uri}}}
@@ -335,7 +335,7 @@ def test_an_evaluation_that_cannot_be_read_keeps_nobody_from_deciding(
     assert titles(app) == [APPROVED]
 
 
-def test_a_message_that_somebody_deleted_is_posted_anew(titanic: Any, app: Slack) -> None:
+def test_tell_decision_after_message_was_deleted_posts_another(titanic: Any, app: Slack) -> None:
     tell(titanic, app)
     app.channels["ml-approvals"].messages.clear()
     by(titanic, "Approved", "link", "Ana")
@@ -344,14 +344,14 @@ def test_a_message_that_somebody_deleted_is_posted_anew(titanic: Any, app: Slack
     assert titanic.items.get(f"slack#{ARN}")["ts"] == app.messages()[0]["ts"]
 
 
-def test_a_deleted_message_is_reminded_of_all_the_same(titanic: Any, app: Slack) -> None:
+def test_tell_overdue_after_message_was_deleted_posts_the_reminder(titanic: Any, app: Slack) -> None:
     tell(titanic, app)
     app.channels["ml-approvals"].messages.clear()
     tell(titanic, app, "overdue", reviewUrl=None)
     assert titles(app) == ["titanic: a new model still waits for your decision"]
 
 
-def test_the_channel_of_the_config_may_change(titanic: Any, app: Slack) -> None:
+def test_tell_after_channel_changed_posts_to_the_new_channel(titanic: Any, app: Slack) -> None:
     tell(titanic, app)
     app.channels["ml-approvals"].archived = True
     app.channels["new"] = Channel("C0NEW")
@@ -365,20 +365,20 @@ def test_the_channel_of_the_config_may_change(titanic: Any, app: Slack) -> None:
 
 
 @pytest.mark.parametrize("kind", ["rate_limit", "server_error", "drop"])
-def test_what_passes_is_retried(titanic: Any, app: Slack, kind: str) -> None:
+def test_tell_retries_temporary_failures(titanic: Any, app: Slack, kind: str) -> None:
     app.play(kind)
     tell(titanic, app)
     assert titles(app) == [WAITS]
 
 
-def test_it_waits_as_long_as_slack_says(titanic: Any, app: Slack, naps: list[float]) -> None:
+def test_tell_waits_as_long_as_slack_says(titanic: Any, app: Slack, naps: list[float]) -> None:
     app.play("rate_limit", 3, retry_after="7")
     tell(titanic, app)
     assert titles(app) == [WAITS]
     assert [int(nap) for nap in naps] == [7, 7, 7]
 
 
-def test_an_outage_is_raised_and_the_retry_tells(titanic: Any, app: Slack) -> None:
+def test_tell_raises_an_outage_and_succeeds_when_retried(titanic: Any, app: Slack) -> None:
     app.play("server_error", 3)
     with pytest.raises(SlackApiError):
         tell(titanic, app)
@@ -387,7 +387,7 @@ def test_an_outage_is_raised_and_the_retry_tells(titanic: Any, app: Slack) -> No
     assert titles(app) == [WAITS]
 
 
-def test_nobody_waits_longer_than_the_function_lives(titanic: Any, app: Slack, naps: list[float]) -> None:
+def test_tell_raises_if_the_wait_exceeds_the_functions_time(titanic: Any, app: Slack, naps: list[float]) -> None:
     app.play("rate_limit", retry_after="54")  # of 60 seconds that are left 5 are not spent on waiting
     with pytest.raises(SlackApiError, match="ratelimited"):
         tell(titanic, app)
@@ -397,13 +397,13 @@ def test_nobody_waits_longer_than_the_function_lives(titanic: Any, app: Slack, n
 
 
 @pytest.mark.parametrize("retry_after", ["soon", "-1", "9" * 5000])
-def test_an_odd_time_to_wait_is_not_waited(titanic: Any, app: Slack, retry_after: str) -> None:
+def test_tell_raises_on_a_malformed_time_to_wait(titanic: Any, app: Slack, retry_after: str) -> None:
     app.play("rate_limit", retry_after=retry_after)
     with pytest.raises(SlackApiError, match="ratelimited"):
         tell(titanic, app)
 
 
-def test_an_ambiguous_answer_may_post_twice_and_the_last_one_counts(titanic: Any, app: Slack) -> None:
+def test_tell_after_a_lost_answer_keeps_the_last_message(titanic: Any, app: Slack) -> None:
     app.play("drop_after")
     tell(titanic, app)
     assert titles(app) == [WAITS, WAITS]
@@ -425,14 +425,14 @@ def test_an_ambiguous_answer_may_post_twice_and_the_last_one_counts(titanic: Any
         ("#old", "the channel #old is archived"),
     ],
 )
-def test_what_no_retry_mends_says_what_to_do(titanic: Any, app: Slack, channel: str, text: str) -> None:
+def test_tell_raises_final_refusals_with_a_remedy(titanic: Any, app: Slack, channel: str, text: str) -> None:
     app.channels |= {"old": Channel("C0OLD", archived=True), "far": Channel("C0FAR", joined=False)}
     approvers(titanic, slack_channel=channel)
     with pytest.raises(SlackRefused, match=text):
         tell(titanic, app)
 
 
-def test_a_token_that_slack_does_not_take(titanic: Any, app: Slack) -> None:
+def test_tell_raises_invalid_tokens_with_a_remedy(titanic: Any, app: Slack) -> None:
     app.token = "another"
     with pytest.raises(SlackRefused, match=r"put a valid one into the secret \(invalid_auth\)") as caught:
         tell(titanic, app)
@@ -441,7 +441,7 @@ def test_a_token_that_slack_does_not_take(titanic: Any, app: Slack) -> None:
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("life", range(1, 14))
-def test_dying_anywhere_ends_in_one_message_that_shows_what_stands(
+def test_tell_dying_anywhere_ends_in_one_message_with_the_decision(
     titanic: Any, app: Slack, life: int, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
@@ -461,7 +461,7 @@ def test_dying_anywhere_ends_in_one_message_that_shows_what_stands(
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("life", range(1, 14))
-def test_dying_anywhere_before_the_first_message_tells_at_least_once(
+def test_tell_dying_before_the_first_message_posts_at_least_once(
     titanic: Any, app: Slack, life: int, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
@@ -492,7 +492,7 @@ def webhook(world: Any, app: Slack, kind: str, url: str | None = None, **changes
     )
 
 
-def test_a_webhook_has_links_and_no_buttons_and_no_updates(titanic: Any, app: Slack) -> None:
+def test_tell_by_webhook_posts_links_without_buttons_or_updates(titanic: Any, app: Slack) -> None:
     for _ in range(2):
         webhook(titanic, app, "waiting")
     by(titanic, "Approved", "link", "Ana")
@@ -507,7 +507,7 @@ def test_a_webhook_has_links_and_no_buttons_and_no_updates(titanic: Any, app: Sl
     assert app.calls == []
 
 
-def test_a_webhook_reminds_once(titanic: Any, app: Slack) -> None:
+def test_tell_overdue_by_webhook_posts_one_message(titanic: Any, app: Slack) -> None:
     webhook(titanic, app, "waiting")
     webhook(titanic, app, "overdue", reviewUrl=URL)
     webhook(titanic, app, "overdue", reviewUrl=f"{URL}2", notificationId="2")
@@ -518,7 +518,7 @@ def test_a_webhook_reminds_once(titanic: Any, app: Slack) -> None:
     ]
 
 
-def test_a_webhook_that_is_gone_is_raised_without_its_secret(titanic: Any, app: Slack) -> None:
+def test_tell_raises_a_missing_webhook_without_its_secret(titanic: Any, app: Slack) -> None:
     with pytest.raises(SlackRefused, match="Slack has not taken the webhook: 404 no_service") as caught:
         webhook(titanic, app, "waiting", url=f"{app.origin}/services/T0/B0/gone")
     assert "B0" not in str(caught.value)
@@ -528,7 +528,7 @@ def test_a_webhook_that_is_gone_is_raised_without_its_secret(titanic: Any, app: 
 
 
 @pytest.mark.parametrize(("action", "wanted"), [("approve", "Approved"), ("reject", "Rejected")])
-def test_an_approver_decides(titanic: Any, app: Slack, action: str, wanted: str) -> None:
+def test_press_by_an_approver_decides(titanic: Any, app: Slack, action: str, wanted: str) -> None:
     tell(titanic, app)
     press(titanic, app, action, reason="better for women")
     assert status(titanic) == wanted
@@ -546,7 +546,7 @@ def test_an_approver_decides(titanic: Any, app: Slack, action: str, wanted: str)
     assert app.methods() == ["chat.postMessage", "chat.update"]
 
 
-def test_two_press_and_the_second_is_told_who_was_first(titanic: Any, app: Slack) -> None:
+def test_press_after_another_decision_is_told_which_one_stands(titanic: Any, app: Slack) -> None:
     approvers(titanic, slack_channel="#ml-approvals", slack_users=("U0123ABCD", "U0SECOND"))
     tell(titanic, app)
     (message,) = app.messages()
@@ -567,7 +567,7 @@ def test_two_press_and_the_second_is_told_who_was_first(titanic: Any, app: Slack
     assert titles(app) == [APPROVED]
 
 
-def test_pressing_twice_decides_once(titanic: Any, app: Slack) -> None:
+def test_press_repeated_decides_once(titanic: Any, app: Slack) -> None:
     tell(titanic, app)
     event = pressing()
     event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": ARN}
@@ -583,7 +583,7 @@ def later(world: Any, app: Slack, event: dict[str, Any], at: datetime) -> None:
     handler(event, Context(), using=using(world, clock=lambda: at), connect=client(app))
 
 
-def test_a_press_from_before_a_set_back_decides_nothing(titanic: Any, app: Slack) -> None:
+def test_press_before_a_set_back_decides_nothing(titanic: Any, app: Slack) -> None:
     tell(titanic, app)
     event, now = pressing(), datetime.now(UTC)
     event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": ARN}
@@ -616,7 +616,7 @@ def test_a_press_from_before_a_set_back_decides_nothing(titanic: Any, app: Slack
     ("age", "wanted"),
     [(timedelta(minutes=15), "Approved"), (timedelta(minutes=15, seconds=1), "PendingManualApproval")],
 )
-def test_a_press_grows_old(titanic: Any, app: Slack, age: timedelta, wanted: str) -> None:
+def test_press_older_than_fifteen_minutes_decides_nothing(titanic: Any, app: Slack, age: timedelta, wanted: str) -> None:
     tell(titanic, app)
     event = pressing()
     pressed_at = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
@@ -632,7 +632,7 @@ def test_a_press_grows_old(titanic: Any, app: Slack, age: timedelta, wanted: str
         assert titanic.items.get(keys.decision(ARN).text) is None
 
 
-def test_what_a_press_decided_in_time_is_told_however_late(titanic: Any, app: Slack) -> None:
+def test_press_replayed_late_is_told_what_it_decided(titanic: Any, app: Slack) -> None:
     tell(titanic, app)
     event = pressing()
     event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": ARN}
@@ -642,7 +642,7 @@ def test_what_a_press_decided_in_time_is_told_however_late(titanic: Any, app: Sl
     assert [answer["text"].split(":")[0] for answer in app.answers] == ["Recorded"] * 2
 
 
-def test_somebody_else_is_refused_and_told(titanic: Any, app: Slack) -> None:
+def test_press_by_a_stranger_is_refused(titanic: Any, app: Slack) -> None:
     tell(titanic, app)
     press(titanic, app, user="U0STRANGER")
     assert status(titanic) == "PendingManualApproval"
@@ -654,7 +654,7 @@ def test_somebody_else_is_refused_and_told(titanic: Any, app: Slack) -> None:
     assert titles(app) == [WAITS]
 
 
-def test_without_approvers_nobody_may_decide(titanic: Any, app: Slack) -> None:
+def test_press_without_slack_users_is_refused(titanic: Any, app: Slack) -> None:
     tell(titanic, app)
     approvers(titanic, slack_channel="#ml-approvals")
     press(titanic, app)
@@ -663,7 +663,7 @@ def test_without_approvers_nobody_may_decide(titanic: Any, app: Slack) -> None:
 
 
 @pytest.mark.parametrize("reason", [None, "", " \n\t", "\u202e"])
-def test_a_reason_is_asked_for(titanic: Any, app: Slack, reason: str | None) -> None:
+def test_press_without_a_reason_is_refused(titanic: Any, app: Slack, reason: str | None) -> None:
     tell(titanic, app)
     press(titanic, app, reason=reason)
     assert status(titanic) == "PendingManualApproval"
@@ -687,7 +687,7 @@ def test_a_reason_is_asked_for(titanic: Any, app: Slack, reason: str | None) -> 
         "😀",
     ],
 )
-def test_a_package_that_is_none_of_ours_is_refused(titanic: Any, app: Slack, arn: str) -> None:
+def test_press_on_an_unknown_package_is_refused(titanic: Any, app: Slack, arn: str) -> None:
     tell(titanic, app)
     event = pressing()
     event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": arn}
@@ -697,7 +697,7 @@ def test_a_package_that_is_none_of_ours_is_refused(titanic: Any, app: Slack, arn
     assert titanic.sagemaker.updates == []
 
 
-def test_a_group_of_another_deployment_is_refused(titanic: Any, app: Slack) -> None:
+def test_press_on_a_group_of_another_deployment_is_refused(titanic: Any, app: Slack) -> None:
     arn = ARN.replace("handsoff-titanic", "titanic")
     other = {**titanic.sagemaker.packages[ARN], "ModelPackageArn": arn, "ModelPackageGroupName": "titanic"}
     titanic.sagemaker.packages[arn] = other
@@ -708,7 +708,7 @@ def test_a_group_of_another_deployment_is_refused(titanic: Any, app: Slack) -> N
     assert titanic.sagemaker.updates == []
 
 
-def test_a_package_of_another_account_is_refused(titanic: Any, app: Slack) -> None:
+def test_press_on_a_package_of_another_account_is_refused(titanic: Any, app: Slack) -> None:
     arn = ARN.replace("123456789012", "210987654321")
     titanic.sagemaker.packages[arn] = titanic.sagemaker.packages[ARN]
     event = pressing()
@@ -717,14 +717,14 @@ def test_a_package_of_another_account_is_refused(titanic: Any, app: Slack) -> No
     assert "no candidate of this deployment" in app.answers[0]["text"]
 
 
-def test_an_answer_goes_nowhere_but_to_slack(titanic: Any, app: Slack) -> None:
+def test_press_answers_slack_only(titanic: Any, app: Slack) -> None:
     event = pressing()
     event["slackDecision"]["responseUrl"] = "http://169.254.169.254/latest/meta-data"
     with pytest.raises(SlackRefused, match=r"must go to https://hooks\.slack\.com/"):
         decided(titanic, app, event)
 
 
-def test_an_answer_that_comes_too_late_is_no_failure(
+def test_press_decides_although_the_answer_is_too_late(
     titanic: Any, app: Slack, caplog: pytest.LogCaptureFixture
 ) -> None:
     tell(titanic, app)
@@ -736,7 +736,7 @@ def test_an_answer_that_comes_too_late_is_no_failure(
     assert "too late for an answer in Slack" in caplog.messages
 
 
-def test_what_fails_in_aws_is_raised(titanic: Any, app: Slack) -> None:
+def test_press_raises_failures_of_aws(titanic: Any, app: Slack) -> None:
     tell(titanic, app)
 
     class Denied:
@@ -747,7 +747,7 @@ def test_what_fails_in_aws_is_raised(titanic: Any, app: Slack) -> None:
         press(titanic, app, wrapped={"sagemaker": Denied()})
 
 
-def test_the_decision_stands_though_slack_is_out_and_the_retry_answers(titanic: Any, app: Slack) -> None:
+def test_press_decides_during_an_outage_and_answers_when_retried(titanic: Any, app: Slack) -> None:
     tell(titanic, app)
     app.play("server_error", 3)
     with pytest.raises(SlackRefused, match="Slack has not taken an answer: 500"):
@@ -760,7 +760,7 @@ def test_the_decision_stands_though_slack_is_out_and_the_retry_answers(titanic: 
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("life", range(1, 26, 2))
-def test_dying_anywhere_a_button_decides_once(
+def test_press_dying_anywhere_decides_once(
     titanic: Any, app: Slack, life: int, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
@@ -788,13 +788,13 @@ def test_dying_anywhere_a_button_decides_once(
 
 
 @pytest.mark.parametrize("name", ["waiting", "failed"])
-def test_the_events_for_sam_local_invoke(titanic: Any, app: Slack, name: str) -> None:
+def test_handler_accepts_the_event_files(titanic: Any, app: Slack, name: str) -> None:
     event = json.loads((ROOT / f"events/notify_slack.{name}.json").read_text())
     handler(event, Context(), using=using(titanic), connect=client(app))
     assert len(app.messages()) == 1
 
 
-def test_the_secret_and_the_api_come_from_where_the_environment_says(
+def test_connected_uses_the_environments_secret_and_api(
     app: Slack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Secrets:

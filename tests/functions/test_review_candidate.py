@@ -49,7 +49,7 @@ def undecided(stage: Stage) -> bool:
 # ---- the page --------------------------------------------------------------------------------------------
 
 
-def test_the_page_has_all_that_a_decision_needs(stage: Stage) -> None:
+def test_page_shows_all_sections(stage: Stage) -> None:
     answer = stage.get()
     assert answer["statusCode"] == 200
     text = text_of(answer)
@@ -78,7 +78,7 @@ def test_the_page_has_all_that_a_decision_needs(stage: Stage) -> None:
     assert "Plots" not in text
 
 
-def test_looking_never_decides(stage: Stage) -> None:
+def test_get_and_head_never_decide(stage: Stage) -> None:
     page = stage.get()
     assert stage.get(headers={"purpose": "prefetch"})["statusCode"] == 200
     head = stage.answer(request("HEAD", "/review", query=urlencode({"t": stage.token})))
@@ -89,7 +89,7 @@ def test_looking_never_decides(stage: Stage) -> None:
     assert undecided(stage)
 
 
-def test_every_answer_lets_a_browser_do_nothing_but_show_it_and_send_the_form(stage: Stage) -> None:
+def test_every_response_has_the_security_headers(stage: Stage) -> None:
     for answer in (stage.get(), stage.get("x"), stage.post({"name": ""}), stage.answer(request("GET", "/"))):
         headers = answer["headers"]
         style = answer["body"].partition("<style>")[2].partition("</style>")[0]
@@ -112,7 +112,7 @@ def test_every_answer_lets_a_browser_do_nothing_but_show_it_and_send_the_form(st
 HOSTILE = "<script>alert(1)</script>\"'&{{7*7}} \u202egnp.exe\x1b[31m\x00"
 
 
-def test_what_came_from_data_is_text_and_nothing_else() -> None:
+def test_page_escapes_hostile_data() -> None:
     hostile = json.loads(SAMPLE)
     ours = hostile["handsoff"]
     for where in (ours["slices"][0], ours["comparison"]["slices"][0]):
@@ -142,7 +142,7 @@ def test_what_came_from_data_is_text_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("status", ["Approved", "Rejected"])
-def test_the_form_decides_once_and_leads_back_to_the_page(stage: Stage, status: str) -> None:
+def test_form_decides_once_and_redirects_to_the_page(stage: Stage, status: str) -> None:
     answer = stage.post({"decision": status, "name": " Ada\tLovelace ", "reason": "good\r\nenough"})
     assert answer["statusCode"] == 303
     assert answer["headers"]["location"] == f"review?t={stage.token}"
@@ -162,7 +162,7 @@ def test_the_form_decides_once_and_leads_back_to_the_page(stage: Stage, status: 
     assert len(stage.sagemaker.updates) == 1
 
 
-def test_a_double_submit_decides_once_and_shows_the_same_page(stage: Stage) -> None:
+def test_form_sent_twice_decides_once(stage: Stage) -> None:
     body = urlencode(
         {**stage.form(), "decision": "Approved", "name": "Ada", "reason": "better on every slice"}
     ).encode()
@@ -171,7 +171,7 @@ def test_a_double_submit_decides_once_and_shows_the_same_page(stage: Stage) -> N
     assert len(stage.sagemaker.updates) == 1
 
 
-def test_the_second_of_two_people_is_told_whose_decision_stands(stage: Stage) -> None:
+def test_form_after_another_decision_says_which_one_stands(stage: Stage) -> None:
     first, second = stage.form(), stage.form()
     assert (
         stage.post({**first, "name": "Ada", "decision": "Rejected", "reason": "too few"})["statusCode"] == 303
@@ -186,7 +186,7 @@ def test_the_second_of_two_people_is_told_whose_decision_stands(stage: Stage) ->
     assert len(stage.sagemaker.updates) == 1
 
 
-def test_two_people_of_one_mind_are_told_apart(stage: Stage) -> None:
+def test_form_after_an_equal_decision_says_whose_it_was(stage: Stage) -> None:
     forms = [stage.form(), stage.form()]
     answers = [
         stage.answer(
@@ -202,7 +202,7 @@ def test_two_people_of_one_mind_are_told_apart(stage: Stage) -> None:
     assert "It was approved by Ada, through a review link" in text_of(answers[1])
 
 
-def test_what_was_decided_in_aws_stands_and_is_shown(stage: Stage) -> None:
+def test_form_after_a_decision_in_aws_says_which_one_stands(stage: Stage) -> None:
     form = stage.form()
     stage.sagemaker.packages[CANDIDATE] |= {
         "ModelApprovalStatus": "Rejected",
@@ -217,7 +217,7 @@ def test_what_was_decided_in_aws_stands_and_is_shown(stage: Stage) -> None:
     assert "<form" not in stage.get()["body"]
 
 
-def test_a_decision_that_is_being_written_is_shown_and_the_form_is_gone(stage: Stage) -> None:
+def test_page_while_decision_is_written_shows_it_without_form(stage: Stage) -> None:
     fact = {"status": "Approved", "by": "slack", "who": "U1 (eve)", "why": "fine", "at": NOW.isoformat()}
     stage.items.mark(keys.decision(CANDIDATE).text, fact)
     page = stage.get()
@@ -226,14 +226,14 @@ def test_a_decision_that_is_being_written_is_shown_and_the_form_is_gone(stage: S
     assert "<form" not in page["body"]
 
 
-def test_what_was_set_back_to_pending_can_be_decided_again(stage: Stage) -> None:
+def test_form_decides_again_after_a_set_back(stage: Stage) -> None:
     stage.decided(CANDIDATE, "Rejected", "rules", None, "no", at=NOW - timedelta(hours=1))
     assert "<form" in stage.get()["body"]
     assert stage.post()["statusCode"] == 303
     assert stage.status == "Approved"
 
 
-def test_what_is_older_than_the_champion_cannot_be_approved(stage: Stage) -> None:
+def test_form_approves_nothing_older_than_the_champion(stage: Stage) -> None:
     stage.put(arn_of(8), "Approved", NOW, approvedAt=NOW.isoformat())
     answer = stage.post({"decision": "Approved"})
     assert answer["statusCode"] == 409
@@ -262,7 +262,7 @@ def token_of(stage: Stage, at: datetime, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-def test_a_form_that_has_decided_does_not_decide_again_after_a_set_back(stage: Stage, recorded: bool) -> None:
+def test_form_that_decided_decides_nothing_after_a_set_back(stage: Stage, recorded: bool) -> None:
     filled = {**stage.form(), "decision": "Approved", "name": "Ada", "reason": "fine"}
     event = request("POST", "/review", body=urlencode(filled).encode())
     assert stage.answer(event)["statusCode"] == 303
@@ -273,7 +273,7 @@ def test_a_form_that_has_decided_does_not_decide_again_after_a_set_back(stage: S
     assert len(stage.sagemaker.updates) == 1
 
 
-def test_a_form_from_before_a_set_back_says_so_and_is_shown_anew(
+def test_form_before_a_set_back_says_so_and_is_shown_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = token_of(stage, NOW + timedelta(seconds=2), monkeypatch)
@@ -302,7 +302,7 @@ def test_a_form_from_before_a_set_back_says_so_and_is_shown_anew(
         (timedelta(seconds=1), True),
     ],
 )
-def test_a_link_decides_nothing_that_was_set_back_after_it_was_made(
+def test_link_made_before_a_set_back_decides_nothing(
     stage: Stage, recorded: bool, made: timedelta, decides: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     back = datetime(2026, 11, 20, 7, 10, 12, 900_000, tzinfo=UTC)
@@ -328,7 +328,7 @@ def test_a_link_decides_nothing_that_was_set_back_after_it_was_made(
     assert stage.status == ("Rejected" if decides else "PendingManualApproval")
 
 
-def test_who_clicks_twice_at_once_is_shown_what_the_first_click_did(
+def test_form_waits_for_a_decision_that_ends_soon(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.items.claim("lease#handsoff-titanic", now=datetime.now(UTC), lease=timedelta(minutes=1))
@@ -340,7 +340,7 @@ def test_who_clicks_twice_at_once_is_shown_what_the_first_click_did(
     assert stage.post()["statusCode"] == 303
 
 
-def test_while_another_candidate_is_being_approved_one_may_try_again(
+def test_form_during_another_decision_is_shown_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("retraining.review_page.form.PATIENCE", ())
@@ -367,7 +367,7 @@ def test_while_another_candidate_is_being_approved_one_may_try_again(
         ({"decision": "PendingManualApproval"}, "Choose whether to approve or to reject", "decision"),
     ],
 )
-def test_what_is_missing_is_named_and_what_was_typed_stays(
+def test_form_with_wrong_fields_names_them_and_keeps_the_others(
     stage: Stage, typed: dict[str, str], problem: str, field: str
 ) -> None:
     answer = stage.post({"reason": "kept", **typed})
@@ -380,14 +380,14 @@ def test_what_is_missing_is_named_and_what_was_typed_stays(
 
 
 @pytest.mark.parametrize(("name", "reason"), [("a" * 80, "r" * 300), ("a", "r")])
-def test_the_longest_and_the_shortest_that_fit_decide(stage: Stage, name: str, reason: str) -> None:
+def test_form_accepts_shortest_and_longest_fields(stage: Stage, name: str, reason: str) -> None:
     assert stage.post({"name": name, "reason": reason})["statusCode"] == 303
 
 
 # ---- links -----------------------------------------------------------------------------------------------
 
 
-def test_an_expired_link_shows_nothing_and_says_how_to_get_another(
+def test_expired_link_says_how_to_get_another(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token, form = stage.token, stage.form()
@@ -406,7 +406,7 @@ def test_an_expired_link_shows_nothing_and_says_how_to_get_another(
     assert undecided(stage)
 
 
-def test_titanic_says_how_long_links_live(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_link_expires_by_the_models_present_config(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     token = stage.token
     approval = titanic_config().approval.model_copy(update={"link_expires_after": timedelta(minutes=5)})
     stage.configs.known["titanic"] = titanic_config().model_copy(update={"approval": approval})
@@ -419,7 +419,7 @@ def test_titanic_says_how_long_links_live(stage: Stage, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     "token", ["x", "a.b.c", Links("another", "").token(CANDIDATE), "ä", "%00", "x" * 5000]
 )
-def test_a_tampered_link_is_refused_without_details(stage: Stage, token: str) -> None:
+def test_changed_link_is_refused_without_details(stage: Stage, token: str) -> None:
     answer = stage.get(token)
     assert answer["statusCode"] == 403
     assert "This link is not valid" in text_of(answer)
@@ -427,21 +427,21 @@ def test_a_tampered_link_is_refused_without_details(stage: Stage, token: str) ->
     assert token not in text_of(answer)
 
 
-def test_a_link_that_lost_its_end_says_so(stage: Stage) -> None:
+def test_incomplete_link_says_so(stage: Stage) -> None:
     for query in ("", "t=", "x=1"):
         answer = stage.answer(request("GET", "/review", query=query))
         assert answer["statusCode"] == 400
         assert "This link is not complete" in text_of(answer)
 
 
-def test_a_package_that_is_gone(stage: Stage) -> None:
+def test_link_to_a_deleted_package_says_so(stage: Stage) -> None:
     del stage.sagemaker.packages[CANDIDATE]
     answer = stage.get()
     assert answer["statusCode"] == 404
     assert "This model package is gone" in text_of(answer)
 
 
-def test_aws_failing_is_raised_and_not_hidden(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_handler_raises_failures_of_aws(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     def throttled(**_: Any) -> None:
         raise ClientError({"Error": {"Code": "ThrottlingException"}}, "DescribeModelPackage")
 
@@ -450,7 +450,7 @@ def test_aws_failing_is_raised_and_not_hidden(stage: Stage, monkeypatch: pytest.
         stage.get()
 
 
-def test_tokens_are_not_logged(stage: Stage) -> None:
+def test_handler_logs_no_tokens(stage: Stage) -> None:
     said: list[str] = []
 
     class Keeping(logging.Handler):
@@ -495,13 +495,13 @@ def test_tokens_are_not_logged(stage: Stage) -> None:
         ({"sec-fetch-site": "same-origin", "origin": "https://evil.example"}, 403),
     ],
 )
-def test_only_our_own_page_may_send_the_form(stage: Stage, headers: dict[str, str], status: int) -> None:
+def test_form_from_another_site_is_refused(stage: Stage, headers: dict[str, str], status: int) -> None:
     assert stage.post(headers=headers)["statusCode"] == status
     assert undecided(stage) == (status == 403)
 
 
 @pytest.mark.parametrize("form", ["", "x", "of another link", "of another deployment", "the token"])
-def test_a_form_that_we_did_not_show_decides_nothing(stage: Stage, form: str) -> None:
+def test_form_with_another_nonce_decides_nothing(stage: Stage, form: str) -> None:
     forms = {
         "of another link": stage.links.form(stage.links.token(arn_of(8)), "none"),
         "of another deployment": Links("another", "").form(stage.token, "none"),
@@ -514,7 +514,7 @@ def test_a_form_that_we_did_not_show_decides_nothing(stage: Stage, form: str) ->
     assert undecided(stage)
 
 
-def test_a_form_that_was_open_for_too_long_is_shown_again(
+def test_form_older_than_an_hour_is_shown_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     form = stage.form()
@@ -530,7 +530,7 @@ def test_a_form_that_was_open_for_too_long_is_shown_again(
     assert again["statusCode"] == 303
 
 
-def test_a_read_only_page_has_no_form_and_takes_none(stage: Stage) -> None:
+def test_read_only_page_shows_and_accepts_no_form(stage: Stage) -> None:
     form = stage.form()
     approval = titanic_config().approval.model_copy(update={"review_page": "read_only"})
     stage.configs.known["titanic"] = titanic_config().model_copy(update={"approval": approval})
@@ -543,7 +543,7 @@ def test_a_read_only_page_has_no_form_and_takes_none(stage: Stage) -> None:
     assert undecided(stage)
 
 
-def test_read_only_is_heeded_at_once_by_what_decides(stage: Stage) -> None:
+def test_form_decides_by_the_present_config(stage: Stage) -> None:
     form = stage.form()
     approval = titanic_config().approval.model_copy(update={"review_page": "read_only"})
     stage.configs.fresh["titanic"] = titanic_config().model_copy(update={"approval": approval})
@@ -553,7 +553,7 @@ def test_read_only_is_heeded_at_once_by_what_decides(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("broken", [True, False])
-def test_without_a_valid_config_the_page_only_shows(stage: Stage, broken: bool) -> None:
+def test_page_without_a_valid_config_shows_no_form(stage: Stage, broken: bool) -> None:
     stage.configs.broken = broken
     del stage.configs.known["titanic"]
     answer = stage.get()
@@ -581,7 +581,7 @@ def test_without_a_valid_config_the_page_only_shows(stage: Stage, broken: bool) 
         ("HEAD", "/slack", 405, "POST"),
     ],
 )
-def test_other_paths_and_methods(
+def test_handler_refuses_other_paths_and_methods(
     stage: Stage, method: str, path: str, status: int, allow: str | None
 ) -> None:
     answer = stage.answer(request(method, path))
@@ -598,12 +598,12 @@ def test_other_paths_and_methods(
         ({"kind": "Application/X-WWW-Form-Urlencoded; charset=utf-8"}, 303),
     ],
 )
-def test_only_forms_are_read(stage: Stage, changes: dict[str, Any], status: int) -> None:
+def test_form_of_another_content_type_is_refused(stage: Stage, changes: dict[str, Any], status: int) -> None:
     assert stage.post(**changes)["statusCode"] == status
 
 
 @pytest.mark.parametrize(("size", "status"), [(MAX_FORM, 422), (MAX_FORM + 1, 413)])
-def test_a_form_has_a_greatest_size(stage: Stage, size: int, status: int) -> None:
+def test_form_above_the_maximum_size_is_refused(stage: Stage, size: int, status: int) -> None:
     start = urlencode(stage.form()).encode() + b"&reason="
     answer = stage.answer(request("POST", "/review", body=start + b"r" * (size - len(start))))
     assert answer["statusCode"] == status
@@ -613,12 +613,12 @@ def test_a_form_has_a_greatest_size(stage: Stage, size: int, status: int) -> Non
     "body",
     ["%%%", "a", b"\xff\xfe=1".decode("latin-1"), "t=1&t=2", "&".join(f"f{n}=1" for n in range(30)), "t=%FF"],
 )
-def test_a_form_that_cannot_be_read(stage: Stage, body: str) -> None:
+def test_malformed_form_is_refused(stage: Stage, body: str) -> None:
     event = request("POST", "/review", body=b"x") | {"body": body, "isBase64Encoded": body == "%%%"}
     assert stage.answer(event)["statusCode"] == 400
 
 
-def test_a_body_that_is_not_encoded_is_read_as_it_is(stage: Stage) -> None:
+def test_form_without_base64_is_read(stage: Stage) -> None:
     body = urlencode({**stage.form(), "decision": "Rejected", "name": "Ada", "reason": "no"})
     event = request("POST", "/review", body=b"x") | {"body": body, "isBase64Encoded": False}
     assert stage.answer(event)["statusCode"] == 303
@@ -639,7 +639,7 @@ FOLDER = "models/titanic/v7w8x9y0z1a2"
         (b'{"handsoff": null}', "The metrics are not known."),
     ],
 )
-def test_a_broken_evaluation_hides_nothing_else(stage: Stage, body: bytes, says: str) -> None:
+def test_page_with_a_broken_evaluation_shows_the_rest(stage: Stage, body: bytes, says: str) -> None:
     stage.s3.put_object(Key=f"{FOLDER}/evaluation.json", Body=body)
     answer = stage.get()
     assert answer["statusCode"] == 200
@@ -653,7 +653,7 @@ def test_a_broken_evaluation_hides_nothing_else(stage: Stage, body: bytes, says:
         assert part in text_of(answer)
 
 
-def test_a_missing_evaluation_and_verdict_are_said() -> None:
+def test_page_without_evaluation_and_verdict_says_so() -> None:
     answer = Stage(None).get()
     assert answer["statusCode"] == 200
     text = text_of(answer)
@@ -668,7 +668,7 @@ def test_a_missing_evaluation_and_verdict_are_said() -> None:
 @pytest.mark.parametrize(
     "body", [b"[]", b"null", b"nonsense", b'{"splits": 1, "batch": [], "ignored_columns": 3}']
 )
-def test_a_broken_data_report_hides_nothing_else(stage: Stage, body: bytes) -> None:
+def test_page_with_a_broken_data_report_shows_the_rest(stage: Stage, body: bytes) -> None:
     stage.s3.put_object(Key=f"{FOLDER}/data_report.json", Body=body)
     answer = stage.get()
     assert answer["statusCode"] == 200
@@ -677,7 +677,7 @@ def test_a_broken_data_report_hides_nothing_else(stage: Stage, body: bytes) -> N
 
 
 @pytest.mark.parametrize("metadata", [{}, {"execution": "nonsense"}, {"execution": "arn:<b>"}])
-def test_a_package_that_does_not_say_where_it_is_from(stage: Stage, metadata: dict[str, str]) -> None:
+def test_page_of_a_package_without_origin_shows_the_rest(stage: Stage, metadata: dict[str, str]) -> None:
     stage.sagemaker.packages[CANDIDATE]["CustomerMetadataProperties"] = metadata
     stage.sagemaker.packages[CANDIDATE].pop("ModelMetrics")
     answer = stage.get()
@@ -689,7 +689,7 @@ def test_a_package_that_does_not_say_where_it_is_from(stage: Stage, metadata: di
 @pytest.mark.parametrize(
     "verdict", [{}, {"decision": "MAYBE"}, [], None, "x", {"decision": "HOLD", "reasons": 3}]
 )
-def test_a_verdict_that_cannot_be_read(stage: Stage, verdict: Any) -> None:
+def test_page_with_a_broken_verdict_shows_the_rest(stage: Stage, verdict: Any) -> None:
     stage.items.mark(f"verdict#{CANDIDATE}", {"verdict": verdict})
     answer = stage.get()
     assert answer["statusCode"] == 200
@@ -697,7 +697,7 @@ def test_a_verdict_that_cannot_be_read(stage: Stage, verdict: Any) -> None:
 
 
 @pytest.mark.parametrize("operation", ["list_model_packages", "describe_pipeline_execution", "get_paginator"])
-def test_a_call_that_fails_costs_its_section_only(
+def test_page_after_a_failed_call_shows_the_rest(
     stage: Stage, operation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
@@ -744,7 +744,7 @@ def button() -> bytes:
     return urlencode({"payload": json.dumps(payload)}).encode()
 
 
-def test_a_button_is_handed_on_and_answered_at_once(
+def test_endpoint_hands_a_press_on_and_answers(
     stage: Stage, endpoint: Endpoint, handed: list[Any]
 ) -> None:
     answer = stage.answer(pressed(button()), endpoint=endpoint, using=None, links=None)
@@ -770,7 +770,7 @@ def test_a_button_is_handed_on_and_answered_at_once(
         pressed(button()) | {"body": "%%%"},
     ],
 )
-def test_what_slack_has_not_signed_just_now_is_refused(
+def test_endpoint_refuses_unsigned_and_old_requests(
     stage: Stage, endpoint: Endpoint, handed: list[Any], event: dict[str, Any]
 ) -> None:
     assert stage.answer(event, endpoint=endpoint)["statusCode"] == 401
@@ -778,7 +778,7 @@ def test_what_slack_has_not_signed_just_now_is_refused(
 
 
 @pytest.mark.parametrize(("size", "status"), [(MAX_BODY, 401), (MAX_BODY + 1, 413)])
-def test_what_slack_sends_has_a_greatest_size(
+def test_endpoint_refuses_bodies_above_the_maximum_size(
     stage: Stage, endpoint: Endpoint, size: int, status: int
 ) -> None:
     assert (
@@ -786,7 +786,7 @@ def test_what_slack_sends_has_a_greatest_size(
     )
 
 
-def test_without_slack_there_is_no_endpoint(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endpoint_without_slack_is_not_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLACK_SECRET", raising=False)
     assert stage.answer(pressed(button()))["statusCode"] == 404
 
@@ -865,7 +865,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(requests())
-def test_no_request_is_an_error_of_ours_and_none_but_the_form_decides(event: dict[str, Any]) -> None:
+def test_no_request_fails_or_decides(event: dict[str, Any]) -> None:
     handed: list[Any] = []
     answer = FUZZED.answer(event, endpoint=Endpoint("signing secret", handed.append))
     assert 200 <= answer["statusCode"] < 500
@@ -876,7 +876,7 @@ def test_no_request_is_an_error_of_ours_and_none_but_the_form_decides(event: dic
 
 
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("review_candidate.*.json")), ids=lambda path: path.stem)
-def test_the_event_files_are_requests_that_are_answered(stage: Stage, path: Any) -> None:
+def test_handler_answers_the_event_files(stage: Stage, path: Any) -> None:
     answer = stage.answer(
         json.loads(path.read_text()), endpoint=Endpoint("signing secret", lambda _event: None)
     )

@@ -92,7 +92,7 @@ brier                           0.128     0.129  +0.000 (-0.010 … +0.009)
 expected_calibration_error      0.066     0.052  +0.014 (– … –)```"""
 
 
-def test_a_candidate_that_waits() -> None:
+def test_of_candidate_waiting_asks_for_a_decision() -> None:
     message = of_candidate(candidate())
     assert lines(message) == [
         "titanic: version 3 waits for your decision",
@@ -113,7 +113,7 @@ def test_a_candidate_that_waits() -> None:
     assert list(problems(message.blocks)) == []
 
 
-def test_its_buttons_carry_the_package_and_approving_asks_again() -> None:
+def test_buttons_carry_the_arn_and_approve_confirms() -> None:
     (actions,) = [block for block in of_candidate(candidate()).blocks if block["type"] == "actions"]
     approve, reject = actions["elements"]
     assert (approve["action_id"], approve["value"], approve["style"]) == ("approve", ARN, "primary")
@@ -124,7 +124,7 @@ def test_its_buttons_carry_the_package_and_approving_asks_again() -> None:
 
 
 @pytest.mark.parametrize("change", [{"may_decide": False}, {"decided": decided()}])
-def test_there_are_no_buttons_where_nobody_can_decide(change: dict[str, Any]) -> None:
+def test_of_candidate_without_a_possible_decision_has_no_buttons(change: dict[str, Any]) -> None:
     kinds = {block["type"] for block in of_candidate(candidate(**change)).blocks}
     assert kinds == {"header", "section", "context"}
 
@@ -156,7 +156,7 @@ def test_there_are_no_buttons_where_nobody_can_decide(change: dict[str, Any]) ->
         (decided(by="person"), "Approved in AWS, 2026-11-23 06:10 UTC"),
     ],
 )
-def test_a_decision_says_who_how_and_why(decision: EarlierDecision, said: str) -> None:
+def test_of_candidate_decided_says_who_how_and_why(decision: EarlierDecision, said: str) -> None:
     message = of_candidate(candidate(decided=decision))
     assert lines(message)[:3] == [
         f"titanic: version 3 was {decision.status.lower()}",
@@ -166,7 +166,7 @@ def test_a_decision_says_who_how_and_why(decision: EarlierDecision, said: str) -
     assert list(problems(message.blocks)) == []
 
 
-def test_a_decision_that_is_not_written_yet_shows_no_buttons_and_says_so() -> None:
+def test_of_candidate_being_decided_has_no_buttons_and_says_so() -> None:
     message = of_candidate(candidate(decided=decided(by="link", who="Ana", why="fine"), written=False))
     assert lines(message)[:3] == [
         "titanic: version 3 is being approved",
@@ -176,7 +176,7 @@ def test_a_decision_that_is_not_written_yet_shows_no_buttons_and_says_so() -> No
     assert {block["type"] for block in message.blocks} == {"header", "section", "context"}
 
 
-def test_a_champion_that_was_taken_back() -> None:
+def test_of_candidate_taken_back_asks_for_attention() -> None:
     message = of_candidate(candidate(decided=decided("Rejected", "person"), rolled_back=True))
     assert lines(message)[:2] == [
         "titanic: version 3 was taken back",
@@ -184,7 +184,7 @@ def test_a_champion_that_was_taken_back() -> None:
     ]
 
 
-def test_without_a_champion_the_candidate_stands_alone() -> None:
+def test_of_candidate_without_a_champion_shows_its_own_intervals() -> None:
     alone = SAMPLE.model_copy(update={"comparison": None, "champion_problem": "it cannot be read"})
     message = of_candidate(candidate(evaluation=alone))
     assert lines(message)[2] == "On 262 rows, not compared with a champion: it cannot be read"
@@ -194,7 +194,7 @@ def test_without_a_champion_the_candidate_stands_alone() -> None:
     ]
 
 
-def test_without_an_evaluation_it_says_why() -> None:
+def test_of_candidate_without_an_evaluation_says_why() -> None:
     message = of_candidate(candidate(evaluation=None, problem="s3://b/evaluation.json does not exist"))
     assert lines(message)[2] == "No numbers: s3://b/evaluation.json does not exist"
 
@@ -213,7 +213,7 @@ def test_without_an_evaluation_it_says_why() -> None:
         ("something_new", "titanic: something new", "Somebody should look."),
     ],
 )
-def test_facts_that_are_no_candidates(kind: str, title: str, wanted: str) -> None:
+def test_of_fact_says_what_happened_and_what_is_wanted(kind: str, title: str, wanted: str) -> None:
     notification = Notification(
         notification_id="1",
         kind=kind,
@@ -227,7 +227,7 @@ def test_facts_that_are_no_candidates(kind: str, title: str, wanted: str) -> Non
     assert list(problems(message.blocks)) == []
 
 
-def test_no_text_of_others_is_markup() -> None:
+def test_of_candidate_makes_no_markup_of_foreign_text() -> None:
     evil = "<!channel> <@U1> *b* <https://evil|x> & `c` ``` @here #general \u202e"
     measured = {evil: Measured(value=0.5), "```x": Measured(value=0.5)}
     metrics = SAMPLE.candidate.model_copy(update={"metrics": measured})
@@ -252,7 +252,7 @@ def test_no_text_of_others_is_markup() -> None:
     )
 
 
-def test_many_rows_and_reasons_are_counted_and_cut() -> None:
+def test_of_candidate_cuts_long_tables_and_lists_and_counts_the_rest() -> None:
     measured = {f"metric_{number:02}": Measured(value=0.5) for number in range(20)}
     scores = SAMPLE.candidate.model_copy(update={"metrics": measured})
     numbers = SAMPLE.model_copy(update={"candidate": scores, "comparison": None})
@@ -266,7 +266,7 @@ def test_many_rows_and_reasons_are_counted_and_cut() -> None:
     ("text", "limit", "expected"),
     [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("😀😀", 4, "😀😀"), ("😀😀a", 4, "😀…"), ("", 3, "")],
 )
-def test_cut(text: str, limit: int, expected: str) -> None:
+def test_cut_keeps_the_limit_in_utf_16_units(text: str, limit: int, expected: str) -> None:
     assert cut(text, limit) == expected
 
 
@@ -280,7 +280,7 @@ def test_cut(text: str, limit: int, expected: str) -> None:
         ("a\nb", 9, "a b"),
     ],
 )
-def test_escape_halves_no_entity(text: str, limit: int, expected: str) -> None:
+def test_escape_cuts_no_entity_in_two(text: str, limit: int, expected: str) -> None:
     assert escape(text, limit) == expected
 
 
@@ -348,7 +348,7 @@ notifications = st.builds(
 
 
 @given(candidates.map(of_candidate) | notifications.map(of_fact) | anything.map(of_text))
-def test_slack_takes_every_message(message: Message) -> None:
+def test_messages_stay_within_block_kits_limits(message: Message) -> None:
     assert list(problems(message.blocks)) == []
     body = json.loads(json.dumps({"blocks": message.blocks}))
     assert not too_long(body)
@@ -358,13 +358,13 @@ def test_slack_takes_every_message(message: Message) -> None:
     json.dumps(message.blocks, ensure_ascii=False).encode()
 
 
-def test_a_digest_tells_messages_apart() -> None:
+def test_digest_differs_for_different_messages() -> None:
     one, other = candidate(), replace(candidate(), reasons=("another",))
     assert of_candidate(one).digest == of_candidate(candidate()).digest
     assert of_candidate(one).digest != of_candidate(other).digest
 
 
-def test_slack_takes_reasons_as_long_as_may_be_recorded() -> None:
+def test_max_reason_is_the_recorded_maximum() -> None:
     assert requests.MAX_REASON == decisions.MAX_WHY
 
 
@@ -381,14 +381,14 @@ def test_slack_takes_reasons_as_long_as_may_be_recorded() -> None:
         "xoxb-1",
     ],
 )
-def test_a_secret_that_is_none_is_refused_without_being_shown(text: str) -> None:
+def test_parse_secret_refuses_other_forms_without_showing_them(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_secret(text, source="the secret arn:s")
     assert "xoxb-1" not in str(caught.value)
     assert str(caught.value).startswith("the secret arn:s must hold {")
 
 
-def test_secrets_of_both_forms() -> None:
+def test_parse_secret_reads_both_forms() -> None:
     app = parse_secret('{"botToken": "xoxb-1", "signingSecret": "s"}', source="s")
     assert app.bot_token is not None
     assert app.bot_token.get_secret_value() == "xoxb-1"

@@ -96,7 +96,7 @@ def _notes(evaluation: Evaluation) -> list[str]:
             "every number on this page."
         )
     if evaluation.candidate.unusable:
-        notes.append(f"{evaluation.candidate.unusable:,} predictions are no finite numbers.")
+        notes.append(f"{evaluation.candidate.unusable:,} predictions are not finite numbers.")
     if evaluation.champion_problem:
         notes.append(f"The champion could not be compared: {evaluation.champion_problem}")
     return notes

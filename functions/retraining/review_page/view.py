@@ -24,7 +24,7 @@ _STATUSES: Final = {"Approved": "Approved", "Rejected": "Rejected", PENDING: "Wa
 _OUTCOMES: Final = {
     "pass": "Met",
     "fail": "Not met",
-    "unknown": "Cannot be told",
+    "unknown": "Not known",
     "skipped": "Not asked",
 }
 _VERDICTS: Final[Mapping[str, tuple[str, Tone]]] = {
