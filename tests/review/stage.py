@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 from collections.abc import Mapping
@@ -212,3 +213,13 @@ def request(
         "isBase64Encoded": bool(body),
         **({"body": base64.b64encode(body).decode()} if body else {}),
     }
+
+
+def text_of(answer: Response) -> str:
+    """What a person reads of a page."""
+    body = answer["body"].partition("<body>")[2]
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def undecided(stage: Stage) -> bool:
+    return stage.status == "PendingManualApproval" and stage.decision is None and not stage.sagemaker.updates
