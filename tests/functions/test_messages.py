@@ -16,14 +16,13 @@ from retraining.notifications.publish import announce, notify
 def message(kind: Kind = "waiting", **changes: Any) -> Notification:
     values: dict[str, Any] = {
         "model": "titanic",
-        "subject": "arn:package",
         "reasons": ["accuracy: 0.5, needs ≥ 0.78 → fail"],
         "execution_arn": "arn:execution",
         "package_arn": "arn:package",
         "decision": "HOLD",
         **changes,
     }
-    return Notification(kind=kind, **values)
+    return Notification.about("arn:package", kind, **values)
 
 
 def test_the_object_has_the_keys_of_the_contract() -> None:
@@ -40,6 +39,18 @@ def test_the_object_has_the_keys_of_the_contract() -> None:
         "decidedBy",
         "decidedWho",
     ]
+
+
+def test_a_reader_gets_what_was_written_but_for_the_log() -> None:
+    written = message("rejected", by="slack", who="U1 (ana)", log_lines=["a line of the log"])
+    read = Notification.model_validate_json(written.as_json())
+    assert read == written.model_copy(update={"log_lines": ()})
+    assert (read.model_package_arn, read.decided_by, read.decided_who) == ("arn:package", "slack", "U1 (ana)")
+
+
+def test_a_reader_takes_kinds_and_keys_that_it_does_not_know() -> None:
+    read = Notification.model_validate_json('{"notificationId": "1", "kind": "new", "model": "m", "more": 1}')
+    assert (read.kind, read.reasons) == ("new", ())
 
 
 LONGEST = "m" * 61
@@ -97,7 +108,7 @@ def test_the_email_says_why_in_one_line_then_the_link_then_the_rest() -> None:
         "Model package: arn:package\n"
         "Execution: arn:execution\n"
         "Evidence: s3://b/e.json\n"
-        f"Notification: {told.identity}"
+        f"Notification: {told.notification_id}"
     )
     assert json.loads(told.as_json())["reviewUrl"] == "https://x.example/review?t=abc"
 
@@ -186,9 +197,9 @@ def test_an_event_that_the_bus_does_not_take_is_put_again(world: Any) -> None:
 
 
 def test_a_fact_has_one_identity_and_its_repetition_another() -> None:
-    assert message().identity == message(reasons=["other words"]).identity
-    assert message().identity != message("approved").identity
-    assert message(occurrence="1").identity != message(occurrence="2").identity
+    assert message().notification_id == message(reasons=["other words"]).notification_id
+    assert message().notification_id != message("approved").notification_id
+    assert message(occurrence="1").notification_id != message(occurrence="2").notification_id
 
 
 def test_it_is_published_once_with_attributes_for_filters(world: Any) -> None:

@@ -72,6 +72,12 @@ class _Passing(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.fixture
+def stage() -> Stage:
+    """A candidate that waits, in an account in memory."""
+    return Stage()
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A headless Chromium, where the machine has one."""

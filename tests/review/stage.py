@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from retraining.aws.settings import Settings
 from retraining.collaborators import Collaborators
 from retraining.facts import keys
 from retraining.links import Links
+from retraining.review_page.http import Response
 from retraining.verdicts.evaluation import parse_evaluation
 from retraining.verdicts.judge import judge
 from tests.functions.fakes import (
@@ -161,12 +163,12 @@ class Stage:
     def decision(self) -> dict[str, Any] | None:
         return self.items.get(keys.decision(CANDIDATE).text)
 
-    def answer(self, event: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    def answer(self, event: Mapping[str, Any], **more: Any) -> Response:
         """What the handler answers."""
         given = {"using": self.using, "links": self.links, **more}
         return review_candidate.handler(dict(event), Context(), **given)  # type: ignore[arg-type]
 
-    def get(self, token: str | None = None, **changes: Any) -> dict[str, Any]:
+    def get(self, token: str | None = None, **changes: Any) -> Response:
         query = urlencode({"t": self.token if token is None else token})
         return self.answer(request("GET", "/review", query=query, **changes))
 
@@ -175,7 +177,7 @@ class Stage:
         page = self.get(token)["body"]
         return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
 
-    def post(self, values: Mapping[str, str] | None = None, **changes: Any) -> dict[str, Any]:
+    def post(self, values: Mapping[str, str] | None = None, **changes: Any) -> Response:
         """The form sent, filled in to approve unless `values` say otherwise."""
         filled = {"decision": "Approved", "name": "Ada Lovelace", "reason": "better on every slice"}
         body = urlencode({**self.form(), **filled, **(values or {})}).encode()
@@ -211,3 +213,13 @@ def request(
         "isBase64Encoded": bool(body),
         **({"body": base64.b64encode(body).decode()} if body else {}),
     }
+
+
+def text_of(answer: Response) -> str:
+    """What a person reads of a page."""
+    body = answer["body"].partition("<body>")[2]
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def undecided(stage: Stage) -> bool:
+    return stage.status == "PendingManualApproval" and stage.decision is None and not stage.sagemaker.updates

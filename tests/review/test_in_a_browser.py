@@ -35,7 +35,7 @@ def send(page: Page) -> int:
 
 
 @pytest.mark.parametrize(("choice", "status"), [("Approve", "Approved"), ("Reject", "Rejected")])
-def test_a_person_decides(site: Site, page: Page, choice: str, status: str) -> None:
+def test_form_decides_and_shows_the_decision(site: Site, page: Page, choice: str, status: str) -> None:
     page.goto(site.url())
     assert page.title() == "titanic version 7: Waits for a decision · handsoff"
     fill(page, choice)
@@ -51,7 +51,7 @@ def test_a_person_decides(site: Site, page: Page, choice: str, status: str) -> N
     assert site.statuses[-1] == ("GET", 200)
 
 
-def test_without_javascript(site: Site, browser: Browser) -> None:
+def test_form_decides_without_javascript(site: Site, browser: Browser) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(site.url())
@@ -68,7 +68,7 @@ def focused(page: Page) -> str:
     return str(page.evaluate("document.activeElement.name || document.activeElement.id"))
 
 
-def test_with_the_keyboard_alone(site: Site, page: Page) -> None:
+def test_form_decides_by_keyboard_alone(site: Site, page: Page) -> None:
     page.goto(site.url())
     for _ in range(30):
         page.keyboard.press("Tab")
@@ -104,7 +104,7 @@ def test_with_the_keyboard_alone(site: Site, page: Page) -> None:
     )
 
 
-def test_tables_scroll_on_a_phone_and_the_page_does_not(site: Site, browser: Browser) -> None:
+def test_page_on_a_phone_scrolls_tables_only(site: Site, browser: Browser) -> None:
     context = browser.new_context(viewport={"width": 375, "height": 760})
     page = context.new_page()
     page.goto(site.url())
@@ -122,7 +122,7 @@ def test_tables_scroll_on_a_phone_and_the_page_does_not(site: Site, browser: Bro
     context.close()
 
 
-def test_a_double_click_decides_once(site: Site, page: Page) -> None:
+def test_double_click_decides_once(site: Site, page: Page) -> None:
     page.goto(site.url())
     fill(page, "Approve")
     page.get_by_role("button").dblclick()
@@ -134,7 +134,7 @@ def test_a_double_click_decides_once(site: Site, page: Page) -> None:
     assert all(status < 400 for _, status in site.statuses)
 
 
-def test_going_back_and_sending_again_shows_what_stands(site: Site, page: Page) -> None:
+def test_form_sent_again_after_going_back_shows_the_decision(site: Site, page: Page) -> None:
     page.goto(site.url())
     fill(page, "Approve")
     send(page)
@@ -147,7 +147,7 @@ def test_going_back_and_sending_again_shows_what_stands(site: Site, page: Page) 
     assert len(site.stage.sagemaker.updates) == 1
 
 
-def test_a_page_of_another_site_cannot_send_the_form(site: Site, page: Page) -> None:
+def test_form_on_another_site_decides_nothing(site: Site, page: Page) -> None:
     form = site.stage.form()
     inputs = {**form, "decision": "Approved", "name": "Eve", "reason": "mine"}
     fields = "".join(f"<input name='{name}' value='{value}'>" for name, value in inputs.items())
@@ -234,7 +234,7 @@ def read_only(site: Site, page: Page) -> None:
 )
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1280])
-def test_axe_finds_no_violation(
+def test_page_has_no_accessibility_violation(
     site: Site, browser: Browser, arrive: Callable[[Site, Page], None], scheme: Any, width: int
 ) -> None:
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})

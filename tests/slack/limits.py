@@ -24,9 +24,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-MOST_BLOCKS = 50
-MOST_ALL = 13_000
-MOST_TEXT = 40_000
+MAX_BLOCKS = 50
+MAX_ALL = 13_000
+MAX_TEXT = 40_000
 
 _KEYS = {
     "header": {"type", "text", "block_id"},
@@ -60,8 +60,8 @@ def problems(blocks: Any) -> Iterator[str]:
     if not isinstance(blocks, list):
         yield "blocks: must be an array"
         return
-    if len(blocks) > MOST_BLOCKS:
-        yield f"blocks: no more than {MOST_BLOCKS} items allowed"
+    if len(blocks) > MAX_BLOCKS:
+        yield f"blocks: no more than {MAX_BLOCKS} items allowed"
     seen: set[str] = set()
     for number, block in enumerate(blocks):
         at = f"/blocks/{number}"
@@ -178,4 +178,4 @@ def _known(part: dict[str, Any], at: str) -> Iterator[str]:
 
 def too_long(message: dict[str, Any]) -> bool:
     """Whether the blocks are longer in all than Slack takes."""
-    return len(json.dumps(message.get("blocks", []), ensure_ascii=False)) > MOST_ALL
+    return len(json.dumps(message.get("blocks", []), ensure_ascii=False)) > MAX_ALL

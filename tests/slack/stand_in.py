@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 from urllib.parse import parse_qs, quote, urlencode
 
-from tests.slack.limits import MOST_TEXT, length, problems, too_long
+from tests.slack.limits import MAX_TEXT, length, problems, too_long
 
 TOKEN = "xoxb-stand-in"
 SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
@@ -249,7 +249,7 @@ def _refused(body: dict[str, Any]) -> str | None:
     """Why a message is not taken: Slack's code and what is wrong."""
     if not body.get("text") and not body.get("blocks"):
         return "no_text: neither text nor blocks"
-    if length(str(body.get("text", ""))) > MOST_TEXT:
+    if length(str(body.get("text", ""))) > MAX_TEXT:
         return "msg_too_long: text"
     if found := list(problems(body.get("blocks", []))):
         return f"invalid_blocks: {'; '.join(found)}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -14,18 +15,18 @@ from hypothesis import strategies as st
 
 from retraining.candidates import decisions
 from retraining.errors import ConfigError
-from retraining.slack import messages
+from retraining.facts.candidates import ApprovalStatus, EarlierDecision, Status
+from retraining.notifications.messages import Notification
+from retraining.slack import requests
 from retraining.slack.messages import (
     Candidate,
-    Decided,
     Message,
-    Notice,
-    cut,
-    escape,
     of_candidate,
     of_fact,
     of_text,
 )
+from retraining.slack.secret import parse_secret
+from retraining.slack.text import cut, escape
 from retraining.verdicts.evaluation import Difference, Evaluation, Measured, parse_evaluation
 from tests.slack.limits import problems, too_long
 
@@ -41,6 +42,7 @@ def candidate(**changes: Any) -> Candidate:
         "model": "titanic",
         "arn": ARN,
         "decided": None,
+        "written": True,
         "rolled_back": False,
         "reasons": ("recall where sex is female: 0.71, needs ≥ 0.75 → hold",),
         "evaluation": SAMPLE,
@@ -52,8 +54,11 @@ def candidate(**changes: Any) -> Candidate:
     return Candidate(**values)
 
 
-def decided(status: str = "Approved", by: str = "rules", who: str = "", why: str = "") -> Decided:
-    return Decided(status, by, who, why, "2026-11-23T06:10:00+00:00")
+def decided(
+    status: Status = "Approved", by: str = "rules", who: str | None = None, why: str = ""
+) -> EarlierDecision:
+    at = datetime(2026, 11, 23, 6, 10, tzinfo=UTC)
+    return EarlierDecision(status=status, by=by, who=who, why=why, at=at)
 
 
 def lines(message: Message) -> list[str]:
@@ -87,7 +92,7 @@ brier                           0.128     0.129  +0.000 (-0.010 … +0.009)
 expected_calibration_error      0.066     0.052  +0.014 (– … –)```"""
 
 
-def test_a_candidate_that_waits() -> None:
+def test_of_candidate_waiting_asks_for_a_decision() -> None:
     message = of_candidate(candidate())
     assert lines(message) == [
         "titanic: version 3 waits for your decision",
@@ -108,7 +113,7 @@ def test_a_candidate_that_waits() -> None:
     assert list(problems(message.blocks)) == []
 
 
-def test_its_buttons_carry_the_package_and_approving_asks_again() -> None:
+def test_buttons_carry_the_arn_and_approve_confirms() -> None:
     (actions,) = [block for block in of_candidate(candidate()).blocks if block["type"] == "actions"]
     approve, reject = actions["elements"]
     assert (approve["action_id"], approve["value"], approve["style"]) == ("approve", ARN, "primary")
@@ -119,7 +124,7 @@ def test_its_buttons_carry_the_package_and_approving_asks_again() -> None:
 
 
 @pytest.mark.parametrize("change", [{"may_decide": False}, {"decided": decided()}])
-def test_there_are_no_buttons_where_nobody_can_decide(change: dict[str, Any]) -> None:
+def test_of_candidate_without_a_possible_decision_has_no_buttons(change: dict[str, Any]) -> None:
     kinds = {block["type"] for block in of_candidate(candidate(**change)).blocks}
     assert kinds == {"header", "section", "context"}
 
@@ -151,7 +156,7 @@ def test_there_are_no_buttons_where_nobody_can_decide(change: dict[str, Any]) ->
         (decided(by="person"), "Approved in AWS, 2026-11-23 06:10 UTC"),
     ],
 )
-def test_a_decision_says_who_how_and_why(decision: Decided, said: str) -> None:
+def test_of_candidate_decided_says_who_how_and_why(decision: EarlierDecision, said: str) -> None:
     message = of_candidate(candidate(decided=decision))
     assert lines(message)[:3] == [
         f"titanic: version 3 was {decision.status.lower()}",
@@ -161,7 +166,17 @@ def test_a_decision_says_who_how_and_why(decision: Decided, said: str) -> None:
     assert list(problems(message.blocks)) == []
 
 
-def test_a_champion_that_was_taken_back() -> None:
+def test_of_candidate_being_decided_has_no_buttons_and_says_so() -> None:
+    message = of_candidate(candidate(decided=decided(by="link", who="Ana", why="fine"), written=False))
+    assert lines(message)[:3] == [
+        "titanic: version 3 is being approved",
+        "Nothing is wanted of you: the decision is being written to the model registry.",
+        "Approved through its link by somebody who gave the name Ana, 2026-11-23 06:10 UTC: fine",
+    ]
+    assert {block["type"] for block in message.blocks} == {"header", "section", "context"}
+
+
+def test_of_candidate_taken_back_asks_for_attention() -> None:
     message = of_candidate(candidate(decided=decided("Rejected", "person"), rolled_back=True))
     assert lines(message)[:2] == [
         "titanic: version 3 was taken back",
@@ -169,7 +184,7 @@ def test_a_champion_that_was_taken_back() -> None:
     ]
 
 
-def test_without_a_champion_the_candidate_stands_alone() -> None:
+def test_of_candidate_without_a_champion_shows_its_own_intervals() -> None:
     alone = SAMPLE.model_copy(update={"comparison": None, "champion_problem": "it cannot be read"})
     message = of_candidate(candidate(evaluation=alone))
     assert lines(message)[2] == "On 262 rows, not compared with a champion: it cannot be read"
@@ -179,7 +194,7 @@ def test_without_a_champion_the_candidate_stands_alone() -> None:
     ]
 
 
-def test_without_an_evaluation_it_says_why() -> None:
+def test_of_candidate_without_an_evaluation_says_why() -> None:
     message = of_candidate(candidate(evaluation=None, problem="s3://b/evaluation.json does not exist"))
     assert lines(message)[2] == "No numbers: s3://b/evaluation.json does not exist"
 
@@ -198,21 +213,21 @@ def test_without_an_evaluation_it_says_why() -> None:
         ("something_new", "titanic: something new", "Somebody should look."),
     ],
 )
-def test_facts_that_are_no_candidates(kind: str, title: str, wanted: str) -> None:
-    notice = Notice(
+def test_of_fact_says_what_happened_and_what_is_wanted(kind: str, title: str, wanted: str) -> None:
+    notification = Notification(
         notification_id="1",
         kind=kind,
         model="titanic",
         execution_arn="arn:execution",
         reasons=("train.csv: no column survived",),
     )
-    message = of_fact(notice)
+    message = of_fact(notification)
     assert lines(message) == [title, wanted, "• train.csv: no column survived", "arn:execution"]
     assert message.text == f"{title}. {wanted}"
     assert list(problems(message.blocks)) == []
 
 
-def test_no_text_of_others_is_markup() -> None:
+def test_of_candidate_makes_no_markup_of_foreign_text() -> None:
     evil = "<!channel> <@U1> *b* <https://evil|x> & `c` ``` @here #general \u202e"
     measured = {evil: Measured(value=0.5), "```x": Measured(value=0.5)}
     metrics = SAMPLE.candidate.model_copy(update={"metrics": measured})
@@ -237,7 +252,7 @@ def test_no_text_of_others_is_markup() -> None:
     )
 
 
-def test_many_rows_and_reasons_are_counted_and_cut() -> None:
+def test_of_candidate_cuts_long_tables_and_lists_and_counts_the_rest() -> None:
     measured = {f"metric_{number:02}": Measured(value=0.5) for number in range(20)}
     scores = SAMPLE.candidate.model_copy(update={"metrics": measured})
     numbers = SAMPLE.model_copy(update={"candidate": scores, "comparison": None})
@@ -251,7 +266,7 @@ def test_many_rows_and_reasons_are_counted_and_cut() -> None:
     ("text", "limit", "expected"),
     [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("😀😀", 4, "😀😀"), ("😀😀a", 4, "😀…"), ("", 3, "")],
 )
-def test_cut(text: str, limit: int, expected: str) -> None:
+def test_cut_keeps_the_limit_in_utf_16_units(text: str, limit: int, expected: str) -> None:
     assert cut(text, limit) == expected
 
 
@@ -265,7 +280,7 @@ def test_cut(text: str, limit: int, expected: str) -> None:
         ("a\nb", 9, "a b"),
     ],
 )
-def test_escape_halves_no_entity(text: str, limit: int, expected: str) -> None:
+def test_escape_cuts_no_entity_in_two(text: str, limit: int, expected: str) -> None:
     assert escape(text, limit) == expected
 
 
@@ -302,7 +317,16 @@ candidates = st.builds(
     Candidate,
     model=anything,
     arn=anything.filter(bool) | st.just(ARN),
-    decided=st.none() | st.builds(Decided, anything, anything, anything, anything, anything),
+    decided=st.none()
+    | st.builds(
+        EarlierDecision,
+        status=st.sampled_from(get_args(ApprovalStatus)),
+        by=anything,
+        who=st.none() | anything,
+        why=anything,
+        at=st.datetimes(timezones=st.timezones()),
+    ),
+    written=st.booleans(),
     rolled_back=st.booleans(),
     reasons=st.lists(anything, max_size=40),
     evaluation=st.none() | evaluations(),
@@ -310,8 +334,8 @@ candidates = st.builds(
     review_url=st.none() | anything | st.builds("https://x/{}".format, anything) | st.just(URL),
     may_decide=st.booleans(),
 )
-notices = st.builds(
-    Notice,
+notifications = st.builds(
+    Notification,
     notification_id=anything,
     kind=anything,
     model=anything,
@@ -323,8 +347,8 @@ notices = st.builds(
 )
 
 
-@given(candidates.map(of_candidate) | notices.map(of_fact) | anything.map(of_text))
-def test_slack_takes_every_message(message: Message) -> None:
+@given(candidates.map(of_candidate) | notifications.map(of_fact) | anything.map(of_text))
+def test_messages_stay_within_block_kits_limits(message: Message) -> None:
     assert list(problems(message.blocks)) == []
     body = json.loads(json.dumps({"blocks": message.blocks}))
     assert not too_long(body)
@@ -334,14 +358,14 @@ def test_slack_takes_every_message(message: Message) -> None:
     json.dumps(message.blocks, ensure_ascii=False).encode()
 
 
-def test_a_digest_tells_messages_apart() -> None:
+def test_digest_differs_for_different_messages() -> None:
     one, other = candidate(), replace(candidate(), reasons=("another",))
     assert of_candidate(one).digest == of_candidate(candidate()).digest
     assert of_candidate(one).digest != of_candidate(other).digest
 
 
-def test_slack_takes_reasons_as_long_as_may_be_recorded() -> None:
-    assert messages.REASON_LIMIT == decisions.MAX_WHY
+def test_max_reason_is_the_recorded_maximum() -> None:
+    assert requests.MAX_REASON == decisions.MAX_WHY
 
 
 @pytest.mark.parametrize(
@@ -357,17 +381,17 @@ def test_slack_takes_reasons_as_long_as_may_be_recorded() -> None:
         "xoxb-1",
     ],
 )
-def test_a_secret_that_is_none_is_refused_without_being_shown(text: str) -> None:
+def test_parse_secret_refuses_other_forms_without_showing_them(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        messages.parse_secret(text, source="the secret arn:s")
+        parse_secret(text, source="the secret arn:s")
     assert "xoxb-1" not in str(caught.value)
     assert str(caught.value).startswith("the secret arn:s must hold {")
 
 
-def test_secrets_of_both_forms() -> None:
-    app = messages.parse_secret('{"botToken": "xoxb-1", "signingSecret": "s"}', source="s")
+def test_parse_secret_reads_both_forms() -> None:
+    app = parse_secret('{"botToken": "xoxb-1", "signingSecret": "s"}', source="s")
     assert app.bot_token is not None
     assert app.bot_token.get_secret_value() == "xoxb-1"
     assert "xoxb-1" not in repr(app)
-    webhook = messages.parse_secret('{"webhookUrl": "https://h"}', source="s")
+    webhook = parse_secret('{"webhookUrl": "https://h"}', source="s")
     assert webhook.bot_token is None

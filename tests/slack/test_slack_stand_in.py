@@ -68,12 +68,12 @@ def confirm(**changes: str) -> dict[str, Any]:
         ([], {}),
     ],
 )
-def test_limits(just: Any, over: Any) -> None:
+def test_problems_names_each_exceeded_limit(just: Any, over: Any) -> None:
     assert list(problems(just)) == []
     assert len(list(problems(over))) == 1
 
 
-def test_it_says_which_block_is_refused(slack: Slack) -> None:
+def test_stand_in_names_the_refused_block(slack: Slack) -> None:
     client = WebClient(TOKEN, base_url=slack.url, retry_handlers=[])
     with pytest.raises(SlackApiError) as caught:
         client.chat_postMessage(channel="#ml-approvals", text="t", blocks=[section(), section("x" * 3001)])
@@ -90,7 +90,7 @@ def error_of(client: WebClient, **call: Any) -> str:
     return str(caught.value.response["error"])
 
 
-def test_errors(slack: Slack) -> None:
+def test_stand_in_answers_with_slacks_errors(slack: Slack) -> None:
     slack.channels |= {"old": Channel("C0OLD", archived=True), "far": Channel("C0FAR", joined=False)}
     client = WebClient(TOKEN, base_url=slack.url, retry_handlers=[])
     assert client.auth_test()["ok"]
@@ -107,7 +107,7 @@ def test_errors(slack: Slack) -> None:
     assert [message["text"] for message in slack.messages()] == ["u"]
 
 
-def test_a_webhook_and_a_response_url(slack: Slack) -> None:
+def test_stand_in_has_a_webhook_and_response_urls(slack: Slack) -> None:
     assert WebhookClient(slack.webhook_url).send(text="t").status_code == 200
     refused = WebhookClient(slack.webhook_url).send(blocks=[section("x" * 3001)])
     assert (refused.status_code, refused.body) == (400, "invalid_blocks")

@@ -31,10 +31,10 @@ def roll_back(gone: Package, decision: DecisionFact, using: Collaborators) -> No
         why="" if gone.pending else decision.why,
         how="set back to pending" if gone.pending else "rejected",
     )
-    message = Notification(
-        kind="rolled_back",
+    message = Notification.about(
+        gone.arn,
+        "rolled_back",
         model=rollback.model,
-        subject=gone.arn,
         reasons=rollback.reasons,
         execution_arn=gone.execution,
         package_arn=gone.arn,

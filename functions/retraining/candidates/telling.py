@@ -61,10 +61,10 @@ def _tell(
     """Publish the notification, with a link to the candidate's page. `at` tells repetitions apart."""
     model = using.settings.model_of(candidate.group)
     execution_id = (candidate.execution or "").rsplit("/", 1)[-1]
-    message = Notification(
-        kind=kind,
+    message = Notification.about(
+        candidate.arn,
+        kind,
         model=model,
-        subject=candidate.arn,
         reasons=reasons,
         execution_arn=candidate.execution,
         package_arn=candidate.arn,

@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 Kind = Literal["approved", "rejected", "waiting", "overdue", "rolled_back", "execution_failed", "quarantined"]
+"""What a notification tells. A reader may meet a kind of a newer version of handsoff."""
 
 SUBJECT_LIMIT: Final = 99
 """Characters of an SNS subject, which must be printable ASCII."""
 
 WHY_LIMIT: Final = 300
-"""Characters of the one line that says why; in full it follows further down."""
+"""Characters of the line that says why; the e-mail has the whole reasons further down."""
 
-# 99 characters at most with the longest name that a model may have, of 61: who reads no more knows enough.
-_HEADLINES: Final[dict[Kind, str]] = {
+_HEADLINES: Final[dict[str, str]] = {
     "approved": "{model}: approved{how}. Nothing to do.",
     "rejected": "{model}: rejected{how}. Nothing to do.",
     "waiting": "{model}: a new model waits for you to decide.",
@@ -27,77 +30,104 @@ _HEADLINES: Final[dict[Kind, str]] = {
     "execution_failed": "{model}: retraining failed. Please look.",
     "quarantined": "{model}: bad file put aside. Please look.",
 }
+"""The first line, by kind. The longest name of a model (61 characters) still fits into SUBJECT_LIMIT."""
 
 _HOW: Final = {"rules": " by rules", "superseded": ", superseded", "expired": ", expired"}
+"""How a decision came about, by what decided; everything else is a person."""
 
 
-@dataclass(frozen=True)
-class Notification:
-    """A fact for approvers. `subject` is the ARN that it is about; `occurrence` tells repetitions apart.
+class Notification(BaseModel):
+    """A fact for approvers, as the JSON object that every protocol but e-mail gets.
 
-    `by` is who decided, where there is a decision (decisions.By), and `who` the person by name.
+    The keys are those of docs/reference/notification.md; writer and readers share this model.
+    `notification_id` is the same for every repetition of the same fact. `decided_by` is one of
+    facts.candidates.By, and `decided_who` the person, where there is a decision. `log_lines` stand in the
+    e-mail alone.
     """
 
-    kind: Kind
-    model: str
-    subject: str
-    reasons: Sequence[str]
-    execution_arn: str | None
-    package_arn: str | None = None
-    decision: str | None = None
-    evidence_uri: str | None = None
-    log_lines: Sequence[str] = field(default=())
-    occurrence: str = ""
-    by: str | None = None
-    who: str | None = None
-    review_url: str | None = None
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
 
-    @property
-    def identity(self) -> str:
-        """Stable over every repetition of the same fact, 64 hexadecimal digits."""
-        return hashlib.sha256(json.dumps([self.kind, self.subject, self.occurrence]).encode()).hexdigest()
+    notification_id: str
+    kind: str
+    model: str
+    execution_arn: str | None = None
+    model_package_arn: str | None = None
+    decision: str | None = None
+    reasons: tuple[str, ...] = ()
+    review_url: str | None = None
+    evidence_uri: str | None = None
+    decided_by: str | None = None
+    decided_who: str | None = None
+    log_lines: tuple[str, ...] = Field(default=(), exclude=True)
+
+    @classmethod
+    def about(
+        cls,
+        subject: str,
+        kind: Kind,
+        *,
+        model: str,
+        reasons: Sequence[str],
+        execution_arn: str | None = None,
+        package_arn: str | None = None,
+        decision: str | None = None,
+        evidence_uri: str | None = None,
+        review_url: str | None = None,
+        log_lines: Sequence[str] = (),
+        occurrence: str = "",
+        by: str | None = None,
+        who: str | None = None,
+    ) -> Self:
+        """The notification of a fact about `subject`, an ARN or a URI.
+
+        `occurrence` tells apart what happens to a subject more than once. The id is the SHA-256 of kind,
+        subject and occurrence, as 64 hexadecimal digits.
+        """
+        text = json.dumps([kind, subject, occurrence])
+        return cls(
+            notification_id=hashlib.sha256(text.encode()).hexdigest(),
+            kind=kind,
+            model=model,
+            execution_arn=execution_arn,
+            model_package_arn=package_arn,
+            decision=decision,
+            reasons=tuple(reasons),
+            review_url=review_url,
+            evidence_uri=evidence_uri,
+            decided_by=by,
+            decided_who=who,
+            log_lines=tuple(log_lines),
+        )
 
     @property
     def headline(self) -> str:
         """One sentence: what, which model, and whether something is wanted of the reader."""
-        return _HEADLINES[self.kind].format(model=self.model, how=_HOW.get(self.by or "", " by a person"))
+        how = _HOW.get(self.decided_by or "", " by a person")
+        return _HEADLINES[self.kind].format(model=self.model, how=how)
 
     def as_json(self) -> str:
-        """The object that every protocol but e-mail gets."""
-        return json.dumps(
-            {
-                "notificationId": self.identity,
-                "kind": self.kind,
-                "model": self.model,
-                "executionArn": self.execution_arn,
-                "modelPackageArn": self.package_arn,
-                "decision": self.decision,
-                "reasons": list(self.reasons),
-                "reviewUrl": self.review_url,
-                "evidenceUri": self.evidence_uri,
-                "decidedBy": self.by,
-                "decidedWho": self.who,
-            },
-            ensure_ascii=False,
-        )
+        """The JSON object."""
+        return json.dumps(self.model_dump(by_alias=True, mode="json"), ensure_ascii=False)
 
     def as_text(self) -> str:
         """The e-mail: the headline, why in one line, the link; then everything else."""
         lines = [self.headline, "", f"Why: {self._why()}"]
         if self.review_url:
             lines.append(f"{'Decide' if self.kind in ('waiting', 'overdue') else 'See'}: {self.review_url}")
-        if self.who:
-            lines += ["", f"Decided by: {self.who} ({self.by})"]
+        if self.decided_who:
+            lines += ["", f"Decided by: {self.decided_who} ({self.decided_by})"]
         if self.reasons:
             lines += ["", "In full:", *(f"- {' '.join(reason.split())}" for reason in self.reasons)]
         if self.log_lines:
             lines += ["", "The last lines of its log:", *(f"    {line}" for line in self.log_lines)]
         lines.append("")
         for name, value in (
-            ("Model package", self.package_arn),
+            ("Model package", self.model_package_arn),
             ("Execution", self.execution_arn),
             ("Evidence", self.evidence_uri),
-            ("Notification", self.identity),
+            ("Notification", self.notification_id),
         ):
             if value:
                 lines.append(f"{name}: {value}")

@@ -40,11 +40,11 @@ def notify(sns: SNSClient, ledger: Ledger, topic: str, message: Notification, *,
             MessageAttributes=attributes,
         )
 
-    if not once(ledger, keys.notification(message.identity), publish, now=now):
+    if not once(ledger, keys.notification(message.notification_id), publish, now=now):
         return False
     logger.info(
         "notification published",
-        notification=message.identity,
+        notification=message.notification_id,
         kind=message.kind,
         model=message.model,
         reasons=list(message.reasons),

@@ -1,1 +1,1 @@
-"""Slack: messages, requests with their signature, and the client."""
+"""Slack: messages, presses of their buttons, and the client."""

@@ -1,7 +1,7 @@
-"""The calls to Slack. What it refuses for good is said clearly; what may pass is retried while there is time.
+"""The calls to Slack. A failure that may pass is retried while there is time.
 
 HandsoffError
-└── SlackRefused       a person must do something about it first; what else fails is raised as slack_sdk does
+└── SlackRefused       Slack refuses until a person does what the text says; every other error is slack_sdk's
 """
 
 from __future__ import annotations
@@ -21,19 +21,21 @@ from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient
 
 from retraining.errors import HandsoffError
-from retraining.slack.messages import Message, Secret, may_answer
+from retraining.slack.messages import Message
+from retraining.slack.requests import may_answer
+from retraining.slack.secret import Secret
 
 TIMEOUT: Final = 10
 """Seconds for one request."""
 
-_RENEW: Final = "Slack does not take the token of the bot: put a valid one into the secret"
-_MENDS: Final = {
-    "channel_not_found": "Slack knows no channel {channel}, or none that the app may see: "
+_RENEW: Final = "Slack does not take the bot token: put a valid one into the secret"
+_REMEDIES: Final = {
+    "channel_not_found": "Slack has no channel {channel} that the app may see: "
     "correct approvers.slack_channel, or invite the app there",
     "not_in_channel": "the app is not in the channel {channel}: /invite it there",
     "is_archived": "the channel {channel} is archived: name another one in approvers.slack_channel",
-    "restricted_action": "{channel} is closed to apps: its owner must let this one post",
-    "missing_scope": "the app lacks the scope chat:write: add it and install the app again",
+    "restricted_action": "the channel {channel} is closed to apps: its owner must let this app post",
+    "missing_scope": "the app lacks the scope chat:write: add the scope and install the app again",
     "invalid_auth": _RENEW,
     "not_authed": _RENEW,
     "account_inactive": _RENEW,
@@ -50,23 +52,23 @@ _GONE: Final = frozenset(
         "is_archived",
     }
 )
-"""Why a message can never be updated, or answered: a new one is posted."""
+"""Errors after which a message can never be updated or replied to. A new message is posted then."""
 
 
 class SlackRefused(HandsoffError):
-    """Slack will refuse this again until somebody does what the text says."""
+    """Slack refuses this until a person does what the text says."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A message: its channel's id, and when it was posted, which is its name."""
+    """A message: the id of its channel, and its `ts`, the time of its posting, which identifies it there."""
 
     channel: str
     ts: str
 
 
 class SlackClient:
-    """Posts and updates messages. `patience` says how many seconds may still be spent on waiting."""
+    """Posts and updates messages. `patience` returns the seconds that may still be spent on waiting."""
 
     def __init__(
         self, secret: Secret, *, api_url: str | None = None, patience: Callable[[], float] = lambda: 30.0
@@ -89,13 +91,13 @@ class SlackClient:
 
     @property
     def interactive(self) -> bool:
-        """Whether messages can have buttons, and be updated: a webhook's can not."""
+        """Whether messages can have buttons and be updated. Those of a webhook cannot."""
         return self._web is not None
 
     def post(self, channel: str, message: Message, *, under: Place | None = None) -> Place | None:
-        """Post a message; where it is, None for a webhook, which neither says that nor chooses a channel.
+        """Post a message, and return its place. With `under`, it is a reply that the channel shows, too.
 
-        `under` another one it is a reply, which the channel is shown, too.
+        A webhook posts to its own channel and returns None. Raises SlackRefused.
         """
         if self._web is None:
             self._send(self._webhook, message, what="the webhook")
@@ -117,7 +119,7 @@ class SlackClient:
         return Place(str(answer["channel"]), str(answer["ts"]))
 
     def update(self, place: Place, message: Message) -> bool:
-        """Replace a message; False if it is not there any more, or is not ours to change."""
+        """Replace a message. False if it is gone, or cannot be changed. Raises SlackRefused."""
         if self._web is None:
             return False
         try:
@@ -131,9 +133,9 @@ class SlackClient:
         return True
 
     def answer(self, url: str, message: Message) -> bool:
-        """Tell the one who pressed a button, and nobody else. False if it is too late (30 minutes)."""
+        """Tell the person who pressed a button, and nobody else. False if it is too late (30 minutes)."""
         if not may_answer(url, self._api_url):
-            raise SlackRefused("an answer must go to https://hooks.slack.com/, and nowhere else")
+            raise SlackRefused("an answer must go to https://hooks.slack.com/, and this one would not")
         return self._send(url, message, what="an answer", ephemeral=True)
 
     def _send(self, url: str, message: Message, *, what: str, ephemeral: bool = False) -> bool:
@@ -156,13 +158,13 @@ class SlackClient:
 
 def _raise(error: SlackApiError, channel: str) -> NoReturn:
     code = str(error.response.get("error", ""))
-    if code in _MENDS:
-        raise SlackRefused(f"{_MENDS[code].format(channel=channel)} ({code})") from None
+    if code in _REMEDIES:
+        raise SlackRefused(f"{_REMEDIES[code].format(channel=channel)} ({code})") from None
     raise error
 
 
 class _RateLimit(RateLimitErrorRetryHandler):
-    """Waits as long as Slack says, unless the function would be over by then: its own retry comes later."""
+    """Waits as long as Slack says, unless the function ends before: Lambda's retry comes later."""
 
     def __init__(self, patience: Callable[[], float]) -> None:
         super().__init__(max_retry_count=3)

@@ -176,10 +176,10 @@ def _failure(execution: Execution, model: str, log_lines: LogLines, evidence_uri
         if lines and any(part in reason for part in LOG_KNOWS_THE_REASON):
             reason = f"{reason} (its log ends: {lines[-1]})"
         reasons.append(f"{step.name}: {reason}")
-    return Notification(
-        kind="execution_failed",
+    return Notification.about(
+        execution.arn,
+        "execution_failed",
         model=model,
-        subject=execution.arn,
         reasons=reasons or [execution.failure_reason or "no reason given"],
         execution_arn=execution.arn,
         evidence_uri=evidence_uri,

@@ -32,13 +32,12 @@ def move_files(model: str, files: Sequence[BadFile], using: Collaborators) -> No
     """Tell approvers of all files in one notification, then move each file. Safe to repeat."""
     folder = f"s3://{using.settings.bucket}/quarantine/{model}/"
     more = [f"and {len(files) - MAX_NAMED} more files"] if len(files) > MAX_NAMED else []
-    message = Notification(
-        kind="quarantined",
+    message = Notification.about(
+        folder,
+        "quarantined",
         model=model,
-        subject=folder,
         occurrence=" ".join(f"{one.version_id}:{one.etag}" for one in files),
         reasons=[f"{one.key}: {one.text}" for one in files[:MAX_NAMED]] + more,
-        execution_arn=None,
         evidence_uri=folder,
     )
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())

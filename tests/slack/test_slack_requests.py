@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining.slack.messages import Interaction, Refusal, interaction, may_answer
+from retraining.slack.requests import Interaction, Refusal, interaction, may_answer
 from tests.slack.stand_in import SIGNING_SECRET, signed
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -44,7 +44,7 @@ def refused(found: Interaction | Refusal) -> tuple[int, str]:
     return found.status, found.why
 
 
-def test_a_button() -> None:
+def test_interaction_of_a_signed_press_has_its_values() -> None:
     found = asked(body())
     assert found == Interaction(
         user_id="U0123ABCD",
@@ -66,13 +66,13 @@ def test_a_button() -> None:
 
 
 @pytest.mark.parametrize("state", [{}, {"values": {}}, {"values": {"b": {"reason": {"value": None}}}}])
-def test_no_reason_is_an_empty_one(state: dict[str, Any]) -> None:
+def test_interaction_without_a_reason_has_an_empty_one(state: dict[str, Any]) -> None:
     found = asked(body({"state": state}))
     assert isinstance(found, Interaction)
     assert found.reason == ""
 
 
-def test_slacks_own_example_has_the_signature_that_slack_prints() -> None:
+def test_interaction_accepts_the_signature_of_slacks_own_example() -> None:
     # https://docs.slack.dev/authentication/verifying-requests-from-slack
     raw = (
         b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&"
@@ -86,46 +86,46 @@ def test_slacks_own_example_has_the_signature_that_slack_prints() -> None:
     }
     then = datetime.fromtimestamp(1531420618, UTC)
     found = interaction(headers, raw, "8f742231b10e8888abcd99yyyzzz85a5", then)
-    assert refused(found) == (400, "this is no button of ours")
+    assert refused(found) == (400, "this is not a press of one of our buttons")
 
 
 @pytest.mark.parametrize("seconds", [-300, 0, 300])
-def test_five_minutes_are_taken(seconds: int) -> None:
+def test_interaction_accepts_requests_within_five_minutes(seconds: int) -> None:
     assert isinstance(asked(body(), NOW.timestamp() + seconds), Interaction)
 
 
 @pytest.mark.parametrize("seconds", [-301, 301, 10**10])
-def test_older_and_newer_ones_are_not(seconds: int) -> None:
+def test_interaction_refuses_requests_beyond_five_minutes(seconds: int) -> None:
     assert refused(asked(body(), NOW.timestamp() + seconds)) == (
         401,
-        "this request is too old, or from the future",
+        "the request is more than five minutes old, or from the future",
     )
 
 
-def test_another_secret_is_refused() -> None:
+def test_interaction_refuses_the_signature_of_another_secret() -> None:
     assert refused(asked(body(), secret="another")) == (401, "the signature is not Slack's")
 
 
-def test_a_changed_body_is_refused() -> None:
+def test_interaction_refuses_a_changed_body() -> None:
     headers, raw = signed(body(), at=NOW.timestamp())
     found = interaction(headers, raw.replace(b"approve", b"reject"), SIGNING_SECRET, NOW)
     assert refused(found) == (401, "the signature is not Slack's")
 
 
-def test_without_a_secret_nobody_is_slack() -> None:
+def test_interaction_without_a_secret_refuses_everything() -> None:
     headers, raw = signed(body(), "", NOW.timestamp())
-    assert refused(interaction(headers, raw, "", NOW)) == (401, "this request is not signed")
+    assert refused(interaction(headers, raw, "", NOW)) == (401, "the request is not signed")
 
 
 @pytest.mark.parametrize("missing", ["X-Slack-Signature", "X-Slack-Request-Timestamp"])
-def test_missing_headers(missing: str) -> None:
+def test_interaction_refuses_missing_headers(missing: str) -> None:
     headers, raw = signed(body(), at=NOW.timestamp())
     del headers[missing]
     assert refused(interaction(headers, raw, SIGNING_SECRET, NOW))[0] == 401
 
 
 @pytest.mark.parametrize("case", [str.lower, str.upper])
-def test_names_of_headers_in_any_case(case: Any) -> None:
+def test_interaction_reads_header_names_in_any_case(case: Any) -> None:
     headers, raw = signed(body(), at=NOW.timestamp())
     found = interaction({case(name): value for name, value in headers.items()}, raw, SIGNING_SECRET, NOW)
     assert isinstance(found, Interaction)
@@ -144,7 +144,7 @@ def test_names_of_headers_in_any_case(case: Any) -> None:
         ("X-Slack-Signature", "v1=00"),
     ],
 )
-def test_odd_headers(name: str, value: str) -> None:
+def test_interaction_refuses_malformed_headers(name: str, value: str) -> None:
     headers, raw = signed(body(), at=NOW.timestamp())
     assert refused(interaction({**headers, name: value}, raw, SIGNING_SECRET, NOW))[0] == 401
 
@@ -165,8 +165,8 @@ def test_odd_headers(name: str, value: str) -> None:
         b'{"type":"block_actions"}',
     ],
 )
-def test_signed_nonsense(raw: bytes) -> None:
-    assert refused(asked(raw)) == (400, "this is no button of ours")
+def test_interaction_refuses_signed_bodies_without_a_payload(raw: bytes) -> None:
+    assert refused(asked(raw)) == (400, "this is not a press of one of our buttons")
 
 
 @pytest.mark.parametrize(
@@ -188,8 +188,8 @@ def test_signed_nonsense(raw: bytes) -> None:
         {"response_url": None},
     ],
 )
-def test_signed_but_no_button_of_ours(changes: dict[str, Any]) -> None:
-    assert refused(asked(body(changes))) == (400, "this is no button of ours")
+def test_interaction_refuses_signed_payloads_of_other_kinds(changes: dict[str, Any]) -> None:
+    assert refused(asked(body(changes))) == (400, "this is not a press of one of our buttons")
 
 
 @pytest.mark.parametrize(
@@ -210,12 +210,12 @@ def test_signed_but_no_button_of_ours(changes: dict[str, Any]) -> None:
         "http://127.0.0.1:1/x",
     ],
 )
-def test_answers_go_to_slack_alone(url: str) -> None:
+def test_may_answer_accepts_slack_only(url: str) -> None:
     assert not may_answer(url)
     assert refused(asked(body({"response_url": url}))) == (400, "the answer would not go to Slack")
 
 
-def test_answers_go_to_the_stand_in_where_it_is_named() -> None:
+def test_may_answer_accepts_the_named_api() -> None:
     assert may_answer("http://127.0.0.1:81/actions/1", "http://127.0.0.1:81/api/")
     assert not may_answer("http://127.0.0.1:82/actions/1", "http://127.0.0.1:81/api/")
     assert not may_answer("http://127.0.0.1:811/actions/1", "http://127.0.0.1:81/api/")
@@ -230,15 +230,15 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(payload())), json_values, max_size=3))
-def test_no_signed_payload_raises(changes: dict[str, Any]) -> None:
+def test_interaction_never_raises_on_signed_payloads(changes: dict[str, Any]) -> None:
     assert isinstance(asked(body(changes)), Refusal | Interaction)
 
 
 @given(st.dictionaries(st.text(), st.text()), st.binary())
-def test_nothing_unsigned_gets_in(headers: dict[str, str], raw: bytes) -> None:
+def test_interaction_refuses_every_unsigned_request(headers: dict[str, str], raw: bytes) -> None:
     assert refused(interaction(headers, raw, SIGNING_SECRET, NOW))[0] == 401
 
 
 @given(st.binary())
-def test_no_signed_bytes_raise(raw: bytes) -> None:
+def test_interaction_never_raises_on_signed_bytes(raw: bytes) -> None:
     assert refused(asked(raw))[0] == 400

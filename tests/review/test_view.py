@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-import review_candidate
 from retraining.aws import registry
 from retraining.config.rules import Approval
 from retraining.facts.candidates import EarlierDecision
-from retraining.review_page.view import Known, Plot, Said, decided, number, plain, reading, review
+from retraining.review_page.metrics import reading
+from retraining.review_page.view import Known, decided, review
+from retraining.review_page.wording import Said, number, plain
 from retraining.verdicts.evaluation import Difference, parse_evaluation
 from tests.functions.fakes import ROOT
 from tests.review.stage import CANDIDATE, SAMPLE, Stage
@@ -32,7 +33,7 @@ from tests.review.stage import CANDIDATE, SAMPLE, Stage
         ("expected_calibration_error", 0.1, 0.2, Said("not compared")),
     ],
 )
-def test_better_and_worse_follow_the_metric(metric: str, low: float, high: float, expected: Said) -> None:
+def test_reading_follows_the_metrics_direction(metric: str, low: float, high: float, expected: Said) -> None:
     assert reading(metric, Difference(value=0.0, standard_error=0.01, bounds=(low, high))) == expected
 
 
@@ -49,11 +50,11 @@ def test_better_and_worse_follow_the_metric(metric: str, low: float, high: float
         (-math.inf, "+", "—"),
     ],
 )
-def test_numbers(value: float, sign: str, text: str) -> None:
+def test_number_has_four_digits(value: float, sign: str, text: str) -> None:
     assert number(value, sign) == text
 
 
-def test_plain_text_has_nothing_that_cannot_be_seen() -> None:
+def test_plain_removes_invisible_characters() -> None:
     assert plain(" a\n\tb\x00\u202ec\u2066\u200b ") == "a b c"
 
 
@@ -70,7 +71,7 @@ def test_plain_text_has_nothing_that_cannot_be_seen() -> None:
         ("a new way", None, "a new way"),
     ],
 )
-def test_who_decided(by: str, who: str | None, words: str) -> None:
+def test_decided_says_who_decided_and_how(by: str, who: str | None, words: str) -> None:
     assert decided(EarlierDecision(status="Approved", by=by, who=who, at=datetime.now(UTC))).by == words
 
 
@@ -79,27 +80,17 @@ def known(stage: Stage, **changes: object) -> Known:
     return Known(package=package, model="titanic", approval=Approval(), **changes)  # type: ignore[arg-type]
 
 
-def test_plots_have_their_place_once_there_are_some() -> None:
-    bad, good = Plot("javascript:alert(1)", "Bad", "no"), Plot("https://x/roc", "ROC", "the area is 0.875")
-    page = review(known(Stage(), plots=(bad, good)))
-    assert page.plots == (good,)
-    answer = review_candidate._page(
-        200, "review.html", review=page, form=None, alert=None, read_only="no", most_name=1, most_reason=1
-    )
-    assert '<a href="https://x/roc">ROC</a>: the area is 0.875' in answer["body"]
-
-
-def test_the_metrics_that_rules_ask_about_come_first() -> None:
+def test_review_shows_decisive_metric_first_without_rules() -> None:
     evaluation = parse_evaluation(SAMPLE, source="sample")
     page = review(known(Stage(), evaluation=evaluation))
-    assert [row.metric for row in page.metrics][:2] == [
+    assert [row.metric for row in page.metrics.overall][:2] == [
         "roc auc",
         "accuracy",
     ]  # no rule: what decides, then all
-    assert (page.rows, page.shared_rows, page.excluded) == ("262", "252", 10)
+    assert (page.metrics.rows, page.metrics.shared_rows, page.metrics.excluded) == ("262", "252", 10)
 
 
-def test_durations_and_drift() -> None:
+def test_review_writes_durations_and_drift_in_words() -> None:
     stage = Stage()
     for seconds, step in zip((0, 59.94, 3599, 3600), stage.sagemaker.steps, strict=True):
         step["EndTime"] = step["StartTime"] + timedelta(seconds=seconds)
@@ -110,12 +101,12 @@ def test_durations_and_drift() -> None:
         moved = json.loads(SAMPLE)
         moved["handsoff"]["drift"]["columns"]["age"] = {"psi": value + 0.5, "by_chance": 0.5}
         evaluation = parse_evaluation(json.dumps(moved), source="sample")
-        features = review(known(stage, evaluation=evaluation)).features
+        features = review(known(stage, evaluation=evaluation)).data.features
         assert next(one for one in features if one.name == "age").reading.text == word
 
 
 @pytest.mark.parametrize("task", ["multiclass", "regression"])
-def test_every_task_has_its_page(task: str) -> None:
+def test_page_shows_every_task(task: str) -> None:
     answer = Stage((ROOT / f"tests/samples/evaluation.{task}.json").read_text()).get()
     assert answer["statusCode"] == 200
     assert "The metrics are not known" not in answer["body"]

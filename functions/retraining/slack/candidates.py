@@ -1,0 +1,96 @@
+"""The one message of each candidate in its model's channel: what it shows, and where it is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from retraining.aws import registry
+from retraining.aws.ledger import alone
+from retraining.aws.observability import logger
+from retraining.aws.registry import Package
+from retraining.candidates.state import BeingDecided, Waits, candidate_state
+from retraining.collaborators import Collaborators
+from retraining.config.schema import ModelConfig
+from retraining.errors import EvaluationError
+from retraining.facts import keys
+from retraining.facts.candidates import SlackMessage
+from retraining.slack import messages
+from retraining.slack.client import Place, SlackClient
+from retraining.slack.messages import Candidate
+from retraining.verdicts.evaluation import Evaluation
+
+Shown = Literal["posted", "updated", "same"]
+"""What became of the message: it is new, it was changed, or it showed the candidate's state already."""
+
+
+def show(
+    arn: str,
+    model: str,
+    config: ModelConfig,
+    using: Collaborators,
+    client: SlackClient,
+    *,
+    review_url: str | None = None,
+    also: Place | None = None,
+) -> tuple[Shown, Place | None]:
+    """Make the candidate's message show the present state; post the message if there is none.
+
+    The state is read here, under a lease. So the order of notifications does not matter, and an invocation
+    that read an older state cannot write it later. `also` is another message about this candidate, which is
+    updated too. Raises NotReady while another invocation holds the lease.
+    """
+    key = keys.slack_message(arn)
+    with alone(using.ledger, keys.slack_lease(arn), now=using.clock()):
+        known = using.ledger.get(key) or SlackMessage()
+        url = review_url or known.review_url
+        message = messages.of_candidate(candidate(arn, model, config, using, client, url))
+        place = Place(known.channel, known.ts) if known.channel and known.ts else also
+        if also and also != place:
+            client.update(also, message)
+        if known.shows == message.digest:
+            return "same", place
+        shown: Shown = "updated"
+        if place is None or not client.update(place, message):
+            shown, place = "posted", client.post(str(config.approvers.slack_channel), message)
+        channel, ts = (place.channel, place.ts) if place else (known.channel, known.ts)
+        using.ledger.mark(key, channel=channel, ts=ts, shows=message.digest, review_url=url)
+        return shown, place
+
+
+def candidate(
+    arn: str,
+    model: str,
+    config: ModelConfig,
+    using: Collaborators,
+    client: SlackClient,
+    review_url: str | None,
+) -> Candidate:
+    """What the registry, the ledger and the evaluation say of a candidate now."""
+    package = registry.package(using.sagemaker, arn)
+    judged = using.ledger.get(keys.verdict(arn))
+    decision = using.ledger.get(keys.decision(arn))
+    state = candidate_state(package, decision, judged, using.clock())
+    evaluation, problem = _evaluation(package, using)
+    return Candidate(
+        model=model,
+        arn=arn,
+        decided=None if isinstance(state, Waits) else state.decision,
+        written=not isinstance(state, BeingDecided),
+        rolled_back=package.approval_status == "Rejected" and package.noted_approval is not None,
+        reasons=judged.verdict.texts if judged else (),
+        evaluation=evaluation,
+        problem=problem,
+        review_url=review_url,
+        may_decide=client.interactive and bool(config.approvers.slack_users),
+    )
+
+
+def _evaluation(package: Package, using: Collaborators) -> tuple[Evaluation | None, str | None]:
+    """The evaluation, or why there is none: a package without one can be decided all the same."""
+    try:
+        return registry.evaluation(using.s3, package), None
+    except EvaluationError as error:
+        return None, str(error)
+    except Exception:  # the address comes from the registry, where anything may stand
+        logger.exception("evaluation could not be read", package=package.arn)
+        return None, "the evaluation could not be read; the log of notify_slack says why"

@@ -1,0 +1,74 @@
+"""The endpoint to which Slack sends what people do: `POST /slack` of the Function URL."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import boto3
+
+from retraining.aws.observability import logger
+from retraining.aws.settings import secret
+from retraining.slack.requests import Interaction, Refusal, interaction
+from retraining.slack.secret import parse_secret
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+MAX_BODY: Final = 256 * 1024
+"""Bytes of a request that are read. Slack sends the whole message along with a press."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """`signing_secret` is the one with which Slack signs, `hand_on` invokes notify_slack with an event.
+
+    `api_url` is where Slack's API is in tests, and `clock` is the time, in UTC.
+    """
+
+    signing_secret: str
+    hand_on: Callable[[Mapping[str, Any]], None]
+    api_url: str | None = None
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @classmethod
+    def from_environment(cls) -> Self | None:
+        """The endpoint of this deployment; None without Slack, or with a webhook, which has no buttons."""
+        secret_arn, function = os.environ.get("SLACK_SECRET"), os.environ.get("SLACK_FUNCTION")
+        if not secret_arn or not function:
+            return None
+        found = parse_secret(secret(secret_arn), source=f"the secret {secret_arn}")
+        if not found.signing_secret:
+            return None
+
+        def hand_on(event: Mapping[str, Any]) -> None:
+            _lambda().invoke(
+                FunctionName=function, InvocationType="Event", Payload=json.dumps(event).encode()
+            )
+
+        return cls(
+            found.signing_secret.get_secret_value(), hand_on, api_url=os.environ.get("SLACK_API_URL") or None
+        )
+
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Interaction | Refusal:
+        """Check a request and hand its press on; the press, or why the request is refused.
+
+        notify_slack decides then, and answers the person. Slack waits three seconds for the answer to this.
+        """
+        if len(body) > MAX_BODY:
+            return Refusal(413, f"it is too large: at most {MAX_BODY} bytes are read")
+        pressed = interaction(headers, body, self.signing_secret, self.clock(), api_url=self.api_url)
+        if isinstance(pressed, Interaction):
+            self.hand_on(pressed.as_event())
+            logger.info("button pressed in Slack", user=pressed.user_id, package=pressed.package_arn)
+        return pressed
+
+
+@cache
+def _lambda() -> LambdaClient:
+    return boto3.client("lambda")

@@ -1,0 +1,126 @@
+"""What a press of a button in Slack does. Slack has signed who pressed; what they may do is looked up now."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import Final
+
+from botocore.exceptions import ClientError
+
+from retraining.aws import registry
+from retraining.aws.observability import logger
+from retraining.aws.registry import Package
+from retraining.candidates import decisions
+from retraining.candidates.decisions import NoReason
+from retraining.candidates.state import Waits, before, candidate_state
+from retraining.collaborators import Collaborators
+from retraining.config.schema import ModelConfig
+from retraining.errors import NotReady
+from retraining.facts import keys
+from retraining.facts.candidates import Status
+from retraining.slack import messages, requests
+from retraining.slack.candidates import show
+from retraining.slack.client import Place, SlackClient
+from retraining.slack.requests import Interaction
+
+STATUS: Final[dict[str, Status]] = {requests.APPROVE: "Approved", requests.REJECT: "Rejected"}
+"""The decision that each button asks for."""
+
+MAX_AGE: Final = timedelta(minutes=15)
+"""Age up to which a press decides. A press that comes days later, from the dead-letter queue, does not."""
+
+_PACKAGE: Final = re.compile(
+    r"arn:[\w-]+:sagemaker:[\w-]+:\d{12}:model-package/([a-z0-9-]+)/[1-9]\d*", re.ASCII
+)
+"""The ARN of a model package; the group is its group."""
+
+
+@dataclass(frozen=True)
+class Press:
+    """A button that a person pressed, and what is needed to act on it."""
+
+    by: Interaction
+    using: Collaborators
+    client: SlackClient
+
+    def decide(self) -> None:
+        """Decide if this person may, answer them, and show the result to all. Repeating changes nothing."""
+        by, using = self.by, self.using
+        model = self._model()
+        config = using.configs.get(model, fresh=True) if model else None
+        package = self._package() if model and config else None
+        if model is None or config is None or package is None:
+            return self._refuse("This is no candidate of this deployment. Nothing was decided.")
+        if by.user_id not in config.approvers.slack_users:
+            return self._refuse(
+                f"You ({by.user_id}) are not among the approvers of {model} (approvers.slack_users in its "
+                "config), so nothing was decided."
+            )
+        if late := self._late(package):
+            self._refuse(late)
+            return self._show(model, config)
+        try:
+            why = decisions.reason(by.reason)
+        except NoReason as error:
+            return self._answer(f"Nothing was decided: {error}. Write it above the buttons and press again.")
+        stands = decisions.decide(
+            by.package_arn, STATUS[by.action], by="slack", who=by.who, why=why, using=using
+        )
+        outcome = "Recorded" if stands.ours else "Your press changed nothing; this decision stands"
+        self._answer(f"{outcome}: {messages.decision_text(stands)}")
+        return self._show(model, config)
+
+    def _model(self) -> str | None:
+        """The model whose candidate the button names, by this deployment's names."""
+        found = _PACKAGE.fullmatch(self.by.package_arn)
+        if found is None:
+            return None
+        model = self.using.settings.model_of(found[1])
+        return model if self.using.settings.resource_name(model) == found[1] else None
+
+    def _package(self) -> Package | None:
+        """The package that the registry has under exactly this ARN; None where it has none."""
+        try:
+            found = registry.package(self.using.sagemaker, self.by.package_arn)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationException":
+                raise
+            return None
+        return found if found.arn == self.by.package_arn else None
+
+    def _late(self, package: Package) -> str | None:
+        """Why the press is too late to decide; None where it is not, or where a decision stands already."""
+        fact, now = self.using.ledger.get(keys.decision(package.arn)), self.using.clock()
+        state = candidate_state(package, fact, None, now)
+        if not isinstance(state, Waits):
+            return None
+        if before(self.by.pressed_at, state.set_back_at):
+            why = "a decision on the candidate has been set back to pending in AWS since"
+        elif now - self.by.pressed_at > MAX_AGE:
+            why = "that is too long ago to count now"
+        else:
+            return None
+        at = f"{self.by.pressed_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return (
+            f"Nothing was decided: you pressed at {at}, and {why}. "
+            "Look at the message, and press again if you still mean it."
+        )
+
+    def _show(self, model: str, config: ModelConfig) -> None:
+        """Show the state to all. While another invocation does so, the notification to come will."""
+        also = Place(self.by.channel, self.by.message_ts)
+        try:
+            show(self.by.package_arn, model, config, self.using, self.client, also=also)
+        except NotReady:
+            logger.info("message is being written by another invocation", package=self.by.package_arn)
+
+    def _refuse(self, text: str) -> None:
+        logger.warning("refused in Slack", user=self.by.user_id, package=self.by.package_arn, why=text)
+        self._answer(text)
+
+    def _answer(self, text: str) -> None:
+        """Tell the person who pressed, and nobody else."""
+        if not self.client.answer(self.by.response_url, messages.of_text(text)):
+            logger.warning("too late for an answer in Slack", user=self.by.user_id, text=text)

@@ -1,0 +1,134 @@
+"""A candidate of the Titanic's model, the channel that it is told in, and what happens to both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from notify_slack import handler
+from retraining.candidates.decisions import decide
+from retraining.collaborators import Collaborators
+from retraining.config.schema import Approvers
+from retraining.facts.candidates import By
+from retraining.slack import requests
+from retraining.slack.client import SlackClient
+from retraining.slack.secret import Secret
+from tests.functions.fakes import ROOT, Context, arn_of
+from tests.functions.world import World
+from tests.slack.stand_in import SIGNING_SECRET, TOKEN, Slack
+
+ARN = arn_of(1)
+URL = "https://abc.lambda-url.us-east-1.on.aws/review?t=token"
+WAITS = "titanic: version 1 waits for your decision"
+APPROVED = "titanic: version 1 was approved"
+
+
+def approvers(world: World, **said: Any) -> None:
+    config = world.configs.known["titanic"]
+    world.configs.known["titanic"] = config.model_copy(update={"approvers": Approvers(**said)})
+
+
+def using(world: World, **wrapped: Any) -> Collaborators:
+    made: Collaborators = world.using(Collaborators, **wrapped)
+    return made
+
+
+def client(app: Slack, **secret: str) -> Callable[[Callable[[], float]], SlackClient]:
+    given = secret or {"botToken": TOKEN, "signingSecret": SIGNING_SECRET}
+    return lambda patience: SlackClient(Secret.model_validate(given), api_url=app.url, patience=patience)
+
+
+def notification(kind: str = "waiting", **changes: Any) -> dict[str, Any]:
+    """The event that SNS makes of one of ours."""
+    message = {
+        "notificationId": f"{kind}-1",
+        "kind": kind,
+        "model": "titanic",
+        "executionArn": "arn:execution",
+        "modelPackageArn": ARN,
+        "decision": None,
+        "reasons": ["it is odd"],
+        "reviewUrl": URL if kind == "waiting" else None,
+        "evidenceUri": None,
+        "decidedBy": None,
+        "decidedWho": None,
+        **changes,
+    }
+    return {"Records": [{"Sns": {"Message": json.dumps(message)}}]}
+
+
+def tell(world: World, app: Slack, kind: str = "waiting", *, wrapped: Any = None, **changes: Any) -> None:
+    handler(
+        notification(kind, **changes),
+        Context(),
+        using=using(world, **(wrapped or {})),
+        connect=client(app),
+    )
+
+
+def press(world: World, app: Slack, action: str = "approve", *, wrapped: Any = None, **how: Any) -> None:
+    """A button of the newest message with buttons is pressed, through the endpoint's check."""
+    message = next(
+        message
+        for message in reversed(app.messages())
+        if any(block["type"] == "actions" for block in message["blocks"])
+    )
+    found = requests.interaction(
+        *app.press(message, action, **how), SIGNING_SECRET, datetime.now(UTC), api_url=app.url
+    )
+    assert isinstance(found, requests.Interaction)
+    decided(world, app, found.as_event(), wrapped=wrapped)
+
+
+def pressing() -> dict[str, Any]:
+    """The event of a press that came just now."""
+    event: dict[str, Any] = json.loads((ROOT / "events/notify_slack.decision.json").read_text())
+    event["slackDecision"]["pressedAt"] = datetime.now(UTC).isoformat()
+    return event
+
+
+def decided(world: World, app: Slack, event: dict[str, Any], *, wrapped: Any = None) -> None:
+    handler(event, Context(), using=using(world, **(wrapped or {})), connect=client(app))
+
+
+def stored(world: World, key: str) -> dict[str, Any]:
+    """The item that the ledger's table has under this key."""
+    found: dict[str, Any] | None = world.items.get(key)
+    assert found is not None
+    return found
+
+
+def titles(app: Slack) -> list[str]:
+    return [message["blocks"][0]["text"]["text"] for message in app.messages()]
+
+
+def texts(message: dict[str, Any]) -> list[str]:
+    return [block["text"]["text"] for block in message["blocks"] if "text" in block]
+
+
+def buttons(message: dict[str, Any]) -> bool:
+    return any(block["type"] == "actions" for block in message["blocks"])
+
+
+def status(world: World, arn: str = ARN) -> str:
+    return str(world.sagemaker.packages[arn]["ModelApprovalStatus"])
+
+
+def by(world: World, wanted: Any, how: By, who: str | None = None) -> None:
+    assert decide(ARN, wanted, by=how, who=who, why="why", using=using(world)).ours
+
+
+def webhook(world: World, app: Slack, kind: str, url: str | None = None, **changes: Any) -> None:
+    handler(
+        notification(kind, **changes),
+        Context(),
+        using=using(world),
+        connect=client(app, webhookUrl=url or app.webhook_url),
+    )
+
+
+def later(world: World, app: Slack, event: dict[str, Any], at: datetime) -> None:
+    """The event of a press is handled at another time."""
+    handler(event, Context(), using=using(world, clock=lambda: at), connect=client(app))

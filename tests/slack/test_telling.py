@@ -1,0 +1,280 @@
+"""Notifications in Slack: one message for each candidate, whatever comes in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from retraining.candidates.decisions import decide
+from retraining.errors import NotReady
+from retraining.slack.client import SlackRefused
+from tests.functions.fakes import Died, Mortal, in_console, register
+from tests.functions.world import World
+from tests.slack.channel import (
+    APPROVED,
+    ARN,
+    URL,
+    WAITS,
+    approvers,
+    buttons,
+    by,
+    press,
+    status,
+    stored,
+    tell,
+    texts,
+    titles,
+    using,
+    webhook,
+)
+from tests.slack.stand_in import Channel, Slack
+
+
+def test_tell_waiting_posts_a_message_with_buttons(titanic: World, app: Slack) -> None:
+    tell(titanic, app)
+    (message,) = app.messages()
+    assert texts(message)[0] == WAITS
+    assert "• it is odd" in texts(message)
+    assert f"<{URL}|Open its page>" in texts(message)
+    assert buttons(message)
+    assert message["unfurl"] is False
+    assert stored(titanic, f"slack#{ARN}")["ts"] == message["ts"]
+    assert app.refused == []
+
+
+def test_tell_repeated_posts_once(titanic: World, app: Slack) -> None:
+    tell(titanic, app)
+    tell(titanic, app)
+    assert app.methods() == ["chat.postMessage"]
+
+
+DECIDING: list[tuple[str, Callable[[Any], object], str]] = [
+    ("approved", lambda world: by(world, "Approved", "rules"), "Approved by the rules"),
+    ("rejected", lambda world: by(world, "Rejected", "superseded"), "Rejected as a newer one was approved"),
+    ("rejected", lambda world: by(world, "Rejected", "expired"), "Rejected as nobody decided in time"),
+    (
+        "approved",
+        lambda world: by(world, "Approved", "link", "Ana"),
+        "Approved through its link by somebody who gave the name Ana",
+    ),
+    (
+        "rejected",
+        lambda world: by(world, "Rejected", "operator", "arn:aws:iam::1:user/ana"),
+        "Rejected on the command line by arn:aws:iam::1:user/ana",
+    ),
+    (
+        "approved",
+        lambda world: in_console(world, ARN, "Approved"),
+        "Approved in AWS by arn:aws:iam::123456789012:user/in-console",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "decision", "said"), DECIDING)
+def test_tell_decision_updates_the_message(
+    titanic: World, app: Slack, kind: str, decision: Any, said: str
+) -> None:
+    tell(titanic, app)
+    decision(titanic)
+    tell(titanic, app, kind)
+    (message,) = app.messages()
+    assert texts(message)[0] == f"titanic: version 1 was {kind}"
+    assert texts(message)[2].startswith(f"{said}, 20")
+    assert f"<{URL}|Open its page>" in texts(message)
+    assert not buttons(message)
+    assert app.methods() == ["chat.postMessage", "chat.update"]
+
+
+@pytest.mark.parametrize(("kind", "decision", "said"), DECIDING)
+def test_tell_waiting_after_decision_restores_no_buttons(
+    titanic: World, app: Slack, kind: str, decision: Any, said: str
+) -> None:
+    decision(titanic)
+    tell(titanic, app, kind)
+    tell(titanic, app)
+    (message,) = app.messages()
+    assert texts(message)[2].startswith(said)
+    assert not buttons(message)
+
+
+def test_tell_waiting_first_after_decision_shows_the_decision(titanic: World, app: Slack) -> None:
+    by(titanic, "Approved", "link", "Ana")
+    tell(titanic, app)
+    tell(titanic, app, "approved")
+    assert titles(app) == [APPROVED]
+    assert app.methods() == ["chat.postMessage"]
+
+
+def test_tell_waiting_while_decision_is_written_shows_no_buttons_and_says_so(
+    titanic: World, app: Slack
+) -> None:
+    tell(titanic, app)
+    mortal = Mortal(titanic.sagemaker, [1], after=False, only="update_model_package")
+    with pytest.raises(Died):
+        decide(ARN, "Rejected", by="link", who="Ana", why="w", using=using(titanic, sagemaker=mortal))
+    tell(titanic, app, notificationId="waiting-again")
+    (message,) = app.messages()
+    assert texts(message)[:2] == [
+        "titanic: version 1 is being rejected",
+        "Nothing is wanted of you: the decision is being written to the model registry.",
+    ]
+    assert texts(message)[2].startswith("Rejected through its link by somebody who gave the name Ana, 20")
+    assert not buttons(message)
+    by(titanic, "Rejected", "link", "Ana")
+    tell(titanic, app, "rejected")
+    assert titles(app) == ["titanic: version 1 was rejected"]
+
+
+def test_tell_waiting_after_set_back_restores_buttons(titanic: World, app: Slack) -> None:
+    by(titanic, "Approved", "link", "Ana")
+    tell(titanic, app, "approved")
+    in_console(titanic, ARN, "PendingManualApproval")
+    tell(titanic, app, notificationId="waiting-again")
+    (message,) = app.messages()
+    assert texts(message)[0] == WAITS
+    assert buttons(message)
+
+
+def test_tell_raises_while_another_invocation_holds_the_message(titanic: World, app: Slack) -> None:
+    now = datetime.now(UTC)
+    assert titanic.items.claim(f"lease#slack#{ARN}", now=now, lease=timedelta(seconds=90))
+    with pytest.raises(NotReady):
+        tell(titanic, app)
+    assert app.messages() == []
+    titanic.items.release(f"lease#slack#{ARN}")
+    tell(titanic, app)
+    assert titles(app) == [WAITS]
+
+
+def test_tell_overdue_replies_below_the_message_and_renews_its_link(titanic: World, app: Slack) -> None:
+    tell(titanic, app)
+    tell(titanic, app, "overdue", reviewUrl=f"{URL}2")
+    first, second = app.messages()
+    assert f"<{URL}2|Open its page>" in texts(first)
+    assert buttons(first)
+    assert texts(second)[0] == "titanic: a new model still waits for your decision"
+    assert (second["thread_ts"], second["broadcast"]) == (first["ts"], True)
+
+
+def test_tell_overdue_without_a_message_posts_one(titanic: World, app: Slack) -> None:
+    tell(titanic, app, "overdue", reviewUrl=URL)
+    assert titles(app) == [WAITS]
+
+
+def test_tell_rolled_back_updates_the_message_and_posts_a_reply(titanic: World, app: Slack) -> None:
+    by(titanic, "Approved", "rules")
+    tell(titanic, app, "approved")
+    in_console(titanic, ARN, "Rejected", why="leaks")
+    tell(titanic, app, "rolled_back", reasons=["version 1 was rejected", "no approved version is left"])
+    assert titles(app) == ["titanic: version 1 was taken back", "titanic: the champion was taken back"]
+    assert "• version 1 was rejected\n• no approved version is left" in texts(app.messages()[1])
+    tell(titanic, app, "rolled_back")
+    assert len(app.messages()) == 2
+
+
+@pytest.mark.parametrize("kind", ["execution_failed", "quarantined"])
+def test_tell_other_kinds_posts_a_message_each(titanic: World, app: Slack, kind: str) -> None:
+    for _ in range(2):
+        tell(titanic, app, kind, modelPackageArn=None, reasons=["exit code 1"])
+    (message,) = app.messages()
+    assert "• exit code 1" in texts(message)
+    assert titanic.items.get(f"slack#{ARN}") is None
+
+
+@pytest.mark.parametrize("model", ["titanic", "unknown"])
+def test_tell_without_a_channel_posts_nothing(
+    world: World, app: Slack, model: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    register(world)
+    tell(world, app, model=model)
+    assert app.calls == []
+    assert caplog.messages == ["model has no Slack channel"]
+
+
+def test_tell_waiting_without_slack_users_shows_no_buttons(titanic: World, app: Slack) -> None:
+    approvers(titanic, slack_channel="#ml-approvals")
+    tell(titanic, app)
+    assert not buttons(app.messages()[0])
+
+
+def test_tell_waiting_without_an_evaluation_says_so(titanic: World, app: Slack) -> None:
+    titanic.s3.delete_object(Bucket="data", Key="models/titanic/e0/evaluation.json")
+    tell(titanic, app)
+    assert "No numbers: s3://data/models/titanic/e0/evaluation.json does not exist" in texts(
+        app.messages()[0]
+    )
+
+
+@pytest.mark.parametrize("uri", ["s3://no-such-bucket/evaluation.json", "s3:///x", "nonsense", "s3://[x/y"])
+def test_press_decides_although_the_evaluation_cannot_be_read(titanic: World, app: Slack, uri: str) -> None:
+    titanic.sagemaker.packages[ARN]["ModelMetrics"] = {"ModelQuality": {"Statistics": {"S3Uri": uri}}}
+    tell(titanic, app)
+    says = "No numbers: the evaluation could not be read; the log of notify_slack says why"
+    assert says in texts(app.messages()[0])
+    press(titanic, app)
+    assert status(titanic) == "Approved"
+    assert titles(app) == [APPROVED]
+
+
+def test_tell_decision_after_message_was_deleted_posts_another(titanic: World, app: Slack) -> None:
+    tell(titanic, app)
+    app.channels["ml-approvals"].messages.clear()
+    by(titanic, "Approved", "link", "Ana")
+    tell(titanic, app, "approved")
+    assert titles(app) == [APPROVED]
+    assert stored(titanic, f"slack#{ARN}")["ts"] == app.messages()[0]["ts"]
+
+
+def test_tell_overdue_after_message_was_deleted_posts_the_reminder(titanic: World, app: Slack) -> None:
+    tell(titanic, app)
+    app.channels["ml-approvals"].messages.clear()
+    tell(titanic, app, "overdue", reviewUrl=None)
+    assert titles(app) == ["titanic: a new model still waits for your decision"]
+
+
+def test_tell_after_channel_changed_posts_to_the_new_channel(titanic: World, app: Slack) -> None:
+    tell(titanic, app)
+    app.channels["ml-approvals"].archived = True
+    app.channels["new"] = Channel("C0NEW")
+    approvers(titanic, slack_channel="new")
+    by(titanic, "Approved", "link", "Ana")
+    tell(titanic, app, "approved")
+    assert [texts(message)[0] for message in app.messages("new")] == [APPROVED]
+
+
+# ---- a plain webhook ------------------------------------------------------------------------------------
+
+
+def test_tell_by_webhook_posts_links_without_buttons_or_updates(titanic: World, app: Slack) -> None:
+    for _ in range(2):
+        webhook(titanic, app, "waiting")
+    by(titanic, "Approved", "link", "Ana")
+    webhook(titanic, app, "approved")
+    webhook(titanic, app, "waiting", notificationId="late")
+    first, second = app.webhook
+    assert texts(first)[0] == WAITS
+    assert f"<{URL}|Open its page>" in texts(first)
+    assert not buttons(first)
+    assert first["unfurl_links"] is False
+    assert texts(second)[0] == APPROVED
+    assert app.calls == []
+
+
+def test_tell_overdue_by_webhook_posts_one_message(titanic: World, app: Slack) -> None:
+    webhook(titanic, app, "waiting")
+    webhook(titanic, app, "overdue", reviewUrl=URL)
+    webhook(titanic, app, "overdue", reviewUrl=f"{URL}2", notificationId="2")
+    assert [texts(body)[0] for body in app.webhook] == [
+        WAITS,
+        "titanic: a new model still waits for your decision",
+        WAITS,
+    ]
+
+
+def test_tell_raises_a_missing_webhook_without_its_secret(titanic: World, app: Slack) -> None:
+    with pytest.raises(SlackRefused, match="Slack has not taken the webhook: 404 no_service") as caught:
+        webhook(titanic, app, "waiting", url=f"{app.origin}/services/T0/B0/gone")
+    assert "B0" not in str(caught.value)
