@@ -190,11 +190,9 @@ def test_link_made_before_a_set_back_decides_nothing(
     assert ("<form" in page["body"]) == decides
     if not decides:
         text = text_of(page)
-        assert (
-            "decides no more: the candidate was decided since, and set back to pending in AWS on 20 November"
-            in text
-        )
-        assert "The message that it waits again carries a new link" in text
+        assert "This link decides no more. It was made on" in text
+        assert "since then the candidate was decided, and set back to pending in AWS on 20 November" in text
+        assert "The notification about that carries a new link" in text
     form = {"t": token, "form": stage.links.form(token, back.isoformat())}
     answer = stage.post({**form, "decision": "Rejected"})
     assert answer["statusCode"] == (303 if decides else 403)

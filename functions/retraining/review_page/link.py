@@ -139,7 +139,8 @@ def _used(made: datetime, state: Waits) -> str | None:
     if back is None or not before(made, back):
         return None
     return (
-        f"This link, made on {made:%d %B %Y at %H:%M} UTC, decides no more: the candidate was decided since, "
-        f"and set back to pending in AWS on {back.astimezone(UTC):%d %B %Y at %H:%M} UTC. The message that "
-        "it waits again carries a new link; the commands handsoff approve and handsoff reject need none."
+        f"This link decides no more. It was made on {made:%d %B %Y at %H:%M} UTC; since then the candidate "
+        f"was decided, and set back to pending in AWS on {back.astimezone(UTC):%d %B %Y at %H:%M} UTC. The "
+        "notification about that carries a new link. The commands handsoff approve and handsoff reject need "
+        "no link."
     )
