@@ -1,4 +1,4 @@
-"""The page in a real browser: the machine's Chromium, and a loopback server before the handler."""
+"""Fixtures of the review page: a candidate in memory, a loopback server that calls the handler, Chromium."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ ARGUMENTS = [
 
 
 class Site(ThreadingHTTPServer):
-    """Serves what the handler answers about a stage; `happens`, once, right before a form arrives."""
+    """Serves the handler's responses about a stage. `happens` is called once, before a form is handled."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Passing)
         self.stage = Stage()
         self.statuses: list[tuple[str, int]] = []
         self.happens: Callable[[], None] | None = None
-        self.alone = threading.Lock()  # what is in memory is not made for two threads
+        self.alone = threading.Lock()  # the account in memory is not safe for threads
 
     def url(self, token: str | None = None) -> str:
         return f"http://127.0.0.1:{self.server_port}/review?t={token or self.stage.token}"
@@ -83,7 +83,7 @@ def browser() -> Iterator[Browser]:
     """A headless Chromium, where the machine has one."""
     chromium = shutil.which("chromium")
     if chromium is None:
-        pytest.skip("no chromium on this machine (apt-get install chromium): the page was driven by nobody")
+        pytest.skip("no chromium on this machine (apt-get install chromium): no test used a browser")
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield launched
@@ -103,7 +103,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page of a context of its own, in which nothing may be complained of on the console."""
+    """A page in its own context. A message on its console fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     opened = context.new_page()
     complaints: list[str] = []
@@ -115,5 +115,5 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def _matters(text: str) -> bool:
-    """Chromium complains of every answer of 400 and above; those are what is tested."""
+    """Whether a console message fails the test. Chromium reports statuses from 400, which tests expect."""
     return "the server responded with a status of 4" not in text

@@ -1,4 +1,4 @@
-"""A candidate on the review page, in memory: enough of AWS for the handler, and requests as AWS sends."""
+"""A candidate for the review page, in an account in memory, and requests as a Function URL passes them on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SAMPLE = (ROOT / "tests/samples/evaluation.json").read_text()
 
 
 class Registry(FakeSageMaker):
-    """With the parameters of an execution that a landing has started."""
+    """A registry in which a landing started every execution."""
 
     def get_paginator(self, operation: str) -> Pages:
         if operation != "list_pipeline_parameters_for_execution":
@@ -118,7 +118,7 @@ class Stage:
             self.decided(arn_of(version), status, by, who, why, at=at + timedelta(hours=3))
 
     def put(self, arn: str, status: str, at: datetime, **metadata: str) -> None:
-        """A package in the registry."""
+        """Put a package into the registry."""
         self.sagemaker.packages[arn] = package(
             arn,
             "s3://data/models/titanic/v7w8x9y0z1a2/evaluation.json",
@@ -131,12 +131,12 @@ class Stage:
     def decided(
         self, arn: str, status: str, by: str, who: str | None, why: str, *, at: datetime = NOW
     ) -> None:
-        """A decision in the ledger."""
+        """Put a decision into the ledger."""
         fact = {"status": status, "by": by, "who": who, "why": why, "at": at.isoformat()}
         self.items.mark(keys.decision(arn).text, {**fact, "doneAt": at.isoformat()})
 
     def judged(self) -> None:
-        """The verdict on the candidate by rules of which one holds it."""
+        """Judge the candidate, by rules of which one holds it."""
         approval = titanic_config().approval
         recall = approval.rules[2].model_copy(update={"min": 0.93})
         stricter = approval.model_copy(update={"rules": (*approval.rules[:2], recall, approval.rules[3])})
@@ -164,7 +164,7 @@ class Stage:
         return self.items.get(keys.decision(CANDIDATE).text)
 
     def answer(self, event: Mapping[str, Any], **more: Any) -> Response:
-        """What the handler answers."""
+        """The handler's response."""
         given = {"using": self.using, "links": self.links, **more}
         return review_candidate.handler(dict(event), Context(), **given)  # type: ignore[arg-type]
 
@@ -178,7 +178,7 @@ class Stage:
         return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
 
     def post(self, values: Mapping[str, str] | None = None, **changes: Any) -> Response:
-        """The form sent, filled in to approve unless `values` say otherwise."""
+        """The response to the form, filled in to approve; `values` replace fields."""
         filled = {"decision": "Approved", "name": "Ada Lovelace", "reason": "better on every slice"}
         body = urlencode({**self.form(), **filled, **(values or {})}).encode()
         return self.answer(request("POST", "/review", body=body, **changes))

@@ -1,4 +1,4 @@
-"""POST /review: when the form decides, and what it says when it does not."""
+"""review_page/form.py: when the form decides, and what the page says when the form does not."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_form_approves_nothing_older_than_the_champion(stage: Stage) -> None:
 
 
 def set_back(stage: Stage, at: datetime, *, recorded: bool) -> None:
-    """Somebody makes the candidate pending again in AWS; `recorded` says whether that is in the ledger."""
+    """Make the candidate pending again in AWS; with `recorded`, the ledger has it, too."""
     stage.sagemaker.packages[CANDIDATE] |= {
         "ModelApprovalStatus": "PendingManualApproval",
         "LastModifiedTime": at,
@@ -128,7 +128,7 @@ def set_back(stage: Stage, at: datetime, *, recorded: bool) -> None:
 
 
 def token_of(stage: Stage, at: datetime, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A link that was made then."""
+    """The token of a link made at this time."""
     with monkeypatch.context() as then:
         then.setattr("time.time", at.timestamp)
         return stage.token
@@ -139,7 +139,7 @@ def test_form_that_decided_decides_nothing_after_a_set_back(stage: Stage, record
     filled = {**stage.form(), "decision": "Approved", "name": "Ada", "reason": "fine"}
     event = request("POST", "/review", body=urlencode(filled).encode())
     assert stage.answer(event)["statusCode"] == 303
-    set_back(stage, NOW, recorded=recorded)  # in the second in which the link was made
+    set_back(stage, NOW, recorded=recorded)  # in the same second in which the link was made
     answer = stage.answer(event)
     assert answer["statusCode"] in (403, 409)
     assert stage.status == "PendingManualApproval"
@@ -322,7 +322,7 @@ def test_form_decides_by_the_present_config(stage: Stage) -> None:
     form = stage.form()
     approval = titanic_config().approval.model_copy(update={"review_page": "read_only"})
     stage.configs.fresh["titanic"] = titanic_config().model_copy(update={"approval": approval})
-    assert "<form" in stage.get()["body"]  # a minute later, not any more
+    assert "<form" in stage.get()["body"]  # a page may use a config of up to a minute ago
     assert stage.post(form)["statusCode"] == 403
     assert undecided(stage)
 

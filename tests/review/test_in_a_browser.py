@@ -26,7 +26,7 @@ def fill(
 
 
 def send(page: Page) -> int:
-    """Press the button; the status of the page that comes."""
+    """Send the form; the status of the response."""
     with page.expect_navigation() as navigation:
         page.get_by_role("button", name="Record the decision").click()
     response = navigation.value
@@ -64,7 +64,7 @@ def test_form_decides_without_javascript(site: Site, browser: Browser) -> None:
 
 
 def focused(page: Page) -> str:
-    """The name of what has the focus, else its role and text."""
+    """The name of the focused element, or its role and text where it has no name."""
     return str(page.evaluate("document.activeElement.name || document.activeElement.id"))
 
 
@@ -75,10 +75,10 @@ def test_form_decides_by_keyboard_alone(site: Site, page: Page) -> None:
         if focused(page) == "decision":
             break
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-        assert outline != "none"  # where the focus is can be seen
+        assert outline != "none"  # the focus is visible
     page.keyboard.press("Tab")
     assert focused(page) == "name"
-    page.keyboard.press("Enter")  # sends the form as it is, and that approves nothing
+    page.keyboard.press("Enter")  # sends the empty form, which approves nothing
     page.wait_for_url("**/review")
     assert site.statuses[-1] == ("POST", 422)
     assert focused(page) == "alert"
@@ -139,7 +139,7 @@ def test_form_sent_again_after_going_back_shows_the_decision(site: Site, page: P
     fill(page, "Approve")
     send(page)
     page.go_back()
-    if page.get_by_role("button").count():  # Chromium may show the page as it was
+    if page.get_by_role("button").count():  # Chromium may show the page from its cache
         fill(page, "Reject", name="Eve")
         assert send(page) == 409
         expect(page.get_by_role("alert")).to_contain_text("It was approved by Ada Lovelace")
@@ -192,7 +192,7 @@ def used(site: Site, page: Page) -> None:
 
 
 def rejected(stage: Stage) -> None:
-    """Somebody else decides."""
+    """Reject the candidate in another way."""
     stage.put(CANDIDATE, "Rejected", NOW, decidedAt=NOW.isoformat())
     stage.decided(CANDIDATE, "Rejected", "slack", "U0123ABCD (grace)", "recall of women fell")
 
@@ -241,10 +241,10 @@ def test_page_has_no_accessibility_violation(
     page = context.new_page()
     page.goto(site.url())
     arrive(site, page)
-    # axe's own script comes in through the debugger, which no policy of the page hinders
+    # axe's script is injected by the debugger, to which the page's policy does not apply
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     assert found.response["passes"]
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert dark == {"light": "rgb(244, 245, 247)", "dark": "rgb(14, 17, 22)"}[scheme]  # the style was let in
+    assert dark == {"light": "rgb(244, 245, 247)", "dark": "rgb(14, 17, 22)"}[scheme]  # our style applies
     context.close()

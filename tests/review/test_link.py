@@ -1,4 +1,4 @@
-"""Links to the page: which lead to it, and what the others say."""
+"""review_page/link.py: which links open the page, and why the others do not."""
 
 from __future__ import annotations
 

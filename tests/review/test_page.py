@@ -1,4 +1,4 @@
-"""GET /review: what the page shows, and that each part survives the failure of the others."""
+"""review_page/show.py: what the page shows, and that each part survives the failure of the others."""
 
 from __future__ import annotations
 

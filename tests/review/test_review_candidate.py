@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -91,12 +90,12 @@ def handed() -> list[Any]:
 
 
 @pytest.fixture
-def endpoint(handed: list[Any]) -> Iterator[Endpoint]:
-    return Endpoint("signing secret", handed.append, clock=lambda: NOW)  # type: ignore[return-value]
+def endpoint(handed: list[Any]) -> Endpoint:
+    return Endpoint("signing secret", handed.append, clock=lambda: NOW)
 
 
 def pressed(body: bytes, secret: str = "signing secret", at: datetime = NOW) -> dict[str, Any]:
-    """A signed request of Slack's."""
+    """A request that Slack has signed."""
     stamp = str(int(at.timestamp()))
     digest = hmac.new(secret.encode(), b"v0:" + stamp.encode() + b":" + body, hashlib.sha256).hexdigest()
     signed = {"x-slack-request-timestamp": stamp, "x-slack-signature": f"v0={digest}"}
@@ -104,7 +103,7 @@ def pressed(body: bytes, secret: str = "signing secret", at: datetime = NOW) -> 
 
 
 def button() -> bytes:
-    """The body of a press of Approve."""
+    """The body of Slack's request after a press of Approve."""
     payload = {
         "type": "block_actions",
         "user": {"id": "U0123ABCD", "username": "grace"},
@@ -210,7 +209,7 @@ VALUES = st.one_of(
 
 @st.composite
 def requests(draw: st.DrawFn) -> dict[str, Any]:
-    """Any request that a Function URL could pass on, many of them nearly right."""
+    """Any request that a Function URL could pass on; many are nearly valid."""
     method = draw(st.one_of(st.sampled_from(["GET", "POST", "HEAD", "PUT", "OPTIONS"]), st.text(max_size=8)))
     path = draw(st.one_of(st.sampled_from(["/review", "/slack", "/"]), st.text(max_size=20)))
     query = draw(st.one_of(st.just(f"t={FUZZED.token}"), st.lists(PIECES, max_size=8).map("".join)))
@@ -250,5 +249,5 @@ def test_handler_answers_the_event_files(stage: Stage, path: Any) -> None:
     answer = stage.answer(
         json.loads(path.read_text()), endpoint=Endpoint("signing secret", lambda _event: None)
     )
-    assert answer["statusCode"] in (401, 403)  # their tokens and signatures are of nobody's secret
+    assert answer["statusCode"] in (401, 403)  # no deployment has the secret of their tokens and signatures
     assert undecided(stage)

@@ -1,4 +1,4 @@
-"""The view model: how numbers read, and which way is better."""
+"""The page model: review_page/view.py, metrics.py, data.py and wording.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A candidate of the Titanic's model, the channel that it is told in, and what happens to both."""
+"""Acts on a candidate of the model titanic and on the Slack channel that shows it, and reads from both."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def client(app: Slack, **secret: str) -> Callable[[Callable[[], float]], SlackCl
 
 
 def notification(kind: str = "waiting", **changes: Any) -> dict[str, Any]:
-    """The event that SNS makes of one of ours."""
+    """The event that SNS makes of a notification."""
     message = {
         "notificationId": f"{kind}-1",
         "kind": kind,
@@ -69,7 +69,7 @@ def tell(world: World, app: Slack, kind: str = "waiting", *, wrapped: Any = None
 
 
 def press(world: World, app: Slack, action: str = "approve", *, wrapped: Any = None, **how: Any) -> None:
-    """A button of the newest message with buttons is pressed, through the endpoint's check."""
+    """Press a button of the newest message that has buttons; the endpoint checks the press."""
     message = next(
         message
         for message in reversed(app.messages())
@@ -83,7 +83,7 @@ def press(world: World, app: Slack, action: str = "approve", *, wrapped: Any = N
 
 
 def pressing() -> dict[str, Any]:
-    """The event of a press that came just now."""
+    """The event of a press that happens now."""
     event: dict[str, Any] = json.loads((ROOT / "events/notify_slack.decision.json").read_text())
     event["slackDecision"]["pressedAt"] = datetime.now(UTC).isoformat()
     return event
@@ -130,5 +130,5 @@ def webhook(world: World, app: Slack, kind: str, url: str | None = None, **chang
 
 
 def later(world: World, app: Slack, event: dict[str, Any], at: datetime) -> None:
-    """The event of a press is handled at another time."""
+    """Handle the event of a press, at this time."""
     handler(event, Context(), using=using(world, clock=lambda: at), connect=client(app))

@@ -24,14 +24,14 @@ def world() -> World:
 
 @pytest.fixture
 def app() -> Iterator[Slack]:
-    """The stand-in, with the app in #ml-approvals."""
+    """The stand-in for Slack, with the app in #ml-approvals."""
     with Slack() as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds for which slack_sdk would have waited before it tried again."""
+    """Collects the seconds that slack_sdk would wait between attempts; no test waits."""
     found: list[float] = []
     for module in ("handler", "builtin_handlers"):
         monkeypatch.setattr(f"slack_sdk.http_retry.{module}.time", SimpleNamespace(sleep=found.append))
@@ -40,7 +40,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def titanic(world: World) -> World:
-    """A candidate of the Titanic's is registered, was held, and one approver may decide in Slack."""
+    """An account with a candidate of titanic that the rules held. One approver may decide in Slack."""
     approvers(world, slack_channel="#ml-approvals", slack_users=("U0123ABCD",))
     register(world)
     was_held(world, ARN, reasons=("it is odd",))

@@ -1,6 +1,6 @@
-"""Slack's API on this machine, for tests: an HTTP server that refuses what Slack documents to refuse.
+"""Slack's API on this machine, for tests: an HTTP server that refuses what Slack's documentation says.
 
-It speaks auth.test, chat.postMessage, chat.update, an incoming webhook, and response_url (five answers, then
+It has auth.test, chat.postMessage, chat.update, an incoming webhook, and response_url (five answers, then
 404 used_url; https://docs.slack.dev/interactivity/handling-user-interaction). Errors are those that
 https://docs.slack.dev/reference/methods/chat.postmessage names. Block Kit's limits: limits.py.
 """
@@ -24,11 +24,12 @@ from tests.slack.limits import MAX_TEXT, length, problems, too_long
 TOKEN = "xoxb-stand-in"
 SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 ANSWERS = 5
+"""Times that a response_url may be used."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one request. `drop` closes the connection, `drop_after` once the request has worked."""
+    """A failure of one request. `drop` closes the connection, `drop_after` once the request has worked."""
 
     kind: Literal["rate_limit", "server_error", "drop", "drop_after"]
     retry_after: str = "0"
@@ -36,7 +37,7 @@ class Fault:
 
 @dataclass
 class Channel:
-    """A channel that the app may post in, unless it is archived, or the app is not in it."""
+    """A channel. The app may post to it if the app has joined and the channel is not archived."""
 
     identity: str
     joined: bool = True
@@ -46,9 +47,9 @@ class Channel:
 
 @dataclass
 class Slack:
-    """The workspace. `url` is what SLACK_API_URL must say; `answers` is what came by response_url.
+    """The workspace. `url` is the value for SLACK_API_URL; `answers` has what was sent to a response_url.
 
-    It listens on `address`, where those who ask call it `name`.
+    It listens on `address`; its own URLs have `name` as their host.
     """
 
     token: str = TOKEN
@@ -93,11 +94,11 @@ class Slack:
         return f"{self.origin}/services/T0/B0/secret"
 
     def play(self, kind: Any, times: int = 1, *, retry_after: str = "0") -> None:
-        """Let the next requests go wrong."""
+        """Make the next requests fail."""
         self.faults.extend([Fault(kind, retry_after)] * times)
 
     def messages(self, channel: str = "ml-approvals") -> list[dict[str, Any]]:
-        """What stands in a channel, oldest first."""
+        """The messages of a channel, oldest first."""
         return list(self.channels[channel].messages.values())
 
     def methods(self) -> list[str]:

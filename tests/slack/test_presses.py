@@ -1,4 +1,4 @@
-"""Presses of buttons in Slack: who may decide, when, and what they are told."""
+"""slack/presses.py: presses that decide, presses that are refused, and the answers to both."""
 
 from __future__ import annotations
 

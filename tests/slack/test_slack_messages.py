@@ -1,4 +1,4 @@
-"""What approvers see in Slack, literally, and that Slack takes whatever evidence and reasons say."""
+"""slack/messages.py and slack/blocks.py: literal messages, and that all stay within Slack's limits."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def lines(message: Message) -> list[str]:
 
 
 def markup(message: Message) -> list[str]:
-    """Everything in which Slack reads markup."""
+    """The texts in which Slack reads markup."""
     texts = [
         block["text"]["text"] for block in message.blocks if block.get("text", {}).get("type") == "mrkdwn"
     ]
@@ -241,7 +241,7 @@ def test_of_candidate_makes_no_markup_of_foreign_text() -> None:
             review_url="https://x/?a=1&b=<!channel>",
         )
     )
-    _, table = markup(message)  # no link: that URL is none of ours
+    _, table = markup(message)  # no link, because the URL does not look like ours
     assert re.findall("<|>", "".join(markup(message))) == []
     assert table.count("`") == 6
     assert "\u202e" not in json.dumps(message.blocks, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What Slack's endpoint takes: only what Slack signed just now, and only our own buttons."""
+"""slack/requests.py: it accepts presses of our own buttons that Slack has signed within five minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stand-in refuses what Slack documents to refuse, and slack_sdk understands it."""
+"""The stand-in for Slack refuses what Slack's documentation says, in a form that slack_sdk understands."""
 
 from __future__ import annotations
 

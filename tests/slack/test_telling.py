@@ -1,4 +1,4 @@
-"""Notifications in Slack: one message for each candidate, whatever comes in which order."""
+"""slack/telling.py: each candidate has one message, in whatever order its notifications come."""
 
 from __future__ import annotations
 

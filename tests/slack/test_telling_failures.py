@@ -1,4 +1,4 @@
-"""Notifications in Slack when Slack fails, or when the function dies."""
+"""slack/telling.py when Slack fails, or when the function dies."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_tell_raises_an_outage_and_succeeds_when_retried(titanic: World, app: Sl
 
 
 def test_tell_raises_a_wait_beyond_the_functions_time(titanic: World, app: Slack, naps: list[float]) -> None:
-    app.play("rate_limit", retry_after="54")  # of 60 seconds that are left 5 are not spent on waiting
+    app.play("rate_limit", retry_after="54")  # the function has 60 seconds left, of which 55 for waiting
     with pytest.raises(SlackApiError, match="ratelimited"):
         tell(titanic, app)
     assert naps == []

@@ -30,16 +30,21 @@ TOO_OLD: Final = Alert(
     "Nothing was recorded: the page had been open for too long, or this form is of another page",
     "Look again at what the page says now.",
 )
+"""The form does not carry a value that we gave out for this link within the last hour."""
+
 SET_BACK: Final = Alert(
     409,
     "Nothing was recorded: since the page was shown, a decision was set back to pending in AWS",
     "Look again at what the page says now, choose, and send it once more.",
 )
+"""The form is from an earlier state of the candidate."""
+
 BUSY: Final = Alert(
     409,
     "Nothing was recorded: another decision on this model is being written right now",
     "Look at what the page says now. If the candidate still waits, send the form again in a minute.",
 )
+"""Another decision holds the lease of the model's group for longer than PATIENCE."""
 
 
 def decide(request: Request, using: Collaborators, links: Links) -> Response:
