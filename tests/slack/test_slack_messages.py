@@ -17,7 +17,7 @@ from retraining.candidates import decisions
 from retraining.errors import ConfigError
 from retraining.facts.candidates import ApprovalStatus, EarlierDecision, Status
 from retraining.notifications.messages import Notification
-from retraining.slack import requests
+from retraining.slack import blocks, requests
 from retraining.slack.messages import (
     Candidate,
     Message,
@@ -282,6 +282,11 @@ def test_cut_keeps_the_limit_in_utf_16_units(text: str, limit: int, expected: st
 )
 def test_escape_cuts_no_entity_in_two(text: str, limit: int, expected: str) -> None:
     assert escape(text, limit) == expected
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\u202e\n\u202e"])
+def test_context_without_visible_text_is_a_dash(text: str) -> None:
+    assert blocks.context(text)["elements"] == [{"type": "plain_text", "text": "–", "emoji": False}]
 
 
 anything = st.text(max_size=400) | st.text("&<>`*_~@#|\u202e\n😀", max_size=4000) | st.just("x" * 9000)

@@ -151,5 +151,5 @@ def _button(action: str, label: str, value: str) -> Block:
 
 def _text(text: str, limit: int, *, lines: bool = False) -> Block:
     """plain_text of 1 to `limit` characters; with `lines` its line breaks stay."""
-    tidied = "\n".join(map(one_line, text.split("\n"))) if lines else one_line(text)
+    tidied = "\n".join(map(one_line, text.split("\n"))).strip() if lines else one_line(text)
     return {"type": "plain_text", "text": cut(tidied, limit) or "–", "emoji": False}
