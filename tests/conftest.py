@@ -46,9 +46,9 @@ class ByDeployment(LoadFileScheduling):  # type: ignore[misc] # xdist has no typ
         return str(super()._split_scope(nodeid))
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config) -> ByDeployment | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByDeployment | None:
     """What `--dist loadfile` means here."""
-    return ByDeployment(config) if config.getoption("dist") == "loadfile" else None
+    return ByDeployment(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_configure(config: pytest.Config) -> None:

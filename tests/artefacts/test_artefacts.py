@@ -87,9 +87,7 @@ def digest(folder: Path) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize("handler", EVENTS)
-def test_each_handler_gets_as_far_as_its_first_call_with_code_and_layer_alone(
-    built: Built, handler: str
-) -> None:
+def test_handler_reaches_its_first_call_with_code_and_layer_alone(built: Built, handler: str) -> None:
     found = alone(built, handler)
     assert found["foreign"] == []
     assert len(found["events"]) == len(EVENTS[handler])
@@ -102,7 +100,7 @@ def test_each_handler_gets_as_far_as_its_first_call_with_code_and_layer_alone(
             assert "EndpointConnectionError" in came["errors"] or NOBODY in came["said"]
 
 
-def test_all_handlers_and_events_are_among_them() -> None:
+def test_every_handler_and_event_is_tried() -> None:
     handlers = {path.stem for path in (ROOT / "functions").glob("*.py")}
     events = {path.stem for path in (ROOT / "events").glob("*.json")}
     assert set(EVENTS) == handlers
@@ -127,14 +125,14 @@ def test_all_handlers_and_events_are_among_them() -> None:
         ("six", "start_retraining"),
     ],
 )
-def test_a_package_that_is_missing_in_the_layer_shows(
+def test_handler_without_a_package_of_the_layer_fails(
     without: Callable[[str], Built], package: str, misses: str
 ) -> None:
     found = alone(without(package), misses)
     assert f"ModuleNotFoundError: No module named '{package}" in str(found["events"])
 
 
-def test_all_byte_code_is_there_and_is_never_checked_by_time(built: Built) -> None:
+def test_byte_code_is_complete_and_unchecked(built: Built) -> None:
     """Byte-code that is checked by time is ignored once a zip has changed the times."""
     script = """
 import importlib.util as util, pathlib, sys
@@ -157,13 +155,13 @@ print(len(sources))
     assert len(compiled) == int(done.stdout) > 500
 
 
-def test_both_together_fit_in_lambda(built: Built) -> None:
+def test_code_and_layer_fit_in_lambda(built: Built) -> None:
     """250 MB unzipped is Lambda's limit. What is far below it is loaded faster, too: 30 MB were measured."""
     sizes = [path.stat().st_size for path in (*built.code.rglob("*"), *built.layer.rglob("*"))]
     assert sum(sizes) < 40e6
 
 
-def test_the_bundle_has_the_pages_and_nothing_that_is_not_ours(built: Built) -> None:
+def test_bundle_has_the_pages_and_no_foreign_file(built: Built) -> None:
     kinds = {path.suffix for path in built.code.rglob("*") if path.is_file()}
     assert kinds == {".py", ".pyc", ".html", ".css"}
     pages = {path.name for path in (built.code / "retraining" / "review_page" / "pages").iterdir()}
@@ -171,7 +169,7 @@ def test_the_bundle_has_the_pages_and_nothing_that_is_not_ours(built: Built) -> 
     assert {path.stem for path in built.code.glob("*.py")} == set(EVENTS)
 
 
-def test_what_is_compiled_is_of_the_platform_that_was_asked_for(tmp_path: Path) -> None:
+def test_compiled_files_are_of_the_requested_platform(tmp_path: Path) -> None:
     runtime, architecture = (PARAMETERS[name]["Default"] for name in ("Runtime", "Architecture"))
     assert (runtime, architecture) == ("python3.13", "arm64")
     built = build(ROOT, tmp_path, runtime=runtime, architecture=architecture)
@@ -183,7 +181,7 @@ def test_what_is_compiled_is_of_the_platform_that_was_asked_for(tmp_path: Path) 
     assert {path.read_bytes()[18] for path in built.layer.rglob("*.so")} == {0xB7}  # ELF's word for aarch64
 
 
-def test_the_same_input_gives_the_same_bytes_wherever_and_whenever_it_is_built(tmp_path: Path) -> None:
+def test_build_of_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     runtime, architecture = (PARAMETERS[name]["Default"] for name in ("Runtime", "Architecture"))
     interpreter(runtime)
     found = []
@@ -210,7 +208,7 @@ def test_the_same_input_gives_the_same_bytes_wherever_and_whenever_it_is_built(t
     assert not [path for path in found[0][1] if re.search(r"RECORD|INSTALLER|REQUESTED|direct_url", path)]
 
 
-def test_nothing_unique_is_made_before_the_first_event(built: Built) -> None:
+def test_import_makes_nothing_unique(built: Built) -> None:
     """A snapshot (SnapStart) is taken then: whatever is in it, every copy of the function has."""
     script = """
 import sys, importlib
@@ -232,7 +230,7 @@ for name in sys.argv[3:]:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_runtime_that_is_not_here_is_named(tmp_path: Path) -> None:
+def test_build_for_a_missing_runtime_names_it(tmp_path: Path) -> None:
     """No byte-code is no small thing: without it a function takes twice as long for its first answer."""
     done = subprocess.run(
         ["make", "-s", "-C", str(ROOT / "functions"), "build-Reconcile", f"ARTIFACTS_DIR={tmp_path}"],

@@ -19,15 +19,15 @@ pytestmark = pytest.mark.story
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_ministack_still_needs_it(name: str) -> None:
+def test_ministack_without_the_repair_does_not_check(name: str) -> None:
     assert not probed(PROBES)[name], f"ministack no longer needs {name}: delete it"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_repaired_it_refuses_as_aws(name: str) -> None:
+def test_ministack_with_the_repair_refuses(name: str) -> None:
     assert probed(PROBES, "repaired")[name]
 
 
-def test_all_are_applied_and_probed() -> None:
+def test_every_repair_has_a_probe() -> None:
     assert list(probed(PROBES, "repaired")) == NAMES
     assert len(NAMES) == 14

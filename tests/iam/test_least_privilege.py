@@ -59,7 +59,7 @@ def policies(loop: Loop, happened: dict[str, Any]) -> Policies:  # noqa: ARG001 
     return proof.documents(loop.cloud.client("iam"), users=[operator_user.NAME])
 
 
-def test_the_loop_is_the_same_where_iam_is_enforced(happened: dict[str, Any]) -> None:
+def test_loop_with_iam_enforced_gives_the_same_results(happened: dict[str, Any]) -> None:
     assert happened["published"].count("pipeline unchanged, rules and settings unchanged") == len(
         stories.MODELS
     )
@@ -78,13 +78,13 @@ def test_the_loop_is_the_same_where_iam_is_enforced(happened: dict[str, Any]) ->
     assert happened["races"] == [stories.SMALL, stories.SMALL]
 
 
-def test_nobody_was_refused_anything(journal: list[dict[str, Any]]) -> None:
+def test_stories_were_refused_nothing(journal: list[dict[str, Any]]) -> None:
     """Not even what is caught and goes unnoticed: a log that is not written, a retry that hides it."""
     assert len(journal) < iam_journal.MAX_LINES
     assert [entry for entry in journal if entry["decision"] != "Allow"] == []
 
 
-def test_everybody_was_there(journal: list[dict[str, Any]], policies: Policies) -> None:
+def test_every_role_and_user_made_calls(journal: list[dict[str, Any]], policies: Policies) -> None:
     names = {proof.name_of(entry["principal"]) for entry in journal}
     services = {
         "events.amazonaws.com",
@@ -101,7 +101,7 @@ def test_everybody_was_there(journal: list[dict[str, Any]], policies: Policies) 
     }
 
 
-def test_each_action_of_each_statement_is_needed_or_said_to_be_unproven(
+def test_every_allowed_action_is_needed_or_listed_as_unproven(
     journal: list[dict[str, Any]], policies: Policies
 ) -> None:
     """Taken away, a call of the stories is refused. Where no story can show that, AWS's page says it."""
@@ -117,7 +117,7 @@ def test_each_action_of_each_statement_is_needed_or_said_to_be_unproven(
     assert sorted(one for one in said - every if one.who not in optional) == [], "there are none of these"
 
 
-def test_what_is_unproven_has_a_reason_and_a_page_of_aws() -> None:
+def test_every_unproven_action_has_a_reason_and_a_page_of_aws() -> None:
     entries = yaml.safe_load(UNPROVEN.read_text())
     for entry in entries:
         assert set(entry) == {"role", "sid", "actions", "why", "source"}, entry
@@ -130,21 +130,21 @@ def test_what_is_unproven_has_a_reason_and_a_page_of_aws() -> None:
         assert said == {(one.sid, one.action) for one in proof.permissions({name: [document]})}
 
 
-def test_each_resource_of_several_is_needed(journal: list[dict[str, Any]], policies: Policies) -> None:
+def test_every_resource_of_several_is_needed(journal: list[dict[str, Any]], policies: Policies) -> None:
     spare = list(proof.spare_resources(journal, policies))
     assert {(who, sid, resource.rpartition("/")[2]) for who, sid, resource in spare} == {
         (who, sid, ending.rpartition("/")[2]) for who, sid, ending in SPARE
     }
 
 
-def test_each_condition_refuses_something(journal: list[dict[str, Any]], policies: Policies) -> None:
+def test_every_condition_refuses_a_call(journal: list[dict[str, Any]], policies: Policies) -> None:
     """Of calls that nobody makes on this machine it cannot be shown; iam_unproven.yaml names those."""
     unproven = {(entry["role"], entry["sid"]) for entry in yaml.safe_load(UNPROVEN.read_text())}
     idle = {one for one in proof.idle_conditions(journal, policies) if one[:2] not in unproven}
     assert idle == set()
 
 
-def test_what_is_not_ours_is_refused(journal: list[dict[str, Any]], policies: Policies) -> None:
+def test_foreign_resources_are_refused(journal: list[dict[str, Any]], policies: Policies) -> None:
     """The same call on another deployment's, account's, region's or folder's; but for what is listed."""
     let_in = proof.let_in(journal, policies)
     assert sorted(one for one in let_in if one[1:] not in ANYBODYS) == [], "wider than this deployment"
@@ -181,7 +181,7 @@ def test_what_is_not_ours_is_refused(journal: list[dict[str, Any]], policies: Po
         ("handsoff-pipeline", "RunJobsAsItself", {"Condition": {}}, ("iam:PassRole", "service")),
     ],
 )
-def test_a_statement_that_is_too_wide_is_noticed(
+def test_proof_finds_a_statement_that_is_too_wide(
     journal: list[dict[str, Any]],
     policies: Policies,
     who: str,
@@ -195,7 +195,7 @@ def test_a_statement_that_is_too_wide_is_noticed(
     assert (who, *let_in) in found
 
 
-def test_taking_a_permission_away_is_noticed(journal: list[dict[str, Any]], policies: Policies) -> None:
+def test_proof_finds_a_missing_permission(journal: list[dict[str, Any]], policies: Policies) -> None:
     taken = proof.Permission("handsoff-notify-slack", "FindChampion", "sagemaker:ListModelPackages")
     (entry,) = [
         e for e in journal if proof.name_of(e["principal"]) == taken.who and e["action"] == taken.action
@@ -205,7 +205,7 @@ def test_taking_a_permission_away_is_noticed(journal: list[dict[str, Any]], poli
 
 
 @pytest.mark.parametrize("service", ["lambda.amazonaws.com", "sagemaker.amazonaws.com"])
-def test_services_are_let_in_by_trust(loop: Loop, service: str) -> None:
+def test_services_assume_roles_by_trust(loop: Loop, service: str) -> None:
     iam = loop.cloud.client("iam")
     trusts = {
         role["RoleName"]
@@ -220,7 +220,7 @@ def test_services_are_let_in_by_trust(loop: Loop, service: str) -> None:
     )
 
 
-def test_functions_are_invoked_by_their_own_events_only(loop: Loop, happened: dict[str, Any]) -> None:  # noqa: ARG001
+def test_functions_accept_only_their_own_events(loop: Loop, happened: dict[str, Any]) -> None:  # noqa: ARG001
     client = loop.cloud.client("lambda")
     invokers = {}
     for function in stories.FUNCTIONS:
@@ -280,7 +280,7 @@ def places(loop: Loop) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("who", sorted(REFUSED))
-def test_what_nobody_needs_is_refused(
+def test_calls_that_nobody_needs_are_refused(
     loop: Loop,
     places: dict[str, str],
     journal: list[dict[str, Any]],  # noqa: ARG001 - it is over
@@ -305,7 +305,7 @@ def test_what_nobody_needs_is_refused(
     assert allowed == []
 
 
-def test_the_bucket_refuses_whoever_may_write_everywhere(
+def test_bucket_policy_refuses_a_caller_with_full_s3_access(
     loop: Loop,
     journal: list[dict[str, Any]],  # noqa: ARG001 - it is over
 ) -> None:
@@ -339,7 +339,7 @@ def test_the_bucket_refuses_whoever_may_write_everywhere(
     assert s3.get_object(Bucket=bucket, Key=code)["Body"].read() == b"first"
 
 
-def test_a_refusal_names_who_what_and_on_what(loop: Loop) -> None:
+def test_refusal_names_caller_action_and_resource(loop: Loop) -> None:
     sagemaker = stories.client(loop, "sagemaker")
     with pytest.raises(ClientError) as refused:
         sagemaker.delete_pipeline(PipelineName="handsoff-page", ClientRequestToken="t" * 32)
@@ -355,7 +355,7 @@ def test_a_refusal_names_who_what_and_on_what(loop: Loop) -> None:
     assert "Traceback" not in shown.stderr
 
 
-def test_a_step_without_its_permission_fails_and_says_which(loop: Loop, happened: dict[str, Any]) -> None:  # noqa: ARG001
+def test_step_without_a_permission_fails_and_names_it(loop: Loop, happened: dict[str, Any]) -> None:  # noqa: ARG001
     iam = loop.cloud.client("iam")
     document = iam.get_role_policy(RoleName="handsoff-pipeline", PolicyName="pipeline")["PolicyDocument"]
     taken = proof.Permission("handsoff-pipeline", "RunJobs", "sagemaker:CreateProcessingJob")
@@ -374,7 +374,7 @@ def test_a_step_without_its_permission_fails_and_says_which(loop: Loop, happened
     assert "assumed-role/handsoff-pipeline/SageMaker is not authorized to perform: " in reason
 
 
-def test_a_role_that_does_not_trust_sagemaker_runs_no_step(loop: Loop, happened: dict[str, Any]) -> None:  # noqa: ARG001
+def test_role_without_trust_in_sagemaker_runs_no_step(loop: Loop, happened: dict[str, Any]) -> None:  # noqa: ARG001
     iam = loop.cloud.client("iam")
     trust = iam.get_role(RoleName="handsoff-pipeline")["Role"]["AssumeRolePolicyDocument"]
     other = json.dumps(trust).replace("sagemaker.amazonaws.com", "lambda.amazonaws.com")
@@ -389,7 +389,7 @@ def test_a_role_that_does_not_trust_sagemaker_runs_no_step(loop: Loop, happened:
     assert "allows principal 'sagemaker.amazonaws.com' to assume the role" in reason
 
 
-def test_nobody_gets_the_administrators_keys(loop: Loop, happened: dict[str, Any]) -> None:
+def test_jobs_and_functions_get_keys_of_their_own_role(loop: Loop, happened: dict[str, Any]) -> None:
     assert happened["keys of jobs"] == {"ASIA"}
     workers = [
         process.environ()
@@ -401,7 +401,7 @@ def test_nobody_gets_the_administrators_keys(loop: Loop, happened: dict[str, Any
     assert not [e for e in workers if e["AWS_SECRET_ACCESS_KEY"] == "test"]
 
 
-def test_the_operators_keys_lie_where_only_their_owner_reads_them(loop: Loop) -> None:
+def test_file_of_the_operators_keys_is_readable_by_its_owner_only(loop: Loop) -> None:
     (path,) = (loop.cloud.folder / "users").iterdir()
     assert (path.name, path.stat().st_mode & 0o777) == ("data-science-user.json", 0o600)
     assert path.parent.stat().st_mode & 0o777 == 0o700

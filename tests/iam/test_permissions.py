@@ -97,12 +97,12 @@ PASSED = ("iam:PassRole", ROLE, {"iam:PassedToService": "sagemaker.amazonaws.com
         ("DescribePipeline", {}, [("sagemaker:DescribePipeline", "*", {})]),
     ],
 )
-def test_a_call_needs(operation: str, request_: dict[str, Any], calls: list[Any]) -> None:
+def test_call_needs_permissions(operation: str, request_: dict[str, Any], calls: list[Any]) -> None:
     found = needed(operation, request_, account="123456789012", region="us-east-1")
     assert [(call.action, call.resource, dict(call.context)) for call in found] == calls
 
 
-def test_the_journal_keeps_each_answer_once_and_denials_when_it_is_full(tmp_path: Path) -> None:
+def test_journal_keeps_an_answer_once_and_denials_beyond_its_limit(tmp_path: Path) -> None:
     journal = iam_journal.Journal(tmp_path / iam_journal.NAME, max_lines=2)
 
     def record(resource: str, decision: str) -> None:
@@ -131,7 +131,7 @@ def test_the_journal_keeps_each_answer_once_and_denials_when_it_is_full(tmp_path
     }
 
 
-def test_keys_of_a_user_who_was_not_made_are_asked_for_in_vain(tmp_path: Path) -> None:
+def test_keys_of_an_unknown_user_raise(tmp_path: Path) -> None:
     cloud = Cloud("http://127.0.0.1:1", "us-east-1", 1, tmp_path)
     with pytest.raises(NoSuchUser, match="has no user ada: `handsoff local up --enforce-iam`"):
         cloud.environment("ada")

@@ -68,13 +68,13 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def test_all_policies_are_looked_at() -> None:
+def test_every_policy_is_read() -> None:
     assert len(POLICIES) == 11
     assert len(IDENTITY) == 7 + 2 + 8  # functions' roles, what is added to them, terraform/policies
 
 
 @pytest.mark.parametrize(("name", "document"), EVERY, ids=[name for name, _ in EVERY])
-def test_each_statement_has_a_name_of_its_own(name: str, document: Json) -> None:
+def test_every_statement_has_its_own_sid(name: str, document: Json) -> None:
     assert document["Version"] == "2012-10-17", name
     sids = [statement["Sid"] for statement in document["Statement"]]
     assert len(set(sids)) == len(sids)
@@ -82,7 +82,7 @@ def test_each_statement_has_a_name_of_its_own(name: str, document: Json) -> None
 
 
 @pytest.mark.parametrize(("name", "document"), EVERY, ids=[name for name, _ in EVERY])
-def test_what_is_allowed_is_named(name: str, document: Json) -> None:
+def test_allowed_actions_have_no_wildcard(name: str, document: Json) -> None:
     for statement in document["Statement"]:
         assert "NotAction" not in statement
         assert "NotResource" not in statement
@@ -96,7 +96,7 @@ def test_what_is_allowed_is_named(name: str, document: Json) -> None:
             assert set(actions) <= OF_ALL_RESOURCES.keys(), (name, statement["Sid"])
 
 
-def test_what_is_allowed_bears_a_name_of_ours() -> None:
+def test_allowed_resources_have_the_prefix() -> None:
     """The deployment's, the bucket's, one's own; or it is the account's.
 
     docs/reference/operator-permissions.md gives the reasons for what is the account's.
@@ -115,7 +115,7 @@ def test_what_is_allowed_bears_a_name_of_ours() -> None:
 
 
 @pytest.mark.parametrize(("name", "document"), IDENTITY, ids=[name for name, _ in IDENTITY])
-def test_roles_are_passed_to_sagemaker_only(name: str, document: Json) -> None:
+def test_pass_role_allows_sagemaker_only(name: str, document: Json) -> None:
     for statement in document["Statement"]:
         if "iam:PassRole" in listed(statement["Action"]):
             assert listed(statement["Action"]) == ["iam:PassRole"], name
@@ -125,12 +125,12 @@ def test_roles_are_passed_to_sagemaker_only(name: str, document: Json) -> None:
         assert "sts:AssumeRole" not in listed(statement["Action"])
 
 
-def test_managed_policies_fit() -> None:
+def test_managed_policies_fit_the_size_limit() -> None:
     for name in ("operator", "operator-keys", "operator-kms", "operator-publish"):
         assert len(json.dumps(POLICIES[name], separators=(",", ":"))) <= 6144
 
 
-def test_who_may_not_publish_is_not_the_pipeline() -> None:
+def test_operator_without_the_publish_policy_chooses_no_code() -> None:
     """What lets an operator choose the code that runs as the pipelines' role lies in a policy of its own."""
 
     def actions(name: str) -> set[str]:
@@ -151,7 +151,7 @@ def test_who_may_not_publish_is_not_the_pipeline() -> None:
     assert written == ["arn:aws:s3:::data/curated/*", "arn:aws:s3:::data/evidence/*"]
 
 
-def test_the_bucket_takes_tls_only_models_from_the_pipeline_only_and_code_once() -> None:
+def test_bucket_policy_denies_other_writers_and_plain_http() -> None:
     tls, models, code = POLICIES["bucket"]["Statement"]
     assert (tls["Effect"], tls["Principal"], tls["Action"]) == ("Deny", "*", "s3:*")
     assert tls["Resource"] == ["arn:aws:s3:::data", "arn:aws:s3:::data/*"]
@@ -164,7 +164,7 @@ def test_the_bucket_takes_tls_only_models_from_the_pipeline_only_and_code_once()
     assert code["Condition"] == {"Null": {"s3:if-none-match": "true"}}
 
 
-def test_queues_and_topic_take_tls_only_and_queues_those_who_send_for_us() -> None:
+def test_queue_and_topic_policies_deny_strangers_and_plain_http() -> None:
     queues = RESOURCES["QueuePolicy"]["Properties"]
     assert {item["Ref"] for item in queues["Queues"]} == {
         name for name, resource in RESOURCES.items() if resource["Type"] == "AWS::SQS::Queue"
@@ -190,7 +190,7 @@ def test_queues_and_topic_take_tls_only_and_queues_those_who_send_for_us() -> No
     )
 
 
-def test_roles_trust_one_service_each_and_no_account() -> None:
+def test_every_role_trusts_one_service() -> None:
     for name, document in template_policies():
         if name.endswith(".AssumeRolePolicyDocument"):
             (statement,) = document["Statement"]
@@ -206,7 +206,7 @@ def test_roles_trust_one_service_each_and_no_account() -> None:
     }
 
 
-def test_only_the_review_page_lets_everybody_in_and_only_by_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_review_page_is_public_and_only_by_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
     """As SAM makes it of the template. For events it gives each function permissions, too, with SourceArn."""
     template = copy.deepcopy(TEMPLATE)
     for resource in template["Resources"].values():

@@ -136,7 +136,7 @@ def landed(loop: Loop) -> None:
         ("penguins", "accuracy", 0.9),
     ],
 )
-def test_every_task_is_approved_by_config_alone(loop: Loop, name: str, metric: str, least: float) -> None:
+def test_first_batch_of_each_task_is_approved(loop: Loop, name: str, metric: str, least: float) -> None:
     found = verdict(loop, name)
     assert found["pipelineExecutionStatus"] == "Succeeded"
     assert found["modelApprovalStatus"] == "Approved", reasons(found)
@@ -145,20 +145,20 @@ def test_every_task_is_approved_by_config_alone(loop: Loop, name: str, metric: s
     assert found["verdict"]["rules"][-1]["rule"] == "better than guessing"
 
 
-def test_a_leaked_feature_is_held_as_too_good_to_be_true(loop: Loop) -> None:
+def test_candidate_with_leaked_feature_is_held(loop: Loop) -> None:
     found = verdict(loop, "leaked")
     assert found["verdict"]["decision"] == "HOLD"
     assert found["modelApprovalStatus"] == "PendingManualApproval"
     assert reasons(found).startswith("roc_auc: 1, needs ≤ 0.97 → fail")
 
 
-def test_eight_validation_rows_are_never_approved(loop: Loop) -> None:
+def test_candidate_with_eight_validation_rows_is_not_approved(loop: Loop) -> None:
     found = verdict(loop, "eight")
     assert found["verdict"]["decision"] != "APPROVE"
     assert "8 rows, needs ≥ 30 to tell from guessing" in found["verdict"]["rules"][-1]["text"]
 
 
-def test_a_succession_of_champions(loop: Loop) -> None:
+def test_better_and_equal_candidates_succeed_and_a_worse_one_is_rejected(loop: Loop) -> None:
     """Better and equal are approved, clearly worse is rejected; one taken back gives way to the last."""
     packages = [verdict(loop, "succession")]
     land(loop, "succession", TRAIN)  # seven times the rows
@@ -206,7 +206,7 @@ def listen(loop: Loop, detail_type: str) -> Callable[[], dict[str, Any] | None]:
     return look
 
 
-def test_the_way_out_of_a_stale_champion(loop: Loop) -> None:
+def test_judge_without_champion_releases_candidates_held_by_a_lost_model(loop: Loop) -> None:
     """The champion's model is gone: candidates are held until a person puts it aside, and says why."""
     first = verdict(loop, "stale")
     assert first["modelApprovalStatus"] == "Approved", reasons(first)
@@ -240,7 +240,7 @@ def test_the_way_out_of_a_stale_champion(loop: Loop) -> None:
     assert loop.told("stale", "rejected")["modelPackageArn"] == held["modelPackageArn"]
 
 
-def test_history_is_judged_again_offline(loop: Loop, tmp_path: Any) -> None:
+def test_judge_of_a_downloaded_evaluation_gives_the_recorded_verdict(loop: Loop, tmp_path: Any) -> None:
     found = verdict(loop, "diabetes")
     bucket, _, key = found["modelDataUrl"].removeprefix("s3://").partition("/")
     evaluation = "/".join([*key.split("/")[:3], "evaluation.json"])

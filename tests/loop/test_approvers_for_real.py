@@ -65,7 +65,7 @@ def decided(loop: Loop, name: str, status: str) -> dict[str, Any]:
     return found
 
 
-def test_a_person_without_aws_decides_on_the_page_behind_the_link(loop: Loop) -> None:
+def test_page_decides_only_for_a_signed_link_and_its_own_form(loop: Loop) -> None:
     url = loop.told("page", "waiting")["reviewUrl"]
     assert url.startswith(loop.deployment.outputs["ReviewUrl"])
     status, headers, page = send(loop, "GET", url)
@@ -96,7 +96,7 @@ def test_a_person_without_aws_decides_on_the_page_behind_the_link(loop: Loop) ->
     assert not fields(after)
 
 
-def test_the_link_of_the_notification_opens_in_a_browser(loop: Loop) -> None:
+def test_link_of_the_notification_decides_in_a_browser(loop: Loop) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no chromium on this machine: apt-get install chromium")
@@ -115,7 +115,7 @@ def test_the_link_of_the_notification_opens_in_a_browser(loop: Loop) -> None:
     assert decided(loop, "browser", "Rejected")["decidedWho"] == "Grace Hopper"
 
 
-def test_a_button_in_slack_decides_and_the_message_says_so(loop: Loop, slack: Slack) -> None:
+def test_slack_button_decides_and_updates_its_message(loop: Loop, slack: Slack) -> None:
     loop.told("slack", "waiting")
 
     def message() -> dict[str, Any] | None:
@@ -142,7 +142,7 @@ def test_a_button_in_slack_decides_and_the_message_says_so(loop: Loop, slack: Sl
     wait("the message to be updated", updated)
 
 
-def test_the_command_line_decides_once(loop: Loop) -> None:
+def test_command_line_decides_once(loop: Loop) -> None:
     loop.told("command", "waiting")
     handsoff(loop, "reject", "command/1", "--reason", "recall of women")
     late = handsoff(loop, "approve", "command/1", "--reason", "but I like it", code=1)
@@ -153,7 +153,7 @@ def test_the_command_line_decides_once(loop: Loop) -> None:
     assert loop.told("command", "rejected")["decidedBy"] == "operator"
 
 
-def test_what_is_decided_in_aws_is_recorded_told_and_shown(loop: Loop, slack: Slack) -> None:
+def test_decision_in_the_console_is_recorded_and_notified(loop: Loop, slack: Slack) -> None:
     arn = loop.told("console", "waiting")["modelPackageArn"]
     loop.deployment.sagemaker.update_model_package(
         ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription="good for us"
@@ -169,7 +169,7 @@ def test_what_is_decided_in_aws_is_recorded_told_and_shown(loop: Loop, slack: Sl
     )
 
 
-def test_a_snapshot_is_taken_anew_whenever_a_parameter_of_it_changes(loop: Loop) -> None:
+def test_changed_parameter_publishes_a_new_snapshot_version(loop: Loop) -> None:
     """The last one here: it changes what the others are about. The page's address stays."""
     functions = loop.cloud.client("lambda")
     name = "handsoff-review-candidate"

@@ -63,7 +63,7 @@ def only_package(place: Place, group: str) -> dict[str, Any]:
     return package  # type: ignore[no-any-return]
 
 
-def test_deployed_by_terraform_and_sam_the_loop_gives_the_same_evidence_as_the_demo(place: Place) -> None:
+def test_deploy_by_terraform_and_sam_gives_the_evidence_of_the_demo(place: Place) -> None:
     out, _ = place.handsoff("deploy", "--plan")
     assert "  + aws_s3_bucket.data[0]" in out.splitlines()
     assert "stack handsoff: would be made" in out.splitlines()
@@ -90,7 +90,7 @@ def test_deployed_by_terraform_and_sam_the_loop_gives_the_same_evidence_as_the_d
     assert told_apart(ours) == told_apart(demos)
 
 
-def test_a_second_deploy_changes_nothing_and_keeps_what_the_stack_was_given(place: Place) -> None:
+def test_second_deploy_changes_nothing_and_keeps_parameters(place: Place) -> None:
     before = state(place)
     _, err = place.handsoff("deploy")
     assert "Terraform applies" not in err
@@ -98,7 +98,7 @@ def test_a_second_deploy_changes_nothing_and_keeps_what_the_stack_was_given(plac
     assert place.parameters()["ReviewConcurrency"] == "3"
 
 
-def test_without_the_state_that_knows_it_nothing_is_made_anew(place: Place) -> None:
+def test_deploy_without_its_terraform_state_is_refused(place: Place) -> None:
     before = state(place)
     (elsewhere,) = (place.folder / ".handsoff" / "terraform").iterdir()
     kept = elsewhere.rename(place.folder / "kept")
@@ -111,12 +111,12 @@ def test_without_the_state_that_knows_it_nothing_is_made_anew(place: Place) -> N
     kept.rename(elsewhere)
 
 
-def test_a_state_of_another_region_is_neither_deployed_to_nor_taken_down(place: Place) -> None:
+def test_destroy_with_the_state_of_another_region_is_refused(place: Place) -> None:
     _, err = place.handsoff("destroy", "--confirm", "handsoff", code=1, AWS_DEFAULT_REGION="eu-west-1")
     assert "is of account 123456789012 region us-east-1 prefix handsoff, and this is account" in err
 
 
-def test_what_holds_data_is_not_removed_by_a_change_of_the_config(place: Place) -> None:
+def test_deploy_that_would_remove_data_is_refused(place: Place) -> None:
     config = place.folder / "handsoff.yaml"
     before, as_written = state(place), config.read_text()
     config.write_text(as_written.replace("  titanic:", "  other:") + f"aws: {{bucket: {ANOTHER}}}\n")
@@ -137,7 +137,7 @@ def test_what_holds_data_is_not_removed_by_a_change_of_the_config(place: Place) 
     config.write_text(as_written)
 
 
-def test_a_plan_shows_what_would_change_in_the_stack_and_changes_nothing(place: Place) -> None:
+def test_plan_shows_changes_of_the_stack_and_changes_nothing(place: Place) -> None:
     before = state(place)
     out, _ = place.handsoff("deploy", "--plan", "--parameter", "LogRetentionDays=7")
     lines = out.splitlines()
@@ -156,7 +156,9 @@ def test_a_plan_shows_what_would_change_in_the_stack_and_changes_nothing(place: 
         (["--confirm", "handsof"], "handsof is not the prefix, which is handsoff: nothing was changed"),
     ],
 )
-def test_nothing_goes_unless_the_prefix_is_typed(place: Place, confirm: list[str], said: str) -> None:
+def test_destroy_without_the_typed_prefix_changes_nothing(
+    place: Place, confirm: list[str], said: str
+) -> None:
     before = state(place)
     out, err = place.handsoff("destroy", *confirm, code=1)
     assert "To be removed:" in out
@@ -164,7 +166,7 @@ def test_nothing_goes_unless_the_prefix_is_typed(place: Place, confirm: list[str
     assert state(place) == before
 
 
-def test_destroy_leaves_data_and_what_guards_them_and_deploy_finds_them_again(place: Place) -> None:
+def test_destroy_keeps_data_and_deploy_finds_them_again(place: Place) -> None:
     sagemaker, s3 = place.client("sagemaker"), place.client("s3")
     policy = s3.get_bucket_policy(Bucket=BUCKET)["Policy"]
     out, _ = place.handsoff("destroy", "--confirm", "handsoff")
@@ -189,7 +191,7 @@ def test_destroy_leaves_data_and_what_guards_them_and_deploy_finds_them_again(pl
     assert only_package(place, "handsoff-titanic")["ModelApprovalStatus"] == "Approved"
 
 
-def test_destroy_with_purge_leaves_nothing_but_logs_and_what_is_others(place: Place) -> None:
+def test_destroy_with_purge_leaves_only_logs_and_foreign_resources(place: Place) -> None:
     sagemaker, s3, dynamodb = (place.client(name) for name in ("sagemaker", "s3", "dynamodb"))
     sagemaker.create_model_package_group(ModelPackageGroupName="handsoff-theirs")
     sagemaker.create_model_package(

@@ -15,7 +15,7 @@ from tests.loop.place import BUCKET, Place, copied
 pytestmark = pytest.mark.story
 
 
-def test_aws_on_this_machine_is_brought_up_to_date_with_a_new_model(tmp_path: Path) -> None:
+def test_local_update_adds_a_new_model_and_keeps_objects(tmp_path: Path) -> None:
     place = Place(copied(tmp_path / "project"), dict(os.environ))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

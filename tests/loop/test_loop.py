@@ -37,7 +37,7 @@ def as_csv(table: list[list[str]]) -> bytes:
     return out.getvalue().encode()
 
 
-def test_the_same_bytes_twice_are_one_execution_and_other_rows_meet_the_first_as_champion(loop: Loop) -> None:
+def test_same_bytes_start_once_and_other_rows_are_compared_with_the_champion(loop: Loop) -> None:
     loop.land("twice", TRAIN)
     first = loop.settled("twice", 1)
     assert first.status == "Succeeded"
@@ -61,7 +61,7 @@ def test_the_same_bytes_twice_are_one_execution_and_other_rows_meet_the_first_as
     assert loop.told("twice", "approved")["decision"] == "APPROVE"
 
 
-def test_shuffled_labels_are_rejected_with_the_reason_in_the_registry(loop: Loop) -> None:
+def test_candidate_of_shuffled_labels_is_rejected_with_its_reason(loop: Loop) -> None:
     head, *body = rows(TRAIN)
     target = head.index("survived")
     labels = [row[target] for row in body]
@@ -79,7 +79,7 @@ def test_shuffled_labels_are_rejected_with_the_reason_in_the_registry(loop: Loop
     assert loop.told("shuffled", "rejected")["modelPackageArn"] == package.arn
 
 
-def test_a_file_without_target_fails_at_preprocessing_naming_the_column(loop: Loop) -> None:
+def test_preprocessing_without_the_target_fails_and_names_the_column(loop: Loop) -> None:
     """Landed, it would end in quarantine; whoever starts the pipeline by hand looks at no file before."""
     head, *body = rows(TRAIN)
     target = head.index("survived")
@@ -105,7 +105,7 @@ def test_a_file_without_target_fails_at_preprocessing_naming_the_column(loop: Lo
     assert any("survived" in line for line in fact["logLines"]["DataPreProcessing"])
 
 
-def test_a_bare_start_retrains_and_is_judged(loop: Loop) -> None:
+def test_execution_started_by_hand_is_judged(loop: Loop) -> None:
     s3, bucket = loop.deployment.s3, loop.deployment.bucket
     for name in ("train.csv", "validation.csv"):  # no marker: nothing starts by itself
         s3.put_object(Bucket=bucket, Key=f"curated/bare/{name}", Body=(TITANIC / name).read_bytes())
@@ -121,7 +121,7 @@ def test_a_bare_start_retrains_and_is_judged(loop: Loop) -> None:
     assert len(found["data"]["batch"]) == 64
 
 
-def test_a_file_overwritten_after_the_start_trains_on_the_old_bytes(loop: Loop) -> None:
+def test_file_overwritten_after_the_start_does_not_reach_the_execution(loop: Loop) -> None:
     s3, bucket = loop.deployment.s3, loop.deployment.bucket
     loop.land("overwritten", TRAIN)
     wait("the execution", lambda: newest_executions(loop.deployment, "overwritten", 1))
@@ -147,7 +147,7 @@ print(answer if isinstance(answer, str) else answer.decode())
 """
 
 
-def test_the_registered_artifact_alone_predicts_as_it_was_evaluated(loop: Loop, tmp_path: Path) -> None:
+def test_registered_artifact_predicts_with_the_evaluated_accuracy(loop: Loop, tmp_path: Path) -> None:
     loop.land("twice", TRAIN)
     package = package_of(loop.deployment, loop.settled("twice", 1))
     assert package is not None
@@ -174,7 +174,7 @@ def test_the_registered_artifact_alone_predicts_as_it_was_evaluated(loop: Loop, 
     assert right / len(truth) == pytest.approx(evaluation.candidate.metrics["accuracy"].value, abs=1e-12)
 
 
-def test_the_command_line_lands_asks_shows_and_proves(loop: Loop, tmp_path: Path) -> None:
+def test_command_line_lands_starts_and_shows_status_and_evidence(loop: Loop, tmp_path: Path) -> None:
     for name in ("train.csv", "validation.csv"):
         (tmp_path / name).write_bytes((TITANIC / name).read_bytes())
     landed = handsoff(
@@ -222,7 +222,9 @@ def test_the_command_line_lands_asks_shows_and_proves(loop: Loop, tmp_path: Path
         (("start", "unknown"), "no model unknown in"),
     ],
 )
-def test_a_wrong_call_is_one_clear_line(loop: Loop, arguments: tuple[str, ...], message: str) -> None:
+def test_command_with_a_wrong_argument_answers_in_one_line(
+    loop: Loop, arguments: tuple[str, ...], message: str
+) -> None:
     done = handsoff(loop, *arguments, code=1)
     text = " ".join(done.stderr.split())
     assert text.startswith("handsoff: ")
@@ -255,7 +257,7 @@ assert sys.modules["boto3"].__file__.startswith(layer) and sys.modules["pydantic
         ("Reconcile", "reconcile.handler"),
     ],
 )
-def test_a_function_needs_nothing_but_its_code_and_the_layer(loop: Loop, function: str, handler: str) -> None:
+def test_function_imports_with_its_code_and_layer_alone(loop: Loop, function: str, handler: str) -> None:
     """AWS on this machine runs functions with its own packages in reach, which would hide a missing one."""
     layer, code = loop.build / "Dependencies" / "python", loop.build / function
     done = subprocess.run(
@@ -269,7 +271,7 @@ def test_a_function_needs_nothing_but_its_code_and_the_layer(loop: Loop, functio
     assert list(code.rglob("*.pyc"))
 
 
-def test_what_a_function_cannot_handle_ends_in_the_failure_queue(loop: Loop) -> None:
+def test_event_that_fails_ends_in_the_failure_queue(loop: Loop) -> None:
     arn = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-twice/999"
     event = {"detail": {"ModelPackageArn": arn, "ModelPackageGroupName": "handsoff-twice"}}
     loop.deployment.session.client("lambda").invoke(

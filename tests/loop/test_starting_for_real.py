@@ -43,7 +43,7 @@ def swept_until(loop: Loop, model: str, executions: int) -> None:
     wait(f"execution {executions} of {model}", look)
 
 
-def test_three_hundred_objects_and_a_marker_sent_twice_are_one_execution(loop: Loop) -> None:
+def test_three_hundred_objects_and_two_markers_start_one_execution(loop: Loop) -> None:
     size = len(ROWS) // 300 + 1
     parts = [b"".join([HEADER, *ROWS[at : at + size]]) for at in range(0, len(ROWS), size)]
     parts += [HEADER + b"".join(ROWS[:3])] * (300 - len(parts))
@@ -65,7 +65,7 @@ def test_three_hundred_objects_and_a_marker_sent_twice_are_one_execution(loop: L
     assert len(evidence_of(loop.deployment, execution)["data"]["files"]) == 301
 
 
-def test_what_lands_while_one_runs_is_one_follow_up_over_all_of_it(loop: Loop) -> None:
+def test_landings_during_an_execution_start_one_follow_up(loop: Loop) -> None:
     with loop.preprocessing_held():
         loop.land("follow", TRAIN)
         wait("the first execution", lambda: newest_executions(loop.deployment, "follow", 1))
@@ -84,7 +84,7 @@ def test_what_lands_while_one_runs_is_one_follow_up_over_all_of_it(loop: Loop) -
     assert len(newest_executions(loop.deployment, "follow", 10)) == 2
 
 
-def test_the_schedule_asks_and_is_coalesced_while_one_runs(loop: Loop) -> None:
+def test_schedule_during_an_execution_is_coalesced(loop: Loop) -> None:
     """The schedule that was provisioned, fired at once: its target and input are what is tried."""
     scheduler = loop.deployment.session.client("scheduler")
     schedule = scheduler.get_schedule(Name="handsoff-scheduled")
@@ -118,7 +118,7 @@ def test_the_schedule_asks_and_is_coalesced_while_one_runs(loop: Loop) -> None:
     assert len(newest_executions(loop.deployment, "scheduled", 10)) == 2
 
 
-def test_quiet_starts_once_after_the_last_of_fifty_spaced_arrivals(loop: Loop) -> None:
+def test_quiet_model_starts_once_after_its_last_arrival(loop: Loop) -> None:
     put(loop, "quiet", "validation.csv", VALIDATION)
     size = len(ROWS) // 50 + 1
     for number in range(50):
@@ -153,7 +153,7 @@ BAD = {
 }
 
 
-def test_each_bad_file_ends_in_quarantine_with_a_report_and_no_execution(loop: Loop) -> None:
+def test_bad_files_end_in_quarantine_and_start_nothing(loop: Loop) -> None:
     names = {kind: f"train/{kind} ü.csv{'.gz' if kind == 'truncated' else ''}" for kind in BAD}
     put(loop, "bad", "train/good.csv", TRAIN)
     put(loop, "bad", "validation.csv", VALIDATION)
@@ -194,7 +194,7 @@ def test_each_bad_file_ends_in_quarantine_with_a_report_and_no_execution(loop: L
     assert len(quarantined_files(loop.deployment, "bad")) == len(BAD) - 1
 
 
-def test_objects_of_no_model_are_told_once_and_start_nothing(loop: Loop) -> None:
+def test_objects_of_no_model_are_logged_once_and_start_nothing(loop: Loop) -> None:
     for number in range(20):
         put(loop, "nobody", f"train/{number}.csv", TRAIN)
     put(loop, "nobody", "_SUCCESS", b"")
@@ -205,7 +205,7 @@ def test_objects_of_no_model_are_told_once_and_start_nothing(loop: Loop) -> None
     assert len(told) == 1
 
 
-def test_a_key_that_climbs_out_of_its_model_is_a_key_like_any_other(loop: Loop) -> None:
+def test_key_with_dots_belongs_to_no_other_model(loop: Loop) -> None:
     s3, bucket = loop.deployment.s3, loop.deployment.bucket
     climbing = "curated/many/../bad/_SUCCESS"
     s3.put_object(Bucket=bucket, Key=climbing, Body=b"")

@@ -59,19 +59,19 @@ def asked(address: str, running: server.Cloud, **headers: str) -> int:
         ("127.0.0.1", "host.docker.internal", 403),
     ],
 )
-def test_containers_are_answered_by_the_bridge_and_by_the_name_that_docker_gives_us(
+def test_bridge_answers_its_address_and_dockers_name(
     bridged: server.Cloud, address: str, host: str, status: int
 ) -> None:
     assert asked(address, bridged, Host=host) == status
 
 
-def test_a_page_of_another_site_does_not_get_through_the_bridge(bridged: server.Cloud) -> None:
+def test_bridge_refuses_a_page_of_another_site(bridged: server.Cloud) -> None:
     host = "host.docker.internal"
     assert asked("127.0.0.2", bridged, Host=host, Origin="http://evil.example") == 403
     assert asked("127.0.0.2", bridged, Host=host, Sec_Fetch_Site="cross-site") == 403
 
 
-def test_a_bucket_has_its_name_before_ours_there(
+def test_bridge_answers_a_bucket_before_the_host_name(
     bridged: server.Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As boto3 asks for it wherever the endpoint is a name."""
@@ -100,9 +100,7 @@ def test_a_bucket_has_its_name_before_ours_there(
     ("client", "enters"),
     [("172.17.0.2", True), ("172.17.255.254", True), ("127.0.0.1", True), ("192.0.2.9", False)],
 )
-def test_only_who_is_behind_the_bridge_comes_in_by_it_whatever_he_calls_us(
-    client: str, enters: bool, host: str
-) -> None:
+def test_bridge_refuses_clients_outside_its_network(client: str, enters: bool, host: str) -> None:
     scope = {
         "type": "http",
         "server": ("172.17.0.1", 4566),
@@ -112,7 +110,7 @@ def test_only_who_is_behind_the_bridge_comes_in_by_it_whatever_he_calls_us(
     assert (callers.admitted(scope, IPv4Interface("172.17.0.1/16")) is not None) is enters
 
 
-def test_without_being_asked_nothing_but_127_0_0_1_listens(tmp_path: Path) -> None:
+def test_server_without_bridge_listens_on_loopback_only(tmp_path: Path) -> None:
     running = server.start(tmp_path / "aws", port=None)
     try:
         with pytest.raises(OSError, match="refused"):
@@ -122,7 +120,7 @@ def test_without_being_asked_nothing_but_127_0_0_1_listens(tmp_path: Path) -> No
         server.stop(tmp_path / "aws")
 
 
-def test_an_address_that_is_not_ours_is_named(tmp_path: Path) -> None:
+def test_bridge_at_a_foreign_address_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ServerDied, match=r"192\.0\.2\.77 is no address of this machine"):
         server.start(tmp_path / "aws", port=None, bridge="192.0.2.77/24")
     with pytest.raises(NoBridge):
@@ -144,7 +142,7 @@ def docker(folder: Path, answer: str, code: int = 0) -> None:
         ({"Subnet": "198.18.0.0/16", "Gateway": "198.18.0.1"}, "127.0.0.1/8"),  # in a machine of Docker's own
     ],
 )
-def test_the_bridge_is_where_docker_says(
+def test_bridge_is_read_from_docker(
     network: dict[str, str], found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     docker(tmp_path, json.dumps([network]))
@@ -152,22 +150,20 @@ def test_the_bridge_is_where_docker_says(
     assert containers.bridge() == found
 
 
-def test_no_docker_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bridge_without_docker_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotInvocable, match=r"the program `docker` is missing: install Docker"):
         containers.bridge()
 
 
-def test_a_docker_that_does_not_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bridge_with_stopped_docker_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     docker(tmp_path, "Cannot connect to the Docker daemon", code=1)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(NotInvocable, match=r"Docker does not run: start it\. It said: Cannot connect"):
         containers.bridge()
 
 
-def test_an_aws_that_answers_no_containers_is_named_with_the_way_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_invoke_without_a_bridge_names_the_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     docker(tmp_path, json.dumps([{"Subnet": "127.0.0.0/8", "Gateway": "127.0.0.2"}]))
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(containers, "_is_here", lambda _: True)
@@ -180,7 +176,7 @@ def test_an_aws_that_answers_no_containers_is_named_with_the_way_out(
         server.stop(tmp_path / "aws")
 
 
-def test_no_aws_on_this_machine_is_named_with_the_way_out(tmp_path: Path) -> None:
+def test_invoke_without_a_server_names_the_command(tmp_path: Path) -> None:
     config = tmp_path / "handsoff.yaml"
     config.write_text((ROOT / "handsoff.yaml").read_text())
     answer = CliRunner().invoke(

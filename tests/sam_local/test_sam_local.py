@@ -32,7 +32,7 @@ def the(app: Containers, status: str | None = None) -> str:
     return found[0].arn.rsplit("/", 1)[-1]
 
 
-def test_a_landing_starts_one_execution(app: Containers) -> None:
+def test_landing_starts_one_execution(app: Containers) -> None:
     app.loop.land("titanic", (TITANIC / "train.csv").read_bytes())
     app.held.enter_context(app.loop.preprocessing_held())
     assert app.executions() == []
@@ -45,14 +45,14 @@ def test_a_landing_starts_one_execution(app: Containers) -> None:
     ]
 
 
-def test_what_cannot_be_read_comes_again_and_starts_nothing(app: Containers) -> None:
+def test_unreadable_message_is_returned_and_starts_nothing(app: Containers) -> None:
     answer = app.invoke("StartRetraining", "start_retraining.unreadable")
     assert answer.payload == {"batchItemFailures": [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661970"}]}
     assert '"message":"message cannot be read"' in answer.log
     assert len(app.executions()) == 1
 
 
-def test_a_request_waits_while_one_runs(app: Containers) -> None:
+def test_request_during_an_execution_waits(app: Containers) -> None:
     assert app.invoke("StartRetraining", "start_retraining.request").payload == {"batchItemFailures": []}
     (request,) = (app.fact("model#titanic") or {})["state"]["pending"]
     assert (request["cause"], request["trigger"]) == (REQUEST, "request")
@@ -60,7 +60,7 @@ def test_a_request_waits_while_one_runs(app: Containers) -> None:
     assert len(app.executions()) == 1
 
 
-def test_that_it_has_started_is_recorded(app: Containers) -> None:
+def test_started_execution_is_recorded(app: Containers) -> None:
     arn = f"{PIPELINE}/execution/{the(app)}"
     assert "status" not in (app.fact(f"execution#{arn}") or {})
     answer = app.invoke("TrackExecution", "execution_changed.started", execution=the(app))
@@ -69,14 +69,14 @@ def test_that_it_has_started_is_recorded(app: Containers) -> None:
     assert (found["status"], found["steps"]) == ("Executing", {"DataPreProcessing": "Executing"})
 
 
-def test_an_execution_that_is_not_there_is_an_error_and_leaves_nothing(app: Containers) -> None:
+def test_unknown_execution_raises_and_records_nothing(app: Containers) -> None:
     answer = app.invoke("TrackExecution", "execution_changed.started")
     assert answer.payload["errorType"] == "ResourceNotFound"
     assert EVENT_EXECUTION in answer.payload["errorMessage"]
     assert app.fact(f"execution#{PIPELINE}/execution/{EVENT_EXECUTION}") is None
 
 
-def test_the_end_of_a_step_is_recorded(app: Containers) -> None:
+def test_ended_step_is_recorded(app: Containers) -> None:
     app.held.close()
     arn = f"{PIPELINE}/execution/{the(app)}"
     app.ended(arn)
@@ -89,34 +89,34 @@ def test_the_end_of_a_step_is_recorded(app: Containers) -> None:
     }
 
 
-def test_the_end_of_an_execution_is_recorded_with_its_evidence(app: Containers) -> None:
+def test_ended_execution_is_recorded_with_its_evidence(app: Containers) -> None:
     app.loop.deployment.s3.delete_object(Bucket=app.loop.deployment.bucket, Key=evidence(app))
     app.invoke("TrackExecution", "execution_changed.succeeded", execution=the(app))
     assert (app.fact(f"execution#{PIPELINE}/execution/{the(app)}") or {})["status"] == "Succeeded"
     assert json.loads(read(app, evidence(app)))["pipelineExecutionStatus"] == "Succeeded"
 
 
-def test_a_candidate_that_was_only_annotated_is_let_be(app: Containers) -> None:
+def test_annotated_candidate_is_left_unchanged(app: Containers) -> None:
     app.invoke("JudgeCandidate", "candidate_registered.annotated", execution=the(app))
     assert app.package(FIRST)["ModelApprovalStatus"] == "PendingManualApproval"
     assert app.fact(keys.verdict(FIRST).text) is None
 
 
-def test_a_candidate_is_judged(app: Containers) -> None:
+def test_pending_candidate_is_judged(app: Containers) -> None:
     assert app.invoke("JudgeCandidate", "candidate_registered.pending").payload is None
     assert (app.fact(keys.verdict(FIRST).text) or {})["verdict"]["decision"] == "APPROVE"
     assert app.package(FIRST)["ModelApprovalStatus"] == "Approved"
     assert app.loop.told("titanic", "approved")["modelPackageArn"] == FIRST
 
 
-def test_an_approval_is_recorded(app: Containers) -> None:
+def test_approval_is_recorded(app: Containers) -> None:
     assert "recordedAt" not in (app.fact(keys.decision(FIRST).text) or {})
     app.invoke("RecordDecision", "package_decided.approved", execution=the(app))
     assert "recordedAt" in (app.fact(keys.decision(FIRST).text) or {})
     assert json.loads(read(app, evidence(app)))["modelApprovalStatus"] == "Approved"
 
 
-def test_a_minute_starts_what_waited(app: Containers) -> None:
+def test_reconcile_starts_the_pending_request(app: Containers) -> None:
     """And the rules changed meanwhile: what is registered from now on is left to a person."""
     ssm = app.loop.deployment.session.client("ssm")
     name = "/handsoff/models/titanic"
@@ -130,7 +130,7 @@ def test_a_minute_starts_what_waited(app: Containers) -> None:
     app.ended(f"{PIPELINE}/execution/{the(app)}")
 
 
-def test_a_candidate_that_the_rules_hold_waits_for_a_person(app: Containers) -> None:
+def test_held_candidate_waits_for_a_person(app: Containers) -> None:
     app.invoke("JudgeCandidate", "candidate_registered.pending", package=SECOND.split(":", 5)[-1])
     assert (app.fact(keys.verdict(SECOND).text) or {})["verdict"]["decision"] == "HOLD"
     assert app.package(SECOND)["ModelApprovalStatus"] == "PendingManualApproval"
@@ -139,7 +139,7 @@ def test_a_candidate_that_the_rules_hold_waits_for_a_person(app: Containers) -> 
     assert told["reviewUrl"].startswith(app.loop.deployment.outputs["ReviewUrl"])
 
 
-def test_slack_is_told_of_a_candidate_that_waits(app: Containers) -> None:
+def test_waiting_candidate_is_posted_in_slack(app: Containers) -> None:
     answer = app.invoke("NotifySlack", "notify_slack.waiting", package=SECOND.split(":", 5)[-1])
     assert answer.payload is None
     (message,) = app.slack.messages()
@@ -148,7 +148,7 @@ def test_slack_is_told_of_a_candidate_that_waits(app: Containers) -> None:
     assert (app.fact(f"slack#{SECOND}") or {})["ts"] == message["ts"]
 
 
-def test_slack_is_told_of_a_failure(app: Containers) -> None:
+def test_failure_is_posted_in_slack(app: Containers) -> None:
     app.invoke("NotifySlack", "notify_slack.failed")
     assert "AlgorithmError: exit code 1" in json.dumps(app.slack.messages()[-1])
     assert len(app.slack.messages()) == 2
@@ -164,13 +164,13 @@ def link(app: Containers, arn: str) -> str:
     return Links(secret["SecretString"], "https://nowhere/").token(arn)
 
 
-def test_a_link_that_another_has_signed_shows_nothing(app: Containers) -> None:
+def test_link_with_a_foreign_signature_shows_nothing(app: Containers) -> None:
     answer = app.invoke("ReviewCandidate", "review_candidate.page")
     assert answer.payload["statusCode"] == 403
     assert "titanic" not in answer.payload["body"]
 
 
-def test_the_page_shows_the_candidate_and_its_form_decides(app: Containers) -> None:
+def test_page_shows_the_candidate_and_its_form_decides(app: Containers) -> None:
     token = link(app, SECOND)
     shown = app.invoke("ReviewCandidate", "review_candidate.page", query=urlencode({"t": token})).payload
     assert (shown["statusCode"], shown["headers"]["cache-control"]) == (200, "no-store")
@@ -188,19 +188,19 @@ def test_the_page_shows_the_candidate_and_its_form_decides(app: Containers) -> N
     )
 
 
-def test_a_form_that_was_sent_by_nobody_who_was_shown_it_decides_nothing(app: Containers) -> None:
+def test_form_without_a_shown_page_decides_nothing(app: Containers) -> None:
     answer = app.invoke("ReviewCandidate", "review_candidate.decision")
     assert answer.payload["statusCode"] == 403
 
 
-def test_a_press_that_slack_has_not_signed_is_refused(app: Containers) -> None:
+def test_slack_button_without_signature_is_refused(app: Containers) -> None:
     before = app.slack.answers[:]
     answer = app.invoke("ReviewCandidate", "review_candidate.slack")
     assert answer.payload["statusCode"] == 401
     assert app.slack.answers == before
 
 
-def test_a_press_in_slack_decides_and_an_old_one_does_not(app: Containers) -> None:
+def test_slack_button_decides_unless_it_is_old(app: Containers) -> None:
     app.run()
     values = {
         "package": THIRD.split(":", 5)[-1],
@@ -217,7 +217,7 @@ def test_a_press_in_slack_decides_and_an_old_one_does_not(app: Containers) -> No
     assert APPROVERS["slack_users"][0] in decided["who"]
 
 
-def test_a_rejection_in_aws_is_recorded_and_told(app: Containers) -> None:
+def test_rejection_in_the_console_is_recorded_and_notified(app: Containers) -> None:
     app.loop.deployment.sagemaker.update_model_package(
         ModelPackageArn=THIRD, ModelApprovalStatus="Rejected", ApprovalDescription="fits our needs"
     )
@@ -228,7 +228,7 @@ def test_a_rejection_in_aws_is_recorded_and_told(app: Containers) -> None:
     assert app.loop.told("titanic", "rejected")["modelPackageArn"] == THIRD
 
 
-def test_a_failure_is_recorded_with_its_reason_and_told_once(app: Containers) -> None:
+def test_failure_is_recorded_and_notified_once(app: Containers) -> None:
     arn = app.run(Batch="nowhere")
     app.invoke("TrackExecution", "execution_changed.step_failed", execution=the(app))
     found = app.fact(f"execution#{arn}") or {}
@@ -239,14 +239,14 @@ def test_a_failure_is_recorded_with_its_reason_and_told_once(app: Containers) ->
     assert json.loads(read(app, evidence(app)))["pipelineExecutionStatus"] == "Failed"
 
 
-def test_what_does_not_exist_is_named_with_what_does(app: Containers) -> None:
+def test_invoke_of_an_unknown_function_names_the_known(app: Containers) -> None:
     with pytest.raises(NotInvocable, match="FUNCTION is one of JudgeCandidate, NotifySlack, Rec"):
         containers.command(app.project, app.loop.cloud, "Nobody", ROOT / "events" / "each_minute.json")
     with pytest.raises(NotInvocable, match=r"EVENT may be one of events/candidate_registered"):
         containers.command(app.project, app.loop.cloud, "Reconcile", ROOT / "events" / "nothing.json")
 
 
-def test_no_file_was_left_out(app: Containers) -> None:
+def test_every_event_file_was_invoked(app: Containers) -> None:
     """But those of objects that landed, which go to a queue."""
     every = {path.stem for path in (ROOT / "events").glob("*.json")}
     assert {event for _, event in app.invoked} == {e for e in every if not e.startswith("object_landed.")}

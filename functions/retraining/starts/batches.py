@@ -135,5 +135,7 @@ def manifest_key(model: str, batch: str) -> str:
 
 def start_key(model: str, batch: str, cause: str) -> str:
     """The identity of a start: its key in the ledger and its ClientRequestToken, 64 hexadecimal digits."""
-    text = json.dumps([model, batch, cause], separators=(",", ":"))
+    text = json.dumps(
+        [model, batch, cause, 0], separators=(",", ":")
+    )  # 0 was the attempt: keys stay the same
     return hashlib.sha256(text.encode()).hexdigest()
