@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
+
+from bench.use import Use
 
 MEASURED: Final = Path(__file__).with_suffix(".json")
 """The stored measurement."""
@@ -76,31 +78,6 @@ SCENARIOS: Final = {
     "10,000, and 10 M objects": (10_000, 10_000_000),
 }
 """Executions a month, and objects that land a month beyond two files and a marker per execution."""
-
-
-@dataclass(frozen=True)
-class Use:
-    """Quantities that AWS bills, of an execution, a sweep or an object; NAMES explains each."""
-
-    invocations: float = 0
-    seconds: float = 0
-    requests: float = 0
-    events: float = 0
-    messages: float = 0
-    publishes: float = 0
-    s3_puts: float = 0
-    s3_gets: float = 0
-    stored: float = 0
-    writes: float = 0
-    reads: float = 0
-    secrets: float = 0
-    log_bytes: float = 0
-    metrics: float = 0
-
-    def less(self, other: Use, over: float = 1) -> Use:
-        """The difference to `other`, divided by `over`; a negative difference counts as 0."""
-        mine, theirs = asdict(self), asdict(other)
-        return Use(**{name: max(0.0, round((mine[name] - theirs[name]) / over, 4)) for name in mine})
 
 
 # ---- the bill -----------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import yaml
 
-from bench.cost import Use
+from bench.use import Use
 from handsoff.deploying.local import deploy, point_at
 from handsoff.deployment import Deployment
 from handsoff.operating.executions import is_settled, newest_executions, package_of
