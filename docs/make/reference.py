@@ -32,7 +32,7 @@ from handsoff.cli import app
 from retraining import evidence
 from retraining.aws import events, pipelines
 from retraining.config import rules, schema
-from retraining.notifications.messages import Kind, Rollback
+from retraining.notifications.messages import Kind, Notification, Rollback
 from tests.functions.fakes import arn_of
 from tests.review import stage
 
@@ -60,7 +60,7 @@ def rows(model: type[BaseModel], prefix: str = "", without: Sequence[str] = ()) 
     meanings, properties = docstrings(model), model.model_json_schema()["properties"]
     for name, field in model.model_fields.items():
         key, inner = field.alias or name, models_in(field.annotation)
-        if name in without:
+        if name in without or field.exclude:
             continue
         if name in meanings:
             values = "a mapping" if inner else words(properties[key])
@@ -165,9 +165,10 @@ def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
-def keys(model: type[BaseModel], prefix: str = "", without: Sequence[str] = ()) -> str:
-    """The table of a model's keys."""
-    return table(("key", "meaning", "values", "default"), list(rows(model, prefix, without)))
+def keys(model: type[BaseModel], prefix: str = "", without: Sequence[str] = (), columns: int = 4) -> str:
+    """The table of a model's keys, with the first of the columns key, meaning, values and default."""
+    lines = [row[:columns] for row in rows(model, prefix, without)]
+    return table(("key", "meaning", "values", "default")[:columns], lines)
 
 
 # ---- samples ----------------------------------------------------------------------------------------------
@@ -199,9 +200,9 @@ def event(name: str) -> dict[str, Any]:
     return found
 
 
-def read_of(model: type[BaseModel], sample: Mapping[str, Any]) -> dict[str, Any]:
-    """What a function reads of an event: the fields of its model."""
-    return model.model_validate(sample).model_dump(mode="json", by_alias=True, exclude_none=True)
+def read_of(model: type[BaseModel], sample: Mapping[str, Any], absent: bool = False) -> dict[str, Any]:
+    """What a program reads of a message: the fields of its model; with `absent`, those that are null, too."""
+    return model.model_validate(sample).model_dump(mode="json", by_alias=True, exclude_none=not absent)
 
 
 def evidence_sample() -> dict[str, Any]:
@@ -254,7 +255,8 @@ def manual() -> str:
 # ---- pages ------------------------------------------------------------------------------------------------
 
 NAMES: Final = {
-    **{"schema": schema, "rules": rules, "events": events, "kinds": get_args(Kind)},
+    **{"schema": schema, "rules": rules, "events": events},
+    **{"kinds": get_args(Kind), "Notification": Notification},
     **{"keys": keys, "described": described, "as_json": as_json, "event": event, "read_of": read_of},
     **{"evidence_sample": evidence_sample, "rollback_sample": rollback_sample},
     **{"overview": overview, "manual": manual, "from_json": json.loads},

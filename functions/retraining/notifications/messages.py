@@ -39,10 +39,7 @@ _HOW: Final = {"rules": " by rules", "superseded": ", superseded", "expired": ",
 class Notification(BaseModel):
     """A fact for approvers, as the JSON object that every protocol but e-mail gets.
 
-    The keys are those of docs/reference/notification.md; writer and readers share this model.
-    `notification_id` is the same for every repetition of the same fact. `decided_by` is one of
-    facts.candidates.By, and `decided_who` the person, where there is a decision. `log_lines` stand in the
-    e-mail alone.
+    Writer and readers share this model. docs/reference/notification.md is made from it.
     """
 
     model_config = ConfigDict(
@@ -50,17 +47,40 @@ class Notification(BaseModel):
     )
 
     notification_id: str
+    """64 hexadecimal digits. A repetition of the same fact has the same id."""
+
     kind: str
+    """What happened: one of the kinds."""
+
     model: str
+    """The model's name in handsoff.yaml."""
+
     execution_arn: str | None = None
+    """The execution that the message is about; null where there is none."""
+
     model_package_arn: str | None = None
+    """The model package that the message is about; null where there is none."""
+
     decision: str | None = None
+    """`APPROVE`, `REJECT` or `HOLD`; null in `rolled_back`, `execution_failed` and `quarantined`."""
+
     reasons: tuple[str, ...] = ()
+    """A list of texts."""
+
     review_url: str | None = None
+    """Signed link to the review page; null where there is nothing to review."""
+
     evidence_uri: str | None = None
+    """`s3://` address of the evidence, or of the quarantine folder."""
+
     decided_by: str | None = None
+    """Who decided, as in the evidence; null without a decision."""
+
     decided_who: str | None = None
+    """The person who decided, by name; null without one."""
+
     log_lines: tuple[str, ...] = Field(default=(), exclude=True)
+    """The last lines of a failed job's log, which stand in the e-mail alone."""
 
     @classmethod
     def about(
