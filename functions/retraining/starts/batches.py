@@ -135,7 +135,6 @@ def manifest_key(model: str, batch: str) -> str:
 
 def start_key(model: str, batch: str, cause: str) -> str:
     """The identity of a start: its key in the ledger and its ClientRequestToken, 64 hexadecimal digits."""
-    text = json.dumps(
-        [model, batch, cause, 0], separators=(",", ":")
-    )  # 0 was the attempt: keys stay the same
+    # The 0 once counted attempts. It stays, so that a start keeps its key in every version.
+    text = json.dumps([model, batch, cause, 0], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
