@@ -46,6 +46,7 @@ class ByDeployment(LoadFileScheduling):  # type: ignore[misc] # xdist has no typ
         return str(super()._split_scope(nodeid))
 
 
+@pytest.hookimpl(optionalhook=True)  # `-p no:xdist` has no such hook
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByDeployment | None:
     """What `--dist loadfile` means here."""
     return ByDeployment(config, log) if config.getoption("dist") == "loadfile" else None

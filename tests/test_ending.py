@@ -61,8 +61,9 @@ def test_run_ended_by_term_leaves_no_server(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as run:
         noted = tmp_path / "servers"
-        pids = wait_until(lambda: noted.exists() and noted.read_text().endswith(" ") and noted, 60)
-        servers = [psutil.Process(int(pid)) for pid in pids.read_text().split()]
+        wait_until(lambda: run.poll() is not None or (noted.exists() and noted.read_text().endswith(" ")), 60)
+        assert run.poll() is None, run.stdout and run.stdout.read()
+        servers = [psutil.Process(int(pid)) for pid in noted.read_text().split()]
         ended(psutil.Process(run.pid)).send_signal(signal.SIGTERM)
         said, _ = run.communicate(timeout=60)
     assert run.returncode != 0, said
