@@ -24,6 +24,7 @@ from local.sagemaker import events
 from local.sagemaker.errors import InternalFailure, SerializationException, ServiceError, ValidationException
 from local.sagemaker.jobs.api import Jobs
 from local.sagemaker.jobs.runner import Runner
+from local.sagemaker.jobs.warm import WarmPython
 from local.sagemaker.permissions import Authority, Call, Everybody, needed
 from local.sagemaker.pipelines.api import Pipelines, ReadObject
 from local.sagemaker.protocol import validation
@@ -66,11 +67,12 @@ def sagemaker(
     `authority` decides what roles may do, `admit` what callers may do. Without them everything is allowed.
     """
     authority = authority or Everybody()
+    python = WarmPython(folder / "python")
     outbox = Outbox(events.to_eventbridge(account, region))
     jobs = Jobs(
         account=account,
         region=region,
-        run=Runner(folder, endpoint, region, authority),
+        run=Runner(folder, endpoint, region, python, authority),
         emit=outbox,
         slots=max(2, os.cpu_count() or 2),
     )
@@ -88,6 +90,7 @@ def sagemaker(
     def close() -> None:
         pipelines.close()
         jobs.close(timeout=8)
+        python.close()
         outbox.close()
 
     front = Front(pipelines, jobs, registry, Moto(region), admit=admit, account=account, region=region)

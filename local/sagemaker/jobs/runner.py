@@ -22,6 +22,7 @@ from local.sagemaker.jobs import container, storage
 from local.sagemaker.jobs.api import Job, Outcome
 from local.sagemaker.jobs.container import Command, Place
 from local.sagemaker.jobs.logs import JobLog
+from local.sagemaker.jobs.warm import WarmJob, WarmPython
 from local.sagemaker.permissions import Authority, Everybody
 from local.types import Json
 
@@ -46,12 +47,14 @@ class Runner:
     """Runs jobs in subfolders of `folder`/jobs. Jobs call AWS at `endpoint`.
 
     `authority` returns the credentials of a job's role, or leaves that to STS. `loader` reads botocore's
-    service models; all jobs share it, because reading three of them again takes 0.15 s.
+    service models; all jobs share it, because reading three of them again takes 0.15 s. `python` starts jobs
+    that are Python scripts.
     """
 
     folder: Path
     endpoint: str
     region: str
+    python: WarmPython = field(repr=False)
     authority: Authority = field(default_factory=Everybody)
     loader: Loader = field(default_factory=create_loader, repr=False)
 
@@ -88,7 +91,8 @@ class Runner:
         for target in outputs:
             place.inside(target["LocalPath"]).mkdir(parents=True, exist_ok=True)
         job.phase("Training")
-        ended, code = run(job, place, container.processing(place, job.arn, request), variables, output)
+        command = container.processing(place, job.arn, request)
+        ended, code = run(job, place, command, variables, output, self.python)
         message = container.first(place.ml / "output/message", 1024)
         completed = ended == "exited" and code == 0
         for target in outputs:
@@ -115,7 +119,7 @@ class Runner:
         self._fetch_code(job, place, s3, output)
         job.phase("Training")
         command = container.training(place, request)
-        ended, code = run(job, place, command, variables, output)
+        ended, code = run(job, place, command, variables, output, self.python)
         target = f"{request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{job.name}/output"
         job.phase("Uploading")
         if any((place.ml / "output/data").iterdir()):
@@ -179,25 +183,15 @@ class Runner:
 
 
 def run(
-    job: Job, place: Place, command: Command, variables: dict[str, str], output: JobLog
+    job: Job, place: Place, command: Command, variables: dict[str, str], output: JobLog, python: WarmPython
 ) -> tuple[End, int]:
     """Run the program in a process group of its own until it exits, is stopped or reaches its time limit.
 
     All processes that it started end with it, as in a container. Returns why it ended and its exit code.
     Raises ClientError if it cannot be started.
     """
-    try:
-        process = subprocess.Popen(
-            command.arguments,
-            cwd=command.folder,
-            env=variables | command.variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise ClientError(f"Cannot run {command.arguments[0]}: {error.strerror}") from error
+    environment = variables | command.variables
+    process = python.start(command.arguments, environment, command.folder) or _started(command, environment)
     assert process.stdout is not None  # nosec B101 # noqa: S101 - a pipe was asked for
     output.follow(process.stdout)
     limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86400)
@@ -214,12 +208,30 @@ def run(
     finally:
         _end_group(process)
         folders.end_strays(place.root)
-    return ended, process.returncode
+    return ended, process.wait()
 
 
-def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    """End the program if it runs: TERM to its group, KILL after GRACE_SECONDS."""
+def _started(command: Command, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    """A new process. Raises ClientError if the program cannot be run."""
+    try:
+        return subprocess.Popen(
+            command.arguments,
+            cwd=command.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ClientError(f"Cannot run {command.arguments[0]}: {error.strerror}") from error
+
+
+def _end_group(process: "subprocess.Popen[bytes] | WarmJob") -> None:
+    """End the program if it runs: TERM to its group, KILL after GRACE_SECONDS. KILL what it leaves there."""
     if process.poll() is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
         return
     for number, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError, PermissionError):

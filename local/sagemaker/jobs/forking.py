@@ -1,0 +1,158 @@
+"""The process that jobs are forked from: Python with the packages of SageMaker's image already imported.
+
+Run as a program by warm.py. On its standard input, a socket, it receives one message for each job: a JSON
+object with `arguments` (a script, then its arguments), `variables` and `folder`, and with it two descriptors:
+where the job's output goes, and a socket on which this process answers `{"pid": …}` at once and
+`{"code": …}` when the job has ended. It ends, and all jobs with it, when its standard input is closed.
+"""
+
+import atexit
+import contextlib
+import gc
+import importlib
+import io
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import traceback
+from types import TracebackType
+from typing import Any, Final, NoReturn
+
+PACKAGES: Final = (
+    "boto3",
+    "joblib",
+    "numpy",
+    "pandas",
+    "pyarrow.compute",
+    "pyarrow.csv",
+    "pyarrow.parquet",
+    "scipy.stats",
+    "sklearn.compose",
+    "sklearn.ensemble",
+    "sklearn.impute",
+    "sklearn.linear_model",
+    "sklearn.pipeline",
+    "sklearn.preprocessing",
+)
+"""What is imported before the first job. A package that is not installed is left to the jobs."""
+
+MAX_MESSAGE: Final = 200_000
+"""Bytes of the longest message."""
+
+
+def main() -> None:
+    """Fork for each message. Only a forked process returns: then it is the job."""
+    for name in PACKAGES:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    gc.freeze()  # what is imported stays shared with the jobs
+    control = socket.socket(fileno=os.dup(0))
+    jobs: dict[int, tuple[int, socket.socket]] = {}  # by the descriptor that tells of the job's end
+    while True:
+        ready, _, _ = select.select([control.fileno(), *jobs], [], [])
+        for descriptor in ready:
+            if descriptor in jobs:
+                pid, answer = jobs.pop(descriptor)
+                os.close(descriptor)
+                _answer(answer, {"code": os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])})
+                answer.close()
+                continue
+            message, (output, end), _, _ = _received(control, jobs)
+            answer = socket.socket(fileno=end)
+            pid = os.fork()
+            if pid == 0:
+                for other in (control, answer, *(known for _, known in jobs.values())):
+                    other.close()
+                for watched in jobs:
+                    os.close(watched)
+                return _become(json.loads(message), output)
+            os.close(output)
+            jobs[os.pidfd_open(pid)] = pid, answer
+            _answer(answer, {"pid": pid})
+
+
+def _received(
+    control: socket.socket, jobs: dict[int, tuple[int, socket.socket]]
+) -> tuple[bytes, list[int], int, Any]:
+    """The next message. At the end of the input this process ends, and every job with it."""
+    received = socket.recv_fds(control, MAX_MESSAGE, 2)
+    if received[0]:
+        return received
+    for pid, _ in jobs.values():
+        with contextlib.suppress(OSError):
+            os.killpg(pid, signal.SIGKILL)
+    os._exit(0)
+
+
+def _answer(to: socket.socket, value: dict[str, int]) -> None:
+    with contextlib.suppress(OSError):  # the server has ended
+        to.sendall(json.dumps(value).encode() + b"\n")
+
+
+def _become(job: dict[str, Any], output: int) -> None:
+    """Turn this forked process into the job: its session, output, environment, folder and arguments."""
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.close(nothing)
+    os.close(output)
+    os.environ.clear()
+    os.environ.update(job["variables"])
+    os.chdir(job["folder"])
+    script = job["arguments"][0]
+    sys.argv = list(job["arguments"])
+    sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in os.environ
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    sys.path[:1] = [os.path.dirname(os.path.abspath(script)), *paths]
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stream = io.TextIOWrapper(io.FileIO(number, "w", closefd=False), "utf-8", write_through=True)
+        setattr(sys, name, stream)
+    tempfile.tempdir = None  # it was found for this process's own environment
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()  # otherwise all jobs would draw the same numbers
+    sys.excepthook = _show_error_of(os.path.abspath(script))
+
+
+def _show_error_of(script: str) -> Any:
+    """A hook that prints an error as Python does for the script alone, without the frames of this file."""
+
+    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        inner = trace
+        while inner and os.path.abspath(inner.tb_frame.f_code.co_filename) != script:
+            inner = inner.tb_next
+        traceback.print_exception(kind, error, inner or trace)
+
+    return show
+
+
+def _run(script: str) -> NoReturn:
+    """Run the script as Python does, and end this process with its exit code.
+
+    As in multiprocessing, the process ends without clearing its modules: that would copy all their memory.
+    """
+    code: object = None
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    os._exit((code or 0) & 0xFF)
+
+
+if __name__ == "__main__":
+    main()
+    _run(sys.argv[0])

@@ -1,0 +1,134 @@
+"""Jobs that are forked from a warm Python behave as those that a new Python runs."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local.sagemaker.jobs.warm import WarmJob, WarmPython
+
+pytestmark = pytest.mark.slow
+
+VARIABLES = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "WHERE": "here", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPython]:
+    made = WarmPython(tmp_path_factory.mktemp("warm"))
+    yield made
+    made.close()
+
+
+def start(python: WarmPython, folder: Path, script: str, *arguments: str) -> WarmJob:
+    (folder / "job.py").write_text(script)
+    job = python.start([sys.executable, "job.py", *arguments], VARIABLES, folder)
+    assert job is not None
+    return job
+
+
+def output(job: WarmJob) -> str:
+    assert job.stdout is not None
+    with job.stdout as stream:
+        return stream.read().decode()
+
+
+def test_job_has_its_own_arguments_environment_folder_and_modules(python: WarmPython, tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("VALUE = 7")
+    script = (
+        "import beside, json, os, sys, tempfile\n"
+        "print(json.dumps([__name__, sys.argv, os.getcwd(), dict(os.environ), beside.VALUE]))\n"
+        "print(os.getpid() == os.getsid(0), sys.stdin.read())\n"
+    )
+    job = start(python, tmp_path, script, "--depth", "3")
+    first, second = output(job).splitlines()
+    assert json.loads(first) == ["__main__", ["job.py", "--depth", "3"], str(tmp_path), VARIABLES, 7]
+    assert second == "True "
+    assert job.wait(10) == 0
+
+
+def test_job_that_fails_prints_the_trace_of_its_script_alone(python: WarmPython, tmp_path: Path) -> None:
+    job = start(python, tmp_path, "def f():\n    raise ValueError('no')\nf()\n")
+    lines = output(job).splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert [line for line in lines if "File" in line] == [
+        '  File "job.py", line 3, in <module>',
+        '  File "job.py", line 2, in f',
+    ]
+    assert lines[-1] == "ValueError: no"
+    assert job.wait(10) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "text"),
+    [
+        ("import sys; sys.exit(3)", 3, ""),
+        ("import sys; sys.exit()", 0, ""),
+        ("import sys; sys.exit('so be it')", 1, "so be it\n"),
+        ("import os; os.kill(os.getpid(), 9)", -9, ""),
+        ("import atexit; atexit.register(print, 'last words')", 0, "last words\n"),
+        (
+            "import threading, time\n"
+            "threading.Thread(target=lambda: (time.sleep(0.2), print('waited for'))).start()",
+            0,
+            "waited for\n",
+        ),
+    ],
+)
+def test_job_ends_as_python_does(
+    python: WarmPython, tmp_path: Path, script: str, code: int, text: str
+) -> None:
+    job = start(python, tmp_path, script)
+    assert output(job) == text
+    assert job.wait(10) == code
+    assert job.poll() == code
+
+
+def test_jobs_share_no_random_numbers(python: WarmPython, tmp_path: Path) -> None:
+    script = "import random, numpy\nprint(random.random(), numpy.random.random())"
+    jobs = [start(python, tmp_path, script) for _ in range(2)]
+    assert len({number for job in jobs for number in output(job).split()}) == 4
+    assert [job.wait(10) for job in jobs] == [0, 0]
+
+
+def test_jobs_run_at_the_same_time(python: WarmPython, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    wait = (
+        "import pathlib, time\n"
+        "pathlib.Path('here').touch()\n"
+        "while not pathlib.Path('../{}/here').exists(): time.sleep(0.01)\n"
+    )
+    pairs = (("one", "two"), ("two", "one"))
+    jobs = [start(python, tmp_path / name, wait.format(other)) for name, other in pairs]
+    assert [job.wait(20) for job in jobs] == [0, 0]
+    assert [output(job) for job in jobs] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    "arguments", [[sys.executable, "-c", "1"], [sys.executable], ["/bin/true"], [sys.executable, "none.py"]]
+)
+def test_start_of_what_is_no_script_leaves_it_to_a_new_process(
+    python: WarmPython, tmp_path: Path, arguments: list[str]
+) -> None:
+    assert python.start(arguments, VARIABLES, tmp_path) is None
+
+
+def test_close_ends_the_process_and_its_jobs(tmp_path: Path) -> None:
+    python = WarmPython(tmp_path)
+    job = start(python, tmp_path, "import time; print('runs', flush=True); time.sleep(60)")
+    assert job.stdout is not None
+    assert job.stdout.readline() == b"runs\n"
+    parent = psutil.Process(job.pid).parent()
+    assert parent is not None
+    python.close()
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(job.pid) or parent.is_running():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert output(job) == ""
+    assert job.wait(10) == -9
