@@ -7,6 +7,7 @@ time. The copy in S3 is written anew whenever something ends or is decided.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -200,34 +201,48 @@ def _json_object(sources: Sources, key: str) -> dict[str, Any]:
     return loaded
 
 
-def write(sources: Sources, model: str, execution_arn: str, *, package: Package | None = None) -> str:
+@dataclass(frozen=True)
+class Copy:
+    """The copy of the evidence in S3 as it was at a time: its ETag, or that there was none."""
+
+    condition: Mapping[str, str]
+
+
+def copy_now(sources: Sources, model: str, execution_arn: str) -> Copy:
+    """The copy as it is now. A caller that reads a package after this may give both to `write`."""
+    return Copy(_unchanged(sources, evidence_key(model, execution_arn.rsplit("/", 1)[-1])))
+
+
+def write(
+    sources: Sources, model: str, execution_arn: str, *, known: tuple[Package, Copy] | None = None
+) -> str:
     """Gather the evidence and write its copy in S3; returns the copy's URI.
 
     Two functions may do this at once, and the one that gathered first may write last. So the copy is
     only replaced if it is still the one that was there before gathering; otherwise it is gathered anew.
-    `package` is the execution's model package where the caller has just read it.
+    With `known`, the first attempt uses that package, which was read after that copy was looked at.
     """
     for attempt in range(ATTEMPTS):
         execution = pipelines.describe(sources.sagemaker, execution_arn)
         key = evidence_key(model, execution.identity)
-        condition = _unchanged(sources, key)
+        package, copy = known or (None, Copy(_unchanged(sources, key)))
         found = gather(sources, model, execution, package=package)
         body = json.dumps(found, indent=1, ensure_ascii=False).encode()
         try:
             sources.s3.put_object(
-                Bucket=sources.bucket, Key=key, Body=body, ContentType="application/json", **condition
+                Bucket=sources.bucket, Key=key, Body=body, ContentType="application/json", **copy.condition
             )
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code not in ("PreconditionFailed", "ConditionalRequestConflict") or attempt == ATTEMPTS - 1:
                 raise
-            package = None  # somebody else has written it: it may have changed
+            known = None  # the copy was written meanwhile, so the package may have changed
         else:
             return uri(sources, model, execution)
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _unchanged(sources: Sources, key: str) -> dict[str, Any]:
+def _unchanged(sources: Sources, key: str) -> dict[str, str]:
     try:
         return {"IfMatch": sources.s3.head_object(Bucket=sources.bucket, Key=key)["ETag"]}
     except ClientError as error:

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+import record_decision
 from judge_candidate import handler
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
 from retraining.verdicts.verdict import Verdict
 from tests.functions.fakes import Before, Context, Died, Mortal, about, arn_of, event, in_console, register
+from tests.functions.world import World
 
 ARN = arn_of(1)
 PENDING = event("candidate_registered.pending")
@@ -431,6 +433,37 @@ def test_judging_a_held_candidate_describes_the_package_at_most_twice(world: Any
     judge(world, sagemaker=asked)
     assert status(world) == "PendingManualApproval"
     assert asked.described[ARN] == 2
+
+
+class DecidesAfterPublishing:
+    """SNS, but that somebody decides in AWS, and that is recorded, right after the first message."""
+
+    def __init__(self, world: World, status: str) -> None:
+        self._world, self._left = world, [status]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world.sns, name)
+
+    def publish(self, **call: Any) -> Any:
+        answer = self._world.sns.publish(**call)
+        if self._left:
+            in_console(self._world, ARN, self._left.pop())
+            decided = about("package_decided.rejected", ARN)
+            record_decision.handler(decided, Context(), using=using(self._world))
+        return answer
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_judging_writes_no_evidence_over_a_decision_recorded_meanwhile(world: World, held: bool) -> None:
+    if held:
+        register(world, champion=arn_of(9))
+    else:
+        register(world)
+    judge(world, sns=DecidesAfterPublishing(world, "Rejected"))
+    body = world.s3.get_object(Bucket="data", Key="evidence/titanic/e0/evidence.json")["Body"].read()
+    found = json.loads(body)
+    assert status(world) == "Rejected"
+    assert (found["modelApprovalStatus"], found["decidedBy"]) == ("Rejected", "person")
 
 
 class Counting:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, assert_never
 
@@ -67,6 +68,14 @@ class ChampionChanged(HandsoffError):
         self.champion = champion
 
 
+@dataclass(frozen=True)
+class Result:
+    """The decision that stands on a package, and the package with the status that it has then."""
+
+    standing: Standing
+    package: Package
+
+
 def reason(text: str) -> str:
     """A person's reason as it is recorded: one line, no control characters. Raises NoReason."""
     line = registry.one_line(text)
@@ -86,7 +95,24 @@ def decide(
     compared: Compared | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Standing:
-    """Approve or reject a package that is pending; the decision that stands afterwards.
+    """Approve or reject a package that is pending; the decision that stands afterwards. See `decided`."""
+    return decided(
+        arn, status, by=by, why=why, using=using, who=who, compared=compared, metadata=metadata
+    ).standing
+
+
+def decided(
+    arn: str,
+    status: Status,
+    *,
+    by: str,
+    why: str,
+    using: Collaborators,
+    who: str | None = None,
+    compared: Compared | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Result:
+    """Approve or reject a package that is pending; the decision that stands, and the package, afterwards.
 
     `by` is one of facts.candidates.By. `metadata` goes on the package together with the decision. With
     `compared`, an approval is only written while that is the champion. Raises ChampionChanged if it is not,
@@ -164,28 +190,29 @@ def _beside(package: Package, champion: Package | None, by: str, using: Collabor
     return judged.verdict.champion if judged else None
 
 
-def _act(seen: Snapshot, metadata: Mapping[str, str], using: Collaborators) -> Standing:
-    """Do what follows from the snapshot; the decision that stands afterwards."""
-    arn, taken = seen.package.arn, seen.taken
+def _act(seen: Snapshot, metadata: Mapping[str, str], using: Collaborators) -> Result:
+    """Do what follows from the snapshot; the decision that stands, and the package, afterwards."""
+    arn, taken, package = seen.package.arn, seen.taken, seen.package
     action = next_action(seen)
     match action:
         case Stand(standing, give_back):
             if give_back:
                 _give_back(arn, taken, using)
-            return standing
+            return Result(standing, package)
         case RefuseChampion(champion):
             _give_back(arn, taken, using)
             raise ChampionChanged(champion)
         case TryAgain():
             raise NotReady(f"deciding on {seen.package.name} took too long; try again")
         case Write():
-            _write(seen.package, taken, metadata, using)
+            _write(package, taken, metadata, using)
+            package = replace(package, approval_status=taken.status)
         case MarkDone():
             pass
         case _:
             assert_never(action)
     using.ledger.mark(keys.decision(arn), where={"at": taken.at}, done_at=using.clock())
-    return Standing.of(taken, ours=True)
+    return Result(Standing.of(taken, ours=True), package)
 
 
 def _write(package: Package, taken: DecisionFact, more: Mapping[str, str], using: Collaborators) -> None:

@@ -5,7 +5,6 @@ The fact `verdict#<package ARN>` in the ledger is written first and marked done 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -15,7 +14,7 @@ from retraining.aws import registry
 from retraining.aws.observability import logger, metrics
 from retraining.aws.registry import Package
 from retraining.candidates import decisions, telling
-from retraining.candidates.decision_actions import Compared, Standing
+from retraining.candidates.decision_actions import Compared
 from retraining.candidates.decisions import ChampionChanged
 from retraining.candidates.doubts import doubts
 from retraining.candidates.state import RULES
@@ -105,23 +104,26 @@ def carry_out(candidate: Package, known: VerdictFact, using: Collaborators) -> V
     approval is turned into a hold if the champion has changed.
     """
     arn, verdict = candidate.arn, known.verdict
-    package: Package | None = None
+    model = using.settings.model_of(candidate.group)
+    # Before the package is read again: what is written later than this read is not overwritten.
+    copy = evidence.copy_now(using.sources, model, candidate.execution) if candidate.execution else None
+    ours, package = False, candidate
     if status := STATUS[verdict.decision]:
         try:
-            standing = _decided(arn, status, verdict, known, using)
-            package = replace(candidate, approval_status=status) if standing.ours else None
+            result = _decided(arn, status, verdict, known, using)
+            ours, package = result.standing.ours, result.package
         except ChampionChanged as changed:
             verdict = held_after_all(verdict, changed.champion)
             using.ledger.mark(keys.verdict(arn), verdict=verdict)
     if verdict.decision == "HOLD":
-        package = _held(arn, verdict, known, using)
-    if package:
+        package = _noted(arn, verdict, known, using)
+        ours = package.pending
+    if ours:
         telling.tell_verdict(candidate, verdict, using)
     else:
         logger.warning("package was decided by somebody else meanwhile", package=arn)
-    if candidate.execution:
-        model = using.settings.model_of(candidate.group)
-        evidence.write(using.sources, model, candidate.execution, package=package)
+    if candidate.execution and copy:
+        evidence.write(using.sources, model, candidate.execution, known=(package, copy))
     using.ledger.mark(keys.verdict(arn), done_at=using.clock())
     logger.info("candidate judged", package=arn, decision=verdict.decision, reasons=list(verdict.texts))
     return verdict
@@ -129,8 +131,8 @@ def carry_out(candidate: Package, known: VerdictFact, using: Collaborators) -> V
 
 def _decided(
     arn: str, status: Status, verdict: Verdict, known: VerdictFact, using: Collaborators
-) -> Standing:
-    return decisions.decide(
+) -> decisions.Result:
+    return decisions.decided(
         arn,
         status,
         by=RULES,
@@ -146,13 +148,13 @@ def _said(verdict: Verdict) -> str:
     return f"{verdict.decision} by rules{aside}: {'; '.join(verdict.texts)}"
 
 
-def _held(arn: str, verdict: Verdict, known: VerdictFact, using: Collaborators) -> Package | None:
-    """Note the verdict on a package that is to wait; the package. None if it was decided meanwhile."""
+def _noted(arn: str, verdict: Verdict, known: VerdictFact, using: Collaborators) -> Package:
+    """The package, with the verdict noted on it unless it was decided meanwhile."""
     candidate = registry.package(using.sagemaker, arn)
     facts = {name: registry.metadata_text(value) for name, value in _facts(verdict, known).items()}
     if candidate.pending and not facts.items() <= candidate.metadata.items():
         registry.annotate(using.sagemaker, candidate, facts)
-    return candidate if candidate.pending else None
+    return candidate
 
 
 def _facts(verdict: Verdict, known: VerdictFact) -> dict[str, str]:
