@@ -7,7 +7,6 @@ time. The copy in S3 is written anew whenever something ends or is decided.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -205,7 +204,7 @@ def _json_object(sources: Sources, key: str) -> dict[str, Any]:
 class Copy:
     """The copy of the evidence in S3 as it was at a time: its ETag, or that there was none."""
 
-    condition: Mapping[str, str]
+    condition: dict[str, Any]
 
 
 def copy_now(sources: Sources, model: str, execution_arn: str) -> Copy:
@@ -242,7 +241,7 @@ def write(
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _unchanged(sources: Sources, key: str) -> dict[str, str]:
+def _unchanged(sources: Sources, key: str) -> dict[str, Any]:
     try:
         return {"IfMatch": sources.s3.head_object(Bucket=sources.bucket, Key=key)["ETag"]}
     except ClientError as error:
