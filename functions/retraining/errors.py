@@ -1,23 +1,17 @@
-"""What can go wrong here, as a tree.
-
-HandsoffError
-├── ConfigError        handsoff.yaml, or a model's config in SSM, is not what it must be
-├── NotReady           what the call needs is not there yet; the same call later may succeed
-└── EvaluationError    evaluation.json is missing or not what the schema says
-"""
+"""The project's own errors: a root and three kinds."""
 
 
 class HandsoffError(Exception):
-    """The root. Its message is for people: it names the thing and the way out."""
+    """The root of the project's errors. Its message is for people: what is wrong, where, and what to do."""
 
 
 class ConfigError(HandsoffError):
-    pass
+    """A configuration is not valid: handsoff.yaml, a model's config in SSM, or a secret."""
 
 
 class NotReady(HandsoffError):
-    pass
+    """Something that the call needs is missing or in use. The same call may succeed later."""
 
 
 class EvaluationError(HandsoffError):
-    pass
+    """evaluation.json is missing, does not match the schema, or is of another model."""
