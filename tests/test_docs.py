@@ -185,6 +185,14 @@ def test_the_architecture_page_names_every_room_and_every_output_of_the_stack() 
     assert set(re.findall(r"`(\w+)`", stack)) == set(outputs)
 
 
+def test_the_architecture_page_names_only_modules_that_exist() -> None:
+    text = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    modules = set(re.findall(r"`([\w/]+/\w+\.py)`", text))
+    roots = (ROOT, ROOT / "functions" / "retraining")
+    assert len(modules) > 3
+    assert {name for name in modules if not any((root / name).exists() for root in roots)} == set()
+
+
 def test_each_decision_has_a_number_a_date_a_status_and_its_reason() -> None:
     text = (DOCS / "explanation" / "decisions.md").read_text(encoding="utf-8")
     row = r"^\| \[(\d+)]\(#\1\) \| (.+) \| \d{4}-\d\d-\d\d \| (.+) \|$"

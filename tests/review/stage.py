@@ -102,7 +102,7 @@ class Stage:
                     "Metadata": {kind: {"Arn": arn}},
                 }
             )
-        self.items.mark(f"execution#{EXECUTION}", {"cause": "curated/titanic/_SUCCESS"})
+        self.items.mark(f"execution#{EXECUTION}", {"cause": "landing"})
 
     def _before(self) -> None:
         decided = [
