@@ -101,7 +101,7 @@ def to_booleans(values: pa.Array, key: str, name: str, first_row: int) -> pa.Arr
 def to_classes(values: pa.Array, classes: Sequence[str], key: str, name: str, first_row: int) -> pa.Array:
     """The index of each row's class, int16. Raises DataProblem for a missing value or an unknown class.
 
-    In a boolean column of a Parquet file, true and false are the classes 1 and 0 where those exist.
+    If the classes are 1 and 0, true and false in a Parquet column mean these.
     """
     numbers = BOOLEANS_OF_PARQUET if pa.types.is_boolean(values.type) else {}
 

@@ -24,7 +24,7 @@ MIN_RESAMPLES: Final = 100
 """Resamples that any number of rows gets."""
 
 MAX_WEIGHTS: Final = 50_000_000
-"""Resamples times rows. Above it fewer resamples are draw_labels, so that a million rows take seconds."""
+"""Resamples times rows. Above it fewer resamples are drawn, so that a million rows take seconds."""
 
 CHUNK: Final = 2_000_000
 """Weights that are in memory at a time."""
@@ -36,7 +36,7 @@ UNDEFINED_SHARE: Final = 0.05
 def draw_labels(*scored: Labels) -> list[dict[str, Array]]:
     """The metrics of one model, or of two on the same rows, under draws of the (joint) confusion matrix.
 
-    Its cells are draw_labels from a Dirichlet distribution, as Goutte and Gaussier (2005) do for precision,
+    Its cells are drawn from a Dirichlet distribution, as Goutte and Gaussier (2005) do for precision,
     recall and F1. Two rows are added to the counts, so that a matrix without an error is not certain. They
     are split evenly among the classes that occur. Of one model, one row is right and one is wrong; for two
     classes that is Jeffreys' half a row in each cell. Of two models, one row is right only for the first and
@@ -57,9 +57,9 @@ def draw_labels(*scored: Labels) -> list[dict[str, Array]]:
 
 
 def gammas(counts: Array) -> Iterator[Array]:
-    """Weights of cells (draws x cells), some draws at a time. The shares of the weights are Dirichlet's.
+    """Gamma-distributed weights, shape (draws, cells), in blocks.
 
-    The same counts give the same draws.
+    Divided by their row sums they are Dirichlet draws. The same counts give the same draws.
     """
     generator = np.random.default_rng(SEED)
     left, at_once = RESAMPLES, max(1, CHUNK // len(counts))
@@ -75,7 +75,7 @@ def resamples_for(n: int) -> int:
 
 
 def resample_weights(n: int) -> Iterator[Array]:
-    """How often each of n rows is draw_labels in each resample (resamples x n), some resamples at a time.
+    """How often each of n rows is drawn in each resample (resamples x n), some resamples at a time.
 
     The same n gives the same draws.
     """

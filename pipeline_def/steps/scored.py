@@ -159,5 +159,5 @@ def label_values(labels: Labels) -> dict[str, float]:
 
 
 def joined(results: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    """The values of each metric, chunk after chunk."""
+    """Joins the chunks: one array for each metric."""
     return {name: np.concatenate([result[name] for result in results]) for name in results[0]}
