@@ -38,7 +38,7 @@ class Project:
 
     @property
     def local(self) -> Path:
-        """The folder of AWS on this machine; it exists while that runs."""
+        """The folder of the local AWS's state. It exists only while the local AWS runs."""
         return self.work / "local"
 
     def sam(self) -> Path:

@@ -141,7 +141,9 @@ def reject(
         bool, typer.Option("--json", help="Print the decision that stands as JSON, for scripts.")
     ] = False,
 ) -> None:
-    """Reject a pending model package; an approved one is refused with the AWS command that rejects it.
+    """Reject a pending model package.
+
+    For an approved one it changes nothing and prints the AWS command that takes it back.
 
     Your name is the ARN of the AWS identity that you use. If another decision stands already, it is shown,
     and the exit code is 1. Repeating your own decision changes nothing.

@@ -132,7 +132,7 @@ class Notification(BaseModel):
         return json.dumps(self.model_dump(by_alias=True, mode="json"), ensure_ascii=False)
 
     def as_text(self) -> str:
-        """The e-mail: the headline, why in one line, the link; then everything else."""
+        """The e-mail's text: headline, one line of reason, link, then all details."""
         lines = [self.headline, "", f"Why: {self._why()}"]
         if self.review_url:
             lines.append(f"{'Decide' if self.kind in ('waiting', 'overdue') else 'See'}: {self.review_url}")

@@ -113,7 +113,10 @@ def of_candidate(candidate: Candidate) -> Message:
 
 
 def of_fact(told: Notification) -> Message:
-    """A message about something that is no candidate's state: a failure, a bad file, a reminder."""
+    """The message of a notification that the candidate's own message does not show.
+
+    That is a failure, a bad file, a reminder or a roll-back.
+    """
     title = f"{told.model}: {_FACTS.get(told.kind, told.kind.replace('_', ' '))}"
     wanted = "Your decision is wanted." if told.kind == "overdue" else "Somebody should look."
     facts = [fact for fact in (told.model_package_arn, told.execution_arn, told.evidence_uri) if fact]
