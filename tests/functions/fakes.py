@@ -247,7 +247,7 @@ def package(
 class Before:
     """Wraps a client; something happens right before the first call of this name."""
 
-    def __init__(self, inner: Any, name: str, happens: Callable[[], None]) -> None:
+    def __init__(self, inner: Any, name: str, happens: Callable[[], object]) -> None:
         self._inner, self._name, self._left = inner, name, [happens]
 
     def __getattr__(self, name: str) -> Any:

@@ -16,35 +16,35 @@ from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.candidates import By
 from tests.functions.fakes import CONSOLE, Before, Died, Mortal, arn_of, in_console, register, was_held
+from tests.functions.world import World
 
 ARN = arn_of(1)
 ALL = ("sagemaker", "s3", "sns", "table")
 
 
-def using(world: Any, **wrapped: Any) -> Collaborators:
-    made: Collaborators = world.using(Collaborators, **wrapped)
-    return made
+def using(world: World, **wrapped: Any) -> Collaborators:
+    return world.using(Collaborators, **wrapped)
 
 
-def approve(world: Any, arn: str = ARN, compared: Compared | None = None, **wrapped: Any) -> Standing:
+def approve(world: World, arn: str = ARN, compared: Compared | None = None, **wrapped: Any) -> Standing:
     return decide(arn, "Approved", by="rules", why="good", compared=compared, using=using(world, **wrapped))
 
 
-def status(world: Any, arn: str = ARN) -> str:
+def status(world: World, arn: str = ARN) -> str:
     return str(world.sagemaker.packages[arn]["ModelApprovalStatus"])
 
 
-def test_the_ledger_knows_before_the_registry(world: Any) -> None:
+def test_the_ledger_knows_before_the_registry(world: World) -> None:
     register(world)
     with pytest.raises(Died):
         approve(world, sagemaker=Mortal(world.sagemaker, [1], after=False, only="update_model_package"))
-    fact = world.items.get(f"decision#{ARN}")
+    fact = world.stored(f"decision#{ARN}")
     assert (fact["status"], fact["by"], fact["why"]) == ("Approved", "rules", "good")
     assert "doneAt" not in fact
     assert status(world) == "PendingManualApproval"
 
 
-def test_it_is_written_once_with_who_when_and_why(world: Any) -> None:
+def test_it_is_written_once_with_who_when_and_why(world: World) -> None:
     register(world)
     first, second = approve(world), approve(world)
     assert first == second
@@ -55,11 +55,11 @@ def test_it_is_written_once_with_who_when_and_why(world: Any) -> None:
     assert (metadata["decidedBy"], metadata["decidedAt"]) == ("rules", first.at.isoformat())
     assert metadata["approvedAt"] >= first.at.isoformat()
     assert metadata["execution"].endswith("/execution/e0")
-    assert "doneAt" in world.items.get(f"decision#{ARN}")
+    assert "doneAt" in world.stored(f"decision#{ARN}")
     assert world.items.get("lease#handsoff-titanic") is None
 
 
-def test_a_rejection_leaves_no_time_of_approval(world: Any) -> None:
+def test_a_rejection_leaves_no_time_of_approval(world: World) -> None:
     register(world)
     decide(ARN, "Rejected", by="rules", why="bad", using=using(world))
     assert status(world) == "Rejected"
@@ -70,7 +70,7 @@ def test_a_rejection_leaves_no_time_of_approval(world: Any) -> None:
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 10))
 def test_dying_at_any_call_and_coming_again_ends_in_the_same_state(
-    world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool, wanted: Any
+    world: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool, wanted: Any
 ) -> None:
     register(world)
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
@@ -87,12 +87,12 @@ def test_dying_at_any_call_and_coming_again_ends_in_the_same_state(
         assert (standing.status, standing.ours) == (wanted, True)
     assert status(world) == wanted
     assert len(world.sagemaker.updates) == 1
-    assert "doneAt" in world.items.get(f"decision#{ARN}")
+    assert "doneAt" in world.stored(f"decision#{ARN}")
     assert world.items.get("lease#handsoff-titanic") is None
 
 
 @pytest.mark.parametrize("theirs", ["Approved", "Rejected"])
-def test_what_a_person_decided_in_the_console_stands(world: Any, theirs: str) -> None:
+def test_what_a_person_decided_in_the_console_stands(world: World, theirs: str) -> None:
     register(world)
     in_console(world, ARN, theirs)
     standing = approve(world)
@@ -111,7 +111,9 @@ def test_what_a_person_decided_in_the_console_stands(world: Any, theirs: str) ->
 
 
 @pytest.mark.parametrize("theirs", ["Approved", "Rejected"])
-def test_what_a_person_decides_right_before_the_package_is_read_again_stands(world: Any, theirs: str) -> None:
+def test_what_a_person_decides_right_before_the_package_is_read_again_stands(
+    world: World, theirs: str
+) -> None:
     register(world)
     package = Before(world.sagemaker, "describe_model_package", lambda: in_console(world, ARN, theirs))
     standing = approve(world, sagemaker=package)
@@ -120,7 +122,7 @@ def test_what_a_person_decides_right_before_the_package_is_read_again_stands(wor
     assert status(world) == theirs
 
 
-def test_what_somebody_took_in_the_ledger_stands_though_the_package_still_waits(world: Any) -> None:
+def test_what_somebody_took_in_the_ledger_stands_though_the_package_still_waits(world: World) -> None:
     register(world)
     theirs = {"status": "Rejected", "by": "link", "why": "no", "at": "2026-11-23T07:00:00+00:00"}
     world.items.take(f"decision#{ARN}", theirs)
@@ -129,7 +131,7 @@ def test_what_somebody_took_in_the_ledger_stands_though_the_package_still_waits(
     assert status(world) == "PendingManualApproval"
 
 
-def test_who_loses_takes_nothing_back_but_his_own(world: Any) -> None:
+def test_who_loses_takes_nothing_back_but_his_own(world: World) -> None:
     """A person's decision is recorded between our taking and our giving back."""
     register(world)
     theirs = {"status": "Rejected", "by": "person", "why": "no", "at": "2026-11-23T07:00:00+00:00"}
@@ -140,10 +142,10 @@ def test_who_loses_takes_nothing_back_but_his_own(world: Any) -> None:
 
     standing = approve(world, sagemaker=Before(world.sagemaker, "describe_model_package", decided))
     assert not standing.ours
-    assert world.items.get(f"decision#{ARN}").items() >= theirs.items()
+    assert world.stored(f"decision#{ARN}").items() >= theirs.items()
 
 
-def test_an_approval_needs_the_champion_that_it_was_compared_with(world: Any) -> None:
+def test_an_approval_needs_the_champion_that_it_was_compared_with(world: World) -> None:
     register(world, 1)
     register(world, 2)
     assert approve(world, arn_of(1), Compared(None)).ours
@@ -156,14 +158,14 @@ def test_an_approval_needs_the_champion_that_it_was_compared_with(world: Any) ->
     assert approve(world, arn_of(2), Compared(arn_of(1))).ours
 
 
-def test_without_a_comparison_the_champion_is_not_asked(world: Any) -> None:
+def test_without_a_comparison_the_champion_is_not_asked(world: World) -> None:
     register(world, 1)
     register(world, 2)
     assert approve(world, arn_of(1)).ours
     assert approve(world, arn_of(2)).ours
 
 
-def test_an_approval_that_waited_counts_from_when_it_was_written(world: Any) -> None:
+def test_an_approval_that_waited_counts_from_when_it_was_written(world: World) -> None:
     """One is taken and its taker dies; another is approved; who comes again is champion all the same."""
     register(world, 1)
     register(world, 2)
@@ -176,7 +178,7 @@ def test_an_approval_that_waited_counts_from_when_it_was_written(world: Any) -> 
     assert noted[0] > noted[1]
 
 
-def test_two_candidates_of_a_group_are_never_approved_at_the_same_time(world: Any) -> None:
+def test_two_candidates_of_a_group_are_never_approved_at_the_same_time(world: World) -> None:
     register(world, 1)
     register(world, 2)
 
@@ -190,7 +192,7 @@ def test_two_candidates_of_a_group_are_never_approved_at_the_same_time(world: An
         approve(world, arn_of(2), Compared(None))
 
 
-def test_a_rejection_waits_for_no_approval(world: Any) -> None:
+def test_a_rejection_waits_for_no_approval(world: World) -> None:
     register(world, 1)
     register(world, 2)
 
@@ -201,7 +203,7 @@ def test_a_rejection_waits_for_no_approval(world: Any) -> None:
     assert (status(world, arn_of(1)), status(world, arn_of(2))) == ("Approved", "Rejected")
 
 
-def test_the_lease_of_one_who_fails_is_free_at_once(world: Any) -> None:
+def test_the_lease_of_one_who_fails_is_free_at_once(world: World) -> None:
     register(world)
 
     def fails() -> None:
@@ -216,16 +218,16 @@ def test_the_lease_of_one_who_fails_is_free_at_once(world: Any) -> None:
 
 
 def person(
-    world: Any, wanted: Any = "Rejected", who: str = "Ana", why: str = "no", **wrapped: Any
+    world: World, wanted: Any = "Rejected", who: str = "Ana", why: str = "no", **wrapped: Any
 ) -> Standing:
     return decide(ARN, wanted, by="link", who=who, why=why, using=using(world, **wrapped))
 
 
-def test_who_and_why_are_in_ledger_registry_and_answer(world: Any) -> None:
+def test_who_and_why_are_in_ledger_registry_and_answer(world: World) -> None:
     register(world)
     standing = person(world)
     assert (standing.status, standing.by, standing.who, standing.why) == ("Rejected", "link", "Ana", "no")
-    fact = world.items.get(f"decision#{ARN}")
+    fact = world.stored(f"decision#{ARN}")
     assert (fact["by"], fact["who"], fact["why"], fact["at"]) == (
         "link",
         "Ana",
@@ -237,7 +239,7 @@ def test_who_and_why_are_in_ledger_registry_and_answer(world: Any) -> None:
     assert update["ApprovalDescription"] == "no"
 
 
-def test_of_two_people_at_once_one_wins_and_the_other_learns_who_and_what(world: Any) -> None:
+def test_of_two_people_at_once_one_wins_and_the_other_learns_who_and_what(world: World) -> None:
     register(world)
     lost: list[Standing] = []
 
@@ -254,7 +256,7 @@ def test_of_two_people_at_once_one_wins_and_the_other_learns_who_and_what(world:
     assert len(world.sagemaker.updates) == 1
 
 
-def test_of_two_who_approve_at_once_one_is_asked_to_look_again_and_then_learns_who_won(world: Any) -> None:
+def test_of_two_who_approve_at_once_one_is_asked_to_look_again_and_then_learns_who_won(world: World) -> None:
     register(world)
 
     def other() -> None:
@@ -266,14 +268,14 @@ def test_of_two_who_approve_at_once_one_is_asked_to_look_again_and_then_learns_w
     assert (late.ours, late.status, late.who) == (False, "Approved", "Ana")
 
 
-def test_pressing_twice_is_one_decision_whatever_reason_came_second(world: Any) -> None:
+def test_pressing_twice_is_one_decision_whatever_reason_came_second(world: World) -> None:
     register(world)
     first, second = person(world, why="no"), person(world, why="no, no")
     assert first == second
     assert len(world.sagemaker.updates) == 1
 
 
-def test_a_decision_in_the_console_after_ours_is_the_one_that_stands(world: Any) -> None:
+def test_a_decision_in_the_console_after_ours_is_the_one_that_stands(world: World) -> None:
     register(world)
     assert person(world).ours
     in_console(world, ARN, "Approved", why="I say so")
@@ -288,7 +290,7 @@ def test_a_decision_in_the_console_after_ours_is_the_one_that_stands(world: Any)
     assert len(world.sagemaker.updates) == 1
 
 
-def test_a_console_decision_between_taking_and_reading_again_stands(world: Any) -> None:
+def test_a_console_decision_between_taking_and_reading_again_stands(world: World) -> None:
     register(world)
     between = Before(world.sagemaker, "describe_model_package", lambda: in_console(world, ARN, "Approved"))
     standing = person(world, sagemaker=between)
@@ -296,7 +298,7 @@ def test_a_console_decision_between_taking_and_reading_again_stands(world: Any) 
     assert world.sagemaker.updates == []
 
 
-def test_what_people_type_is_one_bounded_line(world: Any) -> None:
+def test_what_people_type_is_one_bounded_line(world: World) -> None:
     register(world)
     standing = person(world, who="A\nna\x1b[2J\u202e" + "x" * 300, why="good\r\nhttps://evil.example\x00")
     assert standing.who is not None
@@ -325,7 +327,7 @@ PENDING = "PendingManualApproval"
 
 
 @pytest.mark.parametrize("mark", [True, False], ids=["marked", "died before the mark"])
-def test_a_decision_that_was_set_back_hinders_no_new_one(world: Any, mark: bool) -> None:
+def test_a_decision_that_was_set_back_hinders_no_new_one(world: World, mark: bool) -> None:
     register(world)
     old = person(world)
     if not mark:
@@ -335,7 +337,7 @@ def test_a_decision_that_was_set_back_hinders_no_new_one(world: Any, mark: bool)
     assert (new.ours, new.who) == (True, "Ben")
     assert new.at > old.at
     assert status(world) == "Approved"
-    fact = world.items.get(f"decision#{ARN}")
+    fact = world.stored(f"decision#{ARN}")
     assert (fact["by"], fact["at"]) == ("operator", new.at.isoformat())
     assert fact["earlier"] == [
         {"status": "Rejected", "by": "link", "who": "Ana", "why": "no", "at": old.at.isoformat()}
@@ -348,7 +350,7 @@ def test_a_decision_that_was_set_back_hinders_no_new_one(world: Any, mark: bool)
     )
 
 
-def test_a_decision_of_the_machine_does_not_bear_a_persons_name(world: Any) -> None:
+def test_a_decision_of_the_machine_does_not_bear_a_persons_name(world: World) -> None:
     register(world)
     person(world)
     in_console(world, ARN, PENDING)
@@ -356,9 +358,10 @@ def test_a_decision_of_the_machine_does_not_bear_a_persons_name(world: Any) -> N
     assert world.sagemaker.packages[ARN]["CustomerMetadataProperties"]["decidedWho"] == "none"
 
 
-def test_a_package_that_is_read_too_early_is_not_taken_for_one_that_was_set_back(world: Any) -> None:
+def test_a_package_that_is_read_too_early_is_not_taken_for_one_that_was_set_back(world: World) -> None:
     """Right after our update, a reader may still get what was there before it."""
-    before = register(world) and dict(world.sagemaker.packages[ARN])
+    register(world)
+    before = dict(world.sagemaker.packages[ARN])
     person(world)
     world.sagemaker.packages[ARN] = before
     standing = person(world, "Approved", "Ben")
@@ -370,7 +373,7 @@ def test_a_package_that_is_read_too_early_is_not_taken_for_one_that_was_set_back
 
 
 @pytest.mark.parametrize("by", ["rules", "superseded"])
-def test_the_machine_does_not_decide_again_for_the_reason_that_was_set_back(world: Any, by: Any) -> None:
+def test_the_machine_does_not_decide_again_for_the_reason_that_was_set_back(world: World, by: Any) -> None:
     register(world)
     decide(ARN, "Rejected", by=by, why="R", using=using(world))
     in_console(world, ARN, PENDING)
@@ -383,7 +386,7 @@ def test_the_machine_does_not_decide_again_for_the_reason_that_was_set_back(worl
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 12))
 def test_dying_at_any_call_after_it_was_set_back_decides_once(
-    world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+    world: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     register(world)
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
@@ -400,23 +403,23 @@ def test_dying_at_any_call_after_it_was_set_back_decides_once(
     for _ in range(2):
         assert person(world, "Approved", "Ben").ours
     assert len(world.sagemaker.updates) == 2
-    fact = world.items.get(f"decision#{ARN}")
+    fact = world.stored(f"decision#{ARN}")
     assert [item["who"] for item in fact["earlier"]] == ["Ana"]
     assert fact["who"] == "Ben"
     assert "doneAt" in fact
 
 
-def test_only_the_last_decisions_are_kept(world: Any) -> None:
+def test_only_the_last_decisions_are_kept(world: World) -> None:
     register(world)
     for number in range(8):
         assert person(world, who=f"p{number}").ours
         in_console(world, ARN, PENDING)
-    assert [item["who"] for item in world.items.get(f"decision#{ARN}")["earlier"]] == [
+    assert [item["who"] for item in world.stored(f"decision#{ARN}")["earlier"]] == [
         "p2", "p3", "p4", "p5", "p6"
     ]  # fmt: skip
 
 
-def test_who_loses_to_the_console_leaves_the_history_as_it_was(world: Any) -> None:
+def test_who_loses_to_the_console_leaves_the_history_as_it_was(world: World) -> None:
     register(world)
     first = person(world, "Approved", "Ana")
     in_console(world, ARN, PENDING)
@@ -432,13 +435,13 @@ def test_who_loses_to_the_console_leaves_the_history_as_it_was(world: Any) -> No
 
     late = decide(ARN, "Approved", by="operator", who="Ben", why="w", using=using(world, sagemaker=Late()))
     assert (late.ours, late.by) == (False, "person")
-    known = world.items.get(f"decision#{ARN}")
+    known = world.stored(f"decision#{ARN}")
     assert (known["by"], known["who"], known["at"]) == ("link", "Ana", first.at.isoformat())
     assert "earlier" not in known
 
 
 @pytest.mark.parametrize("by", ["link", "slack", "operator"])
-def test_a_person_approves_nothing_that_a_newer_champion_is_about_to_supersede(world: Any, by: By) -> None:
+def test_a_person_approves_nothing_that_a_newer_champion_is_about_to_supersede(world: World, by: By) -> None:
     register(world, 1)
     register(world, 2)
     assert decide(arn_of(2), "Approved", by="link", who="Ana", why="ok", using=using(world)).ours
@@ -451,7 +454,7 @@ def test_a_person_approves_nothing_that_a_newer_champion_is_about_to_supersede(w
 
 
 @pytest.mark.parametrize("known", ["judged beside it", "set back since"])
-def test_a_person_who_knows_of_the_newer_champion_may_approve_an_older_one(world: Any, known: str) -> None:
+def test_a_person_who_knows_of_the_newer_champion_may_approve_an_older_one(world: World, known: str) -> None:
     register(world, 1)
     register(world, 2, status="Approved")
     if known == "set back since":
@@ -464,7 +467,7 @@ def test_a_person_who_knows_of_the_newer_champion_may_approve_an_older_one(world
     assert person(world, "Approved", "Ben").ours
 
 
-def test_a_rejection_asks_for_no_champion(world: Any) -> None:
+def test_a_rejection_asks_for_no_champion(world: World) -> None:
     """A candidate that was compared with a champion that is another one by now is rejected all the same."""
     register(world, 1, status="Approved")
     second = register(world, 2)
@@ -474,7 +477,7 @@ def test_a_rejection_asks_for_no_champion(world: Any) -> None:
     assert (standing.ours, standing.status) == (True, "Rejected")
 
 
-def test_who_takes_longer_than_the_lease_approves_nothing(world: Any) -> None:
+def test_who_takes_longer_than_the_lease_approves_nothing(world: World) -> None:
     """A laptop fell asleep between looking at the champion and writing."""
     arn = register(world)
     clock = [datetime.now(UTC)]
@@ -490,7 +493,7 @@ def test_who_takes_longer_than_the_lease_approves_nothing(world: Any) -> None:
     assert decide(arn, "Approved", by="operator", why="w", using=slow).ours
 
 
-def test_a_lease_that_has_passed_on_is_not_given_back_by_who_lost_it(world: Any) -> None:
+def test_a_lease_that_has_passed_on_is_not_given_back_by_who_lost_it(world: World) -> None:
     now = datetime.now(UTC)
     with alone(world.ledger, keys.group_lease("g"), now=now):
         later = now + timedelta(minutes=5)

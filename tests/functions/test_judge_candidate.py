@@ -22,21 +22,20 @@ ARN = arn_of(1)
 PENDING = event("candidate_registered.pending")
 
 
-def using(world: Any, **wrapped: Any) -> Collaborators:
-    made: Collaborators = world.using(Collaborators, **wrapped)
-    return made
+def using(world: World, **wrapped: Any) -> Collaborators:
+    return world.using(Collaborators, **wrapped)
 
 
-def judge(world: Any, version: int = 1, **wrapped: Any) -> None:
+def judge(world: World, version: int = 1, **wrapped: Any) -> None:
     """Let the event of a candidate come."""
     handler(about("candidate_registered.pending", arn_of(version)), Context(), using=using(world, **wrapped))
 
 
-def status(world: Any, version: int = 1) -> str:
+def status(world: World, version: int = 1) -> str:
     return str(world.sagemaker.packages[arn_of(version)]["ModelApprovalStatus"])
 
 
-def dies_after_the_update(world: Any) -> Mortal:
+def dies_after_the_update(world: World) -> Mortal:
     return Mortal(world.sagemaker, [1], after=True, only="update_model_package")
 
 
@@ -45,7 +44,7 @@ def dies_after_the_update(world: Any) -> Mortal:
     [(0.80, "Approved", "approved", "APPROVE"), (0.77, "Rejected", "rejected", "REJECT")],
 )
 def test_a_decision_reaches_registry_ledger_evidence_and_approvers(
-    world: Any, context: Context, accuracy: float, status: str, kind: str, decision: str
+    world: World, context: Context, accuracy: float, status: str, kind: str, decision: str
 ) -> None:
     register(world, accuracy=accuracy)
     execution = "execution#arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"
@@ -60,7 +59,7 @@ def test_a_decision_reaches_registry_ledger_evidence_and_approvers(
     found = json.loads(
         world.s3.get_object(Bucket="data", Key="evidence/titanic/e0/evidence.json")["Body"].read()
     )
-    recorded = Verdict.model_validate(world.items.get(f"verdict#{ARN}")["verdict"])
+    recorded = Verdict.model_validate(world.stored(f"verdict#{ARN}")["verdict"])
     assert found["verdict"] == recorded.as_evidence()
     assert Verdict.model_validate(found["verdict"]).decision == decision
     assert found["verdict"]["rules"][0]["findings"][0] == {
@@ -75,7 +74,7 @@ def test_a_decision_reaches_registry_ledger_evidence_and_approvers(
 
 
 def test_the_package_bears_the_key_facts_in_the_characters_that_sagemaker_takes(
-    world: Any, context: Context
+    world: World, context: Context
 ) -> None:
     register(world)
     execution = "execution#arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"
@@ -96,7 +95,7 @@ def test_the_package_bears_the_key_facts_in_the_characters_that_sagemaker_takes(
         assert re.fullmatch(r"[A-Za-z0-9_ .:/=+\-@]{1,256}", value)
 
 
-def test_with_a_champion_it_is_no_first_model(world: Any) -> None:
+def test_with_a_champion_it_is_no_first_model(world: World) -> None:
     register(world, 1)
     judge(world, 1)
     register(world, 2, champion=arn_of(1))
@@ -107,7 +106,7 @@ def test_with_a_champion_it_is_no_first_model(world: Any) -> None:
     assert "firstModel" not in metadata
 
 
-def test_what_is_held_stays_pending_and_a_person_is_asked(world: Any, context: Context) -> None:
+def test_what_is_held_stays_pending_and_a_person_is_asked(world: World, context: Context) -> None:
     register(world, champion="arn:of-another-champion")
     handler(PENDING, context, using=using(world))
     held = world.sagemaker.packages[ARN]
@@ -120,7 +119,7 @@ def test_what_is_held_stays_pending_and_a_person_is_asked(world: Any, context: C
     assert told["kind"] == "waiting"
 
 
-def test_duplicates_change_nothing(world: Any, context: Context) -> None:
+def test_duplicates_change_nothing(world: World, context: Context) -> None:
     register(world)
     for _ in range(3):
         handler(PENDING, context, using=using(world))
@@ -128,30 +127,30 @@ def test_duplicates_change_nothing(world: Any, context: Context) -> None:
     assert len(world.messages()) == 1
 
 
-def test_the_first_verdict_stands_though_rules_or_evaluation_change(world: Any, context: Context) -> None:
+def test_the_first_verdict_stands_though_rules_or_evaluation_change(world: World, context: Context) -> None:
     register(world)
     handler(PENDING, context, using=using(world))
     register(world, accuracy=0.10)
     handler(PENDING, context, using=using(world))
-    assert world.items.get(f"verdict#{ARN}")["verdict"]["decision"] == "APPROVE"
+    assert world.stored(f"verdict#{ARN}")["verdict"]["decision"] == "APPROVE"
     assert len(world.sagemaker.updates) == 1
 
 
-def test_an_update_of_metadata_only_starts_nothing(world: Any, context: Context) -> None:
+def test_an_update_of_metadata_only_starts_nothing(world: World, context: Context) -> None:
     register(world)
     handler(event("candidate_registered.annotated"), context, using=using(world))
     assert world.sagemaker.updates == []
 
 
 @pytest.mark.parametrize("status", ["Approved", "Rejected"])
-def test_a_persons_decision_is_not_overwritten(world: Any, context: Context, status: str) -> None:
+def test_a_persons_decision_is_not_overwritten(world: World, context: Context, status: str) -> None:
     register(world, status=status)
     handler(PENDING, context, using=using(world))
     assert world.sagemaker.updates == []
     assert world.messages() == []
 
 
-def test_a_package_without_evaluation_raises_and_is_not_decided(world: Any, context: Context) -> None:
+def test_a_package_without_evaluation_raises_and_is_not_decided(world: World, context: Context) -> None:
     register(world)
     world.s3.delete_object(Bucket="data", Key="models/titanic/e0/evaluation.json")
     with pytest.raises(Exception, match=r"evaluation\.json does not exist"):
@@ -167,7 +166,7 @@ def test_a_package_without_evaluation_raises_and_is_not_decided(world: Any, cont
     ids=["approve", "reject", "hold"],
 )
 def test_dying_at_any_call_and_coming_again_decides_once(
-    world: Any,
+    world: World,
     context: Context,
     monkeypatch: pytest.MonkeyPatch,
     lives: int,
@@ -197,16 +196,17 @@ def test_dying_at_any_call_and_coming_again_decides_once(
     kinds = {"APPROVE": "approved", "REJECT": "rejected", "HOLD": "waiting"}
     assert {message["kind"] for message in told} == {kinds[decision]}
     assert len({message["notificationId"] for message in told}) == 1
-    assert "doneAt" in world.items.get(f"verdict#{ARN}")
+    assert "doneAt" in world.stored(f"verdict#{ARN}")
     known = world.items.get(f"decision#{ARN}")
     if decision == "HOLD":
         assert known is None
     else:
+        assert known is not None
         assert (known["status"], known["by"]) == (statuses[decision], "rules")
         assert "doneAt" in known
 
 
-def test_a_decision_that_falls_while_judging_is_not_overwritten(world: Any, context: Context) -> None:
+def test_a_decision_that_falls_while_judging_is_not_overwritten(world: World, context: Context) -> None:
     register(world)
     original = world.configs.get
 
@@ -214,7 +214,7 @@ def test_a_decision_that_falls_while_judging_is_not_overwritten(world: Any, cont
         in_console(world, ARN, "Rejected")
         return original(model, fresh=fresh)
 
-    world.configs.get = slow
+    world.configs.get = slow  # type: ignore[method-assign]
     handler(PENDING, context, using=using(world))
     assert status(world) == "Rejected"
     assert world.sagemaker.updates == []
@@ -222,7 +222,7 @@ def test_a_decision_that_falls_while_judging_is_not_overwritten(world: Any, cont
     assert world.items.get(f"decision#{ARN}") is None
 
 
-def test_nobody_is_asked_for_a_decision_that_a_person_has_taken(world: Any, context: Context) -> None:
+def test_nobody_is_asked_for_a_decision_that_a_person_has_taken(world: World, context: Context) -> None:
     register(world, champion="arn:of-another-champion")
     with pytest.raises(Died):
         handler(PENDING, context, using=using(world, sagemaker=dies_after_the_update(world)))
@@ -232,7 +232,7 @@ def test_nobody_is_asked_for_a_decision_that_a_person_has_taken(world: Any, cont
     assert [message["kind"] for message in world.messages()] == []
 
 
-def test_nobody_is_told_of_an_approval_that_a_person_has_taken_back(world: Any, context: Context) -> None:
+def test_nobody_is_told_of_an_approval_that_a_person_has_taken_back(world: World, context: Context) -> None:
     register(world)
     with pytest.raises(Died):
         handler(PENDING, context, using=using(world, sagemaker=dies_after_the_update(world)))
@@ -248,11 +248,11 @@ def test_nobody_is_told_of_an_approval_that_a_person_has_taken_back(world: Any, 
 # ---- the champion changes -----------------------------------------------------------------------------
 
 
-def held_by_another(world: Any, version: int, champion: str) -> None:
+def held_by_another(world: World, version: int, champion: str) -> None:
     """The candidate waits, and everybody knows that it does so because of this champion."""
     arn = arn_of(version)
     assert status(world, version) == "PendingManualApproval"
-    fact = world.items.get(f"verdict#{arn}")
+    fact = world.stored(f"verdict#{arn}")
     assert fact["verdict"]["decision"] == "HOLD"
     assert fact["verdict"]["reasons"][0]["text"].endswith(f"the champion is now {champion}")
     assert "doneAt" in fact
@@ -266,7 +266,7 @@ def held_by_another(world: Any, version: int, champion: str) -> None:
     assert "the champion changed" in told[0]["reasons"][0]
 
 
-def test_of_two_candidates_judged_at_once_one_is_approved_and_the_other_held(world: Any) -> None:
+def test_of_two_candidates_judged_at_once_one_is_approved_and_the_other_held(world: World) -> None:
     """Both are first models by their own verdict: the second is judged while the first is."""
     register(world, 1)
     register(world, 2)
@@ -275,7 +275,7 @@ def test_of_two_candidates_judged_at_once_one_is_approved_and_the_other_held(wor
     held_by_another(world, 2, arn_of(1))
 
 
-def test_who_comes_while_another_is_being_approved_comes_again(world: Any) -> None:
+def test_who_comes_while_another_is_being_approved_comes_again(world: World) -> None:
     register(world, 1)
     register(world, 2)
 
@@ -284,7 +284,7 @@ def test_who_comes_while_another_is_being_approved_comes_again(world: Any) -> No
             judge(world, 2)
 
     judge(world, 1, sagemaker=Before(world.sagemaker, "update_model_package", other))
-    assert world.items.get(f"verdict#{arn_of(2)}")["verdict"]["decision"] == "APPROVE"
+    assert world.stored(f"verdict#{arn_of(2)}")["verdict"]["decision"] == "APPROVE"
     judge(world, 2)
     held_by_another(world, 2, arn_of(1))
 
@@ -292,14 +292,14 @@ def test_who_comes_while_another_is_being_approved_comes_again(world: Any) -> No
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 26))
 def test_dying_at_any_call_after_the_champion_changed_ends_in_a_hold(
-    world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+    world: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     register(world, 1)
     register(world, 2)
     with pytest.raises(Died):  # judged, and nothing done about it yet
         judge(world, 2, table=Mortal(world.table, [1], after=True, only="put_item"))
-    assert world.items.get(f"verdict#{arn_of(2)}")["verdict"]["decision"] == "APPROVE"
+    assert world.stored(f"verdict#{arn_of(2)}")["verdict"]["decision"] == "APPROVE"
     judge(world, 1)
     left = [lives]
     names = ("sagemaker", "s3", "sns", "table")
@@ -315,7 +315,7 @@ def test_dying_at_any_call_after_the_champion_changed_ends_in_a_hold(
     held_by_another(world, 2, arn_of(1))
 
 
-def test_the_champion_taken_back_before_the_verdict_is_written_holds_too(world: Any) -> None:
+def test_the_champion_taken_back_before_the_verdict_is_written_holds_too(world: World) -> None:
     register(world, 1)
     judge(world, 1)
     register(world, 2, champion=arn_of(1))
@@ -329,7 +329,7 @@ def test_the_champion_taken_back_before_the_verdict_is_written_holds_too(world: 
 ELSEWHERE = "s3://data/models/titanic/e9/m.tar.gz"
 
 
-def change(world: Any, package: dict[str, Any] | None = None, **evaluation: Any) -> None:
+def change(world: World, package: dict[str, Any] | None = None, **evaluation: Any) -> None:
     """Change what the package says, or what its evaluation does."""
     world.sagemaker.packages[ARN] |= package or {}
     key = "models/titanic/e0/evaluation.json"
@@ -358,17 +358,17 @@ def change(world: Any, package: dict[str, Any] | None = None, **evaluation: Any)
         ),
     ],
 )
-def test_an_evaluation_that_is_not_this_packages_is_held(world: Any, what: Any, said: str) -> None:
+def test_an_evaluation_that_is_not_this_packages_is_held(world: World, what: Any, said: str) -> None:
     """Whoever may register a package could otherwise lend it the numbers of a better one."""
     register(world)
     change(world, **what)
     judge(world)
     assert status(world) == "PendingManualApproval"
-    reasons = world.items.get(f"verdict#{ARN}")["verdict"]["reasons"]
+    reasons = world.stored(f"verdict#{ARN}")["verdict"]["reasons"]
     assert any(reason["text"].startswith(said) for reason in reasons), reasons
 
 
-def test_an_evaluation_from_elsewhere_is_held(world: Any) -> None:
+def test_an_evaluation_from_elsewhere_is_held(world: World) -> None:
     register(world)
     body = world.s3.get_object(Bucket="data", Key="models/titanic/e0/evaluation.json")["Body"].read()
     world.s3.put_object(Bucket="data", Key="runs/evaluation.json", Body=body)
@@ -393,7 +393,7 @@ def test_an_evaluation_from_elsewhere_is_held(world: Any) -> None:
     ],
 )
 def test_data_of_which_a_person_has_rejected_a_model_is_held(
-    world: Any, by: str, batch: str, expected: str
+    world: World, by: str, batch: str, expected: str
 ) -> None:
     """Or what somebody takes back on a Friday evening is approved again by the schedule in the night."""
     register(world, 1, status="Rejected")
@@ -419,7 +419,7 @@ def test_data_of_which_a_person_has_rejected_a_model_is_held(
 
 
 @pytest.mark.parametrize(("accuracy", "minimum"), [(0.80, 0.78), (0.77, 0.78)], ids=["approved", "rejected"])
-def test_judging_describes_the_package_at_most_twice(world: Any, accuracy: float, minimum: float) -> None:
+def test_judging_describes_the_package_at_most_twice(world: World, accuracy: float, minimum: float) -> None:
     register(world, accuracy=accuracy)
     asked = Counting(world.sagemaker)
     judge(world, sagemaker=asked)
@@ -427,7 +427,7 @@ def test_judging_describes_the_package_at_most_twice(world: Any, accuracy: float
     assert asked.described[ARN] == 2
 
 
-def test_judging_a_held_candidate_describes_the_package_at_most_twice(world: Any) -> None:
+def test_judging_a_held_candidate_describes_the_package_at_most_twice(world: World) -> None:
     register(world, champion=arn_of(9))
     asked = Counting(world.sagemaker)
     judge(world, sagemaker=asked)

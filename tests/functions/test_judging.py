@@ -16,28 +16,28 @@ from retraining.candidates.judging_again import CannotBeJudged, judge_without_ch
 from retraining.collaborators import Collaborators
 from retraining.verdicts.verdict import Verdict
 from tests.functions.fakes import Context, Died, Mortal, about, arn_of, in_console, register
+from tests.functions.world import World
 
 ARN = arn_of(2)
 WHO = "arn:aws:iam::123456789012:user/data-science-user"
 STALE = "the champion was made by scikit-learn 1.4"
 
 
-def using(world: Any, **wrapped: Any) -> Collaborators:
-    made: Collaborators = world.using(Collaborators, **wrapped)
-    return made
+def using(world: World, **wrapped: Any) -> Collaborators:
+    return world.using(Collaborators, **wrapped)
 
 
-def judge(world: Any, version: int) -> None:
+def judge(world: World, version: int) -> None:
     handler(about("candidate_registered.pending", arn_of(version)), Context(), using=using(world))
 
 
-def again(world: Any, why: str = "it cannot be loaded any more", **wrapped: Any) -> Verdict:
-    candidate = registry.package(world.sagemaker, ARN)
+def again(world: World, why: str = "it cannot be loaded any more", **wrapped: Any) -> Verdict:
+    candidate = registry.package(using(world).sagemaker, ARN)
     return judge_without_champion(candidate, by=WHO, why=why, using=using(world, **wrapped))
 
 
 @pytest.fixture
-def held(world: Any) -> Any:
+def held(world: World) -> World:
     """Version 1 is champion, and version 2 is held, as it could not be compared with it."""
     register(world, 1)
     judge(world, 1)
@@ -48,8 +48,8 @@ def held(world: Any) -> Any:
     return world
 
 
-def test_the_other_rules_decide_and_who_asked_for_it_is_recorded(held: Any) -> None:
-    before = held.items.get(f"verdict#{ARN}")
+def test_the_other_rules_decide_and_who_asked_for_it_is_recorded(held: World) -> None:
+    before = held.stored(f"verdict#{ARN}")
     verdict = again(held)
     assert verdict.decision == "APPROVE"
     assert verdict.without_champion == f"it cannot be loaded any more (said by {WHO})"
@@ -59,7 +59,7 @@ def test_the_other_rules_decide_and_who_asked_for_it_is_recorded(held: Any) -> N
     metadata = decided["CustomerMetadataProperties"]
     assert metadata["withoutChampion"] == f"it cannot be loaded any more _said by {WHO}_"
     assert (metadata["verdict"], metadata["decidedBy"]) == ("APPROVE", "rules")
-    known = held.items.get(f"verdict#{ARN}")
+    known = held.stored(f"verdict#{ARN}")
     assert known["verdict"] == verdict.model_dump(mode="json", by_alias=True)
     assert (known["again"]["by"], known["again"]["why"]) == (WHO, "it cannot be loaded any more")
     assert known["again"]["at"] == known["takenAt"]
@@ -74,7 +74,7 @@ def test_the_other_rules_decide_and_who_asked_for_it_is_recorded(held: Any) -> N
     assert (told["kind"], told["modelPackageArn"]) == ("approved", ARN)
 
 
-def test_a_candidate_that_breaks_another_rule_is_rejected(world: Any) -> None:
+def test_a_candidate_that_breaks_another_rule_is_rejected(world: World) -> None:
     register(world, 1)
     judge(world, 1)
     register(world, 2, champion=arn_of(1), problem=STALE)
@@ -88,13 +88,13 @@ def test_a_candidate_that_breaks_another_rule_is_rejected(world: Any) -> None:
     assert world.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Rejected"
 
 
-def test_one_that_is_held_still_may_be_asked_about_again_and_only_the_last_word_counts(held: Any) -> None:
+def test_one_that_is_held_still_may_be_asked_about_again_and_only_the_last_word_counts(held: World) -> None:
     held.configs.known["titanic"] = held.configs.known["titanic"].model_copy(
         update={"approval": held.configs.known["titanic"].approval.model_validate({"rules": []})}
     )
     for number in range(8):
         assert again(held, f"reason {number}").decision == "HOLD"
-    known = held.items.get(f"verdict#{ARN}")
+    known = held.stored(f"verdict#{ARN}")
     assert known["again"]["why"] == "reason 7"
     assert [(item["again"] or {}).get("why") for item in known["earlier"]] == [
         None,
@@ -109,7 +109,7 @@ def test_one_that_is_held_still_may_be_asked_about_again_and_only_the_last_word_
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 26))
 def test_dying_at_any_call_and_asking_again_ends_in_the_same_state(
-    held: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+    held: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     left = [lives]
@@ -123,14 +123,14 @@ def test_dying_at_any_call_and_asking_again_ends_in_the_same_state(
     else:
         assert left[0] > 0
     assert held.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Approved"
-    known = held.items.get(f"verdict#{ARN}")
+    known = held.stored(f"verdict#{ARN}")
     assert known["again"]["why"] == "it cannot be loaded any more"
     assert "doneAt" in known
     assert len(known["earlier"]) == 1
     assert len({message["notificationId"] for message in held.messages()}) == 1
 
 
-def test_it_is_refused_where_there_is_nothing_to_ask(held: Any) -> None:
+def test_it_is_refused_where_there_is_nothing_to_ask(held: World) -> None:
     for why in ("", "  \n", "x" * 301):
         with pytest.raises(NoReason, match="say why in 1 to 300 characters"):
             again(held, why)
@@ -143,20 +143,20 @@ def test_it_is_refused_where_there_is_nothing_to_ask(held: Any) -> None:
         again(world)
 
 
-def test_one_of_whom_the_rules_said_more_than_that_it_waits_is_not_judged_again(held: Any) -> None:
+def test_one_of_whom_the_rules_said_more_than_that_it_waits_is_not_judged_again(held: World) -> None:
     held.sagemaker.packages[arn_of(1)]["ModelApprovalStatus"] = "PendingManualApproval"  # by a person
-    candidate = registry.package(held.sagemaker, arn_of(1))
+    candidate = registry.package(using(held).sagemaker, arn_of(1))
     with pytest.raises(CannotBeJudged, match="the rules said APPROVE"):
         judge_without_champion(candidate, by=WHO, why="why not", using=using(held))
 
 
-def test_what_a_person_says_is_one_line_without_anything_that_steers_a_terminal(held: Any) -> None:
+def test_what_a_person_says_is_one_line_without_anything_that_steers_a_terminal(held: World) -> None:
     verdict = again(held, "line 1\nline\t2 \x1b[31mred\x1b[0m ünd [bold]")
     assert verdict.without_champion == f"line 1 line 2 [31mred [0m ünd [bold] (said by {WHO})"
 
 
-def test_a_decision_that_falls_meanwhile_stands(held: Any) -> None:
-    candidate = registry.package(held.sagemaker, ARN)
+def test_a_decision_that_falls_meanwhile_stands(held: World) -> None:
+    candidate = registry.package(using(held).sagemaker, ARN)
     in_console(held, ARN, "Rejected")
     judge_without_champion(candidate, by=WHO, why="why not", using=using(held))
     assert held.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Rejected"
@@ -171,7 +171,7 @@ def test_a_decision_that_falls_meanwhile_stands(held: Any) -> None:
     ],
 )
 def test_a_champion_that_is_not_stale_is_not_put_aside(
-    world: Any, gain: float, recall: float, said: str
+    world: World, gain: float, recall: float, said: str
 ) -> None:
     """A comparison that was made and lost, or a hold that has nothing to do with the champion."""
     register(world, 1)
@@ -182,7 +182,7 @@ def test_a_champion_that_is_not_stale_is_not_put_aside(
     body["handsoff"]["slices"][0]["metrics"] = {"recall": {"value": recall}}
     world.s3.put_object(Bucket="data", Key=key, Body=json.dumps(body).encode())
     judge(world, 2)
-    candidate = registry.package(world.sagemaker, arn)
+    candidate = registry.package(using(world).sagemaker, arn)
     assert candidate.pending
     with pytest.raises(CannotBeJudged) as refused:
         judge_without_champion(candidate, by=WHO, why="why not", using=using(world))

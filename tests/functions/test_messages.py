@@ -8,9 +8,11 @@ from typing import Any, get_args
 
 import pytest
 
+from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
 from retraining.notifications.messages import SUBJECT_LIMIT, Kind, Notification, Rollback
 from retraining.notifications.publish import announce, notify
+from tests.functions.world import World
 
 
 def message(kind: Kind = "waiting", **changes: Any) -> Notification:
@@ -185,13 +187,13 @@ def test_a_rollback_to_nothing_says_so() -> None:
     )
 
 
-def test_an_event_that_the_bus_does_not_take_is_put_again(world: Any) -> None:
+def test_an_event_that_the_bus_does_not_take_is_put_again(world: World) -> None:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     world.events.refuses = 1
     with pytest.raises(NotReady, match="InternalFailure: try again"):
-        announce(world.events, world.ledger, rollback(), now=now)
-    assert announce(world.events, world.ledger, rollback(), now=now)
-    assert not announce(world.events, world.ledger, rollback(at="later"), now=now)
+        announce(world.using(Collaborators).events, world.ledger, rollback(), now=now)
+    assert announce(world.using(Collaborators).events, world.ledger, rollback(), now=now)
+    assert not announce(world.using(Collaborators).events, world.ledger, rollback(at="later"), now=now)
     ((source, kind, detail),) = world.events.taken
     assert (source, kind, detail["model"]) == ("handsoff", "Champion Rolled Back", "titanic")
 
@@ -202,7 +204,7 @@ def test_a_fact_has_one_identity_and_its_repetition_another() -> None:
     assert message(occurrence="1").notification_id != message(occurrence="2").notification_id
 
 
-def test_it_is_published_once_with_attributes_for_filters(world: Any) -> None:
+def test_it_is_published_once_with_attributes_for_filters(world: World) -> None:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     assert notify(world.sns, world.ledger, world.settings.topic, message(), now=now)
     assert not notify(world.sns, world.ledger, world.settings.topic, message(), now=now)
@@ -210,7 +212,7 @@ def test_it_is_published_once_with_attributes_for_filters(world: Any) -> None:
     assert told["reasons"] == ["accuracy: 0.5, needs ≥ 0.78 → fail"]
 
 
-def test_a_publish_that_fails_can_be_tried_again_at_once(world: Any) -> None:
+def test_a_publish_that_fails_can_be_tried_again_at_once(world: World) -> None:
     class Down:
         def publish(self, **_: Any) -> None:
             raise ConnectionError

@@ -29,6 +29,7 @@ from tests.functions.fakes import (
     in_console,
     register,
 )
+from tests.functions.world import World
 
 ARN = arn_of(1)
 ALL = ("sagemaker", "s3", "sns", "events", "table")
@@ -37,47 +38,46 @@ ANOTHER = "arn:of-another-champion"
 PENDING = "PendingManualApproval"
 
 
-def using(world: Any, minutes: float, **wrapped: Any) -> Collaborators:
+def using(world: World, minutes: float, **wrapped: Any) -> Collaborators:
     """Collaborators at this many minutes after the beginning."""
     now = START + timedelta(minutes=minutes)
-    made: Collaborators = world.using(Collaborators, clock=lambda: now, **wrapped)
-    return made
+    return world.using(Collaborators, clock=lambda: now, **wrapped)
 
 
-def sweep(world: Any, minutes: float, **wrapped: Any) -> None:
+def sweep(world: World, minutes: float, **wrapped: Any) -> None:
     packages.sweep("titanic", using(world, minutes, **wrapped))
 
 
-def judge(world: Any, version: int, minutes: float, **wrapped: Any) -> None:
+def judge(world: World, version: int, minutes: float, **wrapped: Any) -> None:
     event = about("candidate_registered.pending", arn_of(version))
     judge_candidate.handler(event, Context(), using=using(world, minutes, **wrapped))
 
 
-def decided(world: Any, version: int, minutes: float, **wrapped: Any) -> None:
+def decided(world: World, version: int, minutes: float, **wrapped: Any) -> None:
     event = about("package_decided.approved", arn_of(version))
     record_decision.handler(event, Context(), using=using(world, minutes, **wrapped))
 
 
-def held(world: Any, version: int = 1, minutes: float = 2) -> None:
+def held(world: World, version: int = 1, minutes: float = 2) -> None:
     """A candidate that waits for a person, which approvers know."""
     register(world, version, champion=ANOTHER)
     judge(world, version, minutes)
     world.messages()
 
 
-def by_link(world: Any, status: Any, minutes: float, **wrapped: Any) -> Any:
+def by_link(world: World, status: Any, minutes: float, **wrapped: Any) -> Any:
     return decide(ARN, status, by="link", who="Ana", why="I see", using=using(world, minutes, **wrapped))
 
 
-def status(world: Any, version: int = 1) -> str:
+def status(world: World, version: int = 1) -> str:
     return str(world.sagemaker.packages[arn_of(version)]["ModelApprovalStatus"])
 
 
-def fact(world: Any, version: int = 1) -> dict[str, Any]:
+def fact(world: World, version: int = 1) -> dict[str, Any]:
     return dict(world.items.get(f"decision#{arn_of(version)}") or {})
 
 
-def told(world: Any) -> list[tuple[str, str | None]]:
+def told(world: World) -> list[tuple[str, str | None]]:
     return [(message["kind"], message["decidedBy"]) for message in world.messages()]
 
 
@@ -95,7 +95,7 @@ class Watched:
 # ---- lost events --------------------------------------------------------------------------------------
 
 
-def test_a_candidate_whose_event_was_lost_is_judged_after_a_minute(world: Any) -> None:
+def test_a_candidate_whose_event_was_lost_is_judged_after_a_minute(world: World) -> None:
     register(world)  # in minute 1
     sweep(world, 1.98)
     assert world.items.get(f"verdict#{ARN}") is None
@@ -107,7 +107,7 @@ def test_a_candidate_whose_event_was_lost_is_judged_after_a_minute(world: Any) -
 
 @pytest.mark.parametrize(("minutes", "found"), [(60.98, False), (61, True)])
 def test_a_console_decision_whose_event_was_lost_is_recorded_and_told(
-    world: Any, minutes: float, found: bool
+    world: World, minutes: float, found: bool
 ) -> None:
     held(world)
     in_console(world, ARN, "Rejected", 60)
@@ -119,7 +119,7 @@ def test_a_console_decision_whose_event_was_lost_is_recorded_and_told(
         assert "recordedAt" in fact(world)
 
 
-def test_a_decision_of_the_rules_whose_event_was_lost_is_recorded_and_supersedes(world: Any) -> None:
+def test_a_decision_of_the_rules_whose_event_was_lost_is_recorded_and_supersedes(world: World) -> None:
     held(world, 1)
     register(world, 2)
     judge(world, 2, 10)
@@ -132,7 +132,7 @@ def test_a_decision_of_the_rules_whose_event_was_lost_is_recorded_and_supersedes
     assert told(world) == [("approved", "rules"), ("rejected", "superseded")]
 
 
-def test_a_console_decision_over_a_recorded_one_is_found(world: Any) -> None:
+def test_a_console_decision_over_a_recorded_one_is_found(world: World) -> None:
     held(world)
     by_link(world, "Approved", 10)
     decided(world, 1, 10)
@@ -143,7 +143,7 @@ def test_a_console_decision_over_a_recorded_one_is_found(world: Any) -> None:
     assert told(world) == [("approved", "link"), ("rolled_back", "person"), ("rejected", "person")]
 
 
-def test_one_that_was_set_back_is_found_and_asked_about_again(world: Any) -> None:
+def test_one_that_was_set_back_is_found_and_asked_about_again(world: World) -> None:
     held(world)
     by_link(world, "Rejected", 10)
     decided(world, 1, 10)
@@ -154,14 +154,14 @@ def test_one_that_was_set_back_is_found_and_asked_about_again(world: Any) -> Non
     assert told(world) == [("rejected", "link"), ("waiting", None)]
 
 
-def test_of_decided_packages_the_newest_ten_are_looked_at(world: Any) -> None:
+def test_of_decided_packages_the_newest_ten_are_looked_at(world: World) -> None:
     for version in range(1, 13):
         register(world, version, status="Rejected")
     sweep(world, 100)
     assert [version for version in range(1, 13) if fact(world, version)] == list(range(3, 13))
 
 
-def test_with_nothing_to_do_it_lists_twice_reads_the_ledger_and_describes_nothing(world: Any) -> None:
+def test_with_nothing_to_do_it_lists_twice_reads_the_ledger_and_describes_nothing(world: World) -> None:
     held(world, 1)
     for version in range(2, 14):
         register(world, version, status="Rejected")
@@ -181,18 +181,18 @@ def test_with_nothing_to_do_it_lists_twice_reads_the_ledger_and_describes_nothin
     assert not s3.calls
 
 
-def test_a_verdict_of_one_that_a_person_decided_meanwhile_is_finished_too(world: Any) -> None:
+def test_a_verdict_of_one_that_a_person_decided_meanwhile_is_finished_too(world: World) -> None:
     register(world, champion=ANOTHER)
     with pytest.raises(Died):  # it was held, and nobody told
         judge(world, 1, 2, sagemaker=Mortal(world.sagemaker, [1], after=True, only="update_model_package"))
     by_link(world, "Approved", 3)
     decided(world, 1, 3)
     sweep(world, 5)
-    assert "doneAt" in world.items.get(f"verdict#{ARN}")
+    assert "doneAt" in world.stored(f"verdict#{ARN}")
     assert told(world) == [("approved", "link")]
 
 
-def many_rejected(world: Any) -> None:
+def many_rejected(world: World) -> None:
     """Twelve newer ones, rejected by the rules."""
     for version in range(2, 14):
         register(world, version, accuracy=0.5)
@@ -201,7 +201,7 @@ def many_rejected(world: Any) -> None:
     world.messages()
 
 
-def test_a_champion_is_looked_at_however_many_were_rejected_since(world: Any) -> None:
+def test_a_champion_is_looked_at_however_many_were_rejected_since(world: World) -> None:
     register(world)
     judge(world, 1, 1)
     decided(world, 1, 1)
@@ -214,7 +214,7 @@ def test_a_champion_is_looked_at_however_many_were_rejected_since(world: Any) ->
     assert world.items.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
 
 
-def test_a_persons_approval_of_an_old_candidate_is_recorded_though_its_event_was_lost(world: Any) -> None:
+def test_a_persons_approval_of_an_old_candidate_is_recorded_though_its_event_was_lost(world: World) -> None:
     held(world)
     many_rejected(world)
     by_link(world, "Approved", 60)
@@ -225,20 +225,20 @@ def test_a_persons_approval_of_an_old_candidate_is_recorded_though_its_event_was
     assert world.items.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic", "champion": ARN}
 
 
-def test_what_came_too_late_to_decide_is_not_kept_in_view_for_ever(world: Any) -> None:
+def test_what_came_too_late_to_decide_is_not_kept_in_view_for_ever(world: World) -> None:
     """It was noted before it was taken, and another decision stood and had been recorded already."""
     held(world)
     by_link(world, "Rejected", 60)
     decided(world, 1, 60)
     assert not decide(ARN, "Approved", by="slack", who="Bo", why="no", using=using(world, 70)).ours
-    assert "v1" in world.items.get("open#handsoff-titanic")
+    assert "v1" in world.stored("open#handsoff-titanic")
     sweep(world, 71)
-    assert "v1" in world.items.get("open#handsoff-titanic")  # he might still be about to take it
+    assert "v1" in world.stored("open#handsoff-titanic")  # he might still be about to take it
     sweep(world, 72)
     assert world.items.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
 
 
-def test_what_was_deleted_is_kept_in_view_no_more(world: Any) -> None:
+def test_what_was_deleted_is_kept_in_view_no_more(world: World) -> None:
     held(world)
     by_link(world, "Approved", 60)
     decided(world, 1, 60)
@@ -247,7 +247,7 @@ def test_what_was_deleted_is_kept_in_view_no_more(world: Any) -> None:
     assert world.items.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
 
 
-def test_a_failure_long_after_a_mended_one_begins_a_new_row(world: Any) -> None:
+def test_a_failure_long_after_a_mended_one_begins_a_new_row(world: World) -> None:
     held(world)
     mended = (START + timedelta(minutes=2)).isoformat()
     world.items.mark(f"trouble#{ARN}", {"first": mended, "last": mended})
@@ -264,7 +264,7 @@ def test_a_failure_long_after_a_mended_one_begins_a_new_row(world: Any) -> None:
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 26))
 def test_what_the_judge_left_half_done_is_finished(
-    world: Any, lives: int, after: bool, accuracy: float, champion: str | None
+    world: World, lives: int, after: bool, accuracy: float, champion: str | None
 ) -> None:
     register(world, accuracy=accuracy, champion=champion)
     left = [lives]
@@ -283,7 +283,7 @@ def test_what_the_judge_left_half_done_is_finished(
         expected, kind = PENDING, "waiting"
     assert status(world) == expected
     assert {kind for kind, _ in told(world)} == {kind}
-    assert "doneAt" in world.items.get(f"verdict#{ARN}")
+    assert "doneAt" in world.stored(f"verdict#{ARN}")
     assert ("recordedAt" in fact(world)) is not bool(champion)
 
 
@@ -291,7 +291,7 @@ def test_what_the_judge_left_half_done_is_finished(
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 9))
 def test_a_persons_decision_that_was_left_half_done_is_finished_and_told(
-    world: Any, lives: int, after: bool, wanted: str
+    world: World, lives: int, after: bool, wanted: str
 ) -> None:
     held(world)
     left = [lives]
@@ -316,7 +316,7 @@ def test_a_persons_decision_that_was_left_half_done_is_finished_and_told(
     assert told(world) == [(wanted.lower(), "link")]
 
 
-def test_what_a_person_decides_in_the_console_meanwhile_stands(world: Any) -> None:
+def test_what_a_person_decides_in_the_console_meanwhile_stands(world: World) -> None:
     held(world)
     with pytest.raises(Died):
         by_link(
@@ -337,7 +337,7 @@ def test_what_a_person_decides_in_the_console_meanwhile_stands(world: Any) -> No
 
 
 @pytest.mark.parametrize(("minutes", "reminded"), [(DAY + 1.98, False), (DAY + 2, True)])
-def test_approvers_are_reminded_a_day_after_the_verdict(world: Any, minutes: float, reminded: bool) -> None:
+def test_approvers_are_reminded_a_day_after_the_verdict(world: World, minutes: float, reminded: bool) -> None:
     held(world)  # in minute 2
     sweep(world, minutes)
     found = world.messages()
@@ -348,7 +348,7 @@ def test_approvers_are_reminded_a_day_after_the_verdict(world: Any, minutes: flo
         assert found[0]["reasons"][1].endswith("the champion is now none")
 
 
-def test_approvers_are_reminded_once_and_not_of_what_was_decided(world: Any) -> None:
+def test_approvers_are_reminded_once_and_not_of_what_was_decided(world: World) -> None:
     held(world, 1)
     for minutes in (DAY + 5, DAY + 6, 3 * DAY):
         sweep(world, minutes)
@@ -364,7 +364,7 @@ def test_approvers_are_reminded_once_and_not_of_what_was_decided(world: Any) -> 
 
 
 @pytest.mark.parametrize(("minutes", "expired"), [(14 * DAY + 1.98, False), (14 * DAY + 2, True)])
-def test_after_two_weeks_it_is_rejected(world: Any, minutes: float, expired: bool) -> None:
+def test_after_two_weeks_it_is_rejected(world: World, minutes: float, expired: bool) -> None:
     held(world)
     sweep(world, 13 * DAY)
     world.messages()
@@ -382,7 +382,7 @@ def test_after_two_weeks_it_is_rejected(world: Any, minutes: float, expired: boo
         assert (json.loads(body)["decidedBy"], json.loads(body)["decidedWhy"]) == ("expired", why)
 
 
-def test_a_person_who_decides_while_it_expires_wins(world: Any) -> None:
+def test_a_person_who_decides_while_it_expires_wins(world: World) -> None:
     held(world)
 
     def person() -> None:
@@ -393,7 +393,7 @@ def test_a_person_who_decides_while_it_expires_wins(world: Any) -> None:
     assert told(world) == [("approved", "link")]
 
 
-def test_a_person_who_comes_while_it_expires_learns_so(world: Any) -> None:
+def test_a_person_who_comes_while_it_expires_learns_so(world: World) -> None:
     held(world)
     standing: list[Any] = []
 
@@ -406,7 +406,7 @@ def test_a_person_who_comes_while_it_expires_learns_so(world: Any) -> None:
     assert told(world) == [("rejected", "expired")]
 
 
-def test_null_reminds_nobody_and_rejects_nothing(world: Any) -> None:
+def test_null_reminds_nobody_and_rejects_nothing(world: World) -> None:
     titanic = world.configs.known["titanic"]
     quiet = titanic.approval.model_copy(update={"remind_after": None, "expire_after": None})
     world.configs.known["titanic"] = titanic.model_copy(update={"approval": quiet})
@@ -415,7 +415,7 @@ def test_null_reminds_nobody_and_rejects_nothing(world: Any) -> None:
     assert (status(world), told(world)) == (PENDING, [])
 
 
-def test_one_that_was_set_back_waits_from_then_on_and_is_reminded_of_again(world: Any) -> None:
+def test_one_that_was_set_back_waits_from_then_on_and_is_reminded_of_again(world: World) -> None:
     held(world)
     sweep(world, DAY + 2)
     by_link(world, "Rejected", 10 * DAY)
@@ -433,7 +433,7 @@ def test_one_that_was_set_back_waits_from_then_on_and_is_reminded_of_again(world
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 30))
 def test_dying_at_any_call_and_sweeping_again_ends_in_the_same_state(
-    world: Any, waited: float, lives: int, after: bool
+    world: World, waited: float, lives: int, after: bool
 ) -> None:
     held(world)
     left = [lives]
@@ -458,7 +458,7 @@ def test_dying_at_any_call_and_sweeping_again_ends_in_the_same_state(
 # ---- failures -----------------------------------------------------------------------------------------
 
 
-def test_one_that_cannot_be_judged_keeps_no_other_waiting_and_is_tried_ever_less_often(world: Any) -> None:
+def test_one_that_cannot_be_judged_keeps_no_other_waiting_and_is_tried_ever_less_often(world: World) -> None:
     register(world, 1)
     register(world, 2)
     world.s3.delete_object(Bucket="data", Key="models/titanic/e0/evaluation.json")
@@ -479,7 +479,7 @@ def test_one_that_cannot_be_judged_keeps_no_other_waiting_and_is_tried_ever_less
     assert world.items.get(f"trouble#{ARN}") is None
 
 
-def test_who_is_being_looked_after_by_another_is_no_failure(world: Any) -> None:
+def test_who_is_being_looked_after_by_another_is_no_failure(world: World) -> None:
     register(world)
     in_two_minutes = (START + timedelta(minutes=4)).isoformat()
     world.items.mark("lease#handsoff-titanic", {"state": "claimed", "until": in_two_minutes})
@@ -489,7 +489,7 @@ def test_who_is_being_looked_after_by_another_is_no_failure(world: Any) -> None:
     assert status(world) == "Approved"
 
 
-def test_reconcile_looks_after_packages_though_the_starts_of_a_model_fail(world: Any) -> None:
+def test_reconcile_looks_after_packages_though_the_starts_of_a_model_fail(world: World) -> None:
     world.configs.known = {"other": world.configs.known["titanic"], **world.configs.known}
     register(world)
     now = START + timedelta(minutes=5)

@@ -30,6 +30,7 @@ from tests.functions.fakes import (
     register,
     was_held,
 )
+from tests.functions.world import World
 
 ARN = arn_of(1)
 ALL = ("sagemaker", "s3", "sns", "events", "table")
@@ -38,12 +39,11 @@ JUDGED = "2026-11-23T06:00:00+00:00"
 """When candidates were judged, as the ledger has it."""
 
 
-def using(world: Any, **wrapped: Any) -> Collaborators:
-    made: Collaborators = world.using(Collaborators, **wrapped)
-    return made
+def using(world: World, **wrapped: Any) -> Collaborators:
+    return world.using(Collaborators, **wrapped)
 
 
-def come(world: Any, version: int, *, seen: Any = "", minutes: Any = 0, **wrapped: Any) -> None:
+def come(world: World, version: int, *, seen: Any = "", minutes: Any = 0, **wrapped: Any) -> None:
     """Let the event come that a version was decided as the registry shows it, or was `seen` so earlier."""
     told = about("package_decided.approved", arn_of(version))
     package = world.sagemaker.packages[arn_of(version)]
@@ -55,18 +55,18 @@ def come(world: Any, version: int, *, seen: Any = "", minutes: Any = 0, **wrappe
     handler(told, Context(), using=using(world, **wrapped))
 
 
-def by_rules(world: Any, version: int, status: Any) -> None:
+def by_rules(world: World, version: int, status: Any) -> None:
     """Let the rules have decided, and the event have come."""
     decide(arn_of(version), status, by="rules", why="RULES", using=using(world))
     come(world, version)
 
 
-def by_person(world: Any, version: int, status: str, minutes: int = 60) -> None:
+def by_person(world: World, version: int, status: str, minutes: int = 60) -> None:
     in_console(world, arn_of(version), status, minutes)
     come(world, version)
 
 
-def candidates(world: Any, *versions: int, judged: bool = True) -> None:
+def candidates(world: World, *versions: int, judged: bool = True) -> None:
     """Register them; judged ones were held."""
     for version in versions:
         register(world, version)
@@ -74,33 +74,33 @@ def candidates(world: Any, *versions: int, judged: bool = True) -> None:
             was_held(world, arn_of(version))
 
 
-def fact(world: Any, version: int = 1) -> dict[str, Any]:
-    return dict(world.items.get(f"decision#{arn_of(version)}"))
+def fact(world: World, version: int = 1) -> dict[str, Any]:
+    return dict(world.stored(f"decision#{arn_of(version)}"))
 
 
-def status(world: Any, version: int) -> str:
+def status(world: World, version: int) -> str:
     return str(world.sagemaker.packages[arn_of(version)]["ModelApprovalStatus"])
 
 
-def noted(world: Any, version: int) -> str:
+def noted(world: World, version: int) -> str:
     return str(world.sagemaker.packages[arn_of(version)]["CustomerMetadataProperties"].get("approvedAt"))
 
 
-def evidence(world: Any, version: int) -> dict[str, Any]:
+def evidence(world: World, version: int) -> dict[str, Any]:
     key = f"evidence/titanic/e{version - 1}/evidence.json"
     found: dict[str, Any] = json.loads(world.s3.get_object(Bucket="data", Key=key)["Body"].read())
     return found
 
 
-def champion(world: Any) -> str | None:
-    found = registry.champion(world.sagemaker, "handsoff-titanic")
+def champion(world: World) -> str | None:
+    found = registry.champion(using(world).sagemaker, "handsoff-titanic")
     return found.arn if found else None
 
 
 # ---- recording ----------------------------------------------------------------------------------------
 
 
-def test_a_persons_approval_is_recorded_once_and_dated_in_the_registry(world: Any) -> None:
+def test_a_persons_approval_is_recorded_once_and_dated_in_the_registry(world: World) -> None:
     register(world)
     for _ in range(3):
         by_person(world, 1, "Approved", minutes=5)
@@ -118,7 +118,7 @@ def test_a_persons_approval_is_recorded_once_and_dated_in_the_registry(world: An
 
 
 @pytest.mark.parametrize("status", ["Approved", "Rejected"])
-def test_a_decision_of_the_rules_is_theirs_and_changes_nothing(world: Any, status: str) -> None:
+def test_a_decision_of_the_rules_is_theirs_and_changes_nothing(world: World, status: str) -> None:
     register(world)
     by_rules(world, 1, status)
     before = fact(world)
@@ -129,7 +129,7 @@ def test_a_decision_of_the_rules_is_theirs_and_changes_nothing(world: Any, statu
     assert len(world.sagemaker.updates) == 1
 
 
-def test_a_person_who_decides_what_the_rules_were_about_to_is_the_one_who_did(world: Any) -> None:
+def test_a_person_who_decides_what_the_rules_were_about_to_is_the_one_who_did(world: World) -> None:
     """The rules had taken the decision in the ledger, and not yet written it."""
     register(world)
     world.items.take(f"decision#{ARN}", {"status": "Approved", "by": "rules", "why": "w", "at": JUDGED})
@@ -137,7 +137,7 @@ def test_a_person_who_decides_what_the_rules_were_about_to_is_the_one_who_did(wo
     assert fact(world)["by"] == "person"
 
 
-def test_a_decision_whose_writer_died_before_the_mark_is_marked(world: Any) -> None:
+def test_a_decision_whose_writer_died_before_the_mark_is_marked(world: World) -> None:
     register(world)
     dying = Mortal(world.sagemaker, [1], after=True, only="update_model_package")
     with pytest.raises(Died):
@@ -147,7 +147,7 @@ def test_a_decision_whose_writer_died_before_the_mark_is_marked(world: Any) -> N
     assert fact(world).keys() >= {"doneAt", "recordedAt"}
 
 
-def test_what_a_person_approves_after_the_rules_rejected_it_is_champion(world: Any) -> None:
+def test_what_a_person_approves_after_the_rules_rejected_it_is_champion(world: World) -> None:
     register(world, 1)
     register(world, 2)
     by_rules(world, 1, "Rejected")
@@ -158,7 +158,7 @@ def test_what_a_person_approves_after_the_rules_rejected_it_is_champion(world: A
     assert fact(world, 1)["by"] == "person"
 
 
-def test_what_the_rules_approved_and_a_person_takes_back_and_gives_again_is_the_persons(world: Any) -> None:
+def test_what_the_rules_approved_and_a_person_takes_back_and_gives_again_is_the_persons(world: World) -> None:
     register(world)
     by_rules(world, 1, "Approved")
     by_person(world, 1, "Rejected", minutes=60)
@@ -167,7 +167,7 @@ def test_what_the_rules_approved_and_a_person_takes_back_and_gives_again_is_the_
     assert noted(world, 1) == "2026-11-23T08:00:00+00:00"
 
 
-def test_a_pending_package_or_an_annotation_records_nothing(world: Any, context: Context) -> None:
+def test_a_pending_package_or_an_annotation_records_nothing(world: World, context: Context) -> None:
     register(world)
     come(world, 1)
     handler(event("candidate_registered.annotated"), context, using=using(world))
@@ -177,7 +177,7 @@ def test_a_pending_package_or_an_annotation_records_nothing(world: Any, context:
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 18))
 def test_dying_at_any_call_and_coming_again_records_it(
-    world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+    world: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     register(world)
@@ -203,7 +203,7 @@ def test_dying_at_any_call_and_coming_again_records_it(
 # ---- an approval supersedes older candidates -------------------------------------------------------------
 
 
-def superseded(world: Any, *versions: int) -> None:
+def superseded(world: World, *versions: int) -> None:
     """These, and no others, were rejected as superseded, and approvers were told of each once."""
     told = [message for message in world.messages() if message["decidedBy"] == "superseded"]
     assert {message["modelPackageArn"] for message in told} == {arn_of(version) for version in versions}
@@ -220,7 +220,7 @@ def superseded(world: Any, *versions: int) -> None:
         assert evidence(world, version)["decidedBy"] == "superseded"
 
 
-def test_older_candidates_that_wait_are_superseded_and_newer_ones_are_not(world: Any) -> None:
+def test_older_candidates_that_wait_are_superseded_and_newer_ones_are_not(world: World) -> None:
     candidates(world, 1, 2, 3, 4, 6)
     register(world, 5)
     by_rules(world, 5, "Approved")
@@ -229,7 +229,7 @@ def test_older_candidates_that_wait_are_superseded_and_newer_ones_are_not(world:
     assert fact(world, 1)["why"] == f"superseded by handsoff-titanic/5, approved {fact(world, 5)['at']}"
 
 
-def test_a_persons_approval_supersedes_too(world: Any) -> None:
+def test_a_persons_approval_supersedes_too(world: World) -> None:
     candidates(world, 1, 2)
     by_person(world, 2, "Approved", minutes=60)
     superseded(world, 1)
@@ -237,14 +237,14 @@ def test_a_persons_approval_supersedes_too(world: Any) -> None:
     assert why == "superseded by handsoff-titanic/2, approved 2026-11-23T07:00:00+00:00"
 
 
-def test_a_rejection_supersedes_nobody(world: Any) -> None:
+def test_a_rejection_supersedes_nobody(world: World) -> None:
     candidates(world, 1, 2)
     by_person(world, 2, "Rejected")
     superseded(world)
     assert status(world, 1) == "PendingManualApproval"
 
 
-def test_one_that_is_not_judged_yet_is_left_to_the_judge(world: Any) -> None:
+def test_one_that_is_not_judged_yet_is_left_to_the_judge(world: World) -> None:
     candidates(world, 1, judged=False)
     candidates(world, 2)
     world.items.mark(f"verdict#{arn_of(2)}", {"doneAt": None})  # judged, and not carried out yet
@@ -254,7 +254,7 @@ def test_one_that_is_not_judged_yet_is_left_to_the_judge(world: Any) -> None:
     assert (status(world, 1), status(world, 2)) == ("PendingManualApproval", "PendingManualApproval")
 
 
-def test_other_groups_are_left_alone(world: Any) -> None:
+def test_other_groups_are_left_alone(world: World) -> None:
     candidates(world, 1)
     world.sagemaker.packages[arn_of(1)]["ModelPackageGroupName"] = "handsoff-other"
     register(world, 2)
@@ -263,7 +263,7 @@ def test_other_groups_are_left_alone(world: Any) -> None:
 
 
 @pytest.mark.parametrize("theirs", ["Approved", "Rejected"])
-def test_what_a_person_decided_meanwhile_stands(world: Any, theirs: str) -> None:
+def test_what_a_person_decided_meanwhile_stands(world: World, theirs: str) -> None:
     """Somebody decides after the list was made, and before it is the candidate's turn."""
     candidates(world, 1, 2)
     register(world, 3)
@@ -280,7 +280,7 @@ def test_what_a_person_decided_meanwhile_stands(world: Any, theirs: str) -> None
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 50))
 def test_dying_at_any_call_and_coming_again_supersedes_each_and_tells_of_it(
-    world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+    world: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     candidates(world, 1, 2)
@@ -302,7 +302,7 @@ def test_dying_at_any_call_and_coming_again_supersedes_each_and_tells_of_it(
 # ---- the champion is taken back ---------------------------------------------------------------------------
 
 
-def rolled_back(world: Any, *expected: tuple[int, int | None]) -> None:
+def rolled_back(world: World, *expected: tuple[int, int | None]) -> None:
     """Approvers and the bus were told of these, and of nothing else: which version went, which came back."""
     told = [message for message in world.messages() if message["kind"] == "rolled_back"]
     assert len({message["notificationId"] for message in told}) == len(expected)
@@ -315,14 +315,14 @@ def rolled_back(world: Any, *expected: tuple[int, int | None]) -> None:
     }
 
 
-def two_champions(world: Any) -> None:
+def two_champions(world: World) -> None:
     """Version 1 was champion, version 2 is."""
     for version in (1, 2):
         register(world, version)
         by_rules(world, version, "Approved")
 
 
-def test_when_the_champion_is_rejected_the_one_before_it_is_champion_again(world: Any) -> None:
+def test_when_the_champion_is_rejected_the_one_before_it_is_champion_again(world: World) -> None:
     two_champions(world)
     by_person(world, 2, "Rejected", minutes=60)
     assert champion(world) == arn_of(1)
@@ -343,7 +343,7 @@ def test_when_the_champion_is_rejected_the_one_before_it_is_champion_again(world
     assert told["reasons"][1] == f"version 1, approved {when} UTC, is champion again"
 
 
-def test_when_the_last_one_is_rejected_there_is_no_champion(world: Any) -> None:
+def test_when_the_last_one_is_rejected_there_is_no_champion(world: World) -> None:
     register(world)
     by_rules(world, 1, "Approved")
     by_person(world, 1, "Rejected")
@@ -352,7 +352,7 @@ def test_when_the_last_one_is_rejected_there_is_no_champion(world: Any) -> None:
     assert world.events.taken[0][2]["approvedAt"] is None
 
 
-def test_of_who_was_not_champion_nobody_is_told(world: Any) -> None:
+def test_of_who_was_not_champion_nobody_is_told(world: World) -> None:
     two_champions(world)
     register(world, 3)
     by_rules(world, 3, "Rejected")  # never was
@@ -360,7 +360,7 @@ def test_of_who_was_not_champion_nobody_is_told(world: Any) -> None:
     rolled_back(world)
 
 
-def test_events_that_come_twice_or_late_tell_once(world: Any) -> None:
+def test_events_that_come_twice_or_late_tell_once(world: World) -> None:
     two_champions(world)
     in_console(world, arn_of(2), "Rejected")
     for version in (2, 2, 1, 2):
@@ -371,7 +371,7 @@ def test_events_that_come_twice_or_late_tell_once(world: Any) -> None:
     rolled_back(world, (2, 1))
 
 
-def test_approved_again_and_rejected_again_is_told_again(world: Any) -> None:
+def test_approved_again_and_rejected_again_is_told_again(world: World) -> None:
     two_champions(world)
     by_person(world, 2, "Rejected", minutes=60)
     by_person(world, 2, "Approved", minutes=10**7)
@@ -379,7 +379,7 @@ def test_approved_again_and_rejected_again_is_told_again(world: Any) -> None:
     rolled_back(world, (2, 1), (2, 1))
 
 
-def test_one_after_the_other_is_rolled_back(world: Any) -> None:
+def test_one_after_the_other_is_rolled_back(world: World) -> None:
     two_champions(world)
     in_console(world, arn_of(2), "Rejected")
     in_console(world, arn_of(1), "Rejected")
@@ -388,7 +388,7 @@ def test_one_after_the_other_is_rolled_back(world: Any) -> None:
     rolled_back(world, (2, None), (1, None))
 
 
-def test_a_bus_that_takes_nothing_is_asked_again(world: Any) -> None:
+def test_a_bus_that_takes_nothing_is_asked_again(world: World) -> None:
     two_champions(world)
     in_console(world, arn_of(2), "Rejected")
     world.events.refuses = 1
@@ -402,7 +402,7 @@ def test_a_bus_that_takes_nothing_is_asked_again(world: Any) -> None:
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 26))
 def test_dying_at_any_call_and_coming_again_rolls_back(
-    world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+    world: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     two_champions(world)
@@ -431,7 +431,7 @@ def test_dying_at_any_call_and_coming_again_rolls_back(
     ("by", "who"),
     [("link", "Ana López"), ("slack", "U0123ABCD ana"), ("operator", "arn:aws:iam::1:user/op")],
 )
-def test_a_persons_decision_is_told_once_with_name_and_reason(world: Any, by: By, who: str) -> None:
+def test_a_persons_decision_is_told_once_with_name_and_reason(world: World, by: By, who: str) -> None:
     register(world)
     decide(ARN, "Rejected", by=by, who=who, why="women fare badly", using=using(world))
     for _ in range(3):
@@ -444,13 +444,13 @@ def test_a_persons_decision_is_told_once_with_name_and_reason(world: Any, by: By
     assert found["decidedAt"] == fact(world)["at"]
 
 
-def test_of_what_the_rules_decided_only_the_judge_tells(world: Any) -> None:
+def test_of_what_the_rules_decided_only_the_judge_tells(world: World) -> None:
     register(world)
     by_rules(world, 1, "Rejected")
     assert world.messages() == []
 
 
-def test_each_of_two_decisions_on_one_package_is_told(world: Any) -> None:
+def test_each_of_two_decisions_on_one_package_is_told(world: World) -> None:
     register(world)
     for minutes in (60, 120, 180):
         by_person(world, 1, "Rejected", minutes=minutes)  # the same, however often it is touched
@@ -464,7 +464,7 @@ def test_each_of_two_decisions_on_one_package_is_told(world: Any) -> None:
     ]
 
 
-def test_words_that_sagemaker_kept_of_another_decision_are_not_taken_for_a_persons(world: Any) -> None:
+def test_words_that_sagemaker_kept_of_another_decision_are_not_taken_for_a_persons(world: World) -> None:
     register(world)
     by_rules(world, 1, "Rejected")
     in_console(world, ARN, "Approved", why="RULES")
@@ -473,7 +473,7 @@ def test_words_that_sagemaker_kept_of_another_decision_are_not_taken_for_a_perso
     assert world.messages()[0]["reasons"] == ["no reason was given"]
 
 
-def test_notifications_about_a_package_bear_a_link_to_its_page(world: Any) -> None:
+def test_notifications_about_a_package_bear_a_link_to_its_page(world: World) -> None:
     two_champions(world)
     in_console(world, arn_of(2), "Rejected")
     links = Links("s" * 64, "https://x.example/")
@@ -492,13 +492,13 @@ def test_notifications_about_a_package_bear_a_link_to_its_page(world: Any) -> No
 PENDING = "PendingManualApproval"
 
 
-def back(world: Any, version: int, minutes: int = 10**7) -> None:
+def back(world: World, version: int, minutes: int = 10**7) -> None:
     """Somebody sets it back to pending in AWS, and the event comes, to the judge."""
     in_console(world, arn_of(version), PENDING, minutes)
     judge(about("candidate_registered.pending", arn_of(version)), Context(), using=using(world))
 
 
-def test_what_is_set_back_waits_for_a_person_and_it_is_told_once(world: Any) -> None:
+def test_what_is_set_back_waits_for_a_person_and_it_is_told_once(world: World) -> None:
     candidates(world, 1)
     decide(ARN, "Rejected", by="link", who="Ana", why="no", using=using(world))
     come(world, 1)
@@ -521,7 +521,7 @@ def test_what_is_set_back_waits_for_a_person_and_it_is_told_once(world: Any) -> 
 
 
 @pytest.mark.parametrize("noticed", [True, False], ids=["noticed", "lost"])
-def test_what_was_set_back_is_decided_anew(world: Any, noticed: bool) -> None:
+def test_what_was_set_back_is_decided_anew(world: World, noticed: bool) -> None:
     candidates(world, 1)
     old = decide(ARN, "Rejected", by="link", who="Ana", why="no", using=using(world))
     come(world, 1)
@@ -541,7 +541,7 @@ def test_what_was_set_back_is_decided_anew(world: Any, noticed: bool) -> None:
     assert [item["status"] for item in fact(world)["earlier"]] == ["Rejected", *([PENDING] * noticed)]
 
 
-def test_the_rules_do_not_decide_again_what_a_person_set_back(world: Any) -> None:
+def test_the_rules_do_not_decide_again_what_a_person_set_back(world: World) -> None:
     """The judge had died after the update, before it told anybody; a person sets it back; it comes again."""
     register(world)
     dying = Mortal(world.sagemaker, [1], after=True, only="update_model_package")
@@ -557,7 +557,7 @@ def test_the_rules_do_not_decide_again_what_a_person_set_back(world: Any) -> Non
     assert decide(ARN, "Approved", by="operator", who="me", why="good", using=using(world)).ours
 
 
-def test_a_champion_that_is_set_back_is_champion_no_more(world: Any) -> None:
+def test_a_champion_that_is_set_back_is_champion_no_more(world: World) -> None:
     two_champions(world)
     was_held(world, arn_of(2))
     for _ in range(2):
@@ -571,7 +571,7 @@ def test_a_champion_that_is_set_back_is_champion_no_more(world: Any) -> None:
     assert champion(world) == arn_of(2)
 
 
-def test_one_that_was_set_back_is_superseded_by_newer_ones_only(world: Any) -> None:
+def test_one_that_was_set_back_is_superseded_by_newer_ones_only(world: World) -> None:
     candidates(world, 1, 2, 3)
     by_person(world, 2, "Approved")
     assert fact(world, 1)["by"] == "superseded"
@@ -588,7 +588,7 @@ def test_one_that_was_set_back_is_superseded_by_newer_ones_only(world: Any) -> N
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 30))
 def test_dying_at_any_call_and_coming_again_asks_again(
-    world: Any, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
+    world: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     two_champions(world)
@@ -614,7 +614,7 @@ def test_dying_at_any_call_and_coming_again_asks_again(
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [("Approved", "Rejected"), ("Rejected", "Approved")])
-def test_a_decision_that_we_wrote_over_is_given_back(world: Any, ours: Any, theirs: str) -> None:
+def test_a_decision_that_we_wrote_over_is_given_back(world: World, ours: Any, theirs: str) -> None:
     """A person decides between our last look at the package and our writing to it."""
     candidates(world, 1)
     over_a_person(world, ours, theirs)
@@ -633,7 +633,7 @@ def test_a_decision_that_we_wrote_over_is_given_back(world: Any, ours: Any, thei
     assert world.messages() == []
 
 
-def over_a_person(world: Any, ours: Any, theirs: str) -> None:
+def over_a_person(world: World, ours: Any, theirs: str) -> None:
     """Let the rules write over what a person decides in minute 60."""
     meanwhile = Before(world.sagemaker, "update_model_package", lambda: in_console(world, ARN, theirs, 60))
     written = {"sagemaker": meanwhile, "clock": lambda: START + timedelta(minutes=60)}
@@ -641,7 +641,7 @@ def over_a_person(world: Any, ours: Any, theirs: str) -> None:
     touched(world, 60.01, "lambda")
 
 
-def touched(world: Any, minutes: float, who: str) -> None:
+def touched(world: World, minutes: float, who: str) -> None:
     """Let the registry say who changed it last."""
     world.sagemaker.packages[ARN] |= {
         "LastModifiedTime": START + timedelta(minutes=minutes),
@@ -651,7 +651,7 @@ def touched(world: Any, minutes: float, who: str) -> None:
 
 @pytest.mark.parametrize("who", [None, "ana"])
 def test_what_is_given_back_is_the_persons_though_we_died_right_after_writing_it(
-    world: Any, who: str | None
+    world: World, who: str | None
 ) -> None:
     candidates(world, 1)
     over_a_person(world, "Rejected", "Approved")
@@ -668,7 +668,7 @@ def test_what_is_given_back_is_the_persons_though_we_died_right_after_writing_it
     assert [(told["kind"], told["decidedWho"]) for told in world.messages()] == [("approved", who)]
 
 
-def test_what_we_wrote_over_is_found_though_somebody_has_edited_metadata_since(world: Any) -> None:
+def test_what_we_wrote_over_is_found_though_somebody_has_edited_metadata_since(world: World) -> None:
     candidates(world, 1)
     over_a_person(world, "Rejected", "Approved")
     world.sagemaker.packages[ARN]["CustomerMetadataProperties"]["ticket"] = "X-1"
@@ -679,7 +679,7 @@ def test_what_we_wrote_over_is_found_though_somebody_has_edited_metadata_since(w
 
 @pytest.mark.parametrize("early", [True, False], ids=["early", "late"])
 @pytest.mark.parametrize(("first", "then"), [("Approved", "Rejected"), ("Rejected", "Approved")])
-def test_an_old_event_reverses_no_later_decision(world: Any, first: str, then: Any, early: bool) -> None:
+def test_an_old_event_reverses_no_later_decision(world: World, first: str, then: Any, early: bool) -> None:
     """A misclick in the console, set back at once; later a person decides; the first event comes again."""
     candidates(world, 1)
     in_console(world, ARN, first, 60)
@@ -697,7 +697,7 @@ def test_an_old_event_reverses_no_later_decision(world: Any, first: str, then: A
     assert (fact(world)["by"], fact(world)["who"]) == ("operator", "bob")
 
 
-def test_a_brief_approval_is_rolled_back_in_whatever_order_it_is_heard_of(world: Any) -> None:
+def test_a_brief_approval_is_rolled_back_in_whatever_order_it_is_heard_of(world: World) -> None:
     candidates(world, 1)
     in_console(world, ARN, "Rejected", 61)  # approved at 60
     come(world, 1, seen="Approved", minutes=60)
@@ -708,7 +708,7 @@ def test_a_brief_approval_is_rolled_back_in_whatever_order_it_is_heard_of(world:
 
 
 @pytest.mark.parametrize("call", ["put_item", "get_item"])
-def test_a_candidate_that_was_deleted_keeps_no_approval_silent(world: Any, call: str) -> None:
+def test_a_candidate_that_was_deleted_keeps_no_approval_silent(world: World, call: str) -> None:
     candidates(world, 1, 2, 3)
     at = decide(arn_of(3), "Approved", by="link", who="Ana", why="ok", using=using(world)).at
     both = {"supersedes": [arn_of(1), arn_of(2)]}
@@ -723,7 +723,7 @@ def test_a_candidate_that_was_deleted_keeps_no_approval_silent(world: Any, call:
 
 
 def test_a_candidate_that_cannot_be_superseded_now_is_so_later_and_the_approval_is_told_at_once(
-    world: Any,
+    world: World,
 ) -> None:
     candidates(world, 1, 2)
     decide(arn_of(2), "Approved", by="link", who="Ana", why="ok", using=using(world))
@@ -742,7 +742,7 @@ def test_a_candidate_that_cannot_be_superseded_now_is_so_later_and_the_approval_
     assert [message["kind"] for message in world.messages()] == ["rejected"]
 
 
-def test_who_approves_again_what_the_rules_had_approved_is_not_written_over(world: Any) -> None:
+def test_who_approves_again_what_the_rules_had_approved_is_not_written_over(world: World) -> None:
     """Rejected right after our approval, approved again: the rejection is heard of last, and is over."""
     candidates(world, 1)
     at_60 = {"clock": lambda: START + timedelta(minutes=60)}
@@ -754,7 +754,7 @@ def test_who_approves_again_what_the_rules_had_approved_is_not_written_over(worl
     assert (fact(world)["by"], fact(world)["why"]) == ("person", "I insist")
 
 
-def test_an_event_of_ours_that_comes_late_gives_nothing_back(world: Any) -> None:
+def test_an_event_of_ours_that_comes_late_gives_nothing_back(world: World) -> None:
     candidates(world, 1)
     by_rules(world, 1, "Approved")
     by_person(world, 1, "Rejected", 60 * 24)
@@ -765,19 +765,19 @@ def test_an_event_of_ours_that_comes_late_gives_nothing_back(world: Any) -> None
     assert world.messages() == []
 
 
-def test_who_approved_again_is_champion_though_the_rejection_is_heard_of_late(world: Any) -> None:
+def test_who_approved_again_is_champion_though_the_rejection_is_heard_of_late(world: World) -> None:
     candidates(world, 1, 2)
     by_person(world, 1, "Approved", 60)
     by_person(world, 2, "Approved", 70)
     in_console(world, ARN, "Approved", 90)  # rejected at 80, and no event has come yet
     come(world, 1, seen="Rejected", minutes=80)
-    champion = registry.champion(world.sagemaker, "handsoff-titanic")
+    champion = registry.champion(using(world).sagemaker, "handsoff-titanic")
     assert champion is not None
     assert champion.arn == ARN
     assert fact(world)["at"] == (START + timedelta(minutes=90)).isoformat()
 
 
-def test_a_champion_that_was_rejected_before_its_approval_was_heard_of_is_rolled_back(world: Any) -> None:
+def test_a_champion_that_was_rejected_before_its_approval_was_heard_of_is_rolled_back(world: World) -> None:
     candidates(world, 1)
     by_person(world, 1, "Rejected", 70)  # approved at 60, of which nothing has been heard
     assert "rolled_back" not in [message["kind"] for message in world.messages()]

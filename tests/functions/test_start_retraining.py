@@ -25,13 +25,6 @@ def using(world: World, **wrapped: Any) -> Collaborators:
     return world.using(Collaborators, **wrapped)
 
 
-def stored(world: World, fact: str) -> dict[str, Any]:
-    """The item of the ledger under this key."""
-    found = world.items.get(fact)
-    assert found is not None
-    return found
-
-
 def finish(world: World) -> None:
     """Let all executions succeed."""
     for made in world.sagemaker.executions.values():
@@ -86,7 +79,7 @@ def test_marker_starts_one_execution_on_the_batch(world: World, context: Context
         "curated/titanic/train.csv",
         "curated/titanic/validation.csv",
     ]
-    assert stored(world, f"start#{execution['ClientRequestToken']}")["executionArn"]
+    assert world.stored(f"start#{execution['ClientRequestToken']}")["executionArn"]
 
 
 def test_objects_without_marker_start_nothing(world: World, context: Context) -> None:
@@ -224,12 +217,12 @@ def test_death_at_any_call_and_redelivery_start_once(
     for _ in range(2):
         handler(message, context, using=using(world))
     ((token, execution),) = world.sagemaker.executions.items()
-    taken = stored(world, f"start#{token}")
+    taken = world.stored(f"start#{token}")
     assert taken["executionArn"] == execution["PipelineExecutionArn"]
     assert {"Name": "Champion", "Value": taken["champion"]} in execution["PipelineParameters"]
     if taken_before.running:
         assert taken["champion"] == "none"
-    assert stored(world, f"execution#{execution['PipelineExecutionArn']}")["startKey"] == token
+    assert world.stored(f"execution#{execution['PipelineExecutionArn']}")["startKey"] == token
     finish(world)
     handler(message, context, using=using(world))
     assert len(world.sagemaker.executions) == 1

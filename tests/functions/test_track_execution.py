@@ -29,13 +29,6 @@ def using(world: World, **wrapped: Any) -> Collaborators:
     return world.using(Collaborators, **wrapped)
 
 
-def stored(world: World, fact: str) -> dict[str, Any]:
-    """The item of the ledger under this key."""
-    found = world.items.get(fact)
-    assert found is not None
-    return found
-
-
 def fail(world: World, minutes: int = 9) -> None:
     """Let the execution have failed in its first step."""
     world.sagemaker.execution |= {
@@ -69,7 +62,7 @@ def write_log(world: World, lines: int) -> None:
 
 def test_success_is_recorded_with_evidence_and_without_notification(world: World, context: Context) -> None:
     handler(event("execution_changed.succeeded"), context, using=using(world))
-    fact = stored(world, f"execution#{ARN}")
+    fact = world.stored(f"execution#{ARN}")
     assert (fact["status"], fact["model"], fact["final"]) == ("Succeeded", "titanic", True)
     key = "evidence/titanic/p4jn9xou8a8s/evidence.json"
     found = json.loads(world.s3.get_object(Bucket="data", Key=key)["Body"].read())
@@ -89,7 +82,7 @@ def test_failure_is_notified_once_with_reason_and_log(
     assert told["kind"] == "execution_failed"
     assert told["reasons"] == ["DataPreProcessing: ClientError: train.csv has no column survived"]
     assert told["executionArn"] == ARN
-    fact = stored(world, f"execution#{ARN}")
+    fact = world.stored(f"execution#{ARN}")
     assert fact["logLines"]["DataPreProcessing"] == [f"line {n}" for n in range(5, 25)]
     assert caplog.messages.count("step failed") == 1
 
@@ -109,7 +102,7 @@ def test_late_event_does_not_undo_the_end(world: World, context: Context) -> Non
         "LastModifiedTime": START + timedelta(minutes=1),
     }
     handler(event("execution_changed.started"), context, using=using(world))
-    assert stored(world, f"execution#{ARN}")["status"] == "Succeeded"
+    assert world.stored(f"execution#{ARN}")["status"] == "Succeeded"
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -133,7 +126,7 @@ def test_death_at_any_call_and_retry_notify_of_the_failure(
     told = world.messages()
     assert len({message["notificationId"] for message in told}) == 1
     assert len(told) <= 2
-    assert stored(world, f"execution#{ARN}")["status"] == "Failed"
+    assert world.stored(f"execution#{ARN}")["status"] == "Failed"
 
 
 def test_failure_without_a_cause_gives_the_last_log_line(world: World, context: Context) -> None:
@@ -160,14 +153,14 @@ def test_log_lines_are_cut_to_500_characters(world: World, context: Context) -> 
     )
     handler(event("execution_changed.failed"), context, using=using(world))
     assert len(world.messages()) == 1
-    kept = stored(world, f"execution#{ARN}")["logLines"]["DataPreProcessing"]
+    kept = world.stored(f"execution#{ARN}")["logLines"]["DataPreProcessing"]
     assert [len(line) for line in kept] == [6, 500, 500, 500]
 
 
 def test_successful_retry_removes_the_failure_reason(world: World, context: Context) -> None:
     fail(world)
     handler(event("execution_changed.failed"), context, using=using(world))
-    assert "failureReason" in stored(world, f"execution#{ARN}")
+    assert "failureReason" in world.stored(f"execution#{ARN}")
     world.sagemaker.execution |= {
         "PipelineExecutionStatus": "Succeeded",
         "LastModifiedTime": START + timedelta(minutes=30),
@@ -175,7 +168,7 @@ def test_successful_retry_removes_the_failure_reason(world: World, context: Cont
     del world.sagemaker.execution["FailureReason"]
     world.sagemaker.steps = []
     handler(event("execution_changed.succeeded"), context, using=using(world))
-    assert "failureReason" not in stored(world, f"execution#{ARN}")
+    assert "failureReason" not in world.stored(f"execution#{ARN}")
 
 
 def test_end_makes_pending_requests_due(world: World, context: Context) -> None:

@@ -72,6 +72,12 @@ class World:
         """The ledger over `table`."""
         return Ledger(self.items)
 
+    def stored(self, key: str) -> dict[str, Any]:
+        """The item that the ledger stores under this key. The test fails if there is none."""
+        found = self.items.get(key)
+        assert found is not None
+        return found
+
     def using(self, kind: type[T], **wrapped: Any) -> T:
         """Collaborators of this kind, some of them wrapped; `table` is the ledger's."""
         names = ("s3", "sns", "logs", "sagemaker", "events")

@@ -22,6 +22,7 @@ from retraining.collaborators import Collaborators
 from retraining.config.schema import Config
 from retraining.errors import ConfigError, EvaluationError, HandsoffError, NotReady
 from tests.functions.fakes import CONSOLE, ROOT, Context, about, arn_of, evaluation, in_console, register
+from tests.functions.world import World
 
 WHO = "arn:aws:iam::123456789012:user/data-science-user"
 MODEL = """
@@ -191,7 +192,7 @@ def test_judge_refuses_arguments_that_exclude_each_other(
 
 
 @pytest.fixture
-def deployed(world: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def deployed(world: World, project: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A deployment of the project in memory. Version 1 is the champion; 2 is held, as it was not compared."""
 
     def deployment(config: Config) -> Deployment:
@@ -219,7 +220,7 @@ def deployed(world: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("name", ["titanic/2", "handsoff-titanic/2", arn_of(2)])
-def test_find_package_accepts_model_group_or_arn(deployed: Any, name: str) -> None:
+def test_find_package_accepts_model_group_or_arn(deployed: World, name: str) -> None:
     found = json.loads(said("explain", name, "--json"))
     assert (found["modelPackageArn"], found["verdict"]["decision"]) == (arn_of(2), "HOLD")
     assert deployed.sagemaker.packages[arn_of(2)]["ModelApprovalStatus"] == found["modelApprovalStatus"]
@@ -238,12 +239,12 @@ def test_find_package_accepts_model_group_or_arn(deployed: Any, name: str) -> No
         (arn_of(1).replace("handsoff-", "handsoffdev-"), "is of no model of this deployment"),
     ],
 )
-def test_find_package_refuses_an_unknown_package(deployed: Any, name: str, words: str) -> None:
+def test_find_package_refuses_an_unknown_package(deployed: World, name: str, words: str) -> None:
     assert deployed
     assert words in refused("explain", name, error=NotFound)
 
 
-def test_explain_shows_the_decision_and_every_rule(deployed: Any) -> None:
+def test_explain_shows_the_decision_and_every_rule(deployed: World) -> None:
     assert deployed
     text = said("explain", "titanic/1")
     assert "approval           Approved by rules" in text
@@ -256,14 +257,14 @@ def test_explain_shows_the_decision_and_every_rule(deployed: Any) -> None:
     ]  # fmt: skip
 
 
-def test_explain_escapes_markup_and_control_characters(deployed: Any) -> None:
+def test_explain_escapes_markup_and_control_characters(deployed: World) -> None:
     assert deployed
     text = said("explain", "titanic/2")
     assert "[bold]it is gone�[2J" in text
     assert "\x1b[2J" not in text
 
 
-def test_explain_shows_a_decision_made_in_aws(deployed: Any) -> None:
+def test_explain_shows_a_decision_made_in_aws(deployed: World) -> None:
     in_console(deployed, arn_of(2), "Approved")
     fact = {"status": "Approved", "by": "person", "why": "looks good", "at": "2026-11-23T07:00:00+00:00"}
     deployed.items.mark(f"decision#{arn_of(2)}", fact)
@@ -272,13 +273,13 @@ def test_explain_shows_a_decision_made_in_aws(deployed: Any) -> None:
     assert "looks good" in text
 
 
-def test_explain_says_where_there_is_no_verdict_yet(deployed: Any) -> None:
+def test_explain_says_where_there_is_no_verdict_yet(deployed: World) -> None:
     register(deployed, 3)
     assert "there is no verdict yet" in said("explain", "titanic/3")
     assert json.loads(said("explain", "titanic/3", "--json"))["verdict"] is None
 
 
-def test_judge_without_champion_decides_a_held_candidate(deployed: Any) -> None:
+def test_judge_without_champion_decides_a_held_candidate(deployed: World) -> None:
     text = said("judge", "titanic/2", "--without-champion", "--reason", "the old one is gone")
     assert "verdict            APPROVE" in text
     assert "put aside          the champion: the old one is gone (said by" in text
@@ -289,7 +290,7 @@ def test_judge_without_champion_decides_a_held_candidate(deployed: Any) -> None:
     assert "earlier            HOLD" in text
 
 
-def test_judge_without_champion_refuses_a_decided_package(deployed: Any) -> None:
+def test_judge_without_champion_refuses_a_decided_package(deployed: World) -> None:
     assert deployed
     call = ("judge", "titanic/1", "--without-champion", "--reason", "r")
     assert "handsoff-titanic/1 is Approved already" in refused(*call, error=CannotBeJudged)
@@ -299,7 +300,7 @@ def test_judge_without_champion_refuses_a_decided_package(deployed: Any) -> None
 
 
 @pytest.mark.parametrize(("command", "status"), [("approve", "Approved"), ("reject", "Rejected")])
-def test_approve_and_reject_record_name_and_reason(deployed: Any, command: str, status: str) -> None:
+def test_approve_and_reject_record_name_and_reason(deployed: World, command: str, status: str) -> None:
     line = said(command, "titanic/2", "--reason", "compared by\thand\n")
     assert line == f"handsoff-titanic/2: {status} by {WHO} (operator)\n"
     package = deployed.sagemaker.packages[arn_of(2)]
@@ -310,7 +311,7 @@ def test_approve_and_reject_record_name_and_reason(deployed: Any, command: str, 
     assert said(command, "titanic/2", "--reason", "again") == line  # a repeated decision changes nothing
 
 
-def test_approve_json_is_the_standing_decision(deployed: Any) -> None:
+def test_approve_json_is_the_standing_decision(deployed: World) -> None:
     found = json.loads(said("approve", "titanic/2", "--reason", "good", "--json"))
     assert found == {
         "modelPackageArn": arn_of(2),
@@ -318,12 +319,12 @@ def test_approve_json_is_the_standing_decision(deployed: Any) -> None:
         "ours": True,
         "decidedBy": "operator",
         "decidedWho": WHO,
-        "decidedAt": deployed.items.get(f"decision#{arn_of(2)}")["at"],
+        "decidedAt": deployed.stored(f"decision#{arn_of(2)}")["at"],
         "decidedWhy": "good",
     }
 
 
-def test_approve_after_another_decision_shows_that_decision(deployed: Any) -> None:
+def test_approve_after_another_decision_shows_that_decision(deployed: World) -> None:
     using = deployed.using(Collaborators)
     first = decide(arn_of(2), "Rejected", by="link", who="Ana", why="[b]no", using=using)
     line = refused("approve", "titanic/2", "--reason", "yes", error=AlreadyDecided)
@@ -336,7 +337,7 @@ def test_approve_after_another_decision_shows_that_decision(deployed: Any) -> No
     assert deployed.sagemaker.packages[arn_of(2)]["ModelApprovalStatus"] == "Rejected"
 
 
-def test_approve_during_another_approval_says_try_again(deployed: Any) -> None:
+def test_approve_during_another_approval_says_try_again(deployed: World) -> None:
     until = "2999-01-01T00:00:00+00:00"
     deployed.items.mark("lease#handsoff-titanic", {"state": "claimed", "until": until})
     line = refused("approve", "titanic/2", "--reason", "yes", error=NotReady)
@@ -344,7 +345,7 @@ def test_approve_during_another_approval_says_try_again(deployed: Any) -> None:
     assert said("reject", "titanic/2", "--reason", "no")  # a rejection waits for no lease
 
 
-def test_reject_after_an_approval_in_aws_shows_how_to_take_it_back(deployed: Any) -> None:
+def test_reject_after_an_approval_in_aws_shows_how_to_take_it_back(deployed: World) -> None:
     in_console(deployed, arn_of(2), "Approved")
     line = refused("reject", "titanic/2", "--reason", "no", error=AlreadyDecided)
     assert line == (
@@ -356,14 +357,14 @@ def test_reject_after_an_approval_in_aws_shows_how_to_take_it_back(deployed: Any
 
 @pytest.mark.parametrize("reason", ["", " \n", "\x1b", "x" * 301])
 @pytest.mark.parametrize("command", ["approve", "reject"])
-def test_approve_and_reject_need_a_reason(deployed: Any, command: str, reason: str) -> None:
+def test_approve_and_reject_need_a_reason(deployed: World, command: str, reason: str) -> None:
     line = refused(command, "titanic/2", "--reason", reason, error=NoReason)
     assert line.startswith("say why in 1 to 300 characters, not ")
     assert run(command, "titanic/2").exit_code == 2
     assert deployed.items.get(f"decision#{arn_of(2)}") is None
 
 
-def test_explain_and_evidence_show_earlier_decisions(deployed: Any) -> None:
+def test_explain_and_evidence_show_earlier_decisions(deployed: World) -> None:
     said("reject", "titanic/2", "--reason", "too early")
     in_console(deployed, arn_of(2), "PendingManualApproval", 10**7)
     said("approve", "titanic/2", "--reason", "now it fits")
@@ -379,7 +380,7 @@ def test_explain_and_evidence_show_earlier_decisions(deployed: Any) -> None:
     assert [item["why"] for item in found["earlierDecisions"]] == ["too early"]
 
 
-def test_explain_shows_who_set_a_package_back_to_pending(deployed: Any) -> None:
+def test_explain_shows_who_set_a_package_back_to_pending(deployed: World) -> None:
     said("reject", "titanic/2", "--reason", "too early")
     in_console(deployed, arn_of(2), "PendingManualApproval", 10**7)
     event = about("candidate_registered.pending", arn_of(2))
