@@ -1,4 +1,4 @@
-"""The one way by which approvals and rejections are written: once, in order, and never over another's."""
+"""Approvals and rejections are written once, in order, and never over another decision."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def status(world: World, arn: str = ARN) -> str:
     return str(world.sagemaker.packages[arn]["ModelApprovalStatus"])
 
 
-def test_the_ledger_knows_before_the_registry(world: World) -> None:
+def test_decide_writes_the_ledger_before_the_registry(world: World) -> None:
     register(world)
     with pytest.raises(Died):
         approve(world, sagemaker=Mortal(world.sagemaker, [1], after=False, only="update_model_package"))
@@ -44,7 +44,7 @@ def test_the_ledger_knows_before_the_registry(world: World) -> None:
     assert status(world) == "PendingManualApproval"
 
 
-def test_it_is_written_once_with_who_when_and_why(world: World) -> None:
+def test_decide_twice_writes_once_with_who_when_and_why(world: World) -> None:
     register(world)
     first, second = approve(world), approve(world)
     assert first == second
@@ -59,7 +59,7 @@ def test_it_is_written_once_with_who_when_and_why(world: World) -> None:
     assert world.items.get("lease#handsoff-titanic") is None
 
 
-def test_a_rejection_leaves_no_time_of_approval(world: World) -> None:
+def test_decide_rejection_writes_no_time_of_approval(world: World) -> None:
     register(world)
     decide(ARN, "Rejected", by="rules", why="bad", using=using(world))
     assert status(world) == "Rejected"
@@ -69,7 +69,7 @@ def test_a_rejection_leaves_no_time_of_approval(world: World) -> None:
 @pytest.mark.parametrize("wanted", ["Approved", "Rejected"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 10))
-def test_dying_at_any_call_and_coming_again_ends_in_the_same_state(
+def test_decide_death_at_any_call_and_retry_end_in_the_same_state(
     world: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool, wanted: Any
 ) -> None:
     register(world)
@@ -92,7 +92,7 @@ def test_dying_at_any_call_and_coming_again_ends_in_the_same_state(
 
 
 @pytest.mark.parametrize("theirs", ["Approved", "Rejected"])
-def test_what_a_person_decided_in_the_console_stands(world: World, theirs: str) -> None:
+def test_decide_after_a_console_decision_changes_nothing(world: World, theirs: str) -> None:
     register(world)
     in_console(world, ARN, theirs)
     standing = approve(world)
@@ -111,9 +111,7 @@ def test_what_a_person_decided_in_the_console_stands(world: World, theirs: str) 
 
 
 @pytest.mark.parametrize("theirs", ["Approved", "Rejected"])
-def test_what_a_person_decides_right_before_the_package_is_read_again_stands(
-    world: World, theirs: str
-) -> None:
+def test_decide_console_decision_before_the_second_read_stands(world: World, theirs: str) -> None:
     register(world)
     package = Before(world.sagemaker, "describe_model_package", lambda: in_console(world, ARN, theirs))
     standing = approve(world, sagemaker=package)
@@ -122,7 +120,7 @@ def test_what_a_person_decides_right_before_the_package_is_read_again_stands(
     assert status(world) == theirs
 
 
-def test_what_somebody_took_in_the_ledger_stands_though_the_package_still_waits(world: World) -> None:
+def test_decide_after_a_decision_in_the_ledger_changes_nothing(world: World) -> None:
     register(world)
     theirs = {"status": "Rejected", "by": "link", "why": "no", "at": "2026-11-23T07:00:00+00:00"}
     world.items.take(f"decision#{ARN}", theirs)
@@ -131,8 +129,8 @@ def test_what_somebody_took_in_the_ledger_stands_though_the_package_still_waits(
     assert status(world) == "PendingManualApproval"
 
 
-def test_who_loses_takes_nothing_back_but_his_own(world: World) -> None:
-    """A person's decision is recorded between our taking and our giving back."""
+def test_decide_loser_takes_back_only_its_own_decision(world: World) -> None:
+    """A person's decision is recorded after ours was taken and before ours is removed."""
     register(world)
     theirs = {"status": "Rejected", "by": "person", "why": "no", "at": "2026-11-23T07:00:00+00:00"}
 
@@ -145,7 +143,7 @@ def test_who_loses_takes_nothing_back_but_his_own(world: World) -> None:
     assert world.stored(f"decision#{ARN}").items() >= theirs.items()
 
 
-def test_an_approval_needs_the_champion_that_it_was_compared_with(world: World) -> None:
+def test_decide_approval_after_the_champion_changed_is_refused(world: World) -> None:
     register(world, 1)
     register(world, 2)
     assert approve(world, arn_of(1), Compared(None)).ours
@@ -158,15 +156,15 @@ def test_an_approval_needs_the_champion_that_it_was_compared_with(world: World) 
     assert approve(world, arn_of(2), Compared(arn_of(1))).ours
 
 
-def test_without_a_comparison_the_champion_is_not_asked(world: World) -> None:
+def test_decide_approval_without_a_comparison_ignores_the_champion(world: World) -> None:
     register(world, 1)
     register(world, 2)
     assert approve(world, arn_of(1)).ours
     assert approve(world, arn_of(2)).ours
 
 
-def test_an_approval_that_waited_counts_from_when_it_was_written(world: World) -> None:
-    """One is taken and its taker dies; another is approved; who comes again is champion all the same."""
+def test_decide_delayed_approval_is_dated_when_it_is_written(world: World) -> None:
+    """An approval dies before its write. Another version is approved. The retried one is champion."""
     register(world, 1)
     register(world, 2)
     with pytest.raises(Died):
@@ -178,7 +176,7 @@ def test_an_approval_that_waited_counts_from_when_it_was_written(world: World) -
     assert noted[0] > noted[1]
 
 
-def test_two_candidates_of_a_group_are_never_approved_at_the_same_time(world: World) -> None:
+def test_decide_two_approvals_in_one_group_second_must_retry(world: World) -> None:
     register(world, 1)
     register(world, 2)
 
@@ -192,7 +190,7 @@ def test_two_candidates_of_a_group_are_never_approved_at_the_same_time(world: Wo
         approve(world, arn_of(2), Compared(None))
 
 
-def test_a_rejection_waits_for_no_approval(world: World) -> None:
+def test_decide_rejection_during_an_approval_does_not_wait(world: World) -> None:
     register(world, 1)
     register(world, 2)
 
@@ -203,7 +201,7 @@ def test_a_rejection_waits_for_no_approval(world: World) -> None:
     assert (status(world, arn_of(1)), status(world, arn_of(2))) == ("Approved", "Rejected")
 
 
-def test_the_lease_of_one_who_fails_is_free_at_once(world: World) -> None:
+def test_decide_failure_releases_the_lease_at_once(world: World) -> None:
     register(world)
 
     def fails() -> None:
@@ -223,7 +221,7 @@ def person(
     return decide(ARN, wanted, by="link", who=who, why=why, using=using(world, **wrapped))
 
 
-def test_who_and_why_are_in_ledger_registry_and_answer(world: World) -> None:
+def test_decide_by_a_person_writes_who_and_why_everywhere(world: World) -> None:
     register(world)
     standing = person(world)
     assert (standing.status, standing.by, standing.who, standing.why) == ("Rejected", "link", "Ana", "no")
@@ -239,7 +237,7 @@ def test_who_and_why_are_in_ledger_registry_and_answer(world: World) -> None:
     assert update["ApprovalDescription"] == "no"
 
 
-def test_of_two_people_at_once_one_wins_and_the_other_learns_who_and_what(world: World) -> None:
+def test_decide_two_people_at_once_second_gets_the_first_decision(world: World) -> None:
     register(world)
     lost: list[Standing] = []
 
@@ -256,7 +254,9 @@ def test_of_two_people_at_once_one_wins_and_the_other_learns_who_and_what(world:
     assert len(world.sagemaker.updates) == 1
 
 
-def test_of_two_who_approve_at_once_one_is_asked_to_look_again_and_then_learns_who_won(world: World) -> None:
+def test_decide_two_people_approve_at_once_second_must_retry_and_gets_the_first_decision(
+    world: World,
+) -> None:
     register(world)
 
     def other() -> None:
@@ -268,14 +268,14 @@ def test_of_two_who_approve_at_once_one_is_asked_to_look_again_and_then_learns_w
     assert (late.ours, late.status, late.who) == (False, "Approved", "Ana")
 
 
-def test_pressing_twice_is_one_decision_whatever_reason_came_second(world: World) -> None:
+def test_decide_twice_by_one_person_keeps_the_first_reason(world: World) -> None:
     register(world)
     first, second = person(world, why="no"), person(world, why="no, no")
     assert first == second
     assert len(world.sagemaker.updates) == 1
 
 
-def test_a_decision_in_the_console_after_ours_is_the_one_that_stands(world: World) -> None:
+def test_decide_again_after_a_console_decision_changes_nothing(world: World) -> None:
     register(world)
     assert person(world).ours
     in_console(world, ARN, "Approved", why="I say so")
@@ -290,7 +290,7 @@ def test_a_decision_in_the_console_after_ours_is_the_one_that_stands(world: Worl
     assert len(world.sagemaker.updates) == 1
 
 
-def test_a_console_decision_between_taking_and_reading_again_stands(world: World) -> None:
+def test_decide_by_a_person_console_decision_before_the_second_read_stands(world: World) -> None:
     register(world)
     between = Before(world.sagemaker, "describe_model_package", lambda: in_console(world, ARN, "Approved"))
     standing = person(world, sagemaker=between)
@@ -298,7 +298,7 @@ def test_a_console_decision_between_taking_and_reading_again_stands(world: World
     assert world.sagemaker.updates == []
 
 
-def test_what_people_type_is_one_bounded_line(world: World) -> None:
+def test_decide_typed_name_and_reason_become_one_short_line(world: World) -> None:
     register(world)
     standing = person(world, who="A\nna\x1b[2J\u202e" + "x" * 300, why="good\r\nhttps://evil.example\x00")
     assert standing.who is not None
@@ -310,12 +310,12 @@ def test_what_people_type_is_one_bounded_line(world: World) -> None:
 @pytest.mark.parametrize(
     ("text", "kept"), [("x", "x"), ("x" * 300, "x" * 300), ("  a\n\tb \x07", "a b"), ("ünd 👍", "ünd 👍")]
 )
-def test_a_reason_is_taken(text: str, kept: str) -> None:
+def test_reason_of_1_to_300_characters_is_accepted(text: str, kept: str) -> None:
     assert reason(text) == kept
 
 
 @pytest.mark.parametrize("text", ["", " \n", "\x00\u200b", "x" * 301])
-def test_no_reason_is_refused(text: str) -> None:
+def test_reason_empty_or_too_long_is_refused(text: str) -> None:
     with pytest.raises(NoReason, match="say why in 1 to 300 characters"):
         reason(text)
 
@@ -327,7 +327,7 @@ PENDING = "PendingManualApproval"
 
 
 @pytest.mark.parametrize("mark", [True, False], ids=["marked", "died before the mark"])
-def test_a_decision_that_was_set_back_hinders_no_new_one(world: World, mark: bool) -> None:
+def test_decide_after_a_set_back_writes_a_new_decision(world: World, mark: bool) -> None:
     register(world)
     old = person(world)
     if not mark:
@@ -350,7 +350,7 @@ def test_a_decision_that_was_set_back_hinders_no_new_one(world: World, mark: boo
     )
 
 
-def test_a_decision_of_the_machine_does_not_bear_a_persons_name(world: World) -> None:
+def test_decide_by_expiry_after_a_person_names_nobody(world: World) -> None:
     register(world)
     person(world)
     in_console(world, ARN, PENDING)
@@ -358,8 +358,8 @@ def test_a_decision_of_the_machine_does_not_bear_a_persons_name(world: World) ->
     assert world.sagemaker.packages[ARN]["CustomerMetadataProperties"]["decidedWho"] == "none"
 
 
-def test_a_package_that_is_read_too_early_is_not_taken_for_one_that_was_set_back(world: World) -> None:
-    """Right after our update, a reader may still get what was there before it."""
+def test_decide_stale_read_after_our_update_is_no_set_back(world: World) -> None:
+    """Right after our update, a read may still return the state before it."""
     register(world)
     before = dict(world.sagemaker.packages[ARN])
     person(world)
@@ -369,11 +369,11 @@ def test_a_package_that_is_read_too_early_is_not_taken_for_one_that_was_set_back
     later = using(world, clock=lambda: datetime.now(UTC) + timedelta(seconds=91))
     assert decide(
         ARN, "Approved", by="link", who="Ben", why="w", using=later
-    ).ours  # it was set back, and wiped
+    ).ours  # by now it was set back, and its metadata removed
 
 
 @pytest.mark.parametrize("by", ["rules", "superseded"])
-def test_the_machine_does_not_decide_again_for_the_reason_that_was_set_back(world: World, by: Any) -> None:
+def test_decide_by_rules_for_the_reason_that_was_set_back_is_refused(world: World, by: Any) -> None:
     register(world)
     decide(ARN, "Rejected", by=by, why="R", using=using(world))
     in_console(world, ARN, PENDING)
@@ -385,7 +385,7 @@ def test_the_machine_does_not_decide_again_for_the_reason_that_was_set_back(worl
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 12))
-def test_dying_at_any_call_after_it_was_set_back_decides_once(
+def test_decide_death_at_any_call_after_a_set_back_and_retry_decide_once(
     world: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     register(world)
@@ -409,7 +409,7 @@ def test_dying_at_any_call_after_it_was_set_back_decides_once(
     assert "doneAt" in fact
 
 
-def test_only_the_last_decisions_are_kept(world: World) -> None:
+def test_decide_keeps_the_last_five_earlier_decisions(world: World) -> None:
     register(world)
     for number in range(8):
         assert person(world, who=f"p{number}").ours
@@ -419,14 +419,14 @@ def test_only_the_last_decisions_are_kept(world: World) -> None:
     ]  # fmt: skip
 
 
-def test_who_loses_to_the_console_leaves_the_history_as_it_was(world: World) -> None:
+def test_decide_loser_to_the_console_keeps_the_earlier_decisions(world: World) -> None:
     register(world)
     first = person(world, "Approved", "Ana")
     in_console(world, ARN, PENDING)
     read = iter(range(10))
 
     class Late:
-        """The console decides after the decision was taken, before the package is read again."""
+        """A client. Somebody rejects in the console after our decision is taken, before our second read."""
 
         def __getattr__(self, name: str) -> Any:
             if name == "describe_model_package" and next(read) == 1:
@@ -441,7 +441,7 @@ def test_who_loses_to_the_console_leaves_the_history_as_it_was(world: World) -> 
 
 
 @pytest.mark.parametrize("by", ["link", "slack", "operator"])
-def test_a_person_approves_nothing_that_a_newer_champion_is_about_to_supersede(world: World, by: By) -> None:
+def test_decide_person_approving_an_older_version_than_the_champion_is_refused(world: World, by: By) -> None:
     register(world, 1)
     register(world, 2)
     assert decide(arn_of(2), "Approved", by="link", who="Ana", why="ok", using=using(world)).ours
@@ -454,7 +454,9 @@ def test_a_person_approves_nothing_that_a_newer_champion_is_about_to_supersede(w
 
 
 @pytest.mark.parametrize("known", ["judged beside it", "set back since"])
-def test_a_person_who_knows_of_the_newer_champion_may_approve_an_older_one(world: World, known: str) -> None:
+def test_decide_person_who_knows_the_newer_champion_may_approve_an_older_version(
+    world: World, known: str
+) -> None:
     register(world, 1)
     register(world, 2, status="Approved")
     if known == "set back since":
@@ -467,8 +469,8 @@ def test_a_person_who_knows_of_the_newer_champion_may_approve_an_older_one(world
     assert person(world, "Approved", "Ben").ours
 
 
-def test_a_rejection_asks_for_no_champion(world: World) -> None:
-    """A candidate that was compared with a champion that is another one by now is rejected all the same."""
+def test_decide_rejection_after_the_champion_changed_is_written(world: World) -> None:
+    """A rejection is written even if the candidate was compared with an earlier champion."""
     register(world, 1, status="Approved")
     second = register(world, 2)
     standing = decide(
@@ -477,8 +479,8 @@ def test_a_rejection_asks_for_no_champion(world: World) -> None:
     assert (standing.ours, standing.status) == (True, "Rejected")
 
 
-def test_who_takes_longer_than_the_lease_approves_nothing(world: World) -> None:
-    """A laptop fell asleep between looking at the champion and writing."""
+def test_decide_longer_than_the_lease_approves_nothing(world: World) -> None:
+    """A laptop sleeps after it read the champion and before it writes."""
     arn = register(world)
     clock = [datetime.now(UTC)]
     slow = replace(using(world), clock=lambda: clock[0])
@@ -493,7 +495,7 @@ def test_who_takes_longer_than_the_lease_approves_nothing(world: World) -> None:
     assert decide(arn, "Approved", by="operator", why="w", using=slow).ours
 
 
-def test_a_lease_that_has_passed_on_is_not_given_back_by_who_lost_it(world: World) -> None:
+def test_alone_expired_holder_does_not_release_the_next_holders_lease(world: World) -> None:
     now = datetime.now(UTC)
     with alone(world.ledger, keys.group_lease("g"), now=now):
         later = now + timedelta(minutes=5)

@@ -1,4 +1,4 @@
-"""The event's own package is judged once; what others decided is never overwritten."""
+"""A registered candidate is judged once, and no decision of a person is overwritten."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def using(world: World, **wrapped: Any) -> Collaborators:
 
 
 def judge(world: World, version: int = 1, **wrapped: Any) -> None:
-    """Let the event of a candidate come."""
+    """Handle the event of a registered candidate."""
     handler(about("candidate_registered.pending", arn_of(version)), Context(), using=using(world, **wrapped))
 
 
@@ -43,7 +43,7 @@ def dies_after_the_update(world: World) -> Mortal:
     ("accuracy", "status", "kind", "decision"),
     [(0.80, "Approved", "approved", "APPROVE"), (0.77, "Rejected", "rejected", "REJECT")],
 )
-def test_a_decision_reaches_registry_ledger_evidence_and_approvers(
+def test_judge_decision_reaches_registry_ledger_evidence_and_approvers(
     world: World, context: Context, accuracy: float, status: str, kind: str, decision: str
 ) -> None:
     register(world, accuracy=accuracy)
@@ -73,9 +73,7 @@ def test_a_decision_reaches_registry_ledger_evidence_and_approvers(
     assert (found["decidedBy"], found["decidedWhy"]) == ("rules", decided["ApprovalDescription"])
 
 
-def test_the_package_bears_the_key_facts_in_the_characters_that_sagemaker_takes(
-    world: World, context: Context
-) -> None:
+def test_judge_writes_metadata_in_characters_that_sagemaker_accepts(world: World, context: Context) -> None:
     register(world)
     execution = "execution#arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"
     world.items.mark(execution, {"requestedBy": "arn:aws:iam::1:user/ünsafe\t(person)" + "x" * 300})
@@ -95,7 +93,7 @@ def test_the_package_bears_the_key_facts_in_the_characters_that_sagemaker_takes(
         assert re.fullmatch(r"[A-Za-z0-9_ .:/=+\-@]{1,256}", value)
 
 
-def test_with_a_champion_it_is_no_first_model(world: World) -> None:
+def test_judge_with_a_champion_writes_no_first_model(world: World) -> None:
     register(world, 1)
     judge(world, 1)
     register(world, 2, champion=arn_of(1))
@@ -106,7 +104,7 @@ def test_with_a_champion_it_is_no_first_model(world: World) -> None:
     assert "firstModel" not in metadata
 
 
-def test_what_is_held_stays_pending_and_a_person_is_asked(world: World, context: Context) -> None:
+def test_judge_hold_leaves_the_package_pending_and_notifies(world: World, context: Context) -> None:
     register(world, champion="arn:of-another-champion")
     handler(PENDING, context, using=using(world))
     held = world.sagemaker.packages[ARN]
@@ -119,7 +117,7 @@ def test_what_is_held_stays_pending_and_a_person_is_asked(world: World, context:
     assert told["kind"] == "waiting"
 
 
-def test_duplicates_change_nothing(world: World, context: Context) -> None:
+def test_judge_duplicate_events_change_nothing(world: World, context: Context) -> None:
     register(world)
     for _ in range(3):
         handler(PENDING, context, using=using(world))
@@ -127,7 +125,9 @@ def test_duplicates_change_nothing(world: World, context: Context) -> None:
     assert len(world.messages()) == 1
 
 
-def test_the_first_verdict_stands_though_rules_or_evaluation_change(world: World, context: Context) -> None:
+def test_judge_again_after_the_evaluation_changed_keeps_the_first_verdict(
+    world: World, context: Context
+) -> None:
     register(world)
     handler(PENDING, context, using=using(world))
     register(world, accuracy=0.10)
@@ -136,21 +136,21 @@ def test_the_first_verdict_stands_though_rules_or_evaluation_change(world: World
     assert len(world.sagemaker.updates) == 1
 
 
-def test_an_update_of_metadata_only_starts_nothing(world: World, context: Context) -> None:
+def test_judge_event_of_a_metadata_update_changes_nothing(world: World, context: Context) -> None:
     register(world)
     handler(event("candidate_registered.annotated"), context, using=using(world))
     assert world.sagemaker.updates == []
 
 
 @pytest.mark.parametrize("status", ["Approved", "Rejected"])
-def test_a_persons_decision_is_not_overwritten(world: World, context: Context, status: str) -> None:
+def test_judge_decided_package_changes_nothing(world: World, context: Context, status: str) -> None:
     register(world, status=status)
     handler(PENDING, context, using=using(world))
     assert world.sagemaker.updates == []
     assert world.messages() == []
 
 
-def test_a_package_without_evaluation_raises_and_is_not_decided(world: World, context: Context) -> None:
+def test_judge_package_without_evaluation_raises_and_decides_nothing(world: World, context: Context) -> None:
     register(world)
     world.s3.delete_object(Bucket="data", Key="models/titanic/e0/evaluation.json")
     with pytest.raises(Exception, match=r"evaluation\.json does not exist"):
@@ -165,7 +165,7 @@ def test_a_package_without_evaluation_raises_and_is_not_decided(world: World, co
     [(0.80, None, "APPROVE"), (0.70, None, "REJECT"), (0.80, "arn:of-another-champion", "HOLD")],
     ids=["approve", "reject", "hold"],
 )
-def test_dying_at_any_call_and_coming_again_decides_once(
+def test_judge_death_at_any_call_and_retry_decide_once(
     world: World,
     context: Context,
     monkeypatch: pytest.MonkeyPatch,
@@ -176,7 +176,7 @@ def test_dying_at_any_call_and_coming_again_decides_once(
     decision: str,
 ) -> None:
     register(world, accuracy=accuracy, champion=champion)
-    # Lambda's second retry comes three minutes later; a claim of the dead has run out by then.
+    # Lambda's second retry comes three minutes later; the lease of the dead invocation has ended by then.
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     left = [lives]
     names = ("sagemaker", "s3", "sns", "table")
@@ -206,7 +206,7 @@ def test_dying_at_any_call_and_coming_again_decides_once(
         assert "doneAt" in known
 
 
-def test_a_decision_that_falls_while_judging_is_not_overwritten(world: World, context: Context) -> None:
+def test_judge_console_decision_while_judging_stands(world: World, context: Context) -> None:
     register(world)
     original = world.configs.get
 
@@ -222,7 +222,7 @@ def test_a_decision_that_falls_while_judging_is_not_overwritten(world: World, co
     assert world.items.get(f"decision#{ARN}") is None
 
 
-def test_nobody_is_asked_for_a_decision_that_a_person_has_taken(world: World, context: Context) -> None:
+def test_judge_hold_after_a_person_decided_notifies_nobody(world: World, context: Context) -> None:
     register(world, champion="arn:of-another-champion")
     with pytest.raises(Died):
         handler(PENDING, context, using=using(world, sagemaker=dies_after_the_update(world)))
@@ -232,12 +232,12 @@ def test_nobody_is_asked_for_a_decision_that_a_person_has_taken(world: World, co
     assert [message["kind"] for message in world.messages()] == []
 
 
-def test_nobody_is_told_of_an_approval_that_a_person_has_taken_back(world: World, context: Context) -> None:
+def test_judge_approval_that_a_person_has_taken_back_notifies_nobody(world: World, context: Context) -> None:
     register(world)
     with pytest.raises(Died):
         handler(PENDING, context, using=using(world, sagemaker=dies_after_the_update(world)))
     assert status(world) == "Approved"
-    world.items.release("lease#handsoff-titanic")  # its time runs out
+    world.items.release("lease#handsoff-titanic")  # the lease ends
     in_console(world, ARN, "Rejected")
     handler(PENDING, context, using=using(world))
     assert world.messages() == []
@@ -249,7 +249,7 @@ def test_nobody_is_told_of_an_approval_that_a_person_has_taken_back(world: World
 
 
 def held_by_another(world: World, version: int, champion: str) -> None:
-    """The candidate waits, and everybody knows that it does so because of this champion."""
+    """Check that the candidate is held because of this champion, and that this was notified once."""
     arn = arn_of(version)
     assert status(world, version) == "PendingManualApproval"
     fact = world.stored(f"verdict#{arn}")
@@ -266,8 +266,8 @@ def held_by_another(world: World, version: int, champion: str) -> None:
     assert "the champion changed" in told[0]["reasons"][0]
 
 
-def test_of_two_candidates_judged_at_once_one_is_approved_and_the_other_held(world: World) -> None:
-    """Both are first models by their own verdict: the second is judged while the first is."""
+def test_judge_two_candidates_at_once_approves_one_and_holds_the_other(world: World) -> None:
+    """Each verdict finds no champion: the first candidate is approved while the second is judged."""
     register(world, 1)
     register(world, 2)
     judge(world, 2, s3=Before(world.s3, "get_object", lambda: judge(world, 1)))
@@ -275,7 +275,7 @@ def test_of_two_candidates_judged_at_once_one_is_approved_and_the_other_held(wor
     held_by_another(world, 2, arn_of(1))
 
 
-def test_who_comes_while_another_is_being_approved_comes_again(world: World) -> None:
+def test_judge_during_another_approval_must_retry_and_then_holds(world: World) -> None:
     register(world, 1)
     register(world, 2)
 
@@ -291,13 +291,13 @@ def test_who_comes_while_another_is_being_approved_comes_again(world: World) -> 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 26))
-def test_dying_at_any_call_after_the_champion_changed_ends_in_a_hold(
+def test_judge_death_at_any_call_after_the_champion_changed_and_retry_hold(
     world: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
     register(world, 1)
     register(world, 2)
-    with pytest.raises(Died):  # judged, and nothing done about it yet
+    with pytest.raises(Died):  # judged; the verdict is not carried out yet
         judge(world, 2, table=Mortal(world.table, [1], after=True, only="put_item"))
     assert world.stored(f"verdict#{arn_of(2)}")["verdict"]["decision"] == "APPROVE"
     judge(world, 1)
@@ -315,7 +315,7 @@ def test_dying_at_any_call_after_the_champion_changed_ends_in_a_hold(
     held_by_another(world, 2, arn_of(1))
 
 
-def test_the_champion_taken_back_before_the_verdict_is_written_holds_too(world: World) -> None:
+def test_judge_champion_rejected_before_the_verdict_is_written_holds(world: World) -> None:
     register(world, 1)
     judge(world, 1)
     register(world, 2, champion=arn_of(1))
@@ -324,13 +324,13 @@ def test_the_champion_taken_back_before_the_verdict_is_written_holds_too(world: 
     held_by_another(world, 2, "none")
 
 
-# ---- what no evaluation tells -----------------------------------------------------------------------------
+# ---- doubts about the evaluation or the data ------------------------------------------------------------
 
 ELSEWHERE = "s3://data/models/titanic/e9/m.tar.gz"
 
 
 def change(world: World, package: dict[str, Any] | None = None, **evaluation: Any) -> None:
-    """Change what the package says, or what its evaluation does."""
+    """Change fields of the package, or of its evaluation."""
     world.sagemaker.packages[ARN] |= package or {}
     key = "models/titanic/e0/evaluation.json"
     body = json.loads(world.s3.get_object(Bucket="data", Key=key)["Body"].read())
@@ -358,8 +358,8 @@ def change(world: World, package: dict[str, Any] | None = None, **evaluation: An
         ),
     ],
 )
-def test_an_evaluation_that_is_not_this_packages_is_held(world: World, what: Any, said: str) -> None:
-    """Whoever may register a package could otherwise lend it the numbers of a better one."""
+def test_judge_evaluation_of_another_package_holds(world: World, what: Any, said: str) -> None:
+    """Otherwise a package could be registered with the evaluation of a better model."""
     register(world)
     change(world, **what)
     judge(world)
@@ -368,7 +368,7 @@ def test_an_evaluation_that_is_not_this_packages_is_held(world: World, what: Any
     assert any(reason["text"].startswith(said) for reason in reasons), reasons
 
 
-def test_an_evaluation_from_elsewhere_is_held(world: World) -> None:
+def test_judge_evaluation_outside_the_executions_folder_holds(world: World) -> None:
     register(world)
     body = world.s3.get_object(Bucket="data", Key="models/titanic/e0/evaluation.json")["Body"].read()
     world.s3.put_object(Bucket="data", Key="runs/evaluation.json", Body=body)
@@ -392,10 +392,10 @@ def test_an_evaluation_from_elsewhere_is_held(world: World) -> None:
         ("expired", "b", "Approved"),
     ],
 )
-def test_data_of_which_a_person_has_rejected_a_model_is_held(
+def test_judge_data_of_a_model_that_a_person_rejected_holds(
     world: World, by: str, batch: str, expected: str
 ) -> None:
-    """Or what somebody takes back on a Friday evening is approved again by the schedule in the night."""
+    """Otherwise the nightly schedule would approve again what a person rejected in the evening."""
     register(world, 1, status="Rejected")
     world.sagemaker.packages[ARN]["CustomerMetadataProperties"]["batch"] = batch
     world.items.mark(
@@ -419,7 +419,7 @@ def test_data_of_which_a_person_has_rejected_a_model_is_held(
 
 
 @pytest.mark.parametrize(("accuracy", "minimum"), [(0.80, 0.78), (0.77, 0.78)], ids=["approved", "rejected"])
-def test_judging_describes_the_package_at_most_twice(world: World, accuracy: float, minimum: float) -> None:
+def test_judge_describes_the_package_at_most_twice(world: World, accuracy: float, minimum: float) -> None:
     register(world, accuracy=accuracy)
     asked = Counting(world.sagemaker)
     judge(world, sagemaker=asked)
@@ -427,7 +427,7 @@ def test_judging_describes_the_package_at_most_twice(world: World, accuracy: flo
     assert asked.described[ARN] == 2
 
 
-def test_judging_a_held_candidate_describes_the_package_at_most_twice(world: World) -> None:
+def test_judge_hold_describes_the_package_at_most_twice(world: World) -> None:
     register(world, champion=arn_of(9))
     asked = Counting(world.sagemaker)
     judge(world, sagemaker=asked)

@@ -1,4 +1,4 @@
-"""A held candidate judged again without its champion: on whose word, once, and never over a decision."""
+"""A held candidate is judged again without its champion: who asked is recorded, and decisions stand."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def again(world: World, why: str = "it cannot be loaded any more", **wrapped: An
 
 @pytest.fixture
 def held(world: World) -> World:
-    """Version 1 is champion, and version 2 is held, as it could not be compared with it."""
+    """Version 1 is the champion. Version 2 is held, because it could not be compared with the champion."""
     register(world, 1)
     judge(world, 1)
     register(world, 2, champion=arn_of(1), problem=STALE)
@@ -48,7 +48,7 @@ def held(world: World) -> World:
     return world
 
 
-def test_the_other_rules_decide_and_who_asked_for_it_is_recorded(held: World) -> None:
+def test_judge_without_champion_applies_the_other_rules_and_records_who_asked(held: World) -> None:
     before = held.stored(f"verdict#{ARN}")
     verdict = again(held)
     assert verdict.decision == "APPROVE"
@@ -74,7 +74,7 @@ def test_the_other_rules_decide_and_who_asked_for_it_is_recorded(held: World) ->
     assert (told["kind"], told["modelPackageArn"]) == ("approved", ARN)
 
 
-def test_a_candidate_that_breaks_another_rule_is_rejected(world: World) -> None:
+def test_judge_without_champion_broken_rule_rejects(world: World) -> None:
     register(world, 1)
     judge(world, 1)
     register(world, 2, champion=arn_of(1), problem=STALE)
@@ -88,7 +88,7 @@ def test_a_candidate_that_breaks_another_rule_is_rejected(world: World) -> None:
     assert world.sagemaker.packages[ARN]["ModelApprovalStatus"] == "Rejected"
 
 
-def test_one_that_is_held_still_may_be_asked_about_again_and_only_the_last_word_counts(held: World) -> None:
+def test_judge_without_champion_repeated_while_held_keeps_the_last_reason(held: World) -> None:
     held.configs.known["titanic"] = held.configs.known["titanic"].model_copy(
         update={"approval": held.configs.known["titanic"].approval.model_validate({"rules": []})}
     )
@@ -103,12 +103,12 @@ def test_one_that_is_held_still_may_be_asked_about_again_and_only_the_last_word_
         "reason 5",
         "reason 6",
     ]
-    assert held.messages() == []  # that it waits, they know
+    assert held.messages() == []  # approvers were notified of the hold before
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 26))
-def test_dying_at_any_call_and_asking_again_ends_in_the_same_state(
+def test_judge_without_champion_death_at_any_call_and_retry_end_in_the_same_state(
     held: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
@@ -118,7 +118,7 @@ def test_dying_at_any_call_and_asking_again_ends_in_the_same_state(
     try:
         again(held, **dying)
     except Died:
-        with contextlib.suppress(CannotBeJudged):  # refused if it had died after the last thing to do
+        with contextlib.suppress(CannotBeJudged):  # refused if all was done before the death
             assert again(held).decision == "APPROVE"
     else:
         assert left[0] > 0
@@ -130,7 +130,7 @@ def test_dying_at_any_call_and_asking_again_ends_in_the_same_state(
     assert len({message["notificationId"] for message in held.messages()}) == 1
 
 
-def test_it_is_refused_where_there_is_nothing_to_ask(held: World) -> None:
+def test_judge_without_champion_without_a_reason_or_a_held_candidate_is_refused(held: World) -> None:
     for why in ("", "  \n", "x" * 301):
         with pytest.raises(NoReason, match="say why in 1 to 300 characters"):
             again(held, why)
@@ -143,19 +143,19 @@ def test_it_is_refused_where_there_is_nothing_to_ask(held: World) -> None:
         again(world)
 
 
-def test_one_of_whom_the_rules_said_more_than_that_it_waits_is_not_judged_again(held: World) -> None:
+def test_judge_without_champion_after_an_approval_by_rules_is_refused(held: World) -> None:
     held.sagemaker.packages[arn_of(1)]["ModelApprovalStatus"] = "PendingManualApproval"  # by a person
     candidate = registry.package(using(held).sagemaker, arn_of(1))
     with pytest.raises(CannotBeJudged, match="the rules said APPROVE"):
         judge_without_champion(candidate, by=WHO, why="why not", using=using(held))
 
 
-def test_what_a_person_says_is_one_line_without_anything_that_steers_a_terminal(held: World) -> None:
+def test_judge_without_champion_reason_becomes_one_line_without_control_characters(held: World) -> None:
     verdict = again(held, "line 1\nline\t2 \x1b[31mred\x1b[0m ünd [bold]")
     assert verdict.without_champion == f"line 1 line 2 [31mred [0m ünd [bold] (said by {WHO})"
 
 
-def test_a_decision_that_falls_meanwhile_stands(held: World) -> None:
+def test_judge_without_champion_console_decision_meanwhile_stands(held: World) -> None:
     candidate = registry.package(using(held).sagemaker, ARN)
     in_console(held, ARN, "Rejected")
     judge_without_champion(candidate, by=WHO, why="why not", using=using(held))
@@ -170,10 +170,10 @@ def test_a_decision_that_falls_meanwhile_stands(held: World) -> None:
         (0.0, 0.5, "is not held because of its champion: recall where sex = female: 0.5, needs ≥ 0.75"),
     ],
 )
-def test_a_champion_that_is_not_stale_is_not_put_aside(
+def test_judge_without_champion_that_is_not_stale_is_refused(
     world: World, gain: float, recall: float, said: str
 ) -> None:
-    """A comparison that was made and lost, or a hold that has nothing to do with the champion."""
+    """The candidate lost a comparison, or is held for another reason than its champion."""
     register(world, 1)
     judge(world, 1)
     arn = register(world, 2, champion=arn_of(1), gain=gain)

@@ -1,4 +1,4 @@
-"""Facts are taken once, states only go forward, claims pass on from the dead."""
+"""Items are taken once, states only advance, and a claim is free once its lease has ended."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ LEASE = timedelta(seconds=90)
 
 @pytest.fixture(params=["dynamodb", "table", "memory"])
 def ledger(request: pytest.FixtureRequest) -> Any:
-    """The items in moto's DynamoDB, and the two fakes that other tests put in its place."""
+    """The items in moto's DynamoDB, in the fake table, and in a dict."""
     if request.param == "memory":
         return MemoryItems()
     return request.getfixturevalue("moto_world" if request.param == "dynamodb" else "world").items
 
 
-def test_a_fact_is_taken_once_and_keeps_what_was_taken(ledger: Any) -> None:
+def test_take_twice_keeps_the_first_values(ledger: Any) -> None:
     assert ledger.take("start#1", {"batch": "a", "parts": ["x", 1.5], "none": None}) is None
     assert ledger.take("start#1", {"batch": "b"}) == {"fact": "start#1", "batch": "a", "parts": ["x", 1.5]}
     ledger.mark("start#1", {"executionArn": "arn"})
@@ -40,7 +40,7 @@ def test_a_fact_is_taken_once_and_keeps_what_was_taken(ledger: Any) -> None:
     assert ledger.get("start#2") is None
 
 
-def test_states_in_any_order_and_number_end_in_the_newest(ledger: Any) -> None:
+def test_advance_in_any_order_ends_in_the_newest_state(ledger: Any) -> None:
     states = [
         ("1", "Executing", False),
         ("2", "Executing", False),
@@ -56,14 +56,14 @@ def test_states_in_any_order_and_number_end_in_the_newest(ledger: Any) -> None:
         assert ledger.get(f"execution#{seed}")["status"] == "Succeeded"
 
 
-def test_at_the_same_version_a_final_state_stays(ledger: Any) -> None:
+def test_advance_at_the_same_version_keeps_a_final_state(ledger: Any) -> None:
     assert ledger.advance("execution#1", {"status": "Executing"}, version="1", final=False)
     assert ledger.advance("execution#1", {"status": "Failed"}, version="1", final=True)
     assert not ledger.advance("execution#1", {"status": "Executing"}, version="1", final=False)
     assert ledger.get("execution#1")["status"] == "Failed"
 
 
-def test_a_claim_is_held_done_or_passed_on(ledger: Any) -> None:
+def test_claim_is_refused_until_its_lease_ends_and_once_it_is_done(ledger: Any) -> None:
     assert ledger.claim("notification#1", now=NOW, lease=LEASE)
     with pytest.raises(NotReady, match="another invocation"):
         ledger.claim("notification#1", now=NOW + LEASE, lease=LEASE)
@@ -72,13 +72,13 @@ def test_a_claim_is_held_done_or_passed_on(ledger: Any) -> None:
     assert not ledger.claim("notification#1", now=NOW + timedelta(days=1), lease=LEASE)
 
 
-def test_a_claim_given_back_is_free(ledger: Any) -> None:
+def test_claim_after_release_succeeds(ledger: Any) -> None:
     assert ledger.claim("notification#1", now=NOW, lease=LEASE)
     ledger.release("notification#1")
     assert ledger.claim("notification#1", now=NOW, lease=LEASE)
 
 
-def test_what_is_conditioned_is_written_only_where_those_texts_stand(ledger: Any) -> None:
+def test_mark_and_release_with_where_need_these_texts(ledger: Any) -> None:
     ledger.mark("decision#1", {"status": "Approved", "at": "1"})
     assert not ledger.mark("decision#1", {"doneAt": "3"}, where={"at": "2"})
     assert not ledger.release("decision#1", where={"at": "2"})
@@ -90,7 +90,7 @@ def test_what_is_conditioned_is_written_only_where_those_texts_stand(ledger: Any
     assert ledger.get("decision#1") is None
 
 
-def test_what_is_done_once_is_done_again_only_if_it_failed(ledger: Any) -> None:
+def test_once_runs_again_only_after_a_failure(ledger: Any) -> None:
     did: list[str] = []
 
     def fails() -> None:
@@ -103,7 +103,7 @@ def test_what_is_done_once_is_done_again_only_if_it_failed(ledger: Any) -> None:
     assert did == ["it"]
 
 
-def test_nobody_else_is_inside_until_it_ends_or_its_holder_has_died(ledger: Any) -> None:
+def test_alone_is_refused_until_the_holder_ends_or_its_lease_ends(ledger: Any) -> None:
     with alone(Ledger(ledger), keys.group_lease("g"), now=NOW):
         with pytest.raises(NotReady), alone(Ledger(ledger), keys.group_lease("g"), now=NOW):
             pass
@@ -116,7 +116,7 @@ def test_nobody_else_is_inside_until_it_ends_or_its_holder_has_died(ledger: Any)
         pass
 
 
-def test_a_swap_needs_the_version_that_was_read(ledger: Any) -> None:
+def test_swap_with_another_version_writes_nothing(ledger: Any) -> None:
     assert not ledger.swap("model#m", {"state": {"a": 1}}, version=1)
     assert ledger.swap("model#m", {"state": {"a": 1}}, version=0)
     assert not ledger.swap("model#m", {"state": {"a": 2}}, version=0)
@@ -134,8 +134,8 @@ anything = st.recursive(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(values=st.dictionaries(st.sampled_from(["a", "b", "c"]), anything))
-def test_what_is_written_is_what_is_read(ledger: Any, values: dict[str, Any]) -> None:
-    """Whatever it looks like: a text that begins with a bracket is a text."""
+def test_get_returns_what_mark_wrote(ledger: Any, values: dict[str, Any]) -> None:
+    """A text that looks like JSON stays a text."""
     ledger.release("start#x")
     ledger.mark("start#x", {"a": [1], "b": "old", "c": {}})
     ledger.mark("start#x", {"a": None, "b": None, "c": None, **values})

@@ -1,4 +1,4 @@
-"""Links: whoever has one reads the package in it, nobody can make one, and each has an end."""
+"""Links to the review page: they name a package, cannot be forged, and expire."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ OURS = Links("secret", "https://id.lambda-url.us-east-1.on.aws/")
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time that itsdangerous reads; a test moves it."""
+    """The time that itsdangerous reads, in a list of one. A test may change it."""
     now = [1_800_000_000.0]
     monkeypatch.setattr(time, "time", lambda: now[0])
     return now
 
 
-def test_a_link_leads_to_the_page_and_back_to_the_package() -> None:
+def test_url_leads_to_the_page_and_its_token_to_the_package() -> None:
     base, _, token = OURS.url(ARN).partition("review?t=")
     assert base == "https://id.lambda-url.us-east-1.on.aws/"
     assert OURS.read(token, DAY) == ARN
@@ -34,7 +34,7 @@ def test_a_link_leads_to_the_page_and_back_to_the_package() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "good"), [(0, True), (3600, True), (3601, False)])
-def test_a_link_is_good_up_to_its_age(clock: list[float], seconds: int, good: bool) -> None:
+def test_read_refuses_a_token_older_than_its_age(clock: list[float], seconds: int, good: bool) -> None:
     token = OURS.token(ARN)
     clock[0] += seconds
     if good:
@@ -60,7 +60,7 @@ def test_a_link_is_good_up_to_its_age(clock: list[float], seconds: int, good: bo
         OURS.form("x", "none"),
     ],
 )
-def test_what_is_not_ours_is_refused(token: str) -> None:
+def test_read_and_arn_refuse_a_token_that_is_not_ours(token: str) -> None:
     with pytest.raises(LinkInvalid):
         OURS.read(token, DAY)
     with pytest.raises(LinkInvalid):
@@ -68,7 +68,7 @@ def test_what_is_not_ours_is_refused(token: str) -> None:
 
 
 @given(st.integers(min_value=0), st.characters())
-def test_no_character_of_a_link_can_be_changed(at: int, character: str) -> None:
+def test_read_refuses_a_token_with_a_changed_character(at: int, character: str) -> None:
     token = OURS.token(ARN)
     at %= len(token) - 1  # base64 leaves the last two bits of the last character unused
     changed = token[:at] + character + token[at + 1 :]
@@ -78,13 +78,13 @@ def test_no_character_of_a_link_can_be_changed(at: int, character: str) -> None:
 
 
 @given(st.text())
-def test_any_text_is_refused(token: str) -> None:
+def test_arn_and_shown_refuse_any_text(token: str) -> None:
     with pytest.raises(LinkInvalid):
         OURS.arn(token)
     assert OURS.shown(token, "t") is None
 
 
-def test_a_form_belongs_to_the_link_under_which_it_was_shown(clock: list[float]) -> None:
+def test_shown_accepts_a_form_only_with_its_link_and_up_to_its_age(clock: list[float]) -> None:
     mine, other = OURS.token(ARN), OURS.token(ARN[:-1] + "4")
     form = OURS.form(mine, "none")
     assert OURS.shown(form, mine) == "none"
@@ -98,11 +98,11 @@ def test_a_form_belongs_to_the_link_under_which_it_was_shown(clock: list[float])
     assert OURS.shown(form, mine) is None
 
 
-def test_a_link_says_in_which_second_it_was_made(clock: list[float]) -> None:
+def test_made_returns_the_second_of_the_token(clock: list[float]) -> None:
     clock[0] += 0.9
     assert OURS.made(OURS.token(ARN)).isoformat() == "2027-01-15T08:00:00+00:00"
 
 
-def test_links_need_a_secret() -> None:
+def test_links_without_a_secret_are_refused() -> None:
     with pytest.raises(ValueError, match="need a secret"):
         Links("", "https://x/")

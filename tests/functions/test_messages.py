@@ -1,4 +1,4 @@
-"""What approvers read, and the form that the contract fixes."""
+"""Notifications and rollback events: their texts, their JSON form, and how they are sent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def message(kind: Kind = "waiting", **changes: Any) -> Notification:
     return Notification.about("arn:package", kind, **values)
 
 
-def test_the_object_has_the_keys_of_the_contract() -> None:
+def test_as_json_has_the_keys_of_the_contract() -> None:
     assert list(json.loads(message().as_json())) == [
         "notificationId",
         "kind",
@@ -43,20 +43,20 @@ def test_the_object_has_the_keys_of_the_contract() -> None:
     ]
 
 
-def test_a_reader_gets_what_was_written_but_for_the_log() -> None:
+def test_notification_read_from_json_is_equal_except_for_the_log() -> None:
     written = message("rejected", by="slack", who="U1 (ana)", log_lines=["a line of the log"])
     read = Notification.model_validate_json(written.as_json())
     assert read == written.model_copy(update={"log_lines": ()})
     assert (read.model_package_arn, read.decided_by, read.decided_who) == ("arn:package", "slack", "U1 (ana)")
 
 
-def test_a_reader_takes_kinds_and_keys_that_it_does_not_know() -> None:
+def test_notification_reads_unknown_kinds_and_keys() -> None:
     read = Notification.model_validate_json('{"notificationId": "1", "kind": "new", "model": "m", "more": 1}')
     assert (read.kind, read.reasons) == ("new", ())
 
 
 LONGEST = "m" * 61
-"""A model's name with which, and with a prefix of one letter, a pipeline's is full."""
+"""The longest model's name that fits into a pipeline's name with a prefix of one letter."""
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ LONGEST = "m" * 61
         ("quarantined", None, "m: bad file put aside. Please look."),
     ],
 )
-def test_the_first_hundred_characters_say_what_which_model_and_whether_something_is_wanted(
+def test_as_text_first_hundred_characters_are_the_whole_headline(
     kind: Kind, by: str | None, headline: str
 ) -> None:
     short, long = message(kind, model="m", by=by), message(kind, model=LONGEST, by=by)
@@ -86,12 +86,12 @@ def test_the_first_hundred_characters_say_what_which_model_and_whether_something
     assert long.as_subject() == LONGEST + headline[1:]
 
 
-def test_every_kind_has_a_headline() -> None:
+def test_as_subject_of_each_kind_is_ascii() -> None:
     for kind in get_args(Kind):
         assert message(kind, model="m").as_subject().isascii()
 
 
-def test_the_email_says_why_in_one_line_then_the_link_then_the_rest() -> None:
+def test_as_text_has_one_line_of_reason_then_the_link_then_all_details() -> None:
     told = message(
         reasons=["roc_auc: worse\nthan it was", "recall: 0.7"],
         review_url="https://x.example/review?t=abc",
@@ -115,7 +115,7 @@ def test_the_email_says_why_in_one_line_then_the_link_then_the_rest() -> None:
     assert json.loads(told.as_json())["reviewUrl"] == "https://x.example/review?t=abc"
 
 
-def test_the_email_of_a_decision_says_whose_it_is_and_the_link_is_for_reading() -> None:
+def test_as_text_of_a_decision_names_the_person_and_links_to_the_page() -> None:
     told = message("approved", by="link", who="Ana", reasons=["good"], review_url="https://x.example/r")
     assert told.as_text().splitlines()[:6] == [
         "titanic: approved by a person. Nothing to do.",
@@ -129,13 +129,13 @@ def test_the_email_of_a_decision_says_whose_it_is_and_the_link_is_for_reading() 
     assert (found["decidedBy"], found["decidedWho"]) == ("link", "Ana")
 
 
-def test_a_long_reason_is_cut_in_the_line_and_whole_below() -> None:
+def test_as_text_long_reason_is_cut_in_its_line_and_whole_below() -> None:
     text = message(reasons=["x" * 400, "y"]).as_text().splitlines()
     assert text[2] == "Why: " + "x" * 286 + "… (and 1 more)"
     assert text[5] == "- " + "x" * 400
 
 
-def test_without_a_reason_it_says_so() -> None:
+def test_as_text_without_a_reason_says_so() -> None:
     assert message(reasons=[]).as_text().splitlines()[2] == "Why: no reason was given"
 
 
@@ -154,7 +154,7 @@ def rollback(**changes: Any) -> Rollback:
     return Rollback(**values)
 
 
-def test_a_rollback_says_which_version_went_and_which_came_back() -> None:
+def test_rollback_names_the_rejected_version_and_the_new_champion() -> None:
     assert rollback().reasons == (
         "version 3, approved 2026-11-23 06:03 UTC, was rejected: it guesses",
         "version 2, approved 2026-11-23 06:02 UTC, is champion again",
@@ -169,13 +169,13 @@ def test_a_rollback_says_which_version_went_and_which_came_back() -> None:
     }
 
 
-def test_a_champion_may_have_been_set_back_to_pending() -> None:
+def test_rollback_of_a_champion_set_back_to_pending_says_so() -> None:
     assert rollback(how="set back to pending", why="").reasons[0] == (
         "version 3, approved 2026-11-23 06:03 UTC, was set back to pending"
     )
 
 
-def test_a_rollback_to_nothing_says_so() -> None:
+def test_rollback_without_another_approved_version_says_so() -> None:
     nothing = rollback(champion=None, champion_approved_at=None, why="")
     assert nothing.reasons == (
         "version 3, approved 2026-11-23 06:03 UTC, was rejected",
@@ -187,7 +187,7 @@ def test_a_rollback_to_nothing_says_so() -> None:
     )
 
 
-def test_an_event_that_the_bus_does_not_take_is_put_again(world: World) -> None:
+def test_announce_refused_by_the_bus_is_sent_on_retry(world: World) -> None:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     world.events.refuses = 1
     with pytest.raises(NotReady, match="InternalFailure: try again"):
@@ -198,13 +198,13 @@ def test_an_event_that_the_bus_does_not_take_is_put_again(world: World) -> None:
     assert (source, kind, detail["model"]) == ("handsoff", "Champion Rolled Back", "titanic")
 
 
-def test_a_fact_has_one_identity_and_its_repetition_another() -> None:
+def test_notification_id_differs_by_kind_and_occurrence_only() -> None:
     assert message().notification_id == message(reasons=["other words"]).notification_id
     assert message().notification_id != message("approved").notification_id
     assert message(occurrence="1").notification_id != message(occurrence="2").notification_id
 
 
-def test_it_is_published_once_with_attributes_for_filters(world: World) -> None:
+def test_notify_twice_publishes_once(world: World) -> None:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     assert notify(world.sns, world.ledger, world.settings.topic, message(), now=now)
     assert not notify(world.sns, world.ledger, world.settings.topic, message(), now=now)
@@ -212,7 +212,7 @@ def test_it_is_published_once_with_attributes_for_filters(world: World) -> None:
     assert told["reasons"] == ["accuracy: 0.5, needs ≥ 0.78 → fail"]
 
 
-def test_a_publish_that_fails_can_be_tried_again_at_once(world: World) -> None:
+def test_notify_after_a_failure_publishes_at_once(world: World) -> None:
     class Down:
         def publish(self, **_: Any) -> None:
             raise ConnectionError

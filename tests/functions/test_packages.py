@@ -1,4 +1,4 @@
-"""What the sweep finds with no events at all, what it leaves alone, and candidates that wait too long."""
+"""The sweep: lost events, unfinished work, reminders and expiry, failures."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PENDING = "PendingManualApproval"
 
 
 def using(world: World, minutes: float, **wrapped: Any) -> Collaborators:
-    """Collaborators at this many minutes after the beginning."""
+    """Collaborators whose clock shows this many minutes after START."""
     now = START + timedelta(minutes=minutes)
     return world.using(Collaborators, clock=lambda: now, **wrapped)
 
@@ -59,7 +59,7 @@ def decided(world: World, version: int, minutes: float, **wrapped: Any) -> None:
 
 
 def held(world: World, version: int = 1, minutes: float = 2) -> None:
-    """A candidate that waits for a person, which approvers know."""
+    """Register a candidate that is held. Approvers have been notified."""
     register(world, version, champion=ANOTHER)
     judge(world, version, minutes)
     world.messages()
@@ -95,7 +95,7 @@ class Watched:
 # ---- lost events --------------------------------------------------------------------------------------
 
 
-def test_a_candidate_whose_event_was_lost_is_judged_after_a_minute(world: World) -> None:
+def test_sweep_candidate_without_event_is_judged_after_a_minute(world: World) -> None:
     register(world)  # in minute 1
     sweep(world, 1.98)
     assert world.items.get(f"verdict#{ARN}") is None
@@ -106,7 +106,7 @@ def test_a_candidate_whose_event_was_lost_is_judged_after_a_minute(world: World)
 
 
 @pytest.mark.parametrize(("minutes", "found"), [(60.98, False), (61, True)])
-def test_a_console_decision_whose_event_was_lost_is_recorded_and_told(
+def test_sweep_console_decision_without_event_is_recorded_and_notified(
     world: World, minutes: float, found: bool
 ) -> None:
     held(world)
@@ -119,7 +119,7 @@ def test_a_console_decision_whose_event_was_lost_is_recorded_and_told(
         assert "recordedAt" in fact(world)
 
 
-def test_a_decision_of_the_rules_whose_event_was_lost_is_recorded_and_supersedes(world: World) -> None:
+def test_sweep_approval_by_rules_without_event_is_recorded_and_supersedes(world: World) -> None:
     held(world, 1)
     register(world, 2)
     judge(world, 2, 10)
@@ -132,7 +132,7 @@ def test_a_decision_of_the_rules_whose_event_was_lost_is_recorded_and_supersedes
     assert told(world) == [("approved", "rules"), ("rejected", "superseded")]
 
 
-def test_a_console_decision_over_a_recorded_one_is_found(world: World) -> None:
+def test_sweep_console_decision_after_a_recorded_one_is_recorded(world: World) -> None:
     held(world)
     by_link(world, "Approved", 10)
     decided(world, 1, 10)
@@ -143,7 +143,7 @@ def test_a_console_decision_over_a_recorded_one_is_found(world: World) -> None:
     assert told(world) == [("approved", "link"), ("rolled_back", "person"), ("rejected", "person")]
 
 
-def test_one_that_was_set_back_is_found_and_asked_about_again(world: World) -> None:
+def test_sweep_candidate_set_back_without_event_is_notified_again(world: World) -> None:
     held(world)
     by_link(world, "Rejected", 10)
     decided(world, 1, 10)
@@ -154,36 +154,36 @@ def test_one_that_was_set_back_is_found_and_asked_about_again(world: World) -> N
     assert told(world) == [("rejected", "link"), ("waiting", None)]
 
 
-def test_of_decided_packages_the_newest_ten_are_looked_at(world: World) -> None:
+def test_sweep_reads_the_newest_ten_decided_packages(world: World) -> None:
     for version in range(1, 13):
         register(world, version, status="Rejected")
     sweep(world, 100)
     assert [version for version in range(1, 13) if fact(world, version)] == list(range(3, 13))
 
 
-def test_with_nothing_to_do_it_lists_twice_reads_the_ledger_and_describes_nothing(world: World) -> None:
+def test_sweep_without_work_lists_twice_and_describes_nothing(world: World) -> None:
     held(world, 1)
     for version in range(2, 14):
         register(world, version, status="Rejected")
     register(world, 14)
     judge(world, 14, 20)
     for minutes in (30, 40):
-        sweep(world, minutes)  # records them, supersedes the one that waits
+        sweep(world, minutes)  # records the rejections and supersedes the pending one
     held(world, 15, 50)
     sagemaker, table, sns, s3 = (
         Watched(getattr(world, name)) for name in ("sagemaker", "table", "sns", "s3")
     )
     sweep(world, 60, sagemaker=sagemaker, table=table, sns=sns, s3=s3)
     assert sagemaker.calls == {"list_model_packages": 2}
-    # what is kept in view; decision and verdict of the 10 newest that are decided, and of the one that waits
+    # the view; decision and verdict of the 10 newest decided candidates and of the pending one
     assert table.calls == {"get_item": 23}
     assert not sns.calls
     assert not s3.calls
 
 
-def test_a_verdict_of_one_that_a_person_decided_meanwhile_is_finished_too(world: World) -> None:
+def test_sweep_unfinished_verdict_of_a_decided_candidate_is_finished(world: World) -> None:
     register(world, champion=ANOTHER)
-    with pytest.raises(Died):  # it was held, and nobody told
+    with pytest.raises(Died):  # it is held, and nobody has been notified
         judge(world, 1, 2, sagemaker=Mortal(world.sagemaker, [1], after=True, only="update_model_package"))
     by_link(world, "Approved", 3)
     decided(world, 1, 3)
@@ -193,7 +193,7 @@ def test_a_verdict_of_one_that_a_person_decided_meanwhile_is_finished_too(world:
 
 
 def many_rejected(world: World) -> None:
-    """Twelve newer ones, rejected by the rules."""
+    """Register twelve newer candidates, which the rules reject."""
     for version in range(2, 14):
         register(world, version, accuracy=0.5)
         judge(world, version, version)
@@ -201,7 +201,7 @@ def many_rejected(world: World) -> None:
     world.messages()
 
 
-def test_a_champion_is_looked_at_however_many_were_rejected_since(world: World) -> None:
+def test_sweep_champion_followed_by_twelve_rejections_is_read(world: World) -> None:
     register(world)
     judge(world, 1, 1)
     decided(world, 1, 1)
@@ -214,7 +214,7 @@ def test_a_champion_is_looked_at_however_many_were_rejected_since(world: World) 
     assert world.items.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
 
 
-def test_a_persons_approval_of_an_old_candidate_is_recorded_though_its_event_was_lost(world: World) -> None:
+def test_sweep_approval_of_an_old_candidate_without_event_is_recorded(world: World) -> None:
     held(world)
     many_rejected(world)
     by_link(world, "Approved", 60)
@@ -225,20 +225,20 @@ def test_a_persons_approval_of_an_old_candidate_is_recorded_though_its_event_was
     assert world.items.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic", "champion": ARN}
 
 
-def test_what_came_too_late_to_decide_is_not_kept_in_view_for_ever(world: World) -> None:
-    """It was noted before it was taken, and another decision stood and had been recorded already."""
+def test_sweep_decision_that_came_too_late_leaves_the_view_after_two_minutes(world: World) -> None:
+    """The late decision was put in view before it was refused: another one had been recorded already."""
     held(world)
     by_link(world, "Rejected", 60)
     decided(world, 1, 60)
     assert not decide(ARN, "Approved", by="slack", who="Bo", why="no", using=using(world, 70)).ours
     assert "v1" in world.stored("open#handsoff-titanic")
     sweep(world, 71)
-    assert "v1" in world.stored("open#handsoff-titanic")  # he might still be about to take it
+    assert "v1" in world.stored("open#handsoff-titanic")  # the decision may still be written
     sweep(world, 72)
     assert world.items.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
 
 
-def test_what_was_deleted_is_kept_in_view_no_more(world: World) -> None:
+def test_sweep_deleted_package_leaves_the_view(world: World) -> None:
     held(world)
     by_link(world, "Approved", 60)
     decided(world, 1, 60)
@@ -247,7 +247,7 @@ def test_what_was_deleted_is_kept_in_view_no_more(world: World) -> None:
     assert world.items.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
 
 
-def test_a_failure_long_after_a_mended_one_begins_a_new_row(world: World) -> None:
+def test_sweep_failure_long_after_an_earlier_one_is_retried_after_a_minute(world: World) -> None:
     held(world)
     mended = (START + timedelta(minutes=2)).isoformat()
     world.items.mark(f"trouble#{ARN}", {"first": mended, "last": mended})
@@ -257,13 +257,13 @@ def test_a_failure_long_after_a_mended_one_begins_a_new_row(world: World) -> Non
     assert told(world) == [("overdue", None)]
 
 
-# ---- half done ----------------------------------------------------------------------------------------
+# ---- unfinished work ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("accuracy", "champion"), [(0.8, None), (0.7, None), (0.8, ANOTHER)])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 26))
-def test_what_the_judge_left_half_done_is_finished(
+def test_sweep_unfinished_judging_is_finished(
     world: World, lives: int, after: bool, accuracy: float, champion: str | None
 ) -> None:
     register(world, accuracy=accuracy, champion=champion)
@@ -290,7 +290,7 @@ def test_what_the_judge_left_half_done_is_finished(
 @pytest.mark.parametrize("wanted", ["Approved", "Rejected"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 9))
-def test_a_persons_decision_that_was_left_half_done_is_finished_and_told(
+def test_sweep_unfinished_decision_of_a_person_is_finished_and_notified(
     world: World, lives: int, after: bool, wanted: str
 ) -> None:
     held(world)
@@ -307,7 +307,7 @@ def test_a_persons_decision_that_was_left_half_done_is_finished_and_told(
     assert "recordedAt" not in fact(world)
     for minutes in (11.6, 12):
         sweep(world, minutes)
-    if not known:  # it had died before anything was taken: nobody has decided
+    if not known:  # the process died before the decision was taken
         assert (status(world), told(world)) == (PENDING, [])
         return
     assert status(world) == wanted
@@ -316,7 +316,7 @@ def test_a_persons_decision_that_was_left_half_done_is_finished_and_told(
     assert told(world) == [(wanted.lower(), "link")]
 
 
-def test_what_a_person_decides_in_the_console_meanwhile_stands(world: World) -> None:
+def test_sweep_console_decision_over_an_unfinished_one_stands(world: World) -> None:
     held(world)
     with pytest.raises(Died):
         by_link(
@@ -337,7 +337,9 @@ def test_what_a_person_decides_in_the_console_meanwhile_stands(world: World) -> 
 
 
 @pytest.mark.parametrize(("minutes", "reminded"), [(DAY + 1.98, False), (DAY + 2, True)])
-def test_approvers_are_reminded_a_day_after_the_verdict(world: World, minutes: float, reminded: bool) -> None:
+def test_sweep_a_day_after_the_verdict_reminds_approvers(
+    world: World, minutes: float, reminded: bool
+) -> None:
     held(world)  # in minute 2
     sweep(world, minutes)
     found = world.messages()
@@ -348,7 +350,7 @@ def test_approvers_are_reminded_a_day_after_the_verdict(world: World, minutes: f
         assert found[0]["reasons"][1].endswith("the champion is now none")
 
 
-def test_approvers_are_reminded_once_and_not_of_what_was_decided(world: World) -> None:
+def test_sweep_reminds_once_and_not_of_a_decided_candidate(world: World) -> None:
     held(world, 1)
     for minutes in (DAY + 5, DAY + 6, 3 * DAY):
         sweep(world, minutes)
@@ -364,7 +366,7 @@ def test_approvers_are_reminded_once_and_not_of_what_was_decided(world: World) -
 
 
 @pytest.mark.parametrize(("minutes", "expired"), [(14 * DAY + 1.98, False), (14 * DAY + 2, True)])
-def test_after_two_weeks_it_is_rejected(world: World, minutes: float, expired: bool) -> None:
+def test_sweep_two_weeks_after_the_verdict_rejects(world: World, minutes: float, expired: bool) -> None:
     held(world)
     sweep(world, 13 * DAY)
     world.messages()
@@ -382,7 +384,7 @@ def test_after_two_weeks_it_is_rejected(world: World, minutes: float, expired: b
         assert (json.loads(body)["decidedBy"], json.loads(body)["decidedWhy"]) == ("expired", why)
 
 
-def test_a_person_who_decides_while_it_expires_wins(world: World) -> None:
+def test_sweep_person_who_decides_before_the_expiry_is_taken_wins(world: World) -> None:
     held(world)
 
     def person() -> None:
@@ -393,7 +395,7 @@ def test_a_person_who_decides_while_it_expires_wins(world: World) -> None:
     assert told(world) == [("approved", "link")]
 
 
-def test_a_person_who_comes_while_it_expires_learns_so(world: World) -> None:
+def test_sweep_person_who_decides_after_the_expiry_is_taken_gets_the_expiry(world: World) -> None:
     held(world)
     standing: list[Any] = []
 
@@ -406,7 +408,7 @@ def test_a_person_who_comes_while_it_expires_learns_so(world: World) -> None:
     assert told(world) == [("rejected", "expired")]
 
 
-def test_null_reminds_nobody_and_rejects_nothing(world: World) -> None:
+def test_sweep_remind_after_and_expire_after_null_do_nothing(world: World) -> None:
     titanic = world.configs.known["titanic"]
     quiet = titanic.approval.model_copy(update={"remind_after": None, "expire_after": None})
     world.configs.known["titanic"] = titanic.model_copy(update={"approval": quiet})
@@ -415,7 +417,7 @@ def test_null_reminds_nobody_and_rejects_nothing(world: World) -> None:
     assert (status(world), told(world)) == (PENDING, [])
 
 
-def test_one_that_was_set_back_waits_from_then_on_and_is_reminded_of_again(world: World) -> None:
+def test_sweep_candidate_set_back_waits_from_then_and_is_reminded_again(world: World) -> None:
     held(world)
     sweep(world, DAY + 2)
     by_link(world, "Rejected", 10 * DAY)
@@ -432,7 +434,7 @@ def test_one_that_was_set_back_waits_from_then_on_and_is_reminded_of_again(world
 @pytest.mark.parametrize("waited", [DAY + 2, 14 * DAY + 2], ids=["overdue", "expired"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 30))
-def test_dying_at_any_call_and_sweeping_again_ends_in_the_same_state(
+def test_sweep_death_at_any_call_and_retry_end_in_the_same_state(
     world: World, waited: float, lives: int, after: bool
 ) -> None:
     held(world)
@@ -452,13 +454,13 @@ def test_dying_at_any_call_and_sweeping_again_ends_in_the_same_state(
     if waited > 2 * DAY:
         assert (status(world), fact(world)["by"]) == ("Rejected", "expired")
         assert "recordedAt" in fact(world)
-        assert len(world.sagemaker.updates) == 2  # that it is held, and that it is rejected
+        assert len(world.sagemaker.updates) == 2  # one for the hold, one for the rejection
 
 
 # ---- failures -----------------------------------------------------------------------------------------
 
 
-def test_one_that_cannot_be_judged_keeps_no_other_waiting_and_is_tried_ever_less_often(world: World) -> None:
+def test_sweep_failing_candidate_is_retried_ever_less_often_and_blocks_no_other(world: World) -> None:
     register(world, 1)
     register(world, 2)
     world.s3.delete_object(Bucket="data", Key="models/titanic/e0/evaluation.json")
@@ -473,13 +475,13 @@ def test_one_that_cannot_be_judged_keeps_no_other_waiting_and_is_tried_ever_less
             assert error.__notes__ == [f"package {ARN}"]
     assert failed == [0, 1, 2, 4, 8, 16, 32]
     assert (status(world, 1), status(world, 2)) == (PENDING, "Approved")
-    register(world, 1, accuracy=0.1)  # mended
+    register(world, 1, accuracy=0.1)  # repaired
     sweep(world, 80)
     assert status(world, 1) == "Rejected"
     assert world.items.get(f"trouble#{ARN}") is None
 
 
-def test_who_is_being_looked_after_by_another_is_no_failure(world: World) -> None:
+def test_sweep_candidate_under_another_lease_is_no_failure(world: World) -> None:
     register(world)
     in_two_minutes = (START + timedelta(minutes=4)).isoformat()
     world.items.mark("lease#handsoff-titanic", {"state": "claimed", "until": in_two_minutes})
@@ -489,7 +491,7 @@ def test_who_is_being_looked_after_by_another_is_no_failure(world: World) -> Non
     assert status(world) == "Approved"
 
 
-def test_reconcile_looks_after_packages_though_the_starts_of_a_model_fail(world: World) -> None:
+def test_reconcile_failing_starts_do_not_stop_the_sweep_of_packages(world: World) -> None:
     world.configs.known = {"other": world.configs.known["titanic"], **world.configs.known}
     register(world)
     now = START + timedelta(minutes=5)
@@ -513,5 +515,5 @@ def test_reconcile_looks_after_packages_though_the_starts_of_a_model_fail(world:
         (timedelta(days=13, hours=23), "13 days"),
     ],
 )
-def test_durations_are_spoken_in_their_largest_unit(time: timedelta, text: str) -> None:
+def test_spoken_gives_the_largest_unit(time: timedelta, text: str) -> None:
     assert spoken(time) == text

@@ -1,4 +1,4 @@
-"""Who decided, when and why, whoever it was and however often it is told; and what follows from it."""
+"""Decisions are recorded and notified once. Approvals supersede older candidates; rejections roll back."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ARN = arn_of(1)
 ALL = ("sagemaker", "s3", "sns", "events", "table")
 
 JUDGED = "2026-11-23T06:00:00+00:00"
-"""When candidates were judged, as the ledger has it."""
+"""When candidates were judged, in the ledger's form."""
 
 
 def using(world: World, **wrapped: Any) -> Collaborators:
@@ -44,7 +44,7 @@ def using(world: World, **wrapped: Any) -> Collaborators:
 
 
 def come(world: World, version: int, *, seen: Any = "", minutes: Any = 0, **wrapped: Any) -> None:
-    """Let the event come that a version was decided as the registry shows it, or was `seen` so earlier."""
+    """Handle the event of a decision on a version: as the registry shows it, or `seen` at `minutes`."""
     told = about("package_decided.approved", arn_of(version))
     package = world.sagemaker.packages[arn_of(version)]
     at = START + timedelta(minutes=minutes) if seen else package["LastModifiedTime"]
@@ -56,7 +56,7 @@ def come(world: World, version: int, *, seen: Any = "", minutes: Any = 0, **wrap
 
 
 def by_rules(world: World, version: int, status: Any) -> None:
-    """Let the rules have decided, and the event have come."""
+    """Let the rules decide, and handle the event."""
     decide(arn_of(version), status, by="rules", why="RULES", using=using(world))
     come(world, version)
 
@@ -67,7 +67,7 @@ def by_person(world: World, version: int, status: str, minutes: int = 60) -> Non
 
 
 def candidates(world: World, *versions: int, judged: bool = True) -> None:
-    """Register them; judged ones were held."""
+    """Register these versions. With `judged` they are held."""
     for version in versions:
         register(world, version)
         if judged:
@@ -100,7 +100,7 @@ def champion(world: World) -> str | None:
 # ---- recording ----------------------------------------------------------------------------------------
 
 
-def test_a_persons_approval_is_recorded_once_and_dated_in_the_registry(world: World) -> None:
+def test_record_persons_approval_is_written_once_and_dated_in_the_registry(world: World) -> None:
     register(world)
     for _ in range(3):
         by_person(world, 1, "Approved", minutes=5)
@@ -118,7 +118,7 @@ def test_a_persons_approval_is_recorded_once_and_dated_in_the_registry(world: Wo
 
 
 @pytest.mark.parametrize("status", ["Approved", "Rejected"])
-def test_a_decision_of_the_rules_is_theirs_and_changes_nothing(world: World, status: str) -> None:
+def test_record_decision_by_rules_stays_unchanged(world: World, status: str) -> None:
     register(world)
     by_rules(world, 1, status)
     before = fact(world)
@@ -129,15 +129,15 @@ def test_a_decision_of_the_rules_is_theirs_and_changes_nothing(world: World, sta
     assert len(world.sagemaker.updates) == 1
 
 
-def test_a_person_who_decides_what_the_rules_were_about_to_is_the_one_who_did(world: World) -> None:
-    """The rules had taken the decision in the ledger, and not yet written it."""
+def test_record_person_who_decided_before_the_rules_wrote_is_the_decider(world: World) -> None:
+    """The rules' decision is in the ledger and not yet in the registry."""
     register(world)
     world.items.take(f"decision#{ARN}", {"status": "Approved", "by": "rules", "why": "w", "at": JUDGED})
     by_person(world, 1, "Approved")
     assert fact(world)["by"] == "person"
 
 
-def test_a_decision_whose_writer_died_before_the_mark_is_marked(world: World) -> None:
+def test_record_decision_whose_writer_died_before_the_mark_is_marked(world: World) -> None:
     register(world)
     dying = Mortal(world.sagemaker, [1], after=True, only="update_model_package")
     with pytest.raises(Died):
@@ -147,7 +147,7 @@ def test_a_decision_whose_writer_died_before_the_mark_is_marked(world: World) ->
     assert fact(world).keys() >= {"doneAt", "recordedAt"}
 
 
-def test_what_a_person_approves_after_the_rules_rejected_it_is_champion(world: World) -> None:
+def test_record_persons_approval_after_a_rejection_by_rules_makes_the_champion(world: World) -> None:
     register(world, 1)
     register(world, 2)
     by_rules(world, 1, "Rejected")
@@ -158,7 +158,7 @@ def test_what_a_person_approves_after_the_rules_rejected_it_is_champion(world: W
     assert fact(world, 1)["by"] == "person"
 
 
-def test_what_the_rules_approved_and_a_person_takes_back_and_gives_again_is_the_persons(world: World) -> None:
+def test_record_person_who_approves_again_after_rejecting_is_the_decider(world: World) -> None:
     register(world)
     by_rules(world, 1, "Approved")
     by_person(world, 1, "Rejected", minutes=60)
@@ -167,7 +167,7 @@ def test_what_the_rules_approved_and_a_person_takes_back_and_gives_again_is_the_
     assert noted(world, 1) == "2026-11-23T08:00:00+00:00"
 
 
-def test_a_pending_package_or_an_annotation_records_nothing(world: World, context: Context) -> None:
+def test_record_pending_package_or_annotation_writes_nothing(world: World, context: Context) -> None:
     register(world)
     come(world, 1)
     handler(event("candidate_registered.annotated"), context, using=using(world))
@@ -176,7 +176,7 @@ def test_a_pending_package_or_an_annotation_records_nothing(world: World, contex
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 18))
-def test_dying_at_any_call_and_coming_again_records_it(
+def test_record_death_at_any_call_and_retry_record_once(
     world: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
@@ -204,7 +204,7 @@ def test_dying_at_any_call_and_coming_again_records_it(
 
 
 def superseded(world: World, *versions: int) -> None:
-    """These, and no others, were rejected as superseded, and approvers were told of each once."""
+    """Check that these versions alone are superseded, with one notification for each."""
     told = [message for message in world.messages() if message["decidedBy"] == "superseded"]
     assert {message["modelPackageArn"] for message in told} == {arn_of(version) for version in versions}
     assert len({message["notificationId"] for message in told}) == len(versions)
@@ -220,7 +220,7 @@ def superseded(world: World, *versions: int) -> None:
         assert evidence(world, version)["decidedBy"] == "superseded"
 
 
-def test_older_candidates_that_wait_are_superseded_and_newer_ones_are_not(world: World) -> None:
+def test_supersede_rejects_older_waiting_candidates_and_no_newer_ones(world: World) -> None:
     candidates(world, 1, 2, 3, 4, 6)
     register(world, 5)
     by_rules(world, 5, "Approved")
@@ -229,7 +229,7 @@ def test_older_candidates_that_wait_are_superseded_and_newer_ones_are_not(world:
     assert fact(world, 1)["why"] == f"superseded by handsoff-titanic/5, approved {fact(world, 5)['at']}"
 
 
-def test_a_persons_approval_supersedes_too(world: World) -> None:
+def test_supersede_after_a_persons_approval_rejects_older_candidates(world: World) -> None:
     candidates(world, 1, 2)
     by_person(world, 2, "Approved", minutes=60)
     superseded(world, 1)
@@ -237,24 +237,24 @@ def test_a_persons_approval_supersedes_too(world: World) -> None:
     assert why == "superseded by handsoff-titanic/2, approved 2026-11-23T07:00:00+00:00"
 
 
-def test_a_rejection_supersedes_nobody(world: World) -> None:
+def test_supersede_after_a_rejection_rejects_nothing(world: World) -> None:
     candidates(world, 1, 2)
     by_person(world, 2, "Rejected")
     superseded(world)
     assert status(world, 1) == "PendingManualApproval"
 
 
-def test_one_that_is_not_judged_yet_is_left_to_the_judge(world: World) -> None:
+def test_supersede_leaves_unjudged_candidates_pending(world: World) -> None:
     candidates(world, 1, judged=False)
     candidates(world, 2)
-    world.items.mark(f"verdict#{arn_of(2)}", {"doneAt": None})  # judged, and not carried out yet
+    world.items.mark(f"verdict#{arn_of(2)}", {"doneAt": None})  # judged; the verdict is not carried out yet
     register(world, 3)
     by_rules(world, 3, "Approved")
     superseded(world)
     assert (status(world, 1), status(world, 2)) == ("PendingManualApproval", "PendingManualApproval")
 
 
-def test_other_groups_are_left_alone(world: World) -> None:
+def test_supersede_leaves_other_groups_pending(world: World) -> None:
     candidates(world, 1)
     world.sagemaker.packages[arn_of(1)]["ModelPackageGroupName"] = "handsoff-other"
     register(world, 2)
@@ -263,8 +263,10 @@ def test_other_groups_are_left_alone(world: World) -> None:
 
 
 @pytest.mark.parametrize("theirs", ["Approved", "Rejected"])
-def test_what_a_person_decided_meanwhile_stands(world: World, theirs: str) -> None:
-    """Somebody decides after the list was made, and before it is the candidate's turn."""
+def test_supersede_candidate_that_a_person_decides_meanwhile_keeps_that_decision(
+    world: World, theirs: str
+) -> None:
+    """A person decides after the candidates were listed and before this one is superseded."""
     candidates(world, 1, 2)
     register(world, 3)
     decide(arn_of(3), "Approved", by="rules", why="RULES", using=using(world))
@@ -279,7 +281,7 @@ def test_what_a_person_decided_meanwhile_stands(world: World, theirs: str) -> No
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 50))
-def test_dying_at_any_call_and_coming_again_supersedes_each_and_tells_of_it(
+def test_supersede_death_at_any_call_and_retry_reject_and_notify_each(
     world: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
@@ -299,11 +301,11 @@ def test_dying_at_any_call_and_coming_again_supersedes_each_and_tells_of_it(
     assert len(world.sagemaker.updates) == 3
 
 
-# ---- the champion is taken back ---------------------------------------------------------------------------
+# ---- the champion is rejected ---------------------------------------------------------------------------
 
 
 def rolled_back(world: World, *expected: tuple[int, int | None]) -> None:
-    """Approvers and the bus were told of these, and of nothing else: which version went, which came back."""
+    """Check all roll-backs that were notified: pairs of the rejected version and the new champion."""
     told = [message for message in world.messages() if message["kind"] == "rolled_back"]
     assert len({message["notificationId"] for message in told}) == len(expected)
     assert [message["modelPackageArn"] for message in told] == [arn_of(gone) for gone, _ in expected]
@@ -316,13 +318,13 @@ def rolled_back(world: World, *expected: tuple[int, int | None]) -> None:
 
 
 def two_champions(world: World) -> None:
-    """Version 1 was champion, version 2 is."""
+    """Approve version 1, then version 2, which is the champion."""
     for version in (1, 2):
         register(world, version)
         by_rules(world, version, "Approved")
 
 
-def test_when_the_champion_is_rejected_the_one_before_it_is_champion_again(world: World) -> None:
+def test_roll_back_rejected_champion_makes_the_one_before_champion(world: World) -> None:
     two_champions(world)
     by_person(world, 2, "Rejected", minutes=60)
     assert champion(world) == arn_of(1)
@@ -343,7 +345,7 @@ def test_when_the_champion_is_rejected_the_one_before_it_is_champion_again(world
     assert told["reasons"][1] == f"version 1, approved {when} UTC, is champion again"
 
 
-def test_when_the_last_one_is_rejected_there_is_no_champion(world: World) -> None:
+def test_roll_back_last_approved_version_leaves_no_champion(world: World) -> None:
     register(world)
     by_rules(world, 1, "Approved")
     by_person(world, 1, "Rejected")
@@ -352,26 +354,26 @@ def test_when_the_last_one_is_rejected_there_is_no_champion(world: World) -> Non
     assert world.events.taken[0][2]["approvedAt"] is None
 
 
-def test_of_who_was_not_champion_nobody_is_told(world: World) -> None:
+def test_roll_back_version_that_was_not_champion_notifies_nobody(world: World) -> None:
     two_champions(world)
     register(world, 3)
-    by_rules(world, 3, "Rejected")  # never was
-    by_person(world, 1, "Rejected")  # was, before the one that is
+    by_rules(world, 3, "Rejected")  # it was never champion
+    by_person(world, 1, "Rejected")  # it was champion before version 2
     rolled_back(world)
 
 
-def test_events_that_come_twice_or_late_tell_once(world: World) -> None:
+def test_roll_back_repeated_and_late_events_notify_once(world: World) -> None:
     two_champions(world)
     in_console(world, arn_of(2), "Rejected")
     for version in (2, 2, 1, 2):
         come(world, version)
-    world.items.mark(f"decision#{arn_of(2)}", {"recordedAt": None})  # as if it had died before the mark
-    world.sagemaker.packages[arn_of(2)]["LastModifiedTime"] += timedelta(hours=1)  # somebody annotated it
+    world.items.mark(f"decision#{arn_of(2)}", {"recordedAt": None})  # as after a death before the mark
+    world.sagemaker.packages[arn_of(2)]["LastModifiedTime"] += timedelta(hours=1)  # a person edits metadata
     come(world, 2)
     rolled_back(world, (2, 1))
 
 
-def test_approved_again_and_rejected_again_is_told_again(world: World) -> None:
+def test_roll_back_after_a_second_approval_notifies_again(world: World) -> None:
     two_champions(world)
     by_person(world, 2, "Rejected", minutes=60)
     by_person(world, 2, "Approved", minutes=10**7)
@@ -379,7 +381,7 @@ def test_approved_again_and_rejected_again_is_told_again(world: World) -> None:
     rolled_back(world, (2, 1), (2, 1))
 
 
-def test_one_after_the_other_is_rolled_back(world: World) -> None:
+def test_roll_back_two_champions_in_turn_notifies_of_each(world: World) -> None:
     two_champions(world)
     in_console(world, arn_of(2), "Rejected")
     in_console(world, arn_of(1), "Rejected")
@@ -388,7 +390,7 @@ def test_one_after_the_other_is_rolled_back(world: World) -> None:
     rolled_back(world, (2, None), (1, None))
 
 
-def test_a_bus_that_takes_nothing_is_asked_again(world: World) -> None:
+def test_roll_back_event_refused_by_the_bus_is_sent_on_retry(world: World) -> None:
     two_champions(world)
     in_console(world, arn_of(2), "Rejected")
     world.events.refuses = 1
@@ -401,7 +403,7 @@ def test_a_bus_that_takes_nothing_is_asked_again(world: World) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 26))
-def test_dying_at_any_call_and_coming_again_rolls_back(
+def test_roll_back_death_at_any_call_and_retry_notify_once(
     world: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
@@ -419,19 +421,21 @@ def test_dying_at_any_call_and_coming_again_rolls_back(
     told = [message for message in world.messages() if message["kind"] == "rolled_back"]
     assert len({message["notificationId"] for message in told}) == 1
     events = [detail for _, _, detail in world.events.taken]
-    assert events in ([events[0]], [events[0]] * 2)  # twice only after an answer that was lost
+    assert events in ([events[0]], [events[0]] * 2)  # twice only if the answer was lost
     assert (events[0]["rejected"], events[0]["champion"]) == (arn_of(2), arn_of(1))
     assert fact(world, 2)["by"] == "person"
 
 
-# ---- people are told of every decision of a person, once ---------------------------------------------
+# ---- each decision of a person is notified once ---------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("by", "who"),
     [("link", "Ana López"), ("slack", "U0123ABCD ana"), ("operator", "arn:aws:iam::1:user/op")],
 )
-def test_a_persons_decision_is_told_once_with_name_and_reason(world: World, by: By, who: str) -> None:
+def test_record_persons_decision_is_notified_once_with_name_and_reason(
+    world: World, by: By, who: str
+) -> None:
     register(world)
     decide(ARN, "Rejected", by=by, who=who, why="women fare badly", using=using(world))
     for _ in range(3):
@@ -444,16 +448,16 @@ def test_a_persons_decision_is_told_once_with_name_and_reason(world: World, by: 
     assert found["decidedAt"] == fact(world)["at"]
 
 
-def test_of_what_the_rules_decided_only_the_judge_tells(world: World) -> None:
+def test_record_decision_by_rules_notifies_nobody(world: World) -> None:
     register(world)
     by_rules(world, 1, "Rejected")
     assert world.messages() == []
 
 
-def test_each_of_two_decisions_on_one_package_is_told(world: World) -> None:
+def test_record_each_decision_on_one_package_is_notified_once(world: World) -> None:
     register(world)
     for minutes in (60, 120, 180):
-        by_person(world, 1, "Rejected", minutes=minutes)  # the same, however often it is touched
+        by_person(world, 1, "Rejected", minutes=minutes)  # the same decision; only the time of change differs
     by_person(world, 1, "Approved", minutes=240)
     by_person(world, 1, "Rejected", minutes=300)
     told = [message["kind"] for message in world.messages()]
@@ -464,7 +468,7 @@ def test_each_of_two_decisions_on_one_package_is_told(world: World) -> None:
     ]
 
 
-def test_words_that_sagemaker_kept_of_another_decision_are_not_taken_for_a_persons(world: World) -> None:
+def test_record_description_of_an_earlier_decision_is_no_persons_reason(world: World) -> None:
     register(world)
     by_rules(world, 1, "Rejected")
     in_console(world, ARN, "Approved", why="RULES")
@@ -473,7 +477,7 @@ def test_words_that_sagemaker_kept_of_another_decision_are_not_taken_for_a_perso
     assert world.messages()[0]["reasons"] == ["no reason was given"]
 
 
-def test_notifications_about_a_package_bear_a_link_to_its_page(world: World) -> None:
+def test_record_notifications_have_a_link_to_the_review_page(world: World) -> None:
     two_champions(world)
     in_console(world, arn_of(2), "Rejected")
     links = Links("s" * 64, "https://x.example/")
@@ -493,12 +497,12 @@ PENDING = "PendingManualApproval"
 
 
 def back(world: World, version: int, minutes: int = 10**7) -> None:
-    """Somebody sets it back to pending in AWS, and the event comes, to the judge."""
+    """Set a version back to pending in AWS, and let the judge handle the event."""
     in_console(world, arn_of(version), PENDING, minutes)
     judge(about("candidate_registered.pending", arn_of(version)), Context(), using=using(world))
 
 
-def test_what_is_set_back_waits_for_a_person_and_it_is_told_once(world: World) -> None:
+def test_set_back_candidate_waits_for_a_person_and_is_notified_once(world: World) -> None:
     candidates(world, 1)
     decide(ARN, "Rejected", by="link", who="Ana", why="no", using=using(world))
     come(world, 1)
@@ -521,7 +525,7 @@ def test_what_is_set_back_waits_for_a_person_and_it_is_told_once(world: World) -
 
 
 @pytest.mark.parametrize("noticed", [True, False], ids=["noticed", "lost"])
-def test_what_was_set_back_is_decided_anew(world: World, noticed: bool) -> None:
+def test_set_back_candidate_can_be_decided_again(world: World, noticed: bool) -> None:
     candidates(world, 1)
     old = decide(ARN, "Rejected", by="link", who="Ana", why="no", using=using(world))
     come(world, 1)
@@ -541,8 +545,8 @@ def test_what_was_set_back_is_decided_anew(world: World, noticed: bool) -> None:
     assert [item["status"] for item in fact(world)["earlier"]] == ["Rejected", *([PENDING] * noticed)]
 
 
-def test_the_rules_do_not_decide_again_what_a_person_set_back(world: World) -> None:
-    """The judge had died after the update, before it told anybody; a person sets it back; it comes again."""
+def test_set_back_candidate_is_not_decided_again_by_the_rules(world: World) -> None:
+    """The judge dies before it notifies. A person sets the package back. The judge retries."""
     register(world)
     dying = Mortal(world.sagemaker, [1], after=True, only="update_model_package")
     event_ = about("candidate_registered.pending", ARN)
@@ -557,7 +561,7 @@ def test_the_rules_do_not_decide_again_what_a_person_set_back(world: World) -> N
     assert decide(ARN, "Approved", by="operator", who="me", why="good", using=using(world)).ours
 
 
-def test_a_champion_that_is_set_back_is_champion_no_more(world: World) -> None:
+def test_set_back_champion_is_no_longer_champion(world: World) -> None:
     two_champions(world)
     was_held(world, arn_of(2))
     for _ in range(2):
@@ -571,13 +575,13 @@ def test_a_champion_that_is_set_back_is_champion_no_more(world: World) -> None:
     assert champion(world) == arn_of(2)
 
 
-def test_one_that_was_set_back_is_superseded_by_newer_ones_only(world: World) -> None:
+def test_set_back_candidate_is_superseded_by_newer_ones_only(world: World) -> None:
     candidates(world, 1, 2, 3)
     by_person(world, 2, "Approved")
     assert fact(world, 1)["by"] == "superseded"
     come(world, 1)
     back(world, 1)
-    world.items.mark(f"decision#{arn_of(2)}", {"recordedAt": None})  # as if it had died before the mark
+    world.items.mark(f"decision#{arn_of(2)}", {"recordedAt": None})  # as after a death before the mark
     come(world, 2)
     assert status(world, 1) == PENDING
     by_person(world, 3, "Approved", minutes=10**7)
@@ -587,7 +591,7 @@ def test_one_that_was_set_back_is_superseded_by_newer_ones_only(world: World) ->
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lives", range(1, 30))
-def test_dying_at_any_call_and_coming_again_asks_again(
+def test_set_back_death_at_any_call_and_retry_record_once(
     world: World, monkeypatch: pytest.MonkeyPatch, lives: int, after: bool
 ) -> None:
     monkeypatch.setattr("retraining.aws.ledger.LEASE", timedelta(seconds=-1))
@@ -610,12 +614,12 @@ def test_dying_at_any_call_and_coming_again_asks_again(
     assert "recordedAt" in fact(world, 2)
 
 
-# ---- what was missed, or written over ---------------------------------------------------------------------
+# ---- lost, late and overwritten decisions ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [("Approved", "Rejected"), ("Rejected", "Approved")])
-def test_a_decision_that_we_wrote_over_is_given_back(world: World, ours: Any, theirs: str) -> None:
-    """A person decides between our last look at the package and our writing to it."""
+def test_record_overwritten_decision_of_a_person_is_restored(world: World, ours: Any, theirs: str) -> None:
+    """A person decides after our last read of the package and before our write."""
     candidates(world, 1)
     over_a_person(world, ours, theirs)
     assert status(world, 1) == ours
@@ -634,7 +638,7 @@ def test_a_decision_that_we_wrote_over_is_given_back(world: World, ours: Any, th
 
 
 def over_a_person(world: World, ours: Any, theirs: str) -> None:
-    """Let the rules write over what a person decides in minute 60."""
+    """Let the rules overwrite the decision that a person makes in minute 60."""
     meanwhile = Before(world.sagemaker, "update_model_package", lambda: in_console(world, ARN, theirs, 60))
     written = {"sagemaker": meanwhile, "clock": lambda: START + timedelta(minutes=60)}
     decide(ARN, ours, by="rules", why="RULES", using=using(world, **written))
@@ -642,7 +646,7 @@ def over_a_person(world: World, ours: Any, theirs: str) -> None:
 
 
 def touched(world: World, minutes: float, who: str) -> None:
-    """Let the registry say who changed it last."""
+    """Set who changed the package last, and when."""
     world.sagemaker.packages[ARN] |= {
         "LastModifiedTime": START + timedelta(minutes=minutes),
         "LastModifiedBy": {"IamIdentity": {"Arn": who}},
@@ -650,13 +654,11 @@ def touched(world: World, minutes: float, who: str) -> None:
 
 
 @pytest.mark.parametrize("who", [None, "ana"])
-def test_what_is_given_back_is_the_persons_though_we_died_right_after_writing_it(
-    world: World, who: str | None
-) -> None:
+def test_record_restored_decision_stays_the_persons_after_a_death(world: World, who: str | None) -> None:
     candidates(world, 1)
     over_a_person(world, "Rejected", "Approved")
     told = about("package_decided.approved", ARN)
-    told["detail"] |= {"LastModifiedTime": "2026-11-23T07:00:00"}  # of no zone
+    told["detail"] |= {"LastModifiedTime": "2026-11-23T07:00:00"}  # without a time zone
     told["detail"] |= {"LastModifiedBy": {"IamIdentity": {"Arn": who}}} if who else {}
     dying = Mortal(world.sagemaker, [1], after=True, only="update_model_package")
     with pytest.raises(Died):
@@ -668,7 +670,7 @@ def test_what_is_given_back_is_the_persons_though_we_died_right_after_writing_it
     assert [(told["kind"], told["decidedWho"]) for told in world.messages()] == [("approved", who)]
 
 
-def test_what_we_wrote_over_is_found_though_somebody_has_edited_metadata_since(world: World) -> None:
+def test_record_overwritten_decision_is_restored_after_an_edit_of_metadata(world: World) -> None:
     candidates(world, 1)
     over_a_person(world, "Rejected", "Approved")
     world.sagemaker.packages[ARN]["CustomerMetadataProperties"]["ticket"] = "X-1"
@@ -679,8 +681,8 @@ def test_what_we_wrote_over_is_found_though_somebody_has_edited_metadata_since(w
 
 @pytest.mark.parametrize("early", [True, False], ids=["early", "late"])
 @pytest.mark.parametrize(("first", "then"), [("Approved", "Rejected"), ("Rejected", "Approved")])
-def test_an_old_event_reverses_no_later_decision(world: World, first: str, then: Any, early: bool) -> None:
-    """A misclick in the console, set back at once; later a person decides; the first event comes again."""
+def test_record_old_event_keeps_a_later_decision(world: World, first: str, then: Any, early: bool) -> None:
+    """A wrong click is set back at once. Later a person decides. The first event comes again."""
     candidates(world, 1)
     in_console(world, ARN, first, 60)
     in_console(world, ARN, PENDING, 61)
@@ -697,7 +699,7 @@ def test_an_old_event_reverses_no_later_decision(world: World, first: str, then:
     assert (fact(world)["by"], fact(world)["who"]) == ("operator", "bob")
 
 
-def test_a_brief_approval_is_rolled_back_in_whatever_order_it_is_heard_of(world: World) -> None:
+def test_roll_back_brief_approval_is_notified(world: World) -> None:
     candidates(world, 1)
     in_console(world, ARN, "Rejected", 61)  # approved at 60
     come(world, 1, seen="Approved", minutes=60)
@@ -708,7 +710,7 @@ def test_a_brief_approval_is_rolled_back_in_whatever_order_it_is_heard_of(world:
 
 
 @pytest.mark.parametrize("call", ["put_item", "get_item"])
-def test_a_candidate_that_was_deleted_keeps_no_approval_silent(world: World, call: str) -> None:
+def test_supersede_deleted_candidate_does_not_stop_the_notification(world: World, call: str) -> None:
     candidates(world, 1, 2, 3)
     at = decide(arn_of(3), "Approved", by="link", who="Ana", why="ok", using=using(world)).at
     both = {"supersedes": [arn_of(1), arn_of(2)]}
@@ -722,7 +724,7 @@ def test_a_candidate_that_was_deleted_keeps_no_approval_silent(world: World, cal
     assert told == [("rejected", "superseded"), ("approved", "link")]
 
 
-def test_a_candidate_that_cannot_be_superseded_now_is_so_later_and_the_approval_is_told_at_once(
+def test_supersede_failure_is_retried_and_the_approval_is_notified_at_once(
     world: World,
 ) -> None:
     candidates(world, 1, 2)
@@ -742,8 +744,8 @@ def test_a_candidate_that_cannot_be_superseded_now_is_so_later_and_the_approval_
     assert [message["kind"] for message in world.messages()] == ["rejected"]
 
 
-def test_who_approves_again_what_the_rules_had_approved_is_not_written_over(world: World) -> None:
-    """Rejected right after our approval, approved again: the rejection is heard of last, and is over."""
+def test_record_late_rejection_keeps_the_persons_second_approval(world: World) -> None:
+    """A person rejects right after our approval, then approves. The event of the rejection comes last."""
     candidates(world, 1)
     at_60 = {"clock": lambda: START + timedelta(minutes=60)}
     decide(ARN, "Approved", by="rules", why="RULES", using=using(world, **at_60))
@@ -754,7 +756,7 @@ def test_who_approves_again_what_the_rules_had_approved_is_not_written_over(worl
     assert (fact(world)["by"], fact(world)["why"]) == ("person", "I insist")
 
 
-def test_an_event_of_ours_that_comes_late_gives_nothing_back(world: World) -> None:
+def test_record_late_event_of_our_own_restores_nothing(world: World) -> None:
     candidates(world, 1)
     by_rules(world, 1, "Approved")
     by_person(world, 1, "Rejected", 60 * 24)
@@ -765,7 +767,7 @@ def test_an_event_of_ours_that_comes_late_gives_nothing_back(world: World) -> No
     assert world.messages() == []
 
 
-def test_who_approved_again_is_champion_though_the_rejection_is_heard_of_late(world: World) -> None:
+def test_record_late_rejection_keeps_the_champion_approved_since(world: World) -> None:
     candidates(world, 1, 2)
     by_person(world, 1, "Approved", 60)
     by_person(world, 2, "Approved", 70)
@@ -777,9 +779,9 @@ def test_who_approved_again_is_champion_though_the_rejection_is_heard_of_late(wo
     assert fact(world)["at"] == (START + timedelta(minutes=90)).isoformat()
 
 
-def test_a_champion_that_was_rejected_before_its_approval_was_heard_of_is_rolled_back(world: World) -> None:
+def test_roll_back_approval_event_after_the_rejection_notifies_once(world: World) -> None:
     candidates(world, 1)
-    by_person(world, 1, "Rejected", 70)  # approved at 60, of which nothing has been heard
+    by_person(world, 1, "Rejected", 70)  # approved at 60; that event has not come yet
     assert "rolled_back" not in [message["kind"] for message in world.messages()]
     come(world, 1, seen="Approved", minutes=60)
     assert [message["kind"] for message in world.messages()] == ["rolled_back"]
