@@ -1,6 +1,6 @@
 """Ledger, S3, SNS and DynamoDB in memory: tests ask thousands of times, and moto answers in milliseconds.
 
-tests/functions/test_ledger.py runs the same tests on MemoryItems, on MemoryTable and on moto's DynamoDB.
+tests/functions/aws/test_ledger.py runs the same tests on MemoryItems, on MemoryTable and on moto's DynamoDB.
 """
 
 from __future__ import annotations

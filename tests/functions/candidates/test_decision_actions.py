@@ -20,7 +20,7 @@ from retraining.candidates.decision_actions import (
     next_action,
 )
 from retraining.facts.candidates import EarlierDecision
-from tests.functions.candidates import CHAMPION, a_decision, a_package, at
+from tests.functions.candidates.packages import CHAMPION, a_decision, a_package, at
 
 OURS = a_decision("Approved", "link", 5)
 RULES = a_decision("Approved", "rules", 5)

@@ -12,7 +12,7 @@ import pytest
 import judge_candidate
 import reconcile
 import record_decision
-from retraining.candidates import sweep as packages
+from retraining.candidates import sweep as sweeping
 from retraining.candidates.decisions import decide
 from retraining.candidates.sweep import spoken
 from retraining.collaborators import Collaborators
@@ -45,7 +45,7 @@ def using(world: World, minutes: float, **wrapped: Any) -> Collaborators:
 
 
 def sweep(world: World, minutes: float, **wrapped: Any) -> None:
-    packages.sweep("titanic", using(world, minutes, **wrapped))
+    sweeping.sweep("titanic", using(world, minutes, **wrapped))
 
 
 def judge(world: World, version: int, minutes: float, **wrapped: Any) -> None:

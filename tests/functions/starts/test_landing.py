@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from retraining.starts.batches import Arrival, DataObject, arrival, batch_of, split_of, start_key
 
-SAMPLE = json.loads((Path(__file__).parents[1] / "samples" / "manifest.json").read_text())
+SAMPLE = json.loads((Path(__file__).parents[2] / "samples" / "manifest.json").read_text())
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from retraining.candidates.record_actions import (
     next_action,
 )
 from retraining.facts.candidates import DecisionFact
-from tests.functions.candidates import a_decision, a_package, at
+from tests.functions.candidates.packages import a_decision, a_package, at
 
 OURS = a_decision("Approved", "rules", 5, done_at=at(6))
 WRITTEN = a_package("Approved", changed=6, description="why", decidedAt=at(5).isoformat())

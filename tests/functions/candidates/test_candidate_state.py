@@ -15,7 +15,7 @@ from retraining.candidates.state import (
     said_by,
 )
 from retraining.facts.candidates import DecisionFact, VerdictFact
-from tests.functions.candidates import a_decision, a_package, a_verdict, at
+from tests.functions.candidates.packages import a_decision, a_package, a_verdict, at
 
 TAKEN = a_decision()
 WRITTEN = a_package("Approved", changed=6, decidedAt=at(5).isoformat())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from retraining.config.schema import ModelConfig, parse_config
 from retraining.starts.inspection import HEAD_BYTES, MISSING_NUMBERS, Fine, Problem, head_bytes, inspect
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONFIG = parse_config(yaml.safe_load((ROOT / "handsoff.yaml").read_text()), source="x").models["titanic"]
 TRAIN = (ROOT / "data" / "titanic" / "train.csv").read_bytes()
 HEAD = "pclass,survived,sex,age,sibsp,parch,fare,embarked\n"
