@@ -436,7 +436,7 @@ def test_judge_hold_describes_the_package_at_most_twice(world: World) -> None:
 
 
 class DecidesAfterPublishing:
-    """SNS, but that somebody decides in AWS, and that is recorded, right after the first message."""
+    """Wraps SNS. Right after the first message, a person decides in AWS, and the decision is recorded."""
 
     def __init__(self, world: World, status: str) -> None:
         self._world, self._left = world, [status]
@@ -454,7 +454,7 @@ class DecidesAfterPublishing:
 
 
 @pytest.mark.parametrize("held", [False, True])
-def test_judging_writes_no_evidence_over_a_decision_recorded_meanwhile(world: World, held: bool) -> None:
+def test_judge_decision_recorded_meanwhile_keeps_its_evidence(world: World, held: bool) -> None:
     if held:
         register(world, champion=arn_of(9))
     else:
