@@ -196,7 +196,7 @@ def _rule(result: RuleResult) -> Rule:
         asks=spaced(result.rule),
         outcome=Said(_OUTCOMES[result.outcome], TONES[result.outcome]),
         effect=_EFFECTS[result.effect],
-        numbers=spaced(result.numbers or result.text),
+        numbers=spaced(result.numbers),
     )
 
 
