@@ -130,7 +130,7 @@ def _finish(arn: str, using: Collaborators) -> None:
     decision = using.ledger.get(keys.decision(arn))
     if using.clock() - package.changed_at < SOON:
         return
-    state = candidate_state(package, decision, None, using.clock())
+    state = candidate_state(package, decision, using.clock())
     if isinstance(state, BeingDecided):
         _write(package, state.decision, using)
         package = registry.package(using.sagemaker, arn)

@@ -65,7 +65,7 @@ def open_link(token: str, using: Collaborators, links: Links, *, fresh: bool = F
     arn, model, config = _read(token, using, links, fresh=fresh)
     package = _package(arn, using)
     fact = using.ledger.get(keys.decision(arn))
-    state = candidate_state(package, fact, None, using.clock())
+    state = candidate_state(package, fact, using.clock())
     used = _used(links.made(token), state) if isinstance(state, Waits) else None
     approval = config.approval if config else Approval()
     return Opened(token, package, model, approval, state, _read_only(config) or used)

@@ -69,7 +69,7 @@ def candidate(
     package = registry.package(using.sagemaker, arn)
     judged = using.ledger.get(keys.verdict(arn))
     decision = using.ledger.get(keys.decision(arn))
-    state = candidate_state(package, decision, judged, using.clock())
+    state = candidate_state(package, decision, using.clock())
     evaluation, problem = _evaluation(package, using)
     return Candidate(
         model=model,

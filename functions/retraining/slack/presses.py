@@ -93,7 +93,7 @@ class Press:
     def _late(self, package: Package) -> str | None:
         """Why the press is too late to decide; None where it is not, or where a decision stands already."""
         fact, now = self.using.ledger.get(keys.decision(package.arn)), self.using.clock()
-        state = candidate_state(package, fact, None, now)
+        state = candidate_state(package, fact, now)
         if not isinstance(state, Waits):
             return None
         if before(self.by.pressed_at, state.set_back_at):
