@@ -10,12 +10,12 @@ from typing import Any
 from handsoff.deployment import Deployment
 from retraining import evidence
 from retraining.aws.observability import logger
-from retraining.aws.registry import Package
 from retraining.candidates import decisions, judging_again
 from retraining.candidates.decision_actions import Standing
 from retraining.candidates.state import CandidateState, candidate_state
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, Status, VerdictFact
+from retraining.facts.package import Package
 from retraining.verdicts.verdict import Verdict
 
 

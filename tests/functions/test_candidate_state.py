@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from retraining.aws.registry import Package
 from retraining.candidates.state import (
     BeingDecided,
     CandidateState,
@@ -15,6 +14,7 @@ from retraining.candidates.state import (
     said_by,
 )
 from retraining.facts.candidates import DecisionFact
+from retraining.facts.package import Package
 from tests.functions.candidates import a_decision, a_package, at
 
 TAKEN = a_decision()

@@ -13,7 +13,6 @@ from aws_lambda_powertools.metrics import MetricUnit
 from retraining import evidence
 from retraining.aws import registry
 from retraining.aws.observability import logger, metrics
-from retraining.aws.registry import Package
 from retraining.candidates import telling
 from retraining.candidates.decisions import with_earlier
 from retraining.candidates.record_actions import (
@@ -34,6 +33,7 @@ from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact
+from retraining.facts.package import Package
 
 
 def record(package: Package, using: Collaborators, *, seen: Seen = NOTHING_SEEN) -> None:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from retraining.aws.ledger import LEASE
-from retraining.aws.registry import PENDING, Package, shorten
 from retraining.facts.candidates import By, DecisionFact, EarlierDecision
+from retraining.facts.claims import LEASE
+from retraining.facts.package import PENDING, Package
+from retraining.text import shorten
 
 RULES: Final[By] = "rules"
 SUPERSEDED: Final[By] = "superseded"

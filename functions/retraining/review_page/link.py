@@ -9,7 +9,6 @@ from botocore.exceptions import ClientError
 
 from retraining.aws import registry
 from retraining.aws.observability import logger
-from retraining.aws.registry import Package
 from retraining.candidates.state import CandidateState, Waits, before, candidate_state
 from retraining.collaborators import Collaborators
 from retraining.config.rules import Approval
@@ -17,6 +16,7 @@ from retraining.config.schema import ModelConfig
 from retraining.errors import ConfigError
 from retraining.facts import keys
 from retraining.facts.candidates import EarlierDecision
+from retraining.facts.package import Package
 from retraining.links import LinkExpired, LinkInvalid, Links
 from retraining.review_page.http import Refused
 from retraining.review_page.wording import plain, version_of

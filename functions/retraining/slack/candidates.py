@@ -7,13 +7,13 @@ from typing import Literal
 from retraining.aws import registry
 from retraining.aws.ledger import alone
 from retraining.aws.observability import logger
-from retraining.aws.registry import Package
 from retraining.candidates.state import BeingDecided, Waits, candidate_state
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig
 from retraining.errors import EvaluationError
 from retraining.facts import keys
 from retraining.facts.candidates import SlackMessage
+from retraining.facts.package import Package
 from retraining.slack import messages
 from retraining.slack.client import Place, SlackClient
 from retraining.slack.messages import Candidate
