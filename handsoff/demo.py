@@ -25,7 +25,7 @@ from handsoff.showing.executions import follow
 from local import server
 from retraining.aws import pipelines
 from retraining.aws.pipelines import Execution
-from retraining.aws.registry import Package
+from retraining.facts.package import Package
 
 T = TypeVar("T")
 

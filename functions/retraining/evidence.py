@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError
 from retraining.aws import pipelines, registry
 from retraining.aws.ledger import Ledger
 from retraining.aws.pipelines import Execution, Step
-from retraining.aws.registry import Package
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, EarlierVerdict, VerdictFact
+from retraining.facts.package import PENDING, Package
 from retraining.facts.starts import ExecutionFact
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _verdict(earlier: EarlierVerdict) -> dict[str, Any]:
 
 def decision(fact: DecisionFact | None) -> dict[str, Any]:
     """What the ledger knows of a decision: who, when and why; null while the candidate waits (again)."""
-    stands = None if fact is None or fact.status == registry.PENDING else fact
+    stands = None if fact is None or fact.status == PENDING else fact
     earlier = [*fact.earlier] if fact else []
     if fact and not stands:  # who set it back, and when
         earlier.append(fact.as_earlier())

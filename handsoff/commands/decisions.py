@@ -14,12 +14,12 @@ from handsoff.operating.packages import find_package
 from handsoff.operating.replaying import replay
 from handsoff.showing.console import escape
 from handsoff.showing.verdicts import show_judgement, show_verdict
-from retraining.aws.registry import Package
 from retraining.candidates import decisions
 from retraining.candidates.decision_actions import Standing
 from retraining.candidates.state import said_by
 from retraining.errors import NotReady
 from retraining.facts.candidates import Status
+from retraining.facts.package import Package
 from retraining.verdicts.verdict import Verdict
 
 PACKAGE = "Its ARN, or model and version, such as titanic/3."

@@ -32,7 +32,7 @@ from handsoff.showing.executions import POLL, follow
 from handsoff.showing.models import pending_or_refused, show_model
 from retraining.aws import pipelines
 from retraining.aws.pipelines import Execution
-from retraining.aws.registry import Package
+from retraining.facts.package import Package
 
 MAX_FOLLOW: Final = 24 * 3600
 """Seconds for which `status --watch` follows one execution."""

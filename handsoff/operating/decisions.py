@@ -10,29 +10,33 @@ from typing import Any
 from handsoff.deployment import Deployment
 from retraining import evidence
 from retraining.aws.observability import logger
-from retraining.aws.registry import Package
 from retraining.candidates import decisions, judging_again
 from retraining.candidates.decision_actions import Standing
+from retraining.candidates.state import CandidateState, candidate_state
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, Status, VerdictFact
+from retraining.facts.package import Package
 from retraining.verdicts.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A model package with the verdict on it and the decision; None where the ledger has none."""
+    """A model package, its state, the verdict on it and the decision; None where the ledger has none."""
 
     package: Package
+    state: CandidateState
     verdict: VerdictFact | None
     decision: DecisionFact | None
 
 
 def read_judgement(deployment: Deployment, package: Package) -> Judgement:
     """Read the verdict on a package and the decision."""
+    decision = deployment.ledger.get(keys.decision(package.arn))
     return Judgement(
         package,
+        candidate_state(package, decision, deployment.collaborators.clock()),
         deployment.ledger.get(keys.verdict(package.arn)),
-        deployment.ledger.get(keys.decision(package.arn)),
+        decision,
     )
 
 

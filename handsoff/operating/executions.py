@@ -11,8 +11,8 @@ from handsoff.errors import NotFound
 from retraining import evidence
 from retraining.aws import pipelines, registry
 from retraining.aws.pipelines import Execution
-from retraining.aws.registry import Package
 from retraining.facts import keys
+from retraining.facts.package import Package
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import PipelineExecutionSummaryTypeDef

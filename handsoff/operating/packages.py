@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from handsoff.deployment import Deployment
 from handsoff.errors import NotFound
 from retraining.aws import registry
-from retraining.aws.registry import Package
+from retraining.facts.package import Package
 
 
 def find_package(deployment: Deployment, name: str) -> Package:

@@ -11,7 +11,7 @@ from handsoff.operating.quarantine import QuarantinedFile, quarantined_files
 from retraining.aws import registry
 from retraining.aws.model_states import ModelStates
 from retraining.aws.pipelines import Execution
-from retraining.aws.registry import Package
+from retraining.facts.package import Package
 from retraining.facts.starts import ModelState
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from handsoff.showing.console import escape, status_line
 from retraining.aws.pipelines import Execution, Step
-from retraining.aws.registry import Package
+from retraining.facts.package import Package
 
 POLL: Final = 0.5
 """Seconds between two reads of an execution that is followed."""

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from handsoff.operating.decisions import Judgement, judgement_as_json
 from handsoff.showing.console import coloured, escape, moment, print_lines
-from handsoff.showing.evidence import approval, decision_lines
+from handsoff.showing.evidence import decision_lines
+from retraining.candidates.state import BeingDecided, Decided, Waits, said_by
 from retraining.verdicts.verdict import Finding, RuleResult, Verdict
 
 SIGNS: Final = {"max": "≤", "better_than_guessing": ">"}
@@ -20,7 +21,7 @@ SIGNS: Final = {"max": "≤", "better_than_guessing": ">"}
 def show_judgement(console: Console, judgement: Judgement) -> None:
     """Print who decided on a package, the verdict on it, and every rule."""
     found = judgement_as_json(judgement)
-    lines = [("model package", escape(judgement.package.arn)), ("approval", approval(found))]
+    lines = [("model package", escape(judgement.package.arn)), ("approval", _approval(judgement))]
     lines += decision_lines(found)
     fact = judgement.verdict
     if fact is None:
@@ -35,6 +36,20 @@ def show_judgement(console: Console, judgement: Judgement) -> None:
         lines.append(("earlier", f"{coloured(earlier.verdict.decision)} {moment(earlier.taken_at)}: {why}"))
     print_lines(console, lines)
     show_verdict(console, fact.verdict)
+
+
+def _approval(judgement: Judgement) -> str:
+    """The approval status of the package, and its state in words."""
+    status = coloured(judgement.package.approval_status)
+    match judgement.state:
+        case Waits():
+            waits = "waits for a person" if judgement.verdict else "the rules have not judged it yet"
+            return f"{status}: {waits}"
+        case BeingDecided(decision):
+            being = f"is being {decision.status.lower()} {said_by(decision.by, decision.who)}"
+            return f"{status}: {escape(being)}"
+        case Decided(decision):
+            return f"{status} {escape(said_by(decision.by, decision.who))}"
 
 
 def show_verdict(console: Console, verdict: Verdict) -> None:

@@ -388,3 +388,22 @@ def test_explain_shows_who_set_a_package_back_to_pending(deployed: World) -> Non
     text = said("explain", "titanic/2")
     assert "approval           PendingManualApproval: waits for a person" in text
     assert f"by {CONSOLE} (in AWS): set back to pending in AWS; before, it was rejected by {WHO}" in text
+
+
+def test_explain_before_the_verdict_says_that_the_rules_have_not_judged(deployed: Any) -> None:
+    register(deployed, 3)
+    text = said("explain", "titanic/3")
+    assert "approval           PendingManualApproval: the rules have not judged it yet" in text
+    assert "there is no verdict yet: the package has not been judged" in text
+
+
+def test_explain_of_a_decision_that_is_being_written_says_so(deployed: Any) -> None:
+    decision = {"status": "Approved", "by": "link", "who": "Ana", "at": "2026-11-23T06:00:00+00:00"}
+    deployed.items.take(f"decision#{arn_of(2)}", decision)
+    text = said("explain", "titanic/2")
+    assert "approval           PendingManualApproval: is being approved by Ana (link)" in text
+
+
+def test_explain_of_a_decision_in_aws_names_the_person_before_it_is_recorded(deployed: Any) -> None:
+    in_console(deployed, arn_of(2), "Rejected")
+    assert f"approval           Rejected by {CONSOLE} (in AWS)" in said("explain", "titanic/2")

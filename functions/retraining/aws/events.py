@@ -60,7 +60,10 @@ class RetrainingRequest(_Event):
 
 
 class RetrainingRequested(_Event):
-    """The message of handsoff that asks for a start. It comes by the landings queue, as arrivals do."""
+    """The message of handsoff that asks for a start.
+
+    It arrives through the landings queue, as object events do.
+    """
 
     source: Literal["handsoff"]
     """This project's own messages."""

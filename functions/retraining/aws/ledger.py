@@ -9,15 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from retraining.errors import NotReady
-from retraining.facts.claims import Claim
+from retraining.facts.claims import LEASE, Claim
 from retraining.facts.fact import F, Fact, Key
-
-LEASE: Final = timedelta(seconds=90)
-"""How long a claim is held. It is longer than a function lives, and shorter than the time until Lambda's
-second retry (3 minutes): that retry replaces an invocation that died."""
 
 Values = Mapping[str, Any]
 

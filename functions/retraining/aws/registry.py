@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
 from retraining.errors import EvaluationError
-from retraining.facts.candidates import ApprovalStatus
+from retraining.facts.package import PENDING, Package
+from retraining.text import shorten
 from retraining.verdicts.evaluation import Evaluation, parse_evaluation
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker.literals import ModelApprovalStatusType
-
-PENDING: Final = "PendingManualApproval"
-"""The approval status of a package on which nobody has decided."""
-
-DESCRIPTION_LIMIT: Final = 1024
-"""Characters of an approval description."""
 
 METADATA_LIMIT: Final = 256
 """Characters of one value of the metadata."""
@@ -40,54 +35,6 @@ REJECTED: Final = 10
 """The number of newest rejected packages among which one of the same batch is looked for."""
 
 _NOT_METADATA = re.compile(r"[^A-Za-z0-9_ .:/=+\-@]")
-
-
-@dataclass(frozen=True)
-class Package:
-    """One registered model package. Any change of it, also of its metadata, moves `changed_at`.
-
-    `changed_by` is the IAM ARN of the principal that changed it last, where SageMaker knows it.
-    """
-
-    arn: str
-    group: str
-    approval_status: ApprovalStatus
-    approval_description: str | None
-    evaluation_uri: str | None
-    model_uri: str | None
-    created_at: datetime
-    changed_at: datetime
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    changed_by: str | None = None
-
-    @property
-    def pending(self) -> bool:
-        return self.approval_status == PENDING
-
-    @property
-    def name(self) -> str:
-        """Group and version, such as handsoff-titanic/3."""
-        return self.arn.split(":model-package/")[-1]
-
-    @property
-    def noted_approval(self) -> datetime | None:
-        """When it was last approved, if that was noted on it. It may have been rejected later."""
-        return _time(self.metadata.get("approvedAt"))
-
-    @property
-    def approved_at(self) -> datetime:
-        """When it was approved, if it is."""
-        return self.noted_approval or self.changed_at
-
-    @property
-    def decided_at(self) -> datetime | None:
-        """When the decision was taken that was last written on it, if one was."""
-        return _time(self.metadata.get("decidedAt"))
-
-    @property
-    def execution(self) -> str | None:
-        """The ARN of the execution that registered it."""
-        return self.metadata.get("execution")
 
 
 def package(sagemaker: SageMakerClient, arn: str) -> Package:
@@ -118,15 +65,6 @@ def find(sagemaker: SageMakerClient, arn: str) -> Package | None:
         if error.response["Error"]["Code"] != "ValidationException":
             raise
         return None
-
-
-def _time(text: str | None) -> datetime | None:
-    """An ISO time, in UTC if it names no zone. None if the text is no time: anybody may write metadata."""
-    try:
-        found = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
@@ -244,14 +182,3 @@ def annotate(
 def metadata_text(text: str) -> str:
     """`text` as SageMaker accepts it for metadata: other characters become _, and a long text is cut."""
     return _NOT_METADATA.sub("_", text)[:METADATA_LIMIT]
-
-
-def one_line(text: str) -> str:
-    """`text` on one line, without control characters and without marks that change the writing direction."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-
-
-def shorten(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
-    """`text` on one line, cut to `limit` characters with an ellipsis to show it."""
-    line = one_line(text)
-    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -70,7 +70,7 @@ def _secrets() -> SecretsProvider:
 
 
 class ModelConfigs:
-    """The configs of the models that this deployment knows, from SSM, each kept for a minute."""
+    """Model configs from SSM. Each is kept for a minute."""
 
     def __init__(self, prefix: str, ssm: SSMProvider | None = None) -> None:
         self._path = f"/{prefix}/models"

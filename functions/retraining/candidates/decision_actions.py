@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from retraining.aws.registry import Package
 from retraining.candidates.state import PEOPLE, SUPERSEDED, outside, shows
 from retraining.facts.candidates import DecisionFact, EarlierDecision
+from retraining.facts.package import Package
 
 MAX_TIME: Final = timedelta(seconds=45)
 """The longest time from taking the lease on a group to writing an approval. It is half of LEASE, so that the

@@ -28,7 +28,6 @@ from botocore.exceptions import ClientError
 
 from retraining.aws import registry
 from retraining.aws.ledger import alone
-from retraining.aws.registry import PENDING, Package
 from retraining.candidates.decision_actions import (
     Compared,
     MarkDone,
@@ -45,6 +44,8 @@ from retraining.collaborators import Collaborators
 from retraining.errors import HandsoffError, NotReady
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, EarlierDecision, Status
+from retraining.facts.package import PENDING, Package
+from retraining.text import one_line, shorten
 
 MAX_WHY: Final = 300
 """Characters of a person's reason."""
@@ -78,7 +79,7 @@ class Result:
 
 def reason(text: str) -> str:
     """A person's reason as it is recorded: one line, no control characters. Raises NoReason."""
-    line = registry.one_line(text)
+    line = one_line(text)
     if not 1 <= len(line) <= MAX_WHY:
         raise NoReason(f"say why in 1 to {MAX_WHY} characters, not {len(line)}: the reason is recorded")
     return line
@@ -125,9 +126,9 @@ def decided(
     with alone(using.ledger, keys.group_lease(group), now=began) if approving else nullcontext():
         depends = approving and (compared is not None or by in PEOPLE)
         champion = registry.champion(using.sagemaker, group) if depends else None
-        who = registry.shorten(who, MAX_WHO) if who else None
+        who = shorten(who, MAX_WHO) if who else None
         at = using.clock()
-        wanted = DecisionFact(status=status, by=by, who=who, why=registry.shorten(why), at=at)
+        wanted = DecisionFact(status=status, by=by, who=who, why=shorten(why), at=at)
         if by in PEOPLE:  # first, so that the sweep finds the decision whatever happens next
             _keep_in_view(arn, group, at, using)
         taken = _taken(arn, wanted, using)

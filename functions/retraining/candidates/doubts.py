@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from retraining.aws import registry
-from retraining.aws.registry import Package
 from retraining.candidates.state import PEOPLE
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig
 from retraining.facts import keys
+from retraining.facts.package import Package
 from retraining.verdicts.evaluation import Evaluation
 from retraining.verdicts.judge import of_another_config
 from retraining.verdicts.verdict import Reason

@@ -12,7 +12,6 @@ from aws_lambda_powertools.metrics import MetricUnit
 from retraining import evidence
 from retraining.aws import registry
 from retraining.aws.observability import logger, metrics
-from retraining.aws.registry import Package
 from retraining.candidates import decisions, telling
 from retraining.candidates.decision_actions import Compared
 from retraining.candidates.decisions import ChampionChanged
@@ -23,6 +22,8 @@ from retraining.config.schema import ModelConfig
 from retraining.errors import ConfigError
 from retraining.facts import keys
 from retraining.facts.candidates import Status, VerdictFact
+from retraining.facts.package import Package
+from retraining.text import shorten
 from retraining.verdicts.evaluation import Evaluation
 from retraining.verdicts.judge import held_after_all, judge
 from retraining.verdicts.verdict import Decision, Verdict
@@ -136,7 +137,7 @@ def _decided(
         arn,
         status,
         by=RULES,
-        why=registry.shorten(_said(verdict)),
+        why=shorten(_said(verdict)),
         compared=None if verdict.without_champion else Compared(verdict.champion),
         metadata=_facts(verdict, known),
         using=using,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from retraining.aws.registry import Package
 from retraining.candidates import decisions
 from retraining.candidates.judging import carry_out, judge_now
 from retraining.collaborators import Collaborators
 from retraining.errors import HandsoffError
 from retraining.facts import keys
 from retraining.facts.candidates import JudgedAgain, VerdictFact
+from retraining.facts.package import Package
 from retraining.verdicts.verdict import Verdict
 
 MAX_EARLIER: Final = 5

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from retraining.aws.ledger import LEASE
-from retraining.aws.registry import Package
 from retraining.candidates.state import OUTSIDE, set_back, shows
 from retraining.facts.candidates import DecisionFact, Status
+from retraining.facts.claims import LEASE
+from retraining.facts.package import Package
 
 CLOCKS: Final = timedelta(seconds=5)
 """How far our clock and SageMaker's may differ."""

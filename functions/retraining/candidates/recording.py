@@ -13,7 +13,6 @@ from aws_lambda_powertools.metrics import MetricUnit
 from retraining import evidence
 from retraining.aws import registry
 from retraining.aws.observability import logger, metrics
-from retraining.aws.registry import Package
 from retraining.candidates import telling
 from retraining.candidates.decisions import with_earlier
 from retraining.candidates.record_actions import (
@@ -28,12 +27,13 @@ from retraining.candidates.record_actions import (
     next_action,
 )
 from retraining.candidates.rolling_back import roll_back
-from retraining.candidates.state import EXPIRED, OUTSIDE, PEOPLE, outside
+from retraining.candidates.state import OUTSIDE, RULES, SUPERSEDED, outside
 from retraining.candidates.superseding import supersede
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact
+from retraining.facts.package import Package
 
 
 def record(package: Package, using: Collaborators, *, seen: Seen = NOTHING_SEEN) -> None:
@@ -122,7 +122,7 @@ def _follow(package: Package, decision: DecisionFact, using: Collaborators) -> N
         roll_back(package, decision, using)
     if package.pending:
         telling.tell_waiting(package, decision, using)
-    elif decision.by in PEOPLE or decision.by == EXPIRED:  # the others were told when they were taken
+    elif decision.by not in (RULES, SUPERSEDED):  # those are told when they are taken
         telling.tell_decision(package, decision, using)
     if package.execution:
         evidence.write(using.sources, using.settings.model_of(package.group), package.execution)

@@ -6,9 +6,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from retraining.aws import registry
 from retraining.aws.observability import metrics
-from retraining.aws.registry import Package
 from retraining.collaborators import Collaborators
 from retraining.facts.candidates import DecisionFact
+from retraining.facts.package import Package
 from retraining.notifications.messages import Notification, Rollback
 from retraining.notifications.publish import announce, notify
 

@@ -1,6 +1,7 @@
 """Pure: the state of a candidate, from its package in the registry and its facts in the ledger.
 
-The review page, Slack, the command line and the sweep all ask here, so they cannot disagree.
+The review page, Slack, `handsoff explain` and the sweep ask here, so they cannot disagree. The verdict does
+not matter here: a person may decide before the rules have judged.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from retraining.aws.ledger import LEASE
-from retraining.aws.registry import PENDING, Package, shorten
-from retraining.facts.candidates import By, DecisionFact, EarlierDecision, VerdictFact
+from retraining.facts.candidates import By, DecisionFact, EarlierDecision
+from retraining.facts.claims import LEASE
+from retraining.facts.package import PENDING, Package
+from retraining.text import shorten
 
 RULES: Final[By] = "rules"
 SUPERSEDED: Final[By] = "superseded"
@@ -28,12 +30,11 @@ SET_BACK: Final = "set back to pending in AWS"
 
 @dataclass(frozen=True)
 class Waits:
-    """A person may decide. `judged` says whether the rules' verdict is carried out.
+    """A person may decide.
 
     `set_back_at` is when somebody in AWS made the package pending again, None if it was never decided.
     """
 
-    judged: bool
     set_back_at: datetime | None = None
 
 
@@ -54,19 +55,16 @@ class Decided:
 CandidateState = Waits | BeingDecided | Decided
 
 
-def candidate_state(
-    package: Package, decision: DecisionFact | None, verdict: VerdictFact | None, now: datetime
-) -> CandidateState:
+def candidate_state(package: Package, decision: DecisionFact | None, now: datetime) -> CandidateState:
     """The state of the candidate at `now`."""
     if not package.pending:
         return Decided(decision if decision and shows(package, decision) else outside(package, decision))
-    judged = verdict is not None and verdict.done_at is not None
     if decision is None:
-        return Waits(judged)
+        return Waits()
     if decision.status == PENDING:
-        return Waits(judged, decision.at)
+        return Waits(decision.at)
     if set_back(package, decision, now):
-        return Waits(judged, package.changed_at)  # until that is recorded, only the package has its time
+        return Waits(package.changed_at)  # until that is recorded, only the package has its time
     return BeingDecided(decision)
 
 

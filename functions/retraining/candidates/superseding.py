@@ -7,12 +7,12 @@ from botocore.exceptions import ClientError
 from retraining import evidence
 from retraining.aws import registry
 from retraining.aws.observability import logger
-from retraining.aws.registry import Package
 from retraining.candidates import decisions, telling
 from retraining.candidates.state import SUPERSEDED
 from retraining.collaborators import Collaborators
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact
+from retraining.facts.package import Package
 
 
 def supersede(approved: Package, decision: DecisionFact, using: Collaborators) -> list[Exception]:

@@ -13,9 +13,8 @@ from functools import partial
 from typing import Any, Final
 
 from retraining.aws import registry
-from retraining.aws.ledger import LEASE
 from retraining.aws.observability import logger
-from retraining.aws.registry import PENDING, Listed, Package
+from retraining.aws.registry import Listed
 from retraining.candidates import decisions, judging, recording, telling
 from retraining.candidates.state import EXPIRED, RULES, BeingDecided, candidate_state
 from retraining.collaborators import Collaborators
@@ -23,6 +22,8 @@ from retraining.config.rules import Approval
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, InView, VerdictFact
+from retraining.facts.claims import LEASE
+from retraining.facts.package import PENDING, Package
 
 Work = Callable[[], object]
 """What is to be done about one package."""
@@ -130,7 +131,7 @@ def _finish(arn: str, using: Collaborators) -> None:
     decision = using.ledger.get(keys.decision(arn))
     if using.clock() - package.changed_at < SOON:
         return
-    state = candidate_state(package, decision, None, using.clock())
+    state = candidate_state(package, decision, using.clock())
     if isinstance(state, BeingDecided):
         _write(package, state.decision, using)
         package = registry.package(using.sagemaker, arn)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from retraining import evidence
-from retraining.aws.registry import Package
 from retraining.collaborators import Collaborators
 from retraining.facts.candidates import EarlierDecision
+from retraining.facts.package import Package
 from retraining.notifications.messages import Kind, Notification
 from retraining.notifications.publish import notify
 from retraining.verdicts.verdict import Decision, Verdict

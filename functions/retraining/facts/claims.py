@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import timedelta
+from typing import Final, Literal
 
 from retraining.facts.fact import Fact, Moment
+
+LEASE: Final = timedelta(seconds=90)
+"""How long a claim is held. It is longer than a function lives, and shorter than the time until Lambda's
+second retry (3 minutes): that retry replaces an invocation that died."""
 
 
 class Claim(Fact):

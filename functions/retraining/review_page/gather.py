@@ -8,12 +8,13 @@ from typing import Final, TypeVar
 from retraining import evidence
 from retraining.aws import pipelines, registry
 from retraining.aws.observability import logger
-from retraining.aws.registry import Package
 from retraining.collaborators import Collaborators
 from retraining.errors import HandsoffError
 from retraining.facts import keys
+from retraining.facts.package import Package
 from retraining.review_page.link import Opened
 from retraining.review_page.view import Earlier, Known
+from retraining.text import shorten
 from retraining.verdicts.verdict import Verdict
 
 MAX_HISTORY: Final = 10
@@ -37,7 +38,7 @@ class Reader:
         try:
             return look()
         except HandsoffError as error:
-            self.unknown[section] = registry.shorten(str(error), MAX_PROBLEM)
+            self.unknown[section] = shorten(str(error), MAX_PROBLEM)
         except Exception:  # anybody may have written what is read here: the page shows the rest
             logger.exception("part of the page could not be read", section=section, package=self._arn)
             self.unknown[section] = "It could not be read; the function's log says why."

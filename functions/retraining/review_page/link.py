@@ -9,7 +9,6 @@ from botocore.exceptions import ClientError
 
 from retraining.aws import registry
 from retraining.aws.observability import logger
-from retraining.aws.registry import Package
 from retraining.candidates.state import CandidateState, Waits, before, candidate_state
 from retraining.collaborators import Collaborators
 from retraining.config.rules import Approval
@@ -17,6 +16,7 @@ from retraining.config.schema import ModelConfig
 from retraining.errors import ConfigError
 from retraining.facts import keys
 from retraining.facts.candidates import EarlierDecision
+from retraining.facts.package import Package
 from retraining.links import LinkExpired, LinkInvalid, Links
 from retraining.review_page.http import Refused
 from retraining.review_page.wording import plain, version_of
@@ -65,7 +65,7 @@ def open_link(token: str, using: Collaborators, links: Links, *, fresh: bool = F
     arn, model, config = _read(token, using, links, fresh=fresh)
     package = _package(arn, using)
     fact = using.ledger.get(keys.decision(arn))
-    state = candidate_state(package, fact, None, using.clock())
+    state = candidate_state(package, fact, using.clock())
     used = _used(links.made(token), state) if isinstance(state, Waits) else None
     approval = config.approval if config else Approval()
     return Opened(token, package, model, approval, state, _read_only(config) or used)

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from retraining.aws.pipelines import Execution
-from retraining.aws.registry import PENDING, Package
 from retraining.config.rules import Approval
 from retraining.facts.candidates import EarlierDecision
+from retraining.facts.package import PENDING, Package
 from retraining.review_page.data import Data, data
 from retraining.review_page.metrics import Metrics, metrics
 from retraining.review_page.wording import TONES, Said, Tone, duration, plain, spaced, toned, version_of
@@ -196,7 +196,7 @@ def _rule(result: RuleResult) -> Rule:
         asks=spaced(result.rule),
         outcome=Said(_OUTCOMES[result.outcome], TONES[result.outcome]),
         effect=_EFFECTS[result.effect],
-        numbers=spaced(result.numbers or result.text),
+        numbers=spaced(result.numbers),
     )
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
-from retraining.aws.registry import PENDING, one_line
 from retraining.config.tasks import METRICS
+from retraining.facts.package import PENDING
+from retraining.text import one_line
 
 Tone = Literal["good", "bad", "open", "plain"]
 """How a text reads: as good, bad, not settled, or neither. The page never shows it by colour alone."""

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from retraining.aws.registry import one_line
 from retraining.slack.requests import APPROVE, MAX_REASON, MAX_VALUE, REASON, REJECT
 from retraining.slack.text import cut, escape, units
+from retraining.text import one_line
 
 Block = dict[str, Any]
 """A block as Slack's API takes it."""

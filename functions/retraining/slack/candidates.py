@@ -7,13 +7,13 @@ from typing import Literal
 from retraining.aws import registry
 from retraining.aws.ledger import alone
 from retraining.aws.observability import logger
-from retraining.aws.registry import Package
 from retraining.candidates.state import BeingDecided, Waits, candidate_state
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig
 from retraining.errors import EvaluationError
 from retraining.facts import keys
 from retraining.facts.candidates import SlackMessage
+from retraining.facts.package import Package
 from retraining.slack import messages
 from retraining.slack.client import Place, SlackClient
 from retraining.slack.messages import Candidate
@@ -69,7 +69,7 @@ def candidate(
     package = registry.package(using.sagemaker, arn)
     judged = using.ledger.get(keys.verdict(arn))
     decision = using.ledger.get(keys.decision(arn))
-    state = candidate_state(package, decision, judged, using.clock())
+    state = candidate_state(package, decision, using.clock())
     evaluation, problem = _evaluation(package, using)
     return Candidate(
         model=model,

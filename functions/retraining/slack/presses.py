@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 
 from retraining.aws import registry
 from retraining.aws.observability import logger
-from retraining.aws.registry import Package
 from retraining.candidates import decisions
 from retraining.candidates.decisions import NoReason
 from retraining.candidates.state import Waits, before, candidate_state
@@ -20,6 +19,7 @@ from retraining.config.schema import ModelConfig
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.candidates import Status
+from retraining.facts.package import Package
 from retraining.slack import messages, requests
 from retraining.slack.candidates import show
 from retraining.slack.client import Place, SlackClient
@@ -93,7 +93,7 @@ class Press:
     def _late(self, package: Package) -> str | None:
         """Why the press is too late to decide; None where it is not, or where a decision stands already."""
         fact, now = self.using.ledger.get(keys.decision(package.arn)), self.using.clock()
-        state = candidate_state(package, fact, None, now)
+        state = candidate_state(package, fact, now)
         if not isinstance(state, Waits):
             return None
         if before(self.by.pressed_at, state.set_back_at):

@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from retraining.aws.registry import one_line
 from retraining.slack.text import cut
+from retraining.text import one_line
 
 APPROVE: Final = "approve"
 """The action_id of the button that approves."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from retraining.aws.registry import one_line
+from retraining.text import one_line
 
 _ESCAPED: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 """Source: https://docs.slack.dev/messaging/formatting-message-text"""

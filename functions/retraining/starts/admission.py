@@ -65,7 +65,17 @@ class Rest:
 
 @dataclass(frozen=True)
 class ReadData:
-    """Read what lies in S3 (`Snapshot.data`), then decide again."""
+    """List the batch and look for an execution that runs (`Snapshot.data`), then decide again."""
+
+
+@dataclass(frozen=True)
+class ReadStarted:
+    """Look whether this batch was started before (`Snapshot.started`), then decide again."""
+
+
+@dataclass(frozen=True)
+class ReadPrevious:
+    """Read the manifest of the batch that was started last (`Snapshot.previous`), then decide again."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,10 @@ class Take:
 Change = End | Rest | Wait | Refuse | Quarantine
 """Actions that change the model's state and nothing else."""
 
-Action = ReadData | Inspect | MoveBadFiles | Make | Take | Change
+Read = ReadData | ReadStarted | ReadPrevious | Inspect
+"""Actions that ask for a larger snapshot."""
+
+Action = Read | MoveBadFiles | Make | Take | Change
 
 
 # ---- the decision ----------------------------------------------------------------------------------------
@@ -135,7 +148,10 @@ def decide(snapshot: Snapshot) -> Action:
 
 
 def _answer(snapshot: Snapshot, data: Data) -> Action:
-    """Time first, then the listing, then what the new files hold."""
+    """Time first, then the listing, then what the new files hold.
+
+    Each of them asks for what it needs. So a model that waits reads no manifest, every minute anew.
+    """
     # S3 dates an object that is uploaded in parts from the upload's begin; its event comes at the end.
     landings = (request.at for request in snapshot.state.pending if request.trigger == "landing")
     arrivals = (data.batch.last_arrival, *landings)
@@ -181,8 +197,8 @@ def admit(
     return None
 
 
-def _by_listing(snapshot: Snapshot, data: Data) -> Wait | Refuse | None:
-    """Why the batch does not start, as far as the listing tells; None if it may."""
+def _by_listing(snapshot: Snapshot, data: Data) -> Wait | Refuse | ReadStarted | None:
+    """Why the batch does not start, as far as the listing and earlier starts tell; None if it may."""
     batch, state = data.batch, snapshot.state
     same_remains = (state.remaining_batch, state.remaining_marker) == (batch.identity, _version(batch.marker))
     if same_remains and "request" not in snapshot.triggers:
@@ -196,16 +212,20 @@ def _by_listing(snapshot: Snapshot, data: Data) -> Wait | Refuse | None:
     if late := batch.after_marker:  # half of the next batch has landed, and the marker's event came again
         reason = f"{late.key} landed after the marker: waiting for the next marker"
         return Wait(snapshot.now + LOOK_AGAIN, reason)
-    if data.started_as is not None:
+    if snapshot.started is None:
+        return ReadStarted()
+    if (execution := snapshot.started.execution) is not None:
         again = f"`handsoff start {batch.model}` trains on them again"
-        return Refuse(f"the same bytes were started before, as {data.started_as}; {again}")
+        return Refuse(f"the same bytes were started before, as {execution}; {again}")
     return None
 
 
-def _by_content(snapshot: Snapshot, data: Data) -> Inspect | Quarantine | Refuse | Take:
+def _by_content(snapshot: Snapshot, data: Data) -> ReadPrevious | Inspect | Quarantine | Refuse | Take:
     """Start, unless a new file is bad, or a landing brought too few new rows."""
+    if snapshot.previous is None:
+        return ReadPrevious()
     if snapshot.inspected is None:
-        return Inspect(data.new_files)
+        return Inspect(data.batch.new_since(snapshot.previous))
     if bad := _bad_files(snapshot.inspected)[:MAX_BAD_FILES]:
         gone = {file.key for file in bad}
         remaining = batch_of(data.batch.model, [item for item in data.batch.objects if item.key not in gone])

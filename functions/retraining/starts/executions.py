@@ -12,12 +12,12 @@ from retraining import evidence
 from retraining.aws import pipelines
 from retraining.aws.observability import logger, metrics
 from retraining.aws.pipelines import Execution
-from retraining.aws.registry import shorten
 from retraining.facts import keys
 from retraining.facts.starts import BatchStarted, RequestAnswered, Start, StartFact
 from retraining.notifications.messages import Notification
 from retraining.notifications.publish import notify
 from retraining.starts.admission import LOOK_AGAIN
+from retraining.text import shorten
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators

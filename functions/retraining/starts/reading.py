@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retraining.facts import keys
 from retraining.starts import bucket, executions
-from retraining.starts.admission import Inspect, ReadData
-from retraining.starts.batches import Batch, DataObject
+from retraining.starts.admission import Inspect, Read, ReadData, ReadPrevious, ReadStarted
+from retraining.starts.batches import DataObject
 from retraining.starts.inspection import Fine, Problem
-from retraining.starts.snapshot import Data, Inspected, Snapshot
+from retraining.starts.snapshot import Data, Inspected, Snapshot, Started
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
@@ -31,44 +32,55 @@ def read(model: str, config: ModelConfig, using: Collaborators) -> Snapshot:
     )
 
 
-def read_more(snapshot: Snapshot, asked: ReadData | Inspect, using: Collaborators) -> Snapshot:
+def read_more(snapshot: Snapshot, asked: Read, using: Collaborators) -> Snapshot:
     """The snapshot with what the decision asks for."""
-    if isinstance(asked, ReadData):
-        return replace(snapshot, data=_data(snapshot, using))
-    results = bucket.inspect_files(using.s3, using.settings.bucket, asked.files, snapshot.config)
-    inspected = tuple(
-        _inspected(snapshot.model, file, result, using)
-        for file, result in zip(asked.files, results, strict=True)
-    )
-    return replace(snapshot, inspected=inspected)
+    match asked:
+        case ReadData():
+            return replace(snapshot, data=_data(snapshot, using))
+        case ReadStarted():
+            return replace(snapshot, started=_started(snapshot, using))
+        case ReadPrevious():
+            return replace(snapshot, previous=_previous(snapshot, using))
+        case Inspect(files):
+            return replace(snapshot, inspected=_inspected(snapshot, files, using))
 
 
 def _data(snapshot: Snapshot, using: Collaborators) -> Data:
-    model, state = snapshot.model, snapshot.state
-    batch = bucket.list_batch(using.s3, using.settings.bucket, model, snapshot.marker)
-    previous = (
-        bucket.read_manifest(using.s3, using.settings.bucket, model, state.last_batch)
-        if state.last_batch
-        else []
-    )
+    model, running = snapshot.model, snapshot.state.running
     return Data(
-        batch=batch,
-        running=state.running.execution_arn if state.running else executions.running(model, using),
-        started_as=_started_as(batch, using),
-        previous=tuple(previous),
+        batch=bucket.list_batch(using.s3, using.settings.bucket, model, snapshot.marker),
+        running=running.execution_arn if running else executions.running(model, using),
     )
 
 
-def _started_as(batch: Batch, using: Collaborators) -> str | None:
-    """The id of the execution that this batch was started as before; see Data."""
-    before = using.ledger.get(keys.batch(batch.model, batch.identity))
+def _started(snapshot: Snapshot, using: Collaborators) -> Started:
+    if snapshot.data is None:
+        raise ValueError("a batch is listed before its earlier starts are looked for")
+    before = using.ledger.get(keys.batch(snapshot.model, snapshot.data.batch.identity))
     if before is None:
-        return None
+        return Started(None)
     made = using.ledger.get(keys.start(before.start_key))
-    return made.execution_arn.rsplit("/", 1)[-1] if made else ""
+    return Started(made.execution_arn.rsplit("/", 1)[-1] if made else "")
 
 
-def _inspected(model: str, file: DataObject, result: Problem | Fine, using: Collaborators) -> Inspected:
+def _previous(snapshot: Snapshot, using: Collaborators) -> tuple[DataObject, ...]:
+    last = snapshot.state.last_batch
+    if last is None:
+        return ()
+    return tuple(bucket.read_manifest(using.s3, using.settings.bucket, snapshot.model, last))
+
+
+def _inspected(
+    snapshot: Snapshot, files: Sequence[DataObject], using: Collaborators
+) -> tuple[Inspected, ...]:
+    results = bucket.inspect_files(using.s3, using.settings.bucket, files, snapshot.config)
+    return tuple(
+        _unless_released(snapshot.model, file, result, using)
+        for file, result in zip(files, results, strict=True)
+    )
+
+
+def _unless_released(model: str, file: DataObject, result: Problem | Fine, using: Collaborators) -> Inspected:
     """The result, unless it is a problem and a person has released this file from quarantine."""
     if isinstance(result, Problem) and using.ledger.get(keys.released(model, file.etag, file.key)):
         return Inspected(file, Fine(None))

@@ -14,24 +14,21 @@ from retraining.starts.inspection import Fine, Problem
 
 @dataclass(frozen=True)
 class Data:
-    """The model's data in S3, and what is known of it.
+    """The batch as it is listed in S3 now.
 
-    - `batch` is the batch as it is listed now.
-    - `running` is the ARN of an execution that runs, started by handsoff or in SageMaker directly.
-    - `started_as` is the id of the execution that this batch was started as before; None if it was not
-      started before, "" if its execution is not known.
-    - `previous` are the objects of the batch that was started last.
+    `running` is the ARN of an execution that runs, started by handsoff or in SageMaker directly.
     """
 
     batch: Batch
     running: str | None = None
-    started_as: str | None = None
-    previous: tuple[DataObject, ...] = ()
 
-    @property
-    def new_files(self) -> tuple[DataObject, ...]:
-        """The objects that the batch started last did not have, byte for byte."""
-        return self.batch.new_since(self.previous)
+
+@dataclass(frozen=True)
+class Started:
+    """Whether the batch was started before: `execution` is the id of its execution, "" if that is not known,
+    None if it was not started before."""
+
+    execution: str | None
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,8 @@ class Snapshot:
     """A model, its state and the state's version in the ledger, its config, and the time.
 
     `execution_ended_at` is when the execution of `state.running` ended; None while it runs, or if there is
-    none. `data` and `inspected` are None until the decision asks for them.
+    none. `previous` are the objects of the batch that was started last. `data`, `started`, `previous` and
+    `inspected` are None until the decision asks for them.
     """
 
     model: str
@@ -57,6 +55,8 @@ class Snapshot:
     now: datetime
     execution_ended_at: datetime | None = None
     data: Data | None = None
+    started: Started | None = None
+    previous: tuple[DataObject, ...] | None = None
     inspected: tuple[Inspected, ...] | None = None
 
     @property

@@ -22,11 +22,10 @@ from retraining.facts.starts import ModelState, RequestAnswered, Start, StartReq
 from retraining.starts import batches, bucket, executions, quarantine, reading
 from retraining.starts.admission import (
     Change,
-    Inspect,
     Make,
     MoveBadFiles,
     Quarantine,
-    ReadData,
+    Read,
     Refuse,
     Rest,
     Take,
@@ -90,7 +89,7 @@ def advance(model: str, using: Collaborators) -> ModelState:
     for _ in range(MAX_SWAPS):
         snapshot = reading.read(model, config, using)
         action = decide(snapshot)
-        while isinstance(action, ReadData | Inspect):
+        while isinstance(action, Read):
             snapshot = reading.read_more(snapshot, action, using)
             action = decide(snapshot)
         if (state := _act(action, snapshot, using)) is not None:

@@ -1,13 +1,17 @@
 """A verdict as it is stored and shown: the decision, its reasons, and the result of each rule.
 
 A reason has a code for programs and a text for people. Code asks for codes and kinds; it never reads a text.
+Only version_1.py does, for verdicts that were stored before there were codes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from retraining.verdicts import version_1
 
 Decision = Literal["APPROVE", "REJECT", "HOLD"]
 """What becomes of the candidate. HOLD leaves the decision to a person."""
@@ -19,11 +23,8 @@ compare with, or a person put it aside."""
 Effect = Literal["none", "warn", "hold", "reject"]
 """What the outcome of a rule does to the candidate. `warn` only adds a reason."""
 
-Kind = Literal["metric", "versus_champion", "data", "drift", "guessing", "unspecified"]
-"""What a rule is about. A rule on a metric that also compares with the champion is `versus_champion`.
-
-Verdicts that were recorded before rules had kinds are `unspecified`.
-"""
+Kind = Literal["metric", "versus_champion", "data", "drift", "guessing"]
+"""What a rule is about. A rule on a metric that also compares with the champion is `versus_champion`."""
 
 Question = Literal["min", "max", "min_samples", "max_loss", "min_gain", "better_than_guessing"]
 """What a finding answers. The names are those of the configuration's keys where there is one."""
@@ -55,7 +56,7 @@ Code = Literal[
     "rejected_same_data",  # a person has rejected a model that was trained on the same batch
     "unspecified",
 ]
-"""Why a verdict is what it is. Reasons that were recorded before there were codes are `unspecified`."""
+"""Why a verdict is what it is. A reason of handsoff 0.1 that version_1.py does not know is `unspecified`."""
 
 
 class _Frozen(BaseModel):
@@ -118,12 +119,11 @@ class Finding(_Frozen):
 class RuleResult(_Frozen):
     """The result of one rule: `rule` describes it, `effect` is what `outcome` means for the candidate.
 
-    `numbers` is `text` without the conclusion after its last arrow; empty in verdicts that were
-    recorded before rules had kinds.
+    `numbers` is `text` without the conclusion after its last arrow.
     """
 
     rule: str
-    kind: Kind = "unspecified"
+    kind: Kind
     outcome: Outcome
     effect: Effect
     numbers: str = ""
@@ -162,13 +162,11 @@ class Verdict(_Frozen):
     first_model: str | None = Field(None, alias="firstModel")
     without_champion: str | None = Field(None, alias="withoutChampion")
 
-    @field_validator("reasons", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _reasons_without_codes(cls, value: object) -> object:
-        """Reasons were plain texts before they had codes, and they still are in evidence."""
-        if not isinstance(value, list | tuple):
-            return value
-        return [{"code": "unspecified", "text": item} if isinstance(item, str) else item for item in value]
+    def _stored_by_version_1(cls, value: object) -> object:
+        """Verdicts of handsoff 0.1 have neither codes nor kinds."""
+        return version_1.upgraded(value) if isinstance(value, Mapping) else value
 
     @property
     def texts(self) -> tuple[str, ...]:

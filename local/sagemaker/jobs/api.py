@@ -79,7 +79,7 @@ class Job:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def phase(self, secondary: str) -> None:
-        """Set the secondary status. Both kinds of jobs use that of a Training job."""
+        """Set SecondaryStatus. Processing jobs use the values of training jobs, too."""
         self.change(self, self.status, secondary)
 
 

@@ -58,7 +58,7 @@ class JobLog:
         self._writer.join(10)
 
     def say(self, line: str) -> None:
-        """Add a line that the job did not print."""
+        """Add one line to the log."""
         self._lines.put((int(time.time() * 1000), line))
 
     def follow(self, stream: IO[bytes]) -> None:

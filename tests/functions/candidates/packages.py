@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from retraining.aws.registry import Package
 from retraining.facts.candidates import DecisionFact, VerdictFact
+from retraining.facts.package import Package
 from retraining.verdicts.verdict import Decision, Reason, Verdict
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from retraining.aws.registry import Package
 from retraining.candidates.state import (
     BeingDecided,
     CandidateState,
@@ -14,8 +13,9 @@ from retraining.candidates.state import (
     candidate_state,
     said_by,
 )
-from retraining.facts.candidates import DecisionFact, VerdictFact
-from tests.functions.candidates.packages import a_decision, a_package, a_verdict, at
+from retraining.facts.candidates import DecisionFact
+from retraining.facts.package import Package
+from tests.functions.candidates.packages import a_decision, a_package, at
 
 TAKEN = a_decision()
 WRITTEN = a_package("Approved", changed=6, decidedAt=at(5).isoformat())
@@ -38,44 +38,37 @@ RECORDED_SET_BACK = a_decision("PendingManualApproval", "person", 30)
 
 
 @pytest.mark.parametrize(
-    ("package", "decision", "verdict", "state"),
+    ("package", "decision", "state"),
     [
-        pytest.param(a_package(), None, None, Waits(judged=False), id="registered"),
-        pytest.param(a_package(), None, a_verdict(), Waits(judged=False), id="verdict not carried out"),
-        pytest.param(a_package(), None, a_verdict(done_at=at(2)), Waits(judged=True), id="held"),
-        pytest.param(a_package(), TAKEN, None, BeingDecided(TAKEN), id="decision taken, not written"),
+        pytest.param(a_package(), None, Waits(), id="registered"),
+        pytest.param(a_package(), TAKEN, BeingDecided(TAKEN), id="decision taken, not written"),
         pytest.param(
             a_package(),
             a_decision(done_at=at(59)),
-            None,
             BeingDecided(a_decision(done_at=at(59))),
             id="package read a moment before the decision was written",
         ),
-        pytest.param(WRITTEN, TAKEN, None, Decided(TAKEN), id="decision written"),
-        pytest.param(IN_AWS, None, None, Decided(BY_EVE), id="decided in AWS, not recorded"),
-        pytest.param(IN_AWS, TAKEN, None, Decided(BY_EVE), id="decided in AWS while ours was taken"),
-        pytest.param(RESTORED, OURS, None, Decided(BY_EVE_BEFORE), id="restored, not recorded"),
-        pytest.param(SET_BACK, TAKEN, None, Waits(False, at(30)), id="set back, not recorded"),
+        pytest.param(WRITTEN, TAKEN, Decided(TAKEN), id="decision written"),
+        pytest.param(IN_AWS, None, Decided(BY_EVE), id="decided in AWS, not recorded"),
+        pytest.param(IN_AWS, TAKEN, Decided(BY_EVE), id="decided in AWS while ours was taken"),
+        pytest.param(RESTORED, OURS, Decided(BY_EVE_BEFORE), id="restored, not recorded"),
+        pytest.param(SET_BACK, TAKEN, Waits(at(30)), id="set back, not recorded"),
         pytest.param(
             a_package(changed=31),
             a_decision(done_at=at(6)),
-            None,
-            Waits(False, at(31)),
+            Waits(at(31)),
             id="set back and its metadata wiped",
         ),
         pytest.param(
             SET_BACK,
             RECORDED_SET_BACK,
-            a_verdict(done_at=at(2)),
-            Waits(True, at(30)),
+            Waits(at(30)),
             id="set back and recorded",
         ),
     ],
 )
-def test_candidate_state(
-    package: Package, decision: DecisionFact | None, verdict: VerdictFact | None, state: CandidateState
-) -> None:
-    assert candidate_state(package, decision, verdict, at(60)) == state
+def test_candidate_state(package: Package, decision: DecisionFact | None, state: CandidateState) -> None:
+    assert candidate_state(package, decision, at(60)) == state
 
 
 @pytest.mark.parametrize(("seconds", "earlier"), [(-1, True), (0, False), (0.4, False), (1, False)])

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from retraining.aws.ledger import LEASE, alone
+from retraining.aws.ledger import alone
 from retraining.candidates.decision_actions import Compared, Standing
 from retraining.candidates.decisions import ChampionChanged, NoReason, decide, reason
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.candidates import By
+from retraining.facts.claims import LEASE
 from tests.functions.fakes import CONSOLE, Before, Died, Mortal, arn_of, in_console, register, was_held
 from tests.functions.world import World
 

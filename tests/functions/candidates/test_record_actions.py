@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from retraining.aws.registry import Package
 from retraining.candidates.record_actions import (
     NOTHING_SEEN,
     Action,
@@ -18,6 +17,7 @@ from retraining.candidates.record_actions import (
     next_action,
 )
 from retraining.facts.candidates import DecisionFact
+from retraining.facts.package import Package
 from tests.functions.candidates.packages import a_decision, a_package, at
 
 OURS = a_decision("Approved", "rules", 5, done_at=at(6))

@@ -22,6 +22,8 @@ from retraining.starts.admission import (
     MoveBadFiles,
     Quarantine,
     ReadData,
+    ReadPrevious,
+    ReadStarted,
     Refuse,
     Rest,
     Take,
@@ -31,7 +33,7 @@ from retraining.starts.admission import (
 )
 from retraining.starts.batches import Batch, DataObject
 from retraining.starts.inspection import Fine, Problem
-from retraining.starts.snapshot import Data, Inspected, Snapshot
+from retraining.starts.snapshot import Data, Inspected, Snapshot, Started
 
 
 def at(text: str) -> datetime:
@@ -59,15 +61,22 @@ ONE_ROW = Problem("one_row", "the file has one row only")
 GOOD = (Inspected(TRAIN, Fine(7)), Inspected(VALIDATION, Fine(3)))
 REMAINS = ModelState(pending=(LANDING,), remaining_batch=BATCH.identity, remaining_marker="v3")
 
+NOT_READ: dict[str, Any] = {"started": None, "previous": None}
+"""Earlier starts have not been read yet."""
+
 
 def snapshot(
     *pending: StartRequest,
     state: ModelState | None = None,
     data: Data | None = None,
     retrain: dict[str, Any] | None = None,
+    started_as: str | None = None,
+    previous: tuple[DataObject, ...] | None = (),
     **known: Any,
 ) -> Snapshot:
-    """The usual snapshot, but for this; with files inspected only if `data` is given."""
+    """The usual snapshot, but for this; if `data` is given, earlier starts have been read, too."""
+    if data is not None:
+        known = {"started": Started(started_as), "previous": previous} | known
     config = {"task": "regression", "target": "y", "features": {"numeric": ["x"]}, "retrain": retrain or {}}
     return Snapshot(
         model="titanic",
@@ -136,6 +145,26 @@ BY_TIME: list[tuple[str, Snapshot, Action]] = [
         snapshot(data=Data(Batch("titanic", ())), retrain={"paused": True}),
         Wait(at("12:02:00"), "paused"),
     ),
+    (
+        "paused needs no earlier starts",
+        snapshot(PERSON, data=Data(BATCH), retrain={"paused": True}, **NOT_READ),
+        Wait(at("12:02:00"), "paused"),
+    ),
+    (
+        "an execution that runs needs no earlier starts",
+        snapshot(data=Data(BATCH, running="arn:x/execution/e7"), **NOT_READ),
+        Wait(at("12:02:00"), "execution e7 is running"),
+    ),
+    (
+        "the cooldown needs no earlier starts",
+        snapshot(
+            state=ModelState(pending=(LANDING,), ended_at=at("11:59:00")),
+            data=Data(BATCH),
+            retrain={"cooldown": "1h"},
+            **NOT_READ,
+        ),
+        Wait(at("12:59:00"), "cooldown until 2026-11-23 12:59:00 UTC"),
+    ),
 ]
 
 BY_LISTING: list[tuple[str, Snapshot, Action]] = [
@@ -177,24 +206,44 @@ BY_LISTING: list[tuple[str, Snapshot, Action]] = [
             "curated/titanic/train.csv landed after the marker: waiting for the next marker",
         ),
     ),
-    ("the same bytes landed again", snapshot(data=Data(BATCH, started_as="e0")), refuse_same("e0")),
+    (
+        "half of the next batch needs no earlier starts",
+        snapshot(data=Data(Batch("titanic", (LATE, VALIDATION), MARKER)), **NOT_READ),
+        Wait(
+            at("12:02:00"),
+            "curated/titanic/train.csv landed after the marker: waiting for the next marker",
+        ),
+    ),
+    ("a landing needs the batch's earlier start", snapshot(data=Data(BATCH), **NOT_READ), ReadStarted()),
+    (
+        "the same bytes need no manifest",
+        snapshot(data=Data(BATCH), started_as="e0", previous=None),
+        refuse_same("e0"),
+    ),
+    ("the same bytes landed again", snapshot(data=Data(BATCH), started_as="e0"), refuse_same("e0")),
     (
         "a person may train on the same bytes again",
-        snapshot(PERSON, data=Data(BATCH, started_as="e0", previous=(TRAIN, VALIDATION))),
+        snapshot(PERSON, data=Data(BATCH), started_as="e0", previous=(TRAIN, VALIDATION)),
         Inspect(()),
     ),
     (
         "a person beside a landing, too",
-        snapshot(LANDING, PERSON, data=Data(BATCH, started_as="e0", previous=(TRAIN, VALIDATION))),
+        snapshot(LANDING, PERSON, data=Data(BATCH), started_as="e0", previous=(TRAIN, VALIDATION)),
         Inspect(()),
     ),
 ]
 
 BY_CONTENT: list[tuple[str, Snapshot, Action]] = [
+    ("new files need the previous manifest", snapshot(data=Data(BATCH), previous=None), ReadPrevious()),
+    (
+        "a person's request needs no earlier start of the batch",
+        snapshot(PERSON, data=Data(BATCH), **NOT_READ),
+        ReadPrevious(),
+    ),
     ("all files are new at first", snapshot(data=Data(BATCH)), Inspect((TRAIN, VALIDATION))),
     (
         "only files with other bytes are inspected",
-        snapshot(PERSON, data=Data(Batch("titanic", (LATE, VALIDATION)), previous=BATCH.objects)),
+        snapshot(PERSON, data=Data(Batch("titanic", (LATE, VALIDATION))), previous=BATCH.objects),
         Inspect((LATE,)),
     ),
     (
@@ -209,7 +258,7 @@ BY_CONTENT: list[tuple[str, Snapshot, Action]] = [
     ),
     (
         "a person starts a batch without new files",
-        snapshot(PERSON, data=Data(BATCH, previous=BATCH.objects), inspected=()),
+        snapshot(PERSON, data=Data(BATCH), previous=BATCH.objects, inspected=()),
         Take(BATCH),
     ),
     (

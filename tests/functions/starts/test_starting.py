@@ -64,6 +64,23 @@ class Interrupted:
         return call
 
 
+class Counted:
+    """Wraps a client and keeps the calls: their names, with the key or the fact that they are about."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls.append(" ".join([name, *map(str, args[:1]), kwargs.get("Key", "")]).strip())
+            return found(*args, **kwargs)
+
+        return call
+
+
 class OneModel:
     """One model with its bucket, its pipeline and the ledger in memory. A test moves the time itself."""
 
@@ -345,6 +362,46 @@ def test_repeated_marker_event_does_not_start_half_of_the_next_batch() -> None:
     assert len(world.started()) == 1
     world.mark()
     assert len(world.started()) == 2
+
+
+@pytest.mark.parametrize(
+    ("retrain", "running", "reason"),
+    [
+        ({"paused": True}, False, "paused"),
+        ({"cooldown": "1h"}, False, "cooldown until 2026-11-23 07:00:00 UTC"),
+        ({}, True, "execution e0 is running"),
+    ],
+    ids=["paused", "cooling", "running"],
+)
+def test_advance_model_that_waits_reads_one_listing_and_no_earlier_starts(
+    retrain: dict[str, Any], running: bool, reason: str
+) -> None:
+    world = OneModel()
+    world.land_batch(0)
+    world.mark()
+    if not running:
+        world.end_all(noticed=True)
+    world.config = OneModel(**retrain).config
+    deliver(world, 1)
+    for key in [key for key in world.s3.versions if key.startswith("batches/")]:
+        world.s3.put_object(Key=key, Body=b"not a manifest")
+    s3, items = Counted(world.s3), Counted(world.items)
+    world.s3, world.items = s3, items  # type: ignore[assignment]
+    state = starting.advance(MODEL, world.using())
+    assert (state.answer, state.reason) == ("wait", reason)
+    assert s3.calls == ["get_paginator list_object_versions"]
+    assert {call.split("#")[0].split()[1] for call in items.calls} == {"model"}
+
+
+def test_advance_same_bytes_are_refused_without_their_manifest() -> None:
+    world = OneModel()
+    world.land_batch(0)
+    world.mark()
+    world.end_all(noticed=True)
+    world.s3.put_object(Key=next(key for key in world.s3.versions if key.startswith("batches/")), Body=b"{")
+    world.mark()
+    state, _ = world.using().states.load(MODEL)
+    assert (state.reason or "").startswith("the same bytes were started before, as e0")
 
 
 def test_deleted_manifest_makes_all_files_new() -> None:

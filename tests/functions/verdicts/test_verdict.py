@@ -150,7 +150,7 @@ def test_rule_result_of_too_few_rows_to_tell_from_guessing_has_no_conclusion() -
         ("metric", "max", "fail", False),
         ("data", "max", "fail", False),
         ("guessing", "better_than_guessing", "fail", False),
-        ("unspecified", "max_loss", "fail", True),
+        ("metric", "max_loss", "fail", True),
     ],
 )
 def test_lost_to_champion_is_the_comparison_that_failed(
@@ -202,27 +202,6 @@ def test_held_by_champion_if_it_was_put_aside_before() -> None:
 def test_verdict_from_the_ledger_is_the_one_that_was_stored() -> None:
     verdict = judge(evaluation({"accuracy": 0.8}), rules(ACCURACY, VERSUS), None)
     assert Verdict.model_validate(json.loads(json.dumps(verdict.model_dump(by_alias=True)))) == verdict
-
-
-def test_verdict_without_codes_and_kinds_can_be_read() -> None:
-    """Verdicts were stored like this before reasons had codes."""
-    text = "accuracy: 0.7, needs ≥ 0.78 → fail"
-    finding = {"question": "min", "outcome": "fail", "n": 262, "observed": 0.7, "limit": 0.78, "text": text}
-    rule = {"rule": "accuracy min 0.78", "outcome": "fail", "effect": "reject", "text": text}
-    stored = {
-        "decision": "REJECT",
-        "reasons": [text],
-        "rules": [{**rule, "findings": [finding]}],
-        "champion": None,
-        "rulesSha256": "a" * 64,
-        "n": 262,
-        "firstModel": "rules_only",
-        "withoutChampion": None,
-    }
-    verdict = Verdict.model_validate(stored)
-    assert verdict.reasons == (Reason(code="unspecified", text=text),)
-    assert (verdict.texts, verdict.rules[0].kind) == ((text,), "unspecified")
-    assert (verdict.lost_to_champion, verdict.held_by_champion) == (None, False)
 
 
 def test_as_evidence_keeps_reasons_as_texts_beside_their_codes() -> None:

@@ -1,0 +1,19 @@
+"""Pure: text on one line, as it is recorded and shown."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DESCRIPTION_LIMIT: Final = 1024
+"""Characters of the description of an approval: SageMaker's maximum."""
+
+
+def one_line(text: str) -> str:
+    """`text` on one line, without control characters and without marks that change the writing direction."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
+def shorten(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
+    """`text` on one line, cut to `limit` characters with an ellipsis to show it."""
+    line = one_line(text)
+    return line if len(line) <= limit else line[: limit - 1] + "…"
