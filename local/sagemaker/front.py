@@ -88,10 +88,8 @@ def sagemaker(
     )
 
     def close() -> None:
-        pipelines.close()
-        jobs.close(timeout=8)
-        python.close()
-        outbox.close()
+        for end in (pipelines.close, lambda: jobs.close(timeout=8), python.close, outbox.close):
+            end()
 
     front = Front(pipelines, jobs, registry, Moto(region), admit=admit, account=account, region=region)
     return SageMaker(front, close)

@@ -126,8 +126,7 @@ def decided(
     with alone(using.ledger, keys.group_lease(group), now=began) if approving else nullcontext():
         depends = approving and (compared is not None or by in PEOPLE)
         champion = registry.champion(using.sagemaker, group) if depends else None
-        who = shorten(who, MAX_WHO) if who else None
-        at = using.clock()
+        who, at = shorten(who, MAX_WHO) if who else None, using.clock()
         wanted = DecisionFact(status=status, by=by, who=who, why=shorten(why), at=at)
         if by in PEOPLE:  # first, so that the sweep finds the decision whatever happens next
             _keep_in_view(arn, group, at, using)
