@@ -39,7 +39,7 @@ def test_landing_starts_one_execution(app: Containers) -> None:
     assert app.invoke("StartRetraining", "start_retraining.landing").payload == {"batchItemFailures": []}
     (execution,) = app.executions()
     running = (app.fact("model#titanic") or {})["state"]["running"]
-    assert running["execution_arn"] == execution.arn
+    assert running["executionArn"] == execution.arn
     assert [(request["trigger"], request["requestedBy"]) for request in running["requests"]] == [
         ("landing", "s3")
     ]
