@@ -14,7 +14,13 @@ from urllib.parse import urlencode, urlsplit
 import boto3
 import pytest
 
-from handsoff.operating.executions import evidence_of, is_settled, newest_executions, package_of
+from handsoff.operating.executions import (
+    evidence_of,
+    find_execution,
+    is_settled,
+    newest_executions,
+    package_of,
+)
 from handsoff.operating.quarantine import quarantined_files
 from local import operator_user
 from retraining import evidence
@@ -87,10 +93,8 @@ def tell(loop: Loop, slack: Slack) -> Json:
     found["stale"] = put_the_champion_aside(loop)
     found["scheduled"] = evidence_of(loop.deployment, loop.settled("scheduled", 1))
     found["failed"] = loop.told("broken", "execution_failed")
-    found["keys of jobs"] = set()
-    found["stopped"] = [
-        stop(loop, program, found["keys of jobs"]) for program in ("preprocess.py", "train.py")
-    ]
+    found["keys of jobs"] = {begin_of_a_jobs_key(loop)}
+    found["stopped"] = [stop(loop, step) for step in ("DataPreProcessing", "TrainModel")]
     found["reconciled"] = only_the_sweep(loop)
     fail_everywhere(loop)
     found["races"] = [race(loop, function) for function in ("start-retraining", "reconcile")]
@@ -256,13 +260,38 @@ def put_the_champion_aside(loop: Loop) -> Json:
     return recorded(loop, "stale", 2)
 
 
-def stop(loop: Loop, program: str, keys: set[str]) -> Json:
-    """The operator stops an execution while `program` runs, with keys that begin so."""
+def begin_of_a_jobs_key(loop: Loop) -> str:
+    """The first four characters of the access key that a job of the pipelines' role is given."""
+    sagemaker, logs = loop.cloud.client("sagemaker"), loop.cloud.client("logs")
+    name = "pipelines-tells-its-key"
+    execution = find_execution(loop.deployment, loop.settled("scheduled", 1).arn)
+    step = next(step for step in execution.steps if step.name == "DataPreProcessing")
+    job = sagemaker.describe_processing_job(ProcessingJobName=str(step.arn).rpartition("/")[2])
+    program = ["python3", "-c", "import os; print(os.environ['AWS_ACCESS_KEY_ID'][:4])"]
+    sagemaker.create_processing_job(
+        ProcessingJobName=name,
+        ProcessingResources=job["ProcessingResources"],
+        AppSpecification={**job["AppSpecification"], "ContainerEntrypoint": program},
+        RoleArn=job["RoleArn"],
+    )
+
+    def ended() -> bool:
+        answer = sagemaker.describe_processing_job(ProcessingJobName=name)
+        return bool(answer["ProcessingJobStatus"] == "Completed")
+
+    wait("the job that tells its key", ended)
+    group = "/aws/sagemaker/ProcessingJobs"
+    (stream,) = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=name)["logStreams"]
+    (line,) = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
+    return str(line["message"]).strip()
+
+
+def stop(loop: Loop, step: str) -> Json:
+    """The operator stops an execution while a job of this step runs."""
     sagemaker = client(loop, "sagemaker")
-    with loop.held(program) as holds:
+    with loop.held(step) as holds:
         arn = sagemaker.start_pipeline_execution(PipelineName="handsoff-scheduled")["PipelineExecutionArn"]
-        wait(f"{program} to begin", lambda: holds)
-        keys |= {process.environ()["AWS_ACCESS_KEY_ID"][:4] for process in [*holds.values()]}
+        wait(f"{step} to begin", lambda: holds)
         sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
     return over(loop, arn)
 

@@ -114,13 +114,13 @@ class Loop:
     @contextmanager
     def preprocessing_held(self) -> Iterator[None]:
         """Each DataPreProcessing job that begins in here waits for its end, however slow the machine is."""
-        with self.held("preprocess.py") as held:
+        with self.held("DataPreProcessing") as held:
             yield
             assert held, "no DataPreProcessing job has begun"
 
     @contextmanager
-    def held(self, program: str) -> Iterator[Mapping[int, psutil.Process]]:
-        """Each job that begins to run `program` in here waits for its end; those that do, by their pids."""
+    def held(self, step: str) -> Iterator[Mapping[int, psutil.Process]]:
+        """Each job of this step that begins in here waits for its end; those that do, by their pids."""
         held: dict[int, psutil.Process] = {}
         released = threading.Event()
 
@@ -128,7 +128,8 @@ class Loop:
             while not released.wait(0.02):
                 for process in psutil.Process(self.cloud.pid).children(recursive=True):
                     with suppress(psutil.NoSuchProcess):
-                        if process.pid not in held and any(program in a for a in process.cmdline()):
+                        # A job runs in a folder below the one that bears its name, which names its step.
+                        if process.pid not in held and f"-{step}-" in process.cwd():
                             process.suspend()
                             held[process.pid] = process
 
