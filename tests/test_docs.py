@@ -87,11 +87,12 @@ def test_the_readme_shows_the_verdict_on_the_sample_as_a_first_model(tmp_path: P
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_the_models_on_a_page_are_valid(page: Path) -> None:
-    """A model without a task is a change of the sample's configuration."""
-    blocks = re.findall(r"^```yaml\n(models:\n.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+    """A model without a task changes the sample's configuration. An indented block goes below `models:`."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```yaml\n(?:models:\n)?(  \w.*?)^```$", text, re.M | re.S)
     sample = yaml.safe_load((ROOT / "handsoff.yaml").read_text())["models"]
     for block in blocks:
-        models = yaml.safe_load(block)["models"]
+        models = yaml.safe_load(block)
         for name, shown in models.items():
             whole = shown if "task" in shown else merged(sample[name], shown)
             parse_config({"models": {name: whole}}, source=name_of(page))

@@ -14,12 +14,17 @@ from retraining.facts.package import Package
 
 def find_package(deployment: Deployment, name: str) -> Package:
     """The package with this ARN, or this model (or group) and version, such as titanic/3. Raises NotFound."""
+    arn = _package_arn(deployment, name)
     try:
-        return registry.package(deployment.sagemaker, _package_arn(deployment, name))
+        return registry.package(deployment.sagemaker, arn)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("ValidationException", "ResourceNotFound"):
             raise
-        raise NotFound(f"no model package {name} here: {error.response['Error'].get('Message')}") from None
+        model = arn.split("/")[-2].removeprefix(deployment.resource_name(""))
+        said = error.response["Error"].get("Message", "").rstrip(".")
+        raise NotFound(
+            f"no model package {name} here: {said}. `handsoff status {model}` shows what there is"
+        ) from None
 
 
 def _package_arn(deployment: Deployment, name: str) -> str:

@@ -83,10 +83,14 @@ def _decided_by(found: dict[str, Any]) -> str:
 
 
 def _data(data: dict[str, Any]) -> list[str]:
-    """The rows that were trained on; nothing where preprocessing did not finish."""
+    """The rows of each split, and how many are left out; nothing where preprocessing did not finish."""
     if "splits" not in data:
         return []
-    rows = ", ".join(f"{name} {split['rows']:,} rows" for name, split in data["splits"].items())
+    left_out = data["validationRowsAlsoInTrain"]
+    notes = {"validation": f" ({left_out:,} are also training rows and left out)"} if left_out else {}
+    rows = ", ".join(
+        f"{name} {split['rows']:,} rows{notes.get(name, '')}" for name, split in data["splits"].items()
+    )
     ignored = ", ".join(data["ignoredColumns"]) or "none"
     return [escape(rows), escape(f"ignored columns: {ignored}")]
 

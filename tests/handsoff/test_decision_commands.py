@@ -244,6 +244,15 @@ def test_find_package_refuses_an_unknown_package(deployed: World, name: str, wor
     assert words in refused("explain", name, error=NotFound)
 
 
+@pytest.mark.parametrize("name", ["titanic/9", arn_of(9)])
+def test_find_package_unknown_version_names_the_command_that_shows_what_exists(
+    deployed: World, name: str
+) -> None:
+    assert deployed
+    line = refused("explain", name, error=NotFound)
+    assert line.endswith("9 does not exist. `handsoff status titanic` shows what there is")
+
+
 def test_explain_shows_the_decision_and_every_rule(deployed: World) -> None:
     assert deployed
     text = said("explain", "titanic/1")

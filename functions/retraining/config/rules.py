@@ -214,7 +214,8 @@ class Approval(Section):
         ],
         ...,
     ] = ()
-    """The conditions. All must hold for an approval; without any, every candidate is held."""
+    """The conditions. An approval needs one that is met, and none that rejects or holds. Without any, every
+    candidate is held."""
 
     @model_serializer(mode="wrap")
     def _null_is_said(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

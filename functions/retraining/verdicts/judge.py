@@ -1,9 +1,10 @@
 """How a candidate is decided: the rules and an evaluation make a verdict. Pure.
 
-APPROVE needs every rule to pass, and the candidate to be better than guessing. A rule that fails rejects,
-holds or warns, as its `on_fail` says. Anything that cannot be known holds the candidate for a person: a
-missing number, NaN, too few rows, no rule that applies. It never approves and never rejects.
-docs/reference/rules.md has the formulas and how often they err.
+APPROVE needs a candidate that is better than guessing, at least one rule that passes, and no rule that
+rejects or holds. A rule that fails rejects, holds or warns, as its `on_fail` says. A warning, or a comparison
+that is skipped because there is no champion, does not keep the candidate from approval. Anything that cannot
+be known holds the candidate for a person: a missing number, NaN, too few rows. It never approves and never
+rejects. docs/reference/rules.md has the formulas, docs/explanation/approval.md says how often they err.
 """
 
 from __future__ import annotations
