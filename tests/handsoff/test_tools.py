@@ -39,6 +39,7 @@ def test_run_puts_the_projects_programs_first_on_the_path(tmp_path: Path) -> Non
     assert run(program, tmp_path) == f"{Path(sys.executable).parent}\n"
 
 
+@pytest.mark.slow
 def test_run_lets_a_program_finish_after_ctrl_c(tmp_path: Path) -> None:
     program = """if True:
         import pathlib, signal, time

@@ -56,6 +56,7 @@ def test_inference_imports_none_of_the_other_scripts() -> None:
     assert imported(STEPS / "inference.py") <= IMAGE | set(sys.stdlib_module_names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scripts", "start"), [(PROCESSING, "preprocess"), (PROCESSING, "evaluate"), (TRAINING, "train")]
 )

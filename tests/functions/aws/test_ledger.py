@@ -19,7 +19,7 @@ NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=90)
 
 
-@pytest.fixture(params=["dynamodb", "table", "memory"])
+@pytest.fixture(params=[pytest.param("dynamodb", marks=pytest.mark.slow), "table", "memory"])
 def ledger(request: pytest.FixtureRequest) -> Any:
     """The items in moto's DynamoDB, in the fake table, and in a dict."""
     if request.param == "memory":
