@@ -1,6 +1,6 @@
-"""Triggered by a model package of this deployment's groups that was approved or rejected, by whomever.
-Changes: who decided, when and why, in the ledger; `approvedAt` on the package if it lacks it; its evidence;
-approvers are told. An approval supersedes older candidates; who loses the champion, people or bus, is told.
+"""Triggered by a model package of this deployment's groups that was approved or rejected, here or in AWS.
+Changes: decision, time and reason in the ledger; `approvedAt` on the package if it lacks it; its evidence. An
+approval supersedes older candidates. Approvers are told; they and the bus are told of a lost champion, too.
 """
 
 from __future__ import annotations

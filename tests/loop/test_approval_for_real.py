@@ -190,7 +190,7 @@ def test_better_and_equal_candidates_succeed_and_a_worse_one_is_rejected(loop: L
 
 
 def listen(loop: Loop, detail_type: str) -> Callable[[], dict[str, Any] | None]:
-    """Whoever serves models: a queue that gets our events of this type from the bus."""
+    """A queue that gets our events of this type from the bus, as a service that serves models would."""
     session, sqs = loop.deployment.session, loop.deployment.sqs
     url = sqs.create_queue(QueueName="serving")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

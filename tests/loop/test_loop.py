@@ -80,7 +80,7 @@ def test_candidate_of_shuffled_labels_is_rejected_with_its_reason(loop: Loop) ->
 
 
 def test_preprocessing_without_the_target_fails_and_names_the_column(loop: Loop) -> None:
-    """Landed, it would end in quarantine; whoever starts the pipeline by hand looks at no file before."""
+    """If it landed, it would go to quarantine. A start by hand inspects no file first."""
     head, *body = rows(TRAIN)
     target = head.index("survived")
     s3, bucket = loop.deployment.s3, loop.deployment.bucket

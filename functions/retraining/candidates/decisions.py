@@ -1,4 +1,4 @@
-"""The one way by which approvals and rejections are written, whoever decides.
+"""The one way by which approvals and rejections are written, by rules and by people.
 
 1. The fact `decision#<package ARN>` is taken in the ledger.
 2. The package is read again.

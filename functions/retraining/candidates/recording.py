@@ -1,4 +1,4 @@
-"""What the registry shows is recorded, whoever did it, and what follows from it is done.
+"""Records what the registry shows, by handsoff or by a person, and does what follows from it.
 
 Events call this, and so does the sweep for events that were lost. Each part may be repeated: the decision's
 fact in the ledger is marked `recordedAt` last.
