@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from retraining.aws.pipelines import Execution
 from retraining.config.rules import Approval
 from retraining.facts.candidates import EarlierDecision
 from retraining.facts.package import PENDING, Package
@@ -19,6 +18,9 @@ from retraining.review_page.metrics import Metrics, metrics
 from retraining.review_page.wording import TONES, Said, Tone, duration, plain, spaced, toned, version_of
 from retraining.verdicts.evaluation import Evaluation
 from retraining.verdicts.verdict import RuleResult, Verdict
+
+if TYPE_CHECKING:
+    from retraining.aws.pipelines import Execution
 
 _STATUSES: Final = {"Approved": "Approved", "Rejected": "Rejected", PENDING: "Waits for a decision"}
 _OUTCOMES: Final = {

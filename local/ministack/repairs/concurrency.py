@@ -110,11 +110,10 @@ def versions_share_the_reservation() -> None:
 
 
 def reserved_is_reserved() -> None:
-    """Functions with ReservedConcurrentExecutions, while others use up the account's concurrency.
+    """Keep a function's reserved concurrency free for it, as AWS does.
 
-    AWS: takes a function's reservation from the account's limit beforehand, so that it is always available.
-    ministack: refuses such a function at the account's limit like any other: the review page answers 429
-    while other functions run.
+    AWS subtracts the reservation from the account's limit. ministack does not: the review page answers 429
+    while other functions use up the limit.
     """
     acquire = lambda_svc._acquire_execution_slot
 
