@@ -118,6 +118,17 @@ def test_start_of_what_is_no_script_leaves_it_to_a_new_process(
     assert python.start(arguments, VARIABLES, tmp_path) is None
 
 
+def test_start_with_a_longer_environment_than_fits_leaves_it_to_a_new_process(
+    python: WarmPython, tmp_path: Path
+) -> None:
+    (tmp_path / "job.py").write_text("")
+    variables = {**VARIABLES, "LONG": "x" * 1_000_000}
+    assert python.start([sys.executable, "job.py"], variables, tmp_path) is None
+    job = start(python, tmp_path, "print('the next job runs')")
+    assert output(job) == "the next job runs\n"
+    assert job.wait(10) == 0
+
+
 def test_close_ends_the_process_and_its_jobs(tmp_path: Path) -> None:
     python = WarmPython(tmp_path)
     job = start(python, tmp_path, "import time; print('runs', flush=True); time.sleep(60)")
