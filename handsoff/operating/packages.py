@@ -18,7 +18,7 @@ def find_package(deployment: Deployment, name: str) -> Package:
     try:
         return registry.package(deployment.sagemaker, arn)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("ValidationException", "ResourceNotFound"):
+        if error.response["Error"]["Code"] not in registry.MISSING:
             raise
         model = arn.split("/")[-2].removeprefix(deployment.resource_name(""))
         said = error.response["Error"].get("Message", "").rstrip(".")

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 METADATA_LIMIT: Final = 256
 """Characters of one value of the metadata."""
 
+MISSING: Final = frozenset({"ValidationException", "ResourceNotFound"})
+"""Error codes with which SageMaker answers that a model package does not exist."""
+
 NEWEST: Final = 30
 """The number of newest approved packages among which the champion is found. The step script champion.py uses
 the same number."""
@@ -62,7 +65,7 @@ def find(sagemaker: SageMakerClient, arn: str) -> Package | None:
     try:
         return package(sagemaker, arn)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationException":
+        if error.response["Error"]["Code"] not in MISSING:
             raise
         return None
 

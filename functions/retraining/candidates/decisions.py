@@ -177,7 +177,7 @@ def _package(arn: str, taken: DecisionFact, using: Collaborators) -> Package:
     try:
         return registry.package(using.sagemaker, arn)
     except ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationException":
+        if error.response["Error"]["Code"] in registry.MISSING:
             _give_back(arn, taken, using)
         raise
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from botocore.exceptions import ClientError
-
 from retraining.aws import registry
 from retraining.aws.observability import logger
 from retraining.candidates.state import CandidateState, Waits, before, candidate_state
@@ -109,14 +107,12 @@ def _config(model: str, using: Collaborators, *, fresh: bool) -> ModelConfig | N
 
 
 def _package(arn: str, using: Collaborators) -> Package:
-    try:
-        return registry.package(using.sagemaker, arn)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("ValidationException", "ResourceNotFound"):
-            raise
+    found = registry.find(using.sagemaker, arn)
+    if found is None:
         raise Refused(
             404, "This model package is gone", "It has been deleted, so there is nothing left to decide."
-        ) from None
+        )
+    return found
 
 
 def _read_only(config: ModelConfig | None) -> str | None:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import Final
 
-from botocore.exceptions import ClientError
-
 from retraining.aws import registry
 from retraining.aws.observability import logger
 from retraining.candidates import decisions
@@ -82,13 +80,8 @@ class Press:
 
     def _package(self) -> Package | None:
         """The package that the registry has under exactly this ARN; None where it has none."""
-        try:
-            found = registry.package(self.using.sagemaker, self.by.package_arn)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationException":
-                raise
-            return None
-        return found if found.arn == self.by.package_arn else None
+        found = registry.find(self.using.sagemaker, self.by.package_arn)
+        return found if found and found.arn == self.by.package_arn else None
 
     def _late(self, package: Package) -> str | None:
         """Why the press is too late to decide; None where it is not, or where a decision stands already."""
