@@ -210,6 +210,12 @@ def test_of_candidate_without_an_evaluation_says_why() -> None:
         ),
         ("overdue", "titanic: a new model still waits for your decision", "Your decision is wanted."),
         ("rolled_back", "titanic: the champion was taken back", "Somebody should look."),
+        ("start_blocked", "titanic: retraining is blocked", "Somebody should look."),
+        (
+            "candidate_blocked",
+            "titanic: a new model is blocked: it cannot be judged or recorded",
+            "Somebody should look.",
+        ),
         ("something_new", "titanic: something new", "Somebody should look."),
     ],
 )

@@ -12,7 +12,17 @@ from typing import Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-Kind = Literal["approved", "rejected", "waiting", "overdue", "rolled_back", "execution_failed", "quarantined"]
+Kind = Literal[
+    "approved",
+    "rejected",
+    "waiting",
+    "overdue",
+    "rolled_back",
+    "execution_failed",
+    "quarantined",
+    "start_blocked",
+    "candidate_blocked",
+]
 """What a notification tells. A reader may meet a kind of a newer version of handsoff."""
 
 SUBJECT_LIMIT: Final = 99
@@ -29,6 +39,8 @@ _HEADLINES: Final[dict[str, str]] = {
     "rolled_back": "{model}: champion taken back. Please look.",
     "execution_failed": "{model}: retraining failed. Please look.",
     "quarantined": "{model}: bad file put aside. Please look.",
+    "start_blocked": "{model}: retraining is blocked. Please look.",
+    "candidate_blocked": "{model}: candidate is blocked. Please look.",
 }
 """The first line, by kind. The longest name of a model (61 characters) still fits into SUBJECT_LIMIT."""
 
@@ -62,7 +74,7 @@ class Notification(BaseModel):
     """The model package that the message is about; null where there is none."""
 
     decision: str | None = None
-    """`APPROVE`, `REJECT` or `HOLD`; null in `rolled_back`, `execution_failed` and `quarantined`."""
+    """`APPROVE`, `REJECT` or `HOLD`; null in a message that tells of no verdict or decision."""
 
     reasons: tuple[str, ...] = ()
     """A list of texts."""

@@ -41,6 +41,8 @@ _FACTS: Final = {
     "quarantined": "a file that landed is bad, nothing was started",
     "overdue": "a new model still waits for your decision",
     "rolled_back": "the champion was taken back",
+    "start_blocked": "retraining is blocked",
+    "candidate_blocked": "a new model is blocked: it cannot be judged or recorded",
 }
 """The title of a message that is no candidate's state, by the kind of the notification."""
 
@@ -115,7 +117,7 @@ def of_candidate(candidate: Candidate) -> Message:
 def of_fact(told: Notification) -> Message:
     """The message of a notification that the candidate's own message does not show.
 
-    That is a failure, a bad file, a reminder or a roll-back.
+    That is a failure, a bad file, something that is blocked, a reminder or a roll-back.
     """
     title = f"{told.model}: {_FACTS.get(told.kind, told.kind.replace('_', ' '))}"
     wanted = "Your decision is wanted." if told.kind == "overdue" else "Somebody should look."

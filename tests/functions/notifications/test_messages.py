@@ -74,6 +74,8 @@ LONGEST = "m" * 61
         ("rolled_back", "person", "m: champion taken back. Please look."),
         ("execution_failed", None, "m: retraining failed. Please look."),
         ("quarantined", None, "m: bad file put aside. Please look."),
+        ("start_blocked", None, "m: retraining is blocked. Please look."),
+        ("candidate_blocked", None, "m: candidate is blocked. Please look."),
     ],
 )
 def test_as_text_first_hundred_characters_are_the_whole_headline(
