@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handsoff.commands import data, decisions, deployment, executions, local, terminal
+from handsoff.commands import data, decisions, deployment, executions, failures, local, terminal
 from handsoff.showing.console import escape
 from local.errors import CloudError
 from retraining.errors import HandsoffError
@@ -71,6 +71,8 @@ for command in (
     decisions.explain,
     decisions.approve,
     decisions.reject,
+    failures.failures,
+    failures.redrive,
 ):
     app.command()(command)
 for command in (local.up, local.update, local.down, local.env, local.invoke):

@@ -183,20 +183,38 @@ def test_failures_of_everything_asynchronous_are_kept_and_alarmed() -> None:
 
 def test_what_nobody_would_notice_has_an_alarm() -> None:
     alarms = [r["Properties"] for r in RESOURCES.values() if r["Type"] == "AWS::CloudWatch::Alarm"]
-    page, queue = (
-        [{"Name": "FunctionName", "Value": {"Ref": "ReviewCandidate"}}],
-        "ApproximateNumberOfMessagesVisible",
-    )
-    assert [(alarm["MetricName"], alarm["Dimensions"]) for alarm in alarms] == [
-        (queue, [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["LandingsFailures", "QueueName"]}}]),
-        (queue, [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["Failures", "QueueName"]}}]),
-        ("Errors", page),
-        ("Throttles", page),
+
+    def queue(name: str) -> list[dict[str, object]]:
+        return [{"Name": "QueueName", "Value": {"Fn::GetAtt": [name, "QueueName"]}}]
+
+    def function(name: str) -> list[dict[str, object]]:
+        return [{"Name": "FunctionName", "Value": {"Ref": name}}]
+
+    messages, age = "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"
+    more, less = "GreaterThanThreshold", "LessThanThreshold"
+    found = [
+        (
+            alarm["MetricName"],
+            alarm["Dimensions"],
+            alarm["Statistic"],
+            alarm["ComparisonOperator"],
+            alarm["Threshold"],
+            alarm["TreatMissingData"],
+        )
+        for alarm in alarms
+    ]
+    assert found == [
+        (messages, queue("LandingsFailures"), "Maximum", more, 0, "notBreaching"),
+        (messages, queue("Failures"), "Maximum", more, 0, "notBreaching"),
+        (age, queue("LandingsFailures"), "Maximum", more, 3600, "notBreaching"),
+        (age, queue("Failures"), "Maximum", more, 3600, "notBreaching"),
+        (age, queue("Landings"), "Maximum", more, 900, "notBreaching"),
+        ("Invocations", function("Reconcile"), "Sum", less, 1, "breaching"),
+        ("Errors", function("ReviewCandidate"), "Sum", more, 0, "notBreaching"),
+        ("Throttles", function("ReviewCandidate"), "Sum", more, 0, "notBreaching"),
     ]
     for alarm in alarms:
         assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
-        assert (alarm["Threshold"], alarm["TreatMissingData"]) == (0, "notBreaching")
-        assert alarm["Statistic"] == ("Maximum" if alarm["MetricName"] == queue else "Sum")
 
 
 def test_a_press_in_slack_is_not_retried_for_hours() -> None:
@@ -337,6 +355,7 @@ def test_outputs() -> None:
         "LedgerTable",
         "LandingsQueue",
         "FailuresQueue",
+        "LandingsFailuresQueue",
         "NotificationsTopic",
         "AlarmsTopic",
         "ReviewUrl",

@@ -1,0 +1,150 @@
+"""The failure queues of a deployment: reads what lies in them, sends it again, or removes it.
+
+Every message may be sent again: what a function does follows from the state that it reads, so that a message
+that is out of date changes nothing. A message is removed only after it was sent. If the command dies between
+the two, the message lies there still and is sent twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from handsoff.deployment import Deployment
+from handsoff.errors import NotFound
+from handsoff.operating.failed_messages import FailedMessage, Function, Queue, read
+from retraining.text import shorten
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
+
+HIDDEN: Final = 120
+"""Seconds for which a message that is being read is hidden from other readers."""
+
+LONG_POLL: Final = 1
+"""Seconds for which SQS waits for messages. A call that does not wait asks some of a queue's servers only,
+and misses messages (SQS developer guide, "Short and long polling")."""
+
+PER_CALL: Final = 10
+"""Messages in one call: the maximum of SQS."""
+
+MAX_READ: Final = 1000
+"""Messages that are read of one queue. Once these are gone, the next command reads the others."""
+
+SOURCES: Final = {"landings-failures": "landings", "slack-failures": "slack"}
+"""The queue whose messages SQS moves to a failure queue, by the failure queue's name without the prefix."""
+
+
+@contextmanager
+def opened(deployment: Deployment) -> Iterator[list[FailedMessage]]:
+    """All messages in the failure queues, oldest first. Messages that still lie there at the end are visible
+    again at once. At most MAX_READ of each queue are read."""
+    found: list[FailedMessage] = []
+    try:
+        for url in queues(deployment):
+            found += _receive(deployment, url)
+        yield sorted(found, key=lambda message: message.sent_at)
+    finally:
+        _show_again(deployment, found)
+
+
+def queues(deployment: Deployment) -> list[str]:
+    """The URLs of the failure queues: the outputs of the stack whose names end with FailuresQueue."""
+    return [url for name, url in sorted(deployment.outputs.items()) if name.endswith("FailuresQueue")]
+
+
+def waiting(deployment: Deployment) -> dict[str, int]:
+    """The approximate number of messages in each failure queue that has any, by the queue's name."""
+    found = {}
+    for url in queues(deployment):
+        attributes = deployment.sqs.get_queue_attributes(
+            QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"]
+        )["Attributes"]
+        if number := int(attributes["ApproximateNumberOfMessages"]):
+            found[_name(url)] = number
+    return found
+
+
+def chosen(messages: Iterable[FailedMessage], ids: Iterable[str]) -> list[FailedMessage]:
+    """The messages whose ids begin with one of `ids`; all of them if there is none.
+
+    Raises NotFound for an id that no message has.
+    """
+    wanted, there = list(ids), list(messages)
+    for start in wanted:
+        if not any(message.id.startswith(start) for message in there):
+            raise NotFound(f"no message {start} in the failure queues: `handsoff failures` lists them")
+    return [one for one in there if not wanted or any(one.id.startswith(start) for start in wanted)]
+
+
+def send_again(deployment: Deployment, message: FailedMessage) -> str | None:
+    """Send the message to where it was on its way, then remove it. The reason if that is not possible; the
+    message lies there still then. A receiver that is not part of the deployment is sent nothing."""
+    if message.to is not None and not message.to.name.startswith(f"{deployment.prefix}-"):
+        return f"{message.to.name} is not part of this deployment"
+    try:
+        match message.to:
+            case Function(name):
+                deployment.session.client("lambda").invoke(
+                    FunctionName=name, InvocationType="Event", Payload=message.body.encode()
+                )
+            case Queue(name):
+                url = deployment.sqs.get_queue_url(QueueName=name)["QueueUrl"]
+                deployment.sqs.send_message(QueueUrl=url, MessageBody=message.body)
+            case None:
+                return "it is not known where it belongs: remove it by `handsoff redrive --remove`"
+    except ClientError as error:
+        return shorten(str(error))
+    remove(deployment, message)
+    return None
+
+
+def remove(deployment: Deployment, message: FailedMessage) -> None:
+    """Delete the message from its failure queue."""
+    url = deployment.sqs.get_queue_url(QueueName=message.queue)["QueueUrl"]
+    deployment.sqs.delete_message(QueueUrl=url, ReceiptHandle=message.receipt)
+
+
+def _receive(deployment: Deployment, url: str) -> list[FailedMessage]:
+    name = _name(url)
+    source = SOURCES.get(name.removeprefix(f"{deployment.prefix}-"))
+    found: dict[str, FailedMessage] = {}
+    while len(found) < MAX_READ:
+        answer = deployment.sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=PER_CALL,
+            WaitTimeSeconds=LONG_POLL,
+            VisibilityTimeout=HIDDEN,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        )
+        messages = answer.get("Messages", [])
+        if not messages:
+            break
+        for message in messages:
+            of = f"{deployment.prefix}-{source}" if source else None
+            found[message["MessageId"]] = read(name, message, of)
+    return list(found.values())
+
+
+def _show_again(deployment: Deployment, messages: Iterable[FailedMessage]) -> None:
+    """Make the messages visible again. A message that was removed meanwhile is answered with an error, which
+    does not matter."""
+    by_queue: dict[str, list[ChangeMessageVisibilityBatchRequestEntryTypeDef]] = {}
+    for number, message in enumerate(messages):
+        by_queue.setdefault(message.queue, []).append(
+            {"Id": str(number), "ReceiptHandle": message.receipt, "VisibilityTimeout": 0}
+        )
+    for queue, entries in by_queue.items():
+        url = deployment.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        for start in range(0, len(entries), PER_CALL):
+            deployment.sqs.change_message_visibility_batch(
+                QueueUrl=url, Entries=entries[start : start + PER_CALL]
+            )
+
+
+def _name(url: str) -> str:
+    return url.rsplit("/", 1)[-1]
