@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 import botocore.session
+from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 from botocore.handlers import validate_bucket_name
 from botocore.model import ServiceModel
@@ -82,7 +83,7 @@ class MemoryItems:
         return True
 
     def release(self, fact: str, *, where: Mapping[str, str] | None = None) -> bool:
-        if not self._stands(fact, where):
+        if fact in self.facts and not self._stands(fact, where):
             return False
         self.facts.pop(fact, None)
         return True
@@ -188,7 +189,8 @@ class MemoryTable:
     """The ledger's DynamoDB table: the four calls of aws/items.py, with the expressions that they use.
 
     A condition is `attribute_not_exists(x)`, `x = y` or `x < y`, joined by AND and OR, with one level of
-    brackets. An update is `SET x = y, …`, `REMOVE x, …` or both.
+    brackets. An update is `SET x = y, …`, `REMOVE x, …` or both. A failed condition returns the item, in
+    DynamoDB's types, if ReturnValuesOnConditionCheckFailure asks for it.
     """
 
     def __init__(self) -> None:
@@ -235,7 +237,11 @@ class MemoryTable:
         anys = ConditionExpression.split(" OR ") if ConditionExpression else []
         alls = [re.sub(r"^\((.*)\)$", r"\1", part).split(" AND ") for part in anys]
         if alls and not any(all(holds(part) for part in parts) for parts in alls):
-            raise refused("ConditionalCheckFailedException", operation)
+            error = refused("ConditionalCheckFailedException", operation)
+            if item and expression.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD":
+                typed = {name: TypeSerializer().serialize(value) for name, value in item.items()}
+                error.response["Item"] = typed  # type: ignore[typeddict-unknown-key]
+            raise error
 
 
 def _stored(value: Any) -> Any:

@@ -2,6 +2,9 @@
 
 Texts, booleans and whole numbers are stored as they are. Everything else is stored as JSON in an attribute
 whose name ends in `_json`.
+
+botocore repeats a call whose answer was lost. A conditional write that had succeeded then finds its own item
+and is refused. So each one carries a nonce: an item that stands there with our nonce was written by us.
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
@@ -23,6 +27,9 @@ Item = Mapping[str, Any]
 
 JSON: Final = "_json"
 """Ends the names of attributes whose text is JSON; so no text of a person is ever taken for it."""
+
+NONCE: Final = "nonce"
+"""The attribute that names the last conditional write of an item, as 32 hexadecimal digits. No fact has it."""
 
 
 class Items:
@@ -38,22 +45,19 @@ class Items:
 
     def take(self, fact: str, values: Item) -> dict[str, Any] | None:
         """Write the fact if nobody has: None if it is now ours, otherwise what stands there."""
-        try:
-            self._table.put_item(
-                Item={"fact": fact, **_dumped(values)}, ConditionExpression="attribute_not_exists(fact)"
-            )
-        except ClientError as error:
-            if not _refused(error):
-                raise
-            return self.get(fact) or {}
-        return None
+        if self._put(fact, values, ConditionExpression="attribute_not_exists(fact)"):
+            return None
+        return self.get(fact) or {}
 
     def mark(self, fact: str, values: Item, *, where: Mapping[str, str] | None = None) -> bool:
         """Set these attributes (None removes one) and leave the others; the fact need not exist yet.
 
         With `where`, only if these texts still stand in it. Says whether it wrote.
         """
-        return _wrote(self._table.update_item, Key={"fact": fact}, **_conditioned(_setting(values), where))
+        if not where:
+            self._table.update_item(Key={"fact": fact}, **_setting(values))
+            return True
+        return self._update(fact, values, lambda call: _conditioned(call, where))
 
     def advance(self, fact: str, values: Item, *, version: str, final: bool) -> bool:
         """`mark`, unless what stands there is as new or newer. Says whether it wrote.
@@ -61,15 +65,13 @@ class Items:
         `version` is a time in sortable text. A state that is not `final` may be written again at the same
         version, since not every change moves a clock; a final one only gives way to a newer version.
         """
-        arguments = _setting({**values, "version": version, "final": final})
-        arguments["ExpressionAttributeValues"][":no"] = False
-        return _wrote(
-            self._table.update_item,
-            Key={"fact": fact},
-            **arguments,
-            ConditionExpression="attribute_not_exists(#version) OR #version < :version "
-            "OR (#version = :version AND #final = :no)",
-        )
+
+        def conditioned(call: dict[str, Any]) -> dict[str, Any]:
+            call["ExpressionAttributeValues"][":no"] = False
+            older = "attribute_not_exists(#version) OR #version < :version"
+            return {**call, "ConditionExpression": f"{older} OR (#version = :version AND #final = :no)"}
+
+        return self._update(fact, {**values, "version": version, "final": final}, conditioned)
 
     def swap(self, fact: str, values: Item, *, version: int) -> bool:
         """Replace the fact, which must still be at `version` (0: must not exist yet). Says whether it did.
@@ -83,15 +85,11 @@ class Items:
                 "ExpressionAttributeNames": {"#version": "version"},
                 "ExpressionAttributeValues": {":version": version},
             }
-        return _wrote(
-            self._table.put_item, Item={"fact": fact, "version": version + 1, **_dumped(values)}, **condition
-        )
+        return self._put(fact, {"version": version + 1, **values}, **condition)
 
     def replace(self, fact: str, values: Item, *, where: Mapping[str, str]) -> bool:
         """Replace the whole fact if these texts still stand in it. Says whether it did."""
-        return _wrote(
-            self._table.put_item, **_conditioned({"Item": {"fact": fact, **_dumped(values)}}, where)
-        )
+        return self._put(fact, values, **_conditioned({}, where))
 
     def claim(self, fact: str, *, now: datetime, lease: timedelta) -> bool:
         """Claim something that must be done once, such as sending. False: it has been done.
@@ -99,47 +97,71 @@ class Items:
         Raises NotReady while another holds the claim; after `lease` it passes on, as that one has died.
         """
         until = (now + lease).isoformat()
-        try:
-            self._table.put_item(
-                Item={"fact": fact, "state": "claimed", "until": until},
-                ConditionExpression="attribute_not_exists(fact) OR (#state = :claimed AND #until < :now)",
-                ExpressionAttributeNames={"#state": "state", "#until": "until"},
-                ExpressionAttributeValues={":claimed": "claimed", ":now": now.isoformat()},
-            )
-        except ClientError as error:
-            if not _refused(error):
-                raise
-            state: Literal["claimed", "done"] = (self.get(fact) or {}).get("state", "claimed")
-            if state == "done":
-                return False
-            raise NotReady(f"{fact} is being done by another invocation; try again after {until}") from None
-        return True
+        if self._put(
+            fact,
+            {"state": "claimed", "until": until},
+            ConditionExpression="attribute_not_exists(fact) OR (#state = :claimed AND #until < :now)",
+            ExpressionAttributeNames={"#state": "state", "#until": "until"},
+            ExpressionAttributeValues={":claimed": "claimed", ":now": now.isoformat()},
+        ):
+            return True
+        state: Literal["claimed", "done"] = (self.get(fact) or {}).get("state", "claimed")
+        if state == "done":
+            return False
+        raise NotReady(f"{fact} is being done by another invocation; try again after {until}")
 
     def release(self, fact: str, *, where: Mapping[str, str] | None = None) -> bool:
         """Give back what was claimed or taken, because what it was for failed or is over.
 
-        With `where`, only if these texts still stand in it. Says whether it did.
+        With `where`, only if these texts still stand in it. Says whether nothing stands there now.
         """
-        return _wrote(self._table.delete_item, Key={"fact": fact}, **_conditioned({}, where))
+        if not where:
+            self._table.delete_item(Key={"fact": fact})
+            return True
+        return _wrote(
+            self._table.delete_item,
+            lambda standing: not standing,  # deleted before, by us or by another
+            Key={"fact": fact},
+            **_conditioned({}, where),
+        )
 
     def done(self, fact: str, *, now: datetime) -> None:
         """Say that what was claimed is done."""
         self.mark(fact, {"state": "done", "doneAt": now.isoformat()})
 
+    def _put(self, fact: str, values: Item, **condition: Any) -> bool:
+        """Write the whole item under a condition. Says whether it did."""
+        nonce = uuid4().hex
+        item = {"fact": fact, **_dumped(values), NONCE: nonce}
+        return _wrote(self._table.put_item, _carries(nonce), Item=item, **condition)
 
-def _wrote(write: Callable[..., Any], **call: Any) -> bool:
-    """Make a conditional write; False if its condition did not hold."""
+    def _update(
+        self, fact: str, values: Item, conditioned: Callable[[dict[str, Any]], dict[str, Any]]
+    ) -> bool:
+        """Change these attributes under a condition. Says whether it did."""
+        nonce = uuid4().hex
+        call = conditioned(_setting({**values, NONCE: nonce}))
+        return _wrote(self._table.update_item, _carries(nonce), Key={"fact": fact}, **call)
+
+
+Standing = Mapping[str, Mapping[str, Any]]
+"""An item that made a condition fail, with DynamoDB's types (`{"S": …}`); empty if there is none."""
+
+
+def _carries(nonce: str) -> Callable[[Standing], bool]:
+    """Whether an item was written under this nonce."""
+    return lambda standing: standing.get(NONCE, {}).get("S") == nonce
+
+
+def _wrote(write: Callable[..., Any], ours: Callable[[Standing], bool], **call: Any) -> bool:
+    """Make a conditional write. If its condition fails, `ours` says whether an earlier try had written."""
     try:
-        write(**call)
+        write(**call, ReturnValuesOnConditionCheckFailure="ALL_OLD")
     except ClientError as error:
-        if not _refused(error):
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
             raise
-        return False
+        return ours(cast("Mapping[str, Any]", error.response).get("Item", {}))
     return True
-
-
-def _refused(error: ClientError) -> bool:
-    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
 
 
 def _setting(values: Item) -> dict[str, Any]:
@@ -191,4 +213,5 @@ def _loaded(item: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, Decimal)
         else value
         for name, value in item.items()
+        if name != NONCE
     }

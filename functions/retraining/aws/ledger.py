@@ -84,7 +84,7 @@ class Ledger:
     def release(self, key: Key[F], *, where: Values | None = None) -> bool:
         """Remove what was taken or claimed, because what it was for failed or is over.
 
-        With `where`, only if these values still stand in it. Says whether it did.
+        With `where`, only if these values still stand in it. Says whether nothing stands there now.
         """
         return self._items.release(key.text, where=_texts(key, where))
 

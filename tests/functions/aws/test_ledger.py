@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from retraining.aws.items import Items
 from retraining.aws.ledger import Ledger, alone, once
 from retraining.errors import NotReady
 from retraining.facts import keys
@@ -141,3 +143,103 @@ def test_get_returns_what_mark_wrote(ledger: Any, values: dict[str, Any]) -> Non
     ledger.mark("start#x", {"a": None, "b": None, "c": None, **values})
     kept = {name: value for name, value in values.items() if value is not None}
     assert ledger.get("start#x") == {"fact": "start#x", **kept}
+
+
+# ---- answers that were lost ------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[pytest.param("dynamodb", marks=pytest.mark.slow), "table"])
+def losing(request: pytest.FixtureRequest) -> Callable[[str], Items]:
+    """Makes items: the answer to the first call of an operation is lost, and botocore sends it again."""
+
+    def in_memory(operation: str) -> Items:
+        return Items(Repeats(request.getfixturevalue("world").table, operation))  # type: ignore[arg-type]
+
+    def in_moto(operation: str) -> Items:
+        table, left = request.getfixturevalue("moto_world").table, [0.0]
+        name = operation.title().replace("_", "")
+
+        def again(**_: Any) -> float | None:
+            return left.pop() if left else None  # seconds until the retry, as after a ReadTimeout
+
+        table.meta.client.meta.events.register_first(f"needs-retry.dynamodb.{name}", again)
+        return Items(table)
+
+    return in_moto if request.param == "dynamodb" else in_memory
+
+
+class Repeats:
+    """Wraps a table; the first call of this operation is made twice, and only the second answer arrives."""
+
+    def __init__(self, table: Any, operation: str) -> None:
+        self._table, self._left = table, [operation]
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._left:
+            self._left.remove(name)
+
+            def twice(**call: Any) -> Any:
+                getattr(self._table, name)(**call)
+                return getattr(self._table, name)(**call)
+
+            return twice
+        return getattr(self._table, name)
+
+
+def test_claim_whose_answer_was_lost_is_ours(losing: Any) -> None:
+    items = losing("put_item")
+    assert items.claim("lease#g", now=NOW, lease=LEASE)
+    with pytest.raises(NotReady):
+        items.claim("lease#g", now=NOW, lease=LEASE)
+
+
+def test_once_whose_claim_lost_its_answer_acts(losing: Any) -> None:
+    did: list[str] = []
+    assert once(Ledger(losing("put_item")), keys.rollback("1"), lambda: did.append("it"), now=NOW)
+    assert did == ["it"]
+
+
+def test_take_whose_answer_was_lost_is_ours(losing: Any) -> None:
+    items = losing("put_item")
+    assert items.take("decision#1", {"at": "1"}) is None
+    assert items.take("decision#1", {"at": "1"}) == {"fact": "decision#1", "at": "1"}
+
+
+def test_swap_whose_answer_was_lost_says_that_it_wrote(losing: Any) -> None:
+    items = losing("put_item")
+    assert items.swap("model#m", {"state": {"a": 1}}, version=0)
+    assert not items.swap("model#m", {"state": {"a": 1}}, version=0)
+    assert items.get("model#m") == {"fact": "model#m", "state": {"a": 1}, "version": 1}
+
+
+def test_replace_whose_answer_was_lost_says_that_it_wrote(losing: Any) -> None:
+    items = losing("put_item")
+    items.mark("decision#1", {"at": "1"})
+    assert items.replace("decision#1", {"at": "2"}, where={"at": "1"})
+    assert not items.replace("decision#1", {"at": "3"}, where={"at": "1"})
+
+
+def test_advance_whose_answer_was_lost_says_that_it_wrote(losing: Any) -> None:
+    items = losing("update_item")
+    assert items.advance("execution#1", {"status": "Failed"}, version="1", final=True)
+    assert not items.advance("execution#1", {"status": "Failed"}, version="1", final=True)
+
+
+def test_mark_with_where_whose_answer_was_lost_says_that_it_wrote(losing: Any) -> None:
+    items = losing("update_item")
+    items.take("decision#1", {"at": "1"})
+    assert items.mark("decision#1", {"at": "2"}, where={"at": "1"})
+    assert not items.mark("decision#1", {"at": "3"}, where={"at": "1"})
+    assert items.get("decision#1") == {"fact": "decision#1", "at": "2"}
+
+
+def test_release_whose_answer_was_lost_says_that_nothing_stands_there(losing: Any) -> None:
+    items = losing("delete_item")
+    items.take("decision#1", {"at": "1"})
+    assert items.release("decision#1", where={"at": "1"})
+    assert items.get("decision#1") is None
+
+
+def test_release_of_what_does_not_stand_says_that_nothing_stands_there(ledger: Any) -> None:
+    assert ledger.release("decision#1", where={"at": "1"})
+    assert ledger.release("decision#1")
