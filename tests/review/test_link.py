@@ -99,3 +99,12 @@ def test_handler_logs_no_tokens(stage: Stage) -> None:
         logger._logger.removeHandler(keeping)
     assert len(said) >= 6
     assert not [line for line in said if token in line or form["form"] in line]
+
+
+@pytest.mark.parametrize("junk", ["\r\n", "\r\nset-cookie: a=b", "\n", " ", "=", "\x00"])
+def test_link_with_characters_around_its_signature_decides_nothing(stage: Stage, junk: str) -> None:
+    filled = {**stage.form(), "decision": "Approved", "name": "Ada", "reason": "fine"}
+    filled["t"] += junk
+    answer = stage.answer(request("POST", "/review", body=urlencode(filled).encode()))
+    assert answer["statusCode"] == 403
+    assert undecided(stage)

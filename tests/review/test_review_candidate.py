@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retraining.review_page.form import MAX_FORM
+from retraining.review_page.http import answer
 from retraining.slack.endpoint import MAX_BODY, Endpoint
 from tests.functions.fakes import ROOT, arn_of
 from tests.review.stage import CANDIDATE, HOST, NOW, Stage, request, undecided
@@ -79,6 +80,29 @@ def test_form_without_base64_is_read(stage: Stage) -> None:
     body = urlencode({**stage.form(), "decision": "Rejected", "name": "Ada", "reason": "no"})
     event = request("POST", "/review", body=b"x") | {"body": body, "isBase64Encoded": False}
     assert stage.answer(event)["statusCode"] == 303
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"requestContext": None, "headers": None, "body": None},
+        {"requestContext": {"http": {}}, "rawPath": "/review"},
+        {"requestContext": {"http": {"method": "POST"}}, "rawPath": "/review", "body": 1},
+        {"requestContext": {"http": {"method": "GET"}}, "rawPath": ["/review"], "rawQueryString": {"t": 1}},
+        {"requestContext": {"http": {"method": "POST"}}, "rawPath": "/slack", "headers": {"host": 1}},
+        {"requestContext": [], "headers": [], "rawPath": "/slack", "isBase64Encoded": "yes", "body": "%"},
+    ],
+)
+def test_handler_refuses_events_that_lack_parts_of_a_request(stage: Stage, event: dict[str, Any]) -> None:
+    assert 400 <= stage.answer(event)["statusCode"] < 500
+    assert undecided(stage)
+
+
+def test_answer_with_a_header_that_http_cannot_carry_is_not_made() -> None:
+    for value in ("review?t=a\r\nset-cookie: x=1", "review?t=a\n", "review?t=ä", "\x00"):
+        with pytest.raises(ValueError, match="header location"):
+            answer(303, location=value)
 
 
 # ---- Slack -----------------------------------------------------------------------------------------------

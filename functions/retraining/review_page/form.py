@@ -84,6 +84,7 @@ def _errors(entered: Entered) -> dict[str, str]:
 
 def _record(opened: Opened, entered: Entered, using: Collaborators, links: Links) -> Response:
     arn = opened.package.arn
+    back = answer(303, location=f"review?t={opened.token}")  # first: no decision without an answer
     try:
         stands = _decided(arn, entered, using)
     except NotReady:
@@ -92,7 +93,7 @@ def _record(opened: Opened, entered: Entered, using: Collaborators, links: Links
         )
     logger.info("decision by link", package=arn, status=stands.status, by=stands.by, ours=stands.ours)
     if stands.ours:
-        return answer(303, location=f"review?t={opened.token}")
+        return back
     opened = open_link(opened.token, using, links)
     return candidate_page(opened, using, links, alert=_not_recorded(opened, stands))
 

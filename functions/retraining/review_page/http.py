@@ -50,20 +50,30 @@ class Request:
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Request:
-        """The request that an event describes."""
-        body: bytes | None = (event.get("body") or "").encode(errors="replace")
+        """The request that an event describes. A part that is missing, or of another type, is empty."""
+        body: bytes | None = _text(event.get("body")).encode(errors="replace")
         if event.get("isBase64Encoded") and body:
             try:
                 body = base64.b64decode(body, validate=True)
             except ValueError:
                 body = None
+        http = _mapping(_mapping(event.get("requestContext")).get("http"))
+        headers = _mapping(event.get("headers"))
         return cls(
-            method=event["requestContext"]["http"]["method"],
-            path=event.get("rawPath") or "/",
-            query=event.get("rawQueryString") or "",
-            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+            method=_text(http.get("method")),
+            path=_text(event.get("rawPath")) or "/",
+            query=_text(event.get("rawQueryString")),
+            headers={str(name).lower(): _text(value) for name, value in headers.items()},
             body=body,
         )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _mapping(value: object) -> Mapping[object, object]:
+    return value if isinstance(value, Mapping) else {}
 
 
 class Refused(Exception):
@@ -90,8 +100,8 @@ def respond(request: Request, routes: Routes) -> Response:
         response = _route(request, routes)(request)
     except Refused as refused:
         logger.info("request refused", status=refused.status, why=refused.title, method=request.method)
-        response = page(refused.status, "message.html", title=refused.title, texts=refused.texts)
-        response["headers"] |= refused.headers
+        body = render("message.html", title=refused.title, texts=refused.texts)
+        response = answer(refused.status, body, **refused.headers)
     if request.method == "HEAD":
         response["body"] = ""
     return response
@@ -116,7 +126,10 @@ def page(status: int, template: str, **values: Any) -> Response:
 
 
 def answer(status: int, body: str = "", **headers: str) -> Response:
-    """A response with the usual headers and these."""
+    """A response with the usual headers and these. Raises ValueError for a header that HTTP cannot carry."""
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError(f"the header {name} would hold a character that no header may hold")
     return {
         "statusCode": status,
         "headers": {**HEADERS, "content-security-policy": content_security_policy(), **headers},
