@@ -1,5 +1,5 @@
 """Triggered by notifications, and by review_candidate when a person presses a button in Slack.
-Changes: the one message of each candidate in its model's channel; after a press, the decision.
+Changes: the one message of each candidate in its channel; after a press that Slack has signed, the decision.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from retraining.collaborators import Collaborators
 from retraining.notifications.messages import Notification
 from retraining.slack.client import SlackClient
 from retraining.slack.presses import Press
-from retraining.slack.requests import Interaction
+from retraining.slack.requests import from_event
 from retraining.slack.secret import parse_secret
 from retraining.slack.telling import tell
 
@@ -39,8 +39,9 @@ def handler(
     """Tell what a notification says, or decide as a button says."""
     using = using or Collaborators.real()
     client = (connect or connected)(lambda: context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS)
-    if "slackDecision" in event:
-        Press(Interaction.model_validate(event["slackDecision"]), using, client).decide()
+    if "Records" not in event:
+        pressed = from_event(event, client.signing_secret, using.clock(), api_url=client.api_url)
+        Press(pressed, using, client).decide()
         return
     for record in event["Records"]:
         tell(Notification.model_validate_json(record["Sns"]["Message"]), using, client)

@@ -73,7 +73,7 @@ def test_each_event_file_matches_the_rule_that_it_is_named_after_and_no_other(pa
         sources = {record.get("eventSource") or record["EventSource"] for record in event["Records"]}
         assert sources == {{"start_retraining": "aws:sqs", "notify_slack": "aws:sns"}[named]}
         return
-    if "slackDecision" in event:
+    if "slackPress" in event:
         assert named == "notify_slack"  # what review_candidate invokes it with
         return
     if event["source"] == "aws.events":

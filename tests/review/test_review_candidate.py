@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from retraining.review_page.form import MAX_FORM
 from retraining.review_page.http import answer
 from retraining.slack.endpoint import MAX_BODY, Endpoint
+from retraining.slack.requests import from_event
 from tests.functions.fakes import ROOT, arn_of
 from tests.review.stage import CANDIDATE, HOST, NOW, Stage, request, undecided
 
@@ -144,10 +145,8 @@ def test_endpoint_hands_a_press_on_and_answers(stage: Stage, endpoint: Endpoint,
     assert (answer["statusCode"], answer["body"]) == (200, "")
     (event,) = handed
     assert event["source"] == "handsoff"
-    decision = json.loads(json.dumps(event["slackDecision"]))
-    assert CANDIDATE in decision.values()
-    assert "U0123ABCD" in decision.values()
-    assert datetime.fromisoformat(decision["pressedAt"]) == NOW
+    found = from_event(json.loads(json.dumps(event)), "signing secret", NOW)
+    assert (found.package_arn, found.user_id, found.pressed_at) == (CANDIDATE, "U0123ABCD", NOW)
     assert undecided(stage)
 
 

@@ -118,11 +118,13 @@ class Containers:
         return found
 
 
+PRESS = json.loads((ROOT / "events" / "notify_slack.decision.json").read_text())["slackPress"]
 STANDS_FOR = {
     "execution": EVENT_EXECUTION,
     "package": "model-package/handsoff-titanic/1",
-    "pressed_at": "2026-11-23T06:00:00Z",
-    "response_url": "https://hooks.slack.com/actions/T0123ABCD/1234567890/abcdefghijklmnopqrstuvwx",
+    "press": PRESS["body"],
+    "timestamp": PRESS["headers"]["x-slack-request-timestamp"],
+    "signature": PRESS["headers"]["x-slack-signature"],
     "query": json.loads((ROOT / "events" / "review_candidate.page.json").read_text())["rawQueryString"],
     "form": json.loads((ROOT / "events" / "review_candidate.decision.json").read_text())["body"],
 }

@@ -200,17 +200,22 @@ def test_slack_button_without_signature_is_refused(app: Containers) -> None:
     assert app.slack.answers == before
 
 
+def pressed(app: Containers, at: datetime) -> dict[str, str]:
+    """What Slack signs of a press of Approve on THIRD at this time."""
+    press = pressing(app.slack, THIRD, at=at)["slackPress"]
+    return {
+        "press": press["body"],
+        **{name.rpartition("-")[2]: text for name, text in press["headers"].items()},
+    }
+
+
 def test_slack_button_decides_unless_it_is_old(app: Containers) -> None:
     app.run()
-    values = {
-        "package": THIRD.split(":", 5)[-1],
-        "response_url": f"{app.slack.origin}/actions/T0/1/answer",
-    }
-    app.invoke("NotifySlack", "notify_slack.decision", **values)
+    app.invoke("NotifySlack", "notify_slack.decision", **pressed(app, datetime(2026, 11, 23, 6, tzinfo=UTC)))
     assert "too long ago" in json.dumps(app.slack.answers[-1])
     assert app.package(THIRD)["ModelApprovalStatus"] == "PendingManualApproval"
-    now = (datetime.now(UTC) - timedelta(seconds=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    app.invoke("NotifySlack", "notify_slack.decision", pressed_at=now, **values)
+    now = datetime.now(UTC) - timedelta(seconds=5)
+    app.invoke("NotifySlack", "notify_slack.decision", **pressed(app, now))
     assert app.package(THIRD)["ModelApprovalStatus"] == "Approved"
     decided = app.fact(keys.decision(THIRD).text) or {}
     assert (decided["by"], decided["why"]) == ("slack", "it is better where it matters")

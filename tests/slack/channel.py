@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 from notify_slack import handler
 from retraining.candidates.decisions import decide
@@ -14,10 +16,11 @@ from retraining.config.schema import Approvers
 from retraining.facts.candidates import By
 from retraining.slack import requests
 from retraining.slack.client import SlackClient
+from retraining.slack.endpoint import Endpoint
 from retraining.slack.secret import Secret
 from tests.functions.fakes import ROOT, Context, arn_of
 from tests.functions.world import World
-from tests.slack.stand_in import SIGNING_SECRET, TOKEN, Slack
+from tests.slack.stand_in import SIGNING_SECRET, TOKEN, Slack, signed
 
 ARN = arn_of(1)
 URL = "https://abc.lambda-url.us-east-1.on.aws/review?t=token"
@@ -75,18 +78,37 @@ def press(world: World, app: Slack, action: str = "approve", *, wrapped: Any = N
         for message in reversed(app.messages())
         if any(block["type"] == "actions" for block in message["blocks"])
     )
-    found = requests.interaction(
-        *app.press(message, action, **how), SIGNING_SECRET, datetime.now(UTC), api_url=app.url
-    )
-    assert isinstance(found, requests.Interaction)
-    decided(world, app, found.as_event(), wrapped=wrapped)
+    decided(world, app, handed_on(app, *app.press(message, action, **how)), wrapped=wrapped)
 
 
-def pressing() -> dict[str, Any]:
-    """The event of a press that happens now."""
-    event: dict[str, Any] = json.loads((ROOT / "events/notify_slack.decision.json").read_text())
-    event["slackDecision"]["pressedAt"] = datetime.now(UTC).isoformat()
-    return event
+def handed_on(app: Slack, headers: dict[str, str], body: bytes) -> dict[str, Any]:
+    """The event that the endpoint makes of a request of Slack, which it must accept."""
+    events: list[Any] = []
+    endpoint = Endpoint(SIGNING_SECRET, events.append, api_url=app.url)
+    assert isinstance(endpoint.receive(headers, body), requests.Interaction)
+    (event,) = events
+    made: dict[str, Any] = json.loads(json.dumps(event))
+    return made
+
+
+def pressing(
+    app: Slack,
+    arn: str = ARN,
+    *,
+    ts: str | None = None,
+    at: datetime | None = None,
+    response_url: str | None = None,
+    secret: str = SIGNING_SECRET,
+    **changes: Any,
+) -> dict[str, Any]:
+    """The event of a press of Approve on this package. `changes` replace parts of Slack's payload."""
+    sample = json.loads((ROOT / "events/notify_slack.decision.json").read_text())["slackPress"]
+    payload = json.loads(parse_qs(base64.b64decode(sample["body"]).decode())["payload"][0])
+    payload["actions"][0]["value"] = arn
+    payload["container"]["message_ts"] = ts or payload["container"]["message_ts"]
+    payload["response_url"] = response_url or f"{app.origin}/actions/T0/1/x"
+    body = urlencode({"payload": json.dumps({**payload, **changes})}).encode()
+    return requests.as_event(*signed(body, secret, at.timestamp() if at else None))
 
 
 def decided(world: World, app: Slack, event: dict[str, Any], *, wrapped: Any = None) -> None:

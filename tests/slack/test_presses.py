@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from notify_slack import handler
 from retraining.facts import keys
-from retraining.slack import requests
+from retraining.slack import messages
 from retraining.slack.client import SlackRefused
-from tests.functions.fakes import Died, Mortal, arn_of, in_console
+from retraining.slack.requests import NotSigned
+from tests.functions.fakes import Context, Died, Mortal, arn_of, in_console
 from tests.functions.world import World
 from tests.slack.channel import (
     APPROVED,
@@ -20,7 +23,9 @@ from tests.slack.channel import (
     WAITS,
     approvers,
     buttons,
+    client,
     decided,
+    handed_on,
     later,
     press,
     pressing,
@@ -29,8 +34,9 @@ from tests.slack.channel import (
     tell,
     texts,
     titles,
+    using,
 )
-from tests.slack.stand_in import SIGNING_SECRET, Slack
+from tests.slack.stand_in import Slack
 
 
 @pytest.mark.parametrize(("action", "wanted"), [("approve", "Approved"), ("reject", "Rejected")])
@@ -58,14 +64,7 @@ def test_press_after_another_decision_is_told_which_one_stands(titanic: World, a
     (message,) = app.messages()
     old = json.loads(json.dumps(message))
     press(titanic, app, "approve")
-    late = requests.interaction(
-        *app.press(old, "reject", user="U0SECOND", name="bo"),
-        SIGNING_SECRET,
-        datetime.now(UTC),
-        api_url=app.url,
-    )
-    assert isinstance(late, requests.Interaction)
-    decided(titanic, app, late.as_event())
+    decided(titanic, app, handed_on(app, *app.press(old, "reject", user="U0SECOND", name="bo")))
     assert status(titanic) == "Approved"
     assert app.answers[1]["text"].startswith(
         "Your press changed nothing; this decision stands: Approved in Slack by U0123ABCD (ana), 20"
@@ -75,9 +74,7 @@ def test_press_after_another_decision_is_told_which_one_stands(titanic: World, a
 
 def test_press_repeated_decides_once(titanic: World, app: Slack) -> None:
     tell(titanic, app)
-    event = pressing()
-    event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": ARN}
-    event["slackDecision"]["messageTs"] = app.messages()[0]["ts"]
+    event = pressing(app, ts=app.messages()[0]["ts"])
     decided(titanic, app, event)
     decided(titanic, app, event)
     assert len(titanic.sagemaker.updates) == 1
@@ -86,9 +83,7 @@ def test_press_repeated_decides_once(titanic: World, app: Slack) -> None:
 
 def test_press_before_a_set_back_decides_nothing(titanic: World, app: Slack) -> None:
     tell(titanic, app)
-    event, now = pressing(), datetime.now(UTC)
-    event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": ARN}
-    event["slackDecision"]["messageTs"] = app.messages()[0]["ts"]
+    event, now = pressing(app, ts=app.messages()[0]["ts"]), datetime.now(UTC)
     decided(titanic, app, event)
     assert status(titanic) == "Approved"
     in_console(titanic, ARN, "PendingManualApproval")
@@ -108,7 +103,7 @@ def test_press_before_a_set_back_decides_nothing(titanic: World, app: Slack) -> 
     )
     later(titanic, app, event, now + timedelta(minutes=3))
     assert status(titanic) == "PendingManualApproval"
-    event["slackDecision"]["pressedAt"] = (now + timedelta(minutes=3)).isoformat()
+    event = pressing(app, at=now + timedelta(minutes=3))
     later(titanic, app, event, now + timedelta(minutes=3, seconds=1))
     assert status(titanic) == "Approved"
 
@@ -121,10 +116,8 @@ def test_press_decides_within_fifteen_minutes(
     titanic: World, app: Slack, age: timedelta, wanted: str
 ) -> None:
     tell(titanic, app)
-    event = pressing()
     pressed_at = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
-    event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": ARN}
-    event["slackDecision"]["pressedAt"] = pressed_at.isoformat()
+    event = pressing(app, at=pressed_at)
     later(titanic, app, event, pressed_at + age)
     assert status(titanic) == wanted
     if wanted != "Approved":
@@ -137,9 +130,7 @@ def test_press_decides_within_fifteen_minutes(
 
 def test_press_replayed_late_is_told_what_it_decided(titanic: World, app: Slack) -> None:
     tell(titanic, app)
-    event = pressing()
-    event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": ARN}
-    event["slackDecision"]["messageTs"] = app.messages()[0]["ts"]
+    event = pressing(app, ts=app.messages()[0]["ts"])
     decided(titanic, app, event)
     later(titanic, app, event, datetime.now(UTC) + timedelta(days=3))
     assert [answer["text"].split(":")[0] for answer in app.answers] == ["Recorded"] * 2
@@ -192,8 +183,7 @@ def test_press_without_a_reason_is_refused(titanic: World, app: Slack, reason: s
 )
 def test_press_on_an_unknown_package_is_refused(titanic: World, app: Slack, arn: str) -> None:
     tell(titanic, app)
-    event = pressing()
-    event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": arn}
+    event = pressing(app, arn)
     decided(titanic, app, event)
     assert app.answers[0]["text"] == "This is no candidate of this deployment. Nothing was decided."
     assert titanic.items.get(keys.decision(arn).text) is None
@@ -204,8 +194,7 @@ def test_press_on_a_group_of_another_deployment_is_refused(titanic: World, app: 
     arn = ARN.replace("handsoff-titanic", "titanic")
     other = {**titanic.sagemaker.packages[ARN], "ModelPackageArn": arn, "ModelPackageGroupName": "titanic"}
     titanic.sagemaker.packages[arn] = other
-    event = pressing()
-    event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": arn}
+    event = pressing(app, arn)
     decided(titanic, app, event)
     assert "no candidate of this deployment" in app.answers[0]["text"]
     assert titanic.sagemaker.updates == []
@@ -214,25 +203,25 @@ def test_press_on_a_group_of_another_deployment_is_refused(titanic: World, app: 
 def test_press_on_a_package_of_another_account_is_refused(titanic: World, app: Slack) -> None:
     arn = ARN.replace("123456789012", "210987654321")
     titanic.sagemaker.packages[arn] = titanic.sagemaker.packages[ARN]
-    event = pressing()
-    event["slackDecision"] |= {"responseUrl": f"{app.origin}/actions/T0/1/x", "packageArn": arn}
+    event = pressing(app, arn)
     decided(titanic, app, event)
     assert "no candidate of this deployment" in app.answers[0]["text"]
 
 
 def test_press_answers_slack_only(titanic: World, app: Slack) -> None:
-    event = pressing()
-    event["slackDecision"]["responseUrl"] = "http://169.254.169.254/latest/meta-data"
-    with pytest.raises(SlackRefused, match=r"must go to https://hooks\.slack\.com/"):
+    event = pressing(app, response_url="http://169.254.169.254/latest/meta-data")
+    with pytest.raises(NotSigned, match="the answer would not go to Slack"):
         decided(titanic, app, event)
+    message = messages.of_text("Nothing was decided.")
+    with pytest.raises(SlackRefused, match=r"must go to https://hooks\.slack\.com/"):
+        client(app)(lambda: 1.0).answer("http://169.254.169.254/latest/meta-data", message)
 
 
 def test_press_decides_although_the_answer_is_too_late(
     titanic: World, app: Slack, caplog: pytest.LogCaptureFixture
 ) -> None:
     tell(titanic, app)
-    event = pressing()
-    event["slackDecision"] |= {"responseUrl": f"{app.origin}/expired", "packageArn": ARN}
+    event = pressing(app, response_url=f"{app.origin}/expired")
     decided(titanic, app, event)
     assert status(titanic) == "Approved"
     assert titles(app) == [APPROVED]
@@ -273,15 +262,76 @@ def test_press_dying_anywhere_decides_once(
         name: Mortal(getattr(titanic, name), lives, after=after) for name in ("sagemaker", "s3", "table")
     }
     (message,) = app.messages()
-    asked = requests.interaction(
-        *app.press(message, "approve"), SIGNING_SECRET, datetime.now(UTC), api_url=app.url
-    )
-    assert isinstance(asked, requests.Interaction)
+    asked = handed_on(app, *app.press(message, "approve"))
     try:
-        decided(titanic, app, asked.as_event(), wrapped=wrapped)
+        decided(titanic, app, asked, wrapped=wrapped)
     except Died:
-        decided(titanic, app, asked.as_event())
+        decided(titanic, app, asked)
     assert status(titanic) == "Approved"
     assert len(titanic.sagemaker.updates) == 1
     assert titles(app) == [APPROVED]
     assert {answer["text"].split(":")[0] for answer in app.answers} == {"Recorded"}
+
+
+# ---- an event that somebody else than the endpoint has made ----------------------------------------------
+
+
+def forged(app: Slack) -> dict[str, dict[str, Any]]:
+    """Events of an invoker who knows everything but Slack's signing secret."""
+    genuine = pressing(app)["slackPress"]
+    other = base64.b64decode(genuine["body"]).replace(b"approve", b"reject")
+    decision = {
+        "userId": "U0123ABCD", "userName": "ana", "action": "approve", "packageArn": ARN,
+        "reason": "fine", "responseUrl": f"{app.origin}/actions/T0/1/x", "channel": "C0APPROVALS",
+        "messageTs": "1763877600.000001", "pressedAt": datetime.now(UTC).isoformat(),
+    }  # fmt: skip
+    return {
+        "nothing": {},
+        "the form of 0.1": {"source": "handsoff", "slackDecision": decision},
+        "both forms": {"slackDecision": decision, "slackPress": {**genuine, "headers": {}}},
+        "no object": {"slackPress": "approve"},
+        "no signature": {"slackPress": {**genuine, "headers": {}}},
+        "no body": {"slackPress": {"headers": genuine["headers"]}},
+        "headers that are no texts": {"slackPress": {**genuine, "headers": {"x-slack-signature": 1}}},
+        "no base64": {"slackPress": {**genuine, "body": "%%%"}},
+        "another body": {"slackPress": {**genuine, "body": base64.b64encode(other).decode()}},
+        "another secret": pressing(app, secret="guessed"),
+        "an empty secret": pressing(app, secret=""),
+        "from the future": pressing(app, at=datetime.now(UTC) + timedelta(minutes=6)),
+        "older than any queue": pressing(app, at=datetime.now(UTC) - timedelta(days=15)),
+        "another payload": pressing(app, type="view_submission"),
+    }
+
+
+def test_press_that_slack_has_not_signed_decides_nothing(titanic: World, app: Slack) -> None:
+    tell(titanic, app)
+    for name, event in forged(app).items():
+        with pytest.raises(NotSigned, match="nothing was decided"):
+            decided(titanic, app, event)
+        assert status(titanic) == "PendingManualApproval", name
+    assert titanic.items.get(keys.decision(ARN).text) is None
+    assert titanic.sagemaker.updates == []
+    assert app.answers == []
+
+
+def test_press_with_a_webhook_decides_nothing(titanic: World, app: Slack) -> None:
+    with pytest.raises(NotSigned, match="the request is not signed"):
+        handler(
+            pressing(app, secret=""),
+            Context(),
+            using=using(titanic),
+            connect=client(app, webhookUrl=app.webhook_url),
+        )
+    assert status(titanic) == "PendingManualApproval"
+
+
+def test_press_replayed_after_a_set_back_decides_nothing(titanic: World, app: Slack) -> None:
+    tell(titanic, app)
+    event, now = pressing(app), datetime.now(UTC)
+    decided(titanic, app, event)
+    in_console(titanic, ARN, "PendingManualApproval")
+    titanic.sagemaker.packages[ARN]["LastModifiedTime"] = now + timedelta(minutes=1)
+    for minutes in (2, 14, 16, 60 * 24 * 13):
+        later(titanic, app, event, now + timedelta(minutes=minutes))
+    assert status(titanic) == "PendingManualApproval"
+    assert len(titanic.sagemaker.updates) == 1

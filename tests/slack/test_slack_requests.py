@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,11 +11,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining.slack.requests import Interaction, Refusal, interaction, may_answer
+from retraining.slack.endpoint import MAX_BODY
+from retraining.slack.requests import (
+    Interaction,
+    NotSigned,
+    Refusal,
+    as_event,
+    from_event,
+    interaction,
+    may_answer,
+)
 from tests.slack.stand_in import SIGNING_SECRET, signed
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/3"
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
 
 
 def payload(**changes: Any) -> dict[str, Any]:
@@ -59,10 +74,41 @@ def test_interaction_of_a_signed_press_has_its_values() -> None:
     )
     assert isinstance(found, Interaction)
     assert found.who == "U0123ABCD (ana)"
-    event = json.loads(json.dumps(found.as_event()))
-    assert list(event) == ["source", "slackDecision"]
-    assert event["slackDecision"]["pressedAt"] == "2026-11-23T06:00:00Z"
-    assert Interaction.model_validate(event["slackDecision"]) == found
+    headers, raw = signed(body(), SIGNING_SECRET, NOW.timestamp())
+    event = json.loads(json.dumps(as_event(headers, raw)))
+    assert list(event) == ["source", "slackPress"]
+    assert event["slackPress"]["headers"]["x-slack-request-timestamp"] == "1795413600"
+    assert from_event(event, SIGNING_SECRET, NOW) == found
+
+
+@pytest.mark.parametrize(
+    ("age", "good"),
+    [
+        (timedelta(minutes=-5), True),
+        (timedelta(minutes=-5, seconds=-1), False),
+        (timedelta(hours=1), True),
+        (timedelta(days=14), True),
+        (timedelta(days=14, seconds=1), False),
+    ],
+)
+def test_from_event_bounds_the_age_of_a_press(age: timedelta, good: bool) -> None:
+    event = as_event(*signed(body(), SIGNING_SECRET, (NOW - age).timestamp()))
+    if good:
+        assert from_event(event, SIGNING_SECRET, NOW).pressed_at == NOW - age
+        return
+    with pytest.raises(NotSigned, match="more than 14 days old, or from the future"):
+        from_event(event, SIGNING_SECRET, NOW)
+
+
+def test_as_event_of_the_largest_body_fits_an_asynchronous_event() -> None:
+    event = as_event(*signed(b"\xff" * MAX_BODY))
+    assert len(json.dumps(event)) < 256 * 1024
+
+
+@given(json_values)
+def test_from_event_raises_for_any_event_that_slack_has_not_signed(given_event: Any) -> None:
+    with pytest.raises(NotSigned):
+        from_event({"slackPress": given_event}, SIGNING_SECRET, NOW)
 
 
 @pytest.mark.parametrize("state", [{}, {"values": {}}, {"values": {"b": {"reason": {"value": None}}}}])
@@ -220,13 +266,6 @@ def test_may_answer_accepts_the_named_api() -> None:
     assert not may_answer("http://127.0.0.1:82/actions/1", "http://127.0.0.1:81/api/")
     assert not may_answer("http://127.0.0.1:811/actions/1", "http://127.0.0.1:81/api/")
     assert may_answer("https://hooks.slack.com/actions/1", "http://127.0.0.1:81/api/")
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=10,
-)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(payload())), json_values, max_size=3))

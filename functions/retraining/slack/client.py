@@ -68,12 +68,17 @@ class Place:
 
 
 class SlackClient:
-    """Posts and updates messages. `patience` returns the seconds that may still be spent on waiting."""
+    """Posts and updates messages. `patience` returns the seconds that may still be spent on waiting.
+
+    `signing_secret` is the one with which Slack signs presses, empty with a webhook. `api_url` is where
+    Slack's API is in tests.
+    """
 
     def __init__(
         self, secret: Secret, *, api_url: str | None = None, patience: Callable[[], float] = lambda: 30.0
     ) -> None:
-        self._api_url = api_url
+        self.api_url = api_url
+        self.signing_secret = secret.signing_secret.get_secret_value() if secret.signing_secret else ""
         self._handlers: list[RetryHandler] = [
             _RateLimit(patience),
             ServerErrorRetryHandler(max_retry_count=2),
@@ -134,7 +139,7 @@ class SlackClient:
 
     def answer(self, url: str, message: Message) -> bool:
         """Tell the person who pressed a button, and nobody else. False if it is too late (30 minutes)."""
-        if not may_answer(url, self._api_url):
+        if not may_answer(url, self.api_url):
             raise SlackRefused("an answer must go to https://hooks.slack.com/, and this one would not")
         return self._send(url, message, what="an answer", ephemeral=True)
 

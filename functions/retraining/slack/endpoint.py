@@ -14,14 +14,15 @@ import boto3
 
 from retraining.aws.observability import logger
 from retraining.aws.settings import secret
-from retraining.slack.requests import Interaction, Refusal, interaction
+from retraining.slack.requests import Interaction, Refusal, as_event, interaction
 from retraining.slack.secret import parse_secret
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-MAX_BODY: Final = 256 * 1024
-"""Bytes of a request that are read. Slack sends the whole message along with a press."""
+MAX_BODY: Final = 180 * 1024
+"""Bytes of a request that are read. Slack sends the whole message along with a press: up to 110 KB. Handed on in
+base64, this fits into the 256 KB of an asynchronous event of Lambda."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,16 @@ class Endpoint:
         )
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> Interaction | Refusal:
-        """Check a request and hand its press on; the press, or why the request is refused.
+        """Check a request and hand it on as Slack has signed it; its press, or why the request is refused.
 
-        notify_slack decides then, and answers the person. Slack waits three seconds for the answer to this.
+        notify_slack checks the signature again, decides, and answers the person. Slack waits three seconds
+        for the answer to this.
         """
         if len(body) > MAX_BODY:
             return Refusal(413, f"it is too large: at most {MAX_BODY} bytes are read")
         pressed = interaction(headers, body, self.signing_secret, self.clock(), api_url=self.api_url)
         if isinstance(pressed, Interaction):
-            self.hand_on(pressed.as_event())
+            self.hand_on(as_event(headers, body))
             logger.info("button pressed in Slack", user=pressed.user_id, package=pressed.package_arn)
         return pressed
 

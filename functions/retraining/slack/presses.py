@@ -1,4 +1,8 @@
-"""What a press of a button in Slack does. Slack has signed who pressed; what they may do is looked up now."""
+"""What a press of a button in Slack does. Slack has signed who pressed; what they may do is looked up now.
+
+A press decides once: a repetition finds the decision, and a press from before a set-back or from more than
+MAX_AGE ago decides nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,22 +1,28 @@
 """Pure: what Slack sends when somebody presses a button, with its signature.
 
+The endpoint checks the signature and hands the signed request on as it came. notify_slack, which decides,
+checks it again: who pressed is known from Slack's signature only, never from an event's own words.
 Nothing here imports slack_sdk, which takes a tenth of a second: Slack waits three for an answer.
+
+HandsoffError
+└── NotSigned          an event asks for a decision and holds no press that Slack has signed
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from retraining.errors import HandsoffError
 from retraining.slack.text import cut
 from retraining.text import one_line
 
@@ -35,8 +41,18 @@ MAX_REASON: Final = 300
 MAX_VALUE: Final = 2000
 """Characters of the value of a button: Block Kit's limit."""
 
-MAX_SKEW: Final = 300
-"""Seconds by which a request may be older or newer than now: Slack's advice against replays."""
+MAX_SKEW: Final = timedelta(minutes=5)
+"""How far the time of a request may lie before or after now: Slack's advice against replays."""
+
+MAX_QUEUED: Final = timedelta(days=14)
+"""Age up to which a press is read where it decides: as long as a queue keeps it. presses.MAX_AGE says up to
+which age it decides."""
+
+STAMP: Final = "x-slack-request-timestamp"
+"""The header with the time at which Slack signed, in seconds since 1970."""
+
+SIGNATURE: Final = "x-slack-signature"
+"""The header with the signature: `v0=` and an HMAC of SHA-256 in hexadecimal digits."""
 
 HOOKS: Final = "https://hooks.slack.com/"
 """Where answers to a press go."""
@@ -50,12 +66,13 @@ class Refusal:
     why: str
 
 
-class Interaction(BaseModel):
-    """A press of a button. Slack has signed who pressed and when. Nothing says yet that they may decide."""
+class NotSigned(HandsoffError):
+    """An event asks for a decision and holds no press that Slack has signed. Nothing was decided."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
-    )
+
+@dataclass(frozen=True)
+class Interaction:
+    """A press of a button. Slack has signed who pressed and when. Nothing says yet that they may decide."""
 
     user_id: str
     user_name: str
@@ -65,22 +82,25 @@ class Interaction(BaseModel):
     response_url: str
     channel: str
     message_ts: str
-    pressed_at: AwareDatetime
+    pressed_at: datetime
 
     @property
     def who(self) -> str:
         """The person as it is recorded: `U0123ABCD (name)`."""
         return f"{self.user_id} ({self.user_name})" if self.user_name else self.user_id
 
-    def as_event(self) -> dict[str, Any]:
-        """What notify_slack is invoked with."""
-        return {"source": "handsoff", "slackDecision": self.model_dump(mode="json", by_alias=True)}
-
 
 class _Part(BaseModel):
-    """Part of Slack's payload: https://docs.slack.dev/reference/interaction-payloads/block_actions-payload."""
+    """Part of what Slack sends: https://docs.slack.dev/reference/interaction-payloads/block_actions-payload."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _SignedRequest(_Part):
+    """What `as_event` makes of a request."""
+
+    headers: dict[str, str]
+    body: str
 
 
 class _User(_Part):
@@ -123,6 +143,7 @@ def interaction(
     now: datetime,
     *,
     api_url: str | None = None,
+    max_age: timedelta = MAX_SKEW,
 ) -> Interaction | Refusal:
     """The press that a request to Slack's endpoint carries, or why the request is refused. It never raises.
 
@@ -130,7 +151,7 @@ def interaction(
     tests: answers may then go there, too.
     The signature: https://docs.slack.dev/authentication/verifying-requests-from-slack
     """
-    if refusal := _unsigned(headers, body, signing_secret, now):
+    if refusal := _unsigned(headers, body, signing_secret, now, max_age):
         return refusal
     try:
         (payload,) = parse_qs(body.decode(), strict_parsing=True, max_num_fields=10)["payload"]
@@ -155,13 +176,46 @@ def interaction(
     )
 
 
-def _unsigned(headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> Refusal | None:
-    """Why Slack has not signed this just now; None if it has."""
-    stamp, signature = _stamp(headers), _header_of(headers, "x-slack-signature")
+def as_event(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """What notify_slack is invoked with: the request as Slack has signed it. The body is in base64."""
+    signed = {name: _header_of(headers, name) for name in (STAMP, SIGNATURE)}
+    return {
+        "source": "handsoff",
+        "slackPress": {"headers": signed, "body": base64.b64encode(body).decode()},
+    }
+
+
+def from_event(
+    event: Mapping[str, Any], signing_secret: str, now: datetime, *, api_url: str | None = None
+) -> Interaction:
+    """The press that an event of `as_event` carries. Its signature is checked here again.
+
+    Raises NotSigned where Slack has not signed it, or more than MAX_QUEUED ago.
+    """
+    try:
+        signed = _SignedRequest.model_validate(event.get("slackPress"))
+        body = base64.b64decode(signed.body, validate=True)
+    except ValueError:
+        raise NotSigned(
+            "the event asks for a decision without a press that Slack has signed; nothing was decided"
+        ) from None
+    found = interaction(signed.headers, body, signing_secret, now, api_url=api_url, max_age=MAX_QUEUED)
+    if isinstance(found, Refusal):
+        raise NotSigned(f"the press is refused, and nothing was decided: {found.why}")
+    return found
+
+
+def _unsigned(
+    headers: Mapping[str, str], body: bytes, secret: str, now: datetime, max_age: timedelta
+) -> Refusal | None:
+    """Why Slack has not signed this within `max_age`; None if it has."""
+    stamp, signature = _stamp(headers), _header_of(headers, SIGNATURE)
     if not secret or not re.fullmatch("[0-9]{1,12}", stamp):
         return Refusal(401, "the request is not signed")
-    if abs(now.timestamp() - int(stamp)) > MAX_SKEW:
-        return Refusal(401, "the request is more than five minutes old, or from the future")
+    age = now.timestamp() - int(stamp)
+    if not -MAX_SKEW.total_seconds() <= age <= max_age.total_seconds():
+        limit = "five minutes" if max_age == MAX_SKEW else f"{max_age.days} days"
+        return Refusal(401, f"the request is more than {limit} old, or from the future")
     wanted = hmac.new(secret.encode(), b"v0:%b:%b" % (stamp.encode(), body), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(f"v0={wanted}".encode(), signature.encode(errors="replace")):
         return Refusal(401, "the signature is not Slack's")
@@ -170,7 +224,7 @@ def _unsigned(headers: Mapping[str, str], body: bytes, secret: str, now: datetim
 
 def _stamp(headers: Mapping[str, str]) -> str:
     """When Slack signed the request, in seconds since 1970; empty where the request does not say."""
-    return _header_of(headers, "x-slack-request-timestamp")
+    return _header_of(headers, STAMP)
 
 
 def _header_of(headers: Mapping[str, str], name: str) -> str:
