@@ -11,6 +11,7 @@ import contextlib
 import functools
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Template
 from typing import Any, Final
@@ -169,7 +170,10 @@ def _pipeline(cloud: Cloud, prefix: str, model: str, definition: str, role: str)
 
 
 def _schedule(cloud: Cloud, prefix: str, model: str, value: Mapping[str, Any], role: str) -> None:
-    """Make the schedule of a model's start requests, or delete it if the model has none any more."""
+    """Make the schedule of a model's start requests, or delete it if the model has none any more.
+
+    A changed schedule is made anew, as Terraform does: an update would lose the start date.
+    """
     scheduler, name = _client(cloud, "scheduler"), f"{prefix}-{model}"
     if value["schedule"] is None:
         with contextlib.suppress(scheduler.exceptions.ResourceNotFoundException):
@@ -191,7 +195,11 @@ def _schedule(cloud: Cloud, prefix: str, model: str, value: Mapping[str, Any], r
             "DeadLetterConfig": {"Arn": f"{queue}-failures"},
         },
     }
-    try:
-        scheduler.create_schedule(**wanted)
-    except scheduler.exceptions.ConflictException:
-        scheduler.update_schedule(**wanted)
+    with contextlib.suppress(scheduler.exceptions.ResourceNotFoundException):
+        found = scheduler.get_schedule(Name=name)
+        if {key: found.get(key) for key in wanted} == wanted:
+            return
+        scheduler.delete_schedule(Name=name)
+    minutes = value["starts_after_minutes"]
+    start = {} if minutes is None else {"StartDate": datetime.now(UTC) + timedelta(minutes=minutes)}
+    scheduler.create_schedule(**wanted, **start)

@@ -37,14 +37,27 @@ resource "aws_ssm_parameter" "model" {
 
 # A schedule sends a start request to the landings queue, as a person's command does. template.yaml makes the queue, so
 # its ARN is built from its name.
+#
+# A rate() schedule without a start date asks at once, and UpdateSchedule takes a start date away that it does not name
+# and refuses one in the past. So a changed schedule is made anew, with a new start date, and never updated.
+resource "terraform_data" "schedule" {
+  for_each = local.schedules
+
+  input = each.value
+}
+
 resource "aws_scheduler_schedule" "model" {
   #checkov:skip=CKV_AWS_297:It holds a model's name and no data; an AWS key encrypts it
-  for_each = { for name, model in var.models : name => model if model.schedule != null }
+  for_each = local.schedules
 
   name                         = "${var.prefix}-${each.key}"
-  description                  = "Asks for a retraining of ${each.key} on the data that is there"
-  schedule_expression          = each.value.schedule
+  description                  = each.value.description
+  schedule_expression          = each.value.expression
   schedule_expression_timezone = each.value.timezone
+
+  start_date = (
+    each.value.starts_after_minutes == null ? null : timeadd(timestamp(), "${each.value.starts_after_minutes}m")
+  )
 
   flexible_time_window {
     mode = "OFF"
@@ -54,16 +67,7 @@ resource "aws_scheduler_schedule" "model" {
     arn      = local.landings
     role_arn = aws_iam_role.schedules.arn
 
-    # jsonencode escapes < and >, which Scheduler's placeholders need.
-    input = replace(replace(jsonencode({
-      source = "handsoff"
-      detail = {
-        model       = each.key
-        trigger     = "schedule"
-        cause       = "<aws.scheduler.scheduled-time>"
-        requestedBy = "<aws.scheduler.schedule-arn>"
-      }
-    }), "\\u003c", "<"), "\\u003e", ">")
+    input = each.value.message
 
     dead_letter_config {
       arn = "${local.landings}-failures"
@@ -71,8 +75,33 @@ resource "aws_scheduler_schedule" "model" {
   }
 
   depends_on = [aws_iam_role_policy.schedules]
+
+  lifecycle {
+    ignore_changes       = [start_date] # it is a time of the past from then on
+    replace_triggered_by = [terraform_data.schedule[each.key]]
+  }
 }
 
 locals {
+  schedules = {
+    for name, model in var.models : name => {
+      description          = "Asks for a retraining of ${name} on the data that is there"
+      expression           = model.schedule
+      timezone             = model.timezone
+      starts_after_minutes = model.starts_after_minutes
+
+      # jsonencode escapes < and >, which Scheduler's placeholders need.
+      message = replace(replace(jsonencode({
+        source = "handsoff"
+        detail = {
+          model       = name
+          trigger     = "schedule"
+          cause       = "<aws.scheduler.scheduled-time>"
+          requestedBy = "<aws.scheduler.schedule-arn>"
+        }
+      }), "\\u003c", "<"), "\\u003e", ">")
+    } if model.schedule != null
+  }
+
   landings = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.prefix}-landings"
 }

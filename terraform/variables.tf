@@ -149,13 +149,16 @@ variable "tags" {
 variable "models" {
   description = <<-EOT
     By the model's name: its pipeline's definition and its config, both as JSON, and a schedule on which it is retrained
-    even without new data (rate(…) or cron(…), as EventBridge Scheduler takes it; null for none).
+    even without new data (rate(…) or cron(…), as EventBridge Scheduler takes it; null for none). A rate(…) needs
+    starts_after_minutes: the minutes from the making of the schedule to its first start request.
   EOT
   type = map(object({
     definition = string
     config     = string
     schedule   = optional(string)
     timezone   = optional(string, "UTC")
+
+    starts_after_minutes = optional(number)
   }))
 
   validation {
@@ -176,6 +179,14 @@ variable "models" {
       for model in values(var.models) : can(jsondecode(model.definition)) && can(jsondecode(model.config))
     ])
     error_message = "Each model's definition and config must be JSON."
+  }
+
+  validation {
+    condition = alltrue([
+      for model in values(var.models) :
+      startswith(coalesce(model.schedule, "none"), "rate(") == (model.starts_after_minutes != null)
+    ])
+    error_message = "A rate(…) schedule, and no other, needs starts_after_minutes: without it, it would ask at once."
   }
 }
 

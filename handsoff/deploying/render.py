@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,10 @@ from retraining.errors import ConfigError
 
 NAME: Final = "handsoff.auto.tfvars.json"
 """The file in terraform/; Terraform finds it by this name."""
+
+MIN_START_MINUTES: Final = 60
+"""Minutes from the making of a schedule to its first start request, at least. By then its first deployment
+has made the queue and the function."""
 
 MADE_FROM: Final = ("pipeline_def/**/*.py", "functions/retraining/config/*.py")
 """Patterns of the files that definitions and configs are made from; handsoff.yaml is another one.
@@ -53,6 +58,7 @@ def values(config: Config, location: Location) -> dict[str, Any]:
             "config": dump_model(model),
             "schedule": model.retrain.schedule,
             "timezone": model.retrain.schedule_timezone,
+            "starts_after_minutes": starts_after(model.retrain.schedule),
         }
         for name, model in sorted(config.models.items())
     }
@@ -64,6 +70,18 @@ def values(config: Config, location: Location) -> dict[str, Any]:
         **config.aws.model_dump(mode="json"),
         "models": models,
     }
+
+
+def starts_after(schedule: str | None) -> int | None:
+    """Minutes from the making of a rate() schedule to its first start request; None for any other schedule.
+
+    A rate() schedule without a start date asks at once (EventBridge Scheduler's User Guide, "Schedule
+    types"). The first request comes one interval after the making, when the deployment is complete.
+    """
+    found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule or "")
+    if found is None:
+        return None
+    return max(int(found[1]) * {"minute": 1, "hour": 60, "day": 24 * 60}[found[2]], MIN_START_MINUTES)
 
 
 def made_from(project: Project) -> dict[str, str]:

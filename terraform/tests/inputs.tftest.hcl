@@ -45,6 +45,8 @@ variables {
       config     = "{\"task\": \"binary_classification\"}"
       schedule   = "rate(7 days)"
       timezone   = "Europe/Madrid"
+
+      starts_after_minutes = 10080
     }
     fares = {
       definition = "{\"Version\": \"2020-12-01\", \"Metadata\": {}}"
@@ -172,6 +174,14 @@ run "models" {
       aws_scheduler_schedule.model["titanic"].flexible_time_window[0].mode,
     ] == ["handsoff-titanic", "rate(7 days)", "Europe/Madrid", "OFF"]
     error_message = "The schedule has the model's expression and timezone."
+  }
+
+  assert {
+    condition = (
+      timecmp(aws_scheduler_schedule.model["titanic"].start_date, timeadd(plantimestamp(), "167h55m")) > 0 &&
+      timecmp(aws_scheduler_schedule.model["titanic"].start_date, timeadd(plantimestamp(), "168h55m")) < 0
+    )
+    error_message = "A rate() schedule first asks one interval after it was made, not at once."
   }
 
   assert {
@@ -405,6 +415,27 @@ run "no_schedule" {
     condition     = length(aws_scheduler_schedule.model) == 0
     error_message = "Without a schedule none is made."
   }
+}
+
+run "cron_schedule" {
+  variables {
+    models = { fares = { definition = "{}", config = "{}", schedule = "cron(0 6 ? * MON *)" } }
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.model["fares"].start_date == null
+    error_message = "A cron() schedule needs no start date: it asks at its times only."
+  }
+}
+
+run "rate_without_a_start_is_refused" {
+  command = plan
+
+  variables {
+    models = { fares = { definition = "{}", config = "{}", schedule = "rate(7 days)" } }
+  }
+
+  expect_failures = [var.models]
 }
 
 run "stale_file_is_refused" {

@@ -191,6 +191,28 @@ def updated_schedule_fires_again() -> bool:
     return once and soon(lambda: len(runs) == 2) and scheduler._SCHEDULE_TICK_INTERVAL <= 1
 
 
+def rate_schedule_starts_as_it_says() -> bool:
+    function("rated")
+    body = {
+        "ScheduleExpression": "rate(1 hour)",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Arn": ARN + "rated", "RoleArn": "arn:aws:iam::123456789012:role/r"},
+    }
+    later = {"StartDate": time.time() + 0.5}
+    refused = scheduler._create_schedule("past", {**body, "StartDate": time.time() - 301})[0]
+    scheduler._create_schedule("now", dict(body))
+    scheduler._create_schedule("later", {**body, **later})
+    scheduler._tick_schedules()
+    scheduler._tick_schedules()
+    at_once = soon(lambda: len(runs) == 1) and not soon(lambda: len(runs) > 1, 0.1)
+    time.sleep(max(0.0, later["StartDate"] - time.time()) + 0.01)
+    scheduler._tick_schedules()
+    scheduler._tick_schedules()
+    then = soon(lambda: len(runs) == 2) and not soon(lambda: len(runs) > 2, 0.1)
+    refuses = scheduler._update_schedule("now", {**body, "StartDate": time.time() - 301})[0]
+    return at_once and then and (refused, refuses) == (400, 400)
+
+
 def schedule_fills_its_placeholders() -> bool:
     function("scheduled")
     event = {
@@ -272,6 +294,7 @@ PROBES = (
     reserved_is_reserved,
     function_urls_lead_here,
     updated_schedule_fires_again,
+    rate_schedule_starts_as_it_says,
     schedule_fills_its_placeholders,
     printed_metrics_count,
     every_invocation_is_measured,

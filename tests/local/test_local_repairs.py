@@ -21,6 +21,7 @@ NAMES = [
     "reserved_is_reserved",
     "function_urls_lead_here",
     "updated_schedule_fires_again",
+    "rate_schedule_starts_as_it_says",
     "schedule_fills_its_placeholders",
     "printed_metrics_count",
     "every_invocation_is_measured",

@@ -78,6 +78,9 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
     made = Terraform(folder)
+    sample = made.config.read_text()
+    assert "schedule: cron(0 6 ? * MON *)" in sample
+    made.config.write_text(sample.replace("cron(0 6 ? * MON *)", "rate(7 days)"))
     with made.config.open("a") as config:
         config.write("aws: {operator: data-science-user, tags: {team: ml}}\n")
     made("init", "-input=false")

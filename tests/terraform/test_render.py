@@ -45,9 +45,30 @@ def test_values_has_every_terraform_variable() -> None:
         "tags": {},
     }
     assert model[0] == "titanic"
-    assert set(model[1]) == {"definition", "config", "schedule", "timezone"}
+    assert set(model[1]) == {"definition", "config", "schedule", "timezone", "starts_after_minutes"}
     assert model[1]["config"] == dump_model(config().models["titanic"])
-    assert (model[1]["schedule"], model[1]["timezone"]) == ("rate(7 days)", "UTC")
+    assert (model[1]["schedule"], model[1]["timezone"]) == ("cron(0 6 ? * MON *)", "UTC")
+    assert model[1]["starts_after_minutes"] is None
+
+
+@pytest.mark.parametrize(
+    ("schedule", "minutes"),
+    [
+        (None, None),
+        ("cron(0 6 ? * MON *)", None),
+        ("rate(1 minute)", 60),
+        ("rate(59 minutes)", 60),
+        ("rate(61 minutes)", 61),
+        ("rate(1 hour)", 60),
+        ("rate(12 hours)", 720),
+        ("rate(1 day)", 1440),
+        ("rate(7 days)", 10080),
+    ],
+)
+def test_rate_schedule_first_asks_after_an_interval_and_never_within_the_first_hour(
+    schedule: str | None, minutes: int | None
+) -> None:
+    assert render.starts_after(schedule) == minutes
 
 
 def test_definition_names_resources_that_terraform_makes() -> None:

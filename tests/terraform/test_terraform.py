@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,31 @@ def test_plan_refuses_a_changed_config_until_it_is_published(
     refused = applied(*IN_SYNC, code=1)
     assert "is older than handsoff.yaml: run handsoff render." in refused
     assert applied.publish() == [("updated", True)]
+    assert NOTHING_TO_DO in applied(*IN_SYNC)
+
+
+def days_to_first_request(cloud: Cloud) -> float:
+    schedule = cloud.client("scheduler").get_schedule(Name="handsoff-titanic")
+    assert schedule["ScheduleExpression"].startswith("rate(")
+    return (schedule["StartDate"] - datetime.now(UTC)) / timedelta(days=1)
+
+
+def test_rate_schedule_starts_one_interval_after_it_was_made_or_changed(
+    applied: Terraform, cloud: Cloud
+) -> None:
+    """The plan is empty meanwhile: tests above and below look."""
+    assert 6.9 < days_to_first_request(cloud) <= 7
+    before = applied.config.read_text()
+    applied.config.write_text(before.replace("rate(7 days)", "rate(3 days)"))
+    applied.render()
+    said = applied("apply", "-auto-approve", "-input=false")
+    assert 'aws_scheduler_schedule.model["titanic"] will be replaced' in said
+    assert 2.9 < days_to_first_request(cloud) <= 3
+    assert NOTHING_TO_DO in applied(*IN_SYNC)
+    applied.config.write_text(before)
+    applied.render()
+    applied("apply", "-auto-approve", "-input=false")
+    assert 6.9 < days_to_first_request(cloud) <= 7
     assert NOTHING_TO_DO in applied(*IN_SYNC)
 
 
@@ -182,8 +208,18 @@ def test_local_provisioning_equals_terraform(applied: Terraform, cloud: Cloud, t
     other = server.start(tmp_path / "other", port=None)
     try:
         location = Location(other.account, other.region, "aws")
-        provision(other, render.values(project.load(applied.config).config, location))
+        values = render.values(project.load(applied.config).config, location)
+        provision(other, values)
+        scheduler = other.client("scheduler")
+        first = scheduler.get_schedule(Name="handsoff-titanic")["StartDate"]
+        provision(other, values)
+        assert scheduler.get_schedule(Name="handsoff-titanic")["StartDate"] == first
         stood_in = as_made(other)
+        assert 6.9 < days_to_first_request(other) <= 7
+        titanic = values["models"]["titanic"]
+        titanic |= {"schedule": "rate(3 days)", "starts_after_minutes": 3 * 24 * 60}
+        provision(other, values)
+        assert 2.9 < days_to_first_request(other) <= 3
     finally:
         server.stop(tmp_path / "other")
     terraformed = as_made(cloud)

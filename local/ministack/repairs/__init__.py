@@ -22,7 +22,11 @@ from local.ministack.repairs.metrics import (
     printed_metrics_count,
 )
 from local.ministack.repairs.queues import queue_batches_and_windows
-from local.ministack.repairs.schedules import schedule_fills_its_placeholders, updated_schedule_fires_again
+from local.ministack.repairs.schedules import (
+    rate_schedule_starts_as_it_says,
+    schedule_fills_its_placeholders,
+    updated_schedule_fires_again,
+)
 
 
 def apply() -> None:
@@ -37,6 +41,7 @@ def apply() -> None:
     reserved_is_reserved()
     function_urls_lead_here()
     updated_schedule_fires_again()
+    rate_schedule_starts_as_it_says()
     schedule_fills_its_placeholders()
     printed_metrics_count()
     every_invocation_is_measured()

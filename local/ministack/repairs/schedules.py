@@ -1,6 +1,8 @@
 """Repairs of EventBridge Scheduler."""
 
 import functools
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,6 +13,10 @@ from local.types import Json
 
 TICK_SECONDS: Final = 1.0
 """Seconds between two looks at the schedules that are due."""
+
+
+EARLIEST_START_SECONDS: Final = 300
+"""How long ago a schedule's StartDate may be; moto has AWS's answer to an earlier one (pull request 8172)."""
 
 
 def updated_schedule_fires_again() -> None:
@@ -32,6 +38,39 @@ def updated_schedule_fires_again() -> None:
 
     scheduler._update_schedule = update
     scheduler._SCHEDULE_TICK_INTERVAL = TICK_SECONDS
+
+
+def rate_schedule_starts_as_it_says() -> None:
+    """A new rate() schedule.
+
+    AWS: fires at once, or first at its StartDate, and refuses a StartDate of more than 5 minutes ago.
+    ministack: fires one interval after the creation, and takes any StartDate.
+    """
+    tick, create, update = scheduler._tick_schedules, scheduler._create_schedule, scheduler._update_schedule
+
+    @functools.wraps(tick)
+    def begin_and_tick() -> Any:
+        for key, schedule in list(scheduler._schedules._data.items()):
+            interval = eventbridge._parse_rate_seconds(schedule.get("ScheduleExpression", ""))
+            if interval is not None and key not in scheduler._schedule_last_fired:
+                start = scheduler._to_epoch(schedule.get("StartDate")) or schedule["CreationDate"]
+                scheduler._schedule_last_fired[key] = start - interval
+        return tick()
+
+    def with_a_future(original: Callable[[str, Json], Any]) -> Callable[[str, Json], Any]:
+        @functools.wraps(original)
+        def checked(name: str, body: Json) -> Any:
+            start = scheduler._to_epoch(body.get("StartDate"))
+            if start is not None and start < time.time() - EARLIEST_START_SECONDS:
+                text = "The StartDate you specify cannot be earlier than 5 minutes ago."
+                return scheduler._error(400, "ValidationException", text)
+            return original(name, body)
+
+        return checked
+
+    scheduler._tick_schedules = begin_and_tick
+    scheduler._create_schedule = with_a_future(create)
+    scheduler._update_schedule = with_a_future(update)
 
 
 def schedule_fills_its_placeholders() -> None:
