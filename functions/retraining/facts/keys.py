@@ -9,6 +9,7 @@ from retraining.facts.starts import (
     BatchStarted,
     ExecutionFact,
     ModelFact,
+    Quarantined,
     Released,
     RequestAnswered,
     StartFact,
@@ -41,6 +42,11 @@ def asked(name: str, cause: str) -> Key[RequestAnswered]:
 def released(name: str, etag: str, key: str) -> Key[Released]:
     """A person put this file of this model back from quarantine."""
     return Key(f"released#{name}#{etag}#{key}", Released)
+
+
+def quarantined(name: str, key: str, version_id: str) -> Key[Quarantined]:
+    """This version of a file of this model was found bad and taken out of every batch."""
+    return Key(f"quarantined#{name}#{version_id}#{key}", Quarantined)
 
 
 def stray(name: str) -> Key[Stray]:

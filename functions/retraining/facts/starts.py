@@ -280,6 +280,16 @@ class Released(Fact):
     at: Moment
 
 
+class Quarantined(Fact):
+    """This version of a file is bad, `kind` says how (`inspection.Problem`). It is in no batch any more.
+
+    Written before the file is moved. `at` is when the move began.
+    """
+
+    at: Moment
+    kind: str
+
+
 class Stray(Fact):
     """The first object that landed for a model that does not exist."""
 

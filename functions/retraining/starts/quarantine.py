@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 from aws_lambda_powertools.metrics import MetricUnit
 
 from retraining.aws.observability import logger, metrics
+from retraining.facts import keys
+from retraining.facts.starts import Quarantined
 from retraining.notifications.messages import Notification
 from retraining.notifications.publish import notify
 from retraining.starts.admission import MAX_NAMED
@@ -42,6 +44,8 @@ def move_files(model: str, files: Sequence[BadFile], using: Collaborators) -> No
     )
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
     for one in files:
+        taken_out = Quarantined(at=using.clock(), kind=one.kind)
+        using.ledger.take(keys.quarantined(model, one.key, one.version_id), taken_out)
         move(using.s3, using.settings.bucket, model, one, now=using.clock())
         logger.warning("file quarantined", model=model, key=one.key, problem=one.kind)
     metrics.add_metric("FilesQuarantined", MetricUnit.Count, len(files))

@@ -22,7 +22,8 @@ from retraining.aws.ledger import Ledger
 from retraining.aws.settings import Settings
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig, parse_config
-from retraining.facts.starts import StartRequest
+from retraining.facts import keys
+from retraining.facts.starts import Quarantined, StartRequest
 from retraining.starts import starting
 from retraining.starts.bucket import list_batch
 from tests.functions.fakes import Context, Died, FakeSageMaker, Mortal
@@ -628,3 +629,10 @@ def test_pending_requests_stay_bounded_while_paused() -> None:
         )
     assert len(state.pending) <= 101
     assert len(state.model_dump_json()) < 50_000
+
+
+def test_version_that_goes_to_quarantine_is_noted_as_quarantined() -> None:
+    world = bad_delivery()
+    bad, _ = world.s3.versions["curated/titanic/train/bad \u00fc.csv"]
+    key = keys.quarantined(MODEL, "curated/titanic/train/bad \u00fc.csv", bad[0])
+    assert world.using().ledger.get(key) == Quarantined(at=BEGIN, kind="missing_column")
