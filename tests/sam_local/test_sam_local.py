@@ -16,6 +16,7 @@ from retraining.links import Links
 from tests.loop.conftest import ROOT, TITANIC
 from tests.loop.visitors import fields
 from tests.sam_local.conftest import APPROVERS, EVENT_EXECUTION, Containers
+from tests.slack.channel import pressing
 
 pytestmark = pytest.mark.story
 
@@ -211,7 +212,7 @@ def pressed(app: Containers, at: datetime) -> dict[str, str]:
 
 def test_slack_button_decides_unless_it_is_old(app: Containers) -> None:
     app.run()
-    app.invoke("NotifySlack", "notify_slack.decision", **pressed(app, datetime(2026, 11, 23, 6, tzinfo=UTC)))
+    app.invoke("NotifySlack", "notify_slack.decision", **pressed(app, datetime.now(UTC) - timedelta(hours=1)))
     assert "too long ago" in json.dumps(app.slack.answers[-1])
     assert app.package(THIRD)["ModelApprovalStatus"] == "PendingManualApproval"
     now = datetime.now(UTC) - timedelta(seconds=5)

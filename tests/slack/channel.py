@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from retraining.candidates.decisions import decide
 from retraining.collaborators import Collaborators
 from retraining.config.schema import Approvers
 from retraining.facts.candidates import By
+from retraining.links import Links
 from retraining.slack import requests
 from retraining.slack.client import SlackClient
 from retraining.slack.endpoint import Endpoint
@@ -24,6 +26,9 @@ from tests.slack.stand_in import SIGNING_SECRET, TOKEN, Slack, signed
 
 ARN = arn_of(1)
 URL = "https://abc.lambda-url.us-east-1.on.aws/review?t=token"
+"""A link in a notification. Slack never shows it: messages carry links that are made anew."""
+
+LINKS = Links("a secret", "https://abc.lambda-url.us-east-1.on.aws/")
 WAITS = "titanic: version 1 waits for your decision"
 APPROVED = "titanic: version 1 was approved"
 
@@ -34,7 +39,7 @@ def approvers(world: World, **said: Any) -> None:
 
 
 def using(world: World, **wrapped: Any) -> Collaborators:
-    made: Collaborators = world.using(Collaborators, **wrapped)
+    made: Collaborators = world.using(Collaborators, **{"links": LINKS, **wrapped})
     return made
 
 
@@ -128,6 +133,20 @@ def titles(app: Slack) -> list[str]:
 
 def texts(message: dict[str, Any]) -> list[str]:
     return [block["text"]["text"] for block in message["blocks"] if "text" in block]
+
+
+def markup(message: dict[str, Any]) -> list[str]:
+    """The texts of a message in which Slack reads markup."""
+    texts = [block["text"] for block in message["blocks"] if "text" in block]
+    return [text["text"] for text in texts if text["type"] == "mrkdwn"]
+
+
+def linked(message: dict[str, Any]) -> list[str]:
+    """The packages to whose pages the message leads, by links of ours."""
+    found = re.findall(r"<([^|>]*)\|", "\n".join(markup(message)))
+    base = "https://abc.lambda-url.us-east-1.on.aws/review?t="
+    assert all(url.startswith(base) for url in found)
+    return [LINKS.arn(url.removeprefix(base)) for url in found]
 
 
 def buttons(message: dict[str, Any]) -> bool:

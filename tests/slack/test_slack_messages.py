@@ -227,7 +227,7 @@ def test_of_fact_says_what_happened_and_what_is_wanted(kind: str, title: str, wa
         execution_arn="arn:execution",
         reasons=("train.csv: no column survived",),
     )
-    message = of_fact(notification)
+    message = of_fact(notification, None)
     assert lines(message) == [title, wanted, "• train.csv: no column survived", "arn:execution"]
     assert message.text == f"{title}. {wanted}"
     assert list(problems(message.blocks)) == []
@@ -358,7 +358,11 @@ notifications = st.builds(
 )
 
 
-@given(candidates.map(of_candidate) | notifications.map(of_fact) | anything.map(of_text))
+@given(
+    candidates.map(of_candidate)
+    | st.builds(of_fact, notifications, st.none() | anything, published=st.none() | st.datetimes())
+    | anything.map(of_text)
+)
 def test_messages_stay_within_block_kits_limits(message: Message) -> None:
     assert list(problems(message.blocks)) == []
     body = json.loads(json.dumps({"blocks": message.blocks}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,11 +17,14 @@ from tests.functions.world import World
 from tests.slack.channel import (
     APPROVED,
     ARN,
+    LINKS,
     URL,
     WAITS,
     approvers,
     buttons,
     by,
+    linked,
+    markup,
     press,
     status,
     stored,
@@ -38,7 +42,7 @@ def test_tell_waiting_posts_a_message_with_buttons(titanic: World, app: Slack) -
     (message,) = app.messages()
     assert texts(message)[0] == WAITS
     assert "• it is odd" in texts(message)
-    assert f"<{URL}|Open its page>" in texts(message)
+    assert linked(message) == [ARN]
     assert buttons(message)
     assert message["unfurl"] is False
     assert stored(titanic, f"slack#{ARN}")["ts"] == message["ts"]
@@ -83,7 +87,7 @@ def test_tell_decision_updates_the_message(
     (message,) = app.messages()
     assert texts(message)[0] == f"titanic: version 1 was {kind}"
     assert texts(message)[2].startswith(f"{said}, 20")
-    assert f"<{URL}|Open its page>" in texts(message)
+    assert linked(message) == [ARN]
     assert not buttons(message)
     assert app.methods() == ["chat.postMessage", "chat.update"]
 
@@ -149,11 +153,18 @@ def test_tell_raises_while_another_invocation_holds_the_message(titanic: World, 
     assert titles(app) == [WAITS]
 
 
-def test_tell_overdue_replies_below_the_message_and_renews_its_link(titanic: World, app: Slack) -> None:
+def test_tell_overdue_replies_below_the_message_and_renews_its_link(
+    titanic: World, app: Slack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
     tell(titanic, app)
+    monkeypatch.setattr("time.time", lambda: 1_800_086_400.0)
     tell(titanic, app, "overdue", reviewUrl=f"{URL}2")
     first, second = app.messages()
-    assert f"<{URL}2|Open its page>" in texts(first)
+    assert linked(first) == linked(second) == [ARN]
+    for message in (first, second):
+        token = json.dumps(message["blocks"]).partition("review?t=")[2].partition("|")[0]
+        assert LINKS.made(token).isoformat() == "2027-01-16T08:00:00+00:00"
     assert buttons(first)
     assert texts(second)[0] == "titanic: a new model still waits for your decision"
     assert (second["thread_ts"], second["broadcast"]) == (first["ts"], True)
@@ -245,6 +256,87 @@ def test_tell_after_channel_changed_posts_to_the_new_channel(titanic: World, app
     assert [texts(message)[0] for message in app.messages("new")] == [APPROVED]
 
 
+# ---- out of date, or not ours ----------------------------------------------------------------------------
+
+
+def test_tell_overdue_after_a_decision_reminds_nobody(titanic: World, app: Slack) -> None:
+    tell(titanic, app)
+    by(titanic, "Approved", "link", "Ana")
+    tell(titanic, app, "overdue", reviewUrl=URL)
+    assert titles(app) == [APPROVED]
+
+
+def test_tell_rolled_back_after_another_approval_posts_no_reply(titanic: World, app: Slack) -> None:
+    by(titanic, "Approved", "rules")
+    in_console(titanic, ARN, "Rejected", why="leaks")
+    in_console(titanic, ARN, "Approved", minutes=61)
+    tell(titanic, app, "rolled_back", reasons=["version 1 was rejected"])
+    assert titles(app) == [APPROVED]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("waiting", []), ("rolled_back", ["titanic: the champion was taken back"])]
+)
+def test_tell_of_a_package_that_is_gone_ends(titanic: World, app: Slack, kind: str, said: list[str]) -> None:
+    titanic.sagemaker.packages.clear()
+    tell(titanic, app, kind, reviewUrl=URL)
+    assert titles(app) == said
+    assert [linked(message) for message in app.messages()] == [[] for _ in said]
+
+
+def test_tell_of_another_models_candidate_shows_nothing_of_it(titanic: World, app: Slack) -> None:
+    other = ARN.replace("titanic", "secret")
+    titanic.sagemaker.packages[other] = titanic.sagemaker.packages[ARN] | {"ModelPackageArn": other}
+    tell(titanic, app, modelPackageArn=other)
+    tell(titanic, app, "execution_failed", modelPackageArn=other, reviewUrl=URL)
+    assert titles(app) == ["titanic: retraining FAILED"]
+    assert linked(app.messages()[0]) == []
+
+
+@pytest.mark.parametrize(
+    "kind", ["waiting", "overdue", "execution_failed", "candidate_blocked", "new <!here>"]
+)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/review?t=token",
+        "https://abc.lambda-url.us-east-1.on.aws.evil.example/review?t=token",
+        "https://abc.lambda-url.us-east-1.on.aws@evil.example/review?t=token",
+        "http://abc.lambda-url.us-east-1.on.aws/review?t=token",
+        "https://abc.lambda-url.us-east-1.on.aws/review?t=a-token-of-another-candidate",
+        "https://abc.lambda-url.us-east-1.on.aws/slack",
+        "https://x/|<!channel>",
+    ],
+)
+def test_tell_links_to_our_own_page_of_the_candidate_only(
+    titanic: World, app: Slack, kind: str, url: str
+) -> None:
+    tell(titanic, app, kind, reviewUrl=url, evidenceUri=f"<{url}|evidence> <!channel>")
+    for message in app.messages():
+        assert linked(message) == [ARN]
+        assert message["text"].count("<") == 0
+        assert "evil" not in json.dumps(message)
+        assert [text for text in markup(message) if "<!" in text or "another" in text] == []
+
+
+def test_tell_without_a_page_links_nowhere(titanic: World, app: Slack) -> None:
+    tell(titanic, app, wrapped={"links": None})
+    assert titles(app) == [WAITS]
+    assert linked(app.messages()[0]) == []
+
+
+def test_tell_keeps_no_link_and_removes_one_that_was_kept(titanic: World, app: Slack) -> None:
+    tell(titanic, app)
+    assert stored(titanic, f"slack#{ARN}").keys() == {"fact", "channel", "ts", "shows"}
+    titanic.items.mark(f"slack#{ARN}", {"reviewUrl": URL})  # as version 0.1 did
+    tell(titanic, app, "approved", notificationId="again")
+    assert stored(titanic, f"slack#{ARN}").keys() == {"fact", "channel", "ts", "shows"}
+    titanic.items.mark(f"slack#{ARN}", {"reviewUrl": URL, "shows": "of 0.1, with its link"})
+    tell(titanic, app, "approved", notificationId="once more")
+    assert stored(titanic, f"slack#{ARN}").keys() == {"fact", "channel", "ts", "shows"}
+    assert "review?t=" not in json.dumps(list(titanic.table.items.values()), default=str)  # type: ignore[attr-defined]
+
+
 # ---- a plain webhook ------------------------------------------------------------------------------------
 
 
@@ -256,22 +348,23 @@ def test_tell_by_webhook_posts_links_without_buttons_or_updates(titanic: World, 
     webhook(titanic, app, "waiting", notificationId="late")
     first, second = app.webhook
     assert texts(first)[0] == WAITS
-    assert f"<{URL}|Open its page>" in texts(first)
+    assert linked(first) == [ARN]
     assert not buttons(first)
     assert first["unfurl_links"] is False
     assert texts(second)[0] == APPROVED
     assert app.calls == []
 
 
-def test_tell_overdue_by_webhook_posts_one_message(titanic: World, app: Slack) -> None:
+def test_tell_overdue_by_webhook_posts_a_reminder_with_a_link(titanic: World, app: Slack) -> None:
     webhook(titanic, app, "waiting")
     webhook(titanic, app, "overdue", reviewUrl=URL)
     webhook(titanic, app, "overdue", reviewUrl=f"{URL}2", notificationId="2")
     assert [texts(body)[0] for body in app.webhook] == [
         WAITS,
         "titanic: a new model still waits for your decision",
-        WAITS,
+        "titanic: a new model still waits for your decision",
     ]
+    assert [linked(body) for body in app.webhook] == [[ARN]] * 3
 
 
 def test_tell_raises_a_missing_webhook_without_its_secret(titanic: World, app: Slack) -> None:

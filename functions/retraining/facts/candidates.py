@@ -118,7 +118,8 @@ class Trouble(Fact):
 class SlackMessage(Fact):
     """The message in Slack that tells of a candidate. `channel` and `ts` name it; a webhook tells neither.
 
-    `shows` is the digest of what it shows, `review_url` the link that it carries.
+    `shows` is the digest of what it shows, without its link: no link is kept. Version 0.1 kept one in
+    `review_url`, which is removed when the message is looked at again.
     """
 
     shows: str | None = None

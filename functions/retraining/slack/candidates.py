@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from retraining.aws import registry
 from retraining.aws.ledger import alone
 from retraining.aws.observability import logger
+from retraining.aws.settings import Settings
 from retraining.candidates.state import BeingDecided, Waits, candidate_state
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig
@@ -19,8 +22,36 @@ from retraining.slack.client import Place, SlackClient
 from retraining.slack.messages import Candidate
 from retraining.verdicts.evaluation import Evaluation
 
-Shown = Literal["posted", "updated", "same"]
-"""What became of the message: it is new, it was changed, or it showed the candidate's state already."""
+_PACKAGE: Final = re.compile(
+    r"arn:[\w-]+:sagemaker:[\w-]+:\d{12}:model-package/([a-z0-9-]+)/[1-9]\d*", re.ASCII
+)
+"""The ARN of a model package; the group is its group."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What became of the message: it is new, it was changed, or it showed the candidate's state already.
+
+    `place` is where it is, None with a webhook. `candidate` is what it shows.
+    """
+
+    how: Literal["posted", "updated", "same"]
+    place: Place | None
+    candidate: Candidate
+
+
+def model_of(arn: str, settings: Settings) -> str | None:
+    """The model whose candidate has this ARN, by this deployment's names; None where it is none of them."""
+    found = _PACKAGE.fullmatch(arn)
+    if found is None:
+        return None
+    model = settings.model_of(found[1])
+    return model if settings.resource_name(model) == found[1] else None
+
+
+def link(arn: str, using: Collaborators) -> str | None:
+    """A link to the candidate's page, made now. A link that somebody else names is never shown."""
+    return using.links.url(arn) if using.links else None
 
 
 def show(
@@ -30,31 +61,35 @@ def show(
     using: Collaborators,
     client: SlackClient,
     *,
-    review_url: str | None = None,
+    renew: bool = False,
     also: Place | None = None,
-) -> tuple[Shown, Place | None]:
+) -> Shown:
     """Make the candidate's message show the present state; post the message if there is none.
 
     The state is read here, under a lease. So the order of notifications does not matter, and an invocation
-    that read an older state cannot write it later. `also` is another message about this candidate, which is
-    updated too. Raises NotReady while another invocation holds the lease.
+    that read an older state cannot write it later. With `renew`, a message that shows that the candidate
+    waits gets a new link. `also` is another message about this candidate, which is updated too. Raises
+    NotReady while another invocation holds the lease.
     """
     key = keys.slack_message(arn)
     with alone(using.ledger, keys.slack_lease(arn), now=using.clock()):
         known = using.ledger.get(key) or SlackMessage()
-        url = review_url or known.review_url
-        message = messages.of_candidate(candidate(arn, model, config, using, client, url))
+        seen = candidate(arn, model, config, using, client)
+        digest = messages.of_candidate(seen).digest
+        message = messages.of_candidate(replace(seen, review_url=link(arn, using)))
         place = Place(known.channel, known.ts) if known.channel and known.ts else also
         if also and also != place:
             client.update(also, message)
-        if known.shows == message.digest:
-            return "same", place
-        shown: Shown = "updated"
+        if known.shows == digest and not (renew and place and seen.decided is None):
+            if known.review_url:
+                using.ledger.mark(key, review_url=None)
+            return Shown("same", place, seen)
+        how: Literal["posted", "updated"] = "updated"
         if place is None or not client.update(place, message):
-            shown, place = "posted", client.post(str(config.approvers.slack_channel), message)
+            how, place = "posted", client.post(str(config.approvers.slack_channel), message)
         channel, ts = (place.channel, place.ts) if place else (known.channel, known.ts)
-        using.ledger.mark(key, channel=channel, ts=ts, shows=message.digest, review_url=url)
-        return shown, place
+        using.ledger.mark(key, channel=channel, ts=ts, shows=digest, review_url=None)
+        return Shown(how, place, seen)
 
 
 def candidate(
@@ -63,9 +98,8 @@ def candidate(
     config: ModelConfig,
     using: Collaborators,
     client: SlackClient,
-    review_url: str | None,
 ) -> Candidate:
-    """What the registry, the ledger and the evaluation say of a candidate now."""
+    """What the registry, the ledger and the evaluation say of a candidate now; without a link to its page."""
     package = registry.package(using.sagemaker, arn)
     judged = using.ledger.get(keys.verdict(arn))
     decision = using.ledger.get(keys.decision(arn))
@@ -80,7 +114,7 @@ def candidate(
         reasons=judged.verdict.texts if judged else (),
         evaluation=evaluation,
         problem=problem,
-        review_url=review_url,
+        review_url=None,
         may_decide=client.interactive and bool(config.approvers.slack_users),
     )
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 MAX_BODY: Final = 180 * 1024
-"""Bytes of a request that are read. Slack sends the whole message along with a press: up to 110 KB. Handed on in
-base64, this fits into the 256 KB of an asynchronous event of Lambda."""
+"""Bytes of a request that are read. Slack sends the whole message along with a press: up to 110 KB. In base64
+this fits into the 256 KB of an asynchronous event of Lambda."""
 
 
 @dataclass(frozen=True)

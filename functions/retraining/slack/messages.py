@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from retraining.facts.candidates import EarlierDecision
@@ -114,21 +115,25 @@ def of_candidate(candidate: Candidate) -> Message:
     )
 
 
-def of_fact(told: Notification) -> Message:
+def of_fact(told: Notification, review_url: str | None, *, published: datetime | None = None) -> Message:
     """The message of a notification that the candidate's own message does not show.
 
-    That is a failure, a bad file, something that is blocked, a reminder or a roll-back.
+    That is a failure, a bad file, something that is blocked, a reminder or a roll-back. `review_url` is our
+    own link. The one that the notification names is not shown: others may publish to the topic. `published`
+    is when the fact was published, if that is long ago.
     """
     title = f"{told.model}: {_FACTS.get(told.kind, told.kind.replace('_', ' '))}"
     wanted = "Your decision is wanted." if told.kind == "overdue" else "Somebody should look."
     facts = [fact for fact in (told.model_package_arn, told.execution_arn, told.evidence_uri) if fact]
+    if published:
+        facts.append(f"Published {published:%Y-%m-%d %H:%M %Z}; Slack could not be reached before.")
     return Message(
         escape(f"{title}. {wanted}", MAX_FALLBACK),
         [
             blocks.header(title),
             blocks.plain(wanted),
             *blocks.reasons(told.reasons),
-            *blocks.link(told.review_url),
+            *blocks.link(review_url),
             *([blocks.context("\n".join(facts))] if facts else []),
         ],
     )

@@ -6,7 +6,6 @@ MAX_AGE ago decides nothing.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import Final
@@ -23,7 +22,7 @@ from retraining.facts import keys
 from retraining.facts.candidates import Status
 from retraining.facts.package import Package
 from retraining.slack import messages, requests
-from retraining.slack.candidates import show
+from retraining.slack.candidates import model_of, show
 from retraining.slack.client import Place, SlackClient
 from retraining.slack.requests import Interaction
 
@@ -32,11 +31,6 @@ STATUS: Final[dict[str, Status]] = {requests.APPROVE: "Approved", requests.REJEC
 
 MAX_AGE: Final = timedelta(minutes=15)
 """Age up to which a press decides. A press that comes days later, from the dead-letter queue, does not."""
-
-_PACKAGE: Final = re.compile(
-    r"arn:[\w-]+:sagemaker:[\w-]+:\d{12}:model-package/([a-z0-9-]+)/[1-9]\d*", re.ASCII
-)
-"""The ARN of a model package; the group is its group."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +44,7 @@ class Press:
     def decide(self) -> None:
         """Decide if this person may, answer them, and show the result to all. Repeating changes nothing."""
         by, using = self.by, self.using
-        model = self._model()
+        model = model_of(by.package_arn, using.settings)
         config = using.configs.get(model, fresh=True) if model else None
         package = self._package() if model and config else None
         if model is None or config is None or package is None:
@@ -73,14 +67,6 @@ class Press:
         outcome = "Recorded" if stands.ours else "Your press changed nothing; this decision stands"
         self._answer(f"{outcome}: {messages.decision_text(stands)}")
         return self._show(model, config)
-
-    def _model(self) -> str | None:
-        """The model whose candidate the button names, by this deployment's names."""
-        found = _PACKAGE.fullmatch(self.by.package_arn)
-        if found is None:
-            return None
-        model = self.using.settings.model_of(found[1])
-        return model if self.using.settings.resource_name(model) == found[1] else None
 
     def _package(self) -> Package | None:
         """The package that the registry has under exactly this ARN; None where it has none."""
