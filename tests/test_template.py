@@ -69,9 +69,10 @@ def test_each_event_file_matches_the_rule_that_it_is_named_after_and_no_other(pa
     if "requestContext" in event:
         assert named == "review_candidate"  # a request to its Function URL
         return
-    if "Records" in event:  # what Lambda gets of the queue, or of the topic: no rule sees it
-        sources = {record.get("eventSource") or record["EventSource"] for record in event["Records"]}
-        assert sources == {{"start_retraining": "aws:sqs", "notify_slack": "aws:sns"}[named]}
+    if "Records" in event:  # what Lambda gets of a queue: no rule sees it
+        sources = {record["eventSource"] for record in event["Records"]}
+        assert sources == {"aws:sqs"}
+        assert named in ("start_retraining", "notify_slack")
         return
     if "slackPress" in event:
         assert named == "notify_slack"  # what review_candidate invokes it with
@@ -154,16 +155,13 @@ def test_failures_of_everything_asynchronous_are_kept_and_alarmed() -> None:
                 queue = RESOURCES[source["Properties"]["Queue"]["Fn::GetAtt"][0]]["Properties"]
                 timeout = function.get("Timeout", TEMPLATE["Globals"]["Function"]["Timeout"])
                 assert queue["VisibilityTimeout"] >= 6 * timeout
-                assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {
-                    "Fn::GetAtt": ["LandingsFailures", "Arn"]
-                }
+                kept = source["Properties"]["Queue"]["Fn::GetAtt"][0].replace("Messages", "") + "Failures"
+                assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": [kept, "Arn"]}
+                assert RESOURCES[kept]["Properties"]["MessageRetentionPeriod"] == 1209600
                 assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
             else:
-                assert source["Type"] in ("EventBridgeRule", "Schedule", "SNS")
-                if source["Type"] == "SNS":
-                    assert source["Properties"]["RedrivePolicy"] == {"deadLetterTargetArn": failures}
-                else:
-                    assert source["Properties"]["DeadLetterConfig"]["Arn"] == failures
+                assert source["Type"] in ("EventBridgeRule", "Schedule")
+                assert source["Properties"]["DeadLetterConfig"]["Arn"] == failures
                 assert function["EventInvokeConfig"]["MaximumRetryAttempts"] in (0, 2)
                 onfailure = function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
                 assert onfailure["Destination"] == failures
@@ -177,8 +175,25 @@ def test_failures_of_everything_asynchronous_are_kept_and_alarmed() -> None:
         for statement in RESOURCES["QueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
         if statement["Effect"] == "Allow" and "Failures" in json.dumps(statement["Resource"])
     }
-    assert set(senders) == {"events.amazonaws.com", "sns.amazonaws.com"}
-    assert senders["sns.amazonaws.com"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "Notifications"}}}
+    assert set(senders) == {"events.amazonaws.com"}
+
+
+def test_notifications_wait_for_slack_in_a_queue_of_their_own() -> None:
+    queue, subscription = (RESOURCES[f"Slack{name}"]["Properties"] for name in ("Messages", "Subscription"))
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+    assert (
+        queue["RedrivePolicy"]["maxReceiveCount"] == 120
+    )  # tests/slack/test_outage.py says how long that is
+    assert subscription["Endpoint"] == {"Fn::GetAtt": ["SlackMessages", "Arn"]}
+    assert subscription["RawMessageDelivery"] is True
+    assert subscription["RedrivePolicy"] == {"deadLetterTargetArn": {"Fn::GetAtt": ["SlackFailures", "Arn"]}}
+    assert "FilterPolicy" not in subscription
+    send, _ = RESOURCES["SlackQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert send["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "Notifications"}}}
+    assert send["Principal"] == {"Service": "sns.amazonaws.com"}
+    assert all(
+        RESOURCES[name]["Properties"]["SqsManagedSseEnabled"] for name in ("SlackMessages", "SlackFailures")
+    )
 
 
 def test_what_nobody_would_notice_has_an_alarm() -> None:
@@ -200,18 +215,29 @@ def test_what_nobody_would_notice_has_an_alarm() -> None:
             alarm["ComparisonOperator"],
             alarm["Threshold"],
             alarm["TreatMissingData"],
+            (alarm["Period"], alarm["EvaluationPeriods"]),
         )
         for alarm in alarms
     ]
     assert found == [
-        (messages, queue("LandingsFailures"), "Maximum", more, 0, "notBreaching"),
-        (messages, queue("Failures"), "Maximum", more, 0, "notBreaching"),
-        (age, queue("LandingsFailures"), "Maximum", more, 3600, "notBreaching"),
-        (age, queue("Failures"), "Maximum", more, 3600, "notBreaching"),
-        (age, queue("Landings"), "Maximum", more, 900, "notBreaching"),
-        ("Invocations", function("Reconcile"), "Sum", less, 1, "breaching"),
-        ("Errors", function("ReviewCandidate"), "Sum", more, 0, "notBreaching"),
-        ("Throttles", function("ReviewCandidate"), "Sum", more, 0, "notBreaching"),
+        (messages, queue("LandingsFailures"), "Maximum", more, 0, "notBreaching", (60, 1)),
+        (messages, queue("Failures"), "Maximum", more, 0, "notBreaching", (60, 1)),
+        (age, queue("LandingsFailures"), "Maximum", more, 3600, "notBreaching", (300, 1)),
+        (age, queue("Failures"), "Maximum", more, 3600, "notBreaching", (300, 1)),
+        (age, queue("Landings"), "Maximum", more, 900, "notBreaching", (60, 1)),
+        ("Invocations", function("Reconcile"), "Sum", less, 1, "breaching", (60, 5)),
+        ("Errors", function("ReviewCandidate"), "Sum", more, 0, "notBreaching", (60, 1)),
+        ("Throttles", function("ReviewCandidate"), "Sum", more, 0, "notBreaching", (60, 1)),
+        (messages, queue("SlackFailures"), "Maximum", more, 0, "notBreaching", (60, 1)),
+        (
+            "ApproximateNumberOfMessagesNotVisible",
+            queue("SlackMessages"),
+            "Minimum",
+            more,
+            0,
+            "notBreaching",
+            (300, 12),
+        ),
     ]
     for alarm in alarms:
         assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
@@ -249,9 +275,13 @@ def test_functions_know_secrets_by_their_arns_and_who_sends_links_knows_where_th
         "ReviewCandidate": {  # its own URL it cannot name: that would be a circle
             "LINK_SECRET": {"Ref": "LinkSecret"},
             "SLACK_SECRET": {"Ref": "SlackSecret"},
-            "SLACK_FUNCTION": {"Fn::If": ["HasSlack", {"Ref": "NotifySlack"}, ""]},
+            "SLACK_FUNCTION": {"Fn::If": ["HasSlack", {"Fn::Sub": "${Prefix}-notify-slack"}, ""]},
         },
-        "NotifySlack": {"SLACK_SECRET": {"Ref": "SlackSecret"}},
+        "NotifySlack": {
+            **links,
+            "SLACK_SECRET": {"Ref": "SlackSecret"},
+            "SLACK_QUEUE": {"Ref": "SlackMessages"},
+        },
     }
     secret = RESOURCES["LinkSecret"]["Properties"]["GenerateSecretString"]
     assert secret["PasswordLength"] == 64
@@ -283,7 +313,11 @@ def test_just_one_function_is_open_to_the_internet_and_only_so_far() -> None:
 
 def test_without_its_secret_nothing_of_slack_is_deployed() -> None:
     conditional = {name for name, resource in RESOURCES.items() if resource.get("Condition") == "HasSlack"}
-    assert conditional == {"NotifySlack", "NotifySlackLogs", "NotifySlackRole", "ReviewForSlack"}
+    assert conditional == {
+        *("NotifySlack", "NotifySlackLogs", "NotifySlackRole", "ReviewForSlack"),
+        *("SlackMessages", "SlackFailures", "SlackQueuePolicy", "SlackSubscription"),
+        *("SlackFailuresAlarm", "SlackWaitingAlarm"),
+    }
     assert TEMPLATE["Parameters"]["SlackSecret"]["Default"] == ""
     invoke = RESOURCES["ReviewForSlack"]["Properties"]["PolicyDocument"]["Statement"][1]
     assert invoke["Action"] == "lambda:InvokeFunction"
