@@ -23,7 +23,7 @@ os.environ |= {
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import cloudwatch_logs, eventbridge, lambda_svc, sns, sqs
+from ministack.services import cloudwatch_logs, dynamodb, eventbridge, lambda_svc, sns, sqs
 from ministack.services import iam as iam_svc
 from ministack.services.cloudformation import provisioners
 
@@ -100,6 +100,13 @@ def uploads_say_their_preconditions() -> bool:
     found = iam_actions.s3_service_context("s3:PutObject", {}, "/bucket/key", {"if-none-match": "*"})
     without = iam_actions.s3_service_context("s3:PutObject", {}, "/bucket/key", {})
     return bool(found.get("s3:if-none-match") == "*" and "s3:if-none-match" not in without)
+
+
+def items_have_leading_keys() -> bool:
+    dynamodb._tables["ledger"] = {"KeySchema": [{"AttributeName": "fact", "KeyType": "HASH"}]}
+    body = json.dumps({"TableName": "ledger", "Key": {"fact": {"S": "model#page"}}}).encode()
+    found = iam_actions.request_tag_context("dynamodb", "dynamodb:GetItem", body, {})
+    return bool(found.get("dynamodb:LeadingKeys") == ["model#page"])
 
 
 def missing_objects_need_list_bucket() -> bool:
@@ -191,6 +198,7 @@ PROBES = (
     secrets_are_referred_to_by_arn,
     events_have_a_source,
     uploads_say_their_preconditions,
+    items_have_leading_keys,
     missing_objects_need_list_bucket,
     rules_ask_their_targets,
     schedules_act_as_their_role,

@@ -53,6 +53,16 @@ def train(role: str) -> Call:
 READ_ELSEWHERE: Final[Call] = ("s3", "list_objects_v2", {"Bucket": "another-teams-bucket"})
 WRITE_ELSEWHERE: Final[Call] = ("s3", "put_object", {"Bucket": "another-teams-bucket", "Key": "k"})
 READ_A_SECRET: Final[Call] = ("secretsmanager", "get_secret_value", {"SecretId": "another-teams-secret"})
+READ_SLACKS_FACT: Final[Call] = (
+    "dynamodb",
+    "get_item",
+    {"TableName": "{table}", "Key": {"fact": {"S": "slack#arn:aws:sagemaker"}}},
+)
+CHANGE_A_START: Final[Call] = (
+    "dynamodb",
+    "delete_item",
+    {"TableName": "{table}", "Key": {"fact": {"S": "start#abc"}}},
+)
 READ_THE_LEDGER: Final[Call] = ("dynamodb", "get_item", {"TableName": "{table}", "Key": {"fact": {"S": "f"}}})
 SCAN_THE_LEDGER: Final[Call] = ("dynamodb", "scan", {"TableName": "{table}"})
 PUBLISH: Final[Call] = ("sns", "publish", {"TopicArn": "{topic}", "Message": "m"})
@@ -217,6 +227,8 @@ REFUSED: Final[dict[str, list[Call]]] = {
         ("lambda", "update_function_configuration", {"FunctionName": "handsoff-reconcile", "Timeout": 1}),
         INVOKE,
         SCAN_THE_LEDGER,
+        READ_SLACKS_FACT,
+        CHANGE_A_START,
         TAKE,
         READ_ELSEWHERE,
     ],

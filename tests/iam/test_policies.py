@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -13,6 +14,9 @@ import pytest
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
+
+from retraining.facts import keys
+from retraining.facts.fact import Key
 
 Json = dict[str, Any]
 ROOT = Path(__file__).parents[2]
@@ -151,6 +155,43 @@ def test_operator_without_the_publish_policy_chooses_no_code() -> None:
     assert written == ["arn:aws:s3:::data/curated/*", "arn:aws:s3:::data/evidence/*"]
 
 
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-page/1"
+EXAMPLES = {
+    keys.model("page"): "read",
+    keys.start("abc"): "read",
+    keys.stray("page"): "read",
+    keys.execution("arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-page/execution/e"): "read",
+    keys.trouble(ARN): "read",
+    keys.verdict(ARN): "write",
+    keys.decision(ARN): "write",
+    keys.in_view("handsoff-page"): "write",
+    keys.group_lease("handsoff-page"): "write",
+    keys.notification("a" * 64): "write",
+    keys.released("page", "etag", "curated/page/train.csv"): "write",
+    keys.slack_message(ARN): "",
+    keys.slack_lease(ARN): "",
+    keys.slack_notification("a" * 64): "",
+    keys.group_lease("handsoffdev-page"): "",
+    keys.batch("page", "b"): "",
+    keys.asked("page", "c"): "",
+    keys.rollback("r"): "",
+}
+
+
+@pytest.mark.parametrize(("key", "access"), EXAMPLES.items(), ids=[key.text[:20] for key in EXAMPLES])
+def test_operator_reaches_the_facts_of_the_ledger_that_its_commands_need(key: Key[Any], access: str) -> None:
+    read, keep = (s for s in POLICIES["operator"]["Statement"] if s["Sid"] in ("ReadLedger", "KeepLedger"))
+    assert read["Action"] == "dynamodb:GetItem"
+    assert keep["Action"] == ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
+    may = {}
+    for statement in (read, keep):
+        ((operator, condition),) = statement["Condition"].items()
+        assert operator == "ForAllValues:StringLike"
+        patterns = condition["dynamodb:LeadingKeys"]
+        may[statement["Sid"]] = any(fnmatchcase(key.text, pattern) for pattern in patterns)
+    assert may == {"ReadLedger": access != "", "KeepLedger": access == "write"}
+
+
 def test_bucket_policy_denies_other_writers_and_plain_http() -> None:
     tls, models, code = POLICIES["bucket"]["Statement"]
     assert (tls["Effect"], tls["Principal"], tls["Action"]) == ("Deny", "*", "s3:*")
@@ -165,15 +206,17 @@ def test_bucket_policy_denies_other_writers_and_plain_http() -> None:
 
 
 def test_queue_and_topic_policies_deny_strangers_and_plain_http() -> None:
-    queues = RESOURCES["QueuePolicy"]["Properties"]
-    assert {item["Ref"] for item in queues["Queues"]} == {
+    queues, slack = (RESOURCES[name]["Properties"] for name in ("QueuePolicy", "SlackQueuePolicy"))
+    assert {item["Ref"] for item in (*queues["Queues"], *slack["Queues"])} == {
         name for name, resource in RESOURCES.items() if resource["Type"] == "AWS::SQS::Queue"
     }
     secure = {"Bool": {"aws:SecureTransport": "false"}}
-    rules, topic, tls = queues["PolicyDocument"]["Statement"]
-    assert (tls["Effect"], tls["Principal"], tls["Action"]) == ("Deny", "*", "sqs:*")
-    assert tls["Condition"] == secure
-    assert len(tls["Resource"]) == 3
+    rules, tls = queues["PolicyDocument"]["Statement"]
+    topic, tls_for_slack = slack["PolicyDocument"]["Statement"]
+    for statement, count in ((tls, 3), (tls_for_slack, 2)):
+        assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "sqs:*")
+        assert statement["Condition"] == secure
+        assert len(statement["Resource"]) == count
     ours = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/${Prefix}-*"
     for statement, service, condition in (
         (rules, "events", {"ArnLike": {"aws:SourceArn": {"Fn::Sub": ours}}}),
@@ -233,5 +276,5 @@ def test_only_the_review_page_is_public_and_only_by_its_url(monkeypatch: pytest.
         },
     ]
     others = [item for item in given if item["Principal"] != "*"]
-    assert len(others) == 5
+    assert len(others) == 4
     assert all("SourceArn" in item for item in others)

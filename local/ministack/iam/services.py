@@ -16,7 +16,7 @@ from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.core.router import extract_access_key_id
-from ministack.services import eventbridge, lambda_svc, s3, secretsmanager, sns, sqs
+from ministack.services import dynamodb, eventbridge, lambda_svc, s3, secretsmanager, sns, sqs
 from ministack.services.cloudformation import provisioners
 
 from local.ministack.iam.authority import Iam
@@ -35,6 +35,7 @@ def apply(iam: Iam) -> None:
     secrets_are_referred_to_by_arn()
     events_have_a_source()
     uploads_say_their_preconditions()
+    items_have_leading_keys()
     missing_objects_need_list_bucket()
     rules_ask_their_targets(iam)
     schedules_act_as_their_role(iam)
@@ -192,6 +193,30 @@ def uploads_say_their_preconditions() -> None:
         return found
 
     iam_actions.s3_service_context = context
+
+
+def items_have_leading_keys() -> None:
+    """The condition key dynamodb:LeadingKeys of GetItem, PutItem, UpdateItem and DeleteItem.
+
+    AWS: the partition keys of the items that a call names.
+    ministack: it does not exist. Here it is the partition key of the one item.
+    """
+    original = iam_actions.request_tag_context
+    single = {f"dynamodb:{name}Item" for name in ("Get", "Put", "Update", "Delete")}
+
+    @functools.wraps(original)
+    def context(service: str, action: str, body: bytes, *more: Any) -> Json:
+        found: Json = original(service, action, body, *more)
+        if action not in single:
+            return found
+        request = json.loads(body or b"{}")
+        table = dynamodb._tables.get(request.get("TableName", "").rpartition("/")[2]) or {}
+        item = request.get("Key") or request.get("Item") or {}
+        keys = [one["AttributeName"] for one in table.get("KeySchema", []) if one["KeyType"] == "HASH"]
+        values = [text for name in keys for text in item.get(name, {}).values()]
+        return {**found, "dynamodb:LeadingKeys": values} if values else found
+
+    iam_actions.request_tag_context = context
 
 
 def missing_objects_need_list_bucket() -> None:
