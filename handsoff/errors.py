@@ -1,7 +1,7 @@
 """What can go wrong in the command line, as a tree. `main` prints the message and ends with exit code 1.
 
 HandsoffError           the root, in retraining.errors
-├── UsageError          the arguments of a command do not fit together
+├── UsageError          arguments of a command, or settings of AWS clients, do not fit together
 ├── NotDeployed         the command needs a deployment, and AWS has none here
 ├── NotFound            there is no such execution, model package or file
 ├── AlreadyDecided      another decision stands on the model package
@@ -21,7 +21,7 @@ from retraining.errors import HandsoffError
 
 
 class UsageError(HandsoffError):
-    """The arguments of a command do not fit together; the message says which combination was expected."""
+    """Arguments or settings do not fit together; the message says which combination was expected."""
 
 
 class NotDeployed(HandsoffError):

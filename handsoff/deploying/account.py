@@ -5,18 +5,23 @@ A question that AWS refuses, or cannot be asked, is answered by a Problem where 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import create_loader
+
+from handsoff.errors import UsageError
 
 T = TypeVar("T")
 
-AWS_DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".ic.gov", ".sgov.gov")
-"""Domains of AWS's own endpoints. An endpoint elsewhere is a stand-in, which costs nothing."""
+PLACED: Final = ("sts", "cloudformation", "s3", "sagemaker", "lambda")
+"""Services whose endpoints say where a deployment is: its account, stack, data, pipelines and functions."""
 
 UNBORN: Final = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS")
 """Statuses of a stack that was never created completely: it can only be deleted."""
@@ -66,10 +71,36 @@ class Concurrency:
 
 
 def endpoint(session: boto3.Session) -> str | None:
-    """The URL of the endpoint that clients use, unless it is AWS's own; None then."""
-    url = str(session.client("sts").meta.endpoint_url)
+    """The URL of the stand-in for AWS that clients use; None for AWS itself.
+
+    A stand-in is what AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_<SERVICE> or `endpoint_url` of a profile names,
+    outside of AWS's domains. What botocore resolves by itself is AWS: dual-stack, FIPS, other partitions.
+    Raises UsageError where some services are AWS's and others are not, or are at another stand-in.
+    """
+    found = {service: _stand_in(session, service) for service in PLACED}
+    if len(set(found.values())) > 1:
+        places = ", ".join(f"{service} at {url or 'AWS'}" for service, url in found.items())
+        raise UsageError(
+            f"AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_<SERVICE>, endpoint_url lead to several places: {places}. "
+            "A deployment is wholly on AWS or wholly on one stand-in"
+        )
+    return found["sts"]
+
+
+def _stand_in(session: boto3.Session, service: str) -> str | None:
+    """The URL of a service's endpoint where a setting names it and it is not AWS's; None otherwise."""
+    resolved = Config(ignore_configured_endpoint_urls=True)
+    client, own = session.client(service), session.client(service, config=resolved)  # type: ignore[call-overload]
+    url = str(client.meta.endpoint_url)
     host = urlsplit(url).hostname or ""
-    return None if host.endswith(AWS_DOMAINS) else url
+    return None if url == own.meta.endpoint_url or host.endswith(_aws_domains()) else url
+
+
+@functools.cache
+def _aws_domains() -> tuple[str, ...]:
+    """The domains of AWS's endpoints in all partitions, each with a dot before it. Source: botocore."""
+    outputs = [item["outputs"] for item in create_loader().load_data("partitions")["partitions"]]
+    return tuple(f".{item[name]}" for item in outputs for name in ("dnsSuffix", "dualStackDnsSuffix"))
 
 
 def asked(call: Callable[[], T]) -> T | Problem:

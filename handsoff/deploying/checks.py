@@ -9,6 +9,7 @@ from typing import Final, Literal
 from packaging.specifiers import SpecifierSet
 
 from handsoff.deploying.account import UNBORN, Bucket, Concurrency, Problem, Quota, Stack
+from handsoff.errors import UsageError
 from pipeline_def import images
 from retraining.config.schema import Config
 from retraining.errors import ConfigError
@@ -114,6 +115,11 @@ def region(name: str | None, variables: Mapping[str, str]) -> Finding:
         return _ok(what, f"{name} hosts {images.image_uri(name)}")
     except ValueError as error:
         return _error(what, str(error), "export AWS_DEFAULT_REGION=…, with one of these")
+
+
+def endpoints(problem: UsageError) -> Finding:
+    """Settings of endpoints that lead to several places."""
+    return _error("endpoints", str(problem), "name one stand-in in AWS_ENDPOINT_URL, or remove the settings")
 
 
 def quotas(config: Config, known: Mapping[str, Quota] | Problem, region: str) -> list[Finding]:

@@ -17,7 +17,7 @@ from handsoff.deploying import account, checks, sam, tools
 from handsoff.deploying.account import Problem, Stack, asked
 from handsoff.deploying.checks import Finding
 from handsoff.deploying.terraform import program_version
-from handsoff.errors import ToolFailed, ToolMissing
+from handsoff.errors import ToolFailed, ToolMissing, UsageError
 from handsoff.location import Location, bucket_name
 from retraining.errors import ConfigError
 
@@ -72,7 +72,11 @@ def _in_account(
         checks.stack(config.prefix, stack),
         checks.bucket(name, location.region, bucket, existing=config.aws.bucket is not None),
     ]
-    if elsewhere := account.endpoint(session):
+    try:
+        elsewhere = account.endpoint(session)
+    except UsageError as error:
+        return [*findings, checks.endpoints(error)]
+    if elsewhere:
         why = f"{elsewhere} is not AWS: it limits nothing"
         return [
             *findings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from botocore.stub import Stubber
 
 from handsoff.deploying import account, sam
 from handsoff.deploying.account import Bucket, Concurrency, Problem, Quota
+from handsoff.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
 ME = {"Arn": "arn:aws:iam::123456789012:user/data-science-user", "Account": "123456789012"}
@@ -100,25 +102,80 @@ def test_find_stack_without_access_is_a_problem() -> None:
     )
 
 
+STAND_IN = "http://127.0.0.1:4566"
+VPC = "https://vpce-1-a.sts.eu-west-1.vpce.amazonaws.com"
+
+
 @pytest.mark.parametrize(
-    ("url", "expected"),
+    ("region", "settings", "profile", "expected"),
     [
-        (None, None),
-        ("https://sts.eu-west-1.amazonaws.com", None),
-        ("https://vpce-1-a.sts.eu-west-1.vpce.amazonaws.com", None),
-        ("https://sts.cn-north-1.amazonaws.com.cn", None),
-        ("http://127.0.0.1:4566", "http://127.0.0.1:4566"),
-        ("https://amazonaws.com.example.org", "https://amazonaws.com.example.org"),
+        ("eu-west-1", {}, "", None),
+        ("cn-north-1", {}, "", None),
+        ("us-gov-west-1", {}, "", None),
+        ("us-iso-east-1", {}, "", None),
+        ("us-isob-east-1", {}, "", None),
+        ("us-isof-south-1", {}, "", None),
+        ("eusc-de-east-1", {}, "", None),
+        ("us-east-1", {"AWS_USE_DUALSTACK_ENDPOINT": "true"}, "", None),
+        ("cn-north-1", {"AWS_USE_DUALSTACK_ENDPOINT": "true"}, "", None),
+        ("us-gov-west-1", {"AWS_USE_FIPS_ENDPOINT": "true"}, "", None),
+        ("us-east-2", {"AWS_USE_FIPS_ENDPOINT": "true", "AWS_USE_DUALSTACK_ENDPOINT": "true"}, "", None),
+        ("us-east-1", {}, "use_dualstack_endpoint = true", None),
+        ("eu-west-1", {"AWS_ENDPOINT_URL": "https://sts.eu-west-1.amazonaws.com"}, "", None),
+        ("eu-west-1", {"AWS_ENDPOINT_URL": "https://sts.us-east-1.api.aws"}, "", None),
+        ("cn-north-1", {"AWS_ENDPOINT_URL": "https://sts.api.amazonwebservices.com.cn"}, "", None),
+        ("eu-west-1", {"AWS_ENDPOINT_URL_STS": VPC}, "", None),
+        ("eu-west-1", {"AWS_ENDPOINT_URL": STAND_IN}, "", STAND_IN),
+        ("eu-west-1", {"AWS_ENDPOINT_URL_STS": STAND_IN}, "", STAND_IN),
+        ("eu-west-1", {}, f"endpoint_url = {STAND_IN}", STAND_IN),
+        ("eu-west-1", {}, f"services = here\n[services here]\nsts =\n  endpoint_url = {STAND_IN}", STAND_IN),
+        (
+            "eu-west-1",
+            {"AWS_ENDPOINT_URL": STAND_IN, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
+            "",
+            None,
+        ),
+        (
+            "eu-west-1",
+            {"AWS_ENDPOINT_URL": "https://amazonaws.com.example.org"},
+            "",
+            "https://amazonaws.com.example.org",
+        ),
     ],
 )
-def test_endpoint_is_none_for_aws_domains_only(
-    monkeypatch: pytest.MonkeyPatch, url: str | None, expected: str | None
+def test_endpoint_is_a_stand_in_only_where_a_setting_names_one(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    region: str,
+    settings: Mapping[str, str],
+    profile: str,
+    expected: str | None,
 ) -> None:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    if url:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    session = boto3.Session("test", "test", region_name="eu-west-1")
-    assert account.endpoint(session) == expected
+    monkeypatch.setattr(account, "PLACED", ("sts",))
+    assert account.endpoint(configured(monkeypatch, tmp_path, region, settings, profile)) == expected
+
+
+def test_endpoint_refuses_settings_that_lead_to_several_places(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    session = configured(monkeypatch, tmp_path, "eu-west-1", {"AWS_ENDPOINT_URL_S3": STAND_IN}, "")
+    with pytest.raises(
+        UsageError, match=f"several places: sts at AWS, .* s3 at {STAND_IN}, sagemaker at AWS"
+    ):
+        account.endpoint(session)
+
+
+def configured(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, region: str, settings: Mapping[str, str], profile: str
+) -> boto3.Session:
+    """A session in an environment with these variables and this default profile."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    (folder / "config").write_text(f"[default]\n{profile}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(folder / "config"))
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    return boto3.Session("test", "test", region_name=region)
 
 
 def test_sam_defaults_reads_the_template() -> None:
