@@ -276,6 +276,9 @@ def registration(place: Place) -> Json:
         "RetryPolicies": [THROTTLED],
     }
 
+                    # The container tries to import inference.py, and else installs its folder by pip. That
+                    # asks PyPI, which an endpoint in a VPC may not reach (sagemaker_containers 2.8.6, _modules).
+                    "PYTHONPATH": "/opt/ml/model/code",
 
 def serving(place: Place) -> Json:
     """How the registered model is served: the image, and inference.py in the model's folder code/."""

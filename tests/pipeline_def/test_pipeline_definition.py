@@ -303,3 +303,4 @@ def test_image_uri_region_without_the_image_is_an_error() -> None:
 def test_repository_arn_names_the_hosting_account() -> None:
     arn = "arn:aws-cn:ecr:cn-north-1:450853457545:repository/sagemaker-scikit-learn"
     assert repository_arn("cn-north-1", "aws-cn") == arn
+    assert environment["PYTHONPATH"] == "/opt/ml/model/code"  # else the container asks PyPI
