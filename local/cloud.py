@@ -16,8 +16,8 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -40,13 +40,17 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class Options:
-    """How to serve. `port` 0 takes any free one. `bridge` is Docker's, if containers may call."""
+    """How to serve. `port` 0 takes any free one. `bridge` is Docker's, if containers may call.
+
+    `quotas` are instances that jobs may have at once, by the names of Service Quotas.
+    """
 
     folder: Path
     port: int
     region: str
     enforce_iam: bool = False
     bridge: IPv4Interface | None = None
+    quotas: Mapping[str, int] = field(default_factory=dict)
 
 
 def environment(folder: Path, port: int, region: str, *, enforce_iam: bool = False) -> dict[str, str]:
@@ -90,6 +94,7 @@ def build_app(
     *,
     enforce_iam: bool = False,
     bridge: IPv4Interface | None = None,
+    quotas: Mapping[str, int] | None = None,
 ) -> tuple[App, Callable[[], None]]:
     """The ASGI app, and a function that ends its processes. Imports ministack: set the environment first."""
     from ministack.app import app as ministack
@@ -107,6 +112,7 @@ def build_app(
         region=region,
         authority=iam,
         admit=iam.admit if iam else None,
+        quotas=quotas,
     )
 
     def close() -> None:
@@ -231,7 +237,9 @@ def _serve(options: Options, closers: list[Callable[[], None]]) -> None:
     os.environ.update(environment(folder, port, region, enforce_iam=options.enforce_iam))
     tempfile.tempdir = os.environ["TMPDIR"]
     os.chdir(folder)
-    app, close = build_app(folder, port, region, enforce_iam=options.enforce_iam, bridge=bridge)
+    app, close = build_app(
+        folder, port, region, enforce_iam=options.enforce_iam, bridge=bridge, quotas=options.quotas
+    )
     closers.append(close)
 
     def ready() -> None:
@@ -266,10 +274,12 @@ def _options() -> Options:
     parser.add_argument("--attached", action="store_true", help="stop when standard input ends")
     parser.add_argument("--enforce-iam", action="store_true", help="refuse what IAM does not allow")
     parser.add_argument("--bridge", type=IPv4Interface, help="let containers there call: 172.17.0.1/16")
+    parser.add_argument("--quota", action="append", default=[], help="ml.m5.large for training job usage=1")
     given = parser.parse_args()
     if given.attached:
         end_with_standard_input()
-    return Options(given.folder.resolve(), given.port, given.region, given.enforce_iam, given.bridge)
+    quotas = {name: int(number) for name, _, number in (item.rpartition("=") for item in given.quota)}
+    return Options(given.folder.resolve(), given.port, given.region, given.enforce_iam, given.bridge, quotas)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -117,13 +118,15 @@ def start(
     detached: bool = False,
     enforce_iam: bool = False,
     bridge: str | None = None,
+    quotas: Mapping[str, int] | None = None,
 ) -> Cloud:
     """Start a server in `folder`, in a session of its own, and return once it answers.
 
     `port` None takes any free one. `timeout` is in seconds. Unless it is `detached`, the server stops when
     this process ends, even by KILL. With `enforce_iam` every caller but the administrator needs permissions,
     and iam.jsonl in the folder records IAM's decisions. With `bridge`, the address of Docker's bridge
-    (containers.bridge()), containers on this machine reach the server as host.docker.internal.
+    (containers.bridge()), containers on this machine reach the server as host.docker.internal. `quotas` are
+    instances that jobs may have at once, by the names of Service Quotas; others are unlimited.
 
     Raises AlreadyRunning, FolderNotOurs, NoBridge, NoSpace, PortInUse, ServerDied. After an error nothing is
     left but the log of a server that died.
@@ -134,6 +137,7 @@ def start(
     command += ["--region", region] + ([] if detached else ["--attached"])
     command += ["--enforce-iam"] if enforce_iam else []
     command += ["--bridge", bridge] if bridge else []
+    command += [f"--quota={name}={number}" for name, number in (quotas or {}).items()]
     child = _spawn(command, folder, detached=detached)
     try:
         cloud = _wait_until_ready(child, folder, timeout)

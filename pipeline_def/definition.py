@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline_def.images import image_uri
+from pipeline_def.retries import JOB_RETRIES, THROTTLED
 
 Json = dict[str, Any]
 """A part of the definition as plain data."""
@@ -50,22 +51,6 @@ VOLUME_GB: Final = 30
 
 QUIET_THREADS: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
 """Stops idle threads of boosting from spinning. On a busy machine that made a fit of 0.1 s take 20 s."""
-
-THROTTLED: Final[Json] = {
-    "ExceptionType": ["Step.SERVICE_FAULT", "Step.THROTTLING"],
-    "IntervalSeconds": 10,
-    "BackoffRate": 2.0,
-    "MaxAttempts": 5,
-}
-"""Retries of a step whose job SageMaker's API did not create."""
-
-NO_CAPACITY: Final[Json] = {
-    "ExceptionType": ["SageMaker.CAPACITY_ERROR", "SageMaker.JOB_INTERNAL_ERROR"],
-    "IntervalSeconds": 60,
-    "BackoffRate": 2.0,
-    "MaxAttempts": 5,
-}
-"""Retries of a job that SageMaker created and could not run. A failure of a script is not retried."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +159,7 @@ def preprocessing(place: Place) -> Json:
                 s3_output("report", place.of_execution("models")),
             ],
         ),
-        "RetryPolicies": [THROTTLED, NO_CAPACITY],
+        "RetryPolicies": list(JOB_RETRIES),
     }
 
 
@@ -207,7 +192,7 @@ def training(place: Place) -> Json:
             "StoppingCondition": {"MaxRuntimeInSeconds": 4 * HOUR},
             "RoleArn": place.role_arn,
         },
-        "RetryPolicies": [THROTTLED, NO_CAPACITY],
+        "RetryPolicies": list(JOB_RETRIES),
     }
 
 
@@ -242,7 +227,7 @@ def evaluation(place: Place) -> Json:
             ],
             outputs=[s3_output("evaluation", place.of_execution("models"))],
         ),
-        "RetryPolicies": [THROTTLED, NO_CAPACITY],
+        "RetryPolicies": list(JOB_RETRIES),
     }
 
 
@@ -276,9 +261,6 @@ def registration(place: Place) -> Json:
         "RetryPolicies": [THROTTLED],
     }
 
-                    # The container tries to import inference.py, and else installs its folder by pip. That
-                    # asks PyPI, which an endpoint in a VPC may not reach (sagemaker_containers 2.8.6, _modules).
-                    "PYTHONPATH": "/opt/ml/model/code",
 
 def serving(place: Place) -> Json:
     """How the registered model is served: the image, and inference.py in the model's folder code/."""
@@ -288,6 +270,9 @@ def serving(place: Place) -> Json:
                 "Image": place.image,
                 "ModelDataUrl": get("Steps.TrainModel.ModelArtifacts.S3ModelArtifacts"),
                 "Environment": {
+                    # The container tries to import inference.py, and else installs its folder by pip. That
+                    # asks PyPI, which an endpoint in a VPC may not reach (sagemaker_containers 2.8.6).
+                    "PYTHONPATH": "/opt/ml/model/code",
                     "SAGEMAKER_PROGRAM": "inference.py",
                     "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
                     "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",

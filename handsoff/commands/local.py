@@ -15,12 +15,15 @@ from handsoff.demo import run as run_demo
 from handsoff.deploying import containers
 from handsoff.deploying.local import FOREIGN, deploy, point_at
 from handsoff.deploying.tools import uninterrupted
-from handsoff.errors import NotInvocable
+from handsoff.errors import NotInvocable, UsageError
 from handsoff.project import Project
 from handsoff.showing.console import step
 from local import operator_user, server
 from local.server import Cloud
 from retraining.errors import HandsoffError
+
+QUOTA: Final = "ml.m5.large for training job usage=1"
+"""What --quota takes: a quota's name in Service Quotas, and its value."""
 
 NOT_RUNNING: Final = "AWS on this machine is not running: `handsoff local up --detach`"
 """The error of commands that need AWS on this machine."""
@@ -49,6 +52,10 @@ def up(
         bool,
         typer.Option("--for-containers", help="Let Docker containers reach it, as `make invoke` needs."),
     ] = False,
+    quota: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=NUMBER", help=f'A quota that SageMaker keeps, such as "{QUOTA}".'),
+    ] = None,
     deployed: Annotated[
         bool,
         typer.Option("--deploy/--no-deploy", help="Deploy the project, or leave it to `handsoff deploy`."),
@@ -64,9 +71,16 @@ def up(
     where = terminal.project()
     where.sam()  # raises ToolMissing before anything is started
     bridge = containers.bridge() if for_containers else None
+    quotas = _quotas(quota or [])
     with step(err, "starting AWS on this machine"):
         cloud = server.start(
-            where.local, port=port, region=region, detached=detach, enforce_iam=enforce_iam, bridge=bridge
+            where.local,
+            port=port,
+            region=region,
+            detached=detach,
+            enforce_iam=enforce_iam,
+            bridge=bridge,
+            quotas=quotas,
         )
     try:
         point_at(cloud)
@@ -78,6 +92,17 @@ def up(
     _print_ready(where, cloud)
     if not detach:
         _run_until_interrupted(where)
+
+
+def _quotas(texts: list[str]) -> dict[str, int]:
+    """Quotas by name, from `NAME=NUMBER`. Raises UsageError."""
+    found = {}
+    for text in texts:
+        name, equals, number = text.rpartition("=")
+        if not equals or not number.isascii() or not number.isdigit():
+            raise UsageError(f"--quota takes NAME=NUMBER, such as {QUOTA}, not {text}")
+        found[name] = int(number)
+    return found
 
 
 def _print_ready(where: Project, cloud: Cloud) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
@@ -10,9 +11,15 @@ from handsoff.deployment import Deployment, no_pipeline
 from handsoff.errors import NotFound
 from retraining import evidence
 from retraining.aws import pipelines, registry
-from retraining.aws.pipelines import Execution
+from retraining.aws.pipelines import Execution, Step
 from retraining.facts import keys
 from retraining.facts.package import Package
+
+JOBS: Final = ("Processing", "Training")
+"""Types of steps that run a job."""
+
+TIME_TO_MAKE_A_JOB: Final = timedelta(minutes=1)
+"""How long a step may have no job without being retried."""
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import PipelineExecutionSummaryTypeDef
@@ -60,6 +67,18 @@ def is_settled(deployment: Deployment, execution: Execution, package: Package | 
         return execution.terminal
     verdict = deployment.ledger.get(keys.verdict(package.arn))
     return verdict is not None and verdict.done_at is not None
+
+
+def waits_for_capacity(step: Step, now: datetime) -> bool:
+    """Whether SageMaker tries again and again to make a step's job, because a quota or a throttle refuses it.
+
+    No field says so. A step names its job as soon as that exists, which takes seconds; until then its retry
+    policy holds it in Starting or Executing, without an end. An instance that is missing shows otherwise: the
+    job exists and says so itself.
+    """
+    if step.type not in JOBS or step.arn or step.end_time or step.start_time is None:
+        return False
+    return now - step.start_time > TIME_TO_MAKE_A_JOB
 
 
 def evidence_of(deployment: Deployment, execution: Execution) -> evidence.Evidence:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from handsoff.deployment import Deployment
-from handsoff.operating.executions import newest_executions, package_of
+from handsoff.operating.executions import newest_executions, package_of, waits_for_capacity
 from handsoff.operating.quarantine import QuarantinedFile, quarantined_files
 from retraining.aws import registry
 from retraining.aws.model_states import ModelStates
@@ -58,6 +59,9 @@ def as_json(status: ModelStatus) -> dict[str, Any]:
                 "pipelineExecutionStatus": execution.status,
                 "startTime": execution.start_time.isoformat(),
                 "steps": {step.name: step.status for step in execution.steps},
+                "waitingForCapacity": [
+                    step.name for step in execution.steps if waits_for_capacity(step, datetime.now(UTC))
+                ],
                 "modelPackageArn": package.arn if package else None,
                 "modelApprovalStatus": package.approval_status if package else None,
             }

@@ -11,6 +11,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from handsoff.operating.executions import waits_for_capacity
 from handsoff.showing.console import escape, status_line
 from retraining.aws.pipelines import Execution, Step
 from retraining.facts.package import Package
@@ -26,13 +27,19 @@ def execution_table(execution: Execution, package: Package | None) -> Renderable
     """A line for each step, one for the execution and one for its model package."""
     lines = []
     for step in execution.steps:
-        lines.append(f"  {status_line(step.name, step.status, _duration(step))}")
+        lines.append(f"  {status_line(step.name, step.status, _detail(step))}")
         if step.failure_reason:
             lines.append(f"      [red]{escape(step.failure_reason)}[/]")
     lines.append(f"  {status_line('execution', execution.status, execution.identity)}")
     if package:
         lines.append(f"  {status_line('model package', package.approval_status, package.name)}")
     return Text.from_markup("\n".join(lines))
+
+
+def _detail(step: Step) -> str:
+    """How long a step has taken, and that it waits for capacity where it does."""
+    waits = waits_for_capacity(step, datetime.now(UTC))
+    return f"waits for capacity, {_duration(step)}" if waits else _duration(step)
 
 
 def _duration(step: Step) -> str:
@@ -81,10 +88,14 @@ def _print_changes(
     console: Console, execution: Execution, package: Package | None, shown: dict[str, str], elapsed: float
 ) -> None:
     """Print a line for each status that is not in `shown` yet, and note it there."""
+    now = datetime.now(UTC)
+    waiting = [step.name for step in execution.steps if waits_for_capacity(step, now)]
     lines = [
         (step.name, step.status, step.failure_reason or (f"took {_duration(step)}" if step.end_time else ""))
         for step in execution.steps
+        if step.name not in waiting
     ]
+    lines += [(name, "Waiting", "for capacity") for name in waiting]
     lines.append(("execution", execution.status, execution.identity))
     if package:
         lines.append(("model package", package.approval_status, package.name))

@@ -6,6 +6,7 @@ ServiceError                  the answer to the caller
 ├── ResourceNotFound
 ├── ResourceInUse
 ├── ConflictException
+├── ResourceLimitExceeded     a quota of the account leaves no room
 ├── ThrottlingException
 ├── AccessDeniedException     a caller or a role lacks a permission
 └── InternalFailure
@@ -54,6 +55,12 @@ class ResourceInUse(ServiceError):
 
 class ConflictException(ServiceError):
     """The state of the thing does not allow the call."""
+
+
+class ResourceLimitExceeded(ServiceError):
+    """A quota of the account leaves no room for another job."""
+
+    retry_as = "SageMaker.RESOURCE_LIMIT"
 
 
 class ThrottlingException(ServiceError):

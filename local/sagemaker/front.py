@@ -61,8 +61,9 @@ def sagemaker(
     region: str,
     authority: Authority | None = None,
     admit: Admit | None = None,
+    quotas: Mapping[str, int] | None = None,
 ) -> SageMaker:
-    """SageMaker, whose jobs run below `folder` and call AWS at `endpoint`.
+    """SageMaker, whose jobs run below `folder` and call AWS at `endpoint`. `quotas` are those of Jobs.
 
     `authority` decides what roles may do, `admit` what callers may do. Without them everything is allowed.
     """
@@ -75,6 +76,7 @@ def sagemaker(
         run=Runner(folder, endpoint, region, python, authority),
         emit=outbox,
         slots=max(2, os.cpu_count() or 2),
+        quotas=quotas,
     )
     registry = Registry(account=account, region=region, emit=outbox)
     pipelines = Pipelines(

@@ -141,10 +141,11 @@ class Engine:
     program: Callable[[Job], Outcome] = lambda _job: Outcome()
     events: list[tuple[str, list[str], Json]] = field(default_factory=list)
     slots: int = 4
+    quotas: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         scope: Json = {"account": "123456789012", "region": "us-east-1", "emit": self._emit}
-        self.jobs = Jobs(run=lambda job: self.program(job), slots=self.slots, **scope)
+        self.jobs = Jobs(run=lambda job: self.program(job), slots=self.slots, quotas=self.quotas, **scope)
         self.registry = Registry(**scope)
         self.pipelines = Pipelines(
             jobs=self.jobs, registry=self.registry, read_object=lambda *_: definition(processing()), **scope

@@ -189,17 +189,43 @@ def test_definition_container_arguments_fit_their_limits(definition: dict[str, A
         assert len(text) <= 256
 
 
-def test_definition_retries_throttling_and_missing_capacity_only(definition: dict[str, Any]) -> None:
-    for name, step in steps(definition).items():
-        policies = step["RetryPolicies"]
-        kinds = {kind for policy in policies for kind in policy["ExceptionType"]}
-        job = (
-            {"SageMaker.CAPACITY_ERROR", "SageMaker.JOB_INTERNAL_ERROR"} if name != "RegisterModel" else set()
-        )
-        assert kinds == {"Step.THROTTLING", "Step.SERVICE_FAULT"} | job
-        for policy in policies:
-            assert 1 <= policy["MaxAttempts"] <= 20
-            assert "ExpireAfterMin" not in policy  # SageMaker takes one or the other
+def test_definition_job_is_retried_if_throttled_or_without_capacity_or_over_quota(
+    definition: dict[str, Any],
+) -> None:
+    throttled = {
+        "ExceptionType": ["Step.SERVICE_FAULT", "Step.THROTTLING"],
+        "IntervalSeconds": 10,
+        "BackoffRate": 2.0,
+        "MaxAttempts": 5,
+    }
+    no_capacity = {
+        "ExceptionType": ["SageMaker.CAPACITY_ERROR", "SageMaker.JOB_INTERNAL_ERROR"],
+        "IntervalSeconds": 60,
+        "BackoffRate": 2.0,
+        "MaxAttempts": 5,
+    }
+    over_quota = {
+        "ExceptionType": ["SageMaker.RESOURCE_LIMIT"],
+        "IntervalSeconds": 300,
+        "BackoffRate": 1.0,
+        "ExpireAfterMin": 1440,  # and no MaxAttempts: SageMaker takes one or the other
+    }
+    policies = {name: step["RetryPolicies"] for name, step in steps(definition).items()}
+    assert policies.pop("RegisterModel") == [throttled]  # it runs no job
+    assert policies == {name: [throttled, no_capacity, over_quota] for name in policies}
+    assert set(policies) == {"DataPreProcessing", "TrainModel", "ModelEvaluation"}
+
+
+def test_definition_waits_for_a_quota_longer_than_another_execution_runs(definition: dict[str, Any]) -> None:
+    jobs = [step for step in definition["Steps"] if step["Type"] != "RegisterModel"]
+    longest = sum(step["Arguments"]["StoppingCondition"]["MaxRuntimeInSeconds"] for step in jobs)
+    waits = {
+        policy["ExpireAfterMin"] * 60
+        for step in jobs
+        for policy in step["RetryPolicies"]
+        if "SageMaker.RESOURCE_LIMIT" in policy["ExceptionType"]
+    }
+    assert (longest, waits) == (8 * 3600, {24 * 3600})
 
 
 def test_definition_each_job_has_a_time_limit(definition: dict[str, Any]) -> None:

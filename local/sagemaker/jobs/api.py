@@ -2,13 +2,19 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from local.sagemaker import events
-from local.sagemaker.errors import FaultOfThisMachine, JobFault, ResourceInUse, ValidationException
+from local.sagemaker.errors import (
+    FaultOfThisMachine,
+    JobFault,
+    ResourceInUse,
+    ResourceLimitExceeded,
+    ValidationException,
+)
 from local.sagemaker.jobs.checks import check_processing, check_training
 from local.sagemaker.protocol import validation
 from local.sagemaker.protocol.listing import now, page, within
@@ -84,15 +90,27 @@ class Job:
 
 
 class Jobs:
-    """All jobs of an account and region. `run` runs one job to its end. At most `slots` run at a time."""
+    """All jobs of an account and region. `run` runs one job to its end. At most `slots` run at a time.
+
+    `quotas` has the instances that jobs may have at once, by the names of Service Quotas, such as
+    `ml.m5.large for training job usage`. A job beyond one is refused at once; other types are unlimited.
+    """
 
     def __init__(
-        self, *, account: str, region: str, run: Callable[[Job], Outcome], emit: events.Emit, slots: int = 4
+        self,
+        *,
+        account: str,
+        region: str,
+        run: Callable[[Job], Outcome],
+        emit: events.Emit,
+        slots: int = 4,
+        quotas: Mapping[str, int] | None = None,
     ) -> None:
         self._prefix = f"arn:aws:sagemaker:{region}:{account}"
         self._run, self._emit = run, emit
         self._lock = threading.RLock()
         self._slots = threading.Semaphore(slots)
+        self._quotas = quotas or {}
         self._jobs: dict[tuple[Kind, str], Job] = {}
 
     # The API
@@ -126,7 +144,10 @@ class Jobs:
     # Used by pipelines too
 
     def create(self, kind: Kind, request: Json) -> Job:
-        """Start a job from a valid Create request. Raises ValidationException, ResourceInUse."""
+        """Start a job from a valid Create request.
+
+        Raises ValidationException, ResourceInUse, ResourceLimitExceeded.
+        """
         (check_processing if kind == "Processing" else check_training)(request)
         name = request[f"{kind}JobName"]
         request = {"StoppingCondition": {"MaxRuntimeInSeconds": DEFAULT_RUNTIME_SECONDS}, **request}
@@ -137,6 +158,7 @@ class Jobs:
                     "Job name must be unique within an AWS account and region, and a job with this name "
                     f"already exists ({arn})"
                 )
+            self._check_quota(kind, request)
             job = Job(kind, name, arn, request, now(), self._change)
             self._jobs[kind, name] = job
             self._change(job, "InProgress", "Starting")
@@ -260,6 +282,24 @@ class Jobs:
             "EnableManagedSpotTraining": job.request.get("EnableManagedSpotTraining", False),
         }
 
+    def _check_quota(self, kind: Kind, request: Json) -> None:
+        """Raise ResourceLimitExceeded, as AWS words it, if the job's instances exceed their quota."""
+        instance, wanted = _instances(kind, request)
+        quota = f"{instance} for {kind.lower()} job usage"
+        if quota not in self._quotas:
+            return
+        running = (job for job in self._jobs.values() if job.kind == kind and not job.ended.is_set())
+        used = sum(
+            count for name, count in (_instances(kind, job.request) for job in running) if name == instance
+        )
+        limit = self._quotas[quota]
+        if used + wanted > limit:
+            raise ResourceLimitExceeded(
+                f"The account-level service limit '{quota}' is {limit} Instances, with current utilization "
+                f"of {used} Instances and a request delta of {wanted} Instances. Please use AWS Service "
+                "Quotas to request an increase for this quota."
+            )
+
     def _named(self, kind: Kind, name: str) -> Job:
         with self._lock:
             job = self._jobs.get((kind, name))
@@ -289,3 +329,11 @@ class Jobs:
                 for job in shown
             ]
             return {f"{kind}JobSummaries": summaries, **more}
+
+
+def _instances(kind: Kind, request: Json) -> tuple[str, int]:
+    """The type and the number of a job's instances."""
+    cluster = (
+        request["ProcessingResources"]["ClusterConfig"] if kind == "Processing" else request["ResourceConfig"]
+    )
+    return cluster["InstanceType"], cluster["InstanceCount"]
