@@ -89,7 +89,7 @@ def endpoint(session: boto3.Session) -> str | None:
 
 def _stand_in(session: boto3.Session, service: str) -> str | None:
     """The URL of a service's endpoint where a setting names it and it is not AWS's; None otherwise."""
-    resolved = Config(ignore_configured_endpoint_urls=True)
+    resolved = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg] # the stubs lack it
     client, own = session.client(service), session.client(service, config=resolved)  # type: ignore[call-overload]
     url = str(client.meta.endpoint_url)
     host = urlsplit(url).hostname or ""
