@@ -123,8 +123,8 @@ class Retrain(Section):
     """When a batch is complete."""
 
     schedule: Schedule | None = None
-    """When the model is retrained on the data that is present, whatever landed. A `rate()` first asks one
-    interval, and at least an hour, after the schedule was made or changed."""
+    """When the model is retrained on the newest complete batch, whatever landed. A `rate()` first asks
+    one interval, and at least an hour, after the schedule was made or changed."""
 
     schedule_timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     """Time zone of the schedule, such as Europe/Madrid."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Final, Literal
 
 from pydantic import AliasChoices, Field
@@ -22,6 +23,10 @@ DAY: Final = timedelta(days=1)
 MAX_PENDING: Final = 100
 """Start requests of people and schedules that a model keeps pending. One start serves all of them, so a
 further request is answered by that start, too."""
+
+
+MAX_SUPERSEDED: Final = 10
+"""Superseded markers that a model's state names."""
 
 
 class StartRequest(Fact):
@@ -79,6 +84,13 @@ class BadFile(Fact):
     column: str | None = None
 
 
+class Marker(Fact):
+    """A version of a model's marker. `landed_at` is S3's time in whole seconds."""
+
+    version_id: str
+    landed_at: Moment
+
+
 class ModelState(Fact):
     """What the ledger knows of one model between events. Its methods return the next state.
 
@@ -93,6 +105,10 @@ class ModelState(Fact):
     - `bad_files` are on their way to quarantine. `remaining_batch` is the identity of the batch without
       them. No landing or schedule starts it until the marker lands anew; `remaining_marker` is the marker's
       version at that time, None if there was none.
+    - `answered_batch` is the identity of the batch that was started or refused last, `answered_marker` is the
+      newest marker at that time. `answered_batch` is None where 0.1 stored the state. `superseded_markers`
+      are the latest markers that started nothing because a newer one had landed, newest first.
+    - `listed_at` is when the sweep last listed objects to find a landing whose event was lost.
     """
 
     pending: tuple[StartRequest, ...] = Field((), validation_alias=AliasChoices("pending", "waiting"))
@@ -110,6 +126,10 @@ class ModelState(Fact):
     remaining_marker: str | None = Field(
         None, validation_alias=AliasChoices("remainingMarker", "remainder_marker", "remainderMarker")
     )
+    answered_batch: str | None = None
+    answered_marker: Marker | None = None
+    superseded_markers: tuple[Marker, ...] = ()
+    listed_at: Moment | None = None
 
     def requested(self, request: StartRequest) -> ModelState:
         """With one more pending request, unless the same one is pending or served by the running start.
@@ -174,6 +194,38 @@ class ModelState(Fact):
     def looked_at_again(self, at: datetime | None) -> ModelState:
         """Nothing is pending. The sweep looks again at this time, if there is one."""
         return self.model_copy(update={"due_at": at})
+
+    def has_answered(self, marker: Marker, batch: str | None = None) -> bool:
+        """Whether this marker, or one that landed after it, was answered. `batch` is the batch as of it.
+
+        A state that 0.1 stored names no marker. There the batch tells, if it is the one started last.
+        """
+        if self.answered_batch is None:
+            return batch is not None and batch == self.last_batch
+        known = self.answered_marker
+        return known is not None and (known == marker or marker.landed_at < known.landed_at)
+
+    def answering(self, batch: str, marker: Marker | None, earlier: Sequence[Marker] = ()) -> ModelState:
+        """This batch, as of this marker, is answered, and with it all earlier markers (newest first).
+
+        Those of them that were not answered are superseded.
+        """
+        noted: dict[str, object] = {"answered_batch": batch}
+        if marker is not None:
+            begun = self.answered_batch is None and self.last_batch is not None  # 0.1 noted no markers
+            passed = () if begun else tuple(takewhile(lambda one: not self.has_answered(one), earlier))
+            kept = (*passed, *self.superseded_markers)[:MAX_SUPERSEDED]
+            noted |= {"answered_marker": marker, "superseded_markers": kept}
+        return self.model_copy(update=noted)
+
+    def without_landing(self) -> ModelState:
+        """The pending landing is forgotten, as if it had not come."""
+        others = tuple(request for request in self.pending if request.trigger != "landing")
+        return self.model_copy(update={"pending": others, "due_at": None})
+
+    def listed(self, at: datetime) -> ModelState:
+        """The sweep has looked at `at` for a landing whose event was lost."""
+        return self.model_copy(update={"listed_at": at})
 
     def start_failed(self, reason: str, at: datetime) -> ModelState:
         """SageMaker refuses the start that was taken. The start stays and is tried again."""

@@ -1,7 +1,10 @@
 """Pure: what is to be done about a model's starts now.
 
 `decide` maps a Snapshot to one Action, and starts/starting.py carries it out. A model runs one execution at a
-time. All pending requests become one start over the data that is present.
+time. All pending requests become one start, on the batch as of the newest marker.
+
+What costs most is asked for last: the time decides first, then executions that run, then S3's listing, then
+earlier starts, then what the new files hold. So a model that waits lists nothing, every minute anew.
 """
 
 from __future__ import annotations
@@ -12,10 +15,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from retraining.config.schema import Retrain
-from retraining.facts.starts import DAY, BadFile, ModelState, Start
+from retraining.facts.starts import DAY, BadFile, Marker, ModelState, Start
 from retraining.starts.batches import Batch, DataObject, batch_of
 from retraining.starts.inspection import Fine, Problem
-from retraining.starts.snapshot import Data, Inspected, Snapshot
+from retraining.starts.snapshot import Inspected, Running, Snapshot
 
 LOOK_AGAIN: Final = timedelta(minutes=2)
 """Time until the next decision where no event announces a change (paused), or its event may be lost
@@ -64,13 +67,28 @@ class Rest:
 
 
 @dataclass(frozen=True)
-class ReadData:
-    """List the batch and look for an execution that runs (`Snapshot.data`), then decide again."""
+class ReadRunning:
+    """Look for an execution that runs (`Snapshot.running`), then decide again."""
+
+
+@dataclass(frozen=True)
+class ReadBatch:
+    """List the batch (`Snapshot.batch`), then decide again."""
+
+
+@dataclass(frozen=True)
+class ReadQuarantined:
+    """Take those of these versions that are in quarantine out of the batch, then decide again."""
+
+    batch: Batch
+    files: tuple[DataObject, ...]
 
 
 @dataclass(frozen=True)
 class ReadStarted:
     """Look whether this batch was started before (`Snapshot.started`), then decide again."""
+
+    batch: Batch
 
 
 @dataclass(frozen=True)
@@ -101,6 +119,11 @@ class Refuse:
 
 
 @dataclass(frozen=True)
+class Forget:
+    """The pending landing is forgotten: its marker was answered before. Nothing is told again."""
+
+
+@dataclass(frozen=True)
 class Quarantine:
     """The pending requests are refused because of these files. Note the files in the state; they are moved
     next. `remaining_batch` is the identity of the batch without them, `marker` the marker's version."""
@@ -118,10 +141,10 @@ class Take:
     batch: Batch
 
 
-Change = End | Rest | Wait | Refuse | Quarantine
+Change = End | Rest | Wait | Refuse | Forget | Quarantine
 """Actions that change the model's state and nothing else."""
 
-Read = ReadData | ReadStarted | ReadPrevious | Inspect
+Read = ReadRunning | ReadBatch | ReadQuarantined | ReadStarted | ReadPrevious | Inspect
 """Actions that ask for a larger snapshot."""
 
 Action = Read | MoveBadFiles | Make | Take | Change
@@ -142,27 +165,29 @@ def decide(snapshot: Snapshot) -> Action:
             return End(state.running.execution_arn, snapshot.execution_ended_at)
     if not state.pending:
         return Rest(snapshot.now + LOOK_AGAIN if state.running else None)
-    if snapshot.data is None:
-        return ReadData()
-    return _answer(snapshot, snapshot.data)
+    if waits := _by_time(snapshot):
+        return waits
+    if snapshot.running is None:
+        return ReadRunning()
+    if snapshot.batch is None:
+        return ReadBatch()
+    return _by_marker(snapshot, snapshot.batch) or _answer(snapshot, snapshot.batch)
 
 
-def _answer(snapshot: Snapshot, data: Data) -> Action:
-    """Time first, then the listing, then what the new files hold.
-
-    Each of them asks for what it needs. So a model that waits reads no manifest, every minute anew.
-    """
+def _by_time(snapshot: Snapshot) -> Wait | None:
+    """Why the pending requests wait, as far as it is known by now."""
+    state, batch = snapshot.state, snapshot.batch
+    known = snapshot.running or Running(state.running.execution_arn if state.running else None)
     # S3 dates an object that is uploaded in parts from the upload's begin; its event comes at the end.
-    landings = (request.at for request in snapshot.state.pending if request.trigger == "landing")
-    arrivals = (data.batch.last_arrival, *landings)
-    waits = admit(
+    landings = (request.at for request in state.pending if request.trigger == "landing")
+    arrivals = (batch.last_arrival if batch else None, *landings)
+    return admit(
         snapshot.config.retrain,
-        snapshot.state,
+        state,
         now=snapshot.now,
-        running=data.running,
+        running=known.execution_arn,
         last_arrival=max((at for at in arrivals if at), default=None),
     )
-    return waits or _by_listing(snapshot, data) or _by_content(snapshot, data)
 
 
 def admit(
@@ -197,9 +222,30 @@ def admit(
     return None
 
 
-def _by_listing(snapshot: Snapshot, data: Data) -> Wait | Refuse | ReadStarted | None:
+def _by_marker(snapshot: Snapshot, batch: Batch) -> Refuse | Forget | None:
+    """Why the newest marker starts nothing; None if it may, or if the model uses no marker."""
+    if snapshot.marker is None or "request" in snapshot.triggers:
+        return None
+    if batch.marker is None:
+        return Refuse(f"no marker {snapshot.marker} has landed: land it when the batch is complete")
+    if snapshot.triggers == {"landing"} and snapshot.state.has_answered(batch.marker, batch.identity):
+        return Forget()
+    return None
+
+
+def _answer(snapshot: Snapshot, batch: Batch) -> Action:
+    """The batch without what is in quarantine, then earlier starts, then what the new files hold."""
+    if batch.covered:
+        if snapshot.previous is None:
+            return ReadPrevious()
+        if doubtful := batch.covered_since(snapshot.previous):
+            return ReadQuarantined(batch, doubtful)
+    return _by_listing(snapshot, batch) or _by_content(snapshot, batch)
+
+
+def _by_listing(snapshot: Snapshot, batch: Batch) -> Refuse | ReadStarted | None:
     """Why the batch does not start, as far as the listing and earlier starts tell; None if it may."""
-    batch, state = data.batch, snapshot.state
+    state = snapshot.state
     same_remains = (state.remaining_batch, state.remaining_marker) == (batch.identity, _version(batch.marker))
     if same_remains and "request" not in snapshot.triggers:
         return Refuse("bad files were moved to quarantine: land what is missing")
@@ -207,34 +253,29 @@ def _by_listing(snapshot: Snapshot, data: Data) -> Wait | Refuse | ReadStarted |
         return Refuse(f"there is no {' and no '.join(batch.missing)} data")
     if snapshot.triggers != {"landing"}:
         return None
-    if snapshot.marker and batch.marker is None:
-        return Refuse(f"the marker {snapshot.marker} is no longer there: land it again")
-    if late := batch.after_marker:  # half of the next batch has landed, and the marker's event came again
-        reason = f"{late.key} landed after the marker: waiting for the next marker"
-        return Wait(snapshot.now + LOOK_AGAIN, reason)
     if snapshot.started is None:
-        return ReadStarted()
+        return ReadStarted(batch)
     if (execution := snapshot.started.execution) is not None:
         again = f"`handsoff start {batch.model}` trains on them again"
         return Refuse(f"the same bytes were started before, as {execution}; {again}")
     return None
 
 
-def _by_content(snapshot: Snapshot, data: Data) -> ReadPrevious | Inspect | Quarantine | Refuse | Take:
+def _by_content(snapshot: Snapshot, batch: Batch) -> ReadPrevious | Inspect | Quarantine | Refuse | Take:
     """Start, unless a new file is bad, or a landing brought too few new rows."""
     if snapshot.previous is None:
         return ReadPrevious()
     if snapshot.inspected is None:
-        return Inspect(data.batch.new_since(snapshot.previous))
+        return Inspect(batch.new_since(snapshot.previous))
     if bad := _bad_files(snapshot.inspected)[:MAX_BAD_FILES]:
         gone = {file.key for file in bad}
-        remaining = batch_of(data.batch.model, [item for item in data.batch.objects if item.key not in gone])
+        remaining = batch_of(batch.model, [item for item in batch.objects if item.key not in gone])
         reason = f"quarantined: {_listed([file.key for file in bad])}"
-        return Quarantine(bad, reason, remaining.identity, _version(data.batch.marker))
+        return Quarantine(bad, reason, remaining.identity, _version(batch.marker))
     rows, needed = _rows(snapshot.inspected), snapshot.config.retrain.min_new_rows
     if snapshot.triggers == {"landing"} and rows is not None and rows < needed:
         return Refuse(f"about {rows} rows in new files, min_new_rows is {needed}")
-    return Take(data.batch)
+    return Take(batch)
 
 
 def _bad_files(inspected: Iterable[Inspected]) -> tuple[BadFile, ...]:
@@ -266,11 +307,22 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_NAMED]) + more
 
 
-def _version(marker: DataObject | None) -> str | None:
+def _version(marker: Marker | None) -> str | None:
     return marker.version_id if marker else None
 
 
 # ---- what becomes of the state ---------------------------------------------------------------------------
+
+ANSWERS: Final = (Take, Refuse, Quarantine, Forget)
+"""Actions after which no landing is pending any more."""
+
+
+def answered(state: ModelState, action: Action, batch: Batch | None) -> ModelState:
+    """The state with the marker and the batch that this action answers; unchanged by other actions."""
+    if batch is None or not isinstance(action, ANSWERS):
+        return state
+    identity = action.remaining_batch if isinstance(action, Quarantine) else batch.identity
+    return state.answering(identity, batch.marker, batch.earlier_markers)
 
 
 def next_state(state: ModelState, action: Change, now: datetime) -> ModelState:
@@ -284,5 +336,7 @@ def next_state(state: ModelState, action: Change, now: datetime) -> ModelState:
             return state.waits(until, reason, now)
         case Refuse(reason):
             return state.refused(reason, now)
+        case Forget():
+            return state.without_landing()
         case Quarantine(files, reason, remaining_batch, marker):
             return state.quarantining(files, reason, remaining_batch, marker, now)

@@ -1,6 +1,8 @@
 """Pure: which model an object belongs to, what a batch is, and the key of a start.
 
-A batch is what the listing of a model's data objects shows; arrivals are stored nowhere.
+A batch is what the bucket's versions show; arrivals are stored nowhere. A model with a marker trains on the
+data as of its newest marker: the data that was there when the marker landed. What lands or is deleted later
+belongs to the next marker. Other models train on the newest version of each object.
 """
 
 from __future__ import annotations
@@ -8,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
+
+from retraining.facts.starts import Marker
 
 ROOT: Final = "curated/"
 """The keys of all models' landed objects begin so."""
@@ -57,13 +61,40 @@ class DataObject:
 
 
 @dataclass(frozen=True)
+class Version:
+    """An entry of S3's listing of versions: a version of an object, or a delete marker, whose `etag` is None.
+
+    `landed_at` is S3's LastModified in whole seconds: the time of a PUT or DELETE, or the beginning of an
+    upload in parts. `newest` says that no later entry has the same key.
+    """
+
+    key: str
+    version_id: str
+    landed_at: datetime
+    newest: bool
+    etag: str | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True)
 class Batch:
     """The data objects that one execution trains on, sorted by key."""
 
     model: str
     objects: tuple[DataObject, ...]
-    marker: DataObject | None = None
-    """The newest version of the marker; None if the model uses no marker, or none has landed."""
+    marker: Marker | None = None
+    """The newest version of the marker; None if the model uses no marker, or none has landed.
+
+    A delete marker on it changes nothing: Spark deletes the marker before it writes the next delivery."""
+
+    earlier_markers: tuple[Marker, ...] = ()
+    """The versions of the marker before the newest one, newest first."""
+
+    covered: tuple[DataObject, ...] = ()
+    """Those of `objects` that are no longer the newest version of their key."""
+
+    later: int = 0
+    """Keys of data objects that have landed or were deleted after the marker."""
 
     @property
     def identity(self) -> str:
@@ -87,14 +118,6 @@ class Batch:
         return max((item.landed_at for item in self.objects if item.landed_at), default=None)
 
     @property
-    def after_marker(self) -> DataObject | None:
-        """The first object, by key, that landed after the marker; None if there is none or no marker."""
-        if self.marker is None or self.marker.landed_at is None:
-            return None
-        marked_at = self.marker.landed_at
-        return next((item for item in self.objects if item.landed_at and item.landed_at > marked_at), None)
-
-    @property
     def manifest_key(self) -> str:
         """The key of this batch's manifest in the data bucket."""
         return manifest_key(self.model, self.identity)
@@ -116,16 +139,65 @@ class Batch:
         known = {(item.key, item.etag) for item in previous}
         return tuple(item for item in self.objects if (item.key, item.etag) not in known)
 
+    def covered_since(self, previous: Iterable[DataObject]) -> tuple[DataObject, ...]:
+        """The covered versions that are not among `previous`."""
+        known = {(item.key, item.version_id) for item in previous}
+        return tuple(item for item in self.covered if (item.key, item.version_id) not in known)
 
-def batch_of(model: str, objects: Iterable[DataObject], marker: str | None = None) -> Batch:
-    """The batch that these objects below the model's prefix make. Objects that are not data are left out.
+    def without(self, gone: Set[DataObject]) -> Batch:
+        """The batch without these versions. None of its versions counts as covered any more."""
+        left = tuple(item for item in self.objects if item not in gone)
+        return replace(self, objects=left, covered=())
 
-    `marker` is the marker's key after `curated/<model>/`, None if the model uses no marker.
-    """
+
+def batch_of(model: str, objects: Iterable[DataObject]) -> Batch:
+    """The batch that these objects below the model's prefix make. Objects that are not data are left out."""
     prefix = f"{ROOT}{model}/"
-    names = {item.key.removeprefix(prefix): item for item in objects}
-    data = (item for name, item in names.items() if split_of(name))
-    return Batch(model, tuple(sorted(data)), names.get(marker) if marker else None)
+    return Batch(model, tuple(sorted(item for item in objects if split_of(item.key.removeprefix(prefix)))))
+
+
+def batch_as_of(model: str, versions: Iterable[Version], markers: Sequence[Marker] = ()) -> Batch:
+    """The batch as of the newest marker, from the versions and delete markers below the model's prefix.
+
+    `markers` are the versions of the marker, newest first. If there is none, the batch is the newest version
+    of each object. For each key the entry counts that was the newest one when the marker landed; a delete
+    marker says that the object was gone then.
+
+    S3's times have steps of one second, so entries of the marker's own second count as landed before it: a
+    delivery that takes less than a second would otherwise miss its own files. Of entries of one key in one
+    second the newest one counts, then the first version in the listing, then a delete marker.
+    """
+    at = markers[0].landed_at if markers else None
+    standing: dict[str, Version] = {}
+    later: set[str] = set()
+    prefix = f"{ROOT}{model}/"
+    for entry in versions:
+        if split_of(entry.key.removeprefix(prefix)) is None:
+            continue
+        if at is not None and entry.landed_at > at:
+            later.add(entry.key)
+        elif at is not None or entry.newest:
+            other = standing.get(entry.key)
+            if other is None or _order(entry) > _order(other):
+                standing[entry.key] = entry
+    objects = {
+        DataObject(one.key, one.version_id, one.etag, one.size, one.landed_at): one.newest
+        for one in standing.values()
+        if one.etag is not None
+    }
+    return Batch(
+        model,
+        tuple(sorted(objects)),
+        markers[0] if markers else None,
+        tuple(markers[1:]),
+        covered=tuple(sorted(item for item, newest in objects.items() if not newest)),
+        later=len(later),
+    )
+
+
+def _order(entry: Version) -> tuple[datetime, bool, bool]:
+    """Of two entries of a key the one with the larger order is the newer one."""
+    return entry.landed_at, entry.newest, entry.etag is not None
 
 
 def manifest_key(model: str, batch: str) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from retraining.starts.batches import ROOT, Batch, DataObject, batch_of, manifest_key
+from retraining.facts.starts import Marker
+from retraining.starts.batches import ROOT, Batch, DataObject, Version, batch_as_of, manifest_key
 from retraining.starts.inspection import Fine, Problem, head_bytes, inspect
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import DeleteMarkerEntryTypeDef, ObjectVersionTypeDef
 
     from retraining.config.schema import ModelConfig
 
@@ -24,21 +27,36 @@ READERS: Final = 16
 def list_batch(s3: S3Client, bucket: str, model: str, marker: str | None = None) -> Batch:
     """The batch in S3 now. S3's listings are strongly consistent: it is known without any event.
 
-    `marker` is the marker's key after `curated/<model>/`, None if the model uses no marker.
+    `marker` is the marker's key after `curated/<model>/`, None if the model uses no marker. A model that
+    uses one has the batch as of the marker's newest version, if there is one.
     """
-    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"{ROOT}{model}/")
-    return batch_of(
-        model,
-        (
-            DataObject(
-                item["Key"], item["VersionId"], item["ETag"].strip('"'), item["Size"], item["LastModified"]
-            )
-            for page in pages
-            for item in page.get("Versions", [])
-            if item["IsLatest"]
-        ),
-        marker,
-    )
+    markers = list_markers(s3, bucket, f"{ROOT}{model}/{marker}") if marker else []
+    return batch_as_of(model, _versions(s3, bucket, f"{ROOT}{model}/"), markers)
+
+
+def list_markers(s3: S3Client, bucket: str, key: str) -> list[Marker]:
+    """The versions of the marker with this key, newest first: those among its newest 1,000 entries."""
+    page = s3.list_object_versions(Bucket=bucket, Prefix=key)
+    return [
+        Marker(version_id=item["VersionId"], landed_at=_landed_at(item))
+        for item in page.get("Versions", [])
+        if item["Key"] == key
+    ]
+
+
+def _versions(s3: S3Client, bucket: str, prefix: str) -> Iterator[Version]:
+    """All versions and delete markers with this prefix; those of one key newest first, within each kind."""
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        for item in page.get("Versions", []):
+            etag = item["ETag"].strip('"')
+            at = _landed_at(item)
+            yield Version(item["Key"], item["VersionId"], at, item["IsLatest"], etag, item["Size"])
+        for gone in page.get("DeleteMarkers", []):
+            yield Version(gone["Key"], gone["VersionId"], _landed_at(gone), gone["IsLatest"])
+
+
+def _landed_at(item: ObjectVersionTypeDef | DeleteMarkerEntryTypeDef) -> datetime:
+    return item["LastModified"].replace(microsecond=0)
 
 
 def read_manifest(s3: S3Client, bucket: str, model: str, batch: str) -> list[DataObject]:

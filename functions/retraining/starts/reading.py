@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING
 
 from retraining.facts import keys
 from retraining.starts import bucket, executions
-from retraining.starts.admission import Inspect, Read, ReadData, ReadPrevious, ReadStarted
-from retraining.starts.batches import DataObject
+from retraining.starts.admission import (
+    Inspect,
+    Read,
+    ReadBatch,
+    ReadPrevious,
+    ReadQuarantined,
+    ReadRunning,
+    ReadStarted,
+)
+from retraining.starts.batches import Batch, DataObject
 from retraining.starts.inspection import Fine, Problem
-from retraining.starts.snapshot import Data, Inspected, Snapshot, Started
+from retraining.starts.snapshot import Inspected, Running, Snapshot, Started
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
@@ -35,28 +43,29 @@ def read(model: str, config: ModelConfig, using: Collaborators) -> Snapshot:
 def read_more(snapshot: Snapshot, asked: Read, using: Collaborators) -> Snapshot:
     """The snapshot with what the decision asks for."""
     match asked:
-        case ReadData():
-            return replace(snapshot, data=_data(snapshot, using))
-        case ReadStarted():
-            return replace(snapshot, started=_started(snapshot, using))
+        case ReadRunning():
+            return replace(snapshot, running=Running(executions.running(snapshot.model, using)))
+        case ReadBatch():
+            bucket_name = using.settings.bucket
+            batch = bucket.list_batch(using.s3, bucket_name, snapshot.model, snapshot.marker)
+            return replace(snapshot, batch=batch)
+        case ReadQuarantined(batch, files):
+            return replace(snapshot, batch=batch.without(_quarantined(snapshot.model, files, using)))
+        case ReadStarted(batch):
+            return replace(snapshot, started=_started(snapshot.model, batch, using))
         case ReadPrevious():
             return replace(snapshot, previous=_previous(snapshot, using))
         case Inspect(files):
             return replace(snapshot, inspected=_inspected(snapshot, files, using))
 
 
-def _data(snapshot: Snapshot, using: Collaborators) -> Data:
-    model, running = snapshot.model, snapshot.state.running
-    return Data(
-        batch=bucket.list_batch(using.s3, using.settings.bucket, model, snapshot.marker),
-        running=running.execution_arn if running else executions.running(model, using),
-    )
+def _quarantined(model: str, files: Sequence[DataObject], using: Collaborators) -> set[DataObject]:
+    """Those of these versions that were moved to quarantine."""
+    return {one for one in files if using.ledger.get(keys.quarantined(model, one.key, one.version_id))}
 
 
-def _started(snapshot: Snapshot, using: Collaborators) -> Started:
-    if snapshot.data is None:
-        raise ValueError("a batch is listed before its earlier starts are looked for")
-    before = using.ledger.get(keys.batch(snapshot.model, snapshot.data.batch.identity))
+def _started(model: str, batch: Batch, using: Collaborators) -> Started:
+    before = using.ledger.get(keys.batch(model, batch.identity))
     if before is None:
         return Started(None)
     made = using.ledger.get(keys.start(before.start_key))

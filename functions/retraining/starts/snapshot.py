@@ -13,14 +13,11 @@ from retraining.starts.inspection import Fine, Problem
 
 
 @dataclass(frozen=True)
-class Data:
-    """The batch as it is listed in S3 now.
+class Running:
+    """Whether an execution of the model runs: its ARN, whether started by handsoff or in SageMaker directly;
+    None if none runs."""
 
-    `running` is the ARN of an execution that runs, started by handsoff or in SageMaker directly.
-    """
-
-    batch: Batch
-    running: str | None = None
+    execution_arn: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,8 @@ class Snapshot:
     """A model, its state and the state's version in the ledger, its config, and the time.
 
     `execution_ended_at` is when the execution of `state.running` ended; None while it runs, or if there is
-    none. `previous` are the objects of the batch that was started last. `data`, `started`, `previous` and
-    `inspected` are None until the decision asks for them.
+    none. `batch` is the batch as S3 lists it now, `previous` are the objects of the batch that was started
+    last. `running`, `batch`, `started`, `previous` and `inspected` are None until the decision asks for them.
     """
 
     model: str
@@ -54,7 +51,8 @@ class Snapshot:
     config: ModelConfig
     now: datetime
     execution_ended_at: datetime | None = None
-    data: Data | None = None
+    running: Running | None = None
+    batch: Batch | None = None
     started: Started | None = None
     previous: tuple[DataObject, ...] | None = None
     inspected: tuple[Inspected, ...] | None = None

@@ -1,5 +1,5 @@
 """Turns start requests into executions. A model runs one execution at a time; one start serves all requests
-that are pending; an execution reads all data that is present when it starts.
+that are pending; an execution reads the batch as of the newest marker (starts/batches.py).
 
 The state of each model (facts/starts.py) is one item of the ledger, replaced only at the version that was
 read: of two invocations that decide at once, one decides again. A start is taken in that item first, with
@@ -22,6 +22,7 @@ from retraining.facts.starts import ModelState, RequestAnswered, Start, StartReq
 from retraining.starts import batches, bucket, executions, quarantine, reading
 from retraining.starts.admission import (
     Change,
+    Forget,
     Make,
     MoveBadFiles,
     Quarantine,
@@ -30,6 +31,7 @@ from retraining.starts.admission import (
     Rest,
     Take,
     Wait,
+    answered,
     decide,
     next_state,
 )
@@ -101,6 +103,7 @@ def _act(action: Done, snapshot: Snapshot, using: Collaborators) -> ModelState |
     """Carry out an action. The state that it leads to; None if there is more to do now, or to do again
     because the state has changed since the snapshot."""
     model, before = snapshot.model, snapshot.state
+    noted = answered(before, action, snapshot.batch)
     match action:
         case Make(start):
             executions.make(model, start, using)
@@ -109,13 +112,13 @@ def _act(action: Done, snapshot: Snapshot, using: Collaborators) -> ModelState |
             quarantine.move_files(model, files, using)
             after = before.quarantined()
         case Take(batch):
-            after = before.taken(_prepare(batch, snapshot, using))
+            after = noted.taken(_prepare(batch, snapshot, using))
         case _:
-            after = next_state(before, action, snapshot.now)
+            after = next_state(noted, action, snapshot.now)
     if after != before and not using.states.swap(model, after, snapshot.version):
         return None
     _tell(action, snapshot, after, using)
-    return after if isinstance(action, Rest | Wait | Refuse) else None
+    return after if isinstance(action, Rest | Wait | Refuse | Forget) else None
 
 
 def _prepare(batch: Batch, snapshot: Snapshot, using: Collaborators) -> Start:
@@ -138,6 +141,7 @@ def _tell(action: Done, snapshot: Snapshot, after: ModelState, using: Collaborat
     A model that waits, or is refused, for the same reason as before is not logged again.
     """
     model, before = snapshot.model, snapshot.state
+    _tell_superseded(model, before, after)
     metric = METRICS.get(type(action))
     if metric is None:
         return
@@ -156,3 +160,16 @@ def _tell(action: Done, snapshot: Snapshot, after: ModelState, using: Collaborat
         requests=[request.cause for request in before.pending],
     )
     metrics.add_metric(metric, MetricUnit.Count, 1)
+
+
+def _tell_superseded(model: str, before: ModelState, after: ModelState) -> None:
+    """Log the markers that start nothing because a newer one has landed."""
+    for marker in after.superseded_markers:
+        if marker not in before.superseded_markers:
+            logger.warning(
+                "marker superseded",
+                model=model,
+                marker=marker.version_id,
+                landed_at=marker.landed_at.isoformat(),
+            )
+            metrics.add_metric("MarkersSuperseded", MetricUnit.Count, 1)

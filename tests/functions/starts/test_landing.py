@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining.starts.batches import Arrival, DataObject, arrival, batch_of, split_of, start_key
+from retraining.facts.starts import Marker
+from retraining.starts.batches import (
+    Arrival,
+    DataObject,
+    Version,
+    arrival,
+    batch_as_of,
+    batch_of,
+    split_of,
+    start_key,
+)
 
 SAMPLE = json.loads((Path(__file__).parents[2] / "samples" / "manifest.json").read_text())
 
@@ -105,3 +116,152 @@ def test_start_key_differs_by_model_batch_and_cause() -> None:
     assert len(keys) == 4
     assert all(32 <= len(key) <= 128 for key in keys)
     assert start_key("m", "b", "landing") == start_key("m", "b", "landing")
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(f"2026-11-23 {text}+00:00")
+
+
+def put(name: str, version: str, time: str, *, newest: bool = False) -> Version:
+    return Version(f"curated/m/{name}", version, at(time), newest, etag=f"e{version}", size=1)
+
+
+def gone(name: str, version: str, time: str, *, newest: bool = False) -> Version:
+    return Version(f"curated/m/{name}", version, at(time), newest)
+
+
+V = put("validation.csv", "v", "10:00:00", newest=True)
+"""A file that lands with the first delivery and never changes."""
+
+AS_OF: list[tuple[str, list[Version], list[str], list[str], int]] = [
+    ("all landed before", [put("train.csv", "1", "10:00:00", newest=True), V], ["1", "v"], [], 0),
+    ("in the marker's second", [put("train.csv", "1", "10:00:05", newest=True), V], ["1", "v"], [], 0),
+    (
+        "a second after the marker",
+        [put("train.csv", "2", "10:00:06", newest=True), put("train.csv", "1", "10:00:00"), V],
+        ["1", "v"],
+        ["1"],
+        1,
+    ),
+    ("a late new file", [put("train.csv", "1", "10:00:06", newest=True), V], ["v"], [], 1),
+    (
+        "deleted after the marker",
+        [put("train.csv", "1", "10:00:00"), V, gone("train.csv", "2", "10:00:06", newest=True)],
+        ["1", "v"],
+        ["1"],
+        1,
+    ),
+    (
+        "deleted before the marker",
+        [put("train.csv", "1", "10:00:00"), V, gone("train.csv", "2", "10:00:05", newest=True)],
+        ["v"],
+        [],
+        0,
+    ),
+    (
+        "deleted before the marker, landed again after it",
+        [
+            put("train.csv", "3", "10:00:06", newest=True),
+            put("train.csv", "1", "10:00:00"),
+            V,
+            gone("train.csv", "2", "10:00:01"),
+        ],
+        ["v"],
+        [],
+        1,
+    ),
+    (
+        "replaced twice before the marker",
+        [put("train.csv", "2", "10:00:02", newest=True), put("train.csv", "1", "10:00:01"), V],
+        ["2", "v"],
+        [],
+        0,
+    ),
+    (
+        "two versions in one second: the first in the listing",
+        [
+            put("train.csv", "3", "10:00:06", newest=True),
+            put("train.csv", "2", "10:00:01"),
+            put("train.csv", "1", "10:00:01"),
+            V,
+        ],
+        ["2", "v"],
+        ["2"],
+        1,
+    ),
+    (
+        "deleted in the second in which it landed: the newest",
+        [put("train.csv", "1", "10:00:01"), V, gone("train.csv", "2", "10:00:01", newest=True)],
+        ["v"],
+        [],
+        0,
+    ),
+    (
+        "a version and a delete marker in one second, none of them the newest: the version",
+        [
+            put("train.csv", "3", "10:00:06", newest=True),
+            put("train.csv", "1", "10:00:01"),
+            V,
+            gone("train.csv", "2", "10:00:01"),
+        ],
+        ["1", "v"],
+        ["1"],
+        1,
+    ),
+    (
+        "an upload in parts that began before the marker",
+        [put("train.csv", "2", "10:00:04", newest=True), put("train.csv", "1", "10:00:00"), V],
+        ["2", "v"],
+        [],
+        0,
+    ),
+    (
+        "no data",
+        [put("_SUCCESS", "m", "10:00:05", newest=True), put("readme.md", "r", "10:00:00")],
+        [],
+        [],
+        0,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected", "covered", "later"), [row[1:] for row in AS_OF], ids=[row[0] for row in AS_OF]
+)
+def test_batch_as_of_the_marker(
+    versions: list[Version], expected: list[str], covered: list[str], later: int
+) -> None:
+    marker = Marker(version_id="m", landed_at=at("10:00:05"))
+    batch = batch_as_of("m", versions, [marker])
+    assert [item.version_id for item in batch.objects] == expected
+    assert [item.version_id for item in batch.covered] == covered
+    assert (batch.marker, batch.later) == (marker, later)
+
+
+def test_batch_without_marker_is_the_newest_version_of_each_object() -> None:
+    versions = [
+        put("train/a.csv", "2", "10:00:06", newest=True),
+        put("train/a.csv", "1", "10:00:00"),
+        put("train/b.csv", "3", "10:00:00"),
+        V,
+        gone("train/b.csv", "4", "10:00:07", newest=True),
+    ]
+    batch = batch_as_of("m", versions)
+    assert [item.version_id for item in batch.objects] == ["2", "v"]
+    assert (batch.marker, batch.covered, batch.later) == (None, (), 0)
+
+
+def test_without_takes_versions_out_of_the_batch() -> None:
+    first, second = (
+        DataObject("curated/m/train.csv", "1", "e1", 1),
+        DataObject("curated/m/validation.csv", "v", "e", 1),
+    )
+    marker = Marker(version_id="m", landed_at=at("10:00:05"))
+    batch = batch_as_of(
+        "m", [put("train.csv", "1", "10:00:00"), put("validation.csv", "v", "10:00:00")], [marker]
+    )
+    assert batch.covered == batch.objects
+    assert batch.covered_since([first]) == (batch.objects[1],)
+    left = batch.without({first})
+    assert (left.objects, left.covered, left.marker) == ((batch.objects[1],), (), marker)
+    assert second.version_id == left.objects[0].version_id

@@ -6,34 +6,39 @@ validation.csv lie in S3 below their marker, and nothing was started before.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 
 from retraining.config.schema import ModelConfig
-from retraining.facts.starts import BadFile, ModelState, Start, StartRequest
+from retraining.facts.starts import BadFile, Marker, ModelState, Start, StartRequest
 from retraining.starts.admission import (
     Action,
     Change,
     End,
+    Forget,
     Inspect,
     Make,
     MoveBadFiles,
     Quarantine,
-    ReadData,
+    ReadBatch,
     ReadPrevious,
+    ReadQuarantined,
+    ReadRunning,
     ReadStarted,
     Refuse,
     Rest,
     Take,
     Wait,
+    answered,
     decide,
     next_state,
 )
 from retraining.starts.batches import Batch, DataObject
 from retraining.starts.inspection import Fine, Problem
-from retraining.starts.snapshot import Data, Inspected, Snapshot, Started
+from retraining.starts.snapshot import Inspected, Running, Snapshot, Started
 
 
 def at(text: str) -> datetime:
@@ -43,9 +48,11 @@ def at(text: str) -> datetime:
 NOON = at("12:00:00")
 TRAIN = DataObject("curated/titanic/train.csv", "v1", "aa", 10, at("11:00:00"))
 VALIDATION = DataObject("curated/titanic/validation.csv", "v2", "bb", 10, at("11:00:01"))
-MARKER = DataObject("curated/titanic/_SUCCESS", "v3", "cc", 0, at("11:00:02"))
-LATE = DataObject("curated/titanic/train.csv", "v4", "dd", 10, at("11:00:03"))
+MARKER = Marker(version_id="v3", landed_at=at("11:00:02"))
+NEXT_MARKER = Marker(version_id="v9", landed_at=at("11:30:00"))
+CHANGED = DataObject("curated/titanic/train.csv", "v4", "dd", 10, at("11:00:03"))
 BATCH = Batch("titanic", (TRAIN, VALIDATION), MARKER)
+COVERED = Batch("titanic", (TRAIN, VALIDATION), MARKER, covered=(TRAIN,))
 REMAINING = Batch("titanic", (VALIDATION,), MARKER)
 
 LANDING = StartRequest(cause="landing", trigger="landing", requested_by="s3", at=at("11:00:04"))
@@ -59,6 +66,7 @@ BAD = BadFile(
 )
 ONE_ROW = Problem("one_row", "the file has one row only")
 GOOD = (Inspected(TRAIN, Fine(7)), Inspected(VALIDATION, Fine(3)))
+ANSWERED = ModelState(pending=(LANDING,), answered_batch="b", answered_marker=MARKER)
 REMAINS = ModelState(pending=(LANDING,), remaining_batch=BATCH.identity, remaining_marker="v3")
 
 NOT_READ: dict[str, Any] = {"started": None, "previous": None}
@@ -68,14 +76,16 @@ NOT_READ: dict[str, Any] = {"started": None, "previous": None}
 def snapshot(
     *pending: StartRequest,
     state: ModelState | None = None,
-    data: Data | None = None,
+    batch: Batch | None = None,
+    running: str | None = None,
     retrain: dict[str, Any] | None = None,
     started_as: str | None = None,
     previous: tuple[DataObject, ...] | None = (),
     **known: Any,
 ) -> Snapshot:
-    """The usual snapshot, but for this; if `data` is given, earlier starts have been read, too."""
-    if data is not None:
+    """The usual snapshot, but for this; if `batch` is given, running executions and earlier starts have been
+    read, too."""
+    if batch is not None:
         known = {"started": Started(started_as), "previous": previous} | known
     config = {"task": "regression", "target": "y", "features": {"numeric": ["x"]}, "retrain": retrain or {}}
     return Snapshot(
@@ -84,7 +94,8 @@ def snapshot(
         version=1,
         config=ModelConfig.model_validate(config),
         now=NOON,
-        data=data,
+        batch=batch,
+        running=Running(running) if batch or running else None,
         **known,
     )
 
@@ -116,169 +127,212 @@ UNFINISHED: list[tuple[str, Snapshot, Action]] = [
         Rest(at("12:02:00")),
     ),
     ("without a request nothing is due", snapshot(state=ModelState(due_at=at("11:00:00"))), Rest(None)),
-    ("a pending request needs the data", snapshot(), ReadData()),
+    ("a pending request needs the executions that run", snapshot(), ReadRunning()),
+    ("then it needs the batch", replace(snapshot(), running=Running(None)), ReadBatch()),
     (
-        "a pending request needs the data during an execution, too",
+        "an execution of ours that runs needs neither",
         snapshot(state=ModelState(running=MADE, pending=(LANDING,))),
-        ReadData(),
+        Wait(at("12:02:00"), "execution e0 is running"),
+    ),
+    ("paused needs neither", snapshot(PERSON, retrain={"paused": True}), Wait(at("12:02:00"), "paused")),
+    (
+        "the cooldown needs neither",
+        snapshot(state=ModelState(pending=(LANDING,), ended_at=at("11:59:00")), retrain={"cooldown": "1h"}),
+        Wait(at("12:59:00"), "cooldown until 2026-11-23 12:59:00 UTC"),
+    ),
+    (
+        "the daily limit needs neither",
+        snapshot(state=ModelState(pending=(PERSON,), starts=(at("11:00:00"),)), retrain={"daily_limit": 1}),
+        Wait(
+            datetime.fromisoformat("2026-11-24 11:00:00+00:00"),
+            "daily limit of 1 starts until 2026-11-24 11:00:00 UTC",
+        ),
+    ),
+    (
+        "the quiet period of a request needs neither",
+        snapshot(retrain={"ready": {"when": "quiet", "quiet_period": "1h"}}),
+        Wait(at("12:00:04"), "waiting for the quiet period: data landed at 11:00:04 UTC"),
     ),
 ]
 
 BY_TIME: list[tuple[str, Snapshot, Action]] = [
     (
         "paused",
-        snapshot(PERSON, data=Data(BATCH), retrain={"paused": True}),
+        snapshot(PERSON, batch=BATCH, retrain={"paused": True}),
         Wait(at("12:02:00"), "paused"),
     ),
     (
         "an execution runs",
-        snapshot(PERSON, data=Data(BATCH, running="arn:x/execution/e7")),
+        snapshot(PERSON, running="arn:x/execution/e7"),
         Wait(at("12:02:00"), "execution e7 is running"),
     ),
     (
         "the quiet period counts from the request of a landing, if that is later than S3's time",
-        snapshot(data=Data(BATCH), retrain={"ready": {"when": "quiet", "quiet_period": "1h"}}),
+        snapshot(batch=BATCH, retrain={"ready": {"when": "quiet", "quiet_period": "1h"}}),
         Wait(at("12:00:04"), "waiting for the quiet period: data landed at 11:00:04 UTC"),
     ),
     (
         "time goes before what the listing shows",
-        snapshot(data=Data(Batch("titanic", ())), retrain={"paused": True}),
+        snapshot(batch=Batch("titanic", ()), retrain={"paused": True}),
         Wait(at("12:02:00"), "paused"),
-    ),
-    (
-        "paused needs no earlier starts",
-        snapshot(PERSON, data=Data(BATCH), retrain={"paused": True}, **NOT_READ),
-        Wait(at("12:02:00"), "paused"),
-    ),
-    (
-        "an execution that runs needs no earlier starts",
-        snapshot(data=Data(BATCH, running="arn:x/execution/e7"), **NOT_READ),
-        Wait(at("12:02:00"), "execution e7 is running"),
-    ),
-    (
-        "the cooldown needs no earlier starts",
-        snapshot(
-            state=ModelState(pending=(LANDING,), ended_at=at("11:59:00")),
-            data=Data(BATCH),
-            retrain={"cooldown": "1h"},
-            **NOT_READ,
-        ),
-        Wait(at("12:59:00"), "cooldown until 2026-11-23 12:59:00 UTC"),
     ),
 ]
 
 BY_LISTING: list[tuple[str, Snapshot, Action]] = [
     (
         "the batch that remains without bad files is refused",
-        snapshot(state=REMAINS, data=Data(BATCH)),
+        snapshot(state=REMAINS, batch=BATCH),
         Refuse("bad files were moved to quarantine: land what is missing"),
     ),
     (
         "a person may start the batch that remains",
-        snapshot(state=REMAINS.model_copy(update={"pending": (PERSON,)}), data=Data(BATCH)),
+        snapshot(state=REMAINS.model_copy(update={"pending": (PERSON,)}), batch=BATCH),
         Inspect((TRAIN, VALIDATION)),
     ),
     (
         "a new marker may start the batch that remains",
-        snapshot(state=REMAINS.model_copy(update={"remaining_marker": "v0"}), data=Data(BATCH)),
+        snapshot(state=REMAINS.model_copy(update={"remaining_marker": "v0"}), batch=BATCH),
         Inspect((TRAIN, VALIDATION)),
     ),
     (
         "no data",
-        snapshot(PERSON, data=Data(Batch("titanic", ()))),
+        snapshot(PERSON, batch=Batch("titanic", ())),
         Refuse("there is no train and no validation data"),
     ),
     (
-        "the marker is gone",
-        snapshot(data=Data(Batch("titanic", BATCH.objects))),
-        Refuse("the marker _SUCCESS is no longer there: land it again"),
+        "no marker has landed",
+        snapshot(batch=Batch("titanic", BATCH.objects)),
+        Refuse("no marker _SUCCESS has landed: land it when the batch is complete"),
     ),
     (
-        "a schedule needs no marker",
-        snapshot(SCHEDULE, data=Data(Batch("titanic", BATCH.objects))),
+        "a schedule needs a marker, too",
+        snapshot(SCHEDULE, batch=Batch("titanic", BATCH.objects)),
+        Refuse("no marker _SUCCESS has landed: land it when the batch is complete"),
+    ),
+    (
+        "a person needs none",
+        snapshot(PERSON, batch=Batch("titanic", BATCH.objects)),
         Inspect((TRAIN, VALIDATION)),
     ),
     (
-        "half of the next batch has landed",
-        snapshot(data=Data(Batch("titanic", (LATE, VALIDATION), MARKER))),
-        Wait(
-            at("12:02:00"),
-            "curated/titanic/train.csv landed after the marker: waiting for the next marker",
-        ),
+        "a model without a marker needs none",
+        snapshot(batch=Batch("titanic", BATCH.objects), retrain={"ready": {"when": "every_object"}}),
+        Inspect((TRAIN, VALIDATION)),
     ),
     (
-        "half of the next batch needs no earlier starts",
-        snapshot(data=Data(Batch("titanic", (LATE, VALIDATION), MARKER)), **NOT_READ),
-        Wait(
-            at("12:02:00"),
-            "curated/titanic/train.csv landed after the marker: waiting for the next marker",
-        ),
+        "a marker that was answered is forgotten",
+        snapshot(state=ANSWERED, batch=BATCH),
+        Forget(),
     ),
-    ("a landing needs the batch's earlier start", snapshot(data=Data(BATCH), **NOT_READ), ReadStarted()),
     (
-        "the same bytes need no manifest",
-        snapshot(data=Data(BATCH), started_as="e0", previous=None),
+        "an older marker is forgotten",
+        snapshot(state=ANSWERED.model_copy(update={"answered_marker": NEXT_MARKER}), batch=BATCH),
+        Forget(),
+    ),
+    (
+        "a newer marker is not",
+        snapshot(state=ANSWERED, batch=Batch("titanic", BATCH.objects, NEXT_MARKER), started_as="e0"),
         refuse_same("e0"),
     ),
-    ("the same bytes landed again", snapshot(data=Data(BATCH), started_as="e0"), refuse_same("e0")),
+    (
+        "a schedule asks again about a marker that was answered",
+        snapshot(state=ANSWERED.model_copy(update={"pending": (LANDING, SCHEDULE)}), batch=BATCH),
+        Inspect((TRAIN, VALIDATION)),
+    ),
+    (
+        "what 0.1 started last is forgotten",
+        snapshot(state=ModelState(pending=(LANDING,), last_batch=BATCH.identity), batch=BATCH),
+        Forget(),
+    ),
+    (
+        "a batch that a person started before its marker landed is not",
+        snapshot(
+            state=ModelState(pending=(LANDING,), last_batch=BATCH.identity, answered_batch=BATCH.identity),
+            batch=BATCH,
+            started_as="e0",
+        ),
+        refuse_same("e0"),
+    ),
+    (
+        "covered versions need the previous manifest",
+        snapshot(batch=COVERED, previous=None),
+        ReadPrevious(),
+    ),
+    (
+        "covered versions may be in quarantine",
+        snapshot(batch=COVERED),
+        ReadQuarantined(COVERED, (TRAIN,)),
+    ),
+    (
+        "covered versions that an execution was made of are not",
+        snapshot(batch=COVERED, previous=(TRAIN, VALIDATION), started_as="e0"),
+        refuse_same("e0"),
+    ),
+    ("a landing needs the batch's earlier start", snapshot(batch=BATCH, **NOT_READ), ReadStarted(BATCH)),
+    (
+        "the same bytes need no manifest",
+        snapshot(batch=BATCH, started_as="e0", previous=None),
+        refuse_same("e0"),
+    ),
+    ("the same bytes landed again", snapshot(batch=BATCH, started_as="e0"), refuse_same("e0")),
     (
         "a person may train on the same bytes again",
-        snapshot(PERSON, data=Data(BATCH), started_as="e0", previous=(TRAIN, VALIDATION)),
+        snapshot(PERSON, batch=BATCH, started_as="e0", previous=(TRAIN, VALIDATION)),
         Inspect(()),
     ),
     (
         "a person beside a landing, too",
-        snapshot(LANDING, PERSON, data=Data(BATCH), started_as="e0", previous=(TRAIN, VALIDATION)),
+        snapshot(LANDING, PERSON, batch=BATCH, started_as="e0", previous=(TRAIN, VALIDATION)),
         Inspect(()),
     ),
 ]
 
 BY_CONTENT: list[tuple[str, Snapshot, Action]] = [
-    ("new files need the previous manifest", snapshot(data=Data(BATCH), previous=None), ReadPrevious()),
+    ("new files need the previous manifest", snapshot(batch=BATCH, previous=None), ReadPrevious()),
     (
         "a person's request needs no earlier start of the batch",
-        snapshot(PERSON, data=Data(BATCH), **NOT_READ),
+        snapshot(PERSON, batch=BATCH, **NOT_READ),
         ReadPrevious(),
     ),
-    ("all files are new at first", snapshot(data=Data(BATCH)), Inspect((TRAIN, VALIDATION))),
+    ("all files are new at first", snapshot(batch=BATCH), Inspect((TRAIN, VALIDATION))),
     (
         "only files with other bytes are inspected",
-        snapshot(PERSON, data=Data(Batch("titanic", (LATE, VALIDATION))), previous=BATCH.objects),
-        Inspect((LATE,)),
+        snapshot(PERSON, batch=Batch("titanic", (CHANGED, VALIDATION)), previous=BATCH.objects),
+        Inspect((CHANGED,)),
     ),
     (
         "a bad file goes to quarantine",
-        snapshot(data=Data(BATCH), inspected=(Inspected(TRAIN, ONE_ROW), Inspected(VALIDATION, Fine(3)))),
+        snapshot(batch=BATCH, inspected=(Inspected(TRAIN, ONE_ROW), Inspected(VALIDATION, Fine(3)))),
         Quarantine((BAD,), "quarantined: curated/titanic/train.csv", REMAINING.identity, "v3"),
     ),
     (
         "a bad file goes to quarantine also for a person",
-        snapshot(PERSON, data=Data(Batch("titanic", BATCH.objects)), inspected=(Inspected(TRAIN, ONE_ROW),)),
+        snapshot(PERSON, batch=Batch("titanic", BATCH.objects), inspected=(Inspected(TRAIN, ONE_ROW),)),
         Quarantine((BAD,), "quarantined: curated/titanic/train.csv", REMAINING.identity, None),
     ),
     (
         "a person starts a batch without new files",
-        snapshot(PERSON, data=Data(BATCH), previous=BATCH.objects, inspected=()),
+        snapshot(PERSON, batch=BATCH, previous=BATCH.objects, inspected=()),
         Take(BATCH),
     ),
     (
         "too few new rows",
-        snapshot(data=Data(BATCH), inspected=GOOD, retrain={"min_new_rows": 11}),
+        snapshot(batch=BATCH, inspected=GOOD, retrain={"min_new_rows": 11}),
         Refuse("about 10 rows in new files, min_new_rows is 11"),
     ),
     (
         "enough new rows",
-        snapshot(data=Data(BATCH), inspected=GOOD, retrain={"min_new_rows": 10}),
+        snapshot(batch=BATCH, inspected=GOOD, retrain={"min_new_rows": 10}),
         Take(BATCH),
     ),
     (
         "a schedule needs no new rows",
-        snapshot(SCHEDULE, data=Data(BATCH), inspected=GOOD, retrain={"min_new_rows": 11}),
+        snapshot(SCHEDULE, batch=BATCH, inspected=GOOD, retrain={"min_new_rows": 11}),
         Take(BATCH),
     ),
     (
         "rows that cannot be counted are enough",
-        snapshot(data=Data(BATCH), inspected=(Inspected(TRAIN, Fine(None)),), retrain={"min_new_rows": 9}),
+        snapshot(batch=BATCH, inspected=(Inspected(TRAIN, Fine(None)),), retrain={"min_new_rows": 9}),
         Take(BATCH),
     ),
 ]
@@ -293,7 +347,7 @@ def test_decide_gives_this_action(snapshot: Snapshot, expected: Action) -> None:
 def test_decide_quarantines_200_files_at_a_time_and_names_10() -> None:
     files = [DataObject(f"curated/titanic/train/{n:03}.csv", "v", "e", 1) for n in range(201)]
     inspected = tuple(Inspected(file, Problem("empty", "x" * 301)) for file in files)
-    found = decide(snapshot(PERSON, data=Data(Batch("titanic", (*files, VALIDATION))), inspected=inspected))
+    found = decide(snapshot(PERSON, batch=Batch("titanic", (*files, VALIDATION)), inspected=inspected))
     assert isinstance(found, Quarantine)
     assert len(found.files) == 200
     assert found.files[0].text == "x" * 300
@@ -341,6 +395,11 @@ PENDING = ModelState(pending=(PERSON,), due_at=at("11:00:00"), remaining_batch="
             ),
         ),
         (
+            ModelState(pending=(LANDING, PERSON), due_at=NOON, answer="start", reason="started"),
+            Forget(),
+            ModelState(pending=(PERSON,), answer="start", reason="started"),
+        ),
+        (
             PENDING,
             Quarantine((BAD,), "quarantined: x", "rest", "v3"),
             ModelState(
@@ -354,7 +413,50 @@ PENDING = ModelState(pending=(PERSON,), due_at=at("11:00:00"), remaining_batch="
             ),
         ),
     ],
-    ids=["end", "rest", "wait", "wait as before", "refuse", "quarantine"],
+    ids=["end", "rest", "wait", "wait as before", "refuse", "forget", "quarantine"],
 )
 def test_next_state_after_this_action(state: ModelState, action: Change, expected: ModelState) -> None:
     assert next_state(state, action, NOON) == expected
+
+
+FIRST, SECOND, THIRD = (Marker(version_id=f"m{n}", landed_at=at(f"11:0{n}:00")) for n in (1, 2, 3))
+MARKED = Batch("titanic", (TRAIN, VALIDATION), THIRD, (SECOND, FIRST))
+
+
+@pytest.mark.parametrize(
+    ("before", "superseded"),
+    [
+        (ModelState(), (SECOND, FIRST)),
+        (ModelState(answered_batch="b", last_batch="b"), (SECOND, FIRST)),
+        (ModelState(last_batch="b"), ()),
+        (ModelState(answered_batch="b", answered_marker=FIRST), (SECOND,)),
+        (ModelState(answered_batch="b", answered_marker=SECOND), ()),
+        (ModelState(answered_batch="b", answered_marker=THIRD), ()),
+    ],
+    ids=["none answered", "a person's batch", "0.1", "the first", "the second", "the newest"],
+)
+@pytest.mark.parametrize("action", [Take(MARKED), Refuse("x"), Forget()])
+def test_answered_notes_the_newest_marker_and_those_it_supersedes(
+    before: ModelState, superseded: tuple[Marker, ...], action: Action
+) -> None:
+    after = answered(before, action, MARKED)
+    assert (after.answered_batch, after.answered_marker) == (BATCH.identity, THIRD)
+    assert after.superseded_markers == superseded
+
+
+def test_answered_after_quarantine_is_the_remaining_batch() -> None:
+    after = answered(ModelState(), Quarantine((BAD,), "x", "remaining", "m3"), MARKED)
+    assert (after.answered_batch, after.answered_marker) == ("remaining", THIRD)
+
+
+@pytest.mark.parametrize("action", [Wait(NOON, "paused"), Rest(None), End("arn", NOON), MoveBadFiles((BAD,))])
+def test_answered_leaves_a_marker_that_waits(action: Action) -> None:
+    assert answered(ModelState(), action, MARKED) == ModelState()
+
+
+def test_superseded_markers_are_the_ten_newest() -> None:
+    markers = [Marker(version_id=f"m{n:02}", landed_at=at(f"11:{n:02}:00")) for n in range(20, 0, -1)]
+    state = ModelState().answering("b", markers[0], markers[1:])
+    assert [one.version_id for one in state.superseded_markers] == [
+        "m19", "m18", "m17", "m16", "m15", "m14", "m13", "m12", "m11", "m10",
+    ]  # fmt: skip

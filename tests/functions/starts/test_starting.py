@@ -348,19 +348,21 @@ def test_landing_of_a_batch_that_a_person_started_starts_nothing() -> None:
     assert [item["Trigger"] for item in world.started()] == ["request"]
 
 
-def test_repeated_marker_event_does_not_start_half_of_the_next_batch() -> None:
+def test_repeated_marker_event_changes_nothing_during_the_next_delivery() -> None:
     world = OneModel()
     world.land_batch(0)
     world.mark()
     world.end_all(noticed=True)
+    before, _ = world.using().states.load(MODEL)
     world.now += timedelta(hours=1)
     world.land("train.csv", HEADER + ROWS * 5)
     world.come("landing")
     state, _ = world.using().states.load(MODEL)
-    assert state.reason == "curated/titanic/train.csv landed after the marker: waiting for the next marker"
-    assert state.answer == "wait"
+    assert (state.answer, state.reason, state.pending) == ("start", "started", ())
+    assert state.answered_marker == before.answered_marker
     world.land("validation.csv", HEADER + ROWS * 2)
     assert len(world.started()) == 1
+    world.now += timedelta(seconds=1)
     world.mark()
     assert len(world.started()) == 2
 
@@ -374,7 +376,7 @@ def test_repeated_marker_event_does_not_start_half_of_the_next_batch() -> None:
     ],
     ids=["paused", "cooling", "running"],
 )
-def test_advance_model_that_waits_reads_one_listing_and_no_earlier_starts(
+def test_advance_model_that_waits_lists_nothing_and_reads_no_earlier_starts(
     retrain: dict[str, Any], running: bool, reason: str
 ) -> None:
     world = OneModel()
@@ -390,7 +392,7 @@ def test_advance_model_that_waits_reads_one_listing_and_no_earlier_starts(
     world.s3, world.items = s3, items  # type: ignore[assignment]
     state = starting.advance(MODEL, world.using())
     assert (state.answer, state.reason) == ("wait", reason)
-    assert s3.calls == ["get_paginator list_object_versions"]
+    assert s3.calls == []
     assert {call.split("#")[0].split()[1] for call in items.calls} == {"model"}
 
 

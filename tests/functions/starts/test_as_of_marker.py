@@ -1,0 +1,215 @@
+"""An execution reads the data as of the newest marker, whatever lands, dies or is deleted afterwards."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from retraining.facts.starts import StartRequest
+from retraining.starts import starting
+from tests.functions.starts.test_starting import BAD, HEADER, MODEL, ROWS, OneModel
+
+MINUTE = timedelta(minutes=1)
+
+
+def trained(world: OneModel) -> list[dict[str, bytes]]:
+    """For each execution the bytes that its manifest names, by the file's name."""
+    found = []
+    for started in world.started():
+        manifest = world.s3.get_object(Key=f"batches/{MODEL}/{started['Batch']}/manifest.json")["Body"].read()
+        found.append(
+            {
+                item["key"].removeprefix(f"curated/{MODEL}/"): world.s3.get_object(
+                    Key=item["key"], VersionId=item["versionId"]
+                )["Body"].read()
+                for item in json.loads(manifest)["objects"]
+            }
+        )
+    return found
+
+
+def delivery(number: int) -> dict[str, bytes]:
+    """The files of a delivery, which differ in both splits from those of every other one."""
+    return {
+        "train.csv": HEADER + ROWS * (number + 2),
+        "validation.csv": HEADER + ROWS * (number + 1),
+    }
+
+
+def deliver(world: OneModel, number: int, *, event: bool = True) -> None:
+    """All files land, then the marker; its event arrives unless it is late."""
+    for name, body in delivery(number).items():
+        world.land(name, body)
+    world.now += timedelta(seconds=1)
+    world.land("_SUCCESS", b"")
+    if event:
+        world.come("landing")
+    world.now += timedelta(seconds=1)
+
+
+def schedule(world: OneModel) -> None:
+    """The model's schedule asks."""
+    request = StartRequest(cause=f"{world.now}", trigger="schedule", requested_by="arn:s", at=world.now)
+    starting.request(MODEL, [request], world.using())
+
+
+def paused() -> OneModel:
+    """A delivery has landed while the model was paused."""
+    world = OneModel(paused=True)
+    deliver(world, 0)
+    return world
+
+
+def resume(world: OneModel) -> None:
+    world.config = OneModel().config
+    world.now += MINUTE
+    world.sweep()
+
+
+def test_delivery_is_trained_if_the_next_one_dies_after_one_file() -> None:
+    world = paused()
+    world.land("train.csv", delivery(1)["train.csv"])
+    resume(world)
+    assert trained(world) == [delivery(0)]
+
+
+def test_delivery_is_trained_if_a_file_lands_after_its_marker() -> None:
+    world = paused()
+    world.land("train/late.csv", HEADER + ROWS)
+    resume(world)
+    assert trained(world) == [delivery(0)]
+
+
+def test_delivery_is_trained_if_its_files_are_deleted_after_its_marker() -> None:
+    world = paused()
+    for name in ("train.csv", "_SUCCESS"):
+        world.s3.delete_object(Key=f"curated/{MODEL}/{name}")
+    resume(world)
+    assert trained(world) == [delivery(0)]
+
+
+def test_files_deleted_before_the_marker_are_not_trained() -> None:
+    world = OneModel()
+    world.land("train/old.csv", HEADER + ROWS)
+    world.now += MINUTE
+    world.s3.delete_object(Key=f"curated/{MODEL}/train/old.csv")
+    deliver(world, 0)
+    assert trained(world) == [delivery(0)]
+
+
+@pytest.mark.parametrize("ask", ["schedule", "request"])
+def test_schedule_and_person_during_a_delivery_train_the_one_before(ask: str) -> None:
+    world = OneModel()
+    deliver(world, 0)
+    world.end_all(noticed=True)
+    world.land("train.csv", delivery(1)["train.csv"])
+    world.now += MINUTE
+    schedule(world) if ask == "schedule" else world.come("request-1")
+    assert trained(world) == [delivery(0), delivery(0)]
+
+
+def test_late_file_is_trained_with_the_next_marker() -> None:
+    world = OneModel()
+    deliver(world, 0)
+    world.land("train/late.csv", HEADER + ROWS)
+    world.end_all(noticed=True)
+    world.now += MINUTE
+    world.mark()
+    assert trained(world) == [delivery(0), {**delivery(0), "train/late.csv": HEADER + ROWS}]
+
+
+def test_schedule_without_a_marker_is_refused_in_words() -> None:
+    world = OneModel()
+    world.land_batch(0)
+    schedule(world)
+    state, _ = world.using().states.load(MODEL)
+    assert (state.answer, state.reason) == (
+        "refuse",
+        "no marker _SUCCESS has landed: land it when the batch is complete",
+    )
+    assert world.started() == []
+
+
+def test_person_without_a_marker_trains_what_is_listed() -> None:
+    world = OneModel()
+    for name, body in delivery(0).items():
+        world.land(name, body)
+    world.come("request-1")
+    assert trained(world) == [delivery(0)]
+
+
+def test_marker_that_a_newer_one_supersedes_is_recorded(caplog: pytest.LogCaptureFixture) -> None:
+    world = paused()
+    first = world.s3.versions[f"curated/{MODEL}/_SUCCESS"][-1][0]
+    deliver(world, 1)
+    resume(world)
+    assert trained(world) == [delivery(1)]
+    state, _ = world.using().states.load(MODEL)
+    assert [one.version_id for one in state.superseded_markers] == [first]
+    assert caplog.messages.count("marker superseded") == 1
+    world.end_all(noticed=True)
+    world.come("landing")
+    assert caplog.messages.count("marker superseded") == 1
+
+
+def spark_overwrites(world: OneModel, number: int) -> None:
+    """Spark's mode "overwrite": all is deleted, then parts with new names land, then the marker."""
+    for key in [key for key in world.s3.versions if key.startswith(f"curated/{MODEL}/")]:
+        world.s3.delete_object(Key=key)
+    world.now += timedelta(seconds=5)
+    world.land(f"train/part-{number}.csv", HEADER + ROWS * (number + 2))
+    world.land(f"validation/part-{number}.csv", HEADER + ROWS)
+    world.now += timedelta(seconds=5)
+
+
+def test_overwrite_by_spark_mixes_no_deliveries() -> None:
+    world = OneModel(paused=True)
+    spark_overwrites(world, 0)
+    world.mark()
+    world.now += MINUTE
+    spark_overwrites(world, 1)  # dies before its marker, which it has deleted
+    resume(world)
+    assert [sorted(files) for files in trained(world)] == [["train/part-0.csv", "validation/part-0.csv"]]
+    world.end_all(noticed=True)
+    world.now += MINUTE
+    spark_overwrites(world, 2)
+    world.mark()
+    assert [sorted(files) for files in trained(world)][1:] == [["train/part-2.csv", "validation/part-2.csv"]]
+
+
+def test_quarantined_version_is_in_no_batch_any_more() -> None:
+    world = OneModel()
+    world.land("train/bad.csv", BAD)
+    deliver(world, 0)
+    assert world.started() == []
+    world.now += MINUTE
+    schedule(world)
+    state, _ = world.using().states.load(MODEL)
+    assert state.reason == "bad files were moved to quarantine: land what is missing"
+    world.come("request-1")
+    assert trained(world) == [delivery(0)]
+    copies = world.s3.versions[f"quarantine/{MODEL}/train/bad.csv"]
+    assert len(copies) == 1
+
+
+def test_started_versions_are_not_looked_up_in_quarantine() -> None:
+    world = OneModel()
+    deliver(world, 0)
+    world.end_all(noticed=True)
+    for name in delivery(0):
+        world.s3.delete_object(Key=f"curated/{MODEL}/{name}")
+    asked: list[str] = []
+    original = world.items.get
+
+    def get(fact: str) -> Any:
+        asked.append(fact)
+        return original(fact)
+
+    world.items.get = get  # type: ignore[method-assign]
+    world.now += MINUTE
+    schedule(world)
+    assert trained(world) == [delivery(0), delivery(0)]
+    assert [fact for fact in asked if fact.startswith("quarantined#")] == []
