@@ -1,4 +1,4 @@
-"""What handlers work with: clients, the ledger, settings and the clock.
+"""What handlers work with: clients, the ledger, settings, the clock, and the time that is left.
 
 Lambda passes none, and a handler makes the real ones. A test passes others as a keyword argument.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Self
 
@@ -16,7 +16,8 @@ import boto3
 from retraining.aws.items import Items
 from retraining.aws.ledger import Ledger
 from retraining.aws.model_states import ModelStates
-from retraining.aws.settings import ModelConfigs, Settings, from_environment, secret
+from retraining.aws.settings import CLIENTS, ModelConfigs, Settings, from_environment, secret
+from retraining.errors import OutOfTime
 from retraining.evidence import Sources
 from retraining.links import Links
 
@@ -28,12 +29,21 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 
+def unlimited() -> timedelta:
+    """The time left of work that nothing bounds but its function's timeout, which is shorter."""
+    return timedelta(days=1)
+
+
+def no_links() -> None:
+    """The links of a function whose environment does not name the review page."""
+
+
 @dataclass(frozen=True)
 class Collaborators:
     """The clients of one invocation, the ledger, and what the function's environment says.
 
-    `clock` returns the time in UTC. `links` makes links to the review page; None in a function whose
-    environment does not name the page.
+    `clock` returns the time in UTC. `time_left` tells how long the present piece of work may go on; loops
+    that can be long call `check_time`. `read_links` is what `links` calls.
     """
 
     settings: Settings
@@ -45,30 +55,45 @@ class Collaborators:
     logs: CloudWatchLogsClient
     ledger: Ledger
     clock: Callable[[], datetime]
-    links: Links | None = None
-
-    @classmethod
-    def real(cls) -> Self:
-        """The collaborators of this function. The secret that signs links is at most a minute old."""
-        made = cls._made()
-        return replace(made, links=links_of(made.settings))
+    time_left: Callable[[], timedelta] = unlimited
+    read_links: Callable[[], Links | None] = no_links
 
     @classmethod
     @cache
-    def _made(cls) -> Self:
-        """All collaborators without links, made once for all invocations of the process."""
+    def real(cls) -> Self:
+        """The collaborators of this function, made once for all invocations of the process."""
         settings = from_environment()
         return cls(
             settings=settings,
             configs=ModelConfigs(settings.prefix),
-            s3=boto3.client("s3"),
-            sagemaker=boto3.client("sagemaker"),
-            sns=boto3.client("sns"),
-            events=boto3.client("events"),
-            logs=boto3.client("logs"),
-            ledger=Ledger(Items(boto3.resource("dynamodb").Table(settings.table))),
+            s3=boto3.client("s3", config=CLIENTS),
+            sagemaker=boto3.client("sagemaker", config=CLIENTS),
+            sns=boto3.client("sns", config=CLIENTS),
+            events=boto3.client("events", config=CLIENTS),
+            logs=boto3.client("logs", config=CLIENTS),
+            ledger=Ledger(Items(boto3.resource("dynamodb", config=CLIENTS).Table(settings.table))),
             clock=lambda: datetime.now(UTC),
+            read_links=lambda: links_of(settings),
         )
+
+    def within(self, limit: timedelta) -> Self:
+        """The same collaborators, for a piece of work that may take as long as `limit` from now."""
+        end = self.clock() + limit
+        return replace(self, time_left=lambda: end - self.clock())
+
+    def check_time(self) -> None:
+        """Raise OutOfTime if the present piece of work has used up its time."""
+        if self.time_left() <= timedelta(0):
+            raise OutOfTime("the time for this piece of work is over; the next sweep goes on with it")
+
+    @property
+    def links(self) -> Links | None:
+        """Makes links to the review page; None in a function whose environment does not name the page.
+
+        The secret that signs them is read where a link is needed, and is at most a minute old: without the
+        secret, only what needs a link fails.
+        """
+        return self.read_links()
 
     @property
     def states(self) -> ModelStates:

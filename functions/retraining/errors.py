@@ -1,4 +1,4 @@
-"""The project's own errors: a root and three kinds."""
+"""The project's own errors: a root and four kinds."""
 
 
 class HandsoffError(Exception):
@@ -11,6 +11,10 @@ class ConfigError(HandsoffError):
 
 class NotReady(HandsoffError):
     """Something that the call needs is missing or in use. The same call may succeed later."""
+
+
+class OutOfTime(HandsoffError):
+    """A piece of work has used up its time. What it has done so far is kept; the next sweep goes on."""
 
 
 class EvaluationError(HandsoffError):

@@ -86,7 +86,7 @@ class World:
             configs=self.configs,  # type: ignore[arg-type]
             ledger=Ledger(Items(wrapped.get("table", self.table))),
             clock=wrapped.get("clock", lambda: datetime.now(UTC)),
-            links=wrapped.get("links"),
+            read_links=lambda: wrapped.get("links"),
             **{name: wrapped.get(name, getattr(self, name)) for name in names},
         )
 

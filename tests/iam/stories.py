@@ -496,11 +496,11 @@ def acting(loop: Loop, function: str, ahead: timedelta = timedelta()) -> Iterato
         patch.setattr(boto3, "DEFAULT_SESSION", None)
         try:
             settings._secrets.cache_clear()
-            Collaborators._made.__func__.cache_clear()  # type: ignore[attr-defined]
+            Collaborators.real.__func__.cache_clear()  # type: ignore[attr-defined]
             yield replace(Collaborators.real(), clock=lambda: datetime.now(UTC) + ahead)
         finally:
             settings._secrets.cache_clear()
-            Collaborators._made.__func__.cache_clear()  # type: ignore[attr-defined]
+            Collaborators.real.__func__.cache_clear()  # type: ignore[attr-defined]
 
 
 def role_environment(loop: Loop, role: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A function's environment, the models' configs in SSM, and secrets."""
+"""A function's environment, how its clients wait for AWS, the models' configs in SSM, and secrets."""
 
 from __future__ import annotations
 
@@ -11,9 +11,19 @@ from typing import Final
 import boto3
 from aws_lambda_powertools.utilities.parameters import SecretsProvider, SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from retraining.config.schema import ModelConfig, parse_model
+
+CLIENTS: Final = Config(
+    connect_timeout=5,
+    read_timeout=20,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=16,
+)
+"""A service that does not answer holds a call for a minute, not for the five minutes of botocore's defaults.
+16 threads read files at the same time."""
 
 CONFIG_MAX_AGE = 60
 """Seconds for which a function keeps a model's config before it reads SSM again."""
@@ -66,7 +76,7 @@ def secret(arn: str) -> str:
 
 @cache
 def _secrets() -> SecretsProvider:
-    return SecretsProvider(boto3_client=boto3.client("secretsmanager"))
+    return SecretsProvider(boto3_client=boto3.client("secretsmanager", config=CLIENTS))
 
 
 class ModelConfigs:
@@ -77,7 +87,7 @@ class ModelConfigs:
         self._unknown: dict[
             str, float
         ] = {}  # until then SSM is not asked again for a model that does not exist
-        self._ssm = ssm or SSMProvider(boto3_client=boto3.client("ssm"))
+        self._ssm = ssm or SSMProvider(boto3_client=boto3.client("ssm", config=CLIENTS))
 
     def names(self) -> list[str]:
         """All models of this deployment, sorted; read from SSM each time."""
