@@ -5,28 +5,32 @@ candidates whose events were lost, reminds of candidates that wait and expires t
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from retraining import turns
 from retraining.aws.observability import logger, metrics
 from retraining.candidates import sweep
 from retraining.collaborators import Collaborators
 from retraining.starts import starting
+
+SWEEP_TIME: Final = timedelta(seconds=45)
+"""Time in which turns begin. The last one has ended when the next minute's sweep comes."""
+
+WORK: Final[Mapping[str, turns.Work]] = {"starts": starting.start_if_due, "candidates": sweep.sweep}
+"""What is done for each model, by kind: a turn each."""
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context
 def handler(_event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None) -> None:
     """Look at the starts and the packages of every model. A failure of one does not stop the others."""
-    using = using or Collaborators.real()
-    failures: list[Exception] = []
-    for model in using.configs.names():
-        for look in (starting.start_if_due, sweep.sweep):
-            try:
-                look(model, using)
-            except Exception as error:
-                error.add_note(f"model {model}")
-                failures.append(error)
-    if failures:
-        raise ExceptionGroup("models that could not be looked at", failures)
+    using = (using or Collaborators.real()).within(SWEEP_TIME)
+    outcome = turns.sweep(using.configs.names(), WORK, using)
+    if outcome is None:
+        logger.info("another sweep runs")
+    elif outcome.failures:
+        raise ExceptionGroup("models that could not be looked at", outcome.failures)

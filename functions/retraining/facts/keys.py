@@ -15,6 +15,7 @@ from retraining.facts.starts import (
     StartFact,
     Stray,
 )
+from retraining.facts.sweep import SweepFact
 
 # ---- starts ----------------------------------------------------------------------------------------------
 
@@ -113,3 +114,11 @@ def slack_message(package_arn: str) -> Key[SlackMessage]:
 def slack_lease(package_arn: str) -> Key[Claim]:
     """The message in Slack about this package is being changed now."""
     return Key(f"lease#slack#{package_arn}", Claim)
+
+
+# ---- the sweep -------------------------------------------------------------------------------------------
+
+
+def sweep() -> Key[SweepFact]:
+    """The sweep that runs each minute: whether one runs, and where the next begins."""
+    return Key("sweep#", SweepFact)
