@@ -5,15 +5,21 @@ Changes: makes start requests pending and starts an execution if one may start; 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from retraining import turns
 from retraining.aws.observability import logger, metrics
 from retraining.collaborators import Collaborators
-from retraining.facts.starts import StartRequest
 from retraining.starts import requests, starting
+from retraining.starts.requests import Message
+
+ANSWER_TIME: Final = timedelta(seconds=60)
+"""Time in which models begin to be looked at. The sweep looks at the others."""
 
 
 @metrics.log_metrics
@@ -21,25 +27,39 @@ from retraining.starts import requests, starting
 def handler(
     event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None
 ) -> dict[str, list[dict[str, str]]]:
-    """Read each message, then answer the requests of each model. The queue delivers again what failed."""
-    using = using or Collaborators.real()
+    """Note the requests of all messages, then answer those of each model.
+
+    The queue delivers again what could not be noted. What is noted and not answered, the sweep answers.
+    """
+    using = (using or Collaborators.real()).within(ANSWER_TIME)
     failed: list[str] = []
-    wanted: dict[str, list[tuple[str, StartRequest]]] = defaultdict(list)
+    by_model: dict[str, dict[str, Message]] = defaultdict(dict)
     for record in event["Records"]:
         try:
-            found = requests.read(record["body"], using)
+            message = requests.read(record["body"], using)
         except Exception:
             logger.exception("message cannot be read", message_id=record["messageId"])
             failed.append(record["messageId"])
         else:
-            if found:
-                model, request = found
-                wanted[model].append((record["messageId"], request))
-    for model, messages in wanted.items():
+            by_model[message.model][record["messageId"]] = message
+    noted: list[str] = []
+    for model, messages in by_model.items():
         try:
-            starting.request(model, [request for _, request in messages], using)
+            if _note(model, messages.values(), using):
+                noted.append(model)
         except Exception:
-            logger.exception("model cannot be started", model=model)
-            failed += [message for message, _ in messages]
+            logger.exception("requests cannot be noted", model=model)
+            failed += messages
     metrics.add_metric("MessagesHandled", MetricUnit.Count, len(event["Records"]) - len(failed))
+    outcome = turns.take([turns.Turn(model, "starts", starting.start_if_due) for model in noted], using)
+    for error in outcome.failures:
+        logger.error("model cannot be started now", exc_info=error)
     return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
+
+
+def _note(model: str, messages: Iterable[Message], using: Collaborators) -> bool:
+    """Make the requests of a model's messages pending. Says whether there were any."""
+    found = requests.requests_of(model, list(messages), using)
+    if found:
+        starting.note(model, found, using)
+    return bool(found)

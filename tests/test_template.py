@@ -12,6 +12,11 @@ import pytest
 from moto.events.models import EventPattern
 from samtranslator.yaml_helper import yaml_parse
 
+from reconcile import SWEEP_TIME
+from retraining.facts.sweep import SWEEP_LEASE
+from retraining.turns import MIN_SHARE
+from start_retraining import ANSWER_TIME
+
 ROOT = Path(__file__).parents[1]
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
@@ -145,6 +150,17 @@ def test_what_records_decisions_may_put_events_and_on_the_default_bus_only() -> 
     ]
     bus = "arn:aws:events:us-east-1:123456789012:event-bus/default"
     assert may == [(f"{name}Role", bus) for name in ("Reconcile", "JudgeCandidate", "RecordDecision")]
+
+
+def test_lease_of_the_sweep_outlives_its_function() -> None:
+    assert SWEEP_LEASE.total_seconds() > FUNCTIONS["Reconcile"]["Timeout"]
+
+
+def test_turns_end_before_their_function_does() -> None:
+    """The last turn begins at the end of the time, has MIN_SHARE, and may wait for one call: 5 and 20 s."""
+    for function, time in (("Reconcile", SWEEP_TIME), ("StartRetraining", ANSWER_TIME)):
+        in_turns = (time + MIN_SHARE).total_seconds()
+        assert FUNCTIONS[function]["Timeout"] >= in_turns + 25
 
 
 def test_failures_of_everything_asynchronous_are_kept_and_alarmed() -> None:

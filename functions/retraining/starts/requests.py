@@ -1,7 +1,9 @@
-"""Which start request follows from a message of the landings queue."""
+"""Which start requests follow from the messages of the landings queue."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -14,41 +16,77 @@ from retraining.starts.batches import arrival, split_of
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
-    from retraining.config.schema import Retrain
+    from retraining.config.schema import ModelConfig, Retrain
 
 LANDED: Final = "landing"
 """The cause of every landing: however many objects land, they make one request."""
 
 
-def read(body: str, using: Collaborators) -> tuple[str, StartRequest] | None:
-    """The model and the request that a message makes; None if the object completes no batch.
+@dataclass(frozen=True)
+class Message:
+    """A message of the queue: an object that landed at `key`, or a request of a person or a schedule.
 
-    Raises ValueError if the message has another form, or names another bucket or an unknown model.
+    `model` is "" for an object that is below no model's prefix.
     """
+
+    model: str
+    key: str = ""
+    request: StartRequest | None = None
+
+
+def read(body: str, using: Collaborators) -> Message:
+    """Read a message by itself. Raises ValueError if it has another form, or names another bucket."""
     message = LANDING_MESSAGE.validate_json(body)
     if isinstance(message, ObjectCreated):
-        bucket = message.detail.bucket.name
+        bucket, key = message.detail.bucket.name, message.detail.object.key
         if bucket != using.settings.bucket:
             raise ValueError(f"the object is in bucket {bucket}; expected {using.settings.bucket}")
-        return _of_landing(message.detail.object.key, using)
+        found = arrival(key)
+        return Message(found.model if found else "", key)
     asked = message.detail
-    if using.configs.get(asked.model) is None:
-        raise ValueError(f"no model {asked.model} in this deployment")
-    return asked.model, StartRequest(
+    request = StartRequest(
         cause=asked.cause, trigger=asked.trigger, requested_by=asked.requested_by, at=using.clock()
     )
+    return Message(asked.model, request=request)
 
 
-def _of_landing(key: str, using: Collaborators) -> tuple[str, StartRequest] | None:
+def requests_of(model: str, messages: Sequence[Message], using: Collaborators) -> list[StartRequest]:
+    """The start requests that a model's messages make; none if no object completes a batch.
+
+    While the configuration cannot be read, every object that landed makes a request: it is answered later,
+    and a request too many starts nothing. Raises ValueError for a request to an unknown model.
+    """
+    asked = [message.request for message in messages if message.request]
+    keys_landed = [message.key for message in messages if not message.request]
+    try:
+        config = _config(model, using)
+    except Exception:
+        logger.exception("configuration cannot be read; requests are noted", model=model)
+        return [*asked, *([_landing(using)] if keys_landed else [])]
+    if config is None:
+        if keys_landed:
+            _note_stray(model, keys_landed[0], using)
+        if asked:
+            raise ValueError(f"no model {model} in this deployment")
+        return []
+    landed = any(completes(_rest(key), config.retrain) for key in keys_landed)
+    return [*asked, *([_landing(using)] if landed else [])]
+
+
+def _config(model: str, using: Collaborators) -> ModelConfig | None:
+    """The model's configuration. SSM is read now before a model counts as unknown: it may be new."""
+    if not model:
+        return None
+    return using.configs.get(model) or using.configs.get(model, fresh=True)
+
+
+def _landing(using: Collaborators) -> StartRequest:
+    return StartRequest(cause=LANDED, trigger="landing", requested_by="s3", at=using.clock())
+
+
+def _rest(key: str) -> str:
     found = arrival(key)
-    config = using.configs.get(found.model) if found else None
-    if found is None or config is None:
-        _note_stray(found.model if found else "", key, using)
-        return None
-    if not completes(found.rest, config.retrain):
-        return None
-    request = StartRequest(cause=LANDED, trigger="landing", requested_by="s3", at=using.clock())
-    return found.model, request
+    return found.rest if found else ""
 
 
 def completes(rest: str, retrain: Retrain) -> bool:

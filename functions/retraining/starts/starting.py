@@ -9,7 +9,8 @@ Then that is recorded. An invocation that finds a start half done goes on with i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -53,23 +54,23 @@ Done = MoveBadFiles | Make | Take | Change
 """Actions that are carried out; the others ask for a larger snapshot."""
 
 
-def request(model: str, requests: Iterable[StartRequest], using: Collaborators) -> None:
-    """Make these requests pending and do what can be done about them now. Safe to repeat."""
-    for one in {each.cause: each for each in requests}.values():
-        note(model, one, using)
-    advance(model, using)
-
-
-def note(model: str, request: StartRequest, using: Collaborators) -> None:
-    """Make a request pending, unless it is pending or answered. `advance` answers it."""
+def note(model: str, requests: Sequence[StartRequest], using: Collaborators) -> None:
+    """Make requests pending, unless they are pending or answered. `advance` answers them. Safe to repeat."""
 
     def requested(state: ModelState) -> ModelState:
-        if request.trigger != "landing" and using.ledger.get(keys.asked(model, request.cause)):
-            logger.info("request was answered before", model=model, cause=request.cause)
-            return state
-        return state.requested(request)
+        # Read after the state: a request that is answered meanwhile changes the state, which is read anew.
+        asked = [one for one in requests if one.trigger == "landing" or _is_new(model, one, using)]
+        return reduce(ModelState.requested, asked, state)
 
     using.states.change(model, requested)
+
+
+def _is_new(model: str, request: StartRequest, using: Collaborators) -> bool:
+    """Whether a request of a person or a schedule has not been answered yet."""
+    if not using.ledger.get(keys.asked(model, request.cause)):
+        return True
+    logger.info("request was answered before", model=model, cause=request.cause)
+    return False
 
 
 def start_if_due(model: str, using: Collaborators) -> None:
@@ -83,7 +84,8 @@ def start_if_due(model: str, using: Collaborators) -> None:
 def advance(model: str, using: Collaborators) -> ModelState:
     """Do everything that can be done now about the model's starts; the state in which that leaves it.
 
-    Raises ValueError if the deployment has no such model, NotReady if the state changes all the time.
+    Raises ValueError if the deployment has no such model, NotReady if the state changes all the time, and
+    OutOfTime if the time is over before the next read.
     """
     config = using.configs.get(model)
     if config is None:
@@ -92,6 +94,7 @@ def advance(model: str, using: Collaborators) -> ModelState:
         snapshot = reading.read(model, config, using)
         action = decide(snapshot)
         while isinstance(action, Read):
+            using.check_time()
             snapshot = reading.read_more(snapshot, action, using)
             action = decide(snapshot)
         if (state := _act(action, snapshot, using)) is not None:

@@ -211,8 +211,8 @@ def test_death_at_any_call_and_redelivery_start_once(
     names = ("s3", "sns", "sagemaker", "table")
     dying = using(world, **{name: Mortal(getattr(world, name), left, after=after) for name in names})
     failed = handler(message, context, using=dying)["batchItemFailures"]
-    assert failed or left[0] > 0
     taken_before, _ = using(world).states.load("titanic")
+    assert failed or taken_before.landings == 1  # what is noted needs no second delivery
     world.sagemaker.packages = {"late": package("late", "s3://b/e", "Approved")}
     for _ in range(2):
         handler(message, context, using=using(world))

@@ -102,7 +102,7 @@ class OneModel:
         self.wanted: set[str] = set()
         self.running_at_once = 0
 
-    def get(self, model: str) -> ModelConfig | None:
+    def get(self, model: str, **_: bool) -> ModelConfig | None:
         return self.config if model == MODEL else None
 
     def names(self) -> list[str]:
@@ -146,7 +146,9 @@ class OneModel:
         trigger: Any = "landing" if cause == "landing" else "request"
         request = StartRequest(cause=cause, trigger=trigger, requested_by="x", at=self.now)
         with contextlib.suppress(Died):
-            starting.request(MODEL, [request], self.using(lives, interrupt))
+            using = self.using(lives, interrupt)
+            starting.note(MODEL, [request], using)
+            starting.advance(MODEL, using)
         self.watch()
 
     def sweep(self, lives: int = 0) -> None:
@@ -221,7 +223,7 @@ def deliver(world: OneModel, number: int) -> None:
     world.land_batch(number)
     world.land("_SUCCESS", b"")
     request = StartRequest(cause="landing", trigger="landing", requested_by="x", at=world.now)
-    starting.note(MODEL, request, world.using())
+    starting.note(MODEL, [request], world.using())
 
 
 def play(world: OneModel, script: list[tuple[str, Any]]) -> None:
