@@ -63,9 +63,7 @@ class MemoryItems:
     def swap(self, fact: str, values: Mapping[str, Any], *, version: int) -> bool:
         if self.facts.get(fact, {}).get("version", 0) != version:
             return False
-        self.facts.pop(fact, None)
-        self.mark(fact, {**values, "version": version + 1})
-        return True
+        return self.mark(fact, {**values, "version": version + 1})
 
     def replace(self, fact: str, values: Mapping[str, Any], *, where: Mapping[str, str]) -> bool:
         if not self._stands(fact, where):

@@ -29,7 +29,7 @@ JSON: Final = "_json"
 """Ends the names of attributes whose text is JSON; so no text of a person is ever taken for it."""
 
 NONCE: Final = "nonce"
-"""The attribute that names the last conditional write of an item, as 32 hexadecimal digits. No fact has it."""
+"""The attribute that names an item's last conditional write: 32 hexadecimal digits. No fact has it."""
 
 
 class Items:
@@ -74,18 +74,18 @@ class Items:
         return self._update(fact, {**values, "version": version, "final": final}, conditioned)
 
     def swap(self, fact: str, values: Item, *, version: int) -> bool:
-        """Replace the fact, which must still be at `version` (0: must not exist yet). Says whether it did.
+        """`mark`, if the fact is still at `version` (0: must not exist yet). Says whether it wrote.
 
         A caller that reads a fact and swaps it knows that no other call has changed it in between.
         """
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(fact)"}
-        if version:
-            condition = {
-                "ConditionExpression": "#version = :version",
-                "ExpressionAttributeNames": {"#version": "version"},
-                "ExpressionAttributeValues": {":version": version},
-            }
-        return self._put(fact, {"version": version + 1, **values}, **condition)
+
+        def conditioned(call: dict[str, Any]) -> dict[str, Any]:
+            if not version:
+                return {**call, "ConditionExpression": "attribute_not_exists(fact)"}
+            call["ExpressionAttributeValues"][":read"] = version
+            return {**call, "ConditionExpression": "#version = :read"}
+
+        return self._update(fact, {**values, "version": version + 1}, conditioned)
 
     def replace(self, fact: str, values: Item, *, where: Mapping[str, str]) -> bool:
         """Replace the whole fact if these texts still stand in it. Says whether it did."""

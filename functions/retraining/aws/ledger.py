@@ -41,7 +41,7 @@ class Ledger:
     def get(self, key: Key[F]) -> F | None:
         """The fact as it is now (read consistently), or None."""
         found = self._items.get(key.text)
-        return None if found is None else key.kind.model_validate(found)
+        return None if found is None else _read(key, found)
 
     def take(self, key: Key[F], fact: F) -> F | None:
         """Write the fact if it is not there: None if it is written, otherwise the fact that stands there.
@@ -53,7 +53,7 @@ class Ledger:
             return None
         if not found:
             raise NotReady(f"{key} has just been released by another invocation; try again")
-        return key.kind.model_validate(found)
+        return _read(key, found)
 
     def mark(self, key: Key[F], *, where: Values | None = None, **changes: object) -> bool:
         """Change these fields and leave the others; the fact need not exist yet.
@@ -75,7 +75,7 @@ class Ledger:
         return self._items.advance(key.text, _stored(key, changes), version=version, final=final)
 
     def swap(self, key: Key[F], *, version: int, **values: object) -> bool:
-        """Replace the fact, which must still be at `version` (0: must not exist yet). Says whether it did.
+        """`mark`, if the fact is still at `version` (0: must not exist yet). Says whether it wrote.
 
         A caller that reads a fact and swaps it knows that no other call has changed it in between.
         """
@@ -129,10 +129,15 @@ def alone(ledger: Ledger, key: Key[Claim], *, now: datetime) -> Iterator[None]:
         ledger.release(key, where={"until": now + LEASE})
 
 
+def _read(key: Key[F], item: Values) -> F:
+    """The fact in an item: all its attributes without the key's."""
+    return key.kind.model_validate({name: value for name, value in item.items() if name != "fact"})
+
+
 def _stored(key: Key[F], changes: Values) -> dict[str, Any]:
     """The changes as the item holds them. Raises TypeError for what the fact has no field for."""
-    fields = key.kind.model_fields
-    if key.kind.model_config.get("extra") != "allow" and (unknown := changes.keys() - fields.keys()):
+    unknown = changes.keys() - key.kind.model_fields.keys()
+    if unknown and not key.kind.any_name:
         raise TypeError(f"{key.kind.__name__} has no field {', '.join(sorted(unknown))}")
     dumped = key.kind.model_construct(**changes).model_dump(by_alias=True, include=set(changes))
     return {name: _none_if_empty(value) for name, value in dumped.items()}

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from pydantic import ConfigDict
-from pydantic.alias_generators import to_camel
+from typing import ClassVar, Literal
 
 from retraining.facts.fact import Fact, Moment
 from retraining.verdicts.verdict import Verdict
@@ -95,16 +92,14 @@ class InView(Fact):
     decides on (`v3`) until that is recorded: the time at which it was noted, a space, the package's ARN.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="allow", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
-    )
+    any_name: ClassVar[bool] = True
 
     champion: str | None = None
 
     @property
     def notes(self) -> dict[str, str]:
         """The notes by attribute, also the champion's: a time and a space (or nothing), then the ARN."""
-        noted = {name: str(text) for name, text in (self.model_extra or {}).items() if name != "fact"}
+        noted = {name: str(text) for name, text in (self.model_extra or {}).items()}
         return {**({"champion": self.champion} if self.champion else {}), **noted}
 
 

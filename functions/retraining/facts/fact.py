@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
@@ -14,11 +14,18 @@ Moment = Annotated[datetime, PlainSerializer(datetime.isoformat, return_type=str
 
 
 class Fact(BaseModel):
-    """A frozen fact. Attributes of the item have the field's name in camelCase; None is not stored."""
+    """A frozen fact. Attributes of the item have the field's name in camelCase; None is not stored.
+
+    Fields that only a newer version of handsoff knows are kept, and written back with the others: while a
+    deployment is updated, functions of both versions write the same facts.
+    """
 
     model_config = ConfigDict(
-        frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+        frozen=True, extra="allow", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
     )
+
+    any_name: ClassVar[bool] = False
+    """Whether a writer may set attributes that are no fields."""
 
 
 F = TypeVar("F", bound=Fact)

@@ -206,7 +206,7 @@ def test_take_whose_answer_was_lost_is_ours(losing: Any) -> None:
 
 
 def test_swap_whose_answer_was_lost_says_that_it_wrote(losing: Any) -> None:
-    items = losing("put_item")
+    items = losing("update_item")
     assert items.swap("model#m", {"state": {"a": 1}}, version=0)
     assert not items.swap("model#m", {"state": {"a": 1}}, version=0)
     assert items.get("model#m") == {"fact": "model#m", "state": {"a": 1}, "version": 1}
