@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from retraining.aws import pipelines, registry
 from retraining.aws.ledger import Ledger
 from retraining.aws.pipelines import Execution, Step
+from retraining.aws.refusals import is_refusal
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, EarlierVerdict, VerdictFact
 from retraining.facts.package import PENDING, Package
@@ -70,23 +71,68 @@ def uri(sources: Sources, model: str, execution: Execution) -> str:
 def gather(sources: Sources, model: str, execution: Execution, *, package: Package | None = None) -> Evidence:
     """Everything known about `execution` now, in the form of docs/reference/evidence.md.
 
-    `package` is its model package where the caller has just read it.
+    `package` is its model package where the caller has just read it. What cannot be read is named in
+    `missing`. Raises ClientError where AWS gave no clear answer.
     """
+    missing: list[str] = []
     fact = sources.ledger.get(keys.execution(execution.arn)) or ExecutionFact()
-    package_arn = execution.package_arn
-    if package_arn and package is None:
-        package = registry.package(sources.sagemaker, package_arn)
-    folder = f"models/{model}/{execution.identity}"
-    evaluation = _json_object(sources, f"{folder}/evaluation.json")
-    return {
-        "schemaVersion": SCHEMA_VERSION,
-        "pipelineExecutionArn": execution.arn,
+    report = _json_object(sources, f"models/{model}/{execution.identity}/data_report.json", missing)
+    of_execution = {
         "pipelineExecutionStatus": execution.status,
         "failureReason": execution.failure_reason,
         "startTime": _text(execution.start_time),
-        "trigger": _trigger(execution, fact),
-        "data": _data(sources, model, execution, _json_object(sources, f"{folder}/data_report.json")),
+        "trigger": _trigger(execution.parameters.get("Trigger", "manual"), fact),
+        "data": _data(sources, model, execution.parameters.get("Batch"), report),
         "steps": [_step(step, fact.log_lines.get(step.name)) for step in execution.steps],
+    }
+    package_arn = package.arn if package else execution.package_arn
+    return _whole(sources, model, execution.arn, of_execution, package_arn, package, missing)
+
+
+def _gather_gone(sources: Sources, model: str, arn: str, package_arn: str | None) -> Evidence:
+    """What is known of an execution that SageMaker no longer knows: what the copy says, else the ledger."""
+    missing = [f"{arn}: SageMaker no longer knows this execution"]
+    copy = _json_object(sources, evidence_key(model, arn.rsplit("/", 1)[-1]), missing)
+    fact = sources.ledger.get(keys.execution(arn)) or ExecutionFact()
+    report = _json_object(sources, f"models/{model}/{arn.rsplit('/', 1)[-1]}/data_report.json", missing)
+    known = {
+        "pipelineExecutionStatus": fact.status,
+        "failureReason": fact.failure_reason,
+        "startTime": None,
+        "trigger": _trigger(fact.trigger or "manual", fact),
+        "data": _data(sources, model, fact.batch, report),
+        "steps": [
+            _step(Step(name, "", status, None, None, None, None, None), None)
+            for name, status in fact.steps.items()
+        ],
+    }
+    of_execution = {name: copy.get(name, value) for name, value in known.items()}
+    return _whole(
+        sources, model, arn, of_execution, package_arn or copy.get("modelPackageArn"), None, missing
+    )
+
+
+def _whole(
+    sources: Sources,
+    model: str,
+    arn: str,
+    of_execution: Evidence,
+    package_arn: str | None,
+    package: Package | None,
+    missing: list[str],
+) -> Evidence:
+    """The evidence, with what is known of the execution's model package and of its verdicts and decisions."""
+    name = f"models/{model}/{arn.rsplit('/', 1)[-1]}/evaluation.json"
+    evaluation = _json_object(sources, name, missing)
+    if package_arn and package is None:
+        package = registry.find(sources.sagemaker, package_arn)
+        missing += [] if package else [f"{package_arn}: the model package was deleted"]
+    if package and not evaluation and not any(name in text for text in missing):
+        missing.append(f"s3://{sources.bucket}/{name}: there is no such object")
+    return {
+        "schemaVersion": SCHEMA_VERSION,
+        "pipelineExecutionArn": arn,
+        **of_execution,
         "modelPackageArn": package_arn,
         "modelApprovalStatus": package.approval_status if package else None,
         "modelDataUrl": package.model_uri if package else None,
@@ -94,13 +140,14 @@ def gather(sources: Sources, model: str, execution: Execution, *, package: Packa
         "metrics": _metrics(evaluation),
         **verdict(sources.ledger.get(keys.verdict(package_arn)) if package_arn else None),
         **decision(sources.ledger.get(keys.decision(package_arn)) if package_arn else None),
+        "missing": missing,
     }
 
 
-def _trigger(execution: Execution, fact: ExecutionFact) -> dict[str, Any]:
+def _trigger(kind: str, fact: ExecutionFact) -> dict[str, Any]:
     """What started the execution. The ledger knows nothing of one that was started by hand."""
     return {
-        "kind": execution.parameters.get("Trigger", "manual"),
+        "kind": kind,
         "cause": fact.cause,
         "requestedBy": fact.requested_by,
         "requests": [request.model_dump(by_alias=True) for request in fact.requests],
@@ -108,9 +155,9 @@ def _trigger(execution: Execution, fact: ExecutionFact) -> dict[str, Any]:
     }
 
 
-def _data(sources: Sources, model: str, execution: Execution, report: dict[str, Any]) -> dict[str, Any]:
-    """The batch, its manifest, and what the data report says of it."""
-    batch = report.get("batch") or execution.parameters.get("Batch")
+def _data(sources: Sources, model: str, batch: str | None, report: dict[str, Any]) -> dict[str, Any]:
+    """The batch, its manifest, and what the data report says of it. `latest` is named by the report alone."""
+    batch = report.get("batch") or batch
     return {
         "batch": batch,
         "manifest": f"s3://{sources.bucket}/batches/{model}/{batch}/manifest.json",
@@ -188,16 +235,29 @@ def _text(time: datetime | None) -> str | None:
     return time.isoformat() if time else None
 
 
-def _json_object(sources: Sources, key: str) -> dict[str, Any]:
-    """A JSON object in the bucket; empty where it does not exist (yet)."""
+def _json_object(sources: Sources, key: str, missing: list[str]) -> dict[str, Any]:
+    """A JSON object in the bucket; empty where it does not exist (yet).
+
+    One that cannot be read is empty, too, and is named in `missing` with the reason.
+    """
     try:
         body = sources.s3.get_object(Bucket=sources.bucket, Key=key)["Body"].read()
+        loaded = json.loads(body)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
+        code = error.response["Error"]["Code"]
+        if code == "NoSuchKey":
+            return {}
+        if not is_refusal(error):
             raise
+        missing.append(f"s3://{sources.bucket}/{key}: {code}")
         return {}
-    loaded: dict[str, Any] = json.loads(body)
-    return loaded
+    except ValueError:
+        missing.append(f"s3://{sources.bucket}/{key}: not valid JSON")
+        return {}
+    if isinstance(loaded, dict):
+        return loaded
+    missing.append(f"s3://{sources.bucket}/{key}: not a JSON object")
+    return {}
 
 
 @dataclass(frozen=True)
@@ -213,19 +273,30 @@ def copy_now(sources: Sources, model: str, execution_arn: str) -> Copy:
 
 
 def write(
-    sources: Sources, model: str, execution_arn: str, *, known: tuple[Package, Copy] | None = None
-) -> str:
-    """Gather the evidence and write its copy in S3; returns the copy's URI.
+    sources: Sources,
+    model: str,
+    execution_arn: str,
+    *,
+    package_arn: str | None = None,
+    known: tuple[Package, Copy] | None = None,
+) -> None:
+    """Gather the evidence and write its copy in S3.
 
     Two functions may do this at once, and the one that gathered first may write last. So the copy is
     only replaced if it is still the one that was there before gathering; otherwise it is gathered anew.
     With `known`, the first attempt uses that package, which was read after that copy was looked at.
+
+    Where the execution was deleted together with its pipeline, the copy keeps what it said of the execution,
+    and `package_arn` names the package that outlived it.
     """
+    key = evidence_key(model, execution_arn.rsplit("/", 1)[-1])
     for attempt in range(ATTEMPTS):
-        execution = pipelines.describe(sources.sagemaker, execution_arn)
-        key = evidence_key(model, execution.identity)
+        execution = pipelines.find(sources.sagemaker, execution_arn)
         package, copy = known or (None, Copy(_unchanged(sources, key)))
-        found = gather(sources, model, execution, package=package)
+        if execution is None:
+            found = _gather_gone(sources, model, execution_arn, package.arn if package else package_arn)
+        else:
+            found = gather(sources, model, execution, package=package)
         body = json.dumps(found, indent=1, ensure_ascii=False).encode()
         try:
             sources.s3.put_object(
@@ -237,8 +308,7 @@ def write(
                 raise
             known = None  # the copy was written meanwhile, so the package may have changed
         else:
-            return uri(sources, model, execution)
-    raise AssertionError("unreachable: the last attempt returns or raises")
+            return
 
 
 def _unchanged(sources: Sources, key: str) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def _summaries(deployment: Deployment, model: str, limit: int) -> list[PipelineE
             MaxResults=limit,
         )
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("ResourceNotFound", "ResourceNotFoundException"):
+        if error.response["Error"]["Code"] not in pipelines.MISSING:
             raise
         raise no_pipeline(deployment, model) from None
     return answer["PipelineExecutionSummaries"]

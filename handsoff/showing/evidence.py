@@ -22,6 +22,10 @@ def show_evidence(console: Console, found: dict[str, Any]) -> None:
         if step["logs"]:
             logs = step["logs"]
             lines.append(("", f"[dim]log group {logs['group']}, streams {logs['streamPrefix']}…[/]"))
+    lines += [
+        ("missing" if not n else "", f"[red]{escape(text)}[/]")
+        for n, text in enumerate(found.get("missing", []))
+    ]
     print_lines(console, lines)
 
 

@@ -71,6 +71,7 @@ class FakeSageMaker:
         self.executions: dict[str, dict[str, Any]] = {}
         self.steps: list[dict[str, Any]] = []
         self.steps_of: dict[str, list[dict[str, Any]]] = {}  # by execution, where they are not `steps`
+        self.deleted: set[str] = set()  # executions that were deleted together with their pipeline
         self.packages: dict[str, dict[str, Any]] = {}
         self.definition: list[dict[str, str]] = []
         self.updates: list[dict[str, Any]] = []
@@ -95,14 +96,25 @@ class FakeSageMaker:
         return {"PipelineExecutionArn": self.executions.setdefault(token, made)["PipelineExecutionArn"]}
 
     def describe_pipeline_execution(self, PipelineExecutionArn: str) -> dict[str, Any]:
+        if PipelineExecutionArn in self.deleted:
+            text = f"Pipeline execution {PipelineExecutionArn} does not exist."
+            raise ClientError(
+                {"Error": {"Code": "ResourceNotFound", "Message": text}}, "DescribePipelineExecution"
+            )
         for made in self.executions.values():
             if made["PipelineExecutionArn"] == PipelineExecutionArn:
                 return made
         return self.execution | {"PipelineExecutionArn": PipelineExecutionArn}
 
-    def list_pipeline_executions(self, PipelineName: str, **_: Any) -> dict[str, Any]:
+    def list_pipeline_executions(self, PipelineName: str, MaxResults: int, **_: Any) -> dict[str, Any]:
         found = [made for made in self.executions.values() if made["PipelineName"] == PipelineName]
-        return {"PipelineExecutionSummaries": found[::-1]}
+        return {"PipelineExecutionSummaries": found[::-1][:MaxResults]}
+
+    def start_bare(self, name: str = "bare") -> str:
+        """Let a person have started an execution in SageMaker directly; its ARN."""
+        return self.start_pipeline_execution(ClientRequestToken=name, PipelineName="handsoff-titanic")[
+            "PipelineExecutionArn"
+        ]
 
     def end(self, arn: str, status: str = "Succeeded") -> None:
         """Let an execution end."""

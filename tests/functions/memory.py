@@ -90,8 +90,9 @@ class MemoryItems:
         self.mark(fact, {"state": "done", "doneAt": now.isoformat()})
 
 
-def refused(code: str, operation: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": code}}, operation)
+def refused(code: str, operation: str, status: int = 400) -> ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)
 
 
 def etag(body: bytes) -> str:

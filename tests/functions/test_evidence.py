@@ -6,10 +6,14 @@ import json
 import re
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
+
 from retraining import evidence
 from retraining.aws import pipelines
 from retraining.collaborators import Collaborators
 from tests.functions.fakes import arn_of, event, register, was_held
+from tests.functions.memory import refused
 from tests.functions.world import World
 
 REPORT = {
@@ -45,6 +49,105 @@ def keys_of(value: Any, below: str = "") -> list[str]:
     if not isinstance(value, dict) or below in ("missingShare", "classShare", "metrics"):
         return []
     return [*value, *(key for name, item in value.items() for key in keys_of(item, name))]
+
+
+def written(world: World) -> dict[str, Any]:
+    """The copy in S3 of the evidence of the execution that registered version 1."""
+    body = world.s3.get_object(Bucket="data", Key="evidence/titanic/e0/evidence.json")["Body"].read()
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+E0 = "arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"
+
+
+def test_write_after_the_execution_was_deleted_keeps_what_was_known(world: World) -> None:
+    register(world)
+    sources = world.using(Collaborators).sources
+    evidence.write(sources, "titanic", E0)
+    before = written(world)
+    assert (before["pipelineExecutionStatus"], before["missing"]) == ("Succeeded", [])
+    was_held(world, arn_of(1))
+    world.sagemaker.deleted.add(E0)
+    evidence.write(sources, "titanic", E0)
+    after = written(world)
+    assert after["missing"] == [f"{E0}: SageMaker no longer knows this execution"]
+    assert after["verdict"]["decision"] == "HOLD"
+    parts = ("pipelineExecutionStatus", "startTime", "steps", "data", "trigger", "modelPackageArn")
+    assert {name: after[name] for name in parts} == {name: before[name] for name in parts}
+
+
+def test_write_of_a_deleted_execution_without_a_copy_tells_what_the_ledger_knows(world: World) -> None:
+    register(world)
+    steps = {"TrainModel": "Succeeded"}
+    world.items.mark(f"execution#{E0}", {"status": "Succeeded", "steps": steps, "trigger": "schedule"})
+    world.sagemaker.deleted.add(E0)
+    evidence.write(world.using(Collaborators).sources, "titanic", E0, package_arn=arn_of(1))
+    found = written(world)
+    assert found["missing"] == [f"{E0}: SageMaker no longer knows this execution"]
+    assert (found["pipelineExecutionStatus"], found["trigger"]["kind"]) == ("Succeeded", "schedule")
+    assert [(step["name"], step["status"]) for step in found["steps"]] == [("TrainModel", "Succeeded")]
+    assert (found["modelPackageArn"], found["modelApprovalStatus"]) == (arn_of(1), "PendingManualApproval")
+    assert found["metrics"]["accuracy"] == 0.80
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (None, "there is no such object"),
+        (b"{", "not valid JSON"),
+        (b"[]", "not a JSON object"),
+        (b"\xff", "not valid JSON"),
+    ],
+)
+def test_write_names_an_evaluation_that_cannot_be_read(world: World, body: bytes | None, why: str) -> None:
+    register(world)
+    key = "models/titanic/e0/evaluation.json"
+    world.s3.delete_object(Bucket="data", Key=key)
+    if body is not None:
+        world.s3.put_object(Bucket="data", Key=key, Body=body)
+    evidence.write(world.using(Collaborators).sources, "titanic", E0)
+    assert written(world)["missing"] == [f"s3://data/{key}: {why}"]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "missing"),
+    [
+        ("AccessDenied", 403, ["s3://data/models/titanic/e0/evaluation.json: AccessDenied"]),
+        ("InvalidObjectState", 403, ["s3://data/models/titanic/e0/evaluation.json: InvalidObjectState"]),
+        ("InternalError", 500, None),
+        ("SlowDown", 503, None),
+        ("RequestTimeout", 400, None),
+        ("ThrottlingException", 400, None),
+    ],
+)
+def test_write_says_what_is_refused_and_raises_what_is_not_answered(
+    world: World, code: str, status: int, missing: list[str] | None
+) -> None:
+    class Refusing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.s3, name)
+
+        def get_object(self, *, Key: str, **call: Any) -> Any:
+            if Key.endswith("evaluation.json"):
+                raise refused(code, "GetObject", status)
+            return world.s3.get_object(Key=Key, **call)
+
+    register(world)
+    sources = world.using(Collaborators, s3=Refusing()).sources
+    if missing is None:
+        with pytest.raises(ClientError, match=code):
+            evidence.write(sources, "titanic", E0)
+        return
+    evidence.write(sources, "titanic", E0)
+    assert written(world)["missing"] == missing
+
+
+def test_write_after_the_package_was_deleted_says_so(world: World) -> None:
+    register(world)
+    del world.sagemaker.packages[arn_of(1)]
+    evidence.write(world.using(Collaborators).sources, "titanic", E0)
+    assert written(world)["missing"] == [f"{arn_of(1)}: the model package was deleted"]
 
 
 def test_evidence_names_its_schema_version(world: World) -> None:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.type_defs import PipelineExecutionSummaryTypeDef
+
+MISSING: Final = frozenset({"ResourceNotFound", "ResourceNotFoundException"})
+"""Error codes with which SageMaker answers that a pipeline or an execution does not exist."""
+
+LISTED: Final = 100
+"""Executions on one page of a listing, SageMaker's maximum."""
 
 TERMINAL: Final = frozenset({"Succeeded", "Failed", "Stopped", "CompletedWithFailures"})
 """Statuses in which an execution has ended."""
@@ -25,7 +34,6 @@ _LOG_GROUPS: Final = {
     "Processing": "/aws/sagemaker/ProcessingJobs",
     "Training": "/aws/sagemaker/TrainingJobs",
 }
-_JOB_METADATA: Final = ("ProcessingJob", "TrainingJob")
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,16 @@ class Execution:
     def version(self) -> str:
         """Sortable text that grows with every start or end of a step and every change of the execution."""
         times = [self.last_modified, *(t for s in self.steps for t in (s.start_time, s.end_time) if t)]
-        return max(times).isoformat(timespec="microseconds")
+        return sortable(max(times))
+
+    @property
+    def failure(self) -> str:
+        """Tells a failure from that of a later retry: when the last step ended. A new name changes nothing.
+
+        Empty where no step has ended.
+        """
+        ends = [step.end_time for step in self.steps if step.end_time]
+        return sortable(max(ends)) if ends else ""
 
     @property
     def package_arn(self) -> str | None:
@@ -89,6 +106,29 @@ class Execution:
     @property
     def failed(self) -> list[Step]:
         return [step for step in self.steps if step.status == "Failed"]
+
+
+def sortable(time: datetime) -> str:
+    """The time in UTC, as text of one length: later times are greater texts."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def newest(sagemaker: SageMakerClient, pipeline: str) -> list[PipelineExecutionSummaryTypeDef]:
+    """The LISTED newest executions of a pipeline, newest first, by one call; none if there is no pipeline."""
+    try:
+        answer = sagemaker.list_pipeline_executions(
+            PipelineName=pipeline, SortBy="CreationTime", SortOrder="Descending", MaxResults=LISTED
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in MISSING:
+            raise
+        return []
+    return answer["PipelineExecutionSummaries"]
+
+
+def changed_at(sagemaker: SageMakerClient, arn: str) -> datetime:
+    """When the execution was changed last, by one call."""
+    return sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)["LastModifiedTime"]
 
 
 def start(
@@ -130,8 +170,18 @@ def describe(sagemaker: SageMakerClient, arn: str) -> Execution:
         start_time=answer["CreationTime"],
         last_modified=answer["LastModifiedTime"],
         parameters={item["Name"]: item["Value"] for item in parameters},
-        steps=tuple(_step(item, types) for item in steps),
+        steps=tuple(_step(item, types, arn) for item in steps),
     )
+
+
+def find(sagemaker: SageMakerClient, arn: str) -> Execution | None:
+    """The execution as SageMaker knows it now; None if it was deleted together with its pipeline."""
+    try:
+        return describe(sagemaker, arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in MISSING:
+            raise
+        return None
 
 
 def _types(sagemaker: SageMakerClient, arn: str) -> dict[str, str]:
@@ -140,7 +190,7 @@ def _types(sagemaker: SageMakerClient, arn: str) -> dict[str, str]:
     return {step["Name"]: step["Type"] for step in json.loads(answer["PipelineDefinition"])["Steps"]}
 
 
-def _step(item: Mapping[str, Any], types: Mapping[str, str]) -> Step:
+def _step(item: Mapping[str, Any], types: Mapping[str, str], execution: str) -> Step:
     # This answer names no type. The one key of Metadata tells it, once the step has made something.
     metadata: Mapping[str, Any] = item.get("Metadata", {})
     kind = next(iter(metadata), "")
@@ -148,8 +198,9 @@ def _step(item: Mapping[str, Any], types: Mapping[str, str]) -> Step:
     type_ = kind.removesuffix("Job") or types.get(item["StepName"], "")
     arn = made.get("Arn")
     logs = None
-    if kind in _JOB_METADATA and arn:
-        logs = Logs(_LOG_GROUPS[type_], f"{arn.rsplit('/', 1)[-1]}/")
+    if type_ in _LOG_GROUPS and item.get("StartTime"):
+        # A job is named after execution and step. Its ARN may have that name in lower case, a stream not.
+        logs = Logs(_LOG_GROUPS[type_], f"pipelines-{execution.rsplit('/', 1)[-1]}-{item['StepName']}-")
     return Step(
         name=item["StepName"],
         type=type_,

@@ -125,7 +125,8 @@ def _follow(package: Package, decision: DecisionFact, using: Collaborators) -> N
     elif decision.by not in (RULES, SUPERSEDED):  # those are told when they are taken
         telling.tell_decision(package, decision, using)
     if package.execution:
-        evidence.write(using.sources, using.settings.model_of(package.group), package.execution)
+        model = using.settings.model_of(package.group)
+        evidence.write(using.sources, model, package.execution, package_arn=package.arn)
     if failures:
         raise (
             failures[0]

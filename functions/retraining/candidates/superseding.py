@@ -59,5 +59,6 @@ def _supersede(arn: str, why: str, using: Collaborators) -> bool:
         return False
     telling.tell_decision(package, standing, using)
     if package.execution:
-        evidence.write(using.sources, using.settings.model_of(package.group), package.execution)
+        model = using.settings.model_of(package.group)
+        evidence.write(using.sources, model, package.execution, package_arn=package.arn)
     return True

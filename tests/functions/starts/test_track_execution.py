@@ -16,7 +16,7 @@ from tests.functions.world import World
 from track_execution import handler
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic/execution/p4jn9xou8a8s"
-JOB = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/pipelines-p4jn9xou8a8s-x"
+JOB = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/pipelines-p4jn9xou8a8s-datapreprocessing-x"
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def fail(world: World, minutes: int = 9) -> None:
 
 
 def write_log(world: World, lines: int) -> None:
-    group, stream = "/aws/sagemaker/ProcessingJobs", "pipelines-p4jn9xou8a8s-x/algo-1-1"
+    group, stream = "/aws/sagemaker/ProcessingJobs", "pipelines-p4jn9xou8a8s-DataPreProcessing-x/algo-1-1"
     world.logs.create_log_group(logGroupName=group)
     world.logs.create_log_stream(logGroupName=group, logStreamName=stream)
     when = int(START.timestamp() * 1000)
@@ -143,7 +143,7 @@ def test_failure_without_a_cause_gives_the_last_log_line(world: World, context: 
 
 def test_log_lines_are_cut_to_500_characters(world: World, context: Context) -> None:
     fail(world)
-    group, stream = "/aws/sagemaker/ProcessingJobs", "pipelines-p4jn9xou8a8s-x/algo-1-1"
+    group, stream = "/aws/sagemaker/ProcessingJobs", "pipelines-p4jn9xou8a8s-DataPreProcessing-x/algo-1-1"
     write_log(world, 1)
     when = int(START.timestamp() * 1000)
     world.logs.put_log_events(
