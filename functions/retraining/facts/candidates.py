@@ -104,10 +104,16 @@ class InView(Fact):
 
 
 class Trouble(Fact):
-    """The sweep failed to bring a package to its end: the first and the last failure of this row."""
+    """The sweep failed to bring a package or an execution to its end.
+
+    `first` and `last` are the first and the last failure of this row, `why` is what the last one said. `told`
+    is when approvers were told of the row. 0.1 stored neither `why` nor `told`.
+    """
 
     first: Moment
     last: Moment
+    why: str = ""
+    told: Moment | None = None
 
 
 class SlackMessage(Fact):

@@ -8,6 +8,7 @@ from retraining.facts.fact import Key
 from retraining.facts.starts import (
     BatchStarted,
     ExecutionFact,
+    KnownExecutions,
     ModelFact,
     Quarantined,
     Released,
@@ -58,6 +59,16 @@ def stray(name: str) -> Key[Stray]:
 def execution(arn: str) -> Key[ExecutionFact]:
     """The execution of this ARN."""
     return Key(f"execution#{arn}", ExecutionFact)
+
+
+def known_executions(name: str) -> Key[KnownExecutions]:
+    """The newest executions of this model, as far as the ledger holds them."""
+    return Key(f"executions#{name}", KnownExecutions)
+
+
+def execution_trouble(arn: str) -> Key[Trouble]:
+    """The sweep could not record the end of this execution."""
+    return Key(f"trouble#{arn}", Trouble)
 
 
 # ---- candidates, by the ARN of the model package ----------------------------------------------------------

@@ -290,8 +290,9 @@ class ExecutionFact(Fact):
     """The newest known state of an execution and its steps, and the start that made it.
 
     Two writers write it, in any order: fields that are not known yet are None or empty. `version` is sortable
-    text that grows with each change; `final` says that the execution has ended. `steps` are statuses,
-    `log_lines` the last lines of failed steps, both by the step's name.
+    text that grows with each change; `final` says that the execution has ended, `settled` that all that
+    follows from its end is done (None while the execution runs, and where 0.1 wrote the end). `steps` are
+    statuses, `log_lines` the last lines of failed steps, both by the step's name.
     """
 
     model: str | None = None
@@ -301,12 +302,22 @@ class ExecutionFact(Fact):
     log_lines: dict[str, list[str]] = Field(default_factory=dict)
     version: str | None = None
     final: bool = False
+    settled: bool | None = None
     batch: str | None = None
     cause: str | None = None
     trigger: Trigger | None = None
     requested_by: str | None = None
     requests: tuple[StartRequest, ...] = Field((), validation_alias=AliasChoices("requests", "wishes"))
     start_key: str | None = None
+
+
+class KnownExecutions(Fact):
+    """The newest executions of a model at which the sweep need not look, until their status changes.
+
+    `statuses` are by the execution's id, as the listing showed them.
+    """
+
+    statuses: dict[str, str] = Field(default_factory=dict)
 
 
 class BatchStarted(Fact):

@@ -84,14 +84,11 @@ def _record_made(model: str, start: Start, arn: str, using: Collaborators) -> No
 
 
 def running(model: str, using: Collaborators) -> str | None:
-    """The ARN of an execution of this model that runs, started by handsoff or in SageMaker directly."""
-    answer = using.sagemaker.list_pipeline_executions(
-        PipelineName=using.settings.resource_name(model),
-        SortBy="CreationTime",
-        SortOrder="Descending",
-        MaxResults=20,
-    )
-    for item in answer["PipelineExecutionSummaries"]:
+    """The ARN of an execution of this model that runs, started by handsoff or in SageMaker directly.
+
+    It is looked for among the newest ones (pipelines.LISTED): SageMaker cannot list by status.
+    """
+    for item in pipelines.newest(using.sagemaker, using.settings.resource_name(model)):
         if item["PipelineExecutionStatus"] not in pipelines.TERMINAL:
             return item["PipelineExecutionArn"]
     return None
@@ -99,11 +96,8 @@ def running(model: str, using: Collaborators) -> str | None:
 
 def ended_at(execution_arn: str, using: Collaborators) -> datetime | None:
     """When an execution ended; None while it runs. One that SageMaker no longer knows has ended now."""
-    try:
-        execution = pipelines.describe(using.sagemaker, execution_arn)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("ResourceNotFound", "ResourceNotFoundException"):
-            raise
+    execution = pipelines.find(using.sagemaker, execution_arn)
+    if execution is None:
         return using.clock()
     return execution.last_modified if execution.terminal else None
 
@@ -113,8 +107,14 @@ def ended_at(execution_arn: str, using: Collaborators) -> datetime | None:
 
 def track(execution_arn: str, using: Collaborators) -> None:
     """Record the execution as SageMaker knows it now. At its end write its evidence, tell approvers of a
-    failure, and make the model's pending requests due. Safe to repeat, in any order of events."""
-    execution = pipelines.describe(using.sagemaker, execution_arn)
+    failure, and make the model's pending requests due. Safe to repeat, in any order of events.
+
+    Nothing is left to record of an execution that was deleted together with its pipeline.
+    """
+    execution = pipelines.find(using.sagemaker, execution_arn)
+    if execution is None:
+        logger.warning("execution no longer exists", execution=execution_arn)
+        return
     model = using.settings.model_of(execution.pipeline)
     log_lines = {
         step.name: pipelines.last_log_lines(using.logs, step.logs) for step in execution.failed if step.logs
@@ -128,14 +128,21 @@ def track(execution_arn: str, using: Collaborators) -> None:
         message = _failure(execution, model, log_lines, evidence.uri(using.sources, model, execution))
         notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
     evidence.write(using.sources, model, execution_arn)
+    using.ledger.mark(keys.execution(execution_arn), where={"version": execution.version}, settled=True)
 
 
 def _record(execution: Execution, model: str, log_lines: LogLines, using: Collaborators) -> bool:
     """Record the state unless a newer one is recorded. Says whether it did."""
+    key = keys.execution(execution.arn)
+    known = using.ledger.get(key)
+    if known and known.version and not known.version.endswith("+00:00"):  # local time, as 0.1 wrote it
+        version = pipelines.sortable(datetime.fromisoformat(known.version))
+        using.ledger.mark(key, where={"version": known.version}, version=version)
     return using.ledger.advance(
-        keys.execution(execution.arn),
+        key,
         version=execution.version,
         final=execution.terminal,
+        settled=False if execution.terminal else None,
         model=model,
         status=execution.status,
         failure_reason=execution.failure_reason,
@@ -185,5 +192,5 @@ def _failure(execution: Execution, model: str, log_lines: LogLines, evidence_uri
         evidence_uri=evidence_uri,
         log_lines=[line for lines in log_lines.values() for line in lines],
         # A failed execution may be retried and fail again: each failure is a fact of its own.
-        occurrence=execution.last_modified.isoformat(),
+        occurrence=execution.failure,
     )

@@ -1,0 +1,102 @@
+"""The sweep over a model's executions: it brings each to its end whose event was lost.
+
+Cost per model and minute while nothing is to be done: 1 listing of executions, 1 ledger read, and, where an
+execution has failed or was stopped, 1 description.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from retraining.aws import pipelines
+from retraining.aws.observability import logger
+from retraining.errors import NotReady
+from retraining.facts import keys
+from retraining.facts.starts import ExecutionFact, KnownExecutions
+from retraining.starts import executions
+from retraining.starts.patience import patiently
+
+if TYPE_CHECKING:
+    from retraining.collaborators import Collaborators
+
+SOON: Final = timedelta(minutes=1)
+"""The time that an event may take. The sweep leaves younger changes to their events."""
+
+MAX_LOOKED_AT: Final = 20
+"""Executions at which one sweep looks because their status is new to it; the next one looks at others."""
+
+
+def find_ends(model: str, using: Collaborators) -> None:
+    """Record the ends of a model's executions that no event told of: also of executions that were started,
+    stopped or retried in SageMaker directly. A failure with one execution stops no other.
+
+    The newest executions (pipelines.LISTED) are compared with those that the last sweep knew.
+    """
+    listed = pipelines.newest(using.sagemaker, using.settings.resource_name(model))
+    key = keys.known_executions(model)
+    before = (using.ledger.get(key) or KnownExecutions()).statuses
+    found = {item["PipelineExecutionArn"]: item["PipelineExecutionStatus"] for item in listed}
+    known = {_id(arn): status for arn, status in found.items() if before.get(_id(arn)) == status}
+    failures: list[Exception] = []
+    for arn in _some([arn for arn in found if _id(arn) not in known], using):
+        if _try(arn, found[arn], using, failures):
+            known[_id(arn)] = found[arn]
+    if known != before:
+        using.ledger.mark(key, statuses=known)
+    ended = pipelines.TERMINAL - {"Succeeded"}
+    if may_be_retried := [arn for arn, status in found.items() if status in ended and _id(arn) in known]:
+        _try_retried(may_be_retried[_minute(using) % len(may_be_retried)], using, failures)
+    if failures:
+        raise ExceptionGroup(f"executions of {model} that could not be recorded", failures)
+
+
+def _try(arn: str, status: str, using: Collaborators, failures: list[Exception]) -> bool:
+    """Bring the ledger to what the listing shows. Says whether it is there; a failure goes to `failures`."""
+    try:
+        fact = using.ledger.get(keys.execution(arn)) or ExecutionFact()
+        if not _is_behind(fact, status):
+            return True
+        if pipelines.changed_at(using.sagemaker, arn) > using.clock() - SOON:
+            return False
+        return patiently(lambda: executions.track(arn, using), keys.execution_trouble(arn), using)
+    except NotReady as error:
+        logger.info("execution will be looked at again next minute", execution=arn, why=str(error))
+    except Exception as error:
+        error.add_note(f"execution {arn}")
+        failures.append(error)
+    return False
+
+
+def _is_behind(fact: ExecutionFact, status: str) -> bool:
+    """Whether the ledger lacks an end that the listing shows, or holds one that a retry has undone."""
+    if status not in pipelines.TERMINAL:
+        return fact.final
+    return not fact.final or fact.status != status or fact.settled is False
+
+
+def _some(arns: list[str], using: Collaborators) -> list[str]:
+    """At most MAX_LOOKED_AT of these, beginning at another one each minute: no failure delays the others."""
+    begin = _minute(using) % len(arns) if len(arns) > MAX_LOOKED_AT else 0
+    return [*arns[begin:], *arns[:begin]][:MAX_LOOKED_AT]
+
+
+def _minute(using: Collaborators) -> int:
+    return int(using.clock().timestamp() // 60)
+
+
+def _id(arn: str) -> str:
+    return arn.rsplit("/", 1)[-1]
+
+
+def _try_retried(arn: str, using: Collaborators, failures: list[Exception]) -> None:
+    """Record an execution again that was retried, and ended with the same status within a minute."""
+    try:
+        fact = using.ledger.get(keys.execution(arn))
+        changed = pipelines.changed_at(using.sagemaker, arn)
+        known = fact.version if fact and fact.settled is not None else None
+        if known and changed <= using.clock() - SOON and pipelines.sortable(changed) > known:
+            patiently(lambda: executions.track(arn, using), keys.execution_trouble(arn), using)
+    except Exception as error:
+        error.add_note(f"execution {arn}")
+        failures.append(error)

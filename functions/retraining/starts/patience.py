@@ -1,0 +1,57 @@
+"""What fails is tried ever less often: each failure is a message in the failure queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from retraining.errors import NotReady
+from retraining.facts.candidates import Trouble
+from retraining.facts.fact import Key
+from retraining.text import shorten
+
+if TYPE_CHECKING:
+    from retraining.collaborators import Collaborators
+
+MAX_WAIT: Final = timedelta(hours=1)
+"""The longest wait after a failure. The first is until the next sweep, each later one as long as the time
+from the first failure to the last: 1, 2, 4, … minutes."""
+
+FORGET_AFTER: Final = timedelta(hours=1)
+"""A row of failures is forgotten when the next try is overdue by its wait and this time: events have done the
+work meanwhile, and a new failure begins a new row."""
+
+
+def patiently(
+    work: Callable[[], object],
+    key: Key[Trouble],
+    using: Collaborators,
+    blocked: Callable[[Exception, Trouble], bool] = lambda *_: False,
+) -> bool:
+    """Do the work, unless it has failed lately. Says whether it is done.
+
+    A failure is noted with its row. It is raised unless `blocked` says that people know of it.
+    """
+    row = trouble = using.ledger.get(key)
+    if trouble:
+        since, wait = using.clock() - trouble.last, min(trouble.last - trouble.first, MAX_WAIT)
+        if since < wait:
+            return False
+        if since > 2 * wait + FORGET_AFTER:
+            trouble = None
+    try:
+        work()
+    except NotReady:
+        raise
+    except Exception as error:
+        now = using.clock()
+        noted = Trouble(first=trouble.first if trouble else now, last=now, why=shorten(f"{error}"))
+        noted = noted.model_copy(update={"told": trouble.told if trouble else None})
+        using.ledger.mark(key, **dict(noted))
+        if not blocked(error, noted):
+            raise
+        return False
+    if row:
+        using.ledger.release(key)
+    return True
