@@ -15,16 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from inference import BOOLEAN_WORDS, MISSING_WORDS, NUMBER, TRUE_WORDS, as_boolean
-from job import ROW, Array, DataProblem, StepConfig
+from job import ROW, Array, DataProblem, StepConfig, listed
 
 HASH_KEY: Final = "handsoff-row-id1"
 """The key of row identities, 16 bytes, as pandas demands. Another key makes other identities."""
-
-MAX_NAMED: Final = 10
-"""Classes that a message names; it counts the others."""
-
-CLASS_NAME_LIMIT: Final = 40
-"""Characters of a class's name that a message shows."""
 
 VALUE_LIMIT: Final = 60
 """Characters of a wrong value that a message shows."""
@@ -141,14 +135,9 @@ def class_index(text: str, classes: Sequence[str]) -> int:
 
 def one_of(classes: Sequence[str]) -> str:
     """The classes for a message: `0 or 1`, or `one of a, b, c`. It is short, however many there are."""
-    names = [name[:CLASS_NAME_LIMIT] for name in classes]
-    return " or ".join(names) if len(names) == 2 else f"one of {listed(names)}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names, separated by commas, and how many more there are."""
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more
+    if len(classes) == 2:
+        return f"{listed(classes[:1])} or {listed(classes[1:])}"
+    return f"one of {listed(classes)}"
 
 
 def _looked_up(values: pa.Array, meaning: Callable[[str], float | None], kind: pa.DataType) -> pa.Array:

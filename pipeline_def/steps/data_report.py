@@ -14,8 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from batch import DataObject
-from convert import listed
-from job import Array, DataProblem, Json, StepConfig
+from job import Array, DataProblem, Json, StepConfig, listed
 from tables import SplitWriter
 
 SCHEMA_VERSION: Final = 2

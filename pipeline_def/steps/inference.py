@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 THRESHOLD: Final = 0.5
 """Of two classes the positive one is predicted where its probability is above this."""
 
-NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 """The text of a number, without spaces around it."""
 
 # fmt: off

@@ -39,6 +39,12 @@ MAX_CATEGORIES: Final = 254
 MESSAGE_LIMIT: Final = 1000
 """Characters of a failure message. SageMaker shows the first 1,024 bytes of one."""
 
+MAX_NAMED: Final = 10
+"""Classes or columns that a message names; it counts the others."""
+
+NAME_LIMIT: Final = 40
+"""Characters of the name of a class or a column that a message shows."""
+
 AWS: Final = ClientConfig(
     connect_timeout=10, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5}
 )
@@ -128,6 +134,12 @@ def write_json(value: object, path: Path) -> None:
 def one_line(error: object) -> str:
     """The text of an error on one line, at most MESSAGE_LIMIT characters."""
     return " ".join(str(error).split())[:MESSAGE_LIMIT]
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, separated by commas, and how many more there are."""
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(name[:NAME_LIMIT] for name in names[:MAX_NAMED]) + more
 
 
 def write_reason(text: str, file: Literal["message", "failure"]) -> None:

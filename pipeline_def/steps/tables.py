@@ -8,6 +8,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from job import ROW, Array, DataProblem, StepConfig, one_line
+from job import ROW, Array, DataProblem, StepConfig, listed, one_line
 
 BLOCK_BYTES: Final = 8 << 20
 """Bytes of a CSV file that are read at a time."""
@@ -56,7 +58,7 @@ def unreadable(key: str) -> Iterator[None]:
     """Turn the errors of the readers about a broken file into a DataProblem that names `key`."""
     try:
         yield
-    except (pa.ArrowInvalid, gzip.BadGzipFile, EOFError, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowInvalid, csv.Error, zlib.error, EOFError, OSError, UnicodeDecodeError) as error:
         raise DataProblem(f"{key} cannot be read: {one_line(error)}") from error
 
 
@@ -80,7 +82,7 @@ def _csv_header(path: Path, key: str) -> list[str]:
         gzip.open(path) if key.endswith(".gz") else path.open("rb") as raw,
         io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
     ):
-        lines = csv.reader(text)
+        lines = csv.reader(_short_lines(text, key))
         header, first = next(lines, []), next(lines, None)
     if not header:
         raise DataProblem(f"{key} has no header")
@@ -88,6 +90,14 @@ def _csv_header(path: Path, key: str) -> list[str]:
     if first is None:
         raise no_rows(key)
     return header
+
+
+def _short_lines(text: io.TextIOWrapper, key: str) -> Iterator[str]:
+    """The lines of a text. Raises DataProblem for one that is longer than a block, before it is read."""
+    while line := text.readline(BLOCK_BYTES):
+        if len(line) == BLOCK_BYTES:
+            raise DataProblem(f"{key} has a line of more than {BLOCK_BYTES} characters; expected line breaks")
+        yield line
 
 
 @contextmanager
@@ -111,15 +121,16 @@ def _open_csv(
 
 def check_distinct(names: Sequence[str], key: str) -> None:
     """Raises DataProblem if two columns of a file have the same name."""
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise DataProblem(f"{key}: the header has column {', '.join(repeated)} more than once")
+    if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise DataProblem(f"{key}: the header has column {listed(repeated)} more than once")
 
 
 def check_columns(names: Sequence[str], config: StepConfig, key: str) -> None:
     """Raises DataProblem if a file lacks the target or a feature."""
-    if missing := [name for name in (config.target, *config.features.names) if name not in names]:
+    there = set(names)
+    if missing := [name for name in (config.target, *config.features.names) if name not in there]:
         word = "column" if len(missing) == 1 else "columns"
-        raise DataProblem(f"{key} has no {word} {', '.join(missing)}; it has {', '.join(names)}")
+        raise DataProblem(f"{key} has no {word} {listed(missing)}; it has {listed(names)}")
 
 
 def no_rows(key: str) -> DataProblem:

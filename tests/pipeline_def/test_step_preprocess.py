@@ -119,6 +119,13 @@ def test_preprocess_profile_describes_train_only(s3: S3Client, tmp_path: Path) -
         ("x,c,y\n1,a,0\n1,b,NaN\n", f"{KEY}, row 2: the target column y has no value, expected 0 or 1"),
         ("x,c,y\n1,a,0\n1,b,1_0\n", f"{KEY}, row 2: column y is '1_0', expected 0 or 1"),
         ("x,c,y\n1,a,0\n1,b,1\n1,b,\n", f"{KEY}, row 3: the target column y has no value, expected 0 or 1"),
+        (
+            ",".join(f"c{n}" for n in range(5_000)) + "\n" + "," * 4_999 + "\n",
+            f"{KEY} has no columns y, x, c; it has c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 and 4990 more",
+        ),
+        ("a," * 50_000 + "b\n1\n", f"{KEY}: the header has column a more than once"),
+        ("n" * 131_073 + "\n1\n", f"{KEY} cannot be read: field larger than field limit (131072)"),
+        ("1," * 5_000_000, f"{KEY} has a line of more than 8388608 characters; expected line breaks"),
         ("", f"{KEY} is empty"),
         ("\n", f"{KEY} has no header"),
         ("x,c,y\n", f"{KEY} has a header and no rows"),
