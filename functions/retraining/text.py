@@ -17,3 +17,14 @@ def shorten(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
     """`text` on one line, cut to `limit` characters with an ellipsis to show it."""
     line = one_line(text)
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def cut(text: str, limit: int) -> str:
+    """`text` on one line, cut to `limit` bytes of UTF-8 with an ellipsis to show it.
+
+    The time is bounded by `limit`, not by the length of `text`.
+    """
+    data = one_line(text[: limit + 1]).encode(errors="replace")
+    if len(text) <= limit and len(data) <= limit:
+        return data.decode()
+    return data[: limit - len("…".encode())].decode(errors="ignore") + "…"

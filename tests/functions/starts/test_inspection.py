@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retraining.config.schema import ModelConfig, parse_config
+from retraining.starts import inspection
 from retraining.starts.inspection import HEAD_BYTES, MISSING_NUMBERS, Fine, Problem, head_bytes, inspect
 
 ROOT = Path(__file__).parents[3]
@@ -190,6 +191,105 @@ def test_head_bytes_shrink_with_the_number_of_files(files: int, expected: int) -
     assert head_bytes(files) == expected
 
 
+LONG = "n" * 120_000
+"""A name as long as csv lets a value be, nearly."""
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "kind", "text"),
+    [
+        (b"1," * 15_000_000, "train.csv", "format", "the first 262144 characters have no line break"),
+        (
+            gzip.compress(b"1," * 15_000_000),
+            "train/a.csv.gz",
+            "format",
+            "characters have no line break after a header",
+        ),
+        (
+            "\n" + "," * 100_000 + "\n",
+            "t.csv",
+            "duplicate_column",
+            "the column (without a name) is in the header",
+        ),
+        (",".join(f"c{n}" for n in range(30_000)) + "\n", "t.csv", "missing_column", "and 29990 more"),
+        ("a," * 100_000 + "b\n1,2\n", "t.csv", "duplicate_column", "the column a is in the header twice"),
+        (f"{LONG},{LONG}\n1,2\n", "t.csv", "duplicate_column", f"the column {'n' * 77}… is in the header"),
+        (f"{LONG}\n1\n", "t.csv", "missing_column", f"the header has {'n' * 17}…"),
+        ("n" * 131_073 + "\n1\n", "t.csv", "format", "field larger than field limit (131072)"),
+        (HEAD + ROW + ROW.replace("29", "1" * 100_000 + "x"), "t.csv", "not_a_number", "row 2: age is '111"),
+        (HEAD + ROW + ROW.replace("29", "1" * 100_000), "t.csv", "not_a_number", "row 2: age is '111"),
+        (HEAD.encode() + b"\xed\xa0\x80,1\n", "t.csv", "encoding", "line 2 has the byte 0xed"),
+        (HEAD + ROW.replace("29", "\0"), "t.csv", "binary", "byte 61 is zero"),
+        ((HEAD + ROW).replace("\n", "\r"), "t.csv", "one_row", "the file has one row only"),
+        (gzip.compress(b"") * 12_000, "train/a.csv.gz", "empty", "the file has no header"),
+        (gzip.compress(b"", 9)[:-1] * 12_000, "train/a.csv.gz", "binary", "is not gzip or is damaged"),
+    ],
+    ids=[
+        "no line break",
+        "no line break, packed",
+        "100,000 columns without names",
+        "30,000 columns",
+        "duplicate names",
+        "long duplicate names",
+        "long name",
+        "value over the limit of csv",
+        "digits, then a letter",
+        "infinitely many digits",
+        "lone surrogate",
+        "zero byte",
+        "lines that end in CR",
+        "12,000 gzip members",
+        "12,000 broken gzip members",
+    ],
+)
+def test_inspect_hostile_file_is_a_problem_with_a_short_text(
+    data: bytes | str, name: str, kind: str, text: str
+) -> None:
+    """Each of these took minutes, or a text of 120 KB, in an inspection whose time is not linear."""
+    found = look(data, name)
+    assert isinstance(found, Problem)
+    assert found.kind == kind
+    assert text in found.text
+    assert len(found.text.encode()) <= 300
+    assert len((found.column or "").encode()) <= 80
+
+
+def test_inspect_text_in_other_alphabets_is_cut_by_bytes() -> None:
+    found = look("欄" * 400 + ",b\n1,2\n")
+    assert isinstance(found, Problem)
+    assert "the header has 欄欄欄欄欄…, b" in found.text
+
+
+def test_inspect_looks_up_a_class_among_a_hundred() -> None:
+    config = config_of("multiclass_classification", tuple(f"{number}.5" for number in range(100)))
+    body = ("x,y\n" + "1,99.50\n" * 20_000).encode()
+    assert inspect(body, len(body), "train.csv", config) == Fine(20_000)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n1,1,f"])
+def test_inspect_header_that_a_short_head_cuts_is_unknown(end: bytes) -> None:
+    """Thousands of files are read by 8 KB each. A header may be longer than that."""
+    head = HEAD.strip().encode() + end
+    assert inspect(head, 1_000_000, "train.csv", CONFIG) == Fine(None)
+
+
+def test_inspect_error_in_the_inspection_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(inspection, "_decode", fail)
+    text = "the file cannot be inspected: MemoryError: no room"
+    assert look(HEAD) == Problem("uninspectable", text)
+
+
+def test_inspect_unpacks_at_most_sixteen_times_the_head() -> None:
+    """Ten thousand files of 8 KB that each unpack to a megabyte are 1.3 GB to inspect, not 10."""
+    body = gzip.compress(HEAD.encode() + ROW.encode() * 400_000)[:8_192]
+    found = inspection._unpack(body, whole=False)
+    assert not isinstance(found, Problem)
+    assert len(found[0]) == 131_072
+
+
 def test_inspect_ignores_problems_beyond_the_head() -> None:
     assert isinstance(look(HEAD + ROW * 20_000 + "nonsense\n"), Fine)
 
@@ -201,7 +301,21 @@ def test_missing_numbers_are_those_of_pyarrow() -> None:
 @given(st.binary(max_size=300), st.sampled_from(["a.csv", "a.csv.gz", "a.parquet"]), st.integers(0, 400))
 def test_inspect_never_raises(data: bytes, name: str, beyond: int) -> None:
     """Any bytes, as a whole file or as the head of a longer one."""
-    assert isinstance(inspect(data, len(data) + beyond, name, CONFIG, tail=data[-8:]), Fine | Problem)
+    found = inspect(data, len(data) + beyond, name, CONFIG, tail=data[-8:])
+    assert isinstance(found, Fine) or found.kind != "uninspectable"
+
+
+@given(
+    st.text(st.sampled_from([*'",;\r\n\t\0 01.eE+-xn', "é", "欄", "\ufeff", "\u2028"]), max_size=300),
+    st.sampled_from(["a.csv", "a.csv.gz"]),
+    st.integers(0, 400),
+)
+def test_inspect_never_raises_for_odd_tables(rows: str, name: str, beyond: int) -> None:
+    """A good header, then any signs that mean something to CSV or to numbers, packed or not."""
+    data = (HEAD + rows).encode()
+    data = gzip.compress(data) if name.endswith(".gz") else data
+    found = inspect(data, len(data) + beyond, name, CONFIG)
+    assert isinstance(found, Fine) or found.kind != "uninspectable"
 
 
 @given(st.integers(1, len(TRAIN)))

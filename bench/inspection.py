@@ -1,0 +1,65 @@
+"""How long the inspection of one file takes, for hostile files of one size and of twice that size.
+
+    python bench/inspection.py [--bytes 32768]
+
+Prints a table: the milliseconds of both, and their ratio. A ratio near 2 is linear work, near 4 quadratic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from retraining.config.schema import parse_config
+from retraining.starts.inspection import inspect
+
+CONFIG = parse_config(
+    yaml.safe_load((Path(__file__).parents[1] / "handsoff.yaml").read_text()), source="handsoff.yaml"
+).models["titanic"]
+HEADER = b"pclass,survived,sex,age,sibsp,parch,fare,embarked\n"
+ROW = b"1,1,female,29,0,0,211.3,S\n"
+
+FILES: dict[str, tuple[str, Callable[[int], bytes]]] = {
+    "good rows": ("csv", lambda size: HEADER + ROW * (size // len(ROW))),
+    "no line break": ("csv", lambda size: b"1," * (size // 2)),
+    "distinct columns": ("csv", lambda size: b",".join(b"%07d" % n for n in range(size // 8)) + b"\n"),
+    "equal columns": ("csv", lambda size: b"a," * (size // 2) + b"\n"),
+    "one long name": ("csv", lambda size: b"a" * size + b"\n1\n"),
+    "endless quote": ("csv", lambda size: HEADER + b'"' + b"\n" * size),
+    "empty lines": ("csv", lambda size: HEADER + b"\n" * size),
+    "digits, then a letter": ("csv", lambda size: HEADER + ROW + ROW.replace(b"29", b"1" * size + b"x")),
+    "digits": ("csv", lambda size: HEADER + ROW + ROW.replace(b"29", b"0." + b"1" * size) * 2),
+    "spaces": ("csv", lambda size: HEADER + ROW + ROW.replace(b"29", b" " * size) * 2),
+    "gzip members": ("csv.gz", lambda size: gzip.compress(b"") * (size // 20)),
+    "gzip bomb": ("csv.gz", lambda size: gzip.compress(HEADER + ROW * (size * 4))[:size]),
+}
+"""Kinds of files: the ending of the name, and the bytes of a file of about this size."""
+
+
+def seconds(name: str, body: bytes) -> float:
+    """The CPU time of the fastest of five inspections."""
+    best = float("inf")
+    for _ in range(5):
+        began = time.process_time()
+        inspect(body, len(body), name, CONFIG)
+        best = min(best, time.process_time() - began)
+    return best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bytes", type=int, default=32 * 1024)
+    size = parser.parse_args().bytes
+    print(f"{'file':<24}{size:>10} B{2 * size:>10} B   ratio")
+    for kind, (ending, make) in FILES.items():
+        once, twice = (seconds(f"train/a.{ending}", make(length)) for length in (size, 2 * size))
+        print(f"{kind:<24}{once * 1000:>9.2f} ms{twice * 1000:>9.2f} ms   {twice / once:.1f}")
+
+
+if __name__ == "__main__":
+    main()
