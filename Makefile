@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PORT ?= 4566
 CONFIG ?= handsoff.yaml
+SEEDS ?= 1000
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 VENV := .venv/.installed
@@ -11,7 +12,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check docs pictures scan build up down invoke doctor deploy destroy lock clean
+.PHONY: help setup demo test test-fast chaos check docs pictures scan build up down invoke doctor deploy destroy lock clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
@@ -26,6 +27,9 @@ test: setup ## all tests, the ones against AWS on this machine too
 
 test-fast: setup ## the tests that deploy nothing and start no program, in about a minute
 	@pytest -n 2 --dist loadfile -m "not slow and not story"
+
+chaos: setup ## play a thousand seeds of faults and say which promise broke (SEEDS=1000; one of them: SEED=123)
+	@python -m tests.chaos $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 check: setup ## style, types, layers, generated pages, template
 	@ruff check .

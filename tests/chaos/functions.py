@@ -1,0 +1,241 @@
+"""The functions, invoked as AWS does: with a timeout, retries, containers that are used again.
+
+Timeouts and numbers of retries are those of template.yaml.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, Final, cast
+
+import itsdangerous.timed
+import yaml
+
+from retraining.aws import settings as aws_settings
+from retraining.aws.items import Items
+from retraining.aws.ledger import Ledger
+from retraining.aws.observability import logger
+from retraining.aws.settings import ModelConfigs, Settings
+from retraining.collaborators import Collaborators
+from retraining.links import Links
+from tests.chaos.account import Bucket, Parameters, Provider, Table, Topic
+from tests.chaos.clock import Clock, Killed, Task
+from tests.chaos.faults import Client, Faults
+from tests.chaos.pipelines import LiveSageMaker
+from tests.chaos.slack import Channel
+from tests.functions.fakes import Context, FakeEvents
+from tests.functions.memory import NoLogs
+
+ROOT: Final = Path(__file__).parents[2]
+SECRET: Final = "canary-link-secret-6d1f"
+BASE: Final = "https://review.example.com/"
+SETTINGS: Final = Settings(
+    prefix="handsoff", bucket="data", table="ledger", topic="arn:aws:sns:us-east-1:123456789012:t"
+)
+RETRY_AFTER: Final = (60.0, 120.0)
+"""Seconds until the first and the second retry of an asynchronous invocation."""
+
+
+@cache
+def template() -> dict[str, Any]:
+    """The resources of template.yaml; its tags are left out."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    def untagged(loader: Any, _: str, node: yaml.Node) -> Any:
+        if isinstance(node, yaml.ScalarNode):
+            return loader.construct_scalar(node)
+        if isinstance(node, yaml.SequenceNode):
+            return loader.construct_sequence(node, deep=True)
+        return loader.construct_mapping(node, deep=True)
+
+    Loader.add_multi_constructor("!", untagged)
+    resources: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader)["Resources"]
+    return resources
+
+
+def properties(name: str) -> dict[str, Any]:
+    """The properties of a function of the template, by its module's name."""
+    found: dict[str, Any] = template()[name.title().replace("_", "")]["Properties"]
+    return found
+
+
+@dataclass
+class Container:
+    """What outlives an invocation: the configs that were read."""
+
+    provider: Provider
+    configs: ModelConfigs
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A message in a failure queue: what a function could not handle."""
+
+    at: float
+    function: str
+    event: dict[str, Any]
+    error: str
+
+
+@dataclass
+class Account:
+    """All that functions work on."""
+
+    clock: Clock
+    faults: Faults
+    bucket: Bucket
+    table: Table
+    sagemaker: LiveSageMaker
+    topic: Topic
+    parameters: Parameters
+    channel: Channel
+    bus: FakeEvents = field(default_factory=FakeEvents)
+    secret: str | None = SECRET
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger as it is, without faults."""
+        return Ledger(Items(cast("Any", self.table)))
+
+
+class Functions:
+    """Invokes the handlers. `failures` is their failure queue, `errors` counts what they raised."""
+
+    def __init__(self, account: Account, trace: Callable[[str], None]) -> None:
+        self.account, self.clock, self._trace = account, account.clock, trace
+        self.failures: list[Failed] = []
+        self.errors: Counter[str] = Counter()
+        self.invoked: Counter[str] = Counter()
+        self._idle: dict[str, list[Container]] = {}
+        self._number = 0
+
+    def invoke(
+        self,
+        name: str,
+        event: dict[str, Any],
+        then: Callable[[Task, Any], None] | None = None,
+        attempt: int = 1,
+    ) -> None:
+        """Invoke a function. Without `then` as an event: Lambda retries it, and keeps what fails at last."""
+        self._number += 1
+        label = f"{name}-{self._number}"
+        answer: list[Any] = []
+        idle = self._idle.setdefault(name, [])
+        container = idle.pop() if idle else self._container()
+
+        def body(task: Task) -> None:
+            using = self.collaborators(task, container)
+            context = SimpleNamespace(
+                **vars(Context()), get_remaining_time_in_millis=lambda: task.remaining * 1000
+            )
+            answer.append(self._call(name, event, context, using))
+
+        def ended(task: Task) -> None:
+            if not isinstance(task.error, Killed):
+                idle.append(container)
+            if task.error is not None:
+                self._trace(f"{label} {type(task.error).__name__}: {_first(task.error)}")
+                self.errors[f"{name}: {type(task.error).__name__}"] += 1
+            if then:
+                then(task, answer[0] if answer else None)
+            elif task.error is not None:
+                self._again(name, event, attempt, task.error)
+
+        self.invoked[name] += 1
+        self._trace(f"{label} begins")
+        self.clock.spawn(label, body, timeout=float(properties(name).get("Timeout", 60)), then=ended)
+
+    def _again(self, name: str, event: dict[str, Any], attempt: int, error: BaseException) -> None:
+        retries = properties(name).get("EventInvokeConfig", {}).get("MaximumRetryAttempts", 2)
+        if attempt <= retries:
+            wait = RETRY_AFTER[min(attempt, 2) - 1]
+            self.clock.after(wait, lambda: self.invoke(name, event, attempt=attempt + 1))
+        else:
+            self.failures.append(Failed(self.clock.seconds, name, event, _first(error)))
+
+    def _call(self, name: str, event: dict[str, Any], context: Any, using: Collaborators) -> Any:
+        handler = importlib.import_module(name).handler
+        if name == "notify_slack":
+            client = Client(self.account.channel, "slack", using.task, self.account.faults)  # type: ignore[attr-defined]
+            return handler(event, context, using=using, connect=lambda _: client)
+        if name == "review_candidate":
+            if self.account.secret is None:
+                raise RuntimeError("ResourceNotFoundException: the secret is deleted")
+            return handler(event, context, using=using, links=Links(self.account.secret, BASE))
+        return handler(event, context, using=using)
+
+    def _container(self) -> Container:
+        provider = Provider(self.clock)
+        return Container(provider, ModelConfigs("handsoff", cast("Any", provider)))
+
+    def collaborators(self, task: Task, container: Container | None = None) -> Collaborators:
+        """What an invocation works with."""
+        account, faults = self.account, self.account.faults
+        container = container or self._container()
+
+        def client(inner: Any, service: str) -> Any:
+            return Client(inner, service, task, faults)
+
+        container.provider.client = client(account.parameters, "ssm")
+        made = _Using(
+            settings=SETTINGS,
+            configs=container.configs,
+            s3=client(account.bucket, "s3"),
+            sagemaker=client(account.sagemaker, "sagemaker"),
+            sns=client(account.topic, "sns"),
+            events=client(account.bus, "events"),
+            logs=client(NoLogs(), "logs"),
+            ledger=Ledger(Items(client(account.table, "dynamodb"))),
+            clock=self.clock.now,
+            links=Links(account.secret, BASE) if account.secret else None,
+        )
+        object.__setattr__(made, "task", task)
+        return made
+
+
+class _Using(Collaborators):
+    """Collaborators that know their invocation."""
+
+    task: Task
+
+
+def _first(error: BaseException) -> str:
+    """The first line of an error, and of those that it groups."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_first(one) for one in error.exceptions)
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+
+
+@contextlib.contextmanager
+def virtual(clock: Clock) -> Iterator[io.StringIO]:
+    """While this lasts, the functions' modules read this clock, and what they print goes to the text."""
+    time = SimpleNamespace(
+        monotonic=lambda: clock.seconds, time=lambda: clock.now().timestamp(), sleep=lambda _: None
+    )
+    printed = io.StringIO()
+    handler = next(iter(logger._logger.handlers), None)
+    modules: list[ModuleType] = [itsdangerous.timed, aws_settings]
+    before = [(module, module.__dict__["time"]) for module in modules if "time" in module.__dict__]
+    stream = getattr(handler, "stream", None)
+    try:
+        for module, _ in before:
+            module.__dict__["time"] = time
+        if handler is not None:
+            handler.stream = printed  # type: ignore[attr-defined]
+        with contextlib.redirect_stdout(printed):
+            yield printed
+    finally:
+        for module, real in before:
+            module.__dict__["time"] = real
+        if handler is not None:
+            handler.stream = stream  # type: ignore[attr-defined]

@@ -1,0 +1,98 @@
+"""What the bucket showed at a time, from its versions: the invariants' own idea of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tests.chaos.account import Version
+
+if TYPE_CHECKING:
+    from tests.chaos.runner import Run
+
+ENDINGS: Final = (".csv", ".csv.gz", ".parquet")
+
+
+@dataclass(frozen=True)
+class View:
+    """The data objects of a model as they were: version id and bytes by key."""
+
+    objects: dict[str, tuple[str, bytes]]
+    quality: dict[str, str]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Version id by key."""
+        return {key: version for key, (version, _) in self.objects.items()}
+
+    @property
+    def content(self) -> dict[str, bytes]:
+        """Bytes by key."""
+        return {key: body for key, (_, body) in self.objects.items()}
+
+    def of(self, *qualities: str) -> set[str]:
+        """Keys of objects of these qualities."""
+        return {key for key, (version, _) in self.objects.items() if self.quality.get(version) in qualities}
+
+    @property
+    def complete(self) -> bool:
+        """Whether both splits have data."""
+        rests = {key.split("/", 2)[2] for key in self.objects}
+        return all(any(rest.startswith(split) for rest in rests) for split in ("train", "validation"))
+
+    def without(self, gone: set[str]) -> dict[str, str]:
+        """Version id by key, without these keys."""
+        return {key: version for key, version in self.versions.items() if key not in gone}
+
+
+def is_data(key: str, model: str) -> bool:
+    """Whether an object below the model's folder is data."""
+    rest = key.removeprefix(f"curated/{model}/")
+    split = next((name for name in ("train", "validation") if rest.startswith(name)), None)
+    if split is None or not rest.endswith(ENDINGS):
+        return False
+    after = rest.removeprefix(split)
+    return after in (".csv", ".parquet") or after.startswith("/")
+
+
+def stacks(run: Run, model: str, purged_after: float) -> dict[str, list[Version]]:
+    """All versions by key, oldest first, with those that were purged later than this time."""
+    prefix = f"curated/{model}/"
+    found = {key: list(it) for key, it in run.account.bucket.versions.items() if key.startswith(prefix)}
+    for at, key, version in run.account.bucket.purged:
+        if at > purged_after and key.startswith(prefix):
+            found.setdefault(key, []).append(version)
+    for versions in found.values():
+        versions.sort(key=lambda it: int(it[0].removeprefix("v")))
+    return found
+
+
+def markers(run: Run, model: str) -> list[Version]:
+    """The versions of the marker, oldest first, also those that were purged."""
+    return [it for it in stacks(run, model, -1.0).get(f"curated/{model}/_SUCCESS", []) if it[1] is not None]
+
+
+def as_of(run: Run, model: str, marker: Version | None, purged_after: float) -> View:
+    """The model's data as of a marker: of each key the newest version that is no younger.
+
+    None: what is listed.
+    """
+    found = {}
+    for key, versions in stacks(run, model, purged_after).items():
+        known = [it for it in versions if marker is None or it[2] <= marker[2]]
+        if is_data(key, model) and known and known[-1][1] is not None:
+            found[key] = (known[-1][0], known[-1][1])
+    return View(found, run.producers[model].quality)
+
+
+def views(run: Run, model: str, marker: Version | None) -> Iterator[View]:
+    """The views of this marker at all times: people may have purged versions in between."""
+    prefix = f"curated/{model}/"
+    for at in [-1.0, *(at for at, key, _ in run.account.bucket.purged if key.startswith(prefix))]:
+        yield as_of(run, model, marker, at)
+
+
+def marks(run: Run, model: str) -> bool:
+    """Whether the model uses a marker."""
+    return run.configs[model].retrain.ready.when == "marker"
