@@ -101,7 +101,7 @@ class Producer:
         self.mark()
 
     def _same_again(self) -> Iterator[Wait]:
-        for name, body in self._last.items():
+        for name, body in list(self._last.items()):
             self.put(name, body)
             yield 1.0
         self.mark()
