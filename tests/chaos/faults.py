@@ -69,6 +69,7 @@ class Outage:
 class Faults:
     """Which calls fail. `rate` is the probability for one call; nothing fails after `end()`.
 
+    `sluggish` is how many times longer than usual all calls take; invocations then overlap more often.
     `slow` are the texts that a slow model's calls contain, with the seconds that each takes. `refusals` are
     refused for good, also after `end()`: a function of operation and parameters names the error.
     """
@@ -77,6 +78,7 @@ class Faults:
     rng: Random
     rate: float = 0.0
     outages: list[Outage] = field(default_factory=list)
+    sluggish: float = 1.0
     slow: dict[str, float] = field(default_factory=dict)
     refusals: list[Callable[[str, dict[str, Any]], str | None]] = field(default_factory=list)
     count: Counter[str] = field(default_factory=Counter)
@@ -85,7 +87,7 @@ class Faults:
 
     def end(self) -> None:
         """No call fails from now on, but what is refused for good."""
-        self.rate = 0.0
+        self.rate, self.sluggish = 0.0, 1.0
         self.outages.clear()
 
     def choose(self, task: Task, service: str, operation: str, given: dict[str, Any]) -> str | None:
@@ -113,7 +115,7 @@ class Faults:
             for part, seconds in self.slow.items():
                 if part in text:
                     return int(seconds * SECOND)
-        return LATENCY.get(service, 20_000)
+        return int(LATENCY.get(service, 20_000) * self.sluggish)
 
 
 def failed(service: str, kind: str, operation: str) -> Exception:

@@ -12,8 +12,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from retraining.candidates import decisions
 from retraining.config.schema import ModelConfig, dump_model
+from retraining.facts import keys
+from retraining.facts.starts import Released
 from retraining.starts import quarantine
 from tests.chaos.clock import Task
+from tests.functions.memory import etag
 
 if TYPE_CHECKING:
     from tests.chaos.runner import Run
@@ -208,18 +211,26 @@ class People:
         return key is not None
 
     def _release(self, model: str) -> bool:
-        bucket = self._run.account.bucket
+        """What `handsoff release` does with a file that has not been replaced."""
+        account, folder = self._run.account, f"quarantine/{model}/"
         found = [
             key
-            for key in bucket.versions
-            if key.startswith(f"quarantine/{model}/")
-            and not key.endswith(".report.json")
-            and bucket.text(key)
+            for key in account.bucket.versions
+            if key.startswith(folder)
+            and not key.endswith(quarantine.REPORT_SUFFIX)
+            and account.bucket.text(key)
+            if account.bucket.text(f"curated/{model}/{key.removeprefix(folder)}") is None
         ]
         if not found:
             return False
-        released = quarantine.release(bucket, "data", model, self._rng.choice(found))  # type: ignore[arg-type]
-        bucket.leave(released.key)
+        key = self._rng.choice(found)
+        released = Released(by=ANA, at=self._run.clock.now())
+        original = f"curated/{model}/{key.removeprefix(folder)}"
+        tag = etag((account.bucket.text(key) or "").encode()).strip('"')
+        account.ledger.take(keys.released(model, tag, original), released)
+        item = quarantine.release(account.bucket, "data", model, key)  # type: ignore[arg-type]
+        account.bucket.leave(item.key)
+        self._run.producers[model].mark()
         return True
 
     # ---- what is configured -------------------------------------------------------------------------------

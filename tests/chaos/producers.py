@@ -133,11 +133,17 @@ class Producer:
         self.put(name, self._content("bad"), "bad")
         yield 2.0
         self.mark()
-        if self._rng.random() < 0.7:
-            yield self._rng.choice([1.0, 65.0, 600.0, 1500.0])
-            self.put(name, self._content())
-            yield 2.0
-            self.mark()
+        follows = self._rng.choices(["nothing", "deleted", "corrected"], [2, 1, 6])[0]
+        if follows == "nothing":
+            return
+        # Often while functions look at the file, or move it.
+        yield self._rng.choice([self._rng.uniform(0.1, 8.0), self._rng.uniform(0.1, 70.0), 600.0, 1500.0])
+        if follows == "deleted":
+            self.delete(name)
+            return
+        self.put(name, self._content())
+        yield self._rng.choice([2.0, 60.0])
+        self.mark()
 
     def _deletion(self) -> Iterator[Wait]:
         yield from self._whole()

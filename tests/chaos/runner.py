@@ -134,6 +134,7 @@ class Run:
     def _plan_faults(self, end: float) -> None:
         rng, faults, told = self.rng, self.faults, self.events.faults
         faults.rate = rng.choice([0.0, 0.004, 0.015, 0.04])
+        faults.sluggish = rng.choice([1.0, 1.0, 10.0, 40.0])
         told.dropped, told.duplicated = rng.choice([0.0, 0.1, 0.3]), rng.choice([0.0, 0.2])
         told.delayed = rng.choice([0.0, 0.2])
         for _ in range(rng.randint(0, 2)):
