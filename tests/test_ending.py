@@ -1,8 +1,9 @@
-"""A test run that is ended by TERM leaves no server and no program behind."""
+"""A test run that is ended leaves no server and no program behind."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +32,18 @@ def test_holds(tmp_path, detached, pytestconfig):
     attached = server.start(tmp_path / "attached", port=None)
     (pytestconfig.rootpath / "servers").write_text(f"{attached.pid} {detached.pid} ")
     time.sleep(120)
+"""
+
+
+HOLDS_A_PROVIDER = """
+import json, sys, time
+from pathlib import Path
+from tests import providers
+
+with providers.running(Path(sys.argv[1]), {"AWS_REGION": "us-east-1"}) as found:
+    (provider,) = json.loads(found["TF_REATTACH_PROVIDERS"]).values()
+    print(provider["Pid"], flush=True)
+    time.sleep(float(sys.argv[2]))
 """
 
 
@@ -68,3 +81,19 @@ def test_run_ended_by_term_leaves_no_server(
         said, _ = run.communicate(timeout=60)
     assert run.returncode != 0, said
     wait_until(lambda: not any(server.is_running() for server in servers), 30)
+
+
+@pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")
+@pytest.mark.parametrize(("seconds", "killed", "code"), [(0, False, 0), (120, True, -signal.SIGKILL)])
+def test_provider_of_terraform_ends_with_the_process_that_started_it(
+    tmp_path: Path, seconds: int, killed: bool, code: int
+) -> None:
+    command = [sys.executable, "-c", HOLDS_A_PROVIDER, str(tmp_path / "provider"), str(seconds)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout
+        pid = int(run.stdout.readline())
+        if killed:
+            run.kill()
+        run.wait(60)
+    assert run.returncode == code
+    wait_until(lambda: not psutil.pid_exists(pid), 30)

@@ -81,10 +81,12 @@ def copied(folder: Path) -> Path:
 
 @contextmanager
 def deployed_to(cloud: Path, folder: Path) -> Iterator[Place]:
-    """A copy of the project in `folder`, and an AWS of its own."""
+    """A copy of the project in `folder`, and an AWS of its own, with a Terraform provider."""
     running = server.start(cloud, port=None)
     ours = {name: value for name, value in providers.environment().items() if not name.startswith("AWS_")}
+    aws = running.environment()
     try:
-        yield Place(copied(folder), {**ours, **running.environment()}, running)
+        with providers.running(folder.with_name("provider"), aws) as provider:
+            yield Place(copied(folder), {**ours, **aws, **provider}, running)
     finally:
         server.stop(cloud)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -31,6 +31,8 @@ class Terraform:
     """A copy of the project, and Terraform itself in it, without handsoff's commands."""
 
     folder: Path
+    provider: Mapping[str, str]
+    """The variable by which Terraform finds the provider that runs already."""
 
     @property
     def config(self) -> Path:
@@ -41,7 +43,7 @@ class Terraform:
         return subprocess.Popen(
             ["terraform", *arguments, "-no-color"],
             cwd=self.folder / "terraform",
-            env={**providers.environment(), **aws, "TF_IN_AUTOMATION": "1"},
+            env={**providers.environment(), **aws, **self.provider, "TF_IN_AUTOMATION": "1"},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -70,21 +72,22 @@ class Terraform:
 
 
 @pytest.fixture(scope="session")
-def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
+def terraform(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Iterator[Terraform]:
     """Terraform, initialised in a copy of the project: its state stays out of the project."""
     folder = tmp_path_factory.mktemp("project")
     for path in (path for pattern in (*READ, *OURS) for path in ROOT.glob(pattern)):
         target = folder / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-    made = Terraform(folder)
-    sample = made.config.read_text()
-    assert "schedule: cron(0 6 ? * MON *)" in sample
-    made.config.write_text(sample.replace("cron(0 6 ? * MON *)", "rate(7 days)"))
-    with made.config.open("a") as config:
-        config.write("aws: {operator: data-science-user, tags: {team: ml}}\n")
-    made("init", "-input=false")
-    return made
+    with providers.running(tmp_path_factory.mktemp("provider") / "aws", cloud.environment()) as provider:
+        made = Terraform(folder, provider)
+        sample = made.config.read_text()
+        assert "schedule: cron(0 6 ? * MON *)" in sample
+        made.config.write_text(sample.replace("cron(0 6 ? * MON *)", "rate(7 days)"))
+        with made.config.open("a") as config:
+            config.write("aws: {operator: data-science-user, tags: {team: ml}}\n")
+        made("init", "-input=false")
+        yield made
 
 
 @pytest.fixture(scope="session")
