@@ -25,6 +25,7 @@ STARTS_SOMETHING = {
     "cloud": "AWS on this machine",
     "loop": "AWS on this machine",
     "place": "AWS on this machine",
+    "ready_build": "a build of the functions",
     "shared": "AWS on this machine",
     "terraform": "Terraform",
 }
@@ -67,6 +68,15 @@ def _in_memory() -> bool:
         return False
     found = os.statvfs(MEMORY)
     return found.f_bavail * found.f_frsize >= MEMORY_NEEDED and not found.f_flag & os.ST_NOEXEC
+
+
+@pytest.fixture(scope="session")
+def ready_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a build of functions and layer for this machine, made once for all workers."""
+    from tests.loop.builds import build_once
+
+    run = tmp_path_factory.getbasetemp()
+    return build_once((run.parent if "PYTEST_XDIST_WORKER" in os.environ else run) / "ready")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from pathlib import Path
 
 from handsoff.deploying import render, sam
 from handsoff.deploying.publishing import publish_model
@@ -38,35 +39,39 @@ def deploy(project: Project, cloud: Cloud) -> Deployment:
     """Provision, build, deploy and publish. Afterwards data can land. Call `point_at(cloud)` first."""
     location = Location(cloud.account, cloud.region, "aws")
     provision(cloud, render.values(project.config, location))
+    scratch = cloud.folder / "tmp"  # deleted with the cloud, and so is what the SAM CLI leaves there
+    folder = build(project, scratch)
     runtime, architecture = this_machine()
-    build = project.work / "build"
-    scratch = str(cloud.folder / "tmp")  # deleted with the cloud, and so is what the SAM CLI leaves there
-    sam.build(
-        project,
-        build,
-        # One cache for each runtime: a cached layer does not say for which one it was built.
-        cache=project.work / "cache" / f"{runtime}-{architecture}",
-        environment={
-            "HANDSOFF_RUNTIME": runtime,
-            "HANDSOFF_ARCHITECTURE": architecture,
-            "TMPDIR": scratch,
-        },
-    )
     sam.deploy(
         project,
-        build,
+        folder,
         parameters={
             "Prefix": project.config.prefix,
             "DataBucket": f"/{project.config.prefix}/data-bucket",
             "Runtime": runtime,
             "Architecture": architecture,
         },
-        environment={"SAM_CLI_POLL_DELAY": "0.3", "TMPDIR": scratch},
+        environment={"SAM_CLI_POLL_DELAY": "0.3", "TMPDIR": str(scratch)},
     )
     deployment = Deployment(project.config)
     for model in project.config.models:
         publish_model(deployment, model)
     return deployment
+
+
+def build(project: Project, scratch: Path) -> Path:
+    """Build functions and layer for this machine; the folder. `scratch` is for the SAM CLI's own files."""
+    runtime, architecture = this_machine()
+    folder = project.work / "build"
+    sam.build(
+        project,
+        folder,
+        # One cache for each runtime: a cached layer does not say for which one it was built.
+        cache=project.work / "cache" / f"{runtime}-{architecture}",
+        target={"HANDSOFF_RUNTIME": runtime, "HANDSOFF_ARCHITECTURE": architecture},
+        scratch=str(scratch),
+    )
+    return folder
 
 
 def this_machine() -> tuple[str, str]:

@@ -2,25 +2,59 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 import yaml
 
 from handsoff.deploying import tools
 from handsoff.project import Project
 
+BUILT_FROM: Final = ("template.yaml", "samconfig.toml", "functions", "layers")
+"""What is built is made from these files and folders of the project."""
 
-def build(project: Project, folder: Path, *, cache: Path, environment: Mapping[str, str]) -> None:
-    """Build the template's functions and layer into `folder`."""
+MARK: Final = "built-from"
+"""The file in a completed build that has the digest of what it was made from."""
+
+
+def build(project: Project, folder: Path, *, cache: Path, target: Mapping[str, str], scratch: str) -> None:
+    """Build the template's functions and layer into `folder`, unless it has a build of the same content.
+
+    `target` is what both Makefiles read: HANDSOFF_RUNTIME and HANDSOFF_ARCHITECTURE. `scratch` is a folder
+    for the SAM CLI's temporary files. The same content gives the same bytes, wherever it is built.
+    """
+    mark, digest = folder / MARK, _digest(project, target)
+    if mark.is_file() and mark.read_text(encoding="utf-8") == digest:
+        return
+    mark.unlink(missing_ok=True)
     _run(
         project,
         "build",
         *("--template-file", str(project.template), "--build-dir", str(folder)),
         *("--cached", "--cache-dir", str(cache)),
-        environment=environment,
+        environment={**target, "TMPDIR": scratch},
     )
+    mark.write_text(digest, encoding="utf-8")
+
+
+def _digest(project: Project, target: Mapping[str, str]) -> str:
+    """SHA-256 of what a build depends on: names and bytes of files, which are programs, target, SAM CLI."""
+    found = hashlib.sha256(repr((sorted(target.items()), project.sam().stat().st_mtime_ns)).encode())
+    for path in sorted(_files(project.folder)):
+        name, runs = str(path.relative_to(project.folder)), bool(path.stat().st_mode & 0o100)
+        found.update(repr((name, runs, hashlib.sha256(path.read_bytes()).hexdigest())).encode())
+    return found.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for name in BUILT_FROM:
+        place = folder / name
+        for path in place.rglob("*") if place.is_dir() else [place]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path
 
 
 def deploy(

@@ -68,11 +68,8 @@ def build(site: Site, console: Console, scratch: str) -> None:
             site.project,
             site.build,
             cache=site.build.with_name(f"cache-{runtime}-{architecture}"),
-            environment={
-                "HANDSOFF_RUNTIME": runtime,
-                "HANDSOFF_ARCHITECTURE": architecture,
-                "TMPDIR": scratch,
-            },
+            target={"HANDSOFF_RUNTIME": runtime, "HANDSOFF_ARCHITECTURE": architecture},
+            scratch=scratch,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from tests.loop.visitors import slack_app
 
 
 @pytest.fixture(scope="module")
-def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+def loop(tmp_path_factory: pytest.TempPathFactory, ready_build: Path) -> Iterator[Loop]:
     """Deployed by the administrator, and enforced for everybody else."""
-    with deployed(stories.MODELS, tmp_path_factory.mktemp("iam"), enforce_iam=True) as found:
+    folder = tmp_path_factory.mktemp("iam")
+    with deployed(stories.MODELS, folder, ready_build, enforce_iam=True) as found:
         operator_user.make(found.cloud, prefix="handsoff")
         yield found
 

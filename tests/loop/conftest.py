@@ -26,6 +26,7 @@ from local import server
 from retraining.aws.items import Items
 from retraining.aws.pipelines import Execution
 from retraining.config.schema import parse_config
+from tests.loop.builds import provide
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
@@ -183,14 +184,16 @@ def handsoff(
 
 
 @pytest.fixture(scope="session")
-def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, ready_build: Path
+) -> Iterator[Loop]:
     """Deployed once per worker, with the models of all modules whose stories share a deployment."""
     tests = [item for item in request.session.items if isinstance(item, pytest.Function)]
     modules = {test.module for test in tests if "shared" in test.fixturenames}
     named = [(name, story) for module in modules for name, story in module.STORIES.items()]
     stories = dict(sorted(named))
     assert len(stories) == len(named), "two modules that share a deployment have a model of the same name"
-    with started(stories, tmp_path_factory.mktemp("loop")) as found:
+    with started(stories, tmp_path_factory.mktemp("loop"), ready_build) as found:
         yield found
 
 
@@ -220,12 +223,14 @@ def pointed_at(cloud: server.Cloud) -> Iterator[None]:
 def deployed(
     stories: Mapping[str, Mapping[str, Any]],
     folder: Path,
+    build: Path,
     *,
     enforce_iam: bool = False,
     bridge: str | None = None,
 ) -> Iterator[Loop]:
     """A deployment that is not shared. This process is pointed at it until the block ends."""
-    with started(stories, folder, enforce_iam=enforce_iam, bridge=bridge) as loop, pointed_at(loop.cloud):
+    running = started(stories, folder, build, enforce_iam=enforce_iam, bridge=bridge)
+    with running as loop, pointed_at(loop.cloud):
         yield loop
 
 
@@ -233,16 +238,18 @@ def deployed(
 def started(
     stories: Mapping[str, Mapping[str, Any]],
     folder: Path,
+    build: Path,
     *,
     enforce_iam: bool = False,
     bridge: str | None = None,
 ) -> Iterator[Loop]:
-    """AWS on this machine in `folder`, deployed with a model for each story."""
+    """AWS on this machine in `folder`, deployed with a model for each story. `build` saves building again."""
     titanic = yaml.safe_load((ROOT / "handsoff.yaml").read_text())["models"]["titanic"]
     values = {"models": {name: {**titanic, "retrain": {}, **story} for name, story in stories.items()}}
     config = folder / "handsoff.yaml"
     config.write_text(json.dumps(values))  # JSON is YAML
     project = Project(ROOT, parse_config(values, source=str(config)), folder / "work")
+    provide(build, project.work)
     cloud = server.start(folder / "aws", port=None, enforce_iam=enforce_iam, bridge=bridge)
     try:
         with pointed_at(cloud):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -30,9 +31,9 @@ TRAIN = (TITANIC / "train.csv").read_bytes()
 
 
 @pytest.fixture(scope="module")
-def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+def loop(tmp_path_factory: pytest.TempPathFactory, ready_build: Path) -> Iterator[Loop]:
     """A deployment of its own: these stories give the stack other parameters."""
-    with deployed(STORIES, tmp_path_factory.mktemp("approvers")) as found:
+    with deployed(STORIES, tmp_path_factory.mktemp("approvers"), ready_build) as found:
         yield found
 
 

@@ -10,13 +10,15 @@ import pytest
 import yaml
 
 from local import server
+from tests.loop.builds import provide
 from tests.loop.place import BUCKET, Place, copied
 
 pytestmark = pytest.mark.story
 
 
-def test_local_update_adds_a_new_model_and_keeps_objects(tmp_path: Path) -> None:
+def test_local_update_adds_a_new_model_and_keeps_objects(tmp_path: Path, ready_build: Path) -> None:
     place = Place(copied(tmp_path / "project"), dict(os.environ))
+    provide(ready_build, place.folder / ".handsoff")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -143,12 +143,12 @@ def bridge() -> str:
 
 
 @pytest.fixture(scope="module")
-def app(bridge: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]:
+def app(bridge: str, tmp_path_factory: pytest.TempPathFactory, ready_build: Path) -> Iterator[Containers]:
     """Deployed, with Slack, and with nobody there who would act on events but the containers."""
     folder = tmp_path_factory.mktemp("sam")
     story = {"titanic": {"approval": LENIENT, "approvers": APPROVERS}}
     stand_in = Slack(address=str(IPv4Interface(bridge).ip), name=CONTAINER_HOST)
-    with deployed(story, folder, bridge=bridge) as loop, slack_app(loop, stand_in) as slack:
+    with deployed(story, folder, ready_build, bridge=bridge) as loop, slack_app(loop, stand_in) as slack:
         cut_off(loop)
         values = json.loads(loop.config.read_text())
         project = Project(ROOT, parse_config(values, source=str(loop.config)), folder / "work")
