@@ -1,6 +1,7 @@
 """Starts, finds and stops AWS on this machine. The command line and the tests use this module."""
 
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -15,6 +16,7 @@ from typing import IO, Any
 import boto3
 import psutil
 from botocore.config import Config
+from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 from local import folder as folders
@@ -78,9 +80,9 @@ class Cloud:
             "profile": (None, None, None, None),
             "config_file": (None, None, os.devnull, None),
         }
-        return boto3.Session(
-            *ADMINISTRATOR, region_name=self.region, botocore_session=Session(session_vars=no_files)
-        )
+        session = Session(session_vars=no_files)
+        session.register_component("data_loader", _service_models())
+        return boto3.Session(*ADMINISTRATOR, region_name=self.region, botocore_session=session)
 
     def client(self, name: str) -> Any:
         """A boto3 client of service `name` for this server. It ignores the environment."""
@@ -90,6 +92,12 @@ class Cloud:
             proxies={},
         )
         return self.session().client(name, endpoint_url=self.endpoint, config=config)  # type: ignore[call-overload]
+
+
+@functools.cache
+def _service_models() -> Loader:
+    """What reads botocore's descriptions of services: each once for all sessions of this process."""
+    return create_loader()
 
 
 _held_open: dict[Path, IO[bytes]] = {}

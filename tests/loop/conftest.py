@@ -20,9 +20,10 @@ import yaml
 
 from handsoff.deploying.local import FOREIGN, deploy
 from handsoff.deployment import Deployment
-from handsoff.operating.executions import is_settled, newest_executions, package_of
+from handsoff.operating.executions import is_settled, package_of
 from handsoff.project import Project
 from local import server
+from retraining.aws import pipelines
 from retraining.aws.items import Items
 from retraining.aws.pipelines import Execution
 from retraining.config.schema import parse_config
@@ -32,6 +33,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 TITANIC = ROOT / "data" / "titanic"
 PATIENCE = 120.0
+RUNNING = ("Executing", "Stopping")
 INBOX = {
     "Version": "2012-10-17",
     "Statement": {
@@ -45,12 +47,12 @@ INBOX = {
 
 
 def wait(what: str, look: Callable[[], T | None]) -> T:
-    """What `look` finds, asked again until it finds something."""
+    """What `look` finds, asked again until it finds something; it looks a quarter of the time at most."""
     deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
+    while (begun := time.monotonic()) < deadline:
         if found := look():
             return found
-        time.sleep(0.2)
+        time.sleep(max(0.2, min(1.0, 3 * (time.monotonic() - begun))))
     raise TimeoutError(f"{what} did not come within {PATIENCE:g} s")
 
 
@@ -102,11 +104,18 @@ class Loop:
     def settled(self, model: str, number: int) -> Execution:
         """A model's execution of this number (from 1) once nothing more is to come of it."""
 
+        sagemaker = self.deployment.sagemaker
+
         def look() -> Execution | None:
-            found = newest_executions(self.deployment, model, 10)
-            if len(found) < number:
+            found = sagemaker.list_pipeline_executions(
+                PipelineName=self.deployment.resource_name(model),
+                SortBy="CreationTime",
+                SortOrder="Descending",
+                MaxResults=10,
+            )["PipelineExecutionSummaries"]
+            if len(found) < number or found[-number]["PipelineExecutionStatus"] in RUNNING:
                 return None
-            execution = found[-number]
+            execution = pipelines.describe(sagemaker, found[-number]["PipelineExecutionArn"])
             package = package_of(self.deployment, execution)
             return execution if is_settled(self.deployment, execution, package) else None
 
@@ -126,7 +135,7 @@ class Loop:
         released = threading.Event()
 
         def hold() -> None:
-            while not released.wait(0.02):
+            while not released.wait(0.05):
                 for process in psutil.Process(self.cloud.pid).children(recursive=True):
                     with suppress(psutil.NoSuchProcess):
                         # A job runs in a folder below the one that bears its name, which names its step.
