@@ -100,10 +100,11 @@ def build_app(
     from ministack.app import app as ministack
     from ministack.core import lambda_runtime
 
-    from local.ministack import repairs
+    from local.ministack import archives, repairs
     from local.sagemaker.front import sagemaker
 
     repairs.apply()
+    archives.unpack_once(folder / "tmp" / "unpacked")
     iam = enforced(folder, region) if enforce_iam else None
     engine = sagemaker(
         folder,
