@@ -178,7 +178,7 @@ EXAMPLES = {
 }
 
 
-@pytest.mark.parametrize(("key", "access"), EXAMPLES.items(), ids=[key.text[:20] for key in EXAMPLES])
+@pytest.mark.parametrize(("key", "access"), EXAMPLES.items(), ids=[str(key)[:20] for key in EXAMPLES])
 def test_operator_reaches_the_facts_of_the_ledger_that_its_commands_need(key: Key[Any], access: str) -> None:
     read, keep = (s for s in POLICIES["operator"]["Statement"] if s["Sid"] in ("ReadLedger", "KeepLedger"))
     assert read["Action"] == "dynamodb:GetItem"

@@ -296,6 +296,7 @@ def test_registration_is_pending_servable_and_traceable(definition: dict[str, An
     environment = package["InferenceSpecification"]["Containers"][0]["Environment"]
     assert environment["SAGEMAKER_PROGRAM"] == "inference.py"
     assert environment["SAGEMAKER_SUBMIT_DIRECTORY"] == "/opt/ml/model/code"
+    assert environment["PYTHONPATH"] == "/opt/ml/model/code"  # else the container asks PyPI
     metadata = package["CustomerMetadataProperties"]
     assert set(metadata) == {"execution", "batch", "trigger", "codeSha256"}
     for value in metadata.values():
@@ -329,4 +330,3 @@ def test_image_uri_region_without_the_image_is_an_error() -> None:
 def test_repository_arn_names_the_hosting_account() -> None:
     arn = "arn:aws-cn:ecr:cn-north-1:450853457545:repository/sagemaker-scikit-learn"
     assert repository_arn("cn-north-1", "aws-cn") == arn
-    assert environment["PYTHONPATH"] == "/opt/ml/model/code"  # else the container asks PyPI

@@ -91,7 +91,8 @@ def test_plan_refuses_a_changed_config_until_it_is_published(
 def days_to_first_request(cloud: Cloud) -> float:
     schedule = cloud.client("scheduler").get_schedule(Name="handsoff-titanic")
     assert schedule["ScheduleExpression"].startswith("rate(")
-    return (schedule["StartDate"] - datetime.now(UTC)) / timedelta(days=1)
+    until: timedelta = schedule["StartDate"] - datetime.now(UTC)
+    return until / timedelta(days=1)
 
 
 def test_rate_schedule_starts_one_interval_after_it_was_made_or_changed(

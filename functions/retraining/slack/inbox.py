@@ -88,7 +88,7 @@ def work(
 
 def back_off(received: int) -> int:
     """Seconds until the next try of a message that has been received so often."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(received - 1, 20))
+    return min(LONGEST_PAUSE, FIRST_PAUSE << min(received - 1, 20))
 
 
 def _come_again(delivery: Delivery, pause: int, postpone: Postpone) -> None:

@@ -117,7 +117,7 @@ def test_what_a_newer_version_stored_is_kept_by_a_writer_that_does_not_know_it()
     states, ledger = ModelStates(Ledger(items)), Ledger(items)
     request = {"cause": "landing", "trigger": "landing", "requestedBy": "s3", "at": NOON.isoformat()}
     state = {
-        "pending": [{**request, "markerVersion": "v9"}],
+        "pending": [{**request, "seenLater": "v9"}],
         "running": {
             "key": "k",
             "batch": "b",
@@ -126,14 +126,14 @@ def test_what_a_newer_version_stored_is_kept_by_a_writer_that_does_not_know_it()
             "takenAt": NOON.isoformat(),
             "capacity": {"waits": 2},
         },
-        "answeredMarker": "v8",
+        "knownLater": "v8",
     }
     items.mark("model#titanic", {"version": 7, "state": state, "lease": "new"})
     states.change("titanic", lambda state: state.waits(NOON, "paused", NOON))
     stored = items.facts["model#titanic"]
     assert (stored["version"], stored["lease"], stored["state"]["reason"]) == (8, "new", "paused")
-    assert stored["state"]["answeredMarker"] == "v8"
-    assert stored["state"]["pending"][0]["markerVersion"] == "v9"
+    assert stored["state"]["knownLater"] == "v8"
+    assert stored["state"]["pending"][0]["seenLater"] == "v9"
     assert stored["state"]["running"]["capacity"] == {"waits": 2}
     items.mark("decision#p", {"status": "Approved", "by": "rules", "at": NOON.isoformat(), "signedBy": "x"})
     decision = ledger.get(keys.decision("p"))
