@@ -1,6 +1,7 @@
 """Triggered each minute.
-Changes: starts what is due, goes on with starts and decisions that are half done, judges and records
-candidates whose events were lost, reminds of candidates that wait and expires them.
+Changes: finds landings whose events were lost, starts what is due, goes on with starts and decisions that are
+half done, judges and records candidates whose events were lost, reminds of candidates that wait and expires
+them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from retraining.starts import starting
 SWEEP_TIME: Final = timedelta(seconds=45)
 """Time in which turns begin. The last one has ended when the next minute's sweep comes."""
 
-WORK: Final[Mapping[str, turns.Work]] = {"starts": starting.start_if_due, "candidates": sweep.sweep}
+WORK: Final[Mapping[str, turns.Work]] = {"starts": starting.sweep, "candidates": sweep.sweep}
 """What is done for each model, by kind: a turn each."""
 
 

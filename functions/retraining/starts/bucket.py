@@ -44,6 +44,17 @@ def list_markers(s3: S3Client, bucket: str, key: str) -> list[Marker]:
     ]
 
 
+def visible_marker(s3: S3Client, bucket: str, key: str) -> Marker | None:
+    """The newest version of the marker with this key; None if there is none or a delete marker hides it."""
+    try:
+        found = s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "404":
+            raise
+        return None
+    return Marker(version_id=found["VersionId"], landed_at=found["LastModified"].replace(microsecond=0))
+
+
 def _versions(s3: S3Client, bucket: str, prefix: str) -> Iterator[Version]:
     """All versions and delete markers with this prefix; those of one key newest first, within each kind."""
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):

@@ -20,7 +20,7 @@ from retraining.aws.model_states import MAX_SWAPS, contended
 from retraining.aws.observability import logger, metrics
 from retraining.facts import keys
 from retraining.facts.starts import ModelState, RequestAnswered, Start, StartRequest, leading
-from retraining.starts import batches, bucket, executions, quarantine, reading
+from retraining.starts import batches, bucket, executions, lost_landings, quarantine, reading
 from retraining.starts.admission import (
     Change,
     Forget,
@@ -78,6 +78,13 @@ def start_if_due(model: str, using: Collaborators) -> None:
     answer, may have changed."""
     state, _ = using.states.load(model)
     if state.pending or (state.due_at is not None and state.due_at <= using.clock()):
+        advance(model, using)
+
+
+def sweep(model: str, using: Collaborators) -> None:
+    """Do what is due, then look for a landing whose event was lost."""
+    start_if_due(model, using)
+    if lost_landings.find(model, using):
         advance(model, using)
 
 

@@ -1,0 +1,86 @@
+"""Finds landings whose event was lost: compares what lies in S3 with what was answered last.
+
+A marker is asked for each minute by one HEAD request. A model without a marker, and a marker that is hidden
+by a delete marker, cost a listing, so they are looked at less often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from retraining.aws.observability import logger, metrics
+from retraining.facts.starts import Marker, ModelState, StartRequest
+from retraining.starts import bucket
+from retraining.starts.batches import ROOT
+from retraining.starts.requests import LANDED
+
+if TYPE_CHECKING:
+    from retraining.collaborators import Collaborators
+    from retraining.starts.batches import DataObject
+
+LISTED_EVERY: Final = timedelta(minutes=15)
+"""Time between two listings of a model. At S3's price of a listing they cost a cent a month for each 1,000
+versions that the model has."""
+
+MIN_AGE: Final = timedelta(minutes=1)
+"""Age of a landing from which its event counts as lost. It comes within seconds; if it comes later, it finds
+the landing answered."""
+
+
+def find(model: str, using: Collaborators) -> bool:
+    """Make a landing pending if one was not answered and no event told of it. Says whether it did."""
+    config = using.configs.get(model)
+    state, _ = using.states.load(model)
+    if config is None or any(request.trigger == "landing" for request in state.pending):
+        return False
+    now, ready = using.clock(), config.retrain.ready
+    if ready.when == "marker":
+        lost, listed = _marker_lost(f"{ROOT}{model}/{ready.marker}", state, now, using)
+    else:
+        lost, listed = _objects_lost(model, state, now, using)
+    request = StartRequest(cause=LANDED, trigger="landing", requested_by="reconcile", at=now)
+
+    def noted(state: ModelState) -> ModelState:
+        state = state.listed(now) if listed else state
+        return state.requested(request) if lost else state
+
+    using.states.change(model, noted)
+    if lost:
+        logger.warning("landing found without its event", model=model)
+        metrics.add_metric("LandingsFound", MetricUnit.Count, 1)
+    return lost
+
+
+def _marker_lost(key: str, state: ModelState, now: datetime, using: Collaborators) -> tuple[bool, bool]:
+    """Whether the newest marker was not answered, and whether S3 was listed for that."""
+    newest: Marker | None = bucket.visible_marker(using.s3, using.settings.bucket, key)
+    hidden = newest is None and _may_list(state, now)
+    if hidden:
+        newest = next(iter(bucket.list_markers(using.s3, using.settings.bucket, key)), None)
+    lost = newest is not None and newest.landed_at <= now - MIN_AGE and not state.has_answered(newest)
+    return lost, hidden
+
+
+def _objects_lost(model: str, state: ModelState, now: datetime, using: Collaborators) -> tuple[bool, bool]:
+    """Whether objects have landed since the last answer, and whether S3 was listed for that.
+
+    Objects that are gone are no landing.
+    """
+    if not _may_list(state, now):
+        return False, False
+    batch = bucket.list_batch(using.s3, using.settings.bucket, model)
+    last = batch.last_arrival
+    if batch.identity == state.answered_batch or last is None or last > now - MIN_AGE:
+        return False, True
+    previous: Sequence[DataObject] = ()
+    if state.last_batch is not None:
+        previous = bucket.read_manifest(using.s3, using.settings.bucket, model, state.last_batch)
+    return bool(batch.new_since(previous)), True
+
+
+def _may_list(state: ModelState, now: datetime) -> bool:
+    return state.listed_at is None or now - state.listed_at >= LISTED_EVERY
