@@ -53,7 +53,8 @@ def deliver(world: OneModel, number: int, *, event: bool = True) -> None:
 def schedule(world: OneModel) -> None:
     """The model's schedule asks."""
     request = StartRequest(cause=f"{world.now}", trigger="schedule", requested_by="arn:s", at=world.now)
-    starting.request(MODEL, [request], world.using())
+    starting.note(MODEL, [request], world.using())
+    starting.advance(MODEL, world.using())
 
 
 def paused() -> OneModel:
