@@ -25,6 +25,9 @@ class _Object(_Event):
     key: str
     """The object's key, not URL-encoded."""
 
+    version_id: str | None = Field(None, alias="version-id")
+    """The version of the object that landed."""
+
 
 class _ObjectCreatedDetail(_Event):
     bucket: _Bucket

@@ -33,12 +33,14 @@ class StartRequest(Fact):
     """Asks for a start of one model.
 
     Two requests with the same `cause` are the same request. All landings have the cause `landing`.
+    `version_id` is the version of the object that landed, if it is known.
     """
 
     cause: str
     trigger: Trigger
     requested_by: str
     at: Moment
+    version_id: str | None = None
 
 
 class Start(Fact):
@@ -134,11 +136,15 @@ class ModelState(Fact):
     def requested(self, request: StartRequest) -> ModelState:
         """With one more pending request, unless the same one is pending or served by the running start.
 
-        A landing replaces the landing that is pending, and always changes the state: it may have happened
-        after a listing. A schedule's request replaces the pending one of the same schedule. Beyond
-        MAX_PENDING further requests are not kept.
+        A landing replaces the landing that is pending, and changes the state: it may have happened after a
+        listing. If it is a marker that was answered, its event has come again and changes nothing. A
+        schedule's request replaces the pending one of the same schedule. Beyond MAX_PENDING further requests
+        are not kept.
         """
         if request.trigger == "landing":
+            answered = (self.answered_marker, *self.superseded_markers)
+            if request.version_id in [marker.version_id for marker in answered if marker]:
+                return self
             others = tuple(other for other in self.pending if other.trigger != "landing")
             noted = {"pending": (*others, request), "due_at": request.at, "landings": self.landings + 1}
             return self.model_copy(update=noted)

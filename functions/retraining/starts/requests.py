@@ -24,13 +24,15 @@ LANDED: Final = "landing"
 
 @dataclass(frozen=True)
 class Message:
-    """A message of the queue: an object that landed at `key`, or a request of a person or a schedule.
+    """A message of the queue: a version of an object that landed at `key`, or a request of a person or a
+    schedule.
 
     `model` is "" for an object that is below no model's prefix.
     """
 
     model: str
     key: str = ""
+    version_id: str | None = None
     request: StartRequest | None = None
 
 
@@ -38,11 +40,11 @@ def read(body: str, using: Collaborators) -> Message:
     """Read a message by itself. Raises ValueError if it has another form, or names another bucket."""
     message = LANDING_MESSAGE.validate_json(body)
     if isinstance(message, ObjectCreated):
-        bucket, key = message.detail.bucket.name, message.detail.object.key
+        bucket, landed = message.detail.bucket.name, message.detail.object
         if bucket != using.settings.bucket:
             raise ValueError(f"the object is in bucket {bucket}; expected {using.settings.bucket}")
-        found = arrival(key)
-        return Message(found.model if found else "", key)
+        found = arrival(landed.key)
+        return Message(found.model if found else "", landed.key, landed.version_id)
     asked = message.detail
     request = StartRequest(
         cause=asked.cause, trigger=asked.trigger, requested_by=asked.requested_by, at=using.clock()
@@ -57,20 +59,20 @@ def requests_of(model: str, messages: Sequence[Message], using: Collaborators) -
     and a request too many starts nothing. Raises ValueError for a request to an unknown model.
     """
     asked = [message.request for message in messages if message.request]
-    keys_landed = [message.key for message in messages if not message.request]
+    landed = [message for message in messages if not message.request]
     try:
         config = _config(model, using)
     except Exception:
         logger.exception("configuration cannot be read; requests are noted", model=model)
-        return [*asked, *([_landing(using)] if keys_landed else [])]
+        return [*asked, *_landings(landed, using)]
     if config is None:
-        if keys_landed:
-            _note_stray(model, keys_landed[0], using)
+        if landed:
+            _note_stray(model, landed[0].key, using)
         if asked:
             raise ValueError(f"no model {model} in this deployment")
         return []
-    landed = any(completes(_rest(key), config.retrain) for key in keys_landed)
-    return [*asked, *([_landing(using)] if landed else [])]
+    complete = [message for message in landed if completes(_rest(message.key), config.retrain)]
+    return [*asked, *_landings(complete, using)]
 
 
 def _config(model: str, using: Collaborators) -> ModelConfig | None:
@@ -80,8 +82,13 @@ def _config(model: str, using: Collaborators) -> ModelConfig | None:
     return using.configs.get(model) or using.configs.get(model, fresh=True)
 
 
-def _landing(using: Collaborators) -> StartRequest:
-    return StartRequest(cause=LANDED, trigger="landing", requested_by="s3", at=using.clock())
+def _landings(landed: Sequence[Message], using: Collaborators) -> list[StartRequest]:
+    """One request for each version. All are one landing, unless a version was answered before."""
+    at, versions = using.clock(), dict.fromkeys(message.version_id for message in landed)
+    return [
+        StartRequest(cause=LANDED, trigger="landing", requested_by="s3", at=at, version_id=version)
+        for version in versions
+    ]
 
 
 def _rest(key: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from retraining.config.schema import Retrain
-from retraining.facts.starts import ModelState, Start, StartRequest, Trigger, leading
+from retraining.facts.starts import Marker, ModelState, Start, StartRequest, Trigger, leading
 from retraining.starts.admission import Wait, admit
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -117,6 +117,24 @@ def test_requested_keeps_each_request_once_and_counts_landings() -> None:
     assert running.pending == ()
     assert running.requested(request("request", "r")) is running
     assert [one.cause for one in running.requested(request()).requested(request()).pending] == ["landing"]
+
+
+@pytest.mark.parametrize(
+    ("version", "pending"),
+    [("m3", False), ("m2", False), ("m4", True), (None, True)],
+    ids=["answered", "superseded", "new", "unknown"],
+)
+def test_requested_ignores_the_event_of_a_marker_that_was_answered(
+    version: str | None, pending: bool
+) -> None:
+    third, second = (Marker(version_id=name, landed_at=NOON) for name in ("m3", "m2"))
+    state = ModelState(answered_batch="b", answered_marker=third, superseded_markers=(second,))
+    landing = request().model_copy(update={"version_id": version})
+    assert (state.requested(landing) != state) == pending
+
+
+def test_requested_keeps_a_landing_of_a_state_that_names_no_marker() -> None:
+    assert ModelState().requested(request()).pending == (request(),)
 
 
 def test_ended_makes_pending_requests_due() -> None:

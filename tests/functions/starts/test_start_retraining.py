@@ -105,6 +105,20 @@ def test_same_bytes_landed_again_start_nothing_and_give_the_reason(
     )
 
 
+def test_event_of_a_marker_that_comes_again_during_its_execution_changes_nothing(
+    world: World, context: Context, caplog: pytest.LogCaptureFixture
+) -> None:
+    marker = land_titanic(world)
+    head = world.s3.head_object(Bucket=BUCKET, Key="curated/titanic/_SUCCESS")
+    marker["detail"]["object"]["version-id"] = head["VersionId"]
+    handler(batch(marker, marker), context, using=using(world))
+    before, told = using(world).states.load("titanic"), caplog.messages.count("start answered")
+    for _ in range(2):
+        assert handler(batch(marker, marker), context, using=using(world)) == {"batchItemFailures": []}
+    assert using(world).states.load("titanic") == before
+    assert caplog.messages.count("start answered") == told == 1
+
+
 def test_other_bytes_start_another_execution(world: World, context: Context) -> None:
     handler(batch(land_titanic(world)), context, using=using(world))
     finish(world)
