@@ -3,6 +3,7 @@ PYTHON ?= python3
 PORT ?= 4566
 CONFIG ?= handsoff.yaml
 SEEDS ?= 1000
+HOURS ?= 6
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 VENV := .venv/.installed
@@ -12,7 +13,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast chaos check docs pictures scan build up down invoke doctor deploy destroy lock clean
+.PHONY: help setup demo test test-fast chaos soak check docs pictures scan build up down invoke doctor deploy destroy lock clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
@@ -30,6 +31,9 @@ test-fast: setup ## the tests that deploy nothing and start no program, in about
 
 chaos: setup ## play a thousand seeds of faults and say which promise broke (SEEDS=1000; one of them: SEED=123)
 	@python -m tests.chaos $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+soak: setup ## let 20 models work for hours of virtual time and say what the functions keep (HOURS=6)
+	@python -m tests.soak --hours $(HOURS)
 
 check: setup ## style, types, layers, generated pages, template
 	@ruff check .

@@ -155,6 +155,16 @@ class Functions:
         self._trace(f"{label} begins")
         self.clock.spawn(label, body, timeout=float(properties(name).get("Timeout", 60)), then=ended)
 
+    def names_kept(self) -> int:
+        """Names of models that containers have kept, known or not."""
+        return sum(
+            len(held)
+            for idle in self._idle.values()
+            for container in idle
+            for held in (*vars(container.configs).values(), *vars(container.provider).values())
+            if isinstance(held, dict)
+        )
+
     def _again(self, name: str, event: dict[str, Any], attempt: int, error: BaseException) -> None:
         retries = properties(name).get("EventInvokeConfig", {}).get("MaximumRetryAttempts", 2)
         if attempt <= retries:

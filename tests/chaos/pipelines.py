@@ -89,7 +89,7 @@ class LiveSageMaker(FakeSageMaker):
         self.trained[arn] = Trained(
             arn, model, token, self.virtual.seconds, trigger=given.get("Trigger", "manual")
         )
-        self._run(arn)
+        self.go_on(arn)
         return {"PipelineExecutionArn": arn}
 
     def forget_tokens(self) -> None:
@@ -135,7 +135,7 @@ class LiveSageMaker(FakeSageMaker):
     def _parameters(self, arn: str) -> list[dict[str, Any]]:
         return [{"PipelineParameters": self.describe_pipeline_execution(arn).get("PipelineParameters", [])}]
 
-    def _run(self, arn: str, first: int = 0) -> None:
+    def go_on(self, arn: str, first: int = 0) -> None:
         """Let the execution go on from this step. Which one fails is drawn now."""
         made = self.found(arn)
         assert made is not None
@@ -278,7 +278,7 @@ class LiveSageMaker(FakeSageMaker):
         """Let an execution that failed go on from the step that failed."""
         made = self.found(arn)
         if made and made["PipelineExecutionStatus"] == "Failed" and made["PipelineName"] in self.pipelines:
-            self._run(arn, max(len(self.steps_of[arn]) - 1, 0))
+            self.go_on(arn, max(len(self.steps_of[arn]) - 1, 0))
 
     def rename(self, arn: str) -> None:
         """Give an execution another display name: only its LastModifiedTime and its event tell."""

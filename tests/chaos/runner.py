@@ -43,11 +43,15 @@ IDLE_SWEEPS: Final = 10
 
 @dataclass
 class Run:
-    """The account, its functions and all who act on it, for one seed."""
+    """The account, its functions and all who act on it, for one seed.
+
+    `configs` are drawn unless they are given. `keep` is how many of the last events are kept.
+    """
 
     seed: int
     keep: int = 60
     echo: bool = False
+    configs: dict[str, ModelConfig] = field(default_factory=dict)
     restore: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -55,8 +59,9 @@ class Run:
         rng = self.rng
         self.clock = Clock(Random(rng.random()))
         self.last: deque[str] = deque(maxlen=self.keep)
-        self.models = sorted(rng.sample(NAMES, rng.randint(3, 5)))
-        self.configs = {model: _config(rng, model) for model in self.models}
+        if not self.configs:
+            self.configs = {name: _config(rng, name) for name in sorted(rng.sample(NAMES, rng.randint(3, 5)))}
+        self.models = sorted(self.configs)
         self.faults = Faults(self.clock, Random(rng.random()), trace=self.trace)
         bucket = Bucket(self.clock)
         self.account = Account(
@@ -103,7 +108,7 @@ class Run:
         """Let everything happen."""
         with virtual(self.clock) as printed:
             self._storm()
-            self._settle()
+            self.settle()
             self._rest()
             self.printed = printed.getvalue()
             self.broken = broken(self, INVARIANTS)
@@ -180,7 +185,13 @@ class Run:
     def _sweep(self) -> None:
         self.functions.invoke("reconcile", {"source": "aws.events"})
 
-    def _settle(self) -> None:
+    def settle_with_events(self, seconds: float) -> None:
+        """Let time pass with events and sweeps, and without faults or people."""
+        begin = self.clock.seconds
+        self._sweep_each_minute(begin, begin + seconds)
+        self.clock.run(begin + seconds)
+
+    def settle(self, seconds: float = SETTLE) -> None:
         """No more faults, no more events: executions end, and only sweeps run."""
         self.trace("faults end; from now on no event arrives, and only sweeps run")
         self.faults.end()
@@ -190,7 +201,7 @@ class Run:
         self.settled_at = self.clock.seconds
         begin = self.clock.seconds + 5
         at = self._sweep_each_minute(begin, begin + BY_MINUTE * MINUTE)
-        at = self._sweep_each_minute(at, begin + SETTLE, STRIDE)
+        at = self._sweep_each_minute(at, begin + seconds, STRIDE)
         self.clock.run(at)
 
     def _rest(self) -> None:
