@@ -1,7 +1,7 @@
 """Lets the functions work for hours of virtual time and says what they keep: `python -m tests.soak`.
 
 Twenty models get deliveries every few minutes, all in this process, on the fakes of the chaos harness and
-without faults. The account forgets what is old, so what grows is what the functions keep. Writes a table (CSV).
+without faults. The account forgets what is old, so only the functions can grow. Writes a table (CSV).
 """
 
 from __future__ import annotations
