@@ -77,7 +77,10 @@ class Bucket(MemoryS3):
             self.purged += [(self._clock.seconds, Key, item) for item in gone]
             if not gone:
                 return {}
-        return super().delete_object(Key=Key, **more)
+        answer = super().delete_object(Key=Key, **more)
+        if not self.versions[Key]:
+            del self.versions[Key]
+        return answer
 
     def newest(self, key: str) -> Version | None:
         """The version on top of a key, if there is one."""

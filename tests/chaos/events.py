@@ -8,16 +8,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Final
+from typing import Any
 
-from tests.chaos.clock import Clock, Task
-from tests.chaos.functions import Failed, Functions, template
-
-WINDOW: Final = 2.0
-"""Seconds for which a queue gathers messages (MaximumBatchingWindowInSeconds of the template)."""
-
-CONCURRENCY: Final = 2
-"""Invocations that take messages of the landings queue at once (MaximumConcurrency)."""
+from tests.chaos.clock import BEGIN, Clock, Task
+from tests.chaos.functions import Failed, Functions, source_of, template
 
 
 @dataclass
@@ -45,57 +39,69 @@ class EventFaults:
         return times
 
 
-class Queue:
-    """An SQS queue before a function that says which messages of a batch have failed."""
+@dataclass
+class Waiting:
+    """A message: when it was sent, how often it was received, and when it can be received again."""
 
-    def __init__(
-        self, clock: Clock, functions: Functions, function: str, resource: str, failures: str
-    ) -> None:
-        found = template()[resource]["Properties"]
-        self._visibility = float(found["VisibilityTimeout"])
-        self._most = int(found["RedrivePolicy"]["maxReceiveCount"])
-        self._retention = float(found["MessageRetentionPeriod"])
+    body: str
+    sent: float
+    received: int = 0
+    visible: float = 0.0
+
+
+class Queue:
+    """An SQS queue before a function that says which messages of a batch have failed.
+
+    Its numbers are those of template.yaml. `failures` is its dead-letter queue.
+    """
+
+    def __init__(self, clock: Clock, functions: Functions, function: str, resource: str) -> None:
+        queue, source = template()[resource]["Properties"], source_of(function)
+        self._visibility = float(queue["VisibilityTimeout"])
+        self._most = int(queue["RedrivePolicy"]["maxReceiveCount"])
+        self._size = int(source["BatchSize"])
+        self._window = float(source.get("MaximumBatchingWindowInSeconds", 0.2))
+        self._concurrency = int(source["ScalingConfig"]["MaximumConcurrency"])
         self._clock, self._functions, self._function = clock, functions, function
-        self._waiting: dict[str, tuple[str, int, float]] = {}
+        self._waiting: dict[str, Waiting] = {}
         self._numbers = itertools.count()
         self._running = 0
         self.failures: list[Failed] = []
-        self._name = failures
 
     def send(self, body: str) -> None:
         """Put a message on the queue."""
-        self._waiting[f"m{next(self._numbers)}"] = (body, 0, self._clock.seconds)
-        self._clock.after(WINDOW, self._poll)
+        now = self._clock.seconds
+        self._waiting[f"{self._function}-m{next(self._numbers)}"] = Waiting(body, now, visible=now)
+        self._clock.after(self._window, self._poll)
 
-    def forget(self) -> None:
-        """Drop what waits."""
-        self._waiting.clear()
+    def postpone(self, receipt: str, seconds: int) -> None:
+        """Let a message be received again after so many seconds."""
+        self._waiting[receipt].visible = self._clock.seconds + seconds
+        self._clock.after(seconds + 0.1, self._poll)
 
     def _poll(self) -> None:
-        if self._running >= CONCURRENCY:
+        if self._running >= self._concurrency:
             self._clock.after(1.0, self._poll)
             return
         now = self._clock.seconds
-        batch = {identity: item for identity, item in self._waiting.items() if item[2] <= now}
-        if not batch:
-            return
-        for identity, (body, received, _) in list(batch.items()):
-            if received >= self._most:
-                del self._waiting[identity], batch[identity]
-                record = _records({identity: body}, self._name)
-                self.failures.append(Failed(now, self._function, record, "received too often"))
-            else:
-                self._waiting[identity] = (body, received + 1, now + self._visibility)
-        if not batch:
-            return
-        self._running += 1
-        event = _records({identity: body for identity, (body, _, _) in batch.items()}, self._name)
-        self._functions.invoke(self._function, event, self._after(list(batch)))
-        self._clock.after(self._visibility + 1.0, self._poll)
+        batch = [it for it, message in self._waiting.items() if message.visible <= now][: self._size]
+        for identity in list(batch):
+            message = self._waiting[identity]
+            message.received, message.visible = message.received + 1, now + self._visibility
+            if message.received > self._most:
+                batch.remove(identity)
+                event = self._event([identity])
+                self.failures.append(Failed(now, self._function, event, "received too often"))
+                del self._waiting[identity]
+        if batch:
+            self._running += 1
+            self._functions.invoke(self._function, self._event(batch), self._after(batch))
+            self._clock.after(self._visibility + 1.0, self._poll)
 
     def _after(self, batch: list[str]) -> Callable[[Task, Any], None]:
         def after(task: Task, answer: Any) -> None:
             self._running -= 1
+            self._clock.after(self._window, self._poll)
             if task.error is not None:
                 return
             failed = {item["itemIdentifier"] for item in (answer or {}).get("batchItemFailures", [])}
@@ -105,19 +111,22 @@ class Queue:
 
         return after
 
-
-def _records(bodies: dict[str, str], queue: str) -> dict[str, Any]:
-    return {
-        "Records": [
-            {
-                "messageId": identity,
-                "body": body,
-                "eventSource": "aws:sqs",
-                "eventSourceARN": f"arn:aws:sqs:r:1:{queue}",
-            }
-            for identity, body in bodies.items()
-        ]
-    }
+    def _event(self, batch: list[str]) -> dict[str, Any]:
+        return {
+            "Records": [
+                {
+                    "messageId": identity,
+                    "receiptHandle": identity,
+                    "body": self._waiting[identity].body,
+                    "eventSource": "aws:sqs",
+                    "attributes": {
+                        "ApproximateReceiveCount": str(self._waiting[identity].received),
+                        "SentTimestamp": str(int((BEGIN.timestamp() + self._waiting[identity].sent) * 1000)),
+                    },
+                }
+                for identity in batch
+            ]
+        }
 
 
 class Events:
@@ -125,7 +134,9 @@ class Events:
 
     def __init__(self, clock: Clock, functions: Functions, faults: EventFaults) -> None:
         self._clock, self._functions, self.faults = clock, functions, faults
-        self.landings = Queue(clock, functions, "start_retraining", "Landings", "handsoff-landings")
+        self.landings = Queue(clock, functions, "start_retraining", "Landings")
+        self.slack = Queue(clock, functions, "notify_slack", "SlackMessages")
+        functions.postpone = self.slack.postpone
         self.deaf = False
 
     def object_landed(self, key: str) -> None:
@@ -148,10 +159,8 @@ class Events:
         self._arrive(lambda: self._functions.invoke(name, event))
 
     def notification(self, text: str) -> None:
-        """The topic delivers to notify_slack."""
-        self._clock.after(
-            0.5, lambda: self._functions.invoke("notify_slack", {"Records": [{"Sns": {"Message": text}}]})
-        )
+        """The topic delivers to the queue of notify_slack."""
+        self.slack.send(text)
 
     def _arrive(self, do: Callable[[], None]) -> None:
         if self.deaf:

@@ -28,7 +28,7 @@ from retraining.collaborators import Collaborators
 from retraining.links import Links
 from tests.chaos.account import Bucket, Parameters, Provider, Table, Topic
 from tests.chaos.clock import Clock, Killed, Task
-from tests.chaos.faults import Client, Faults
+from tests.chaos.faults import Client, Faults, client_error
 from tests.chaos.pipelines import LiveSageMaker
 from tests.chaos.slack import Channel
 from tests.functions.fakes import Context, FakeEvents
@@ -61,6 +61,13 @@ def template() -> dict[str, Any]:
     Loader.add_multi_constructor("!", untagged)
     resources: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader)["Resources"]
     return resources
+
+
+def source_of(name: str) -> dict[str, Any]:
+    """The properties of the queue that a function takes messages from, as its event source."""
+    events = properties(name)["Events"].values()
+    found: dict[str, Any] = next(it["Properties"] for it in events if it["Type"] == "SQS")
+    return found
 
 
 def properties(name: str) -> dict[str, Any]:
@@ -102,6 +109,12 @@ class Account:
     bus: FakeEvents = field(default_factory=FakeEvents)
     secret: str | None = SECRET
 
+    def get_secret_value(self) -> str:
+        """The secret that signs links, as Secrets Manager answers."""
+        if self.secret is None:
+            raise client_error("ResourceNotFoundException", "get_secret_value")
+        return self.secret
+
     @property
     def ledger(self) -> Ledger:
         """The ledger as it is, without faults."""
@@ -116,6 +129,7 @@ class Functions:
         self.failures: list[Failed] = []
         self.errors: Counter[str] = Counter()
         self.invoked: Counter[str] = Counter()
+        self.postpone: Callable[[str, int], None] = lambda *_: None
         self._idle: dict[str, list[Container]] = {}
         self._number = 0
 
@@ -177,7 +191,7 @@ class Functions:
         handler = importlib.import_module(name).handler
         if name == "notify_slack":
             client = Client(self.account.channel, "slack", using.task, self.account.faults)  # type: ignore[attr-defined]
-            return handler(event, context, using=using, connect=lambda _: client)
+            return handler(event, context, using=using, connect=lambda _: client, postpone=self.postpone)
         if name == "review_candidate":
             if self.account.secret is None:
                 raise RuntimeError("ResourceNotFoundException: the secret is deleted")
@@ -207,7 +221,7 @@ class Functions:
             logs=client(NoLogs(), "logs"),
             ledger=Ledger(Items(client(account.table, "dynamodb"))),
             clock=self.clock.now,
-            links=Links(account.secret, BASE) if account.secret else None,
+            read_links=lambda: Links(client(account, "secretsmanager").get_secret_value(), BASE),
         )
         object.__setattr__(made, "task", task)
         return made

@@ -222,7 +222,7 @@ class Run:
         """Send what lies in the failure queues again, each message once."""
         found = {
             f"{one.function}{one.event}": one
-            for one in (*self.functions.failures, *self.events.landings.failures)
+            for one in [*self.functions.failures, *self.events.landings.failures, *self.events.slack.failures]
         }
         for failed in list(found.values())[:MAX_REDRIVEN]:
             if failed.function != "reconcile":
