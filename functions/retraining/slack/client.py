@@ -1,14 +1,21 @@
 """The calls to Slack. A failure that may pass is retried while there is time.
 
+No error and no log holds a secret: the text of an error of slack_sdk or of Python may quote the webhook's
+address or a header, so only its kind is told.
+
 HandsoffError
-└── SlackRefused       Slack refuses until a person does what the text says; every other error is slack_sdk's
+├── SlackRefused       Slack refuses until a person does what the text says
+└── SlackFailed        the request failed before Slack answered; SlackApiError tells of other answers
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from functools import partial
+from typing import Any, Final, NoReturn, TypeVar
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry import HttpResponse, RetryHandler
@@ -17,7 +24,7 @@ from slack_sdk.http_retry.builtin_handlers import (
     RateLimitErrorRetryHandler,
     ServerErrorRetryHandler,
 )
-from slack_sdk.web import WebClient
+from slack_sdk.web import SlackResponse, WebClient
 from slack_sdk.webhook import WebhookClient
 
 from retraining.errors import HandsoffError
@@ -55,8 +62,21 @@ _GONE: Final = frozenset(
 """Errors after which a message can never be updated or replied to. A new message is posted then."""
 
 
+_SILENT: Final = logging.Logger("slack_sdk", logging.CRITICAL + 1)
+"""The log of slack_sdk goes nowhere: it names the webhook's address, and quotes errors that do."""
+
+_CODE: Final = re.compile(r"[a-z_]{1,60}", re.ASCII)
+"""An error's name in an answer of Slack. Nothing else of an answer is quoted: it may echo the request."""
+
+T = TypeVar("T")
+
+
 class SlackRefused(HandsoffError):
     """Slack refuses this until a person does what the text says."""
+
+
+class SlackFailed(HandsoffError):
+    """The request failed before Slack answered. The text names the kind of failure and quotes nothing."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +111,7 @@ class SlackClient:
                 base_url=api_url or WebClient.BASE_URL,
                 timeout=TIMEOUT,
                 retry_handlers=self._handlers,
+                logger=_SILENT,
             )
         self._webhook = secret.webhook_url.get_secret_value() if secret.webhook_url else ""
 
@@ -108,15 +129,17 @@ class SlackClient:
             self._send(self._webhook, message, what="the webhook")
             return None
         thread: dict[str, Any] = {"thread_ts": under.ts, "reply_broadcast": True} if under else {}
+        post = partial(
+            self._web.chat_postMessage,
+            channel=under.channel if under else channel,
+            text=message.text,
+            blocks=message.blocks,
+            unfurl_links=False,
+            unfurl_media=False,
+            **thread,
+        )
         try:
-            answer = self._web.chat_postMessage(
-                channel=under.channel if under else channel,
-                text=message.text,
-                blocks=message.blocks,
-                unfurl_links=False,
-                unfurl_media=False,
-                **thread,
-            )
+            answer = _safely(post)
         except SlackApiError as error:
             if under and error.response.get("error") in _GONE:
                 return self.post(channel, message)
@@ -127,10 +150,15 @@ class SlackClient:
         """Replace a message. False if it is gone, or cannot be changed. Raises SlackRefused."""
         if self._web is None:
             return False
+        update = partial(
+            self._web.chat_update,
+            channel=place.channel,
+            ts=place.ts,
+            text=message.text,
+            blocks=message.blocks,
+        )
         try:
-            self._web.chat_update(
-                channel=place.channel, ts=place.ts, text=message.text, blocks=message.blocks
-            )
+            _safely(update)
         except SlackApiError as error:
             if error.response.get("error") in _GONE:
                 return False
@@ -145,20 +173,46 @@ class SlackClient:
 
     def _send(self, url: str, message: Message, *, what: str, ephemeral: bool = False) -> bool:
         private = {"response_type": "ephemeral", "replace_original": False} if ephemeral else {}
-        answer = WebhookClient(url, timeout=TIMEOUT, retry_handlers=self._handlers).send_dict(
-            {
-                "text": message.text,
-                "blocks": message.blocks,
-                "unfurl_links": False,
-                "unfurl_media": False,
-                **private,
-            }
-        )
+        body = {
+            "text": message.text,
+            "blocks": message.blocks,
+            "unfurl_links": False,
+            "unfurl_media": False,
+            **private,
+        }
+        client = WebhookClient(url, timeout=TIMEOUT, retry_handlers=self._handlers, logger=_SILENT)
+        answer = _safely(lambda: client.send_dict(body))
         if answer.status_code == 200:
             return True
         if ephemeral and 400 <= answer.status_code < 500 and answer.status_code != 429:
             return False
-        raise SlackRefused(f"Slack has not taken {what}: {answer.status_code} {answer.body[:200]}")
+        raise SlackRefused(f"Slack has not taken {what}: {answer.status_code} {_code(answer.body)}".rstrip())
+
+
+def _safely(call: Callable[[], T]) -> T:
+    """What the call returns. Its errors are replaced by errors that quote nothing of request and answer.
+
+    Raises SlackApiError with Slack's name of the error, and SlackFailed. Neither has a cause or a context.
+    """
+    try:
+        return call()
+    except SlackApiError as error:
+        answer = error.response if isinstance(error.response, Mapping | SlackResponse) else {}
+        status = getattr(answer, "status_code", "")
+        code = _code(str(answer.get("error", "")))
+        failure: Exception = SlackApiError(
+            f"Slack answered {status}".rstrip(), {"ok": False, "error": code or "unknown"}
+        )
+    except Exception as error:
+        reason = getattr(error, "reason", error)
+        why = f": {reason.strerror}" if isinstance(reason, OSError) and reason.errno else ""
+        failure = SlackFailed(f"the request to Slack failed: {type(error).__name__}{why}")
+    raise failure
+
+
+def _code(text: str) -> str:
+    """The name of an error that Slack answered; empty if the text is something else."""
+    return text if _CODE.fullmatch(text) else ""
 
 
 def _raise(error: SlackApiError, channel: str) -> NoReturn:

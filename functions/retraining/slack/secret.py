@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Self
+import re
+from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from retraining.errors import ConfigError
+
+_VISIBLE: Final = re.compile(r"[!-~]+")
+"""A token or a signing secret: no space and no line break, which HTTP would refuse by quoting the whole."""
+
+_URL: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?", re.ASCII | re.IGNORECASE)
+"""The address of a webhook."""
 
 
 class Secret(BaseModel):
@@ -31,15 +38,29 @@ class Secret(BaseModel):
         app = bool(self.bot_token and self.signing_secret)
         if app == bool(self.webhook_url) or bool(self.bot_token) != bool(self.signing_secret):
             raise ValueError("either botToken and signingSecret, or webhookUrl")
+        for form, value in (
+            (_VISIBLE, self.bot_token),
+            (_VISIBLE, self.signing_secret),
+            (_URL, self.webhook_url),
+        ):
+            if value and not form.fullmatch(value.get_secret_value()):
+                raise ValueError("a value holds a space, a line break or another sign, or is no URL")
         return self
 
 
 def parse_secret(text: str, *, source: str) -> Secret:
-    """The secret in this JSON. Raises ConfigError, which names `source` and shows nothing of the text."""
+    """The secret in this JSON. Raises ConfigError, which names `source` and shows nothing of the text.
+
+    The address of a webhook is a secret, so it must begin with https.
+    """
     try:
-        return Secret.model_validate_json(text)
+        found: Secret | None = Secret.model_validate_json(text)
     except ValidationError:
+        found = None
+    url = found.webhook_url.get_secret_value() if found and found.webhook_url else "https://"
+    if found is None or not url.startswith("https://"):
         raise ConfigError(
             f'{source} must hold {{"botToken": "xoxb-…", "signingSecret": "…"}} or '
-            '{"webhookUrl": "https://…"}; put one of the two there'
-        ) from None
+            '{"webhookUrl": "https://…"}, each value without spaces and line breaks; put one of the two there'
+        )
+    return found
