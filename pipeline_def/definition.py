@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline_def.images import image_uri
+from pipeline_def.instances import has_local_disks
 from pipeline_def.retries import JOB_RETRIES, THROTTLED
 
 Json = dict[str, Any]
@@ -87,6 +88,11 @@ class Place:
         return f"s3://{self.bucket}/code/{self.code_sha256}"
 
     @property
+    def volume_key(self) -> str | None:
+        """The ARN of the key of the jobs' volumes; None for instances whose disks have keys of their own."""
+        return None if has_local_disks(self.model["training"]["instance_type"]) else self.kms_key
+
+    @property
     def vpc(self) -> Json | None:
         """The network of the jobs; None for a network of SageMaker's own."""
         if not self.subnets:
@@ -116,8 +122,8 @@ def pipeline_definition(
     """The definition that CreatePipeline takes, before it becomes JSON. Pure.
 
     `model` is a validated ModelConfig as plain data. `code_sha256` names the published step code. `kms_key`
-    encrypts the jobs' volumes and outputs. Raises ValueError if SageMaker does not host the image in
-    `region`.
+    encrypts outputs, and volumes on instances without disks of their own. Raises ValueError if SageMaker
+    does not host the image in `region`.
     """
     place = Place(
         model, name, prefix, bucket, role_arn, region, code_sha256, subnets, security_groups, kms_key
@@ -185,7 +191,7 @@ def training(place: Place) -> Json:
                 "InstanceType": get("Parameters.TrainingInstanceType"),
                 "InstanceCount": 1,
                 "VolumeSizeInGB": VOLUME_GB,
-                **given(VolumeKmsKeyId=place.kms_key),
+                **given(VolumeKmsKeyId=place.volume_key),
             },
             **given(VpcConfig=place.vpc),
             "Environment": QUIET_THREADS,
@@ -313,7 +319,7 @@ def processing_job(
                 "InstanceType": get("Parameters.ProcessingInstanceType"),
                 "InstanceCount": 1,
                 "VolumeSizeInGB": VOLUME_GB,
-                **given(VolumeKmsKeyId=place.kms_key),
+                **given(VolumeKmsKeyId=place.volume_key),
             }
         },
         "AppSpecification": {

@@ -11,6 +11,7 @@ from packaging.specifiers import SpecifierSet
 from handsoff.deploying.account import UNBORN, Bucket, Concurrency, Problem, Quota, Stack
 from handsoff.errors import UsageError
 from pipeline_def import images
+from pipeline_def.instances import has_local_disks
 from retraining.config.schema import Config
 from retraining.errors import ConfigError
 
@@ -120,6 +121,22 @@ def region(name: str | None, variables: Mapping[str, str]) -> Finding:
 def endpoints(problem: UsageError) -> Finding:
     """Settings of endpoints that lead to several places."""
     return _error("endpoints", str(problem), "name one stand-in in AWS_ENDPOINT_URL, or remove the settings")
+
+
+def volumes(config: Config) -> list[Finding]:
+    """The models whose jobs store data on disks that `aws.kms_key` cannot encrypt; none without a key."""
+    types = {name: model.training.instance_type for name, model in config.models.items()}
+    return [
+        Finding(
+            f"volumes of {name}",
+            "warning",
+            f"{instance_type} has local disks. The hardware encrypts them by keys of its own, and SageMaker "
+            "refuses aws.kms_key for them. What jobs write to S3 is encrypted by aws.kms_key",
+            "name an instance_type without local disks, such as ml.m5.large, if a key of yours is required",
+        )
+        for name, instance_type in types.items()
+        if config.aws.kms_key and has_local_disks(instance_type)
+    ]
 
 
 def quotas(config: Config, known: Mapping[str, Quota] | Problem, region: str) -> list[Finding]:

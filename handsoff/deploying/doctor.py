@@ -71,6 +71,7 @@ def _in_account(
     findings = [
         checks.stack(config.prefix, stack),
         checks.bucket(name, location.region, bucket, existing=config.aws.bucket is not None),
+        *checks.volumes(config),
     ]
     try:
         elsewhere = account.endpoint(session)

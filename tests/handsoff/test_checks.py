@@ -246,3 +246,18 @@ def test_stack_check(status: str, prefix: str, outcome: str, why: str) -> None:
 
 def test_stack_check_without_a_stack_is_ok() -> None:
     assert checks.stack("handsoff", None) == Finding("stack handsoff", "ok", "it does not exist yet")
+
+
+def test_volumes_check_warns_where_the_key_cannot_encrypt_local_disks() -> None:
+    key = {"kms_key": "arn:aws:kms:eu-west-1:123456789012:key/0123abcd"}
+    keyless = config("ml.m5d.large", "ml.m5.large", "ml.g5.xlarge")
+    guarded = keyless.model_copy(update={"aws": keyless.aws.model_copy(update=key)})
+    assert checks.volumes(keyless) == []
+    found = checks.volumes(guarded)
+    assert [(item.what, item.outcome) for item in found] == [
+        ("volumes of m0", "warning"),
+        ("volumes of m2", "warning"),
+    ]
+    assert found[0].why.startswith(
+        "ml.m5d.large has local disks. The hardware encrypts them by keys of its own"
+    )

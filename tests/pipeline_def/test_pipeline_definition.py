@@ -9,9 +9,11 @@ from typing import Any
 import boto3
 import pytest
 from botocore.validate import ParamValidator
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from pipeline_def.definition import pipeline_definition
 from pipeline_def.images import ACCOUNTS, image_uri, repository_arn
+from pipeline_def.instances import has_local_disks
 
 SHA = "ab" * 32
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/0123abcd"
@@ -178,6 +180,47 @@ def test_definition_each_volume_and_output_is_encrypted_by_the_given_key(
     assert jobs["TrainModel"]["ResourceConfig"]["VolumeKmsKeyId"] == KEY
     assert jobs["TrainModel"]["OutputDataConfig"]["KmsKeyId"] == KEY
     assert "KmsKeyId" not in str(definition)
+
+
+def test_definition_names_no_key_for_volumes_on_local_disks(model: dict[str, Any]) -> None:
+    training = {**model["training"], "instance_type": "ml.m5d.large"}
+    text = str(found := defined({**model, "training": training}, kms_key=KEY))
+    assert "VolumeKmsKeyId" not in text
+    assert steps(found)["TrainModel"]["Arguments"]["OutputDataConfig"]["KmsKeyId"] == KEY
+    assert text.count("KmsKeyId") == 3
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "expected"),
+    [
+        ("ml.m5.large", False),
+        ("ml.c7i-flex.xlarge", False),
+        ("ml.p3.2xlarge", False),
+        ("ml.m5d.large", True),
+        ("ml.c5d.xlarge", True),
+        ("ml.c6id.xlarge", True),
+        ("ml.g4dn.xlarge", True),
+        ("ml.g5.xlarge", True),
+        ("ml.p4d.24xlarge", True),
+        ("ml.p6e-gb200.36xlarge", True),
+    ],
+)
+def test_has_local_disks_knows_attributes_and_accelerators(instance_type: str, expected: bool) -> None:
+    assert has_local_disks(instance_type) is expected
+
+
+def test_has_local_disks_agrees_with_ec2_for_each_type_of_a_job() -> None:
+    shapes = boto3.client("sagemaker", region_name="eu-central-1").meta.service_model
+    types = {
+        name
+        for shape in ("ProcessingInstanceType", "TrainingInstanceType")
+        for name in shapes.shape_for(shape).enum  # type: ignore[attr-defined]
+    }
+    known = {name for name in types if name.removeprefix("ml.") in INSTANCE_TYPES}
+    assert {name.split(".")[1] for name in types - known} == {"p2", "p3", "p6e-gb200"}  # moto has no data
+    for name in known:
+        stored = INSTANCE_TYPES[name.removeprefix("ml.")]["InstanceStorageSupported"]
+        assert has_local_disks(name) is stored, name
 
 
 @pytest.mark.parametrize("step", ["DataPreProcessing", "ModelEvaluation"])
