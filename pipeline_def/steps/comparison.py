@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +14,23 @@ import pandas as pd
 
 import drift
 from champion import Columns, check_columns, check_schema, fetch, problems
-from job import ROW, Array, Json, StepConfig, Task
+from job import ROW, Array, Json, StepConfig, Task, scratch
 from scoring import TASKS, inside, metrics, smallest_class, unusable
 from uncertainty import agreement, measured, paired
 
 
 @dataclass(frozen=True)
 class ChampionSource:
-    """Where a champion is found: its package's ARN, the data bucket, and the ARN of the role of our jobs."""
+    """Where a champion is found: its package's ARN, the data bucket, and the ARN of the role of our jobs.
+
+    `output` is the folder of the step's output, in which its files are unpacked.
+    """
 
     session: boto3.Session
     package: str
     bucket: str
     role: str
+    output: Path
 
 
 def compared(
@@ -86,10 +89,8 @@ def against_champion(
     data. Raises ChampionProblem for everything that is wrong with the champion.
     """
     with problems():
-        with tempfile.TemporaryDirectory() as folder:
-            found = fetch(
-                source.session, source.bucket, source.package, config.name, source.role, Path(folder)
-            )
+        with scratch(source.output) as folder:
+            found = fetch(source.session, source.bucket, source.package, config.name, source.role, folder)
         check_schema(found.model.config, config, rows)
         check_columns(found.columns, columns)
         fresh = ~np.isin(rows[ROW].to_numpy(), found.training_rows)

@@ -9,7 +9,6 @@ in SageMaker's scikit-learn image, with the other step scripts beside it.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,7 @@ from job import (
     read_json,
     read_rows,
     reason_written,
+    scratch,
 )
 from model_quality import sagemaker_format, to_json
 from scoring import guess, inside, metrics, scores, smallest_class, unusable
@@ -162,15 +162,15 @@ def champion_source(given: argparse.Namespace) -> ChampionSource | None:
         return None
     if package == "latest":
         package = newest_approved(session.client("sagemaker", config=AWS), given.group)
-    return ChampionSource(session, package, given.bucket, given.role) if package else None
+    return ChampionSource(session, package, given.bucket, given.role, given.output) if package else None
 
 
 def run(given: argparse.Namespace) -> None:
     """Read what the earlier steps wrote, evaluate, and write evaluation.json to the output folder."""
     config = read_config(given.config)
     champion = champion_source(given)
-    with tempfile.TemporaryDirectory() as folder:
-        model = load_model(given.model / "model.tar.gz", Path(folder))
+    with scratch(given.output) as folder:
+        model = load_model(given.model / "model.tar.gz", folder)
     evaluation = evaluate(
         model,
         read_rows(given.validation, config),

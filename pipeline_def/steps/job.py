@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -153,6 +154,17 @@ def write_reason(text: str, file: Literal["message", "failure"]) -> None:
     with suppress(OSError):  # the log has the reason as well
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(one_line(text), encoding="utf-8")
+
+
+@contextmanager
+def scratch(output: Path) -> Iterator[Path]:
+    """A folder for large files inside an output's folder, deleted before the output is uploaded.
+
+    Only LocalPaths are certain to be on the job's volume (ProcessingS3Output); the root disk may be small.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output) as folder:
+        yield Path(folder)
 
 
 @contextmanager

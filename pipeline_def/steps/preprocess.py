@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +32,7 @@ from job import (
     one_line,
     read_config,
     reason_written,
+    scratch,
     write_json,
     write_reason,
 )
@@ -55,10 +55,10 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     check_splits(objects, config.name)
     writers = {split: SplitWriter(output / split / f"{split}.parquet", config) for split in SPLITS}
     files = []
-    with tempfile.TemporaryDirectory(dir=output) as folder:  # on the job's volume, which has room
+    with scratch(output / "train") as folder:
         for item in objects:
             writer = writers[split_of(item.key, config.name) or ""]
-            files.append(read_file(s3, bucket, item, config, writer, Path(folder, "object")))
+            files.append(read_file(s3, bucket, item, config, writer, folder / "object"))
     for writer in writers.values():
         writer.close()
     targets = {split: read_target(writer.path, config.target) for split, writer in writers.items()}

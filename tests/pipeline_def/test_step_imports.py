@@ -47,6 +47,11 @@ def test_script_imports_only_what_its_job_has(script: Path) -> None:
         assert found <= IMAGE | set(sys.stdlib_module_names) | {Path(name).stem for name in beside}
 
 
+def test_only_job_makes_temporary_folders() -> None:
+    """job.scratch makes them where the job has room: Python's own choice is the root disk."""
+    assert [path.name for path in STEPS.glob("*.py") if "tempfile" in imported(path)] == ["job.py"]
+
+
 def test_script_names_hide_no_module_of_python_or_of_the_image() -> None:
     assert not {path.stem for path in STEPS.glob("*.py")} & (IMAGE | set(sys.stdlib_module_names))
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+import batch
+import evaluate
 import preprocess
 from tests.pipeline_def.helpers import (
     BOOLEANS,
@@ -39,6 +42,40 @@ def test_preprocess_each_row_in_is_a_row_out(s3: S3Client, run: Run) -> None:
     assert train["y"].tolist() == [0, 1, 1]
     assert str(train["handsoff:row"].dtype) == "uint64"
     assert len(rows(run, "validation")) == 2
+
+
+def test_large_files_lie_in_outputs_folders_and_are_deleted(
+    s3: S3Client, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")  # the root disk has no room
+    fetched, unpacked = [], []
+
+    def fetch(*given: Any) -> str:
+        fetched.append(given[-1])
+        return str(batch.fetch(*given))
+
+    def load(archive: Path, folder: Path) -> Any:
+        unpacked.append(folder)
+        return load_model(archive, folder)
+
+    load_model = evaluate.load_model
+    monkeypatch.setattr(preprocess, "fetch", fetch)
+    monkeypatch.setattr(evaluate, "load_model", load)
+    land_small(s3)
+    assert run.preprocess() == 0
+    run.train()
+    run.evaluate()
+    assert {path.parent.parent for path in fetched} == {run.output / "train"}
+    assert [folder.parent for folder in unpacked] == [run.output / "evaluation"]
+    assert sorted(str(path.relative_to(run.output)) for path in run.output.rglob("*") if path.is_file()) == [
+        "evaluation/evaluation.json",
+        "report/data_profile.json",
+        "report/data_report.json",
+        "report/training_rows.parquet",
+        "train/train.parquet",
+        "validation/validation.parquet",
+    ]
+    assert not list(run.output.glob("*/tmp*"))
 
 
 def test_preprocess_titanic(s3: S3Client, tmp_path: Path) -> None:
