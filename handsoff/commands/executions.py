@@ -131,6 +131,8 @@ def _execution_to_follow(deployment: Deployment, models: list[str]) -> Execution
 def _show_notices(first: Snapshot, now: Snapshot, shown: set[str]) -> None:
     for notice in notices(first, now):
         line = pending_or_refused(now.models[notice.model].state, now.at)
+        if line is None:
+            continue
         text = f"{notice.model}: {'earlier, ' if notice.earlier else ''}{line}"
         if text not in shown:
             out.print(text, soft_wrap=True)

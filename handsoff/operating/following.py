@@ -103,7 +103,7 @@ def next_step(first: Snapshot, now: Snapshot) -> NextStep:
     ]
     if followed:
         return Follow(max(followed, key=lambda execution: execution.start_time))
-    if any(item.state.pending for item in now.models.values()):
+    if any(item.state.pending or item.state.unmade for item in now.models.values()):
         return KeepWaiting()
     refused = [
         item.state.answered_at
@@ -125,7 +125,7 @@ def notices(first: Snapshot, now: Snapshot) -> list[Notice]:
     found = []
     for name, item in now.models.items():
         state = item.state
-        if state.pending:
+        if state.pending or state.unmade:
             found.append(Notice(name, earlier=False))
         elif state.answer == "refuse" and state.answered_at and now.at - state.answered_at < RECENT:
             found.append(Notice(name, earlier=state.answered_at < first.at))

@@ -14,6 +14,9 @@ from retraining.facts.starts import ModelState
 
 def pending_or_refused(state: ModelState, now: datetime) -> str | None:
     """Why a requested start has not happened, as rich markup; None where none is pending or refused."""
+    if state.blocked and (state.pending or state.unmade):
+        blocked = f"[red]blocked since {moment(state.blocked.since)}:[/] {escape(state.blocked.reason)}"
+        return f"{blocked}; tried again within a minute of {moment(state.blocked.until)}"
     if state.pending:
         triggers = ", ".join(sorted({request.trigger for request in state.pending}))
         if state.due_at is None or state.due_at <= now:

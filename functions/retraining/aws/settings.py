@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from retraining.config.schema import ModelConfig, parse_model
+from retraining.errors import NotReady
 
 CLIENTS: Final = Config(
     connect_timeout=5,
@@ -95,8 +96,9 @@ class ModelConfigs:
         return sorted(found)
 
     def get(self, model: str, *, fresh: bool = False) -> ModelConfig | None:
-        """The model's config, or None where there is no such model. Raises ConfigError if it is not valid.
+        """The model's config, or None where there is no such model.
 
+        Raises ConfigError if it is not valid, and NotReady while SSM does not answer.
         `fresh` reads SSM now: old rules never decide.
         """
         name = f"{self._path}/{model}"
@@ -109,5 +111,5 @@ class ModelConfigs:
             if isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ParameterNotFound":
                 self._unknown[model] = time.monotonic() + CONFIG_MAX_AGE
                 return None
-            raise
+            raise NotReady(f"SSM parameter {name} cannot be read now: {cause or error}") from error
         return parse_model(str(text), source=f"SSM parameter {name}")

@@ -24,9 +24,14 @@ MAX_PENDING: Final = 100
 """Start requests of people and schedules that a model keeps pending. One start serves all of them, so a
 further request is answered by that start, too."""
 
-
 MAX_SUPERSEDED: Final = 10
 """Superseded markers that a model's state names."""
+
+FIRST_RETRY: Final = timedelta(minutes=1)
+"""The wait after the first failure. It doubles with each further failure."""
+
+LAST_RETRY: Final = timedelta(hours=1)
+"""The longest wait after a failure."""
 
 
 class StartRequest(Fact):
@@ -93,6 +98,28 @@ class Marker(Fact):
     landed_at: Moment
 
 
+class Blocked(Fact):
+    """Why the start requests of a model cannot be answered now, or its start cannot be made.
+
+    `since` is when that failed first, `tries` how often it has failed since, `until` when it is tried again.
+    `refused`: SageMaker has said no to the start, as opposed to an answer that may be another one later.
+    """
+
+    reason: str
+    since: Moment
+    until: Moment
+    tries: int = 1
+    refused: bool = False
+
+
+class BeforeStart(Fact):
+    """What a start that was taken has changed in the state, and what comes back if it is given up."""
+
+    last_batch: str | None = None
+    answered_batch: str | None = None
+    answered_marker: Marker | None = None
+
+
 class ModelState(Fact):
     """What the ledger knows of one model between events. Its methods return the next state.
 
@@ -111,6 +138,8 @@ class ModelState(Fact):
       newest marker at that time. `answered_batch` is None where 0.1 stored the state. `superseded_markers`
       are the latest markers that started nothing because a newer one had landed, newest first.
     - `listed_at` is when the sweep last listed objects to find a landing whose event was lost.
+    - `blocked` says why nothing can be decided or started now; None if the last try succeeded.
+      `before_start` is what the state was before `running` was taken; None once its execution is made.
     """
 
     pending: tuple[StartRequest, ...] = Field((), validation_alias=AliasChoices("pending", "waiting"))
@@ -123,6 +152,8 @@ class ModelState(Fact):
     reason: str | None = None
     answered_at: Moment | None = None
     landings: int = 0
+    blocked: Blocked | None = None
+    before_start: BeforeStart | None = None
     bad_files: tuple[BadFile, ...] = Field((), validation_alias=AliasChoices("badFiles", "bad"))
     remaining_batch: str | None = Field(None, validation_alias=AliasChoices("remainingBatch", "remainder"))
     remaining_marker: str | None = Field(
@@ -139,26 +170,53 @@ class ModelState(Fact):
         A landing replaces the landing that is pending, and changes the state: it may have happened after a
         listing. If it is a marker that was answered, its event has come again and changes nothing. A
         schedule's request replaces the pending one of the same schedule. Beyond MAX_PENDING further requests
-        are not kept.
+        are not kept. A new request is tried at once, and gives up a start that SageMaker has refused: the
+        decision is made anew, over the data that is there then.
         """
         if request.trigger == "landing":
             answered = (self.answered_marker, *self.superseded_markers)
             if request.version_id in [marker.version_id for marker in answered if marker]:
                 return self
-            others = tuple(other for other in self.pending if other.trigger != "landing")
+            state = self._tried_again(request.at)
+            others = tuple(other for other in state.pending if other.trigger != "landing")
             noted = {"pending": (*others, request), "due_at": request.at, "landings": self.landings + 1}
-            return self.model_copy(update=noted)
+            return state.model_copy(update=noted)
         known = [*self.pending, *(self.running.requests if self.running else ())]
         if any(request.cause == other.cause for other in known) or len(self.pending) >= MAX_PENDING:
             return self
+        state = self._tried_again(request.at)
         others = tuple(
             other
-            for other in self.pending
+            for other in state.pending
             if not (
                 request.trigger == other.trigger == "schedule" and request.requested_by == other.requested_by
             )
         )
-        return self.model_copy(update={"pending": (*others, request), "due_at": request.at})
+        return state.model_copy(update={"pending": (*others, request), "due_at": request.at})
+
+    @property
+    def unmade(self) -> Start | None:
+        """The start that was taken and has no execution yet."""
+        return self.running if self.running and self.running.execution_arn is None else None
+
+    def _tried_again(self, at: datetime) -> ModelState:
+        """What is blocked is tried again now. The requests of a start that was refused are pending again."""
+        if self.blocked is None:
+            return self
+        state = self.model_copy(update={"blocked": self.blocked.model_copy(update={"until": at})})
+        given_up, before = self.unmade, self.before_start
+        if given_up is None or before is None or not self.blocked.refused:
+            return state
+        waiting = {request.cause: request for request in (*given_up.requests, *self.pending)}
+        return state.model_copy(
+            update={
+                "pending": tuple(waiting.values()),
+                "running": None,
+                "before_start": None,
+                "starts": tuple(start for start in self.starts if start != given_up.taken_at),
+                **{name: getattr(before, name) for name in BeforeStart.model_fields},
+            }
+        )
 
     def waits(self, until: datetime, reason: str, at: datetime) -> ModelState:
         """The pending requests wait; the next decision is at `until`."""
@@ -233,17 +291,47 @@ class ModelState(Fact):
         """The sweep has looked at `at` for a landing whose event was lost."""
         return self.model_copy(update={"listed_at": at})
 
-    def start_failed(self, reason: str, at: datetime) -> ModelState:
-        """SageMaker refuses the start that was taken. The start stays and is tried again."""
-        return self.model_copy(update={"reason": reason, "answered_at": at})
+    def failed(
+        self, reason: str, at: datetime, *, refused: bool = False, at_once: bool = False
+    ) -> ModelState:
+        """The last try failed for this reason; unchanged if nothing is left to be tried.
 
-    def taken(self, start: Start) -> ModelState:
-        """`start` is taken and serves all pending requests. Its execution is made next."""
+        The wait before the next try doubles with each failure; `at_once` makes it none.
+        """
+        if not self.pending and self.unmade is None:
+            return self
+        known = self.blocked
+        tries = (known.tries if known else 0) + (0 if at_once else 1)
+        wait = min(FIRST_RETRY * 2 ** min(max(tries - 1, 0), 10), LAST_RETRY)
+        blocked = Blocked(
+            reason=reason,
+            since=known.since if known else at,
+            until=at if at_once else at + wait,
+            tries=tries,
+            refused=refused,
+        )
+        return self.model_copy(update={"blocked": blocked, "due_at": blocked.until})
+
+    def unblocked(self) -> ModelState:
+        """A decision could be made."""
+        return self.model_copy(update={"blocked": None})
+
+    def taken(self, start: Start, before: ModelState | None = None) -> ModelState:
+        """`start` is taken and serves all pending requests. Its execution is made next.
+
+        `before` is the state that comes back if the start is given up; without it, this one.
+        """
+        before = before or self
         recent = tuple(at for at in self.starts if start.taken_at - at < DAY)
         return self.model_copy(
             update={
                 "pending": (),
                 "running": start,
+                "before_start": BeforeStart(
+                    last_batch=before.last_batch,
+                    answered_batch=before.answered_batch,
+                    answered_marker=before.answered_marker,
+                ),
                 "remaining_batch": None,
                 "last_batch": start.batch,
                 "starts": (*recent, start.taken_at),
@@ -259,7 +347,8 @@ class ModelState(Fact):
         if self.running is None or self.running.key != key:
             return self
         running = self.running.model_copy(update={"execution_arn": execution_arn})
-        return self.model_copy(update={"running": running, "due_at": look_again})
+        noted = {"running": running, "due_at": look_again, "before_start": None, "blocked": None}
+        return self.model_copy(update=noted)
 
     def ended(self, execution_arn: str, at: datetime) -> ModelState:
         """An execution has ended, ours or one started in SageMaker directly. The pending requests are due."""

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 LOG_KNOWS_THE_REASON: Final = ("ExecuteUserScriptError", "See job logs")
 """Parts of SageMaker's failure reasons that tell no cause; the step's log does."""
 
+NO_REFUSAL: Final = frozenset(
+    {"ConflictException", "InternalFailure", "InternalServerError", "InternalServerException"}
+    | {"LimitExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestTimeout"}
+    | {"RequestTimeoutException", "ResourceLimitExceeded", "ServiceUnavailable", "SlowDown"}
+    | {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException"}
+)
+"""Error codes after which the same call may succeed. Source: SageMaker's API reference (common errors, and
+those of StartPipelineExecution), and botocore's list of codes that it retries."""
+
 LogLines = dict[str, list[str]]
 """The last log lines of failed steps, oldest first, by the step's name."""
 
@@ -35,32 +44,35 @@ LogLines = dict[str, list[str]]
 def make(model: str, start: Start, using: Collaborators) -> None:
     """Make the execution of a start that was taken. Every call may be repeated: the token starts one only.
 
-    Raises ClientError if SageMaker refuses the start; the model's state then says so.
+    Raises ClientError if SageMaker refuses the start. That leaves no trace: another may take its place.
     """
     request = start.request
-    for served in start.requests:
-        if served.trigger != "landing":
-            using.ledger.take(keys.asked(model, served.cause), RequestAnswered(start_key=start.key))
-    using.ledger.take(keys.batch(model, start.batch), BatchStarted(start_key=start.key))
-    try:
-        arn = pipelines.start(
-            using.sagemaker,
-            using.settings.resource_name(model),
-            token=start.key,
-            display_name=f"{request.trigger}-{start.batch[:12]}-{start.key[:8]}",
-            Batch=start.batch,
-            Champion=start.champion,
-            Trigger=request.trigger,
-        )
-    except ClientError as error:
-        reason, at = f"SageMaker refuses the start: {error}", using.clock()
-        using.states.change(model, lambda state: state.start_failed(reason, at))
-        raise
+    arn = pipelines.start(
+        using.sagemaker,
+        using.settings.resource_name(model),
+        token=start.key,
+        display_name=f"{request.trigger}-{start.batch[:12]}-{start.key[:8]}",
+        Batch=start.batch,
+        Champion=start.champion,
+        Trigger=request.trigger,
+    )
     _record_made(model, start, arn, using)
     look_again = using.clock() + LOOK_AGAIN
     using.states.change(model, lambda state: state.made(start.key, arn, look_again))
     logger.info("execution started", model=model, batch=start.batch, trigger=request.trigger, execution=arn)
     metrics.add_metric("ExecutionsStarted", MetricUnit.Count, 1)
+
+
+def refuses(error: Exception) -> bool:
+    """Whether SageMaker has said no to a start, so that no execution was made.
+
+    A timeout, an error of SageMaker's own, throttling or a quota is no such answer: the same call may succeed
+    later, or has succeeded already.
+    """
+    if not isinstance(error, ClientError) or error.operation_name != "StartPipelineExecution":
+        return False
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+    return status < 500 and error.response["Error"]["Code"] not in NO_REFUSAL
 
 
 def _record_made(model: str, start: Start, arn: str, using: Collaborators) -> None:
@@ -78,6 +90,10 @@ def _record_made(model: str, start: Start, arn: str, using: Collaborators) -> No
     of_execution = {name: value for name, value in made if name not in ("champion", "execution_arn")}
     using.ledger.mark(keys.execution(arn), **of_execution, start_key=start.key)
     using.ledger.mark(keys.start(start.key), **dict(made))
+    using.ledger.take(keys.batch(model, start.batch), BatchStarted(start_key=start.key))
+    for served in start.requests:
+        if served.trigger != "landing":
+            using.ledger.take(keys.asked(model, served.cause), RequestAnswered(start_key=start.key))
 
 
 # ---- watched ---------------------------------------------------------------------------------------------

@@ -9,18 +9,29 @@ Then that is recorded. An invocation that finds a start half done goes on with i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
+from botocore.exceptions import BotoCoreError, ClientError
 
 from retraining.aws import registry
 from retraining.aws.model_states import MAX_SWAPS, contended
 from retraining.aws.observability import logger, metrics
+from retraining.errors import ConfigError, NotReady
 from retraining.facts import keys
 from retraining.facts.starts import ModelState, RequestAnswered, Start, StartRequest, leading
-from retraining.starts import batches, bucket, executions, lost_landings, quarantine, reading
+from retraining.starts import (
+    batches,
+    blocking,
+    bucket,
+    executions,
+    lost_landings,
+    quarantine,
+    reading,
+)
 from retraining.starts.admission import (
     Change,
     Forget,
@@ -50,6 +61,10 @@ METRICS: Final[Mapping[type, str]] = {
 }
 """The metric of each action that answers the pending requests."""
 
+EXPECTED: Final = (ClientError, BotoCoreError, ConfigError, NotReady)
+"""Failures that may pass or that people must end. They are noted for each model, and no failure of the sweep:
+its failure queue would get a message each minute."""
+
 Done = MoveBadFiles | Make | Take | Change
 """Actions that are carried out; the others ask for a larger snapshot."""
 
@@ -75,28 +90,51 @@ def _is_new(model: str, request: StartRequest, using: Collaborators) -> bool:
 
 def start_if_due(model: str, using: Collaborators) -> None:
     """Do what can be done now, if anything is due. A pending request always is: the config, and so the
-    answer, may have changed."""
+    answer, may have changed.
+
+    A failure that may pass, or that people must end, is noted and told. It is no failure of the sweep.
+    """
     state, _ = using.states.load(model)
-    if state.pending or (state.due_at is not None and state.due_at <= using.clock()):
+    now = using.clock()
+    if not state.pending and (state.due_at is None or now < state.due_at):
+        return
+    if state.blocked is not None and now < state.blocked.until:
+        return
+    with contextlib.suppress(*EXPECTED):
         advance(model, using)
 
 
 def sweep(model: str, using: Collaborators) -> None:
     """Do what is due, then look for a landing whose event was lost."""
     start_if_due(model, using)
-    if lost_landings.find(model, using):
-        advance(model, using)
+    try:
+        found = lost_landings.find(model, using)
+    except EXPECTED as error:
+        logger.warning("landings cannot be looked for now", model=model, why=str(error))
+        metrics.add_metric("LandingsNotLookedFor", MetricUnit.Count, 1)
+    else:
+        if found:
+            start_if_due(model, using)
 
 
 def advance(model: str, using: Collaborators) -> ModelState:
+    """`_advance`; a failure is noted in the state, which says when to try again, and raised."""
+    try:
+        return _advance(model, using)
+    except Exception as error:
+        blocking.note(model, error, using)
+        raise
+
+
+def _advance(model: str, using: Collaborators) -> ModelState:
     """Do everything that can be done now about the model's starts; the state in which that leaves it.
 
-    Raises ValueError if the deployment has no such model, NotReady if the state changes all the time, and
-    OutOfTime if the time is over before the next read.
+    Raises ConfigError if the model has no valid configuration, NotReady if the state changes all the time,
+    and OutOfTime if the time is over before the next read.
     """
     config = using.configs.get(model)
     if config is None:
-        raise ValueError(f"no model {model} in this deployment")
+        raise ConfigError(f"the configuration of model {model} is not there: `handsoff deploy` stores it")
     for _ in range(MAX_SWAPS):
         snapshot = reading.read(model, config, using)
         action = decide(snapshot)
@@ -122,9 +160,9 @@ def _act(action: Done, snapshot: Snapshot, using: Collaborators) -> ModelState |
             quarantine.move_files(model, files, using)
             after = before.quarantined()
         case Take(batch):
-            after = noted.taken(_prepare(batch, snapshot, using))
+            after = noted.taken(_prepare(batch, snapshot, using), before)
         case _:
-            after = next_state(noted, action, snapshot.now)
+            after = next_state(noted, action, snapshot.now).unblocked()
     if after != before and not using.states.swap(model, after, snapshot.version):
         return None
     _tell(action, snapshot, after, using)

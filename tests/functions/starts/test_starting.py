@@ -602,8 +602,10 @@ def test_start_that_sagemaker_refuses_gives_the_reason_and_is_tried_again() -> N
     with pytest.raises(ClientError):
         world.mark()
     state, _ = world.using().states.load(MODEL)
-    assert "SageMaker refuses the start: " in (state.reason or "")
+    assert state.blocked is not None
+    assert "SageMaker refuses the start: " in state.blocked.reason
     world.sagemaker.start_pipeline_execution = original  # type: ignore[method-assign]
+    world.now += timedelta(minutes=1)
     world.sweep()
     assert len(world.started()) == 1
 

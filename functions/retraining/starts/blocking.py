@@ -1,0 +1,67 @@
+"""Notes why a model's start requests cannot be answered, or its start cannot be made. Tells people once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from aws_lambda_powertools.metrics import MetricUnit
+from botocore.exceptions import ClientError
+
+from retraining.aws.observability import logger, metrics
+from retraining.errors import HandsoffError
+from retraining.notifications.messages import Notification
+from retraining.notifications.publish import notify
+from retraining.starts import executions
+from retraining.text import shorten
+
+if TYPE_CHECKING:
+    from retraining.collaborators import Collaborators
+    from retraining.facts.starts import Blocked
+
+TELL_AFTER: Final = timedelta(minutes=10)
+"""Time after which people are told of a failure that may pass. A start that SageMaker refuses is told at
+once: it needs a person."""
+
+MAX_REASON: Final = 400
+"""Characters of a reason."""
+
+
+def note(model: str, error: Exception, using: Collaborators) -> None:
+    """Note in the model's state why the last try failed and when the next one is. Tell people once.
+
+    Another reason than that of the last try is logged. What is missing here (a configuration, time) is looked
+    for in every sweep; AWS is asked again ever less often.
+    """
+    reason, refused, now = _reason(error), executions.refuses(error), using.clock()
+    at_once = isinstance(error, HandsoffError)
+    before, _ = using.states.load(model)
+    using.states.change(model, lambda state: state.failed(reason, now, refused=refused, at_once=at_once))
+    after, _ = using.states.load(model)
+    if after.blocked is None:
+        return
+    metrics.add_metric("StartsBlocked", MetricUnit.Count, 1)
+    if before.blocked is None or before.blocked.reason != reason:
+        logger.warning("start blocked", model=model, reason=reason, until=after.blocked.until.isoformat())
+    if refused or now - after.blocked.since >= TELL_AFTER:
+        _tell(model, after.blocked, using)
+
+
+def _reason(error: Exception) -> str:
+    said = str(error) or type(error).__name__
+    if isinstance(error, ClientError) and error.operation_name == "StartPipelineExecution":
+        said = f"SageMaker refuses the start: {said}"
+    return shorten(said, MAX_REASON)
+
+
+def _tell(model: str, blocked: Blocked, using: Collaborators) -> None:
+    """Tell people of this row of failures: once that it lasts, and once that SageMaker refuses the start."""
+    ends = "it is tried again at least once an hour, and at once when data lands or a person asks"
+    message = Notification.about(
+        using.settings.resource_name(model),
+        "start_blocked",
+        model=model,
+        reasons=(blocked.reason, ends),
+        occurrence=f"{'refused' if blocked.refused else 'lasting'} since {blocked.since.isoformat()}",
+    )
+    notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
