@@ -112,6 +112,19 @@ class Blocked(Fact):
     refused: bool = False
 
 
+class InspectedSoFar(Fact):
+    """How far the new files of a batch have been inspected, in the order of their keys.
+
+    `digest` is the SHA-256 of the inspected versions and of the configuration, `done` the number of files,
+    `bad` those of them that are bad, `rows` the rows of the others (None if one of them does not tell).
+    """
+
+    digest: str
+    done: int = 0
+    rows: int | None = 0
+    bad: tuple[BadFile, ...] = ()
+
+
 class BeforeStart(Fact):
     """What a start that was taken has changed in the state, and what comes back if it is given up."""
 
@@ -139,6 +152,7 @@ class ModelState(Fact):
       are the latest markers that started nothing because a newer one had landed, newest first.
     - `listed_at` is when the sweep last listed objects to find a landing whose event was lost.
     - `blocked` says why nothing can be decided or started now; None if the last try succeeded.
+      `inspected_so_far` is how far the inspection of many files has come; None if none is under way.
       `before_start` is what the state was before `running` was taken; None once its execution is made.
     """
 
@@ -153,6 +167,7 @@ class ModelState(Fact):
     answered_at: Moment | None = None
     landings: int = 0
     blocked: Blocked | None = None
+    inspected_so_far: InspectedSoFar | None = None
     before_start: BeforeStart | None = None
     bad_files: tuple[BadFile, ...] = Field((), validation_alias=AliasChoices("badFiles", "bad"))
     remaining_batch: str | None = Field(None, validation_alias=AliasChoices("remainingBatch", "remainder"))
@@ -231,6 +246,7 @@ class ModelState(Fact):
         return self.model_copy(
             update={
                 "pending": (),
+                "inspected_so_far": None,
                 "due_at": None,
                 "answer": "refuse",
                 "reason": reason,
@@ -312,6 +328,10 @@ class ModelState(Fact):
         )
         return self.model_copy(update={"blocked": blocked, "due_at": blocked.until})
 
+    def inspecting(self, so_far: InspectedSoFar) -> ModelState:
+        """The inspection has come this far. That it goes on says that nothing blocks it."""
+        return self.model_copy(update={"inspected_so_far": so_far, "blocked": None})
+
     def unblocked(self) -> ModelState:
         """A decision could be made."""
         return self.model_copy(update={"blocked": None})
@@ -326,6 +346,7 @@ class ModelState(Fact):
         return self.model_copy(
             update={
                 "pending": (),
+                "inspected_so_far": None,
                 "running": start,
                 "before_start": BeforeStart(
                     last_batch=before.last_batch,

@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
 from retraining.aws.observability import logger, metrics
-from retraining.errors import HandsoffError
+from retraining.errors import ConfigError, NotReady, OutOfTime
 from retraining.notifications.messages import Notification
 from retraining.notifications.publish import notify
 from retraining.starts import executions
@@ -30,12 +30,14 @@ MAX_REASON: Final = 400
 def note(model: str, error: Exception, using: Collaborators) -> None:
     """Note in the model's state why the last try failed and when the next one is. Tell people once.
 
-    Another reason than that of the last try is logged. What is missing here (a configuration, time) is looked
-    for in every sweep; AWS is asked again ever less often.
+    Another reason than that of the last try is logged. A configuration that is missing or invalid is read in
+    every sweep, and a model that ran out of time and has come further goes on in the next one. All else is
+    tried ever less often.
     """
     reason, refused, now = _reason(error), executions.refuses(error), using.clock()
-    at_once = isinstance(error, HandsoffError)
     before, _ = using.states.load(model)
+    went_on = isinstance(error, OutOfTime) and before.blocked is None
+    at_once = went_on or isinstance(error, ConfigError | NotReady)
     using.states.change(model, lambda state: state.failed(reason, now, refused=refused, at_once=at_once))
     after, _ = using.states.load(model)
     if after.blocked is None:

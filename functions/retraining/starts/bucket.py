@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from retraining.facts.starts import Marker
 from retraining.starts.batches import ROOT, Batch, DataObject, Version, batch_as_of, manifest_key
-from retraining.starts.inspection import Fine, Problem, head_bytes, inspect
+from retraining.starts.inspection import Fine, Problem, inspect
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -95,10 +95,9 @@ def write_manifest(s3: S3Client, bucket: str, batch: Batch) -> None:
 
 
 def inspect_files(
-    s3: S3Client, bucket: str, files: Sequence[DataObject], config: ModelConfig
+    s3: S3Client, bucket: str, files: Sequence[DataObject], config: ModelConfig, length: int
 ) -> list[Problem | Fine]:
-    """Inspect the first bytes of each file, at exactly this version; the results in the order of `files`."""
-    length = head_bytes(len(files))
+    """Inspect the first `length` bytes of each file, at exactly this version, in the order of `files`."""
 
     def look(item: DataObject) -> Problem | Fine:
         return _inspect_file(s3, bucket, item, config, length)

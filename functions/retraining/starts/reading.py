@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retraining.facts import keys
-from retraining.starts import bucket, executions
+from retraining.starts import bucket, checkpoints, executions
 from retraining.starts.admission import (
     Inspect,
     Read,
@@ -18,7 +18,7 @@ from retraining.starts.admission import (
     ReadStarted,
 )
 from retraining.starts.batches import Batch, DataObject
-from retraining.starts.inspection import Fine, Problem
+from retraining.starts.inspection import Fine, Problem, head_bytes
 from retraining.starts.snapshot import Inspected, Running, Snapshot, Started
 
 if TYPE_CHECKING:
@@ -56,7 +56,12 @@ def read_more(snapshot: Snapshot, asked: Read, using: Collaborators) -> Snapshot
         case ReadPrevious():
             return replace(snapshot, previous=_previous(snapshot, using))
         case Inspect(files):
-            return replace(snapshot, inspected=_inspected(snapshot, files, using))
+            length = head_bytes(len(files))
+
+            def look(part: Sequence[DataObject]) -> tuple[Inspected, ...]:
+                return _inspected(snapshot, part, length, using)
+
+            return checkpoints.inspect(snapshot, files, look, using)
 
 
 def _quarantined(model: str, files: Sequence[DataObject], using: Collaborators) -> set[DataObject]:
@@ -80,9 +85,9 @@ def _previous(snapshot: Snapshot, using: Collaborators) -> tuple[DataObject, ...
 
 
 def _inspected(
-    snapshot: Snapshot, files: Sequence[DataObject], using: Collaborators
+    snapshot: Snapshot, files: Sequence[DataObject], length: int, using: Collaborators
 ) -> tuple[Inspected, ...]:
-    results = bucket.inspect_files(using.s3, using.settings.bucket, files, snapshot.config)
+    results = bucket.inspect_files(using.s3, using.settings.bucket, files, snapshot.config, length)
     return tuple(
         _unless_released(snapshot.model, file, result, using)
         for file, result in zip(files, results, strict=True)
