@@ -24,7 +24,7 @@ class Models:
         self.now = START
         self.world = World.empty()
         self.world.configs.known = dict.fromkeys(MODELS, titanic_config())
-        self.world.s3.clock = lambda: self.now  # type: ignore[attr-defined]
+        self.world.s3._inner.clock = lambda: self.now  # type: ignore[attr-defined]
         self.world.sagemaker.clock = lambda: self.now
         self.slow: dict[str, timedelta] = {}
 
