@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from handsoff.deployment import Deployment
 from handsoff.errors import NotFound
@@ -14,13 +15,14 @@ from retraining.facts import keys
 from retraining.facts.starts import Released
 from retraining.starts import bucket as data_bucket
 from retraining.starts import quarantine
+from retraining.starts.batches import DataObject
 from retraining.starts.quarantine import REPORT_SUFFIX
 
 
 class QuarantinedFile(BaseModel):
     """A file in quarantine, as the report beside it says."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, validate_by_name=True, validate_by_alias=True)
 
     quarantine_key: str
     """Where the file lies now, in the data bucket."""
@@ -28,15 +30,27 @@ class QuarantinedFile(BaseModel):
     key: str
     """Where the file had landed."""
 
+    version_id: str = Field(alias="versionId")
+    """The version that had landed."""
+
     etag: str
+    size: int
     problem: str
     """What is wrong with the file: a code of retraining.starts.inspection."""
 
     text: str
     """What is wrong with the file, in words."""
 
-    replaced: bool
-    """Whether another file with the same key has landed since."""
+    not_copied: str | None = Field(None, alias="notCopied")
+    """Why the file lies in curated/ only, as an older version; None if it was copied to quarantine."""
+
+    current: str | None
+    """The version that lies under the old key now; None if none does."""
+
+    @property
+    def replaced(self) -> bool:
+        """Whether another file with the same key has landed since."""
+        return self.current not in (None, self.version_id)
 
 
 def quarantined_files(deployment: Deployment, model: str) -> list[QuarantinedFile]:
@@ -46,18 +60,18 @@ def quarantined_files(deployment: Deployment, model: str) -> list[QuarantinedFil
     )
     keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
     listed = data_bucket.list_batch(deployment.s3, deployment.bucket, model)
-    present = {item.key for item in listed.objects}
+    present = {item.key: item.version_id for item in listed.objects}
     return [_read(deployment, key, present) for key in keys if key.endswith(REPORT_SUFFIX)]
 
 
-def _read(deployment: Deployment, report_key: str, present: set[str]) -> QuarantinedFile:
+def _read(deployment: Deployment, report_key: str, present: Mapping[str, str]) -> QuarantinedFile:
     body = deployment.s3.get_object(Bucket=deployment.bucket, Key=report_key)["Body"].read()
     report = json.loads(body)
     return QuarantinedFile.model_validate(
         {
             **report,
             "quarantine_key": report_key.removesuffix(REPORT_SUFFIX),
-            "replaced": report["key"] in present,
+            "current": present.get(report["key"]),
         }
     )
 
@@ -82,7 +96,14 @@ def release_file(deployment: Deployment, model: str, key: str) -> str:
         )
     released = Released(by=deployment.caller, at=datetime.now(UTC))
     deployment.ledger.take(keys.released(model, file.etag, file.key), released)
-    item = quarantine.release(deployment.s3, deployment.bucket, model, key)
+    item = quarantine.release(
+        deployment.s3,
+        deployment.bucket,
+        DataObject(file.key, file.version_id, file.etag, file.size),
+        file.quarantine_key,
+        copied=file.not_copied is None,
+        current=file.current,
+    )
     # A file that was uploaded in parts has another ETag once it is copied.
     deployment.ledger.take(keys.released(model, item.etag, item.key), released)
     land_marker(deployment, model)

@@ -152,7 +152,14 @@ class MemoryS3:
     def copy_object(self, *, Key: str, CopySource: Mapping[str, str], **_: Any) -> None:
         self.put_object(Key=Key, Body=self._find(CopySource["Key"], CopySource.get("VersionId")))
 
-    def delete_object(self, *, Key: str, VersionId: str | None = None, **_: Any) -> dict[str, str]:
+    def copy(self, source: Mapping[str, str], _bucket: str, key: str, **_: Any) -> None:
+        self.copy_object(Key=key, CopySource=source)
+
+    def delete_object(
+        self, *, Key: str, VersionId: str | None = None, IfMatch: str | None = None, **_: Any
+    ) -> dict[str, str]:
+        if IfMatch is not None and IfMatch != etag(self._find(Key, None)):
+            raise refused("PreconditionFailed", "DeleteObject")
         if VersionId:
             self.versions[Key] = [item for item in self.versions[Key] if item[0] != VersionId]
             return {}
@@ -173,6 +180,10 @@ class MemoryS3:
                 else:
                     found["Versions"].append({**item, "ETag": etag(body), "Size": len(body)})
         return found
+
+    def list_objects_v2(self, *, Prefix: str, **_: Any) -> dict[str, Any]:
+        found = self.list_object_versions(Prefix=Prefix)["Versions"]
+        return {"Contents": [{"Key": item["Key"]} for item in found if item["IsLatest"]]}
 
     def get_paginator(self, operation: str) -> Any:
         one_page = getattr(self, operation)

@@ -20,7 +20,7 @@ Trigger = Literal["landing", "schedule", "request"]
 DAY: Final = timedelta(days=1)
 """The time in which `daily_limit` counts starts."""
 
-MAX_PENDING: Final = 100
+MAX_PENDING: Final = 50
 """Start requests of people and schedules that a model keeps pending. One start serves all of them, so a
 further request is answered by that start, too."""
 
@@ -144,7 +144,8 @@ class ModelState(Fact):
       said so first, `due_at` when to decide again.
     - `landings` counts landings. A landing that arrives during a decision thereby changes the state, and
       the decision is made anew.
-    - `bad_files` are on their way to quarantine. `remaining_batch` is the identity of the batch without
+    - `bad_files` are on their way to quarantine, `moves` counts the invocations that began to move them.
+      `remaining_batch` is the identity of the batch without
       them. No landing or schedule starts it until the marker lands anew; `remaining_marker` is the marker's
       version at that time, None if there was none.
     - `answered_batch` is the identity of the batch that was started or refused last, `answered_marker` is the
@@ -170,6 +171,7 @@ class ModelState(Fact):
     inspected_so_far: InspectedSoFar | None = None
     before_start: BeforeStart | None = None
     bad_files: tuple[BadFile, ...] = Field((), validation_alias=AliasChoices("badFiles", "bad"))
+    moves: int = 0
     remaining_batch: str | None = Field(None, validation_alias=AliasChoices("remainingBatch", "remainder"))
     remaining_marker: str | None = Field(
         None, validation_alias=AliasChoices("remainingMarker", "remainder_marker", "remainderMarker")
@@ -261,15 +263,22 @@ class ModelState(Fact):
         return self.refused(reason, at).model_copy(
             update={
                 "bad_files": tuple(files),
+                "moves": 0,
                 "remaining_batch": remaining_batch,
                 "remaining_marker": marker,
                 "due_at": at,
             }
         )
 
-    def quarantined(self) -> ModelState:
-        """All bad files are in quarantine."""
-        return self.model_copy(update={"bad_files": (), "due_at": None})
+    def moving(self, look_again: datetime) -> ModelState:
+        """An invocation begins to move the bad files. If it does not end, the next one is at `look_again`."""
+        return self.model_copy(update={"moves": self.moves + 1, "due_at": look_again})
+
+    def quarantined(self, files: Sequence[BadFile]) -> ModelState:
+        """These bad files are dealt with; unchanged if others are noted by now."""
+        if self.bad_files != tuple(files):
+            return self
+        return self.model_copy(update={"bad_files": (), "moves": 0, "due_at": None})
 
     def looked_at_again(self, at: datetime | None) -> ModelState:
         """Nothing is pending. The sweep looks again at this time, if there is one."""

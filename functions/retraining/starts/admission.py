@@ -19,19 +19,17 @@ from retraining.facts.starts import DAY, BadFile, Marker, ModelState, Start
 from retraining.starts.batches import Batch, DataObject, batch_of
 from retraining.starts.inspection import Fine, Problem
 from retraining.starts.snapshot import Inspected, Running, Snapshot
+from retraining.starts.unreadable import UNREADABLE
 
 LOOK_AGAIN: Final = timedelta(minutes=2)
 """Time until the next decision where no event announces a change (paused), or its event may be lost
 (an execution ends)."""
 
-MAX_BAD_FILES: Final = 200
+MAX_BAD_FILES: Final = 50
 """Files moved to quarantine per decision. The decision after the next landing finds the others."""
 
 MAX_NAMED: Final = 10
 """Bad files that a reason names by key."""
-
-MAX_PROBLEM_TEXT: Final = 300
-"""Characters of a file's problem that are kept."""
 
 
 # ---- actions ---------------------------------------------------------------------------------------------
@@ -113,9 +111,13 @@ class Wait:
 
 @dataclass(frozen=True)
 class Refuse:
-    """The pending requests are refused."""
+    """The pending requests are refused.
+
+    People are told if only they can help: once for each `occurrence`, which is None for other refusals.
+    """
 
     reason: str
+    occurrence: str | None = None
 
 
 @dataclass(frozen=True)
@@ -267,11 +269,16 @@ def _by_content(snapshot: Snapshot, batch: Batch) -> ReadPrevious | Inspect | Qu
         return ReadPrevious()
     if snapshot.inspected is None:
         return Inspect(batch.new_since(snapshot.previous))
-    if bad := _bad_files(snapshot.inspected)[:MAX_BAD_FILES]:
+    if found := _bad_files(snapshot.inspected):
+        bad = found[:MAX_BAD_FILES]
         gone = {file.key for file in bad}
         remaining = batch_of(batch.model, [item for item in batch.objects if item.key not in gone])
         reason = f"quarantined: {_listed([file.key for file in bad])}"
+        if left := len(found) - len(bad):
+            reason += f"; the next landing or request moves {left} further bad files"
         return Quarantine(bad, reason, remaining.identity, _version(batch.marker))
+    if unreadable := [one for one in snapshot.inspected if _is_unreadable(one.result)]:
+        return _cannot_be_read(unreadable)
     rows, needed = _rows(snapshot.inspected), snapshot.config.retrain.min_new_rows
     if snapshot.triggers == {"landing"} and rows is not None and rows < needed:
         return Refuse(f"about {rows} rows in new files, min_new_rows is {needed}")
@@ -279,7 +286,24 @@ def _by_content(snapshot: Snapshot, batch: Batch) -> ReadPrevious | Inspect | Qu
 
 
 def _bad_files(inspected: Iterable[Inspected]) -> tuple[BadFile, ...]:
-    return tuple(_bad_file(one.file, one.result) for one in inspected if isinstance(one.result, Problem))
+    return tuple(
+        _bad_file(one.file, one.result)
+        for one in inspected
+        if isinstance(one.result, Problem) and not _is_unreadable(one.result)
+    )
+
+
+def _is_unreadable(result: Problem | Fine) -> bool:
+    """Whether the file may be good. It stays where it is, and a person makes it readable."""
+    return isinstance(result, Problem) and result.kind == UNREADABLE
+
+
+def _cannot_be_read(files: Sequence[Inspected]) -> Refuse:
+    said = [f"{one.file.key}: {one.result.text}" for one in files if isinstance(one.result, Problem)]
+    return Refuse(
+        f"cannot be read: {_listed(said)}",
+        occurrence=" ".join(f"{one.file.key}:{one.file.version_id}" for one in files),
+    )
 
 
 def _bad_file(item: DataObject, problem: Problem) -> BadFile:
@@ -289,7 +313,7 @@ def _bad_file(item: DataObject, problem: Problem) -> BadFile:
         etag=item.etag,
         size=item.size,
         kind=problem.kind,
-        text=problem.text[:MAX_PROBLEM_TEXT],
+        text=problem.text,
         row=problem.row,
         column=problem.column,
     )
@@ -334,7 +358,7 @@ def next_state(state: ModelState, action: Change, now: datetime) -> ModelState:
             return state.looked_at_again(until)
         case Wait(until, reason):
             return state.waits(until, reason, now)
-        case Refuse(reason):
+        case Refuse(reason, _):
             return state.refused(reason, now)
         case Forget():
             return state.without_landing()

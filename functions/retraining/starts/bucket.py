@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from retraining.facts.starts import Marker
+from retraining.starts import unreadable
 from retraining.starts.batches import ROOT, Batch, DataObject, Version, batch_as_of, manifest_key
 from retraining.starts.inspection import Fine, Problem, inspect
 
@@ -110,10 +111,15 @@ def _inspect_file(
     s3: S3Client, bucket: str, item: DataObject, config: ModelConfig, length: int
 ) -> Problem | Fine:
     head = tail = b""
-    if item.size:
-        head = _range(s3, bucket, item, f"bytes=0-{length - 1}")
-        if item.key.endswith(".parquet"):
-            tail = _range(s3, bucket, item, "bytes=-8")
+    try:
+        if item.size:
+            head = _range(s3, bucket, item, f"bytes=0-{length - 1}")
+            if item.key.endswith(".parquet"):
+                tail = _range(s3, bucket, item, "bytes=-8")
+    except ClientError as error:
+        if (way_out := unreadable.way_out(error.response["Error"]["Code"])) is None:
+            raise
+        return Problem(unreadable.UNREADABLE, way_out)
     return inspect(head, item.size, item.key, config, tail=tail)
 
 

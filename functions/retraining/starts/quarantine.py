@@ -5,12 +5,15 @@ The bucket is versioned and nothing is deleted: a moved file stays under its old
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
 
 from retraining.aws.observability import logger, metrics
 from retraining.facts import keys
@@ -19,9 +22,11 @@ from retraining.notifications.messages import Notification
 from retraining.notifications.publish import notify
 from retraining.starts.admission import MAX_NAMED
 from retraining.starts.batches import ROOT, DataObject
+from retraining.starts.unreadable import is_gone, way_out
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
     from retraining.collaborators import Collaborators
     from retraining.facts.starts import BadFile
@@ -29,9 +34,44 @@ if TYPE_CHECKING:
 REPORT_SUFFIX: Final = ".report.json"
 """Follows a file's key in quarantine; the key of its report."""
 
+MAX_KEY_BYTES: Final = 1024
+"""Bytes of a key in S3, in UTF-8 (Amazon S3 User Guide, "Naming Amazon S3 objects")."""
 
-def move_files(model: str, files: Sequence[BadFile], using: Collaborators) -> None:
-    """Tell approvers of all files in one notification, then move each file. Safe to repeat."""
+MAX_COPY_BYTES: Final = 5 * 1024**3
+"""Bytes that one CopyObject copies at most. A larger file is copied in parts."""
+
+MAX_TRIES: Final = 3
+"""Invocations that try to move the same files. The one after them copies none, so that the model goes on."""
+
+
+def move_files(
+    model: str, files: Sequence[BadFile], using: Collaborators, *, noted_at: datetime, tries: int
+) -> bool:
+    """Tell approvers of these files in one notification, then move each. Says whether all are dealt with.
+
+    Safe to repeat. A failure with one file stops no other. `noted_at` is when the files were noted, `tries`
+    the number of invocations that have begun to move them, this one included.
+    """
+    before = {one: using.ledger.get(keys.quarantined(model, one.key, one.version_id)) for one in files}
+    new = [one for one, fact in before.items() if fact is None or fact.at >= noted_at]
+    _tell(model, new, using)
+    failed = 0
+    for one in sorted(files, key=lambda file: file.size):  # the copy of a large file may take too long
+        try:
+            _move(model, one, using, copy=tries <= MAX_TRIES)
+        except Exception:
+            failed += 1
+            logger.exception("file could not be moved to quarantine", model=model, key=one.key, tries=tries)
+        else:
+            if one in new:
+                logger.warning("file quarantined", model=model, key=one.key, problem=one.kind)
+    metrics.add_metric("FilesQuarantined", MetricUnit.Count, len(new))
+    return not failed or tries > MAX_TRIES
+
+
+def _tell(model: str, files: Sequence[BadFile], using: Collaborators) -> None:
+    if not files:
+        return
     folder = f"s3://{using.settings.bucket}/quarantine/{model}/"
     more = [f"and {len(files) - MAX_NAMED} more files"] if len(files) > MAX_NAMED else []
     message = Notification.about(
@@ -43,20 +83,38 @@ def move_files(model: str, files: Sequence[BadFile], using: Collaborators) -> No
         evidence_uri=folder,
     )
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
-    for one in files:
-        taken_out = Quarantined(at=using.clock(), kind=one.kind)
-        using.ledger.take(keys.quarantined(model, one.key, one.version_id), taken_out)
-        move(using.s3, using.settings.bucket, model, one, now=using.clock())
-        logger.warning("file quarantined", model=model, key=one.key, problem=one.kind)
-    metrics.add_metric("FilesQuarantined", MetricUnit.Count, len(files))
 
 
-def move(s3: S3Client, bucket: str, model: str, item: BadFile, *, now: datetime) -> None:
-    """Put the file and its report into quarantine and take it out of curated/.
+def _move(model: str, item: BadFile, using: Collaborators, *, copy: bool) -> None:
+    """Note that this version is bad, put file and report into quarantine, take the file out of curated/.
 
-    Safe to repeat after an invocation died anywhere in it: the file leaves curated/ last.
+    The fact comes first: this version is in no batch from then on. An invocation that finds the fact goes on
+    where an earlier one stopped, so that each file is copied once. Without `copy` only the report is put.
     """
+    s3, bucket, now = using.s3, using.settings.bucket, using.clock()
+    begun = using.ledger.take(
+        keys.quarantined(model, item.key, item.version_id), Quarantined(at=now, kind=item.kind)
+    )
     target = place(model, item.key)
+    if begun is None or not _put_since(s3, bucket, target + REPORT_SUFFIX, begun.at):
+        not_copied = "" if copy else f"the copy failed {MAX_TRIES} times"
+        if copy and (begun is None or not _put_since(s3, bucket, target, begun.at)):
+            source: CopySourceTypeDef = {"Bucket": bucket, "Key": item.key, "VersionId": item.version_id}
+            try:
+                _copy(s3, source, bucket, target, item.size)
+            except ClientError as error:
+                if is_gone(_code(error)):
+                    return
+                not_copied = way_out(_code(error)) or ""
+                if not not_copied:
+                    raise
+        _report(s3, bucket, model, item, target, not_copied, now)
+    _hide(s3, bucket, item)
+
+
+def _report(
+    s3: S3Client, bucket: str, model: str, item: BadFile, target: str, not_copied: str, now: datetime
+) -> None:
     report = {
         "model": model,
         "key": item.key,
@@ -67,63 +125,85 @@ def move(s3: S3Client, bucket: str, model: str, item: BadFile, *, now: datetime)
         "text": item.text,
         "row": item.row,
         "column": item.column,
+        "notCopied": not_copied or None,
         "at": now.isoformat(),
         "wayOut": f"land a corrected file, or: handsoff release {model} {target}",
     }
-    s3.copy_object(
-        Bucket=bucket,
-        Key=target,
-        CopySource={"Bucket": bucket, "Key": item.key, "VersionId": item.version_id},
-    )
     s3.put_object(
         Bucket=bucket,
         Key=target + REPORT_SUFFIX,
         Body=json.dumps(report, ensure_ascii=False, indent=1).encode(),
         ContentType="application/json",
     )
-    _hide(s3, bucket, item)
 
 
 def place(model: str, key: str) -> str:
-    """The key in quarantine of a file of curated/<model>/."""
-    return f"quarantine/{model}/{key.removeprefix(f'{ROOT}{model}/')}"
+    """The key in quarantine of a file of curated/<model>/.
+
+    Where S3 would not take the report's key because it is too long, the SHA-256 of the file's key stands for
+    most of it. The report has the whole key.
+    """
+    rest = key.removeprefix(f"{ROOT}{model}/")
+    target = f"quarantine/{model}/{rest}"
+    if len((target + REPORT_SUFFIX).encode()) <= MAX_KEY_BYTES:
+        return target
+    return f"quarantine/{model}/{hashlib.sha256(key.encode()).hexdigest()}-{rest[-40:].replace('/', '-')}"
+
+
+def _put_since(s3: S3Client, bucket: str, key: str, at: datetime) -> bool:
+    """Whether an object was put under this key at this time or later. S3 knows the time to the second."""
+    try:
+        return s3.head_object(Bucket=bucket, Key=key)["LastModified"] >= at.replace(microsecond=0)
+    except ClientError as error:
+        if is_gone(_code(error)):
+            return False
+        raise
+
+
+def _code(error: ClientError) -> str:
+    return error.response["Error"]["Code"]
+
+
+def _copy(s3: S3Client, source: CopySourceTypeDef, bucket: str, key: str, size: int) -> None:
+    if size <= MAX_COPY_BYTES:
+        s3.copy_object(Bucket=bucket, Key=key, CopySource=source)
+    else:
+        s3.copy(source, bucket, key, Config=TransferConfig(multipart_chunksize=MAX_COPY_BYTES // 10))
 
 
 def _hide(s3: S3Client, bucket: str, item: BadFile) -> None:
-    """Set a delete marker on top of this version, but on no newer version.
+    """Set a delete marker on top of this version, but on nothing else.
 
-    If a newer version lands between the listing and the delete marker, the marker is removed again. If the
-    invocation dies before that, the next call finds the marker on top of a newer version and removes it.
+    S3 compares the ETag of the current version in the same call ("How to perform conditional deletes"). It
+    answers 412 if another version lies there now, and 404 if none or a delete marker does: then there is
+    nothing to hide. A person's delete marker is never touched. If the role may set no delete marker, the file
+    stays where it is, and the next request for a start finds it bad again.
     """
-    newest, markers = _on_top(s3, bucket, item.key)
-    if newest == item.version_id and not markers:
-        s3.delete_object(Bucket=bucket, Key=item.key)
-        newest, markers = _on_top(s3, bucket, item.key)
-    if newest != item.version_id:
-        for marker in markers:
-            s3.delete_object(Bucket=bucket, Key=item.key, VersionId=marker)
+    try:
+        s3.delete_object(Bucket=bucket, Key=item.key, IfMatch=f'"{item.etag}"')
+    except ClientError as error:
+        if _code(error) == "PreconditionFailed" or is_gone(_code(error)):
+            return
+        if way_out(_code(error)) is None:
+            raise
+        logger.exception("bad file could not be hidden", key=item.key)
 
 
-def _on_top(s3: S3Client, bucket: str, key: str) -> tuple[str | None, list[str]]:
-    """The newest version of a key, and the delete marker above it, if there is one."""
-    found = s3.list_object_versions(Bucket=bucket, Prefix=key)
-    versions = [item["VersionId"] for item in found.get("Versions", []) if item["Key"] == key]
-    markers = [
-        item["VersionId"]
-        for item in found.get("DeleteMarkers", [])
-        if item["Key"] == key and item["IsLatest"]
-    ]
-    return (versions[0] if versions else None), markers
+def release(
+    s3: S3Client, bucket: str, file: DataObject, place: str, *, copied: bool, current: str | None
+) -> DataObject:
+    """Put a file back from its place in quarantine under its old key; the object that is in curated/ then.
 
-
-def release(s3: S3Client, bucket: str, model: str, key: str) -> DataObject:
-    """Put a file back from quarantine under its old key; the object that is in curated/ then.
-
-    `key` is the one in quarantine. The file and its report stay there as older versions.
+    `file` is the version that went to quarantine. If it was not `copied` there, it is copied from that
+    version. If that version is still the `current` one, it stays. File and report stay in quarantine as older
+    versions.
     """
-    original = f"{ROOT}{model}/{key.removeprefix(f'quarantine/{model}/')}"
-    s3.copy_object(Bucket=bucket, Key=original, CopySource={"Bucket": bucket, "Key": key})
-    head = s3.head_object(Bucket=bucket, Key=original)
-    for name in (key, key + REPORT_SUFFIX):
+    if current != file.version_id:
+        source: CopySourceTypeDef = {"Bucket": bucket, "Key": file.key, "VersionId": file.version_id}
+        if copied:
+            source = {"Bucket": bucket, "Key": place}
+        _copy(s3, source, bucket, file.key, file.size)
+    head = s3.head_object(Bucket=bucket, Key=file.key)
+    for name in (place, place + REPORT_SUFFIX) if copied else (place + REPORT_SUFFIX,):
         s3.delete_object(Bucket=bucket, Key=name)
-    return DataObject(original, head["VersionId"], head["ETag"].strip('"'), head["ContentLength"])
+    return DataObject(file.key, head["VersionId"], head["ETag"].strip('"'), head["ContentLength"])

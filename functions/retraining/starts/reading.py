@@ -20,6 +20,7 @@ from retraining.starts.admission import (
 from retraining.starts.batches import Batch, DataObject
 from retraining.starts.inspection import Fine, Problem, head_bytes
 from retraining.starts.snapshot import Inspected, Running, Snapshot, Started
+from retraining.starts.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
@@ -96,6 +97,8 @@ def _inspected(
 
 def _unless_released(model: str, file: DataObject, result: Problem | Fine, using: Collaborators) -> Inspected:
     """The result, unless it is a problem and a person has released this file from quarantine."""
-    if isinstance(result, Problem) and using.ledger.get(keys.released(model, file.etag, file.key)):
+    if not isinstance(result, Problem) or result.kind == UNREADABLE:
+        return Inspected(file, result)
+    if using.ledger.get(keys.released(model, file.etag, file.key)):
         return Inspected(file, Fine(None))
     return Inspected(file, result)

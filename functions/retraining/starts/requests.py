@@ -13,6 +13,7 @@ from retraining.aws.observability import logger, metrics
 from retraining.facts import keys
 from retraining.facts.starts import StartRequest, Stray
 from retraining.starts.batches import arrival, split_of
+from retraining.text import cut
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 LANDED: Final = "landing"
 """The cause of every landing: however many objects land, they make one request."""
+
+MAX_REQUESTED_BY: Final = 512
+"""Bytes that are kept of who asks for a start."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,10 @@ def read(body: str, using: Collaborators) -> Message:
         return Message(found.model if found else "", landed.key, landed.version_id)
     asked = message.detail
     request = StartRequest(
-        cause=asked.cause, trigger=asked.trigger, requested_by=asked.requested_by, at=using.clock()
+        cause=asked.cause,
+        trigger=asked.trigger,
+        requested_by=cut(asked.requested_by, MAX_REQUESTED_BY),
+        at=using.clock(),
     )
     return Message(asked.model, request=request)
 

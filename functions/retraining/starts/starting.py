@@ -22,7 +22,9 @@ from retraining.aws.model_states import MAX_SWAPS, contended
 from retraining.aws.observability import logger, metrics
 from retraining.errors import ConfigError, NotReady
 from retraining.facts import keys
-from retraining.facts.starts import ModelState, RequestAnswered, Start, StartRequest, leading
+from retraining.facts.starts import BadFile, ModelState, RequestAnswered, Start, StartRequest, leading
+from retraining.notifications.messages import Notification
+from retraining.notifications.publish import notify
 from retraining.starts import (
     batches,
     blocking,
@@ -33,6 +35,7 @@ from retraining.starts import (
     reading,
 )
 from retraining.starts.admission import (
+    LOOK_AGAIN,
     Change,
     Forget,
     Make,
@@ -157,8 +160,10 @@ def _act(action: Done, snapshot: Snapshot, using: Collaborators) -> ModelState |
             executions.make(model, start, using)
             return None
         case MoveBadFiles(files):
-            quarantine.move_files(model, files, using)
-            after = before.quarantined()
+            return _move(files, snapshot, using)
+        case Refuse(reason, str(occurrence)):
+            _tell_blocked(model, reason, occurrence, using)
+            after = next_state(noted, action, snapshot.now).unblocked()
         case Take(batch):
             after = noted.taken(_prepare(batch, snapshot, using), before)
         case _:
@@ -167,6 +172,29 @@ def _act(action: Done, snapshot: Snapshot, using: Collaborators) -> ModelState |
         return None
     _tell(action, snapshot, after, using)
     return after if isinstance(action, Rest | Wait | Refuse | Forget) else None
+
+
+def _move(files: Sequence[BadFile], snapshot: Snapshot, using: Collaborators) -> ModelState | None:
+    """Move bad files to quarantine. The state if some could not be moved yet, None if the model goes on.
+
+    The try is counted first: an invocation that dies in it each time would stop the model for good.
+    """
+    model, state = snapshot.model, snapshot.state.moving(snapshot.now + LOOK_AGAIN)
+    if not using.states.swap(model, state, snapshot.version):
+        return None
+    noted_at = state.answered_at or snapshot.now
+    if not quarantine.move_files(model, files, using, noted_at=noted_at, tries=state.moves):
+        return state
+    using.states.change(model, lambda state: state.quarantined(files))
+    return None
+
+
+def _tell_blocked(model: str, reason: str, occurrence: str, using: Collaborators) -> None:
+    """Tell people that a start is refused for a reason that only they can remove. Each occurrence once."""
+    message = Notification.about(
+        f"model {model}", "start_blocked", model=model, reasons=[reason], occurrence=occurrence
+    )
+    notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
 
 
 def _prepare(batch: Batch, snapshot: Snapshot, using: Collaborators) -> Start:

@@ -311,6 +311,25 @@ BY_CONTENT: list[tuple[str, Snapshot, Action]] = [
         Quarantine((BAD,), "quarantined: curated/titanic/train.csv", REMAINING.identity, None),
     ),
     (
+        "a file that cannot be read refuses the start and stays where it is",
+        snapshot(
+            batch=BATCH,
+            inspected=(Inspected(TRAIN, Problem("unreadable", "it is archived: restore it")),),
+        ),
+        Refuse(
+            "cannot be read: curated/titanic/train.csv: it is archived: restore it",
+            occurrence="curated/titanic/train.csv:v1",
+        ),
+    ),
+    (
+        "a bad file goes to quarantine beside one that cannot be read",
+        snapshot(
+            batch=BATCH,
+            inspected=(Inspected(TRAIN, ONE_ROW), Inspected(VALIDATION, Problem("unreadable", "archived"))),
+        ),
+        Quarantine((BAD,), "quarantined: curated/titanic/train.csv", REMAINING.identity, "v3"),
+    ),
+    (
         "a person starts a batch without new files",
         snapshot(PERSON, batch=BATCH, previous=BATCH.objects, inspected=()),
         Take(BATCH),
@@ -344,14 +363,16 @@ def test_decide_gives_this_action(snapshot: Snapshot, expected: Action) -> None:
     assert decide(snapshot) == expected
 
 
-def test_decide_quarantines_200_files_at_a_time_and_names_10() -> None:
-    files = [DataObject(f"curated/titanic/train/{n:03}.csv", "v", "e", 1) for n in range(201)]
+def test_decide_quarantines_50_files_at_a_time_and_names_10() -> None:
+    files = [DataObject(f"curated/titanic/train/{n:03}.csv", "v", "e", 1) for n in range(52)]
     inspected = tuple(Inspected(file, Problem("empty", "x" * 301)) for file in files)
     found = decide(snapshot(PERSON, batch=Batch("titanic", (*files, VALIDATION)), inspected=inspected))
     assert isinstance(found, Quarantine)
-    assert len(found.files) == 200
-    assert found.files[0].text == "x" * 299 + "…"
-    assert found.reason.endswith("curated/titanic/train/009.csv and 190 more")
+    assert len(found.files) == 50
+    assert found.files[0].text == "x" * 297 + "…"
+    assert found.reason.endswith(
+        "curated/titanic/train/009.csv and 40 more; the next landing or request moves 2 further bad files"
+    )
 
 
 PENDING = ModelState(pending=(PERSON,), due_at=at("11:00:00"), remaining_batch="r")

@@ -1,0 +1,355 @@
+"""Bad files go to quarantine whatever S3 answers, each is copied once, and the model goes on."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from retraining.facts import keys
+from retraining.facts.starts import BadFile, ModelState, Start, StartRequest
+from retraining.starts import quarantine
+from retraining.starts.admission import Quarantine, _by_content, next_state
+from retraining.starts.batches import Batch, DataObject
+from retraining.starts.inspection import inspect
+from retraining.starts.quarantine import place
+from retraining.starts.requests import MAX_REQUESTED_BY
+from retraining.starts.snapshot import Inspected, Snapshot
+from retraining.text import cut
+from tests.functions.fakes import Died
+from tests.functions.memory import MemoryS3, refused
+from tests.functions.starts.test_starting import BAD, BEGIN, HEADER, MODEL, ROWS, OneModel
+
+A, B = "curated/titanic/train/a.csv", "curated/titanic/train/b.csv"
+
+
+class FailingS3(MemoryS3):
+    """S3 that fails: `errors` maps an operation and a key to what is raised, before the call or after it."""
+
+    def __init__(self, world: OneModel) -> None:
+        super().__init__(lambda: world.now)
+        self.errors: dict[tuple[str, str], BaseException] = {}
+        self.done_first = False
+
+    def _do(self, operation: str, key: str, call: Any, **given: Any) -> Any:
+        error = self.errors.get((operation, key))
+        answer = call(**given) if error is None or self.done_first else None
+        if error is not None:
+            raise error
+        return answer
+
+    def get_object(self, **given: Any) -> Any:
+        return self._do("GetObject", given["Key"], super().get_object, **given)
+
+    def put_object(self, **given: Any) -> Any:
+        return self._do("PutObject", given["Key"], super().put_object, **given)
+
+    def copy_object(self, **given: Any) -> Any:
+        return self._do("CopyObject", given["CopySource"]["Key"], super().copy_object, **given)
+
+    def delete_object(self, **given: Any) -> Any:
+        return self._do("DeleteObject", given["Key"], super().delete_object, **given)
+
+
+def world_of(*bad: str, marker: bool = True) -> tuple[OneModel, FailingS3]:
+    """A model with these bad files, a good one for each split, and the marker, whose event has not come."""
+    world = OneModel()
+    world.s3 = s3 = FailingS3(world)
+    for key in bad:
+        s3.put_object(Key=key, Body=BAD)
+    world.land("train/good.csv", HEADER + ROWS)
+    world.land("validation.csv", HEADER + ROWS)
+    if marker:
+        world.land("_SUCCESS", b"")
+    return world, s3
+
+
+def sweeps(world: OneModel, count: int) -> None:
+    for _ in range(count):
+        world.now += timedelta(minutes=3)
+        world.sweep()
+
+
+def bodies(s3: MemoryS3, key: str) -> list[bytes | None]:
+    """What was put under a key, oldest first; None is a delete marker."""
+    return [body for _, body, _ in s3.versions.get(key, [])]
+
+
+def report(s3: MemoryS3, key: str) -> Any:
+    (body,) = bodies(s3, place(MODEL, key) + ".report.json")
+    assert body is not None
+    return json.loads(body)
+
+
+def state_of(world: OneModel) -> ModelState:
+    return world.using().states.load(MODEL)[0]
+
+
+def told(world: OneModel) -> list[Any]:
+    return [json.loads(json.loads(call["Message"])["default"]) for call in world.sns.sent]
+
+
+def test_bad_version_that_was_deleted_meanwhile_is_dealt_with() -> None:
+    world, s3 = world_of(A, B)
+    s3.errors["CopyObject", A] = refused("NoSuchVersion", "CopyObject")
+    world.come("landing")
+    assert state_of(world).bad_files == ()
+    assert place(MODEL, A) not in s3.versions
+    assert bodies(s3, place(MODEL, B)) == [BAD]
+    world.mark()
+    assert state_of(world).answer == "refuse"  # A is still listed here, and bad
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("AccessDenied", "access is denied"),
+        ("InvalidObjectState", "it is archived"),
+        ("KMS.DisabledException", "its KMS key cannot be used"),
+    ],
+)
+def test_file_that_s3_does_not_copy_is_hidden_and_its_report_says_why(code: str, text: str) -> None:
+    world, s3 = world_of(A)
+    s3.errors["CopyObject", A] = refused(code, "CopyObject")
+    world.come("landing")
+    sweeps(world, 8)
+    assert state_of(world).bad_files == ()
+    assert place(MODEL, A) not in s3.versions
+    assert report(s3, A)["notCopied"].startswith(text)
+    assert bodies(s3, A) == [BAD, None]
+    version = s3.versions[A][0][0]
+    assert world.using().ledger.get(keys.quarantined(MODEL, A, version)) is not None
+    assert len(world.sns.sent) == 1
+    world.mark()
+    assert len(world.started()) == 1
+
+
+@pytest.mark.parametrize("done_first", [False, True])
+@pytest.mark.parametrize("operation", ["CopyObject", "PutObject", "DeleteObject"])
+def test_file_that_fails_at_each_sweep_is_copied_once_and_stops_nothing(
+    operation: str, done_first: bool
+) -> None:
+    """The first of two files fails with 500 for ever, before the call is done or after it."""
+    world, s3 = world_of(A, B)
+    target = place(MODEL, A)
+    key = target + ".report.json" if operation == "PutObject" else A
+    s3.errors[operation, key] = refused("InternalError", operation)
+    s3.done_first = done_first
+    world.come("landing")
+    assert bodies(s3, B) == [BAD, None]
+    assert len(state_of(world).bad_files) == 2
+    sweeps(world, 8)
+    assert state_of(world).bad_files == ()
+    assert state_of(world).moves == 0
+    assert len(s3.versions.get(target, [])) <= 1
+    assert len(s3.versions.get(target + ".report.json", [])) <= 1
+    assert bodies(s3, B) == [BAD, None]
+    assert bodies(s3, place(MODEL, B)) == [BAD]
+    assert len(world.sns.sent) == 1
+
+
+def test_file_whose_copy_ends_the_invocation_each_time_does_not_stop_the_model() -> None:
+    """A copy that takes longer than the function may run."""
+    world, s3 = world_of(A)
+    s3.errors["CopyObject", A] = Died("CopyObject")
+    world.come("landing")
+    sweeps(world, 4)
+    assert state_of(world).bad_files == ()
+    assert report(s3, A)["notCopied"] == "the copy failed 3 times"
+    assert bodies(s3, A) == [BAD, None]
+    world.mark()
+    assert len(world.started()) == 1
+
+
+def test_file_that_the_role_may_not_hide_is_refused_at_each_landing_and_told_once() -> None:
+    world, s3 = world_of(A)
+    s3.errors["DeleteObject", A] = refused("AccessDenied", "DeleteObject")
+    world.come("landing")
+    for _ in range(3):
+        world.now += timedelta(minutes=3)
+        world.mark()
+    assert state_of(world).bad_files == ()
+    assert state_of(world).reason == f"quarantined: {A}"
+    assert world.started() == []
+    assert bodies(s3, place(MODEL, A)) == [BAD]
+    assert len(world.sns.sent) == 1
+
+
+def test_file_over_five_gigabytes_is_copied_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, s3 = world_of(A)
+    monkeypatch.setattr(quarantine, "MAX_COPY_BYTES", len(BAD) - 1)
+    copied: list[Any] = []
+    monkeypatch.setattr(s3, "copy", lambda *given, Config: copied.append((*given, Config)))
+    world.come("landing")
+    version = s3.versions[A][0][0]
+    ((source, *target, how),) = copied
+    assert source == {"Bucket": "data", "Key": A, "VersionId": version}
+    assert target == ["data", place(MODEL, A)]
+    assert how.multipart_chunksize == (len(BAD) - 1) // 10
+    assert bodies(s3, A) == [BAD, None]
+
+
+def test_longest_key_has_a_place_and_its_report_tells_the_key() -> None:
+    key = "curated/titanic/train/" + "欄" * 331 + "/ab.csv"
+    assert len(key.encode()) == 1_022
+    assert len((place(MODEL, key) + ".report.json").encode()) <= 1_024
+    assert place(MODEL, key) != place(MODEL, key.replace("ab.csv", "bb.csv"))
+    world, s3 = world_of(key)
+    world.come("landing")
+    assert report(s3, key)["key"] == key
+    assert bodies(s3, place(MODEL, key)) == [BAD]
+    assert bodies(s3, key) == [BAD, None]
+
+
+def test_place_of_an_ordinary_key_follows_its_name() -> None:
+    assert place("m", "curated/m/train/a.csv") == "quarantine/m/train/a.csv"
+
+
+def bad_file(s3: MemoryS3, key: str, index: int = 0) -> BadFile:
+    """One version of a file as the state notes it."""
+    version, body, _ = s3.versions[key][index]
+    assert body is not None
+    etag = s3.list_object_versions(Prefix=key)["Versions"][-1 - index]["ETag"].strip('"')
+    return BadFile(key=key, version_id=version, etag=etag, size=len(body), kind="one_row", text="x")
+
+
+def move(world: OneModel, item: BadFile) -> bool:
+    return quarantine.move_files(MODEL, [item], world.using(), noted_at=world.now, tries=1)
+
+
+def test_mover_that_comes_late_hides_no_corrected_file() -> None:
+    """Two movers: before the first sets its delete marker, a corrected file lands and the second is done."""
+    world, s3 = world_of(A)
+    item = bad_file(s3, A)
+    original = s3.delete_object
+
+    def late(**given: Any) -> Any:
+        s3.delete_object = original  # type: ignore[method-assign]
+        world.land("train/a.csv", HEADER + ROWS)
+        move(world, item)
+        return s3.delete_object(**given)
+
+    s3.delete_object = late  # type: ignore[method-assign]
+    move(world, item)
+    assert bodies(s3, A) == [BAD, HEADER + ROWS]
+
+
+def test_delete_marker_of_a_person_stays() -> None:
+    """A newer version landed, and a person deleted it: what was deleted must not be trained on."""
+    world, s3 = world_of(A)
+    world.land("train/a.csv", HEADER + ROWS)
+    s3.delete_object(Key=A)
+    assert move(world, bad_file(s3, A))
+    assert bodies(s3, A) == [BAD, HEADER + ROWS, None]
+
+
+# ---- files that cannot be read ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("InvalidObjectState", "it is archived: restore it, or land it again"),
+        ("AccessDenied", "access is denied: give the functions' roles the file and its KMS key, or land it"),
+        ("InvalidRequest", "it is encrypted with a key of the sender (SSE-C): land it again without one"),
+        ("KMS.DisabledException", "its KMS key cannot be used: enable it or give"),
+        ("KMS.NotFoundException", "its KMS key cannot be used: enable it or give"),
+    ],
+)
+def test_file_that_cannot_be_read_refuses_the_start_in_words_and_is_told_once(code: str, text: str) -> None:
+    world, s3 = world_of()
+    key = "curated/titanic/train/good.csv"
+    s3.errors["GetObject", key] = refused(code, "GetObject")
+    world.come("landing")
+    sweeps(world, 3)
+    world.mark()
+    assert state_of(world).answer == "refuse"
+    assert f"cannot be read: {key}: {text}" in (state_of(world).reason or "")
+    (message,) = told(world)
+    assert message["kind"] == "start_blocked"
+    assert f"cannot be read: {key}: {text}" in message["reasons"][0]
+    assert bodies(s3, key) == [HEADER + ROWS]
+    del s3.errors["GetObject", key]
+    world.come("request-1")
+    assert len(world.started()) == 1
+
+
+@pytest.mark.parametrize("code", ["SlowDown", "InternalError", "KMS.ThrottlingException", "RequestTimeout"])
+def test_error_that_may_pass_is_raised_and_the_model_starts_later(code: str) -> None:
+    world, s3 = world_of()
+    key = "curated/titanic/train/good.csv"
+    s3.errors["GetObject", key] = refused(code, "GetObject")
+    with pytest.raises(ClientError):
+        world.come("landing")
+    assert state_of(world).pending
+    assert world.sns.sent == []
+    del s3.errors["GetObject", key]
+    sweeps(world, 1)
+    assert len(world.started()) == 1
+
+
+# ---- the size of the state -------------------------------------------------------------------------------
+
+
+def stored_bytes(value: Any) -> int:
+    """The size of a value in DynamoDB's measure ("DynamoDB item sizes and formats"), rounded up."""
+    if isinstance(value, dict):
+        return 3 + sum(1 + len(name.encode()) + stored_bytes(item) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return 3 + sum(1 + stored_bytes(item) for item in value)
+    return len(value.encode()) if isinstance(value, str) else 21
+
+
+def requests_of(kind: str) -> tuple[StartRequest, ...]:
+    """As many requests as may be pending, each as long as a message may make it."""
+    cause, asker = "欄" * 124, cut("欄" * 512, MAX_REQUESTED_BY)
+    at = datetime(2026, 11, 23, 6, 0, 0, 123456, tzinfo=UTC)
+    state = ModelState()
+    for number in range(200):
+        request = StartRequest(
+            cause=f"{kind}{number:03}{cause}", trigger="request", requested_by=asker, at=at
+        )
+        state = state.requested(request)
+    landing = StartRequest(cause="landing", trigger="landing", requested_by="s3", at=at)
+    return state.requested(landing).pending
+
+
+def test_largest_state_fits_into_its_item() -> None:
+    """Bad files with the longest keys, names and texts, and the most requests, fill less than 300 KB."""
+    files = [
+        DataObject(f"curated/{MODEL}/train/{n:04}" + "欄" * 331 + ".csv", "v" * 32, "e" * 38, 10**12)
+        for n in range(60)
+    ]
+    assert max(len(file.key.encode()) for file in files) == 1_023
+    body = ("欄" * 40_000 + ",b\n1,2\n").encode()
+    world = OneModel()
+    result = inspect(body, len(body), "a.csv", world.config)
+    begun = Start(key="k" * 64, batch="b" * 64, champion="c" * 256, requests=requests_of("a"), taken_at=BEGIN)
+    state = ModelState(
+        pending=requests_of("b"),
+        running=begun.model_copy(update={"execution_arn": "a" * 256}),
+        starts=tuple(BEGIN + timedelta(microseconds=n) for n in range(1_000)),
+        last_batch="b" * 64,
+    )
+    batch = Batch(MODEL, tuple(files))
+    found = _by_content(
+        Snapshot(
+            model=MODEL,
+            state=state,
+            version=1,
+            config=world.config,
+            now=BEGIN,
+            batch=batch,
+            previous=(),
+            inspected=tuple(Inspected(file, result) for file in files),
+        ),
+        batch,
+    )
+    assert isinstance(found, Quarantine)
+    worst = next_state(state, found, BEGIN).model_copy(update={"pending": state.pending})
+    assert len(worst.bad_files) == 50
+    assert len(worst.pending) == len(begun.requests) == 51
+    assert 150_000 < stored_bytes(worst.model_dump(mode="json", by_alias=True)) < 300_000
