@@ -11,6 +11,8 @@ SAM := .venv-sam/.installed
 SCAN := .venv-scan/.installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
+# Python keeps its byte-code, also pytest's of the tests: without it, hundreds of processes compile the project again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast chaos soak check docs pictures scan build up down invoke doctor deploy destroy lock clean
