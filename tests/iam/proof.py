@@ -185,12 +185,13 @@ def _with(entry: Json, key: str, value: str) -> Json:
 
 
 def _by_caller(journal: Sequence[Json]) -> dict[str, list[Json]]:
-    """What was allowed, by the role's or user's name."""
-    calls: dict[str, list[Json]] = {}
+    """What was allowed, by the role's or user's name. What was asked again and again is there once."""
+    calls: dict[str, dict[str, Json]] = {}
     for entry in journal:
         if entry["decision"] == "Allow":
-            calls.setdefault(name_of(entry["principal"]), []).append(entry)
-    return calls
+            asked = repr([entry[name] for name in ("principal", "action", "resource", "region", "context")])
+            calls.setdefault(name_of(entry["principal"]), {}).setdefault(asked, entry)
+    return {who: list(asked.values()) for who, asked in calls.items()}
 
 
 def _about(entry: Json, statement: Json) -> bool:
