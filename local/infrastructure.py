@@ -41,7 +41,7 @@ def provision(cloud: Cloud, values: Mapping[str, Any]) -> None:
     documents += ["pipeline-kms"] if values["kms_key"] else []
     documents += ["pipeline-vpc"] if values["subnets"] else []
     _role(cloud, names["role"].rsplit("/", 1)[-1], "trust-sagemaker", documents, names)
-    _bucket(cloud, names)
+    _bucket(cloud, names, values["version_days"], values["upload_days"])
     _parameter(cloud, f"/{prefix}/data-bucket", bucket)
     schedules = _role(cloud, f"{prefix}-schedules", "trust-scheduler", ["schedules"], names)
     for document in ("operator", "operator-publish"):
@@ -64,7 +64,7 @@ def policy(name: str, names: Mapping[str, str]) -> str:
     return Template((POLICIES / f"{name}.json").read_text(encoding="utf-8")).substitute(names)
 
 
-def _bucket(cloud: Cloud, names: Mapping[str, str]) -> None:
+def _bucket(cloud: Cloud, names: Mapping[str, str], version_days: int, upload_days: int) -> None:
     s3, bucket = _client(cloud, "s3"), names["bucket"]
     if bucket not in {item["Name"] for item in s3.list_buckets()["Buckets"]}:
         s3.create_bucket(
@@ -94,9 +94,8 @@ def _bucket(cloud: Cloud, names: Mapping[str, str]) -> None:
     s3.put_bucket_encryption(
         Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [_encryption(names["kms_key"])]}
     )
-    s3.put_bucket_lifecycle_configuration(
-        Bucket=bucket, LifecycleConfiguration={"Rules": [_expiry("runs", 30), _expiry("quarantine", 90)]}
-    )
+    rules = [_expiry("runs", 30), _expiry("quarantine", 90), *_tidying(version_days, upload_days)]
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
     s3.put_bucket_policy(Bucket=bucket, Policy=policy("bucket", names))
 
 
@@ -116,6 +115,25 @@ def _expiry(folder: str, days: int) -> dict[str, Any]:
         "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
     }
+
+
+def _tidying(version_days: int, upload_days: int) -> list[dict[str, Any]]:
+    """The rules for overwritten and deleted data, and for unfinished uploads anywhere."""
+    return [
+        {
+            "ID": "curated",
+            "Status": "Enabled",
+            "Filter": {"Prefix": "curated/"},
+            "Expiration": {"ExpiredObjectDeleteMarker": True},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": version_days},
+        },
+        {
+            "ID": "uploads",
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": upload_days},
+        },
+    ]
 
 
 def _role(cloud: Cloud, name: str, trust: str, documents: list[str], names: Mapping[str, str]) -> str:

@@ -70,7 +70,8 @@ resource "aws_s3_bucket_policy" "data" {
   depends_on = [aws_s3_bucket_public_access_block.data]
 }
 
-# Data, models, manifests, code and evidence never expire; executions' intermediate files and quarantine do.
+# Data, models, manifests, code and evidence never expire; executions' intermediate files and quarantine do. Under curated/
+# overwritten and deleted data expires. A rule with days also removes delete markers under which nothing lies any more.
 resource "aws_s3_bucket_lifecycle_configuration" "data" {
   count = local.own_bucket
 
@@ -98,6 +99,36 @@ resource "aws_s3_bucket_lifecycle_configuration" "data" {
       abort_incomplete_multipart_upload {
         days_after_initiation = 1
       }
+    }
+  }
+
+  rule {
+    id     = "curated"
+    status = "Enabled"
+
+    filter {
+      prefix = "curated/"
+    }
+
+    expiration {
+      expired_object_delete_marker = true
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.version_days
+    }
+  }
+
+  rule {
+    id     = "uploads"
+    status = "Enabled"
+
+    filter {
+      prefix = ""
+    }
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = var.upload_days
     }
   }
 

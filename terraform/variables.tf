@@ -111,6 +111,28 @@ variable "kms_key" {
   }
 }
 
+variable "version_days" {
+  description = "Days that data under curated/ is kept after it was overwritten or deleted. Executions read versions."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.version_days >= 14 && var.version_days <= 3650 && floor(var.version_days) == var.version_days
+    error_message = "version_days must be a whole number from 14, because executions read versions, to 3650."
+  }
+}
+
+variable "upload_days" {
+  description = "Days after which the parts of an upload that was not finished are deleted."
+  type        = number
+  default     = 7
+
+  validation {
+    condition     = var.upload_days >= 1 && var.upload_days <= 365 && floor(var.upload_days) == var.upload_days
+    error_message = "upload_days must be a whole number from 1 to 365."
+  }
+}
+
 variable "permissions_boundary" {
   description = "ARN of the permissions boundary of every role and user that Terraform makes."
   type        = string

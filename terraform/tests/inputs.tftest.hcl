@@ -101,7 +101,7 @@ run "bucket" {
 
   assert {
     condition = {
-      for rule in aws_s3_bucket_lifecycle_configuration.data[0].rule : rule.filter[0].prefix => [
+      for rule in slice(aws_s3_bucket_lifecycle_configuration.data[0].rule, 0, 2) : rule.filter[0].prefix => [
         rule.status,
         rule.expiration[0].days,
         rule.noncurrent_version_expiration[0].noncurrent_days,
@@ -112,6 +112,30 @@ run "bucket" {
       "runs/"       = ["Enabled", 30, 1, 1]
     }
     error_message = "Only runs/ and quarantine/ expire."
+  }
+
+  assert {
+    condition = [for rule in slice(aws_s3_bucket_lifecycle_configuration.data[0].rule, 2, 4) : [
+      rule.id, rule.status, rule.filter[0].prefix
+    ]] == [["curated", "Enabled", "curated/"], ["uploads", "Enabled", ""]]
+    error_message = "Two more rules are about overwritten data and about unfinished uploads anywhere."
+  }
+
+  assert {
+    condition = (
+      aws_s3_bucket_lifecycle_configuration.data[0].rule[2].noncurrent_version_expiration[0].noncurrent_days == 90 &&
+      aws_s3_bucket_lifecycle_configuration.data[0].rule[2].expiration[0].expired_object_delete_marker &&
+      aws_s3_bucket_lifecycle_configuration.data[0].rule[2].expiration[0].days == 0
+    )
+    error_message = "Overwritten data expires after 90 days, and current data does not."
+  }
+
+  assert {
+    condition = (
+      aws_s3_bucket_lifecycle_configuration.data[0].rule[3].abort_incomplete_multipart_upload[0].days_after_initiation
+      == 7
+    )
+    error_message = "Parts of unfinished uploads are deleted after 7 days."
   }
 
   assert {
@@ -560,6 +584,16 @@ run "security_group_names_are_refused" {
   }
 
   expect_failures = [var.security_groups]
+}
+
+run "versions_that_executions_read_do_not_expire" {
+  command = plan
+
+  variables {
+    version_days = 13
+  }
+
+  expect_failures = [var.version_days]
 }
 
 run "no_models_are_refused" {

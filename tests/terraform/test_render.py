@@ -42,6 +42,8 @@ def test_values_has_every_terraform_variable() -> None:
         "kms_key": None,
         "permissions_boundary": None,
         "operator": None,
+        "version_days": 90,
+        "upload_days": 7,
         "tags": {},
     }
     assert model[0] == "titanic"

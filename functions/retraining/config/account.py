@@ -49,6 +49,11 @@ _TAG: Final = re.compile(r"[\w .:/=+@-]*")
 """The characters that every AWS service accepts in a tag."""
 
 
+MIN_VERSION_DAYS: Final = 14
+"""The least days that overwritten data is kept: an execution reads the versions of its batch. It may wait a
+day for capacity before each of three jobs, run for 8 hours, and be retried by a person a week later."""
+
+
 class Aws(Section):
     """Resources of the AWS account that are used as they are, and settings of those that Terraform makes."""
 
@@ -76,8 +81,26 @@ class Aws(Section):
     operator: User | None = None
     """Name of a user to make with the operator's permissions. The user makes its own access keys."""
 
+    version_days: Annotated[int, Field(le=3650)] = 90
+    """Days that the bucket keeps data under `curated/` after it was overwritten or deleted, at least 14:
+    executions read the versions of their batch. Terraform sets this, and the next key, on a bucket that it
+    makes."""
+
+    upload_days: Annotated[int, Field(ge=1, le=365)] = 7
+    """Days after which the bucket deletes the parts of an upload that was not finished."""
+
     tags: dict[TagName, TagValue] = Field({}, max_length=40)
     """Tags of every resource."""
+
+    @field_validator("version_days")
+    @classmethod
+    def _outlives_executions(cls, value: int) -> int:
+        if value < MIN_VERSION_DAYS:
+            raise ValueError(
+                f"{value} days are too few: expected at least {MIN_VERSION_DAYS}. An execution reads the "
+                "versions of its batch, may wait days for capacity, and may be retried"
+            )
+        return value
 
     @field_validator("tags")
     @classmethod

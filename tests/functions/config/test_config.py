@@ -83,6 +83,8 @@ def test_aws_has_defaults() -> None:
         "kms_key": None,
         "permissions_boundary": None,
         "operator": None,
+        "version_days": 90,
+        "upload_days": 7,
         "tags": {},
     }
 
