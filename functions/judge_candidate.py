@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from retraining.aws import registry
 from retraining.aws.events import ModelPackageChanged
 from retraining.aws.observability import logger, metrics
-from retraining.candidates import judging, recording
+from retraining.candidates import blocking, recording
 from retraining.collaborators import Collaborators
 
 
@@ -23,7 +23,7 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
     if changed.annotated_only:
         return
     using = using or Collaborators.real()
-    if judging.settle(changed.package_arn, using):
+    if blocking.judged(changed.package_arn, using):
         return
     package = registry.package(using.sagemaker, changed.package_arn)
     if package.pending:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from retraining.aws.refusals import is_refusal
 from retraining.errors import EvaluationError
 from retraining.facts.package import PENDING, Package
 from retraining.text import shorten
@@ -143,16 +144,19 @@ def newest(sagemaker: SageMakerClient, group: str) -> list[Listed]:
 
 
 def evaluation(s3: S3Client, candidate: Package) -> Evaluation:
-    """The evaluation that the package names. Raises EvaluationError if there is none or it is not valid."""
+    """The evaluation that the package names. Raises EvaluationError if it cannot be read or is not valid."""
     if candidate.evaluation_uri is None:
         raise EvaluationError(f"{candidate.arn} names no model quality statistics")
     uri = urlsplit(candidate.evaluation_uri)
     try:
         body = s3.get_object(Bucket=uri.netloc, Key=uri.path.lstrip("/"))["Body"].read()
     except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
+        code = error.response["Error"]["Code"]
+        if code == "NoSuchKey":
+            raise EvaluationError(f"{candidate.evaluation_uri} does not exist") from None
+        if not is_refusal(error):
             raise
-        raise EvaluationError(f"{candidate.evaluation_uri} does not exist") from None
+        raise EvaluationError(f"{candidate.evaluation_uri} cannot be read: {code}") from None
     return parse_evaluation(body, source=candidate.evaluation_uri)
 
 

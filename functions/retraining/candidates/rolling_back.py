@@ -6,6 +6,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from retraining.aws import registry
 from retraining.aws.observability import metrics
+from retraining.candidates.telling import review_link
 from retraining.collaborators import Collaborators
 from retraining.facts.candidates import DecisionFact
 from retraining.facts.package import Package
@@ -31,17 +32,18 @@ def roll_back(gone: Package, decision: DecisionFact, using: Collaborators) -> No
         why="" if gone.pending else decision.why,
         how="set back to pending" if gone.pending else "rejected",
     )
+    url, no_link = review_link(gone.arn, using)
     message = Notification.about(
         gone.arn,
         "rolled_back",
         model=rollback.model,
-        reasons=rollback.reasons,
+        reasons=(*rollback.reasons, *no_link),
         execution_arn=gone.execution,
         package_arn=gone.arn,
         occurrence=rollback.rejected_approved_at.isoformat(),
         by=decision.by,
         who=decision.who,
-        review_url=using.links.url(gone.arn) if using.links else None,
+        review_url=url,
     )
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
     if announce(using.events, using.ledger, rollback, now=using.clock()):

@@ -15,15 +15,15 @@ from typing import Any, Final
 from retraining.aws import registry
 from retraining.aws.observability import logger
 from retraining.aws.registry import Listed
-from retraining.candidates import decisions, judging, recording, telling
-from retraining.candidates.state import EXPIRED, RULES, BeingDecided, candidate_state
+from retraining.candidates import blocking, decisions, judging, recording, reminding
+from retraining.candidates.state import RULES, BeingDecided, candidate_state
 from retraining.collaborators import Collaborators
-from retraining.config.rules import Approval
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, InView, VerdictFact
 from retraining.facts.claims import LEASE
 from retraining.facts.package import PENDING, Package
+from retraining.starts.patience import patiently
 
 Work = Callable[[], object]
 """What is to be done about one package."""
@@ -33,15 +33,6 @@ DECIDED: Final = 10
 
 SOON: Final = timedelta(minutes=1)
 """The time that an event may take. The sweep leaves younger changes to their events."""
-
-MAX_WAIT: Final = timedelta(days=1)
-"""The longest wait after a failure. Each wait is as long as the time from the first failure to the last."""
-
-FORGET_AFTER: Final = timedelta(hours=1)
-"""A row of failures is forgotten when the next try is overdue by its wait and this time: events have done the
-work meanwhile, and a new failure begins a new row."""
-
-_SPOKEN: Final = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 def sweep(model: str, using: Collaborators) -> None:
@@ -58,7 +49,9 @@ def sweep(model: str, using: Collaborators) -> None:
             continue
         try:
             if work := _due(item, model, using):
-                _patiently(work, item.arn, using)
+                done = blocking.settled(item.arn, work, using)
+                if not done and item.status == PENDING:
+                    _wait_without_verdict(item.arn, model, using)
         except NotReady as error:
             logger.info("package will be looked at again next minute", package=item.arn, why=str(error))
         except Exception as error:
@@ -101,13 +94,6 @@ def _listed(arn: str, using: Collaborators) -> Listed | None:
     return Listed(arn, found.approval_status, found.created_at) if found else None
 
 
-def spoken(time: timedelta) -> str:
-    """A duration in its largest unit, rounded down: 25 hours are `1 day`."""
-    seconds = int(time.total_seconds())
-    unit, size = next(((unit, size) for unit, size in _SPOKEN if seconds >= size), _SPOKEN[-1])
-    return f"{seconds // size} {unit}{'' if seconds // size == 1 else 's'}"
-
-
 def _due(item: Listed, model: str, using: Collaborators) -> Work | None:
     """What is to be done about a package, by the listing and the ledger alone."""
     now = using.clock()
@@ -123,6 +109,12 @@ def _due(item: Listed, model: str, using: Collaborators) -> Work | None:
         early = now - item.created_at < SOON or (known is not None and _younger(known.taken_at, LEASE, now))
         return None if early else partial(judging.settle, item.arn, using)
     return _waits(item.arn, known, decision, model, using) if item.status == PENDING else None
+
+
+def _wait_without_verdict(arn: str, model: str, using: Collaborators) -> None:
+    """Remind approvers of a candidate that is blocked, or reject it, as if the rules had held it."""
+    if work := reminding.due_without_verdict(arn, model, using):
+        patiently(work, keys.reminder_trouble(arn), using)
 
 
 def _finish(arn: str, using: Collaborators) -> None:
@@ -155,62 +147,12 @@ def _write(package: Package, decision: DecisionFact, using: Collaborators) -> No
 def _waits(
     arn: str, known: VerdictFact, decision: DecisionFact | None, model: str, using: Collaborators
 ) -> Work | None:
-    """Remind approvers of a candidate once; reject it when it has waited as long as it may.
+    """Remind approvers of a candidate, or reject it when it has waited as long as it may.
 
     It waits since its verdict, or since it was set back to pending.
     """
-    config = using.configs.get(model)
-    if config is None:
-        return None
     since = max(known.taken_at, decision.at) if decision else known.taken_at
-    waited, rules = using.clock() - since, config.approval
-    if rules.expire_after is not None and waited >= rules.expire_after:
-        return partial(_expire, arn, waited, rules.expire_after, using)
-    if rules.remind_after is None or waited < rules.remind_after or known.reminded == since:
-        return None
-    return partial(_remind, arn, since, rules, known, using)
-
-
-def _expire(arn: str, waited: timedelta, limit: timedelta, using: Collaborators) -> None:
-    why = f"nobody decided: it waited {spoken(waited)} for a person, and expire_after is {spoken(limit)}"
-    decisions.decide(arn, "Rejected", by=EXPIRED, why=why, using=using)
-    recording.record(registry.package(using.sagemaker, arn), using)
-
-
-def _remind(arn: str, since: datetime, rules: Approval, known: VerdictFact, using: Collaborators) -> None:
-    package = registry.package(using.sagemaker, arn)
-    if not package.pending:
-        return
-    waited = using.clock() - since
-    then = f"; in {spoken(rules.expire_after - waited)} it is rejected" if rules.expire_after else ""
-    reasons = (f"it has waited {spoken(waited)} for a person{then}", *known.verdict.texts)
-    telling.remind(package, reasons, since, using)
-    using.ledger.mark(keys.verdict(arn), reminded=since)
-
-
-def _patiently(work: Work, arn: str, using: Collaborators) -> None:
-    """Do the work, unless it has failed lately: each failure is a message in the failure queue.
-
-    The wait before the next try is the time from the first failure of the row to the last.
-    """
-    fact = keys.trouble(arn)
-    row = trouble = using.ledger.get(fact)
-    if trouble:
-        since, wait = using.clock() - trouble.last, min(trouble.last - trouble.first, MAX_WAIT)
-        if since < wait:
-            return
-        if since > 2 * wait + FORGET_AFTER:
-            trouble = None
-    try:
-        work()
-    except NotReady:
-        raise
-    except Exception:
-        now = using.clock()
-        using.ledger.mark(fact, first=trouble.first if trouble else now, last=now)
-        raise
-    if row:
-        using.ledger.release(fact)
+    return reminding.due(arn, model, since, keys.verdict(arn), known, known.verdict.texts, using)
 
 
 def _younger(time: datetime, than: timedelta, now: datetime) -> bool:

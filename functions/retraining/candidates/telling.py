@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from retraining import evidence
+from retraining.aws.observability import logger
 from retraining.collaborators import Collaborators
 from retraining.facts.candidates import EarlierDecision
 from retraining.facts.package import Package
 from retraining.notifications.messages import Kind, Notification
 from retraining.notifications.publish import notify
 from retraining.verdicts.verdict import Decision, Verdict
+
+NO_LINK: Final = (
+    "there is no link, as the secret that signs links cannot be read: "
+    "`handsoff approve` and `handsoff reject` decide"
+)
+"""What a message says in place of a link."""
+
+RETRIED: Final = "it is tried again, at least once an hour; a person may decide meanwhile"
+"""What follows for a candidate that is blocked."""
 
 _KINDS: dict[Decision, Kind] = {"APPROVE": "approved", "REJECT": "rejected", "HOLD": "waiting"}
 
@@ -42,15 +53,33 @@ def tell_waiting(package: Package, decision: EarlierDecision, using: Collaborato
     _tell(package, "waiting", "HOLD", (decision.why,), using, at=decision.at)
 
 
-def remind(package: Package, reasons: Sequence[str], since: datetime, using: Collaborators) -> None:
-    """Tell that a candidate still waits for a person; `since` then it has waited."""
-    _tell(package, "overdue", "HOLD", reasons, using, at=since)
+def remind(package: Package, reasons: Sequence[str], due: datetime, using: Collaborators) -> None:
+    """Tell that a candidate still waits for a person. `due` tells this reminder from others."""
+    _tell(package, "overdue", "HOLD", reasons, using, at=due)
+
+
+def tell_blocked(package: Package, why: str, at: datetime, using: Collaborators) -> None:
+    """Tell that nothing goes on with a candidate until somebody acts. Its row of failures began `at` then."""
+    reasons = (f"{package.name} cannot be judged, decided or recorded: {why}", RETRIED)
+    _tell(package, "candidate_blocked", None, reasons, using, at=at)
+
+
+def review_link(arn: str, using: Collaborators) -> tuple[str | None, tuple[str, ...]]:
+    """A link to the candidate's page, and what is to be said if there should be one and cannot be.
+
+    A message without a link is better than none: a secret may be deleted, or not readable for a while.
+    """
+    try:
+        return (using.links.url(arn) if using.links else None), ()
+    except Exception:
+        logger.exception("no link can be made", package=arn)
+        return None, (NO_LINK,)
 
 
 def _tell(
     candidate: Package,
     kind: Kind,
-    decision: Decision,
+    decision: Decision | None,
     reasons: Sequence[str],
     using: Collaborators,
     *,
@@ -60,12 +89,13 @@ def _tell(
 ) -> None:
     """Publish the notification, with a link to the candidate's page. `at` tells repetitions apart."""
     model = using.settings.model_of(candidate.group)
+    url, no_link = review_link(candidate.arn, using)
     execution_id = (candidate.execution or "").rsplit("/", 1)[-1]
     message = Notification.about(
         candidate.arn,
         kind,
         model=model,
-        reasons=reasons,
+        reasons=(*reasons, *no_link),
         execution_arn=candidate.execution,
         package_arn=candidate.arn,
         decision=decision,
@@ -73,6 +103,6 @@ def _tell(
         occurrence=at.isoformat() if at else "",
         by=by,
         who=who,
-        review_url=using.links.url(candidate.arn) if using.links else None,
+        review_url=url,
     )
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())

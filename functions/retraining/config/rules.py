@@ -199,10 +199,14 @@ class Approval(Section):
     """How long a signed link to the review page is valid."""
 
     remind_after: Duration | None = timedelta(hours=24)
-    """Time from the verdict until approvers are reminded of a candidate that waits, once; `null` is never."""
+    """Time from the verdict until approvers are reminded of a candidate that waits, at the latest when its
+    link is about to expire. Then they are reminded again, with a new link, before each link expires; at most
+    once in 23 hours. With `null` they are reminded only before the candidate is rejected."""
 
     expire_after: Duration | None = timedelta(days=14)
-    """Time from the verdict until a candidate that waits is rejected; `null` is never."""
+    """Time from the verdict until a candidate that waits is rejected; `null` is never. A reminder that names
+    the time comes at least a day before, or `expire_after` - `remind_after` if that is shorter. If the key is
+    shortened, that reminder comes first, too."""
 
     review_page: Literal["decide", "read_only"] = "decide"
     """With `read_only` the page shows the candidate and takes no decision."""

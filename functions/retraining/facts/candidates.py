@@ -35,16 +35,26 @@ class EarlierVerdict(Fact):
     again: JudgedAgain | None = None
 
 
-class VerdictFact(EarlierVerdict):
+class Reminded(Fact):
+    """The last reminder of a candidate that waits.
+
+    `reminded` is the time since which the candidate had waited, `reminded_at` when approvers were reminded,
+    `expires_at` the time that they were told for its rejection. 0.1 stored `reminded` alone.
+    """
+
+    reminded: Moment | None = None
+    reminded_at: Moment | None = None
+    expires_at: Moment | None = None
+
+
+class VerdictFact(EarlierVerdict, Reminded):
     """What the rules said of a candidate. `done_at` is set once that is carried out.
 
-    `batch` is the one that it was trained on, `requested_by` who asked for its execution. `reminded` is the
-    time since which the candidate had waited when approvers were reminded.
+    `batch` is the one that it was trained on, `requested_by` who asked for its execution.
     """
 
     batch: str
     requested_by: str | None = None
-    reminded: Moment | None = None
     earlier: tuple[EarlierVerdict, ...] = ()
 
     def as_earlier(self) -> EarlierVerdict:
@@ -103,11 +113,12 @@ class InView(Fact):
         return {**({"champion": self.champion} if self.champion else {}), **noted}
 
 
-class Trouble(Fact):
+class Trouble(Reminded):
     """The sweep failed to bring a package or an execution to its end.
 
     `first` and `last` are the first and the last failure of this row, `why` is what the last one said. `told`
-    is when approvers were told of the row. 0.1 stored neither `why` nor `told`.
+    is when approvers were told of the row; a candidate without a verdict waits since then. 0.1 stored neither
+    `why` nor `told`.
     """
 
     first: Moment

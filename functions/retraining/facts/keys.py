@@ -89,6 +89,11 @@ def trouble(package_arn: str) -> Key[Trouble]:
     return Key(f"trouble#{package_arn}", Trouble)
 
 
+def reminder_trouble(package_arn: str) -> Key[Trouble]:
+    """The sweep could not remind of it, or reject it, although it waits without a verdict."""
+    return Key(f"trouble#{package_arn}#reminder", Trouble)
+
+
 def in_view(group: str) -> Key[InView]:
     """Packages of this model package group at which the sweep looks however old they are."""
     return Key(f"open#{group}", InView)

@@ -45,11 +45,11 @@ def patiently(
     except NotReady:
         raise
     except Exception as error:
-        now = using.clock()
-        noted = Trouble(first=trouble.first if trouble else now, last=now, why=shorten(f"{error}"))
-        noted = noted.model_copy(update={"told": trouble.told if trouble else None})
-        using.ledger.mark(key, **dict(noted))
-        if not blocked(error, noted):
+        now, why = using.clock(), shorten(str(error) or type(error).__name__)
+        row = trouble or Trouble(first=now, last=now)
+        row = row.model_copy(update={"last": now, "why": why})
+        using.ledger.mark(key, first=row.first, last=now, why=why, told=row.told)
+        if not blocked(error, row):
             raise
         return False
     if row:

@@ -150,11 +150,16 @@ def test_judge_decided_package_changes_nothing(world: World, context: Context, s
     assert world.messages() == []
 
 
-def test_judge_package_without_evaluation_raises_and_decides_nothing(world: World, context: Context) -> None:
+def test_judge_package_without_evaluation_tells_so_once_and_decides_nothing(
+    world: World, context: Context
+) -> None:
     register(world)
     world.s3.delete_object(Bucket="data", Key="models/titanic/e0/evaluation.json")
-    with pytest.raises(Exception, match=r"evaluation\.json does not exist"):
+    for _ in range(2):
         handler(PENDING, context, using=using(world))
+    (told,) = world.messages()
+    assert (told["kind"], told["modelPackageArn"]) == ("candidate_blocked", ARN)
+    assert told["reasons"][0].endswith("s3://data/models/titanic/e0/evaluation.json does not exist")
     assert world.sagemaker.packages[ARN]["ModelApprovalStatus"] == "PendingManualApproval"
 
 

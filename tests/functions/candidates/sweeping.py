@@ -1,0 +1,43 @@
+"""Sweeps and events of candidates at a minute after START."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import judge_candidate
+import record_decision
+from retraining.candidates import sweep as sweeping
+from retraining.collaborators import Collaborators
+from tests.functions.fakes import START, Context, about, arn_of
+from tests.functions.world import World
+
+
+def using(world: World, minutes: float, **wrapped: Any) -> Collaborators:
+    """Collaborators whose clock shows this many minutes after START."""
+    now = START + timedelta(minutes=minutes)
+    return world.using(Collaborators, clock=lambda: now, **wrapped)
+
+
+def sweep(world: World, *minutes: float, **wrapped: Any) -> None:
+    """Sweep at each of these minutes; every failure is raised."""
+    for minute in minutes:
+        sweeping.sweep("titanic", using(world, minute, **wrapped))
+
+
+def judge(world: World, version: int, minutes: float, **wrapped: Any) -> None:
+    event = about("candidate_registered.pending", arn_of(version))
+    judge_candidate.handler(event, Context(), using=using(world, minutes, **wrapped))
+
+
+def decided(world: World, version: int, minutes: float, **wrapped: Any) -> None:
+    event = about("package_decided.approved", arn_of(version))
+    record_decision.handler(event, Context(), using=using(world, minutes, **wrapped))
+
+
+def status(world: World, version: int = 1) -> str:
+    return str(world.sagemaker.packages[arn_of(version)]["ModelApprovalStatus"])
+
+
+def kinds(world: World) -> list[str]:
+    return [message["kind"] for message in world.messages()]

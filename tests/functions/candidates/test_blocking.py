@@ -1,0 +1,172 @@
+"""Candidates that are blocked, and links that cannot be made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from retraining.candidates.decisions import decide
+from tests.functions.candidates.sweeping import judge, kinds, status, sweep, using
+from tests.functions.fakes import arn_of, register
+from tests.functions.memory import refused
+from tests.functions.world import World
+
+ARN = arn_of(1)
+KEY = "models/titanic/e0/evaluation.json"
+E0 = "arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"
+DAY = 24 * 60
+ANOTHER = "arn:of-another-champion"
+PENDING = "PendingManualApproval"
+
+
+class Refusing:
+    """Wraps S3: reading this object is answered with an error."""
+
+    def __init__(self, inner: Any, error: Callable[[], Exception], key: str = KEY) -> None:
+        self._inner, self._error, self._key = inner, error, key
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def get_object(self, *, Key: str, **call: Any) -> Any:
+        if Key == self._key:
+            raise self._error()
+        return self._inner.get_object(Key=Key, **call)
+
+
+def gone(world: World) -> Any:
+    world.s3.delete_object(Bucket="data", Key=KEY)
+    return world.s3
+
+
+def nonsense(world: World) -> Any:
+    world.s3.put_object(Bucket="data", Key=KEY, Body=b"{")
+    return world.s3
+
+
+def denied(world: World) -> Any:
+    return Refusing(world.s3, lambda: refused("AccessDenied", "GetObject", 403))
+
+
+def archived(world: World) -> Any:
+    return Refusing(world.s3, lambda: refused("InvalidObjectState", "GetObject", 403))
+
+
+# ---- an evaluation that cannot be read --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("break_it", "why"),
+    [
+        (gone, "s3://data/models/titanic/e0/evaluation.json does not exist"),
+        (denied, "s3://data/models/titanic/e0/evaluation.json cannot be read: AccessDenied"),
+        (archived, "s3://data/models/titanic/e0/evaluation.json cannot be read: InvalidObjectState"),
+        (nonsense, "s3://data/models/titanic/e0/evaluation.json"),
+    ],
+)
+def test_sweep_candidate_without_a_readable_evaluation_is_told_once_and_expires_after_reminders(
+    world: World, break_it: Callable[[World], Any], why: str
+) -> None:
+    register(world)
+    s3 = break_it(world)
+    sweep(world, *range(10, 130), s3=s3)  # raises nothing: approvers know
+    (told,) = world.messages()
+    assert (told["kind"], told["modelPackageArn"], told["decision"]) == ("candidate_blocked", ARN, None)
+    assert told["reasons"][0].startswith(f"handsoff-titanic/1 cannot be judged, decided or recorded: {why}")
+    assert told["reasons"][1:] == ["it is tried again, at least once an hour; a person may decide meanwhile"]
+    assert world.stored(f"trouble#{ARN}")["why"].startswith(why)
+    sweep(world, *range(130, 14 * DAY + 9, 60), s3=s3)
+    found = world.messages()
+    assert [message["kind"] for message in found] == ["overdue"] * 5
+    assert found[0]["reasons"][0] == "it has waited 1 day for a person; in 13 days it is rejected"
+    assert found[0]["reasons"][1].startswith(f"it is blocked: {why}")
+    assert status(world) == PENDING
+    sweep(world, 14 * DAY + 10, s3=s3)
+    assert (status(world), world.stored(f"decision#{ARN}")["by"]) == ("Rejected", "expired")
+    assert kinds(world) == ["rejected"]
+    sweep(world, *range(14 * DAY + 11, 14 * DAY + 100), s3=s3)
+    assert world.messages() == []
+    assert "recordedAt" in world.stored(f"decision#{ARN}")
+
+
+def test_sweep_candidate_that_is_repaired_is_judged_within_the_hour(world: World) -> None:
+    register(world)
+    sweep(world, *range(10, 10 + 12 * 60), s3=denied(world))
+    world.messages()
+    sweep(world, *range(10 + 12 * 60, 10 + 13 * 60 + 1))
+    assert (status(world), kinds(world)) == ("Approved", ["approved"])
+    assert world.items.get(f"trouble#{ARN}") is None
+
+
+def test_sweep_blocked_candidate_that_a_person_decides_is_told_and_reminded_of_no_more(world: World) -> None:
+    register(world)
+    s3 = gone(world)
+    sweep(world, 10, s3=s3)
+    world.messages()
+    assert decide(ARN, "Rejected", by="link", who="Ana", why="no", using=using(world, 20)).ours
+    sweep(world, *range(22, 5 * DAY, 60), s3=s3)
+    assert kinds(world) == ["rejected"]
+
+
+# ---- failures that may pass -------------------------------------------------------------------------------
+
+
+def test_sweep_after_twelve_hours_without_an_answer_judges_within_the_hour(world: World) -> None:
+    register(world)
+    silent = Refusing(world.s3, lambda: refused("InternalError", "GetObject", 500))
+    raised = []
+    for minute in range(10, 10 + 12 * 60):
+        try:
+            sweep(world, minute, s3=silent)
+        except ExceptionGroup:
+            raised.append(minute - 10)
+    assert raised == [0, 1, 2, 4, 8, 16, 32]  # then approvers are told
+    (told,) = world.messages()
+    assert told["kind"] == "candidate_blocked"
+    assert told["reasons"][0].endswith("InternalError")
+    sweep(world, *range(10 + 12 * 60, 10 + 13 * 60 + 1))
+    assert (status(world), kinds(world)) == ("Approved", ["approved"])
+
+
+def test_sweep_many_candidates_without_evaluation_delay_no_other(world: World) -> None:
+    for version in range(1, 40):
+        register(world, version)
+        if version != 39:
+            world.s3.delete_object(Bucket="data", Key=f"models/titanic/e{version - 1}/evaluation.json")
+    sweep(world, 60)
+    assert status(world, 39) == "Approved"
+    assert kinds(world).count("candidate_blocked") == 38
+
+
+# ---- links that cannot be made ----------------------------------------------------------------------------
+
+
+class Deleted:
+    """Links whose secret was deleted."""
+
+    def url(self, _arn: str) -> str:
+        raise refused("ResourceNotFoundException", "GetSecretValue")
+
+
+class Links:
+    """Links to a page."""
+
+    def url(self, arn: str) -> str:
+        return f"https://page.example/{arn.rsplit('/', 1)[-1]}"
+
+
+def test_messages_without_the_links_secret_say_so_and_have_links_again_later(world: World) -> None:
+    register(world, champion=ANOTHER)
+    judge(world, 1, 2, links=Deleted())
+    (told,) = world.messages()
+    assert (told["kind"], told["reviewUrl"]) == ("waiting", None)
+    assert told["reasons"][-1] == (
+        "there is no link, as the secret that signs links cannot be read: "
+        "`handsoff approve` and `handsoff reject` decide"
+    )
+    sweep(world, DAY + 2, links=Links())
+    (told,) = world.messages()
+    assert (told["kind"], told["reviewUrl"]) == ("overdue", "https://page.example/1")
+    assert not any("secret" in reason for reason in told["reasons"])
