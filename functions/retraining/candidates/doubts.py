@@ -18,8 +18,8 @@ def doubts(
 ) -> list[Reason]:
     """Reasons to hold the candidate that no evaluation tells.
 
-    The evaluation is not about this package or these rules, or a person has rejected a package that was
-    trained on the same data.
+    The evaluation is not about this package or these rules, a person has rejected a package that was trained
+    on the same data, or somebody set the package back to pending before the ledger was lost.
     """
     found = []
     model = using.settings.model_of(candidate.group)
@@ -37,6 +37,9 @@ def doubts(
     if evaluation.drift and evaluation.drift.reference != evaluation.champion:
         text = f"drift was measured against {evaluation.drift.reference}, no champion of these rows"
         found.append(Reason(code="drift_reference", text=text))
+    if candidate.decided_at and using.ledger.get(keys.decision(candidate.arn)) is None:
+        text = "it was decided before, and somebody set it back to pending"
+        found.append(Reason(code="set_back", text=text))
     if doubt := of_another_config(evaluation, config):
         found.append(doubt)
     if rejected := _rejected_by_a_person(candidate.group, evaluation.batch, using):

@@ -27,7 +27,7 @@ from retraining.candidates.record_actions import (
     next_action,
 )
 from retraining.candidates.rolling_back import roll_back
-from retraining.candidates.state import OUTSIDE, RULES, SUPERSEDED, outside
+from retraining.candidates.state import OUTSIDE, RULES, SUPERSEDED, from_metadata, outside
 from retraining.candidates.superseding import supersede
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
@@ -52,6 +52,9 @@ def record(package: Package, using: Collaborators, *, seen: Seen = NOTHING_SEEN)
                 return
             case Witness():
                 known = _witness(package.arn, action, using)
+            case Adopt() if known is None and seen == NOTHING_SEEN and _is_known(package, using):
+                _take_over(package, using)
+                return
             case Adopt():
                 known = _adopt(package, known, using)
             case Restore():
@@ -86,6 +89,27 @@ def _adopt(package: Package, known: DecisionFact | None, using: Collaborators) -
     if not taken:
         raise NotReady(f"{package.name} is being decided; try again")
     return fact
+
+
+def _is_known(package: Package, using: Collaborators) -> bool:
+    """Whether handsoff dealt with this decision in a ledger that is lost: the package outlives `destroy`.
+
+    Metadata that is older than the package was copied from another one, and says nothing.
+    """
+    noted = (package.decided_at, package.noted_approval, package.judged_at)
+    if not any(at and at >= package.created_at for at in noted):
+        return False
+    return using.ledger.get(keys.verdict(package.arn)) is None
+
+
+def _take_over(package: Package, using: Collaborators) -> None:
+    """Put the decision of a lost ledger into this one, as recorded: it is no news, and nobody is told."""
+    now = using.clock()
+    fact = from_metadata(package).model_copy(update={"done_at": now, "recorded_at": now})
+    if using.ledger.take(keys.decision(package.arn), fact) is not None:
+        raise NotReady(f"{package.name} is being decided; try again")
+    _keep_in_view(package, using)
+    logger.info("decision taken over from a former ledger", package=package.arn, by=fact.by)
 
 
 def _restore(package: Package, missed: Restore, using: Collaborators) -> Package:

@@ -109,6 +109,19 @@ def outside(package: Package, known: DecisionFact | None) -> DecisionFact:
     return DecisionFact(status=package.approval_status, by=OUTSIDE, who=who, why=why, at=at)
 
 
+def from_metadata(package: Package) -> DecisionFact:
+    """The decision that a package shows, where the ledger that held it is lost."""
+    ours, by = package.decided_at, package.metadata.get("decidedBy")
+    why, approval = package.approval_description or "", package.noted_approval
+    approved = bool(ours and approval and approval >= ours)
+    if ours and by and approved == (package.approval_status == "Approved"):
+        who = package.metadata.get("decidedWho")
+        who = None if who == "none" else who
+        return DecisionFact(status=package.approval_status, by=by, who=who, why=why, at=ours)
+    at = approval if approval and package.approval_status == "Approved" else package.changed_at
+    return DecisionFact(status=package.approval_status, by=OUTSIDE, who=package.changed_by, why=why, at=at)
+
+
 def given_back(package: Package, known: DecisionFact | None) -> bool:
     """Whether the package shows a person's decision that was restored and is not in the ledger yet."""
     at = package.decided_at

@@ -56,6 +56,11 @@ class Package:
         return _time(self.metadata.get("decidedAt"))
 
     @property
+    def judged_at(self) -> datetime | None:
+        """When its verdict was taken that is noted on it, if one is."""
+        return _time(self.metadata.get("judgedAt"))
+
+    @property
     def execution(self) -> str | None:
         """The ARN of the execution that registered it."""
         return self.metadata.get("execution")

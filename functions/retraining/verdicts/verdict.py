@@ -53,6 +53,7 @@ Code = Literal[
     "artifact_elsewhere",  # the model or the evaluation is not where its execution writes
     "drift_reference",  # drift was measured against another package than the champion
     # the data
+    "set_back",  # it was decided before, in a ledger that is lost, and is pending again
     "rejected_same_data",  # a person has rejected a model that was trained on the same batch
     "unspecified",
 ]
