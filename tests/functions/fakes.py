@@ -92,6 +92,7 @@ class FakeSageMaker:
             "PipelineArn": pipeline,
             "PipelineExecutionArn": f"{pipeline}/execution/e{len(self.executions)}",
             "PipelineExecutionStatus": "Executing",
+            "StartTime": self.clock(),
         }
         return {"PipelineExecutionArn": self.executions.setdefault(token, made)["PipelineExecutionArn"]}
 
@@ -162,6 +163,12 @@ class FakeSageMaker:
         for start in range(0, len(found), 2):
             yield {"ModelPackageSummaryList": found[start : start + 2]}
 
+    def pages_of_executions(self, PipelineName: str, **_: Any) -> Iterator[dict[str, Any]]:
+        """A pipeline's executions, newest first, two on a page."""
+        found = self.list_pipeline_executions(PipelineName, MaxResults=1000)["PipelineExecutionSummaries"]
+        for start in range(0, len(found), 2):
+            yield {"PipelineExecutionSummaries": found[start : start + 2]}
+
     def describe_pipeline_definition_for_execution(self, **_: Any) -> dict[str, str]:
         return {"PipelineDefinition": json.dumps({"Steps": self.definition})}
 
@@ -172,6 +179,7 @@ class FakeSageMaker:
             ],
             "list_pipeline_parameters_for_execution": lambda **_: [{"PipelineParameters": []}],
             "list_model_packages": self.pages_of_packages,
+            "list_pipeline_executions": self.pages_of_executions,
         }
         return Pages(pages[operation])
 

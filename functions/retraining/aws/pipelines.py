@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -20,6 +20,9 @@ MISSING: Final = frozenset({"ResourceNotFound", "ResourceNotFoundException"})
 
 LISTED: Final = 100
 """Executions on one page of a listing, SageMaker's maximum."""
+
+MAX_RUN: Final = timedelta(days=14)
+"""Time in which an execution ends, with all that its jobs and their retries may take."""
 
 TERMINAL: Final = frozenset({"Succeeded", "Failed", "Stopped", "CompletedWithFailures"})
 """Statuses in which an execution has ended."""
@@ -124,6 +127,32 @@ def newest(sagemaker: SageMakerClient, pipeline: str) -> list[PipelineExecutionS
             raise
         return []
     return answer["PipelineExecutionSummaries"]
+
+
+def running(sagemaker: SageMakerClient, pipeline: str) -> str | None:
+    """The ARN of an execution of the pipeline that has not ended; None if there is none.
+
+    SageMaker cannot list by status. So executions are read from the newest one on, until one runs, or is too
+    old to run beside the newest one.
+    """
+    pages = sagemaker.get_paginator("list_pipeline_executions").paginate(
+        PipelineName=pipeline,
+        SortBy="CreationTime",
+        SortOrder="Descending",
+        PaginationConfig={"PageSize": LISTED},
+    )
+    earliest: datetime | None = None
+    try:
+        for item in (item for page in pages for item in page["PipelineExecutionSummaries"]):
+            if item["PipelineExecutionStatus"] not in TERMINAL:
+                return item["PipelineExecutionArn"]
+            earliest = earliest or item["StartTime"] - MAX_RUN
+            if item["StartTime"] < earliest:
+                return None
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in MISSING:
+            raise
+    return None
 
 
 def changed_at(sagemaker: SageMakerClient, arn: str) -> datetime:

@@ -100,14 +100,8 @@ def _record_made(model: str, start: Start, arn: str, using: Collaborators) -> No
 
 
 def running(model: str, using: Collaborators) -> str | None:
-    """The ARN of an execution of this model that runs, started by handsoff or in SageMaker directly.
-
-    It is looked for among the newest ones (pipelines.LISTED): SageMaker cannot list by status.
-    """
-    for item in pipelines.newest(using.sagemaker, using.settings.resource_name(model)):
-        if item["PipelineExecutionStatus"] not in pipelines.TERMINAL:
-            return item["PipelineExecutionArn"]
-    return None
+    """The ARN of an execution of this model that runs, started by handsoff or in SageMaker directly."""
+    return pipelines.running(using.sagemaker, using.settings.resource_name(model))
 
 
 def ended_at(execution_arn: str, using: Collaborators) -> datetime | None:
