@@ -9,6 +9,7 @@ from retraining.aws import registry
 from retraining.aws.ledger import once
 from retraining.aws.observability import logger
 from retraining.collaborators import Collaborators
+from retraining.errors import ConfigError
 from retraining.facts import keys
 from retraining.notifications.messages import Notification
 from retraining.slack import messages
@@ -18,6 +19,9 @@ from retraining.slack.client import SlackClient
 KINDS_OF_CANDIDATES: Final = frozenset({"waiting", "approved", "rejected", "overdue", "rolled_back"})
 """Notifications that the message of their candidate shows. All others are messages of their own."""
 
+
+UNKNOWN: Final = timedelta(hours=1)
+"""Age of a message from which a model without config counts as removed. Until then, it may come (back)."""
 
 LATE: Final = timedelta(minutes=10)
 """Age from which a message says when it was published: Slack could not be reached before."""
@@ -29,9 +33,11 @@ def tell(
     """Tell this notification unless that has been done. A model without a channel is told nowhere.
 
     `sent_at` is when it was published, where that is known. Raises NotReady while another invocation tells
-    it, or changes the message of its candidate.
+    it, or changes the message of its candidate, and ConfigError in the first hour of a model without config.
     """
     config = using.configs.get(told.model)
+    if config is None and sent_at and using.clock() - sent_at < UNKNOWN:
+        raise ConfigError(f"the model {told.model} has no config in SSM: publish it again")
     channel = config.approvers.slack_channel if config else None
     if config is None or channel is None:
         logger.info("model has no Slack channel", model=told.model, notification=told.notification_id)
