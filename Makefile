@@ -4,6 +4,7 @@ PORT ?= 4566
 CONFIG ?= handsoff.yaml
 SEEDS ?= 1000
 HOURS ?= 6
+SECONDS ?= 600
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 VENV := .venv/.installed
@@ -15,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast chaos soak check docs pictures scan build up down invoke doctor deploy destroy lock clean
+.PHONY: help setup demo test test-fast chaos soak fuzz check docs pictures scan build up down invoke doctor deploy destroy lock clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
@@ -30,6 +31,9 @@ test: setup ## all tests, the ones against AWS on this machine too
 
 test-fast: setup ## the tests that deploy nothing and start no program, in about a minute
 	@pytest -n 2 --dist loadfile -m "not slow and not story"
+
+fuzz: setup ## send requests by chance for ten minutes; 5xx and decisions not asked for must be 0 (SECONDS=600 SEED=1)
+	@python -m tests.fuzz --seconds $(SECONDS) --seed $(or $(SEED),1)
 
 chaos: setup ## play a thousand seeds of faults and say which promise broke (SEEDS=1000; one of them: SEED=123)
 	@python -m tests.chaos $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))

@@ -1,0 +1,132 @@
+"""Odd requests, as bytes, to AWS on this machine with the application deployed to it."""
+
+from __future__ import annotations
+
+import random
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+import yaml
+from botocore.session import Session
+
+from handsoff.deploying.local import deploy
+from handsoff.project import Project
+from local import server
+from local.server import Cloud
+from retraining.config.schema import parse_config
+from tests.fuzz.cases import JUNK
+from tests.fuzz.playing import Found
+from tests.loop.conftest import ROOT, pointed_at
+
+TITANIC: Final = yaml.safe_load((ROOT / "handsoff.yaml").read_text())
+TIMEOUT: Final = 20.0
+"""Seconds for which an answer may take."""
+
+OPERATIONS: Final = tuple(Session().get_service_model("sagemaker").operation_names)
+ORIGINS: Final = (
+    "http://[",
+    "http://[::1",
+    "null",
+    "",
+    "https://evil.example",
+    "http://localhost",
+    "://",
+    "a b",
+)
+BODIES: Final = (
+    b"", b"{}", b"[]", b"null", b"1", b'"x"', b"{", b"\xff\xfe", b"[" * 5000, b'{"ModelPackageName": null}',
+    b'{"ModelPackageName": 1}', b'{"ModelPackageName": {"a": []}}', b'{"PipelineName": "\\u0000"}',
+    b'{"PipelineName": "' + b"p" * 5000 + b'"}', b'{"MaxResults": 1e400}', b'{"Tags": "x"}',
+    b'{"ResourceArn": "arn:x", "Tags": [{}]}', b'{"NextToken": "x"}', b"a=1&a=2", b"%", b"\x00" * 100,
+)  # fmt: skip
+
+
+def play(seed: int, go_on: Callable[[int], bool], found: Found) -> None:
+    """Start AWS on this machine, deploy, send requests while `go_on` says so, and stop it."""
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder, deployed(Path(folder)) as (cloud, review_url):
+        address = ("127.0.0.1", urlsplit(cloud.endpoint).port or 0)
+        page = urlsplit(review_url).netloc
+        begun = sum(found.requests.values())
+        while go_on(sum(found.requests.values()) - begun):
+            route, sent = one(chance, page)
+            found.requests[route] += 1
+            status = answered(address, sent)
+            if status is None or status >= 500:
+                number = sum(found.requests.values())
+                found.failures.append(f"seed {seed}, request {number}, {route}: {status}, {sent[:300]!r}")
+
+
+@contextmanager
+def deployed(folder: Path) -> Iterator[tuple[Cloud, str]]:
+    """AWS on this machine on a free port, with the application; and the URL of its page."""
+    project = Project(ROOT, parse_config(TITANIC, source="the fuzz"), folder / "work")
+    cloud = server.start(folder / "aws", port=None)
+    try:
+        with pointed_at(cloud):
+            yield cloud, deploy(project, cloud).outputs["ReviewUrl"]
+    finally:
+        server.stop(folder / "aws")
+
+
+def one(chance: random.Random, page: str) -> tuple[str, bytes]:
+    """A request as bytes, with the route that it is counted under."""
+    if chance.random() < 0.5:
+        method = chance.choice(("GET", "POST", "HEAD", "PUT", "OPTIONS", "BREW"))
+        path = chance.choice(
+            ("/review", "/slack", "/", "/review/", "/%2e%2e/review", "/%00", "/" + "a" * 3000)
+        )
+        query = chance.choice(
+            ("", "?t=x", f"?t={_junk(chance)}", "?t=%0d%0aset-cookie:%20a=b", "?%", "?t=a&t=b")
+        )
+        return "local page", _request(chance, method, path + query, page, {})
+    operation = chance.choice((*OPERATIONS, "Nothing", "", "a.b", _junk(chance)))
+    headers = {"X-Amz-Target": f"SageMaker.{operation}", "Content-Type": "application/x-amz-json-1.1"}
+    return "local SageMaker", _request(chance, "POST", "/", "127.0.0.1", headers)
+
+
+def _request(chance: random.Random, method: str, target: str, host: str, headers: dict[str, str]) -> bytes:
+    body = chance.choice(BODIES)
+    more = {
+        "Origin": chance.choice(ORIGINS),
+        "Content-Type": chance.choice(("application/x-www-form-urlencoded", "text/plain", "x", "")),
+        "X-Slack-Signature": "v0=00",
+        "X-Slack-Request-Timestamp": chance.choice(("1", "x", "9" * 100)),
+        "Cookie": "a" * chance.choice((1, 5000)),
+        "Authorization": chance.choice(("x", "AWS4-HMAC-SHA256 Credential=a/b", "Basic !")),
+        "Sec-Fetch-Site": chance.choice(("same-origin", "cross-site", "x")),
+        "X-Forwarded-For": _junk(chance),
+        "Expect": "x",
+    }
+    chosen = {name: more[name] for name in more if chance.random() < 0.3}
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in {**chosen, **headers}.items()]
+    lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + body
+
+
+def _junk(chance: random.Random) -> str:
+    """A text that fits into one line of a request."""
+    return quote(chance.choice(JUNK).encode(errors="replace"))[:4000]
+
+
+def answered(address: tuple[str, int], sent: bytes) -> int | None:
+    """The status of the answer; None if there is none."""
+    with socket.create_connection(address, timeout=TIMEOUT) as connection:
+        connection.sendall(sent)
+        got = b""
+        while b"\r\n" not in got:
+            try:
+                part = connection.recv(4096)
+            except TimeoutError:
+                return None
+            if not part:
+                break
+            got += part
+    words = got.split(b" ", 2)
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
