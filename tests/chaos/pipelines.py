@@ -86,9 +86,9 @@ class LiveSageMaker(FakeSageMaker):
         }
         given = {item["Name"]: item["Value"] for item in call.get("PipelineParameters", [])}
         model = pipeline.removeprefix("handsoff-")
-        self.trained[arn] = Trained(
-            arn, model, token, self.virtual.seconds, trigger=given.get("Trigger", "manual")
-        )
+        trained = Trained(arn, model, token, self.virtual.seconds, trigger=given.get("Trigger", "manual"))
+        self.trained[arn] = trained
+        self._note_batch(trained, given.get("Batch", "latest"))
         self.go_on(arn)
         return {"PipelineExecutionArn": arn}
 
@@ -201,17 +201,17 @@ class LiveSageMaker(FakeSageMaker):
         made = self.found(arn) or {}
         return {item["Name"]: item["Value"] for item in made.get("PipelineParameters", [])}
 
+    def _note_batch(self, trained: Trained, batch: str) -> None:
+        """Note what the execution is to read. The manifest of a start does not change once it is started."""
+        trained.batch = f"latest-{trained.arn[-4:]}" if batch == "latest" else batch
+        text = self.bucket.text(f"batches/{trained.model}/{batch}/manifest.json")
+        if text is not None:
+            trained.versions = {item["key"]: item["versionId"] for item in json.loads(text)["objects"]}
+
     def _read(self, arn: str) -> str | None:
         trained = self.trained[arn]
-        batch = self._given(arn).get("Batch", "latest")
-        if batch == "latest":
-            trained.batch = f"latest-{arn[-4:]}"
-            return None
-        text = self.bucket.text(f"batches/{trained.model}/{batch}/manifest.json")
-        if text is None:
+        if not trained.versions and not trained.batch.startswith("latest"):
             return "ClientError: there is no manifest"
-        trained.batch = batch
-        trained.versions = {item["key"]: item["versionId"] for item in json.loads(text)["objects"]}
         for key, version in trained.versions.items():
             try:
                 self.bucket.get_object(Key=key, VersionId=version)

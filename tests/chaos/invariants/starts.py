@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from retraining.facts import keys
+from tests.chaos.clock import BEGIN
 from tests.chaos.invariants import views
 from tests.chaos.invariants.views import View
 from tests.chaos.pipelines import Trained
@@ -76,20 +78,27 @@ def _blocked(run: Run, model: str) -> list[str]:
 def no_execution_reads_a_mixture(run: Run) -> Iterator[str]:
     """Where a model uses a marker, an execution reads the versions as of one of its markers, and no others.
 
-    Files that went to quarantine may be absent. A start before the first marker reads what is listed.
+    Files that went to quarantine may be absent. Without a marker in sight, a start reads what is listed.
     """
     for model in run.models:
-        known = views.markers(run, model)
-        for trained in of_model(run, model) if views.marks(run, model) and known else ():
-            if (
-                not trained.versions
-                or trained.at < (known[0][2] - run.clock.now()).total_seconds() + run.clock.seconds
-            ):
+        known = views.markers(run, model) if views.marks(run, model) else []
+        for trained in of_model(run, model):
+            if not trained.versions or not _follows_a_marker(run, trained):
                 continue
             allowed = (view for marker in known for view in views.views(run, model, marker))
             if not any(_reads(trained, view) for view in allowed):
                 which = f"{trained.arn[-4:]} of {model}, by {trained.trigger},"
                 yield f"{which} reads {trained.versions}: as of no marker"
+
+
+def _follows_a_marker(run: Run, trained: Trained) -> bool:
+    """Whether the marker was in sight before the execution began, and nobody took it away since."""
+    key = f"curated/{trained.model}/_SUCCESS"
+    first = next(iter(views.markers(run, trained.model)), None)
+    if first is None or first[2] > BEGIN + timedelta(seconds=trained.at):
+        return False
+    taken_away = any(it[1] is None for it in run.account.bucket.versions.get(key, []))
+    return not taken_away and all(purged != key for _, purged, _ in run.account.bucket.purged)
 
 
 def _reads(trained: Trained, view: View) -> bool:
@@ -98,14 +107,26 @@ def _reads(trained: Trained, view: View) -> bool:
 
 
 def every_landing_without_marker_is_answered(run: Run) -> Iterator[str]:
-    """A model without a marker has an execution over what is listed at the end, unless that may not start."""
+    """A model without a marker has an execution over what is listed at the end, unless that may not start.
+
+    What remains once bad files are in quarantine starts only with the next landing.
+    """
     for model in run.models:
         if views.marks(run, model) or model in run.faulty or model in run.account.bucket.thinned:
             continue
         view = views.as_of(run, model, None, run.clock.seconds)
-        ready = view.complete and not view.of("bad", "unreadable")
+        ready = view.complete and not view.of("bad", "unreadable") and not _remains(run, model, view)
         if ready and not any(_same_bytes(run, trained, view) for trained in of_model(run, model)):
             yield f"{model}: {view.versions} is listed and was never started"
+
+
+def _remains(run: Run, model: str, view: View) -> bool:
+    """Whether the newest landing is older than the last file that went to quarantine."""
+    versions = run.account.bucket.versions
+    moved = [
+        it[2] for key, stack in versions.items() if key.startswith(f"quarantine/{model}/") for it in stack
+    ]
+    return bool(moved) and max(moved) >= max(versions[key][-1][2] for key in view.objects)
 
 
 def one_execution_for_each_start(run: Run) -> Iterator[str]:
