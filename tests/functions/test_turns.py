@@ -306,3 +306,14 @@ def test_deleted_link_secret_stops_no_sweep(models: Models) -> None:
     models.note("ant")
     reconcile.handler({}, Context(), using=replace(models.using(), read_links=gone))
     assert models.started() == ["ant"]
+
+
+def test_reconcile_records_an_end_that_no_event_told_of(models: Models) -> None:
+    models.deliver(models.land("bee"))
+    (made,) = models.world.sagemaker.executions.values()
+    arn = made["PipelineExecutionArn"]
+    models.world.sagemaker.end(arn)
+    for _ in range(3):
+        models.now += timedelta(minutes=1)
+        models.sweep()
+    assert models.world.stored(f"execution#{arn}")["final"] is True

@@ -33,7 +33,7 @@ class Refusing:
         self.tokens: list[str] = []
         self.at: list[float] = []
         self._models, self._start = models, models.world.sagemaker.start_pipeline_execution
-        models.world.sagemaker.start_pipeline_execution = self  # type: ignore[method-assign,assignment]
+        models.world.sagemaker.start_pipeline_execution = self  # type: ignore[method-assign]
 
     def __call__(self, **call: Any) -> dict[str, str]:
         self.tokens.append(call["ClientRequestToken"])

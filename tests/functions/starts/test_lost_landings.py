@@ -189,6 +189,7 @@ def test_idle_model_costs_one_head_a_minute() -> None:
     world.land_batch(0)
     world.mark()
     world.end_all(noticed=True)
+    sweeps(world, 2)  # the end is recorded
     assert s3_calls(world, 30) == ["head_object"] * 30
 
 
@@ -202,6 +203,7 @@ def test_model_that_waits_costs_no_call_to_s3(retrain: dict[str, Any]) -> None:
     world.land_batch(0)
     world.mark()
     world.end_all(noticed=True)
+    sweeps(world, 2)  # the end is recorded
     world.config = OneModel(**retrain).config
     world.land_batch(1)
     world.now += MINUTE
@@ -232,4 +234,5 @@ def test_idle_model_without_marker_costs_a_listing_each_quarter(retrain: dict[st
     world.land_batch(0)
     sweeps(world, 3)
     world.end_all(noticed=True)
+    sweeps(world, 2)  # the end is recorded
     assert s3_calls(world, 45) == ["get_paginator"] * 3
