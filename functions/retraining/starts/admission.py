@@ -248,6 +248,8 @@ def _answer(snapshot: Snapshot, batch: Batch) -> Action:
 def _by_listing(snapshot: Snapshot, batch: Batch) -> Refuse | ReadStarted | None:
     """Why the batch does not start, as far as the listing and earlier starts tell; None if it may."""
     state = snapshot.state
+    if too_large := batch.too_large:
+        return Refuse(too_large, occurrence=_version(batch.marker) or batch.identity)
     same_remains = (state.remaining_batch, state.remaining_marker) == (batch.identity, _version(batch.marker))
     if same_remains and "request" not in snapshot.triggers:
         return Refuse("bad files were moved to quarantine: land what is missing")
@@ -286,11 +288,8 @@ def _by_content(snapshot: Snapshot, batch: Batch) -> ReadPrevious | Inspect | Qu
 
 
 def _bad_files(inspected: Iterable[Inspected]) -> tuple[BadFile, ...]:
-    return tuple(
-        _bad_file(one.file, one.result)
-        for one in inspected
-        if isinstance(one.result, Problem) and not _is_unreadable(one.result)
-    )
+    bad = (one.bad_file for one in inspected if not _is_unreadable(one.result))
+    return tuple(filter(None, bad))
 
 
 def _is_unreadable(result: Problem | Fine) -> bool:
@@ -303,19 +302,6 @@ def _cannot_be_read(files: Sequence[Inspected]) -> Refuse:
     return Refuse(
         f"cannot be read: {_listed(said)}",
         occurrence=" ".join(f"{one.file.key}:{one.file.version_id}" for one in files),
-    )
-
-
-def _bad_file(item: DataObject, problem: Problem) -> BadFile:
-    return BadFile(
-        key=item.key,
-        version_id=item.version_id,
-        etag=item.etag,
-        size=item.size,
-        kind=problem.kind,
-        text=problem.text,
-        row=problem.row,
-        column=problem.column,
     )
 
 

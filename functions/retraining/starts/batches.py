@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 from retraining.facts.starts import Marker
@@ -24,6 +25,13 @@ _KEY: Final = re.compile(r"curated/(?P<model>[a-z0-9]+(?:-[a-z0-9]+)*)/(?P<rest>
 _DATA: Final = re.compile(
     r"(?P<split>train|validation)(?:\.(?:csv|parquet)|/.+\.(?:csv|csv\.gz|parquet))", re.DOTALL
 )
+
+
+MAX_OBJECTS: Final = 200_000
+"""Data objects of a batch. Listing, manifest and the objects of the batch before take 430 MB then."""
+
+MAX_ENTRIES: Final = 500_000
+"""Versions and delete markers below a model's prefix that are listed: 500 calls."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,24 @@ class Batch:
     later: int = 0
     """Keys of data objects that have landed or were deleted after the marker."""
 
+    cut: bool = False
+    """Whether the listing ended at MAX_ENTRIES, so that objects may be missing."""
+
     @property
+    def too_large(self) -> str | None:
+        """Why this batch is not trained on, and what to do; None if it is not too large."""
+        prefix = f"{ROOT}{self.model}/"
+        if self.cut:
+            entries = f"more than {MAX_ENTRIES:,} versions and delete markers lie below {prefix}"
+            return f"{entries}: let old versions expire, or land fewer and larger files"
+        if len(self.objects) > MAX_OBJECTS:
+            files = (
+                f"the batch below {prefix} has {len(self.objects):,} files, at most {MAX_OBJECTS:,} are read"
+            )
+            return f"{files}: land fewer and larger files"
+        return None
+
+    @cached_property
     def identity(self) -> str:
         """SHA-256 over the sorted (key, etag) pairs, as 64 hexadecimal digits.
 

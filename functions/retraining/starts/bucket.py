@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
 from retraining.facts.starts import Marker
 from retraining.starts import unreadable
-from retraining.starts.batches import ROOT, Batch, DataObject, Version, batch_as_of, manifest_key
+from retraining.starts.batches import MAX_ENTRIES, ROOT, Batch, DataObject, Version, batch_as_of, manifest_key
 from retraining.starts.inspection import Fine, Problem, inspect
 
 if TYPE_CHECKING:
@@ -29,10 +31,13 @@ def list_batch(s3: S3Client, bucket: str, model: str, marker: str | None = None)
     """The batch in S3 now. S3's listings are strongly consistent: it is known without any event.
 
     `marker` is the marker's key after `curated/<model>/`, None if the model uses no marker. A model that
-    uses one has the batch as of the marker's newest version, if there is one.
+    uses one has the batch as of the marker's newest version, if there is one. The listing ends after
+    MAX_ENTRIES.
     """
     markers = list_markers(s3, bucket, f"{ROOT}{model}/{marker}") if marker else []
-    return batch_as_of(model, _versions(s3, bucket, f"{ROOT}{model}/"), markers)
+    entries = _versions(s3, bucket, f"{ROOT}{model}/")
+    batch = batch_as_of(model, islice(entries, MAX_ENTRIES), markers)
+    return replace(batch, cut=next(entries, None) is not None)
 
 
 def list_markers(s3: S3Client, bucket: str, key: str) -> list[Marker]:

@@ -13,12 +13,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from retraining.errors import OutOfTime
-from retraining.facts.starts import BadFile, InspectedSoFar
+from retraining.facts.starts import InspectedSoFar
 from retraining.starts.batches import DataObject
 from retraining.starts.inspection import Fine, Problem
 from retraining.starts.snapshot import Inspected
 
 if TYPE_CHECKING:
+    from hashlib import _Hash as Digest
+
     from retraining.collaborators import Collaborators
     from retraining.config.schema import ModelConfig
     from retraining.starts.snapshot import Snapshot
@@ -37,55 +39,49 @@ Look = Callable[[Sequence[DataObject]], Sequence[Inspected]]
 def inspect(snapshot: Snapshot, files: Sequence[DataObject], look: Look, using: Collaborators) -> Snapshot:
     """The snapshot with what these files hold, which are in the order of their keys.
 
-    What earlier invocations found is summed up: each bad file, and the rows of all others. Raises OutOfTime
-    between two parts.
+    Of more than one part the results are summed up: each bad file, and the rows of all others. At least one
+    part is inspected, however little time is left. Raises OutOfTime after a part.
     """
-    known, config = snapshot.state.inspected_so_far, snapshot.config
-    fits = known is not None and known.digest == _digest(files[: known.done], config)
-    so_far = known if known is not None and fits else InspectedSoFar(digest=_digest((), config))
+    if len(files) <= PART:
+        return replace(snapshot, inspected=tuple(look(files)))
+    so_far, digest = _begun(snapshot.state.inspected_so_far, files, snapshot.config)
     while so_far.done < len(files) and len(so_far.bad) < MAX_KEPT:
-        if using.time_left() <= timedelta(0):
+        part = files[so_far.done : so_far.done + PART]
+        _add(digest, part)
+        so_far = _plus(so_far, look(part), so_far.done + len(part), digest.hexdigest())
+        snapshot = _keep(snapshot, so_far, using)
+        if so_far.done < len(files) and using.time_left() <= timedelta(0):
             raise OutOfTime(
                 f"{so_far.done:,} of {len(files):,} new files are inspected; the next sweep goes on"
             )
-        part = files[so_far.done : so_far.done + PART]
-        done = so_far.done + len(part)
-        so_far = _plus(so_far, look(part), done, _digest(files[:done], config))
-        if len(files) > PART:
-            snapshot = _keep(snapshot, so_far, using)
     return replace(snapshot, inspected=tuple(_summed_up(so_far, files)))
 
 
-def _digest(files: Sequence[DataObject], config: ModelConfig) -> str:
-    """SHA-256 of these versions and of the configuration by which they are inspected."""
-    lines = [config.model_dump_json(), *(f"{item.key}\n{item.version_id}" for item in files)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+def _begun(
+    known: InspectedSoFar | None, files: Sequence[DataObject], config: ModelConfig
+) -> tuple[InspectedSoFar, Digest]:
+    """What is known of the first of these files, if they were inspected by this configuration, and the
+    SHA-256 of the configuration and those files."""
+    nothing = hashlib.sha256(config.model_dump_json().encode())
+    if known is not None:
+        digest = nothing.copy()
+        _add(digest, files[: known.done])
+        if known.digest == digest.hexdigest():
+            return known, digest
+    return InspectedSoFar(digest=nothing.hexdigest()), nothing
+
+
+def _add(digest: Digest, files: Sequence[DataObject]) -> None:
+    digest.update("".join(f"\n{item.key}\n{item.version_id}" for item in files).encode())
 
 
 def _plus(so_far: InspectedSoFar, results: Sequence[Inspected], done: int, digest: str) -> InspectedSoFar:
     rows = [one.result.rows for one in results if isinstance(one.result, Fine)]
-    bad = (
-        *so_far.bad,
-        *(_bad_file(one.file, one.result) for one in results if isinstance(one.result, Problem)),
-    )
     return InspectedSoFar(
         digest=digest,
         done=done,
         rows=None if so_far.rows is None or None in rows else so_far.rows + sum(filter(None, rows)),
-        bad=bad[:MAX_KEPT],
-    )
-
-
-def _bad_file(item: DataObject, problem: Problem) -> BadFile:
-    return BadFile(
-        key=item.key,
-        version_id=item.version_id,
-        etag=item.etag,
-        size=item.size,
-        kind=problem.kind,
-        text=problem.text,
-        row=problem.row,
-        column=problem.column,
+        bad=(*so_far.bad, *filter(None, (one.bad_file for one in results)))[:MAX_KEPT],
     )
 
 

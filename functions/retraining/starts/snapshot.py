@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from retraining.config.schema import ModelConfig
-from retraining.facts.starts import ModelState, Trigger
+from retraining.facts.starts import BadFile, ModelState, Trigger
 from retraining.starts.batches import Batch, DataObject
 from retraining.starts.inspection import Fine, Problem
 
@@ -34,6 +34,23 @@ class Inspected:
 
     file: DataObject
     result: Problem | Fine
+
+    @property
+    def bad_file(self) -> BadFile | None:
+        """The file with its problem; None if it has none."""
+        if not isinstance(self.result, Problem):
+            return None
+        file, problem = self.file, self.result
+        return BadFile(
+            key=file.key,
+            version_id=file.version_id,
+            etag=file.etag,
+            size=file.size,
+            kind=problem.kind,
+            text=problem.text,
+            row=problem.row,
+            column=problem.column,
+        )
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ from retraining.starts.admission import (
     decide,
     next_state,
 )
+from retraining.starts.checkpoints import PART
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
@@ -133,7 +134,7 @@ def _advance(model: str, using: Collaborators) -> ModelState:
     """Do everything that can be done now about the model's starts; the state in which that leaves it.
 
     Raises ConfigError if the model has no valid configuration, NotReady if the state changes all the time,
-    and OutOfTime if the time is over before the next read.
+    and OutOfTime if the time is over before a read or in the inspection.
     """
     config = using.configs.get(model)
     if config is None:
@@ -142,7 +143,9 @@ def _advance(model: str, using: Collaborators) -> ModelState:
         snapshot = reading.read(model, config, using)
         action = decide(snapshot)
         while isinstance(action, Read):
-            using.check_time()
+            # A long listing is not thrown away: at least one part is inspected after it.
+            if snapshot.batch is None or len(snapshot.batch.objects) <= PART:
+                using.check_time()
             snapshot = reading.read_more(snapshot, action, using)
             action = decide(snapshot)
         if (state := _act(action, snapshot, using)) is not None:

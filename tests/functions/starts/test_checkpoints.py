@@ -61,7 +61,12 @@ def test_inspection_goes_on_where_the_last_invocation_ended(models: Slow) -> Non
     while not models.started():
         models.minute()
         done.append(models.state().inspected_so_far)
-    assert [one.done if one else None for one in done] == [60, 80, 140, None]  # a sweep gives its last turn the most time
+    assert [one.done if one else None for one in done] == [
+        60,
+        80,
+        140,
+        None,
+    ]  # a sweep gives its last turn the most time
     assert set(models.read.values()) == {1}
     assert len(models.read) == 160
 
@@ -187,3 +192,31 @@ def test_landing_in_the_middle_of_an_inspection_is_not_lost(models: Slow) -> Non
     assert models.started() == [MODEL]
     assert len(models.read) == 111
     assert models.state().landings == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (
+            "retraining.starts.batches.MAX_OBJECTS",
+            "the batch below curated/ant/ has 31 files, at most 30 are read: land fewer and larger files",
+        ),
+        (
+            "retraining.starts.bucket.MAX_ENTRIES",
+            "more than 500,000 versions and delete markers lie below curated/ant/: let old versions expire, "
+            "or land fewer and larger files",
+        ),
+    ],
+)
+def test_batch_that_is_too_large_is_refused_in_words_and_told_once(
+    models: Slow, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
+) -> None:
+    monkeypatch.setattr(name, 30)
+    models.put(MODEL, "validation.csv")
+    models.files(0, 30)
+    models.mark()
+    for _ in range(3):
+        models.minute()
+    assert models.state().reason == reason
+    assert [message["reasons"] for message in models.world.messages()] == [[reason]]
+    assert models.read == {}
