@@ -41,17 +41,21 @@ LogLines = dict[str, list[str]]
 # ---- made ------------------------------------------------------------------------------------------------
 
 
-def make(model: str, start: Start, using: Collaborators) -> None:
+def make(model: str, start: Start, using: Collaborators, *, repeated: bool = False) -> None:
     """Make the execution of a start that was taken. Every call may be repeated: the token starts one only.
 
-    Raises ClientError if SageMaker refuses the start. That leaves no trace: another may take its place.
+    AWS does not say how long SageMaker knows a token. So a start that was tried before (`repeated`) is first
+    looked for among the newest executions, by its display name. Raises ClientError if SageMaker refuses the
+    start. That leaves no trace: another may take its place.
     """
     request = start.request
-    arn = pipelines.start(
+    name = f"{request.trigger}-{start.batch[:12]}-{start.key[:8]}"
+    arn = _made_before(model, name, using) if repeated else None
+    arn = arn or pipelines.start(
         using.sagemaker,
         using.settings.resource_name(model),
         token=start.key,
-        display_name=f"{request.trigger}-{start.batch[:12]}-{start.key[:8]}",
+        display_name=name,
         Batch=start.batch,
         Champion=start.champion,
         Trigger=request.trigger,
@@ -61,6 +65,14 @@ def make(model: str, start: Start, using: Collaborators) -> None:
     using.states.change(model, lambda state: state.made(start.key, arn, look_again))
     logger.info("execution started", model=model, batch=start.batch, trigger=request.trigger, execution=arn)
     metrics.add_metric("ExecutionsStarted", MetricUnit.Count, 1)
+
+
+def _made_before(model: str, name: str, using: Collaborators) -> str | None:
+    """The execution with this display name, if it is among the newest ones."""
+    for item in pipelines.newest(using.sagemaker, using.settings.resource_name(model)):
+        if item.get("PipelineExecutionDisplayName") == name:
+            return item["PipelineExecutionArn"]
+    return None
 
 
 def refuses(error: Exception) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
@@ -64,6 +65,9 @@ METRICS: Final[Mapping[type, str]] = {
     Quarantine: "StartsRefused",
 }
 """The metric of each action that answers the pending requests."""
+
+TOKEN_KNOWN: Final = timedelta(minutes=1)
+"""Time for which SageMaker certainly knows the token of a start."""
 
 EXPECTED: Final = (ClientError, BotoCoreError, ConfigError, NotReady)
 """Failures that may pass or that people must end. They are noted for each model, and no failure of the sweep:
@@ -160,7 +164,8 @@ def _act(action: Done, snapshot: Snapshot, using: Collaborators) -> ModelState |
     noted = answered(before, action, snapshot.batch)
     match action:
         case Make(start):
-            executions.make(model, start, using)
+            repeated = before.blocked is not None or snapshot.now - start.taken_at >= TOKEN_KNOWN
+            executions.make(model, start, using, repeated=repeated)
             return None
         case MoveBadFiles(files):
             return _move(files, snapshot, using)

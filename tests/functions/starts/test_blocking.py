@@ -135,6 +135,27 @@ def test_start_whose_answer_is_lost_makes_one_execution(models: Models) -> None:
     assert running.execution_arn is not None
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["sweep", "landing"])
+def test_start_whose_token_is_forgotten_is_found_by_its_display_name(models: Models, again: bool) -> None:
+    """The first call made an execution, its answer was lost, and later SageMaker knows its token no more."""
+    sagemaker = Refusing(models, timeout(), done=True)
+    marker = models.land(MODEL)
+    models.deliver(marker)
+    sagemaker.done = False
+    sweeps(models, 300)
+    made = models.world.sagemaker.executions
+    made["forgotten"] = made.pop(next(iter(made)))
+    sagemaker.error = GONE if again else None
+    sweeps(models, 60)
+    if again:
+        sagemaker.error = None
+        models.deliver(marker)
+    assert len(made) == 1
+    running = state(models).running
+    assert running is not None
+    assert running.execution_arn == made["forgotten"]["PipelineExecutionArn"]
+
+
 def test_new_landing_takes_the_place_of_a_refused_start(models: Models) -> None:
     sagemaker = Refusing(models, GONE)
     asks_first = models.land(MODEL)
