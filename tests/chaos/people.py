@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
 from html import unescape
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from retraining.candidates import decisions
@@ -15,8 +16,8 @@ from retraining.config.schema import ModelConfig, dump_model
 from retraining.facts import keys
 from retraining.facts.starts import Released
 from retraining.starts import quarantine
+from retraining.starts.batches import DataObject
 from tests.chaos.clock import Task
-from tests.functions.memory import etag
 
 if TYPE_CHECKING:
     from tests.chaos.runner import Run
@@ -212,24 +213,27 @@ class People:
 
     def _release(self, model: str) -> bool:
         """What `handsoff release` does with a file that has not been replaced."""
-        account, folder = self._run.account, f"quarantine/{model}/"
-        found = [
-            key
-            for key in account.bucket.versions
-            if key.startswith(folder)
-            and not key.endswith(quarantine.REPORT_SUFFIX)
-            and account.bucket.text(key)
-            if account.bucket.text(f"curated/{model}/{key.removeprefix(folder)}") is None
+        bucket, ledger = self._run.account.bucket, self._run.account.ledger
+        ending = quarantine.REPORT_SUFFIX
+        keys_ = [
+            key for key in bucket.versions if key.startswith(f"quarantine/{model}/") and key.endswith(ending)
         ]
+        reports = {key.removesuffix(ending): json.loads(bucket.text(key) or "{}") for key in keys_}
+        found = {
+            place: it
+            for place, it in reports.items()
+            if it and it["key"] not in bucket.archived and bucket.text(it["key"]) is None
+        }
         if not found:
             return False
-        key = self._rng.choice(found)
+        place = self._rng.choice(list(found))
+        report = found[place]
+        file = DataObject(report["key"], report["versionId"], report["etag"], report["size"])
         released = Released(by=ANA, at=self._run.clock.now())
-        original = f"curated/{model}/{key.removeprefix(folder)}"
-        tag = etag((account.bucket.text(key) or "").encode()).strip('"')
-        account.ledger.take(keys.released(model, tag, original), released)
-        item = quarantine.release(account.bucket, "data", model, key)  # type: ignore[arg-type]
-        account.bucket.leave(item.key)
+        ledger.take(keys.released(model, file.etag, file.key), released)
+        copied = report.get("notCopied") is None
+        quarantine.release(cast("Any", bucket), "data", file, place, copied=copied, current=None)
+        bucket.leave(file.key)
         self._run.producers[model].mark()
         return True
 

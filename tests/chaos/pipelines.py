@@ -108,12 +108,14 @@ class LiveSageMaker(FakeSageMaker):
             raise client_error("ResourceNotFound", "describe_pipeline_execution")
         return dict(made)
 
-    def list_pipeline_executions(self, PipelineName: str, **more: Any) -> dict[str, Any]:
+    def list_pipeline_executions(
+        self, PipelineName: str, MaxResults: int = 100, **more: Any
+    ) -> dict[str, Any]:
         if PipelineName not in self.pipelines:
             raise client_error("ResourceNotFound", "list_pipeline_executions")
         found = [made for made in self.executions.values() if made["PipelineName"] == PipelineName]
         found.sort(key=lambda made: made["CreationTime"], reverse=more.get("SortOrder") != "Ascending")
-        return {"PipelineExecutionSummaries": [dict(made) for made in found[: more.get("MaxResults", 100)]]}
+        return {"PipelineExecutionSummaries": [dict(made) for made in found[:MaxResults]]}
 
     def describe_pipeline_definition_for_execution(self, **_: Any) -> dict[str, str]:
         kinds = [{"Name": name, "Type": kind.removesuffix("Job")} for name, kind, _ in STEPS]
