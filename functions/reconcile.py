@@ -1,7 +1,7 @@
 """Triggered each minute.
-Changes: finds landings whose events were lost, starts what is due, goes on with starts and decisions that are
-half done, judges and records candidates whose events were lost, reminds of candidates that wait and expires
-them.
+Changes: finds landings and ends whose events were lost, starts what is due, goes on with starts and decisions
+that are half done, judges and records candidates whose events were lost, reminds of candidates that wait and
+expires them.
 """
 
 from __future__ import annotations
