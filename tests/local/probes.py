@@ -21,7 +21,7 @@ os.environ |= {
 }
 
 from ministack.services import cloudwatch, eventbridge, lambda_svc, scheduler, sns, sqs
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import provisioners, stacks
 
 from local.ministack import repairs
 from local.types import Json
@@ -230,6 +230,16 @@ def schedule_fills_its_placeholders() -> bool:
     return soon(lambda: runs == [{"at": "2026-11-23T06:00:00Z", "of": "arn:of-the-schedule"}])
 
 
+def conditions_know_the_region() -> bool:
+    conditions = {
+        "Here": {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-east-1"]},
+        "Elsewhere": {"Fn::Not": [{"Fn::Or": [{"Condition": "Here"}, {"Condition": "Aws"}]}]},
+        "Aws": {"Fn::Equals": [{"Ref": "AWS::Partition"}, "aws"]},
+    }
+    found = stacks._evaluate_conditions({"Conditions": conditions}, {})
+    return bool(found == {"Here": True, "Aws": True, "Elsewhere": False})
+
+
 def printed_metrics_count() -> bool:
     line = {
         "_aws": {
@@ -296,6 +306,7 @@ PROBES = (
     updated_schedule_fires_again,
     rate_schedule_starts_as_it_says,
     schedule_fills_its_placeholders,
+    conditions_know_the_region,
     printed_metrics_count,
     every_invocation_is_measured,
     alarms_mind_dimensions,

@@ -23,6 +23,7 @@ NAMES = [
     "updated_schedule_fires_again",
     "rate_schedule_starts_as_it_says",
     "schedule_fills_its_placeholders",
+    "conditions_know_the_region",
     "printed_metrics_count",
     "every_invocation_is_measured",
     "alarms_mind_dimensions",

@@ -27,6 +27,7 @@ from local.ministack.repairs.schedules import (
     schedule_fills_its_placeholders,
     updated_schedule_fires_again,
 )
+from local.ministack.repairs.templates import conditions_know_the_region
 
 
 def apply() -> None:
@@ -43,6 +44,7 @@ def apply() -> None:
     updated_schedule_fires_again()
     rate_schedule_starts_as_it_says()
     schedule_fills_its_placeholders()
+    conditions_know_the_region()
     printed_metrics_count()
     every_invocation_is_measured()
     alarms_mind_dimensions()
