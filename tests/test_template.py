@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 from moto.events.models import EventPattern
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
+from handsoff.deploying import function_urls
 from reconcile import SWEEP_TIME
 from retraining.facts.sweep import SWEEP_LEASE
 from retraining.turns import MIN_SHARE
@@ -22,6 +25,7 @@ TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 FUNCTIONS = {n: r["Properties"] for n, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::Function"}
 EVENTS = sorted((ROOT / "events").glob("*.json"))
+URL = {"Fn::GetAtt": ["ReviewCandidateUrl", "FunctionUrl"]}
 NAMES = {
     "Prefix": "handsoff",
     "DataBucket": "handsoff-data-123456789012-us-east-1",
@@ -281,7 +285,7 @@ def test_functions_know_secrets_by_their_arns_and_who_sends_links_knows_where_th
         if "Environment" in function
     }
     links = {
-        "REVIEW_URL": {"Fn::GetAtt": ["ReviewCandidateUrl", "FunctionUrl"]},
+        "REVIEW_URL": {"Fn::If": ["HasReviewPage", URL, ""]},
         "LINK_SECRET": {"Ref": "LinkSecret"},
     }
     assert own == {
@@ -301,6 +305,56 @@ def test_functions_know_secrets_by_their_arns_and_who_sends_links_knows_where_th
     }
     secret = RESOURCES["LinkSecret"]["Properties"]["GenerateSecretString"]
     assert secret["PasswordLength"] == 64
+
+
+def test_without_function_urls_there_is_no_review_page() -> None:
+    """The condition has the regions and partitions of handsoff/deploying/function_urls.py."""
+    listed = [item["Fn::Equals"] for item in TEMPLATE["Conditions"]["HasReviewPage"]["Fn::Not"][0]["Fn::Or"]]
+    assert len(listed) <= 10  # CloudFormation's limit
+    assert listed == [
+        *([{"Ref": "AWS::Partition"}, name] for name in function_urls.PARTITIONS_WITHOUT),
+        *([{"Ref": "AWS::Region"}, name] for name in function_urls.REGIONS_WITHOUT),
+    ]
+    conditional = {name for name, item in RESOURCES.items() if item.get("Condition") == "HasReviewPage"}
+    assert conditional == {"ReviewCandidate", "ReviewErrorsAlarm", "ReviewThrottlesAlarm"}
+    assert TEMPLATE["Outputs"]["ReviewUrl"] == {
+        "Condition": "HasReviewPage",
+        "Value": URL,
+        "Description": "URL of the review page; Slack's Request URL is this URL followed by slack",
+    }
+
+
+def test_each_part_that_sam_makes_of_the_review_page_has_its_condition(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")  # SAM looks up the partition
+    made = expanded()["Resources"]
+    of_page = {name for name in made if name.startswith("ReviewCandidate")}
+    assert {name for name in of_page if made[name].get("Condition") == "HasReviewPage"} == of_page - {
+        "ReviewCandidateLogs",
+        "ReviewCandidateRole",
+    }
+    assert sorted(made[name]["Type"] for name in of_page) == [
+        "AWS::IAM::Role",
+        "AWS::Lambda::Alias",
+        "AWS::Lambda::Function",
+        "AWS::Lambda::Permission",
+        "AWS::Lambda::Permission",
+        "AWS::Lambda::Url",
+        "AWS::Lambda::Version",
+        "AWS::Logs::LogGroup",
+    ]
+
+
+def expanded() -> dict[str, Any]:
+    """The template as CloudFormation gets it after SAM's transform."""
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            resource["Properties"]["ContentUri"] = "s3://bucket/layer.zip"
+    template["Globals"]["Function"]["CodeUri"] = "s3://bucket/code.zip"
+    found: dict[str, Any] = Translator({}, Parser()).translate(template, {})
+    return found
 
 
 def test_just_one_function_is_open_to_the_internet_and_only_so_far() -> None:

@@ -8,8 +8,10 @@ from typing import Final, Literal
 
 from packaging.specifiers import SpecifierSet
 
+from handsoff.deploying import function_urls
 from handsoff.deploying.account import UNBORN, Bucket, Concurrency, Problem, Quota, Stack
 from handsoff.errors import UsageError
+from handsoff.location import Location
 from pipeline_def import images
 from pipeline_def.instances import has_local_disks
 from retraining.config.schema import Config
@@ -121,6 +123,20 @@ def region(name: str | None, variables: Mapping[str, str]) -> Finding:
 def endpoints(problem: UsageError) -> Finding:
     """Settings of endpoints that lead to several places."""
     return _error("endpoints", str(problem), "name one stand-in in AWS_ENDPOINT_URL, or remove the settings")
+
+
+def review_page(location: Location) -> Finding:
+    """Whether the review page can be deployed: it needs a function URL."""
+    what, source = "review page", function_urls.missing(location)
+    if source is None:
+        return _ok(what, f"Lambda has function URLs in {location.region}")
+    return Finding(
+        what,
+        "warning",
+        f"Lambda has no function URLs in {location.region} ({source}). Page and links are left out; Slack "
+        "shows candidates without buttons",
+        "decide by `handsoff approve` and `handsoff reject`, or deploy in another region",
+    )
 
 
 def volumes(config: Config) -> list[Finding]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import boto3
 
 from handsoff import project
-from handsoff.deploying import account, checks, sam, tools
+from handsoff.deploying import account, checks, function_urls, sam, tools
 from handsoff.deploying.account import Problem, Stack, asked
 from handsoff.deploying.checks import Finding
 from handsoff.deploying.terraform import program_version
@@ -71,6 +71,7 @@ def _in_account(
     findings = [
         checks.stack(config.prefix, stack),
         checks.bucket(name, location.region, bucket, existing=config.aws.bucket is not None),
+        checks.review_page(location),
         *checks.volumes(config),
     ]
     try:
@@ -86,6 +87,8 @@ def _in_account(
         ]
     known = stack.parameters if isinstance(stack, Stack) else {}
     reserved = int({**sam.defaults(read.template), **known, **parameters}["ReviewConcurrency"])
+    if function_urls.missing(location):
+        reserved = 0  # by the page that is left out
     quotas = asked(lambda: account.find_quotas(session))
     concurrency = asked(lambda: account.find_concurrency(session, config.prefix))
     return [

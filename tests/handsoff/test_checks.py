@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
-from handsoff.deploying import checks, doctor
+from handsoff.deploying import checks, doctor, function_urls
 from handsoff.deploying.account import Bucket, Concurrency, Problem, Quota, Stack
 from handsoff.deploying.checks import Finding
+from handsoff.location import Location
+from pipeline_def import images
 from retraining.config.schema import Config, parse_config
 from retraining.errors import ConfigError
 
@@ -246,6 +249,51 @@ def test_stack_check(status: str, prefix: str, outcome: str, why: str) -> None:
 
 def test_stack_check_without_a_stack_is_ok() -> None:
     assert checks.stack("handsoff", None) == Finding("stack handsoff", "ok", "it does not exist yet")
+
+
+@pytest.mark.parametrize(
+    ("region", "partition", "outcome"),
+    [
+        ("eu-west-1", "aws", "ok"),
+        ("us-east-1", "aws", "ok"),
+        ("eu-south-2", "aws", "warning"),
+        ("il-central-1", "aws", "warning"),
+        ("cn-north-1", "aws-cn", "warning"),
+        ("us-gov-west-1", "aws-us-gov", "warning"),
+    ],
+)
+def test_review_page_check_warns_where_lambda_has_no_function_urls(
+    region: str, partition: str, outcome: str
+) -> None:
+    found = checks.review_page(Location("123456789012", region, partition))
+    assert (found.what, found.outcome) == ("review page", outcome)
+    assert (found.way_out is None) == (outcome == "ok")
+    if outcome == "warning":
+        assert f"Lambda has no function URLs in {region} (" in found.why
+        assert "`handsoff approve` and `handsoff reject`" in str(found.way_out)
+
+
+def test_function_urls_agree_with_cfn_lint_in_each_region_with_the_image() -> None:
+    """cfn-lint has the resource types of each region. It lags behind AWS's documents in two of them."""
+    without = set()
+    for region in images.ACCOUNTS:
+        try:
+            PROVIDER_SCHEMA_MANAGER.get_resource_schema(region, "AWS::Lambda::Url")
+        except ResourceNotFoundError:
+            without.add(region)
+    partitions = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+    ours = {
+        region
+        for region in images.ACCOUNTS
+        if function_urls.missing(
+            Location(
+                "", region, next((p for start, p in partitions.items() if region.startswith(start)), "aws")
+            )
+        )
+    }
+    assert ours - without == {"eu-south-2", "cn-north-1"}
+    assert without <= ours
+    assert len(ours) == 11
 
 
 def test_volumes_check_warns_where_the_key_cannot_encrypt_local_disks() -> None:

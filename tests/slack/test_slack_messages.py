@@ -123,6 +123,19 @@ def test_buttons_carry_the_arn_and_approve_confirms() -> None:
     assert "confirm" not in reject
 
 
+def test_of_candidate_without_link_and_buttons_names_the_command() -> None:
+    command = 'Decide by command: handsoff approve handsoff-titanic/3 --reason "…" (or reject)'
+
+    def shows(**changes: Any) -> bool:
+        blocks = of_candidate(candidate(**changes)).blocks
+        return command in [block["text"]["text"] for block in blocks if block["type"] == "section"]
+
+    assert shows(may_decide=False, review_url=None)
+    assert not shows(may_decide=False)
+    assert not shows(review_url=None)
+    assert not shows(may_decide=False, review_url=None, decided=decided())
+
+
 @pytest.mark.parametrize("change", [{"may_decide": False}, {"decided": decided()}])
 def test_of_candidate_without_a_possible_decision_has_no_buttons(change: dict[str, Any]) -> None:
     kinds = {block["type"] for block in of_candidate(candidate(**change)).blocks}

@@ -319,10 +319,14 @@ def test_tell_links_to_our_own_page_of_the_candidate_only(
         assert [text for text in markup(message) if "<!" in text or "another" in text] == []
 
 
-def test_tell_without_a_page_links_nowhere(titanic: World, app: Slack) -> None:
+def test_tell_without_a_page_links_nowhere_and_names_the_command(titanic: World, app: Slack) -> None:
     tell(titanic, app, wrapped={"links": None})
     assert titles(app) == [WAITS]
-    assert linked(app.messages()[0]) == []
+    (message,) = app.messages()
+    assert linked(message) == []
+    shown = [block["text"]["text"] for block in message["blocks"] if block["type"] == "section"]
+    assert 'Decide by command: handsoff approve handsoff-titanic/1 --reason "…" (or reject)' in shown
+    assert [block for block in message["blocks"] if block["type"] == "actions"] == []  # nobody would hear
 
 
 def test_tell_keeps_no_link_and_removes_one_that_was_kept(titanic: World, app: Slack) -> None:

@@ -148,6 +148,8 @@ class Notification(BaseModel):
         lines = [self.headline, "", f"Why: {self._why()}"]
         if self.review_url:
             lines.append(f"{'Decide' if self.kind in ('waiting', 'overdue') else 'See'}: {self.review_url}")
+        elif self.kind in ("waiting", "overdue") and self.model_package_arn:
+            lines.append(f'Decide: handsoff approve {self.model_package_arn} --reason "…" (or reject)')
         if self.decided_who:
             lines += ["", f"Decided by: {self.decided_who} ({self.decided_by})"]
         if self.reasons:

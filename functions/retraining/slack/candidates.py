@@ -115,7 +115,8 @@ def candidate(
         evaluation=evaluation,
         problem=problem,
         review_url=None,
-        may_decide=client.interactive and bool(config.approvers.slack_users),
+        # Slack sends what is pressed to the page's URL, which some regions do not have.
+        may_decide=client.interactive and bool(config.approvers.slack_users) and using.links is not None,
     )
 
 

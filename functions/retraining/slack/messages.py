@@ -105,6 +105,7 @@ def of_candidate(candidate: Candidate) -> Message:
             *_numbers(candidate),
             *blocks.reasons(candidate.reasons),
             *blocks.link(candidate.review_url),
+            *_command(candidate),
             *(
                 blocks.buttons(candidate.arn, version=candidate.version, model=candidate.model)
                 if asks
@@ -165,6 +166,13 @@ def _state(candidate: Candidate) -> tuple[str, str]:
     if candidate.rolled_back:
         return "was taken back", "Somebody should look: it had been approved, and may be in use."
     return f"was {decided.status.lower()}", "Nothing is wanted of you."
+
+
+def _command(candidate: Candidate) -> list[Block]:
+    """The command that decides, where neither a link nor buttons do."""
+    if candidate.decided is not None or candidate.review_url or candidate.may_decide:
+        return []
+    return [blocks.plain(f'Decide by command: handsoff approve {candidate.name} --reason "…" (or reject)')]
 
 
 def _numbers(candidate: Candidate) -> list[Block]:

@@ -117,6 +117,18 @@ def test_as_text_has_one_line_of_reason_then_the_link_then_all_details() -> None
     assert json.loads(told.as_json())["reviewUrl"] == "https://x.example/review?t=abc"
 
 
+@pytest.mark.parametrize("kind", ["waiting", "overdue"])
+def test_as_text_without_a_page_names_the_command_that_decides(kind: Kind) -> None:
+    told = message(
+        kind, package_arn="arn:aws:sagemaker:eu-south-2:123456789012:model-package/handsoff-titanic/3"
+    )
+    assert told.as_text().splitlines()[3] == (
+        "Decide: handsoff approve arn:aws:sagemaker:eu-south-2:123456789012:model-package/handsoff-titanic/3 "
+        '--reason "…" (or reject)'
+    )
+    assert "handsoff approve" not in message("approved").as_text()
+
+
 def test_as_text_of_a_decision_names_the_person_and_links_to_the_page() -> None:
     told = message("approved", by="link", who="Ana", reasons=["good"], review_url="https://x.example/r")
     assert told.as_text().splitlines()[:6] == [
@@ -134,7 +146,7 @@ def test_as_text_of_a_decision_names_the_person_and_links_to_the_page() -> None:
 def test_as_text_long_reason_is_cut_in_its_line_and_whole_below() -> None:
     text = message(reasons=["x" * 400, "y"]).as_text().splitlines()
     assert text[2] == "Why: " + "x" * 286 + "… (and 1 more)"
-    assert text[5] == "- " + "x" * 400
+    assert text[6] == "- " + "x" * 400
 
 
 def test_as_text_without_a_reason_says_so() -> None:
