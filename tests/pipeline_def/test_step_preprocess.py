@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+import artifact
 import batch
 import evaluate
 import preprocess
@@ -56,9 +57,8 @@ def test_large_files_lie_in_outputs_folders_and_are_deleted(
 
     def load(archive: Path, folder: Path) -> Any:
         unpacked.append(folder)
-        return load_model(archive, folder)
+        return artifact.load_model(archive, folder)
 
-    load_model = evaluate.load_model
     monkeypatch.setattr(preprocess, "fetch", fetch)
     monkeypatch.setattr(evaluate, "load_model", load)
     land_small(s3)
