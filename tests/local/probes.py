@@ -213,6 +213,29 @@ def rate_schedule_starts_as_it_says() -> bool:
     return at_once and then and (refused, refuses) == (400, 400)
 
 
+def schedule_without_queue_uses_its_failure_queue() -> bool:
+    target = {
+        "Arn": QUEUE + "no-such-queue",
+        "Input": '{"at": "<aws.scheduler.scheduled-time>"}',
+        "DeadLetterConfig": {"Arn": QUEUE + "schedule-failures"},
+    }
+    event = {
+        "EventId": "an-id",
+        "Source": "aws.scheduler",
+        "DetailType": "Scheduled Event",
+        "Detail": "{}",
+        "Time": 1795413600,
+        "Resources": ["arn:of-the-schedule"],
+        "Account": "123456789012",
+        "Region": "us-east-1",
+    }
+    eventbridge._invoke_target(target, event, {})  # neither queue exists: the message is lost
+    sqs._act_create_queue({"QueueName": "schedule-failures"}, "")
+    eventbridge._invoke_target(target, event, {})
+    queue = sqs._queue_by_arn(QUEUE + "schedule-failures")
+    return [message["body"] for message in queue["messages"]] == ['{"at": "2026-11-23T06:00:00Z"}']
+
+
 def schedule_fills_its_placeholders() -> bool:
     function("scheduled")
     event = {
@@ -305,6 +328,7 @@ PROBES = (
     function_urls_lead_here,
     updated_schedule_fires_again,
     rate_schedule_starts_as_it_says,
+    schedule_without_queue_uses_its_failure_queue,
     schedule_fills_its_placeholders,
     conditions_know_the_region,
     printed_metrics_count,

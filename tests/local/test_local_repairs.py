@@ -22,6 +22,7 @@ NAMES = [
     "function_urls_lead_here",
     "updated_schedule_fires_again",
     "rate_schedule_starts_as_it_says",
+    "schedule_without_queue_uses_its_failure_queue",
     "schedule_fills_its_placeholders",
     "conditions_know_the_region",
     "printed_metrics_count",

@@ -25,6 +25,7 @@ from local.ministack.repairs.queues import queue_batches_and_windows
 from local.ministack.repairs.schedules import (
     rate_schedule_starts_as_it_says,
     schedule_fills_its_placeholders,
+    schedule_without_queue_uses_its_failure_queue,
     updated_schedule_fires_again,
 )
 from local.ministack.repairs.templates import conditions_know_the_region
@@ -43,6 +44,7 @@ def apply() -> None:
     function_urls_lead_here()
     updated_schedule_fires_again()
     rate_schedule_starts_as_it_says()
+    schedule_without_queue_uses_its_failure_queue()
     schedule_fills_its_placeholders()
     conditions_know_the_region()
     printed_metrics_count()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import eventbridge, scheduler
+from ministack.services import eventbridge, scheduler, sqs
 
 from local.types import Json
 
@@ -94,6 +94,25 @@ def schedule_fills_its_placeholders() -> None:
             ):
                 text = text.replace(f"<aws.scheduler.{name}>", value)
             target = {**target, "Input": text}
+        return original(target, event, *more, **named)
+
+    eventbridge._invoke_target = invoke
+
+
+def schedule_without_queue_uses_its_failure_queue() -> None:
+    """A schedule whose target queue does not exist.
+
+    AWS: sends the message to the DeadLetterConfig's queue; it is lost if that does not exist either.
+    ministack: loses it in any case.
+    """
+    original = eventbridge._invoke_target
+
+    @functools.wraps(original)
+    def invoke(target: Json, event: Json, *more: Any, **named: Any) -> Any:
+        failures = target.get("DeadLetterConfig", {}).get("Arn")
+        scheduled = event.get("Source") == "aws.scheduler" and ":sqs:" in target["Arn"]
+        if scheduled and failures and sqs._queue_by_arn(target["Arn"]) is None:
+            target = {**target, "Arn": failures}
         return original(target, event, *more, **named)
 
     eventbridge._invoke_target = invoke
