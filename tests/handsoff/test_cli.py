@@ -126,6 +126,14 @@ def test_local_up_with_a_used_port_names_the_port(project: Path) -> None:
     assert not (project / ".handsoff" / "local").exists()
 
 
+@pytest.mark.parametrize("wrong", ["ml.m5.large for training job usage", "quota=many", "quota=-1"])
+def test_local_up_refuses_a_quota_that_is_no_number(project: Path, wrong: str) -> None:
+    line = refused(handsoff(project, "local", "up", "--quota", wrong))
+    assert line == (
+        f"handsoff: --quota takes NAME=NUMBER, such as ml.m5.large for training job usage=1, not {wrong}"
+    )
+
+
 def test_local_up_stops_the_server_when_deploying_fails(project: Path) -> None:
     sam = project / ".venv-sam" / "bin" / "sam"
     sam.parent.mkdir(parents=True)

@@ -19,7 +19,7 @@ from local import folder as folders
 from local import server
 from local.errors import AlreadyRunning, CloudError, FolderNotOurs, NoSpace, PortInUse, ServerDied
 from local.server import Cloud
-from tests.local.support import wait_until, with_a_job
+from tests.local.support import processing, wait_until, with_a_job
 
 pytestmark = pytest.mark.story
 
@@ -51,6 +51,18 @@ def with_a_worker(cloud: Cloud, tmp_path: Path) -> None:
     environment = functions.invoke(FunctionName="warm")["Payload"].read().decode()
     assert str(tmp_path) in environment
     assert "SECRET_OF_OURS" not in environment
+
+
+def test_server_keeps_the_quotas_that_it_was_started_with(folder: Path) -> None:
+    cloud = server.start(folder, port=None, quotas={"ml.m5.large for processing job usage": 0})
+    sagemaker = cloud.client("sagemaker")
+    with pytest.raises(
+        sagemaker.exceptions.ResourceLimitExceeded, match="processing job usage' is 0 Instances"
+    ):
+        sagemaker.create_processing_job(ProcessingJobName="one", **processing()["Arguments"])
+    larger = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 30}
+    arguments = processing(arguments={"ProcessingResources": {"ClusterConfig": larger}})["Arguments"]
+    assert sagemaker.create_processing_job(ProcessingJobName="one", **arguments)["ProcessingJobArn"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
