@@ -460,6 +460,7 @@ def test_outputs() -> None:
         "LandingsQueue",
         "FailuresQueue",
         "LandingsFailuresQueue",
+        "SlackFailuresQueue",
         "NotificationsTopic",
         "AlarmsTopic",
         "ReviewUrl",

@@ -316,6 +316,27 @@ def alarms_mind_dimensions() -> bool:
     return bool(cloudwatch._alarms["other"]["StateValue"] == "INSUFFICIENT_DATA")
 
 
+def queues_are_measured() -> bool:
+    sqs._act_create_queue({"QueueName": "watched"}, "")
+    request = {
+        "AlarmName": "old",
+        "Namespace": "AWS/SQS",
+        "MetricName": "ApproximateAgeOfOldestMessage",
+        "Dimensions": [{"Name": "QueueName", "Value": "watched"}],
+        "Statistic": "Maximum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 3600,
+        "ComparisonOperator": "GreaterThanThreshold",
+    }
+    cloudwatch._put_metric_alarm({}, request, False, is_json=True)
+    queue = sqs._get_q(sqs._queue_url("watched"))
+    sqs._act_send_message({"QueueUrl": sqs._queue_url("watched"), "MessageBody": "x"}, "")
+    queue["messages"][0]["sent_at"] = queue["messages"][0]["visible_at"] = time.time() - 3601
+    cloudwatch._evaluate_all_alarms()
+    return bool(cloudwatch._alarms["old"]["StateValue"] == "ALARM")
+
+
 PROBES = (
     rules_invoke_asynchronously,
     topics_invoke_asynchronously,
@@ -334,6 +355,7 @@ PROBES = (
     printed_metrics_count,
     every_invocation_is_measured,
     alarms_mind_dimensions,
+    queues_are_measured,
 )
 
 

@@ -28,6 +28,7 @@ NAMES = [
     "printed_metrics_count",
     "every_invocation_is_measured",
     "alarms_mind_dimensions",
+    "queues_are_measured",
 ]
 
 PROBES = "tests.local.probes"

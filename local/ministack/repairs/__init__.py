@@ -20,6 +20,7 @@ from local.ministack.repairs.metrics import (
     alarms_mind_dimensions,
     every_invocation_is_measured,
     printed_metrics_count,
+    queues_are_measured,
 )
 from local.ministack.repairs.queues import queue_batches_and_windows
 from local.ministack.repairs.schedules import (
@@ -50,3 +51,4 @@ def apply() -> None:
     printed_metrics_count()
     every_invocation_is_measured()
     alarms_mind_dimensions()
+    queues_are_measured()

@@ -6,7 +6,7 @@ import time
 import types
 from typing import Any
 
-from ministack.services import cloudwatch, lambda_svc
+from ministack.services import cloudwatch, lambda_svc, sqs
 
 from local.ministack.repairs.concurrency import waits
 from local.types import Json
@@ -97,3 +97,41 @@ def alarms_mind_dimensions() -> None:
         types.FunctionType(original.__code__, {**original.__globals__, "_metrics": meant})(alarm)
 
     cloudwatch._evaluate_alarm = evaluate
+
+
+def queues_are_measured() -> None:
+    """Metrics of AWS/SQS: how many messages a queue shows, and how old the oldest one is.
+
+    AWS: measures each queue each minute, so that alarms watch them.
+    ministack: measures none. This repair measures all queues before alarms are evaluated.
+    """
+    original = cloudwatch._evaluate_all_alarms
+    had_messages: set[str] = set()
+
+    @functools.wraps(original)
+    def evaluate() -> None:
+        now = time.time()
+        with sqs._queues_lock:
+            found = {queue["name"]: _waiting_since(queue, now) for queue in sqs._queues.values()}
+        for name, since in found.items():
+            if since or name in had_messages:  # an empty queue is measured once more, which ends its alarm
+                _measure(name, len(since), now - min(since, default=now))
+        had_messages.clear()
+        had_messages.update(name for name, since in found.items() if since)
+        original()
+
+    cloudwatch._evaluate_all_alarms = evaluate
+
+
+def _measure(queue: str, visible: int, age: float) -> None:
+    """Record two metrics of a queue: its visible messages, and the age of the oldest in seconds."""
+    dimensions = {"QueueName": queue}
+    cloudwatch.record_metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", visible, "Count", dimensions)
+    cloudwatch.record_metric("AWS/SQS", "ApproximateAgeOfOldestMessage", age, "Seconds", dimensions)
+
+
+def _waiting_since(queue: Json, now: float) -> list[float]:
+    """When each visible message of a queue was sent."""
+    for message in queue["messages"]:
+        sqs._ensure_msg_fields(message)
+    return [message["sent_at"] for message in queue["messages"] if message["visible_at"] <= now]
