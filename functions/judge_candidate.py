@@ -25,6 +25,6 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
     using = using or Collaborators.real()
     if blocking.judged(changed.package_arn, using):
         return
-    package = registry.package(using.sagemaker, changed.package_arn)
-    if package.pending:
+    package = registry.find(using.sagemaker, changed.package_arn)
+    if package and package.pending:
         recording.record(package, using)

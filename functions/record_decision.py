@@ -26,4 +26,8 @@ def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborat
         return
     using = using or Collaborators.real()
     seen = Seen(changed.approval_status, changed.changed_at, changed.changed_by)
-    recording.record(registry.package(using.sagemaker, changed.package_arn), using, seen=seen)
+    package = registry.find(using.sagemaker, changed.package_arn)
+    if package is None:
+        logger.warning("package no longer exists", package=changed.package_arn)
+        return
+    recording.record(package, using, seen=seen)

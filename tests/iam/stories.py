@@ -318,7 +318,7 @@ def over(loop: Loop, arn: str) -> Json:
 
 
 def only_the_sweep(loop: Loop) -> Json:
-    """No event about packages arrives: the sweep quarantines, starts, judges, records and takes back."""
+    """No event arrives: the sweep quarantines, starts, finds ends, judges, records and takes back."""
     events = loop.deployment.session.client("events")
     lost = [f"handsoff-{rule}" for rule in ("candidate-registered", "package-decided", "execution-changed")]
     for rule in lost:
@@ -348,6 +348,9 @@ def only_the_sweep(loop: Loop) -> Json:
     later = timedelta(hours=1)
     sweep(later, lambda: is_settled(loop.deployment, execution, package_of(loop.deployment, execution)))
     sweep(2 * later, lambda: "recordedAt" in decision(loop, package.arn))
+    failed = start_by_hand(loop, "broken")
+    over(loop, failed)
+    sweep(2 * later, lambda: (loop.items.get(f"execution#{failed}") or {}).get("settled"))
     found = evidence_of(loop.deployment, execution)
     loop.deployment.sagemaker.update_model_package(
         ModelPackageArn=package.arn, ModelApprovalStatus="Rejected", ApprovalDescription="no"

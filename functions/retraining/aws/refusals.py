@@ -6,13 +6,18 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
-PASSING: Final = frozenset({"RequestTimeout", "RequestTimeTooSkewed", "RequestLimitExceeded", "ExpiredToken"})
-"""Error codes of the class 4xx after which the same call may succeed, besides those about throttling."""
+PASSING: Final = frozenset(
+    {"ConflictException", "ExpiredToken", "InternalFailure", "InternalServerError", "InternalServerException"}
+    | {"LimitExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestTimeout"}
+    | {"RequestTimeoutException", "RequestTimeTooSkewed", "ResourceLimitExceeded", "ServiceUnavailable"}
+    | {"SlowDown", "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException"}
+)
+"""Error codes after which the same call may succeed. Source: SageMaker's API reference (common errors, and
+those of StartPipelineExecution), and botocore's list of codes that it retries."""
 
 
 def is_refusal(error: ClientError) -> bool:
     """Whether AWS has understood the call and refused it. It does so again until something changes."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
     code = error.response["Error"]["Code"]
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-    passing = code in PASSING or "throttl" in code.lower() or code == "TooManyRequestsException"
-    return 400 <= status < 500 and status != 429 and not passing
+    return status < 500 and code not in PASSING and not code.startswith("KMS.Throttling")

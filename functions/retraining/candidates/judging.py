@@ -48,7 +48,10 @@ def settle(arn: str, using: Collaborators) -> bool:
     known = using.ledger.get(keys.verdict(arn))
     if known and known.done_at:
         return False
-    candidate = registry.package(using.sagemaker, arn)
+    candidate = registry.find(using.sagemaker, arn)
+    if candidate is None:
+        logger.warning("package no longer exists", package=arn)
+        return False
     if known is None:
         if not candidate.pending:
             logger.info("package is decided already", package=arn, status=candidate.approval_status)

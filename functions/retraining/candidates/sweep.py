@@ -18,12 +18,12 @@ from retraining.aws.registry import Listed
 from retraining.candidates import blocking, decisions, judging, recording, reminding
 from retraining.candidates.state import RULES, BeingDecided, candidate_state
 from retraining.collaborators import Collaborators
-from retraining.errors import NotReady
+from retraining.errors import NotReady, OutOfTime
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, InView, VerdictFact
 from retraining.facts.claims import LEASE
 from retraining.facts.package import PENDING, Package
-from retraining.starts.patience import patiently
+from retraining.starts.patience import patiently, rotated
 
 Work = Callable[[], object]
 """What is to be done about one package."""
@@ -31,12 +31,19 @@ Work = Callable[[], object]
 DECIDED: Final = 10
 """The number of newest decided packages of a model whose decisions are looked for in the ledger."""
 
+MANY: Final = 2 * DECIDED
+"""Packages from which on a sweep begins at another one each minute: slow ones delay no other for ever.
+Fewer are looked at from the oldest to the newest."""
+
 SOON: Final = timedelta(minutes=1)
 """The time that an event may take. The sweep leaves younger changes to their events."""
 
 
 def sweep(model: str, using: Collaborators) -> None:
-    """Look after a model's packages. A failure with one stops no other; that one is tried ever less often."""
+    """Look after a model's packages. A failure with one stops no other; that one is tried ever less often.
+
+    Raises OutOfTime if the time of this turn does not suffice; the next sweep goes on.
+    """
     group = using.settings.resource_name(model)
     listed = registry.newest(using.sagemaker, group)
     kept = _kept(group, listed, using)
@@ -44,14 +51,18 @@ def sweep(model: str, using: Collaborators) -> None:
     decided += [item for item in kept if item not in decided]
     listed += [item for item in kept if item not in listed]
     failures: list[Exception] = []
-    for item in listed:
+    for item in rotated(listed, using) if len(listed) > MANY else listed:
         if item.status != PENDING and item not in decided:
             continue
+        if using.time_left() <= timedelta(0):
+            break
         try:
             if work := _due(item, model, using):
                 done = blocking.settled(item.arn, work, using)
                 if not done and item.status == PENDING:
                     _wait_without_verdict(item.arn, model, using)
+        except OutOfTime:
+            break
         except NotReady as error:
             logger.info("package will be looked at again next minute", package=item.arn, why=str(error))
         except Exception as error:
@@ -59,6 +70,7 @@ def sweep(model: str, using: Collaborators) -> None:
             failures.append(error)
     if failures:
         raise ExceptionGroup(f"packages of {model} that could not be looked after", failures)
+    using.check_time()
 
 
 def _kept(group: str, listed: list[Listed], using: Collaborators) -> list[Listed]:
@@ -119,9 +131,9 @@ def _wait_without_verdict(arn: str, model: str, using: Collaborators) -> None:
 
 def _finish(arn: str, using: Collaborators) -> None:
     """Write a decision that was taken and never written, and record one that is not recorded."""
-    package = registry.package(using.sagemaker, arn)
+    package = registry.find(using.sagemaker, arn)
     decision = using.ledger.get(keys.decision(arn))
-    if using.clock() - package.changed_at < SOON:
+    if package is None or using.clock() - package.changed_at < SOON:
         return
     state = candidate_state(package, decision, using.clock())
     if isinstance(state, BeingDecided):

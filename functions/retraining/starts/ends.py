@@ -15,7 +15,7 @@ from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.starts import ExecutionFact, KnownExecutions
 from retraining.starts import executions
-from retraining.starts.patience import patiently
+from retraining.starts.patience import patiently, rotated
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
@@ -39,14 +39,16 @@ def find_ends(model: str, using: Collaborators) -> None:
     found = {item["PipelineExecutionArn"]: item["PipelineExecutionStatus"] for item in listed}
     known = {_id(arn): status for arn, status in found.items() if before.get(_id(arn)) == status}
     failures: list[Exception] = []
-    for arn in _some([arn for arn in found if _id(arn) not in known], using):
+    for arn in rotated([arn for arn in found if _id(arn) not in known], using)[:MAX_LOOKED_AT]:
+        if using.time_left() <= timedelta(0):
+            break
         if _try(arn, found[arn], using, failures):
             known[_id(arn)] = found[arn]
     if known != before:
         using.ledger.mark(key, statuses=known)
     ended = pipelines.TERMINAL - {"Succeeded"}
     if may_be_retried := [arn for arn, status in found.items() if status in ended and _id(arn) in known]:
-        _try_retried(may_be_retried[_minute(using) % len(may_be_retried)], using, failures)
+        _try_retried(rotated(may_be_retried, using)[0], using, failures)
     if failures:
         raise ExceptionGroup(f"executions of {model} that could not be recorded", failures)
 
@@ -73,16 +75,6 @@ def _is_behind(fact: ExecutionFact, status: str) -> bool:
     if status not in pipelines.TERMINAL:
         return fact.final
     return not fact.final or fact.status != status or fact.settled is False
-
-
-def _some(arns: list[str], using: Collaborators) -> list[str]:
-    """At most MAX_LOOKED_AT of these, beginning at another one each minute: no failure delays the others."""
-    begin = _minute(using) % len(arns) if len(arns) > MAX_LOOKED_AT else 0
-    return [*arns[begin:], *arns[:begin]][:MAX_LOOKED_AT]
-
-
-def _minute(using: Collaborators) -> int:
-    return int(using.clock().timestamp() // 60)
 
 
 def _id(arn: str) -> str:

@@ -12,6 +12,7 @@ from retraining import evidence
 from retraining.aws import pipelines
 from retraining.aws.observability import logger, metrics
 from retraining.aws.pipelines import Execution
+from retraining.aws.refusals import is_refusal
 from retraining.facts import keys
 from retraining.facts.starts import BatchStarted, RequestAnswered, Start, StartFact
 from retraining.notifications.messages import Notification
@@ -24,15 +25,6 @@ if TYPE_CHECKING:
 
 LOG_KNOWS_THE_REASON: Final = ("ExecuteUserScriptError", "See job logs")
 """Parts of SageMaker's failure reasons that tell no cause; the step's log does."""
-
-NO_REFUSAL: Final = frozenset(
-    {"ConflictException", "InternalFailure", "InternalServerError", "InternalServerException"}
-    | {"LimitExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestTimeout"}
-    | {"RequestTimeoutException", "ResourceLimitExceeded", "ServiceUnavailable", "SlowDown"}
-    | {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException"}
-)
-"""Error codes after which the same call may succeed. Source: SageMaker's API reference (common errors, and
-those of StartPipelineExecution), and botocore's list of codes that it retries."""
 
 LogLines = dict[str, list[str]]
 """The last log lines of failed steps, oldest first, by the step's name."""
@@ -83,8 +75,7 @@ def refuses(error: Exception) -> bool:
     """
     if not isinstance(error, ClientError) or error.operation_name != "StartPipelineExecution":
         return False
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
-    return status < 500 and error.response["Error"]["Code"] not in NO_REFUSAL
+    return is_refusal(error)
 
 
 def _record_made(model: str, start: Start, arn: str, using: Collaborators) -> None:

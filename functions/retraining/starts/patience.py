@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from retraining.errors import NotReady
+from retraining.errors import NotReady, OutOfTime
 from retraining.facts.candidates import Trouble
 from retraining.facts.fact import Key
 from retraining.text import shorten
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
+
+T = TypeVar("T")
 
 MAX_WAIT: Final = timedelta(hours=1)
 """The longest wait after a failure. The first is until the next sweep, each later one as long as the time
@@ -21,6 +23,12 @@ from the first failure to the last: 1, 2, 4, … minutes."""
 FORGET_AFTER: Final = timedelta(hours=1)
 """A row of failures is forgotten when the next try is overdue by its wait and this time: events have done the
 work meanwhile, and a new failure begins a new row."""
+
+
+def rotated(items: Sequence[T], using: Collaborators) -> list[T]:
+    """The items, beginning at another one each minute: none of them delays the others time and again."""
+    begin = int(using.clock().timestamp() // 60) % max(len(items), 1)
+    return [*items[begin:], *items[:begin]]
 
 
 def patiently(
@@ -42,7 +50,7 @@ def patiently(
             trouble = None
     try:
         work()
-    except NotReady:
+    except (NotReady, OutOfTime):
         raise
     except Exception as error:
         now, why = using.clock(), shorten(str(error) or type(error).__name__)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from retraining.candidates import sweep as sweeping
 from retraining.candidates.decisions import decide
-from tests.functions.candidates.sweeping import judge, kinds, status, sweep, using
-from tests.functions.fakes import arn_of, register
+from retraining.errors import OutOfTime
+from tests.functions.candidates.sweeping import decided, judge, kinds, status, sweep, using
+from tests.functions.fakes import Before, arn_of, register
 from tests.functions.memory import refused
 from tests.functions.world import World
 
@@ -170,3 +174,54 @@ def test_messages_without_the_links_secret_say_so_and_have_links_again_later(wor
     (told,) = world.messages()
     assert (told["kind"], told["reviewUrl"]) == ("overdue", "https://page.example/1")
     assert not any("secret" in reason for reason in told["reasons"])
+
+
+# ---- packages that are gone, and the end of the sweep's time ----------------------------------------------
+
+
+def test_events_about_a_deleted_package_ask_for_nothing(world: World) -> None:
+    register(world)
+    del world.sagemaker.packages[ARN]
+    judge(world, 1, 2)
+    decided(world, 1, 3)
+    assert world.messages() == []
+    assert world.items.get(f"trouble#{ARN}") is None
+
+
+def test_decision_on_a_package_that_was_deleted_meanwhile_is_swept_up_without_failure(world: World) -> None:
+    register(world)
+    judge(world, 1, 2)
+    world.messages()
+    listed = Before(world.sagemaker, "describe_model_package", lambda: world.sagemaker.packages.pop(ARN))
+    sweep(world, 10, sagemaker=listed)
+    sweep(world, 11, 12)
+    assert world.messages() == []
+
+
+def test_sweep_out_of_time_goes_on_the_next_minute(world: World) -> None:
+    for version in range(1, 4):
+        register(world, version, accuracy=0.5)
+    left = [timedelta(1), timedelta(1), timedelta(0)]
+    timed = replace(using(world, 60), time_left=lambda: left.pop(0) if left else timedelta(0))
+    with pytest.raises(OutOfTime):
+        sweeping.sweep("titanic", timed)
+    assert [status(world, version) for version in range(1, 4)] == ["Rejected", "Rejected", PENDING]
+    sweep(world, 61)
+    assert status(world, 3) == "Rejected"
+
+
+def test_sweep_of_many_slow_candidates_reaches_all_of_them(world: World) -> None:
+    """Each sweep has time for one of them, and the first 20 can never be judged."""
+    for version in range(1, 26):
+        register(world, version)
+        if version <= 20:
+            world.s3.delete_object(Bucket="data", Key=f"models/titanic/e{version - 1}/evaluation.json")
+    for minute in range(60, 60 + 25):
+        left = [timedelta(1)]
+        timed = replace(
+            using(world, minute), time_left=lambda left=left: left.pop() if left else timedelta(0)
+        )
+        with pytest.raises(OutOfTime):
+            sweeping.sweep("titanic", timed)
+    assert "Approved" in {status(world, version) for version in range(21, 26)}
+    assert [status(world, version) for version in range(1, 21)] == [PENDING] * 20

@@ -24,7 +24,7 @@ from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig, parse_config
 from retraining.facts import keys
 from retraining.facts.starts import Quarantined, StartRequest
-from retraining.starts import starting
+from retraining.starts import executions, starting
 from retraining.starts.bucket import list_batch
 from tests.functions.fakes import Context, Died, FakeSageMaker, Mortal
 from tests.functions.memory import MemoryItems, MemoryS3, refused
@@ -163,8 +163,7 @@ class OneModel:
                 arn = made["PipelineExecutionArn"]
                 self.sagemaker.end(arn)
                 if noticed:
-                    at = self.now
-                    self.using().states.change(MODEL, lambda s, arn=arn, at=at: s.ended(arn, at))  # type: ignore[misc]
+                    executions.track(arn, self.using())
 
     def by_hand(self) -> None:
         """A person starts an execution in SageMaker, unless one runs or was taken."""
