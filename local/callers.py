@@ -17,8 +17,8 @@ CONTAINER_HOST: Final = "host.docker.internal"
 def from_this_machine(headers: Mapping[bytes, bytes]) -> bool:
     """Whether a request names this machine as its host, and does not come from a page of another site.
 
-    The endpoint checks no credentials, and a job is any program. So a page in a developer's browser must not
-    reach it: neither with that page's own Origin, nor by a host name of that site which resolves to this
+    The pages of functions are served without a signature. So a page in a developer's browser must not reach
+    them: neither with that page's own Origin, nor by a host name of that site which resolves to this
     machine.
     """
     if headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
@@ -27,8 +27,16 @@ def from_this_machine(headers: Mapping[bytes, bytes]) -> bool:
     for name in (b"origin", b"referer"):
         if page := headers.get(name):
             hosts.append(page.decode("latin-1").partition("://")[2] or "nowhere")
-    names = [urlsplit(f"//{host}").hostname or "" for host in hosts]
+    names = [_name(host) for host in hosts]
     return all(name in (LOOPBACK, "localhost") or name.endswith(".localhost") for name in names)
+
+
+def _name(host: str) -> str:
+    """The host's name without its port; empty if the text is no host's."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def admitted(scope: Scope, bridge: IPv4Interface | None) -> Scope | None:

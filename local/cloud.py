@@ -11,6 +11,7 @@ import contextlib
 import errno
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from local import folder as folders
-from local.account import ACCOUNT, ADMINISTRATOR
+from local.account import ACCOUNT, administrator
 from local.callers import LOOPBACK, admitted, refuse
 from local.errors import CloudError, NoBridge, PortInUse
 from local.server import process_environment
@@ -56,9 +57,10 @@ class Options:
 def environment(folder: Path, port: int, region: str, *, enforce_iam: bool = False) -> dict[str, str]:
     """The whole environment of the server, ministack and functions. Set it before ministack is imported.
 
-    ministack passes its own environment on to functions, so nothing of the caller's may stay in it.
+    ministack passes its own environment on to functions, so nothing of the caller's may stay in it. The
+    administrator's key is a new one each time.
     """
-    key, secret = ADMINISTRATOR
+    key, secret = f"AKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30)
     return process_environment(dict(os.environ), folder) | {
         "AWS_ENDPOINT_URL": f"http://{LOOPBACK}:{port}",
         "AWS_ACCESS_KEY_ID": key,
@@ -100,6 +102,7 @@ def build_app(
     from ministack.app import app as ministack
     from ministack.core import lambda_runtime
 
+    from local import signatures
     from local.ministack import archives, repairs
     from local.sagemaker.front import sagemaker
 
@@ -120,7 +123,7 @@ def build_app(
         engine.close()
         lambda_runtime.reset()
 
-    return routed(engine.app, ministack, bridge), close
+    return signatures.signed(routed(engine.app, ministack, bridge)), close
 
 
 def routed(sagemaker: App, others: App, bridge: IPv4Interface | None) -> App:
@@ -244,7 +247,7 @@ def _serve(options: Options, closers: list[Callable[[], None]]) -> None:
     closers.append(close)
 
     def ready() -> None:
-        folders.write_record(folder, port=port, region=region)
+        folders.write_record(folder, port=port, region=region, administrator=administrator())
         log.info("ready on http://%s:%d", LOOPBACK, port)
 
     asyncio.new_event_loop().run_until_complete(serve(app, listeners, ready))

@@ -1,6 +1,6 @@
-"""The folder of a server and of all processes that it starts.
+"""The folder of a server and of all processes that it starts. Only its owner may enter it (mode 0700).
 
-    FOLDER/cloud.json   the server: pid, its create time, port, region (mode 0600)
+    FOLDER/cloud.json   the server: pid, its create time, port, region, the administrator's key (mode 0600)
     FOLDER/cloud.lock   locked while a server runs
     FOLDER/server.log   the server's log
     FOLDER/users/…      access keys of users (mode 0600)
@@ -20,6 +20,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,7 @@ import psutil
 from local.errors import AlreadyRunning, FolderNotOurs, NoSpace
 
 RECORD: Final = "cloud.json"
-"""The file with the server's process, port and region."""
+"""The file with the server's process, port, region and administrator's key."""
 
 LOCK: Final = "cloud.lock"
 """The file that a running server locks. It marks a folder as a server's."""
@@ -77,7 +78,7 @@ def claim(folder: Path) -> int:
     """
     check(folder)
     with no_space(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        make(folder)
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -92,6 +93,12 @@ def claim(folder: Path) -> int:
         for name in ("jobs", "tmp", "home"):
             (folder / name).mkdir()
     return lock
+
+
+def make(folder: Path) -> None:
+    """Make `folder`, if it does not exist, and let nobody but its owner enter it."""
+    folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
 
 
 def already_running(folder: Path) -> AlreadyRunning:
@@ -129,26 +136,44 @@ def no_space(folder: Path) -> Iterator[None]:
         raise
 
 
-def write_record(folder: Path, *, port: int, region: str) -> None:
-    """Write that this process serves here, so that others can find it."""
+@dataclass(frozen=True)
+class Record:
+    """The server that runs in a folder. `administrator` is an access key id and its secret."""
+
+    process: psutil.Process
+    port: int
+    region: str
+    administrator: tuple[str, str]
+
+
+def write_record(folder: Path, *, port: int, region: str, administrator: tuple[str, str]) -> None:
+    """Write that this process serves here, so that its owner can find it, and nobody else."""
     me = psutil.Process()
-    record = {"pid": me.pid, "createTime": me.create_time(), "port": port, "region": region}
+    record = {
+        "pid": me.pid,
+        "createTime": me.create_time(),
+        "port": port,
+        "region": region,
+        "administrator": administrator,
+    }
     draft = folder / (RECORD + ".new")
-    draft.write_text(json.dumps(record))
-    draft.chmod(0o600)
+    draft.unlink(missing_ok=True)
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(record, file)
     draft.replace(folder / RECORD)
 
 
-def read_record(folder: Path) -> tuple[psutil.Process, int, str] | None:
-    """The (process, port, region) of the server that runs here, None if there is none."""
+def read_record(folder: Path) -> Record | None:
+    """The server that runs here, None if there is none."""
     try:
         record = json.loads((folder / RECORD).read_text())
         process = psutil.Process(record["pid"])
         if process.create_time() != record["createTime"] or process.status() == psutil.STATUS_ZOMBIE:
             return None
+        key, secret = record["administrator"]
     except (OSError, ValueError, KeyError, psutil.Error):
         return None
-    return process, record["port"], record["region"]
+    return Record(process, record["port"], record["region"], (key, secret))
 
 
 def strays(folder: Path, *, spare: frozenset[int] = frozenset()) -> list[psutil.Process]:

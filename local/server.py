@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,18 +20,23 @@ from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 from local import folder as folders
-from local.account import ACCOUNT, ADMINISTRATOR
+from local.account import ACCOUNT
 from local.errors import NoSuchUser, PortInUse, ServerDied
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """A running server: its endpoint, region, process, folder and account."""
+    """A running server: its endpoint, region, process and folder, the administrator's key, the account.
+
+    `administrator` is an access key id and its secret. Only requests that are signed with a key of this
+    server are served.
+    """
 
     endpoint: str
     region: str
     pid: int
     folder: Path
+    administrator: tuple[str, str] = field(repr=False)
     account: str = ACCOUNT
 
     def environment(self, user: str | None = None) -> dict[str, str]:
@@ -39,7 +44,7 @@ class Cloud:
 
         The keys are the administrator's, or those of `user`. Raises NoSuchUser.
         """
-        key, secret = self.keys(user) if user else ADMINISTRATOR
+        key, secret = self.keys(user) if user else self.administrator
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": self.region,
@@ -82,7 +87,7 @@ class Cloud:
         }
         session = Session(session_vars=no_files)
         session.register_component("data_loader", _service_models())
-        return boto3.Session(*ADMINISTRATOR, region_name=self.region, botocore_session=session)
+        return boto3.Session(*self.administrator, region_name=self.region, botocore_session=session)
 
     def client(self, name: str) -> Any:
         """A boto3 client of service `name` for this server. It ignores the environment."""
@@ -112,8 +117,13 @@ def running(folder: Path) -> Cloud | None:
     found = folders.read_record(folder)
     if found is None:
         return None
-    process, port, region = found
-    return Cloud(f"http://127.0.0.1:{port}", region, process.pid, folder.resolve())
+    return Cloud(
+        f"http://127.0.0.1:{found.port}",
+        found.region,
+        found.process.pid,
+        folder.resolve(),
+        administrator=found.administrator,
+    )
 
 
 def start(
@@ -168,7 +178,7 @@ def _prepare(folder: Path, port: int | None) -> None:
     if port is not None:
         _check_port(port)
     with folders.no_space(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        folders.make(folder)
         (folder / folders.LOCK).touch(mode=0o600)
         (folder / folders.LOG).write_bytes(b"")
 
@@ -228,7 +238,7 @@ def stop(folder: Path) -> bool:
         return False
     found = folders.read_record(folder)
     if found:
-        _end(found[0], grace=20)
+        _end(found.process, grace=20)
     folders.end_strays(folder)
     folders.delete(folder)
     _let_go(folder)

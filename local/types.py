@@ -15,5 +15,8 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 """Sends an ASGI message to the caller."""
 
+Answer = tuple[int, dict[str, str], bytes]
+"""The status, the headers and the body of a response."""
+
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application."""

@@ -19,7 +19,7 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
-from local.account import ADMINISTRATOR
+from local.account import administrator
 from local.sagemaker import events
 from local.sagemaker.errors import InternalFailure, SerializationException, ServiceError, ValidationException
 from local.sagemaker.jobs.api import Jobs
@@ -212,7 +212,7 @@ def from_s3(endpoint: str, region: str) -> ReadObject:
     """A function that reads pipeline definitions from S3 at `endpoint`."""
 
     def read(bucket: str, key: str, version: str | None) -> str:
-        session = boto3.Session(*ADMINISTRATOR, region_name=region)
+        session = boto3.Session(*administrator(), region_name=region)
         client: Any = session.client(
             "s3", endpoint_url=endpoint, config=Config(s3={"addressing_style": "path"})
         )

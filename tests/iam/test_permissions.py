@@ -132,7 +132,7 @@ def test_journal_keeps_an_answer_once_and_denials_beyond_its_limit(tmp_path: Pat
 
 
 def test_keys_of_an_unknown_user_raise(tmp_path: Path) -> None:
-    cloud = Cloud("http://127.0.0.1:1", "us-east-1", 1, tmp_path)
+    cloud = Cloud("http://127.0.0.1:1", "us-east-1", 1, tmp_path, ("key", "secret"))
     with pytest.raises(NoSuchUser, match="has no user ada: `handsoff local up --enforce-iam`"):
         cloud.environment("ada")
     cloud.keep("ada", "AKIA", "secret")

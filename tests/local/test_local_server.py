@@ -14,6 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from local import folder as folders
 from local import server
@@ -199,7 +202,7 @@ def test_stop_leaves_a_process_with_a_reused_pid_running(folder: Path) -> None:
     folder.mkdir()
     (folder / folders.LOCK).touch()
     (folder / folders.RECORD).write_text(
-        f'{{"pid": {os.getpid()}, "createTime": 1.0, "port": 1, "region": "x"}}'
+        f'{{"pid": {os.getpid()}, "createTime": 1.0, "port": 1, "region": "x", "administrator": ["a", "b"]}}'
     )
     assert server.running(folder) is None
     assert server.stop(folder) is False
@@ -233,12 +236,11 @@ def test_server_listens_on_the_loopback_interface_only(cloud: Cloud) -> None:
 )
 def test_server_refuses_requests_of_other_sites(cloud: Cloud, headers: dict[str, str], status: int) -> None:
     """A job is any program, so a page of another site must not be able to start one."""
-    answer = requests.post(
-        cloud.endpoint,
-        headers={"X-Amz-Target": "SageMaker.ListPipelines", **headers},
-        data="{}",
-        timeout=10,
+    asked = AWSRequest(
+        "POST", cloud.endpoint, headers={"X-Amz-Target": "SageMaker.ListPipelines", **headers}, data="{}"
     )
+    SigV4Auth(Credentials(*cloud.administrator), "sagemaker", "us-east-1").add_auth(asked)
+    answer = requests.post(cloud.endpoint, headers=dict(asked.headers), data="{}", timeout=10)
     assert answer.status_code == status
     if status == 403:
         assert "access-control-allow-origin" not in answer.headers

@@ -89,8 +89,8 @@ def test_bridge_answers_a_bucket_before_the_host_name(
         "s3",
         endpoint_url=f"http://host.docker.internal:{port}",
         region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_access_key_id=bridged.administrator[0],
+        aws_secret_access_key=bridged.administrator[1],
     )
     assert s3.get_object(Bucket="bucket", Key="a/key")["Body"].read() == b"what is there"
 

@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.loaders import Loader, create_loader
 
 from local import folder as folders
-from local.account import ADMINISTRATOR
+from local.account import administrator
 from local.sagemaker.errors import AccessDeniedException, AlgorithmError, ClientError, JobFault
 from local.sagemaker.jobs import container, storage
 from local.sagemaker.jobs.api import Job, Outcome
@@ -157,7 +157,7 @@ class Runner:
             raise ClientError(str(error)) from error
         role = job.request["RoleArn"]
         try:
-            key, secret = ADMINISTRATOR
+            key, secret = administrator()
             root = {"AccessKeyId": key, "SecretAccessKey": secret, "SessionToken": None}
             answer = self._client("sts", root).assume_role(RoleArn=role, RoleSessionName="SageMaker")
         except botocore.exceptions.ClientError as error:
