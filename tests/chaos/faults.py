@@ -50,6 +50,12 @@ DEFAULT_CODES: Final = {
 LATENCY: Final = {"s3": 30_000, "dynamodb": 8_000, "sagemaker": 120_000, "sns": 40_000, "slack": 400_000}
 """Ticks that a call takes, on average, by service."""
 
+READ_TIMEOUT: Final = 20.0
+"""Seconds for which a client waits for an answer (CLIENTS of aws/settings.py)."""
+
+ATTEMPTS: Final = 3
+"""Times that a client sends a call that is not answered (CLIENTS of aws/settings.py)."""
+
 READERS: Final = 16
 """Calls from other threads than the invocation's run side by side: each takes this part of its time."""
 
@@ -70,8 +76,8 @@ class Faults:
     """Which calls fail. `rate` is the probability for one call; nothing fails after `end()`.
 
     `sluggish` is how many times longer than usual all calls take; invocations then overlap more often.
-    `slow` are the texts that a slow model's calls contain, with the seconds that each takes. `refusals` are
-    refused for good, also after `end()`: a function of operation and parameters names the error.
+    `slow` are the texts that a slow model's calls to S3 contain, with the seconds that each takes. `refusals`
+    are refused for good, also after `end()`: a function of operation and parameters names the error.
     """
 
     clock: Clock
@@ -109,8 +115,8 @@ class Faults:
         return "server_error" if drawn % 10_000 < self.rate * 3_000 else None
 
     def latency(self, service: str, given: dict[str, Any]) -> int:
-        """Ticks that this call takes."""
-        if self.slow:
+        """Ticks until this call is answered."""
+        if self.slow and service == "s3":
             text = str(given)
             for part, seconds in self.slow.items():
                 if part in text:
@@ -157,10 +163,15 @@ class Client:
             task.die()
         faults.calls[f"{service}.{operation}"] += 1
         ticks = faults.latency(service, given)
+        unanswered = ticks > READ_TIMEOUT * SECOND
+        if unanswered:
+            ticks = int(ATTEMPTS * READ_TIMEOUT * SECOND)
         if threading.current_thread() is task.thread:
             task.wait(ticks)
         else:
             task.owe(ticks // READERS)
+        if unanswered:
+            raise failed(service, "timed_out", operation)
         for refuses in faults.refusals:
             if code := refuses(operation, given):
                 raise client_error(code, operation)

@@ -32,6 +32,7 @@ class People:
         self._run, self._rng = run, rng
         self.count: Counter[str] = Counter()
         self.requests: list[tuple[str, str]] = []
+        self.changed: Counter[str] = Counter()
         self._acts: dict[str, tuple[int, Callable[[str], bool]]] = {
             "ask for a start": (4, self._ask),
             "start in SageMaker": (1, self._start_bare),
@@ -260,6 +261,7 @@ class People:
 
     def _config_changed(self, model: str) -> bool:
         """Shorten the time that a candidate may wait, for good."""
+        self.changed[model] += 1
         values = self._run.configs[model].model_dump(mode="json", exclude_none=True)
         values["approval"] |= {"remind_after": "20m", "expire_after": "40m"}
         self._run.configs[model] = ModelConfig.model_validate(values)

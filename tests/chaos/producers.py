@@ -48,6 +48,7 @@ class Producer:
             "deletion": (2, self._deletion),
             "hostile names": (2, self._hostile_names),
             "wide bad files": (1, self._wide_bad_files),
+            "many bad files": (1, self._many_bad_files),
             "unreadable object": (1, self._unreadable),
             "marker alone": (1, self._marker_alone),
         }
@@ -161,6 +162,12 @@ class Producer:
         wide = f"{HEADER},{'w' * 120_000}\n".replace("age", "aeg").encode()
         for number in range(4):
             self.put(f"train/wide-{number}.csv", wide + str(self._contents).encode() + b"\n", "bad")
+        yield 1.0
+        yield from self._whole()
+
+    def _many_bad_files(self) -> Iterator[Wait]:
+        for number in range(60):
+            self.put(f"train/many/part-{number:02}.csv", self._content("bad"), "bad")
         yield 1.0
         yield from self._whole()
 

@@ -86,8 +86,11 @@ def one_id_for_each_fact(run: Run) -> Iterator[str]:
             most = sum(status == "Failed" for _, status in run.account.sagemaker.trained[subject].ends)
         elif kind in ("approved", "rejected"):
             most = max(1, statuses[subject, kind.title()])
-        elif kind in ("waiting", "overdue"):
+        elif kind == "waiting":
             most = 1 + statuses[subject, PENDING]
+        elif kind == "overdue":  # told anew where the time that it names has changed
+            model = subject.split("handsoff-")[-1].split("/")[0]
+            most = 1 + statuses[subject, PENDING] + run.people.changed[model]
         else:
             continue
         if len(found) > most:
