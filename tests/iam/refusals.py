@@ -86,6 +86,7 @@ ASSUME: Final[Call] = (
     {"RoleArn": f"{ROLES}/handsoff-reconcile", "RoleSessionName": "session"},
 )
 INVOKE: Final[Call] = ("lambda", "invoke", {"FunctionName": "handsoff-reconcile"})
+INVOKE_THE_PAGE: Final[Call] = ("lambda", "invoke", {"FunctionName": "handsoff-review-candidate"})
 SERVE: Final[Call] = (
     "events",
     "put_events",
@@ -225,7 +226,7 @@ REFUSED: Final[dict[str, list[Call]]] = {
         ASSUME,
         ("secretsmanager", "get_secret_value", {"SecretId": "handsoff-slack"}),
         ("lambda", "update_function_configuration", {"FunctionName": "handsoff-reconcile", "Timeout": 1}),
-        INVOKE,
+        INVOKE_THE_PAGE,
         SCAN_THE_LEDGER,
         READ_SLACKS_FACT,
         CHANGE_A_START,

@@ -98,6 +98,7 @@ def tell(loop: Loop, slack: Slack) -> Json:
     found["stopped"] = [stop(loop, step) for step in ("DataPreProcessing", "TrainModel")]
     found["reconciled"] = only_the_sweep(loop)
     fail_everywhere(loop)
+    send_again(loop)
     found["races"] = [race(loop, function) for function in ("start-retraining", "reconcile")]
     without_job = start_by_hand(loop, "page", ProcessingInstanceType="none")
     over(loop, without_job)
@@ -375,7 +376,9 @@ def fail_everywhere(loop: Loop) -> None:
 
     def all_there() -> bool:
         url = loop.deployment.outputs["FailuresQueue"]
-        got = loop.deployment.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        got = loop.deployment.sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1
+        )
         for message in got.get("Messages", []):
             context = json.loads(message["Body"]).get("requestContext", {})
             seen.add(context.get("functionArn", "").rpartition(":")[2])
@@ -383,6 +386,16 @@ def fail_everywhere(loop: Loop) -> None:
 
     wait("every failure", all_there)
     ssm.delete_parameter(Name="/handsoff/models/wrong")
+
+
+def send_again(loop: Loop) -> None:
+    """The operator looks at what lies in the failure queues, and sends it again."""
+    sqs, unknown = loop.cloud.client("sqs"), {"notificationId": "1", "kind": "quarantined", "model": "bad"}
+    for name, body in (("landings", {"source": "nobody"}), ("slack", unknown)):
+        url = sqs.get_queue_url(QueueName=f"handsoff-{name}-failures")["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))
+    operator(loop, "failures")
+    operator(loop, "redrive")
 
 
 class Racing:
