@@ -71,23 +71,32 @@ class Cases:
         """A token that opens the candidate's page."""
         return self.place.stage.token
 
+    def altered(self, text: str) -> str:
+        """Another text than this signed one, by little."""
+        at = self.chance.randrange(len(text))
+        letter = self.chance.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+        value, _, signature = text.rpartition(".")
+        return self.chance.choice(
+            (
+                text[:at] + (letter if text[at] != letter else "!") + text[at + 1 :],
+                text[:at] + self.junk(filled=True) + text[at:],
+                text + self.junk(filled=True),
+                text[:at],
+                f"{value}.{signature.swapcase()}",
+                self.junk(),
+            )
+        )
+
     def bad_token(self) -> str:
         """A token that must open nothing, or that of another package."""
-        token = self.token()
-        at = self.chance.randrange(len(token))
-        letter = self.chance.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
-        value, _, signature = token.rpartition(".")
+        links = self.place.stage.links
+        if self.chance.random() < 0.6:
+            return self.altered(self.token())
         made: tuple[Callable[[], str], ...] = (
-            lambda: token[:at] + (letter if token[at] != letter else "!") + token[at + 1 :],
-            lambda: token[:at] + self.junk(filled=True) + token[at:],
-            lambda: token + self.junk(filled=True),
-            lambda: token[:at],
-            lambda: f"{value}.{signature.swapcase()}",
             lambda: Links("another secret", BASE).token(CANDIDATE),
-            lambda: self.place.stage.links.form(token, "none"),
-            lambda: self.place.stage.links.token(self.chance.choice([arn_of(99), "x", "", "arn:aws:s3:::b"])),
-            lambda: self.old(lambda: self.place.stage.links.token(CANDIDATE), 80 * 3600),
-            self.junk,
+            lambda: links.form(self.token(), "none"),
+            lambda: links.token(self.chance.choice([arn_of(99), "x", "", "arn:aws:s3:::b"])),
+            lambda: self.old(lambda: links.token(CANDIDATE), 80 * 3600),
         )
         return self.chance.choice(made)()
 
@@ -279,7 +288,12 @@ def _elsewhere(method: str, path: str) -> Callable[[Cases, Fields], Event]:
 
 FORMS: Final[dict[str, Callable[[Cases, Fields], Event]]] = {
     "bad token": _with(lambda cases: {"t": cases.bad_token()}),
-    "bad form value": _with(lambda cases: {"form": cases.bad_token()}),
+    "altered form value": lambda cases, fields: cases.posted(
+        urlencode(fields | {"form": cases.altered(fields["form"])}, errors="replace").encode()
+    ),
+    "token for a form value": lambda cases, fields: cases.posted(
+        urlencode(fields | {"form": fields["t"]}).encode()
+    ),
     "form value of another link": _with(
         lambda cases: {"form": cases.place.stage.links.form(cases.place.stage.links.token(arn_of(6)), "none")}
     ),

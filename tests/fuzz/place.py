@@ -85,7 +85,7 @@ class Place:
         client: Any = QuietSlack()
         notify_slack(
             event,
-            Context(),  # type: ignore[arg-type] # as much of it as handlers use
+            Context(),
             using=self.stage.using,
             connect=lambda _patience: client,
             postpone=lambda _receipt, _seconds: None,
