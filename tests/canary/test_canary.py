@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
@@ -233,7 +234,7 @@ def badly_formed(round_: Round, arn: str) -> None:
         }
         record = {**event("notify_slack.waiting")["Records"][0], "body": json.dumps(told)}
         round_.invoke(notify_slack, {"Records": [record]}, connect=connect, postpone=lambda *_: None)
-        round_.written.attempt(lambda values=values: parse_secret(json.dumps(values), source="s"))
+        round_.written.attempt(partial(parse_secret, json.dumps(values), source="s"))
 
 
 @pytest.fixture

@@ -200,9 +200,8 @@ def _safely(call: Callable[[], T]) -> T:
         answer = error.response if isinstance(error.response, Mapping | SlackResponse) else {}
         status = getattr(answer, "status_code", "")
         code = _code(str(answer.get("error", "")))
-        failure: Exception = SlackApiError(
-            f"Slack answered {status}".rstrip(), {"ok": False, "error": code or "unknown"}
-        )
+        said = {"ok": False, "error": code or "unknown"}
+        failure: Exception = SlackApiError(f"Slack answered {status}".rstrip(), said)  # type: ignore[no-untyped-call]
     except Exception as error:
         reason = getattr(error, "reason", error)
         why = f": {reason.strerror}" if isinstance(reason, OSError) and reason.errno else ""
