@@ -12,6 +12,7 @@ from handsoff.commands import terminal
 from handsoff.commands.terminal import err, out
 from handsoff.deployment import Deployment
 from handsoff.errors import UsageError
+from handsoff.operating import failures
 from handsoff.operating.executions import evidence_of, find_execution, is_settled, package_of
 from handsoff.operating.following import (
     Follow,
@@ -60,7 +61,8 @@ def status(
     limit: Annotated[int, typer.Option(min=1, max=50, help="Executions to show of each model.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
-    """Show each model's pending start requests, newest executions, champion and files in quarantine.
+    """Show what waits and for what: start requests, deliveries, candidates, failed messages. Then each
+    model's newest executions, champion and files in quarantine.
 
     With --watch the exit code is 0 only if the execution succeeded, or if none was to follow.
 
@@ -80,6 +82,8 @@ def status(
         return
     for item in found:
         show_model(out, item, datetime.now(UTC))
+    for queue, number in failures.waiting(deployment).items():
+        out.print(f"[red]{number} failed messages[/] in {escape(queue)}: `handsoff failures` shows them")
 
 
 def _watch(deployment: Deployment, models: list[str]) -> None:

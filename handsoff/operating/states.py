@@ -9,6 +9,14 @@ from typing import Any
 from handsoff.deployment import Deployment
 from handsoff.operating.executions import newest_executions, package_of, waits_for_capacity
 from handsoff.operating.quarantine import QuarantinedFile, quarantined_files
+from handsoff.operating.waiting import (
+    Delivery,
+    WaitingCandidate,
+    candidate_as_json,
+    deliveries,
+    delivery_as_json,
+    waiting_candidates,
+)
 from retraining.aws import registry
 from retraining.aws.model_states import ModelStates
 from retraining.aws.pipelines import Execution
@@ -26,6 +34,12 @@ class ModelStatus:
     quarantined: tuple[QuarantinedFile, ...]
     """Files in quarantine, without those that have been replaced since."""
 
+    deliveries: tuple[Delivery, ...]
+    """The newest deliveries that ended with a marker, newest first."""
+
+    candidates: tuple[WaitingCandidate, ...]
+    """The candidates that are not decided, oldest first."""
+
     executions: tuple[tuple[Execution, Package | None], ...]
     """The newest executions, newest first, each with the model package that it registered."""
 
@@ -38,11 +52,14 @@ def model_state(deployment: Deployment, model: str) -> ModelState:
 def model_status(deployment: Deployment, model: str, limit: int) -> ModelStatus:
     """Read a model's status, with at most `limit` executions."""
     executions = newest_executions(deployment, model, limit)
+    state = model_state(deployment, model)
     return ModelStatus(
         model,
-        model_state(deployment, model),
+        state,
         registry.champion(deployment.sagemaker, deployment.resource_name(model)),
         tuple(file for file in quarantined_files(deployment, model) if not file.replaced),
+        deliveries(deployment, model, state),
+        waiting_candidates(deployment, model),
         tuple((execution, package_of(deployment, execution)) for execution in executions),
     )
 
@@ -53,6 +70,8 @@ def as_json(status: ModelStatus) -> dict[str, Any]:
         **status.state.model_dump(mode="json", by_alias=True),
         "champion": status.champion.arn if status.champion else None,
         "quarantined": [file.quarantine_key for file in status.quarantined],
+        "deliveries": [delivery_as_json(item) for item in status.deliveries],
+        "candidates": [candidate_as_json(item) for item in status.candidates],
         "executions": [
             {
                 "pipelineExecutionArn": execution.arn,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from rich.console import Console
 
 from handsoff.operating.states import ModelStatus
+from handsoff.operating.waiting import Delivery, WaitingCandidate
 from handsoff.showing.console import escape, moment
 from handsoff.showing.executions import execution_table
 from retraining.facts.starts import ModelState
@@ -34,6 +36,10 @@ def show_model(console: Console, status: ModelStatus, now: datetime) -> None:
     console.print(f"[bold]{status.name}[/]" + ("" if status.executions else ": no execution yet"))
     if line := pending_or_refused(status.state, now):
         console.print(f"  {line}", soft_wrap=True)
+    for delivery in status.deliveries:
+        console.print(f"  {_delivery(delivery)}", soft_wrap=True)
+    for candidate in status.candidates:
+        console.print(f"  {_candidate(candidate)}", soft_wrap=True)
     if status.champion:
         line = f"{status.champion.name}, approved {moment(status.champion.approved_at)}"
         console.print(f"  champion: {escape(line)}", soft_wrap=True)
@@ -45,3 +51,31 @@ def show_model(console: Console, status: ModelStatus, now: datetime) -> None:
     for execution, package in status.executions:
         console.print(f"  started {execution.start_time.astimezone():%Y-%m-%d %H:%M:%S}")
         console.print(execution_table(execution, package))
+
+
+def _delivery(item: Delivery) -> str:
+    """A line about a delivery: when its marker landed, and what became of it."""
+    said = {"waits": "[yellow]waits for its start[/]", "answered": "", "superseded": "started nothing"}
+    parts = [part for part in (said[item.answer], escape(item.reason)) if part]
+    return f"delivery of {moment(item.marker.landed_at)}: {', '.join(parts)}"
+
+
+WAITS_FOR: Final = {
+    "person": "[yellow]waits for a person[/]",
+    "verdict": "is being judged",
+    "writing": "is decided, and the decision is being written",
+    "repair": "[red]is blocked[/]",
+}
+"""What a candidate waits for, as rich markup."""
+
+
+def _candidate(item: WaitingCandidate) -> str:
+    """A line about a candidate: for what it waits, since when, why, and what ends it."""
+    line = f"{escape(item.name)} {WAITS_FOR[item.waits_for]} since {moment(item.since)}"
+    if item.why:
+        line += f": {escape('; '.join(item.why))}"
+    if item.rejected_at:
+        line += f"; rejected at {moment(item.rejected_at)} unless somebody decides"
+    if item.waits_for in ("person", "repair"):
+        line += f"; `handsoff approve {escape(item.name)}` or `reject`"
+    return line

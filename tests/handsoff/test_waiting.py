@@ -1,0 +1,175 @@
+"""What `handsoff status` says of candidates and deliveries that wait."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from handsoff.operating.states import ModelStatus
+from handsoff.operating.waiting import (
+    Delivery,
+    WaitingCandidate,
+    candidate_as_json,
+    deliveries,
+    delivery_as_json,
+    waiting_candidates,
+)
+from handsoff.showing.console import moment
+from handsoff.showing.models import show_model
+from judge_candidate import handler
+from retraining.collaborators import Collaborators
+from retraining.config.schema import parse_config
+from retraining.facts.starts import Marker, ModelState
+from tests.functions.fakes import Context, about, arn_of, register
+from tests.functions.starts.test_starting import MODEL, OneModel
+from tests.functions.world import World
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+HELD = {"champion": arn_of(1), "problem": "it cannot be loaded"}
+
+
+def deployment(world: World, **approval: Any) -> Any:
+    """What status needs of a deployment, over the world's registry and ledger."""
+    model = {
+        "task": "binary_classification",
+        "target": "survived",
+        "features": {"numeric": ["age"]},
+        "approval": {"rules": [{"metric": "accuracy", "min": 0.78}], **approval},
+    }
+    config = parse_config({"models": {"titanic": model}}, source="test")
+    return SimpleNamespace(
+        sagemaker=world.sagemaker,
+        ledger=world.ledger,
+        config=config,
+        prefix="handsoff",
+        resource_name=lambda name: f"handsoff-{name}",
+    )
+
+
+def judged(world: World, version: int, **what: Any) -> None:
+    register(world, version, **what)
+    event = about("candidate_registered.pending", arn_of(version))
+    handler(event, Context(), using=world.using(Collaborators))
+
+
+def test_waiting_candidate_that_the_rules_hold_waits_for_a_person_until_it_expires(world: World) -> None:
+    judged(world, 1)  # approved by the rules: it waits for nothing
+    judged(world, 2, **HELD)
+    (found,) = waiting_candidates(deployment(world, expire_after="3d"), "titanic")
+    assert (found.name, found.waits_for) == ("titanic/2", "person")
+    assert found.rejected_at == found.since + timedelta(days=3)
+    assert any("it cannot be loaded" in text for text in found.why)
+
+
+def test_waiting_candidate_is_rejected_when_its_last_reminder_said(world: World) -> None:
+    judged(world, 2, **HELD)
+    stored = world.stored(f"verdict#{arn_of(2)}")
+    said = "2026-12-01T00:00:00+00:00"
+    world.items.mark(f"verdict#{arn_of(2)}", {"reminded": stored["takenAt"], "expiresAt": said})
+    (found,) = waiting_candidates(deployment(world, expire_after="3d"), "titanic")
+    assert found.rejected_at == datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def test_waiting_candidate_whose_work_fails_is_blocked_and_says_why(world: World) -> None:
+    register(world, 2)
+    at = "2026-11-23T06:00:00+00:00"
+    trouble = {"first": at, "last": at, "why": "evaluation.json does not exist"}
+    world.items.mark(f"trouble#{arn_of(2)}", trouble)
+    (found,) = waiting_candidates(deployment(world), "titanic")
+    assert found == WaitingCandidate(
+        "titanic/2",
+        "repair",
+        ("evaluation.json does not exist",),
+        datetime(2026, 11, 23, 6, tzinfo=UTC),
+    )
+
+
+def test_waiting_candidate_without_a_verdict_is_being_judged(world: World) -> None:
+    register(world, 2)
+    (found,) = waiting_candidates(deployment(world), "titanic")
+    assert (found.waits_for, found.why) == ("verdict", ())
+
+
+def test_waiting_candidate_whose_decision_was_taken_is_being_written(world: World) -> None:
+    register(world, 2)
+    at = "2026-11-23T06:00:00+00:00"
+    world.items.mark(f"decision#{arn_of(2)}", {"status": "Approved", "by": "link", "at": at})
+    (found,) = waiting_candidates(deployment(world), "titanic")
+    assert (found.waits_for, found.why) == ("writing", ("Approved by link",))
+
+
+def of_model(world: OneModel) -> tuple[Delivery, ...]:
+    model = {
+        "task": "binary_classification",
+        "target": "survived",
+        "features": {"numeric": ["age"], "categorical": ["sex"]},
+    }
+    config = parse_config({"models": {MODEL: model}}, source="test")
+    found: Any = SimpleNamespace(s3=world.s3, bucket="data", config=config)
+    return deliveries(found, MODEL, world.using().states.load(MODEL)[0])
+
+
+def test_delivery_waits_until_it_is_answered() -> None:
+    world = OneModel()
+    assert of_model(world) == ()
+    world.land_batch(0)
+    world.land("_SUCCESS", b"")
+    (found,) = of_model(world)
+    assert found.answer == "waits"
+    world.come("landing")
+    (found,) = of_model(world)
+    assert (found.answer, found.reason) == ("answered", "started")
+
+
+STATUS = ModelStatus(
+    name="titanic",
+    state=ModelState(),
+    champion=None,
+    quarantined=(),
+    deliveries=(
+        Delivery(Marker(version_id="v2", landed_at=NOON), "waits", "cooldown [x]"),
+        Delivery(Marker(version_id="v1", landed_at=NOON), "superseded", "a newer marker landed"),
+    ),
+    candidates=(
+        WaitingCandidate("titanic/3", "person", ("recall [low]",), NOON, NOON + timedelta(days=1)),
+        WaitingCandidate("titanic/4", "repair", ("no evaluation",), NOON),
+    ),
+    executions=(),
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"delivery of {moment(NOON)}: waits for its start, cooldown [x]",
+        f"delivery of {moment(NOON)}: started nothing, a newer marker landed",
+        f"titanic/3 waits for a person since {moment(NOON)}: recall [low]; rejected at "
+        f"{moment(NOON + timedelta(days=1))} unless somebody decides; "
+        "`handsoff approve titanic/3` or `reject`",
+        f"titanic/4 is blocked since {moment(NOON)}: no evaluation; `handsoff approve titanic/4` or `reject`",
+    ],
+)
+def test_status_shows_who_waits_for_what(line: str) -> None:
+    console = Console(width=400, record=True, quiet=False)
+    show_model(console, STATUS, NOON)
+    assert f"  {line}\n" in console.export_text()
+
+
+def test_status_as_json_names_what_each_waits_for() -> None:
+    assert candidate_as_json(STATUS.candidates[0]) == {
+        "modelPackage": "titanic/3",
+        "waitsFor": "person",
+        "since": "2026-11-23T12:00:00+00:00",
+        "reasons": ["recall [low]"],
+        "rejectedAt": "2026-11-24T12:00:00+00:00",
+    }
+    assert delivery_as_json(STATUS.deliveries[0]) == {
+        "markerVersion": "v2",
+        "landedAt": "2026-11-23T12:00:00+00:00",
+        "answer": "waits",
+        "reason": "cooldown [x]",
+    }
