@@ -12,6 +12,9 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 import yaml
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.session import Session
 
 from handsoff.deploying.local import deploy
@@ -54,7 +57,7 @@ def play(seed: int, go_on: Callable[[int], bool], found: Found) -> None:
         page = urlsplit(review_url).netloc
         begun = sum(found.requests.values())
         while go_on(sum(found.requests.values()) - begun):
-            route, sent = one(chance, page)
+            route, sent = one(chance, page, cloud.administrator)
             found.requests[route] += 1
             status = answered(address, sent)
             if status is None or status >= 500:
@@ -74,8 +77,8 @@ def deployed(folder: Path) -> Iterator[tuple[Cloud, str]]:
         server.stop(folder / "aws")
 
 
-def one(chance: random.Random, page: str) -> tuple[str, bytes]:
-    """A request as bytes, with the route that it is counted under."""
+def one(chance: random.Random, page: str, key: tuple[str, str]) -> tuple[str, bytes]:
+    """A request as bytes, with the route that it is counted under. Most of those to SageMaker are signed."""
     if chance.random() < 0.5:
         method = chance.choice(("GET", "POST", "HEAD", "PUT", "OPTIONS", "BREW"))
         path = chance.choice(
@@ -87,11 +90,23 @@ def one(chance: random.Random, page: str) -> tuple[str, bytes]:
         return "local page", _request(chance, method, path + query, page, {})
     operation = chance.choice((*OPERATIONS, "Nothing", "", "a.b", _junk(chance)))
     headers = {"X-Amz-Target": f"SageMaker.{operation}", "Content-Type": "application/x-amz-json-1.1"}
-    return "local SageMaker", _request(chance, "POST", "/", "127.0.0.1", headers)
+    signed_with = key if chance.random() < 0.9 else None
+    return "local SageMaker", _request(chance, "POST", "/", "127.0.0.1", headers, signed_with)
 
 
-def _request(chance: random.Random, method: str, target: str, host: str, headers: dict[str, str]) -> bytes:
+def _request(
+    chance: random.Random,
+    method: str,
+    target: str,
+    host: str,
+    headers: dict[str, str],
+    key: tuple[str, str] | None = None,
+) -> bytes:
     body = chance.choice(BODIES)
+    if key:
+        asked = AWSRequest(method, f"http://{host}{target}", headers=headers, data=body)
+        SigV4Auth(Credentials(*key), "sagemaker", "us-east-1").add_auth(asked)
+        headers = dict(asked.headers)
     more = {
         "Origin": chance.choice(ORIGINS),
         "Content-Type": chance.choice(("application/x-www-form-urlencoded", "text/plain", "x", "")),
