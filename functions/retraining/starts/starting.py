@@ -115,6 +115,7 @@ def start_if_due(model: str, using: Collaborators) -> None:
 def sweep(model: str, using: Collaborators) -> None:
     """Do what is due, then look for a landing whose event was lost."""
     start_if_due(model, using)
+    using.check_time()
     try:
         found = lost_landings.find(model, using)
     except EXPECTED as error:
