@@ -357,6 +357,14 @@ def expanded() -> dict[str, Any]:
     return found
 
 
+def test_ledger_is_protected_from_deletion_where_the_user_asks_for_it() -> None:
+    """Not by default: a stack whose creation fails could not delete its empty table."""
+    table = RESOURCES["Ledger"]
+    assert table["Properties"]["DeletionProtectionEnabled"] == {"Fn::If": ["ProtectsLedger", True, False]}
+    assert TEMPLATE["Parameters"]["ProtectLedger"]["Default"] == "false"
+    assert table["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
 def test_just_one_function_is_open_to_the_internet_and_only_so_far() -> None:
     urls = {
         name: item["FunctionUrlConfig"] for name, item in FUNCTIONS.items() if "FunctionUrlConfig" in item

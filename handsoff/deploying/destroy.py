@@ -95,8 +95,12 @@ def _purge(site: Site, console: Console, state: State) -> None:
             for arn in arns:
                 site.deployment.sagemaker.delete_model_package(ModelPackageName=arn)
     with step(console, "the ledger is deleted"):
+        dynamodb = session.client("dynamodb")
         for table in ledgers(site):
-            session.client("dynamodb").delete_table(TableName=table)
+            if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
+                dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+                dynamodb.get_waiter("table_exists").wait(TableName=table)  # until it is active again
+            dynamodb.delete_table(TableName=table)
 
 
 def _empty(site: Site, bucket: str, prefix: str, console: Console) -> None:
