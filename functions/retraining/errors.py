@@ -1,4 +1,4 @@
-"""The project's own errors: a root and four kinds."""
+"""The project's own errors: a root, and its kinds."""
 
 
 class HandsoffError(Exception):
@@ -11,6 +11,10 @@ class ConfigError(HandsoffError):
 
 class NotReady(HandsoffError):
     """Something that the call needs is missing or in use. The same call may succeed later."""
+
+
+class Busy(NotReady):
+    """Another invocation is doing the same work. It ends, or its claim does, within a minute or two."""
 
 
 class OutOfTime(HandsoffError):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from notify_slack import handler
+from retraining.errors import NotReady
 from retraining.slack.inbox import back_off
 from tests.functions.fakes import ROOT, Context, register, was_held
 from tests.functions.world import World
@@ -224,6 +225,21 @@ def test_message_of_a_model_without_config_waits_for_an_hour(
     assert titles(app) == [WAITS]
     assert queue.waiting == {}
     assert queue.failures == []
+
+
+def test_messages_survive_an_outage_of_hours_of_ssm(
+    titanic: World, app: Slack, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise NotReady("SSM parameter cannot be read now")
+
+    queue.send("waiting")
+    with monkeypatch.context() as outage:
+        outage.setattr(titanic.configs, "get", away)
+        queue.run(12)
+    assert queue.waiting["m0"].received < 25
+    queue.run(1.1)
+    assert titles(app) == [WAITS]
 
 
 def test_message_that_another_invocation_tells_comes_again_soon(titanic: World, queue: Queue) -> None:

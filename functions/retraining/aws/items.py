@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from retraining.errors import NotReady
+from retraining.errors import Busy
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -108,7 +108,7 @@ class Items:
         state: Literal["claimed", "done"] = (self.get(fact) or {}).get("state", "claimed")
         if state == "done":
             return False
-        raise NotReady(f"{fact} is being done by another invocation; try again after {until}")
+        raise Busy(f"{fact} is being done by another invocation; try again after {until}")
 
     def release(self, fact: str, *, where: Mapping[str, str] | None = None) -> bool:
         """Give back what was claimed or taken, because what it was for failed or is over.

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from retraining.aws.observability import logger
-from retraining.errors import NotReady
+from retraining.errors import Busy
 
 FIRST_PAUSE: Final = 60
 """Seconds between the first try of a message and the second one. Each further pause is twice as long."""
@@ -79,7 +79,7 @@ def work(
             except Exception as error:
                 if delivery.receipt is None:
                     raise
-                pause = BUSY_PAUSE if isinstance(error, NotReady) else back_off(delivery.received)
+                pause = BUSY_PAUSE if isinstance(error, Busy) else back_off(delivery.received)
                 logger.exception("not told in Slack", message_id=delivery.identity, next_try_in_seconds=pause)
         failed.append(delivery.identity)
         _come_again(delivery, pause, postpone)
