@@ -68,10 +68,9 @@ def up(
 
     Example: `handsoff local up --detach`
     """
-    where = terminal.project()
+    where, quotas = terminal.project(), _quotas(quota or [])
     where.sam()  # raises ToolMissing before anything is started
     bridge = containers.bridge() if for_containers else None
-    quotas = _quotas(quota or [])
     with step(err, "starting AWS on this machine"):
         cloud = server.start(
             where.local,
