@@ -75,6 +75,17 @@ def many(first: int, count: int, jobs: int) -> int:
     return bad
 
 
+def until_broken(first: int, count: int, jobs: int) -> int:
+    """Play seeds until one breaks something, and say which and what."""
+    with multiprocessing.Pool(jobs) as pool:
+        for outcome in pool.imap(play, range(first, first + count)):
+            if outcome.broken:
+                print(f"seed {outcome.seed}: {', '.join(outcome.broken)}")
+                return 1
+    print(f"{count} seeds from {first}: all invariants hold")
+    return 0
+
+
 def one(seed: int, *, trace: bool) -> int:
     """Play one seed; print its events, or the last ones if something broke."""
     run = Run(seed, echo=trace)
@@ -93,10 +104,15 @@ def main() -> int:
     parser.add_argument("--trace", action="store_true", help="print every event of the seed")
     parser.add_argument("--first", type=int, default=1, help="the first of many seeds (1)")
     parser.add_argument("--seeds", type=int, default=1000, help="how many seeds (1000)")
+    parser.add_argument(
+        "--until-broken", action="store_true", help="stop at the first seed that breaks something"
+    )
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 2), help="processes (2)")
     given = parser.parse_args()
     if given.seed is not None:
         return 1 if one(given.seed, trace=given.trace) else 0
+    if given.until_broken:
+        return until_broken(given.first, given.seeds, given.jobs)
     return 1 if many(given.first, given.seeds, given.jobs) else 0
 
 
