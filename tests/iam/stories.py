@@ -376,9 +376,7 @@ def fail_everywhere(loop: Loop) -> None:
 
     def all_there() -> bool:
         url = loop.deployment.outputs["FailuresQueue"]
-        got = loop.deployment.sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1
-        )
+        got = loop.deployment.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1)
         for message in got.get("Messages", []):
             context = json.loads(message["Body"]).get("requestContext", {})
             seen.add(context.get("functionArn", "").rpartition(":")[2])
