@@ -24,3 +24,9 @@ def test_every_list_of_files_names_a_test() -> None:
     lists = re.split(r"^### ", TEXT.partition("## How to add…")[2].partition("\n## ")[0], flags=re.M)[1:]
     assert len(lists) == 6
     assert [part.splitlines()[0] for part in lists if "`tests/" not in part] == []
+
+
+def test_each_test_file_has_a_name_of_its_own() -> None:
+    """pytest imports them by that name, and stops at the second file of one name."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -217,10 +218,8 @@ def test_sweep_of_many_slow_candidates_reaches_all_of_them(world: World) -> None
         if version <= 20:
             world.s3.delete_object(Bucket="data", Key=f"models/titanic/e{version - 1}/evaluation.json")
     for minute in range(60, 60 + 25):
-        left = [timedelta(1)]
-        timed = replace(
-            using(world, minute), time_left=lambda left=left: left.pop() if left else timedelta(0)
-        )
+        left = iter([timedelta(1)])
+        timed = replace(using(world, minute), time_left=partial(next, left, timedelta(0)))
         with pytest.raises(OutOfTime):
             sweeping.sweep("titanic", timed)
     assert "Approved" in {status(world, version) for version in range(21, 26)}
