@@ -59,8 +59,8 @@ POLLS: Final = 5 * 3 * SWEEPS
 MAILS: Final = 2
 """Assumed: approvers who get an e-mail for each notification."""
 
-ALARMS: Final = 4
-"""CloudWatch alarms of the stack."""
+ALARMS: Final = 8
+"""CloudWatch alarms of the stack, without the two for Slack."""
 
 SECRETS: Final = 1
 """Secrets of the stack, without Slack's."""
