@@ -5,6 +5,7 @@ tests/functions/aws/test_ledger.py runs the same tests on MemoryItems, on Memory
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -143,11 +144,19 @@ class MemoryS3:
             return {"Body": io.BytesIO(body[int(start) : int(end) + 1 if end else None])}
         return {"Body": io.BytesIO(body[-int(end) :])}
 
-    def head_object(self, *, Key: str, **_: Any) -> dict[str, Any]:
-        version, body, at = self.versions.get(Key, [("", None, self.clock())])[-1]
-        if body is None:
+    def head_object(
+        self, *, Key: str, VersionId: str | None = None, ChecksumMode: str = "", **_: Any
+    ) -> dict[str, Any]:
+        there = reversed(self.versions.get(Key, []))
+        found = next((item for item in there if VersionId in (None, item[0])), None)
+        if found is None or found[1] is None:
             raise refused("404", "HeadObject")
-        return {"VersionId": version, "ETag": etag(body), "ContentLength": len(body), "LastModified": at}
+        version, body, at = found
+        head = {"VersionId": version, "ETag": etag(body), "ContentLength": len(body), "LastModified": at}
+        if ChecksumMode == "ENABLED":
+            digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+            head |= {"ChecksumSHA256": digest, "ChecksumType": "FULL_OBJECT"}
+        return head
 
     def copy_object(self, *, Key: str, CopySource: Mapping[str, str], **_: Any) -> None:
         self.put_object(Key=Key, Body=self._find(CopySource["Key"], CopySource.get("VersionId")))

@@ -52,11 +52,13 @@ class Start(Fact):
     """A start that was taken in the ledger, with all that its execution is made of.
 
     `key` is its identity and SageMaker's ClientRequestToken. `champion` is a package ARN or `none`.
+    `contents` identifies the batch by checksums (`Batch.contents`); None where an earlier version stored it.
     `execution_arn` is None until SageMaker has returned it.
     """
 
     key: str
     batch: str
+    contents: str | None = None
     champion: str
     requests: tuple[StartRequest, ...] = Field(validation_alias=AliasChoices("requests", "wishes"))
     taken_at: Moment
@@ -446,7 +448,7 @@ class KnownExecutions(Fact):
 
 
 class BatchStarted(Fact):
-    """This batch has been started, by the start with this key."""
+    """A batch with this identity, or these contents, has been started, by the start with this key."""
 
     start_key: str
 

@@ -90,6 +90,15 @@ class ReadStarted:
 
 
 @dataclass(frozen=True)
+class ReadChecksums:
+    """Read the checksums of the batch's objects that `previous` does not have. Then look again whether the
+    batch was started before, and decide again."""
+
+    batch: Batch
+    previous: tuple[DataObject, ...]
+
+
+@dataclass(frozen=True)
 class ReadPrevious:
     """Read the manifest of the batch that was started last (`Snapshot.previous`), then decide again."""
 
@@ -146,7 +155,7 @@ class Take:
 Change = End | Rest | Wait | Refuse | Forget | Quarantine
 """Actions that change the model's state and nothing else."""
 
-Read = ReadRunning | ReadBatch | ReadQuarantined | ReadStarted | ReadPrevious | Inspect
+Read = ReadRunning | ReadBatch | ReadQuarantined | ReadStarted | ReadChecksums | ReadPrevious | Inspect
 """Actions that ask for a larger snapshot."""
 
 Action = Read | MoveBadFiles | Make | Take | Change
@@ -242,7 +251,11 @@ def _answer(snapshot: Snapshot, batch: Batch) -> Action:
             return ReadPrevious()
         if doubtful := batch.covered_since(snapshot.previous):
             return ReadQuarantined(batch, doubtful)
-    return _by_listing(snapshot, batch) or _by_content(snapshot, batch)
+    if decided := _by_listing(snapshot, batch):
+        return decided
+    if not batch.checksums_read:
+        return ReadPrevious() if snapshot.previous is None else ReadChecksums(batch, snapshot.previous)
+    return _by_content(snapshot, batch)
 
 
 def _by_listing(snapshot: Snapshot, batch: Batch) -> Refuse | ReadStarted | None:

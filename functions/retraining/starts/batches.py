@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -59,13 +59,18 @@ def split_of(rest: str) -> str | None:
 
 @dataclass(frozen=True, order=True)
 class DataObject:
-    """One version of one object. `etag` is without quotes, `size` in bytes."""
+    """One version of one object. `etag` is without quotes, `size` in bytes.
+
+    `checksum` is S3's checksum of the whole object with its algorithm, as `CRC64NVME:…`; None if there is
+    none or it is not known.
+    """
 
     key: str
     version_id: str
     etag: str
     size: int
     landed_at: datetime | None = field(default=None, compare=False)
+    checksum: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,9 @@ class Batch:
     cut: bool = False
     """Whether the listing ended at MAX_ENTRIES, so that objects may be missing."""
 
+    checksums_read: bool = True
+    """Whether S3 has been asked for the objects' checksums, which its listing does not tell."""
+
     @property
     def too_large(self) -> str | None:
         """Why this batch is not trained on, and what to do; None if it is not too large."""
@@ -123,13 +131,20 @@ class Batch:
 
     @cached_property
     def identity(self) -> str:
-        """SHA-256 over the sorted (key, etag) pairs, as 64 hexadecimal digits.
+        """SHA-256 over the sorted (key, etag) pairs, as 64 hexadecimal digits: the batch's name."""
+        return _digest([item.key, item.etag] for item in self.objects)
 
-        The same bytes landed again are the same batch.
+    @cached_property
+    def contents(self) -> str:
+        """SHA-256 over the sorted (key, checksum and size) pairs, as 64 hexadecimal digits.
+
+        An object without a checksum counts with its ETag. The same bytes have the same contents if the same
+        algorithm was used, also where their ETags differ: under SSE-KMS, or uploaded in other parts.
         """
-        pairs = [[item.key, item.etag] for item in self.objects]
-        text = json.dumps(pairs, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _digest(
+            [item.key, f"{item.checksum}:{item.size}" if item.checksum else item.etag]
+            for item in self.objects
+        )
 
     @property
     def missing(self) -> list[str]:
@@ -153,7 +168,13 @@ class Batch:
             "model": self.model,
             "batch": self.identity,
             "objects": [
-                {"key": item.key, "versionId": item.version_id, "etag": item.etag, "size": item.size}
+                {
+                    "key": item.key,
+                    "versionId": item.version_id,
+                    "etag": item.etag,
+                    "size": item.size,
+                    **({"checksum": item.checksum} if item.checksum else {}),
+                }
                 for item in self.objects
             ],
         }
@@ -168,6 +189,15 @@ class Batch:
         """The covered versions that are not among `previous`."""
         known = {(item.key, item.version_id) for item in previous}
         return tuple(item for item in self.covered if (item.key, item.version_id) not in known)
+
+    def with_checksums(self, known: Mapping[tuple[str, str], str]) -> Batch:
+        """The batch with these checksums, by key and version."""
+
+        def told(item: DataObject) -> DataObject:
+            found = known.get((item.key, item.version_id))
+            return replace(item, checksum=found) if found else item
+
+        return replace(self, objects=tuple(map(told, self.objects)), checksums_read=True)
 
     def without(self, gone: Set[DataObject]) -> Batch:
         """The batch without these versions. None of its versions counts as covered any more."""
@@ -217,7 +247,13 @@ def batch_as_of(model: str, versions: Iterable[Version], markers: Sequence[Marke
         tuple(markers[1:]),
         covered=tuple(sorted(item for item, newest in objects.items() if not newest)),
         later=len(later),
+        checksums_read=False,
     )
+
+
+def _digest(pairs: Iterable[Sequence[str]]) -> str:
+    text = json.dumps(list(pairs), ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _order(entry: Version) -> tuple[datetime, bool, bool]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from retraining.aws.observability import logger
 from retraining.facts import keys
 from retraining.starts import bucket, checkpoints, executions
 from retraining.starts.admission import (
     Inspect,
     Read,
     ReadBatch,
+    ReadChecksums,
     ReadPrevious,
     ReadQuarantined,
     ReadRunning,
@@ -25,6 +27,10 @@ from retraining.starts.unreadable import UNREADABLE
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
     from retraining.config.schema import ModelConfig
+
+MAX_CHECKSUMS: Final = 1000
+"""New files whose checksums are read for one decision: a request each, two seconds for all. A batch with more
+is recognised by its ETags alone."""
 
 
 def read(model: str, config: ModelConfig, using: Collaborators) -> Snapshot:
@@ -54,6 +60,8 @@ def read_more(snapshot: Snapshot, asked: Read, using: Collaborators) -> Snapshot
             return replace(snapshot, batch=batch.without(_quarantined(snapshot.model, files, using)))
         case ReadStarted(batch):
             return replace(snapshot, started=_started(snapshot.model, batch, using))
+        case ReadChecksums(batch, previous):
+            return replace(snapshot, batch=_with_checksums(batch, previous, using), started=None)
         case ReadPrevious():
             return replace(snapshot, previous=_previous(snapshot, using))
         case Inspect(files):
@@ -70,8 +78,20 @@ def _quarantined(model: str, files: Sequence[DataObject], using: Collaborators) 
     return {one for one in files if using.ledger.get(keys.quarantined(model, one.key, one.version_id))}
 
 
+def _with_checksums(batch: Batch, previous: Sequence[DataObject], using: Collaborators) -> Batch:
+    """The batch with its checksums; with those known from the last manifest, if too many are new."""
+    known = {(item.key, item.version_id): item.checksum for item in previous if item.checksum}
+    new = [item for item in batch.objects if (item.key, item.version_id) not in known]
+    if len(new) > MAX_CHECKSUMS:
+        logger.info("too many new files to read their checksums", model=batch.model, files=len(new))
+        return batch.with_checksums(known)
+    return batch.with_checksums(known | bucket.read_checksums(using.s3, using.settings.bucket, new))
+
+
 def _started(model: str, batch: Batch, using: Collaborators) -> Started:
     before = using.ledger.get(keys.batch(model, batch.identity))
+    if before is None and batch.checksums_read:
+        before = using.ledger.get(keys.batch(model, batch.contents))
     if before is None:
         return Started(None)
     made = using.ledger.get(keys.start(before.start_key))

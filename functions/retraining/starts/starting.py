@@ -214,6 +214,7 @@ def _prepare(batch: Batch, snapshot: Snapshot, using: Collaborators) -> Start:
     return Start(
         key=batches.start_key(batch.model, batch.identity, leading(requests).cause),
         batch=batch.identity,
+        contents=batch.contents,
         champion=champion.arn if champion else "none",
         requests=requests,
         taken_at=snapshot.now,

@@ -24,6 +24,7 @@ from retraining.starts.admission import (
     MoveBadFiles,
     Quarantine,
     ReadBatch,
+    ReadChecksums,
     ReadPrevious,
     ReadQuarantined,
     ReadRunning,
@@ -52,6 +53,7 @@ MARKER = Marker(version_id="v3", landed_at=at("11:00:02"))
 NEXT_MARKER = Marker(version_id="v9", landed_at=at("11:30:00"))
 CHANGED = DataObject("curated/titanic/train.csv", "v4", "dd", 10, at("11:00:03"))
 BATCH = Batch("titanic", (TRAIN, VALIDATION), MARKER)
+UNREAD = Batch("titanic", (TRAIN, VALIDATION), MARKER, checksums_read=False)
 COVERED = Batch("titanic", (TRAIN, VALIDATION), MARKER, covered=(TRAIN,))
 REMAINING = Batch("titanic", (VALIDATION,), MARKER)
 
@@ -288,6 +290,18 @@ BY_LISTING: list[tuple[str, Snapshot, Action]] = [
 ]
 
 BY_CONTENT: list[tuple[str, Snapshot, Action]] = [
+    (
+        "checksums are read only if the ETags are new",
+        snapshot(batch=UNREAD, started_as="e0", previous=None),
+        refuse_same("e0"),
+    ),
+    ("checksums need the previous manifest", snapshot(batch=UNREAD, previous=None), ReadPrevious()),
+    ("checksums need those known", snapshot(batch=UNREAD), ReadChecksums(UNREAD, ())),
+    (
+        "checksums are read for a person, too",
+        snapshot(PERSON, batch=UNREAD, previous=(TRAIN,)),
+        ReadChecksums(UNREAD, (TRAIN,)),
+    ),
     ("new files need the previous manifest", snapshot(batch=BATCH, previous=None), ReadPrevious()),
     (
         "a person's request needs no earlier start of the batch",
