@@ -13,7 +13,7 @@ from handsoff.deployment import Deployment
 from handsoff.operating.executions import is_settled, newest_executions, package_of
 from handsoff.operating.states import model_state
 from retraining.aws.pipelines import Execution
-from retraining.facts.starts import ModelState
+from retraining.facts.model_state import ModelState
 
 MAX_WAIT: Final = timedelta(seconds=12)
 """How long watching waits for a start request to appear after it began; an event takes seconds to arrive."""

@@ -20,8 +20,8 @@ from handsoff.operating.waiting import (
 from retraining.aws import registry
 from retraining.aws.model_states import ModelStates
 from retraining.aws.pipelines import Execution
+from retraining.facts.model_state import ModelState
 from retraining.facts.package import Package
-from retraining.facts.starts import ModelState
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from handsoff.deployment import Deployment
 from retraining.aws import registry
 from retraining.aws.registry import Listed
 from retraining.facts import keys
+from retraining.facts.model_state import ModelState
 from retraining.facts.package import PENDING
-from retraining.facts.starts import Marker, ModelState
+from retraining.facts.starts import Marker
 from retraining.starts import bucket
 from retraining.starts.batches import ROOT
 

@@ -11,7 +11,7 @@ from handsoff.operating.states import ModelStatus
 from handsoff.operating.waiting import Delivery, WaitingCandidate
 from handsoff.showing.console import escape, moment
 from handsoff.showing.executions import execution_table
-from retraining.facts.starts import ModelState
+from retraining.facts.model_state import ModelState
 
 
 def pending_or_refused(state: ModelState, now: datetime) -> str | None:

@@ -20,7 +20,8 @@ from handsoff.operating.following import (
     notices,
 )
 from retraining.aws.pipelines import Execution
-from retraining.facts.starts import ModelState, StartRequest
+from retraining.facts.model_state import ModelState
+from retraining.facts.starts import StartRequest
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 """When watching begins."""

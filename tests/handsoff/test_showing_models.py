@@ -8,7 +8,8 @@ import pytest
 
 from handsoff.showing.console import moment
 from handsoff.showing.models import pending_or_refused
-from retraining.facts.starts import Blocked, ModelState, Start, StartRequest
+from retraining.facts.model_state import ModelState
+from retraining.facts.starts import Blocked, Start, StartRequest
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LANDING = StartRequest(cause="landing", trigger="landing", requested_by="s3", at=NOON)

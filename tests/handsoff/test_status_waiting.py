@@ -23,7 +23,8 @@ from handsoff.showing.models import show_model
 from judge_candidate import handler
 from retraining.collaborators import Collaborators
 from retraining.config.schema import parse_config
-from retraining.facts.starts import Marker, ModelState
+from retraining.facts.model_state import ModelState
+from retraining.facts.starts import Marker
 from tests.functions.fakes import Context, about, arn_of, register
 from tests.functions.starts.test_starting import MODEL, OneModel
 from tests.functions.world import World

@@ -8,7 +8,7 @@ from typing import Final
 from retraining.aws.ledger import Ledger
 from retraining.errors import NotReady
 from retraining.facts import keys
-from retraining.facts.starts import ModelState
+from retraining.facts.model_state import ModelState
 
 MAX_SWAPS: Final = 20
 """Times that one invocation reads a state anew because another invocation has replaced it."""

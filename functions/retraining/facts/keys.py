@@ -5,11 +5,11 @@ from __future__ import annotations
 from retraining.facts.candidates import DecisionFact, InView, SlackMessage, Trouble, VerdictFact
 from retraining.facts.claims import Claim
 from retraining.facts.fact import Key
+from retraining.facts.model_state import ModelFact
 from retraining.facts.starts import (
     BatchStarted,
     ExecutionFact,
     KnownExecutions,
-    ModelFact,
     Quarantined,
     Released,
     RequestAnswered,

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from retraining.config.schema import Retrain
-from retraining.facts.starts import DAY, BadFile, Marker, ModelState, Start
+from retraining.facts.model_state import DAY, ModelState
+from retraining.facts.starts import BadFile, Marker, Start
 from retraining.starts.batches import Batch, DataObject, batch_of
 from retraining.starts.inspection import Fine, Problem
 from retraining.starts.snapshot import Inspected, Running, Snapshot

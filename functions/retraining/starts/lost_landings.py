@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 from aws_lambda_powertools.metrics import MetricUnit
 
 from retraining.aws.observability import logger, metrics
-from retraining.facts.starts import Marker, ModelState, StartRequest
+from retraining.facts.model_state import ModelState
+from retraining.facts.starts import Marker, StartRequest
 from retraining.starts import bucket
 from retraining.starts.batches import ROOT
 from retraining.starts.requests import LANDED

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from retraining.config.schema import ModelConfig
-from retraining.facts.starts import BadFile, ModelState, Trigger
+from retraining.facts.model_state import ModelState
+from retraining.facts.starts import BadFile, Trigger
 from retraining.starts.batches import Batch, DataObject
 from retraining.starts.inspection import Fine, Problem
 

@@ -8,7 +8,8 @@ from typing import Any
 from retraining.aws.ledger import Ledger
 from retraining.aws.model_states import ModelStates
 from retraining.facts import keys
-from retraining.facts.starts import BadFile, ModelState, Start, StartRequest
+from retraining.facts.model_state import ModelState
+from retraining.facts.starts import BadFile, Start, StartRequest
 from tests.functions.memory import MemoryItems
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

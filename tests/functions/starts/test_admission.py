@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from retraining.config.schema import Retrain
-from retraining.facts.starts import Marker, ModelState, Start, StartRequest, Trigger, leading
+from retraining.facts.model_state import ModelState
+from retraining.facts.starts import Marker, Start, StartRequest, Trigger, leading
 from retraining.starts.admission import Wait, admit
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -10,7 +10,8 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from retraining.errors import ConfigError
-from retraining.facts.starts import ModelState, Start, StartRequest
+from retraining.facts.model_state import ModelState
+from retraining.facts.starts import Start, StartRequest
 from retraining.starts.executions import refuses
 from tests.functions.fakes import START
 from tests.functions.memory import refused

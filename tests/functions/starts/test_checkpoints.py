@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from retraining.facts.starts import ModelState, StartRequest
+from retraining.facts.model_state import ModelState
+from retraining.facts.starts import StartRequest
 from retraining.starts import checkpoints, starting
 from tests.functions.models import HEADER, ROWS, Models
 

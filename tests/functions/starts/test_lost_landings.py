@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from retraining.facts.starts import ModelState
+from retraining.facts.model_state import ModelState
 from tests.functions.starts.test_starting import BAD, HEADER, MODEL, ROWS, Counted, OneModel
 
 MINUTE = timedelta(minutes=1)

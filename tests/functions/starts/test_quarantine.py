@@ -10,7 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from retraining.facts import keys
-from retraining.facts.starts import BadFile, ModelState, Start, StartRequest
+from retraining.facts.model_state import ModelState
+from retraining.facts.starts import BadFile, Start, StartRequest
 from retraining.starts import quarantine
 from retraining.starts.admission import Quarantine, _by_content, next_state
 from retraining.starts.batches import Batch, DataObject

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from retraining.config.schema import ModelConfig
-from retraining.facts.starts import BadFile, Marker, ModelState, Start, StartRequest
+from retraining.facts.model_state import ModelState
+from retraining.facts.starts import BadFile, Marker, Start, StartRequest
 from retraining.starts.admission import (
     Action,
     Change,
