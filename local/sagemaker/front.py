@@ -189,6 +189,8 @@ class Front:
         operation = self._operations.get(name)
         if operation is None or not request.get("Tags"):
             return operation
+        if "Tags" not in validation.input_shape(name).members:  # AWS ignores what an operation does not know
+            return operation
 
         def tagged(request: Json) -> Json:
             answer: Json = operation(request)
@@ -236,7 +238,7 @@ def _request(body: bytes) -> Json:
     """The JSON object in a body, without members that are null. Raises SerializationException."""
     try:
         request = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise SerializationException("The request is not JSON") from None
     if not isinstance(request, dict):
         raise SerializationException("The request is not a JSON object")

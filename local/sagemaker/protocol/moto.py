@@ -1,5 +1,6 @@
 """Operations of SageMaker that are not implemented here: moto answers them, in this process."""
 
+import logging
 import threading
 from collections.abc import Mapping
 
@@ -7,10 +8,13 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.compat import HTTPHeaders
 
 from local.sagemaker.errors import ServiceError
+from local.sagemaker.protocol.validation import service_model
+
+log = logging.getLogger(__name__)
 
 
 class UnknownOperationException(ServiceError):
-    """Neither this package nor moto implements the operation."""
+    """Neither this package nor moto implements the operation, or not for this request."""
 
 
 class Moto:
@@ -21,7 +25,9 @@ class Moto:
         self._lock = threading.Lock()
 
     def __call__(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-        """The (HTTP status, body) of operation `name`. Raises UnknownOperationException."""
+        """The (HTTP status, body) of operation `name`. Raises UnknownOperationException if there is none."""
+        if name not in service_model().operation_names:
+            raise UnknownOperationException(f"SageMaker has no operation {name[:100]}")
         from moto.core.botocore_stubber import BotocoreStubber
 
         own = HTTPHeaders()
@@ -32,6 +38,9 @@ class Moto:
             try:
                 answer = BotocoreStubber().process_request(request)
             except NotImplementedError:
+                answer = None
+            except Exception:  # moto checks no request: what it does not know ends in any error
+                log.exception("moto could not answer %s", name)
                 answer = None
         if answer is None:
             raise UnknownOperationException(f"{name} is not available on this machine")
