@@ -30,7 +30,7 @@ class Models:
 
     def __getattr__(self, name: str) -> Any:
         """S3 itself; a call about a slow model takes its time."""
-        found = getattr(self.world.s3, name)
+        found = getattr(self.world.s3._inner, name)  # type: ignore[attr-defined]
         if name == "get_paginator":
             return lambda operation: _Pages(found(operation), self)
 

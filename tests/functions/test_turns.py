@@ -317,3 +317,22 @@ def test_reconcile_records_an_end_that_no_event_told_of(models: Models) -> None:
         models.now += timedelta(minutes=1)
         models.sweep()
     assert models.world.stored(f"execution#{arn}")["final"] is True
+
+
+@BAD
+def test_sweep_that_moves_bad_files_slowly_starts_the_others_in_the_same_minute(
+    models: Models, bad: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        models.put(bad, f"train/{number}.csv", b"a,b\n1,2\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("retraining.starts.quarantine.move_files", lambda *_, **__: False)
+        models.deliver(models.land(bad))
+    assert len(models.using().states.load(bad)[0].bad_files) == 20
+    models.now += timedelta(minutes=3)
+    models.note(*others(bad))
+    models.slow[bad] = timedelta(seconds=4)
+    began = models.now
+    models.sweep()
+    assert models.started() == others(bad)
+    assert models.now - began < timedelta(minutes=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -50,13 +50,20 @@ def move_files(
     """Tell approvers of these files in one notification, then move each. Says whether all are dealt with.
 
     Safe to repeat. A failure with one file stops no other. `noted_at` is when the files were noted, `tries`
-    the number of invocations that have begun to move them, this one included.
+    the number of invocations that have begun to move them, this one included. Files that no invocation has
+    begun to move come first. At least one file is moved, however little time is left. What the last try
+    leaves is found again by the next inspection.
     """
     before = {one: using.ledger.get(keys.quarantined(model, one.key, one.version_id)) for one in files}
     new = [one for one, fact in before.items() if fact is None or fact.at >= noted_at]
     _tell(model, new, using)
     failed = 0
-    for one in sorted(files, key=lambda file: file.size):  # the copy of a large file may take too long
+    # The copy of a large file may take too long.
+    for number, one in enumerate(sorted(files, key=lambda file: (before[file] is not None, file.size))):
+        if number and using.time_left() <= timedelta(0):
+            failed += len(files) - number
+            logger.warning("time is over", model=model, files_not_moved=len(files) - number)
+            break
         try:
             _move(model, one, using, copy=tries <= MAX_TRIES)
         except Exception:
