@@ -30,7 +30,7 @@ Version = tuple[str, bytes | None, datetime]
 
 
 class Bucket(MemoryS3):
-    """The data bucket. `landed` is called with the key of each object that lands below curated/.
+    """The data bucket. `landed` is called with key and version of each object that lands.
 
     `purged` are versions that were deleted for good, with the time of that; `archived` are keys whose objects
     cannot be read. `left` is the version that people left on top of each key, None where they deleted it;
@@ -40,7 +40,7 @@ class Bucket(MemoryS3):
     def __init__(self, clock: Clock) -> None:
         super().__init__(lambda: clock.now().replace(microsecond=0))
         self._clock = clock
-        self.landed: Callable[[str], None] = lambda _: None
+        self.landed: Callable[[str, str], None] = lambda *_: None
         self.purged: list[tuple[float, str, Version]] = []
         self.archived: set[str] = set()
         self.left: dict[str, str | None] = {}
@@ -58,7 +58,7 @@ class Bucket(MemoryS3):
             raise client_error("KeyTooLongError", "put_object")
         answer = super().put_object(Key=Key, Body=Body, **more)
         if Key.startswith("curated/"):
-            self.landed(Key)
+            self.landed(Key, answer["VersionId"])
         return answer
 
     def get_object(self, *, Key: str, **more: Any) -> dict[str, Any]:

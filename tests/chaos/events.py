@@ -139,9 +139,10 @@ class Events:
         functions.postpone = self.slack.postpone
         self.deaf = False
 
-    def object_landed(self, key: str) -> None:
+    def object_landed(self, key: str, version: str) -> None:
         """S3 tells of an object below curated/."""
-        body = {"source": "aws.s3", "detail": {"bucket": {"name": "data"}, "object": {"key": key}}}
+        landed = {"key": key, "version-id": version}
+        body = {"source": "aws.s3", "detail": {"bucket": {"name": "data"}, "object": landed}}
         self._arrive(lambda: self.landings.send(json.dumps(body)))
 
     def request(self, model: str, cause: str, trigger: str, by: str) -> None:

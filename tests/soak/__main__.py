@@ -68,7 +68,7 @@ class Soak:
                     at += DELIVERY
             minute = 0.0
             while minute < end:
-                run.account.bucket.landed(f"curated/unknown-{int(minute)}/train.csv")
+                run.events.object_landed(f"curated/unknown-{int(minute)}/train.csv", "v0")
                 run.settle_with_events(MINUTE)
                 printed.seek(0)
                 printed.truncate()
