@@ -148,10 +148,10 @@ class MemoryS3:
         self, *, Key: str, VersionId: str | None = None, ChecksumMode: str = "", **_: Any
     ) -> dict[str, Any]:
         there = reversed(self.versions.get(Key, []))
-        found = next((item for item in there if VersionId in (None, item[0])), None)
-        if found is None or found[1] is None:
+        nothing = ("", None, self.clock())
+        version, body, at = next((item for item in there if VersionId in (None, item[0])), nothing)
+        if body is None:
             raise refused("404", "HeadObject")
-        version, body, at = found
         head = {"VersionId": version, "ETag": etag(body), "ContentLength": len(body), "LastModified": at}
         if ChecksumMode == "ENABLED":
             digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
