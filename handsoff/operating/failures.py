@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from botocore.exceptions import ClientError
 
@@ -17,9 +17,6 @@ from handsoff.deployment import Deployment
 from handsoff.errors import NotFound
 from handsoff.operating.failed_messages import FailedMessage, Function, Queue, read
 from retraining.text import shorten
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
 
 HIDDEN: Final = 120
 """Seconds for which a message that is being read is hidden from other readers."""
@@ -33,6 +30,12 @@ PER_CALL: Final = 10
 
 MAX_READ: Final = 1000
 """Messages that are read of one queue. Once these are gone, the next command reads the others."""
+
+GONE: Final = frozenset(
+    {"MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight", "InvalidParameterValue"}
+    | {"InvalidParameterValueException", "ReceiptHandleIsInvalid"}
+)
+"""Error codes for the receipt of a message that was deleted, or whose time as a hidden one is over."""
 
 SOURCES: Final = {"landings-failures": "landings", "slack-failures": "slack"}
 """The queue whose messages SQS moves to a failure queue, by the failure queue's name without the prefix."""
@@ -131,19 +134,16 @@ def _receive(deployment: Deployment, url: str) -> list[FailedMessage]:
 
 
 def _show_again(deployment: Deployment, messages: Iterable[FailedMessage]) -> None:
-    """Make the messages visible again. A message that was removed meanwhile is answered with an error, which
-    does not matter."""
-    by_queue: dict[str, list[ChangeMessageVisibilityBatchRequestEntryTypeDef]] = {}
-    for number, message in enumerate(messages):
-        by_queue.setdefault(message.queue, []).append(
-            {"Id": str(number), "ReceiptHandle": message.receipt, "VisibilityTimeout": 0}
-        )
-    for queue, entries in by_queue.items():
-        url = deployment.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-        for start in range(0, len(entries), PER_CALL):
-            deployment.sqs.change_message_visibility_batch(
-                QueueUrl=url, Entries=entries[start : start + PER_CALL]
+    """Make the messages visible again. One that was removed meanwhile needs nothing."""
+    for message in messages:
+        url = deployment.sqs.get_queue_url(QueueName=message.queue)["QueueUrl"]
+        try:
+            deployment.sqs.change_message_visibility(
+                QueueUrl=url, ReceiptHandle=message.receipt, VisibilityTimeout=0
             )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in GONE:
+                raise
 
 
 def _name(url: str) -> str:

@@ -55,7 +55,11 @@ MODELS: Json = {
     "stale": {"approval": {"rules": [EASY, VERSUS]}},
     "bad": {"approval": {"rules": [EASY]}},
     "broken": {},
-    "scheduled": {"retrain": {"schedule": "rate(7 days)"}, "approval": {"rules": [EASY]}},
+    # Its landings wait for a day, so the schedule asks first.
+    "scheduled": {
+        "retrain": {"schedule": "rate(7 days)", "ready": {"when": "quiet", "quiet_period": "1d"}},
+        "approval": {"rules": [EASY]},
+    },
     "quiet": {
         "retrain": {"ready": {"when": "quiet", "quiet_period": "2s"}},
         "approval": {"rules": [EASY]},

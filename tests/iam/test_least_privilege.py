@@ -48,6 +48,7 @@ ANYBODYS = {
 same to people."""
 SPARE = {
     ("handsoff-reconcile", "KnowModels", "models/*"): "AWS asks for what is below the path, too",
+    ("handsoff-reconcile", "ReadJobLogs", "TrainingJobs*"): "no story fails in a training job",
     ("handsoff-track-execution", "ReadJobLogs", "TrainingJobs*"): "no story fails in a training job",
 }
 """Resources beside others that no story needs, and why they are there: whose, Sid, how the resource ends."""

@@ -1,8 +1,8 @@
 """Turns start requests into executions. A model runs one execution at a time; one start serves all requests
 that are pending; an execution reads the batch as of the newest marker (starts/batches.py).
 
-The state of each model (facts/model_state.py) is one item of the ledger, replaced only at the version that was
-read: of two invocations that decide at once, one decides again. A start is taken in that item first, with
+The state of each model (facts/model_state.py) is one item of the ledger, replaced only at the version that
+was read: of two invocations that decide at once, one decides again. A start is taken in that item first, with
 all that its execution is made of. Then the execution is made, under a token that is derived from the start.
 Then that is recorded. An invocation that finds a start half done goes on with it.
 """
