@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast chaos soak fuzz check docs pictures scan build up down invoke doctor deploy destroy lock clean
+.PHONY: help setup demo test test-fast chaos chaos-variants soak fuzz check docs pictures scan build up down invoke doctor deploy destroy lock clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
@@ -37,6 +37,9 @@ fuzz: setup ## send requests by chance for ten minutes; 5xx and decisions not as
 
 chaos: setup ## play a thousand seeds of faults and say which promise broke (SEEDS=1000; one of them: SEED=123)
 	@python -m tests.chaos $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+chaos-variants: setup ## break the functions in two dozen ways and say which seed of chaos catches each
+	@python -m tests.chaos.variants
 
 soak: setup ## let 20 models work for hours of virtual time and say what the functions keep (HOURS=6)
 	@python -m tests.soak --hours $(HOURS)

@@ -1,8 +1,20 @@
-"""The harness itself: a seed replays exactly, and what it counts and checks is what it says."""
+"""Twenty seeds of chaos hold, a seed replays exactly, and every broken variant applies."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.__main__ import play, report
 from tests.chaos.runner import Run
+from tests.chaos.variants.__main__ import applied, description, variants
+
+
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_play_a_seed_breaks_nothing(seed: int) -> None:
+    outcome = play(seed)
+    assert not outcome.broken, f"{report(outcome)}\nreplay it: python -m tests.chaos --seed {seed} --trace"
 
 
 def _played(seed: int) -> Run:
@@ -24,3 +36,13 @@ def _without_nonces(run: Run) -> dict[str, dict[str, object]]:
         fact: {name: value for name, value in item.items() if name != "nonce"}
         for fact, item in run.account.table.items.items()
     }
+
+
+def test_there_are_twelve_broken_variants() -> None:
+    assert len(variants()) >= 12
+
+
+@pytest.mark.parametrize("patch", variants(), ids=lambda patch: patch.stem)
+def test_broken_variant_applies_and_says_what_it_breaks(patch: Path, tmp_path: Path) -> None:
+    applied(patch, tmp_path)
+    assert description(patch).endswith(".")
