@@ -219,12 +219,27 @@ def test_tell_waiting_without_an_evaluation_says_so(titanic: World, app: Slack) 
     )
 
 
-@pytest.mark.parametrize("uri", ["s3://no-such-bucket/evaluation.json", "s3:///x", "nonsense", "s3://[x/y"])
-def test_press_decides_although_the_evaluation_cannot_be_read(titanic: World, app: Slack, uri: str) -> None:
+UNREAD = "the evaluation could not be read; the log of notify_slack says why"
+
+
+@pytest.mark.parametrize(
+    ("uri", "why"),
+    [
+        (
+            "s3://no-such-bucket/evaluation.json",
+            "s3://no-such-bucket/evaluation.json cannot be read: NoSuchBucket",
+        ),
+        ("s3:///x", UNREAD),
+        ("nonsense", UNREAD),
+        ("s3://[x/y", UNREAD),
+    ],
+)
+def test_press_decides_although_the_evaluation_cannot_be_read(
+    titanic: World, app: Slack, uri: str, why: str
+) -> None:
     titanic.sagemaker.packages[ARN]["ModelMetrics"] = {"ModelQuality": {"Statistics": {"S3Uri": uri}}}
     tell(titanic, app)
-    says = "No numbers: the evaluation could not be read; the log of notify_slack says why"
-    assert says in texts(app.messages()[0])
+    assert f"No numbers: {why}" in texts(app.messages()[0])
     press(titanic, app)
     assert status(titanic) == "Approved"
     assert titles(app) == [APPROVED]

@@ -269,6 +269,8 @@ def _by_listing(snapshot: Snapshot, batch: Batch) -> Refuse | ReadStarted | None
         return Refuse("bad files were moved to quarantine: land what is missing")
     if batch.missing:
         return Refuse(f"there is no {' and no '.join(batch.missing)} data")
+    if gone := _gone(snapshot, batch):
+        return gone
     if snapshot.triggers != {"landing"}:
         return None
     if snapshot.started is None:
@@ -277,6 +279,20 @@ def _by_listing(snapshot: Snapshot, batch: Batch) -> Refuse | ReadStarted | None
         again = f"`handsoff start {batch.model}` trains on them again"
         return Refuse(f"the same bytes were started before, as {execution}; {again}")
     return None
+
+
+def _gone(snapshot: Snapshot, batch: Batch) -> Refuse | None:
+    """The refusal of a delivery of which versions are gone since it was answered: they have expired, or were
+    deleted for good. Only a person may ask to train on what is left of it."""
+    state = snapshot.state
+    if batch.marker is None or batch.marker != state.answered_marker or "request" in snapshot.triggers:
+        return None
+    if state.answered_batch in (None, batch.identity):
+        return None
+    return Refuse(
+        "versions of the newest delivery have expired or were deleted for good: land it again, or "
+        f"`handsoff start {batch.model}` trains on what is left"
+    )
 
 
 def _by_content(snapshot: Snapshot, batch: Batch) -> ReadPrevious | Inspect | Quarantine | Refuse | Take:
@@ -345,6 +361,9 @@ def answered(state: ModelState, action: Action, batch: Batch | None) -> ModelSta
     """The state with the marker and the batch that this action answers; unchanged by other actions."""
     if batch is None or not isinstance(action, ANSWERS):
         return state
+    again = batch.marker is not None and batch.marker == state.answered_marker
+    if again and state.answered_batch is not None and isinstance(action, Refuse | Forget):
+        return state  # the first answer says which batch the marker stands for
     identity = action.remaining_batch if isinstance(action, Quarantine) else batch.identity
     return state.answering(identity, batch.marker, batch.earlier_markers)
 

@@ -112,6 +112,28 @@ def test_schedule_and_person_during_a_delivery_train_the_one_before(ask: str) ->
     assert trained(world) == [delivery(0), delivery(0)]
 
 
+def test_delivery_of_which_a_version_is_gone_for_good_is_trained_only_if_a_person_asks() -> None:
+    """It has expired by the bucket's lifecycle, or somebody deleted the version."""
+    world = OneModel()
+    world.land("train/b.csv", HEADER + ROWS)
+    deliver(world, 0)
+    world.end_all(noticed=True)
+    del world.s3.versions[f"curated/{MODEL}/train/b.csv"]
+    world.now += MINUTE
+    schedule(world)
+    state, _ = world.using().states.load(MODEL)
+    assert (state.answer, state.reason) == (
+        "refuse",
+        "versions of the newest delivery have expired or were deleted for good: land it again, or "
+        "`handsoff start titanic` trains on what is left",
+    )
+    assert len(world.started()) == 1
+    schedule(world)  # the refusal is no answer to what is left
+    assert len(world.started()) == 1
+    world.come("request-1")
+    assert len(world.started()) == 2
+
+
 def test_late_file_is_trained_with_the_next_marker() -> None:
     world = OneModel()
     deliver(world, 0)

@@ -239,7 +239,12 @@ BY_LISTING: list[tuple[str, Snapshot, Action]] = [
     ),
     (
         "a schedule asks again about a marker that was answered",
-        snapshot(state=ANSWERED.model_copy(update={"pending": (LANDING, SCHEDULE)}), batch=BATCH),
+        snapshot(
+            state=ANSWERED.model_copy(
+                update={"pending": (LANDING, SCHEDULE), "answered_batch": BATCH.identity}
+            ),
+            batch=BATCH,
+        ),
         Inspect((TRAIN, VALIDATION)),
     ),
     (
@@ -467,9 +472,8 @@ MARKED = Batch("titanic", (TRAIN, VALIDATION), THIRD, (SECOND, FIRST))
         (ModelState(last_batch="b"), ()),
         (ModelState(answered_batch="b", answered_marker=FIRST), (SECOND,)),
         (ModelState(answered_batch="b", answered_marker=SECOND), ()),
-        (ModelState(answered_batch="b", answered_marker=THIRD), ()),
     ],
-    ids=["none answered", "a person's batch", "0.1", "the first", "the second", "the newest"],
+    ids=["none answered", "a person's batch", "0.1", "the first", "the second"],
 )
 @pytest.mark.parametrize("action", [Take(MARKED), Refuse("x"), Forget()])
 def test_answered_notes_the_newest_marker_and_those_it_supersedes(
@@ -478,6 +482,18 @@ def test_answered_notes_the_newest_marker_and_those_it_supersedes(
     after = answered(before, action, MARKED)
     assert (after.answered_batch, after.answered_marker) == (BATCH.identity, THIRD)
     assert after.superseded_markers == superseded
+
+
+@pytest.mark.parametrize(
+    ("action", "batch"), [(Take(MARKED), BATCH.identity), (Refuse("x"), "b"), (Forget(), "b")]
+)
+def test_answered_again_keeps_the_batch_that_the_marker_stands_for_unless_it_starts(
+    action: Action, batch: str
+) -> None:
+    before = ModelState(answered_batch="b", answered_marker=THIRD)
+    after = answered(before, action, MARKED)
+    assert (after.answered_batch, after.answered_marker) == (batch, THIRD)
+    assert after.superseded_markers == ()
 
 
 def test_answered_after_quarantine_is_the_remaining_batch() -> None:
