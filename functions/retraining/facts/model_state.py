@@ -288,13 +288,14 @@ class ModelState(Fact):
         return self.model_copy(update=noted)
 
     def ended(self, execution_arn: str, at: datetime) -> ModelState:
-        """An execution has ended, ours or one started in SageMaker directly. The pending requests are due."""
+        """An execution has ended, ours or one started in SageMaker directly. Pending requests are due, and so
+        are bad files on their way to quarantine."""
         if self.running is not None and self.running.execution_arn == execution_arn:
             state = self.model_copy(update={"running": None})
         else:
             state = self
         latest = at if state.ended_at is None else max(at, state.ended_at)
-        due = at if state.pending else (None if state.running is None else state.due_at)
+        due = at if state.pending or state.bad_files else (None if state.running is None else state.due_at)
         return state.model_copy(update={"ended_at": latest, "due_at": due})
 
 

@@ -97,8 +97,11 @@ def _move(model: str, item: BadFile, using: Collaborators, *, copy: bool) -> Non
 
     The fact comes first: this version is in no batch from then on. An invocation that finds the fact goes on
     where an earlier one stopped, so that each file is copied once. Without `copy` only the report is put.
+    A file that a person has released meanwhile stays: its copy has the same bytes, which would be hidden.
     """
     s3, bucket, now = using.s3, using.settings.bucket, using.clock()
+    if using.ledger.get(keys.released(model, item.etag, item.key)):
+        return
     begun = using.ledger.take(
         keys.quarantined(model, item.key, item.version_id), Quarantined(at=now, kind=item.kind)
     )

@@ -88,9 +88,10 @@ def one_id_for_each_fact(run: Run) -> Iterator[str]:
             most = max(1, statuses[subject, kind.title()])
         elif kind == "waiting":
             most = 1 + statuses[subject, PENDING]
-        elif kind == "overdue":  # told anew where the time that it names has changed
+        elif kind == "overdue":  # told anew where the time that it names has changed, or once it is judged
             model = subject.split("handsoff-")[-1].split("/")[0]
-            most = 1 + statuses[subject, PENDING] + run.people.changed[model]
+            blocked = ("candidate_blocked", subject) in ids
+            most = 1 + statuses[subject, PENDING] + run.people.changed[model] + blocked
         else:
             continue
         if len(found) > most:

@@ -30,8 +30,8 @@ def every_marker_version_is_answered(run: Run) -> Iterator[str]:
         if not views.marks(run, model) or model in run.faulty:
             continue
         top = run.account.bucket.newest(f"curated/{model}/_SUCCESS")
-        if top is None or top[1] is None:
-            continue
+        if top is None or top[1] is None or top[0] != views.markers(run, model)[-1][0]:
+            continue  # none is in sight, or a newer one was purged, which had superseded this one
         seen = list(views.views(run, model, top))
         if not any(_answered(run, model, view) for view in seen):
             state = run.account.ledger.get(keys.model(model))

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from retraining.facts import keys
 from retraining.facts.model_state import ModelState
-from retraining.facts.starts import BadFile, Start, StartRequest
+from retraining.facts.starts import BadFile, Released, Start, StartRequest
 from retraining.starts import quarantine
 from retraining.starts.admission import Quarantine, _by_content, next_state
 from retraining.starts.batches import Batch, DataObject
@@ -245,6 +245,26 @@ def test_delete_marker_of_a_person_stays() -> None:
     s3.delete_object(Key=A)
     assert move(world, bad_file(s3, A))
     assert bodies(s3, A) == [BAD, HEADER + ROWS, None]
+
+
+def test_mover_that_comes_again_leaves_a_released_file() -> None:
+    """The released copy has the bad file's bytes, and so its ETag: the delete marker would fall on it."""
+    world, s3 = world_of(A)
+    item = bad_file(s3, A)
+    move(world, item)
+    world.using().ledger.take(keys.released(MODEL, item.etag, A), Released(by="ana", at=world.now))
+    s3.copy_object(Key=A, CopySource={"Key": place(MODEL, A)})
+    assert move(world, item)
+    assert bodies(s3, A) == [BAD, None, BAD]
+
+
+def test_end_of_an_execution_leaves_bad_files_due() -> None:
+    """The end is recorded after the files were noted, and before they are moved."""
+    item = BadFile(key=A, version_id="v1", etag="e", size=1, kind="one_row", text="x")
+    state = ModelState().quarantining([item], "quarantined", "b", None, BEGIN)
+    assert state.ended("arn:execution/e0", BEGIN + timedelta(minutes=1)).due_at == BEGIN + timedelta(
+        minutes=1
+    )
 
 
 # ---- files that cannot be read ---------------------------------------------------------------------------
