@@ -190,6 +190,11 @@ def describe(sagemaker: SageMakerClient, arn: str) -> Execution:
         )
         for item in page["PipelineParameters"]
     ]
+    if answer["PipelineExecutionStatus"] == "Failed" and not any(
+        it["StepStatus"] == "Failed" for it in steps
+    ):
+        # Somebody may have retried it between the two reads: its failed step is no longer among its steps.
+        answer = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
     types = _types(sagemaker, arn) if any(not item.get("Metadata") for item in steps) else {}
     return Execution(
         arn=arn,

@@ -130,10 +130,13 @@ def _remains(run: Run, model: str, view: View) -> bool:
 
 
 def one_execution_for_each_start(run: Run) -> Iterator[str]:
-    """A start key has one execution, and a model runs one execution of handsoff's at a time."""
+    """A start key has one execution, and a model runs one execution of handsoff's at a time.
+
+    Executions that were deleted with their pipeline are left out: nobody can know of them.
+    """
     by_token = defaultdict(list)
     for trained in run.account.sagemaker.trained.values():
-        if trained.trigger != "manual":
+        if trained.trigger != "manual" and trained.arn not in run.account.sagemaker.deleted:
             by_token[trained.token].append(trained)
     for token, same in by_token.items():
         if len(same) > 1:
@@ -151,7 +154,8 @@ def no_landing_starts_the_same_bytes_twice(run: Run) -> Iterator[str]:
     for model in run.models:
         known: dict[str, str] = {}
         for trained in of_model(run, model):
-            if trained.trigger == "landing" and trained.batch:
+            gone = trained.arn in run.account.sagemaker.deleted
+            if trained.trigger == "landing" and trained.batch and not gone:
                 if trained.batch in known:
                     yield f"{model}: {known[trained.batch]} and {trained.arn[-4:]} have the same batch"
                 known[trained.batch] = trained.arn[-4:]

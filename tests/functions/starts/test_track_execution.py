@@ -11,7 +11,7 @@ import pytest
 from retraining.aws.model_states import ModelStates
 from retraining.collaborators import Collaborators
 from retraining.facts.starts import Start, StartRequest
-from tests.functions.fakes import START, Context, Died, Mortal, event
+from tests.functions.fakes import START, Before, Context, Died, Mortal, event
 from tests.functions.world import World
 from track_execution import handler
 
@@ -93,6 +93,20 @@ def test_failure_after_a_retry_is_notified_again(world: World, context: Context)
     fail(world, minutes=20)
     handler(event("execution_changed.failed"), context, using=using(world))
     assert len({told["notificationId"] for told in world.messages()}) == 2
+
+
+def test_retry_between_two_reads_is_no_second_failure(world: World, context: Context) -> None:
+    """The status was read before a person's retry, and the steps after it."""
+    fail(world)
+    handler(event("execution_changed.failed"), context, using=using(world))
+
+    def retried() -> None:
+        world.sagemaker.execution |= {"PipelineExecutionStatus": "Executing"}
+        world.sagemaker.steps = []
+
+    sagemaker = Before(world.sagemaker, "get_paginator", retried)
+    handler(event("execution_changed.failed"), context, using=using(world, sagemaker=sagemaker))
+    assert len(world.messages()) == 1
 
 
 def test_late_event_does_not_undo_the_end(world: World, context: Context) -> None:
