@@ -213,15 +213,13 @@ def test_message_of_a_channel_that_refuses_hinders_no_other(titanic: World, app:
     assert titles(app) == [WAITS]
 
 
-def test_message_of_a_model_without_config_waits_for_an_hour(
-    titanic: World, app: Slack, queue: Queue
-) -> None:
+def test_message_of_a_model_without_config_waits_for_a_day(titanic: World, app: Slack, queue: Queue) -> None:
     config = titanic.configs.known.pop("titanic")
     queue.send("waiting")
     queue.send("execution_failed", model="gone", modelPackageArn=None)
-    queue.run(0.5)
+    queue.run(20)
     titanic.configs.known["titanic"] = config
-    queue.run(1.1)
+    queue.run(6)
     assert titles(app) == [WAITS]
     assert queue.waiting == {}
     assert queue.failures == []

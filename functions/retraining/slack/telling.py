@@ -20,7 +20,7 @@ KINDS_OF_CANDIDATES: Final = frozenset({"waiting", "approved", "rejected", "over
 """Notifications that the message of their candidate shows. All others are messages of their own."""
 
 
-UNKNOWN: Final = timedelta(hours=1)
+UNKNOWN: Final = timedelta(days=1)
 """Age of a message from which a model without config counts as removed. Until then, it may come (back)."""
 
 LATE: Final = timedelta(minutes=10)
@@ -33,7 +33,7 @@ def tell(
     """Tell this notification unless that has been done. A model without a channel is told nowhere.
 
     `sent_at` is when it was published, where that is known. Raises NotReady while another invocation tells
-    it, or changes the message of its candidate, and ConfigError in the first hour of a model without config.
+    it, or changes the message of its candidate, and ConfigError in the first day of a model without config.
     """
     config = using.configs.get(told.model)
     if config is None and sent_at and using.clock() - sent_at < UNKNOWN:
