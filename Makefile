@@ -38,7 +38,7 @@ fuzz: setup ## send requests by chance for ten minutes; 5xx and decisions not as
 chaos: setup ## play a thousand seeds of faults and say which promise broke (SEEDS=1000; one of them: SEED=123)
 	@python -m tests.chaos $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
-chaos-variants: setup ## break the functions in two dozen ways and say which seed of chaos catches each
+chaos-variants: setup ## break the functions in fifteen ways and say which seed of chaos catches each
 	@python -m tests.chaos.variants
 
 soak: setup ## let 20 models work for hours of virtual time and say what the functions keep (HOURS=6)

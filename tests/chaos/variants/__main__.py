@@ -16,7 +16,7 @@ from typing import Final
 
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[2]
-SEEDS: Final = 400
+SEEDS: Final = 120
 """Seeds that are played at most for one variant."""
 
 
