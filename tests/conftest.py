@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,17 @@ def pytest_configure(config: pytest.Config) -> None:
         tempfile.tempdir = None  # so that it is read again
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     del config
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without the garbage collector, which never looks through what is collected: it all stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _in_memory() -> bool:
