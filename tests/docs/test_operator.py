@@ -33,8 +33,9 @@ def test_the_rotation_leaves_one_new_key_with_the_primary_label(cloud: server.Cl
     credentials = tmp_path / "home" / ".aws" / "credentials"
     credentials.parent.mkdir()
     credentials.touch(mode=0o600)
+    key_id, secret = cloud.administrator
     credentials.write_text(
-        "[admin]\naws_access_key_id = test\naws_secret_access_key = test\nregion = us-east-1\n"
+        f"[admin]\naws_access_key_id = {key_id}\naws_secret_access_key = {secret}\nregion = us-east-1\n"
     )
     iam = cloud.client("iam")
     iam.create_user(UserName=USER)
