@@ -40,10 +40,11 @@ MAX_FOLLOW: Final = 24 * 3600
 
 
 def start(model: Annotated[str, typer.Argument(help="The model to retrain.")]) -> None:
-    """Request an execution on the data that lies in S3 now, even if the model was trained on it before.
+    """Request an execution on the newest batch, even if the model was trained on it before.
 
-    The request ignores readiness, cooldown and `min_new_rows`. It waits while an execution runs, while the
-    model is paused, and while the daily limit is reached.
+    With a marker, that is the data as it was when the newest marker landed; without one, the data that lies
+    in S3 now. The request ignores readiness, cooldown and `min_new_rows`. It waits while an execution runs,
+    while the model is paused, and while the daily limit is reached.
 
     Example: `handsoff start titanic`
     """
