@@ -128,11 +128,18 @@ class ModelState(Fact):
         if self.blocked is None:
             return self
         state = self.model_copy(update={"blocked": self.blocked.model_copy(update={"until": at})})
-        given_up, before = self.unmade, self.before_start
-        if given_up is None or before is None or not self.blocked.refused:
-            return state
+        return state._without_start() if self.unmade and self.blocked.refused else state
+
+    def _without_start(self) -> ModelState:
+        """The start that SageMaker has refused is given up. Its requests are pending again.
+
+        Where 0.1 took the start, what was before is not known: its batch is then decided as a new one.
+        """
+        given_up, before = self.unmade, self.before_start or BeforeStart()
+        if given_up is None:
+            return self
         waiting = {request.cause: request for request in (*given_up.requests, *self.pending)}
-        return state.model_copy(
+        return self.model_copy(
             update={
                 "pending": tuple(waiting.values()),
                 "running": None,
@@ -210,7 +217,8 @@ class ModelState(Fact):
         if marker is not None:
             begun = self.answered_batch is None and self.last_batch is not None  # 0.1 noted no markers
             passed = () if begun else tuple(takewhile(lambda one: not self.has_answered(one), earlier))
-            kept = (*passed, *self.superseded_markers)[:MAX_SUPERSEDED]
+            # A start that was given up has left markers here which are passed again.
+            kept = tuple(dict.fromkeys((*passed, *self.superseded_markers)))[:MAX_SUPERSEDED]
             noted |= {"answered_marker": marker, "superseded_markers": kept}
         return self.model_copy(update=noted)
 
@@ -224,25 +232,37 @@ class ModelState(Fact):
         return self.model_copy(update={"listed_at": at})
 
     def failed(
-        self, reason: str, at: datetime, *, refused: bool = False, at_once: bool = False
+        self, reason: str, at: datetime, *, refused: str | None = None, at_once: bool = False
     ) -> ModelState:
         """The last try failed for this reason; unchanged if nothing is left to be tried.
 
-        The wait before the next try doubles with each failure; `at_once` makes it none.
+        The wait before the next try doubles with each failure; `at_once` makes it none. `refused` is the key
+        of a start that SageMaker has refused. If requests came during that call, the start is given up: they
+        would wait behind it. Unchanged if another start was taken meanwhile.
         """
-        if not self.pending and self.unmade is None:
+        if not self.pending and self.unmade is None and not self.bad_files:
+            return self
+        if refused is not None and (self.unmade is None or self.unmade.key != refused):
             return self
         known = self.blocked
         tries = (known.tries if known else 0) + (0 if at_once else 1)
         wait = min(FIRST_RETRY * 2 ** min(max(tries - 1, 0), 10), LAST_RETRY)
+        gives_way = refused is not None and bool(self.pending)
         blocked = Blocked(
             reason=reason,
             since=known.since if known else at,
-            until=at if at_once else at + wait,
+            until=at if at_once or gives_way else at + wait,
             tries=tries,
-            refused=refused,
+            refused=refused is not None,
         )
-        return self.model_copy(update={"blocked": blocked, "due_at": blocked.until})
+        state = self.model_copy(update={"blocked": blocked, "due_at": blocked.until})
+        return state._without_start() if gives_way else state
+
+    def calling(self) -> ModelState:
+        """SageMaker is asked again for the start that it has refused: from now on it may have been made."""
+        if self.blocked is None or not self.blocked.refused:
+            return self
+        return self.model_copy(update={"blocked": self.blocked.model_copy(update={"refused": False})})
 
     def inspecting(self, so_far: InspectedSoFar) -> ModelState:
         """The inspection has come this far. That it goes on says that nothing blocks it."""

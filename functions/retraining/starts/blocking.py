@@ -34,18 +34,19 @@ def note(model: str, error: Exception, using: Collaborators) -> None:
     every sweep, and a model that ran out of time and has come further goes on in the next one. All else is
     tried ever less often.
     """
-    reason, refused, now = _reason(error), executions.refuses(error), using.clock()
+    reason, now = _reason(error), using.clock()
+    refused = error.key if isinstance(error, executions.StartRefused) else None
     before, _ = using.states.load(model)
     went_on = isinstance(error, OutOfTime) and before.blocked is None
     at_once = went_on or isinstance(error, ConfigError | NotReady)
     using.states.change(model, lambda state: state.failed(reason, now, refused=refused, at_once=at_once))
     after, _ = using.states.load(model)
-    if after.blocked is None:
+    if after.blocked is None or after == before:
         return
     metrics.add_metric("StartsBlocked", MetricUnit.Count, 1)
     if before.blocked is None or before.blocked.reason != reason:
         logger.warning("start blocked", model=model, reason=reason, until=after.blocked.until.isoformat())
-    if refused or now - after.blocked.since >= TELL_AFTER:
+    if refused is not None or now - after.blocked.since >= TELL_AFTER:
         _tell(model, after.blocked, using)
 
 

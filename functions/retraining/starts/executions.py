@@ -30,6 +30,14 @@ LogLines = dict[str, list[str]]
 """The last log lines of failed steps, oldest first, by the step's name."""
 
 
+class StartRefused(ClientError):
+    """SageMaker has said no to the start with this key, so that this call made no execution."""
+
+    def __init__(self, error: ClientError, key: str) -> None:
+        super().__init__(error.response, error.operation_name)
+        self.key = key
+
+
 # ---- made ------------------------------------------------------------------------------------------------
 
 
@@ -37,21 +45,26 @@ def make(model: str, start: Start, using: Collaborators, *, repeated: bool = Fal
     """Make the execution of a start that was taken. Every call may be repeated: the token starts one only.
 
     AWS does not say how long SageMaker knows a token. So a start that was tried before (`repeated`) is first
-    looked for among the newest executions, by its display name. Raises ClientError if SageMaker refuses the
+    looked for among the newest executions, by its display name. Raises StartRefused if SageMaker refuses the
     start. That leaves no trace: another may take its place.
     """
     request = start.request
     name = f"{request.trigger}-{start.batch[:12]}-{start.key[:8]}"
     arn = _made_before(model, name, using) if repeated else None
-    arn = arn or pipelines.start(
-        using.sagemaker,
-        using.settings.resource_name(model),
-        token=start.key,
-        display_name=name,
-        Batch=start.batch,
-        Champion=start.champion,
-        Trigger=request.trigger,
-    )
+    try:
+        arn = arn or pipelines.start(
+            using.sagemaker,
+            using.settings.resource_name(model),
+            token=start.key,
+            display_name=name,
+            Batch=start.batch,
+            Champion=start.champion,
+            Trigger=request.trigger,
+        )
+    except ClientError as error:
+        if refuses(error):
+            raise StartRefused(error, start.key) from error
+        raise
     _record_made(model, start, arn, using)
     look_again = using.clock() + LOOK_AGAIN
     using.states.change(model, lambda state: state.made(start.key, arn, look_again))

@@ -166,6 +166,9 @@ def _act(action: Done, snapshot: Snapshot, using: Collaborators) -> ModelState |
     noted = answered(before, action, snapshot.batch)
     match action:
         case Make(start):
+            asked = before.calling()
+            if asked != before and not using.states.swap(model, asked, snapshot.version):
+                return None
             repeated = before.blocked is not None or snapshot.now - start.taken_at >= TOKEN_KNOWN
             executions.make(model, start, using, repeated=repeated)
             return None
