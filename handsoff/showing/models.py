@@ -16,7 +16,7 @@ from retraining.facts.model_state import ModelState
 
 def pending_or_refused(state: ModelState, now: datetime) -> str | None:
     """Why a requested start has not happened, as rich markup; None where none is pending or refused."""
-    if state.blocked and (state.pending or state.unmade):
+    if state.blocked and (state.pending or state.unmade or state.bad_files):
         blocked = f"[red]blocked since {moment(state.blocked.since)}:[/] {escape(state.blocked.reason)}"
         return f"{blocked}; tried again within a minute of {moment(state.blocked.until)}"
     if state.pending:

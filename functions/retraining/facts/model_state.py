@@ -13,7 +13,7 @@ from typing import Final, Literal
 from pydantic import AliasChoices, Field
 
 from retraining.facts.fact import Fact, Moment
-from retraining.facts.starts import BadFile, Blocked, InspectedSoFar, Marker, Start, StartRequest
+from retraining.facts.starts import BadFile, Blocked, InspectedSoFar, Marker, Start, StartRequest, Untold
 
 DAY: Final = timedelta(days=1)
 """The time in which `daily_limit` counts starts."""
@@ -62,6 +62,7 @@ class ModelState(Fact):
     - `blocked` says why nothing can be decided or started now; None if the last try succeeded.
       `inspected_so_far` is how far the inspection of many files has come; None if none is under way.
       `before_start` is what the state was before `running` was taken; None once its execution is made.
+    - `untold` is the last refusal if people are still to be told of it.
     """
 
     pending: tuple[StartRequest, ...] = Field((), validation_alias=AliasChoices("pending", "waiting"))
@@ -75,6 +76,7 @@ class ModelState(Fact):
     answered_at: Moment | None = None
     landings: int = 0
     blocked: Blocked | None = None
+    untold: Untold | None = None
     inspected_so_far: InspectedSoFar | None = None
     before_start: BeforeStart | None = None
     bad_files: tuple[BadFile, ...] = Field((), validation_alias=AliasChoices("badFiles", "bad"))
@@ -157,11 +159,13 @@ class ModelState(Fact):
             update={"due_at": until, "answer": "wait", "reason": reason, "answered_at": at}
         )
 
-    def refused(self, reason: str, at: datetime) -> ModelState:
-        """The pending requests are refused, and none is pending any more."""
+    def refused(self, reason: str, at: datetime, occurrence: str | None = None) -> ModelState:
+        """The pending requests are refused, and none is pending any more. With an `occurrence` people are to
+        be told."""
         return self.model_copy(
             update={
                 "pending": (),
+                "untold": Untold(reason=reason, occurrence=occurrence) if occurrence else self.untold,
                 "inspected_so_far": None,
                 "due_at": None,
                 "answer": "refuse",
@@ -169,6 +173,10 @@ class ModelState(Fact):
                 "answered_at": at,
             }
         )
+
+    def told(self, refusal: Untold) -> ModelState:
+        """People know of this refusal; unchanged if there is another one by now."""
+        return self.model_copy(update={"untold": None}) if self.untold == refusal else self
 
     def quarantining(
         self, files: Sequence[BadFile], reason: str, remaining_batch: str, marker: str | None, at: datetime
@@ -282,6 +290,7 @@ class ModelState(Fact):
         return self.model_copy(
             update={
                 "pending": (),
+                "untold": None,
                 "inspected_so_far": None,
                 "running": start,
                 "before_start": BeforeStart(

@@ -96,6 +96,14 @@ class Blocked(Fact):
     refused: bool = False
 
 
+class Untold(Fact):
+    """A refusal that only people can end, of which they have not been told yet. Each `occurrence` is told
+    once."""
+
+    reason: str
+    occurrence: str
+
+
 class InspectedSoFar(Fact):
     """How far the new files of a batch have been inspected, in the order of their keys.
 

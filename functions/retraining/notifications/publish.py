@@ -8,8 +8,10 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from retraining.aws.ledger import Ledger, once
-from retraining.aws.observability import logger
+from retraining.aws.observability import logger, metrics
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.notifications.messages import Notification, Rollback
@@ -49,6 +51,19 @@ def notify(sns: SNSClient, ledger: Ledger, topic: str, message: Notification, *,
         model=message.model,
         reasons=list(message.reasons),
     )
+    return True
+
+
+def try_to_notify(
+    sns: SNSClient, ledger: Ledger, topic: str, message: Notification, *, now: datetime
+) -> bool:
+    """`notify` where other work must go on without it. Says whether people know; a failure is logged."""
+    try:
+        notify(sns, ledger, topic, message, now=now)
+    except Exception:
+        logger.exception("notification not published", kind=message.kind, model=message.model)
+        metrics.add_metric("NotificationsFailed", MetricUnit.Count, 1)
+        return False
     return True
 
 

@@ -9,6 +9,7 @@ earlier starts, then what the new files hold. So a model that waits lists nothin
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -329,9 +330,10 @@ def _is_unreadable(result: Problem | Fine) -> bool:
 
 def _cannot_be_read(files: Sequence[Inspected]) -> Refuse:
     said = [f"{one.file.key}: {one.result.text}" for one in files if isinstance(one.result, Problem)]
+    versions = " ".join(f"{one.file.key}:{one.file.version_id}" for one in files)
     return Refuse(
         f"cannot be read: {_listed(said)}",
-        occurrence=" ".join(f"{one.file.key}:{one.file.version_id}" for one in files),
+        occurrence=hashlib.sha256(versions.encode()).hexdigest(),
     )
 
 
@@ -377,8 +379,8 @@ def next_state(state: ModelState, action: Change, now: datetime) -> ModelState:
             return state.looked_at_again(until)
         case Wait(until, reason):
             return state.waits(until, reason, now)
-        case Refuse(reason, _):
-            return state.refused(reason, now)
+        case Refuse(reason, occurrence):
+            return state.refused(reason, now, occurrence)
         case Forget():
             return state.without_landing()
         case Quarantine(files, reason, remaining_batch, marker):

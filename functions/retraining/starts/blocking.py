@@ -11,12 +11,13 @@ from botocore.exceptions import ClientError
 from retraining.aws.observability import logger, metrics
 from retraining.errors import ConfigError, NotReady, OutOfTime
 from retraining.notifications.messages import Notification
-from retraining.notifications.publish import notify
+from retraining.notifications.publish import try_to_notify
 from retraining.starts import executions
 from retraining.text import shorten
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
+    from retraining.facts.model_state import ModelState
     from retraining.facts.starts import Blocked
 
 TELL_AFTER: Final = timedelta(minutes=10)
@@ -50,6 +51,25 @@ def note(model: str, error: Exception, using: Collaborators) -> None:
         _tell(model, after.blocked, using)
 
 
+def tell_refusal(model: str, state: ModelState, using: Collaborators) -> None:
+    """Tell people of a refusal that only they can end, unless they know of it. Each occurrence once.
+
+    If that fails, the state keeps the refusal, and the next sweep tries again.
+    """
+    refusal = state.untold
+    if refusal is None:
+        return
+    message = Notification.about(
+        f"model {model}",
+        "start_blocked",
+        model=model,
+        reasons=[refusal.reason],
+        occurrence=refusal.occurrence,
+    )
+    if try_to_notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock()):
+        using.states.change(model, lambda state: state.told(refusal))
+
+
 def _reason(error: Exception) -> str:
     said = str(error) or type(error).__name__
     if isinstance(error, ClientError) and error.operation_name == "StartPipelineExecution":
@@ -67,4 +87,4 @@ def _tell(model: str, blocked: Blocked, using: Collaborators) -> None:
         reasons=(blocked.reason, ends),
         occurrence=f"{'refused' if blocked.refused else 'lasting'} since {blocked.since.isoformat()}",
     )
-    notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
+    try_to_notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())

@@ -19,7 +19,7 @@ from retraining.aws.observability import logger, metrics
 from retraining.facts import keys
 from retraining.facts.starts import Quarantined
 from retraining.notifications.messages import Notification
-from retraining.notifications.publish import notify
+from retraining.notifications.publish import try_to_notify
 from retraining.starts.admission import MAX_NAMED
 from retraining.starts.batches import ROOT, DataObject
 from retraining.starts.unreadable import is_gone, way_out
@@ -49,15 +49,15 @@ def move_files(
 ) -> bool:
     """Tell approvers of these files in one notification, then move each. Says whether all are dealt with.
 
-    Safe to repeat. A failure with one file stops no other. `noted_at` is when the files were noted, `tries`
+    Safe to repeat. A failure with one file stops no other, and files are moved whether or not approvers could
+    be told; that is tried again with the next invocation. `noted_at` is when the files were noted, `tries`
     the number of invocations that have begun to move them, this one included. Files that no invocation has
     begun to move come first. At least one file is moved, however little time is left. What the last try
     leaves is found again by the next inspection.
     """
     before = {one: using.ledger.get(keys.quarantined(model, one.key, one.version_id)) for one in files}
     new = [one for one, fact in before.items() if fact is None or fact.at >= noted_at]
-    _tell(model, new, using)
-    failed = 0
+    failed = 0 if _tell(model, new, using) else 1
     # The copy of a large file may take too long.
     for number, one in enumerate(sorted(files, key=lambda file: (before[file] is not None, file.size))):
         if number and using.time_left() <= timedelta(0):
@@ -76,9 +76,10 @@ def move_files(
     return not failed or tries > MAX_TRIES
 
 
-def _tell(model: str, files: Sequence[BadFile], using: Collaborators) -> None:
+def _tell(model: str, files: Sequence[BadFile], using: Collaborators) -> bool:
+    """Whether approvers know of these files now."""
     if not files:
-        return
+        return True
     folder = f"s3://{using.settings.bucket}/quarantine/{model}/"
     more = [f"and {len(files) - MAX_NAMED} more files"] if len(files) > MAX_NAMED else []
     message = Notification.about(
@@ -89,7 +90,7 @@ def _tell(model: str, files: Sequence[BadFile], using: Collaborators) -> None:
         reasons=[f"{one.key}: {one.text}" for one in files[:MAX_NAMED]] + more,
         evidence_uri=folder,
     )
-    notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
+    return try_to_notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
 
 
 def _move(model: str, item: BadFile, using: Collaborators, *, copy: bool) -> None:

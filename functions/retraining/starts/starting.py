@@ -25,8 +25,6 @@ from retraining.errors import ConfigError, NotReady
 from retraining.facts import keys
 from retraining.facts.model_state import ModelState
 from retraining.facts.starts import BadFile, RequestAnswered, Start, StartRequest, leading
-from retraining.notifications.messages import Notification
-from retraining.notifications.publish import notify
 from retraining.starts import (
     batches,
     blocking,
@@ -44,6 +42,7 @@ from retraining.starts.admission import (
     MoveBadFiles,
     Quarantine,
     Read,
+    ReadBatch,
     Refuse,
     Rest,
     Take,
@@ -55,6 +54,8 @@ from retraining.starts.admission import (
 from retraining.starts.checkpoints import PART
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from retraining.collaborators import Collaborators
     from retraining.starts.batches import Batch
     from retraining.starts.snapshot import Snapshot
@@ -69,6 +70,10 @@ METRICS: Final[Mapping[type, str]] = {
 
 TOKEN_KNOWN: Final = timedelta(minutes=1)
 """Time for which SageMaker certainly knows the token of a start."""
+
+AFTER_LISTING: Final = timedelta(seconds=10)
+"""Time after a listing in which a small batch is decided, however long the listing took: its checksums and
+the beginnings of its files are read in about four seconds."""
 
 EXPECTED: Final = (ClientError, BotoCoreError, ConfigError, NotReady)
 """Failures that may pass or that people must end. They are noted for each model, and no failure of the sweep:
@@ -104,6 +109,7 @@ def start_if_due(model: str, using: Collaborators) -> None:
     A failure that may pass, or that people must end, is noted and told. It is no failure of the sweep.
     """
     state, _ = using.states.load(model)
+    blocking.tell_refusal(model, state, using)
     now = using.clock()
     if not state.pending and (state.due_at is None or now < state.due_at):
         return
@@ -147,16 +153,27 @@ def _advance(model: str, using: Collaborators) -> ModelState:
         raise ConfigError(f"the configuration of model {model} is not there: `handsoff deploy` stores it")
     for _ in range(MAX_SWAPS):
         snapshot = reading.read(model, config, using)
-        action = decide(snapshot)
+        action, listed_at = decide(snapshot), using.clock()
         while isinstance(action, Read):
-            # A long listing is not thrown away: at least one part is inspected after it.
-            if snapshot.batch is None or len(snapshot.batch.objects) <= PART:
-                using.check_time()
+            _check_time(snapshot, listed_at, using)
             snapshot = reading.read_more(snapshot, action, using)
+            if isinstance(action, ReadBatch):
+                listed_at = using.clock()
             action = decide(snapshot)
         if (state := _act(action, snapshot, using)) is not None:
             return state
     raise contended(model)
+
+
+def _check_time(snapshot: Snapshot, listed_at: datetime, using: Collaborators) -> None:
+    """Raise OutOfTime if the time is over, but throw no long listing away that ended at `listed_at`.
+
+    The reads of a small batch after it are short, and at least one part of a large one is inspected.
+    """
+    if snapshot.batch is None or (
+        len(snapshot.batch.objects) <= PART and using.clock() - listed_at > AFTER_LISTING
+    ):
+        using.check_time()
 
 
 def _act(action: Done, snapshot: Snapshot, using: Collaborators) -> ModelState | None:
@@ -174,9 +191,6 @@ def _act(action: Done, snapshot: Snapshot, using: Collaborators) -> ModelState |
             return None
         case MoveBadFiles(files):
             return _move(files, snapshot, using)
-        case Refuse(reason, str(occurrence)):
-            _tell_blocked(model, reason, occurrence, using)
-            after = next_state(noted, action, snapshot.now).unblocked()
         case Take(batch):
             after = noted.taken(_prepare(batch, snapshot, using), before)
         case _:
@@ -184,6 +198,8 @@ def _act(action: Done, snapshot: Snapshot, using: Collaborators) -> ModelState |
     if after != before and not using.states.swap(model, after, snapshot.version):
         return None
     _tell(action, snapshot, after, using)
+    if isinstance(action, Refuse):
+        blocking.tell_refusal(model, after, using)
     return after if isinstance(action, Rest | Wait | Refuse | Forget) else None
 
 
@@ -200,14 +216,6 @@ def _move(files: Sequence[BadFile], snapshot: Snapshot, using: Collaborators) ->
         return state
     using.states.change(model, lambda state: state.quarantined(files))
     return None
-
-
-def _tell_blocked(model: str, reason: str, occurrence: str, using: Collaborators) -> None:
-    """Tell people that a start is refused for a reason that only they can remove. Each occurrence once."""
-    message = Notification.about(
-        f"model {model}", "start_blocked", model=model, reasons=[reason], occurrence=occurrence
-    )
-    notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
 
 
 def _prepare(batch: Batch, snapshot: Snapshot, using: Collaborators) -> Start:

@@ -296,3 +296,16 @@ def test_failed_without_anything_to_start_changes_nothing() -> None:
     )
     for idle in (ModelState(), ModelState(running=made)):
         assert idle.failed("why", START) == idle
+
+
+@pytest.mark.parametrize("seconds", [30, 65])
+def test_listing_longer_than_the_time_that_is_left_starts_a_small_batch(models: Models, seconds: int) -> None:
+    def slow(key: str) -> None:
+        if key == f"curated/{MODEL}/":
+            models.now += timedelta(seconds=seconds)
+
+    models.spend = slow  # type: ignore[method-assign]
+    models.deliver(models.land(MODEL))
+    sweeps(models, 10)
+    assert models.started() == [MODEL]
+    assert models.world.messages() == []

@@ -25,6 +25,11 @@ class Slow(Models):
         self.read: Counter[str] = Counter()
         self.seconds = 1.0
 
+    def __getattr__(self, name: str) -> Any:
+        if name == "head_object":  # asks for a checksum, and reads no file
+            return self.world.s3._inner.head_object  # type: ignore[attr-defined]
+        return super().__getattr__(name)
+
     def spend(self, key: str) -> None:
         if key.endswith(".csv"):
             self.read[key.rsplit("/", 1)[-1]] += 1
