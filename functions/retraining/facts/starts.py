@@ -5,8 +5,9 @@ Fields that had another name in version 0.1 are read under both names and writte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+import json
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal
 
 from pydantic import AliasChoices, Field
 
@@ -73,6 +74,30 @@ class BadFile(Fact):
     text: str
     row: int | None = None
     column: str | None = None
+
+
+MAX_BAD_FILES: Final = 50
+"""Files that one decision moves to quarantine. The decision after the next landing finds the others."""
+
+MAX_BAD_BYTES: Final = 70_000
+"""Bytes of these files in a model's state. With many requests the state stays below DynamoDB's 400 KB: a key
+may have 1,024 characters, each of six bytes in JSON."""
+
+
+def are_many(files: Sequence[BadFile]) -> bool:
+    """Whether one decision moves no further file than these."""
+    size = sum(len(json.dumps(one.model_dump(by_alias=True), ensure_ascii=False).encode()) for one in files)
+    return len(files) >= MAX_BAD_FILES or size >= MAX_BAD_BYTES
+
+
+def within_limits(files: Iterable[BadFile]) -> tuple[BadFile, ...]:
+    """The first of these files that one decision moves; at least one."""
+    kept: list[BadFile] = []
+    for one in files:
+        if are_many(kept):
+            break
+        kept.append(one)
+    return tuple(kept)
 
 
 class Marker(Fact):

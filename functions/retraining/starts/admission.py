@@ -17,21 +17,22 @@ from typing import Final
 
 from retraining.config.schema import Retrain
 from retraining.facts.model_state import DAY, ModelState
-from retraining.facts.starts import BadFile, Marker, Start
+from retraining.facts.starts import BadFile, Marker, Start, within_limits
 from retraining.starts.batches import Batch, DataObject, batch_of
 from retraining.starts.inspection import Fine, Problem
 from retraining.starts.snapshot import Inspected, Running, Snapshot
 from retraining.starts.unreadable import UNREADABLE
+from retraining.text import cut
 
 LOOK_AGAIN: Final = timedelta(minutes=2)
 """Time until the next decision where no event announces a change (paused), or its event may be lost
 (an execution ends)."""
 
-MAX_BAD_FILES: Final = 50
-"""Files moved to quarantine per decision. The decision after the next landing finds the others."""
-
 MAX_NAMED: Final = 10
 """Bad files that a reason names by key."""
+
+MAX_NAME: Final = 200
+"""Bytes of a key in a reason."""
 
 
 # ---- actions ---------------------------------------------------------------------------------------------
@@ -260,7 +261,7 @@ def _answer(snapshot: Snapshot, batch: Batch) -> Action:
     return _by_content(snapshot, batch)
 
 
-def _by_listing(snapshot: Snapshot, batch: Batch) -> Refuse | ReadStarted | None:
+def _by_listing(snapshot: Snapshot, batch: Batch) -> Refuse | ReadPrevious | ReadStarted | None:
     """Why the batch does not start, as far as the listing and earlier starts tell; None if it may."""
     state = snapshot.state
     if too_large := batch.too_large:
@@ -282,17 +283,27 @@ def _by_listing(snapshot: Snapshot, batch: Batch) -> Refuse | ReadStarted | None
     return None
 
 
-def _gone(snapshot: Snapshot, batch: Batch) -> Refuse | None:
+def _gone(snapshot: Snapshot, batch: Batch) -> Refuse | ReadPrevious | None:
     """The refusal of a delivery of which versions are gone since it was answered: they have expired, or were
-    deleted for good. Only a person may ask to train on what is left of it."""
+    deleted for good. Only a person may ask to train on what is left of it.
+
+    Its manifest tells which versions it had. A batch may have more: what landed in the marker's own second,
+    after the listing. If the delivery was refused it has no manifest, and any other batch counts as a loss.
+    """
     state = snapshot.state
     if batch.marker is None or batch.marker != state.answered_marker or "request" in snapshot.triggers:
         return None
     if state.answered_batch in (None, batch.identity):
         return None
+    if state.answered_batch == state.last_batch:
+        if snapshot.previous is None:
+            return ReadPrevious()
+        if snapshot.previous and not batch.lost_since(snapshot.previous):
+            return None
     return Refuse(
         "versions of the newest delivery have expired or were deleted for good: land it again, or "
-        f"`handsoff start {batch.model}` trains on what is left"
+        f"`handsoff start {batch.model}` trains on what is left",
+        occurrence=f"gone: {batch.marker.version_id}",
     )
 
 
@@ -303,15 +314,15 @@ def _by_content(snapshot: Snapshot, batch: Batch) -> ReadPrevious | Inspect | Qu
     if snapshot.inspected is None:
         return Inspect(batch.new_since(snapshot.previous))
     if found := _bad_files(snapshot.inspected):
-        bad = found[:MAX_BAD_FILES]
+        bad = within_limits(found)
         gone = {file.key for file in bad}
         remaining = batch_of(batch.model, [item for item in batch.objects if item.key not in gone])
-        reason = f"quarantined: {_listed([file.key for file in bad])}"
+        reason = f"quarantined: {_listed([cut(file.key, MAX_NAME) for file in bad])}"
         if left := len(found) - len(bad):
             reason += f"; the next landing or request moves {left} further bad files"
         return Quarantine(bad, reason, remaining.identity, _version(batch.marker))
     if unreadable := [one for one in snapshot.inspected if _is_unreadable(one.result)]:
-        return _cannot_be_read(unreadable)
+        return _cannot_be_read(unreadable, batch.model)
     rows, needed = _rows(snapshot.inspected), snapshot.config.retrain.min_new_rows
     if snapshot.triggers == {"landing"} and rows is not None and rows < needed:
         return Refuse(f"about {rows} rows in new files, min_new_rows is {needed}")
@@ -328,11 +339,15 @@ def _is_unreadable(result: Problem | Fine) -> bool:
     return isinstance(result, Problem) and result.kind == UNREADABLE
 
 
-def _cannot_be_read(files: Sequence[Inspected]) -> Refuse:
-    said = [f"{one.file.key}: {one.result.text}" for one in files if isinstance(one.result, Problem)]
+def _cannot_be_read(files: Sequence[Inspected], model: str) -> Refuse:
+    said = [
+        f"{cut(one.file.key, MAX_NAME)}: {one.result.text}"
+        for one in files
+        if isinstance(one.result, Problem)
+    ]
     versions = " ".join(f"{one.file.key}:{one.file.version_id}" for one in files)
     return Refuse(
-        f"cannot be read: {_listed(said)}",
+        f"cannot be read: {_listed(said)}; then `handsoff start {model}`",
         occurrence=hashlib.sha256(versions.encode()).hexdigest(),
     )
 

@@ -190,6 +190,16 @@ class Batch:
         known = {(item.key, item.version_id) for item in previous}
         return tuple(item for item in self.covered if (item.key, item.version_id) not in known)
 
+    def lost_since(self, previous: Iterable[DataObject]) -> bool:
+        """Whether one of `previous` is in this batch no more, as of the same marker.
+
+        A version of the marker's own second that took the place of another one is no loss.
+        """
+        there = {(item.key, item.version_id) for item in self.objects}
+        at = self.marker.landed_at if self.marker else None
+        newer = {item.key for item in self.objects if item.landed_at == at}
+        return any((item.key, item.version_id) not in there and item.key not in newer for item in previous)
+
     def with_checksums(self, known: Mapping[tuple[str, str], str]) -> Batch:
         """The batch with these checksums, by key and version."""
 

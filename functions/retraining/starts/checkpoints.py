@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from retraining.errors import OutOfTime
-from retraining.facts.starts import InspectedSoFar
+from retraining.facts.starts import InspectedSoFar, are_many, within_limits
 from retraining.starts.batches import DataObject
 from retraining.starts.inspection import Fine, Problem
 from retraining.starts.snapshot import Inspected
@@ -29,9 +29,6 @@ PART: Final = 1000
 """Files that are inspected before the time is asked for and the state is written: two seconds at 30 ms for
 each GET by 16 readers."""
 
-MAX_KEPT: Final = 50
-"""Bad files after which no further file is inspected: a decision moves no more of them."""
-
 Look = Callable[[Sequence[DataObject]], Sequence[Inspected]]
 """Inspects files; the results in their order."""
 
@@ -45,7 +42,7 @@ def inspect(snapshot: Snapshot, files: Sequence[DataObject], look: Look, using: 
     if len(files) <= PART:
         return replace(snapshot, inspected=tuple(look(files)))
     so_far, digest = _begun(snapshot.state.inspected_so_far, files, snapshot.config)
-    while so_far.done < len(files) and len(so_far.bad) < MAX_KEPT:
+    while so_far.done < len(files) and not are_many(so_far.bad):
         part = files[so_far.done : so_far.done + PART]
         _add(digest, part)
         so_far = _plus(so_far, look(part), so_far.done + len(part), digest.hexdigest())
@@ -81,7 +78,7 @@ def _plus(so_far: InspectedSoFar, results: Sequence[Inspected], done: int, diges
         digest=digest,
         done=done,
         rows=None if so_far.rows is None or None in rows else so_far.rows + sum(filter(None, rows)),
-        bad=(*so_far.bad, *filter(None, (one.bad_file for one in results)))[:MAX_KEPT],
+        bad=within_limits((*so_far.bad, *filter(None, (one.bad_file for one in results)))),
     )
 
 

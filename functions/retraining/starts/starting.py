@@ -170,9 +170,9 @@ def _check_time(snapshot: Snapshot, listed_at: datetime, using: Collaborators) -
 
     The reads of a small batch after it are short, and at least one part of a large one is inspected.
     """
-    if snapshot.batch is None or (
-        len(snapshot.batch.objects) <= PART and using.clock() - listed_at > AFTER_LISTING
-    ):
+    batch = snapshot.batch
+    small = batch is not None and len(batch.objects) <= PART
+    if batch is None or (small and using.clock() - listed_at > AFTER_LISTING):
         using.check_time()
 
 

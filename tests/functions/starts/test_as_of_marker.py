@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -130,8 +131,96 @@ def test_delivery_of_which_a_version_is_gone_for_good_is_trained_only_if_a_perso
     assert len(world.started()) == 1
     schedule(world)  # the refusal is no answer to what is left
     assert len(world.started()) == 1
+    (told,) = [json.loads(json.loads(sent["Message"])["default"]) for sent in world.sns.sent]
+    assert (told["kind"], told["reasons"]) == ("start_blocked", [state.reason])
     world.come("request-1")
     assert len(world.started()) == 2
+
+
+@pytest.mark.parametrize("name", ["train/late.csv", "train.csv"], ids=["new", "overwritten"])
+def test_file_of_the_markers_second_that_lands_after_the_start_stops_no_schedule(name: str) -> None:
+    world = OneModel()
+    for file, body in delivery(0).items():
+        world.land(file, body)
+    world.mark()
+    world.land(name, HEADER + ROWS * 9)
+    world.end_all(noticed=True)
+    world.now += MINUTE
+    schedule(world)
+    assert trained(world) == [delivery(0), {**delivery(0), name: HEADER + ROWS * 9}]
+    assert world.sns.sent == []
+
+
+def test_schedule_mixes_no_older_version_into_a_delivery() -> None:
+    """The newest version of a file was deleted for good, so the one before it is the newest now."""
+    world = OneModel()
+    for number in (0, 1):
+        deliver(world, number)
+        world.end_all(noticed=True)
+        world.now += MINUTE
+    key = f"curated/{MODEL}/train.csv"
+    world.s3.delete_object(Key=key, VersionId=world.s3.versions[key][-1][0])
+    schedule(world)
+    assert len(world.started()) == 2
+
+
+def test_schedule_leaves_a_refused_delivery_of_which_a_version_is_gone() -> None:
+    """It has no manifest, so any other batch counts as a loss."""
+    world = OneModel(min_new_rows=1000)
+    world.land("train/b.csv", HEADER + ROWS)
+    deliver(world, 0)
+    del world.s3.versions[f"curated/{MODEL}/train/b.csv"]
+    world.config = OneModel().config
+    world.now += MINUTE
+    schedule(world)
+    assert world.started() == []
+    assert len(world.sns.sent) == 1
+
+
+def overwritten(world: OneModel, count: int) -> None:
+    """So many files of a delivery that is not answered have newer versions."""
+    for number in range(count):
+        world.land(f"train/{number:03}.csv", HEADER + ROWS)
+    world.land("validation.csv", HEADER + ROWS)
+    world.mark()
+    world.now += MINUTE
+    for number in range(count):
+        world.land(f"train/{number:03}.csv", HEADER + ROWS * 2)
+    world.config = OneModel().config
+    world.now += MINUTE
+
+
+def test_versions_are_looked_up_in_quarantine_by_many_threads() -> None:
+    world = OneModel(paused=True)
+    overwritten(world, 40)
+    together, original = Barrier(8, timeout=5), world.items.get
+
+    def get(fact: str) -> Any:
+        if fact.startswith("quarantined#"):
+            together.wait()  # raises unless eight are here at once
+        return original(fact)
+
+    world.items.get = get  # type: ignore[method-assign]
+    world.sweep()
+    assert len(trained(world)[0]) == 41
+
+
+def test_lookup_in_quarantine_ends_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retraining.starts.reading.MAX_ASKED", 10)
+    world = OneModel(paused=True)
+    overwritten(world, 40)
+    original, asked = world.items.get, list[str]()
+
+    def get(fact: str) -> Any:
+        if fact.startswith("quarantined#"):
+            asked.append(fact)
+            world.now += timedelta(seconds=60)
+        return original(fact)
+
+    world.items.get = get  # type: ignore[method-assign]
+    world.sweep()
+    assert len(asked) == 10
+    assert world.started() == []
 
 
 def test_late_file_is_trained_with_the_next_marker() -> None:
@@ -206,7 +295,9 @@ def test_overwrite_by_spark_mixes_no_deliveries() -> None:
 def test_quarantined_version_is_in_no_batch_any_more() -> None:
     world = OneModel()
     world.land("train/bad.csv", BAD)
-    deliver(world, 0)
+    deliver(world, 0, event=False)
+    world.now += timedelta(seconds=3)  # the delete marker is younger than the marker, and covers the version
+    world.come("landing")
     assert world.started() == []
     world.now += MINUTE
     schedule(world)

@@ -12,9 +12,7 @@ from tests.functions.memory import refused
 from tests.functions.models import Models
 from tests.functions.starts.test_blocked_starts import MODEL, state, sweeps
 
-TOO_LARGE = (
-    "the batch below curated/ant/ has 2 files, at most 1 are read: land fewer and larger files"  # both splits
-)
+TOO_LARGE = "the batch below curated/ant/ has 2 files, at most 1 are read: land fewer and larger files"
 
 
 class Topic:

@@ -337,8 +337,9 @@ BY_CONTENT: list[tuple[str, Snapshot, Action]] = [
             inspected=(Inspected(TRAIN, Problem("unreadable", "it is archived: restore it")),),
         ),
         Refuse(
-            "cannot be read: curated/titanic/train.csv: it is archived: restore it",
-            occurrence="curated/titanic/train.csv:v1",
+            "cannot be read: curated/titanic/train.csv: it is archived: restore it; "
+            "then `handsoff start titanic`",
+            occurrence="21a9cbb70f5aaf1902a3d1c59b374f93d8f5e0cedd0d6529af76bea0af676d32",
         ),
     ),
     (
