@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -48,7 +50,7 @@ def note(model: str, error: Exception, using: Collaborators) -> None:
     if before.blocked is None or before.blocked.reason != reason:
         logger.warning("start blocked", model=model, reason=reason, until=after.blocked.until.isoformat())
     if refused is not None or now - after.blocked.since >= TELL_AFTER:
-        _tell(model, after.blocked, using)
+        _tell(model, after.blocked, using, refused=refused is not None)
 
 
 def tell_refusal(model: str, state: ModelState, using: Collaborators) -> None:
@@ -77,14 +79,18 @@ def _reason(error: Exception) -> str:
     return shorten(said, MAX_REASON)
 
 
-def _tell(model: str, blocked: Blocked, using: Collaborators) -> None:
-    """Tell people of this row of failures: once that it lasts, and once that SageMaker refuses the start."""
+def _tell(model: str, blocked: Blocked, using: Collaborators, *, refused: bool) -> None:
+    """Tell people of this row of failures: once that it lasts, and once of each refusal of SageMaker.
+
+    Words with digits (ids, times, ARNs) do not make a refusal another one.
+    """
+    refusal = hashlib.sha256(re.sub(r"\S*\d\S*", "", blocked.reason).encode()).hexdigest()[:12]
     ends = "it is tried again at least once an hour, and at once when data lands or a person asks"
     message = Notification.about(
         using.settings.resource_name(model),
         "start_blocked",
         model=model,
         reasons=(blocked.reason, ends),
-        occurrence=f"{'refused' if blocked.refused else 'lasting'} since {blocked.since.isoformat()}",
+        occurrence=f"{f'refused {refusal}' if refused else 'lasting'} since {blocked.since.isoformat()}",
     )
     try_to_notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())

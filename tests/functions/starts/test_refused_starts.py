@@ -215,3 +215,27 @@ def test_state_names_the_newest_ten_superseded_markers() -> None:
     assert now.superseded_markers == ()
     now = ModelState().answering("b", markers[0]).answering("b", markers[13], markers[12:0:-1])
     assert [marker.version_id for marker in now.superseded_markers] == [f"v{n}" for n in range(12, 2, -1)]
+
+
+def test_other_refusal_of_the_same_row_is_told_and_the_same_one_is_not(models: Models) -> None:
+    sagemaker = Refusing(models, GONE)
+    models.deliver(models.land(MODEL))
+    sweeps(models, 4)
+    sagemaker.error = refused("AccessDeniedException", "StartPipelineExecution")
+    sweeps(models, 120)
+    sagemaker.error = GONE
+    sweeps(models, 120)
+    told = [message["reasons"][0] for message in models.world.messages()]
+    assert ["ResourceNotFound" in reason for reason in told] == [True, False]
+    assert "AccessDeniedException" in told[1]
+
+
+def test_refusal_that_names_another_request_id_is_told_once(models: Models) -> None:
+    sagemaker = Refusing(models, GONE)
+    models.deliver(models.land(MODEL))
+    for number in range(5):
+        sagemaker.error = refused("ResourceNotFound", "StartPipelineExecution")
+        sagemaker.error.response["Error"]["Message"] = f"no pipeline, request {number}b2-c4"  # type: ignore
+        sagemaker.error.args = (f"no pipeline, request {number}b2-c4",)
+        sweeps(models, 70)
+    assert len(models.world.messages()) == 2
