@@ -40,48 +40,43 @@ def find(model: str, using: Collaborators) -> bool:
         return False
     now, ready = using.clock(), config.retrain.ready
     if ready.when == "marker":
-        lost, listed = _marker_lost(f"{ROOT}{model}/{ready.marker}", state, now, using)
+        lost = _marker_lost(model, f"{ROOT}{model}/{ready.marker}", state, now, using)
     else:
-        lost, listed = _objects_lost(model, state, now, using)
+        lost = _objects_lost(model, state, now, using)
+    if not lost:
+        return False
     request = StartRequest(cause=LANDED, trigger="landing", requested_by="reconcile", at=now)
-
-    def noted(state: ModelState) -> ModelState:
-        state = state.listed(now) if listed else state
-        return state.requested(request) if lost else state
-
-    using.states.change(model, noted)
-    if lost:
-        logger.warning("landing found without its event", model=model)
-        metrics.add_metric("LandingsFound", MetricUnit.Count, 1)
-    return lost
+    using.states.change(model, lambda state: state.requested(request))
+    logger.warning("landing found without its event", model=model)
+    metrics.add_metric("LandingsFound", MetricUnit.Count, 1)
+    return True
 
 
-def _marker_lost(key: str, state: ModelState, now: datetime, using: Collaborators) -> tuple[bool, bool]:
-    """Whether the newest marker was not answered, and whether S3 was listed for that."""
+def _marker_lost(model: str, key: str, state: ModelState, now: datetime, using: Collaborators) -> bool:
+    """Whether the newest marker was not answered."""
     newest: Marker | None = bucket.visible_marker(using.s3, using.settings.bucket, key)
-    hidden = newest is None and _may_list(state, now)
-    if hidden:
+    if newest is None and _may_list(model, state, now, using):
         newest = next(iter(bucket.list_markers(using.s3, using.settings.bucket, key)), None)
-    lost = newest is not None and newest.landed_at <= now - MIN_AGE and not state.has_answered(newest)
-    return lost, hidden
+    return newest is not None and newest.landed_at <= now - MIN_AGE and not state.has_answered(newest)
 
 
-def _objects_lost(model: str, state: ModelState, now: datetime, using: Collaborators) -> tuple[bool, bool]:
-    """Whether objects have landed since the last answer, and whether S3 was listed for that.
-
-    Objects that are gone are no landing.
-    """
-    if not _may_list(state, now):
-        return False, False
+def _objects_lost(model: str, state: ModelState, now: datetime, using: Collaborators) -> bool:
+    """Whether objects have landed since the last answer. Objects that are gone are no landing."""
+    if not _may_list(model, state, now, using):
+        return False
     batch = bucket.list_batch(using.s3, using.settings.bucket, model)
     last = batch.last_arrival
     if batch.identity == state.answered_batch or last is None or last > now - MIN_AGE:
-        return False, True
+        return False
     previous: Sequence[DataObject] = ()
     if state.last_batch is not None:
         previous = bucket.read_manifest(using.s3, using.settings.bucket, model, state.last_batch)
-    return bool(batch.new_since(previous)), True
+    return bool(batch.new_since(previous))
 
 
-def _may_list(state: ModelState, now: datetime) -> bool:
-    return state.listed_at is None or now - state.listed_at >= LISTED_EVERY
+def _may_list(model: str, state: ModelState, now: datetime, using: Collaborators) -> bool:
+    """Whether a listing is due. It is noted first: one that ends its function rests as long as any other."""
+    if state.listed_at is not None and now - state.listed_at < LISTED_EVERY:
+        return False
+    using.states.change(model, lambda state: state.listed(now))
+    return True

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from retraining.facts.model_state import ModelState
+from tests.functions.fakes import Died
 from tests.functions.starts.test_starting import BAD, HEADER, MODEL, ROWS, Counted, OneModel
 
 MINUTE = timedelta(minutes=1)
@@ -236,3 +237,19 @@ def test_idle_model_without_marker_costs_a_listing_each_quarter(retrain: dict[st
     world.end_all(noticed=True)
     sweeps(world, 2)  # the end is recorded
     assert s3_calls(world, 45) == ["get_paginator"] * 3
+
+
+def test_listing_that_ends_its_function_rests_a_quarter(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = OneModel(**EVERY)
+    world.land_batch(0)
+    listed: list[str] = []
+
+    def dies(*_: Any) -> None:
+        listed.append("listed")
+        raise Died("in the listing")
+
+    monkeypatch.setattr("retraining.starts.lost_landings.bucket.list_batch", dies)
+    sweeps(world, 15)
+    assert listed == ["listed"]
+    sweeps(world, 1)
+    assert listed == ["listed"] * 2
