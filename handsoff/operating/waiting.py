@@ -81,8 +81,12 @@ def deliveries(deployment: Deployment, model: str, state: ModelState) -> tuple[D
     if newest is not None and not state.has_answered(newest):
         found.append(Delivery(newest, "waits", state.reason if state.pending and state.reason else ""))
     if state.answered_marker is not None:
-        said = state.reason if not state.pending and state.reason else "answered"
-        found.append(Delivery(state.answered_marker, "answered", said))
+        if state.unmade:  # its start was taken, and its execution could not be made yet
+            why = state.blocked.reason if state.blocked else "its execution is made next"
+            found.append(Delivery(state.answered_marker, "waits", why))
+        else:
+            said = state.reason if not state.pending and state.reason else "answered"
+            found.append(Delivery(state.answered_marker, "answered", said))
     newer = "a newer marker landed before it was started"
     return (*found, *(Delivery(marker, "superseded", newer) for marker in state.superseded_markers))
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 from handsoff.operating.states import ModelStatus
@@ -26,6 +27,7 @@ from retraining.config.schema import parse_config
 from retraining.facts.model_state import ModelState
 from retraining.facts.starts import Marker
 from tests.functions.fakes import Context, about, arn_of, register
+from tests.functions.memory import refused
 from tests.functions.starts.test_starting import MODEL, OneModel
 from tests.functions.world import World
 
@@ -121,6 +123,27 @@ def test_delivery_waits_until_it_is_answered() -> None:
     world.land("_SUCCESS", b"")
     (found,) = of_model(world)
     assert found.answer == "waits"
+    world.come("landing")
+    (found,) = of_model(world)
+    assert (found.answer, found.reason) == ("answered", "started")
+
+
+def test_delivery_of_which_the_start_is_refused_waits_and_says_why() -> None:
+    world = OneModel()
+    world.land_batch(0)
+    world.land("_SUCCESS", b"")
+    start = world.sagemaker.start_pipeline_execution
+
+    def refuses(**_: Any) -> None:
+        raise refused("ResourceNotFound", "StartPipelineExecution")
+
+    world.sagemaker.start_pipeline_execution = refuses  # type: ignore[assignment, method-assign]
+    with pytest.raises(ClientError):
+        world.come("landing")
+    (found,) = of_model(world)
+    assert found.answer == "waits"
+    assert found.reason.startswith("SageMaker refuses the start: An error occurred (ResourceNotFound)")
+    world.sagemaker.start_pipeline_execution = start  # type: ignore[method-assign]
     world.come("landing")
     (found,) = of_model(world)
     assert (found.answer, found.reason) == ("answered", "started")
