@@ -185,9 +185,10 @@ def test_operator_reaches_the_facts_of_the_ledger_that_its_commands_need(key: Ke
     assert keep["Action"] == ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
     may = {}
     for statement in (read, keep):
-        ((operator, condition),) = statement["Condition"].items()
-        assert operator == "ForAllValues:StringLike"
-        patterns = condition["dynamodb:LeadingKeys"]
+        named, condition = statement["Condition"].items()
+        assert named == ("Null", {"dynamodb:LeadingKeys": "false"})  # all of no keys are like anything
+        assert condition[0] == "ForAllValues:StringLike"
+        patterns = condition[1]["dynamodb:LeadingKeys"]
         may[statement["Sid"]] = any(fnmatchcase(key.text, pattern) for pattern in patterns)
     assert may == {"ReadLedger": access != "", "KeepLedger": access == "write"}
 
