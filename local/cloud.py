@@ -102,7 +102,7 @@ def build_app(
     from ministack.app import app as ministack
     from ministack.core import lambda_runtime
 
-    from local import signatures
+    from local import function_urls, signatures
     from local.ministack import archives, repairs
     from local.sagemaker.front import sagemaker
 
@@ -123,18 +123,28 @@ def build_app(
         engine.close()
         lambda_runtime.reset()
 
-    return signatures.signed(routed(engine.app, ministack, bridge)), close
+    served = admitting(routed(engine.app, ministack), bridge)
+    return signatures.signed(served, pages=admitting(function_urls.serve, bridge)), close
 
 
-def routed(sagemaker: App, others: App, bridge: IPv4Interface | None) -> App:
-    """An app that refuses foreign requests and passes the others on to SageMaker or to ministack."""
+def admitting(app: App, bridge: IPv4Interface | None) -> App:
+    """An app that refuses foreign requests and passes the others on."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             accepted = admitted(scope, bridge)
             if accepted is None:
                 return await refuse(scope, send)
             scope = accepted
+        await app(scope, receive, send)
+
+    return guarded
+
+
+def routed(sagemaker: App, others: App) -> App:
+    """An app that passes requests on to SageMaker or to ministack."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope.get("headers", ()))
         if scope["type"] == "http" and headers.get(b"x-amz-target", b"").startswith(b"SageMaker."):
             await sagemaker(scope, receive, send)

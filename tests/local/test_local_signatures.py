@@ -140,14 +140,14 @@ OPEN = {"Host": "abcdefghijklmnopqrstuvwxyz012345.lambda-url.us-east-1.localhost
         ("POST", "/", {"X-Amz-Target": "SageMaker.ListPipelines"}, 400),
         ("POST", "/", {"X-Amz-Target": "SageMaker.ListPipelines", **OPEN}, 400),
         ("GET", "/iceberg/v1/config", OPEN, 403),
-        ("GET", "/review", OPEN, 404),
-        ("GET", "/_aws/lambda-url/abcdefghijklmnopqrstuvwxyz012345/review", {}, 404),
+        ("GET", "/review", OPEN, 403),
+        ("GET", "/_aws/lambda-url/abcdefghijklmnopqrstuvwxyz012345/review", {}, 403),
     ],
 )
 def test_request_without_a_signature(
     cloud: Cloud, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
-    """Functions' pages and the health check are served to everybody, nothing else is."""
+    """The health check and pages of functions are served to everybody. No function has the URL of OPEN."""
     answer = requests.request(method, cloud.endpoint + path, headers=headers, data="{}", timeout=10)
     assert answer.status_code == status, answer.text
 
