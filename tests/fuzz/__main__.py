@@ -3,7 +3,8 @@
     python -m tests.fuzz --seconds 600 --seed 1 [--without-endpoint]
 
 Most of the time goes to the functions in memory, the rest to AWS on this machine, which is started on a free
-port and deployed to. The exit code is 1 after an answer of 5xx or a decision that was not asked for.
+port and deployed to. The exit code is 1 after an answer of 5xx, a decision that was not asked for, or an
+unsigned request to AWS on this machine that read or changed something.
 """
 
 from __future__ import annotations

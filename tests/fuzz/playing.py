@@ -27,10 +27,12 @@ class Found:
     decided: int = 0
     failures: list[str] = field(default_factory=list)
     unasked: list[str] = field(default_factory=list)
+    served: list[str] = field(default_factory=list)
+    """Unsigned requests to AWS on this machine that read or changed something."""
 
     @property
     def clean(self) -> bool:
-        return not self.failures and not self.unasked
+        return not self.failures and not self.unasked and not self.served
 
     def note(self, into: list[str], case: Case, number: int, what: str) -> None:
         """Keep a finding, with what is needed to play it again."""
@@ -38,10 +40,11 @@ class Found:
 
     def last_lines(self) -> str:
         """The findings, and last the counts."""
-        lines = [*self.failures[:KEPT], *self.unasked[:KEPT]]
+        lines = [*self.failures[:KEPT], *self.unasked[:KEPT], *self.served[:KEPT]]
         by_route = ", ".join(f"{route} {count:,}" for route, count in sorted(self.requests.items()))
         lines.append(f"requests by route: {by_route}; decisions asked for and taken: {self.decided:,}")
-        lines.append(f"5xx = {len(self.failures)}, decisions not asked for = {len(self.unasked)}")
+        counts = f"5xx = {len(self.failures)}, decisions not asked for = {len(self.unasked)}"
+        lines.append(f"{counts}, unsigned requests served = {len(self.served)}")
         return "\n".join(lines)
 
 
