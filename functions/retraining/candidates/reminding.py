@@ -81,7 +81,7 @@ def _remind(
     now = using.clock()
     then = f"; in {spoken(reminder.expires_at - now)} it is rejected" if reminder.expires_at else ""
     reasons = (f"it has waited {spoken(now - since)} for a person{then}", *why)
-    telling.remind(package, reasons, reminder.due, using)
+    telling.remind(package, reasons, reminder.occurrence, using)
     using.ledger.mark(key, reminded=since, reminded_at=now, expires_at=reminder.expires_at)
 
 

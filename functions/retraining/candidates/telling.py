@@ -44,24 +44,24 @@ def tell_decision(package: Package, decision: EarlierDecision, using: Collaborat
         using,
         by=decision.by,
         who=decision.who,
-        at=decision.at,
+        occurrence=decision.at.isoformat(),
     )
 
 
 def tell_waiting(package: Package, decision: EarlierDecision, using: Collaborators) -> None:
     """Tell that a candidate waits again, as this decision set it back."""
-    _tell(package, "waiting", "HOLD", (decision.why,), using, at=decision.at)
+    _tell(package, "waiting", "HOLD", (decision.why,), using, occurrence=decision.at.isoformat())
 
 
-def remind(package: Package, reasons: Sequence[str], due: datetime, using: Collaborators) -> None:
-    """Tell that a candidate still waits for a person. `due` tells this reminder from others."""
-    _tell(package, "overdue", "HOLD", reasons, using, at=due)
+def remind(package: Package, reasons: Sequence[str], occurrence: str, using: Collaborators) -> None:
+    """Tell that a candidate still waits for a person. `occurrence` tells this reminder from others."""
+    _tell(package, "overdue", "HOLD", reasons, using, occurrence=occurrence)
 
 
 def tell_blocked(package: Package, why: str, at: datetime, using: Collaborators) -> None:
     """Tell that nothing goes on with a candidate until somebody acts. Its row of failures began `at` then."""
     reasons = (f"{package.name} cannot be judged, decided or recorded: {why}", RETRIED)
-    _tell(package, "candidate_blocked", None, reasons, using, at=at)
+    _tell(package, "candidate_blocked", None, reasons, using, occurrence=at.isoformat())
 
 
 def review_link(arn: str, using: Collaborators) -> tuple[str | None, tuple[str, ...]]:
@@ -85,9 +85,9 @@ def _tell(
     *,
     by: str | None = None,
     who: str | None = None,
-    at: datetime | None = None,
+    occurrence: str = "",
 ) -> None:
-    """Publish the notification, with a link to the candidate's page. `at` tells repetitions apart."""
+    """Publish the notification, with a link to the candidate's page. `occurrence` tells repetitions apart."""
     model = using.settings.model_of(candidate.group)
     url, no_link = review_link(candidate.arn, using)
     execution_id = (candidate.execution or "").rsplit("/", 1)[-1]
@@ -100,7 +100,7 @@ def _tell(
         package_arn=candidate.arn,
         decision=decision,
         evidence_uri=f"s3://{using.settings.bucket}/{evidence.evidence_key(model, execution_id)}",
-        occurrence=at.isoformat() if at else "",
+        occurrence=occurrence,
         by=by,
         who=who,
         review_url=url,

@@ -26,11 +26,23 @@ leaves less than that after the first reminder."""
 
 @dataclass(frozen=True)
 class Remind:
-    """Remind approvers. `due` is since when, and tells this reminder from others; `expires_at` is when the
-    candidate is rejected, None for never."""
+    """Remind approvers. `due` is since when; `expires_at` is when the candidate is rejected, None for never.
+
+    `after` is when approvers were reminded before in this wait, None if they were not.
+    """
 
     due: datetime
     expires_at: datetime | None
+    after: datetime | None = None
+
+    @property
+    def occurrence(self) -> str:
+        """Tells this reminder from all others of the candidate.
+
+        Two reminders may have the same `due`: a changed `expire_after` moves the end of the wait. They differ
+        in the reminder before. A reminder that is sent again, as nobody noted it, differs in neither.
+        """
+        return " after ".join(time.isoformat() for time in (self.due, self.after) if time)
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,8 @@ class Expire:
 
 def next_step(since: datetime, told: Reminded, rules: Approval, now: datetime) -> Remind | Expire | None:
     """What is due for a candidate that waits since then. `told` is the last reminder, of this wait or not."""
-    last = (told.reminded_at or since) if told.reminded == since else None
+    after = told.reminded_at if told.reminded == since else None
+    last = (after or since) if told.reminded == since else None
     deadline, warned = None, False
     if rules.expire_after is not None:
         deadline, fair = since + rules.expire_after, notice(rules)
@@ -50,10 +63,10 @@ def next_step(since: datetime, told: Reminded, rules: Approval, now: datetime) -
         if warned and promised and now >= promised:
             return Expire()
         if not warned and now >= deadline - fair:
-            return Remind(deadline - fair, max(deadline, now + fair))
+            return Remind(deadline - fair, max(deadline, now + fair), after)
         deadline = promised if warned else deadline
     due = _due(since, last, rules)
-    return Remind(due, deadline) if due and now >= due else None
+    return Remind(due, deadline, after) if due and now >= due else None
 
 
 def notice(rules: Approval) -> timedelta:

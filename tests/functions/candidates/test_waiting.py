@@ -81,12 +81,12 @@ def test_next_step_by_default_leaves_no_minute_without_a_link_that_decides() -> 
         # told a later time, and expire_after was shortened since
         (
             Reminded(reminded=SINCE, reminded_at=SINCE + 19 * DAY, expires_at=SINCE + 30 * DAY),
-            Remind(SINCE + 13 * DAY, SINCE + 21 * DAY),
+            Remind(SINCE + 13 * DAY, SINCE + 21 * DAY, after=SINCE + 19 * DAY),
         ),
         # told an earlier time, and expire_after was lengthened since
         (
             Reminded(reminded=SINCE, reminded_at=SINCE + 9 * DAY, expires_at=SINCE + 10 * DAY),
-            Remind(SINCE + 13 * DAY, SINCE + 21 * DAY),
+            Remind(SINCE + 13 * DAY, SINCE + 21 * DAY, after=SINCE + 9 * DAY),
         ),
         # told of the shortened time half a day ago
         (
@@ -114,3 +114,17 @@ def test_notice_is_a_day_unless_the_whole_wait_is_too_short(
         expire_after=None if expire is None else HOUR * expire,
     )
     assert notice(rules) == HOUR * hours
+
+
+def test_occurrence_of_two_reminders_that_are_due_at_the_same_time_differs() -> None:
+    first = Remind(SINCE + DAY, SINCE + 14 * DAY)
+    second = Remind(SINCE + DAY, SINCE + 4 * DAY, after=SINCE + DAY + HOUR)
+    assert first.occurrence == "2026-11-24T06:00:00+00:00"
+    assert second.occurrence == "2026-11-24T06:00:00+00:00 after 2026-11-24T07:00:00+00:00"
+
+
+def test_occurrence_of_the_first_reminder_is_not_the_one_that_0_1_used() -> None:
+    """0.1 told its one reminder apart by the beginning of the wait."""
+    step = next_step(SINCE, Reminded(), Approval(), SINCE + DAY)
+    assert isinstance(step, Remind)
+    assert step.occurrence != SINCE.isoformat()
