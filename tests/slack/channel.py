@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -39,8 +40,11 @@ def approvers(world: World, **said: Any) -> None:
 
 
 def using(world: World, **wrapped: Any) -> Collaborators:
+    """Collaborators of a deployment with a review page; `links=None` is one without."""
     made: Collaborators = world.using(Collaborators, **{"links": LINKS, **wrapped})
-    return made
+    page = None if wrapped.get("links", LINKS) is None else "https://abc.lambda-url.us-east-1.on.aws/"
+    settings = replace(made.settings, review_url=page)
+    return replace(made, settings=settings, read_links=wrapped.get("read_links", made.read_links))
 
 
 def client(app: Slack, **secret: str) -> Callable[[Callable[[], float]], SlackClient]:

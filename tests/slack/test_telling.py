@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
 from retraining.candidates.decisions import decide
 from retraining.errors import NotReady
@@ -342,6 +343,40 @@ def test_tell_without_a_page_links_nowhere_and_names_the_command(titanic: World,
     shown = [block["text"]["text"] for block in message["blocks"] if block["type"] == "section"]
     assert 'Decide by command: handsoff approve handsoff-titanic/1 --reason "…" (or reject)' in shown
     assert [block for block in message["blocks"] if block["type"] == "actions"] == []  # nobody would hear
+
+
+def unreadable() -> None:
+    raise GetParameterError("the secret is marked for deletion")
+
+
+@pytest.mark.parametrize("users", [(), ("U0123ABCD",)])
+def test_tell_while_the_link_secret_cannot_be_read_shows_buttons_or_the_command(
+    titanic: World, app: Slack, users: tuple[str, ...]
+) -> None:
+    approvers(titanic, slack_channel="#ml-approvals", slack_users=users)
+    without = {"read_links": unreadable}
+    tell(titanic, app, wrapped=without)
+    tell(titanic, app, "overdue", wrapped=without, reviewUrl=URL)
+    tell(titanic, app, "candidate_blocked", wrapped=without, reviewUrl=URL)
+    assert titles(app) == [
+        WAITS,
+        "titanic: a new model still waits for your decision",
+        "titanic: a new model is blocked: it cannot be judged or recorded",
+    ]
+    first, *_ = app.messages()
+    command = 'Decide by command: handsoff approve handsoff-titanic/1 --reason "…" (or reject)'
+    assert (buttons(first), command in texts(first)) == ((True, False) if users else (False, True))
+    assert [linked(message) for message in app.messages()] == [[], [], []]
+
+
+def test_press_while_the_link_secret_cannot_be_read_decides_and_is_answered_once(
+    titanic: World, app: Slack
+) -> None:
+    tell(titanic, app, wrapped={"read_links": unreadable})
+    press(titanic, app, wrapped={"read_links": unreadable})
+    assert status(titanic) == "Approved"
+    assert titles(app) == [APPROVED]
+    assert len(app.answers) == 1
 
 
 def test_tell_keeps_no_link_and_removes_one_that_was_kept(titanic: World, app: Slack) -> None:

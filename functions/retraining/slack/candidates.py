@@ -11,6 +11,7 @@ from retraining.aws.ledger import alone
 from retraining.aws.observability import logger
 from retraining.aws.settings import Settings
 from retraining.candidates.state import BeingDecided, Waits, candidate_state
+from retraining.candidates.telling import review_link
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig
 from retraining.errors import EvaluationError
@@ -50,8 +51,11 @@ def model_of(arn: str, settings: Settings) -> str | None:
 
 
 def link(arn: str, using: Collaborators) -> str | None:
-    """A link to the candidate's page, made now. A link that somebody else names is never shown."""
-    return using.links.url(arn) if using.links else None
+    """A link to the candidate's page, made now; None where there is no page, or its secret cannot be read.
+
+    A link that somebody else names is never shown.
+    """
+    return review_link(arn, using)[0]
 
 
 def show(
@@ -116,7 +120,9 @@ def candidate(
         problem=problem,
         review_url=None,
         # Slack sends what is pressed to the page's URL, which some regions do not have.
-        may_decide=client.interactive and bool(config.approvers.slack_users) and using.links is not None,
+        may_decide=client.interactive
+        and bool(config.approvers.slack_users)
+        and using.settings.review_url is not None,
     )
 
 
