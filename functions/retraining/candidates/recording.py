@@ -6,6 +6,7 @@ fact in the ledger is marked `recordedAt` last.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import assert_never
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -94,9 +95,13 @@ def _adopt(package: Package, known: DecisionFact | None, using: Collaborators) -
 def _is_known(package: Package, using: Collaborators) -> bool:
     """Whether handsoff dealt with this decision in a ledger that is lost: the package outlives `destroy`.
 
+    Each approval that was dealt with is noted on its package. An approval without that note was given in AWS
+    while there was no deployment, and is news. A rejection in AWS leaves no note: a verdict's must do.
     Metadata that is older than the package was copied from another one, and says nothing.
     """
-    noted = (package.decided_at, package.noted_approval, package.judged_at)
+    noted: tuple[datetime | None, ...] = (package.noted_approval,)
+    if package.approval_status != "Approved":
+        noted += (package.decided_at, package.judged_at)
     if not any(at and at >= package.created_at for at in noted):
         return False
     return using.ledger.get(keys.verdict(package.arn)) is None

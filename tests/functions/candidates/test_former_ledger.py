@@ -51,6 +51,26 @@ def test_sweep_decision_of_a_former_ledger_is_no_news(world: World, by: str, wan
         assert world.stored("open#handsoff-titanic")["champion"] == ARN
 
 
+@pytest.mark.parametrize("before", ["held", "rejected by rules", "rejected by a link"])
+def test_sweep_console_approval_while_no_deployment_existed_is_news(world: World, before: str) -> None:
+    register(world, **({"accuracy": 0.5} if before == "rejected by rules" else {"champion": ANOTHER}))
+    judge(world, 1, 2)
+    if before == "rejected by a link":
+        decide(ARN, "Rejected", by="link", who="Ana", why="no", using=using(world, 3))
+    if before != "held":
+        decided(world, 1, 4)
+    new_ledger(world)
+    in_console(world, ARN, "Approved", 5 * DAY)
+    sweep(world, *range(10 * DAY, 10 * DAY + 10))
+    (told,) = world.messages()
+    assert (told["kind"], told["decidedBy"]) == ("approved", "person")
+    fact = world.stored(f"decision#{ARN}")
+    assert (fact["status"], fact["by"]) == ("Approved", "person")
+    assert "recordedAt" in fact
+    noted = world.sagemaker.packages[ARN]["CustomerMetadataProperties"]["approvedAt"]
+    assert noted == "2026-11-28T06:00:00+00:00"
+
+
 def test_sweep_champion_of_a_former_ledger_is_taken_back_as_any_other(world: World) -> None:
     register(world)
     judge(world, 1, 2)
