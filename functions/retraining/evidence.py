@@ -48,6 +48,14 @@ _BY_NAME: Final = frozenset({"missing_share", "class_share"})
 """Keys of the data report below which keys are names of columns and classes."""
 
 
+_FROM_LEDGER: Final = {
+    "the start": ("trigger",),
+    "the verdict": ("verdict", "judgedAgain", "earlierVerdicts"),
+    "the decision": ("decidedBy", "decidedWho", "decidedAt", "decidedWhy", "earlierDecisions"),
+}
+"""Keys of the evidence that only the ledger can fill, by what they are."""
+
+
 @dataclass(frozen=True)
 class Sources:
     """Where evidence is gathered from."""
@@ -110,6 +118,33 @@ def _gather_gone(sources: Sources, model: str, arn: str, package_arn: str | None
     return _whole(
         sources, model, arn, of_execution, package_arn or copy.get("modelPackageArn"), None, missing
     )
+
+
+def _keep(copy: Evidence, found: Evidence) -> None:
+    """Keep what the copy says of start, verdict and decision where the ledger knows nothing: it was lost.
+
+    What the copy says of a decision that the package no longer shows is not kept.
+    """
+    same = copy.get("modelPackageArn") == found["modelPackageArn"]
+    shown = same and found["modelApprovalStatus"] in (None, copy.get("modelApprovalStatus"))
+    may_keep = {"the start": True, "the verdict": same, "the decision": shown}
+    kept = [
+        what
+        for what, names in _FROM_LEDGER.items()
+        if may_keep[what] and _says(what, copy) and not _says(what, found)
+    ]
+    for what in kept:
+        found |= {name: copy[name] for name in _FROM_LEDGER[what] if name in copy}
+    if kept:
+        said = f"the ledger no longer knows {', '.join(kept)}; this is what the evidence said before"
+        found["missing"].append(f"{found['pipelineExecutionArn']}: {said}")
+
+
+def _says(what: str, evidence: Evidence) -> bool:
+    """Whether the evidence says anything of the start, the verdict or the decision."""
+    if what == "the start":
+        return bool((evidence.get("trigger") or {}).get("startKey"))
+    return any(evidence.get(name) for name in _FROM_LEDGER[what])
 
 
 def _whole(
@@ -266,6 +301,10 @@ class Copy:
 
     condition: dict[str, Any]
 
+    @property
+    def exists(self) -> bool:
+        return "IfMatch" in self.condition
+
 
 def copy_now(sources: Sources, model: str, execution_arn: str) -> Copy:
     """The copy as it is now. A caller that reads a package after this may give both to `write`."""
@@ -287,7 +326,8 @@ def write(
     With `known`, the first attempt uses that package, which was read after that copy was looked at.
 
     Where the execution was deleted together with its pipeline, the copy keeps what it said of the execution,
-    and `package_arn` names the package that outlived it.
+    and `package_arn` names the package that outlived it. Where the ledger was lost, the copy keeps what it
+    said of start, verdict and decision.
     """
     key = evidence_key(model, execution_arn.rsplit("/", 1)[-1])
     for attempt in range(ATTEMPTS):
@@ -297,6 +337,8 @@ def write(
             found = _gather_gone(sources, model, execution_arn, package.arn if package else package_arn)
         else:
             found = gather(sources, model, execution, package=package)
+        if copy.exists and not all(_says(what, found) for what in _FROM_LEDGER):
+            _keep(_json_object(sources, key, found["missing"]), found)
         body = json.dumps(found, indent=1, ensure_ascii=False).encode()
         try:
             sources.s3.put_object(

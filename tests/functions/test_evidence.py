@@ -11,8 +11,9 @@ from botocore.exceptions import ClientError
 
 from retraining import evidence
 from retraining.aws import pipelines
+from retraining.candidates.decisions import decide
 from retraining.collaborators import Collaborators
-from tests.functions.fakes import arn_of, event, register, was_held
+from tests.functions.fakes import arn_of, event, in_console, register, was_held
 from tests.functions.memory import refused
 from tests.functions.world import World
 
@@ -89,6 +90,66 @@ def test_write_of_a_deleted_execution_without_a_copy_tells_what_the_ledger_knows
     assert [(step["name"], step["status"]) for step in found["steps"]] == [("TrainModel", "Succeeded")]
     assert (found["modelPackageArn"], found["modelApprovalStatus"]) == (arn_of(1), "PendingManualApproval")
     assert found["metrics"]["accuracy"] == 0.80
+
+
+LOST = f"{E0}: the ledger no longer knows {{}}; this is what the evidence said before"
+
+
+def decided_and_written(world: World) -> dict[str, Any]:
+    """Evidence of a candidate that the rules held, from a start by handsoff, and that Ana approved."""
+    register(world)
+    was_held(world, arn_of(1))
+    started = {"trigger": "landing", "cause": "landing", "startKey": "k", "requestedBy": "s3"}
+    world.items.mark(f"execution#{E0}", started)
+    sources = world.using(Collaborators)
+    decide(arn_of(1), "Approved", by="link", who="Ana", why="seen", using=sources)
+    evidence.write(sources.sources, "titanic", E0, package_arn=arn_of(1))
+    return written(world)
+
+
+def without_facts(world: World, *kinds: str) -> None:
+    for name in [name for name in world.table.items if name.startswith(kinds)]:  # type: ignore[attr-defined]
+        del world.table.items[name]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["stays", "deleted"])
+def test_write_with_a_new_ledger_keeps_verdict_decision_and_start(world: World, gone: bool) -> None:
+    before = decided_and_written(world)
+    assert (before["verdict"]["decision"], before["decidedWho"]) == ("HOLD", "Ana")
+    assert (before["trigger"]["startKey"], before["missing"]) == ("k", [])
+    without_facts(world, "")
+    if gone:
+        world.sagemaker.deleted.add(E0)
+    for _ in range(2):
+        evidence.write(world.using(Collaborators).sources, "titanic", E0, package_arn=arn_of(1))
+    after = written(world)
+    said = (
+        [f"{E0}: SageMaker no longer knows this execution", LOST.format("the verdict, the decision")]
+        if gone
+        else [LOST.format("the start, the verdict, the decision")]
+    )
+    assert after == {**before, "missing": said}
+
+
+def test_write_takes_from_the_ledger_what_it_knows(world: World) -> None:
+    before = decided_and_written(world)
+    without_facts(world, "verdict#")
+    evidence.write(world.using(Collaborators).sources, "titanic", E0)
+    after = written(world)
+    assert after == {**before, "missing": [LOST.format("the verdict")]}
+    was_held(world, arn_of(1), reasons=("anew",))
+    evidence.write(world.using(Collaborators).sources, "titanic", E0)
+    after = written(world)
+    assert (after["verdict"]["reasons"], after["missing"]) == (["anew"], [])
+
+
+def test_write_keeps_no_decision_that_the_package_no_longer_shows(world: World) -> None:
+    decided_and_written(world)
+    without_facts(world, "decision#")
+    in_console(world, arn_of(1), "PendingManualApproval")
+    evidence.write(world.using(Collaborators).sources, "titanic", E0)
+    after = written(world)
+    assert (after["decidedBy"], after["decidedWho"], after["missing"]) == (None, None, [])
 
 
 @pytest.mark.parametrize(
