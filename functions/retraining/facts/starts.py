@@ -183,9 +183,11 @@ class ExecutionFact(Fact):
 class KnownExecutions(Fact):
     """The newest executions of a model at which the sweep need not look, until their status changes.
 
-    `statuses` are by the execution's id, as the listing showed them.
+    `statuses` are by the execution's id, as the listing showed them. `since` is when the sweep first looked
+    at the model's executions with this ledger; None where that was not noted.
     """
 
+    since: Moment | None = None
     statuses: dict[str, str] = Field(default_factory=dict)
 
 

@@ -6,7 +6,7 @@ execution has failed or was stopped, 1 description.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from retraining.aws import pipelines
@@ -27,6 +27,11 @@ MAX_LOOKED_AT: Final = 20
 """Executions at which one sweep looks because their status is new to it; the next one looks at others."""
 
 
+FORMER: Final = timedelta(hours=1)
+"""An end so long before the ledger's first sweep over a model is no news: a former ledger knew it, or there
+was none. Executions that the ledger knows are excepted."""
+
+
 def find_ends(model: str, using: Collaborators) -> None:
     """Record the ends of a model's executions that no event told of: also of executions that were started,
     stopped or retried in SageMaker directly. A failure with one execution stops no other.
@@ -35,14 +40,18 @@ def find_ends(model: str, using: Collaborators) -> None:
     """
     listed = pipelines.newest(using.sagemaker, using.settings.resource_name(model))
     key = keys.known_executions(model)
-    before = (using.ledger.get(key) or KnownExecutions()).statuses
+    noted = using.ledger.get(key)
+    if noted is None:
+        noted = KnownExecutions(since=using.clock())
+        using.ledger.mark(key, since=noted.since)
+    before = noted.statuses
     found = {item["PipelineExecutionArn"]: item["PipelineExecutionStatus"] for item in listed}
     known = {_id(arn): status for arn, status in found.items() if before.get(_id(arn)) == status}
     failures: list[Exception] = []
     for arn in rotated([arn for arn in found if _id(arn) not in known], using)[:MAX_LOOKED_AT]:
         if using.time_left() <= timedelta(0):
             break
-        if _try(arn, found[arn], using, failures):
+        if _try(arn, found[arn], noted.since, using, failures):
             known[_id(arn)] = found[arn]
     if known != before:
         using.ledger.mark(key, statuses=known)
@@ -53,15 +62,23 @@ def find_ends(model: str, using: Collaborators) -> None:
         raise ExceptionGroup(f"executions of {model} that could not be recorded", failures)
 
 
-def _try(arn: str, status: str, using: Collaborators, failures: list[Exception]) -> bool:
-    """Bring the ledger to what the listing shows. Says whether it is there; a failure goes to `failures`."""
+def _try(
+    arn: str, status: str, since: datetime | None, using: Collaborators, failures: list[Exception]
+) -> bool:
+    """Bring the ledger to what the listing shows. Says whether it is there; a failure goes to `failures`.
+
+    `since` is when the sweep first looked with this ledger, if that is known.
+    """
     try:
-        fact = using.ledger.get(keys.execution(arn)) or ExecutionFact()
-        if not _is_behind(fact, status):
+        fact = using.ledger.get(keys.execution(arn))
+        if not _is_behind(fact or ExecutionFact(), status):
             return True
-        if pipelines.changed_at(using.sagemaker, arn) > using.clock() - SOON:
+        changed = pipelines.changed_at(using.sagemaker, arn)
+        if changed > using.clock() - SOON:
             return False
-        return patiently(lambda: executions.track(arn, using), keys.execution_trouble(arn), using)
+        former = fact is None and since is not None and changed < since - FORMER
+        record = executions.take_over if former else executions.track
+        return patiently(lambda: record(arn, using), keys.execution_trouble(arn), using)
     except NotReady as error:
         logger.info("execution will be looked at again next minute", execution=arn, why=str(error))
     except Exception as error:

@@ -159,8 +159,18 @@ def track(execution_arn: str, using: Collaborators) -> None:
     using.ledger.mark(keys.execution(execution_arn), where={"version": execution.version}, settled=True)
 
 
-def _record(execution: Execution, model: str, log_lines: LogLines, using: Collaborators) -> bool:
-    """Record the state unless a newer one is recorded. Says whether it did."""
+def take_over(execution_arn: str, using: Collaborators) -> None:
+    """Record an end from before this ledger, as settled: it is no news, and nobody is told."""
+    execution = pipelines.find(using.sagemaker, execution_arn)
+    if execution and execution.terminal:
+        _record(execution, using.settings.model_of(execution.pipeline), {}, using, settled=True)
+        logger.info("end taken over from before this ledger", execution=execution_arn)
+
+
+def _record(
+    execution: Execution, model: str, log_lines: LogLines, using: Collaborators, *, settled: bool = False
+) -> bool:
+    """Record the state unless a newer one is recorded. Says whether it did. `settled` is that of an end."""
     key = keys.execution(execution.arn)
     known = using.ledger.get(key)
     if known and known.version and not known.version.endswith("+00:00"):  # local time, as 0.1 wrote it
@@ -170,7 +180,7 @@ def _record(execution: Execution, model: str, log_lines: LogLines, using: Collab
         key,
         version=execution.version,
         final=execution.terminal,
-        settled=False if execution.terminal else None,
+        settled=settled if execution.terminal else None,
         model=model,
         status=execution.status,
         failure_reason=execution.failure_reason,

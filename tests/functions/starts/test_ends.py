@@ -40,6 +40,10 @@ def fact(world: World) -> dict[str, Any]:
     return world.stored(f"execution#{BARE}")
 
 
+def fact_of_sweep(world: World) -> dict[str, Any]:
+    return world.stored("executions#titanic")
+
+
 def evidence_of(world: World) -> dict[str, Any]:
     body = world.s3.get_object(Bucket="data", Key="evidence/titanic/e0/evidence.json")["Body"].read()
     found: dict[str, Any] = json.loads(body)
@@ -144,6 +148,67 @@ def test_find_ends_finishes_what_died_before_people_were_told(world: World) -> N
     assert fact(world)["settled"]
 
 
+MONTH = 30 * 24 * 60
+
+
+def new_ledger(world: World) -> None:
+    """Let the ledger be lost and made anew; pipelines and executions stay."""
+    for name in list(world.table.items):  # type: ignore[attr-defined]
+        del world.table.items[name]  # type: ignore[attr-defined]
+    world.messages()
+
+
+@pytest.mark.parametrize(
+    ("before", "told"), [(1, ["execution_failed"]), (59, ["execution_failed"]), (61, []), (MONTH, [])]
+)
+def test_find_ends_before_the_first_sweep_are_told_if_they_are_younger_than_an_hour(
+    world: World, before: float, told: list[str]
+) -> None:
+    """Also where handsoff is deployed for the first time, onto a pipeline that ran before."""
+    world.sagemaker.start_bare()
+    ends(world, "Failed", 5, fails="TrainModel")
+    sweeps(world, 5 + before, lasting=3)
+    assert [message["kind"] for message in world.messages()] == told
+    assert (fact(world)["status"], fact(world)["final"], fact(world)["settled"]) == ("Failed", True, True)
+
+
+def test_find_ends_with_a_new_ledger_tells_no_failure_again_and_the_next_one(world: World) -> None:
+    world.sagemaker.start_bare()
+    ends(world, "Failed", 5, fails="TrainModel")
+    sweeps(world, 7)
+    new_ledger(world)
+    sweeps(world, MONTH, lasting=3)
+    assert world.messages() == []
+    ends(world, "Failed", MONTH + 5, fails="TrainModel")  # it was retried
+    sweeps(world, MONTH + 7)
+    assert [message["kind"] for message in world.messages()] == ["execution_failed"]
+
+
+def test_find_ends_after_an_outage_of_the_sweep_of_days_tells_them(world: World) -> None:
+    sweeps(world, 0)  # no execution yet
+    world.sagemaker.start_bare()
+    ends(world, "Failed", 5, fails="TrainModel")
+    sweeps(world, 3 * 24 * 60)
+    assert [message["kind"] for message in world.messages()] == ["execution_failed"]
+
+
+def test_find_ends_of_an_execution_that_the_ledger_knows_tells_it_however_late(world: World) -> None:
+    """The first sweep of all came days after handsoff had started the execution."""
+    world.sagemaker.start_bare()
+    world.items.mark(f"execution#{BARE}", {"model": "titanic", "trigger": "landing", "startKey": "k"})
+    ends(world, "Failed", 5, fails="TrainModel")
+    sweeps(world, 3 * 24 * 60)
+    assert [message["kind"] for message in world.messages()] == ["execution_failed"]
+
+
+def test_find_ends_with_the_note_of_an_older_version_tells_them(world: World) -> None:
+    world.items.mark("executions#titanic", {"statuses": {}})
+    world.sagemaker.start_bare()
+    ends(world, "Failed", 5, fails="TrainModel")
+    sweeps(world, 3 * 24 * 60)
+    assert [message["kind"] for message in world.messages()] == ["execution_failed"]
+
+
 def test_find_ends_leaves_ends_that_an_older_version_recorded(world: World) -> None:
     world.sagemaker.start_bare()
     ends(world, "Failed", 5, fails="TrainModel")
@@ -199,7 +264,7 @@ def test_find_ends_without_a_pipeline_finds_nothing(world: World) -> None:
             raise refused("ResourceNotFound", "ListPipelineExecutions")
 
     sweeps(world, 1, sagemaker=NoPipeline())
-    assert world.items.get("executions#titanic") is None
+    assert fact_of_sweep(world) == {"fact": "executions#titanic", "since": "2026-11-23T06:01:00+00:00"}
 
 
 def test_track_execution_of_a_deleted_execution_has_nothing_to_record(world: World) -> None:
