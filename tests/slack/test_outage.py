@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from notify_slack import handler
 from retraining.errors import NotReady
-from retraining.slack.inbox import back_off
+from retraining.slack.client import SlackFailed
+from retraining.slack.inbox import Delivery, back_off, work
 from tests.functions.fakes import ROOT, Context, register, was_held
 from tests.functions.world import World
 from tests.slack.channel import (
@@ -255,7 +258,41 @@ def test_messages_for_which_no_time_is_left_come_again_untried(app: Slack, queue
     queue.left = 15_000
     assert queue.deliver(["m0"]) == ["m0"]
     assert app.calls == []
-    assert queue.waiting["m0"].visible == queue.now + timedelta(seconds=30)
+    assert queue.waiting["m0"].visible == queue.now + timedelta(seconds=60)
+    queue.waiting["m0"].received = 50
+    assert queue.deliver(["m0"]) == ["m0"]
+    assert queue.waiting["m0"].visible == queue.now + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("count", [10, 400, 1000])
+def test_outage_of_four_days_brings_none_of_many_messages_to_the_failure_queue(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try costs 20 seconds of the 40 that an invocation spends on messages; two invocations run."""
+    monkeypatch.setattr("retraining.slack.inbox.logger", Mock())
+    now, end = START, START + timedelta(days=4)
+    waiting = [(START, f"m{number}", 1) for number in range(count)]
+    free = [START, START]
+
+    def say(_: str, __: datetime | None) -> None:
+        nonlocal now
+        now += timedelta(seconds=20 if now < end else 1)
+        if now < end:
+            raise SlackFailed("away")
+
+    def postpone(receipt: str, seconds: int) -> None:
+        heapq.heappush(waiting, (now + timedelta(seconds=seconds), receipt, batch[receipt] + 1))
+
+    while waiting:
+        now = begun = max(heapq.heappop(free), waiting[0][0])
+        batch: dict[str, int] = {}
+        while waiting and waiting[0][0] <= now and len(batch) < 10:
+            _, name, batch[name] = heapq.heappop(waiting)
+        assert max(batch.values()) <= MAX_RECEIVES
+        taken = [Delivery(name, name, START, received, name) for name, received in batch.items()]
+        work(taken, say, postpone, enough_time=lambda: now - begun < timedelta(seconds=40))  # noqa: B023
+        heapq.heappush(free, now)
+    assert end < now < end + timedelta(minutes=75)
 
 
 def test_message_that_cannot_be_postponed_stays_in_the_queue(

@@ -1,6 +1,8 @@
 """Takes notifications from the queue between topic and Slack, and lets those that fail come again later.
 
-Slack may be away for hours, so each failure of a message doubles the time until its next try.
+Slack may be away for hours, so each receive of a message doubles the time until its next one. That holds for
+a message for which no time was left, too: the queue counts receives, and moves a message to the failure queue
+after 120 of them, tried or not.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ LONGEST_PAUSE: Final = 3600
 """Seconds between two tries at most."""
 
 BUSY_PAUSE: Final = 30
-"""Seconds until a message comes again that another invocation hindered, or for which no time was left."""
+"""Seconds until a message comes again that another invocation hindered."""
 
 Postpone = Callable[[str, int], None]
 """Lets the queue deliver the message with this receipt again after so many seconds."""
@@ -71,7 +73,7 @@ def work(
     failed = []
     for delivery in batch:
         if delivery.receipt and not enough_time():
-            pause = BUSY_PAUSE
+            pause = back_off(delivery.received)
         else:
             try:
                 say(delivery.text, delivery.sent_at)
