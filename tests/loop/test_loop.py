@@ -271,16 +271,34 @@ def test_function_imports_with_its_code_and_layer_alone(loop: Loop, function: st
     assert list(code.rglob("*.pyc"))
 
 
-def test_event_that_fails_ends_in_the_failure_queue(loop: Loop) -> None:
-    arn = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-twice/999"
-    event = {"detail": {"ModelPackageArn": arn, "ModelPackageGroupName": "handsoff-twice"}}
+def test_event_that_fails_ends_in_the_failure_queue_and_is_sent_again(loop: Loop) -> None:
+    """No version of handsoff can read the event: it names no execution."""
+    mark = "an event without the ARN of an execution"
     loop.deployment.session.client("lambda").invoke(
-        FunctionName="handsoff-judge-candidate", InvocationType="Event", Payload=json.dumps(event)
+        FunctionName="handsoff-track-execution",
+        InvocationType="Event",
+        Payload=json.dumps({"detail": {"note": mark}}),
     )
 
-    def failed() -> dict[str, Any] | None:
-        got = loop.deployment.sqs.receive_message(QueueUrl=loop.deployment.outputs["FailuresQueue"])
-        bodies = [json.loads(message["Body"]) for message in got.get("Messages", [])]
-        return next((body for body in bodies if arn in json.dumps(body)), None)
+    def failed(*known: str) -> str | None:
+        """The id of a message in the failure queue that holds the event, and is not known yet."""
+        got = loop.deployment.sqs.receive_message(
+            QueueUrl=loop.deployment.outputs["FailuresQueue"], MaxNumberOfMessages=10, VisibilityTimeout=0
+        )
+        found = {message["MessageId"]: json.loads(message["Body"]) for message in got.get("Messages", [])}
+        return next((i for i, body in found.items() if i not in known and mark in json.dumps(body)), None)
 
-    assert wait("the event in the failure queue", failed)
+    first = wait("the event in the failure queue", failed)
+    assert first
+    shown = {one["id"]: one for one in json.loads(handsoff(loop, "failures", "--json").stdout)}
+    assert shown[first]["queue"] == "handsoff-failures"
+    assert shown[first]["sentAgain"] == "to the function handsoff-track-execution"
+    assert "1 validation error for ExecutionChanged" in shown[first]["why"]
+    assert json.loads(shown[first]["body"]) == {"detail": {"note": mark}}
+
+    assert f"sent again: {first[:8]}" in handsoff(loop, "redrive", first).stdout
+    second = wait("the event in the failure queue again", lambda: failed(first))
+    left = [one["id"] for one in json.loads(handsoff(loop, "failures", "--json").stdout)]
+    assert (first in left, second in left) == (False, True)
+    assert f"removed: {second[:8]}" in handsoff(loop, "redrive", second, "--remove").stdout
+    assert failed() is None
