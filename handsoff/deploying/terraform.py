@@ -1,4 +1,4 @@
-"""Runs Terraform, and reads its plan and its state as JSON. Its own output is shown only on failure."""
+"""Runs Terraform, and reads its plan and its state, both JSON. Its own output is shown only on failure."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ class Terraform:
         self._plan.unlink()
 
     def state(self) -> State:
-        """Read the state."""
-        return read_state(json.loads(self._run("show", "-json")))
+        """Read the state. No provider is started, as it is for `terraform show`."""
+        return read_state(self._run("state", "pull"))
 
     @property
     def _plan(self) -> Path:
@@ -148,17 +148,30 @@ def read_plan(found: Mapping[str, Any]) -> Plan:
     return Plan(changes)
 
 
-def read_state(found: Mapping[str, Any]) -> State:
-    """The state that `terraform show -json` printed, without data sources."""
-    values = found.get("values", {})
+def read_state(pulled: str) -> State:
+    """The state that `terraform state pull` printed, without data sources and modules.
+
+    It prints nothing where there is no state yet, else version 4 of the format of Terraform's state files:
+    https://github.com/hashicorp/terraform/blob/main/internal/states/statefile/version4.go
+    """
+    found = json.loads(pulled or "{}")
     return State(
-        {name: output["value"] for name, output in values.get("outputs", {}).items()},
+        {name: output["value"] for name, output in found.get("outputs", {}).items()},
         {
-            item["address"]: Resource(item["values"], tuple(item.get("depends_on", [])))
-            for item in values.get("root_module", {}).get("resources", [])
-            if item["mode"] == "managed"
+            _address(item, instance): Resource(
+                instance["attributes"], tuple(instance.get("dependencies", []))
+            )
+            for item in found.get("resources", [])
+            if item["mode"] == "managed" and "module" not in item
+            for instance in sorted(item["instances"], key=lambda one: "deposed" not in one)
         },
     )
+
+
+def _address(item: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
+    """The address of a resource's instance: TYPE.NAME, TYPE.NAME[0] or TYPE.NAME["KEY"]."""
+    index = instance.get("index_key")
+    return f"{item['type']}.{item['name']}" + ("" if index is None else f"[{json.dumps(index)}]")
 
 
 def workspace(prefix: str) -> str:

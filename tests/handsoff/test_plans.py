@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,20 +42,49 @@ def test_workspace_is_named_after_the_prefix(prefix: str, name: str) -> None:
 
 def test_read_state_has_outputs_and_managed_resources() -> None:
     made = {
-        "address": "aws_s3_bucket.data[0]",
         "mode": "managed",
-        "values": {"bucket": "b"},
-        "depends_on": ["aws_kms_key.x"],
+        "type": "aws_s3_bucket",
+        "name": "data",
+        "instances": [
+            {"index_key": 0, "attributes": {"bucket": "b"}, "dependencies": ["aws_kms_key.x"]},
+            {"index_key": 0, "attributes": {"bucket": "replaced"}, "deposed": "0f1e2d3c"},
+        ],
     }
-    reading = {"address": "data.aws_region.here", "mode": "data", "values": {"name": "r"}}
-    outputs = {"region": {"sensitive": False, "value": "eu-west-1", "type": "string"}}
-    state = read_state({"values": {"outputs": outputs, "root_module": {"resources": [made, reading]}}})
+    keyed = {
+        "mode": "managed",
+        "type": "aws_ssm_parameter",
+        "name": "model",
+        "instances": [{"index_key": "titanic", "attributes": {"name": "/handsoff/titanic"}}],
+    }
+    single = {
+        "mode": "managed",
+        "type": "aws_kms_key",
+        "name": "x",
+        "instances": [{"attributes": {"id": "k"}}],
+    }
+    reading = {"mode": "data", "type": "aws_region", "name": "here", "instances": [{"attributes": {}}]}
+    theirs = {**single, "module": "module.theirs"}
+    pulled = {
+        "version": 4,
+        "outputs": {"region": {"value": "eu-west-1", "type": "string"}},
+        "resources": [made, keyed, single, reading, theirs],
+    }
+    state = read_state(json.dumps(pulled))
     assert state == State(
-        {"region": "eu-west-1"}, {"aws_s3_bucket.data[0]": Resource({"bucket": "b"}, ("aws_kms_key.x",))}
+        {"region": "eu-west-1"},
+        {
+            "aws_s3_bucket.data[0]": Resource({"bucket": "b"}, ("aws_kms_key.x",)),
+            'aws_ssm_parameter.model["titanic"]': Resource({"name": "/handsoff/titanic"}),
+            "aws_kms_key.x": Resource({"id": "k"}),
+        },
     )
     assert state.values("aws_s3_bucket", "bucket") == ["b"]
     assert state.values("aws_s3", "bucket") == []
-    assert read_state({"format_version": "1.0"}) == State({}, {})
+
+
+def test_read_state_of_a_new_workspace_is_empty() -> None:
+    assert read_state("") == State({}, {})
+    assert read_state('{"version": 4, "outputs": {}, "resources": []}') == State({}, {})
 
 
 GROUP = 'aws_sagemaker_model_package_group.model["titanic"]'
