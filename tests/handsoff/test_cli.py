@@ -19,6 +19,7 @@ import pytest
 from typer.main import get_command
 
 from handsoff import cli
+from tests import commands
 from tests.local.support import wait_until
 
 pytestmark = pytest.mark.slow
@@ -28,11 +29,16 @@ NOWHERE = {"PATH": os.defpath, "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/no
 
 
 def handsoff(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in `folder`, without AWS, SAM CLI and profile."""
+    """Run the command line in `folder`, without AWS, SAM CLI and profile, in this process."""
+    return commands.run(*arguments, environment={**NOWHERE, **environment}, folder=folder)
+
+
+def alone(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in `folder`, without AWS, SAM CLI and profile, in a process of its own."""
     return subprocess.run(
         [sys.executable, "-c", "from handsoff.cli import main; main()", *arguments],
         cwd=folder,
-        env={**NOWHERE, **environment},
+        env=NOWHERE,
         capture_output=True,
         text=True,
         timeout=60,
@@ -55,7 +61,7 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_command_outside_a_project_names_the_config_option(tmp_path: Path) -> None:
-    line = refused(handsoff(tmp_path, "status"))
+    line = refused(alone(tmp_path, "status"))
     assert line == (
         "handsoff: handsoff.yaml does not exist: go to the project's folder, or name it by --config"
     )
@@ -102,10 +108,10 @@ def test_command_without_an_answer_names_the_endpoint(project: Path) -> None:
 
 
 def test_missing_sam_cli_is_reported_before_anything_starts(project: Path) -> None:
-    line = refused(handsoff(project, "local", "up", "--detach"))
+    line = refused(alone(project, "local", "up", "--detach"))
     assert line == "handsoff: the SAM CLI is missing: run `make setup`"
     assert not (project / ".handsoff").exists()
-    assert refused(handsoff(project, "demo")) == line
+    assert refused(alone(project, "demo")) == line
     assert not (project / ".handsoff").exists()
 
 
@@ -117,7 +123,7 @@ def test_local_up_with_a_used_port_names_the_port(project: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = handsoff(project, "local", "up", "--detach", "--port", str(port))
+        done = alone(project, "local", "up", "--detach", "--port", str(port))
     assert done.returncode == 1
     began, line = done.stderr.strip().splitlines()
     assert began == "starting AWS on this machine …"
@@ -141,7 +147,7 @@ def test_local_up_stops_the_server_when_deploying_fails(project: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    done = handsoff(project, "local", "up", "--detach", "--port", str(port))
+    done = alone(project, "local", "up", "--detach", "--port", str(port))
     assert done.returncode == 1
     assert "`sam build` failed with exit code 1" in done.stderr
     assert not (project / ".handsoff" / "local").exists()
@@ -205,7 +211,7 @@ def test_help_has_a_summary_of_one_sentence_and_an_example(name: str, text: str)
 
 def test_version_is_the_one_in_pyproject(tmp_path: Path) -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    done = handsoff(tmp_path, "--version")
+    done = alone(tmp_path, "--version")
     assert (done.returncode, done.stdout) == (0, f"handsoff {declared}\n")
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import commands
 
 ROOT = Path(__file__).parents[2]
 ME = {"Arn": "arn:aws:iam::123456789012:user/data-science-user", "Account": "123456789012"}
@@ -17,20 +18,8 @@ BUCKET = "handsoff-data-123456789012-eu-west-1"
 
 def handsoff(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command line without AWS and profile."""
-    return subprocess.run(
-        [sys.executable, "-c", "from handsoff.cli import main; main()", *arguments],
-        cwd=folder,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": "/nonexistent",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            **environment,
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    nowhere = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
+    return commands.run(*arguments, environment={**nowhere, **environment}, folder=folder)
 
 
 @pytest.fixture

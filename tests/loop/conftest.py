@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +26,7 @@ from retraining.aws import pipelines
 from retraining.aws.items import Items
 from retraining.aws.pipelines import Execution
 from retraining.config.schema import parse_config
+from tests import commands
 from tests.loop.builds import provide
 
 T = TypeVar("T")
@@ -172,22 +172,9 @@ class Loop:
 def handsoff(
     loop: Loop, *arguments: str, code: int = 0, user: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own, in the environment that `handsoff local env` gives `user`."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from handsoff.cli import main; main()",
-            "--config",
-            str(loop.config),
-            *arguments,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, **loop.cloud.environment(user)},
-    )
+    """The command line in this process, in the environment that `handsoff local env` gives `user`."""
+    environment = {**os.environ, **loop.cloud.environment(user)}
+    done = commands.run("--config", str(loop.config), *arguments, environment=environment)
     assert done.returncode == code, done.stdout + done.stderr
     return done
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from local import server
 from local.server import Cloud
-from tests import providers
+from tests import commands, providers
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +40,7 @@ class Place:
     cloud: Cloud | None = None
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """The command line in a process of its own."""
         return subprocess.Popen(
             [sys.executable, "-c", "from handsoff.cli import main; main()", *arguments],
             cwd=self.folder,
@@ -51,11 +52,11 @@ class Place:
         )
 
     def handsoff(self, *arguments: str, code: int = 0, **variables: str) -> tuple[str, str]:
-        """What the command line said on both channels."""
-        with self.start(*arguments, **variables) as running:
-            out, err = running.communicate(timeout=300)
-        assert running.returncode == code, out + err
-        return out, err
+        """What the command line, which runs in this process, said on both channels."""
+        environment = {**self.variables, **variables}
+        done = commands.run(*arguments, environment=environment, folder=self.folder)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout, done.stderr
 
     def client(self, name: str) -> Any:
         assert self.cloud is not None
