@@ -9,10 +9,12 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.loop.builds import provide
 from tests.loop.place import BUCKET, Place, deployed_to
 
 pytestmark = [
@@ -24,9 +26,10 @@ ANOTHER = "handsoff-was-here-before"
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory, ready_build: Path) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("deploy")
     with deployed_to(folder / "aws", folder / "project") as made:
+        provide(ready_build, made.folder / ".handsoff")  # for the demo; `deploy` builds by itself
         yield made
 
 
