@@ -11,9 +11,15 @@ import typer
 from handsoff.commands import terminal
 from handsoff.commands.terminal import err, out
 from handsoff.deployment import Deployment
-from handsoff.errors import UsageError
+from handsoff.errors import NotDeployed, UsageError
 from handsoff.operating import failures
-from handsoff.operating.executions import evidence_of, find_execution, is_settled, package_of
+from handsoff.operating.executions import (
+    evidence_of,
+    find_execution,
+    is_settled,
+    package_of,
+    why_blocked,
+)
 from handsoff.operating.following import (
     Follow,
     KeepWaiting,
@@ -77,14 +83,30 @@ def status(
     if watch:
         _watch(deployment, names)
         return
-    found = [model_status(deployment, name, limit) for name in names]
+    found, missing = [], []
+    for name in names:
+        try:
+            found.append(model_status(deployment, name, limit))
+        except NotDeployed as error:
+            missing.append(error)
+    if len(missing) == len(names):
+        raise missing[0]
     if as_json:
         terminal.print_json({item.name: status_as_json(item) for item in found})
-        return
-    for item in found:
-        show_model(out, item, datetime.now(UTC))
+    else:
+        for item in found:
+            show_model(out, item, datetime.now(UTC))
+        _show_messages(deployment)
+    for problem in missing:
+        err.print(f"[yellow]{escape(str(problem))}[/]", soft_wrap=True)
+
+
+def _show_messages(deployment: Deployment) -> None:
+    """Say how many messages wait in the landings queue, and how many have failed."""
+    if number := failures.undelivered(deployment):
+        out.print(f"messages in the landings queue, not taken yet or waiting for their next try: {number}")
     for queue, number in failures.waiting(deployment).items():
-        out.print(f"[red]{number} failed messages[/] in {escape(queue)}: `handsoff failures` shows them")
+        out.print(f"[red]failed messages in {escape(queue)}: {number}[/]; `handsoff failures` shows them")
 
 
 def _watch(deployment: Deployment, models: list[str]) -> None:
@@ -101,6 +123,8 @@ def _watch(deployment: Deployment, models: list[str]) -> None:
         return is_settled(deployment, now, package)
 
     ended, package = follow(out, look, finished, timeout=MAX_FOLLOW)
+    if package is not None and (why := why_blocked(deployment, package)):
+        out.print(f"[red]the candidate is blocked:[/] {escape(why)}", soft_wrap=True)
     if package is not None and package.pending:
         name = escape(package.name.removeprefix(f"{deployment.prefix}-"))
         out.print(

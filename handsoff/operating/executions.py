@@ -62,11 +62,20 @@ def package_of(deployment: Deployment, execution: Execution) -> Package | None:
 
 
 def is_settled(deployment: Deployment, execution: Execution, package: Package | None) -> bool:
-    """Whether nothing more happens by itself: the execution has ended, and its package has been judged."""
+    """Whether nothing more happens by itself: the execution has ended, and its package has been judged, or is
+    blocked."""
     if not execution.terminal or package is None:
         return execution.terminal
     verdict = deployment.ledger.get(keys.verdict(package.arn))
-    return verdict is not None and verdict.done_at is not None
+    return (verdict is not None and verdict.done_at is not None) or why_blocked(
+        deployment, package
+    ) is not None
+
+
+def why_blocked(deployment: Deployment, package: Package) -> str | None:
+    """What keeps a candidate from being judged; None if nothing does."""
+    trouble = deployment.ledger.get(keys.trouble(package.arn))
+    return trouble.why if trouble and package.pending else None
 
 
 def waits_for_capacity(step: Step, now: datetime) -> bool:

@@ -71,6 +71,15 @@ def waiting(deployment: Deployment) -> dict[str, int]:
     return found
 
 
+def undelivered(deployment: Deployment) -> int:
+    """The approximate number of messages in the landings queue, those that wait for another try included."""
+    attributes = deployment.sqs.get_queue_attributes(
+        QueueUrl=deployment.outputs["LandingsQueue"],
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )["Attributes"]
+    return sum(int(number) for number in attributes.values())
+
+
 def chosen(messages: Iterable[FailedMessage], ids: Iterable[str]) -> list[FailedMessage]:
     """The messages whose ids begin with one of `ids`; all of them if there is none.
 

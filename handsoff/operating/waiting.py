@@ -14,7 +14,6 @@ from retraining.facts.model_state import ModelState
 from retraining.facts.package import PENDING
 from retraining.facts.starts import Marker
 from retraining.starts import bucket
-from retraining.starts.batches import ROOT
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,13 @@ class WaitingCandidate:
 class Delivery:
     """A delivery of a model that uses a marker, by the marker's version.
 
-    `answer` is `waits`, `answered` (it was started or refused, as `reason` says) or `superseded` (a newer
-    marker landed before it was started).
+    `answer` is `waits`, `answered` (it was started or refused, as `reason` says), `superseded` (a newer
+    marker landed before it was started) or `under way` (files have landed, and no marker after them;
+    `marker` is None).
     """
 
-    marker: Marker
-    answer: Literal["waits", "answered", "superseded"]
+    marker: Marker | None
+    answer: Literal["waits", "answered", "superseded", "under way"]
     reason: str
 
 
@@ -76,8 +76,11 @@ def deliveries(deployment: Deployment, model: str, state: ModelState) -> tuple[D
     ready = deployment.config.models[model].retrain.ready
     if ready.when != "marker":
         return ()
-    newest = bucket.visible_marker(deployment.s3, deployment.bucket, f"{ROOT}{model}/{ready.marker}")
-    found = []
+    batch = bucket.list_batch(deployment.s3, deployment.bucket, model, ready.marker)
+    newest, found = batch.marker, []
+    if number := batch.later if newest else len(batch.objects):
+        landed = "1 file has landed" if number == 1 else f"{number} files have landed"
+        found.append(Delivery(None, "under way", f"{landed} without a marker after them"))
     if newest is not None and not state.has_answered(newest):
         found.append(Delivery(newest, "waits", state.reason if state.pending and state.reason else ""))
     if state.answered_marker is not None:
@@ -105,8 +108,8 @@ def candidate_as_json(item: WaitingCandidate) -> dict[str, Any]:
 def delivery_as_json(item: Delivery) -> dict[str, Any]:
     """A delivery as `handsoff status --json` prints it."""
     return {
-        "markerVersion": item.marker.version_id,
-        "landedAt": item.marker.landed_at.isoformat(),
+        "markerVersion": item.marker.version_id if item.marker else None,
+        "landedAt": item.marker.landed_at.isoformat() if item.marker else None,
         "answer": item.answer,
         "reason": item.reason or None,
     }

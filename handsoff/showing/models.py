@@ -18,7 +18,7 @@ def pending_or_refused(state: ModelState, now: datetime) -> str | None:
     """Why a requested start has not happened, as rich markup; None where none is pending or refused."""
     if state.blocked and (state.pending or state.unmade or state.bad_files):
         blocked = f"[red]blocked since {moment(state.blocked.since)}:[/] {escape(state.blocked.reason)}"
-        return f"{blocked}; tried again within a minute of {moment(state.blocked.until)}"
+        return f"{blocked}; next try within a minute of {moment(state.blocked.until)}"
     if state.pending:
         triggers = ", ".join(sorted({request.trigger for request in state.pending}))
         if state.due_at is None or state.due_at <= now:
@@ -55,6 +55,8 @@ def show_model(console: Console, status: ModelStatus, now: datetime) -> None:
 
 def _delivery(item: Delivery) -> str:
     """A line about a delivery: when its marker landed, and what became of it."""
+    if item.marker is None:
+        return f"delivery {item.answer}: {escape(item.reason)}"
     said = {"waits": "[yellow]waits for its start[/]", "answered": "", "superseded": "started nothing"}
     parts = [part for part in (said[item.answer], escape(item.reason)) if part]
     return f"delivery of {moment(item.marker.landed_at)}: {', '.join(parts)}"
@@ -77,5 +79,5 @@ def _candidate(item: WaitingCandidate) -> str:
     if item.rejected_at:
         line += f"; rejected at {moment(item.rejected_at)} unless somebody decides"
     if item.waits_for in ("person", "repair"):
-        line += f"; `handsoff approve {escape(item.name)}` or `reject`"
+        line += f'; `handsoff approve {escape(item.name)} --reason "…"`, or reject'
     return line

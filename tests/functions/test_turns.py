@@ -147,6 +147,22 @@ def test_object_that_completes_no_batch_landing_while_the_configuration_is_inval
     assert models.started() == ["ant"]
 
 
+def test_landing_while_the_configuration_of_a_known_model_is_missing_is_noted(models: Models) -> None:
+    models.deliver(models.land("ant"))
+    models.world.sagemaker.end(next(iter(models.world.sagemaker.executions.values()))["PipelineExecutionArn"])
+    there, models.world.configs.known = models.world.configs.known, {}
+    models.now += timedelta(minutes=5)
+    models.put("ant", "train.csv", HEADER + ROWS * 3)
+    models.now += timedelta(seconds=1)
+    assert models.deliver(models.put("ant", "_SUCCESS", b"")) == []
+    assert [one.trigger for one in models.using().states.load("ant")[0].pending] == ["landing"]
+    models.world.configs.known = there
+    for _ in range(3):
+        models.now += timedelta(minutes=1)
+        models.sweep()
+    assert models.started() == ["ant", "ant"]
+
+
 def test_landing_of_a_model_that_was_just_published_is_not_called_stray(models: Models) -> None:
     models.world.configs.known, models.world.configs.fresh = {}, dict.fromkeys(MODELS, titanic_config())
     models.deliver(models.land("bee"))

@@ -27,7 +27,7 @@ BLOCKED = Blocked(
 def test_pending_or_refused_of_a_blocked_start_says_why_since_when_and_when_next(state: ModelState) -> None:
     assert pending_or_refused(state, NOON) == (
         f"[red]blocked since {moment(NOON)}:[/] no pipeline \\[x]; "
-        f"tried again within a minute of {moment(NOON + timedelta(hours=1))}"
+        f"next try within a minute of {moment(NOON + timedelta(hours=1))}"
     )
 
 

@@ -116,16 +116,24 @@ def of_model(world: OneModel) -> tuple[Delivery, ...]:
     return deliveries(found, MODEL, world.using().states.load(MODEL)[0])
 
 
-def test_delivery_waits_until_it_is_answered() -> None:
+def test_delivery_is_under_way_then_waits_until_it_is_answered() -> None:
     world = OneModel()
     assert of_model(world) == ()
     world.land_batch(0)
+    under_way = Delivery(None, "under way", "2 files have landed without a marker after them")
+    assert of_model(world) == (under_way,)
+    world.now += timedelta(seconds=1)
     world.land("_SUCCESS", b"")
     (found,) = of_model(world)
     assert found.answer == "waits"
     world.come("landing")
     (found,) = of_model(world)
     assert (found.answer, found.reason) == ("answered", "started")
+    world.now += timedelta(seconds=2)
+    world.land("train/late.csv", b"x")
+    late, answered = of_model(world)
+    assert (late.answer, late.reason) == ("under way", "1 file has landed without a marker after them")
+    assert answered.answer == "answered"
 
 
 def test_delivery_of_which_the_start_is_refused_waits_and_says_why() -> None:
@@ -155,6 +163,7 @@ STATUS = ModelStatus(
     champion=None,
     quarantined=(),
     deliveries=(
+        Delivery(None, "under way", "2 files have landed without a marker after them"),
         Delivery(Marker(version_id="v2", landed_at=NOON), "waits", "cooldown [x]"),
         Delivery(Marker(version_id="v1", landed_at=NOON), "superseded", "a newer marker landed"),
     ),
@@ -173,8 +182,10 @@ STATUS = ModelStatus(
         f"delivery of {moment(NOON)}: started nothing, a newer marker landed",
         f"titanic/3 waits for a person since {moment(NOON)}: recall [low]; rejected at "
         f"{moment(NOON + timedelta(days=1))} unless somebody decides; "
-        "`handsoff approve titanic/3` or `reject`",
-        f"titanic/4 is blocked since {moment(NOON)}: no evaluation; `handsoff approve titanic/4` or `reject`",
+        '`handsoff approve titanic/3 --reason "…"`, or reject',
+        f"titanic/4 is blocked since {moment(NOON)}: no evaluation; "
+        '`handsoff approve titanic/4 --reason "…"`, or reject',
+        "delivery under way: 2 files have landed without a marker after them",
     ],
 )
 def test_status_shows_who_waits_for_what(line: str) -> None:
@@ -191,7 +202,7 @@ def test_status_as_json_names_what_each_waits_for() -> None:
         "reasons": ["recall [low]"],
         "rejectedAt": "2026-11-24T12:00:00+00:00",
     }
-    assert delivery_as_json(STATUS.deliveries[0]) == {
+    assert delivery_as_json(STATUS.deliveries[1]) == {
         "markerVersion": "v2",
         "landedAt": "2026-11-23T12:00:00+00:00",
         "answer": "waits",

@@ -20,8 +20,9 @@ TELL_AFTER: Final = timedelta(hours=1)
 be read does not mend itself: they are told of it at once."""
 
 
-def settled(arn: str, work: Callable[[], object], using: Collaborators) -> bool:
-    """Do the work for a candidate, unless it has failed lately. Says whether it is done.
+def settled(arn: str, work: Callable[[], object], using: Collaborators, *, at_once: bool = False) -> bool:
+    """Do the work for a candidate, unless it has failed lately and `at_once` is false. Says whether it is
+    done.
 
     A failure is raised until approvers have been told of it. It then stands in `handsoff status`.
     """
@@ -39,11 +40,14 @@ def settled(arn: str, work: Callable[[], object], using: Collaborators) -> bool:
         logger.warning("candidate is blocked", package=arn, why=row.why, exc_info=True)
         return True
 
-    return patiently(work, keys.trouble(arn), using, blocked)
+    return patiently(work, keys.trouble(arn), using, blocked, at_once=at_once)
 
 
 def judged(arn: str, using: Collaborators) -> bool:
-    """Judge a candidate, once. Says whether there was anything to do, also if it is blocked."""
+    """Judge a candidate, once. Says whether there was anything to do, also if it is blocked.
+
+    An event asks for this. It comes once, or somebody has sent it again, so it does not wait.
+    """
     did: list[bool] = []
-    done = settled(arn, lambda: did.append(judging.settle(arn, using)), using)
+    done = settled(arn, lambda: did.append(judging.settle(arn, using)), using, at_once=True)
     return not done or did[0]

@@ -36,15 +36,17 @@ def patiently(
     key: Key[Trouble],
     using: Collaborators,
     blocked: Callable[[Exception, Trouble], bool] = lambda *_: False,
+    *,
+    at_once: bool = False,
 ) -> bool:
-    """Do the work, unless it has failed lately. Says whether it is done.
+    """Do the work, unless it has failed lately and `at_once` is false. Says whether it is done.
 
     A failure is noted with its row. It is raised unless `blocked` says that people know of it.
     """
     row = trouble = using.ledger.get(key)
     if trouble:
         since, wait = using.clock() - trouble.last, min(trouble.last - trouble.first, MAX_WAIT)
-        if since < wait:
+        if since < wait and not at_once:
             return False
         if since > 2 * wait + FORGET_AFTER:
             trouble = None

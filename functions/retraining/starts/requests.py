@@ -62,8 +62,9 @@ def read(body: str, using: Collaborators) -> Message:
 def requests_of(model: str, messages: Sequence[Message], using: Collaborators) -> list[StartRequest]:
     """The start requests that a model's messages make; none if no object completes a batch.
 
-    While the configuration cannot be read, every object that landed makes a request: it is answered later,
-    and a request too many starts nothing. Raises ValueError for a request to an unknown model.
+    While the configuration cannot be read, or is missing for a model that the ledger knows, every object that
+    landed makes a request: it is answered later, and a request too many starts nothing. Raises ValueError for
+    a request to an unknown model.
     """
     asked = [message.request for message in messages if message.request]
     landed = [message for message in messages if not message.request]
@@ -71,6 +72,9 @@ def requests_of(model: str, messages: Sequence[Message], using: Collaborators) -
         config = _config(model, using)
     except Exception:
         logger.exception("configuration cannot be read; requests are noted", model=model)
+        return [*asked, *_landings(landed, using)]
+    if config is None and using.states.load(model)[1] > 0:
+        logger.warning("configuration is missing; requests are noted", model=model)
         return [*asked, *_landings(landed, using)]
     if config is None:
         if landed:

@@ -224,3 +224,16 @@ def test_sweep_of_many_slow_candidates_reaches_all_of_them(world: World) -> None
             sweeping.sweep("titanic", timed)
     assert "Approved" in {status(world, version) for version in range(21, 26)}
     assert [status(world, version) for version in range(1, 21)] == [PENDING] * 20
+
+
+def test_event_of_a_blocked_candidate_is_judged_at_once_when_somebody_sends_it_again(world: World) -> None:
+    """The sweep waits longer after each failure; an event that is redriven does not."""
+    register(world)
+    body = world.s3.get_object(Bucket="data", Key=KEY)["Body"].read()
+    world.s3.delete_object(Bucket="data", Key=KEY)
+    for minute in range(2, 20):
+        sweep(world, minute)
+    assert status(world) == PENDING
+    world.s3.put_object(Bucket="data", Key=KEY, Body=body)
+    judge(world, 1, 20)
+    assert status(world) == "Approved"
