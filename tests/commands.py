@@ -1,6 +1,7 @@
 """The command line inside the process of the tests: a process of its own imports for a second first.
 
 `tests/handsoff/test_cli.py` and `tests/docs/test_tutorial.py` also run it in processes of their own.
+"""
 
 from __future__ import annotations
 
