@@ -21,7 +21,6 @@ from retraining.facts.starts import BadFile, Marker, Start, within_limits
 from retraining.starts.batches import Batch, DataObject, batch_of
 from retraining.starts.inspection import Fine, Problem
 from retraining.starts.snapshot import Inspected, Running, Snapshot
-from retraining.starts.unreadable import UNREADABLE
 from retraining.text import cut
 
 LOOK_AGAIN: Final = timedelta(minutes=2)
@@ -321,7 +320,7 @@ def _by_content(snapshot: Snapshot, batch: Batch) -> ReadPrevious | Inspect | Qu
         if left := len(found) - len(bad):
             reason += f"; the next landing or request moves {left} further bad files"
         return Quarantine(bad, reason, remaining.identity, _version(batch.marker))
-    if unreadable := [one for one in snapshot.inspected if _is_unreadable(one.result)]:
+    if unreadable := [one for one in snapshot.inspected if one.unreadable]:
         return _cannot_be_read(unreadable, batch.model)
     rows, needed = _rows(snapshot.inspected), snapshot.config.retrain.min_new_rows
     if snapshot.triggers == {"landing"} and rows is not None and rows < needed:
@@ -330,13 +329,8 @@ def _by_content(snapshot: Snapshot, batch: Batch) -> ReadPrevious | Inspect | Qu
 
 
 def _bad_files(inspected: Iterable[Inspected]) -> tuple[BadFile, ...]:
-    bad = (one.bad_file for one in inspected if not _is_unreadable(one.result))
+    bad = (one.bad_file for one in inspected if not one.unreadable)
     return tuple(filter(None, bad))
-
-
-def _is_unreadable(result: Problem | Fine) -> bool:
-    """Whether the file may be good. It stays where it is, and a person makes it readable."""
-    return isinstance(result, Problem) and result.kind == UNREADABLE
 
 
 def _cannot_be_read(files: Sequence[Inspected], model: str) -> Refuse:

@@ -11,6 +11,7 @@ from retraining.facts.model_state import ModelState
 from retraining.facts.starts import BadFile, Trigger
 from retraining.starts.batches import Batch, DataObject
 from retraining.starts.inspection import Fine, Problem
+from retraining.starts.unreadable import UNREADABLE
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Inspected:
 
     file: DataObject
     result: Problem | Fine
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether the file may be good. It stays where it is, and a person makes it readable."""
+        return isinstance(self.result, Problem) and self.result.kind == UNREADABLE
 
     @property
     def bad_file(self) -> BadFile | None:
