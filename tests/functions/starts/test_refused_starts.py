@@ -10,7 +10,7 @@ import pytest
 
 from retraining.facts.model_state import MAX_SUPERSEDED, BeforeStart, ModelState
 from retraining.facts.starts import Marker, Start, StartRequest
-from retraining.starts import blocking, executions, starting
+from retraining.starts import blocking, bucket, executions, starting
 from tests.functions.fakes import START, Died
 from tests.functions.memory import refused
 from tests.functions.models import HEADER, ROWS, Models
@@ -176,7 +176,7 @@ def test_start_that_01_took_and_sagemaker_refuses_gives_way_to_a_landing(
     marker = models.land(MODEL)
     batch = "b" * 64
     if same_batch:
-        batch = starting.bucket.list_batch(models.using().s3, "data", MODEL, "_SUCCESS").identity
+        batch = bucket.list_batch(models.using().s3, "data", MODEL, "_SUCCESS").identity
     request = StartRequest(cause="landing", trigger="landing", requested_by="s3", at=START)
     stored = Start(key="k" * 64, batch=batch, champion="none", requests=(request,), taken_at=START)
     before = ModelState(running=stored, last_batch=batch, starts=(START,))
@@ -235,7 +235,7 @@ def test_refusal_that_names_another_request_id_is_told_once(models: Models) -> N
     models.deliver(models.land(MODEL))
     for number in range(5):
         sagemaker.error = refused("ResourceNotFound", "StartPipelineExecution")
-        sagemaker.error.response["Error"]["Message"] = f"no pipeline, request {number}b2-c4"  # type: ignore
+        sagemaker.error.response["Error"]["Message"] = f"no pipeline, request {number}b2-c4"
         sagemaker.error.args = (f"no pipeline, request {number}b2-c4",)
         sweeps(models, 70)
     assert len(models.world.messages()) == 2

@@ -24,7 +24,8 @@ class Sizes:
 
     def __init__(self, models: Models) -> None:
         self.largest = 0
-        self._table, self._write = models.world.table, models.world.table.update_item
+        self._table: Any = models.world.table
+        self._write = models.world.table.update_item
         models.world.table.update_item = self  # type: ignore[method-assign]
 
     def __call__(self, **call: Any) -> Any:
