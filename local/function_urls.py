@@ -52,7 +52,8 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve a request for which there is a `page`. Only ministack's handler of function URLs gets it."""
     found = page(scope)
     if found is None:  # the URL was deleted since
-        return await ministack._send_response(send, 404, {"Content-Type": "application/json"}, b"{}")
+        await ministack._send_response(send, 404, {"Content-Type": "application/json"}, b"{}")
+        return
     url_id, path = found
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:

@@ -61,11 +61,11 @@ def serves(service: str, asked: Asked) -> bool:
     for pattern, services in _PATHS:
         if pattern.match(asked.path):
             return service in services
+    if asked.headers.get("x-amz-target", "").startswith("SageMaker."):
+        return service == "sagemaker"
     named = {"authorization": f"AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/{service}/aws4_request"}
     if service != "s3" and detect_service("GET", "/", named, {}) == "s3":
         return False  # no service that ministack knows: it would choose by an action or a path
-    if asked.headers.get("x-amz-target", "").startswith("SageMaker."):
-        return service == "sagemaker"
     found = detect_service(asked.method, asked.path, asked.headers, asked.parameters)
     signed_for = detect_service(asked.method, asked.path, named, {})
     return bool(found == signed_for or OTHER_SCOPES.get(found) == service)

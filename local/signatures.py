@@ -257,8 +257,8 @@ def _version_2(scope: Scope, headers: Headers, query: Query, body: bytes) -> Fai
     pairs = [(name, value) for name, values in query.items() for value in values]
     address = urlsplit(f"http://host{path}?{urlencode(pairs)}")
     signer = _Version2(Credentials(key, secret), _first(query, "Expires"))
-    signed_headers = HTTPHeaders.from_dict({**headers, **said})  # type: ignore[arg-type]
-    expected = signer.get_signature(scope["method"], address, signed_headers)
+    signed_headers = HTTPHeaders.from_dict({**headers, **said})
+    expected = signer.get_signature(scope["method"], address, signed_headers)  # type: ignore[arg-type]
     if not hmac.compare_digest(_first(query, "Signature").encode(), expected.encode()):
         return "SignatureDoesNotMatch", sigv4.SIGNATURE_MISMATCH
     return _misdirected("s3", scope, headers, query, body, presigned=True)
