@@ -68,8 +68,10 @@ def status(
     limit: Annotated[int, typer.Option(min=1, max=50, help="Executions to show of each model.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
-    """Show what waits and for what: start requests, deliveries, candidates, failed messages. Then each
-    model's newest executions, champion and files in quarantine.
+    """Show what runs, what waits and for what, and each model's newest executions and champion.
+
+    What waits: start requests, deliveries, candidates and failed messages. Files in quarantine are listed,
+    too.
 
     With --watch the exit code is 0 only if the execution succeeded, or if none was to follow.
 

@@ -82,7 +82,7 @@ class World:
         """Collaborators of this kind, some of them wrapped; `table` is the ledger's."""
         names = ("s3", "sns", "logs", "sagemaker", "events")
         return kind(
-            settings=self.settings,
+            settings=wrapped.get("settings", self.settings),
             configs=self.configs,  # type: ignore[arg-type]
             ledger=Ledger(Items(wrapped.get("table", self.table))),
             clock=wrapped.get("clock", lambda: datetime.now(UTC)),
