@@ -25,16 +25,20 @@ def main(code: str, layer: str, handler: str, *events: str) -> dict[str, object]
     }
 
 
+WRITTEN = io.StringIO()
+"""What all invocations write: a logger keeps the stream that it found at first."""
+
+
 def invoked(handler: str, event: object) -> dict[str, object]:
     """The errors of one invocation, if there were any, and what it wrote."""
     errors: list[str] = []
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
+    begin = len(WRITTEN.getvalue())
+    with contextlib.redirect_stdout(WRITTEN):
         try:
             importlib.import_module(handler).handler(event, context())
         except Exception as error:
             errors = names(error)
-    return {"errors": errors, "said": said.getvalue()}
+    return {"errors": errors, "said": WRITTEN.getvalue()[begin:]}
 
 
 def context() -> SimpleNamespace:

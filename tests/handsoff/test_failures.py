@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,6 +83,8 @@ class Account:
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     monkeypatch.setattr(failures, "LONG_POLL", 0)  # moto has one server
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
     with mock_aws():
         sqs = boto3.client("sqs", region_name="us-east-1")
         names = ("handsoff-landings", "handsoff-landings-failures", "handsoff-failures")
