@@ -38,7 +38,7 @@ EVENTS = {
         "execution_changed.succeeded",
     ],
 }
-ASKS_NOBODY = {"candidate_registered.annotated", "review_candidate.slack"}
+ASKS_NOBODY = {"candidate_registered.annotated", "review_candidate.slack", "start_retraining.unreadable"}
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:s-abcdef"
 NOBODY = "http://127.0.0.1:9"
 """An AWS that nobody answers for: the first call fails, once all that comes before it has been imported."""
