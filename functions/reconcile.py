@@ -16,14 +16,14 @@ from retraining import turns
 from retraining.aws.observability import logger, metrics
 from retraining.candidates import sweep
 from retraining.collaborators import Collaborators
-from retraining.starts import ends, starting
+from retraining.starts import lost_ends, starting
 
 SWEEP_TIME: Final = timedelta(seconds=45)
 """Time in which turns begin. The last one has ended when the next minute's sweep comes."""
 
 WORK: Final[Mapping[str, turns.Work]] = {
     "starts": starting.sweep,
-    "ends": ends.find_ends,
+    "ends": lost_ends.find_ends,
     "candidates": sweep.sweep,
 }
 """What is done for each model, by kind: a turn each."""

@@ -13,7 +13,7 @@ from retraining.collaborators import Collaborators
 from retraining.errors import EvaluationError
 from retraining.facts import keys
 from retraining.facts.candidates import Trouble
-from retraining.starts.patience import patiently
+from retraining.starts.back_off import with_back_off
 
 TELL_AFTER: Final = timedelta(hours=1)
 """The time after which approvers are told of a candidate whose work keeps failing. An evaluation that cannot
@@ -40,7 +40,7 @@ def settled(arn: str, work: Callable[[], object], using: Collaborators, *, at_on
         logger.warning("candidate is blocked", package=arn, why=row.why, exc_info=True)
         return True
 
-    return patiently(work, keys.trouble(arn), using, blocked, at_once=at_once)
+    return with_back_off(work, keys.trouble(arn), using, blocked, at_once=at_once)
 
 
 def judged(arn: str, using: Collaborators) -> bool:

@@ -23,7 +23,7 @@ from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, InView, VerdictFact
 from retraining.facts.claims import LEASE
 from retraining.facts.package import PENDING, Package
-from retraining.starts.patience import patiently, rotated
+from retraining.starts.back_off import rotated, with_back_off
 
 Work = Callable[[], object]
 """What is to be done about one package."""
@@ -126,7 +126,7 @@ def _due(item: Listed, model: str, using: Collaborators) -> Work | None:
 def _wait_without_verdict(arn: str, model: str, using: Collaborators) -> None:
     """Remind approvers of a candidate that is blocked, or reject it, as if the rules had held it."""
     if work := reminding.due_without_verdict(arn, model, using):
-        patiently(work, keys.reminder_trouble(arn), using)
+        with_back_off(work, keys.reminder_trouble(arn), using)
 
 
 def _finish(arn: str, using: Collaborators) -> None:

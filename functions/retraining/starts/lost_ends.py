@@ -15,7 +15,7 @@ from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.starts import ExecutionFact, KnownExecutions
 from retraining.starts import executions
-from retraining.starts.patience import patiently, rotated
+from retraining.starts.back_off import rotated, with_back_off
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
@@ -78,7 +78,7 @@ def _try(
             return False
         former = fact is None and since is not None and changed < since - FORMER
         record = executions.take_over if former else executions.track
-        return patiently(lambda: record(arn, using), keys.execution_trouble(arn), using)
+        return with_back_off(lambda: record(arn, using), keys.execution_trouble(arn), using)
     except NotReady as error:
         logger.info("execution will be looked at again next minute", execution=arn, why=str(error))
     except Exception as error:
@@ -105,7 +105,7 @@ def _try_retried(arn: str, using: Collaborators, failures: list[Exception]) -> N
         changed = pipelines.changed_at(using.sagemaker, arn)
         known = fact.version if fact and fact.settled is not None else None
         if known and changed <= using.clock() - SOON and pipelines.sortable(changed) > known:
-            patiently(lambda: executions.track(arn, using), keys.execution_trouble(arn), using)
+            with_back_off(lambda: executions.track(arn, using), keys.execution_trouble(arn), using)
     except Exception as error:
         error.add_note(f"execution {arn}")
         failures.append(error)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from retraining.collaborators import Collaborators
-from retraining.starts.ends import find_ends
+from retraining.starts.lost_ends import find_ends
 from tests.functions.fakes import START, Context, event
 from tests.functions.memory import refused
 from tests.functions.world import World

@@ -1,4 +1,4 @@
-"""What fails is tried ever less often: each failure is a message in the failure queue."""
+"""Tries work that fails ever less often: each failure is a message in the failure queue."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rotated(items: Sequence[T], using: Collaborators) -> list[T]:
     return [*items[begin:], *items[:begin]]
 
 
-def patiently(
+def with_back_off(
     work: Callable[[], object],
     key: Key[Trouble],
     using: Collaborators,
