@@ -23,6 +23,7 @@ from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, InView, VerdictFact
 from retraining.facts.claims import LEASE
 from retraining.facts.package import PENDING, Package
+from retraining.facts.sweep import EVENT_DELAY
 from retraining.starts.back_off import rotated, with_back_off
 
 Work = Callable[[], object]
@@ -34,9 +35,6 @@ DECIDED: Final = 10
 MANY: Final = 2 * DECIDED
 """Packages from which on a sweep begins at another one each minute: slow ones delay no other for ever.
 Fewer are looked at from the oldest to the newest."""
-
-SOON: Final = timedelta(minutes=1)
-"""The time that an event may take. The sweep leaves younger changes to their events."""
 
 
 def sweep(model: str, using: Collaborators) -> None:
@@ -118,7 +116,8 @@ def _due(item: Listed, model: str, using: Collaborators) -> Work | None:
     if item.status != PENDING and known is None:  # decided before it was judged
         return None
     if known is None or known.done_at is None:
-        early = now - item.created_at < SOON or (known is not None and _younger(known.taken_at, LEASE, now))
+        taken = known is not None and _younger(known.taken_at, LEASE, now)
+        early = taken or _younger(item.created_at, EVENT_DELAY, now)
         return None if early else partial(judging.settle, item.arn, using)
     return _waits(item.arn, known, decision, model, using) if item.status == PENDING else None
 
@@ -133,7 +132,7 @@ def _finish(arn: str, using: Collaborators) -> None:
     """Write a decision that was taken and never written, and record one that is not recorded."""
     package = registry.find(using.sagemaker, arn)
     decision = using.ledger.get(keys.decision(arn))
-    if package is None or using.clock() - package.changed_at < SOON:
+    if package is None or using.clock() - package.changed_at < EVENT_DELAY:
         return
     state = candidate_state(package, decision, using.clock())
     if isinstance(state, BeingDecided):

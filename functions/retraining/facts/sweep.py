@@ -11,6 +11,9 @@ SWEEP_LEASE: Final = timedelta(seconds=150)
 """How long a sweep holds its lease after the last turn that it began. It is longer than the function lives
 (template.yaml), so two sweeps never run at the same time."""
 
+EVENT_DELAY: Final = timedelta(minutes=1)
+"""The time that an event may take. The sweep leaves younger changes to their events."""
+
 
 class SweepFact(Fact):
     """The sweep over all models. One runs at a time.

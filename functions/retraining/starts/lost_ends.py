@@ -14,18 +14,15 @@ from retraining.aws.observability import logger
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.starts import ExecutionFact, KnownExecutions
+from retraining.facts.sweep import EVENT_DELAY
 from retraining.starts import executions
 from retraining.starts.back_off import rotated, with_back_off
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
 
-SOON: Final = timedelta(minutes=1)
-"""The time that an event may take. The sweep leaves younger changes to their events."""
-
 MAX_LOOKED_AT: Final = 20
 """Executions at which one sweep looks because their status is new to it; the next one looks at others."""
-
 
 FORMER: Final = timedelta(hours=1)
 """An end so long before the ledger's first sweep over a model is no news: a former ledger knew it, or there
@@ -74,7 +71,7 @@ def _try(
         if not _is_behind(fact or ExecutionFact(), status):
             return True
         changed = pipelines.changed_at(using.sagemaker, arn)
-        if changed > using.clock() - SOON:
+        if changed > using.clock() - EVENT_DELAY:
             return False
         former = fact is None and since is not None and changed < since - FORMER
         record = executions.take_over if former else executions.track
@@ -104,7 +101,7 @@ def _try_retried(arn: str, using: Collaborators, failures: list[Exception]) -> N
         fact = using.ledger.get(keys.execution(arn))
         changed = pipelines.changed_at(using.sagemaker, arn)
         known = fact.version if fact and fact.settled is not None else None
-        if known and changed <= using.clock() - SOON and pipelines.sortable(changed) > known:
+        if known and changed <= using.clock() - EVENT_DELAY and pipelines.sortable(changed) > known:
             with_back_off(lambda: executions.track(arn, using), keys.execution_trouble(arn), using)
     except Exception as error:
         error.add_note(f"execution {arn}")

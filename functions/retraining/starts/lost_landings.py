@@ -1,7 +1,8 @@
 """Finds landings whose event was lost: compares what lies in S3 with what was answered last.
 
 A marker is asked for each minute by one HEAD request. A model without a marker, and a marker that is hidden
-by a delete marker, cost a listing, so they are looked at less often.
+by a delete marker, cost a listing, so they are looked at less often. An event that comes late finds its
+landing answered.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from retraining.aws.observability import logger, metrics
 from retraining.facts.model_state import ModelState
 from retraining.facts.starts import Marker, StartRequest
+from retraining.facts.sweep import EVENT_DELAY
 from retraining.starts import bucket
 from retraining.starts.batches import ROOT
 from retraining.starts.requests import LANDED
@@ -26,10 +28,6 @@ if TYPE_CHECKING:
 LISTED_EVERY: Final = timedelta(minutes=15)
 """Time between two listings of a model. At S3's price of a listing they cost a cent a month for each 1,000
 versions that the model has."""
-
-MIN_AGE: Final = timedelta(minutes=1)
-"""Age of a landing from which its event counts as lost. It comes within seconds; if it comes later, it finds
-the landing answered."""
 
 
 def find(model: str, using: Collaborators) -> bool:
@@ -57,7 +55,7 @@ def _marker_lost(model: str, key: str, state: ModelState, now: datetime, using: 
     newest: Marker | None = bucket.visible_marker(using.s3, using.settings.bucket, key)
     if newest is None and _may_list(model, state, now, using):
         newest = next(iter(bucket.list_markers(using.s3, using.settings.bucket, key)), None)
-    return newest is not None and newest.landed_at <= now - MIN_AGE and not state.has_answered(newest)
+    return newest is not None and newest.landed_at <= now - EVENT_DELAY and not state.has_answered(newest)
 
 
 def _objects_lost(model: str, state: ModelState, now: datetime, using: Collaborators) -> bool:
@@ -66,7 +64,7 @@ def _objects_lost(model: str, state: ModelState, now: datetime, using: Collabora
         return False
     batch = bucket.list_batch(using.s3, using.settings.bucket, model)
     last = batch.last_arrival
-    if batch.identity == state.answered_batch or last is None or last > now - MIN_AGE:
+    if batch.identity == state.answered_batch or last is None or last > now - EVENT_DELAY:
         return False
     previous: Sequence[DataObject] = ()
     if state.last_batch is not None:
