@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
@@ -17,6 +17,9 @@ from handsoff.deployment import Deployment
 from handsoff.errors import NotFound
 from handsoff.operating.failed_messages import FailedMessage, Function, Queue, read
 from retraining.text import shorten
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 HIDDEN: Final = 120
 """Seconds for which a message that is being read is hidden from other readers."""
@@ -41,43 +44,50 @@ SOURCES: Final = {"landings-failures": "landings", "slack-failures": "slack"}
 """The queue whose messages SQS moves to a failure queue, by the failure queue's name without the prefix."""
 
 
+VISIBLE: Final = "ApproximateNumberOfMessages"
+"""The attribute of a queue that counts the messages that can be received now."""
+
+NOT_VISIBLE: Final = "ApproximateNumberOfMessagesNotVisible"
+"""The attribute of a queue that counts the messages that are being handled, or wait for another try."""
+
+
 @contextmanager
 def opened(deployment: Deployment) -> Iterator[list[FailedMessage]]:
     """All messages in the failure queues, oldest first. Messages that still lie there at the end are visible
     again at once. At most MAX_READ of each queue are read."""
     found: list[FailedMessage] = []
     try:
-        for url in queues(deployment):
-            found += _receive(deployment, url)
+        for name, url in queues(deployment).items():
+            found += _receive(deployment, name, url)
         yield sorted(found, key=lambda message: message.sent_at)
     finally:
         _show_again(deployment, found)
 
 
-def queues(deployment: Deployment) -> list[str]:
-    """The URLs of the failure queues: the outputs of the stack whose names end with FailuresQueue."""
-    return [url for name, url in sorted(deployment.outputs.items()) if name.endswith("FailuresQueue")]
+def queues(deployment: Deployment) -> dict[str, str]:
+    """The URLs of the failure queues, by the queues' names.
+
+    They are the outputs of the stack whose names end with FailuresQueue.
+    """
+    urls = [url for output, url in sorted(deployment.outputs.items()) if output.endswith("FailuresQueue")]
+    return {url.rsplit("/", 1)[-1]: url for url in urls}
 
 
 def waiting(deployment: Deployment) -> dict[str, int]:
     """The approximate number of messages in each failure queue that has any, by the queue's name."""
-    found = {}
-    for url in queues(deployment):
-        attributes = deployment.sqs.get_queue_attributes(
-            QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"]
-        )["Attributes"]
-        if number := int(attributes["ApproximateNumberOfMessages"]):
-            found[_name(url)] = number
-    return found
+    counted = {name: _count(deployment, url, VISIBLE) for name, url in queues(deployment).items()}
+    return {name: number for name, number in counted.items() if number}
 
 
 def undelivered(deployment: Deployment) -> int:
     """The approximate number of messages in the landings queue, those that wait for another try included."""
-    attributes = deployment.sqs.get_queue_attributes(
-        QueueUrl=deployment.outputs["LandingsQueue"],
-        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-    )["Attributes"]
-    return sum(int(number) for number in attributes.values())
+    return _count(deployment, deployment.outputs["LandingsQueue"], VISIBLE, NOT_VISIBLE)
+
+
+def _count(deployment: Deployment, url: str, *attributes: QueueAttributeNameType) -> int:
+    """The sum of these attributes of a queue, each of which is a number."""
+    answer = deployment.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=attributes)
+    return sum(int(number) for number in answer["Attributes"].values())
 
 
 def chosen(messages: Iterable[FailedMessage], ids: Iterable[str]) -> list[FailedMessage]:
@@ -116,12 +126,11 @@ def send_again(deployment: Deployment, message: FailedMessage) -> str | None:
 
 def remove(deployment: Deployment, message: FailedMessage) -> None:
     """Delete the message from its failure queue."""
-    url = deployment.sqs.get_queue_url(QueueName=message.queue)["QueueUrl"]
+    url = queues(deployment)[message.queue]
     deployment.sqs.delete_message(QueueUrl=url, ReceiptHandle=message.receipt)
 
 
-def _receive(deployment: Deployment, url: str) -> list[FailedMessage]:
-    name = _name(url)
+def _receive(deployment: Deployment, name: str, url: str) -> list[FailedMessage]:
     source = SOURCES.get(name.removeprefix(f"{deployment.prefix}-"))
     found: dict[str, FailedMessage] = {}
     while len(found) < MAX_READ:
@@ -144,16 +153,12 @@ def _receive(deployment: Deployment, url: str) -> list[FailedMessage]:
 
 def _show_again(deployment: Deployment, messages: Iterable[FailedMessage]) -> None:
     """Make the messages visible again. One that was removed meanwhile needs nothing."""
+    urls = queues(deployment)
     for message in messages:
-        url = deployment.sqs.get_queue_url(QueueName=message.queue)["QueueUrl"]
         try:
             deployment.sqs.change_message_visibility(
-                QueueUrl=url, ReceiptHandle=message.receipt, VisibilityTimeout=0
+                QueueUrl=urls[message.queue], ReceiptHandle=message.receipt, VisibilityTimeout=0
             )
         except ClientError as error:
             if error.response["Error"]["Code"] not in GONE:
                 raise
-
-
-def _name(url: str) -> str:
-    return url.rsplit("/", 1)[-1]
