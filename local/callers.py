@@ -5,6 +5,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from typing import Final
 from urllib.parse import urlsplit
 
+from local.asgi import respond
 from local.types import Scope, Send
 
 LOOPBACK: Final = "127.0.0.1"
@@ -64,6 +65,4 @@ async def refuse(scope: Scope, send: Send) -> None:
         await send({"type": "websocket.close", "code": 1008})
         return
     body = b"AWS on this machine accepts requests from this machine only\n"
-    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await respond(send, 403, {"Content-Type": "text/plain"}, body)

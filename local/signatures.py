@@ -9,7 +9,6 @@ import hmac
 import re
 import time
 import uuid
-from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -23,6 +22,7 @@ from ministack.core.router import extract_access_key_id
 
 from local import function_urls, services
 from local.account import ACCOUNT, administrator
+from local.asgi import read_body, replay, respond
 from local.callers import refuse
 from local.function_urls import raw_path
 from local.types import Answer, App, Receive, Scope, Send
@@ -71,8 +71,8 @@ def signed(app: App, pages: App) -> App:
             return await pages(scope, receive, send)
         body = b""
         if reads_body(scope):
-            body = await read(receive)
-            receive = again(body, receive)
+            body = await read_body(receive)
+            receive = replay(body, receive)
         if answer := refusal(scope, body):
             return await respond(send, *answer)
         await app(scope, receive, send)
@@ -286,31 +286,3 @@ def _headers(scope: Scope) -> Headers:
         key, text = name.decode("latin-1").lower(), sigv4.decode_header_value(value)
         found[key] = f"{found[key]},{text}" if key in found else text
     return found
-
-
-async def read(receive: Receive) -> bytes:
-    """The whole body of a request."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            return bytes(body)
-
-
-def again(body: bytes, receive: Receive) -> Receive:
-    """Receives a body that was read before, then what else arrives."""
-    left: list[Mapping[str, object]] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replayed() -> object:
-        return left.pop() if left else await receive()
-
-    return replayed
-
-
-async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    """Answer a request."""
-    named = {**headers, "Content-Length": str(len(body))}
-    lines = [(name.lower().encode(), value.encode()) for name, value in named.items()]
-    await send({"type": "http.response.start", "status": status, "headers": lines})
-    await send({"type": "http.response.body", "body": body})

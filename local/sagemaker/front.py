@@ -20,6 +20,7 @@ import botocore.exceptions
 from botocore.config import Config
 
 from local.account import administrator
+from local.asgi import read_body, respond
 from local.sagemaker import events
 from local.sagemaker.errors import InternalFailure, SerializationException, ServiceError, ValidationException
 from local.sagemaker.jobs.api import Jobs
@@ -144,10 +145,11 @@ class Front:
         self._is_here: Callable[[str], bool] = lambda arn: pipelines.has(arn) or registry.has(arn)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _body(receive)
+        body = await read_body(receive)
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         status, answer = await asyncio.to_thread(self._answer, scope, headers, body)
-        await _respond(send, status, answer)
+        named = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": str(uuid.uuid4())}
+        await respond(send, status, named, answer)
 
     def _answer(self, scope: Scope, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         return self._refusal(scope, headers, body) or self.answer(headers, body)
@@ -243,25 +245,6 @@ def _request(body: bytes) -> Json:
     if not isinstance(request, dict):
         raise SerializationException("The request is not a JSON object")
     return {key: value for key, value in request.items() if value is not None}
-
-
-async def _body(receive: Receive) -> bytes:
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            return bytes(body)
-
-
-async def _respond(send: Send, status: int, body: bytes) -> None:
-    headers = [
-        (b"content-type", b"application/x-amz-json-1.1"),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _timestamp(value: object) -> float:
