@@ -20,7 +20,7 @@ from ministack.core.iam_actions import access_denied_response
 from ministack.core.iam_evaluator import CredentialResolutionError
 from ministack.core.router import extract_access_key_id
 
-from local import function_urls, services
+from local import function_urls, scopes
 from local.account import ACCOUNT, administrator
 from local.asgi import read_body, replay, respond
 from local.callers import refuse
@@ -91,7 +91,7 @@ def reads_body(scope: Scope) -> bool:
     The body of a form is always read: its action may choose the service.
     """
     headers = _headers(scope)
-    if services.is_form(headers):
+    if scopes.is_form(headers):
         return True
     said = headers.get("x-amz-content-sha256", "")
     return not said or said.startswith(_CHUNKS) or _SHA256.fullmatch(said) is not None
@@ -217,8 +217,8 @@ def _misdirected(
     service: str, scope: Scope, headers: Headers, query: Query, body: bytes, *, presigned: bool
 ) -> Failure | None:
     """What is wrong with a request that another service would serve than the one that it is signed for."""
-    asked = services.Asked(scope["method"], scope["path"], headers, query, body)
-    if (presigned and service == "s3" and asked.names_action) or not services.serves(service, asked):
+    asked = scopes.Asked(scope["method"], scope["path"], headers, query, body)
+    if (presigned and service == "s3" and asked.names_action) or not scopes.serves(service, asked):
         return "SignatureDoesNotMatch", "Credential should be scoped to the service that serves the request."
     return None
 
