@@ -12,7 +12,6 @@ from typing import Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import create_loader
 
@@ -74,7 +73,7 @@ def endpoint(session: boto3.Session) -> str | None:
     """The URL of the stand-in for AWS that clients use; None for AWS itself.
 
     A stand-in is what AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_<SERVICE> or `endpoint_url` of a profile names,
-    outside of AWS's domains. What botocore resolves by itself is AWS: dual-stack, FIPS, other partitions.
+    outside of AWS's domains.
     Raises UsageError where some services are AWS's and others are not, or are at another stand-in.
     """
     found = {service: _stand_in(session, service) for service in PLACED}
@@ -88,17 +87,17 @@ def endpoint(session: boto3.Session) -> str | None:
 
 
 def _stand_in(session: boto3.Session, service: str) -> str | None:
-    """The URL of a service's endpoint where a setting names it and it is not AWS's; None otherwise."""
-    resolved = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg] # the stubs lack it
-    client, own = session.client(service), session.client(service, config=resolved)  # type: ignore[call-overload]
-    url = str(client.meta.endpoint_url)
-    host = urlsplit(url).hostname or ""
-    return None if url == own.meta.endpoint_url or host.endswith(_aws_domains()) else url
+    """The URL of a service's endpoint if it is outside of AWS's domains; None otherwise."""
+    url = str(session.client(service).meta.endpoint_url)  # type: ignore[call-overload]
+    return None if (urlsplit(url).hostname or "").endswith(_aws_domains()) else url
 
 
 @functools.cache
 def _aws_domains() -> tuple[str, ...]:
-    """The domains of AWS's endpoints in all partitions, each with a dot before it. Source: botocore."""
+    """The domains of AWS's endpoints in all partitions, each with a dot before it.
+
+    Source: botocore, which makes each endpoint that it resolves by itself from one of them.
+    """
     outputs = [item["outputs"] for item in create_loader().load_data("partitions")["partitions"]]
     return tuple(f".{item[name]}" for item in outputs for name in ("dnsSuffix", "dualStackDnsSuffix"))
 
