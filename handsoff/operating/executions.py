@@ -15,14 +15,14 @@ from retraining.aws.pipelines import Execution, Step
 from retraining.facts import keys
 from retraining.facts.package import Package
 
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import PipelineExecutionSummaryTypeDef
+
 JOBS: Final = ("Processing", "Training")
 """Types of steps that run a job."""
 
 TIME_TO_MAKE_A_JOB: Final = timedelta(minutes=1)
-"""How long a step may have no job without being retried."""
-
-if TYPE_CHECKING:
-    from mypy_boto3_sagemaker.type_defs import PipelineExecutionSummaryTypeDef
+"""The longest time that SageMaker needs to make a step's job at its first try."""
 
 SEARCHED: Final = 100
 """Newest executions of each model among which `find_execution` looks; SageMaker's largest page."""
@@ -62,14 +62,15 @@ def package_of(deployment: Deployment, execution: Execution) -> Package | None:
 
 
 def is_settled(deployment: Deployment, execution: Execution, package: Package | None) -> bool:
-    """Whether nothing more happens by itself: the execution has ended, and its package has been judged, or is
-    blocked."""
+    """Whether nothing more happens by itself.
+
+    That is so once the execution has ended, and its package, if it has one, has been judged or is blocked.
+    """
     if not execution.terminal or package is None:
         return execution.terminal
     verdict = deployment.ledger.get(keys.verdict(package.arn))
-    return (verdict is not None and verdict.done_at is not None) or why_blocked(
-        deployment, package
-    ) is not None
+    judged = verdict is not None and verdict.done_at is not None
+    return judged or why_blocked(deployment, package) is not None
 
 
 def why_blocked(deployment: Deployment, package: Package) -> str | None:
@@ -82,8 +83,8 @@ def waits_for_capacity(step: Step, now: datetime) -> bool:
     """Whether SageMaker tries again and again to make a step's job, because a quota or a throttle refuses it.
 
     No field says so. A step names its job as soon as that exists, which takes seconds; until then its retry
-    policy holds it in Starting or Executing, without an end. An instance that is missing shows otherwise: the
-    job exists and says so itself.
+    policy holds it in Starting or Executing, without an end. Where AWS has no instance to give, the job
+    exists and says so itself.
     """
     if step.type not in JOBS or step.arn or step.end_time or step.start_time is None:
         return False

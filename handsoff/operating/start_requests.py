@@ -11,7 +11,7 @@ from handsoff.operating.executions import require_pipeline
 
 
 def request_start(deployment: Deployment, model: str) -> str:
-    """Send a start request for the data present when the execution starts. Returns the request's cause.
+    """Send a start request for the model's newest batch. Returns the request's cause.
 
     Raises NotDeployed where the model has no pipeline or no configuration in SSM.
     """

@@ -35,7 +35,7 @@ class ModelStatus:
     """Files in quarantine, without those that have been replaced since."""
 
     deliveries: tuple[Delivery, ...]
-    """The newest deliveries that ended with a marker, newest first."""
+    """The newest deliveries, newest first. Empty for a model that uses no marker."""
 
     candidates: tuple[WaitingCandidate, ...]
     """The candidates that are not decided, oldest first."""
