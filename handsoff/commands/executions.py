@@ -31,8 +31,8 @@ from handsoff.operating.following import (
     take_snapshot,
 )
 from handsoff.operating.start_requests import request_start
+from handsoff.operating.states import ModelStatus, model_status
 from handsoff.operating.states import as_json as status_as_json
-from handsoff.operating.states import model_status
 from handsoff.showing.console import escape
 from handsoff.showing.evidence import show_evidence
 from handsoff.showing.executions import POLL, follow
@@ -85,14 +85,7 @@ def status(
     if watch:
         _watch(deployment, names)
         return
-    found, missing = [], []
-    for name in names:
-        try:
-            found.append(model_status(deployment, name, limit))
-        except NotDeployed as error:
-            missing.append(error)
-    if len(missing) == len(names):
-        raise missing[0]
+    found, missing = _statuses(deployment, names, limit)
     if as_json:
         terminal.print_json({item.name: status_as_json(item) for item in found})
     else:
@@ -101,6 +94,21 @@ def status(
         _show_messages(deployment)
     for problem in missing:
         err.print(f"[yellow]{escape(str(problem))}[/]", soft_wrap=True)
+
+
+def _statuses(
+    deployment: Deployment, models: list[str], limit: int
+) -> tuple[list[ModelStatus], list[NotDeployed]]:
+    """The models' statuses, and an error for each model that is not deployed. Raises it if none is."""
+    found, missing = [], []
+    for model in models:
+        try:
+            found.append(model_status(deployment, model, limit))
+        except NotDeployed as error:
+            missing.append(error)
+    if len(missing) == len(models):
+        raise missing[0]
+    return found, missing
 
 
 def _show_messages(deployment: Deployment) -> None:
