@@ -58,10 +58,13 @@ def quarantined_files(deployment: Deployment, model: str) -> list[QuarantinedFil
     pages = deployment.s3.get_paginator("list_objects_v2").paginate(
         Bucket=deployment.bucket, Prefix=f"quarantine/{model}/"
     )
-    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    names = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    reports = [name for name in names if name.endswith(REPORT_SUFFIX)]
+    if not reports:  # the listing of the landed files, which may take hundreds of calls, would say nothing
+        return []
     listed = data_bucket.list_batch(deployment.s3, deployment.bucket, model)
     present = {item.key: item.version_id for item in listed.objects}
-    return [_read(deployment, key, present) for key in keys if key.endswith(REPORT_SUFFIX)]
+    return [_read(deployment, key, present) for key in reports]
 
 
 def _read(deployment: Deployment, report_key: str, present: Mapping[str, str]) -> QuarantinedFile:

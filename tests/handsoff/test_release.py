@@ -85,6 +85,26 @@ def test_release_of_a_file_that_has_landed_again_is_refused() -> None:
         release_file(deployment(world), MODEL, place(MODEL, A))
 
 
+def test_quarantined_files_lists_landed_files_only_if_a_file_is_in_quarantine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, s3 = world_of(A)
+    listed: list[str] = []
+    list_versions = s3.list_object_versions
+
+    def recorded(*, Prefix: str, **call: Any) -> dict[str, Any]:
+        listed.extend([Prefix] if Prefix.startswith("curated/") else [])
+        return list_versions(Prefix=Prefix, **call)
+
+    monkeypatch.setattr(s3, "list_object_versions", recorded)
+    assert quarantined_files(deployment(world), MODEL) == []
+    assert listed == []
+    world.come("landing")
+    listed.clear()
+    assert [file.key for file in quarantined_files(deployment(world), MODEL)] == [A]
+    assert listed == [f"curated/{MODEL}/"]
+
+
 def test_report_of_an_earlier_version_is_read() -> None:
     """It says nothing of a copy: there was one."""
     world, s3 = world_of(A)
