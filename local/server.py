@@ -152,10 +152,8 @@ def start(
     folder = folder.resolve()
     _prepare(folder, port)
     command = [python, "-m", "local.cloud", "--port", str(port or 0), "--folder", str(folder)]
-    command += ["--region", region] + ([] if detached else ["--attached"])
-    command += ["--enforce-iam"] if enforce_iam else []
-    command += ["--bridge", bridge] if bridge else []
-    command += [f"--quota={name}={number}" for name, number in (quotas or {}).items()]
+    command += ["--region", region, *([] if detached else ["--attached"])]
+    command += _optional(enforce_iam=enforce_iam, bridge=bridge, quotas=quotas or {})
     child = _spawn(command, folder, detached=detached)
     try:
         cloud = _wait_until_ready(child, folder, timeout)
@@ -168,6 +166,13 @@ def start(
     if child.stdin:
         _held_open[folder] = child.stdin
     return cloud
+
+
+def _optional(*, enforce_iam: bool, bridge: str | None, quotas: Mapping[str, int]) -> list[str]:
+    """The arguments of local.cloud for what most servers do not have."""
+    arguments = ["--enforce-iam"] if enforce_iam else []
+    arguments += ["--bridge", bridge] if bridge else []
+    return arguments + [f"--quota={name}={number}" for name, number in quotas.items()]
 
 
 def _prepare(folder: Path, port: int | None) -> None:
