@@ -236,7 +236,7 @@ def _secret(key: str, token: str) -> str | CredentialResolutionError:
 
 
 def _version_2(scope: Scope, headers: Headers, query: Query, body: bytes) -> Failure | None:
-    """The same for an address that was signed by version 2, which boto3 still does for S3.
+    """What is wrong with an address that was signed by version 2, which boto3 still does for S3.
 
     Such an address holds the headers that are signed, too. It may hold nothing that is not signed.
     """
