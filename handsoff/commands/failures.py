@@ -42,10 +42,10 @@ def redrive(
         bool, typer.Option("--remove", help="Remove these messages instead. Needs their ids.")
     ] = False,
 ) -> None:
-    """Send messages of the failure queues again to where they were on their way, and remove them there.
+    """Send failed messages again to their receivers, and remove them from the failure queues.
 
-    A message that is out of date, or is sent twice, changes nothing. The exit code is 1 if a message could
-    not be sent; it lies in its queue still.
+    A message that is out of date, or is sent twice, changes nothing. A message that could not be sent stays
+    in its queue, and the exit code is 1.
 
     Example: `handsoff redrive 4f1c2a9e`
     """
