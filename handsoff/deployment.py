@@ -23,6 +23,7 @@ from retraining.collaborators import Collaborators
 from retraining.config.schema import Config
 
 if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sqs import SQSClient
@@ -64,8 +65,13 @@ class Deployment:
 
     @cached_property
     def sqs(self) -> SQSClient:
-        """Client of the landings queue."""
+        """Client of the landings queue and the failure queues."""
         return self.session.client("sqs")
+
+    @cached_property
+    def functions(self) -> LambdaClient:
+        """Client of the functions."""
+        return self.session.client("lambda")
 
     @cached_property
     def ssm(self) -> SSMClient:

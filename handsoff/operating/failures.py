@@ -110,7 +110,7 @@ def send_again(deployment: Deployment, message: FailedMessage) -> str | None:
     try:
         match message.to:
             case Function(name):
-                deployment.session.client("lambda").invoke(
+                deployment.functions.invoke(
                     FunctionName=name, InvocationType="Event", Payload=message.body.encode()
                 )
             case Queue(name):
