@@ -7,16 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from handsoff.deployment import Deployment
+from handsoff.operating.candidates import WaitingCandidate, candidate_as_json, waiting_candidates
+from handsoff.operating.deliveries import Delivery, deliveries, delivery_as_json
 from handsoff.operating.executions import newest_executions, package_of, waits_for_capacity
 from handsoff.operating.quarantine import QuarantinedFile, quarantined_files
-from handsoff.operating.waiting import (
-    Delivery,
-    WaitingCandidate,
-    candidate_as_json,
-    deliveries,
-    delivery_as_json,
-    waiting_candidates,
-)
 from retraining.aws import registry
 from retraining.aws.model_states import ModelStates
 from retraining.aws.pipelines import Execution

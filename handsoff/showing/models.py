@@ -7,8 +7,9 @@ from typing import Final
 
 from rich.console import Console
 
+from handsoff.operating.candidates import WaitingCandidate
+from handsoff.operating.deliveries import Delivery
 from handsoff.operating.states import ModelStatus
-from handsoff.operating.waiting import Delivery, WaitingCandidate
 from handsoff.showing.console import escape, moment
 from handsoff.showing.executions import execution_table
 from retraining.facts.model_state import ModelState

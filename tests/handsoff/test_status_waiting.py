@@ -10,15 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 
+from handsoff.operating.candidates import WaitingCandidate, candidate_as_json, waiting_candidates
+from handsoff.operating.deliveries import Delivery, deliveries, delivery_as_json
 from handsoff.operating.states import ModelStatus
-from handsoff.operating.waiting import (
-    Delivery,
-    WaitingCandidate,
-    candidate_as_json,
-    deliveries,
-    delivery_as_json,
-    waiting_candidates,
-)
 from handsoff.showing.console import moment
 from handsoff.showing.models import show_model
 from judge_candidate import handler

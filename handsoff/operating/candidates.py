@@ -1,4 +1,4 @@
-"""What waits in a deployment, and for what: candidates for a person, deliveries for their start."""
+"""The candidates that are not decided: what each waits for, and since when."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from handsoff.deployment import Deployment
 from retraining.aws import registry
 from retraining.aws.registry import Listed
 from retraining.facts import keys
-from retraining.facts.model_state import ModelState
 from retraining.facts.package import PENDING
-from retraining.facts.starts import Marker
-from retraining.starts import bucket
 
 
 @dataclass(frozen=True)
@@ -30,20 +27,6 @@ class WaitingCandidate:
     why: tuple[str, ...]
     since: datetime
     rejected_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A delivery of a model that uses a marker, by the marker's version.
-
-    `answer` is `waits`, `answered` (it was started or refused, as `reason` says), `superseded` (a newer
-    marker landed before it was started) or `under way` (files have landed, and no marker after them;
-    `marker` is None).
-    """
-
-    marker: Marker | None
-    answer: Literal["waits", "answered", "superseded", "under way"]
-    reason: str
 
 
 def waiting_candidates(deployment: Deployment, model: str) -> tuple[WaitingCandidate, ...]:
@@ -71,29 +54,6 @@ def _candidate(deployment: Deployment, model: str, item: Listed) -> WaitingCandi
     return WaitingCandidate(name, "person", tuple(verdict.verdict.texts), since, rejected_at)
 
 
-def deliveries(deployment: Deployment, model: str, state: ModelState) -> tuple[Delivery, ...]:
-    """The newest deliveries of a model that uses a marker, newest first. Empty for other models."""
-    ready = deployment.config.models[model].retrain.ready
-    if ready.when != "marker":
-        return ()
-    batch = bucket.list_batch(deployment.s3, deployment.bucket, model, ready.marker)
-    newest, found = batch.marker, []
-    if number := batch.later if newest else len(batch.objects):
-        landed = "1 file has landed" if number == 1 else f"{number} files have landed"
-        found.append(Delivery(None, "under way", f"{landed} without a marker after them"))
-    if newest is not None and not state.has_answered(newest):
-        found.append(Delivery(newest, "waits", state.reason if state.pending and state.reason else ""))
-    if state.answered_marker is not None:
-        if state.unmade:  # its start was taken, and its execution could not be made yet
-            why = state.blocked.reason if state.blocked else "its execution is made next"
-            found.append(Delivery(state.answered_marker, "waits", why))
-        else:
-            said = state.reason if not state.pending and state.reason else "answered"
-            found.append(Delivery(state.answered_marker, "answered", said))
-    newer = "a newer marker landed before it was started"
-    return (*found, *(Delivery(marker, "superseded", newer) for marker in state.superseded_markers))
-
-
 def candidate_as_json(item: WaitingCandidate) -> dict[str, Any]:
     """A waiting candidate as `handsoff status --json` prints it."""
     return {
@@ -102,14 +62,4 @@ def candidate_as_json(item: WaitingCandidate) -> dict[str, Any]:
         "since": item.since.isoformat(),
         "reasons": list(item.why),
         "rejectedAt": item.rejected_at.isoformat() if item.rejected_at else None,
-    }
-
-
-def delivery_as_json(item: Delivery) -> dict[str, Any]:
-    """A delivery as `handsoff status --json` prints it."""
-    return {
-        "markerVersion": item.marker.version_id if item.marker else None,
-        "landedAt": item.marker.landed_at.isoformat() if item.marker else None,
-        "answer": item.answer,
-        "reason": item.reason or None,
     }
