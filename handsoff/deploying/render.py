@@ -76,7 +76,7 @@ def starts_after(schedule: str | None) -> int | None:
     """Minutes from the making of a rate() schedule to its first start request; None for any other schedule.
 
     A rate() schedule without a start date asks at once (EventBridge Scheduler's User Guide, "Schedule
-    types"). The first request comes one interval after the making, when the deployment is complete.
+    types"). The first request comes one interval after the making, and not before MIN_START_MINUTES.
     """
     found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule or "")
     if found is None:
