@@ -131,7 +131,8 @@ def remove(deployment: Deployment, message: FailedMessage) -> None:
 
 
 def _receive(deployment: Deployment, name: str, url: str) -> list[FailedMessage]:
-    source = SOURCES.get(name.removeprefix(f"{deployment.prefix}-"))
+    own = SOURCES.get(name.removeprefix(f"{deployment.prefix}-"))
+    source = f"{deployment.prefix}-{own}" if own else None
     found: dict[str, FailedMessage] = {}
     while len(found) < MAX_READ:
         answer = deployment.sqs.receive_message(
@@ -145,9 +146,7 @@ def _receive(deployment: Deployment, name: str, url: str) -> list[FailedMessage]
         messages = answer.get("Messages", [])
         if not messages:
             break
-        for message in messages:
-            of = f"{deployment.prefix}-{source}" if source else None
-            found[message["MessageId"]] = read(name, message, of)
+        found |= {message["MessageId"]: read(name, message, source) for message in messages}
     return list(found.values())
 
 
