@@ -89,7 +89,7 @@ class Place:
 
     @property
     def volume_key(self) -> str | None:
-        """The ARN of the key of the jobs' volumes; None for instances whose disks have keys of their own."""
+        """The ARN of the key of the jobs' volumes; None without `kms_key`, and for disks with own keys."""
         return None if has_local_disks(self.model["training"]["instance_type"]) else self.kms_key
 
     @property

@@ -97,7 +97,7 @@ class Terraform:
         self._plan.unlink()
 
     def state(self) -> State:
-        """Read the state. No provider is started, as it is for `terraform show`."""
+        """Read the state. Unlike `terraform show`, this starts no provider."""
         return read_state(self._run("state", "pull"))
 
     @property
