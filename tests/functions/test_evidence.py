@@ -13,6 +13,7 @@ from retraining import evidence
 from retraining.aws import pipelines
 from retraining.candidates.decisions import decide
 from retraining.collaborators import Collaborators
+from tests.functions.candidates.sweeping import Unreadable
 from tests.functions.fakes import arn_of, event, in_console, register, was_held
 from tests.functions.memory import refused
 from tests.functions.world import World
@@ -185,17 +186,9 @@ def test_write_names_an_evaluation_that_cannot_be_read(world: World, body: bytes
 def test_write_says_what_is_refused_and_raises_what_is_not_answered(
     world: World, code: str, status: int, missing: list[str] | None
 ) -> None:
-    class Refusing:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(world.s3, name)
-
-        def get_object(self, *, Key: str, **call: Any) -> Any:
-            if Key.endswith("evaluation.json"):
-                raise refused(code, "GetObject", status)
-            return world.s3.get_object(Key=Key, **call)
-
     register(world)
-    sources = world.using(Collaborators, s3=Refusing()).sources
+    s3 = Unreadable(world.s3, lambda: refused(code, "GetObject", status))
+    sources = world.using(Collaborators, s3=s3).sources
     if missing is None:
         with pytest.raises(ClientError, match=code):
             evidence.write(sources, "titanic", E0)

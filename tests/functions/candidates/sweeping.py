@@ -1,7 +1,8 @@
-"""Sweeps and events of candidates at a minute after START."""
+"""Sweeps and events of candidates at a minute after START, and an evaluation that cannot be read."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,24 @@ from retraining.candidates import sweep as sweeping
 from retraining.collaborators import Collaborators
 from tests.functions.fakes import START, Context, about, arn_of
 from tests.functions.world import World
+
+EVALUATION = "models/titanic/e0/evaluation.json"
+"""The key of the evaluation of version 1."""
+
+
+class Unreadable:
+    """Wraps S3: reading this object raises an error."""
+
+    def __init__(self, inner: Any, error: Callable[[], Exception], key: str = EVALUATION) -> None:
+        self._inner, self._error, self._key = inner, error, key
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def get_object(self, *, Key: str, **call: Any) -> Any:
+        if Key == self._key:
+            raise self._error()
+        return self._inner.get_object(Key=Key, **call)
 
 
 def using(world: World, minutes: float, **wrapped: Any) -> Collaborators:

@@ -13,50 +13,42 @@ import pytest
 from retraining.candidates import sweep as sweeping
 from retraining.candidates.decisions import decide
 from retraining.errors import OutOfTime
-from tests.functions.candidates.sweeping import decided, judge, kinds, status, sweep, using
+from tests.functions.candidates.sweeping import (
+    EVALUATION,
+    Unreadable,
+    decided,
+    judge,
+    kinds,
+    status,
+    sweep,
+    using,
+)
 from tests.functions.fakes import Before, arn_of, register
 from tests.functions.memory import refused
 from tests.functions.world import World
 
 ARN = arn_of(1)
-KEY = "models/titanic/e0/evaluation.json"
-E0 = "arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"
 DAY = 24 * 60
 ANOTHER = "arn:of-another-champion"
 PENDING = "PendingManualApproval"
 
 
-class Refusing:
-    """Wraps S3: reading this object is answered with an error."""
-
-    def __init__(self, inner: Any, error: Callable[[], Exception], key: str = KEY) -> None:
-        self._inner, self._error, self._key = inner, error, key
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def get_object(self, *, Key: str, **call: Any) -> Any:
-        if Key == self._key:
-            raise self._error()
-        return self._inner.get_object(Key=Key, **call)
-
-
 def gone(world: World) -> Any:
-    world.s3.delete_object(Bucket="data", Key=KEY)
+    world.s3.delete_object(Bucket="data", Key=EVALUATION)
     return world.s3
 
 
 def nonsense(world: World) -> Any:
-    world.s3.put_object(Bucket="data", Key=KEY, Body=b"{")
+    world.s3.put_object(Bucket="data", Key=EVALUATION, Body=b"{")
     return world.s3
 
 
 def denied(world: World) -> Any:
-    return Refusing(world.s3, lambda: refused("AccessDenied", "GetObject", 403))
+    return Unreadable(world.s3, lambda: refused("AccessDenied", "GetObject", 403))
 
 
 def archived(world: World) -> Any:
-    return Refusing(world.s3, lambda: refused("InvalidObjectState", "GetObject", 403))
+    return Unreadable(world.s3, lambda: refused("InvalidObjectState", "GetObject", 403))
 
 
 # ---- an evaluation that cannot be read --------------------------------------------------------------------
@@ -120,7 +112,7 @@ def test_sweep_blocked_candidate_that_a_person_decides_is_told_and_reminded_of_n
 
 def test_sweep_after_twelve_hours_without_an_answer_judges_within_the_hour(world: World) -> None:
     register(world)
-    silent = Refusing(world.s3, lambda: refused("InternalError", "GetObject", 500))
+    silent = Unreadable(world.s3, lambda: refused("InternalError", "GetObject", 500))
     raised = []
     for minute in range(10, 10 + 12 * 60):
         try:
@@ -229,11 +221,11 @@ def test_sweep_of_many_slow_candidates_reaches_all_of_them(world: World) -> None
 def test_event_of_a_blocked_candidate_is_judged_at_once_when_somebody_sends_it_again(world: World) -> None:
     """The sweep waits longer after each failure; an event that is redriven does not."""
     register(world)
-    body = world.s3.get_object(Bucket="data", Key=KEY)["Body"].read()
-    world.s3.delete_object(Bucket="data", Key=KEY)
+    body = world.s3.get_object(Bucket="data", Key=EVALUATION)["Body"].read()
+    world.s3.delete_object(Bucket="data", Key=EVALUATION)
     for minute in range(2, 20):
         sweep(world, minute)
     assert status(world) == PENDING
-    world.s3.put_object(Bucket="data", Key=KEY, Body=body)
+    world.s3.put_object(Bucket="data", Key=EVALUATION, Body=body)
     judge(world, 1, 20)
     assert status(world) == "Approved"

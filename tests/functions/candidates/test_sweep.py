@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 
-import judge_candidate
 import reconcile
-import record_decision
-from retraining.candidates import sweep as sweeping
 from retraining.candidates.decisions import decide
 from retraining.candidates.reminding import spoken
 from retraining.collaborators import Collaborators
+from tests.functions.candidates.sweeping import EVALUATION, Unreadable, decided, judge, status, sweep, using
 from tests.functions.fakes import (
     CONSOLE,
     START,
@@ -24,7 +22,6 @@ from tests.functions.fakes import (
     Context,
     Died,
     Mortal,
-    about,
     arn_of,
     in_console,
     register,
@@ -38,26 +35,6 @@ ANOTHER = "arn:of-another-champion"
 PENDING = "PendingManualApproval"
 
 
-def using(world: World, minutes: float, **wrapped: Any) -> Collaborators:
-    """Collaborators whose clock shows this many minutes after START."""
-    now = START + timedelta(minutes=minutes)
-    return world.using(Collaborators, clock=lambda: now, **wrapped)
-
-
-def sweep(world: World, minutes: float, **wrapped: Any) -> None:
-    sweeping.sweep("titanic", using(world, minutes, **wrapped))
-
-
-def judge(world: World, version: int, minutes: float, **wrapped: Any) -> None:
-    event = about("candidate_registered.pending", arn_of(version))
-    judge_candidate.handler(event, Context(), using=using(world, minutes, **wrapped))
-
-
-def decided(world: World, version: int, minutes: float, **wrapped: Any) -> None:
-    event = about("package_decided.approved", arn_of(version))
-    record_decision.handler(event, Context(), using=using(world, minutes, **wrapped))
-
-
 def held(world: World, version: int = 1, minutes: float = 2) -> None:
     """Register a candidate that is held. Approvers have been notified."""
     register(world, version, champion=ANOTHER)
@@ -67,10 +44,6 @@ def held(world: World, version: int = 1, minutes: float = 2) -> None:
 
 def by_link(world: World, status: Any, minutes: float, **wrapped: Any) -> Any:
     return decide(ARN, status, by="link", who="Ana", why="I see", using=using(world, minutes, **wrapped))
-
-
-def status(world: World, version: int = 1) -> str:
-    return str(world.sagemaker.packages[arn_of(version)]["ModelApprovalStatus"])
 
 
 def fact(world: World, version: int = 1) -> dict[str, Any]:
@@ -90,21 +63,6 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         self.calls[name] += 1
         return getattr(self._inner, name)
-
-
-class Unread:
-    """Wraps S3: reading this object gets no answer."""
-
-    def __init__(self, inner: Any, key: str) -> None:
-        self._inner, self._key = inner, key
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def get_object(self, *, Key: str, **call: Any) -> Any:
-        if Key == self._key:
-            raise ConnectionError(Key)
-        return self._inner.get_object(Key=Key, **call)
 
 
 # ---- lost events --------------------------------------------------------------------------------------
@@ -550,7 +508,7 @@ def test_sweep_death_at_any_call_and_retry_end_in_the_same_state(
 def test_sweep_failing_candidate_is_retried_ever_less_often_and_blocks_no_other(world: World) -> None:
     register(world, 1)
     register(world, 2)
-    broken = Unread(world.s3, "models/titanic/e0/evaluation.json")
+    broken = Unreadable(world.s3, lambda: ConnectionError(EVALUATION))
     failed = []
     for minute in range(60):
         try:
