@@ -213,43 +213,36 @@ def rate_schedule_starts_as_it_says() -> bool:
     return at_once and then and (refused, refuses) == (400, 400)
 
 
+SCHEDULED = {
+    "EventId": "an-id",
+    "Source": "aws.scheduler",
+    "DetailType": "Scheduled Event",
+    "Detail": "{}",
+    "Time": 1795413600,
+    "Resources": ["arn:of-the-schedule"],
+    "Account": "123456789012",
+    "Region": "us-east-1",
+}
+"""The event of a schedule on 2026-11-23 at 06:00 UTC, as ministack hands it to a target."""
+
+
 def schedule_without_queue_uses_its_failure_queue() -> bool:
     target = {
         "Arn": QUEUE + "no-such-queue",
         "Input": '{"at": "<aws.scheduler.scheduled-time>"}',
         "DeadLetterConfig": {"Arn": QUEUE + "schedule-failures"},
     }
-    event = {
-        "EventId": "an-id",
-        "Source": "aws.scheduler",
-        "DetailType": "Scheduled Event",
-        "Detail": "{}",
-        "Time": 1795413600,
-        "Resources": ["arn:of-the-schedule"],
-        "Account": "123456789012",
-        "Region": "us-east-1",
-    }
-    eventbridge._invoke_target(target, event, {})  # neither queue exists: the message is lost
+    eventbridge._invoke_target(target, dict(SCHEDULED), {})  # neither queue exists: the message is lost
     sqs._act_create_queue({"QueueName": "schedule-failures"}, "")
-    eventbridge._invoke_target(target, event, {})
+    eventbridge._invoke_target(target, dict(SCHEDULED), {})
     queue = sqs._queue_by_arn(QUEUE + "schedule-failures")
     return [message["body"] for message in queue["messages"]] == ['{"at": "2026-11-23T06:00:00Z"}']
 
 
 def schedule_fills_its_placeholders() -> bool:
     function("scheduled")
-    event = {
-        "EventId": "an-id",
-        "Source": "aws.scheduler",
-        "DetailType": "Scheduled Event",
-        "Detail": "{}",
-        "Time": 1795413600,
-        "Resources": ["arn:of-the-schedule"],
-        "Account": "123456789012",
-        "Region": "us-east-1",
-    }
     text = '{"at": "<aws.scheduler.scheduled-time>", "of": "<aws.scheduler.schedule-arn>"}'
-    eventbridge._invoke_target({"Arn": ARN + "scheduled", "Input": text}, event, {})
+    eventbridge._invoke_target({"Arn": ARN + "scheduled", "Input": text}, dict(SCHEDULED), {})
     return soon(lambda: runs == [{"at": "2026-11-23T06:00:00Z", "of": "arn:of-the-schedule"}])
 
 
