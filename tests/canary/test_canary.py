@@ -80,15 +80,18 @@ class Round:
         )
         return answers[0] if answers else None
 
-    def deliver(self, **more: Any) -> None:
-        """Take what was published to notify_slack, as the queue does."""
-        sample = event("notify_slack.waiting")["Records"][0]
+    def tell(self, message: dict[str, Any], connect: notify_slack.Connect | None = None) -> None:
+        """Hand a notification to notify_slack, as its queue does."""
+        record = {**event("notify_slack.waiting")["Records"][0], "body": json.dumps(message)}
+        connect = connect or self.client
+        self.invoke(notify_slack, {"Records": [record]}, connect=connect, postpone=lambda *_: None)
+
+    def deliver(self) -> None:
+        """Take what was published to notify_slack."""
         for message in self.world.messages():
             self.told.append(message)
             self.written.keep("sns messages", json.dumps(message))
-            record = {**sample, "body": json.dumps(message)}
-            given = {"connect": self.client, "postpone": lambda *_: None, **more}
-            self.invoke(notify_slack, {"Records": [record]}, **given)
+            self.tell(message)
 
     def http(self, sent: dict[str, Any]) -> dict[str, Any]:
         """Send a request to the Function URL. What is handed on to notify_slack is handed on."""
@@ -200,9 +203,7 @@ def play(round_: Round, monkeypatch: pytest.MonkeyPatch) -> None:
     for kind in ("server_error", "drop", "rate_limit"):
         round_.app.play(kind, 20)
         round_.invoke(reconcile, event("each_minute"))
-        round_.invoke(notify_slack, {"Records": [{**event("notify_slack.waiting")["Records"][0],
-                    "body": json.dumps({**round_.told[-1], "notificationId": kind})}]},
-                    connect=round_.client, postpone=lambda *_: None)  # fmt: skip
+        round_.tell({**round_.told[-1], "notificationId": kind})
         round_.app.faults.clear()
     badly_formed(round_, third)
     monkeypatch.setattr(round_.world.sagemaker, "describe_model_package", fails)
@@ -216,25 +217,20 @@ def fails(**_: Any) -> None:
 
 def badly_formed(round_: Round, arn: str) -> None:
     """Secrets that no request can carry, and a Slack that takes none of them."""
-    for values in (
+    secrets = (
         {"webhookUrl": f"hooks.slack.com/services/T0/B0/{WEBHOOK}"},
         {"webhookUrl": f"{round_.app.origin}/services/T0/B0/{WEBHOOK}"},
         {"webhookUrl": f"http://[::1/{WEBHOOK}"},
         {"botToken": f"{TOKEN}\n", "signingSecret": SIGNING_SECRET},
         {"botToken": f"{TOKEN}-revoked", "signingSecret": SIGNING_SECRET},
-    ):
+    )
+    for number, values in enumerate(secrets):
 
         def connect(patience: Callable[[], float], values: dict[str, str] = values) -> SlackClient:
             return SlackClient(Secret.model_validate(values), api_url=round_.app.url, patience=patience)
 
-        told = {
-            **round_.told[-1],
-            "modelPackageArn": arn,
-            "notificationId": str(values)[:20],
-            "kind": "overdue",
-        }
-        record = {**event("notify_slack.waiting")["Records"][0], "body": json.dumps(told)}
-        round_.invoke(notify_slack, {"Records": [record]}, connect=connect, postpone=lambda *_: None)
+        told = {"modelPackageArn": arn, "notificationId": f"badly formed {number}", "kind": "overdue"}
+        round_.tell({**round_.told[-1], **told}, connect)
         round_.written.attempt(partial(parse_secret, json.dumps(values), source="s"))
 
 
