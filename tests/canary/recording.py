@@ -48,15 +48,11 @@ class Written:
         return _Kept(self, sink, inner)
 
     def attempt(self, act: Callable[[], object]) -> None:
-        """Do it; an exception is kept with everything that a collector of errors could show."""
+        """Do it; keep all that its exception could show."""
         try:
             act()
         except Exception as error:
-            at: BaseException | None = error
-            while at is not None:
-                self.keep("errors", "".join(traceback.format_exception(at)))
-                self.keep("errors", f"{at!r} {at.args!r} {vars(at)!r} {getattr(at, '__notes__', '')}")
-                at = at.__cause__ or at.__context__
+            self.keep("errors", shown(error))
 
     @contextmanager
     def logs(self) -> Iterator[None]:
@@ -76,6 +72,17 @@ class Written:
         finally:
             root.removeHandler(keeping)
             root.setLevel(level)
+
+
+def shown(error: BaseException | None) -> str:
+    """Everything that a traceback, a debugger or a collector of errors could show of an exception."""
+    texts: list[str] = []
+    while error is not None:
+        notes = getattr(error, "__notes__", [])
+        texts += [*traceback.format_exception(error), repr(error), repr(error.args), *notes]
+        texts += [repr(value) for value in vars(error).values()]
+        error = error.__cause__ or error.__context__
+    return "\n".join(texts)
 
 
 def _ours(token: str, links: Links) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -18,6 +16,7 @@ from retraining.slack import messages
 from retraining.slack.client import Place, SlackClient, SlackFailed, SlackRefused
 from retraining.slack.endpoint import Endpoint
 from retraining.slack.secret import Secret, parse_secret
+from tests.canary.recording import Written, shown
 from tests.functions.fakes import Context
 from tests.functions.world import World
 from tests.slack.channel import notification, using
@@ -30,30 +29,9 @@ MESSAGE = messages.of_text("hello")
 @pytest.fixture
 def said() -> Iterator[list[str]]:
     """Everything that any logger says, from DEBUG on."""
-    lines: list[str] = []
-
-    class Keeping(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(f"{record.getMessage()} {vars(record)} {self.format(record)}")
-
-    keeping, root = Keeping(), logging.getLogger()
-    level = root.level
-    root.addHandler(keeping)
-    root.setLevel(logging.DEBUG)
-    yield lines
-    root.removeHandler(keeping)
-    root.setLevel(level)
-
-
-def told(error: BaseException | None) -> str:
-    """Everything that a traceback, a debugger or a collector of errors could show of an exception."""
-    texts: list[str] = []
-    while error is not None:
-        notes = getattr(error, "__notes__", [])
-        texts += [*traceback.format_exception(error), repr(error), repr(error.args), *notes]
-        texts += [repr(value) for value in vars(error).values()]
-        error = error.__cause__ or error.__context__
-    return "\n".join(texts)
+    written = Written()
+    with written.logs():
+        yield written.texts["logs"]
 
 
 def failure(act: Callable[[], object]) -> Exception | None:
@@ -94,7 +72,7 @@ MALFORMED = {
 def test_parse_secret_refuses_what_no_request_can_carry(values: dict[str, Any], said: list[str]) -> None:
     with pytest.raises(ConfigError, match="the secret arn:s must hold") as caught:
         parse_secret(json.dumps(values), source="the secret arn:s")
-    assert CANARY not in told(caught.value)
+    assert CANARY not in shown(caught.value)
     assert [line for line in said if CANARY in line] == []
 
 
@@ -104,7 +82,7 @@ def test_parse_secret_refuses_what_no_request_can_carry(values: dict[str, Any], 
 def test_parse_secret_shows_nothing_of_a_text_that_is_no_json(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_secret(text, source="the secret arn:s")
-    assert CANARY not in told(caught.value)
+    assert CANARY not in shown(caught.value)
 
 
 CALLS: dict[str, Callable[[SlackClient], object]] = {
@@ -133,7 +111,7 @@ def test_client_quotes_no_secret_although_it_was_not_checked(
     secret = Secret.model_construct(**{fields.get(name, name): value for name, value in made.items()})  # type: ignore[arg-type]
     client = SlackClient(secret)
     error = failure(lambda: call(client))
-    assert CANARY not in told(error)
+    assert CANARY not in shown(error)
     assert error is None or isinstance(error, SlackFailed)
     assert [line for line in said if CANARY in line] == []
     assert len(naps) < 10
@@ -159,10 +137,10 @@ def test_client_quotes_nothing_of_an_answer_that_echoes_the_request(way: str, sa
         )
         client = SlackClient(Secret.model_validate(values), api_url=echo.url)
         for call in (*list(CALLS.values())[:2],):
-            assert CANARY not in told(failure(partial(call, client)))
+            assert CANARY not in shown(failure(partial(call, client)))
         with pytest.raises(SlackRefused, match="Slack has not taken an answer: 500") as caught:
             client.answer(f"{echo.origin}/actions/{CANARY}", MESSAGE)
-    assert CANARY not in told(caught.value)
+    assert CANARY not in shown(caught.value)
     assert [line for line in said if CANARY in line] == []
 
 
@@ -184,7 +162,7 @@ def test_handler_quotes_no_secret_while_slack_is_away(
     app.play(kind, 100)
     with pytest.raises((SlackApiError, SlackFailed, SlackRefused)) as caught:
         handler(notification(), Context(), using=using(titanic), connect=connect)
-    assert CANARY not in told(caught.value)
+    assert CANARY not in shown(caught.value)
     assert [line for line in said if CANARY in line] == []
     assert CANARY not in "".join(capsys.readouterr())
 
@@ -204,7 +182,7 @@ def test_functions_that_read_the_secret_quote_nothing_of_it(
     for read in (lambda: connected(lambda: 1.0), Endpoint.from_environment):
         error = failure(read)
         assert isinstance(error, ConfigError)
-        assert CANARY not in told(error)
+        assert CANARY not in shown(error)
     assert [line for line in said if CANARY in line] == []
 
 
