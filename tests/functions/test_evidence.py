@@ -118,7 +118,7 @@ def test_write_with_a_new_ledger_keeps_verdict_decision_and_start(world: World, 
     before = decided_and_written(world)
     assert (before["verdict"]["decision"], before["decidedWho"]) == ("HOLD", "Ana")
     assert (before["trigger"]["startKey"], before["missing"]) == ("k", [])
-    without_facts(world, "")
+    world.lose_the_ledger()
     if gone:
         world.sagemaker.deleted.add(E0)
     for _ in range(2):

@@ -90,6 +90,12 @@ class World:
             **{name: wrapped.get(name, getattr(self, name)) for name in names},
         )
 
+    def lose_the_ledger(self) -> None:
+        """Let the ledger in memory be empty, as one made anew; notifications until then count as read."""
+        table: Any = self.table
+        table.items.clear()
+        self.messages()
+
     def messages(self) -> Messages:
         """The notifications since the last call, in their JSON form."""
         return self.receive()

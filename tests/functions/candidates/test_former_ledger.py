@@ -21,10 +21,8 @@ PENDING = "PendingManualApproval"
 
 def new_ledger(world: World) -> None:
     """Let the deployment have been destroyed and made again: its executions and its ledger are gone."""
-    world.sagemaker.deleted |= {f"{E0[:-2]}e{number}" for number in range(40)}
-    for fact in list(world.table.items):  # type: ignore[attr-defined]
-        del world.table.items[fact]  # type: ignore[attr-defined]
-    world.messages()
+    world.sagemaker.deleted |= {f"{E0[:-1]}{number}" for number in range(40)}
+    world.lose_the_ledger()
 
 
 @pytest.mark.parametrize("by", ["rules", "console", "link"])

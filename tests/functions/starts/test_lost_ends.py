@@ -151,13 +151,6 @@ def test_find_ends_finishes_what_died_before_people_were_told(world: World) -> N
 MONTH = 30 * 24 * 60
 
 
-def new_ledger(world: World) -> None:
-    """Let the ledger be lost and made anew; pipelines and executions stay."""
-    for name in list(world.table.items):  # type: ignore[attr-defined]
-        del world.table.items[name]  # type: ignore[attr-defined]
-    world.messages()
-
-
 @pytest.mark.parametrize(
     ("before", "told"), [(1, ["execution_failed"]), (59, ["execution_failed"]), (61, []), (MONTH, [])]
 )
@@ -176,7 +169,7 @@ def test_find_ends_with_a_new_ledger_tells_no_failure_again_and_the_next_one(wor
     world.sagemaker.start_bare()
     ends(world, "Failed", 5, fails="TrainModel")
     sweeps(world, 7)
-    new_ledger(world)
+    world.lose_the_ledger()
     sweeps(world, MONTH, lasting=3)
     assert world.messages() == []
     ends(world, "Failed", MONTH + 5, fails="TrainModel")  # it was retried
