@@ -268,7 +268,7 @@ def test_track_execution_of_a_deleted_execution_has_nothing_to_record(world: Wor
     assert world.messages() == []
 
 
-def test_find_ends_of_idle_executions_costs_three_calls(world: World) -> None:
+def test_find_ends_of_idle_executions_costs_four_calls(world: World) -> None:
     calls: list[str] = []
 
     class Counted:
