@@ -187,15 +187,13 @@ class Client:
             self._task.die()
         if kind in ("lost", "retried", "killed_after"):
             try:
-                answer = do()
+                do()
             except ClientError:
                 if kind == "retried":  # a refusal is not tried again
                     raise
-                answer = None
             if kind == "killed_after":
                 self._task.die()
             if kind == "retried":
-                del answer
                 return do()
         raise failed(self._service, kind, operation)
 

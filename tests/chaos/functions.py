@@ -152,7 +152,7 @@ class Functions:
             context = SimpleNamespace(
                 **vars(Context()), get_remaining_time_in_millis=lambda: task.remaining * 1000
             )
-            answer.append(self._call(name, event, context, using))
+            answer.append(self._call(name, event, context, using, task))
 
         def ended(task: Task) -> None:
             if not isinstance(task.error, Killed):
@@ -187,10 +187,10 @@ class Functions:
         else:
             self.failures.append(Failed(self.clock.seconds, name, event, _first(error)))
 
-    def _call(self, name: str, event: dict[str, Any], context: Any, using: Collaborators) -> Any:
+    def _call(self, name: str, event: dict[str, Any], context: Any, using: Collaborators, task: Task) -> Any:
         handler = importlib.import_module(name).handler
         if name == "notify_slack":
-            client = Client(self.account.channel, "slack", using.task, self.account.faults)  # type: ignore[attr-defined]
+            client = Client(self.account.channel, "slack", task, self.account.faults)
             return handler(event, context, using=using, connect=lambda _: client, postpone=self.postpone)
         if name == "review_candidate":
             if self.account.secret is None:
@@ -211,7 +211,7 @@ class Functions:
             return Client(inner, service, task, faults)
 
         container.provider.client = client(account.parameters, "ssm")
-        made = _Using(
+        return Collaborators(
             settings=SETTINGS,
             configs=container.configs,
             s3=client(account.bucket, "s3"),
@@ -223,14 +223,6 @@ class Functions:
             clock=self.clock.now,
             read_links=lambda: Links(client(account, "secretsmanager").get_secret_value(), BASE),
         )
-        object.__setattr__(made, "task", task)
-        return made
-
-
-class _Using(Collaborators):
-    """Collaborators that know their invocation."""
-
-    task: Task
 
 
 def _first(error: BaseException) -> str:

@@ -173,13 +173,12 @@ class LiveSageMaker(FakeSageMaker):
             self._tell_step(arn, steps[-1])
             return
         failure = self._do(arn, name) if status == "Succeeded" else "ClientError: the job failed"
-        made_arn = self.trained[arn].arn if kind != "RegisterModel" else self._package_of.get(arn, "")
+        job = f"{REGION}:job/{name}-{arn[-11:]}"
+        made = self._package_of.get(arn, "") if kind == "RegisterModel" else job
         steps[-1] |= {
             "StepStatus": "Failed" if failure else "Succeeded",
             "EndTime": self.clock(),
-            "Metadata": {
-                kind: {"Arn": made_arn if kind == "RegisterModel" else f"{REGION}:job/{name}-{arn[-11:]}"}
-            },
+            "Metadata": {kind: {"Arn": made}},
         }
         if failure:
             steps[-1]["FailureReason"] = failure
@@ -236,10 +235,7 @@ class LiveSageMaker(FakeSageMaker):
     @property
     def _package_of(self) -> dict[str, str]:
         """The package that each execution registered."""
-        found = {}
-        for made, it in self.packages.items():
-            found[it["CustomerMetadataProperties"]["execution"]] = made
-        return found
+        return {it["CustomerMetadataProperties"]["execution"]: made for made, it in self.packages.items()}
 
     def _register(self, arn: str) -> None:
         trained = self.trained[arn]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -98,8 +99,6 @@ class Run:
         line = f"{self.clock.now():%a %H:%M:%S.%f} {text}"
         self.last.append(line)
         if self.echo:
-            import sys
-
             sys.__stdout__.write(line + "\n")  # type: ignore[union-attr]
 
     # ---- the course of a run ------------------------------------------------------------------------------
