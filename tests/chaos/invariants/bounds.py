@@ -13,28 +13,28 @@ if TYPE_CHECKING:
 MAX_ITEM: Final = 300 * 1024
 """Bytes of the largest item of the ledger."""
 
-CALLS: Final = 60
-"""Calls to AWS for one model in one sweep in which nothing is left to do."""
+MAX_CALLS: Final = 60
+"""Calls to AWS that an idle sweep makes for each model."""
 
-FAILURES: Final = 1
-"""Failure messages in all idle sweeps together: what cannot succeed is tried once an hour."""
+MAX_FAILURES: Final = 1
+"""Failure messages of all idle sweeps together: what cannot succeed is tried once an hour."""
 
-OBJECTS: Final = 2
-"""Object versions that are written in all idle sweeps together."""
+MAX_OBJECTS: Final = 2
+"""Object versions that all idle sweeps together write."""
 
 LINK: Final = f"{BASE}review?t="
 
 
 def an_idle_minute_is_cheap(run: Run) -> Iterator[str]:
-    """Once nothing is left to do, a sweep makes few calls, writes no object and leaves no failure message."""
+    """Sweeps in which nothing is left to do stay within MAX_CALLS, MAX_FAILURES and MAX_OBJECTS."""
     sweeps, calls = run.idle["sweeps"], run.idle["calls"]
-    if calls.total() > sweeps * CALLS * len(run.models):
+    if calls.total() > sweeps * MAX_CALLS * len(run.models):
         each = f"{calls.total() / sweeps:.0f} calls a sweep"
         yield f"{each} for {len(run.models)} models: {calls.most_common(4)}"
-    if run.idle["failures"] > FAILURES:
+    if run.idle["failures"] > MAX_FAILURES:
         last = run.functions.failures[-1].error[:300]
         yield f"{run.idle['failures']} failure messages in {sweeps} idle sweeps: {last}"
-    if run.idle["objects"] > OBJECTS:
+    if run.idle["objects"] > MAX_OBJECTS:
         yield f"{run.idle['objects']} objects in {sweeps} idle sweeps"
 
 
