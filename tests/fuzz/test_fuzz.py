@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 from retraining.links import Links
 from retraining.review_page.http import Request
 from retraining.slack.requests import Interaction
-from tests.fuzz.cases import FORMS, PRESSES
+from tests.fuzz.cases import FORMS, PRESSES, Cases
+from tests.fuzz.place import Place
 from tests.fuzz.playing import Found, play
 
 CASES = 250
@@ -33,6 +35,11 @@ def test_fuzz_finds_no_5xx_and_no_decision_that_was_not_asked_for(seed: int) -> 
 
 
 def test_fuzz_of_a_seed_plays_the_same_cases() -> None:
+    def made() -> list[tuple[str, str, str | None]]:
+        cases = Cases(random.Random(5), Place())
+        return [(case.route, case.what, case.asks) for case in (cases.one() for _ in range(60))]
+
+    assert made() == made()
     assert run(5, 60).last_lines() == run(5, 60).last_lines()
 
 
