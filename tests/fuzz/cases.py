@@ -17,8 +17,8 @@ from urllib.parse import urlencode
 
 from retraining.links import Links
 from tests.functions.fakes import arn_of
-from tests.fuzz.place import APPROVER, BASE, CANDIDATE, SIGNING_SECRET, Place
-from tests.review.stage import HOST, request
+from tests.fuzz.place import APPROVER, BASE, SIGNING_SECRET, Place
+from tests.review.stage import CANDIDATE, HOST, request
 
 Event = dict[str, Any]
 JUNK: Final = (

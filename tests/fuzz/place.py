@@ -14,7 +14,7 @@ from retraining.links import Links
 from retraining.slack.client import Place as Message
 from retraining.slack.endpoint import Endpoint
 from tests.functions.fakes import Context
-from tests.review.stage import CANDIDATE, HOST, Stage
+from tests.review.stage import HOST, Stage
 
 APPROVER = "U0123ABCD"
 SIGNING_SECRET = "the signing secret"
@@ -90,6 +90,3 @@ class Place:
             connect=lambda _patience: client,
             postpone=lambda _receipt, _seconds: None,
         )
-
-
-__all__ = ["APPROVER", "BASE", "CANDIDATE", "SIGNING_SECRET", "Place"]
