@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -149,14 +149,18 @@ def test_get_returns_what_mark_wrote(ledger: Any, values: dict[str, Any]) -> Non
 
 
 @pytest.fixture(params=[pytest.param("dynamodb", marks=pytest.mark.slow), "table"])
-def losing(request: pytest.FixtureRequest) -> Callable[[str], Items]:
+def losing(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Items]]:
     """Makes items: the answer to the first call of an operation is lost, and botocore sends it again."""
+    to_lose: list[list[Any]] = []
 
     def in_memory(operation: str) -> Items:
-        return Items(Repeats(request.getfixturevalue("world").table, operation))  # type: ignore[arg-type]
+        repeats = Repeats(request.getfixturevalue("world").table, operation)
+        to_lose.append(repeats.left)
+        return Items(repeats)  # type: ignore[arg-type]
 
     def in_moto(operation: str) -> Items:
         table, left = request.getfixturevalue("moto_world").table, [0.0]
+        to_lose.append(left)
         name = operation.title().replace("_", "")
 
         def again(**_: Any) -> float | None:
@@ -165,18 +169,19 @@ def losing(request: pytest.FixtureRequest) -> Callable[[str], Items]:
         table.meta.client.meta.events.register_first(f"needs-retry.dynamodb.{name}", again)
         return Items(table)
 
-    return in_moto if request.param == "dynamodb" else in_memory
+    yield in_moto if request.param == "dynamodb" else in_memory
+    assert to_lose == [[]], "no answer was lost"
 
 
 class Repeats:
     """Wraps a table; the first call of this operation is made twice, and only the second answer arrives."""
 
     def __init__(self, table: Any, operation: str) -> None:
-        self._table, self._left = table, [operation]
+        self._table, self.left = table, [operation]
 
     def __getattr__(self, name: str) -> Any:
-        if name in self._left:
-            self._left.remove(name)
+        if name in self.left:
+            self.left.remove(name)
 
             def twice(**call: Any) -> Any:
                 getattr(self._table, name)(**call)
