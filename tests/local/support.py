@@ -1,6 +1,7 @@
 """What the tests of local/ share: short definitions, an engine without a server, bounded waiting, a job."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -32,6 +33,17 @@ def wait_until(condition: Callable[[], Any], timeout: float = 20) -> Any:
             return found
         time.sleep(0.02)
     raise AssertionError(f"not within {timeout} s")
+
+
+def ask_raw(cloud: Cloud, request: bytes) -> bytes:
+    """What the server answers to a request of exactly these bytes, which asks to close the connection."""
+    port = int(cloud.endpoint.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(request)
+        answer = b""
+        while got := connection.recv(65536):
+            answer += got
+    return answer
 
 
 def event_sample(name: str) -> Json:

@@ -3,7 +3,7 @@
 import functools
 import io
 import json
-import socket
+import re
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from local.server import Cloud
+from tests.local.support import ask_raw
 
 pytestmark = pytest.mark.slow
 
@@ -63,17 +64,12 @@ def function(cloud: Cloud, name: str, auth: str) -> Iterator[str]:
 def ask(
     cloud: Cloud, target: str, hosts: list[str], method: str = "POST", body: str = "", **more: str
 ) -> bytes:
-    """What the server answers to a request of exactly these bytes: its first line and its body."""
+    """What the server answers to this request, of which it gets this target and these hosts unchanged."""
     port = int(cloud.endpoint.rpartition(":")[2])
     lines = [f"{method} {target} HTTP/1.1", *(f"Host: {host.format(port=port)}" for host in hosts)]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in more.items()]
     text = "\r\n".join([*lines, f"Content-Length: {len(body)}", "Connection: close", "", body])
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-        connection.sendall(text.encode("latin-1"))
-        answer = b""
-        while got := connection.recv(65536):
-            answer += got
-    return answer
+    return ask_raw(cloud, text.encode("latin-1"))
 
 
 def status(answer: bytes) -> int:
@@ -126,9 +122,7 @@ def test_request_for_a_page_is_served_by_the_function_alone(
         headers["Authorization"] = FORGED.format(key="123456789012", service=service)
         headers["X_Amz_Target"] = "DynamoDB_20120810.ListTables"
     form = "Action=CreateUser&UserName=eve&Version=2010-05-08"
-    answer = ask(
-        cloud, target.format(id=url_id), [host.format(id=url_id).format(port="{port}")], body=form, **headers
-    )
+    answer = ask(cloud, target.format(id=url_id), [host.format(id=url_id)], body=form, **headers)
     assert SERVED in answer, answer
     assert left(cloud) == before
 
@@ -168,7 +162,8 @@ NO_PAGES = [
     ("/_aws/x/../lambda-url/ID/", ["127.0.0.1"]),
     ("/_AWS/lambda-url/ID/", ["127.0.0.1"]),
 ]
-"""Targets and hosts that name no page. ID is that of a page, UPPER the same in capitals."""
+"""Targets and hosts that name no page. ID is the id of a page, UPPER the same in capitals, CLOSED the id of
+a page whose callers must sign, UNKNOWN the id of none."""
 
 WAYS: list[tuple[str, str, dict[str, str]]] = [
     ("?Action=CreateUser&UserName=eve&Version=2010-05-08", "", {}),
@@ -187,10 +182,8 @@ def test_request_that_names_no_page_reaches_nothing(
     before = left(cloud)
 
     def named(text: str) -> str:
-        names = {"ID": url_id, "UNKNOWN": UNKNOWN, "UPPER": url_id.upper(), "CLOSED": closed_id}
-        for name in ("UNKNOWN", "UPPER", "CLOSED", "ID"):
-            text = text.replace(name, names[name]) if name in text else text
-        return text
+        names = {"UNKNOWN": UNKNOWN, "UPPER": url_id.upper(), "CLOSED": closed_id, "ID": url_id}
+        return re.sub("|".join(names), lambda found: names[found[0]], text)
 
     for more, body, headers in WAYS:
         sent = dict(headers)

@@ -1,7 +1,6 @@
 """Only what is signed with a key of the endpoint is served: its callers run programs as its owner."""
 
 import os
-import socket
 import subprocess
 import sys
 from typing import Any
@@ -18,6 +17,7 @@ from botocore.exceptions import ClientError
 from local import folder as folders
 from local import server
 from local.server import Cloud
+from tests.local.support import ask_raw
 
 pytestmark = pytest.mark.slow
 
@@ -230,21 +230,9 @@ def test_odd_header_is_no_error_of_the_server(cloud: Cloud, name: str, value: st
             text = f"{method} {path} HTTP/1.1\r\n"
             others = {"Host": "127.0.0.1", "Content-Length": "2", "Connection": "close", name: value}
             text += "".join(f"{key}: {said}\r\n" for key, said in others.items()) + "\r\n{}"
-            answer = raw(cloud, text.encode("latin-1"))
+            answer = ask_raw(cloud, text.encode("latin-1"))
             assert answer.startswith(b"HTTP/1.1 ") or not answer
             assert answer[9:10] != b"5", answer[:300]
-
-
-def raw(cloud: Cloud, request: bytes) -> bytes:
-    """What the server answers to these bytes."""
-    port = int(cloud.endpoint.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.sendall(request)
-        connection.settimeout(10)
-        answer = b""
-        while got := connection.recv(65536):
-            answer += got
-        return answer
 
 
 @pytest.mark.parametrize(
@@ -253,7 +241,7 @@ def raw(cloud: Cloud, request: bytes) -> bytes:
 def test_odd_query_is_no_error_of_the_server(cloud: Cloud, query: bytes) -> None:
     for path in (b"/b/k", b"/_ministack/health", b"/_aws/lambda-url/abc/x"):
         head = b"GET " + path + b"?" + query + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-        answer = raw(cloud, head)
+        answer = ask_raw(cloud, head)
         assert answer[9:10] != b"5", answer[:300]
 
 
