@@ -253,3 +253,9 @@ def with_a_job(cloud: Cloud) -> None:
         ProcessingJobName="sleeps", **processing(program=SLEEP)["Arguments"]
     )
     wait_until(lambda: any(process.name() == "sleep" for process in folders.strays(cloud.folder)))
+
+
+def retry(*exceptions: str, **changes: float) -> list[Json]:
+    """A step's retry policy for these kinds of failures: twice, and nearly at once."""
+    fast = {"IntervalSeconds": 0.01, "BackoffRate": 1.0, "MaxAttempts": 2}
+    return [{**fast, "ExceptionType": list(exceptions), **changes}]
