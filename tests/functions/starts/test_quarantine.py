@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,15 +11,9 @@ from botocore.exceptions import ClientError
 
 from retraining.facts import keys
 from retraining.facts.model_state import ModelState
-from retraining.facts.starts import BadFile, Released, Start, StartRequest
+from retraining.facts.starts import BadFile, Released
 from retraining.starts import quarantine
-from retraining.starts.admission import Quarantine, _by_content, next_state
-from retraining.starts.batches import Batch, DataObject
-from retraining.starts.inspection import inspect
 from retraining.starts.quarantine import place
-from retraining.starts.requests import MAX_REQUESTED_BY
-from retraining.starts.snapshot import Inspected, Snapshot
-from retraining.text import cut
 from tests.functions.fakes import Died
 from tests.functions.memory import MemoryS3, refused
 from tests.functions.starts.test_starting import BAD, BEGIN, HEADER, MODEL, ROWS, OneModel
@@ -310,67 +304,3 @@ def test_error_that_may_pass_is_raised_and_the_model_starts_later(code: str) -> 
     del s3.errors["GetObject", key]
     sweeps(world, 1)
     assert len(world.started()) == 1
-
-
-# ---- the size of the state -------------------------------------------------------------------------------
-
-
-def stored_bytes(value: Any) -> int:
-    """The size of a value in DynamoDB's measure ("DynamoDB item sizes and formats"), rounded up."""
-    if isinstance(value, dict):
-        return 3 + sum(1 + len(name.encode()) + stored_bytes(item) for name, item in value.items())
-    if isinstance(value, list | tuple):
-        return 3 + sum(1 + stored_bytes(item) for item in value)
-    return len(value.encode()) if isinstance(value, str) else 21
-
-
-def requests_of(kind: str) -> tuple[StartRequest, ...]:
-    """As many requests as may be pending, each as long as a message may make it."""
-    cause, asker = "欄" * 124, cut("欄" * 512, MAX_REQUESTED_BY)
-    at = datetime(2026, 11, 23, 6, 0, 0, 123456, tzinfo=UTC)
-    state = ModelState()
-    for number in range(200):
-        request = StartRequest(
-            cause=f"{kind}{number:03}{cause}", trigger="request", requested_by=asker, at=at
-        )
-        state = state.requested(request)
-    landing = StartRequest(cause="landing", trigger="landing", requested_by="s3", at=at)
-    return state.requested(landing).pending
-
-
-def test_largest_state_fits_into_its_item() -> None:
-    """Bad files with the longest keys, names and texts, and the most requests, fill less than 300 KB."""
-    files = [
-        DataObject(f"curated/{MODEL}/train/{n:04}" + "欄" * 331 + ".csv", "v" * 32, "e" * 38, 10**12)
-        for n in range(60)
-    ]
-    assert max(len(file.key.encode()) for file in files) == 1_023
-    body = ("欄" * 40_000 + ",b\n1,2\n").encode()
-    world = OneModel()
-    result = inspect(body, len(body), "a.csv", world.config)
-    begun = Start(key="k" * 64, batch="b" * 64, champion="c" * 256, requests=requests_of("a"), taken_at=BEGIN)
-    state = ModelState(
-        pending=requests_of("b"),
-        running=begun.model_copy(update={"execution_arn": "a" * 256}),
-        starts=tuple(BEGIN + timedelta(microseconds=n) for n in range(1_000)),
-        last_batch="b" * 64,
-    )
-    batch = Batch(MODEL, tuple(files))
-    found = _by_content(
-        Snapshot(
-            model=MODEL,
-            state=state,
-            version=1,
-            config=world.config,
-            now=BEGIN,
-            batch=batch,
-            previous=(),
-            inspected=tuple(Inspected(file, result) for file in files),
-        ),
-        batch,
-    )
-    assert isinstance(found, Quarantine)
-    worst = next_state(state, found, BEGIN).model_copy(update={"pending": state.pending})
-    assert len(worst.bad_files) == 50
-    assert len(worst.pending) == len(begun.requests) == 51
-    assert 150_000 < stored_bytes(worst.model_dump(mode="json", by_alias=True)) < 300_000

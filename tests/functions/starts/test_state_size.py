@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +10,16 @@ import pytest
 from retraining.facts.model_state import MAX_PENDING, BeforeStart, ModelState
 from retraining.facts.starts import BadFile, InspectedSoFar, Start, StartRequest, within_limits
 from retraining.starts import checkpoints
+from retraining.starts.admission import Quarantine, _by_content, next_state
+from retraining.starts.batches import Batch, DataObject
+from retraining.starts.inspection import inspect
+from retraining.starts.requests import MAX_REQUESTED_BY
+from retraining.starts.snapshot import Inspected, Snapshot
+from retraining.text import cut
 from tests.functions.fakes import START
 from tests.functions.models import Models
 from tests.functions.starts.test_blocked_starts import MODEL, asks, state
+from tests.functions.starts.test_starting import BEGIN, OneModel
 
 LIMIT = 300_000
 CONTROL = "\x01"
@@ -99,3 +106,64 @@ def test_state_of_a_model_whose_bad_files_have_long_keys_stays_small(
     reason = state(models).reason
     assert reason is not None
     assert len(reason) < 3000
+
+
+def stored_bytes(value: Any) -> int:
+    """The size of a value in DynamoDB's measure ("DynamoDB item sizes and formats"), rounded up."""
+    if isinstance(value, dict):
+        return 3 + sum(1 + len(name.encode()) + stored_bytes(item) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return 3 + sum(1 + stored_bytes(item) for item in value)
+    return len(value.encode()) if isinstance(value, str) else 21
+
+
+def requests_of(kind: str) -> tuple[StartRequest, ...]:
+    """As many requests as may be pending, each as long as a message may make it."""
+    cause, asker = "欄" * 124, cut("欄" * 512, MAX_REQUESTED_BY)
+    at = datetime(2026, 11, 23, 6, 0, 0, 123456, tzinfo=UTC)
+    state = ModelState()
+    for number in range(200):
+        request = StartRequest(
+            cause=f"{kind}{number:03}{cause}", trigger="request", requested_by=asker, at=at
+        )
+        state = state.requested(request)
+    landing = StartRequest(cause="landing", trigger="landing", requested_by="s3", at=at)
+    return state.requested(landing).pending
+
+
+def test_largest_state_fits_into_its_item() -> None:
+    """Bad files with the longest keys, names and texts, and the most requests, fill less than 300 KB."""
+    files = [
+        DataObject(f"curated/titanic/train/{n:04}" + "欄" * 331 + ".csv", "v" * 32, "e" * 38, 10**12)
+        for n in range(60)
+    ]
+    assert max(len(file.key.encode()) for file in files) == 1_023
+    body = ("欄" * 40_000 + ",b\n1,2\n").encode()
+    world = OneModel()
+    result = inspect(body, len(body), "a.csv", world.config)
+    begun = Start(key="k" * 64, batch="b" * 64, champion="c" * 256, requests=requests_of("a"), taken_at=BEGIN)
+    state = ModelState(
+        pending=requests_of("b"),
+        running=begun.model_copy(update={"execution_arn": "a" * 256}),
+        starts=tuple(BEGIN + timedelta(microseconds=n) for n in range(1_000)),
+        last_batch="b" * 64,
+    )
+    batch = Batch("titanic", tuple(files))
+    found = _by_content(
+        Snapshot(
+            model="titanic",
+            state=state,
+            version=1,
+            config=world.config,
+            now=BEGIN,
+            batch=batch,
+            previous=(),
+            inspected=tuple(Inspected(file, result) for file in files),
+        ),
+        batch,
+    )
+    assert isinstance(found, Quarantine)
+    worst = next_state(state, found, BEGIN).model_copy(update={"pending": state.pending})
+    assert len(worst.bad_files) == 50
+    assert len(worst.pending) == len(begun.requests) == 51
+    assert 150_000 < stored_bytes(worst.model_dump(mode="json", by_alias=True)) < 300_000
