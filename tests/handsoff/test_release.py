@@ -12,8 +12,9 @@ from handsoff.errors import NotFound
 from handsoff.operating.quarantine import quarantined_files, release_file
 from retraining.starts.quarantine import place
 from tests.functions.memory import refused
+from tests.functions.models import HEADER, ROWS
+from tests.functions.starts.one_model import BAD, MODEL, OneModel
 from tests.functions.starts.test_quarantine import A, bodies, world_of
-from tests.functions.starts.test_starting import BAD, HEADER, MODEL, ROWS, OneModel
 
 LONG = "curated/titanic/train/" + "n" * 995 + ".csv"
 

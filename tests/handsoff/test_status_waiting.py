@@ -22,7 +22,7 @@ from retraining.facts.model_state import ModelState
 from retraining.facts.starts import Marker
 from tests.functions.fakes import Context, about, arn_of, register
 from tests.functions.memory import refused
-from tests.functions.starts.test_starting import MODEL, OneModel
+from tests.functions.starts.one_model import MODEL, OneModel
 from tests.functions.world import World
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -11,7 +11,8 @@ import pytest
 
 from retraining.facts.starts import StartRequest
 from retraining.starts import starting
-from tests.functions.starts.test_starting import BAD, HEADER, MODEL, ROWS, OneModel
+from tests.functions.models import HEADER, ROWS
+from tests.functions.starts.one_model import BAD, MODEL, OneModel
 
 MINUTE = timedelta(minutes=1)
 

@@ -9,7 +9,8 @@ import pytest
 
 from retraining.facts.model_state import ModelState
 from tests.functions.fakes import Died
-from tests.functions.starts.test_starting import BAD, HEADER, MODEL, ROWS, Counted, OneModel
+from tests.functions.models import HEADER, ROWS
+from tests.functions.starts.one_model import BAD, MODEL, Counted, OneModel
 
 MINUTE = timedelta(minutes=1)
 QUIET: dict[str, Any] = {"ready": {"when": "quiet", "quiet_period": "60s"}}

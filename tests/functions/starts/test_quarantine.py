@@ -16,7 +16,8 @@ from retraining.starts import quarantine
 from retraining.starts.quarantine import place
 from tests.functions.fakes import Died
 from tests.functions.memory import MemoryS3, refused
-from tests.functions.starts.test_starting import BAD, BEGIN, HEADER, MODEL, ROWS, OneModel
+from tests.functions.models import HEADER, ROWS
+from tests.functions.starts.one_model import BAD, BEGIN, MODEL, OneModel
 
 A, B = "curated/titanic/train/a.csv", "curated/titanic/train/b.csv"
 

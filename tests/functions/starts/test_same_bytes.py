@@ -10,7 +10,8 @@ from retraining.starts import reading
 from retraining.starts.batches import Batch, DataObject
 from retraining.starts.bucket import read_checksums
 from tests.functions.memory import MemoryS3, refused
-from tests.functions.starts.test_starting import HEADER, MODEL, ROWS, OneModel
+from tests.functions.models import HEADER, ROWS
+from tests.functions.starts.one_model import MODEL, OneModel
 
 TRAIN = DataObject("curated/m/train.csv", "v1", "aa", 10, checksum="SHA256:x")
 
