@@ -18,7 +18,6 @@ from tests.functions.memory import MemoryItems, MemoryS3
 from tests.functions.models import HEADER, ROWS
 
 BEGIN = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
-
 MODEL = "titanic"
 
 

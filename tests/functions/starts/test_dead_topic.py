@@ -10,7 +10,7 @@ import pytest
 from retraining.facts.starts import Untold
 from tests.functions.memory import refused
 from tests.functions.models import Models
-from tests.functions.starts.test_blocked_starts import MODEL, state, sweeps
+from tests.functions.starts.blocked import MODEL, state, sweeps
 
 TOO_LARGE = "the batch below curated/ant/ has 2 files, at most 1 are read: land fewer and larger files"
 

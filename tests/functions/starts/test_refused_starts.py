@@ -14,7 +14,7 @@ from retraining.starts import blocking, bucket, executions, starting
 from tests.functions.fakes import START, Died
 from tests.functions.memory import refused
 from tests.functions.models import HEADER, ROWS, Models
-from tests.functions.starts.test_blocked_starts import (
+from tests.functions.starts.blocked import (
     GONE,
     MODEL,
     Refusing,

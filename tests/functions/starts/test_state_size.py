@@ -18,8 +18,8 @@ from retraining.starts.snapshot import Inspected, Snapshot
 from retraining.text import cut
 from tests.functions.fakes import START
 from tests.functions.models import Models
+from tests.functions.starts.blocked import MODEL, asks, state
 from tests.functions.starts.one_model import BEGIN, OneModel
-from tests.functions.starts.test_blocked_starts import MODEL, asks, state
 
 LIMIT = 300_000
 CONTROL = "\x01"
