@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.functions.fakes import Context
+from tests.functions.models import Models
 from tests.functions.world import Clients, World, on_moto
 
 
@@ -14,6 +15,12 @@ from tests.functions.world import Clients, World, on_moto
 def world() -> World:
     """An empty account in memory."""
     return World.empty()
+
+
+@pytest.fixture
+def models() -> Models:
+    """Three models in one account in memory."""
+    return Models()
 
 
 @pytest.fixture(scope="module")

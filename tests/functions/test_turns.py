@@ -23,11 +23,6 @@ from tests.functions.world import World
 BAD = pytest.mark.parametrize("bad", MODELS, ids=["first", "middle", "last"])
 
 
-@pytest.fixture
-def models() -> Models:
-    return Models()
-
-
 def others(bad: str) -> list[str]:
     return [model for model in MODELS if model != bad]
 

@@ -28,11 +28,6 @@ from tests.functions.starts.blocked import (
 )
 
 
-@pytest.fixture
-def models() -> Models:
-    return Models()
-
-
 def test_refused_start_is_told_once_at_once_and_tried_ever_less_often(models: Models) -> None:
     sagemaker = Refusing(models, GONE)
     assert models.deliver(models.land(MODEL)) == []

@@ -29,11 +29,6 @@ class Topic:
         return self._publish(**call)
 
 
-@pytest.fixture
-def models() -> Models:
-    return Models()
-
-
 def bad(models: Models) -> None:
     models.put(MODEL, "train.csv", b"nonsense")
     models.put(MODEL, "validation.csv")

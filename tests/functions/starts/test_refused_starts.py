@@ -29,11 +29,6 @@ SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture
-def models() -> Models:
-    return Models()
-
-
 class During:
     """SageMaker; `act` is called once, during the first call that starts an execution."""
 
