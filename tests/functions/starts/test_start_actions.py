@@ -1,23 +1,18 @@
 """What `decide` does about a model's starts: one literal row for each snapshot and its action.
 
-Each snapshot is the usual one, but for what the row names: at noon, one landing is pending, train.csv and
-validation.csv lie in S3 below their marker, and nothing was started before.
+Each snapshot is the usual one of snapshots.py, but for what the row names.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 import pytest
 
-from retraining.config.schema import ModelConfig
 from retraining.facts.model_state import ModelState
-from retraining.facts.starts import BadFile, Marker, Start, StartRequest
 from retraining.starts.admission import (
     Action,
-    Change,
     End,
     Forget,
     Inspect,
@@ -34,73 +29,34 @@ from retraining.starts.admission import (
     Rest,
     Take,
     Wait,
-    answered,
     decide,
-    next_state,
 )
 from retraining.starts.batches import Batch, DataObject
 from retraining.starts.inspection import Fine, Problem
-from retraining.starts.snapshot import Inspected, Running, Snapshot, Started
-
-
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(f"2026-11-23 {text}+00:00")
-
-
-NOON = at("12:00:00")
-TRAIN = DataObject("curated/titanic/train.csv", "v1", "aa", 10, at("11:00:00"))
-VALIDATION = DataObject("curated/titanic/validation.csv", "v2", "bb", 10, at("11:00:01"))
-MARKER = Marker(version_id="v3", landed_at=at("11:00:02"))
-NEXT_MARKER = Marker(version_id="v9", landed_at=at("11:30:00"))
-CHANGED = DataObject("curated/titanic/train.csv", "v4", "dd", 10, at("11:00:03"))
-BATCH = Batch("titanic", (TRAIN, VALIDATION), MARKER)
-UNREAD = Batch("titanic", (TRAIN, VALIDATION), MARKER, checksums_read=False)
-COVERED = Batch("titanic", (TRAIN, VALIDATION), MARKER, covered=(TRAIN,))
-REMAINING = Batch("titanic", (VALIDATION,), MARKER)
-
-LANDING = StartRequest(cause="landing", trigger="landing", requested_by="s3", at=at("11:00:04"))
-SCHEDULE = StartRequest(cause="2026", trigger="schedule", requested_by="arn:s", at=at("11:00:04"))
-PERSON = StartRequest(cause="r1", trigger="request", requested_by="arn:p", at=at("11:00:04"))
-
-TAKEN = Start(key="k", batch="b", champion="none", requests=(LANDING,), taken_at=at("10:00:00"))
-MADE = TAKEN.model_copy(update={"execution_arn": "arn:x/execution/e0"})
-BAD = BadFile(
-    key=TRAIN.key, version_id="v1", etag="aa", size=10, kind="one_row", text="the file has one row only"
+from retraining.starts.snapshot import Inspected, Running, Snapshot
+from tests.functions.starts.snapshots import (
+    ANSWERED,
+    BAD,
+    BATCH,
+    CHANGED,
+    COVERED,
+    GOOD,
+    LANDING,
+    MADE,
+    NEXT_MARKER,
+    NOT_READ,
+    ONE_ROW,
+    PERSON,
+    REMAINING,
+    REMAINS,
+    SCHEDULE,
+    TAKEN,
+    TRAIN,
+    UNREAD,
+    VALIDATION,
+    at,
+    snapshot,
 )
-ONE_ROW = Problem("one_row", "the file has one row only")
-GOOD = (Inspected(TRAIN, Fine(7)), Inspected(VALIDATION, Fine(3)))
-ANSWERED = ModelState(pending=(LANDING,), answered_batch="b", answered_marker=MARKER)
-REMAINS = ModelState(pending=(LANDING,), remaining_batch=BATCH.identity, remaining_marker="v3")
-
-NOT_READ: dict[str, Any] = {"started": None, "previous": None}
-"""Earlier starts have not been read yet."""
-
-
-def snapshot(
-    *pending: StartRequest,
-    state: ModelState | None = None,
-    batch: Batch | None = None,
-    running: str | None = None,
-    retrain: dict[str, Any] | None = None,
-    started_as: str | None = None,
-    previous: tuple[DataObject, ...] | None = (),
-    **known: Any,
-) -> Snapshot:
-    """The usual snapshot, but for this; if `batch` is given, running executions and earlier starts have been
-    read, too."""
-    if batch is not None:
-        known = {"started": Started(started_as), "previous": previous} | known
-    config = {"task": "regression", "target": "y", "features": {"numeric": ["x"]}, "retrain": retrain or {}}
-    return Snapshot(
-        model="titanic",
-        state=state or ModelState(pending=pending or (LANDING,)),
-        version=1,
-        config=ModelConfig.model_validate(config),
-        now=NOON,
-        batch=batch,
-        running=Running(running) if batch or running else None,
-        **known,
-    )
 
 
 def refuse_same(execution: str) -> Refuse:
@@ -394,122 +350,3 @@ def test_decide_quarantines_50_files_at_a_time_and_names_10() -> None:
     assert found.reason.endswith(
         "curated/titanic/train/009.csv and 40 more; the next landing or request moves 2 further bad files"
     )
-
-
-PENDING = ModelState(pending=(PERSON,), due_at=at("11:00:00"), remaining_batch="r")
-
-
-@pytest.mark.parametrize(
-    ("state", "action", "expected"),
-    [
-        (
-            ModelState(running=MADE, pending=(LANDING,)),
-            End("arn:x/execution/e0", at("11:59:00")),
-            ModelState(pending=(LANDING,), ended_at=at("11:59:00"), due_at=at("11:59:00")),
-        ),
-        (
-            ModelState(running=MADE),
-            Rest(at("12:02:00")),
-            ModelState(running=MADE, due_at=at("12:02:00")),
-        ),
-        (
-            PENDING,
-            Wait(at("12:02:00"), "paused"),
-            ModelState(
-                pending=(PERSON,),
-                due_at=at("12:02:00"),
-                remaining_batch="r",
-                answer="wait",
-                reason="paused",
-                answered_at=NOON,
-            ),
-        ),
-        (
-            PENDING.waits(at("11:02:00"), "paused", at("11:00:00")),
-            Wait(at("12:02:00"), "paused"),
-            PENDING.waits(at("12:02:00"), "paused", at("11:00:00")),
-        ),
-        (
-            PENDING,
-            Refuse("there is no train data"),
-            ModelState(
-                remaining_batch="r", answer="refuse", reason="there is no train data", answered_at=NOON
-            ),
-        ),
-        (
-            ModelState(pending=(LANDING, PERSON), due_at=NOON, answer="start", reason="started"),
-            Forget(),
-            ModelState(pending=(PERSON,), answer="start", reason="started"),
-        ),
-        (
-            PENDING,
-            Quarantine((BAD,), "quarantined: x", "rest", "v3"),
-            ModelState(
-                due_at=NOON,
-                answer="refuse",
-                reason="quarantined: x",
-                answered_at=NOON,
-                bad_files=(BAD,),
-                remaining_batch="rest",
-                remaining_marker="v3",
-            ),
-        ),
-    ],
-    ids=["end", "rest", "wait", "wait as before", "refuse", "forget", "quarantine"],
-)
-def test_next_state_after_this_action(state: ModelState, action: Change, expected: ModelState) -> None:
-    assert next_state(state, action, NOON) == expected
-
-
-FIRST, SECOND, THIRD = (Marker(version_id=f"m{n}", landed_at=at(f"11:0{n}:00")) for n in (1, 2, 3))
-MARKED = Batch("titanic", (TRAIN, VALIDATION), THIRD, (SECOND, FIRST))
-
-
-@pytest.mark.parametrize(
-    ("before", "superseded"),
-    [
-        (ModelState(), (SECOND, FIRST)),
-        (ModelState(answered_batch="b", last_batch="b"), (SECOND, FIRST)),
-        (ModelState(last_batch="b"), ()),
-        (ModelState(answered_batch="b", answered_marker=FIRST), (SECOND,)),
-        (ModelState(answered_batch="b", answered_marker=SECOND), ()),
-    ],
-    ids=["none answered", "a person's batch", "0.1", "the first", "the second"],
-)
-@pytest.mark.parametrize("action", [Take(MARKED), Refuse("x"), Forget()])
-def test_answered_notes_the_newest_marker_and_those_it_supersedes(
-    before: ModelState, superseded: tuple[Marker, ...], action: Action
-) -> None:
-    after = answered(before, action, MARKED)
-    assert (after.answered_batch, after.answered_marker) == (BATCH.identity, THIRD)
-    assert after.superseded_markers == superseded
-
-
-@pytest.mark.parametrize(
-    ("action", "batch"), [(Take(MARKED), BATCH.identity), (Refuse("x"), "b"), (Forget(), "b")]
-)
-def test_answered_again_keeps_the_batch_that_the_marker_stands_for_unless_it_starts(
-    action: Action, batch: str
-) -> None:
-    before = ModelState(answered_batch="b", answered_marker=THIRD)
-    after = answered(before, action, MARKED)
-    assert (after.answered_batch, after.answered_marker) == (batch, THIRD)
-    assert after.superseded_markers == ()
-
-
-def test_answered_after_quarantine_is_the_remaining_batch() -> None:
-    after = answered(ModelState(), Quarantine((BAD,), "x", "remaining", "m3"), MARKED)
-    assert (after.answered_batch, after.answered_marker) == ("remaining", THIRD)
-
-
-@pytest.mark.parametrize("action", [Wait(NOON, "paused"), Rest(None), End("arn", NOON), MoveBadFiles((BAD,))])
-def test_answered_leaves_a_marker_that_waits(action: Action) -> None:
-    assert answered(ModelState(), action, MARKED) == ModelState()
-
-
-def test_superseded_markers_are_the_ten_newest() -> None:
-    markers = [Marker(version_id=f"m{n:02}", landed_at=at(f"11:{n:02}:00")) for n in range(20, 0, -1)]
-    state = ModelState().answering("b", markers[0], markers[1:])
-    assert [one.version_id for one in state.superseded_markers] == [
-        "m19", "m18", "m17", "m16", "m15", "m14", "m13", "m12", "m11", "m10",
-    ]  # fmt: skip
