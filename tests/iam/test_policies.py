@@ -13,15 +13,13 @@ from typing import Any
 import pytest
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
 
 from retraining.facts import keys
 from retraining.facts.fact import Key
+from tests.template import RESOURCES, TEMPLATE
 
 Json = dict[str, Any]
 ROOT = Path(__file__).parents[2]
-TEMPLATE: Json = yaml_parse((ROOT / "template.yaml").read_text())
-RESOURCES: Json = TEMPLATE["Resources"]
 NAMES = {
     "partition": "aws",
     "region": "us-east-1",
