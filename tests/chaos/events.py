@@ -11,7 +11,8 @@ from random import Random
 from typing import Any
 
 from tests.chaos.clock import BEGIN, Clock, Task
-from tests.chaos.functions import Failed, Functions, source_of, template
+from tests.chaos.functions import Failed, Functions, source_of
+from tests.template import RESOURCES
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Queue:
     """
 
     def __init__(self, clock: Clock, functions: Functions, function: str, resource: str) -> None:
-        queue, source = template()[resource]["Properties"], source_of(function)
+        queue, source = RESOURCES[resource]["Properties"], source_of(function)
         self._visibility = float(queue["VisibilityTimeout"])
         self._most = int(queue["RedrivePolicy"]["maxReceiveCount"])
         self._size = int(source["BatchSize"])

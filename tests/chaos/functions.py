@@ -11,13 +11,10 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, Final, cast
 
 import itsdangerous.timed
-import yaml
 
 from retraining.aws import settings as aws_settings
 from retraining.aws.items import Items
@@ -33,8 +30,8 @@ from tests.chaos.pipelines import LiveSageMaker
 from tests.chaos.slack import Channel
 from tests.functions.fakes import Context, FakeEvents
 from tests.functions.memory import NoLogs
+from tests.template import RESOURCES
 
-ROOT: Final = Path(__file__).parents[2]
 SECRET: Final = "canary-link-secret-6d1f"
 BASE: Final = "https://review.example.com/"
 SETTINGS: Final = Settings(
@@ -42,25 +39,6 @@ SETTINGS: Final = Settings(
 )
 RETRY_AFTER: Final = (60.0, 120.0)
 """Seconds until the first and the second retry of an asynchronous invocation."""
-
-
-@cache
-def template() -> dict[str, Any]:
-    """The resources of template.yaml; its tags are left out."""
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    def untagged(loader: Any, _: str, node: yaml.Node) -> Any:
-        if isinstance(node, yaml.ScalarNode):
-            return loader.construct_scalar(node)
-        if isinstance(node, yaml.SequenceNode):
-            return loader.construct_sequence(node, deep=True)
-        return loader.construct_mapping(node, deep=True)
-
-    Loader.add_multi_constructor("!", untagged)
-    resources: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader)["Resources"]
-    return resources
 
 
 def source_of(name: str) -> dict[str, Any]:
@@ -72,7 +50,7 @@ def source_of(name: str) -> dict[str, Any]:
 
 def properties(name: str) -> dict[str, Any]:
     """The properties of a function of the template, by its module's name."""
-    found: dict[str, Any] = template()[name.title().replace("_", "")]["Properties"]
+    found: dict[str, Any] = RESOURCES[name.title().replace("_", "")]["Properties"]
     return found
 
 
