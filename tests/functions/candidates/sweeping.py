@@ -10,9 +10,20 @@ import judge_candidate
 import record_decision
 from retraining.candidates import sweep as sweeping
 from retraining.collaborators import Collaborators
-from tests.functions.fakes import START, Context, about, arn_of
+from tests.functions.fakes import (
+    START,
+    Context,
+    about,
+    arn_of,
+    register,
+)
 from tests.functions.world import World
 
+DAY = 24 * 60
+"""Minutes."""
+
+ANOTHER = "arn:of-another-champion"
+PENDING = "PendingManualApproval"
 EVALUATION = "models/titanic/e0/evaluation.json"
 """The key of the evaluation of version 1."""
 
@@ -60,3 +71,15 @@ def status(world: World, version: int = 1) -> str:
 
 def kinds(world: World) -> list[str]:
     return [message["kind"] for message in world.messages()]
+
+
+def held(world: World, version: int = 1, minutes: float = 2) -> None:
+    """Register a candidate that is held. Approvers have been notified."""
+    register(world, version, champion=ANOTHER)
+    judge(world, version, minutes)
+    world.messages()
+
+
+def told(world: World) -> list[tuple[str, str | None]]:
+    """What people were told since the last call: the kind, and by whom a decision was taken."""
+    return [(message["kind"], message["decidedBy"]) for message in world.messages()]

@@ -14,7 +14,10 @@ from retraining.candidates import sweep as sweeping
 from retraining.candidates.decisions import decide
 from retraining.errors import OutOfTime
 from tests.functions.candidates.sweeping import (
+    ANOTHER,
+    DAY,
     EVALUATION,
+    PENDING,
     Unreadable,
     decided,
     judge,
@@ -28,9 +31,6 @@ from tests.functions.memory import refused
 from tests.functions.world import World
 
 ARN = arn_of(1)
-DAY = 24 * 60
-ANOTHER = "arn:of-another-champion"
-PENDING = "PendingManualApproval"
 
 
 def gone(world: World) -> Any:

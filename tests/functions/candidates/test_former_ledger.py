@@ -8,15 +8,22 @@ from typing import Any
 import pytest
 
 from retraining.candidates.decisions import decide
-from tests.functions.candidates.sweeping import decided, judge, kinds, status, sweep, using
+from tests.functions.candidates.sweeping import (
+    ANOTHER,
+    DAY,
+    PENDING,
+    decided,
+    judge,
+    kinds,
+    status,
+    sweep,
+    using,
+)
 from tests.functions.fakes import arn_of, in_console, register
 from tests.functions.world import World
 
 ARN = arn_of(1)
 E0 = "arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"
-DAY = 24 * 60
-ANOTHER = "arn:of-another-champion"
-PENDING = "PendingManualApproval"
 
 
 def new_ledger(world: World) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections import Counter
 from datetime import timedelta
@@ -14,7 +13,20 @@ import reconcile
 from retraining.candidates.decisions import decide
 from retraining.candidates.reminding import spoken
 from retraining.collaborators import Collaborators
-from tests.functions.candidates.sweeping import EVALUATION, Unreadable, decided, judge, status, sweep, using
+from tests.functions.candidates.sweeping import (
+    ANOTHER,
+    DAY,
+    EVALUATION,
+    PENDING,
+    Unreadable,
+    decided,
+    held,
+    judge,
+    status,
+    sweep,
+    told,
+    using,
+)
 from tests.functions.fakes import (
     CONSOLE,
     START,
@@ -30,16 +42,6 @@ from tests.functions.world import World
 
 ARN = arn_of(1)
 ALL = ("sagemaker", "s3", "sns", "events", "table")
-DAY = 24 * 60
-ANOTHER = "arn:of-another-champion"
-PENDING = "PendingManualApproval"
-
-
-def held(world: World, version: int = 1, minutes: float = 2) -> None:
-    """Register a candidate that is held. Approvers have been notified."""
-    register(world, version, champion=ANOTHER)
-    judge(world, version, minutes)
-    world.messages()
 
 
 def by_link(world: World, status: Any, minutes: float, **wrapped: Any) -> Any:
@@ -48,10 +50,6 @@ def by_link(world: World, status: Any, minutes: float, **wrapped: Any) -> Any:
 
 def fact(world: World, version: int = 1) -> dict[str, Any]:
     return dict(world.items.get(f"decision#{arn_of(version)}") or {})
-
-
-def told(world: World) -> list[tuple[str, str | None]]:
-    return [(message["kind"], message["decidedBy"]) for message in world.messages()]
 
 
 class Watched:
@@ -392,65 +390,6 @@ def test_sweep_remind_after_and_expire_after_null_do_nothing(world: World) -> No
     held(world)
     sweep(world, 1000 * DAY)
     assert (status(world), told(world)) == (PENDING, [])
-
-
-def expire_after(world: World, days: int) -> None:
-    titanic = world.configs.known["titanic"]
-    approval = titanic.approval.model_copy(update={"expire_after": timedelta(days=days)})
-    world.configs.known["titanic"] = titanic.model_copy(update={"approval": approval})
-
-
-def told_daily(world: World, days: range) -> list[tuple[int, str]]:
-    """Sweep each noon and midnight of these days; what people were told, and on which day."""
-    found = []
-    for half in range(days.start * 2, days.stop * 2):
-        sweep(world, half * DAY / 2 + 2)
-        found += [(half // 2, kind) for kind, _ in told(world)]
-    return found
-
-
-def test_sweep_shortened_wait_is_reminded_of_before_the_rejection(world: World) -> None:
-    """The reminder before the new end is due when the first one was."""
-    held(world)
-    assert told_daily(world, range(2)) == [(1, "overdue")]
-    expire_after(world, 2)
-    assert told_daily(world, range(3, 6)) == [(3, "overdue"), (4, "rejected")]
-
-
-def test_sweep_wait_that_is_lengthened_and_shortened_is_reminded_of_before_the_rejection(
-    world: World,
-) -> None:
-    held(world)
-    sweep(world, 13 * DAY + 2)
-    assert told(world) == [("overdue", None)]
-    expire_after(world, 30)
-    assert told_daily(world, range(13, 20)) == [(16, "overdue"), (19, "overdue")]
-    expire_after(world, 14)
-    assert told_daily(world, range(20, 23)) == [(20, "overdue"), (21, "rejected")]
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("lives", range(1, 12))
-def test_sweep_death_while_a_shortened_wait_is_told_tells_it_once(
-    world: World, lives: int, after: bool
-) -> None:
-    held(world)
-    sweep(world, DAY + 2)
-    world.messages()
-    expire_after(world, 2)
-    left = [lives]
-    with contextlib.suppress(Died, ExceptionGroup):
-        sweep(
-            world,
-            3 * DAY,
-            table=Mortal(world.table, left, after=after),
-            sns=Mortal(world.sns, left, after=after),
-        )
-    for minutes in (2, 4, 6):
-        sweep(world, 3 * DAY + minutes)
-    found = world.messages()
-    assert {message["kind"] for message in found} == {"overdue"}
-    assert len({message["notificationId"] for message in found}) == 1
 
 
 def test_sweep_candidate_set_back_waits_from_then_and_is_reminded_again(world: World) -> None:
