@@ -33,17 +33,18 @@ def every_marker_version_is_answered(run: Run) -> Iterator[str]:
         if top is None or top[1] is None or top[0] != views.markers(run, model)[-1][0]:
             continue  # none is in sight, or a newer one was purged, which had superseded this one
         seen = list(views.views(run, model, top))
-        if not any(_answered(run, model, view) for view in seen):
+        if not any(_answered(run, model, top[0], view) for view in seen):
             state = run.account.ledger.get(keys.model(model))
             said = f"{state.state.answer}: {state.state.reason}" if state else "nothing"
             marker = f"marker {top[0]} of {top[2]:%H:%M:%S}"
             yield f"{model}: {marker} has no execution over {seen[-1].versions}; {said}"
 
 
-def _answered(run: Run, model: str, view: View) -> bool:
+def _answered(run: Run, model: str, marker: str, view: View) -> bool:
     if not view.complete or view.of("bad", "unreadable"):
-        state = run.account.ledger.get(keys.model(model))
-        return state is not None and (state.state.answer is not None or bool(_blocked(run, model)))
+        found = run.account.ledger.get(keys.model(model))
+        known = found.state.answered_marker if found else None
+        return known is not None and known.version_id == marker
     return any(_same_bytes(run, trained, view) for trained in of_model(run, model))
 
 
@@ -63,16 +64,6 @@ def contents(run: Run, trained: Trained) -> dict[str, bytes | None]:
 def of_model(run: Run, model: str) -> list[Trained]:
     """The executions of a model."""
     return [it for it in run.account.sagemaker.trained.values() if it.model == model]
-
-
-def _blocked(run: Run, model: str) -> list[str]:
-    """Ids of notifications that the model's starts are blocked, or its files were put aside."""
-    kinds = ("start_blocked", "quarantined")
-    return [
-        it.body["notificationId"]
-        for it in run.account.topic.taken
-        if it.body["model"] == model and it.body["kind"] in kinds
-    ]
 
 
 def no_execution_reads_a_mixture(run: Run) -> Iterator[str]:
