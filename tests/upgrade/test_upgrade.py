@@ -94,21 +94,17 @@ def upgraded(request: pytest.FixtureRequest, recording: str) -> Run:
     return _upgraded(recording, deaf=request.param == "only sweeps")
 
 
-def _executions(run: Run, model: str) -> list[Trained]:
-    return starts.of_model(run, model)
-
-
 def _told(run: Run, model: str) -> list[str]:
     return sorted({it.body["kind"] for it in run.account.topic.taken if it.body["model"] == model})
 
 
 def test_sweep_start_that_was_taken_becomes_its_execution(upgraded: Run) -> None:
-    (made,) = _executions(upgraded, "taken")
+    (made,) = starts.of_model(upgraded, "taken")
     assert made.token == "6bd5e40fff24597082b7a09a71194f9f91a1d12cf3d0138d6a69616195e63791"
 
 
 def test_sweep_pending_landing_starts_once_after_the_execution(upgraded: Run) -> None:
-    first, second = _executions(upgraded, "pending")
+    first, second = starts.of_model(upgraded, "pending")
     assert first.ends
     assert second.at >= first.ends[0][0]
     assert second.trigger == "landing"
@@ -116,11 +112,11 @@ def test_sweep_pending_landing_starts_once_after_the_execution(upgraded: Run) ->
 
 
 def test_sweep_persons_request_that_waited_is_served_once(upgraded: Run) -> None:
-    assert [it.trigger for it in _executions(upgraded, "asked")] == ["landing", "request"]
+    assert [it.trigger for it in starts.of_model(upgraded, "asked")] == ["landing", "request"]
 
 
 def test_sweep_execution_that_ran_is_recorded_and_not_started_again(upgraded: Run) -> None:
-    (made,) = _executions(upgraded, "running")
+    (made,) = starts.of_model(upgraded, "running")
     fact = upgraded.account.ledger.get(keys.execution(made.arn))
     assert fact is not None
     assert fact.final
@@ -128,7 +124,7 @@ def test_sweep_execution_that_ran_is_recorded_and_not_started_again(upgraded: Ru
 
 
 def test_sweep_bad_files_go_to_quarantine(upgraded: Run) -> None:
-    assert _executions(upgraded, "bad") == []
+    assert starts.of_model(upgraded, "bad") == []
     for name in ("train.csv", "validation.csv"):
         assert upgraded.account.bucket.text(f"curated/bad/{name}") is None
         assert upgraded.account.bucket.text(f"quarantine/bad/{name}") is not None

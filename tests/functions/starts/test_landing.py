@@ -252,16 +252,14 @@ def test_batch_without_marker_is_the_newest_version_of_each_object() -> None:
 
 
 def test_without_takes_versions_out_of_the_batch() -> None:
-    first, second = (
-        DataObject("curated/m/train.csv", "1", "e1", 1),
-        DataObject("curated/m/validation.csv", "v", "e", 1),
-    )
+    first = DataObject("curated/m/train.csv", "1", "e1", 1)
     marker = Marker(version_id="m", landed_at=at("10:00:05"))
     batch = batch_as_of(
         "m", [put("train.csv", "1", "10:00:00"), put("validation.csv", "v", "10:00:00")], [marker]
     )
+    validation = batch.objects[1]
     assert batch.covered == batch.objects
-    assert batch.covered_since([first]) == (batch.objects[1],)
+    assert batch.covered_since([first]) == (validation,)
     left = batch.without({first})
-    assert (left.objects, left.covered, left.marker) == ((batch.objects[1],), (), marker)
-    assert second.version_id == left.objects[0].version_id
+    assert (left.objects, left.covered, left.marker) == ((validation,), (), marker)
+    assert (validation.key, validation.version_id) == ("curated/m/validation.csv", "v")
