@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -390,11 +390,11 @@ def test_role_without_trust_in_sagemaker_runs_no_step(loop: Loop, happened: dict
 
 def test_jobs_and_functions_get_keys_of_their_own_role(loop: Loop, happened: dict[str, Any]) -> None:
     assert happened["keys of jobs"] == {"ASIA"}
-    workers = [
-        process.environ()
-        for process in psutil.Process(loop.cloud.pid).children(recursive=True)
-        if "AWS_LAMBDA_FUNCTION_NAME" in process.environ()
-    ]
+    found = []
+    for process in psutil.Process(loop.cloud.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile, or ended and was not waited for yet
+            found.append(process.environ())
+    workers = [environment for environment in found if "AWS_LAMBDA_FUNCTION_NAME" in environment]
     assert workers
     assert {environment["AWS_ACCESS_KEY_ID"][:4] for environment in workers} == {"ASIA"}
     secret = loop.cloud.administrator[1]
