@@ -76,6 +76,28 @@ class Features:
 
 
 @dataclass(frozen=True)
+class Cdc:
+    """Files hold changes of rows: the column that says I, U or D, and the columns that identify a row."""
+
+    operation: str
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the files are written. The reference of handsoff.yaml says what each field means (`data`)."""
+
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    quotes: Literal["doubled", "backslash"] | None = None
+    decimal: str = "."
+    thousands: str | None = None
+    header: tuple[str, ...] = ()
+    cdc: Cdc | None = None
+    ignore_case: bool = False
+
+
+@dataclass(frozen=True)
 class StepConfig:
     """The part of a model's config that the steps read. publish.py writes it to model.json.
 
@@ -90,6 +112,7 @@ class StepConfig:
     features: Features
     estimator: str
     slices: tuple[Mapping[str, str], ...] = ()
+    data: Dialect = Dialect()
 
 
 def parse_config(values: Mapping[str, Any]) -> StepConfig:
@@ -105,7 +128,15 @@ def parse_config(values: Mapping[str, Any]) -> StepConfig:
         features=Features(**{kind: tuple(names) for kind, names in values["features"].items()}),
         estimator=values["training"]["estimator"],
         slices=tuple(values.get("slices", ())),
+        data=parse_dialect(values.get("data", {})),
     )
+
+
+def parse_dialect(values: Mapping[str, Any]) -> Dialect:
+    """The `data` of a model.json."""
+    cdc = values.get("cdc")
+    given = {**values, "header": tuple(values.get("header", ()))}
+    return Dialect(**given | {"cdc": Cdc(cdc["operation"], tuple(cdc["key"])) if cdc else None})
 
 
 def read_config(path: Path) -> StepConfig:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from retraining.config.account import Aws
+from retraining.config.data import Data
 from retraining.config.fields import (
     Class,
     Column,
@@ -187,6 +188,7 @@ class ModelConfig(Section):
     `[no, yes]` as false and true, which any word for a boolean matches."""
 
     features: Features
+    data: Data = Data()
     retrain: Retrain = Retrain()
     training: Training = Training()
     approval: Approval = Approval()
@@ -208,6 +210,15 @@ class ModelConfig(Section):
             known = ", ".join(sorted(ESTIMATORS[self.task]))
             raise ValueError(
                 f"the estimator {self.training.estimator} is not for {self.task}: choose one of {known}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _header_names_all(self) -> Self:
+        needed = (self.target, *self.features.names)
+        if missing := [name for name in needed if self.data.header and name not in self.data.header]:
+            raise ValueError(
+                f"data.header does not name {', '.join(missing)}: name every column of the files"
             )
         return self
 

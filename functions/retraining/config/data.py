@@ -1,0 +1,75 @@
+"""How a model's files are written: encoding, separators, header, changes of rows, spelling of categories."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from retraining.config.fields import Column, Section, named_twice, unexpected
+
+NOT_BY_LINE: Final = frozenset({"utf-7", "idna", "punycode", "unicode_escape", "raw_unicode_escape"})
+"""Python's text encodings in which a line break or a comma is not always written as one."""
+
+
+def _encoding(value: str) -> str:
+    """The name that Python gives an encoding of text: `latin1` is `iso8859-1`."""
+    expected = "an encoding of text, such as utf-8, utf-16 or cp1252"
+    try:
+        name = codecs.lookup(value).name
+        "a,b\n".encode(name).decode(name)
+    except (LookupError, ValueError, TypeError):  # not known, or not an encoding of text
+        raise unexpected(expected) from None
+    if name in NOT_BY_LINE:
+        raise unexpected(expected)
+    return name
+
+
+class Cdc(Section):
+    """Files hold changes of rows, as AWS DMS writes them: each row says what was done to it."""
+
+    operation: Column
+    """The column that says what was done: I (inserted), U (updated) or D (deleted). DMS calls it Op."""
+
+    key: tuple[Column, ...] = Field(min_length=1)
+    """The columns that together identify a row. Of the changes of one row the last one counts; a row whose
+    last change is D is left out. Changes are in the order of the files' names, then of their rows."""
+
+
+class Data(Section):
+    """How the files of a model are written. Parquet files say most of this themselves."""
+
+    encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
+    """The encoding of CSV files, by any name that Python knows."""
+
+    delimiter: Literal[",", ";", "\t", "|"] = ","
+    """What separates the values in CSV files."""
+
+    quotes: Literal["doubled", "backslash"] | None = None
+    """How a quote within a quoted value is written in CSV files: as two quotes, or after a backslash, as
+    Spark does by default. If left out, each file shows it; a file that could be read in both ways is
+    refused."""
+
+    decimal: Literal[".", ","] = "."
+    """What separates the decimals of a number that is written as text."""
+
+    thousands: Literal[",", ".", " ", "'", "_"] | None = None
+    """What separates the thousands of a number that is written as text."""
+
+    header: tuple[Column, ...] = ()
+    """The names of the columns, for CSV files that have no header."""
+
+    cdc: Cdc | None = None
+    """Set it if files hold changes of rows. Without it, a file with a column of such changes is refused."""
+
+    ignore_case: bool = False
+    """Whether categories that differ only in case are the same."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.thousands == self.decimal:
+            raise ValueError(f"thousands and decimal are both {self.decimal!r}: choose two different ones")
+        if twice := named_twice(self.header):
+            raise ValueError(f"header names {twice} twice: name each column once")
+        return self
