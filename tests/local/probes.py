@@ -20,7 +20,7 @@ os.environ |= {
     "GATEWAY_PORT": "4650",
 }
 
-from ministack.services import cloudwatch, eventbridge, lambda_svc, scheduler, sns, sqs
+from ministack.services import cloudwatch, eventbridge, lambda_svc, s3, scheduler, sns, sqs
 from ministack.services.cloudformation import provisioners, stacks
 
 from local.ministack import repairs
@@ -330,6 +330,33 @@ def queues_are_measured() -> bool:
     return bool(cloudwatch._alarms["old"]["StateValue"] == "ALARM")
 
 
+def put(key: str, body: bytes) -> str:
+    """Put an object into a versioned bucket. Returns its version."""
+    s3._create_bucket("objects", b"", {})
+    s3._bucket_versioning["objects"] = "Enabled"
+    version: str = s3._put_object("objects", key, body, {})[1]["x-amz-version-id"]
+    return version
+
+
+def reads_of_a_part_are_cut() -> bool:
+    query = {"versionId": [put("read", b"0123456789")]}
+    got = s3._get_object("objects", "read", {"range": "bytes=-3"}, query)
+    headed = s3._head_object("objects", "read", {"range": "bytes=2-4"}, query)
+    whole = s3._get_object("objects", "read", {"range": "lines=1-2"}, {})
+    return bool(
+        (got[0], got[1].get("Content-Range"), got[2]) == (206, "bytes 7-9/10", b"789")
+        and (headed[0], headed[1]["Content-Length"]) == (206, "3")
+        and (whole[0], whole[2]) == (200, b"0123456789")
+    )
+
+
+def every_object_has_a_checksum() -> bool:
+    query = {"versionId": [put("checked", b"123456789")]}
+    headed = s3._head_object("objects", "checked", {"x-amz-checksum-mode": "ENABLED"}, query)[1]
+    told = {name: headed.get(f"x-amz-checksum-{name}") for name in ("crc64nvme", "type")}
+    return bool(told == {"crc64nvme": "rosUhgp5mIg=", "type": "FULL_OBJECT"})
+
+
 PROBES = (
     rules_invoke_asynchronously,
     topics_invoke_asynchronously,
@@ -349,6 +376,8 @@ PROBES = (
     every_invocation_is_measured,
     alarms_mind_dimensions,
     queues_are_measured,
+    reads_of_a_part_are_cut,
+    every_object_has_a_checksum,
 )
 
 

@@ -29,6 +29,8 @@ NAMES = [
     "every_invocation_is_measured",
     "alarms_mind_dimensions",
     "queues_are_measured",
+    "reads_of_a_part_are_cut",
+    "every_object_has_a_checksum",
 ]
 
 PROBES = "tests.local.probes"

@@ -22,6 +22,7 @@ from local.ministack.repairs.metrics import (
     printed_metrics_count,
     queues_are_measured,
 )
+from local.ministack.repairs.objects import every_object_has_a_checksum, reads_of_a_part_are_cut
 from local.ministack.repairs.queues import queue_batches_and_windows
 from local.ministack.repairs.schedules import (
     rate_schedule_starts_as_it_says,
@@ -52,3 +53,5 @@ def apply() -> None:
     every_invocation_is_measured()
     alarms_mind_dimensions()
     queues_are_measured()
+    reads_of_a_part_are_cut()
+    every_object_has_a_checksum()
