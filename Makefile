@@ -41,7 +41,7 @@ chaos: setup ## play a thousand seeds of faults and say which promise broke (SEE
 chaos-variants: setup ## break the functions in fifteen ways and say which seed of chaos catches each
 	@python -m tests.chaos.variants
 
-soak: setup ## let 20 models work for hours of virtual time and say what the functions keep (HOURS=6)
+soak: setup ## let 20 models work for hours of virtual time, and draw what the functions keep (HOURS=6)
 	@python -m tests.soak --hours $(HOURS)
 
 check: setup ## style, types, layers, generated pages, template

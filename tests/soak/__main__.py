@@ -1,7 +1,8 @@
 """Lets the functions work for hours of virtual time and says what they keep: `python -m tests.soak`.
 
 Twenty models get deliveries every few minutes, all in this process, on the fakes of the chaos harness and
-without faults. The account forgets what is old, so only the functions can grow. Writes a table (CSV).
+without faults. The account forgets what is old, so only the functions can grow. Writes a table (CSV) and a
+picture of it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from retraining.config.schema import ModelConfig
 from tests.chaos.functions import virtual
 from tests.chaos.runner import HOUR, MINUTE, Run
 from tests.functions.fakes import titanic_config
+from tests.soak.picture import draw
 
 MODELS: Final = 20
 """Models that get deliveries."""
@@ -38,7 +40,8 @@ WARM_UP: Final = HOUR
 ALLOWED: Final = 1.1
 """The last tenth's mean over the first tenth's, at most."""
 
-BARS: Final = " ▁▂▃▄▅▆▇█"
+PICTURE: Final = Path(__file__).parents[2] / "docs" / "images" / "soak.svg"
+"""Where `make soak` writes its picture."""
 
 
 @dataclass
@@ -135,35 +138,26 @@ def _once(fact: str) -> bool:
     )
 
 
-def report(soak: Soak, out: Path) -> bool:
-    """Write the table, and print each measurement as a line of bars; whether all are within ALLOWED."""
-    with out.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["minute", *soak.measured])
-        table.writerows(
-            [minute, *row] for minute, row in enumerate(zip(*soak.measured.values(), strict=True))
-        )
-    ratios = {}
+def report(soak: Soak, table: Path, picture: Path) -> bool:
+    """Write table and picture, and print the ratio of each measurement; whether all are within ALLOWED."""
+    with table.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["minute", *soak.measured])
+        rows.writerows([minute, *row] for minute, row in enumerate(zip(*soak.measured.values(), strict=True)))
+    ratios = []
     for name, values in soak.measured.items():
         tenth = max(len(values) // 10, 1)
         first, last = fmean(values[:tenth]), fmean(values[-tenth:])
-        ratios[name] = last / first
-        print(f"{name:<24} {first:>8.1f} → {last:>8.1f}  {_bars(values)}")
-    begun, told = sum(soak.run.functions.invoked.values()), len(soak.run.account.sagemaker.statuses)
-    print(
-        f"{MODELS} models, {soak.hours:g} hours of virtual time, {begun} invocations, {told} decisions; {out}"
+        ratios.append(last / first)
+        print(f"{name:<24} {first:>8.1f} → {last:>8.1f}  ratio {ratios[-1]:.3f}")
+    begun, decided = sum(soak.run.functions.invoked.values()), len(soak.run.account.sagemaker.statuses)
+    said = (
+        f"{MODELS} models, {soak.hours:g} hours of virtual time, {begun:,} invocations, {decided:,} decisions"
     )
-    print(
-        "last tenth over first tenth: " + ", ".join(f"{name} {ratio:.3f}" for name, ratio in ratios.items())
-    )
-    return all(ratio <= ALLOWED for ratio in ratios.values())
-
-
-def _bars(values: list[float], width: int = 60) -> str:
-    """Values as bars of eight heights, from zero to the largest."""
-    step, largest = max(len(values) / width, 1.0), max(values) or 1.0
-    means = [fmean(values[int(at * step) : int((at + 1) * step)]) for at in range(int(len(values) / step))]
-    return "".join(BARS[round(mean / largest * (len(BARS) - 1))] for mean in means)
+    draw(soak.measured, said, picture)
+    worst = max(ratios)
+    print(f"soak: {said}; worst ratio {worst:.3f}, allowed {ALLOWED:g}; {table}, {picture}")
+    return worst <= ALLOWED
 
 
 def main() -> int:
@@ -175,11 +169,14 @@ def main() -> int:
     parser.add_argument(
         "--out", type=Path, default=Path(".handsoff/soak.csv"), help="the table (.handsoff/soak.csv)"
     )
+    parser.add_argument("--picture", type=Path, default=PICTURE, help="the picture (docs/images/soak.svg)")
     given = parser.parse_args()
     given.out.parent.mkdir(exist_ok=True)
     soak = Soak(given.hours)
-    soak.play()
-    return 0 if report(soak, given.out) else 1
+    with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder  # other programs write into the usual one meanwhile
+        soak.play()
+    return 0 if report(soak, given.out, given.picture) else 1
 
 
 if __name__ == "__main__":

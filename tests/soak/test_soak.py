@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak.__main__ import MODELS, Soak
+from tests.soak.__main__ import MODELS, Soak, report
 
 
 @pytest.mark.slow
@@ -21,3 +21,14 @@ def test_soak_a_quarter_of_an_hour_keeps_no_more_handles_threads_processes_or_fi
     assert len(soak.run.account.sagemaker.statuses) > 20  # decisions
     for name in ("open handles", "threads", "processes", "temporary files"):
         assert soak.measured[name][-1] <= soak.measured[name][0] + 2, name
+
+
+def test_report_writes_table_and_picture_and_allows_ten_percent(tmp_path: Path) -> None:
+    soak = Soak(hours=1 / 3)
+    soak.measured = {"memory in MB": [100.0] * 18 + [109.0] * 2, "threads": [1.0] * 20}
+    table, picture = tmp_path / "soak.csv", tmp_path / "soak.svg"
+    assert report(soak, table, picture)
+    assert table.read_text().splitlines()[:2] == ["minute,memory in MB,threads", "0,100.0,1.0"]
+    assert picture.read_text().startswith("<?xml")
+    soak.measured["threads"][-2:] = [2.0, 2.0]
+    assert not report(soak, table, picture)
