@@ -7,6 +7,8 @@ purged, limits of sizes, and who is told of a change.
 from __future__ import annotations
 
 import json
+import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +16,7 @@ from typing import Any, Final
 
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
+from retraining.aws.items import Item, Items
 from retraining.config.schema import ModelConfig, dump_model
 from tests.chaos.clock import Clock
 from tests.chaos.faults import Client, client_error
@@ -22,8 +25,14 @@ from tests.functions.memory import MemoryS3, MemoryTable
 MAX_ITEM: Final = 400 * 1024
 """Bytes of an item that DynamoDB holds."""
 
+UNCOPIED: Final = "/uncopied.csv"
+"""Ends the keys of objects that can be read, and whose copy fails each time."""
+
 MAX_KEY: Final = 1024
 """Bytes of a key that S3 takes."""
+
+Conditioned = Callable[[dict[str, Any]], dict[str, Any]]
+"""Adds a condition to the parameters of an update."""
 
 Version = tuple[str, bytes | None, datetime]
 """An object's version: its id, its bytes (None for a delete marker), and its LastModified."""
@@ -69,6 +78,8 @@ class Bucket(MemoryS3):
     def copy_object(self, *, CopySource: Mapping[str, str], **more: Any) -> Any:
         if CopySource["Key"] in self.archived:
             raise client_error("InvalidObjectState", "copy_object", 403)
+        if CopySource["Key"].endswith(UNCOPIED):
+            raise client_error("InternalError", "copy_object", 500)
         return super().copy_object(CopySource=CopySource, **more)
 
     def delete_object(self, *, Key: str, **more: Any) -> dict[str, str]:
@@ -93,15 +104,21 @@ class Bucket(MemoryS3):
 
 
 class Table(MemoryTable):
-    """The ledger's table, with DynamoDB's limit of an item. `largest` is the largest item so far."""
+    """The ledger's table, with DynamoDB's limit of an item. `largest` is the largest item so far.
+
+    `written` counts the writes of each thread, and so of each invocation, that the table has taken.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.largest: tuple[int, str] = (0, "")
+        self.written: Counter[int] = Counter()
 
     def put_item(self, *, Item: Mapping[str, Any], **condition: Any) -> Any:
         self._fits(Item)
-        return super().put_item(Item=Item, **condition)
+        answer = super().put_item(Item=Item, **condition)
+        self.written[threading.get_ident()] += 1
+        return answer
 
     def update_item(self, *, Key: Mapping[str, str], **update: Any) -> Any:
         before = dict(self.items.get(Key["fact"], {}))
@@ -111,6 +128,7 @@ class Table(MemoryTable):
         except Exception:
             self.items[Key["fact"]] = before
             raise
+        self.written[threading.get_ident()] += 1
         return answer
 
     def _fits(self, item: Mapping[str, Any]) -> None:
@@ -118,6 +136,28 @@ class Table(MemoryTable):
         self.largest = max(self.largest, (size, str(item["fact"])))
         if size > MAX_ITEM:
             raise client_error("ValidationException", "put_item")
+
+
+class WatchedItems(Items):
+    """The ledger's items. `unrecognised` gets each fact that was written while the caller was told no."""
+
+    def __init__(self, client: Any, table: Table, unrecognised: list[str]) -> None:
+        super().__init__(client)
+        self._written, self._unrecognised = table.written, unrecognised
+
+    def _put(self, fact: str, values: Item, **condition: Any) -> bool:
+        return self._watch(fact, lambda: super(WatchedItems, self)._put(fact, values, **condition))
+
+    def _update(self, fact: str, values: Item, conditioned: Conditioned) -> bool:
+        return self._watch(fact, lambda: super(WatchedItems, self)._update(fact, values, conditioned))
+
+    def _watch(self, fact: str, write: Callable[[], bool]) -> bool:
+        thread = threading.get_ident()
+        before = self._written[thread]
+        said = write()
+        if not said and self._written[thread] > before:
+            self._unrecognised.append(fact)
+        return said
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from retraining.aws.observability import logger
 from retraining.aws.settings import ModelConfigs, Settings
 from retraining.collaborators import Collaborators
 from retraining.links import Links
-from tests.chaos.account import Bucket, Parameters, Provider, Table, Topic
+from tests.chaos.account import Bucket, Parameters, Provider, Table, Topic, WatchedItems
 from tests.chaos.clock import Clock, Killed, Task
 from tests.chaos.faults import Client, Faults, client_error
 from tests.chaos.pipelines import LiveSageMaker
@@ -100,12 +100,16 @@ class Account:
 
 
 class Functions:
-    """Invokes the handlers. `failures` is their failure queue, `errors` counts what they raised."""
+    """Invokes the handlers. `failures` is their failure queue, `errors` counts what they raised.
+
+    `unrecognised` are facts whose write the ledger took, while the function was told that it did not.
+    """
 
     def __init__(self, account: Account, trace: Callable[[str], None]) -> None:
         self.account, self.clock, self._trace = account, account.clock, trace
         self.failures: list[Failed] = []
         self.errors: Counter[str] = Counter()
+        self.unrecognised: list[str] = []
         self.invoked: Counter[str] = Counter()
         self.postpone: Callable[[str, int], None] = lambda *_: None
         self._idle: dict[str, list[Container]] = {}
@@ -180,6 +184,9 @@ class Functions:
         provider = Provider(self.clock)
         return Container(provider, ModelConfigs("handsoff", cast("Any", provider)))
 
+    def _items(self, client: Any) -> Items:
+        return WatchedItems(client, self.account.table, self.unrecognised)
+
     def collaborators(self, task: Task, container: Container | None = None) -> Collaborators:
         """What an invocation works with."""
         account, faults = self.account, self.account.faults
@@ -197,7 +204,7 @@ class Functions:
             sns=client(account.topic, "sns"),
             events=client(account.bus, "events"),
             logs=client(NoLogs(), "logs"),
-            ledger=Ledger(Items(client(account.table, "dynamodb"))),
+            ledger=Ledger(self._items(client(account.table, "dynamodb"))),
             clock=self.clock.now,
             read_links=lambda: Links(client(account, "secretsmanager").get_secret_value(), BASE),
         )

@@ -18,10 +18,12 @@ from retraining.facts.starts import Released
 from retraining.starts import quarantine
 from retraining.starts.batches import DataObject
 from tests.chaos.clock import Task
+from tests.chaos.slack import press
 
 if TYPE_CHECKING:
     from tests.chaos.runner import Run
 
+STRANGER = "U0999WXYZ"
 ANA = "arn:aws:sts::123456789012:assumed-role/people/ana"
 
 
@@ -43,6 +45,9 @@ class People:
             "set back": (2, self._set_back),
             "decide by link": (4, self._link),
             "decide by command": (2, self._command),
+            "press in Slack": (4, self._press),
+            "press in Slack by another": (1, self._press_by_another),
+            "press that Slack has not signed": (1, self._press_unsigned),
             "delete package": (1, self._delete_package),
             "delete version": (3, self._delete_version),
             "delete key": (2, self._delete_key),
@@ -189,6 +194,24 @@ class People:
         self._run.functions.invoke("review_candidate", _http("GET", query=urlencode({"t": token})), opened)
         return True
 
+    def _press(self, model: str, **other: Any) -> bool:
+        """Press a button of a candidate's message; Lambda tries again what fails."""
+        arn = self._package(model, "PendingManualApproval", "Approved")
+        if arn is None or not self._told_of(arn):
+            return False
+        event = press(arn, self._rng.choice(["approve", "reject"]), self._run.clock.now(), **other)
+        self._run.functions.invoke("notify_slack", event, _not_retried if other.get("forged") else None)
+        return True
+
+    def _press_by_another(self, model: str) -> bool:
+        return self._press(model, user=STRANGER)
+
+    def _press_unsigned(self, model: str) -> bool:
+        return self._press(model, forged=True)
+
+    def _told_of(self, arn: str) -> bool:
+        return any(it.body["modelPackageArn"] == arn for it in self._run.account.topic.taken)
+
     # ---- data ---------------------------------------------------------------------------------------------
 
     def _key(self, model: str) -> str | None:
@@ -282,6 +305,10 @@ class People:
         channel.away = True
         self._later(lambda: setattr(channel, "away", False))
         return True
+
+
+def _not_retried(_task: Task, _answer: Any) -> None:
+    """What follows where a message in the failure queue would be right for ever."""
 
 
 def _http(method: str, body: str = "", query: str = "") -> dict[str, Any]:

@@ -51,7 +51,10 @@ class Trained:
 
 
 class LiveSageMaker(FakeSageMaker):
-    """Pipelines `handsoff-<model>`. `tell` is called with each event, as EventBridge would get it."""
+    """Pipelines `handsoff-<model>`. `tell` is called with each event, as EventBridge would get it.
+
+    `token_known` are the seconds for which a start's token is known; None for ever. AWS does not say.
+    """
 
     def __init__(self, clock: Clock, bucket: Bucket, rng: Random, models: list[str]) -> None:
         super().__init__()
@@ -62,6 +65,7 @@ class LiveSageMaker(FakeSageMaker):
         self.deleted: set[str] = set()
         self.tell: Callable[[dict[str, Any]], None] = lambda _: None
         self.unreadable = 0.0
+        self.token_known: float | None = None
         self._versions: dict[str, int] = {}
         self.statuses: Counter[tuple[str, str]] = Counter()
 
@@ -71,8 +75,10 @@ class LiveSageMaker(FakeSageMaker):
         pipeline, token = call["PipelineName"], call["ClientRequestToken"]
         if pipeline not in self.pipelines:
             raise client_error("ResourceNotFound", "start_pipeline_execution")
-        if token in self.executions:
-            return {"PipelineExecutionArn": self.executions[token]["PipelineExecutionArn"]}
+        if (known := self.executions.get(token)) and not self._is_forgotten(known):
+            return {"PipelineExecutionArn": known["PipelineExecutionArn"]}
+        if known:
+            self.forget_tokens()
         arn = f"{REGION}:pipeline/{pipeline}/execution/e{len(self.trained):011}"
         now = self.clock()
         self.executions[token] = {
@@ -91,6 +97,10 @@ class LiveSageMaker(FakeSageMaker):
         self._note_batch(trained, given.get("Batch", "latest"))
         self.go_on(arn)
         return {"PipelineExecutionArn": arn}
+
+    def _is_forgotten(self, made: dict[str, Any]) -> bool:
+        age = (self.clock() - made["CreationTime"]).total_seconds()
+        return self.token_known is not None and age > self.token_known
 
     def forget_tokens(self) -> None:
         """Let SageMaker no longer know the tokens of executions that were made."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Final
 
-from tests.chaos.account import Bucket
+from tests.chaos.account import UNCOPIED, Bucket
 from tests.chaos.clock import Clock
 
 HEADER: Final = "age,sibsp,parch,fare,pclass,sex,embarked,survived"
@@ -49,6 +49,7 @@ class Producer:
             "hostile names": (2, self._hostile_names),
             "wide bad files": (1, self._wide_bad_files),
             "many bad files": (1, self._many_bad_files),
+            "bad file that cannot be copied": (1, self._uncopied),
             "unreadable object": (1, self._unreadable),
             "marker alone": (1, self._marker_alone),
         }
@@ -169,6 +170,13 @@ class Producer:
         for number in range(60):
             self.put(f"train/many/part-{number:02}.csv", self._content("bad"), "bad")
         yield 1.0
+        yield from self._whole()
+
+    def _uncopied(self) -> Iterator[Wait]:
+        self.put(f"train{UNCOPIED}", self._content("bad"), "bad")
+        yield 1.0
+        yield from self._whole()
+        yield 600.0
         yield from self._whole()
 
     def _unreadable(self) -> Iterator[Wait]:

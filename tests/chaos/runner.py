@@ -19,7 +19,7 @@ from tests.chaos.invariants import AFTER_REDRIVING, INVARIANTS, broken
 from tests.chaos.people import People
 from tests.chaos.pipelines import LiveSageMaker
 from tests.chaos.producers import Producer
-from tests.chaos.slack import Channel
+from tests.chaos.slack import APPROVER, Channel
 from tests.functions.fakes import titanic_config
 
 MINUTE: Final = 60.0
@@ -147,6 +147,7 @@ class Run:
             begin = rng.uniform(0, end)
             faults.outages.append(Outage(service, kind, begin, begin + rng.choice([120.0, 1200.0, end])))
             faults.count[f"outage {kind}"] += 1
+        self.account.sagemaker.token_known = rng.choice([None, 61.0])
         if rng.random() < 0.5:
             self._one_bad_model(rng.choice(["slow", "refused", "unreadable evaluation"]))
 
@@ -274,5 +275,5 @@ def _config(rng: Random, model: str) -> ModelConfig:
         "remind_after": "40m",
         "expire_after": "2h",
     }
-    values["approvers"] = {"slack_channel": f"#{model}", "slack_users": ["U0123ABCD"]}
+    values["approvers"] = {"slack_channel": f"#{model}", "slack_users": [APPROVER]}
     return ModelConfig.model_validate(values)

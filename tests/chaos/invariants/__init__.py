@@ -25,12 +25,14 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     candidates.every_candidate_is_judged_or_told,
     candidates.no_candidate_waits_for_ever,
     candidates.every_decision_is_recorded,
+    candidates.only_approvers_decide_in_slack,
     candidates.nothing_expires_without_a_reminder,
     candidates.one_id_for_each_fact,
     candidates.all_that_is_told_reaches_slack,
     candidates.what_is_approved_has_earned_it,
     bounds.an_idle_minute_is_cheap,
     bounds.no_item_is_large,
+    bounds.every_write_is_recognised,
     bounds.secrets_stay_where_they_belong,
 )
 """Checked at the end of a run."""

@@ -1,4 +1,4 @@
-"""Invariants of size, cost and secrecy."""
+"""Invariants of size, cost, writes and secrecy."""
 
 from __future__ import annotations
 
@@ -43,6 +43,13 @@ def no_item_is_large(run: Run) -> Iterator[str]:
     size, fact = run.account.table.largest
     if size > MAX_ITEM:
         yield f"{fact[:60]} had {size // 1024} KB"
+
+
+def every_write_is_recognised(run: Run) -> Iterator[str]:
+    """A conditional write that the ledger took counts as written, also if its answer was lost and botocore
+    repeated it."""
+    for fact in run.functions.unrecognised[:1]:
+        yield f"{fact[:60]} was written, and the function was told that it was not"
 
 
 def secrets_stay_where_they_belong(run: Run) -> Iterator[str]:

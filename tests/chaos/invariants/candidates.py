@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from retraining.facts import keys
+from tests.chaos.slack import APPROVER, NAME
 
 if TYPE_CHECKING:
     from tests.chaos.runner import Run
 
 PENDING = "PendingManualApproval"
+DECISION = keys.decision("").text
 
 
 def _packages(run: Run) -> Iterator[tuple[str, str, dict[str, Any], set[str]]]:
@@ -61,6 +63,13 @@ def every_decision_is_recorded(run: Run) -> Iterator[str]:
         same = text is not None and json.loads(text)["modelApprovalStatus"] == status
         if not same and execution not in run.account.sagemaker.deleted:
             yield f"{arn[-20:]} is {status}: its evidence {'says otherwise' if text else 'is missing'}"
+
+
+def only_approvers_decide_in_slack(run: Run) -> Iterator[str]:
+    """A decision that was pressed in Slack was pressed by an approver, and Slack had signed the press."""
+    for fact, item in run.account.table.items.items():
+        if fact.startswith(DECISION) and item.get("by") == "slack" and item["who"] != f"{APPROVER} ({NAME})":
+            yield f"{fact[-20:]} was decided in Slack by {item['who']}"
 
 
 def nothing_expires_without_a_reminder(run: Run) -> Iterator[str]:
