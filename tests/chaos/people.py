@@ -17,6 +17,7 @@ from retraining.facts import keys
 from retraining.facts.starts import Released
 from retraining.starts import quarantine
 from retraining.starts.batches import DataObject
+from tests.chaos.account import UNCOPIED, Bucket
 from tests.chaos.clock import Task
 from tests.chaos.slack import press
 
@@ -246,7 +247,7 @@ class People:
         found = {
             place: it
             for place, it in reports.items()
-            if it and it["key"] not in bucket.archived and bucket.text(it["key"]) is None
+            if it and _can_be_copied(it["key"], bucket) and bucket.text(it["key"]) is None
         }
         if not found:
             return False
@@ -305,6 +306,10 @@ class People:
         channel.away = True
         self._later(lambda: setattr(channel, "away", False))
         return True
+
+
+def _can_be_copied(key: str, bucket: Bucket) -> bool:
+    return key not in bucket.archived and not key.endswith(UNCOPIED)
 
 
 def _not_retried(_task: Task, _answer: Any) -> None:

@@ -24,6 +24,9 @@ HOSTILE: Final = (
 )
 """Keys below a model's folder that programs get wrong."""
 
+LONG: Final = "\x01" * 900
+"""Part of a key that S3 takes: in JSON each of its characters has six bytes."""
+
 Wait = float
 """What a delivery yields: the seconds until its next step."""
 
@@ -167,8 +170,9 @@ class Producer:
         yield from self._whole()
 
     def _many_bad_files(self) -> Iterator[Wait]:
+        long = self._rng.choice(["", LONG])
         for number in range(60):
-            self.put(f"train/many/part-{number:02}.csv", self._content("bad"), "bad")
+            self.put(f"train/many/{long}part-{number:02}.csv", self._content("bad"), "bad")
         yield 1.0
         yield from self._whole()
 

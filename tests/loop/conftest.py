@@ -250,15 +250,19 @@ def started(
     try:
         with pointed_at(cloud):
             deployment = deploy(project, cloud)
-            inbox = deployment.sqs.create_queue(
-                QueueName="approver", Attributes={"Policy": json.dumps(INBOX)}
-            )["QueueUrl"]
-            deployment.session.client("sns").subscribe(
-                TopicArn=deployment.outputs["NotificationsTopic"],
-                Protocol="sqs",
-                Endpoint=f"arn:aws:sqs:{cloud.region}:{cloud.account}:approver",
-                Attributes={"RawMessageDelivery": "true"},
-            )
+            inbox = subscribed(deployment, cloud)
         yield Loop(deployment, cloud, config, inbox, project.work / "build")
     finally:
         server.stop(folder / "aws")
+
+
+def subscribed(deployment: Deployment, cloud: server.Cloud) -> str:
+    """An approver's queue that gets all notifications; its address."""
+    inbox = deployment.sqs.create_queue(QueueName="approver", Attributes={"Policy": json.dumps(INBOX)})
+    deployment.session.client("sns").subscribe(
+        TopicArn=deployment.outputs["NotificationsTopic"],
+        Protocol="sqs",
+        Endpoint=f"arn:aws:sqs:{cloud.region}:{cloud.account}:approver",
+        Attributes={"RawMessageDelivery": "true"},
+    )
+    return inbox["QueueUrl"]

@@ -1,16 +1,19 @@
-"""Proves the harness: applies each broken variant to a copy of functions/ and plays seeds until it is caught.
+"""Proves the harness: applies each broken variant to a copy of the project, where something must catch it.
 
-`python -m tests.chaos.variants [NAME …]`. A variant is a patch beside this file; its first line says what it
-breaks. It is caught by the first seed in which an invariant does not hold.
+`python -m tests.chaos.variants [NAME …]`. A variant is a patch beside this file. Its first line says what it
+breaks. It is caught by the first seed of chaos in which an invariant does not hold. A second line
+`caught by NODE` names a test instead, for what no seed can play: then this test must fail.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +21,15 @@ HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[2]
 SEEDS: Final = 120
 """Seeds that are played at most for one variant."""
+
+CAUGHT_BY: Final = "caught by "
+"""Begins the second line of a patch that a test catches."""
+
+LEFT_OUT: Final = shutil.ignore_patterns(".*", "__pycache__", "variants")
+"""What a copy of the project does without."""
+
+CAUGHT: Final = re.compile(r"seed \d+: |[1-9]\d* failed")
+"""Begins the last line of chaos or pytest if the variant was caught. Another line says that it did not run."""
 
 
 def variants() -> list[Path]:
@@ -30,41 +42,59 @@ def description(patch: Path) -> str:
     return patch.read_text().splitlines()[0]
 
 
+def test_of(patch: Path) -> str | None:
+    """The test that catches a variant; None if seeds of chaos do."""
+    second = patch.read_text().splitlines()[1]
+    return second.removeprefix(CAUGHT_BY) if second.startswith(CAUGHT_BY) else None
+
+
 def applied(patch: Path, folder: Path) -> None:
-    """A copy of functions/ in the folder, with the patch. Raises CalledProcessError if it does not apply."""
-    shutil.copytree(ROOT / "functions", folder / "functions", ignore=shutil.ignore_patterns("__pycache__"))
+    """A copy of the project in the folder, with the patch. Raises CalledProcessError if it does not apply."""
+    shutil.copytree(ROOT, folder, ignore=LEFT_OUT, dirs_exist_ok=True)
     subprocess.run(["git", "apply", str(patch)], cwd=folder, check=True)
 
 
 def caught(patch: Path) -> str | None:
-    """The seed that catches the variant and the invariants that it breaks; None if no seed does."""
-    with tempfile.TemporaryDirectory() as folder:
-        applied(patch, Path(folder))
-        path = os.pathsep.join([str(Path(folder) / "functions"), str(ROOT)])
+    """What catches the variant: a seed with the invariants that do not hold, or a test. None if nothing does.
+
+    Raises RuntimeError if seeds or test could not be run.
+    """
+    test = test_of(patch)
+    command = (
+        ["pytest", "-q", "-x", "-p", "no:cacheprovider", test]
+        if test
+        else ["tests.chaos", "--until-broken", "--seeds", str(SEEDS)]
+    )
+    with tempfile.TemporaryDirectory() as name:
+        applied(patch, folder := Path(name))
+        path = os.pathsep.join([str(folder / "functions"), str(folder)])
         found = subprocess.run(
-            [sys.executable, "-m", "tests.chaos", "--until-broken", "--seeds", str(SEEDS)],
-            cwd=ROOT,
+            [sys.executable, "-m", *command],
+            cwd=folder,
             env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
             check=False,
         )
-    if found.returncode not in (0, 1):
-        raise RuntimeError(f"{patch.name}: {found.stderr}")
-    return found.stdout.strip().splitlines()[-1] if found.returncode else None
+    if not found.returncode:
+        return None
+    last = found.stdout.strip().splitlines()[-1:] or [""]
+    if not CAUGHT.match(last[0]):
+        raise RuntimeError(f"{patch.name}: {found.stdout[-2000:]}{found.stderr[-2000:]}")
+    return test or last[0]
 
 
 def main(names: list[str]) -> int:
     """Play the variants of these names, or all; how many were not caught."""
     chosen = [patch for patch in variants() if not names or patch.stem in names]
-    missed = 0
+    missed, began = 0, time.monotonic()
     for patch in chosen:
         said = caught(patch)
         missed += said is None
-        print(
-            f"{patch.stem:<28} {said or f'NOT CAUGHT in {SEEDS} seeds'}\n    {description(patch)}", flush=True
-        )
-    print(f"{len(chosen) - missed} of {len(chosen)} broken variants caught")
+        print(f"{patch.stem:<28} {description(patch)}", flush=True)
+        print(f"    caught by {said}" if said else "    NOT CAUGHT", flush=True)
+    seconds = time.monotonic() - began
+    print(f"{len(chosen) - missed} of {len(chosen)} broken variants caught, in {seconds:.0f} s")
     return missed
 
 

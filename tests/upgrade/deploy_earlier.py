@@ -1,0 +1,32 @@
+"""Deploys an earlier version to AWS as the environment names it: `python -P deploy_earlier.py CONFIG FOLDER`.
+
+It runs with the code of that version alone: PYTHONPATH names its checkout. CONFIG is a handsoff.yaml in the
+root of the checkout, FOLDER is for files of the SAM CLI. The endpoint is one of this version: it plays AWS.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from handsoff.deploying.local import deploy, point_at
+from handsoff.project import load
+from local import server
+
+
+def main(config: str, folder: str) -> None:
+    """Deploy and publish all models of the configuration."""
+    key = (os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
+    endpoint, region = os.environ["AWS_ENDPOINT_URL"], os.environ["AWS_REGION"]
+    if hasattr(server, "ADMINISTRATOR"):  # the one key that all endpoints of that version took
+        server.ADMINISTRATOR = key
+        cloud = server.Cloud(endpoint, region, os.getpid(), Path(folder))
+    else:
+        cloud = server.Cloud(endpoint, region, os.getpid(), Path(folder), administrator=key)
+    point_at(cloud)
+    deploy(load(Path(config)), cloud)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,229 @@
+"""A deployment of the last landed version is upgraded to this one while executions run and a candidate waits.
+
+That version's own code deploys it, from this clone's history, to AWS on this machine. HANDSOFF_FROM names
+another version. Nothing may be lost, and nothing may be done twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+import yaml
+
+from handsoff.deploying.local import deploy
+from handsoff.deployment import Deployment
+from handsoff.operating.executions import evidence_of, find_execution, newest_executions, package_of
+from handsoff.project import Project
+from local import server
+from retraining.aws.pipelines import Execution
+from retraining.config.schema import parse_config
+from retraining.facts import keys
+from tests.loop.builds import provide
+from tests.loop.conftest import ROOT, TITANIC, Loop, handsoff, pointed_at, subscribed, wait
+from tests.loop.visitors import fields, send
+
+pytestmark = pytest.mark.story
+
+LAST: Final = os.environ.get("HANDSOFF_FROM") or "13c17392"
+"""The commit of the version that is deployed first."""
+
+STORIES: Final[dict[str, Any]] = {
+    "champion": {},
+    "held": {"approval": {"first_model": "hold", "rules": [{"metric": "accuracy", "min": 0.6}]}},
+    "running": {},
+}
+"""What differs from the Titanic's configuration, for each model."""
+
+TRAIN: Final = (TITANIC / "train.csv").read_bytes()
+FEWER: Final = TRAIN[: TRAIN.rstrip(b"\n").rindex(b"\n") + 1]
+"""The same table without its last row."""
+
+
+def checkout(commit: str, folder: Path) -> Path:
+    """The tree of a commit of this clone, with this clone's environments."""
+    known = subprocess.run(
+        ["git", "cat-file", "-e", f"{commit}^{{commit}}"], cwd=ROOT, capture_output=True, check=False
+    )
+    if known.returncode:
+        pytest.skip(f"this clone has no commit {commit}: `git fetch --unshallow` gets it")
+    tree = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True)
+    folder.mkdir()
+    subprocess.run(["tar", "x"], cwd=folder, input=tree.stdout, check=True)
+    for name in (".venv", ".venv-sam"):
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
+def deploy_earlier(tree: Path, values: dict[str, Any], cloud: server.Cloud) -> None:
+    """Deploy the earlier version with its own code."""
+    config = tree / "handsoff.yaml"
+    config.write_text(json.dumps(values))  # JSON is YAML
+    script = shutil.copy(Path(__file__).with_name("deploy_earlier.py"), tree)
+    done = subprocess.run(
+        [sys.executable, "-P", script, str(config), str(cloud.folder)],
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": f"{tree}{os.pathsep}{tree / 'functions'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """The deployment after the upgrade, and what there was before it."""
+
+    loop: Loop
+    champion: Execution
+    waiting: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def upgraded(tmp_path_factory: pytest.TempPathFactory, ready_build: Path) -> Iterator[Upgraded]:
+    """Upgraded while two executions run, one landing is pending, and a candidate waits for a person."""
+    folder = tmp_path_factory.mktemp("upgrade")
+    tree = checkout(LAST, folder / "earlier")
+    titanic = yaml.safe_load((tree / "handsoff.yaml").read_text())["models"]["titanic"]
+    values = {"models": {name: {**titanic, "retrain": {}, **story} for name, story in STORIES.items()}}
+    config = folder / "handsoff.yaml"
+    config.write_text(json.dumps(values))
+    project = Project(ROOT, parse_config(values, source=str(config)), folder / "work")
+    provide(ready_build, project.work)
+    cloud = server.start(folder / "aws", port=None)
+    try:
+        with pointed_at(cloud):
+            deploy_earlier(tree, values, cloud)
+            deployment = Deployment(project.config)
+            loop = Loop(deployment, cloud, config, subscribed(deployment, cloud), project.work / "build")
+            yield _upgrade(loop, project)
+    finally:
+        server.stop(folder / "aws")
+
+
+def _upgrade(loop: Loop, project: Project) -> Upgraded:
+    loop.land("champion", TRAIN)
+    loop.land("held", TRAIN)
+    champion = loop.settled("champion", 1)
+    loop.settled("held", 1)
+    waiting = loop.told("held", "waiting")
+    with loop.preprocessing_held():
+        loop.land("running", TRAIN)
+        wait("an execution of running", lambda: newest_executions(loop.deployment, "running", 1))
+        loop.land("running", FEWER)
+        handsoff(loop, "start", "champion")
+        wait("an execution that was asked for", lambda: len(_executions(loop, "champion")) == 2 or None)
+        loop.drained()
+        deploy(project, loop.cloud)
+        loop.sweep()
+        assert len(_executions(loop, "running")) == 1
+    return Upgraded(loop, champion, waiting)
+
+
+def _executions(loop: Loop, model: str) -> list[Any]:
+    return newest_executions(loop.deployment, model, 10)
+
+
+def test_upgrade_replaces_the_functions(upgraded: Upgraded) -> None:
+    names = {
+        item["FunctionName"] for item in upgraded.loop.deployment.functions.list_functions()["Functions"]
+    }
+    assert "handsoff-reconcile" in names
+    queues = upgraded.loop.deployment.sqs.list_queues()["QueueUrls"]
+    assert any(url.endswith("/handsoff-slack-failures") for url in queues)  # which that version had not
+
+
+def test_execution_that_ran_ends_once_and_its_candidate_is_judged(upgraded: Upgraded) -> None:
+    loop = upgraded.loop
+    first = loop.settled("running", 1)
+    assert first.status == "Succeeded"
+    package = package_of(loop.deployment, first)
+    assert package is not None
+    assert package.approval_status == "Approved"
+    found = evidence_of(loop.deployment, first)
+    assert [step["name"] for step in found["steps"]] == [
+        "DataPreProcessing",
+        "TrainModel",
+        "ModelEvaluation",
+        "RegisterModel",
+    ]
+    assert found["trigger"]["type"] == "landing"
+    assert found["verdict"]["decision"] == "APPROVE"
+    fact = loop.deployment.ledger.get(keys.execution(first.arn))
+    assert fact is not None
+    assert (fact.final, fact.status) == (True, "Succeeded")
+
+
+def test_landing_that_was_pending_starts_once_after_the_execution(upgraded: Upgraded) -> None:
+    loop = upgraded.loop
+    first, second = loop.settled("running", 1), loop.settled("running", 2)
+    assert second.start_time >= first.last_modified
+    assert second.parameters["Batch"] != first.parameters["Batch"]
+    assert second.parameters["Trigger"] == "landing"
+    assert len(_executions(loop, "running")) == 2
+
+
+def test_execution_that_a_person_asked_for_is_compared_with_the_champion(upgraded: Upgraded) -> None:
+    loop, champion = upgraded.loop, package_of(upgraded.loop.deployment, upgraded.champion)
+    assert champion is not None
+    second = loop.settled("champion", 2)
+    assert second.parameters["Trigger"] == "request"
+    assert second.parameters["Champion"] == champion.arn
+    assert evidence_of(loop.deployment, second)["verdict"]["champion"] == champion.arn
+
+
+def test_candidate_that_waited_is_approved_by_its_old_link(upgraded: Upgraded) -> None:
+    loop, url = upgraded.loop, upgraded.waiting["reviewUrl"]
+    status, _, page = send(loop, "GET", url)
+    assert status == 200, page
+    place = urlsplit(url)
+    origin = f"{place.scheme}://{place.netloc}"
+    form = fields(page) | {"decision": "Approved", "name": "Ana", "reason": "it looks right"}
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Origin": origin,
+        "Sec-Fetch-Site": "same-origin",
+    }
+    status, _, page = send(loop, "POST", f"{origin}{place.path}", urlencode(form).encode(), headers)
+    assert status in (200, 303), page
+    arn = upgraded.waiting["modelPackageArn"]
+    assert loop.told("held", "approved")["modelPackageArn"] == arn
+
+    def recorded() -> Any:
+        decision = loop.deployment.ledger.get(keys.decision(arn))
+        return decision if decision and decision.recorded_at else None
+
+    decision = wait("the decision in the ledger", recorded)
+    assert (decision.by, decision.status) == ("link", "Approved")
+    execution = find_execution(loop.deployment, upgraded.waiting["executionArn"])
+    assert evidence_of(loop.deployment, execution)["modelApprovalStatus"] == "Approved"
+
+
+def test_bytes_that_the_earlier_version_trained_start_nothing(upgraded: Upgraded) -> None:
+    loop = upgraded.loop
+    before = len(_executions(loop, "champion"))
+    loop.land("champion", TRAIN)
+    loop.drained()
+    loop.sweep()
+    assert len(_executions(loop, "champion")) == before
+
+
+def test_commands_read_what_the_earlier_version_stored(upgraded: Upgraded) -> None:
+    loop = upgraded.loop
+    found = json.loads(handsoff(loop, "evidence", upgraded.champion.arn, "--json").stdout)
+    assert found["verdict"]["decision"] == "APPROVE"
+    handsoff(loop, "status")
+
+
+def test_no_message_is_in_a_failure_queue(upgraded: Upgraded) -> None:
+    assert json.loads(handsoff(upgraded.loop, "failures", "--json").stdout) == []
