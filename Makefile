@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast chaos chaos-variants soak fuzz check docs pictures scan build up down invoke doctor deploy destroy lock clean
+.PHONY: help setup demo test test-fast chaos chaos-variants soak upgrade fuzz check docs pictures scan build up down invoke doctor deploy destroy lock clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
@@ -32,13 +32,16 @@ test: setup ## all tests, the ones against AWS on this machine too
 test-fast: setup ## the tests that deploy nothing and start no program, in about a minute
 	@pytest -n 2 --dist loadfile -m "not slow and not story"
 
+upgrade: setup ## deploy an earlier version on this machine, upgrade it, and see that nothing is lost (FROM=commit)
+	@HANDSOFF_FROM=$(FROM) pytest -q tests/upgrade
+
 fuzz: setup ## send requests by chance for ten minutes; 5xx and decisions not asked for must be 0 (SECONDS=600 SEED=1)
 	@python -m tests.fuzz --seconds $(SECONDS) --seed $(or $(SEED),1)
 
 chaos: setup ## play a thousand seeds of faults and say which promise broke (SEEDS=1000; one of them: SEED=123)
 	@python -m tests.chaos $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
-chaos-variants: setup ## break the functions in fifteen ways and say which seed of chaos catches each
+chaos-variants: setup ## undo one mending at a time and say which seed of chaos, or which test, catches it
 	@python -m tests.chaos.variants
 
 soak: setup ## let 20 models work for hours of virtual time, and draw what the functions keep (HOURS=6)

@@ -138,7 +138,7 @@ class Producer:
         self.put(name, self._content("bad"), "bad")
         yield 2.0
         self.mark()
-        follows = self._rng.choices(["nothing", "deleted", "corrected"], [2, 1, 6])[0]
+        follows = self._rng.choices(["nothing", "deleted", "corrected"], [2, 4, 6])[0]
         if follows == "nothing":
             return
         # Often while functions look at the file, or move it.

@@ -34,7 +34,7 @@ from tests.loop.visitors import fields, send
 
 pytestmark = pytest.mark.story
 
-LAST: Final = os.environ.get("HANDSOFF_FROM") or "13c17392"
+LAST: Final = os.environ.get("HANDSOFF_FROM") or "13c17396d3bd02a1bcfa8c445176888658f85ae8"
 """The commit of the version that is deployed first."""
 
 STORIES: Final[dict[str, Any]] = {
@@ -134,13 +134,10 @@ def _executions(loop: Loop, model: str) -> list[Any]:
     return newest_executions(loop.deployment, model, 10)
 
 
-def test_upgrade_replaces_the_functions(upgraded: Upgraded) -> None:
-    names = {
-        item["FunctionName"] for item in upgraded.loop.deployment.functions.list_functions()["Functions"]
-    }
-    assert "handsoff-reconcile" in names
-    queues = upgraded.loop.deployment.sqs.list_queues()["QueueUrls"]
-    assert any(url.endswith("/handsoff-slack-failures") for url in queues)  # which that version had not
+def test_upgrade_adds_what_the_earlier_version_lacked(upgraded: Upgraded) -> None:
+    cloudwatch = upgraded.loop.deployment.session.client("cloudwatch")
+    found = cloudwatch.describe_alarms(AlarmNames=["handsoff-failures-age"])["MetricAlarms"]
+    assert [alarm["AlarmName"] for alarm in found] == ["handsoff-failures-age"]
 
 
 def test_execution_that_ran_ends_once_and_its_candidate_is_judged(upgraded: Upgraded) -> None:
@@ -157,7 +154,7 @@ def test_execution_that_ran_ends_once_and_its_candidate_is_judged(upgraded: Upgr
         "ModelEvaluation",
         "RegisterModel",
     ]
-    assert found["trigger"]["type"] == "landing"
+    assert found["trigger"]["kind"] == "landing"
     assert found["verdict"]["decision"] == "APPROVE"
     fact = loop.deployment.ledger.get(keys.execution(first.arn))
     assert fact is not None

@@ -29,7 +29,7 @@ LEFT_OUT: Final = shutil.ignore_patterns(".*", "__pycache__", "variants")
 """What a copy of the project does without."""
 
 CAUGHT: Final = re.compile(r"seed \d+: |[1-9]\d* failed")
-"""Begins the last line of chaos or pytest if the variant was caught. Another line says that it did not run."""
+"""Begins the last line of chaos or pytest if the variant was caught. Otherwise they have not run."""
 
 
 def variants() -> list[Path]:
