@@ -85,9 +85,8 @@ class ModelConfigs:
 
     def __init__(self, prefix: str, ssm: SSMProvider | None = None) -> None:
         self._path = f"/{prefix}/models"
-        self._unknown: dict[
-            str, float
-        ] = {}  # until then SSM is not asked again for a model that does not exist
+        # Until then SSM is not asked again for a model that does not exist. The earliest time comes first.
+        self._unknown: dict[str, float] = {}
         self._ssm = ssm or SSMProvider(boto3_client=boto3.client("ssm", config=CLIENTS))
 
     def names(self) -> list[str]:
@@ -109,7 +108,15 @@ class ModelConfigs:
         except GetParameterError as error:
             cause = error.__cause__ or error.__context__
             if isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ParameterNotFound":
-                self._unknown[model] = time.monotonic() + CONFIG_MAX_AGE
+                self._keep_unknown(model)
                 return None
             raise NotReady(f"SSM parameter {name} cannot be read now: {cause or error}") from error
         return parse_model(str(text), source=f"SSM parameter {name}")
+
+    def _keep_unknown(self, model: str) -> None:
+        """Note that a model does not exist, and forget those of which that was noted too long ago."""
+        now = time.monotonic()
+        self._unknown.pop(model, None)
+        while self._unknown and self._unknown[first := next(iter(self._unknown))] <= now:
+            del self._unknown[first]
+        self._unknown[model] = now + CONFIG_MAX_AGE

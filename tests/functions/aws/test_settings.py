@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from moto import mock_aws
 
-from retraining.aws.settings import from_environment
+from retraining.aws.settings import ModelConfigs, from_environment
 from retraining.collaborators import links_of
 from retraining.links import LinkInvalid
+from tests.functions.memory import refused
 
 NEEDED = {"PREFIX": "p", "DATA_BUCKET": "b", "LEDGER_TABLE": "t", "NOTIFICATIONS_TOPIC": "arn:topic"}
 URL = "https://x.lambda-url.us-east-1.on.aws/"
@@ -69,3 +73,20 @@ def test_links_of_uses_a_new_secret_after_a_minute(environment: pytest.MonkeyPat
     assert before.arn(kept.token("arn:package")) == "arn:package"
     with pytest.raises(LinkInvalid):
         before.arn(after.token("arn:package"))
+
+
+def test_get_forgets_unknown_models_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody who may write to the bucket names models: a function that lives for days must not keep all."""
+    asked: list[str] = []
+
+    def get(name: str, **_: Any) -> str:
+        asked.append(name.rsplit("/", 1)[-1])
+        raise GetParameterError(name) from refused("ParameterNotFound", "GetParameter")
+
+    times = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("retraining.aws.settings.time", SimpleNamespace(monotonic=lambda: times.now))
+    configs = ModelConfigs("handsoff", cast("Any", SimpleNamespace(get=get)))
+    for times.now, model in ((0.0, "a"), (30.0, "b"), (59.0, "a"), (61.0, "c"), (62.0, "b"), (91.0, "b")):
+        assert configs.get(model) is None
+    assert asked == ["a", "b", "c", "b"]
+    assert list(configs._unknown) == ["c", "b"]
