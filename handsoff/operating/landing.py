@@ -8,7 +8,8 @@ from pathlib import Path
 from handsoff.deployment import Deployment
 from handsoff.errors import NotFound
 from handsoff.operating.executions import require_pipeline
-from retraining.starts.batches import ROOT, split_of
+from retraining.starts.batches import ROOT
+from retraining.starts.names import split_of
 
 Progress = Callable[[Path, int], None]
 """Called with a file and the number of its bytes that were uploaded since the last call."""
@@ -63,6 +64,6 @@ def _landing_name(path: Path, split: str | None) -> str:
     if split_of(name) is None:
         raise NotFound(
             f"{path}: its name says neither train nor validation (train.csv, validation.parquet, …). Say "
-            "which by --as, and give it the ending .csv, .csv.gz or .parquet"
+            "which by --as"
         )
     return name

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,10 +22,28 @@ from job import SPLITS, DataProblem
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-DATA_OBJECT: Final = re.compile(
-    r"(?P<split>train|validation)(?:\.(?:csv|parquet)|/.+\.(?:csv|csv\.gz|parquet))", re.DOTALL
+SUFFIXES: Final = (
+    "csv tsv tab psv txt dat parquet parq pq gz gzip zip 7z bz2 xz zst zstd lz4 snappy deflate lzo tar tgz "
+    "xls xlsx xlsm xlsb ods json jsonl ndjson avro orc arrow feather ipc"
 )
-"""Keys of data objects after `curated/<model>/`: one file per split, or any number of files in its folder."""
+"""Suffixes of a split's single file at the root, in any case, separated by spaces: of formats that are read,
+and of formats that hold data and are refused by what they hold. Another suffix (train.csv.md5) is no data."""
+
+DATA: Final = re.compile(
+    rf"(?P<split>train|validation)(?:/.+|(?:\.[^/]+)?\.(?i:{'|'.join(SUFFIXES.split())}))?", re.DOTALL
+)
+"""Names of data after `curated/<model>/`: all below a split's folder, or its file at the root."""
+
+NOT_DATA: Final[Mapping[str, re.Pattern[str]]] = {
+    "placeholder": re.compile(r"(?:.*/)?|.*_\$folder\$", re.DOTALL),
+    "hidden": re.compile(r"(?:.*/)?[_.].*", re.DOTALL),
+    "unfinished": re.compile(r".*\._COPYING_", re.DOTALL),
+}
+"""Names that are never data, by the reason: placeholders of folders, names with a part that begins with `_`
+or `.`, and names into which Hadoop still copies."""
+
+ELSEWHERE: Final = "elsewhere"
+"""The reason of a name that is neither below a split's folder nor a split's single file."""
 
 CONFLICT_PAUSES: Final = (0.2, 0.5, 1.0, 2.0)
 """Seconds to wait before each retry of a write that conflicted with another one."""
@@ -44,9 +62,21 @@ class DataObject:
     size: int
 
 
+def ignored_as(rest: str) -> str | None:
+    """The reason why an object with this name is no data: a key of NOT_DATA, or ELSEWHERE. None for data.
+
+    `rest` is the object's key after `curated/<model>/`.
+    """
+    for reason, pattern in NOT_DATA.items():
+        if pattern.fullmatch(rest):
+            return reason
+    return None if DATA.fullmatch(rest) else ELSEWHERE
+
+
 def split_of(key: str, model: str) -> str | None:
     """`train` or `validation` for a data object; None for a marker and for any other object."""
-    found = DATA_OBJECT.fullmatch(key.removeprefix(f"curated/{model}/"))
+    rest = key.removeprefix(f"curated/{model}/")
+    found = None if ignored_as(rest) else DATA.fullmatch(rest)
     return found["split"] if found else None
 
 

@@ -10,7 +10,7 @@ import pytest
 import batch as steps
 from job import SPLITS, DataProblem
 from retraining.starts import batches as functions
-from retraining.starts import bucket
+from retraining.starts import bucket, names
 from tests.pipeline_def.helpers import BUCKET, SAMPLES, land
 
 if TYPE_CHECKING:
@@ -22,36 +22,82 @@ SAMPLE: Final[dict[str, Any]] = json.loads((SAMPLES / "manifest.json").read_text
 @pytest.mark.parametrize(
     ("rest", "split"),
     [
+        ("train", "train"),
         ("train.csv", "train"),
-        ("train.parquet", "train"),
+        ("train.CSV", "train"),
+        ("train.csv.gz", "train"),
+        ("train.2026-11-30.csv", "train"),
+        ("train.snappy.parquet", "train"),
+        ("train.xlsx", "train"),
         ("validation.csv", "validation"),
-        ("validation.parquet", "validation"),
+        ("validation.Parquet", "validation"),
         ("train/part 1.csv", "train"),
+        ("train/b.CSV", "train"),
+        ("train/x.gz", "train"),
+        ("train/20261130_112233_00042_abcde_0f3c1d2e-aaaa-bbbb-cccc-0123456789ab", "train"),
+        ("train/readme.md", "train"),
+        ("train/a.zip", "train"),
+        ("train//a.csv", "train"),
         ("train/2026/part-0.csv.gz", "train"),
         ("train/2026/01 ü.csv", "train"),
         ("train/line\nbreak.csv", "train"),
-        ("train/.csv", None),
+        ("train/embarked=S/part-0.parquet", "train"),
+        ("train/embarked=__HIVE_DEFAULT_PARTITION__/sex=a%2Fb/part-0.csv", "train"),
         ("validation/a b.csv", "validation"),
         ("validation/a.parquet", "validation"),
-        ("train.csv.gz", None),
-        ("train.csv.tmp", None),
-        ("train.CSV", None),
-        ("train", None),
-        ("train/", None),
-        ("train/readme.md", None),
-        ("train/_SUCCESS", None),
-        ("training/a.csv", None),
-        ("xtrain.csv", None),
-        ("old/train.csv", None),
-        ("test.csv", None),
-        ("notes.csv", None),
-        ("_SUCCESS", None),
-        ("../small/train.csv", None),
+        ("validation/train.csv", "validation"),
     ],
 )
-def test_split_of_is_the_same_on_both_sides(rest: str, split: str | None) -> None:
-    assert functions.split_of(rest) == split
-    assert steps.split_of(f"curated/small/{rest}", "small") == split
+def test_split_of_data_is_the_same_on_both_sides(rest: str, split: str) -> None:
+    assert names.split_of(rest) == steps.split_of(f"curated/small/{rest}", "small") == split
+    assert names.ignored_as(rest) is steps.ignored_as(rest) is None
+
+
+@pytest.mark.parametrize(
+    ("rest", "reason"),
+    [
+        ("", "placeholder"),
+        ("train/", "placeholder"),
+        ("train/embarked=S/", "placeholder"),
+        ("train_$folder$", "placeholder"),
+        ("train/embarked=S_$folder$", "placeholder"),
+        ("train/.csv", "hidden"),
+        ("train/_SUCCESS", "hidden"),
+        ("train/_temporary/0/_temporary/attempt_0/part-0.csv", "hidden"),
+        ("train/.part-0.csv.crc", "hidden"),
+        ("train/_committed_123", "hidden"),
+        ("train/_started_123", "hidden"),
+        ("train/_delta_log/00000000000000000010.checkpoint.parquet", "hidden"),
+        ("validation/embarked=S/_tmp.csv", "hidden"),
+        ("_SUCCESS", "hidden"),
+        ("_temporary/train/a.csv", "hidden"),
+        ("../small/train.csv", "hidden"),
+        ("train/part-0.csv._COPYING_", "unfinished"),
+        ("train.csv.tmp", "elsewhere"),
+        ("train.csv.md5", "elsewhere"),
+        ("train_2026.csv", "elsewhere"),
+        ("train-0.csv", "elsewhere"),
+        ("train.parquet/part-0.parquet", "elsewhere"),
+        ("Train/a.csv", "elsewhere"),
+        ("TRAIN.csv", "elsewhere"),
+        ("training/a.csv", "elsewhere"),
+        ("holdout/a.csv", "elsewhere"),
+        ("xtrain.csv", "elsewhere"),
+        ("old/train.csv", "elsewhere"),
+        ("test.csv", "elsewhere"),
+        ("notes.csv", "elsewhere"),
+        ("DONE", "elsewhere"),
+    ],
+)
+def test_split_of_what_is_no_data_is_none_and_has_the_same_reason_on_both_sides(
+    rest: str, reason: str
+) -> None:
+    assert names.split_of(rest) is steps.split_of(f"curated/small/{rest}", "small") is None
+    assert names.ignored_as(rest) == steps.ignored_as(rest) == reason
+
+
+def test_the_tables_of_names_are_the_same_on_both_sides() -> None:
+    assert (names.SUFFIXES, names.DATA, names.NOT_DATA) == (steps.SUFFIXES, steps.DATA, steps.NOT_DATA)
 
 
 def test_split_of_key_of_another_model_is_none() -> None:

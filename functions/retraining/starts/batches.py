@@ -17,16 +17,12 @@ from functools import cached_property
 from typing import Any, Final
 
 from retraining.facts.starts import Marker
+from retraining.starts.names import split_of
 
 ROOT: Final = "curated/"
 """The keys of all models' landed objects begin so."""
 
 _KEY: Final = re.compile(r"curated/(?P<model>[a-z0-9]+(?:-[a-z0-9]+)*)/(?P<rest>.+)", re.DOTALL)
-_DATA: Final = re.compile(
-    r"(?P<split>train|validation)(?:\.(?:csv|parquet)|/.+\.(?:csv|csv\.gz|parquet))", re.DOTALL
-)
-
-
 MAX_OBJECTS: Final = 200_000
 """Data objects of a batch. Listing, manifest and the objects of the batch before take 430 MB then."""
 
@@ -49,12 +45,6 @@ def arrival(key: str) -> Arrival | None:
     """
     found = _KEY.fullmatch(key)
     return Arrival(found["model"], found["rest"]) if found else None
-
-
-def split_of(rest: str) -> str | None:
-    """`train` or `validation` for a data object, None for a marker or anything else."""
-    found = _DATA.fullmatch(rest)
-    return found["split"] if found else None
 
 
 @dataclass(frozen=True, order=True)

@@ -12,7 +12,8 @@ from retraining.aws.events import LANDING_MESSAGE, ObjectCreated
 from retraining.aws.observability import logger, metrics
 from retraining.facts import keys
 from retraining.facts.starts import StartRequest, Stray
-from retraining.starts.batches import arrival, split_of
+from retraining.starts.batches import arrival
+from retraining.starts.names import split_of
 from retraining.text import cut
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from retraining.starts.batches import (
     arrival,
     batch_as_of,
     batch_of,
-    split_of,
     start_key,
 )
+from retraining.starts.names import split_of
 
 SAMPLE = json.loads((Path(__file__).parents[2] / "samples" / "manifest.json").read_text())
 
@@ -54,10 +54,10 @@ def test_arrival_finds_the_model_of_a_key(key: str, expected: Arrival | None) ->
         ("train/2026/11/a.csv.gz", "train"),
         ("validation/a.parquet", "validation"),
         ("_SUCCESS", None),
+        ("train", "train"),
+        ("train/readme.md", "train"),
         ("train.csv.tmp", None),
-        ("train", None),
         ("train/", None),
-        ("train/readme.md", None),
         ("test.csv", None),
         ("old/train.csv", None),
         ("xtrain.csv", None),

@@ -1,0 +1,49 @@
+"""Pure: what an object below `curated/<model>/` is by its name: data of a split, or something else.
+
+`rest` is the object's key after `curated/<model>/`. What a file holds is no matter of its name: the
+inspection finds the format. The preprocessing step has the same table; tests/wall/ holds both to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+SUFFIXES: Final = (
+    "csv tsv tab psv txt dat parquet parq pq gz gzip zip 7z bz2 xz zst zstd lz4 snappy deflate lzo tar tgz "
+    "xls xlsx xlsm xlsb ods json jsonl ndjson avro orc arrow feather ipc"
+)
+"""Suffixes of a split's single file at the root, in any case, separated by spaces: of formats that are read,
+and of formats that hold data and are refused by what they hold. Another suffix (train.csv.md5) is no data."""
+
+DATA: Final = re.compile(
+    rf"(?P<split>train|validation)(?:/.+|(?:\.[^/]+)?\.(?i:{'|'.join(SUFFIXES.split())}))?", re.DOTALL
+)
+"""Names of data: everything below a split's folder, and a split's single file at the root."""
+
+NOT_DATA: Final[Mapping[str, re.Pattern[str]]] = {
+    "placeholder": re.compile(r"(?:.*/)?|.*_\$folder\$", re.DOTALL),
+    "hidden": re.compile(r"(?:.*/)?[_.].*", re.DOTALL),
+    "unfinished": re.compile(r".*\._COPYING_", re.DOTALL),
+}
+"""Names that are never data, by the reason. Placeholders stand for folders; consoles and Hadoop write them.
+A path part that begins with `_` or `.` is hidden: Spark, Hive and Databricks keep their own files there.
+Hadoop copies into names that end with `._COPYING_`."""
+
+ELSEWHERE: Final = "elsewhere"
+"""The reason of a name that is neither below a split's folder nor a split's single file."""
+
+
+def ignored_as(rest: str) -> str | None:
+    """The reason why an object with this name is no data: a key of NOT_DATA, or ELSEWHERE. None for data."""
+    for reason, pattern in NOT_DATA.items():
+        if pattern.fullmatch(rest):
+            return reason
+    return None if DATA.fullmatch(rest) else ELSEWHERE
+
+
+def split_of(rest: str) -> str | None:
+    """`train` or `validation` for a data object, None for a marker or anything else."""
+    found = None if ignored_as(rest) else DATA.fullmatch(rest)
+    return found["split"] if found else None
