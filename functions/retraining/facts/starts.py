@@ -133,12 +133,13 @@ class InspectedSoFar(Fact):
     """How far the new files of a batch have been inspected, in the order of their keys.
 
     `digest` is the SHA-256 of the inspected versions and of the configuration, `done` the number of files,
-    `bad` those of them that are bad, `rows` the rows of the others (None if one of them does not tell).
+    `bad` those of them that are bad. `split_rows` are the rows of the others by split (None if one of them
+    does not tell); a split of which no such file was inspected is not in it.
     """
 
     digest: str
     done: int = 0
-    rows: int | None = 0
+    split_rows: dict[str, int | None] = Field(default_factory=dict)
     bad: tuple[BadFile, ...] = ()
 
 

@@ -322,6 +322,8 @@ def _by_content(snapshot: Snapshot, batch: Batch) -> ReadPrevious | Inspect | Qu
         return Quarantine(bad, reason, remaining.identity, _version(batch.marker))
     if unreadable := [one for one in snapshot.inspected if one.unreadable]:
         return _cannot_be_read(unreadable, batch.model)
+    if empty := _without_rows(snapshot.inspected, batch, snapshot.previous):
+        return empty
     rows, needed = _rows(snapshot.inspected), snapshot.config.retrain.min_new_rows
     if snapshot.triggers == {"landing"} and rows is not None and rows < needed:
         return Refuse(f"about {rows} rows in new files, min_new_rows is {needed}")
@@ -344,6 +346,25 @@ def _cannot_be_read(files: Sequence[Inspected], model: str) -> Refuse:
         f"cannot be read: {_listed(said)}; then `handsoff start {model}`",
         occurrence=hashlib.sha256(versions.encode()).hexdigest(),
     )
+
+
+def _without_rows(
+    inspected: Sequence[Inspected], batch: Batch, previous: Sequence[DataObject]
+) -> Refuse | None:
+    """The refusal of a batch of which a split has no rows. A part without rows is no fault.
+
+    A file of the batch that was started last counts as one with rows, as the split of it had some.
+    """
+    empty = {one.file for one in inspected if isinstance(one.result, Fine) and one.result.rows == 0}
+    if not empty:
+        return None
+    known = {*batch.objects} - {*batch.new_since(previous)}
+    filled = batch_of(batch.model, {*known, *(one.file for one in inspected if one.file not in empty)})
+    if not filled.missing:
+        return None
+    said = f"there are no rows in the {' and the '.join(filled.missing)} data"
+    way_out = f"its {len(empty)} new files hold a header at most; land rows"
+    return Refuse(f"{said}: {way_out}", occurrence=f"no rows: {batch.identity}")
 
 
 def _rows(inspected: Iterable[Inspected]) -> int | None:

@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 from retraining.facts.starts import Marker
 from retraining.starts import unreadable
 from retraining.starts.batches import MAX_ENTRIES, ROOT, Batch, DataObject, Version, batch_as_of, manifest_key
-from retraining.starts.inspection import Fine, Problem, inspect
+from retraining.starts.inspection import Fine, Problem, Short, inspect, longer
+from retraining.starts.inspection.formats import PARQUET, PARQUET_TAIL
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -130,29 +131,37 @@ def read_checksums(s3: S3Client, bucket: str, files: Sequence[DataObject]) -> di
 def inspect_files(
     s3: S3Client, bucket: str, files: Sequence[DataObject], config: ModelConfig, length: int
 ) -> list[Problem | Fine]:
-    """Inspect the first `length` bytes of each file, at exactly this version, in the order of `files`."""
+    """Inspect the first `length` bytes of each file, at exactly this version, in the order of `files`.
+
+    More is read of a file whose header is longer than that.
+    """
 
     def look(item: DataObject) -> Problem | Fine:
-        return _inspect_file(s3, bucket, item, config, length)
+        try:
+            return inspect_file(s3, bucket, item, config, length)
+        except ClientError as error:
+            if (way_out := unreadable.way_out(error.response["Error"]["Code"])) is None:
+                raise
+            return Problem(unreadable.UNREADABLE, way_out)
 
     with ThreadPoolExecutor(READERS) as readers:
         return list(readers.map(look, files))
 
 
-def _inspect_file(
+def inspect_file(
     s3: S3Client, bucket: str, item: DataObject, config: ModelConfig, length: int
 ) -> Problem | Fine:
-    head = tail = b""
-    try:
-        if item.size:
-            head = _range(s3, bucket, item, f"bytes=0-{length - 1}")
-            if item.key.endswith(".parquet"):
-                tail = _range(s3, bucket, item, "bytes=-8")
-    except ClientError as error:
-        if (way_out := unreadable.way_out(error.response["Error"]["Code"])) is None:
-            raise
-        return Problem(unreadable.UNREADABLE, way_out)
-    return inspect(head, item.size, item.key, config, tail=tail)
+    """Inspect the first `length` bytes of a file, or more if its header is longer.
+
+    Raises ClientError if S3 does not give the file.
+    """
+    while True:
+        head = _range(s3, bucket, item, f"bytes=0-{length - 1}") if item.size else b""
+        tail = _range(s3, bucket, item, f"bytes=-{PARQUET_TAIL}") if head.startswith(PARQUET) else b""
+        found = inspect(head, item.size, item.key, config, tail=tail, asked=length)
+        if not isinstance(found, Short):
+            return found
+        length = longer(length)
 
 
 def _range(s3: S3Client, bucket: str, item: DataObject, span: str) -> bytes:

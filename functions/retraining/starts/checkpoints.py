@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from retraining.errors import OutOfTime
 from retraining.facts.starts import InspectedSoFar, are_many, within_limits
-from retraining.starts.batches import DataObject
+from retraining.starts.batches import DataObject, arrival, split_of
 from retraining.starts.inspection import Fine, Problem
 from retraining.starts.snapshot import Inspected
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 PART: Final = 1000
 """Files that are inspected before the time is asked for and the state is written: two seconds at 30 ms for
 each GET by 16 readers."""
+
+VERSION: Final = "2"
+"""Begins what the digest is made of. An inspection that another version has begun is begun anew."""
 
 Look = Callable[[Sequence[DataObject]], Sequence[Inspected]]
 """Inspects files; the results in their order."""
@@ -59,7 +62,7 @@ def _begun(
 ) -> tuple[InspectedSoFar, Digest]:
     """What is known of the first of these files, if they were inspected by this configuration, and the
     SHA-256 of the configuration and those files."""
-    nothing = hashlib.sha256(config.model_dump_json().encode())
+    nothing = hashlib.sha256(f"{VERSION}\n{config.model_dump_json()}".encode())
     if known is not None:
         digest = nothing.copy()
         _add(digest, files[: known.done])
@@ -73,24 +76,34 @@ def _add(digest: Digest, files: Sequence[DataObject]) -> None:
 
 
 def _plus(so_far: InspectedSoFar, results: Sequence[Inspected], done: int, digest: str) -> InspectedSoFar:
-    rows = [one.result.rows for one in results if isinstance(one.result, Fine)]
+    split_rows = dict(so_far.split_rows)
+    for one in results:
+        if isinstance(one.result, Fine):
+            split, rows = _split(one.file), one.result.rows
+            known = split_rows.get(split, 0)
+            split_rows[split] = None if known is None or rows is None else known + rows
     return InspectedSoFar(
         digest=digest,
         done=done,
-        rows=None if so_far.rows is None or None in rows else so_far.rows + sum(filter(None, rows)),
+        split_rows=split_rows,
         bad=within_limits((*so_far.bad, *filter(None, (one.bad_file for one in results)))),
     )
 
 
+def _split(file: DataObject) -> str:
+    found = arrival(file.key)
+    return (found and split_of(found.rest)) or ""
+
+
 def _summed_up(so_far: InspectedSoFar, files: Sequence[DataObject]) -> Iterator[Inspected]:
-    """The bad files, and the rows of all others as those of one file."""
+    """The bad files, and the rows of all others of a split as those of its first good file."""
     bad = {(one.key, one.version_id): one for one in so_far.bad}
+    split_rows = dict(so_far.split_rows)
     for item in files[: so_far.done]:
         if found := bad.get((item.key, item.version_id)):
             yield Inspected(item, Problem(found.kind, found.text, found.row, found.column))
-    good = next((item for item in files if (item.key, item.version_id) not in bad), None)
-    if good is not None:
-        yield Inspected(good, Fine(so_far.rows))
+        elif (split := _split(item)) in split_rows:
+            yield Inspected(item, Fine(split_rows.pop(split)))
 
 
 def _keep(snapshot: Snapshot, so_far: InspectedSoFar, using: Collaborators) -> Snapshot:

@@ -16,12 +16,16 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from retraining.aws.observability import logger, metrics
+from retraining.errors import ConfigError, NotReady
 from retraining.facts import keys
 from retraining.facts.starts import Quarantined
 from retraining.notifications.messages import Notification
 from retraining.notifications.publish import try_to_notify
+from retraining.starts import bucket as data_bucket
 from retraining.starts.admission import MAX_NAMED
 from retraining.starts.batches import ROOT, DataObject
+from retraining.starts.inspection import Problem
+from retraining.starts.inspection.heads import HEAD_BYTES
 from retraining.starts.unreadable import is_gone, way_out
 
 if TYPE_CHECKING:
@@ -119,13 +123,11 @@ def _move(model: str, item: BadFile, using: Collaborators, *, copy: bool) -> Non
                 not_copied = way_out(_code(error)) or ""
                 if not not_copied:
                     raise
-        _report(s3, bucket, model, item, target, not_copied, now)
+        _report(model, item, target, not_copied, using)
     _hide(s3, bucket, item)
 
 
-def _report(
-    s3: S3Client, bucket: str, model: str, item: BadFile, target: str, not_copied: str, now: datetime
-) -> None:
+def _report(model: str, item: BadFile, target: str, not_copied: str, using: Collaborators) -> None:
     report = {
         "model": model,
         "key": item.key,
@@ -136,16 +138,35 @@ def _report(
         "text": item.text,
         "row": item.row,
         "column": item.column,
+        "found": _found(model, item, using),
         "notCopied": not_copied or None,
-        "at": now.isoformat(),
+        "at": using.clock().isoformat(),
         "wayOut": f"land a corrected file, or: handsoff release {model} {target}",
     }
-    s3.put_object(
-        Bucket=bucket,
+    using.s3.put_object(
+        Bucket=using.settings.bucket,
         Key=target + REPORT_SUFFIX,
         Body=json.dumps(report, ensure_ascii=False, indent=1).encode(),
         ContentType="application/json",
     )
+
+
+def _found(model: str, item: BadFile, using: Collaborators) -> str | None:
+    """The value or the line of the file that its problem is about; None if it cannot be told any more.
+
+    It is in no state, message or log, because it may be personal. So the file is inspected again.
+    """
+    file = DataObject(item.key, item.version_id, item.etag, item.size)
+    try:
+        config = using.configs.get(model)
+        if config is None:
+            return None
+        result = data_bucket.inspect_file(using.s3, using.settings.bucket, file, config, HEAD_BYTES)
+    except (ClientError, ConfigError, NotReady):
+        return None
+    if isinstance(result, Problem) and (result.kind, result.row) == (item.kind, item.row):
+        return result.found
+    return None
 
 
 def place(model: str, key: str) -> str:

@@ -1,0 +1,191 @@
+"""What the text of a cell may be, by the column that it is in: the target, a number or a boolean.
+
+DataPreProcessing reads the same texts so; tests/wall/test_cells.py holds both to one table.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from retraining.config.schema import ModelConfig
+from retraining.starts.inspection.problems import MAX_NAMED
+
+MISSING: Final = frozenset(
+    {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA"}
+    | {"NULL", "NaN", "n/a", "nan", "null", "None", "<NA>", "NaT", "\\N"}
+)
+"""Texts that DataPreProcessing reads as a missing value: pyarrow's default list, and what Python, pandas and
+Hive write."""
+
+TRUE: Final = frozenset({"true", "yes", "t", "y", "1", "1.0"})
+"""Texts, in lower case, that DataPreProcessing reads as true in a boolean column."""
+
+FALSE: Final = frozenset({"false", "no", "f", "n", "0", "0.0"})
+"""Texts, in lower case, that DataPreProcessing reads as false in a boolean column."""
+
+FLOAT32_MAX: Final = 3.4028234663852886e38
+"""The largest number of 32 bits (IEEE 754), with which scikit-learn's random forests compute."""
+
+SPACES: Final = " \u00a0\u202f"
+"""Signs that separate thousands where `data.thousands` is a space: also the two that do not break a line."""
+
+_PLAIN: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_LIKE_COMMA: Final = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[. '_\u00a0\u202f]\d{3})+),\d+", re.ASCII)
+_LIKE_THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:([,. '_\u00a0\u202f])\d{3})+(?:[.,]\d+)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a cell: a code, and what follows the column's name in a sentence."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How numbers are written as text: `pattern` matches one, and `thousands` are signs to leave out."""
+
+    pattern: re.Pattern[str]
+    decimal: str
+    thousands: str
+
+    @classmethod
+    def of(cls, config: ModelConfig) -> Numbers:
+        """As `data.decimal` and `data.thousands` say. One number can be matched in one way only, so that a
+        text that is none takes linear time."""
+        decimal = config.data.decimal
+        thousands = SPACES if config.data.thousands == " " else config.data.thousands or ""
+        point = re.escape(decimal)
+        grouped = rf"|\d{{1,3}}(?:[{re.escape(thousands)}]\d{{3}})+" if thousands else ""
+        number = rf"[+-]?(?:(?:\d+{grouped})(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?"
+        return cls(re.compile(number, re.ASCII), decimal, thousands)
+
+    def value(self, word: str) -> float | None:
+        """The number that this text without spaces around it is; None if it is none."""
+        if not self.pattern.fullmatch(word):
+            return None
+        for sign in self.thousands:
+            word = word.replace(sign, "")
+        return float(word.replace(self.decimal, "."))
+
+    def fits(self, word: str) -> bool:
+        """Whether this text is a missing value or a finite number."""
+        if word in MISSING:
+            return True
+        value = self.value(word)
+        return value is not None and math.isfinite(value)
+
+    def advice(self, word: str) -> str:
+        """What to set if this text, which is no number, is one that is written in another way."""
+        ways = []
+        if self.decimal == "." and _LIKE_COMMA.fullmatch(word):
+            ways.append('data.decimal: ","')
+        if not self.thousands and (found := _LIKE_THOUSANDS.fullmatch(word)):
+            ways.append(f'data.thousands: "{" " if found[1] in SPACES else found[1]}"')
+        if not ways:
+            return ""
+        join = " and " if "," in word and word.count(",") < len(re.findall(r"[^\d+-]", word)) else " or "
+        return f"; if it is written so, set {join.join(ways)} in handsoff.yaml"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What the columns of one model hold.
+
+    `limit` is the largest number of a feature. `kinds` are the columns that are looked at. `words` and
+    `class_numbers` are the classes as texts and as numbers; `class_booleans` are further texts, in lower
+    case, if the classes are true and false.
+    """
+
+    numbers: Numbers
+    limit: float
+    kinds: Mapping[str, str]
+    words: frozenset[str]
+    class_numbers: frozenset[float]
+    class_booleans: frozenset[str]
+    expected: str
+
+    @classmethod
+    def of(cls, config: ModelConfig) -> Cells:
+        """Those of a model."""
+        target = "label" if config.task == "regression" else "class"
+        return cls(
+            numbers=Numbers.of(config),
+            limit=FLOAT32_MAX if config.training.estimator == "random_forest" else math.inf,
+            kinds={
+                **dict.fromkeys(config.features.numeric, "number"),
+                **dict.fromkeys(config.features.boolean, "boolean"),
+                config.target: target,
+            },
+            words=frozenset(config.classes),
+            class_numbers=frozenset(float(name) for name in config.classes if _PLAIN.fullmatch(name)),
+            class_booleans=TRUE | FALSE if {*config.classes} == {"true", "false"} else frozenset(),
+            expected="a number" if config.task == "regression" else _one_of(config.classes),
+        )
+
+    def fault(self, column: str, text: str) -> Fault | None:
+        """What is wrong with this text in one of the `kinds`; None if it fits."""
+        word, kind = text.strip(), self.kinds[column]
+        if kind == "number":
+            return self._number(word)
+        if kind == "boolean":
+            fits = word in MISSING or word.lower() in TRUE or word.lower() in FALSE
+            return None if fits else Fault("not_a_boolean", "is not a boolean, expected true or false")
+        return self._target(word, kind)
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether two texts are the same value: the same number, both missing, or the same word."""
+        one, other = one.strip(), other.strip()
+        if one == other or (one in MISSING and other in MISSING):
+            return True
+        value = self.numbers.value(one)
+        if value is not None:
+            return value == self.numbers.value(other)
+        return one.lower() == other.lower() and one.lower() in TRUE | FALSE
+
+    def _number(self, word: str) -> Fault | None:
+        if not self.numbers.fits(word):
+            return self._not_a_number(word)
+        value = self.numbers.value(word)
+        if value is None or abs(value) <= self.limit:
+            return None
+        limits = "a number between -3.4e38 and 3.4e38 (random_forest computes in 32 bits)"
+        return Fault("not_a_number", f"is out of range, expected {limits}")
+
+    def _target(self, word: str, kind: str) -> Fault | None:
+        missing = word in MISSING
+        if kind == "label":
+            if self.numbers.fits(word) and not missing:
+                return None
+            return (
+                Fault("not_a_number", "is missing, expected a number")
+                if missing
+                else self._not_a_number(word)
+            )
+        if self._is_class(word):
+            return None
+        what = "is missing" if missing else "is not a class"
+        return Fault("unknown_class", f"{what}, expected {self.expected}")
+
+    def _is_class(self, word: str) -> bool:
+        """Whether a text is one of the classes: the same text, or the same number."""
+        if word in self.words or word.lower() in self.class_booleans:
+            return True
+        value = self.numbers.value(word)
+        return value is not None and value in self.class_numbers
+
+    def _not_a_number(self, word: str) -> Fault:
+        return Fault("not_a_number", f"is not a number{self.numbers.advice(word)}")
+
+
+def _one_of(classes: tuple[str, ...]) -> str:
+    names = [name[:40] for name in classes]
+    if len(names) == 2:
+        return " or ".join(names)
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return f"one of {', '.join(names[:MAX_NAMED])}{more}"

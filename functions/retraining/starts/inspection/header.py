@@ -1,0 +1,131 @@
+"""Finds the model's columns in a file's header, or in what the configuration says in place of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from retraining.config.schema import ModelConfig
+from retraining.starts.inspection.heads import MAX_COLUMNS
+from retraining.starts.inspection.lines import DELIMITERS
+from retraining.starts.inspection.problems import MAX_NAMED, Problem, listed, shown
+
+OPERATION = "op"
+"""The column, in lower case, in which AWS DMS says what was done to a row."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where a model's columns are in a row of `count` values. Those in the file's folders are not among them.
+
+    The values behind `named` have no name. `changes` is the position of the column that says what was done
+    to a row, `unset` that of a column that may say so although `data.cdc` is not set.
+    """
+
+    count: int
+    named: int
+    places: Mapping[str, int]
+    changes: int | None
+    unset: int | None
+
+
+def needed(config: ModelConfig) -> list[str]:
+    """The columns that a file must have. Of changes, a first full load has no column of operations."""
+    cdc = config.data.cdc
+    return list(dict.fromkeys((config.target, *config.features.names, *(cdc.key if cdc else ()))))
+
+
+def columns(header: Sequence[str], config: ModelConfig, folders: Mapping[str, str]) -> Columns | Problem:
+    """The columns in this header, or the problem. `folders` are columns that the file's path names.
+
+    What is missing comes first: a line that is no header may hold the same value twice.
+    """
+    count = len(header)
+    if count > MAX_COLUMNS:
+        return too_wide(f"it has {count:,} columns")
+    named = count
+    while named > 1 and not header[named - 1].strip():
+        named -= 1
+    wanted = needed(config)
+    there = {*header[:named], *folders}
+    if missing := [name for name in wanted if name not in there]:
+        return _missing(missing, header, wanted, config)
+    places: dict[str, int] = {}
+    for place, name in enumerate(header[:named]):
+        if (first := places.setdefault(name, place)) != place:
+            return _twice(name, first, place, wanted)
+    cdc = config.data.cdc
+    return Columns(
+        count=count,
+        named=named,
+        places={name: places[name] for name in {*wanted, *folders} if name in places},
+        changes=places.get(cdc.operation) if cdc else None,
+        unset=None if cdc else _operation(places, wanted),
+    )
+
+
+def too_wide(what: str) -> Problem:
+    """The problem of a file with more columns than are read."""
+    return Problem("too_wide", f"the file is too wide: {what}, at most {MAX_COLUMNS:,} columns are read")
+
+
+def _operation(places: Mapping[str, int], wanted: Sequence[str]) -> int | None:
+    """The position of the column that AWS DMS writes, unless it is one of the model's own."""
+    for name, place in places.items():
+        if len(name) < 10 and name.strip().lower() == OPERATION and name not in wanted:
+            return place
+    return None
+
+
+def _twice(name: str, first: int, second: int, wanted: Sequence[str]) -> Problem:
+    """Two columns with one name. It is shown if it is one of the model's."""
+    where = f"columns {first + 1} and {second + 1} of the header"
+    if name in wanted:
+        said = f"the column {listed([name])} is in the header twice: {where}"
+        return Problem("duplicate_column", said, column=name)
+    what = "have the same name" if name.strip() else "have no name"
+    return Problem("duplicate_column", f"{where} {what}", found=shown(name))
+
+
+def _missing(
+    missing: Sequence[str], header: Sequence[str], wanted: Sequence[str], config: ModelConfig
+) -> Problem:
+    found = shown(config.data.delimiter.join(header[:100]))
+    near = {_plain(name): name for name in header}
+    alike = {name: near[_plain(name)] for name in missing if _plain(name) in near}
+    if not alike and (delimiter := _other_delimiter(header, missing)):
+        said = f"the values are separated by {DELIMITERS[delimiter]}, expected {_expected(config)}"
+        way_out = f'set data.delimiter: "{delimiter}" in handsoff.yaml'.replace("\t", "\\t")
+        return Problem("delimiter", f"{said}: {way_out}", found=found)
+    if not alike and len(missing) == len(wanted):
+        said = f"no header: the first line names none of the columns {listed(wanted)}"
+        way_out = "write a header, or name the columns in data.header"
+        return Problem("no_header", f"{said}; {way_out}", found=found)
+    text = f"no column {listed(missing)} in the header, which has {_counted(len(header))}"
+    if alike:
+        others = ", ".join(repr(name) for name in list(alike.values())[:MAX_NAMED])
+        text = f"no column {listed(missing)}; the header has {others}: did you mean that? write both alike"
+    return Problem("missing_column", text, column=missing[0], found=found)
+
+
+def _plain(name: str) -> str:
+    return "".join(name.split()).casefold()
+
+
+def _counted(columns: int) -> str:
+    return "1 column" if columns == 1 else f"{columns:,} columns"
+
+
+def _expected(config: ModelConfig) -> str:
+    return DELIMITERS[config.data.delimiter]
+
+
+def _other_delimiter(header: Sequence[str], missing: Sequence[str]) -> str | None:
+    """The delimiter by which this header of one cell has a missing column; None if none does."""
+    if len(header) > 1:
+        return None
+    names = {_plain(name) for name in missing}
+    for delimiter in DELIMITERS:
+        if delimiter in header[0] and names & {_plain(cell) for cell in header[0].split(delimiter)}:
+            return delimiter
+    return None

@@ -1,0 +1,71 @@
+"""What the inspection of a file finds, and how its words are made.
+
+No value of a row is in a problem's text, and no cell of a header but the model's own columns: a first line
+may be a row. The text goes to people, logs and the ledger. The value is in `found`, which goes to the report
+beside the file in quarantine and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from retraining.text import cut
+
+MAX_NAMED: Final = 10
+"""Classes or columns that a problem's text names."""
+
+NAME_LIMIT: Final = 80
+"""Bytes of a column's name that a problem shows."""
+
+TEXT_LIMIT: Final = 300
+"""Bytes of a problem's text."""
+
+FOUND_LIMIT: Final = 1000
+"""Bytes of what was found in a file."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a file cannot be trained on.
+
+    `kind` is for programs, `text` for people. `row` counts from 1 below the header; None if the problem is
+    not in one row. `column` is one of the model's columns. `found` is the value, or the line, that was found
+    in the file. Texts are cut to the limits above.
+    """
+
+    kind: str
+    text: str
+    row: int | None = None
+    column: str | None = None
+    found: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", cut(self.text, TEXT_LIMIT))
+        if self.column is not None:
+            object.__setattr__(self, "column", cut(self.column, NAME_LIMIT))
+        if self.found is not None:
+            object.__setattr__(self, "found", cut(self.found, FOUND_LIMIT))
+
+
+@dataclass(frozen=True)
+class Fine:
+    """The head shows no problem.
+
+    `rows` is the number of the file's rows: counted if the head is the whole file, otherwise estimated, and
+    None if the head does not tell it (Parquet). A file without rows is fine: its split may have others.
+    """
+
+    rows: int | None
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first of these names, which come from the configuration, and how many more there are."""
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(cut(name, 40) for name in names[:MAX_NAMED]) + more
+
+
+def shown(text: str) -> str:
+    """A value as a report shows it: in quotes, and what is not printable escaped."""
+    return repr(text[:FOUND_LIMIT])

@@ -1,0 +1,146 @@
+"""Reads the rows of a CSV text, as far as it goes."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from itertools import chain, tee
+
+from retraining.config.schema import ModelConfig
+from retraining.starts.inspection import lines
+from retraining.starts.inspection.cells import Cells
+from retraining.starts.inspection.header import Columns, columns
+from retraining.starts.inspection.heads import Short
+from retraining.starts.inspection.problems import Fine, Problem, listed, shown
+
+OPERATIONS = frozenset({"I", "U", "D"})
+"""What was done to a row: inserted, updated or deleted, as AWS DMS writes it."""
+
+DELETED = "D"
+
+
+def table(
+    text: str, config: ModelConfig, folders: Mapping[str, str], *, whole: bool
+) -> Problem | Fine | Short:
+    """The problem of a CSV file's text, or the number of its rows.
+
+    `folders` are the columns in the file's path. `whole` is false if the text is only the file's head.
+    """
+    delimiter = config.data.delimiter
+    if found := lines.sep_line(text):
+        delimiter, text = found
+    if text[:1] in ("\r", "\n") and text.strip("\r\n") and not config.data.header:
+        return Problem("no_header", "the first line is empty, expected the header: remove the line")
+    read = lines.doubled(text, delimiter, config.data, whole=whole)
+    if isinstance(read, Problem):
+        return read
+    return _Table(config, lines.read(read, delimiter, whole=whole), folders, whole=whole).problem()
+
+
+class _Table:
+    """One file's lines, and how many of its rows have been read."""
+
+    def __init__(
+        self, config: ModelConfig, read: Iterator[list[str]], folders: Mapping[str, str], *, whole: bool
+    ) -> None:
+        self._config, self._lines, self._folders, self._whole = config, read, folders, whole
+        self._cells = Cells.of(config)
+        self._row = 0
+
+    def problem(self) -> Problem | Fine | Short:
+        """The first problem in the header or in a row, or the number of rows that end in the text."""
+        try:
+            header = self._configured() or next(self._lines, None)
+            if header is None:
+                return Fine(0) if self._whole else Short()
+            found = columns(header, self._config, self._folders)
+            if isinstance(found, Problem):
+                return found
+            others = {name: value for name, value in self._folders.items() if name not in found.places}
+            return in_folders(others, self._config) or self._rows(found)
+        except csv.Error as error:
+            said = f"the file is not CSV: row {self._row + 1} has a quote in the wrong place or one that does"
+            text = f"{said} not end, or a value of more than 131,072 characters"
+            return Problem("format", text, row=self._row + 1, found=str(error))
+
+    def _rows(self, columns: Columns) -> Problem | Fine | Short:
+        places = [(name, place) for name, place in columns.places.items() if name in self._cells.kinds]
+        rows = self._lines
+        if columns.unset is not None:
+            rows, all_rows = tee(rows)
+            # Before anything else: a row that was deleted may have no other values.
+            operations = {row[columns.unset].strip() for row in all_rows if len(row) == columns.count}
+            if operations and operations <= OPERATIONS:
+                return _changes()
+        for row in rows:
+            if self._row == 0 and (problem := self._second_header(row)):
+                return problem
+            self._row += 1
+            if problem := self._problem_in(row, columns, places):
+                return problem
+        return Fine(self._row) if self._row or self._whole else Short()
+
+    def _configured(self) -> list[str]:
+        """The header that `data.header` gives. A first full load may lack the column of operations."""
+        data = self._config.data
+        if data.cdc and data.cdc.operation in data.header:
+            first = next(self._lines, None)
+            if first is not None:
+                self._lines = chain([first], self._lines)
+                if len(first) == len(data.header) - 1:
+                    return [name for name in data.header if name != data.cdc.operation]
+        return [*data.header]
+
+    def _second_header(self, row: list[str]) -> Problem | None:
+        """The problem of a header in a file for which the configuration names the columns."""
+        names = self._config.data.header
+        if not names or [cell.strip() for cell in row] != [*names]:
+            return None
+        said = "the first line is a header, and data.header in handsoff.yaml names the columns"
+        return Problem("unexpected_header", f"{said}: remove one of them")
+
+    def _problem_in(self, row: list[str], columns: Columns, places: list[tuple[str, int]]) -> Problem | None:
+        number = self._row
+        if len(row) != columns.count:
+            text = f"row {number} has {len(row)} values, the header {columns.count}"
+            return Problem("format", text, row=number, found=shown(self._config.data.delimiter.join(row)))
+        for place in range(columns.named, columns.count):
+            if row[place].strip():
+                text = f"row {number} has a value in column {place + 1}, which has no name"
+                return Problem("format", text, row=number, found=shown(row[place]))
+        if columns.changes is not None:
+            operation = row[columns.changes].strip()
+            if operation == DELETED:
+                return None
+            if operation not in OPERATIONS:
+                name = self._config.data.cdc.operation if self._config.data.cdc else ""
+                text = f"row {number}: {listed([name])} is none of I, U and D"
+                return Problem("not_an_operation", text, number, name, shown(operation))
+        for name, value in self._folders.items():
+            if name in columns.places and not self._cells.same(value, row[columns.places[name]]):
+                text = f"row {number}: {listed([name])} has another value than the file's folder"
+                return Problem("two_values", text, number, name, shown(row[columns.places[name]]))
+        for name, place in places:
+            if fault := self._cells.fault(name, row[place]):
+                text = f"row {number}: {listed([name])} {fault.text}"
+                return Problem(fault.kind, text, number, name, shown(row[place]))
+        return None
+
+
+def _changes() -> Problem:
+    """The problem of a file of changes, which would be trained on as rows."""
+    return Problem(
+        "changes",
+        "the column Op says what was done to each row (I, U or D), as AWS DMS writes it: set data.cdc in "
+        "handsoff.yaml, or land the rows without it",
+        column="Op",
+    )
+
+
+def in_folders(folders: Mapping[str, str], config: ModelConfig) -> Problem | None:
+    """The problem of a value that stands in a file's path; None if all fit."""
+    cells = Cells.of(config)
+    for name, value in folders.items():
+        if name in cells.kinds and (fault := cells.fault(name, value)):
+            return Problem(fault.kind, f"its folder: {listed([name])} {fault.text}", None, name, shown(value))
+    return None
