@@ -16,12 +16,28 @@ import pyarrow.compute as pc
 
 from inference import BOOLEAN_WORDS, MISSING_WORDS, NUMBER, TRUE_WORDS, as_boolean
 from job import ROW, Array, DataProblem, StepConfig, listed
+from notation import Notation
 
 HASH_KEY: Final = "handsoff-row-id1"
 """The key of row identities, 16 bytes, as pandas demands. Another key makes other identities."""
 
 VALUE_LIMIT: Final = 60
-"""Characters of a wrong value that a message shows."""
+"""Characters of a wrong value that the log shows."""
+
+FLOAT32_MAX: Final = 3.4028234663852886e38
+"""The largest number of 32 bits (IEEE 754), with which scikit-learn's random forests compute."""
+
+RANGES: Final = {
+    "random_forest": (FLOAT32_MAX, "-3.4e38 and 3.4e38 (random_forest computes in 32 bits)"),
+    "ridge": (1e150, "-1e150 and 1e150 (ridge computes squares)"),
+    "logistic_regression": (1e150, "-1e150 and 1e150 (logistic_regression computes squares)"),
+}
+"""The largest number of a feature, by estimator, and how it is told. Larger ones overflow in scikit-learn."""
+
+USUAL: Final = Notation()
+"""Numbers as they are commonly written."""
+
+_MISSING: Final = pa.array(sorted(MISSING_WORDS), pa.string())
 
 BOOLEANS_OF_PARQUET: Final = {"true": "1", "false": "0"}
 """The classes that the values of a boolean Parquet column stand for, where no class has their names."""
@@ -34,35 +50,78 @@ def convert(block: pa.RecordBatch, config: StepConfig, key: str, first_row: int)
     string. Booleans become 1.0, 0.0 or null. The target becomes a float64, or the int16 index of its class.
 
     `key` names the file. `first_row` is the number of the block's first row; rows count from 1 below the
-    header. Raises DataProblem naming file, row, column, value and what was expected.
+    header. Raises DataProblem naming file, row, column and what was expected.
     """
+    notation = Notation.of(config.data)
+    given = {name: plain(block.column(name), key, name) for name in (config.target, *config.features.names)}
+    usual = {
+        name: notation.usual_texts(values) if pa.types.is_string(values.type) else values
+        for name, values in given.items()
+    }
     columns: dict[str, pa.Array] = {}
     for name in config.features.numeric:
-        columns[name] = to_numbers(block.column(name), key, name, first_row)
+        numbers = to_numbers(given[name], key, name, first_row, notation)
+        check_range(numbers, config.estimator, key, name, first_row)
+        columns[name] = numbers
     for name in config.features.categorical:
-        columns[name] = to_categories(block.column(name))
+        columns[name] = to_categories(usual[name])
     for name in config.features.boolean:
-        columns[name] = to_booleans(block.column(name), key, name, first_row)
-    target = block.column(config.target)
+        columns[name] = to_booleans(usual[name], key, name, first_row)
+    target = config.target
     if config.classes:
-        columns[config.target] = to_classes(target, config.classes, key, config.target, first_row)
+        columns[target] = to_classes(usual[target], config.classes, key, target, first_row)
     else:
-        columns[config.target] = to_target_numbers(target, key, config.target, first_row)
+        columns[target] = to_target_numbers(given[target], key, target, first_row, notation)
     columns[ROW] = pa.array(row_ids(block))
     return pa.table(columns)
 
 
-def to_numbers(values: pa.Array, key: str, name: str, first_row: int) -> pa.Array:
-    """The column as float64, null where missing. Raises DataProblem for any other text, and for infinity."""
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-        text = pc.utf8_trim_whitespace(values)
-        text = pc.if_else(
-            pc.is_in(text, pa.array(sorted(MISSING_WORDS), text.type)), pa.scalar(None, text.type), text
-        )
+def plain(values: pa.Array, key: str, name: str) -> pa.Array:
+    """The column without what Parquet adds to a type: dictionaries, views, large or binary text, extensions.
+
+    Raises DataProblem for bytes that are not UTF-8.
+    """
+    if isinstance(values, pa.ExtensionArray):
+        return plain(values.storage, key, name)
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return plain(values.dictionary_decode(), key, name)
+    if pa.types.is_run_end_encoded(kind):
+        return plain(pc.run_end_decode(values), key, name)
+    if pa.types.is_float16(kind):
+        return pc.cast(values, pa.float32())
+    if pa.types.is_null(kind) or _is_text(kind):
         try:
-            numbers = pc.cast(text, pa.float64())
+            return pc.cast(values, pa.string())
+        except pa.ArrowInvalid as error:
+            raise DataProblem(f"{key}: column {name} holds bytes that are not UTF-8", error) from error
+    return values
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether a type is one of text or bytes, other than the usual one of text."""
+    return bool(
+        pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_binary_view(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
+
+
+def to_numbers(values: pa.Array, key: str, name: str, first_row: int, notation: Notation = USUAL) -> pa.Array:
+    """The column as float64, null where missing. Raises DataProblem for any other text, and for infinity."""
+    values = plain(values, key, name)
+    if pa.types.is_string(values.type):
+        text = pc.utf8_trim_whitespace(values)
+        text = pc.if_else(pc.is_in(text, _MISSING), pa.scalar(None, text.type), text)
+        if not notation.usual and not pc.all(notation.are_numbers(text), min_count=0).as_py():
+            raise _not_a_number(text, notation, key, name, first_row)
+        try:
+            numbers = pc.cast(notation.usual_texts(text), pa.float64())
         except pa.ArrowInvalid:
-            raise DataProblem(_first_wrong(text, _is_number, key, name, first_row, "a number")) from None
+            raise _not_a_number(text, notation, key, name, first_row) from None
     else:
         try:
             numbers = pc.cast(values, pa.float64(), safe=False)
@@ -70,13 +129,26 @@ def to_numbers(values: pa.Array, key: str, name: str, first_row: int) -> pa.Arra
             raise DataProblem(f"{key}: column {name} has the type {values.type}, expected numbers") from None
         numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
     if not pc.all(pc.is_finite(numbers), min_count=0).as_py():
-        raise DataProblem(_first_wrong(numbers, np.isfinite, key, name, first_row, "a finite number"))
+        raise _first_wrong(numbers, np.isfinite, key, name, first_row, "a finite number")
     return numbers
 
 
-def to_target_numbers(values: pa.Array, key: str, name: str, first_row: int) -> pa.Array:
+def check_range(numbers: pa.Array, estimator: str, key: str, name: str, first_row: int) -> None:
+    """Raises DataProblem for a number with which the estimator cannot compute."""
+    if estimator not in RANGES:
+        return
+    limit, told = RANGES[estimator]
+    if (pc.max(pc.abs(numbers)).as_py() or 0.0) > limit:
+        raise _first_wrong(
+            numbers, lambda value: abs(value) <= limit, key, name, first_row, f"a number between {told}"
+        )
+
+
+def to_target_numbers(
+    values: pa.Array, key: str, name: str, first_row: int, notation: Notation = USUAL
+) -> pa.Array:
     """The target of regression as float64. Raises DataProblem for a missing value and as `to_numbers`."""
-    numbers = to_numbers(values, key, name, first_row)
+    numbers = to_numbers(values, key, name, first_row, notation)
     if numbers.null_count:
         row = pc.index(pc.is_null(numbers), True).as_py()
         raise _no_target(key, first_row + row, name, "a number")
@@ -89,7 +161,7 @@ def to_booleans(values: pa.Array, key: str, name: str, first_row: int) -> pa.Arr
         return _looked_up(values, as_boolean, pa.float64())
     except LookupError:
         texts = to_text(_plain(values))
-        raise DataProblem(_first_wrong(texts, _is_boolean, key, name, first_row, "true or false")) from None
+        raise _first_wrong(texts, _is_boolean, key, name, first_row, "true or false") from None
 
 
 def to_classes(values: pa.Array, classes: Sequence[str], key: str, name: str, first_row: int) -> pa.Array:
@@ -112,7 +184,7 @@ def to_classes(values: pa.Array, classes: Sequence[str], key: str, name: str, fi
         )
     if text.strip() in MISSING_WORDS:
         raise _no_target(key, first_row + row, name, one_of(classes))
-    raise DataProblem(_wrong(key, first_row + row, name, text, one_of(classes)))
+    raise _wrong(key, first_row + row, name, text, one_of(classes))
 
 
 def class_index(text: str, classes: Sequence[str]) -> int:
@@ -164,23 +236,25 @@ def _first_wrong(
     name: str,
     first_row: int,
     expected: str,
-) -> str:
-    """The message about the first value that does not fit."""
+) -> DataProblem:
+    """The problem of the first value that does not fit."""
     row, value = next(
         (row, value) for row, value in enumerate(values.to_pylist()) if value is not None and not fits(value)
     )
     return _wrong(key, first_row + row, name, value, expected)
 
 
-def _wrong(key: str, row: int, name: str, value: str | float, expected: str) -> str:
-    """The message about one cell. It shows text in quotes, and at most VALUE_LIMIT characters."""
-    if isinstance(value, float):
-        shown = f"{value:g}"
-    elif NUMBER.fullmatch(value.strip()):
-        shown = value.strip()[:VALUE_LIMIT]
-    else:
-        shown = repr(value[:VALUE_LIMIT])
-    return f"{key}, row {row}: column {name} is {shown}, expected {expected}"
+def _not_a_number(texts: pa.Array, notation: Notation, key: str, name: str, first_row: int) -> DataProblem:
+    """The problem of the first text that is not a number, with what to set if it is one to people."""
+    fits = notation.fits if not notation.usual else _is_number
+    problem = _first_wrong(texts, fits, key, name, first_row, "a number")
+    return DataProblem(f"{problem}{notation.advice(str(problem.found))}", problem.found)
+
+
+def _wrong(key: str, row: int, name: str, value: str | float, expected: str) -> DataProblem:
+    """The problem of one cell."""
+    found = value[:VALUE_LIMIT] if isinstance(value, str) else value
+    return DataProblem(f"{key}, row {row}: column {name} has a wrong value, expected {expected}", found)
 
 
 def _no_target(key: str, row: int, name: str, expected: str) -> DataProblem:
@@ -226,7 +300,7 @@ def to_text(values: pa.Array) -> pa.Array:
     """The column as Arrow writes it as text; a missing value is the empty string."""
     try:
         return pc.fill_null(pc.cast(values, pa.string()), "")
-    except pa.ArrowNotImplementedError:  # lists, structures
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):  # lists, structures, bytes that are no text
         return pa.array(["" if value is None else str(value) for value in values.to_pylist()])
 
 

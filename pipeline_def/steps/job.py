@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 from botocore.config import Config as ClientConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+HERE: Final = Path(__file__).parent
+"""The folder of the step scripts."""
 
 Json = dict[str, Any]
 """An object of a JSON file."""
@@ -53,7 +58,19 @@ AWS: Final = ClientConfig(
 
 
 class DataProblem(Exception):
-    """The data is not what the config says. The message is one line for the person who landed the data."""
+    """The data is not what the config says.
+
+    The message is one line for the person who landed the data. It goes into mail and status, so it names
+    file, row and column, and holds no value of a row. `found` is what is there; only the job's log shows it.
+    """
+
+    def __init__(self, reason: str, found: object = None) -> None:
+        super().__init__(reason)
+        self.found = found
+
+    def log_line(self) -> str:
+        """The message and what was found, on one line."""
+        return one_line(f"{self} (found: {self.found!r})" if self.found is not None else self)
 
 
 @dataclass(frozen=True)
@@ -204,5 +221,24 @@ def reason_written(file: Literal["message", "failure"]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        write_reason(f"{type(error).__name__}: {error}", file)
+        write_reason(reason_of(error), file)
         raise
+
+
+def reason_of(error: Exception) -> str:
+    """What may be told of an exception outside the job's log, which has all of it.
+
+    Libraries quote values of rows in their messages, so that of an unexpected exception is left out: its type
+    and its place in these scripts are told. AWS's answers, the operating system's words and the messages of
+    these scripts hold no values.
+    """
+    if isinstance(error, DataProblem | ClientError | BotoCoreError):
+        name = "" if isinstance(error, DataProblem) else f"{type(error).__name__}: "
+        return f"{name}{error}"
+    if isinstance(error, OSError) and error.errno:
+        return f"{type(error).__name__}: {os.strerror(error.errno)}"
+    ours = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == HERE
+    ]
+    place = f" in {Path(ours[-1].filename).name}, line {ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}{place}; the log of the job has the message"

@@ -29,14 +29,13 @@ from job import (
     DataProblem,
     Json,
     StepConfig,
-    one_line,
     read_config,
     reason_written,
     scratch,
     write_json,
     write_reason,
 )
-from tables import SplitWriter, blank_lines, check_columns, no_rows, read_blocks
+from tables import SplitWriter, check_rows, open_file
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -61,6 +60,7 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
             files.append(read_file(s3, bucket, item, config, writer, folder / "object"))
     for writer in writers.values():
         writer.close()
+    check_rows({split: writer.rows for split, writer in writers.items()})
     targets = {split: read_target(writer.path, config.target) for split, writer in writers.items()}
     check_targets(targets, config)
     train_ids = np.unique(writers["train"].row_ids())
@@ -77,17 +77,12 @@ def read_file(
 ) -> FileRead:
     """Copy one object to `path` and add its rows to `writer`. Raises DataProblem."""
     digest = fetch(s3, bucket, item, path)
-    rows, columns = 0, []
-    for block in read_blocks(path, item.key):
-        columns = block.schema.names
-        check_columns(columns, config, item.key)
-        if block.num_rows:
-            writer.add(convert(block, config, item.key, rows + 1))
+    file, rows = open_file(path, item.key, config), 0
+    for block in file.blocks():
+        writer.add(convert(block, config, item.key, rows + 1))
         rows += block.num_rows
-    if not rows:
-        raise no_rows(item.key)
     print(f"{item.key}: {rows} rows, {item.size} bytes, version {item.version_id}", flush=True)
-    return FileRead(item, digest, columns, rows, blank_lines(path, item.key, rows))
+    return FileRead(item, digest, file.columns, rows, file.blank_lines(rows))
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -109,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             report = preprocess(s3, given.bucket, read_config(given.config), given.batch, given.output)
         except DataProblem as problem:
-            print(one_line(problem), file=sys.stderr)
+            print(problem.log_line(), file=sys.stderr)
             write_reason(str(problem), "message")
             return 1
     report["execution"] = given.execution

@@ -1,141 +1,150 @@
-"""Tables: CSV and Parquet files in, block by block, and one Parquet file per split out.
+"""Tables: landed files in, block by block, and one Parquet file per split out.
 
 CSV columns arrive as text. convert.py decides column by column what a text means.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import zlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from csv_files import MAX_COLUMNS, CsvFile, open_csv
+from formats import format_of
 from job import ROW, Array, DataProblem, StepConfig, listed, one_line
-
-BLOCK_BYTES: Final = 8 << 20
-"""Bytes of a CSV file that are read at a time."""
+from partitions import partitions, with_partitions
 
 ROW_GROUP: Final = 128 * 1024
 """Rows that a row group of a Parquet file has at least, but for the last one."""
 
 
-def read_blocks(path: Path, key: str) -> Iterator[pa.RecordBatch]:
-    """The rows of the file, in blocks. `key` names the file in errors.
+@dataclass(frozen=True)
+class Landed:
+    """A landed file that is ready to be read. `key` names it in errors.
 
-    The first block is empty and has the columns. Raises DataProblem if the file is not the table that its
-    name says.
+    `columns` are those of the file, then those that `partition`, the columns of its path, adds. A file
+    without bytes has no columns. `csv` says how a CSV file is written; a Parquet file says so itself.
+    """
+
+    path: Path
+    key: str
+    columns: Sequence[str]
+    partition: Mapping[str, str] = field(default_factory=dict)
+    csv: CsvFile | None = None
+
+    def blocks(self) -> Iterator[pa.RecordBatch]:
+        """The rows with all columns, in blocks that have rows. Raises DataProblem."""
+        row = 1
+        for block in self._blocks():
+            if block.num_rows:
+                yield with_partitions(block, self.partition, self.key, row)
+            row += block.num_rows
+
+    def _blocks(self) -> Iterator[pa.RecordBatch]:
+        if self.csv:
+            yield from self.csv.blocks()
+        elif self.columns:
+            with _readable_parquet(self.key), pq.ParquetFile(self.path) as file:
+                yield from file.iter_batches(batch_size=ROW_GROUP)
+
+    def blank_lines(self, rows: int) -> int:
+        """How many empty lines the file has beside its `rows`. A Parquet file has none."""
+        return self.csv.blank_lines(rows) if self.csv else 0
+
+
+def open_file(path: Path, key: str, config: StepConfig) -> Landed:
+    """The landed file at `path`, whose content says what it is. `key` is its key in the bucket.
+
+    Raises DataProblem if it is not a table with the columns that the config names. A file that is empty, or
+    has a header only, is none.
     """
     if not path.stat().st_size:
-        raise DataProblem(f"{key} is empty")
-    with unreadable(key):
-        yield from _parquet_blocks(path, key) if key.endswith(".parquet") else _csv_blocks(path, key)
-
-
-def blank_lines(path: Path, key: str, rows: int) -> int:
-    """How many lines of the file are empty. Arrow does not count them among its `rows`.
-
-    Only Arrow knows which line breaks are inside quotes. So it reads the file a second time and counts empty
-    lines as rows. A Parquet file has none.
-    """
-    if key.endswith(".parquet"):
-        return 0
-    with unreadable(key), _open_csv(path, key, _csv_header(path, key), ignore_empty_lines=False) as reader:
-        return int(sum(block.num_rows for block in reader)) - rows
+        return Landed(path, key, ())
+    found, partition = format_of(path, key), partitions(key)
+    csv = None
+    if found == "parquet":
+        with _readable_parquet(key), pq.ParquetFile(path) as file:
+            names: Sequence[str] = file.schema_arrow.names
+            if not names and file.metadata.num_rows == 0:
+                return Landed(path, key, ())
+    else:
+        csv = open_csv(path, key, config.data, packed=found == "gzip")
+        names = csv.header
+        if not names:
+            return Landed(path, key, ())
+    check_header(names, partition, config, key)
+    added = [name for name in partition if name not in names]
+    return Landed(path, key, (*names, *added), partition, csv)
 
 
 @contextmanager
-def unreadable(key: str) -> Iterator[None]:
-    """Turn the errors of the readers about a broken file into a DataProblem that names `key`."""
+def _readable_parquet(key: str) -> Iterator[None]:
+    """Turn the errors of Arrow about a broken file into a DataProblem without their words."""
     try:
         yield
-    except (pa.ArrowInvalid, csv.Error, zlib.error, EOFError, OSError, UnicodeDecodeError) as error:
-        raise DataProblem(f"{key} cannot be read: {one_line(error)}") from error
+    except (pa.ArrowException, OSError) as error:
+        raise DataProblem(
+            f"{key} cannot be read: the Parquet file is damaged or truncated; write and land it again",
+            one_line(error),
+        ) from error
 
 
-def _parquet_blocks(path: Path, key: str) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(path) as file:
-        check_distinct(file.schema_arrow.names, key)
-        yield pa.RecordBatch.from_pylist([], schema=file.schema_arrow)
-        yield from file.iter_batches(batch_size=ROW_GROUP)
+def check_header(names: Sequence[str], partition: Mapping[str, str], config: StepConfig, key: str) -> None:
+    """Raises DataProblem if a file has too many columns, lacks one, or has two of the same name.
+
+    A header may be a row of a file that has none, so no name is shown but those of the config. What is
+    missing comes first: a row may hold a value twice.
+    """
+    if len(names) > MAX_COLUMNS:
+        raise DataProblem(
+            f"{key} is too wide: it has {len(names):,} columns, at most {MAX_COLUMNS:,} are read"
+        )
+    wanted = list(dict.fromkeys((config.target, *config.features.names, *_key(config))))
+    there = {*names, *partition}
+    if missing := [name for name in wanted if name not in there]:
+        raise _missing(missing, names, key)
+    places: dict[str, int] = {}
+    for place, name in enumerate(names, 1):
+        if (first := places.setdefault(name, place)) != place:
+            said = f"column {listed([name])}" if name in wanted else "the same name"
+            raise DataProblem(
+                f"{key}: the header has {said} more than once, in columns {first} and {place}; "
+                "expected distinct names",
+                name,
+            )
 
 
-def _csv_blocks(path: Path, key: str) -> Iterator[pa.RecordBatch]:
-    header = _csv_header(path, key)
-    with _open_csv(path, key, header, ignore_empty_lines=True) as reader:
-        yield pa.RecordBatch.from_pylist([], schema=reader.schema)
-        yield from reader
+def check_rows(rows: Mapping[str, int]) -> None:
+    """Raises DataProblem if a split has no row. Single files may have none."""
+    for split, count in rows.items():
+        if not count:
+            raise DataProblem(f"{split} has no rows: each of its files is empty or has a header only")
 
 
-def _csv_header(path: Path, key: str) -> list[str]:
-    """The names in the first line. Raises DataProblem if there are none, or if no line follows."""
-    with (
-        gzip.open(path) if key.endswith(".gz") else path.open("rb") as raw,
-        io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
-    ):
-        lines = csv.reader(_short_lines(text, key))
-        header, first = next(lines, []), next(lines, None)
-    if not header:
-        raise DataProblem(f"{key} has no header")
-    check_distinct(header, key)
-    if first is None:
-        raise no_rows(key)
-    return header
+def _key(config: StepConfig) -> tuple[str, ...]:
+    return config.data.cdc.key if config.data.cdc else ()
 
 
-def _short_lines(text: io.TextIOWrapper, key: str) -> Iterator[str]:
-    """The lines of a text. Raises DataProblem for one that is longer than a block, before it is read."""
-    while line := text.readline(BLOCK_BYTES):
-        if len(line) == BLOCK_BYTES:
-            raise DataProblem(f"{key} has a line of more than {BLOCK_BYTES} characters; expected line breaks")
-        yield line
+def _missing(missing: Sequence[str], names: Sequence[str], key: str) -> DataProblem:
+    word = "column" if len(missing) == 1 else "columns"
+    near = {_plain(name): place for place, name in reversed([*enumerate(names, 1)])}
+    alike = [f"column {near[_plain(name)]} for {listed([name])}" for name in missing if _plain(name) in near]
+    hint = "write a header, or name the columns in data.header" if len(names) == 1 else ""
+    if alike:
+        hint = f"did you mean {listed(alike)}? The names differ in case or spaces; write both alike"
+    counted = "1 column" if len(names) == 1 else f"{len(names):,} columns"
+    text = f"{key} has no {word} {listed(missing)} in its header of {counted}"
+    return DataProblem(f"{text}; {hint}" if hint else text, list(names[:100]))
 
 
-@contextmanager
-def _open_csv(
-    path: Path, key: str, header: list[str], *, ignore_empty_lines: bool
-) -> Iterator[pa_csv.CSVStreamingReader]:
-    """Arrow's reader of the file, with every column as text."""
-    with (
-        pa.input_stream(str(path), compression="gzip" if key.endswith(".gz") else None) as stream,
-        pa_csv.open_csv(
-            stream,
-            read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES),
-            parse_options=pa_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=ignore_empty_lines),
-            convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
-            ),
-        ) as reader,
-    ):
-        yield reader
-
-
-def check_distinct(names: Sequence[str], key: str) -> None:
-    """Raises DataProblem if two columns of a file have the same name."""
-    if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
-        raise DataProblem(f"{key}: the header has column {listed(repeated)} more than once")
-
-
-def check_columns(names: Sequence[str], config: StepConfig, key: str) -> None:
-    """Raises DataProblem if a file lacks the target or a feature."""
-    there = set(names)
-    if missing := [name for name in (config.target, *config.features.names) if name not in there]:
-        word = "column" if len(missing) == 1 else "columns"
-        raise DataProblem(f"{key} has no {word} {listed(missing)}; it has {listed(names)}")
-
-
-def no_rows(key: str) -> DataProblem:
-    """The problem of a file that has nothing below its header."""
-    return DataProblem(f"{key} has a header and no rows")
+def _plain(name: str) -> str:
+    return "".join(name.split()).casefold()
 
 
 class SplitWriter:

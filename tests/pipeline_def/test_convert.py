@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 import convert
+import csv_text
 import inference
-import tables
 from job import DataProblem
 from tests.pipeline_def.helpers import (
     BOOLEANS,
@@ -68,13 +68,12 @@ def test_to_booleans_takes_every_parquet_type(values: Any) -> None:
     assert convert.to_booleans(values, "k", "b", 1).to_pylist() == [1.0, 0.0, None]
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"), [("maybe", "'maybe'"), ("2", "2"), ("on", "'on'"), ("nA", "'nA'"), ("1e0", "1e0")]
-)
-def test_to_booleans_other_value_is_a_data_problem(value: str, shown: str) -> None:
+@pytest.mark.parametrize("value", ["maybe", "2", "on", "nA", "1e0"])
+def test_to_booleans_other_value_is_a_data_problem(value: str) -> None:
     with pytest.raises(DataProblem) as caught:
         convert.to_booleans(pa.array(["yes", "", value]), KEY, "b", 7)
-    assert str(caught.value) == f"{KEY}, row 9: column b is {shown}, expected true or false"
+    assert str(caught.value) == f"{KEY}, row 9: column b has a wrong value, expected true or false"
+    assert caught.value.found == value
 
 
 @pytest.mark.parametrize(
@@ -151,19 +150,19 @@ def test_convert_nan_of_a_parquet_file_is_missing(s3: S3Client, run: Run) -> Non
             WORDS,
             "1,a,died\n1,a,lost\n",
             "",
-            "train.csv, row 2: column y is 'lost', expected died or survived",
+            "train.csv, row 2: column y has a wrong value, expected died or survived",
         ),
         (
             WORDS,
             "1,a,died\n1,a,Died\n",
             "",
-            "train.csv, row 2: column y is 'Died', expected died or survived",
+            "train.csv, row 2: column y has a wrong value, expected died or survived",
         ),
         (
             PENGUINS,
             "1,a,Adelie\n1,a,Emperor\n",
             "",
-            "train.csv, row 2: column y is 'Emperor', expected one of Adelie, Chinstrap, Gentoo",
+            "train.csv, row 2: column y has a wrong value, expected one of Adelie, Chinstrap, Gentoo",
         ),
         (
             PENGUINS,
@@ -177,8 +176,13 @@ def test_convert_nan_of_a_parquet_file_is_missing(s3: S3Client, run: Run) -> Non
             "",
             "train.csv, row 2: the target column y has no value, expected a number",
         ),
-        (PRICES, "1,a,1\n1,a,dear\n", "", "train.csv, row 2: column y is 'dear', expected a number"),
-        (PRICES, "1,a,1\n1,a,-inf\n", "", "train.csv, row 2: column y is -inf, expected a finite number"),
+        (PRICES, "1,a,1\n1,a,dear\n", "", "train.csv, row 2: column y has a wrong value, expected a number"),
+        (
+            PRICES,
+            "1,a,1\n1,a,-inf\n",
+            "",
+            "train.csv, row 2: column y has a wrong value, expected a finite number",
+        ),
     ],
 )
 def test_convert_target_that_does_not_fit_the_task_is_a_data_problem(
@@ -198,12 +202,12 @@ def test_convert_target_that_does_not_fit_the_task_is_a_data_problem(
 def test_convert_counts_rows_over_all_blocks(
     s3: S3Client, run: Run, base_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_text, "BLOCK_BYTES", 64)
     land_small(s3, train="x,c,y\n" + "1,a,0\n" * 500 + "1,a,maybe\n")
     assert run.preprocess() == 1
     assert (
         base_dir / "output" / "message"
-    ).read_text() == f"{KEY}, row 501: column y is 'maybe', expected 0 or 1"
+    ).read_text() == f"{KEY}, row 501: column y has a wrong value, expected 0 or 1"
 
 
 @pytest.mark.parametrize("text", [" Yes", "f", "1.0", "0", "NA", "", "maybe", "2", "on", "TRUE", "1e0"])

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import csv_text
 import tables
 from tests.pipeline_def.helpers import (
     KEY,
@@ -67,7 +68,7 @@ def test_blank_lines_are_counted_and_are_not_rows(
 def test_blank_lines_of_a_compressed_file_in_many_blocks_are_counted(
     s3: S3Client, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_text, "BLOCK_BYTES", 64)
     land(s3, "curated/small/train/a.csv.gz", gzip.compress(b"x,c,y\n" + b"1,a,0\n\n2,b,1\n" * 200))
     land(s3, "curated/small/validation.csv", VALIDATION)
     assert run.preprocess() == 0
@@ -77,7 +78,7 @@ def test_blank_lines_of_a_compressed_file_in_many_blocks_are_counted(
 def test_split_writer_gathers_blocks_into_large_row_groups(
     s3: S3Client, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_text, "BLOCK_BYTES", 64)
     monkeypatch.setattr(tables, "ROW_GROUP", 100)
     lines = "".join(f"{number},a,{number % 2}\n" for number in range(1000))
     land_small(s3, train="x,c,y\n" + lines)
@@ -92,12 +93,12 @@ def test_split_writer_gathers_blocks_into_large_row_groups(
 @pytest.mark.parametrize(
     ("train", "begins"),
     [
-        ("x,c,y\n1,a,0\n1,b\n", f"{KEY} cannot be read: CSV parse error: Expected 3 columns, got 2: 1,b"),
+        ("x,c,y\n1,a,0\n1,b\n", f"{KEY}, row 2: 2 values, expected 3 as in the header"),
         (
             b"x,c,y\n" + b"1,a,0\n" * 9999 + b"1,\xff\xfe,0\n",
-            f"{KEY} cannot be read: In CSV column #1: CSV conversion error to string",
+            f"{KEY}, row 10000: byte 60003 of the file is not UTF-8; set data.encoding in handsoff.yaml",
         ),
-        (b"\xff\xfex\x00", f"{KEY} cannot be read: 'utf-8' codec can't decode"),
+        (b"\xff\xfex\x00", f"{KEY} is not UTF-8, but utf-16: set data.encoding: utf-16 in handsoff.yaml"),
     ],
 )
 def test_read_blocks_broken_file_is_named_in_one_line(
@@ -111,10 +112,12 @@ def test_read_blocks_broken_file_is_named_in_one_line(
 
 
 @pytest.mark.parametrize("name", ["train.parquet", "train/a.csv.gz"])
-def test_read_blocks_file_of_another_format_is_a_data_problem(
-    s3: S3Client, run: Run, base_dir: Path, name: str
-) -> None:
+def test_open_file_content_decides_and_the_name_does_not(s3: S3Client, run: Run, name: str) -> None:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"x": [3.0], "c": ["a"], "y": [0]}), buffer)
     land(s3, f"curated/small/{name}", "x,c,y\n1,a,0\n")
+    land(s3, "curated/small/train/b.csv", gzip.compress(b"x,c,y\n2,a,1\n"))
+    land(s3, "curated/small/train/c.csv.gz", buffer.getvalue())
     land(s3, "curated/small/validation.csv", VALIDATION)
-    assert run.preprocess() == 1
-    assert (base_dir / "output" / "message").read_text().startswith(f"curated/small/{name} cannot be read: ")
+    assert run.preprocess() == 0
+    assert sorted(rows(run, "train")["x"]) == [1.0, 2.0, 3.0]

@@ -51,8 +51,7 @@ def accepted_by_job(body: bytes, name: str, config: ModelConfig, folder: Path) -
     path, steps, rows = folder / "object", for_steps(config), 0
     path.write_bytes(body)
     try:
-        for block in tables.read_blocks(path, name):
-            tables.check_columns(block.schema.names, steps, name)
+        for block in tables.open_file(path, name, steps).blocks():
             convert.convert(block, steps, name, rows + 1)
             rows += block.num_rows
     except DataProblem:

@@ -1,0 +1,331 @@
+"""CSV files: delimiter, way of quoting, header and rows, read block by block with every column as text.
+
+Arrow reads the rows. Its errors quote them, so a file that it refuses is read once more to say which row is
+wrong, without a value.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import Final, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+import csv_text
+from csv_text import CsvText, encoding_of, first_undecodable, raw_chunks, undecodable
+from job import DataProblem, Dialect, one_line
+
+MAX_HEADER_BYTES: Final = 1 << 20
+"""Bytes of text in which header and first row must end. start_retraining has the same limit."""
+
+MAX_COLUMNS: Final = 20_000
+"""Columns of a file at most. start_retraining has the same limit."""
+
+UNNAMED: Final = "handsoff:unnamed:"
+"""How the names begin that columns have while they are read, where the header ends in empty names."""
+
+_SEP: Final = re.compile(r"""(["']?)sep=([,;\t|])\1(?:\r\n|\r|\n)""", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A CSV file that is ready to be read.
+
+    `header` are the names of its columns, of which there are `unnamed` more. `skipped` lines come before the
+    first row. `empty` says that there is no row, `blank` that some lines may be empty.
+    """
+
+    text: CsvText
+    delimiter: str
+    quotes: Literal["doubled", "backslash"]
+    header: tuple[str, ...]
+    unnamed: int
+    skipped: int
+    empty: bool
+    blank: bool
+
+    def blocks(self) -> Iterator[pa.RecordBatch]:
+        """The rows in blocks, with every column as text. Raises DataProblem."""
+        if self.empty:
+            return
+        rows = 0
+        with self._named_faults(), self._reader(ignore_empty_lines=True) as reader:
+            for block in reader:
+                yield self._without_unnamed(block, rows + 1)
+                rows += block.num_rows
+
+    def blank_lines(self, rows: int) -> int:
+        """How many lines below the header are empty. Arrow does not count them among its `rows`.
+
+        Only Arrow knows which line breaks are inside quotes. So it reads the file again, if there can be
+        any, and counts empty lines as rows.
+        """
+        if self.empty or not self.blank:
+            return 0
+        with self._named_faults(), self._reader(ignore_empty_lines=False) as reader:
+            return int(sum(block.num_rows for block in reader)) - rows
+
+    @contextmanager
+    def _reader(self, *, ignore_empty_lines: bool) -> Iterator[pa_csv.CSVStreamingReader]:
+        names = [*self.header, *(f"{UNNAMED}{place}" for place in range(self.unnamed))]
+        with (
+            self._bytes() as stream,
+            pa_csv.open_csv(
+                stream,
+                read_options=pa_csv.ReadOptions(
+                    block_size=csv_text.BLOCK_BYTES, column_names=names, skip_rows=self.skipped
+                ),
+                parse_options=pa_csv.ParseOptions(
+                    delimiter=self.delimiter, newlines_in_values=True, ignore_empty_lines=ignore_empty_lines
+                ),
+                convert_options=pa_csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+                ),
+            ) as reader,
+        ):
+            yield reader
+
+    def _bytes(self) -> pa.NativeFile | io.BufferedReader:
+        """The text in UTF-8. Arrow itself reads and unpacks a file that is nothing else."""
+        if not self.text.plain:
+            return self.text.stream()
+        return pa.input_stream(str(self.text.path), compression="gzip" if self.text.packed else None)
+
+    def _without_unnamed(self, block: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
+        for place in range(len(self.header), len(self.header) + self.unnamed):
+            filled = pc.not_equal(pc.utf8_trim_whitespace(block.column(place)), "")
+            if (row := pc.index(filled, True).as_py()) >= 0:
+                raise DataProblem(
+                    f"{self.text.key}, row {first_row + row}: column {place + 1} has a value, but the header "
+                    "has no name for it; expected a name, or no value",
+                    block.column(place)[row],
+                )
+        return block.select(list(self.header)) if self.unnamed else block
+
+    @contextmanager
+    def _named_faults(self) -> Iterator[None]:
+        """Turn an error of Arrow into a DataProblem that names the row, without a value."""
+        try:
+            yield
+        except (pa.ArrowInvalid, OSError) as error:
+            raise self._fault(error) from error
+
+    def _fault(self, error: Exception) -> DataProblem:
+        count, row, key = len(self.header) + self.unnamed, 0, self.text.key
+        try:
+            for row, line in enumerate(_rows(self.text, self.delimiter, self.skipped), 1):
+                if not _is_text(line):
+                    return undecodable(self.text, first_undecodable(self.text) or 0, row)
+                if len(line) != count:
+                    return wrong_length(key, row, len(line), count, line)
+        except csv.Error:
+            return _not_csv(key, row + 1, error)
+        if isinstance(error, OSError):
+            return csv_text.damaged_gzip(key, error)
+        return DataProblem(f"{key} cannot be read as CSV: see the log of the job", one_line(error))
+
+
+def wrong_length(key: str, row: int, found: int, expected: int, line: Sequence[str]) -> DataProblem:
+    """The problem of a row with fewer or more values than the header."""
+    values = "1 value" if found == 1 else f"{found:,} values"
+    return DataProblem(
+        f"{key}, row {row}: {values}, expected {expected:,} as in the header", list(line[:100])
+    )
+
+
+def open_csv(path: Path, key: str, dialect: Dialect, *, packed: bool) -> CsvFile:
+    """Find out how the file at `path` is written. `packed` says whether gzip packed it.
+
+    Raises DataProblem if it is not what `dialect` says, or if it has no header.
+    """
+    text = CsvText(path, key, packed, "utf-8")
+    head = _head(raw_chunks(text))
+    text = replace(text, encoding=encoding_of(head, dialect.encoding, key))
+    start, whole = _start(text)
+    if "\x00" in start:
+        raise DataProblem(f"{key} is not text: character {start.index(chr(0)) + 1} is zero")
+    delimiter, skipped = dialect.delimiter, 0
+    if found := _SEP.match(start):
+        delimiter, skipped = found[2], 1
+        start = start[found.end() :]
+    if whole and not start.strip("\r\n"):
+        return CsvFile(text, delimiter, "doubled", (), 0, 0, empty=True, blank=False)
+    signs = _signs(text)
+    quotes = dialect.quotes or "doubled"
+    if dialect.quotes is None and signs.escaped:
+        quotes = _quotes(text, delimiter, skipped)
+    if quotes == "backslash":
+        text = replace(text, backslash=delimiter)
+        start, whole = _start(text)
+        start = start[_SEP.match(start).end() :] if skipped else start  # type: ignore[union-attr]
+    header, lines, empty = _header(start, whole, delimiter, dialect, text)
+    if signs.odd and quotes == "doubled":
+        _check_quotes(text, delimiter, skipped + lines)
+    unnamed = 0
+    while unnamed < len(header) - 1 and not header[-1 - unnamed].strip():
+        unnamed += 1
+    named = header[: len(header) - unnamed]
+    return CsvFile(text, delimiter, quotes, named, unnamed, skipped + lines, empty, signs.blank)
+
+
+def _head(chunks: Iterator[bytes]) -> bytes:
+    """The first MAX_HEADER_BYTES of the chunks, or fewer if there are no more."""
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= MAX_HEADER_BYTES:
+            break
+    return head[:MAX_HEADER_BYTES]
+
+
+def _start(text: CsvText) -> tuple[str, bool]:
+    """The begin of the text, and whether it is all of it."""
+    head = _head(text.chunks())
+    return head.decode("utf-8", "surrogateescape"), len(head) < MAX_HEADER_BYTES
+
+
+def _header(
+    start: str, whole: bool, delimiter: str, dialect: Dialect, text: CsvText
+) -> tuple[tuple[str, ...], int, bool]:
+    """The names of the columns, the lines that they take, and whether no row follows."""
+    source = io.StringIO(start, newline="")
+    reader = csv.reader(source, delimiter=delimiter)
+    try:
+        header = next(reader, [])
+        if not header and not dialect.header:
+            raise DataProblem(f"{text.key} has no header: its first line is empty; remove the line")
+        lines = reader.line_num
+        first = next((line for line in (() if dialect.header else reader) if line), None)
+    except csv.Error as error:
+        raise _not_csv(text.key, 1, error) from error
+    if not whole and source.tell() >= len(start):
+        raise DataProblem(
+            f"{text.key} is too wide: header and first row do not end in its first {MAX_HEADER_BYTES:,} bytes"
+        )
+    if not _is_text(header):
+        raise undecodable(text, first_undecodable(text) or 0)
+    if not dialect.header:
+        return tuple(header), lines, first is None
+    return _configured(header, dialect, text.key), 0, not start.strip("\r\n")
+
+
+def _configured(first: list[str], dialect: Dialect, key: str) -> tuple[str, ...]:
+    """The header that the config gives. A full load may lack the column of operations."""
+    if [cell.strip() for cell in first] == [*dialect.header]:
+        raise DataProblem(
+            f"{key}: the first line is a header, and data.header in handsoff.yaml names the columns; "
+            "remove one of them"
+        )
+    if dialect.cdc and len(first) == len(dialect.header) - 1:
+        return tuple(name for name in dialect.header if name != dialect.cdc.operation)
+    return dialect.header
+
+
+@dataclass(frozen=True)
+class _Signs:
+    """Whether a text has a quote after a backslash, two line breaks in a row, an odd number of quotes."""
+
+    escaped: bool
+    blank: bool
+    odd: bool
+
+
+def _signs(text: CsvText) -> _Signs:
+    escaped, blank, quotes, last = False, False, 0, b""
+    for chunk in text.chunks():
+        joined = last + chunk
+        escaped = escaped or b'\\"' in joined
+        blank = blank or b"\n\n" in joined or b"\n\r" in joined or b"\r\r" in joined
+        quotes += chunk.count(b'"')
+        last = chunk[-1:]
+    return _Signs(escaped, blank, quotes % 2 == 1)
+
+
+def _quotes(text: CsvText, delimiter: str, skipped: int) -> Literal["doubled", "backslash"]:
+    r"""How a file with `\"` in it writes quotes: the reading counts in which all rows have as many values.
+
+    Raises DataProblem if both do so and differ.
+    """
+    doubled = _Reading(text, delimiter, skipped)
+    backslash = _Reading(replace(text, backslash=delimiter), delimiter, skipped)
+    same = True
+    for one, other in zip_longest(doubled, backslash):
+        same = same and one == other
+        if not (doubled.fits and backslash.fits):
+            break
+    if doubled.fits and backslash.fits and not same:
+        raise DataProblem(
+            f"{text.key}: the quotes in it can be read in two ways; set data.quotes in handsoff.yaml to "
+            "backslash, as Spark writes them, or to doubled"
+        )
+    if doubled.fits:
+        return "doubled"
+    for _ in backslash:  # to its end
+        pass
+    return "backslash" if backslash.fits else "doubled"
+
+
+class _Reading:
+    """The rows of a text in one way of quoting; `fits` turns false where a row has another length."""
+
+    def __init__(self, text: CsvText, delimiter: str, skipped: int) -> None:
+        self.fits = True
+        self._rows = _rows(text, delimiter, skipped, strict=True)
+        self._count = 0
+
+    def __iter__(self) -> Iterator[list[str]]:
+        try:
+            for row in self._rows:
+                self._count = self._count or len(row)
+                if len(row) != self._count:
+                    break
+                yield row
+            else:
+                return
+        except csv.Error:
+            pass
+        self.fits = False
+
+
+def _check_quotes(text: CsvText, delimiter: str, skipped: int) -> None:
+    """Raises DataProblem for a quote that does not end: Arrow would read all that follows as one value."""
+    row = 0
+    try:
+        for row, _ in enumerate(_rows(text, delimiter, skipped, strict=True), 1):
+            pass
+    except csv.Error as error:
+        raise _not_csv(text.key, row + 1, error) from error
+
+
+def _is_text(line: list[str]) -> bool:
+    """Whether no byte of the line was undecodable: such a byte is a lone surrogate."""
+    try:
+        return all(cell.isascii() or bool(cell.encode()) for cell in line)
+    except UnicodeEncodeError:
+        return False
+
+
+def _rows(text: CsvText, delimiter: str, skipped: int, *, strict: bool = False) -> Iterator[list[str]]:
+    """The lines behind the skipped ones, as lists of values. Empty lines are left out. Raises csv.Error."""
+    lines = text.lines()
+    for _ in range(skipped):
+        next(lines, None)
+    return (row for row in csv.reader(lines, delimiter=delimiter, strict=strict) if row)
+
+
+def _not_csv(key: str, row: int, error: Exception) -> DataProblem:
+    """The problem of a row that Python's csv module refuses."""
+    return DataProblem(
+        f"{key}, row {row}: a quote is in the wrong place or does not end, or a value has more than "
+        f"{csv.field_size_limit():,} characters; expected CSV",
+        one_line(error),
+    )

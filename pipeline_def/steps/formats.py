@@ -1,0 +1,131 @@
+"""Which format a landed file has, by its bytes: neither its name nor its ending decides.
+
+CSV as text, CSV packed by gzip, and Parquet are read. Other formats are refused by name. start_retraining has
+the same table; tests/wall/ holds both to it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from pathlib import Path
+from typing import Final, Literal
+
+from job import DataProblem
+
+Format = Literal["csv", "gzip", "parquet"]
+"""What a file's bytes are; `gzip` is CSV packed by gzip."""
+
+GZIP: Final = b"\x1f\x8b"
+"""The first bytes of a gzip file (RFC 1952)."""
+
+PARQUET: Final = b"PAR1"
+"""The first and the last bytes of a Parquet file (Apache Parquet, "File Format")."""
+
+SAMPLE: Final = 4096
+"""Bytes in which a format shows itself."""
+
+UNPACK_FIRST: Final = "unpack it before it lands, or pack it by gzip"
+"""What to do with a file that is packed in another way."""
+
+CONVERT: Final = "write the rows as CSV or Parquet"
+"""What to do with a file of another format."""
+
+MEMBERS: Final = "land the CSV or Parquet files that are in it"
+"""What to do with an archive."""
+
+MAGIC: Final[tuple[tuple[bytes, str, str], ...]] = (
+    (b"PK\x03\x04", "a zip archive", MEMBERS),
+    (b"PK\x05\x06", "an empty zip archive", "land CSV or Parquet files"),
+    (b"PK\x07\x08", "a zip archive", MEMBERS),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook (xls)", "save its sheet as CSV"),
+    (b"BZh", "packed by bzip2", UNPACK_FIRST),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd", UNPACK_FIRST),
+    (b"\xfd7zXZ\x00", "packed by xz", UNPACK_FIRST),
+    (b"\x04\x22\x4d\x18", "packed by lz4", UNPACK_FIRST),
+    (b"\x02\x21\x4c\x18", "packed by lz4", UNPACK_FIRST),
+    (b"\xff\x06\x00\x00sNaPpY", "packed by snappy", UNPACK_FIRST),
+    (b"\x89LZO\x00", "packed by lzop", UNPACK_FIRST),
+    (b"LZIP\x01", "packed by lzip", UNPACK_FIRST),
+    (b"\x1f\x9d", "packed by compress", UNPACK_FIRST),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", MEMBERS),
+    (b"Rar!\x1a\x07", "a RAR archive", MEMBERS),
+    (b"PARE", "Parquet with an encrypted footer", "write it without encryption"),
+    (b"Obj\x01", "Avro", CONVERT),
+    (b"ARROW1", "an Arrow file (Feather)", CONVERT),
+    (b"FEA1", "a Feather file", CONVERT),
+    (b"\xff\xff\xff\xff", "an Arrow stream", CONVERT),
+    (b"SQLite format 3\x00", "a SQLite database", CONVERT),
+    (b"\x89HDF\r\n\x1a\n", "HDF5", CONVERT),
+    (b"\x93NUMPY", "a NumPy array", CONVERT),
+    (b"\x80\x04\x95", "a Python pickle", CONVERT),
+    (b"\x80\x05\x95", "a Python pickle", CONVERT),
+    (b"SEQ\x06", "a Hadoop sequence file", CONVERT),
+    (b"%PDF-", "a PDF document", CONVERT),
+    (b"\x89PNG\r\n\x1a\n", "a picture (PNG)", CONVERT),
+    (b"\xff\xd8\xff", "a picture (JPEG)", CONVERT),
+)
+"""First bytes, what such a file is, and what to do."""
+
+_ORC: Final = re.compile(rb"ORC[^\x20-\x7e\r\n\t]")
+_BZIP2: Final = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
+_SKIPPED_FRAME: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")  # zstd and lz4 may begin so
+_MARKUP: Final = re.compile(rb"\s*<(?:!doctype|html|\?xml|error|head|body)\b", re.IGNORECASE)
+_JSON: Final = re.compile(rb'\s*(?:\{\s*["}]|\[\s*[\[\]{"])')
+_EXCEL: Final = (b"[Content_Types].xml", b"xl/")
+_TAR: Final = 257  # where a tar archive says "ustar"
+
+
+def format_of(path: Path, key: str) -> Format:
+    """The format of a file. `key` names it in errors.
+
+    Raises DataProblem for another format, naming it, and for a gzip file that is damaged at its begin.
+    """
+    with path.open("rb") as file:
+        head = file.read(SAMPLE)
+    if head.startswith(PARQUET):
+        return "parquet"
+    if not head.startswith(GZIP):
+        _refuse(head, key)
+        return "csv"
+    try:
+        with gzip.open(path) as packed:
+            head = packed.read(SAMPLE)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataProblem(
+            f"{key} is a damaged or truncated gzip file: pack and land it again", error
+        ) from error
+    if head.startswith(GZIP):
+        raise DataProblem(f"{key} is packed by gzip twice: pack it once")
+    if head.startswith(PARQUET):
+        raise DataProblem(f"{key} is Parquet packed by gzip, which is not read: land the Parquet file itself")
+    _refuse(head, key, " packed by gzip")
+    return "gzip"
+
+
+def _refuse(head: bytes, key: str, packed: str = "") -> None:
+    if found := other_format(head):
+        name, way_out = found
+        raise DataProblem(f"{key} is {name}{packed}, which is not read: {way_out}")
+
+
+def other_format(head: bytes) -> tuple[str, str] | None:
+    """What a file is that is neither CSV nor gzip nor Parquet, and what to do; None for another text."""
+    for magic, name, way_out in MAGIC:
+        if head.startswith(magic) and (magic != b"BZh" or _BZIP2.match(head)):
+            if name == "a zip archive" and any(part in head for part in _EXCEL):
+                return "an Excel workbook (xlsx)", "save its sheet as CSV"
+            return name, way_out
+    if _SKIPPED_FRAME.match(head):
+        return "packed by zstd or lz4", UNPACK_FIRST
+    if _ORC.match(head):
+        return "ORC", CONVERT
+    if head[_TAR : _TAR + 5] == b"ustar":
+        return "a tar archive", MEMBERS
+    start = head.removeprefix(b"\xef\xbb\xbf")[:512]
+    if _MARKUP.match(start):
+        return "HTML or XML", "it may be the error page of a download; land the data itself"
+    if _JSON.match(start):
+        return "JSON", CONVERT
+    return None
