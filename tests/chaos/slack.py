@@ -28,6 +28,7 @@ class Channel:
     signing_secret: str = SIGNING_SECRET
     api_url: str | None = None
     away: bool = False
+    posted: int = 0
     messages: dict[str, Any] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
 
@@ -35,7 +36,8 @@ class Channel:
         """Post a message; its place."""
         del channel, under
         self._reach()
-        ts = f"{len(self.messages)}.0"
+        ts = f"{self.posted}.0"
+        self.posted += 1
         self._show(ts, message)
         return Place("C0", ts)
 

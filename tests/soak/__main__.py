@@ -34,6 +34,15 @@ DELIVERY: Final = 6 * MINUTE
 KEPT: Final = HOUR / 2
 """How long the account remembers what has ended: its own memory is not what is measured."""
 
+MAX_FACTS: Final = 500
+"""Facts about what has ended that the ledger keeps. The warm-up makes more."""
+
+ONCE: Final = frozenset(
+    {"asked", "batch", "decision", "execution", "notification", "quarantined"}
+    | {"slack", "start", "stray", "trouble", "verdict"}
+)
+"""The kinds of these facts."""
+
 WARM_UP: Final = HOUR
 """Time before the first measurement: imports and caches fill."""
 
@@ -119,10 +128,22 @@ class Soak:
             account.sagemaker.packages.pop(arn, None)
         self._forget_objects(cut)
         facts = [fact for fact in account.table.items if fact.split("#", 1)[-1] in gone or _once(fact)]
-        for fact in facts[: max(len(facts) - 2000, 0)]:
+        for fact in facts[: max(len(facts) - MAX_FACTS, 0)]:
             del account.table.items[fact]
-        del account.topic.taken[:-200], account.sagemaker.updates[:-200], account.channel.texts[:-200]
+        self._forget_told()
         del self.run.functions.failures[:-50]
+
+    def _forget_told(self) -> None:
+        account = self.run.account
+        for kept in (
+            account.topic.taken,
+            account.sagemaker.updates,
+            account.channel.texts,
+            account.bus.taken,
+        ):
+            del kept[:-200]
+        for shown in list(account.channel.messages)[:-200]:
+            del account.channel.messages[shown]
 
     def _forget_objects(self, cut: float) -> None:
         versions = self.run.account.bucket.versions
@@ -130,12 +151,14 @@ class Soak:
             versions[key] = [it for it in stack if it[2].timestamp() >= cut] or stack[-1:]
             if not key.startswith("curated/") and versions[key][-1][2].timestamp() < cut:
                 del versions[key]
+        del self.run.account.bucket.purged[:]
+        there = {version for stack in versions.values() for version, _, _ in stack}
+        for producer in self.run.producers.values():
+            producer.quality = {it: said for it, said in producer.quality.items() if it in there}
 
 
 def _once(fact: str) -> bool:
-    return fact.startswith(
-        ("notification#", "slack#", "stray#", "batch#", "start#", "execution#", "verdict#")
-    )
+    return fact.split("#", 1)[0] in ONCE
 
 
 def report(soak: Soak, table: Path, picture: Path) -> bool:
