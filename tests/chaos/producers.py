@@ -21,6 +21,8 @@ HOSTILE: Final = (
     "train/../../escape.csv",
     "train/" + "k" * 980 + ".csv",
     "validation/日本語.csv",
+    "train/_temporary/0/part-0.csv",
+    "train/part-0",
 )
 """Keys below a model's folder that programs get wrong."""
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.chaos.runner import Run
 
 ENDINGS: Final = (".csv", ".csv.gz", ".parquet")
+"""Ends of a split's single file, as far as producers land such."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,13 @@ class View:
 
 
 def is_data(key: str, model: str) -> bool:
-    """Whether an object below the model's folder is data."""
+    """Whether an object below the model's folder is data: all below a split's folder, but for hidden names."""
     rest = key.removeprefix(f"curated/{model}/")
     split = next((name for name in ("train", "validation") if rest.startswith(name)), None)
-    if split is None or not rest.endswith(ENDINGS):
+    if split is None or any(part.startswith(("_", ".")) for part in rest.split("/")):
         return False
     after = rest.removeprefix(split)
-    return after in (".csv", ".parquet") or after.startswith("/")
+    return after in ENDINGS or after.startswith("/")
 
 
 def stacks(run: Run, model: str, purged_after: float) -> dict[str, list[Version]]:
