@@ -152,12 +152,16 @@ class Run:
             self._one_bad_model(rng.choice(["slow", "refused", "unreadable evaluation"]))
 
     def _one_bad_model(self, kind: str) -> None:
-        """Make the first model by the alphabet slow, or refused for good; the others must not feel it."""
+        """Make the first model by the alphabet slow, or refused for good; the others must not feel it.
+
+        One that becomes slow after a start was answered has every look at its marker time out, each minute.
+        """
         model = self.models[0]
         self.faults.count[f"model {kind}"] += 1
         if kind == "slow":
             self.faulty.add(model)
-            self.faults.slow[f"curated/{model}/"] = self.rng.choice([8.0, 25.0, 50.0])
+            seconds, at = self.rng.choice([8.0, 25.0, 50.0]), self.rng.choice([0.0, 1800.0])
+            self.clock.at(at, lambda: self.faults.slow.update({f"curated/{model}/": seconds}))
         elif kind == "refused":
             self.faulty.add(model)
 

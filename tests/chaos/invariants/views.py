@@ -48,7 +48,7 @@ class View:
 
 
 def is_data(key: str, model: str) -> bool:
-    """Whether an object below the model's folder is data: all below a split's folder, but for hidden names."""
+    """Whether an object below the model's folder is data: all below a split's folder but hidden names."""
     rest = key.removeprefix(f"curated/{model}/")
     split = next((name for name in ("train", "validation") if rest.startswith(name)), None)
     if split is None or any(part.startswith(("_", ".")) for part in rest.split("/")):
