@@ -11,12 +11,14 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
+from checksums import checksum
 from job import SPLITS, DataProblem
 
 if TYPE_CHECKING:
@@ -48,18 +50,31 @@ ELSEWHERE: Final = "elsewhere"
 CONFLICT_PAUSES: Final = (0.2, 0.5, 1.0, 2.0)
 """Seconds to wait before each retry of a write that conflicted with another one."""
 
+READERS: Final = 16
+"""Threads that ask for checksums."""
+
 CHUNK_BYTES: Final = 1 << 20
 """Bytes of an object that are in memory at a time."""
 
 
 @dataclass(frozen=True, order=True)
 class DataObject:
-    """One version of one object. `etag` is without quotes, `size` in bytes."""
+    """One version of one object. `etag` is without quotes, `size` in bytes.
+
+    `checksum` is S3's checksum of the whole object with its algorithm, as `CRC64NVME:…`; "" if S3 has none,
+    None if S3 was not asked.
+    """
 
     key: str
     version_id: str
     etag: str
     size: int
+    checksum: str | None = field(default=None, compare=False)
+
+    @property
+    def content(self) -> str:
+        """What tells the bytes: the checksum with the size, else the ETag."""
+        return f"{self.checksum}:{self.size}" if self.checksum else self.etag
 
 
 def ignored_as(rest: str) -> str | None:
@@ -81,21 +96,35 @@ def split_of(key: str, model: str) -> str | None:
 
 
 def batch_identity(objects: Sequence[DataObject]) -> str:
-    """SHA-256 of the (key, etag) pairs as JSON, sorted by key, in 64 hexadecimal digits."""
-    pairs = [[item.key, item.etag] for item in sorted(objects)]
+    """SHA-256 of the (key, content) pairs as JSON, sorted by key, in 64 hexadecimal digits."""
+    return _digest([[item.key, item.content] for item in sorted(objects)])
+
+
+def _listing(objects: Sequence[DataObject]) -> str:
+    """SHA-256 of the (key, etag) pairs: the name that earlier versions gave to a batch."""
+    return _digest([[item.key, item.etag] for item in sorted(objects)])
+
+
+def _digest(pairs: Sequence[Sequence[str]]) -> str:
     text = json.dumps(pairs, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def list_objects(s3: S3Client, bucket: str, model: str) -> list[DataObject]:
-    """The newest versions of the model's data objects that are in S3 now, sorted by key."""
+    """The newest versions of the model's data objects that are in S3 now, sorted by key, with checksums."""
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"curated/{model}/")
-    return sorted(
+    found = sorted(
         DataObject(item["Key"], item["VersionId"], item["ETag"].strip('"'), item["Size"])
         for page in pages
         for item in page.get("Versions", [])
         if item["IsLatest"] and split_of(item["Key"], model)
     )
+
+    def told(item: DataObject) -> DataObject:
+        return replace(item, checksum=checksum(s3, bucket, item.key, item.version_id, item.size))
+
+    with ThreadPoolExecutor(READERS) as readers:
+        return list(readers.map(told, found))
 
 
 def latest_batch(s3: S3Client, bucket: str, model: str) -> str:
@@ -117,7 +146,13 @@ def manifest(model: str, batch: str, objects: Sequence[DataObject]) -> str:
         "model": model,
         "batch": batch,
         "objects": [
-            {"key": item.key, "versionId": item.version_id, "etag": item.etag, "size": item.size}
+            {
+                "key": item.key,
+                "versionId": item.version_id,
+                "etag": item.etag,
+                "size": item.size,
+                **({} if item.checksum is None else {"checksum": item.checksum}),
+            }
             for item in objects
         ],
     }
@@ -164,9 +199,10 @@ def read_manifest(s3: S3Client, bucket: str, model: str, batch: str) -> list[Dat
             raise
         raise DataProblem(f"batch {batch} is unknown: there is no s3://{bucket}/{key}") from None
     objects = sorted(
-        DataObject(item["key"], item["versionId"], item["etag"], item["size"]) for item in content["objects"]
+        DataObject(item["key"], item["versionId"], item["etag"], item["size"], item.get("checksum"))
+        for item in content["objects"]
     )
-    if batch_identity(objects) != batch:
+    if batch not in (batch_identity(objects), _listing(objects)):
         raise DataProblem(f"s3://{bucket}/{key} does not describe batch {batch}: it was altered")
     return objects
 

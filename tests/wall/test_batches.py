@@ -6,11 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from botocore.exceptions import ClientError
 
 import batch as steps
+import checksums as step_checksums
 from job import SPLITS, DataProblem
 from retraining.starts import batches as functions
-from retraining.starts import bucket, names
+from retraining.starts import bucket, checksums, names
 from tests.pipeline_def.helpers import BUCKET, SAMPLES, land
 
 if TYPE_CHECKING:
@@ -142,6 +144,7 @@ def test_each_side_reads_the_manifest_of_the_other(s3: S3Client) -> None:
     ):
         land(s3, f"curated/small/{name}", content)
     listed = bucket.list_batch(s3, BUCKET, "small")
+    listed = listed.with_checksums(checksums.read(s3, BUCKET, listed.objects))
     batch = steps.latest_batch(s3, BUCKET, "small")
     assert listed.identity == batch
     assert [each.key for each in listed.objects] == [
@@ -149,7 +152,116 @@ def test_each_side_reads_the_manifest_of_the_other(s3: S3Client) -> None:
         "curated/small/validation/a.csv",
     ]
     assert bucket.read_manifest(s3, BUCKET, "small", batch) == [*listed.objects]
+    written = s3.get_object(Bucket=BUCKET, Key=listed.manifest_key)["Body"].read().decode()
+    assert written == listed.manifest()
+    assert [item.get("checksum") for item in json.loads(written)["objects"]] == [
+        "CRC32:pNA8FQ==",
+        "CRC32:j/1v1g==",
+    ]
     bucket.write_manifest(s3, BUCKET, listed)
     assert [each.version_id for each in steps.read_manifest(s3, BUCKET, "small", batch)] == [
         each.version_id for each in listed.objects
     ]
+
+
+def test_batch_with_checksums_has_the_same_identity_and_manifest() -> None:
+    identity = "b44b845482c949c7c79a079f77c93363f8fcba70d7c1e397e8dfb453fbeb929c"
+    fields: list[tuple[str, str, str, int, str | None]] = [
+        ("curated/small/train.csv", "v1", "aa", 10, "CRC64NVME:rosUhgp5mIg="),
+        ("curated/small/train/old.csv", "v2", "bb", 20, ""),
+        ("curated/small/validation.csv", "v3", "cc-2", 30, None),
+    ]
+    ours = functions.batch_of("small", [functions.DataObject(*it[:4], checksum=it[4]) for it in fields])
+    theirs = [steps.DataObject(*it) for it in fields]
+    assert ours.identity == steps.batch_identity(theirs[::-1]) == identity
+    assert ours.manifest() == steps.manifest("small", identity, theirs)
+    told = [item.get("checksum", "untold") for item in json.loads(ours.manifest())["objects"]]
+    assert told == ["CRC64NVME:rosUhgp5mIg=", "", "untold"]
+
+
+def test_manifest_that_an_earlier_version_named_by_etags_is_read(s3: S3Client) -> None:
+    """The version before named a batch by its ETags, and kept the checksums."""
+    item = {
+        "key": "curated/small/train.csv",
+        "versionId": "v1",
+        "etag": "aa",
+        "size": 10,
+        "checksum": "CRC32:x",
+    }
+    batch = "e979abae4046b32d0496f0cbee421e618caa74b6e47beb0c5d1f3c266254b3c5"
+    manifest = {"model": "small", "batch": batch, "objects": [item]}
+    s3.put_object(Bucket=BUCKET, Key=steps.manifest_key("small", batch), Body=json.dumps(manifest).encode())
+    (theirs,) = steps.read_manifest(s3, BUCKET, "small", batch)
+    (ours,) = bucket.read_manifest(s3, BUCKET, "small", batch)
+    for found in (theirs, ours):
+        assert (found.key, found.version_id, found.etag, found.size) == (
+            "curated/small/train.csv",
+            "v1",
+            "aa",
+            10,
+        )
+        assert found.checksum == "CRC32:x"
+
+
+class Head:
+    """An S3 that answers HeadObject with these heads by the number of the part; 0 is the whole object."""
+
+    def __init__(self, *heads: dict[str, Any] | str) -> None:
+        self.heads = heads
+
+    def head_object(self, PartNumber: int = 0, **asked: Any) -> dict[str, Any]:
+        assert asked == {"Bucket": "b", "Key": "k", "VersionId": "v", "ChecksumMode": "ENABLED"}
+        head = self.heads[PartNumber]
+        if isinstance(head, str):
+            raise ClientError({"Error": {"Code": head}}, "HeadObject")
+        return head
+
+
+def part(size: int, value: str, name: str = "CRC32", count: int = 3) -> dict[str, Any]:
+    return {"ContentLength": size, "PartsCount": count, f"Checksum{name}": value}
+
+
+WHOLE, COMPOSITE = {"ChecksumType": "FULL_OBJECT"}, {"ChecksumType": "COMPOSITE", "ChecksumCRC32": "AA==-3"}
+PARTS = (part(5000, "0jmW4Q=="), part(5000, "mK2/rA=="), part(2345, "T1nyaQ=="))
+"""The bytes 0 to 255 again and again, 12,345 bytes."""
+
+
+@pytest.mark.parametrize(
+    ("heads", "expected"),
+    [
+        ([{**WHOLE, "ChecksumCRC64NVME": "x"}], "CRC64NVME:x"),
+        ([{**WHOLE, "ChecksumCRC32": "x"}], "CRC32:x"),
+        ([{**WHOLE, "ChecksumSHA256": "x", "ChecksumCRC32": "y"}], "SHA256:x"),
+        ([{}], ""),
+        ([{"ChecksumType": "COMPOSITE", "ChecksumSHA256": "x-3"}], ""),
+        ([COMPOSITE, *PARTS], "CRC32:BWB5+Q=="),
+        (
+            [
+                {"ChecksumType": "COMPOSITE", "ChecksumCRC32C": "AA==-2"},
+                part(10_000, "WGi8Ww==", "CRC32C", 2),
+                part(2345, "1QQ5hg==", "CRC32C", 2),
+            ],
+            "CRC32C:HX6Naw==",
+        ),
+        ([COMPOSITE, {"ContentLength": 12_345}], ""),
+        ([COMPOSITE, part(5000, "AAAAAA==-3")], ""),
+        ([COMPOSITE, *PARTS[:2], part(5000, "T1nyaQ==")], ""),
+        ([COMPOSITE, part(1, "AAAAAA==", count=201)], ""),
+        (["404"], None),
+        (["403"], None),
+        ([COMPOSITE, "403"], None),
+    ],
+)
+def test_checksum_of_a_version_is_the_same_on_both_sides(heads: list[Any], expected: str | None) -> None:
+    s3: Any = Head(*heads)
+    found = checksums.read(s3, "b", [functions.DataObject("k", "v", "e", 12_345)])
+    assert found == ({} if expected is None else {("k", "v"): expected})
+    assert step_checksums.checksum(s3, "b", "k", "v", 12_345) == expected
+
+
+def test_checksum_that_cannot_be_read_now_is_an_error_on_both_sides() -> None:
+    s3: Any = Head("503")
+    with pytest.raises(ClientError):
+        checksums.read(s3, "b", [functions.DataObject("k", "v", "e", 1)])
+    with pytest.raises(ClientError):
+        step_checksums.checksum(s3, "b", "k", "v", 1)

@@ -32,7 +32,7 @@ def start(start_key: str) -> Key[StartFact]:
 
 
 def batch(name: str, identity: str) -> Key[BatchStarted]:
-    """This batch of this model, named by its identity or its contents, has been started."""
+    """This batch of this model, named by its identity or its listing, has been started."""
     return Key(f"batch#{name}#{identity}", BatchStarted)
 
 

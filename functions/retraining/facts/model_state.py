@@ -52,9 +52,9 @@ class ModelState(Fact):
     - `landings` counts landings. A landing that arrives during a decision thereby changes the state, and
       the decision is made anew.
     - `bad_files` are on their way to quarantine, `moves` counts the invocations that began to move them.
-      `remaining_batch` is the identity of the batch without them. No landing or schedule starts it until the
+      `remaining_batch` is the batch without them, by its listing. No landing or schedule starts it until the
       marker lands anew; `remaining_marker` is the marker's version at that time, None if there was none.
-    - `answered_batch` is the identity of the batch that was started or refused last, `answered_marker` is the
+    - `answered_batch` is the listing of the batch that was started or refused last, `answered_marker` is the
       newest marker at that time. `answered_batch` is None where 0.1 stored the state. `superseded_markers`
       are the latest markers that started nothing because a newer one had landed, newest first.
     - `listed_at` is when the sweep last listed objects to find a landing whose event was lost.
@@ -206,7 +206,8 @@ class ModelState(Fact):
         return self.model_copy(update={"due_at": at})
 
     def has_answered(self, marker: Marker, batch: str | None = None) -> bool:
-        """Whether this marker, or one that landed after it, was answered. `batch` is the batch as of it.
+        """Whether this marker, or one that landed after it, was answered. `batch` is the listing of the
+        batch as of it.
 
         A state that 0.1 stored names no marker. There the batch tells, if it is the one started last.
         """

@@ -35,13 +35,14 @@ class Start(Fact):
     """A start that was taken in the ledger, with all that its execution is made of.
 
     `key` is its identity and SageMaker's ClientRequestToken. `champion` is a package ARN or `none`.
-    `contents` identifies the batch by checksums (`Batch.contents`); None where an earlier version stored it.
+    `batch` is the batch's identity, `listing` its name by ETags (`Batch.listing`). Where an earlier version
+    took the start, they are the other way round; 0.1 noted no second name (None).
     `execution_arn` is None until SageMaker has returned it.
     """
 
     key: str
     batch: str
-    contents: str | None = None
+    listing: str | None = Field(None, validation_alias=AliasChoices("listing", "contents"))
     champion: str
     requests: tuple[StartRequest, ...] = Field(validation_alias=AliasChoices("requests", "wishes"))
     taken_at: Moment
@@ -193,7 +194,7 @@ class KnownExecutions(Fact):
 
 
 class BatchStarted(Fact):
-    """A batch with this identity, or these contents, has been started, by the start with this key."""
+    """A batch with this identity, or this listing, has been started, by the start with this key."""
 
     start_key: str
 

@@ -139,7 +139,7 @@ class Forget:
 @dataclass(frozen=True)
 class Quarantine:
     """The pending requests are refused because of these files. Note the files in the state; they are moved
-    next. `remaining_batch` is the identity of the batch without them, `marker` the marker's version."""
+    next. `remaining_batch` is the batch without them (`Batch.listing`), `marker` the marker's version."""
 
     files: tuple[BadFile, ...]
     reason: str
@@ -241,7 +241,7 @@ def _by_marker(snapshot: Snapshot, batch: Batch) -> Refuse | Forget | None:
         return None
     if batch.marker is None:
         return Refuse(f"no marker {snapshot.marker} has landed: land it when the batch is complete")
-    if snapshot.triggers == {"landing"} and snapshot.state.has_answered(batch.marker, batch.identity):
+    if snapshot.triggers == {"landing"} and snapshot.state.has_answered(batch.marker, batch.listing):
         return Forget()
     return None
 
@@ -264,8 +264,8 @@ def _by_listing(snapshot: Snapshot, batch: Batch) -> Refuse | ReadPrevious | Rea
     """Why the batch does not start, as far as the listing and earlier starts tell; None if it may."""
     state = snapshot.state
     if too_large := batch.too_large:
-        return Refuse(too_large, occurrence=_version(batch.marker) or batch.identity)
-    same_remains = (state.remaining_batch, state.remaining_marker) == (batch.identity, _version(batch.marker))
+        return Refuse(too_large, occurrence=_version(batch.marker) or batch.listing)
+    same_remains = (state.remaining_batch, state.remaining_marker) == (batch.listing, _version(batch.marker))
     if same_remains and "request" not in snapshot.triggers:
         return Refuse("bad files were moved to quarantine: land what is missing")
     if batch.missing:
@@ -292,13 +292,13 @@ def _gone(snapshot: Snapshot, batch: Batch) -> Refuse | ReadPrevious | None:
     state = snapshot.state
     if batch.marker is None or batch.marker != state.answered_marker or "request" in snapshot.triggers:
         return None
-    if state.answered_batch in (None, batch.identity):
+    if state.answered_batch in (None, batch.listing):
         return None
-    if state.answered_batch == state.last_batch:
-        if snapshot.previous is None:
-            return ReadPrevious()
-        if snapshot.previous and not batch.lost_since(snapshot.previous):
-            return None
+    if snapshot.previous is None:
+        return ReadPrevious()
+    trained = Batch(batch.model, snapshot.previous).listing == state.answered_batch
+    if trained and not batch.lost_since(snapshot.previous):
+        return None
     return Refuse(
         "versions of the newest delivery have expired or were deleted for good: land it again, or "
         f"`handsoff start {batch.model}` trains on what is left",
@@ -319,7 +319,7 @@ def _by_content(snapshot: Snapshot, batch: Batch) -> ReadPrevious | Inspect | Qu
         reason = f"quarantined: {_listed([cut(file.key, MAX_NAME) for file in bad])}"
         if left := len(found) - len(bad):
             reason += f"; the next landing or request moves {left} further bad files"
-        return Quarantine(bad, reason, remaining.identity, _version(batch.marker))
+        return Quarantine(bad, reason, remaining.listing, _version(batch.marker))
     if unreadable := [one for one in snapshot.inspected if one.unreadable]:
         return _cannot_be_read(unreadable, batch.model)
     if empty := _without_rows(snapshot.inspected, batch, snapshot.previous):
@@ -396,8 +396,8 @@ def answered(state: ModelState, action: Action, batch: Batch | None) -> ModelSta
     again = batch.marker is not None and batch.marker == state.answered_marker
     if again and state.answered_batch is not None and isinstance(action, Refuse | Forget):
         return state  # the first answer says which batch the marker stands for
-    identity = action.remaining_batch if isinstance(action, Quarantine) else batch.identity
-    return state.answering(identity, batch.marker, batch.earlier_markers)
+    listing = action.remaining_batch if isinstance(action, Quarantine) else batch.listing
+    return state.answering(listing, batch.marker, batch.earlier_markers)
 
 
 def next_state(state: ModelState, action: Change, now: datetime) -> ModelState:

@@ -51,8 +51,8 @@ def arrival(key: str) -> Arrival | None:
 class DataObject:
     """One version of one object. `etag` is without quotes, `size` in bytes.
 
-    `checksum` is S3's checksum of the whole object with its algorithm, as `CRC64NVME:…`; None if there is
-    none or it is not known.
+    `checksum` is S3's checksum of the whole object with its algorithm, as `CRC64NVME:…`; "" if S3 has none,
+    None if S3 was not asked.
     """
 
     key: str
@@ -61,6 +61,15 @@ class DataObject:
     size: int
     landed_at: datetime | None = field(default=None, compare=False)
     checksum: str | None = field(default=None, compare=False)
+
+    @property
+    def content(self) -> str:
+        """What tells the bytes: the checksum with the size, else the ETag.
+
+        ETags of the same bytes differ under SSE-KMS, or if they were uploaded in other parts. Checksums
+        differ if another algorithm was used.
+        """
+        return f"{self.checksum}:{self.size}" if self.checksum else self.etag
 
 
 @dataclass(frozen=True)
@@ -120,21 +129,21 @@ class Batch:
         return None
 
     @cached_property
-    def identity(self) -> str:
-        """SHA-256 over the sorted (key, etag) pairs, as 64 hexadecimal digits: the batch's name."""
+    def listing(self) -> str:
+        """SHA-256 over the sorted (key, ETag) pairs, as 64 hexadecimal digits: the batch as it is listed.
+
+        The state compares batches by it, because a listing tells no checksum. It is the identity, too, if no
+        object has a checksum, and where an earlier version named the batch.
+        """
         return _digest([item.key, item.etag] for item in self.objects)
 
     @cached_property
-    def contents(self) -> str:
-        """SHA-256 over the sorted (key, checksum and size) pairs, as 64 hexadecimal digits.
+    def identity(self) -> str:
+        """SHA-256 over the sorted (key, content) pairs, as 64 hexadecimal digits: the batch's name.
 
-        An object without a checksum counts with its ETag. The same bytes have the same contents if the same
-        algorithm was used, also where their ETags differ: under SSE-KMS, or uploaded in other parts.
+        Known once the checksums are read.
         """
-        return _digest(
-            [item.key, f"{item.checksum}:{item.size}" if item.checksum else item.etag]
-            for item in self.objects
-        )
+        return _digest([item.key, item.content] for item in self.objects)
 
     @property
     def missing(self) -> list[str]:
@@ -163,7 +172,7 @@ class Batch:
                     "versionId": item.version_id,
                     "etag": item.etag,
                     "size": item.size,
-                    **({"checksum": item.checksum} if item.checksum else {}),
+                    **({} if item.checksum is None else {"checksum": item.checksum}),
                 }
                 for item in self.objects
             ],
@@ -172,8 +181,10 @@ class Batch:
 
     def new_since(self, previous: Iterable[DataObject]) -> tuple[DataObject, ...]:
         """The objects that are not among `previous` with the same key and the same bytes."""
-        known = {(item.key, item.etag) for item in previous}
-        return tuple(item for item in self.objects if (item.key, item.etag) not in known)
+        known = {(item.key, name) for item in previous for name in (item.etag, item.content)}
+        return tuple(
+            item for item in self.objects if not {(item.key, item.etag), (item.key, item.content)} & known
+        )
 
     def covered_since(self, previous: Iterable[DataObject]) -> tuple[DataObject, ...]:
         """The covered versions that are not among `previous`."""
@@ -194,8 +205,7 @@ class Batch:
         """The batch with these checksums, by key and version."""
 
         def told(item: DataObject) -> DataObject:
-            found = known.get((item.key, item.version_id))
-            return replace(item, checksum=found) if found else item
+            return replace(item, checksum=known.get((item.key, item.version_id)))
 
         return replace(self, objects=tuple(map(told, self.objects)), checksums_read=True)
 

@@ -24,14 +24,8 @@ if TYPE_CHECKING:
 
     from retraining.config.schema import ModelConfig
 
-ALGORITHMS: Final = ("CRC64NVME", "SHA256", "SHA1", "CRC32C", "CRC32")
-"""S3's checksum algorithms."""
-
-NO_ANSWER: Final = frozenset({"400", "403", "404", "405"})
-"""Codes with which HeadObject refuses to answer. It has no body, so the code is the HTTP status."""
-
 READERS: Final = 16
-"""Threads that read the first bytes of files."""
+"""Threads that read the first bytes and the checksums of files."""
 
 
 def list_batch(s3: S3Client, bucket: str, model: str, marker: str | None = None) -> Batch:
@@ -105,27 +99,6 @@ def write_manifest(s3: S3Client, bucket: str, batch: Batch) -> None:
         Body=batch.manifest().encode(),
         ContentType="application/json",
     )
-
-
-def read_checksums(s3: S3Client, bucket: str, files: Sequence[DataObject]) -> dict[tuple[str, str], str]:
-    """S3's checksums of these versions, by key and version, where S3 has one of the whole object."""
-
-    def ask(item: DataObject) -> str | None:
-        try:
-            found = s3.head_object(
-                Bucket=bucket, Key=item.key, VersionId=item.version_id, ChecksumMode="ENABLED"
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in NO_ANSWER:
-                raise
-            return None  # the inspection says what is wrong with the file
-        values = ((name, found.get(f"Checksum{name}")) for name in ALGORITHMS)
-        whole = found.get("ChecksumType") == "FULL_OBJECT"
-        return next((f"{name}:{value}" for name, value in values if whole and value), None)
-
-    with ThreadPoolExecutor(READERS) as readers:
-        answers = list(zip(files, readers.map(ask, files), strict=True))
-    return {(item.key, item.version_id): found for item, found in answers if found is not None}
 
 
 def inspect_files(

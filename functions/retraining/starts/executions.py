@@ -106,7 +106,7 @@ def _record_made(model: str, start: Start, arn: str, using: Collaborators) -> No
     of_execution = {name: value for name, value in made if name not in ("champion", "execution_arn")}
     using.ledger.mark(keys.execution(arn), **of_execution, start_key=start.key)
     using.ledger.mark(keys.start(start.key), **dict(made))
-    for name in (start.batch, start.contents):
+    for name in (start.batch, start.listing):
         if name is not None:
             using.ledger.take(keys.batch(model, name), BatchStarted(start_key=start.key))
     for served in start.requests:

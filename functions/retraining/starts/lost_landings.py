@@ -64,7 +64,7 @@ def _objects_lost(model: str, state: ModelState, now: datetime, using: Collabora
         return False
     batch = bucket.list_batch(using.s3, using.settings.bucket, model)
     last = batch.last_arrival
-    if batch.identity == state.answered_batch or last is None or last > now - EVENT_DELAY:
+    if batch.listing == state.answered_batch or last is None or last > now - EVENT_DELAY:
         return False
     previous: Sequence[DataObject] = ()
     if state.last_batch is not None:

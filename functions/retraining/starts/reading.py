@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from retraining.aws.observability import logger
 from retraining.facts import keys
-from retraining.starts import bucket, checkpoints, executions
+from retraining.starts import bucket, checkpoints, checksums, executions
 from retraining.starts.admission import (
     Inspect,
     Read,
@@ -28,11 +27,6 @@ from retraining.starts.unreadable import UNREADABLE
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
     from retraining.config.schema import ModelConfig
-
-MAX_CHECKSUMS: Final = 1000
-"""New files whose checksums are read for one decision: a request each, two seconds for all. A batch with more
-is recognised by its ETags alone."""
-
 
 MAX_ASKED: Final = 4000
 """Versions that the ledger is asked about before the time is asked for: four seconds."""
@@ -66,7 +60,7 @@ def read_more(snapshot: Snapshot, asked: Read, using: Collaborators) -> Snapshot
         case ReadStarted(batch):
             return replace(snapshot, started=_started(snapshot.model, batch, using))
         case ReadChecksums(batch, previous):
-            return replace(snapshot, batch=_with_checksums(batch, previous, using), started=None)
+            return replace(snapshot, batch=checksums.of_batch(batch, previous, using), started=None)
         case ReadPrevious():
             return replace(snapshot, previous=_previous(snapshot, using))
         case Inspect(files):
@@ -94,20 +88,10 @@ def _quarantined(model: str, files: Sequence[DataObject], using: Collaborators) 
     return found
 
 
-def _with_checksums(batch: Batch, previous: Sequence[DataObject], using: Collaborators) -> Batch:
-    """The batch with its checksums; with those known from the last manifest, if too many are new."""
-    known = {(item.key, item.version_id): item.checksum for item in previous if item.checksum}
-    new = [item for item in batch.objects if (item.key, item.version_id) not in known]
-    if len(new) > MAX_CHECKSUMS:
-        logger.info("too many new files to read their checksums", model=batch.model, files=len(new))
-        return batch.with_checksums(known)
-    return batch.with_checksums(known | bucket.read_checksums(using.s3, using.settings.bucket, new))
-
-
 def _started(model: str, batch: Batch, using: Collaborators) -> Started:
-    before = using.ledger.get(keys.batch(model, batch.identity))
+    before = using.ledger.get(keys.batch(model, batch.listing))
     if before is None and batch.checksums_read:
-        before = using.ledger.get(keys.batch(model, batch.contents))
+        before = using.ledger.get(keys.batch(model, batch.identity))
     if before is None:
         return Started(None)
     made = using.ledger.get(keys.start(before.start_key))

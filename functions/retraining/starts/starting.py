@@ -226,7 +226,7 @@ def _prepare(batch: Batch, snapshot: Snapshot, using: Collaborators) -> Start:
     return Start(
         key=batches.start_key(batch.model, batch.identity, leading(requests).cause),
         batch=batch.identity,
-        contents=batch.contents,
+        listing=batch.listing,
         champion=champion.arn if champion else "none",
         requests=requests,
         taken_at=snapshot.now,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from retraining.aws.settings import Settings
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig, parse_config
 from retraining.facts.starts import StartRequest
-from retraining.starts import executions, starting
+from retraining.starts import bucket, checksums, executions, starting
 from tests.functions.fakes import Context, Died, FakeSageMaker, Mortal
 from tests.functions.memory import MemoryItems, MemoryS3
 from tests.functions.models import HEADER, ROWS
@@ -154,6 +155,20 @@ class OneModel:
                 self.sagemaker.end(arn)
                 if noticed:
                     executions.track(arn, self.using())
+
+    def newest(self) -> str:
+        """The identity of the batch that lies in the bucket now, whatever its marker."""
+        using = self.using()
+        return checksums.of_batch(bucket.list_batch(using.s3, "data", MODEL), (), using).identity
+
+    def name_by_etags(self) -> None:
+        """The batch in the bucket was started by an earlier version, which named it by its ETags."""
+        identity, using = self.newest(), self.using()
+        listing = bucket.list_batch(using.s3, "data", MODEL).listing
+        self.items.facts[f"model#{MODEL}"]["state"] |= {"lastBatch": listing, "answeredBatch": listing}
+        manifest = json.loads(self.s3._find(f"batches/{MODEL}/{identity}/manifest.json", None))
+        body = json.dumps({**manifest, "batch": listing}).encode()
+        self.s3.put_object(Key=f"batches/{MODEL}/{listing}/manifest.json", Body=body)
 
     def by_hand(self) -> None:
         """A person starts an execution in SageMaker, unless one runs or was taken."""

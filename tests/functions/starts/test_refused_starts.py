@@ -171,7 +171,7 @@ def test_start_that_01_took_and_sagemaker_refuses_gives_way_to_a_landing(
     marker = models.land(MODEL)
     batch = "b" * 64
     if same_batch:
-        batch = bucket.list_batch(models.using().s3, "data", MODEL, "_SUCCESS").identity
+        batch = bucket.list_batch(models.using().s3, "data", MODEL, "_SUCCESS").listing
     request = StartRequest(cause="landing", trigger="landing", requested_by="s3", at=START)
     stored = Start(key="k" * 64, batch=batch, champion="none", requests=(request,), taken_at=START)
     before = ModelState(running=stored, last_batch=batch, starts=(START,))

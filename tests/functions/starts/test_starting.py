@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from retraining.facts import keys
 from retraining.facts.starts import Quarantined, StartRequest
 from retraining.starts import starting
-from retraining.starts.bucket import list_batch
 from tests.functions.fakes import Died
 from tests.functions.memory import refused
 from tests.functions.models import HEADER, ROWS
@@ -97,7 +96,7 @@ def test_each_request_is_served_once_and_one_execution_runs_at_a_time(script: li
     ]
     assert Counter(served) == Counter(world.wanted - {"landing"})
     if "landing" in world.wanted:
-        last = list_batch(world.s3, "data", MODEL).identity  # type: ignore[arg-type]
+        last = world.newest()
         assert last in {item["Batch"] for item in started}
     state, _ = world.using().states.load(MODEL)
     assert (state.pending, state.running) == ((), None)
@@ -130,7 +129,7 @@ def test_batch_that_lands_during_a_decision_is_trained(call: int) -> None:
     world.land("_SUCCESS", b"")
     world.come("landing", call, interrupt=lambda: deliver(world, 1))
     starting.advance(MODEL, world.using())
-    last = list_batch(world.s3, "data", MODEL).identity  # type: ignore[arg-type]
+    last = world.newest()
     world.wanted = set()
     for _ in range(8):
         world.now += timedelta(minutes=3)
@@ -158,7 +157,7 @@ def test_landings_during_an_execution_become_one_follow_up() -> None:
     world.sweep()
     world.sweep()
     assert len(world.started()) == 2
-    assert world.started()[1]["Batch"] == list_batch(world.s3, "data", MODEL).identity  # type: ignore[arg-type]
+    assert world.started()[1]["Batch"] == world.newest()
     world.settle()
     assert len(world.started()) == 2
 
