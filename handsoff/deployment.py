@@ -138,7 +138,7 @@ class Deployment:
                 table=self.outputs["LedgerTable"],
                 topic=self.outputs["NotificationsTopic"],
             ),
-            configs=ModelConfigs(self.prefix, SSMProvider(boto3_client=self.ssm)),
+            configs=ModelConfigs(self.prefix, self.bucket, self.s3, SSMProvider(boto3_client=self.ssm)),
             s3=self.s3,
             sagemaker=self.sagemaker,
             sns=self.session.client("sns"),

@@ -143,7 +143,7 @@ def upload(name: str, model: Mapping[str, Any], *, bucket: str, s3: S3Client) ->
     """Upload the missing objects of a model's step code; returns its hash. Raises botocore's ClientError."""
     files = code_files(model, name)
     sha256 = code_sha256(files)
-    _upload(s3, bucket, f"code/{sha256}/", code_objects(files))
+    upload_missing(s3, bucket, f"code/{sha256}/", code_objects(files))
     return sha256
 
 
@@ -167,7 +167,7 @@ def publish(
     return Published(arn, sha256, change)
 
 
-def _upload(s3: S3Client, bucket: str, folder: str, objects: Mapping[str, bytes]) -> None:
+def upload_missing(s3: S3Client, bucket: str, folder: str, objects: Mapping[str, bytes]) -> None:
     """Upload the missing objects. An object that another call uploaded meanwhile is not overwritten."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
     present = {entry["Key"] for page in pages for entry in page.get("Contents", [])}

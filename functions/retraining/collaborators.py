@@ -63,10 +63,11 @@ class Collaborators:
     def real(cls) -> Self:
         """The collaborators of this function, made once for all invocations of the process."""
         settings = from_environment()
+        s3 = boto3.client("s3", config=CLIENTS)
         return cls(
             settings=settings,
-            configs=ModelConfigs(settings.prefix),
-            s3=boto3.client("s3", config=CLIENTS),
+            configs=ModelConfigs(settings.prefix, settings.bucket, s3),
+            s3=s3,
             sagemaker=boto3.client("sagemaker", config=CLIENTS),
             sns=boto3.client("sns", config=CLIENTS),
             events=boto3.client("events", config=CLIENTS),

@@ -12,7 +12,7 @@ from handsoff.deployment import Deployment, no_pipeline
 from handsoff.errors import NotDeployed
 from handsoff.location import bucket_name, pipeline_role_arn
 from pipeline_def import publish
-from retraining.config.schema import dump_model
+from retraining.config.storing import stored
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,10 @@ class PublishedModel:
 
 
 def upload_code(deployment: Deployment, model: str) -> str:
-    """Upload a model's step code, so that a definition may name it. Returns the code's SHA-256."""
+    """Upload a model's step code and a config that SSM cannot hold, so that a definition and a parameter may
+    name them. Returns the code's SHA-256."""
     bucket = bucket_name(deployment.config, deployment.location)
+    _upload_config(deployment, model, bucket)
     return publish.upload(model, _dumped(deployment, model), bucket=bucket, s3=deployment.s3)
 
 
@@ -41,6 +43,7 @@ def publish_model(deployment: Deployment, model: str) -> PublishedModel:
             f"the data is in {deployment.bucket} here, handsoff.yaml names {named}: `handsoff deploy` first"
         )
     try:
+        _upload_config(deployment, model, deployment.bucket)
         published = publish.publish(
             model,
             _dumped(deployment, model),
@@ -57,9 +60,15 @@ def publish_model(deployment: Deployment, model: str) -> PublishedModel:
     return PublishedModel(published, _publish_config(deployment, model))
 
 
+def _upload_config(deployment: Deployment, model: str, bucket: str) -> None:
+    for key, data in stored(deployment.config.models[model]).objects.items():
+        folder, name = key.rsplit("/", 1)
+        publish.upload_missing(deployment.s3, bucket, f"{folder}/", {name: data})
+
+
 def _publish_config(deployment: Deployment, model: str) -> bool:
     """Write a model's config to SSM unless it is there already; whether it was written."""
-    text = dump_model(deployment.config.models[model])
+    text = stored(deployment.config.models[model]).parameter
     name = f"/{deployment.prefix}/models/{model}"
     known = deployment.ssm.get_parameters(Names=[name])["Parameters"]
     if [item["Value"] for item in known] == [text]:

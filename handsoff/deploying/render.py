@@ -16,7 +16,8 @@ from typing import Any, Final
 from handsoff.location import Location, bucket_name, pipeline_role_arn
 from handsoff.project import Project
 from pipeline_def import images, publish
-from retraining.config.schema import Config, dump_model
+from retraining.config.schema import Config
+from retraining.config.storing import stored
 from retraining.errors import ConfigError
 
 NAME: Final = "handsoff.auto.tfvars.json"
@@ -55,7 +56,7 @@ def values(config: Config, location: Location) -> dict[str, Any]:
     models = {
         name: {
             "definition": definition(config, name, location),
-            "config": dump_model(model),
+            "config": stored(model).parameter,
             "schedule": model.retrain.schedule,
             "timezone": model.retrain.schedule_timezone,
             "starts_after_minutes": starts_after(model.retrain.schedule),

@@ -182,7 +182,7 @@ class Functions:
 
     def _container(self) -> Container:
         provider = Provider(self.clock)
-        return Container(provider, ModelConfigs("handsoff", cast("Any", provider)))
+        return Container(provider, ModelConfigs("handsoff", "data", cast("Any", None), cast("Any", provider)))
 
     def _items(self, client: Any) -> Items:
         return WatchedItems(client, self.account.table, self.unrecognised)

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import boto3
@@ -44,17 +44,21 @@ SMALL = HEADER + b"".join(ROWS[:300])
 BAD = HEADER + ROWS[0]  # one row is no training data
 VERSUS = {"metric": "roc_auc", "versus_champion": {"max_loss": 0.05}}
 EASY = {"metric": "accuracy", "min": 0.5}
+MANY_USERS: Final = [f"U{number:010}" for number in range(700)]
+"""So many that SSM cannot hold a configuration that names them."""
+
 HOLD = {
     "approval": {"rules": [EASY, {"metric": "recall", "min": 0.99, "on_fail": "hold"}]},
-    "approvers": {"slack_channel": "#ml-approvals", "slack_users": ["U0123ABCD"]},
+    "approvers": {"slack_channel": "#ml-approvals", "slack_users": ["U0123ABCD", *MANY_USERS]},
 }
+
 MODELS: Json = {
     "page": HOLD,
     "slack": HOLD,
     "command": {**HOLD, "training": {"estimator": "logistic_regression"}},
     "stale": {"approval": {"rules": [EASY, VERSUS]}},
     "bad": {"approval": {"rules": [EASY]}},
-    "broken": {},
+    "broken": {"approvers": {"slack_users": MANY_USERS}},
     # Its landings wait for a day, so the schedule asks first.
     "scheduled": {
         "retrain": {"schedule": "rate(7 days)", "ready": {"when": "quiet", "quiet_period": "1d"}},

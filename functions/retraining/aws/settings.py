@@ -1,12 +1,13 @@
-"""A function's environment, how its clients wait for AWS, the models' configs in SSM, and secrets."""
+"""A function's environment, how its clients wait for AWS, the models' configs, and secrets."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import boto3
 from aws_lambda_powertools.utilities.parameters import SecretsProvider, SSMProvider
@@ -15,7 +16,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from retraining.config.schema import ModelConfig, parse_model
-from retraining.errors import NotReady
+from retraining.config.storing import config_key, sha256_named
+from retraining.errors import ConfigError, NotReady
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 CLIENTS: Final = Config(
     connect_timeout=5,
@@ -81,10 +86,13 @@ def _secrets() -> SecretsProvider:
 
 
 class ModelConfigs:
-    """Model configs from SSM. Each is kept for a minute."""
+    """Model configs from SSM, or from an object of the data bucket that SSM names. Each is kept a minute."""
 
-    def __init__(self, prefix: str, ssm: SSMProvider | None = None) -> None:
+    def __init__(self, prefix: str, bucket: str, s3: S3Client, ssm: SSMProvider | None = None) -> None:
         self._path = f"/{prefix}/models"
+        self._bucket = bucket
+        self._s3 = s3
+        self._objects: dict[str, tuple[str, str]] = {}  # the last one of each model, by its SHA-256
         # Until then SSM is not asked again for a model that does not exist. The earliest time comes first.
         self._unknown: dict[str, float] = {}
         self._ssm = ssm or SSMProvider(boto3_client=boto3.client("ssm", config=CLIENTS))
@@ -97,21 +105,44 @@ class ModelConfigs:
     def get(self, model: str, *, fresh: bool = False) -> ModelConfig | None:
         """The model's config, or None where there is no such model.
 
-        Raises ConfigError if it is not valid, and NotReady while SSM does not answer.
+        Raises ConfigError if it is not valid, and NotReady while SSM or S3 does not answer.
         `fresh` reads SSM now: old rules never decide.
         """
         name = f"{self._path}/{model}"
         if self._unknown.get(model, 0.0) > time.monotonic() and not fresh:
             return None
         try:
-            text = self._ssm.get(name, max_age=CONFIG_MAX_AGE, force_fetch=fresh)
+            text = str(self._ssm.get(name, max_age=CONFIG_MAX_AGE, force_fetch=fresh))
         except GetParameterError as error:
             cause = error.__cause__ or error.__context__
             if isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ParameterNotFound":
                 self._keep_unknown(model)
                 return None
             raise NotReady(f"SSM parameter {name} cannot be read now: {cause or error}") from error
-        return parse_model(str(text), source=f"SSM parameter {name}")
+        source = f"SSM parameter {name}"
+        if (sha256 := sha256_named(text)) is not None:
+            known, text = self._objects.get(model, ("", ""))
+            if known != sha256:
+                text = self._read(sha256, source)
+                self._objects[model] = (sha256, text)
+            source = f"s3://{self._bucket}/{config_key(sha256)}"
+        return parse_model(text, source=source)
+
+    def _read(self, sha256: str, source: str) -> str:
+        """The JSON in the object that a parameter names."""
+        key = config_key(sha256)
+        uri = f"s3://{self._bucket}/{key}"
+        try:
+            data = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                raise ConfigError(
+                    f"{source} names {uri}, which does not exist: `handsoff publish` uploads it"
+                ) from None
+            raise NotReady(f"{uri} cannot be read now: {error}") from error
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise ConfigError(f"{uri} has other bytes than its name says: delete it, then `handsoff publish`")
+        return str(data, "utf-8")
 
     def _keep_unknown(self, model: str) -> None:
         """Note that a model does not exist, and forget those of which that was noted too long ago."""

@@ -29,8 +29,8 @@ from retraining.config.rules import Approval, DataRule, MetricRule
 from retraining.config.tasks import ESTIMATORS, Task
 from retraining.errors import ConfigError
 
-SSM_LIMIT: Final = 8192
-"""Bytes that an SSM parameter of the advanced tier holds. A model's configuration is stored in one."""
+CONFIG_LIMIT: Final = 256 * 1024
+"""Bytes of a model's configuration as JSON. Every function that works for the model reads it each minute."""
 
 NAME_LIMIT: Final = 63
 """Characters of the name of a SageMaker pipeline and of a model package group: `<prefix>-<model>`."""
@@ -292,16 +292,16 @@ class Config(Section):
                     f"the model name {name} is too long: with the prefix and a hyphen at most {NAME_LIMIT} "
                     "characters"
                 )
-            if (size := len(dump_model(model).encode())) > SSM_LIMIT:
+            if (size := len(dump_model(model).encode())) > CONFIG_LIMIT:
                 raise ValueError(
-                    f"the configuration of {name} is {size} bytes long; SSM holds {SSM_LIMIT}: "
-                    "name fewer columns"
+                    f"the configuration of {name} is {size:,} bytes long as JSON, at most {CONFIG_LIMIT:,} "
+                    "are stored: name fewer columns, or shorten their names"
                 )
         return self
 
 
 def dump_model(model: ModelConfig) -> str:
-    """One model's configuration as the JSON that SSM holds under `/<prefix>/models/<model>`."""
+    """One model's configuration as JSON. config/storing.py says where it is stored."""
     return model.model_dump_json(exclude_none=True)
 
 

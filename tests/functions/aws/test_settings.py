@@ -85,7 +85,7 @@ def test_get_forgets_unknown_models_after_a_minute(monkeypatch: pytest.MonkeyPat
 
     times = SimpleNamespace(now=0.0)
     monkeypatch.setattr("retraining.aws.settings.time", SimpleNamespace(monotonic=lambda: times.now))
-    configs = ModelConfigs("handsoff", cast("Any", SimpleNamespace(get=get)))
+    configs = ModelConfigs("handsoff", "data", cast("Any", None), cast("Any", SimpleNamespace(get=get)))
     for times.now, model in ((0.0, "a"), (30.0, "b"), (59.0, "a"), (61.0, "c"), (62.0, "b"), (91.0, "b")):
         assert configs.get(model) is None
     assert asked == ["a", "b", "c", "b"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from retraining.config.schema import SSM_LIMIT, parse_config, parse_model
+from retraining.config.schema import parse_config, parse_model
 from retraining.errors import ConfigError
 from tests.functions.config.configs import PENGUINS, VALID, changed
 
@@ -339,7 +339,7 @@ def test_model_name_that_is_too_long_for_a_pipeline_is_refused() -> None:
     parse_config({"models": {"a" * 54: VALID["models"]["titanic"]}}, source="handsoff.yaml")
 
 
-def test_configuration_larger_than_an_ssm_parameter_is_refused() -> None:
-    columns = [f"column_{number:04}" for number in range(700)]
-    with pytest.raises(ConfigError, match=f"bytes long; SSM holds {SSM_LIMIT}"):
+def test_configuration_larger_than_256_kilobytes_is_refused() -> None:
+    columns = [f"column_{number:032}" for number in range(6_400)]
+    with pytest.raises(ConfigError, match=r"is 26\d,\d{3} bytes long as JSON, at most 262,144 are stored"):
         parse_config(changed("models.titanic.features.numeric", columns), source="handsoff.yaml")
