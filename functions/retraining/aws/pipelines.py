@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
+from retraining.aws.job_words import without_values
+
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sagemaker import SageMakerClient
@@ -200,7 +202,7 @@ def describe(sagemaker: SageMakerClient, arn: str) -> Execution:
         arn=arn,
         pipeline=answer["PipelineArn"].rsplit("/", 1)[-1],
         status=answer["PipelineExecutionStatus"],
-        failure_reason=answer.get("FailureReason"),
+        failure_reason=_reason(answer.get("FailureReason")),
         start_time=answer["CreationTime"],
         last_modified=answer["LastModifiedTime"],
         parameters={item["Name"]: item["Value"] for item in parameters},
@@ -241,14 +243,19 @@ def _step(item: Mapping[str, Any], types: Mapping[str, str], execution: str) -> 
         status=item["StepStatus"],
         start_time=item.get("StartTime"),
         end_time=item.get("EndTime"),
-        failure_reason=item.get("FailureReason"),
+        failure_reason=_reason(item.get("FailureReason")),
         arn=arn,
         logs=logs,
     )
 
 
+def _reason(text: str | None) -> str | None:
+    return None if text is None else without_values(text)
+
+
 def last_log_lines(client: CloudWatchLogsClient, logs: Logs) -> list[str]:
-    """The last lines that a job wrote, oldest first; empty where it wrote none."""
+    """The last lines that a job wrote, oldest first; empty where it wrote none. They may hold values of rows:
+    job_words.py says which of them may be told."""
     try:
         streams = client.describe_log_streams(logGroupName=logs.group, logStreamNamePrefix=logs.stream_prefix)
     except client.exceptions.ResourceNotFoundException:

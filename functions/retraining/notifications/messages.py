@@ -92,7 +92,7 @@ class Notification(BaseModel):
     """The person who decided, by name; null without one."""
 
     log_lines: tuple[str, ...] = Field(default=(), exclude=True)
-    """The last lines of a failed job's log, which stand in the e-mail alone."""
+    """What may be told of the last lines of a failed job's log. It stands in the e-mail alone."""
 
     @classmethod
     def about(
@@ -155,7 +155,11 @@ class Notification(BaseModel):
         if self.reasons:
             lines += ["", "In full:", *(f"- {' '.join(reason.split())}" for reason in self.reasons)]
         if self.log_lines:
-            lines += ["", "The last lines of its log:", *(f"    {line}" for line in self.log_lines)]
+            lines += [
+                "",
+                "The end of its log, without what may hold values of rows:",
+                *(f"    {line}" for line in self.log_lines),
+            ]
         lines.append("")
         for name, value in (
             ("Model package", self.model_package_arn),

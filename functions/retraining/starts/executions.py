@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from retraining import evidence
 from retraining.aws import pipelines
+from retraining.aws.job_words import tellable
 from retraining.aws.observability import logger, metrics
 from retraining.aws.pipelines import Execution
 from retraining.aws.refusals import is_refusal
@@ -27,7 +28,7 @@ LOG_KNOWS_THE_REASON: Final = ("ExecuteUserScriptError", "See job logs")
 """Parts of SageMaker's failure reasons that tell no cause; the step's log does."""
 
 LogLines = dict[str, list[str]]
-"""The last log lines of failed steps, oldest first, by the step's name."""
+"""What may be told of the last log lines of failed steps, oldest first, by the step's name."""
 
 
 class StartRefused(ClientError):
@@ -145,7 +146,9 @@ def track(execution_arn: str, using: Collaborators) -> None:
         return
     model = using.settings.model_of(execution.pipeline)
     log_lines = {
-        step.name: pipelines.last_log_lines(using.logs, step.logs) for step in execution.failed if step.logs
+        step.name: tellable(pipelines.last_log_lines(using.logs, step.logs), step.failure_reason)
+        for step in execution.failed
+        if step.logs
     }
     if _record(execution, model, log_lines, using):
         _report(execution, model, log_lines)

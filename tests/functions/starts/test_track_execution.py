@@ -48,7 +48,12 @@ def fail(world: World, minutes: int = 9) -> None:
     ]
 
 
-def write_log(world: World, lines: int) -> None:
+def line(number: int) -> str:
+    """A line of a traceback."""
+    return f'  File "/opt/ml/code/train.py", line {number}, in fit'
+
+
+def write_log(world: World, lines: int, *more: str) -> None:
     group, stream = "/aws/sagemaker/ProcessingJobs", "pipelines-p4jn9xou8a8s-DataPreProcessing-x/algo-1-1"
     world.logs.create_log_group(logGroupName=group)
     world.logs.create_log_stream(logGroupName=group, logStreamName=stream)
@@ -56,7 +61,10 @@ def write_log(world: World, lines: int) -> None:
     world.logs.put_log_events(
         logGroupName=group,
         logStreamName=stream,
-        logEvents=[{"timestamp": when + n, "message": f"line {n}"} for n in range(lines)],
+        logEvents=[
+            {"timestamp": when + n, "message": text}
+            for n, text in enumerate([*map(line, range(lines)), *more])
+        ],
     )
 
 
@@ -83,7 +91,7 @@ def test_failure_is_notified_once_with_reason_and_log(
     assert told["reasons"] == ["DataPreProcessing: ClientError: train.csv has no column survived"]
     assert told["executionArn"] == ARN
     fact = world.stored(f"execution#{ARN}")
-    assert fact["logLines"]["DataPreProcessing"] == [f"line {n}" for n in range(5, 25)]
+    assert fact["logLines"]["DataPreProcessing"] == [line(n) for n in range(5, 25)]
     assert caplog.messages.count("step failed") == 1
 
 
@@ -149,13 +157,13 @@ def test_failure_without_a_cause_gives_the_last_log_line(world: World, context: 
         'AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage ""\nCommand "python3 train.py"'
     )
     world.sagemaker.steps[0]["FailureReason"] = reason
-    write_log(world, 3)
+    write_log(world, 3, "ValueError: could not convert string to float: 'Mr. Kelly'")
     handler(event("execution_changed.failed"), context, using=using(world))
     (told,) = world.messages()
-    assert told["reasons"][0].endswith('Command "python3 train.py" (its log ends: line 2)')
+    assert told["reasons"][0].endswith('Command "python3 train.py" (its log ends: ValueError)')
 
 
-def test_log_lines_are_cut_to_500_characters(world: World, context: Context) -> None:
+def test_long_log_lines_leave_little(world: World, context: Context) -> None:
     fail(world)
     group, stream = "/aws/sagemaker/ProcessingJobs", "pipelines-p4jn9xou8a8s-DataPreProcessing-x/algo-1-1"
     write_log(world, 1)
@@ -163,12 +171,12 @@ def test_log_lines_are_cut_to_500_characters(world: World, context: Context) -> 
     world.logs.put_log_events(
         logGroupName=group,
         logStreamName=stream,
-        logEvents=[{"timestamp": when + n, "message": "x" * 200_000} for n in range(3)],
+        logEvents=[{"timestamp": when + n, "message": "ValueError: " + "x" * 200_000} for n in range(3)],
     )
     handler(event("execution_changed.failed"), context, using=using(world))
     assert len(world.messages()) == 1
     kept = world.stored(f"execution#{ARN}")["logLines"]["DataPreProcessing"]
-    assert [len(line) for line in kept] == [6, 500, 500, 500]
+    assert kept == [line(0), "ValueError", "ValueError", "ValueError"]
 
 
 def test_successful_retry_removes_the_failure_reason(world: World, context: Context) -> None:

@@ -1,0 +1,45 @@
+"""Pure: which words of a job may leave its log.
+
+A log may hold values of rows: libraries quote them, and DataPreProcessing writes there what it found. So a
+line leaves it only if it tells a place in the code, the type of an error, or what the reason says already.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+_PLACE: Final = re.compile(r'\s*File "[\w./<> -]+", line \d+(?:, in [\w<>.]+)?')
+_LIBRARIES: Final = "_csv|botocore|joblib|json|numpy|pandas|pyarrow|scipy|sklearn|zlib"
+_NAME: Final = rf"(?:{_LIBRARIES})(?:\.\w+)+|[A-Za-z_]\w*(?:Error|Exception|Interrupt|Exit|Warning|Problem)"
+_ERROR: Final = re.compile(rf"({_NAME})(?::\s.*)?")
+_ENDS: Final = ("Traceback (most recent call last):", "Killed", "Segmentation fault", "Terminated")
+_MESSAGE: Final = re.compile(r'ErrorMessage "(.*?)"(?=\s+Command "|\s*\Z)', re.DOTALL)
+
+
+def without_values(reason: str) -> str:
+    """SageMaker's reason for a failure, without the script's own message, which it quotes: its type is left.
+
+    The format is sagemaker-training's (`errors.py`): ExecuteUserScriptError, ExitCode, ErrorMessage, Command.
+    """
+    return _MESSAGE.sub(lambda found: f'ErrorMessage "{_types(found[1])}"', reason)
+
+
+def tellable(lines: Iterable[str], reason: str | None) -> list[str]:
+    """The lines of a job's log that may leave it, in their order. `reason` is SageMaker's, without values."""
+    found = (_tellable(line, reason or "") for line in lines)
+    return [line for line in found if line is not None]
+
+
+def _tellable(line: str, reason: str) -> str | None:
+    text = line.strip()
+    if text in _ENDS or _PLACE.fullmatch(line) or (text and text in reason):
+        return line
+    error = _ERROR.fullmatch(text)
+    return error[1] if error else None
+
+
+def _types(message: str) -> str:
+    """The types of the errors whose messages these lines are."""
+    return ", ".join(found[1] for line in message.splitlines() if (found := _ERROR.fullmatch(line.strip())))

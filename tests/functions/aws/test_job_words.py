@@ -1,0 +1,71 @@
+"""No value of a row leaves a job's log, whichever library words the error."""
+
+from __future__ import annotations
+
+import pytest
+
+from retraining.aws.job_words import tellable, without_values
+
+LOG = """\
+curated/m/train/p.csv: 600 rows, 12000 bytes, version v1
+Traceback (most recent call last):
+  File "/opt/ml/processing/input/code/preprocess.py", line 88, in preprocess
+    rows = convert(block, "Mr. Kelly")
+  File "<frozen runpy>", line 198, in _run_module_as_main
+pyarrow.lib.ArrowInvalid: In CSV column #3: CSV conversion error to double: invalid value 'Mr. Kelly'
+ValueError: could not convert string to float: 'Mr. Kelly'
+DataProblem: train.csv, row 2: age is not a number
+train.csv, row 2: age is not a number
+train.csv, row 2: age is not a number: it is 'Mr. Kelly'
+Mr. Kelly,male,29
+
+numpy.linalg.LinAlgError: Mr. Kelly
+KeyError: 'Mr. Kelly'
+MemoryError
+Killed
+"""
+
+
+def test_tellable_lines_are_places_types_and_the_reason() -> None:
+    assert tellable(LOG.splitlines(), "ClientError: train.csv, row 2: age is not a number") == [
+        "Traceback (most recent call last):",
+        '  File "/opt/ml/processing/input/code/preprocess.py", line 88, in preprocess',
+        '  File "<frozen runpy>", line 198, in _run_module_as_main',
+        "pyarrow.lib.ArrowInvalid",
+        "ValueError",
+        "DataProblem",
+        "train.csv, row 2: age is not a number",
+        "numpy.linalg.LinAlgError",
+        "KeyError",
+        "MemoryError",
+        "Killed",
+    ]
+
+
+def test_tellable_lines_without_a_reason() -> None:
+    assert tellable(["Mr. Kelly", "  ", "age", "OSError: Mr. Kelly"], None) == ["OSError"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("ClientError: train.csv has no column survived", "ClientError: train.csv has no column survived"),
+        (
+            "AlgorithmError: ExecuteUserScriptError:\nExitCode 1\n"
+            'ErrorMessage "ValueError: could not convert string to float: Mr. "Jim" Kelly"\n'
+            'Command "python3 train.py", exit code: 1',
+            'AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "ValueError"\n'
+            'Command "python3 train.py", exit code: 1',
+        ),
+        (
+            'ExecuteUserScriptError: ExitCode -9 ErrorMessage "" Command "python3 train.py"',
+            'ExecuteUserScriptError: ExitCode -9 ErrorMessage "" Command "python3 train.py"',
+        ),
+        (
+            'ExecuteUserScriptError: ErrorMessage "sklearn.exceptions.NotFittedError: Kelly\nand more Kelly"',
+            'ExecuteUserScriptError: ErrorMessage "sklearn.exceptions.NotFittedError"',
+        ),
+    ],
+)
+def test_reason_of_a_training_job_has_no_message_of_the_script(reason: str, told: str) -> None:
+    assert without_values(reason) == told
