@@ -363,8 +363,9 @@ def _without_rows(
     if not filled.missing:
         return None
     said = f"there are no rows in the {' and the '.join(filled.missing)} data"
-    way_out = f"its {len(empty)} new files hold a header at most; land rows"
-    return Refuse(f"{said}: {way_out}", occurrence=f"no rows: {batch.identity}")
+    return Refuse(
+        f"{said}: its new files hold a header at most; land rows", occurrence=f"no rows: {batch.identity}"
+    )
 
 
 def _rows(inspected: Iterable[Inspected]) -> int | None:

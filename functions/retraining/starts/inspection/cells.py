@@ -30,6 +30,13 @@ FALSE: Final = frozenset({"false", "no", "f", "n", "0", "0.0"})
 FLOAT32_MAX: Final = 3.4028234663852886e38
 """The largest number of 32 bits (IEEE 754), with which scikit-learn's random forests compute."""
 
+RANGES: Final[Mapping[str, tuple[float, str]]] = {
+    "random_forest": (FLOAT32_MAX, "-3.4e38 and 3.4e38 (random_forest computes in 32 bits)"),
+    "ridge": (1e150, "-1e150 and 1e150 (ridge computes squares)"),
+    "logistic_regression": (1e150, "-1e150 and 1e150 (logistic_regression computes squares)"),
+}
+"""The largest number of a feature, by estimator, and how it is told. Larger ones overflow in scikit-learn."""
+
 SPACES: Final = " \u00a0\u202f"
 """Signs that separate thousands where `data.thousands` is a space: also the two that do not break a line."""
 
@@ -97,13 +104,13 @@ class Numbers:
 class Cells:
     """What the columns of one model hold.
 
-    `limit` is the largest number of a feature. `kinds` are the columns that are looked at. `words` and
+    `range` is the largest number of a feature and how it is told. `kinds` are the columns that are looked at. `words` and
     `class_numbers` are the classes as texts and as numbers; `class_booleans` are further texts, in lower
     case, if the classes are true and false.
     """
 
     numbers: Numbers
-    limit: float
+    range: tuple[float, str]
     kinds: Mapping[str, str]
     words: frozenset[str]
     class_numbers: frozenset[float]
@@ -116,7 +123,7 @@ class Cells:
         target = "label" if config.task == "regression" else "class"
         return cls(
             numbers=Numbers.of(config),
-            limit=FLOAT32_MAX if config.training.estimator == "random_forest" else math.inf,
+            range=RANGES.get(config.training.estimator, (math.inf, "")),
             kinds={
                 **dict.fromkeys(config.features.numeric, "number"),
                 **dict.fromkeys(config.features.boolean, "boolean"),
@@ -152,10 +159,10 @@ class Cells:
         if not self.numbers.fits(word):
             return self._not_a_number(word)
         value = self.numbers.value(word)
-        if value is None or abs(value) <= self.limit:
+        largest, said = self.range
+        if value is None or abs(value) <= largest:
             return None
-        limits = "a number between -3.4e38 and 3.4e38 (random_forest computes in 32 bits)"
-        return Fault("not_a_number", f"is out of range, expected {limits}")
+        return Fault("not_a_number", f"is out of range, expected a number between {said}")
 
     def _target(self, word: str, kind: str) -> Fault | None:
         missing = word in MISSING

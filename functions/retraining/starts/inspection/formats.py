@@ -23,7 +23,10 @@ PARQUET_TAIL: Final = 8
 """Bytes at a Parquet file's end: the footer's length and PARQUET."""
 
 UNPACK_FIRST: Final = "unpack it before it lands, or pack it by gzip"
+"""What to do with a file that is packed in another way."""
+
 CONVERT: Final = "write the rows as CSV or Parquet"
+"""What to do with a file of another format."""
 
 MAGIC: Final[tuple[tuple[bytes, str, str], ...]] = (
     (b"PK\x03\x04", "a zip archive", "land the CSV or Parquet files that are in it"),

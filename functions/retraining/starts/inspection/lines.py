@@ -21,6 +21,10 @@ BACKSLASH: Final = '\\"'
 _SEP: Final = re.compile(r"""(["']?)sep=([,;\t|])\1(?:\r\n|\r|\n)""", re.IGNORECASE)
 
 
+class NotCsv(Exception):
+    """The text is not CSV. The message is the line where that shows; it may hold values."""
+
+
 def sep_line(text: str) -> tuple[str, str] | None:
     """The delimiter that a first line such as `sep=;` names, as Excel reads it, and the text behind that
     line; None without such a line."""
@@ -76,7 +80,7 @@ def _fits(text: str, delimiter: str, count: int | None, *, whole: bool) -> bool:
             count = count or len(line)
             if len(line) != count:
                 return False
-    except csv.Error:
+    except NotCsv:
         return False
     return True
 
@@ -89,7 +93,7 @@ def _same(text: str, other: str, delimiter: str, *, whole: bool) -> bool:
 def read(text: str, delimiter: str, *, whole: bool) -> Iterator[list[str]]:
     """The lines of a CSV text as lists of values, without empty lines and a last line that may be cut.
 
-    Raises csv.Error, also for a value over the module's limit of 131,072 characters.
+    Raises NotCsv, also for a value over the module's limit of 131,072 characters.
     """
     source = _Source(text)
     before: list[str] = []
@@ -102,19 +106,21 @@ def read(text: str, delimiter: str, *, whole: bool) -> Iterator[list[str]]:
         if before:
             yield before
         if whole or not source.ended:
-            raise
+            raise NotCsv(source.line) from None
     else:
         if before and whole:
             yield before
 
 
 class _Source:
-    """The lines of a text; `ended` is true from the last one on. A head may end within quotes."""
+    """The lines of a text; `line` is the last one that was read, and `ended` says that no other follows. A
+    head may end within quotes."""
 
     def __init__(self, text: str) -> None:
         self._lines = io.StringIO(text, newline="")
         self._length = len(text)
         self._given = 0
+        self.line = ""
 
     @property
     def ended(self) -> bool:
@@ -123,4 +129,5 @@ class _Source:
     def __iter__(self) -> Iterator[str]:
         for line in self._lines:
             self._given += len(line)
+            self.line = line
             yield line

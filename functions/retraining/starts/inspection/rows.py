@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from itertools import chain, tee
 
@@ -58,10 +57,10 @@ class _Table:
                 return found
             others = {name: value for name, value in self._folders.items() if name not in found.places}
             return in_folders(others, self._config) or self._rows(found)
-        except csv.Error as error:
+        except lines.NotCsv as error:
             said = f"the file is not CSV: row {self._row + 1} has a quote in the wrong place or one that does"
             text = f"{said} not end, or a value of more than 131,072 characters"
-            return Problem("format", text, row=self._row + 1, found=str(error))
+            return Problem("format", text, row=self._row + 1, found=shown(str(error)))
 
     def _rows(self, columns: Columns) -> Problem | Fine | Short:
         places = [(name, place) for name, place in columns.places.items() if name in self._cells.kinds]
