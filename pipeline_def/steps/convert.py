@@ -98,6 +98,11 @@ def plain(values: pa.Array, key: str, name: str) -> pa.Array:
     return values
 
 
+def canonical(values: pa.Array, key: str, name: str) -> pa.Array:
+    """The column as the text of categories, by which two spellings of one value are the same."""
+    return to_categories(plain(values, key, name))
+
+
 def _is_text(kind: pa.DataType) -> bool:
     """Whether a type is one of text or bytes, other than the usual one of text."""
     return bool(

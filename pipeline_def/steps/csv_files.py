@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 import csv_text
-from csv_text import CsvText, encoding_of, first_undecodable, raw_chunks, undecodable
+from csv_text import CsvText, LongRow, encoding_of, first_undecodable, raw_chunks, undecodable
 from job import DataProblem, Dialect, one_line
 
 MAX_HEADER_BYTES: Final = 1 << 20
@@ -129,6 +129,8 @@ class CsvFile:
                     return wrong_length(key, row, len(line), count, line)
         except csv.Error:
             return _not_csv(key, row + 1, error)
+        except LongRow:
+            return LongRow(f"{key}, row {row + 1}")
         if isinstance(error, OSError):
             return csv_text.damaged_gzip(key, error)
         return DataProblem(f"{key} cannot be read as CSV: see the log of the job", one_line(error))
@@ -206,7 +208,8 @@ def _header(
         lines = reader.line_num
         first = next((line for line in (() if dialect.header else reader) if line), None)
     except csv.Error as error:
-        raise _not_csv(text.key, 1, error) from error
+        if whole or source.tell() < len(start):
+            raise _not_csv(text.key, 1, error) from error
     if not whole and source.tell() >= len(start):
         raise DataProblem(
             f"{text.key} is too wide: header and first row do not end in its first {MAX_HEADER_BYTES:,} bytes"
@@ -300,8 +303,8 @@ def _check_quotes(text: CsvText, delimiter: str, skipped: int) -> None:
     """Raises DataProblem for a quote that does not end: Arrow would read all that follows as one value."""
     row = 0
     try:
-        for row, _ in enumerate(_rows(text, delimiter, skipped, strict=True), 1):
-            pass
+        for _ in _rows(text, delimiter, skipped, strict=True):
+            row += 1
     except csv.Error as error:
         raise _not_csv(text.key, row + 1, error) from error
 

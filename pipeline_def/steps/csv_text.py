@@ -41,6 +41,14 @@ SAMPLE: Final = 512
 """First bytes in which a wide encoding shows itself."""
 
 
+class LongRow(DataProblem):
+    """A row is longer than a block. `where` names the file, and the row if it is known."""
+
+    def __init__(self, where: str) -> None:
+        limit = f"a row has more than {BLOCK_BYTES:,} bytes, which is too wide"
+        super().__init__(f"{where}: {limit}; expected line breaks")
+
+
 @dataclass(frozen=True)
 class CsvText:
     """A file's text. `key` names it in errors, `packed` says whether gzip packed it.
@@ -77,16 +85,8 @@ class CsvText:
         with io.TextIOWrapper(self.stream(), "utf-8", errors="surrogateescape", newline="") as text:
             while line := text.readline(BLOCK_BYTES):
                 if len(line) == BLOCK_BYTES:
-                    raise long_row(self.key)
+                    raise LongRow(self.key)
                 yield line
-
-
-def long_row(key: str, row: int | None = None) -> DataProblem:
-    """The problem of a row that is longer than a block."""
-    where = f"{key}, row {row}" if row else key
-    return DataProblem(
-        f"{where}: a row has more than {BLOCK_BYTES:,} bytes, which is too wide; expected line breaks"
-    )
 
 
 def encoding_of(head: bytes, encoding: str, key: str) -> str:
@@ -100,7 +100,8 @@ def encoding_of(head: bytes, encoding: str, key: str) -> str:
     way_out = "in handsoff.yaml, or save it as UTF-8"
     if found is None and encoding.startswith(WIDE) and head and 0 not in head[:SAMPLE]:
         raise DataProblem(
-            f"{key} is not {ours}: its first {SAMPLE} bytes have no zero byte; correct data.encoding {way_out}"
+            f"{key} is not {ours}: its first {SAMPLE} bytes have no zero byte; correct data.encoding "
+            f"{way_out}"
         )
     if found is not None and not encoding.startswith(found) and not found.startswith(encoding):
         raise DataProblem(f"{key} is not {ours}, but {found}: set data.encoding: {found} {way_out}")
@@ -214,7 +215,7 @@ def _doubled(chunks: Iterator[bytes], delimiter: str, key: str) -> Generator[byt
     for chunk in chunks:
         waiting, cut = waiting + chunk, -1
         if len(waiting) > BLOCK_BYTES + CHUNK_BYTES:
-            raise long_row(key)
+            raise LongRow(key)
         text = value.sub(complete, waiting)
         left = len(waiting) - (cut if cut >= 0 else max(map(waiting.rfind, signs)) + 1)
         yield text[: len(text) - left]

@@ -6,7 +6,7 @@ The report is kept beside the model and becomes the `data` of the evidence.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,13 +23,24 @@ SCHEMA_VERSION: Final = 2
 
 @dataclass(frozen=True)
 class FileRead:
-    """One file of the batch after it was read. `sha256` is that of its bytes, in hexadecimal."""
+    """One file of the batch after it was read. `sha256` is that of its bytes, in hexadecimal.
+
+    `format` is csv or parquet, `compression` is None or gzip. What follows is None for Parquet: `encoding` by
+    Python's name, `delimiter` as one character, `quotes` as in the config (`data`). `partition` are the
+    columns that the file's path gives, with their values.
+    """
 
     item: DataObject
     sha256: str
     columns: Sequence[str]
     rows: int
     blank_lines: int
+    format: str = "csv"
+    compression: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    quotes: str | None = None
+    partition: Mapping[str, str | None] = field(default_factory=dict)
 
     def report(self) -> Json:
         """The file's entry in data_report.json."""

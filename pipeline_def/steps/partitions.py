@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from convert import plain, to_categories
+from convert import canonical
 from job import DataProblem
 
 DEFAULT: Final = "__HIVE_DEFAULT_PARTITION__"
@@ -53,7 +53,7 @@ def with_partitions(
 def _check_same(values: pa.Array, value: str, key: str, name: str, first_row: int) -> None:
     if not len(values):
         return
-    ours, path = to_categories(plain(values, key, name)), to_categories(pa.array([value]))[0]
+    ours, path = canonical(values, key, name), canonical(pa.array([value]), key, name)[0]
     same = pc.equal(ours, path) if path.is_valid else pc.is_null(ours)
     row = pc.index(pc.fill_null(same, False), False).as_py()
     if row >= 0:

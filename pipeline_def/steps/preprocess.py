@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 import data_profile
 from batch import DataObject, check_splits, fetch, latest_batch, read_manifest, split_of
+from changes import Changes, check_no_changes
 from convert import convert
 from data_report import FileRead, check_targets, data_report, read_target, summary
 from job import (
@@ -53,13 +54,18 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     objects = read_manifest(s3, bucket, config.name, batch)
     check_splits(objects, config.name)
     writers = {split: SplitWriter(output / split / f"{split}.parquet", config) for split in SPLITS}
+    changes = {split: Changes(config.data.cdc) for split in SPLITS} if config.data.cdc else {}
     files = []
     with scratch(output / "train") as folder:
         for item in objects:
             writer = writers[split_of(item.key, config.name) or ""]
-            files.append(read_file(s3, bucket, item, config, writer, folder / "object"))
-    for writer in writers.values():
-        writer.close()
+            found = changes.get(split_of(item.key, config.name) or "")
+            files.append(read_file(s3, bucket, item, config, writer, found, folder / "object"))
+    for split, writer in writers.items():
+        if split in changes and writer.rows:
+            writer.keep(changes[split].kept())
+        else:
+            writer.close()
     check_rows({split: writer.rows for split, writer in writers.items()})
     targets = {split: read_target(writer.path, config.target) for split, writer in writers.items()}
     check_targets(targets, config)
@@ -73,16 +79,35 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
 
 
 def read_file(
-    s3: S3Client, bucket: str, item: DataObject, config: StepConfig, writer: SplitWriter, path: Path
+    s3: S3Client,
+    bucket: str,
+    item: DataObject,
+    config: StepConfig,
+    writer: SplitWriter,
+    changes: Changes | None,
+    path: Path,
 ) -> FileRead:
-    """Copy one object to `path` and add its rows to `writer`. Raises DataProblem."""
+    """Copy one object to `path` and add its rows to `writer`. Raises DataProblem.
+
+    `changes` are those of the split, if its files hold changes.
+    """
     digest = fetch(s3, bucket, item, path)
     file, rows = open_file(path, item.key, config), 0
     for block in file.blocks():
-        writer.add(convert(block, config, item.key, rows + 1))
+        if changes:
+            _, table = changes.without_deleted(block, config, item.key, rows + 1)
+        else:
+            if not rows:
+                check_no_changes(block, config, item.key)
+            table = convert(block, config, item.key, rows + 1)
+        writer.add(table)
         rows += block.num_rows
     print(f"{item.key}: {rows} rows, {item.size} bytes, version {item.version_id}", flush=True)
-    return FileRead(item, digest, file.columns, rows, file.blank_lines(rows))
+    operation = config.data.cdc.operation if config.data.cdc else None
+    columns = [name for name in file.columns if name != operation]
+    return FileRead(
+        item, digest, columns, rows, file.blank_lines(rows), **file.written(), partition=file.partition
+    )
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

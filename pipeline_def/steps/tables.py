@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Required, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,19 @@ from partitions import partitions, with_partitions
 
 ROW_GROUP: Final = 128 * 1024
 """Rows that a row group of a Parquet file has at least, but for the last one."""
+
+DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What may separate values (`data.delimiter`), and its name."""
+
+
+class Written(TypedDict, total=False):
+    """How a file is written: `format` is csv or parquet; the others are of CSV, as in the config."""
+
+    format: Required[str]
+    compression: str | None
+    encoding: str
+    delimiter: str
+    quotes: str
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,19 @@ class Landed:
         elif self.columns:
             with _readable_parquet(self.key), pq.ParquetFile(self.path) as file:
                 yield from file.iter_batches(batch_size=ROW_GROUP)
+
+    def written(self) -> Written:
+        """How the file is written, for the data report."""
+        if not self.csv:
+            return Written(format="parquet") if self.columns else Written(format="csv")
+        text = self.csv.text
+        return Written(
+            format="csv",
+            compression="gzip" if text.packed else None,
+            encoding=text.encoding,
+            delimiter=self.csv.delimiter,
+            quotes=self.csv.quotes,
+        )
 
     def blank_lines(self, rows: int) -> int:
         """How many empty lines the file has beside its `rows`. A Parquet file has none."""
@@ -108,7 +134,7 @@ def check_header(names: Sequence[str], partition: Mapping[str, str], config: Ste
     wanted = list(dict.fromkeys((config.target, *config.features.names, *_key(config))))
     there = {*names, *partition}
     if missing := [name for name in wanted if name not in there]:
-        raise _missing(missing, names, key)
+        raise _missing(missing, wanted, names, key)
     places: dict[str, int] = {}
     for place, name in enumerate(names, 1):
         if (first := places.setdefault(name, place)) != place:
@@ -131,16 +157,35 @@ def _key(config: StepConfig) -> tuple[str, ...]:
     return config.data.cdc.key if config.data.cdc else ()
 
 
-def _missing(missing: Sequence[str], names: Sequence[str], key: str) -> DataProblem:
-    word = "column" if len(missing) == 1 else "columns"
+def _missing(missing: Sequence[str], wanted: Sequence[str], names: Sequence[str], key: str) -> DataProblem:
     near = {_plain(name): place for place, name in reversed([*enumerate(names, 1)])}
     alike = [f"column {near[_plain(name)]} for {listed([name])}" for name in missing if _plain(name) in near]
-    hint = "write a header, or name the columns in data.header" if len(names) == 1 else ""
-    if alike:
-        hint = f"did you mean {listed(alike)}? The names differ in case or spaces; write both alike"
+    found = list(names[:100])
+    if not alike and len(names) == 1 and (word := _other_delimiter(names[0], missing)):
+        return DataProblem(
+            f"{key}: the values are separated by {word}; set data.delimiter in handsoff.yaml", found
+        )
+    if not alike and len(missing) == len(wanted):
+        return DataProblem(
+            f"{key} has no header: its first line names none of the columns {listed(wanted)}; "
+            "write a header, or name the columns in data.header",
+            found,
+        )
+    word = "column" if len(missing) == 1 else "columns"
     counted = "1 column" if len(names) == 1 else f"{len(names):,} columns"
     text = f"{key} has no {word} {listed(missing)} in its header of {counted}"
-    return DataProblem(f"{text}; {hint}" if hint else text, list(names[:100]))
+    if alike:
+        text += f"; did you mean {listed(alike)}? The names differ in case or spaces; write both alike"
+    return DataProblem(text, found)
+
+
+def _other_delimiter(header: str, missing: Sequence[str]) -> str | None:
+    """The name of the delimiter by which this header of one cell has a missing column; None if none does."""
+    wanted = {_plain(name) for name in missing}
+    for delimiter, word in DELIMITERS.items():
+        if delimiter in header and wanted & {_plain(cell) for cell in header.split(delimiter)}:
+            return word
+    return None
 
 
 def _plain(name: str) -> str:
@@ -171,6 +216,22 @@ class SplitWriter:
         self._waiting.append(table)
         if sum(waiting.num_rows for waiting in self._waiting) >= ROW_GROUP:
             self._flush()
+
+    def keep(self, kept: Array) -> None:
+        """End the file with only those of its rows for which `kept`, in the order of adding, is true."""
+        self.close()
+        every = self.path.with_suffix(".all")
+        self.path.rename(every)
+        self.rows, self.missing, self._ids, self._file = 0, dict.fromkeys(self.missing, 0), [], None
+        with pq.ParquetFile(every) as file:
+            start = 0
+            for block in file.iter_batches(batch_size=ROW_GROUP):
+                self.add(
+                    pa.Table.from_batches([block]).filter(pa.array(kept[start : start + block.num_rows]))
+                )
+                start += block.num_rows
+        self.close()
+        every.unlink()
 
     def _flush(self) -> None:
         if self._waiting:

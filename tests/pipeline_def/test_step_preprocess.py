@@ -164,13 +164,14 @@ def test_preprocess_profile_describes_train_only(s3: S3Client, tmp_path: Path) -
         ("x,c,y\n1,a,0\n1,b,1\n1,b,\n", f"{KEY}, row 3: the target column y has no value, expected 0 or 1"),
         (
             ",".join(f"c{n}" for n in range(5_000)) + "\n" + "," * 4_999 + "\n",
-            f"{KEY} has no columns y, x, c in its header of 5,000 columns",
+            f"{KEY} has no header: its first line names none of the columns y, x, c; write a header, or "
+            "name the columns in data.header",
         ),
         ("a," * 50_000 + "b\n1\n", f"{KEY} is too wide: it has 50,001 columns, at most 20,000 are read"),
         (
             "n" * 131_073 + "\n1\n",
-            f"{KEY}, row 1: a quote is in the wrong place or does not end, or a value has more than 131,072 characters; "
-            "expected CSV",
+            f"{KEY}, row 1: a quote is in the wrong place or does not end, or a value has more than "
+            "131,072 characters; expected CSV",
         ),
         (
             "1," * 5_000_000,
