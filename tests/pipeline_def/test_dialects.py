@@ -327,6 +327,7 @@ def test_open_file_without_rows_is_no_fault(read: Any, body: str | bytes) -> Non
             "too wide: header and first row do not end in its first 1,048,576 bytes",
         ),
     ],
+    ids=["columns", "row", "line", "value"],
 )
 def test_open_file_too_wide_names_the_limit(read: Any, body: str, reason: str) -> None:
     assert reason in refused(read, body)

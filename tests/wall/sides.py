@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import changes
 import convert
 import tables
 from job import DataProblem, StepConfig, parse_config
@@ -16,8 +17,10 @@ from retraining.config.schema import ModelConfig
 from retraining.starts.inspection import Fine, inspect
 
 
-def model(task: str = "binary_classification", classes: Sequence[str] = ("0", "1")) -> ModelConfig:
-    """A model of the number x, the category c and the boolean b, with the target y."""
+def model(
+    task: str = "binary_classification", classes: Sequence[str] = ("0", "1"), **data: Any
+) -> ModelConfig:
+    """A model of the number x, the category c and the boolean b, with the target y; `data` is its section."""
     values: dict[str, Any] = {
         "task": task,
         "target": "y",
@@ -26,6 +29,8 @@ def model(task: str = "binary_classification", classes: Sequence[str] = ("0", "1
     }
     if classes:
         values["classes"] = list(classes)
+    if data:
+        values["data"] = data
     return ModelConfig.model_validate(values)
 
 
@@ -47,13 +52,19 @@ def accepted_at_landing(body: bytes, name: str, config: ModelConfig) -> bool:
 
 
 def accepted_by_job(body: bytes, name: str, config: ModelConfig, folder: Path) -> bool:
-    """Whether DataPreProcessing reads the file to its end and finds a row."""
+    """Whether DataPreProcessing reads the file to its end. One without rows is no fault of the file."""
     path, steps, rows = folder / "object", for_steps(config), 0
     path.write_bytes(body)
     try:
-        for block in tables.open_file(path, name, steps).blocks():
-            convert.convert(block, steps, name, rows + 1)
+        file = tables.open_file(path, name, steps)
+        changed = changes.Changes(steps.data.cdc) if steps.data.cdc else None
+        for block in file.blocks():
+            if changed:
+                changed.without_deleted(block, steps, name, rows + 1)
+            else:
+                changes.check_no_changes(block, steps, name)
+                convert.convert(block, steps, name, rows + 1)
             rows += block.num_rows
     except DataProblem:
         return False
-    return rows > 0
+    return True
