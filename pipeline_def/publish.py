@@ -28,11 +28,14 @@ if TYPE_CHECKING:
 STEPS: Final = Path(__file__).parent / "steps"
 """The folder of the step scripts."""
 
-TRAINING: Final = ("inference.py", "job.py", "train.py")
-"""The scripts of the training job. It puts inference.py beside the model that it trains."""
+SERVING: Final = ("cells.py", "inference.py", "serving_request.py")
+"""The scripts that the training job puts beside the model that it trains."""
+
+TRAINING: Final = (*SERVING, "job.py", "train.py")
+"""The scripts of the training job."""
 
 PROCESSING: Final = tuple(sorted({script.name for script in STEPS.glob("*.py")} - {"train.py"}))
-"""The scripts of the processing jobs. They read a cell's text as inference.py does."""
+"""The scripts of the processing jobs. They read a cell's text by cells.py, as serving does."""
 
 
 @dataclass(frozen=True)

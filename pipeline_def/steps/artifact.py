@@ -14,6 +14,8 @@ import pandas as pd
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
+from cells import Spelling, category
+from inference import known_categories
 from job import Array, StepConfig, read_config
 
 
@@ -23,6 +25,43 @@ class Model:
 
     pipeline: Pipeline
     config: StepConfig
+
+    @property
+    def known(self) -> dict[str, list[object]]:
+        """The categories of each column as the pipeline spells them; NaN where a missing one is known."""
+        return known_categories(self.pipeline) if self.config.features.categorical else {}
+
+    def respelled(self, rows: pd.DataFrame, spelling: Spelling) -> pd.DataFrame:
+        """The rows with their categories as the pipeline spells them.
+
+        `spelling` is that of the rows. A model of handsoff 0.1 knows categories as files spelled them, 1.0
+        beside 1, and words such as NULL. A missing value is such a word where the model knows the word
+        and no missing value. Of two spellings of one category that it knows, the canonical one is taken, else
+        the first.
+        """
+        both = spelling.plain._replace(ignore_case=spelling.ignore_case or self.config.data.ignore_case)
+        found = {}
+        for name, known in self.known.items():
+            texts = [item for item in known if isinstance(item, str)]
+            spelled = {category(text, both): text for text in reversed(texts)}
+            spelled |= {text: text for text in texts if category(text, both) == text}
+            gap = spelled.get(None) if len(texts) == len(known) else None
+            codes, distinct = pd.factorize(rows[name])
+            names = [spelled.get(category(text, both), text) for text in distinct]
+            found[name] = np.array([*names, np.nan if gap is None else gap], dtype=object)[codes]
+        return rows.assign(**found)
+
+    def unknown(self, rows: pd.DataFrame) -> dict[str, Array]:
+        """For each categorical feature and each of n rows, whether the model does not know its category.
+
+        The rows are spelled as by `respelled`. A missing value is not unknown. A model knows no category of a
+        feature that had no value in training.
+        """
+        known = self.known
+        return {
+            name: (rows[name].notna() & ~rows[name].isin(known.get(name, []))).to_numpy()
+            for name in self.config.features.categorical
+        }
 
     def predict(self, rows: pd.DataFrame) -> Array:
         """The prediction for each of n rows.

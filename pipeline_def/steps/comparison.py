@@ -82,10 +82,12 @@ def against_champion(
     *,
     columns: Columns,
     profile: Mapping[str, Any],
+    unknown: Mapping[str, Array],
 ) -> tuple[Json, Json | None]:
     """The comparison on the rows that the champion was not trained on, and the drift if it can be measured.
 
-    `candidate` are the candidate's predictions of `rows`; `columns` and `profile` describe the candidate's
+    `candidate` are the candidate's predictions of `rows`, and `unknown` says for each categorical feature and
+    row whether the candidate does not know the category. `columns` and `profile` describe the candidate's
     data. Raises ChampionProblem for everything that is wrong with the champion.
     """
     with problems():
@@ -95,16 +97,44 @@ def against_champion(
         check_columns(found.columns, columns)
         fresh = ~np.isin(rows[ROW].to_numpy(), found.training_rows)
         rows, candidate = rows[fresh], candidate[fresh]
-        champion = found.model.predict(rows)
+        spelled = found.model.respelled(rows, config.data.spelling)
+        champion = found.model.predict(spelled)
+        unfamiliar = unknown_to_champion(
+            found.model.unknown(spelled), {name: item[fresh] for name, item in unknown.items()}
+        )
         moved = None
         if found.profile:
-            moved = {"reference": source.package, "columns": drift.drift(found.profile, profile)}
+            moved = {
+                "reference": source.package,
+                "columns": drift.drift(found.profile, profile, config.data.spelling),
+            }
     target = rows[config.target].to_numpy()
     slices = []
     for where in config.slices:
-        mask = inside(rows, where, config.features.boolean)
+        mask = inside(rows, where, config)
         slices.append(
             {"where": dict(where), **comparison(config.task, target[mask], candidate[mask], champion[mask])}
         )
     whole = comparison(config.task, target, candidate, champion)
-    return {**whole, "excluded": int((~fresh).sum()), "slices": slices}, moved
+    excluded = int((~fresh).sum())
+    return {**whole, "excluded": excluded, "slices": slices, "unknown": unfamiliar}, moved
+
+
+def unknown_to_champion(champion: Mapping[str, Array], candidate: Mapping[str, Array]) -> dict[str, Json]:
+    """By feature, the share of the compared rows whose category the champion does not know.
+
+    `known_to_candidate` is the part of it whose category the candidate knows. Both arguments say, by feature
+    and row, whether the model does not know the category.
+    """
+    return {
+        name: {
+            "share": share(rows),
+            "known_to_candidate": share(rows & ~candidate[name]) if name in candidate else 0.0,
+        }
+        for name, rows in champion.items()
+    }
+
+
+def share(rows: Array) -> float:
+    """The share of the rows that are true; 0 if there are none."""
+    return float(rows.mean()) if len(rows) else 0.0

@@ -14,7 +14,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from inference import BOOLEAN_WORDS, MISSING_WORDS, NUMBER, TRUE_WORDS, as_boolean
+from cells import (
+    BOOLEAN_WORDS,
+    LIMITS,
+    MISSING_WORDS,
+    NUMBER,
+    PLAIN,
+    TRUE_WORDS,
+    Spelling,
+    as_boolean,
+    category,
+)
 from job import ROW, Array, DataProblem, StepConfig, listed
 from notation import Notation
 
@@ -24,13 +34,13 @@ HASH_KEY: Final = "handsoff-row-id1"
 VALUE_LIMIT: Final = 60
 """Characters of a wrong value that the log shows."""
 
-FLOAT32_MAX: Final = 3.4028234663852886e38
-"""The largest number of 32 bits (IEEE 754), with which scikit-learn's random forests compute."""
-
 RANGES: Final = {
-    "random_forest": (FLOAT32_MAX, "-3.4e38 and 3.4e38 (random_forest computes in 32 bits)"),
-    "ridge": (1e150, "-1e150 and 1e150 (ridge computes squares)"),
-    "logistic_regression": (1e150, "-1e150 and 1e150 (logistic_regression computes squares)"),
+    "random_forest": (LIMITS["random_forest"], "-3.4e38 and 3.4e38 (random_forest computes in 32 bits)"),
+    "ridge": (LIMITS["ridge"], "-1e150 and 1e150 (ridge computes squares)"),
+    "logistic_regression": (
+        LIMITS["logistic_regression"],
+        "-1e150 and 1e150 (logistic_regression computes squares)",
+    ),
 }
 """The largest number of a feature, by estimator, and how it is told. Larger ones overflow in scikit-learn."""
 
@@ -46,8 +56,8 @@ BOOLEANS_OF_PARQUET: Final = {"true": "1", "false": "0"}
 def convert(block: pa.RecordBatch, config: StepConfig, key: str, first_row: int) -> pa.Table:
     """Features, target and identities of a block's rows.
 
-    Numbers become float64 with null for a missing value. Categories become text with null for the empty
-    string. Booleans become 1.0, 0.0 or null. The target becomes a float64, or the int16 index of its class.
+    Numbers become float64 with null for a missing value. Categories become their canonical text, or null.
+    Booleans become 1.0, 0.0 or null. The target becomes a float64, or the int16 index of its class.
 
     `key` names the file. `first_row` is the number of the block's first row; rows count from 1 below the
     header. Raises DataProblem naming file, row, column and what was expected.
@@ -64,7 +74,7 @@ def convert(block: pa.RecordBatch, config: StepConfig, key: str, first_row: int)
         check_range(numbers, config.estimator, key, name, first_row)
         columns[name] = numbers
     for name in config.features.categorical:
-        columns[name] = to_categories(usual[name])
+        columns[name] = to_categories(usual[name], config.data.spelling)
     for name in config.features.boolean:
         columns[name] = to_booleans(usual[name], key, name, first_row)
     target = config.target
@@ -284,21 +294,20 @@ def _fits(meaning: Callable[[str], object], text: str) -> bool:
     return False
 
 
-def to_categories(values: pa.Array) -> pa.Array:
-    """The column as text, null where it is empty or missing. inference.py writes numbers in the same way."""
-    values = _plain(values)
-    if pa.types.is_floating(values.type):
-        distinct = pc.unique(values)
-        read = [None if text is None else float(text) for text in pc.cast(distinct, pa.string()).to_pylist()]
-        texts = pa.array([None if value is None else number_text(value) for value in read], pa.string())
-        return texts.take(pc.index_in(values, value_set=distinct))
-    text = to_text(values)
-    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+def to_categories(values: pa.Array, spelling: Spelling = PLAIN) -> pa.Array:
+    """The column as canonical text (`cells.category`), null where it is missing. Numbers are written plainly.
 
-
-def number_text(value: float) -> str:
-    """The text of a number: 3.0 is "3", as in inference.py."""
-    return str(int(value)) if value.is_integer() else repr(value)
+    Each distinct value is looked at once. Numbers, booleans and times of a Parquet file get the text that
+    they have in a CSV file. `values` are as `plain` gives them.
+    """
+    if pa.types.is_timestamp(values.type) and values.type.tz:
+        values = pc.cast(values, pa.timestamp(values.type.unit, "UTC"))  # text then has no name of a zone
+    if pa.types.is_nested(values.type):
+        values = to_text(values)
+    encoded = values.dictionary_encode()
+    texts = to_text(encoded.dictionary).to_pylist()
+    canonical = pa.array([category(text, spelling.plain) for text in texts], pa.string())
+    return canonical.take(encoded.indices)
 
 
 def to_text(values: pa.Array) -> pa.Array:

@@ -62,7 +62,7 @@ def numbers(values: pa.ChunkedArray) -> Json:
 def categories(values: pa.ChunkedArray) -> Json:
     """A text column: the rows of each of the MAX_CATEGORIES most frequent categories, and all `other` rows.
 
-    Of equally frequent categories the first by name is kept.
+    Of equally frequent categories the first by name is kept. `once` counts the categories with one row.
     """
     counted = pc.value_counts(values.drop_null())
     table = pa.table({"text": counted.field("values"), "rows": counted.field("counts")})
@@ -74,6 +74,7 @@ def categories(values: pa.ChunkedArray) -> Json:
         "missing": values.null_count,
         "counts": counts,
         "other": len(values) - values.null_count - sum(counts.values()),
+        "once": int(pc.sum(pc.equal(table["rows"], 1)).as_py() or 0),
     }
 
 

@@ -6,11 +6,13 @@ Both are given as data_profile.json, which data_profile.py writes.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
+from cells import PLAIN, Spelling, category
 from data_profile import MAX_POINTS
 from job import Array
 
@@ -24,10 +26,13 @@ PRIOR: Final = 0.5
 """Rows added to each bin, so that the logarithm of an empty one is finite."""
 
 
-def drift(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+def drift(
+    champion: Mapping[str, Any], candidate: Mapping[str, Any], spelling: Spelling = PLAIN
+) -> dict[str, dict[str, float]]:
     """The `psi` of each feature of the candidate, and in `by_chance` the mean psi of equal distributions.
 
-    NaN for a feature that the champion did not have, or had as another kind.
+    NaN for a feature that the champion did not have, or had as another kind. Profiles of handsoff 0.1 have
+    categories as files spelled them; they count by their canonical text.
     """
     found = {}
     for name, column in candidate["columns"].items():
@@ -35,9 +40,19 @@ def drift(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> dict[str
         if not before or before["kind"] != column["kind"]:
             found[name] = {"psi": math.nan, "by_chance": math.nan}
             continue
-        expected, actual = bins(before, column)
+        expected, actual = bins(canonical(before, spelling), canonical(column, spelling))
         found[name] = {"psi": psi(expected, actual), "by_chance": by_chance(expected, actual)}
     return found
+
+
+def canonical(profile: Mapping[str, Any], spelling: Spelling) -> Mapping[str, Any]:
+    """The profile of a column with its categories' canonical texts; words of missing values are missing."""
+    if profile["kind"] != "categorical":
+        return profile
+    counts: Counter[str | None] = Counter()
+    for text, rows in profile["counts"].items():
+        counts[category(text, spelling.plain)] += rows
+    return {**profile, "missing": profile["missing"] + counts.pop(None, 0), "counts": counts}
 
 
 def by_chance(expected: Array, actual: Array) -> float:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from artifact import Model, load_model
 from champion import ChampionProblem, newest_approved, read_ids
-from comparison import ChampionSource, against_champion, compared, differences
+from comparison import ChampionSource, against_champion, compared, differences, share
 from evaluation_summary import summary
 from job import (
     AWS,
@@ -74,6 +74,7 @@ def evaluate(
     leaked = np.isin(rows[ROW].to_numpy(), trained.row_ids)
     rows = rows[~leaked]
     task, target, prediction = config.task, rows[config.target].to_numpy(), model.predict(rows)
+    unknown = model.unknown(rows)
     guessed, constant = guess(config, trained.report["splits"]["train"], len(rows))
     ours, guessing, gaps = compared(task, target, prediction, constant)
     return {
@@ -94,7 +95,8 @@ def evaluate(
                 "differences": differences(task, gaps),
             },
             "data": data_counts(trained.report),
-            **champion_part(champion, config, rows, prediction, trained),
+            "unknown": unknown_shares(unknown, rows, trained.profile),
+            **champion_part(champion, config, rows, prediction, trained, unknown),
         },
     }
 
@@ -113,7 +115,7 @@ def slice_scores(config: StepConfig, rows: pd.DataFrame, target: Array, predicti
     """The candidate's metrics on each slice of the config."""
     found = []
     for where in config.slices:
-        mask = inside(rows, where, config.features.boolean)
+        mask = inside(rows, where, config)
         found.append({"where": dict(where), **scores(config.task, target[mask], prediction[mask])})
     return found
 
@@ -125,12 +127,30 @@ def data_counts(report: Mapping[str, Any]) -> Json:
     }
 
 
+def unknown_shares(unknown: Mapping[str, Array], rows: pd.DataFrame, profile: Mapping[str, Any]) -> Json:
+    """By categorical feature, the share of the rows with a value whose category is not among those of train.
+
+    `by_chance` is the share that the training rows explain: the part of them whose category they have once
+    (Good 1953 estimates by it the probability of a category that was not seen).
+    """
+    found = {}
+    for name, wrong in unknown.items():
+        column = profile["columns"][name]
+        trained = profile["rows"] - column["missing"]
+        found[name] = {
+            "share": share(wrong[rows[name].notna().to_numpy()]),
+            "by_chance": column["once"] / trained if trained else 0.0,
+        }
+    return found
+
+
 def champion_part(
     champion: ChampionSource | None,
     config: StepConfig,
     rows: pd.DataFrame,
     prediction: Array,
     trained: Trained,
+    unknown: Mapping[str, Array],
 ) -> Json:
     """What evaluation.json says about the champion: its ARN, the problem or the comparison, and the drift."""
     found, moved, problem = None, None, None
@@ -143,6 +163,7 @@ def champion_part(
                 prediction,
                 columns=trained.report["columns"],
                 profile=trained.profile,
+                unknown=unknown,
             )
         except ChampionProblem as error:
             problem = one_line(error)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from job import Json
+from job import Json, listed
 from scoring import TASKS
 
 MAX_DRIFTED: Final = 5
@@ -19,7 +19,7 @@ MAX_SLICE_METRICS: Final = 4
 def summary(evaluation: Mapping[str, Any]) -> str:
     """Candidate, guessing, slices, champion and drift, one line for each fact."""
     ours = evaluation["handsoff"]
-    return "\n".join([*_candidate(ours), *_slices(ours), *_champion(ours), *_drift(ours)])
+    return "\n".join([*_candidate(ours), *_slices(ours), *_unknown(ours), *_champion(ours), *_drift(ours)])
 
 
 def _candidate(ours: Json) -> list[str]:
@@ -47,6 +47,17 @@ def _slices(ours: Json) -> list[str]:
         values = ", ".join(f"{name} {item['metrics'][name]['value']:.4f}" for name in names)
         where = ", ".join(f"{column}={value}" for column, value in item["where"].items())
         lines.append(f"where {where}: {item['n']} rows, {values}")
+    return lines
+
+
+def _unknown(ours: Json) -> list[str]:
+    """The features whose categories the candidate or the champion does not know in some rows."""
+    compared = (ours["comparison"] or {}).get("unknown", {})
+    lines = []
+    for who, found in (("the candidate", ours["unknown"]), ("the champion", compared)):
+        shares = [f"{name} {item['share']:.1%}" for name, item in found.items() if item["share"]]
+        if shares:
+            lines.append(f"rows with categories that {who} does not know: {listed(shares)}")
     return lines
 
 

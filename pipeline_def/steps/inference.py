@@ -1,113 +1,200 @@
 """Serving: raw rows in, predictions out. train.py puts this file beside the model, as code/inference.py.
 
 SageMaker's scikit-learn container calls `model_fn`, `input_fn`, `predict_fn` and `output_fn`. The file stands
-alone there: it imports none of the other scripts. They import from it what a cell's text means, so that
-serving reads a row as training did.
+alone there with serving_request.py and cells.py, which says what a cell's text means. The other scripts read
+cells by the same file, so serving reads a row as training did.
 
-Rows arrive as CSV with a header, or as JSON records. Columns that are not features are ignored. An empty
-value is a missing one. The answer has, for each row:
+Rows arrive as CSV with or without a header, as JSON records, or as JSON lines. Columns that are not features
+are ignored. An empty value is a missing one. The answer has, for each row:
 
     two classes    label, probability (of the positive class)
     more classes   label, probability (of the label), probabilities (of each class)
     regression     prediction
 
 A label is the class as the config names it; it is a number where the class is a whole number.
+
+The container answers every exception of this file with status 500, even its own UnsupportedFormatError
+(sagemaker_containers 2.8.6, `_functions.error_wrapper`). So a request that cannot be served is a value,
+`Refused`, which the functions hand on; `output_fn` turns it into an answer with status 400, 406 or 415.
 """
 
 from __future__ import annotations
 
-import io
+import importlib
 import json
 import math
-import re
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import joblib
 import numpy as np
 import pandas as pd
 
+from cells import LIMITS, NUMBER, Spelling
+from serving_request import (
+    CSV,
+    JSON,
+    JSON_LINES,
+    Lines,
+    Model,
+    Refused,
+    features_of,
+    read_body,
+    read_lines,
+    with_absent_values,
+)
+
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
+
+ACCEPTED: Final = (JSON, CSV, JSON_LINES)
+"""The content types of answers. Of equally welcome ones, the first that the request names is given."""
 
 THRESHOLD: Final = 0.5
 """Of two classes the positive one is predicted where its probability is above this."""
 
-NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-"""The text of a number, without spaces around it."""
-
-# fmt: off
-MISSING_WORDS: Final = frozenset([
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND",
-    "1.#QNAN", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null",
-])
-# fmt: on
-"""Texts that stand for a missing number or boolean: the null values of pyarrow's CSV reader."""
-
-TRUE_WORDS: Final = frozenset(["true", "yes", "t", "y", "1", "1.0"])
-"""Texts that stand for true, in lower case."""
-
-FALSE_WORDS: Final = frozenset(["false", "no", "f", "n", "0", "0.0"])
-"""Texts that stand for false, in lower case."""
-
-BOOLEAN_WORDS: Final = TRUE_WORDS | FALSE_WORDS
-"""Texts that stand for a boolean, in lower case."""
-
 CLASS_COLUMN: Final = "probability_"
 """The start of the name of each class's column in a CSV answer."""
 
-
-class Model(NamedTuple):
-    """The fitted pipeline, what it predicts, and its input columns by the kind of value that they hold.
-
-    `classes` are empty for regression; of two, the second is the positive one.
-    """
-
-    pipeline: Pipeline
-    classes: tuple[str, ...]
-    numeric: tuple[str, ...]
-    categorical: tuple[str, ...]
-    boolean: tuple[str, ...]
+# ---- what the container calls ------------------------------------------------------------------------------
 
 
 def model_fn(model_dir: str) -> Model:
     """Load the model that train.py wrote to `model_dir`."""
     config = json.loads(Path(model_dir, "code", "model.json").read_text(encoding="utf-8"))
     pipeline = joblib.load(Path(model_dir, "model.joblib"))
-    columns = (tuple(config["features"][kind]) for kind in ("numeric", "categorical", "boolean"))
-    return Model(pipeline, tuple(config["classes"]), *columns)
+    numeric, categorical, boolean = (
+        tuple(config["features"][kind]) for kind in ("numeric", "categorical", "boolean")
+    )
+    data = config.get("data", {})
+    written = {name: data[name] for name in Spelling._fields if name in data}
+    return Model(
+        pipeline,
+        tuple(config["classes"]),
+        numeric,
+        categorical,
+        boolean,
+        target=config["target"],
+        columns=tuple(config.get("columns", ())),
+        spelling=Spelling(**written | {"not_missing": tuple(written.get("not_missing", ()))}),
+        delimiter=data.get("delimiter", ","),
+        quotes=data.get("quotes"),
+        limit=LIMITS.get(config["training"]["estimator"], math.inf),
+    )
 
 
-def input_fn(body: str | bytes, content_type: str) -> pd.DataFrame:
-    """The raw rows as they arrived. Raises ValueError unless they are CSV with a header or JSON records."""
-    text = body.decode("utf-8-sig") if isinstance(body, bytes) else body
-    kind = content_type.split(";")[0].strip().lower()
-    if kind == "text/csv":
-        return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    if kind == "application/json":
-        rows = json.loads(text)
-        rows = rows.get("instances") if isinstance(rows, dict) else rows
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise ValueError('expected a list of records, or {"instances": [record, …]}')
-        return pd.DataFrame(rows, dtype=object)
-    raise ValueError(f"content type {content_type} is not served; send text/csv or application/json")
+def input_fn(body: str | bytes, content_type: str | None) -> pd.DataFrame | Lines | Refused:
+    """The raw rows as they arrived: a table of JSON records, or lines of CSV."""
+    try:
+        return read_body(body, content_type or JSON)
+    except Refused as refused:
+        return refused
 
 
-def predict_fn(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
+def predict_fn(rows: pd.DataFrame | Lines | Refused, model: Model) -> pd.DataFrame | Refused:
     """The prediction for each row, in the columns of a CSV answer.
 
-    Raises ValueError if a feature's column is missing, or if a value is not of the feature's kind.
+    `attrs["header"]` says whether a CSV answer has a header: it has none if the request was CSV without one.
     """
-    names = (*model.numeric, *model.categorical, *model.boolean)
-    if missing := [name for name in names if name not in rows]:
-        raise ValueError(
-            f"the rows have no {', '.join(missing)}; they have {', '.join(map(str, rows.columns))}"
-        )
-    features = pd.DataFrame(
-        {name: _numbers(rows[name]) for name in model.numeric}
-        | {name: _categories(rows[name]) for name in model.categorical}
-        | {name: _booleans(rows[name]) for name in model.boolean}
-    )
+    if isinstance(rows, Refused):
+        return rows
+    try:
+        if isinstance(rows, Lines):
+            table, header = read_lines(rows.text, model)
+        else:
+            table, header = with_absent_values(rows, model), True
+        features = features_of(table, model)
+    except Refused as refused:
+        return refused
+    _tell_unknown(features, model)
+    answer = _predictions(features, model)
+    answer.attrs["header"] = header
+    return answer
+
+
+def output_fn(prediction: pd.DataFrame | Refused, accept: str | None) -> Any:
+    """The body of the answer and its content type, as `accept` asks; for a Refused, the server's answer."""
+    try:
+        if isinstance(prediction, Refused):
+            raise prediction
+        kind = _wanted(accept or JSON)
+    except Refused as refused:
+        return _refusal(refused)
+    if kind == CSV:
+        return prediction.to_csv(index=False, header=prediction.attrs.get("header", True)), CSV
+    classes = [name for name in prediction if str(name).startswith(CLASS_COLUMN)]
+    records = prediction.drop(columns=classes).to_dict(orient="records")
+    if classes:
+        by_class = prediction[classes].rename(columns=lambda name: name.removeprefix(CLASS_COLUMN))
+        for record, probabilities in zip(records, by_class.to_dict(orient="records"), strict=True):
+            record["probabilities"] = probabilities
+    if kind == JSON_LINES:
+        return "".join(json.dumps(record) + "\n" for record in records), JSON_LINES
+    return json.dumps({"predictions": records}), JSON
+
+
+def _refusal(refused: Refused) -> Any:
+    """The answer that says why, as the server that runs takes it. Without a server, raises Refused.
+
+    The server of multi-model endpoints (sagemaker_inference) wants an exception, the other one a response.
+    """
+    body = json.dumps({"error": str(refused)})
+    try:
+        if os.environ.get("SAGEMAKER_MULTI_MODEL"):
+            errors = importlib.import_module("sagemaker_inference.errors")
+            raise errors.BaseInferenceToolkitError(refused.status, body, str(refused))
+        flask = importlib.import_module("flask")
+    except ModuleNotFoundError:
+        raise refused from None
+    return flask.Response(body, status=refused.status, mimetype=JSON)
+
+
+def known_categories(pipeline: Pipeline) -> dict[str, list[object]]:
+    """The categories of each column as the fitted pipeline spells them; NaN where a missing one is known."""
+    return {
+        str(name): list(known)
+        for _, encoder, names in pipeline["columns"].transformers_
+        if hasattr(encoder, "categories_")
+        for name, known in zip(names, encoder.categories_, strict=True)
+    }
+
+
+# ---- the answer --------------------------------------------------------------------------------------------
+
+
+def _wanted(accept: str) -> str:
+    """The content type that an Accept header likes best. Raises Refused if it takes none of ours.
+
+    RFC 9110, 12.5.1: of the ranges that fit a type, the most specific one gives its quality, from 0 to 1.
+    """
+    ranges: dict[str, float] = {}
+    for part in accept.split(","):
+        kind, *parameters = (item.strip().lower() for item in part.split(";"))
+        quality = next((item[2:] for item in parameters if item.startswith("q=")), "1")
+        ranges.setdefault(kind, float(quality) if NUMBER.fullmatch(quality) else 0.0)
+    order = [kind for kind in ranges if kind in ACCEPTED] + list(ACCEPTED)
+
+    def liked(kind: str) -> float:
+        fitting = (kind, f"{kind.split('/')[0]}/*", "*/*")
+        return next((ranges[name] for name in fitting if name in ranges), 0.0)
+
+    best = max(order, key=liked)
+    if liked(best) <= 0:
+        raise Refused(f"cannot answer with {accept}; accept one of {', '.join(ACCEPTED)}", 406)
+    return best
+
+
+def _tell_unknown(features: pd.DataFrame, model: Model) -> None:
+    """Write to the log how many rows have a category that the model does not know. It shows no value."""
+    known = known_categories(model.pipeline) if model.categorical and len(features) else {}
+    for name, categories in known.items():
+        if rows := int((features[name].notna() & ~features[name].isin(categories)).sum()):
+            print(f"unknown categories: {name} in {rows} of {len(features)} rows", flush=True)
+
+
+def _predictions(features: pd.DataFrame, model: Model) -> pd.DataFrame:
+    """The prediction for each row, in the columns of a CSV answer."""
     if not model.classes:
         return pd.DataFrame({"prediction": model.pipeline.predict(features) if len(features) else []})
     shares = _probabilities(features, model)
@@ -121,19 +208,6 @@ def predict_fn(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
         {"label": [labels[index] for index in best], "probability": shares.max(axis=1)}
         | {f"{CLASS_COLUMN}{name}": shares[:, index] for index, name in enumerate(model.classes)}
     )
-
-
-def output_fn(prediction: pd.DataFrame, accept: str) -> tuple[str, str]:
-    """The body of the answer and its content type: CSV with a header if `accept` asks for it, else JSON."""
-    if "text/csv" in accept.lower():
-        return prediction.to_csv(index=False), "text/csv"
-    classes = [name for name in prediction if str(name).startswith(CLASS_COLUMN)]
-    records = prediction.drop(columns=classes).to_dict(orient="records")
-    if classes:
-        by_class = prediction[classes].rename(columns=lambda name: name.removeprefix(CLASS_COLUMN))
-        for record, probabilities in zip(records, by_class.to_dict(orient="records"), strict=True):
-            record["probabilities"] = probabilities
-    return json.dumps({"predictions": records}), "application/json"
 
 
 def _probabilities(features: pd.DataFrame, model: Model) -> np.ndarray[Any, Any]:
@@ -150,64 +224,3 @@ def _label(name: str) -> str | int:
         return int(name) if str(int(name)) == name else name
     except ValueError:
         return name
-
-
-def _numbers(column: pd.Series) -> pd.Series:
-    return pd.Series([_number(value, column.name) for value in column], dtype="float64")
-
-
-def _number(value: object, name: object) -> float:
-    found = math.inf
-    if value is None:
-        return math.nan
-    if isinstance(value, str):
-        word = value.strip()
-        if word in MISSING_WORDS:
-            return math.nan
-        if NUMBER.fullmatch(word):
-            found = float(word)
-    elif isinstance(value, int | float):
-        found = float(value)
-    if math.isinf(found):
-        raise ValueError(f"{name} is {value!r}, expected a number")
-    return found
-
-
-def _booleans(column: pd.Series) -> pd.Series:
-    return pd.Series([_boolean(value, column.name) for value in column], dtype="float64")
-
-
-def _boolean(value: object, name: object) -> float:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return math.nan
-    try:
-        found = as_boolean(str(value))
-    except LookupError:
-        raise ValueError(f"{name} is {value!r}, expected true or false") from None
-    return math.nan if found is None else found
-
-
-def as_boolean(text: str) -> float | None:
-    """1.0 for true, 0.0 for false, None for a missing value. Raises LookupError for any other text."""
-    word = text.strip()
-    if word in MISSING_WORDS:
-        return None
-    if word.lower() in BOOLEAN_WORDS:
-        return float(word.lower() in TRUE_WORDS)
-    raise LookupError(text)
-
-
-def _categories(column: pd.Series) -> pd.Series:
-    return pd.Series([_category(value) for value in column], dtype=object)
-
-
-def _category(value: object) -> str | float:
-    """The category as text, NaN where it is missing.
-
-    3 and 3.0 are "3" and true is "true", as training reads them from Parquet files.
-    """
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
-        return math.nan
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

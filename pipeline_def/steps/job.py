@@ -1,7 +1,7 @@
 """What the step scripts share: the model's config, the rows, and how a job says why it failed.
 
 Runs in SageMaker's scikit-learn image. publish.py puts it beside the processing scripts and into the archive
-of the training script. It imports none of the other scripts.
+of the training script. Of the other scripts it imports only cells.py.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import pandas as pd
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cells import Spelling
+
 HERE: Final = Path(__file__).parent
 """The folder of the step scripts."""
 
@@ -35,6 +37,10 @@ Task = Literal["binary_classification", "multiclass_classification", "regression
 
 SPLITS: Final = ("train", "validation")
 """The two sets of rows: a model is trained on the first and measured on the second."""
+
+COLUMN_ORDER: Final = "_columns.json"
+"""The file beside the training rows that has the columns of the landed files in their order. Readers of a
+folder of Parquet files pass over names that begin with an underscore."""
 
 ROW: Final = "handsoff:row"
 """The column that holds each raw row's identity. A column of the data must not have this name."""
@@ -112,6 +118,12 @@ class Dialect:
     header: tuple[str, ...] = ()
     cdc: Cdc | None = None
     ignore_case: bool = False
+    not_missing: tuple[str, ...] = ()
+
+    @property
+    def spelling(self) -> Spelling:
+        """What the meaning of a text depends on."""
+        return Spelling(self.decimal, self.thousands, self.ignore_case, self.not_missing)
 
 
 @dataclass(frozen=True)
@@ -152,7 +164,7 @@ def parse_config(values: Mapping[str, Any]) -> StepConfig:
 def parse_dialect(values: Mapping[str, Any]) -> Dialect:
     """The `data` of a model.json."""
     cdc = values.get("cdc")
-    given = {**values, "header": tuple(values.get("header", ()))}
+    given = {**values, **{name: tuple(values.get(name, ())) for name in ("header", "not_missing")}}
     return Dialect(**given | {"cdc": Cdc(cdc["operation"], tuple(cdc["key"])) if cdc else None})
 
 

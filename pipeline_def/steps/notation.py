@@ -13,11 +13,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from inference import NUMBER
+from cells import SPACES, number_pattern
 from job import Dialect
-
-SPACES: Final = " \u00a0\u202f"
-"""Signs that separate thousands where `data.thousands` is a space: also the two that do not break a line."""
 
 _LIKE_COMMA: Final = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[. '_\u00a0\u202f]\d{3})+),\d+", re.ASCII)
 _LIKE_THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:([,. '_\u00a0\u202f])\d{3})+(?:[.,]\d+)?", re.ASCII)
@@ -43,11 +40,7 @@ class Notation:
     @cached_property
     def pattern(self) -> str:
         """The regular expression of a number without spaces around it."""
-        if self.usual:
-            return NUMBER.pattern
-        point = re.escape(self.decimal)
-        grouped = rf"|\d{{1,3}}(?:[{re.escape(self.thousands)}]\d{{3}})+" if self.thousands else ""
-        return rf"[+-]?(?:(?:\d+{grouped})(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?"
+        return number_pattern(self.decimal, self.thousands)
 
     def fits(self, text: str) -> bool:
         """Whether the text is a number."""

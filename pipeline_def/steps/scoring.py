@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ import pandas as pd
 import binary
 import multiclass
 import regression
+from cells import category
 from job import Array, Json, StepConfig, Task
 from uncertainty import measured
 
@@ -62,12 +63,20 @@ def metrics(task: Task, found: Mapping[str, Json], undefined: Json = UNDEFINED) 
     return {name: found.get(name, undefined) for name in TASKS[task].METRICS}
 
 
-def inside(rows: pd.DataFrame, where: Mapping[str, str], boolean: Iterable[str]) -> Array:
-    """For each row, whether it is in the slice. The values of `boolean` columns are "true" and "false"."""
+def inside(rows: pd.DataFrame, where: Mapping[str, str], config: StepConfig) -> Array:
+    """For each row, whether it is in the slice. The values of boolean columns are "true" and "false".
+
+    A value of a categorical column counts by its canonical text; a word of a missing value means the rows
+    without a value.
+    """
     found = np.ones(len(rows), dtype=bool)
     for column, value in where.items():
-        wanted: str | float = {"true": 1.0, "false": 0.0}[value] if column in boolean else value
-        found &= (rows[column] == wanted).to_numpy()
+        wanted: str | float | None
+        if column in config.features.boolean:
+            wanted = {"true": 1.0, "false": 0.0}[value]
+        else:
+            wanted = category(value, config.data.spelling.plain)
+        found &= (rows[column].isna() if wanted is None else rows[column] == wanted).to_numpy()
     return found
 
 

@@ -1,7 +1,7 @@
 """TrainModel: fits one scikit-learn Pipeline, from raw columns to a prediction, in SageMaker's script mode.
 
 The artifact holds scikit-learn's classes only, so it can be unpickled without this project's code. Its folder
-code/ holds how the model is served and which columns it takes.
+code/ holds how the model is served, which columns it takes, and in which order the landed files had them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,13 +30,25 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from job import MAX_CATEGORIES, StepConfig, read_config, read_rows, reason_written
+from job import (
+    COLUMN_ORDER,
+    MAX_CATEGORIES,
+    StepConfig,
+    read_config,
+    read_json,
+    read_rows,
+    reason_written,
+    write_json,
+)
 
 SEED: Final = 0
 """The seed of every estimator: the same rows give the same model."""
 
 FOREST: Final = {"n_estimators": 300, "min_samples_leaf": 3, "n_jobs": -1, "random_state": SEED}
 """The settings of both random forests."""
+
+SERVING: Final = ("cells.py", "inference.py", "serving_request.py")
+"""The scripts that serve a model. They are beside this one, and go into the artifact."""
 
 CLASSIFIERS: Final[Mapping[str, Callable[[], BaseEstimator]]] = {
     "hist_gradient_boosting": lambda: HistGradientBoostingClassifier(random_state=SEED),
@@ -128,25 +140,37 @@ def fit(config: StepConfig, features: pd.DataFrame, target: pd.Series) -> Pipeli
     return pipeline
 
 
-def save(pipeline: Pipeline, model_dir: Path, source_dir: Path) -> None:
-    """Write model.joblib, and to code/ how the model is served and which columns it takes."""
+def save(pipeline: Pipeline, model_dir: Path, source_dir: Path, columns: Sequence[str]) -> None:
+    """Write model.joblib, and to code/ how the model is served and which columns it takes.
+
+    `columns` are those of the landed training files, in their order. They are added to model.json.
+    """
     code = model_dir / "code"
     code.mkdir(parents=True, exist_ok=True)
     joblib.dump(pipeline, model_dir / "model.joblib", compress=3)
-    for name in ("inference.py", "model.json"):
-        shutil.copyfile(source_dir / name, code / name)
+    for name in SERVING:
+        shutil.copyfile(Path(__file__).with_name(name), code / name)
+    write_json({**read_json(source_dir / "model.json"), "columns": list(columns)}, code / "model.json")
+
+
+def landed_columns(channel: Path) -> list[str]:
+    """The columns of the landed training files in their order; none if the files differ."""
+    order = channel / COLUMN_ORDER
+    found: list[str] = read_json(order) if order.exists() else []
+    return found
 
 
 def main(environment: Mapping[str, str], source_dir: Path) -> None:
     """Run the step. `environment` has SageMaker's SM_CHANNEL_TRAIN and SM_MODEL_DIR, which are folders."""
     config = read_config(source_dir / "model.json")
-    features, target = read_training_rows(Path(environment["SM_CHANNEL_TRAIN"]), config)
+    channel = Path(environment["SM_CHANNEL_TRAIN"])
+    features, target = read_training_rows(channel, config)
     print(f"{len(features)} rows, features: {', '.join(features.columns)}", flush=True)
     started = time.perf_counter()
     pipeline = fit(config, features, target)
     seconds = time.perf_counter() - started
     print(f"{config.estimator} fitted in {seconds:.2f} s", flush=True)
-    save(pipeline, Path(environment["SM_MODEL_DIR"]), source_dir)
+    save(pipeline, Path(environment["SM_MODEL_DIR"]), source_dir, landed_columns(channel))
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+import cells
 import convert
 import csv_text
-import inference
+import serving_request
 from job import DataProblem
 from tests.pipeline_def.helpers import (
     BOOLEANS,
@@ -213,11 +214,11 @@ def test_convert_counts_rows_over_all_blocks(
 @pytest.mark.parametrize("text", [" Yes", "f", "1.0", "0", "NA", "", "maybe", "2", "on", "TRUE", "1e0"])
 def test_serving_reads_booleans_as_training_does(text: str) -> None:
     try:
-        trained = inference.as_boolean(text)
+        trained = cells.as_boolean(text)
     except LookupError:
         with pytest.raises(ValueError, match="expected true or false"):
-            inference._boolean(text, "b")
+            serving_request.to_boolean(text, "b")
     else:
-        assert inference._boolean(text, "b") == pytest.approx(
+        assert serving_request.to_boolean(text, "b") == pytest.approx(
             np.nan if trained is None else trained, nan_ok=True
         )

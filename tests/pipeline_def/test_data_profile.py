@@ -75,6 +75,7 @@ def test_categories_counts_the_most_frequent_first() -> None:
         "missing": 1,
         "counts": {"a": 2, "b": 2, "": 1, "c": 1, "é": 1},
         "other": 0,
+        "once": 3,
     }
     assert list(found["counts"]) == ["a", "b", "", "c", "é"]
 
@@ -85,7 +86,7 @@ def test_categories_counts_rare_ones_together() -> None:
     assert len(found["counts"]) == 254
     assert list(found["counts"].items())[:2] == [("299", 3), ("000", 1)]
     assert list(found["counts"])[-1] == "252"  # 253 to 298 are as frequent and come later by name
-    assert (found["other"], found["missing"]) == (46, 1)
+    assert (found["other"], found["missing"], found["once"]) == (46, 1, 299)
 
 
 def test_categories_keeps_as_many_as_training_tells_apart() -> None:
@@ -114,9 +115,9 @@ def test_profile_describes_each_feature(tmp_path: Path) -> None:
     )
     expected: dict[str, Any] = {
         "x": {"kind": "numeric", "missing": 1, "exact": True, "points": [1.0, 2.0], "below": [1, 2]},
-        "home": {"kind": "categorical", "missing": 0, "counts": {"a": 2, "b": 1}, "other": 0},
-        "home.dest": {"kind": "categorical", "missing": 2, "counts": {"z": 1}, "other": 0},
-        "b": {"kind": "categorical", "missing": 1, "counts": {"false": 1, "true": 1}, "other": 0},
-        "empty": {"kind": "categorical", "missing": 3, "counts": {}, "other": 0},
+        "home": {"kind": "categorical", "missing": 0, "counts": {"a": 2, "b": 1}, "other": 0, "once": 1},
+        "home.dest": {"kind": "categorical", "missing": 2, "counts": {"z": 1}, "other": 0, "once": 1},
+        "b": {"kind": "categorical", "missing": 1, "counts": {"false": 1, "true": 1}, "other": 0, "once": 2},
+        "empty": {"kind": "categorical", "missing": 3, "counts": {}, "other": 0, "once": 0},
     }
     assert found == {"schema_version": 1, "rows": 3, "columns": expected}

@@ -18,6 +18,8 @@ import pytest
 
 import convert
 import inference
+import serving_request
+from serving_request import Refused
 from tests.pipeline_def.helpers import SMALL, TITANIC, Run, land, land_titanic, titanic_config
 
 if TYPE_CHECKING:
@@ -89,8 +91,10 @@ def test_serving_json_records_predicts_as_csv(trained: Run, tmp_path: Path) -> N
 
 def test_predict_fn_names_a_missing_feature(trained: Run) -> None:
     rows = inference.input_fn("age,sibsp,parch,fare,pclass,embarked\n1,0,0,7,3,S\n", "text/csv")
-    with pytest.raises(ValueError, match="the rows have no sex; they have age, sibsp, parch"):
-        inference.predict_fn(rows, inference.model_fn(str(trained.model_dir)))
+    found = inference.predict_fn(rows, inference.model_fn(str(trained.model_dir)))
+    assert isinstance(found, Refused)
+    assert found.status == 400
+    assert str(found).startswith("the rows have no sex; they have age, sibsp, parch")
 
 
 def test_output_fn_without_rows_has_no_predictions() -> None:
@@ -99,7 +103,7 @@ def test_output_fn_without_rows_has_no_predictions() -> None:
         (("a", "b", "c"), "label,probability,probability_a,probability_b,probability_c\n"),
         ((), "prediction\n"),
     ):
-        model = inference.Model(None, classes, ("x",), (), ())
+        model = serving_request.Model(None, classes, ("x",), (), ())
         prediction = inference.predict_fn(inference.input_fn("x\n", "text/csv"), model)
         assert inference.output_fn(prediction, "application/json") == (
             '{"predictions": []}',
@@ -142,7 +146,7 @@ def test_predict_fn_label_is_the_class_as_the_config_names_it(
     classes: tuple[str, ...], labels: list[Any]
 ) -> None:
     pipeline = Fixed([[0.75, 0.25], [0.25, 0.75], [0.5, 0.5]], (0, 1))
-    records, lines = answers(inference.Model(pipeline, classes, ("x",), (), ()), "x\n1\n2\n3\n")
+    records, lines = answers(serving_request.Model(pipeline, classes, ("x",), (), ()), "x\n1\n2\n3\n")
     assert [record["label"] for record in records] == labels
     assert [record["probability"] for record in records] == [0.25, 0.75, 0.5]
     assert lines == [
@@ -153,7 +157,7 @@ def test_predict_fn_label_is_the_class_as_the_config_names_it(
 
 def test_predict_fn_three_classes_have_a_probability_each() -> None:
     pipeline = Fixed([[0.25, 0.5, 0.25], [0.5, 0.0, 0.5]], (0, 1, 2))
-    model = inference.Model(pipeline, ("Adelie", "2", "Gentoo"), ("x",), (), ())
+    model = serving_request.Model(pipeline, ("Adelie", "2", "Gentoo"), ("x",), (), ())
     records, lines = answers(model, "x\n1\n2\n")
     assert records == [
         {"label": 2, "probability": 0.5, "probabilities": {"Adelie": 0.25, "2": 0.5, "Gentoo": 0.25}},
@@ -167,14 +171,14 @@ def test_predict_fn_three_classes_have_a_probability_each() -> None:
 
 
 def test_predict_fn_class_without_training_rows_has_probability_0() -> None:
-    model = inference.Model(Fixed([[0.25, 0.75]], (0, 2)), ("a", "b", "c"), ("x",), (), ())
+    model = serving_request.Model(Fixed([[0.25, 0.75]], (0, 2)), ("a", "b", "c"), ("x",), (), ())
     assert answers(model, "x\n1\n")[0] == [
         {"label": "c", "probability": 0.75, "probabilities": {"a": 0.25, "b": 0.0, "c": 0.75}}
     ]
 
 
 def test_predict_fn_regression_predicts_numbers() -> None:
-    model = inference.Model(Fixed([2.5, -1.0]), (), ("x",), (), ())
+    model = serving_request.Model(Fixed([2.5, -1.0]), (), ("x",), (), ())
     records, lines = answers(model, "x\n1\n2\n")
     assert records == [{"prediction": 2.5}, {"prediction": -1.0}]
     assert lines == ["prediction", "2.5", "-1.0"]
@@ -240,31 +244,45 @@ def test_serving_each_task_answers_raw_rows(
     ],
 )
 def test_boolean_reads_words_and_numbers(value: Any, expected: float) -> None:
-    assert inference._boolean(value, "b") == pytest.approx(expected, nan_ok=True)
+    assert serving_request.to_boolean(value, "b") == pytest.approx(expected, nan_ok=True)
 
 
 @pytest.mark.parametrize("value", ["maybe", 2, 0.5, [], "on"])
 def test_boolean_other_value_is_an_error(value: Any) -> None:
     with pytest.raises(ValueError, match="expected true or false"):
-        inference._boolean(value, "b")
+        serving_request.to_boolean(value, "b")
 
 
 def test_input_fn_takes_a_plain_json_list() -> None:
     rows = inference.input_fn(b'[{"x": 1}, {"x": null}]', "application/json")
+    assert isinstance(rows, pd.DataFrame)
     assert rows["x"].tolist() == [1, None]
 
 
 @pytest.mark.parametrize(
-    ("body", "content_type", "says"),
+    ("body", "content_type", "status", "says"),
     [
-        ("x", "application/x-npy", "content type application/x-npy is not served"),
-        ('{"rows": []}', "application/json", "expected a list of records"),
-        ("[1, 2]", "application/json", "expected a list of records"),
+        ("x", "application/x-npy", 415, "content type application/x-npy is not served"),
+        ('{"rows": []}', "application/json", 400, "expected a list of records"),
+        ("[1, 2]", "application/json", 400, "expected a list of records"),
+        ("", "text/csv", 400, "the body is empty"),
+        (b"\n\r\n", "text/csv", 400, "the body is empty"),
+        ("", "application/json", 400, "the body is empty"),
+        ('{"x": 1}\n{"x": 2}\n', "application/json", 400, "the body is no JSON (line 2, column 1)"),
+        ('{"x": 1}\n2\n', "application/jsonlines", 400, "expected a list of records"),
+        ('[{"x": [1]}]', "application/json", 400, "expected a list of records whose values are texts"),
+        (b"\xff", "text/csv", 400, "the body cannot be read as utf-8"),
+        ("a\ufffd", "text/csv", 400, "the body cannot be read as utf-8"),
+        (b"x", "text/csv; charset=klingon", 400, "the body cannot be read as klingon"),
     ],
 )
-def test_input_fn_other_content_is_an_error(body: str, content_type: str, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        inference.input_fn(body, content_type)
+def test_input_fn_other_content_is_refused(
+    body: str | bytes, content_type: str, status: int, says: str
+) -> None:
+    found = inference.input_fn(body, content_type)
+    assert isinstance(found, Refused)
+    assert found.status == status
+    assert str(found).startswith(says)
 
 
 @pytest.mark.parametrize(
@@ -281,33 +299,34 @@ def test_input_fn_other_content_is_an_error(body: str, content_type: str, says: 
     ],
 )
 def test_number_reads_text_and_numbers(value: Any, expected: float) -> None:
-    assert inference._number(value, "x") == pytest.approx(expected, nan_ok=True)
+    assert serving_request.to_number(value, "x") == pytest.approx(expected, nan_ok=True)
 
 
 @pytest.mark.parametrize("value", ["abc", "1_000", "\u0661", "inf", math.inf, [1], "1e999"])
 def test_number_other_value_is_an_error(value: Any) -> None:
     with pytest.raises(ValueError, match="expected a number"):
-        inference._number(value, "x")
+        serving_request.to_number(value, "x")
 
 
 @pytest.mark.parametrize(
-    "value", [3.0, 1e10, 1e15, 1e16, 1e20, 1.5e-7, 1e-5, 0.1, -0.0, 218050935881.55823, 2.5]
+    "value", [3.0, 1e10, 1e15, 1e16, 1e20, 1.5e-7, 1e-5, 0.1, -0.0, 218050935881.55823, 2.5, 37.8, 1e23]
 )
 def test_category_of_a_number_is_that_of_training(value: float) -> None:
     for kind in (pa.float64(), pa.decimal128(38, 10)):
         if kind == pa.decimal128(38, 10) and not 1e-6 < abs(value) < 1e16:
             continue
         column = pa.array([value], pa.float64()).cast(kind)
-        assert convert.to_categories(column).to_pylist() == [inference._category(value)]
+        assert convert.to_categories(column).to_pylist() == [serving_request.to_category(value)]
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(3, "3"), (3.0, "3"), ("3", "3"), ("NA", "NA"), (True, "true"), (2.5, "2.5")]
+    ("value", "expected"),
+    [(3, "3"), (3.0, "3"), ("3", "3"), ("3.0", "3"), ("na", "na"), (True, "true"), (2.5, "2.5")],
 )
 def test_category_is_text(value: Any, expected: str) -> None:
-    assert inference._category(value) == expected
+    assert serving_request.to_category(value) == expected
 
 
-@pytest.mark.parametrize("value", ["", None, math.nan])
+@pytest.mark.parametrize("value", ["", None, math.nan, "NULL", " NA ", "nan", "None", "\\N"])
 def test_category_missing_is_nan(value: Any) -> None:
-    assert inference._category(value) == pytest.approx(math.nan, nan_ok=True)
+    assert serving_request.to_category(value) == pytest.approx(math.nan, nan_ok=True)

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import cells
 import convert
-import inference
+import serving_request
 from job import DataProblem
 from retraining.config.schema import ModelConfig
 from tests.wall.sides import accepted_at_landing, csv_file, for_steps, model
@@ -48,7 +49,11 @@ CELLS: Final[list[tuple[str, float | None, float | None]]] = [
     ("na", BAD, BAD),
     ("nA", BAD, BAD),
     ("NAN", BAD, BAD),
-    ("None", BAD, BAD),
+    ("None", NONE, NONE),
+    ("<NA>", NONE, NONE),
+    ("NaT", NONE, NONE),
+    ("\\N", NONE, NONE),
+    ("none", BAD, BAD),
     ("-", BAD, BAD),
     ("?", BAD, BAD),
     ("true", BAD, 1.0),
@@ -99,7 +104,9 @@ def trained(column: str, text: str) -> float | None:
 
 def served(column: str, text: str) -> float | None:
     """The value that the endpoint gives to the model, NONE or BAD."""
-    to_value: Callable[[str, str], float] = inference._number if column == "x" else inference._boolean
+    to_value: Callable[[str, str], float] = (
+        serving_request.to_number if column == "x" else serving_request.to_boolean
+    )
     try:
         return to_value(text, column)
     except ValueError:
@@ -131,10 +138,11 @@ def test_cell_means_the_same_everywhere(
 
 def test_table_has_every_word_of_the_steps() -> None:
     missing = {text for text, number, _ in CELLS if number is not None and math.isnan(number)}
-    assert {text.strip() for text in missing} == inference.MISSING_WORDS
-    assert frozenset(pa_csv.ConvertOptions().null_values) == inference.MISSING_WORDS
+    assert {text.strip() for text in missing} == cells.MISSING_WORDS
+    of_arrow = frozenset(pa_csv.ConvertOptions().null_values)
+    assert of_arrow | {"<NA>", "NaT", "None", "\\N"} == cells.MISSING_WORDS
     words = {text.strip().lower() for text, _, boolean in CELLS if boolean in (0.0, 1.0)}
-    assert words == inference.BOOLEAN_WORDS
+    assert words == cells.BOOLEAN_WORDS
 
 
 # --- the target -------------------------------------------------------------------------------------------

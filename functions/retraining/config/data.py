@@ -66,6 +66,10 @@ class Data(Section):
     ignore_case: bool = False
     """Whether categories that differ only in case are the same."""
 
+    not_missing: tuple[str, ...] = ()
+    """Words that are categories in this data although they usually mean a missing value: `[NA]` where it is
+    Namibia. Numbers and booleans are not changed by it."""
+
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.thousands == self.decimal:

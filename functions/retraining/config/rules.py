@@ -149,13 +149,15 @@ class MetricRule(_Rule):
 class DataRule(_Rule):
     """A condition on the data of the execution, as DataPreProcessing counted it."""
 
-    data: Literal["rows", "missing_share", "drift"]
+    data: Literal["rows", "missing_share", "unknown_share", "drift"]
     """`rows`: the number of rows in a split. `missing_share`: the share, from 0 to 1, of missing values of a
-    feature in a split. `drift`: the population stability index of a feature, between the champion's training
-    rows and the candidate's; 0 is none, 0.1 is commonly called some, and 0.25 much."""
+    feature in a split. `unknown_share`: the share, from 0 to 1, of a categorical feature's validation values
+    that are not among the training values, beyond what the training rows explain. `drift`: the population
+    stability index of a feature, between the champion's training rows and the candidate's; 0 is none, 0.1 is
+    commonly called some, and 0.25 much."""
 
     split: Literal["train", "validation"] = "train"
-    """The split that is looked at. `drift` takes none."""
+    """The split that is looked at. `drift` and `unknown_share` take none."""
 
     column: Column | None = None
     """The feature. Without it, the worst feature counts. `rows` takes none."""
@@ -166,11 +168,13 @@ class DataRule(_Rule):
             raise ValueError("rows takes no column: remove it")
         if self.data == "drift" and self.split != "train":
             raise ValueError("drift compares training rows: it takes no split, so remove it")
+        if self.data == "unknown_share" and "split" in self.model_fields_set:
+            raise ValueError("unknown_share compares validation with train: it takes no split, so remove it")
         if self.data != "rows" and (self.max is None or self.min is not None):
             raise ValueError(f"{self.data} takes max, and no min: name max only")
         if self.min is None and self.max is None:
             raise ValueError("the rule asks nothing: name at least one of min, max")
-        highest = {"rows": math.inf, "missing_share": 1.0, "drift": math.inf}[self.data]
+        highest = 1.0 if self.data in ("missing_share", "unknown_share") else math.inf
         for name, bound in (("min", self.min), ("max", self.max)):
             if bound is not None and not 0 <= bound <= highest:
                 raise ValueError(f"{self.data} lies between 0 and {highest:g}, so {name} cannot be {bound:g}")

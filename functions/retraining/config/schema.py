@@ -262,6 +262,8 @@ class ModelConfig(Section):
         """Why the column of the rule is not measured."""
         if rule.column is not None and rule.column not in self.features.names:
             return f"the column {rule.column} is not a feature: name one of {', '.join(self.features.names)}"
+        if rule.data == "unknown_share" and rule.column and rule.column not in self.features.categorical:
+            return f"the column {rule.column} is not categorical: unknown_share counts categories"
         return None
 
 

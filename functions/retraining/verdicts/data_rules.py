@@ -1,4 +1,4 @@
-"""The result of a rule on the data: rows, missing shares, and drift from the champion's training rows."""
+"""The result of a rule on the data: rows, missing and unknown shares, and drift from the champion's rows."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ def check(rule: DataRule, evaluation: Evaluation, why_no_champion: str | None) -
         if why_no_champion:
             return skipped(rule, "drift", data_label(rule), why_no_champion)
         return concluded(rule, "drift", [_drift_finding(rule, evaluation)])
+    if rule.data == "unknown_share":
+        return concluded(rule, "data", [_unknown_finding(rule, evaluation)])
     if rule.data == "rows":
         return concluded(rule, "data", _rows_findings(rule, evaluation))
     return concluded(rule, "data", _missing_share_findings(rule, evaluation))
@@ -57,15 +59,34 @@ def _drift_finding(rule: DataRule, evaluation: Evaluation) -> Finding:
 
 def _drifted(rule: DataRule, drift: Drift) -> Finding:
     """The population stability index minus what chance alone makes of it, against `max`."""
-    beyond = {name: item.psi - item.by_chance for name, item in drift.columns.items()}
-    worst, value = _worst(beyond, rule.column)
+    return _beyond_chance(rule, {name: (item.psi, item.by_chance) for name, item in drift.columns.items()})
+
+
+def _unknown_finding(rule: DataRule, evaluation: Evaluation) -> Finding:
+    """The unknown share of the rule's column, or of the worst feature, beyond what train explains.
+
+    A model without categorical features has none.
+    """
+    if evaluation.unknown is None:
+        numbers = f"{data_label(rule)}: not measured; the next execution measures it"
+        return Finding.of("max", "unknown", numbers, limit=rule.max)
+    found = {name: (item.share, item.by_chance) for name, item in evaluation.unknown.items()}
+    if not found and rule.column is None:
+        numbers = f"{data_label(rule)}: there is no categorical feature"
+        return Finding.of("max", "pass", numbers, observed=0.0, limit=rule.max)
+    return _beyond_chance(rule, found)
+
+
+def _beyond_chance(rule: DataRule, measured: Mapping[str, tuple[float, float]]) -> Finding:
+    """What was measured of the rule's column, or of the worst feature, minus what chance makes of it."""
+    worst, value = _worst({name: found - chance for name, (found, chance) in measured.items()}, rule.column)
     label = _named(rule, worst)
     if not math.isfinite(value):
         return Finding.of("max", "unknown", f"{label}: not known", limit=rule.max)
-    limit, found = rule.max or 0.0, drift.columns[worst]
+    limit, (found, chance) = rule.max or 0.0, measured[worst]
     outcome: Outcome = "pass" if value <= limit else "fail"
     numbers = (
-        f"{label}: {typeset(f'{found.psi:.4g}')} − {found.by_chance:.4g} by chance = {number(value, limit)}, "
+        f"{label}: {typeset(f'{found:.4g}')} − {chance:.4g} by chance = {number(value, limit)}, "
         f"needs ≤ {limit:g}"
     )
     return Finding.of("max", outcome, numbers, observed=value, limit=limit)

@@ -102,14 +102,26 @@ class SlicePaired(Paired):
     where: dict[str, str]
 
 
+class UnknownToChampion(_Frozen):
+    """The share of the compared rows, from 0 to 1, whose category of a feature the champion does not know.
+
+    `known_to_candidate` is the part of it whose category the candidate knows.
+    """
+
+    share: Number
+    known_to_candidate: Number
+
+
 class Comparison(Paired):
     """Candidate and champion on the rows that the champion was not trained on.
 
-    `excluded` is the number of rows that are left out because the champion was trained on them.
+    `excluded` is the number of rows that are left out because the champion was trained on them. `unknown` is
+    by feature.
     """
 
     excluded: int = Field(ge=0)
     slices: tuple[SlicePaired, ...] = ()
+    unknown: dict[str, UnknownToChampion] = {}
 
 
 class Baseline(_Frozen):
@@ -147,6 +159,16 @@ class Moved(_Frozen):
     by_chance: Number
 
 
+class Unknown(_Frozen):
+    """The share of the validation rows with a value whose category is not among those of the training rows.
+
+    `by_chance` is the share that the training rows explain. Both are from 0 to 1.
+    """
+
+    share: Number
+    by_chance: Number
+
+
 class Drift(_Frozen):
     """The drift of each feature, from the training rows of `reference`, a package ARN, to the candidate's."""
 
@@ -160,7 +182,7 @@ class Evaluation(_Frozen):
     `leaked` is the number of validation rows that the candidate was trained on. They are left out of all
     numbers. `champion` is the ARN of the package that the candidate was compared with, None if there was
     none. If the champion could not be scored, `comparison` and `drift` are None and `champion_problem` says
-    why.
+    why. `unknown` is by categorical feature; None in evaluations of handsoff 0.1.
     """
 
     schema_version: Literal[2]
@@ -174,6 +196,7 @@ class Evaluation(_Frozen):
     slices: tuple[SliceScores, ...] = ()
     baseline: Baseline
     data: Data
+    unknown: dict[str, Unknown] | None = None
     champion: str | None
     champion_problem: str | None = None
     comparison: Comparison | None = None

@@ -10,6 +10,7 @@ rejects. docs/reference/rules.md has the formulas, docs/explanation/approval.md 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from retraining.config.rules import Approval, DataRule, Rule, rules_sha256
 from retraining.config.schema import ModelConfig
@@ -17,6 +18,10 @@ from retraining.verdicts import data_rules, guessing, metric_rules
 from retraining.verdicts.evaluation import Evaluation
 from retraining.verdicts.verdict import Code, Decision, Effect, Outcome, Reason, RuleResult, Verdict
 from retraining.verdicts.wording import why_not_compared
+
+MOSTLY: Final = 0.5
+"""The share of the compared rows above which a champion that does not know a feature's categories, while the
+candidate does, is no measure."""
 
 
 def judge(
@@ -99,7 +104,21 @@ def _about_the_champion(evaluation: Evaluation, champion: str | None) -> list[Re
         reasons.append(changed_champion(evaluation.champion, champion))
     if evaluation.champion_problem:
         reasons.append(Reason(code="champion_not_comparable", text=why_not_compared(evaluation)))
+    if evaluation.comparison:
+        for name, item in evaluation.comparison.unknown.items():
+            if item.known_to_candidate > MOSTLY:
+                reasons.append(_sees_unknown(name, item.known_to_candidate))
     return reasons
+
+
+def _sees_unknown(feature: str, share: float) -> Reason:
+    """The reason to hold a candidate whose champion does not know what the candidate knows."""
+    text = (
+        f"in {share:.1%} of the compared rows the candidate knows the category of {feature} and the champion "
+        "does not, so the comparison does not show which model is better: look whether the categories are "
+        "written in another way than before"
+    )
+    return Reason(code="champion_sees_unknown", text=text)
 
 
 def _reason(result: RuleResult) -> Reason:

@@ -44,6 +44,7 @@ Code = Literal[
     # the champion
     "champion_changed",  # the candidate was compared with another one than the present one
     "champion_not_comparable",  # its artifact is gone, or cannot be loaded
+    "champion_sees_unknown",  # it does not know most categories of a feature that the candidate knows
     "champion_put_aside",  # by a person
     "first_model_hold",  # there is none, and first_model is hold
     # the evaluation is not about this candidate and these rules
@@ -188,7 +189,8 @@ class Verdict(_Frozen):
         """
         if self.without_champion:
             return True
-        if any(reason.code in ("champion_changed", "champion_not_comparable") for reason in self.reasons):
+        about = ("champion_changed", "champion_not_comparable", "champion_sees_unknown")
+        if any(reason.code in about for reason in self.reasons):
             return True
         return any(result.compares and result.outcome == "unknown" for result in self.rules)
 

@@ -187,8 +187,8 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         (
             "models.titanic.approval.rules",
             [{"data": "luck", "max": 1}],
-            "models.titanic.approval.rules, number 1, data: expected 'rows', 'missing_share' or 'drift', "
-            "not 'luck'",
+            "models.titanic.approval.rules, number 1, data: expected 'rows', 'missing_share', "
+            "'unknown_share' or 'drift', not 'luck'",
         ),
         (
             "models.titanic.approval.rules",
@@ -199,6 +199,18 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         ("models.titanic.approval.rules", [{"data": "drift", "min": 0.1}], "drift takes max, and no min"),
         ("models.titanic.approval.rules", [{"data": "rows"}], "at least one of min, max"),
         ("models.titanic.approval.rules", [{"data": "rows", "min": 1, "column": "age"}], "no column"),
+        (
+            "models.titanic.approval.rules",
+            [{"data": "unknown_share", "split": "validation", "max": 0.1}],
+            "unknown_share compares validation with train: it takes no split",
+        ),
+        ("models.titanic.approval.rules", [{"data": "unknown_share", "max": 1.1}], "lies between 0 and 1"),
+        ("models.titanic.approval.rules", [{"data": "unknown_share", "min": 0.1}], "takes max, and no min"),
+        (
+            "models.titanic.approval.rules",
+            [{"data": "unknown_share", "max": 0.1, "column": "age"}],
+            "the column age is not categorical: unknown_share counts categories",
+        ),
         ("models.titanic.approval.rules", [{"data": "missing_share", "max": 2}], "so max cannot be 2"),
         (
             "models.titanic.approval.rules",

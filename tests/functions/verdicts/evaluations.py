@@ -19,6 +19,8 @@ from retraining.verdicts.evaluation import (
     SlicePaired,
     SliceScores,
     SplitData,
+    Unknown,
+    UnknownToChampion,
 )
 
 CHAMPION = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/1"
@@ -54,17 +56,25 @@ def evaluation(
     task: Task = "binary_classification",
     guessing: tuple[float, float] = (0.3, 0.01),
     drift: dict[str, float] | None = None,
+    unknown: dict[str, tuple[float, float]] | None = None,
+    unknown_to_champion: dict[str, tuple[float, float]] | None = None,
 ) -> Evaluation:
     """An evaluation with these numbers.
 
     `versus` is candidate minus champion and its standard error, `versus_in` the same in slices of sex;
-    `guessing` is the gain over guessing in the decisive metric, and its standard error.
+    `guessing` is the gain over guessing in the decisive metric, and its standard error. `unknown` are the
+    unknown share and the part by chance, `unknown_to_champion` the share that the champion does not know and
+    the part of it that the candidate knows, by feature.
     """
     comparison = None
     if versus is not None:
         comparison = Comparison(
             n=n,
             excluded=0,
+            unknown={
+                name: UnknownToChampion(share=share, known_to_candidate=known)
+                for name, (share, known) in (unknown_to_champion or {}).items()
+            },
             slices=tuple(
                 SlicePaired(n=rows, where={"sex": name}, **paired(metric, numbers, reference, deviation))
                 for name, (rows, numbers) in (versus_in or {}).items()
@@ -93,6 +103,11 @@ def evaluation(
             differences={decisive: Difference(value=gain, standard_error=guessing[1])},
         ),
         data=DATA,
+        unknown=(
+            None
+            if unknown is None
+            else {name: Unknown(share=share, by_chance=chance) for name, (share, chance) in unknown.items()}
+        ),
         champion=champion or (CHAMPION if comparison or problem else None),
         champion_problem=problem,
         comparison=comparison,
