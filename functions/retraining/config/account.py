@@ -71,8 +71,7 @@ class Aws(Section):
     """Security groups of those interfaces: named if and only if subnets are."""
 
     kms_key: Key | None = None
-    """ARN of the key for the bucket, the jobs' volumes and what jobs write. With it, S3's checksums tell that
-    the same bytes landed again; ETags do not. Without it, S3 encrypts the bucket by its own key. Instance
+    """ARN of the key for the bucket, the jobs' volumes and what jobs write. Without it, S3 encrypts the bucket by its own key. Instance
     types with local disks (m5d, c5d, g4dn, g5 and others) encrypt those by a hardware key: SageMaker refuses
     another one there."""
 
