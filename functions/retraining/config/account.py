@@ -71,9 +71,9 @@ class Aws(Section):
     """Security groups of those interfaces: named if and only if subnets are."""
 
     kms_key: Key | None = None
-    """ARN of the key for the bucket, the jobs' volumes and what jobs write. Without it, S3 encrypts the bucket by its own key. Instance
-    types with local disks (m5d, c5d, g4dn, g5 and others) encrypt those by a hardware key: SageMaker refuses
-    another one there."""
+    """ARN of the key for the bucket, the jobs' volumes and what jobs write. Without it, S3 encrypts the
+    bucket by its own key. Instance types with local disks (m5d, c5d, g4dn, g5 and others) encrypt those by a
+    hardware key: SageMaker refuses another one there."""
 
     permissions_boundary: Policy | None = None
     """ARN of a policy that bounds every role, those of the functions included."""

@@ -201,7 +201,7 @@ class Batch:
         newer = {item.key for item in self.objects if item.landed_at == at}
         return any((item.key, item.version_id) not in there and item.key not in newer for item in previous)
 
-    def with_checksums(self, known: Mapping[tuple[str, str], str]) -> Batch:
+    def with_checksums(self, known: Mapping[tuple[str, str], str | None]) -> Batch:
         """The batch with these checksums, by key and version."""
 
         def told(item: DataObject) -> DataObject:

@@ -37,38 +37,55 @@ MAX_PARTS: Final = 200
 object with more parts the ETag counts."""
 
 PART: Final = 1000
-"""Files whose checksums are read before the time is asked for: two seconds at 30 ms for each HEAD by 16
-readers."""
+"""Requests for checksums before the time is asked for: two seconds at 30 ms for each HEAD by 16 readers."""
 
 NO_ANSWER: Final = frozenset({"400", "403", "404", "405"})
 """Codes with which HeadObject refuses to answer. It has no body, so the code is the HTTP status."""
 
-Known = Mapping[tuple[str, str], str]
-"""Checksums by key and version, as in `DataObject.checksum`."""
+Known = dict[tuple[str, str], str | None]
+"""Checksums by key and version, as in `DataObject`: None for a version that S3 does not answer for."""
 
 
 def of_batch(batch: Batch, previous: Sequence[DataObject], using: Collaborators) -> Batch:
     """The batch with its checksums; `previous` are the objects of the batch that was started last.
 
-    At least PART of the unknown ones are read, however little time is left. Raises OutOfTime after a part.
+    At least one part is read, however little time is left. Raises OutOfTime after a part.
     """
-    known = {(it.key, it.version_id): it.checksum for it in previous if it.checksum is not None}
+    known: Known = {(it.key, it.version_id): it.checksum for it in previous if it.checksum is not None}
     new = _unknown(batch, known)
-    if len(new) <= PART:
+    if len(_parts(new)) <= 1:
         return batch.with_checksums(known | read(using.s3, using.settings.bucket, new))
     found = _kept(batch.model, using)
-    rest = _unknown(batch, known | found)
-    for first in range(0, len(rest), PART):
-        found |= read(using.s3, using.settings.bucket, rest[first : first + PART])
-        done = first + PART
-        if done < len(rest) and using.time_left() <= timedelta(0):
+    left = _unknown(batch, known | found)
+    for part in _parts(left):
+        found |= read(using.s3, using.settings.bucket, part)
+        left = left[len(part) :]
+        if not left or using.time_left() <= timedelta(0):
             _keep(batch.model, new, found, using)
+        if left and using.time_left() <= timedelta(0):
             raise OutOfTime(
-                f"the checksums of {len(rest) - done:,} files are still to be read; the next sweep goes on"
+                f"the checksums of {len(left):,} files are still to be read; the next sweep goes on"
             )
-    if rest:
-        _keep(batch.model, new, found, using)
     return batch.with_checksums(known | found)
+
+
+def _parts(files: Sequence[DataObject]) -> list[list[DataObject]]:
+    """The files in their order, each part with PART requests or little more."""
+    parts: list[list[DataObject]] = []
+    requests = PART
+    for item in files:
+        if requests >= PART:
+            parts.append([])
+            requests = 0
+        parts[-1].append(item)
+        requests += 1 + (_uploaded_in(item) if _uploaded_in(item) <= MAX_PARTS else 0)
+    return parts
+
+
+def _uploaded_in(item: DataObject) -> int:
+    """The parts in which an object was uploaded, as its ETag tells; 0 if it was put whole."""
+    count = item.etag.rpartition("-")[2] if "-" in item.etag else ""
+    return int(count) if count.isdecimal() else 0
 
 
 def _unknown(batch: Batch, known: Known) -> list[DataObject]:
@@ -80,7 +97,7 @@ def kept_key(model: str) -> str:
     return f"batches/{model}/checksums.json"
 
 
-def _kept(model: str, using: Collaborators) -> dict[tuple[str, str], str]:
+def _kept(model: str, using: Collaborators) -> Known:
     try:
         body = using.s3.get_object(Bucket=using.settings.bucket, Key=kept_key(model))["Body"].read()
     except ClientError as error:
@@ -101,10 +118,10 @@ def _keep(model: str, files: Iterable[DataObject], found: Known, using: Collabor
 # ---- of one version --------------------------------------------------------------------------------------
 
 
-def read(s3: S3Client, bucket: str, files: Sequence[DataObject]) -> dict[tuple[str, str], str]:
-    """S3's checksums of these versions, by key and version; "" where S3 has none of the whole object.
+def read(s3: S3Client, bucket: str, files: Sequence[DataObject]) -> Known:
+    """S3's checksums of these versions; "" where S3 has none of the whole object.
 
-    A version that S3 does not answer for is left out: the inspection says what is wrong with it.
+    None for a version that S3 does not answer for: the inspection says what is wrong with it.
     """
 
     def ask(item: DataObject) -> str | None:
@@ -116,8 +133,10 @@ def read(s3: S3Client, bucket: str, files: Sequence[DataObject]) -> dict[tuple[s
             return None
 
     with ThreadPoolExecutor(READERS) as readers:
-        answers = list(zip(files, readers.map(ask, files), strict=True))
-    return {(item.key, item.version_id): found for item, found in answers if found is not None}
+        return {
+            (item.key, item.version_id): found
+            for item, found in zip(files, readers.map(ask, files), strict=True)
+        }
 
 
 def _checksum(s3: S3Client, bucket: str, item: DataObject) -> str:
@@ -125,7 +144,7 @@ def _checksum(s3: S3Client, bucket: str, item: DataObject) -> str:
     if head.get("ChecksumType") == "FULL_OBJECT":
         return next((f"{name}:{value}" for name in ALGORITHMS if (value := _value(head, name))), "")
     name = next((name for name in JOINED if _value(head, name)), None)
-    return "" if name is None else _of_parts(s3, bucket, item, name)
+    return "" if name is None or _uploaded_in(item) > MAX_PARTS else _of_parts(s3, bucket, item, name)
 
 
 def _of_parts(s3: S3Client, bucket: str, item: DataObject, name: str) -> str:

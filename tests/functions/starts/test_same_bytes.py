@@ -111,6 +111,46 @@ def test_checksums_of_many_files_survive_the_end_of_an_invocation(
     assert all(item.checksum for item in batch.objects)
 
 
+class Unanswering(Encrypted):
+    """A bucket whose key may not be used: S3 tells no checksum."""
+
+    def head_object(self, **call: Any) -> dict[str, Any]:
+        self.heads += "ChecksumMode" in call
+        raise refused("403", "HeadObject")
+
+
+def test_checksums_of_many_files_that_s3_does_not_tell_come_to_an_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checksums, "PART", 10)
+    world = OneModel()
+    world.s3 = Unanswering(lambda: world.now)
+    for number in range(25):
+        world.land(f"train/{number:02}.csv", HEADER + ROWS)
+    using = replace(world.using(), time_left=lambda: timedelta(seconds=-1))
+    listed = bucket.list_batch(using.s3, "data", MODEL)
+    for _ in range(2):
+        with pytest.raises(OutOfTime):
+            checksums.of_batch(listed, (), using)
+    batch = checksums.of_batch(listed, (), using)
+    assert world.s3.heads == 25
+    assert batch.identity == listed.listing
+    assert "checksum" not in batch.manifest()
+
+
+@pytest.mark.parametrize(
+    ("etags", "heads"),
+    [(["aa"] * 10, [10]), (["aa"] * 11, [10, 1]), (["a-4", "b-4", "c-4"], [2, 1]), (["a-201"] * 11, [10, 1])],
+    ids=["one part", "two", "uploads in parts cost more", "too many parts are not asked for"],
+)
+def test_parts_have_as_many_requests(
+    etags: list[str], heads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checksums, "PART", 10)
+    files = [DataObject(f"curated/m/train/{number}.csv", "v", etag, 1) for number, etag in enumerate(etags)]
+    assert [len(part) for part in checksums._parts(files)] == heads
+
+
 def test_many_files_whose_checksums_are_kept_start_once(
     world: OneModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,7 +276,7 @@ def test_read_leaves_files_that_cannot_be_read(code: str) -> None:
             raise refused(code, "HeadObject")
 
     s3: Any = S3()
-    assert checksums.read(s3, "b", [TRAIN]) == {}
+    assert checksums.read(s3, "b", [TRAIN]) == {("curated/m/train.csv", "v1"): None}
 
 
 def test_identity_is_of_checksums_with_sizes_else_etags() -> None:
