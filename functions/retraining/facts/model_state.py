@@ -38,6 +38,7 @@ class BeforeStart(Fact):
     last_batch: str | None = None
     answered_batch: str | None = None
     answered_marker: Marker | None = None
+    answered_pair: Marker | None = None
 
 
 class ModelState(Fact):
@@ -57,6 +58,7 @@ class ModelState(Fact):
     - `answered_batch` is the listing of the batch that was started or refused last, `answered_marker` is the
       newest marker at that time. `answered_batch` is None where 0.1 stored the state. `superseded_markers`
       are the latest markers that started nothing because a newer one had landed, newest first.
+      `answered_pair` is the newest answered marker of both splits' folders; None if there was none.
     - `listed_at` is when the sweep last listed objects to find a landing whose event was lost.
     - `blocked` says why nothing can be decided or started now; None if the last try succeeded.
       `inspected_so_far` is how far the inspection of many files has come; None if none is under way.
@@ -86,6 +88,7 @@ class ModelState(Fact):
     )
     answered_batch: str | None = None
     answered_marker: Marker | None = None
+    answered_pair: Marker | None = None
     superseded_markers: tuple[Marker, ...] = ()
     listed_at: Moment | None = None
 
@@ -99,8 +102,8 @@ class ModelState(Fact):
         decision is made anew, over the data that is there then.
         """
         if request.trigger == "landing":
-            answered = (self.answered_marker, *self.superseded_markers)
-            if request.version_id in [marker.version_id for marker in answered if marker]:
+            answered = (self.answered_marker, self.answered_pair, *self.superseded_markers)
+            if any(marker and request.version_id in marker.versions for marker in answered):
                 return self
             state = self._tried_again(request.at)
             others = tuple(other for other in state.pending if other.trigger != "landing")
@@ -227,7 +230,8 @@ class ModelState(Fact):
             passed = () if begun else tuple(takewhile(lambda one: not self.has_answered(one), earlier))
             # A start that was given up has left markers here which are passed again.
             kept = tuple(dict.fromkeys((*passed, *self.superseded_markers)))[:MAX_SUPERSEDED]
-            noted |= {"answered_marker": marker, "superseded_markers": kept}
+            pair = next((one for one in (marker, *earlier) if one.other), self.answered_pair)
+            noted |= {"answered_marker": marker, "superseded_markers": kept, "answered_pair": pair}
         return self.model_copy(update=noted)
 
     def without_landing(self) -> ModelState:
@@ -297,6 +301,7 @@ class ModelState(Fact):
                     last_batch=before.last_batch,
                     answered_batch=before.answered_batch,
                     answered_marker=before.answered_marker,
+                    answered_pair=before.answered_pair,
                 ),
                 "remaining_batch": None,
                 "last_batch": start.batch,

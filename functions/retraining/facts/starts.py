@@ -101,11 +101,33 @@ def within_limits(files: Iterable[BadFile]) -> tuple[BadFile, ...]:
     return tuple(kept)
 
 
+Split = Literal["train", "validation"]
+"""The two sets of rows of a batch."""
+
+
 class Marker(Fact):
-    """A version of a model's marker. `landed_at` is S3's time in whole seconds."""
+    """What completed a batch: a version of the marker at the root, or of the markers in both splits' folders.
+
+    `landed_at` is S3's time in whole seconds, `split` the folder that the version lies in, None for the root.
+    Of two markers this is the one that landed last, and `other` the other split's. A marker of one split
+    without `other` completes nothing.
+    """
 
     version_id: str
     landed_at: Moment
+    split: Split | None = None
+    other: Marker | None = None
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The ids of its one or two versions."""
+        return (self.version_id, *((self.other.version_id,) if self.other else ()))
+
+    def of(self, split: Split) -> Marker | None:
+        """Which of its two markers lies in this split's folder; None if it is one marker alone."""
+        if self.other is None:
+            return None
+        return self if self.split == split else self.other
 
 
 class Blocked(Fact):

@@ -240,7 +240,7 @@ def _by_marker(snapshot: Snapshot, batch: Batch) -> Refuse | Forget | None:
     if snapshot.marker is None or "request" in snapshot.triggers:
         return None
     if batch.marker is None:
-        return Refuse(f"no marker {snapshot.marker} has landed: land it when the batch is complete")
+        return Refuse(batch.without_marker(snapshot.marker))
     if snapshot.triggers == {"landing"} and snapshot.state.has_answered(batch.marker, batch.listing):
         return Forget()
     return None
@@ -268,8 +268,10 @@ def _by_listing(snapshot: Snapshot, batch: Batch) -> Refuse | ReadPrevious | Rea
     same_remains = (state.remaining_batch, state.remaining_marker) == (batch.listing, _version(batch.marker))
     if same_remains and "request" not in snapshot.triggers:
         return Refuse("bad files were moved to quarantine: land what is missing")
+    if batch.table:
+        return Refuse(batch.table, occurrence=f"table: {batch.table} {_version(batch.marker)}")
     if batch.missing:
-        return Refuse(f"there is no {' and no '.join(batch.missing)} data")
+        return Refuse(batch.without_splits, batch.left_out_occurrence)
     if gone := _gone(snapshot, batch):
         return gone
     if snapshot.triggers != {"landing"}:

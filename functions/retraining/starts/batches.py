@@ -17,7 +17,9 @@ from functools import cached_property
 from typing import Any, Final
 
 from retraining.facts.starts import Marker
-from retraining.starts.names import split_of
+from retraining.starts.markers import waits_for
+from retraining.starts.names import ELSEWHERE, WORDS, ignored_as, markers_of, split_of, table_among
+from retraining.text import cut
 
 ROOT: Final = "curated/"
 """The keys of all models' landed objects begin so."""
@@ -25,6 +27,15 @@ ROOT: Final = "curated/"
 _KEY: Final = re.compile(r"curated/(?P<model>[a-z0-9]+(?:-[a-z0-9]+)*)/(?P<rest>.+)", re.DOTALL)
 MAX_OBJECTS: Final = 200_000
 """Data objects of a batch. Listing, manifest and the objects of the batch before take 430 MB then."""
+
+MAX_IGNORED: Final = 100
+"""Objects that are left out of a batch and are kept by name, also in its manifest."""
+
+MAX_NAMED: Final = 5
+"""Objects left out that a text names."""
+
+MAX_NAME: Final = 200
+"""Bytes of such a name."""
 
 MAX_ENTRIES: Final = 500_000
 """Versions and delete markers below a model's prefix that are listed: 500 calls."""
@@ -89,6 +100,14 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Ignored:
+    """An object that holds bytes and is neither data nor marker. `reason` is a key of names.WORDS."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Batch:
     """The data objects that one execution trains on, sorted by key."""
 
@@ -110,6 +129,21 @@ class Batch:
 
     cut: bool = False
     """Whether the listing ended at MAX_ENTRIES, so that objects may be missing."""
+
+    ignored: tuple[Ignored, ...] = ()
+    """The first MAX_IGNORED objects that are left out: first those that may have been meant as data."""
+
+    ignored_count: int = 0
+    """How many objects are left out."""
+
+    table: str | None = None
+    """Why the data is not read because it is a table with snapshots, such as Delta's; None if it is none."""
+
+    waiting: Marker | None = None
+    """The marker of one split that has landed and waits for the other split's; None if there is none."""
+
+    first_arrival: datetime | None = None
+    """When the oldest object that holds bytes landed, to the second; None if it is not known."""
 
     checksums_read: bool = True
     """Whether S3 has been asked for the objects' checksums, which its listing does not tell."""
@@ -152,6 +186,44 @@ class Batch:
         return [split for split in ("train", "validation") if split not in there]
 
     @property
+    def left_out(self) -> str:
+        """How many objects are left out, and the first of them by name with the reason; "" if none is."""
+        if not self.ignored_count:
+            return ""
+        prefix = f"{ROOT}{self.model}/"
+        named = [
+            f"{cut(one.key.removeprefix(prefix), MAX_NAME)} ({WORDS[one.reason]})"
+            for one in self.ignored[:MAX_NAMED]
+        ]
+        more = self.ignored_count - len(named)
+        objects = "1 object" if self.ignored_count == 1 else f"{self.ignored_count:,} objects"
+        return f"{objects} left out: {', '.join(named)}" + (f" and {more:,} more" if more else "")
+
+    @property
+    def may_be_meant(self) -> bool:
+        """Whether an object is left out that may have been meant as data."""
+        return any(one.reason == ELSEWHERE for one in self.ignored)
+
+    @property
+    def left_out_occurrence(self) -> str | None:
+        """What tells a refusal of this delivery apart if people are to be told of what is left out."""
+        return f"left out: {self.marker.version_id}" if self.marker and self.may_be_meant else None
+
+    @property
+    def without_splits(self) -> str:
+        """That splits have no data, and what is left out."""
+        return self._with_left_out(f"there is no {' and no '.join(self.missing)} data")
+
+    def without_marker(self, name: str) -> str:
+        """That no delivery is complete, for want of a marker of this name, and what is left out."""
+        if self.waiting is not None:
+            return self._with_left_out(waits_for(name, self.waiting))
+        return self._with_left_out(f"no marker {name} has landed: land it when the batch is complete")
+
+    def _with_left_out(self, reason: str) -> str:
+        return f"{reason}; {self.left_out}" if self.left_out else reason
+
+    @property
     def last_arrival(self) -> datetime | None:
         """When the newest object landed, to the second; None for an empty batch."""
         return max((item.landed_at for item in self.objects if item.landed_at), default=None)
@@ -177,6 +249,9 @@ class Batch:
                 for item in self.objects
             ],
         }
+        if self.ignored_count:
+            content["ignored"] = [{"key": one.key, "reason": one.reason} for one in self.ignored]
+            content["ignoredCount"] = self.ignored_count
         return json.dumps(content, ensure_ascii=False, indent=1)
 
     def new_since(self, previous: Iterable[DataObject]) -> tuple[DataObject, ...]:
@@ -221,12 +296,14 @@ def batch_of(model: str, objects: Iterable[DataObject]) -> Batch:
     return Batch(model, tuple(sorted(item for item in objects if split_of(item.key.removeprefix(prefix)))))
 
 
-def batch_as_of(model: str, versions: Iterable[Version], markers: Sequence[Marker] = ()) -> Batch:
+def batch_as_of(
+    model: str, versions: Iterable[Version], markers: Sequence[Marker] = (), name: str | None = None
+) -> Batch:
     """The batch as of the newest marker, from the versions and delete markers below the model's prefix.
 
-    `markers` are the versions of the marker, newest first. If there is none, the batch is the newest version
-    of each object. For each key the entry counts that was the newest one when the marker landed; a delete
-    marker says that the object was gone then.
+    `markers` are those that complete a delivery, newest first, `name` is the marker's. If there is none, the
+    batch is the newest version of each object. For each key the entry counts that was the newest one when the
+    marker landed; a delete marker says that the object was gone then.
 
     S3's times have steps of one second, so entries of the marker's own second count as landed before it: a
     delivery that takes less than a second would otherwise miss its own files. Of entries of one key in one
@@ -236,29 +313,47 @@ def batch_as_of(model: str, versions: Iterable[Version], markers: Sequence[Marke
     standing: dict[str, Version] = {}
     later: set[str] = set()
     prefix = f"{ROOT}{model}/"
+    no_data = markers_of(name) if name else ()
     for entry in versions:
-        if split_of(entry.key.removeprefix(prefix)) is None:
+        rest = entry.key.removeprefix(prefix)
+        if rest in no_data:
             continue
         if at is not None and entry.landed_at > at:
-            later.add(entry.key)
+            if split_of(rest):
+                later.add(entry.key)
         elif at is not None or entry.newest:
             other = standing.get(entry.key)
             if other is None or _order(entry) > _order(other):
                 standing[entry.key] = entry
+    left_out = [
+        Ignored(one.key, reason)
+        for one in standing.values()
+        if one.size and (reason := ignored_as(one.key.removeprefix(prefix)))
+    ]
     objects = {
         DataObject(one.key, one.version_id, one.etag, one.size, one.landed_at): one.newest
         for one in standing.values()
-        if one.etag is not None
+        if one.etag is not None and split_of(one.key.removeprefix(prefix))
     }
-    return Batch(
+    batch = Batch(
         model,
         tuple(sorted(objects)),
         markers[0] if markers else None,
         tuple(markers[1:]),
         covered=tuple(sorted(item for item, newest in objects.items() if not newest)),
         later=len(later),
+        ignored=tuple(sorted(left_out, key=_meant_as_data)[:MAX_IGNORED]),
+        ignored_count=len(left_out),
+        first_arrival=min((one.landed_at for one in standing.values() if one.size), default=None),
         checksums_read=False,
     )
+    holding = {one.key.removeprefix(prefix) for one in standing.values() if one.size}
+    return replace(batch, table=table_among(holding, prefix, anywhere=bool(batch.missing)))
+
+
+def _meant_as_data(one: Ignored) -> tuple[bool, str]:
+    """Sorts what may have been meant as data before what programs write for themselves."""
+    return one.reason != ELSEWHERE, one.key
 
 
 def _digest(pairs: Iterable[Sequence[str]]) -> str:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from retraining.facts.starts import Marker
+from retraining.facts.starts import Marker, Split
 from retraining.starts import unreadable
 from retraining.starts.batches import MAX_ENTRIES, ROOT, Batch, DataObject, Version, batch_as_of, manifest_key
 from retraining.starts.inspection import Fine, Problem, Short, inspect, longer
 from retraining.starts.inspection.formats import PARQUET, PARQUET_TAIL
+from retraining.starts.markers import Markers, completed
+from retraining.starts.names import markers_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -24,42 +26,62 @@ if TYPE_CHECKING:
 
     from retraining.config.schema import ModelConfig
 
+SPLITS: Final[tuple[Split | None, ...]] = (None, "train", "validation")
+"""The splits in whose folders a model's markers lie, in the order of names.markers_of; None is the root."""
+
 READERS: Final = 16
 """Threads that read the first bytes and the checksums of files."""
 
 
-def list_batch(s3: S3Client, bucket: str, model: str, marker: str | None = None) -> Batch:
+def list_batch(
+    s3: S3Client, bucket: str, model: str, marker: str | None = None, answered_pair: Marker | None = None
+) -> Batch:
     """The batch in S3 now. S3's listings are strongly consistent: it is known without any event.
 
-    `marker` is the marker's key after `curated/<model>/`, None if the model uses no marker. A model that
-    uses one has the batch as of the marker's newest version, if there is one. The listing ends after
+    `marker` is the marker's name, None if the model uses no marker. A model that uses one has the batch as of
+    the newest delivery that its markers complete, if there is one (`list_markers`). The listing ends after
     MAX_ENTRIES.
     """
-    markers = list_markers(s3, bucket, f"{ROOT}{model}/{marker}") if marker else []
+    markers = list_markers(s3, bucket, model, marker, answered_pair) if marker else Markers()
     entries = _versions(s3, bucket, f"{ROOT}{model}/")
-    batch = batch_as_of(model, islice(entries, MAX_ENTRIES), markers)
-    return replace(batch, cut=next(entries, None) is not None)
+    batch = batch_as_of(model, islice(entries, MAX_ENTRIES), markers.complete, marker)
+    return replace(batch, cut=next(entries, None) is not None, waiting=markers.waiting)
 
 
-def list_markers(s3: S3Client, bucket: str, key: str) -> list[Marker]:
-    """The versions of the marker with this key, newest first: those among its newest 1,000 entries."""
-    page = s3.list_object_versions(Bucket=bucket, Prefix=key)
-    return [
-        Marker(version_id=item["VersionId"], landed_at=_landed_at(item))
-        for item in page.get("Versions", [])
-        if item["Key"] == key
-    ]
+def list_markers(s3: S3Client, bucket: str, model: str, marker: str, answered_pair: Marker | None) -> Markers:
+    """The deliveries that the markers with this name complete, at the root and in the splits' folders.
+
+    `answered_pair` is the newest pair of the splits' markers that was answered. Of each marker the newest
+    1,000 entries count.
+    """
+    found = []
+    for rest, split in zip(markers_of(marker), SPLITS, strict=True):
+        key = f"{ROOT}{model}/{rest}"
+        page = s3.list_object_versions(Bucket=bucket, Prefix=key)
+        found.append(
+            [
+                Marker(version_id=item["VersionId"], landed_at=_landed_at(item), split=split)
+                for item in page.get("Versions", [])
+                if item["Key"] == key
+            ]
+        )
+    root, train, validation = found
+    return completed(root, train, validation, answered_pair)
 
 
-def visible_marker(s3: S3Client, bucket: str, key: str) -> Marker | None:
-    """The newest version of the marker with this key; None if there is none or a delete marker hides it."""
+def visible_marker(s3: S3Client, bucket: str, key: str, split: Split | None = None) -> Marker | None:
+    """The newest version of the marker with this key; None if there is none or a delete marker hides it.
+
+    `split` is the split in whose folder it lies, None for the root.
+    """
     try:
         found = s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if error.response["Error"]["Code"] != "404":
             raise
         return None
-    return Marker(version_id=found["VersionId"], landed_at=found["LastModified"].replace(microsecond=0))
+    at = found["LastModified"].replace(microsecond=0)
+    return Marker(version_id=found["VersionId"], landed_at=at, split=split)
 
 
 def _versions(s3: S3Client, bucket: str, prefix: str) -> Iterator[Version]:

@@ -1,8 +1,8 @@
 """Finds landings whose event was lost: compares what lies in S3 with what was answered last.
 
-A marker is asked for each minute by one HEAD request. A model without a marker, and a marker that is hidden
-by a delete marker, cost a listing, so they are looked at less often. An event that comes late finds its
-landing answered.
+The kind of marker that was answered last, the root's or the splits', is asked for each minute by one HEAD
+request. Listings cost more, so they are made less often: of the data of a model without a marker, and of all
+markers, of which some may be hidden by delete markers. An event that comes late finds its landing answered.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from retraining.aws.observability import logger, metrics
 from retraining.facts.model_state import ModelState
-from retraining.facts.starts import Marker, StartRequest
+from retraining.facts.starts import Marker, Split, StartRequest
 from retraining.facts.sweep import EVENT_DELAY
-from retraining.starts import bucket
+from retraining.starts import bucket, incomplete
 from retraining.starts.batches import ROOT
 from retraining.starts.requests import LANDED
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
     from retraining.starts.batches import DataObject
+
+SPLITS: Final[tuple[Split, Split]] = ("train", "validation")
+"""The splits, in the order in which their markers are asked for."""
 
 LISTED_EVERY: Final = timedelta(minutes=15)
 """Time between two listings of a model. At S3's price of a listing they cost a cent a month for each 1,000
@@ -38,7 +41,7 @@ def find(model: str, using: Collaborators) -> bool:
         return False
     now, ready = using.clock(), config.retrain.ready
     if ready.when == "marker":
-        lost = _marker_lost(model, f"{ROOT}{model}/{ready.marker}", state, now, using)
+        lost = _marker_lost(model, ready.marker, state, now, using)
     else:
         lost = _objects_lost(model, state, now, using)
     if not lost:
@@ -50,12 +53,33 @@ def find(model: str, using: Collaborators) -> bool:
     return True
 
 
-def _marker_lost(model: str, key: str, state: ModelState, now: datetime, using: Collaborators) -> bool:
-    """Whether the newest marker was not answered."""
-    newest: Marker | None = bucket.visible_marker(using.s3, using.settings.bucket, key)
-    if newest is None and _may_list(model, state, now, using):
-        newest = next(iter(bucket.list_markers(using.s3, using.settings.bucket, key)), None)
+def _marker_lost(model: str, name: str, state: ModelState, now: datetime, using: Collaborators) -> bool:
+    """Whether the newest delivery that the markers of this name complete was not answered."""
+    if _may_list(model, state, now, using):
+        pair = state.answered_pair
+        markers = bucket.list_markers(using.s3, using.settings.bucket, model, name, pair)
+        incomplete.tell(model, name, markers, using)
+        newest = next(iter(markers.complete), None)
+    elif state.answered_marker is not None and state.answered_marker.other is not None:
+        newest = _newer_pair(model, name, state.answered_marker, using)
+    else:
+        newest = bucket.visible_marker(using.s3, using.settings.bucket, f"{ROOT}{model}/{name}")
     return newest is not None and newest.landed_at <= now - EVENT_DELAY and not state.has_answered(newest)
+
+
+def _newer_pair(model: str, name: str, answered: Marker, using: Collaborators) -> Marker | None:
+    """The later one of the splits' markers if both are newer than those of the answered pair."""
+    found = []
+    for split in SPLITS:
+        key = f"{ROOT}{model}/{split}/{name}"
+        newest = bucket.visible_marker(using.s3, using.settings.bucket, key, split)
+        before = answered.of(split)
+        if newest is None or (before and newest.version_id == before.version_id):
+            return None
+        if before and newest.landed_at < before.landed_at:  # the answered one was deleted for good
+            return None
+        found.append(newest)
+    return max(found, key=lambda one: one.landed_at)
 
 
 def _objects_lost(model: str, state: ModelState, now: datetime, using: Collaborators) -> bool:
@@ -63,6 +87,7 @@ def _objects_lost(model: str, state: ModelState, now: datetime, using: Collabora
     if not _may_list(model, state, now, using):
         return False
     batch = bucket.list_batch(using.s3, using.settings.bucket, model)
+    incomplete.tell_left_out(batch, using)
     last = batch.last_arrival
     if batch.listing == state.answered_batch or last is None or last > now - EVENT_DELAY:
         return False

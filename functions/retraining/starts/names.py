@@ -7,7 +7,7 @@ inspection finds the format. The preprocessing step has the same table; tests/wa
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 SUFFIXES: Final = (
@@ -34,6 +34,27 @@ Hadoop copies into names that end with `._COPYING_`."""
 ELSEWHERE: Final = "elsewhere"
 """The reason of a name that is neither below a split's folder nor a split's single file."""
 
+WORDS: Final[Mapping[str, str]] = {
+    "placeholder": "stands for a folder",
+    "hidden": "a part of its name begins with _ or .",
+    "unfinished": "Hadoop still copies into it",
+    ELSEWHERE: "neither below train/ or validation/ nor a file train.csv or validation.csv",
+}
+"""What each reason says to people."""
+
+TABLES: Final[Mapping[str, re.Pattern[str]]] = {
+    "Delta": re.compile(r"(?P<folder>(?:.*?/)?)_delta_log/.+", re.DOTALL),
+    "Hudi": re.compile(r"(?P<folder>(?:.*?/)?)\.hoodie/.+", re.DOTALL),
+    "Iceberg": re.compile(r"(?P<folder>(?:.*/)?)metadata/[^/]+\.metadata\.json(?:\.gz)?", re.DOTALL),
+}
+"""Names of objects by which a folder is a table of this format. Iceberg's lies beside a folder `data/`."""
+
+TABLE: Final = (
+    "{folder} is {article} {format} table: its files hold the rows of all its snapshots. Land the files of "
+    "one snapshot as plain Parquet or CSV, for example by an UNLOAD or an export, and delete the table there"
+)
+"""Why a table is not read, and what to do."""
+
 
 def ignored_as(rest: str) -> str | None:
     """The reason why an object with this name is no data: a key of NOT_DATA, or ELSEWHERE. None for data."""
@@ -47,3 +68,27 @@ def split_of(rest: str) -> str | None:
     """`train` or `validation` for a data object, None for a marker or anything else."""
     found = None if ignored_as(rest) else DATA.fullmatch(rest)
     return found["split"] if found else None
+
+
+def markers_of(marker: str) -> tuple[str, str, str]:
+    """The names of a model's markers: the root's, and those in the folders of train and validation."""
+    return marker, f"train/{marker}", f"validation/{marker}"
+
+
+def table_among(rests: Collection[str], prefix: str, *, anywhere: bool) -> str | None:
+    """Why data is not read because a table's own files lie there; None if there is no table.
+
+    `rests` are the names of all objects that hold bytes, `prefix` is what their keys begin with. Tables count
+    at the root and below a split's folder, and `anywhere` else only if that is true.
+    """
+    for rest in rests:
+        for kind, pattern in TABLES.items():
+            if (found := pattern.fullmatch(rest)) is None:
+                continue
+            folder = found["folder"]
+            where = ignored_as(f"{folder}file")
+            is_read = not folder or where is None or (anywhere and where == ELSEWHERE)
+            if is_read and (kind != "Iceberg" or any(one.startswith(f"{folder}data/") for one in rests)):
+                article = "an" if kind == "Iceberg" else "a"
+                return TABLE.format(folder=f"{prefix}{folder}", article=article, format=kind)
+    return None

@@ -53,7 +53,8 @@ def read_more(snapshot: Snapshot, asked: Read, using: Collaborators) -> Snapshot
             return replace(snapshot, running=Running(executions.running(snapshot.model, using)))
         case ReadBatch():
             bucket_name = using.settings.bucket
-            batch = bucket.list_batch(using.s3, bucket_name, snapshot.model, snapshot.marker)
+            pair = snapshot.state.answered_pair
+            batch = bucket.list_batch(using.s3, bucket_name, snapshot.model, snapshot.marker, pair)
             return replace(snapshot, batch=batch)
         case ReadQuarantined(batch, files):
             return replace(snapshot, batch=batch.without(_quarantined(snapshot.model, files, using)))

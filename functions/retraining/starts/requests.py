@@ -13,7 +13,7 @@ from retraining.aws.observability import logger, metrics
 from retraining.facts import keys
 from retraining.facts.starts import StartRequest, Stray
 from retraining.starts.batches import arrival
-from retraining.starts.names import split_of
+from retraining.starts.names import markers_of, split_of
 from retraining.text import cut
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def completes(rest: str, retrain: Retrain) -> bool:
     `rest` is the object's key after `curated/<model>/`. Other objects make no request.
     """
     if retrain.ready.when == "marker":
-        return rest == retrain.ready.marker
+        return rest in markers_of(retrain.ready.marker)
     return split_of(rest) is not None
 
 

@@ -189,13 +189,22 @@ def s3_calls(world: OneModel, minutes: int) -> list[str]:
     return [call.split()[0] for call in counted.calls]
 
 
-def test_idle_model_costs_one_head_a_minute() -> None:
+@pytest.mark.parametrize("pairs", [False, True], ids=["root", "pair"])
+def test_idle_model_costs_one_head_a_minute_and_three_listings_each_quarter(pairs: bool) -> None:
     world = OneModel()
     world.land_batch(0)
-    world.mark()
+    if pairs:
+        world.land("train/_SUCCESS", b"")
+        world.land("validation/_SUCCESS", b"")
+        world.come("landing")
+    else:
+        world.mark()
     world.end_all(noticed=True)
     sweeps(world, 2)  # the end is recorded
-    assert s3_calls(world, 30) == ["head_object"] * 30
+    assert s3_calls(world, 30) == [
+        *[*["head_object"] * 13, *["list_object_versions"] * 3, "head_object"],
+        *[*["head_object"] * 13, *["list_object_versions"] * 3, "head_object"],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -226,11 +235,10 @@ def test_model_that_runs_and_waits_costs_no_call_to_s3() -> None:
     assert s3_calls(world, 30) == []
 
 
-def test_model_without_data_costs_a_head_a_minute_and_a_listing_each_quarter() -> None:
-    assert s3_calls(OneModel(), 30) == [
-        *["head_object", "list_object_versions", *["head_object"] * 14],
-        *["head_object", "list_object_versions", *["head_object"] * 14],
-    ]
+def test_model_without_data_costs_a_head_a_minute_and_listings_each_quarter() -> None:
+    """Besides its markers, its data is listed: no marker has ever landed."""
+    quarter = [*["list_object_versions"] * 6, "get_paginator", *["head_object"] * 14]
+    assert s3_calls(OneModel(), 30) == [*quarter, *quarter]
 
 
 @pytest.mark.parametrize("retrain", [QUIET, EVERY], ids=["quiet", "every object"])
