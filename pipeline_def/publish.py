@@ -70,6 +70,7 @@ def step_config(model: Mapping[str, Any], name: str) -> dict[str, Any]:
         "training": {"estimator": model["training"]["estimator"]},
         "slices": slices,
         "data": model["data"],
+        "marker": model["retrain"]["ready"].get("marker"),
     }
 
 

@@ -9,6 +9,8 @@ from handsoff.deployment import Deployment
 from retraining.facts.model_state import ModelState
 from retraining.facts.starts import Marker
 from retraining.starts import bucket
+from retraining.starts.batches import Batch
+from retraining.starts.markers import waits_for
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Delivery:
 
     `answer` is `waits`, `answered` (it was started or refused, as `reason` says), `superseded` (a newer
     marker landed before it was started) or `under way` (files have landed, and no marker after them;
-    `marker` is None).
+    `marker` is None; `reason` says which split's marker has landed alone, if one has).
     """
 
     marker: Marker | None
@@ -27,13 +29,31 @@ class Delivery:
 
 def deliveries(deployment: Deployment, model: str, state: ModelState) -> tuple[Delivery, ...]:
     """The newest deliveries of a model that uses a marker, newest first. Empty for other models."""
+    return deliveries_of(list_now(deployment, model, state), marker_of(deployment, model), state)
+
+
+def list_now(deployment: Deployment, model: str, state: ModelState) -> Batch:
+    """The model's batch as S3 shows it now."""
+    marker = marker_of(deployment, model)
+    return bucket.list_batch(deployment.s3, deployment.bucket, model, marker, state.answered_pair)
+
+
+def marker_of(deployment: Deployment, model: str) -> str | None:
+    """The name of the model's marker; None if it uses none."""
     ready = deployment.config.models[model].retrain.ready
-    if ready.when != "marker":
+    return ready.marker if ready.when == "marker" else None
+
+
+def deliveries_of(batch: Batch, marker: str | None, state: ModelState) -> tuple[Delivery, ...]:
+    """The newest deliveries, newest first, of a model that uses a marker of this name; none without one."""
+    if marker is None:
         return ()
-    batch = bucket.list_batch(deployment.s3, deployment.bucket, model, ready.marker)
     newest, found = batch.marker, []
-    if number := batch.later if newest else len(batch.objects):
-        landed = "1 file has landed" if number == 1 else f"{number} files have landed"
+    number = batch.later if newest else len(batch.objects)
+    landed = "1 file has landed" if number == 1 else f"{number} files have landed"
+    if batch.waiting is not None:
+        found.append(Delivery(None, "under way", f"{landed}; {waits_for(marker, batch.waiting)}"))
+    elif number:
         found.append(Delivery(None, "under way", f"{landed} without a marker after them"))
     if newest is not None and not state.has_answered(newest):
         found.append(Delivery(newest, "waits", state.reason if state.pending and state.reason else ""))

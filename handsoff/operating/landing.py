@@ -9,7 +9,7 @@ from handsoff.deployment import Deployment
 from handsoff.errors import NotFound
 from handsoff.operating.executions import require_pipeline
 from retraining.starts.batches import ROOT
-from retraining.starts.names import split_of
+from retraining.starts.names import NOT_DATA, ignored_as, split_of
 
 Progress = Callable[[Path, int], None]
 """Called with a file and the number of its bytes that were uploaded since the last call."""
@@ -61,6 +61,8 @@ def landing_names(files: list[Path], split: str | None) -> list[tuple[Path, str]
 
 def _landing_name(path: Path, split: str | None) -> str:
     name = f"{split}/{path.name}" if split else path.name
+    if ignored_as(name) in NOT_DATA:
+        raise NotFound(f"{path} would land as {name}, which is no data by its name: give it another name")
     if split_of(name) is None:
         raise NotFound(
             f"{path}: its name says neither train nor validation (train.csv, validation.parquet, …). Say "

@@ -8,7 +8,7 @@ from typing import Any
 
 from handsoff.deployment import Deployment
 from handsoff.operating.candidates import WaitingCandidate, candidate_as_json, waiting_candidates
-from handsoff.operating.deliveries import Delivery, deliveries, delivery_as_json
+from handsoff.operating.deliveries import Delivery, deliveries_of, delivery_as_json, list_now, marker_of
 from handsoff.operating.executions import newest_executions, package_of, waits_for_capacity
 from handsoff.operating.quarantine import QuarantinedFile, quarantined_files
 from retraining.aws import registry
@@ -31,6 +31,10 @@ class ModelStatus:
     deliveries: tuple[Delivery, ...]
     """The newest deliveries, newest first. Empty for a model that uses no marker."""
 
+    left_out: str
+    """How many objects lie below the model's prefix that are neither data nor marker, by name; or that the
+    data is a table with snapshots, which is not read; "" if there is nothing to say."""
+
     candidates: tuple[WaitingCandidate, ...]
     """The candidates that are not decided, oldest first."""
 
@@ -47,12 +51,14 @@ def model_status(deployment: Deployment, model: str, limit: int) -> ModelStatus:
     """Read a model's status, with at most `limit` executions."""
     executions = newest_executions(deployment, model, limit)
     state = model_state(deployment, model)
+    batch = list_now(deployment, model, state)
     return ModelStatus(
         model,
         state,
         registry.champion(deployment.sagemaker, deployment.resource_name(model)),
         tuple(file for file in quarantined_files(deployment, model) if not file.replaced),
-        deliveries(deployment, model, state),
+        deliveries_of(batch, marker_of(deployment, model), state),
+        batch.table or batch.left_out,
         waiting_candidates(deployment, model),
         tuple((execution, package_of(deployment, execution)) for execution in executions),
     )
@@ -65,6 +71,7 @@ def as_json(status: ModelStatus) -> dict[str, Any]:
         "champion": status.champion.arn if status.champion else None,
         "quarantined": [file.quarantine_key for file in status.quarantined],
         "deliveries": [delivery_as_json(item) for item in status.deliveries],
+        "leftOut": status.left_out or None,
         "candidates": [candidate_as_json(item) for item in status.candidates],
         "executions": [
             {

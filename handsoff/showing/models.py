@@ -39,6 +39,8 @@ def show_model(console: Console, status: ModelStatus, now: datetime) -> None:
         console.print(f"  {line}", soft_wrap=True)
     for delivery in status.deliveries:
         console.print(f"  {_delivery(delivery)}", soft_wrap=True)
+    if status.left_out:
+        console.print(f"  [yellow]not read:[/] {escape(status.left_out)}", soft_wrap=True)
     for candidate in status.candidates:
         console.print(f"  {_candidate(candidate)}", soft_wrap=True)
     if status.champion:

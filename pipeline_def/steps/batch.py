@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,34 +17,12 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
+import names
 from checksums import checksum
-from job import SPLITS, DataProblem
+from job import SPLITS, DataProblem, Json
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-SUFFIXES: Final = (
-    "csv tsv tab psv txt dat parquet parq pq gz gzip zip 7z bz2 xz zst zstd lz4 snappy deflate lzo tar tgz "
-    "xls xlsx xlsm xlsb ods json jsonl ndjson avro orc arrow feather ipc"
-)
-"""Suffixes of a split's single file at the root, in any case, separated by spaces: of formats that are read,
-and of formats that hold data and are refused by what they hold. Another suffix (train.csv.md5) is no data."""
-
-DATA: Final = re.compile(
-    rf"(?P<split>train|validation)(?:/.+|(?:\.[^/]+)?\.(?i:{'|'.join(SUFFIXES.split())}))?", re.DOTALL
-)
-"""Names of data after `curated/<model>/`: all below a split's folder, or its file at the root."""
-
-NOT_DATA: Final[Mapping[str, re.Pattern[str]]] = {
-    "placeholder": re.compile(r"(?:.*/)?|.*_\$folder\$", re.DOTALL),
-    "hidden": re.compile(r"(?:.*/)?[_.].*", re.DOTALL),
-    "unfinished": re.compile(r".*\._COPYING_", re.DOTALL),
-}
-"""Names that are never data, by the reason: placeholders of folders, names with a part that begins with `_`
-or `.`, and names into which Hadoop still copies."""
-
-ELSEWHERE: Final = "elsewhere"
-"""The reason of a name that is neither below a split's folder nor a split's single file."""
 
 CONFLICT_PAUSES: Final = (0.2, 0.5, 1.0, 2.0)
 """Seconds to wait before each retry of a write that conflicted with another one."""
@@ -77,22 +54,9 @@ class DataObject:
         return f"{self.checksum}:{self.size}" if self.checksum else self.etag
 
 
-def ignored_as(rest: str) -> str | None:
-    """The reason why an object with this name is no data: a key of NOT_DATA, or ELSEWHERE. None for data.
-
-    `rest` is the object's key after `curated/<model>/`.
-    """
-    for reason, pattern in NOT_DATA.items():
-        if pattern.fullmatch(rest):
-            return reason
-    return None if DATA.fullmatch(rest) else ELSEWHERE
-
-
 def split_of(key: str, model: str) -> str | None:
     """`train` or `validation` for a data object; None for a marker and for any other object."""
-    rest = key.removeprefix(f"curated/{model}/")
-    found = None if ignored_as(rest) else DATA.fullmatch(rest)
-    return found["split"] if found else None
+    return names.split_of(key.removeprefix(f"curated/{model}/"))
 
 
 def batch_identity(objects: Sequence[DataObject]) -> str:
@@ -111,38 +75,58 @@ def _digest(pairs: Sequence[Sequence[str]]) -> str:
 
 
 def list_objects(s3: S3Client, bucket: str, model: str) -> list[DataObject]:
-    """The newest versions of the model's data objects that are in S3 now, sorted by key, with checksums."""
+    """The newest versions of all objects below the model's prefix that are in S3 now, sorted by key."""
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"curated/{model}/")
-    found = sorted(
+    return sorted(
         DataObject(item["Key"], item["VersionId"], item["ETag"].strip('"'), item["Size"])
         for page in pages
         for item in page.get("Versions", [])
-        if item["IsLatest"] and split_of(item["Key"], model)
+        if item["IsLatest"]
     )
+
+
+def with_checksums(s3: S3Client, bucket: str, objects: Sequence[DataObject]) -> list[DataObject]:
+    """The objects with their checksums."""
 
     def told(item: DataObject) -> DataObject:
         return replace(item, checksum=checksum(s3, bucket, item.key, item.version_id, item.size))
 
     with ThreadPoolExecutor(READERS) as readers:
-        return list(readers.map(told, found))
+        return list(readers.map(told, objects))
 
 
-def latest_batch(s3: S3Client, bucket: str, model: str) -> str:
+def latest_batch(s3: S3Client, bucket: str, model: str, marker: str | None = None) -> str:
     """The identity of the batch that is in `curated/<model>/` now. Writes its manifest if it has none.
 
-    Raises DataProblem if there is no data object.
+    `marker` is the name of the model's marker, None if it uses none. Raises DataProblem if there is no data
+    object, or if the data is a table with snapshots, such as Delta's.
     """
-    objects = list_objects(s3, bucket, model)
+    prefix = f"curated/{model}/"
+    markers = names.markers_of(marker) if marker else ()
+    listed = [
+        item for item in list_objects(s3, bucket, model) if item.key.removeprefix(prefix) not in markers
+    ]
+    objects = [item for item in listed if split_of(item.key, model)]
+    holding = {item.key.removeprefix(prefix) for item in listed if item.size}
+    splits = {split_of(item.key, model) for item in objects}
+    if table := names.table_among(holding, prefix, anywhere=len(splits) < len(SPLITS)):
+        raise DataProblem(table)
+    ignored = names.ignored_among(holding)
     if not objects:
-        raise DataProblem(f"there is no data under s3://{bucket}/curated/{model}/")
+        missing = f"there is no data under s3://{bucket}/{prefix}"
+        raise DataProblem("; ".join(filter(None, (missing, names.left_out(ignored, len(ignored))))))
+    objects = with_checksums(s3, bucket, objects)
     batch = batch_identity(objects)
-    write_once(s3, bucket, manifest_key(model, batch), manifest(model, batch, objects).encode())
+    text = manifest(model, batch, objects, ignored)
+    write_once(s3, bucket, manifest_key(model, batch), text.encode())
     return batch
 
 
-def manifest(model: str, batch: str, objects: Sequence[DataObject]) -> str:
-    """The manifest of a batch as JSON."""
-    content = {
+def manifest(
+    model: str, batch: str, objects: Sequence[DataObject], ignored: Sequence[tuple[str, str]] = ()
+) -> str:
+    """The manifest of a batch as JSON. `ignored` are names and reasons of objects that are left out."""
+    content: Json = {
         "model": model,
         "batch": batch,
         "objects": [
@@ -156,6 +140,12 @@ def manifest(model: str, batch: str, objects: Sequence[DataObject]) -> str:
             for item in objects
         ],
     }
+    if ignored:
+        content["ignored"] = [
+            {"key": f"curated/{model}/{rest}", "reason": reason}
+            for rest, reason in ignored[: names.MAX_IGNORED]
+        ]
+        content["ignoredCount"] = len(ignored)
     return json.dumps(content, ensure_ascii=False, indent=1)
 
 
@@ -191,13 +181,7 @@ def read_manifest(s3: S3Client, bucket: str, model: str, batch: str) -> list[Dat
 
     Raises DataProblem if there is no such batch, or if its manifest was altered.
     """
-    key = manifest_key(model, batch)
-    try:
-        content = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
-            raise
-        raise DataProblem(f"batch {batch} is unknown: there is no s3://{bucket}/{key}") from None
+    key, content = manifest_key(model, batch), _content(s3, bucket, model, batch)
     objects = sorted(
         DataObject(item["key"], item["versionId"], item["etag"], item["size"], item.get("checksum"))
         for item in content["objects"]
@@ -207,11 +191,35 @@ def read_manifest(s3: S3Client, bucket: str, model: str, batch: str) -> list[Dat
     return objects
 
 
-def check_splits(objects: Sequence[DataObject], model: str) -> None:
-    """Raises DataProblem if a split has no object."""
+def read_ignored(s3: S3Client, bucket: str, model: str, batch: str) -> tuple[list[dict[str, str]], int]:
+    """Keys and reasons of objects that the batch leaves out, and how many there are; the list may be shorter.
+
+    Raises DataProblem if there is no such batch.
+    """
+    content = _content(s3, bucket, model, batch)
+    return content.get("ignored", []), content.get("ignoredCount", 0)
+
+
+def _content(s3: S3Client, bucket: str, model: str, batch: str) -> Json:
+    key = manifest_key(model, batch)
+    try:
+        content: Json = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        raise DataProblem(f"batch {batch} is unknown: there is no s3://{bucket}/{key}") from None
+    return content
+
+
+def check_splits(
+    objects: Sequence[DataObject], model: str, ignored: Sequence[dict[str, str]] = (), count: int = 0
+) -> None:
+    """Raises DataProblem if a split has no object; it also says what is left out (`read_ignored`)."""
     landed = {split_of(item.key, model) for item in objects}
     if absent := [split for split in SPLITS if split not in landed]:
-        raise DataProblem(f"there is no data for {' and '.join(absent)} under curated/{model}/")
+        missing = f"there is no data for {' and '.join(absent)} under curated/{model}/"
+        rests = [(one["key"].removeprefix(f"curated/{model}/"), one["reason"]) for one in ignored]
+        raise DataProblem("; ".join(filter(None, (missing, names.left_out(rests, count)))))
 
 
 def fetch(s3: S3Client, bucket: str, item: DataObject, path: Path) -> str:

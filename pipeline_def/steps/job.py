@@ -131,6 +131,7 @@ class StepConfig:
     """The part of a model's config that the steps read. publish.py writes it to model.json.
 
     `classes` are the values of the target; of two, the second is the positive one. Regression has none.
+    `marker` is the name of the marker that completes a delivery; None if the model uses none.
     `slices` are groups of validation rows, each given by the values of some columns.
     """
 
@@ -142,6 +143,7 @@ class StepConfig:
     estimator: str
     slices: tuple[Mapping[str, str], ...] = ()
     data: Dialect = Dialect()
+    marker: str | None = None
 
 
 def parse_config(values: Mapping[str, Any]) -> StepConfig:
@@ -158,6 +160,7 @@ def parse_config(values: Mapping[str, Any]) -> StepConfig:
         estimator=values["training"]["estimator"],
         slices=tuple(values.get("slices", ())),
         data=parse_dialect(values.get("data", {})),
+        marker=values.get("marker"),
     )
 
 

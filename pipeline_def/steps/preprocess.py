@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import data_profile
-from batch import DataObject, check_splits, fetch, latest_batch, read_manifest, split_of
+from batch import DataObject, check_splits, fetch, latest_batch, read_ignored, read_manifest, split_of
 from changes import Changes, check_no_changes
 from convert import convert
 from data_report import FileRead, check_targets, data_report, read_target, summary
@@ -51,9 +51,9 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     DataProblem.
     """
     if batch == "latest":
-        batch = latest_batch(s3, bucket, config.name)
+        batch = latest_batch(s3, bucket, config.name, config.marker)
     objects = read_manifest(s3, bucket, config.name, batch)
-    check_splits(objects, config.name)
+    check_splits(objects, config.name, *read_ignored(s3, bucket, config.name, batch))
     writers = {split: SplitWriter(output / split / f"{split}.parquet", config) for split in SPLITS}
     changes = {split: Changes(config.data.cdc) for split in SPLITS} if config.data.cdc else {}
     files = []

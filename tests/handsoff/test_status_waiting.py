@@ -151,6 +151,18 @@ def test_delivery_of_which_the_start_is_refused_waits_and_says_why() -> None:
     assert (found.answer, found.reason) == ("answered", "started")
 
 
+def test_delivery_of_which_one_splits_marker_has_landed_says_which_one_is_waited_for() -> None:
+    world = OneModel()
+    world.land("train/a.csv", b"x")
+    world.land("train/_SUCCESS", b"")
+    said = "1 file has landed; train/_SUCCESS has landed, and validation/_SUCCESS is waited for"
+    assert of_model(world) == (Delivery(None, "under way", said),)
+    world.now += timedelta(seconds=1)
+    world.land("validation/_SUCCESS", b"")
+    (found,) = of_model(world)
+    assert (found.answer, found.marker and len(found.marker.versions)) == ("waits", 2)
+
+
 STATUS = ModelStatus(
     name="titanic",
     state=ModelState(),
@@ -161,6 +173,7 @@ STATUS = ModelStatus(
         Delivery(Marker(version_id="v2", landed_at=NOON), "waits", "cooldown [x]"),
         Delivery(Marker(version_id="v1", landed_at=NOON), "superseded", "a newer marker landed"),
     ),
+    left_out="1 object left out: Train/a.csv [x]",
     candidates=(
         WaitingCandidate("titanic/3", "person", ("recall [low]",), NOON, NOON + timedelta(days=1)),
         WaitingCandidate("titanic/4", "repair", ("no evaluation",), NOON),
@@ -180,6 +193,7 @@ STATUS = ModelStatus(
         f"titanic/4 is blocked since {moment(NOON)}: no evaluation; "
         '`handsoff approve titanic/4 --reason "…"`, or reject',
         "delivery under way: 2 files have landed without a marker after them",
+        "not read: 1 object left out: Train/a.csv [x]",
     ],
 )
 def test_status_shows_who_waits_for_what(line: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError
 
 import batch as steps
 import checksums as step_checksums
+import names as steps_names
 from job import SPLITS, DataProblem
 from retraining.starts import batches as functions
 from retraining.starts import bucket, checksums, names
@@ -52,7 +54,7 @@ SAMPLE: Final[dict[str, Any]] = json.loads((SAMPLES / "manifest.json").read_text
 )
 def test_split_of_data_is_the_same_on_both_sides(rest: str, split: str) -> None:
     assert names.split_of(rest) == steps.split_of(f"curated/small/{rest}", "small") == split
-    assert names.ignored_as(rest) is steps.ignored_as(rest) is None
+    assert names.ignored_as(rest) is None
 
 
 @pytest.mark.parametrize(
@@ -95,11 +97,64 @@ def test_split_of_what_is_no_data_is_none_and_has_the_same_reason_on_both_sides(
     rest: str, reason: str
 ) -> None:
     assert names.split_of(rest) is steps.split_of(f"curated/small/{rest}", "small") is None
-    assert names.ignored_as(rest) == steps.ignored_as(rest) == reason
+    assert names.ignored_as(rest) == reason
 
 
-def test_the_tables_of_names_are_the_same_on_both_sides() -> None:
-    assert (names.SUFFIXES, names.DATA, names.NOT_DATA) == (steps.SUFFIXES, steps.DATA, steps.NOT_DATA)
+def test_what_names_say_is_the_same_file_on_both_sides() -> None:
+    ours, theirs = (Path(module.__file__ or "").read_bytes() for module in (names, steps_names))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("marker", [None, "DONE"])
+def test_manifest_names_what_is_left_out_in_the_same_words_on_both_sides(
+    s3: S3Client, marker: str | None
+) -> None:
+    for rest in ("train/a.csv", "validation/a.csv", "train/_tmp/a.csv", "Train/b.csv", "c.csv"):
+        land(s3, f"curated/small/{rest}", "x\n1\n")
+    for rest in ("train/", "train/_SUCCESS", "_SUCCESS"):
+        land(s3, f"curated/small/{rest}", "")
+    if marker:
+        for rest in ("DONE", "train/DONE", "validation/DONE"):
+            land(s3, f"curated/small/{rest}", "")
+    ours = bucket.list_batch(s3, BUCKET, "small", marker)
+    identity = steps.latest_batch(s3, BUCKET, "small", marker)
+    assert ours.identity == identity
+    body = s3.get_object(Bucket=BUCKET, Key=ours.manifest_key)["Body"].read()
+    written = json.loads(body)
+    assert {"ignored": written["ignored"], "ignoredCount": 3} == {
+        name: json.loads(ours.manifest())[name] for name in ("ignored", "ignoredCount")
+    }
+    assert steps.read_ignored(s3, BUCKET, "small", identity) == (
+        [
+            {"key": "curated/small/Train/b.csv", "reason": "elsewhere"},
+            {"key": "curated/small/c.csv", "reason": "elsewhere"},
+            {"key": "curated/small/train/_tmp/a.csv", "reason": "hidden"},
+        ],
+        3,
+    )
+
+
+def test_table_is_refused_in_the_same_words_on_both_sides(s3: S3Client) -> None:
+    for rest in ("train/a.parquet", "validation/a.csv", "train/_delta_log/0.json"):
+        land(s3, f"curated/small/{rest}", "x")
+    said = bucket.list_batch(s3, BUCKET, "small").table
+    with pytest.raises(DataProblem) as raised:
+        steps.latest_batch(s3, BUCKET, "small")
+    assert str(raised.value) == said
+
+
+def test_missing_split_names_what_is_left_out_on_both_sides(s3: S3Client) -> None:
+    for rest in ("train/a.csv", "Validation/a.csv"):
+        land(s3, f"curated/small/{rest}", "x\n1\n")
+    why = "neither below train/ or validation/ nor a file train.csv or validation.csv"
+    left_out = f"1 object left out: Validation/a.csv ({why})"
+    batch = bucket.list_batch(s3, BUCKET, "small")
+    assert batch.without_splits == f"there is no validation data; {left_out}"
+    identity = steps.latest_batch(s3, BUCKET, "small")
+    objects = steps.read_manifest(s3, BUCKET, "small", identity)
+    with pytest.raises(DataProblem) as raised:
+        steps.check_splits(objects, "small", *steps.read_ignored(s3, BUCKET, "small", identity))
+    assert str(raised.value) == f"there is no data for validation under curated/small/; {left_out}"
 
 
 def test_split_of_key_of_another_model_is_none() -> None:

@@ -61,6 +61,7 @@ def test_steps_read_every_field_of_model_json() -> None:
         features=job.Features(("age", "sibsp", "parch", "fare"), ("pclass", "sex", "embarked"), ()),
         estimator="hist_gradient_boosting",
         slices=({"sex": "female"},),
+        marker="_SUCCESS",
     )
 
 

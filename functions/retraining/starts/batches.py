@@ -18,8 +18,15 @@ from typing import Any, Final
 
 from retraining.facts.starts import Marker
 from retraining.starts.markers import waits_for
-from retraining.starts.names import ELSEWHERE, WORDS, ignored_as, markers_of, split_of, table_among
-from retraining.text import cut
+from retraining.starts.names import (
+    ELSEWHERE,
+    MAX_IGNORED,
+    ignored_among,
+    left_out,
+    markers_of,
+    split_of,
+    table_among,
+)
 
 ROOT: Final = "curated/"
 """The keys of all models' landed objects begin so."""
@@ -27,15 +34,6 @@ ROOT: Final = "curated/"
 _KEY: Final = re.compile(r"curated/(?P<model>[a-z0-9]+(?:-[a-z0-9]+)*)/(?P<rest>.+)", re.DOTALL)
 MAX_OBJECTS: Final = 200_000
 """Data objects of a batch. Listing, manifest and the objects of the batch before take 430 MB then."""
-
-MAX_IGNORED: Final = 100
-"""Objects that are left out of a batch and are kept by name, also in its manifest."""
-
-MAX_NAMED: Final = 5
-"""Objects left out that a text names."""
-
-MAX_NAME: Final = 200
-"""Bytes of such a name."""
 
 MAX_ENTRIES: Final = 500_000
 """Versions and delete markers below a model's prefix that are listed: 500 calls."""
@@ -188,16 +186,9 @@ class Batch:
     @property
     def left_out(self) -> str:
         """How many objects are left out, and the first of them by name with the reason; "" if none is."""
-        if not self.ignored_count:
-            return ""
         prefix = f"{ROOT}{self.model}/"
-        named = [
-            f"{cut(one.key.removeprefix(prefix), MAX_NAME)} ({WORDS[one.reason]})"
-            for one in self.ignored[:MAX_NAMED]
-        ]
-        more = self.ignored_count - len(named)
-        objects = "1 object" if self.ignored_count == 1 else f"{self.ignored_count:,} objects"
-        return f"{objects} left out: {', '.join(named)}" + (f" and {more:,} more" if more else "")
+        named = [(one.key.removeprefix(prefix), one.reason) for one in self.ignored]
+        return left_out(named, self.ignored_count)
 
     @property
     def may_be_meant(self) -> bool:
@@ -325,11 +316,8 @@ def batch_as_of(
             other = standing.get(entry.key)
             if other is None or _order(entry) > _order(other):
                 standing[entry.key] = entry
-    left_out = [
-        Ignored(one.key, reason)
-        for one in standing.values()
-        if one.size and (reason := ignored_as(one.key.removeprefix(prefix)))
-    ]
+    holding = {one.key.removeprefix(prefix) for one in standing.values() if one.size}
+    ignored = ignored_among(holding)
     objects = {
         DataObject(one.key, one.version_id, one.etag, one.size, one.landed_at): one.newest
         for one in standing.values()
@@ -342,18 +330,12 @@ def batch_as_of(
         tuple(markers[1:]),
         covered=tuple(sorted(item for item, newest in objects.items() if not newest)),
         later=len(later),
-        ignored=tuple(sorted(left_out, key=_meant_as_data)[:MAX_IGNORED]),
-        ignored_count=len(left_out),
+        ignored=tuple(Ignored(f"{prefix}{rest}", reason) for rest, reason in ignored[:MAX_IGNORED]),
+        ignored_count=len(ignored),
         first_arrival=min((one.landed_at for one in standing.values() if one.size), default=None),
         checksums_read=False,
     )
-    holding = {one.key.removeprefix(prefix) for one in standing.values() if one.size}
     return replace(batch, table=table_among(holding, prefix, anywhere=bool(batch.missing)))
-
-
-def _meant_as_data(one: Ignored) -> tuple[bool, str]:
-    """Sorts what may have been meant as data before what programs write for themselves."""
-    return one.reason != ELSEWHERE, one.key
 
 
 def _digest(pairs: Iterable[Sequence[str]]) -> str:

@@ -1,13 +1,14 @@
 """Pure: what an object below `curated/<model>/` is by its name: data of a split, or something else.
 
 `rest` is the object's key after `curated/<model>/`. What a file holds is no matter of its name: the
-inspection finds the format. The preprocessing step has the same table; tests/wall/ holds both to it.
+inspection and the preprocessing step find its format. Both sides of the wall have this file, word for word:
+functions/retraining/starts/names.py and pipeline_def/steps/names.py; a test compares them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 SUFFIXES: Final = (
@@ -42,6 +43,15 @@ WORDS: Final[Mapping[str, str]] = {
 }
 """What each reason says to people."""
 
+MAX_IGNORED: Final = 100
+"""Objects that are left out of a batch and are kept by name, also in its manifest."""
+
+MAX_NAMED: Final = 5
+"""Objects left out that a text names."""
+
+MAX_NAME: Final = 200
+"""Characters of such a name."""
+
 TABLES: Final[Mapping[str, re.Pattern[str]]] = {
     "Delta": re.compile(r"(?P<folder>(?:.*?/)?)_delta_log/.+", re.DOTALL),
     "Hudi": re.compile(r"(?P<folder>(?:.*?/)?)\.hoodie/.+", re.DOTALL),
@@ -62,6 +72,21 @@ def ignored_as(rest: str) -> str | None:
         if pattern.fullmatch(rest):
             return reason
     return None if DATA.fullmatch(rest) else ELSEWHERE
+
+
+def ignored_among(rests: Iterable[str]) -> list[tuple[str, str]]:
+    """The names that are no data, each with its reason: first those that may have been meant as data."""
+    found = [(rest, reason) for rest in rests if (reason := ignored_as(rest))]
+    return sorted(found, key=lambda one: (one[1] != ELSEWHERE, one[0]))
+
+
+def left_out(ignored: Sequence[tuple[str, str]], count: int) -> str:
+    """How many objects are left out, and the first of them by name and reason; "" if `count` is 0."""
+    if not count:
+        return ""
+    named = [f"{rest[:MAX_NAME]} ({WORDS.get(reason, reason)})" for rest, reason in ignored[:MAX_NAMED]]
+    more = f" and {count - len(named):,} more" if count > len(named) else ""
+    return f"{count:,} object{'' if count == 1 else 's'} left out: {', '.join(named)}{more}"
 
 
 def split_of(rest: str) -> str | None:

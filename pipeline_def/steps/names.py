@@ -1,0 +1,119 @@
+"""Pure: what an object below `curated/<model>/` is by its name: data of a split, or something else.
+
+`rest` is the object's key after `curated/<model>/`. What a file holds is no matter of its name: the
+inspection and the preprocessing step find its format. Both sides of the wall have this file, word for word:
+functions/retraining/starts/names.py and pipeline_def/steps/names.py; a test compares them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+SUFFIXES: Final = (
+    "csv tsv tab psv txt dat parquet parq pq gz gzip zip 7z bz2 xz zst zstd lz4 snappy deflate lzo tar tgz "
+    "xls xlsx xlsm xlsb ods json jsonl ndjson avro orc arrow feather ipc"
+)
+"""Suffixes of a split's single file at the root, in any case, separated by spaces: of formats that are read,
+and of formats that hold data and are refused by what they hold. Another suffix (train.csv.md5) is no data."""
+
+DATA: Final = re.compile(
+    rf"(?P<split>train|validation)(?:/.+|(?:\.[^/]+)?\.(?i:{'|'.join(SUFFIXES.split())}))?", re.DOTALL
+)
+"""Names of data: everything below a split's folder, and a split's single file at the root."""
+
+NOT_DATA: Final[Mapping[str, re.Pattern[str]]] = {
+    "placeholder": re.compile(r"(?:.*/)?|.*_\$folder\$", re.DOTALL),
+    "hidden": re.compile(r"(?:.*/)?[_.].*", re.DOTALL),
+    "unfinished": re.compile(r".*\._COPYING_", re.DOTALL),
+}
+"""Names that are never data, by the reason. Placeholders stand for folders; consoles and Hadoop write them.
+A path part that begins with `_` or `.` is hidden: Spark, Hive and Databricks keep their own files there.
+Hadoop copies into names that end with `._COPYING_`."""
+
+ELSEWHERE: Final = "elsewhere"
+"""The reason of a name that is neither below a split's folder nor a split's single file."""
+
+WORDS: Final[Mapping[str, str]] = {
+    "placeholder": "stands for a folder",
+    "hidden": "a part of its name begins with _ or .",
+    "unfinished": "Hadoop still copies into it",
+    ELSEWHERE: "neither below train/ or validation/ nor a file train.csv or validation.csv",
+}
+"""What each reason says to people."""
+
+MAX_IGNORED: Final = 100
+"""Objects that are left out of a batch and are kept by name, also in its manifest."""
+
+MAX_NAMED: Final = 5
+"""Objects left out that a text names."""
+
+MAX_NAME: Final = 200
+"""Characters of such a name."""
+
+TABLES: Final[Mapping[str, re.Pattern[str]]] = {
+    "Delta": re.compile(r"(?P<folder>(?:.*?/)?)_delta_log/.+", re.DOTALL),
+    "Hudi": re.compile(r"(?P<folder>(?:.*?/)?)\.hoodie/.+", re.DOTALL),
+    "Iceberg": re.compile(r"(?P<folder>(?:.*/)?)metadata/[^/]+\.metadata\.json(?:\.gz)?", re.DOTALL),
+}
+"""Names of objects by which a folder is a table of this format. Iceberg's lies beside a folder `data/`."""
+
+TABLE: Final = (
+    "{folder} is {article} {format} table: its files hold the rows of all its snapshots. Land the files of "
+    "one snapshot as plain Parquet or CSV, for example by an UNLOAD or an export, and delete the table there"
+)
+"""Why a table is not read, and what to do."""
+
+
+def ignored_as(rest: str) -> str | None:
+    """The reason why an object with this name is no data: a key of NOT_DATA, or ELSEWHERE. None for data."""
+    for reason, pattern in NOT_DATA.items():
+        if pattern.fullmatch(rest):
+            return reason
+    return None if DATA.fullmatch(rest) else ELSEWHERE
+
+
+def ignored_among(rests: Iterable[str]) -> list[tuple[str, str]]:
+    """The names that are no data, each with its reason: first those that may have been meant as data."""
+    found = [(rest, reason) for rest in rests if (reason := ignored_as(rest))]
+    return sorted(found, key=lambda one: (one[1] != ELSEWHERE, one[0]))
+
+
+def left_out(ignored: Sequence[tuple[str, str]], count: int) -> str:
+    """How many objects are left out, and the first of them by name and reason; "" if `count` is 0."""
+    if not count:
+        return ""
+    named = [f"{rest[:MAX_NAME]} ({WORDS.get(reason, reason)})" for rest, reason in ignored[:MAX_NAMED]]
+    more = f" and {count - len(named):,} more" if count > len(named) else ""
+    return f"{count:,} object{'' if count == 1 else 's'} left out: {', '.join(named)}{more}"
+
+
+def split_of(rest: str) -> str | None:
+    """`train` or `validation` for a data object, None for a marker or anything else."""
+    found = None if ignored_as(rest) else DATA.fullmatch(rest)
+    return found["split"] if found else None
+
+
+def markers_of(marker: str) -> tuple[str, str, str]:
+    """The names of a model's markers: the root's, and those in the folders of train and validation."""
+    return marker, f"train/{marker}", f"validation/{marker}"
+
+
+def table_among(rests: Collection[str], prefix: str, *, anywhere: bool) -> str | None:
+    """Why data is not read because a table's own files lie there; None if there is no table.
+
+    `rests` are the names of all objects that hold bytes, `prefix` is what their keys begin with. Tables count
+    at the root and below a split's folder, and `anywhere` else only if that is true.
+    """
+    for rest in rests:
+        for kind, pattern in TABLES.items():
+            if (found := pattern.fullmatch(rest)) is None:
+                continue
+            folder = found["folder"]
+            where = ignored_as(f"{folder}file")
+            is_read = not folder or where is None or (anywhere and where == ELSEWHERE)
+            if is_read and (kind != "Iceberg" or any(one.startswith(f"{folder}data/") for one in rests)):
+                article = "an" if kind == "Iceberg" else "a"
+                return TABLE.format(folder=f"{prefix}{folder}", article=article, format=kind)
+    return None
