@@ -17,6 +17,7 @@ import yaml
 
 from retraining.config.schema import parse_config
 from retraining.starts.inspection import inspect
+from retraining.starts.inspection.heads import MAX_HEAD_BYTES
 
 CONFIG = parse_config(
     yaml.safe_load((Path(__file__).parents[1] / "handsoff.yaml").read_text()), source="handsoff.yaml"
@@ -24,17 +25,35 @@ CONFIG = parse_config(
 HEADER = b"pclass,survived,sex,age,sibsp,parch,fare,embarked\n"
 ROW = b"1,1,female,29,0,0,211.3,S\n"
 
+NOTED = b"note," + HEADER
+QUOTED = b'"5\\" pipe, used",' + ROW
+
 FILES: dict[str, tuple[str, Callable[[int], bytes]]] = {
     "good rows": ("csv", lambda size: HEADER + ROW * (size // len(ROW))),
     "no line break": ("csv", lambda size: b"1," * (size // 2)),
     "distinct columns": ("csv", lambda size: b",".join(b"%07d" % n for n in range(size // 8)) + b"\n"),
     "equal columns": ("csv", lambda size: b"a," * (size // 2) + b"\n"),
     "one long name": ("csv", lambda size: b"a" * size + b"\n1\n"),
+    "backslash quotes": ("csv", lambda size: NOTED + QUOTED * (size // len(QUOTED))),
+    "begun quotes": ("csv", lambda size: HEADER + b'"\\",' * (size // 4)),
+    "escaped quotes": ("csv", lambda size: HEADER + b'"' + b'\\"' * (size // 2)),
+    "numbers of commas": ("csv", lambda size: HEADER + ROW.replace(b"29", b"1,234" * (size // 6))),
     "endless quote": ("csv", lambda size: HEADER + b'"' + b"\n" * size),
     "empty lines": ("csv", lambda size: HEADER + b"\n" * size),
     "digits, then a letter": ("csv", lambda size: HEADER + ROW + ROW.replace(b"29", b"1" * size + b"x")),
     "digits": ("csv", lambda size: HEADER + ROW + ROW.replace(b"29", b"0." + b"1" * size) * 2),
     "spaces": ("csv", lambda size: HEADER + ROW + ROW.replace(b"29", b" " * size) * 2),
+    "wide": (
+        "csv",
+        lambda size: (
+            HEADER.strip()
+            + b"".join(b",%05d" % n for n in range(size // 8))
+            + b"\n"
+            + ROW.strip()
+            + b",7" * (size // 8)
+            + b"\n"
+        ),
+    ),
     "gzip members": ("csv.gz", lambda size: gzip.compress(b"") * (size // 20)),
     "gzip bomb": ("csv.gz", lambda size: gzip.compress(HEADER + ROW * (size * 4))[:size]),
 }
@@ -46,7 +65,7 @@ def seconds(name: str, body: bytes) -> float:
     best = float("inf")
     for _ in range(5):
         began = time.process_time()
-        inspect(body, len(body), name, CONFIG)
+        inspect(body, len(body), name, CONFIG, asked=MAX_HEAD_BYTES)
         best = min(best, time.process_time() - began)
     return best
 

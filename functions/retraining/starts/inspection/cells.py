@@ -89,24 +89,22 @@ class Numbers:
 
     def advice(self, word: str) -> str:
         """What to set if this text, which is no number, is one that is written in another way."""
-        ways = []
+        ways, join = [], " and "
         if self.decimal == "." and _LIKE_COMMA.fullmatch(word):
             ways.append('data.decimal: ","')
         if not self.thousands and (found := _LIKE_THOUSANDS.fullmatch(word)):
             ways.append(f'data.thousands: "{" " if found[1] in SPACES else found[1]}"')
-        if not ways:
-            return ""
-        join = " and " if "," in word and word.count(",") < len(re.findall(r"[^\d+-]", word)) else " or "
-        return f"; if it is written so, set {join.join(ways)} in handsoff.yaml"
+            join = " or " if found[1] == "," else join  # 1,234 has one comma, which is the one or the other
+        return f"; if it is written so, set {join.join(ways)} in handsoff.yaml" if ways else ""
 
 
 @dataclass(frozen=True)
 class Cells:
     """What the columns of one model hold.
 
-    `range` is the largest number of a feature and how it is told. `kinds` are the columns that are looked at. `words` and
-    `class_numbers` are the classes as texts and as numbers; `class_booleans` are further texts, in lower
-    case, if the classes are true and false.
+    `range` is the largest number of a feature, and how it is told. `kinds` are the columns that are looked
+    at. `words` and `class_numbers` are the classes as texts and as numbers; `class_booleans` are further
+    texts, in lower case, if the classes are true and false.
     """
 
     numbers: Numbers
