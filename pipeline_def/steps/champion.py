@@ -8,6 +8,7 @@ comparison but not the evaluation of the candidate.
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sklearn.exceptions import InconsistentVersionWarning
 
 from artifact import Model, load_model
-from job import AWS, ROW, Array, Json, StepConfig, read_json
+from job import AWS, ROW, Array, Json, StepConfig, read_json, reason_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -104,7 +105,8 @@ def problems() -> Iterator[None]:
         details = error.response["Error"]
         raise ChampionProblem(f"{error.operation_name}: {details['Code']}: {details['Message']}") from error
     except Exception as error:  # a pickle may raise anything
-        raise ChampionProblem(f"cannot be scored: {type(error).__name__}: {error}") from error
+        traceback.print_exc()
+        raise ChampionProblem(f"cannot be scored: {reason_of(error)}") from error
 
 
 def fetch(session: boto3.Session, bucket: str, package: str, model: str, role: str, folder: Path) -> Champion:

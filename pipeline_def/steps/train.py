@@ -33,6 +33,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from job import (
     COLUMN_ORDER,
     MAX_CATEGORIES,
+    DataProblem,
     StepConfig,
     read_config,
     read_json,
@@ -71,14 +72,14 @@ LINEAR: Final = ("logistic_regression", "ridge")
 def build(config: StepConfig, present: Collection[str]) -> Pipeline:
     """The unfitted pipeline. It handles missing values and unknown categories itself.
 
-    It takes all features and uses those in `present`. Raises ValueError if there are none, and KeyError for
+    It takes all features and uses those in `present`. Raises DataProblem if there are none, and KeyError for
     an estimator that does not fit the task.
     """
     columns = {
         kind: [name for name in names if name in present] for kind, names in config.features.by_kind.items()
     }
     if not any(columns.values()):
-        raise ValueError("no feature has a value in any row")
+        raise DataProblem("no feature has a value in any row of train")
     name = config.estimator
     estimator = (REGRESSORS if config.task == "regression" else CLASSIFIERS)[name]()
     if name == "hist_gradient_boosting":
@@ -125,7 +126,7 @@ def read_training_rows(folder: Path, config: StepConfig) -> tuple[pd.DataFrame, 
 def fit(config: StepConfig, features: pd.DataFrame, target: pd.Series) -> Pipeline:
     """The fitted pipeline; the same rows give the same one. It does not use a column without any value.
 
-    Raises ValueError if no column has a value.
+    Raises DataProblem if no column has a value.
     """
     present = [str(name) for name in features if features[name].notna().any()]
     if left_out := [str(name) for name in features if name not in present]:

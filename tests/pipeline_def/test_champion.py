@@ -294,7 +294,9 @@ def test_load_model_pickle_without_a_model_is_a_champion_problem(
     s3: S3Client, first: Run, second: Run, sagemaker: SageMakerClient
 ) -> None:
     replace_model(s3, first, SMALL, pickle.dumps(None))
-    assert problem(second, register(sagemaker, first)).startswith("cannot be scored: AttributeError: ")
+    assert problem(second, register(sagemaker, first)).startswith(
+        "cannot be scored: AttributeError in artifact.py, line "
+    )
 
 
 @pytest.mark.parametrize(

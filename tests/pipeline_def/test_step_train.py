@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ import pandas as pd
 import pytest
 
 import train
-from job import StepConfig, parse_config
+from job import DataProblem, StepConfig, parse_config
 from pipeline_def.publish import TRAINING
 from tests.pipeline_def.helpers import STEPS
 
@@ -236,7 +237,7 @@ def test_fit_one_row_of_a_class_does_not_stop_early(tmp_path: Path) -> None:
 
 def test_fit_without_any_value_is_an_error() -> None:
     features = pd.DataFrame({"x": [np.nan, np.nan], "c": [np.nan, np.nan]})
-    with pytest.raises(ValueError, match="no feature has a value in any row"):
+    with pytest.raises(DataProblem, match="no feature has a value in any row of train"):
         train.fit(config("logistic_regression"), features, pd.Series([0, 1]))
 
 
@@ -288,4 +289,5 @@ def test_script_mode_failure_writes_its_reason(tmp_path: Path, base_dir: Path) -
     )
     assert done.returncode == 1
     assert "Traceback" in done.stderr
-    assert (base_dir / "output" / "failure").read_text() == "KeyError: 'guesswork'"
+    reason = (base_dir / "output" / "failure").read_text()
+    assert re.fullmatch(r"KeyError in train\.py, line \d+; the log of the job has the message", reason)
