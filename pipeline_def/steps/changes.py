@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from convert import canonical, convert, plain, row_ids, to_text
-from job import Array, Cdc, DataProblem, StepConfig
+from job import Array, Cdc, DataProblem, Dialect, StepConfig
 
 OPERATIONS: Final = ("I", "U", "D")
 """What was done to a row: inserted, updated, deleted."""
@@ -68,7 +68,7 @@ class Changes:
 
         Raises DataProblem, also for another operation and for a row without a key.
         """
-        deleted = self._note(block, key, first_row)
+        deleted = self._note(block, config, key, first_row)
         if self._cdc.operation in block.schema.names:
             block = block.drop_columns([self._cdc.operation])
         left = block.filter(pa.array(~deleted))
@@ -79,7 +79,7 @@ class Changes:
                 convert(block.slice(start, stop - start), config, key, first_row + start)
             raise
 
-    def _note(self, block: pa.RecordBatch, key: str, first_row: int) -> Array:
+    def _note(self, block: pa.RecordBatch, config: StepConfig, key: str, first_row: int) -> Array:
         """Remember the block's changes; returns whether each row is D."""
         operation, count = self._cdc.operation, block.num_rows
         full_load = FULL_LOAD.fullmatch(key.rsplit("/", 1)[-1]) is not None
@@ -98,13 +98,13 @@ class Changes:
         places = np.arange(self._next, self._next + count, dtype=np.int64)
         self._next += count
         self._places.append(places if full_load else places + LATER)
-        self._keys.append(self._identities(block, key, first_row))
+        self._keys.append(self._identities(block, config.data, key, first_row))
         self._deleted.append(deleted)
         return deleted
 
-    def _identities(self, block: pa.RecordBatch, key: str, first_row: int) -> Array:
+    def _identities(self, block: pa.RecordBatch, dialect: Dialect, key: str, first_row: int) -> Array:
         """A 64-bit hash of each row's key. 1 and 1.0 are the same key."""
-        columns = {name: canonical(block.column(name), key, name) for name in self._cdc.key}
+        columns = {name: canonical(block.column(name), key, name, dialect) for name in self._cdc.key}
         for name, values in columns.items():
             if values.null_count:
                 row = pc.index(pc.is_null(values), True).as_py()

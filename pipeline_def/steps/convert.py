@@ -25,7 +25,7 @@ from cells import (
     as_boolean,
     category,
 )
-from job import ROW, Array, DataProblem, StepConfig, listed
+from job import ROW, Array, DataProblem, Dialect, StepConfig, listed
 from notation import Notation
 
 HASH_KEY: Final = "handsoff-row-id1"
@@ -108,9 +108,12 @@ def plain(values: pa.Array, key: str, name: str) -> pa.Array:
     return values
 
 
-def canonical(values: pa.Array, key: str, name: str) -> pa.Array:
+def canonical(values: pa.Array, key: str, name: str, dialect: Dialect) -> pa.Array:
     """The column as the text of categories, by which two spellings of one value are the same."""
-    return to_categories(plain(values, key, name))
+    values = plain(values, key, name)
+    if pa.types.is_string(values.type):
+        values = Notation.of(dialect).usual_texts(values)
+    return to_categories(values, dialect.spelling)
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -68,7 +68,7 @@ def data_report(
     `writers` and `targets` are by split. `overlap` counts the validation rows that are also in train.
     """
     files = list(files)
-    columns = {tuple(sorted(file.columns)) for file in files}
+    columns = {tuple(sorted(file.columns)) for file in files if file.columns}
     known = {config.target, *config.features.names}
     return {
         "schema_version": SCHEMA_VERSION,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from convert import canonical
-from job import DataProblem
+from job import DataProblem, Dialect
 
 DEFAULT: Final = "__HIVE_DEFAULT_PARTITION__"
 """The value that stands for a missing one (Apache Hive, hive.exec.default.partition.name)."""
@@ -36,7 +36,7 @@ def partitions(key: str) -> dict[str, str]:
 
 
 def with_partitions(
-    block: pa.RecordBatch, found: Mapping[str, str], key: str, first_row: int
+    block: pa.RecordBatch, found: Mapping[str, str], key: str, first_row: int, dialect: Dialect
 ) -> pa.RecordBatch:
     """The block with the columns of its file's path.
 
@@ -44,17 +44,17 @@ def with_partitions(
     """
     for name, value in found.items():
         if name in block.schema.names:
-            _check_same(block.column(name), value, key, name, first_row)
+            _check_same(block.column(name), value, key, name, first_row, dialect)
         else:
             block = block.append_column(name, pa.repeat(pa.scalar(value), block.num_rows))
     return block
 
 
-def _check_same(values: pa.Array, value: str, key: str, name: str, first_row: int) -> None:
+def _check_same(values: pa.Array, value: str, key: str, name: str, first_row: int, dialect: Dialect) -> None:
     if not len(values):
         return
-    ours, path = canonical(values, key, name), canonical(pa.array([value]), key, name)[0]
-    same = pc.equal(ours, path) if path.is_valid else pc.is_null(ours)
+    ours, path = (canonical(given, key, name, dialect) for given in (values, pa.array([value])))
+    same = pc.equal(ours, path[0]) if path[0].is_valid else pc.is_null(ours)
     row = pc.index(pc.fill_null(same, False), False).as_py()
     if row >= 0:
         raise DataProblem(

@@ -74,7 +74,10 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     overlap = int(np.isin(writers["validation"].row_ids(), train_ids).sum())
     (output / "report").mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table({ROW: train_ids}), output / "report" / "training_rows.parquet")
-    orders = {tuple(file.columns) for file in files if split_of(file.item.key, config.name) == "train"}
+    read = [
+        file.columns for file in files if file.columns and split_of(file.item.key, config.name) == "train"
+    ]
+    orders = {tuple(columns) for columns in read}
     write_json(list(orders.pop()) if len(orders) == 1 else [], output / "train" / COLUMN_ORDER)
     profile = data_profile.profile(writers["train"].path, config.features)
     write_json(profile, output / "report" / "data_profile.json")

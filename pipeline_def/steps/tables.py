@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from csv_files import MAX_COLUMNS, CsvFile, open_csv
 from formats import format_of
-from job import ROW, Array, DataProblem, StepConfig, listed, one_line
+from job import ROW, Array, DataProblem, Dialect, StepConfig, listed, one_line
 from partitions import partitions, with_partitions
 
 ROW_GROUP: Final = 128 * 1024
@@ -48,6 +48,7 @@ class Landed:
     path: Path
     key: str
     columns: Sequence[str]
+    dialect: Dialect
     partition: Mapping[str, str] = field(default_factory=dict)
     csv: CsvFile | None = None
 
@@ -56,7 +57,7 @@ class Landed:
         row = 1
         for block in self._blocks():
             if block.num_rows:
-                yield with_partitions(block, self.partition, self.key, row)
+                yield with_partitions(block, self.partition, self.key, row, self.dialect)
             row += block.num_rows
 
     def _blocks(self) -> Iterator[pa.RecordBatch]:
@@ -91,22 +92,22 @@ def open_file(path: Path, key: str, config: StepConfig) -> Landed:
     has a header only, is none.
     """
     if not path.stat().st_size:
-        return Landed(path, key, ())
+        return Landed(path, key, (), config.data)
     found, partition = format_of(path, key), partitions(key)
     csv = None
     if found == "parquet":
         with _readable_parquet(key), pq.ParquetFile(path) as file:
             names: Sequence[str] = file.schema_arrow.names
             if not names and file.metadata.num_rows == 0:
-                return Landed(path, key, ())
+                return Landed(path, key, (), config.data)
     else:
         csv = open_csv(path, key, config.data, packed=found == "gzip")
         names = csv.header
         if not names:
-            return Landed(path, key, ())
+            return Landed(path, key, (), config.data)
     check_header(names, partition, config, key)
     added = [name for name in partition if name not in names]
-    return Landed(path, key, (*names, *added), partition, csv)
+    return Landed(path, key, (*names, *added), config.data, partition, csv)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CDC: dict[str, Any] = {**SMALL, "data": {"cdc": {"operation": "Op", "key": ["id"]}}}
 LOAD = "id,x,c,y\n1,10,a,0\n2,20,b,1\n3,30,c,0\n"
 FIRST = "Op,id,x,c,y\nU,2,21,b,1\nD,3,,,\nI,4,40,d,1\nI,5,50,e,1\n"
-SECOND = "Op,id,x,c,y\nD,5,,,\nI,3,31,c,0\nU,2,22,b,1\nU,2,23,b,1\n"
+SECOND = "Op,id,x,c,y\nD,5,,,\nI,3,31,c,0\nU,2,22,b,1\nU,2.0,23,b,1\n"
 VALID = "Op,id,x,c,y\nI,1,7,a,1\nI,2,8,b,0\n"
 
 

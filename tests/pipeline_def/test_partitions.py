@@ -67,7 +67,9 @@ def test_preprocess_partitioned_parts_have_the_columns_of_their_paths(s3: S3Clie
     assert [file["rows"] for file in run.report["files"]] == [2, 2, 2, 1, 0, 0, 1, 2]
 
 
-@pytest.mark.parametrize(("folder", "cell", "same"), [("a", "a", True), ("a", "b", False), ("a", "", False)])
+@pytest.mark.parametrize(
+    ("folder", "cell", "same"), [("1", "1.0", True), ("a", "a", True), ("a", "b", False), ("a", "", False)]
+)
 def test_preprocess_column_in_path_and_file_must_agree(
     s3: S3Client, run: Run, base_dir: Path, folder: str, cell: str, same: bool
 ) -> None:

@@ -1,0 +1,173 @@
+"""Parquet's types: each gives the same rows as the same values in a CSV file."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from convert import convert
+from job import DataProblem, parse_config
+from tables import open_file
+from tests.pipeline_def.helpers import SMALL
+
+CONFIG = parse_config({**SMALL, "features": {"numeric": ["x"], "categorical": ["c"], "boolean": ["b"]}})
+NUMBERS = ["1.5", None, "3"]
+WITH_WORDS = ["1.5", "NA", "3"]
+TEXTS = (pa.string(), pa.large_string(), pa.string_view())
+BYTES = (pa.binary(), pa.large_binary(), pa.binary_view())
+
+
+def read(folder: Path, name: str, body: bytes | pa.Table) -> pa.Table:
+    path = folder / "object"
+    if isinstance(body, bytes):
+        path.write_bytes(body)
+    else:
+        pq.write_table(body, path)
+    blocks = list(open_file(path, name, CONFIG).blocks())
+    assert len(blocks) == 1
+    return convert(blocks[0], CONFIG, name, 1)
+
+
+def encoded(texts: list[str | None]) -> list[bytes | None]:
+    return [None if text is None else text.encode() for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("x", pa.array([1.5, None, 3.0])),
+        ("x", pa.array([1.5, float("nan"), 3.0], pa.float32())),
+        ("x", pa.array([1.5, None, 3.0], pa.float16())),
+        ("x", pa.array([Decimal("1.50"), None, Decimal("3.00")], pa.decimal128(5, 2))),
+        ("x", pa.array([Decimal("1.50"), None, Decimal("3.00")], pa.decimal256(50, 2))),
+        ("x", pa.array([1.5, None, 3.0]).dictionary_encode()),
+        *(("x", pa.array(texts, kind)) for texts in (NUMBERS, WITH_WORDS) for kind in TEXTS),
+        *(("x", pa.array(encoded(texts), kind)) for texts in (NUMBERS, WITH_WORDS) for kind in BYTES),
+        ("x", pa.array(NUMBERS).dictionary_encode()),
+        ("x", pa.array(WITH_WORDS).dictionary_encode()),
+        ("c", pa.array([1, None, 37.8])),
+        ("c", pa.array([1, None, 37.8], pa.float32())),
+        ("c", pa.array([Decimal("1.00"), None, Decimal("37.80")], pa.decimal128(10, 2))),
+        ("c", pa.array([1, None, 37.8]).dictionary_encode()),
+        ("c", pa.array(["1.0", "NULL", "37.80"], pa.string_view())),
+        ("c", pa.array(["1", "", " 37.8 "], pa.large_string()).dictionary_encode()),
+        ("c", pa.array([b"1", None, b"37.8"])),
+        ("b", pa.array([True, None, False])),
+        ("b", pa.array([1, None, 0], pa.int8())),
+        ("b", pa.array(["t", "NA", "f"], pa.string_view())),
+        ("b", pa.array([True, None, False]).dictionary_encode()),
+        ("y", pa.array([False, True, True])),
+        ("y", pa.array([0, 1, 1], pa.uint8())),
+        ("y", pa.array([Decimal("0.0"), Decimal("1.0"), Decimal("1.0")])),
+        ("y", pa.array(["0", "1.0", "1"], pa.string_view())),
+        ("y", pa.array(["0", "1", "1"]).dictionary_encode()),
+        ("y", pa.array([0, 1, 1]).dictionary_encode()),
+    ],
+)
+def test_open_file_every_type_gives_the_rows_of_the_csv_file(
+    tmp_path: Path, column: str, values: pa.Array
+) -> None:
+    table = pa.table({"x": NUMBERS, "c": ["1", None, "37.8"], "b": ["t", None, "f"], "y": ["0", "1", "1"]})
+    table = table.set_column(table.schema.names.index(column), column, values)
+    right = read(tmp_path, "train.csv", b"x,c,b,y\n1.5,1,t,0\n,,,1\n3,37.8,f,1\n")
+    assert read(tmp_path, "train.parquet", table).drop("handsoff:row").equals(right.drop("handsoff:row"))
+
+
+DAY = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (pa.array([DAY.date()]), "2026-01-02"),
+        (pa.array([DAY.replace(tzinfo=None)], pa.timestamp("ns")), "2026-01-02"),
+        (pa.array([DAY.replace(tzinfo=None)], pa.timestamp("ms")), "2026-01-02 00:00:00"),
+        (pa.array([DAY], pa.timestamp("us", "UTC")), "2026-01-02T00:00:00Z"),
+        (pa.array([DAY + datetime.timedelta(hours=1)], pa.timestamp("us", "UTC")), "2026-01-02 01:00"),
+        (pa.nulls(1), ""),
+        (pa.nulls(1, pa.float64()), ""),
+        (pa.array([True]), "True"),
+    ],
+)
+def test_open_file_times_are_the_categories_of_the_csv_file(
+    tmp_path: Path, values: pa.Array, text: str
+) -> None:
+    found = read(tmp_path, "a", pa.table({"x": [1], "c": values, "b": ["t"], "y": [0]}))
+    assert found["c"].to_pylist() == read(tmp_path, "b", f"x,c,b,y\n1,{text},t,0\n".encode())["c"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "reason"),
+    [
+        ("x", pa.array([DAY]), "p: column x has the type timestamp[us, tz=UTC], expected numbers"),
+        ("c", pa.array([b"\xff"]), "p: column c holds bytes that are not UTF-8"),
+        (
+            "x",
+            pa.array([1e151]),
+            "p, row 1: column x has a wrong value, expected a number between -1e150 and",
+        ),
+        (
+            "x",
+            pa.array(["secret"], pa.string_view()),
+            "p, row 1: column x has a wrong value, expected a number",
+        ),
+        ("y", pa.array([2.0]), "p, row 1: column y has a wrong value, expected 0 or 1"),
+    ],
+)
+def test_open_file_value_of_another_kind_is_named_without_it(
+    tmp_path: Path, column: str, values: pa.Array, reason: str
+) -> None:
+    table = pa.table({"x": [1], "c": ["a"], "b": ["t"], "y": [0]})
+    table = table.set_column(table.schema.names.index(column), column, values)
+    with pytest.raises(DataProblem) as caught:
+        read(tmp_path, "p", table)
+    assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "number", "fits"),
+    [
+        ("random_forest", 3.4028234663852886e38, True),
+        ("random_forest", -3.4028234663852886e38, True),
+        ("random_forest", 3.41e38, False),
+        ("ridge", 1e150, True),
+        ("ridge", -1.1e150, False),
+        ("logistic_regression", 1.1e150, False),
+        ("hist_gradient_boosting", 1.7e308, True),
+    ],
+)
+def test_convert_number_beyond_the_range_of_the_estimator(
+    tmp_path: Path, estimator: str, number: float, fits: bool
+) -> None:
+    config = parse_config({**SMALL, "training": {"estimator": estimator}})
+    path = tmp_path / "object"
+    path.write_text(f"x,c,y\n1,a,0\n{number!r},a,1\n")
+    (block,) = open_file(path, "train.csv", config).blocks()
+    if fits:
+        assert convert(block, config, "train.csv", 1)["x"].to_pylist() == [1.0, number]
+    else:
+        with pytest.raises(DataProblem, match=r"train\.csv, row 2: column x .* expected a number between"):
+            convert(block, config, "train.csv", 1)
+
+
+def test_open_file_parquet_without_rows_or_columns_is_no_fault(tmp_path: Path) -> None:
+    for table in (pa.table({}), pa.table({"x": [1], "c": ["a"], "b": ["t"], "y": [0]}).slice(0, 0)):
+        path = tmp_path / "object"
+        pq.write_table(table, path)
+        assert list(open_file(path, "p", CONFIG).blocks()) == []
+
+
+def test_open_file_damaged_parquet_is_named_without_the_words_of_arrow(tmp_path: Path) -> None:
+    path = tmp_path / "object"
+    pq.write_table(pa.table({"x": list(range(9999)), "c": ["secret"] * 9999}), path)
+    for body in (path.read_bytes()[:-9], path.read_bytes()[:40] + b"\0" * 400 + path.read_bytes()[440:]):
+        path.write_bytes(body)
+        with pytest.raises(
+            DataProblem, match=r"p (cannot be read: the Parquet file is damaged|has no columns y, b)"
+        ):
+            list(open_file(path, "p", CONFIG).blocks())
