@@ -41,10 +41,26 @@ _REPORT_KEYS: Final = {
     "missing_share": "missingShare",
     "class_share": "classShare",
     "validation_rows_also_in_train": "validationRowsAlsoInTrain",
+    "partition_columns": "partitionColumns",
+    "ignored_count": "ignoredCount",
+    "missing_words": "missingWords",
+    "empty_columns": "emptyColumns",
+    "repeated_rows": "repeatedRows",
+    "unknown_categories": "unknownCategories",
 }
 """Keys of the data report as evidence.json writes them; every other key is one word."""
 
-_BY_NAME: Final = frozenset({"missing_share", "class_share"})
+_BY_NAME: Final = frozenset(
+    {
+        "missing_share",
+        "class_share",
+        "missing_words",
+        "canonicalised",
+        "ranges",
+        "categories",
+        "unknown_categories",
+    }
+)
 """Keys of the data report below which keys are names of columns and classes."""
 
 
@@ -173,6 +189,7 @@ def _whole(
         "modelDataUrl": package.model_uri if package else None,
         "evaluationUrl": package.evaluation_uri if package else None,
         "metrics": _metrics(evaluation),
+        "dataChanges": _data_changes(evaluation),
         **verdict(sources.ledger.get(keys.verdict(package_arn)) if package_arn else None),
         **decision(sources.ledger.get(keys.decision(package_arn)) if package_arn else None),
         "missing": missing,
@@ -204,6 +221,12 @@ def _metrics(evaluation: dict[str, Any]) -> dict[str, float]:
     """The candidate's metrics by name."""
     measured = evaluation.get("handsoff", {}).get("candidate", {}).get("metrics", {})
     return {name: metric["value"] for name, metric in measured.items()}
+
+
+def _data_changes(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+    """How the data differs from the champion's; None without a champion that could be loaded."""
+    found = evaluation.get("handsoff", {}).get("data_changes")
+    return _camel_case(found) if found else None
 
 
 def verdict(fact: VerdictFact | None) -> dict[str, Any]:

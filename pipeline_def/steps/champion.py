@@ -46,15 +46,21 @@ class ChampionProblem(Exception):
 
 @dataclass(frozen=True)
 class Champion:
-    """A loaded champion, and what is known about its training rows.
+    """A loaded champion, and what is known about its data.
 
-    `training_rows` are their 64-bit identities. `columns` and `profile` are None if they were not recorded.
+    `training_rows` are the 64-bit identities of its training rows, `report` is its data_report.json.
+    `profile` is None if it was not recorded.
     """
 
     model: Model
     training_rows: Array
-    columns: Columns | None
+    report: Json
     profile: Json | None
+
+    @property
+    def columns(self) -> Columns | None:
+        """The columns of the files that it was trained on; None if they were not recorded."""
+        return self.report.get("columns")
 
 
 def newest_approved(sagemaker: SageMakerClient, group: str) -> str | None:
@@ -139,8 +145,8 @@ def fetch(session: boto3.Session, bucket: str, package: str, model: str, role: s
     )
     report = download(s3, f"{beside}/data_report.json", folder / "data_report.json", "the report on its data")
     profile = read_profile(s3, f"{beside}/data_profile.json", folder)
-    columns = read_json(report).get("columns")
-    return Champion(load_model(archive, folder / "champion"), read_ids(ids), columns, profile)
+    loaded = load_model(archive, folder / "champion")
+    return Champion(loaded, read_ids(ids), read_json(report), profile)
 
 
 def read_profile(s3: S3Client, uri: str, folder: Path) -> Json | None:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 import drift
-from champion import Columns, check_columns, check_schema, fetch, problems
+from champion import Champion, Columns, check_columns, check_schema, fetch, problems
 from job import ROW, Array, Json, StepConfig, Task, scratch
 from scoring import TASKS, inside, metrics, smallest_class, unusable
 from uncertainty import agreement, measured, paired
@@ -74,8 +74,15 @@ def comparison(task: Task, target: Array, ours: Array, theirs: Array) -> Json:
     return found
 
 
+def fetched(source: ChampionSource, config: StepConfig) -> Champion:
+    """The champion, loaded. Raises ChampionProblem for everything that is wrong with it."""
+    with problems(), scratch(source.output) as folder:
+        return fetch(source.session, source.bucket, source.package, config.name, source.role, folder)
+
+
 def against_champion(
-    source: ChampionSource,
+    found: Champion,
+    package: str,
     config: StepConfig,
     rows: pd.DataFrame,
     candidate: Array,
@@ -86,13 +93,11 @@ def against_champion(
 ) -> tuple[Json, Json | None]:
     """The comparison on the rows that the champion was not trained on, and the drift if it can be measured.
 
-    `candidate` are the candidate's predictions of `rows`, and `unknown` says for each categorical feature and
-    row whether the candidate does not know the category. `columns` and `profile` describe the candidate's
-    data. Raises ChampionProblem for everything that is wrong with the champion.
+    `package` is the champion's ARN. `candidate` are the candidate's predictions of `rows`, and `unknown` says
+    for each categorical feature and row whether the candidate does not know the category. `columns` and
+    `profile` describe the candidate's data. Raises ChampionProblem if the two cannot be compared.
     """
     with problems():
-        with scratch(source.output) as folder:
-            found = fetch(source.session, source.bucket, source.package, config.name, source.role, folder)
         check_schema(found.model.config, config, rows)
         check_columns(found.columns, columns)
         fresh = ~np.isin(rows[ROW].to_numpy(), found.training_rows)
@@ -105,7 +110,7 @@ def against_champion(
         moved = None
         if found.profile:
             moved = {
-                "reference": source.package,
+                "reference": package,
                 "columns": drift.drift(found.profile, profile, config.data.spelling),
             }
     target = rows[config.target].to_numpy()

@@ -14,11 +14,24 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from batch import DataObject
-from job import Array, DataProblem, Json, StepConfig, listed
+from data_counts import (
+    distinct_categories,
+    empty_columns,
+    ranges,
+    repeated_rows,
+    unknown_categories,
+)
+from job import SPLITS, Array, DataProblem, Json, StepConfig, listed
 from tables import SplitWriter
 
 SCHEMA_VERSION: Final = 2
 """The version of data_report.json. A change that breaks a reader raises it."""
+
+MAX_NOTED: Final = 3
+"""Objects that a note names; it counts the others."""
+
+NOTE_LIMIT: Final = 160
+"""Characters of an object's key and reason in a note."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,11 @@ class FileRead:
             "sha256": self.sha256,
             "rows": self.rows,
             "blank_lines": self.blank_lines,
+            "format": self.format,
+            "compression": self.compression,
+            "encoding": self.encoding,
+            "delimiter": self.delimiter,
+            "quotes": self.quotes,
         }
 
 
@@ -62,10 +80,14 @@ def data_report(
     writers: Mapping[str, SplitWriter],
     targets: Mapping[str, Array],
     overlap: int,
+    ignored: Sequence[Mapping[str, str]] = (),
+    ignored_count: int | None = None,
 ) -> Json:
     """data_report.json, but for `execution`, which the script adds.
 
     `writers` and `targets` are by split. `overlap` counts the validation rows that are also in train.
+    `ignored` are the objects that are no data, by `key` and `reason`; `ignored_count` counts them where the
+    list is cut short.
     """
     files = list(files)
     columns = {tuple(sorted(file.columns)) for file in files if file.columns}
@@ -78,7 +100,11 @@ def data_report(
         "files": [file.report() for file in files],
         "columns": [list(names) for names in sorted(columns)],
         "ignored_columns": sorted({name for names in columns for name in names} - known),
+        "partition_columns": sorted({name for file in files for name in file.partition}),
+        "ignored": [dict(item) for item in ignored],
+        "ignored_count": len(ignored) if ignored_count is None else ignored_count,
         "splits": {name: _split_report(writer, targets[name], config) for name, writer in writers.items()},
+        "unknown_categories": unknown_categories(*(writers[name].path for name in SPLITS), config.features),
         "validation_rows_also_in_train": overlap,
     }
 
@@ -98,8 +124,7 @@ def check_targets(targets: Mapping[str, Array], config: StepConfig) -> None:
     if not config.classes:
         if train.min() == train.max():
             raise DataProblem(
-                f"train: all {len(train)} rows have {config.target} = {train[0]:g}; "
-                "different values are needed"
+                f"train: all {len(train)} rows have the same {config.target}; different values are needed"
             )
         return
     needed = "both classes are needed" if len(config.classes) == 2 else "at least two classes are needed"
@@ -117,12 +142,22 @@ def _split_report(writer: SplitWriter, target: Array, config: StepConfig) -> Jso
     report: Json = {
         "rows": writer.rows,
         "missing_share": {name: count / writer.rows for name, count in writer.missing.items()},
+        "missing_words": _positive(writer.cells.missing_words),
+        "canonicalised": _positive(writer.cells.canonicalised),
+        "empty_columns": empty_columns(writer.missing, writer.rows),
+        "repeated_rows": repeated_rows(writer.row_ids()),
+        "ranges": ranges(writer.path, config.features),
+        "categories": distinct_categories(writer.path, config.features),
     }
     if config.classes:
         counts = np.bincount(target, minlength=len(config.classes)).tolist()
         shares = {name: count / writer.rows for name, count in zip(config.classes, counts, strict=True)}
         return report | {"class_share": shares}
     return report | {"target": _moments(target)}
+
+
+def _positive(counts: Mapping[str, int]) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count}
 
 
 def _moments(target: Array) -> dict[str, float | None]:
@@ -145,12 +180,63 @@ def summary(report: Mapping[str, Any]) -> str:
         target = _target_summary(report["target"], split)
         lines.append(f"{name}: {split['rows']} rows, {target}; missing: {gaps or 'nothing'}")
     lines.append(f"ignored columns: {', '.join(report['ignored_columns']) or 'none'}")
+    lines += [f"{name}: {text}" for name, text in _read_as(report)]
     return "\n".join([*lines, *(f"warning: {text}" for text in _warnings(report))])
+
+
+def _read_as(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """By split, what reading made of its cells, and which rows repeat."""
+    lines = []
+    for name, split in report["splits"].items():
+        counts = {
+            "words read as missing": split["missing_words"],
+            "categories spelled anew": split["canonicalised"],
+        }
+        lines += [(name, f"{what}: {_counted(found)}") for what, found in counts.items() if found]
+        if split["repeated_rows"]:
+            lines.append((name, f"rows that repeat an earlier one: {split['repeated_rows']}"))
+    return lines
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return listed([f"{column} {count}" for column, count in counts.items()])
+
+
+def data_notes(report: Mapping[str, Any]) -> list[str]:
+    """What approvers should know of the data, one line for each kind of thing; empty in most cases.
+
+    They name keys and columns, never a cell.
+    """
+    found = []
+    if count := report["ignored_count"]:
+        names = [f"{item['key']} ({item['reason']})" for item in report["ignored"][:MAX_NOTED]]
+        found.append(f"left out as no data: {_objects(count)}: {_first(names, count)}")
+    if empty := [file["key"] for file in report["files"] if not file["rows"]]:
+        found.append(f"without rows: {_objects(len(empty))}: {_first(empty[:MAX_NOTED], len(empty))}")
+    train, validation = (report["splits"][split]["empty_columns"] for split in SPLITS)
+    for split, other, ours, theirs in (
+        ("train", "validation", train, validation),
+        ("validation", "train", validation, train),
+    ):
+        if alone := [name for name in ours if name not in theirs]:
+            found.append(f"without any value in {split}, but not in {other}: {listed(alone)}")
+    return found
+
+
+def _objects(count: int) -> str:
+    return "1 object" if count == 1 else f"{count} objects"
+
+
+def _first(names: Sequence[str], count: int) -> str:
+    """These names, and how many of `count` are not among them."""
+    more = f" and {count - len(names)} more" if count > len(names) else ""
+    return ", ".join(name[:NOTE_LIMIT] for name in names) + more
 
 
 def _warnings(report: Mapping[str, Any]) -> list[str]:
     """What the data allows, and a person should know."""
-    found = [
+    found = data_notes(report)
+    found += [
         f"{file['key']} has blank lines, which are not counted as rows: {file['blank_lines']}"
         for file in report["files"]
         if file["blank_lines"]
@@ -158,6 +244,9 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
     shares = report["splits"]["validation"].get("class_share", {})
     if absent := [name for name, share in shares.items() if not share]:
         found.append(f"no validation row has {report['target']} = {listed(absent)}")
+    if unknown := report["unknown_categories"]:
+        named = [f"{name} {item['share']:.1%}" for name, item in unknown.items()]
+        found.append(f"validation rows with a category that train has not: {listed(named)}")
     if overlap := report["validation_rows_also_in_train"]:
         found.append(f"{overlap} validation rows are also in train; the evaluation leaves them out")
     return found

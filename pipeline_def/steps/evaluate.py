@@ -19,8 +19,10 @@ import numpy as np
 import pandas as pd
 
 from artifact import Model, load_model
-from champion import ChampionProblem, newest_approved, read_ids
-from comparison import ChampionSource, against_champion, compared, differences, share
+from champion import ChampionProblem, newest_approved, problems, read_ids
+from comparison import ChampionSource, against_champion, compared, differences, fetched, share
+from data_changes import data_changes
+from data_report import data_notes
 from evaluation_summary import summary
 from job import (
     AWS,
@@ -96,6 +98,7 @@ def evaluate(
             },
             "data": data_counts(trained.report),
             "unknown": unknown_shares(unknown, rows, trained.profile),
+            "data_notes": data_notes(trained.report),
             **champion_part(champion, config, rows, prediction, trained, unknown),
         },
     }
@@ -152,12 +155,21 @@ def champion_part(
     trained: Trained,
     unknown: Mapping[str, Array],
 ) -> Json:
-    """What evaluation.json says about the champion: its ARN, the problem or the comparison, and the drift."""
-    found, moved, problem = None, None, None
+    """What evaluation.json says about the champion: its ARN, the problem or the comparison, and the drift.
+
+    `data_changes` also stands there if the champion was loaded and cannot be compared.
+    """
+    found, moved, changes, problem = None, None, None, None
     if champion:
         try:
+            loaded = fetched(champion, config)
+            with problems():
+                changes = data_changes(
+                    loaded.report, trained.report, loaded.profile, trained.profile, config.data.spelling
+                )
             found, moved = against_champion(
-                champion,
+                loaded,
+                champion.package,
                 config,
                 rows,
                 prediction,
@@ -172,6 +184,7 @@ def champion_part(
         "champion_problem": problem,
         "comparison": found,
         "drift": moved,
+        "data_changes": changes,
     }
 
 

@@ -100,13 +100,14 @@ def read_file(
     digest = fetch(s3, bucket, item, path)
     file, rows = open_file(path, item.key, config), 0
     for block in file.blocks():
+        left = block
         if changes:
-            _, table = changes.without_deleted(block, config, item.key, rows + 1)
+            left, table = changes.without_deleted(block, config, item.key, rows + 1)
         else:
             if not rows:
                 check_no_changes(block, config, item.key)
             table = convert(block, config, item.key, rows + 1)
-        writer.add(table)
+        writer.add(table, left)
         rows += block.num_rows
     print(f"{item.key}: {rows} rows, {item.size} bytes, version {item.version_id}", flush=True)
     operation = config.data.cdc.operation if config.data.cdc else None

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from csv_files import MAX_COLUMNS, CsvFile, open_csv
+from data_counts import CellCounts
 from formats import format_of
 from job import ROW, Array, DataProblem, Dialect, StepConfig, listed, one_line
 from partitions import partitions, with_partitions
@@ -196,7 +197,7 @@ def _plain(name: str) -> str:
 class SplitWriter:
     """One split's Parquet file, and the counts of the rows in it. Close it when all rows are added.
 
-    `missing` counts, by feature, the rows without a value.
+    `missing` counts, by feature, the rows without a value. `cells` counts what reading made of cells.
     """
 
     def __init__(self, path: Path, config: StepConfig) -> None:
@@ -204,12 +205,17 @@ class SplitWriter:
         self.path = path
         self.rows = 0
         self.missing = dict.fromkeys(config.features.names, 0)
+        self.cells = CellCounts(config.features)
         self._ids: list[Array] = []
         self._file: pq.ParquetWriter | None = None
         self._waiting: list[pa.Table] = []
 
-    def add(self, table: pa.Table) -> None:
-        """Add rows as convert.py makes them."""
+    def add(self, table: pa.Table, block: pa.RecordBatch) -> None:
+        """Add rows as convert.py makes them from `block`."""
+        self.cells.add(block, table)
+        self._add(table)
+
+    def _add(self, table: pa.Table) -> None:
         self.rows += table.num_rows
         for name in self.missing:
             self.missing[name] += table[name].null_count
@@ -227,7 +233,7 @@ class SplitWriter:
         with pq.ParquetFile(every) as file:
             start = 0
             for block in file.iter_batches(batch_size=ROW_GROUP):
-                self.add(
+                self._add(
                     pa.Table.from_batches([block]).filter(pa.array(kept[start : start + block.num_rows]))
                 )
                 start += block.num_rows

@@ -216,3 +216,57 @@ def test_evidence_keys_are_in_camel_case_and_columns_keep_their_names(world: Wor
     train = found["data"]["splits"]["train"]
     assert train == {"rows": 3, "missingShare": {"home_town": 0.5}, "classShare": {"ignored_columns": 1.0}}
     assert found["data"]["ignoredColumns"] == ["boat_number"]
+
+
+def test_gather_writes_the_data_report_with_names_of_columns_as_they_are(world: World) -> None:
+    split = {
+        "missing_words": {"ignored_count": 2},
+        "canonicalised": {"ignored_count": 1},
+        "empty_columns": ["ignored_count"],
+        "repeated_rows": 4,
+        "ranges": {"ignored_count": {"min": 0.5, "max": 2.5}},
+        "categories": {"ignored_count": 3},
+    }
+    report = {
+        "partition_columns": ["a_b"],
+        "ignored": [{"key": "k", "reason": "hidden"}],
+        "ignored_count": 1,
+        "splits": {"train": split},
+        "unknown_categories": {"ignored_count": {"categories": 1, "rows": 2, "share": 0.5}},
+    }
+    register(world)
+    world.s3.put_object(
+        Bucket="data", Key="models/titanic/e0/data_report.json", Body=json.dumps(report).encode()
+    )
+    evidence.write(world.using(Collaborators).sources, "titanic", E0)
+    data = written(world)["data"]
+    assert data["partitionColumns"] == ["a_b"]
+    assert data["ignored"] == [{"key": "k", "reason": "hidden"}]
+    assert data["ignoredCount"] == 1
+    assert data["unknownCategories"] == {"ignored_count": {"categories": 1, "rows": 2, "share": 0.5}}
+    assert data["splits"]["train"] == {
+        "missingWords": {"ignored_count": 2},
+        "canonicalised": {"ignored_count": 1},
+        "emptyColumns": ["ignored_count"],
+        "repeatedRows": 4,
+        "ranges": {"ignored_count": {"min": 0.5, "max": 2.5}},
+        "categories": {"ignored_count": 3},
+    }
+
+
+def test_gather_says_how_the_data_differs_from_the_champions(world: World) -> None:
+    register(world)
+    key = "models/titanic/e0/evaluation.json"
+    body = json.loads(world.s3.get_object(Bucket="data", Key=key)["Body"].read())
+    body["handsoff"]["data_changes"] = {
+        "rows": {"train": [1, 2]},
+        "missing_share": {"train": {"a_b": [0, 1]}},
+    }
+    world.s3.put_object(Bucket="data", Key=key, Body=json.dumps(body).encode())
+    evidence.write(world.using(Collaborators).sources, "titanic", E0)
+    expected = {"rows": {"train": [1, 2]}, "missingShare": {"train": {"a_b": [0, 1]}}}
+    assert written(world)["dataChanges"] == expected
+    del body["handsoff"]["data_changes"]  # an evaluation of an earlier version
+    world.s3.put_object(Bucket="data", Key=key, Body=json.dumps(body).encode())
+    evidence.write(world.using(Collaborators).sources, "titanic", E0)
+    assert written(world)["dataChanges"] is None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
+from data_report import data_notes
 from tests.pipeline_def.helpers import (
     PENGUINS,
     PRICES,
@@ -36,6 +37,12 @@ def test_data_report_describes_files_columns_and_splits(s3: S3Client, run: Run) 
     assert report["splits"]["train"] == {
         "rows": 4,
         "missing_share": {"x": 0.25, "c": 0.25},
+        "missing_words": {},
+        "canonicalised": {},
+        "empty_columns": [],
+        "repeated_rows": 0,
+        "ranges": {"x": {"min": 1.0, "max": 4.0}},
+        "categories": {"c": 2},
         "class_share": {"0": 0.5, "1": 0.5},
     }
     assert report["schema_version"] == 2
@@ -47,11 +54,28 @@ def test_data_report_describes_files_columns_and_splits(s3: S3Client, run: Run) 
         "files",
         "columns",
         "ignored_columns",
+        "partition_columns",
+        "ignored",
+        "ignored_count",
         "splits",
+        "unknown_categories",
         "validation_rows_also_in_train",
         "execution",
     ]
-    assert [*train] == ["key", "versionId", "etag", "bytes", "sha256", "rows", "blank_lines"]
+    assert [*train] == [
+        "key",
+        "versionId",
+        "etag",
+        "bytes",
+        "sha256",
+        "rows",
+        "blank_lines",
+        "format",
+        "compression",
+        "encoding",
+        "delimiter",
+        "quotes",
+    ]
     assert report["validation_rows_also_in_train"] == 0
 
 
@@ -67,6 +91,48 @@ def test_data_report_lists_each_set_of_columns_once_and_sorted(s3: S3Client, run
     land_small(s3, validation="y,x,c\n1,7,a\n0,8,b\n")
     assert run.preprocess() == 0
     assert run.report["columns"] == [["c", "x", "y"]]
+
+
+def test_data_report_counts_words_repetitions_and_unknown_categories_without_naming_them(
+    s3: S3Client, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    land_small(
+        s3,
+        train="x,c,y\nNA,a,0\n1,a,1\n1,a,1\n1,a,1\n-7.5,b,0\nnull,,1\n",
+        validation="x,c,y\n,secret,1\n,a,0\n,hidden,0\n,secret,1\n",
+    )
+    assert run.preprocess() == 0
+    train, validation = (run.report["splits"][name] for name in ("train", "validation"))
+    assert (train["missing_words"], train["repeated_rows"]) == ({"x": 2}, 2)
+    assert train["ranges"] == {"x": {"min": -7.5, "max": 1.0}}
+    assert train["categories"] == {"c": 2}
+    assert (validation["ranges"], validation["empty_columns"]) == ({"x": {"min": None, "max": None}}, ["x"])
+    assert run.report["unknown_categories"] == {"c": {"categories": 2, "rows": 3, "share": 0.75}}
+    said = capsys.readouterr().out
+    assert "train: words read as missing: x 2" in said
+    assert "train: rows that repeat an earlier one: 2" in said
+    assert "warning: validation rows with a category that train has not: c 75.0%" in said
+    assert "warning: without any value in validation, but not in train: x" in said
+    assert "secret" not in said
+    assert "secret" not in str(run.report)
+
+
+def test_data_notes_name_what_was_left_out_and_count_the_rest() -> None:
+    splits = {
+        name: {"empty_columns": empty} for name, empty in (("train", ["b", "x"]), ("validation", ["x"]))
+    }
+    report = {
+        "ignored": [{"key": f"curated/small/train/.part-{n}.crc", "reason": "hidden"} for n in range(100)],
+        "ignored_count": 250,
+        "files": [{"key": "train/p0.csv", "rows": 3}, {"key": "train/p1.csv", "rows": 0}],
+        "splits": splits,
+    }
+    assert data_notes(report) == [
+        "left out as no data: 250 objects: curated/small/train/.part-0.crc (hidden), "
+        "curated/small/train/.part-1.crc (hidden), curated/small/train/.part-2.crc (hidden) and 247 more",
+        "without rows: 1 object: train/p1.csv",
+        "without any value in train, but not in validation: b",
+    ]
 
 
 def test_data_report_target_too_large_to_square_has_no_deviation(s3: S3Client, tmp_path: Path) -> None:
@@ -100,7 +166,12 @@ def test_data_report_target_too_large_to_square_has_no_deviation(s3: S3Client, t
             ["Gentoo", "Gentoo"],
             "validation: all 2 rows have y = Gentoo; at least two classes are needed",
         ),
-        (PRICES, ["2.50", "2.5"], ["1", "2"], "train: all 2 rows have y = 2.5; different values are needed"),
+        (
+            PRICES,
+            ["2.50", "2.5"],
+            ["1", "2"],
+            "train: all 2 rows have the same y; different values are needed",
+        ),
     ],
 )
 def test_check_targets_without_different_values_is_a_data_problem(

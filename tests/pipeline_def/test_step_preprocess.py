@@ -118,6 +118,12 @@ def test_preprocess_regression(s3: S3Client, tmp_path: Path, capsys: pytest.Capt
     assert run.report["splits"]["train"] == {
         "rows": 3,
         "missing_share": {"x": 0.0, "c": 0.0},
+        "missing_words": {},
+        "canonicalised": {},
+        "empty_columns": [],
+        "repeated_rows": 0,
+        "ranges": {"x": {"min": 1.0, "max": 3.0}},
+        "categories": {"c": 2},
         "target": {"mean": 2.0, "standard_deviation": pytest.approx(4.898979), "min": -4.0, "max": 8.0},
     }
     assert run.report["splits"]["validation"]["target"] == {

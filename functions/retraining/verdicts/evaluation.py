@@ -182,7 +182,8 @@ class Evaluation(_Frozen):
     `leaked` is the number of validation rows that the candidate was trained on. They are left out of all
     numbers. `champion` is the ARN of the package that the candidate was compared with, None if there was
     none. If the champion could not be scored, `comparison` and `drift` are None and `champion_problem` says
-    why. `unknown` is by categorical feature; None in evaluations of handsoff 0.1.
+    why. `unknown` is by categorical feature; None in evaluations of handsoff 0.1. `data_notes` are what a
+    person should know of the data, and what decides nothing.
     """
 
     schema_version: Literal[2]
@@ -201,6 +202,7 @@ class Evaluation(_Frozen):
     champion_problem: str | None = None
     comparison: Comparison | None = None
     drift: Drift | None = None
+    data_notes: tuple[str, ...] = ()
 
 
 class _File(_Frozen):

@@ -54,7 +54,7 @@ def judge(
     first = [Reason(code="champion_put_aside", text=aside)] if aside else []
     return Verdict(
         decision=decision,
-        reasons=_each_text_once([*first, *reasons]),
+        reasons=_each_text_once([*first, *reasons, *_notes(evaluation)]),
         rules=tuple(results),
         champion=champion,
         rules_sha256=rules_sha256(approval),
@@ -95,6 +95,11 @@ def _no_rule_met(results: Sequence[RuleResult]) -> list[Reason]:
     if any(result.outcome == "pass" or result.effect in ("hold", "reject") for result in results):
         return []
     return [Reason(code="no_rule_met", text="no rule was met, so nothing can be approved by rule")]
+
+
+def _notes(evaluation: Evaluation) -> list[Reason]:
+    """What was noted about the data. It decides nothing."""
+    return [Reason(code="data_note", text=f"note: {text}") for text in evaluation.data_notes]
 
 
 def _about_the_champion(evaluation: Evaluation, champion: str | None) -> list[Reason]:

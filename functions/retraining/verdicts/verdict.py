@@ -55,6 +55,7 @@ Code = Literal[
     "drift_reference",  # drift was measured against another package than the champion
     # the data
     "set_back",  # it was decided before, in a ledger that is lost, and is pending again
+    "data_note",  # DataPreProcessing noted it: objects that are no data, files without rows, empty columns
     "rejected_same_data",  # a person has rejected a model that was trained on the same batch
     "unspecified",
 ]

@@ -126,3 +126,16 @@ def test_of_another_config_names_the_classes_that_changed() -> None:
     other = ModelConfig.model_validate({**titanic, "classes": ["1", "0"]})
     said = "the classes changed: the evaluation is of 0, 1, the config says 1, 0"
     assert of_another_config(found, other) == Reason(code="another_classes", text=said)
+
+
+@pytest.mark.parametrize(("accuracy", "decision"), [(0.8, "APPROVE"), (0.5, "REJECT")])
+def test_judge_says_what_was_noted_about_the_data_last_and_decides_nothing_by_it(
+    accuracy: float, decision: str
+) -> None:
+    note = "left out as no data: 1 object: curated/titanic/train/.part.crc (hidden)"
+    found = evaluation({"accuracy": accuracy}).model_copy(update={"data_notes": (note,)})
+    verdict = judge(found, rules({"metric": "accuracy", "min": 0.78}), None)
+    assert verdict.decision == decision
+    assert verdict.texts[-1] == f"note: {note}"
+    assert verdict.reasons[-1].code == "data_note"
+    assert [reason.code for reason in verdict.reasons].count("data_note") == 1

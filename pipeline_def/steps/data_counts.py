@@ -1,0 +1,104 @@
+"""Counts of a split for data_report.json: what reading changed, ranges, categories, rows that repeat.
+
+Cells are counted block by block, from the text that arrived and the value that it became. All else is counted
+from the Parquet file that training reads, with one column in memory at a time. No count shows a cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from job import Array, Features, Json
+
+
+class CellCounts:
+    """By feature, the cells with text that became a missing value, and those that changed their spelling.
+
+    Only cells that arrive as text count: the types of a Parquet file have no spelling. An empty cell is
+    missing, not a word for it. Only a category has a spelling of its own: 07 and 7 are one number.
+    """
+
+    def __init__(self, features: Features) -> None:
+        self._categorical = frozenset(features.categorical)
+        self.missing_words = dict.fromkeys(features.names, 0)
+        self.canonicalised = dict.fromkeys(features.categorical, 0)
+
+    def add(self, block: pa.RecordBatch, table: pa.Table) -> None:
+        """Count a block's cells. `table` has what its rows became, in the same order."""
+        for name, words in self.missing_words.items():
+            if name not in block.schema.names or (text := _text(block.column(name))) is None:
+                continue
+            became = table[name].combine_chunks()
+            lost = pc.and_(pc.not_equal(text, ""), pc.is_null(became))
+            self.missing_words[name] = words + _true(lost)
+            if name in self._categorical:
+                self.canonicalised[name] += _true(pc.not_equal(text, became))
+
+
+def _text(values: pa.Array) -> pa.Array | None:
+    """A column as strings; None if its cells are no text."""
+    kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pc.cast(values, pa.string())
+    return None
+
+
+def _true(mask: pa.Array) -> int:
+    return int(pc.sum(mask, min_count=0).as_py())
+
+
+def ranges(path: Path, features: Features) -> Json:
+    """By numeric feature the least and the greatest value, `min` and `max`; None where it has no value."""
+    found: Json = {}
+    for name in features.numeric:
+        found[name] = pc.min_max(_column(path, name)).as_py()
+    return found
+
+
+def distinct_categories(path: Path, features: Features) -> dict[str, int]:
+    """By categorical feature, how many different categories it has."""
+    return {
+        name: int(pc.count_distinct(_column(path, name), mode="only_valid").as_py())
+        for name in features.categorical
+    }
+
+
+def unknown_categories(train: Path, validation: Path, features: Features) -> Json:
+    """By categorical feature, what the validation rows have of categories that no training row has.
+
+    `categories` are different ones, `rows` have one of them, `share` is the part of all validation rows, from
+    0 to 1. A feature without any is left out.
+    """
+    found: Json = {}
+    for name in features.categorical:
+        values = _column(validation, name)
+        known = pc.unique(_column(train, name).drop_null()).cast(values.type)
+        unknown = values.drop_null().filter(pc.invert(pc.is_in(values.drop_null(), value_set=known)))
+        if len(unknown):
+            found[name] = {
+                "categories": len(pc.unique(unknown)),
+                "rows": len(unknown),
+                "share": len(unknown) / len(values),
+            }
+    return found
+
+
+def repeated_rows(row_ids: Array) -> int:
+    """Rows that are equal to an earlier one, from the identities of all rows."""
+    return len(row_ids) - len(np.unique(row_ids))
+
+
+def empty_columns(missing: Mapping[str, int], rows: int) -> list[str]:
+    """The features without any value, sorted. `missing` counts, by feature, the rows without a value."""
+    return sorted(name for name, count in missing.items() if count == rows)
+
+
+def _column(path: Path, name: str) -> pa.ChunkedArray:
+    with pq.ParquetFile(path) as file:
+        return file.read(columns=[name])[name]
