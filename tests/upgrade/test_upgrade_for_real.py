@@ -40,13 +40,14 @@ LAST: Final = os.environ.get("HANDSOFF_FROM") or "13c17396d3bd02a1bcfa8c44517688
 STORIES: Final[dict[str, Any]] = {
     "champion": {},
     "held": {"approval": {"first_model": "hold", "rules": [{"metric": "accuracy", "min": 0.6}]}},
-    "running": {},
+    "running": {"approval": {"rules": [{"metric": "accuracy", "min": 0.6}]}},
 }
 """What differs from the Titanic's configuration, for each model."""
 
 TRAIN: Final = (TITANIC / "train.csv").read_bytes()
-FEWER: Final = TRAIN[: TRAIN.rstrip(b"\n").rindex(b"\n") + 1]
-"""The same table without its last row."""
+HEADER, ROWS = TRAIN.split(b"\n", 1)
+LARGE: Final = HEADER + b"\n" + ROWS * 40
+"""The same rows many times: a job that reads them is seen, and held, on a busy machine, too."""
 
 
 def checkout(commit: str, folder: Path) -> Path:
@@ -118,9 +119,9 @@ def _upgrade(loop: Loop, project: Project) -> Upgraded:
     loop.settled("held", 1)
     waiting = loop.told("held", "waiting")
     with loop.preprocessing_held():
-        loop.land("running", TRAIN)
-        wait("an execution of running", lambda: newest_executions(loop.deployment, "running", 1))
-        loop.land("running", FEWER)
+        loop.land("running", LARGE)
+        wait("an execution of running", lambda: _executions(loop, "running"))
+        loop.land("running", LARGE + ROWS)
         handsoff(loop, "start", "champion")
         wait("an execution that was asked for", lambda: len(_executions(loop, "champion")) == 2 or None)
         loop.drained()
