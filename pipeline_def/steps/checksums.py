@@ -64,7 +64,7 @@ def _of_parts(s3: S3Client, bucket: str, key: str, version_id: str, size: int, n
 
 
 def _value(head: HeadObjectOutputTypeDef, name: str) -> str | None:
-    values: Mapping[str, object] = head  # type: ignore[assignment]
+    values: Mapping[str, object] = head
     value = values.get(f"Checksum{name}")
     return str(value) if value else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pytest
 from boto3.s3.transfer import TransferConfig
@@ -120,7 +120,9 @@ def deliver(world: OneModel, cloud: Cloud, body: bytes, tool: str, client: Any) 
 
 
 @pytest.mark.parametrize("calculation", ["when_supported", "when_required"], ids=["CRC32", "CRC64NVME"])
-def test_same_bytes_by_any_tool_are_one_execution(world: OneModel, cloud: Cloud, calculation: str) -> None:
+def test_same_bytes_by_any_tool_are_one_execution(
+    world: OneModel, cloud: Cloud, calculation: Literal["when_supported", "when_required"]
+) -> None:
     """boto3 sends CRC32s, of an upload's parts too; where a tool sends no checksum, S3 makes a CRC64NVME."""
     config = Config(request_checksum_calculation=calculation, s3={"addressing_style": "path"}, proxies={})
     client = cloud.session().client("s3", endpoint_url=cloud.endpoint, config=config)
