@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from retraining.aws.observability import logger
 from retraining.errors import OutOfTime
+from retraining.facts.model_state import ModelState
 from retraining.starts.bucket import READERS
 from retraining.starts.crc import joined
 
@@ -60,9 +61,11 @@ def of_batch(batch: Batch, previous: Sequence[DataObject], using: Collaborators)
     for part in _parts(left):
         found |= read(using.s3, using.settings.bucket, part)
         left = left[len(part) :]
-        if not left or using.time_left() <= timedelta(0):
+        over = using.time_left() <= timedelta(0)
+        if over or not left:
             _keep(batch.model, new, found, using)
-        if left and using.time_left() <= timedelta(0):
+        if over and left:
+            using.states.change(batch.model, ModelState.unblocked)  # it has come further
             raise OutOfTime(
                 f"the checksums of {len(left):,} files are still to be read; the next sweep goes on"
             )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from retraining.facts.model_state import ModelState
 from retraining.facts.starts import StartRequest
-from retraining.starts import checkpoints, starting
+from retraining.starts import checkpoints, checksums, starting
 from tests.functions.models import HEADER, ROWS, Models
 
 MODEL = "ant"
@@ -226,3 +227,41 @@ def test_batch_that_is_too_large_is_refused_in_words_and_told_once(
     assert models.state().reason == reason
     assert [message["reasons"] for message in models.world.messages()] == [[reason]]
     assert models.read == {}
+
+
+class SlowHeads(Slow):
+    """Each request for a checksum takes half a second, reading a file nothing; counts the requests."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "head_object":
+            return super().__getattr__(name)
+        inner = self.world.s3._inner.head_object  # type: ignore[attr-defined]
+
+        def head(**call: Any) -> Any:
+            if "ChecksumMode" in call:
+                self.read[call["Key"].rsplit("/", 1)[-1]] += 1
+                self.now += timedelta(seconds=0.5)
+            return inner(**call)
+
+        return head
+
+    def spend(self, key: str) -> None:
+        """Reading a file takes no time."""
+
+
+def test_checksums_go_on_where_the_last_invocation_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checksums, "PART", 20)
+    monkeypatch.setattr(checksums, "READERS", 1)
+    models = SlowHeads()
+    models.put(MODEL, "validation.csv")
+    models.files(0, 700)
+    models.mark()
+    done = [len(models.read)]
+    while not models.started():
+        models.minute()
+        done.append(len(models.read))
+    assert done[-1] == 701
+    assert all(later > earlier for earlier, later in pairwise(done))
+    assert len(done) <= 10
+    assert set(models.read.values()) == {1}
+    assert models.world.messages() == []
