@@ -117,6 +117,7 @@ def test_manifest_names_what_is_left_out_in_the_same_words_on_both_sides(
         for rest in ("DONE", "train/DONE", "validation/DONE"):
             land(s3, f"curated/small/{rest}", "")
     ours = bucket.list_batch(s3, BUCKET, "small", marker)
+    ours = ours.with_checksums(checksums.read(s3, BUCKET, ours.objects))
     identity = steps.latest_batch(s3, BUCKET, "small", marker)
     assert ours.identity == identity
     body = s3.get_object(Bucket=BUCKET, Key=ours.manifest_key)["Body"].read()
