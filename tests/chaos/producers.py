@@ -57,6 +57,7 @@ class Producer:
             "bad file that cannot be copied": (1, self._uncopied),
             "unreadable object": (1, self._unreadable),
             "marker alone": (1, self._marker_alone),
+            "pair of markers": (3, self._pair),
         }
 
     def deliver(self, kind: str | None = None) -> None:
@@ -106,6 +107,16 @@ class Producer:
             self._rng.choice([("train.csv", "validation.csv"), ("train/a.csv", "validation/a.csv")])
         )
         self.mark()
+
+    def _pair(self) -> Iterator[Wait]:
+        """Each split's job ends with a marker in the split's folder. The second job may die before it."""
+        for split in self._rng.sample(["train", "validation"], 2):
+            yield from self._files((f"{split}/part-0.csv",))
+            if self.marks:
+                self.put(f"{split}/{MARKER}", b"", "marker")
+            if self._rng.random() < 0.1:
+                return
+            yield self._rng.choice([1.5, 20.0, 300.0])
 
     def _same_again(self) -> Iterator[Wait]:
         for name, body in list(self._last.items()):

@@ -29,9 +29,12 @@ def every_marker_version_is_answered(run: Run) -> Iterator[str]:
     for model in run.models:
         if not views.marks(run, model) or model in run.faulty:
             continue
-        top = run.account.bucket.newest(f"curated/{model}/_SUCCESS")
-        if top is None or top[1] is None or top[0] != views.markers(run, model)[-1][0]:
+        known, keys_of = views.markers(run, model), views.marker_keys(model)
+        top = known[-1] if known else None
+        if top is None or top not in map(run.account.bucket.newest, keys_of):
             continue  # none is in sight, or a newer one was purged, which had superseded this one
+        if any(key in keys_of[1:] for _, key, _ in run.account.bucket.purged):
+            continue  # a version of a pair was purged: other versions make pairs now
         seen = list(views.views(run, model, top))
         if not any(_answered(run, model, top[0], view) for view in seen):
             state = run.account.ledger.get(keys.model(model))
@@ -84,12 +87,12 @@ def no_execution_reads_a_mixture(run: Run) -> Iterator[str]:
 
 def _follows_a_marker(run: Run, trained: Trained) -> bool:
     """Whether the marker was in sight before the execution began, and nobody took it away since."""
-    key = f"curated/{trained.model}/_SUCCESS"
+    of_model = views.marker_keys(trained.model)
     first = next(iter(views.markers(run, trained.model)), None)
     if first is None or first[2] > BEGIN + timedelta(seconds=trained.at):
         return False
-    taken_away = any(it[1] is None for it in run.account.bucket.versions.get(key, []))
-    return not taken_away and all(purged != key for _, purged, _ in run.account.bucket.purged)
+    taken_away = any(it[1] is None for key in of_model for it in run.account.bucket.versions.get(key, []))
+    return not taken_away and all(purged not in of_model for _, purged, _ in run.account.bucket.purged)
 
 
 def _reads(trained: Trained, view: View) -> bool:

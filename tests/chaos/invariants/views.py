@@ -69,9 +69,27 @@ def stacks(run: Run, model: str, purged_after: float) -> dict[str, list[Version]
     return found
 
 
+def marker_keys(model: str) -> tuple[str, str, str]:
+    """The keys of the marker: at the root, and in the folder of each split."""
+    return tuple(f"curated/{model}/{folder}_SUCCESS" for folder in ("", "train/", "validation/"))  # type: ignore[return-value]
+
+
 def markers(run: Run, model: str) -> list[Version]:
-    """The versions of the marker, oldest first, also those that were purged."""
-    return [it for it in stacks(run, model, -1.0).get(f"curated/{model}/_SUCCESS", []) if it[1] is not None]
+    """The versions that completed a delivery, oldest first, also those that were purged.
+
+    Those are the root's, and of two markers in the splits' folders the one that landed last: a pair is made
+    of versions that are newer than the pair before it.
+    """
+    root, *splits = marker_keys(model)
+    found = stacks(run, model, -1.0)
+    landed = [(it, key) for key in (root, *splits) for it in found.get(key, []) if it[1] is not None]
+    complete, waits = [], ""
+    for version, key in sorted(landed, key=lambda it: int(it[0][0].removeprefix("v"))):
+        if key == root or waits not in ("", key):
+            complete.append(version)
+        if key != root:
+            waits = key if waits in ("", key) else ""
+    return complete
 
 
 def as_of(run: Run, model: str, marker: Version | None, purged_after: float) -> View:
