@@ -72,7 +72,8 @@ class Marker(Section):
     """A batch is complete when the marker lands."""
 
     when: Literal["marker"] = "marker"
-    """The batch is complete when the marker lands, beside the files and after them."""
+    """The batch is complete when the marker lands, after the files: beside `train/` and `validation/`, or one
+    in each of them."""
 
     marker: Annotated[str, Form(r"[A-Za-z0-9._-]+", "a file name of letters, digits and . _ -")] = "_SUCCESS"
     """The name of the object that is the marker."""
