@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from retraining.errors import OutOfTime
 from retraining.facts.starts import InspectedSoFar, are_many, within_limits
-from retraining.starts.batches import DataObject, arrival, split_of
+from retraining.starts.batches import DataObject, arrival
 from retraining.starts.inspection import Fine, Problem
+from retraining.starts.names import split_of
 from retraining.starts.snapshot import Inspected
 
 if TYPE_CHECKING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from retraining.starts.inspection import Fine, Problem, inspect
@@ -176,7 +178,7 @@ def test_inspect_quotes_of_a_head_that_is_cut() -> None:
         ("NA", {"decimal": ","}, True),
     ],
 )
-def test_inspect_reads_numbers_as_configured(text: str, data: dict[str, str], fits: bool) -> None:
+def test_inspect_reads_numbers_as_configured(text: str, data: dict[str, Any], fits: bool) -> None:
     found = look(f"x|c|b|y\n{text}|a|t|0\n", config=model(delimiter="|", **data))
     assert isinstance(found, Fine) == fits
 

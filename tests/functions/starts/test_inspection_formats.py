@@ -50,7 +50,7 @@ def orc() -> bytes:
 def sqlite() -> bytes:
     with sqlite3.connect(":memory:") as connection:
         connection.execute("create table t (x)")
-        return connection.serialize()
+        return bytes(connection.serialize())
 
 
 def arrow_ipc(new: Any) -> bytes:
@@ -58,7 +58,7 @@ def arrow_ipc(new: Any) -> bytes:
     table = pa.table({"x": [1, 2]})
     with new(sink, table.schema) as writer:
         writer.write_table(table)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 @pytest.mark.parametrize("key", ["curated/m/train.csv", "curated/m/train/p.csv.gz", "curated/m/train/p"])

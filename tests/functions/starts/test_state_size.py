@@ -12,7 +12,7 @@ from retraining.facts.starts import BadFile, InspectedSoFar, Start, StartRequest
 from retraining.starts import checkpoints
 from retraining.starts.admission import Quarantine, _by_content, next_state
 from retraining.starts.batches import Batch, DataObject
-from retraining.starts.inspection import inspect
+from retraining.starts.inspection import Problem, inspect
 from retraining.starts.requests import MAX_REQUESTED_BY
 from retraining.starts.snapshot import Inspected, Snapshot
 from retraining.text import cut
@@ -141,6 +141,7 @@ def test_largest_state_fits_into_its_item() -> None:
     body = ("欄" * 40_000 + ",b\n1,2\n").encode()
     world = OneModel()
     result = inspect(body, len(body), "a.csv", world.config)
+    assert isinstance(result, Problem)
     begun = Start(key="k" * 64, batch="b" * 64, champion="c" * 256, requests=requests_of("a"), taken_at=BEGIN)
     state = ModelState(
         pending=requests_of("b"),

@@ -25,7 +25,7 @@ def table(
 
     `folders` are the columns in the file's path. `whole` is false if the text is only the file's head.
     """
-    delimiter = config.data.delimiter
+    delimiter: str = config.data.delimiter
     if found := lines.sep_line(text):
         delimiter, text = found
     if text[:1] in ("\r", "\n") and text.strip("\r\n") and not config.data.header:
@@ -49,8 +49,8 @@ class _Table:
     def problem(self) -> Problem | Fine | Short:
         """The first problem in the header or in a row, or the number of rows that end in the text."""
         try:
-            header = self._configured() or next(self._lines, None)
-            if header is None:
+            header = self._configured() or next(self._lines, [])
+            if not header:
                 return Fine(0) if self._whole else Short()
             found = columns(header, self._config, self._folders)
             if isinstance(found, Problem):
