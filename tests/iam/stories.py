@@ -41,7 +41,7 @@ Json = dict[str, Any]
 TRAIN, VALIDATION = ((TITANIC / f"{split}.csv").read_bytes() for split in ("train", "validation"))
 HEADER, *ROWS = TRAIN.splitlines(keepends=True)
 SMALL = HEADER + b"".join(ROWS[:300])
-BAD = HEADER + ROWS[0]  # one row is no training data
+BAD = HEADER + ROWS[0].replace(b'"Allen, Miss. Elisabeth Walton"', b'"\\\\"')  # can be read in two ways
 VERSUS = {"metric": "roc_auc", "versus_champion": {"max_loss": 0.05}}
 EASY = {"metric": "accuracy", "min": 0.5}
 MANY_USERS: Final = [f"U{number:010}" for number in range(700)]
@@ -258,8 +258,13 @@ def look_at(loop: Loop, execution: Execution) -> None:
 
 
 def release(loop: Loop) -> Json:
-    """A person says that what was quarantined is good. The report says that S3 did not copy it there."""
+    """A person says how quotes are written, and that what was quarantined is good so. The report says that S3
+    did not copy it there."""
     loop.told("bad", "quarantined")
+    values = json.loads(loop.config.read_text())
+    values["models"]["bad"]["data"] = {"quotes": "doubled"}
+    loop.config.write_text(json.dumps(values))
+    operator(loop, "publish", "bad")
     s3, bucket, name = loop.deployment.s3, loop.deployment.bucket, "quarantine/bad/train/bad.csv.report.json"
     report = json.loads(s3.get_object(Bucket=bucket, Key=name)["Body"].read())
     s3.put_object(Bucket=bucket, Key=name, Body=json.dumps({**report, "notCopied": "archived"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ import pytest
 from handsoff.operating.executions import evidence_of, newest_executions, package_of
 from handsoff.operating.quarantine import QuarantinedFile, quarantined_files, release_file
 from handsoff.operating.states import model_state
-from tests.loop.conftest import TITANIC, Loop, wait
+from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 
 pytestmark = pytest.mark.story
 
@@ -137,13 +138,16 @@ def test_quiet_model_starts_once_after_its_last_arrival(loop: Loop) -> None:
     assert len(newest_executions(loop.deployment, "quiet", 10)) == 1
 
 
+WIDE_HEADER = b"".join(b",note_%d" % number for number in range(9))
+WIDE_ROW = b"".join(b"," + b"n" * 125_000 for _ in range(9))
 TWO = HEADER + ROWS[0] + ROWS[1]
 BAD = {
-    "empty": b"",
-    "no_rows": HEADER,
-    "one_row": HEADER + ROWS[0],
+    "no_header": ROWS[0] + ROWS[1],
+    "unsupported_format": b"PK\x03\x04" + bytes(range(256)) * 4,
+    "too_wide": HEADER.strip() + WIDE_HEADER + b"\n" + ROWS[0].strip() + WIDE_ROW + b"\n",
+    "quotes": TWO.replace(b'"Allen, Miss. Elisabeth Walton"', b'"\\\\"'),
     "missing_column": TWO.replace(b"survived", b"alive"),
-    "duplicate_column": TWO.replace(b"sibsp", b"age"),
+    "duplicate_column": TWO.replace(b",body,", b",age,"),
     "not_a_number": TWO.replace(b",2,113781", b",two,113781").replace(b"0.9167,1", b"young,1"),
     "delimiter": TWO.replace(b",", b";"),
     "encoding": TWO + ROWS[2].replace(b"Mr", "Señor".encode("latin-1")).replace(b"Miss", b"\xf1"),
@@ -180,15 +184,20 @@ def test_bad_files_end_in_quarantine_and_start_nothing(loop: Loop) -> None:
     assert newest_executions(loop.deployment, "bad", 10) == []
     assert (model_state(loop.deployment, "bad").reason or "").startswith("quarantined: ")
 
-    # A person says that one of them is good: it comes back, the marker with it, and what is left may start.
-    back = release_file(loop.deployment, "bad", f"quarantine/bad/{names['one_row']}")
-    assert back == f"curated/bad/{names['one_row']}"
+    # A person says how quotes are written, and that one file is good so: it comes back, the marker with it,
+    # and what is left may start.
+    values = json.loads(loop.config.read_text())
+    values["models"]["bad"]["data"] = {"quotes": "doubled"}
+    loop.config.write_text(json.dumps(values))
+    handsoff(loop, "publish", "bad")
+    back = release_file(loop.deployment, "bad", f"quarantine/bad/{names['quotes']}")
+    assert back == f"curated/bad/{names['quotes']}"
     execution = loop.settled("bad", 1)
     assert execution.status == "Succeeded"
     files = {file["key"]: file["rows"] for file in evidence_of(loop.deployment, execution)["data"]["files"]}
     assert files == {
         "curated/bad/train/good.csv": 1047,
-        back: 1,
+        back: 2,
         "curated/bad/validation.csv": 262,
     }
     assert len(quarantined_files(loop.deployment, "bad")) == len(BAD) - 1
