@@ -26,7 +26,8 @@ def read(tmp_path: Path) -> Any:
         path = tmp_path / "object"
         path.write_bytes(body.encode() if isinstance(body, str) else body)
         config = parse_config({**CONFIG, "data": data})
-        found, row = [], 1
+        found: list[tuple[Any, ...]] = []
+        row = 1
         for block in open_file(path, key, config).blocks():
             table = convert(block, config, key, row)
             row += block.num_rows

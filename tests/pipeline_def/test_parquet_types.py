@@ -16,8 +16,8 @@ from tables import open_file
 from tests.pipeline_def.helpers import SMALL
 
 CONFIG = parse_config({**SMALL, "features": {"numeric": ["x"], "categorical": ["c"], "boolean": ["b"]}})
-NUMBERS = ["1.5", None, "3"]
-WITH_WORDS = ["1.5", "NA", "3"]
+NUMBERS: list[str | None] = ["1.5", None, "3"]
+WITH_WORDS: list[str | None] = ["1.5", "NA", "3"]
 TEXTS = (pa.string(), pa.large_string(), pa.string_view())
 BYTES = (pa.binary(), pa.large_binary(), pa.binary_view())
 

@@ -48,7 +48,7 @@ def parquet(table: dict[str, Any]) -> bytes:
 
 
 def test_preprocess_partitioned_parts_have_the_columns_of_their_paths(s3: S3Client, run: Run) -> None:
-    for key, body in {
+    files: dict[str, str | bytes] = {
         "train/c=a/y=0/p0.csv": "x\n1\n2\n",
         "train/c=a/y=1/p1.parquet": parquet({"x": [3, 4]}),
         "train/c=__HIVE_DEFAULT_PARTITION__/y=1/p2.csv": "x,c\n5,\n6,\n",
@@ -57,7 +57,8 @@ def test_preprocess_partitioned_parts_have_the_columns_of_their_paths(s3: S3Clie
         "train/c=z/y=1/p5.csv": "x\n",
         "train/c=z/y=1/p6.csv": "",
         "validation.csv": VALIDATION,
-    }.items():
+    }
+    for key, body in files.items():
         land(s3, f"curated/small/{key}", body)
     assert run.preprocess() == 0
     found = rows(run, "train").sort_values("x")
