@@ -75,6 +75,7 @@ def test_large_files_lie_in_outputs_folders_and_are_deleted(
         "report/data_profile.json",
         "report/data_report.json",
         "report/training_rows.parquet",
+        "train/_columns.json",
         "train/train.parquet",
         "validation/validation.parquet",
     ]
@@ -146,7 +147,13 @@ def test_preprocess_profile_describes_train_only(s3: S3Client, tmp_path: Path) -
         "rows": 4,
         "columns": {
             "x": {"kind": "numeric", "missing": 1, "exact": True, "points": [1.0, 3.0], "below": [1, 3]},
-            "b": {"kind": "categorical", "missing": 1, "counts": {"true": 2, "false": 1}, "other": 0},
+            "b": {
+                "kind": "categorical",
+                "missing": 1,
+                "counts": {"true": 2, "false": 1},
+                "once": 1,
+                "other": 0,
+            },
         },
     }
 

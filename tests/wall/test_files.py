@@ -224,7 +224,7 @@ def test_both_sides_have_the_same_formats_and_limits() -> None:
 CELL = st.text('ab"\\, \n', max_size=5)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(CELL, CELL), min_size=1, max_size=4),
     st.sampled_from(["doubled", "backslash"]),

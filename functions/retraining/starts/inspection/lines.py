@@ -38,7 +38,7 @@ def doubled(text: str, delimiter: str, data: Data, *, whole: bool) -> str | Prob
     If `data.quotes` does not say how, the reading counts in which each row has as many values as the first
     one. If both do so and differ, the problem says so.
     """
-    if BACKSLASH not in text or data.quotes == "doubled":
+    if data.quotes == "doubled" or (data.quotes is None and BACKSLASH not in text):
         return text
     other = _from_backslash(text, delimiter)
     if data.quotes == "backslash" or other == text:
