@@ -34,7 +34,8 @@ class Cdc(Section):
 
     key: tuple[Column, ...] = Field(min_length=1)
     """The columns that together identify a row. Of the changes of one row the last one counts; a row whose
-    last change is D is left out. Changes are in the order of the files' names, then of their rows."""
+    last change is D is left out. Full loads (files named LOAD…, or without the column of operations) come
+    first, then changes in the order of the files' keys and of their rows."""
 
 
 class Data(Section):
@@ -58,7 +59,8 @@ class Data(Section):
     """What separates the thousands of a number that is written as text."""
 
     header: tuple[Column, ...] = ()
-    """The names of the columns, for CSV files that have no header."""
+    """The names of the columns, for CSV files that have no header. A full load may lack the column of
+    operations (`data.cdc`)."""
 
     cdc: Cdc | None = None
     """Set it if files hold changes of rows. Without it, a file with a column of such changes is refused."""
