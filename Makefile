@@ -93,9 +93,12 @@ lock: $(VENV) ## lock the newest permitted packages
 	  uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command "make lock" $$( [ $$name = layers/dependencies/requirements ] && echo "-c requirements/dev.txt" ) \
 	    $$name.in -o $$name.txt; done
+	@uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" -c requirements/dev.txt --override requirements/serving.overrides.txt \
+	  requirements/serving.in -o requirements/serving.txt
 
 clean: ## remove what was made, all environments included
-	@rm -rf .venv .venv-sam .venv-scan .handsoff .aws-sam
+	@rm -rf .venv .venv-sam .venv-scan .venv-serving .handsoff .aws-sam
 
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

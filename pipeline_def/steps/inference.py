@@ -24,6 +24,7 @@ import importlib
 import json
 import math
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -190,7 +191,7 @@ def _tell_unknown(features: pd.DataFrame, model: Model) -> None:
     known = known_categories(model.pipeline) if model.categorical and len(features) else {}
     for name, categories in known.items():
         if rows := int((features[name].notna() & ~features[name].isin(categories)).sum()):
-            print(f"unknown categories: {name} in {rows} of {len(features)} rows", flush=True)
+            print(f"unknown categories: {name} in {rows} of {len(features)} rows", file=sys.stderr)
 
 
 def _predictions(features: pd.DataFrame, model: Model) -> pd.DataFrame:
