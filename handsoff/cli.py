@@ -63,6 +63,7 @@ for command in (
     deployment.render,
     deployment.publish,
     data.land,
+    data.data,
     executions.start,
     data.release,
     executions.status,

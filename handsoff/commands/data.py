@@ -1,4 +1,4 @@
-"""Commands about data: land files, release files from quarantine."""
+"""Commands about data: land files, show what would train, release files from quarantine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from handsoff.commands import terminal
 from handsoff.commands.terminal import err, out
 from handsoff.deployment import Deployment
 from handsoff.errors import UsageError
+from handsoff.operating.data import as_json as data_as_json
+from handsoff.operating.data import model_data
 from handsoff.operating.landing import land as land_files
 from handsoff.operating.landing import landing_names
 from handsoff.operating.quarantine import quarantined_files, release_file
 from handsoff.showing.console import escape
+from handsoff.showing.data import show_data
 
 
 def land(
@@ -68,6 +71,27 @@ def _upload(deployment: Deployment, model: str, named: list[tuple[Path, str]], *
             marker=marker,
             progress=lambda path, sent: progress.advance(tasks[path], sent),
         )
+
+
+def data(
+    model: Annotated[str, typer.Argument(help="The model whose data to show.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for scripts.")] = False,
+) -> None:
+    """Show which files would train now, and what the newest execution found in its data.
+
+    First the batch: its files as of the marker, what was left out and why, and which marker is waited for.
+    Then the newest data report: rows, formats, missing values, ranges, categories, and how the data differs
+    from the champion's. It shows counts and ranges, never a row; it changes nothing.
+
+    Example: `handsoff data titanic`
+    """
+    where = terminal.project()
+    where.model(model)
+    found = model_data(terminal.deployment(where), model)
+    if as_json:
+        terminal.print_json(data_as_json(found))
+    else:
+        show_data(out, found)
 
 
 def release(

@@ -38,7 +38,7 @@ def show_model(console: Console, status: ModelStatus, now: datetime) -> None:
     if line := pending_or_refused(status.state, now):
         console.print(f"  {line}", soft_wrap=True)
     for delivery in status.deliveries:
-        console.print(f"  {_delivery(delivery)}", soft_wrap=True)
+        console.print(f"  {delivery_line(delivery)}", soft_wrap=True)
     if status.left_out:
         console.print(f"  [yellow]not read:[/] {escape(status.left_out)}", soft_wrap=True)
     for candidate in status.candidates:
@@ -56,7 +56,7 @@ def show_model(console: Console, status: ModelStatus, now: datetime) -> None:
         console.print(execution_table(execution, package))
 
 
-def _delivery(item: Delivery) -> str:
+def delivery_line(item: Delivery) -> str:
     """A line about a delivery: when its marker landed, and what became of it."""
     if item.marker is None:
         return f"delivery {item.answer}: {escape(item.reason)}"

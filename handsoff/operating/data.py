@@ -1,0 +1,110 @@
+"""A model's data: the batch that would train now, and what the newest execution found in its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from handsoff.deployment import Deployment
+from handsoff.operating.deliveries import Delivery, deliveries, delivery_as_json
+from handsoff.operating.executions import evidence_of, newest_executions
+from handsoff.operating.states import model_state
+from retraining.aws.pipelines import Execution
+from retraining.facts import keys
+from retraining.starts import bucket
+from retraining.starts.batches import ROOT, Batch, DataObject
+
+SEARCHED: Final = 10
+"""Newest executions among which one with a data report is looked for."""
+
+Report = dict[str, Any]
+"""The data report as the evidence holds it."""
+
+
+@dataclass(frozen=True)
+class LastReport:
+    """What DataPreProcessing said of an execution's data.
+
+    `changes` say how it differs from the data of the champion that it was compared with; None without one.
+    """
+
+    execution: Execution
+    report: Report
+    changes: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class ModelData:
+    """What `handsoff data` shows of a model. `last` is None if no execution has read data yet."""
+
+    model: str
+    batch: Batch
+    marker: str | None
+    deliveries: tuple[Delivery, ...]
+    last: LastReport | None
+
+
+def model_data(deployment: Deployment, model: str) -> ModelData:
+    """Read a model's data. `batch` is what would train now: nothing that lies in quarantine is in it.
+
+    Raises NotDeployed where the model has no pipeline.
+    """
+    last = _last_report(deployment, model)
+    ready = deployment.config.models[model].retrain.ready
+    marker = ready.marker if ready.when == "marker" else None
+    batch = bucket.list_batch(deployment.s3, deployment.bucket, model, marker)
+    kept = batch.without(_quarantined(deployment, model, batch.covered))
+    return ModelData(model, kept, marker, deliveries(deployment, model, model_state(deployment, model)), last)
+
+
+def _quarantined(deployment: Deployment, model: str, files: Iterable[DataObject]) -> set[DataObject]:
+    """Those of these versions that were moved to quarantine."""
+
+    def moved(one: DataObject) -> bool:
+        return deployment.ledger.get(keys.quarantined(model, one.key, one.version_id)) is not None
+
+    asked = list(files)
+    with ThreadPoolExecutor(bucket.READERS) as readers:
+        return {one for one, gone in zip(asked, readers.map(moved, asked), strict=True) if gone}
+
+
+def _last_report(deployment: Deployment, model: str) -> LastReport | None:
+    """The report of the newest execution that has one."""
+    for execution in newest_executions(deployment, model, SEARCHED):
+        found = evidence_of(deployment, execution)
+        if "splits" in found["data"]:
+            return LastReport(execution, found["data"], found["dataChanges"])
+    return None
+
+
+def as_json(found: ModelData) -> dict[str, Any]:
+    """What `handsoff data --json` prints."""
+    batch, last = found.batch, found.last
+    landed = batch.marker
+    return {
+        "model": found.model,
+        "batch": batch.identity if batch.objects else None,
+        "marker": f"{ROOT}{found.model}/{found.marker}" if found.marker else None,
+        "asOf": landed.landed_at.isoformat() if landed else None,
+        "missing": batch.missing,
+        "files": [
+            {
+                "key": item.key,
+                "versionId": item.version_id,
+                "bytes": item.size,
+                "landedAt": item.landed_at.isoformat() if item.landed_at else None,
+            }
+            for item in batch.objects
+        ],
+        "deliveries": [delivery_as_json(item) for item in found.deliveries],
+        "lastReport": {
+            "pipelineExecutionArn": last.execution.arn,
+            "pipelineExecutionStatus": last.execution.status,
+            "data": last.report,
+            "dataChanges": last.changes,
+        }
+        if last
+        else None,
+    }
