@@ -12,7 +12,8 @@ from rich.table import Table
 from handsoff.operating.data import LastReport, ModelData
 from handsoff.showing.console import coloured, escape, moment, print_lines
 from handsoff.showing.models import delivery_line
-from retraining.starts.batches import ROOT, DataObject, split_of
+from retraining.starts.batches import ROOT, DataObject
+from retraining.starts.names import split_of
 
 MAX_SHOWN: Final = 20
 """Files of a list that are shown; --json has all."""

@@ -1,0 +1,162 @@
+"""What is data, where markers lie, what paths say, and parts with few rows."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.field.conftest import Gives
+from tests.field.people import as_csv, as_parquet, passengers, typed, zipped
+from tests.field.play import Place
+
+VALIDATION = {"validation/v.csv": as_csv(passengers(100, 9))}
+ROWS = passengers(300)
+PART = as_csv(ROWS[:100])
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("b.CSV", PART),
+        ("x.gz", zipped(PART)),
+        ("20261130_0001_3f2b", PART),  # an Athena UNLOAD
+        ("gzip without saying so.csv", zipped(PART)),
+        ("20261130_0002.parquet.snappy", as_parquet(typed(ROWS[:100]))),
+        ("part-0.PARQUET", as_parquet(typed(ROWS[:100]))),
+        ("part-0.csv.gz", zipped(PART)),
+        ("part.txt", PART),
+    ],
+)
+def test_every_file_below_a_split_is_read_by_its_content(name: str, body: bytes, gives: Gives) -> None:
+    """All rows are trained on, whatever a file is called."""
+    found = gives(Place().land({"train/a.csv": PART, f"train/{name}": body, **VALIDATION}))
+    assert found.rows == (200, 100)
+
+
+@pytest.mark.parametrize("names", [("Train.CSV", "validation"), ("train.csv.gz", "validation.Parquet")])
+def test_files_at_the_root_are_read_with_any_case_of_a_known_ending(
+    names: tuple[str, str], gives: Gives
+) -> None:
+    """train.CSV and validation at the root are data, too."""
+    if names[0].startswith("T"):
+        names = ("train.CSV", names[1])
+    bodies = (
+        zipped(PART) if names[0].endswith("gz") else PART,
+        as_parquet(typed(ROWS)) if names[1].endswith("Parquet") else as_csv(ROWS),
+    )
+    assert gives(Place().land(dict(zip(names, bodies, strict=True)))).rows == (100, 300)
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("train/_temporary/0/task_1/part-1.csv", PART),
+        ("train/.part-0.csv.crc", b"crc\x00\x00"),
+        ("train/_committed_123", b"{}"),
+        ("train/_started_123", b""),
+        ("train/2026/", b""),
+        ("train/.hidden/part.csv", PART),
+        ("train/_SUCCESS", b""),
+        ("train/_spark_metadata/0", b"v1"),
+    ],
+)
+def test_what_a_writer_leaves_beside_its_data_is_never_read_and_is_named(
+    name: str, body: bytes, gives: Gives
+) -> None:
+    """Ignored, and named in the report."""
+    found = gives(Place().land({"train/a.csv": PART, name: body, **VALIDATION}))
+    assert found.rows == (100, 100)
+    assert [item["key"] for item in found.report["ignored"]] == [f"curated/titanic/{name}"]
+
+
+@pytest.mark.parametrize(
+    ("word", "extra"),
+    [
+        ("Delta", {"train/_delta_log/00000000000000000010.checkpoint.parquet": as_parquet(typed(ROWS))}),
+        ("Delta", {"train/_delta_log/00000000000000000000.json": b'{"commitInfo": {}}'}),
+        ("Iceberg", {"train/metadata/v1.metadata.json": b"{}", "train/data/00000-0.parquet": PART}),
+    ],
+)
+def test_a_table_of_a_lake_is_refused_by_its_name(word: str, extra: dict[str, bytes], gives: Gives) -> None:
+    """Refused before a job is paid for, with the way out."""
+    files = {"train/part-0.parquet": as_parquet(typed(ROWS)), **extra, **VALIDATION}
+    found = gives(Place().land(files))
+    assert found.kind in ("refused", "quarantined")
+    assert word in found.said
+
+
+@pytest.mark.parametrize(
+    ("word", "body"),
+    [
+        ("zip", b"PK\x03\x04" + b"\x00" * 60),
+        ("bzip2", b"BZh91AY&SY" + b"\x00" * 60),
+        ("zstd", b"\x28\xb5\x2f\xfd" + b"\x00" * 60),
+        ("xz", b"\xfd7zXZ\x00" + b"\x00" * 60),
+        ("ORC", b"ORC" + b"\x00" * 60 + b"\x03ORC"),
+        ("Avro", b"Obj\x01" + b"\x00" * 60),
+    ],
+)
+def test_another_format_is_refused_by_its_name(word: str, body: bytes, gives: Gives) -> None:
+    """Refused before a job is paid for, whatever its ending says."""
+    found = gives(Place().land({"train/a.csv": PART, "train/b.csv": body, **VALIDATION}))
+    assert found.kind in ("refused", "quarantined")
+    assert word.lower() in found.said.lower()
+
+
+def test_the_marker_may_lie_in_each_splits_folder_as_spark_writes_it(gives: Gives) -> None:
+    """Starts once, when the second marker has landed."""
+    place = Place()
+    files = {"train/part-0.csv": PART, "validation/part-0.csv": as_csv(ROWS)}
+    first = place.land(files, ("train/_SUCCESS",))
+    assert first.kind == "refused"
+    assert gives(place.land({}, ("validation/_SUCCESS",))).rows == (100, 300)
+    assert len(place.world.sagemaker.executions) == 1
+    newer = place.land({"train/part-1.csv": PART}, ("train/_SUCCESS",))
+    assert newer.kind == "refused"  # the other marker is the one that was answered
+
+
+PARTED = "train/embarked={}/part-0"
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_partitioned_folders_give_their_column(form: str, gives: Gives) -> None:
+    """The column comes from the path: escapes and Hive's default partition, CSV and Parquet alike."""
+    others = [name for name in ROWS[0] if name != "embarked"]
+    files = dict(VALIDATION)
+    for number, folder in enumerate(("S", "C%2FD", "__HIVE_DEFAULT_PARTITION__")):
+        rows = ROWS[number * 100 : number * 100 + 100]
+        body = as_csv(rows, columns=others)
+        if form == "parquet":
+            body = as_parquet(typed(rows).drop_columns(["embarked"]))
+        files[f"{PARTED.format(folder)}.{form}"] = body
+    found = gives(Place().land(files))
+    assert found.rows == (300, 100)
+    values = found.table()["embarked"].value_counts(dropna=False).to_dict()
+    assert {str(key): count for key, count in values.items()} in (
+        {"S": 100, "C/D": 100, "None": 100},
+        {"S": 100, "C/D": 100, "nan": 100},
+    )
+    assert found.report["partition_columns"] == ["embarked"]
+
+
+def test_parts_of_one_row_without_rows_and_without_bytes_are_no_fault(gives: Gives) -> None:
+    """Rows are judged over the split; empty parts are named."""
+    files = {f"train/part-{number:03}.csv": as_csv(ROWS[number : number + 1]) for number in range(300)}
+    files |= {"train/part-300.csv": as_csv([]), "train/part-301.csv": b"", **VALIDATION}
+    found = gives(Place().land(files))
+    assert found.rows == (300, 100)
+    empty = [item["key"] for item in found.report["files"] if not item["rows"]]
+    assert empty == ["curated/titanic/train/part-300.csv", "curated/titanic/train/part-301.csv"]
+
+
+def test_a_split_without_any_row_starts_nothing(gives: Gives) -> None:
+    """Refused before a job is paid for."""
+    files = {"train/a.csv": as_csv([]), "train/b.csv": as_csv([]), **VALIDATION}
+    assert gives(Place().land(files)).kind in ("refused", "quarantined")
+
+
+def test_the_same_bytes_again_start_nothing(gives: Gives) -> None:
+    """Refused as the same bytes."""
+    place = Place()
+    assert place.land({"train/a.csv": PART, **VALIDATION}).rows == (100, 100)
+    again = gives(place.land({"train/a.csv": PART, **VALIDATION}))
+    assert "the same bytes" in again.reason

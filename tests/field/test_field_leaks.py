@@ -1,0 +1,67 @@
+"""Reasons show no value of a row, and one bad file costs bounded time."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.field.conftest import Gives
+from tests.field.people import SECRET, as_csv, as_parquet, changed, passengers, typed, zipped
+from tests.field.play import Place
+
+ROWS = passengers(300)
+MANY = passengers(6000)
+VALIDATION = {"validation.csv": as_csv(passengers(100, 9))}
+DEEP = as_csv(MANY)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        as_csv(ROWS, header=False),
+        as_csv(ROWS, header=False, quoting=1),
+        DEEP + f"{SECRET},1,2\n".encode(),  # a row with too few values, far behind the first bytes
+        DEEP + f'"{SECRET} without an end'.encode(),
+        DEEP + as_csv(changed(ROWS[:1], fare=f"{SECRET} 7"), header=False),
+        DEEP + as_csv(changed(ROWS[:1], survived=SECRET), header=False),
+        DEEP + as_csv(changed(ROWS[:1], alone=SECRET), header=False),
+        as_csv(changed(ROWS[:9], fare=SECRET) + ROWS),
+        as_csv(changed(ROWS[:9], survived=SECRET) + ROWS),
+        as_csv(ROWS) + f"{SECRET};{SECRET}\n".encode(),
+        as_csv(ROWS).replace(b",fare,", f",{SECRET},".encode()),
+        zipped(DEEP + f"{SECRET},1\n".encode()),
+        DEEP + SECRET.encode() + b"\xff\xfe,1\n",
+        as_parquet(typed(ROWS).set_column(2, "fare", [[SECRET] * len(ROWS)])),
+        as_parquet(typed(ROWS).set_column(8, "survived", [[SECRET] * len(ROWS)])),
+    ],
+    ids=range(15),
+)
+def test_no_value_of_a_row_stands_in_a_reason(body: bytes, gives: Gives) -> None:
+    """Named by file, row and column."""
+    found = gives(Place().land({"train/part-0": body, **VALIDATION}))
+    assert found.kind in ("quarantined", "failed")
+    assert SECRET not in found.said
+    assert "train/part-0" in found.said
+
+
+HEADER = as_csv([]).strip()
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (b"x" * (30 << 20), "line"),
+        (b"a,b" * (10 << 20), "wide"),
+        (HEADER + b"," + b",".join(b"c%d" % n for n in range(60_000)) + b"\n", "wide"),
+        (zipped(HEADER + b"," + b",".join(b"c%06d" % n for n in range(500_000)) + b"\n"), "wide"),
+    ],
+    ids=["no line break", "one endless header", "60,000 columns", "gzip of a header of 4 MB"],
+)
+def test_a_file_that_is_no_table_is_named_in_bounded_time(body: bytes, word: str, gives: Gives) -> None:
+    """Refused within seconds, as too wide."""
+    began = time.process_time()
+    found = gives(Place().land({"train/part-0": body, "train/part-1": as_csv(ROWS), **VALIDATION}))
+    assert found.kind == "quarantined"
+    assert word in found.said
+    assert time.process_time() - began < 10
