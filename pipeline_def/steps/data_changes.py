@@ -26,9 +26,8 @@ def data_changes(
 ) -> Json:
     """The champion's number and the candidate's number of each thing, as pairs.
 
-    `before` and `now` are data reports; `spelling` is the candidate's, by which categories are compared. Ranges
-    and categories are those of the training rows. Without a
-    profile of the champion they are left out.
+    `before` and `now` are data reports. `spelling` is the candidate's; categories are compared in it. Ranges
+    and categories are those of the training rows; without a profile of the champion they are left out.
     """
     return {
         "batch": [before.get("batch"), now.get("batch")],

@@ -126,6 +126,9 @@ class Place:
         played = Played("", "", " ".join([state.model_dump_json(), *told]), sorted(quarantined))
         if len(self.world.sagemaker.executions) == before:
             played.reason = state.reason or (state.blocked.reason if state.blocked else "nothing started")
+            if played.quarantined:
+                message = json.loads(json.loads(told[-1])["Message"])["default"]
+                played.reason = "; ".join(json.loads(message)["reasons"])
             return played
         self._preprocess(played)
         self.world.end_all(noticed=True)
