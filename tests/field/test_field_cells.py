@@ -211,7 +211,7 @@ def test_a_dialect_that_the_config_or_the_file_names_is_read(
         (as_csv(changed(ROWS, fare=lambda text: text.replace(".", ","))), ("row 1", "fare", "decimal")),
         (as_csv(changed(ROWS, note="café")).decode().encode("cp1252"), ("encoding",)),
         (as_csv(ROWS).decode().encode("utf-16"), ("utf-16",)),
-        (as_csv(ROWS).replace(b"fare", b"Fare "), ("fare", "case and spaces")),
+        (as_csv(ROWS).replace(b"fare", b"Fare "), ("fare", "did you mean")),
         (as_csv(ROWS, header=False), ("header",)),
         (as_csv(changed(ROWS[:150], fare="1e39") + ROWS[150:]), ("row 1", "fare")),
     ],

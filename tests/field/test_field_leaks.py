@@ -51,7 +51,7 @@ HEADER = as_csv([]).strip()
 @pytest.mark.parametrize(
     ("body", "word"),
     [
-        (b"x" * (30 << 20), "line"),
+        (b"x" * (30 << 20), "wide"),
         (b"a,b" * (10 << 20), "wide"),
         (HEADER + b"," + b",".join(b"c%d" % n for n in range(60_000)) + b"\n", "wide"),
         (zipped(HEADER + b"," + b",".join(b"c%06d" % n for n in range(500_000)) + b"\n"), "wide"),
