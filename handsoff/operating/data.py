@@ -13,8 +13,11 @@ from handsoff.operating.executions import evidence_of, newest_executions
 from handsoff.operating.states import model_state
 from retraining.aws.pipelines import Execution
 from retraining.facts import keys
-from retraining.starts import bucket
+from retraining.starts import bucket, checksums
 from retraining.starts.batches import ROOT, Batch, DataObject
+
+MAX_NAMED: Final = 1000
+"""Files of a batch whose identity is computed: S3 is asked for the checksum of each, two seconds for all."""
 
 SEARCHED: Final = 10
 """Newest executions among which one with a data report is looked for."""
@@ -37,10 +40,14 @@ class LastReport:
 
 @dataclass(frozen=True)
 class ModelData:
-    """What `handsoff data` shows of a model. `last` is None if no execution has read data yet."""
+    """What `handsoff data` shows of a model. `last` is None if no execution has read data yet.
+
+    `identity` is the batch's; None for an empty batch and for one of more than MAX_NAMED files.
+    """
 
     model: str
     batch: Batch
+    identity: str | None
     marker: str | None
     deliveries: tuple[Delivery, ...]
     last: LastReport | None
@@ -56,7 +63,15 @@ def model_data(deployment: Deployment, model: str) -> ModelData:
     marker = ready.marker if ready.when == "marker" else None
     batch = bucket.list_batch(deployment.s3, deployment.bucket, model, marker)
     kept = batch.without(_quarantined(deployment, model, batch.covered))
-    return ModelData(model, kept, marker, deliveries(deployment, model, model_state(deployment, model)), last)
+    identity = _identity(deployment, kept) if 0 < len(kept.objects) <= MAX_NAMED else None
+    told = deliveries(deployment, model, model_state(deployment, model))
+    return ModelData(model, kept, identity, marker, told, last)
+
+
+def _identity(deployment: Deployment, batch: Batch) -> str:
+    """The batch's identity, which rests on S3's checksums."""
+    found = checksums.read(deployment.s3, deployment.bucket, batch.objects)
+    return batch.with_checksums(found).identity
 
 
 def _quarantined(deployment: Deployment, model: str, files: Iterable[DataObject]) -> set[DataObject]:
@@ -85,7 +100,7 @@ def as_json(found: ModelData) -> dict[str, Any]:
     landed = batch.marker
     return {
         "model": found.model,
-        "batch": batch.identity if batch.objects else None,
+        "batch": found.identity,
         "marker": f"{ROOT}{found.model}/{found.marker}" if found.marker else None,
         "asOf": landed.landed_at.isoformat() if landed else None,
         "missing": batch.missing,

@@ -40,7 +40,7 @@ def show_data(console: Console, found: ModelData) -> None:
 def _batch(found: ModelData) -> Lines:
     """The batch that would train now, and why it may be another one than what lies in S3."""
     batch = found.batch
-    lines: Lines = [("model", found.model), ("trains now on", "batch " + batch.identity)]
+    lines: Lines = [("model", found.model), ("trains now on", f"batch {found.identity or 'of many files'}")]
     if not batch.objects:
         lines[-1] = ("trains now on", f"nothing: no data below {ROOT}{found.model}/")
     elif batch.missing:
