@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from handsoff.deployment import Deployment
-from handsoff.operating.deliveries import Delivery, deliveries, delivery_as_json
+from handsoff.operating.deliveries import (
+    Delivery,
+    deliveries_of,
+    delivery_as_json,
+    list_now,
+    marker_of,
+)
 from handsoff.operating.executions import evidence_of, newest_executions
 from handsoff.operating.states import model_state
 from retraining.aws.pipelines import Execution
@@ -59,13 +65,11 @@ def model_data(deployment: Deployment, model: str) -> ModelData:
     Raises NotDeployed where the model has no pipeline.
     """
     last = _last_report(deployment, model)
-    ready = deployment.config.models[model].retrain.ready
-    marker = ready.marker if ready.when == "marker" else None
-    batch = bucket.list_batch(deployment.s3, deployment.bucket, model, marker)
+    marker, state = marker_of(deployment, model), model_state(deployment, model)
+    batch = list_now(deployment, model, state)
     kept = batch.without(_quarantined(deployment, model, batch.covered))
     identity = _identity(deployment, kept) if 0 < len(kept.objects) <= MAX_NAMED else None
-    told = deliveries(deployment, model, model_state(deployment, model))
-    return ModelData(model, kept, identity, marker, told, last)
+    return ModelData(model, kept, identity, marker, deliveries_of(batch, marker, state), last)
 
 
 def _identity(deployment: Deployment, batch: Batch) -> str:
@@ -113,6 +117,9 @@ def as_json(found: ModelData) -> dict[str, Any]:
             }
             for item in batch.objects
         ],
+        "ignored": [{"key": item.key, "reason": item.reason} for item in batch.ignored],
+        "ignoredCount": batch.ignored_count,
+        "table": batch.table,
         "deliveries": [delivery_as_json(item) for item in found.deliveries],
         "lastReport": {
             "pipelineExecutionArn": last.execution.arn,

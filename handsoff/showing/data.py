@@ -13,7 +13,7 @@ from handsoff.operating.data import LastReport, ModelData
 from handsoff.showing.console import coloured, escape, moment, print_lines
 from handsoff.showing.models import delivery_line
 from retraining.starts.batches import ROOT, DataObject
-from retraining.starts.names import split_of
+from retraining.starts.names import WORDS, split_of
 
 MAX_SHOWN: Final = 20
 """Files of a list that are shown; --json has all."""
@@ -58,7 +58,10 @@ def _batch(found: ModelData) -> Lines:
         lines += [("", _object(one)) for one in of_split[:MAX_SHOWN]]
         if (more := len(of_split) - MAX_SHOWN) > 0:
             lines.append(("", f"and {more:,} more; --json has all"))
-    return lines
+    if batch.table:
+        lines.append(("not read", f"[red]{escape(batch.table)}[/]"))
+    left_out = [f"{escape(item.key)}: {WORDS.get(item.reason, item.reason)}" for item in batch.ignored]
+    return [*lines, *_named("left out", left_out, batch.ignored_count)]
 
 
 def _files(count: int) -> str:
@@ -86,7 +89,10 @@ def _report(last: LastReport) -> Lines:
         lines.append(("from paths", escape(", ".join(names))))
     if names := report.get("ignoredColumns"):
         lines.append(("no features", escape(", ".join(names))))
-    left_out = [f"{escape(item['key'])}: {escape(item['reason'])}" for item in report.get("ignored", [])]
+    left_out = [
+        f"{escape(item['key'])}: {WORDS.get(item['reason'], escape(item['reason']))}"
+        for item in report.get("ignored", [])
+    ]
     return [*lines, *_named("left out", left_out, report.get("ignoredCount", 0))]
 
 

@@ -22,16 +22,11 @@ from data_counts import (
     unknown_categories,
 )
 from job import SPLITS, Array, DataProblem, Json, StepConfig, listed
+from names import MAX_NAME, MAX_NAMED, left_out
 from tables import SplitWriter
 
 SCHEMA_VERSION: Final = 2
 """The version of data_report.json. A change that breaks a reader raises it."""
-
-MAX_NOTED: Final = 3
-"""Objects that a note names; it counts the others."""
-
-NOTE_LIMIT: Final = 160
-"""Characters of an object's key and reason in a note."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +76,13 @@ def data_report(
     targets: Mapping[str, Array],
     overlap: int,
     ignored: Sequence[Mapping[str, str]] = (),
-    ignored_count: int | None = None,
+    ignored_count: int = 0,
 ) -> Json:
     """data_report.json, but for `execution`, which the script adds.
 
     `writers` and `targets` are by split. `overlap` counts the validation rows that are also in train.
-    `ignored` are the objects that are no data, by `key` and `reason`; `ignored_count` counts them where the
-    list is cut short.
+    `ignored` are the objects that are no data, by `key` and `reason`; `ignored_count` counts them, also
+    those of which the list is full.
     """
     files = list(files)
     columns = {tuple(sorted(file.columns)) for file in files if file.columns}
@@ -102,7 +97,7 @@ def data_report(
         "ignored_columns": sorted({name for names in columns for name in names} - known),
         "partition_columns": sorted({name for file in files for name in file.partition}),
         "ignored": [dict(item) for item in ignored],
-        "ignored_count": len(ignored) if ignored_count is None else ignored_count,
+        "ignored_count": ignored_count,
         "splits": {name: _split_report(writer, targets[name], config) for name, writer in writers.items()},
         "unknown_categories": unknown_categories(*(writers[name].path for name in SPLITS), config.features),
         "validation_rows_also_in_train": overlap,
@@ -208,11 +203,13 @@ def data_notes(report: Mapping[str, Any]) -> list[str]:
     They name keys and columns, never a cell.
     """
     found = []
-    if count := report["ignored_count"]:
-        names = [f"{item['key']} ({item['reason']})" for item in report["ignored"][:MAX_NOTED]]
-        found.append(f"left out as no data: {_objects(count)}: {_first(names, count)}")
+    if report["ignored_count"]:
+        named = [(item["key"], item["reason"]) for item in report["ignored"]]
+        found.append(left_out(named, report["ignored_count"]))
     if empty := [file["key"] for file in report["files"] if not file["rows"]]:
-        found.append(f"without rows: {_objects(len(empty))}: {_first(empty[:MAX_NOTED], len(empty))}")
+        more = f" and {len(empty) - MAX_NAMED:,} more" if len(empty) > MAX_NAMED else ""
+        names = ", ".join(key[:MAX_NAME] for key in empty[:MAX_NAMED])
+        found.append(f"{len(empty):,} file{'' if len(empty) == 1 else 's'} without rows: {names}{more}")
     train, validation = (report["splits"][split]["empty_columns"] for split in SPLITS)
     for split, other, ours, theirs in (
         ("train", "validation", train, validation),
@@ -221,16 +218,6 @@ def data_notes(report: Mapping[str, Any]) -> list[str]:
         if alone := [name for name in ours if name not in theirs]:
             found.append(f"without any value in {split}, but not in {other}: {listed(alone)}")
     return found
-
-
-def _objects(count: int) -> str:
-    return "1 object" if count == 1 else f"{count} objects"
-
-
-def _first(names: Sequence[str], count: int) -> str:
-    """These names, and how many of `count` are not among them."""
-    more = f" and {count - len(names)} more" if count > len(names) else ""
-    return ", ".join(name[:NOTE_LIMIT] for name in names) + more
 
 
 def _warnings(report: Mapping[str, Any]) -> list[str]:

@@ -53,7 +53,8 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     if batch == "latest":
         batch = latest_batch(s3, bucket, config.name, config.marker)
     objects = read_manifest(s3, bucket, config.name, batch)
-    check_splits(objects, config.name, *read_ignored(s3, bucket, config.name, batch))
+    ignored = read_ignored(s3, bucket, config.name, batch)
+    check_splits(objects, config.name, *ignored)
     writers = {split: SplitWriter(output / split / f"{split}.parquet", config) for split in SPLITS}
     changes = {split: Changes(config.data.cdc) for split in SPLITS} if config.data.cdc else {}
     files = []
@@ -81,7 +82,7 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     write_json(list(orders.pop()) if len(orders) == 1 else [], output / "train" / COLUMN_ORDER)
     profile = data_profile.profile(writers["train"].path, config.features)
     write_json(profile, output / "report" / "data_profile.json")
-    return data_report(config, batch, files, writers, targets, overlap)
+    return data_report(config, batch, files, writers, targets, overlap, *ignored)
 
 
 def read_file(

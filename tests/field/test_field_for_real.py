@@ -127,12 +127,11 @@ def test_what_writers_leave_beside_their_data_is_ignored_and_told(loop: Loop) ->
     assert rows(data) == (1200, 600)
     assert sorted(item["key"] for item in data["ignored"]) == [
         "curated/leftovers/train/.part-0.csv.crc",
-        "curated/leftovers/train/2026/",
         "curated/leftovers/train/_committed_7",
         "curated/leftovers/train/_temporary/0/part-1.csv",
     ]
     told = loop.told("leftovers", "approved")["reasons"][-1]
-    assert told.startswith("note: left out as no data: 4 objects: curated/leftovers/train/.part-0.csv.crc")
+    assert told.startswith("note: 3 objects left out: curated/leftovers/train/.part-0.csv.crc")
     said = handsoff(loop, "data", "leftovers").stdout
     assert "curated/leftovers/train/_temporary/0/part-1.csv" in said
     assert SECRET not in said
@@ -188,7 +187,7 @@ def test_parts_with_few_rows_are_judged_over_the_split(loop: Loop) -> None:
     data = data_of(loop, loop.settled("thin", 1))
     assert rows(data) == (1200, 600)
     assert len(data["files"]) == 114
-    assert "note: without rows: 2 objects" in "\n".join(loop.told("thin", "approved")["reasons"])
+    assert "note: 2 files without rows: " in "\n".join(loop.told("thin", "approved")["reasons"])
 
 
 def test_the_same_bytes_by_another_tool_start_one_execution(loop: Loop) -> None:

@@ -159,6 +159,20 @@ def test_data_leaves_out_a_version_that_is_in_quarantine() -> None:
     assert keys == ["curated/titanic/train.csv", "curated/titanic/validation.csv"]
 
 
+def test_data_names_what_would_be_left_out_and_a_table_that_is_not_read() -> None:
+    world = OneModel()
+    world.land_batch(0)
+    world.land("train/.part.csv.crc", b"x")
+    world.land("readme.md", b"x")
+    found = read(world, when="quiet")
+    said = shown(found)
+    assert "curated/titanic/train/.part.csv.crc: a part of its name begins with _ or ." in said
+    assert "curated/titanic/readme.md: neither below train/ or validation/" in said
+    assert as_json(found)["ignoredCount"] == 2
+    world.land("train/_delta_log/0.json", b"{}")
+    assert "is a Delta table" in shown(read(world, when="quiet"))
+
+
 def test_data_shows_the_newest_report_with_counts_and_ranges() -> None:
     world = OneModel()
     executed(world, REPORT, CHANGES)
@@ -170,7 +184,7 @@ def test_data_shows_the_newest_report_with_counts_and_ranges() -> None:
     for text in (
         "1,200 rows, 4 repeat an earlier one",
         "7 validation rows are also in train and left out",
-        "curated/titanic/train/.p0.crc: hidden",
+        "curated/titanic/train/.p0.crc: a part of its name begins with _ or .",
         "and 7 more",
         "curated/titanic/train/day=1/p0: 1,200 rows, csv gzip cp1252 backslash, separated by ';'",
         ", blank lines: 1",
