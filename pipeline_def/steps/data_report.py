@@ -99,7 +99,9 @@ def data_report(
         "ignored": [dict(item) for item in ignored],
         "ignored_count": ignored_count,
         "splits": {name: _split_report(writer, targets[name], config) for name, writer in writers.items()},
-        "unknown_categories": unknown_categories(*(writers[name].path for name in SPLITS), config.features),
+        "unknown_categories": unknown_categories(
+            writers["train"].path, writers["validation"].path, config.features
+        ),
         "validation_rows_also_in_train": overlap,
     }
 

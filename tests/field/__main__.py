@@ -32,10 +32,9 @@ class Lines:
         said = report.longrepr.reprcrash.message if report.failed and report.longrepr else gave  # type: ignore[union-attr]
         word = "WRONG" if report.failed else "OK"
         self.wrong += report.failed
-        case = report.nodeid.rsplit("::", 1)[-1].removeprefix("test_").replace("_", " ")
-        print(
-            f"{word:5} {ascii(case)[1:-1][:120]}: {' '.join(said.split())[:SHOWN]}", file=self.out, flush=True
-        )
+        name, _, which = report.nodeid.rsplit("::", 1)[-1].partition("[")
+        case = name.removeprefix("test_").replace("_", " ") + (f" [{which}" if which else "")
+        print(f"{word:5} {case}: {' '.join(said.split())[:SHOWN]}", file=self.out, flush=True)
 
 
 def main(arguments: list[str]) -> int:

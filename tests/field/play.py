@@ -83,7 +83,7 @@ class Played:
     def rows(self) -> tuple[int, int]:
         """Rows of train and validation; zeros if nothing was read."""
         splits = self.report.get("splits", {})
-        return tuple(splits.get(name, {}).get("rows", 0) for name in ("train", "validation"))  # type: ignore[return-value]
+        return splits.get("train", {}).get("rows", 0), splits.get("validation", {}).get("rows", 0)
 
     def table(self, split: str = "train") -> pd.DataFrame:
         """The rows that training reads."""

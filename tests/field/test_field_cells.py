@@ -45,6 +45,19 @@ def plain() -> pd.DataFrame:
         {"fare": lambda text: f"+{float(text):E}"},
         {"survived": lambda text: f"{text}.0"},
     ],
+    ids=[
+        "pclass 1.0",
+        "pclass padded",
+        "sex padded",
+        "pclass 1.00",
+        "alone in capitals",
+        "alone as 1.0",
+        "age NULL",
+        "age backslash N",
+        "age None",
+        "fare with a sign and an exponent",
+        "survived 1.0",
+    ],
 )
 def test_the_same_values_spelled_otherwise_are_the_same_rows(
     respelled: dict[str, Any], plain: pd.DataFrame, gives: Gives
@@ -105,6 +118,7 @@ LABELS = [int(row["survived"]) for row in ROWS]
         {"survived": pa.array(LABELS, pa.int8()).dictionary_encode()},
         {"survived": pa.array([float(value) for value in LABELS])},
     ],
+    ids=lambda columns: " ".join(f"{name} {array.type}" for name, array in columns.items()),
 )
 def test_types_of_parquet_say_what_csv_says(
     columns: dict[str, pa.Array], plain: pd.DataFrame, gives: Gives
@@ -191,6 +205,18 @@ def semicolons(rows: list[Row], thousands: str = "") -> bytes:
         (as_csv(ROWS, delimiter="\t"), {"delimiter": "\t"}),
         (as_csv(ROWS).replace(b"\n", b",\n"), {}),
     ],
+    ids=[
+        "decimal comma",
+        "thousands",
+        "utf-16",
+        "cp1252",
+        "sep=",
+        "no header",
+        "CR LF",
+        "byte order mark",
+        "tabs",
+        "trailing commas",
+    ],
 )
 def test_a_dialect_that_the_config_or_the_file_names_is_read(
     body: bytes, data: dict[str, Any], plain: pd.DataFrame, gives: Gives
@@ -214,6 +240,15 @@ def test_a_dialect_that_the_config_or_the_file_names_is_read(
         (as_csv(ROWS).replace(b"fare", b"Fare "), ("fare", "did you mean")),
         (as_csv(ROWS, header=False), ("header",)),
         (as_csv(changed(ROWS[:150], fare="1e39") + ROWS[150:]), ("row 1", "fare")),
+    ],
+    ids=[
+        "semicolons",
+        "decimal comma",
+        "cp1252",
+        "utf-16",
+        "header with a space",
+        "no header",
+        "1e39",
     ],
 )
 def test_a_dialect_that_is_not_named_is_refused_by_its_name(

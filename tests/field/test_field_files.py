@@ -25,6 +25,7 @@ PART = as_csv(ROWS[:100])
         ("part-0.csv.gz", zipped(PART)),
         ("part.txt", PART),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_every_file_below_a_split_is_read_by_its_content(name: str, body: bytes, gives: Gives) -> None:
     """All rows are trained on, whatever a file is called."""
@@ -58,6 +59,7 @@ def test_files_at_the_root_are_read_with_any_case_of_a_known_ending(
         ("train/_SUCCESS", b""),
         ("train/_spark_metadata/0", b"v1"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_a_writer_leaves_beside_its_data_is_never_read_and_is_named(
     name: str, body: bytes, gives: Gives
@@ -76,6 +78,7 @@ def test_what_a_writer_leaves_beside_its_data_is_never_read_and_is_named(
         ("Delta", {"train/_delta_log/00000000000000000000.json": b'{"commitInfo": {}}'}),
         ("Iceberg", {"train/metadata/v1.metadata.json": b"{}", "train/data/00000-0.parquet": PART}),
     ],
+    ids=["checkpoint", "log", "metadata"],
 )
 def test_a_table_of_a_lake_is_refused_by_its_name(word: str, extra: dict[str, bytes], gives: Gives) -> None:
     """Refused before a job is paid for, with the way out."""
@@ -95,6 +98,7 @@ def test_a_table_of_a_lake_is_refused_by_its_name(word: str, extra: dict[str, by
         ("ORC", b"ORC" + b"\x00" * 60 + b"\x03ORC"),
         ("Avro", b"Obj\x01" + b"\x00" * 60),
     ],
+    ids=["zip", "bzip2", "zstd", "xz", "ORC", "Avro"],
 )
 def test_another_format_is_refused_by_its_name(word: str, body: bytes, gives: Gives) -> None:
     """Refused before a job is paid for, whatever its ending says."""

@@ -35,7 +35,23 @@ DEEP = as_csv(MANY)
         as_parquet(typed(ROWS).set_column(2, "fare", [[SECRET] * len(ROWS)])),
         as_parquet(typed(ROWS).set_column(8, "survived", [[SECRET] * len(ROWS)])),
     ],
-    ids=range(15),
+    ids=[
+        "no header",
+        "no header, quoted",
+        "deep: too few values",
+        "deep: a quote without an end",
+        "deep: no number",
+        "deep: no class",
+        "deep: no boolean",
+        "no number",
+        "no class",
+        "another delimiter in a row",
+        "another name in the header",
+        "gzip, deep: too few values",
+        "deep: no UTF-8",
+        "Parquet: text among numbers",
+        "Parquet: no class",
+    ],
 )
 def test_no_value_of_a_row_stands_in_a_reason(body: bytes, gives: Gives) -> None:
     """Named by file, row and column."""

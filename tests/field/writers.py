@@ -58,13 +58,12 @@ class Form:
 
 def arrow_table(records: Sequence[Record], types: Sequence[pa.DataType] = ()) -> pa.Table:
     """The rows as an Arrow table; without `types` as Arrow's natural ones."""
-    x, k, c, b, y = ([record[place] for record in records] for place in range(5))
     natural = {
-        "x": pa.array([None if value is None else value / 100 for value in x], pa.float64()),
-        "k": pa.array(k, pa.int64()),
-        "c": pa.array(c, pa.string()),
-        "b": pa.array(b, pa.bool_()),
-        "y": pa.array(y, pa.int64()),
+        "x": pa.array([None if x is None else x / 100 for x, *_ in records], pa.float64()),
+        "k": pa.array([k for _, k, *_ in records], pa.int64()),
+        "c": pa.array([c for _, _, c, *_ in records], pa.string()),
+        "b": pa.array([b for *_, b, _ in records], pa.bool_()),
+        "y": pa.array([y for *_, y in records], pa.int64()),
     }
     for (name, values), kind in zip(list(natural.items()), types, strict=False):
         if pa.types.is_dictionary(kind):
@@ -98,7 +97,8 @@ def _packed(body: bytes, form: Form) -> bytes:
 
 def _pandas(table: pa.Table) -> pd.DataFrame:
     """As pandas reads it: an integer column with a missing value is one of floats."""
-    return table.to_pandas()
+    found: pd.DataFrame = table.to_pandas()
+    return found
 
 
 def _polars(table: pa.Table) -> pl.DataFrame:
@@ -186,7 +186,7 @@ def _pandas_folders(table: pa.Table, folder: Path, form: Form) -> None:
         _pandas(table).to_parquet(folder, partition_cols=[form.partition], index=False)
         return
     for number, (value, group) in enumerate(_pandas(table).groupby(form.partition, dropna=False)):
-        name = "__HIVE_DEFAULT_PARTITION__" if pd.isna(value) else _escaped(str(value))
+        name = _escaped(str(value)) if value == value else "__HIVE_DEFAULT_PARTITION__"  # NaN equals nothing
         path = folder / f"{form.partition}={name}" / f"part-{number}.csv"
         path.parent.mkdir(parents=True)
         group.drop(columns=[form.partition]).to_csv(path, index=False)
