@@ -78,8 +78,8 @@ def test_completed_after_an_answered_pair_needs_two_newer_markers() -> None:
 def test_completed_pairs_no_marker_of_an_answered_pair_of_which_the_other_has_expired(gone: str) -> None:
     (first,) = completed(*versions("TV")).complete
     root, train, validation = versions("TVTV")
-    left = [[one for one in of if one.version_id != gone] for of in (train, validation)]
-    found = completed(root, *left, answered=first)
+    train, validation = ([one for one in of if one.version_id != gone] for of in (train, validation))
+    found = completed(root, train, validation, first)
     assert [shown(one) for one in found.complete] == ["V3+T2", "V1+T0"]
     assert found.waiting is None
 

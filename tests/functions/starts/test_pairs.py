@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from retraining.facts.model_state import ModelState
 from tests.functions.models import HEADER, ROWS
-from tests.functions.starts.one_model import MODEL, OneModel
+from tests.functions.starts.one_model import MODEL, Counted, OneModel
 from tests.functions.starts.test_as_of_marker import schedule, trained
 
 MINUTE = timedelta(minutes=1)
@@ -223,14 +222,13 @@ def test_data_whose_marker_has_another_name_is_told_once_after_an_hour(
 def test_data_without_a_marker_is_not_listed_again_once_it_is_told() -> None:
     world = OneModel()
     world.land_batch(0)
-    listed: list[Any] = []
-    original = world.s3.get_paginator
-    world.s3.get_paginator = lambda name: listed.append(name) or original(name)  # type: ignore[method-assign, func-returns-value]
+    counted = Counted(world.s3)
+    world.s3 = counted  # type: ignore[assignment]
     for _ in range(240):
         world.now += MINUTE
         world.sweep()
     assert len(told(world)) == 1
-    assert len(listed) == 5
+    assert counted.calls.count("get_paginator list_object_versions") == 5
 
 
 def test_data_that_a_model_without_a_marker_leaves_out_is_told_once_after_an_hour() -> None:
