@@ -21,14 +21,19 @@ TELL_AFTER: Final = timedelta(hours=1)
 """Time after which people are told that data waits for its marker. A job writes its splits one after the
 other within minutes; whoever writes for longer is told once, and the marker starts the delivery as usual."""
 
+TELL_AFTER_ROOT: Final = timedelta(days=1)
+"""The same time where the newest delivery was completed by the root's marker: there Spark's markers of the
+splits may mean nothing, and the next root's marker ends the waiting."""
+
 
 def tell(model: str, name: str, markers: Markers, using: Collaborators) -> None:
-    """Tell people of a delivery that lacks a marker of this name for TELL_AFTER.
+    """Tell people of a delivery that lacks a marker of this name for TELL_AFTER, or TELL_AFTER_ROOT.
 
     That is one of which a split's marker has landed alone, or data in a model in which no marker ever landed.
     """
     now, waiting = using.clock(), markers.waiting
-    if waiting is not None and now - waiting.landed_at >= TELL_AFTER:
+    by_root = bool(markers.complete) and markers.complete[0].other is None
+    if waiting is not None and now - waiting.landed_at >= (TELL_AFTER_ROOT if by_root else TELL_AFTER):
         said = f"{waits_for(name, waiting)} since {waiting.landed_at:%Y-%m-%d %H:%M:%S} UTC"
         ways = f"land it, or {name} at the root of {ROOT}{model}/"
         _tell(_message(model, f"{said}: {ways}", f"{waiting.version_id} waits"), using)

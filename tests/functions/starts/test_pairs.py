@@ -195,6 +195,19 @@ def test_half_a_pair_is_told_once_after_an_hour_and_starts_when_it_is_complete()
     assert trained(world) == [files(0)]
 
 
+def test_half_a_pair_is_told_after_a_day_where_the_roots_marker_is_in_use() -> None:
+    world = OneModel()
+    world.land_batch(0)
+    world.mark()
+    world.end_all(noticed=True)
+    half(world, "train", 0)
+    for minute in range(24 * 60 + 20):
+        world.now += MINUTE
+        world.sweep()
+        assert minute > 24 * 60 - 2 or world.sns.sent == []
+    assert [kind for kind, _ in told(world)] == ["start_blocked"]
+
+
 @pytest.mark.parametrize(
     ("landed", "left_out"),
     [
