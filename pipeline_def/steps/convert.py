@@ -99,7 +99,7 @@ def plain(values: pa.Array, key: str, name: str) -> pa.Array:
     if pa.types.is_run_end_encoded(kind):
         return plain(pc.run_end_decode(values), key, name)
     if pa.types.is_float16(kind):
-        return pc.cast(values, pa.float32())
+        return pc.cast(values, pa.float64())
     if pa.types.is_null(kind) or _is_text(kind):
         try:
             return pc.cast(values, pa.string())
@@ -141,6 +141,8 @@ def to_numbers(values: pa.Array, key: str, name: str, first_row: int, notation: 
         except pa.ArrowInvalid:
             raise _not_a_number(text, notation, key, name, first_row) from None
     else:
+        if pa.types.is_decimal(values.type) or pa.types.is_float32(values.type):
+            values = pc.cast(values, pa.string())  # 0.1 is then the number that 0.1 in a CSV file is
         try:
             numbers = pc.cast(values, pa.float64(), safe=False)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

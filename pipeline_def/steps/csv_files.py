@@ -161,6 +161,8 @@ def open_csv(path: Path, key: str, dialect: Dialect, *, packed: bool) -> CsvFile
         start = start[found.end() :]
     if whole and not start.strip("\r\n"):
         return CsvFile(text, delimiter, "doubled", (), 0, 0, empty=True, blank=False)
+    if not whole and "\n" not in start and "\r" not in start:
+        raise _too_wide(key)
     signs = _signs(text)
     quotes = dialect.quotes or "doubled"
     if dialect.quotes is None and signs.escaped:
@@ -211,14 +213,18 @@ def _header(
         if whole or source.tell() < len(start):
             raise _not_csv(text.key, 1, error) from error
     if not whole and source.tell() >= len(start):
-        raise DataProblem(
-            f"{text.key} is too wide: header and first row do not end in its first {MAX_HEADER_BYTES:,} bytes"
-        )
+        raise _too_wide(text.key)
     if not _is_text(header):
         raise undecodable(text, first_undecodable(text) or 0)
     if not dialect.header:
         return tuple(header), lines, first is None
     return _configured(header, dialect, text.key), 0, not start.strip("\r\n")
+
+
+def _too_wide(key: str) -> DataProblem:
+    return DataProblem(
+        f"{key} is too wide: header and first row do not end in its first {MAX_HEADER_BYTES:,} bytes"
+    )
 
 
 def _configured(first: list[str], dialect: Dialect, key: str) -> tuple[str, ...]:

@@ -78,6 +78,26 @@ def test_open_file_every_type_gives_the_rows_of_the_csv_file(
     assert read(tmp_path, "train.parquet", table).drop("handsoff:row").equals(right.drop("handsoff:row"))
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([0.1, 0.47, 37.8], pa.float32()),
+        pa.array([0.1, 0.47, 37.8], pa.float32()).dictionary_encode(),
+        pa.array([Decimal("0.10"), Decimal("0.47"), Decimal("37.80")], pa.decimal128(6, 2)),
+        pa.array([Decimal("0.10"), Decimal("0.47"), Decimal("37.80")], pa.decimal256(60, 2)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("column", ["x", "c"])
+def test_open_file_numbers_with_decimals_are_those_of_the_csv_file(
+    tmp_path: Path, column: str, values: pa.Array
+) -> None:
+    table = pa.table({"x": ["1"] * 3, "c": ["a"] * 3, "b": ["t"] * 3, "y": ["0"] * 3})
+    table = table.set_column(table.schema.names.index(column), column, values)
+    expected = {"x": [0.1, 0.47, 37.8], "c": ["0.1", "0.47", "37.8"]}
+    assert read(tmp_path, "train.parquet", table)[column].to_pylist() == expected[column]
+
+
 DAY = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
 
 
