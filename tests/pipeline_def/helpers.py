@@ -38,7 +38,14 @@ MODEL: dict[str, Any] = {
         "boolean": [],
     },
     "retrain": {"ready": {"when": "marker", "marker": "_SUCCESS"}},
-    "data": {"encoding": "utf-8", "delimiter": ",", "decimal": ".", "header": [], "ignore_case": False},
+    "data": {
+        "encoding": "utf-8",
+        "delimiter": ",",
+        "decimal": ".",
+        "header": [],
+        "ignore_case": False,
+        "not_missing": [],
+    },
     "training": {"estimator": "hist_gradient_boosting", "instance_type": "ml.m5.large"},
     "approval": {
         "first_model": "rules_only",

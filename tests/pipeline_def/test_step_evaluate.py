@@ -171,9 +171,28 @@ def test_comparison_has_each_slice(second: Run, first: Run, sagemaker: SageMaker
 
 def test_inside_boolean_column_takes_true_and_false() -> None:
     rows = pd.DataFrame({"b": [1.0, 0.0, np.nan], "c": ["x", "true", "true"]})
-    assert scoring.inside(rows, {"b": "true"}, ["b"]).tolist() == [True, False, False]
-    assert scoring.inside(rows, {"b": "false"}, ["b"]).tolist() == [False, True, False]
-    assert scoring.inside(rows, {"c": "true"}, ["b"]).tolist() == [False, True, True]
+    config = StepConfig("small", "regression", "y", (), Features((), ("c",), ("b",)), "ridge")
+    assert scoring.inside(rows, {"b": "true"}, config).tolist() == [True, False, False]
+    assert scoring.inside(rows, {"b": "false"}, config).tolist() == [False, True, False]
+    assert scoring.inside(rows, {"c": "true"}, config).tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("value", "inside"),
+    [
+        ("3", [True, False, False, False]),
+        ("3.0", [True, False, False, False]),
+        (" +3 ", [True, False, False, False]),
+        ("True", [False, True, False, False]),
+        ("2026-01-01 00:00:00", [False, False, True, False]),
+        ("NULL", [False, False, False, True]),
+        ("nowhere", [False, False, False, False]),
+    ],
+)
+def test_inside_categorical_column_takes_every_spelling(value: str, inside: list[bool]) -> None:
+    rows = pd.DataFrame({"c": ["3", "true", "2026-01-01", np.nan]})
+    config = StepConfig("small", "regression", "y", (), Features((), ("c",)), "ridge")
+    assert scoring.inside(rows, {"c": value}, config).tolist() == inside
 
 
 @pytest.mark.parametrize(
