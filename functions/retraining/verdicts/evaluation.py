@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from retraining.config.problems import explain
 from retraining.config.tasks import Task
@@ -183,7 +183,8 @@ class Evaluation(_Frozen):
     numbers. `champion` is the ARN of the package that the candidate was compared with, None if there was
     none. If the champion could not be scored, `comparison` and `drift` are None and `champion_problem` says
     why. `unknown` is by categorical feature; None in evaluations of handsoff 0.1. `data_notes` are what a
-    person should know of the data, and what decides nothing.
+    person should know of the data, and what decides nothing. `data_changes` say how the data differs from the
+    champion's; no rule reads them.
     """
 
     schema_version: Literal[2]
@@ -203,6 +204,7 @@ class Evaluation(_Frozen):
     comparison: Comparison | None = None
     drift: Drift | None = None
     data_notes: tuple[str, ...] = ()
+    data_changes: dict[str, JsonValue] | None = None
 
 
 class _File(_Frozen):
