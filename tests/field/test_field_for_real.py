@@ -153,7 +153,7 @@ def test_markers_in_each_splits_folder_start_one_execution(loop: Loop) -> None:
     land(loop, "spark", train, "train/_SUCCESS")
     loop.drained()
     assert newest_executions(loop.deployment, "spark", 10) == []
-    assert "curated/spark/validation/_SUCCESS" in handsoff(loop, "status", "spark").stdout
+    assert "validation/_SUCCESS is waited for" in handsoff(loop, "status", "spark").stdout
     land(loop, "spark", VALIDATION, "validation/_SUCCESS")
     assert rows(data_of(loop, loop.settled("spark", 1))) == (1200, 600)
     loop.drained()

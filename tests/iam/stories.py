@@ -209,6 +209,7 @@ def decide_by_command(loop: Loop) -> Json:
     loop.told("command", "waiting")
     operator(loop, "status", "command")
     operator(loop, "explain", "command/1")
+    operator(loop, "data", "command")
     operator(loop, "approve", "command/1", "--reason", "better than nothing")
     found = recorded(loop, "command", 1)
     start_by_hand(loop, "command")
