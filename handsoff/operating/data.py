@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,11 +14,11 @@ from handsoff.operating.deliveries import (
     marker_of,
 )
 from handsoff.operating.executions import evidence_of, newest_executions
+from handsoff.operating.quarantine import quarantined_files
 from handsoff.operating.states import model_state
 from retraining.aws.pipelines import Execution
-from retraining.facts import keys
-from retraining.starts import bucket, checksums
-from retraining.starts.batches import ROOT, Batch, DataObject
+from retraining.starts import checksums
+from retraining.starts.batches import ROOT, Batch
 
 MAX_NAMED: Final = 1000
 """Files of a batch whose identity is computed: S3 is asked for the checksum of each, two seconds for all."""
@@ -67,7 +65,8 @@ def model_data(deployment: Deployment, model: str) -> ModelData:
     last = _last_report(deployment, model)
     marker, state = marker_of(deployment, model), model_state(deployment, model)
     batch = list_now(deployment, model, state)
-    kept = batch.without(_quarantined(deployment, model, batch.covered))
+    bad = {(file.key, file.version_id) for file in quarantined_files(deployment, model)}
+    kept = batch.without({one for one in batch.objects if (one.key, one.version_id) in bad})
     identity = _identity(deployment, kept) if 0 < len(kept.objects) <= MAX_NAMED else None
     return ModelData(model, kept, identity, marker, deliveries_of(batch, marker, state), last)
 
@@ -76,17 +75,6 @@ def _identity(deployment: Deployment, batch: Batch) -> str:
     """The batch's identity, which rests on S3's checksums."""
     found = checksums.read(deployment.s3, deployment.bucket, batch.objects)
     return batch.with_checksums(found).identity
-
-
-def _quarantined(deployment: Deployment, model: str, files: Iterable[DataObject]) -> set[DataObject]:
-    """Those of these versions that were moved to quarantine."""
-
-    def moved(one: DataObject) -> bool:
-        return deployment.ledger.get(keys.quarantined(model, one.key, one.version_id)) is not None
-
-    asked = list(files)
-    with ThreadPoolExecutor(bucket.READERS) as readers:
-        return {one for one, gone in zip(asked, readers.map(moved, asked), strict=True) if gone}
 
 
 def _last_report(deployment: Deployment, model: str) -> LastReport | None:
