@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import signal
@@ -9,6 +10,7 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
+import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler.loadfile import LoadFileScheduling
@@ -56,7 +58,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByDeploym
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Put temporary files in memory, and end by TERM as by Ctrl-C: fixtures stop what they have started."""
+    """Put temporary files in memory, and end by TERM as by Ctrl-C: fixtures stop what they have started.
+
+    All sessions of botocore share what reads its descriptions of services: each would read megabytes again.
+    """
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     if _in_memory():
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None  # so that it is read again
