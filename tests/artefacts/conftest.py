@@ -13,10 +13,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
+
+from tests.template import TEMPLATE
 
 ROOT = Path(__file__).parents[2]
-PARAMETERS = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
+PARAMETERS = TEMPLATE["Parameters"]
 UV = Path(sys.executable).with_name("uv")
 HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
 MACHINE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
 from handsoff.deploying import checks, doctor, function_urls
 from handsoff.deploying.account import Bucket, Concurrency, Problem, Quota, Stack
@@ -275,6 +274,8 @@ def test_review_page_check_warns_where_lambda_has_no_function_urls(
 
 def test_function_urls_agree_with_cfn_lint_in_each_region_with_the_image() -> None:
     """cfn-lint has the resource types of each region. It lags behind AWS's documents in two of them."""
+    from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError  # imports sympy, half a second
+
     without = set()
     for region in images.ACCOUNTS:
         try:

@@ -9,7 +9,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.validate import ParamValidator
-from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from pipeline_def.definition import pipeline_definition
 from pipeline_def.images import ACCOUNTS, image_uri, repository_arn
@@ -210,6 +209,8 @@ def test_has_local_disks_knows_attributes_and_accelerators(instance_type: str, e
 
 
 def test_has_local_disks_agrees_with_ec2_for_each_type_of_a_job() -> None:
+    from moto.ec2.models.instance_types import INSTANCE_TYPES  # the import takes half a second
+
     shapes = boto3.client("sagemaker", region_name="eu-central-1").meta.service_model
     types = {
         name
