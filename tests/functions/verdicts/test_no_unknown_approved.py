@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from hypothesis import given, settings
@@ -29,25 +30,17 @@ from retraining.verdicts.evaluation import (
 from retraining.verdicts.judge import judge
 from tests.functions.verdicts.evaluations import CHAMPION
 
-
-def mostly(usual: Any, odd: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """What makes an approval possible, and now and then something odd."""
-    return st.integers(0, 39).flatmap(lambda drawn: odd if drawn == 0 else st.just(usual))
-
-
-numbers = st.floats() | st.just(math.nan)
-
-
 TASKS: list[Task] = ["binary_classification", "multiclass_classification", "regression"]
-
-
 WHERE = {"sex": "female"}
+numbers = st.floats() | st.just(math.nan)
+few_rows = st.integers(0, 60)
+absent = st.just(False)
+zero_is_odd = st.integers(0, 39)
 
 
-@st.composite
-def cases(draw: st.DrawFn) -> tuple[Evaluation, Approval]:
-    """Rules of a task and an evaluation in which any number may be absent, NaN, infinite, or of no rows."""
-    task = draw(st.sampled_from(TASKS))
+@cache
+def rules_of(task: Task) -> st.SearchStrategy[list[MetricRule | DataRule]]:
+    """One to three rules of a task."""
     metric = st.sampled_from([*METRICS[task]])
     on_fail = st.sampled_from(["reject", "hold", "warn"])
     versus = st.builds(
@@ -64,32 +57,43 @@ def cases(draw: st.DrawFn) -> tuple[Evaluation, Approval]:
         DataRule, data=st.sampled_from(["missing_share", "drift"]), column=st.none() | st.just("age"),
         max=st.floats(0.05, 1), on_fail=on_fail,
     )  # fmt: skip
-    asked = draw(st.lists(metric_rules | data_rules, min_size=1, max_size=3))
+    return st.lists(metric_rules | data_rules, min_size=1, max_size=3)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[Evaluation, Approval]:
+    """Rules of a task and an evaluation in which any number may be absent, NaN, infinite, or of no rows."""
+    task = draw(st.sampled_from(TASKS))
+    asked = draw(rules_of(task))
+
+    def mostly(usual: Any, odd: st.SearchStrategy[Any]) -> Any:
+        """What makes an approval possible, and now and then something odd."""
+        return draw(odd) if draw(zero_is_odd) == 0 else usual
 
     def rows() -> int:
-        return int(draw(mostly(200, st.integers(0, 60))))
+        return int(mostly(200, few_rows))
 
     def by_metric(make: Callable[[str], Any]) -> dict[str, Any]:
-        return {name: make(name) for name in METRICS[task] if draw(mostly(True, st.just(False)))}
+        return {name: make(name) for name in METRICS[task] if mostly(True, absent)}
 
     def measured(_name: str) -> Measured:
-        return Measured(value=draw(mostly(0.9, numbers)), standard_deviation=draw(mostly(0.01, numbers)))
+        return Measured(value=mostly(0.9, numbers), standard_deviation=mostly(0.01, numbers))
 
     def better_by(gain: float) -> Callable[[str], Difference]:
         return lambda name: Difference(
-            value=draw(mostly(-gain if name in LOWER_IS_BETTER else gain, numbers)),
-            standard_error=draw(mostly(0.001, numbers)),
+            value=mostly(-gain if name in LOWER_IS_BETTER else gain, numbers),
+            standard_error=mostly(0.001, numbers),
         )
 
     def both(**more: Any) -> dict[str, Any]:
         sides = {"candidate": by_metric(measured), "champion": by_metric(measured)}
         return {"n": rows(), **sides, "differences": by_metric(better_by(0.0)), **more}
 
-    split = SplitData(rows=rows(), missing_share={"age": draw(mostly(0.1, numbers))})
+    split = SplitData(rows=rows(), missing_share={"age": mostly(0.1, numbers)})
     champion = draw(st.sampled_from([None, CHAMPION]))
-    slices = [SlicePaired(**both(where=WHERE))] if draw(mostly(True, st.just(False))) else []
-    comparison = Comparison(**both(excluded=0, slices=slices)) if draw(mostly(True, st.just(False))) else None
-    moved = Moved(psi=draw(mostly(0.1, numbers)), by_chance=draw(mostly(0.02, numbers)))
+    slices = [SlicePaired(**both(where=WHERE))] if mostly(True, absent) else []
+    comparison = Comparison(**both(excluded=0, slices=slices)) if mostly(True, absent) else None
+    moved = Moved(psi=mostly(0.1, numbers), by_chance=mostly(0.02, numbers))
     drift = Drift(reference=CHAMPION, columns={"age": moved})
     found = Evaluation(
         schema_version=2,
@@ -103,7 +107,7 @@ def cases(draw: st.DrawFn) -> tuple[Evaluation, Approval]:
         data=Data(train=split, validation=split),
         champion=champion,
         comparison=comparison if champion else None,
-        drift=drift if champion and draw(mostly(True, st.just(False))) else None,
+        drift=drift if champion and mostly(True, absent) else None,
     )
     return found, Approval(rules=tuple(asked))
 
