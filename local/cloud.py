@@ -103,11 +103,12 @@ def build_app(
     from ministack.core import lambda_runtime
 
     from local import function_urls, signatures
-    from local.ministack import archives, repairs
+    from local.ministack import archives, repairs, workers
     from local.sagemaker.front import sagemaker
 
     repairs.apply()
     archives.unpack_once(folder / "tmp" / "unpacked")
+    close_workers = workers.fork_workers(folder / "tmp")
     iam = enforced(folder, region) if enforce_iam else None
     engine = sagemaker(
         folder,
@@ -122,6 +123,7 @@ def build_app(
     def close() -> None:
         engine.close()
         lambda_runtime.reset()
+        close_workers()
 
     served = admitting(routed(engine.app, ministack), bridge)
     return signatures.signed(served, pages=admitting(function_urls.serve, bridge)), close

@@ -21,11 +21,11 @@ from botocore.config import Config
 
 from local.account import administrator
 from local.asgi import read_body, respond
+from local.forked.warm import WarmPython
 from local.sagemaker import events
 from local.sagemaker.errors import InternalFailure, SerializationException, ServiceError, ValidationException
 from local.sagemaker.jobs.api import Jobs
 from local.sagemaker.jobs.runner import Runner
-from local.sagemaker.jobs.warm import WarmPython
 from local.sagemaker.permissions import Authority, Call, Everybody, needed
 from local.sagemaker.pipelines.api import Pipelines, ReadObject
 from local.sagemaker.protocol import validation

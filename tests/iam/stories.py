@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -310,6 +312,26 @@ def begin_of_a_jobs_key(loop: Loop) -> str:
     (stream,) = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=name)["logStreams"]
     (line,) = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
     return str(line["message"]).strip()
+
+
+def environment_of(loop: Loop, function: str) -> dict[str, str]:
+    """The environment that a function of the same role sees: nothing outside its process shows it."""
+    client = loop.cloud.client("lambda")
+    like = client.get_function_configuration(FunctionName=function)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("tells.py", "import os\ndef handler(*_): return dict(os.environ)\n")
+    client.create_function(
+        FunctionName=f"{function}-tells",
+        Role=like["Role"],
+        Runtime=like["Runtime"],
+        Handler="tells.handler",
+        Code={"ZipFile": packed.getvalue()},
+        Layers=[layer["Arn"] for layer in like["Layers"]],
+    )
+    answer = client.invoke(FunctionName=f"{function}-tells")
+    environment: dict[str, str] = json.loads(answer["Payload"].read())
+    return environment
 
 
 def stop(loop: Loop, step: str) -> Json:

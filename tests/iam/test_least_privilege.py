@@ -390,15 +390,17 @@ def test_role_without_trust_in_sagemaker_runs_no_step(loop: Loop, happened: dict
 
 def test_jobs_and_functions_get_keys_of_their_own_role(loop: Loop, happened: dict[str, Any]) -> None:
     assert happened["keys of jobs"] == {"ASIA"}
+    for function in stories.FUNCTIONS:
+        environment = stories.environment_of(loop, f"handsoff-{function}")
+        assert environment["AWS_LAMBDA_FUNCTION_NAME"] == f"handsoff-{function}-tells"
+        assert environment["AWS_ACCESS_KEY_ID"][:4] == "ASIA"
+        assert loop.cloud.administrator[1] not in environment.values()
     found = []
     for process in psutil.Process(loop.cloud.pid).children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # it ended meanwhile, or ended and was not waited for yet
             found.append(process.environ())
-    workers = [environment for environment in found if "AWS_LAMBDA_FUNCTION_NAME" in environment]
-    assert workers
-    assert {environment["AWS_ACCESS_KEY_ID"][:4] for environment in workers} == {"ASIA"}
-    secret = loop.cloud.administrator[1]
-    assert not [e for e in workers if secret in e.values()]
+    assert found
+    assert not [e for e in found if loop.cloud.administrator[1] in e.values()]
 
 
 def test_file_of_the_operators_keys_is_readable_by_its_owner_only(loop: Loop) -> None:

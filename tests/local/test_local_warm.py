@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local.sagemaker.jobs.warm import WarmJob, WarmPython
+from local.forked.warm import WarmProcess, WarmPython
 
 pytestmark = pytest.mark.slow
 
@@ -24,14 +24,14 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPython]:
     made.close()
 
 
-def start(python: WarmPython, folder: Path, script: str, *arguments: str) -> WarmJob:
+def start(python: WarmPython, folder: Path, script: str, *arguments: str) -> WarmProcess:
     (folder / "job.py").write_text(script)
     job = python.start([sys.executable, "job.py", *arguments], VARIABLES, folder)
     assert job is not None
     return job
 
 
-def output(job: WarmJob) -> str:
+def output(job: WarmProcess) -> str:
     assert job.stdout is not None
     with job.stdout as stream:
         return stream.read().decode()
@@ -143,3 +143,59 @@ def test_close_ends_the_process_and_its_jobs(tmp_path: Path) -> None:
         time.sleep(0.02)
     assert output(job) == ""
     assert job.wait(10) == -9
+
+
+def test_conversation_goes_through_pipes_of_its_own(python: WarmPython, tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(
+        "import sys\n"
+        "print('asked', file=sys.stderr)\n"
+        "for line in sys.stdin: print(line.strip() * 2, flush=True)\n"
+    )
+    job = python.converse([sys.executable, "job.py"], VARIABLES, tmp_path)
+    assert job is not None
+    assert job.stdin is not None
+    assert job.stdout is not None
+    assert job.stderr is not None
+    with job.stdin, job.stdout, job.stderr:
+        job.stdin.write("ä\n")
+        job.stdin.flush()
+        assert job.stdout.readline() == "ää\n"
+        assert job.poll() is None
+        job.stdin.close()
+        assert job.wait(10) == 0
+        assert job.stderr.read() == "asked\n"
+
+
+@pytest.mark.parametrize(("end", "code"), [("terminate", -15), ("kill", -9)])
+def test_conversation_ends_by_signal(python: WarmPython, tmp_path: Path, end: str, code: int) -> None:
+    (tmp_path / "job.py").write_text("import sys\nprint('runs', flush=True)\nsys.stdin.read()\n")
+    job = python.converse([sys.executable, "job.py"], VARIABLES, tmp_path)
+    assert job is not None
+    assert job.stdin is not None
+    assert job.stdout is not None
+    assert job.stderr is not None
+    with job.stdin, job.stdout, job.stderr:
+        assert job.stdout.readline() == "runs\n"
+        getattr(job, end)()
+        assert job.wait(10) == code
+        getattr(job, end)()  # it has ended: nothing happens
+
+
+def test_conversation_with_what_is_no_script_leaves_it_to_a_new_process(
+    python: WarmPython, tmp_path: Path
+) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    assert python.converse(["/bin/true"], VARIABLES, tmp_path) is None
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_packages_come_from_the_path_that_is_given(tmp_path: Path) -> None:
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "mine.py").write_text("import os\nPID = os.getpid()\n")
+    (tmp_path / "job.py").write_text("import mine, os\nprint(mine.PID == os.getppid())\n")
+    python = WarmPython(tmp_path, ["mine", "not.installed"], [str(tmp_path / "packages")])
+    job = python.start([sys.executable, "job.py"], VARIABLES, tmp_path)
+    assert job is not None
+    assert output(job) == "True\n"
+    assert job.wait(10) == 0
+    python.close()

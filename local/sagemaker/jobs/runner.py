@@ -17,12 +17,12 @@ from botocore.loaders import Loader, create_loader
 
 from local import folder as folders
 from local.account import administrator
+from local.forked.warm import WarmProcess, WarmPython
 from local.sagemaker.errors import AccessDeniedException, AlgorithmError, ClientError, JobFault
 from local.sagemaker.jobs import container, storage
 from local.sagemaker.jobs.api import Job, Outcome
 from local.sagemaker.jobs.container import Command, Place
 from local.sagemaker.jobs.logs import JobLog
-from local.sagemaker.jobs.warm import WarmJob, WarmPython
 from local.sagemaker.permissions import Authority, Everybody
 from local.types import Json
 
@@ -227,7 +227,7 @@ def _started(command: Command, environment: dict[str, str]) -> "subprocess.Popen
         raise ClientError(f"Cannot run {command.arguments[0]}: {error.strerror}") from error
 
 
-def _end_group(process: "subprocess.Popen[bytes] | WarmJob") -> None:
+def _end_group(process: "subprocess.Popen[bytes] | WarmProcess") -> None:
     """End the program if it runs: TERM to its group, KILL after GRACE_SECONDS. KILL what it leaves there."""
     if process.poll() is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

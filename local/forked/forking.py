@@ -1,9 +1,10 @@
-"""The process that jobs are forked from: Python with the packages of SageMaker's image already imported.
+"""The process that scripts are forked from: Python with the packages of its arguments already imported.
 
-Run as a program by warm.py. On its standard input, a socket, it receives one message for each job: a JSON
-object with `arguments` (a script, then its arguments), `variables` and `folder`, and with it two descriptors:
-where the job's output goes, and a socket on which this process answers `{"pid": …}` at once and
-`{"code": …}` when the job has ended. It ends, and all jobs with it, when its standard input is closed.
+Run as a program by warm.py. On its standard input, a socket, it receives one message for each script: a JSON
+object with `arguments` (the script, then its arguments), `variables` and `folder`, and with it four
+descriptors: the script's standard input, output and error output, and a socket on which this process answers
+`{"pid": …}` at once and `{"code": …}` when the script has ended. It ends, and all scripts with it, when its
+standard input is closed.
 """
 
 import atexit
@@ -24,38 +25,22 @@ import traceback
 from types import TracebackType
 from typing import Any, Final, NoReturn
 
-PACKAGES: Final = (
-    "boto3",
-    "joblib",
-    "numpy",
-    "pandas",
-    "pyarrow.compute",
-    "pyarrow.csv",
-    "pyarrow.parquet",
-    "scipy.stats",
-    "sklearn.compose",
-    "sklearn.ensemble",
-    "sklearn.impute",
-    "sklearn.linear_model",
-    "sklearn.pipeline",
-    "sklearn.preprocessing",
-)
-"""What is imported before the first job. A package that is not installed is left to the jobs."""
-
 MAX_MESSAGE: Final = 1_000_000
 """Bytes that are read of a message. A socket takes no message of this length, so none is cut."""
 
 
 def main() -> None:
-    """Fork for each message. Only a forked process returns: then it is the job.
+    """Fork for each message. Only a forked process returns: then it is the script.
+
+    A package that is not installed is left to the scripts.
 
     Raises OSError before anything is forked if this kernel cannot tell of a process's end (Linux before 5.3).
     """
     os.close(os.pidfd_open(os.getpid()))
-    for name in PACKAGES:
+    for name in sys.argv[1:]:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    gc.freeze()  # what is imported stays shared with the jobs
+    gc.freeze()  # what is imported stays shared with the scripts
     control = socket.socket(fileno=os.dup(0))
     jobs: dict[int, tuple[int, socket.socket]] = {}  # by the descriptor that tells of the job's end
     while True:
@@ -67,7 +52,7 @@ def main() -> None:
                 _answer(answer, {"code": os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])})
                 answer.close()
                 continue
-            message, (output, end), _, _ = _received(control, jobs)
+            message, (*streams, end), _, _ = _received(control, jobs)
             answer = socket.socket(fileno=end)
             pid = os.fork()
             if pid == 0:
@@ -75,8 +60,9 @@ def main() -> None:
                     other.close()
                 for watched in jobs:
                     os.close(watched)
-                return _become(json.loads(message), output)
-            os.close(output)
+                return _become(json.loads(message), streams)
+            for stream in streams:
+                os.close(stream)
             jobs[os.pidfd_open(pid)] = pid, answer
             _answer(answer, {"pid": pid})
 
@@ -85,7 +71,7 @@ def _received(
     control: socket.socket, jobs: dict[int, tuple[int, socket.socket]]
 ) -> tuple[bytes, list[int], int, Any]:
     """The next message. At the end of the input this process ends, and every job with it."""
-    received = socket.recv_fds(control, MAX_MESSAGE, 2)
+    received = socket.recv_fds(control, MAX_MESSAGE, 4)
     if received[0]:
         return received
     for pid, _ in jobs.values():
@@ -99,14 +85,12 @@ def _answer(to: socket.socket, value: dict[str, int]) -> None:
         to.sendall(json.dumps(value).encode() + b"\n")
 
 
-def _become(job: dict[str, Any], output: int) -> None:
-    """Turn this forked process into the job: its session, output, environment, folder and arguments."""
+def _become(job: dict[str, Any], streams: list[int]) -> None:
+    """Turn this forked process into the script: its session, streams, environment, folder and arguments."""
     os.setsid()
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+    for target, source in enumerate(streams):
         os.dup2(source, target)
-    os.close(nothing)
-    os.close(output)
+        os.close(source)
     os.environ.clear()
     os.environ.update(job["variables"])
     os.chdir(job["folder"])
@@ -115,6 +99,7 @@ def _become(job: dict[str, Any], output: int) -> None:
     sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in os.environ
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     sys.path[:1] = [os.path.dirname(os.path.abspath(script)), *paths]
+    sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), "utf-8")
     for name, number in (("stdout", 1), ("stderr", 2)):
         stream = io.TextIOWrapper(io.FileIO(number, "w", closefd=False), "utf-8", write_through=True)
         setattr(sys, name, stream)

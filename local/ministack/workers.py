@@ -1,0 +1,58 @@
+"""Forks Lambda's Python workers from a process that has imported the packages of their layers already.
+
+ministack starts a new Python for each worker: half a second of processor time, most of it for imports.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from ministack.core import lambda_runtime
+
+from local.forked.warm import WarmProcess, WarmPython
+
+PACKAGES: Final = (
+    "boto3.dynamodb.conditions",
+    "botocore.handlers",
+    "aws_lambda_powertools.logging",
+    "aws_lambda_powertools.metrics",
+    "aws_lambda_powertools.utilities.parameters",
+    "itsdangerous",
+    "jinja2",
+    "pydantic.json_schema",
+    "s3transfer.manager",
+    "slack_sdk.web.client",
+)
+"""What functions import of their layer. They read their environment when they are used, not when imported."""
+
+
+def fork_workers(folder: Path) -> Callable[[], None]:
+    """Let ministack fork its workers. Call it once, before serving; the answer ends what they come from.
+
+    `folder` is named in the environment of that process.
+    """
+    warm: dict[tuple[str, ...], WarmPython] = {}
+    alone = threading.Lock()
+
+    def start(arguments: list[str], **how: Any) -> "WarmProcess | subprocess.Popen[str]":
+        if arguments[0] == sys.executable and how.get("stdin") == subprocess.PIPE:
+            variables = how["env"]
+            layers = filter(None, variables.get("_LAMBDA_LAYERS_DIRS", "").split(os.pathsep))
+            path = tuple(os.path.realpath(f"{layer}/python") for layer in layers)
+            with alone:
+                python = warm.setdefault(path, WarmPython(folder, PACKAGES, path))
+            if worker := python.converse(arguments, variables, Path(how["cwd"])):
+                return worker
+        return subprocess.Popen(arguments, **how)
+
+    def close() -> None:
+        for python in warm.values():
+            python.close()
+
+    lambda_runtime.subprocess = types.SimpleNamespace(**{**vars(subprocess), "Popen": start})
+    return close
