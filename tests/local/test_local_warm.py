@@ -34,7 +34,7 @@ def start(python: WarmPython, folder: Path, script: str, *arguments: str) -> War
 def output(job: WarmProcess) -> str:
     assert job.stdout is not None
     with job.stdout as stream:
-        return stream.read().decode()
+        return str(stream.read(), "utf-8")
 
 
 def test_job_has_its_own_arguments_environment_folder_and_modules(python: WarmPython, tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ from retraining.config.schema import ModelConfig
 from tests.chaos.functions import virtual
 from tests.chaos.runner import HOUR, MINUTE, Run
 from tests.functions.fakes import titanic_config
-from tests.soak.picture import draw
 
 MODELS: Final = 20
 """Models that get deliveries."""
@@ -177,6 +176,8 @@ def report(soak: Soak, table: Path, picture: Path) -> bool:
     said = (
         f"{MODELS} models, {soak.hours:g} hours of virtual time, {begun:,} invocations, {decided:,} decisions"
     )
+    from tests.soak.picture import draw  # matplotlib takes half a second, and few tests draw
+
     draw(soak.measured, said, picture)
     worst = max(ratios)
     print(f"soak: {said}; worst ratio {worst:.3f}, allowed {ALLOWED:g}; {table}, {picture}")
