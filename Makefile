@@ -27,7 +27,7 @@ demo: setup ## the whole loop on this machine, from landing to a decided model p
 	@handsoff demo
 
 test: setup ## all tests, the ones against AWS on this machine too
-	@pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 test-fast: setup ## the tests that deploy nothing and start no program, in about a minute
 	@pytest -n 2 --dist loadfile -m "not slow and not story"
