@@ -118,6 +118,12 @@ def test_inspect_reads_a_header_that_begins_like_another_format(header: str) -> 
     assert look(f"{header}\n,1,a,t,0\n") == Fine(1)
 
 
+def test_inspect_gzip_that_ends_with_zeros_is_read() -> None:
+    packed = gzip.compress(ROWS.encode(), mtime=0)
+    assert look(packed + bytes(2_000)) == Fine(2)
+    assert said(look(packed + bytes(2_000) + b"x"))[0] == "damaged"
+
+
 # ---- few rows --------------------------------------------------------------------------------------------
 
 

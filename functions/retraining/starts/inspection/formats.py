@@ -163,6 +163,8 @@ def unpack(head: bytes, asked: int, *, whole: bool) -> Unpacked | Problem:
         used += len(chunk) - len(unpacker.unused_data) - len(unpacker.unconsumed_tail)
         if unpacker.eof:
             unpacker = None
+            if head[used : used + 1] == b"\0" and not head[used:].strip(b"\0"):
+                used = len(head)  # a file may end with zeros, as tapes do (gzip's manual, "Tapes")
     done = used == len(head)
     if whole and done and unpacker and len(out) < limit:
         return Problem("truncated", "the gzip file is truncated: its end is missing")
