@@ -184,6 +184,8 @@ def test_open_file_quote_that_does_not_end_is_refused(read: Any) -> None:
         ("x,c,y,, \n1.5,Zürich,0,,\n,b,1, ,\n", {}),
         ("1.5,Zürich,0\n,b,1\n", {"header": ["x", "c", "y"]}),
         ("sep=;\n1.5;Zürich;0\n\n;b;1\n", {"header": ["x", "c", "y"]}),
+        ("\ufeff1.5,Zürich,0\n,b,1\n", {"header": ["x", "c", "y"]}),
+        ("x,c,y\r1.5,Zürich,0\r\r,b,1\r", {}),
         ("x;c;y\n1,5;Zürich;0\n;b;1\n", {"delimiter": ";", "decimal": ","}),
         ('"x\nz","x","c",y\n,1.5,Zürich,0\n,,b,1\n', {}),
     ],

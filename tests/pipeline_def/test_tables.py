@@ -36,7 +36,7 @@ def test_read_blocks_reads_every_kind_of_file(s3: S3Client, run: Run) -> None:
     land(s3, "curated/small/validation/a.csv", '\ufeffx,c,y\n5,"two\nlines, ""quoted""",1\n6,Zürich,0\n')
     assert run.preprocess() == 0
     train = rows(run, "train")
-    assert train["c"].tolist() == ["1", None, "3", "3", "NA"]
+    assert train["c"].tolist() == ["1", None, "3", "3", None]
     assert train["x"].fillna(-1).tolist() == [1, 2, 3, 4, -1]
     assert train["y"].tolist() == [1, 0, 1, 0, 1]
     assert rows(run, "validation")["c"].tolist() == ['two\nlines, "quoted"', "Zürich"]
@@ -111,7 +111,9 @@ def test_read_blocks_broken_file_is_named_in_one_line(
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("name", ["train.parquet", "train/a.csv.gz"])
+@pytest.mark.parametrize(
+    "name", ["train.parquet", "train/a.csv.gz", "train/a.CSV", "train/part-0", "train/x.gz"]
+)
 def test_open_file_content_decides_and_the_name_does_not(s3: S3Client, run: Run, name: str) -> None:
     buffer = io.BytesIO()
     pq.write_table(pa.table({"x": [3.0], "c": ["a"], "y": [0]}), buffer)
