@@ -304,8 +304,12 @@ class Config(Section):
 
 
 def dump_model(model: ModelConfig) -> str:
-    """One model's configuration as JSON. config/storing.py says where it is stored."""
-    return model.model_dump_json(exclude_none=True)
+    """One model's configuration as JSON. config/storing.py says where it is stored.
+
+    `data` is left out if nothing in it is set: functions of a version without it, which run until their stack
+    is updated, refuse a key that they do not know.
+    """
+    return model.model_dump_json(exclude_none=True, exclude={"data"} if model.data == Data() else None)
 
 
 def parse_model(text: str, *, source: str) -> ModelConfig:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
+from retraining.config.data import Data
 from retraining.config.rules import MetricRule, rules_sha256
 from retraining.config.schema import dump_model, parse_config, parse_model
 from tests.functions.config.configs import PENGUINS, VALID, changed
@@ -103,6 +105,14 @@ def test_aws_reads_existing_resources_and_tags() -> None:
     aws = parse_config(changed("aws", said), source="f").aws
     assert (aws.bucket, aws.operator) == ("acme-data.eu", "data-science-user")
     assert aws.tags == {"cost-center": "1234", "team": "Datos y más: 2026"}
+
+
+def test_dump_model_leaves_out_data_where_nothing_is_set() -> None:
+    config = parse_config(VALID, source="handsoff.yaml").models["titanic"]
+    assert "data" not in json.loads(dump_model(config))
+    spaced = config.model_copy(update={"data": Data(delimiter=";")})
+    assert json.loads(dump_model(spaced))["data"]["delimiter"] == ";"
+    assert parse_model(dump_model(spaced), source="SSM") == spaced
 
 
 def test_parse_model_reads_what_dump_model_wrote() -> None:
