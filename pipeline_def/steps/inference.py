@@ -152,10 +152,14 @@ def _refusal(refused: Refused) -> Any:
 
 
 def known_categories(pipeline: Pipeline) -> dict[str, list[object]]:
-    """The categories of each column as the fitted pipeline spells them; NaN where a missing one is known."""
+    """The categories of each column as the fitted pipeline spells them; NaN where a missing one is known.
+
+    Another object than a pipeline that train.py makes knows none.
+    """
+    columns = getattr(pipeline, "named_steps", {}).get("columns")
     return {
         str(name): list(known)
-        for _, encoder, names in pipeline["columns"].transformers_
+        for _, encoder, names in getattr(columns, "transformers_", ())
         if hasattr(encoder, "categories_")
         for name, known in zip(names, encoder.categories_, strict=True)
     }

@@ -141,7 +141,7 @@ def fit(config: StepConfig, features: pd.DataFrame, target: pd.Series) -> Pipeli
     return pipeline
 
 
-def save(pipeline: Pipeline, model_dir: Path, source_dir: Path, columns: Sequence[str]) -> None:
+def save(pipeline: Pipeline, model_dir: Path, source_dir: Path, columns: Sequence[str] = ()) -> None:
     """Write model.joblib, and to code/ how the model is served and which columns it takes.
 
     `columns` are those of the landed training files, in their order. They are added to model.json.

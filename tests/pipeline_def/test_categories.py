@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -165,7 +166,7 @@ class Columns:
 def champion(*known: object) -> artifact.Model:
     """A champion whose encoder has seen these categories of the column c."""
     config = StepConfig("small", "regression", "y", (), Features((), ("c",)), "ridge")
-    return artifact.Model({"columns": Columns(*known)}, config)
+    return artifact.Model(SimpleNamespace(named_steps={"columns": Columns(*known)}), config)
 
 
 @pytest.mark.parametrize(

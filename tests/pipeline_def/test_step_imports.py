@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_def.publish import PROCESSING, TRAINING
+import train
+from pipeline_def.publish import PROCESSING, SERVING, TRAINING
 from tests.pipeline_def.helpers import STEPS
 
 ALONE = """
@@ -56,9 +57,15 @@ def test_script_names_hide_no_module_of_python_or_of_the_image() -> None:
     assert not {path.stem for path in STEPS.glob("*.py")} & (IMAGE | set(sys.stdlib_module_names))
 
 
-def test_inference_imports_none_of_the_other_scripts() -> None:
-    """train.py copies inference.py alone beside the model."""
-    assert imported(STEPS / "inference.py") <= IMAGE | set(sys.stdlib_module_names)
+@pytest.mark.parametrize("script", SERVING)
+def test_serving_scripts_import_none_of_the_other_scripts(script: str) -> None:
+    """train.py copies these three alone beside the model."""
+    beside = {"cells", "inference", "serving_request"}
+    assert imported(STEPS / script) <= IMAGE | set(sys.stdlib_module_names) | beside
+
+
+def test_serving_scripts_are_those_that_train_copies() -> None:
+    assert train.SERVING == SERVING == ("cells.py", "inference.py", "serving_request.py")
 
 
 @pytest.mark.slow

@@ -84,6 +84,7 @@ def test_serving_json_records_predicts_as_csv(trained: Run, tmp_path: Path) -> N
     model = inference.model_fn(str(trained.model_dir))
     rows = inference.input_fn((TITANIC / "validation.csv").read_bytes(), "text/csv; charset=utf-8")
     expected = inference.predict_fn(rows, model)
+    assert isinstance(expected, pd.DataFrame)
     assert [item["label"] for item in answer["predictions"]] == expected["label"].tolist()
     assert [item["probability"] for item in answer["predictions"]] == pytest.approx(
         expected["probability"].tolist()
@@ -125,7 +126,7 @@ class Fixed:
     predict = predict_proba
 
 
-def answers(model: inference.Model, body: str) -> tuple[list[dict[str, Any]], list[str]]:
+def answers(model: serving_request.Model, body: str) -> tuple[list[dict[str, Any]], list[str]]:
     """The records of the JSON answer and the lines of the CSV answer to the same rows."""
     prediction = inference.predict_fn(inference.input_fn(body, "text/csv"), model)
     records = json.loads(inference.output_fn(prediction, "application/json")[0])["predictions"]
