@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -140,3 +141,31 @@ def test_a_table_in_partitioned_folders_gives_the_same_rows_by_each_writer(
 ) -> None:
     """A column that stands in the path changes nothing."""
     check(records, form)
+
+
+ODD = st.sampled_from(
+    [
+        *("NA", "null", "None", "\\N", "nan", "inf", "#N/A", "7", "7.0", "007", "+7", "-0", "0.10", "1e5"),
+        *("1E+5", "True", "FALSE", "yes", "2026-01-01", "2026-01-01 00:00:00", "2026-01-01T00:00:00Z"),
+        *("1,000", "1.000,5", "0x1F", "1_000", "٣", "½", "A", "a", "é", "e\u0301", "a b", "a  b"),
+    ]
+)
+"""Categories that some writer or reader might take for something else."""
+
+
+@pytest.mark.slow
+@KINDLY
+@given(
+    st.lists(st.tuples(st.just(150), st.just(1), st.none() | ODD, st.none(), st.integers(0, 1)), min_size=3),
+    st.one_of(CSV_FORMS, PARQUET_FORMS, FOLDERS),
+)
+def test_a_category_that_looks_like_something_else_is_read_alike_from_all(
+    found: list[Record], form: Form
+) -> None:
+    """The same rows as from plain CSV, whatever a category looks like."""
+    records = [*found, *BOTH_CLASSES]
+    if form.encoding == "cp1252":
+        form = replace(form, encoding="utf-8")
+    note(str(form))
+    plain = landed(records, Form("arrow", "csv"))
+    assert read(landed(records, form), "train") == read(plain, "train")
