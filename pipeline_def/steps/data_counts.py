@@ -1,4 +1,4 @@
-"""Counts of a split for data_report.json: what reading changed, ranges, categories, rows that repeat.
+"""Counts of a split for data_report.json: what reading changed, ranges, categories.
 
 Cells are counted block by block, from the text that arrived and the value that it became. All else is counted
 from the Parquet file that training reads, with one column in memory at a time. No count shows a cell.
@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from job import Array, Features, Json
+from job import Features, Json
 
 
 class CellCounts:
@@ -87,11 +86,6 @@ def unknown_categories(train: Path, validation: Path, features: Features) -> Jso
                 "share": len(unknown) / len(values),
             }
     return found
-
-
-def repeated_rows(row_ids: Array) -> int:
-    """Rows that are equal to an earlier one, from the identities of all rows."""
-    return len(row_ids) - len(np.unique(row_ids))
 
 
 def empty_columns(missing: Mapping[str, int], rows: int) -> list[str]:

@@ -18,7 +18,6 @@ from data_counts import (
     distinct_categories,
     empty_columns,
     ranges,
-    repeated_rows,
     unknown_categories,
 )
 from job import SPLITS, Array, DataProblem, Json, StepConfig, listed
@@ -142,7 +141,7 @@ def _split_report(writer: SplitWriter, target: Array, config: StepConfig) -> Jso
         "missing_words": _positive(writer.cells.missing_words),
         "canonicalised": _positive(writer.cells.canonicalised),
         "empty_columns": empty_columns(writer.missing, writer.rows),
-        "repeated_rows": repeated_rows(writer.row_ids()),
+        "repeated_rows": writer.rows - len(writer.distinct_ids),
         "ranges": ranges(writer.path, config.features),
         "categories": distinct_categories(writer.path, config.features),
     }

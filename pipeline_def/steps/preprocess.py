@@ -71,7 +71,7 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     check_rows({split: writer.rows for split, writer in writers.items()})
     targets = {split: read_target(writer.path, config.target) for split, writer in writers.items()}
     check_targets(targets, config)
-    train_ids = np.unique(writers["train"].row_ids())
+    train_ids = writers["train"].distinct_ids
     overlap = int(np.isin(writers["validation"].row_ids(), train_ids).sum())
     (output / "report").mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table({ROW: train_ids}), output / "report" / "training_rows.parquet")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Required, TypedDict
 
@@ -252,6 +253,11 @@ class SplitWriter:
         self._flush()
         if self._file:
             self._file.close()
+
+    @cached_property
+    def distinct_ids(self) -> Array:
+        """The identities of different rows, sorted; of the rows that are there when it is first asked for."""
+        return np.unique(self.row_ids())
 
     def row_ids(self) -> Array:
         """The 64-bit identity of each row, in the order in which the rows were added."""
