@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -34,28 +34,42 @@ READERS: Final = 16
 
 
 def list_batch(
-    s3: S3Client, bucket: str, model: str, marker: str | None = None, answered_pair: Marker | None = None
+    s3: S3Client,
+    bucket: str,
+    model: str,
+    marker: str | None = None,
+    answered_pair: Marker | None = None,
+    check_time: Callable[[], None] = lambda: None,
 ) -> Batch:
     """The batch in S3 now. S3's listings are strongly consistent: it is known without any event.
 
     `marker` is the marker's name, None if the model uses no marker. A model that uses one has the batch as of
     the newest delivery that its markers complete, if there is one (`list_markers`). The listing ends after
-    MAX_ENTRIES.
+    MAX_ENTRIES. `check_time` is called before each listing, and ends them by an exception.
     """
-    markers = list_markers(s3, bucket, model, marker, answered_pair) if marker else Markers()
+    markers = list_markers(s3, bucket, model, marker, answered_pair, check_time) if marker else Markers()
+    check_time()
     entries = _versions(s3, bucket, f"{ROOT}{model}/")
     batch = batch_as_of(model, islice(entries, MAX_ENTRIES), markers.complete, marker)
     return replace(batch, cut=next(entries, None) is not None, waiting=markers.waiting)
 
 
-def list_markers(s3: S3Client, bucket: str, model: str, marker: str, answered_pair: Marker | None) -> Markers:
+def list_markers(
+    s3: S3Client,
+    bucket: str,
+    model: str,
+    marker: str,
+    answered_pair: Marker | None,
+    check_time: Callable[[], None] = lambda: None,
+) -> Markers:
     """The deliveries that the markers with this name complete, at the root and in the splits' folders.
 
     `answered_pair` is the newest pair of the splits' markers that was answered. Of each marker the newest
-    1,000 entries count.
+    1,000 entries count. `check_time` is called before each listing, and ends them by an exception.
     """
     found = []
     for rest, split in zip(markers_of(marker), SPLITS, strict=True):
+        check_time()
         key = f"{ROOT}{model}/{rest}"
         page = s3.list_object_versions(Bucket=bucket, Prefix=key)
         found.append(

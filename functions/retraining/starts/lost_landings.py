@@ -57,7 +57,9 @@ def _marker_lost(model: str, name: str, state: ModelState, now: datetime, using:
     """Whether the newest delivery that the markers of this name complete was not answered."""
     if _may_list(model, state, now, using):
         pair = state.answered_pair
-        markers = bucket.list_markers(using.s3, using.settings.bucket, model, name, pair)
+        markers = bucket.list_markers(
+            using.s3, using.settings.bucket, model, name, pair, check_time=using.check_time
+        )
         incomplete.tell(model, name, markers, using)
         newest = next(iter(markers.complete), None)
     elif state.answered_marker is not None and state.answered_marker.other is not None:

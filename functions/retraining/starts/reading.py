@@ -54,7 +54,9 @@ def read_more(snapshot: Snapshot, asked: Read, using: Collaborators) -> Snapshot
         case ReadBatch():
             bucket_name = using.settings.bucket
             pair = snapshot.state.answered_pair
-            batch = bucket.list_batch(using.s3, bucket_name, snapshot.model, snapshot.marker, pair)
+            batch = bucket.list_batch(
+                using.s3, bucket_name, snapshot.model, snapshot.marker, pair, using.check_time
+            )
             return replace(snapshot, batch=batch)
         case ReadQuarantined(batch, files):
             return replace(snapshot, batch=batch.without(_quarantined(snapshot.model, files, using)))
