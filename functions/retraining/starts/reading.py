@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from retraining.facts import keys
 from retraining.starts import bucket, checkpoints, checksums, executions
-from retraining.starts.admission import (
+from retraining.starts.actions import (
     Inspect,
     Read,
     ReadBatch,

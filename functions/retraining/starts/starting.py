@@ -34,8 +34,7 @@ from retraining.starts import (
     quarantine,
     reading,
 )
-from retraining.starts.admission import (
-    LOOK_AGAIN,
+from retraining.starts.actions import (
     Change,
     Forget,
     Make,
@@ -47,10 +46,8 @@ from retraining.starts.admission import (
     Rest,
     Take,
     Wait,
-    answered,
-    decide,
-    next_state,
 )
+from retraining.starts.admission import LOOK_AGAIN, answered, decide, next_state
 from retraining.starts.checkpoints import PART
 
 if TYPE_CHECKING:

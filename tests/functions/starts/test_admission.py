@@ -10,7 +10,8 @@ import pytest
 from retraining.config.schema import Retrain
 from retraining.facts.model_state import ModelState
 from retraining.facts.starts import Marker, Start, StartRequest, Trigger, leading
-from retraining.starts.admission import Wait, admit
+from retraining.starts.actions import Wait
+from retraining.starts.admission import admit
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

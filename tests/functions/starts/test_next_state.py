@@ -6,7 +6,7 @@ import pytest
 
 from retraining.facts.model_state import ModelState
 from retraining.facts.starts import Marker
-from retraining.starts.admission import (
+from retraining.starts.actions import (
     Action,
     Change,
     End,
@@ -17,9 +17,8 @@ from retraining.starts.admission import (
     Rest,
     Take,
     Wait,
-    answered,
-    next_state,
 )
+from retraining.starts.admission import answered, next_state
 from retraining.starts.batches import Batch
 from tests.functions.starts.snapshots import (
     BAD,

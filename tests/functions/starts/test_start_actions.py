@@ -11,7 +11,7 @@ from datetime import datetime
 import pytest
 
 from retraining.facts.model_state import ModelState
-from retraining.starts.admission import (
+from retraining.starts.actions import (
     Action,
     End,
     Forget,
@@ -29,8 +29,8 @@ from retraining.starts.admission import (
     Rest,
     Take,
     Wait,
-    decide,
 )
+from retraining.starts.admission import decide
 from retraining.starts.batches import Batch, DataObject
 from retraining.starts.inspection import Fine, Problem
 from retraining.starts.snapshot import Inspected, Running, Snapshot

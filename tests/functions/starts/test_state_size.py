@@ -10,7 +10,8 @@ import pytest
 from retraining.facts.model_state import MAX_PENDING, BeforeStart, ModelState
 from retraining.facts.starts import BadFile, InspectedSoFar, Start, StartRequest, within_limits
 from retraining.starts import checkpoints
-from retraining.starts.admission import Quarantine, _by_content, next_state
+from retraining.starts.actions import Quarantine
+from retraining.starts.admission import _by_content, next_state
 from retraining.starts.batches import Batch, DataObject
 from retraining.starts.inspection import Problem, inspect
 from retraining.starts.requests import MAX_REQUESTED_BY
