@@ -301,21 +301,8 @@ def batch_as_of(
     second the newest one counts, then the first version in the listing, then a delete marker.
     """
     at = markers[0].landed_at if markers else None
-    standing: dict[str, Version] = {}
-    later: set[str] = set()
     prefix = f"{ROOT}{model}/"
-    no_data = markers_of(name) if name else ()
-    for entry in versions:
-        rest = entry.key.removeprefix(prefix)
-        if rest in no_data:
-            continue
-        if at is not None and entry.landed_at > at:
-            if split_of(rest):
-                later.add(entry.key)
-        elif at is not None or entry.newest:
-            other = standing.get(entry.key)
-            if other is None or _order(entry) > _order(other):
-                standing[entry.key] = entry
+    standing, later = _standing(versions, at, prefix, markers_of(name) if name else ())
     holding = {one.key.removeprefix(prefix) for one in standing.values() if one.size}
     ignored = ignored_among(holding)
     objects = {
@@ -336,6 +323,29 @@ def batch_as_of(
         checksums_read=False,
     )
     return replace(batch, table=table_among(holding, prefix, anywhere=bool(batch.missing)))
+
+
+def _standing(
+    versions: Iterable[Version], at: datetime | None, prefix: str, no_data: Sequence[str]
+) -> tuple[dict[str, Version], set[str]]:
+    """The entry of each key that counts as of `at`, and the keys of data objects with later entries.
+
+    Names below `prefix` in `no_data` are passed over.
+    """
+    standing: dict[str, Version] = {}
+    later: set[str] = set()
+    for entry in versions:
+        rest = entry.key.removeprefix(prefix)
+        if rest in no_data:
+            continue
+        if at is not None and entry.landed_at > at:
+            if split_of(rest):
+                later.add(entry.key)
+        elif at is not None or entry.newest:
+            other = standing.get(entry.key)
+            if other is None or _order(entry) > _order(other):
+                standing[entry.key] = entry
+    return standing, later
 
 
 def _digest(pairs: Iterable[Sequence[str]]) -> str:
