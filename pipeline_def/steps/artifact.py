@@ -40,7 +40,7 @@ class Model:
         the first.
         """
         both = spelling.plain._replace(ignore_case=spelling.ignore_case or self.config.data.ignore_case)
-        found = {}
+        found = rows.copy()
         for name, known in self.known.items():
             texts = [item for item in known if isinstance(item, str)]
             spelled = {category(text, both): text for text in reversed(texts)}
@@ -49,7 +49,7 @@ class Model:
             codes, distinct = pd.factorize(rows[name])
             names = [spelled.get(category(text, both), text) for text in distinct]
             found[name] = np.array([*names, np.nan if gap is None else gap], dtype=object)[codes]
-        return rows.assign(**found)
+        return found
 
     def unknown(self, rows: pd.DataFrame) -> dict[str, Array]:
         """For each categorical feature and each of n rows, whether the model does not know its category.

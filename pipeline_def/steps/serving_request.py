@@ -139,7 +139,7 @@ def with_absent_values(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
     absent = [name for name in model.features if name not in rows]
     if len(rows) and (len(absent) == len(model.features) or _alike(absent, rows.columns)):
         raise _no_columns(absent, rows.columns)
-    return rows.assign(**dict.fromkeys(absent))
+    return rows.reindex(columns=[*rows.columns, *absent])
 
 
 def _alike(absent: Iterable[str], names: Iterable[object]) -> bool:
