@@ -168,7 +168,7 @@ class DataRule(_Rule):
             raise ValueError("rows takes no column: remove it")
         if self.data == "drift" and self.split != "train":
             raise ValueError("drift compares training rows: it takes no split, so remove it")
-        if self.data == "unknown_share" and "split" in self.model_fields_set:
+        if self.data == "unknown_share" and self.split != "train":
             raise ValueError("unknown_share compares validation with train: it takes no split, so remove it")
         if self.data != "rows" and (self.max is None or self.min is not None):
             raise ValueError(f"{self.data} takes max, and no min: name max only")

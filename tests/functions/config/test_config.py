@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from retraining.config.data import Data
 from retraining.config.rules import MetricRule, rules_sha256
@@ -118,3 +121,30 @@ def test_dump_model_leaves_out_data_where_nothing_is_set() -> None:
 def test_parse_model_reads_what_dump_model_wrote() -> None:
     model = parse_config(VALID, source="handsoff.yaml").models["titanic"]
     assert parse_model(dump_model(model), source="SSM") == model
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("retrain.ready", {"when": "marker"}),
+        ("retrain.ready", {"when": "marker", "marker": "_DONE"}),
+        ("retrain.ready", {"when": "quiet"}),
+        ("retrain.ready", {"when": "quiet", "quiet_period": "90s"}),
+        ("retrain.ready", {"when": "every_object"}),
+        ("data", {"decimal": ",", "delimiter": ";", "thousands": ".", "not_missing": ["NA"]}),
+        ("data", {"cdc": {"operation": "Op", "key": ["id"]}}),
+        ("approval.remind_after", None),
+        ("approval.rules", []),
+        ("approval.rules", [{"data": "rows", "min": 10}]),
+        ("approval.rules", [{"data": "rows", "min": 10, "split": "validation"}]),
+        ("approval.rules", [{"data": "missing_share", "max": 0.0, "column": "age"}]),
+        ("approval.rules", [{"data": "drift", "max": 0.25}]),
+        ("approval.rules", [{"data": "unknown_share", "max": 0.1}]),
+        ("approval.rules", [{"metric": "recall", "versus_champion": {"min_gain": 0.0}, "min_samples": 1}]),
+    ],
+)
+def test_parse_model_reads_each_form_that_dump_model_wrote(key: str, value: Any) -> None:
+    model = parse_config(changed(f"models.titanic.{key}", value), source="f").models["titanic"]
+    assert parse_model(dump_model(model), source="SSM") == model
+    whole = model.model_dump_json(exclude_none=True)  # as earlier versions stored it
+    assert parse_model(whole, source="SSM") == model
