@@ -71,7 +71,7 @@ class Features(Section):
 class Marker(Section):
     """A batch is complete when the marker lands."""
 
-    when: Literal["marker"] = "marker"
+    when: Literal["marker"]
     """The batch is complete when the marker lands, after the files: beside `train/` and `validation/`, or one
     in each of them."""
 
@@ -121,7 +121,7 @@ class Retrain(Section):
     and `min_new_rows`.
     """
 
-    ready: Annotated[Marker | Quiet | EveryObject, Field(discriminator="when")] = Marker()
+    ready: Annotated[Marker | Quiet | EveryObject, Field(discriminator="when")] = Marker(when="marker")
     """When a batch is complete."""
 
     schedule: Schedule | None = None
@@ -304,12 +304,12 @@ class Config(Section):
 
 
 def dump_model(model: ModelConfig) -> str:
-    """One model's configuration as JSON. config/storing.py says where it is stored.
+    """One model's configuration as JSON, without values that equal their defaults.
 
-    `data` is left out if nothing in it is set: functions of a version without it, which run until their stack
-    is updated, refuse a key that they do not know.
+    Functions of an earlier version refuse keys that were added since. They run until an upgrade has updated
+    them, and again after it is rolled back. config/storing.py says where the JSON is stored.
     """
-    return model.model_dump_json(exclude_none=True, exclude={"data"} if model.data == Data() else None)
+    return model.model_dump_json(exclude_none=True, exclude_defaults=True)
 
 
 def parse_model(text: str, *, source: str) -> ModelConfig:

@@ -123,6 +123,25 @@ def test_parse_model_reads_what_dump_model_wrote() -> None:
     assert parse_model(dump_model(model), source="SSM") == model
 
 
+def test_dump_model_leaves_out_what_equals_its_default() -> None:
+    values = {
+        "task": "regression",
+        "target": "fare",
+        "features": {"numeric": ["age"], "categorical": []},
+        "data": {"delimiter": ",", "ignore_case": False},
+        "retrain": {"ready": {"when": "marker", "marker": "_SUCCESS"}, "cooldown": "0s"},
+        "approval": {"remind_after": "1d", "rules": [{"metric": "r2", "min": 0.1, "on_fail": "reject"}]},
+        "approvers": {"slack_users": []},
+    }
+    model = parse_config({"models": {"fares": values}}, source="f").models["fares"]
+    assert json.loads(dump_model(model)) == {
+        "task": "regression",
+        "target": "fare",
+        "features": {"numeric": ["age"]},
+        "approval": {"rules": [{"metric": "r2", "min": 0.1}]},
+    }
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
