@@ -146,7 +146,7 @@ def test_evaluate_broken_candidate_ends_the_job_with_a_message(second: Run, base
     (second.folder / "model.tar.gz").write_bytes(b"nothing")
     with pytest.raises(tarfile.ReadError):
         second.evaluate()
-    assert (base_dir / "output" / "message").read_text().startswith("ReadError: ")
+    assert (base_dir / "output" / "message").read_text().startswith("ReadError in artifact.py, line ")
 
 
 def test_read_rows_missing_values_are_nan(tmp_path: Path) -> None:
