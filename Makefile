@@ -94,7 +94,7 @@ lock: $(VENV) ## lock the newest permitted packages
 	    --custom-compile-command "make lock" $$( [ $$name = layers/dependencies/requirements ] && echo "-c requirements/dev.txt" ) \
 	    $$name.in -o $$name.txt; done
 	@uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --custom-compile-command "make lock" -c requirements/dev.txt --override requirements/serving.overrides.txt \
+	  --custom-compile-command "make lock" -c requirements/dev.txt --override requirements/serving.overrides.in \
 	  requirements/serving.in -o requirements/serving.txt
 
 clean: ## remove what was made, all environments included

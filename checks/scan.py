@@ -32,6 +32,7 @@ LOCKS: Final = (
     "requirements/dev.txt",
     "requirements/sam.txt",
     "requirements/scan.txt",
+    "requirements/serving.txt",
 )
 """Files of locked packages."""
 

@@ -42,7 +42,7 @@ def description(patch: Path) -> str:
     return patch.read_text().splitlines()[0]
 
 
-def test_of(patch: Path) -> str | None:
+def failing_test(patch: Path) -> str | None:
     """The test that catches a variant; None if seeds of chaos do."""
     second = patch.read_text().splitlines()[1]
     return second.removeprefix(CAUGHT_BY) if second.startswith(CAUGHT_BY) else None
@@ -59,7 +59,7 @@ def caught(patch: Path) -> str | None:
 
     Raises RuntimeError if seeds or test could not be run.
     """
-    test = test_of(patch)
+    test = failing_test(patch)
     command = (
         ["pytest", "-q", "-x", "-p", "no:cacheprovider", test]
         if test
