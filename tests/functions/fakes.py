@@ -177,7 +177,13 @@ class FakeSageMaker:
             "list_pipeline_execution_steps": lambda PipelineExecutionArn, **_: [
                 {"PipelineExecutionSteps": self.steps_of.get(PipelineExecutionArn, self.steps)}
             ],
-            "list_pipeline_parameters_for_execution": lambda **_: [{"PipelineParameters": []}],
+            "list_pipeline_parameters_for_execution": lambda PipelineExecutionArn, **_: [
+                {
+                    "PipelineParameters": self.describe_pipeline_execution(PipelineExecutionArn).get(
+                        "PipelineParameters", []
+                    )
+                }
+            ],
             "list_model_packages": self.pages_of_packages,
             "list_pipeline_executions": self.pages_of_executions,
         }

@@ -185,13 +185,7 @@ def describe(sagemaker: SageMakerClient, arn: str) -> Execution:
         )
         for item in page["PipelineExecutionSteps"]
     ]
-    parameters = [
-        item
-        for page in sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
-            PipelineExecutionArn=arn
-        )
-        for item in page["PipelineParameters"]
-    ]
+    given = parameters(sagemaker, arn)
     if answer["PipelineExecutionStatus"] == "Failed" and not any(
         it["StepStatus"] == "Failed" for it in steps
     ):
@@ -205,9 +199,17 @@ def describe(sagemaker: SageMakerClient, arn: str) -> Execution:
         failure_reason=_reason(answer.get("FailureReason")),
         start_time=answer["CreationTime"],
         last_modified=answer["LastModifiedTime"],
-        parameters={item["Name"]: item["Value"] for item in parameters},
+        parameters=given,
         steps=tuple(_step(item, types, arn) for item in steps),
     )
+
+
+def parameters(sagemaker: SageMakerClient, arn: str) -> dict[str, str]:
+    """The parameters of an execution by name, those with their default value included."""
+    pages = sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
+        PipelineExecutionArn=arn
+    )
+    return {item["Name"]: item["Value"] for page in pages for item in page["PipelineParameters"]}
 
 
 def find(sagemaker: SageMakerClient, arn: str) -> Execution | None:

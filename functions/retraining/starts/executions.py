@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -31,6 +32,10 @@ LogLines = dict[str, list[str]]
 """What may be told of the last log lines of failed steps, oldest first, by the step's name."""
 
 
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""By how much SageMaker's clock may be behind that of a function."""
+
+
 class StartRefused(ClientError):
     """SageMaker has said no to the start with this key, so that this call made no execution."""
 
@@ -46,21 +51,20 @@ def make(model: str, start: Start, using: Collaborators, *, repeated: bool = Fal
     """Make the execution of a start that was taken. Every call may be repeated: the token starts one only.
 
     AWS does not say how long SageMaker knows a token. So a start that was tried before (`repeated`) is first
-    looked for among the newest executions, by its display name. Raises StartRefused if SageMaker refuses the
-    start. That leaves no trace: another may take its place.
+    looked for among the newest executions. Raises StartRefused if SageMaker refuses the start. That leaves no
+    trace: another may take its place.
     """
     request = start.request
     name = f"{request.trigger}-{start.batch[:12]}-{start.key[:8]}"
-    arn = _made_before(model, name, using) if repeated else None
+    parameters = {"Batch": start.batch, "Champion": start.champion, "Trigger": request.trigger}
+    arn = _made_before(model, start, name, parameters, using) if repeated else None
     try:
         arn = arn or pipelines.start(
             using.sagemaker,
             using.settings.resource_name(model),
             token=start.key,
             display_name=name,
-            Batch=start.batch,
-            Champion=start.champion,
-            Trigger=request.trigger,
+            **parameters,
         )
     except ClientError as error:
         if refuses(error):
@@ -73,11 +77,27 @@ def make(model: str, start: Start, using: Collaborators, *, repeated: bool = Fal
     metrics.add_metric("ExecutionsStarted", MetricUnit.Count, 1)
 
 
-def _made_before(model: str, name: str, using: Collaborators) -> str | None:
-    """The execution with this display name, if it is among the newest ones."""
-    for item in pipelines.newest(using.sagemaker, using.settings.resource_name(model)):
+def _made_before(
+    model: str, start: Start, name: str, parameters: Mapping[str, str], using: Collaborators
+) -> str | None:
+    """The execution that an earlier call for this start made, if it is among the newest ones.
+
+    It has this display name, unless a person has renamed it. Then it is one that was made since the start was
+    taken, has the start's parameters, and is known as no other start's.
+    """
+    newest = pipelines.newest(using.sagemaker, using.settings.resource_name(model))
+    for item in newest:
         if item.get("PipelineExecutionDisplayName") == name:
             return item["PipelineExecutionArn"]
+    for item in newest:
+        if item["StartTime"] < start.taken_at - CLOCKS_DIFFER:
+            break
+        arn = item["PipelineExecutionArn"]
+        known = using.ledger.get(keys.execution(arn))
+        if known is not None and known.start_key not in (None, start.key):
+            continue
+        if parameters.items() <= pipelines.parameters(using.sagemaker, arn).items():
+            return arn
     return None
 
 

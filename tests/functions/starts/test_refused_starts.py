@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from retraining.facts import keys
 from retraining.facts.model_state import MAX_SUPERSEDED, BeforeStart, ModelState
 from retraining.facts.starts import Marker, Start, StartRequest
 from retraining.starts import blocking, bucket, executions, starting
@@ -162,6 +163,45 @@ def test_landing_within_the_minute_repeats_a_start_whose_answer_was_lost(models:
     running = state(models).running
     assert running is not None
     assert running.execution_arn == made["forgotten"]["PipelineExecutionArn"]
+
+
+def test_start_is_found_although_sagemaker_forgot_its_token_and_a_person_its_name(models: Models) -> None:
+    """Beside it runs one that a person started in SageMaker, with defaults."""
+    sagemaker = Refusing(models, timeout(), done=True)
+    models.deliver(models.land(MODEL))
+    made = models.world.sagemaker.executions
+    ours = made["forgotten"] = made.pop(next(iter(made)))
+    ours["PipelineExecutionDisplayName"] = "the one of Monday"
+    sagemaker.error = None
+    models.now += 20 * SECOND
+    models.world.sagemaker.start_pipeline_execution(
+        ClientRequestToken="bare", PipelineName=f"handsoff-{MODEL}"
+    )
+    lands(models, 5)
+    assert list(made) == ["forgotten", "bare"]
+    running = state(models).running
+    assert running is not None
+    assert running.execution_arn == ours["PipelineExecutionArn"]
+
+
+def test_start_takes_no_execution_that_another_start_made(models: Models) -> None:
+    """A person's start of the same batch, with the same champion, is known to the ledger as the person's."""
+    sagemaker = Refusing(models, timeout())
+    models.deliver(models.land(MODEL))
+    sagemaker.error = None
+    taken = state(models).running
+    assert taken is not None
+    parameters = {"Batch": taken.batch, "Champion": taken.champion, "Trigger": "landing"}
+    theirs = models.world.sagemaker.start_pipeline_execution(
+        ClientRequestToken="another",
+        PipelineName=f"handsoff-{MODEL}",
+        PipelineParameters=[{"Name": name, "Value": value} for name, value in parameters.items()],
+    )["PipelineExecutionArn"]
+    models.using().ledger.mark(keys.execution(theirs), model=MODEL, start_key="another")
+    models.world.sagemaker.executions["another"]["PipelineExecutionStatus"] = "Succeeded"
+    models.now += 20 * SECOND
+    lands(models, 5)
+    assert list(models.world.sagemaker.executions) == ["another", taken.key]
 
 
 @pytest.mark.parametrize("same_batch", [False, True])
