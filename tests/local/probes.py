@@ -7,7 +7,9 @@ It runs in a process of its own, because repairs cannot be undone.
 
 import json
 import os
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +22,7 @@ os.environ |= {
     "GATEWAY_PORT": "4650",
 }
 
+from ministack.core import lambda_runtime
 from ministack.services import cloudwatch, eventbridge, lambda_svc, s3, scheduler, sns, sqs
 from ministack.services.cloudformation import provisioners, stacks
 
@@ -357,6 +360,39 @@ def every_object_has_a_checksum() -> bool:
     return bool(told == {"crc64nvme": "rosUhgp5mIg=", "type": "FULL_OBJECT"})
 
 
+class Sleeper:
+    """A worker whose process only waits."""
+
+    def __init__(self, *_: object) -> None:
+        self.process = self._proc = subprocess.Popen(["sleep", "60"])
+
+    def _discard_tmpdir(self) -> None:
+        """It has none."""
+
+
+def elsewhere(call: Callable[[Any], Any], argument: object) -> None:
+    """Make the call in another thread, as another request does."""
+    thread = threading.Thread(target=call, args=(argument,))
+    thread.start()
+    thread.join()
+
+
+def updates_let_invocations_end() -> bool:
+    lambda_runtime._worker_class_for = lambda _config: Sleeper
+    config = function("updated")["config"]
+    running, _ = lambda_svc.acquire_worker("updated", config, b"")
+    free, _ = lambda_svc.acquire_worker("updated", config, b"")
+    lambda_svc.release_worker(free)
+    elsewhere(lambda_svc.invalidate_worker, "updated")
+    found = [running.process.poll() is None, free.process.poll() is not None]
+    new, _ = lambda_svc.acquire_worker("updated", config, b"")
+    elsewhere(lambda_svc.release_worker, running)
+    found += [running.process.poll() is not None, new not in (running, free), new.process.poll() is None]
+    lambda_svc.invalidate_worker("updated")  # as the invocation does whose worker is broken
+    found.append(new.process.poll() is not None)
+    return all(found)
+
+
 PROBES = (
     rules_invoke_asynchronously,
     topics_invoke_asynchronously,
@@ -378,6 +414,7 @@ PROBES = (
     queues_are_measured,
     reads_of_a_part_are_cut,
     every_object_has_a_checksum,
+    updates_let_invocations_end,
 )
 
 

@@ -31,6 +31,7 @@ NAMES = [
     "queues_are_measured",
     "reads_of_a_part_are_cut",
     "every_object_has_a_checksum",
+    "updates_let_invocations_end",
 ]
 
 PROBES = "tests.local.probes"

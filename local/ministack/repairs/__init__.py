@@ -31,6 +31,7 @@ from local.ministack.repairs.schedules import (
     updated_schedule_fires_again,
 )
 from local.ministack.repairs.templates import conditions_know_the_region
+from local.ministack.repairs.updates import updates_let_invocations_end
 
 
 def apply() -> None:
@@ -55,3 +56,4 @@ def apply() -> None:
     queues_are_measured()
     reads_of_a_part_are_cut()
     every_object_has_a_checksum()
+    updates_let_invocations_end()
