@@ -34,12 +34,20 @@ Wait = float
 
 
 class Producer:
-    """Delivers to one model. `quality` tells by version id whether an object is good or bad."""
+    """Delivers to one model. `quality` tells by version id whether an object is good or bad.
+
+    `pairs` are the ids of the two markers of each delivery by a pair, of which no root's marker landed in
+    between. Such a delivery runs alone: nothing tells the halves of deliveries apart that overlap.
+    """
 
     def __init__(self, model: str, marks: bool, clock: Clock, bucket: Bucket, rng: Random) -> None:
         self.model, self.marks, self._clock, self._bucket, self._rng = model, marks, clock, bucket, rng
         self.quality: dict[str, str] = {}
         self.count: Counter[str] = Counter()
+        self.pairs: list[tuple[str, str]] = []
+        self._under_way = 0
+        self._alone = False
+        self._order = self._rng.sample(["train", "validation"], 2)
         self._contents = 0
         self._last: dict[str, bytes] = {}
         self._kinds: dict[str, tuple[int, Callable[[], Iterator[Wait]]]] = {
@@ -61,23 +69,30 @@ class Producer:
         }
 
     def deliver(self, kind: str | None = None) -> None:
-        """Begin one delivery, of this kind or one that is drawn."""
+        """Begin one delivery, of this kind or one that is drawn; later if one by a pair is under way."""
+        if self._alone:
+            self._clock.after(60.0, lambda: self.deliver(kind))
+            return
         weights = [weight for weight, _ in self._kinds.values()]
         kind = kind or self._rng.choices(list(self._kinds), weights)[0]
         self.count[kind] += 1
+        self._under_way += 1
         self._go_on(self._kinds[kind][1]())
 
     def _go_on(self, steps: Iterator[Wait]) -> None:
         wait = next(steps, None)
-        if wait is not None:
+        if wait is None:
+            self._under_way -= 1
+        else:
             self._clock.after(wait, lambda: self._go_on(steps))
 
-    def put(self, rest: str, body: bytes, quality: str = "good") -> None:
-        """Put an object below the model's folder."""
+    def put(self, rest: str, body: bytes, quality: str = "good") -> str:
+        """Put an object below the model's folder. Returns its version id."""
         key = f"curated/{self.model}/{rest}"
         version = self._bucket.put_object(Key=key, Body=body)["VersionId"]
         self.quality[version] = quality
         self._bucket.leave(key)
+        return version
 
     def delete(self, rest: str) -> None:
         """Put a delete marker on an object below the model's folder."""
@@ -109,14 +124,39 @@ class Producer:
         self.mark()
 
     def _pair(self) -> Iterator[Wait]:
-        """Each split's job ends with a marker in the split's folder. The second job may die before it."""
-        for split in self._rng.sample(["train", "validation"], 2):
+        """Each split's job ends with a marker in the split's folder. A job may die, or run again alone.
+
+        A person who is told of a half that is left lands the root's marker.
+        """
+        self._alone = True
+        while self._under_way > 1:
+            yield 10.0
+        roots = self._roots()
+        markers = []
+        for split in self._order:
             yield from self._files((f"{split}/part-0.csv",))
-            if self.marks:
-                self.put(f"{split}/{MARKER}", b"", "marker")
+            markers.append(self._mark_split(split))
             if self._rng.random() < 0.1:
-                return
+                break
             yield self._rng.choice([1.5, 20.0, 300.0])
+        whole = len(markers) == 2 and self._roots() == roots
+        if whole:
+            self.pairs.append((markers[0], markers[1]))
+        again = whole and self._rng.random() < 0.2
+        if again:
+            yield from self._files((f"{self._order[1]}/part-0.csv",))
+            self._mark_split(self._order[1])
+        if not whole or again:
+            yield self._rng.choice([60.0, 600.0])
+            self.mark()
+        self._alone = False
+
+    def _mark_split(self, split: str) -> str:
+        return self.put(f"{split}/{MARKER}", b"", "marker") if self.marks else ""
+
+    def _roots(self) -> list[str]:
+        """The ids of the root's marker's versions."""
+        return [it[0] for it in self._bucket.versions.get(f"curated/{self.model}/{MARKER}", [])]
 
     def _same_again(self) -> Iterator[Wait]:
         for name, body in list(self._last.items()):

@@ -17,7 +17,7 @@ from retraining.starts import unreadable
 from retraining.starts.batches import MAX_ENTRIES, ROOT, Batch, DataObject, Version, batch_as_of, manifest_key
 from retraining.starts.inspection import Fine, Problem, Short, inspect, longer
 from retraining.starts.inspection.formats import PARQUET, PARQUET_TAIL
-from retraining.starts.markers import Markers, completed
+from retraining.starts.markers import Deletion, Markers, completed
 from retraining.starts.names import markers_of
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def list_markers(
     `answered_pair` is the newest pair of the splits' markers that was answered. Of each marker the newest
     1,000 entries count. `check_time` is called before each listing, and ends them by an exception.
     """
-    found = []
+    found: list[list[Marker]] = []
+    deletions: list[Deletion] = []
     for rest, split in zip(markers_of(marker), SPLITS, strict=True):
         check_time()
         key = f"{ROOT}{model}/{rest}"
@@ -79,8 +80,13 @@ def list_markers(
                 if item["Key"] == key
             ]
         )
+        deletions += [
+            Deletion(split, _landed_at(gone), gone["IsLatest"])
+            for gone in page.get("DeleteMarkers", [])
+            if split is not None and gone["Key"] == key
+        ]
     root, train, validation = found
-    return completed(root, train, validation, answered_pair)
+    return completed(root, train, validation, answered_pair, deletions)
 
 
 def visible_marker(s3: S3Client, bucket: str, key: str, split: Split | None = None) -> Marker | None:

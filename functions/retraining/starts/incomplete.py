@@ -10,16 +10,12 @@ from retraining.notifications.messages import Notification
 from retraining.notifications.publish import try_to_notify
 from retraining.starts import bucket
 from retraining.starts.batches import ROOT
-from retraining.starts.markers import waits_for
+from retraining.starts.markers import TELL_AFTER, waits_for
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
     from retraining.starts.batches import Batch
     from retraining.starts.markers import Markers
-
-TELL_AFTER: Final = timedelta(hours=1)
-"""Time after which people are told that data waits for its marker. A job writes its splits one after the
-other within minutes; whoever writes for longer is told once, and the marker starts the delivery as usual."""
 
 TELL_AFTER_ROOT: Final = timedelta(days=1)
 """The same time where the newest delivery was completed by the root's marker: there Spark's markers of the

@@ -19,6 +19,7 @@ from retraining.facts.starts import Marker, Split, StartRequest
 from retraining.facts.sweep import EVENT_DELAY
 from retraining.starts import bucket, incomplete
 from retraining.starts.batches import ROOT
+from retraining.starts.markers import completed
 from retraining.starts.requests import LANDED
 
 if TYPE_CHECKING:
@@ -70,18 +71,16 @@ def _marker_lost(model: str, name: str, state: ModelState, now: datetime, using:
 
 
 def _newer_pair(model: str, name: str, answered: Marker, using: Collaborators) -> Marker | None:
-    """The later one of the splits' markers if both are newer than those of the answered pair."""
-    found = []
+    """The pair that the splits' visible markers complete after the answered one; None if there is none."""
+    found: dict[Split, Marker] = {}
     for split in SPLITS:
         key = f"{ROOT}{model}/{split}/{name}"
         newest = bucket.visible_marker(using.s3, using.settings.bucket, key, split)
-        before = answered.of(split)
-        if newest is None or (before and newest.version_id == before.version_id):
+        if newest is None or newest.version_id in answered.versions:
             return None
-        if before and newest.landed_at < before.landed_at:  # the answered one was deleted for good
-            return None
-        found.append(newest)
-    return max(found, key=lambda one: one.landed_at)
+        found[split] = newest
+    pairs = completed((), [found["train"]], [found["validation"]], answered).complete
+    return next((pair for pair in pairs if pair != answered), None)
 
 
 def _objects_lost(model: str, state: ModelState, now: datetime, using: Collaborators) -> bool:

@@ -77,19 +77,14 @@ def marker_keys(model: str) -> tuple[str, str, str]:
 def markers(run: Run, model: str) -> list[Version]:
     """The versions that completed a delivery, oldest first, also those that were purged.
 
-    Those are the root's, and of two markers in the splits' folders the one that landed last: a pair is made
-    of versions that are newer than the pair before it.
+    Those are the root's, and the second marker of each delivery that its producer knows as a pair.
     """
     root, *splits = marker_keys(model)
     found = stacks(run, model, -1.0)
-    landed = [(it, key) for key in (root, *splits) for it in found.get(key, []) if it[1] is not None]
-    complete, waits = [], ""
-    for version, key in sorted(landed, key=lambda it: int(it[0][0].removeprefix("v"))):
-        if key == root or waits not in ("", key):
-            complete.append(version)
-        if key != root:
-            waits = key if waits in ("", key) else ""
-    return complete
+    second = {pair[1] for pair in run.producers[model].pairs}
+    complete = [it for it in found.get(root, []) if it[1] is not None]
+    complete += [it for key in splits for it in found.get(key, []) if it[0] in second]
+    return sorted(complete, key=lambda it: int(it[0].removeprefix("v")))
 
 
 def as_of(run: Run, model: str, marker: Version | None, purged_after: float) -> View:

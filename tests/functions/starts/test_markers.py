@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from retraining.facts.model_state import ModelState
 from retraining.facts.starts import Marker, StartRequest
-from retraining.starts.markers import completed, waits_for
+from retraining.starts.markers import Deletion, completed, waits_for
 
 
 def at(minute: int) -> datetime:
@@ -51,7 +51,9 @@ def shown(marker: Marker) -> str:
         ("RTV", ["V2+T1", "R0"], None),
         ("RT", ["R0"], "T1"),
         ("TR", ["R1"], None),
-        ("TRV", ["V2+T0", "R1"], None),
+        ("TRV", ["R1"], "V2"),
+        ("VRTV", ["V3+T2", "R1"], None),
+        ("TVVRTV", ["V5+T4", "R3", "V1+T0"], None),
         ("RR", ["R1", "R0"], None),
     ],
 )
@@ -64,6 +66,113 @@ def test_completed_pairs_the_splits_markers_and_lists_them_with_the_roots(
     assert [one.landed_at for one in found.complete] == sorted(
         (one.landed_at for one in found.complete), reverse=True
     )
+
+
+DAYS = 24 * 60
+WEEK = 7 * DAYS
+
+
+@pytest.mark.parametrize(
+    ("landed", "complete", "waiting"),
+    [
+        # Validation is written again alone, soon or days after its delivery, or hours before the next one.
+        (
+            [("T1", 0), ("V1", 5), ("V2", 65), ("T3", WEEK), ("V3", WEEK + 5), ("T4", 2 * WEEK)],
+            ["V3+T3", "V1+T1"],
+            "T4",
+        ),
+        ([("T1", 0), ("V1", 5), ("V2", 5 * DAYS), ("T3", WEEK), ("V3", WEEK + 5)], ["V3+T3", "V1+T1"], None),
+        ([("T1", 0), ("V1", 5), ("V2", WEEK - 60), ("T3", WEEK)], ["V1+T1"], "T3"),
+        ([("V1", 0), ("T1", 5), ("T2", 90), ("V3", DAYS), ("T3", DAYS + 5)], ["T3+V3", "T1+V1"], None),
+        # Deliveries that overlap: nobody can tell the halves apart, and the next delivery is right again.
+        (
+            [("T1", 0), ("T2", 1), ("V1", 2), ("V2", 3), ("T3", DAYS), ("V3", DAYS + 5)],
+            ["V3+T3", "V1+T2"],
+            None,
+        ),
+        # Within an hour it makes a pair; the one after it is right again.
+        (
+            [
+                *(("T1", 0), ("V1", 5), ("V2", WEEK - 59), ("T3", WEEK), ("V3", WEEK + 5)),
+                *(("T4", 2 * WEEK), ("V4", 2 * WEEK + 5), ("T5", 3 * WEEK)),
+            ],
+            ["V4+T4", "T3+V2", "V1+T1"],
+            "T5",
+        ),
+        # The first split of all was written alone.
+        (
+            [("V0", 0), ("T1", WEEK), ("V1", WEEK + 5), ("T2", 2 * WEEK), ("V2", 2 * WEEK + 5)],
+            ["V2+T2", "T1+V0"],
+            None,
+        ),
+        # A job of the usual order needs hours or days, or is started again by a person.
+        (
+            [("T1", 0), ("V1", 180), ("T2", 200), ("V2", 380), ("T3", 400), ("V3", 580)],
+            ["V3+T3", "V2+T2", "V1+T1"],
+            None,
+        ),
+        ([("T1", 0), ("V1", 5), ("T2", WEEK), ("V2", WEEK + 3 * DAYS)], ["V2+T2", "V1+T1"], None),
+        ([("T1", 0), ("V1", 3 * DAYS)], ["V1+T1"], None),
+        # The order varies: both jobs run at the same time.
+        ([("T1", 0), ("V1", 5), ("V2", WEEK), ("T2", WEEK + 59)], ["T2+V2", "V1+T1"], None),
+        # The validation job died, and runs again with the next delivery only.
+        (
+            [("T1", 0), ("V1", 5), ("T2", WEEK), ("T3", 2 * WEEK), ("V3", 2 * WEEK + 5)],
+            ["V3+T3", "V1+T1"],
+            None,
+        ),
+    ],
+)
+@pytest.mark.parametrize("after_each", [False, True], ids=["at once", "answered"])
+def test_completed_leaves_out_a_split_that_was_written_alone(
+    landed: list[tuple[str, int]], complete: list[str], waiting: str | None, after_each: bool
+) -> None:
+    """Names with the minutes when they land. The answered pair is known, or nothing is."""
+    train: list[Marker] = []
+    validation: list[Marker] = []
+    seen: list[str] = []
+    answered = found = None
+    for name, minute in landed:
+        of, split = (train, "train") if name[0] == "T" else (validation, "validation")
+        one = {"version_id": name, "landed_at": at(0) + timedelta(minutes=minute), "split": split}
+        of.insert(0, Marker.model_validate(one))
+        found = completed([], train, validation, answered if after_each else None)
+        seen = list(dict.fromkeys([*map(shown, found.complete), *seen]))
+        answered = next(iter(found.complete), None)
+    assert found is not None
+    assert (seen, found.waiting and found.waiting.version_id) == (complete, waiting)
+
+
+@pytest.mark.parametrize(
+    ("landed", "complete", "waiting"),
+    [
+        ("TtV", [], "V2"),
+        ("TtVT", ["T3+V2"], None),
+        ("TtTV", ["V3+T2"], None),
+        ("TvV", ["V2+T0"], None),
+        ("TVtv", ["V1+T0"], None),
+        ("TVTtV", ["V1+T0"], "V4"),
+    ],
+)
+def test_completed_counts_no_marker_that_is_deleted_before_its_pair_is_complete(
+    landed: str, complete: list[str], waiting: str | None
+) -> None:
+    deletions = [
+        Deletion("train" if letter == "t" else "validation", at(minute))
+        for minute, letter in enumerate(landed)
+        if letter.islower()
+    ]
+    found = completed(*versions(landed), deletions=deletions)
+    assert [shown(one) for one in found.complete] == complete
+    assert (found.waiting and found.waiting.version_id) == waiting
+
+
+@pytest.mark.parametrize(("newest", "complete"), [(False, ["V1+T0"]), (True, [])])
+def test_completed_takes_a_deletion_in_the_markers_own_second_as_the_earlier_unless_it_hides_it(
+    newest: bool, complete: list[str]
+) -> None:
+    found = completed(*versions("TV"), deletions=[Deletion("train", at(0), newest)])
+    assert [shown(one) for one in found.complete] == complete
 
 
 def test_completed_after_an_answered_pair_needs_two_newer_markers() -> None:

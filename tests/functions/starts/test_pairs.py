@@ -9,7 +9,7 @@ import pytest
 
 from retraining.facts.model_state import ModelState
 from tests.functions.models import HEADER, ROWS
-from tests.functions.starts.one_model import MODEL, Counted, OneModel
+from tests.functions.starts.one_model import BAD, MODEL, Counted, OneModel
 from tests.functions.starts.test_as_of_marker import schedule, trained
 
 MINUTE = timedelta(minutes=1)
@@ -259,3 +259,105 @@ def test_data_that_a_model_without_a_marker_leaves_out_is_told_once_after_an_hou
             "validation/ nor a file train.csv or validation.csv)"
         ],
     )
+
+
+def week(world: OneModel, number: int) -> None:
+    """Both splits of a delivery, a week after the one before; its first half starts nothing."""
+    before = len(world.started())
+    world.now += timedelta(days=7)
+    half(world, "train", number)
+    assert len(world.started()) == before
+    world.now += 5 * MINUTE
+    half(world, "validation", number)
+    world.end_all(noticed=True)
+
+
+def test_corrected_validation_after_quarantine_starts_by_the_roots_marker_and_shifts_no_pair() -> None:
+    world = OneModel()
+    half(world, "train", 0)
+    world.land("validation/part-0.csv", BAD)
+    world.land("validation/_SUCCESS", b"")
+    world.come("landing")
+    world.now += MINUTE
+    world.sweep()
+    half(world, "validation", 0)
+    assert world.started() == []
+    world.now += MINUTE
+    world.mark()
+    world.end_all(noticed=True)
+    assert trained(world) == [files(0)]
+    for number in (1, 2):
+        week(world, number)
+    assert trained(world) == [files(0), files(1), files(2)]
+
+
+def test_corrected_validation_that_nobody_starts_shifts_no_pair() -> None:
+    world = OneModel()
+    week(world, 0)
+    half(world, "validation", 9)
+    for _ in range(70):
+        world.now += MINUTE
+        world.sweep()
+    assert [kind for kind, _ in told(world)] == ["start_blocked"]
+    for number in (1, 2, 3):
+        week(world, number)
+    assert trained(world) == [files(0), files(1), files(2), files(3)]
+
+
+def test_sweep_finds_no_landing_where_a_split_was_written_alone() -> None:
+    world = OneModel()
+    week(world, 0)
+    half(world, "validation", 9)
+    world.now += timedelta(days=2)
+    half(world, "train", 1)
+    for _ in range(10):
+        world.now += MINUTE
+        world.sweep()
+        assert state_of(world).pending == ()
+    assert state_of(world).landings == 4
+    half(world, "validation", 1)
+    assert trained(world) == [files(0), files(1)]
+
+
+def test_roots_marker_ends_a_split_that_was_written_alone() -> None:
+    world = OneModel()
+    week(world, 0)
+    world.now += timedelta(hours=1)
+    half(world, "validation", 5)
+    world.mark()
+    world.end_all(noticed=True)
+    for number in (1, 2):
+        week(world, number)
+    assert trained(world)[-2:] == [files(1), files(2)]
+
+
+def test_half_before_the_roots_marker_pairs_with_no_later_half() -> None:
+    world = OneModel()
+    half(world, "train", 0)
+    world.land("validation/part-0.csv", HEADER + ROWS)
+    world.now += timedelta(seconds=2)
+    world.mark()
+    world.end_all(noticed=True)
+    world.now += timedelta(days=7)
+    half(world, "validation", 1)
+    assert len(world.started()) == 1
+
+
+def test_half_that_is_written_anew_is_waited_for() -> None:
+    """The train job runs again: it deletes marker and part, and has written one of two parts."""
+    world = OneModel()
+    half(world, "train", 0)
+    for name in ("train/part-0.csv", "train/_SUCCESS"):
+        world.s3.delete_object(Key=f"curated/{MODEL}/{name}")
+    world.land("train/part-00.csv", HEADER + ROWS)
+    world.now += timedelta(seconds=2)
+    half(world, "validation", 0)
+    assert world.started() == []
+    assert state_of(world).reason == "validation/_SUCCESS has landed, and train/_SUCCESS is waited for"
+    world.land("train/part-01.csv", HEADER + ROWS * 3)
+    world.now += timedelta(seconds=2)
+    world.land("train/_SUCCESS", b"")
+    world.come("landing")
+    assert [sorted(found) for found in trained(world)] == [
+        ["train/part-00.csv", "train/part-01.csv", "validation/part-0.csv"]
+    ]
