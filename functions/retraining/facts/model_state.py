@@ -22,6 +22,10 @@ MAX_PENDING: Final = 50
 """Start requests of people and schedules that a model keeps pending. One start serves all of them, so a
 further request is answered by that start, too."""
 
+NAME_RULE: Final = 2
+"""Version of the rule by which a name counts as data (starts/names.py). A batch that another version of it
+listed may have other files without a change in the bucket."""
+
 MAX_SUPERSEDED: Final = 10
 """Superseded markers that a model's state names."""
 
@@ -37,6 +41,7 @@ class BeforeStart(Fact):
 
     last_batch: str | None = None
     answered_batch: str | None = None
+    answered_rule: int | None = None
     answered_marker: Marker | None = None
     answered_pair: Marker | None = None
 
@@ -56,8 +61,9 @@ class ModelState(Fact):
       `remaining_batch` is the batch without them, by its listing. No landing or schedule starts it until the
       marker lands anew; `remaining_marker` is the marker's version at that time, None if there was none.
     - `answered_batch` is the listing of the batch that was started or refused last, `answered_marker` is the
-      newest marker at that time. `answered_batch` is None where 0.1 stored the state. `superseded_markers`
-      are the latest markers that started nothing because a newer one had landed, newest first.
+      newest marker at that time. `answered_batch` is None where 0.1 stored the state. `answered_rule` is the
+      NAME_RULE that listed it, None where it was not kept yet. `superseded_markers` are the latest markers
+      that started nothing because a newer one had landed, newest first.
       `answered_pair` is the newest answered marker of both splits' folders; None if there was none.
     - `listed_at` is when the sweep last listed objects to find a landing whose event was lost.
     - `blocked` says why nothing can be decided or started now; None if the last try succeeded.
@@ -87,6 +93,7 @@ class ModelState(Fact):
         None, validation_alias=AliasChoices("remainingMarker", "remainder_marker", "remainderMarker")
     )
     answered_batch: str | None = None
+    answered_rule: int | None = None
     answered_marker: Marker | None = None
     answered_pair: Marker | None = None
     superseded_markers: tuple[Marker, ...] = ()
@@ -224,7 +231,7 @@ class ModelState(Fact):
 
         Those of them that were not answered are superseded.
         """
-        noted: dict[str, object] = {"answered_batch": batch}
+        noted: dict[str, object] = {"answered_batch": batch, "answered_rule": NAME_RULE}
         if marker is not None:
             begun = self.answered_batch is None and self.last_batch is not None  # 0.1 noted no markers
             passed = () if begun else tuple(takewhile(lambda one: not self.has_answered(one), earlier))
@@ -300,6 +307,7 @@ class ModelState(Fact):
                 "before_start": BeforeStart(
                     last_batch=before.last_batch,
                     answered_batch=before.answered_batch,
+                    answered_rule=before.answered_rule,
                     answered_marker=before.answered_marker,
                     answered_pair=before.answered_pair,
                 ),

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from retraining.config.schema import Retrain
-from retraining.facts.model_state import DAY, ModelState
+from retraining.facts.model_state import DAY, NAME_RULE, ModelState
 from retraining.facts.starts import BadFile, Marker, within_limits
 from retraining.starts.actions import (
     ANSWERS,
@@ -180,7 +180,8 @@ def _gone(snapshot: Snapshot, batch: Batch) -> Refuse | ReadPrevious | None:
     deleted for good. Only a person may ask to train on what is left of it.
 
     Its manifest tells which versions it had. A batch may have more: what landed in the marker's own second,
-    after the listing. If the delivery was refused it has no manifest, and any other batch counts as a loss.
+    after the listing. If the delivery was refused it has no manifest, and any other batch counts as a loss,
+    unless another version's NAME_RULE has listed it. Files that are data no more by their name are no loss.
     """
     state = snapshot.state
     if batch.marker is None or batch.marker != state.answered_marker or "request" in snapshot.triggers:
@@ -189,8 +190,11 @@ def _gone(snapshot: Snapshot, batch: Batch) -> Refuse | ReadPrevious | None:
         return None
     if snapshot.previous is None:
         return ReadPrevious()
-    trained = Batch(batch.model, snapshot.previous).listing == state.answered_batch
-    if trained and not batch.lost_since(snapshot.previous):
+    if Batch(batch.model, snapshot.previous).listing == state.answered_batch:
+        lost = batch.lost_since(batch_of(batch.model, snapshot.previous).objects)
+    else:
+        lost = state.answered_rule == NAME_RULE
+    if not lost:
         return None
     return Refuse(
         "versions of the newest delivery have expired or were deleted for good: land it again, or "
