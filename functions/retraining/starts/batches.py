@@ -252,6 +252,12 @@ class Batch:
             item for item in self.objects if not {(item.key, item.etag), (item.key, item.content)} & known
         )
 
+    def same_as(self, previous: Sequence[DataObject]) -> bool:
+        """Whether `previous` are the same keys with the same bytes, told for each by ETag or by checksum."""
+        return {item.key for item in previous} == {item.key for item in self.objects} and not self.new_since(
+            previous
+        )
+
     def covered_since(self, previous: Iterable[DataObject]) -> tuple[DataObject, ...]:
         """The covered versions that are not among `previous`."""
         known = {(item.key, item.version_id) for item in previous}

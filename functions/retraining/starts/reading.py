@@ -61,7 +61,7 @@ def read_more(snapshot: Snapshot, asked: Read, using: Collaborators) -> Snapshot
         case ReadQuarantined(batch, files):
             return replace(snapshot, batch=batch.without(_quarantined(snapshot.model, files, using)))
         case ReadStarted(batch):
-            return replace(snapshot, started=_started(snapshot.model, batch, using))
+            return replace(snapshot, started=_started(snapshot, batch, using))
         case ReadChecksums(batch, previous):
             return replace(snapshot, batch=checksums.of_batch(batch, previous, using), started=None)
         case ReadPrevious():
@@ -91,10 +91,14 @@ def _quarantined(model: str, files: Sequence[DataObject], using: Collaborators) 
     return found
 
 
-def _started(model: str, batch: Batch, using: Collaborators) -> Started:
+def _started(snapshot: Snapshot, batch: Batch, using: Collaborators) -> Started:
+    """Whether the batch was started before: by its ETags, its checksums, or as the last one by either."""
+    model, last = snapshot.model, snapshot.state.last_batch
     before = using.ledger.get(keys.batch(model, batch.listing))
     if before is None and batch.checksums_read:
         before = using.ledger.get(keys.batch(model, batch.identity))
+        if before is None and last is not None and batch.same_as(snapshot.previous or ()):
+            before = using.ledger.get(keys.batch(model, last))
     if before is None:
         return Started(None)
     made = using.ledger.get(keys.start(before.start_key))

@@ -111,6 +111,46 @@ def test_checksums_of_many_files_survive_the_end_of_an_invocation(
     assert all(item.checksum for item in batch.objects)
 
 
+class TwoTools(MemoryS3):
+    """A bucket in which validation.csv has another ETag each time, and train.csv another checksum."""
+
+    def list_object_versions(self, **call: Any) -> dict[str, Any]:
+        found = super().list_object_versions(**call)
+        for item in found["Versions"]:
+            if item["Key"].endswith("validation.csv"):
+                item["ETag"] = f'"{item["VersionId"]}"'
+        return found
+
+    def head_object(self, *, Key: str, VersionId: str | None = None, **call: Any) -> dict[str, Any]:
+        head = super().head_object(Key=Key, VersionId=VersionId, **call)
+        if Key.endswith("train.csv") and "ChecksumSHA256" in head:
+            head["ChecksumSHA256"] += f"{VersionId}"  # stands for another algorithm
+        return head
+
+
+def test_same_bytes_by_two_tools_in_one_batch_start_nothing() -> None:
+    """One file has the ETag of before, the other one the checksum: neither all ETags nor all checksums."""
+    world = OneModel()
+    world.s3 = TwoTools(lambda: world.now)
+    for number in (0, 0, 1, 1):
+        deliver(world, number)
+    assert len(world.started()) == 2
+    state, _ = world.using().states.load(MODEL)
+    assert state.reason == (
+        "the same bytes were started before, as e1; `handsoff start titanic` trains on them again"
+    )
+
+
+def test_fewer_files_than_before_are_other_data() -> None:
+    world = OneModel()
+    world.s3 = TwoTools(lambda: world.now)
+    world.land("train/more.csv", HEADER + ROWS)
+    deliver(world, 0)
+    world.s3.delete_object(Key=f"curated/{MODEL}/train/more.csv")
+    deliver(world, 0)
+    assert len(world.started()) == 2
+
+
 class Unanswering(Encrypted):
     """A bucket whose key may not be used: S3 tells no checksum."""
 
