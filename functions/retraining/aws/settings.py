@@ -13,7 +13,7 @@ import boto3
 from aws_lambda_powertools.utilities.parameters import SecretsProvider, SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from retraining.config.schema import ModelConfig, parse_model
 from retraining.config.storing import config_key, sha256_named
@@ -134,8 +134,8 @@ class ModelConfigs:
         uri = f"s3://{self._bucket}/{key}"
         try:
             data = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchKey":
+        except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] == "NoSuchKey":
                 raise ConfigError(
                     f"{source} names {uri}, which does not exist: `handsoff publish` uploads it"
                 ) from None

@@ -10,10 +10,17 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.exceptions import (
+    EndpointConnectionError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
 from moto import mock_aws
 
 from retraining.aws.settings import ModelConfigs, from_environment
 from retraining.collaborators import links_of
+from retraining.errors import NotReady
 from retraining.links import LinkInvalid
 from tests.functions.memory import refused
 
@@ -90,3 +97,31 @@ def test_get_forgets_unknown_models_after_a_minute(monkeypatch: pytest.MonkeyPat
         assert configs.get(model) is None
     assert asked == ["a", "b", "c", "b"]
     assert list(configs._unknown) == ["c", "b"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused("AccessDenied", "GetObject"),
+        EndpointConnectionError(endpoint_url="https://s3"),
+        ReadTimeoutError(endpoint_url="https://s3"),
+        IncompleteReadError(actual_bytes=1, expected_bytes=2),
+        ResponseStreamingError(error="reset"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("late", [False, True], ids=["call", "body"])
+def test_get_of_a_config_in_s3_that_does_not_answer_raises_not_ready(error: Exception, late: bool) -> None:
+    def fail(**_: Any) -> None:
+        raise error
+
+    def answer(**_: Any) -> Any:
+        return {"Body": SimpleNamespace(read=fail)} if late else fail()
+
+    named = '{"config":"code/' + "a" * 64 + '/config.json"}'
+    ssm = SimpleNamespace(get=lambda *_, **__: named)
+    configs = ModelConfigs(
+        "handsoff", "data", cast("Any", SimpleNamespace(get_object=answer)), cast("Any", ssm)
+    )
+    with pytest.raises(NotReady, match=r"s3://data/code/a{64}/config\.json cannot be read now"):
+        configs.get("titanic")
