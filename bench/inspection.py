@@ -3,6 +3,8 @@
     python bench/inspection.py [--bytes 32768]
 
 Prints a table: the milliseconds of both, and their ratio. A ratio near 2 is linear work, near 4 quadratic.
+Then the seconds of a batch of many gzip files: at most those of 64 MB of text, and above 1,024 files of 64 KB
+each.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import yaml
 
 from retraining.config.schema import parse_config
 from retraining.starts.inspection import inspect
-from retraining.starts.inspection.heads import MAX_HEAD_BYTES
+from retraining.starts.inspection.heads import MAX_HEAD_BYTES, head_bytes
 
 CONFIG = parse_config(
     yaml.safe_load((Path(__file__).parents[1] / "handsoff.yaml").read_text()), source="handsoff.yaml"
@@ -60,6 +62,15 @@ FILES: dict[str, tuple[str, Callable[[int], bytes]]] = {
 """Kinds of files: the ending of the name, and the bytes of a file of about this size."""
 
 
+def many_seconds(files: int) -> float:
+    """The CPU time of as many gzip files of one batch, as it is for one of them."""
+    body = gzip.compress(HEADER + ROW * (2_000_000 // len(ROW)))
+    asked = head_bytes(files)
+    began = time.process_time()
+    inspect(body[:asked], len(body), "train/a.csv.gz", CONFIG, asked=asked)
+    return files * (time.process_time() - began)
+
+
 def seconds(name: str, body: bytes) -> float:
     """The CPU time of the fastest of five inspections."""
     best = float("inf")
@@ -78,6 +89,8 @@ def main() -> None:
     for kind, (ending, make) in FILES.items():
         once, twice = (seconds(f"train/a.{ending}", make(length)) for length in (size, 2 * size))
         print(f"{kind:<24}{once * 1000:>9.2f} ms{twice * 1000:>9.2f} ms   {twice / once:.1f}")
+    for files in (64, 640, 6_400):
+        print(f"{files:,} gzip files: {many_seconds(files):.1f} s")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from retraining.errors import OutOfTime
 from retraining.facts.starts import InspectedSoFar, are_many, within_limits
 from retraining.starts.batches import DataObject, arrival
-from retraining.starts.inspection import Fine, Problem
+from retraining.starts.inspection import Fine, Problem, head_bytes, text_bytes
 from retraining.starts.names import split_of
 from retraining.starts.snapshot import Inspected
 
@@ -30,7 +30,10 @@ PART: Final = 1000
 """Files that are inspected before the time is asked for and the state is written: two seconds at 30 ms for
 each GET by 16 readers."""
 
-VERSION: Final = "2"
+PART_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of text of such files at most: three to nine seconds of one processor."""
+
+VERSION: Final = "3"
 """Begins what the digest is made of. An inspection that another version has begun is begun anew."""
 
 Look = Callable[[Sequence[DataObject]], Sequence[Inspected]]
@@ -43,11 +46,12 @@ def inspect(snapshot: Snapshot, files: Sequence[DataObject], look: Look, using: 
     Of more than one part the results are summed up: each bad file, and the rows of all others. At least one
     part is inspected, however little time is left. Raises OutOfTime after a part.
     """
-    if len(files) <= PART:
+    size = _part(len(files))
+    if len(files) <= size:
         return replace(snapshot, inspected=tuple(look(files)))
     so_far, digest = _begun(snapshot.state.inspected_so_far, files, snapshot.config)
     while so_far.done < len(files) and not are_many(so_far.bad):
-        part = files[so_far.done : so_far.done + PART]
+        part = files[so_far.done : so_far.done + size]
         _add(digest, part)
         so_far = _plus(so_far, look(part), so_far.done + len(part), digest.hexdigest())
         snapshot = _keep(snapshot, so_far, using)
@@ -56,6 +60,11 @@ def inspect(snapshot: Snapshot, files: Sequence[DataObject], look: Look, using: 
                 f"{so_far.done:,} of {len(files):,} new files are inspected; the next sweep goes on"
             )
     return replace(snapshot, inspected=tuple(_summed_up(so_far, files)))
+
+
+def _part(files: int) -> int:
+    """How many of these files are inspected before the time is asked for."""
+    return min(PART, PART_BYTES // text_bytes(head_bytes(files)))
 
 
 def _begun(

@@ -177,6 +177,22 @@ def test_few_files_write_no_checkpoint(models: Slow, monkeypatch: pytest.MonkeyP
     assert kept == []
 
 
+def test_files_of_much_text_are_inspected_in_smaller_parts(
+    models: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 131 files 256 KB of text are read each: 64 of them are 16 MB."""
+    monkeypatch.setattr(checkpoints, "PART", 1000)
+    models.put(MODEL, "validation.csv")
+    models.files(0, 130)
+    models.mark()
+    done = [models.state().inspected_so_far]
+    while not models.started():
+        models.minute()
+        done.append(models.state().inspected_so_far)
+    assert [one.done if one else None for one in done] == [64, 128, None]
+    assert set(models.read.values()) == {1}
+
+
 def test_landing_in_the_middle_of_an_inspection_is_not_lost(models: Slow) -> None:
     """The state changes under the inspection: it is decided again, over the newer batch."""
     models.seconds = 0

@@ -320,12 +320,15 @@ def test_inspect_error_in_the_inspection_is_a_problem(monkeypatch: pytest.Monkey
     assert look(HEAD) == Problem("uninspectable", text, found="could not convert 'Mr. Kelly'")
 
 
-def test_inspect_unpacks_at_most_sixteen_times_the_head() -> None:
-    """Ten thousand files of 8 KB that each unpack to a megabyte are 1.3 GB to inspect, not 10."""
+@pytest.mark.parametrize(
+    ("files", "expected"), [(1, 262_144), (256, 262_144), (640, 104_857), (1_024, 65_536), (10_000, 65_536)]
+)
+def test_inspect_unpacks_no_more_of_many_files_than_it_reads_of_plain_ones(files: int, expected: int) -> None:
+    """640 files that each unpack to a megabyte are 64 MB to inspect, not 640."""
     body = gzip.compress(HEAD.encode() + ROW.encode() * 400_000)[:8_192]
-    found = formats.unpack(body, len(body), whole=False)
+    found = formats.unpack(body, head_bytes(files), whole=False)
     assert not isinstance(found, Problem)
-    assert len(found.data) == 131_072
+    assert len(found.data) == expected
 
 
 def test_inspect_ignores_problems_beyond_the_head() -> None:

@@ -7,7 +7,7 @@ how much is read, and `files` puts them together.
 """
 
 from retraining.starts.inspection.files import inspect
-from retraining.starts.inspection.heads import Short, head_bytes, longer
+from retraining.starts.inspection.heads import Short, head_bytes, longer, text_bytes
 from retraining.starts.inspection.problems import Fine, Problem
 
-__all__ = ["Fine", "Problem", "Short", "head_bytes", "inspect", "longer"]
+__all__ = ["Fine", "Problem", "Short", "head_bytes", "inspect", "longer", "text_bytes"]

@@ -80,12 +80,10 @@ class Numbers:
             word = word.replace(sign, "")
         return float(word.replace(self.decimal, "."))
 
-    def fits(self, word: str) -> bool:
-        """Whether this text is a missing value or a finite number."""
-        if word in MISSING:
-            return True
+    def finite(self, word: str) -> float | None:
+        """The number that this text is; None if it is none, or too large for 64 bits."""
         value = self.value(word)
-        return value is not None and math.isfinite(value)
+        return None if value is None or math.isinf(value) else value
 
     def advice(self, word: str) -> str:
         """What to set if this text, which is no number, is one that is written in another way."""
@@ -154,24 +152,22 @@ class Cells:
         return one.lower() == other.lower() and one.lower() in TRUE | FALSE
 
     def _number(self, word: str) -> Fault | None:
-        if not self.numbers.fits(word):
+        if word in MISSING:
+            return None
+        value = self.numbers.finite(word)
+        if value is None:
             return self._not_a_number(word)
-        value = self.numbers.value(word)
         largest, said = self.range
-        if value is None or abs(value) <= largest:
+        if abs(value) <= largest:
             return None
         return Fault("not_a_number", f"is out of range, expected a number between {said}")
 
     def _target(self, word: str, kind: str) -> Fault | None:
         missing = word in MISSING
         if kind == "label":
-            if self.numbers.fits(word) and not missing:
-                return None
-            return (
-                Fault("not_a_number", "is missing, expected a number")
-                if missing
-                else self._not_a_number(word)
-            )
+            if missing:
+                return Fault("not_a_number", "is missing, expected a number")
+            return self._not_a_number(word) if self.numbers.finite(word) is None else None
         if self._is_class(word):
             return None
         what = "is missing" if missing else "is not a class"

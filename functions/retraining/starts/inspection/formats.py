@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
-from retraining.starts.inspection.heads import MAX_HEAD_BYTES
+from retraining.starts.inspection.heads import text_bytes
 from retraining.starts.inspection.problems import Fine, Problem
 
 GZIP: Final = b"\x1f\x8b"
@@ -134,13 +134,6 @@ def parquet(size: int, tail: bytes) -> Problem | Fine:
     return Fine(None)
 
 
-UNPACKED_MIN: Final = 64 * 1024
-"""Bytes to which every compressed head is unpacked, however short it is."""
-
-UNPACKED_RATIO: Final = 16
-"""Bytes that a byte of a compressed head is unpacked to at most, up to MAX_HEAD_BYTES. So thousands of small
-files that unpack to much take no longer than others."""
-
 PACKED_CHUNK: Final = 1024
 """Bytes that are unpacked at a time: the rest of them is copied at the end of each gzip member."""
 
@@ -150,7 +143,7 @@ def unpack(head: bytes, asked: int, *, whole: bool) -> Unpacked | Problem:
 
     `asked` is how many bytes were asked for; a file may have fewer.
     """
-    limit = min(MAX_HEAD_BYTES, max(UNPACKED_MIN, UNPACKED_RATIO * asked))
+    limit = text_bytes(asked)
     out, used = bytearray(), 0
     unpacker = None
     while used < len(head) and len(out) < limit:

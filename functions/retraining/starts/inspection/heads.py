@@ -11,6 +11,9 @@ HEAD_BYTES: Final = 256 * 1024
 ALL_HEADS_BYTES: Final = 64 * 1024 * 1024
 """Bytes read of all files together, if there are many and their headers are short."""
 
+MIN_TEXT_BYTES: Final = 64 * 1024
+"""Bytes to which every compressed head is unpacked, however short it is."""
+
 MIN_HEAD_BYTES: Final = 8 * 1024
 """Bytes read of each file at first, however many files there are."""
 
@@ -32,6 +35,14 @@ class Short:
 def head_bytes(files: int) -> int:
     """Bytes to read of each file, for a number of files: thousands of files take less than a minute."""
     return max(MIN_HEAD_BYTES, min(HEAD_BYTES, ALL_HEADS_BYTES // max(files, 1)))
+
+
+def text_bytes(length: int) -> int:
+    """Bytes of text in the first `length` bytes of a file at most: a compressed head is unpacked so far.
+
+    So many compressed files take about as long as others: what takes time is their text.
+    """
+    return min(MAX_HEAD_BYTES, max(MIN_TEXT_BYTES, length))
 
 
 def longer(length: int) -> int:
