@@ -8,7 +8,7 @@ functions/retraining/starts/names.py and pipeline_def/steps/names.py; a test com
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 SUFFIXES: Final = (
@@ -59,6 +59,8 @@ TABLES: Final[Mapping[str, re.Pattern[str]]] = {
 }
 """Names of objects by which a folder is a table of this format. Iceberg's lies beside a folder `data/`."""
 
+_DATA_FOLDER: Final = re.compile(r"(?<![^/])data/")
+
 TABLE: Final = (
     "{folder} is {article} {format} table: its files hold the rows of all its snapshots. Land the files of "
     "one snapshot as plain Parquet or CSV, for example by an UNLOAD or an export, and delete the table there"
@@ -106,6 +108,7 @@ def table_among(rests: Collection[str], prefix: str, *, anywhere: bool) -> str |
     `rests` are the names of all objects that hold bytes, `prefix` is what their keys begin with. Tables count
     at the root and below a split's folder, and `anywhere` else only if that is true.
     """
+    beside_data = {folder for rest in rests for folder in _folders_with_data(rest)}
     for rest in rests:
         for kind, pattern in TABLES.items():
             if (found := pattern.fullmatch(rest)) is None:
@@ -113,7 +116,13 @@ def table_among(rests: Collection[str], prefix: str, *, anywhere: bool) -> str |
             folder = found["folder"]
             where = ignored_as(f"{folder}file")
             is_read = not folder or where is None or (anywhere and where == ELSEWHERE)
-            if is_read and (kind != "Iceberg" or any(one.startswith(f"{folder}data/") for one in rests)):
+            if is_read and (kind != "Iceberg" or folder in beside_data):
                 article = "an" if kind == "Iceberg" else "a"
                 return TABLE.format(folder=f"{prefix}{folder}", article=article, format=kind)
     return None
+
+
+def _folders_with_data(rest: str) -> Iterator[str]:
+    """The folders ("" or with a slash at the end) that have a folder `data/` in which this object lies."""
+    for found in _DATA_FOLDER.finditer(rest):
+        yield rest[: found.start()]

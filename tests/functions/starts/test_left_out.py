@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
 
 from retraining.starts.batches import Ignored, Version, batch_as_of
-from retraining.starts.names import MAX_IGNORED
+from retraining.starts.names import MAX_IGNORED, table_among
 from tests.functions.models import HEADER, ROWS
 from tests.functions.starts.one_model import BEGIN, MODEL, OneModel
 
@@ -66,6 +67,7 @@ def test_batch_counts_all_that_it_leaves_out_and_names_some() -> None:
         (["train/data/a.parquet", "train/metadata/00000-a.metadata.json"], "train/", "an Iceberg"),
         (["train/data/a.parquet", "train/metadata/v1.metadata.json.gz"], "train/", "an Iceberg"),
         (["data/a.parquet", "metadata/v1.gz.metadata.json"], "", "an Iceberg"),
+        (["train/data/data/a", "train/data/metadata/v1.metadata.json"], "train/data/", "an Iceberg"),
         (["train/a.parquet", "train/.hoodie/hoodie.properties"], "train/", "a Hudi"),
     ],
 )
@@ -81,12 +83,23 @@ def test_batch_knows_a_table_by_its_own_files(rests: list[str], folder: str, kin
         [entry("_old/_delta_log/00.json")],
         [entry("train/_delta_log/", 0)],
         [entry("train/metadata/a.metadata.json")],
+        [entry("train/metadata/a.metadata.json"), entry("train/mydata/a"), entry("train/a/data/a")],
         [Version("curated/m/train/_delta_log/0.json", "v", BEGIN, True)],
     ],
-    ids=["elsewhere", "hidden", "placeholder", "no Iceberg", "deleted"],
+    ids=["elsewhere", "hidden", "placeholder", "no Iceberg", "other folders", "deleted"],
 )
 def test_batch_beside_what_only_looks_like_a_table_is_none(more: list[Version]) -> None:
     assert batch_as_of("m", [entry("train.csv"), entry("validation.csv"), *more]).table is None
+
+
+def test_table_among_thousands_of_files_named_as_an_iceberg_table_takes_linear_time() -> None:
+    """16,000 of 32,000 names took four minutes when each was compared with all."""
+    names = [
+        f"train/{name}" for n in range(16_000) for name in (f"metadata/{n}.metadata.json", f"p-{n}.parquet")
+    ]
+    began = time.process_time()
+    assert table_among(names, "curated/m/", anywhere=False) is None
+    assert time.process_time() - began < 20
 
 
 @pytest.mark.parametrize("ask", ["landing", "request-1"])
