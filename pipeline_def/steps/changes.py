@@ -34,17 +34,34 @@ LATER: Final = 1 << 62
 
 
 def check_no_changes(block: pa.RecordBatch, config: StepConfig, key: str) -> None:
-    """Raises DataProblem if the block's rows are changes: without `data.cdc` they would count as rows."""
-    known = {config.target, *config.features.names}
+    """Raises DataProblem if the block's rows are changes: they would count as rows.
+
+    `data.cdc` is not set, or names a column that the block does not have.
+    """
+    cdc = config.data.cdc
+    known = {config.target, *config.features.names, *(cdc.key if cdc else ())}
+    alike = {OPERATION, _plain(cdc.operation)} if cdc else {OPERATION}
     for name in block.schema.names:
-        if name.strip().lower() != OPERATION or name in known:
+        if _plain(name) not in alike or name in known:
             continue
         found = set(_operations(block, name, key).unique().to_pylist())
-        if found and found <= {*OPERATIONS}:
+        if not found or not found <= {*OPERATIONS}:
+            continue
+        if cdc:
             raise DataProblem(
-                f"{key}: the column Op says what was done to each row (I, U or D), as AWS DMS writes it; set "
-                "data.cdc in handsoff.yaml, or land the rows without it"
+                f"{key} has no column {cdc.operation}, which data.cdc names, and a column like Op says what "
+                "was done to each row (I, U or D); did you mean that? Write both alike, or land the rows "
+                "without it"
             )
+        raise DataProblem(
+            f"{key}: the column Op says what was done to each row (I, U or D), as AWS DMS writes it; set "
+            "data.cdc in handsoff.yaml, or land the rows without it"
+        )
+
+
+def _plain(name: str) -> str:
+    """A column's name without case and spaces."""
+    return "".join(name.split()).casefold()
 
 
 class Changes:
@@ -95,6 +112,8 @@ class Changes:
             deleted = pc.equal(found, DELETED).to_numpy(zero_copy_only=False)
         else:
             full_load = True
+            if first_row == 1:
+                check_no_changes(block, config, key)
         places = np.arange(self._next, self._next + count, dtype=np.int64)
         self._next += count
         self._places.append(places if full_load else places + LATER)

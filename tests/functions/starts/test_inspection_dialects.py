@@ -240,6 +240,17 @@ def test_inspect_reads_changes_with_data_cdc() -> None:
     assert said(look("Op,c,b,y\nI,a,t,0\n", config=config))[0] == "missing_column"
 
 
+@pytest.mark.parametrize(("operation", "name"), [("Op", "op"), ("Operation", "Op"), ("dml", " DML")])
+def test_inspect_refuses_changes_in_another_column_than_data_cdc_names(operation: str, name: str) -> None:
+    """The row marked D would be trained on."""
+    config = model(cdc={**CDC, "operation": operation})
+    assert said(look(f"{name},x,c,b,y\nI,1,a,t,0\nD,2,a,t,1\n", config=config)) == (
+        "changes",
+        f"no column {operation}, which data.cdc names, and a column like Op says what was done to each row "
+        "(I, U or D): did you mean that? write both alike, or land the rows without it",
+    )
+
+
 def test_inspect_reads_changes_without_header() -> None:
     config = model(cdc=CDC, header=["Op", "x", "c", "b", "y"])
     assert look("I,1,a,t,0\nD,1,,,\n", config=config) == Fine(2)

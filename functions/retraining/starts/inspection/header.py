@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from retraining.config.schema import ModelConfig
 from retraining.starts.inspection.heads import MAX_COLUMNS
 from retraining.starts.inspection.lines import DELIMITERS
 from retraining.starts.inspection.problems import MAX_NAMED, Problem, listed, shown
 
-OPERATION = "op"
+OPERATION: Final = "op"
 """The column, in lower case, in which AWS DMS says what was done to a row."""
 
 
@@ -19,7 +20,7 @@ class Columns:
     """Where a model's columns are in a row of `count` values. Those in the file's folders are not among them.
 
     The values behind `named` have no name. `changes` is the position of the column that says what was done
-    to a row, `unset` that of a column that may say so although `data.cdc` is not set.
+    to a row, `unset` that of a column that may say so although `data.cdc` does not name it.
     """
 
     count: int
@@ -60,7 +61,7 @@ def columns(header: Sequence[str], config: ModelConfig, folders: Mapping[str, st
         named=named,
         places={name: places[name] for name in {*wanted, *folders} if name in places},
         changes=places.get(cdc.operation) if cdc else None,
-        unset=None if cdc else _operation(places, wanted),
+        unset=None if cdc and cdc.operation in there else _operation(places, wanted, config),
     )
 
 
@@ -69,12 +70,13 @@ def too_wide(what: str) -> Problem:
     return Problem("too_wide", f"the file is too wide: {what}, at most {MAX_COLUMNS:,} columns are read")
 
 
-def _operation(places: Mapping[str, int], wanted: Sequence[str]) -> int | None:
-    """The position of the column that AWS DMS writes, unless it is one of the model's own."""
-    for name, place in places.items():
-        if len(name) < 10 and name.strip().lower() == OPERATION and name not in wanted:
-            return place
-    return None
+def _operation(places: Mapping[str, int], wanted: Sequence[str], config: ModelConfig) -> int | None:
+    """The position of a column named as AWS DMS or `data.cdc` names it, apart from case and spaces, unless it
+    is one of the model's own."""
+    cdc = config.data.cdc
+    names = {OPERATION, _plain(cdc.operation)} if cdc else {OPERATION}
+    found = (place for name, place in places.items() if name not in wanted and _plain(name) in names)
+    return next(found, None)
 
 
 def _twice(name: str, first: int, second: int, wanted: Sequence[str]) -> Problem:

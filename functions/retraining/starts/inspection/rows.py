@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import chain, tee
+from typing import Final
 
 from retraining.config.schema import ModelConfig
 from retraining.starts.inspection import lines
@@ -12,10 +13,11 @@ from retraining.starts.inspection.header import Columns, columns
 from retraining.starts.inspection.heads import Short
 from retraining.starts.inspection.problems import Fine, Problem, listed, shown
 
-OPERATIONS = frozenset({"I", "U", "D"})
+OPERATIONS: Final = frozenset({"I", "U", "D"})
 """What was done to a row: inserted, updated or deleted, as AWS DMS writes it."""
 
-DELETED = "D"
+DELETED: Final = "D"
+"""The operation of a row that is left out: its other values are not looked at."""
 
 
 def table(
@@ -70,7 +72,7 @@ class _Table:
             # Before anything else: a row that was deleted may have no other values.
             operations = {row[columns.unset].strip() for row in all_rows if len(row) == columns.count}
             if operations and operations <= OPERATIONS:
-                return _changes()
+                return _changes(self._config)
         for row in rows:
             if self._row == 0 and (problem := self._second_header(row)):
                 return problem
@@ -126,8 +128,15 @@ class _Table:
         return None
 
 
-def _changes() -> Problem:
+def _changes(config: ModelConfig) -> Problem:
     """The problem of a file of changes, which would be trained on as rows."""
+    if cdc := config.data.cdc:
+        return Problem(
+            "changes",
+            f"no column {listed([cdc.operation])}, which data.cdc names, and a column like Op says what was "
+            "done to each row (I, U or D): did you mean that? write both alike, or land the rows without it",
+            column=cdc.operation,
+        )
     return Problem(
         "changes",
         "the column Op says what was done to each row (I, U or D), as AWS DMS writes it: set data.cdc in "
