@@ -161,6 +161,92 @@ def test_content_decides_on_both_sides_and_the_name_does_not(
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *[
+            "PAR1",
+            "PARENT_ID",
+            "PARE",
+            "FEA1",
+            "ARROW1",
+            "ORC",
+            "ORCHARD",
+            "BZh9",
+            "Obj",
+            "SEQ",
+            "7z",
+            "Rar!",
+        ],
+        *["%PDF-share", "<head>", "<body>", "<error>", "<error", "{}", "{a}", '{"a"}'],
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_name_of_a_column_is_no_magic_on_either_side(tmp_path: Path, name: str, packed: bool) -> None:
+    body = f"{name},{name}2,{HEADER}7,8,1,a,t,0\n".encode()
+    agree(tmp_path, "curated/small/train.csv", gzip.compress(body, mtime=0) if packed else body, True)
+
+
+def test_text_with_ustar_where_a_tar_archive_has_it_is_csv_on_both_sides(tmp_path: Path) -> None:
+    body = f"note,{HEADER}".encode().ljust(257, b"a") + b"ustar,1,a,t,0\n"
+    agree(tmp_path, "curated/small/train.csv", body, True)
+
+
+def ipc(new: Any) -> bytes:
+    """A good table as Arrow writes it."""
+    sink = pa.BufferOutputStream()
+    table = pa.table({"x": [1.0]})
+    with new(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (bz2.compress(b"x\n1\n"), "packed by bzip2"),
+        (orc_file(), "ORC"),
+        (ipc(pa.ipc.new_file), "an Arrow file (Feather)"),
+        (b"FEA1\x00\x00\x00\x00" + bytes(20), "a Feather file"),
+        (b"PARE" + (300).to_bytes(4, "little") + b"x" * 300 + b"PARE", "Parquet with an encrypted footer"),
+        (b"\x93NUMPY\x01\x00v\x00{'descr': '<f8'}", "a NumPy array"),
+        (b"%PDF-1.7\n", "a PDF document"),
+        (b"train.csv".ljust(257, b"\x00") + b"ustar\x0000", "a tar archive"),
+        (b"train.csv".ljust(257, b"\x00") + b"ustar  \x00", "a tar archive"),
+        (b"<head>\n<title>Access denied, sorry</title>", "HTML or XML"),
+        (b'<html lang="en, de"><body>', "HTML or XML"),
+        (b"\xef\xbb\xbf\n <!DOCTYPE html>", "HTML or XML"),
+        (b'{"x": 1, "y": 2}\n', "JSON"),
+        (b'{\n  "a \\" b": []', "JSON"),
+        (b"{}\n{}\n", "JSON"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_other_formats_are_told_by_the_same_name_on_both_sides(body: bytes, name: str) -> None:
+    problem = landing_formats.refused(body)
+    assert problem is not None
+    assert problem.text.startswith(f"the file is {name}, which is not read: ")
+    assert (formats.other_format(body) or ("",))[0] == name
+
+
+@pytest.mark.parametrize(
+    ("body", "tail", "expected"),
+    [
+        (parquet(), b"PAR1", True),
+        (parquet()[:40], b"", True),
+        (b"PAR1" + b"x" * 8 + b"PAR1", b"PAR1", True),
+        (b"PAR1,PAR2,x\n1,2,3\n", b",3\n", False),
+        (b"PARENT,x\n", b",x\n", False),
+        (b"", b"", False),
+    ],
+    ids=["whole", "cut", "both ends", "text", "other text", "empty"],
+)
+def test_parquet_is_known_by_its_bytes_and_not_by_a_columns_name(
+    body: bytes, tail: bytes, expected: bool
+) -> None:
+    assert formats.is_parquet(body, tail) == landing_formats.is_parquet(body, tail) == expected
+
+
+@pytest.mark.parametrize(
     ("body", "data", "fits"),
     [
         (GERMAN, {"delimiter": ";", "decimal": ","}, True),
@@ -224,6 +310,7 @@ def test_columns_of_the_path_are_the_same_on_both_sides(
 
 def test_both_sides_have_the_same_formats_and_limits() -> None:
     assert formats.MAGIC == landing_formats.MAGIC
+    assert formats.PATTERNS == landing_formats.PATTERNS
     assert csv_files.MAX_COLUMNS == heads.MAX_COLUMNS == 20_000
     assert csv_files.MAX_HEADER_BYTES == heads.MAX_HEAD_BYTES == 1024 * 1024
 

@@ -180,7 +180,7 @@ def test_inspect_booleans() -> None:
     [
         (gzip.compress((HEAD + ROW * 50).encode(), mtime=0)[:-9], "train/a.csv.gz", "truncated"),
         (b"\x1f\x8b\x08" + b"x" * 60, "train/a.csv.gz", "damaged"),
-        (b"PAR1" + b"x" * 100, "train.parquet", "truncated"),
+        (b"PAR1\x15\x04" + b"x" * 100, "train.parquet", "truncated"),
         (b"PAR1" + b"x" * 8 + (900).to_bytes(4, "little") + b"PAR1", "train.parquet", "truncated"),
         (b"PAR1", "train.parquet", "truncated"),
     ],

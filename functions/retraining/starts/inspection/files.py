@@ -40,7 +40,7 @@ def _inspect(
     folders = partitions(key)
     if isinstance(folders, Problem):
         return folders
-    if head.startswith(formats.PARQUET):
+    if formats.is_parquet(head, tail):
         return rows.in_folders(folders, config) or formats.parquet(size, tail)
     if problem := formats.refused(head):
         return problem

@@ -19,8 +19,13 @@ GZIP: Final = b"\x1f\x8b"
 PARQUET: Final = b"PAR1"
 """The first and the last bytes of a Parquet file (Apache Parquet, "File Format")."""
 
+_BINARY_PARQUET: Final = re.compile(rb"PAR1.{0,28}?[\x00-\x08\x0e-\x19]", re.DOTALL)
+
 PARQUET_TAIL: Final = 8
 """Bytes at a Parquet file's end: the footer's length and PARQUET."""
+
+SAMPLE: Final = 4096
+"""Bytes in which a format shows itself."""
 
 UNPACK_FIRST: Final = "unpack it before it lands, or pack it by gzip"
 """What to do with a file that is packed in another way."""
@@ -28,12 +33,20 @@ UNPACK_FIRST: Final = "unpack it before it lands, or pack it by gzip"
 CONVERT: Final = "write the rows as CSV or Parquet"
 """What to do with a file of another format."""
 
+MEMBERS: Final = "land the CSV or Parquet files that are in it"
+"""What to do with an archive."""
+
+DECRYPT: Final = "write it without encryption"
+"""What to do with an encrypted file."""
+
+DOWNLOAD: Final = "it may be the error page of a download; land the data itself"
+"""What to do with a page."""
+
 MAGIC: Final[tuple[tuple[bytes, str, str], ...]] = (
-    (b"PK\x03\x04", "a zip archive", "land the CSV or Parquet files that are in it"),
+    (b"PK\x03\x04", "a zip archive", MEMBERS),
     (b"PK\x05\x06", "an empty zip archive", "land CSV or Parquet files"),
-    (b"PK\x07\x08", "a zip archive", "land the CSV or Parquet files that are in it"),
+    (b"PK\x07\x08", "a zip archive", MEMBERS),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook (xls)", "save its sheet as CSV"),
-    (b"BZh", "packed by bzip2", UNPACK_FIRST),
     (b"\x28\xb5\x2f\xfd", "packed by zstd", UNPACK_FIRST),
     (b"\xfd7zXZ\x00", "packed by xz", UNPACK_FIRST),
     (b"\x04\x22\x4d\x18", "packed by lz4", UNPACK_FIRST),
@@ -42,32 +55,55 @@ MAGIC: Final[tuple[tuple[bytes, str, str], ...]] = (
     (b"\x89LZO\x00", "packed by lzop", UNPACK_FIRST),
     (b"LZIP\x01", "packed by lzip", UNPACK_FIRST),
     (b"\x1f\x9d", "packed by compress", UNPACK_FIRST),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "land the CSV or Parquet files that are in it"),
-    (b"Rar!\x1a\x07", "a RAR archive", "land the CSV or Parquet files that are in it"),
-    (b"PARE", "Parquet with an encrypted footer", "write it without encryption"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", MEMBERS),
+    (b"Rar!\x1a\x07", "a RAR archive", MEMBERS),
     (b"Obj\x01", "Avro", CONVERT),
-    (b"ARROW1", "an Arrow file (Feather)", CONVERT),
-    (b"FEA1", "a Feather file", CONVERT),
+    (b"ARROW1\x00", "an Arrow file (Feather)", CONVERT),
+    (b"FEA1\x00", "a Feather file", CONVERT),
     (b"\xff\xff\xff\xff", "an Arrow stream", CONVERT),
     (b"SQLite format 3\x00", "a SQLite database", CONVERT),
     (b"\x89HDF\r\n\x1a\n", "HDF5", CONVERT),
-    (b"\x93NUMPY", "a NumPy array", CONVERT),
     (b"\x80\x04\x95", "a Python pickle", CONVERT),
     (b"\x80\x05\x95", "a Python pickle", CONVERT),
     (b"SEQ\x06", "a Hadoop sequence file", CONVERT),
-    (b"%PDF-", "a PDF document", CONVERT),
     (b"\x89PNG\r\n\x1a\n", "a picture (PNG)", CONVERT),
     (b"\xff\xd8\xff", "a picture (JPEG)", CONVERT),
 )
 """First bytes, what such a file is, and what to do."""
 
-_ORC: Final = re.compile(rb"ORC.{0,250}?[\x00-\x08\x0e-\x1f]", re.DOTALL)  # or a header that begins so
-_BZIP2: Final = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
-_SKIPPED_FRAME: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")  # zstd and lz4 may begin so
-_MARKUP: Final = re.compile(rb"\s*<(?:!doctype|html|\?xml|error|head|body)\b", re.IGNORECASE)
-_JSON: Final = re.compile(rb'\s*(?:\{\s*["}]|\[\s*[\[\]{"])')
+PATTERNS: Final[tuple[tuple[re.Pattern[bytes], str, str], ...]] = (
+    (re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), "packed by bzip2", UNPACK_FIRST),
+    (re.compile(rb"[\x50-\x5f]\x2a\x4d\x18"), "packed by zstd or lz4", UNPACK_FIRST),  # a skipped frame
+    (
+        re.compile(rb"PARE.{0,12}?[\x00-\x08\x0e-\x19]", re.DOTALL),
+        "Parquet with an encrypted footer",
+        DECRYPT,
+    ),
+    (re.compile(rb"ORC.{0,250}?[\x00-\x08\x0e-\x19]", re.DOTALL), "ORC", CONVERT),
+    (re.compile(rb"\x93NUMPY[\x01-\x03]\x00"), "a NumPy array", CONVERT),
+    (re.compile(rb"%PDF-\d\.\d"), "a PDF document", CONVERT),
+    (re.compile(rb".{257}ustar(?:\x00|  \x00)", re.DOTALL), "a tar archive", MEMBERS),
+    (
+        re.compile(
+            rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|\?xml|error|head|body)(?=[\s/>])"
+            rb"(?![^<>]*>[ \t]*[,;|\t])",
+            re.IGNORECASE,
+        ),
+        "HTML or XML",
+        DOWNLOAD,
+    ),
+    (
+        re.compile(
+            rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:"(?:[^"\\]|\\.)*"\s*:|\}\s*(?:[\r\n]|\Z))|\[\s*[\[\]{"])'
+        ),
+        "JSON",
+        CONVERT,
+    ),
+)
+"""The same for formats whose first bytes may be text: a column may be named PARENT_ID, ORCHARD or <head>. So
+a byte that no text has must follow, or what no header says."""
+
 _EXCEL: Final = (b"[Content_Types].xml", b"xl/")
-_TAR: Final = 257  # where a tar archive says "ustar"
 
 
 @dataclass(frozen=True)
@@ -98,7 +134,7 @@ def inside_gzip(data: bytes) -> Problem | None:
     packed = " packed by gzip"
     if data.startswith(GZIP):
         return Problem("unsupported_format", "the file is packed by gzip twice: pack it once")
-    if data.startswith(PARQUET):
+    if is_parquet(data):
         what = f"the file is Parquet{packed}, which is not read"
         return Problem("unsupported_format", f"{what}: land the Parquet file itself")
     return refused(data, packed)
@@ -107,22 +143,19 @@ def inside_gzip(data: bytes) -> Problem | None:
 def _other(data: bytes) -> tuple[str, str] | None:
     """What a file is that is neither CSV nor gzip nor Parquet, and what to do."""
     for magic, name, way_out in MAGIC:
-        if data.startswith(magic) and (magic != b"BZh" or _BZIP2.match(data)):
-            if name == "a zip archive" and any(part in data[:4096] for part in _EXCEL):
+        if data.startswith(magic):
+            if name == "a zip archive" and any(part in data[:SAMPLE] for part in _EXCEL):
                 return "an Excel workbook (xlsx)", "save its sheet as CSV"
             return name, way_out
-    if _SKIPPED_FRAME.match(data):
-        return "packed by zstd or lz4", UNPACK_FIRST
-    if _ORC.match(data):
-        return "ORC", CONVERT
-    if data[_TAR : _TAR + 5] == b"ustar":
-        return "a tar archive", "land the CSV or Parquet files that are in it"
-    start = data.removeprefix(b"\xef\xbb\xbf")[:512]
-    if _MARKUP.match(start):
-        return "HTML or XML", "it may be the error page of a download; land the data itself"
-    if _JSON.match(start):
-        return "JSON", CONVERT
-    return None
+    sample = data[:SAMPLE]
+    found = ((name, way_out) for pattern, name, way_out in PATTERNS if pattern.match(sample))
+    return next(found, None)
+
+
+def is_parquet(head: bytes, tail: bytes = b"") -> bool:
+    """Whether a file is Parquet, though its end may be missing. A CSV file's header may begin so, too: a byte
+    that no text has must follow, or the file must end so."""
+    return head.startswith(PARQUET) and (tail.endswith(PARQUET) or _BINARY_PARQUET.match(head) is not None)
 
 
 def parquet(size: int, tail: bytes) -> Problem | Fine:
