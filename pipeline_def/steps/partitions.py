@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -36,13 +36,20 @@ def partitions(key: str) -> dict[str, str]:
 
 
 def with_partitions(
-    block: pa.RecordBatch, found: Mapping[str, str], key: str, first_row: int, dialect: Dialect
+    block: pa.RecordBatch,
+    found: Mapping[str, str],
+    wanted: Collection[str],
+    key: str,
+    first_row: int,
+    dialect: Dialect,
 ) -> pa.RecordBatch:
-    """The block with the columns of its file's path.
+    """The block with the columns of its file's path. The values of a column that it has itself stay.
 
-    Raises DataProblem if the file has such a column itself and a row has another value than the path.
+    Raises DataProblem if that is a column in `wanted` and a row has another value than the path.
     """
     for name, value in found.items():
+        if name in block.schema.names and name not in wanted:
+            continue
         if name in block.schema.names:
             _check_same(block.column(name), value, key, name, first_row, dialect)
         else:

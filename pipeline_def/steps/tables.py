@@ -43,8 +43,9 @@ class Written(TypedDict, total=False):
 class Landed:
     """A landed file that is ready to be read. `key` names it in errors.
 
-    `columns` are those of the file, then those that `partition`, the columns of its path, adds. A file
-    without bytes has no columns. `csv` says how a CSV file is written; a Parquet file says so itself.
+    `columns` are those of the file, then those that `partition`, the columns of its path, adds. `wanted` are
+    those that the config names. A file without bytes has no columns. `csv` says how a CSV file is written; a
+    Parquet file says so itself.
     """
 
     path: Path
@@ -53,13 +54,14 @@ class Landed:
     dialect: Dialect
     partition: Mapping[str, str] = field(default_factory=dict)
     csv: CsvFile | None = None
+    wanted: Sequence[str] = ()
 
     def blocks(self) -> Iterator[pa.RecordBatch]:
         """The rows with all columns, in blocks that have rows. Raises DataProblem."""
         row = 1
         for block in self._blocks():
             if block.num_rows:
-                yield with_partitions(block, self.partition, self.key, row, self.dialect)
+                yield with_partitions(block, self.partition, self.wanted, self.key, row, self.dialect)
             row += block.num_rows
 
     def _blocks(self) -> Iterator[pa.RecordBatch]:
@@ -109,7 +111,7 @@ def open_file(path: Path, key: str, config: StepConfig) -> Landed:
             return Landed(path, key, (), config.data)
     check_header(names, partition, config, key)
     added = [name for name in partition if name not in names]
-    return Landed(path, key, (*names, *added), config.data, partition, csv)
+    return Landed(path, key, (*names, *added), config.data, partition, csv, _wanted(config))
 
 
 @contextmanager
@@ -134,7 +136,7 @@ def check_header(names: Sequence[str], partition: Mapping[str, str], config: Ste
         raise DataProblem(
             f"{key} is too wide: it has {len(names):,} columns, at most {MAX_COLUMNS:,} are read"
         )
-    wanted = list(dict.fromkeys((config.target, *config.features.names, *_key(config))))
+    wanted = _wanted(config)
     there = {*names, *partition}
     if missing := [name for name in wanted if name not in there]:
         raise _missing(missing, wanted, names, key)
@@ -154,6 +156,11 @@ def check_rows(rows: Mapping[str, int]) -> None:
     for split, count in rows.items():
         if not count:
             raise DataProblem(f"{split} has no rows: each of its files is empty or has a header only")
+
+
+def _wanted(config: StepConfig) -> list[str]:
+    """The columns that a file must have."""
+    return list(dict.fromkeys((config.target, *config.features.names, *_key(config))))
 
 
 def _key(config: StepConfig) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -42,6 +43,8 @@ SPACES: Final = " \u00a0\u202f"
 
 _PLAIN: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _LIKE_COMMA: Final = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[. '_\u00a0\u202f]\d{3})+),\d+", re.ASCII)
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d", re.ASCII)
+_MISSING_FOLDED: Final = MISSING | {word.casefold() for word in MISSING}
 _LIKE_THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:([,. '_\u00a0\u202f])\d{3})+(?:[.,]\d+)?", re.ASCII)
 
 
@@ -102,7 +105,7 @@ class Cells:
 
     `range` is the largest number of a feature, and how it is told. `kinds` are the columns that are looked
     at. `words` and `class_numbers` are the classes as texts and as numbers; `class_booleans` are further
-    texts, in lower case, if the classes are true and false.
+    texts, in lower case, if the classes are true and false. `ignore_case` is that of `data`.
     """
 
     numbers: Numbers
@@ -112,6 +115,7 @@ class Cells:
     class_numbers: frozenset[float]
     class_booleans: frozenset[str]
     expected: str
+    ignore_case: bool
 
     @classmethod
     def of(cls, config: ModelConfig) -> Cells:
@@ -129,6 +133,7 @@ class Cells:
             class_numbers=frozenset(float(name) for name in config.classes if _PLAIN.fullmatch(name)),
             class_booleans=TRUE | FALSE if {*config.classes} == {"true", "false"} else frozenset(),
             expected="a number" if config.task == "regression" else _one_of(config.classes),
+            ignore_case=config.data.ignore_case,
         )
 
     def fault(self, column: str, text: str) -> Fault | None:
@@ -142,14 +147,21 @@ class Cells:
         return self._target(word, kind)
 
     def same(self, one: str, other: str) -> bool:
-        """Whether two texts are the same value: the same number, both missing, or the same word."""
-        one, other = one.strip(), other.strip()
-        if one == other or (one in MISSING and other in MISSING):
+        """Whether DataPreProcessing may take two texts for the same value: the same number, both missing, or
+        the same word. It alone knows all spellings of a date or a time: two of them may be the same."""
+        words = [self._folded(text) for text in (one, other)]
+        if words[0] == words[1] or all(word in _MISSING_FOLDED for word in words):
             return True
-        value = self.numbers.value(one)
-        if value is not None:
-            return value == self.numbers.value(other)
-        return one.lower() == other.lower() and one.lower() in TRUE | FALSE
+        values = [self.numbers.value(word) for word in words]
+        if None not in values:
+            return values[0] == values[1]
+        if all(_TIME.match(word) for word in words):
+            return True
+        return words[0].lower() == words[1].lower() and words[0].lower() in TRUE | FALSE
+
+    def _folded(self, text: str) -> str:
+        word = unicodedata.normalize("NFC", text.strip())
+        return word.casefold() if self.ignore_case else word
 
     def _number(self, word: str) -> Fault | None:
         if word in MISSING:

@@ -17,7 +17,7 @@ OPERATION: Final = "op"
 
 @dataclass(frozen=True)
 class Columns:
-    """Where a model's columns are in a row of `count` values. Those in the file's folders are not among them.
+    """Where a model's columns are in a row of `count` values. Those only in the file's folders are not there.
 
     The values behind `named` have no name. `changes` is the position of the column that says what was done
     to a row, `unset` that of a column that may say so although `data.cdc` does not name it.
@@ -59,7 +59,7 @@ def columns(header: Sequence[str], config: ModelConfig, folders: Mapping[str, st
     return Columns(
         count=count,
         named=named,
-        places={name: places[name] for name in {*wanted, *folders} if name in places},
+        places={name: places[name] for name in wanted if name in places},
         changes=places.get(cdc.operation) if cdc else None,
         unset=None if cdc and cdc.operation in there else _operation(places, wanted, config),
     )
