@@ -6,7 +6,6 @@ TERM, INT and HUP stop jobs and Lambda workers, delete the folder and exit 0.
 """
 
 import argparse
-import asyncio
 import contextlib
 import errno
 import logging
@@ -21,12 +20,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from local import folder as folders
 from local.account import ACCOUNT, administrator
 from local.callers import LOOPBACK, admitted, refuse
 from local.errors import CloudError, NoBridge, PortInUse
+from local.http_server import SIGNALS, serve
 from local.server import process_environment
 from local.types import App, Receive, Scope, Send
 
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from local.ministack.iam.authority import Iam
 
 log = logging.getLogger("local.cloud")
-
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""Signals that stop the server."""
 
 
 @dataclass(frozen=True)
@@ -169,35 +166,6 @@ def enforced(folder: Path, region: str) -> "Iam":
     return authority
 
 
-async def serve(app: App, listeners: Sequence[socket.socket], on_ready: Callable[[], None]) -> None:
-    """Serve until a signal arrives. `on_ready` is called once the app has started."""
-    from hypercorn.asyncio import serve as hypercorn
-    from hypercorn.config import Config
-
-    config = Config()
-    config.bind = [f"fd://{listener.fileno()}" for listener in listeners]
-    config.graceful_timeout = 0.5
-    config.shutdown_timeout = 2
-    config.accesslog = None
-    config.errorlog = logging.getLogger("hypercorn")
-    ended = asyncio.Event()
-    for number in SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-
-    async def until_signal() -> None:
-        await ended.wait()
-
-    async def ready_app(scope: Any, receive: Any, send: Any) -> None:
-        async def sending(message: Any) -> None:
-            await send(message)
-            if message["type"] == "lifespan.startup.complete":
-                on_ready()
-
-        await app(scope, receive, sending if scope["type"] == "lifespan" else send)
-
-    await hypercorn(ready_app, config, shutdown_trigger=until_signal)
-
-
 def listen(port: int, address: str = LOOPBACK) -> socket.socket:
     """A listening socket. Opened first of all, so that no other program takes the port in the meantime.
 
@@ -262,7 +230,7 @@ def _serve(options: Options, closers: list[Callable[[], None]]) -> None:
         folders.write_record(folder, port=port, region=region, administrator=administrator())
         log.info("ready on http://%s:%d", LOOPBACK, port)
 
-    asyncio.new_event_loop().run_until_complete(serve(app, listeners, ready))
+    serve(app, listeners, ready)
 
 
 def _clear(folder: Path, closers: Sequence[Callable[[], None]], *, keep_log: bool) -> None:
