@@ -18,17 +18,26 @@ from local.forked.warm import WarmProcess, WarmPython
 
 PACKAGES: Final = (
     "boto3.dynamodb.conditions",
+    "boto3.s3.transfer",
     "botocore.handlers",
     "aws_lambda_powertools.logging",
     "aws_lambda_powertools.metrics",
     "aws_lambda_powertools.utilities.parameters",
+    "aws_lambda_powertools.utilities.typing",
     "itsdangerous",
     "jinja2",
+    "pydantic.alias_generators",
+    "pydantic.functional_serializers",
     "pydantic.json_schema",
-    "s3transfer.manager",
+    "pydantic.main",
+    "pydantic.plugin._loader",
+    "pydantic.type_adapter",
+    "pydantic.types",
     "slack_sdk.web.client",
+    "statistics",
+    "zoneinfo",
 )
-"""What functions import of their layer. They read their environment when they are used, not when imported."""
+"""What functions import of their layer and of Python. None of it reads the environment when imported."""
 
 
 def fork_workers(folder: Path) -> Callable[[], None]:
