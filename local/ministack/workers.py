@@ -1,6 +1,6 @@
-"""Forks Lambda's Python workers from a process that has imported the packages of their layers already.
+"""Forks Lambda's Python workers from a process that has imported their layers and what handlers share.
 
-ministack starts a new Python for each worker: half a second of processor time, most of it for imports.
+ministack starts a new Python for each worker: a second of processor time, most of it for imports.
 """
 
 import os
@@ -39,6 +39,13 @@ PACKAGES: Final = (
 )
 """What functions import of their layer and of Python. None of it reads the environment when imported."""
 
+SHARED: Final = (
+    "retraining.collaborators",
+    "retraining.notifications.messages",
+    "retraining.starts.admission",
+)
+"""What the handlers of this project import of their own code. None of it makes a client or a logger."""
+
 
 def fork_workers(folder: Path) -> Callable[[], None]:
     """Let ministack fork its workers. Call it once, before serving; the answer ends what they come from.
@@ -53,8 +60,12 @@ def fork_workers(folder: Path) -> Callable[[], None]:
             variables = how["env"]
             layers = filter(None, variables.get("_LAMBDA_LAYERS_DIRS", "").split(os.pathsep))
             path = tuple(os.path.realpath(f"{layer}/python") for layer in layers)
+            packages: tuple[str, ...] = PACKAGES
+            code = Path(how["cwd"]).resolve()  # the same place for all functions of the same code (archives)
+            if (code / "retraining" / "collaborators.py").exists():
+                path, packages = (*path, str(code)), (*PACKAGES, *SHARED)
             with alone:
-                python = warm.setdefault(path, WarmPython(folder, PACKAGES, path))
+                python = warm.setdefault(path, WarmPython(folder, packages, path))
             if worker := python.converse(arguments, variables, Path(how["cwd"])):
                 return worker
         return subprocess.Popen(arguments, **how)
