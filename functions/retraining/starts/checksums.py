@@ -43,6 +43,9 @@ PART: Final = 1000
 NO_ANSWER: Final = frozenset({"400", "403", "404", "405"})
 """Codes with which HeadObject refuses to answer. It has no body, so the code is the HTTP status."""
 
+REFUSED_FOR: Final = timedelta(days=1)
+"""Time for which it is kept that S3 has not answered for a version. A KMS key may be enabled again."""
+
 Known = dict[tuple[str, str], str | None]
 """Checksums by key and version, as in `DataObject`: None for a version that S3 does not answer for."""
 
@@ -56,14 +59,14 @@ def of_batch(batch: Batch, previous: Sequence[DataObject], using: Collaborators)
     new = _unknown(batch, known)
     if len(_parts(new)) <= 1:
         return batch.with_checksums(known | read(using.s3, using.settings.bucket, new))
-    found = _kept(batch.model, using)
+    found, refused = _kept(batch.model, using)
     left = _unknown(batch, known | found)
     for part in _parts(left):
         found |= read(using.s3, using.settings.bucket, part)
         left = left[len(part) :]
         over = using.time_left() <= timedelta(0)
         if over or not left:
-            _keep(batch.model, new, found, using)
+            _keep(batch.model, new, found, refused, using)
         if over and left:
             using.states.change(batch.model, ModelState.unblocked)  # it has come further
             raise OutOfTime(
@@ -100,20 +103,41 @@ def kept_key(model: str) -> str:
     return f"batches/{model}/checksums.json"
 
 
-def _kept(model: str, using: Collaborators) -> Known:
+def _kept(model: str, using: Collaborators) -> tuple[Known, dict[tuple[str, str], str]]:
+    """The checksums that were kept, and since when S3 has not answered for a version: REFUSED_FOR at most."""
     try:
         body = using.s3.get_object(Bucket=using.settings.bucket, Key=kept_key(model))["Body"].read()
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchKey":
             raise
-        return {}
-    return {(key, version): checksum for key, version, checksum in json.loads(body)}
+        return {}, {}
+    found: Known = {}
+    refused: dict[tuple[str, str], str] = {}
+    since = (using.clock() - REFUSED_FOR).isoformat()
+    for key, version, checksum, *at in json.loads(body):
+        if checksum is not None:
+            found[key, version] = checksum
+        elif at and at[0] > since:
+            found[key, version], refused[key, version] = None, at[0]
+    return found, refused
 
 
-def _keep(model: str, files: Iterable[DataObject], found: Known, using: Collaborators) -> None:
-    """Write the checksums that were found of these files."""
+def _keep(
+    model: str,
+    files: Iterable[DataObject],
+    found: Known,
+    refused: Mapping[tuple[str, str], str],
+    using: Collaborators,
+) -> None:
+    """Write the checksums that were found of these files, and since when S3 has not answered."""
+    now = using.clock().isoformat()
     named = ((item.key, item.version_id) for item in files)
-    text = json.dumps([[*name, found[name]] for name in named if name in found], ensure_ascii=False)
+    entries = [
+        [*name, found[name], *([refused.get(name, now)] if found[name] is None else [])]
+        for name in named
+        if name in found
+    ]
+    text = json.dumps(entries, ensure_ascii=False)
     using.s3.put_object(Bucket=using.settings.bucket, Key=kept_key(model), Body=text.encode())
     logger.info("checksums kept", model=model, files=len(found))
 

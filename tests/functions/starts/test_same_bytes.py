@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -176,6 +177,47 @@ def test_checksums_of_many_files_that_s3_does_not_tell_come_to_an_end(
     assert world.s3.heads == 25
     assert batch.identity == listed.listing
     assert "checksum" not in batch.manifest()
+
+
+def test_checksums_that_s3_did_not_tell_are_asked_for_again_after_a_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each hour another file lands; meanwhile the KMS key can be used again."""
+    monkeypatch.setattr(checksums, "PART", 10)
+    world = OneModel()
+    world.s3 = Unanswering(lambda: world.now)
+    for number in range(25):
+        world.land(f"train/{number:02}.csv", HEADER + ROWS)
+    heads = []
+    for hour in range(27):
+        batch = checksums.of_batch(bucket.list_batch(world.using().s3, "data", MODEL), (), world.using())
+        heads.append(world.s3.heads)
+        world.now += timedelta(hours=1)
+        if hour == 1:
+            answering = Encrypted(lambda: world.now)
+            answering.versions, answering.count = world.s3.versions, world.s3.count
+            world.s3, answering.heads = answering, 25
+    assert heads == [25] * 24 + [50] * 3
+    assert all(item.checksum for item in batch.objects)
+
+
+def test_checksums_that_the_version_before_kept_are_read(
+    world: OneModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It kept for ever that S3 has not answered, without the time."""
+    monkeypatch.setattr(checksums, "PART", 10)
+    for number in range(25):
+        world.land(f"train/{number:02}.csv", HEADER + ROWS)
+    listed = bucket.list_batch(world.using().s3, "data", MODEL)
+    kept = [
+        [one.key, one.version_id, None if number < 5 else "SHA256:x"]
+        for number, one in enumerate(listed.objects)
+    ]
+    world.s3.put_object(Key="batches/titanic/checksums.json", Body=json.dumps(kept).encode())
+    batch = checksums.of_batch(listed, (), world.using())
+    assert isinstance(world.s3, Encrypted)
+    assert world.s3.heads == 5
+    assert [one.checksum == "SHA256:x" for one in batch.objects] == [False] * 5 + [True] * 20
 
 
 @pytest.mark.parametrize(
