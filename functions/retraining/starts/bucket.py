@@ -40,14 +40,18 @@ def list_batch(
     marker: str | None = None,
     answered_pair: Marker | None = None,
     check_time: Callable[[], None] = lambda: None,
+    unless: Marker | None = None,
 ) -> Batch:
     """The batch in S3 now. S3's listings are strongly consistent: it is known without any event.
 
     `marker` is the marker's name, None if the model uses no marker. A model that uses one has the batch as of
-    the newest delivery that its markers complete, if there is one (`list_markers`). The listing ends after
-    MAX_ENTRIES. `check_time` is called before each listing, and ends them by an exception.
+    the newest delivery that its markers complete, if there is one (`list_markers`). If that is `unless`, the
+    batch has no objects: to list them may take hundreds of calls. The listing ends after MAX_ENTRIES.
+    `check_time` is called before each listing, and ends them by an exception.
     """
     markers = list_markers(s3, bucket, model, marker, answered_pair, check_time) if marker else Markers()
+    if unless is not None and markers.complete[:1] == (unless,):
+        return Batch(model, (), unless, markers.complete[1:], waiting=markers.waiting)
     check_time()
     entries = _versions(s3, bucket, f"{ROOT}{model}/")
     batch = batch_as_of(model, islice(entries, MAX_ENTRIES), markers.complete, marker)

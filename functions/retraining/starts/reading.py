@@ -52,12 +52,7 @@ def read_more(snapshot: Snapshot, asked: Read, using: Collaborators) -> Snapshot
         case ReadRunning():
             return replace(snapshot, running=Running(executions.running(snapshot.model, using)))
         case ReadBatch():
-            bucket_name = using.settings.bucket
-            pair = snapshot.state.answered_pair
-            batch = bucket.list_batch(
-                using.s3, bucket_name, snapshot.model, snapshot.marker, pair, using.check_time
-            )
-            return replace(snapshot, batch=batch)
+            return replace(snapshot, batch=_listed(snapshot, using))
         case ReadQuarantined(batch, files):
             return replace(snapshot, batch=batch.without(_quarantined(snapshot.model, files, using)))
         case ReadStarted(batch):
@@ -73,6 +68,22 @@ def read_more(snapshot: Snapshot, asked: Read, using: Collaborators) -> Snapshot
                 return _inspected(snapshot, part, length, using)
 
             return checkpoints.inspect(snapshot, files, look, using)
+
+
+def _listed(snapshot: Snapshot, using: Collaborators) -> Batch:
+    """The batch in S3 now. Its objects are not listed if a landing alone asks, and the newest delivery was
+    answered: it is a split's marker that waits for the other one, or an event that came again."""
+    state = snapshot.state
+    answered = snapshot.triggers == {"landing"} and state.answered_batch is not None
+    return bucket.list_batch(
+        using.s3,
+        using.settings.bucket,
+        snapshot.model,
+        snapshot.marker,
+        state.answered_pair,
+        using.check_time,
+        unless=state.answered_marker if answered else None,
+    )
 
 
 def _quarantined(model: str, files: Sequence[DataObject], using: Collaborators) -> set[DataObject]:

@@ -244,6 +244,20 @@ def test_data_without_a_marker_is_not_listed_again_once_it_is_told() -> None:
     assert counted.calls.count("get_paginator list_object_versions") == 5
 
 
+def test_first_half_of_the_next_delivery_lists_no_objects() -> None:
+    world = OneModel()
+    half(world, "train", 0)
+    half(world, "validation", 0)
+    world.end_all(noticed=True)
+    counted = Counted(world.s3)
+    world.s3 = counted  # type: ignore[assignment]
+    half(world, "train", 1)
+    assert "get_paginator list_object_versions" not in counted.calls
+    assert counted.calls.count("list_object_versions") == 3
+    half(world, "validation", 1)
+    assert trained(world) == [files(0), files(1)]
+
+
 def test_data_that_a_model_without_a_marker_leaves_out_is_told_once_after_an_hour() -> None:
     world = OneModel(ready={"when": "every_object"})
     world.land("train.csv", HEADER + ROWS)
