@@ -87,14 +87,19 @@ def markers(run: Run, model: str) -> list[Version]:
     return sorted(complete, key=lambda it: int(it[0].removeprefix("v")))
 
 
-def as_of(run: Run, model: str, marker: Version | None, purged_after: float) -> View:
+def as_of(
+    run: Run, model: str, marker: Version | None, purged_after: float, *, undeleted: bool = False
+) -> View:
     """The model's data as of a marker: of each key the newest version that is no younger.
 
-    None: what is listed.
+    None: what is listed. S3's listing does not order a version and its deletion in the same second once
+    another version has landed: `undeleted` takes such a version as the later one.
     """
     found = {}
     for key, versions in stacks(run, model, purged_after).items():
         known = [it for it in versions if marker is None or it[2] <= marker[2]]
+        if undeleted and len(known) > 1 and known[-1][1] is None and known[-2][2] == known[-1][2]:
+            known = known[:-1]
         if is_data(key, model) and known and known[-1][1] is not None:
             found[key] = (known[-1][0], known[-1][1])
     return View(found, run.producers[model].quality)
@@ -104,7 +109,8 @@ def views(run: Run, model: str, marker: Version | None) -> Iterator[View]:
     """The views of this marker at all times: people may have purged versions in between."""
     prefix = f"curated/{model}/"
     for at in [-1.0, *(at for at, key, _ in run.account.bucket.purged if key.startswith(prefix))]:
-        yield as_of(run, model, marker, at)
+        for undeleted in (False, True):
+            yield as_of(run, model, marker, at, undeleted=undeleted)
 
 
 def marks(run: Run, model: str) -> bool:
