@@ -15,15 +15,24 @@ _LIBRARIES: Final = "_csv|botocore|joblib|json|numpy|pandas|pyarrow|scipy|sklear
 _NAME: Final = rf"(?:{_LIBRARIES})(?:\.\w+)+|[A-Za-z_]\w*(?:Error|Exception|Interrupt|Exit|Warning|Problem)"
 _ERROR: Final = re.compile(rf"({_NAME})(?::\s.*)?")
 _ENDS: Final = ("Traceback (most recent call last):", "Killed", "Segmentation fault", "Terminated")
-_MESSAGE: Final = re.compile(r'ErrorMessage "(.*?)"(?=\s+Command "|\s*\Z)', re.DOTALL)
+_MESSAGE: Final = re.compile(r'ErrorMessage "(.*)"(?=\s+Command ")', re.DOTALL)
+_LAST_MESSAGE: Final = re.compile(r'ErrorMessage "(.*)', re.DOTALL)
+
+WHOLE: Final = 1000
+"""Characters of a reason that is not cut for certain. SageMaker cuts a job's reason at 1,024."""
 
 
 def without_values(reason: str) -> str:
     """SageMaker's reason for a failure, without the script's own message, which it quotes: its type is left.
 
     The format is sagemaker-training's (`errors.py`): ExecuteUserScriptError, ExitCode, ErrorMessage, Command.
+    The message may quote a Command itself: it ends before the last one. Of a reason that may be cut nothing
+    is left behind the message.
     """
-    return _MESSAGE.sub(lambda found: f'ErrorMessage "{_types(found[1])}"', reason)
+    found = (_MESSAGE.search(reason) if len(reason) <= WHOLE else None) or _LAST_MESSAGE.search(reason)
+    if found is None:
+        return reason
+    return f'{reason[: found.start()]}ErrorMessage "{_types(found[1])}"{reason[found.end() :]}'
 
 
 def tellable(lines: Iterable[str], reason: str | None) -> list[str]:

@@ -65,6 +65,13 @@ def test_tellable_lines_without_a_reason() -> None:
             'ExecuteUserScriptError: ErrorMessage "sklearn.exceptions.NotFittedError: Kelly\nand more Kelly"',
             'ExecuteUserScriptError: ErrorMessage "sklearn.exceptions.NotFittedError"',
         ),
+        (
+            'ErrorMessage "ValueError: x" Command "Mr. Kelly"\nCommand "python3 train.py", exit code: 1',
+            'ErrorMessage "ValueError"\nCommand "python3 train.py", exit code: 1',
+        ),
+        ('ErrorMessage "ValueError: Mr. Kelly", aged 7', 'ErrorMessage "ValueError"'),
+        ('ErrorMessage "ValueError: Mr. Kelly, mail ke', 'ErrorMessage "ValueError"'),
+        (f'ErrorMessage "ValueError: x" Command "Mr. Kelly {"k" * 990}', 'ErrorMessage "ValueError"'),
     ],
 )
 def test_reason_of_a_training_job_has_no_message_of_the_script(reason: str, told: str) -> None:
