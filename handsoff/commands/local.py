@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -28,6 +30,22 @@ QUOTA: Final = "ml.m5.large for training job usage=1"
 NOT_RUNNING: Final = "AWS on this machine is not running: `handsoff local up --detach`"
 """The error of commands that need AWS on this machine."""
 
+EnforceIam = Annotated[
+    bool, typer.Option("--enforce-iam", help="Refuse calls that IAM policies do not allow.")
+]
+"""The option of AWS on this machine that knows IAM."""
+
+ForContainers = Annotated[
+    bool, typer.Option("--for-containers", help="Let Docker containers reach it, as `make invoke` needs.")
+]
+"""The option of AWS on this machine that containers can reach."""
+
+Quotas = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=NUMBER", help=f'A quota that SageMaker keeps, such as "{QUOTA}".'),
+]
+"""The option of the quotas that SageMaker keeps."""
+
 
 def demo() -> None:
     """Show the whole loop on this machine: data lands, a model is trained, judged and decided.
@@ -45,17 +63,9 @@ def up(
     detach: Annotated[bool, typer.Option(help="Return when it is ready, and leave it running.")] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port on 127.0.0.1.")] = 4566,
     region: Annotated[str, typer.Option(help="The region that it plays.")] = "us-east-1",
-    enforce_iam: Annotated[
-        bool, typer.Option("--enforce-iam", help="Refuse calls that IAM policies do not allow.")
-    ] = False,
-    for_containers: Annotated[
-        bool,
-        typer.Option("--for-containers", help="Let Docker containers reach it, as `make invoke` needs."),
-    ] = False,
-    quota: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=NUMBER", help=f'A quota that SageMaker keeps, such as "{QUOTA}".'),
-    ] = None,
+    enforce_iam: EnforceIam = False,
+    for_containers: ForContainers = False,
+    quota: Quotas = None,
     deployed: Annotated[
         bool,
         typer.Option("--deploy/--no-deploy", help="Deploy the project, or leave it to `handsoff deploy`."),
@@ -81,16 +91,23 @@ def up(
             bridge=bridge,
             quotas=quotas,
         )
-    try:
+    with _stopped_on_failure(where):
         point_at(cloud)
         if deployed:
             _deploy(where, cloud, make_user=enforce_iam)
-    except BaseException:
-        server.stop(where.local)
-        raise
     _print_ready(where, cloud)
     if not detach:
         _run_until_interrupted(where)
+
+
+@contextmanager
+def _stopped_on_failure(where: Project) -> Iterator[None]:
+    """Stop AWS on this machine if what is done with it first fails or is interrupted."""
+    try:
+        yield
+    except BaseException:
+        server.stop(where.local)
+        raise
 
 
 def _quotas(texts: list[str]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from handsoff.operating.data import LastReport, ModelData
 from handsoff.showing.console import coloured, escape, moment, print_lines
 from handsoff.showing.models import delivery_line
 from retraining.starts.batches import ROOT, DataObject
-from retraining.starts.names import WORDS, split_of
+from retraining.starts.names import WORDS
 
 MAX_SHOWN: Final = 20
 """Files of a list that are shown; --json has all."""
@@ -51,9 +51,7 @@ def _batch(found: ModelData) -> Lines:
         lines.append(("as of", f"now, as {ROOT}{found.model}/{found.marker} has never landed"))
     lines += [("delivery" if not n else "", delivery_line(item)) for n, item in enumerate(found.deliveries)]
     for split in ("train", "validation"):
-        of_split = [
-            one for one in batch.objects if split_of(one.key.removeprefix(f"{ROOT}{found.model}/")) == split
-        ]
+        of_split = [one for one in batch.objects if one.split == split]
         lines.append((split, f"{_files(len(of_split))}, {sum(one.size for one in of_split):,} bytes"))
         lines += [("", _object(one)) for one in of_split[:MAX_SHOWN]]
         if (more := len(of_split) - MAX_SHOWN) > 0:

@@ -10,8 +10,10 @@ import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +91,11 @@ def sagemaker(
         read_object=from_s3(endpoint, region),
         authority=authority,
     )
-
-    def close() -> None:
-        for end in (pipelines.close, lambda: jobs.close(timeout=8), python.close, outbox.close):
-            end()
-
+    ends = ExitStack()  # calls them from the last to the first
+    for end in (outbox.close, python.close, partial(jobs.close, timeout=8), pipelines.close):
+        ends.callback(end)
     front = Front(pipelines, jobs, registry, Moto(region), admit=admit, account=account, region=region)
-    return SageMaker(front, close)
+    return SageMaker(front, ends.close)
 
 
 class Outbox:

@@ -72,6 +72,12 @@ class DataObject:
     checksum: str | None = field(default=None, compare=False)
 
     @property
+    def split(self) -> str | None:
+        """`train` or `validation`; None if its name is none of data."""
+        found = arrival(self.key)
+        return split_of(found.rest) if found else None
+
+    @property
     def content(self) -> str:
         """What tells the bytes: the checksum with the size, else the ETag.
 
@@ -180,7 +186,7 @@ class Batch:
     @property
     def missing(self) -> list[str]:
         """The splits that have no object."""
-        there = {split_of(item.key.removeprefix(f"{ROOT}{self.model}/")) for item in self.objects}
+        there = {item.split for item in self.objects}
         return [split for split in ("train", "validation") if split not in there]
 
     @property
@@ -289,8 +295,7 @@ class Batch:
 
 def batch_of(model: str, objects: Iterable[DataObject]) -> Batch:
     """The batch that these objects below the model's prefix make. Objects that are not data are left out."""
-    prefix = f"{ROOT}{model}/"
-    return Batch(model, tuple(sorted(item for item in objects if split_of(item.key.removeprefix(prefix)))))
+    return Batch(model, tuple(sorted(item for item in objects if item.split)))
 
 
 def batch_as_of(

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from retraining.errors import OutOfTime
 from retraining.facts.starts import InspectedSoFar, are_many, within_limits
-from retraining.starts.batches import DataObject, arrival
+from retraining.starts.batches import DataObject
 from retraining.starts.inspection import Fine, Problem, head_bytes, text_bytes
-from retraining.starts.names import split_of
 from retraining.starts.snapshot import Inspected
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def _plus(so_far: InspectedSoFar, results: Sequence[Inspected], done: int, diges
     split_rows = dict(so_far.split_rows)
     for one in results:
         if isinstance(one.result, Fine):
-            split, rows = _split(one.file), one.result.rows
+            split, rows = one.file.split or "", one.result.rows
             known = split_rows.get(split, 0)
             split_rows[split] = None if known is None or rows is None else known + rows
     return InspectedSoFar(
@@ -100,11 +99,6 @@ def _plus(so_far: InspectedSoFar, results: Sequence[Inspected], done: int, diges
     )
 
 
-def _split(file: DataObject) -> str:
-    found = arrival(file.key)
-    return (found and split_of(found.rest)) or ""
-
-
 def _summed_up(so_far: InspectedSoFar, files: Sequence[DataObject]) -> Iterator[Inspected]:
     """The bad files, and the rows of all others of a split as those of its first good file."""
     bad = {(one.key, one.version_id): one for one in so_far.bad}
@@ -112,7 +106,7 @@ def _summed_up(so_far: InspectedSoFar, files: Sequence[DataObject]) -> Iterator[
     for item in files[: so_far.done]:
         if found := bad.get((item.key, item.version_id)):
             yield Inspected(item, Problem(found.kind, found.text, found.row, found.column))
-        elif (split := _split(item)) in split_rows:
+        elif (split := item.split or "") in split_rows:
             yield Inspected(item, Fine(split_rows.pop(split)))
 
 
