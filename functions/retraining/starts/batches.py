@@ -295,7 +295,8 @@ class Batch:
 
 def batch_of(model: str, objects: Iterable[DataObject]) -> Batch:
     """The batch that these objects below the model's prefix make. Objects that are not data are left out."""
-    return Batch(model, tuple(sorted(item for item in objects if item.split)))
+    prefix = f"{ROOT}{model}/"
+    return Batch(model, tuple(sorted(item for item in objects if split_of(item.key.removeprefix(prefix)))))
 
 
 def batch_as_of(
