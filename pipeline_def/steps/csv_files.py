@@ -23,6 +23,7 @@ import pyarrow.csv as pa_csv
 import csv_text
 from csv_text import CsvText, LongRow, encoding_of, first_undecodable, raw_chunks, undecodable
 from job import DataProblem, Dialect, one_line
+from quotes import MAX_VALUE, QuoteCheck
 
 MAX_HEADER_BYTES: Final = 1 << 20
 """Bytes of text in which header and first row must end. start_retraining has the same limit."""
@@ -60,6 +61,7 @@ class CsvFile:
         rows = 0
         with self._named_faults(), self._reader(ignore_empty_lines=True) as reader:
             for block in reader:
+                self._check_lengths(block, rows + 1)
                 yield self._without_unnamed(block, rows + 1)
                 rows += block.num_rows
 
@@ -99,6 +101,17 @@ class CsvFile:
         if not self.text.plain:
             return self.text.stream()
         return pa.input_stream(str(self.text.path), compression="gzip" if self.text.packed else None)
+
+    def _check_lengths(self, block: pa.RecordBatch, first_row: int) -> None:
+        """Raises DataProblem for a value with more than MAX_VALUE characters."""
+        for place, values in enumerate(block.columns, 1):
+            if (pc.max(pc.binary_length(values)).as_py() or 0) <= MAX_VALUE:
+                continue
+            if (row := pc.index(pc.greater(pc.utf8_length(values), MAX_VALUE), True).as_py()) >= 0:
+                raise DataProblem(
+                    f"{self.text.key}, row {first_row + row}: column {place} has a value of more than "
+                    f"{MAX_VALUE:,} characters; expected fewer"
+                )
 
     def _without_unnamed(self, block: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
         for place in range(len(self.header), len(self.header) + self.unnamed):
@@ -163,7 +176,7 @@ def open_csv(path: Path, key: str, dialect: Dialect, *, packed: bool) -> CsvFile
         return CsvFile(text, delimiter, "doubled", (), 0, 0, empty=True, blank=False)
     if not whole and "\n" not in start and "\r" not in start:
         raise _too_wide(key)
-    signs = _signs(text)
+    signs = _signs(text, delimiter)
     quotes = dialect.quotes or "doubled"
     if dialect.quotes is None and signs.escaped:
         quotes = _quotes(text, delimiter, skipped)
@@ -171,9 +184,10 @@ def open_csv(path: Path, key: str, dialect: Dialect, *, packed: bool) -> CsvFile
         text = replace(text, backslash=delimiter)
         start, whole = _start(text)
         start = start[_SEP.match(start).end() :] if skipped else start  # type: ignore[union-attr]
+        signs = _signs(text, delimiter)
+    if signs.wrong_quote:
+        _check_quotes(text, delimiter, skipped, 1 if dialect.header else 0)
     header, lines, empty = _header(start, whole, delimiter, dialect, text)
-    if signs.odd and quotes == "doubled":
-        _check_quotes(text, delimiter, skipped + lines)
     unnamed = 0
     while unnamed < len(header) - 1 and not header[-1 - unnamed].strip():
         unnamed += 1
@@ -241,22 +255,23 @@ def _configured(first: list[str], dialect: Dialect, key: str) -> tuple[str, ...]
 
 @dataclass(frozen=True)
 class _Signs:
-    """Whether a text has a quote after a backslash, two line breaks in a row, an odd number of quotes."""
+    """Whether a text has a quote after a backslash, two line breaks in a row, a quote that does not end."""
 
     escaped: bool
     blank: bool
-    odd: bool
+    wrong_quote: bool
 
 
-def _signs(text: CsvText) -> _Signs:
-    escaped, blank, quotes, last = False, False, 0, b""
+def _signs(text: CsvText, delimiter: str) -> _Signs:
+    escaped, blank, last, quotes = False, False, b"", QuoteCheck(delimiter)
     for chunk in text.chunks():
         joined = last + chunk
         escaped = escaped or b'\\"' in joined
         blank = blank or b"\n\n" in joined or b"\n\r" in joined or b"\r\r" in joined
-        quotes += chunk.count(b'"')
+        quotes.add(chunk)
         last = chunk[-1:]
-    return _Signs(escaped, blank, quotes % 2 == 1)
+    quotes.end()
+    return _Signs(escaped, blank, quotes.wrong)
 
 
 def _quotes(text: CsvText, delimiter: str, skipped: int) -> Literal["doubled", "backslash"]:
@@ -305,14 +320,13 @@ class _Reading:
         self.fits = False
 
 
-def _check_quotes(text: CsvText, delimiter: str, skipped: int) -> None:
-    """Raises DataProblem for a quote that does not end: Arrow would read all that follows as one value."""
-    row = 0
+def _check_quotes(text: CsvText, delimiter: str, skipped: int, row: int) -> None:
+    """Raises DataProblem for the first quote that does not end where a value does. `row` is the first one."""
     try:
         for _ in _rows(text, delimiter, skipped, strict=True):
             row += 1
     except csv.Error as error:
-        raise _not_csv(text.key, row + 1, error) from error
+        raise _not_csv(text.key, row, error) from error
 
 
 def _is_text(line: list[str]) -> bool:
@@ -332,9 +346,10 @@ def _rows(text: CsvText, delimiter: str, skipped: int, *, strict: bool = False) 
 
 
 def _not_csv(key: str, row: int, error: Exception) -> DataProblem:
-    """The problem of a row that Python's csv module refuses."""
+    """The problem of a row that Python's csv module refuses. Row 0 is the header."""
+    where = f"row {row}" if row else "header"
     return DataProblem(
-        f"{key}, row {row}: a quote is in the wrong place or does not end, or a value has more than "
+        f"{key}, {where}: a quote is in the wrong place or does not end, or a value has more than "
         f"{csv.field_size_limit():,} characters; expected CSV",
         one_line(error),
     )

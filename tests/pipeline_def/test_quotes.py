@@ -1,0 +1,101 @@
+"""Quotes in CSV files: where they must end, and how long a value may be."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convert import convert
+from job import DataProblem, parse_config
+from quotes import QuoteCheck
+from tables import open_file
+from tests.pipeline_def.helpers import KEY, SMALL
+
+
+def read(folder: Path, body: str | bytes, **data: Any) -> list[tuple[Any, ...]]:
+    """The file's rows as (x, c, y)."""
+    path = folder / "object"
+    path.write_bytes(body.encode() if isinstance(body, str) else body)
+    config, found = parse_config({**SMALL, "data": data}), []
+    for block in open_file(path, KEY, config).blocks():
+        table = convert(block, config, KEY, len(found) + 1)
+        found += list(zip(*(table[name].to_pylist() for name in ("x", "c", "y")), strict=True))
+    return found
+
+
+def refused(folder: Path, body: str | bytes, **data: Any) -> str:
+    """Why the file is refused."""
+    with pytest.raises(DataProblem) as caught:
+        read(folder, body, **data)
+    return str(caught.value)
+
+
+def stray(first: str, second: str, count: int = 2000) -> str:
+    """A file of which the rows 101 and 1,501 hold these categories."""
+    cells = {101: first, 1501: second}
+    return "x,c,y\n" + "".join(f"{row},{cells.get(row, 'v')},{row % 2}\n" for row in range(1, count + 1))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("quotes", [None, "doubled", "backslash"])
+@pytest.mark.parametrize(
+    ("first", "second"), [('"6 inch', '"7 inch'), ('"6 inch', "v"), ('"5" pipe', "v"), ('"a', '"b"')]
+)
+def test_open_file_rows_between_two_quotes_that_do_not_end_are_not_swallowed(
+    tmp_path: Path, first: str, second: str, quotes: str | None, pack: Any
+) -> None:
+    body = pack(stray(first, second).encode())
+    assert refused(tmp_path, body, **({"quotes": quotes} if quotes else {})).startswith(
+        f"{KEY}, row 101: a quote is in the wrong place or does not end"
+    )
+
+
+@pytest.mark.parametrize("quotes", [None, "doubled", "backslash"])
+@pytest.mark.parametrize(
+    ("first", "second", "categories"),
+    [
+        ('6 inch"', '7" inch', {'6 inch"', '7" inch'}),
+        ('"a, b"', '"a\n\nb"', {"a, b", "a\n\nb"}),
+        ('"6"', '""', {"6"}),
+    ],
+)
+def test_open_file_quotes_that_end_and_quotes_within_a_value_lose_no_row(
+    tmp_path: Path, first: str, second: str, categories: set[str], quotes: str | None
+) -> None:
+    found = read(tmp_path, stray(first, second), **({"quotes": quotes} if quotes else {}))
+    assert len(found) == 2000
+    assert {row[1] for row in found} - {None, "v"} == categories
+
+
+def test_open_file_quote_in_the_wrong_place_of_the_header_is_refused(tmp_path: Path) -> None:
+    body = 'x,c,y,"note"s\n1,a,0,b\n'
+    assert refused(tmp_path, body).startswith(f"{KEY}, header: a quote is in the wrong place")
+
+
+@pytest.mark.parametrize("other", ["v", '5" pipe', '"v"'])
+def test_open_file_longest_value_does_not_depend_on_other_rows(tmp_path: Path, other: str) -> None:
+    assert len(read(tmp_path, f"x,c,y\n1,{other},0\n2,{'z' * 131_072},1\n")) == 2
+    assert refused(tmp_path, f"x,c,y\n1,{other},0\n2,{'z' * 131_073},1\n") == (
+        f"{KEY}, row 2: column 2 has a value of more than 131,072 characters; expected fewer"
+    )
+
+
+@given(st.text(alphabet='a",\r\n', max_size=12), st.integers(1, 4))
+def test_quote_check_agrees_with_the_csv_module(text: str, size: int) -> None:
+    check = QuoteCheck(",")
+    for start in range(0, len(text), size):
+        check.add(text[start : start + size].encode())
+    check.end()
+    try:
+        for _ in csv.reader(io.StringIO(text, newline=""), strict=True):
+            pass
+        assert not check.wrong
+    except csv.Error:
+        assert check.wrong
