@@ -7,13 +7,14 @@ memory are needed for each change of a split, and twice the disk of its rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cells import MISSING_WORDS
 from convert import canonical, convert, plain, row_ids, to_text
 from job import Array, Cdc, DataProblem, Dialect, StepConfig
 
@@ -22,6 +23,13 @@ OPERATIONS: Final = ("I", "U", "D")
 
 DELETED: Final = "D"
 """The operation that leaves a row out."""
+
+VOCABULARIES: Final = (
+    frozenset({"i", "u", "d"}),
+    frozenset({"c", "u", "d", "r"}),
+    frozenset({"insert", "update", "delete"}),
+)
+"""How tools say what was done to a row, in lower case: AWS DMS, Debezium (r is a snapshot's row), others."""
 
 OPERATION: Final = "op"
 """The column, in lower case, in which AWS DMS says what was done to a row."""
@@ -44,8 +52,7 @@ def check_no_changes(block: pa.RecordBatch, config: StepConfig, key: str) -> Non
     for name in block.schema.names:
         if _plain(name) not in alike or name in known:
             continue
-        found = set(_operations(block, name, key).unique().to_pylist())
-        if not found or not found <= {*OPERATIONS}:
+        if not are_operations(_operations(block, name, key).unique().to_pylist()):
             continue
         if cdc:
             raise DataProblem(
@@ -55,13 +62,20 @@ def check_no_changes(block: pa.RecordBatch, config: StepConfig, key: str) -> Non
             )
         raise DataProblem(
             f"{key}: the column Op says what was done to each row (I, U or D), as AWS DMS writes it; set "
-            "data.cdc in handsoff.yaml, or land the rows without it"
+            "data.cdc in handsoff.yaml, or land the rows without it. Of other words, such as Debezium's c, u "
+            "and d, land the rows that are left"
         )
 
 
+def are_operations(values: Iterable[str]) -> bool:
+    """Whether a column with these values says what was done to each row. It may say nothing of some."""
+    said = {value.casefold() for value in values if value not in MISSING_WORDS}
+    return bool(said) and any(said <= words for words in VOCABULARIES)
+
+
 def _plain(name: str) -> str:
-    """A column's name without case and spaces."""
-    return "".join(name.split()).casefold()
+    """A column's name without case, spaces and the underscores that Debezium writes before it."""
+    return "".join(name.split()).casefold().strip("_")
 
 
 class Changes:
@@ -112,8 +126,7 @@ class Changes:
             deleted = pc.equal(found, DELETED).to_numpy(zero_copy_only=False)
         else:
             full_load = True
-            if first_row == 1:
-                check_no_changes(block, config, key)
+            check_no_changes(block, config, key)
         places = np.arange(self._next, self._next + count, dtype=np.int64)
         self._next += count
         self._places.append(places if full_load else places + LATER)

@@ -105,8 +105,7 @@ def read_file(
         if changes:
             left, table = changes.without_deleted(block, config, item.key, rows + 1)
         else:
-            if not rows:
-                check_no_changes(block, config, item.key)
+            check_no_changes(block, config, item.key)
             table = convert(block, config, item.key, rows + 1)
         writer.add(table, left)
         rows += block.num_rows

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import csv_text
 from tests.pipeline_def.helpers import KEY, SMALL, VALIDATION, Run, land, land_small, rows
 
 if TYPE_CHECKING:
@@ -89,6 +90,11 @@ def test_changes_all_rows_deleted_is_a_split_without_rows(
         (" op,x,c,y\nU,1,a,0\nI,2,a,1\n", 1),
         ("Op,x,c,y\nI,1,a,0\nother,2,a,1\n", 0),
         ("Op,x,c,y\n,1,a,0\n,2,a,1\n", 0),
+        ("Op,x,c,y\n,1,a,0\nD,2,a,1\n", 1),
+        ("Op,x,c,y\nNULL,1,a,0\nd,2,a,1\n", 1),
+        ("__op,x,c,y\nr,1,a,0\nd,2,a,1\n", 1),
+        ("Op,x,c,y\nINSERT,1,a,0\nDELETE,2,a,1\n", 1),
+        ("Op,x,c,y\nI,1,a,0\ninsert,2,a,1\n", 0),
     ],
 )
 def test_changes_without_cdc_are_refused_by_name(
@@ -99,5 +105,14 @@ def test_changes_without_cdc_are_refused_by_name(
     if code:
         assert (base_dir / "output" / "message").read_text() == (
             f"{KEY}: the column Op says what was done to each row (I, U or D), as AWS DMS writes it; set "
-            "data.cdc in handsoff.yaml, or land the rows without it"
+            "data.cdc in handsoff.yaml, or land the rows without it. Of other words, such as Debezium's c, u "
+            "and d, land the rows that are left"
         )
+
+
+def test_changes_without_cdc_are_refused_in_a_later_block(
+    s3: S3Client, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_text, "BLOCK_BYTES", 64)
+    land_small(s3, train="Op,x,c,y\n" + ",1,a,0\n" * 50 + "D,2,a,1\n", validation=VALIDATION)
+    assert run.preprocess() == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +20,8 @@ class Columns:
     """Where a model's columns are in a row of `count` values. Those only in the file's folders are not there.
 
     The values behind `named` have no name. `changes` is the position of the column that says what was done
-    to a row, `unset` that of a column that may say so although `data.cdc` does not name it.
+    to a row, `unset` that of a column that may say so although `data.cdc` does not name it. `in_folder` is
+    the value of such a column in the file's path.
     """
 
     count: int
@@ -28,6 +29,7 @@ class Columns:
     places: Mapping[str, int]
     changes: int | None
     unset: int | None
+    in_folder: str = ""
 
 
 def needed(config: ModelConfig) -> list[str]:
@@ -56,12 +58,14 @@ def columns(header: Sequence[str], config: ModelConfig, folders: Mapping[str, st
         if (first := places.setdefault(name, place)) != place:
             return _twice(name, first, place, wanted)
     cdc = config.data.cdc
+    unset = None if cdc and cdc.operation in there else _operation((*places, *folders), wanted, config)
     return Columns(
         count=count,
         named=named,
         places={name: places[name] for name in wanted if name in places},
         changes=places.get(cdc.operation) if cdc else None,
-        unset=None if cdc and cdc.operation in there else _operation(places, wanted, config),
+        unset=places.get(unset) if unset else None,
+        in_folder=folders.get(unset, "") if unset else "",
     )
 
 
@@ -70,13 +74,16 @@ def too_wide(what: str) -> Problem:
     return Problem("too_wide", f"the file is too wide: {what}, at most {MAX_COLUMNS:,} columns are read")
 
 
-def _operation(places: Mapping[str, int], wanted: Sequence[str], config: ModelConfig) -> int | None:
-    """The position of a column named as AWS DMS or `data.cdc` names it, apart from case and spaces, unless it
-    is one of the model's own."""
+def _operation(names: Iterable[str], wanted: Sequence[str], config: ModelConfig) -> str | None:
+    """The column that is named as AWS DMS, Debezium or `data.cdc` names it, apart from case, spaces and
+    underscores around it, unless it is one of the model's own. None if there is none."""
     cdc = config.data.cdc
-    names = {OPERATION, _plain(cdc.operation)} if cdc else {OPERATION}
-    found = (place for name, place in places.items() if name not in wanted and _plain(name) in names)
-    return next(found, None)
+    alike = {OPERATION, _bare(cdc.operation)} if cdc else {OPERATION}
+    return next((name for name in names if name not in wanted and _bare(name) in alike), None)
+
+
+def _bare(name: str) -> str:
+    return _plain(name).strip("_")
 
 
 def _twice(name: str, first: int, second: int, wanted: Sequence[str]) -> Problem:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, tee
 from typing import Final
 
 from retraining.config.schema import ModelConfig
 from retraining.starts.inspection import lines
-from retraining.starts.inspection.cells import Cells
+from retraining.starts.inspection.cells import MISSING, Cells
 from retraining.starts.inspection.header import Columns, columns
 from retraining.starts.inspection.heads import Short
 from retraining.starts.inspection.problems import Fine, Problem, listed, shown
 
 OPERATIONS: Final = frozenset({"I", "U", "D"})
 """What was done to a row: inserted, updated or deleted, as AWS DMS writes it."""
+
+VOCABULARIES: Final = (
+    frozenset({"i", "u", "d"}),
+    frozenset({"c", "u", "d", "r"}),
+    frozenset({"insert", "update", "delete"}),
+)
+"""How tools say what was done to a row, in lower case: AWS DMS, Debezium (r is a snapshot's row), others."""
 
 DELETED: Final = "D"
 """The operation of a row that is left out: its other values are not looked at."""
@@ -67,11 +74,12 @@ class _Table:
     def _rows(self, columns: Columns) -> Problem | Fine | Short:
         places = [(name, place) for name, place in columns.places.items() if name in self._cells.kinds]
         rows = self._lines
+        if are_operations([columns.in_folder]):
+            return _changes(self._config)
         if columns.unset is not None:
             rows, all_rows = tee(rows)
             # Before anything else: a row that was deleted may have no other values.
-            operations = {row[columns.unset].strip() for row in all_rows if len(row) == columns.count}
-            if operations and operations <= OPERATIONS:
+            if are_operations(row[columns.unset].strip() for row in all_rows if len(row) == columns.count):
                 return _changes(self._config)
         for row in rows:
             if self._row == 0 and (problem := self._second_header(row)):
@@ -128,6 +136,12 @@ class _Table:
         return None
 
 
+def are_operations(values: Iterable[str]) -> bool:
+    """Whether a column with these values says what was done to each row. It may say nothing of some."""
+    said = {value.casefold() for value in values if value not in MISSING}
+    return bool(said) and any(said <= words for words in VOCABULARIES)
+
+
 def _changes(config: ModelConfig) -> Problem:
     """The problem of a file of changes, which would be trained on as rows."""
     if cdc := config.data.cdc:
@@ -140,7 +154,8 @@ def _changes(config: ModelConfig) -> Problem:
     return Problem(
         "changes",
         "the column Op says what was done to each row (I, U or D), as AWS DMS writes it: set data.cdc in "
-        "handsoff.yaml, or land the rows without it",
+        "handsoff.yaml, or land the rows without it. Of other words, such as Debezium's c, u and d, land the "
+        "rows that are left",
         column="Op",
     )
 
