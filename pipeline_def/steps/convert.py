@@ -99,13 +99,27 @@ def plain(values: pa.Array, key: str, name: str) -> pa.Array:
     if pa.types.is_run_end_encoded(kind):
         return plain(pc.run_end_decode(values), key, name)
     if pa.types.is_float16(kind):
-        return pc.cast(values, pa.float64())
+        return _from_half(values)
+    if pa.types.is_decimal32(kind) or pa.types.is_decimal64(kind):
+        return pc.cast(values, pa.decimal128(kind.precision, kind.scale))
+    if pa.types.is_timestamp(kind) and kind.tz:
+        return pc.cast(values, pa.timestamp(kind.unit, "UTC"))  # text then has no name of a zone
     if pa.types.is_null(kind) or _is_text(kind):
         try:
             return pc.cast(values, pa.string())
         except pa.ArrowInvalid as error:
             raise DataProblem(f"{key}: column {name} holds bytes that are not UTF-8", error) from error
     return values
+
+
+def _from_half(values: pa.Array) -> pa.Array:
+    """Numbers of 16 bits as float64, null where missing: 0.1 is the number that 0.1 in a CSV file is.
+
+    From 2,048 on they are whole, and their shortest text would round them.
+    """
+    half = values.fill_null(np.nan).to_numpy(zero_copy_only=False)
+    shortest = half.astype(str).astype(np.float64)
+    return pa.array(np.where(np.abs(half) < 2048, shortest, half.astype(np.float64)), from_pandas=True)
 
 
 def canonical(values: pa.Array, key: str, name: str, dialect: Dialect) -> pa.Array:
@@ -305,8 +319,6 @@ def to_categories(values: pa.Array, spelling: Spelling = PLAIN) -> pa.Array:
     Each distinct value is looked at once. Numbers, booleans and times of a Parquet file get the text that
     they have in a CSV file. `values` are as `plain` gives them.
     """
-    if pa.types.is_timestamp(values.type) and values.type.tz:
-        values = pc.cast(values, pa.timestamp(values.type.unit, "UTC"))  # text then has no name of a zone
     if pa.types.is_nested(values.type):
         values = to_text(values)
     encoded = values.dictionary_encode()
@@ -320,6 +332,8 @@ def to_text(values: pa.Array) -> pa.Array:
     try:
         return pc.fill_null(pc.cast(values, pa.string()), "")
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):  # lists, structures, bytes that are no text
+        if pa.types.is_timestamp(values.type) and values.type.tz:  # a zone that this machine does not know
+            return to_text(pc.cast(values, pa.timestamp(values.type.unit, "UTC")))
         return pa.array(["" if value is None else str(value) for value in values.to_pylist()])
 
 

@@ -6,7 +6,6 @@ CSV columns arrive as text. convert.py decides column by column what a text mean
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,14 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import parquet_files
 from csv_files import MAX_COLUMNS, CsvFile, open_csv
 from data_counts import CellCounts
 from formats import format_of
-from job import ROW, Array, DataProblem, Dialect, StepConfig, listed, one_line
+from job import ROW, Array, DataProblem, Dialect, StepConfig, listed
+from parquet_files import MAX_BYTES, ROW_GROUP
 from partitions import partitions, with_partitions
-
-ROW_GROUP: Final = 128 * 1024
-"""Rows that a row group of a Parquet file has at least, but for the last one."""
 
 DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 """What may separate values (`data.delimiter`), and its name."""
@@ -68,8 +66,7 @@ class Landed:
         if self.csv:
             yield from self.csv.blocks()
         elif self.columns:
-            with _readable_parquet(self.key), pq.ParquetFile(self.path) as file:
-                yield from file.iter_batches(batch_size=ROW_GROUP)
+            yield from parquet_files.blocks(self.path, self.key)
 
     def written(self) -> Written:
         """How the file is written, for the data report."""
@@ -100,7 +97,7 @@ def open_file(path: Path, key: str, config: StepConfig) -> Landed:
     found, partition = format_of(path, key), partitions(key)
     csv = None
     if found == "parquet":
-        with _readable_parquet(key), pq.ParquetFile(path) as file:
+        with parquet_files.readable(key), pq.ParquetFile(path) as file:
             names: Sequence[str] = file.schema_arrow.names
             if not names and file.metadata.num_rows == 0:
                 return Landed(path, key, (), config.data)
@@ -112,18 +109,6 @@ def open_file(path: Path, key: str, config: StepConfig) -> Landed:
     check_header(names, partition, config, key)
     added = [name for name in partition if name not in names]
     return Landed(path, key, (*names, *added), config.data, partition, csv, _wanted(config))
-
-
-@contextmanager
-def _readable_parquet(key: str) -> Iterator[None]:
-    """Turn the errors of Arrow about a broken file into a DataProblem without their words."""
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise DataProblem(
-            f"{key} cannot be read: the Parquet file is damaged or truncated; write and land it again",
-            one_line(error),
-        ) from error
 
 
 def check_header(names: Sequence[str], partition: Mapping[str, str], config: StepConfig, key: str) -> None:
@@ -229,7 +214,8 @@ class SplitWriter:
             self.missing[name] += table[name].null_count
         self._ids.append(table[ROW].to_numpy())
         self._waiting.append(table)
-        if sum(waiting.num_rows for waiting in self._waiting) >= ROW_GROUP:
+        rows = sum(waiting.num_rows for waiting in self._waiting)
+        if rows >= ROW_GROUP or sum(waiting.nbytes for waiting in self._waiting) >= MAX_BYTES:
             self._flush()
 
     def keep(self, kept: Array) -> None:

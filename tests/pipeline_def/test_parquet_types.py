@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import parquet_files
 from convert import convert
 from job import DataProblem, parse_config
 from tables import open_file
@@ -191,3 +192,67 @@ def test_open_file_damaged_parquet_is_named_without_the_words_of_arrow(tmp_path:
             DataProblem, match=r"p (cannot be read: the Parquet file is damaged|has no columns y, b)"
         ):
             list(open_file(path, "p", CONFIG).blocks())
+
+
+@pytest.mark.parametrize("kind", [pa.decimal32(5, 1), pa.decimal64(9, 1), pa.decimal128(9, 1)])
+def test_convert_decimals_of_any_width_are_categories_and_numbers(tmp_path: Path, kind: pa.DataType) -> None:
+    values = pa.array([Decimal("1.0"), None, Decimal("0.1")], kind)
+    table = read(
+        tmp_path, "a", pa.table({"x": values, "c": values, "b": [1, 0, 1], "y": [0, 1, 0], "z": values})
+    )
+    assert table["x"].to_pylist() == [1.0, None, 0.1]
+    assert table["c"].to_pylist() == ["1", None, "0.1"]
+
+
+def test_convert_numbers_of_16_bits_are_those_that_their_text_says(tmp_path: Path) -> None:
+    values = pa.array([0.1, None, 65504.0, 1e-5, -2051.0], pa.float16())
+    table = read(tmp_path, "a", pa.table({"x": values, "c": values, "b": [1] * 5, "y": [0, 1, 0, 1, 0]}))
+    assert table["x"].to_pylist() == [0.1, None, 65504.0, 1e-05, -2052.0]
+    assert table["c"].to_pylist() == ["0.1", None, "65504", "0.00001", "-2052"]
+
+
+@pytest.mark.parametrize("column", ["c", "ignored"])
+def test_convert_time_in_a_zone_that_the_machine_does_not_know_is_read_in_utc(
+    tmp_path: Path, column: str
+) -> None:
+    moments = pa.array([0, None], pa.timestamp("s", "Mars/Olympus"))
+    columns = {"x": [1.0, 2.0], "c": ["a", "b"], "b": [1, 0], "y": [0, 1], column: moments}
+    table = read(tmp_path, "a", pa.table(columns))
+    assert table["c"].to_pylist() == (["1970-01-01", None] if column == "c" else ["a", "b"])
+
+
+@pytest.mark.parametrize("repeated", [True, False], ids=["dictionary", "text"])
+def test_open_file_long_values_come_in_blocks_of_bounded_size(tmp_path: Path, repeated: bool) -> None:
+    path, count = tmp_path / "object", 3000
+    texts = ["x" * 50_000] * count if repeated else [f"{row:07}" + "x" * 49_993 for row in range(count)]
+    columns = {"x": [1.0] * count, "c": texts, "b": [True] * count, "y": [0, 1] * (count // 2)}
+    pq.write_table(pa.table(columns), path, store_schema=False)
+    sizes = [(block.num_rows, block.nbytes) for block in open_file(path, "a", CONFIG).blocks()]
+    assert sum(rows for rows, _ in sizes) == 3000
+    assert max(size for _, size in sizes) <= 64 << 20
+
+
+def test_open_file_short_values_come_in_large_blocks(tmp_path: Path) -> None:
+    path, count = tmp_path / "object", 300_000
+    columns = {"x": range(count), "c": ["a", "b"] * (count // 2), "b": [True] * count, "y": [0] * count}
+    pq.write_table(pa.table({name: pa.array(values) for name, values in columns.items()}), path)
+    blocks = list(open_file(path, "a", CONFIG).blocks())
+    assert [block.num_rows for block in blocks] == [131_072, 131_072, 37_856]
+    assert blocks[-1]["x"][-1].as_py() == 299_999
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (pa.ArrowMemoryError("x"), "1,024 of its rows need more memory than the job has"),
+        (MemoryError(), "1,024 of its rows need more memory than the job has"),
+        (
+            pa.ArrowNotImplementedError("x"),
+            "has a type, an encoding or a compression that Arrow does not read",
+        ),
+        (pa.ArrowInvalid("x"), "is damaged or truncated"),
+    ],
+)
+def test_readable_says_what_ails_a_parquet_file(error: Exception, said: str) -> None:
+    with pytest.raises(DataProblem, match=said), parquet_files.readable("a"):
+        raise error
