@@ -42,7 +42,8 @@ class CsvFile:
     """A CSV file that is ready to be read.
 
     `header` are the names of its columns, of which there are `unnamed` more. `skipped` lines come before the
-    first row. `empty` says that there is no row, `blank` that some lines may be empty.
+    first row. `empty` says that there is no row, `blank` that some lines may be empty. `two_backslashes` says
+    that a quoted value has two in a row, which only `data.quotes` or another file can tell the meaning of.
     """
 
     text: CsvText
@@ -53,6 +54,7 @@ class CsvFile:
     skipped: int
     empty: bool
     blank: bool
+    two_backslashes: bool = False
 
     def blocks(self) -> Iterator[pa.RecordBatch]:
         """The rows in blocks, with every column as text. Raises DataProblem."""
@@ -192,7 +194,23 @@ def open_csv(path: Path, key: str, dialect: Dialect, *, packed: bool) -> CsvFile
     while unnamed < len(header) - 1 and not header[-1 - unnamed].strip():
         unnamed += 1
     named = header[: len(header) - unnamed]
-    return CsvFile(text, delimiter, quotes, named, unnamed, skipped + lines, empty, signs.blank)
+    unclear = dialect.quotes is None and signs.two_backslashes and not signs.escaped
+    return CsvFile(
+        text=text,
+        delimiter=delimiter,
+        quotes=quotes,
+        header=named,
+        unnamed=unnamed,
+        skipped=skipped + lines,
+        empty=empty,
+        blank=signs.blank,
+        two_backslashes=unclear and _length(text) != _length(replace(text, backslash=delimiter)),
+    )
+
+
+def _length(text: CsvText) -> int:
+    """Bytes of the text. Where a backslash escapes, two of them within quotes are one, and it is shorter."""
+    return sum(map(len, text.chunks()))
 
 
 def _head(chunks: Iterator[bytes]) -> bytes:
@@ -255,23 +273,27 @@ def _configured(first: list[str], dialect: Dialect, key: str) -> tuple[str, ...]
 
 @dataclass(frozen=True)
 class _Signs:
-    """Whether a text has a quote after a backslash, two line breaks in a row, a quote that does not end."""
+    """Whether a text has a quote after a backslash, two backslashes, two line breaks in a row, and a quote that
+    does not end."""
 
     escaped: bool
+    two_backslashes: bool
     blank: bool
     wrong_quote: bool
 
 
 def _signs(text: CsvText, delimiter: str) -> _Signs:
-    escaped, blank, last, quotes = False, False, b"", QuoteCheck(delimiter)
+    escaped = two_backslashes = blank = False
+    last, quotes = b"", QuoteCheck(delimiter)
     for chunk in text.chunks():
         joined = last + chunk
         escaped = escaped or b'\\"' in joined
+        two_backslashes = two_backslashes or b"\\\\" in joined
         blank = blank or b"\n\n" in joined or b"\n\r" in joined or b"\r\r" in joined
         quotes.add(chunk)
         last = chunk[-1:]
     quotes.end()
-    return _Signs(escaped, blank, quotes.wrong)
+    return _Signs(escaped, two_backslashes, blank, quotes.wrong)
 
 
 def _quotes(text: CsvText, delimiter: str, skipped: int) -> Literal["doubled", "backslash"]:

@@ -34,7 +34,7 @@ class FileRead:
 
     `format` is csv or parquet, `compression` is None or gzip. What follows is None for Parquet: `encoding` by
     Python's name, `delimiter` as one character, `quotes` as in the config (`data`). `partition` are the
-    columns that the file's path gives, with their values.
+    columns that the file's path gives, with their values. `two_backslashes` is that of csv_files.CsvFile.
     """
 
     item: DataObject
@@ -48,6 +48,7 @@ class FileRead:
     delimiter: str | None = None
     quotes: str | None = None
     partition: Mapping[str, str | None] = field(default_factory=dict)
+    two_backslashes: bool = False
 
     def report(self) -> Json:
         """The file's entry in data_report.json."""
@@ -103,6 +104,17 @@ def data_report(
         ),
         "validation_rows_also_in_train": overlap,
     }
+
+
+def check_quotes(files: Sequence[FileRead]) -> None:
+    """Raises DataProblem if two backslashes are one sign in a file and may be two in another one."""
+    escaped = next((file.item.key for file in files if file.quotes == "backslash"), None)
+    unclear = next((file.item.key for file in files if file.two_backslashes), None)
+    if escaped and unclear:
+        raise DataProblem(
+            f"{unclear}: a quoted value has two backslashes, which are one if quotes are written as in "
+            f"{escaped}; set data.quotes in handsoff.yaml to backslash, as Spark writes them, or to doubled"
+        )
 
 
 def read_target(path: Path, name: str) -> Array:

@@ -22,7 +22,7 @@ import data_profile
 from batch import DataObject, check_splits, fetch, latest_batch, read_ignored, read_manifest, split_of
 from changes import Changes, check_no_changes
 from convert import convert
-from data_report import FileRead, check_targets, data_report, read_target, summary
+from data_report import FileRead, check_quotes, check_targets, data_report, read_target, summary
 from job import (
     AWS,
     COLUMN_ORDER,
@@ -63,6 +63,7 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
             writer = writers[split_of(item.key, config.name) or ""]
             found = changes.get(split_of(item.key, config.name) or "")
             files.append(read_file(s3, bucket, item, config, writer, found, folder / "object"))
+    check_quotes(files)
     for split, writer in writers.items():
         if split in changes and writer.rows:
             writer.keep(changes[split].kept())
@@ -113,7 +114,14 @@ def read_file(
     operation = config.data.cdc.operation if config.data.cdc else None
     columns = [name for name in file.columns if name != operation]
     return FileRead(
-        item, digest, columns, rows, file.blank_lines(rows), **file.written(), partition=file.partition
+        item,
+        digest,
+        columns,
+        rows,
+        file.blank_lines(rows),
+        **file.written(),
+        partition=file.partition,
+        two_backslashes=file.csv is not None and file.csv.two_backslashes,
     )
 
 

@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,10 @@ from convert import convert
 from job import DataProblem, parse_config
 from quotes import QuoteCheck
 from tables import open_file
-from tests.pipeline_def.helpers import KEY, SMALL
+from tests.pipeline_def.helpers import KEY, SMALL, VALIDATION, Run, land
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 def read(folder: Path, body: str | bytes, **data: Any) -> list[tuple[Any, ...]]:
@@ -99,3 +102,36 @@ def test_quote_check_agrees_with_the_csv_module(text: str, size: int) -> None:
         assert not check.wrong
     except csv.Error:
         assert check.wrong
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "quotes", "code"),
+    [
+        ('"5\\" pipe"', '"C:\\\\x,y"', None, 1),
+        ('"5\\" pipe"', '"C:\\\\x,y"', "backslash", 0),
+        ('"5\\" pipe"', "C:\\\\x", None, 0),
+        ('"5\\" pipe"', '"C:\\x,y"', None, 0),
+        ('"5"" pipe"', '"C:\\\\x,y"', None, 0),
+    ],
+)
+def test_preprocess_two_backslashes_mean_the_same_in_all_files(
+    s3: S3Client,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    first: str,
+    second: str,
+    quotes: str | None,
+    code: int,
+) -> None:
+    config = {**SMALL, "data": {"quotes": quotes} if quotes else {}}
+    land(s3, "curated/small/train/a.csv", f"x,c,y\n1,{first},0\n2,b,1\n")
+    land(s3, "curated/small/train/b.csv", f"x,c,y\n1,{second},0\n2,b,1\n")
+    land(s3, "curated/small/validation.csv", VALIDATION)
+    run = Run(tmp_path / "run", s3, config, "abcdefghijkl")
+    assert run.preprocess() == code
+    if code:
+        assert capsys.readouterr().err.strip() == (
+            "curated/small/train/b.csv: a quoted value has two backslashes, which are one if quotes are "
+            "written as in curated/small/train/a.csv; set data.quotes in handsoff.yaml to backslash, as Spark "
+            "writes them, or to doubled"
+        )
