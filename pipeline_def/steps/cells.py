@@ -80,11 +80,14 @@ PLAIN: Final = Spelling()
 def category(text: str, spelling: Spelling = PLAIN) -> str | None:
     """The canonical text of a category; None for a missing value. The canonical text of that is the same.
 
-    Spaces around it do not count. A number is written plainly and with all its digits: 1, 1.0, +1 and 1e0
-    are "1"; a text that begins with 0 and another digit is no number. True and false are in lower case. A
-    date or a time is in UTC, and midnight is the date; without an offset it counts as UTC.
+    Spaces around it do not count, and LF, CR and CRLF in it are LF. A number is written plainly and with all
+    its digits: 1, 1.0, +1 and 1e0 are "1"; a text that begins with 0 and another digit is no number. True and
+    false are in lower case. A date or a time is in UTC, and midnight is the date; without an offset it counts
+    as UTC.
     """
     word = text.strip()
+    if "\r" in word:
+        word = word.replace("\r\n", "\n").replace("\r", "\n")
     word = word if word.isascii() else unicodedata.normalize("NFC", word)
     folded = word.casefold() if spelling.ignore_case else word
     if folded in _missing(spelling):
