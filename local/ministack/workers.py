@@ -63,7 +63,7 @@ def fork_workers(folder: Path) -> Callable[[], None]:
             packages: tuple[str, ...] = PACKAGES
             code = Path(how["cwd"]).resolve()  # the same place for all functions of the same code (archives)
             if (code / "retraining" / "collaborators.py").exists():
-                path, packages = (*path, str(code)), (*PACKAGES, *SHARED)
+                path, packages = (*path, str(code)), (*PACKAGES, *SHARED, "service_data")
             with alone:
                 python = warm.setdefault(path, WarmPython(folder, packages, path))
             if worker := python.converse(arguments, variables, Path(how["cwd"])):
