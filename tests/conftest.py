@@ -7,13 +7,17 @@ import gc
 import os
 import signal
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler.loadfile import LoadFileScheduling
+
+if TYPE_CHECKING:
+    from tests.loop.conftest import Loop
 
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci" if os.environ.get("CI") else "here")  # ci is hypothesis' own: derandomized
@@ -35,7 +39,12 @@ STARTS_SOMETHING = {
 }
 """Fixtures that deploy or start a server, and what they start. Every test that uses one must say so."""
 
-SHARED = ("loop/test_approval_for_real", "loop/test_loop", "loop/test_starting_for_real")
+SHARED = (
+    "field/test_field_for_real",
+    "loop/test_approval_for_real",
+    "loop/test_loop",
+    "loop/test_starting_for_real",
+)
 """Files whose stories share a deployment: one worker runs them all."""
 
 LONGEST = ("loop/test_deploy_for_real", *SHARED, "iam/test_least_privilege", "terraform/test_terraform")
@@ -96,6 +105,35 @@ def ready_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     run = tmp_path_factory.getbasetemp()
     return build_once((run.parent if "PYTEST_XDIST_WORKER" in os.environ else run) / "ready")
+
+
+@pytest.fixture(scope="session")
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, ready_build: Path
+) -> Iterator[Loop]:
+    """Deployed once per worker, with the models of all modules whose stories share a deployment."""
+    from tests.loop.conftest import started
+
+    tests = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    modules = {test.module for test in tests if "shared" in test.fixturenames}
+    named = [(name, story) for module in modules for name, story in module.STORIES.items()]
+    stories = dict(sorted(named))
+    assert len(stories) == len(named), "two modules that share a deployment have a model of the same name"
+    with started(stories, tmp_path_factory.mktemp("loop"), ready_build) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def loop(shared: Loop) -> Iterator[Loop]:
+    """The shared deployment, in which the module has a model of its own for each of its STORIES.
+
+    STORIES say what differs from the Titanic's configuration. A module that updates the stack has a fixture
+    `loop` of its own instead.
+    """
+    from tests.loop.conftest import pointed_at
+
+    with pointed_at(shared.cloud):
+        yield shared
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from handsoff.operating.executions import evidence_of, newest_executions, packag
 from retraining.aws.pipelines import Execution
 from tests.field.people import COLUMNS, SECRET, as_csv, as_parquet, changed, passengers, typed, zipped
 from tests.field.play import FEATURES
-from tests.loop.conftest import Loop, deployed, handsoff, wait
+from tests.loop.conftest import Loop, handsoff, wait
 
 pytestmark = pytest.mark.story
 
@@ -38,13 +37,6 @@ ROWS = passengers(1200)
 OTHERS = passengers(600, 9)
 VALIDATION = {"validation/part-0.csv": as_csv(OTHERS)}
 BULKY = as_csv(changed(ROWS, note=lambda text: text.ljust(10_000, ".")))
-
-
-@pytest.fixture(scope="module")
-def loop(tmp_path_factory: pytest.TempPathFactory, ready_build: Path) -> Iterator[Loop]:
-    """A deployment with a model for each case."""
-    with deployed(STORIES, tmp_path_factory.mktemp("field"), ready_build) as found:
-        yield found
 
 
 def land(loop: Loop, model: str, files: Mapping[str, bytes], *markers: str) -> None:

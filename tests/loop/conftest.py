@@ -179,31 +179,6 @@ def handsoff(
     return done
 
 
-@pytest.fixture(scope="session")
-def shared(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, ready_build: Path
-) -> Iterator[Loop]:
-    """Deployed once per worker, with the models of all modules whose stories share a deployment."""
-    tests = [item for item in request.session.items if isinstance(item, pytest.Function)]
-    modules = {test.module for test in tests if "shared" in test.fixturenames}
-    named = [(name, story) for module in modules for name, story in module.STORIES.items()]
-    stories = dict(sorted(named))
-    assert len(stories) == len(named), "two modules that share a deployment have a model of the same name"
-    with started(stories, tmp_path_factory.mktemp("loop"), ready_build) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def loop(shared: Loop) -> Iterator[Loop]:
-    """The shared deployment, in which the module has a model of its own for each of its STORIES.
-
-    STORIES say what differs from the Titanic's configuration. A module that updates the stack has a fixture
-    `loop` of its own instead.
-    """
-    with pointed_at(shared.cloud):
-        yield shared
-
-
 @contextmanager
 def pointed_at(cloud: server.Cloud) -> Iterator[None]:
     """This process, and what it starts, talk to `cloud` until the block ends."""
