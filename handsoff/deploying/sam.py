@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ def build(project: Project, folder: Path, *, cache: Path, target: Mapping[str, s
 
     `target` is what both Makefiles read: HANDSOFF_RUNTIME and HANDSOFF_ARCHITECTURE. `scratch` is a folder
     for the SAM CLI's temporary files. The same content gives the same bytes, wherever it is built.
+    The built template is JSON, which is YAML, too: the SAM CLI reads a template five times to deploy it.
     """
     mark, digest = folder / MARK, _digest(project, target)
     if mark.is_file() and mark.read_text(encoding="utf-8") == digest:
@@ -37,6 +39,8 @@ def build(project: Project, folder: Path, *, cache: Path, target: Mapping[str, s
         *("--cached", "--cache-dir", str(cache)),
         environment={**target, "TMPDIR": scratch},
     )
+    template = folder / "template.yaml"  # the SAM CLI wrote it, without short forms such as !Ref
+    template.write_text(json.dumps(yaml.safe_load(template.read_text(encoding="utf-8"))), encoding="utf-8")
     mark.write_text(digest, encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,9 @@ PYTHON_13 = {"HANDSOFF_RUNTIME": "python3.13", "HANDSOFF_ARCHITECTURE": "arm64"}
 SAM = """#!/bin/sh
 test ! -e fails || exit 1
 mkdir -p build && echo built >>builds
+printf 'Version: "2012-10-17"\nRole:\n  Fn::GetAtt: [Role, Arn]\nNote: ñ\n' >build/template.yaml
 """
-"""In place of the SAM CLI: it notes that it has built. The tests are about whether it is called."""
+"""In place of the SAM CLI: it writes a template, and notes that it has built."""
 
 
 @pytest.fixture
@@ -47,6 +49,16 @@ def test_build_of_the_same_content_is_not_repeated(project: Project) -> None:
     (project.folder / "functions" / "__pycache__" / "reconcile.pyc").write_text("made by an import")
     os.utime(project.folder / "functions" / "reconcile.py", (0, 0))
     assert build(project) == 1
+
+
+def test_built_template_is_what_the_sam_cli_wrote_as_json(project: Project) -> None:
+    build(project)
+    found = json.loads((project.folder / "build" / "template.yaml").read_text())
+    assert list(found.items()) == [
+        ("Version", "2012-10-17"),
+        ("Role", {"Fn::GetAtt": ["Role", "Arn"]}),
+        ("Note", "ñ"),
+    ]
 
 
 @pytest.mark.parametrize(
