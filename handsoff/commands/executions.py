@@ -73,7 +73,8 @@ def status(
     What waits: start requests, deliveries, candidates and failed messages. Files in quarantine are listed,
     too.
 
-    With --watch the exit code is 0 only if the execution succeeded, or if none was to follow.
+    With --watch the exit code is 1 if the execution did not succeed, or if the start was refused at most a
+    minute ago, also because of files in quarantine; the reason is printed. Otherwise it is 0.
 
     Example: `handsoff status titanic --watch`
     """
@@ -147,7 +148,10 @@ def _watch(deployment: Deployment, models: list[str]) -> None:
 
 
 def _execution_to_follow(deployment: Deployment, models: list[str]) -> Execution | None:
-    """Wait until `next_step` names an execution, or that none follows; show meanwhile why it waits."""
+    """Wait until `next_step` names an execution, or that none follows; show meanwhile why it waits.
+
+    Raises Exit with code 1 if the start was refused; the reason has been shown then.
+    """
     first = take_snapshot(deployment, models, datetime.now(UTC))
     shown: set[str] = set()
     with err.status("looking for an execution (Ctrl-C stops looking; executions continue)"):
@@ -158,7 +162,7 @@ def _execution_to_follow(deployment: Deployment, models: list[str]) -> Execution
                 case Follow(execution):
                     return execution
                 case StopRefused():
-                    return None
+                    raise typer.Exit(1)
                 case ShowNewest(newest):
                     out.print("no execution runs, and no start is pending; the newest execution:")
                     return newest

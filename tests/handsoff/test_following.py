@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import pytest
+import typer
 
+from handsoff.commands import executions
 from handsoff.operating.following import (
     Follow,
     KeepWaiting,
@@ -115,3 +117,28 @@ def test_notices(seconds: float, state: ModelState, expected: list[Notice]) -> N
     first = Snapshot(NOON, {"titanic": Watched(IDLE)})
     now = Snapshot(after(seconds), {"titanic": Watched(state)})
     assert notices(first, now) == expected
+
+
+def shot(seconds: float, item: Watched) -> Snapshot:
+    return Snapshot(after(seconds), {"m0": item})
+
+
+@pytest.mark.parametrize("reason", ["the same batch", "quarantined: curated/titanic/train.csv"])
+def test_watch_of_a_refused_start_says_why_and_exits_with_1(
+    reason: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = answered("refuse", 0).model_copy(update={"reason": reason})
+    shots = iter([shot(-1, Watched(PENDING, OLD)), shot(1, Watched(state, OLD))])
+    monkeypatch.setattr(executions, "take_snapshot", lambda *_: next(shots))
+    monkeypatch.setattr(executions, "POLL", 0)
+    with pytest.raises(typer.Exit) as ended:
+        executions._watch(None, ["m0"])  # type: ignore[arg-type]
+    assert ended.value.exit_code == 1
+    assert reason in capsys.readouterr().out
+
+
+def test_watch_with_nothing_to_follow_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    shots = iter([shot(0, Watched(IDLE)), shot(13, Watched(IDLE))])
+    monkeypatch.setattr(executions, "take_snapshot", lambda *_: next(shots))
+    monkeypatch.setattr(executions, "POLL", 0)
+    executions._watch(None, ["m0"])  # type: ignore[arg-type]
