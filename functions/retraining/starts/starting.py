@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retraining.collaborators import Collaborators
+    from retraining.config.schema import ModelConfig
     from retraining.starts.batches import Batch
     from retraining.starts.snapshot import Snapshot
 
@@ -157,9 +158,22 @@ def _advance(model: str, using: Collaborators) -> ModelState:
             if isinstance(action, ReadBatch):
                 listed_at = using.clock()
             action = decide(snapshot)
+        if isinstance(action, Quarantine | Refuse) and (newer := _newer_config(snapshot, using)):
+            config = newer
+            continue
         if (state := _act(action, snapshot, using)) is not None:
             return state
     raise contended(model)
+
+
+def _newer_config(snapshot: Snapshot, using: Collaborators) -> ModelConfig | None:
+    """The model's config if it was published after the one that this decision was made by, else None.
+
+    A config is kept in memory for a minute. A person who publishes a config and lands files within that
+    minute must not lose them by the old one.
+    """
+    found = using.configs.get(snapshot.model, fresh=True)
+    return None if found == snapshot.config else found
 
 
 def _check_time(snapshot: Snapshot, listed_at: datetime, using: Collaborators) -> None:
