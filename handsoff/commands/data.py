@@ -16,7 +16,7 @@ from handsoff.operating.data import as_json as data_as_json
 from handsoff.operating.data import model_data
 from handsoff.operating.landing import land as land_files
 from handsoff.operating.landing import landing_names
-from handsoff.operating.quarantine import quarantined_files, release_file
+from handsoff.operating.quarantine import QuarantinedFile, quarantined_files, release_all, release_file
 from handsoff.showing.console import escape
 from handsoff.showing.data import show_data
 
@@ -102,20 +102,50 @@ def release(
             help="The file in quarantine. Without it, the files there are listed with the reasons."
         ),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Put all files back, but not those that no job can read.")
+    ] = False,
+    marker: Annotated[
+        bool, typer.Option(help="Land the marker last; it says that the batch is complete.")
+    ] = True,
 ) -> None:
-    """Put a file back from quarantine; it is not inspected again.
+    """Put files back from quarantine; they are not inspected again.
 
-    Use it where a person has looked at the file and finds it good. The release is recorded with your name.
+    Use it where a person has looked at the files and finds them good. The release is recorded with your name.
+    Where the model waits for a marker, one marker lands after the last file.
 
     Example: `handsoff release titanic quarantine/titanic/train/2026-11-30.csv`
     """
     where = terminal.project()
     where.model(model)
+    if key is not None and everything:
+        raise UsageError("KEY and --all exclude each other")
     deployment = terminal.deployment(where)
-    if key is not None:
-        back = release_file(deployment, model, key)
-        out.print(f"{escape(back)} is back: `handsoff status --watch` shows what follows", soft_wrap=True)
+    if key is None and not everything:
+        _list_quarantined(deployment, model)
         return
+    if key is not None:
+        back, stay = [release_file(deployment, model, key, marker=marker)], []
+    else:
+        back, stay = release_all(deployment, model, marker=marker)
+    _tell_released(back, stay)
+    if not back:
+        out.print(f"nothing of {model} was released")
+    elif marker or where.config.models[model].retrain.ready.when != "marker":
+        out.print("`handsoff status --watch` shows what follows")
+    else:
+        out.print("no marker has landed, so nothing starts yet")
+
+
+def _tell_released(back: list[str], stay: list[QuarantinedFile]) -> None:
+    for name in back:
+        out.print(f"{escape(name)} is back", soft_wrap=True)
+    for file in stay:
+        why = "it has landed again since" if file.replaced else file.text
+        out.print(f"{escape(file.quarantine_key)} stays: {escape(why)}", soft_wrap=True)
+
+
+def _list_quarantined(deployment: Deployment, model: str) -> None:
     files = quarantined_files(deployment, model)
     for file in files:
         replaced = " (has landed again since)" if file.replaced else ""

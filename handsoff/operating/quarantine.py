@@ -16,7 +16,7 @@ from retraining.facts.starts import Released
 from retraining.starts import bucket as data_bucket
 from retraining.starts import quarantine
 from retraining.starts.batches import DataObject
-from retraining.starts.quarantine import REPORT_SUFFIX
+from retraining.starts.quarantine import NEVER_READ, REPORT_SUFFIX
 
 
 class QuarantinedFile(BaseModel):
@@ -52,6 +52,11 @@ class QuarantinedFile(BaseModel):
         """Whether another file with the same key has landed since."""
         return self.current not in (None, self.version_id)
 
+    @property
+    def may_be_released(self) -> bool:
+        """Whether a release makes sense: it is not replaced, and a job may be able to read it."""
+        return not self.replaced and self.problem not in NEVER_READ
+
 
 def quarantined_files(deployment: Deployment, model: str) -> list[QuarantinedFile]:
     """A model's files in quarantine, in the order of their keys."""
@@ -79,11 +84,12 @@ def _read(deployment: Deployment, report_key: str, present: Mapping[str, str]) -
     )
 
 
-def release_file(deployment: Deployment, model: str, key: str) -> str:
+def release_file(deployment: Deployment, model: str, key: str, *, marker: bool = True) -> str:
     """Put a file back from quarantine; it is not inspected again. Returns the key that it has then.
 
-    `key` may leave out `quarantine/<model>/`. Where the model uses a marker, the marker lands again: the file
-    completes the batch. Raises NotFound where the file is not in quarantine, or has been replaced.
+    `key` may leave out `quarantine/<model>/`. Where the model uses a marker and `marker` is true, the marker
+    lands again: the file completes the batch. Raises NotFound where the file is not in quarantine, or has
+    been replaced.
     """
     if not key.startswith("quarantine/"):
         key = f"quarantine/{model}/{key}"
@@ -97,6 +103,29 @@ def release_file(deployment: Deployment, model: str, key: str) -> str:
             f"{file.key} has landed again since: releasing the old one would hide it. "
             f"Land it under another name: it is at s3://{deployment.bucket}/{key}"
         )
+    back = _release(deployment, model, file)
+    if marker:
+        land_marker(deployment, model)
+    return back
+
+
+def release_all(
+    deployment: Deployment, model: str, *, marker: bool = True
+) -> tuple[list[str], list[QuarantinedFile]]:
+    """Put all files of a model back from quarantine, then land one marker as `release_file` does.
+
+    Returns the keys of the files that are back, and the files that stay: those that have landed again since,
+    and those that no job can read. No marker lands if all stay.
+    """
+    files = quarantined_files(deployment, model)
+    back = [_release(deployment, model, file) for file in files if file.may_be_released]
+    if back and marker:
+        land_marker(deployment, model)
+    return back, [file for file in files if not file.may_be_released]
+
+
+def _release(deployment: Deployment, model: str, file: QuarantinedFile) -> str:
+    """Record the release of a file and put the file back. Returns its key."""
     released = Released(by=deployment.caller, at=datetime.now(UTC))
     deployment.ledger.take(keys.released(model, file.etag, file.key), released)
     item = quarantine.release(
@@ -109,5 +138,4 @@ def release_file(deployment: Deployment, model: str, key: str) -> str:
     )
     # A file that was uploaded in parts has another ETag once it is copied.
     deployment.ledger.take(keys.released(model, item.etag, item.key), released)
-    land_marker(deployment, model)
     return item.key

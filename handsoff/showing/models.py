@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -9,10 +10,14 @@ from rich.console import Console
 
 from handsoff.operating.candidates import WaitingCandidate
 from handsoff.operating.deliveries import Delivery
+from handsoff.operating.quarantine import QuarantinedFile
 from handsoff.operating.states import ModelStatus
 from handsoff.showing.console import escape, moment
 from handsoff.showing.executions import execution_table
 from retraining.facts.model_state import ModelState
+
+MAX_NAMED: Final = 5
+"""Files in quarantine for the same reason that a line names; `handsoff release` lists all."""
 
 
 def pending_or_refused(state: ModelState, now: datetime) -> str | None:
@@ -46,14 +51,26 @@ def show_model(console: Console, status: ModelStatus, now: datetime) -> None:
     if status.champion:
         line = f"{status.champion.name}, approved {moment(status.champion.approved_at)}"
         console.print(f"  champion: {escape(line)}", soft_wrap=True)
-    for file in status.quarantined:
-        line = f"[red]in quarantine:[/] {escape(file.quarantine_key)}: {escape(file.text)}"
+    for line in _quarantined(status.quarantined):
         console.print(f"  {line}", soft_wrap=True)
-    if status.quarantined:
+    if any(file.may_be_released for file in status.quarantined):
         console.print(f"  to put one back: `handsoff release {status.name} KEY`", soft_wrap=True)
     for execution, package in status.executions:
         console.print(f"  started {execution.start_time.astimezone():%Y-%m-%d %H:%M:%S}")
         console.print(execution_table(execution, package))
+
+
+def _quarantined(files: Sequence[QuarantinedFile]) -> list[str]:
+    """A line for each reason: the first files that are in quarantine for it, and how many more there are."""
+    by_text: dict[str, list[str]] = {}
+    for file in files:
+        by_text.setdefault(file.text, []).append(file.quarantine_key)
+    lines = []
+    for text, names in by_text.items():
+        more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
+        named = escape(", ".join(names[:MAX_NAMED]))
+        lines.append(f"[red]in quarantine:[/] {named}{more}: {escape(text)}")
+    return lines
 
 
 def delivery_line(item: Delivery) -> str:

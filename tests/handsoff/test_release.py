@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from handsoff.errors import NotFound
-from handsoff.operating.quarantine import quarantined_files, release_file
+from handsoff.operating.deliveries import deliveries
+from handsoff.operating.quarantine import quarantined_files, release_all, release_file
 from retraining.starts.quarantine import place
 from tests.functions.memory import refused
 from tests.functions.models import HEADER, ROWS
 from tests.functions.starts.one_model import BAD, MODEL, OneModel
-from tests.functions.starts.test_quarantine import A, bodies, world_of
+from tests.functions.starts.test_quarantine import A, B, bodies, report, state_of, world_of
 
 LONG = "curated/titanic/train/" + "n" * 995 + ".csv"
+EXCEL = "curated/titanic/train/book.csv"
 
 
 def deployment(world: OneModel) -> Any:
@@ -115,3 +117,64 @@ def test_report_of_an_earlier_version_is_read() -> None:
     s3.put_object(Key=name, Body=body.replace(b'"notCopied": null,', b""))
     (file,) = quarantined_files(deployment(world), MODEL)
     assert file.not_copied is None
+
+
+def test_release_all_puts_every_file_back_and_lands_one_marker() -> None:
+    world, s3 = world_of(A, B)
+    world.come("landing")
+    world.now += timedelta(minutes=3)
+    assert release_all(deployment(world), MODEL) == ([A, B], [])
+    assert len(bodies(s3, "curated/titanic/_SUCCESS")) == 2
+    world.come("landing")
+    assert {A, B} <= set(trained_on(world))
+    assert quarantined_files(deployment(world), MODEL) == []
+
+
+def test_release_without_marker_starts_nothing_until_one_lands() -> None:
+    world, s3 = world_of(A, B)
+    world.come("landing")
+    world.now += timedelta(minutes=3)
+    assert release_all(deployment(world), MODEL, marker=False) == ([A, B], [])
+    assert len(bodies(s3, "curated/titanic/_SUCCESS")) == 1
+    world.mark()
+    assert {A, B} <= set(trained_on(world))
+
+
+def test_release_all_leaves_what_was_replaced_and_what_no_job_can_read() -> None:
+    world, s3 = world_of(A, B)
+    s3.put_object(Key=EXCEL, Body=b"PK\x03\x04" + b"\x00" * 26 + b"xl/workbook.xml")
+    world.mark()
+    world.now += timedelta(minutes=3)
+    world.land("train/b.csv", HEADER + ROWS)
+    back, stay = release_all(deployment(world), MODEL)
+    assert back == [A]
+    assert [(file.key, file.replaced) for file in stay] == [(B, True), (EXCEL, False)]
+    assert "an Excel workbook (xlsx)" in stay[1].text
+
+
+def test_release_all_lands_no_marker_if_nothing_is_released() -> None:
+    world, s3 = world_of()
+    assert release_all(deployment(world), MODEL) == ([], [])
+    assert len(bodies(s3, "curated/titanic/_SUCCESS")) == 1
+
+
+def test_report_offers_a_release_only_of_a_file_that_a_job_may_read() -> None:
+    world, s3 = world_of(A)
+    s3.put_object(Key=EXCEL, Body=b"PK\x03\x04" + b"\x00" * 26 + b"xl/workbook.xml")
+    world.mark()
+    assert report(s3, A)["wayOut"] == (
+        "land a corrected file, or: handsoff release titanic quarantine/titanic/train/a.csv"
+    )
+    assert report(s3, EXCEL)["wayOut"] == "land a corrected file"
+
+
+def test_files_that_went_to_quarantine_are_no_delivery_under_way() -> None:
+    world, s3 = world_of(A, B)
+    world.now += timedelta(minutes=1)
+    world.come("landing")
+    assert bodies(s3, A) == [BAD, None]
+    found = deliveries(deployment(world), MODEL, state_of(world))
+    assert [item.answer for item in found] == ["answered"]
+    world.land("train/c.csv", HEADER + ROWS)
+    newest = deliveries(deployment(world), MODEL, state_of(world))[0]
+    assert (newest.answer, newest.reason) == ("under way", "1 file has landed without a marker after them")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from rich.console import Console
 
+from handsoff.operating.quarantine import QuarantinedFile
+from handsoff.operating.states import ModelStatus
 from handsoff.showing.console import moment
-from handsoff.showing.models import pending_or_refused
+from handsoff.showing.models import pending_or_refused, show_model
 from retraining.facts.model_state import ModelState
 from retraining.facts.starts import Blocked, Start, StartRequest
 
@@ -33,3 +37,51 @@ def test_pending_or_refused_of_a_blocked_start_says_why_since_when_and_when_next
 
 def test_pending_or_refused_of_a_start_that_is_being_made_is_none() -> None:
     assert pending_or_refused(ModelState(running=TAKEN), NOON) is None
+
+
+def quarantined(name: str, text: str, problem: str) -> QuarantinedFile:
+    return QuarantinedFile(
+        quarantine_key=f"quarantine/titanic/{name}",
+        key=f"curated/titanic/{name}",
+        version_id="v",
+        etag="e",
+        size=1,
+        problem=problem,
+        text=text,
+        not_copied=None,
+        current=None,
+    )
+
+
+def shown(*files: QuarantinedFile) -> list[str]:
+    """The lines of a status with these files in quarantine, but for the first one."""
+    status = ModelStatus(
+        name="titanic",
+        state=ModelState(),
+        champion=None,
+        quarantined=files,
+        deliveries=(),
+        left_out="",
+        candidates=(),
+        executions=(),
+    )
+    console = Console(width=200, record=True, file=io.StringIO())
+    show_model(console, status, NOON)
+    return console.export_text().splitlines()[1:]
+
+
+def test_status_groups_files_in_quarantine_by_reason() -> None:
+    alike = [quarantined(f"{number}.csv", "no column age", "missing_column") for number in range(7)]
+    assert shown(*alike, quarantined("z.csv", "the file is ORC", "unsupported_format")) == [
+        "  in quarantine: quarantine/titanic/0.csv, quarantine/titanic/1.csv, quarantine/titanic/2.csv, "
+        "quarantine/titanic/3.csv, quarantine/titanic/4.csv and 2 more: no column age",
+        "  in quarantine: quarantine/titanic/z.csv: the file is ORC",
+        "  to put one back: `handsoff release titanic KEY`",
+    ]
+
+
+@pytest.mark.parametrize("problem", ["unsupported_format", "damaged", "truncated"])
+def test_status_offers_no_release_of_a_file_that_no_job_can_read(problem: str) -> None:
+    assert shown(quarantined("z.csv", "the file is ORC", problem)) == [
+        "  in quarantine: quarantine/titanic/z.csv: the file is ORC"
+    ]

@@ -129,7 +129,7 @@ class Batch:
     """Those of `objects` that are no longer the newest version of their key."""
 
     later: int = 0
-    """Keys of data objects that have landed or were deleted after the marker."""
+    """Keys of data objects that have landed after the marker. A deletion, such as a quarantine's, is none."""
 
     cut: bool = False
     """Whether the listing ended at MAX_ENTRIES, so that objects may be missing."""
@@ -340,7 +340,7 @@ def batch_as_of(
 def _standing(
     versions: Iterable[Version], at: datetime | None, prefix: str, no_data: Sequence[str]
 ) -> tuple[dict[str, Version], set[str]]:
-    """The entry of each key that counts as of `at`, and the keys of data objects with later entries.
+    """The entry of each key that counts as of `at`, and the keys of data objects with later versions.
 
     Names below `prefix` in `no_data` are passed over.
     """
@@ -351,7 +351,7 @@ def _standing(
         if rest in no_data:
             continue
         if at is not None and entry.landed_at > at:
-            if split_of(rest):
+            if entry.etag is not None and split_of(rest):
                 later.add(entry.key)
         elif at is not None or entry.newest:
             other = standing.get(entry.key)

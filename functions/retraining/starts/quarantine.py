@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 REPORT_SUFFIX: Final = ".report.json"
 """Follows a file's key in quarantine; the key of its report."""
 
+NEVER_READ: Final = frozenset({"unsupported_format", "damaged", "truncated"})
+"""Problems with which no job can read a file either. A release of such a file is not offered."""
+
 MAX_KEY_BYTES: Final = 1024
 """Bytes of a key in S3, in UTF-8 (Amazon S3 User Guide, "Naming Amazon S3 objects")."""
 
@@ -128,6 +131,7 @@ def _move(model: str, item: BadFile, using: Collaborators, *, copy: bool) -> Non
 
 
 def _report(model: str, item: BadFile, target: str, not_copied: str, using: Collaborators) -> None:
+    back = "" if item.kind in NEVER_READ else f", or: handsoff release {model} {target}"
     report = {
         "model": model,
         "key": item.key,
@@ -141,7 +145,7 @@ def _report(model: str, item: BadFile, target: str, not_copied: str, using: Coll
         "found": _found(model, item, using),
         "notCopied": not_copied or None,
         "at": using.clock().isoformat(),
-        "wayOut": f"land a corrected file, or: handsoff release {model} {target}",
+        "wayOut": f"land a corrected file{back}",
     }
     using.s3.put_object(
         Bucket=using.settings.bucket,

@@ -149,7 +149,7 @@ AS_OF: list[tuple[str, list[Version], list[str], list[str], int]] = [
         [put("train.csv", "1", "10:00:00"), V, gone("train.csv", "2", "10:00:06", newest=True)],
         ["1", "v"],
         ["1"],
-        1,
+        0,
     ),
     (
         "deleted before the marker",
