@@ -18,6 +18,9 @@ _ENDS: Final = ("Traceback (most recent call last):", "Killed", "Segmentation fa
 _MESSAGE: Final = re.compile(r'ErrorMessage "(.*)"(?=\s+Command ")', re.DOTALL)
 _LAST_MESSAGE: Final = re.compile(r'ErrorMessage "(.*)', re.DOTALL)
 
+_FOUND: Final = " (found: "
+"""What follows these words in a line of a step's log is what it found there: job.py writes them."""
+
 WHOLE: Final = 1000
 """Characters of a reason that is not cut for certain. SageMaker cuts a job's reason at 1,024."""
 
@@ -43,8 +46,11 @@ def tellable(lines: Iterable[str], reason: str | None) -> list[str]:
 
 def _tellable(line: str, reason: str) -> str | None:
     text = line.strip()
-    if text in _ENDS or _PLACE.fullmatch(line) or (text and text in reason):
+    if text in _ENDS or _PLACE.fullmatch(line):
         return line
+    said = text.partition(_FOUND)[0]
+    if said and said in reason:
+        return line if said == text else said
     error = _ERROR.fullmatch(text)
     return error[1] if error else None
 

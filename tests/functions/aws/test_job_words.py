@@ -42,6 +42,12 @@ def test_tellable_lines_are_places_types_and_the_reason() -> None:
     ]
 
 
+def test_tellable_line_ends_before_what_the_step_found() -> None:
+    lines = ["train.csv has no column survived (found: 'Kelly, Mr. James (found: 3)')", "(found: 'Kelly')"]
+    reason = "ClientError: train.csv has no column survived, exit code: 1"
+    assert tellable(lines, reason) == ["train.csv has no column survived"]
+
+
 def test_tellable_lines_without_a_reason() -> None:
     assert tellable(["Mr. Kelly", "  ", "age", "OSError: Mr. Kelly"], None) == ["OSError"]
 
