@@ -167,7 +167,12 @@ def test_inspect_booleans() -> None:
     assert inspect(body, len(body), "train.csv", config) == Fine(12)
     body += b"maybe,1\n"
     assert inspect(body, len(body), "train.csv", config) == Problem(
-        "not_a_boolean", "row 13: b is not a boolean, expected true or false", 13, "b", "'maybe'"
+        "not_a_boolean",
+        "row 13: b is not a boolean, expected true or false (also yes/no, t/f, y/n, 1/0); list the column in "
+        "features.categorical if it has other values",
+        13,
+        "b",
+        "'maybe'",
     )
     body = b"x,y\n1,1\n1,0\n"
     assert inspect(body, len(body), "train.csv", config) == Problem(

@@ -73,6 +73,37 @@ def test_inspect_names_the_delimiter_that_the_header_has() -> None:
     assert said(look(ROWS.replace(",", "\t"))) == ("delimiter", expected)
 
 
+@pytest.mark.parametrize("header", [(), ("x", "c", "b", "y")])
+def test_inspect_names_the_separator_of_hive_and_athena(header: tuple[str, ...]) -> None:
+    found = look("1\x01a\x01t\x010\n2\x01b\x01f\x011\n", config=model(header=header))
+    assert said(found) == (
+        "delimiter",
+        r"the values are separated by \x01 (Ctrl-A), which is not read: write them separated by commas, "
+        "or as Parquet",
+    )
+
+
+@pytest.mark.parametrize("operation", ["I", "U", "D"])
+def test_inspect_names_a_change_that_data_header_has_no_column_for(operation: str) -> None:
+    rows = f"{operation},1,a,t,0\n"
+    advice = (
+        "row 1 has 5 values, the header 4; its first value says what was done to the row (I, U or D), as AWS "
+        "DMS writes it: put Op first in data.header and set data.cdc in handsoff.yaml"
+    )
+    config = model(header=("x", "c", "b", "y"))
+    assert said(look(rows, config=config)) == ("format", advice)
+    config = model(header=("x", "c", "b", "y"), cdc={"operation": "Op", "key": ["x"]})
+    assert said(look(rows, config=config)) == ("format", advice)
+    config = model(header=("Op", "x", "c", "b", "y"), cdc={"operation": "Op", "key": ["x"]})
+    assert look(rows, config=config) == Fine(1)
+    assert look("1,a,t,0\n", config=config) == Fine(1)
+
+
+def test_inspect_names_no_change_where_the_first_value_is_none() -> None:
+    config = model(header=("x", "c", "b", "y"))
+    assert said(look("7,1,a,t,0\n", config=config)) == ("format", "row 1 has 5 values, the header 4")
+
+
 @pytest.mark.parametrize(
     ("header", "text"),
     [

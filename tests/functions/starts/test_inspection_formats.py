@@ -183,7 +183,12 @@ def test_partitions_named_twice_are_a_problem() -> None:
         ("day=2024-02-01", "day,x,c,b,y\n01/02/2024,1,a,t,0\n", None),
         ("c=2024-02-01", "x,c,b,y\n1,2024-02-01 00:00:00,t,0\n", None),
         ("x=one", "c,b,y\na,t,0\n", "its folder: x is not a number"),
-        ("b=maybe", "x,c,y\n1,a,0\n", "its folder: b is not a boolean, expected true or false"),
+        (
+            "b=maybe",
+            "x,c,y\n1,a,0\n",
+            "its folder: b is not a boolean, expected true or false (also yes/no, t/f, y/n, 1/0); list the "
+            "column in features.categorical if it has other values",
+        ),
         ("y=__HIVE_DEFAULT_PARTITION__", "x,c,b\n1,a,t\n", "its folder: y is missing, expected a number"),
         ("x=__HIVE_DEFAULT_PARTITION__", "c,b,y\na,t,0\n", None),
         ("c=S", "x,c,b,y\n1,S,t,0\n1,a,t,0\n", "row 2: c has another value than the file's folder"),

@@ -28,6 +28,12 @@ TRUE: Final = frozenset({"true", "yes", "t", "y", "1", "1.0"})
 FALSE: Final = frozenset({"false", "no", "f", "n", "0", "0.0"})
 """Texts, in lower case, that DataPreProcessing reads as false in a boolean column."""
 
+NOT_A_BOOLEAN: Final = (
+    "is not a boolean, expected true or false (also yes/no, t/f, y/n, 1/0); list the column in "
+    "features.categorical if it has other values"
+)
+"""What is wrong with a text in a boolean column that is none of TRUE, FALSE and MISSING."""
+
 FLOAT32_MAX: Final = 3.4028234663852886e38
 """The largest number of 32 bits (IEEE 754), with which scikit-learn's random forests compute."""
 
@@ -143,7 +149,7 @@ class Cells:
             return self._number(word)
         if kind == "boolean":
             fits = word in MISSING or word.lower() in TRUE or word.lower() in FALSE
-            return None if fits else Fault("not_a_boolean", "is not a boolean, expected true or false")
+            return None if fits else Fault("not_a_boolean", NOT_A_BOOLEAN)
         return self._target(word, kind)
 
     def same(self, one: str, other: str) -> bool:

@@ -14,6 +14,9 @@ from retraining.starts.inspection.problems import MAX_NAMED, Problem, listed, sh
 OPERATION: Final = "op"
 """The column, in lower case, in which AWS DMS says what was done to a row."""
 
+CONTROL_A: Final = "\x01"
+"""What separates values in text files of Hive, and of Athena's UNLOAD, if nothing else is asked for."""
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -102,6 +105,8 @@ def _missing(
     found = shown(config.data.delimiter.join(header[:100]))
     near = {_plain(name): name for name in header}
     alike = {name: near[_plain(name)] for name in missing if _plain(name) in near}
+    if not alike and (problem := control_a(header)):
+        return problem
     if not alike and (delimiter := _other_delimiter(header, missing)):
         said = f"the values are separated by {DELIMITERS[delimiter]}, expected {_expected(config)}"
         way_out = f'set data.delimiter: "{delimiter}" in handsoff.yaml'.replace("\t", "\\t")
@@ -115,6 +120,16 @@ def _missing(
         others = ", ".join(repr(name) for name in list(alike.values())[:MAX_NAMED])
         text = f"no column {listed(missing)}; the header has {others}: did you mean that? write both alike"
     return Problem("missing_column", text, column=missing[0], found=found)
+
+
+def control_a(line: Sequence[str]) -> Problem | None:
+    """The problem of a line whose values Hive or Athena separated: Ctrl-A is their default."""
+    if len(line) != 1 or CONTROL_A not in line[0]:
+        return None
+    said = r"the values are separated by \x01 (Ctrl-A), which is not read"
+    return Problem(
+        "delimiter", f"{said}: write them separated by commas, or as Parquet", found=shown(line[0])
+    )
 
 
 def _plain(name: str) -> str:

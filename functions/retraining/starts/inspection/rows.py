@@ -9,7 +9,7 @@ from typing import Final
 from retraining.config.schema import ModelConfig
 from retraining.starts.inspection import lines
 from retraining.starts.inspection.cells import MISSING, Cells
-from retraining.starts.inspection.header import Columns, columns
+from retraining.starts.inspection.header import Columns, columns, control_a
 from retraining.starts.inspection.heads import Short
 from retraining.starts.inspection.problems import Fine, Problem, listed, shown
 
@@ -111,8 +111,7 @@ class _Table:
     def _problem_in(self, row: list[str], columns: Columns, places: list[tuple[str, int]]) -> Problem | None:
         number = self._row
         if len(row) != columns.count:
-            text = f"row {number} has {len(row)} values, the header {columns.count}"
-            return Problem("format", text, row=number, found=shown(self._config.data.delimiter.join(row)))
+            return control_a(row) or self._wrong_length(row, columns.count)
         for place in range(columns.named, columns.count):
             if row[place].strip():
                 text = f"row {number} has a value in column {place + 1}, which has no name"
@@ -134,6 +133,18 @@ class _Table:
                 text = f"row {number}: {listed([name])} {fault.text}"
                 return Problem(fault.kind, text, number, name, shown(row[place]))
         return None
+
+    def _wrong_length(self, row: list[str], expected: int) -> Problem:
+        """The problem of a row that has not as many values as the header."""
+        data = self._config.data
+        text = f"row {self._row} has {len(row)} values, the header {expected}"
+        is_change = len(row) == expected + 1 and row[0].strip() in OPERATIONS
+        if is_change and data.header and not (data.cdc and data.cdc.operation in data.header):
+            text += (
+                "; its first value says what was done to the row (I, U or D), as AWS DMS writes it: put Op "
+                "first in data.header and set data.cdc in handsoff.yaml"
+            )
+        return Problem("format", text, row=self._row, found=shown(data.delimiter.join(row)))
 
 
 def are_operations(values: Iterable[str]) -> bool:
