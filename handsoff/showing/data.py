@@ -115,7 +115,7 @@ def _file(item: Mapping[str, Any]) -> str:
 def _columns(report: Mapping[str, Any]) -> Table:
     """A row for each feature: its missing share, its range or number of categories, what reading changed."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("feature", "split", "missing", "range or categories", "read anew"):
+    for name in ("feature", "split", "missing", "range or categories", "changed in reading"):
         table.add_column(name, overflow="fold")
     splits = report["splits"]
     unknown = report.get("unknownCategories", {})

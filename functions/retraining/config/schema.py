@@ -185,8 +185,9 @@ class ModelConfig(Section):
 
     classes: tuple[Class, ...] = ()
     """The values of the target, words or numbers; `["0", "1"]` for a binary target if left out. Of two
-    classes the second is the positive one: precision, recall and probabilities are about it. YAML reads
-    `[no, yes]` as false and true, which any word for a boolean matches."""
+    classes the second is the positive one: precision, recall and probabilities are about it. Write
+    `["no", "yes"]` in quotes: YAML reads `[no, yes]` as false and true, which any word for a boolean
+    matches."""
 
     features: Features
     data: Data = Data()
