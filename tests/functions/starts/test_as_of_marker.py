@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from retraining.config.data import Data
 from retraining.facts.starts import StartRequest
 from retraining.starts import starting
 from tests.functions.models import HEADER, ROWS
@@ -308,6 +309,26 @@ def test_quarantined_version_is_in_no_batch_any_more() -> None:
     assert trained(world) == [delivery(0)]
     copies = world.s3.versions[f"quarantine/{MODEL}/train/bad.csv"]
     assert len(copies) == 1
+
+
+def test_next_marker_trains_without_a_quarantined_file_and_its_earlier_versions() -> None:
+    world = OneModel()
+    world.land("train/more.csv", HEADER + ROWS)
+    deliver(world, 0)
+    world.end_all(noticed=True)
+    comma = HEADER + b'1,1,female,"29,5",0,0,211.3,S\n'
+    world.land("train/more.csv", comma)
+    deliver(world, 1)
+    world.now += MINUTE
+    deliver(world, 2)
+    whole = delivery(0) | {"train/more.csv": HEADER + ROWS}
+    assert trained(world) == [whole, delivery(2)]
+    world.end_all(noticed=True)
+    world.config = world.config.model_copy(update={"data": Data(decimal=",")})
+    world.now += MINUTE
+    world.land("train/more.csv", comma)  # the same bytes under the same name
+    deliver(world, 3)
+    assert trained(world)[2:] == [delivery(3) | {"train/more.csv": comma}]
 
 
 def test_started_versions_are_not_looked_up_in_quarantine() -> None:
