@@ -273,8 +273,8 @@ def _configured(first: list[str], dialect: Dialect, key: str) -> tuple[str, ...]
 
 @dataclass(frozen=True)
 class _Signs:
-    """Whether a text has a quote after a backslash, two backslashes, two line breaks in a row, and a quote that
-    does not end."""
+    """Whether a text has a quote after a backslash, two backslashes, two line breaks in a row, and a quote
+    that does not end."""
 
     escaped: bool
     two_backslashes: bool

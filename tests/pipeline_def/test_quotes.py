@@ -132,6 +132,6 @@ def test_preprocess_two_backslashes_mean_the_same_in_all_files(
     if code:
         assert capsys.readouterr().err.strip() == (
             "curated/small/train/b.csv: a quoted value has two backslashes, which are one if quotes are "
-            "written as in curated/small/train/a.csv; set data.quotes in handsoff.yaml to backslash, as Spark "
-            "writes them, or to doubled"
+            "written as in curated/small/train/a.csv; set data.quotes in handsoff.yaml to backslash, as "
+            "Spark writes them, or to doubled"
         )
