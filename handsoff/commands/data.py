@@ -125,10 +125,11 @@ def release(
     if key is None and not everything:
         _list_quarantined(deployment, model)
         return
-    if key is not None:
-        back, stay = [release_file(deployment, model, key, marker=marker)], []
-    else:
-        back, stay = release_all(deployment, model, marker=marker)
+    back, stay = (
+        release_all(deployment, model, marker=marker)
+        if key is None
+        else ([release_file(deployment, model, key, marker=marker)], [])
+    )
     _tell_released(back, stay)
     if not back:
         out.print(f"nothing of {model} was released")

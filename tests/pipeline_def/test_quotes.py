@@ -26,7 +26,8 @@ def read(folder: Path, body: str | bytes, **data: Any) -> list[tuple[Any, ...]]:
     """The file's rows as (x, c, y)."""
     path = folder / "object"
     path.write_bytes(body.encode() if isinstance(body, str) else body)
-    config, found = parse_config({**SMALL, "data": data}), []
+    config = parse_config({**SMALL, "data": data})
+    found: list[tuple[Any, ...]] = []
     for block in open_file(path, KEY, config).blocks():
         table = convert(block, config, KEY, len(found) + 1)
         found += list(zip(*(table[name].to_pylist() for name in ("x", "c", "y")), strict=True))
