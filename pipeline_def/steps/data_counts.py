@@ -9,35 +9,53 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from job import Features, Json
+from job import Array, Features, Json
 
 
 class CellCounts:
     """By feature, the cells with text that became a missing value, and those that changed their spelling.
 
     Only cells that arrive as text count: the types of a Parquet file have no spelling. An empty cell is
-    missing, not a word for it. Only a category has a spelling of its own: 07 and 7 are one number.
+    missing, not a word for it. Only a category has a spelling of its own: 07 and 7 are one number. `changes`
+    says that `keep` may leave rows out: it remembers which rows had such cells.
     """
 
-    def __init__(self, features: Features) -> None:
+    def __init__(self, features: Features, *, changes: bool = False) -> None:
+        self._changes = changes
+        self._rows = 0
+        self._noted: list[tuple[dict[str, int], str, int, Array]] = []
         self._categorical = frozenset(features.categorical)
         self.missing_words = dict.fromkeys(features.names, 0)
         self.canonicalised = dict.fromkeys(features.categorical, 0)
 
     def add(self, block: pa.RecordBatch, table: pa.Table) -> None:
         """Count a block's cells. `table` has what its rows became, in the same order."""
-        for name, words in self.missing_words.items():
+        for name in self.missing_words:
             if name not in block.schema.names or (text := _text(block.column(name))) is None:
                 continue
             became = table[name].combine_chunks()
             lost = pc.and_(pc.not_equal(text, ""), pc.is_null(became))
-            self.missing_words[name] = words + _true(lost)
+            self._count(self.missing_words, name, lost)
             if name in self._categorical:
-                self.canonicalised[name] += _true(pc.not_equal(text, became))
+                self._count(self.canonicalised, name, pc.not_equal(text, became))
+        self._rows += table.num_rows
+
+    def _count(self, counts: dict[str, int], name: str, found: pa.Array) -> None:
+        counts[name] += (count := _true(found))
+        if self._changes and count:
+            mask = np.asarray(found.fill_null(False).to_numpy(zero_copy_only=False))
+            self._noted.append((counts, name, self._rows, mask))
+
+    def keep(self, kept: Array) -> None:
+        """Take back what was counted in rows for which `kept`, in the order of adding, is false."""
+        for counts, name, start, mask in self._noted:
+            counts[name] -= int(np.sum(mask & ~kept[start : start + len(mask)]))
+        self._noted = []
 
 
 def _text(values: pa.Array) -> pa.Array | None:

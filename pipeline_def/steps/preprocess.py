@@ -1,8 +1,9 @@
 """DataPreProcessing: reads the object versions of one batch, checks them against the config, writes Parquet.
 
-Each row in is a row out: the step drops, fills and encodes nothing. It counts blank lines, which are not
-rows. A problem with the data ends the job with one line that names the file and the column, in the log and as
-the job's ExitMessage. Runs in SageMaker's scikit-learn image, with the other step scripts beside it.
+Each row in is a row out, but for rows that later changes delete or replace (`data.cdc`). The step fills and
+encodes nothing. It counts blank lines, which are not rows. A problem with the data ends the job with one line
+that names the file and the column, in the log and as the job's ExitMessage. Runs in SageMaker's scikit-learn
+image, with the other step scripts beside it.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     check_quotes(files)
     for split, writer in writers.items():
         if split in changes and writer.rows:
-            writer.keep(changes[split].kept())
+            kept = changes[split].kept()
+            print(f"{split}: {len(kept) - kept.sum()} rows left out, which later changes replace or delete")
+            writer.keep(kept)
         else:
             writer.close()
     check_rows({split: writer.rows for split, writer in writers.items()})

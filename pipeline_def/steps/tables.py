@@ -198,7 +198,7 @@ class SplitWriter:
         self.path = path
         self.rows = 0
         self.missing = dict.fromkeys(config.features.names, 0)
-        self.cells = CellCounts(config.features)
+        self.cells = CellCounts(config.features, changes=config.data.cdc is not None)
         self._ids: list[Array] = []
         self._file: pq.ParquetWriter | None = None
         self._waiting: list[pa.Table] = []
@@ -221,6 +221,7 @@ class SplitWriter:
     def keep(self, kept: Array) -> None:
         """End the file with only those of its rows for which `kept`, in the order of adding, is true."""
         self.close()
+        self.cells.keep(kept)
         every = self.path.with_suffix(".all")
         self.path.rename(every)
         self.rows, self.missing, self._ids, self._file = 0, dict.fromkeys(self.missing, 0), [], None

@@ -116,3 +116,14 @@ def test_changes_without_cdc_are_refused_in_a_later_block(
     monkeypatch.setattr(csv_text, "BLOCK_BYTES", 64)
     land_small(s3, train="Op,x,c,y\n" + ",1,a,0\n" * 50 + "D,2,a,1\n", validation=VALIDATION)
     assert run.preprocess() == 1
+
+
+def test_changes_report_counts_no_cell_of_a_row_that_is_left_out(s3: S3Client, tmp_path: Path) -> None:
+    later = "Op,id,x,c,y\nU,1,NA,NULL,1\nU,1,11, a ,1\nU,1,12,a,0\nU,2,20,NULL,1\n"
+    run = changed(
+        s3, tmp_path, CDC, LOAD00000001="id,x,c,y\n1,10,NULL,0\n2,20,b,1\n", **{"20260101-1": later}
+    )
+    assert run.preprocess() == 0
+    train = run.report["splits"]["train"]
+    assert (train["rows"], train["missing_words"], train["canonicalised"]) == (2, {"c": 1}, {})
+    assert train["missing_share"] == {"x": 0.0, "c": 0.5}
