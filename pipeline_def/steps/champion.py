@@ -20,11 +20,13 @@ from urllib.parse import urlsplit
 import boto3
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError, ClientError
 from sklearn.exceptions import InconsistentVersionWarning
 
 from artifact import Model, load_model
-from job import AWS, ROW, Array, Json, StepConfig, read_json, reason_of
+from identity import KIND
+from job import AWS, ROW, TEXT_ROW, Array, Json, StepConfig, read_json, reason_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -48,12 +50,14 @@ class ChampionProblem(Exception):
 class Champion:
     """A loaded champion, and what is known about its data.
 
-    `training_rows` are the 64-bit identities of its training rows, `report` is its data_report.json.
-    `profile` is None if it was not recorded.
+    `training_rows` are the 64-bit identities of its training rows, and `row_column` is the column of the
+    validation rows that has theirs of the same kind. `report` is its data_report.json. `profile` is None if
+    it was not recorded.
     """
 
     model: Model
     training_rows: Array
+    row_column: str
     report: Json
     profile: Json | None
 
@@ -146,7 +150,7 @@ def fetch(session: boto3.Session, bucket: str, package: str, model: str, role: s
     report = download(s3, f"{beside}/data_report.json", folder / "data_report.json", "the report on its data")
     profile = read_profile(s3, f"{beside}/data_profile.json", folder)
     loaded = load_model(archive, folder / "champion")
-    return Champion(loaded, read_ids(ids), read_json(report), profile)
+    return Champion(loaded, read_ids(ids), row_column(ids), read_json(report), profile)
 
 
 def read_profile(s3: S3Client, uri: str, folder: Path) -> Json | None:
@@ -206,6 +210,12 @@ def download(s3: S3Client, uri: str, path: Path, what: str, version: Mapping[str
 def read_ids(path: Path) -> Array:
     """The 64-bit identities in a training_rows.parquet."""
     return np.asarray(pd.read_parquet(path)[ROW].to_numpy())
+
+
+def row_column(path: Path) -> str:
+    """The column of the validation rows with identities of the kind that a training_rows.parquet holds."""
+    metadata = pq.read_schema(path).metadata or {}
+    return ROW if KIND.items() <= metadata.items() else TEXT_ROW
 
 
 def check_schema(champion: StepConfig, config: StepConfig, rows: pd.DataFrame) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cells import MISSING_WORDS
-from convert import canonical, convert, plain, row_ids, to_text
+from convert import canonical, convert, plain, text_ids, to_text
 from job import Array, Cdc, DataProblem, Dialect, StepConfig
 
 OPERATIONS: Final = ("I", "U", "D")
@@ -143,7 +143,7 @@ class Changes:
                 raise DataProblem(
                     f"{key}, row {first_row + row}: the key column {name} has no value, expected one"
                 )
-        return row_ids(pa.RecordBatch.from_pydict(columns))
+        return text_ids(pa.RecordBatch.from_pydict(columns))
 
     def kept(self) -> Array:
         """Whether each row that was not D is the last change of its key, in the order of reading."""

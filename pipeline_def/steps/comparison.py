@@ -14,7 +14,7 @@ import pandas as pd
 
 import drift
 from champion import Champion, Columns, check_columns, check_schema, fetch, problems
-from job import ROW, Array, Json, StepConfig, Task, scratch
+from job import Array, Json, StepConfig, Task, scratch
 from scoring import TASKS, inside, metrics, smallest_class, unusable
 from uncertainty import agreement, measured, paired
 
@@ -100,7 +100,7 @@ def against_champion(
     with problems():
         check_schema(found.model.config, config, rows)
         check_columns(found.columns, columns)
-        fresh = ~np.isin(rows[ROW].to_numpy(), found.training_rows)
+        fresh = ~np.isin(rows[found.row_column].to_numpy(), found.training_rows)
         rows, candidate = rows[fresh], candidate[fresh]
         spelled = found.model.respelled(rows, config.data.spelling)
         champion = found.model.predict(spelled)

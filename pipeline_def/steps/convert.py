@@ -5,7 +5,7 @@ tests/wall/ holds these rules to those by which start_retraining inspects a file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+import identity
 from cells import (
     BOOLEAN_WORDS,
     LIMITS,
@@ -27,9 +28,6 @@ from cells import (
 )
 from job import ROW, Array, DataProblem, Dialect, StepConfig, listed
 from notation import Notation
-
-HASH_KEY: Final = "handsoff-row-id1"
-"""The key of row identities, 16 bytes, as pandas demands. Another key makes other identities."""
 
 VALUE_LIMIT: Final = 60
 """Characters of a wrong value that the log shows."""
@@ -46,6 +44,9 @@ RANGES: Final = {
 
 USUAL: Final = Notation()
 """Numbers as they are commonly written."""
+
+PLAIN_NUMBER: Final = r"^(?:0|-?(?:[1-9][0-9]{0,30}(?:\.[0-9]{0,30}[1-9])?|0\.[0-9]{0,30}[1-9]))$"
+"""Texts of numbers that are their own category, so that files with many numbers are read fast."""
 
 _MISSING: Final = pa.array(sorted(MISSING_WORDS), pa.string())
 
@@ -82,8 +83,28 @@ def convert(block: pa.RecordBatch, config: StepConfig, key: str, first_row: int)
         columns[target] = to_classes(usual[target], config.classes, key, target, first_row)
     else:
         columns[target] = to_target_numbers(given[target], key, target, first_row, notation)
-    columns[ROW] = pa.array(row_ids(block))
+    columns[ROW] = pa.array(_identities(block, columns, usual, key, config.data))
     return pa.table(columns)
+
+
+def _identities(
+    block: pa.RecordBatch,
+    converted: Mapping[str, pa.Array],
+    usual: Mapping[str, pa.Array],
+    key: str,
+    dialect: Dialect,
+) -> Array:
+    """The identity of each row by all its columns. `usual` has those of target and features."""
+    values = {}
+    for name in block.schema.names:
+        numbers = converted.get(name)
+        if numbers is not None and pa.types.is_float64(numbers.type) and identity.exact(numbers):
+            values[name] = numbers
+        elif name in usual:
+            values[name] = to_categories(usual[name], identity.SPELLING)
+        else:
+            values[name] = canonical(block.column(name), key, name, dialect, identity.SPELLING)
+    return identity.row_ids(values)
 
 
 def plain(values: pa.Array, key: str, name: str) -> pa.Array:
@@ -122,12 +143,14 @@ def _from_half(values: pa.Array) -> pa.Array:
     return pa.array(np.where(np.abs(half) < 2048, shortest, half.astype(np.float64)), from_pandas=True)
 
 
-def canonical(values: pa.Array, key: str, name: str, dialect: Dialect) -> pa.Array:
+def canonical(
+    values: pa.Array, key: str, name: str, dialect: Dialect, spelling: Spelling | None = None
+) -> pa.Array:
     """The column as the text of categories, by which two spellings of one value are the same."""
     values = plain(values, key, name)
     if pa.types.is_string(values.type):
         values = Notation.of(dialect).usual_texts(values)
-    return to_categories(values, dialect.spelling)
+    return to_categories(values, spelling or dialect.spelling)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -322,9 +345,10 @@ def to_categories(values: pa.Array, spelling: Spelling = PLAIN) -> pa.Array:
     if pa.types.is_nested(values.type):
         values = to_text(values)
     encoded = values.dictionary_encode()
-    texts = to_text(encoded.dictionary).to_pylist()
-    canonical = pa.array([category(text, spelling.plain) for text in texts], pa.string())
-    return canonical.take(encoded.indices)
+    texts = to_text(encoded.dictionary)
+    other = pc.invert(pc.match_substring_regex(texts, PLAIN_NUMBER))
+    meanings = [category(text, spelling.plain) for text in texts.filter(other).to_pylist()]
+    return pc.replace_with_mask(texts, other, pa.array(meanings, pa.string())).take(encoded.indices)
 
 
 def to_text(values: pa.Array) -> pa.Array:
@@ -337,9 +361,14 @@ def to_text(values: pa.Array) -> pa.Array:
         return pa.array(["" if value is None else str(value) for value in values.to_pylist()])
 
 
-def row_ids(block: pa.RecordBatch) -> Array:
-    """The 64-bit identity of each raw row: a hash of the text in all columns, in the order of their names."""
+def text_ids(block: pa.RecordBatch) -> Array:
+    """A 64-bit hash of the text in all columns of each raw row, in the order of their names.
+
+    It is the identity of rows in a training_rows.parquet without `identity.KIND`.
+    """
     names = sorted(block.schema.names)
     joined = pc.binary_join_element_wise(*(to_text(block.column(name)) for name in names), "\x1f")
-    hashed = pd.util.hash_array(joined.to_numpy(zero_copy_only=False), hash_key=HASH_KEY, categorize=False)
+    hashed = pd.util.hash_array(
+        joined.to_numpy(zero_copy_only=False), hash_key=identity.HASH_KEY, categorize=False
+    )
     return np.asarray(hashed, dtype="uint64")

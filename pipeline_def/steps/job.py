@@ -43,7 +43,10 @@ COLUMN_ORDER: Final = "_columns.json"
 folder of Parquet files pass over names that begin with an underscore."""
 
 ROW: Final = "handsoff:row"
-"""The column that holds each raw row's identity. A column of the data must not have this name."""
+"""The column that holds each row's identity. A column of the data must not have this name."""
+
+TEXT_ROW: Final = "handsoff:text-row"
+"""The column of validation rows that holds their identity by text, by which earlier champions know rows."""
 
 MAX_CATEGORIES: Final = 254
 """Categories of one column that a model tells apart. HistGradientBoosting bins at most 255 values."""

@@ -20,15 +20,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import data_profile
+import identity
 from batch import DataObject, check_splits, fetch, latest_batch, read_ignored, read_manifest, split_of
 from changes import Changes, check_no_changes
-from convert import convert
+from convert import convert, text_ids
 from data_report import FileRead, check_quotes, check_targets, data_report, read_target, summary
 from job import (
     AWS,
     COLUMN_ORDER,
     ROW,
     SPLITS,
+    TEXT_ROW,
     DataProblem,
     Json,
     StepConfig,
@@ -78,7 +80,8 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     train_ids = writers["train"].distinct_ids
     overlap = int(np.isin(writers["validation"].row_ids(), train_ids).sum())
     (output / "report").mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table({ROW: train_ids}), output / "report" / "training_rows.parquet")
+    found_ids = pa.table({ROW: train_ids}).replace_schema_metadata(identity.KIND)
+    pq.write_table(found_ids, output / "report" / "training_rows.parquet")
     read = [
         file.columns for file in files if file.columns and split_of(file.item.key, config.name) == "train"
     ]
@@ -111,6 +114,8 @@ def read_file(
         else:
             check_no_changes(block, config, item.key)
             table = convert(block, config, item.key, rows + 1)
+        if split_of(item.key, config.name) == "validation":
+            table = table.append_column(TEXT_ROW, pa.array(text_ids(left)))
         writer.add(table, left)
         rows += block.num_rows
     print(f"{item.key}: {rows} rows, {item.size} bytes, version {item.version_id}", flush=True)

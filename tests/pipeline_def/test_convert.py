@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-def test_row_ids_do_not_depend_on_order_or_type_of_columns() -> None:
+def test_text_ids_do_not_depend_on_order_or_type_of_columns() -> None:
     first = pa.RecordBatch.from_pydict({"b": ["x", ""], "a": ["1", "2"]})
     second = pa.RecordBatch.from_pydict({"a": [2, 1], "b": [None, "x"]})
-    assert convert.row_ids(first).tolist() == convert.row_ids(second)[::-1].tolist()
-    assert convert.row_ids(first).tolist() == [71483979101189282, 12262269957508207980]
+    assert convert.text_ids(first).tolist() == convert.text_ids(second)[::-1].tolist()
+    assert convert.text_ids(first).tolist() == [71483979101189282, 12262269957508207980]
 
 
 def test_convert_booleans_of_csv_files(s3: S3Client, tmp_path: Path) -> None:
