@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,10 @@ def against_champion(
         spelled = found.model.respelled(rows, config.data.spelling)
         champion = found.model.predict(spelled)
         unfamiliar = unknown_to_champion(
-            found.model.unknown(spelled), {name: item[fresh] for name, item in unknown.items()}
+            found.model.unknown(spelled),
+            {name: item[fresh] for name, item in unknown.items()},
+            (found.profile, profile),
+            config.data.new_categories,
         )
         moved = None
         if found.profile:
@@ -122,22 +125,57 @@ def against_champion(
         )
     whole = comparison(config.task, target, candidate, champion)
     excluded = int((~fresh).sum())
-    return {**whole, "excluded": excluded, "slices": slices, "unknown": unfamiliar}, moved
+    return {**whole, "excluded": excluded, "slices": slices, **unfamiliar}, moved
 
 
-def unknown_to_champion(champion: Mapping[str, Array], candidate: Mapping[str, Array]) -> dict[str, Json]:
-    """By feature, the share of the compared rows whose category the champion does not know.
+def unknown_to_champion(
+    champion: Mapping[str, Array],
+    candidate: Mapping[str, Array],
+    profiles: tuple[Mapping[str, Any] | None, Mapping[str, Any]],
+    expected: Collection[str],
+) -> dict[str, Json]:
+    """How many of the compared rows have a category that the champion does not know.
 
-    `known_to_candidate` is the part of it whose category the candidate knows. Both arguments say, by feature
-    and row, whether the model does not know the category.
+    `unknown` has, by feature, the share of such rows, and the part of it that the candidate knows.
+    `unfamiliar` has the share of rows in which the candidate knows what the champion does not, in any feature
+    but those that are `expected` to have new categories, and the part of it that chance explains. `champion`
+    and `candidate` say, by feature and row, whether the model does not know the category; `profiles` are
+    those of both.
     """
-    return {
-        name: {
-            "share": share(rows),
-            "known_to_candidate": share(rows & ~candidate[name]) if name in candidate else 0.0,
-        }
+    lost = {
+        name: rows & ~candidate[name] if name in candidate else rows & False
         for name, rows in champion.items()
     }
+    counted = [name for name in champion if name not in expected]
+    unfamiliar = np.any([lost[name] for name in counted], axis=0) if counted else np.zeros(0, dtype=bool)
+    chance = (min(share(lost[name]), known_to_one_by_chance(name, *profiles)) for name in counted)
+    return {
+        "unknown": {
+            name: {"share": share(rows), "known_to_candidate": share(lost[name])}
+            for name, rows in champion.items()
+        },
+        "unfamiliar": {"share": share(unfamiliar), "by_chance": min(1.0, sum(chance))},
+    }
+
+
+def known_to_one_by_chance(
+    feature: str, champion: Mapping[str, Any] | None, candidate: Mapping[str, Any]
+) -> float:
+    """The share of values that are new to the champion and not to the candidate, as chance alone explains it.
+
+    It is at most the product of both probabilities: rare categories are new to both.
+    """
+    return new_by_chance(champion, feature) * (1 - new_by_chance(candidate, feature)) if champion else 0.0
+
+
+def new_by_chance(profile: Mapping[str, Any], feature: str) -> float:
+    """The share of values whose category is new, as the training rows of a data_profile.json explain it.
+
+    It is the part of them whose category they have once (Good 1953); 0 if the profile did not count these.
+    """
+    column = profile["columns"].get(feature, {})
+    trained = profile["rows"] - column.get("missing", 0)
+    return column.get("once", 0) / trained if trained else 0.0
 
 
 def share(rows: Array) -> float:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from artifact import Model, load_model
 from champion import ChampionProblem, newest_approved, problems, read_ids
-from comparison import ChampionSource, against_champion, compared, differences, fetched, share
+from comparison import ChampionSource, against_champion, compared, differences, fetched, new_by_chance, share
 from data_changes import data_changes
 from data_report import data_notes
 from evaluation_summary import summary
@@ -133,18 +133,15 @@ def data_counts(report: Mapping[str, Any]) -> Json:
 def unknown_shares(unknown: Mapping[str, Array], rows: pd.DataFrame, profile: Mapping[str, Any]) -> Json:
     """By categorical feature, the share of the rows with a value whose category is not among those of train.
 
-    `by_chance` is the share that the training rows explain: the part of them whose category they have once
-    (Good 1953 estimates by it the probability of a category that was not seen).
+    `by_chance` is the share that the training rows explain.
     """
-    found = {}
-    for name, wrong in unknown.items():
-        column = profile["columns"][name]
-        trained = profile["rows"] - column["missing"]
-        found[name] = {
+    return {
+        name: {
             "share": share(wrong[rows[name].notna().to_numpy()]),
-            "by_chance": column["once"] / trained if trained else 0.0,
+            "by_chance": new_by_chance(profile, name),
         }
-    return found
+        for name, wrong in unknown.items()
+    }
 
 
 def champion_part(

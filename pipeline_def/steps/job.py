@@ -122,6 +122,7 @@ class Dialect:
     cdc: Cdc | None = None
     ignore_case: bool = False
     not_missing: tuple[str, ...] = ()
+    new_categories: tuple[str, ...] = ()
 
     @property
     def spelling(self) -> Spelling:
@@ -170,7 +171,8 @@ def parse_config(values: Mapping[str, Any]) -> StepConfig:
 def parse_dialect(values: Mapping[str, Any]) -> Dialect:
     """The `data` of a model.json."""
     cdc = values.get("cdc")
-    given = {**values, **{name: tuple(values.get(name, ())) for name in ("header", "not_missing")}}
+    lists = ("header", "not_missing", "new_categories")
+    given = {**values, **{name: tuple(values.get(name, ())) for name in lists}}
     return Dialect(**given | {"cdc": Cdc(cdc["operation"], tuple(cdc["key"])) if cdc else None})
 
 

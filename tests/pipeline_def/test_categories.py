@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import artifact
 import cells
+import comparison
 import convert
 import drift
 from job import Features, StepConfig
@@ -279,3 +280,63 @@ def test_evaluation_has_the_unknown_shares_of_both_models(
     assert found["comparison"]["unknown"] == {
         "c": {"share": pytest.approx(3 / 5), "known_to_candidate": pytest.approx(2 / 5)}
     }
+    assert found["comparison"]["unfamiliar"] == {
+        "share": pytest.approx(2 / 5),
+        "by_chance": pytest.approx(1 / 41 * (1 - 2 / 42)),
+    }
+
+
+UNKNOWN_TO_CHAMPION = {
+    "c": np.array([True, True, False, False, False, True]),
+    "d": np.array([False, True, True, False, False, False]),
+    "month": np.array([True] * 6),
+    "gone": np.array([True] * 6),
+}
+"""By feature and row, whether the champion does not know the category. The candidate knows no `gone`."""
+
+UNKNOWN_TO_CANDIDATE = {
+    "c": np.array([False] * 5 + [True]),
+    "d": np.array([False] * 6),
+    "month": np.array([False] * 6),
+}
+
+
+@pytest.mark.parametrize(
+    ("expected", "rows", "chance"),
+    [((), 6, 0.28), (("month",), 3, 0.08), (("c", "d", "month", "gone"), 0, 0.0)],
+)
+def test_unfamiliar_counts_rows_over_all_features_but_those_with_new_categories(
+    expected: tuple[str, ...], rows: int, chance: float
+) -> None:
+    columns = {"c": {"missing": 60, "once": 4}, "d": {"missing": 0, "once": 0}, "month": {"once": 25}}
+    profile = {"rows": 100, "columns": columns}
+    ours = {"rows": 100, "columns": {name: {"missing": 0, "once": 20} for name in columns}}
+    found = comparison.unknown_to_champion(
+        UNKNOWN_TO_CHAMPION, UNKNOWN_TO_CANDIDATE, (profile, ours), expected
+    )
+    assert found["unfamiliar"] == {"share": pytest.approx(rows / 6), "by_chance": pytest.approx(chance)}
+    assert found["unknown"]["c"] == {"share": 0.5, "known_to_candidate": pytest.approx(2 / 6)}
+    assert found["unknown"]["gone"] == {"share": 1.0, "known_to_candidate": 0.0}
+
+
+def test_unfamiliar_names_that_are_all_different_do_not_hide_another_spelling() -> None:
+    """Of ten rows, the champion cannot read the sex of nine. Names are new to it, too, and one is known."""
+    champion = {"sex": np.array([True] * 9 + [False]), "name": np.array([True] * 10)}
+    candidate = {"sex": np.zeros(10, dtype=bool), "name": np.array([True] * 9 + [False])}
+    columns = {"sex": {"missing": 0, "once": 0}, "name": {"missing": 0, "once": 100}}
+    theirs = {"rows": 100, "columns": columns}
+    ours = {"rows": 100, "columns": {**columns, "name": {"missing": 0, "once": 50}}}
+    found = comparison.unknown_to_champion(champion, candidate, (theirs, ours), ())
+    assert found["unfamiliar"] == {"share": 1.0, "by_chance": 0.1}
+
+
+def test_unfamiliar_without_a_profile_or_rows_has_no_chance() -> None:
+    none = {"c": np.zeros(0, dtype=bool)}
+    found = comparison.unknown_to_champion(none, none, (None, {"rows": 0, "columns": {}}), ())
+    assert found["unfamiliar"] == {"share": 0.0, "by_chance": 0.0}
+    seen = {"c": np.array([True, False])}
+    known = {"c": np.array([False, False])}
+    found = comparison.unknown_to_champion(seen, known, (None, {"rows": 0, "columns": {}}), ())
+    assert found["unfamiliar"] == {"share": 0.5, "by_chance": 0.0}
+    without = {"rows": 10, "columns": {"c": {"missing": 0}}}
+    assert comparison.new_by_chance(without, "c") == 0.0

@@ -72,6 +72,10 @@ class Data(Section):
     """Words that are categories in this data although they usually mean a missing value: `[NA]` where it is
     Namibia. Numbers and booleans are not changed by it."""
 
+    new_categories: tuple[str, ...] = ()
+    """Categorical features that have new categories in each batch by their nature, such as a month. It is no
+    reason to hold a candidate that the champion does not know them."""
+
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.thousands == self.decimal:

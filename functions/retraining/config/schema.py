@@ -225,6 +225,12 @@ class ModelConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _new_categories_are_of_features(self) -> Self:
+        if wrong := [name for name in self.data.new_categories if name not in self.features.categorical]:
+            raise ValueError(f"data.new_categories names {', '.join(wrong)}: name categorical features in it")
+        return self
+
+    @model_validator(mode="after")
     def _classes_fit_the_task(self) -> Self:
         names = [class_value(name) for name in self.classes]
         if twice := named_twice(names):

@@ -112,16 +112,27 @@ class UnknownToChampion(_Frozen):
     known_to_candidate: Number
 
 
+class Unfamiliar(_Frozen):
+    """The share of the compared rows, from 0 to 1, in which only the candidate knows a category.
+
+    Features of `data.new_categories` do not count. `by_chance` is what the champion's training rows explain.
+    """
+
+    share: Number
+    by_chance: Number
+
+
 class Comparison(Paired):
     """Candidate and champion on the rows that the champion was not trained on.
 
     `excluded` is the number of rows that are left out because the champion was trained on them. `unknown` is
-    by feature.
+    by feature. `unfamiliar` is None in evaluations of earlier versions.
     """
 
     excluded: int = Field(ge=0)
     slices: tuple[SlicePaired, ...] = ()
     unknown: dict[str, UnknownToChampion] = {}
+    unfamiliar: Unfamiliar | None = None
 
 
 class Baseline(_Frozen):

@@ -15,13 +15,16 @@ from typing import Final
 from retraining.config.rules import Approval, DataRule, Rule, rules_sha256
 from retraining.config.schema import ModelConfig
 from retraining.verdicts import data_rules, guessing, metric_rules
-from retraining.verdicts.evaluation import Evaluation
+from retraining.verdicts.evaluation import Comparison, Evaluation, Unfamiliar
 from retraining.verdicts.verdict import Code, Decision, Effect, Outcome, Reason, RuleResult, Verdict
 from retraining.verdicts.wording import why_not_compared
 
-MOSTLY: Final = 0.5
-"""The share of the compared rows above which a champion that does not know a feature's categories, while the
-candidate does, is no measure."""
+MAX_UNFAMILIAR: Final = 0.05
+"""The share of the compared rows, beyond chance, in which the champion may not know a category that the
+candidate knows. With more of them, it is no measure."""
+
+MAX_NAMED: Final = 3
+"""Features that the reason names: those with the most such rows."""
 
 
 def judge(
@@ -110,20 +113,28 @@ def _about_the_champion(evaluation: Evaluation, champion: str | None) -> list[Re
     if evaluation.champion_problem:
         reasons.append(Reason(code="champion_not_comparable", text=why_not_compared(evaluation)))
     if evaluation.comparison:
-        for name, item in evaluation.comparison.unknown.items():
-            if item.known_to_candidate > MOSTLY:
-                reasons.append(_sees_unknown(name, item.known_to_candidate))
+        reasons += _sees_unknown(evaluation.comparison)
     return reasons
 
 
-def _sees_unknown(feature: str, share: float) -> Reason:
-    """The reason to hold a candidate whose champion does not know what the candidate knows."""
+def _sees_unknown(comparison: Comparison) -> list[Reason]:
+    """The reason to hold a candidate whose champion does not know what the candidate knows.
+
+    An evaluation of an earlier version has no share over all features; it is at least the largest of one.
+    """
+    by_feature = {name: item.known_to_candidate for name, item in comparison.unknown.items()}
+    found = comparison.unfamiliar or Unfamiliar(share=max(by_feature.values(), default=0.0), by_chance=0.0)
+    if found.share - found.by_chance <= MAX_UNFAMILIAR:
+        return []
+    most = sorted((name for name in by_feature if by_feature[name]), key=lambda name: -by_feature[name])
+    named = ", ".join(f"{name} {by_feature[name]:.1%}" for name in most[:MAX_NAMED])
     text = (
-        f"in {share:.1%} of the compared rows the candidate knows the category of {feature} and the champion "
-        "does not, so the comparison does not show which model is better: look whether the categories are "
-        "written in another way than before"
+        f"in {found.share:.1%} of the compared rows ({found.by_chance:.1%} by chance) the candidate knows a "
+        f"category that the champion does not ({named}), so the comparison does not show which model is "
+        "better: look whether categories are written in another way than before; data.new_categories names "
+        "features that have new categories in each batch"
     )
-    return Reason(code="champion_sees_unknown", text=text)
+    return [Reason(code="champion_sees_unknown", text=text)]
 
 
 def _reason(result: RuleResult) -> Reason:

@@ -44,7 +44,7 @@ Code = Literal[
     # the champion
     "champion_changed",  # the candidate was compared with another one than the present one
     "champion_not_comparable",  # its artifact is gone, or cannot be loaded
-    "champion_sees_unknown",  # it does not know most categories of a feature that the candidate knows
+    "champion_sees_unknown",  # in too many rows it does not know a category that the candidate knows
     "champion_put_aside",  # by a person
     "first_model_hold",  # there is none, and first_model is hold
     # the evaluation is not about this candidate and these rules

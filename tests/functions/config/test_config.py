@@ -152,6 +152,7 @@ def test_dump_model_leaves_out_what_equals_its_default() -> None:
         ("retrain.ready", {"when": "every_object"}),
         ("data", {"decimal": ",", "delimiter": ";", "thousands": ".", "not_missing": ["NA"]}),
         ("data", {"cdc": {"operation": "Op", "key": ["id"]}}),
+        ("data", {"new_categories": ["sex"]}),
         ("approval.remind_after", None),
         ("approval.rules", []),
         ("approval.rules", [{"data": "rows", "min": 10}]),

@@ -19,6 +19,7 @@ from retraining.verdicts.evaluation import (
     SlicePaired,
     SliceScores,
     SplitData,
+    Unfamiliar,
     Unknown,
     UnknownToChampion,
 )
@@ -58,13 +59,15 @@ def evaluation(
     drift: dict[str, float] | None = None,
     unknown: dict[str, tuple[float, float]] | None = None,
     unknown_to_champion: dict[str, tuple[float, float]] | None = None,
+    unfamiliar: tuple[float, float] | None = None,
 ) -> Evaluation:
     """An evaluation with these numbers.
 
     `versus` is candidate minus champion and its standard error, `versus_in` the same in slices of sex;
     `guessing` is the gain over guessing in the decisive metric, and its standard error. `unknown` are the
     unknown share and the part by chance, `unknown_to_champion` the share that the champion does not know and
-    the part of it that the candidate knows, by feature.
+    the part of it that the candidate knows, by feature. `unfamiliar` are that part over all features and its
+    part by chance.
     """
     comparison = None
     if versus is not None:
@@ -75,6 +78,7 @@ def evaluation(
                 name: UnknownToChampion(share=share, known_to_candidate=known)
                 for name, (share, known) in (unknown_to_champion or {}).items()
             },
+            unfamiliar=unfamiliar and Unfamiliar(share=unfamiliar[0], by_chance=unfamiliar[1]),
             slices=tuple(
                 SlicePaired(n=rows, where={"sex": name}, **paired(metric, numbers, reference, deviation))
                 for name, (rows, numbers) in (versus_in or {}).items()

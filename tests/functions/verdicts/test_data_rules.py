@@ -96,21 +96,37 @@ def test_unknown_share_that_was_not_measured_holds() -> None:
     )
 
 
-@pytest.mark.parametrize(("known", "decision"), [(0.5, "APPROVE"), (0.501, "HOLD"), (1.0, "HOLD")])
-def test_champion_that_does_not_know_the_categories_holds(known: float, decision: str) -> None:
-    """It loses because it cannot read the rows; no rule asks about it."""
-    seen = {"sex": (1.0, known), "embarked": (1.0, 0.0)}
-    found = evaluation(versus=(0.2, 0.01), champion=CHAMPION, unknown_to_champion=seen)
+@pytest.mark.parametrize(
+    ("share", "chance", "decision"),
+    [(0.05, 0.0, "APPROVE"), (0.051, 0.0, "HOLD"), (0.73, 0.01, "HOLD"), (0.3, 0.26, "APPROVE")],
+)
+def test_champion_that_does_not_know_the_categories_holds(share: float, chance: float, decision: str) -> None:
+    """It loses because it cannot read the rows; no rule asks about it. Each feature alone has less."""
+    seen = {"sex": (0.9, 0.48), "embarked": (0.4702, 0.47), "pclass": (0.8, 0.0)}
+    found = evaluation(
+        versus=(0.2, 0.01), champion=CHAMPION, unknown_to_champion=seen, unfamiliar=(share, chance)
+    )
     verdict = judge(found, rules({"metric": "roc_auc", "versus_champion": {"max_loss": 0.0}}), CHAMPION)
     assert verdict.decision == decision
-    if decision == "HOLD":
+    if share == 0.73:
         (reason,) = [reason for reason in verdict.reasons if reason.code == "champion_sees_unknown"]
         assert reason.text == (
-            f"in {known:.1%} of the compared rows the candidate knows the category of sex and the champion "
-            "does not, so the comparison does not show which model is better: look whether the categories "
-            "are written in another way than before"
+            "in 73.0% of the compared rows (1.0% by chance) the candidate knows a category that the champion "
+            "does not (sex 48.0%, embarked 47.0%), so the comparison does not show which model is better: "
+            "look whether categories are written in another way than before; data.new_categories names "
+            "features that have new categories in each batch"
         )
         assert verdict.held_by_champion
+
+
+@pytest.mark.parametrize(("known", "decision"), [(0.05, "APPROVE"), (0.06, "HOLD"), (1.0, "HOLD")])
+def test_evaluation_of_an_earlier_version_has_the_share_of_its_worst_feature(
+    known: float, decision: str
+) -> None:
+    seen = {"sex": (1.0, known), "embarked": (1.0, 0.0)}
+    found = evaluation(versus=(0.2, 0.01), champion=CHAMPION, unknown_to_champion=seen)
+    asked = rules({"metric": "roc_auc", "versus_champion": {"max_loss": 0.0}})
+    assert judge(found, asked, CHAMPION).decision == decision
 
 
 def test_champion_that_does_not_know_the_categories_is_no_reason_once_put_aside() -> None:
