@@ -103,7 +103,7 @@ def _text(body: str | bytes, charset: str) -> str:
     """The body as text. The server decodes some bodies itself; it replaces what is no UTF-8 by U+FFFD."""
     try:
         text = body if isinstance(body, str) else bytes(body).decode(charset)
-    except (LookupError, UnicodeDecodeError):
+    except (LookupError, ValueError):  # a UnicodeError, or a NUL in the charset
         raise Refused(f"the body cannot be read as {charset}; name its charset in the content type") from None
     if "\ufffd" in text:
         raise Refused("the body cannot be read as utf-8; name its charset in the content type")
@@ -117,6 +117,8 @@ def _records(text: str, *, lines: bool) -> list[dict[str, object]]:
             found: object = [json.loads(line) for line in text.split("\n") if line.strip()]
         else:
             found = json.loads(text)
+    except RecursionError:
+        raise Refused("the body is nested too deep; expected a list of records") from None
     except ValueError as error:
         where = (
             f"line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
@@ -178,9 +180,9 @@ def _cells(text: str, model: Model) -> list[list[str]]:
     """The values of each line. Empty lines are no rows. Quotes are read as in the files of training."""
     readings = [text]
     if model.quotes == "backslash":
-        readings = [_doubled(text)]
+        readings = [_doubled(text, model.delimiter)]
     elif model.quotes is None and '\\"' in text:
-        readings = [text, _doubled(text)]
+        readings = [text, _doubled(text, model.delimiter)]
     found: list[list[list[str]]] = []
     problem = ""
     for reading in readings:
@@ -204,15 +206,23 @@ def _cells(text: str, model: Model) -> list[list[str]]:
     )
 
 
-def _doubled(text: str) -> str:
-    """The text with two quotes in place of a backslash and a quote, within quotes."""
+def _doubled(text: str, delimiter: str) -> str:
+    """The text with two quotes in place of a backslash and a quote, within quotes.
+
+    Each value is matched from its begin and read once, so a long text takes no more time for each character.
+    """
     escaped = {'\\"': '""', "\\\\": "\\"}
+    end = rf"[{re.escape(delimiter)}\r\n]"
+    quoted = rf'"(?P<inside>(?:[^"\\]|\\.)*+)(?P<end>"(?={end}|\Z)|\\?\Z)'
+    value = re.compile(rf"{quoted}|[^{re.escape(delimiter)}\r\n]+|{end}", re.DOTALL)
 
     def replaced(found: re.Match[str]) -> str:
-        inside = re.sub(r"\\.", lambda part: escaped.get(part[0], part[0]), found[1], flags=re.DOTALL)
-        return f'"{inside}"'
+        if found["inside"] is None:
+            return found[0]
+        inside = re.sub(r"\\.", lambda part: escaped.get(part[0], part[0]), found["inside"], flags=re.DOTALL)
+        return f'"{inside}{found["end"]}'
 
-    return re.sub(r'"((?:[^"\\]|\\.)*)"', replaced, text, flags=re.DOTALL)
+    return value.sub(replaced, text)
 
 
 def _order(cells: list[list[str]], model: Model) -> tuple[str, ...]:
