@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
-from cells import Spelling, category
+from cells import NUMBER, Spelling, category
 from inference import known_categories
 from job import Array, StepConfig, read_config
 
@@ -35,9 +35,9 @@ class Model:
         """The rows with their categories as the pipeline spells them.
 
         `spelling` is that of the rows. A model of handsoff 0.1 knows categories as files spelled them, 1.0
-        beside 1, and words such as NULL. A missing value is such a word where the model knows the word
-        and no missing value. Of two spellings of one category that it knows, the canonical one is taken, else
-        the first.
+        beside 1, decimals of Parquet files as the float next to them, such as 37.800000000000004, and words
+        such as NULL. A missing value is such a word where the model knows the word and no missing value. Of
+        two spellings of one category that it knows, the canonical one is taken, else the first.
         """
         both = spelling.plain._replace(ignore_case=spelling.ignore_case or self.config.data.ignore_case)
         found = rows.copy()
@@ -45,6 +45,7 @@ class Model:
             texts = [item for item in known if isinstance(item, str)]
             spelled = {category(text, both): text for text in reversed(texts)}
             spelled |= {text: text for text in texts if category(text, both) == text}
+            spelled = {rounded(found): text for found, text in spelled.items()} | spelled
             gap = spelled.get(None) if len(texts) == len(known) else None
             codes, distinct = pd.factorize(rows[name])
             names = [spelled.get(category(text, both), text) for text in distinct]
@@ -76,6 +77,13 @@ class Model:
         if len(rows):
             probability[:, self.pipeline.classes_.astype(int)] = self.pipeline.predict_proba(features)
         return probability if self.config.task == "multiclass_classification" else probability[:, 1]
+
+
+def rounded(found: str | None) -> str | None:
+    """The category of a number with decimals, to the 15 digits that a float keeps; another as it is."""
+    if found is None or "." not in found or not NUMBER.fullmatch(found):
+        return found
+    return category(f"{float(found):.15g}")
 
 
 def load_model(archive: Path, folder: Path) -> Model:
