@@ -5,6 +5,7 @@ The report is kept beside the model and becomes the `data` of the evidence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,9 @@ from data_counts import (
 from job import SPLITS, Array, DataProblem, Json, StepConfig, listed
 from names import MAX_NAME, MAX_NAMED, left_out
 from tables import SplitWriter
+
+CHECKSUMS: Final = re.compile(r"(?:.*/)?\.[^/]+\.crc", re.DOTALL)
+"""Keys of checksums that Hadoop writes beside each file. No approver needs to know of them."""
 
 SCHEMA_VERSION: Final = 2
 """The version of data_report.json. A change that breaks a reader raises it."""
@@ -216,9 +220,9 @@ def data_notes(report: Mapping[str, Any]) -> list[str]:
     They name keys and columns, never a cell.
     """
     found = []
-    if report["ignored_count"]:
-        named = [(item["key"], item["reason"]) for item in report["ignored"]]
-        found.append(left_out(named, report["ignored_count"]))
+    ignored = [(item["key"], item["reason"]) for item in report["ignored"]]
+    if named := [one for one in ignored if not CHECKSUMS.fullmatch(one[0])]:
+        found.append(left_out(named, report["ignored_count"] - len(ignored) + len(named)))
     if empty := [file["key"] for file in report["files"] if not file["rows"]]:
         more = f" and {len(empty) - MAX_NAMED:,} more" if len(empty) > MAX_NAMED else ""
         names = ", ".join(key[:MAX_NAME] for key in empty[:MAX_NAMED])

@@ -35,7 +35,11 @@ Hadoop copies into names that end with `._COPYING_`."""
 ELSEWHERE: Final = "elsewhere"
 """The reason of a name that is neither below a split's folder nor a split's single file."""
 
+QUARANTINED: Final = "quarantined"
+"""The reason of a file that would be data and lies in quarantine."""
+
 WORDS: Final[Mapping[str, str]] = {
+    QUARANTINED: "in quarantine",
     "placeholder": "stands for a folder",
     "hidden": "a part of its name begins with _ or .",
     "unfinished": "Hadoop still copies into it",

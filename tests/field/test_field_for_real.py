@@ -123,7 +123,7 @@ def test_what_writers_leave_beside_their_data_is_ignored_and_told(loop: Loop) ->
         "curated/leftovers/train/_temporary/0/part-1.csv",
     ]
     told = loop.told("leftovers", "approved")["reasons"][-1]
-    assert told.startswith("note: 3 objects left out: curated/leftovers/train/.part-0.csv.crc")
+    assert told.startswith("note: 2 objects left out: curated/leftovers/train/_committed_7")
     said = handsoff(loop, "data", "leftovers").stdout
     assert "curated/leftovers/train/_temporary/0/part-1.csv" in said
     assert SECRET not in said

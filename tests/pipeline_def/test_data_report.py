@@ -122,7 +122,7 @@ def test_data_notes_name_what_was_left_out_and_count_the_rest() -> None:
         name: {"empty_columns": empty} for name, empty in (("train", ["b", "x"]), ("validation", ["x"]))
     }
     report = {
-        "ignored": [{"key": f"curated/small/train/.part-{n}.crc", "reason": "hidden"} for n in range(100)],
+        "ignored": [{"key": f"curated/small/train/.part-{n}.tmp", "reason": "hidden"} for n in range(100)],
         "ignored_count": 250,
         "files": [{"key": "train/p0.csv", "rows": 3}, {"key": "train/p1.csv", "rows": 0}],
         "splits": splits,
@@ -130,13 +130,24 @@ def test_data_notes_name_what_was_left_out_and_count_the_rest() -> None:
     assert data_notes(report) == [
         "250 objects left out: "
         + "".join(
-            f"curated/small/train/.part-{number}.crc (a part of its name begins with _ or .), "
+            f"curated/small/train/.part-{number}.tmp (a part of its name begins with _ or .), "
             for number in range(5)
         )[:-2]
         + " and 245 more",
         "1 file without rows: train/p1.csv",
         "without any value in train, but not in validation: b",
     ]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_data_notes_say_nothing_of_checksums_and_name_files_in_quarantine(count: int) -> None:
+    checksums = [{"key": f"curated/m/train/.p{n}.csv.crc", "reason": "hidden"} for n in range(count)]
+    gone = {"key": "curated/m/train/changes.csv", "reason": "quarantined"}
+    splits = {name: {"empty_columns": []} for name in ("train", "validation")}
+    report = {"ignored": checksums, "ignored_count": count, "files": [], "splits": splits}
+    assert data_notes(report) == []
+    report |= {"ignored": [gone, *checksums], "ignored_count": count + 1}
+    assert data_notes(report) == ["1 object left out: curated/m/train/changes.csv (in quarantine)"]
 
 
 def test_data_report_target_too_large_to_square_has_no_deviation(s3: S3Client, tmp_path: Path) -> None:

@@ -86,6 +86,14 @@ class Inspect:
 
 
 @dataclass(frozen=True)
+class ReadInQuarantine:
+    """Look which files lie in quarantine and are missing in the batch (`Snapshot.in_quarantine`), then decide
+    again."""
+
+    batch: Batch
+
+
+@dataclass(frozen=True)
 class Wait:
     """The pending requests wait; decide again at `until`."""
 
@@ -130,7 +138,16 @@ class Take:
 Change = End | Rest | Wait | Refuse | Forget | Quarantine
 """Actions that change the model's state and nothing else."""
 
-Read = ReadRunning | ReadBatch | ReadQuarantined | ReadStarted | ReadChecksums | ReadPrevious | Inspect
+Read = (
+    ReadRunning
+    | ReadBatch
+    | ReadQuarantined
+    | ReadStarted
+    | ReadChecksums
+    | ReadPrevious
+    | Inspect
+    | ReadInQuarantine
+)
 """Actions that ask for a larger snapshot."""
 
 Action = Read | MoveBadFiles | Make | Take | Change

@@ -29,6 +29,7 @@ from retraining.starts.actions import (
     Quarantine,
     ReadBatch,
     ReadChecksums,
+    ReadInQuarantine,
     ReadPrevious,
     ReadQuarantined,
     ReadRunning,
@@ -203,7 +204,7 @@ def _gone(snapshot: Snapshot, batch: Batch) -> Refuse | ReadPrevious | None:
     )
 
 
-def _by_content(snapshot: Snapshot, batch: Batch) -> ReadPrevious | Inspect | Quarantine | Refuse | Take:
+def _by_content(snapshot: Snapshot, batch: Batch) -> Action:
     """Start, unless a new file is bad, or a landing brought too few new rows."""
     if snapshot.previous is None:
         return ReadPrevious()
@@ -224,7 +225,26 @@ def _by_content(snapshot: Snapshot, batch: Batch) -> ReadPrevious | Inspect | Qu
     rows, needed = _rows(snapshot.inspected), snapshot.config.retrain.min_new_rows
     if snapshot.triggers == {"landing"} and rows is not None and rows < needed:
         return Refuse(f"about {rows} rows in new files, min_new_rows is {needed}")
-    return Take(batch)
+    return _without_quarantined(snapshot, batch)
+
+
+def _without_quarantined(snapshot: Snapshot, batch: Batch) -> ReadInQuarantine | Refuse | Take:
+    """Start, and name the files that are left out because they are in quarantine.
+
+    If files hold changes of rows, a missing file makes rows wrong that are there. So only a person may ask to
+    train without it.
+    """
+    missing = snapshot.in_quarantine
+    if missing is None:
+        return ReadInQuarantine(batch)
+    if missing and snapshot.config.data.cdc is not None and "request" not in snapshot.triggers:
+        named = _listed([cut(key, MAX_NAME) for key in missing])
+        return Refuse(
+            f"files with changes of rows are in quarantine: {named}; land corrected ones under their names, "
+            f"or `handsoff release {batch.model} --all`; `handsoff start {batch.model}` trains without them",
+            occurrence=f"in quarantine: {_version(batch.marker) or batch.listing}",
+        )
+    return Take(batch.without_quarantined(missing))
 
 
 def _bad_files(inspected: Iterable[Inspected]) -> tuple[BadFile, ...]:

@@ -21,6 +21,7 @@ from retraining.starts.markers import waits_for
 from retraining.starts.names import (
     ELSEWHERE,
     MAX_IGNORED,
+    QUARANTINED,
     ignored_among,
     left_out,
     markers_of,
@@ -286,6 +287,11 @@ class Batch:
             return replace(item, checksum=known.get((item.key, item.version_id)))
 
         return replace(self, objects=tuple(map(told, self.objects)), checksums_read=True)
+
+    def without_quarantined(self, keys: Sequence[str]) -> Batch:
+        """The batch, which says that these files are left out because they are in quarantine."""
+        named = (*(Ignored(key, QUARANTINED) for key in keys), *self.ignored)
+        return replace(self, ignored=named[:MAX_IGNORED], ignored_count=self.ignored_count + len(keys))
 
     def without(self, gone: Set[DataObject]) -> Batch:
         """The batch without these versions. None of its versions counts as covered any more."""

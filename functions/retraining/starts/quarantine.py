@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from retraining.collaborators import Collaborators
     from retraining.facts.starts import BadFile
+    from retraining.starts.batches import Batch
 
 REPORT_SUFFIX: Final = ".report.json"
 """Follows a file's key in quarantine; the key of its report."""
@@ -184,6 +185,18 @@ def place(model: str, key: str) -> str:
     if len((target + REPORT_SUFFIX).encode()) <= MAX_KEY_BYTES:
         return target
     return f"quarantine/{model}/{hashlib.sha256(key.encode()).hexdigest()}-{rest[-40:].replace('/', '-')}"
+
+
+def missing_files(s3: S3Client, bucket: str, batch: Batch) -> tuple[str, ...]:
+    """The keys of files in quarantine of which the batch has no other version; sorted.
+
+    A file counts until it is replaced under its old key, released, or its report is deleted.
+    """
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"quarantine/{batch.model}/")
+    names = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    there = {place(batch.model, item.key) for item in batch.objects} if names else set()
+    moved = {name.removesuffix(REPORT_SUFFIX) for name in names if name.endswith(REPORT_SUFFIX)}
+    return tuple(sorted(moved - there))
 
 
 def _put_since(s3: S3Client, bucket: str, key: str, at: datetime) -> bool:

@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from retraining.facts import keys
-from retraining.starts import bucket, checkpoints, checksums, executions
+from retraining.starts import bucket, checkpoints, checksums, executions, quarantine
 from retraining.starts.actions import (
     Inspect,
     Read,
     ReadBatch,
     ReadChecksums,
+    ReadInQuarantine,
     ReadPrevious,
     ReadQuarantined,
     ReadRunning,
@@ -68,6 +69,9 @@ def read_more(snapshot: Snapshot, asked: Read, using: Collaborators) -> Snapshot
                 return _inspected(snapshot, part, length, using)
 
             return checkpoints.inspect(snapshot, files, look, using)
+        case ReadInQuarantine(batch):
+            found = quarantine.missing_files(using.s3, using.settings.bucket, batch)
+            return replace(snapshot, in_quarantine=found)
 
 
 def _listed(snapshot: Snapshot, using: Collaborators) -> Batch:

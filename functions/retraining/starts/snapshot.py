@@ -66,7 +66,8 @@ class Snapshot:
 
     `execution_ended_at` is when the execution of `state.running` ended; None while it runs, or if there is
     none. `batch` is the batch as S3 lists it now, `previous` are the objects of the batch that was started
-    last. `running`, `batch`, `started`, `previous` and `inspected` are None until the decision asks for them.
+    last. `in_quarantine` are the keys in quarantine of files that are missing in the batch. `running`,
+    `batch`, `started`, `previous`, `inspected` and `in_quarantine` are None until the decision asks for them.
     """
 
     model: str
@@ -80,6 +81,7 @@ class Snapshot:
     started: Started | None = None
     previous: tuple[DataObject, ...] | None = None
     inspected: tuple[Inspected, ...] | None = None
+    in_quarantine: tuple[str, ...] | None = None
 
     @property
     def triggers(self) -> Set[Trigger]:

@@ -61,7 +61,7 @@ def snapshot(
 ) -> Snapshot:
     """The usual snapshot, but for what is given. With `batch`, earlier starts were read, too."""
     if batch is not None:
-        known = {"started": Started(started_as), "previous": previous} | known
+        known = {"started": Started(started_as), "previous": previous, "in_quarantine": ()} | known
     config = {"task": "regression", "target": "y", "features": {"numeric": ["x"]}, "retrain": retrain or {}}
     return Snapshot(
         model="titanic",

@@ -21,6 +21,7 @@ from retraining.starts.actions import (
     Quarantine,
     ReadBatch,
     ReadChecksums,
+    ReadInQuarantine,
     ReadPrevious,
     ReadQuarantined,
     ReadRunning,
@@ -31,7 +32,7 @@ from retraining.starts.actions import (
     Wait,
 )
 from retraining.starts.admission import decide
-from retraining.starts.batches import Batch, DataObject
+from retraining.starts.batches import Batch, DataObject, Ignored
 from retraining.starts.inspection import Fine, Problem
 from retraining.starts.snapshot import Inspected, Running, Snapshot
 from tests.functions.starts.snapshots import (
@@ -43,6 +44,7 @@ from tests.functions.starts.snapshots import (
     GOOD,
     LANDING,
     MADE,
+    MARKER,
     NEXT_MARKER,
     NOT_READ,
     ONE_ROW,
@@ -263,6 +265,24 @@ BY_CONTENT: list[tuple[str, Snapshot, Action]] = [
         "checksums are read for a person, too",
         snapshot(PERSON, batch=UNREAD, previous=(TRAIN,)),
         ReadChecksums(UNREAD, (TRAIN,)),
+    ),
+    (
+        "files in quarantine are looked for before a start",
+        snapshot(batch=BATCH, inspected=GOOD, in_quarantine=None),
+        ReadInQuarantine(BATCH),
+    ),
+    (
+        "a start names files in quarantine",
+        snapshot(batch=BATCH, inspected=GOOD, in_quarantine=("quarantine/titanic/a.csv",)),
+        Take(
+            Batch(
+                "titanic",
+                (TRAIN, VALIDATION),
+                MARKER,
+                ignored=(Ignored("quarantine/titanic/a.csv", "quarantined"),),
+                ignored_count=1,
+            )
+        ),
     ),
     ("new files need the previous manifest", snapshot(batch=BATCH, previous=None), ReadPrevious()),
     (
