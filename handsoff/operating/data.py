@@ -17,6 +17,7 @@ from handsoff.operating.executions import evidence_of, newest_executions
 from handsoff.operating.quarantine import quarantined_files
 from handsoff.operating.states import model_state
 from retraining.aws.pipelines import Execution
+from retraining.facts.model_state import ModelState
 from retraining.starts import checksums
 from retraining.starts.batches import ROOT, Batch
 
@@ -54,6 +55,9 @@ class ModelData:
     identity: str | None
     marker: str | None
     deliveries: tuple[Delivery, ...]
+    refused: str | None
+    """Why the batch does not train; None if it would, or if no start was asked for."""
+
     last: LastReport | None
 
 
@@ -68,7 +72,18 @@ def model_data(deployment: Deployment, model: str) -> ModelData:
     bad = {(file.key, file.version_id) for file in quarantined_files(deployment, model)}
     kept = batch.without({one for one in batch.objects if (one.key, one.version_id) in bad})
     identity = _identity(deployment, kept) if 0 < len(kept.objects) <= MAX_NAMED else None
-    return ModelData(model, kept, identity, marker, deliveries_of(batch, marker, state), last)
+    refused = _refused(kept, state)
+    return ModelData(model, kept, identity, marker, deliveries_of(batch, marker, state), refused, last)
+
+
+def _refused(batch: Batch, state: ModelState) -> str | None:
+    """Why this batch does not train, by what lies in S3 or by the last answer, if that was about it."""
+    if batch.too_large or batch.table:
+        return batch.too_large or batch.table
+    if batch.missing:
+        return f"there is no {' and no '.join(batch.missing)} data"
+    about_it = state.answer == "refuse" and not state.pending and state.answered_batch == batch.listing
+    return state.reason if about_it else None
 
 
 def _identity(deployment: Deployment, batch: Batch) -> str:
@@ -96,6 +111,7 @@ def as_json(found: ModelData) -> dict[str, Any]:
         "marker": f"{ROOT}{found.model}/{found.marker}" if found.marker else None,
         "asOf": landed.landed_at.isoformat() if landed else None,
         "missing": batch.missing,
+        "refused": found.refused,
         "files": [
             {
                 "key": item.key,

@@ -43,8 +43,8 @@ def _batch(found: ModelData) -> Lines:
     lines: Lines = [("model", found.model), ("trains now on", f"batch {found.identity or 'of many files'}")]
     if not batch.objects:
         lines[-1] = ("trains now on", f"nothing: no data below {ROOT}{found.model}/")
-    elif batch.missing:
-        lines.append(("", f"[yellow]there is no {' and no '.join(batch.missing)} data[/]"))
+    elif found.refused:
+        lines[-1] = ("does not train", f"[yellow]{escape(found.refused)}[/]")
     if batch.marker:
         lines.append(("as of", f"{moment(batch.marker.landed_at)}, when the marker landed"))
     elif found.marker:
@@ -56,8 +56,6 @@ def _batch(found: ModelData) -> Lines:
         lines += [("", _object(one)) for one in of_split[:MAX_SHOWN]]
         if (more := len(of_split) - MAX_SHOWN) > 0:
             lines.append(("", f"and {more:,} more; --json has all"))
-    if batch.table:
-        lines.append(("not read", f"[red]{escape(batch.table)}[/]"))
     left_out = [f"{escape(item.key)}: {WORDS.get(item.reason, item.reason)}" for item in batch.ignored]
     return [*lines, *_named("left out", left_out, batch.ignored_count)]
 

@@ -66,10 +66,11 @@ TABLES: Final[Mapping[str, re.Pattern[str]]] = {
 _DATA_FOLDER: Final = re.compile(r"(?<![^/])data/")
 
 TABLE: Final = (
-    "{folder} is {article} {format} table: its files hold the rows of all its snapshots. Land the files of "
-    "one snapshot as plain Parquet or CSV, for example by an UNLOAD or an export, and delete the table there"
+    "{tables}: {its} files hold the rows of all {its} snapshots. Land the files of one snapshot as plain "
+    "Parquet or CSV, for example by an UNLOAD or an export, delete the {noun} there, and land a new marker "
+    "if the model uses one"
 )
-"""Why a table is not read, and what to do."""
+"""Why tables are not read, and what to do."""
 
 
 def ignored_as(rest: str) -> str | None:
@@ -107,11 +108,25 @@ def markers_of(marker: str) -> tuple[str, str, str]:
 
 
 def table_among(rests: Collection[str], prefix: str, *, anywhere: bool) -> str | None:
-    """Why data is not read because a table's own files lie there; None if there is no table.
+    """Why data is not read because tables' own files lie there; None if there is no table.
 
     `rests` are the names of all objects that hold bytes, `prefix` is what their keys begin with. Tables count
-    at the root and below a split's folder, and `anywhere` else only if that is true.
+    at the root and below a split's folder, and `anywhere` else only if that is true. The first MAX_NAMED
+    tables are named.
     """
+    found = sorted(set(_tables(rests, anywhere=anywhere)))
+    if not found:
+        return None
+    named = [
+        f"{prefix}{folder} is {'an' if kind == 'Iceberg' else 'a'} {kind} table" for folder, kind in found
+    ]
+    more = f" and {len(named) - MAX_NAMED:,} more tables" if len(named) > MAX_NAMED else ""
+    its, noun = ("its", "table") if len(named) == 1 else ("their", "tables")
+    return TABLE.format(tables=", ".join(named[:MAX_NAMED]) + more, its=its, noun=noun)
+
+
+def _tables(rests: Collection[str], *, anywhere: bool) -> Iterator[tuple[str, str]]:
+    """The folder and the format of each table that would be read; a table once for each of its own files."""
     beside_data = {folder for rest in rests for folder in _folders_with_data(rest)}
     for rest in rests:
         for kind, pattern in TABLES.items():
@@ -121,9 +136,7 @@ def table_among(rests: Collection[str], prefix: str, *, anywhere: bool) -> str |
             where = ignored_as(f"{folder}file")
             is_read = not folder or where is None or (anywhere and where == ELSEWHERE)
             if is_read and (kind != "Iceberg" or folder in beside_data):
-                article = "an" if kind == "Iceberg" else "a"
-                return TABLE.format(folder=f"{prefix}{folder}", article=article, format=kind)
-    return None
+                yield folder, kind
 
 
 def _folders_with_data(rest: str) -> Iterator[str]:

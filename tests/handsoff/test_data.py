@@ -170,7 +170,28 @@ def test_data_names_what_would_be_left_out_and_a_table_that_is_not_read() -> Non
     assert "curated/titanic/readme.md: neither below train/ or validation/" in said
     assert as_json(found)["ignoredCount"] == 2
     world.land("train/_delta_log/0.json", b"{}")
-    assert "is a Delta table" in shown(read(world, when="quiet"))
+    refused = read(world, when="quiet")
+    said = shown(refused)
+    assert "does not train" in said
+    assert "is a Delta table" in said
+    assert "trains now" not in said
+    assert "is a Delta table" in as_json(refused)["refused"]
+
+
+def test_data_says_that_what_is_left_of_a_quarantined_delivery_does_not_train() -> None:
+    world = OneModel()
+    world.land_batch(0)
+    world.land("train/bad.csv", b"age,sex\nx,y\n")
+    world.now += timedelta(seconds=1)
+    world.mark()
+    found = read(world)
+    assert found.refused == "quarantined: curated/titanic/train/bad.csv"
+    said = shown(found)
+    assert "does not train" in said
+    assert "trains now" not in said
+    world.land("train/bad.csv", b"pclass,survived,sex,age\n1,1,female,29\n")
+    world.land("_SUCCESS", b"")
+    assert "trains now" in shown(read(world))
 
 
 def test_data_shows_the_newest_report_with_counts_and_ranges() -> None:

@@ -16,8 +16,8 @@ from tests.functions.starts.one_model import BEGIN, MODEL, OneModel
 MINUTE = timedelta(minutes=1)
 DELTA = (
     "curated/titanic/train/ is a Delta table: its files hold the rows of all its snapshots. Land the "
-    "files of one snapshot as plain Parquet or CSV, for example by an UNLOAD or an export, and delete the "
-    "table there"
+    "files of one snapshot as plain Parquet or CSV, for example by an UNLOAD or an export, delete the table "
+    "there, and land a new marker if the model uses one"
 )
 
 
@@ -164,3 +164,18 @@ def test_files_without_a_known_ending_are_trained() -> None:
         {"key": "curated/titanic/train/.a.csv.crc", "reason": "hidden"},
         {"key": "curated/titanic/train/_temporary/0/part-0.csv", "reason": "hidden"},
     ]
+
+
+def test_tables_of_both_splits_are_named_in_one_reason() -> None:
+    names = ["train/_delta_log/0.json", "train/_delta_log/1.json", "validation/_delta_log/0.json"]
+    assert table_among(names, "curated/m/", anywhere=False) == (
+        "curated/m/train/ is a Delta table, curated/m/validation/ is a Delta table: their files hold the rows "
+        "of all their snapshots. Land the files of one snapshot as plain Parquet or CSV, for example by an "
+        "UNLOAD or an export, delete the tables there, and land a new marker if the model uses one"
+    )
+
+
+def test_many_tables_are_counted() -> None:
+    names = [f"train/{number}/_delta_log/0.json" for number in range(7)]
+    said = table_among(names, "curated/m/", anywhere=False) or ""
+    assert "curated/m/train/4/ is a Delta table and 2 more tables: their files" in said
