@@ -51,7 +51,12 @@ def land(
     for path, name in named:
         line = f"{escape(str(path))} → s3://{deployment.bucket}/curated/{model}/{escape(name)}"
         out.print(line, soft_wrap=True)
-    if where.config.models[model].retrain.ready.when != "marker":
+    _tell_start(deployment, model, marker=marker)
+
+
+def _tell_start(deployment: Deployment, model: str, *, marker: bool) -> None:
+    """Say whether a start follows what has landed; `marker` says whether a marker was to land, too."""
+    if deployment.config.models[model].retrain.ready.when != "marker":
         out.print("`handsoff status --watch` shows what follows")
     elif marker:
         out.print("the marker has landed: `handsoff status --watch` shows what follows")
@@ -125,18 +130,16 @@ def release(
     if key is None and not everything:
         _list_quarantined(deployment, model)
         return
-    back, stay = (
-        release_all(deployment, model, marker=marker)
-        if key is None
-        else ([release_file(deployment, model, key, marker=marker)], [])
-    )
-    _tell_released(back, stay)
-    if not back:
-        out.print(f"nothing of {model} was released")
-    elif marker or where.config.models[model].retrain.ready.when != "marker":
-        out.print("`handsoff status --watch` shows what follows")
+    if key is not None:
+        back = [release_file(deployment, model, key, marker=marker)]
+        _tell_released(back, [])
     else:
-        out.print("no marker has landed, so nothing starts yet")
+        back, stay = release_all(deployment, model, marker=marker)
+        _tell_released(back, stay)
+    if back:
+        _tell_start(deployment, model, marker=marker)
+    else:
+        out.print(f"nothing of {model} was released")
 
 
 def _tell_released(back: list[str], stay: list[QuarantinedFile]) -> None:

@@ -143,7 +143,9 @@ def test_data_notes_name_what_was_left_out_and_count_the_rest() -> None:
 def test_data_notes_say_nothing_of_checksums_and_name_files_in_quarantine(count: int) -> None:
     checksums = [{"key": f"curated/m/train/.p{n}.csv.crc", "reason": "hidden"} for n in range(count)]
     gone = {"key": "curated/m/train/changes.csv", "reason": "quarantined"}
-    splits: dict[str, Any] = {name: {"empty_columns": []} for name in ("train", "validation")}
+    splits: dict[str, dict[str, list[str]]] = {
+        name: {"empty_columns": []} for name in ("train", "validation")
+    }
     report = {"ignored": checksums, "ignored_count": count, "files": [], "splits": splits}
     assert data_notes(report) == []
     report |= {"ignored": [gone, *checksums], "ignored_count": count + 1}

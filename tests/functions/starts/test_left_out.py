@@ -170,8 +170,8 @@ def test_tables_of_both_splits_are_named_in_one_reason() -> None:
     names = ["train/_delta_log/0.json", "train/_delta_log/1.json", "validation/_delta_log/0.json"]
     assert table_among(names, "curated/m/", anywhere=False) == (
         "curated/m/train/ is a Delta table, curated/m/validation/ is a Delta table: their files hold the "
-        "rows of all their snapshots. Land the files of one snapshot as plain Parquet or CSV, for example by an "
-        "UNLOAD or an export, delete the tables there, and land a new marker if the model uses one"
+        "rows of all their snapshots. Land the files of one snapshot as plain Parquet or CSV, for example by "
+        "an UNLOAD or an export, delete the tables there, and land a new marker if the model uses one"
     )
 
 
