@@ -5,7 +5,7 @@ import re
 from contextvars import ContextVar
 from typing import Any, Final
 from uuid import uuid4
-from xml.etree.ElementTree import register_namespace  # nosec B405 # noqa: S405 - parses nothing
+from xml.etree.ElementTree import register_namespace  # nosec B405 # noqa: RUF100 - parses nothing
 
 import anycrc
 from ministack.services import s3
