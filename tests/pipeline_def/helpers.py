@@ -45,6 +45,7 @@ MODEL: dict[str, Any] = {
         "header": [],
         "ignore_case": False,
         "not_missing": [],
+        "new_categories": [],
     },
     "training": {"estimator": "hist_gradient_boosting", "instance_type": "ml.m5.large"},
     "approval": {
