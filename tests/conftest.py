@@ -51,6 +51,14 @@ LONGEST = ("loop/test_deploy_for_real", *SHARED, "iam/test_least_privilege", "te
 """Files that start first, since each occupies its worker for minutes, mostly waiting."""
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes have the argument's name and a number as their id.
+
+    Archives hold the time at which they are made, and workers must collect the same ids.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 class ByDeployment(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
     """Gives a worker whole files, and all files of a deployment."""
 
