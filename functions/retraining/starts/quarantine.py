@@ -220,8 +220,21 @@ def _copy(s3: S3Client, source: CopySourceTypeDef, bucket: str, key: str, size: 
         s3.copy(source, bucket, key, Config=TransferConfig(multipart_chunksize=MAX_COPY_BYTES // 10))
 
 
-def _hide(s3: S3Client, bucket: str, item: BadFile) -> None:
-    """Set a delete marker on top of this version, but on nothing else.
+def hide_again(model: str, files: Sequence[BadFile], using: Collaborators) -> bool:
+    """Hide those of these files that went to quarantine before. Says whether one of them is hidden now.
+
+    The last try of a move may have left such a file in curated/. Approvers know of it, and it must refuse no
+    landing that came later.
+    """
+    known = [one for one in files if using.ledger.get(keys.quarantined(model, one.key, one.version_id))]
+    hidden = [one.key for one in known if _hide(using.s3, using.settings.bucket, one)]
+    if hidden:
+        logger.warning("files hidden again", model=model, keys=hidden[:MAX_NAMED], count=len(hidden))
+    return bool(hidden)
+
+
+def _hide(s3: S3Client, bucket: str, item: BadFile) -> bool:
+    """Set a delete marker on top of this version, but on nothing else. False if it stays the newest one.
 
     S3 compares the ETag of the current version in the same call ("How to perform conditional deletes"). It
     answers 412 if another version lies there now, and 404 if none or a delete marker does: then there is
@@ -232,10 +245,12 @@ def _hide(s3: S3Client, bucket: str, item: BadFile) -> None:
         s3.delete_object(Bucket=bucket, Key=item.key, IfMatch=f'"{item.etag}"')
     except ClientError as error:
         if _code(error) == "PreconditionFailed" or is_gone(_code(error)):
-            return
+            return True
         if way_out(_code(error)) is None:
             raise
         logger.exception("bad file could not be hidden", key=item.key)
+        return False
+    return True
 
 
 def release(

@@ -161,6 +161,8 @@ def _advance(model: str, using: Collaborators) -> ModelState:
         if isinstance(action, Quarantine | Refuse) and (newer := _newer_config(snapshot, using)):
             config = newer
             continue
+        if isinstance(action, Quarantine) and quarantine.hide_again(model, action.files, using):
+            continue
         if (state := _act(action, snapshot, using)) is not None:
             return state
     raise contended(model)

@@ -96,7 +96,8 @@ def test_bad_version_that_was_deleted_meanwhile_is_dealt_with() -> None:
     assert place(MODEL, A) not in s3.versions
     assert bodies(s3, place(MODEL, B)) == [BAD]
     world.mark()
-    assert state_of(world).answer == "refuse"  # A is still listed here, and bad
+    assert state_of(world).answer == "start"  # A is still listed here, and bad: it is hidden again
+    assert bodies(s3, A) == [BAD, None]
 
 
 @pytest.mark.parametrize(
@@ -158,6 +159,22 @@ def test_file_whose_copy_ends_the_invocation_each_time_does_not_stop_the_model()
     assert bodies(s3, A) == [BAD, None]
     world.mark()
     assert len(world.started()) == 1
+
+
+def test_file_that_stayed_after_the_last_try_refuses_no_later_landing() -> None:
+    """S3 is not well until the tries are over: then good data lands beside the bad file."""
+    world, s3 = world_of(A)
+    s3.errors["DeleteObject", A] = refused("InternalError", "DeleteObject")
+    world.come("landing")
+    sweeps(world, 8)
+    assert state_of(world).bad_files == ()
+    assert bodies(s3, A) == [BAD]
+    del s3.errors["DeleteObject", A]
+    world.now += timedelta(minutes=3)
+    world.mark()
+    assert len(world.started()) == 1
+    assert bodies(s3, A) == [BAD, None]
+    assert len(world.sns.sent) == 1
 
 
 def test_file_that_the_role_may_not_hide_is_refused_at_each_landing_and_told_once() -> None:
