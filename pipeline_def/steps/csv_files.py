@@ -22,6 +22,7 @@ import pyarrow.csv as pa_csv
 
 import csv_text
 from csv_text import CsvText, LongRow, encoding_of, first_undecodable, raw_chunks, undecodable
+from formats import damaged_gzip
 from job import DataProblem, Dialect, one_line
 from quotes import MAX_VALUE, QuoteCheck
 
@@ -147,7 +148,7 @@ class CsvFile:
         except LongRow:
             return LongRow(f"{key}, row {row + 1}")
         if isinstance(error, OSError):
-            return csv_text.damaged_gzip(key, error)
+            return damaged_gzip(key, error)
         return DataProblem(f"{key} cannot be read as CSV: see the log of the job", one_line(error))
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from formats import damaged_gzip
 from job import DataProblem
 
 if TYPE_CHECKING:
@@ -136,11 +137,6 @@ def raw_chunks(text: CsvText) -> Generator[bytes]:
                 yield chunk
     except (zlib.error, EOFError, gzip.BadGzipFile) as error:
         raise damaged_gzip(text.key, error) from error
-
-
-def damaged_gzip(key: str, error: Exception) -> DataProblem:
-    """The problem of a file that gzip cannot unpack."""
-    return DataProblem(f"{key} is a damaged or truncated gzip file: pack and land it again", error)
 
 
 def _without_mark(chunks: Iterator[bytes]) -> Generator[bytes]:

@@ -126,15 +126,18 @@ def format_of(path: Path, key: str) -> Format:
         with gzip.open(path) as packed:
             head = packed.read(SAMPLE)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataProblem(
-            f"{key} is a damaged or truncated gzip file: pack and land it again", error
-        ) from error
+        raise damaged_gzip(key, error) from error
     if head.startswith(GZIP):
         raise DataProblem(f"{key} is packed by gzip twice: pack it once")
     if is_parquet(head):
         raise DataProblem(f"{key} is Parquet packed by gzip, which is not read: land the Parquet file itself")
     _refuse(head, key, " packed by gzip")
     return "gzip"
+
+
+def damaged_gzip(key: str, error: Exception) -> DataProblem:
+    """The problem of a file that gzip cannot unpack."""
+    return DataProblem(f"{key} is a damaged or truncated gzip file: pack and land it again", error)
 
 
 def is_parquet(head: bytes, tail: bytes = b"") -> bool:
