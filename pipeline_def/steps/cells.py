@@ -14,7 +14,15 @@ from decimal import Decimal
 from functools import cache
 from typing import Final, NamedTuple
 
-NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+
+def number_pattern(decimal: str, thousands: str) -> str:
+    """The regular expression of a number with this decimal sign, and any of these signs between thousands."""
+    point = re.escape(decimal)
+    grouped = rf"|\d{{1,3}}(?:[{re.escape(thousands)}]\d{{3}})+" if thousands else ""
+    return rf"[+-]?(?:(?:\d+{grouped})(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?"
+
+
+NUMBER: Final = re.compile(number_pattern(".", ""), re.ASCII)
 """The text of a number with a decimal point, without spaces around it."""
 
 SPACES: Final = " \u00a0\u202f"
@@ -112,14 +120,14 @@ def usual_text(word: str, spelling: Spelling = PLAIN) -> str:
     """A number that is written as the spelling says with a decimal point only; another text as it is."""
     if (spelling.decimal == "." and not spelling.thousands) or not is_number(word, spelling):
         return word
-    for sign in _signs(spelling.thousands):
+    for sign in thousands_signs(spelling.thousands):
         word = word.replace(sign, "")
     return word.replace(spelling.decimal, ".")
 
 
 def is_number(word: str, spelling: Spelling = PLAIN) -> bool:
     """Whether the word is a number that is written as the spelling says."""
-    return _number(spelling.decimal, _signs(spelling.thousands)).fullmatch(word) is not None
+    return _number(spelling.decimal, thousands_signs(spelling.thousands)).fullmatch(word) is not None
 
 
 @cache
@@ -127,15 +135,8 @@ def _number(decimal: str, thousands: str) -> re.Pattern[str]:
     return re.compile(number_pattern(decimal, thousands), re.ASCII)
 
 
-def number_pattern(decimal: str, thousands: str) -> str:
-    """The regular expression of a number with this decimal sign, and any of these signs between thousands."""
-    point = re.escape(decimal)
-    grouped = rf"|\d{{1,3}}(?:[{re.escape(thousands)}]\d{{3}})+" if thousands else ""
-    return rf"[+-]?(?:(?:\d+{grouped})(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?"
-
-
-def _signs(thousands: str | None) -> str:
-    """The signs that may separate thousands."""
+def thousands_signs(thousands: str | None) -> str:
+    """The signs that may separate thousands, where `thousands` is `data.thousands`."""
     return SPACES if thousands == " " else thousands or ""
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cells import SPACES, number_pattern
+from cells import SPACES, number_pattern, thousands_signs
 from job import Dialect
 
 _LIKE_COMMA: Final = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[. '_\u00a0\u202f]\d{3})+),\d+", re.ASCII)
@@ -30,7 +30,7 @@ class Notation:
     @classmethod
     def of(cls, dialect: Dialect) -> Notation:
         """As the config says."""
-        return cls(dialect.decimal, SPACES if dialect.thousands == " " else dialect.thousands or "")
+        return cls(dialect.decimal, thousands_signs(dialect.thousands))
 
     @property
     def usual(self) -> bool:
