@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import parquet_files
-from convert import convert
+from convert import convert, to_classes
 from job import DataProblem, parse_config
 from tables import open_file
 from tests.pipeline_def.helpers import SMALL
@@ -97,6 +97,12 @@ def test_open_file_numbers_with_decimals_are_those_of_the_csv_file(
     table = table.set_column(table.schema.names.index(column), column, values)
     expected = {"x": [0.1, 0.47, 37.8], "c": ["0.1", "0.47", "37.8"]}
     assert read(tmp_path, "train.parquet", table)[column].to_pylist() == expected[column]
+
+
+@pytest.mark.parametrize("kind", [pa.decimal128(6, 2), pa.decimal256(60, 2), pa.float32(), pa.float64()])
+def test_to_classes_number_with_decimals_is_the_class_of_that_number(kind: pa.DataType) -> None:
+    values = pa.array([Decimal("0.47"), Decimal("1.10")]).cast(pa.string()).cast(kind)
+    assert to_classes(values, ("1.1", "0.47"), "p", "y", 1).to_pylist() == [1, 0]
 
 
 DAY = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
