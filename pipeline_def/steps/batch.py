@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,6 +52,19 @@ class DataObject:
     def content(self) -> str:
         """What tells the bytes: the checksum with the size, else the ETag."""
         return f"{self.checksum}:{self.size}" if self.checksum else self.etag
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The object versions of a batch, sorted by key, and what it leaves out.
+
+    `ignored` are keys and reasons of objects that are no data. `ignored_count` counts them; the list may be
+    shorter. Both are empty in a manifest of an earlier version.
+    """
+
+    objects: Sequence[DataObject]
+    ignored: Sequence[Mapping[str, str]]
+    ignored_count: int
 
 
 def split_of(key: str, model: str) -> str | None:
@@ -176,50 +189,42 @@ def manifest_key(model: str, batch: str) -> str:
     return f"batches/{model}/{batch}/manifest.json"
 
 
-def read_manifest(s3: S3Client, bucket: str, model: str, batch: str) -> list[DataObject]:
-    """The object versions of a batch, sorted by key.
+def read_manifest(s3: S3Client, bucket: str, model: str, batch: str) -> Manifest:
+    """What the manifest of a batch says.
 
     Raises DataProblem if there is no such batch, or if its manifest was altered.
     """
-    key, content = manifest_key(model, batch), _content(s3, bucket, model, batch)
+    key = manifest_key(model, batch)
+    try:
+        content = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        raise DataProblem(f"batch {batch} is unknown: there is no s3://{bucket}/{key}") from None
     objects = sorted(
         DataObject(item["key"], item["versionId"], item["etag"], item["size"], item.get("checksum"))
         for item in content["objects"]
     )
     if batch not in (batch_identity(objects), _listing(objects)):
         raise DataProblem(f"s3://{bucket}/{key} does not describe batch {batch}: it was altered")
-    return objects
+    return Manifest(objects, content.get("ignored", []), content.get("ignoredCount", 0))
 
 
-def read_ignored(s3: S3Client, bucket: str, model: str, batch: str) -> tuple[list[dict[str, str]], int]:
-    """Keys and reasons of objects that the batch leaves out, and how many there are; the list may be shorter.
+def check_splits(found: Manifest, model: str) -> None:
+    """Raises DataProblem if a split has no object, or if an object of an earlier version's batch is no data.
 
-    Raises DataProblem if there is no such batch.
+    The reason also names what is left out.
     """
-    content = _content(s3, bucket, model, batch)
-    return content.get("ignored", []), content.get("ignoredCount", 0)
-
-
-def _content(s3: S3Client, bucket: str, model: str, batch: str) -> Json:
-    key = manifest_key(model, batch)
-    try:
-        content: Json = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
-            raise
-        raise DataProblem(f"batch {batch} is unknown: there is no s3://{bucket}/{key}") from None
-    return content
-
-
-def check_splits(
-    objects: Sequence[DataObject], model: str, ignored: Sequence[dict[str, str]] = (), count: int = 0
-) -> None:
-    """Raises DataProblem if a split has no object; it also says what is left out (`read_ignored`)."""
-    landed = {split_of(item.key, model) for item in objects}
+    landed = {split_of(item.key, model): item.key for item in found.objects}
+    if None in landed:
+        raise DataProblem(
+            f"{landed[None]} of the batch is no data by its name; start the model again, which makes a new "
+            "batch"
+        )
     if absent := [split for split in SPLITS if split not in landed]:
         missing = f"there is no data for {' and '.join(absent)} under curated/{model}/"
-        rests = [(one["key"].removeprefix(f"curated/{model}/"), one["reason"]) for one in ignored]
-        raise DataProblem("; ".join(filter(None, (missing, names.left_out(rests, count)))))
+        rests = [(one["key"].removeprefix(f"curated/{model}/"), one["reason"]) for one in found.ignored]
+        raise DataProblem("; ".join(filter(None, (missing, names.left_out(rests, found.ignored_count)))))
 
 
 def fetch(s3: S3Client, bucket: str, item: DataObject, path: Path) -> str:

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 import data_profile
 import identity
-from batch import DataObject, check_splits, fetch, latest_batch, read_ignored, read_manifest, split_of
+from batch import DataObject, check_splits, fetch, latest_batch, read_manifest, split_of
 from changes import Changes, check_no_changes
 from convert import convert, text_ids
 from data_report import FileRead, check_quotes, check_targets, data_report, read_target, summary
@@ -55,17 +55,16 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     """
     if batch == "latest":
         batch = latest_batch(s3, bucket, config.name, config.marker)
-    objects = read_manifest(s3, bucket, config.name, batch)
-    ignored = read_ignored(s3, bucket, config.name, batch)
-    check_splits(objects, config.name, *ignored)
+    manifest = read_manifest(s3, bucket, config.name, batch)
+    check_splits(manifest, config.name)
     writers = {split: SplitWriter(output / split / f"{split}.parquet", config) for split in SPLITS}
     changes = {split: Changes(config.data.cdc) for split in SPLITS} if config.data.cdc else {}
     files = []
     with scratch(output / "train") as folder:
-        for item in objects:
-            writer = writers[split_of(item.key, config.name) or ""]
-            found = changes.get(split_of(item.key, config.name) or "")
-            files.append(read_file(s3, bucket, item, config, writer, found, folder / "object"))
+        for item in manifest.objects:
+            split = split_of(item.key, config.name) or ""
+            found, path = changes.get(split), folder / "object"
+            files.append(read_file(s3, bucket, item, config, writers[split], found, path))
     check_quotes(files)
     for split, writer in writers.items():
         if split in changes and writer.rows:
@@ -82,14 +81,19 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     (output / "report").mkdir(parents=True, exist_ok=True)
     found_ids = pa.table({ROW: train_ids}).replace_schema_metadata(identity.KIND)
     pq.write_table(found_ids, output / "report" / "training_rows.parquet")
-    read = [
-        file.columns for file in files if file.columns and split_of(file.item.key, config.name) == "train"
-    ]
-    orders = {tuple(columns) for columns in read}
-    write_json(list(orders.pop()) if len(orders) == 1 else [], output / "train" / COLUMN_ORDER)
+    write_json(column_order(files, config.name), output / "train" / COLUMN_ORDER)
     profile = data_profile.profile(writers["train"].path, config.features)
     write_json(profile, output / "report" / "data_profile.json")
+    ignored = manifest.ignored, manifest.ignored_count
     return data_report(config, batch, files, writers, targets, overlap, *ignored)
+
+
+def column_order(files: Sequence[FileRead], model: str) -> list[str]:
+    """The columns of the training files in their order; none if the files differ."""
+    orders = {
+        tuple(file.columns) for file in files if file.columns and split_of(file.item.key, model) == "train"
+    }
+    return list(orders.pop()) if len(orders) == 1 else []
 
 
 def read_file(
@@ -107,6 +111,7 @@ def read_file(
     """
     digest = fetch(s3, bucket, item, path)
     file, rows = open_file(path, item.key, config), 0
+    validation = split_of(item.key, config.name) == "validation"
     for block in file.blocks():
         left = block
         if changes:
@@ -114,7 +119,7 @@ def read_file(
         else:
             check_no_changes(block, config, item.key)
             table = convert(block, config, item.key, rows + 1)
-        if split_of(item.key, config.name) == "validation":
+        if validation:
             table = table.append_column(TEXT_ROW, pa.array(text_ids(left)))
         writer.add(table, left)
         rows += block.num_rows

@@ -95,7 +95,7 @@ def test_latest_batch_conflicting_write_is_retried(
     land_small(s3)
     answering: Any = Answering(s3, *codes)
     batch = batches.latest_batch(answering, BUCKET, "small")
-    assert [item.size for item in batches.read_manifest(s3, BUCKET, "small", batch)] == [24, 18]
+    assert [item.size for item in batches.read_manifest(s3, BUCKET, "small", batch).objects] == [24, 18]
     assert paused == [0.2, 0.5, 1.0, 2.0][: len(codes)]
 
 
@@ -136,6 +136,21 @@ def test_latest_batch_without_data_is_a_data_problem(s3: S3Client, run: Run, bas
     assert run.preprocess() == 1
     reason = (base_dir / "output" / "message").read_text()
     assert reason == "there is no data under s3://handsoff-data/curated/small/"
+
+
+def test_check_splits_object_of_an_earlier_batch_that_is_no_data_is_a_data_problem(
+    s3: S3Client, run: Run, base_dir: Path
+) -> None:
+    land_small(s3)
+    land(s3, "curated/small/train/_old.csv", TRAIN)
+    objects = batches.list_objects(s3, BUCKET, "small")
+    batch = batches.batch_identity(objects)
+    land(s3, f"batches/small/{batch}/manifest.json", batches.manifest("small", batch, objects))
+    assert run.preprocess(batch) == 1
+    assert (base_dir / "output" / "message").read_text() == (
+        "curated/small/train/_old.csv of the batch is no data by its name; start the model again, which "
+        "makes a new batch"
+    )
 
 
 def test_read_manifest_unknown_batch_is_a_data_problem(s3: S3Client, run: Run, base_dir: Path) -> None:

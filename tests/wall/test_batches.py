@@ -125,7 +125,8 @@ def test_manifest_names_what_is_left_out_in_the_same_words_on_both_sides(
     assert {"ignored": written["ignored"], "ignoredCount": 3} == {
         name: json.loads(ours.manifest())[name] for name in ("ignored", "ignoredCount")
     }
-    assert steps.read_ignored(s3, BUCKET, "small", identity) == (
+    manifest = steps.read_manifest(s3, BUCKET, "small", identity)
+    assert (manifest.ignored, manifest.ignored_count) == (
         [
             {"key": "curated/small/Train/b.csv", "reason": "elsewhere"},
             {"key": "curated/small/c.csv", "reason": "elsewhere"},
@@ -152,9 +153,9 @@ def test_missing_split_names_what_is_left_out_on_both_sides(s3: S3Client) -> Non
     batch = bucket.list_batch(s3, BUCKET, "small")
     assert batch.without_splits == f"there is no validation data; {left_out}"
     identity = steps.latest_batch(s3, BUCKET, "small")
-    objects = steps.read_manifest(s3, BUCKET, "small", identity)
+    manifest = steps.read_manifest(s3, BUCKET, "small", identity)
     with pytest.raises(DataProblem) as raised:
-        steps.check_splits(objects, "small", *steps.read_ignored(s3, BUCKET, "small", identity))
+        steps.check_splits(manifest, "small")
     assert str(raised.value) == f"there is no data for validation under curated/small/; {left_out}"
 
 
@@ -166,7 +167,7 @@ def test_split_of_key_of_another_model_is_none() -> None:
 def test_a_batch_without_objects_misses_every_split() -> None:
     assert functions.batch_of("small", []).missing == ["train", "validation"] == [*SPLITS]
     with pytest.raises(DataProblem, match="there is no data for train and validation under curated/small/"):
-        steps.check_splits([], "small")
+        steps.check_splits(steps.Manifest([], [], 0), "small")
 
 
 def item(key: str) -> functions.DataObject:
@@ -215,7 +216,7 @@ def test_each_side_reads_the_manifest_of_the_other(s3: S3Client) -> None:
         "CRC32:j/1v1g==",
     ]
     bucket.write_manifest(s3, BUCKET, listed)
-    assert [each.version_id for each in steps.read_manifest(s3, BUCKET, "small", batch)] == [
+    assert [each.version_id for each in steps.read_manifest(s3, BUCKET, "small", batch).objects] == [
         each.version_id for each in listed.objects
     ]
 
@@ -247,7 +248,7 @@ def test_manifest_that_an_earlier_version_named_by_etags_is_read(s3: S3Client) -
     batch = "e979abae4046b32d0496f0cbee421e618caa74b6e47beb0c5d1f3c266254b3c5"
     manifest = {"model": "small", "batch": batch, "objects": [item]}
     s3.put_object(Bucket=BUCKET, Key=steps.manifest_key("small", batch), Body=json.dumps(manifest).encode())
-    (theirs,) = steps.read_manifest(s3, BUCKET, "small", batch)
+    (theirs,) = steps.read_manifest(s3, BUCKET, "small", batch).objects
     (ours,) = bucket.read_manifest(s3, BUCKET, "small", batch)
     for found in (theirs, ours):
         assert (found.key, found.version_id, found.etag, found.size) == (
