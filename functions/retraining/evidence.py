@@ -46,6 +46,7 @@ _REPORT_KEYS: Final = {
     "missing_words": "missingWords",
     "empty_columns": "emptyColumns",
     "repeated_rows": "repeatedRows",
+    "left_out_rows": "leftOutRows",
     "unknown_categories": "unknownCategories",
 }
 """Keys of the data report as evidence.json writes them; every other key is one word."""

@@ -76,8 +76,8 @@ def _report(last: LastReport) -> Lines:
         ("batch", escape(str(report.get("batch")))),
     ]
     for name, split in report["splits"].items():
-        repeated = split.get("repeatedRows", 0)
-        note = f", {repeated:,} repeat an earlier one" if repeated else ""
+        counts = {"repeat an earlier one": "repeatedRows", "left out by changes": "leftOutRows"}
+        note = "".join(f", {count:,} {what}" for what, key in counts.items() if (count := split.get(key)))
         lines.append((name, f"{split['rows']:,} rows{note}"))
     if also := report.get("validationRowsAlsoInTrain"):
         lines.append(("", f"{also:,} validation rows are also in train and left out"))

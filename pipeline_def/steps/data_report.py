@@ -6,6 +6,7 @@ The report is kept beside the model and becomes the `data` of the evidence.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow.parquet as pq
 
-from batch import DataObject
+from batch import DataObject, split_of
 from data_counts import (
     distinct_categories,
     empty_columns,
@@ -89,6 +90,9 @@ def data_report(
     those of which the list is full.
     """
     files = list(files)
+    read: Counter[str | None] = Counter()
+    for file in files:
+        read[split_of(file.item.key, config.name)] += file.rows
     columns = {tuple(sorted(file.columns)) for file in files if file.columns}
     known = {config.target, *config.features.names}
     return {
@@ -102,7 +106,9 @@ def data_report(
         "partition_columns": sorted({name for file in files for name in file.partition}),
         "ignored": [dict(item) for item in ignored],
         "ignored_count": ignored_count,
-        "splits": {name: _split_report(writer, targets[name], config) for name, writer in writers.items()},
+        "splits": {
+            name: _split_report(writer, targets[name], config, read[name]) for name, writer in writers.items()
+        },
         "unknown_categories": unknown_categories(
             writers["train"].path, writers["validation"].path, config.features
         ),
@@ -149,8 +155,12 @@ def check_targets(targets: Mapping[str, Array], config: StepConfig) -> None:
         raise DataProblem(f"train: no row has {config.target} = {listed(absent)}; every class is needed")
 
 
-def _split_report(writer: SplitWriter, target: Array, config: StepConfig) -> Json:
-    """A split's entry in data_report.json. Shares are of the split's rows, from 0 to 1."""
+def _split_report(writer: SplitWriter, target: Array, config: StepConfig, read: int) -> Json:
+    """A split's entry in data_report.json. Shares are of the split's rows, from 0 to 1.
+
+    `read` are the rows of its files. Of files of changes, `left_out_rows` counts those that are not in the
+    split: a deletion, and a row that a later change deletes or replaces.
+    """
     report: Json = {
         "rows": writer.rows,
         "missing_share": {name: count / writer.rows for name, count in writer.missing.items()},
@@ -161,6 +171,8 @@ def _split_report(writer: SplitWriter, target: Array, config: StepConfig) -> Jso
         "ranges": ranges(writer.path, config.features),
         "categories": distinct_categories(writer.path, config.features),
     }
+    if config.data.cdc:
+        report["left_out_rows"] = read - writer.rows
     if config.classes:
         counts = np.bincount(target, minlength=len(config.classes)).tolist()
         shares = {name: count / writer.rows for name, count in zip(config.classes, counts, strict=True)}
@@ -197,7 +209,7 @@ def summary(report: Mapping[str, Any]) -> str:
 
 
 def _read_as(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """By split, what reading made of its cells, and which rows repeat."""
+    """By split, what reading made of its cells, and how many rows are left out or repeat."""
     lines = []
     for name, split in report["splits"].items():
         counts = {
@@ -205,6 +217,8 @@ def _read_as(report: Mapping[str, Any]) -> list[tuple[str, str]]:
             "categories spelled anew": split["canonicalised"],
         }
         lines += [(name, f"{what}: {_counted(found)}") for what, found in counts.items() if found]
+        if left_out := split.get("left_out_rows"):
+            lines.append((name, f"deletions, and rows that later changes delete or replace: {left_out}"))
         if split["repeated_rows"]:
             lines.append((name, f"rows that repeat an earlier one: {split['repeated_rows']}"))
     return lines

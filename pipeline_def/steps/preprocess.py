@@ -68,9 +68,7 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     check_quotes(files)
     for split, writer in writers.items():
         if split in changes and writer.rows:
-            kept = changes[split].kept()
-            print(f"{split}: {len(kept) - kept.sum()} rows left out, which later changes replace or delete")
-            writer.keep(kept)
+            writer.keep(changes[split].kept())
         else:
             writer.close()
     check_rows({split: writer.rows for split, writer in writers.items()})

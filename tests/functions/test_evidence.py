@@ -224,6 +224,7 @@ def test_gather_writes_the_data_report_with_names_of_columns_as_they_are(world: 
         "canonicalised": {"ignored_count": 1},
         "empty_columns": ["ignored_count"],
         "repeated_rows": 4,
+        "left_out_rows": 5,
         "ranges": {"ignored_count": {"min": 0.5, "max": 2.5}},
         "categories": {"ignored_count": 3},
     }
@@ -249,6 +250,7 @@ def test_gather_writes_the_data_report_with_names_of_columns_as_they_are(world: 
         "canonicalised": {"ignored_count": 1},
         "emptyColumns": ["ignored_count"],
         "repeatedRows": 4,
+        "leftOutRows": 5,
         "ranges": {"ignored_count": {"min": 0.5, "max": 2.5}},
         "categories": {"ignored_count": 3},
     }

@@ -54,6 +54,7 @@ REPORT: dict[str, Any] = {
         "validation": {
             **SPLIT,
             "rows": 300,
+            "left_out_rows": 1007,
             "missing_words": {},
             "canonicalised": {},
             "ranges": {"age": {"min": None, "max": None}},
@@ -204,6 +205,7 @@ def test_data_shows_the_newest_report_with_counts_and_ranges() -> None:
     said = shown(found)
     for text in (
         "1,200 rows, 4 repeat an earlier one",
+        "300 rows, 4 repeat an earlier one, 1,007 left out by changes",
         "7 validation rows are also in train and left out",
         "curated/titanic/train/.p0.crc: a part of its name begins with _ or .",
         "and 7 more",

@@ -36,6 +36,7 @@ def test_changes_last_one_of_each_key_counts(s3: S3Client, tmp_path: Path, load:
     train = rows(run, "train")
     assert sorted(train["x"]) == [10.0, 23.0, 31.0, 40.0]
     assert run.report["splits"]["train"]["rows"] == 4
+    assert [run.report["splits"][split]["left_out_rows"] for split in ("train", "validation")] == [7, 0]
     assert run.report["splits"]["train"]["missing_share"] == {"x": 0.0, "c": 0.0}
     assert [file["rows"] for file in run.report["files"]] == [4, 4, 3, 2]
     assert run.report["columns"] == [["c", "id", "x", "y"]]
