@@ -171,9 +171,24 @@ def read_lines(text: str, model: Model) -> tuple[pd.DataFrame, bool]:
         return pd.DataFrame(cells, columns=list(_order(cells, model)), dtype=object), False
     if absent:
         raise _no_columns(absent, first)
+    cells = _without_unnamed(cells)
+    first = cells[0]
     if len(set(first)) < len(first):
         raise Refused("the header has a column more than once; name each column once")
     return pd.DataFrame(cells[1:], columns=first, dtype=object), True
+
+
+def _without_unnamed(cells: list[list[str]]) -> list[list[str]]:
+    """The lines without the columns at their end that have no name, as training reads them.
+
+    Raises Refused if one has a value.
+    """
+    names = len(cells[0])
+    while not cells[0][names - 1].strip():
+        names -= 1
+    if wrong := next((row for row, line in enumerate(cells) if any(map(str.strip, line[names:]))), None):
+        raise Refused(f"row {wrong}: a value stands in a column that the header has no name for; name it")
+    return [line[:names] for line in cells]
 
 
 def _cells(text: str, model: Model) -> list[list[str]]:

@@ -48,6 +48,21 @@ def test_request_with_escaped_quotes_is_read_as_in_training(quotes: str | None) 
     assert found["c"].tolist() == ['5" pipe, used', "C:\\x\\y\nz", '5\\" pipe']
 
 
+@pytest.mark.parametrize("end", [",", ",,", ", ,"])
+def test_request_whose_header_ends_in_commas_is_read_as_in_training(end: str) -> None:
+    found, header = serving_request.read_lines(f"n,c{end}\n1,a{end}\n2,b{end}\n", model(None))
+    assert header
+    assert found.to_dict("list") == {"n": ["1", "2"], "c": ["a", "b"]}
+
+
+def test_request_with_a_value_below_no_name_is_refused() -> None:
+    with pytest.raises(serving_request.Refused) as refused:
+        serving_request.read_lines("n,c,,\n1,a,,\n2,b,,secret\n", model(None))
+    assert str(refused.value) == (
+        "row 2: a value stands in a column that the header has no name for; name it"
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "says"),
     [
