@@ -5,8 +5,8 @@ tests/wall/ holds these rules to those by which start_retraining inspects a file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import numpy as np
@@ -26,7 +26,7 @@ from cells import (
     as_boolean,
     category,
 )
-from job import ROW, Array, DataProblem, Dialect, StepConfig, listed
+from job import ROW, Array, DataProblem, Dialect, StepConfig, listed, one_line
 from notation import Notation
 
 VALUE_LIMIT: Final = 60
@@ -71,20 +71,36 @@ def convert(block: pa.RecordBatch, config: StepConfig, key: str, first_row: int)
     }
     columns: dict[str, pa.Array] = {}
     for name in config.features.numeric:
-        numbers = to_numbers(given[name], key, name, first_row, notation)
+        with _readable(key, name):
+            numbers = to_numbers(given[name], key, name, first_row, notation)
         check_range(numbers, config.estimator, key, name, first_row)
         columns[name] = numbers
     for name in config.features.categorical:
-        columns[name] = to_categories(usual[name], config.data.spelling)
+        with _readable(key, name):
+            columns[name] = to_categories(usual[name], config.data.spelling)
     for name in config.features.boolean:
-        columns[name] = to_booleans(usual[name], key, name, first_row)
+        with _readable(key, name):
+            columns[name] = to_booleans(usual[name], key, name, first_row)
     target = config.target
-    if config.classes:
-        columns[target] = to_classes(usual[target], config.classes, key, target, first_row)
-    else:
-        columns[target] = to_target_numbers(given[target], key, target, first_row, notation)
+    with _readable(key, target):
+        if config.classes:
+            columns[target] = to_classes(usual[target], config.classes, key, target, first_row)
+        else:
+            columns[target] = to_target_numbers(given[target], key, target, first_row, notation)
     columns[ROW] = pa.array(_identities(block, columns, usual, key, config.data))
     return pa.table(columns)
+
+
+@contextmanager
+def _readable(key: str, name: str) -> Iterator[None]:
+    """Turn an error about values that neither Arrow nor Python can convert into a DataProblem."""
+    try:
+        yield
+    except (pa.ArrowException, OverflowError) as error:
+        raise DataProblem(
+            f"{key}: column {name} has values that cannot be converted; write it as text or numbers",
+            one_line(error),
+        ) from error
 
 
 def _identities(
@@ -158,7 +174,8 @@ def canonical(
     values = plain(values, key, name)
     if pa.types.is_string(values.type):
         values = Notation.of(dialect).usual_texts(values)
-    return to_categories(values, spelling or dialect.spelling)
+    with _readable(key, name):
+        return to_categories(values, spelling or dialect.spelling)
 
 
 def _is_text(kind: pa.DataType) -> bool:

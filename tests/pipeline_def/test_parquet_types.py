@@ -105,6 +105,17 @@ def test_to_classes_number_with_decimals_is_the_class_of_that_number(kind: pa.Da
     assert to_classes(values, ("1.1", "0.47"), "p", "y", 1).to_pylist() == [1, 0]
 
 
+@pytest.mark.parametrize("column", ["c", "b", "y", "other"])
+def test_convert_values_beyond_python_name_file_and_column(column: str) -> None:
+    values = pa.array([[2**62]], pa.list_(pa.timestamp("s")))
+    columns = {"x": ["1"], "c": ["a"], "b": ["t"], "y": ["0"], "other": ["1"]} | {column: values}
+    with pytest.raises(DataProblem) as raised:
+        convert(pa.RecordBatch.from_pydict(columns), CONFIG, "p", 1)
+    assert str(raised.value) == (
+        f"p: column {column} has values that cannot be converted; write it as text or numbers"
+    )
+
+
 DAY = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
 
 
