@@ -12,6 +12,7 @@ from rich.table import Table
 from handsoff.operating.data import LastReport, ModelData
 from handsoff.showing.console import coloured, escape, moment, print_lines
 from handsoff.showing.models import delivery_line
+from retraining.facts.starts import SPLITS
 from retraining.starts.batches import ROOT, DataObject
 from retraining.starts.names import WORDS
 
@@ -50,7 +51,7 @@ def _batch(found: ModelData) -> Lines:
     elif found.marker:
         lines.append(("as of", f"now, as {ROOT}{found.model}/{found.marker} has never landed"))
     lines += [("delivery" if not n else "", delivery_line(item)) for n, item in enumerate(found.deliveries)]
-    for split in ("train", "validation"):
+    for split in SPLITS:
         of_split = [one for one in batch.objects if one.split == split]
         lines.append((split, f"{_files(len(of_split))}, {sum(one.size for one in of_split):,} bytes"))
         lines += [("", _object(one)) for one in of_split[:MAX_SHOWN]]

@@ -104,6 +104,9 @@ def within_limits(files: Iterable[BadFile]) -> tuple[BadFile, ...]:
 Split = Literal["train", "validation"]
 """The two sets of rows of a batch."""
 
+SPLITS: Final[tuple[Split, Split]] = ("train", "validation")
+"""Both splits, in the order in which they are listed and told."""
+
 
 class Marker(Fact):
     """What completed a batch: a version of the marker at the root, or of the markers in both splits' folders.

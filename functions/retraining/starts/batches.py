@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
-from retraining.facts.starts import Marker
+from retraining.facts.starts import SPLITS, Marker
 from retraining.starts.markers import waits_for
 from retraining.starts.names import (
     ELSEWHERE,
@@ -188,7 +188,7 @@ class Batch:
     def missing(self) -> list[str]:
         """The splits that have no object."""
         there = {item.split for item in self.objects}
-        return [split for split in ("train", "validation") if split not in there]
+        return [split for split in SPLITS if split not in there]
 
     @property
     def left_out(self) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from retraining.facts.starts import Marker, Split
+from retraining.facts.starts import SPLITS, Marker, Split
 from retraining.starts import unreadable
 from retraining.starts.batches import MAX_ENTRIES, ROOT, Batch, DataObject, Version, batch_as_of, manifest_key
 from retraining.starts.inspection import Fine, Problem, Short, inspect, longer
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import DeleteMarkerEntryTypeDef, ObjectVersionTypeDef
 
     from retraining.config.schema import ModelConfig
-
-SPLITS: Final[tuple[Split | None, ...]] = (None, "train", "validation")
-"""The splits in whose folders a model's markers lie, in the order of names.markers_of; None is the root."""
 
 READERS: Final = 16
 """Threads that read the first bytes and the checksums of files."""
@@ -73,7 +70,7 @@ def list_markers(
     """
     found: list[list[Marker]] = []
     deletions: list[Deletion] = []
-    for rest, split in zip(markers_of(marker), SPLITS, strict=True):
+    for rest, split in zip(markers_of(marker), (None, *SPLITS), strict=True):
         check_time()
         key = f"{ROOT}{model}/{rest}"
         page = s3.list_object_versions(Bucket=bucket, Prefix=key)

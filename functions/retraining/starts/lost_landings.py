@@ -15,7 +15,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from retraining.aws.observability import logger, metrics
 from retraining.facts.model_state import ModelState
-from retraining.facts.starts import Marker, Split, StartRequest
+from retraining.facts.starts import SPLITS, Marker, Split, StartRequest
 from retraining.facts.sweep import EVENT_DELAY
 from retraining.starts import bucket, incomplete
 from retraining.starts.batches import ROOT
@@ -25,9 +25,6 @@ from retraining.starts.requests import LANDED
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
     from retraining.starts.batches import DataObject
-
-SPLITS: Final[tuple[Split, Split]] = ("train", "validation")
-"""The splits, in the order in which their markers are asked for."""
 
 LISTED_EVERY: Final = timedelta(minutes=15)
 """Time between two listings of a model. At S3's price of a listing they cost a cent a month for each 1,000
