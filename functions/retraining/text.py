@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 DESCRIPTION_LIMIT: Final = 1024
 """Characters of the description of an approval: SageMaker's maximum."""
+
+MAX_NAMED: Final = 10
+"""Names that a text lists, unless it says otherwise."""
 
 
 def one_line(text: str) -> str:
@@ -28,3 +32,9 @@ def cut(text: str, limit: int) -> str:
     if len(text) <= limit and len(data) <= limit:
         return data.decode()
     return data[: limit - len("…".encode())].decode(errors="ignore") + "…"
+
+
+def first_of(names: Sequence[str], limit: int = MAX_NAMED) -> str:
+    """The first `limit` names, separated by commas, and how many more there are."""
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

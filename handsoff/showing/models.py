@@ -15,6 +15,7 @@ from handsoff.operating.states import ModelStatus
 from handsoff.showing.console import escape, moment
 from handsoff.showing.executions import execution_table
 from retraining.facts.model_state import ModelState
+from retraining.text import first_of
 
 MAX_NAMED: Final = 5
 """Files in quarantine for the same reason that a line names; `handsoff release` lists all."""
@@ -67,9 +68,7 @@ def _quarantined(files: Sequence[QuarantinedFile]) -> list[str]:
         by_text.setdefault(file.text, []).append(file.quarantine_key)
     lines = []
     for text, names in by_text.items():
-        more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
-        named = escape(", ".join(names[:MAX_NAMED]))
-        lines.append(f"[red]in quarantine:[/] {named}{more}: {escape(text)}")
+        lines.append(f"[red]in quarantine:[/] {escape(first_of(names, MAX_NAMED))}: {escape(text)}")
     return lines
 
 

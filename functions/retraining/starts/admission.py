@@ -42,14 +42,11 @@ from retraining.starts.actions import (
 from retraining.starts.batches import Batch, DataObject, batch_of
 from retraining.starts.inspection import Fine, Problem
 from retraining.starts.snapshot import Inspected, Running, Snapshot
-from retraining.text import cut
+from retraining.text import cut, first_of
 
 LOOK_AGAIN: Final = timedelta(minutes=2)
 """Time until the next decision where no event announces a change (paused), or its event may be lost
 (an execution ends)."""
-
-MAX_NAMED: Final = 10
-"""Bad files that a reason names by key."""
 
 MAX_NAME: Final = 200
 """Bytes of a key in a reason."""
@@ -214,7 +211,7 @@ def _by_content(snapshot: Snapshot, batch: Batch) -> Action:
         bad = within_limits(found)
         gone = {file.key for file in bad}
         remaining = batch_of(batch.model, [item for item in batch.objects if item.key not in gone])
-        reason = f"quarantined: {_listed([cut(file.key, MAX_NAME) for file in bad])}"
+        reason = f"quarantined: {first_of([cut(file.key, MAX_NAME) for file in bad])}"
         if left := len(found) - len(bad):
             reason += f"; the next landing or request moves {left} further bad files"
         return Quarantine(bad, reason, remaining.listing, _version(batch.marker))
@@ -238,7 +235,7 @@ def _without_quarantined(snapshot: Snapshot, batch: Batch) -> ReadInQuarantine |
     if missing is None:
         return ReadInQuarantine(batch)
     if missing and snapshot.config.data.cdc is not None and "request" not in snapshot.triggers:
-        named = _listed([cut(key, MAX_NAME) for key in missing])
+        named = first_of([cut(key, MAX_NAME) for key in missing])
         return Refuse(
             f"files with changes of rows are in quarantine: {named}; land corrected ones under their names, "
             f"or `handsoff release {batch.model} --all`; `handsoff start {batch.model}` trains without them",
@@ -260,7 +257,7 @@ def _cannot_be_read(files: Sequence[Inspected], model: str) -> Refuse:
     ]
     versions = " ".join(f"{one.file.key}:{one.file.version_id}" for one in files)
     return Refuse(
-        f"cannot be read: {_listed(said)}; then `handsoff start {model}`",
+        f"cannot be read: {first_of(said)}; then `handsoff start {model}`",
         occurrence=hashlib.sha256(versions.encode()).hexdigest(),
     )
 
@@ -289,12 +286,6 @@ def _rows(inspected: Iterable[Inspected]) -> int | None:
     """Rows of all these files; None if one of them does not tell (Parquet)."""
     rows = [one.result.rows for one in inspected if isinstance(one.result, Fine)]
     return None if None in rows else sum(filter(None, rows))
-
-
-def _listed(names: Sequence[str]) -> str:
-    """The first MAX_NAMED names, and how many more there are."""
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more
 
 
 def _version(marker: Marker | None) -> str | None:

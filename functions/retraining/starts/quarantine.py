@@ -22,11 +22,11 @@ from retraining.facts.starts import Quarantined
 from retraining.notifications.messages import Notification
 from retraining.notifications.publish import try_to_notify
 from retraining.starts import bucket as data_bucket
-from retraining.starts.admission import MAX_NAMED
 from retraining.starts.batches import ROOT, DataObject
 from retraining.starts.inspection import Problem
 from retraining.starts.inspection.heads import HEAD_BYTES
 from retraining.starts.unreadable import is_gone, way_out
+from retraining.text import MAX_NAMED
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from retraining.config.schema import ModelConfig
-from retraining.starts.inspection.problems import MAX_NAMED
+from retraining.text import first_of
 
 MISSING: Final = frozenset(
     {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA"}
@@ -206,5 +206,4 @@ def _one_of(classes: tuple[str, ...]) -> str:
     names = [name[:40] for name in classes]
     if len(names) == 2:
         return " or ".join(names)
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return f"one of {', '.join(names[:MAX_NAMED])}{more}"
+    return f"one of {first_of(names)}"

@@ -9,7 +9,8 @@ from typing import Final
 from retraining.config.schema import ModelConfig
 from retraining.starts.inspection.heads import MAX_COLUMNS
 from retraining.starts.inspection.lines import DELIMITERS
-from retraining.starts.inspection.problems import MAX_NAMED, Problem, listed, shown
+from retraining.starts.inspection.problems import Problem, listed, shown
+from retraining.text import MAX_NAMED
 
 OPERATION: Final = "op"
 """The column, in lower case, in which AWS DMS says what was done to a row."""

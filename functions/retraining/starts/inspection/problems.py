@@ -11,10 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from retraining.text import cut
-
-MAX_NAMED: Final = 10
-"""Classes or columns that a problem's text names."""
+from retraining.text import cut, first_of
 
 NAME_LIMIT: Final = 80
 """Bytes of a column's name that a problem shows."""
@@ -61,9 +58,8 @@ class Fine:
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first of these names, which come from the configuration, and how many more there are."""
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(cut(name, 40) for name in names[:MAX_NAMED]) + more
+    """The first of these columns, which come from the configuration, and how many more there are."""
+    return first_of([cut(name, 40) for name in names])
 
 
 def shown(text: str) -> str:
