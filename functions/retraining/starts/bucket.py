@@ -43,13 +43,19 @@ def list_batch(
 
     `marker` is the marker's name, None if the model uses no marker. A model that uses one has the batch as of
     the newest delivery that its markers complete, if there is one (`list_markers`). If that is `unless`, the
-    batch has no objects: to list them may take hundreds of calls. The listing ends after MAX_ENTRIES.
-    `check_time` is called before each listing, and ends them by an exception.
+    batch has no objects: to list them may take hundreds of calls. `check_time` is called before each listing,
+    and ends them by an exception.
     """
     markers = list_markers(s3, bucket, model, marker, answered_pair, check_time) if marker else Markers()
     if unless is not None and markers.complete[:1] == (unless,):
         return Batch(model, (), unless, markers.complete[1:], waiting=markers.waiting)
     check_time()
+    return list_as_of(s3, bucket, model, marker, markers)
+
+
+def list_as_of(s3: S3Client, bucket: str, model: str, marker: str | None, markers: Markers) -> Batch:
+    """The batch as of these markers with this name, which were listed before. The listing ends after
+    MAX_ENTRIES."""
     entries = _versions(s3, bucket, f"{ROOT}{model}/")
     batch = batch_as_of(model, islice(entries, MAX_ENTRIES), markers.complete, marker)
     return replace(batch, cut=next(entries, None) is not None, waiting=markers.waiting)

@@ -38,7 +38,8 @@ def tell(model: str, name: str, markers: Markers, using: Collaborators) -> None:
     known = _message(model, "", f"no {name}")
     if using.ledger.get(keys.notification(known.notification_id)):
         return  # nothing is listed for it again
-    batch = bucket.list_batch(using.s3, using.settings.bucket, model, name, check_time=using.check_time)
+    using.check_time()
+    batch = bucket.list_as_of(using.s3, using.settings.bucket, model, name, markers)
     if batch.first_arrival is not None and now - batch.first_arrival >= TELL_AFTER:
         _tell(_message(model, f"data has landed, and {batch.without_marker(name)}", f"no {name}"), using)
 

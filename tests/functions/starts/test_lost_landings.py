@@ -237,7 +237,7 @@ def test_model_that_runs_and_waits_costs_no_call_to_s3() -> None:
 
 def test_model_without_data_costs_a_head_a_minute_and_listings_each_quarter() -> None:
     """Besides its markers, its data is listed: no marker has ever landed."""
-    quarter = [*["list_object_versions"] * 6, "get_paginator", *["head_object"] * 14]
+    quarter = [*["list_object_versions"] * 3, "get_paginator", *["head_object"] * 14]
     assert s3_calls(OneModel(), 30) == [*quarter, *quarter]
 
 
