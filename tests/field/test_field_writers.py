@@ -37,6 +37,7 @@ CSV_FORMS = st.builds(
     delimiter=st.sampled_from([",", ";", "\t", "|"]),
     encoding=st.sampled_from(["utf-8", "utf-16", "cp1252"]),
     quote_all=st.booleans(),
+    told=st.booleans(),
     crlf=st.booleans(),
     packed=st.booleans(),
     parts=st.integers(1, 4),
@@ -56,10 +57,15 @@ FOLDERS = st.builds(
 )
 
 
+TWO_WAYS = "the quotes in it can be read in two ways; set data.quotes in handsoff.yaml"
+"""Why a file is refused that a writer with backslashes may have written, if the config does not tell."""
+
+
 def landed(records: list[Record], form: Form) -> Played:
     """Train and validation hold the same rows, written in this form."""
     written = files(records, form)
-    data = {"delimiter": form.delimiter, "encoding": form.encoding, "quotes": "doubled"}
+    data = {"delimiter": form.delimiter, "encoding": form.encoding}
+    data |= {"quotes": "doubled"} if form.told else {}
     known = config(target="y", features=FEATURES, data=data if form.format == "csv" else {})
     return Place(known).land(
         {f"{split}/{name}": body for split in ("train", "validation") for name, body in written.items()}
@@ -91,6 +97,9 @@ def check(records: list[Record], form: Form) -> None:
     """The same rows in both splits, and a report that counts them."""
     note(str(form))
     played = landed(records, form)
+    if not form.told and TWO_WAYS in str(played):
+        assert any("\\" in c for _, _, c, *_ in records if c)
+        return
     for split in ("train", "validation"):
         assert read(played, split) == expected(records)
         said = played.report["splits"][split]

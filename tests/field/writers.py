@@ -41,7 +41,8 @@ TYPES: Final[dict[str, tuple[pa.DataType, ...]]] = {
 class Form:
     """How a table is written. `types` are those of a Parquet file, by column.
 
-    `parts` are files of consecutive rows. `partition` is a column that goes into the path instead, if any.
+    `told` says whether the config names how quotes are written. `parts` are files of consecutive rows.
+    `partition` is a column that goes into the path instead, if any.
     """
 
     writer: Writer
@@ -50,6 +51,7 @@ class Form:
     delimiter: str = ","
     encoding: str = "utf-8"
     quote_all: bool = False
+    told: bool = True
     crlf: bool = False
     packed: bool = False
     parts: int = 1
