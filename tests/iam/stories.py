@@ -35,6 +35,7 @@ from retraining.facts import keys
 from retraining.facts.starts import BadFile
 from retraining.starts import bucket as data_bucket
 from retraining.starts import quarantine
+from tests.invocations import invoke
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 from tests.loop.visitors import fields, send
 from tests.slack.stand_in import Slack
@@ -329,8 +330,7 @@ def environment_of(loop: Loop, function: str) -> dict[str, str]:
         Code={"ZipFile": packed.getvalue()},
         Layers=[layer["Arn"] for layer in like["Layers"]],
     )
-    answer = client.invoke(FunctionName=f"{function}-tells")
-    environment: dict[str, str] = json.loads(answer["Payload"].read())
+    environment: dict[str, str] = json.loads(invoke(client, f"{function}-tells"))
     return environment
 
 
@@ -404,10 +404,10 @@ def fail_everywhere(loop: Loop) -> None:
     functions, ssm = loop.deployment.session.client("lambda"), loop.deployment.ssm
     for name in FUNCTIONS[2:]:
         if name != "review-candidate":  # which nobody invokes asynchronously
-            functions.invoke(FunctionName=f"handsoff-{name}", InvocationType="Event", Payload="{}")
+            invoke(functions, f"handsoff-{name}", kind="Event")
     ssm.put_parameter(Name="/handsoff/models/wrong", Value="{}", Type="String")
     loop.items.mark("model#wrong", {"state": "nonsense", "version": 1})
-    functions.invoke(FunctionName="handsoff-reconcile", InvocationType="Event", Payload="{}")
+    invoke(functions, "handsoff-reconcile", kind="Event")
     seen: set[str] = set()
 
     def all_there() -> bool:

@@ -22,6 +22,7 @@ from local import folder as folders
 from local import server
 from local.errors import AlreadyRunning, CloudError, FolderNotOurs, NoSpace, PortInUse, ServerDied
 from local.server import Cloud
+from tests.invocations import invoke
 from tests.local.support import processing, wait_until, with_a_job
 
 pytestmark = pytest.mark.story
@@ -51,7 +52,7 @@ def with_a_worker(cloud: Cloud, tmp_path: Path) -> None:
     functions.get_waiter("function_active_v2").wait(
         FunctionName="warm", WaiterConfig={"Delay": 1, "MaxAttempts": 10}
     )
-    environment = functions.invoke(FunctionName="warm")["Payload"].read().decode()
+    environment = invoke(functions, "warm").decode()
     assert str(tmp_path) in environment
     assert "SECRET_OF_OURS" not in environment
 

@@ -27,6 +27,7 @@ from retraining.aws.items import Items
 from retraining.aws.pipelines import Execution
 from retraining.config.schema import parse_config
 from tests import commands
+from tests.invocations import invoke
 from tests.loop.builds import provide
 
 T = TypeVar("T")
@@ -85,8 +86,7 @@ class Loop:
 
     def sweep(self) -> None:
         """Let the minute be over: call the function that each minute calls."""
-        answer = self.deployment.session.client("lambda").invoke(FunctionName="handsoff-reconcile")
-        assert "FunctionError" not in answer, answer["Payload"].read()
+        invoke(self.deployment.functions, "handsoff-reconcile")
 
     def drained(self) -> None:
         """Return once everything that has landed so far has been handled."""

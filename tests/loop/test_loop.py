@@ -16,6 +16,7 @@ import pytest
 
 from handsoff.operating.executions import evidence_of, find_execution, newest_executions, package_of
 from retraining.aws import pipelines, registry
+from tests.invocations import invoke
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 
 pytestmark = pytest.mark.story
@@ -274,11 +275,8 @@ def test_function_imports_with_its_code_and_layer_alone(loop: Loop, function: st
 def test_event_that_fails_ends_in_the_failure_queue_and_is_sent_again(loop: Loop) -> None:
     """No version of handsoff can read the event: it names no execution."""
     mark = "an event without the ARN of an execution"
-    loop.deployment.session.client("lambda").invoke(
-        FunctionName="handsoff-track-execution",
-        InvocationType="Event",
-        Payload=json.dumps({"detail": {"note": mark}}),
-    )
+    event = json.dumps({"detail": {"note": mark}}).encode()
+    invoke(loop.deployment.functions, "handsoff-track-execution", event, kind="Event")
 
     def failed(*known: str) -> str | None:
         """The id of a message in the failure queue that holds the event, and is not known yet."""
