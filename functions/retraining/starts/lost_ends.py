@@ -54,7 +54,8 @@ def find_ends(model: str, using: Collaborators) -> None:
         using.ledger.mark(key, statuses=known)
     ended = pipelines.TERMINAL - {"Succeeded"}
     if may_be_retried := [arn for arn, status in found.items() if status in ended and _id(arn) in known]:
-        _try_retried(rotated(may_be_retried, using)[0], using, failures)
+        arn = rotated(may_be_retried, using)[0]
+        _try_retried(arn, found[arn], using, failures)
     if failures:
         raise ExceptionGroup(f"executions of {model} that could not be recorded", failures)
 
@@ -95,13 +96,18 @@ def _id(arn: str) -> str:
     return arn.rsplit("/", 1)[-1]
 
 
-def _try_retried(arn: str, using: Collaborators, failures: list[Exception]) -> None:
-    """Record an execution again that was retried, and ended with the same status within a minute."""
+def _try_retried(arn: str, status: str, using: Collaborators, failures: list[Exception]) -> None:
+    """Record an execution again that was retried, and ended with the same status before a sweep saw it.
+
+    The ledger may know of the retry and not of its end: an event told of the retry, and none of the end.
+    """
     try:
         fact = using.ledger.get(keys.execution(arn))
+        if fact is None:
+            return
         changed = pipelines.changed_at(using.sagemaker, arn)
-        known = fact.version if fact and fact.settled is not None else None
-        if known and changed <= using.clock() - EVENT_DELAY and pipelines.sortable(changed) > known:
+        newer = fact.settled is not None and pipelines.sortable(changed) > (fact.version or "")
+        if (newer or _is_behind(fact, status)) and changed <= using.clock() - EVENT_DELAY:
             with_back_off(lambda: executions.track(arn, using), keys.execution_trouble(arn), using)
     except Exception as error:
         error.add_note(f"execution {arn}")

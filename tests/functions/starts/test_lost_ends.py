@@ -118,6 +118,42 @@ def test_find_ends_of_a_retry_that_failed_between_two_sweeps(world: World) -> No
     assert len({message["notificationId"] for message in world.messages()}) == 2
 
 
+def test_find_ends_of_a_retry_whose_beginning_alone_was_told(world: World) -> None:
+    """No sweep saw it run: one came before the retry, the next one after its second failure."""
+    world.sagemaker.start_bare()
+    ends(world, "Failed", 5, fails="TrainModel")
+    sweeps(world, 7)
+    ends(world, "Executing", 7.2)
+    begun = event("execution_changed.succeeded")
+    begun["detail"] |= {"pipelineExecutionArn": BARE, "currentPipelineExecutionStatus": "Executing"}
+    handler(begun, Context(), using=world.using(Collaborators))
+    assert (fact(world)["status"], fact(world)["final"]) == ("Executing", False)
+    ends(world, "Failed", 7.5, fails="TrainModel")
+    sweeps(world, 9)
+    assert (fact(world)["status"], fact(world)["final"], fact(world)["settled"]) == ("Failed", True, True)
+    assert len({message["notificationId"] for message in world.messages()}) == 2
+    assert evidence_of(world)["pipelineExecutionStatus"] == "Failed"
+
+
+def test_find_ends_finishes_a_retry_that_died_before_people_were_told(world: World) -> None:
+    class Down:
+        def publish(self, **_: Any) -> None:
+            raise ConnectionError
+
+    world.sagemaker.start_bare()
+    ends(world, "Failed", 5, fails="TrainModel")
+    sweeps(world, 7)
+    ends(world, "Failed", 7.5, fails="TrainModel")
+    failed = event("execution_changed.failed")
+    failed["detail"]["pipelineExecutionArn"] = BARE
+    with pytest.raises(ConnectionError):
+        handler(failed, Context(), using=world.using(Collaborators, sns=Down()))
+    assert (fact(world)["final"], fact(world)["settled"]) == (True, False)
+    sweeps(world, 9)
+    assert len({message["notificationId"] for message in world.messages()}) == 2
+    assert fact(world)["settled"]
+
+
 def test_failure_of_a_renamed_execution_is_told_once(world: World) -> None:
     """A new display name moves LastModifiedTime, and its event tells of the failure again."""
     world.sagemaker.start_bare()
