@@ -17,6 +17,7 @@ from retraining.aws.observability import logger, metrics
 from retraining.candidates import telling
 from retraining.candidates.decisions import with_earlier
 from retraining.candidates.record_actions import (
+    CLOCKS,
     NOTHING_SEEN,
     Adopt,
     Follow,
@@ -34,6 +35,7 @@ from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact
+from retraining.facts.claims import LEASE
 from retraining.facts.package import Package
 
 
@@ -149,10 +151,7 @@ def _follow(package: Package, decision: DecisionFact, using: Collaborators) -> N
     else:
         package = _dated(package, decision, using)
         roll_back(package, decision, using)
-    if package.pending:
-        telling.tell_waiting(package, decision, using)
-    elif decision.by not in (RULES, SUPERSEDED):  # those are told when they are taken
-        telling.tell_decision(package, decision, using)
+    _tell(package, decision, using)
     if package.execution:
         model = using.settings.model_of(package.group)
         evidence.write(using.sources, model, package.execution, package_arn=package.arn)
@@ -172,6 +171,30 @@ def _follow(package: Package, decision: DecisionFact, using: Collaborators) -> N
     )
     logger.info("decision recorded", package=package.arn, status=package.approval_status, by=decision.by)
     metrics.add_metric(f"Decisions{package.approval_status}", MetricUnit.Count, 1)
+
+
+def _tell(package: Package, decision: DecisionFact, using: Collaborators) -> None:
+    """Tell people, unless they know. The rules and a newer candidate tell of their decisions themselves."""
+    if package.pending:
+        telling.tell_waiting(package, decision, using)
+    elif decision.by not in (RULES, SUPERSEDED):
+        telling.tell_decision(package, decision, using)
+    elif _may_be_untold(package, decision, using.clock()):
+        known = using.ledger.get(keys.verdict(package.arn))
+        if decision.by == RULES and known:
+            telling.tell_verdict(package, known.verdict, using)
+        else:
+            telling.tell_decision(package, decision, using)
+
+
+def _may_be_untold(package: Package, decision: DecisionFact, now: datetime) -> bool:
+    """Whether those who took the decision may have ended without telling of it.
+
+    They do so where somebody sets the package back meanwhile. If it is then decided in the same way before
+    that is recorded, their decision stands again.
+    """
+    touched = decision.done_at is not None and package.changed_at > decision.done_at + CLOCKS
+    return touched or decision.at < now - LEASE
 
 
 def _dated(package: Package, decision: DecisionFact, using: Collaborators) -> Package:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
 from retraining.aws import registry
+from retraining.candidates import judging
 from retraining.candidates.decisions import decide
 from retraining.candidates.recording import record
 from retraining.collaborators import Collaborators
-from tests.functions.fakes import arn_of, register, was_held
+from tests.functions.candidates.sweeping import PENDING, decided, held, judge, sweep, told, using
+from tests.functions.fakes import START, arn_of, in_console, register, was_held
 from tests.functions.world import World
 
 ARN = arn_of(1)
 
 
 @pytest.mark.parametrize(
-    ("by", "told"),
+    ("by", "said"),
     [
         ("rules", []),
         ("superseded", []),
@@ -26,7 +31,7 @@ ARN = arn_of(1)
     ids=["rules", "newer candidate", "time", "person", "way that a newer handsoff may add"],
 )
 def test_record_tells_of_a_decision_unless_it_was_told_when_taken(
-    world: World, by: str, told: list[str]
+    world: World, by: str, said: list[str]
 ) -> None:
     using = world.using(Collaborators)
     register(world, 1)
@@ -34,4 +39,63 @@ def test_record_tells_of_a_decision_unless_it_was_told_when_taken(
     decide(ARN, "Rejected", by=by, why="because", using=using)
     world.messages()
     record(registry.package(using.sagemaker, ARN), using)
-    assert [message["decidedBy"] for message in world.messages()] == told
+    assert [message["decidedBy"] for message in world.messages()] == said
+
+
+class Down:
+    """SNS that takes nothing."""
+
+    def publish(self, **_: Any) -> None:
+        raise ConnectionError
+
+
+def touched(world: World, version: int, status: str, minutes: float) -> None:
+    """Let a person have set the status in AWS's console, `minutes` after the beginning."""
+    in_console(world, arn_of(version), status)
+    world.sagemaker.packages[arn_of(version)]["LastModifiedTime"] = START + timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "status", "kind"), [(0.7, "Rejected", "rejected"), (0.8, "Approved", "approved")]
+)
+@pytest.mark.parametrize("by_event", [True, False], ids=["event", "sweep"])
+def test_decision_of_the_rules_that_was_set_back_untold_is_told_once_it_stands_again(
+    world: World, accuracy: float, status: str, kind: str, by_event: bool
+) -> None:
+    """A person decides as the rules did, before it is recorded that the package was set back."""
+    register(world, accuracy=accuracy)
+    with pytest.raises(ConnectionError):
+        judge(world, 1, 2, sns=Down())
+    touched(world, 1, PENDING, 2.2)
+    judging.settle(ARN, using(world, 2.3))  # the package waits, so nobody is told of the rules' decision
+    assert told(world) == []
+    touched(world, 1, status, 2.5)
+    if by_event:
+        decided(world, 1, 2.6)
+    sweep(world, 5, 6)
+    assert told(world) == [(kind, "rules")]
+    assert "recordedAt" in world.stored(f"decision#{ARN}")
+
+
+def test_superseding_that_was_set_back_untold_is_told_once_it_stands_again(world: World) -> None:
+    held(world, 1)
+    register(world, 2)
+    judge(world, 2, 10)
+    assert told(world) == [("approved", "rules")]
+    with pytest.raises(ConnectionError):
+        decided(world, 2, 10.5, sns=Down())
+    touched(world, 1, PENDING, 10.7)
+    decided(world, 2, 10.8)  # candidate 1 waits, so nobody is told that it was superseded
+    assert told(world) == []
+    touched(world, 1, "Rejected", 11)
+    sweep(world, 15, 16)
+    assert told(world) == [("rejected", "superseded")]
+
+
+def test_decision_of_the_rules_that_was_told_is_not_told_again_by_the_sweep(world: World) -> None:
+    register(world, accuracy=0.7)
+    judge(world, 1, 2)
+    assert told(world) == [("rejected", "rules")]
+    sweep(world, 5, 6)
+    assert told(world) == []
+    assert "recordedAt" in world.stored(f"decision#{ARN}")
