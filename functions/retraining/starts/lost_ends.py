@@ -55,25 +55,35 @@ def find_ends(model: str, using: Collaborators) -> None:
     ended = pipelines.TERMINAL - {"Succeeded"}
     if may_be_retried := [arn for arn, status in found.items() if status in ended and _id(arn) in known]:
         arn = rotated(may_be_retried, using)[0]
-        _try_retried(arn, found[arn], using, failures)
+        _try(arn, found[arn], noted.since, using, failures, retried=True)
     if failures:
         raise ExceptionGroup(f"executions of {model} that could not be recorded", failures)
 
 
 def _try(
-    arn: str, status: str, since: datetime | None, using: Collaborators, failures: list[Exception]
+    arn: str,
+    status: str,
+    since: datetime | None,
+    using: Collaborators,
+    failures: list[Exception],
+    *,
+    retried: bool = False,
 ) -> bool:
     """Bring the ledger to what the listing shows. Says whether it is there; a failure goes to `failures`.
 
-    `since` is when the sweep first looked with this ledger, if that is known.
+    `since` is when the sweep first looked with this ledger, if that is known. `retried`: the execution may
+    have been retried, and have ended with the same status before a sweep saw it.
     """
     try:
         fact = using.ledger.get(keys.execution(arn))
-        if not _is_behind(fact or ExecutionFact(), status):
+        behind = _is_behind(fact or ExecutionFact(), status)
+        if not behind and not retried:
             return True
         changed = pipelines.changed_at(using.sagemaker, arn)
         if changed > using.clock() - EVENT_DELAY:
             return False
+        if not behind and not (fact and _is_older(fact, changed)):
+            return True
         former = fact is None and since is not None and changed < since - FORMER
         record = executions.take_over if former else executions.track
         return with_back_off(lambda: record(arn, using), keys.execution_trouble(arn), using)
@@ -92,23 +102,10 @@ def _is_behind(fact: ExecutionFact, status: str) -> bool:
     return not fact.final or fact.status != status or fact.settled is False
 
 
+def _is_older(fact: ExecutionFact, changed: datetime) -> bool:
+    """Whether the execution has changed since what the ledger holds. 0.1 wrote times that do not compare."""
+    return fact.settled is not None and (fact.version or "") < pipelines.sortable(changed)
+
+
 def _id(arn: str) -> str:
     return arn.rsplit("/", 1)[-1]
-
-
-def _try_retried(arn: str, status: str, using: Collaborators, failures: list[Exception]) -> None:
-    """Record an execution again that was retried, and ended with the same status before a sweep saw it.
-
-    The ledger may know of the retry and not of its end: an event told of the retry, and none of the end.
-    """
-    try:
-        fact = using.ledger.get(keys.execution(arn))
-        if fact is None:
-            return
-        changed = pipelines.changed_at(using.sagemaker, arn)
-        newer = fact.settled is not None and pipelines.sortable(changed) > (fact.version or "")
-        if (newer or _is_behind(fact, status)) and changed <= using.clock() - EVENT_DELAY:
-            with_back_off(lambda: executions.track(arn, using), keys.execution_trouble(arn), using)
-    except Exception as error:
-        error.add_note(f"execution {arn}")
-        failures.append(error)

@@ -154,6 +154,26 @@ def test_find_ends_finishes_a_retry_that_died_before_people_were_told(world: Wor
     assert fact(world)["settled"]
 
 
+def test_find_ends_leaves_a_retry_to_the_invocation_that_is_telling_of_it(world: World) -> None:
+    class Sweeping:
+        """SNS. While it takes the message, a sweep comes, and must not fail."""
+
+        def publish(self, **message: Any) -> None:
+            sweeps(world, 9)
+            world.sns.publish(**message)
+
+    world.sagemaker.start_bare()
+    ends(world, "Failed", 5, fails="TrainModel")
+    sweeps(world, 7)
+    ends(world, "Failed", 7.5, fails="TrainModel")
+    failed = event("execution_changed.failed")
+    failed["detail"]["pipelineExecutionArn"] = BARE
+    now = START + timedelta(minutes=8.9)
+    handler(failed, Context(), using=world.using(Collaborators, clock=lambda: now, sns=Sweeping()))
+    assert len({message["notificationId"] for message in world.messages()}) == 2
+    assert fact(world)["settled"]
+
+
 def test_failure_of_a_renamed_execution_is_told_once(world: World) -> None:
     """A new display name moves LastModifiedTime, and its event tells of the failure again."""
     world.sagemaker.start_bare()
