@@ -115,12 +115,23 @@ def every_landing_without_marker_is_answered(run: Run) -> Iterator[str]:
 
 
 def _remains(run: Run, model: str, view: View) -> bool:
-    """Whether the newest landing is older than the last file that went to quarantine."""
+    """Whether these are the files that were left when the last bad file went to quarantine.
+
+    They start by other files or a person only, also if the same bytes land again.
+    """
     versions = run.account.bucket.versions
     moved = [
         it[2] for key, stack in versions.items() if key.startswith(f"quarantine/{model}/") for it in stack
     ]
-    return bool(moved) and max(moved) >= max(versions[key][-1][2] for key in view.objects)
+    if not moved:
+        return False
+    last = max(moved)
+    if last >= max(versions[key][-1][2] for key in view.objects):
+        return True
+    then = views.as_of(run, model, ("", None, last), run.clock.seconds)
+    left = {key: body for key, body in then.content.items() if key not in then.of("bad")}
+    started = any(BEGIN + timedelta(seconds=trained.at) >= last for trained in of_model(run, model))
+    return left == view.content and not started
 
 
 def one_execution_for_each_start(run: Run) -> Iterator[str]:
