@@ -184,6 +184,12 @@ def test_processing_job_without_message_points_to_its_log(aws: Aws) -> None:
     )
 
 
+def test_processing_job_that_is_killed_has_the_exit_code_of_its_container(aws: Aws) -> None:
+    _, steps = aws.run(processing(program=program("import os; os.kill(os.getpid(), 9)")))
+    reason = "AlgorithmError: See job logs for more information, exit code: 137"
+    assert steps["Prepare"]["FailureReason"] == reason
+
+
 def test_job_with_missing_input_names_it(aws: Aws) -> None:
     _, steps = aws.run(processing(inputs={"x": "s3://bucket/nothing/here"}))
     assert steps["Prepare"]["FailureReason"].startswith(

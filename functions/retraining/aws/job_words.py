@@ -1,4 +1,4 @@
-"""Pure: which words of a job may leave its log.
+"""Pure: which words of a job may leave its log, and what an exit by a signal means.
 
 A log may hold values of rows: libraries quote them, and DataPreProcessing writes there what it found. So a
 line leaves it only if it tells a place in the code, the type of an error, or what the reason says already.
@@ -18,6 +18,15 @@ _ENDS: Final = ("Traceback (most recent call last):", "Killed", "Segmentation fa
 _MESSAGE: Final = re.compile(r'ErrorMessage "(.*)"(?=\s+Command ")', re.DOTALL)
 _LAST_MESSAGE: Final = re.compile(r'ErrorMessage "(.*)', re.DOTALL)
 
+_SCRIPT_EXIT: Final = re.compile(r"ExecuteUserScriptError:\s+ExitCode (-?\d+)")
+_CONTAINER_EXIT: Final = re.compile(r"\bexit code: (\d+)\.?\s*$", re.IGNORECASE)
+
+_CRASHES: Final = frozenset({4, 6, 8, 11})
+"""Signals by which a process ends itself: ILL, ABRT, FPE, SEGV."""
+
+_LARGER: Final = "choose a larger training.instance_type, or land fewer rows"
+"""What to do where a job's instance is too small. Every job runs on this type."""
+
 _FOUND: Final = " (found: "
 """What follows these words in a line of a step's log is what it found there: job.py writes them."""
 
@@ -36,6 +45,31 @@ def without_values(reason: str) -> str:
     if found is None:
         return reason
     return f'{reason[: found.start()]}ErrorMessage "{_types(found[1])}"{reason[found.end() :]}'
+
+
+def with_signal(reason: str) -> str:
+    """SageMaker's reason for the failure of a job; before it, what happened if a signal ended the script.
+
+    The training toolkit gives the exit code of the script, which is negative for a signal (`subprocess`).
+    Everything else gives that of the container, which is 128 more than the signal, as in a shell.
+    """
+    number = _signal(reason)
+    if number is None:
+        return reason
+    if number in _CRASHES:
+        means = f"the script crashed (signal {number}): a library failed, or memory is exhausted; {_LARGER}"
+    elif number == 9:
+        means = f"the script was killed (signal 9): most often memory is exhausted, else the disk; {_LARGER}"
+    else:
+        means = f"the script was ended from outside (signal {number}): start it again, or {_LARGER}"
+    return f"{means}. SageMaker says: {reason}"
+
+
+def _signal(reason: str) -> int | None:
+    """The signal that ended a script, from 1 to 64; None if none did."""
+    script, container = _SCRIPT_EXIT.search(reason), _CONTAINER_EXIT.search(reason)
+    numbers = [-int(script[1]) if script else 0, int(container[1]) - 128 if container else 0]
+    return next((number for number in numbers if 1 <= number <= 64), None)
 
 
 def tellable(lines: Iterable[str], reason: str | None) -> list[str]:

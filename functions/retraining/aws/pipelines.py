@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from retraining.aws.job_words import without_values
+from retraining.aws.job_words import with_signal, without_values
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -53,7 +53,8 @@ class Logs:
 class Step:
     """One step of an execution. Times are None before it has started or ended.
 
-    `arn` names the job or the model package that it made.
+    `arn` names the job or the model package that it made. `failure_reason` is SageMaker's, after words for a
+    signal that ended the script.
     """
 
     name: str
@@ -245,7 +246,7 @@ def _step(item: Mapping[str, Any], types: Mapping[str, str], execution: str) -> 
         status=item["StepStatus"],
         start_time=item.get("StartTime"),
         end_time=item.get("EndTime"),
-        failure_reason=_reason(item.get("FailureReason")),
+        failure_reason=with_signal(reason) if (reason := _reason(item.get("FailureReason"))) else reason,
         arn=arn,
         logs=logs,
     )

@@ -238,6 +238,14 @@ def script_failed(place: Place, command: Command, code: int) -> int:
     return 1
 
 
+def exit_code(code: int) -> int:
+    """The exit code of a container whose program ended with `code`, negative for a signal as in subprocess.
+
+    Docker adds 128 to a signal: https://docs.docker.com/engine/containers/run/#exit-status
+    """
+    return code if code >= 0 else 128 - code
+
+
 def first(path: Path, length: int) -> str | None:
     """The first `length` characters of a file. None if it is empty or was not written."""
     try:

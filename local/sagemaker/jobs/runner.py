@@ -103,7 +103,8 @@ class Runner:
         if completed:
             return Outcome(exit_message=message)
         reason = message or "See job logs for more information"
-        return Outcome(fault=AlgorithmError(f"{reason[:980]}, exit code: {code}"), exit_message=message)
+        fault = AlgorithmError(f"{reason[:980]}, exit code: {container.exit_code(code)}")
+        return Outcome(fault=fault, exit_message=message)
 
     def _train(
         self, job: Job, place: Place, s3: "S3Client", output: JobLog, variables: dict[str, str]
@@ -129,7 +130,7 @@ class Runner:
             if container.is_script_mode(request):
                 code = container.script_failed(place, command, code)
             reason = container.first(place.ml / "output/failure", 1024) or ""
-            return Outcome(fault=AlgorithmError(f"{reason[:980]}, exit code: {code}"))
+            return Outcome(fault=AlgorithmError(f"{reason[:980]}, exit code: {container.exit_code(code)}"))
         storage.pack(place.ml / "model", place.root / "model.tar.gz")
         artifacts = f"{target}/model.tar.gz"
         storage.upload(s3, place.root / "model.tar.gz", artifacts)

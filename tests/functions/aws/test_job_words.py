@@ -1,10 +1,10 @@
-"""No value of a row leaves a job's log, whichever library words the error."""
+"""No value of a row leaves a job's log, whichever library words the error; a signal is put into words."""
 
 from __future__ import annotations
 
 import pytest
 
-from retraining.aws.job_words import tellable, without_values
+from retraining.aws.job_words import tellable, with_signal, without_values
 
 LOG = """\
 curated/m/train/p.csv: 600 rows, 12000 bytes, version v1
@@ -82,3 +82,48 @@ def test_tellable_lines_without_a_reason() -> None:
 )
 def test_reason_of_a_training_job_has_no_message_of_the_script(reason: str, told: str) -> None:
     assert without_values(reason) == told
+
+
+KILLED = (
+    "the script was killed (signal 9): most often memory is exhausted, else the disk; choose a larger "
+    "training.instance_type, or land fewer rows. SageMaker says: "
+)
+CRASHED = (
+    "the script crashed (signal 11): a library failed, or memory is exhausted; choose a larger "
+    "training.instance_type, or land fewer rows. SageMaker says: "
+)
+ENDED = (
+    "the script was ended from outside (signal 15): start it again, or choose a larger "
+    "training.instance_type, or land fewer rows. SageMaker says: "
+)
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (
+            'AlgorithmError: ExecuteUserScriptError:\nExitCode -9\nErrorMessage ""\n'
+            'Command "/miniconda3/bin/python train.py", exit code: 1',
+            KILLED,
+        ),
+        ('ExecuteUserScriptError: ExitCode -9 ErrorMessage "" Command "python3 train.py"', KILLED),
+        ('AlgorithmError: ExecuteUserScriptError:\nExitCode -9\nErrorMessage "', KILLED),
+        ("AlgorithmError: See job logs for more information, exit code: 137", KILLED),
+        ("AlgorithmError: , exit code: 137", KILLED),
+        ("AlgorithmError: Exit Code: 137", KILLED),
+        ("AlgorithmError: Exit Code: 139", CRASHED),
+        ('AlgorithmError: ExecuteUserScriptError:\nExitCode -11\nErrorMessage ""', CRASHED),
+        ("AlgorithmError: See job logs for more information, exit code: 143", ENDED),
+        ("AlgorithmError: See job logs for more information, exit code: 1", ""),
+        ("AlgorithmError: See job logs for more information, exit code: 127", ""),
+        ("AlgorithmError: See job logs for more information, exit code: 128", ""),
+        ("AlgorithmError: See job logs for more information, exit code: 255", ""),
+        ("AlgorithmError: the tool said exit code: 137 and went on, exit code: 1", ""),
+        ('AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "MemoryError"', ""),
+        ("ClientError: train.csv has no column survived", ""),
+        ("CapacityError: Unable to provision requested ML compute capacity.", ""),
+        ("", ""),
+    ],
+)
+def test_reason_of_a_script_that_a_signal_ended_says_so_first(reason: str, words: str) -> None:
+    assert with_signal(reason) == words + reason

@@ -163,6 +163,25 @@ def test_failure_without_a_cause_gives_the_last_log_line(world: World, context: 
     assert told["reasons"][0].endswith('Command "python3 train.py" (its log ends: ValueError)')
 
 
+def test_failure_by_a_signal_says_so_in_notification_and_evidence(world: World, context: Context) -> None:
+    fail(world)
+    reason = "AlgorithmError: See job logs for more information, exit code: 137"
+    world.sagemaker.steps[0]["FailureReason"] = reason
+    write_log(world, 0, "Killed")
+    handler(event("execution_changed.failed"), context, using=using(world))
+    words = (
+        "the script was killed (signal 9): most often memory is exhausted, else the disk; choose a larger "
+        f"training.instance_type, or land fewer rows. SageMaker says: {reason}"
+    )
+    (told,) = world.messages()
+    assert told["reasons"] == [f"DataPreProcessing: {words} (its log ends: Killed)"]
+    key = "evidence/titanic/p4jn9xou8a8s/evidence.json"
+    found = json.loads(world.s3.get_object(Bucket="data", Key=key)["Body"].read())
+    assert [step["failureReason"] for step in found["steps"]] == [words]
+    stored = world.stored(f"execution#{ARN}")
+    assert stored["failureReason"] == "Step failure: One or multiple steps failed."
+
+
 def test_long_log_lines_leave_little(world: World, context: Context) -> None:
     fail(world)
     group, stream = "/aws/sagemaker/ProcessingJobs", "pipelines-p4jn9xou8a8s-DataPreProcessing-x/algo-1-1"
