@@ -75,11 +75,13 @@ def show_changes(site: Site, console: Console, out: Console) -> None:
 
 
 def show_plan(out: Console, plan: Plan) -> None:
-    """Show what Terraform would change, a line for each resource."""
+    """Show what Terraform would change: a line for each resource, and its notes below it."""
     out.print(f"Terraform: {plan}")
     for address, sign in plan.changes.items():
         style = "red" if sign in "-±" else "green" if sign == "+" else "yellow"
         out.print(f"  [{style}]{sign}[/] {escape(address)}", soft_wrap=True)
+        for note in plan.notes.get(address, ()):
+            out.print(f"      {escape(note)}", soft_wrap=True, highlight=False)
 
 
 def prepare(site: Site, console: Console) -> State:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,12 +21,22 @@ SIGNS: Final = {
 }
 """The sign of each combination of actions in a plan: make, remove, change, replace."""
 
+SCHEDULE: Final = "aws_scheduler_schedule"
+"""Terraform's type of a model's schedule."""
+
+TOLD_OF_SCHEDULE: Final = ("state", "schedule_expression", "schedule_expression_timezone")
+"""What a person may change of a schedule by hand, and a deployment sets again."""
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What Terraform would do with each resource, by address: one of + - ~ ±."""
+    """What Terraform would do with each resource, by address."""
 
     changes: Mapping[str, str]
+    """One of + - ~ ± by address."""
+
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Lines for people by address: values before and after, and what they mean."""
 
     def __str__(self) -> str:
         if not self.changes:
@@ -140,12 +150,33 @@ def program_version() -> str | None:
 
 def read_plan(found: Mapping[str, Any]) -> Plan:
     """The changes in a plan that `terraform show -json` printed, without outputs and data sources."""
-    changes = {
-        item["address"]: SIGNS[actions]
+    items = [
+        item
         for item in found.get("resource_changes", [])
-        if (actions := tuple(item["change"]["actions"])) in SIGNS and item["mode"] == "managed"
-    }
-    return Plan(changes)
+        if tuple(item["change"]["actions"]) in SIGNS and item["mode"] == "managed"
+    ]
+    changes = {item["address"]: SIGNS[tuple(item["change"]["actions"])] for item in items}
+    notes = {item["address"]: lines for item in items if (lines := _notes(item))}
+    return Plan(changes, notes)
+
+
+def _notes(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is told of a resource's change: a schedule's values before and after, where they differ."""
+    before, after = item["change"].get("before"), item["change"].get("after")
+    if item.get("type") != SCHEDULE or not before or not after:
+        return ()
+    lines = [
+        f"{name}: {before[name]} → {after[name]}"
+        for name in TOLD_OF_SCHEDULE
+        if before.get(name) and after.get(name) and before[name] != after[name]
+    ]
+    if before.get("state") == "DISABLED" and after.get("state") == "ENABLED":
+        model = item.get("index", item["address"])
+        lines.append(
+            f"the schedule of {model} was disabled by hand, and asks for retraining again. To keep it off, "
+            "set retrain.paused: true (nothing starts), or remove retrain.schedule"
+        )
+    return tuple(lines)
 
 
 def read_state(pulled: str) -> State:

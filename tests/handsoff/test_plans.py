@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from handsoff.deploying.deploy import show_plan
 from handsoff.deploying.refusals import Here, refusals
 from handsoff.deploying.terraform import Plan, Resource, State, read_plan, read_state, workspace
 
@@ -33,6 +36,74 @@ def test_read_plan_counts_managed_changes_only() -> None:
 def test_read_plan_without_changes_is_empty() -> None:
     assert str(read_plan({})) == "nothing to change"
     assert Plan({}).changes == {}
+
+
+CRON = {"state": "ENABLED", "schedule_expression": "cron(0 6 * * ? *)", "schedule_expression_timezone": "UTC"}
+ENABLED_AGAIN = (
+    "state: DISABLED → ENABLED",
+    "the schedule of titanic was disabled by hand, and asks for retraining again. To keep it off, set "
+    "retrain.paused: true (nothing starts), or remove retrain.schedule",
+)
+
+
+@pytest.mark.parametrize(
+    ("actions", "before", "after", "notes"),
+    [
+        (["update"], CRON | {"state": "DISABLED"}, CRON, ENABLED_AGAIN),
+        (["delete", "create"], CRON | {"state": "DISABLED"}, CRON, ENABLED_AGAIN),
+        (
+            ["update"],
+            CRON | {"schedule_expression": "rate(1 day)", "schedule_expression_timezone": "Europe/Madrid"},
+            CRON,
+            (
+                "schedule_expression: rate(1 day) → cron(0 6 * * ? *)",
+                "schedule_expression_timezone: Europe/Madrid → UTC",
+            ),
+        ),
+        (["update"], CRON | {"description": "x"}, CRON | {"description": "y"}, ()),
+        (["create"], None, CRON, ()),
+        (["delete"], CRON | {"state": "DISABLED"}, None, ()),
+        (["no-op"], CRON | {"state": "DISABLED"}, CRON, ()),
+        (["update"], CRON | {"state": None}, CRON, ()),
+    ],
+)
+def test_read_plan_tells_what_changes_of_a_schedule(
+    actions: list[str],
+    before: dict[str, str | None] | None,
+    after: dict[str, str] | None,
+    notes: tuple[str, ...],
+) -> None:
+    item = {
+        "address": 'aws_scheduler_schedule.model["titanic"]',
+        "mode": "managed",
+        "type": "aws_scheduler_schedule",
+        "name": "model",
+        "index": "titanic",
+        "change": {"actions": actions, "before": before, "after": after},
+    }
+    assert read_plan({"resource_changes": [item]}).notes.get(item["address"], ()) == notes
+
+
+def test_read_plan_tells_nothing_of_the_values_of_other_resources() -> None:
+    change = {"actions": ["update"], "before": {"state": "DISABLED"}, "after": {"state": "ENABLED"}}
+    item = {"address": "aws_x.y", "mode": "managed", "type": "aws_x", "change": change}
+    assert read_plan({"resource_changes": [item]}) == Plan({"aws_x.y": "~"})
+
+
+def test_show_plan_has_the_notes_below_their_resource() -> None:
+    address = 'aws_scheduler_schedule.model["titanic"]'
+    shown = io.StringIO()
+    show_plan(
+        Console(file=shown, width=200),
+        Plan({address: "~", "aws_iam_role.x": "+"}, {address: ("state: DISABLED → ENABLED", "[again]")}),
+    )
+    assert shown.getvalue().splitlines() == [
+        "Terraform: 1 to make, 1 to change",
+        f"  ~ {address}",
+        "      state: DISABLED → ENABLED",
+        "      [again]",
+        "  + aws_iam_role.x",
+    ]
 
 
 @pytest.mark.parametrize(("prefix", "name"), [("handsoff", "default"), ("handsoffdev", "handsoffdev")])

@@ -17,6 +17,7 @@ import pytest
 from handsoff import project
 from handsoff.deploying import render
 from handsoff.deploying.publishing import publish_model, schedule_is_current
+from handsoff.deploying.terraform import read_plan
 from handsoff.deployment import Deployment
 from handsoff.errors import NotDeployed
 from handsoff.location import Location
@@ -111,6 +112,26 @@ def test_rate_schedule_starts_one_interval_after_it_was_made_or_changed(
     applied.render()
     applied("apply", "-auto-approve", "-input=false")
     assert 6.9 < days_to_first_request(cloud) <= 7
+    assert NOTHING_TO_DO in applied(*IN_SYNC)
+
+
+def test_plan_says_that_a_schedule_which_was_disabled_by_hand_is_enabled_again(
+    applied: Terraform, cloud: Cloud
+) -> None:
+    scheduler = cloud.client("scheduler")
+    found = scheduler.get_schedule(Name="handsoff-titanic")
+    made_of = ("Name", "Description", "ScheduleExpression", "ScheduleExpressionTimezone", "StartDate")
+    kept = {key: found[key] for key in (*made_of, "FlexibleTimeWindow", "Target")}
+    scheduler.update_schedule(**kept, State="DISABLED")
+    try:
+        assert "1 to change" in applied("plan", "-input=false", "-out=disabled.tfplan")
+        plan = read_plan(json.loads(applied("show", "-json", "disabled.tfplan")))
+    finally:
+        scheduler.update_schedule(**kept, State="ENABLED")
+    address = 'aws_scheduler_schedule.model["titanic"]'
+    assert plan.changes == {address: "~"}
+    assert plan.notes[address][0] == "state: DISABLED → ENABLED"
+    assert plan.notes[address][1].startswith("the schedule of titanic was disabled by hand")
     assert NOTHING_TO_DO in applied(*IN_SYNC)
 
 
