@@ -18,7 +18,7 @@ _ENDS: Final = ("Traceback (most recent call last):", "Killed", "Segmentation fa
 _MESSAGE: Final = re.compile(r'ErrorMessage "(.*)"(?=\s+Command ")', re.DOTALL)
 _LAST_MESSAGE: Final = re.compile(r'ErrorMessage "(.*)', re.DOTALL)
 
-_SCRIPT_EXIT: Final = re.compile(r"ExecuteUserScriptError:\s+ExitCode (-?\d+)")
+_SCRIPT_EXIT: Final = re.compile(r"Error:\s+ExitCode (-?\d+)\b")
 _CONTAINER_EXIT: Final = re.compile(r"\bexit code: (\d+)\.?\s*$", re.IGNORECASE)
 
 _CRASHES: Final = frozenset({4, 6, 8, 11})
@@ -50,8 +50,8 @@ def without_values(reason: str) -> str:
 def with_signal(reason: str) -> str:
     """SageMaker's reason for the failure of a job; before it, what happened if a signal ended the script.
 
-    The training toolkit gives the exit code of the script, which is negative for a signal (`subprocess`).
-    Everything else gives that of the container, which is 128 more than the signal, as in a shell.
+    The training toolkit gives the exit code of the script, which is negative for a signal (`subprocess`), or
+    128 more than the signal behind a shell. Everything else gives that of the container, as a shell does.
     """
     number = _signal(reason)
     if number is None:
@@ -67,9 +67,10 @@ def with_signal(reason: str) -> str:
 
 def _signal(reason: str) -> int | None:
     """The signal that ended a script, from 1 to 64; None if none did."""
-    script, container = _SCRIPT_EXIT.search(reason), _CONTAINER_EXIT.search(reason)
-    numbers = [-int(script[1]) if script else 0, int(container[1]) - 128 if container else 0]
-    return next((number for number in numbers if 1 <= number <= 64), None)
+    found = (_SCRIPT_EXIT.search(reason), _CONTAINER_EXIT.search(reason))
+    codes = [int(exited[1]) for exited in found if exited]
+    signals = (-code if code < 0 else code - 128 for code in codes)
+    return next((signal for signal in signals if 1 <= signal <= 64), None)
 
 
 def tellable(lines: Iterable[str], reason: str | None) -> list[str]:

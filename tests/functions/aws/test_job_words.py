@@ -108,6 +108,13 @@ ENDED = (
         ),
         ('ExecuteUserScriptError: ExitCode -9 ErrorMessage "" Command "python3 train.py"', KILLED),
         ('AlgorithmError: ExecuteUserScriptError:\nExitCode -9\nErrorMessage "', KILLED),
+        (
+            'AlgorithmError: ExecuteUserScriptError:\nExitCode 137\nErrorMessage ""\n'
+            'ExtraInfo "OutOfMemory: Process killed by SIGKILL (signal 9)"\n'
+            'Command "/bin/sh -c ./train.sh", exit code: 1',
+            KILLED,
+        ),
+        ('InstallRequirementsError:\nExitCode -9\nErrorMessage ""\nCommand "pip install"', KILLED),
         ("AlgorithmError: See job logs for more information, exit code: 137", KILLED),
         ("AlgorithmError: , exit code: 137", KILLED),
         ("AlgorithmError: Exit Code: 137", KILLED),
@@ -120,6 +127,8 @@ ENDED = (
         ("AlgorithmError: See job logs for more information, exit code: 255", ""),
         ("AlgorithmError: the tool said exit code: 137 and went on, exit code: 1", ""),
         ('AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "MemoryError"', ""),
+        ('AlgorithmError: ExecuteUserScriptError:\nExitCode 9\nErrorMessage "ValueError"', ""),
+        ('ExecuteUserScriptError:\nExitCode 1\nErrorMessage "ChildError: ExitCode -9"', ""),
         ("ClientError: train.csv has no column survived", ""),
         ("CapacityError: Unable to provision requested ML compute capacity.", ""),
         ("", ""),
