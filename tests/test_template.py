@@ -133,6 +133,8 @@ def test_actions_and_resources_are_named() -> None:
                 actions = statement["Action"]
                 actions = actions if isinstance(actions, list) else [actions]
                 assert all("*" not in action for action in actions), (name, statement)
+                # A stop is told as somebody else's.
+                assert "sagemaker:StopPipelineExecution" not in actions, name
                 if statement["Resource"] == "*":
                     assert actions == ["sagemaker:ListModelPackages"], (name, statement)
 

@@ -35,6 +35,7 @@ EVENTS = {
         "execution_changed.started",
         "execution_changed.step_failed",
         "execution_changed.step_succeeded",
+        "execution_changed.stopped",
         "execution_changed.succeeded",
     ],
 }

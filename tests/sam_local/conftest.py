@@ -98,7 +98,7 @@ class Containers:
 
         def look() -> bool:
             status = self.loop.deployment.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
-            return status["PipelineExecutionStatus"] in ("Succeeded", "Failed")
+            return status["PipelineExecutionStatus"] in ("Succeeded", "Failed", "Stopped")
 
         wait("the end of an execution", look)
 

@@ -13,7 +13,7 @@ from handsoff.deploying import containers
 from handsoff.errors import NotInvocable
 from retraining.facts import keys
 from retraining.links import Links
-from tests.loop.conftest import ROOT, TITANIC
+from tests.loop.conftest import ROOT, TITANIC, wait
 from tests.loop.visitors import fields
 from tests.sam_local.conftest import APPROVERS, EVENT_EXECUTION, Containers
 from tests.slack.channel import pressing
@@ -243,6 +243,25 @@ def test_failure_is_recorded_and_notified_once(app: Containers) -> None:
     assert told["executionArn"] == arn
     app.invoke("TrackExecution", "execution_changed.failed", execution=the(app))
     assert json.loads(read(app, evidence(app)))["pipelineExecutionStatus"] == "Failed"
+
+
+def test_stop_is_recorded_and_notified_once(app: Containers) -> None:
+    sagemaker = app.loop.cloud.client("sagemaker")
+    with app.loop.held("DataPreProcessing") as held:
+        arn = sagemaker.start_pipeline_execution(PipelineName="handsoff-titanic")["PipelineExecutionArn"]
+        wait("the job to begin", lambda: held)
+        sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
+    app.ended(arn)
+    app.invoke("TrackExecution", "execution_changed.stopped", execution=the(app))
+    assert (app.fact(f"execution#{arn}") or {})["status"] == "Stopped"
+    told = app.loop.told("titanic", "execution_stopped")
+    assert (told["executionArn"], told["reasons"]) == (
+        arn,
+        [
+            "the execution was stopped in DataPreProcessing. `handsoff start titanic` trains on the newest "
+            "batch"
+        ],
+    )
 
 
 def test_invoke_of_an_unknown_function_names_the_known(app: Containers) -> None:

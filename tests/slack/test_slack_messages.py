@@ -216,6 +216,7 @@ def test_of_candidate_without_an_evaluation_says_why() -> None:
     ("kind", "title", "wanted"),
     [
         ("execution_failed", "titanic: retraining FAILED", "Somebody should look."),
+        ("execution_stopped", "titanic: retraining was STOPPED", "Somebody should look."),
         (
             "quarantined",
             "titanic: a file that landed is bad, nothing was started",

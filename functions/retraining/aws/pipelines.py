@@ -97,7 +97,8 @@ class Execution:
 
     @property
     def failure(self) -> str:
-        """Tells a failure from that of a later retry: when the last step ended. A new name changes nothing.
+        """Tells a failure or a stop from that of a later retry: when the last step ended. A new name changes
+        nothing.
 
         Empty where no step has ended.
         """
@@ -187,10 +188,9 @@ def describe(sagemaker: SageMakerClient, arn: str) -> Execution:
         for item in page["PipelineExecutionSteps"]
     ]
     given = parameters(sagemaker, arn)
-    if answer["PipelineExecutionStatus"] == "Failed" and not any(
-        it["StepStatus"] == "Failed" for it in steps
-    ):
-        # Somebody may have retried it between the two reads: its failed step is no longer among its steps.
+    ended = answer["PipelineExecutionStatus"]
+    if ended in ("Failed", "Stopped") and not any(it["StepStatus"] == ended for it in steps):
+        # Somebody may have retried it between the two reads: that step is no longer among its steps.
         answer = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
     types = _types(sagemaker, arn) if any(not item.get("Metadata") for item in steps) else {}
     return Execution(

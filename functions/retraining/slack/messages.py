@@ -39,6 +39,7 @@ _HOW: Final = {
 
 _FACTS: Final = {
     "execution_failed": "retraining FAILED",
+    "execution_stopped": "retraining was STOPPED",
     "quarantined": "a file that landed is bad, nothing was started",
     "overdue": "a new model still waits for your decision",
     "rolled_back": "the champion was taken back",
@@ -119,9 +120,9 @@ def of_candidate(candidate: Candidate) -> Message:
 def of_fact(told: Notification, review_url: str | None, *, published: datetime | None = None) -> Message:
     """The message of a notification that the candidate's own message does not show.
 
-    That is a failure, a bad file, something that is blocked, a reminder or a roll-back. `review_url` is our
-    own link. The one that the notification names is not shown: others may publish to the topic. `published`
-    is when the fact was published, if that is long ago.
+    That is a failure, a stop, a bad file, something that is blocked, a reminder or a roll-back. `review_url`
+    is our own link. The one that the notification names is not shown: others may publish to the topic.
+    `published` is when the fact was published, if that is long ago.
     """
     title = f"{told.model}: {_FACTS.get(told.kind, told.kind.replace('_', ' '))}"
     wanted = "Your decision is wanted." if told.kind == "overdue" else "Somebody should look."

@@ -156,7 +156,7 @@ def ended_at(execution_arn: str, using: Collaborators) -> datetime | None:
 
 def track(execution_arn: str, using: Collaborators) -> None:
     """Record the execution as SageMaker knows it now. At its end write its evidence, tell approvers of a
-    failure, and make the model's pending requests due. Safe to repeat, in any order of events.
+    failure or a stop, and make the model's pending requests due. Safe to repeat, in any order of events.
 
     Nothing is left to record of an execution that was deleted together with its pipeline.
     """
@@ -175,8 +175,7 @@ def track(execution_arn: str, using: Collaborators) -> None:
     if not execution.terminal:
         return
     using.states.change(model, lambda state: state.ended(execution_arn, execution.last_modified))
-    if execution.status == "Failed":
-        message = _failure(execution, model, log_lines, evidence.uri(using.sources, model, execution))
+    if message := _told_of_end(execution, model, log_lines, using):
         notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
     evidence.write(using.sources, model, execution_arn)
     using.ledger.mark(keys.execution(execution_arn), where={"version": execution.version}, settled=True)
@@ -233,6 +232,44 @@ def _report(execution: Execution, model: str, log_lines: LogLines) -> None:
         )
     if execution.terminal:
         metrics.add_metric(f"Executions{execution.status}", MetricUnit.Count, 1)
+
+
+def _told_of_end(
+    execution: Execution, model: str, log_lines: LogLines, using: Collaborators
+) -> Notification | None:
+    """What approvers read of an execution's end; None where it succeeded."""
+    where = evidence.uri(using.sources, model, execution)
+    if execution.status == "Failed":
+        return _failure(execution, model, log_lines, where)
+    if execution.status == "Stopped":
+        known = using.ledger.get(keys.execution(execution.arn))
+        return _stop(execution, model, where, ours=known is not None and known.start_key is not None)
+    return None
+
+
+def _stop(execution: Execution, model: str, evidence_uri: str, *, ours: bool) -> Notification:
+    """The notification about a stopped execution: where it was stopped, and how the model is retrained.
+
+    SageMaker does not say who stopped it; no function of this deployment may. The batch of an execution that
+    handsoff started (`ours`) counts as started, so no landing of it starts again.
+    """
+    steps = ", ".join(step.name for step in execution.steps if step.status == "Stopped")
+    made = execution.package_arn
+    left = f"; it had registered {made.rsplit(':', 1)[-1]}, which is judged as any other" if made else ""
+    again = "The same files start nothing when they land again: " if ours else ""
+    return Notification.about(
+        execution.arn,
+        "execution_stopped",
+        model=model,
+        reasons=[
+            f"the execution was stopped{f' in {steps}' if steps else ''}{left}. "
+            f"{again}`handsoff start {model}` trains on the newest batch"
+        ],
+        execution_arn=execution.arn,
+        evidence_uri=evidence_uri,
+        # A stopped execution may be retried, and fail or be stopped again.
+        occurrence=execution.failure,
+    )
 
 
 def _failure(execution: Execution, model: str, log_lines: LogLines, evidence_uri: str) -> Notification:

@@ -84,15 +84,16 @@ def nothing_expires_without_a_reminder(run: Run) -> Iterator[str]:
 
 
 def one_id_for_each_fact(run: Run) -> Iterator[str]:
-    """A failure, a decision, a wait and a reminder are told under one id each, however often."""
+    """A failure, a stop, a decision, a wait and a reminder are told under one id each, however often."""
     ids = defaultdict(set)
     for it in run.account.topic.taken:
         subject = it.body["modelPackageArn"] or it.body["executionArn"]
         ids[it.body["kind"], subject].add(it.body["notificationId"])
     statuses: Counter[tuple[str, str]] = run.account.sagemaker.statuses
     for (kind, subject), found in ids.items():
-        if kind == "execution_failed":
-            most = sum(status == "Failed" for _, status in run.account.sagemaker.trained[subject].ends)
+        if kind in ("execution_failed", "execution_stopped"):
+            status = kind.removeprefix("execution_").title()
+            most = sum(end == status for _, end in run.account.sagemaker.trained[subject].ends)
         elif kind in ("approved", "rejected"):
             most = max(1, statuses[subject, kind.title()])
         elif kind == "waiting":

@@ -167,9 +167,12 @@ def no_landing_starts_the_same_bytes_twice(run: Run) -> Iterator[str]:
 
 
 def every_end_is_recorded(run: Run) -> Iterator[str]:
-    """An execution that ended has that final state in ledger and evidence; a failure is told."""
+    """An execution that ended has that final state in ledger and evidence; a failure and a stop are told."""
+    kinds = {"execution_failed": "Failed", "execution_stopped": "Stopped"}
     told = {
-        it.body["executionArn"] for it in run.account.topic.taken if it.body["kind"] == "execution_failed"
+        (it.body["executionArn"], kinds[it.body["kind"]])
+        for it in run.account.topic.taken
+        if it.body["kind"] in kinds
     }
     for made in run.account.sagemaker.executions.values():
         arn, status = made["PipelineExecutionArn"], made["PipelineExecutionStatus"]
@@ -182,8 +185,8 @@ def every_end_is_recorded(run: Run) -> Iterator[str]:
         text = run.account.bucket.text(f"evidence/{model}/{arn.rsplit('/', 1)[-1]}/evidence.json")
         if text is None or f'"pipelineExecutionStatus": "{status}"' not in text:
             yield f"{arn[-30:]} {status}: its evidence {'says otherwise' if text else 'is missing'}"
-        if status == "Failed" and arn not in told:
-            yield f"{arn[-30:]} failed, and nobody was told"
+        if status in kinds.values() and (arn, status) not in told:
+            yield f"{arn[-30:]} {status.lower()}, and nobody was told"
 
 
 def files_stay_as_they_were_left(run: Run) -> Iterator[str]:

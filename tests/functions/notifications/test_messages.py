@@ -73,6 +73,7 @@ LONGEST = "m" * 61
         ("overdue", None, "m: it still waits for you to decide."),
         ("rolled_back", "person", "m: champion taken back. Please look."),
         ("execution_failed", None, "m: retraining failed. Please look."),
+        ("execution_stopped", None, "m: retraining was stopped. Please look."),
         ("quarantined", None, "m: bad file put aside. Please look."),
         ("start_blocked", None, "m: retraining is blocked. Please look."),
         ("candidate_blocked", None, "m: candidate is blocked. Please look."),

@@ -26,14 +26,18 @@ def sweeps(world: World, after: float, *, lasting: int = 1, **wrapped: Any) -> N
         find_ends("titanic", world.using(Collaborators, clock=lambda now=now: now, **wrapped))
 
 
-def ends(world: World, status: str, minutes: float, *, fails: str | None = None) -> None:
-    """Let the bare execution have ended; a step that fails has ended a second before."""
+def ends(
+    world: World, status: str, minutes: float, *, fails: str | None = None, last: str | None = None
+) -> None:
+    """Let the bare execution have ended; a step that fails, or is `last`, has ended a second before."""
     world.sagemaker.clock = lambda: START + timedelta(minutes=minutes)
     world.sagemaker.end(BARE, status)
     step = {"StepName": fails, "StepStatus": "Failed", "StartTime": START, "FailureReason": "no column a"}
     end = START + timedelta(minutes=minutes, seconds=-1)
     metadata = {"ProcessingJob": {"Arn": "arn:aws:sagemaker:us-east-1:1:processing-job/j"}}
-    world.sagemaker.steps_of[BARE] = [{**step, "EndTime": end, "Metadata": metadata}] if fails else []
+    if last:
+        step = {"StepName": last, "StepStatus": status, "StartTime": START}
+    world.sagemaker.steps_of[BARE] = [{**step, "EndTime": end, "Metadata": metadata}] if fails or last else []
 
 
 def fact(world: World) -> dict[str, Any]:
@@ -55,7 +59,11 @@ def evidence_of(world: World) -> dict[str, Any]:
     [
         ("Succeeded", None, []),
         ("Failed", "DataPreProcessing", ["DataPreProcessing: no column a"]),
-        ("Stopped", None, []),
+        (
+            "Stopped",
+            None,
+            ["the execution was stopped. `handsoff start titanic` trains on the newest batch"],
+        ),
     ],
 )
 def test_find_ends_of_a_bare_start_without_any_event(
@@ -69,6 +77,30 @@ def test_find_ends_of_a_bare_start_without_any_event(
     assert evidence_of(world)["pipelineExecutionStatus"] == status
     assert [reason for message in world.messages() for reason in message["reasons"]] == told
     sweeps(world, 8, lasting=3)
+    assert world.messages() == []
+
+
+def test_find_ends_tells_of_a_stop_once_and_of_a_second_stop_after_a_retry(world: World) -> None:
+    world.sagemaker.start_bare()
+    ends(world, "Stopped", 5, last="TrainModel")
+    sweeps(world, 7, lasting=3)
+    ends(world, "Executing", 10)
+    sweeps(world, 12)
+    ends(world, "Stopped", 15, last="TrainModel")
+    sweeps(world, 17, lasting=3)
+    told = world.messages()
+    assert [message["kind"] for message in told] == ["execution_stopped", "execution_stopped"]
+    assert len({message["notificationId"] for message in told}) == 2
+    assert [message["executionArn"] for message in told] == [BARE, BARE]
+
+
+def test_find_ends_leaves_stops_that_an_older_version_settled(world: World) -> None:
+    world.sagemaker.start_bare()
+    ends(world, "Stopped", 5, last="TrainModel")
+    version = "2026-11-23T06:05:00.000000+00:00"
+    old = {"model": "titanic", "status": "Stopped", "final": True, "settled": True, "version": version}
+    world.items.mark(f"execution#{BARE}", old)
+    sweeps(world, 7, lasting=3)
     assert world.messages() == []
 
 

@@ -16,6 +16,7 @@ from tests.functions.world import World
 from track_execution import handler
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic/execution/p4jn9xou8a8s"
+PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/1"
 JOB = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/pipelines-p4jn9xou8a8s-datapreprocessing-x"
 
 
@@ -114,6 +115,96 @@ def test_retry_between_two_reads_is_no_second_failure(world: World, context: Con
 
     sagemaker = Before(world.sagemaker, "get_paginator", retried)
     handler(event("execution_changed.failed"), context, using=using(world, sagemaker=sagemaker))
+    assert len(world.messages()) == 1
+
+
+STOPPED = (
+    "the execution was stopped in TrainModel. The same files start nothing when they land again: "
+    "`handsoff start titanic` trains on the newest batch"
+)
+
+
+def stop(world: World, minutes: int = 9) -> None:
+    """Let a person have stopped an execution that handsoff started, while it trained."""
+    world.items.mark(f"execution#{ARN}", {"model": "titanic", "trigger": "landing", "startKey": "k"})
+    world.sagemaker.execution |= {
+        "PipelineExecutionStatus": "Stopped",
+        "LastModifiedTime": START + timedelta(minutes=minutes),
+    }
+    times = {"StartTime": START, "EndTime": START + timedelta(minutes=minutes)}
+    world.sagemaker.steps = [
+        {"StepName": "DataPreProcessing", "StepStatus": "Succeeded", **times, "Metadata": {}},
+        {"StepName": "TrainModel", "StepStatus": "Stopped", **times, "Metadata": {}},
+    ]
+
+
+def test_stop_is_notified_once_with_the_way_to_retrain(world: World, context: Context) -> None:
+    stop(world)
+    for name in ("stopped", "started", "stopped"):
+        handler(event(f"execution_changed.{name}"), context, using=using(world))
+    world.sagemaker.execution["LastModifiedTime"] = START + timedelta(minutes=30)  # it was renamed
+    handler(event("execution_changed.stopped"), context, using=using(world))
+    (told,) = world.messages()
+    assert (told["kind"], told["executionArn"]) == ("execution_stopped", ARN)
+    assert told["reasons"] == [STOPPED]
+    assert told["evidenceUri"] == "s3://data/evidence/titanic/p4jn9xou8a8s/evidence.json"
+    fact = world.stored(f"execution#{ARN}")
+    assert (fact["status"], fact["final"], fact["settled"]) == ("Stopped", True, True)
+
+
+def test_stop_after_the_model_was_registered_names_the_package(world: World, context: Context) -> None:
+    stop(world)
+    world.sagemaker.steps = [
+        {
+            "StepName": "RegisterModel",
+            "StepStatus": "Succeeded",
+            "StartTime": START,
+            "EndTime": START,
+            "Metadata": {"RegisterModel": {"Arn": PACKAGE}},
+        }
+    ]
+    handler(event("execution_changed.stopped"), context, using=using(world))
+    (told,) = world.messages()
+    assert told["reasons"] == [
+        "the execution was stopped; it had registered model-package/handsoff-titanic/1, which is judged as "
+        "any other. The same files start nothing when they land again: `handsoff start titanic` trains on "
+        "the newest batch"
+    ]
+
+
+def test_stop_of_a_start_in_sagemaker_says_nothing_of_landings(world: World, context: Context) -> None:
+    stop(world)
+    world.items.mark(f"execution#{ARN}", {"startKey": None})
+    handler(event("execution_changed.stopped"), context, using=using(world))
+    (told,) = world.messages()
+    assert told["reasons"] == [
+        "the execution was stopped in TrainModel. `handsoff start titanic` trains on the newest batch"
+    ]
+
+
+def test_success_is_not_notified(world: World, context: Context) -> None:
+    handler(event("execution_changed.succeeded"), context, using=using(world))
+    assert world.messages() == []
+
+
+def test_failure_after_the_retry_of_a_stop_is_notified_as_a_failure(world: World, context: Context) -> None:
+    stop(world)
+    handler(event("execution_changed.stopped"), context, using=using(world))
+    fail(world, minutes=20)
+    handler(event("execution_changed.failed"), context, using=using(world))
+    assert [told["kind"] for told in world.messages()] == ["execution_stopped", "execution_failed"]
+
+
+def test_retry_between_two_reads_is_no_second_stop(world: World, context: Context) -> None:
+    stop(world)
+    handler(event("execution_changed.stopped"), context, using=using(world))
+
+    def retried() -> None:
+        world.sagemaker.execution |= {"PipelineExecutionStatus": "Executing"}
+        world.sagemaker.steps = []
+
+    sagemaker = Before(world.sagemaker, "get_paginator", retried)
+    handler(event("execution_changed.stopped"), context, using=using(world, sagemaker=sagemaker))
     assert len(world.messages()) == 1
 
 
