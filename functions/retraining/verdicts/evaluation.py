@@ -33,24 +33,32 @@ class _Frozen(BaseModel):
 class Measured(_Frozen):
     """One metric: its value, the standard deviation of that estimate, and its two-sided 95 % interval.
 
-    All are in units of the metric, and NaN where undefined.
+    `bounds` are the lower and the upper one-sided bound by confidence, from "0.8" to "0.99"; empty where no
+    interval is known, and in evaluations of earlier versions. All are in units of the metric, and NaN where
+    undefined.
     """
 
     value: Number
     standard_deviation: Number = math.nan
     interval: tuple[Number, Number] = (math.nan, math.nan)
+    bounds: dict[str, tuple[Number, Number]] = {}
 
 
 class Scores(_Frozen):
     """What was measured on `n` rows, by metric name.
 
     `unusable` is the number of rows whose prediction is not a finite number; if there is one, no metric is
-    defined. `smallest_class` is the number of rows of the rarest class; None in regression.
+    defined. `clusters` is the number of independent groups of rows, as pipeline_def/steps/clusters.py says.
+    `smallest_class` is the number of clusters with a row of the rarest class, `smallest_predicted` of those
+    with a row of the class that is predicted most rarely; both are None in regression. Evaluations of earlier
+    versions have no `clusters` and no `smallest_predicted`, and count rows in `smallest_class`.
     """
 
     n: int = Field(ge=0)
     unusable: int = Field(0, ge=0)
+    clusters: int | None = Field(None, ge=0)
     smallest_class: int | None = Field(None, ge=0)
+    smallest_predicted: int | None = Field(None, ge=0)
     metrics: dict[str, Measured]
 
 
@@ -86,10 +94,16 @@ class Agreement(_Frozen):
 
 
 class Paired(_Frozen):
-    """Candidate and champion on the same `n` rows; `smallest_class` of them are of the rarest class."""
+    """Candidate and champion on the same `n` rows.
+
+    `clusters` and `smallest_class` are those of `Scores`. `smallest_predicted` is the smaller one of both
+    models'.
+    """
 
     n: int = Field(ge=0)
+    clusters: int | None = Field(None, ge=0)
     smallest_class: int | None = Field(None, ge=0)
+    smallest_predicted: int | None = Field(None, ge=0)
     candidate: dict[str, Measured]
     champion: dict[str, Measured]
     differences: dict[str, Difference]
@@ -122,17 +136,42 @@ class Unfamiliar(_Frozen):
     by_chance: Number
 
 
+class FoundSlice(_Frozen):
+    """The compared rows with one value of a feature, and by how much the candidate's mean loss is higher.
+
+    The slice is the rows with the category `value`, or with a number from `range[0]` to `range[1]`; if both
+    are None, the rows without a value. `difference` is the mean loss of the candidate minus that of the
+    champion, in units of `loss`. `p` is the one-sided p-value that the candidate is not worse, `p_holm` the
+    same, corrected for all slices that were tested (Holm 1979).
+    """
+
+    column: str
+    value: str | None
+    range: tuple[Number, Number] | None
+    n: int = Field(ge=0)
+    clusters: int = Field(ge=0)
+    loss: str
+    difference: Number
+    standard_error: Number
+    p: Number
+    p_holm: Number
+
+
 class Comparison(Paired):
     """Candidate and champion on the rows that the champion was not trained on.
 
     `excluded` is the number of rows that are left out because the champion was trained on them. `unknown` is
-    by feature. `unfamiliar` is None in evaluations of earlier versions.
+    by feature. `unfamiliar` is None in evaluations of earlier versions. `slices_tested` slices were searched
+    for a higher loss; `found_slices` are those with the lowest p-values, in their order. Both are None in
+    evaluations of earlier versions.
     """
 
     excluded: int = Field(ge=0)
     slices: tuple[SlicePaired, ...] = ()
     unknown: dict[str, UnknownToChampion] = {}
     unfamiliar: Unfamiliar | None = None
+    slices_tested: int | None = Field(None, ge=0)
+    found_slices: tuple[FoundSlice, ...] | None = None
 
 
 class Baseline(_Frozen):
