@@ -157,16 +157,35 @@ class FoundSlice(_Frozen):
     p_holm: Number
 
 
+class Lookalikes(_Frozen):
+    """How many rows have the same features and target as a training row.
+
+    Of the `n` validation rows `equal` have one, which is the share `share`. `train_share` is the share of the
+    training rows that have one among the others. `z` is the difference of both shares, divided by its
+    standard error if the rows of both splits were exchangeable.
+    """
+
+    n: int = Field(ge=0)
+    equal: int = Field(ge=0)
+    share: Number
+    train_share: Number
+    z: Number
+
+
 class Comparison(Paired):
     """Candidate and champion on the rows that the champion was not trained on.
 
-    `excluded` is the number of rows that are left out because the champion was trained on them. `unknown` is
-    by feature. `unfamiliar` is None in evaluations of earlier versions. `slices_tested` slices were searched
+    `excluded` is the number of rows that are left out because the champion was trained on them,
+    `excluded_groups` that of further rows whose group is among its training rows. `lookalikes` are against
+    the champion's training rows. `unknown` is by feature. `unfamiliar` and `lookalikes` are None in
+    evaluations of earlier versions. `slices_tested` slices were searched
     for a higher loss; `found_slices` are those with the lowest p-values, in their order. Both are None in
     evaluations of earlier versions.
     """
 
     excluded: int = Field(ge=0)
+    excluded_groups: int = Field(0, ge=0)
+    lookalikes: Lookalikes | None = None
     slices: tuple[SlicePaired, ...] = ()
     unknown: dict[str, UnknownToChampion] = {}
     unfamiliar: Unfamiliar | None = None
@@ -229,12 +248,13 @@ class Drift(_Frozen):
 class Evaluation(_Frozen):
     """What ModelEvaluation measured of one candidate.
 
-    `leaked` is the number of validation rows that the candidate was trained on. They are left out of all
-    numbers. `champion` is the ARN of the package that the candidate was compared with, None if there was
-    none. If the champion could not be scored, `comparison` and `drift` are None and `champion_problem` says
-    why. `unknown` is by categorical feature; None in evaluations of handsoff 0.1. `data_notes` are what a
-    person should know of the data, and what decides nothing. `data_changes` say how the data differs from the
-    champion's; no rule reads them.
+    `leaked` is the number of validation rows that the candidate was trained on, `same_group` that of further
+    rows whose group is among its training rows. Both are left out of all numbers. `lookalikes` are against
+    the candidate's training rows; None in evaluations of earlier versions. `champion` is the ARN of the
+    package that the candidate was compared with, None if there was none. If the champion could not be scored,
+    `comparison` and `drift` are None and `champion_problem` says why. `unknown` is by categorical feature;
+    None in evaluations of handsoff 0.1. `data_notes` are what a person should know of the data, and what
+    decides nothing. `data_changes` say how the data differs from the champion's; no rule reads them.
     """
 
     schema_version: Literal[2]
@@ -244,6 +264,8 @@ class Evaluation(_Frozen):
     execution: str
     batch: str
     leaked: int = Field(0, ge=0)
+    same_group: int = Field(0, ge=0)
+    lookalikes: Lookalikes | None = None
     candidate: Scores
     slices: tuple[SliceScores, ...] = ()
     baseline: Baseline

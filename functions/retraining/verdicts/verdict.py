@@ -16,9 +16,10 @@ from retraining.verdicts import version_1
 Decision = Literal["APPROVE", "REJECT", "HOLD"]
 """What becomes of the candidate. HOLD leaves the decision to a person."""
 
-Outcome = Literal["pass", "fail", "unknown", "skipped"]
-"""Whether a rule holds. `unknown`: a number is missing or undefined. `skipped`: there is no champion to
-compare with, or a person put it aside."""
+Outcome = Literal["pass", "fail", "undecided", "unknown", "skipped"]
+"""Whether a rule holds. `fail` of a comparison means that the candidate is worse. `undecided`: the interval
+contains the limit, so that the rows are too few to tell. `unknown`: a number is missing or undefined.
+`skipped`: there is no champion to compare with, or a person put it aside."""
 
 Effect = Literal["none", "warn", "hold", "reject"]
 """What the outcome of a rule does to the candidate. `warn` only adds a reason."""
@@ -35,7 +36,9 @@ Code = Literal[
     "rule_skipped",
     "rule_warned",  # it failed, and its on_fail is warn
     "rule_failed",  # it failed, and its on_fail is reject or hold
+    "rule_undecided",  # the interval contains its limit
     "rule_unknown",
+    "asks_nothing",  # guessing meets the rule, too
     "no_rule_met",  # no rule passed, so nothing can be approved by rule
     # the result of the comparison with guessing
     "not_better_than_guessing",
@@ -45,7 +48,9 @@ Code = Literal[
     "champion_changed",  # the candidate was compared with another one than the present one
     "champion_not_comparable",  # its artifact is gone, or cannot be loaded
     "champion_sees_unknown",  # in too many rows it does not know a category that the candidate knows
+    "champion_lookalike_rows",  # too many validation rows are equal to rows that it was trained on
     "champion_put_aside",  # by a person
+    "slice_worse",  # the candidate is worse than the champion on rows that no rule names
     "first_model_hold",  # there is none, and first_model is hold
     # the evaluation is not about this candidate and these rules
     "another_task",
@@ -54,6 +59,7 @@ Code = Literal[
     "artifact_elsewhere",  # the model or the evaluation is not where its execution writes
     "drift_reference",  # drift was measured against another package than the champion
     # the data
+    "lookalike_rows",  # too many validation rows are equal to rows that the candidate was trained on
     "set_back",  # it was decided before, in a ledger that is lost, and is pending again
     "data_note",  # DataPreProcessing noted it: objects that are no data, files without rows, empty columns
     "rejected_same_data",  # a person has rejected a model that was trained on the same batch
