@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from retraining.candidates.state import PEOPLE, SUPERSEDED, outside, shows
+from retraining.candidates.state import PEOPLE, RULES, SUPERSEDED, outside, shows
 from retraining.facts.candidates import DecisionFact, EarlierDecision
 from retraining.facts.package import Package
 
@@ -67,6 +67,11 @@ class Stand:
 
 
 @dataclass(frozen=True)
+class Adopt:
+    """Nothing is written on the package. In the ledger, what was done in AWS takes our decision's place."""
+
+
+@dataclass(frozen=True)
 class RefuseChampion:
     """The champion is not the one that the candidate was compared with: what was taken is released."""
 
@@ -88,7 +93,7 @@ class MarkDone:
     """The package shows the decision already: it is marked as done."""
 
 
-Action = Stand | RefuseChampion | TryAgain | Write | MarkDone
+Action = Stand | Adopt | RefuseChampion | TryAgain | Write | MarkDone
 
 
 def next_action(seen: Snapshot) -> Action:
@@ -96,6 +101,8 @@ def next_action(seen: Snapshot) -> Action:
     taken, package = seen.taken, seen.package
     same = _request(taken) == _request(seen.wanted)
     if not package.pending and not shows(package, taken):
+        if same and taken.by == RULES:
+            return Adopt()
         return Stand(
             Standing.of(outside(package, taken), ours=False), give_back=same and taken.done_at is None
         )

@@ -11,6 +11,10 @@ decision that was taken once, here or in AWS, is never overwritten; a later call
 Approvals of one group are written one at a time, so that no two candidates that were compared with the same
 champion are both approved. A decision in AWS's console cannot be locked: recording.py finds it.
 
+The rules tell of their verdict themselves. They are silent where something else was done in AWS meanwhile,
+but note that in the ledger first. If AWS then shows the same decision again, it is a person's, and people are
+told of it.
+
 A package that somebody in AWS makes pending again after a decision waits for a person again. The old decision
 moves to `earlier` in the fact and hinders no new one, which gets a time of its own. The rules do not decide
 again for the reason that was set back. A newer candidate's approval, or the end of the waiting time, may.
@@ -29,6 +33,7 @@ from botocore.exceptions import ClientError
 from retraining.aws import registry
 from retraining.aws.ledger import alone
 from retraining.candidates.decision_actions import (
+    Adopt,
     Compared,
     MarkDone,
     RefuseChampion,
@@ -159,10 +164,12 @@ def _taken(arn: str, wanted: DecisionFact, using: Collaborators) -> DecisionFact
     if not set_back(package, known, using.clock()):
         return known
     said = [(fact.by, fact.why) for fact in (known, *known.earlier)]
+    fact: DecisionFact | None
     if wanted.by in (RULES, SUPERSEDED) and (wanted.by, wanted.why) in said:
-        return known if known.status == PENDING else outside(package, known)
-    fact = wanted.model_copy(update={"earlier": with_earlier(known)})
-    if not using.ledger.replace(keys.decision(arn), fact, where={"at": known.at}):
+        fact = known if known.status == PENDING else adopt(package, known, using)
+    else:
+        fact = _put(arn, wanted.model_copy(update={"earlier": with_earlier(known)}), known, using)
+    if fact is None:
         raise NotReady(f"somebody has just decided on {arn}; look again")
     return fact
 
@@ -170,6 +177,21 @@ def _taken(arn: str, wanted: DecisionFact, using: Collaborators) -> DecisionFact
 def with_earlier(known: DecisionFact) -> tuple[EarlierDecision, ...]:
     """The earlier decisions once `known` is one of them."""
     return (*known.earlier, known.as_earlier())[-MAX_EARLIER:]
+
+
+def adopt(package: Package, known: DecisionFact | None, using: Collaborators) -> DecisionFact | None:
+    """Put what was done in AWS in the place of `known` in the ledger; None if that has changed."""
+    fact = outside(package, known).model_copy(update={"done_at": using.clock()})
+    if known is None:
+        return fact if using.ledger.take(keys.decision(package.arn), fact) is None else None
+    written = known.done_at is not None or package.decided_at == known.at
+    fact = fact.model_copy(update={"earlier": with_earlier(known) if written else known.earlier})
+    return _put(package.arn, fact, known, using)
+
+
+def _put(arn: str, fact: DecisionFact, known: DecisionFact, using: Collaborators) -> DecisionFact | None:
+    """Put the fact in the place of `known`; None if that has changed."""
+    return fact if using.ledger.replace(keys.decision(arn), fact, where={"at": known.at}) else None
 
 
 def _package(arn: str, taken: DecisionFact, using: Collaborators) -> Package:
@@ -199,6 +221,9 @@ def _act(seen: Snapshot, metadata: Mapping[str, str], using: Collaborators) -> R
             if give_back:
                 _give_back(arn, taken, using)
             return Result(standing, package)
+        case Adopt():
+            adopt(package, taken, using)  # unless somebody else has
+            return Result(Standing.of(outside(package, taken), ours=False), package)
         case RefuseChampion(champion):
             _give_back(arn, taken, using)
             raise ChampionChanged(champion)

@@ -153,11 +153,17 @@ def _said(verdict: Verdict) -> str:
 
 
 def _noted(arn: str, verdict: Verdict, known: VerdictFact, using: Collaborators) -> Package:
-    """The package, with the verdict noted on it unless it was decided meanwhile."""
+    """The package, with the verdict noted on it unless it was decided meanwhile.
+
+    A decision in AWS is noted in the ledger then. Nobody is told that the candidate waits, so people must be
+    told of the decision, or that the candidate is set back.
+    """
     candidate = registry.package(using.sagemaker, arn)
     facts = {name: registry.metadata_text(value) for name, value in _facts(verdict, known).items()}
     if candidate.pending and not facts.items() <= candidate.metadata.items():
         registry.annotate(using.sagemaker, candidate, facts)
+    if not candidate.pending and using.ledger.get(keys.decision(arn)) is None:
+        decisions.adopt(candidate, None, using)
     return candidate
 
 

@@ -15,9 +15,8 @@ from retraining import evidence
 from retraining.aws import registry
 from retraining.aws.observability import logger, metrics
 from retraining.candidates import telling
-from retraining.candidates.decisions import with_earlier
+from retraining.candidates.decisions import adopt
 from retraining.candidates.record_actions import (
-    CLOCKS,
     NOTHING_SEEN,
     Adopt,
     Follow,
@@ -29,13 +28,12 @@ from retraining.candidates.record_actions import (
     next_action,
 )
 from retraining.candidates.rolling_back import roll_back
-from retraining.candidates.state import OUTSIDE, RULES, SUPERSEDED, from_metadata, outside
+from retraining.candidates.state import OUTSIDE, RULES, from_metadata
 from retraining.candidates.superseding import supersede
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact
-from retraining.facts.claims import LEASE
 from retraining.facts.package import Package
 
 
@@ -59,7 +57,9 @@ def record(package: Package, using: Collaborators, *, seen: Seen = NOTHING_SEEN)
                 _take_over(package, using)
                 return
             case Adopt():
-                known = _adopt(package, known, using)
+                known = adopt(package, known, using)
+                if known is None:
+                    raise NotReady(f"{package.name} is being decided; try again")
             case Restore():
                 package = _restore(package, action, using)
             case NoteApproval(at):
@@ -77,20 +77,6 @@ def _witness(arn: str, event: Witness, using: Collaborators) -> DecisionFact:
     fact = DecisionFact(status=event.status, by=OUTSIDE, who=event.who, at=event.at, done_at=using.clock())
     if using.ledger.take(keys.decision(arn), fact) is not None:
         raise NotReady(f"{arn} is being decided; try again")
-    return fact
-
-
-def _adopt(package: Package, known: DecisionFact | None, using: Collaborators) -> DecisionFact:
-    """Put what was done in AWS in the place of `known` in the ledger. Raises NotReady if that has changed."""
-    fact = outside(package, known).model_copy(update={"done_at": using.clock()})
-    if known is None:
-        taken = using.ledger.take(keys.decision(package.arn), fact) is None
-    else:
-        written = known.done_at is not None or package.decided_at == known.at
-        fact = fact.model_copy(update={"earlier": with_earlier(known) if written else known.earlier})
-        taken = using.ledger.replace(keys.decision(package.arn), fact, where={"at": known.at})
-    if not taken:
-        raise NotReady(f"{package.name} is being decided; try again")
     return fact
 
 
@@ -151,7 +137,10 @@ def _follow(package: Package, decision: DecisionFact, using: Collaborators) -> N
     else:
         package = _dated(package, decision, using)
         roll_back(package, decision, using)
-    _tell(package, decision, using)
+    if package.pending:
+        telling.tell_waiting(package, decision, using)
+    elif decision.by != RULES:  # the rules tell of their verdict themselves
+        telling.tell_decision(package, decision, using)
     if package.execution:
         model = using.settings.model_of(package.group)
         evidence.write(using.sources, model, package.execution, package_arn=package.arn)
@@ -171,30 +160,6 @@ def _follow(package: Package, decision: DecisionFact, using: Collaborators) -> N
     )
     logger.info("decision recorded", package=package.arn, status=package.approval_status, by=decision.by)
     metrics.add_metric(f"Decisions{package.approval_status}", MetricUnit.Count, 1)
-
-
-def _tell(package: Package, decision: DecisionFact, using: Collaborators) -> None:
-    """Tell people, unless they know. The rules and a newer candidate tell of their decisions themselves."""
-    if package.pending:
-        telling.tell_waiting(package, decision, using)
-    elif decision.by not in (RULES, SUPERSEDED):
-        telling.tell_decision(package, decision, using)
-    elif _may_be_untold(package, decision, using.clock()):
-        known = using.ledger.get(keys.verdict(package.arn))
-        if decision.by == RULES and known:
-            telling.tell_verdict(package, known.verdict, using)
-        else:
-            telling.tell_decision(package, decision, using)
-
-
-def _may_be_untold(package: Package, decision: DecisionFact, now: datetime) -> bool:
-    """Whether those who took the decision may have ended without telling of it.
-
-    They do so where somebody sets the package back meanwhile. If it is then decided in the same way before
-    that is recorded, their decision stands again.
-    """
-    touched = decision.done_at is not None and package.changed_at > decision.done_at + CLOCKS
-    return touched or decision.at < now - LEASE
 
 
 def _dated(package: Package, decision: DecisionFact, using: Collaborators) -> Package:

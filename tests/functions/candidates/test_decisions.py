@@ -108,7 +108,9 @@ def test_decide_after_a_console_decision_changes_nothing(world: World, theirs: s
         }
     )
     assert world.sagemaker.updates == []
-    assert world.items.get(f"decision#{ARN}") is None  # record_decision writes theirs
+    known = world.stored(f"decision#{ARN}")  # theirs, and not yet recorded
+    assert (known["status"], known["by"], known["who"]) == (theirs, "person", CONSOLE)
+    assert "recordedAt" not in known
 
 
 @pytest.mark.parametrize("theirs", ["Approved", "Rejected"])

@@ -224,7 +224,9 @@ def test_judge_console_decision_while_judging_stands(world: World, context: Cont
     assert status(world) == "Rejected"
     assert world.sagemaker.updates == []
     assert world.messages() == []
-    assert world.items.get(f"decision#{ARN}") is None
+    known = world.stored(f"decision#{ARN}")  # theirs: the event's record tells of it
+    assert (known["status"], known["by"]) == ("Rejected", "person")
+    assert "recordedAt" not in known
 
 
 def test_judge_hold_after_a_person_decided_notifies_nobody(world: World, context: Context) -> None:
@@ -247,7 +249,9 @@ def test_judge_approval_that_a_person_has_taken_back_notifies_nobody(world: Worl
     handler(PENDING, context, using=using(world))
     assert world.messages() == []
     assert status(world) == "Rejected"
-    assert world.items.get(f"decision#{ARN}") is None
+    known = world.stored(f"decision#{ARN}")
+    assert (known["status"], known["by"]) == ("Rejected", "person")
+    assert "recordedAt" not in known
 
 
 # ---- the champion changes -----------------------------------------------------------------------------
