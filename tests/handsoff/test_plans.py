@@ -73,15 +73,16 @@ def test_read_plan_tells_what_changes_of_a_schedule(
     after: dict[str, str] | None,
     notes: tuple[str, ...],
 ) -> None:
+    address = 'aws_scheduler_schedule.model["titanic"]'
     item = {
-        "address": 'aws_scheduler_schedule.model["titanic"]',
+        "address": address,
         "mode": "managed",
         "type": "aws_scheduler_schedule",
         "name": "model",
         "index": "titanic",
         "change": {"actions": actions, "before": before, "after": after},
     }
-    assert read_plan({"resource_changes": [item]}).notes.get(item["address"], ()) == notes
+    assert read_plan({"resource_changes": [item]}).notes.get(address, ()) == notes
 
 
 def test_read_plan_tells_nothing_of_the_values_of_other_resources() -> None:
