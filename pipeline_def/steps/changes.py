@@ -47,10 +47,9 @@ def check_no_changes(block: pa.RecordBatch, config: StepConfig, key: str) -> Non
     `data.cdc` is not set, or names a column that the block does not have.
     """
     cdc = config.data.cdc
-    known = {config.target, *config.features.names, *(cdc.key if cdc else ())}
     alike = {OPERATION, _plain(cdc.operation)} if cdc else {OPERATION}
     for name in block.schema.names:
-        if _plain(name) not in alike or name in known:
+        if _plain(name) not in alike or name in config.columns:
             continue
         if not are_operations(_operations(block, name, key).unique().to_pylist()):
             continue

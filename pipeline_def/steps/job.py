@@ -43,7 +43,20 @@ COLUMN_ORDER: Final = "_columns.json"
 folder of Parquet files pass over names that begin with an underscore."""
 
 ROW: Final = "handsoff:row"
-"""The column that holds each row's identity. A column of the data must not have this name."""
+"""The column with a hash of all columns of each row. No column of the data may have this name, or the next.
+
+All these hashes are 64-bit integers without a sign (identity.py).
+"""
+
+IDENTITY: Final = "handsoff:identity"
+"""The column with a hash of each row's `data.identity`, if that is set. A row without one has that of ROW."""
+
+GROUP: Final = "handsoff:group"
+"""The column with a hash of each row's `data.group`, if that is set. A row without a group has a hash of its
+own: that of the same row."""
+
+LOOKALIKE: Final = "handsoff:lookalike"
+"""The column with a hash of each row's features and target."""
 
 TEXT_ROW: Final = "handsoff:text-row"
 """The column of validation rows that holds their identity by text, by which earlier champions know rows."""
@@ -123,6 +136,9 @@ class Dialect:
     ignore_case: bool = False
     not_missing: tuple[str, ...] = ()
     new_categories: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
+    date: str | None = None
 
     @property
     def spelling(self) -> Spelling:
@@ -149,6 +165,24 @@ class StepConfig:
     data: Dialect = Dialect()
     marker: str | None = None
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that a file must have, each once: target, features, and those that `data` names."""
+        data = self.data
+        named = (*(data.cdc.key if data.cdc else ()), *data.identity, *data.group)
+        dates = () if data.date is None else (data.date,)
+        return tuple(dict.fromkeys((self.target, *self.features.names, *named, *dates)))
+
+    @property
+    def row_column(self) -> str:
+        """The reserved column by which two rows are the same row."""
+        return IDENTITY if self.data.identity else ROW
+
+    @property
+    def cluster_column(self) -> str:
+        """The reserved column by which two rows depend on each other: they are of one group, or the same."""
+        return GROUP if self.data.group else self.row_column
+
 
 def parse_config(values: Mapping[str, Any]) -> StepConfig:
     """The config in a model.json. Raises KeyError for a missing key.
@@ -171,7 +205,7 @@ def parse_config(values: Mapping[str, Any]) -> StepConfig:
 def parse_dialect(values: Mapping[str, Any]) -> Dialect:
     """The `data` of a model.json."""
     cdc = values.get("cdc")
-    lists = ("header", "not_missing", "new_categories")
+    lists = ("header", "not_missing", "new_categories", "identity", "group")
     given = {**values, **{name: tuple(values.get(name, ())) for name in lists}}
     return Dialect(**given | {"cdc": Cdc(cdc["operation"], tuple(cdc["key"])) if cdc else None})
 

@@ -108,7 +108,7 @@ def open_file(path: Path, key: str, config: StepConfig) -> Landed:
             return Landed(path, key, (), config.data)
     check_header(names, partition, config, key)
     added = [name for name in partition if name not in names]
-    return Landed(path, key, (*names, *added), config.data, partition, csv, _wanted(config))
+    return Landed(path, key, (*names, *added), config.data, partition, csv, config.columns)
 
 
 def check_header(names: Sequence[str], partition: Mapping[str, str], config: StepConfig, key: str) -> None:
@@ -121,7 +121,7 @@ def check_header(names: Sequence[str], partition: Mapping[str, str], config: Ste
         raise DataProblem(
             f"{key} is too wide: it has {len(names):,} columns, at most {MAX_COLUMNS:,} are read"
         )
-    wanted = _wanted(config)
+    wanted = config.columns
     there = {*names, *partition}
     if missing := [name for name in wanted if name not in there]:
         raise _missing(missing, wanted, names, key)
@@ -141,15 +141,6 @@ def check_rows(rows: Mapping[str, int]) -> None:
     for split, count in rows.items():
         if not count:
             raise DataProblem(f"{split} has no rows: each of its files is empty or has a header only")
-
-
-def _wanted(config: StepConfig) -> list[str]:
-    """The columns that a file must have."""
-    return list(dict.fromkeys((config.target, *config.features.names, *_key(config))))
-
-
-def _key(config: StepConfig) -> tuple[str, ...]:
-    return config.data.cdc.key if config.data.cdc else ()
 
 
 def _missing(missing: Sequence[str], wanted: Sequence[str], names: Sequence[str], key: str) -> DataProblem:

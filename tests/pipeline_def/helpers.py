@@ -46,6 +46,8 @@ MODEL: dict[str, Any] = {
         "ignore_case": False,
         "not_missing": [],
         "new_categories": [],
+        "identity": [],
+        "group": [],
     },
     "training": {"estimator": "hist_gradient_boosting", "instance_type": "ml.m5.large"},
     "approval": {

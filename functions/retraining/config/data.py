@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from retraining.config.fields import Column, Section, named_twice, unexpected
+from retraining.config.fields import Column, Columns, Section, named_twice, unexpected
 
 NOT_BY_LINE: Final = frozenset({"utf-7", "idna", "punycode", "unicode_escape", "raw_unicode_escape"})
 """Python's text encodings in which a line break or a comma is not always written as one."""
@@ -76,10 +76,37 @@ class Data(Section):
     """Categorical features that have new categories in each batch by their nature, such as a month. It is no
     reason to hold a candidate that the champion does not know them."""
 
+    identity: Columns = ()
+    """The column, or the columns, that say which row a row is, such as a booking's number. Rows with the same
+    values are the same row. A row without a value in one of them is known by all its columns, as each row is
+    if the key is left out. The columns need not be features."""
+
+    group: Columns = ()
+    """The column, or the columns, that say which rows belong together, such as a customer or a household.
+    Validation rows whose group is among the training rows are left out. A row without a value in one of the
+    columns is a group of its own. The columns need not be features."""
+
+    date: Column | None = None
+    """The column that says when a row came about. It need not be a feature."""
+
+    @property
+    def about_rows(self) -> dict[str, tuple[str, ...]]:
+        """The columns that say which row a row is, by the key that names them."""
+        date = () if self.date is None else (self.date,)
+        return {"identity": self.identity, "group": self.group, "date": date}
+
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.thousands == self.decimal:
             raise ValueError(f"thousands and decimal are both {self.decimal!r}: choose two different ones")
         if twice := named_twice(self.header):
             raise ValueError(f"header names {twice} twice: name each column once")
+        for key, names in self.about_rows.items():
+            if twice := named_twice(names):
+                raise ValueError(f"{key} names {twice} twice: name each column once")
+            if self.cdc and self.cdc.operation in names:
+                raise ValueError(
+                    f"{key} names {self.cdc.operation}, which says what was done to a row (cdc.operation): "
+                    "name a column of the rows"
+                )
         return self

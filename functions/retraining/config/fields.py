@@ -75,6 +75,15 @@ def text(value: object) -> object:
 Column = Annotated[str, StringConstraints(min_length=1)]
 """The name of a column of the data."""
 
+
+def _listed(value: object) -> object:
+    """A list of one for a name that stands alone. The rest is unchanged."""
+    return (value,) if isinstance(value, str) else value
+
+
+Columns = Annotated[tuple[Column, ...], BeforeValidator(_listed)]
+"""Names of columns of the data. One name may stand without a list."""
+
 Value = Annotated[str, BeforeValidator(text)]
 """A value of a categorical or boolean column."""
 

@@ -215,9 +215,26 @@ class ModelConfig(Section):
             )
         return self
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that a file must have, each once: target, features, and those that data names."""
+        key = self.data.cdc.key if self.data.cdc else ()
+        return tuple(dict.fromkeys((self.target, *self.features.names, *key, *self._about_rows)))
+
+    @property
+    def _about_rows(self) -> tuple[str, ...]:
+        return tuple(name for names in self.data.about_rows.values() for name in names)
+
+    @model_validator(mode="after")
+    def _target_says_nothing_about_rows(self) -> Self:
+        for key, names in self.data.about_rows.items():
+            if self.target in names:
+                raise ValueError(f"data.{key} names the target {self.target}: name other columns")
+        return self
+
     @model_validator(mode="after")
     def _header_names_all(self) -> Self:
-        needed = (self.target, *self.features.names)
+        needed = (self.target, *self.features.names, *self._about_rows)
         if missing := [name for name in needed if self.data.header and name not in self.data.header]:
             raise ValueError(
                 f"data.header does not name {', '.join(missing)}: name every column of the files"

@@ -38,6 +38,19 @@ def test_classes_have_defaults_for_regression_and_binary_targets() -> None:
     assert (models["plain"].classes, models["yes"].classes) == (("0", "1"), ("false", "true"))
 
 
+def test_one_column_about_rows_may_stand_without_a_list() -> None:
+    data = {"identity": "name", "group": "ticket", "date": "day"}
+    found = parse_config(changed("models.titanic.data", data), source="f").models["titanic"]
+    assert (found.data.identity, found.data.group, found.data.date) == (("name",), ("ticket",), "day")
+    assert found.columns[-3:] == ("name", "ticket", "day")
+
+
+def test_columns_about_rows_may_be_features() -> None:
+    found = parse_config(changed("models.titanic.data", {"group": ["sex"]}), source="f").models["titanic"]
+    assert found.data.group == ("sex",)
+    assert found.columns.count("sex") == 1
+
+
 def test_slice_of_a_boolean_column_is_read_as_text() -> None:
     rule = {"metric": "accuracy", "min": 0.5, "slice": {"tagged": True}}
     model = parse_config({"models": {"p": {**PENGUINS, "approval": {"rules": [rule]}}}}, source="f").models[
@@ -153,6 +166,7 @@ def test_dump_model_leaves_out_what_equals_its_default() -> None:
         ("data", {"decimal": ",", "delimiter": ";", "thousands": ".", "not_missing": ["NA"]}),
         ("data", {"cdc": {"operation": "Op", "key": ["id"]}}),
         ("data", {"new_categories": ["sex"]}),
+        ("data", {"identity": "name", "group": ["ticket", "cabin"], "date": "day"}),
         ("approval.remind_after", None),
         ("approval.rules", []),
         ("approval.rules", [{"data": "rows", "min": 10}]),

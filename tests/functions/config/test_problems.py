@@ -51,6 +51,9 @@ FULL: dict[str, Any] = {
 }
 
 
+ALL_COLUMNS = [name for names in VALID["models"]["titanic"]["features"].values() for name in names]
+ALL_COLUMNS += [VALID["models"]["titanic"]["target"]]
+
 WRONG = [
     None,
     True,
@@ -106,6 +109,40 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
             "models.titanic.features.numeric",
             ["age", "sex"],
             "models.titanic.features: sex is named twice: name each column once",
+        ),
+        (
+            "models.titanic.data",
+            {"group": "survived"},
+            "models.titanic: data.group names the target survived: name other columns",
+        ),
+        (
+            "models.titanic.data",
+            {"identity": ["name", "survived"]},
+            "models.titanic: data.identity names the target survived: name other columns",
+        ),
+        (
+            "models.titanic.data",
+            {"date": "survived"},
+            "models.titanic: data.date names the target survived: name other columns",
+        ),
+        (
+            "models.titanic.data",
+            {"group": ["ticket", "ticket"]},
+            "models.titanic.data: group names ticket twice: name each column once",
+        ),
+        (
+            "models.titanic.data",
+            {"cdc": {"operation": "Op", "key": ["id"]}, "identity": "Op"},
+            "models.titanic.data: identity names Op, which says what was done to a row (cdc.operation): "
+            "name a column of the rows",
+        ),
+        ("models.titanic.data", {"group": ""}, "models.titanic.data.group, number 1: expected "),
+        ("models.titanic.data", {"group": 7}, "models.titanic.data.group: expected "),
+        ("models.titanic.data", {"date": ["a"]}, "models.titanic.data.date: expected text"),
+        (
+            "models.titanic.data",
+            {"header": [*ALL_COLUMNS], "group": ["ticket"], "date": "day"},
+            "models.titanic: data.header does not name ticket, day: name every column of the files",
         ),
         ("models.titanic.features", {}, "at least one numeric, categorical or boolean column"),
         (

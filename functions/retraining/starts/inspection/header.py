@@ -36,12 +36,6 @@ class Columns:
     in_folder: str = ""
 
 
-def needed(config: ModelConfig) -> list[str]:
-    """The columns that a file must have. Of changes, a first full load has no column of operations."""
-    cdc = config.data.cdc
-    return list(dict.fromkeys((config.target, *config.features.names, *(cdc.key if cdc else ()))))
-
-
 def columns(header: Sequence[str], config: ModelConfig, folders: Mapping[str, str]) -> Columns | Problem:
     """The columns in this header, or the problem. `folders` are columns that the file's path names.
 
@@ -53,7 +47,7 @@ def columns(header: Sequence[str], config: ModelConfig, folders: Mapping[str, st
     named = count
     while named > 1 and not header[named - 1].strip():
         named -= 1
-    wanted = needed(config)
+    wanted = config.columns
     there = {*header[:named], *folders}
     if missing := [name for name in wanted if name not in there]:
         return _missing(missing, header, wanted, config)
