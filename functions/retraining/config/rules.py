@@ -20,6 +20,7 @@ from pydantic import (
 
 from retraining.config.fields import DATA_RULE, METRIC_RULE, Column, Duration, Section, Value
 from retraining.config.tasks import METRICS, NOT_COMPARED, Task
+from retraining.config.versus_anchor import VersusAnchor
 
 OnFail = Literal["reject", "hold", "warn"]
 """What a rule that fails does to the candidate."""
@@ -107,6 +108,10 @@ class MetricRule(_Rule):
     versus_champion: VersusChampion | None = None
     """How the candidate compares with the champion on the same rows."""
 
+    versus_anchor: VersusAnchor | None = None
+    """How the candidate compares with the model's anchor on the same rows. It may stand beside
+    `versus_champion`."""
+
     slice: dict[Column, Value] | None = Field(None, min_length=1)
     """Only rows with these values in these categorical or boolean columns are looked at."""
 
@@ -116,14 +121,15 @@ class MetricRule(_Rule):
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
-        if self.min is None and self.max is None and self.versus_champion is None:
-            raise ValueError("the rule asks nothing: name at least one of min, max, versus_champion")
+        if (self.min, self.max, self.versus_champion, self.versus_anchor) == (None,) * 4:
+            asks = "min, max, versus_champion, versus_anchor"
+            raise ValueError(f"the rule asks nothing: name at least one of {asks}")
         return self
 
     @property
     def rows_needed(self) -> int:
-        """`min_samples`. Its default is 1, and COMPARED_ROWS for a comparison with the champion."""
-        return self.min_samples or (COMPARED_ROWS if self.versus_champion else 1)
+        """`min_samples`. Its default is 1, and COMPARED_ROWS for a comparison with another model."""
+        return self.min_samples or (COMPARED_ROWS if self.versus_champion or self.versus_anchor else 1)
 
     def problem_in(self, task: Task) -> str | None:
         """Why the rule makes no sense in this task: no such metric, or a limit that no value crosses."""
@@ -137,12 +143,14 @@ class MetricRule(_Rule):
                 return f"{within}, so {name} cannot be {limit:g}"
             if limit == useless:
                 return f"{within}: with {name} {limit:g} no model could fail"
-        if self.versus_champion is None:
-            return None
-        if not self.versus_champion.relative and self.versus_champion.asks[1] >= highest - lowest:
-            return f"{within}: no two values differ by more than {self.versus_champion.asks[1]:g}"
-        if self.metric in NOT_COMPARED:
-            return f"{self.metric} cannot be compared with the champion's reliably: compare brier instead"
+        margins = [versus.asks[1] for versus in (self.versus_champion,) if versus and not versus.relative]
+        margins += [versus.max_loss for versus in (self.versus_anchor,) if versus and not versus.relative]
+        for margin in margins:
+            if margin >= highest - lowest:
+                return f"{within}: no two values differ by more than {margin:g}"
+        for name, versus in (("champion", self.versus_champion), ("anchor", self.versus_anchor)):
+            if versus and self.metric in NOT_COMPARED:
+                return f"{self.metric} cannot be compared with the {name}'s reliably: compare brier instead"
         return None
 
 

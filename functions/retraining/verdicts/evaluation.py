@@ -193,6 +193,17 @@ class Comparison(Paired):
     found_slices: tuple[FoundSlice, ...] | None = None
 
 
+class Anchored(_Frozen):
+    """The candidate beside the model's anchor, the package with the ARN `package`.
+
+    If the anchor could not be scored, `comparison` is None and `problem` says why.
+    """
+
+    package: str
+    problem: str | None = None
+    comparison: Comparison | None = None
+
+
 class Baseline(_Frozen):
     """Guessing on the candidate's rows, and how much better the candidate is.
 
@@ -255,6 +266,8 @@ class Evaluation(_Frozen):
     `comparison` and `drift` are None and `champion_problem` says why. `unknown` is by categorical feature;
     None in evaluations of handsoff 0.1. `data_notes` are what a person should know of the data, and what
     decides nothing. `data_changes` say how the data differs from the champion's; no rule reads them.
+    `anchor` is None where the candidate was compared with no anchor. `validation` is the identity of the
+    validation rows: the SHA-256 of their sorted identities. Both are None in evaluations of earlier versions.
     """
 
     schema_version: Literal[2]
@@ -277,6 +290,8 @@ class Evaluation(_Frozen):
     drift: Drift | None = None
     data_notes: tuple[str, ...] = ()
     data_changes: dict[str, JsonValue] | None = None
+    anchor: Anchored | None = None
+    validation: str | None = None
 
 
 class _File(_Frozen):

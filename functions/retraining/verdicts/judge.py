@@ -10,21 +10,15 @@ rejects. docs/reference/rules.md has the formulas, docs/explanation/approval.md 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from retraining.config.rules import Approval, DataRule, Rule, rules_sha256
 from retraining.config.schema import ModelConfig
-from retraining.verdicts import data_rules, guessing, metric_rules
-from retraining.verdicts.evaluation import Comparison, Evaluation, Unfamiliar
+from retraining.verdicts import anchor as versus_anchor
+from retraining.verdicts import data_rules, guessing, looks, metric_rules
+from retraining.verdicts.evaluation import Evaluation
+from retraining.verdicts.unfamiliar import sees_unknown
 from retraining.verdicts.verdict import Code, Decision, Effect, Outcome, Reason, RuleResult, Verdict
 from retraining.verdicts.wording import why_not_compared
-
-MAX_UNFAMILIAR: Final = 0.05
-"""The share of the compared rows, beyond chance, in which the champion may not know a category that the
-candidate knows. With more of them, it is no measure."""
-
-MAX_NAMED: Final = 3
-"""Features that the reason names: those with the most such rows."""
 
 
 def judge(
@@ -32,23 +26,30 @@ def judge(
     approval: Approval,
     champion: str | None,
     *,
+    anchor: str | None = None,
+    look: int = 1,
     without_champion: str | None = None,
     doubts: Sequence[Reason] = (),
 ) -> Verdict:
     """The verdict on the candidate of `evaluation` by the rules of `approval`.
 
-    `champion` is the ARN of the group's champion now, None if there is none. `without_champion` is a
-    person's reason to put the champion aside: rules that compare with it are skipped. `doubts` are reasons
-    to hold the candidate that are not in its evaluation.
+    `champion` is the ARN of the group's champion now, `anchor` that of the model's anchor; None if there is
+    none. `look` is the how-many-th candidate this is on its validation rows. `without_champion` is a person's
+    reason to put the champion aside: rules that compare with it are skipped. `doubts` are reasons to hold the
+    candidate that are not in its evaluation.
     """
     aside = f"the champion was put aside: {without_champion}" if without_champion else None
     why_no_champion = aside
     if champion is None and evaluation.champion is None and approval.first_model == "rules_only":
         why_no_champion = aside or "no champion to compare with (first_model: rules_only)"
-    results = [_check(rule, evaluation, why_no_champion) for rule in approval.rules]
+    parts = [part for rule in approval.rules for part in versus_anchor.parts(rule)]
+    results = [_check(rule, evaluation, why_no_champion, anchor, look) for rule in parts]
     holds = [*doubts, *_no_rule_met(results)]
     if not without_champion:
         holds += _about_the_champion(evaluation, champion)
+    asks_anchor = any(result.kind == "versus_anchor" for result in results)
+    if asks_anchor:
+        holds += versus_anchor.doubts(evaluation, anchor)
     if champion is None and approval.first_model == "hold":
         text = "this is the group's first model, and first_model is hold"
         holds.append(Reason(code="first_model_hold", text=text))
@@ -64,14 +65,20 @@ def judge(
         n=evaluation.candidate.n,
         first_model=approval.first_model if champion is None else None,
         without_champion=without_champion,
+        anchor=anchor if asks_anchor else None,
+        look=look if looks.is_taken(approval, evaluation, champion, without_champion) else None,
     )
 
 
-def _check(rule: Rule, evaluation: Evaluation, why_no_champion: str | None) -> RuleResult:
+def _check(
+    rule: Rule, evaluation: Evaluation, why_no_champion: str | None, anchor: str | None, look: int
+) -> RuleResult:
     """The result of one rule."""
     if isinstance(rule, DataRule):
         return data_rules.check(rule, evaluation, why_no_champion)
-    return metric_rules.check(rule, evaluation, why_no_champion)
+    if rule.versus_anchor:
+        return versus_anchor.check(rule, evaluation, anchor)
+    return metric_rules.check(rule, evaluation, why_no_champion, look)
 
 
 def _decide(results: Sequence[RuleResult], holds: Sequence[Reason]) -> tuple[Decision, list[Reason]]:
@@ -112,29 +119,9 @@ def _about_the_champion(evaluation: Evaluation, champion: str | None) -> list[Re
         reasons.append(changed_champion(evaluation.champion, champion))
     if evaluation.champion_problem:
         reasons.append(Reason(code="champion_not_comparable", text=why_not_compared(evaluation)))
-    if evaluation.comparison:
-        reasons += _sees_unknown(evaluation.comparison)
+    if evaluation.comparison and (text := sees_unknown(evaluation.comparison, "champion")):
+        reasons.append(Reason(code="champion_sees_unknown", text=text))
     return reasons
-
-
-def _sees_unknown(comparison: Comparison) -> list[Reason]:
-    """The reason to hold a candidate whose champion does not know what the candidate knows.
-
-    An evaluation of an earlier version has no share over all features; it is at least the largest of one.
-    """
-    by_feature = {name: item.known_to_candidate for name, item in comparison.unknown.items()}
-    found = comparison.unfamiliar or Unfamiliar(share=max(by_feature.values(), default=0.0), by_chance=0.0)
-    if found.share - found.by_chance <= MAX_UNFAMILIAR:
-        return []
-    most = sorted((name for name in by_feature if by_feature[name]), key=lambda name: -by_feature[name])
-    named = ", ".join(f"{name} {by_feature[name]:.1%}" for name in most[:MAX_NAMED])
-    text = (
-        f"in {found.share:.1%} of the compared rows ({found.by_chance:.1%} by chance) the candidate knows a "
-        f"category that the champion does not ({named}), so the comparison does not show which model is "
-        "better: look whether categories are written in another way than before; data.new_categories names "
-        "features that have new categories in each batch"
-    )
-    return [Reason(code="champion_sees_unknown", text=text)]
 
 
 def _reason(result: RuleResult) -> Reason:

@@ -24,8 +24,9 @@ contains the limit, so that the rows are too few to tell. `unknown`: a number is
 Effect = Literal["none", "warn", "hold", "reject"]
 """What the outcome of a rule does to the candidate. `warn` only adds a reason."""
 
-Kind = Literal["metric", "versus_champion", "data", "drift", "guessing"]
-"""What a rule is about. A rule on a metric that also compares with the champion is `versus_champion`."""
+Kind = Literal["metric", "versus_champion", "versus_anchor", "data", "drift", "guessing"]
+"""What a rule is about. A rule on a metric that also compares with the champion is `versus_champion`. Its
+comparison with the anchor is a result of its own."""
 
 Question = Literal["min", "max", "min_samples", "max_loss", "min_gain", "better_than_guessing"]
 """What a finding answers. The names are those of the configuration's keys where there is one."""
@@ -52,6 +53,10 @@ Code = Literal[
     "champion_put_aside",  # by a person
     "slice_worse",  # the candidate is worse than the champion on rows that no rule names
     "first_model_hold",  # there is none, and first_model is hold
+    # the anchor
+    "anchor_changed",  # the candidate was compared with another one than the present one
+    "anchor_gone",  # its package is deleted, or is approved no more
+    "anchor_sees_unknown",  # in too many rows it does not know a category that the candidate knows
     # the evaluation is not about this candidate and these rules
     "another_task",
     "another_classes",
@@ -149,6 +154,7 @@ class RuleResult(_Frozen):
         """Whether a comparison with the champion was made and failed."""
         return any(
             finding.outcome == "fail"
+            and self.kind != "versus_anchor"
             and (finding.question in ("max_loss", "min_gain") or self.kind == "drift")
             for finding in self.findings
         )
@@ -159,7 +165,9 @@ class Verdict(_Frozen):
 
     `champion` is the ARN of the group's champion when the candidate was judged. `rules_sha256` identifies
     the rules. `n` is the number of validation rows. `first_model` is the configuration's value, if there was
-    no champion. `without_champion` says who put the champion aside, and why.
+    no champion. `without_champion` says who put the champion aside, and why. `anchor` is the ARN of the
+    model's anchor, None where no rule asks for it or there is none. `look` says the how-many-th candidate it
+    is that a rule on a proven gain has seen on these validation rows, None where no rule asks for a gain.
     """
 
     decision: Decision
@@ -170,6 +178,8 @@ class Verdict(_Frozen):
     n: int
     first_model: str | None = Field(None, alias="firstModel")
     without_champion: str | None = Field(None, alias="withoutChampion")
+    anchor: str | None = None
+    look: int | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from retraining.config.rules import DataRule, MetricRule, Rule
@@ -18,6 +19,9 @@ def describe(rule: Rule) -> str:
         question, margin = versus.asks
         parts.append(f"{question} {f'{100 * margin:g} %' if versus.relative else f'{margin:g}'}")
         parts.append(f"confidence {versus.confidence:g}")
+    if anchor := rule.versus_anchor:
+        share = f"{100 * anchor.max_loss:g} %" if anchor.relative else f"{anchor.max_loss:g}"
+        parts += [f"max_loss {share} against the anchor", f"confidence {anchor.confidence:g}"]
     return f"{metric_label(rule)} {', '.join(parts)}"
 
 
@@ -40,11 +44,19 @@ def data_label(rule: DataRule) -> str:
     return f"missing share of {rule.column or 'any feature'} in {rule.split}"
 
 
-def why_not_compared(evaluation: Evaluation) -> str:
-    """Why the evaluation has no comparison with the champion."""
+def why_not_compared(evaluation: Evaluation, other: str = "champion") -> str:
+    """Why the evaluation has no comparison with the champion, or with what else stands in its place."""
     if evaluation.champion_problem:
-        return f"the champion cannot be compared with: {evaluation.champion_problem}"
-    return "there is no comparison with the champion"
+        return f"the {other} cannot be compared with: {evaluation.champion_problem}"
+    return f"there is no comparison with the {other}"
+
+
+def percent(confidence: float) -> str:
+    """A confidence in percent, with three digits of what is missing to 100 %: 95 %, 99.9982 %."""
+    missing = 100 * (1 - confidence)
+    digits = max(0, 2 - math.floor(math.log10(missing)))
+    text = f"{100 - missing:.{digits}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
 
 
 def number(value: float, limit: float, sign: str = "") -> str:

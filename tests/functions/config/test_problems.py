@@ -40,6 +40,7 @@ FULL: dict[str, Any] = {
                         "min": 0.5,
                         "slice": {"tagged": True},
                         "versus_champion": {"max_loss": 0.1, "confidence": 0.9, "relative": True},
+                        "versus_anchor": {"max_loss": 0.1, "confidence": 0.9, "relative": True},
                         "min_samples": 3,
                     },
                     {"data": "drift", "max": 0.2, "column": "mass"},
@@ -189,7 +190,32 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         (
             "models.titanic.approval.rules",
             [{"metric": "accuracy"}],
-            "at least one of min, max, versus_champion",
+            "at least one of min, max, versus_champion, versus_anchor",
+        ),
+        (
+            "models.titanic.approval.rules",
+            [{"metric": "roc_auc", "versus_anchor": {}}],
+            "models.titanic.approval.rules, number 1, versus_anchor.max_loss: the key is required",
+        ),
+        (
+            "models.titanic.approval.rules",
+            [{"metric": "roc_auc", "versus_anchor": {"max_loss": 0.1, "min_gain": 0.1}}],
+            "models.titanic.approval.rules, number 1, versus_anchor.min_gain: no such key",
+        ),
+        (
+            "models.titanic.approval.rules",
+            [{"metric": "roc_auc", "versus_anchor": {"max_loss": 1}}],
+            "no two values differ by more than 1",
+        ),
+        (
+            "models.titanic.approval.rules",
+            [{"metric": "roc_auc", "versus_anchor": {"max_loss": 5, "relative": True}}],
+            "with relative: true, 5 means 500 % of the anchor's value; write 0.05 for 5 %",
+        ),
+        (
+            "models.titanic.approval.rules",
+            [{"metric": "expected_calibration_error", "versus_anchor": {"max_loss": 0.1}}],
+            "expected_calibration_error cannot be compared with the anchor's reliably",
         ),
         ("models.titanic.approval.rules", [{"metric": "luck", "min": 1}], "luck is not a metric of"),
         (

@@ -220,9 +220,11 @@ def test_as_evidence_keeps_reasons_as_texts_beside_their_codes() -> None:
         ],
     }
     assert sorted(shown) == [
+        "anchor",
         "champion",
         "decision",
         "firstModel",
+        "look",
         "n",
         "reasonCodes",
         "reasons",

@@ -36,8 +36,8 @@ def test_max_loss_at_its_edge(difference: float, error: float, decision: str) ->
 @pytest.mark.parametrize(
     ("difference", "error", "decision"),
     [
-        (0.02, 0.006, "APPROVE"),  # bound 0.02 − 1.6449 · 0.006 = 0.01013
-        (0.02, 0.0061, "REJECT"),  # bound 0.00997
+        (0.02, 0.0051, "APPROVE"),  # bound 0.02 − 1.96 · 0.0051 = 0.01000: the first look uses 97.5 %
+        (0.02, 0.0052, "REJECT"),  # bound 0.00981
         (0.0, 0.001, "REJECT"),
     ],
 )
