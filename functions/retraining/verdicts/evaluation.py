@@ -249,11 +249,29 @@ class Unknown(_Frozen):
     by_chance: Number
 
 
-class Drift(_Frozen):
-    """The drift of each feature, from the training rows of `reference`, a package ARN, to the candidate's."""
+class Shift(_Frozen):
+    """How far some rows are from others, by feature and in the target.
+
+    `target` is None in evaluations of earlier versions.
+    """
+
+    columns: dict[str, Moved]
+    target: Moved | None = None
+
+
+class Drift(Shift):
+    """From the training rows of `reference`, a package ARN, to the candidate's."""
 
     reference: str
-    columns: dict[str, Moved]
+
+
+class TimeDrift(Shift):
+    """From the earlier training rows to the newest fifth of them by `data.date`.
+
+    `since` is the date of the first row of that fifth, in ISO 8601.
+    """
+
+    since: str = Field(alias="from")
 
 
 class Evaluation(_Frozen):
@@ -263,11 +281,13 @@ class Evaluation(_Frozen):
     rows whose group is among its training rows. Both are left out of all numbers. `lookalikes` are against
     the candidate's training rows; None in evaluations of earlier versions. `champion` is the ARN of the
     package that the candidate was compared with, None if there was none. If the champion could not be scored,
-    `comparison` and `drift` are None and `champion_problem` says why. `unknown` is by categorical feature;
-    None in evaluations of handsoff 0.1. `data_notes` are what a person should know of the data, and what
-    decides nothing. `data_changes` say how the data differs from the champion's; no rule reads them.
-    `anchor` is None where the candidate was compared with no anchor. `validation` is the identity of the
-    validation rows: the SHA-256 of their sorted identities. Both are None in evaluations of earlier versions.
+    `comparison` and `drift` are None and `champion_problem` says why. `validation_drift` is from the training
+    rows to the validation rows; None in evaluations of earlier versions. `time_drift` is None in those, too,
+    and where the rows have no dates. `unknown` is by categorical feature; None in evaluations of handsoff
+    0.1. `data_notes` are what a person should know of the data, and what decides nothing. `data_changes` say
+    how the data differs from the champion's; no rule reads them. `anchor` is None where the candidate was
+    compared with no anchor. `validation` is the identity of the validation rows: the SHA-256 of their sorted
+    identities. Both are None in evaluations of earlier versions.
     """
 
     schema_version: Literal[2]
@@ -288,6 +308,8 @@ class Evaluation(_Frozen):
     champion_problem: str | None = None
     comparison: Comparison | None = None
     drift: Drift | None = None
+    validation_drift: Shift | None = None
+    time_drift: TimeDrift | None = None
     data_notes: tuple[str, ...] = ()
     data_changes: dict[str, JsonValue] | None = None
     anchor: Anchored | None = None
