@@ -9,6 +9,7 @@ import pytest
 
 from retraining.candidates.decision_actions import (
     Action,
+    Adopt,
     Compared,
     MarkDone,
     RefuseChampion,
@@ -69,6 +70,12 @@ SUPERSEDED = standing(
             id="decided in AWS after ours was done",
         ),
         pytest.param(Snapshot(OURS, THEIRS, IN_AWS), Stand(BY_EVE), id="in AWS, and not what was taken"),
+        pytest.param(Snapshot(RULES, RULES, IN_AWS), Adopt(), id="the rules, and decided in AWS meanwhile"),
+        pytest.param(
+            Snapshot(RULES, a_decision("Approved", "rules", done_at=at(6)), IN_AWS),
+            Adopt(),
+            id="the rules, and decided in AWS after theirs was done",
+        ),
         pytest.param(
             Snapshot(RULES, RULES, a_package(), Compared(None)), Write(), id="no champion, as compared"
         ),
