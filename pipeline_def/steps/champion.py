@@ -18,15 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import boto3
-import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError, ClientError
 from sklearn.exceptions import InconsistentVersionWarning
 
 from artifact import Model, load_model
-from identity import KIND
-from job import AWS, ROW, TEXT_ROW, Array, Json, StepConfig, read_json, reason_of
+from job import AWS, GROUP, IDENTITY, LOOKALIKE, ROW, TEXT_ROW, Json, StepConfig, read_json, reason_of
+from seen_rows import Ids, Seen, read_training_ids, seen
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -50,14 +48,12 @@ class ChampionProblem(Exception):
 class Champion:
     """A loaded champion, and what is known about its data.
 
-    `training_rows` are the 64-bit identities of its training rows, and `row_column` is the column of the
-    validation rows that has theirs of the same kind. `report` is its data_report.json. `profile` is None if
-    it was not recorded.
+    `ids` are the identities of its training rows. `report` is its data_report.json. `profile` is None if it
+    was not recorded.
     """
 
     model: Model
-    training_rows: Array
-    row_column: str
+    ids: Ids
     report: Json
     profile: Json | None
 
@@ -150,7 +146,7 @@ def fetch(session: boto3.Session, bucket: str, package: str, model: str, role: s
     report = download(s3, f"{beside}/data_report.json", folder / "data_report.json", "the report on its data")
     profile = read_profile(s3, f"{beside}/data_profile.json", folder)
     loaded = load_model(archive, folder / "champion")
-    return Champion(loaded, read_ids(ids), row_column(ids), read_json(report), profile)
+    return Champion(loaded, read_training_ids(ids), read_json(report), profile)
 
 
 def read_profile(s3: S3Client, uri: str, folder: Path) -> Json | None:
@@ -207,17 +203,6 @@ def download(s3: S3Client, uri: str, path: Path, what: str, version: Mapping[str
     return path
 
 
-def read_ids(path: Path) -> Array:
-    """The 64-bit identities in a training_rows.parquet."""
-    return np.asarray(pd.read_parquet(path)[ROW].to_numpy())
-
-
-def row_column(path: Path) -> str:
-    """The column of the validation rows with identities of the kind that a training_rows.parquet holds."""
-    metadata = pq.read_schema(path).metadata or {}
-    return ROW if KIND.items() <= metadata.items() else TEXT_ROW
-
-
 def check_schema(champion: StepConfig, config: StepConfig, rows: pd.DataFrame) -> None:
     """Raises ChampionProblem unless the champion takes these rows and predicts the same target."""
     if champion.task != config.task:
@@ -232,6 +217,28 @@ def check_schema(champion: StepConfig, config: StepConfig, rows: pd.DataFrame) -
             raise ChampionProblem(f"it needs {', '.join(missing)}, which is no feature any more")
         if changed := [name for name in names if name not in config.features.by_kind[kind]]:
             raise ChampionProblem(f"it takes {', '.join(changed)} as {kind}, the candidate does not")
+
+
+def rows_seen(found: Champion, config: StepConfig, rows: pd.DataFrame, columns: Columns) -> Seen:
+    """Which of the validation rows the champion has seen in training.
+
+    `columns` are those of the candidate's files. Groups, or identities, are compared if the champion was
+    trained with the same `data.group`, or `data.identity`, read in the same way. Raises ChampionProblem if
+    the champion's training rows cannot be found among the validation rows.
+    """
+    theirs, features = found.model.config, found.model.config.features
+    alike = theirs.data.spelling.plain == config.data.spelling.plain
+    by_identity = alike and IDENTITY in found.ids and {*theirs.data.identity} == {*config.data.identity}
+    row = IDENTITY if by_identity else ROW if ROW in found.ids else TEXT_ROW
+    if not by_identity or found.report["splits"]["train"].get("without_identity"):
+        check_columns(found.columns, columns)
+    return seen(
+        {name: rows[name].to_numpy() for name in (row, *(GROUP, LOOKALIKE)) if name in rows},
+        found.ids,
+        row,
+        group=alike and GROUP in found.ids and {*theirs.data.group} == {*config.data.group},
+        lookalikes=LOOKALIKE in found.ids and {*features.names} == {*config.features.names},
+    )
 
 
 def check_columns(champion: Columns | None, candidate: Columns) -> None:

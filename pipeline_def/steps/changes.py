@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cells import MISSING_WORDS
-from convert import canonical, convert, plain, text_ids, to_text
+from convert import convert
+from identity import text_ids
 from job import Array, Cdc, DataProblem, Dialect, StepConfig
+from texts import canonical, plain, to_text
 
 OPERATIONS: Final = ("I", "U", "D")
 """What was done to a row: inserted, updated, deleted."""

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 import drift
-from champion import Champion, Columns, check_columns, check_schema, fetch, problems
+from champion import Champion, Columns, check_schema, fetch, problems, rows_seen
 from job import Array, Json, StepConfig, Task, scratch
 from scoring import TASKS, inside, metrics, smallest_class, unusable
+from seen_rows import Seen
 from uncertainty import agreement, measured, paired
 
 
@@ -91,7 +92,7 @@ def against_champion(
     profile: Mapping[str, Any],
     unknown: Mapping[str, Array],
 ) -> tuple[Json, Json | None]:
-    """The comparison on the rows that the champion was not trained on, and the drift if it can be measured.
+    """The comparison on the rows that the champion has not seen, and the drift if it can be measured.
 
     `package` is the champion's ARN. `candidate` are the candidate's predictions of `rows`, and `unknown` says
     for each categorical feature and row whether the candidate does not know the category. `columns` and
@@ -99,8 +100,8 @@ def against_champion(
     """
     with problems():
         check_schema(found.model.config, config, rows)
-        check_columns(found.columns, columns)
-        fresh = ~np.isin(rows[found.row_column].to_numpy(), found.training_rows)
+        known = rows_seen(found, config, rows, columns)
+        fresh = known.left
         rows, candidate = rows[fresh], candidate[fresh]
         spelled = found.model.respelled(rows, config.data.spelling)
         champion = found.model.predict(spelled)
@@ -124,8 +125,16 @@ def against_champion(
             {"where": dict(where), **comparison(config.task, target[mask], candidate[mask], champion[mask])}
         )
     whole = comparison(config.task, target, candidate, champion)
-    excluded = int((~fresh).sum())
-    return {**whole, "excluded": excluded, "slices": slices, **unfamiliar}, moved
+    return {**whole, **left_out(known), "slices": slices, **unfamiliar}, moved
+
+
+def left_out(known: Seen) -> Json:
+    """How many validation rows leave the comparison because the champion has seen them or their groups."""
+    return {
+        "excluded": int(known.same.sum()),
+        "excluded_groups": int(known.same_group.sum()),
+        "lookalikes": known.lookalikes,
+    }
 
 
 def unknown_to_champion(

@@ -5,12 +5,11 @@ tests/wall/ holds these rules to those by which start_retraining inspects a file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,14 +19,12 @@ from cells import (
     LIMITS,
     MISSING_WORDS,
     NUMBER,
-    PLAIN,
     TRUE_WORDS,
-    Spelling,
     as_boolean,
-    category,
 )
-from job import ROW, Array, DataProblem, Dialect, StepConfig, listed, one_line
+from job import DataProblem, StepConfig, listed
 from notation import Notation
+from texts import exact_numbers, plain, readable, to_categories, to_text
 
 VALUE_LIMIT: Final = 60
 """Characters of a wrong value that the log shows."""
@@ -44,9 +41,6 @@ RANGES: Final = {
 
 USUAL: Final = Notation()
 """Numbers as they are commonly written."""
-
-PLAIN_NUMBER: Final = r"^(?:0|-?(?:[1-9][0-9]{0,30}(?:\.[0-9]{0,30}[1-9])?|0\.[0-9]{0,30}[1-9]))$"
-"""Texts of numbers that are their own category, so that files with many numbers are read fast."""
 
 _MISSING: Final = pa.array(sorted(MISSING_WORDS), pa.string())
 
@@ -71,123 +65,23 @@ def convert(block: pa.RecordBatch, config: StepConfig, key: str, first_row: int)
     }
     columns: dict[str, pa.Array] = {}
     for name in config.features.numeric:
-        with _readable(key, name):
+        with readable(key, name):
             numbers = to_numbers(given[name], key, name, first_row, notation)
         check_range(numbers, config.estimator, key, name, first_row)
         columns[name] = numbers
     for name in config.features.categorical:
-        with _readable(key, name):
+        with readable(key, name):
             columns[name] = to_categories(usual[name], config.data.spelling)
     for name in config.features.boolean:
-        with _readable(key, name):
+        with readable(key, name):
             columns[name] = to_booleans(usual[name], key, name, first_row)
     target = config.target
-    with _readable(key, target):
+    with readable(key, target):
         if config.classes:
             columns[target] = to_classes(usual[target], config.classes, key, target, first_row)
         else:
             columns[target] = to_target_numbers(given[target], key, target, first_row, notation)
-    columns[ROW] = pa.array(_identities(block, columns, usual, key, config.data))
-    return pa.table(columns)
-
-
-@contextmanager
-def _readable(key: str, name: str) -> Iterator[None]:
-    """Turn an error about values that neither Arrow nor Python can convert into a DataProblem."""
-    try:
-        yield
-    except (pa.ArrowException, OverflowError) as error:
-        raise DataProblem(
-            f"{key}: column {name} has values that cannot be converted; write it as text or numbers",
-            one_line(error),
-        ) from error
-
-
-def _identities(
-    block: pa.RecordBatch,
-    converted: Mapping[str, pa.Array],
-    usual: Mapping[str, pa.Array],
-    key: str,
-    dialect: Dialect,
-) -> Array:
-    """The identity of each row by all its columns. `usual` has those of target and features."""
-    values = {}
-    for name in block.schema.names:
-        numbers = converted.get(name)
-        if numbers is not None and pa.types.is_float64(numbers.type) and identity.exact(numbers):
-            values[name] = numbers
-        elif name in usual:
-            values[name] = to_categories(usual[name], identity.SPELLING)
-        else:
-            values[name] = canonical(block.column(name), key, name, dialect, identity.SPELLING)
-    return identity.row_ids(values)
-
-
-def plain(values: pa.Array, key: str, name: str) -> pa.Array:
-    """The column without what Parquet adds to a type: dictionaries, views, large or binary text, extensions.
-
-    Raises DataProblem for bytes that are not UTF-8.
-    """
-    if isinstance(values, pa.ExtensionArray):
-        return plain(values.storage, key, name)
-    kind = values.type
-    if pa.types.is_dictionary(kind):
-        return plain(values.dictionary_decode(), key, name)
-    if pa.types.is_run_end_encoded(kind):
-        return plain(pc.run_end_decode(values), key, name)
-    if pa.types.is_float16(kind):
-        return _from_half(values)
-    if pa.types.is_decimal32(kind) or pa.types.is_decimal64(kind):
-        return pc.cast(values, pa.decimal128(kind.precision, kind.scale))
-    if pa.types.is_timestamp(kind) and kind.tz:
-        return pc.cast(values, pa.timestamp(kind.unit, "UTC"))  # text then has no name of a zone
-    if pa.types.is_null(kind) or _is_text(kind):
-        try:
-            return pc.cast(values, pa.string())
-        except pa.ArrowInvalid as error:
-            raise DataProblem(f"{key}: column {name} holds bytes that are not UTF-8", error) from error
-    return values
-
-
-def _exact(values: pa.Array) -> pa.Array:
-    """Decimals, or numbers of 32 bits, as float64: 0.1 is the number that 0.1 in a CSV file is.
-
-    Arrow's own cast makes 0.47000000000000003 of the decimal 0.47.
-    """
-    return pc.cast(pc.cast(values, pa.string()), pa.float64())
-
-
-def _from_half(values: pa.Array) -> pa.Array:
-    """Numbers of 16 bits as float64, null where missing: 0.1 is the number that 0.1 in a CSV file is.
-
-    From 2,048 on they are whole, and their shortest text would round them.
-    """
-    half = values.fill_null(np.nan).to_numpy(zero_copy_only=False)
-    shortest = half.astype(str).astype(np.float64)
-    return pa.array(np.where(np.abs(half) < 2048, shortest, half.astype(np.float64)), from_pandas=True)
-
-
-def canonical(
-    values: pa.Array, key: str, name: str, dialect: Dialect, spelling: Spelling | None = None
-) -> pa.Array:
-    """The column as the text of categories, by which two spellings of one value are the same."""
-    values = plain(values, key, name)
-    if pa.types.is_string(values.type):
-        values = Notation.of(dialect).usual_texts(values)
-    with _readable(key, name):
-        return to_categories(values, spelling or dialect.spelling)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    """Whether a type is one of text or bytes, other than the usual one of text."""
-    return bool(
-        pa.types.is_large_string(kind)
-        or pa.types.is_string_view(kind)
-        or pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_binary_view(kind)
-        or pa.types.is_fixed_size_binary(kind)
-    )
+    return pa.table({**columns, **identity.of_rows(block, columns, usual, key, config)})
 
 
 def to_numbers(values: pa.Array, key: str, name: str, first_row: int, notation: Notation = USUAL) -> pa.Array:
@@ -204,7 +98,7 @@ def to_numbers(values: pa.Array, key: str, name: str, first_row: int, notation: 
             raise _not_a_number(text, notation, key, name, first_row) from None
     else:
         if pa.types.is_decimal(values.type) or pa.types.is_float32(values.type):
-            values = _exact(values)
+            values = exact_numbers(values)
         try:
             numbers = pc.cast(values, pa.float64(), safe=False)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -305,7 +199,7 @@ def _looked_up(values: pa.Array, meaning: Callable[[str], float | None], kind: p
 def _usual_numbers(values: pa.Array) -> pa.Array:
     """The numbers of a Parquet file as they are commonly written: 1.00 is 1, and NaN is missing."""
     if pa.types.is_decimal(values.type):
-        values = _exact(values)
+        values = exact_numbers(values)
     if pa.types.is_floating(values.type):
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
     return values
@@ -359,41 +253,3 @@ def _fits(meaning: Callable[[str], object], text: str) -> bool:
         meaning(text)
         return True
     return False
-
-
-def to_categories(values: pa.Array, spelling: Spelling = PLAIN) -> pa.Array:
-    """The column as canonical text (`cells.category`), null where it is missing. Numbers are written plainly.
-
-    Each distinct value is looked at once. Numbers, booleans and times of a Parquet file get the text that
-    they have in a CSV file. `values` are as `plain` gives them.
-    """
-    if pa.types.is_nested(values.type):
-        values = to_text(values)
-    encoded = values.dictionary_encode()
-    texts = to_text(encoded.dictionary)
-    other = pc.invert(pc.match_substring_regex(texts, PLAIN_NUMBER))
-    meanings = [category(text, spelling.plain) for text in texts.filter(other).to_pylist()]
-    return pc.replace_with_mask(texts, other, pa.array(meanings, pa.string())).take(encoded.indices)
-
-
-def to_text(values: pa.Array) -> pa.Array:
-    """The column as Arrow writes it as text; a missing value is the empty string."""
-    try:
-        return pc.fill_null(pc.cast(values, pa.string()), "")
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):  # lists, structures, bytes that are no text
-        if pa.types.is_timestamp(values.type) and values.type.tz:  # a zone that this machine does not know
-            return to_text(pc.cast(values, pa.timestamp(values.type.unit, "UTC")))
-        return pa.array(["" if value is None else str(value) for value in values.to_pylist()])
-
-
-def text_ids(block: pa.RecordBatch) -> Array:
-    """A 64-bit hash of the text in all columns of each raw row, in the order of their names.
-
-    It is the identity of rows in a training_rows.parquet without `identity.KIND`.
-    """
-    names = sorted(block.schema.names)
-    joined = pc.binary_join_element_wise(*(to_text(block.column(name)) for name in names), "\x1f")
-    hashed = pd.util.hash_array(
-        joined.to_numpy(zero_copy_only=False), hash_key=identity.HASH_KEY, categorize=False
-    )
-    return np.asarray(hashed, dtype="uint64")

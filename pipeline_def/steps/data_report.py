@@ -22,12 +22,16 @@ from data_counts import (
     ranges,
     unknown_categories,
 )
-from job import SPLITS, Array, DataProblem, Json, StepConfig, listed
+from job import GROUP, IDENTITY, ROW, SPLITS, Array, DataProblem, Json, StepConfig, listed
 from names import MAX_NAME, MAX_NAMED, left_out
+from seen_rows import Ids, seen
 from tables import SplitWriter
 
 CHECKSUMS: Final = re.compile(r"(?:.*/)?\.[^/]+\.crc", re.DOTALL)
 """Keys of checksums that Hadoop writes beside each file. No approver needs to know of them."""
+
+MAX_Z: Final = 4
+"""Standard errors from which the log warns of lookalikes."""
 
 SCHEMA_VERSION: Final = 2
 """The version of data_report.json. A change that breaks a reader raises it."""
@@ -79,22 +83,21 @@ def data_report(
     files: Iterable[FileRead],
     writers: Mapping[str, SplitWriter],
     targets: Mapping[str, Array],
-    overlap: int,
+    ids: Mapping[str, Ids],
     ignored: Sequence[Mapping[str, str]] = (),
     ignored_count: int = 0,
 ) -> Json:
     """data_report.json, but for `execution`, which the script adds.
 
-    `writers` and `targets` are by split. `overlap` counts the validation rows that are also in train.
-    `ignored` are the objects that are no data, by `key` and `reason`; `ignored_count` counts them, also
-    those of which the list is full.
+    `writers`, `targets` and `ids`, the identities of the rows, are by split. `ignored` are the objects that
+    are no data, by `key` and `reason`; `ignored_count` counts them, also those of which the list is full.
     """
     files = list(files)
     read: Counter[str | None] = Counter()
     for file in files:
         read[split_of(file.item.key, config.name)] += file.rows
     columns = {tuple(sorted(file.columns)) for file in files if file.columns}
-    known = {config.target, *config.features.names}
+    found = seen(ids["validation"], ids["train"], config.row_column, group=bool(config.data.group))
     return {
         "schema_version": SCHEMA_VERSION,
         "model": config.name,
@@ -102,17 +105,20 @@ def data_report(
         "target": config.target,
         "files": [file.report() for file in files],
         "columns": [list(names) for names in sorted(columns)],
-        "ignored_columns": sorted({name for names in columns for name in names} - known),
+        "ignored_columns": sorted({name for names in columns for name in names} - {*config.columns}),
         "partition_columns": sorted({name for file in files for name in file.partition}),
         "ignored": [dict(item) for item in ignored],
         "ignored_count": ignored_count,
         "splits": {
-            name: _split_report(writer, targets[name], config, read[name]) for name, writer in writers.items()
+            name: _split_report(writer, targets[name], ids[name], config, read[name])
+            for name, writer in writers.items()
         },
         "unknown_categories": unknown_categories(
             writers["train"].path, writers["validation"].path, config.features
         ),
-        "validation_rows_also_in_train": overlap,
+        "validation_rows_also_in_train": int(found.same.sum()),
+        "validation_rows_of_train_groups": int(found.same_group.sum()),
+        "lookalikes": found.lookalikes,
     }
 
 
@@ -155,11 +161,12 @@ def check_targets(targets: Mapping[str, Array], config: StepConfig) -> None:
         raise DataProblem(f"train: no row has {config.target} = {listed(absent)}; every class is needed")
 
 
-def _split_report(writer: SplitWriter, target: Array, config: StepConfig, read: int) -> Json:
+def _split_report(writer: SplitWriter, target: Array, ids: Ids, config: StepConfig, read: int) -> Json:
     """A split's entry in data_report.json. Shares are of the split's rows, from 0 to 1.
 
-    `read` are the rows of its files. Of files of changes, `left_out_rows` counts those that are not in the
-    split: a deletion, and a row that a later change deletes or replaces.
+    `ids` are the identities of its rows, `read` are the rows of its files. Of files of changes,
+    `left_out_rows` counts those that are not in the split: a deletion, and a row that a later change deletes
+    or replaces.
     """
     report: Json = {
         "rows": writer.rows,
@@ -167,7 +174,8 @@ def _split_report(writer: SplitWriter, target: Array, config: StepConfig, read: 
         "missing_words": _positive(writer.cells.missing_words),
         "canonicalised": _positive(writer.cells.canonicalised),
         "empty_columns": empty_columns(writer.missing, writer.rows),
-        "repeated_rows": writer.rows - len(writer.distinct_ids),
+        "repeated_rows": writer.rows - len(np.unique(ids[config.row_column])),
+        **_about_rows(ids, config),
         "ranges": ranges(writer.path, config.features),
         "categories": distinct_categories(writer.path, config.features),
     }
@@ -178,6 +186,21 @@ def _split_report(writer: SplitWriter, target: Array, config: StepConfig, read: 
         shares = {name: count / writer.rows for name, count in zip(config.classes, counts, strict=True)}
         return report | {"class_share": shares}
     return report | {"target": _moments(target)}
+
+
+def _about_rows(ids: Ids, config: StepConfig) -> Json:
+    """How many rows have no identity or no group, and how many groups there are, where the config has them.
+
+    Such a row has the hash of the whole row in place of its identity, and that of the same row in place of
+    its group.
+    """
+    found = {}
+    if config.data.identity:
+        found["without_identity"] = int((ids[IDENTITY] == ids[ROW]).sum())
+    if config.data.group:
+        found["without_group"] = int((ids[GROUP] == ids[config.row_column]).sum())
+        found["groups"] = len(np.unique(ids[GROUP]))
+    return found
 
 
 def _positive(counts: Mapping[str, int]) -> dict[str, int]:
@@ -221,6 +244,8 @@ def _read_as(report: Mapping[str, Any]) -> list[tuple[str, str]]:
             lines.append((name, f"deletions, and rows that later changes delete or replace: {left_out}"))
         if split["repeated_rows"]:
             lines.append((name, f"rows that repeat an earlier one: {split['repeated_rows']}"))
+        if "groups" in split:
+            lines.append((name, f"groups: {split['groups']}"))
     return lines
 
 
@@ -241,6 +266,16 @@ def data_notes(report: Mapping[str, Any]) -> list[str]:
         more = f" and {len(empty) - MAX_NAMED:,} more" if len(empty) > MAX_NAMED else ""
         names = ", ".join(key[:MAX_NAME] for key in empty[:MAX_NAMED])
         found.append(f"{len(empty):,} file{'' if len(empty) == 1 else 's'} without rows: {names}{more}")
+    for name, key, instead in (
+        ("identity", "without_identity", "known by all their columns"),
+        ("group", "without_group", "groups of their own"),
+    ):
+        found += [
+            f"{split[key]:,} of {split['rows']:,} {part} rows have no value in a column of data.{name}: they "
+            f"are {instead}"
+            for part, split in report["splits"].items()
+            if split.get(key)
+        ]
     train, validation = (report["splits"][split]["empty_columns"] for split in SPLITS)
     for split, other, ours, theirs in (
         ("train", "validation", train, validation),
@@ -267,6 +302,13 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
         found.append(f"validation rows with a category that train has not: {listed(named)}")
     if overlap := report["validation_rows_also_in_train"]:
         found.append(f"{overlap} validation rows are also in train; the evaluation leaves them out")
+    if related := report["validation_rows_of_train_groups"]:
+        found.append(f"{related} validation rows are of groups in train; the evaluation leaves them out")
+    if (alike := report["lookalikes"]) and alike["z"] > MAX_Z:
+        found.append(
+            f"{alike['share']:.1%} of the validation rows look like a training row, and "
+            f"{alike['train_share']:.1%} of the training rows look like another one"
+        )
     return found
 
 

@@ -15,18 +15,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import boto3
-import numpy as np
 import pandas as pd
 
 from artifact import Model, load_model
-from champion import ChampionProblem, newest_approved, problems, read_ids
+from champion import ChampionProblem, newest_approved, problems
 from comparison import ChampionSource, against_champion, compared, differences, fetched, new_by_chance, share
 from data_changes import data_changes
 from data_report import data_notes
 from evaluation_summary import summary
 from job import (
     AWS,
-    ROW,
     SPLITS,
     Array,
     Json,
@@ -41,6 +39,7 @@ from job import (
 )
 from model_quality import sagemaker_format, to_json
 from scoring import guess, inside, metrics, scores, smallest_class, unusable
+from seen_rows import COLUMNS, Ids, read_training_ids, seen, validation_identity
 
 SCHEMA_VERSION: Final = 2
 """The version of `handsoff` in evaluation.json. A change that breaks a reader raises it."""
@@ -50,11 +49,11 @@ SCHEMA_VERSION: Final = 2
 class Trained:
     """What DataPreProcessing wrote about the candidate's data.
 
-    `row_ids` are the 64-bit identities of the training rows, `report` is data_report.json and `profile` is
+    `ids` are the identities of the training rows, `report` is data_report.json and `profile` is
     data_profile.json.
     """
 
-    row_ids: Array
+    ids: Ids
     report: Mapping[str, Any]
     profile: Mapping[str, Any]
 
@@ -73,8 +72,9 @@ def evaluate(
     `rows` are the validation rows as `read_rows` gives them, `execution` is the execution's ARN. `champion`
     is None where there is none to compare with.
     """
-    leaked = np.isin(rows[ROW].to_numpy(), trained.row_ids)
-    rows = rows[~leaked]
+    every = {name: rows[name].to_numpy() for name in COLUMNS if name in rows}
+    known = seen(every, trained.ids, config.row_column, group=bool(config.data.group))
+    rows = rows[known.left]
     task, target, prediction = config.task, rows[config.target].to_numpy(), model.predict(rows)
     unknown = model.unknown(rows)
     guessed, constant = guess(config, trained.report["splits"]["train"], len(rows))
@@ -88,7 +88,10 @@ def evaluate(
             "classes": list(config.classes),
             "execution": execution,
             "batch": trained.report["batch"],
-            "leaked": int(leaked.sum()),
+            "validation": validation_identity(every[config.row_column]),
+            "leaked": int(known.same.sum()),
+            "same_group": int(known.same_group.sum()),
+            "lookalikes": known.lookalikes,
             "candidate": all_scores(task, target, prediction, ours),
             "slices": slice_scores(config, rows, target, prediction),
             "baseline": {
@@ -206,7 +209,9 @@ def run(given: argparse.Namespace) -> None:
         model,
         read_rows(given.validation, config),
         config,
-        trained=Trained(read_ids(given.training_rows), read_json(given.report), read_json(given.profile)),
+        trained=Trained(
+            read_training_ids(given.training_rows), read_json(given.report), read_json(given.profile)
+        ),
         execution=given.execution,
         champion=champion,
     )

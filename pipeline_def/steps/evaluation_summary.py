@@ -27,6 +27,9 @@ def _candidate(ours: Json) -> list[str]:
     lines = [f"candidate on {candidate['n']} rows"]
     if ours["leaked"]:
         lines[0] += f"; left out: {ours['leaked']} validation rows that it was trained on"
+    if ours["same_group"]:
+        lines[0] += f"; left out: {ours['same_group']} validation rows of groups that it was trained on"
+    lines += _lookalikes(ours["lookalikes"], "the candidate's")
     if candidate["unusable"]:
         lines.append(
             f"warning: {candidate['unusable']} predictions are not finite numbers, so no metric is defined"
@@ -38,6 +41,15 @@ def _candidate(ours: Json) -> list[str]:
             f"  {name:26} {metric['value']:10.4f} ± {metric['standard_deviation']:9.4f}   {guessed:.4f}"
         )
     return lines
+
+
+def _lookalikes(found: Json | None, whose: str) -> list[str]:
+    if not found:
+        return []
+    return [
+        f"{found['equal']} of {found['n']} different rows look like one of {whose} training rows; of those, "
+        f"{found['train_share']:.1%} look like another one: z = {found['z']:.2f}"
+    ]
 
 
 def _slices(ours: Json) -> list[str]:
@@ -68,6 +80,9 @@ def _champion(ours: Json) -> list[str]:
         return [f"champion {ours['champion']} not compared: {ours['champion_problem']}"]
     found = ours["comparison"]
     lines = [f"against champion {ours['champion']} on {found['n']} rows, {found['excluded']} excluded"]
+    if found["excluded_groups"]:
+        lines[0] += f", {found['excluded_groups']} more of groups that it was trained on"
+    lines += _lookalikes(found["lookalikes"], "the champion's")
     for name, metric in found["differences"].items():
         lines.append(f"  {name:26} {metric['value']:+10.4f} ± {metric['standard_error']:9.4f}")
     if agreed := found["agreement"]:

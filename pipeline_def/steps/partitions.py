@@ -9,8 +9,8 @@ from urllib.parse import unquote_to_bytes
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from convert import canonical
 from job import DataProblem, Dialect
+from texts import canonical
 
 DEFAULT: Final = "__HIVE_DEFAULT_PARTITION__"
 """The value that stands for a missing one (Apache Hive, hive.exec.default.partition.name)."""

@@ -15,20 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 import data_profile
-import identity
 from batch import DataObject, check_splits, fetch, latest_batch, read_manifest, split_of
 from changes import Changes, check_no_changes
-from convert import convert, text_ids
+from convert import convert
 from data_report import FileRead, check_quotes, check_targets, data_report, read_target, summary
+from identity import text_ids
 from job import (
     AWS,
     COLUMN_ORDER,
-    ROW,
     SPLITS,
     TEXT_ROW,
     DataProblem,
@@ -40,6 +37,7 @@ from job import (
     write_json,
     write_reason,
 )
+from seen_rows import read_ids, write_training_ids
 from tables import SplitWriter, check_rows, open_file
 
 if TYPE_CHECKING:
@@ -74,16 +72,14 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     check_rows({split: writer.rows for split, writer in writers.items()})
     targets = {split: read_target(writer.path, config.target) for split, writer in writers.items()}
     check_targets(targets, config)
-    train_ids = writers["train"].distinct_ids
-    overlap = int(np.isin(writers["validation"].row_ids(), train_ids).sum())
     (output / "report").mkdir(parents=True, exist_ok=True)
-    found_ids = pa.table({ROW: train_ids}).replace_schema_metadata(identity.KIND)
-    pq.write_table(found_ids, output / "report" / "training_rows.parquet")
+    ids = {split: read_ids(writer.path) for split, writer in writers.items()}
+    write_training_ids(ids["train"], output / "report" / "training_rows.parquet")
     write_json(column_order(files, config.name), output / "train" / COLUMN_ORDER)
     profile = data_profile.profile(writers["train"].path, config.features)
     write_json(profile, output / "report" / "data_profile.json")
     ignored = manifest.ignored, manifest.ignored_count
-    return data_report(config, batch, files, writers, targets, overlap, *ignored)
+    return data_report(config, batch, files, writers, targets, ids, *ignored)
 
 
 def column_order(files: Sequence[FileRead], model: str) -> list[str]:

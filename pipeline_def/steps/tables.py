@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Final, Required, TypedDict
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,7 +17,7 @@ import parquet_files
 from csv_files import MAX_COLUMNS, CsvFile, open_csv
 from data_counts import CellCounts
 from formats import format_of
-from job import ROW, Array, DataProblem, Dialect, StepConfig, listed
+from job import Array, DataProblem, Dialect, StepConfig, listed
 from parquet_files import MAX_BYTES, ROW_GROUP
 from partitions import partitions, with_partitions
 
@@ -190,7 +188,6 @@ class SplitWriter:
         self.rows = 0
         self.missing = dict.fromkeys(config.features.names, 0)
         self.cells = CellCounts(config.features, changes=config.data.cdc is not None)
-        self._ids: list[Array] = []
         self._file: pq.ParquetWriter | None = None
         self._waiting: list[pa.Table] = []
 
@@ -203,7 +200,6 @@ class SplitWriter:
         self.rows += table.num_rows
         for name in self.missing:
             self.missing[name] += table[name].null_count
-        self._ids.append(table[ROW].to_numpy())
         self._waiting.append(table)
         rows = sum(waiting.num_rows for waiting in self._waiting)
         if rows >= ROW_GROUP or sum(waiting.nbytes for waiting in self._waiting) >= MAX_BYTES:
@@ -215,7 +211,7 @@ class SplitWriter:
         self.cells.keep(kept)
         every = self.path.with_suffix(".all")
         self.path.rename(every)
-        self.rows, self.missing, self._ids, self._file = 0, dict.fromkeys(self.missing, 0), [], None
+        self.rows, self.missing, self._file = 0, dict.fromkeys(self.missing, 0), None
         with pq.ParquetFile(every) as file:
             start = 0
             for block in file.iter_batches(batch_size=ROW_GROUP):
@@ -238,12 +234,3 @@ class SplitWriter:
         self._flush()
         if self._file:
             self._file.close()
-
-    @cached_property
-    def distinct_ids(self) -> Array:
-        """The identities of different rows, sorted; of the rows that are there when it is first asked for."""
-        return np.unique(self.row_ids())
-
-    def row_ids(self) -> Array:
-        """The 64-bit identity of each row, in the order in which the rows were added."""
-        return np.concatenate(self._ids) if self._ids else np.empty(0, dtype="uint64")

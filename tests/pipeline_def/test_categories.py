@@ -21,6 +21,7 @@ import cells
 import comparison
 import convert
 import drift
+import texts
 from job import Features, StepConfig
 from tests.pipeline_def.helpers import SMALL, Run, land, register
 
@@ -145,7 +146,7 @@ def test_category_of_a_canonical_text_is_the_same(text: str) -> None:
     ids=str,
 )
 def test_to_categories_of_every_parquet_type_is_that_of_the_text(values: Any, canonical: list[str]) -> None:
-    assert convert.to_categories(convert.plain(values, "k", "c")).to_pylist() == canonical
+    assert texts.to_categories(texts.plain(values, "k", "c")).to_pylist() == canonical
 
 
 # ---- a champion that knows other spellings ----------------------------------------------------------------

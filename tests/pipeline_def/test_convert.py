@@ -14,6 +14,7 @@ import pytest
 import cells
 import convert
 import csv_text
+import identity
 import serving_request
 from job import DataProblem
 from tests.pipeline_def.helpers import (
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 def test_text_ids_do_not_depend_on_order_or_type_of_columns() -> None:
     first = pa.RecordBatch.from_pydict({"b": ["x", ""], "a": ["1", "2"]})
     second = pa.RecordBatch.from_pydict({"a": [2, 1], "b": [None, "x"]})
-    assert convert.text_ids(first).tolist() == convert.text_ids(second)[::-1].tolist()
-    assert convert.text_ids(first).tolist() == [71483979101189282, 12262269957508207980]
+    assert identity.text_ids(first).tolist() == identity.text_ids(second)[::-1].tolist()
+    assert identity.text_ids(first).tolist() == [71483979101189282, 12262269957508207980]
 
 
 def test_convert_booleans_of_csv_files(s3: S3Client, tmp_path: Path) -> None:
@@ -46,7 +47,7 @@ def test_convert_booleans_of_csv_files(s3: S3Client, tmp_path: Path) -> None:
     lines = "".join(f"1,{word},{number % 2}\n" for number, word in enumerate(words))
     run = prepared(s3, tmp_path, BOOLEANS, "x,b,y\n" + lines, "x,b,y\n1,t,0\n1,,1\n")
     train = rows(run, "train")
-    assert list(train.columns) == ["x", "b", "y", "handsoff:row"]
+    assert list(train.columns) == ["x", "b", "y", "handsoff:row", "handsoff:lookalike"]
     assert str(train["b"].dtype) == "float64"
     assert train["b"].fillna(-1).tolist() == [1, 0, 1, 0, 1, 0, 1, 0, -1, -1, 0, 1, 0, 1, 0, -1]
     assert run.report["splits"]["train"]["missing_share"] == {"x": 0.0, "b": 3 / 16}

@@ -60,6 +60,8 @@ def test_data_report_describes_files_columns_and_splits(s3: S3Client, run: Run) 
         "splits",
         "unknown_categories",
         "validation_rows_also_in_train",
+        "validation_rows_of_train_groups",
+        "lookalikes",
         "execution",
     ]
     assert [*train] == [

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import champion
 import convert
+import identity
 from job import Dialect, Features, StepConfig
+from seen_rows import read_training_ids
 from tests.pipeline_def.helpers import SMALL, Run, land, register
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def test_comparison_leaves_out_rows_of_a_champion(
     if old:
         lines = [line.split(",") for line in known.split()[1:]]
         texts = pa.record_batch(dict(zip("xcy", map(list, zip(*lines, strict=True)), strict=True)))
-        stored = pa.table({"handsoff:row": convert.text_ids(texts)})
+        stored = pa.table({"handsoff:row": identity.text_ids(texts)})
         pq.write_table(stored, first.output / "report" / "training_rows.parquet")
     first.train()
     package = register(sagemaker, first)
@@ -168,6 +169,6 @@ def test_training_rows_say_which_identities_they_hold(s3: S3Client, tmp_path: Pa
     run = Run(tmp_path / "run", s3, SMALL, "aaaaaaaaaaaa")
     assert run.preprocess() == 0
     stored = run.output / "report" / "training_rows.parquet"
-    assert champion.row_column(stored) == "handsoff:row"
+    assert [*read_training_ids(stored)] == ["handsoff:row", "handsoff:lookalike"]
     pd.read_parquet(stored).to_parquet(tmp_path / "earlier.parquet")
-    assert champion.row_column(tmp_path / "earlier.parquet") == "handsoff:text-row"
+    assert [*read_training_ids(tmp_path / "earlier.parquet")] == ["handsoff:text-row"]

@@ -17,9 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-import convert
 import inference
 import serving_request
+import texts
 from serving_request import Refused
 from tests.pipeline_def.helpers import SMALL, TITANIC, Run, land, land_titanic, titanic_config
 
@@ -318,7 +318,7 @@ def test_category_of_a_number_is_that_of_training(value: float) -> None:
     if 1e-6 < abs(value) < 1e16:
         columns.append(pa.array([Decimal(repr(value))], pa.decimal128(38, 10)))
     for column in columns:
-        assert convert.to_categories(column).to_pylist() == [serving_request.to_category(value)]
+        assert texts.to_categories(column).to_pylist() == [serving_request.to_category(value)]
 
 
 @pytest.mark.parametrize(

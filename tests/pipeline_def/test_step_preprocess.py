@@ -39,7 +39,7 @@ def test_preprocess_each_row_in_is_a_row_out(s3: S3Client, run: Run) -> None:
     land_small(s3)
     assert run.preprocess() == 0
     train = rows(run, "train")
-    assert list(train.columns) == ["x", "c", "y", "handsoff:row"]
+    assert list(train.columns) == ["x", "c", "y", "handsoff:row", "handsoff:lookalike"]
     assert train["x"].tolist()[:2] == [1.0, 2.5]
     assert np.isnan(train["x"][2])
     assert train["c"].tolist() == ["a", "b", None]

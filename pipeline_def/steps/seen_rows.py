@@ -1,0 +1,125 @@
+"""Which validation rows were seen in training: the same rows, rows of the same groups, and lookalikes.
+
+Rows that are the same as a training row, or belong to its group, leave every number. Lookalikes, which have
+the features and the target of a training row, stay: honest data has them, too. A test says whether there are
+more of them than training rows have among themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from identity import KIND
+from job import GROUP, IDENTITY, LOOKALIKE, ROW, TEXT_ROW, Array, Json
+
+Ids = Mapping[str, Array]
+"""The identities of n rows: by reserved column a uint64 array of length n. Some columns may not be there."""
+
+COLUMNS: Final = (ROW, IDENTITY, GROUP, LOOKALIKE, TEXT_ROW)
+"""The reserved columns that hold identities."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Which of n validation rows were seen in training: two boolean arrays of length n.
+
+    `same` are rows that are the same as a training row, `same_group` are others whose group is among the
+    groups of the training rows. `lookalikes` is the test of the rows that are left; None if none is left, or
+    the identities cannot be compared.
+    """
+
+    same: Array
+    same_group: Array
+    lookalikes: Json | None
+
+    @property
+    def left(self) -> Array:
+        """Which rows are left: those that are neither."""
+        return ~(self.same | self.same_group)
+
+
+def seen(validation: Ids, train: Ids, row: str, *, group: bool, lookalikes: bool = True) -> Seen:
+    """Look for validation rows among the training rows.
+
+    `row` is the column by which two rows are the same. `group` says whether rows have groups, `lookalikes`
+    whether those identities of both have the same meaning.
+    """
+    same = np.isin(validation[row], train[row])
+    cluster = GROUP if group else row
+    same_group = np.isin(validation[cluster], train[cluster]) & ~same
+    found = Seen(same, same_group, None)
+    if not lookalikes:
+        return found
+    ours = validation[cluster][found.left], validation[LOOKALIKE][found.left]
+    return Seen(same, same_group, lookalike_test(ours, (train[cluster], train[LOOKALIKE])))
+
+
+def lookalike_test(validation: tuple[Array, Array], train: tuple[Array, Array]) -> Json | None:
+    """Whether validation rows look like training rows more often than training rows look like each other.
+
+    Each pair of arrays has, by row, the row's cluster and the identity of its features and target; no cluster
+    is in both. A row that repeats within its cluster counts once, so that copies of whole files change
+    nothing. `n` rows of validation are compared, `equal` of them look like a training row, and `share` is
+    v = equal / n. `train_share`, t, is the share of the m training rows that look like one of another
+    cluster. If both kinds of rows are drawn alike, z = (v - t) / sqrt(t (1 - t) (1 / n + 1 / m)) is about
+    standard normal: the test of two shares, with the share of train for both. Where no training row, or each
+    of them, looks like another one, t is one pair, or one row, off in the formula. None if there is no row.
+    """
+    ours, theirs = _different(*validation), _different(*train)
+    n, m = len(ours), len(theirs)
+    if not n or not m:
+        return None
+    _, places, counts = np.unique(theirs, return_inverse=True, return_counts=True)
+    repeated = counts[places] > 1
+    equal, t = int(np.isin(ours, theirs).sum()), float(repeated.mean())
+    chance = min(max(t, 2 / m), max(1 - 1 / m, 0.5))
+    z = (equal / n - chance) / math.sqrt(chance * (1 - chance) * (1 / n + 1 / m))
+    return {"n": n, "equal": equal, "share": equal / n, "train_share": t, "z": z}
+
+
+def _different(clusters: Array, lookalikes: Array) -> Array:
+    """The identity of features and target of each different row within each cluster."""
+    order = np.lexsort((lookalikes, clusters))
+    clusters, lookalikes = clusters[order], lookalikes[order]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (clusters[1:] != clusters[:-1]) | (lookalikes[1:] != lookalikes[:-1])
+    return lookalikes[first]
+
+
+def read_ids(path: Path) -> Ids:
+    """The identities of the rows in a Parquet file."""
+    names = pq.read_schema(path).names
+    table = pq.read_table(path, columns=[name for name in COLUMNS if name in names])
+    return {name: np.asarray(table[name].to_numpy()) for name in table.column_names}
+
+
+def read_training_ids(path: Path) -> Ids:
+    """The identities in a training_rows.parquet. One of handsoff 0.1 has identities by text only."""
+    metadata = pq.read_schema(path).metadata or {}
+    ids = read_ids(path)
+    return ids if KIND.items() <= metadata.items() else {TEXT_ROW: ids[ROW]}
+
+
+def write_training_ids(ids: Ids, path: Path) -> None:
+    """Write a training_rows.parquet: each combination of the rows' identities once."""
+    names = [name for name in COLUMNS if name in ids]
+    order = np.lexsort([ids[name] for name in reversed(names)])
+    sorted_ids = {name: ids[name][order] for name in names}
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = np.any([values[1:] != values[:-1] for values in sorted_ids.values()], axis=0)
+    table = pa.table({name: values[first] for name, values in sorted_ids.items()})
+    pq.write_table(table.replace_schema_metadata(KIND), path)
+
+
+def validation_identity(rows: Array) -> str:
+    """The identity of a validation split: the SHA-256, in hexadecimal, of its different rows' identities."""
+    return hashlib.sha256(np.unique(rows).astype("<u8").tobytes()).hexdigest()

@@ -1,0 +1,122 @@
+"""Values as text: columns of any type of Parquet or CSV as the canonical texts of categories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cells import PLAIN, Spelling, category
+from job import DataProblem, Dialect, one_line
+from notation import Notation
+
+PLAIN_NUMBER: Final = r"^(?:0|-?(?:[1-9][0-9]{0,30}(?:\.[0-9]{0,30}[1-9])?|0\.[0-9]{0,30}[1-9]))$"
+"""Texts of numbers that are their own category, so that files with many numbers are read fast."""
+
+
+@contextmanager
+def readable(key: str, name: str) -> Iterator[None]:
+    """Turn an error about values that neither Arrow nor Python can convert into a DataProblem."""
+    try:
+        yield
+    except (pa.ArrowException, OverflowError) as error:
+        raise DataProblem(
+            f"{key}: column {name} has values that cannot be converted; write it as text or numbers",
+            one_line(error),
+        ) from error
+
+
+def plain(values: pa.Array, key: str, name: str) -> pa.Array:
+    """The column without what Parquet adds to a type: dictionaries, views, large or binary text, extensions.
+
+    Raises DataProblem for bytes that are not UTF-8.
+    """
+    if isinstance(values, pa.ExtensionArray):
+        return plain(values.storage, key, name)
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return plain(values.dictionary_decode(), key, name)
+    if pa.types.is_run_end_encoded(kind):
+        return plain(pc.run_end_decode(values), key, name)
+    if pa.types.is_float16(kind):
+        return _from_half(values)
+    if pa.types.is_decimal32(kind) or pa.types.is_decimal64(kind):
+        return pc.cast(values, pa.decimal128(kind.precision, kind.scale))
+    if pa.types.is_timestamp(kind) and kind.tz:
+        return pc.cast(values, pa.timestamp(kind.unit, "UTC"))  # text then has no name of a zone
+    if pa.types.is_null(kind) or _is_text(kind):
+        try:
+            return pc.cast(values, pa.string())
+        except pa.ArrowInvalid as error:
+            raise DataProblem(f"{key}: column {name} holds bytes that are not UTF-8", error) from error
+    return values
+
+
+def exact_numbers(values: pa.Array) -> pa.Array:
+    """Decimals, or numbers of 32 bits, as float64: 0.1 is the number that 0.1 in a CSV file is.
+
+    Arrow's own cast makes 0.47000000000000003 of the decimal 0.47.
+    """
+    return pc.cast(pc.cast(values, pa.string()), pa.float64())
+
+
+def _from_half(values: pa.Array) -> pa.Array:
+    """Numbers of 16 bits as float64, null where missing: 0.1 is the number that 0.1 in a CSV file is.
+
+    From 2,048 on they are whole, and their shortest text would round them.
+    """
+    half = values.fill_null(np.nan).to_numpy(zero_copy_only=False)
+    shortest = half.astype(str).astype(np.float64)
+    return pa.array(np.where(np.abs(half) < 2048, shortest, half.astype(np.float64)), from_pandas=True)
+
+
+def canonical(
+    values: pa.Array, key: str, name: str, dialect: Dialect, spelling: Spelling | None = None
+) -> pa.Array:
+    """The column as the text of categories, by which two spellings of one value are the same."""
+    values = plain(values, key, name)
+    if pa.types.is_string(values.type):
+        values = Notation.of(dialect).usual_texts(values)
+    with readable(key, name):
+        return to_categories(values, spelling or dialect.spelling)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether a type is one of text or bytes, other than the usual one of text."""
+    return bool(
+        pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_binary_view(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
+
+
+def to_categories(values: pa.Array, spelling: Spelling = PLAIN) -> pa.Array:
+    """The column as canonical text (`cells.category`), null where it is missing. Numbers are written plainly.
+
+    Each distinct value is looked at once. Numbers, booleans and times of a Parquet file get the text that
+    they have in a CSV file. `values` are as `plain` gives them.
+    """
+    if pa.types.is_nested(values.type):
+        values = to_text(values)
+    encoded = values.dictionary_encode()
+    texts = to_text(encoded.dictionary)
+    other = pc.invert(pc.match_substring_regex(texts, PLAIN_NUMBER))
+    meanings = [category(text, spelling.plain) for text in texts.filter(other).to_pylist()]
+    return pc.replace_with_mask(texts, other, pa.array(meanings, pa.string())).take(encoded.indices)
+
+
+def to_text(values: pa.Array) -> pa.Array:
+    """The column as Arrow writes it as text; a missing value is the empty string."""
+    try:
+        return pc.fill_null(pc.cast(values, pa.string()), "")
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):  # lists, structures, bytes that are no text
+        if pa.types.is_timestamp(values.type) and values.type.tz:  # a zone that this machine does not know
+            return to_text(pc.cast(values, pa.timestamp(values.type.unit, "UTC")))
+        return pa.array(["" if value is None else str(value) for value in values.to_pylist()])
