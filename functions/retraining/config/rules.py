@@ -157,32 +157,37 @@ class MetricRule(_Rule):
 class DataRule(_Rule):
     """A condition on the data of the execution, as DataPreProcessing counted it."""
 
-    data: Literal["rows", "missing_share", "unknown_share", "drift"]
+    data: Literal["rows", "missing_share", "unknown_share", "drift", "leaked_share", "lookalikes"]
     """`rows`: the number of rows in a split. `missing_share`: the share, from 0 to 1, of missing values of a
     feature in a split. `unknown_share`: the share, from 0 to 1, of a categorical feature's validation values
     that are not among the training values, beyond what the training rows explain. `drift`: the population
     stability index of a feature, between the champion's training rows and the candidate's; 0 is none, 0.1 is
-    commonly called some, and 0.25 much."""
+    commonly called some, and 0.25 much. `leaked_share`: the share, from 0 to 1, of the validation rows that
+    are left out because they, or their groups, are among the training rows. `lookalikes`: by how many
+    standard errors more validation rows look like a training row than training rows look like another one;
+    the larger one of the candidate's training rows and the champion's. Without such a rule, more than 4 holds
+    the candidate."""
 
     split: Literal["train", "validation"] = "train"
-    """The split that is looked at. `drift` and `unknown_share` take none."""
+    """The split that is looked at. Only `rows` and `missing_share` take one."""
 
     column: Column | None = None
-    """The feature. Without it, the worst feature counts. `rows` takes none."""
+    """The feature. Without it, the worst feature counts. `rows`, `leaked_share` and `lookalikes` take no
+    feature."""
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
-        if self.data == "rows" and self.column is not None:
-            raise ValueError("rows takes no column: remove it")
+        if self.data in ("rows", "leaked_share", "lookalikes") and self.column is not None:
+            raise ValueError(f"{self.data} takes no column: remove it")
         if self.data == "drift" and self.split != "train":
             raise ValueError("drift compares training rows: it takes no split, so remove it")
-        if self.data == "unknown_share" and self.split != "train":
-            raise ValueError("unknown_share compares validation with train: it takes no split, so remove it")
+        if self.data not in ("rows", "missing_share") and self.split != "train":
+            raise ValueError(f"{self.data} compares validation with train: it takes no split, so remove it")
         if self.data != "rows" and (self.max is None or self.min is not None):
             raise ValueError(f"{self.data} takes max, and no min: name max only")
         if self.min is None and self.max is None:
             raise ValueError("the rule asks nothing: name at least one of min, max")
-        highest = 1.0 if self.data in ("missing_share", "unknown_share") else math.inf
+        highest = 1.0 if self.data.endswith("_share") else math.inf
         for name, bound in (("min", self.min), ("max", self.max)):
             if bound is not None and not 0 <= bound <= highest:
                 raise ValueError(f"{self.data} lies between 0 and {highest:g}, so {name} cannot be {bound:g}")

@@ -1,4 +1,4 @@
-"""The result of a rule on the data: rows, missing and unknown shares, and drift from the champion's rows."""
+"""The result of a rule on the data: rows, missing and unknown shares, rows seen in training, and drift."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from retraining.config.rules import DataRule
+from retraining.verdicts import leak_rules
 from retraining.verdicts.evaluation import Drift, Evaluation
 from retraining.verdicts.rule_results import concluded, limit_findings, skipped
 from retraining.verdicts.verdict import Finding, Outcome, RuleResult
@@ -20,6 +21,11 @@ def check(rule: DataRule, evaluation: Evaluation, why_no_champion: str | None) -
         return concluded(rule, "drift", [_drift_finding(rule, evaluation)])
     if rule.data == "unknown_share":
         return concluded(rule, "data", [_unknown_finding(rule, evaluation)])
+    if rule.data == "leaked_share":
+        return concluded(rule, "data", leak_rules.share_findings(rule, evaluation))
+    if rule.data == "lookalikes":
+        champion = why_no_champion is None
+        return concluded(rule, "data", leak_rules.lookalike_findings(rule, evaluation, champion=champion))
     if rule.data == "rows":
         return concluded(rule, "data", _rows_findings(rule, evaluation))
     return concluded(rule, "data", _missing_share_findings(rule, evaluation))

@@ -39,6 +39,10 @@ def data_label(rule: DataRule) -> str:
         return f"{rule.split} rows"
     if rule.data == "drift":
         return f"drift of {rule.column or 'any feature'}"
+    if rule.data == "leaked_share":
+        return "share of validation rows that are in train"
+    if rule.data == "lookalikes":
+        return "lookalikes"
     if rule.data == "unknown_share":
         return f"unknown share of {rule.column or 'any feature'}"
     return f"missing share of {rule.column or 'any feature'} in {rule.split}"

@@ -174,6 +174,7 @@ def test_dump_model_leaves_out_what_equals_its_default() -> None:
         ("approval.rules", [{"data": "missing_share", "max": 0.0, "column": "age"}]),
         ("approval.rules", [{"data": "drift", "max": 0.25}]),
         ("approval.rules", [{"data": "unknown_share", "max": 0.1}]),
+        ("approval.rules", [{"data": "leaked_share", "max": 0.1}, {"data": "lookalikes", "max": 3}]),
         ("approval.rules", [{"metric": "recall", "versus_champion": {"min_gain": 0.0}, "min_samples": 1}]),
     ],
 )

@@ -251,7 +251,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
             "models.titanic.approval.rules",
             [{"data": "luck", "max": 1}],
             "models.titanic.approval.rules, number 1, data: expected 'rows', 'missing_share', "
-            "'unknown_share' or 'drift', not 'luck'",
+            "'unknown_share', 'drift', 'leaked_share' or 'lookalikes', not 'luck'",
         ),
         (
             "models.titanic.approval.rules",
@@ -260,6 +260,22 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
             "compare brier instead",
         ),
         ("models.titanic.approval.rules", [{"data": "drift", "min": 0.1}], "drift takes max, and no min"),
+        (
+            "models.titanic.approval.rules",
+            [{"data": "lookalikes", "min": 4}],
+            "lookalikes takes max, and no min: name max only",
+        ),
+        (
+            "models.titanic.approval.rules",
+            [{"data": "lookalikes", "max": 4, "column": "age"}],
+            "lookalikes takes no column: remove it",
+        ),
+        (
+            "models.titanic.approval.rules",
+            [{"data": "leaked_share", "max": 0.1, "split": "validation"}],
+            "leaked_share compares validation with train: it takes no split, so remove it",
+        ),
+        ("models.titanic.approval.rules", [{"data": "leaked_share", "max": 5}], "lies between 0 and 1"),
         ("models.titanic.approval.rules", [{"data": "rows"}], "at least one of min, max"),
         ("models.titanic.approval.rules", [{"data": "rows", "min": 1, "column": "age"}], "no column"),
         (
