@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, Strict, ValidationError
 
 from retraining.config.problems import explain
 from retraining.config.tasks import Task
@@ -22,8 +22,11 @@ def _number(value: object) -> object:
     return math.nan if value is None or value == "NaN" else value
 
 
-Number = Annotated[float, BeforeValidator(_number)]
-"""A number; NaN where it is undefined."""
+Number = Annotated[float, Strict(), BeforeValidator(_number)]
+"""A number, neither a text nor a boolean; NaN where it is undefined."""
+
+Count = Annotated[int, Strict(), Field(ge=0)]
+"""A number of rows, of clusters or of slices."""
 
 
 class _Frozen(BaseModel):
@@ -54,11 +57,11 @@ class Scores(_Frozen):
     versions have no `clusters` and no `smallest_predicted`, and count rows in `smallest_class`.
     """
 
-    n: int = Field(ge=0)
-    unusable: int = Field(0, ge=0)
-    clusters: int | None = Field(None, ge=0)
-    smallest_class: int | None = Field(None, ge=0)
-    smallest_predicted: int | None = Field(None, ge=0)
+    n: Count
+    unusable: Count = 0
+    clusters: Count | None = None
+    smallest_class: Count | None = None
+    smallest_predicted: Count | None = None
     metrics: dict[str, Measured]
 
 
@@ -86,10 +89,10 @@ class Difference(_Frozen):
 class Agreement(_Frozen):
     """On how many rows candidate and champion were right. `mcnemar_p` is the exact two-sided p-value."""
 
-    both_right: int = Field(ge=0)
-    only_candidate: int = Field(ge=0)
-    only_champion: int = Field(ge=0)
-    both_wrong: int = Field(ge=0)
+    both_right: Count
+    only_candidate: Count
+    only_champion: Count
+    both_wrong: Count
     mcnemar_p: Number
 
 
@@ -100,10 +103,10 @@ class Paired(_Frozen):
     models'.
     """
 
-    n: int = Field(ge=0)
-    clusters: int | None = Field(None, ge=0)
-    smallest_class: int | None = Field(None, ge=0)
-    smallest_predicted: int | None = Field(None, ge=0)
+    n: Count
+    clusters: Count | None = None
+    smallest_class: Count | None = None
+    smallest_predicted: Count | None = None
     candidate: dict[str, Measured]
     champion: dict[str, Measured]
     differences: dict[str, Difference]
@@ -148,8 +151,8 @@ class FoundSlice(_Frozen):
     column: str
     value: str | None
     range: tuple[Number, Number] | None
-    n: int = Field(ge=0)
-    clusters: int = Field(ge=0)
+    n: Count
+    clusters: Count
     loss: str
     difference: Number
     standard_error: Number
@@ -165,8 +168,8 @@ class Lookalikes(_Frozen):
     standard error if the rows of both splits were exchangeable.
     """
 
-    n: int = Field(ge=0)
-    equal: int = Field(ge=0)
+    n: Count
+    equal: Count
     share: Number
     train_share: Number
     z: Number
@@ -183,13 +186,13 @@ class Comparison(Paired):
     evaluations of earlier versions.
     """
 
-    excluded: int = Field(ge=0)
-    excluded_groups: int = Field(0, ge=0)
+    excluded: Count
+    excluded_groups: Count = 0
     lookalikes: Lookalikes | None = None
     slices: tuple[SlicePaired, ...] = ()
     unknown: dict[str, UnknownToChampion] = {}
     unfamiliar: Unfamiliar | None = None
-    slices_tested: int | None = Field(None, ge=0)
+    slices_tested: Count | None = None
     found_slices: tuple[FoundSlice, ...] | None = None
 
 
@@ -218,7 +221,7 @@ class Baseline(_Frozen):
 class SplitData(_Frozen):
     """The number of rows of a split, and by feature the share of missing values, from 0 to 1."""
 
-    rows: int = Field(ge=0)
+    rows: Count
     missing_share: dict[str, Number]
 
 
@@ -287,7 +290,8 @@ class Evaluation(_Frozen):
     0.1. `data_notes` are what a person should know of the data, and what decides nothing. `data_changes` say
     how the data differs from the champion's; no rule reads them. `anchor` is None where the candidate was
     compared with no anchor. `validation` is the identity of the validation rows: the SHA-256 of their sorted
-    identities. Both are None in evaluations of earlier versions.
+    identities. Both are None in evaluations of earlier versions. `quality` is what the file has beside this:
+    SageMaker's part; None for an evaluation that was not read from a file.
     """
 
     schema_version: Literal[2]
@@ -296,8 +300,8 @@ class Evaluation(_Frozen):
     classes: tuple[str, ...] = ()
     execution: str
     batch: str
-    leaked: int = Field(0, ge=0)
-    same_group: int = Field(0, ge=0)
+    leaked: Count = 0
+    same_group: Count = 0
     lookalikes: Lookalikes | None = None
     candidate: Scores
     slices: tuple[SliceScores, ...] = ()
@@ -314,15 +318,19 @@ class Evaluation(_Frozen):
     data_changes: dict[str, JsonValue] | None = None
     anchor: Anchored | None = None
     validation: str | None = None
+    quality: dict[str, JsonValue] | None = None
 
 
-class _File(_Frozen):
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
     handsoff: Evaluation
 
 
 def parse_evaluation(text: str | bytes, *, source: str) -> Evaluation:
     """Read an evaluation.json. Raises EvaluationError, which names `source` and each wrong key."""
     try:
-        return _File.model_validate_json(text).handsoff
+        file = _File.model_validate_json(text)
     except ValidationError as error:
         raise EvaluationError(explain(error, source)) from None
+    return file.handsoff.model_copy(update={"quality": file.model_extra or {}})

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from retraining.config.rules import Approval, DataRule, Rule, rules_sha256
 from retraining.config.schema import ModelConfig
 from retraining.verdicts import anchor as versus_anchor
-from retraining.verdicts import data_rules, guessing, looks, metric_rules
+from retraining.verdicts import consistency, data_rules, guessing, looks, metric_rules
 from retraining.verdicts.evaluation import Evaluation
 from retraining.verdicts.unfamiliar import sees_unknown
 from retraining.verdicts.verdict import Code, Decision, Effect, Outcome, Reason, RuleResult, Verdict
@@ -44,7 +44,7 @@ def judge(
         why_no_champion = aside or "no champion to compare with (first_model: rules_only)"
     parts = [part for rule in approval.rules for part in versus_anchor.parts(rule)]
     results = [_check(rule, evaluation, why_no_champion, anchor, look) for rule in parts]
-    holds = [*doubts, *_no_rule_met(results)]
+    holds = [*doubts, *consistency.doubts(evaluation), *_no_rule_met(results)]
     if not without_champion:
         holds += _about_the_champion(evaluation, champion)
     asks_anchor = any(result.kind == "versus_anchor" for result in results)

@@ -61,6 +61,7 @@ Code = Literal[
     "another_task",
     "another_classes",
     "evaluation_of_another_execution",
+    "evaluation_inconsistent",  # two of its numbers contradict each other
     "artifact_elsewhere",  # the model or the evaluation is not where its execution writes
     "drift_reference",  # drift was measured against another package than the champion
     # the data

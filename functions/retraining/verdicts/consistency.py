@@ -1,0 +1,309 @@
+"""Whether the numbers of one evaluation.json agree with each other. Pure.
+
+Two numbers that contradict each other hold the candidate: one of them is wrong, and a rule may have read it.
+Evaluations of earlier versions lack some numbers. What is not there contradicts nothing. Paths in the
+sentences are those below `handsoff`, but for SageMaker's part.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from retraining.verdicts.agreeing import alike, at_most, counted, same, within
+from retraining.verdicts.confusion import of_confusion
+from retraining.verdicts.consistent_metrics import of_pair, of_rows, of_sagemaker
+from retraining.verdicts.evaluation import (
+    Agreement,
+    Comparison,
+    Evaluation,
+    FoundSlice,
+    Lookalikes,
+    Paired,
+    Scores,
+    Shift,
+)
+from retraining.verdicts.verdict import Reason
+
+
+MAX_NAMED: Final = 3
+"""Contradictions that the reason names; it counts the others."""
+
+
+def doubts(evaluation: Evaluation) -> list[Reason]:
+    """The reason to hold a candidate whose evaluation contradicts itself, whatever its rules say."""
+    found = contradictions(evaluation)
+    if not found:
+        return []
+    more = f"; and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
+    text = (
+        f"evaluation.json does not add up: {'; '.join(found[:MAX_NAMED])}{more}; read the log of "
+        "ModelEvaluation, and start the execution again"
+    )
+    return [Reason(code="evaluation_inconsistent", text=text)]
+
+
+def contradictions(evaluation: Evaluation) -> list[str]:
+    """What does not add up, one sentence each: the path of a number, its value, and what contradicts it.
+
+    Empty for an evaluation that was not read from a file.
+    """
+    if evaluation.quality is None:
+        return []
+    return [
+        *_task(evaluation),
+        *_quality(evaluation, evaluation.quality),
+        *_scores("candidate", evaluation.candidate, evaluation),
+        *_slices(evaluation),
+        *of_pair(
+            "baseline.differences",
+            ("candidate.metrics", "baseline.metrics"),
+            (evaluation.candidate.metrics, evaluation.baseline.metrics),
+            evaluation.baseline.differences,
+        ),
+        *of_rows("baseline.metrics", evaluation.task, evaluation.candidate.n, evaluation.baseline.metrics),
+        *_data(evaluation),
+        *_champion(evaluation),
+    ]
+
+
+def _task(evaluation: Evaluation) -> Iterator[str]:
+    """What is wrong with task and classes."""
+    known = len(set(evaluation.classes))
+    fits = {"regression": known == 0, "binary_classification": known == 2}
+    if known != len(evaluation.classes) or not fits.get(evaluation.task, known > 1):
+        yield f"classes are {', '.join(evaluation.classes) or 'none'}, but task is {evaluation.task}"
+
+
+def _quality(evaluation: Evaluation, quality: Mapping[str, object]) -> Iterator[str]:
+    """What is wrong with SageMaker's part, which is below the task's key."""
+    key = f"{evaluation.task}_metrics"
+    others = [name for name in quality if name.endswith("_metrics") and name != key]
+    if others:
+        yield f"the file has {', '.join(others)}, but task is {evaluation.task}"
+    found = quality.get(key)
+    if not isinstance(found, Mapping):
+        return
+    yield from of_sagemaker(key, found, evaluation.candidate.metrics)
+    yield from of_confusion(f"{key}.confusion_matrix", evaluation, found.get("confusion_matrix"))
+
+
+# ---- rows ------------------------------------------------------------------------------------------------
+
+
+def _scores(path: str, scores: Scores, evaluation: Evaluation) -> Iterator[str]:
+    """What is wrong with the candidate's scores on some rows."""
+    yield from at_most(f"{path}.unusable", scores.unusable, scores.n, f"{path}.n")
+    if scores.unusable:
+        for name, item in scores.metrics.items():
+            if not math.isnan(item.value):
+                yield f"{path}.metrics.{name}.value is {item.value:.7g}, but {path}.unusable is not 0"
+    yield from _counts(path, scores, evaluation)
+    yield from of_rows(f"{path}.metrics", evaluation.task, scores.n, scores.metrics)
+
+
+def _counts(path: str, rows: Scores | Paired, evaluation: Evaluation) -> Iterator[str]:
+    """What is wrong with the counts of clusters and classes among some rows."""
+    metrics = rows.metrics if isinstance(rows, Scores) else rows.candidate
+    area = next((metrics[name].value for name in ("roc_auc", "roc_auc_ovr") if name in metrics), math.nan)
+    several = not math.isnan(area)  # rows of at least two classes
+    yield from at_most(f"{path}.clusters", rows.clusters, rows.n, f"{path}.n")
+    most = rows.n if rows.clusters is None else rows.clusters
+    of_class = min(most, rows.n // 2) if several else most
+    for name, value, highest in (
+        ("smallest_class", rows.smallest_class, of_class),
+        ("smallest_predicted", rows.smallest_predicted, most),
+    ):
+        yield from at_most(f"{path}.{name}", value, highest, "the most that these rows can have")
+        known = getattr(evaluation.candidate, name) is not None
+        if value is None and known and rows.n and evaluation.task != "regression":
+            yield f"{path}.{name} is not given, but that of the candidate is"
+        if value is not None and evaluation.task == "regression":
+            yield f"{path}.{name} is {value}, but regression has no classes"
+
+
+def _slices(evaluation: Evaluation) -> Iterator[str]:
+    """What is wrong with the candidate's slices."""
+    features, seen = evaluation.data.train.missing_share, []
+    for place, item in enumerate(evaluation.slices):
+        path = f"slices[{place}]"
+        yield from _scores(path, item, evaluation)
+        yield from at_most(f"{path}.n", item.n, evaluation.candidate.n, "candidate.n")
+        if item.where in seen:
+            yield f"{path}.where is {item.where}, as that of an earlier slice"
+        seen.append(item.where)
+        if features and (unknown := [name for name in item.where if name not in features]):
+            yield f"{path}.where names {', '.join(unknown)}, which is no feature"
+
+
+def _data(evaluation: Evaluation) -> Iterator[str]:
+    """What is wrong with the counts and the shares of the data."""
+    rows = evaluation.data.validation.rows
+    left = evaluation.leaked + evaluation.same_group
+    counts = evaluation.candidate.n + left
+    yield from same("candidate.n + leaked + same_group", counts, rows, "data.validation.rows")
+    for split, data in (("train", evaluation.data.train), ("validation", evaluation.data.validation)):
+        for name, share in data.missing_share.items():
+            path = f"data.{split}.missing_share.{name}"
+            yield from within(path, share, 0, 1)
+            yield from counted(path, share, data.rows, f"data.{split}.rows")
+    for name, item in (evaluation.unknown or {}).items():
+        yield from within(f"unknown.{name}.share", item.share, 0, 1)
+        yield from within(f"unknown.{name}.by_chance", item.by_chance, 0, 1)
+        trained = evaluation.data.train.rows * (1 - evaluation.data.train.missing_share.get(name, math.nan))
+        what = "the number of training rows with a value"
+        yield from counted(f"unknown.{name}.by_chance", item.by_chance, trained, what)
+        if not left:
+            measured = rows * (1 - evaluation.data.validation.missing_share.get(name, math.nan))
+            what = "the number of validation rows with a value"
+            yield from counted(f"unknown.{name}.share", item.share, measured, what)
+    if evaluation.lookalikes:
+        yield from _lookalikes("lookalikes", evaluation.lookalikes, rows)
+    for path, shift in (
+        ("drift", evaluation.drift),
+        ("validation_drift", evaluation.validation_drift),
+        ("time_drift", evaluation.time_drift),
+    ):
+        yield from _shift(path, shift)
+
+
+def _lookalikes(path: str, found: Lookalikes, rows: int) -> Iterator[str]:
+    """What is wrong with the counts of look-alike rows."""
+    yield from at_most(f"{path}.n", found.n, rows, "the number of rows")
+    yield from at_most(f"{path}.equal", found.equal, found.n, f"{path}.n")
+    share = found.equal / found.n if found.n else math.nan
+    if found.n:
+        yield from same(f"{path}.share", found.share, share, f"{path}.equal / n")
+    yield from within(f"{path}.train_share", found.train_share, 0, 1)
+    gap = found.share - found.train_share
+    if gap * found.z < 0:
+        yield f"{path}.z is {found.z:.7g}, but share − train_share is {gap:.7g}"
+
+
+def _shift(path: str, shift: Shift | None) -> Iterator[str]:
+    """What is wrong with the indices of one drift."""
+    if shift is None:
+        return
+    named = [(f"{path}.columns.{name}", item) for name, item in shift.columns.items()]
+    for at, item in [*named, *([(f"{path}.target", shift.target)] if shift.target else [])]:
+        yield from within(f"{at}.psi", item.psi, 0, math.inf)
+        yield from within(f"{at}.by_chance", item.by_chance, 0, math.inf)
+
+
+# ---- the champion ----------------------------------------------------------------------------------------
+
+
+def _champion(evaluation: Evaluation) -> Iterator[str]:
+    """What is wrong with the comparison with the champion."""
+    compared = evaluation.comparison
+    if evaluation.champion is None and (compared or evaluation.drift or evaluation.champion_problem):
+        yield "champion is null, but there is a comparison, drift, or a problem with one"
+    if compared is None:
+        return
+    rows = compared.n + compared.excluded + (compared.excluded_groups or 0)
+    left = "comparison.n + excluded + excluded_groups"
+    yield from same(left, rows, evaluation.candidate.n, "candidate.n")
+    yield from _paired("comparison", compared, evaluation)
+    if rows == compared.n:
+        yield from _same_rows("comparison", compared, "candidate", evaluation.candidate)
+    whole = {tuple(sorted(item.where.items())): item for item in evaluation.slices}
+    for place, item in enumerate(compared.slices):
+        path = f"comparison.slices[{place}]"
+        yield from _paired(path, item, evaluation)
+        yield from at_most(f"{path}.n", item.n, compared.n, "comparison.n")
+        ours = whole.pop(tuple(sorted(item.where.items())), None)
+        if ours is None:
+            yield f"{path}.where is {item.where}, which is no slice, or that of an earlier one"
+        else:
+            yield from at_most(f"{path}.n", item.n, ours.n, "that of the same slice in slices")
+            if rows == compared.n:
+                yield from _same_rows(path, item, "the same slice in slices", ours)
+    yield from _shares_of_champion(compared)
+    yield from _found_slices(compared)
+    if compared.lookalikes:
+        yield from _lookalikes("comparison.lookalikes", compared.lookalikes, evaluation.candidate.n)
+
+
+def _paired(path: str, paired: Paired, evaluation: Evaluation) -> Iterator[str]:
+    """What is wrong with both models on the same rows."""
+    names = (f"{path}.candidate", f"{path}.champion")
+    yield from _counts(path, paired, evaluation)
+    for name, metrics in zip(names, (paired.candidate, paired.champion), strict=True):
+        yield from of_rows(name, evaluation.task, paired.n, metrics)
+    yield from of_pair(f"{path}.differences", names, (paired.candidate, paired.champion), paired.differences)
+    if paired.agreement:
+        yield from _agreement(path, paired, paired.agreement)
+
+
+def _agreement(path: str, paired: Paired, found: Agreement) -> Iterator[str]:
+    """What is wrong with the counts of rows on which either model is right."""
+    both, ours, theirs = found.both_right, found.only_candidate, found.only_champion
+    yield from same(
+        f"the sum of {path}.agreement", both + ours + theirs + found.both_wrong, paired.n, f"{path}.n"
+    )
+    yield from within(f"{path}.agreement.mcnemar_p", found.mcnemar_p, 0, 1)
+    for name, metrics, right in (
+        ("candidate", paired.candidate, both + ours),
+        ("champion", paired.champion, both + theirs),
+    ):
+        if "accuracy" in metrics and paired.n:
+            share = right / paired.n
+            at = f"{path}.{name}.accuracy.value"
+            yield from same(at, metrics["accuracy"].value, share, f"{path}.agreement")
+
+
+def _same_rows(path: str, paired: Paired, other: str, scores: Scores) -> Iterator[str]:
+    """What differs between the candidate in a comparison that left out no row, and the candidate alone."""
+    yield from same(f"{path}.n", paired.n, scores.n, f"n of {other}")
+    if paired.smallest_class is not None and scores.smallest_class is not None:
+        ours, theirs = paired.smallest_class, scores.smallest_class
+        yield from same(f"{path}.smallest_class", ours, theirs, f"that of {other}")
+    if paired.clusters is not None and scores.clusters is not None:
+        yield from same(f"{path}.clusters", paired.clusters, scores.clusters, f"that of {other}")
+    for name, item in paired.candidate.items():
+        if name in scores.metrics and not scores.unusable:
+            ours = scores.metrics[name]
+            at = f"{path}.candidate.{name}"
+            yield from same(f"{at}.value", item.value, ours.value, f"that of {other}")
+            deviation = ours.standard_deviation
+            yield from same(
+                f"{at}.standard_deviation", item.standard_deviation, deviation, f"that of {other}"
+            )
+
+
+def _shares_of_champion(compared: Comparison) -> Iterator[str]:
+    """What is wrong with the shares of rows that the champion does not know."""
+    for name, item in compared.unknown.items():
+        path = f"comparison.unknown.{name}"
+        yield from within(f"{path}.share", item.share, 0, 1)
+        yield from counted(f"{path}.share", item.share, compared.n, "comparison.n")
+        yield from counted(f"{path}.known_to_candidate", item.known_to_candidate, compared.n, "comparison.n")
+        yield from at_most(f"{path}.known_to_candidate", item.known_to_candidate, item.share, "its share")
+    if found := compared.unfamiliar:
+        yield from within("comparison.unfamiliar.share", found.share, 0, 1)
+        yield from within("comparison.unfamiliar.by_chance", found.by_chance, 0, 1)
+        yield from counted("comparison.unfamiliar.share", found.share, compared.n, "comparison.n")
+
+
+def _found_slices(compared: Comparison) -> Iterator[str]:
+    """What is wrong with the slices that were searched for a higher loss, the lowest p-value first."""
+    found, tested = compared.found_slices or (), compared.slices_tested or 0
+    if len(found) > tested:
+        yield f"comparison.found_slices are {len(found)}, but slices_tested is {tested}"
+    corrected = 0.0
+    for place, item in enumerate(found):
+        path = f"comparison.found_slices[{place}]"
+        yield from _found_slice(path, item, compared)
+        corrected = min(1.0, max(corrected, (tested - place) * item.p))
+        yield from same(f"{path}.p_holm", item.p_holm, corrected, "p, corrected for slices_tested,")
+
+
+def _found_slice(path: str, item: FoundSlice, compared: Comparison) -> Iterator[str]:
+    """What is wrong with one of them."""
+    yield from at_most(f"{path}.n", item.n, compared.n, "comparison.n")
+    yield from at_most(f"{path}.clusters", item.clusters, item.n, f"{path}.n")
+    yield from within(f"{path}.p", item.p, 0, 1)
+    yield from within(f"{path}.standard_error", item.standard_error, 0, math.inf)
+    if (item.p - 0.5) * item.difference > 0 and not alike(item.p, 0.5):
+        yield f"{path}.p is {item.p:.7g}, but difference is {item.difference:.7g}"

@@ -1,0 +1,145 @@
+"""Whether metrics agree with each other, with their intervals, and with SageMaker's part. Pure.
+
+docs/reference/rules.md has the formulas of the metrics.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Final
+
+from retraining.config.tasks import METRICS, Task
+from retraining.verdicts.agreeing import alike, at_most, counted, same, within
+from retraining.verdicts.bounds import quantile
+from retraining.verdicts.evaluation import Difference, Measured
+
+SAGEMAKER: Final[Mapping[str, str]] = {
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "true_positive_rate": "recall",
+    "f1": "f1",
+    "auc": "roc_auc",
+    "au_prc": "average_precision",
+    "weighted_recall": "accuracy",
+    "weighted_f1": "f1_weighted",
+    "mae": "mae",
+    "rmse": "rmse",
+    "r2": "r2",
+}
+"""Names in SageMaker's model-quality format, and the metric here that is the same."""
+
+RELIABLE_FREEDOM: Final = 5.0
+"""Degrees of freedom from which `quantile` is exact enough to check a bound with it."""
+
+BOUND_TOLERANCE: Final = 0.005
+"""The relative error that `quantile` may have at RELIABLE_FREEDOM."""
+
+RATIO_TOLERANCE: Final = 1e-3
+"""The relative error that 1 − r2 may have: it loses digits where r2 is near 1."""
+
+Metrics = Mapping[str, Measured]
+
+
+def of_rows(path: str, task: Task, n: int, metrics: Metrics) -> Iterator[str]:
+    """What is wrong with the metrics of one model on `n` rows."""
+    for name, item in metrics.items():
+        lowest, highest = METRICS[task].get(name, (-math.inf, math.inf))
+        yield from within(f"{path}.{name}.value", item.value, lowest, highest)
+        yield from _doubt(f"{path}.{name}", item)
+    values = {name: item.value for name, item in metrics.items()}
+    if "accuracy" in values and not math.isnan(metrics["accuracy"].standard_deviation):
+        yield from counted(f"{path}.accuracy.value", values["accuracy"], n, "the number of rows")
+    yield from at_most(f"{path}.mae.value", values.get("mae"), values.get("rmse"), "rmse")
+    precision, recall = values.get("precision", math.nan), values.get("recall", math.nan)
+    if precision + recall > 0 and "f1" in values:
+        f1 = 2 * precision * recall / (precision + recall)
+        yield from same(f"{path}.f1.value", values["f1"], f1, "the harmonic mean of precision and recall")
+
+
+def _doubt(path: str, item: Measured) -> Iterator[str]:
+    """What is wrong with a metric's standard deviation, interval and bounds."""
+    if item.standard_deviation < 0:
+        yield f"{path}.standard_deviation is {item.standard_deviation:g}, but none is below 0"
+    yield from _holds(f"{path}.interval", item.value, item.interval)
+    levels = sorted(item.bounds, key=float)
+    for level in levels:
+        yield from _holds(f"{path}.bounds.{level}", item.value, item.bounds[level])
+    for narrow, wide in pairwise(levels):
+        (low, high), (lower, higher) = item.bounds[narrow], item.bounds[wide]
+        if (lower > low and not alike(lower, low)) or (higher < high and not alike(higher, high)):
+            yield f"{path}.bounds.{wide} is narrower than that of {narrow}"
+
+
+def _holds(path: str, value: float, interval: tuple[float, float]) -> Iterator[str]:
+    """That an interval does not hold its value, or ends before it begins. Undefined ends hold everything."""
+    low, high = interval
+    yield from at_most(f"{path}[0]", low, value, "the value")
+    yield from at_most("the value", value, high, f"{path}[1]")
+    yield from at_most(f"{path}[0]", low, high, f"{path}[1]")
+
+
+def of_pair(
+    path: str, names: tuple[str, str], pair: tuple[Metrics, Metrics], differences: Mapping[str, Difference]
+) -> Iterator[str]:
+    """What is wrong with the `differences` of two models on the same rows, the candidate first.
+
+    `names` are the paths of both models' metrics.
+    """
+    ours, theirs = pair
+    for metric, difference in differences.items():
+        at, a, b = f"{path}.{metric}", ours.get(metric), theirs.get(metric)
+        if a is not None and b is not None and not math.isnan(difference.value):
+            gap, what = a.value - b.value, f"{names[0]}.{metric} − {names[1]}.{metric}"
+            yield from same(f"{at}.value", difference.value, gap, what, max(abs(a.value), abs(b.value)))
+        yield from _doubt_of_difference(at, difference)
+    yield from _same_targets(names, pair)
+
+
+def _doubt_of_difference(path: str, difference: Difference) -> Iterator[str]:
+    """What is wrong with a difference's standard error, degrees of freedom and bounds."""
+    error, freedom = difference.standard_error, difference.freedom
+    if error < 0:
+        yield f"{path}.standard_error is {error:g}, but none is below 0"
+    if freedom <= 0:
+        yield f"{path}.freedom is {freedom:g}, but it is above 0"
+    yield from _holds(f"{path}.bounds", difference.value, difference.bounds)
+    if math.isnan(freedom) or freedom >= RELIABLE_FREEDOM:
+        half = quantile(0.95, freedom) * error
+        for place, bound, expected in (
+            (0, difference.bounds[0], difference.value - half),
+            (1, difference.bounds[1], difference.value + half),
+        ):
+            if abs(bound - expected) > BOUND_TOLERANCE * half and not alike(bound, expected):
+                yield (
+                    f"{path}.bounds[{place}] is {bound:.7g}, but value, standard_error and freedom give "
+                    f"{expected:.7g}"
+                )
+
+
+def _same_targets(names: tuple[str, str], pair: tuple[Metrics, Metrics]) -> Iterator[str]:
+    """That r2 and rmse of two models give two variances of the target of the same rows."""
+    r2, rmse = ([each[name].value if name in each else math.nan for each in pair] for name in ("r2", "rmse"))
+    ours, theirs = (1 - r2[0]) * rmse[1] * rmse[1], (1 - r2[1]) * rmse[0] * rmse[0]
+    if math.isfinite(ours + theirs) and not math.isclose(ours, theirs, rel_tol=RATIO_TOLERANCE):
+        yield f"r2 and rmse of {names[0]} are not of the same targets as those of {names[1]}"
+
+
+def of_sagemaker(path: str, quality: Mapping[str, object], metrics: Metrics) -> Iterator[str]:
+    """What differs between SageMaker's part and the candidate's metrics."""
+    for theirs, name in SAGEMAKER.items():
+        item = quality.get(theirs)
+        if not isinstance(item, Mapping) or name not in metrics:
+            continue
+        ours = {"value": metrics[name].value, "standard_deviation": metrics[name].standard_deviation}
+        for key, value in ours.items():
+            if key in item:
+                there = f"candidate.metrics.{name}.{key}"
+                yield from same(f"{path}.{theirs}.{key}", number(item[key]), value, there)
+
+
+def number(value: object) -> float:
+    """A number of SageMaker's part; NaN for its text "NaN", and for what is no number."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
