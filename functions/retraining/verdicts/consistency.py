@@ -26,7 +26,6 @@ from retraining.verdicts.evaluation import (
 )
 from retraining.verdicts.verdict import Reason
 
-
 MAX_NAMED: Final = 3
 """Contradictions that the reason names; it counts the others."""
 
@@ -195,34 +194,41 @@ def _shift(path: str, shift: Shift | None) -> Iterator[str]:
 
 
 def _champion(evaluation: Evaluation) -> Iterator[str]:
-    """What is wrong with the comparison with the champion."""
-    compared = evaluation.comparison
-    if evaluation.champion is None and (compared or evaluation.drift or evaluation.champion_problem):
+    """What is wrong with the comparisons with champion and anchor."""
+    if evaluation.champion is None and (
+        evaluation.comparison or evaluation.drift or evaluation.champion_problem
+    ):
         yield "champion is null, but there is a comparison, drift, or a problem with one"
-    if compared is None:
-        return
+    if evaluation.comparison:
+        yield from _compared("comparison", evaluation.comparison, evaluation)
+    if evaluation.anchor and evaluation.anchor.comparison:
+        yield from _compared("anchor.comparison", evaluation.anchor.comparison, evaluation)
+
+
+def _compared(at: str, compared: Comparison, evaluation: Evaluation) -> Iterator[str]:
+    """What is wrong with the comparison with one model."""
     rows = compared.n + compared.excluded + (compared.excluded_groups or 0)
-    left = "comparison.n + excluded + excluded_groups"
+    left = f"{at}.n + excluded + excluded_groups"
     yield from same(left, rows, evaluation.candidate.n, "candidate.n")
-    yield from _paired("comparison", compared, evaluation)
+    yield from _paired(at, compared, evaluation)
     if rows == compared.n:
-        yield from _same_rows("comparison", compared, "candidate", evaluation.candidate)
+        yield from _same_rows(at, compared, "candidate", evaluation.candidate)
     whole = {tuple(sorted(item.where.items())): item for item in evaluation.slices}
     for place, item in enumerate(compared.slices):
-        path = f"comparison.slices[{place}]"
+        path = f"{at}.slices[{place}]"
         yield from _paired(path, item, evaluation)
-        yield from at_most(f"{path}.n", item.n, compared.n, "comparison.n")
+        yield from at_most(f"{path}.n", item.n, compared.n, f"{at}.n")
         ours = whole.pop(tuple(sorted(item.where.items())), None)
         if ours is None:
             yield f"{path}.where is {item.where}, which is no slice, or that of an earlier one"
-        else:
-            yield from at_most(f"{path}.n", item.n, ours.n, "that of the same slice in slices")
-            if rows == compared.n:
-                yield from _same_rows(path, item, "the same slice in slices", ours)
-    yield from _shares_of_champion(compared)
-    yield from _found_slices(compared)
+            continue
+        yield from at_most(f"{path}.n", item.n, ours.n, "that of the same slice in slices")
+        if rows == compared.n:
+            yield from _same_rows(path, item, "the same slice in slices", ours)
+    yield from _shares_of_champion(at, compared)
+    yield from _found_slices(at, compared)
     if compared.lookalikes:
-        yield from _lookalikes("comparison.lookalikes", compared.lookalikes, evaluation.candidate.n)
+        yield from _lookalikes(f"{at}.lookalikes", compared.lookalikes, evaluation.candidate.n)
 
 
 def _paired(path: str, paired: Paired, evaluation: Evaluation) -> Iterator[str]:
@@ -272,36 +278,36 @@ def _same_rows(path: str, paired: Paired, other: str, scores: Scores) -> Iterato
             )
 
 
-def _shares_of_champion(compared: Comparison) -> Iterator[str]:
+def _shares_of_champion(at: str, compared: Comparison) -> Iterator[str]:
     """What is wrong with the shares of rows that the champion does not know."""
     for name, item in compared.unknown.items():
-        path = f"comparison.unknown.{name}"
+        path = f"{at}.unknown.{name}"
         yield from within(f"{path}.share", item.share, 0, 1)
-        yield from counted(f"{path}.share", item.share, compared.n, "comparison.n")
-        yield from counted(f"{path}.known_to_candidate", item.known_to_candidate, compared.n, "comparison.n")
+        yield from counted(f"{path}.share", item.share, compared.n, f"{at}.n")
+        yield from counted(f"{path}.known_to_candidate", item.known_to_candidate, compared.n, f"{at}.n")
         yield from at_most(f"{path}.known_to_candidate", item.known_to_candidate, item.share, "its share")
     if found := compared.unfamiliar:
-        yield from within("comparison.unfamiliar.share", found.share, 0, 1)
-        yield from within("comparison.unfamiliar.by_chance", found.by_chance, 0, 1)
-        yield from counted("comparison.unfamiliar.share", found.share, compared.n, "comparison.n")
+        yield from within(f"{at}.unfamiliar.share", found.share, 0, 1)
+        yield from within(f"{at}.unfamiliar.by_chance", found.by_chance, 0, 1)
+        yield from counted(f"{at}.unfamiliar.share", found.share, compared.n, f"{at}.n")
 
 
-def _found_slices(compared: Comparison) -> Iterator[str]:
+def _found_slices(at: str, compared: Comparison) -> Iterator[str]:
     """What is wrong with the slices that were searched for a higher loss, the lowest p-value first."""
     found, tested = compared.found_slices or (), compared.slices_tested or 0
     if len(found) > tested:
-        yield f"comparison.found_slices are {len(found)}, but slices_tested is {tested}"
+        yield f"{at}.found_slices are {len(found)}, but slices_tested is {tested}"
     corrected = 0.0
     for place, item in enumerate(found):
-        path = f"comparison.found_slices[{place}]"
-        yield from _found_slice(path, item, compared)
+        path = f"{at}.found_slices[{place}]"
+        yield from _found_slice(path, item, compared.n)
         corrected = min(1.0, max(corrected, (tested - place) * item.p))
         yield from same(f"{path}.p_holm", item.p_holm, corrected, "p, corrected for slices_tested,")
 
 
-def _found_slice(path: str, item: FoundSlice, compared: Comparison) -> Iterator[str]:
+def _found_slice(path: str, item: FoundSlice, n: int) -> Iterator[str]:
     """What is wrong with one of them."""
-    yield from at_most(f"{path}.n", item.n, compared.n, "comparison.n")
+    yield from at_most(f"{path}.n", item.n, n, "the number of compared rows")
     yield from at_most(f"{path}.clusters", item.clusters, item.n, f"{path}.n")
     yield from within(f"{path}.p", item.p, 0, 1)
     yield from within(f"{path}.standard_error", item.standard_error, 0, math.inf)

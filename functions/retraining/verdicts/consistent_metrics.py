@@ -103,8 +103,8 @@ def _doubt_of_difference(path: str, difference: Difference) -> Iterator[str]:
     error, freedom = difference.standard_error, difference.freedom
     if error < 0:
         yield f"{path}.standard_error is {error:g}, but none is below 0"
-    if freedom <= 0:
-        yield f"{path}.freedom is {freedom:g}, but it is above 0"
+    if freedom < 0:
+        yield f"{path}.freedom is {freedom:g}, but none is below 0"
     yield from _holds(f"{path}.bounds", difference.value, difference.bounds)
     if math.isnan(freedom) or freedom >= RELIABLE_FREEDOM:
         half = quantile(0.95, freedom) * error
