@@ -5,6 +5,7 @@ Format: https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-model-qual
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -45,9 +46,23 @@ def confusion(target: Array, predicted: Array, classes: Sequence[str]) -> dict[s
 
 
 def to_json(evaluation: Mapping[str, Any]) -> str:
-    """Strict JSON. An undefined number is "NaN" in SageMaker's part and null in ours."""
+    """Strict JSON. An undefined number is "NaN" in SageMaker's part and null in ours.
+
+    `digests` of our part has the SHA-256 of each of its keys, by which judge_candidate sees a later change.
+    """
     parts = {key: undefined(part, None if key == "handsoff" else "NaN") for key, part in evaluation.items()}
+    if ours := parts.get("handsoff"):
+        parts["handsoff"] = {**ours, "digests": {key: digest(part) for key, part in ours.items()}}
     return json.dumps(parts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def digest(part: Any) -> str:
+    """The SHA-256, in hexadecimal, of JSON data written with sorted keys and no spaces.
+
+    functions/retraining/verdicts/evaluation.py has the same; tests/wall/ compares both.
+    """
+    text = json.dumps(part, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def undefined(value: Any, instead: str | None) -> Any:

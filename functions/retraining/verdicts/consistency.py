@@ -48,11 +48,12 @@ def contradictions(evaluation: Evaluation) -> list[str]:
 
     Empty for an evaluation that was not read from a file.
     """
-    if evaluation.quality is None:
+    file = evaluation.file
+    if file is None:
         return []
     return [
         *_task(evaluation),
-        *_quality(evaluation, evaluation.quality),
+        *_quality(evaluation, file.quality),
         *_scores("candidate", evaluation.candidate, evaluation),
         *_slices(evaluation),
         *of_pair(
@@ -64,6 +65,7 @@ def contradictions(evaluation: Evaluation) -> list[str]:
         *of_rows("baseline.metrics", evaluation.task, evaluation.candidate.n, evaluation.baseline.metrics),
         *_data(evaluation),
         *_champion(evaluation),
+        *(f"{key} is not what ModelEvaluation wrote: its SHA-256 differs" for key in file.changed),
     ]
 
 

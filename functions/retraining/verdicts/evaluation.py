@@ -7,6 +7,8 @@ tests/samples/evaluation.json.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from typing import Annotated, Literal
 
@@ -277,6 +279,17 @@ class TimeDrift(Shift):
     since: str = Field(alias="from")
 
 
+class FileRead(_Frozen):
+    """What an evaluation.json has beside the evaluation.
+
+    `quality` is SageMaker's part. `changed` are the keys of ours that are not what the step wrote; always
+    empty for a file of an earlier version.
+    """
+
+    quality: dict[str, JsonValue]
+    changed: tuple[str, ...] = ()
+
+
 class Evaluation(_Frozen):
     """What ModelEvaluation measured of one candidate.
 
@@ -290,8 +303,8 @@ class Evaluation(_Frozen):
     0.1. `data_notes` are what a person should know of the data, and what decides nothing. `data_changes` say
     how the data differs from the champion's; no rule reads them. `anchor` is None where the candidate was
     compared with no anchor. `validation` is the identity of the validation rows: the SHA-256 of their sorted
-    identities. Both are None in evaluations of earlier versions. `quality` is what the file has beside this:
-    SageMaker's part; None for an evaluation that was not read from a file.
+    identities. Both are None in evaluations of earlier versions. `file` is None for an evaluation that was not
+    read from a file.
     """
 
     schema_version: Literal[2]
@@ -318,7 +331,8 @@ class Evaluation(_Frozen):
     data_changes: dict[str, JsonValue] | None = None
     anchor: Anchored | None = None
     validation: str | None = None
-    quality: dict[str, JsonValue] | None = None
+    digests: dict[str, str] = {}
+    file: FileRead | None = None
 
 
 class _File(BaseModel):
@@ -330,7 +344,20 @@ class _File(BaseModel):
 def parse_evaluation(text: str | bytes, *, source: str) -> Evaluation:
     """Read an evaluation.json. Raises EvaluationError, which names `source` and each wrong key."""
     try:
-        file = _File.model_validate_json(text)
+        found = _File.model_validate_json(text)
     except ValidationError as error:
         raise EvaluationError(explain(error, source)) from None
-    return file.handsoff.model_copy(update={"quality": file.model_extra or {}})
+    ours = json.loads(text)["handsoff"]
+    digests = ours.get("digests", {})
+    changed = tuple(key for key in digests if digest(ours.get(key)) != digests[key])
+    file = FileRead(quality=found.model_extra or {}, changed=changed)
+    return found.handsoff.model_copy(update={"file": file})
+
+
+def digest(part: JsonValue) -> str:
+    """The SHA-256, in hexadecimal, of JSON data written with sorted keys and no spaces.
+
+    pipeline_def/steps/model_quality.py has the same; tests/wall/ compares both.
+    """
+    text = json.dumps(part, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
