@@ -46,14 +46,15 @@ def confusion(target: Array, predicted: Array, classes: Sequence[str]) -> dict[s
 
 
 def to_json(evaluation: Mapping[str, Any]) -> str:
-    """Strict JSON. An undefined number is "NaN" in SageMaker's part and null in ours.
-
-    `digests` of our part has the SHA-256 of each of its keys, by which judge_candidate sees a later change.
-    """
+    """Strict JSON. An undefined number is "NaN" in SageMaker's part and null in ours."""
     parts = {key: undefined(part, None if key == "handsoff" else "NaN") for key, part in evaluation.items()}
-    if ours := parts.get("handsoff"):
-        parts["handsoff"] = {**ours, "digests": {key: digest(part) for key, part in ours.items()}}
     return json.dumps(parts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def with_digests(evaluation: Mapping[str, Any]) -> Json:
+    """The evaluation with the `digests` of our part: that of each key, by which the judge sees a change."""
+    ours = undefined(evaluation["handsoff"], None)
+    return {**evaluation, "handsoff": {**ours, "digests": {key: digest(part) for key, part in ours.items()}}}
 
 
 def digest(part: Any) -> str:

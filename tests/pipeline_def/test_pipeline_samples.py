@@ -26,9 +26,12 @@ def sample(name: str) -> Any:
 
 
 def shape(value: Any) -> Any:
-    """The keys of JSON data at any depth, and its texts. A number is the word number."""
+    """The keys of JSON data at any depth, and its texts. Numbers and digests are words for them."""
     if isinstance(value, dict):
-        return {key: shape(item) for key, item in value.items()}
+        return {
+            key: dict.fromkeys(item, "digest") if key == "digests" else shape(item)
+            for key, item in value.items()
+        }
     if isinstance(value, list):
         return [shape(item) for item in value]
     return "number" if isinstance(value, (int, float)) else value

@@ -303,7 +303,7 @@ class Evaluation(_Frozen):
     0.1. `data_notes` are what a person should know of the data, and what decides nothing. `data_changes` say
     how the data differs from the champion's; no rule reads them. `anchor` is None where the candidate was
     compared with no anchor. `validation` is the identity of the validation rows: the SHA-256 of their sorted
-    identities. Both are None in evaluations of earlier versions. `file` is None for an evaluation that was not
+    identities. Both are None in evaluations of earlier versions. `file` is None for one that was not
     read from a file.
     """
 

@@ -1,0 +1,255 @@
+"""An evaluation.json whose numbers contradict each other is held, and the reason names the number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retraining.errors import EvaluationError
+from retraining.verdicts.consistency import contradictions
+from retraining.verdicts.evaluation import parse_evaluation
+from retraining.verdicts.judge import judge
+from retraining.verdicts.verdict import Verdict
+from tests.functions.verdicts.evaluations import rules
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+TASKS = ("evaluation.json", "evaluation.multiclass.json", "evaluation.regression.json")
+Path_ = tuple[str | int, ...]
+
+EASY: Final = rules({"metric": "accuracy", "min": 0.3}, {"metric": "accuracy", "max": 0.9999})
+"""Rules that the sample of the Titanic passes."""
+
+
+def sample(name: str = "evaluation.json", *, digests: bool = False) -> Any:
+    """A sample as the step writes it, or as earlier versions did: without digests."""
+    found = json.loads((SAMPLES / name).read_text(encoding="utf-8"))
+    if not digests:
+        del found["handsoff"]["digests"]
+    return found
+
+
+def at(data: Any, path: Path_) -> Any:
+    for part in path:
+        data = data[part]
+    return data
+
+
+def changed(path: str, value: Any, name: str = "evaluation.json") -> Any:
+    """The sample with another value at this path below `handsoff`, or in SageMaker's part."""
+    found = sample(name)
+    *way, last = path.split(".")
+    part = found if "_metrics" in path else found["handsoff"]
+    for key in way:
+        part = part[int(key)] if isinstance(part, list) else part[key]
+    part[last] = value
+    return found
+
+
+def judged(evaluation: Any) -> Verdict:
+    found = parse_evaluation(json.dumps(evaluation), source="here")
+    return judge(found, EASY, found.champion)
+
+
+def reason(evaluation: Any) -> str:
+    """The text of the reason that says what does not add up; empty without one."""
+    verdict = judged(evaluation)
+    texts = [item.text for item in verdict.reasons if item.code == "evaluation_inconsistent"]
+    assert verdict.decision == ("HOLD" if texts else "APPROVE")
+    return "".join(texts)
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("digests", [True, False])
+def test_contradictions_of_what_the_step_wrote_are_none(name: str, digests: bool) -> None:
+    text = json.dumps(sample(name, digests=digests))
+    assert contradictions(parse_evaluation(text, source="here")) == []
+
+
+def test_judge_holds_and_names_both_numbers() -> None:
+    text = reason(changed("candidate.n", 1_000_000))
+    assert text.startswith(
+        "evaluation.json does not add up: the sum of binary_classification_metrics.confusion_matrix is 262, "
+        "but candidate.n − unusable is 1000000; "
+    )
+    assert text.endswith("; read the log of ModelEvaluation, and start the execution again")
+    said = reason(changed("comparison.differences.roc_auc.value", 0.3))
+    assert "comparison.differences.roc_auc.value is 0.3, but comparison.candidate.roc_auc − " in said
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        (
+            "leaked",
+            1_000_000,
+            "candidate.n + leaked + same_group is 1000262, but data.validation.rows is 262",
+        ),
+        ("same_group", 5, "candidate.n + leaked + same_group is 267"),
+        ("data.validation.rows", 263, "but data.validation.rows is 263"),
+        ("candidate.unusable", 263, "candidate.unusable is 263, but candidate.n is 262"),
+        ("candidate.unusable", 1, "but candidate.unusable is not 0"),
+        ("candidate.smallest_class", 131, "confusion_matrix has 100"),
+        ("candidate.smallest_class", 101, "confusion_matrix has 100"),
+        ("candidate.metrics.accuracy.value", 1.2, "candidate.metrics.accuracy.value is 1.2"),
+        ("candidate.metrics.accuracy.value", 0.81, "which is 212.22 rows"),
+        ("candidate.metrics.precision.value", 0.8, "the harmonic mean of precision and recall"),
+        ("candidate.metrics.brier.value", 0.11, "baseline.differences.brier.value is"),
+        ("candidate.metrics.log_loss.standard_deviation", -0.1, "standard_deviation is -0.1"),
+        ("candidate.metrics.brier.interval", [0.2, 0.1], "interval[0] is 0.2"),
+        ("candidate.metrics.brier.interval", [0.14, 0.2], "interval[0] is 0.14, but the value is 0.130"),
+        ("slices.0.n", 300, "slices[0].n is 300, but candidate.n is 262"),
+        ("slices.0.where", {"planet": "Mars"}, "slices[0].where names planet, which is no feature"),
+        ("slices.0.smallest_class", 60, "slices[0].smallest_class is 60"),
+        ("baseline.metrics.roc_auc.value", 0.4, "baseline.differences.roc_auc.value is"),
+        ("comparison.n", 1_000_000, "comparison.n + excluded + excluded_groups is 1000010"),
+        ("comparison.excluded", 11, "comparison.n + excluded + excluded_groups is 263"),
+        ("comparison.smallest_class", None, "comparison.smallest_class is not given"),
+        ("comparison.slices.0.n", 94, "comparison.slices[0].n is 94, but that of the same slice"),
+        ("comparison.differences.roc_auc.standard_error", -1.0, "standard_error is -1, but none is below 0"),
+        ("comparison.differences.roc_auc.standard_error", 0.0001, "value, standard_error and freedom give"),
+        ("comparison.differences.roc_auc.bounds", [0.1, -0.1], "bounds[0] is 0.1"),
+        ("comparison.agreement.both_wrong", 0, "the sum of comparison.agreement is"),
+        ("comparison.champion.f1.value", 0.1, "the harmonic mean of precision and recall"),
+        ("data.train.missing_share.age", 1.5, "it lies between 0 and 1"),
+        ("data.train.missing_share.age", 0.0123, "but data.train.rows is 1047"),
+        ("drift.columns.age.psi", -0.1, "drift.columns.age.psi is -0.1"),
+        ("classes", ["0", "1", "2"], "classes are 0, 1, 2, but task is binary_classification"),
+        ("champion", None, "champion is null, but there is a comparison"),
+        ("binary_classification_metrics.accuracy.value", 0.9, "accuracy.value is 0.9, but candidate."),
+        ("binary_classification_metrics.auc.value", "NaN", "auc.value is undefined, but candidate."),
+        ("binary_classification_metrics.confusion_matrix.1.0", 27, "confusion_matrix is 261"),
+        ("binary_classification_metrics.confusion_matrix.1.0", "28", "not one count for each pair"),
+    ],
+)
+def test_judge_names_what_does_not_add_up(path: str, value: Any, says: str) -> None:
+    found = parse_evaluation(json.dumps(changed(path, value)), source="here")
+    assert says in "; ".join(contradictions(found))
+    assert judge(found, EASY, found.champion).decision == "HOLD"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("candidate.metrics.mae.value", 80.0),
+        ("candidate.metrics.r2.value", 0.9),
+        ("candidate.smallest_class", 3),
+        ("comparison.candidate.rmse.value", 1.0),
+        ("regression_metrics.mae.value", 1.0),
+    ],
+)
+def test_contradictions_of_regression(path: str, value: Any) -> None:
+    text = json.dumps(changed(path, value, "evaluation.regression.json"))
+    assert contradictions(parse_evaluation(text, source="here")) != []
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "f1_macro", "f1_weighted"])
+def test_contradictions_of_the_confusion_matrix_of_several_classes(metric: str) -> None:
+    text = json.dumps(changed(f"candidate.metrics.{metric}.value", 0.95, "evaluation.multiclass.json"))
+    found = "; ".join(contradictions(parse_evaluation(text, source="here")))
+    assert f"candidate.metrics.{metric}.value is 0.95, but multiclass_classification_metrics" in found
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("candidate.n", "262"),
+        ("candidate.n", True),
+        ("candidate.n", 262.0),
+        ("candidate.n", -1),
+        ("candidate.metrics.accuracy.value", "0.9"),
+        ("candidate.metrics.accuracy.value", True),
+        ("comparison.differences.roc_auc.bounds", ["0", "1"]),
+        ("comparison.agreement.both_right", "1"),
+    ],
+)
+def test_parse_evaluation_refuses_what_is_no_number(path: str, value: Any) -> None:
+    with pytest.raises(EvaluationError, match=r"here is not valid"):
+        parse_evaluation(json.dumps(changed(path, value)), source="here")
+
+
+def test_contradictions_name_a_part_that_was_changed_later() -> None:
+    found = sample(digests=True)
+    found["handsoff"]["drift"]["columns"]["age"]["psi"] += 0.01
+    assert contradictions(parse_evaluation(json.dumps(found), source="here")) == [
+        "drift is not what ModelEvaluation wrote: its SHA-256 differs"
+    ]
+    assert judged(found).decision == "HOLD"
+
+
+def test_judge_rejects_what_a_rule_rejects_although_it_does_not_add_up() -> None:
+    verdict = judged(changed("candidate.metrics.accuracy.value", 0.1))
+    assert verdict.decision == "REJECT"
+    assert [item.code for item in verdict.reasons].count("evaluation_inconsistent") == 1
+
+
+def test_judge_ignores_keys_of_other_tools() -> None:
+    found = sample(digests=True)
+    found["handsoff"]["surprise"] = 1
+    found["surprise"] = {"n": 1}
+    assert judged(found).decision == "APPROVE"
+
+
+# ---- any one number --------------------------------------------------------------------------------------
+
+
+def numbers(data: Any, path: Path_ = ()) -> Iterator[Path_]:
+    """The paths of all numbers."""
+    if isinstance(data, int | float) and not isinstance(data, bool):
+        yield path
+    parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, item in parts:
+        yield from numbers(item, (*path, key))
+
+
+DECIDING: Final = [
+    (name, path)
+    for name in TASKS
+    for path in numbers(sample(name)["handsoff"])
+    if path != ("schema_version",)
+]
+"""Every number of the samples' parts that is read."""
+
+
+@given(
+    st.sampled_from(DECIDING),
+    st.sampled_from([-1.0, 0.0, 0.5, 0.9, 1.1, 2.0, 1e9]),
+    st.floats(-1, 1, allow_nan=False),
+)
+def test_no_evaluation_with_another_number_is_approved(
+    where: tuple[str, Path_], factor: float, more: float
+) -> None:
+    name, path = where
+    found = sample(name, digests=True)
+    *way, last = path
+    part = at(found["handsoff"], tuple(way))
+    before = part[last]
+    after = before * factor + more
+    part[last] = round(after) if isinstance(before, int) else after
+    if part[last] == before:
+        return
+    try:
+        evaluation = parse_evaluation(json.dumps(found), source="here")
+    except EvaluationError:
+        return
+    approval = rules({"metric": "r2" if "regression" in name else "accuracy", "min": 0.1})
+    assert judge(evaluation, approval, evaluation.champion).decision != "APPROVE"
+
+
+@given(st.sampled_from(DECIDING), st.sampled_from(["", [], {}, "1", True, "NaN", None]))
+def test_parse_evaluation_of_any_wrong_type_is_an_answer(where: tuple[str, Path_], value: Any) -> None:
+    name, path = where
+    found = deepcopy(sample(name))
+    *way, last = path
+    at(found["handsoff"], tuple(way))[last] = value
+    try:
+        evaluation = parse_evaluation(json.dumps(found), source="here")
+    except EvaluationError:
+        return
+    judge(evaluation, EASY, evaluation.champion)
