@@ -332,7 +332,7 @@ class Evaluation(_Frozen):
     anchor: Anchored | None = None
     validation: str | None = None
     digests: dict[str, str] = {}
-    file: FileRead | None = None
+    file: FileRead | None = Field(None, exclude=True)
 
 
 class _File(BaseModel):
