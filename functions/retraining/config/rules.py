@@ -10,6 +10,8 @@ from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
+    AfterValidator,
+    BeforeValidator,
     Discriminator,
     Field,
     SerializerFunctionWrapHandler,
@@ -18,75 +20,117 @@ from pydantic import (
     model_validator,
 )
 
-from retraining.config.fields import DATA_RULE, METRIC_RULE, Column, Duration, Section, Value
-from retraining.config.tasks import METRICS, NOT_COMPARED, Task
+from retraining.config.fields import DATA_RULE, METRIC_RULE, Column, Duration, Section, Value, unexpected
+from retraining.config.tasks import LOWER_IS_BETTER, METRICS, NO_INTERVAL, NOT_COMPARED, Task
 from retraining.config.versus_anchor import VersusAnchor
 
 OnFail = Literal["reject", "hold", "warn"]
 """What a rule that fails does to the candidate."""
 
 COMPARED_ROWS: Final = 30
-"""The number of rows from which the standard error of a paired difference, and so its bound, is reliable."""
+"""The number of clusters from which the standard error of a paired difference, and so its bound, is reliable.
+
+Rows that depend on each other are one cluster (docs/reference/rules.md).
+"""
 
 CLASS_ROWS: Final = 10
-"""The number of rows of each class from which the bound of a metric that depends on classes is reliable.
+"""The number of clusters of each class from which a metric that depends on classes is reliable.
 
-With two positive rows, one in seven models that know nothing seemed better than guessing at 99 %
+With two positive rows, 6 in 100 models that know nothing seemed better than guessing at 99 %
 (bench/coverage.py).
 """
+
+CONFIDENCES: Final = (0.8, 0.9, 0.95, 0.975, 0.99)
+"""The confidences for which evaluation.json has the bounds of a metric."""
+
+
+def _no_boolean(value: object) -> object:
+    """YAML's true and false are no numbers, although they are 1 and 0 in Python."""
+    if isinstance(value, bool):
+        raise unexpected("a number")
+    return value
+
+
+def _known(value: float) -> float:
+    """One of CONFIDENCES."""
+    if value not in CONFIDENCES:
+        raise unexpected(f"one of {', '.join(f'{item:g}' for item in CONFIDENCES)}")
+    return value
+
+
+Limit = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
+"""A finite number with which a measured one is compared."""
+
+Confidence = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0.5, lt=1)]
+"""The confidence of a one-sided bound."""
 
 
 class VersusChampion(Section):
     """How the candidate must compare with the champion on the same validation rows.
 
     `max_loss` asks for non-inferiority: the candidate may be worse by at most this much. `min_gain` asks
-    for a proven gain. Both are compared with the one-sided bound of the paired gain at `confidence`, never
-    with the bare difference: gain − t(confidence) · standard error ≥ −max_loss, or ≥ min_gain.
+    for a proven gain. Both are compared with the one-sided bounds of the paired gain at `confidence`, never
+    with the bare difference. With the bounds gain ± t(confidence) · standard error, the rule is met if the
+    lower one is at least −max_loss, or min_gain; the candidate is worse if the upper one is below it; else
+    the rule is undecided, which holds.
 
-    Both are in units of the metric. If `relative` is true, they are shares of the champion's absolute value.
-    The champion's value is an estimate, too: the bound is then of candidate − (1 ∓ share) · champion and
-    contains the uncertainty of both (docs/reference/rules.md).
+    They are in units of the metric. If `relative` is true, they are shares of the champion's absolute value.
+    The champion's value is an estimate, too: the bounds are then of candidate − (1 ∓ share) · champion and
+    contain the uncertainty of both (docs/reference/rules.md).
     """
 
-    max_loss: float | None = Field(None, ge=0, allow_inf_nan=False)
+    max_loss: Annotated[Limit, Field(ge=0)] | None = None
     """Non-inferiority: the candidate may be worse by at most this much. Either this or `min_gain`."""
 
-    min_gain: float | None = Field(None, ge=0, allow_inf_nan=False)
+    min_gain: Annotated[Limit, Field(ge=0)] | None = None
     """A proven gain: the candidate must be better by at least this much."""
 
-    relative: bool = False
-    """Both are shares of the champion's absolute value, instead of units of the metric."""
+    max_gain: Annotated[Limit, Field(gt=0)] | None = None
+    """A candidate that is measured to be better by more than this much is held: such a leap often comes from
+    validation rows or the target among the features. It is compared with the estimate, and never rejects."""
 
-    confidence: float = Field(0.95, gt=0.5, lt=1)
-    """Confidence of the one-sided bound of the gain, with which they are compared."""
+    relative: bool = False
+    """They are shares of the champion's absolute value, instead of units of the metric."""
+
+    confidence: Confidence = 0.95
+    """Confidence of each one-sided bound of the gain, with which `max_loss` and `min_gain` are compared."""
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
-        if (self.max_loss is None) == (self.min_gain is None):
-            raise ValueError("name either max_loss or min_gain")
-        share = self.max_loss or self.min_gain or 0.0
-        if self.relative and share >= 1:
+        if self.max_loss is not None and self.min_gain is not None:
+            raise ValueError("name either max_loss or min_gain, not both")
+        shares = [share for share in (self.max_loss, self.min_gain, self.max_gain) if share is not None]
+        if not shares:
+            raise ValueError("name either max_loss or min_gain, or max_gain")
+        if self.relative and (share := max(shares)) >= 1:
             raise ValueError(
                 f"with relative: true, {share:g} means {100 * share:g} % of the champion's value; "
                 f"write {share / 100:g} for {share:g} %"
             )
+        if self.max_gain is not None and (self.min_gain or 0.0) > self.max_gain:
+            raise ValueError(f"min_gain {self.min_gain:g} is above max_gain {self.max_gain:g}")
         return self
 
     @property
-    def asks(self) -> tuple[Literal["max_loss", "min_gain"], float]:
-        """The key that is set, max_loss or min_gain, and its value."""
+    def asks(self) -> tuple[Literal["max_loss", "min_gain"], float] | None:
+        """The key that is set, max_loss or min_gain, and its value; None if only max_gain is."""
         if self.min_gain is not None:
             return "min_gain", self.min_gain
-        return "max_loss", self.max_loss or 0.0
+        return None if self.max_loss is None else ("max_loss", self.max_loss)
+
+    @property
+    def largest(self) -> float:
+        """The largest margin that is set."""
+        return max(self.max_loss or 0.0, self.min_gain or 0.0, self.max_gain or 0.0)
 
 
 class _Rule(Section):
     """What both kinds of rules have: limits, and what happens to a candidate outside them."""
 
-    min: float | None = Field(None, allow_inf_nan=False)
+    min: Limit | None = None
     """The lowest value that passes."""
 
-    max: float | None = Field(None, allow_inf_nan=False)
+    max: Limit | None = None
     """The highest value that passes."""
 
     on_fail: OnFail = "reject"
@@ -105,6 +149,11 @@ class MetricRule(_Rule):
     metric: str
     """A metric of the model's task."""
 
+    confidence: Annotated[Confidence, AfterValidator(_known)] | None = None
+    """With it, `min` is compared with the lower and `max` with the upper one-sided bound of the value at this
+    confidence: one of 0.8, 0.9, 0.95, 0.975, 0.99. If the interval contains the limit, the rule is undecided,
+    which holds. Without it, the estimate is compared."""
+
     versus_champion: VersusChampion | None = None
     """How the candidate compares with the champion on the same rows."""
 
@@ -116,20 +165,36 @@ class MetricRule(_Rule):
     """Only rows with these values in these categorical or boolean columns are looked at."""
 
     min_samples: int | None = Field(None, ge=1)
-    """Rows below which the rule cannot be judged, so that it holds the candidate. Without it, 30 for a
-    comparison and 1 otherwise."""
+    """Clusters of rows below which the rule cannot be judged, so that it holds the candidate. Without it, 30
+    for a comparison, which it can only raise, and 1 otherwise."""
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
         if (self.min, self.max, self.versus_champion, self.versus_anchor) == (None,) * 4:
             asks = "min, max, versus_champion, versus_anchor"
             raise ValueError(f"the rule asks nothing: name at least one of {asks}")
+        if self.confidence is not None and self.min is None and self.max is None:
+            raise ValueError(
+                "confidence is about min and max, and the rule has neither: write it into versus_champion"
+            )
         return self
 
     @property
     def rows_needed(self) -> int:
-        """`min_samples`. Its default is 1, and COMPARED_ROWS for a comparison with another model."""
-        return self.min_samples or (COMPARED_ROWS if self.versus_champion or self.versus_anchor else 1)
+        """The clusters that the rule needs: `min_samples`, and COMPARED_ROWS at least for a comparison."""
+        return max(self.min_samples or 1, COMPARED_ROWS if self.compares else 1)
+
+    @property
+    def compares(self) -> bool:
+        """Whether the rule compares the candidate with another model."""
+        return self.versus_champion is not None or self.versus_anchor is not None
+
+    @property
+    def asks_for_quality(self) -> bool:
+        """Whether some model could be too bad for the rule. If not, it only asks what is too good."""
+        limit = self.max if self.metric in LOWER_IS_BETTER else self.min
+        compares = self.versus_anchor or (self.versus_champion and self.versus_champion.asks)
+        return limit is not None or bool(compares)
 
     def problem_in(self, task: Task) -> str | None:
         """Why the rule makes no sense in this task: no such metric, or a limit that no value crosses."""
@@ -143,7 +208,9 @@ class MetricRule(_Rule):
                 return f"{within}, so {name} cannot be {limit:g}"
             if limit == useless:
                 return f"{within}: with {name} {limit:g} no model could fail"
-        margins = [versus.asks[1] for versus in (self.versus_champion,) if versus and not versus.relative]
+        if self.confidence is not None and self.metric in NO_INTERVAL:
+            return f"{self.metric} has no reliable interval, so it takes no confidence: remove it"
+        margins = [versus.largest for versus in (self.versus_champion,) if versus and not versus.relative]
         margins += [versus.max_loss for versus in (self.versus_anchor,) if versus and not versus.relative]
         for margin in margins:
             if margin >= highest - lowest:
@@ -225,6 +292,10 @@ class Approval(Section):
     the time comes at least a day before, or `expire_after` - `remind_after` if that is shorter. If the key is
     shortened, that reminder comes first, too."""
 
+    worse_slice: Literal["hold", "warn"] = "hold"
+    """What becomes of a candidate that is shown to be worse than the champion on the rows of some category or
+    range of a feature, named by a rule or not: `hold` asks a person, `warn` only adds a reason."""
+
     review_page: Literal["decide", "read_only"] = "decide"
     """With `read_only` the page shows the candidate and takes no decision."""
 
@@ -261,8 +332,13 @@ class Approval(Section):
 
 
 def rules_sha256(approval: Approval) -> str:
-    """The identity of a set of rules: the SHA-256 of its canonical JSON, in hexadecimal."""
-    dumped = [rule.model_dump(mode="json") for rule in approval.rules]
-    rules = {"first_model": approval.first_model, "rules": dumped}
+    """The identity of a set of rules: the SHA-256 of its canonical JSON, in hexadecimal.
+
+    Values of rules that equal their defaults do not count, so that a key that is added later changes nothing.
+    """
+    rules: dict[str, object] = {"first_model": approval.first_model}
+    if approval.worse_slice != "hold":
+        rules["worse_slice"] = approval.worse_slice
+    rules["rules"] = [rule.model_dump(mode="json", exclude_defaults=True) for rule in approval.rules]
     text = json.dumps(rules, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

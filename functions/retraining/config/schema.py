@@ -10,10 +10,11 @@ from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from retraining.config.account import Aws
 from retraining.config.data import Data
+from retraining.config.doubts import doubt
 from retraining.config.fields import (
     Class,
     Column,
@@ -37,6 +38,12 @@ NAME_LIMIT: Final = 63
 
 BINARY: Final = ("0", "1")
 """The classes of a binary target whose classes are not configured."""
+
+STORED: Final = "stored"
+"""Validation context of a configuration that was stored, maybe by an earlier version.
+
+Checks that a later version adds do not refuse it: the model would stand still after an upgrade.
+"""
 
 MAX_CLASSES: Final = 100
 """The largest number of classes of a target."""
@@ -274,6 +281,12 @@ class ModelConfig(Section):
                 raise ValueError(f"approval.rules, number {number}: {problem}")
         return self
 
+    @model_validator(mode="after")
+    def _rules_are_meant(self, info: ValidationInfo) -> Self:
+        if info.context != STORED and (found := doubt(self.approval)):
+            raise ValueError(found)
+        return self
+
     def _slice_problem(self, rule: MetricRule) -> str | None:
         """Why the slice of the rule cannot be measured with these features."""
         for column, value in (rule.slice or {}).items():
@@ -339,7 +352,7 @@ def dump_model(model: ModelConfig) -> str:
 def parse_model(text: str, *, source: str) -> ModelConfig:
     """Read what `dump_model` wrote. Raises ConfigError, which names `source` and each wrong key."""
     try:
-        return ModelConfig.model_validate_json(text)
+        return ModelConfig.model_validate_json(text, context=STORED)
     except ValidationError as error:
         raise ConfigError(explain(error, source)) from None
 

@@ -72,6 +72,9 @@ Chance alone makes a calibration error, and a larger one for a better model. Eve
 the truth too rarely (bench/coverage.py).
 """
 
+NO_INTERVAL: Final = frozenset({"expected_calibration_error"})
+"""Metrics whose value has no reliable interval. No interval that was tried held the truth often enough."""
+
 NO_CLASS_COUNTS: Final = frozenset({"accuracy", "log_loss", "brier", "expected_calibration_error"})
 """Metrics of classification that are a mean over all rows. All others depend on the rows of each class."""
 

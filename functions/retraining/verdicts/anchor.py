@@ -21,7 +21,7 @@ def parts(rule: Rule) -> tuple[Rule, ...]:
         return (rule,)
     if (rule.min, rule.max, rule.versus_champion) == (None,) * 3:
         return (rule,)
-    alone = {"min": None, "max": None, "versus_champion": None}
+    alone = {"min": None, "max": None, "confidence": None, "versus_champion": None}
     return rule.model_copy(update={"versus_anchor": None}), rule.model_copy(update=alone)
 
 

@@ -1,4 +1,4 @@
-"""Gains of the candidate over another model, and the lower bounds that rules ask about.
+"""Gains of the candidate over another model, and the one-sided bounds that rules ask about.
 
 A gain is positive if the candidate is better, whichever direction of the metric is better.
 docs/reference/rules.md has the formulas and how often they err.
@@ -11,6 +11,7 @@ from statistics import NormalDist
 
 from retraining.config.tasks import LOWER_IS_BETTER
 from retraining.verdicts.evaluation import Difference, Measured
+from retraining.verdicts.verdict import Outcome
 
 
 def gain(metric: str, difference: Difference) -> float:
@@ -18,9 +19,21 @@ def gain(metric: str, difference: Difference) -> float:
     return -difference.value if metric in LOWER_IS_BETTER else difference.value
 
 
-def lower_bound(gained: float, error: float, confidence: float, freedom: float) -> float:
-    """The one-sided lower bound of a gain: gain − t(confidence) · standard error."""
-    return gained - quantile(confidence, freedom) * error
+def bounds(gained: float, error: float, confidence: float, freedom: float) -> tuple[float, float]:
+    """The one-sided lower and upper bound of a gain: gain ∓ t(confidence) · standard error."""
+    half = quantile(confidence, freedom) * error
+    return gained - half, gained + half
+
+
+def answer(low: float, high: float, at_least: float) -> Outcome:
+    """Whether a value is `at_least` this much, by its one-sided bounds.
+
+    It is if the lower bound says so, it is not if the upper bound says so; else the interval contains the
+    limit, and it is undecided.
+    """
+    if low >= at_least:
+        return "pass"
+    return "fail" if high < at_least else "undecided"
 
 
 def quantile(confidence: float, freedom: float) -> float:

@@ -181,11 +181,11 @@ class Comparison(Paired):
     """Candidate and champion on the rows that the champion was not trained on.
 
     `excluded` is the number of rows that are left out because the champion was trained on them,
-    `excluded_groups` that of further rows whose group is among its training rows. `lookalikes` are against
-    the champion's training rows. `unknown` is by feature. `unfamiliar` and `lookalikes` are None in
-    evaluations of earlier versions. `slices_tested` slices were searched
-    for a higher loss; `found_slices` are those with the lowest p-values, in their order. Both are None in
-    evaluations of earlier versions.
+    `excluded_groups` that of further rows whose group is among its training rows; 0 where its artifact has no
+    such groups. `lookalikes` are against the champion's training rows. `unknown` is by feature.
+    `slices_tested` slices were searched for a higher loss; `found_slices` are those with the lowest p-values,
+    in their order. `lookalikes`, `unfamiliar` and both of the latter are None in evaluations of earlier
+    versions.
     """
 
     excluded: Count

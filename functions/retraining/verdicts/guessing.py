@@ -1,6 +1,8 @@
-"""Whether the candidate is better than guessing. Every candidate must be, whatever the rules say.
+"""Whether the candidate is better than guessing, and whether a rule asks for more than guessing reaches.
 
-Guessing predicts the class shares of the training rows, or their mean. The metric is the task's DECISIVE one.
+Every candidate must be better than guessing, whatever the rules say.
+
+Guessing predicts the class shares of the training rows, or their mean; the metric is the task's DECISIVE one.
 """
 
 from __future__ import annotations
@@ -8,12 +10,13 @@ from __future__ import annotations
 import math
 from typing import Final, NamedTuple
 
-from retraining.config.rules import CLASS_ROWS, COMPARED_ROWS
-from retraining.config.tasks import DECISIVE
-from retraining.verdicts.bounds import gain, lower_bound
+from retraining.config.rules import CLASS_ROWS, COMPARED_ROWS, MetricRule, Rule
+from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER
+from retraining.verdicts.bounds import bounds, gain
 from retraining.verdicts.evaluation import Evaluation
-from retraining.verdicts.verdict import Effect, Finding, Outcome, RuleResult
-from retraining.verdicts.wording import number, typeset
+from retraining.verdicts.rows import independent, left_out, said
+from retraining.verdicts.verdict import Effect, Finding, Outcome, Reason, RuleResult
+from retraining.verdicts.wording import describe, number, typeset
 
 CONFIDENCE: Final = 0.99
 """The confidence at which a candidate must be better than guessing."""
@@ -40,18 +43,49 @@ def check(evaluation: Evaluation) -> RuleResult:
     if found.gain <= 0:
         return _result(n, "fail", "reject", numbers, "no better than guessing", found.bound)
     if found.bound <= 0:
-        return _result(n, "fail", "hold", numbers, "not shown to be better than guessing", found.bound)
+        return _result(n, "undecided", "hold", numbers, "not shown to be better than guessing", found.bound)
     return _result(n, "pass", "none", numbers, "pass", found.bound)
+
+
+def limit_met(rule: Rule, evaluation: Evaluation) -> float | None:
+    """What guessing reaches, if it meets the rule's limit against bad models; None if it does not.
+
+    It is also None where that is not known, on a slice, and for a rule without such a limit.
+    """
+    if not isinstance(rule, MetricRule) or rule.slice is not None:
+        return None
+    guessed = evaluation.baseline.metrics.get(rule.metric)
+    if guessed is None or not math.isfinite(guessed.value):
+        return None
+    if rule.metric in LOWER_IS_BETTER:
+        met = rule.max is not None and guessed.value <= rule.max
+    else:
+        met = rule.min is not None and guessed.value >= rule.min
+    return guessed.value if met else None
+
+
+def asks_nothing(rule: Rule, evaluation: Evaluation) -> Reason | None:
+    """The warning that guessing meets the rule's limit, too; None if it does not."""
+    reached = limit_met(rule, evaluation)
+    if reached is None:
+        return None
+    text = (
+        f"{describe(rule)}: guessing ({evaluation.baseline.predicts}) reaches {typeset(f'{reached:.4g}')} "
+        "and meets this limit, too, so it asks nothing"
+    )
+    return Reason(code="asks_nothing", text=text)
 
 
 def _too_few(evaluation: Evaluation) -> str:
     """That there are too few rows, or too few of the rarest class; empty if there are enough."""
-    n, smallest = evaluation.candidate.n, evaluation.candidate.smallest_class
-    if n < COMPARED_ROWS:
-        leaked = f" ({evaluation.leaked} more it was trained on)" if evaluation.leaked else ""
-        return f"{n} rows{leaked}, needs ≥ {COMPARED_ROWS}"
+    measured = evaluation.candidate
+    clusters, smallest = independent(measured), measured.smallest_class
+    if clusters < COMPARED_ROWS:
+        rows = said(measured.n, clusters, left_out(evaluation))
+        return f"{rows}, needs ≥ {COMPARED_ROWS}"
     if smallest is not None and smallest < CLASS_ROWS:
-        return f"{smallest} rows of the rarest class, needs ≥ {CLASS_ROWS}"
+        unit = "clusters" if clusters < measured.n else "rows"
+        return f"{smallest} {unit} of the rarest class, needs ≥ {CLASS_ROWS}"
     return ""
 
 
@@ -74,7 +108,9 @@ def _compared(evaluation: Evaluation) -> _Compared | None:
     gained, error = gain(metric, difference), difference.standard_error
     if not math.isfinite(ours.value + theirs.value + gained + error) or error < 0:
         return None
-    bound = lower_bound(gained, error, CONFIDENCE, difference.freedom)
+    bound, _ = bounds(gained, error, CONFIDENCE, difference.freedom)
+    if not math.isfinite(bound):
+        return None
     return _Compared(ours.value, theirs.value, gained, bound)
 
 

@@ -1,10 +1,11 @@
 """How a candidate is decided: the rules and an evaluation make a verdict. Pure.
 
-APPROVE needs a candidate that is better than guessing, at least one rule that passes, and no rule that
-rejects or holds. A rule that fails rejects, holds or warns, as its `on_fail` says. A warning, or a comparison
-that is skipped because there is no champion, does not keep the candidate from approval. Anything that cannot
-be known holds the candidate for a person: a missing number, NaN, too few rows. It never approves and never
-rejects. docs/reference/rules.md has the formulas, docs/explanation/approval.md says how often they err.
+APPROVE needs a candidate that is better than guessing, at least one rule that passes and that guessing would
+not pass, and no rule that rejects or holds. A rule that fails rejects, holds or warns, as its `on_fail` says.
+A warning, or a comparison that is skipped because there is no champion, does not keep the candidate from
+approval. Anything that cannot be known holds the candidate for a person: a missing number, NaN, too few rows,
+an interval that contains the limit. It never approves and never rejects. docs/reference/rules.md has the
+formulas, docs/explanation/approval.md says how often they err.
 """
 
 from __future__ import annotations
@@ -14,10 +15,19 @@ from collections.abc import Sequence
 from retraining.config.rules import Approval, DataRule, Rule, rules_sha256
 from retraining.config.schema import ModelConfig
 from retraining.verdicts import anchor as versus_anchor
-from retraining.verdicts import consistency, data_rules, guessing, looks, metric_rules
+from retraining.verdicts import consistency, data_rules, guessing, leaks, looks, metric_rules, slices
 from retraining.verdicts.evaluation import Evaluation
 from retraining.verdicts.unfamiliar import sees_unknown
-from retraining.verdicts.verdict import Code, Decision, Effect, Outcome, Reason, RuleResult, Verdict
+from retraining.verdicts.verdict import (
+    COMPARING,
+    Code,
+    Decision,
+    Effect,
+    Outcome,
+    Reason,
+    RuleResult,
+    Verdict,
+)
 from retraining.verdicts.wording import why_not_compared
 
 
@@ -44,9 +54,12 @@ def judge(
         why_no_champion = aside or "no champion to compare with (first_model: rules_only)"
     parts = [part for rule in approval.rules for part in versus_anchor.parts(rule)]
     results = [_check(rule, evaluation, why_no_champion, anchor, look) for rule in parts]
-    holds = [*doubts, *consistency.doubts(evaluation), *_no_rule_met(results)]
+    warnings = [found for rule in approval.rules if (found := guessing.asks_nothing(rule, evaluation))]
+    holds = [*doubts, *consistency.doubts(evaluation), *_no_rule_met(parts, results, evaluation)]
+    holds += leaks.of_candidate(evaluation)
     if not without_champion:
         holds += _about_the_champion(evaluation, champion)
+        (holds if approval.worse_slice == "hold" else warnings).extend(slices.reasons(evaluation))
     asks_anchor = any(result.kind == "versus_anchor" for result in results)
     if asks_anchor:
         holds += versus_anchor.doubts(evaluation, anchor)
@@ -54,7 +67,7 @@ def judge(
         text = "this is the group's first model, and first_model is hold"
         holds.append(Reason(code="first_model_hold", text=text))
     results.append(guessing.check(evaluation))
-    decision, reasons = _decide(results, holds)
+    decision, reasons = _decide(results, holds, warnings)
     first = [Reason(code="champion_put_aside", text=aside)] if aside else []
     return Verdict(
         decision=decision,
@@ -81,7 +94,9 @@ def _check(
     return metric_rules.check(rule, evaluation, why_no_champion, look)
 
 
-def _decide(results: Sequence[RuleResult], holds: Sequence[Reason]) -> tuple[Decision, list[Reason]]:
+def _decide(
+    results: Sequence[RuleResult], holds: Sequence[Reason], warnings: Sequence[Reason]
+) -> tuple[Decision, list[Reason]]:
     """The decision and its reasons: one rejection rejects; otherwise one hold holds; otherwise it approves.
 
     Warnings come last.
@@ -90,21 +105,40 @@ def _decide(results: Sequence[RuleResult], holds: Sequence[Reason]) -> tuple[Dec
         effect: [_reason(result) for result in results if result.effect == effect]
         for effect in ("reject", "hold", "warn", "none")
     }
+    warned = [*by_effect["warn"], *warnings]
     if by_effect["reject"]:
-        return "REJECT", [*by_effect["reject"], *by_effect["hold"], *holds, *by_effect["warn"]]
+        return "REJECT", [*by_effect["reject"], *by_effect["hold"], *holds, *warned]
     if by_effect["hold"] or holds:
-        return "HOLD", [*by_effect["hold"], *holds, *by_effect["warn"]]
-    return "APPROVE", [*by_effect["none"], *by_effect["warn"]]
+        return "HOLD", [*by_effect["hold"], *holds, *warned]
+    return "APPROVE", [*by_effect["none"], *warned]
 
 
 # ---- reasons ---------------------------------------------------------------------------------------------
 
 
-def _no_rule_met(results: Sequence[RuleResult]) -> list[Reason]:
-    """The reason to hold if no rule passed: without one, nothing is approved by rule."""
-    if any(result.outcome == "pass" or result.effect in ("hold", "reject") for result in results):
+def _no_rule_met(
+    rules: Sequence[Rule], results: Sequence[RuleResult], evaluation: Evaluation
+) -> list[Reason]:
+    """The reason to hold if no rule passed: without one, nothing is approved by rule.
+
+    A rule whose only answer is a limit that guessing meets, too, does not count.
+    """
+    passed = [rule for rule, result in zip(rules, results, strict=True) if result.outcome == "pass"]
+    if any(result.effect in ("hold", "reject") for result in results):
         return []
-    return [Reason(code="no_rule_met", text="no rule was met, so nothing can be approved by rule")]
+    empty = [rule for rule, result in zip(rules, results, strict=True) if _empty(rule, result, evaluation)]
+    if len(passed) > len(empty):
+        return []
+    text = "no rule was met, so nothing can be approved by rule"
+    if empty:
+        text = "no rule was met that guessing does not meet, too, so nothing can be approved by rule"
+    return [Reason(code="no_rule_met", text=text)]
+
+
+def _empty(rule: Rule, result: RuleResult, evaluation: Evaluation) -> bool:
+    """Whether the rule passed, and guessing would have passed it, too."""
+    compared = any(finding.question in COMPARING for finding in result.findings)
+    return result.outcome == "pass" and not compared and guessing.limit_met(rule, evaluation) is not None
 
 
 def _notes(evaluation: Evaluation) -> list[Reason]:
@@ -121,7 +155,7 @@ def _about_the_champion(evaluation: Evaluation, champion: str | None) -> list[Re
         reasons.append(Reason(code="champion_not_comparable", text=why_not_compared(evaluation)))
     if evaluation.comparison and (text := sees_unknown(evaluation.comparison, "champion")):
         reasons.append(Reason(code="champion_sees_unknown", text=text))
-    return reasons
+    return [*reasons, *leaks.of_champion(evaluation)]
 
 
 def _reason(result: RuleResult) -> Reason:
@@ -130,11 +164,12 @@ def _reason(result: RuleResult) -> Reason:
         "pass": "rule_passed",
         "skipped": "rule_skipped",
         "fail": "rule_warned" if result.effect == "warn" else "rule_failed",
+        "undecided": "rule_undecided",
         "unknown": "rule_unknown",
     }
     if result.kind == "guessing":
-        rejected = result.effect == "reject"
-        codes["fail"] = "not_better_than_guessing" if rejected else "not_shown_better_than_guessing"
+        codes["fail"] = "not_better_than_guessing"
+        codes["undecided"] = "not_shown_better_than_guessing"
         codes["unknown"] = "guessing_unknown"
     return Reason(code=codes[result.outcome], text=result.text)
 

@@ -7,7 +7,7 @@ Only version_1.py does, for verdicts that were stored before there were codes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -28,8 +28,11 @@ Kind = Literal["metric", "versus_champion", "versus_anchor", "data", "drift", "g
 """What a rule is about. A rule on a metric that also compares with the champion is `versus_champion`. Its
 comparison with the anchor is a result of its own."""
 
-Question = Literal["min", "max", "min_samples", "max_loss", "min_gain", "better_than_guessing"]
+Question = Literal["min", "max", "min_samples", "max_loss", "min_gain", "max_gain", "better_than_guessing"]
 """What a finding answers. The names are those of the configuration's keys where there is one."""
+
+COMPARING: Final = ("max_loss", "min_gain")
+"""Questions whose answer is that the candidate is worse, if it is not met."""
 
 Code = Literal[
     # the result of a rule
@@ -74,6 +77,15 @@ Code = Literal[
 """Why a verdict is what it is. A reason of handsoff 0.1 that version_1.py does not know is `unspecified`."""
 
 
+_ABOUT_THE_CHAMPION: Final[tuple[Code, ...]] = (
+    "champion_changed",
+    "champion_not_comparable",
+    "champion_sees_unknown",
+    "champion_lookalike_rows",
+)
+"""Reasons to hold a candidate that lie in the champion."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
@@ -89,8 +101,10 @@ class Finding(_Frozen):
     """The answer to one question of a rule: `observed` compared with `limit`, on `n` rows.
 
     Both are in units of the metric, of the number of rows, or of what else the rule asks about. For a
-    comparison with another model, `observed` is the one-sided bound of the gain. None is not known.
-    `numbers` is `text` without the conclusion after the arrow.
+    comparison with another model, `observed` is the lower one-sided bound of the gain; for a limit with a
+    confidence it is the bound of the value. `estimate` is then the gain or the value itself, and `bounds` are
+    its lower and upper one-sided bound. None is not known, or of an earlier version. `numbers` is `text`
+    without the conclusion after the arrow.
     """
 
     question: Question
@@ -98,6 +112,8 @@ class Finding(_Frozen):
     n: int | None = None
     observed: float | None = None
     limit: float | None = None
+    estimate: float | None = None
+    bounds: tuple[float, float] | None = None
     numbers: str = ""
     text: str
 
@@ -112,13 +128,15 @@ class Finding(_Frozen):
         n: int | None = None,
         observed: float | None = None,
         limit: float | None = None,
+        estimate: float | None = None,
+        bounds: tuple[float, float] | None = None,
     ) -> Self:
         """A finding whose text is `numbers → conclusion`; an empty conclusion is left out.
 
-        Without `conclusion`, the outcome is the conclusion, and "cannot be judged" if it is unknown.
+        Without `conclusion`, the word for the outcome is the conclusion.
         """
         if conclusion is None:
-            conclusion = "cannot be judged" if outcome == "unknown" else outcome
+            conclusion = word_for(outcome, worse=question in COMPARING)
         text = f"{numbers} → {conclusion}" if conclusion else numbers
         return cls(
             question=question,
@@ -126,9 +144,32 @@ class Finding(_Frozen):
             n=n,
             observed=observed,
             limit=limit,
+            estimate=estimate,
+            bounds=bounds,
             numbers=numbers,
             text=text,
         )
+
+    @property
+    def worse(self) -> bool:
+        """Whether the candidate is shown to be worse than a comparison with another model allows."""
+        return self.outcome == "fail" and self.question in COMPARING and self.bounds is not None
+
+    @property
+    def word(self) -> str:
+        """The word for the outcome.
+
+        Before there were three answers, a comparison failed where it was not shown to be met: that is no
+        `worse`.
+        """
+        return word_for(self.outcome, worse=self.worse)
+
+
+def word_for(outcome: Outcome, *, worse: bool = False) -> str:
+    """The one word for an outcome, wherever people read it. `worse` says that a comparison was made."""
+    if outcome == "unknown":
+        return "cannot be judged"
+    return "worse" if outcome == "fail" and worse else outcome
 
 
 class RuleResult(_Frozen):
@@ -156,9 +197,21 @@ class RuleResult(_Frozen):
         return any(
             finding.outcome == "fail"
             and self.kind != "versus_anchor"
-            and (finding.question in ("max_loss", "min_gain") or self.kind == "drift")
+            and (finding.question in COMPARING or self.kind == "drift")
             for finding in self.findings
         )
+
+    @property
+    def left_open(self) -> bool:
+        """Whether a comparison with the champion was made and left undecided."""
+        return any(
+            finding.outcome == "undecided" and finding.question in COMPARING for finding in self.findings
+        )
+
+    @property
+    def word(self) -> str:
+        """The word for the outcome."""
+        return word_for(self.outcome, worse=any(finding.worse for finding in self.findings))
 
 
 class Verdict(_Frozen):
@@ -199,17 +252,21 @@ class Verdict(_Frozen):
         return next((result for result in self.rules if result.lost), None)
 
     @property
+    def undecided_against_champion(self) -> RuleResult | None:
+        """The first rule whose comparison with the champion was made and left undecided."""
+        return next((result for result in self.rules if result.left_open), None)
+
+    @property
     def held_by_champion(self) -> bool:
         """Whether the champion is a reason to hold the candidate, so that putting it aside may help.
 
-        The champion cannot be compared with, has changed, or leaves a comparison open. It also counts if
-        the champion was put aside before.
+        The champion cannot be compared with, is no measure, or has changed, or a rule cannot be judged while
+        no comparison with it was left undecided. It also counts if the champion was put aside before.
         """
-        if self.without_champion:
+        if self.without_champion or any(reason.code in _ABOUT_THE_CHAMPION for reason in self.reasons):
             return True
-        about = ("champion_changed", "champion_not_comparable", "champion_sees_unknown")
-        if any(reason.code in about for reason in self.reasons):
-            return True
+        if self.undecided_against_champion:
+            return False
         return any(result.compares and result.outcome == "unknown" for result in self.rules)
 
     def as_evidence(self) -> dict[str, Any]:

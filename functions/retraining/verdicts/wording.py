@@ -15,14 +15,22 @@ def describe(rule: Rule) -> str:
     parts += [f"max {rule.max:g}"] if rule.max is not None else []
     if isinstance(rule, DataRule):
         return f"{data_label(rule)} {', '.join(parts)}"
+    parts += [f"confidence {rule.confidence:g}"] if rule.confidence is not None else []
     if versus := rule.versus_champion:
-        question, margin = versus.asks
-        parts.append(f"{question} {f'{100 * margin:g} %' if versus.relative else f'{margin:g}'}")
-        parts.append(f"confidence {versus.confidence:g}")
+        margins = [versus.asks] if versus.asks else []
+        parts += [_margin(question, margin, versus.relative) for question, margin in margins]
+        if versus.max_gain is not None:
+            parts.append(_margin("max_gain", versus.max_gain, versus.relative))
+        parts += [f"confidence {versus.confidence:g}"] if margins else []
     if anchor := rule.versus_anchor:
-        share = f"{100 * anchor.max_loss:g} %" if anchor.relative else f"{anchor.max_loss:g}"
-        parts += [f"max_loss {share} against the anchor", f"confidence {anchor.confidence:g}"]
+        margin = _margin("max_loss", anchor.max_loss, anchor.relative)
+        parts += [f"{margin} against the anchor", f"confidence {anchor.confidence:g}"]
     return f"{metric_label(rule)} {', '.join(parts)}"
+
+
+def _margin(question: str, margin: float, relative: bool) -> str:
+    """A margin with its name, in percent if it is a share."""
+    return f"{question} {f'{100 * margin:g} %' if relative else f'{margin:g}'}"
 
 
 def metric_label(rule: MetricRule) -> str:

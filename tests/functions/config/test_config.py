@@ -175,7 +175,7 @@ def test_dump_model_leaves_out_what_equals_its_default() -> None:
         ("approval.rules", [{"data": "drift", "max": 0.25}]),
         ("approval.rules", [{"data": "unknown_share", "max": 0.1}]),
         ("approval.rules", [{"data": "leaked_share", "max": 0.1}, {"data": "lookalikes", "max": 3}]),
-        ("approval.rules", [{"metric": "recall", "versus_champion": {"min_gain": 0.0}, "min_samples": 1}]),
+        ("approval.rules", [{"metric": "recall", "versus_champion": {"min_gain": 0.0}, "min_samples": 31}]),
     ],
 )
 def test_parse_model_reads_each_form_that_dump_model_wrote(key: str, value: Any) -> None:

@@ -41,7 +41,7 @@ FULL: dict[str, Any] = {
                         "slice": {"tagged": True},
                         "versus_champion": {"max_loss": 0.1, "confidence": 0.9, "relative": True},
                         "versus_anchor": {"max_loss": 0.1, "confidence": 0.9, "relative": True},
-                        "min_samples": 3,
+                        "min_samples": 40,
                     },
                     {"data": "drift", "max": 0.2, "column": "mass"},
                 ],

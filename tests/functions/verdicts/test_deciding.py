@@ -28,7 +28,7 @@ def test_judge_rejects_before_it_holds_and_mentions_warnings() -> None:
     assert verdict.decision == "REJECT"
     assert verdict.texts == (
         "accuracy: 0.5, needs ≥ 0.78 → fail",
-        "roc_auc: 0.99, needs ≤ 0.97 → fail",
+        "roc_auc: 0.99 (guessing 0.5), needs ≤ 0.97 → fail",
         "f1: 0.6, needs ≥ 0.7 → fail",
     )
     warned = judge(evaluation({"accuracy": 0.8, "roc_auc": 0.9, "f1": 0.6}), approval, None)

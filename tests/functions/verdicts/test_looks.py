@@ -29,7 +29,7 @@ def test_confidence_of_a_hundred_million_looks_is_below_1() -> None:
 
 @pytest.mark.parametrize(
     ("look", "decision"),
-    [(1, "APPROVE"), (2, "REJECT")],  # bounds 0.022 − 1.96 · 0.01 = 0.0024, 0.022 − 2.394 · 0.01 = −0.0019
+    [(1, "APPROVE"), (2, "HOLD")],  # bounds 0.022 − 1.96 · 0.01 = 0.0024, 0.022 − 2.394 · 0.01 = −0.0019
 )
 def test_the_same_gain_passes_at_the_first_look_only(look: int, decision: str) -> None:
     verdict = judge(evaluation(versus=(0.022, 0.01)), rules(GAIN), CHAMPION, look=look)

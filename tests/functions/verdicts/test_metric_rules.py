@@ -51,7 +51,8 @@ def test_slice_that_was_not_evaluated_has_another_text_than_an_empty_slice() -> 
     asked = rules({"metric": "recall", "slice": {"sex": "female"}, "min": 0.75})
     assert "the evaluation has no such slice" in judge(evaluation(), asked, None).texts[0]
     none = evaluation(slices={"female": (0, {})})
-    assert "recall where sex = female: 0 rows, needs ≥ 1" in judge(none, asked, None).texts[0]
+    said = "recall where sex = female: 0 rows (no validation row has these values), needs ≥ 1"
+    assert said in judge(none, asked, None).texts[0]
 
 
 def test_min_samples_holds_below_its_edge_where_a_failure_rejects() -> None:
@@ -89,11 +90,10 @@ def test_text_counts_the_rows_that_are_left_out() -> None:
     assert found.comparison is not None
     found = found.model_copy(update={"comparison": found.comparison.model_copy(update={"excluded": 45})})
     asked = rules({"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}})
-    assert (
-        "27 rows (45 more the champion was trained on), needs ≥ 30" in judge(found, asked, CHAMPION).texts[0]
-    )
+    said = "27 rows (left out: 45 that the champion was trained on), needs ≥ 30"
+    assert said in judge(found, asked, CHAMPION).texts[0]
     leaked = evaluation({"accuracy": 0.9}, n=0).model_copy(update={"leaked": 106})
     assert (
-        "0 rows (106 more the candidate was trained on), needs ≥ 1"
+        "0 rows (left out: 106 that the candidate was trained on), needs ≥ 1"
         in judge(leaked, rules({"metric": "accuracy", "min": 0.5}), None).texts[0]
     )

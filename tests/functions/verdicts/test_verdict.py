@@ -216,7 +216,16 @@ def test_as_evidence_keeps_reasons_as_texts_beside_their_codes() -> None:
         "effect": "reject",
         "text": text,
         "findings": [
-            {"question": "min", "outcome": "fail", "n": 262, "observed": 0.7, "limit": 0.78, "text": text}
+            {
+                "question": "min",
+                "outcome": "fail",
+                "n": 262,
+                "observed": 0.7,
+                "limit": 0.78,
+                "estimate": None,
+                "bounds": None,
+                "text": text,
+            }
         ],
     }
     assert sorted(shown) == [

@@ -37,7 +37,9 @@ def test_max_loss_at_its_edge(difference: float, error: float, decision: str) ->
     ("difference", "error", "decision"),
     [
         (0.02, 0.0051, "APPROVE"),  # bound 0.02 − 1.96 · 0.0051 = 0.01000: the first look uses 97.5 %
-        (0.02, 0.0052, "REJECT"),  # bound 0.00981
+        (0.02, 0.0052, "HOLD"),  # bounds 0.00981 and 0.03019
+        (0.0, 0.0051, "REJECT"),  # upper bound 0.00999
+        (0.0, 0.0052, "HOLD"),  # upper bound 0.01019
         (0.0, 0.001, "REJECT"),
     ],
 )
@@ -174,7 +176,7 @@ def test_bound_is_wider_with_few_degrees_of_freedom() -> None:
     assert found.comparison is not None
     of_30 = Difference(value=0.0, standard_error=0.018, freedom=29)
     few = found.comparison.model_copy(update={"differences": {"roc_auc": of_30}})
-    assert judge(found.model_copy(update={"comparison": few}), rules(rule), CHAMPION).decision == "REJECT"
+    assert judge(found.model_copy(update={"comparison": few}), rules(rule), CHAMPION).decision == "HOLD"
 
 
 @pytest.mark.parametrize(
@@ -206,5 +208,6 @@ def test_text_of_a_comparison_of_which_lower_is_better() -> None:
     rule = {"metric": "rmse", "versus_champion": {"max_loss": 1.5}}
     found = evaluation(versus=(2.0, 0.5), metric="rmse", reference=57.0, task="regression")
     assert judge(found, rules(rule), CHAMPION).texts == (
-        "rmse: champion 57 − candidate 59 = −2, lower 95 % bound −2.822, needs ≥ −1.5 on 262 rows → fail",
+        "rmse: champion 57 − candidate 59 = −2, lower 95 % bound −2.822, upper −1.178, needs ≥ −1.5 "
+        "on 262 rows → undecided",
     )

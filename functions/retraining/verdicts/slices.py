@@ -1,0 +1,52 @@
+"""Whether the candidate is worse than the champion on rows that no rule names.
+
+The step searched the categories and the quartiles of all features. What it found is corrected for the number
+of searched slices (Holm 1979), so that among candidates that are nowhere worse, one in twenty is named.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from retraining.verdicts.evaluation import Evaluation, FoundSlice
+from retraining.verdicts.verdict import Reason
+from retraining.verdicts.wording import typeset
+
+LEVEL: Final = 0.05
+"""The corrected p-value below which the candidate is worse on a slice."""
+
+MAX_NAMED: Final = 3
+"""Slices that the reason names: those with the lowest p-values."""
+
+
+def worse(evaluation: Evaluation) -> tuple[FoundSlice, ...]:
+    """The slices on which the candidate is shown to be worse, or of which that is not known."""
+    found = evaluation.comparison.found_slices if evaluation.comparison else None
+    return tuple(item for item in found or () if not item.p_holm >= LEVEL)
+
+
+def reasons(evaluation: Evaluation) -> list[Reason]:
+    """One reason that names the slices on which the candidate is worse; none if there is no such slice."""
+    found = worse(evaluation)
+    if not found:
+        return []
+    named = "; ".join(_said(item) for item in found[:MAX_NAMED])
+    more = f"; and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
+    return [Reason(code="slice_worse", text=f"worse than the champion where {named}{more}")]
+
+
+def where(item: FoundSlice) -> str:
+    """The rows of the slice, as a condition."""
+    if item.range is not None:
+        low, high = (typeset(f"{end:.4g}") for end in item.range)
+        return f"{item.column} is from {low} to {high}"
+    return f"{item.column} is missing" if item.value is None else f"{item.column} = {item.value}"
+
+
+def _said(item: FoundSlice) -> str:
+    """The slice with its rows, the loss, and the corrected p-value."""
+    loss = item.loss.replace("_", " ")
+    return (
+        f"{where(item)} ({item.n} rows, mean {loss} {typeset(f'{item.difference:+.4g}')}, "
+        f"p {item.p_holm:.2g} after Holm's correction, needs ≥ {LEVEL:g})"
+    )
