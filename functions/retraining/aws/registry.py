@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
@@ -34,6 +34,10 @@ the same number."""
 
 LISTED: Final = 100
 """Packages on one page of a listing, SageMaker's maximum."""
+
+OLDEST: Final = 30
+"""The number of oldest approved packages among which the first approved one is found. The step script
+champion.py uses the same number."""
 
 REJECTED: Final = 10
 """The number of newest rejected packages among which one of the same batch is looked for."""
@@ -78,24 +82,38 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
     the approval is `approvedAt` in its metadata, which decisions.decide and recording.record write. Only the
     NEWEST newest approved packages are read: an older one must be registered anew to become champion again.
     """
-    approved = _newest(sagemaker, group, "Approved", NEWEST)
+    approved = _listed(sagemaker, group, "Approved", NEWEST)
     return max(approved, key=lambda found: found.approved_at, default=None)
+
+
+def first_approved(sagemaker: SageMakerClient, group: str) -> Package | None:
+    """The package of the group that was approved first, of those that are approved; None if none is.
+
+    Only the OLDEST oldest approved packages are read.
+    """
+    approved = _listed(sagemaker, group, "Approved", OLDEST, order="Ascending")
+    return min(approved, key=lambda found: found.approved_at, default=None)
 
 
 def rejected(sagemaker: SageMakerClient, group: str) -> list[Package]:
     """The group's newest rejected packages, newest first; at most REJECTED."""
-    return _newest(sagemaker, group, "Rejected", REJECTED)
+    return _listed(sagemaker, group, "Rejected", REJECTED)
 
 
-def _newest(
-    sagemaker: SageMakerClient, group: str, status: ModelApprovalStatusType, most: int
+def _listed(
+    sagemaker: SageMakerClient,
+    group: str,
+    status: ModelApprovalStatusType,
+    most: int,
+    *,
+    order: Literal["Descending", "Ascending"] = "Descending",
 ) -> list[Package]:
-    """The group's `most` newest packages of this status, newest first."""
+    """The group's `most` newest packages of this status, newest first; the oldest if `order` is Ascending."""
     answer = sagemaker.list_model_packages(
         ModelPackageGroupName=group,
         ModelApprovalStatus=status,
         SortBy="CreationTime",
-        SortOrder="Descending",
+        SortOrder=order,
         MaxResults=most,
     )
     return [package(sagemaker, item["ModelPackageArn"]) for item in answer["ModelPackageSummaryList"]]

@@ -35,9 +35,14 @@ class Standing(EarlierDecision):
 
 @dataclass(frozen=True)
 class Compared:
-    """The ARN of the champion that a candidate was compared with, None where there was none."""
+    """The ARNs of champion and anchor that a candidate was compared with; None where there was none.
+
+    `aside`: a person has put the champion aside.
+    """
 
     champion: str | None
+    aside: bool = False
+    anchor: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ class Snapshot:
 
     `taken` is what stands in the ledger: `wanted`, or an earlier request for it, or another decision.
     `champion` is the group's champion, read only where an approval depends on it. `beside` is the champion
-    that the verdict knew. `elapsed` is the time since the lease on the group was taken.
+    that the verdict knew. `anchor` is the model's anchor, read only where the candidate was compared with
+    one. `elapsed` is the time since the lease on the group was taken.
     """
 
     wanted: DecisionFact
@@ -55,6 +61,7 @@ class Snapshot:
     compared: Compared | None = None
     champion: Package | None = None
     beside: str | None = None
+    anchor: str | None = None
     elapsed: timedelta = timedelta(0)
 
 
@@ -79,6 +86,13 @@ class RefuseChampion:
 
 
 @dataclass(frozen=True)
+class RefuseAnchor:
+    """The anchor is not the one that the candidate was compared with: what was taken is released."""
+
+    anchor: str | None
+
+
+@dataclass(frozen=True)
 class TryAgain:
     """Too much time has passed to approve safely under the lease."""
 
@@ -93,7 +107,7 @@ class MarkDone:
     """The package shows the decision already: it is marked as done."""
 
 
-Action = Stand | Adopt | RefuseChampion | TryAgain | Write | MarkDone
+Action = Stand | Adopt | RefuseChampion | RefuseAnchor | TryAgain | Write | MarkDone
 
 
 def next_action(seen: Snapshot) -> Action:
@@ -116,8 +130,10 @@ def next_action(seen: Snapshot) -> Action:
 def _approval(seen: Snapshot) -> Action:
     """What follows where an approval may be written on a package that is pending."""
     champion = seen.champion.arn if seen.champion else None
-    if seen.compared and champion != seen.compared.champion:
+    if seen.compared and not seen.compared.aside and champion != seen.compared.champion:
         return RefuseChampion(champion)
+    if seen.compared and seen.compared.anchor and seen.anchor != seen.compared.anchor:
+        return RefuseAnchor(seen.anchor)
     if seen.wanted.by in PEOPLE and seen.champion and is_superseded(seen):
         return Stand(_superseded_by(seen.champion), give_back=True)
     return TryAgain() if seen.elapsed > MAX_TIME else Write()

@@ -36,6 +36,7 @@ from retraining.candidates.decision_actions import (
     Adopt,
     Compared,
     MarkDone,
+    RefuseAnchor,
     RefuseChampion,
     Snapshot,
     Stand,
@@ -72,6 +73,14 @@ class ChampionChanged(HandsoffError):
     def __init__(self, champion: str | None) -> None:
         super().__init__(f"the champion is now {champion or 'none'}")
         self.champion = champion
+
+
+class AnchorChanged(HandsoffError):
+    """The anchor is not the one that the candidate was compared with. Nothing was written."""
+
+    def __init__(self, anchor: str | None) -> None:
+        super().__init__(f"the anchor is now {anchor or 'none'}")
+        self.anchor = anchor
 
 
 @dataclass(frozen=True)
@@ -121,9 +130,9 @@ def decided(
     """Approve or reject a package that is pending; the decision that stands, and the package, afterwards.
 
     `by` is one of facts.candidates.By. `metadata` goes on the package together with the decision. With
-    `compared`, an approval is only written while that is the champion. Raises ChampionChanged if it is not,
-    and NotReady while another candidate of the group is being approved. A person approves nothing that a
-    newer champion is about to supersede.
+    `compared`, an approval is only written while these are champion and anchor. Raises ChampionChanged or
+    AnchorChanged if they are not, and NotReady while another candidate of the group is being approved. A
+    person approves nothing that a newer champion is about to supersede.
     """
     group = arn.split(":model-package/")[-1].rsplit("/", 1)[0]
     approving = status == "Approved"
@@ -144,6 +153,7 @@ def decided(
             compared=compared,
             champion=champion,
             beside=_beside(package, champion, by, using),
+            anchor=_anchor(group, compared, using),
             elapsed=using.clock() - began,
         )
         return _act(snapshot, metadata or {}, using)
@@ -212,6 +222,12 @@ def _beside(package: Package, champion: Package | None, by: str, using: Collabor
     return judged.verdict.champion if judged else None
 
 
+def _anchor(group: str, compared: Compared | None, using: Collaborators) -> str | None:
+    """The model's anchor, read only where the candidate was compared with one."""
+    known = using.ledger.get(keys.anchor(group)) if compared and compared.anchor else None
+    return known.package if known else None
+
+
 def _act(seen: Snapshot, metadata: Mapping[str, str], using: Collaborators) -> Result:
     """Do what follows from the snapshot; the decision that stands, and the package, afterwards."""
     arn, taken, package = seen.package.arn, seen.taken, seen.package
@@ -227,6 +243,9 @@ def _act(seen: Snapshot, metadata: Mapping[str, str], using: Collaborators) -> R
         case RefuseChampion(champion):
             _give_back(arn, taken, using)
             raise ChampionChanged(champion)
+        case RefuseAnchor(anchor):
+            _give_back(arn, taken, using)
+            raise AnchorChanged(anchor)
         case TryAgain():
             raise NotReady(f"deciding on {seen.package.name} took too long; try again")
         case Write():

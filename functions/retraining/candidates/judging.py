@@ -12,10 +12,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 from retraining import evidence
 from retraining.aws import registry
 from retraining.aws.observability import logger, metrics
-from retraining.candidates import decisions, telling
+from retraining.candidates import anchoring, decisions, telling
 from retraining.candidates.decision_actions import Compared
-from retraining.candidates.decisions import ChampionChanged
+from retraining.candidates.decisions import AnchorChanged, ChampionChanged
 from retraining.candidates.doubts import doubts
+from retraining.candidates.looking import look
 from retraining.candidates.state import RULES
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig
@@ -24,9 +25,12 @@ from retraining.facts import keys
 from retraining.facts.candidates import Status, VerdictFact
 from retraining.facts.package import Package
 from retraining.text import shorten
+from retraining.verdicts import anchor as versus_anchor
+from retraining.verdicts import looks
+from retraining.verdicts.anchor import gone
 from retraining.verdicts.evaluation import Evaluation
 from retraining.verdicts.judge import held_after_all, judge
-from retraining.verdicts.verdict import Decision, Verdict
+from retraining.verdicts.verdict import Decision, Reason, Verdict
 
 STATUS: Final[dict[Decision, Status | None]] = {"APPROVE": "Approved", "REJECT": "Rejected", "HOLD": None}
 """What a verdict makes of the package; None leaves it pending."""
@@ -79,17 +83,39 @@ def _first_verdict(candidate: Package, using: Collaborators) -> VerdictFact:
 def judge_now(
     candidate: Package, using: Collaborators, *, without_champion: str | None = None
 ) -> tuple[Evaluation, Verdict]:
-    """What the candidate's evaluation says, and what the rules say about it now. Writes nothing."""
+    """What the candidate's evaluation says, and what the rules say about it now.
+
+    The anchor is noted if it was not, and so is this look at the validation rows if a rule asks for a gain.
+    """
     config = _config(candidate, using)
-    champion = registry.champion(using.sagemaker, candidate.group)
+    approval, found = config.approval, registry.champion(using.sagemaker, candidate.group)
+    champion = found.arn if found else None
     evaluation = registry.evaluation(using.s3, candidate)
+    anchor, more = None, []
+    if approval.asks_anchor:
+        anchor, more = _anchor(candidate.group, champion, using)
+    looks_at_rows = looks.is_taken(approval, evaluation, champion, without_champion)
     return evaluation, judge(
         evaluation,
-        config.approval,
-        champion.arn if champion else None,
+        approval,
+        champion,
+        anchor=anchor,
+        look=look(candidate, evaluation, using) if looks_at_rows else 1,
         without_champion=without_champion,
-        doubts=doubts(candidate, evaluation, config, using),
+        doubts=[*doubts(candidate, evaluation, config, using), *more],
     )
+
+
+def _anchor(group: str, champion: str | None, using: Collaborators) -> tuple[str | None, list[Reason]]:
+    """The ARN of the model's anchor, None if there is none; and why it is no measure, if it is none."""
+    known = anchoring.current(group, using)
+    if known is None or known.package == champion:
+        return (known.package if known else None), []
+    found = registry.find(using.sagemaker, known.package)
+    if found and found.approval_status == "Approved":
+        return known.package, []
+    status = found.approval_status if found else None
+    return known.package, [gone(known.package, status, using.settings.model_of(group))]
 
 
 def _config(candidate: Package, using: Collaborators) -> ModelConfig:
@@ -119,6 +145,9 @@ def carry_out(candidate: Package, known: VerdictFact, using: Collaborators) -> V
         except ChampionChanged as changed:
             verdict = held_after_all(verdict, changed.champion)
             using.ledger.mark(keys.verdict(arn), verdict=verdict)
+        except AnchorChanged as moved:
+            verdict = versus_anchor.held_after_all(verdict, moved.anchor)
+            using.ledger.mark(keys.verdict(arn), verdict=verdict)
     if verdict.decision == "HOLD":
         package = _noted(arn, verdict, known, using)
         ours = package.pending
@@ -141,7 +170,7 @@ def _decided(
         status,
         by=RULES,
         why=shorten(_said(verdict)),
-        compared=None if verdict.without_champion else Compared(verdict.champion),
+        compared=Compared(verdict.champion, bool(verdict.without_champion), verdict.anchor),
         metadata=_facts(verdict, known),
         using=using,
     )

@@ -14,7 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from retraining import evidence
 from retraining.aws import registry
 from retraining.aws.observability import logger, metrics
-from retraining.candidates import telling
+from retraining.candidates import anchoring, telling
 from retraining.candidates.decisions import adopt
 from retraining.candidates.record_actions import (
     NOTHING_SEEN,
@@ -102,6 +102,8 @@ def _take_over(package: Package, using: Collaborators) -> None:
     if using.ledger.take(keys.decision(package.arn), fact) is not None:
         raise NotReady(f"{package.name} is being decided; try again")
     _keep_in_view(package, using)
+    if package.approval_status == "Approved":
+        anchoring.current(package.group, using)
     logger.info("decision taken over from a former ledger", package=package.arn, by=fact.by)
 
 
@@ -131,6 +133,7 @@ def _follow(package: Package, decision: DecisionFact, using: Collaborators) -> N
     """Do all that follows from the decision, then mark it as recorded."""
     failures: list[Exception] = []
     if package.approval_status == "Approved":
+        anchoring.current(package.group, using)
         if decision.by == OUTSIDE and package.noted_approval != decision.at:
             registry.annotate(using.sagemaker, package, {"approvedAt": decision.at.isoformat()})
         failures = supersede(package, decision, using)

@@ -316,6 +316,11 @@ class Approval(Section):
         said = {"remind_after": self.remind_after, "expire_after": self.expire_after}
         return {**dumped, **{name: None for name, value in said.items() if value is None}}
 
+    @property
+    def asks_anchor(self) -> bool:
+        """Whether a rule compares with the anchor."""
+        return any(isinstance(rule, MetricRule) and rule.versus_anchor is not None for rule in self.rules)
+
     @model_validator(mode="after")
     def _times_in_order(self) -> Self:
         if not self.link_expires_after:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from retraining.facts.anchors import AnchorFact, LooksFact
 from retraining.facts.candidates import DecisionFact, InView, SlackMessage, Trouble, VerdictFact
 from retraining.facts.claims import Claim
 from retraining.facts.fact import Key
@@ -97,6 +98,16 @@ def reminder_trouble(package_arn: str) -> Key[Trouble]:
 def in_view(group: str) -> Key[InView]:
     """Packages of this model package group at which the sweep looks however old they are."""
     return Key(f"open#{group}", InView)
+
+
+def anchor(group: str) -> Key[AnchorFact]:
+    """The anchor of this model package group."""
+    return Key(f"anchor#{group}", AnchorFact)
+
+
+def looks(group: str, validation: str) -> Key[LooksFact]:
+    """The looks of this model package group at the validation rows with this identity."""
+    return Key(f"looks#{group}#{validation}", LooksFact)
 
 
 def group_lease(group: str) -> Key[Claim]:

@@ -34,7 +34,8 @@ class StartRequest(Fact):
 class Start(Fact):
     """A start that was taken in the ledger, with all that its execution is made of.
 
-    `key` is its identity and SageMaker's ClientRequestToken. `champion` is a package ARN or `none`.
+    `key` is its identity and SageMaker's ClientRequestToken. `champion` is a package ARN or `none`, and so is
+    `anchor`, which is None where no rule asks for it.
     `batch` is the batch's identity, `listing` its name by ETags (`Batch.listing`). Where an earlier version
     took the start, they are the other way round; 0.1 noted no second name (None).
     `execution_arn` is None until SageMaker has returned it.
@@ -44,6 +45,7 @@ class Start(Fact):
     batch: str
     listing: str | None = Field(None, validation_alias=AliasChoices("listing", "contents"))
     champion: str
+    anchor: str | None = None
     requests: tuple[StartRequest, ...] = Field(validation_alias=AliasChoices("requests", "wishes"))
     taken_at: Moment
     execution_arn: str | None = None
@@ -179,6 +181,7 @@ class StartFact(Fact):
     requested_by: str
     requests: tuple[StartRequest, ...] = Field(validation_alias=AliasChoices("requests", "wishes"))
     champion: str
+    anchor: str | None = None
     execution_arn: str
 
 

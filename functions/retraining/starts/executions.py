@@ -57,6 +57,8 @@ def make(model: str, start: Start, using: Collaborators, *, repeated: bool = Fal
     request = start.request
     name = f"{request.trigger}-{start.batch[:12]}-{start.key[:8]}"
     parameters = {"Batch": start.batch, "Champion": start.champion, "Trigger": request.trigger}
+    if start.anchor is not None:  # a pipeline of an earlier version has no such parameter
+        parameters["Anchor"] = start.anchor
     arn = _made_before(model, start, name, parameters, using) if repeated else None
     try:
         arn = arn or pipelines.start(
@@ -122,9 +124,12 @@ def _record_made(model: str, start: Start, arn: str, using: Collaborators) -> No
         requested_by=request.requested_by,
         requests=start.requests,
         champion=start.champion,
+        anchor=start.anchor,
         execution_arn=arn,
     )
-    of_execution = {name: value for name, value in made if name not in ("champion", "execution_arn")}
+    of_execution = {
+        name: value for name, value in made if name not in ("champion", "anchor", "execution_arn")
+    }
     using.ledger.mark(keys.execution(arn), **of_execution, start_key=start.key)
     using.ledger.mark(keys.start(start.key), **dict(made))
     for name in (start.batch, start.listing):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
-from retraining.aws import registry
+from retraining.aws import anchors, registry
 from retraining.aws.model_states import MAX_SWAPS, contended
 from retraining.aws.observability import logger, metrics
 from retraining.errors import ConfigError, NotReady
@@ -232,18 +232,26 @@ def _move(files: Sequence[BadFile], snapshot: Snapshot, using: Collaborators) ->
 
 
 def _prepare(batch: Batch, snapshot: Snapshot, using: Collaborators) -> Start:
-    """The start of this batch, with the champion as it is now. Its manifest is written first."""
+    """The start of this batch, with champion and anchor as they are now. Its manifest is written first."""
     bucket.write_manifest(using.s3, using.settings.bucket, batch)
-    champion = registry.champion(using.sagemaker, using.settings.resource_name(batch.model))
+    group = using.settings.resource_name(batch.model)
+    champion = registry.champion(using.sagemaker, group)
     requests = snapshot.state.pending
     return Start(
         key=batches.start_key(batch.model, batch.identity, leading(requests).cause),
         batch=batch.identity,
         listing=batch.listing,
         champion=champion.arn if champion else "none",
+        anchor=_anchor(group, using) if snapshot.config.approval.asks_anchor else None,
         requests=requests,
         taken_at=snapshot.now,
     )
+
+
+def _anchor(group: str, using: Collaborators) -> str:
+    """The ARN of the model's anchor, or `none`."""
+    found = anchors.settled(using.sagemaker, using.ledger, group, now=using.clock())
+    return found.package if found else "none"
 
 
 def _tell(action: Done, snapshot: Snapshot, after: ModelState, using: Collaborators) -> None:

@@ -11,7 +11,7 @@ from retraining.verdicts import metric_rules
 from retraining.verdicts.evaluation import Anchored, Evaluation
 from retraining.verdicts.rule_results import concluded, skipped
 from retraining.verdicts.unfamiliar import sees_unknown
-from retraining.verdicts.verdict import Finding, Reason, RuleResult
+from retraining.verdicts.verdict import Finding, Reason, RuleResult, Verdict
 from retraining.verdicts.wording import metric_label
 
 
@@ -66,14 +66,24 @@ def doubts(evaluation: Evaluation, anchor: str | None) -> list[Reason]:
     """The reasons to hold a candidate whose rules ask for the anchor, beside what these say."""
     found, reasons = evaluation.anchor, []
     if found is not None and found.package != anchor:
-        text = (
-            f"the anchor changed: the candidate was compared with {found.package}, "
-            f"the anchor is now {anchor or 'none'}; the next execution compares with that"
-        )
-        reasons.append(Reason(code="anchor_changed", text=text))
+        reasons.append(_changed(found.package, anchor))
     if found is not None and found.comparison and (text := sees_unknown(found.comparison, "anchor")):
         reasons.append(Reason(code="anchor_sees_unknown", text=f"{text}. {way_out(evaluation.model)}"))
     return reasons
+
+
+def _changed(compared: str | None, now: str | None) -> Reason:
+    text = (
+        f"the anchor changed: the candidate was compared with {compared or 'none'}, "
+        f"the anchor is now {now or 'none'}; the next execution compares with that"
+    )
+    return Reason(code="anchor_changed", text=text)
+
+
+def held_after_all(verdict: Verdict, anchor: str | None) -> Verdict:
+    """The verdict as a HOLD, because the anchor has moved since: `anchor` is the present one."""
+    reason = _changed(verdict.anchor, anchor)
+    return verdict.model_copy(update={"decision": "HOLD", "reasons": (reason, *verdict.reasons)})
 
 
 def gone(anchor: str, status: str | None, model: str) -> Reason:
