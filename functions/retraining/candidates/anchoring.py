@@ -6,7 +6,7 @@ from retraining.aws import anchors
 from retraining.aws.observability import logger
 from retraining.candidates import decisions
 from retraining.collaborators import Collaborators
-from retraining.errors import HandsoffError, NotReady
+from retraining.errors import ConfigError, HandsoffError, NotReady
 from retraining.facts import keys
 from retraining.facts.anchors import AnchorFact, EarlierAnchor
 from retraining.facts.package import Package
@@ -73,12 +73,18 @@ def why_not(to: Package, model: str, group: str) -> str | None:
     return None
 
 
-def note_if_lost(gone: Package, using: Collaborators) -> tuple[str, ...]:
-    """What is to be said where this package, approved no more, is the anchor that rules ask for."""
+def said_if_lost(gone: Package, using: Collaborators) -> tuple[str, ...]:
+    """What is to be said of this package, approved no more, if it is the anchor and a rule asks for that."""
     known = using.ledger.get(keys.anchor(gone.group))
     if known is None or known.package != gone.arn:
         return ()
     model = using.settings.model_of(gone.group)
+    try:
+        config = using.configs.get(model)
+    except ConfigError:  # the decision is recorded whatever the config says
+        config = None
+    if config is None or not config.approval.asks_anchor:
+        return ()
     return (f"it is the anchor, so versus_anchor holds every candidate of {model}. {way_out(model)}",)
 
 

@@ -133,17 +133,14 @@ def _follow(package: Package, decision: DecisionFact, using: Collaborators) -> N
     """Do all that follows from the decision, then mark it as recorded."""
     failures: list[Exception] = []
     if package.approval_status == "Approved":
-        anchoring.current(package.group, using)
         if decision.by == OUTSIDE and package.noted_approval != decision.at:
             registry.annotate(using.sagemaker, package, {"approvedAt": decision.at.isoformat()})
+        anchoring.current(package.group, using)
         failures = supersede(package, decision, using)
     else:
         package = _dated(package, decision, using)
         roll_back(package, decision, using)
-    if package.pending:
-        telling.tell_waiting(package, decision, using)
-    elif decision.by != RULES:  # the rules tell of their verdict themselves
-        telling.tell_decision(package, decision, using)
+    _tell(package, decision, using)
     if package.execution:
         model = using.settings.model_of(package.group)
         evidence.write(using.sources, model, package.execution, package_arn=package.arn)
@@ -163,6 +160,15 @@ def _follow(package: Package, decision: DecisionFact, using: Collaborators) -> N
     )
     logger.info("decision recorded", package=package.arn, status=package.approval_status, by=decision.by)
     metrics.add_metric(f"Decisions{package.approval_status}", MetricUnit.Count, 1)
+
+
+def _tell(package: Package, decision: DecisionFact, using: Collaborators) -> None:
+    """Tell people, unless they know. A package that is approved no more may have been the anchor."""
+    more = () if package.approval_status == "Approved" else anchoring.said_if_lost(package, using)
+    if package.pending:
+        telling.tell_waiting(package, decision, using, more=more)
+    elif decision.by != RULES:  # the rules tell of their verdict themselves
+        telling.tell_decision(package, decision, using, more=more)
 
 
 def _dated(package: Package, decision: DecisionFact, using: Collaborators) -> Package:

@@ -33,14 +33,16 @@ def tell_verdict(candidate: Package, verdict: Verdict, using: Collaborators) -> 
     _tell(candidate, _KINDS[verdict.decision], verdict.decision, verdict.texts, using, by=by)
 
 
-def tell_decision(package: Package, decision: EarlierDecision, using: Collaborators) -> None:
-    """Tell of a decision that was not the rules'."""
+def tell_decision(
+    package: Package, decision: EarlierDecision, using: Collaborators, *, more: Sequence[str] = ()
+) -> None:
+    """Tell of a decision that was not the rules', and what `more` follows from it."""
     approved = package.approval_status == "Approved"
     _tell(
         package,
         "approved" if approved else "rejected",
         "APPROVE" if approved else "REJECT",
-        (decision.why or "no reason was given",),
+        (decision.why or "no reason was given", *more),
         using,
         by=decision.by,
         who=decision.who,
@@ -48,9 +50,11 @@ def tell_decision(package: Package, decision: EarlierDecision, using: Collaborat
     )
 
 
-def tell_waiting(package: Package, decision: EarlierDecision, using: Collaborators) -> None:
-    """Tell that a candidate waits again, as this decision set it back."""
-    _tell(package, "waiting", "HOLD", (decision.why,), using, occurrence=decision.at.isoformat())
+def tell_waiting(
+    package: Package, decision: EarlierDecision, using: Collaborators, *, more: Sequence[str] = ()
+) -> None:
+    """Tell that a candidate waits again, as this decision set it back, and what `more` follows from it."""
+    _tell(package, "waiting", "HOLD", (decision.why, *more), using, occurrence=decision.at.isoformat())
 
 
 def remind(package: Package, reasons: Sequence[str], occurrence: str, using: Collaborators) -> None:
