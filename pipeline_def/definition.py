@@ -135,12 +135,18 @@ def pipeline_definition(
         "Parameters": [
             parameter("Batch", "latest"),
             parameter("Champion", "latest"),
+            parameter("Anchor", "first" if asks_anchor(model) else "none"),
             parameter("Trigger", "manual"),
             parameter("ProcessingInstanceType", instance_type),
             parameter("TrainingInstanceType", instance_type),
         ],
         "Steps": [preprocessing(place), training(place), evaluation(place), registration(place)],
     }
+
+
+def asks_anchor(model: Mapping[str, Any]) -> bool:
+    """Whether a rule of the model compares with its anchor. Without one, no execution loads the anchor."""
+    return any(rule.get("versus_anchor") for rule in model.get("approval", {}).get("rules", ()))
 
 
 def preprocessing(place: Place) -> Json:
@@ -221,6 +227,7 @@ def evaluation(place: Place) -> Json:
                 *("--group", place.full_name),
                 *("--role", place.role_arn),
                 *("--champion", get("Parameters.Champion")),
+                *("--anchor", get("Parameters.Anchor")),
                 *("--execution", get("Execution.PipelineExecutionArn")),
                 *("--output", f"{OUTPUT}/evaluation"),
             ],

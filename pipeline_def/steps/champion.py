@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import boto3
@@ -29,9 +29,14 @@ from seen_rows import Ids, Seen, read_training_ids, seen
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.type_defs import DescribeModelPackageOutputTypeDef
 
 MAX_APPROVED: Final = 30
 """The newest approved packages, among which the champion is looked for. tests/wall/ compares both sides."""
+
+MAX_OLDEST: Final = 30
+"""The oldest approved packages, among which the first approved one is looked for. tests/wall/ compares both
+sides."""
 
 MODEL_KEY: Final = re.compile(r"([^/]+)/([^/]+)/output/model\.tar\.gz")
 """Where a training job writes its model, below `models/<model>/`: the execution's id, then the job's name."""
@@ -68,19 +73,34 @@ def newest_approved(sagemaker: SageMakerClient, group: str) -> str | None:
 
     SageMaker lists packages by creation, so the approval is looked for among the MAX_APPROVED newest of them.
     """
+    newest = max(approved(sagemaker, group, "Descending", MAX_APPROVED), key=approved_at, default=None)
+    return newest["ModelPackageArn"] if newest else None
+
+
+def first_approved(sagemaker: SageMakerClient, group: str) -> str | None:
+    """The ARN of the package that was approved first, of those that are approved; None if none is.
+
+    That is the anchor of a model until a person moves it. It is looked for among the MAX_OLDEST oldest ones.
+    """
+    first = min(approved(sagemaker, group, "Ascending", MAX_OLDEST), key=approved_at, default=None)
+    return first["ModelPackageArn"] if first else None
+
+
+def approved(
+    sagemaker: SageMakerClient, group: str, order: Literal["Ascending", "Descending"], most: int
+) -> list[DescribeModelPackageOutputTypeDef]:
+    """What DescribeModelPackage says of the first approved packages of the group, ordered by creation."""
     answer = sagemaker.list_model_packages(
         ModelPackageGroupName=group,
         ModelApprovalStatus="Approved",
         SortBy="CreationTime",
-        SortOrder="Descending",
-        MaxResults=MAX_APPROVED,
+        SortOrder=order,
+        MaxResults=most,
     )
-    packages = [
+    return [
         sagemaker.describe_model_package(ModelPackageName=item["ModelPackageArn"])
         for item in answer["ModelPackageSummaryList"]
     ]
-    newest = max(packages, key=approved_at, default=None)
-    return newest["ModelPackageArn"] if newest else None
 
 
 def approved_at(package: Mapping[str, Any]) -> datetime:

@@ -17,8 +17,9 @@ from typing import Any, Final
 import boto3
 import pandas as pd
 
+from anchor import anchor_part
 from artifact import Model, load_model
-from champion import ChampionProblem, newest_approved, problems
+from champion import ChampionProblem, first_approved, newest_approved, problems
 from comparison import ChampionSource, against_champion, compared, differences, fetched, new_by_chance, share
 from data_changes import data_changes
 from data_report import data_notes
@@ -66,11 +67,12 @@ def evaluate(
     trained: Trained,
     execution: str,
     champion: ChampionSource | None,
+    anchor: ChampionSource | None = None,
 ) -> Json:
     """evaluation.json as plain data, with NaN where a metric is undefined; `to_json` replaces it.
 
     `rows` are the validation rows as `read_rows` gives them, `execution` is the execution's ARN. `champion`
-    is None where there is none to compare with.
+    and `anchor` are None where there is none to compare with.
     """
     every = {name: rows[name].to_numpy() for name in COLUMNS if name in rows}
     known = seen(every, trained.ids, config.row_column, group=bool(config.data.group))
@@ -79,6 +81,7 @@ def evaluate(
     unknown = model.unknown(rows)
     guessed, constant = guess(config, trained.report["splits"]["train"], len(rows))
     ours, guessing, gaps = compared(task, target, prediction, constant)
+    beside = champion_part(champion, config, rows, prediction, trained, unknown)
     return {
         **sagemaker_format(config, ours, target, prediction),
         "handsoff": {
@@ -102,7 +105,17 @@ def evaluate(
             "data": data_counts(trained.report),
             "unknown": unknown_shares(unknown, rows, trained.profile),
             "data_notes": data_notes(trained.report),
-            **champion_part(champion, config, rows, prediction, trained, unknown),
+            **beside,
+            "anchor": anchor_part(
+                anchor,
+                beside,
+                config,
+                rows,
+                prediction,
+                columns=trained.report["columns"],
+                profile=trained.profile,
+                unknown=unknown,
+            ),
         },
     }
 
@@ -188,21 +201,24 @@ def champion_part(
     }
 
 
-def champion_source(given: argparse.Namespace) -> ChampionSource | None:
-    """The champion that `--champion` names; None for none, and for latest where no package is approved."""
+def model_source(given: argparse.Namespace, package: str | None) -> ChampionSource | None:
+    """The model of this package: an ARN, `none`, or `latest` or `first` of the approved packages.
+
+    None for none, and where no package is approved.
+    """
     session = boto3.Session()
-    package: str | None = given.champion
-    if package == "none":
+    if package in ("latest", "first"):
+        find = newest_approved if package == "latest" else first_approved
+        package = find(session.client("sagemaker", config=AWS), given.group)
+    if package in (None, "none"):
         return None
-    if package == "latest":
-        package = newest_approved(session.client("sagemaker", config=AWS), given.group)
-    return ChampionSource(session, package, given.bucket, given.role, given.output) if package else None
+    return ChampionSource(session, package, given.bucket, given.role, given.output)
 
 
 def run(given: argparse.Namespace) -> None:
     """Read what the earlier steps wrote, evaluate, and write evaluation.json to the output folder."""
     config = read_config(given.config)
-    champion = champion_source(given)
+    champion, anchor = (model_source(given, package) for package in (given.champion, given.anchor))
     with scratch(given.output) as folder:
         model = load_model(given.model / "model.tar.gz", folder)
     evaluation = evaluate(
@@ -214,6 +230,7 @@ def run(given: argparse.Namespace) -> None:
         ),
         execution=given.execution,
         champion=champion,
+        anchor=anchor,
     )
     given.output.mkdir(parents=True, exist_ok=True)
     (given.output / "evaluation.json").write_text(to_json(with_digests(evaluation)), encoding="utf-8")
@@ -230,9 +247,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--report", type=Path, required=True, help="data_report.json")
     parser.add_argument("--profile", type=Path, required=True, help="data_profile.json")
     parser.add_argument("--bucket", required=True, help="the data bucket")
-    parser.add_argument("--group", required=True, help="model package group, for --champion latest")
+    parser.add_argument("--group", required=True, help="model package group, for latest and first")
     parser.add_argument("--role", required=True, help="ARN of the role that the pipeline's jobs run as")
     parser.add_argument("--champion", required=True, help="a model package's ARN, none, or latest")
+    parser.add_argument("--anchor", required=True, help="a model package's ARN, none, or first")
     parser.add_argument("--execution", required=True, help="the pipeline execution's ARN")
     parser.add_argument("--output", type=Path, required=True, help="folder for evaluation.json")
     return parser.parse_args(arguments)

@@ -17,9 +17,10 @@ MAX_SLICE_METRICS: Final = 4
 
 
 def summary(evaluation: Mapping[str, Any]) -> str:
-    """Candidate, guessing, slices, champion and drift, one line for each fact."""
+    """Candidate, guessing, slices, champion, anchor and drift, one line for each fact."""
     ours = evaluation["handsoff"]
-    return "\n".join([*_candidate(ours), *_slices(ours), *_unknown(ours), *_champion(ours), *_drift(ours)])
+    beside = [*_champion(ours), *_anchor(ours)]
+    return "\n".join([*_candidate(ours), *_slices(ours), *_unknown(ours), *beside, *_drift(ours)])
 
 
 def _candidate(ours: Json) -> list[str]:
@@ -91,6 +92,21 @@ def _champion(ours: Json) -> list[str]:
             f"only the champion {agreed['only_champion']}, none {agreed['both_wrong']}; "
             f"McNemar p = {agreed['mcnemar_p']:.4f}"
         )
+    return lines
+
+
+def _anchor(ours: Json) -> list[str]:
+    anchor = ours["anchor"]
+    if not anchor:
+        return []
+    if anchor["package"] == ours["champion"]:
+        return ["the anchor is the champion"]
+    if anchor["problem"]:
+        return [f"anchor {anchor['package']} not compared: {anchor['problem']}"]
+    found = anchor["comparison"]
+    lines = [f"against anchor {anchor['package']} on {found['n']} rows, {found['excluded']} excluded"]
+    for name, metric in found["differences"].items():
+        lines.append(f"  {name:26} {metric['value']:+10.4f} ± {metric['standard_error']:9.4f}")
     return lines
 
 

@@ -142,7 +142,7 @@ class Run:
             str(self.folder / "model.tar.gz"), BUCKET, self.model_url.removeprefix(f"s3://{BUCKET}/")
         )
 
-    def evaluate(self, champion: str = "none") -> dict[str, Any]:
+    def evaluate(self, champion: str = "none", anchor: str = "none") -> dict[str, Any]:
         evaluate.main(
             [
                 *("--config", str(self.code / "model.json"), "--model", str(self.folder)),
@@ -151,7 +151,7 @@ class Run:
                 *("--report", str(self.output / "report" / "data_report.json")),
                 *("--profile", str(self.output / "report" / "data_profile.json"), "--role", ROLE),
                 *("--bucket", BUCKET, "--group", f"handsoff-{self.config['name']}"),
-                *("--champion", champion, "--execution", self.execution),
+                *("--champion", champion, "--anchor", anchor, "--execution", self.execution),
                 *("--output", str(self.output / "evaluation")),
             ]
         )

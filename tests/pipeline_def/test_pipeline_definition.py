@@ -20,6 +20,7 @@ ROLE = "arn:aws:iam::123456789012:role/handsoff-sagemaker"
 PARAMETERS = {
     "Batch": "latest",
     "Champion": "latest",
+    "Anchor": "none",
     "Trigger": "manual",
     "ProcessingInstanceType": "ml.m5.large",
     "TrainingInstanceType": "ml.m5.large",
@@ -91,7 +92,7 @@ def resolve(value: Any, known: dict[str, str]) -> Any:
 
 def resolved(step: dict[str, Any]) -> dict[str, Any]:
     known = {f"Parameters.{name}": value for name, value in PARAMETERS.items()} | EXECUTION
-    known["Parameters.Champion"] = (
+    known["Parameters.Champion"] = known["Parameters.Anchor"] = (
         f"arn:aws-us-gov:sagemaker:us-gov-west-1:123456789012:model-package/{'n' * 63}/9999"
     )
     known["Parameters.Batch"] = SHA
@@ -114,6 +115,17 @@ def test_definition_each_parameter_has_a_default_and_reaches_a_step(definition: 
     assert found == {name: ("String", value) for name, value in PARAMETERS.items()}
     used = {path for path in references(definition["Steps"]) if path.startswith("Parameters.")}
     assert used == {f"Parameters.{name}" for name in PARAMETERS}
+
+
+def test_definition_looks_for_the_anchor_only_where_a_rule_asks_for_it(model: dict[str, Any]) -> None:
+    rules = [
+        {"metric": "accuracy", "min": 0.5},
+        {"metric": "roc_auc", "versus_anchor": {"max_loss": 0.05}},
+    ]
+    for asked, default in ((rules[:1], "none"), (rules, "first")):
+        found = defined({**model, "approval": {"rules": asked}})
+        defaults = {item["Name"]: item["DefaultValue"] for item in found["Parameters"]}
+        assert defaults["Anchor"] == default
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which package is the champion: the rules ask, and ModelEvaluation asks for `--champion latest`."""
+"""Which package is champion or anchor: the rules ask, and ModelEvaluation asks for `latest` and `first`."""
 
 from __future__ import annotations
 
@@ -56,6 +56,37 @@ def test_champion_is_the_same_package_on_both_sides(
     assert steps.newest_approved(sagemaker, GROUP) == expected
     found = registry.champion(sagemaker, GROUP)
     assert (found.arn if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("packages", "chosen"),
+    [
+        ([], None),
+        ([("PendingManualApproval", None), ("Rejected", "2001-01-01T00:00:00Z")], None),
+        ([("Approved", "2001-01-02T00:00:00Z"), ("Approved", "2001-01-01T23:59:59+00:00")], 1),
+        ([("Approved", "2001-01-01T00:00:00Z"), ("Approved", None)], 0),
+        ([("Approved", None), ("Approved", "2001-01-01T00:00:00Z")], 1),
+        ([("Rejected", "2001-01-01T00:00:00Z"), ("Approved", "2002-01-01T00:00:00Z")], 1),
+    ],
+)
+def test_first_approved_is_the_same_package_on_both_sides(
+    sagemaker: SageMakerClient, packages: list[tuple[str, str | None]], chosen: int | None
+) -> None:
+    sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
+    arns = [
+        register(sagemaker, status, {"approvedAt": at} if at else {"execution": "e"})
+        for status, at in packages
+    ]
+    expected = None if chosen is None else arns[chosen]
+    assert steps.first_approved(sagemaker, GROUP) == expected
+    found = registry.first_approved(sagemaker, GROUP)
+    assert (found.arn if found else None) == expected
+
+
+def test_both_sides_look_among_the_30_oldest_approved_packages() -> None:
+    client: Any = Answers({})
+    assert (steps.first_approved(client, GROUP), registry.first_approved(client, GROUP)) == (None, None)
+    assert [(item["SortOrder"], item["MaxResults"]) for item in client.asked] == [("Ascending", 30)] * 2
 
 
 @pytest.mark.parametrize(

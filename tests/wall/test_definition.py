@@ -47,10 +47,11 @@ class Registry:
 
 
 def test_parameters_are_those_that_a_start_gives() -> None:
-    """starting.py gives the first three; a person may give the instance types."""
+    """starting.py gives the first four; a person may give the instance types."""
     assert [parameter["Name"] for parameter in DEFINITION["Parameters"]] == [
         "Batch",
         "Champion",
+        "Anchor",
         "Trigger",
         "ProcessingInstanceType",
         "TrainingInstanceType",

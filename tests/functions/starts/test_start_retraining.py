@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from retraining.collaborators import Collaborators
+from retraining.config.rules import Approval
 from start_retraining import handler
-from tests.functions.fakes import Context, FakeSageMaker, Mortal, event, package
+from tests.functions.fakes import Context, FakeSageMaker, Mortal, event, package, titanic_config
 from tests.functions.world import World
 
 BUCKET = "data"
@@ -191,6 +192,45 @@ def test_execution_gets_the_champion_as_parameter(world: World, context: Context
     handler(batch(land_titanic(world)), context, using=using(world))
     (execution,) = world.sagemaker.executions.values()
     assert {"Name": "Champion", "Value": "old"} in execution["PipelineParameters"]
+
+
+def asks_anchor(world: World) -> None:
+    """Let a rule of the model ask for the anchor."""
+    approval = Approval.model_validate({"rules": [{"metric": "f1", "versus_anchor": {"max_loss": 0.05}}]})
+    world.configs.known["titanic"] = titanic_config().model_copy(update={"approval": approval})
+
+
+def test_execution_gets_the_anchor_as_parameter_where_a_rule_asks_for_it(
+    world: World, context: Context
+) -> None:
+    asks_anchor(world)
+    world.sagemaker.packages = {
+        "new": decided("new", "Approved", "2026-01-02"),
+        "old": decided("old", "Approved", "2026-01-01"),
+        "bad": decided("bad", "Rejected", "2025-01-03"),
+    }
+    handler(batch(land_titanic(world)), context, using=using(world))
+    (execution,) = world.sagemaker.executions.values()
+    assert {"Name": "Anchor", "Value": "old"} in execution["PipelineParameters"]
+    assert {"Name": "Champion", "Value": "new"} in execution["PipelineParameters"]
+
+
+def test_execution_gets_none_as_anchor_while_no_package_is_approved(world: World, context: Context) -> None:
+    asks_anchor(world)
+    handler(batch(land_titanic(world)), context, using=using(world))
+    (execution,) = world.sagemaker.executions.values()
+    assert {"Name": "Anchor", "Value": "none"} in execution["PipelineParameters"]
+
+
+def test_a_pipeline_of_an_earlier_version_is_started_without_the_anchor(
+    world: World, context: Context
+) -> None:
+    """SageMaker refuses a parameter that the pipeline does not define, and this one came with the rule."""
+    world.sagemaker.packages = {"old": decided("old", "Approved", "2026-01-01")}
+    handler(batch(land_titanic(world)), context, using=using(world))
+    (execution,) = world.sagemaker.executions.values()
+    names = [item["Name"] for item in execution["PipelineParameters"]]
+    assert names == ["Batch", "Champion", "Trigger"]
 
 
 def test_unreadable_messages_fail_alone(world: World, context: Context) -> None:
