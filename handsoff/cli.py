@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handsoff.commands import data, decisions, deployment, executions, failures, local, terminal
+from handsoff.commands import anchor, data, decisions, deployment, executions, failures, local, terminal
 from handsoff.showing.console import escape
 from local.errors import CloudError
 from retraining.errors import HandsoffError
@@ -72,6 +72,7 @@ for command in (
     decisions.explain,
     decisions.approve,
     decisions.reject,
+    anchor.anchor,
     failures.failures,
     failures.redrive,
 ):

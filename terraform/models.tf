@@ -21,7 +21,8 @@ resource "aws_sagemaker_pipeline" "model" {
   depends_on = [aws_iam_role_policy.pipeline]
 }
 
-# The model's config, which the functions read. `handsoff publish` writes the same value between two applies.
+# The model's config, which the functions read. `handsoff publish` writes the same value between two applies. It comes
+# after the pipeline: by a rule with versus_anchor a start names a parameter that the pipeline must have.
 resource "aws_ssm_parameter" "model" {
   #checkov:skip=CKV2_AWS_34:A model's settings are in git and no secret
   for_each = var.models
@@ -33,6 +34,8 @@ resource "aws_ssm_parameter" "model" {
   value       = each.value.config
 
   tags = { "handsoff:model" = each.key }
+
+  depends_on = [aws_sagemaker_pipeline.model]
 }
 
 # A schedule sends a start request to the landings queue, as a person's command does. template.yaml makes the queue, so

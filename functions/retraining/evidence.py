@@ -197,8 +197,15 @@ def _whole(
         "dataChanges": _data_changes(evaluation),
         **verdict(sources.ledger.get(keys.verdict(package_arn)) if package_arn else None),
         **decision(sources.ledger.get(keys.decision(package_arn)) if package_arn else None),
+        "anchor": _anchor(sources, package),
         "missing": missing,
     }
+
+
+def _anchor(sources: Sources, package: Package | None) -> dict[str, Any] | None:
+    """The anchor of the package's model now, and those before it; None if there is none yet."""
+    fact = sources.ledger.get(keys.anchor(package.group)) if package else None
+    return fact.as_evidence() if fact else None
 
 
 def _trigger(kind: str, fact: ExecutionFact) -> dict[str, Any]:

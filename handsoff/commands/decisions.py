@@ -44,6 +44,9 @@ def judge(
         bool, typer.Option("--without-champion", help="Judge PACKAGE again, leaving the champion out.")
     ] = False,
     reason: Annotated[str | None, typer.Option(help=REASON)] = None,
+    look: Annotated[
+        int, typer.Option(min=1, help="The look at its validation rows that --evaluation is taken for.")
+    ] = 1,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the whole verdict as JSON, for scripts.")
     ] = False,
@@ -51,8 +54,10 @@ def judge(
     """Judge an evaluation.json by the rules in handsoff.yaml, or a held candidate without its champion.
 
     With --evaluation it needs no AWS and changes nothing: change a rule, and see what it would have decided.
-    The champion is the one that the file names. The exit code is 0 whatever the verdict is. Past evaluations
-    are at models/MODEL/EXECUTION/evaluation.json in the data bucket.
+    Champion and anchor are those that the file names. A rule on `min_gain` is judged as at the first look at
+    these validation rows, or at --look; `handsoff explain` says which look it was. The exit code is 0
+    whatever the verdict is. Past evaluations are at models/MODEL/EXECUTION/evaluation.json in the data
+    bucket.
 
     With --without-champion a held candidate is judged again by the published rules, without those that
     compare it with the champion. Use it where the champion cannot be compared with: its file is gone, or
@@ -63,7 +68,7 @@ def judge(
     Example: `handsoff judge titanic/3 --without-champion --reason "the champion's file is gone"`
     """
     if evaluation is not None and package is None:
-        verdict = _judge_evaluation(evaluation, model, without_champion, reason)
+        verdict = _judge_evaluation(evaluation, model, without_champion, reason, look)
     elif package is not None and evaluation is None:
         verdict = _judge_package(package, model, without_champion, reason)
     else:
@@ -71,16 +76,18 @@ def judge(
     if as_json:
         terminal.print_json(verdict.as_evidence())
     else:
-        show_verdict(out, verdict)
+        show_verdict(out, verdict, assumed=evaluation is not None)
 
 
-def _judge_evaluation(file: str, model: str | None, without_champion: bool, reason: str | None) -> Verdict:
+def _judge_evaluation(
+    file: str, model: str | None, without_champion: bool, reason: str | None, look: int
+) -> Verdict:
     if without_champion or reason is not None:
         raise UsageError("--without-champion and --reason go with PACKAGE, not with --evaluation")
     if model is None:
         raise UsageError("--evaluation needs --model: the model whose rules judge it")
     where = terminal.project()
-    return replay(file, where.model(model), where.config.models[model])
+    return replay(file, where.model(model), where.config.models[model], look)
 
 
 def _judge_package(name: str, model: str | None, without_champion: bool, reason: str | None) -> Verdict:

@@ -54,7 +54,7 @@ def judgement_as_json(judgement: Judgement) -> dict[str, Any]:
 
 def judge_without_champion(deployment: Deployment, package: Package, why: str) -> Verdict:
     """Judge a held candidate again, leaving the champion out, and carry out the verdict."""
-    with _logs_silenced():
+    with logs_silenced():
         return judging_again.judge_without_champion(
             package, by=deployment.caller, why=why, using=deployment.collaborators
         )
@@ -62,7 +62,7 @@ def judge_without_champion(deployment: Deployment, package: Package, why: str) -
 
 def decide(deployment: Deployment, package: Package, status: Status, why: str) -> Standing:
     """Approve or reject a pending package as the operator; the decision that stands afterwards."""
-    with _logs_silenced():
+    with logs_silenced():
         return decisions.decide(
             package.arn,
             status,
@@ -74,7 +74,7 @@ def decide(deployment: Deployment, package: Package, status: Status, why: str) -
 
 
 @contextmanager
-def _logs_silenced() -> Iterator[None]:
+def logs_silenced() -> Iterator[None]:
     """Hide the functions' JSON logs, which are for CloudWatch."""
     level = logger.log_level
     logger.setLevel("CRITICAL")

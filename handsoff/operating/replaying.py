@@ -12,18 +12,19 @@ from retraining.verdicts.judge import judge, of_another_config
 from retraining.verdicts.verdict import Verdict
 
 
-def replay(file: str, model: str, config: ModelConfig) -> Verdict:
+def replay(file: str, model: str, config: ModelConfig, look: int) -> Verdict:
     """The verdict of `config`'s rules on the evaluation in `file`, or on stdin where `file` is `-`.
 
-    The champion is the one that the evaluation names. Raises EvaluationError where the file is missing, not
-    valid, or evaluates another model or task.
+    Champion and anchor are those that the evaluation names, and `look` is assumed. Raises EvaluationError
+    where the file is missing, not valid, or evaluates another model or task.
     """
     evaluation = _read(file)
     if evaluation.model != model:
         raise EvaluationError(f"{file} is an evaluation of {evaluation.model}, not of {model}")
     if doubt := of_another_config(evaluation, config):
         raise EvaluationError(f"{file}: {doubt.text}")
-    return judge(evaluation, config.approval, evaluation.champion)
+    anchor = evaluation.anchor.package if evaluation.anchor else None
+    return judge(evaluation, config.approval, evaluation.champion, anchor=anchor, look=look)
 
 
 def _read(file: str) -> Evaluation:

@@ -52,14 +52,21 @@ def _approval(judgement: Judgement) -> str:
             return f"{status} {escape(said_by(decision.by, decision.who))}"
 
 
-def show_verdict(console: Console, verdict: Verdict) -> None:
-    """Print a verdict: champion and rows, a table of its rules, and all reasons."""
+def show_verdict(console: Console, verdict: Verdict, *, assumed: bool = False) -> None:
+    """Print a verdict: champion and rows, a table of its rules, and all reasons.
+
+    `assumed`: its look at the validation rows is not the ledger's.
+    """
     lines = [
         ("verdict", coloured(verdict.decision)),
         ("champion", escape(verdict.champion or "none")),
         ("validation rows", str(verdict.n)),
         ("rules sha256", verdict.rules_sha256),
     ]
+    if verdict.anchor:
+        lines.insert(2, ("anchor", escape(verdict.anchor)))
+    if verdict.look:
+        lines.append(("look", f"{verdict.look} at these validation rows{' (assumed: --look)' * assumed}"))
     if verdict.first_model:
         lines.append(("first model", f"there was no champion, and first_model is {verdict.first_model}"))
     if verdict.without_champion:

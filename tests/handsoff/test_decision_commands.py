@@ -16,6 +16,7 @@ from handsoff.commands import terminal
 from handsoff.deployment import Deployment
 from handsoff.errors import AlreadyDecided, NotFound, UsageError
 from judge_candidate import handler
+from retraining.candidates.anchoring import CannotBeAnchor
 from retraining.candidates.decisions import NoReason, decide
 from retraining.candidates.judging_again import CannotBeJudged
 from retraining.collaborators import Collaborators
@@ -416,3 +417,99 @@ def test_explain_of_a_decision_that_is_being_written_says_so(deployed: Any) -> N
 def test_explain_of_a_decision_in_aws_names_the_person_before_it_is_recorded(deployed: Any) -> None:
     in_console(deployed, arn_of(2), "Rejected")
     assert f"approval           Rejected by {CONSOLE} (in AWS)" in said("explain", "titanic/2")
+
+
+# ---- the anchor, and looks --------------------------------------------------------------------------------
+
+
+def approved_later(world: World, version: int) -> None:
+    """Let a person have approved this version, long after version 1."""
+    in_console(world, arn_of(version), "Approved", 100 * 366 * 24 * 60)
+
+
+def test_anchor_shows_the_first_approved_package(deployed: World) -> None:
+    assert json.loads(said("anchor", "titanic", "--json"))["anchor"]["modelPackageArn"] == arn_of(1)
+    text = said("anchor", "titanic")
+    assert f"anchor             {arn_of(1)}" in text
+    assert ", as the first approved package" in text
+    assert deployed.stored("anchor#handsoff-titanic")["package"] == arn_of(1)
+
+
+def test_anchor_of_a_model_without_approved_package_says_so(deployed: World) -> None:
+    assert deployed
+    text = "prices has no anchor: the first approved package becomes the anchor"
+    assert said("anchor", "prices").strip() == text
+    assert json.loads(said("anchor", "prices", "--json")) == {"model": "prices", "anchor": None}
+
+
+def test_anchor_moves_and_shows_who_moved_it_and_why(deployed: World) -> None:
+    approved_later(deployed, 2)
+    deployed.messages()
+    text = said("anchor", "titanic", "titanic/2", "--reason", "new [bold]sensors")
+    assert f"anchor             {arn_of(2)}" in text
+    assert f"by {WHO}: new [bold]sensors" in text
+    assert f"earlier            {arn_of(1)}: " in text
+    assert '"level"' not in text  # the functions' logs
+    assert [message["kind"] for message in deployed.messages()] == ["anchor_moved"]
+    shown = json.loads(said("anchor", "titanic", "--json"))["anchor"]
+    assert (shown["setBy"], shown["setWho"], shown["setWhy"]) == ("operator", WHO, "new [bold]sensors")
+    assert [item["modelPackageArn"] for item in shown["earlier"]] == [arn_of(1)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        (["titanic/1"], UsageError, 'moving the anchor needs --reason "…": it is recorded'),
+        (["titanic/1", "--reason", " "], UsageError, 'moving the anchor needs --reason "…"'),
+        (["--reason", "w"], UsageError, "--reason goes with PACKAGE, the package that becomes the anchor"),
+        (["titanic/1", "--reason", "x" * 301], NoReason, "say why in 1 to 300 characters, not 301"),
+        (["titanic/9", "--reason", "w"], NotFound, "no model package titanic/9 here"),
+        (["nope/1", "--reason", "w"], NotFound, "is of no model of this deployment"),
+        (
+            ["titanic/2", "--reason", "w"],
+            CannotBeAnchor,
+            "handsoff-titanic/2 waits for a decision, and only an approved package may be the anchor: "
+            f'handsoff approve {arn_of(2)} --reason "…" first',
+        ),
+        (
+            ["titanic/3", "--reason", "w"],
+            CannotBeAnchor,
+            "handsoff-titanic/3 is Rejected, and only an approved package may be the anchor: name one",
+        ),
+    ],
+)
+def test_anchor_refuses_what_cannot_be_one(
+    deployed: World, arguments: list[str], error: type[HandsoffError], words: str
+) -> None:
+    register(deployed, 3, status="Rejected")
+    before = said("anchor", "titanic", "--json")
+    assert words in refused("anchor", "titanic", *arguments, error=error)
+    assert said("anchor", "titanic", "--json") == before
+
+
+def test_anchor_refuses_a_package_of_another_model(deployed: World) -> None:
+    assert deployed
+    line = refused("anchor", "prices", "titanic/1", "--reason", "w", error=CannotBeAnchor)
+    assert line.startswith("handsoff-titanic/1 is no package of prices: `handsoff status prices` lists those")
+
+
+def test_anchor_refuses_an_unknown_model(deployed: World) -> None:
+    assert deployed
+    assert "no model nope in" in refused("anchor", "nope", error=ConfigError)
+
+
+@pytest.mark.parametrize(("look", "decision"), [((), "APPROVE"), (("--look", "2"), "HOLD")])
+def test_judge_evaluation_says_which_look_it_assumes(
+    project: Path, look: tuple[str, ...], decision: str
+) -> None:
+    rule = "{metric: roc_auc, versus_champion: {min_gain: 0}, on_fail: hold}"
+    (project / "handsoff.yaml").write_text(MODEL.replace("{metric: accuracy, min: 0.78}", rule))
+    file = save(project, champion="arn:c", gain=0.011)  # 0.011 − 1.96 · 0.005 > 0 > 0.011 − 2.39 · 0.005
+    text = said("judge", "--evaluation", file, "--model", "titanic", *look)
+    assert f"verdict            {decision}" in text
+    assert f"look               {look[1] if look else 1} at these validation rows (assumed: --look)" in text
+
+
+def test_judge_evaluation_without_such_a_rule_speaks_of_no_look(project: Path) -> None:
+    text = said("judge", "--evaluation", save(project, champion="arn:c"), "--model", "titanic")
+    assert "look" not in text

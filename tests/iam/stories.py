@@ -208,13 +208,15 @@ def decide_in_slack(loop: Loop, slack: Slack) -> Json:
 
 
 def decide_by_command(loop: Loop) -> Json:
-    """The operator looks at everything, approves, rejects the next one, and takes the champion back."""
+    """The operator looks at everything, approves, asks for the anchor, rejects the next one, and takes the
+    champion back."""
     loop.told("command", "waiting")
     operator(loop, "status", "command")
     operator(loop, "explain", "command/1")
     operator(loop, "data", "command")
     operator(loop, "approve", "command/1", "--reason", "better than nothing")
     found = recorded(loop, "command", 1)
+    operator(loop, "anchor", "command", "command/1", "--reason", "it is the first one")
     start_by_hand(loop, "command")
     execution = loop.settled("command", 2)
     look_at(loop, execution)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -36,12 +36,26 @@ class AnchorFact(EarlierAnchor):
 
     earlier: tuple[EarlierAnchor, ...] = ()
 
+    def as_evidence(self) -> dict[str, Any]:
+        """The anchor as evidence.json and the command line show it: JSON values, camelCase keys."""
+        return {**_shown(self), "earlier": [_shown(item) for item in self.earlier]}
+
     def moved(self, to: EarlierAnchor) -> AnchorFact:
         """The fact once a person has moved the anchor to `to`."""
         before = EarlierAnchor(package=self.package, by=self.by, at=self.at, who=self.who, why=self.why)
         earlier = (*self.earlier, before)
         kept = earlier if len(earlier) <= MAX_EARLIER else (earlier[0], *earlier[1 - MAX_EARLIER :])
         return AnchorFact(**to.model_dump(), earlier=kept)
+
+
+def _shown(fact: EarlierAnchor) -> dict[str, str | None]:
+    return {
+        "modelPackageArn": fact.package,
+        "setBy": fact.by,
+        "setWho": fact.who,
+        "setAt": fact.at.isoformat(),
+        "setWhy": fact.why or None,
+    }
 
 
 class LooksFact(Fact):

@@ -44,7 +44,7 @@ _HEADLINES: Final[dict[str, str]] = {
     "quarantined": "{model}: bad file put aside. Please look.",
     "start_blocked": "{model}: retraining is blocked. Please look.",
     "candidate_blocked": "{model}: candidate is blocked. Please look.",
-    "anchor_moved": "{model}: anchor moved by a person. Nothing to do.",
+    "anchor_moved": "{model}: anchor moved. Nothing to do.",
 }
 """The first line, by kind. The longest name of a model (61 characters) still fits into SUBJECT_LIMIT."""
 

@@ -45,8 +45,13 @@ _FACTS: Final = {
     "rolled_back": "the champion was taken back",
     "start_blocked": "retraining is blocked",
     "candidate_blocked": "a new model is blocked: it cannot be judged or recorded",
+    "anchor_moved": "the anchor was moved by a person",
 }
 """The title of a message that is no candidate's state, by the kind of the notification."""
+
+
+_WANTED: Final = {"overdue": "Your decision is wanted.", "anchor_moved": "Nothing to do."}
+"""What is wanted of people, by the kind; for every other kind, somebody should look."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ def of_fact(told: Notification, review_url: str | None, *, published: datetime |
     `published` is when the fact was published, if that is long ago.
     """
     title = f"{told.model}: {_FACTS.get(told.kind, told.kind.replace('_', ' '))}"
-    wanted = "Your decision is wanted." if told.kind == "overdue" else "Somebody should look."
+    wanted = _WANTED.get(told.kind, "Somebody should look.")
     facts = [fact for fact in (told.model_package_arn, told.execution_arn, told.evidence_uri) if fact]
     if published:
         facts.append(f"Published {published:%Y-%m-%d %H:%M %Z}; Slack could not be reached before.")
