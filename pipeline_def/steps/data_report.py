@@ -24,7 +24,7 @@ from data_counts import (
 )
 from job import GROUP, IDENTITY, ROW, SPLITS, Array, DataProblem, Json, StepConfig, listed
 from names import MAX_NAME, MAX_NAMED, left_out
-from seen_rows import Ids, seen
+from seen_rows import Ids, different, seen
 from tables import SplitWriter
 
 CHECKSUMS: Final = re.compile(r"(?:.*/)?\.[^/]+\.crc", re.DOTALL)
@@ -174,7 +174,7 @@ def _split_report(writer: SplitWriter, target: Array, ids: Ids, config: StepConf
         "missing_words": _positive(writer.cells.missing_words),
         "canonicalised": _positive(writer.cells.canonicalised),
         "empty_columns": empty_columns(writer.missing, writer.rows),
-        "repeated_rows": writer.rows - len(np.unique(ids[config.row_column])),
+        "repeated_rows": writer.rows - len(different(ids[config.row_column])),
         **_about_rows(ids, config),
         "ranges": ranges(writer.path, config.features),
         "categories": distinct_categories(writer.path, config.features),
@@ -199,7 +199,7 @@ def _about_rows(ids: Ids, config: StepConfig) -> Json:
         found["without_identity"] = int((ids[IDENTITY] == ids[ROW]).sum())
     if config.data.group:
         found["without_group"] = int((ids[GROUP] == ids[config.row_column]).sum())
-        found["groups"] = len(np.unique(ids[GROUP]))
+        found["groups"] = len(different(ids[GROUP]))
     return found
 
 

@@ -6,7 +6,7 @@ when a column becomes a feature, or when data.ignore_case is set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -67,7 +67,7 @@ def of_rows(
         hashes[name] = _hashes(values)
     parsed = {name: hashes[name] for name in config.features.names}
     target = _of_numbers(converted[config.target].to_numpy().astype("float64"))
-    found = {ROW: _together(hashes), LOOKALIKE: _together({**parsed, config.target: target})}
+    found = {ROW: _by_name(hashes), LOOKALIKE: _by_name({**parsed, config.target: target})}
     for column, names, otherwise in (
         (IDENTITY, config.data.identity, ROW),
         (GROUP, config.data.group, config.row_column),
@@ -93,12 +93,16 @@ def row_ids(columns: Mapping[str, pa.Array]) -> Array:
     Each column is float64, or text as `texts.to_categories` writes it; a missing value is null. A number is
     the same in both, false is 0 and true is 1.
     """
-    return _together({name: _hashes(values) for name, values in columns.items()})
+    return _by_name({name: _hashes(values) for name, values in columns.items()})
 
 
-def _together(hashes: Mapping[str, Array]) -> Array:
-    """One hash of each row's hashes, in the order of the columns' names."""
-    first, *others = (hashes[name] for name in sorted(hashes))
+def _by_name(hashes: Mapping[str, Array]) -> Array:
+    return together([hashes[name] for name in sorted(hashes)])
+
+
+def together(hashes: Sequence[Array]) -> Array:
+    """One hash of the hashes of each row, at least one array of n."""
+    first, *others = hashes
     for hashed in others:
         first = first * _MULTIPLIER + hashed
     return first
