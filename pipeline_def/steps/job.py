@@ -141,6 +141,12 @@ class Dialect:
     date: str | None = None
 
     @property
+    def about_rows(self) -> dict[str, tuple[str, ...]]:
+        """The columns that say which row a row is, by the key that names them."""
+        date = () if self.date is None else (self.date,)
+        return {"identity": self.identity, "group": self.group, "date": date}
+
+    @property
     def spelling(self) -> Spelling:
         """What the meaning of a text depends on."""
         return Spelling(self.decimal, self.thousands, self.ignore_case, self.not_missing)
@@ -168,10 +174,9 @@ class StepConfig:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that a file must have, each once: target, features, and those that `data` names."""
-        data = self.data
-        named = (*(data.cdc.key if data.cdc else ()), *data.identity, *data.group)
-        dates = () if data.date is None else (data.date,)
-        return tuple(dict.fromkeys((self.target, *self.features.names, *named, *dates)))
+        key = self.data.cdc.key if self.data.cdc else ()
+        about_rows = (name for names in self.data.about_rows.values() for name in names)
+        return tuple(dict.fromkeys((self.target, *self.features.names, *key, *about_rows)))
 
     @property
     def row_column(self) -> str:

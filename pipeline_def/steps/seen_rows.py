@@ -71,15 +71,16 @@ def lookalike_test(validation: tuple[Array, Array], train: tuple[Array, Array]) 
     nothing. `n` rows of validation are compared, `equal` of them look like a training row, and `share` is
     v = equal / n. `train_share`, t, is the share of the m training rows that look like one of another
     cluster. If both kinds of rows are drawn alike, z = (v - t) / sqrt(t (1 - t) (1 / n + 1 / m)) is about
-    standard normal: the test of two shares, with the share of train for both. Where no training row, or each
-    of them, looks like another one, t is one pair, or one row, off in the formula. None if there is no row.
+    standard normal: the test of two shares, with the share of train for both. In the formula t is at least
+    one row of validation and two pairs of train, and at most all training rows but one: a share of 0 or 1
+    that few rows show is not exactly 0 or 1. None if there is no row.
     """
     ours, theirs = _different(*validation), _different(*train)
     n, m = len(ours), len(theirs)
     if not n or not m:
         return None
     equal, t = int(among(ours, theirs).sum()), repeated(theirs) / m
-    chance = min(max(t, 2 / m), max(1 - 1 / m, 0.5))
+    chance = min(max(t, 1 / n, 4 / m), max(1 - 1 / m, 0.5))
     z = (equal / n - chance) / math.sqrt(chance * (1 - chance) * (1 / n + 1 / m))
     return {"n": n, "equal": equal, "share": equal / n, "train_share": t, "z": z}
 

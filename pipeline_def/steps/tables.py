@@ -122,7 +122,7 @@ def check_header(names: Sequence[str], partition: Mapping[str, str], config: Ste
     wanted = config.columns
     there = {*names, *partition}
     if missing := [name for name in wanted if name not in there]:
-        raise _missing(missing, wanted, names, key)
+        raise _missing(missing, config, names, key)
     places: dict[str, int] = {}
     for place, name in enumerate(names, 1):
         if (first := places.setdefault(name, place)) != place:
@@ -141,7 +141,8 @@ def check_rows(rows: Mapping[str, int]) -> None:
             raise DataProblem(f"{split} has no rows: each of its files is empty or has a header only")
 
 
-def _missing(missing: Sequence[str], wanted: Sequence[str], names: Sequence[str], key: str) -> DataProblem:
+def _missing(missing: Sequence[str], config: StepConfig, names: Sequence[str], key: str) -> DataProblem:
+    wanted = config.columns
     near = {_plain(name): place for place, name in reversed([*enumerate(names, 1)])}
     alike = [f"column {near[_plain(name)]} for {listed([name])}" for name in missing if _plain(name) in near]
     found = list(names[:100])
@@ -160,6 +161,9 @@ def _missing(missing: Sequence[str], wanted: Sequence[str], names: Sequence[str]
     text = f"{key} has no {word} {listed(missing)} in its header of {counted}"
     if alike:
         text += f"; did you mean {listed(alike)}? The names differ in case or spaces; write both alike"
+    for key_of, named in config.data.about_rows.items():
+        if not alike and (asked := [name for name in named if name in missing]):
+            text += f"; data.{key_of} in handsoff.yaml names {listed(asked)}: land it, or remove it there"
     return DataProblem(text, found)
 
 

@@ -282,6 +282,13 @@ def test_parquet_is_known_by_its_bytes_and_not_by_a_columns_name(
         ("op,id,x,c,b,y\nsum,1,1,a,t,0\n", {"cdc": CDC}, True),
         ("Op,x,c,b,y\n1,1,a,t,0\n", {"cdc": {"operation": "Operation", "key": ["Op"]}}, True),
         ("o p,x,c,b,y\nI,1,a,t,0\n", {}, False),
+        ("x,c,b,y,id,day\n1,a,t,0,,\n", {"identity": "id", "date": "day"}, True),
+        ("x,c,b,y,id\n1,a,t,0,7\n", {"identity": "id", "date": "day"}, False),
+        ("x,c,b,y,id\n1,a,t,0,7\n", {"group": ["id", "day"]}, False),
+        ("x,c,b,y,Id\n1,a,t,0,7\n", {"group": "id"}, False),
+        ("x,c,b,y,id,id\n1,a,t,0,7,7\n", {"group": "id"}, False),
+        ("x,c,b,y,Op\n1,a,t,0,I\n", {"group": "Op"}, True),
+        ("1,a,t,0,7\n", {"group": "id", "header": ["x", "c", "b", "y", "id"]}, True),
         ("1,1,a,t,0\n", {"cdc": CDC, "header": ["Op", "id", "x", "c", "b", "y"]}, True),
         ("I,1,1,a,t,0\n", {"cdc": CDC, "header": ["Op", "id", "x", "c", "b", "y"]}, True),
     ],
@@ -310,6 +317,18 @@ def test_columns_of_the_path_are_the_same_on_both_sides(
     tmp_path: Path, folder: str, body: str, fits: bool
 ) -> None:
     agree(tmp_path, f"curated/small/train/{folder}/p.csv", body, fits)
+
+
+@pytest.mark.parametrize(
+    ("body", "fits"),
+    [
+        (HEADER + "1,a,t,0\n", True),
+        ("x,c,b,y,home\n1,a,t,0,7.0\n", True),
+        ("x,c,b,y,home\n1,a,t,0,8\n", False),
+    ],
+)
+def test_group_may_stand_in_the_path(tmp_path: Path, body: str, fits: bool) -> None:
+    agree(tmp_path, "curated/small/train/home=7/p.csv", body, fits, group="home")
 
 
 @pytest.mark.parametrize(

@@ -287,3 +287,13 @@ def test_inspect_reads_changes_without_header() -> None:
     assert look("I,1,a,t,0\nD,1,,,\n", config=config) == Fine(2)
     assert look("1,a,t,0\n", config=config) == Fine(1)
     assert said(look("I,1,Kelly,t,0\nD,1,Kelly,,\n"))[0] == "no_header"
+
+
+def test_inspect_says_which_key_names_a_column_that_is_not_there() -> None:
+    config = model(group=["home", "street"], identity="id")
+    found = look("x,c,b,y,home\n1,a,t,0,7\n", config=config)
+    assert said(found) == (
+        "missing_column",
+        "no column id, street in the header, which has 5 columns; data.identity in handsoff.yaml names id: "
+        "land it, or remove it there; data.group in handsoff.yaml names street: land it, or remove it there",
+    )

@@ -114,6 +114,9 @@ def _missing(
     if alike:
         others = ", ".join(repr(name) for name in list(alike.values())[:MAX_NAMED])
         text = f"no column {listed(missing)}; the header has {others}: did you mean that? write both alike"
+    for key, named in config.data.about_rows.items():
+        if not alike and (asked := [name for name in named if name in missing]):
+            text += f"; data.{key} in handsoff.yaml names {listed(asked)}: land it, or remove it there"
     return Problem("missing_column", text, column=missing[0], found=found)
 
 

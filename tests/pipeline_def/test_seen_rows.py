@@ -1,0 +1,376 @@
+"""Validation rows that were seen in training: the same rows, rows of the same groups, and lookalikes."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import convert
+from identity import together
+from job import LOOKALIKE, ROW, StepConfig, parse_config
+from seen_rows import among, different, lookalike_test, repeated, seen, validation_identity
+from tests.pipeline_def.helpers import PENGUINS, PRICES, SMALL, TITANIC, Run, land, titanic_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mypy_boto3_s3 import S3Client
+
+# ---- the test of lookalikes ----------------------------------------------------------------------------
+
+
+def ids(frame: pd.DataFrame, config: StepConfig) -> dict[str, np.ndarray[Any, Any]]:
+    block = pa.RecordBatch.from_pandas(frame, preserve_index=False)
+    table = convert.convert(block, config, "key", 1)
+    return {name: table[name].to_numpy() for name in table.column_names if name.startswith("handsoff:")}
+
+
+@pytest.mark.parametrize(
+    ("leaked", "equal", "t", "z"), [(0, 55, 0.2082, 0.06), (26, 81, 0.2032, 3.82), (52, 105, 0.2011, 7.25)]
+)
+def test_lookalikes_of_the_titanic(leaked: int, equal: int, t: float, z: float) -> None:
+    """A tenth and a fifth of the validation rows stand in train under new names."""
+    train, validation = (
+        pd.read_csv(TITANIC / f"{split}.csv", dtype=str, keep_default_na=False)
+        for split in ("train", "validation")
+    )
+    again = validation[:leaked].assign(name=[f"copy {number}" for number in range(leaked)])
+    config = parse_config(titanic_config())
+    found = seen(ids(validation, config), ids(pd.concat([train, again]), config), ROW, group=False)
+    assert (int(found.same.sum()), int(found.same_group.sum())) == (0, 0)
+    assert found.lookalikes == {
+        "n": 262,
+        "equal": equal,
+        "share": pytest.approx(equal / 262),
+        "train_share": pytest.approx(t, abs=5e-5),
+        "z": pytest.approx(z, abs=0.005),
+    }
+
+
+def alike(validation: list[int], train: list[int], clusters: list[int] | None = None) -> Any:
+    """The test of these identities. Each row is a cluster of its own, or those of train are in `clusters`."""
+    ours = np.arange(len(validation), dtype="uint64") + np.uint64(10_000), np.array(validation, "uint64")
+    theirs = (
+        np.array(range(len(train)) if clusters is None else clusters, "uint64"),
+        np.array(train, "uint64"),
+    )
+    return lookalike_test(ours, theirs)
+
+
+UNLIKE = [*range(1000, 1400)]
+"""400 training rows of which none looks like another one."""
+
+
+@pytest.mark.parametrize(
+    ("equal", "z"), [(0, -0.895), (1, 0.0), (5, 3.596), (6, 4.495), (20, 17.080), (100, 88.994)]
+)
+def test_lookalikes_where_no_training_row_is_repeated(equal: int, z: float) -> None:
+    """t is 0, by which nothing can be divided: in the formula it is one of the 100 validation rows."""
+    found = alike([*range(1000, 1000 + equal), *range(5000, 5100 - equal)], UNLIKE)
+    assert (found["equal"], found["train_share"], found["z"]) == (equal, 0.0, pytest.approx(z, abs=0.005))
+
+
+def test_lookalikes_where_every_training_row_is_repeated() -> None:
+    """t is 1: no share of validation rows is larger."""
+    assert alike([1, 2] * 50, [1, 2, 3] * 100)["z"] == pytest.approx(0.501, abs=0.001)
+    assert alike([1, 9] * 50, [1, 2, 3] * 100)["z"] == pytest.approx(-74.624, abs=0.001)
+
+
+def test_lookalikes_of_copied_files_are_those_of_one_file() -> None:
+    once = alike([1000, 1001, 7], [*UNLIKE, 1000, 1001])
+    thrice = alike([1000, 1001, 7], [*UNLIKE, 1000, 1001] * 3, [*range(402)] * 3)
+    assert thrice == once
+    assert once["train_share"] == pytest.approx(4 / 402)
+
+
+def test_lookalikes_within_a_cluster_are_no_lookalikes() -> None:
+    """A customer whose rows are all alike says nothing about what other customers' rows look like."""
+    train = [number // 4 for number in range(400)]
+    assert alike([200], train, train)["train_share"] == 0.0
+    assert alike([200], train)["train_share"] == 1.0
+
+
+def test_lookalikes_of_no_rows_are_not_tested() -> None:
+    assert alike([], [1, 2]) is None
+    assert alike([1], []) is None
+
+
+@pytest.mark.parametrize("train", [[1], [1, 1], [1, 2], [1, 2, 3]])
+def test_lookalikes_of_very_few_rows_are_a_number_that_holds_nothing(train: list[int]) -> None:
+    assert -4 < alike([1, 2, 3, 4], train)["z"] < 4
+    assert -4 < alike([1], train)["z"] < 4
+
+
+def test_among_finds_ids_at_both_ends() -> None:
+    others = np.array([5, 7, 7, 2**64 - 1], "uint64")
+    found = among(np.array([2**64 - 1, 0, 5, 6, 7, 8], "uint64"), others)
+    assert found.tolist() == [True, False, True, False, True, False]
+    assert among(np.array([9], "uint64"), others[:2]).tolist() == [False]
+    assert among(others, others[:0]).tolist() == [False] * 4
+    assert among(others[:0], others).tolist() == []
+
+
+def test_different_and_repeated_ids() -> None:
+    found = np.array([7, 5, 7, 9, 9, 9], "uint64")
+    assert (different(found).tolist(), repeated(found)) == ([5, 7, 9], 5)
+    assert (different(found[:0]).tolist(), repeated(found[:0])) == ([], 0)
+
+
+def test_together_depends_on_the_order_of_the_hashes() -> None:
+    one, two = np.array([1], "uint64"), np.array([2], "uint64")
+    assert together([one, two]) != together([two, one])
+
+
+def test_validation_identity_is_of_the_different_rows() -> None:
+    rows = np.array([3, 1, 2], "uint64")
+    assert validation_identity(rows) == validation_identity(np.array([1, 2, 2, 3, 3], "uint64"))
+    assert validation_identity(rows) != validation_identity(rows[:2])
+    assert validation_identity(rows) == "e2e2033ae7e19d680599d4eb0a1359a2b48ec5baac75066c317fbf85159c54ef"
+
+
+# ---- rows in files -------------------------------------------------------------------------------------
+
+
+def drawn(rows: int, seed: int) -> pd.DataFrame:
+    """Rows of an ignored id and day, the features x and c, and the target y. Few of them look alike."""
+    g = np.random.default_rng(seed)
+    x = np.round(g.uniform(0, 20, rows), 2)
+    return pd.DataFrame(
+        {
+            "id": [f"{seed}-{number}" for number in range(rows)],
+            "day": [f"2026-0{seed}-{number % 28 + 1:02}T10:30:00" for number in range(rows)],
+            "x": [f"{value:.2f}" for value in x],
+            "c": g.choice(["a", "b", "d"], rows),
+            "y": (x + g.normal(0, 5, rows) > 10).astype(int).astype(str),
+        }
+    )
+
+
+def csv(frame: pd.DataFrame) -> bytes:
+    return frame.to_csv(index=False).encode()
+
+
+def parquet(frame: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    typed = frame.assign(x=frame["x"].astype("float32"), y=frame["y"].astype("int8"))
+    typed.assign(day=pd.to_datetime(frame["day"]), c=frame["c"].astype("category")).to_parquet(buffer)
+    return buffer.getvalue()
+
+
+def read(s3: S3Client, folder: Path, files: dict[str, bytes], **config: Any) -> Run:
+    """The run after DataPreProcessing has read these files."""
+    for name, body in files.items():
+        land(s3, f"curated/small/{name}", body)
+    run = Run(folder / "run", s3, {**SMALL, **config}, "aaaaaaaaaaaa")
+    assert run.preprocess() == 0
+    return run
+
+
+TRAIN, VALIDATION = drawn(800, 1), drawn(200, 2)
+FIFTH = VALIDATION[:40]
+
+
+@pytest.mark.parametrize(
+    ("again", "data"),
+    [
+        (FIFTH, {}),
+        (FIFTH.assign(x=[f"{value}000" for value in FIFTH["x"]]), {}),
+        (FIFTH.assign(x=[f" {float(value):e} " for value in FIFTH["x"]]), {}),
+        (FIFTH.assign(y=FIFTH["y"] + ".0"), {}),
+        (FIFTH.assign(c=" " + FIFTH["c"] + "  "), {}),
+        (FIFTH.assign(c=FIFTH["c"].str.upper()), {"ignore_case": True}),
+        (FIFTH.assign(day=[value.replace("T", " ") + ".000Z" for value in FIFTH["day"]]), {}),
+        (FIFTH.assign(day="1999-01-01"), {}),
+        (FIFTH.assign(day="1999-01-01"), {"date": "day"}),
+        (FIFTH[["y", "c", "x", "day", "id"]], {}),
+    ],
+    ids=["ids", "zeros", "exponent", "class", "spaces", "case", "times", "day", "date", "order"],
+)
+def test_copies_under_new_ids_are_seen(s3: S3Client, tmp_path: Path, again: pd.DataFrame, data: Any) -> None:
+    again = again.assign(id=[f"new-{number}" for number in range(40)])
+    files = {"train/a.csv": csv(TRAIN), "train/b.csv": csv(again), "validation.csv": csv(VALIDATION)}
+    report = read(s3, tmp_path, files, data=data).report
+    assert report["validation_rows_also_in_train"] == 0
+    assert report["lookalikes"]["equal"] >= 40
+    assert report["lookalikes"]["z"] > 5
+
+
+def test_copies_under_new_ids_are_seen_in_another_kind_of_file(s3: S3Client, tmp_path: Path) -> None:
+    again = FIFTH.assign(id=[f"new-{number}" for number in range(40)])
+    files = {"train/a.csv": csv(TRAIN), "train/b.parquet": parquet(again), "validation.csv": csv(VALIDATION)}
+    report = read(s3, tmp_path, files).report
+    assert report["lookalikes"]["equal"] >= 40
+    assert report["lookalikes"]["z"] > 5
+
+
+def test_copies_of_whole_rows_leave_and_are_no_lookalikes(s3: S3Client, tmp_path: Path) -> None:
+    files = {
+        "train/a.csv": csv(TRAIN),
+        "train/b.csv": csv(FIFTH.assign(x=[f"{value}0" for value in FIFTH["x"]], c=FIFTH["c"] + " ")),
+        "train/c.parquet": parquet(FIFTH[:20]),
+        "validation.csv": csv(VALIDATION),
+    }
+    report = read(s3, tmp_path, files).report
+    assert report["validation_rows_also_in_train"] == 40
+    assert report["lookalikes"]["n"] == 160
+    assert report["lookalikes"]["z"] < 2
+
+
+def test_honest_rows_that_are_drawn_alike_are_no_suspicion(s3: S3Client, tmp_path: Path) -> None:
+    files = {"train.csv": csv(TRAIN), "validation.csv": csv(VALIDATION)}
+    assert abs(read(s3, tmp_path, files).report["lookalikes"]["z"]) < 2
+
+
+def test_honest_rows_of_few_categories_are_no_suspicion(s3: S3Client, tmp_path: Path) -> None:
+    """Thousands of rows with 24 combinations of features and target: nearly all look like another one."""
+    files = {
+        name: csv(drawn(rows, seed).assign(x=lambda frame: frame["x"].str[0]))
+        for name, rows, seed in (("train.csv", 4000, 1), ("validation.csv", 1000, 2))
+    }
+    report = read(s3, tmp_path, files).report
+    assert report["validation_rows_also_in_train"] == 0
+    assert report["lookalikes"]["train_share"] > 0.99
+    assert -3 < report["lookalikes"]["z"] < 1
+
+
+@pytest.mark.parametrize(
+    ("config", "y"),
+    [
+        (PRICES, [f"{float(value) * 3:.1f}" for value in FIFTH["x"]]),
+        (PENGUINS, [["Adelie", "Chinstrap", "Gentoo"][number % 3] for number in range(40)]),
+    ],
+    ids=["regression", "multiclass"],
+)
+def test_copies_are_seen_in_each_task(s3: S3Client, tmp_path: Path, config: Any, y: list[str]) -> None:
+    values = y * 20
+    train, valid = TRAIN.assign(y=values), VALIDATION.assign(y=values[:200])
+    again = valid[:40].assign(id=[f"new-{number}" for number in range(40)])
+    files = {"train/a.csv": csv(train), "train/b.csv": csv(again), "validation.csv": csv(valid)}
+    report = read(s3, tmp_path, files, **{**config, "name": "small"}).report
+    assert report["lookalikes"]["z"] > 5
+
+
+def test_a_lookalike_has_the_same_target(s3: S3Client, tmp_path: Path) -> None:
+    other = FIFTH.assign(y=["1" if value == "0" else "0" for value in FIFTH["y"]], id="new")
+    files = {"train/a.csv": csv(TRAIN), "train/b.csv": csv(other), "validation.csv": csv(VALIDATION)}
+    assert read(s3, tmp_path, files).report["lookalikes"]["z"] < 2
+
+
+# ---- identity and group --------------------------------------------------------------------------------
+
+
+def test_rows_with_the_identity_of_a_training_row_leave(s3: S3Client, tmp_path: Path) -> None:
+    """The same bookings were corrected since: every other column has changed."""
+    corrected = VALIDATION.assign(x="1", c="a", y=["0", "1"] * 100, day="1999-01-01")
+    same = corrected.assign(id=[*TRAIN["id"][:30], *corrected["id"][30:]])
+    files = {"train.csv": csv(TRAIN), "validation.csv": csv(same)}
+    report = read(s3, tmp_path, files, data={"identity": ["id"]}).report
+    assert report["validation_rows_also_in_train"] == 30
+    assert report["ignored_columns"] == ["day"]
+
+
+def test_rows_with_another_identity_stay_whatever_else_is_equal(s3: S3Client, tmp_path: Path) -> None:
+    again = TRAIN[:100].assign(id=[f"new-{number}" for number in range(100)])
+    files = {"train.csv": csv(TRAIN), "validation.csv": csv(again)}
+    report = read(s3, tmp_path, files, data={"identity": ["id"]}).report
+    assert report["validation_rows_also_in_train"] == 0
+    assert report["lookalikes"]["equal"] == 100
+
+
+def test_row_without_an_identity_is_known_by_all_its_columns(s3: S3Client, tmp_path: Path) -> None:
+    train = TRAIN.assign(id=["", "NULL", *TRAIN["id"][2:]])
+    valid = pd.concat([train[:2], VALIDATION.assign(id=["", *VALIDATION["id"][1:]])])
+    run = read(
+        s3, tmp_path, {"train.csv": csv(train), "validation.csv": csv(valid)}, data={"identity": ["id"]}
+    )
+    assert run.report["validation_rows_also_in_train"] == 2
+    assert [split["without_identity"] for split in run.report["splits"].values()] == [2, 3]
+
+
+def test_repeated_identity_counts_as_a_repeated_row(s3: S3Client, tmp_path: Path) -> None:
+    train = TRAIN.assign(id=["same"] * 5 + [*TRAIN["id"][5:]])
+    run = read(
+        s3, tmp_path, {"train.csv": csv(train), "validation.csv": csv(VALIDATION)}, data={"identity": ["id"]}
+    )
+    assert [split["repeated_rows"] for split in run.report["splits"].values()] == [4, 0]
+
+
+def test_rows_of_a_group_in_train_leave_and_a_row_counts_once(s3: S3Client, tmp_path: Path) -> None:
+    """Households of four: rows 0 to 3 are one, and so on. Two of them have rows on both sides."""
+    train = TRAIN.assign(home=[f"{number // 4}" for number in range(800)])
+    valid = VALIDATION.assign(home=[f"v{number // 4}" for number in range(200)])
+    valid = pd.concat([valid[8:], train[:1], valid[:7].assign(home=["0.0"] * 3 + [" 1 "] * 4)])
+    run = read(
+        s3, tmp_path, {"train.csv": csv(train), "validation.csv": csv(valid)}, data={"group": ["home"]}
+    )
+    assert run.report["validation_rows_also_in_train"] == 1
+    assert run.report["validation_rows_of_train_groups"] == 7
+    assert [split["groups"] for split in run.report["splits"].values()] == [200, 50]
+
+
+def test_group_of_two_columns_is_both_together(s3: S3Client, tmp_path: Path) -> None:
+    """The pair (1, 2) is neither (2, 1) nor (12, "")."""
+    train = TRAIN.assign(street="1", house="2")
+    valid = VALIDATION.assign(street="2", house="1")
+    valid.loc[:9, ["street", "house"]] = ["1.0", "2 "]
+    valid.loc[10:19, ["street", "house"]] = ["12", ""]
+    files = {"train.csv": csv(train), "validation.csv": csv(valid)}
+    run = read(s3, tmp_path, files, data={"group": ["street", "house"]})
+    assert run.report["validation_rows_of_train_groups"] == 10
+    assert [split["groups"] for split in run.report["splits"].values()] == [1, 12]
+    assert [split["without_group"] for split in run.report["splits"].values()] == [0, 10]
+
+
+@pytest.mark.parametrize("group", [["home"], ["home", "c"]])
+def test_row_without_a_group_is_a_group_of_its_own(s3: S3Client, tmp_path: Path, group: list[str]) -> None:
+    files = {
+        name: csv(frame.assign(home="")) for name, frame in (("train", TRAIN), ("validation", VALIDATION))
+    }
+    files = {f"{name}.csv": body for name, body in files.items()}
+    run = read(s3, tmp_path, files, data={"group": group})
+    assert run.report["validation_rows_of_train_groups"] == 0
+    assert [split["groups"] for split in run.report["splits"].values()] == [800, 200]
+    assert [split["without_group"] for split in run.report["splits"].values()] == [800, 200]
+
+
+def test_word_that_is_not_missing_is_a_group(s3: S3Client, tmp_path: Path) -> None:
+    train, valid = TRAIN.assign(land="NA"), VALIDATION.assign(land=["NA", "FR"] * 100)
+    files = {"train.csv": csv(train), "validation.csv": csv(valid)}
+    run = read(s3, tmp_path, files, data={"group": ["land"], "not_missing": ["NA"]})
+    assert run.report["validation_rows_of_train_groups"] == 100
+
+
+def test_group_may_be_the_identity_a_feature_or_a_folder(s3: S3Client, tmp_path: Path) -> None:
+    frames = TRAIN.drop(columns="c"), VALIDATION.drop(columns="c")
+    files = {"train/c=a/1.csv": csv(frames[0]), "validation/c=a/1.csv": csv(frames[1][:150])}
+    files["validation/c=b/1.csv"] = csv(frames[1][150:])
+    report = read(s3, tmp_path, files, data={"group": ["c"]}).report
+    assert report["validation_rows_of_train_groups"] == 150
+    report = read(s3, tmp_path / "same", files, data={"group": ["id"], "identity": ["id"]}).report
+    assert [split["without_group"] for split in report["splits"].values()] == [0, 0]
+
+
+@pytest.mark.parametrize("key", ["identity", "group"])
+def test_column_about_rows_must_be_in_each_file(
+    s3: S3Client, tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str
+) -> None:
+    land(s3, "curated/small/train/1.csv", csv(TRAIN.assign(home="1")))
+    land(s3, "curated/small/train/2.csv", csv(TRAIN))
+    land(s3, "curated/small/validation.csv", csv(VALIDATION.assign(home="2")))
+    run = Run(tmp_path / "run", s3, {**SMALL, "data": {key: ["home"]}}, "aaaaaaaaaaaa")
+    assert run.preprocess() == 1
+    said = capsys.readouterr().err
+    assert "curated/small/train/2.csv has no column home in its header of 5 columns" in said
+    assert f"; data.{key} in handsoff.yaml names home: land it, or remove it there" in said
+
+
+def test_lookalike_is_of_features_and_target_only() -> None:
+    config = parse_config(SMALL)
+    one, two = ids(TRAIN, config), ids(TRAIN.assign(id="other", day=""), config)
+    assert one[LOOKALIKE].tolist() == two[LOOKALIKE].tolist()
+    assert one[ROW].tolist() != two[ROW].tolist()
