@@ -87,7 +87,7 @@ def lookalike_test(validation: tuple[Array, Array], train: tuple[Array, Array]) 
 
 def _different(clusters: Array, lookalikes: Array) -> Array:
     """The identity of features and target of each different row within each cluster."""
-    return lookalikes[np.unique(together([clusters, lookalikes]), return_index=True)[1]]
+    return np.asarray(lookalikes[np.unique(together([clusters, lookalikes]), return_index=True)[1]])
 
 
 # np.unique and np.isin hash integers, which takes ten times as long as sorting them.
@@ -96,7 +96,7 @@ def _different(clusters: Array, lookalikes: Array) -> Array:
 def different(ids: Array) -> Array:
     """The different ones of these identities, sorted."""
     ids = np.sort(ids)
-    return ids[np.append(ids[:1] == ids[:1], ids[1:] != ids[:-1])]
+    return np.asarray(ids[np.append(ids[:1] == ids[:1], ids[1:] != ids[:-1])])
 
 
 def repeated(ids: Array) -> int:

@@ -56,7 +56,8 @@ def judge(
     results = [_check(rule, evaluation, why_no_champion, anchor, look) for rule in parts]
     warnings = [found for rule in approval.rules if (found := guessing.asks_nothing(rule, evaluation))]
     holds = [*doubts, *consistency.doubts(evaluation), *_no_rule_met(parts, results, evaluation)]
-    holds += leaks.of_candidate(evaluation)
+    if not any(isinstance(rule, DataRule) and rule.data == "lookalikes" for rule in approval.rules):
+        holds += leaks.reasons(evaluation, with_champion=not without_champion)
     if not without_champion:
         holds += _about_the_champion(evaluation, champion)
         (holds if approval.worse_slice == "hold" else warnings).extend(slices.reasons(evaluation))
@@ -155,7 +156,7 @@ def _about_the_champion(evaluation: Evaluation, champion: str | None) -> list[Re
         reasons.append(Reason(code="champion_not_comparable", text=why_not_compared(evaluation)))
     if evaluation.comparison and (text := sees_unknown(evaluation.comparison, "champion")):
         reasons.append(Reason(code="champion_sees_unknown", text=text))
-    return [*reasons, *leaks.of_champion(evaluation)]
+    return reasons
 
 
 def _reason(result: RuleResult) -> Reason:

@@ -14,20 +14,22 @@ from retraining.verdicts.verdict import Reason
 from retraining.verdicts.wording import number
 
 MAX_Z: Final = 4.0
-"""The largest z that holds no candidate. If no row leaked, a larger one comes once in 30,000 evaluations."""
+"""The largest z that holds no candidate. If no row leaked, a larger one comes once in 1,000 evaluations.
+
+Of data in which one to five of a hundred rows repeat, it comes once in a hundred (simulated).
+"""
 
 
-def of_candidate(evaluation: Evaluation) -> list[Reason]:
-    """The reason to hold if validation rows seem to be among the candidate's training rows."""
-    text = _suspicion(evaluation.lookalikes, "the candidate")
-    return [Reason(code="lookalike_rows", text=text)] if text else []
+def reasons(evaluation: Evaluation, *, with_champion: bool) -> list[Reason]:
+    """The reasons to hold if validation rows seem to be among the rows that a model was trained on.
 
-
-def of_champion(evaluation: Evaluation) -> list[Reason]:
-    """The same for the champion's training rows: the comparison then favours the champion."""
-    found = evaluation.comparison.lookalikes if evaluation.comparison else None
-    text = _suspicion(found, "the champion")
-    return [Reason(code="champion_lookalike_rows", text=text)] if text else []
+    If they are among the champion's, the comparison favours the champion. A rule on lookalikes replaces this.
+    """
+    found = [("lookalike_rows", _suspicion(evaluation.lookalikes, "the candidate"))]
+    if with_champion and evaluation.comparison:
+        of_champion = _suspicion(evaluation.comparison.lookalikes, "the champion")
+        found.append(("champion_lookalike_rows", of_champion))
+    return [Reason(code=code, text=text) for code, text in found if text]
 
 
 def _suspicion(found: Lookalikes | None, model: str) -> str:

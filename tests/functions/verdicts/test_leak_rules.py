@@ -89,3 +89,19 @@ def test_rule_on_the_leaked_share_says_how_many_rows() -> None:
     assert result.text == (
         "share of validation rows that are in train (38 of 300 rows): 0.1267, needs ≤ 0.1 → fail"
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "decision"),
+    [
+        ({"metric": "accuracy", "min": 0.6}, "HOLD"),
+        ({"data": "lookalikes", "max": 8}, "APPROVE"),
+        ({"data": "lookalikes", "max": 7, "on_fail": "warn"}, "APPROVE"),
+        ({"data": "lookalikes", "max": 7, "on_fail": "hold"}, "HOLD"),
+        ({"data": "lookalikes", "max": 7}, "REJECT"),
+    ],
+)
+def test_rule_on_lookalikes_is_in_place_of_the_limit_of_four(rule: dict[str, Any], decision: str) -> None:
+    fifth = Lookalikes(n=262, equal=105, share=105 / 262, train_share=221 / 1099, z=7.2459)
+    asked = rules({"metric": "accuracy", "min": 0.5}, rule)
+    assert judge(found(fifth, fifth), asked, CHAMPION).decision == decision
