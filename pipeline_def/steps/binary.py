@@ -6,9 +6,11 @@ from typing import Final
 
 import numpy as np
 
+from clusters import numbered
 from inference import THRESHOLD
 from job import Array
 from probabilities import average_precision, calibration_error, clipped, roc_auc
+from recalibration import calibration_slope
 from scored import Labels, Scored, divide
 
 METRICS: Final = (
@@ -22,6 +24,7 @@ METRICS: Final = (
     "log_loss",
     "brier",
     "expected_calibration_error",
+    "calibration_slope",
 )
 """The metrics that rules may name, in the order of reports."""
 
@@ -43,12 +46,13 @@ def predicted(probability: Array) -> Array:
     return (probability > THRESHOLD).astype(np.int64)
 
 
-def score(target: Array, probability: Array) -> Scored:
+def score(target: Array, probability: Array, clusters: Array | None = None) -> Scored:
     """What each metric of these rows is. The Brier score is half of Brier's (1950), so from 0 to 1."""
-    assigned = predicted(probability)
+    assigned, clusters = predicted(probability), numbered(clusters)
     right = target == assigned
     return Scored(
         n=len(target),
+        clusters=clusters,
         shares={
             "accuracy": (np.ones(len(target), dtype=bool), right),
             "precision": (assigned == 1, right),
@@ -59,10 +63,11 @@ def score(target: Array, probability: Array) -> Scored:
             "log_loss": -np.log(clipped(np.where(target == 1, probability, 1 - probability))),
             "brier": (probability - target) ** 2,
         },
-        areas={"roc_auc": roc_auc(target, probability)},
+        areas={"roc_auc": roc_auc(target, probability, clusters)},
+        slopes={"calibration_slope": calibration_slope(target, probability)},
         labels=Labels(target, assigned, 2, label_metrics),
         resampled={
-            "average_precision": average_precision(target, probability),
+            "average_precision": average_precision(target, probability, clusters),
             "expected_calibration_error": calibration_error(target, probability),
         },
     )

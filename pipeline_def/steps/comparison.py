@@ -14,8 +14,10 @@ import pandas as pd
 
 import drift
 from champion import Champion, Columns, check_schema, fetch, problems, rows_seen
+from clusters import numbered
+from found_slices import worse_slices
 from job import Array, Json, StepConfig, Task, scratch
-from scoring import TASKS, inside, metrics, smallest_class, unusable
+from scoring import TASKS, counts, inside, metrics, unusable
 from seen_rows import Seen
 from uncertainty import agreement, measured, paired
 
@@ -35,7 +37,7 @@ class ChampionSource:
 
 
 def compared(
-    task: Task, target: Array, ours: Array, theirs: Array
+    task: Task, target: Array, ours: Array, theirs: Array, clusters: Array | None = None
 ) -> tuple[dict[str, Json], dict[str, Json], dict[str, Json]]:
     """The metrics of both on the same rows, and their differences.
 
@@ -44,9 +46,9 @@ def compared(
     """
     module, wrong = TASKS[task], [unusable(prediction) for prediction in (ours, theirs)]
     if not any(wrong):
-        return paired(module.score(target, ours), module.score(target, theirs))
+        return paired(module.score(target, ours, clusters), module.score(target, theirs, clusters))
     each = [
-        {} if bad else measured(module.score(target, prediction))
+        {} if bad else measured(module.score(target, prediction, clusters))
         for bad, prediction in zip(wrong, (ours, theirs), strict=True)
     ]
     return each[0], each[1], {}
@@ -58,12 +60,12 @@ def differences(task: Task, found: Mapping[str, Json]) -> dict[str, Json]:
     return metrics(task, found, {**nothing, "method": "undefined: there are predictions that are no numbers"})
 
 
-def comparison(task: Task, target: Array, ours: Array, theirs: Array) -> Json:
+def comparison(task: Task, target: Array, ours: Array, theirs: Array, clusters: Array | None = None) -> Json:
     """Candidate and champion on the same rows, and candidate minus champion."""
-    mine, others, gaps = compared(task, target, ours, theirs)
+    mine, others, gaps = compared(task, target, ours, theirs, clusters)
     found: Json = {
         "n": len(target),
-        "smallest_class": smallest_class(task, target),
+        **counts(task, target, [ours, theirs], clusters),
         "candidate": metrics(task, mine),
         "champion": metrics(task, others),
         "differences": differences(task, gaps),
@@ -71,7 +73,9 @@ def comparison(task: Task, target: Array, ours: Array, theirs: Array) -> Json:
     }
     if task != "regression" and not unusable(ours) and not unusable(theirs):
         predicted = TASKS[task].predicted
-        found["agreement"] = agreement(predicted(ours) == target, predicted(theirs) == target)
+        found["agreement"] = agreement(
+            predicted(ours) == target, predicted(theirs) == target, numbered(clusters)
+        )
     return found
 
 
@@ -117,15 +121,15 @@ def against_champion(
                 "reference": package,
                 "columns": drift.drift(found.profile, profile, config.data.spelling),
             }
-    target = rows[config.target].to_numpy()
+    target, clusters = (rows[name].to_numpy() for name in (config.target, config.cluster_column))
     slices = []
     for where in config.slices:
         mask = inside(rows, where, config)
-        slices.append(
-            {"where": dict(where), **comparison(config.task, target[mask], candidate[mask], champion[mask])}
-        )
-    whole = comparison(config.task, target, candidate, champion)
-    return {**whole, **left_out(known), "slices": slices, **unfamiliar}, moved
+        some = (target[mask], candidate[mask], champion[mask], clusters[mask])
+        slices.append({"where": dict(where), **comparison(config.task, *some)})
+    whole = comparison(config.task, target, candidate, champion, clusters)
+    searched = worse_slices(config, rows, candidate, champion)
+    return {**whole, **left_out(known), "slices": slices, **searched, **unfamiliar}, moved
 
 
 def left_out(known: Seen) -> Json:

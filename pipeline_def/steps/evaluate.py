@@ -30,7 +30,6 @@ from job import (
     Array,
     Json,
     StepConfig,
-    Task,
     one_line,
     read_config,
     read_json,
@@ -39,7 +38,7 @@ from job import (
     scratch,
 )
 from model_quality import sagemaker_format, to_json, with_digests
-from scoring import guess, inside, metrics, scores, smallest_class, unusable
+from scoring import guess, inside, metrics, scores, scores_of
 from seen_rows import COLUMNS, Ids, read_training_ids, seen, validation_identity
 
 SCHEMA_VERSION: Final = 2
@@ -80,7 +79,8 @@ def evaluate(
     task, target, prediction = config.task, rows[config.target].to_numpy(), model.predict(rows)
     unknown = model.unknown(rows)
     guessed, constant = guess(config, trained.report["splits"]["train"], len(rows))
-    ours, guessing, gaps = compared(task, target, prediction, constant)
+    clusters = rows[config.cluster_column].to_numpy()
+    ours, guessing, gaps = compared(task, target, prediction, constant, clusters)
     beside = champion_part(champion, config, rows, prediction, trained, unknown)
     return {
         **sagemaker_format(config, ours, target, prediction),
@@ -95,8 +95,8 @@ def evaluate(
             "leaked": int(known.same.sum()),
             "same_group": int(known.same_group.sum()),
             "lookalikes": known.lookalikes,
-            "candidate": all_scores(task, target, prediction, ours),
-            "slices": slice_scores(config, rows, target, prediction),
+            "candidate": scores_of(task, target, prediction, clusters, ours),
+            "slices": slice_scores(config, rows, target, prediction, clusters),
             "baseline": {
                 "predicts": guessed,
                 "metrics": metrics(task, guessing),
@@ -120,22 +120,15 @@ def evaluate(
     }
 
 
-def all_scores(task: Task, target: Array, prediction: Array, found: Mapping[str, Json]) -> Json:
-    """The candidate's part of evaluation.json; `found` are the metrics of all rows."""
-    return {
-        "n": len(target),
-        "unusable": unusable(prediction),
-        "smallest_class": smallest_class(task, target),
-        "metrics": metrics(task, found),
-    }
-
-
-def slice_scores(config: StepConfig, rows: pd.DataFrame, target: Array, prediction: Array) -> list[Json]:
+def slice_scores(
+    config: StepConfig, rows: pd.DataFrame, target: Array, prediction: Array, clusters: Array
+) -> list[Json]:
     """The candidate's metrics on each slice of the config."""
     found = []
     for where in config.slices:
         mask = inside(rows, where, config)
-        found.append({"where": dict(where), **scores(config.task, target[mask], prediction[mask])})
+        some = (target[mask], prediction[mask], clusters[mask])
+        found.append({"where": dict(where), **scores(config.task, *some)})
     return found
 
 

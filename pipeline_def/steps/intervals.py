@@ -1,21 +1,35 @@
-"""The standard deviation and the two-sided 95 % interval of one metric, in closed form.
+"""The standard deviation, the two-sided 95 % interval and the one-sided bounds of one metric, in closed form.
 
-An undefined number is NaN. bench/coverage.py shows how often the intervals hold the truth.
+`clusters` (n) are numbers from 0, or None if the rows are independent; clusters.py says what follows from
+them. `confidence` is that of one end: 0.975 makes a two-sided interval of 95 %. An undefined number is NaN.
+bench/coverage.py shows how often the intervals hold the truth.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import numpy as np
 from scipy import stats
 
+from clusters import effective_rows, numbered, per_cluster
 from job import Array, Json
-from scored import UNKNOWN, Area, Interval, divide, mean_and_error
+from scored import UNKNOWN, Area, Interval, Slope, divide, mean_and_error
 
 Z: Final = float(stats.norm.ppf(0.975))
 """The normal distribution's quantile of a two-sided 95 % interval."""
+
+TWO_SIDED: Final = 0.975
+"""The confidence of either end of a two-sided 95 % interval."""
+
+CONFIDENCES: Final = (0.8, 0.9, 0.95, 0.975, 0.99)
+"""The confidences of the one-sided bounds that evaluation.json has, and that rules may name."""
+
+Ends = Callable[[float], Interval]
+"""The lower and the upper one-sided bound of a metric at a confidence."""
 
 NEWCOMBE_STEPS: Final = 60
 """Bisections by which `newcombe` finds its limit: more than a float has bits."""
@@ -24,38 +38,63 @@ CUBIC_SKEWNESS: Final = 1e-6
 """Below this skewness, over the root of n, Hall's correction changes nothing that a float can hold."""
 
 
-def wilson(hits: int, n: int) -> Interval:
-    """The score interval of a share of `hits` in `n` rows (Wilson 1927). It has a width even for 0 hits."""
+def wilson(hits: float, n: float, confidence: float = TWO_SIDED, freedom: float = math.inf) -> Interval:
+    """The score interval of a share of `hits` in `n` rows (Wilson 1927). It has a width even for 0 hits.
+
+    Both may be fractions: `n` is then the effective number of dependent rows. With `freedom`, Student's
+    quantile takes the place of the normal one.
+    """
     if not n:
         return UNKNOWN
-    share, tail = hits / n, Z**2 / n
-    middle, half = share + tail / 2, Z * math.sqrt(share * (1 - share) / n + tail / (4 * n))
+    quantile = float(
+        stats.t.ppf(confidence, freedom) if math.isfinite(freedom) else stats.norm.ppf(confidence)
+    )
+    share, tail = hits / n, quantile**2 / n
+    middle, half = share + tail / 2, quantile * math.sqrt(share * (1 - share) / n + tail / (4 * n))
     low, high = (middle - half) / (1 + tail), (middle + half) / (1 + tail)
     return (0.0 if hits == 0 else low, 1.0 if hits == n else high)
 
 
-def share(counted: Array, right: Array) -> Json:
-    """The share of the counted rows that are right, with the standard deviation of a binomial share."""
+def share(counted: Array, right: Array, clusters: Array | None = None) -> Json:
+    """The share of the counted rows that are right, with the standard deviation of a binomial share.
+
+    Of dependent rows the deviation is the robust one, and Wilson's interval is that of their effective number
+    (Kott and Carr 1997; Franco et al. 2019 compare it with others).
+    """
     n, hits = int(counted.sum()), int((counted & right).sum())
     value = hits / n if n else math.nan
-    return result(value, math.sqrt(value * (1 - value) / n) if n else math.nan, wilson(hits, n))
+    within = numbered(clusters[counted]) if clusters is not None else None
+    if within is None:
+        deviation = math.sqrt(value * (1 - value) / n) if n else math.nan
+        return result(value, deviation, partial(wilson, hits, n))
+    rights = right[counted].astype(float)
+    rows, freedom = effective_rows(rights, within), float(within.max())
+    deviation = mean_and_error(per_cluster(rights, within))[1]
+    return result(value, deviation, lambda confidence: wilson(value * rows, rows, confidence, freedom))
 
 
 def mean(losses: Array) -> Json:
-    """A mean of losses, none negative, with Student's interval corrected for skewness."""
+    """A mean of losses, none negative, with Student's interval corrected for skewness.
+
+    `losses` are those of independent rows, or what `per_cluster` makes of those of dependent ones.
+    """
     value, deviation = mean_and_error(losses)
-    return result(value, deviation, skewed_mean_interval(losses))
+    return result(value, deviation, partial(skewed_mean_interval, losses))
 
 
 def root_of_mean(squares: Array) -> Json:
     """The root of a mean. Delta method: its standard deviation is the mean's, divided by twice the root."""
     value, deviation = mean_and_error(squares)
-    low, high = skewed_mean_interval(squares)
     root = math.sqrt(value)
-    return result(root, deviation / (2 * root) if root else deviation, (math.sqrt(low), math.sqrt(high)))
+
+    def ends(confidence: float) -> Interval:
+        low, high = skewed_mean_interval(squares, confidence)
+        return (math.sqrt(low), math.sqrt(high))
+
+    return result(root, deviation / (2 * root) if root else deviation, ends)
 
 
-def skewed_mean_interval(losses: Array) -> Interval:
+def skewed_mean_interval(losses: Array, confidence: float = TWO_SIDED) -> Interval:
     """The interval of a mean of losses, none of them negative.
 
     Losses are skewed to the right, so the truth is above Student's interval far more often than below. Hall
@@ -69,7 +108,7 @@ def skewed_mean_interval(losses: Array) -> Interval:
     if not error:
         return (value, value)
     skewness = float((((losses - value) / losses.std()) ** 3).mean()) / math.sqrt(n)
-    quantile = float(stats.t.ppf(0.975, n - 1))
+    quantile = float(stats.t.ppf(confidence, n - 1))
     ends = []
     for bound in (quantile, -quantile):
         t = bound
@@ -79,43 +118,51 @@ def skewed_mean_interval(losses: Array) -> Interval:
     return (ends[0], ends[1])
 
 
-def logit_interval(value: float, error: float, freedom: float) -> Interval:
+def logit_interval(value: float, error: float, freedom: float, confidence: float = TWO_SIDED) -> Interval:
     """Student's interval of the value's logit, transformed back. The value must be between 0 and 1."""
     if not (math.isfinite(error) and freedom > 0 and 0 < value < 1):
         return UNKNOWN
-    half = float(stats.t.ppf(0.975, freedom)) * error / (value * (1 - value))
+    half = float(stats.t.ppf(confidence, freedom)) * error / (value * (1 - value))
     middle = math.log(value / (1 - value))
     return (float(stats.logistic.cdf(middle - half)), float(stats.logistic.cdf(middle + half)))
 
 
-def area(found: Area) -> Json:
+def area(found: Area, clusters: Array | None = None) -> Json:
     """An area with the standard deviation of DeLong, DeLong and Clarke-Pearson (1988).
 
     The interval is that of the logit, which holds the truth more often near 1 than that of the area. Its
     degrees of freedom are Satterthwaite's, as in Brunner and Munzel (2000). If all pairs are ranked right, or
     all wrong, DeLong's deviation is 0; then the interval is Newcombe's.
     """
-    by_class, freedom = variances(found.parts, found.group)
-    deviation = math.sqrt(by_class.sum())
+    variance, freedom = area_variance(found.parts, found.group, clusters)
+    deviation = math.sqrt(variance)
     if found.value in (0.0, 1.0):
-        return result(found.value, deviation, saturated(found))
+        return result(found.value, deviation, partial(saturated, found))
     if not deviation:  # all scores tie
-        return result(found.value, deviation, (found.value, found.value))
-    return result(
-        found.value, deviation, logit_interval(found.value, deviation, satterthwaite(by_class, freedom))
-    )
+        return result(found.value, deviation, lambda _: (found.value, found.value))
+    return result(found.value, deviation, partial(logit_interval, found.value, deviation, freedom))
 
 
-def variances(parts: Array, group: Array) -> tuple[Array, Array]:
-    """The share of each class in the variance of an area, and the degrees of freedom of each share.
+def area_variance(parts: Array, group: Array, clusters: Array | None) -> tuple[float, float]:
+    """The variance of an area, and its degrees of freedom. NaN if a class has one row or cluster.
 
-    `parts` and `group` (n) are those of an `Area`. For two classes this is DeLong et al. (1988): the variance
-    of the placements of the positive rows, divided by their number, and the same of the negative rows. NaN
-    for a class of one row.
+    `parts` and `group` (n) are those of an `Area`. For two classes of independent rows this is DeLong et al.
+    (1988): the variance of the placements of the positive rows, divided by their number, and the same of the
+    negative rows. Rows of one cluster are added up within each class, and the covariance of the classes'
+    sums counts twice (Obuchowski 1997).
     """
-    _, group, sizes = np.unique(group, return_inverse=True, return_counts=True)
-    scale = divide(sizes.astype(float), sizes - 1.0)
-    return np.bincount(group, weights=parts**2, minlength=len(sizes)) * scale, sizes - 1.0
+    group, between = np.unique(group, return_inverse=True)[1], 0.0
+    if clusters is not None:
+        cell, place = np.unique(group * (clusters.max(initial=0) + 1) + clusters, return_inverse=True)
+        sums, whole = np.bincount(place, weights=parts), np.bincount(clusters, weights=parts)
+        between = float(divide((whole**2).sum() - (sums**2).sum(), 1 - 1 / np.array(len(whole))))
+        parts, group = sums, cell // (clusters.max(initial=0) + 1)
+    sizes = np.bincount(group)
+    by_class = np.bincount(group, weights=parts**2) * divide(sizes.astype(float), sizes - 1.0)
+    freedom = satterthwaite(by_class, sizes - 1.0)
+    if clusters is not None:
+        freedom = min(freedom, float(clusters.max(initial=0)))
+    return float(by_class.sum()) + between, freedom
 
 
 def satterthwaite(variances: Array, freedom: Array) -> float:
@@ -123,25 +170,46 @@ def satterthwaite(variances: Array, freedom: Array) -> float:
     return float(divide(variances.sum() ** 2, (variances**2 / freedom).sum()))
 
 
-def saturated(found: Area) -> Interval:
+def saturated(found: Area, confidence: float = TWO_SIDED) -> Interval:
     """The interval of an area of 1 or 0: the mean of Newcombe's limits (2006, method 5) over the curves."""
-    far = sum(newcombe(*pairs) for pairs in found.pairs) / len(found.pairs)
+    far = sum(newcombe(*pairs, confidence) for pairs in found.pairs) / len(found.pairs)
     return (far, 1.0) if found.value == 1 else (0.0, 1 - far)
 
 
-def newcombe(positives: int, negatives: int) -> float:
-    """The lower end of the interval of an area of 1: the t with 1 − t = Z · the deviation of an area t."""
+def newcombe(positives: int, negatives: int, confidence: float = TWO_SIDED) -> float:
+    """The lower end of the interval of an area of 1: the t with 1 − t = z · the deviation of an area t."""
     pairs, spare = positives * negatives, (positives + negatives) / 2 - 1
+    quantile = float(stats.norm.ppf(confidence))
     low, high = 0.0, 1.0
     for _ in range(NEWCOMBE_STEPS):
         t = (low + high) / 2
         variance = t * (1 - t) * (1 + spare * (1 - t) / (2 - t) + spare * t / (1 + t)) / pairs
-        low, high = (low, t) if 1 - t < Z * math.sqrt(variance) else (t, high)
+        low, high = (low, t) if 1 - t < quantile * math.sqrt(variance) else (t, high)
     return (low + high) / 2
 
 
-def result(value: float, deviation: float, interval: Interval) -> Json:
-    """A metric as evaluation.json has it. If the value is not finite, nothing of it is defined."""
+def slope(found: Slope, clusters: Array | None = None) -> Json:
+    """The slope of a regression with its robust standard deviation, and Student's interval."""
+    parts = found.parts if clusters is None else np.bincount(clusters, weights=found.parts)
+    n = len(parts)
+    deviation = math.sqrt(n / (n - 1) * float((parts**2).sum())) if n > 1 else math.nan
+
+    def ends(confidence: float) -> Interval:
+        half = float(stats.t.ppf(confidence, n - 1)) * deviation
+        return (found.value - half, found.value + half)
+
+    return result(found.value, deviation, ends)
+
+
+def result(value: float, deviation: float, ends: Ends | None) -> Json:
+    """A metric as evaluation.json has it. `ends` is None for a metric without an interval.
+
+    If the value is not finite, nothing of it is defined.
+    """
     if not math.isfinite(value):
-        value, deviation, interval = math.nan, math.nan, UNKNOWN
-    return {"value": value, "standard_deviation": deviation, "interval": list(interval)}
+        value, deviation, ends = math.nan, math.nan, None
+    interval = ends(TWO_SIDED) if ends else UNKNOWN
+    bounds = {}
+    if ends and np.isfinite(interval).all():
+        bounds = {str(confidence): list(ends(confidence)) for confidence in CONFIDENCES}
+    return {"value": value, "standard_deviation": deviation, "interval": list(interval), "bounds": bounds}

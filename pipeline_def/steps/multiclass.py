@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from clusters import numbered
 from job import Array
 from probabilities import calibration_error, clipped, roc_auc_ovr
 from scored import Labels, Scored, divide
@@ -39,18 +40,19 @@ def predicted(probability: Array) -> Array:
     return np.asarray(probability.argmax(axis=1), dtype=np.int64)
 
 
-def score(target: Array, probability: Array) -> Scored:
+def score(target: Array, probability: Array, clusters: Array | None = None) -> Scored:
     """What each metric of these rows is. Brier's score (1950) is a sum over classes, so from 0 to 2."""
-    n, classes = probability.shape
+    (n, classes), clusters = probability.shape, numbered(clusters)
     assigned = predicted(probability)
     right = target == assigned
     own = probability[np.arange(n), target]
     occurring = np.isin(np.arange(classes), np.r_[target, assigned])
     return Scored(
         n=n,
+        clusters=clusters,
         shares={"accuracy": (np.ones(n, dtype=bool), right)},
         means={"log_loss": -np.log(clipped(own)), "brier": (probability**2).sum(axis=1) - 2 * own + 1},
-        areas={"roc_auc_ovr": roc_auc_ovr(target, probability)},
+        areas={"roc_auc_ovr": roc_auc_ovr(target, probability, clusters)},
         labels=Labels(target, assigned, classes, partial(label_metrics, occurring)),
         resampled={"expected_calibration_error": calibration_error(right, probability.max(axis=1))},
     )

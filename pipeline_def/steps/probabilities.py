@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
+from clusters import count
 from intervals import logit_interval, wilson
 from job import Array
 from resampling import spread
@@ -25,7 +26,7 @@ def clipped(probability: Array) -> Array:
     return np.clip(probability, EPSILON, 1 - EPSILON)
 
 
-def roc_auc(target: Array, score: Array) -> Area:
+def roc_auc(target: Array, score: Array, clusters: Array | None = None) -> Area:
     """The area under the ROC curve of n scores for n targets of 0 or 1. A tie counts half.
 
     The placement of a positive row is the share of negative rows that are ranked below it. The placement of a
@@ -43,10 +44,11 @@ def roc_auc(target: Array, score: Array) -> Area:
     # twice the number of wins is whole, so an area of 1 is exactly 1
     value = float(np.rint(2 * parts[positive].sum() * negatives)) / (2 * positives * negatives)
     parts = (parts - value) / np.where(positive, positives, negatives)
-    return Area(value, parts, positive, ((positives, negatives),))
+    pairs = (count(clusters, positive), count(clusters, ~positive))
+    return Area(value, parts, positive, (pairs,))
 
 
-def roc_auc_ovr(target: Array, scores: Array) -> Area:
+def roc_auc_ovr(target: Array, scores: Array, clusters: Array | None = None) -> Area:
     """The mean of the areas of each class against all others, over the classes that rows are of.
 
     Every row is in every curve. So its share of the mean's deviation is the mean of its shares of theirs,
@@ -58,7 +60,7 @@ def roc_auc_ovr(target: Array, scores: Array) -> Area:
     value, parts = 0.0, np.zeros(len(target))
     pairs: list[tuple[int, int]] = []
     for which in present:
-        one = roc_auc(target == which, scores[:, which])
+        one = roc_auc(target == which, scores[:, which], clusters)
         value += one.value / len(present)
         parts += one.parts / len(present)
         pairs += one.pairs
@@ -67,11 +69,11 @@ def roc_auc_ovr(target: Array, scores: Array) -> Area:
     return Area(value, parts, target, tuple(pairs))
 
 
-def average_precision(target: Array, score: Array) -> Resampled:
+def average_precision(target: Array, score: Array, clusters: Array | None = None) -> Resampled:
     """The mean over positive rows of the precision at their score. Rows of equal score are one group.
 
     The interval is that of the logit (Boyd, Eng and Page 2013). If all positive rows come first, it is
-    Wilson's of as many hits in as many rows.
+    Wilson's of as many hits in as many rows. Positive rows are counted in clusters.
     """
     order = np.argsort(-score, kind="stable")
     ranked, positive = score[order], target[order].astype(float)
@@ -89,11 +91,12 @@ def average_precision(target: Array, score: Array) -> Resampled:
         np.divide(so_far, precision, out=precision, where=precision != 0)
         return divide((hits * precision).sum(axis=1), so_far[:, -1])
 
-    def interval(value: float, resampled: Array) -> Interval:
-        positives = int(positive.sum())
+    positives = count(clusters, target == 1)
+
+    def interval(value: float, resampled: Array, confidence: float) -> Interval:
         if value == 1:
-            return wilson(positives, positives)
-        return logit_interval(value, spread(resampled), positives - 1)
+            return wilson(positives, positives, confidence)
+        return logit_interval(value, spread(resampled), positives - 1, confidence)
 
     return Resampled(measure, interval)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import numpy as np
 
+from clusters import numbered
 from job import Array
 from resampling import percentiles
 from scored import Measure, Resampled, Scored, divide
@@ -19,19 +21,22 @@ NO_VARIANCE: Final = 1e-12
 """If the variance of some rows is at most this share of their mean square, their targets are one value."""
 
 
-def score(target: Array, prediction: Array) -> Scored:
+def score(target: Array, prediction: Array, clusters: Array | None = None) -> Scored:
     """What each metric of these rows is. mape is a share from 0; it is undefined if a target is 0."""
     with np.errstate(all="ignore"):  # the square of a huge error is infinite, and then undefined
         error = np.abs(prediction - target)
         squares = error**2
         percentage = error / np.abs(target) if (target != 0).all() else np.full(len(target), np.nan)
+    clusters = numbered(clusters)
+    interval = percentiles if clusters is None else partial(percentiles, freedom=float(clusters.max()))
     return Scored(
         n=len(target),
+        clusters=clusters,
         means={"mae": error, "mape": percentage, "mse": squares},
         roots={"rmse": squares},
         resampled={
-            "r2": Resampled(r2(target, squares), percentiles),
-            "median_absolute_error": Resampled(weighted_median(error), percentiles),
+            "r2": Resampled(r2(target, squares), interval),
+            "median_absolute_error": Resampled(weighted_median(error), interval),
         },
     )
 

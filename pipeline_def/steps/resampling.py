@@ -1,6 +1,6 @@
 """Metrics under many weightings of the rows: draws of the confusion matrix, and the bootstrap.
 
-The same rows give the same draws.
+Dependent rows are drawn together, by cluster. The same rows give the same draws.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
+from scipy import sparse, stats
 
+from intervals import TWO_SIDED
 from job import Array
 from scored import UNKNOWN, Interval, Labels, Scored, cells, joined, label_metrics_of
 
@@ -33,7 +35,7 @@ UNDEFINED_SHARE: Final = 0.05
 """A standard deviation is undefined if the metric is undefined in more than this share of the resamples."""
 
 
-def draw_labels(*scored: Labels) -> list[dict[str, Array]]:
+def draw_labels(*scored: Labels, clusters: Array | None = None) -> list[dict[str, Array]]:
     """The metrics of one model, or of two on the same rows, under draws of the (joint) confusion matrix.
 
     Its cells are drawn from a Dirichlet distribution, as Goutte and Gaussier (2005) do for precision,
@@ -41,6 +43,9 @@ def draw_labels(*scored: Labels) -> list[dict[str, Array]]:
     are split evenly among the classes that occur. Of one model, one row is right and one is wrong; for two
     classes that is Jeffreys' half a row in each cell. Of two models, one row is right only for the first and
     one only for the second, as Bonett and Price (2012) do.
+
+    Clusters are drawn instead of rows, by the Bayesian bootstrap (Rubin 1981), which is the same where each
+    cluster is one row. Two clusters of mean size are then added.
     """
     target, classes = scored[0].target, scored[0].classes
     present = np.unique(target)
@@ -49,24 +54,50 @@ def draw_labels(*scored: Labels) -> list[dict[str, Array]]:
     columns = [np.r_[target, present, present]]
     columns += [np.r_[item.predicted, *assigned] for item, assigned in zip(scored, added, strict=True)]
     weights = np.r_[np.ones(len(target)), np.full(2 * len(present), 1 / len(present))]
-    (actual, *assigned), counts = cells(*columns, classes=classes, weights=weights)
+    (actual, *assigned), counts, cell = cells(*columns, classes=classes, weights=weights)
+    contents = None
+    if clusters is not None:
+        counts, contents = compositions(cell, clusters, weights[len(target) :])
     return [
-        label_metrics_of(item, actual, predicted, gammas(counts))
+        label_metrics_of(item, actual, predicted, gammas(counts, contents))
         for item, predicted in zip(scored, assigned, strict=True)
     ]
 
 
-def gammas(counts: Array) -> Iterator[Array]:
+def compositions(cell: Array, clusters: Array, added: Array) -> tuple[Array, sparse.csr_array]:
+    """The distinct contents of clusters, and how many clusters have each.
+
+    `cell` is the cell of each row, and then of each added row, whose weight in clusters is `added`. The
+    contents are a matrix, contents x cells, of numbers of rows. Clusters with the same contents are drawn
+    together, as rows of one cell are: their number is small where clusters are.
+    """
+    n, size = len(clusters), len(clusters) / (clusters.max() + 1)
+    order = np.argsort(clusters, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(clusters[order]) > 0])
+    keys = np.random.default_rng(SEED).integers(0, 2**63, cell.max() + 1, dtype=np.uint64)
+    sums = np.add.reduceat(keys[cell[:n][order]], starts)  # equal for equal contents, and else by no chance
+    first, place, counts = np.unique(sums, return_index=True, return_inverse=True, return_counts=True)[1:]
+    shown = np.isin(clusters, first)
+    rows = np.r_[place[clusters[shown]], len(counts) + np.arange(len(added))]
+    sizes = np.r_[np.ones(shown.sum()), np.full(len(added), size)]
+    contents = sparse.csr_array((sizes, (rows, np.r_[cell[:n][shown], cell[n:]])))
+    return np.r_[counts, added], contents
+
+
+def gammas(counts: Array, contents: sparse.csr_array | None = None) -> Iterator[Array]:
     """Gamma-distributed weights, shape (draws, cells), in blocks.
 
-    Divided by their row sums they are Dirichlet draws. The same counts give the same draws.
+    Divided by their row sums they are Dirichlet draws. With `contents`, `counts` are those of clusters, and
+    those of cells are the sums over the clusters' rows in them. The same counts give the same draws.
     """
     generator = np.random.default_rng(SEED)
-    left, at_once = RESAMPLES, max(1, CHUNK // len(counts))
+    left = RESAMPLES if contents is None else resamples_for(len(counts))
+    at_once = max(1, CHUNK // max(len(counts), contents.shape[1] if contents is not None else 0))
     while left:
         size = min(left, at_once)
         left -= size
-        yield generator.standard_gamma(counts, (size, len(counts)))
+        weights = generator.standard_gamma(counts, (size, len(counts)))
+        yield weights if contents is None else np.asarray(weights @ contents)
 
 
 def resamples_for(n: int) -> int:
@@ -74,28 +105,31 @@ def resamples_for(n: int) -> int:
     return min(RESAMPLES, max(MIN_RESAMPLES, MAX_WEIGHTS // max(n, 1)))
 
 
-def resample_weights(n: int) -> Iterator[Array]:
+def resample_weights(n: int, clusters: Array | None = None) -> Iterator[Array]:
     """How often each of n rows is drawn in each resample (resamples x n), some resamples at a time.
 
-    The same n gives the same draws.
+    With `clusters`, as many clusters are drawn as there are, each with all of its rows. The same rows give
+    the same draws.
     """
     generator = np.random.default_rng(SEED)
+    units = n if clusters is None else int(clusters.max()) + 1
     left, at_once = resamples_for(n), max(1, CHUNK // max(n, 1))
     while left:
         size = min(left, at_once)
         left -= size
-        rows = generator.integers(0, n, size=(size, n)) + np.arange(size)[:, None] * n
-        yield np.bincount(rows.ravel(), minlength=size * n).reshape(size, n).astype(float)
+        drawn = generator.integers(0, units, size=(size, units)) + np.arange(size)[:, None] * units
+        times = np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units).astype(float)
+        yield times if clusters is None else times[:, clusters]
 
 
 def bootstrap(*scored: Scored) -> list[dict[str, Array]]:
-    """The metrics of models on the same rows, in the same resamples (Efron 1979). None for one row."""
+    """The metrics of models on the same rows, in the same resamples (Efron 1979). None for one cluster."""
     found: list[list[dict[str, Array]]] = [[] for _ in scored]
-    n = scored[0].n
-    if n < 2 or not scored[0].resampled:
+    n, clusters = scored[0].n, scored[0].clusters
+    if n < 2 or scored[0].freedom < 1 or not scored[0].resampled:
         return [{} for _ in scored]
     with np.errstate(all="ignore"):
-        for weights in resample_weights(n):
+        for weights in resample_weights(n, clusters):
             for item, results in zip(scored, found, strict=True):
                 results.append({name: metric.measure(weights) for name, metric in item.resampled.items()})
     return [joined(results) for results in found]
@@ -109,9 +143,19 @@ def spread(values: Array) -> float:
     return float(defined.std(ddof=1))
 
 
-def percentiles(value: float, values: Array) -> Interval:
-    """The 2.5th and 97.5th percentile of the defined values, moved outwards to hold `value`."""
+def percentiles(
+    value: float, values: Array, confidence: float = TWO_SIDED, freedom: float = math.inf
+) -> Interval:
+    """The percentiles of the defined values at 1 − confidence and confidence, moved outwards to hold `value`.
+
+    With `freedom`, the number of drawn clusters less 1, they are expanded (Hesterberg 2015): resamples vary
+    less than the truth, by √((G − 1)/G) for G clusters, and have the tails of a normal distribution instead
+    of Student's.
+    """
     if math.isnan(spread(values)):
         return UNKNOWN
-    low, high = np.quantile(values[np.isfinite(values)], [0.025, 0.975])
+    if math.isfinite(freedom):
+        wider = math.sqrt((freedom + 1) / freedom) * float(stats.t.ppf(confidence, freedom))
+        confidence = float(stats.norm.cdf(wider))
+    low, high = np.quantile(values[np.isfinite(values)], [round(1 - confidence, 12), confidence])
     return (min(float(low), value), max(float(high), value))

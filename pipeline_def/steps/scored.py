@@ -33,7 +33,8 @@ class Area:
     """An area under a ROC curve, or the mean of several.
 
     `parts` (n) is each row's share of the area's deviation: the row's placement, centred, divided by the rows
-    of its class. `group` (n) is each row's class. `pairs` counts the (positive, negative) rows of each curve.
+    of its class. `group` (n) is each row's class. `pairs` counts the (positive, negative) rows of each curve,
+    or the clusters with such rows.
     """
 
     value: float
@@ -60,29 +61,45 @@ class Labels:
 class Resampled:
     """A metric whose deviation only a bootstrap finds.
 
-    `interval` makes the interval from the value and the resampled values. It is None for a metric for which
-    no interval is known that holds the truth often enough.
+    `interval` makes the one-sided bounds from the value, the resampled values and the confidence of each
+    bound. It is None for a metric for which no interval is known that holds the truth often enough.
     """
 
     measure: Measure
-    interval: Callable[[float, Array], Interval] | None
+    interval: Callable[[float, Array, float], Interval] | None
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The slope of a regression. `parts` (n) is each row's share of its deviation; they add up to 0."""
+
+    value: float
+    parts: Array
 
 
 @dataclass(frozen=True)
 class Scored:
     """One model's predictions on n rows, by what each metric is. Every array has n values.
 
-    `shares` hold which rows count, and which rows are right. `means` hold the loss of each row, `roots` the
-    squared loss of each row, from whose mean the root is taken.
+    `clusters` are numbers from 0; None if each row is a cluster. `shares` hold which rows count, and which
+    rows are right. `means` hold the loss of each row, `roots` the squared loss of each row, from whose mean
+    the root is taken.
     """
 
     n: int
+    clusters: Array | None = None
     shares: Mapping[str, tuple[Array, Array]] = field(default_factory=dict)
     means: Mapping[str, Array] = field(default_factory=dict)
     roots: Mapping[str, Array] = field(default_factory=dict)
     areas: Mapping[str, Area] = field(default_factory=dict)
+    slopes: Mapping[str, Slope] = field(default_factory=dict)
     labels: Labels | None = None
     resampled: Mapping[str, Resampled] = field(default_factory=dict)
+
+    @property
+    def freedom(self) -> float:
+        """The number of clusters less 1: the degrees of freedom of a robust standard error."""
+        return self.n - 1.0 if self.clusters is None else float(self.clusters.max())
 
     def values(self) -> dict[str, float]:
         """Every metric on the rows as they are."""
@@ -93,7 +110,7 @@ class Scored:
             found |= {name: share_of(*rows) for name, rows in self.shares.items()}
             found |= {name: mean_and_error(losses)[0] for name, losses in self.means.items()}
             found |= {name: math.sqrt(mean_and_error(item)[0]) for name, item in self.roots.items()}
-            found |= {name: item.value for name, item in self.areas.items()}
+            found |= {name: item.value for name, item in (*self.areas.items(), *self.slopes.items())}
         return found
 
 
@@ -118,8 +135,9 @@ def mean_and_error(values: Array) -> tuple[float, float]:
     )
 
 
-def cells(*columns: Array, classes: int, weights: Array | None = None) -> tuple[list[Array], Array]:
-    """The distinct combinations of classes among the rows, and the number of rows (or their weight) of each.
+def cells(*columns: Array, classes: int, weights: Array | None = None) -> tuple[list[Array], Array, Array]:
+    """The distinct combinations of classes among the rows, the number of rows (or their weight) of each, and
+    the combination of each row.
 
     `columns` are classes by row, from 0. The combinations are one array of classes for each column.
     """
@@ -132,7 +150,7 @@ def cells(*columns: Array, classes: int, weights: Array | None = None) -> tuple[
     for _ in columns:
         parts.append(code % classes)
         code = code // classes
-    return parts[::-1], counts
+    return parts[::-1], counts, cell
 
 
 def label_metrics_of(
@@ -153,7 +171,7 @@ def label_metrics_of(
 
 def label_values(labels: Labels) -> dict[str, float]:
     """The metrics of the rows as they are."""
-    (actual, assigned), counts = cells(labels.target, labels.predicted, classes=labels.classes)
+    (actual, assigned), counts, _ = cells(labels.target, labels.predicted, classes=labels.classes)
     values = label_metrics_of(labels, actual, assigned, [counts[None]])
     return {name: float(value[0]) for name, value in values.items()}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ import binary
 import multiclass
 import regression
 from cells import category
+from clusters import count
 from job import Array, Json, StepConfig, Task
 from uncertainty import measured
 
@@ -24,7 +25,12 @@ TASKS: Final[Mapping[Task, ModuleType]] = {
 }
 """The module with a task's metrics. It has METRICS, SAGEMAKER, `score` and, for classes, `predicted`."""
 
-UNDEFINED: Final = {"value": math.nan, "standard_deviation": math.nan, "interval": [math.nan, math.nan]}
+UNDEFINED: Final = {
+    "value": math.nan,
+    "standard_deviation": math.nan,
+    "interval": [math.nan, math.nan],
+    "bounds": {},
+}
 """A metric that these rows do not define."""
 
 
@@ -39,23 +45,45 @@ def unusable(prediction: Array) -> int:
     return int((~usable(prediction)).sum())
 
 
-def scores(task: Task, target: Array, prediction: Array) -> Json:
+def scores(task: Task, target: Array, prediction: Array, clusters: Array | None = None) -> Json:
     """Every metric of these rows. All are undefined if one prediction is unusable."""
-    wrong = unusable(prediction)
-    found = {} if wrong else measured(TASKS[task].score(target, prediction))
+    found = {} if unusable(prediction) else measured(TASKS[task].score(target, prediction, clusters))
+    return scores_of(task, target, prediction, clusters, found)
+
+
+def scores_of(
+    task: Task, target: Array, prediction: Array, clusters: Array | None, found: Mapping[str, Json]
+) -> Json:
+    """The scores of these rows as evaluation.json has them; `found` are their metrics."""
     return {
         "n": len(target),
-        "unusable": wrong,
-        "smallest_class": smallest_class(task, target),
+        "unusable": unusable(prediction),
+        **counts(task, target, [prediction], clusters),
         "metrics": metrics(task, found),
     }
 
 
-def smallest_class(task: Task, target: Array) -> int | None:
-    """The number of rows of the rarest class that occurs; None in regression, and where there are no rows."""
+def counts(task: Task, target: Array, predictions: Sequence[Array], clusters: Array | None) -> Json:
+    """How many clusters there are, of the rarest class, and of the class that a model predicts most rarely.
+
+    The classes are those that occur, as actual or as predicted class. Both numbers are None in regression
+    and where there are no rows; the last one, too, where a prediction is unusable.
+    """
+    every = np.ones(len(target), dtype=bool)
+    found: Json = {
+        "clusters": count(clusters, every),
+        "smallest_class": None,
+        "smallest_predicted": None,
+    }
     if task == "regression" or not len(target):
-        return None
-    return int(np.unique(target, return_counts=True)[1].min())
+        return found
+    found["smallest_class"] = min(count(clusters, target == name) for name in np.unique(target))
+    if not any(unusable(prediction) for prediction in predictions):
+        labels = [TASKS[task].predicted(prediction) for prediction in predictions]
+        found["smallest_predicted"] = min(
+            count(clusters, label == name) for label in labels for name in np.union1d(target, label)
+        )
+    return found
 
 
 def metrics(task: Task, found: Mapping[str, Json], undefined: Json = UNDEFINED) -> dict[str, Json]:

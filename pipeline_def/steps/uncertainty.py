@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 import numpy as np
 from scipy import stats
 
-from intervals import Z, area, mean, result, root_of_mean, satterthwaite, saturated, share, variances
+from clusters import effective_rows, numbered, per_cluster
+from intervals import TWO_SIDED, Z, area, area_variance, mean, result, root_of_mean, saturated, share, slope
 from job import Array, Json
-from resampling import RESAMPLES, SEED, bootstrap, draw_labels, percentiles, resamples_for, spread
-from scored import UNKNOWN, Interval, Scored, mean_and_error
+from resampling import (
+    RESAMPLES,
+    SEED,
+    bootstrap,
+    draw_labels,
+    percentiles,
+    resamples_for,
+    spread,
+)
+from scored import Interval, Scored, mean_and_error
 
 Z_ONE_SIDED: Final = float(stats.norm.ppf(0.95))
 """The normal distribution's quantile of a one-sided 95 % bound."""
@@ -38,22 +48,25 @@ def paired(ours: Scored, theirs: Scored) -> tuple[dict[str, Json], dict[str, Jso
 
 def with_intervals(scored: Scored, resampled: Mapping[str, Array]) -> dict[str, Json]:
     """Value, standard deviation and interval of every metric; `resampled` is what `bootstrap` gave."""
-    values = scored.values()
-    found = {name: result(value, math.nan, UNKNOWN) for name, value in values.items()}
+    values, clusters = scored.values(), scored.clusters
+    found = {name: result(value, math.nan, None) for name, value in values.items()}
     if not scored.n:
         return found
     with np.errstate(all="ignore"):
-        for name, draws in draw_labels(scored.labels)[0].items() if scored.labels else ():
-            found[name] = result(values[name], spread(draws), percentiles(values[name], draws))
+        drawn = draw_labels(scored.labels, clusters=clusters)[0] if scored.labels else {}
+        freedom = math.inf if clusters is None else scored.freedom
+        for name, draws in drawn.items():
+            ends = partial(percentiles, values[name], draws, freedom=freedom)
+            found[name] = result(values[name], spread(draws), ends)
         for name, draws in resampled.items():
             interval = scored.resampled[name].interval
-            found[name] = result(
-                values[name], spread(draws), interval(values[name], draws) if interval else UNKNOWN
-            )
-        found |= {name: share(*rows) for name, rows in scored.shares.items()}
-        found |= {name: mean(losses) for name, losses in scored.means.items()}
-        found |= {name: root_of_mean(squares) for name, squares in scored.roots.items()}
-        found |= {name: area(item) for name, item in scored.areas.items()}
+            some = partial(interval, values[name], draws) if interval else None
+            found[name] = result(values[name], spread(draws), some)
+        found |= {name: share(*rows, clusters) for name, rows in scored.shares.items()}
+        found |= {name: mean(per_cluster(losses, clusters)) for name, losses in scored.means.items()}
+        found |= {name: root_of_mean(per_cluster(item, clusters)) for name, item in scored.roots.items()}
+        found |= {name: area(item, clusters) for name, item in scored.areas.items()}
+        found |= {name: slope(item, clusters) for name, item in scored.slopes.items()}
     return found
 
 
@@ -88,6 +101,7 @@ def differences(
         found = share_errors(ours, theirs) | found
         found |= loss_errors(ours, theirs)
         found |= area_errors(ours, theirs, gaps)
+        found |= {name: (math.nan, "undefined: best at 1", math.nan) for name in ours.slopes}
     unknown = (math.nan, "undefined on one row", math.nan)
     return {name: difference(gap, *found.get(name, unknown)) for name, gap in gaps.items()}
 
@@ -108,8 +122,8 @@ def resampled_errors(
             found[name] = (math.nan, "undefined: biased, and not alike for any two models", math.nan)
             continue
         if gaps[name] == 0 and values[name] == 1:
-            error = error_at_scale_end(error, interval(1.0, resampled))
-        found[name] = (error, how, ours.n - 1.0)
+            error = error_at_scale_end(error, interval(1.0, resampled, TWO_SIDED))
+        found[name] = (error, how, ours.freedom)
     return found
 
 
@@ -118,16 +132,19 @@ def label_errors(ours: Scored, theirs: Scored) -> dict[str, Error]:
     if not (ours.labels and theirs.labels):
         return {}
     how = f"{RESAMPLES} draws of the joint confusion matrix, seed {SEED}"
-    mine, others = draw_labels(ours.labels, theirs.labels)
-    return {name: (spread(mine[name] - others[name]), how, math.nan) for name in mine}
+    mine, others = draw_labels(ours.labels, theirs.labels, clusters=ours.clusters)
+    freedom = math.nan if ours.clusters is None else ours.freedom
+    return {name: (spread(mine[name] - others[name]), how, freedom) for name in mine}
 
 
 def share_errors(ours: Scored, theirs: Scored) -> dict[str, Error]:
     """The errors of shares of rows."""
     found = {}
     for name, (counted, right) in ours.shares.items():
-        error = bonett_price(right[counted], theirs.shares[name][1][counted])
-        found[name] = (error, "agreement of the two (Bonett and Price 2012)", math.nan)
+        within = numbered(ours.clusters[counted]) if ours.clusters is not None else None
+        error = bonett_price(right[counted], theirs.shares[name][1][counted], within)
+        freedom = math.nan if within is None else float(within.max())
+        found[name] = (error, "agreement of the two (Bonett and Price 2012)", freedom)
     return found
 
 
@@ -135,11 +152,11 @@ def loss_errors(ours: Scored, theirs: Scored) -> dict[str, Error]:
     """The errors of means of losses, and of their roots."""
     found = {}
     for name, losses in ours.means.items():
-        error = mean_and_error(losses - theirs.means[name])[1]
-        found[name] = (error, "mean of paired losses", ours.n - 1.0)
+        error = mean_and_error(per_cluster(losses - theirs.means[name], ours.clusters))[1]
+        found[name] = (error, "mean of paired losses", ours.freedom)
     for name, squares in ours.roots.items():
-        error = root_difference_error(squares, theirs.roots[name])
-        found[name] = (error, "roots of means of paired losses, delta method", ours.n - 1.0)
+        error = root_difference_error(squares, theirs.roots[name], ours.clusters)
+        found[name] = (error, "roots of means of paired losses, delta method", ours.freedom)
     return found
 
 
@@ -147,25 +164,27 @@ def area_errors(ours: Scored, theirs: Scored, gaps: Mapping[str, float]) -> dict
     """The errors of areas under ROC curves."""
     found = {}
     for name, item in ours.areas.items():
-        by_class, freedom = variances(item.parts - theirs.areas[name].parts, item.group)
-        error = math.sqrt(by_class.sum())
+        parts = item.parts - theirs.areas[name].parts
+        variance, freedom = area_variance(parts, item.group, ours.clusters)
+        error = math.sqrt(variance)
         if gaps[name] == 0 and item.value in (0.0, 1.0):
             error = error_at_scale_end(error, saturated(item))
-        found[name] = (error, "DeLong et al. (1988)", satterthwaite(by_class, freedom))
+        found[name] = (error, "DeLong et al. (1988)", freedom)
     return found
 
 
-def bonett_price(ours: Array, theirs: Array) -> float:
+def bonett_price(ours: Array, theirs: Array, clusters: Array | None = None) -> float:
     """The standard error of the difference of two shares of right predictions on the same rows.
 
     Bonett and Price (2012) add one row to each cell of disagreement, so two models that never disagreed are
-    not certain to be equal. `ours` and `theirs` say for each row whether the prediction is right.
+    not certain to be equal. `ours` and `theirs` say for each row whether the prediction is right. The
+    effective number of dependent rows takes the place of their number.
     """
-    n = len(ours)
-    if not n:
+    if not len(ours):
         return math.nan
-    only_ours = (int((ours & ~theirs).sum()) + 1) / (n + 2)
-    only_theirs = (int((theirs & ~ours).sum()) + 1) / (n + 2)
+    n = effective_rows(ours.astype(float) - theirs, clusters)
+    only_ours = (float((ours & ~theirs).mean()) * n + 1) / (n + 2)
+    only_theirs = (float((theirs & ~ours).mean()) * n + 1) / (n + 2)
     return math.sqrt((only_ours + only_theirs - (only_ours - only_theirs) ** 2) / (n + 2))
 
 
@@ -178,12 +197,12 @@ def error_at_scale_end(error: float, interval: Interval) -> float:
     return max(error, (interval[1] - interval[0]) / Z) if math.isfinite(error) else math.nan
 
 
-def root_difference_error(ours: Array, theirs: Array) -> float:
+def root_difference_error(ours: Array, theirs: Array, clusters: Array | None = None) -> float:
     """The standard error of a difference of two roots of means on the same rows, by the delta method."""
     scaled = [
         squares / (2 * root) if (root := math.sqrt(squares.mean())) else squares for squares in (ours, theirs)
     ]
-    return mean_and_error(scaled[0] - scaled[1])[1]
+    return mean_and_error(per_cluster(scaled[0] - scaled[1], clusters))[1]
 
 
 def mcnemar(only_ours: int, only_theirs: int) -> float:
@@ -192,13 +211,17 @@ def mcnemar(only_ours: int, only_theirs: int) -> float:
     return float(stats.binomtest(only_ours, n).pvalue) if n else 1.0
 
 
-def agreement(right: Array, others: Array) -> Json:
-    """On how many rows candidate (`right`) and champion (`others`) are right, alone and together."""
-    only_ours, only_theirs = int((right & ~others).sum()), int((others & ~right).sum())
+def agreement(right: Array, others: Array, clusters: Array | None = None) -> Json:
+    """On how many rows candidate (`right`) and champion (`others`) are right, alone and together.
+
+    McNemar's test counts clusters in which one of them is right more often than the other.
+    """
+    more = right.astype(float) - others
+    more = more if clusters is None else np.bincount(clusters, weights=more)
     return {
         "both_right": int((right & others).sum()),
-        "only_candidate": only_ours,
-        "only_champion": only_theirs,
+        "only_candidate": int((right & ~others).sum()),
+        "only_champion": int((others & ~right).sum()),
         "both_wrong": int((~right & ~others).sum()),
-        "mcnemar_p": mcnemar(only_ours, only_theirs),
+        "mcnemar_p": mcnemar(int((more > 0).sum()), int((more < 0).sum())),
     }

@@ -58,14 +58,26 @@ def test_calibration_error_bin_holds_its_upper_edge(
 @pytest.mark.parametrize(
     ("target", "probability", "undefined"),
     [
-        ([1, 1], [0.9, 0.1], {"balanced_accuracy", "roc_auc"}),
+        ([1, 1], [0.9, 0.1], {"balanced_accuracy", "roc_auc", "calibration_slope"}),
         (
             [0, 0],
             [0.1, 0.2],
-            {"balanced_accuracy", "recall", "precision", "f1", "roc_auc", "average_precision"},
+            {
+                "balanced_accuracy",
+                "recall",
+                "precision",
+                "f1",
+                "roc_auc",
+                "average_precision",
+                "calibration_slope",
+            },
         ),
-        ([0, 0], [0.9, 0.2], {"balanced_accuracy", "recall", "f1", "roc_auc", "average_precision"}),
-        ([0, 1], [0.1, 0.2], {"precision"}),
+        (
+            [0, 0],
+            [0.9, 0.2],
+            {"balanced_accuracy", "recall", "f1", "roc_auc", "average_precision", "calibration_slope"},
+        ),
+        ([0, 1], [0.1, 0.2], {"precision", "calibration_slope"}),
         ([], [], set(binary.METRICS)),
     ],
 )

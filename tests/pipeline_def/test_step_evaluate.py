@@ -89,6 +89,7 @@ def test_evaluate_no_row_left_is_undefined_and_valid(
         "value": None,
         "standard_deviation": None,
         "interval": [None, None],
+        "bounds": {},
     }
     assert found["binary_classification_metrics"]["accuracy"]["value"] == "NaN"
     assert found["binary_classification_metrics"]["confusion_matrix"] == {

@@ -185,7 +185,8 @@ def test_area_of_one_or_zero_has_an_interval() -> None:
 
 def test_area_of_constant_scores_is_exactly_one_half() -> None:
     found = measured(binary.score(np.array([0, 0, 1, 1]), np.full(4, 0.3)))["roc_auc"]
-    assert found == {"value": 0.5, "standard_deviation": 0.0, "interval": [0.5, 0.5]}
+    assert (found["value"], found["standard_deviation"], found["interval"]) == (0.5, 0.0, [0.5, 0.5])
+    assert found["bounds"]["0.95"] == [0.5, 0.5]
 
 
 def test_area_class_of_one_row_has_no_deviation() -> None:

@@ -39,6 +39,7 @@ METRICS: Final[Mapping[Task, Mapping[str, Range]]] = {
         "log_loss": LOSS,
         "brier": SHARE,
         "expected_calibration_error": SHARE,
+        "calibration_slope": Range(-math.inf, math.inf),
     },
     "multiclass_classification": {
         "accuracy": SHARE,
@@ -63,10 +64,13 @@ METRICS: Final[Mapping[Task, Mapping[str, Range]]] = {
 LOWER_IS_BETTER: Final = frozenset(
     {"log_loss", "brier", "expected_calibration_error", "rmse", "mae", "median_absolute_error", "mape"}
 )
-"""Metrics of which a lower value is better. Of all others, a higher one is."""
+"""Metrics of which a lower value is better. Of all others but NEITHER_IS_BETTER, a higher one is."""
 
-NOT_COMPARED: Final = frozenset({"expected_calibration_error"})
-"""Metrics whose paired difference has no reliable bound.
+NEITHER_IS_BETTER: Final = frozenset({"calibration_slope"})
+"""Metrics that are best at a value between the ends of their range: a calibration slope at 1."""
+
+NOT_COMPARED: Final = frozenset({"expected_calibration_error", *NEITHER_IS_BETTER})
+"""Metrics whose paired difference has no reliable bound, or of which no direction is better.
 
 Chance alone makes a calibration error, and a larger one for a better model. Every bound that was tried held
 the truth too rarely (bench/coverage.py).

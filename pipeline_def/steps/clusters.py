@@ -1,0 +1,54 @@
+"""Clusters: groups of rows that may depend on each other. Rows of different clusters do not.
+
+A ticket, a household or a customer puts related rows into one data set, and a file that landed twice puts
+each row there twice. Such rows say less than as many independent ones. So everything that estimates an
+uncertainty adds up the rows of a cluster first (Liang and Zeger 1986), and counts clusters instead of rows.
+Where each cluster is one row, all numbers are those of independent rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from job import Array
+
+
+def numbered(clusters: Array | None) -> Array | None:
+    """The clusters (n) as numbers from 0; None if each cluster is one row."""
+    if clusters is None:
+        return None
+    found, numbers = np.unique(clusters, return_inverse=True)
+    return numbers if len(found) < len(clusters) else None
+
+
+def count(clusters: Array | None, rows: Array) -> int:
+    """How many clusters have one of the `rows` (n, boolean)."""
+    return int(rows.sum()) if clusters is None else len(np.unique(clusters[rows]))
+
+
+def per_cluster(values: Array, clusters: Array | None) -> Array:
+    """One value for each cluster, of which the mean is that of all `values`, one for each row.
+
+    It is the mean plus the sum of the cluster's deviations from it, in units of the mean cluster. So the
+    formula of the standard error of a mean of independent values, applied to these, gives the robust one:
+    Var = G/(G − 1) · Σ over G clusters of (Σ deviation / n)² (Liang and Zeger 1986).
+    """
+    if clusters is None or not len(values):
+        return values
+    mean = values.mean()
+    sums = np.bincount(clusters, weights=values - mean)
+    return np.asarray(mean + sums * (len(sums) / len(values)))
+
+
+def effective_rows(values: Array, clusters: Array | None) -> float:
+    """How many independent rows would give the mean the same variance: at most as many as there are.
+
+    If all values are equal, the clusters are the rows, because nothing tells how alike rows of one are.
+    """
+    if clusters is None or not len(values):
+        return float(len(values))
+    sums = per_cluster(values, clusters)
+    alone, together = values.var() / len(values), sums.var() / (len(sums) - 1) if len(sums) > 1 else np.inf
+    if not alone:
+        return float(len(sums))
+    return float(min(len(values), len(values) * alone / together)) if together else float(len(values))

@@ -1,0 +1,103 @@
+"""Slices that no rule names, in which the candidate is worse than the champion.
+
+Each category of each feature and each quartile of each numeric feature is tested for a higher mean loss
+(Chung et al. 2019, automated data slicing), and the p-values are corrected for their number (Holm 1979). The
+loss is bounded where that is possible, because Student's t errs more often on few rows of a loss with a heavy
+tail: the Brier score of classes, and the absolute error of numbers. bench/found_slices.py shows how often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from clusters import numbered, per_cluster
+from job import Array, Json, StepConfig
+from scored import mean_and_error
+from scoring import TASKS, unusable
+
+MIN_CLUSTERS: Final = 30
+"""Clusters from which a slice is tested; so it has as many rows at least."""
+
+MAX_FOUND: Final = 20
+"""Slices that evaluation.json has, those with the lowest p-values."""
+
+LOSSES: Final = {
+    "binary_classification": "brier",
+    "multiclass_classification": "brier",
+    "regression": "mae",
+}
+"""The metric whose losses are compared, by task."""
+
+NAMES: Final = {"brier": "brier", "mae": "absolute_error"}
+"""What evaluation.json calls the loss of one row."""
+
+
+def worse_slices(config: StepConfig, rows: pd.DataFrame, candidate: Array, champion: Array) -> Json:
+    """The slices of the compared rows, those with the lowest p-values first, and how many were tested.
+
+    `candidate` and `champion` are both models' predictions. None is tested if one of them is unusable.
+    """
+    if not len(rows) or unusable(candidate) or unusable(champion):
+        return {"slices_tested": 0, "found_slices": []}
+    name, score = LOSSES[config.task], TASKS[config.task].score
+    target, clusters = rows[config.target].to_numpy(), rows[config.cluster_column].to_numpy()
+    higher = score(target, candidate).means[name] - score(target, champion).means[name]
+    found = [
+        {**slice_, **tested(higher[inside], clusters[inside]), "loss": NAMES[name]}
+        for slice_, inside in slices(config, rows)
+        if len(np.unique(clusters[inside])) >= MIN_CLUSTERS and not inside.all()
+    ]
+    found.sort(key=lambda item: item["p"])
+    for item, p in zip(found, holm([item["p"] for item in found]), strict=True):
+        item["p_holm"] = p
+    return {"slices_tested": len(found), "found_slices": found[:MAX_FOUND]}
+
+
+def slices(config: StepConfig, rows: pd.DataFrame) -> Iterator[tuple[Json, Array]]:
+    """Each category and each quartile of each feature, and the rows in it; and the rows without a value.
+
+    Equal numbers are in one quartile, so a feature with few of them has fewer quartiles.
+    """
+    for column in config.features.names:
+        values = rows[column]
+        missing = values.isna().to_numpy()
+        yield {"column": column, "value": None, "range": None}, missing
+        if column in config.features.numeric:
+            numbers = values.to_numpy(dtype=float)
+            edges = np.quantile(numbers[~missing], (0.25, 0.5, 0.75)) if not missing.all() else np.empty(0)
+            place = np.where(missing, -1, np.searchsorted(np.unique(edges), numbers, side="left"))
+            for quartile in range(len(edges) + 1):
+                if (inside := place == quartile).any():
+                    ends = [float(numbers[inside].min()), float(numbers[inside].max())]
+                    yield {"column": column, "value": None, "range": ends}, inside
+            continue
+        boolean = column in config.features.boolean
+        codes, categories = pd.factorize(values, sort=False)
+        for code, category in enumerate(categories):
+            name = {1.0: "true", 0.0: "false"}[float(category)] if boolean else str(category)
+            yield {"column": column, "value": name, "range": None}, codes == code
+
+
+def tested(higher: Array, clusters: Array) -> Json:
+    """Student's one-sided test that the mean of `higher`, candidate − champion by row, is not above 0."""
+    of_clusters = per_cluster(higher, numbered(clusters))
+    difference, error = mean_and_error(of_clusters)
+    p = float(stats.t.sf(difference / error, len(of_clusters) - 1)) if error else float(difference <= 0)
+    return {
+        "n": len(higher),
+        "clusters": len(of_clusters),
+        "difference": difference,
+        "standard_error": error,
+        "p": p,
+    }
+
+
+def holm(p: list[float]) -> list[float]:
+    """The p-values, in ascending order, corrected for their number (Holm 1979)."""
+    corrected = np.minimum(np.array(p) * np.arange(len(p), 0, -1), 1.0)
+    return [float(value) for value in np.maximum.accumulate(corrected)]
