@@ -1,13 +1,20 @@
 """Measures how often the intervals of evaluation.json contain the true value, on known populations.
 
-    python bench/coverage.py [--draws 1000] [--sizes 100 300 1000] [--only binary]
+    python bench/coverage.py [--draws 1000] [--sizes 30 100 300 1000] [--only binary]
 
 It draws validation sets and scores two models on each, with ModelEvaluation's code and resamples. It counts
-how often the two-sided 95 % interval of the candidate's metric contains the true value, and how often the
-true difference candidate − champion lies above the lower and below the upper one-sided 95 % bound. Each share
+how often the two-sided 95 % interval of the candidate's metric contains the true value, how often the true
+value lies above the metric's lower and below its upper one-sided 95 % bound, and how often the true
+difference candidate − champion lies above the lower and below the upper one-sided 95 % bound. Each share
 should be 95 %; with 1,000 draws, two standard errors are 1.4. The calibration error has neither interval nor
-bounds: probabilities.py says why. True values are measured on 1,000,000 rows. A share more than 2 below is
-marked < (too narrow), one more than 2 above is marked > (too wide). It takes three to four minutes.
+bounds: probabilities.py says why. The calibration slope is not compared. A share more than 2 below has a <
+(too narrow), one more than 2 above a > (too wide). A number in brackets counts draws that are left
+out, because the metric is undefined, or because a rule would hold the candidate: fewer than ten clusters of a
+class, or of a predicted class for precision.
+
+A size is a number of clusters: of single rows, of groups of four rows, or of rows that are each there three
+times. Rows of one group share half of the variance of everything that is random about them. True values are
+measured on TRUTH_CLUSTERS.
 """
 
 from __future__ import annotations
@@ -16,23 +23,34 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import product
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from scipy import special
 
 import binary
 import multiclass
 import regression
 import resampling
 import uncertainty
+from clusters import count
 from job import Array
+from retraining.config.rules import CLASS_ROWS
+from retraining.config.tasks import NO_CLASS_COUNTS
 from scored import Scored
 
-TRUTH_ROWS: Final = 1_000_000
-"""Rows on which true values are measured."""
+TRUTH_CLUSTERS: Final = 1_000_000
+"""Clusters on which true values are measured; a quarter of it of groups of four."""
 
-Sample = Callable[[np.random.Generator, int], tuple[Scored, Scored]]
-"""Draws so many rows, and scores them by the candidate and by the champion."""
+GROUP: Final = 4
+"""Rows of a group."""
+
+Sample = Callable[[np.random.Generator, int, str], tuple[Scored, Scored]]
+"""Draws so many clusters of a kind, and scores their rows by the candidate and by the champion."""
+
+KINDS: Final = {"": 1, ", groups of four": GROUP, ", each row three times": 3}
+"""How rows depend on each other, and the rows of a cluster."""
 
 
 class Population(NamedTuple):
@@ -44,50 +62,81 @@ class Population(NamedTuple):
     sample: Sample
 
 
-def sigmoid(x: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-x)))
+class Rows:
+    """Random numbers of clusters: single rows, groups of four that are alike, or each row three times."""
+
+    def __init__(self, generator: np.random.Generator, clusters: int, kind: str) -> None:
+        self.generator, self.clusters, self.kind = generator, clusters, kind
+        self.ids = np.repeat(np.arange(clusters, dtype=np.uint64), KINDS[kind]) if kind else None
+
+    def normal(self, columns: int | None = None) -> Array:
+        """Standard normal numbers, rows x columns. Those of a group correlate at 0.5."""
+        shape = (self.clusters,) if columns is None else (self.clusters, columns)
+        shared = self.generator.standard_normal(shape)
+        if self.kind != ", groups of four":
+            return np.repeat(shared, KINDS[self.kind], axis=0)
+        own = self.generator.standard_normal((shape[0] * GROUP, *shape[1:]))
+        return np.asarray(np.sqrt(0.5) * (np.repeat(shared, GROUP, axis=0) + own))
+
+    def uniform(self) -> Array:
+        """Numbers between 0 and 1, with the same dependence."""
+        return np.asarray(special.ndtr(self.normal()))
 
 
 def classes_of_two(intercept: float, slope: float, noise: float, sharpness: float) -> Sample:
     """A logistic target. Each model sees the signal with noise of its own, and is slightly miscalibrated."""
 
-    def sample(generator: np.random.Generator, n: int) -> tuple[Scored, Scored]:
-        signal = generator.normal(size=n)
-        target = (generator.random(n) < sigmoid(intercept + slope * signal)).astype(np.int64)
+    def sample(generator: np.random.Generator, clusters: int, kind: str) -> tuple[Scored, Scored]:
+        rows = Rows(generator, clusters, kind)
+        signal = rows.normal()
+        target = (rows.uniform() < special.expit(intercept + slope * signal)).astype(np.int64)
         ours, theirs = (
-            sigmoid(sharpness * (intercept + slope * (signal + generator.normal(0, noise * more, n))))
+            special.expit(sharpness * (intercept + slope * (signal + noise * more * rows.normal())))
             for more in (1.0, 1.3)
         )
-        return binary.score(target, ours), binary.score(target, theirs)
+        return binary.score(target, ours, rows.ids), binary.score(target, theirs, rows.ids)
 
     return sample
 
 
-def three_classes(generator: np.random.Generator, n: int) -> tuple[Scored, Scored]:
+def three_classes(generator: np.random.Generator, clusters: int, kind: str) -> tuple[Scored, Scored]:
     """Classes of 60, 30 and 10 % around three centres."""
-    target = generator.choice(3, n, p=[0.6, 0.3, 0.1])
-    logits = 2.2 * np.eye(3)[target] + generator.normal(size=(n, 3)) + np.log([0.6, 0.3, 0.1])
+    rows = Rows(generator, clusters, kind)
+    target = np.searchsorted([0.6, 0.9], rows.uniform())
+    logits = 2.2 * np.eye(3)[target] + rows.normal(3) + np.log([0.6, 0.3, 0.1])
     scored = []
     for noise in (0.5, 0.7):
-        exponents = np.exp(1.3 * (logits + generator.normal(0, noise, (n, 3))))
-        scored.append(multiclass.score(target, exponents / exponents.sum(axis=1, keepdims=True)))
+        exponents = np.exp(1.3 * (logits + noise * rows.normal(3)))
+        probability = exponents / exponents.sum(axis=1, keepdims=True)
+        scored.append(multiclass.score(target, probability, rows.ids))
     return scored[0], scored[1]
 
 
-def amounts(generator: np.random.Generator, n: int) -> tuple[Scored, Scored]:
+def amounts(generator: np.random.Generator, clusters: int, kind: str) -> tuple[Scored, Scored]:
     """Positive amounts whose errors grow with the amount, as prices' do: a few rows dominate the RMSE."""
-    signal = generator.normal(size=n)
-    target = 50 + np.exp(3 + 0.5 * signal + generator.normal(0, 0.06, n))
-    ours, theirs = (50 + np.exp(3 + 0.5 * signal + generator.normal(0, noise, n)) for noise in (0.15, 0.18))
-    return regression.score(target, ours), regression.score(target, theirs)
+    rows = Rows(generator, clusters, kind)
+    signal = rows.normal()
+    target = 50 + np.exp(3 + 0.5 * signal + 0.06 * rows.normal())
+    ours, theirs = (50 + np.exp(3 + 0.5 * signal + noise * rows.normal()) for noise in (0.15, 0.18))
+    return regression.score(target, ours, rows.ids), regression.score(target, theirs, rows.ids)
 
 
-def measurements(generator: np.random.Generator, n: int) -> tuple[Scored, Scored]:
+def measurements(generator: np.random.Generator, clusters: int, kind: str) -> tuple[Scored, Scored]:
     """A target with normal noise of constant variance."""
-    signal = generator.normal(size=n)
-    target = 10 + 2 * signal + generator.normal(0, 0.7, n)
-    ours, theirs = (10 + 2 * signal + generator.normal(0, noise, n) for noise in (0.5, 0.6))
-    return regression.score(target, ours), regression.score(target, theirs)
+    rows = Rows(generator, clusters, kind)
+    signal = rows.normal()
+    target = 10 + 2 * signal + 0.7 * rows.normal()
+    ours, theirs = (10 + 2 * signal + noise * rows.normal() for noise in (0.5, 0.6))
+    return regression.score(target, ours, rows.ids), regression.score(target, theirs, rows.ids)
+
+
+def heavy_tails(generator: np.random.Generator, clusters: int, kind: str) -> tuple[Scored, Scored]:
+    """Residuals with Student's t of 3 degrees of freedom: the variance of their squares is infinite."""
+    rows = Rows(generator, clusters, kind)
+    signal, residual = rows.normal(), special.stdtrit(3, rows.uniform())
+    target = 10 + 2 * signal + residual
+    ours, theirs = (10 + 2 * signal + noise * rows.normal() for noise in (0.5, 0.6))
+    return regression.score(target, ours, rows.ids), regression.score(target, theirs, rows.ids)
 
 
 POPULATIONS: Final = (
@@ -98,39 +147,74 @@ POPULATIONS: Final = (
     Population("three classes, 60/30/10 %", "multiclass", multiclass.METRICS, three_classes),
     Population("measurements, normal noise", "regression", regression.METRICS, measurements),
     Population("amounts, skewed", "regression", regression.METRICS, amounts),
+    Population("residuals with heavy tails", "regression", regression.METRICS, heavy_tails),
 )
 
 
 @cache
-def weights(n: int) -> list[Array]:
-    """The resamples of `n` rows, drawn once: they are the same for every draw."""
-    return list(DRAWN(n))
+def weights(n: int, clusters: int) -> list[Array]:
+    """The resamples of `clusters` of equal size in `n` rows, drawn once: they are the same for every draw."""
+    return list(DRAWN(n, np.repeat(np.arange(clusters), n // clusters) if clusters < n else None))
 
 
 DRAWN: Final = resampling.resample_weights
-"""The project's own function, which `weights` replaces."""
+"""The project's own function, which `remembered` replaces."""
 
 
-def cover(population: Population, n: int, draws: int) -> dict[str, tuple[float, ...]]:
-    """By metric: coverage in % of interval, lower and upper bound; and the number of undefined draws."""
+def remembered(n: int, clusters: Array | None) -> list[Array]:
+    """What `resample_weights` gives, of `weights`."""
+    return weights(n, n if clusters is None else int(clusters[-1]) + 1)
+
+
+def cover(population: Population, kind: str, n: int, draws: int) -> dict[str, tuple[float, ...]]:
+    """By metric: coverage in % of interval, of both bounds of the value, and of both of the difference.
+
+    The last number counts the draws in which the metric is undefined or has too few rows for a rule.
+    """
     generator = np.random.default_rng(1)
-    true = [item.values() for item in population.sample(np.random.default_rng(2), TRUTH_ROWS)]
-    held: dict[str, list[tuple[float, bool, bool]]] = {name: [] for name in population.metrics}
+    truth = TRUTH_CLUSTERS // KINDS[kind] if kind == ", groups of four" else TRUTH_CLUSTERS
+    plain = "" if kind == ", each row three times" else kind  # the same distribution of rows
+    true = [item.values() for item in population.sample(np.random.default_rng(2), truth, plain)]
+    held: dict[str, list[tuple[float, ...]]] = {name: [] for name in population.metrics}
     for _ in range(draws):
-        ours, theirs = population.sample(generator, n)
+        ours, theirs = population.sample(generator, n, kind)
         mine, others = resampling.bootstrap(ours, theirs)
         found = uncertainty.with_intervals(ours, mine)
         gaps = uncertainty.differences(ours, theirs, mine, others)
         for name, outcomes in held.items():
-            low, high = found[name]["interval"]
-            lower, upper = gaps[name]["bounds"]
-            if np.isfinite([lower, upper]).all():
-                gap = true[0][name] - true[1][name]
-                inside = low <= true[0][name] <= high if np.isfinite([low, high]).all() else np.nan
-                outcomes.append((inside, lower <= gap, gap <= upper))
-    nothing = [(np.nan, np.nan, np.nan)]
+            if not judged(name, ours, theirs):
+                continue
+            value, gap = true[0][name], true[0][name] - true[1][name]
+            ends = [found[name]["interval"], found[name]["bounds"].get("0.95", [np.nan] * 2)]
+            held_by = [*inside(value, ends[0], both=True), *inside(value, ends[1], both=False)]
+            held_by += inside(gap, gaps[name]["bounds"], both=False)
+            if np.isfinite(held_by).any():
+                outcomes.append(tuple(held_by))
+    nothing = [(np.nan,) * 5]
     shares = {name: np.mean(outcomes or nothing, axis=0) * 100 for name, outcomes in held.items()}
     return {name: (*map(float, share), float(draws - len(held[name]))) for name, share in shares.items()}
+
+
+def judged(metric: str, *scored: Scored) -> bool:
+    """Whether a rule on the metric has enough clusters of each class to be judged."""
+    if metric in NO_CLASS_COUNTS or not (labels := scored[0].labels):
+        return True
+    columns = [labels.target]
+    if metric == "precision":
+        columns += [item.labels.predicted for item in scored if item.labels]
+    return all(
+        count(scored[0].clusters, column == name) >= CLASS_ROWS
+        for column in columns
+        for name in range(labels.classes)
+    )
+
+
+def inside(value: float, ends: Sequence[float], *, both: bool) -> list[float]:
+    """Whether the value is between both ends, or above the lower and below the upper; NaN if undefined."""
+    low, high = ends
+    if not np.isfinite([low, high]).all():
+        return [np.nan] if both else [np.nan, np.nan]
+    return [float(low <= value <= high)] if both else [float(low <= value), float(value <= high)]
 
 
 def shown(percent: float) -> str:
@@ -142,22 +226,24 @@ def shown(percent: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--draws", type=int, default=1000)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 300, 1000])
-    parser.add_argument("--only", default="", help="a task: binary, multiclass, regression")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[30, 100, 300, 1000])
+    parser.add_argument("--only", default="", help="words of a population's name: binary, groups, heavy")
     given = parser.parse_args()
-    resampling.resample_weights = weights  # type: ignore[assignment]
-    print(f"{given.draws} draws; interval, lower bound, upper bound (target 95 ± 2)")
-    for population in POPULATIONS:
-        if given.only not in population.task:
+    resampling.resample_weights = remembered  # type: ignore[assignment]
+    print(f"{given.draws} draws; interval, lower and upper bound of the value, and of the difference")
+    for population, kind in product(POPULATIONS, KINDS):
+        title = population.name + kind
+        if given.only not in f"{population.task} {title}":
             continue
         started = time.perf_counter()
-        found: dict[int, Any] = {n: cover(population, n, given.draws) for n in given.sizes}
-        print(f"\n{population.name} ({time.perf_counter() - started:.0f} s)")
-        print(f"{'':28}" + "".join(f"{f'n = {n}':^26}" for n in given.sizes))
+        weights.cache_clear()
+        found: dict[int, Any] = {n: cover(population, kind, n, given.draws) for n in given.sizes}
+        print(f"\n{title} ({time.perf_counter() - started:.0f} s)")
+        print(f"{'':28}" + "".join(f"{f'n = {n}':^40}" for n in given.sizes))
         for name in population.metrics:
             cells = "".join(
-                "".join(shown(value) for value in found[n][name][:3])
-                + f"{f'({found[n][name][3]:.0f})' if found[n][name][3] else '':5}"
+                "".join(shown(value) for value in found[n][name][:5])
+                + f"{f'({found[n][name][5]:.0f})' if found[n][name][5] else '':5}"
                 for n in given.sizes
             )
             print(f"{name:28}{cells}", flush=True)

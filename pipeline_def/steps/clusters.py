@@ -48,7 +48,7 @@ def effective_rows(values: Array, clusters: Array | None) -> float:
     if clusters is None or not len(values):
         return float(len(values))
     sums = per_cluster(values, clusters)
-    alone, together = values.var() / len(values), sums.var() / (len(sums) - 1) if len(sums) > 1 else np.inf
-    if not alone:
+    variance, of_mean = float(values.var()), float(sums.var()) / len(sums)
+    if not variance:
         return float(len(sums))
-    return float(min(len(values), len(values) * alone / together)) if together else float(len(values))
+    return min(float(len(values)), variance / of_mean) if of_mean else float(len(values))

@@ -13,13 +13,13 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from clusters import effective_rows, numbered, per_cluster
 from job import Array, Json
 from scored import UNKNOWN, Area, Interval, Slope, divide, mean_and_error
 
-Z: Final = float(stats.norm.ppf(0.975))
+Z: Final = float(special.ndtri(0.975))
 """The normal distribution's quantile of a two-sided 95 % interval."""
 
 TWO_SIDED: Final = 0.975
@@ -47,7 +47,7 @@ def wilson(hits: float, n: float, confidence: float = TWO_SIDED, freedom: float 
     if not n:
         return UNKNOWN
     quantile = float(
-        stats.t.ppf(confidence, freedom) if math.isfinite(freedom) else stats.norm.ppf(confidence)
+        special.stdtrit(freedom, confidence) if math.isfinite(freedom) else special.ndtri(confidence)
     )
     share, tail = hits / n, quantile**2 / n
     middle, half = share + tail / 2, quantile * math.sqrt(share * (1 - share) / n + tail / (4 * n))
@@ -108,7 +108,7 @@ def skewed_mean_interval(losses: Array, confidence: float = TWO_SIDED) -> Interv
     if not error:
         return (value, value)
     skewness = float((((losses - value) / losses.std()) ** 3).mean()) / math.sqrt(n)
-    quantile = float(stats.t.ppf(confidence, n - 1))
+    quantile = float(special.stdtrit(n - 1, confidence))
     ends = []
     for bound in (quantile, -quantile):
         t = bound
@@ -122,9 +122,9 @@ def logit_interval(value: float, error: float, freedom: float, confidence: float
     """Student's interval of the value's logit, transformed back. The value must be between 0 and 1."""
     if not (math.isfinite(error) and freedom > 0 and 0 < value < 1):
         return UNKNOWN
-    half = float(stats.t.ppf(confidence, freedom)) * error / (value * (1 - value))
+    half = float(special.stdtrit(freedom, confidence)) * error / (value * (1 - value))
     middle = math.log(value / (1 - value))
-    return (float(stats.logistic.cdf(middle - half)), float(stats.logistic.cdf(middle + half)))
+    return (float(special.expit(middle - half)), float(special.expit(middle + half)))
 
 
 def area(found: Area, clusters: Array | None = None) -> Json:
@@ -149,7 +149,8 @@ def area_variance(parts: Array, group: Array, clusters: Array | None) -> tuple[f
     `parts` and `group` (n) are those of an `Area`. For two classes of independent rows this is DeLong et al.
     (1988): the variance of the placements of the positive rows, divided by their number, and the same of the
     negative rows. Rows of one cluster are added up within each class, and the covariance of the classes'
-    sums counts twice (Obuchowski 1997).
+    sums counts twice (Obuchowski 1997). The degrees of freedom are then the clusters of the rarest class less
+    1, which holds the truth more often than Satterthwaite's.
     """
     group, between = np.unique(group, return_inverse=True)[1], 0.0
     if clusters is not None:
@@ -159,9 +160,7 @@ def area_variance(parts: Array, group: Array, clusters: Array | None) -> tuple[f
         parts, group = sums, cell // (clusters.max(initial=0) + 1)
     sizes = np.bincount(group)
     by_class = np.bincount(group, weights=parts**2) * divide(sizes.astype(float), sizes - 1.0)
-    freedom = satterthwaite(by_class, sizes - 1.0)
-    if clusters is not None:
-        freedom = min(freedom, float(clusters.max(initial=0)))
+    freedom = satterthwaite(by_class, sizes - 1.0) if clusters is None else float(min(sizes, default=0)) - 1
     return float(by_class.sum()) + between, freedom
 
 
@@ -179,7 +178,7 @@ def saturated(found: Area, confidence: float = TWO_SIDED) -> Interval:
 def newcombe(positives: int, negatives: int, confidence: float = TWO_SIDED) -> float:
     """The lower end of the interval of an area of 1: the t with 1 − t = z · the deviation of an area t."""
     pairs, spare = positives * negatives, (positives + negatives) / 2 - 1
-    quantile = float(stats.norm.ppf(confidence))
+    quantile = float(special.ndtri(confidence))
     low, high = 0.0, 1.0
     for _ in range(NEWCOMBE_STEPS):
         t = (low + high) / 2
@@ -195,7 +194,7 @@ def slope(found: Slope, clusters: Array | None = None) -> Json:
     deviation = math.sqrt(n / (n - 1) * float((parts**2).sum())) if n > 1 else math.nan
 
     def ends(confidence: float) -> Interval:
-        half = float(stats.t.ppf(confidence, n - 1)) * deviation
+        half = float(special.stdtrit(n - 1, confidence)) * deviation
         return (found.value - half, found.value + half)
 
     return result(found.value, deviation, ends)
@@ -208,8 +207,9 @@ def result(value: float, deviation: float, ends: Ends | None) -> Json:
     """
     if not math.isfinite(value):
         value, deviation, ends = math.nan, math.nan, None
-    interval = ends(TWO_SIDED) if ends else UNKNOWN
-    bounds = {}
-    if ends and np.isfinite(interval).all():
+    interval, bounds = ends(TWO_SIDED) if ends else UNKNOWN, {}
+    if not np.isfinite(interval).all():
+        interval = UNKNOWN
+    elif ends:
         bounds = {str(confidence): list(ends(confidence)) for confidence in CONFIDENCES}
     return {"value": value, "standard_deviation": deviation, "interval": list(interval), "bounds": bounds}

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import sparse, special
 
+from clusters import effective_rows
 from intervals import TWO_SIDED
 from job import Array
 from scored import UNKNOWN, Interval, Labels, Scored, cells, joined, label_metrics_of
@@ -45,7 +46,7 @@ def draw_labels(*scored: Labels, clusters: Array | None = None) -> list[dict[str
     one only for the second, as Bonett and Price (2012) do.
 
     Clusters are drawn instead of rows, by the Bayesian bootstrap (Rubin 1981), which is the same where each
-    cluster is one row. Two clusters of mean size are then added.
+    cluster is one row. Two clusters are then added, of as many rows as are worth one independent row.
     """
     target, classes = scored[0].target, scored[0].classes
     present = np.unique(target)
@@ -57,21 +58,23 @@ def draw_labels(*scored: Labels, clusters: Array | None = None) -> list[dict[str
     (actual, *assigned), counts, cell = cells(*columns, classes=classes, weights=weights)
     contents = None
     if clusters is not None:
-        counts, contents = compositions(cell, clusters, weights[len(target) :])
+        right = [(item.predicted == item.target).astype(float) for item in scored]
+        size = len(target) / effective_rows(right[0] - sum(right[1:]), clusters)
+        counts, contents = compositions(cell, clusters, weights[len(target) :], size)
     return [
         label_metrics_of(item, actual, predicted, gammas(counts, contents))
         for item, predicted in zip(scored, assigned, strict=True)
     ]
 
 
-def compositions(cell: Array, clusters: Array, added: Array) -> tuple[Array, sparse.csr_array]:
+def compositions(cell: Array, clusters: Array, added: Array, size: float) -> tuple[Array, sparse.csr_array]:
     """The distinct contents of clusters, and how many clusters have each.
 
-    `cell` is the cell of each row, and then of each added row, whose weight in clusters is `added`. The
-    contents are a matrix, contents x cells, of numbers of rows. Clusters with the same contents are drawn
-    together, as rows of one cell are: their number is small where clusters are.
+    `cell` is the cell of each row, and then of each added cluster. That has `size` rows, and counts as the
+    share `added` of a cluster. The contents are a matrix, contents x cells, of numbers of rows. Clusters of
+    the same content are drawn together, as rows of one cell are: small clusters have few contents.
     """
-    n, size = len(clusters), len(clusters) / (clusters.max() + 1)
+    n = len(clusters)
     order = np.argsort(clusters, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(clusters[order]) > 0])
     keys = np.random.default_rng(SEED).integers(0, 2**63, cell.max() + 1, dtype=np.uint64)
@@ -108,18 +111,20 @@ def resamples_for(n: int) -> int:
 def resample_weights(n: int, clusters: Array | None = None) -> Iterator[Array]:
     """How often each of n rows is drawn in each resample (resamples x n), some resamples at a time.
 
-    With `clusters`, as many clusters are drawn as there are, each with all of its rows. The same rows give
-    the same draws.
+    With `clusters`, one less is drawn than there are, each with all of its rows. So the variance of a mean
+    over the resamples is that of Liang and Zeger (1986), with its G/(G − 1) (McCarthy and Snowden 1985). The
+    same rows give the same draws.
     """
     generator = np.random.default_rng(SEED)
     units = n if clusters is None else int(clusters.max()) + 1
+    times = n if clusters is None else units - 1
     left, at_once = resamples_for(n), max(1, CHUNK // max(n, 1))
     while left:
         size = min(left, at_once)
         left -= size
-        drawn = generator.integers(0, units, size=(size, units)) + np.arange(size)[:, None] * units
-        times = np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units).astype(float)
-        yield times if clusters is None else times[:, clusters]
+        drawn = generator.integers(0, units, size=(size, times)) + np.arange(size)[:, None] * units
+        counts = np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units).astype(float)
+        yield counts if clusters is None else counts[:, clusters]
 
 
 def bootstrap(*scored: Scored) -> list[dict[str, Array]]:
@@ -152,10 +157,10 @@ def percentiles(
     less than the truth, by √((G − 1)/G) for G clusters, and have the tails of a normal distribution instead
     of Student's.
     """
-    if math.isnan(spread(values)):
+    if math.isnan(spread(values)) or freedom < 1:
         return UNKNOWN
     if math.isfinite(freedom):
-        wider = math.sqrt((freedom + 1) / freedom) * float(stats.t.ppf(confidence, freedom))
-        confidence = float(stats.norm.cdf(wider))
+        wider = math.sqrt((freedom + 1) / freedom) * float(special.stdtrit(freedom, confidence))
+        confidence = float(special.ndtr(wider))
     low, high = np.quantile(values[np.isfinite(values)], [round(1 - confidence, 12), confidence])
     return (min(float(low), value), max(float(high), value))

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from clusters import effective_rows, numbered, per_cluster
 from intervals import TWO_SIDED, Z, area, area_variance, mean, result, root_of_mean, saturated, share, slope
@@ -28,7 +28,7 @@ from resampling import (
 )
 from scored import Interval, Scored, mean_and_error
 
-Z_ONE_SIDED: Final = float(stats.norm.ppf(0.95))
+Z_ONE_SIDED: Final = float(special.ndtri(0.95))
 """The normal distribution's quantile of a one-sided 95 % bound."""
 
 Error = tuple[float, str, float]
@@ -77,7 +77,7 @@ def difference(value: float, error: float, method: str, freedom: float = math.na
     """
     if not math.isfinite(value):
         value, error = math.nan, math.nan
-    half = error * (Z_ONE_SIDED if math.isnan(freedom) else float(stats.t.ppf(0.95, freedom)))
+    half = error * (Z_ONE_SIDED if math.isnan(freedom) else float(special.stdtrit(freedom, 0.95)))
     return {
         "value": value,
         "standard_error": error,

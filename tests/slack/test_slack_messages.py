@@ -89,7 +89,8 @@ roc_auc                         0.874     0.872  +0.002 (-0.012 … +0.015)
 average_precision               0.840     0.843  -0.002 (-0.020 … +0.015)
 log_loss                        0.441     0.436  +0.005 (-0.024 … +0.033)
 brier                           0.128     0.129  +0.000 (-0.010 … +0.009)
-expected_calibration_error      0.066     0.052  +0.014 (– … –)```"""
+expected_calibration_error      0.066     0.052  +0.014 (– … –)
+calibration_slope               0.684     0.715  -0.031 (– … –)```"""
 
 
 def test_of_candidate_waiting_asks_for_a_decision() -> None:

@@ -1,0 +1,249 @@
+"""Dependent rows: clusters instead of rows, in each metric, difference and count."""
+
+from __future__ import annotations
+
+import json
+import math
+import tracemalloc
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import binary
+import clusters
+import intervals
+import multiclass
+import regression
+import resampling
+import scoring
+import uncertainty
+from uncertainty import measured, paired
+
+Array = np.ndarray[Any, Any]
+
+TASKS: Final[dict[str, ModuleType]] = {"binary": binary, "multiclass": multiclass, "regression": regression}
+
+
+def two_models(task: str, n: int) -> tuple[Array, Array, Array]:
+    """A target and two models' predictions of n independent rows."""
+    generator = np.random.default_rng(3)
+    signal = generator.normal(size=n)
+    if task == "regression":
+        return (10 + signal, *(10 + signal + generator.normal(0, noise, n) for noise in (0.5, 0.6)))
+    if task == "binary":
+        target = (generator.random(n) < 1 / (1 + np.exp(-2 * signal))).astype(int)
+        return (target, *(1 / (1 + np.exp(-2 * (signal + generator.normal(0, 0.4, n)))) for _ in range(2)))
+    target = generator.choice(3, n, p=[0.5, 0.3, 0.2])
+    odds = [np.exp(1.5 * np.eye(3)[target] + generator.normal(size=(n, 3))) for _ in range(2)]
+    return (target, *(item / item.sum(axis=1, keepdims=True) for item in odds))
+
+
+# --- clusters ---------------------------------------------------------------------------------------------
+
+
+def test_clusters_of_rows_are_their_groups() -> None:
+    rows = pd.DataFrame({"handsoff:row": [1, 2, 3], "handsoff:group": [7, 7, 8]})
+    assert clusters.clusters_of(rows).tolist() == [7, 7, 8]
+
+
+def test_clusters_without_groups_are_the_same_rows() -> None:
+    rows = pd.DataFrame({"handsoff:row": [5, 2, 5]})
+    assert clusters.clusters_of(rows).tolist() == [5, 2, 5]
+
+
+def test_numbered_clusters_of_one_row_are_none() -> None:
+    assert clusters.numbered(np.array([9, 4, 7], dtype=np.uint64)) is None
+    assert clusters.numbered(np.array([], dtype=np.uint64)) is None
+    found = clusters.numbered(np.array([2**64 - 1, 4, 2**64 - 1], dtype=np.uint64))
+    assert found is not None
+    assert found.tolist() == [1, 0, 1]
+
+
+def test_per_cluster_by_hand() -> None:
+    """Mean 3. Deviations −2 and −1 in the first of two clusters, 3 in the second; 2 clusters of 3 rows."""
+    found = clusters.per_cluster(np.array([1.0, 2.0, 6.0]), np.array([0, 0, 1]))
+    assert found == pytest.approx([3 - 3 * 2 / 3, 3 + 3 * 2 / 3])
+
+
+def test_effective_rows_of_repeated_rows_are_the_clusters() -> None:
+    values = np.repeat([0.0, 1.0, 1.0, 0.0, 1.0], 3)
+    assert clusters.effective_rows(values, np.repeat(np.arange(5), 3)) == pytest.approx(5)
+    assert clusters.effective_rows(np.ones(15), np.repeat(np.arange(5), 3)) == 5
+    assert clusters.effective_rows(values, None) == 15
+
+
+def test_effective_rows_are_at_most_the_rows() -> None:
+    """In each cluster the values cancel each other: no more independent rows could do that."""
+    assert clusters.effective_rows(np.tile([0.0, 1.0], 6), np.repeat(np.arange(6), 2)) == 12
+
+
+# --- every metric -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_paired_clusters_of_one_row_change_no_number(task: str) -> None:
+    target, ours, theirs = two_models(task, 60)
+    ids = np.random.default_rng(0).permutation(60).astype(np.uint64)
+    score = TASKS[task].score
+    alone = paired(score(target, ours), score(target, theirs))
+    assert json.dumps(paired(score(target, ours, ids), score(target, theirs, ids))) == json.dumps(alone)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_paired_file_that_landed_three_times_is_no_more_certain(task: str) -> None:
+    """Each row is there three times. Without clusters the errors would be smaller by the root of three."""
+    target, ours, theirs = two_models(task, 300)
+    score, rows = TASKS[task].score, np.repeat(np.arange(300), 3)
+    once = paired(score(target, ours), score(target, theirs))
+    ids = rows.astype(np.uint64)
+    thrice = paired(score(target[rows], ours[rows], ids), score(target[rows], theirs[rows], ids))
+    for name, metric in once[0].items():
+        assert thrice[0][name]["value"] == pytest.approx(metric["value"])
+        assert thrice[0][name]["standard_deviation"] == pytest.approx(metric["standard_deviation"], rel=0.08)
+        widths = [found[0][name]["interval"][1] - found[0][name]["interval"][0] for found in (once, thrice)]
+        assert math.isnan(widths[0]) or widths[1] == pytest.approx(widths[0], rel=0.12)
+        errors = [found[2][name]["standard_error"] for found in (once, thrice)]
+        assert math.isnan(errors[0]) or errors[1] == pytest.approx(errors[0], rel=0.12)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_paired_groups_of_rows_that_are_alike_are_less_certain(task: str) -> None:
+    """Ten rows of a group have the same target and errors that are nearly the same."""
+    target, ours, theirs = two_models(task, 40)
+    score, rows = TASKS[task].score, np.repeat(np.arange(40), 10)
+    noise = np.random.default_rng(1).normal(0, 1e-3, 400)
+    near = [item[rows] + (noise if item.ndim == 1 else 0) for item in (ours, theirs)]
+    if task == "binary":
+        near = [np.clip(item, 0.001, 0.999) for item in near]
+    alone = paired(score(target[rows], near[0]), score(target[rows], near[1]))
+    ids = rows.astype(np.uint64)
+    grouped = paired(score(target[rows], near[0], ids), score(target[rows], near[1], ids))
+    for name, gap in alone[2].items():
+        if math.isfinite(gap["standard_error"]):
+            assert grouped[2][name]["standard_error"] > 2 * gap["standard_error"], name
+            assert grouped[2][name]["freedom"] <= 39
+
+
+def test_mean_of_clusters_by_hand() -> None:
+    """Brier losses 0.01, 0.04 | 0.09, 0.16 | 0.25, 0.36: Var = 3/2 · Σ (Σ deviation / 6)²."""
+    probability = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    rows = binary.score(np.zeros(6, dtype=int), probability, np.array([0, 0, 1, 1, 2, 2]))
+    found = measured(rows)["brier"]
+    mean = 0.91 / 6
+    sums = [0.05 - 2 * mean, 0.25 - 2 * mean, 0.61 - 2 * mean]
+    assert found["value"] == pytest.approx(0.1516667)
+    assert found["standard_deviation"] == pytest.approx(math.sqrt(1.5 * sum(s**2 for s in sums)) / 6)
+    assert found["standard_deviation"] == pytest.approx(0.0819214, abs=1e-7)
+
+
+def obuchowski(target: Array, scores: Array, ids: Array) -> float:
+    """The variance of an area with clustered rows as Obuchowski (1997) writes it, pair by pair of rows."""
+    ones, zeros = scores[target == 1], scores[target == 0]
+    wins = (ones[:, None] > zeros) + 0.5 * (ones[:, None] == zeros)
+    area, names = wins.mean(), np.unique(ids)
+    positive = [(wins.mean(axis=1) - area)[ids[target == 1] == name].sum() for name in names]
+    negative = [(wins.mean(axis=0) - area)[ids[target == 0] == name].sum() for name in names]
+    m, n, clusters_ = len(ones), len(zeros), len(names)
+    with_ones, with_zeros = len(np.unique(ids[target == 1])), len(np.unique(ids[target == 0]))
+    s10 = with_ones / ((with_ones - 1) * m) * np.sum(np.square(positive))
+    s01 = with_zeros / ((with_zeros - 1) * n) * np.sum(np.square(negative))
+    s11 = clusters_ / (clusters_ - 1) * np.dot(positive, negative)
+    return float(s10 / m + s01 / n + 2 * s11 / (m * n))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_area_of_clusters_has_the_variance_of_obuchowski(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    ids = generator.integers(0, 12, 60)
+    target = (generator.normal(size=12)[ids] + generator.normal(size=60) > 0).astype(int)
+    scores = np.round(generator.random(60) + 0.3 * target, 1) / 2
+    found = measured(binary.score(target, scores, ids))["roc_auc"]
+    assert found["standard_deviation"] ** 2 == pytest.approx(obuchowski(target, scores, ids))
+
+
+def test_share_of_clusters_that_are_all_right_is_no_more_certain_than_the_clusters() -> None:
+    """Ten clusters of eight rows: the lower end is Wilson's of ten, with Student's quantile of 9."""
+    found = intervals.share(np.ones(80, dtype=bool), np.ones(80, dtype=bool), np.repeat(np.arange(10), 8))
+    assert found["value"] == 1.0
+    assert found["interval"] == pytest.approx([10 / (10 + 2.262157**2), 1.0], abs=1e-6)
+
+
+def test_mcnemar_counts_clusters() -> None:
+    """The candidate alone is right on four rows of one cluster and on one of another: two against none."""
+    ours, theirs = np.array([1, 1, 1, 1, 1, 1], dtype=bool), np.array([0, 0, 0, 0, 0, 1], dtype=bool)
+    found = uncertainty.agreement(ours, theirs, np.array([0, 0, 0, 0, 1, 2]))
+    assert (found["only_candidate"], found["mcnemar_p"]) == (5, 0.5)
+    assert uncertainty.agreement(ours, theirs)["mcnemar_p"] == 0.0625
+
+
+def test_one_cluster_has_no_deviation() -> None:
+    rows = binary.score(np.array([0, 1, 0, 1]), np.array([0.2, 0.7, 0.8, 0.9]), np.zeros(4, dtype=int))
+    found, _, gaps = paired(rows, rows)
+    assert found["accuracy"]["value"] == 0.75
+    for name in ("brier", "roc_auc", "average_precision", "calibration_slope"):
+        assert math.isnan(found[name]["standard_deviation"]), name
+        assert found[name]["bounds"] == {}
+    assert all(math.isnan(gap["bounds"][0]) for gap in gaps.values())
+
+
+# --- counts -----------------------------------------------------------------------------------------------
+
+
+def test_counts_are_of_clusters() -> None:
+    """Class 1 is in two clusters, and is predicted in one; 12 rows in four clusters."""
+    target = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
+    ids = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3])
+    predicted = np.array([0.1] * 9 + [0.9] * 3)
+    assert scoring.counts("binary_classification", target, [predicted], ids) == {
+        "clusters": 4,
+        "smallest_class": 2,
+        "smallest_predicted": 1,
+    }
+    every = scoring.counts("binary_classification", target, [predicted, target * 1.0], ids)
+    assert every["smallest_predicted"] == 1
+
+
+def test_counts_class_that_is_never_predicted_is_zero() -> None:
+    found = scoring.counts("binary_classification", np.array([0, 1] * 4), [np.full(8, 0.2)], None)
+    assert found == {"clusters": 8, "smallest_class": 4, "smallest_predicted": 0}
+
+
+def test_counts_regression_has_clusters_only() -> None:
+    found = scoring.counts("regression", np.array([1.0, 2.0, 3.0]), [np.zeros(3)], np.array([4, 4, 5]))
+    assert found == {"clusters": 2, "smallest_class": None, "smallest_predicted": None}
+
+
+# --- draws ------------------------------------------------------------------------------------------------
+
+
+def test_resample_weights_keep_clusters_together() -> None:
+    ids = np.array([0, 1, 0, 2, 2, 2])
+    weights = np.concatenate(list(resampling.resample_weights(6, ids)))
+    assert weights.shape == (1000, 6)
+    assert (weights[:, 0] == weights[:, 2]).all()
+    assert (weights[:, 3] == weights[:, 5]).all()
+    assert (weights[:, [0, 1, 3]].sum(axis=1) == 2).all()
+
+
+def test_compositions_join_clusters_of_the_same_content() -> None:
+    """Clusters 0 and 2 have a row in cell 0 and one in cell 1; cluster 1 has two in cell 0."""
+    cell, ids = np.array([0, 1, 0, 0, 1, 0, 2]), np.array([0, 0, 1, 1, 2, 2])
+    counts, contents = resampling.compositions(cell, ids, np.array([0.5]), 2.0)
+    found = {tuple(row): count for row, count in zip(contents.toarray().tolist(), counts, strict=True)}
+    assert found == {(1.0, 1.0, 0.0): 2.0, (2.0, 0.0, 0.0): 1.0, (0.0, 0.0, 2.0): 0.5}
+
+
+def test_resampling_of_clusters_needs_no_more_memory() -> None:
+    target, ours, theirs = two_models("binary", 20_000)
+    peaks = []
+    for ids in (None, np.arange(20_000) // 4):
+        scored = [binary.score(target, item, ids) for item in (ours, theirs)]
+        tracemalloc.start()
+        next(iter(resampling.resample_weights(20_000, scored[0].clusters)))
+        resampling.draw_labels(*(item.labels for item in scored if item.labels), clusters=scored[0].clusters)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
