@@ -9,7 +9,6 @@ from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import binary
@@ -42,16 +41,6 @@ def two_models(task: str, n: int) -> tuple[Array, Array, Array]:
 
 
 # --- clusters ---------------------------------------------------------------------------------------------
-
-
-def test_clusters_of_rows_are_their_groups() -> None:
-    rows = pd.DataFrame({"handsoff:row": [1, 2, 3], "handsoff:group": [7, 7, 8]})
-    assert clusters.clusters_of(rows).tolist() == [7, 7, 8]
-
-
-def test_clusters_without_groups_are_the_same_rows() -> None:
-    rows = pd.DataFrame({"handsoff:row": [5, 2, 5]})
-    assert clusters.clusters_of(rows).tolist() == [5, 2, 5]
 
 
 def test_numbered_clusters_of_one_row_are_none() -> None:
