@@ -3,7 +3,7 @@
 Each category of each feature and each quartile of each numeric feature is tested for a higher mean loss
 (Chung et al. 2019, automated data slicing), and the p-values are corrected for their number (Holm 1979). The
 loss is bounded where that is possible, because Student's t errs more often on few rows of a loss with a heavy
-tail: the Brier score of classes, and the absolute error of numbers. bench/found_slices.py shows how often.
+tail: the Brier score of classes, and the absolute error of numbers. bench/slice_search.py shows how often.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def test_worse_slices_have_at_least_thirty_clusters(clusters: int, tested: int) 
     port = np.array(["C"] * 60 + ["S"] * 20, dtype=object)
     groups = np.r_[np.arange(60) % clusters, np.full(20, 99)].astype(np.uint64)
     rows = frame(y=np.zeros(80, dtype=int), port=port, age=np.full(80, 3.0)).assign(
-        **{"handsoff:group": groups}
+        **{"handsoff:row": groups}
     )
     half = np.full(80, 0.5)
     assert found_slices.worse_slices(CONFIG, rows, half, half)["slices_tested"] == tested
