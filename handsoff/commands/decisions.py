@@ -111,8 +111,9 @@ def explain(
 
     The table has a line for each question that a rule asks: the observed value, the value needed, the number
     of validation rows, and the outcome. Where a rule compares with the champion, the observed value is the
-    gain that is certain at the rule's confidence. `fail → hold` means that the rule failed, and that this
-    alone leaves the decision to a person.
+    gain that is certain at the rule's confidence. Such a rule passes, or the candidate is worse, or the rows
+    leave it undecided, which holds. `fail → hold` means that a rule failed, and that this alone leaves the
+    decision to a person.
 
     Example: `handsoff explain titanic/3`
     """

@@ -12,9 +12,10 @@ from handsoff.operating.decisions import Judgement, judgement_as_json
 from handsoff.showing.console import coloured, escape, moment, print_lines
 from handsoff.showing.evidence import decision_lines
 from retraining.candidates.state import BeingDecided, Decided, Waits, said_by
-from retraining.verdicts.verdict import Finding, RuleResult, Verdict
+from retraining.verdicts.verdict import COMPARING, Finding, RuleResult, Verdict
+from retraining.verdicts.wording import number
 
-SIGNS: Final = {"max": "≤", "better_than_guessing": ">"}
+SIGNS: Final = {"max": "≤", "max_gain": "≤", "better_than_guessing": ">"}
 """The sign before the limit of a question; ≥ for a question that is not listed."""
 
 
@@ -87,7 +88,7 @@ def show_verdict(console: Console, verdict: Verdict, *, assumed: bool = False) -
 
 
 def _cells(finding: Finding | None) -> tuple[str, str, str]:
-    """A finding's observed value, limit and rows; with as many digits as show which of the two is larger."""
+    """A finding's observed value, limit and rows."""
     if finding is None:
         return "", "", ""
     rows = "" if finding.n is None else f"{finding.n:,}"
@@ -98,21 +99,22 @@ def _cells(finding: Finding | None) -> tuple[str, str, str]:
     needed = f"{SIGNS.get(finding.question, '≥')} {finding.limit:.4g}"
     if finding.observed is None:
         return "not known", needed, rows
-    value, limit = finding.observed, finding.limit
-    texts = [f"{value:.{digits}g}" for digits in range(4, 18)]
-    exact = [
-        text
-        for text in texts
-        if (float(text) >= limit, float(text) <= limit) == (value >= limit, value <= limit)
-    ]
-    compared = finding.question in ("max_loss", "min_gain", "better_than_guessing")
-    return (
-        f"{'gain ≥ ' if compared else ''}{exact[0]}".replace("-", "−"),
-        needed.replace("-", "−"),
-        rows,
-    )
+    return _observed(finding, finding.observed, finding.limit), needed.replace("-", "−"), rows
+
+
+def _observed(finding: Finding, value: float, limit: float) -> str:
+    """The observed value; of an interval the end that decides, or both where it is undecided."""
+    gain = "gain " if finding.question in (*COMPARING, "max_gain", "better_than_guessing") else ""
+    if finding.bounds is None:
+        sign = "≥ " if finding.question in (*COMPARING, "better_than_guessing") else ""
+        return f"{gain}{sign}{number(value, limit)}"
+    low, high = (number(end, limit) for end in finding.bounds)
+    if finding.outcome == "undecided":
+        return f"{gain}{low} to {high}"
+    above = (finding.outcome == "pass") != (finding.question == "max")
+    return f"{gain}≥ {low}" if above else f"{gain}≤ {high}"
 
 
 def _outcome(rule: RuleResult, finding: Finding | None) -> str:
-    said = coloured(finding.outcome if finding else rule.outcome)
+    said = coloured((finding or rule).word)
     return f"{said} → {coloured(rule.effect)}" if rule.effect != "none" else said

@@ -23,8 +23,9 @@ def test_page_shows_all_sections(stage: Stage) -> None:
         "titanic, version 7",
         "Waits for a decision",
         "compared with version 1",
-        "The rules leave this candidate to a person recall where sex = female: 0.9118, needs ≥ 0.93 → fail",
-        "accuracy min 0.78 ✓ Met accuracy: 0.8053, needs ≥ 0.78",
+        "The rules leave this candidate to a person recall where sex = female: 0.9118 "
+        "(95 % interval 0.8206 to 0.9589), needs ≥ 0.93 → fail",
+        "accuracy min 0.78 ✓ Met accuracy: 0.8053 (95 % interval 0.7531 to 0.8487; guessing 0.6183), needs",
         "accuracy 0.8053 0.7531 to 0.8487 0.8135 0.8254 −0.0119 −0.0352 to +0.0114 no clear difference",
         "sex = female 93 rows recall 0.9118",
         "1,047 training rows, 262 validation rows",

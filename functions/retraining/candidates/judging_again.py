@@ -64,11 +64,17 @@ def why_not(candidate: Package, known: VerdictFact | None) -> str | None:
     if verdict.champion is None:
         return f"{name} was compared with no champion: there is none to put aside"
     if lost := verdict.lost_to_champion:
+        found = "is worse" if lost.word == "worse" else "did not pass"
         return (
-            f"{name} was compared with the champion, which is no stale one, and lost: {lost.text}. "
+            f"{name} was compared with the champion, which is no stale one, and {found}: {lost.text}. "
             "To approve it all the same, decide as a person"
         )
     if not verdict.held_by_champion:
+        if left := verdict.undecided_against_champion:
+            return (
+                f"{name} was compared with the champion, which is no stale one, and the rows leave it "
+                f"undecided: {left.text}. Decide on it as a person"
+            )
         held_by = "; ".join(verdict.texts)
         return f"{name} is not held because of its champion: {held_by}. Decide on it as a person"
     return None

@@ -14,6 +14,7 @@ from retraining.config.rules import Approval
 from retraining.facts.candidates import EarlierDecision
 from retraining.facts.package import PENDING, Package
 from retraining.review_page.data import Data, data
+from retraining.review_page.intervals import Drawing, drawing
 from retraining.review_page.metrics import Metrics, metrics
 from retraining.review_page.wording import TONES, Said, Tone, duration, plain, spaced, toned, version_of
 from retraining.verdicts.evaluation import Evaluation
@@ -26,7 +27,9 @@ _STATUSES: Final = {"Approved": "Approved", "Rejected": "Rejected", PENDING: "Wa
 _OUTCOMES: Final = {
     "pass": "Met",
     "fail": "Not met",
-    "unknown": "Not known",
+    "worse": "Worse",
+    "undecided": "Undecided",
+    "cannot be judged": "Cannot be judged",
     "skipped": "Not asked",
 }
 _VERDICTS: Final[Mapping[str, tuple[str, Tone]]] = {
@@ -65,12 +68,13 @@ class Decided:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of the verdict: what it asks, its outcome, the effect of that, and the numbers."""
+    """One rule of the verdict: what it asks, its outcome, the effect of that, the numbers, and drawings."""
 
     asks: str
     outcome: Said
     effect: str
     numbers: str
+    drawings: tuple[Drawing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -196,9 +200,10 @@ def _status(status: str) -> Said:
 def _rule(result: RuleResult) -> Rule:
     return Rule(
         asks=spaced(result.rule),
-        outcome=Said(_OUTCOMES[result.outcome], TONES[result.outcome]),
+        outcome=Said(_OUTCOMES[result.word], TONES[result.outcome]),
         effect=_EFFECTS[result.effect],
         numbers=spaced(result.numbers),
+        drawings=tuple(found for item in result.findings if (found := drawing(item))),
     )
 
 

@@ -18,7 +18,7 @@ Tone = Literal["good", "bad", "open", "plain"]
 
 TONES: Final[Mapping[str, Tone]] = {
     "Approved": "good", "Rejected": "bad", PENDING: "open",
-    "pass": "good", "fail": "bad", "unknown": "open", "skipped": "plain",
+    "pass": "good", "fail": "bad", "undecided": "open", "unknown": "open", "skipped": "plain",
     "Succeeded": "good", "Failed": "bad", "Stopped": "bad", "Executing": "open",
 }  # fmt: skip
 """The tone of a package's status, of a rule's outcome, and of the status of an execution or a step."""

@@ -204,14 +204,16 @@ class RuleResult(_Frozen):
     @property
     def left_open(self) -> bool:
         """Whether a comparison with the champion was made and left undecided."""
-        return any(
+        asked = self.kind == "versus_champion"
+        return asked and any(
             finding.outcome == "undecided" and finding.question in COMPARING for finding in self.findings
         )
 
     @property
     def word(self) -> str:
-        """The word for the outcome."""
-        return word_for(self.outcome, worse=any(finding.worse for finding in self.findings))
+        """The word for the outcome: that of the first finding with this outcome."""
+        deciding = (finding.word for finding in self.findings if finding.outcome == self.outcome)
+        return next(deciding, word_for(self.outcome))
 
 
 class Verdict(_Frozen):

@@ -68,6 +68,8 @@ def test_judge_decision_reaches_registry_ledger_evidence_and_approvers(
         "n": 262,
         "observed": accuracy,
         "limit": 0.78,
+        "estimate": None,
+        "bounds": None,
         "text": f"accuracy: {accuracy}, needs ≥ 0.78 → {'pass' if decision == 'APPROVE' else 'fail'}",
     }
     assert (found["decidedBy"], found["decidedWhy"]) == ("rules", decided["ApprovalDescription"])

@@ -166,14 +166,25 @@ def test_judge_without_champion_console_decision_meanwhile_stands(held: World) -
 @pytest.mark.parametrize(
     ("gain", "recall", "said"),
     [
-        (-0.2, 0.8, "was compared with the champion, which is no stale one, and lost: roc_auc: candidate"),
+        (
+            -0.2,
+            0.8,
+            "was compared with the champion, which is no stale one, and is worse: roc_auc: candidate",
+        ),
+        (
+            -0.03,
+            0.8,
+            "was compared with the champion, which is no stale one, and the rows leave it undecided: "
+            "roc_auc: candidate 0.86 − champion 0.89 = −0.03, lower 95 % bound −0.03822, upper −0.02178, "
+            "needs ≥ −0.03 on 262 rows → undecided. Decide on it as a person",
+        ),
         (0.0, 0.5, "is not held because of its champion: recall where sex = female: 0.5, needs ≥ 0.75"),
     ],
 )
 def test_judge_without_champion_that_is_not_stale_is_refused(
     world: World, gain: float, recall: float, said: str
 ) -> None:
-    """The candidate lost a comparison, or is held for another reason than its champion."""
+    """The candidate is worse, is left undecided, or is held for another reason than its champion."""
     register(world, 1)
     judge(world, 1)
     arn = register(world, 2, champion=arn_of(1), gain=gain)

@@ -108,8 +108,8 @@ def test_why_not_of_a_verdict_held_by_its_champion_is_none(stored: dict[str, Any
 def test_why_not_of_a_verdict_that_lost_to_its_champion_says_so(asked: dict[str, Any], text: str) -> None:
     found = refusal(item(asked, reasons=[text, CHANGED]))
     assert found == (
-        f"handsoff-titanic/3 was compared with the champion, which is no stale one, and lost: {text}. "
-        "To approve it all the same, decide as a person"
+        "handsoff-titanic/3 was compared with the champion, which is no stale one, and did not pass: "
+        f"{text}. To approve it all the same, decide as a person"
     )
 
 
