@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -189,3 +190,15 @@ def test_page_after_a_failed_call_shows_the_rest(
     assert answer["statusCode"] == 200
     assert "It could not be read; the function's log says why." in text_of(answer)
     assert "Record the decision" in text_of(answer)
+
+
+def test_page_draws_the_interval_of_a_comparison_with_a_text_alternative() -> None:
+    body = Stage().get()["body"]
+    (svg,) = re.findall(r"<svg class=\"interval good\".*?</svg>", body, re.DOTALL)
+    assert (
+        'role="img" aria-label="The interval from −0.0121 to +0.0152 lies within what the rule allows, '
+        in svg
+    )
+    assert "at least −0.0300." in svg
+    assert " style=" not in svg
+    assert "A drawing shows the interval beside the limit; what the rule allows is shaded" in body
