@@ -79,8 +79,8 @@ def show_verdict(console: Console, verdict: Verdict, *, assumed: bool = False) -
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("outcome → effect")
     for rule in verdict.rules:
-        for number, finding in enumerate(rule.findings or (None,)):
-            name = escape(rule.rule) if number == 0 else ""
+        for row, finding in enumerate(rule.findings or (None,)):
+            name = escape(rule.rule) if row == 0 else ""
             table.add_row(name, *_cells(finding), _outcome(rule, finding))
     console.print(table)
     for reason in verdict.texts:

@@ -58,10 +58,16 @@ def _known(value: float) -> float:
     return value
 
 
-Limit = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
+Limit = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_no_boolean)]
 """A finite number with which a measured one is compared."""
 
-Confidence = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0.5, lt=1)]
+Margin = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]
+"""A finite number from 0 with which a gain is compared."""
+
+Leap = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]
+"""A finite number above 0 with which a measured gain is compared."""
+
+Confidence = Annotated[float, Field(gt=0.5, lt=1), BeforeValidator(_no_boolean)]
 """The confidence of a one-sided bound."""
 
 
@@ -79,13 +85,13 @@ class VersusChampion(Section):
     contain the uncertainty of both (docs/reference/rules.md).
     """
 
-    max_loss: Annotated[Limit, Field(ge=0)] | None = None
+    max_loss: Margin | None = None
     """Non-inferiority: the candidate may be worse by at most this much. Either this or `min_gain`."""
 
-    min_gain: Annotated[Limit, Field(ge=0)] | None = None
+    min_gain: Margin | None = None
     """A proven gain: the candidate must be better by at least this much."""
 
-    max_gain: Annotated[Limit, Field(gt=0)] | None = None
+    max_gain: Leap | None = None
     """A candidate that is measured to be better by more than this much is held: such a leap often comes from
     validation rows or the target among the features. It is compared with the estimate, and never rejects."""
 
