@@ -202,3 +202,30 @@ def test_page_draws_the_interval_of_a_comparison_with_a_text_alternative() -> No
     assert "at least −0.0300." in svg
     assert " style=" not in svg
     assert "A drawing shows the interval beside the limit; what the rule allows is shaded" in body
+
+
+def test_page_shows_slices_that_no_rule_names_with_their_p_values() -> None:
+    found = json.loads(SAMPLE)
+    slices = [
+        {"column": "age", "value": None, "range": [30, 45.5], "n": 63, "p_holm": 0.0123},
+        {"column": HOSTILE, "value": HOSTILE, "range": None, "n": 1093, "p_holm": 0.05},
+        {"column": "fare", "value": None, "range": None, "n": 33, "p_holm": 1},
+    ]
+    more = {"clusters": 33, "loss": "brier", "difference": 0.0412, "standard_error": 0.01, "p": 0.001}
+    found["handsoff"]["comparison"] |= {"found_slices": [item | more for item in slices], "slices_tested": 14}
+    answer = Stage(json.dumps(found)).get()
+    text = text_of(answer)
+    assert "14 slices. Where the mean brier of the candidate is higher, it is worse." in text
+    assert "age is from 30 to 45.5 63 rows +0.0412 0.0123 ✕ worse" in text
+    assert "1,093 rows +0.0412 0.0500 not shown to be worse" in text
+    assert "fare is missing 33 rows +0.0412 1 not shown to be worse" in text
+    assert "<script>" not in answer["body"]
+    assert "Rows that no rule names" not in text_of(Stage(json.dumps(without_slices())).get())
+
+
+def without_slices() -> dict[str, Any]:
+    """The sample as an earlier version would have written it."""
+    found: dict[str, Any] = json.loads(SAMPLE)
+    for name in ("found_slices", "slices_tested"):
+        found["handsoff"]["comparison"].pop(name, None)
+    return found

@@ -16,6 +16,7 @@ from retraining.facts.package import PENDING, Package
 from retraining.review_page.data import Data, data
 from retraining.review_page.intervals import Drawing, drawing
 from retraining.review_page.metrics import Metrics, metrics
+from retraining.review_page.searched import Searched, searched
 from retraining.review_page.wording import TONES, Said, Tone, duration, plain, spaced, toned, version_of
 from retraining.verdicts.evaluation import Evaluation
 from retraining.verdicts.verdict import RuleResult, Verdict
@@ -124,6 +125,7 @@ class Review:
     reasons: tuple[str, ...]
     rules: tuple[Rule, ...]
     metrics: Metrics
+    searched: Searched
     data: Data
     facts: tuple[tuple[str, str], ...]
     steps: tuple[Step, ...]
@@ -164,6 +166,7 @@ def review(known: Known) -> Review:
         reasons=_reasons(verdict) if verdict else (),
         rules=tuple(_rule(result) for result in verdict.rules) if verdict else (),
         metrics=metrics(evaluation, known.approval) if evaluation else Metrics(),
+        searched=searched(evaluation),
         data=data(evaluation, known.evidence),
         facts=_facts(known),
         steps=tuple(_steps(known.execution)) if known.execution else (),

@@ -6,8 +6,10 @@ of searched slices (Holm 1979), so that among candidates that are nowhere worse,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+from retraining.text import shorten
 from retraining.verdicts.evaluation import Evaluation, FoundSlice
 from retraining.verdicts.verdict import Reason
 from retraining.verdicts.wording import typeset
@@ -15,19 +17,21 @@ from retraining.verdicts.wording import typeset
 LEVEL: Final = 0.05
 """The corrected p-value below which the candidate is worse on a slice."""
 
+MAX_NAME: Final = 80
+"""Characters of a column and of a category that are shown."""
+
 MAX_NAMED: Final = 3
 """Slices that the reason names: those with the lowest p-values."""
 
 
-def worse(evaluation: Evaluation) -> tuple[FoundSlice, ...]:
+def worse(found: Sequence[FoundSlice]) -> list[FoundSlice]:
     """The slices on which the candidate is shown to be worse, or of which that is not known."""
-    found = evaluation.comparison.found_slices if evaluation.comparison else None
-    return tuple(item for item in found or () if not item.p_holm >= LEVEL)
+    return [item for item in found if not item.p_holm >= LEVEL]
 
 
 def reasons(evaluation: Evaluation) -> list[Reason]:
     """One reason that names the slices on which the candidate is worse; none if there is no such slice."""
-    found = worse(evaluation)
+    found = worse((evaluation.comparison and evaluation.comparison.found_slices) or ())
     if not found:
         return []
     named = "; ".join(_said(item) for item in found[:MAX_NAMED])
@@ -36,11 +40,12 @@ def reasons(evaluation: Evaluation) -> list[Reason]:
 
 
 def where(item: FoundSlice) -> str:
-    """The rows of the slice, as a condition."""
+    """The rows of the slice, as a condition on one line."""
+    column = shorten(item.column, MAX_NAME)
     if item.range is not None:
         low, high = (typeset(f"{end:.4g}") for end in item.range)
-        return f"{item.column} is from {low} to {high}"
-    return f"{item.column} is missing" if item.value is None else f"{item.column} = {item.value}"
+        return f"{column} is from {low} to {high}"
+    return f"{column} is missing" if item.value is None else f"{column} = {shorten(item.value, MAX_NAME)}"
 
 
 def _said(item: FoundSlice) -> str:

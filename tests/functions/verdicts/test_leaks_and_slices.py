@@ -130,6 +130,14 @@ def test_reason_names_the_slices_and_no_more_than_three() -> None:
     )
 
 
+def test_reason_shows_a_long_category_on_one_line_and_cut() -> None:
+    odd = part(value="a\n\u202eb\x1b" + "c" * 500)
+    (text,) = judge(with_slices(odd), approval("hold"), CHAMPION).texts
+    assert text.startswith("worse than the champion where region = a b ccc")
+    assert "c" * 75 + "… (93 rows" in text
+    assert text.isprintable()
+
+
 def test_worse_slices_are_no_reason_without_the_champion_or_of_an_earlier_version() -> None:
     found = with_slices(part())
     assert judge(found, approval("hold"), CHAMPION, without_champion="ana").decision == "APPROVE"
