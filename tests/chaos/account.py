@@ -106,17 +106,22 @@ class Bucket(MemoryS3):
 class Table(MemoryTable):
     """The ledger's table, with DynamoDB's limit of an item. `largest` is the largest item so far.
 
-    `written` counts the writes of each thread, and so of each invocation, that the table has taken.
+    `written` counts the writes of each thread, and so of each invocation, that the table has taken. `anchors`
+    are the anchors that stood in each such fact, with the times that they name, in the order of the writes.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.largest: tuple[int, str] = (0, "")
         self.written: Counter[int] = Counter()
+        self.anchors: dict[str, list[tuple[str, datetime]]] = {}
 
     def put_item(self, *, Item: Mapping[str, Any], **condition: Any) -> Any:
         self._fits(Item)
         answer = super().put_item(Item=Item, **condition)
+        if (fact := Item["fact"]).startswith("anchor#"):
+            noted = (Item["package"], datetime.fromisoformat(Item["at"]))
+            self.anchors.setdefault(fact, []).append(noted)
         self.written[threading.get_ident()] += 1
         return answer
 

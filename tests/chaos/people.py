@@ -11,7 +11,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from retraining.candidates import decisions
+from retraining.aws import registry
+from retraining.candidates import anchoring, decisions
 from retraining.config.schema import ModelConfig, dump_model
 from retraining.facts import keys
 from retraining.facts.starts import Released
@@ -36,6 +37,7 @@ class People:
         self.count: Counter[str] = Counter()
         self.requests: list[tuple[str, str]] = []
         self.changed: Counter[str] = Counter()
+        self.anchors: list[tuple[str, str]] = []
         self._acts: dict[str, tuple[int, Callable[[str], bool]]] = {
             "ask for a start": (4, self._ask),
             "start in SageMaker": (1, self._start_bare),
@@ -152,7 +154,9 @@ class People:
     def _delete_package(self, model: str) -> bool:
         arn = self._package(model, "PendingManualApproval", "Approved", "Rejected")
         if arn:
-            del self._run.account.sagemaker.packages[arn]
+            sagemaker = self._run.account.sagemaker
+            del sagemaker.packages[arn]
+            sagemaker.history.append((self._run.clock.seconds, arn, "Deleted"))
         return arn is not None
 
     def _command(self, model: str) -> bool:
@@ -170,6 +174,27 @@ class People:
 
         self._run.clock.spawn(f"command-{arn[-3:]}", body, timeout=60.0, then=lambda _: None)
         return True
+
+    def move_anchor(self, model: str, rng: Random) -> None:
+        """Move the anchor to one of the approved packages, as `handsoff anchor` does."""
+        approved = [
+            arn
+            for arn, it in self._run.account.sagemaker.packages.items()
+            if it["ModelPackageGroupName"] == f"handsoff-{model}" and it["ModelApprovalStatus"] == "Approved"
+        ]
+        if not approved:
+            return
+        arn, functions = rng.choice(approved), self._run.functions
+        self.anchors.append((model, arn))
+        self.count["move anchor"] += 1
+        self._run.trace(f"somebody: move anchor ({model})")
+
+        def body(task: Task) -> None:
+            using = functions.collaborators(task)
+            to = registry.package(using.sagemaker, arn)
+            anchoring.move(model, to, who=ANA, why="by command", using=using)
+
+        self._run.clock.spawn(f"anchor-{arn[-3:]}", body, timeout=60.0, then=lambda _: None)
 
     def _link(self, model: str) -> bool:
         """Open the page that a notification links to, and send its form."""

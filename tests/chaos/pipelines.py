@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from botocore.exceptions import ClientError
 
+from retraining.aws import registry
 from tests.chaos.account import Bucket
 from tests.chaos.clock import Clock
 from tests.chaos.faults import client_error
@@ -54,6 +55,7 @@ class LiveSageMaker(FakeSageMaker):
     """Pipelines `handsoff-<model>`. `tell` is called with each event, as EventBridge would get it.
 
     `token_known` are the seconds for which a start's token is known; None for ever. AWS does not say.
+    `history` has each decision on a package: the second, the package's ARN, and the status.
     """
 
     def __init__(self, clock: Clock, bucket: Bucket, rng: Random, models: list[str]) -> None:
@@ -68,6 +70,7 @@ class LiveSageMaker(FakeSageMaker):
         self.token_known: float | None = None
         self._versions: dict[str, int] = {}
         self.statuses: Counter[tuple[str, str]] = Counter()
+        self.history: list[tuple[float, str, str]] = []
 
     # ---- executions ---------------------------------------------------------------------------------------
 
@@ -237,10 +240,20 @@ class LiveSageMaker(FakeSageMaker):
         gain = self._rng.choice([0.0, 0.01, -0.2])  # the last one is held beside a champion
         found = evaluation(accuracy, champion=None if champion == "none" else champion, gain=gain)
         found["handsoff"] |= {"model": trained.model, "execution": arn, "batch": trained.batch}
+        found["handsoff"]["anchor"] = self._anchor(trained.model, self._given(arn).get("Anchor", "first"))
         if self._rng.random() < self.unreadable:
             found = {"broken": True}
         key = f"models/{trained.model}/{arn.rsplit('/', 1)[-1]}/evaluation.json"
         self.bucket.put_object(Key=key, Body=json.dumps(found).encode())
+
+    def _anchor(self, model: str, named: str) -> dict[str, Any] | None:
+        """What evaluation.json says about the anchor: the candidate is as good."""
+        first = registry.first_approved(cast("Any", self), f"handsoff-{model}")
+        package = (first.arn if first else "none") if named == "first" else named
+        if package == "none":
+            return None
+        comparison = evaluation(champion=package)["handsoff"]["comparison"]
+        return {"package": package, "problem": None, "comparison": comparison}
 
     @property
     def _package_of(self) -> dict[str, str]:
@@ -321,6 +334,7 @@ class LiveSageMaker(FakeSageMaker):
         fields = [name for name in call if name != "ModelPackageArn"]
         if status := call.get("ModelApprovalStatus"):
             self.statuses[arn, status] += 1
+            self.history.append((self.virtual.seconds, arn, status))
         answer = super().update_model_package(**call)
         self.packages[arn] |= {
             "LastModifiedTime": self.clock(),

@@ -6,6 +6,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any, Final
 
@@ -62,6 +63,7 @@ class Run:
         self.last: deque[str] = deque(maxlen=self.keep)
         if not self.configs:
             self.configs = {name: _config(rng, name) for name in sorted(rng.sample(NAMES, rng.randint(3, 5)))}
+            self._ask_for_the_anchor()
         self.models = sorted(self.configs)
         self.faults = Faults(self.clock, Random(rng.random()), trace=self.trace)
         bucket = Bucket(self.clock)
@@ -101,6 +103,14 @@ class Run:
         if self.echo:
             sys.__stdout__.write(line + "\n")  # type: ignore[union-attr]
 
+    def _ask_for_the_anchor(self) -> None:
+        """Let a rule of every other model ask for the anchor, in every other seed."""
+        for model in sorted(self.configs)[1::2] if self.seed % 2 == 0 else []:
+            values = self.configs[model].model_dump(mode="json", exclude_none=True)
+            rule = {"metric": "roc_auc", "versus_anchor": {"max_loss": 0.05}}
+            values["approval"]["rules"] = [*values["approval"]["rules"], rule]
+            self.configs[model] = ModelConfig.model_validate(values)
+
     # ---- the course of a run ------------------------------------------------------------------------------
 
     def play(self) -> None:
@@ -132,8 +142,17 @@ class Run:
             if config.retrain.schedule:
                 for number in range(int(end // 1800)):
                     self.clock.at(number * 1800 + 17, self._scheduled(model, number))
+        self._plan_moves_of_anchors(end)
         self._sweep_each_minute(0, end)
         self.clock.run(end)
+
+    def _plan_moves_of_anchors(self, end: float) -> None:
+        """People move anchors to approved packages. The draws are apart from all others."""
+        rng = Random(f"anchors {self.seed}")
+        for model in self.models:
+            for _ in range(rng.randint(0, 4)):
+                at = rng.uniform(0.4, 1.0) * end
+                self.clock.at(at, partial(self.people.move_anchor, model, rng))
 
     def _plan_faults(self, end: float) -> None:
         rng, faults, told = self.rng, self.faults, self.events.faults

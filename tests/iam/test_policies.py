@@ -170,6 +170,8 @@ EXAMPLES = {
     keys.slack_lease(ARN): "",
     keys.slack_notification("a" * 64): "",
     keys.group_lease("handsoffdev-page"): "",
+    keys.anchor("handsoffdev-page"): "write",
+    keys.looks("handsoffdev-page", "5" * 64): "",
     keys.batch("page", "b"): "",
     keys.asked("page", "c"): "",
     keys.rollback("r"): "",
