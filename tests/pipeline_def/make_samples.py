@@ -1,7 +1,7 @@
 """Write tests/samples/ by running the steps: python -m tests.pipeline_def.make_samples
 
-evaluation.json is of the Titanic. Its champion was trained on an older batch, which had ten of the validation
-rows. The other two are of scikit-learn's wine and diabetes.
+evaluation.json is of the Titanic. Its champion, the anchor, was trained on an older batch, which had ten of
+the validation rows. The other two are of scikit-learn's wine and diabetes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def evaluation(s3: S3Client, sagemaker: SageMakerClient, folder: Path) -> dict[s
     second = Run(folder / "second", s3, titanic_config(), "v7w8x9y0z1a2")
     assert second.preprocess() == 0
     second.train()
-    return second.evaluate(champion)
+    return second.evaluate(champion, champion)
 
 
 def multiclass_evaluation(s3: S3Client, sagemaker: SageMakerClient, folder: Path) -> dict[str, Any]:

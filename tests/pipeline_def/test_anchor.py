@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import champion as champions
+import artifact
 from tests.pipeline_def.helpers import BUCKET, SMALL, Run, land, register
 from tests.pipeline_def.runs import CSV, candidates_run, champions_run, done
 
@@ -50,13 +50,13 @@ def test_anchor_that_is_the_champion_is_loaded_once(
     first: Run, second: Run, sagemaker: SageMakerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads: list[str] = []
-    load = champions.load_model
+    load = artifact.load_model
 
     def counted(archive: Path, folder: Path) -> Any:
         loads.append(folder.name)
         return load(archive, folder)
 
-    monkeypatch.setattr(champions, "load_model", counted)
+    monkeypatch.setattr("champion.load_model", counted)
     package = register(sagemaker, first)
     found = second.evaluate(package, package)["handsoff"]
     assert loads == ["champion"]

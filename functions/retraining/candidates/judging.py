@@ -27,7 +27,6 @@ from retraining.facts.package import Package
 from retraining.text import shorten
 from retraining.verdicts import anchor as versus_anchor
 from retraining.verdicts import looks
-from retraining.verdicts.anchor import gone
 from retraining.verdicts.evaluation import Evaluation
 from retraining.verdicts.judge import held_after_all, judge
 from retraining.verdicts.verdict import Decision, Reason, Verdict
@@ -91,9 +90,7 @@ def judge_now(
     approval, found = config.approval, registry.champion(using.sagemaker, candidate.group)
     champion = found.arn if found else None
     evaluation = registry.evaluation(using.s3, candidate)
-    anchor, more = None, []
-    if approval.asks_anchor:
-        anchor, more = _anchor(candidate.group, champion, using)
+    anchor, gone = _anchor(candidate.group, champion, using) if approval.asks_anchor else (None, [])
     looks_at_rows = looks.is_taken(approval, evaluation, champion, without_champion)
     return evaluation, judge(
         evaluation,
@@ -102,7 +99,7 @@ def judge_now(
         anchor=anchor,
         look=look(candidate, evaluation, using) if looks_at_rows else 1,
         without_champion=without_champion,
-        doubts=[*doubts(candidate, evaluation, config, using), *more],
+        doubts=[*doubts(candidate, evaluation, config, using), *gone],
     )
 
 
@@ -115,7 +112,7 @@ def _anchor(group: str, champion: str | None, using: Collaborators) -> tuple[str
     if found and found.approval_status == "Approved":
         return known.package, []
     status = found.approval_status if found else None
-    return known.package, [gone(known.package, status, using.settings.model_of(group))]
+    return known.package, [versus_anchor.gone(known.package, status, using.settings.model_of(group))]
 
 
 def _config(candidate: Package, using: Collaborators) -> ModelConfig:

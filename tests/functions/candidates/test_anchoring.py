@@ -288,8 +288,9 @@ def test_a_move_is_recorded_with_who_when_from_to_and_why(world: World) -> None:
 def test_a_move_that_dies_is_finished_by_the_same_command(world: World, calls: int, after: bool) -> None:
     two_approved(world)
     left = [calls]
+    dying: dict[str, Any] = {name: Mortal(getattr(world, name), left, after=after) for name in ALL}
     with contextlib.suppress(Died):
-        move(world, 2, **{name: Mortal(getattr(world, name), left, after=after) for name in ALL})
+        move(world, 2, **dying)
     with contextlib.suppress(NotReady):  # the message is being sent by the process that died
         move(world, 2)
     later = START + timedelta(days=3650)
