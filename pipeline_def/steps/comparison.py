@@ -119,7 +119,7 @@ def against_champion(
         if found.profile:
             moved = {
                 "reference": package,
-                "columns": drift.drift(found.profile, profile, config.data.spelling),
+                **drift.shift(drift.with_target(found.profile, found.report), profile, config.data.spelling),
             }
     target, clusters = (rows[name].to_numpy() for name in (config.target, config.cluster_column))
     slices = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -19,12 +20,17 @@ from cells import (
     LIMITS,
     MISSING_WORDS,
     NUMBER,
+    TIME,
     TRUE_WORDS,
     as_boolean,
+    time_category,
 )
-from job import DataProblem, StepConfig, listed
+from job import DATE, DataProblem, StepConfig, listed
 from notation import Notation
 from texts import exact_numbers, plain, readable, to_categories, to_text
+
+MICROSECONDS: Final = len("2026-01-31 14:05:00.123456")
+"""Characters of a time down to its microseconds. More decimals are cut off."""
 
 VALUE_LIMIT: Final = 60
 """Characters of a wrong value that the log shows."""
@@ -81,6 +87,8 @@ def convert(block: pa.RecordBatch, config: StepConfig, key: str, first_row: int)
             columns[target] = to_classes(usual[target], config.classes, key, target, first_row)
         else:
             columns[target] = to_target_numbers(given[target], key, target, first_row, notation)
+    if config.data.date is not None:
+        columns[DATE] = to_dates(block.column(config.data.date), key, config.data.date, first_row)
     return pa.table({**columns, **identity.of_rows(block, columns, usual, key, config)})
 
 
@@ -163,6 +171,40 @@ def to_classes(values: pa.Array, classes: Sequence[str], key: str, name: str, fi
     raise _wrong(key, first_row + row, name, text, one_of(classes))
 
 
+def to_dates(values: pa.Array, key: str, name: str, first_row: int) -> pa.Array:
+    """The column as timestamps of microseconds in UTC, null where missing.
+
+    Raises DataProblem for a value that is no date and no time with a date.
+    """
+    values = plain(values, key, name)
+    kind = pa.timestamp("us")
+    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
+        with readable(key, name):
+            return pc.cast(
+                pc.cast(values, pa.timestamp("us", getattr(values.type, "tz", None)), safe=False), kind
+            )
+    texts = to_text(values)
+    try:
+        return _looked_up(texts, as_date, kind)
+    except LookupError:
+        expected = "a date such as 2026-01-31, or a time such as 2026-01-31 14:05:00"
+        raise _first_wrong(texts, lambda text: _fits(as_date, text), key, name, first_row, expected) from None
+
+
+def as_date(text: str) -> datetime | None:
+    """The time that the text names, in UTC and without a zone; None for a missing value.
+
+    Raises LookupError for any other text.
+    """
+    word = text.strip()
+    if word in MISSING_WORDS:
+        return None
+    found = time_category(word) if TIME.fullmatch(word) else None
+    if found is None:
+        raise LookupError(text)
+    return datetime.fromisoformat(found[:MICROSECONDS])
+
+
 def class_index(text: str, classes: Sequence[str]) -> int:
     """The index of the class that has this text, spaces aside, or the same number.
 
@@ -188,7 +230,7 @@ def one_of(classes: Sequence[str]) -> str:
     return f"one of {listed(classes)}"
 
 
-def _looked_up(values: pa.Array, meaning: Callable[[str], float | None], kind: pa.DataType) -> pa.Array:
+def _looked_up(values: pa.Array, meaning: Callable[[str], object], kind: pa.DataType) -> pa.Array:
     """The meaning of each value's text, looked up once for each distinct text."""
     texts = to_text(_usual_numbers(values))
     distinct = pc.unique(texts)

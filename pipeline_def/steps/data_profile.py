@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from job import MAX_CATEGORIES, Features, Json
+from job import MAX_CATEGORIES, Array, Json, StepConfig
 
 SCHEMA_VERSION: Final = 1
 """The version of data_profile.json. A change that breaks a reader raises it."""
@@ -23,19 +23,38 @@ MAX_POINTS: Final = 256
 """Values of a numeric column that a profile holds."""
 
 
-def profile(path: Path, features: Features) -> Json:
-    """data_profile.json of the Parquet file at `path`. A boolean column has the categories true and false."""
-    columns: Json = {}
+def profile(path: Path, config: StepConfig, wanted: Array | None = None) -> Json:
+    """data_profile.json of the Parquet file at `path`.
+
+    A boolean column has the categories true and false, a target of classes has these. `wanted` says for each
+    row whether it counts; without it, all do.
+    """
     with pq.ParquetFile(path) as file:
-        for name in features.numeric:
-            columns[name] = numbers(_column(file, name))
-        for name in features.categorical:
-            columns[name] = categories(_column(file, name))
-        for name in features.boolean:
-            values = pc.cast(_column(file, name), pa.bool_())
-            columns[name] = categories(pc.cast(values, pa.string()))
-        rows = file.metadata.num_rows
-    return {"schema_version": SCHEMA_VERSION, "rows": rows, "columns": columns}
+        columns = {
+            name: described(kind, _column(file, name, wanted))
+            for kind, names in config.features.by_kind.items()
+            for name in names
+        }
+        target = _column(file, config.target, wanted)
+        if config.classes:
+            target = pc.take(pa.array(config.classes), target)
+        kind = "categorical" if config.classes else "numeric"
+        rows = len(target)
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "rows": rows,
+            "columns": columns,
+            "target": described(kind, target),
+        }
+
+
+def described(kind: str, values: pa.ChunkedArray) -> Json:
+    """A column of this kind: numeric, categorical or boolean."""
+    if kind == "numeric":
+        return numbers(values)
+    if kind == "boolean":
+        values = pc.cast(pc.cast(values, pa.bool_()), pa.string())
+    return categories(values)
 
 
 def numbers(values: pa.ChunkedArray) -> Json:
@@ -78,5 +97,6 @@ def categories(values: pa.ChunkedArray) -> Json:
     }
 
 
-def _column(file: pq.ParquetFile, name: str) -> pa.ChunkedArray:
-    return file.read(columns=[name])[name]
+def _column(file: pq.ParquetFile, name: str, wanted: Array | None) -> pa.ChunkedArray:
+    values = file.read(columns=[name])[name]
+    return values if wanted is None else values.filter(pa.array(wanted))

@@ -1,4 +1,4 @@
-"""How far the candidate's training rows differ from the champion's, feature by feature.
+"""How far the candidate's training rows differ from the champion's, feature by feature and in the target.
 
 Both are given as data_profile.json, which data_profile.py writes.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from cells import PLAIN, Spelling, category
 from data_profile import MAX_POINTS
-from job import Array
+from job import Array, Json
 
 DECILES: Final = 10
 """Bins of a numeric feature: tenths of the champion's rows."""
@@ -26,23 +26,45 @@ PRIOR: Final = 0.5
 """Rows added to each bin, so that the logarithm of an empty one is finite."""
 
 
+def shift(before: Mapping[str, Any], now: Mapping[str, Any], spelling: Spelling = PLAIN) -> Json:
+    """The drift between two sets of rows, of which these are the profiles: by feature, and of the target.
+
+    The target's is undefined if `before` has none, as profiles of earlier versions.
+    """
+    return {
+        "columns": drift(before, now, spelling),
+        "target": moved(before.get("target"), now["target"], spelling),
+    }
+
+
 def drift(
     champion: Mapping[str, Any], candidate: Mapping[str, Any], spelling: Spelling = PLAIN
 ) -> dict[str, dict[str, float]]:
     """The `psi` of each feature of the candidate, and in `by_chance` the mean psi of equal distributions.
 
-    NaN for a feature that the champion did not have, or had as another kind. Profiles of handsoff 0.1 have
-    categories as files spelled them; they count by their canonical text.
+    Profiles of handsoff 0.1 have categories as files spelled them; they count by their canonical text.
     """
-    found = {}
-    for name, column in candidate["columns"].items():
-        before = champion["columns"].get(name)
-        if not before or before["kind"] != column["kind"]:
-            found[name] = {"psi": math.nan, "by_chance": math.nan}
-            continue
-        expected, actual = bins(canonical(before, spelling), canonical(column, spelling))
-        found[name] = {"psi": psi(expected, actual), "by_chance": by_chance(expected, actual)}
-    return found
+    return {
+        name: moved(champion["columns"].get(name), column, spelling)
+        for name, column in candidate["columns"].items()
+    }
+
+
+def moved(before: Mapping[str, Any] | None, now: Mapping[str, Any], spelling: Spelling) -> dict[str, float]:
+    """The psi of one column and its part by chance; NaN if there was none, or one of another kind."""
+    if not before or before["kind"] != now["kind"]:
+        return {"psi": math.nan, "by_chance": math.nan}
+    expected, actual = bins(canonical(before, spelling), canonical(now, spelling))
+    return {"psi": psi(expected, actual), "by_chance": by_chance(expected, actual)}
+
+
+def with_target(profile: Mapping[str, Any], report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The profile of a model of an earlier version with its target, where its report has class shares."""
+    split = report["splits"]["train"]
+    if "target" in profile or "class_share" not in split:
+        return profile
+    counts = {name: round(share * split["rows"]) for name, share in split["class_share"].items()}
+    return {**profile, "target": {"kind": "categorical", "missing": 0, "counts": counts, "other": 0}}
 
 
 def canonical(profile: Mapping[str, Any], spelling: Spelling) -> Mapping[str, Any]:

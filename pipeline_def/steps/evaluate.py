@@ -40,6 +40,7 @@ from job import (
 from model_quality import sagemaker_format, to_json, with_digests
 from scoring import guess, inside, metrics, scores, scores_of
 from seen_rows import COLUMNS, Ids, read_training_ids, seen, validation_identity
+from split_drift import date_notes
 
 SCHEMA_VERSION: Final = 2
 """The version of `handsoff` in evaluation.json. A change that breaks a reader raises it."""
@@ -104,7 +105,9 @@ def evaluate(
             },
             "data": data_counts(trained.report),
             "unknown": unknown_shares(unknown, rows, trained.profile),
-            "data_notes": data_notes(trained.report),
+            "data_notes": [*data_notes(trained.report), *date_notes(trained.report)],
+            "validation_drift": trained.report["validation_drift"],
+            "time_drift": trained.report["time_drift"],
             **beside,
             "anchor": anchor_part(
                 anchor,

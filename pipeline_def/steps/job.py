@@ -58,6 +58,9 @@ own: that of the same row."""
 LOOKALIKE: Final = "handsoff:lookalike"
 """The column with a hash of each row's features and target."""
 
+DATE: Final = "handsoff:date"
+"""The column that holds each row's `data.date`, a timestamp of microseconds, where the config names one."""
+
 TEXT_ROW: Final = "handsoff:text-row"
 """The column of validation rows that holds their identity by text, by which earlier champions know rows."""
 

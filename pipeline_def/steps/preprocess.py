@@ -38,6 +38,7 @@ from job import (
     write_reason,
 )
 from seen_rows import read_ids, write_training_ids
+from split_drift import split_drift
 from tables import SplitWriter, check_rows, open_file
 
 if TYPE_CHECKING:
@@ -76,10 +77,11 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     ids = {split: read_ids(writer.path) for split, writer in writers.items()}
     write_training_ids(ids["train"], output / "report" / "training_rows.parquet")
     write_json(column_order(files, config.name), output / "train" / COLUMN_ORDER)
-    profile = data_profile.profile(writers["train"].path, config.features)
+    profile = data_profile.profile(writers["train"].path, config)
     write_json(profile, output / "report" / "data_profile.json")
     ignored = manifest.ignored, manifest.ignored_count
-    return data_report(config, batch, files, writers, targets, ids, *ignored)
+    report = data_report(config, batch, files, writers, targets, ids, *ignored)
+    return report | split_drift(writers["train"].path, writers["validation"].path, profile, config)
 
 
 def column_order(files: Sequence[FileRead], model: str) -> list[str]:

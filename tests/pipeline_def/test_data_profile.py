@@ -12,8 +12,8 @@ import pytest
 
 import data_profile
 import train
-from job import Features, parse_config
-from tests.pipeline_def.helpers import SMALL
+from job import parse_config
+from tests.pipeline_def.helpers import PRICES, SMALL
 
 
 def test_numbers_few_distinct_values_are_counted_exactly() -> None:
@@ -110,9 +110,9 @@ def test_profile_describes_each_feature(tmp_path: Path) -> None:
         }
     )
     pq.write_table(table, tmp_path / "train.parquet")
-    found = data_profile.profile(
-        tmp_path / "train.parquet", Features(("x",), ("home", "home.dest"), ("b", "empty"))
-    )
+    features = {"numeric": ["x"], "categorical": ["home", "home.dest"], "boolean": ["b", "empty"]}
+    config = parse_config({**SMALL, "features": features})
+    found = data_profile.profile(tmp_path / "train.parquet", config)
     expected: dict[str, Any] = {
         "x": {"kind": "numeric", "missing": 1, "exact": True, "points": [1.0, 2.0], "below": [1, 2]},
         "home": {"kind": "categorical", "missing": 0, "counts": {"a": 2, "b": 1}, "other": 0, "once": 1},
@@ -120,4 +120,14 @@ def test_profile_describes_each_feature(tmp_path: Path) -> None:
         "b": {"kind": "categorical", "missing": 1, "counts": {"false": 1, "true": 1}, "other": 0, "once": 2},
         "empty": {"kind": "categorical", "missing": 3, "counts": {}, "other": 0, "once": 0},
     }
-    assert found == {"schema_version": 1, "rows": 3, "columns": expected}
+    target = {"kind": "categorical", "missing": 0, "counts": {"1": 2, "0": 1}, "other": 0, "once": 1}
+    assert found == {"schema_version": 1, "rows": 3, "columns": expected, "target": target}
+    some = data_profile.profile(tmp_path / "train.parquet", config, np.array([True, False, True]))
+    assert (some["rows"], some["columns"]["x"]["points"]) == (2, [1.0, 2.0])
+    assert some["target"]["counts"] == {"0": 1, "1": 1}
+
+
+def test_profile_of_a_target_of_regression_is_of_numbers(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": [1.0, 2.0], "c": ["a", "b"], "y": [0.5, -4.0]}), tmp_path / "x.parquet")
+    found = data_profile.profile(tmp_path / "x.parquet", parse_config(PRICES))
+    assert found["target"] == data_profile.numbers(pa.chunked_array([[0.5, -4.0]]))

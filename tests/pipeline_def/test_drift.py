@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 import data_profile
 import drift
-from job import Features
+from job import parse_config
+from tests.pipeline_def.helpers import SMALL
 
 
 def numbers(values: Sequence[float] | np.ndarray[Any, Any], missing: int = 0) -> dict[str, Any]:
@@ -147,9 +148,12 @@ def test_bins_keeps_every_row_and_psi_is_never_negative(ours: list[int], theirs:
 
 
 def test_drift_reads_the_profiles_of_data_profile(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"x": [1.0, 2.0, None], "c": ["a", "b", None], "b": [1.0, 0.0, None]})
+    frame = pd.DataFrame(
+        {"x": [1.0, 2.0, None], "c": ["a", "b", None], "b": [1.0, 0.0, None], "y": [0, 1, 1]}
+    )
     frame.to_parquet(tmp_path / "x.parquet")
-    profile = data_profile.profile(tmp_path / "x.parquet", Features(("x",), ("c",), ("b",)))
+    features = {"numeric": ["x"], "categorical": ["c"], "boolean": ["b"]}
+    profile = data_profile.profile(tmp_path / "x.parquet", parse_config({**SMALL, "features": features}))
     assert profile["columns"]["x"] == numbers([1, 2], missing=1)
     assert {name: item["psi"] for name, item in drift.drift(profile, profile).items()} == {
         "x": 0.0,

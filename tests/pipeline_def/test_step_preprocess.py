@@ -155,6 +155,7 @@ def test_preprocess_profile_describes_train_only(s3: S3Client, tmp_path: Path) -
                 "other": 0,
             },
         },
+        "target": {"kind": "categorical", "missing": 0, "counts": {"0": 2, "1": 2}, "once": 0, "other": 0},
     }
 
 
