@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_profile import profile
@@ -85,7 +84,7 @@ def dates(train: Array, validation: Array) -> Json:
 
 def written(date: np.datetime64) -> str:
     """The date in ISO 8601, with its time unless that is midnight."""
-    return pa.scalar(date).as_py().isoformat(sep=" ").removesuffix(" 00:00:00")
+    return str(date).replace("T", " ").removesuffix(".000000").removesuffix(" 00:00:00")
 
 
 def date_notes(report: Mapping[str, Any]) -> list[str]:

@@ -234,7 +234,7 @@ class DataRule(_Rule):
     """`rows`: the number of rows in a split. `missing_share`: the share, from 0 to 1, of missing values of a
     feature in a split. `unknown_share`: the share, from 0 to 1, of a categorical feature's validation values
     that are not among the training values, beyond what the training rows explain. `drift`: the population
-    stability index of a feature, between the champion's training rows and the candidate's; 0 is none, 0.1 is
+    stability index of a feature or the target, between the rows that `against` names; 0 is none, 0.1 is
     commonly called some, and 0.25 much. `leaked_share`: the share, from 0 to 1, of the validation rows that
     are left out because they, or their groups, are among the training rows. `lookalikes`: by how many
     standard errors more validation rows look like a training row than training rows look like another one;
@@ -248,12 +248,24 @@ class DataRule(_Rule):
     """The feature. Without it, the worst feature counts. `rows`, `leaked_share` and `lookalikes` take no
     feature."""
 
+    against: Literal["champion", "train", "earlier"] | None = None
+    """Only for `drift`: from which rows to which. `champion`: from the champion's training rows to the
+    candidate's. `train`: from the training rows to the validation rows. `earlier`: from the earlier training
+    rows to the newest fifth of them by `data.date`. Without it, each of them that is measured counts."""
+
+    of: Literal["features", "target"] | None = None
+    """Only for `drift`: whether features or the target are looked at. Without it, both are."""
+
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
         if self.data in ("rows", "leaked_share", "lookalikes") and self.column is not None:
             raise ValueError(f"{self.data} takes no column: remove it")
         if self.data == "drift" and self.split != "train":
-            raise ValueError("drift compares training rows: it takes no split, so remove it")
+            raise ValueError("drift takes no split: write against: train for that of the validation rows")
+        if self.data != "drift" and (self.against or self.of):
+            raise ValueError(f"{self.data} takes neither against nor of: they are keys of drift")
+        if self.of == "target" and self.column is not None:
+            raise ValueError("with of: target the rule takes no column: remove it")
         if self.data not in ("rows", "missing_share") and self.split != "train":
             raise ValueError(f"{self.data} compares validation with train: it takes no split, so remove it")
         if self.data != "rows" and (self.max is None or self.min is not None):

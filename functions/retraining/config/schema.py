@@ -302,6 +302,8 @@ class ModelConfig(Section):
             return f"the column {rule.column} is not a feature: name one of {', '.join(self.features.names)}"
         if rule.data == "unknown_share" and rule.column and rule.column not in self.features.categorical:
             return f"the column {rule.column} is not categorical: unknown_share counts categories"
+        if rule.against == "earlier" and self.data.date is None:
+            return "against: earlier needs dates: name the column with them in data.date"
         return None
 
 

@@ -275,10 +275,10 @@ def _same_rows(path: str, paired: Paired, other: str, scores: Scores) -> Iterato
         yield from same(f"{path}.clusters", paired.clusters, scores.clusters, f"that of {other}")
     for name, item in paired.candidate.items():
         if name in scores.metrics and not scores.unusable:
-            ours = scores.metrics[name]
+            alone = scores.metrics[name]
             at = f"{path}.candidate.{name}"
-            yield from same(f"{at}.value", item.value, ours.value, f"that of {other}")
-            deviation = ours.standard_deviation
+            yield from same(f"{at}.value", item.value, alone.value, f"that of {other}")
+            deviation = alone.standard_deviation
             yield from same(
                 f"{at}.standard_deviation", item.standard_deviation, deviation, f"that of {other}"
             )

@@ -15,7 +15,16 @@ from collections.abc import Sequence
 from retraining.config.rules import Approval, DataRule, Rule, rules_sha256
 from retraining.config.schema import ModelConfig
 from retraining.verdicts import anchor as versus_anchor
-from retraining.verdicts import consistency, data_rules, guessing, leaks, looks, metric_rules, slices
+from retraining.verdicts import (
+    consistency,
+    data_rules,
+    drift_rules,
+    guessing,
+    leaks,
+    looks,
+    metric_rules,
+    slices,
+)
 from retraining.verdicts.evaluation import Evaluation
 from retraining.verdicts.unfamiliar import sees_unknown
 from retraining.verdicts.verdict import (
@@ -52,7 +61,8 @@ def judge(
     why_no_champion = aside
     if champion is None and evaluation.champion is None and approval.first_model == "rules_only":
         why_no_champion = aside or "no champion to compare with (first_model: rules_only)"
-    parts = [part for rule in approval.rules for part in versus_anchor.parts(rule)]
+    asked = [part for rule in approval.rules for part in drift_rules.parts(rule, evaluation)]
+    parts = [part for rule in asked for part in versus_anchor.parts(rule)]
     results = [_check(rule, evaluation, why_no_champion, anchor, look) for rule in parts]
     warnings = [found for rule in approval.rules if (found := guessing.asks_nothing(rule, evaluation))]
     holds = [*doubts, *consistency.doubts(evaluation), *_no_rule_met(parts, results, evaluation)]

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from typing import Final
 
 from retraining.config.rules import DataRule, MetricRule, Rule
 from retraining.verdicts.evaluation import Evaluation
+
+TARGET: Final = "the target"
+"""How texts name the target, whose column an evaluation does not tell."""
+
+AGAINST: Final[Mapping[str | None, str]] = {
+    None: "",
+    "champion": "",
+    "train": " from train to validation",
+    "earlier": " from the earlier to the newest train rows",
+}
+"""Between which rows a rule asks for drift, in words. Most rules ask about the champion's."""
 
 
 def describe(rule: Rule) -> str:
@@ -46,7 +59,8 @@ def data_label(rule: DataRule) -> str:
     if rule.data == "rows":
         return f"{rule.split} rows"
     if rule.data == "drift":
-        return f"drift of {rule.column or 'any feature'}"
+        what = TARGET if rule.of == "target" else rule.column or "any feature"
+        return f"drift of {what}{AGAINST[rule.against]}"
     if rule.data == "leaked_share":
         return "share of validation rows that are in train"
     if rule.data == "lookalikes":
