@@ -74,7 +74,7 @@ def test_the_readme_shows_the_steps_of_the_demo() -> None:
 
 def test_the_readme_shows_the_verdict_on_the_sample_as_a_first_model(tmp_path: Path) -> None:
     sample = json.loads((ROOT / "tests" / "samples" / "evaluation.json").read_text())
-    sample["handsoff"] |= {"champion": None, "comparison": None, "drift": None, "digests": {}}
+    sample["handsoff"] |= {"champion": None, "comparison": None, "drift": None}
     (tmp_path / "evaluation.json").write_text(json.dumps(sample))
     judge = ["judge", "--evaluation", str(tmp_path / "evaluation.json"), "--model", "titanic", "--json"]
     answer = CliRunner().invoke(app, ["--config", str(ROOT / "handsoff.yaml"), *judge]).stdout

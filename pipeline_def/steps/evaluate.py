@@ -37,7 +37,7 @@ from job import (
     reason_written,
     scratch,
 )
-from model_quality import sagemaker_format, to_json, with_digests
+from model_quality import sagemaker_format, to_json
 from scoring import guess, inside, metrics, scores, scores_of
 from seen_rows import COLUMNS, Ids, read_training_ids, seen, validation_identity
 from split_drift import date_notes
@@ -229,7 +229,7 @@ def run(given: argparse.Namespace) -> None:
         anchor=anchor,
     )
     given.output.mkdir(parents=True, exist_ok=True)
-    (given.output / "evaluation.json").write_text(to_json(with_digests(evaluation)), encoding="utf-8")
+    (given.output / "evaluation.json").write_text(to_json(evaluation), encoding="utf-8")
     print(summary(evaluation), flush=True)
 
 

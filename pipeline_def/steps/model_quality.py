@@ -5,7 +5,6 @@ Format: https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-model-qual
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -49,21 +48,6 @@ def to_json(evaluation: Mapping[str, Any]) -> str:
     """Strict JSON. An undefined number is "NaN" in SageMaker's part and null in ours."""
     parts = {key: undefined(part, None if key == "handsoff" else "NaN") for key, part in evaluation.items()}
     return json.dumps(parts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def with_digests(evaluation: Mapping[str, Any]) -> Json:
-    """The evaluation with the `digests` of our part: that of each key, by which the judge sees a change."""
-    ours = undefined(evaluation["handsoff"], None)
-    return {**evaluation, "handsoff": {**ours, "digests": {key: digest(part) for key, part in ours.items()}}}
-
-
-def digest(part: Any) -> str:
-    """The SHA-256, in hexadecimal, of JSON data written with sorted keys and no spaces.
-
-    functions/retraining/verdicts/evaluation.py has the same; tests/wall/ compares both.
-    """
-    text = json.dumps(part, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def undefined(value: Any, instead: str | None) -> Any:

@@ -26,12 +26,9 @@ def sample(name: str) -> Any:
 
 
 def shape(value: Any) -> Any:
-    """The keys of JSON data at any depth, and its texts. Numbers and digests are words for them."""
+    """The keys of JSON data at any depth, and its texts. A number is the word number."""
     if isinstance(value, dict):
-        return {
-            key: dict.fromkeys(item, "digest") if key == "digests" else shape(item)
-            for key, item in value.items()
-        }
+        return {key: shape(item) for key, item in value.items()}
     if isinstance(value, list):
         return [shape(item) for item in value]
     return "number" if isinstance(value, (int, float)) else value

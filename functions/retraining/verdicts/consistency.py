@@ -48,12 +48,11 @@ def contradictions(evaluation: Evaluation) -> list[str]:
 
     Empty for an evaluation that was not read from a file.
     """
-    file = evaluation.file
-    if file is None:
+    if evaluation.quality is None:
         return []
     return [
         *_task(evaluation),
-        *_quality(evaluation, file.quality),
+        *_quality(evaluation, evaluation.quality),
         *_scores("candidate", evaluation.candidate, evaluation),
         *_slices(evaluation),
         *of_pair(
@@ -65,7 +64,6 @@ def contradictions(evaluation: Evaluation) -> list[str]:
         *of_rows("baseline.metrics", evaluation.task, evaluation.candidate.n, evaluation.baseline.metrics),
         *_data(evaluation),
         *_champion(evaluation),
-        *(f"{key} is not what ModelEvaluation wrote: its SHA-256 differs" for key in file.changed),
     ]
 
 

@@ -7,8 +7,6 @@ tests/samples/evaluation.json.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from typing import Annotated, Literal
 
@@ -279,17 +277,6 @@ class TimeDrift(Shift):
     since: str = Field(alias="from")
 
 
-class FileRead(_Frozen):
-    """What an evaluation.json has beside the evaluation.
-
-    `quality` is SageMaker's part. `changed` are the keys of ours that are not what the step wrote; always
-    empty for a file of an earlier version.
-    """
-
-    quality: dict[str, JsonValue]
-    changed: tuple[str, ...] = ()
-
-
 class Evaluation(_Frozen):
     """What ModelEvaluation measured of one candidate.
 
@@ -303,8 +290,8 @@ class Evaluation(_Frozen):
     0.1. `data_notes` are what a person should know of the data, and what decides nothing. `data_changes` say
     how the data differs from the champion's; no rule reads them. `anchor` is None where the candidate was
     compared with no anchor. `validation` is the identity of the validation rows: the SHA-256 of their sorted
-    identities. Both are None in evaluations of earlier versions. `file` is None for one that was not
-    read from a file.
+    identities. Both are None in evaluations of earlier versions. `quality` is SageMaker's part of the file; None
+    for an evaluation that was not read from one.
     """
 
     schema_version: Literal[2]
@@ -331,8 +318,7 @@ class Evaluation(_Frozen):
     data_changes: dict[str, JsonValue] | None = None
     anchor: Anchored | None = None
     validation: str | None = None
-    digests: dict[str, str] = {}
-    file: FileRead | None = Field(None, exclude=True)
+    quality: dict[str, JsonValue] | None = Field(None, exclude=True)
 
 
 class _File(BaseModel):
@@ -347,17 +333,4 @@ def parse_evaluation(text: str | bytes, *, source: str) -> Evaluation:
         found = _File.model_validate_json(text)
     except ValidationError as error:
         raise EvaluationError(explain(error, source)) from None
-    ours = json.loads(text)["handsoff"]
-    digests = ours.get("digests", {})
-    changed = tuple(key for key in digests if digest(ours.get(key)) != digests[key])
-    file = FileRead(quality=found.model_extra or {}, changed=changed)
-    return found.handsoff.model_copy(update={"file": file})
-
-
-def digest(part: JsonValue) -> str:
-    """The SHA-256, in hexadecimal, of JSON data written with sorted keys and no spaces.
-
-    pipeline_def/steps/model_quality.py has the same; tests/wall/ compares both.
-    """
-    text = json.dumps(part, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return found.handsoff.model_copy(update={"quality": found.model_extra or {}})
