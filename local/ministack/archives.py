@@ -11,7 +11,7 @@ import threading
 import types
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 from ministack.core import lambda_runtime
 
@@ -21,18 +21,34 @@ def unpack_once(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     alone = threading.Lock()
 
-    class Shared(zipfile.ZipFile):
-        """An archive whose files are linked to, not written, where all of them are unpacked."""
+    class Shared:
+        """An archive that is read and unpacked only if no archive of the same bytes is unpacked yet."""
 
-        def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:
+        def __init__(self, path: str) -> None:
+            with open(path, "rb") as file:
+                self._unpacked = folder / hashlib.file_digest(file, "sha256").hexdigest()
+            self._archive = None if self._unpacked.exists() else zipfile.ZipFile(path)
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            if self._archive:
+                self._archive.close()
+
+        def namelist(self) -> list[str]:
+            """The names that ministack checks before it unpacks. Unpacked ones have been checked."""
+            return self._archive.namelist() if self._archive else []
+
+        def extractall(self, path: str) -> None:
+            """Replace the empty folder `path` with a link to the files. Raises zipfile.BadZipFile."""
             target = Path(path)
             with alone:
-                unpacked = folder / hashlib.sha256(Path(str(self.filename)).read_bytes()).hexdigest()
-                if not unpacked.exists():
+                if self._archive and not self._unpacked.exists():
                     fresh = tempfile.mkdtemp(dir=folder)
-                    super().extractall(fresh, members, pwd)
-                    Path(fresh).rename(unpacked)
+                    self._archive.extractall(fresh)
+                    Path(fresh).rename(self._unpacked)
             target.rmdir()
-            os.symlink(unpacked, target, target_is_directory=True)
+            os.symlink(self._unpacked, target, target_is_directory=True)
 
     lambda_runtime.zipfile = types.SimpleNamespace(**{**vars(zipfile), "ZipFile": Shared})

@@ -65,3 +65,19 @@ def test_archive_that_cannot_be_unpacked_is_tried_again(folder: Path) -> None:
     for worker in ("one", "two"):
         with pytest.raises(zipfile.BadZipFile):
             unpack(code, folder / worker / "code")
+
+
+def test_names_are_checked_only_before_the_first_worker_unpacks(folder: Path) -> None:
+    """ministack asks where each of the layer's 2,000 names would lie, for every worker."""
+    code = archive(folder / "code.zip", text="A = 1", links="B = 2")
+    with lambda_runtime.zipfile.ZipFile(code) as opened:
+        assert opened.namelist() == ["retraining/text.py", "retraining/links.py"]
+    unpack(code, folder / "one" / "code")
+    with lambda_runtime.zipfile.ZipFile(code) as opened:
+        assert opened.namelist() == []
+
+
+def test_file_that_is_no_archive_is_refused(folder: Path) -> None:
+    (folder / "code.zip").write_text("no archive")
+    with pytest.raises(zipfile.BadZipFile):
+        unpack(folder / "code.zip", folder / "one" / "code")
