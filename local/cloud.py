@@ -8,6 +8,7 @@ TERM, INT and HUP stop jobs and Lambda workers, delete the folder and exit 0.
 import argparse
 import contextlib
 import errno
+import functools
 import logging
 import os
 import secrets
@@ -21,6 +22,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import botocore.session
 
 from local import folder as folders
 from local.account import ACCOUNT, administrator
@@ -96,6 +99,8 @@ def build_app(
     quotas: Mapping[str, int] | None = None,
 ) -> tuple[App, Callable[[], None]]:
     """The ASGI app, and a function that ends its processes. Imports ministack: set the environment first."""
+    # ministack makes a session for each service, and each would read botocore's descriptions again.
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     from ministack.app import app as ministack
     from ministack.core import lambda_runtime
 

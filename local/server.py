@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -77,17 +78,11 @@ class Cloud:
         return self.folder / folders.USERS / f"{Path(user).name}.json"
 
     def session(self) -> boto3.Session:
-        """A session with this server's region and the administrator's key. Clients still need the endpoint.
+        """The session with this server's region and the administrator's key. Clients still need the endpoint.
 
         It reads neither profiles nor configuration files of this machine.
         """
-        no_files: dict[str, Any] = {
-            "profile": (None, None, None, None),
-            "config_file": (None, None, os.devnull, None),
-        }
-        session = Session(session_vars=no_files)
-        session.register_component("data_loader", _service_models())
-        return boto3.Session(*self.administrator, region_name=self.region, botocore_session=session)
+        return _session(*self.administrator, self.region)
 
     def client(self, name: str) -> Any:
         """A boto3 client of service `name` for this server. It ignores the environment."""
@@ -96,7 +91,24 @@ class Cloud:
             s3={"addressing_style": "path"},
             proxies={},
         )
-        return self.session().client(name, endpoint_url=self.endpoint, config=config)  # type: ignore[call-overload]
+        with _one_at_a_time:
+            return self.session().client(name, endpoint_url=self.endpoint, config=config)  # type: ignore[call-overload]
+
+
+_one_at_a_time = threading.Lock()
+"""Held while a client is made: a session is not for several threads."""
+
+
+@functools.cache
+def _session(key: str, secret: str, region: str) -> boto3.Session:
+    """One session for all clients of a server: a new one takes four times as long as a client."""
+    no_files: dict[str, Any] = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+    }
+    session = Session(session_vars=no_files)
+    session.register_component("data_loader", _service_models())
+    return boto3.Session(key, secret, region_name=region, botocore_session=session)
 
 
 @functools.cache
