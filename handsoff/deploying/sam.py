@@ -11,7 +11,7 @@ from typing import Final
 
 import yaml
 
-from handsoff.deploying import tools
+from handsoff.deploying import archives, tools
 from handsoff.project import Project
 
 BUILT_FROM: Final = ("template.yaml", "samconfig.toml", "functions", "layers")
@@ -20,6 +20,9 @@ BUILT_FROM: Final = ("template.yaml", "samconfig.toml", "functions", "layers")
 MARK: Final = "built-from"
 """The file in a completed build that has the digest of what it was made from."""
 
+ARCHIVED: Final = "archived.json"
+"""The file in a build that has the template with archives. `sam local` needs the one with folders."""
+
 
 def build(project: Project, folder: Path, *, cache: Path, target: Mapping[str, str], scratch: str) -> None:
     """Build the template's functions and layer into `folder`, unless it has a build of the same content.
@@ -27,9 +30,11 @@ def build(project: Project, folder: Path, *, cache: Path, target: Mapping[str, s
     `target` is what both Makefiles read: HANDSOFF_RUNTIME and HANDSOFF_ARCHITECTURE. `scratch` is a folder
     for the SAM CLI's temporary files. The same content gives the same bytes, wherever it is built.
     The built template is JSON, which is YAML, too: the SAM CLI reads a template five times to deploy it.
+    ARCHIVED is what is deployed: its archives are made here, once for all deployments of the build.
     """
     mark, digest = folder / MARK, _digest(project, target)
-    if mark.is_file() and mark.read_text(encoding="utf-8") == digest:
+    archived = folder / ARCHIVED
+    if archived.is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == digest:
         return
     mark.unlink(missing_ok=True)
     _run(
@@ -40,7 +45,9 @@ def build(project: Project, folder: Path, *, cache: Path, target: Mapping[str, s
         environment={**target, "TMPDIR": scratch},
     )
     template = folder / "template.yaml"  # the SAM CLI wrote it, without short forms such as !Ref
-    template.write_text(json.dumps(yaml.safe_load(template.read_text(encoding="utf-8"))), encoding="utf-8")
+    built = yaml.safe_load(template.read_text(encoding="utf-8"))
+    template.write_text(json.dumps(built), encoding="utf-8")
+    archived.write_text(json.dumps(archives.with_archives(built, folder)), encoding="utf-8")
     mark.write_text(digest, encoding="utf-8")
 
 
@@ -74,7 +81,7 @@ def deploy(
     A parameter that is not named keeps the value that the stack has. Files are uploaded even where a file of
     the same name exists: the SAM CLI would trust the content of any such file.
     """
-    _deploy(project, folder / "template.yaml", (), project.config.prefix, parameters, tags, environment)
+    _deploy(project, folder / ARCHIVED, (), project.config.prefix, parameters, tags, environment)
 
 
 def make_change_set(
@@ -124,7 +131,7 @@ def _packed_apart(project: Project, folder: Path, environment: Mapping[str, str]
     _run(
         project,
         "package",
-        *("--template-file", str(folder / "template.yaml"), "--output-template-file", str(packed)),
+        *("--template-file", str(folder / ARCHIVED), "--output-template-file", str(packed)),
         *("--resolve-s3", f"--s3-prefix={prefix}-plan", "--no-progressbar"),
         environment=environment,
     )

@@ -74,6 +74,7 @@ def test_built_template_is_what_the_sam_cli_wrote_as_json(project: Project) -> N
         lambda folder: (folder / "samconfig.toml").write_text("other"),
         lambda folder: os.utime(folder / ".venv-sam" / "bin" / "sam", (0, 0)),
         lambda folder: (folder / "build" / "built-from").unlink(),
+        lambda folder: (folder / "build" / "archived.json").unlink(),
     ],
     ids=[
         "edited",
@@ -86,6 +87,7 @@ def test_built_template_is_what_the_sam_cli_wrote_as_json(project: Project) -> N
         "settings",
         "SAM CLI",
         "no mark",
+        "no archives",
     ],
 )
 def test_build_of_other_content_is_made(project: Project, change: Callable[[Path], object]) -> None:
