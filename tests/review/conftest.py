@@ -114,6 +114,25 @@ def page(browser: Browser) -> Iterator[Page]:
     assert complaints == []
 
 
+@pytest.fixture(scope="module")
+def reused_page(browser: Browser) -> Iterator[Page]:
+    """A page for many tests: Chromium starts two processes for each new context, and ends them again.
+
+    A test sets size and colours itself, and each `Site` is another origin. `clean_page` is for the tests.
+    """
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def clean_page(reused_page: Page) -> Iterator[Page]:
+    """The reused page, whose test must leave nothing in the browser that the next one could find."""
+    yield reused_page
+    assert reused_page.context.cookies() == []
+    assert reused_page.evaluate("localStorage.length + sessionStorage.length") == 0
+
+
 def _matters(text: str) -> bool:
     """Whether a console message fails the test. Chromium reports statuses from 400, which tests expect."""
     return "the server responded with a status of 4" not in text

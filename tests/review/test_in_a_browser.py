@@ -235,10 +235,11 @@ def read_only(site: Site, page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1280])
 def test_page_has_no_accessibility_violation(
-    site: Site, browser: Browser, arrive: Callable[[Site, Page], None], scheme: Any, width: int
+    site: Site, clean_page: Page, arrive: Callable[[Site, Page], None], scheme: Any, width: int
 ) -> None:
-    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
-    page = context.new_page()
+    page = clean_page
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
     page.goto(site.url())
     arrive(site, page)
     # axe's script is injected by the debugger, to which the page's policy does not apply
@@ -247,4 +248,3 @@ def test_page_has_no_accessibility_violation(
     assert found.response["passes"]
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert dark == {"light": "rgb(244, 245, 247)", "dark": "rgb(14, 17, 22)"}[scheme]  # our style applies
-    context.close()
