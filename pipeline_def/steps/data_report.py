@@ -266,6 +266,20 @@ def data_notes(report: Mapping[str, Any]) -> list[str]:
         more = f" and {len(empty) - MAX_NAMED:,} more" if len(empty) > MAX_NAMED else ""
         names = ", ".join(key[:MAX_NAME] for key in empty[:MAX_NAMED])
         found.append(f"{len(empty):,} file{'' if len(empty) == 1 else 's'} without rows: {names}{more}")
+    found += _notes_about_rows(report)
+    train, validation = (report["splits"][split]["empty_columns"] for split in SPLITS)
+    for split, other, ours, theirs in (
+        ("train", "validation", train, validation),
+        ("validation", "train", validation, train),
+    ):
+        if alone := [name for name in ours if name not in theirs]:
+            found.append(f"without any value in {split}, but not in {other}: {listed(alone)}")
+    return found
+
+
+def _notes_about_rows(report: Mapping[str, Any]) -> list[str]:
+    """Which rows have no identity or group, and that most validation rows leave as rows of train."""
+    found = []
     for name, key, instead in (
         ("identity", "without_identity", "known by all their columns"),
         ("group", "without_group", "groups of their own"),
@@ -276,13 +290,13 @@ def data_notes(report: Mapping[str, Any]) -> list[str]:
             for part, split in report["splits"].items()
             if split.get(key)
         ]
-    train, validation = (report["splits"][split]["empty_columns"] for split in SPLITS)
-    for split, other, ours, theirs in (
-        ("train", "validation", train, validation),
-        ("validation", "train", validation, train),
-    ):
-        if alone := [name for name in ours if name not in theirs]:
-            found.append(f"without any value in {split}, but not in {other}: {listed(alone)}")
+    validation, overlap = report["splits"]["validation"], report["validation_rows_also_in_train"]
+    if 2 * overlap > validation["rows"] and "without_identity" not in validation:
+        found.append(
+            f"{overlap:,} of {validation['rows']:,} validation rows are equal to a training row in all "
+            "columns and are left out; if they are other rows, land a column that tells rows apart, and name "
+            "it in data.identity"
+        )
     return found
 
 

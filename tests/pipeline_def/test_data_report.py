@@ -121,13 +121,15 @@ def test_data_report_counts_words_repetitions_and_unknown_categories_without_nam
 
 def test_data_notes_name_what_was_left_out_and_count_the_rest() -> None:
     splits = {
-        name: {"empty_columns": empty} for name, empty in (("train", ["b", "x"]), ("validation", ["x"]))
+        name: {"rows": 9, "empty_columns": empty}
+        for name, empty in (("train", ["b", "x"]), ("validation", ["x"]))
     }
     report = {
         "ignored": [{"key": f"curated/small/train/.part-{n}.tmp", "reason": "hidden"} for n in range(100)],
         "ignored_count": 250,
         "files": [{"key": "train/p0.csv", "rows": 3}, {"key": "train/p1.csv", "rows": 0}],
         "splits": splits,
+        "validation_rows_also_in_train": 0,
     }
     assert data_notes(report) == [
         "250 objects left out: "
@@ -145,10 +147,11 @@ def test_data_notes_name_what_was_left_out_and_count_the_rest() -> None:
 def test_data_notes_say_nothing_of_checksums_and_name_files_in_quarantine(count: int) -> None:
     checksums = [{"key": f"curated/m/train/.p{n}.csv.crc", "reason": "hidden"} for n in range(count)]
     gone = {"key": "curated/m/train/changes.csv", "reason": "quarantined"}
-    splits: dict[str, dict[str, list[str]]] = {
-        name: {"empty_columns": []} for name in ("train", "validation")
+    splits: dict[str, dict[str, Any]] = {
+        name: {"rows": 9, "empty_columns": []} for name in ("train", "validation")
     }
     report = {"ignored": checksums, "ignored_count": count, "files": [], "splits": splits}
+    report |= {"validation_rows_also_in_train": 0}
     assert data_notes(report) == []
     report |= {"ignored": [gone, *checksums], "ignored_count": count + 1}
     assert data_notes(report) == ["1 object left out: curated/m/train/changes.csv (in quarantine)"]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 import convert
+from data_report import data_notes
 from identity import together
 from job import LOOKALIKE, ROW, StepConfig, parse_config
 from seen_rows import among, different, lookalike_test, repeated, seen, validation_identity
@@ -253,6 +254,33 @@ def test_copies_are_seen_in_each_task(s3: S3Client, tmp_path: Path, config: Any,
     files = {"train/a.csv": csv(train), "train/b.csv": csv(again), "validation.csv": csv(valid)}
     report = read(s3, tmp_path, files, **{**config, "name": "small"}).report
     assert report["lookalikes"]["z"] > 5
+
+
+@pytest.mark.parametrize(("copies", "noted"), [(100, 0), (101, 1)])
+def test_note_says_how_rows_that_are_equal_by_nature_are_told_apart(
+    s3: S3Client, tmp_path: Path, copies: int, noted: int
+) -> None:
+    files = {
+        "train/a.csv": csv(TRAIN),
+        "train/b.csv": csv(VALIDATION[:copies]),
+        "validation.csv": csv(VALIDATION),
+    }
+    said = (
+        "101 of 200 validation rows are equal to a training row in all columns and are left out; if they are "
+        "other rows, land a column that tells rows apart, and name it in data.identity"
+    )
+    assert data_notes(read(s3, tmp_path, files).report) == [said][:noted]
+    assert data_notes(read(s3, tmp_path / "by id", files, data={"identity": ["id"]}).report) == []
+
+
+def test_note_counts_rows_without_identity_and_group(s3: S3Client, tmp_path: Path) -> None:
+    train = TRAIN.assign(home=[""] * 30 + ["1"] * 770, id=["", *TRAIN["id"][1:]])
+    files = {"train.csv": csv(train), "validation.csv": csv(VALIDATION.assign(home="2"))}
+    run = read(s3, tmp_path, files, data={"identity": ["id"], "group": ["home"]})
+    assert data_notes(run.report) == [
+        "1 of 800 train rows have no value in a column of data.identity: they are known by all their columns",
+        "30 of 800 train rows have no value in a column of data.group: they are groups of their own",
+    ]
 
 
 def test_a_lookalike_has_the_same_target(s3: S3Client, tmp_path: Path) -> None:
