@@ -88,9 +88,8 @@ class Played:
     def table(self, split: str = "train") -> pd.DataFrame:
         """The rows that training reads."""
         assert self.output is not None, f"{self.kind}: {self.reason}{self.failure}"
-        return pd.read_parquet(self.output / split).drop(
-            columns=["handsoff:row", "handsoff:text-row"], errors="ignore"
-        )
+        found = pd.read_parquet(self.output / split)
+        return found[[name for name in found if not name.startswith("handsoff:")]]
 
     def __str__(self) -> str:
         found = f", {self.rows[0]} and {self.rows[1]} rows" if self.report else ""

@@ -1,4 +1,4 @@
-"""Validation rows that were seen in training: the same rows, rows of the same groups, and lookalikes."""
+"""Validation rows of files that were seen in training: the same rows, rows of one group, lookalikes."""
 
 from __future__ import annotations
 
@@ -12,126 +12,19 @@ import pytest
 
 import convert
 from data_report import data_notes
-from identity import together
 from job import LOOKALIKE, ROW, StepConfig, parse_config
-from seen_rows import among, different, lookalike_test, repeated, seen, validation_identity
-from tests.pipeline_def.helpers import PENGUINS, PRICES, SMALL, TITANIC, Run, land, titanic_config
+from tests.pipeline_def.helpers import PENGUINS, PRICES, SMALL, Run, land
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
 
-# ---- the test of lookalikes ----------------------------------------------------------------------------
-
 
 def ids(frame: pd.DataFrame, config: StepConfig) -> dict[str, np.ndarray[Any, Any]]:
     block = pa.RecordBatch.from_pandas(frame, preserve_index=False)
     table = convert.convert(block, config, "key", 1)
     return {name: table[name].to_numpy() for name in table.column_names if name.startswith("handsoff:")}
-
-
-@pytest.mark.parametrize(
-    ("leaked", "equal", "t", "z"), [(0, 55, 0.2082, 0.06), (26, 81, 0.2032, 3.82), (52, 105, 0.2011, 7.25)]
-)
-def test_lookalikes_of_the_titanic(leaked: int, equal: int, t: float, z: float) -> None:
-    """A tenth and a fifth of the validation rows stand in train under new names."""
-    train, validation = (
-        pd.read_csv(TITANIC / f"{split}.csv", dtype=str, keep_default_na=False)
-        for split in ("train", "validation")
-    )
-    again = validation[:leaked].assign(name=[f"copy {number}" for number in range(leaked)])
-    config = parse_config(titanic_config())
-    found = seen(ids(validation, config), ids(pd.concat([train, again]), config), ROW, group=False)
-    assert (int(found.same.sum()), int(found.same_group.sum())) == (0, 0)
-    assert found.lookalikes == {
-        "n": 262,
-        "equal": equal,
-        "share": pytest.approx(equal / 262),
-        "train_share": pytest.approx(t, abs=5e-5),
-        "z": pytest.approx(z, abs=0.005),
-    }
-
-
-def alike(validation: list[int], train: list[int], clusters: list[int] | None = None) -> Any:
-    """The test of these identities. Each row is a cluster of its own, or those of train are in `clusters`."""
-    ours = np.arange(len(validation), dtype="uint64") + np.uint64(10_000), np.array(validation, "uint64")
-    theirs = (
-        np.array(range(len(train)) if clusters is None else clusters, "uint64"),
-        np.array(train, "uint64"),
-    )
-    return lookalike_test(ours, theirs)
-
-
-UNLIKE = [*range(1000, 1400)]
-"""400 training rows of which none looks like another one."""
-
-
-@pytest.mark.parametrize(
-    ("equal", "z"), [(0, -0.895), (1, 0.0), (5, 3.596), (6, 4.495), (20, 17.080), (100, 88.994)]
-)
-def test_lookalikes_where_no_training_row_is_repeated(equal: int, z: float) -> None:
-    """t is 0, by which nothing can be divided: in the formula it is one of the 100 validation rows."""
-    found = alike([*range(1000, 1000 + equal), *range(5000, 5100 - equal)], UNLIKE)
-    assert (found["equal"], found["train_share"], found["z"]) == (equal, 0.0, pytest.approx(z, abs=0.005))
-
-
-def test_lookalikes_where_every_training_row_is_repeated() -> None:
-    """t is 1: no share of validation rows is larger."""
-    assert alike([1, 2] * 50, [1, 2, 3] * 100)["z"] == pytest.approx(0.501, abs=0.001)
-    assert alike([1, 9] * 50, [1, 2, 3] * 100)["z"] == pytest.approx(-74.624, abs=0.001)
-
-
-def test_lookalikes_of_copied_files_are_those_of_one_file() -> None:
-    once = alike([1000, 1001, 7], [*UNLIKE, 1000, 1001])
-    thrice = alike([1000, 1001, 7], [*UNLIKE, 1000, 1001] * 3, [*range(402)] * 3)
-    assert thrice == once
-    assert once["train_share"] == pytest.approx(4 / 402)
-
-
-def test_lookalikes_within_a_cluster_are_no_lookalikes() -> None:
-    """A customer whose rows are all alike says nothing about what other customers' rows look like."""
-    train = [number // 4 for number in range(400)]
-    assert alike([200], train, train)["train_share"] == 0.0
-    assert alike([200], train)["train_share"] == 1.0
-
-
-def test_lookalikes_of_no_rows_are_not_tested() -> None:
-    assert alike([], [1, 2]) is None
-    assert alike([1], []) is None
-
-
-@pytest.mark.parametrize("train", [[1], [1, 1], [1, 2], [1, 2, 3]])
-def test_lookalikes_of_very_few_rows_are_a_number_that_holds_nothing(train: list[int]) -> None:
-    assert -4 < alike([1, 2, 3, 4], train)["z"] < 4
-    assert -4 < alike([1], train)["z"] < 4
-
-
-def test_among_finds_ids_at_both_ends() -> None:
-    others = np.array([5, 7, 7, 2**64 - 1], "uint64")
-    found = among(np.array([2**64 - 1, 0, 5, 6, 7, 8], "uint64"), others)
-    assert found.tolist() == [True, False, True, False, True, False]
-    assert among(np.array([9], "uint64"), others[:2]).tolist() == [False]
-    assert among(others, others[:0]).tolist() == [False] * 4
-    assert among(others[:0], others).tolist() == []
-
-
-def test_different_and_repeated_ids() -> None:
-    found = np.array([7, 5, 7, 9, 9, 9], "uint64")
-    assert (different(found).tolist(), repeated(found)) == ([5, 7, 9], 5)
-    assert (different(found[:0]).tolist(), repeated(found[:0])) == ([], 0)
-
-
-def test_together_depends_on_the_order_of_the_hashes() -> None:
-    one, two = np.array([1], "uint64"), np.array([2], "uint64")
-    assert together([one, two]) != together([two, one])
-
-
-def test_validation_identity_is_of_the_different_rows() -> None:
-    rows = np.array([3, 1, 2], "uint64")
-    assert validation_identity(rows) == validation_identity(np.array([1, 2, 2, 3, 3], "uint64"))
-    assert validation_identity(rows) != validation_identity(rows[:2])
-    assert validation_identity(rows) == "e2e2033ae7e19d680599d4eb0a1359a2b48ec5baac75066c317fbf85159c54ef"
 
 
 # ---- rows in files -------------------------------------------------------------------------------------
