@@ -42,6 +42,7 @@ _REPORT_KEYS: Final = {
     "class_share": "classShare",
     "validation_rows_also_in_train": "validationRowsAlsoInTrain",
     "validation_rows_of_train_groups": "validationRowsOfTrainGroups",
+    "train_n": "trainN",
     "train_share": "trainShare",
     "without_identity": "withoutIdentity",
     "without_group": "withoutGroup",

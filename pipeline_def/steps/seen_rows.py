@@ -69,11 +69,11 @@ def lookalike_test(validation: tuple[Array, Array], train: tuple[Array, Array]) 
     Each pair of arrays has, by row, the row's cluster and the identity of its features and target; no cluster
     is in both. A row that repeats within its cluster counts once, so that copies of whole files change
     nothing. `n` rows of validation are compared, `equal` of them look like a training row, and `share` is
-    v = equal / n. `train_share`, t, is the share of the m training rows that look like one of another
-    cluster. If both kinds of rows are drawn alike, z = (v - t) / sqrt(t (1 - t) (1 / n + 1 / m)) is about
-    standard normal: the test of two shares, with the share of train for both. In the formula t is at least
-    one row of validation and two pairs of train, and at most all training rows but one: a share of 0 or 1
-    that few rows show is not exactly 0 or 1. None if there is no row.
+    v = equal / n. `train_share`, t, is the share of the m training rows (`train_n`) that look like one of
+    another cluster. If both kinds of rows are drawn alike, z = (v - t) / sqrt(t (1 - t) (1 / n + 1 / m)) is
+    about standard normal: the test of two shares, with the share of train for both. In the formula t is at
+    least one row of validation and two pairs of train, and at most all training rows but one: a share of 0
+    or 1 that few rows show is not exactly 0 or 1. None if there is no row.
     """
     ours, theirs = _different(*validation), _different(*train)
     n, m = len(ours), len(theirs)
@@ -82,7 +82,7 @@ def lookalike_test(validation: tuple[Array, Array], train: tuple[Array, Array]) 
     equal, t = int(among(ours, theirs).sum()), repeated(theirs) / m
     chance = min(max(t, 1 / n, 4 / m), max(1 - 1 / m, 0.5))
     z = (equal / n - chance) / math.sqrt(chance * (1 - chance) * (1 / n + 1 / m))
-    return {"n": n, "equal": equal, "share": equal / n, "train_share": t, "z": z}
+    return {"n": n, "equal": equal, "share": equal / n, "train_n": m, "train_share": t, "z": z}
 
 
 def _different(clusters: Array, lookalikes: Array) -> Array:

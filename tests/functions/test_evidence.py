@@ -24,9 +24,17 @@ REPORT = {
     "ignored_columns": ["boat_number"],
     "files": [{"key": "curated/titanic/train.csv", "versionId": "v", "rows": 3, "blank_lines": 1}],
     "splits": {
-        "train": {"rows": 3, "missing_share": {"home_town": 0.5}, "class_share": {"ignored_columns": 1.0}}
+        "train": {
+            "rows": 3,
+            "missing_share": {"home_town": 0.5},
+            "class_share": {"ignored_columns": 1.0},
+            "without_identity": 0,
+            "without_group": 1,
+        }
     },
     "validation_rows_also_in_train": 0,
+    "validation_rows_of_train_groups": 0,
+    "lookalikes": {"n": 1, "equal": 0, "share": 0.0, "train_n": 3, "train_share": 0.0, "z": -1.0},
 }
 
 
@@ -212,9 +220,16 @@ def test_evidence_keys_are_in_camel_case_and_columns_keep_their_names(world: Wor
     found = gathered(world)
     keys = keys_of(found)
     assert {"missingShare", "validationRowsAlsoInTrain", "blankLines", "ignoredColumns"} <= set(keys)
+    assert {"validationRowsOfTrainGroups", "trainN", "trainShare", "withoutGroup"} <= set(keys)
     assert [key for key in keys if not re.fullmatch("[a-z]+([A-Z0-9][a-z0-9]*)*", key)] == []
     train = found["data"]["splits"]["train"]
-    assert train == {"rows": 3, "missingShare": {"home_town": 0.5}, "classShare": {"ignored_columns": 1.0}}
+    assert train == {
+        "rows": 3,
+        "missingShare": {"home_town": 0.5},
+        "classShare": {"ignored_columns": 1.0},
+        "withoutIdentity": 0,
+        "withoutGroup": 1,
+    }
     assert found["data"]["ignoredColumns"] == ["boat_number"]
 
 

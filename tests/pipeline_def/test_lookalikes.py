@@ -32,6 +32,7 @@ def test_lookalikes_of_the_titanic(leaked: int, equal: int, t: float, z: float) 
         "n": 262,
         "equal": equal,
         "share": pytest.approx(equal / 262),
+        "train_n": 1047 + leaked,
         "train_share": pytest.approx(t, abs=5e-5),
         "z": pytest.approx(z, abs=0.005),
     }

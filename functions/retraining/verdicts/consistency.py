@@ -158,7 +158,7 @@ def _data(evaluation: Evaluation) -> Iterator[str]:
             what = "the number of validation rows with a value"
             yield from counted(f"unknown.{name}.share", item.share, measured, what)
     if evaluation.lookalikes:
-        yield from _lookalikes("lookalikes", evaluation.lookalikes, rows)
+        yield from _lookalikes("lookalikes", evaluation.lookalikes, rows, evaluation.data.train.rows)
     for path, shift in (
         ("drift", evaluation.drift),
         ("validation_drift", evaluation.validation_drift),
@@ -167,21 +167,20 @@ def _data(evaluation: Evaluation) -> Iterator[str]:
         yield from _shift(path, shift)
 
 
-MAX_MOVED: Final = 2.001
-"""How far z may lie beyond 0 on the side on which the gap is not: its formula takes no share of exactly 0."""
-
-
-def _lookalikes(path: str, found: Lookalikes, rows: int) -> Iterator[str]:
-    """What is wrong with the counts of look-alike rows."""
+def _lookalikes(path: str, found: Lookalikes, rows: int, train_rows: float) -> Iterator[str]:
+    """What is wrong with the counts of look-alike rows, or their z (docs/reference/rules.md)."""
     yield from at_most(f"{path}.n", found.n, rows, "the number of rows")
     yield from at_most(f"{path}.equal", found.equal, found.n, f"{path}.n")
-    share = found.equal / found.n if found.n else math.nan
-    if found.n:
-        yield from same(f"{path}.share", found.share, share, f"{path}.equal / n")
+    yield from at_most(f"{path}.train_n", found.train_n, train_rows, "the number of training rows")
     yield from within(f"{path}.train_share", found.train_share, 0, 1)
-    gap = found.share - found.train_share
-    if gap * found.z < 0 and abs(found.z) > MAX_MOVED:
-        yield f"{path}.z is {found.z:.7g}, but share − train_share is {gap:.7g}"
+    if not found.n or not found.train_n or not 0 <= found.train_share <= 1:
+        return
+    yield from counted(f"{path}.train_share", found.train_share, found.train_n, f"{path}.train_n")
+    share, one, other = found.equal / found.n, 1 / found.n, 1 / found.train_n
+    yield from same(f"{path}.share", found.share, share, f"{path}.equal / n")
+    chance = min(max(found.train_share, one, 4 * other), max(1 - other, 0.5))
+    z = (share - chance) / math.sqrt(chance * (1 - chance) * (one + other))
+    yield from same(f"{path}.z", found.z, z, "the z of these shares")
 
 
 def _shift(path: str, shift: Shift | None) -> Iterator[str]:
@@ -232,7 +231,7 @@ def _compared(at: str, compared: Comparison, evaluation: Evaluation) -> Iterator
     yield from _shares_of_champion(at, compared)
     yield from _found_slices(at, compared)
     if compared.lookalikes:
-        yield from _lookalikes(f"{at}.lookalikes", compared.lookalikes, evaluation.candidate.n)
+        yield from _lookalikes(f"{at}.lookalikes", compared.lookalikes, evaluation.candidate.n, math.inf)
 
 
 def _paired(path: str, paired: Paired, evaluation: Evaluation) -> Iterator[str]:

@@ -163,14 +163,15 @@ class FoundSlice(_Frozen):
 class Lookalikes(_Frozen):
     """How many rows have the same features and target as a training row.
 
-    Of the `n` validation rows `equal` have one, which is the share `share`. `train_share` is the share of the
-    training rows that have one among the others. `z` is the difference of both shares, divided by its
-    standard error if the rows of both splits were exchangeable.
+    Of the `n` different validation rows `equal` have one, which is the share `share`. `train_share` is the
+    share of the `train_n` different training rows that have one among the others. `z` is the difference of
+    both shares, divided by its standard error if the rows of both splits were exchangeable.
     """
 
     n: Count
     equal: Count
     share: Number
+    train_n: Count
     train_share: Number
     z: Number
 

@@ -10,8 +10,8 @@ from retraining.verdicts.evaluation import Evaluation, Lookalikes
 from retraining.verdicts.judge import judge
 from tests.functions.verdicts.evaluations import CHAMPION, evaluation, rules
 
-A_TENTH: Final = Lookalikes(n=262, equal=81, share=81 / 262, train_share=218 / 1073, z=3.8227)
-HONEST: Final = Lookalikes(n=262, equal=55, share=55 / 262, train_share=218 / 1047, z=0.0610)
+A_TENTH: Final = Lookalikes(n=262, equal=81, share=81 / 262, train_n=1073, train_share=218 / 1073, z=3.8227)
+HONEST: Final = Lookalikes(n=262, equal=55, share=55 / 262, train_n=1047, train_share=218 / 1047, z=0.0610)
 
 
 def found(own: Lookalikes | None, of_champion: Lookalikes | None = None, **changes: Any) -> Evaluation:
@@ -102,6 +102,6 @@ def test_rule_on_the_leaked_share_says_how_many_rows() -> None:
     ],
 )
 def test_rule_on_lookalikes_is_in_place_of_the_limit_of_four(rule: dict[str, Any], decision: str) -> None:
-    fifth = Lookalikes(n=262, equal=105, share=105 / 262, train_share=221 / 1099, z=7.2459)
+    fifth = Lookalikes(n=262, equal=105, share=105 / 262, train_n=1099, train_share=221 / 1099, z=7.2459)
     asked = rules({"metric": "accuracy", "min": 0.5}, rule)
     assert judge(found(fifth, fifth), asked, CHAMPION).decision == decision

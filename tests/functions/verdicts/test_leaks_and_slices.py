@@ -26,7 +26,7 @@ def codes(verdict: Verdict) -> list[str]:
 
 
 def alike(equal: int, share: float, train_share: float, z: float) -> Lookalikes:
-    return Lookalikes(n=262, equal=equal, share=share, train_share=train_share, z=z)
+    return Lookalikes(n=262, equal=equal, share=share, train_n=1047, train_share=train_share, z=z)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def rules_of(task: Task) -> st.SearchStrategy[list[MetricRule | DataRule]]:
 
 
 def alike(z: float) -> Lookalikes:
-    return Lookalikes(n=200, equal=20, share=0.1, train_share=0.09, z=z)
+    return Lookalikes(n=200, equal=20, share=0.1, train_n=800, train_share=0.09, z=z)
 
 
 @st.composite
