@@ -82,6 +82,8 @@ def _report(last: LastReport) -> Lines:
         lines.append((name, f"{split['rows']:,} rows{note}"))
     if also := report.get("validationRowsAlsoInTrain"):
         lines.append(("", f"{also:,} validation rows are also in train and left out"))
+    if related := report.get("validationRowsOfTrainGroups"):
+        lines.append(("", f"{related:,} validation rows are of groups in train and left out"))
     if names := report.get("partitionColumns"):
         lines.append(("from paths", escape(", ".join(names))))
     if names := report.get("ignoredColumns"):

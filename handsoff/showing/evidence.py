@@ -90,8 +90,12 @@ def _data(data: dict[str, Any]) -> list[str]:
     """The rows of each split, and how many are left out; nothing where preprocessing did not finish."""
     if "splits" not in data:
         return []
-    left_out = data["validationRowsAlsoInTrain"]
-    notes = {"validation": f" ({left_out:,} are also training rows and left out)"} if left_out else {}
+    counts = {
+        "are also training rows": data["validationRowsAlsoInTrain"],
+        "are of groups in train": data.get("validationRowsOfTrainGroups", 0),
+    }
+    left_out = " and ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    notes = {"validation": f" ({left_out} and left out)"} if left_out else {}
     rows = ", ".join(
         f"{name} {split['rows']:,} rows{notes.get(name, '')}" for name, split in data["splits"].items()
     )

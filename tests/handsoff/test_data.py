@@ -62,6 +62,7 @@ REPORT: dict[str, Any] = {
     },
     "unknown_categories": {"sex": {"categories": 1, "rows": 30, "share": 0.1}},
     "validation_rows_also_in_train": 7,
+    "validation_rows_of_train_groups": 3,
 }
 CHANGES: dict[str, Any] = {
     "batch": ["a", "b"],
@@ -207,6 +208,7 @@ def test_data_shows_the_newest_report_with_counts_and_ranges() -> None:
         "1,200 rows, 4 repeat an earlier one",
         "300 rows, 4 repeat an earlier one, 1,007 left out by changes",
         "7 validation rows are also in train and left out",
+        "3 validation rows are of groups in train and left out",
         "curated/titanic/train/.p0.crc: a part of its name begins with _ or .",
         "and 7 more",
         "curated/titanic/train/day=1/p0: 1,200 rows, csv gzip cp1252 backslash, separated by ';'",

@@ -37,15 +37,23 @@ def shown(**data: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("left_out", "expected"),
+    ("left_out", "groups", "expected"),
     [
-        (0, "train 1,047 rows, validation 80 rows"),
-        (27, "train 1,047 rows, validation 80 rows (27 are also training rows and left out)"),
+        (0, {}, "train 1,047 rows, validation 80 rows"),
+        (27, {}, "train 1,047 rows, validation 80 rows (27 are also training rows and left out)"),
+        (
+            27,
+            {"validationRowsOfTrainGroups": 3},
+            "train 1,047 rows, validation 80 rows (27 are also training rows and 3 are of groups in train "
+            "and left out)",
+        ),
     ],
 )
-def test_show_evidence_counts_the_validation_rows_that_are_left_out(left_out: int, expected: str) -> None:
+def test_show_evidence_counts_the_validation_rows_that_are_left_out(
+    left_out: int, groups: dict[str, int], expected: str
+) -> None:
     splits = {"train": {"rows": 1047}, "validation": {"rows": 80}}
-    lines = shown(splits=splits, validationRowsAlsoInTrain=left_out, ignoredColumns=["customer"])
+    lines = shown(splits=splits, validationRowsAlsoInTrain=left_out, ignoredColumns=["customer"], **groups)
     assert expected in lines
     assert "ignored columns: customer" in lines
 
