@@ -15,6 +15,9 @@ MAX_DRIFTED: Final = 5
 MAX_SLICE_METRICS: Final = 4
 """Metrics of a slice that the log shows, the first of the task."""
 
+WORSE: Final = 0.05
+"""The corrected p-value below which the log names a slice as worse."""
+
 
 def summary(evaluation: Mapping[str, Any]) -> str:
     """Candidate, guessing, slices, champion, anchor and drift, one line for each fact."""
@@ -26,6 +29,8 @@ def summary(evaluation: Mapping[str, Any]) -> str:
 def _candidate(ours: Json) -> list[str]:
     candidate, baseline = ours["candidate"], ours["baseline"]
     lines = [f"candidate on {candidate['n']} rows"]
+    if candidate["clusters"] < candidate["n"]:
+        lines[0] += f" in {candidate['clusters']} clusters"
     if ours["leaked"]:
         lines[0] += f"; left out: {ours['leaked']} validation rows that it was trained on"
     if ours["same_group"]:
@@ -92,7 +97,18 @@ def _champion(ours: Json) -> list[str]:
             f"only the champion {agreed['only_champion']}, none {agreed['both_wrong']}; "
             f"McNemar p = {agreed['mcnemar_p']:.4f}"
         )
-    return lines
+    return lines + [_worse(item) for item in found["found_slices"] if item["p_holm"] < WORSE]
+
+
+def _worse(found: Json) -> str:
+    """One of the slices in which the candidate is worse."""
+    where = f"= {found['value']}" if found["value"] is not None else "without a value"
+    if found["range"]:
+        where = f"from {found['range'][0]:g} to {found['range'][1]:g}"
+    return (
+        f"worse where {found['column']} {where}: {found['loss']} {found['difference']:+.4f} "
+        f"on {found['n']} rows, p = {found['p_holm']:.4f}"
+    )
 
 
 def _anchor(ours: Json) -> list[str]:

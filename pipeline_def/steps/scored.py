@@ -110,7 +110,8 @@ class Scored:
             found |= {name: share_of(*rows) for name, rows in self.shares.items()}
             found |= {name: mean_and_error(losses)[0] for name, losses in self.means.items()}
             found |= {name: math.sqrt(mean_and_error(item)[0]) for name, item in self.roots.items()}
-            found |= {name: item.value for name, item in (*self.areas.items(), *self.slopes.items())}
+            found |= {name: item.value for name, item in self.areas.items()}
+            found |= {name: item.value for name, item in self.slopes.items()}
         return found
 
 

@@ -103,7 +103,9 @@ def differences(
         found |= area_errors(ours, theirs, gaps)
         found |= {name: (math.nan, "undefined: best at 1", math.nan) for name in ours.slopes}
     unknown = (math.nan, "undefined on one row", math.nan)
-    return {name: difference(gap, *found.get(name, unknown)) for name, gap in gaps.items()}
+    many = "" if ours.clusters is None else f", {ours.freedom + 1:.0f} clusters"
+    errors = {name: found.get(name, unknown) for name in gaps}
+    return {name: difference(gaps[name], error, how + many, t) for name, (error, how, t) in errors.items()}
 
 
 def resampled_errors(

@@ -31,13 +31,17 @@ def two_models(task: str, n: int) -> tuple[Array, Array, Array]:
     generator = np.random.default_rng(3)
     signal = generator.normal(size=n)
     if task == "regression":
-        return (10 + signal, *(10 + signal + generator.normal(0, noise, n) for noise in (0.5, 0.6)))
+        target = 10 + signal
+        return target, target + generator.normal(0, 0.5, n), target + generator.normal(0, 0.6, n)
     if task == "binary":
-        target = (generator.random(n) < 1 / (1 + np.exp(-2 * signal))).astype(int)
-        return (target, *(1 / (1 + np.exp(-2 * (signal + generator.normal(0, 0.4, n)))) for _ in range(2)))
-    target = generator.choice(3, n, p=[0.5, 0.3, 0.2])
-    odds = [np.exp(1.5 * np.eye(3)[target] + generator.normal(size=(n, 3))) for _ in range(2)]
-    return (target, *(item / item.sum(axis=1, keepdims=True) for item in odds))
+        right = (generator.random(n) < 1 / (1 + np.exp(-2 * signal))).astype(int)
+        logits = 2 * (signal + generator.normal(0, 0.4, (2, n)))
+        ours, theirs = 1 / (1 + np.exp(-logits))
+        return right, ours, theirs
+    classes = generator.choice(3, n, p=[0.5, 0.3, 0.2])
+    odds = np.exp(1.5 * np.eye(3)[classes] + generator.normal(size=(2, n, 3)))
+    ours, theirs = odds / odds.sum(axis=2, keepdims=True)
+    return classes, ours, theirs
 
 
 # --- clusters ---------------------------------------------------------------------------------------------
@@ -114,6 +118,7 @@ def test_paired_groups_of_rows_that_are_alike_are_less_certain(task: str) -> Non
         if math.isfinite(gap["standard_error"]):
             assert grouped[2][name]["standard_error"] > 2 * gap["standard_error"], name
             assert grouped[2][name]["freedom"] <= 39
+            assert grouped[2][name]["method"] == gap["method"] + ", 40 clusters"
 
 
 def test_mean_of_clusters_by_hand() -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+import evaluation_summary
 import found_slices
 from job import Features, StepConfig
 
@@ -185,3 +186,23 @@ def test_worse_slices_are_the_twenty_of_the_lowest_p() -> None:
     candidate, champion = generator.random((2, 1000))
     found = found_slices.worse_slices(CONFIG, rows, candidate, champion)
     assert (found["slices_tested"], len(found["found_slices"])) == (29, 20)
+
+
+@pytest.mark.parametrize(
+    ("slice_", "where"),
+    [
+        ({"value": "Q", "range": None}, "= Q"),
+        (
+            {"value": None, "range": None},
+            "without a value",
+        ),
+        (
+            {"value": None, "range": [1.5, 20.0]},
+            "from 1.5 to 20",
+        ),
+    ],
+)
+def test_log_names_a_worse_slice(slice_: dict[str, Any], where: str) -> None:
+    found = {"column": "port", "n": 40, "loss": "brier", "difference": 0.25, "p_holm": 0.001, **slice_}
+    text = evaluation_summary._worse(found)
+    assert text == f"worse where port {where}: brier +0.2500 on 40 rows, p = 0.0010"
