@@ -409,3 +409,48 @@ def test_evaluate_regression_from_data_to_evaluation(
     assert read.comparison.agreement is None
     assert read.comparison.differences["rmse"].value == 0.0
     assert "there is no champion" not in capsys.readouterr().out
+
+
+def test_evaluate_file_under_three_names_counts_each_row_once(
+    s3: S3Client, tmp_path: Path, first: Run, sagemaker: SageMakerClient
+) -> None:
+    """40 rows that neither model has seen, once and three times: the same numbers, and as many clusters."""
+    rows = "".join(f"{k % 7 + 0.25 + k / 1000},{'abz'[k % 3]},{int(k % 7 > 2 + k % 3)}\n" for k in range(40))
+    land(s3, "curated/small/train.csv", CSV.replace("a", "b"))
+    found = []
+    for names in (["validation"], ["validation", "validation/2", "validation/3"]):
+        for name in names:
+            land(s3, f"curated/small/{name}.csv", f"x,c,y\n{rows}")
+        run = Run(tmp_path / f"landed-{len(names)}", s3, SMALL, "cccccccccccc")
+        assert run.preprocess() == 0
+        run.train()
+        found.append(run.evaluate(register(sagemaker, first))["handsoff"])
+    once, thrice = found
+    for part in ("candidate", "comparison"):
+        assert (once[part]["n"], once[part]["clusters"]) == (40, 40)
+        assert (thrice[part]["n"], thrice[part]["clusters"]) == (120, 40)
+        for count in ("smallest_class", "smallest_predicted"):
+            assert thrice[part][count] == once[part][count]
+    for name in ("roc_auc", "brier", "log_loss"):
+        for key in ("value", "standard_deviation", "interval"):
+            before, after = (item["candidate"]["metrics"][name][key] for item in found)
+            assert after == pytest.approx(before, rel=0.02)
+        before, after = (item["comparison"]["differences"][name] for item in found)
+        assert after["standard_error"] == pytest.approx(before["standard_error"])
+    assert [item["p"] for item in thrice["comparison"]["found_slices"]] == pytest.approx(
+        [item["p"] for item in once["comparison"]["found_slices"]]
+    )
+
+
+def test_evaluate_group_is_one_cluster(s3: S3Client, tmp_path: Path) -> None:
+    """24 rows of six tickets; the files have the column, and it is no feature."""
+    rows = "".join(f"{k % 5 + 0.5},{'ab'[k % 2]},{int(k % 3 == 0)},t{k % 6}\n" for k in range(24))
+    land(
+        s3, "curated/small/train.csv", "".join(f"{line},\n" for line in CSV.split()).replace("y,", "y,ticket")
+    )
+    land(s3, "curated/small/validation.csv", f"x,c,y,ticket\n{rows}")
+    run = Run(tmp_path / "grouped", s3, {**SMALL, "data": {"group": ["ticket"]}}, "cccccccccccc")
+    assert run.preprocess() == 0
+    run.train()
+    found = run.evaluate()["handsoff"]["candidate"]
+    assert (found["n"], found["clusters"], found["smallest_class"]) == (24, 6, 2)
