@@ -134,8 +134,8 @@ def heavy_tails(generator: np.random.Generator, clusters: int, kind: str) -> tup
     """Residuals with Student's t of 3 degrees of freedom: the variance of their squares is infinite."""
     rows = Rows(generator, clusters, kind)
     signal, residual = rows.normal(), special.stdtrit(3, rows.uniform())
-    target = 10 + 2 * signal + residual
-    ours, theirs = (10 + 2 * signal + noise * rows.normal() for noise in (0.5, 0.6))
+    target = 100 + 2 * signal + residual
+    ours, theirs = (100 + 2 * signal + noise * rows.normal() for noise in (0.5, 0.6))
     return regression.score(target, ours, rows.ids), regression.score(target, theirs, rows.ids)
 
 
