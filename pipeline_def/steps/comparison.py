@@ -44,7 +44,7 @@ def compared(
     These are more metrics than rules may name: SageMaker's format needs others. A model with an unusable
     prediction has no metric, and then no difference is defined.
     """
-    module, wrong = TASKS[task], [unusable(prediction) for prediction in (ours, theirs)]
+    module, wrong = TASKS[task], [unusable(task, prediction) for prediction in (ours, theirs)]
     if not any(wrong):
         return paired(module.score(target, ours, clusters), module.score(target, theirs, clusters))
     each = [
@@ -71,7 +71,7 @@ def comparison(task: Task, target: Array, ours: Array, theirs: Array, clusters: 
         "differences": differences(task, gaps),
         "agreement": None,
     }
-    if task != "regression" and not unusable(ours) and not unusable(theirs):
+    if task != "regression" and not unusable(task, ours) and not unusable(task, theirs):
         predicted = TASKS[task].predicted
         found["agreement"] = agreement(
             predicted(ours) == target, predicted(theirs) == target, numbered(clusters)

@@ -38,7 +38,8 @@ def _candidate(ours: Json) -> list[str]:
     lines += _lookalikes(ours["lookalikes"], "the candidate's")
     if candidate["unusable"]:
         lines.append(
-            f"warning: {candidate['unusable']} predictions are not finite numbers, so no metric is defined"
+            f"warning: {candidate['unusable']} predictions are no finite numbers, or no probabilities, "
+            "so no metric is defined"
         )
     lines.append(f"  {'':26} {'value':>10}   {'deviation':>9}   guessing {baseline['predicts']}")
     for name, metric in candidate["metrics"].items():

@@ -42,7 +42,7 @@ def worse_slices(config: StepConfig, rows: pd.DataFrame, candidate: Array, champ
 
     `candidate` and `champion` are both models' predictions. None is tested if one of them is unusable.
     """
-    if not len(rows) or unusable(candidate) or unusable(champion):
+    if not len(rows) or unusable(config.task, candidate) or unusable(config.task, champion):
         return {"slices_tested": 0, "found_slices": []}
     name, score = LOSSES[config.task], TASKS[config.task].score
     target, clusters = rows[config.target].to_numpy(), rows[config.cluster_column].to_numpy()

@@ -21,7 +21,7 @@ def sagemaker_format(config: StepConfig, found: Json, target: Array, prediction:
     module = TASKS[config.task]
     values = {theirs: plain(found.get(ours, UNDEFINED)) for theirs, ours in module.SAGEMAKER.items()}
     if config.task != "regression":
-        known = usable(prediction)
+        known = usable(config.task, prediction)
         values = {
             "confusion_matrix": confusion(target[known], module.predicted(prediction[known]), config.classes),
             **values,

@@ -25,6 +25,9 @@ TASKS: Final[Mapping[Task, ModuleType]] = {
 }
 """The module with a task's metrics. It has METRICS, SAGEMAKER, `score` and, for classes, `predicted`."""
 
+ROUNDING: Final = 1e-6
+"""By how much a probability may be outside 0 to 1, or the sum of a row's be away from 1."""
+
 UNDEFINED: Final = {
     "value": math.nan,
     "standard_deviation": math.nan,
@@ -34,20 +37,25 @@ UNDEFINED: Final = {
 """A metric that these rows do not define."""
 
 
-def usable(prediction: Array) -> Array:
-    """For each row, whether its prediction is a finite number, or all its probabilities are."""
-    finite = np.isfinite(prediction)
-    return finite if finite.ndim == 1 else np.asarray(finite.all(axis=1))
+def usable(task: Task, prediction: Array) -> Array:
+    """For each row, whether its prediction is a finite number, or probabilities: from 0 to 1, the sum 1."""
+    if task == "regression":
+        return np.isfinite(prediction)
+    inside_range = (prediction >= -ROUNDING) & (prediction <= 1 + ROUNDING)  # false for NaN
+    if task == "binary_classification":
+        return np.asarray(inside_range)
+    sums = np.where(inside_range, prediction, np.nan).sum(axis=1)
+    return np.asarray(np.abs(sums - 1) <= ROUNDING)
 
 
-def unusable(prediction: Array) -> int:
-    """How many rows have a prediction that is not a finite number."""
-    return int((~usable(prediction)).sum())
+def unusable(task: Task, prediction: Array) -> int:
+    """How many rows have a prediction that is no finite number, or are no probabilities."""
+    return int((~usable(task, prediction)).sum())
 
 
 def scores(task: Task, target: Array, prediction: Array, clusters: Array | None = None) -> Json:
     """Every metric of these rows. All are undefined if one prediction is unusable."""
-    found = {} if unusable(prediction) else measured(TASKS[task].score(target, prediction, clusters))
+    found = {} if unusable(task, prediction) else measured(TASKS[task].score(target, prediction, clusters))
     return scores_of(task, target, prediction, clusters, found)
 
 
@@ -57,7 +65,7 @@ def scores_of(
     """The scores of these rows as evaluation.json has them; `found` are their metrics."""
     return {
         "n": len(target),
-        "unusable": unusable(prediction),
+        "unusable": unusable(task, prediction),
         **counts(task, target, [prediction], clusters),
         "metrics": metrics(task, found),
     }
@@ -78,7 +86,7 @@ def counts(task: Task, target: Array, predictions: Sequence[Array], clusters: Ar
     if task == "regression" or not len(target):
         return found
     found["smallest_class"] = min(count(clusters, target == name) for name in np.unique(target))
-    if not any(unusable(prediction) for prediction in predictions):
+    if not any(unusable(task, prediction) for prediction in predictions):
         labels = [TASKS[task].predicted(prediction) for prediction in predictions]
         found["smallest_predicted"] = min(
             count(clusters, label == name) for label in labels for name in np.union1d(target, label)

@@ -454,3 +454,36 @@ def test_evaluate_group_is_one_cluster(s3: S3Client, tmp_path: Path) -> None:
     run.train()
     found = run.evaluate()["handsoff"]["candidate"]
     assert (found["n"], found["clusters"], found["smallest_class"]) == (24, 6, 2)
+
+
+BOTH, PAIR, NEITHER = [0.5, 0.5], [0.7, 0.4], [1.2, -0.2]
+
+
+@pytest.mark.parametrize(
+    ("task", "prediction", "wrong"),
+    [
+        ("binary_classification", [0.0, 1.0, 1.0000005, -0.0000005], 0),
+        ("binary_classification", [1.7, -0.4, 0.5, 1.00001], 3),
+        ("binary_classification", [np.nan, np.inf, -np.inf, 0.5], 3),
+        ("multiclass_classification", [BOTH, [1.0, 0.0], [0.3, 0.7000005]], 0),
+        ("multiclass_classification", [BOTH, PAIR, NEITHER, [0.9, 0.9], [np.nan, 0.5], [0.0, 0.0]], 5),
+        ("regression", [1.7, -0.4, 1e300], 0),
+        ("regression", [1.7, np.nan, np.inf], 2),
+    ],
+)
+def test_unusable_predictions_are_no_numbers_or_no_probabilities(
+    task: Task, prediction: list[Any], wrong: int
+) -> None:
+    assert scoring.unusable(task, np.array(prediction)) == wrong
+
+
+@pytest.mark.parametrize("task", ["binary_classification", "multiclass_classification"])
+def test_scores_of_no_probabilities_are_undefined(task: Task) -> None:
+    """A log loss of probabilities of 1.7 and −0.4 would be 0, and the model perfect."""
+    target = np.array([0, 1] * 20)
+    prediction = np.where(target == 1, 1.7, -0.4)
+    if task == "multiclass_classification":
+        prediction = np.full((40, 3), 0.9)
+    found = scoring.scores(task, target, prediction)
+    assert found["unusable"] == 40
+    assert all(math.isnan(metric["value"]) for metric in found["metrics"].values())

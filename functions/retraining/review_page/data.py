@@ -96,7 +96,9 @@ def _notes(evaluation: Evaluation) -> list[str]:
             "every number on this page."
         )
     if evaluation.candidate.unusable:
-        notes.append(f"{evaluation.candidate.unusable:,} predictions are not finite numbers.")
+        notes.append(
+            f"{evaluation.candidate.unusable:,} predictions are no finite numbers, or no probabilities."
+        )
     if evaluation.champion_problem:
         notes.append(f"The champion could not be compared: {evaluation.champion_problem}")
     return notes
