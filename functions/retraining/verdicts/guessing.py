@@ -64,6 +64,17 @@ def limit_met(rule: Rule, evaluation: Evaluation) -> float | None:
     return guessed.value if met else None
 
 
+def as_good(rule: Rule, evaluation: Evaluation) -> bool:
+    """Whether guessing meets the rule's limit, and the candidate is no better than guessing in its metric."""
+    reached = limit_met(rule, evaluation)
+    if reached is None or not isinstance(rule, MetricRule):
+        return False
+    ours = evaluation.candidate.metrics.get(rule.metric)
+    if ours is None or not math.isfinite(ours.value):
+        return True
+    return ours.value >= reached if rule.metric in LOWER_IS_BETTER else ours.value <= reached
+
+
 def asks_nothing(rule: Rule, evaluation: Evaluation) -> Reason | None:
     """The warning that guessing meets the rule's limit, too; None if it does not."""
     reached = limit_met(rule, evaluation)

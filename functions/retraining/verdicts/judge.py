@@ -1,11 +1,11 @@
 """How a candidate is decided: the rules and an evaluation make a verdict. Pure.
 
-APPROVE needs a candidate that is better than guessing, at least one rule that passes and that guessing would
-not pass, and no rule that rejects or holds. A rule that fails rejects, holds or warns, as its `on_fail` says.
-A warning, or a comparison that is skipped because there is no champion, does not keep the candidate from
-approval. Anything that cannot be known holds the candidate for a person: a missing number, NaN, too few rows,
-an interval that contains the limit. It never approves and never rejects. docs/reference/rules.md has the
-formulas, docs/explanation/approval.md says how often they err.
+APPROVE needs a candidate that is better than guessing, at least one rule that passes and that guessing does
+not pass as well, and no rule that rejects or holds. A rule that fails rejects, holds or warns, as its
+`on_fail` says. A warning, or a comparison that is skipped because there is no champion, does not keep the
+candidate from approval. Anything that cannot be known holds the candidate for a person: a missing number,
+NaN, too few rows, an interval that contains the limit. It never approves and never rejects.
+docs/reference/rules.md has the formulas, docs/explanation/approval.md says how often they err.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _no_rule_met(
 ) -> list[Reason]:
     """The reason to hold if no rule passed: without one, nothing is approved by rule.
 
-    A rule whose only answer is a limit that guessing meets, too, does not count.
+    A limit that guessing meets as well as the candidate does not count.
     """
     passed = [rule for rule, result in zip(rules, results, strict=True) if result.outcome == "pass"]
     if any(result.effect in ("hold", "reject") for result in results):
@@ -142,14 +142,14 @@ def _no_rule_met(
         return []
     text = "no rule was met, so nothing can be approved by rule"
     if empty:
-        text = "no rule was met that guessing does not meet, too, so nothing can be approved by rule"
+        text = "no rule was met that guessing does not meet as well, so nothing can be approved by rule"
     return [Reason(code="no_rule_met", text=text)]
 
 
 def _empty(rule: Rule, result: RuleResult, evaluation: Evaluation) -> bool:
-    """Whether the rule passed, and guessing would have passed it, too."""
+    """Whether the rule passed by a limit alone that guessing meets as well as the candidate."""
     compared = any(finding.question in COMPARING for finding in result.findings)
-    return result.outcome == "pass" and not compared and guessing.limit_met(rule, evaluation) is not None
+    return result.outcome == "pass" and not compared and guessing.as_good(rule, evaluation)
 
 
 def _notes(evaluation: Evaluation) -> list[Reason]:
