@@ -40,6 +40,9 @@ With two positive rows, 6 in 100 models that know nothing seemed better than gue
 (bench/coverage.py).
 """
 
+SLICE_ROWS: Final = 10
+"""The number of clusters in a slice from which a limit is judged there; `min_samples` may name another."""
+
 CONFIDENCES: Final = (0.8, 0.9, 0.95, 0.975, 0.99)
 """The confidences for which evaluation.json has the bounds of a metric."""
 
@@ -172,7 +175,7 @@ class MetricRule(_Rule):
 
     min_samples: int | None = Field(None, ge=1)
     """Clusters of rows below which the rule cannot be judged, so that it holds the candidate. Without it, 30
-    for a comparison, which it can only raise, and 1 otherwise."""
+    for a comparison, which it can only raise, 10 for a limit on a slice, and 1 for a limit on all rows."""
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
@@ -187,8 +190,12 @@ class MetricRule(_Rule):
 
     @property
     def rows_needed(self) -> int:
-        """The clusters that the rule needs: `min_samples`, and COMPARED_ROWS at least for a comparison."""
-        return max(self.min_samples or 1, COMPARED_ROWS if self.compares else 1)
+        """The clusters that the rule needs: `min_samples`, and COMPARED_ROWS at least for a comparison.
+
+        Without `min_samples` a slice needs SLICE_ROWS. All rows are bounded by the rule about guessing.
+        """
+        usual = 1 if self.slice is None else SLICE_ROWS
+        return max(self.min_samples or usual, COMPARED_ROWS if self.compares else 1)
 
     @property
     def compares(self) -> bool:

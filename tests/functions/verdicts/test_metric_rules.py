@@ -51,7 +51,7 @@ def test_slice_that_was_not_evaluated_has_another_text_than_an_empty_slice() -> 
     asked = rules({"metric": "recall", "slice": {"sex": "female"}, "min": 0.75})
     assert "the evaluation has no such slice" in judge(evaluation(), asked, None).texts[0]
     none = evaluation(slices={"female": (0, {})})
-    said = "recall where sex = female: 0 rows (no validation row has these values), needs ≥ 1"
+    said = "recall where sex = female: 0 rows (no validation row has these values), needs ≥ 10"
     assert said in judge(none, asked, None).texts[0]
 
 

@@ -164,7 +164,8 @@ def known(rule: MetricRule | DataRule, found: Evaluation) -> bool:
         held = found.data.train.missing_share
         return bool(held) and all(math.isfinite(value) for value in held.values())
     where = found.candidate if rule.slice is None else next(iter(found.slices), None)
-    if where is None or not enough(rule, where, rule.min_samples or 1) or rule.metric not in where.metrics:
+    floor = rule.min_samples or (1 if rule.slice is None else 10)
+    if where is None or not enough(rule, where, floor) or rule.metric not in where.metrics:
         return False
     measured = where.metrics[rule.metric]
     if not math.isfinite(measured.value):

@@ -99,6 +99,18 @@ def test_precision_of_a_champion_that_predicts_few_cannot_be_judged() -> None:
     assert answer(few, asked).outcome == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("rows", "samples", "outcome"),
+    [(1, None, "unknown"), (9, None, "unknown"), (10, None, "pass"), (2, 2, "pass")],
+)
+def test_a_limit_on_a_slice_needs_ten_rows_unless_min_samples_says_otherwise(
+    rows: int, samples: int | None, outcome: str
+) -> None:
+    found = evaluation(slices={"female": (rows, {"accuracy": 1.0})})
+    rule = {"metric": "accuracy", "slice": {"sex": "female"}, "min": 0.7, "min_samples": samples}
+    assert answer(found, rule).outcome == outcome
+
+
 # ---- clusters ----------------------------------------------------------------------------------------------
 
 
@@ -187,7 +199,8 @@ def test_a_slice_that_no_validation_row_is_in_says_so() -> None:
     found = evaluation(slices={"female": (0, {})})
     rule = {"metric": "recall", "slice": {"sex": "female"}, "min": 0.75}
     assert answer(found, rule).text == (
-        "recall where sex = female: 0 rows (no validation row has these values), needs ≥ 1 → cannot be judged"
+        "recall where sex = female: 0 rows (no validation row has these values), needs ≥ 10 "
+        "→ cannot be judged"
     )
 
 
@@ -197,6 +210,9 @@ def test_rows_needed_is_the_larger_of_both() -> None:
         assert rule.rows_needed == needed
     assert MetricRule.model_validate({"metric": "accuracy", "min": 0.5, "min_samples": 7}).rows_needed == 7
     assert MetricRule.model_validate({"metric": "accuracy", "min": 0.5}).rows_needed == 1
+    sliced = {"metric": "accuracy", "min": 0.5, "slice": {"sex": "female"}}
+    assert MetricRule.model_validate(sliced).rows_needed == 10
+    assert MetricRule.model_validate(sliced | {"min_samples": 2}).rows_needed == 2
     assert MetricRule.model_validate({"metric": "mae", "versus_anchor": {"max_loss": 1}}).rows_needed == 30
 
 
