@@ -149,7 +149,8 @@ def test_candidate_with_leaked_feature_is_held(loop: Loop) -> None:
     found = verdict(loop, "leaked")
     assert found["verdict"]["decision"] == "HOLD"
     assert found["modelApprovalStatus"] == "PendingManualApproval"
-    assert reasons(found).startswith("roc_auc: 1, needs ≤ 0.97 → fail")
+    assert reasons(found).startswith("roc_auc: 1 (95 % interval ")
+    assert "; guessing 0.5), needs ≤ 0.97 → fail" in reasons(found)
 
 
 def test_candidate_with_eight_validation_rows_is_not_approved(loop: Loop) -> None:

@@ -21,7 +21,14 @@ from pydantic import (
 )
 
 from retraining.config.fields import DATA_RULE, METRIC_RULE, Column, Duration, Section, Value, unexpected
-from retraining.config.tasks import LOWER_IS_BETTER, METRICS, NO_INTERVAL, NOT_COMPARED, Task
+from retraining.config.tasks import (
+    LOWER_IS_BETTER,
+    METRICS,
+    NEITHER_IS_BETTER,
+    NO_INTERVAL,
+    NOT_COMPARED,
+    Task,
+)
 from retraining.config.versus_anchor import VersusAnchor
 
 OnFail = Literal["reject", "hold", "warn"]
@@ -206,6 +213,8 @@ class MetricRule(_Rule):
     def asks_for_quality(self) -> bool:
         """Whether some model could be too bad for the rule. If not, it only asks what is too good."""
         limit = self.max if self.metric in LOWER_IS_BETTER else self.min
+        if self.metric in NEITHER_IS_BETTER:
+            limit = self.min if self.max is None else self.max
         compares = self.versus_anchor or (self.versus_champion and self.versus_champion.asks)
         return limit is not None or bool(compares)
 

@@ -11,7 +11,7 @@ import math
 from typing import Final, NamedTuple
 
 from retraining.config.rules import CLASS_ROWS, COMPARED_ROWS, MetricRule, Rule
-from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER
+from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER, NEITHER_IS_BETTER
 from retraining.verdicts.bounds import bounds, gain
 from retraining.verdicts.evaluation import Evaluation
 from retraining.verdicts.rows import independent, left_out, said
@@ -52,7 +52,7 @@ def limit_met(rule: Rule, evaluation: Evaluation) -> float | None:
 
     It is also None where that is not known, on a slice, and for a rule without such a limit.
     """
-    if not isinstance(rule, MetricRule) or rule.slice is not None:
+    if not isinstance(rule, MetricRule) or rule.slice is not None or rule.metric in NEITHER_IS_BETTER:
         return None
     guessed = evaluation.baseline.metrics.get(rule.metric)
     if guessed is None or not math.isfinite(guessed.value):

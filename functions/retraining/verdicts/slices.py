@@ -44,7 +44,7 @@ def where(item: FoundSlice) -> str:
     column = shorten(item.column, MAX_NAME)
     if item.range is not None:
         low, high = (typeset(f"{end:.4g}") for end in item.range)
-        return f"{column} is from {low} to {high}"
+        return f"{column} = {low}" if low == high else f"{column} is from {low} to {high}"
     return f"{column} is missing" if item.value is None else f"{column} = {shorten(item.value, MAX_NAME)}"
 
 

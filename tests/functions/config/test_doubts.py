@@ -120,6 +120,8 @@ def test_rules_that_only_limit_what_is_too_good_are_refused(task: str, rules: li
             "binary_classification",
             [{"metric": "roc_auc", "versus_champion": {"max_loss": 0, "max_gain": 0.1}}],
         ),
+        ("binary_classification", [{"metric": "calibration_slope", "min": 0.8}]),
+        ("binary_classification", [{"metric": "calibration_slope", "max": 1.3}]),
         ("binary_classification", [{"data": "rows", "min": 100}]),
         ("binary_classification", []),
     ],

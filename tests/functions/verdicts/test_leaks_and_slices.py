@@ -130,6 +130,13 @@ def test_reason_names_the_slices_and_no_more_than_three() -> None:
     )
 
 
+def test_reason_names_a_range_of_one_number_as_that_number() -> None:
+    (text,) = judge(
+        with_slices(part(column="parch", value=None, range=(0, 0))), approval("hold"), CHAMPION
+    ).texts
+    assert text.startswith("worse than the champion where parch = 0 (93 rows")
+
+
 def test_reason_shows_a_long_category_on_one_line_and_cut() -> None:
     odd = part(value="a\n\u202eb\x1b" + "c" * 500)
     (text,) = judge(with_slices(odd), approval("hold"), CHAMPION).texts
