@@ -206,12 +206,18 @@ def test_page_draws_the_interval_of_a_comparison_with_a_text_alternative() -> No
 
 def test_page_shows_slices_that_no_rule_names_with_their_p_values() -> None:
     found = json.loads(SAMPLE)
-    slices = [
+    slices: list[dict[str, Any]] = [
         {"column": "age", "value": None, "range": [30, 45.5], "n": 63, "p_holm": 0.0123},
         {"column": HOSTILE, "value": HOSTILE, "range": None, "n": 1093, "p_holm": 0.05},
         {"column": "fare", "value": None, "range": None, "n": 33, "p_holm": 1},
     ]
-    more = {"clusters": 33, "loss": "brier", "difference": 0.0412, "standard_error": 0.01, "p": 0.001}
+    more: dict[str, Any] = {
+        "clusters": 33,
+        "loss": "brier",
+        "difference": 0.0412,
+        "standard_error": 0.01,
+        "p": 0.001,
+    }
     found["handsoff"]["comparison"] |= {"found_slices": [item | more for item in slices], "slices_tested": 14}
     answer = Stage(json.dumps(found)).get()
     text = text_of(answer)
