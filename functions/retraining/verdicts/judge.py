@@ -66,17 +66,11 @@ def judge(
     results = [_check(rule, evaluation, why_no_champion, anchor, look) for rule in parts]
     warnings = [found for rule in approval.rules if (found := guessing.asks_nothing(rule, evaluation))]
     holds = [*doubts, *consistency.doubts(evaluation), *_no_rule_met(parts, results, evaluation)]
-    if not any(isinstance(rule, DataRule) and rule.data == "lookalikes" for rule in approval.rules):
-        holds += leaks.reasons(evaluation, with_champion=not without_champion)
+    holds += _whatever_the_rules(evaluation, approval, champion, with_champion=not without_champion)
     if not without_champion:
-        holds += _about_the_champion(evaluation, champion)
         (holds if approval.worse_slice == "hold" else warnings).extend(slices.reasons(evaluation))
-    asks_anchor = any(result.kind == "versus_anchor" for result in results)
-    if asks_anchor:
+    if approval.asks_anchor:
         holds += versus_anchor.doubts(evaluation, anchor)
-    if champion is None and approval.first_model == "hold":
-        text = "this is the group's first model, and first_model is hold"
-        holds.append(Reason(code="first_model_hold", text=text))
     results.append(guessing.check(evaluation))
     decision, reasons = _decide(results, holds, warnings)
     first = [Reason(code="champion_put_aside", text=aside)] if aside else []
@@ -89,9 +83,24 @@ def judge(
         n=evaluation.candidate.n,
         first_model=approval.first_model if champion is None else None,
         without_champion=without_champion,
-        anchor=anchor if asks_anchor else None,
+        anchor=anchor if approval.asks_anchor else None,
         look=look if looks.is_taken(approval, evaluation, champion, without_champion) else None,
     )
+
+
+def _whatever_the_rules(
+    evaluation: Evaluation, approval: Approval, champion: str | None, *, with_champion: bool
+) -> list[Reason]:
+    """The reasons to hold a candidate for rows seen in training, for its champion, or as the first model."""
+    holds: list[Reason] = []
+    if not any(isinstance(rule, DataRule) and rule.data == "lookalikes" for rule in approval.rules):
+        holds += leaks.reasons(evaluation, with_champion=with_champion)
+    if with_champion:
+        holds += _about_the_champion(evaluation, champion)
+    if champion is None and approval.first_model == "hold":
+        text = "this is the group's first model, and first_model is hold"
+        holds.append(Reason(code="first_model_hold", text=text))
+    return holds
 
 
 def _check(
