@@ -299,6 +299,24 @@ def test_a_move_that_dies_is_finished_by_the_same_command(world: World, calls: i
     assert len({message["notificationId"] for message in world.messages()}) == 1
 
 
+def test_evidence_names_the_anchor_and_those_before_it(world: World) -> None:
+    two_approved(world)
+    move(world, 2, clock=lambda: START + timedelta(hours=3))
+    register(world, 3)
+    by_person(world, 3, "Rejected", minutes=200)
+    body = world.s3.get_object(Bucket="data", Key="evidence/titanic/e2/evidence.json")["Body"].read()
+    found = json.loads(body)["anchor"]
+    (before,) = found.pop("earlier")
+    assert found == {
+        "modelPackageArn": arn_of(2),
+        "setBy": "operator",
+        "setWho": ANA,
+        "setAt": "2026-11-23T09:00:00+00:00",
+        "setWhy": "new sensors",
+    }
+    assert (before["modelPackageArn"], before["setBy"], before["setWho"]) == (arn_of(1), "first", None)
+
+
 def test_moving_to_the_anchor_itself_changes_and_tells_nothing(world: World) -> None:
     two_approved(world)
     before = world.ledger.get(keys.anchor(GROUP))
