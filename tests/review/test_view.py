@@ -15,6 +15,7 @@ from retraining.review_page.metrics import reading
 from retraining.review_page.view import Known, decided, review
 from retraining.review_page.wording import Said, number, plain
 from retraining.verdicts.evaluation import Difference, parse_evaluation
+from retraining.verdicts.judge import judge
 from tests.functions.fakes import ROOT
 from tests.review.stage import CANDIDATE, SAMPLE, Stage
 
@@ -103,6 +104,25 @@ def test_review_writes_durations_and_drift_in_words() -> None:
         evaluation = parse_evaluation(json.dumps(moved), source="sample")
         features = review(known(stage, evaluation=evaluation)).data.features
         assert next(one for one in features if one.name == "age").reading.text == word
+
+
+def test_review_says_which_look_it_was_and_compares_with_the_anchor() -> None:
+    evaluation = parse_evaluation(SAMPLE, source="sample")
+    assert evaluation.anchor
+    rules = [
+        {"metric": "roc_auc", "versus_champion": {"min_gain": 0}, "versus_anchor": {"max_loss": 0.2}},
+    ]
+    verdict = judge(
+        evaluation,
+        Approval.model_validate({"rules": rules}),
+        evaluation.champion,
+        anchor=evaluation.anchor.package,
+        look=4,
+    )
+    gain, anchor, _ = review(known(Stage(), evaluation=evaluation, verdict=verdict)).rules
+    assert "look 4 at these validation rows, so at 99.75 % = 1 − 0.05/(4 · 5)" in gain.numbers
+    assert anchor.asks == "roc auc max loss 0.2 against the anchor, confidence 0.95"
+    assert " − anchor " in anchor.numbers
 
 
 @pytest.mark.parametrize("task", ["multiclass", "regression"])

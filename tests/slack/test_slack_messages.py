@@ -231,6 +231,7 @@ def test_of_candidate_without_an_evaluation_says_why() -> None:
             "titanic: a new model is blocked: it cannot be judged or recorded",
             "Somebody should look.",
         ),
+        ("anchor_moved", "titanic: the anchor was moved by a person", "Nothing to do."),
         ("something_new", "titanic: something new", "Somebody should look."),
     ],
 )
