@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from retraining.verdicts.agreeing import alike, at_most, counted, same, within
+from retraining.verdicts.bounds import quantile
 from retraining.verdicts.confusion import of_confusion
 from retraining.verdicts.consistent_metrics import of_pair, of_rows, of_sagemaker
 from retraining.verdicts.evaluation import (
@@ -99,7 +100,8 @@ def _scores(path: str, scores: Scores, evaluation: Evaluation) -> Iterator[str]:
             if not math.isnan(item.value):
                 yield f"{path}.metrics.{name}.value is {item.value:.7g}, but {path}.unusable is not 0"
     yield from _counts(path, scores, evaluation)
-    yield from of_rows(f"{path}.metrics", evaluation.task, scores.n, scores.metrics)
+    alone = scores.clusters in (None, scores.n)
+    yield from of_rows(f"{path}.metrics", evaluation.task, scores.n, scores.metrics, independent=alone)
 
 
 def _counts(path: str, rows: Scores | Paired, evaluation: Evaluation) -> Iterator[str]:
@@ -159,6 +161,7 @@ def _data(evaluation: Evaluation) -> Iterator[str]:
             yield from counted(f"unknown.{name}.share", item.share, measured, what)
     if evaluation.lookalikes:
         yield from _lookalikes("lookalikes", evaluation.lookalikes, rows, evaluation.data.train.rows)
+    yield from _chance(evaluation)
     for path, shift in (
         ("drift", evaluation.drift),
         ("validation_drift", evaluation.validation_drift),
@@ -181,6 +184,17 @@ def _lookalikes(path: str, found: Lookalikes, rows: int, train_rows: float) -> I
     chance = min(max(found.train_share, one, 4 * other), max(1 - other, 0.5))
     z = (share - chance) / math.sqrt(chance * (1 - chance) * (one + other))
     yield from same(f"{path}.z", found.z, z, "the z of these shares")
+
+
+def _chance(evaluation: Evaluation) -> Iterator[str]:
+    """That the chance of the validation rows' drift is not that of a whole number of bins."""
+    found, data = evaluation.validation_drift, evaluation.data
+    if found is None or not (data.train.rows and data.validation.rows):
+        return
+    each = 1 / data.train.rows + 1 / data.validation.rows
+    for name, item in found.columns.items():
+        path = f"validation_drift.columns.{name}.by_chance"
+        yield from counted(path, item.by_chance, 1 / each, "1 / (1/train rows + 1/validation rows)")
 
 
 def _shift(path: str, shift: Shift | None) -> Iterator[str]:
@@ -206,6 +220,11 @@ def _champion(evaluation: Evaluation) -> Iterator[str]:
         yield from _compared("comparison", evaluation.comparison, evaluation)
     if evaluation.anchor and evaluation.anchor.comparison:
         yield from _compared("anchor.comparison", evaluation.anchor.comparison, evaluation)
+        # undefined numbers are not equal to themselves, but their texts are
+        if evaluation.anchor.package == evaluation.champion and evaluation.comparison:
+            texts = [item.model_dump_json() for item in (evaluation.comparison, evaluation.anchor.comparison)]
+            if texts[0] != texts[1]:
+                yield "anchor.comparison differs from comparison, but the anchor is the champion"
 
 
 def _compared(at: str, compared: Comparison, evaluation: Evaluation) -> Iterator[str]:
@@ -239,7 +258,8 @@ def _paired(path: str, paired: Paired, evaluation: Evaluation) -> Iterator[str]:
     names = (f"{path}.candidate", f"{path}.champion")
     yield from _counts(path, paired, evaluation)
     for name, metrics in zip(names, (paired.candidate, paired.champion), strict=True):
-        yield from of_rows(name, evaluation.task, paired.n, metrics)
+        alone = paired.clusters in (None, paired.n)
+        yield from of_rows(name, evaluation.task, paired.n, metrics, independent=alone)
     yield from of_pair(f"{path}.differences", names, (paired.candidate, paired.champion), paired.differences)
     if paired.agreement:
         yield from _agreement(path, paired, paired.agreement)
@@ -308,6 +328,13 @@ def _found_slices(at: str, compared: Comparison) -> Iterator[str]:
         yield from same(f"{path}.p_holm", item.p_holm, corrected, "p, corrected for slices_tested,")
 
 
+MEASURABLE: Final = 1e-6
+"""A p-value from which `quantile` is exact enough to check it."""
+
+P_TOLERANCE: Final = 0.01
+"""The relative error of a difference that a p-value gives."""
+
+
 def _found_slice(path: str, item: FoundSlice, n: int) -> Iterator[str]:
     """What is wrong with one of them."""
     yield from at_most(f"{path}.n", item.n, n, "the number of compared rows")
@@ -316,3 +343,10 @@ def _found_slice(path: str, item: FoundSlice, n: int) -> Iterator[str]:
     yield from within(f"{path}.standard_error", item.standard_error, 0, math.inf)
     if (item.p - 0.5) * item.difference > 0 and not alike(item.p, 0.5):
         yield f"{path}.p is {item.p:.7g}, but difference is {item.difference:.7g}"
+    if MEASURABLE < item.p < 1 - MEASURABLE:
+        difference = quantile(1 - item.p, item.clusters - 1.0) * item.standard_error
+        if abs(difference - item.difference) > P_TOLERANCE * max(abs(difference), item.standard_error):
+            yield (
+                f"{path}.difference is {item.difference:.7g}, but p, clusters and standard_error give "
+                f"{difference:.7g}"
+            )

@@ -31,6 +31,12 @@ SAGEMAKER: Final[Mapping[str, str]] = {
 }
 """Names in SageMaker's model-quality format, and the metric here that is the same."""
 
+SHARES: Final = ("accuracy", "precision", "recall")
+"""Metrics of two classes that are shares of rows: of all, of those predicted positive, of the positive."""
+
+SAME_AS_INTERVAL: Final = "0.975"
+"""The confidence of the one-sided bounds that are the two-sided 95 % interval."""
+
 RELIABLE_FREEDOM: Final = 5.0
 """Degrees of freedom from which `quantile` is exact enough to check a bound with it."""
 
@@ -43,8 +49,8 @@ RATIO_TOLERANCE: Final = 1e-3
 Metrics = Mapping[str, Measured]
 
 
-def of_rows(path: str, task: Task, n: int, metrics: Metrics) -> Iterator[str]:
-    """What is wrong with the metrics of one model on `n` rows."""
+def of_rows(path: str, task: Task, n: int, metrics: Metrics, *, independent: bool = False) -> Iterator[str]:
+    """What is wrong with the metrics of one model on `n` rows. `independent`: none depends on another."""
     for name, item in metrics.items():
         lowest, highest = METRICS[task].get(name, (-math.inf, math.inf))
         yield from within(f"{path}.{name}.value", item.value, lowest, highest)
@@ -52,11 +58,28 @@ def of_rows(path: str, task: Task, n: int, metrics: Metrics) -> Iterator[str]:
     values = {name: item.value for name, item in metrics.items()}
     if "accuracy" in values and not math.isnan(metrics["accuracy"].standard_deviation):
         yield from counted(f"{path}.accuracy.value", values["accuracy"], n, "the number of rows")
+    for name in SHARES if task == "binary_classification" and independent else ():
+        if name in metrics:
+            yield from _of_a_share(f"{path}.{name}", metrics[name], n)
     yield from at_most(f"{path}.mae.value", values.get("mae"), values.get("rmse"), "rmse")
     precision, recall = values.get("precision", math.nan), values.get("recall", math.nan)
     if precision + recall > 0 and "f1" in values:
         f1 = 2 * precision * recall / (precision + recall)
         yield from same(f"{path}.f1.value", values["f1"], f1, "the harmonic mean of precision and recall")
+
+
+def _of_a_share(path: str, item: Measured, n: int) -> Iterator[str]:
+    """That value and standard deviation are not those of a whole number of hits in at most `n` rows."""
+    value, deviation = item.value, item.standard_deviation
+    if not 0 < value < 1 or math.isnan(deviation):
+        return
+    rows = value * (1 - value) / (deviation * deviation) if deviation else math.inf
+    whole = math.isclose(rows, round(rows), rel_tol=1e-6) if rows <= n + 0.5 else False
+    if not whole or not math.isclose(value * rows, round(value * rows), rel_tol=1e-6):
+        yield (
+            f"{path}.value is {value:.7g} and its standard_deviation {deviation:.7g}, which no number of "
+            f"hits in up to {n} rows gives"
+        )
 
 
 def _doubt(path: str, item: Measured) -> Iterator[str]:
@@ -67,6 +90,9 @@ def _doubt(path: str, item: Measured) -> Iterator[str]:
     levels = sorted(item.bounds, key=float)
     for level in levels:
         yield from _holds(f"{path}.bounds.{level}", item.value, item.bounds[level])
+    for place, end in enumerate(item.bounds.get(SAME_AS_INTERVAL, ())):
+        what = f"that of bounds.{SAME_AS_INTERVAL}"
+        yield from same(f"{path}.interval[{place}]", item.interval[place], end, what, abs(item.value))
     for narrow, wide in pairwise(levels):
         (low, high), (lower, higher) = item.bounds[narrow], item.bounds[wide]
         if (lower > low and not alike(lower, low)) or (higher < high and not alike(higher, high)):

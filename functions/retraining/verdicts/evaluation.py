@@ -291,8 +291,8 @@ class Evaluation(_Frozen):
     0.1. `data_notes` are what a person should know of the data, and what decides nothing. `data_changes` say
     how the data differs from the champion's; no rule reads them. `anchor` is None where the candidate was
     compared with no anchor. `validation` is the identity of the validation rows: the SHA-256 of their sorted
-    identities. Both are None in evaluations of earlier versions. `quality` is SageMaker's part of the file; None
-    for an evaluation that was not read from one.
+    identities. Both are None in evaluations of earlier versions. `quality` is SageMaker's part of the file;
+    None for an evaluation that was not read from one.
     """
 
     schema_version: Literal[2]
