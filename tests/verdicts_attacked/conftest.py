@@ -1,7 +1,7 @@
 """What should not be approved, tried: from landed files to the verdict, through the steps and the rules.
 
-Each test lands files, runs the steps of an execution in this process, and judges what they wrote by rules that
-a user might write. Everything is seeded. AWS is moto's.
+Each test lands files, runs the steps of an execution in this process, and judges what they wrote by rules
+that a user might write. Everything is seeded. AWS is moto's.
 """
 
 from __future__ import annotations
