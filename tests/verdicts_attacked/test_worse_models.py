@@ -53,7 +53,7 @@ def test_feature_that_is_the_target_is_a_suspicious_leap(lab: Lab) -> None:
     assert lab.verdict(leaking, candidate, champion).decision == "HOLD"
 
 
-@pytest.mark.parametrize(("turned", "decision"), [(0.45, "REJECT"), (0.0, "APPROVE")])
+@pytest.mark.parametrize(("turned", "decision"), [(0.6, "REJECT"), (0.45, "HOLD"), (0.0, "APPROVE")])
 def test_labels_that_were_turned_round_lose_to_the_champion(lab: Lab, turned: float, decision: str) -> None:
     generator, train = np.random.default_rng(9), passengers("train")
     label = train["survived"].astype(int)
