@@ -26,11 +26,20 @@ DATA: Final = re.compile(
 NOT_DATA: Final[Mapping[str, re.Pattern[str]]] = {
     "placeholder": re.compile(r"(?:.*/)?|.*_\$folder\$", re.DOTALL),
     "hidden": re.compile(r"(?:.*/)?[_.].*", re.DOTALL),
-    "unfinished": re.compile(r".*\._COPYING_", re.DOTALL),
+    "unfinished": re.compile(
+        r".*\._COPYING_|"
+        r"(?:train|validation)/.*\.(?i:inprogress(?:\.[^/]*)?|tmp|temp|partial|filepart|crdownload)",
+        re.DOTALL,
+    ),
+    "copy": re.compile(
+        r"(?:train|validation)/(?:.*/)?(?:[^/]*(?:~|\.(?i:bak|swp))|~\$[^/]*|#[^/]*#)", re.DOTALL
+    ),
 }
 """Names that are never data, by the reason. Placeholders stand for folders; consoles and Hadoop write them.
 A path part that begins with `_` or `.` is hidden: Spark, Hive and Databricks keep their own files there.
-Hadoop copies into names that end with `._COPYING_`."""
+Hadoop copies into names that end with `._COPYING_`, Flink writes into `.inprogress`, and downloads and uploads
+end with the others until they are complete. Editors and people keep copies beside a file: its rows would
+count twice."""
 
 ELSEWHERE: Final = "elsewhere"
 """The reason of a name that is neither below a split's folder nor a split's single file."""
@@ -42,7 +51,8 @@ WORDS: Final[Mapping[str, str]] = {
     QUARANTINED: "in quarantine",
     "placeholder": "stands for a folder",
     "hidden": "a part of its name begins with _ or .",
-    "unfinished": "Hadoop still copies into it",
+    "unfinished": "its name is that of a file that is still written",
+    "copy": "its name is that of a copy that an editor keeps",
     ELSEWHERE: "neither below train/ or validation/ nor a file train.csv or validation.csv",
 }
 """What each reason says to people."""
