@@ -35,6 +35,12 @@ its linear models compute squares."""
 LEADING_ZERO: Final = re.compile(r"[+-]?0\d")
 """The start of a text of digits that is no number as a category, such as the postcode 01234."""
 
+UNSEEN: Final = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+"""Signs without a width: spaces, joiners, marks of direction and byte order. Copied text begins or ends so."""
+
+WIDE: Final = {0xFF01 + place: 0x21 + place for place in range(94)}
+"""The signs of ASCII by their forms of full width (Unicode, U+FF01 to U+FF5E)."""
+
 MAX_PLAIN: Final = 80
 """Digits up to which the category of a number is written without an exponent. decimal256 has 76."""
 
@@ -88,15 +94,15 @@ PLAIN: Final = Spelling()
 def category(text: str, spelling: Spelling = PLAIN) -> str | None:
     """The canonical text of a category; None for a missing value. The canonical text of that is the same.
 
-    Spaces around it do not count, and LF, CR and CRLF in it are LF. A number is written plainly and with all
-    its digits: 1, 1.0, +1 and 1e0 are "1"; a text that begins with 0 and another digit is no number. True and
+    Spaces and signs without a width around it do not count, and LF, CR and CRLF in it are LF. A number is written plainly and with all
+    its digits: 1, 1.0, +1, 1e0 and one of full width are "1"; a text that begins with 0 and another digit is no number. True and
     false are in lower case. A date or a time is in UTC, and midnight is the date; without an offset it counts
     as UTC.
     """
     word = text.strip()
     if "\r" in word:
         word = word.replace("\r\n", "\n").replace("\r", "\n")
-    word = word if word.isascii() else unicodedata.normalize("NFC", word)
+    word = word if word.isascii() else _seen(word)
     folded = word.casefold() if spelling.ignore_case else word
     if folded in _missing(spelling):
         return None
@@ -106,6 +112,15 @@ def category(text: str, spelling: Spelling = PLAIN) -> str | None:
             return number_category(plain)
         return time_category(word) or (plain.casefold() if spelling.ignore_case else plain)
     return word.lower() if word.lower() in ("true", "false") else folded
+
+
+def _seen(word: str) -> str:
+    """The text in NFC without signs around it that have no width; a number in signs of full width in ASCII."""
+    word = unicodedata.normalize("NFC", word)
+    while (inner := word.strip(UNSEEN).strip()) != word:
+        word = inner
+    narrow = word.translate(WIDE)
+    return narrow if NUMBER.fullmatch(narrow) else word
 
 
 @cache

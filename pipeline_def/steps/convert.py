@@ -110,7 +110,8 @@ def to_numbers(values: pa.Array, key: str, name: str, first_row: int, notation: 
         try:
             numbers = pc.cast(values, pa.float64(), safe=False)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            raise DataProblem(f"{key}: column {name} has the type {values.type}, expected numbers") from None
+            kind = str(values.type).partition("<")[0]  # without the names in it, which may be those of people
+            raise DataProblem(f"{key}: column {name} has the type {kind}, expected numbers") from None
         numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
     if not pc.all(pc.is_finite(numbers), min_count=0).as_py():
         raise _first_wrong(numbers, np.isfinite, key, name, first_row, "a finite number")

@@ -100,10 +100,13 @@ class CsvFile:
             yield reader
 
     def _bytes(self) -> pa.NativeFile | io.BufferedReader:
-        """The text in UTF-8. Arrow itself reads and unpacks a file that is nothing else."""
-        if not self.text.plain:
+        """The text in UTF-8. Arrow itself reads a file that is nothing else.
+
+        Arrow does not unpack: it refuses gzip files that end with zeros, as tapes do (gzip's manual, "Tapes").
+        """
+        if self.text.packed or not self.text.plain:
             return self.text.stream()
-        return pa.input_stream(str(self.text.path), compression="gzip" if self.text.packed else None)
+        return pa.input_stream(str(self.text.path), compression=None)
 
     def _check_lengths(self, block: pa.RecordBatch, first_row: int) -> None:
         """Raises DataProblem for a value with more than MAX_VALUE characters."""
@@ -284,9 +287,13 @@ class _Signs:
 
 
 def _signs(text: CsvText, delimiter: str) -> _Signs:
+    """What all of the text shows. Raises DataProblem for a zero byte: no value that has one equals another."""
     escaped = two_backslashes = blank = False
-    last, quotes = b"", QuoteCheck(delimiter)
+    last, quotes, read = b"", QuoteCheck(delimiter), 0
     for chunk in text.chunks():
+        if (zero := chunk.find(0)) >= 0:
+            raise DataProblem(f"{text.key} is not text: byte {read + zero + 1:,} is zero; write it again")
+        read += len(chunk)
         joined = last + chunk
         escaped = escaped or b'\\"' in joined
         two_backslashes = two_backslashes or b"\\\\" in joined

@@ -77,12 +77,22 @@ def _from_half(values: pa.Array) -> pa.Array:
 def canonical(
     values: pa.Array, key: str, name: str, dialect: Dialect, spelling: Spelling | None = None
 ) -> pa.Array:
-    """The column as the text of categories, by which two spellings of one value are the same."""
-    values = plain(values, key, name)
+    """The column as the text of categories, by which two spellings of one value are the same.
+
+    Bytes that are no text, such as a UUID's, are their hexadecimal digits: such a column is no feature.
+    """
+    try:
+        values = plain(values, key, name)
+    except DataProblem:
+        values = pa.array([None if value is None else _digits(value) for value in values.to_pylist()])
     if pa.types.is_string(values.type):
         values = Notation.of(dialect).usual_texts(values)
     with readable(key, name):
         return to_categories(values, spelling or dialect.spelling)
+
+
+def _digits(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -37,6 +37,10 @@ def plain() -> pd.DataFrame:
         {"pclass": lambda text: f" {text} "},
         {"sex": lambda text: f"{text} "},
         {"pclass": lambda text: f"{text}.00"},
+        {"pclass": lambda text: f"+{text}e0"},
+        {"pclass": lambda text: f"\u3000{text}\u00a0"},
+        {"pclass": lambda text: chr(ord(text) + 0xFEE0)},
+        {"pclass": lambda text: f"\ufeff{text}\u200b"},
         {"alone": str.upper},
         {"alone": lambda text: {"true": "1.0", "false": "0.0"}[text]},
         {"age": lambda text: text or "NULL"},
@@ -50,6 +54,10 @@ def plain() -> pd.DataFrame:
         "pclass padded",
         "sex padded",
         "pclass 1.00",
+        "pclass +1e0",
+        "pclass between wide spaces",
+        "pclass of full width",
+        "pclass between signs without a width",
         "alone in capitals",
         "alone as 1.0",
         "age NULL",
@@ -125,6 +133,19 @@ def test_types_of_parquet_say_what_csv_says(
 ) -> None:
     """The same rows as from CSV."""
     pd.testing.assert_frame_equal(read(as_parquet(typed(ROWS, **columns)), gives), plain)
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.binary(16), pa.large_binary()], ids=str)
+def test_bytes_in_a_column_that_is_no_feature_stop_nothing(
+    kind: pa.DataType, plain: pd.DataFrame, gives: Gives
+) -> None:
+    """A UUID or a picture beside the features: the same rows, and the bytes tell rows apart."""
+    numbers = pa.array([bytes([255, number % 50]) * 8 for number in range(len(ROWS))], kind)
+    two = [next(row for row in ROWS if row["survived"] == label) for label in "01"]
+    table = typed(two * (len(ROWS) // 2)).append_column("uuid", numbers)
+    found = gives(Place().land({"train/part-0": as_parquet(table), **VALIDATION}))
+    assert found.report["splits"]["train"]["repeated_rows"] == 150
+    pd.testing.assert_frame_equal(read(as_parquet(typed(ROWS).append_column("uuid", numbers))), plain)
 
 
 def test_decimals_of_parquet_keep_their_text_as_categories(gives: Gives) -> None:

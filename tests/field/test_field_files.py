@@ -20,6 +20,11 @@ PART = as_csv(ROWS[:100])
         ("x.gz", zipped(PART)),
         ("20261130_0001_3f2b", PART),  # an Athena UNLOAD
         ("gzip without saying so.csv", zipped(PART)),
+        ("members.gz", zipped(PART[:999]) + zipped(b"") + zipped(PART[999:])),
+        ("marked.gz", zipped(b"\xef\xbb\xbf" + PART)),
+        ("tape.gz", zipped(PART) + bytes(512)),
+        ("old Mac.csv", PART.replace(b"\n", b"\r")),
+        ("without a last line break.csv", PART.rstrip(b"\n")),
         ("20261130_0002.parquet.snappy", as_parquet(typed(ROWS[:100]))),
         ("part-0.PARQUET", as_parquet(typed(ROWS[:100]))),
         ("part-0.csv.gz", zipped(PART)),

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 SPELLINGS = [
     # the canonical text, and texts that mean it
     ("1", ["1", "1.0", "1.", " 1 ", "+1", "1e0", "10e-1", "\u00a01"]),
+    ("1", ["\uff11", "\uff0b\uff11", "\uff11\uff0e\uff10", "\u200b1", "1\ufeff", " \u200e1 \u200f"]),
+    ("\uff21\uff11", ["\uff21\uff11", "\ufeff\uff21\uff11"]),
+    ("\u00b2", ["\u00b2"]),
+    ("a\u200db", ["a\u200db", "a\u200db\u200b \u200b"]),
     ("0", ["0", "0.0", "-0", "+0.00", "0e5"]),
     ("-2.5", ["-2.5", "-2.50", "-25e-1"]),
     ("0.5", ["0.5", ".5", "0.50"]),
@@ -246,7 +250,7 @@ def test_batch_with_another_spelling_is_compared_fairly(
     first = Run(tmp_path / "first", s3, config, "aaaaaaaaaaaa")
     with monkeypatch.context() as patch:
         if old:  # handsoff 0.1 kept the text as it was
-            patch.setattr(convert, "category", lambda text, spelling: text or None)  # noqa: ARG005
+            patch.setattr(texts, "category", lambda text, spelling: text or None)  # noqa: ARG005
         assert first.preprocess() == 0
     first.train()
     landed(s3, "{}" if old else "{}.0", "", flipped=True)

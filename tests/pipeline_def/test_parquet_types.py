@@ -143,6 +143,11 @@ def test_open_file_times_are_the_categories_of_the_csv_file(
     ("column", "values", "reason"),
     [
         ("x", pa.array([DAY]), "p: column x has the type timestamp[us, tz=UTC], expected numbers"),
+        (
+            "x",
+            pa.array([{"secret": 1.0}]),
+            "p: column x has the type struct, expected numbers",
+        ),
         ("c", pa.array([b"\xff"]), "p: column c holds bytes that are not UTF-8"),
         (
             "x",
