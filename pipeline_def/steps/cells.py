@@ -36,7 +36,8 @@ LEADING_ZERO: Final = re.compile(r"[+-]?0\d")
 """The start of a text of digits that is no number as a category, such as the postcode 01234."""
 
 UNSEEN: Final = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
-"""Signs without a width: spaces, joiners, marks of direction and byte order. Copied text begins or ends so."""
+"""Signs without a width: spaces, joiners, marks of direction and of byte order. Copied text may have them
+around it."""
 
 WIDE: Final = {0xFF01 + place: 0x21 + place for place in range(94)}
 """The signs of ASCII by their forms of full width (Unicode, U+FF01 to U+FF5E)."""
@@ -94,10 +95,10 @@ PLAIN: Final = Spelling()
 def category(text: str, spelling: Spelling = PLAIN) -> str | None:
     """The canonical text of a category; None for a missing value. The canonical text of that is the same.
 
-    Spaces and signs without a width around it do not count, and LF, CR and CRLF in it are LF. A number is written plainly and with all
-    its digits: 1, 1.0, +1, 1e0 and one of full width are "1"; a text that begins with 0 and another digit is no number. True and
-    false are in lower case. A date or a time is in UTC, and midnight is the date; without an offset it counts
-    as UTC.
+    Spaces and signs without a width around it do not count, and LF, CR and CRLF in it are LF. A number is
+    written plainly and with all its digits: 1, 1.0, +1, 1e0 and a 1 of full width are "1"; a text that begins
+    with 0 and another digit is no number. True and false are in lower case. A date or a time is in UTC, and
+    midnight is the date; without an offset it counts as UTC.
     """
     word = text.strip()
     if "\r" in word:
@@ -115,7 +116,7 @@ def category(text: str, spelling: Spelling = PLAIN) -> str | None:
 
 
 def _seen(word: str) -> str:
-    """The text in NFC without signs around it that have no width; a number in signs of full width in ASCII."""
+    """The text in NFC, without signs around it that have no width. A number of full width is in ASCII."""
     word = unicodedata.normalize("NFC", word)
     while (inner := word.strip(UNSEEN).strip()) != word:
         word = inner

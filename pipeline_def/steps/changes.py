@@ -7,7 +7,7 @@ memory are needed for each change of a split, and twice the disk of its rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from cells import MISSING_WORDS
 from convert import convert
 from identity import text_ids
 from job import Array, Cdc, DataProblem, Dialect, StepConfig
+from operations import NAMES, are_changes, bare, is_mark, refusal
 from texts import canonical, plain, to_text
 
 OPERATIONS: Final = ("I", "U", "D")
@@ -25,16 +26,6 @@ OPERATIONS: Final = ("I", "U", "D")
 
 DELETED: Final = "D"
 """The operation that leaves a row out."""
-
-VOCABULARIES: Final = (
-    frozenset({"i", "u", "d"}),
-    frozenset({"c", "u", "d", "r"}),
-    frozenset({"insert", "update", "delete"}),
-)
-"""How tools say what was done to a row, in lower case: AWS DMS, Debezium (r is a snapshot's row), others."""
-
-OPERATION: Final = "op"
-"""The column, in lower case, in which AWS DMS says what was done to a row."""
 
 FULL_LOAD: Final = re.compile(r"LOAD[0-9A-Fa-f]+\..*|LOAD[0-9A-Fa-f]+")
 """Names of the files of a first full load (AWS DMS, "Using Amazon S3 as a target"). Changes have a date."""
@@ -49,34 +40,19 @@ def check_no_changes(block: pa.RecordBatch, config: StepConfig, key: str) -> Non
     `data.cdc` is not set, or names a column that the block does not have.
     """
     cdc = config.data.cdc
-    alike = {OPERATION, _plain(cdc.operation)} if cdc else {OPERATION}
+    alike = NAMES | {bare(cdc.operation)} if cdc else NAMES
     for name in block.schema.names:
-        if _plain(name) not in alike or name in config.columns:
+        if name in config.columns or not (bare(name) in alike or is_mark(name)):
             continue
-        if not are_operations(_operations(block, name, key).unique().to_pylist()):
+        if not are_changes(name, _operations(block, name, key).unique().to_pylist(), MISSING_WORDS):
             continue
-        if cdc:
+        if cdc and not is_mark(name):
             raise DataProblem(
                 f"{key} has no column {cdc.operation}, which data.cdc names, and a column like Op says what "
                 "was done to each row (I, U or D); did you mean that? Write both alike, or land the rows "
                 "without it"
             )
-        raise DataProblem(
-            f"{key}: the column Op says what was done to each row (I, U or D), as AWS DMS writes it; set "
-            "data.cdc in handsoff.yaml, or land the rows without it. Of other words, such as Debezium's c, u "
-            "and d, land the rows that are left"
-        )
-
-
-def are_operations(values: Iterable[str]) -> bool:
-    """Whether a column with these values says what was done to each row. It may say nothing of some."""
-    said = {value.casefold() for value in values if value not in MISSING_WORDS}
-    return bool(said) and any(said <= words for words in VOCABULARIES)
-
-
-def _plain(name: str) -> str:
-    """A column's name without case, spaces and the underscores that Debezium writes before it."""
-    return "".join(name.split()).casefold().strip("_")
+        raise DataProblem(f"{key}: {'; '.join(refusal(name))}")
 
 
 class Changes:

@@ -102,7 +102,8 @@ class CsvFile:
     def _bytes(self) -> pa.NativeFile | io.BufferedReader:
         """The text in UTF-8. Arrow itself reads a file that is nothing else.
 
-        Arrow does not unpack: it refuses gzip files that end with zeros, as tapes do (gzip's manual, "Tapes").
+        Arrow does not unpack: it refuses a gzip file that ends with zeros, as tapes do (gzip's manual,
+        "Tapes").
         """
         if self.text.packed or not self.text.plain:
             return self.text.stream()
@@ -287,7 +288,7 @@ class _Signs:
 
 
 def _signs(text: CsvText, delimiter: str) -> _Signs:
-    """What all of the text shows. Raises DataProblem for a zero byte: no value that has one equals another."""
+    """What all of the text shows. Raises DataProblem for a zero byte, which no text has."""
     escaped = two_backslashes = blank = False
     last, quotes, read = b"", QuoteCheck(delimiter), 0
     for chunk in text.chunks():

@@ -37,9 +37,9 @@ NOT_DATA: Final[Mapping[str, re.Pattern[str]]] = {
 }
 """Names that are never data, by the reason. Placeholders stand for folders; consoles and Hadoop write them.
 A path part that begins with `_` or `.` is hidden: Spark, Hive and Databricks keep their own files there.
-Hadoop copies into names that end with `._COPYING_`, Flink writes into `.inprogress`, and downloads and uploads
-end with the others until they are complete. Editors and people keep copies beside a file: its rows would
-count twice."""
+Hadoop copies into names that end with `._COPYING_`, Flink writes into `.inprogress`, and downloads and
+uploads end with the others until they are complete. Editors and people keep copies beside a file: its rows
+would count twice."""
 
 ELSEWHERE: Final = "elsewhere"
 """The reason of a name that is neither below a split's folder nor a split's single file."""

@@ -302,3 +302,34 @@ def test_changes_of_a_database_are_refused_without_cdc_and_applied_with_it(gives
     found = gives(Place(known).land(files))
     assert found.rows == (199, 100)
     assert (found.table()["fare"] == 1.25).sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("_change_type", ("insert", "delete")),
+        ("METADATA$ACTION", ("INSERT", "DELETE")),
+        ("__$operation", ("2", "1")),
+        ("__op", ("c", "d")),
+        ("op_type", ("I", "D")),
+        ("_fivetran_deleted", ("false", "true")),
+        ("_hoodie_is_deleted", ("", "True")),
+        ("_sdc_deleted_at", ("", "2026-01-01 00:00:00")),
+    ],
+)
+def test_changes_of_other_tools_are_refused_by_their_column(
+    column: str, words: tuple[str, str], gives: Gives
+) -> None:
+    """Refused before a job is paid for as CSV, and by the job as Parquet; the deleted row never trains."""
+    marked = [words[number == 7] for number in range(len(ROWS))]
+    body = as_csv(
+        [{column: word, **row} for word, row in zip(marked, ROWS, strict=True)], columns=(column, *COLUMNS)
+    )
+    found = gives(Place().land({"train/a.csv": body, **VALIDATION}))
+    assert found.kind == "quarantined"
+    table = typed(ROWS).append_column(column, pa.array(marked))
+    in_parquet = Place().land({"train/a.parquet": as_parquet(table), **VALIDATION})
+    assert in_parquet.kind == "failed"
+    for said in (found.said, in_parquet.failure):
+        assert "land the rows" in said
+        assert column in said or "Op" in said

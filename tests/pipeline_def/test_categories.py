@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 import artifact
 import cells
 import comparison
-import convert
 import drift
 import texts
 from job import Features, StepConfig

@@ -9,11 +9,9 @@ from typing import Final
 from retraining.config.schema import ModelConfig
 from retraining.starts.inspection.heads import MAX_COLUMNS
 from retraining.starts.inspection.lines import DELIMITERS
+from retraining.starts.inspection.operations import NAMES, bare, is_mark
 from retraining.starts.inspection.problems import Problem, listed, shown
 from retraining.text import MAX_NAMED
-
-OPERATION: Final = "op"
-"""The column, in lower case, in which AWS DMS says what was done to a row."""
 
 CONTROL_A: Final = "\x01"
 """What separates values in text files of Hive, and of Athena's UNLOAD, if nothing else is asked for."""
@@ -24,16 +22,16 @@ class Columns:
     """Where a model's columns are in a row of `count` values. Those only in the file's folders are not there.
 
     The values behind `named` have no name. `changes` is the position of the column that says what was done
-    to a row, `unset` that of a column that may say so although `data.cdc` does not name it. `in_folder` is
-    the value of such a column in the file's path.
+    to a row, `unset` those of columns that may say so although `data.cdc` does not name them. `in_folders`
+    are the values of such columns in the file's path.
     """
 
     count: int
     named: int
     places: Mapping[str, int]
     changes: int | None
-    unset: int | None
-    in_folder: str = ""
+    unset: Mapping[str, int]
+    in_folders: Mapping[str, str]
 
 
 def columns(header: Sequence[str], config: ModelConfig, folders: Mapping[str, str]) -> Columns | Problem:
@@ -56,14 +54,14 @@ def columns(header: Sequence[str], config: ModelConfig, folders: Mapping[str, st
         if (first := places.setdefault(name, place)) != place:
             return _twice(name, first, place, wanted)
     cdc = config.data.cdc
-    unset = None if cdc and cdc.operation in there else _operation((*places, *folders), wanted, config)
+    unset = () if cdc and cdc.operation in there else _operations((*places, *folders), wanted, config)
     return Columns(
         count=count,
         named=named,
         places={name: places[name] for name in wanted if name in places},
         changes=places.get(cdc.operation) if cdc else None,
-        unset=places.get(unset) if unset else None,
-        in_folder=folders.get(unset, "") if unset else "",
+        unset={name: places[name] for name in unset if name in places},
+        in_folders={name: folders[name] for name in unset if name in folders and name not in places},
     )
 
 
@@ -72,16 +70,12 @@ def too_wide(what: str) -> Problem:
     return Problem("too_wide", f"the file is too wide: {what}, at most {MAX_COLUMNS:,} columns are read")
 
 
-def _operation(names: Iterable[str], wanted: Sequence[str], config: ModelConfig) -> str | None:
-    """The column that is named as AWS DMS, Debezium or `data.cdc` names it, apart from case, spaces and
-    underscores around it, unless it is one of the model's own. None if there is none."""
+def _operations(names: Iterable[str], wanted: Sequence[str], config: ModelConfig) -> Sequence[str]:
+    """The columns that are named as a tool or `data.cdc` names those of changes, unless they are the
+    model's own."""
     cdc = config.data.cdc
-    alike = {OPERATION, _bare(cdc.operation)} if cdc else {OPERATION}
-    return next((name for name in names if name not in wanted and _bare(name) in alike), None)
-
-
-def _bare(name: str) -> str:
-    return _plain(name).strip("_")
+    alike = NAMES | {bare(cdc.operation)} if cdc else NAMES
+    return [name for name in names if name not in wanted and (bare(name) in alike or is_mark(name))]
 
 
 def _twice(name: str, first: int, second: int, wanted: Sequence[str]) -> Problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain, tee
 from typing import Final
 
@@ -11,17 +11,11 @@ from retraining.starts.inspection import lines
 from retraining.starts.inspection.cells import MISSING, Cells
 from retraining.starts.inspection.header import Columns, columns, control_a
 from retraining.starts.inspection.heads import Short
+from retraining.starts.inspection.operations import are_changes, bare, is_mark, refusal
 from retraining.starts.inspection.problems import Fine, Problem, listed, shown
 
 OPERATIONS: Final = frozenset({"I", "U", "D"})
 """What was done to a row: inserted, updated or deleted, as AWS DMS writes it."""
-
-VOCABULARIES: Final = (
-    frozenset({"i", "u", "d"}),
-    frozenset({"c", "u", "d", "r"}),
-    frozenset({"insert", "update", "delete"}),
-)
-"""How tools say what was done to a row, in lower case: AWS DMS, Debezium (r is a snapshot's row), others."""
 
 DELETED: Final = "D"
 """The operation of a row that is left out: its other values are not looked at."""
@@ -74,13 +68,16 @@ class _Table:
     def _rows(self, columns: Columns) -> Problem | Fine | Short:
         places = [(name, place) for name, place in columns.places.items() if name in self._cells.kinds]
         rows = self._lines
-        if are_operations([columns.in_folder]):
-            return _changes(self._config)
-        if columns.unset is not None:
+        for name, value in columns.in_folders.items():
+            if are_changes(name, [value.strip()], MISSING):
+                return _changes(name, self._config)
+        if columns.unset:
             rows, all_rows = tee(rows)
             # Before anything else: a row that was deleted may have no other values.
-            if are_operations(row[columns.unset].strip() for row in all_rows if len(row) == columns.count):
-                return _changes(self._config)
+            whole = [row for row in all_rows if len(row) == columns.count]
+            for name, place in columns.unset.items():
+                if are_changes(name, (row[place].strip() for row in whole), MISSING):
+                    return _changes(name, self._config)
         for row in rows:
             if self._row == 0 and (problem := self._second_header(row)):
                 return problem
@@ -147,28 +144,17 @@ class _Table:
         return Problem("format", text, row=self._row, found=shown(data.delimiter.join(row)))
 
 
-def are_operations(values: Iterable[str]) -> bool:
-    """Whether a column with these values says what was done to each row. It may say nothing of some."""
-    said = {value.casefold() for value in values if value not in MISSING}
-    return bool(said) and any(said <= words for words in VOCABULARIES)
-
-
-def _changes(config: ModelConfig) -> Problem:
+def _changes(name: str, config: ModelConfig) -> Problem:
     """The problem of a file of changes, which would be trained on as rows."""
-    if cdc := config.data.cdc:
+    if (cdc := config.data.cdc) and not is_mark(name):
         return Problem(
             "changes",
             f"no column {listed([cdc.operation])}, which data.cdc names, and a column like Op says what was "
             "done to each row (I, U or D): did you mean that? write both alike, or land the rows without it",
             column=cdc.operation,
         )
-    return Problem(
-        "changes",
-        "the column Op says what was done to each row (I, U or D), as AWS DMS writes it: set data.cdc in "
-        "handsoff.yaml, or land the rows without it. Of other words, such as Debezium's c, u and d, land the "
-        "rows that are left",
-        column="Op",
-    )
+    column = "Op" if bare(name) == "op" else name.strip()
+    return Problem("changes", ": ".join(refusal(name)), column=column)
 
 
 def in_folders(folders: Mapping[str, str], config: ModelConfig) -> Problem | None:
