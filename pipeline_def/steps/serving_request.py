@@ -107,6 +107,8 @@ def _text(body: str | bytes, charset: str) -> str:
         raise Refused(f"the body cannot be read as {charset}; name its charset in the content type") from None
     if "\ufffd" in text:
         raise Refused("the body cannot be read as utf-8; name its charset in the content type")
+    if "\x00" in text:
+        raise Refused(f"the body is not text: character {text.index(chr(0)) + 1} is zero")
     return text.removeprefix("\ufeff")
 
 

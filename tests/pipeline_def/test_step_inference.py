@@ -275,6 +275,7 @@ def test_input_fn_takes_a_plain_json_list() -> None:
         ('[{"x": [1]}]', "application/json", 400, "expected a list of records whose values are texts"),
         (b"\xff", "text/csv", 400, "the body cannot be read as utf-8"),
         ("a\ufffd", "text/csv", 400, "the body cannot be read as utf-8"),
+        (b"x,c,b\n1,a\x00,t\n", "text/csv", 400, "the body is not text: character 10 is zero"),
         (b"x", "text/csv; charset=klingon", 400, "the body cannot be read as klingon"),
     ],
 )
