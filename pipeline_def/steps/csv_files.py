@@ -24,6 +24,7 @@ import csv_text
 from csv_text import CsvText, LongRow, encoding_of, first_undecodable, raw_chunks, undecodable
 from formats import damaged_gzip
 from job import DataProblem, Dialect, one_line
+from partitions import partitions
 from quotes import MAX_VALUE, QuoteCheck
 
 MAX_HEADER_BYTES: Final = 1 << 20
@@ -265,15 +266,20 @@ def _too_wide(key: str) -> DataProblem:
 
 
 def _configured(first: list[str], dialect: Dialect, key: str) -> tuple[str, ...]:
-    """The header that the config gives. A full load may lack the column of operations."""
+    """The header that the config gives.
+
+    A file may lack the columns that its path names, and a first full load the column of operations.
+    """
     if [cell.strip() for cell in first] == [*dialect.header]:
         raise DataProblem(
             f"{key}: the first line is a header, and data.header in handsoff.yaml names the columns; "
             "remove one of them"
         )
-    if dialect.cdc and len(first) == len(dialect.header) - 1:
-        return tuple(name for name in dialect.header if name != dialect.cdc.operation)
-    return dialect.header
+    folders, operation = partitions(key), dialect.cdc.operation if dialect.cdc else None
+    inside = tuple(name for name in dialect.header if name not in folders)
+    shorter = [tuple(name for name in names if name != operation) for names in (dialect.header, inside)]
+    ways = (dialect.header, inside, *shorter)
+    return next((names for names in ways if len(names) == len(first)), dialect.header)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ CSV columns arrive as text. convert.py decides column by column what a text mean
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Required, TypedDict
@@ -122,7 +122,7 @@ def check_header(names: Sequence[str], partition: Mapping[str, str], config: Ste
     wanted = config.columns
     there = {*names, *partition}
     if missing := [name for name in wanted if name not in there]:
-        raise _missing(missing, config, names, key)
+        raise _missing(missing, config, names, partition, key)
     places: dict[str, int] = {}
     for place, name in enumerate(names, 1):
         if (first := places.setdefault(name, place)) != place:
@@ -141,10 +141,13 @@ def check_rows(rows: Mapping[str, int]) -> None:
             raise DataProblem(f"{split} has no rows: each of its files is empty or has a header only")
 
 
-def _missing(missing: Sequence[str], config: StepConfig, names: Sequence[str], key: str) -> DataProblem:
+def _missing(
+    missing: Sequence[str], config: StepConfig, names: Sequence[str], folders: Iterable[str], key: str
+) -> DataProblem:
     wanted = config.columns
-    near = {_plain(name): place for place, name in reversed([*enumerate(names, 1)])}
-    alike = [f"column {near[_plain(name)]} for {listed([name])}" for name in missing if _plain(name) in near]
+    near = {_plain(name): f"the folder {name}=" for name in folders}
+    near |= {_plain(name): f"column {place}" for place, name in reversed([*enumerate(names, 1)])}
+    alike = [f"{near[_plain(name)]} for {listed([name])}" for name in missing if _plain(name) in near]
     found = list(names[:100])
     if not alike and len(names) == 1 and (word := _other_delimiter(names[0], missing)):
         return DataProblem(

@@ -6,7 +6,7 @@ import pytest
 
 from tests.field.conftest import Gives
 from tests.field.people import as_csv, as_parquet, passengers, typed, zipped
-from tests.field.play import Place
+from tests.field.play import Place, config
 
 VALIDATION = {"validation/v.csv": as_csv(passengers(100, 9))}
 ROWS = passengers(300)
@@ -155,6 +155,34 @@ def test_partitioned_folders_give_their_column(form: str, gives: Gives) -> None:
         {"S": 100, "C/D": 100, "nan": 100},
     )
     assert found.report["partition_columns"] == ["embarked"]
+
+
+def test_a_folder_that_spells_its_column_otherwise_is_refused_with_the_way_out(gives: Gives) -> None:
+    """Embarked=S is no column embarked: told by that name, in CSV and Parquet alike."""
+    others = [name for name in ROWS[0] if name != "embarked"]
+    parts = {"csv": as_csv(ROWS, columns=others), "parquet": as_parquet(typed(ROWS).drop_columns("embarked"))}
+    for form, body in parts.items():
+        found = gives(Place().land({f"train/Embarked=S/part-0.{form}": body, **VALIDATION}))
+        assert found.kind in ("quarantined", "failed")
+        assert "did you mean" in found.said
+        assert "folder" in found.reason + found.failure
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["path", "path and file"])
+def test_partitioned_folders_without_a_header_give_their_column(inside: bool, gives: Gives) -> None:
+    """`data.header` names all columns; a file may lack those of its path, as Athena and Spark write it."""
+    columns = [name for name in ROWS[0] if name != "embarked" or inside]
+    files = {
+        f"{split}/embarked={port}/part-0": as_csv(
+            [row for row in rows if row["embarked"] == port], columns=columns, header=False
+        )
+        for split, rows in (("train", ROWS), ("validation", passengers(100, 9)))
+        for port in "SCQ"
+    }
+    found = gives(Place(config(data={"header": list(ROWS[0])})).land(files))
+    assert found.rows == (300, 100)
+    expected = {port: sum(row["embarked"] == port for row in ROWS) for port in "SCQ"}
+    assert found.table()["embarked"].value_counts().to_dict() == expected
 
 
 def test_parts_of_one_row_without_rows_and_without_bytes_are_no_fault(gives: Gives) -> None:

@@ -48,7 +48,7 @@ def columns(header: Sequence[str], config: ModelConfig, folders: Mapping[str, st
     wanted = config.columns
     there = {*header[:named], *folders}
     if missing := [name for name in wanted if name not in there]:
-        return _missing(missing, header, wanted, config)
+        return _missing(missing, header, folders, wanted, config)
     places: dict[str, int] = {}
     for place, name in enumerate(header[:named]):
         if (first := places.setdefault(name, place)) != place:
@@ -89,10 +89,14 @@ def _twice(name: str, first: int, second: int, wanted: Sequence[str]) -> Problem
 
 
 def _missing(
-    missing: Sequence[str], header: Sequence[str], wanted: Sequence[str], config: ModelConfig
+    missing: Sequence[str],
+    header: Sequence[str],
+    folders: Iterable[str],
+    wanted: Sequence[str],
+    config: ModelConfig,
 ) -> Problem:
     found = shown(config.data.delimiter.join(header[:100]))
-    near = {_plain(name): name for name in header}
+    near = {_plain(name): name for name in (*folders, *header)}
     alike = {name: near[_plain(name)] for name in missing if _plain(name) in near}
     if not alike and (problem := control_a(header)):
         return problem
@@ -107,7 +111,8 @@ def _missing(
     text = f"no column {listed(missing)} in the header, which has {_counted(len(header))}"
     if alike:
         others = ", ".join(repr(name) for name in list(alike.values())[:MAX_NAMED])
-        text = f"no column {listed(missing)}; the header has {others}: did you mean that? write both alike"
+        where = "the header has" if set(alike.values()) & set(header) else "the file's folders have"
+        text = f"no column {listed(missing)}; {where} {others}: did you mean that? write both alike"
     for key, named in config.data.about_rows.items():
         if not alike and (asked := [name for name in named if name in missing]):
             text += f"; data.{key} in handsoff.yaml names {listed(asked)}: land it, or remove it there"

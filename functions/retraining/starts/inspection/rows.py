@@ -87,15 +87,21 @@ class _Table:
         return Fine(self._row) if self._row or self._whole else Short()
 
     def _configured(self) -> list[str]:
-        """The header that `data.header` gives. A first full load may lack the column of operations."""
+        """The header that `data.header` gives. A file may lack the columns that its path names, and a first
+        full load the column of operations."""
         data = self._config.data
-        if data.cdc and data.cdc.operation in data.header:
-            first = next(self._lines, None)
-            if first is not None:
-                self._lines = chain([first], self._lines)
-                if len(first) == len(data.header) - 1:
-                    return [name for name in data.header if name != data.cdc.operation]
-        return [*data.header]
+        names = [*data.header]
+        inside = [name for name in names if name not in self._folders]
+        operation = data.cdc.operation if data.cdc else None
+        if not data.header or (inside == names and operation not in names):
+            return names
+        first = next(self._lines, None)
+        if first is None:
+            return names
+        self._lines = chain([first], self._lines)
+        shorter = [[name for name in left if name != operation] for left in (names, inside)]
+        ways = (names, inside, *shorter)
+        return next((way for way in ways if len(way) == len(first)), names)
 
     def _second_header(self, row: list[str]) -> Problem | None:
         """The problem of a header in a file for which the configuration names the columns."""
