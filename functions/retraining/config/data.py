@@ -59,8 +59,8 @@ class Data(Section):
     """What separates the thousands of a number that is written as text."""
 
     header: tuple[Column, ...] = ()
-    """The names of the columns, for CSV files that have no header. A full load may lack the column of
-    operations (`data.cdc`)."""
+    """The names of the columns, for CSV files that have no header. A file may lack those of its path, and
+    a full load the column of operations (`data.cdc`)."""
 
     cdc: Cdc | None = None
     """Set it if files hold changes of rows. Without it, a file with a column of such changes is refused."""
