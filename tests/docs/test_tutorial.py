@@ -14,6 +14,7 @@ import pytest
 from local import server
 from tests import providers
 from tests.docs.shell import ROOT, blocks, clean_environment, run
+from tests.loop.builds import provide
 
 TUTORIAL = ROOT / "docs" / "tutorials" / "03-sagemaker-pipeline.md"
 SPANISH = TUTORIAL.with_suffix(".es.md")
@@ -34,8 +35,11 @@ def ports() -> list[int]:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Path]:
-    """A copy of the files that the commands read: the commands write into the project's folder."""
+def project(tmp_path: Path, ready_build: Path) -> Iterator[Path]:
+    """A copy of the files that the commands read: the commands write into the project's folder.
+
+    Functions and layer are built there already, as they are at the second start.
+    """
     folder = tmp_path / "project"
     folder.mkdir()
     made = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.auto.tfvars.json", "__pycache__")
@@ -45,6 +49,7 @@ def project(tmp_path: Path) -> Iterator[Path]:
         shutil.copy(ROOT / name, folder / name)
     for name in (".venv", ".venv-sam"):
         (folder / name).symlink_to(ROOT / name)
+    provide(ready_build, folder / ".handsoff")
     yield folder
     server.stop(folder / ".handsoff" / "local")
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,12 +49,17 @@ INBOX = {
 
 
 def wait(what: str, look: Callable[[], T | None]) -> T:
-    """What `look` finds, asked again until it finds something; it looks a quarter of the time at most."""
-    deadline = time.monotonic() + PATIENCE
+    """What `look` finds, asked again until it finds something.
+
+    It looks a quarter of the time at most, and ever less often: each look is several requests, and what has
+    taken long will take a while.
+    """
+    deadline, pause = time.monotonic() + PATIENCE, 0.1
     while (begun := time.monotonic()) < deadline:
         if found := look():
             return found
-        time.sleep(max(0.2, min(1.0, 3 * (time.monotonic() - begun))))
+        time.sleep(max(pause, min(2.0, 3 * (time.monotonic() - begun))))
+        pause = min(2.0, 1.5 * pause)
     raise TimeoutError(f"{what} did not come within {PATIENCE:g} s")
 
 
@@ -68,7 +74,7 @@ class Loop:
     build: Path
     _told: list[dict[str, Any]] = field(default_factory=list)
 
-    @property
+    @cached_property
     def items(self) -> Items:
         """The ledger's items as they are stored."""
         name = self.deployment.outputs["LedgerTable"]
@@ -132,16 +138,21 @@ class Loop:
     def held(self, step: str) -> Iterator[Mapping[int, psutil.Process]]:
         """Each job of this step that begins in here waits for its end; those that do, by their pids."""
         held: dict[int, psutil.Process] = {}
+        known: set[str] = set()
         released = threading.Event()
 
         def hold() -> None:
             while not released.wait(0.05):
+                # A job runs in a folder below the one that bears its name, which names its step.
+                jobs = {path.name for path in (self.cloud.folder / "jobs").glob(f"*-{step}-*")} - known
+                if not jobs:
+                    continue  # looking through all processes takes a while
                 for process in psutil.Process(self.cloud.pid).children(recursive=True):
                     with suppress(psutil.NoSuchProcess):
-                        # A job runs in a folder below the one that bears its name, which names its step.
-                        if process.pid not in held and f"-{step}-" in process.cwd():
+                        if begun := jobs & set(Path(process.cwd()).parts):
                             process.suspend()
                             held[process.pid] = process
+                            known.update(begun)
 
         thread = threading.Thread(target=hold)
         thread.start()
