@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,10 @@ SIGNS: Final = {
     ("create", "delete"): "±",
 }
 """The sign of each combination of actions in a plan: make, remove, change, replace."""
+
+CHANGES: Final = 2
+"""Exit code of `terraform plan -detailed-exitcode` if the plan is not empty.
+https://developer.hashicorp.com/terraform/cli/commands/plan"""
 
 SCHEDULE: Final = "aws_scheduler_schedule"
 """Terraform's type of a model's schedule."""
@@ -94,12 +98,17 @@ class Terraform:
         self._run("init", "-input=false", workspace="default")  # init refuses a workspace that does not exist
 
     def plan(self, *, destroy: Iterable[str] | None = None) -> Plan:
-        """Plan an update; with `destroy`, the removal of these addresses, or of all where it is empty."""
+        """Plan an update; with `destroy`, the removal of these addresses, or of all where it is empty.
+
+        A plan without changes is not read: Terraform would start the providers again for it.
+        """
         ends = [] if destroy is None else ["-destroy", *(f"-target={address}" for address in destroy)]
         values = f"-var-file={self.variables}"
-        self._run("plan", "-input=false", "-lock-timeout=60s", f"-out={self._plan}", values, *ends)
-        found = json.loads(self._run("show", "-json", str(self._plan)))
-        return read_plan(found)
+        options = ("-input=false", "-lock-timeout=60s", f"-out={self._plan}", values, *ends)
+        code, _ = self._answer("plan", "-detailed-exitcode", *options, codes=(0, CHANGES))
+        if code != CHANGES:
+            return Plan({})
+        return read_plan(json.loads(self._run("show", "-json", str(self._plan))))
 
     def apply(self) -> None:
         """Apply the last plan."""
@@ -115,11 +124,17 @@ class Terraform:
         return self.work / f"{self.workspace}.tfplan"
 
     def _run(self, command: str, *arguments: str, workspace: str | None = None) -> str:
-        return tools.run(
+        return self._answer(command, *arguments, workspace=workspace)[1]
+
+    def _answer(
+        self, command: str, *arguments: str, workspace: str | None = None, codes: Collection[int] = (0,)
+    ) -> tuple[int, str]:
+        return tools.answer(
             f"terraform {command}",
             ["terraform", command, *arguments],
             folder=self.folder,
             environment={**environment(), "TF_WORKSPACE": workspace or self.workspace},
+            codes=codes,
         )
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,19 @@ GRACE: Final = 300.0
 
 
 def run(name: str, command: list[str], *, folder: Path, environment: Mapping[str, str | None]) -> str:
-    """Run `command` and return its output. Raises ToolFailed, which calls it by `name`.
+    """Run `command` and return its output. Raises ToolFailed, which calls it by `name`."""
+    return answer(name, command, folder=folder, environment=environment)[1]
+
+
+def answer(
+    name: str,
+    command: list[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str | None],
+    codes: Collection[int] = (0,),
+) -> tuple[int, str]:
+    """Run `command`; its exit code, one of `codes`, and its output. Raises ToolFailed for any other code.
 
     The project's own programs come first on its PATH. A variable that is None is taken out of its
     environment. Ctrl-C is passed on to it once, and this waits until it has ended.
@@ -48,10 +60,10 @@ def run(name: str, command: list[str], *, folder: Path, environment: Mapping[str
             with uninterrupted():
                 _end(process)
         raise
-    if process.returncode:
+    if process.returncode not in codes:
         tail = "\n".join([*said.splitlines(), *complained.splitlines()][-30:])
         raise ToolFailed(f"`{name}` failed with exit code {process.returncode}:\n{tail}")
-    return said
+    return process.returncode, said
 
 
 def _end(process: subprocess.Popen[str]) -> None:
