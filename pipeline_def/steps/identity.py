@@ -128,8 +128,11 @@ def _hashes(values: pa.Array) -> Array:
     """A hash of each value. Each distinct text is looked at once."""
     if pa.types.is_floating(values.type):
         return _of_numbers(values.to_numpy(zero_copy_only=False))
+    missing = _of_numbers(np.array([np.nan]))
+    if values.null_count == len(values):  # of thousands of columns, most are empty
+        return np.repeat(missing, len(values))
     encoded = values.dictionary_encode()
-    hashes = np.append(_of_texts(encoded.dictionary), _of_numbers(np.array([np.nan])))
+    hashes = np.append(_of_texts(encoded.dictionary), missing)
     return np.asarray(hashes[pc.fill_null(encoded.indices, len(hashes) - 1).to_numpy()])
 
 

@@ -80,6 +80,14 @@ def test_row_ids_of_two_values_differ(one: object, two: object) -> None:
     assert ids({"other": one}) != ids({"other": two})
 
 
+def test_row_ids_of_a_missing_value_are_the_same_in_a_column_without_values() -> None:
+    x = pa.array(["1", "2"])
+    empty = identity.row_ids({"x": x, "c": pa.array([None, None], pa.string())})
+    one = identity.row_ids({"x": x, "c": pa.array([None, "a"])})
+    other = identity.row_ids({"x": x, "c": pa.array(["a", None])})
+    assert (empty.dtype, list(empty)) == ("uint64", [one[0], other[1]])
+
+
 def test_row_ids_of_swapped_values_differ() -> None:
     assert ids({"c": ["1"], "other": ["2"]}) != ids({"c": ["2"], "other": ["1"]})
 
