@@ -89,7 +89,7 @@ class Played:
         """The rows that training reads."""
         assert self.output is not None, f"{self.kind}: {self.reason}{self.failure}"
         found = pd.read_parquet(self.output / split)
-        return found[[name for name in found if not name.startswith("handsoff:")]]
+        return found[[name for name in found.columns if not str(name).startswith("handsoff:")]]
 
     def __str__(self) -> str:
         found = f", {self.rows[0]} and {self.rows[1]} rows" if self.report else ""
