@@ -52,9 +52,10 @@ class Scores(_Frozen):
 
     `unusable` is the number of rows whose prediction is no finite number, or no probabilities; if there is
     one, no metric is defined. `clusters` is the number of independent groups of rows, as
-    pipeline_def/steps/clusters.py says. `smallest_class` is the number of clusters with a row of the rarest class, `smallest_predicted` of those
-    with a row of the class that is predicted most rarely; both are None in regression. Evaluations of earlier
-    versions have no `clusters` and no `smallest_predicted`, and count rows in `smallest_class`.
+    pipeline_def/steps/clusters.py says. `smallest_class` is the number of clusters with a row of the rarest
+    class, `smallest_predicted` of those with a row of the class that is predicted most rarely; both are None
+    in regression. Evaluations of earlier versions have no `clusters` and no `smallest_predicted`, and count
+    rows in `smallest_class`.
     """
 
     n: Count
