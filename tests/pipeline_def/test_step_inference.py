@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
-import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ import pytest
 import inference
 import serving_request
 import texts
+from local.forked.warm import WarmPython
 from serving_request import Refused
 from tests.pipeline_def.helpers import SMALL, TITANIC, Run, land, land_titanic, titanic_config
 
@@ -37,8 +38,16 @@ model = inference.model_fn(str(folder))
 rows = inference.input_fn(pathlib.Path(sys.argv[2]).read_bytes(), sys.argv[3])
 body, kind = inference.output_fn(inference.predict_fn(rows, model), sys.argv[4])
 assert kind == sys.argv[4]
-print(body)
+pathlib.Path("answer").write_text(body)
 """
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPython]:
+    """Runs scripts in processes of their own, in which only the image's packages are imported already."""
+    forked_from = WarmPython(tmp_path_factory.mktemp("python"))
+    yield forked_from
+    forked_from.close()
 
 
 @pytest.fixture
@@ -50,24 +59,31 @@ def trained(s3: S3Client, tmp_path: Path) -> Run:
     return run
 
 
-def serve(run: Run, folder: Path, request: Path, content_type: str, accept: str) -> str:
-    """The answer of a fresh Python that has only the unpacked artifact."""
+def serve(python: WarmPython, run: Run, folder: Path, request: Path, content_type: str, accept: str) -> str:
+    """The answer of a Python that has only the image's packages and the unpacked artifact."""
     with tarfile.open(run.folder / "model.tar.gz") as archive:
         archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # type: ignore[arg-type]
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", SERVE, str(folder), str(request), content_type, accept],
-        env={"PATH": os.environ["PATH"]},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    ).stdout
+    (folder / "serve.py").write_text(SERVE)
+    process = python.start(
+        [sys.executable, str(folder / "serve.py"), str(folder), str(request), content_type, accept],
+        {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"},
+        folder,
+    )
+    assert process is not None
+    assert process.stdout is not None
+    with process.stdout as output:
+        said = output.read().decode()
+    assert process.wait(60) == 0, said
+    return (folder / "answer").read_text()
 
 
-def test_serving_raw_rows_has_the_accuracy_of_the_evaluation(trained: Run, tmp_path: Path) -> None:
+def test_serving_raw_rows_has_the_accuracy_of_the_evaluation(
+    python: WarmPython, trained: Run, tmp_path: Path
+) -> None:
     stated = trained.evaluate()["handsoff"]["candidate"]["metrics"]["accuracy"]["value"]
-    answer = serve(trained, tmp_path / "m", TITANIC / "validation.csv", "text/csv", "text/csv").splitlines()
+    answer = serve(
+        python, trained, tmp_path / "m", TITANIC / "validation.csv", "text/csv", "text/csv"
+    ).splitlines()
     assert answer[0] == "label,probability"
     labels = [int(line.split(",")[0]) for line in answer[1:] if line]
     survived = pd.read_csv(TITANIC / "validation.csv")["survived"].tolist()
@@ -76,11 +92,13 @@ def test_serving_raw_rows_has_the_accuracy_of_the_evaluation(trained: Run, tmp_p
     assert right / 262 == pytest.approx(stated, abs=1e-12)
 
 
-def test_serving_json_records_predicts_as_csv(trained: Run, tmp_path: Path) -> None:
+def test_serving_json_records_predicts_as_csv(python: WarmPython, trained: Run, tmp_path: Path) -> None:
     raw = pd.read_csv(TITANIC / "validation.csv")  # pclass as a number, gaps as NaN: as people would send it
     request = tmp_path / "request.json"
     request.write_text(json.dumps({"instances": json.loads(raw.to_json(orient="records"))}))
-    answer = json.loads(serve(trained, tmp_path / "m", request, "application/json", "application/json"))
+    answer = json.loads(
+        serve(python, trained, tmp_path / "m", request, "application/json", "application/json")
+    )
     model = inference.model_fn(str(trained.model_dir))
     rows = inference.input_fn((TITANIC / "validation.csv").read_bytes(), "text/csv; charset=utf-8")
     expected = inference.predict_fn(rows, model)
@@ -199,7 +217,7 @@ def test_predict_fn_regression_predicts_numbers() -> None:
     ],
 )
 def test_serving_each_task_answers_raw_rows(
-    s3: S3Client, tmp_path: Path, classes: list[str], estimator: str, header: str
+    python: WarmPython, s3: S3Client, tmp_path: Path, classes: list[str], estimator: str, header: str
 ) -> None:
     """The artifact alone says what the task is."""
     task = {0: "regression", 2: "binary_classification"}.get(len(classes), "multiclass_classification")
@@ -222,7 +240,7 @@ def test_serving_each_task_answers_raw_rows(
     run.train()
     request = tmp_path / "request.csv"
     request.write_text("b,c,x\nYES,k,1\nNA,,0\nf,never seen,\n")
-    answer = serve(run, tmp_path / "m", request, "text/csv", "text/csv").splitlines()
+    answer = serve(python, run, tmp_path / "m", request, "text/csv", "text/csv").splitlines()
     assert answer[0] == header
     first = answer[1].split(",")[0]
     assert first == names[1] if classes else float(first) == pytest.approx(20, abs=1)
