@@ -57,7 +57,7 @@ FOLDERS = st.builds(
 )
 
 
-TWO_WAYS = "the quotes in it can be read in two ways; set data.quotes in handsoff.yaml"
+TWO_WAYS = "the quotes in it can be read in two ways"
 """Why a file is refused that a writer with backslashes may have written, if the config does not tell."""
 
 
