@@ -108,7 +108,7 @@ def _worse(found: Json) -> str:
         where = f"from {found['range'][0]:g} to {found['range'][1]:g}"
     return (
         f"worse where {found['column']} {where}: {found['loss']} {found['difference']:+.4f} "
-        f"on {found['n']} rows, p = {found['p_holm']:.4f}"
+        f"(margin {found['margin']:.4f}) on {found['n']} rows, p = {found['p_holm']:.4f}"
     )
 
 

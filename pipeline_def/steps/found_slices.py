@@ -1,7 +1,8 @@
 """Slices that no rule names, in which the candidate is worse than the champion.
 
-Each category of each feature and each quartile of each numeric feature is tested for a higher mean loss
-(Chung et al. 2019, automated data slicing), and the p-values are corrected for their number (Holm 1979). The
+Each category of each feature and each quartile of each numeric feature is tested for a mean loss that is
+higher by more than a margin (Chung et al. 2019, automated data slicing), and the p-values are corrected for
+their number (Holm 1979). Without a margin, enough rows would show a difference between any two models. The
 loss is bounded where that is possible, because Student's t errs more often on few rows of a loss with a heavy
 tail: the Brier score of classes, and the absolute error of numbers. bench/slice_search.py shows how often.
 """
@@ -16,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from clusters import numbered, per_cluster
-from job import Array, Json, StepConfig
+from job import Array, Json, StepConfig, Task
 from scored import mean_and_error
 from scoring import TASKS, unusable
 
@@ -33,6 +34,15 @@ LOSSES: Final = {
 }
 """The metric whose losses are compared, by task."""
 
+ALLOWED: Final = 0.05
+"""The margin, as a share of the champion's mean loss. Honest retrains differ by less in each slice."""
+
+NEGLIGIBLE: Final = 1e-6
+"""The lowest margin: a Brier score, or a share of the mean absolute deviation of the target.
+
+The deviation is taken to be at least this share of the mean absolute target; what is less is rounding.
+"""
+
 NAMES: Final = {"brier": "brier", "mae": "absolute_error"}
 """What evaluation.json calls the loss of one row."""
 
@@ -46,9 +56,15 @@ def worse_slices(config: StepConfig, rows: pd.DataFrame, candidate: Array, champ
         return {"slices_tested": 0, "found_slices": []}
     name, score = LOSSES[config.task], TASKS[config.task].score
     target, clusters = rows[config.target].to_numpy(), rows[config.cluster_column].to_numpy()
-    higher = score(target, candidate).means[name] - score(target, champion).means[name]
+    theirs = score(target, champion).means[name]
+    higher = score(target, candidate).means[name] - theirs
+    lowest = max(ALLOWED * float(theirs.mean()), negligible(config.task, target))
     found = [
-        {**slice_, **tested(higher[inside], clusters[inside]), "loss": NAMES[name]}
+        {
+            **slice_,
+            **tested(higher[inside], clusters[inside], max(ALLOWED * float(theirs[inside].mean()), lowest)),
+            "loss": NAMES[name],
+        }
         for slice_, inside in slices(config, rows)
         if len(np.unique(clusters[inside])) >= MIN_CLUSTERS and not inside.all()
     ]
@@ -83,15 +99,28 @@ def slices(config: StepConfig, rows: pd.DataFrame) -> Iterator[tuple[Json, Array
             yield {"column": column, "value": name, "range": None}, codes == code
 
 
-def tested(higher: Array, clusters: Array) -> Json:
-    """Student's one-sided test that the mean of `higher`, candidate − champion by row, is not above 0."""
+def negligible(task: Task, target: Array) -> float:
+    """A difference of the mean loss that is too small to mean anything, in units of the loss."""
+    if task != "regression":
+        return NEGLIGIBLE
+    deviation = float(np.abs(target - target.mean()).mean())
+    return NEGLIGIBLE * max(deviation, NEGLIGIBLE * float(np.abs(target).mean()))
+
+
+def tested(higher: Array, clusters: Array, margin: float) -> Json:
+    """Student's one-sided test that the mean of `higher`, candidate − champion by row, is at most `margin`.
+
+    Rows that all differ by the same amount have no standard error, and p is then 0 or 1.
+    """
     of_clusters = per_cluster(higher, numbered(clusters))
     difference, error = mean_and_error(of_clusters)
-    p = float(stats.t.sf(difference / error, len(of_clusters) - 1)) if error else float(difference <= 0)
+    above = difference - margin
+    p = float(stats.t.sf(above / error, len(of_clusters) - 1)) if error else float(above <= 0)
     return {
         "n": len(higher),
         "clusters": len(of_clusters),
         "difference": difference,
+        "margin": margin,
         "standard_error": error,
         "p": p,
     }

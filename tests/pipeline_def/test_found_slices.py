@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -110,7 +111,7 @@ def test_worse_slices_of_independent_rows_are_students_paired_test() -> None:
     inside = (rows["port"] == "S").to_numpy()
     target = rows["y"].to_numpy()[inside]
     losses = [(probability[inside] - target) ** 2 for probability in (candidate, champion)]
-    expected = stats.ttest_rel(*losses, alternative="greater")
+    expected = stats.ttest_rel(losses[0] - item["margin"], losses[1], alternative="greater")
     assert item["p"] == pytest.approx(expected.pvalue)
     assert item["difference"] == pytest.approx((losses[0] - losses[1]).mean())
     assert (item["n"], item["clusters"], item["loss"]) == (inside.sum(), inside.sum(), "brier")
@@ -169,6 +170,60 @@ def test_worse_slices_slightly_worse_by_the_same_amount_in_each_row_is_certain()
     assert found[0]["p_holm"] == 0.0
 
 
+def numbers(y: Array) -> tuple[StepConfig, pd.DataFrame]:
+    """Rows of a regression: port is S and C by turns."""
+    config = replace(CONFIG, task="regression", classes=())
+    return config, frame(y=y, port=np.array(["S", "C"] * (len(y) // 2), dtype=object))
+
+
+def test_margin_is_a_twentieth_of_the_champions_loss_on_the_slice_or_on_all_rows() -> None:
+    """The champion errs by 1 on S and by 3 on C, which is 2 on all rows."""
+    config, rows = numbers(np.zeros(80))
+    champion = np.array([1.0, 3.0] * 40)
+    found = found_slices.worse_slices(config, rows, champion, champion)["found_slices"]
+    margins = {item["value"]: item["margin"] for item in found if item["column"] == "port"}
+    assert margins == pytest.approx({"S": 0.1, "C": 0.15})
+
+
+@pytest.mark.parametrize(("higher", "p"), [(0.09, 1.0), (0.11, 0.0)])
+def test_worse_slices_are_worse_by_more_than_the_margin(higher: float, p: float) -> None:
+    """The champion errs by 2 in each row, so 0.1 is allowed."""
+    config, rows = numbers(np.zeros(80))
+    found = found_slices.worse_slices(config, rows, np.full(80, 2 + higher), np.full(80, 2.0))
+    assert found["found_slices"][0]["difference"] == pytest.approx(higher)
+    assert {item["p_holm"] for item in found["found_slices"]} == {p}
+
+
+@pytest.mark.parametrize(
+    "y", [[0.1, 0.3, 0.7, 1.1, 2.3], [0.3] * 5, [1e9, 1e9 + 1, 1e9, 1e9 + 2, 1e9], [1e-9, 2e-9]]
+)
+def test_worse_slices_of_numbers_do_not_differ_by_rounding(y: list[float]) -> None:
+    """The champion is right; the candidate is off by the last digits, whatever the unit of the target is."""
+    target = np.resize(np.array(y), 400)
+    config, rows = numbers(target)
+    found = found_slices.worse_slices(config, rows, target * (1 + 4e-16), target)["found_slices"]
+    assert any(item["difference"] > 0 for item in found)
+    assert {item["p_holm"] for item in found} == {1.0}
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.7e9])
+def test_worse_slices_of_numbers_far_from_zero_are_found(offset: float) -> None:
+    """The target is a time in seconds, of which S is predicted a minute too late; the champion is right."""
+    target = offset + np.random.default_rng(0).normal(0, 3600, 400)
+    config, rows = numbers(target)
+    late = target + 60 * (rows["port"] == "S").to_numpy()
+    first = found_slices.worse_slices(config, rows, late, target)["found_slices"][0]
+    assert (first["value"], first["p_holm"]) == ("S", 0.0)
+
+
+def test_worse_slices_of_classes_do_not_differ_by_rounding() -> None:
+    rows = frame(y=np.zeros(80, dtype=int), port=np.array(["S", "C"] * 40, dtype=object))
+    found = found_slices.worse_slices(CONFIG, rows, np.full(80, 1e-4), np.zeros(80))["found_slices"]
+    assert found[0]["difference"] == pytest.approx(1e-8)
+    assert {item["margin"] for item in found} == {1e-6}
+    assert {item["p_holm"] for item in found} == {1.0}
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_worse_slices_of_a_model_without_numbers_are_none(bad: float) -> None:
     rows, champion = passengers(100)
@@ -203,6 +258,14 @@ def test_worse_slices_are_the_twenty_of_the_lowest_p() -> None:
     ],
 )
 def test_log_names_a_worse_slice(slice_: dict[str, Any], where: str) -> None:
-    found = {"column": "port", "n": 40, "loss": "brier", "difference": 0.25, "p_holm": 0.001, **slice_}
+    found = {
+        "column": "port",
+        "n": 40,
+        "loss": "brier",
+        "difference": 0.25,
+        "margin": 0.01,
+        "p_holm": 0.001,
+        **slice_,
+    }
     text = evaluation_summary._worse(found)
-    assert text == f"worse where port {where}: brier +0.2500 on 40 rows, p = 0.0010"
+    assert text == f"worse where port {where}: brier +0.2500 (margin 0.0100) on 40 rows, p = 0.0010"

@@ -207,7 +207,7 @@ def test_page_draws_the_interval_of_a_comparison_with_a_text_alternative() -> No
 def test_page_shows_slices_that_no_rule_names_with_their_p_values() -> None:
     found = json.loads(SAMPLE)
     slices: list[dict[str, Any]] = [
-        {"column": "age", "value": None, "range": [30, 45.5], "n": 63, "p_holm": 0.0123},
+        {"column": "age", "value": None, "range": [30, 45.5], "n": 63, "p_holm": 0.0123, "margin": 0.0064},
         {"column": HOSTILE, "value": HOSTILE, "range": None, "n": 1093, "p_holm": 0.05},
         {"column": "fare", "value": None, "range": None, "n": 33, "p_holm": 1},
     ]
@@ -222,9 +222,9 @@ def test_page_shows_slices_that_no_rule_names_with_their_p_values() -> None:
     answer = Stage(json.dumps(found)).get()
     text = text_of(answer)
     assert "14 slices. Where the mean brier of the candidate is higher, it is worse." in text
-    assert "age is from 30 to 45.5 63 rows +0.0412 0.0123 ✕ worse" in text
-    assert "1,093 rows +0.0412 0.0500 not shown to be worse" in text
-    assert "fare is missing 33 rows +0.0412 1 not shown to be worse" in text
+    assert "age is from 30 to 45.5 63 rows +0.0412 +0.0064 0.0123 ✕ worse" in text
+    assert "1,093 rows +0.0412 0 0.0500 not shown to be worse" in text
+    assert "fare is missing 33 rows +0.0412 0 1 not shown to be worse" in text
     assert "<script>" not in answer["body"]
     assert "Rows that no rule names" not in text_of(Stage(json.dumps(without_slices())).get())
 

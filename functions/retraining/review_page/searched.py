@@ -15,11 +15,12 @@ MAX_SHOWN: Final = 10
 
 @dataclass(frozen=True)
 class Slice:
-    """One slice, with the difference of the mean loss there and its corrected p-value."""
+    """One slice, with the difference of the mean loss there, what is allowed, and its corrected p-value."""
 
     where: str
     rows: str
     difference: str
+    margin: str
     p: str
     reading: Said
 
@@ -45,6 +46,7 @@ def searched(evaluation: Evaluation | None) -> Searched:
                 where=where(item),
                 rows=f"{item.n:,}",
                 difference=number(item.difference, "+"),
+                margin=number(item.margin, "+") if item.margin else "0",
                 p=number(item.p_holm),
                 reading=Said("worse", "bad") if item in bad else Said("not shown to be worse"),
             )

@@ -341,12 +341,14 @@ def _found_slice(path: str, item: FoundSlice, n: int) -> Iterator[str]:
     yield from at_most(f"{path}.clusters", item.clusters, item.n, f"{path}.n")
     yield from within(f"{path}.p", item.p, 0, 1)
     yield from within(f"{path}.standard_error", item.standard_error, 0, math.inf)
-    if (item.p - 0.5) * item.difference > 0 and not alike(item.p, 0.5):
-        yield f"{path}.p is {item.p:.7g}, but difference is {item.difference:.7g}"
+    yield from within(f"{path}.margin", item.margin, 0, math.inf)
+    above = item.difference - item.margin
+    if (item.p - 0.5) * above > 0 and not alike(item.p, 0.5):
+        yield f"{path}.p is {item.p:.7g}, but difference − margin is {above:.7g}"
     if MEASURABLE < item.p < 1 - MEASURABLE:
-        difference = quantile(1 - item.p, item.clusters - 1.0) * item.standard_error
-        if abs(difference - item.difference) > P_TOLERANCE * max(abs(difference), item.standard_error):
+        expected = quantile(1 - item.p, item.clusters - 1.0) * item.standard_error
+        if abs(expected - above) > P_TOLERANCE * max(abs(expected), item.standard_error):
             yield (
-                f"{path}.difference is {item.difference:.7g}, but p, clusters and standard_error give "
-                f"{difference:.7g}"
+                f"{path}.difference − margin is {above:.7g}, but p, clusters and standard_error give "
+                f"{expected:.7g}"
             )

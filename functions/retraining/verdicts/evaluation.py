@@ -145,8 +145,9 @@ class FoundSlice(_Frozen):
 
     The slice is the rows with the category `value`, or with a number from `range[0]` to `range[1]`; if both
     are None, the rows without a value. `difference` is the mean loss of the candidate minus that of the
-    champion, in units of `loss`. `p` is the one-sided p-value that the candidate is not worse, `p_holm` the
-    same, corrected for all slices that were tested (Holm 1979).
+    champion, and `margin` what it may be, both in units of `loss`; evaluations of earlier versions have the
+    margin 0. `p` is the one-sided p-value that the difference is at most the margin, `p_holm` the same,
+    corrected for all slices that were tested (Holm 1979).
     """
 
     column: str
@@ -156,6 +157,7 @@ class FoundSlice(_Frozen):
     clusters: Count
     loss: str
     difference: Number
+    margin: Number = 0.0
     standard_error: Number
     p: Number
     p_holm: Number

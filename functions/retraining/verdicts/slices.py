@@ -1,7 +1,8 @@
 """Whether the candidate is worse than the champion on rows that no rule names.
 
-The step searched the categories and the quartiles of all features. What it found is corrected for the number
-of searched slices (Holm 1979), so that among candidates that are nowhere worse, one in twenty is named.
+The step searched the categories and the quartiles of all features for a mean loss that is higher by more than
+a margin. What it found is corrected for the number of searched slices (Holm 1979), so that among candidates
+that are nowhere worse by more than the margin, at most one in twenty is named.
 """
 
 from __future__ import annotations
@@ -49,9 +50,10 @@ def where(item: FoundSlice) -> str:
 
 
 def _said(item: FoundSlice) -> str:
-    """The slice with its rows, the loss, and the corrected p-value."""
+    """The slice with its rows, the loss, the margin if there is one, and the corrected p-value."""
     loss = item.loss.replace("_", " ")
+    allowed = f" where {item.margin:+.4g} is allowed" if item.margin else ""
     return (
-        f"{where(item)} ({item.n} rows, mean {loss} {typeset(f'{item.difference:+.4g}')}, "
+        f"{where(item)} ({item.n} rows, mean {loss} {typeset(f'{item.difference:+.4g}')}{allowed}, "
         f"p {item.p_holm:.2g} after Holm's correction, needs ≥ {LEVEL:g})"
     )

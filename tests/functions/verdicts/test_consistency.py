@@ -118,6 +118,8 @@ def test_judge_holds_and_names_both_numbers() -> None:
         ("candidate.metrics.brier.interval", [0.1, 0.2], "that of bounds.0.975"),
         ("candidate.metrics.brier.bounds", {"0.9": [0.1, 0.2], "0.99": [0.11, 0.2]}, "is narrower than"),
         ("comparison.found_slices.0.p", 0.01, "but p, clusters and standard_error give"),
+        ("comparison.found_slices.0.margin", 0.01, "but p, clusters and standard_error give"),
+        ("comparison.found_slices.0.margin", -0.5, "found_slices[0].margin is -0.5"),
         ("comparison.found_slices.0.p_holm", 0.5, "p, corrected for slices_tested"),
         ("validation_drift.columns.age.by_chance", 0.001, "1 / (1/train rows + 1/validation rows)"),
         ("anchor.comparison.lookalikes.z", 0.0, "anchor.comparison differs from comparison"),
@@ -134,6 +136,23 @@ def test_judge_names_what_does_not_add_up(path: str, value: Any, says: str) -> N
     found = parse_evaluation(json.dumps(changed(path, value)), source="here")
     assert says in "; ".join(contradictions(found))
     assert judge(found, EASY, found.champion).decision == "HOLD"
+
+
+def test_slices_of_an_earlier_version_were_tested_without_a_margin() -> None:
+    """55 clusters, the difference 0.0115 ± 0.0094: p was 0.1135, and 1 after Holm's correction."""
+    found = sample()
+    part = found["handsoff"]["comparison"]["found_slices"][0]
+    part |= {
+        "n": 55,
+        "clusters": 55,
+        "difference": 0.011495,
+        "standard_error": 0.009408,
+        "p": 0.113535,
+        "p_holm": 1.0,
+    }
+    del part["margin"], found["handsoff"]["comparison"]["found_slices"][1:]
+    found["handsoff"]["anchor"] = None
+    assert contradictions(parse_evaluation(json.dumps(found), source="here")) == []
 
 
 @pytest.mark.parametrize(

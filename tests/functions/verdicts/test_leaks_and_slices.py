@@ -130,6 +130,11 @@ def test_reason_names_the_slices_and_no_more_than_three() -> None:
     )
 
 
+def test_reason_says_what_is_allowed_on_the_slice() -> None:
+    (text,) = judge(with_slices(part(margin=0.0123)), approval("hold"), CHAMPION).texts
+    assert "(93 rows, mean log loss +0.4213 where +0.0123 is allowed, p 0.001 after" in text
+
+
 def test_reason_names_a_range_of_one_number_as_that_number() -> None:
     (text,) = judge(
         with_slices(part(column="parch", value=None, range=(0, 0))), approval("hold"), CHAMPION
