@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from handsoff.errors import ToolMissing
+from retraining.config.fields import ACCEPTED_BEFORE
 from retraining.config.schema import Config, parse_config
 from retraining.errors import ConfigError
 
@@ -78,8 +79,11 @@ class _Strict(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def load(path: Path) -> Project:
-    """Read a handsoff.yaml. Raises ConfigError, which names the file and each wrong key."""
+def load(path: Path, *, to_publish: bool = True) -> Project:
+    """Read a handsoff.yaml. Raises ConfigError, which names the file and each wrong key.
+
+    If it is not `to_publish`, a file that an earlier version accepted is not refused for its rules.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -97,4 +101,6 @@ def load(path: Path) -> Project:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} is empty or no mapping: it must have the key models")
     file = path.resolve()
-    return Project(file.parent, parse_config(values, source=str(path)), file.parent / ".handsoff", file)
+    context = None if to_publish else ACCEPTED_BEFORE
+    config = parse_config(values, source=str(path), context=context)
+    return Project(file.parent, config, file.parent / ".handsoff", file)

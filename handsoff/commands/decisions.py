@@ -86,7 +86,7 @@ def _judge_evaluation(
         raise UsageError("--without-champion and --reason go with PACKAGE, not with --evaluation")
     if model is None:
         raise UsageError("--evaluation needs --model: the model whose rules judge it")
-    where = terminal.project()
+    where = terminal.project_to_publish()
     return replay(file, where.model(model), where.config.models[model], look)
 
 

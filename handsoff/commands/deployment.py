@@ -67,7 +67,7 @@ def render() -> None:
 
     Example: `handsoff render && terraform -chdir=terraform plan`
     """
-    where = terminal.project()
+    where = terminal.project_to_publish()
     path, changed = rendering.write(where, terminal.deployment(where).location)
     out.print(f"{path.relative_to(where.folder)}: {'written' if changed else 'unchanged'}", soft_wrap=True)
 
@@ -84,7 +84,7 @@ def deploy(
 
     Example: `handsoff deploy --plan`
     """
-    where = terminal.project()
+    where = terminal.project_to_publish()
     given = stack.parse_parameters(parameter or [], where.template)
     with step(err, "tools, credentials, region, quotas and names are checked"):
         findings = examining.examine(terminal.config(), given)
@@ -163,7 +163,7 @@ def publish(
 
     Example: `handsoff publish titanic`
     """
-    where = terminal.project()
+    where = terminal.project_to_publish()
     deployment = terminal.deployment(where)
     for name in [where.model(model)] if model else where.config.models:
         published = publish_model(deployment, name)

@@ -93,7 +93,8 @@ def status(
         for item in found:
             show_model(out, item, datetime.now(UTC))
         _show_messages(deployment)
-    for problem in missing:
+    doubt = None if as_json else terminal.doubt()
+    for problem in [*missing, *([doubt] if doubt else [])]:
         err.print(f"[yellow]{escape(str(problem))}[/]", soft_wrap=True)
 
 

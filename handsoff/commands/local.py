@@ -55,7 +55,7 @@ def demo() -> None:
 
     Example: `handsoff demo`
     """
-    if not run_demo(terminal.project(), out):
+    if not run_demo(terminal.project_to_publish(), out):
         raise typer.Exit(1)
 
 
@@ -78,7 +78,8 @@ def up(
 
     Example: `handsoff local up --detach`
     """
-    where, quotas = terminal.project(), _quotas(quota or [])
+    where = terminal.project_to_publish() if deployed else terminal.project()
+    quotas = _quotas(quota or [])
     where.sam()  # raises ToolMissing before anything is started
     bridge = containers.bridge() if for_containers else None
     with step(err, "starting AWS on this machine"):
@@ -157,7 +158,7 @@ def update() -> None:
 
     Example: `handsoff local update`
     """
-    where = terminal.project()
+    where = terminal.project_to_publish()
     cloud = server.running(where.local)
     if cloud is None:
         raise HandsoffError(NOT_RUNNING)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from handsoff.deployment import Deployment
 from handsoff.project import Project, load
+from retraining.errors import ConfigError
 
 out = Console(highlight=False)
 """Standard output: what the command was asked for."""
@@ -33,8 +34,28 @@ def config() -> Path:
 
 
 def project() -> Project:
-    """The project of the chosen configuration file. Raises ConfigError."""
+    """The project of the chosen configuration file, for commands that publish nothing of it.
+
+    Rules that are not published are no reason to refuse a decision, or to hide what runs. Raises ConfigError.
+    """
+    return load(_Chosen.config, to_publish=False)
+
+
+def project_to_publish() -> Project:
+    """The project of the chosen configuration file, for commands that publish rules or judge by them.
+
+    Raises ConfigError.
+    """
     return load(_Chosen.config)
+
+
+def doubt() -> str | None:
+    """Why the chosen configuration file, which `project` reads, cannot be published; None if it can."""
+    try:
+        load(_Chosen.config)
+    except ConfigError as error:
+        return f"{_Chosen.config} cannot be published: {str(error).splitlines()[-1].strip()}"
+    return None
 
 
 def deployment(of: Project | None = None) -> Deployment:

@@ -72,6 +72,14 @@ def text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
+ACCEPTED_BEFORE: Final = "accepted before"
+"""Validation context of a configuration that an earlier version may have accepted: one that was stored, or a
+handsoff.yaml that is not to be published.
+
+Checks that a version adds do not apply in it. Otherwise an upgrade would stop models, and the commands about
+them.
+"""
+
 Column = Annotated[str, StringConstraints(min_length=1)]
 """The name of a column of the data."""
 

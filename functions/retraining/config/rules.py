@@ -16,11 +16,21 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     Tag,
+    ValidationInfo,
     model_serializer,
     model_validator,
 )
 
-from retraining.config.fields import DATA_RULE, METRIC_RULE, Column, Duration, Section, Value, unexpected
+from retraining.config.fields import (
+    ACCEPTED_BEFORE,
+    DATA_RULE,
+    METRIC_RULE,
+    Column,
+    Duration,
+    Section,
+    Value,
+    unexpected,
+)
 from retraining.config.tasks import (
     LOWER_IS_BETTER,
     METRICS,
@@ -54,9 +64,9 @@ CONFIDENCES: Final = (0.8, 0.9, 0.95, 0.975, 0.99)
 """The confidences for which evaluation.json has the bounds of a metric."""
 
 
-def _no_boolean(value: object) -> object:
+def _no_boolean(value: object, info: ValidationInfo) -> object:
     """YAML's true and false are no numbers, although they are 1 and 0 in Python."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) and info.context != ACCEPTED_BEFORE:
         raise unexpected("a number")
     return value
 

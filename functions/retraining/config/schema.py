@@ -16,6 +16,7 @@ from retraining.config.account import Aws
 from retraining.config.data import Data
 from retraining.config.doubts import doubt
 from retraining.config.fields import (
+    ACCEPTED_BEFORE,
     Class,
     Column,
     Duration,
@@ -38,12 +39,6 @@ NAME_LIMIT: Final = 63
 
 BINARY: Final = ("0", "1")
 """The classes of a binary target whose classes are not configured."""
-
-STORED: Final = "stored"
-"""Validation context of a configuration that was stored, maybe by an earlier version.
-
-Checks that a later version adds do not refuse it: the model would stand still after an upgrade.
-"""
 
 MAX_CLASSES: Final = 100
 """The largest number of classes of a target."""
@@ -283,7 +278,7 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _rules_are_meant(self, info: ValidationInfo) -> Self:
-        if info.context != STORED and (found := doubt(self.approval)):
+        if info.context != ACCEPTED_BEFORE and (found := doubt(self.approval)):
             raise ValueError(found)
         return self
 
@@ -354,14 +349,17 @@ def dump_model(model: ModelConfig) -> str:
 def parse_model(text: str, *, source: str) -> ModelConfig:
     """Read what `dump_model` wrote. Raises ConfigError, which names `source` and each wrong key."""
     try:
-        return ModelConfig.model_validate_json(text, context=STORED)
+        return ModelConfig.model_validate_json(text, context=ACCEPTED_BEFORE)
     except ValidationError as error:
         raise ConfigError(explain(error, source)) from None
 
 
-def parse_config(values: Mapping[str, Any], *, source: str) -> Config:
-    """Validate handsoff.yaml, read from YAML. Raises ConfigError, which names `source` and each wrong key."""
+def parse_config(values: Mapping[str, Any], *, source: str, context: str | None = None) -> Config:
+    """Validate handsoff.yaml, read from YAML. Raises ConfigError, which names `source` and each wrong key.
+
+    `context` is ACCEPTED_BEFORE where the file is not to be published, and None otherwise.
+    """
     try:
-        return Config.model_validate(values)
+        return Config.model_validate(values, context=context)
     except ValidationError as error:
         raise ConfigError(explain(error, source)) from None
