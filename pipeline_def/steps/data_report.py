@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from batch import DataObject, split_of
+from clusters import different
 from data_counts import (
     distinct_categories,
     empty_columns,
@@ -24,7 +25,7 @@ from data_counts import (
 )
 from job import GROUP, IDENTITY, ROW, SPLITS, Array, DataProblem, Json, StepConfig, listed
 from names import MAX_NAME, MAX_NAMED, left_out
-from seen_rows import Ids, different, seen
+from seen_rows import Ids, seen
 from tables import SplitWriter
 
 CHECKSUMS: Final = re.compile(r"(?:.*/)?\.[^/]+\.crc", re.DOTALL)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from clusters import numbered, per_cluster
+from clusters import count, numbered, per_cluster
 from job import Array, Json, StepConfig, Task
 from scored import mean_and_error
 from scoring import TASKS, unusable
@@ -55,18 +55,22 @@ def worse_slices(config: StepConfig, rows: pd.DataFrame, candidate: Array, champ
     if not len(rows) or unusable(config.task, candidate) or unusable(config.task, champion):
         return {"slices_tested": 0, "found_slices": []}
     name, score = LOSSES[config.task], TASKS[config.task].score
-    target, clusters = rows[config.target].to_numpy(), rows[config.cluster_column].to_numpy()
+    target, clusters = rows[config.target].to_numpy(), numbered(rows[config.cluster_column].to_numpy())
     theirs = score(target, champion).means[name]
     higher = score(target, candidate).means[name] - theirs
     lowest = max(ALLOWED * float(theirs.mean()), negligible(config.task, target))
     found = [
         {
             **slice_,
-            **tested(higher[inside], clusters[inside], max(ALLOWED * float(theirs[inside].mean()), lowest)),
+            **tested(
+                higher[inside],
+                None if clusters is None else clusters[inside],
+                max(ALLOWED * float(theirs[inside].mean()), lowest),
+            ),
             "loss": NAMES[name],
         }
         for slice_, inside in slices(config, rows)
-        if len(np.unique(clusters[inside])) >= MIN_CLUSTERS and not inside.all()
+        if count(clusters, inside) >= MIN_CLUSTERS and not inside.all()
     ]
     found.sort(key=lambda item: item["p"])
     for item, p in zip(found, holm([item["p"] for item in found]), strict=True):
@@ -107,7 +111,7 @@ def negligible(task: Task, target: Array) -> float:
     return NEGLIGIBLE * max(deviation, NEGLIGIBLE * float(np.abs(target).mean()))
 
 
-def tested(higher: Array, clusters: Array, margin: float) -> Json:
+def tested(higher: Array, clusters: Array | None, margin: float) -> Json:
     """Student's one-sided test that the mean of `higher`, candidate − champion by row, is at most `margin`.
 
     Rows that all differ by the same amount have no standard error, and p is then 0 or 1.

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clusters import different
 from identity import KIND, together
 from job import GROUP, IDENTITY, LOOKALIKE, ROW, TEXT_ROW, Array, Json
 
@@ -90,15 +91,6 @@ def _different(clusters: Array, lookalikes: Array) -> Array:
     return np.asarray(lookalikes[np.unique(together([clusters, lookalikes]), return_index=True)[1]])
 
 
-# np.unique and np.isin hash integers, which takes ten times as long as sorting them.
-
-
-def different(ids: Array) -> Array:
-    """The different ones of these identities, sorted."""
-    ids = np.sort(ids)
-    return np.asarray(ids[np.append(ids[:1] == ids[:1], ids[1:] != ids[:-1])])
-
-
 def repeated(ids: Array) -> int:
     """How many of these identities are there more than once."""
     ids = np.sort(ids)
@@ -110,7 +102,7 @@ def among(ids: Array, others: Array) -> Array:
     """Whether each of these identities is among the others."""
     if not len(others):
         return np.zeros(len(ids), dtype=bool)
-    others = np.sort(others)
+    others = np.sort(others)  # np.isin hashes integers, which takes ten times as long
     places = np.minimum(np.searchsorted(others, ids), len(others) - 1)
     return np.asarray(others[places] == ids)
 

@@ -55,6 +55,13 @@ def test_numbered_clusters_of_one_row_are_none() -> None:
     assert found.tolist() == [1, 0, 1]
 
 
+def test_count_clusters_that_have_one_of_the_rows() -> None:
+    rows = np.array([True, True, True, False, True])
+    assert clusters.count(None, rows) == 4
+    assert clusters.count(np.array([2**64 - 1, 4, 2**64 - 1, 7, 0], dtype=np.uint64), rows) == 3
+    assert clusters.count(np.array([1, 0, 1, 2, 0]), rows & False) == 0
+
+
 def test_per_cluster_by_hand() -> None:
     """Mean 3. Deviations −2 and −1 in the first of two clusters, 3 in the second; 2 clusters of 3 rows."""
     found = clusters.per_cluster(np.array([1.0, 2.0, 6.0]), np.array([0, 0, 1]))

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clusters import different
 from identity import together
 from job import ROW, parse_config
-from seen_rows import among, different, lookalike_test, repeated, seen, validation_identity
+from seen_rows import among, lookalike_test, repeated, seen, validation_identity
 from tests.pipeline_def.helpers import TITANIC, titanic_config
 from tests.pipeline_def.test_seen_rows import ids
 
