@@ -337,8 +337,9 @@ class Approval(Section):
     shortened, that reminder comes first, too."""
 
     worse_slice: Literal["hold", "warn"] = "hold"
-    """What becomes of a candidate that is shown to be worse than the champion on the rows of some category or
-    range of a feature, named by a rule or not: `hold` asks a person, `warn` only adds a reason."""
+    """What becomes of a candidate that is shown to be worse than the champion, by more than 5 % of its mean
+    loss, on the rows of some category or range of a feature, named by a rule or not: `hold` asks a person,
+    `warn` only adds a reason."""
 
     review_page: Literal["decide", "read_only"] = "decide"
     """With `read_only` the page shows the candidate and takes no decision."""
