@@ -277,7 +277,8 @@ class DataRule(_Rule):
     against: Literal["champion", "train", "earlier"] | None = None
     """Only for `drift`: from which rows to which. `champion`: from the champion's training rows to the
     candidate's. `train`: from the training rows to the validation rows. `earlier`: from the earlier training
-    rows to the newest fifth of them by `data.date`. Without it, each of them that is measured counts."""
+    rows to the newest fifth of them by `data.date`. Without it, each of them that is measured counts; the
+    last two, and the target unless `of` names it, then hold at most."""
 
     of: Literal["features", "target"] | None = None
     """Only for `drift`: whether features or the target are looked at. Without it, both are."""

@@ -19,16 +19,21 @@ NOT_MEASURED: Final = "not measured; the next execution measures it"
 def parts(rule: Rule, evaluation: Evaluation) -> tuple[Rule, ...]:
     """The rule; one that names no `against` as a rule about each drift that the evaluation has.
 
-    An evaluation of an earlier version has only that against the champion.
+    An evaluation of an earlier version has only that of features against the champion, and rules of earlier
+    versions ask about it alone. So what a rule without `against` does not name never rejects.
     """
     if not isinstance(rule, DataRule) or rule.data != "drift" or rule.against is not None:
         return (rule,)
-    measured = {
-        "champion": True,
-        "train": evaluation.validation_drift is not None,
-        "earlier": evaluation.time_drift is not None,
-    }
-    return tuple(rule.model_copy(update={"against": name}) for name, there in measured.items() if there)
+    milder: dict[str, object] = {"on_fail": "hold"} if rule.on_fail == "reject" else {}
+    asked: list[dict[str, object]] = [{"against": "champion"}]
+    both = rule.of is None and rule.column is None
+    if milder and both and evaluation.drift is not None and evaluation.drift.target is not None:
+        asked = [{"against": "champion", "of": "features"}, {"against": "champion", "of": "target", **milder}]
+    if evaluation.validation_drift is not None:
+        asked.append({"against": "train", **milder})
+    if evaluation.time_drift is not None:
+        asked.append({"against": "earlier", **milder})
+    return tuple(rule.model_copy(update=update) for update in asked)
 
 
 def check(rule: DataRule, evaluation: Evaluation, why_no_champion: str | None) -> RuleResult:
