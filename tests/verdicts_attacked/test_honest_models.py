@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
+from retraining.verdicts.consistency import contradictions
+from retraining.verdicts.evaluation import parse_evaluation
 from tests.pipeline_def.helpers import ROOT
 from tests.verdicts_attacked.lab import Lab, model, passengers
 
@@ -52,6 +57,38 @@ def test_first_and_second_model_of_scikit_learns_data_are_approved(lab: Lab, nam
     assert lab.verdict(config, first).decision == "APPROVE"
     again = {**files, "train": files["train"].iloc[::-1]}
     assert lab.verdict(config, lab.run(config, again), first).decision == "APPROVE"
+
+
+def steps(scale: float, level: float, noise: float, n: int, seed: int) -> pd.DataFrame:
+    """A target of five values by x, in these units, from this level on and with this noise."""
+    generator = np.random.default_rng(seed)
+    x = generator.integers(0, 5, n)
+    values = np.array([0.1, 0.3, 0.7, 1.1, 2.3])[x] + noise * generator.normal(size=n)
+    return pd.DataFrame({"row": generator.integers(0, 1 << 60, n), "x": x, "y": level + scale * values})
+
+
+@pytest.mark.parametrize(
+    ("estimator", "scale", "level", "noise"),
+    [
+        pytest.param("random_forest", 1.0, 0.0, 0.0, id="exact"),
+        pytest.param("hist_gradient_boosting", 1.0, 0.0, 1e-8, id="nearly exact"),
+        pytest.param("random_forest", 1e9, 0.0, 1e-5, id="large"),
+        pytest.param("ridge", 1e-9, 0.0, 0.0, id="small"),
+        pytest.param("random_forest", 1.0, 1e6, 0.0, id="far from 0"),
+    ],
+)
+def test_evaluation_of_a_perfect_model_adds_up(
+    lab: Lab, estimator: str, scale: float, level: float, noise: float
+) -> None:
+    limit = {"metric": "r2", "min": 0.5}
+    config = model(limit, task="regression", training={"estimator": estimator}, data={"identity": ["row"]})
+    sizes = {"train": 300, "validation": 120}
+    runs = [
+        lab.run(config, {name: steps(scale, level, noise, n, 10 * seed + n) for name, n in sizes.items()})
+        for seed in (1, 2)
+    ]
+    for evaluation in (lab.evaluation(runs[0]), lab.evaluation(runs[1], runs[0])):
+        assert contradictions(parse_evaluation(json.dumps(evaluation), source="evaluation.json")) == []
 
 
 def test_titanic_is_approved_by_the_config_of_the_sample(lab: Lab) -> None:

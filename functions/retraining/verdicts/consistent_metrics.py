@@ -43,9 +43,6 @@ RELIABLE_FREEDOM: Final = 5.0
 BOUND_TOLERANCE: Final = 0.005
 """The relative error that `quantile` may have at RELIABLE_FREEDOM."""
 
-RATIO_TOLERANCE: Final = 1e-3
-"""The relative error that 1 − r2 may have: it loses digits where r2 is near 1."""
-
 Metrics = Mapping[str, Measured]
 
 
@@ -146,11 +143,22 @@ def _doubt_of_difference(path: str, difference: Difference) -> Iterator[str]:
 
 
 def _same_targets(names: tuple[str, str], pair: tuple[Metrics, Metrics]) -> Iterator[str]:
-    """That r2 and rmse of two models give two variances of the target of the same rows."""
-    r2, rmse = ([each[name].value if name in each else math.nan for each in pair] for name in ("r2", "rmse"))
-    ours, theirs = (1 - r2[0]) * rmse[1] * rmse[1], (1 - r2[1]) * rmse[0] * rmse[0]
-    if math.isfinite(ours + theirs) and not math.isclose(ours, theirs, rel_tol=RATIO_TOLERANCE):
+    """That r2 and rmse of two models give two variances of the target of the same rows.
+
+    The variance that the worse model gives, and the better one's rmse, give the better one's 1 − r2. Where
+    that is near 0 it is the rounding of an r2 near 1, and its digits do not count.
+    """
+    unexplained, rmse = [1 - _value(each, "r2") for each in pair], [_value(each, "rmse") for each in pair]
+    better, worse = sorted((0, 1), key=lambda place: unexplained[place])
+    ratio = rmse[better] / rmse[worse] if rmse[worse] else 1.0
+    expected = ratio * ratio * unexplained[worse]
+    if math.isfinite(expected + unexplained[better]) and not alike(unexplained[better], expected):
         yield f"r2 and rmse of {names[0]} are not of the same targets as those of {names[1]}"
+
+
+def _value(metrics: Metrics, name: str) -> float:
+    """The value of a metric; NaN where there is none."""
+    return metrics[name].value if name in metrics else math.nan
 
 
 def of_sagemaker(path: str, quality: Mapping[str, object], metrics: Metrics) -> Iterator[str]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retraining.errors import EvaluationError
 from retraining.verdicts.consistency import contradictions
-from retraining.verdicts.evaluation import parse_evaluation
+from retraining.verdicts.consistent_metrics import of_pair
+from retraining.verdicts.evaluation import Measured, parse_evaluation
 from retraining.verdicts.judge import judge
 from retraining.verdicts.verdict import Verdict
 from tests.functions.verdicts.evaluations import rules
@@ -168,6 +171,71 @@ def test_slices_of_an_earlier_version_were_tested_without_a_margin() -> None:
 def test_contradictions_of_regression(path: str, value: Any) -> None:
     text = json.dumps(changed(path, value, "evaluation.regression.json"))
     assert contradictions(parse_evaluation(text, source="here")) != []
+
+
+def values(**named: float) -> dict[str, Measured]:
+    nothing = {"standard_deviation": 0.0, "interval": (-math.inf, math.inf)}
+    return {name: Measured(value=value, **nothing) for name, value in named.items()}
+
+
+def regression_of(error: float, target: Any, noise: Any) -> dict[str, Measured]:
+    """rmse and r2, as formulas say, of predictions that are wrong by `error` standard deviations."""
+    wrong = target + error * target.std() * noise - target
+    squares = float((wrong**2).mean())
+    return values(rmse=math.sqrt(squares), r2=1 - squares / float(target.var()))
+
+
+def disagreement(ours: dict[str, Measured], theirs: dict[str, Measured]) -> list[str]:
+    return list(of_pair("differences", ("ours", "theirs"), (ours, theirs), {}))
+
+
+@pytest.mark.parametrize("level", [0.0, 1e6])
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_r2_and_rmse_of_models_of_any_quality_agree(scale: float, level: float) -> None:
+    generator = np.random.default_rng(1)
+    target = scale * (level + generator.normal(size=200))
+    noise = generator.normal(size=200)
+    errors = [0.0, *(10.0**power for power in range(-17, 7))]
+    models = [regression_of(error, target, noise) for error in errors]
+    assert [disagreement(ours, theirs) for ours in models for theirs in models] == [[]] * len(models) ** 2
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (values(rmse=0.5, r2=0.75), values(rmse=1.0, r2=0.1)),
+        (values(rmse=1.0, r2=0.0), values(rmse=0.5, r2=0.7499)),
+        (values(rmse=1e-3, r2=0.5), values(rmse=1.0, r2=0.0)),
+        (values(rmse=1e-3, r2=1.0), values(rmse=1.0, r2=0.0)),
+        (values(rmse=0.5, r2=1.0), values(rmse=1.0, r2=0.0)),
+        (values(rmse=0.0, r2=0.5), values(rmse=1.0, r2=0.0)),
+        (values(rmse=1.0, r2=0.5), values(rmse=0.0, r2=0.0)),
+        (values(rmse=1.0, r2=-1e6), values(rmse=0.5, r2=0.0)),
+    ],
+)
+def test_r2_and_rmse_of_other_targets_disagree(
+    ours: dict[str, Measured], theirs: dict[str, Measured]
+) -> None:
+    assert disagreement(ours, theirs) == [
+        "r2 and rmse of ours are not of the same targets as those of theirs"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (values(rmse=math.nan, r2=math.nan), values(rmse=1.0, r2=0.0)),
+        (values(rmse=1.0, r2=math.nan), values(rmse=2.0, r2=math.nan)),
+        (values(rmse=1.0, r2=math.nan), values(rmse=2.0, r2=0.5)),
+        (values(rmse=math.inf, r2=-math.inf), values(rmse=2.0, r2=0.5)),
+        (values(rmse=0.0, r2=1.0), values(rmse=0.0, r2=1.0)),
+        (values(mae=1.0), values(mae=2.0)),
+    ],
+)
+def test_r2_that_is_undefined_contradicts_nothing(
+    ours: dict[str, Measured], theirs: dict[str, Measured]
+) -> None:
+    assert disagreement(ours, theirs) == disagreement(theirs, ours) == []
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "f1_macro", "f1_weighted"])
