@@ -153,7 +153,7 @@ def decided(
             compared=compared,
             champion=champion,
             beside=_beside(package, champion, by, using),
-            anchor=_anchor(group, compared, using),
+            anchor=_anchor(group, compared, champion, using),
             elapsed=using.clock() - began,
         )
         return _act(snapshot, metadata or {}, using)
@@ -222,10 +222,20 @@ def _beside(package: Package, champion: Package | None, by: str, using: Collabor
     return judged.verdict.champion if judged else None
 
 
-def _anchor(group: str, compared: Compared | None, using: Collaborators) -> str | None:
-    """The model's anchor, read only where the candidate was compared with one."""
-    known = using.ledger.get(keys.anchor(group)) if compared and compared.anchor else None
-    return known.package if known else None
+def _anchor(
+    group: str, compared: Compared | None, champion: Package | None, using: Collaborators
+) -> str | None:
+    """The model's anchor, read only where the candidate was compared with one.
+
+    None if it is the one that the candidate was compared with, and is not approved any more.
+    """
+    if compared is None or compared.anchor is None:
+        return None
+    known = using.ledger.get(keys.anchor(group))
+    if known is None or known.package != compared.anchor or (champion and known.package == champion.arn):
+        return known.package if known else None
+    found = registry.find(using.sagemaker, known.package)
+    return known.package if found and found.approval_status == "Approved" else None
 
 
 def _act(seen: Snapshot, metadata: Mapping[str, str], using: Collaborators) -> Result:

@@ -143,7 +143,7 @@ def carry_out(candidate: Package, known: VerdictFact, using: Collaborators) -> V
             verdict = held_after_all(verdict, changed.champion)
             using.ledger.mark(keys.verdict(arn), verdict=verdict)
         except AnchorChanged as moved:
-            verdict = versus_anchor.held_after_all(verdict, moved.anchor)
+            verdict = versus_anchor.held_after_all(verdict, moved.anchor, model)
             using.ledger.mark(keys.verdict(arn), verdict=verdict)
     if verdict.decision == "HOLD":
         package = _noted(arn, verdict, known, using)

@@ -80,15 +80,20 @@ def _changed(compared: str | None, now: str | None) -> Reason:
     return Reason(code="anchor_changed", text=text)
 
 
-def held_after_all(verdict: Verdict, anchor: str | None) -> Verdict:
-    """The verdict as a HOLD, because the anchor has moved since: `anchor` is the present one."""
+def held_after_all(verdict: Verdict, anchor: str | None, model: str) -> Verdict:
+    """The verdict as a HOLD: `anchor` is where the anchor has moved since; None if it is not approved now."""
     reason = _changed(verdict.anchor, anchor)
+    if anchor is None and verdict.anchor is not None:
+        reason = _no_measure(verdict.anchor, "is not approved any more", model)
     return verdict.model_copy(update={"decision": "HOLD", "reasons": (reason, *verdict.reasons)})
 
 
 def gone(anchor: str, status: str | None, model: str) -> Reason:
     """The reason to hold a candidate whose anchor's package has this status; None if it is deleted."""
-    became = "was deleted" if status is None else f"is {status}"
+    return _no_measure(anchor, "was deleted" if status is None else f"is {status}", model)
+
+
+def _no_measure(anchor: str, became: str, model: str) -> Reason:
     text = f"the anchor, {anchor}, {became}: it is no measure any more. {way_out(model)}"
     return Reason(code="anchor_gone", text=text)
 

@@ -218,6 +218,36 @@ def test_a_candidate_is_held_if_the_anchor_moves_between_verdict_and_approval(as
     assert (status(asking, 2), asking.ledger.get(keys.decision(arn_of(2)))) == ("PendingManualApproval", None)
 
 
+@pytest.mark.parametrize("became", ["Rejected", "PendingManualApproval", None])
+@pytest.mark.parametrize("champion", [1, 2])
+def test_a_candidate_is_held_if_the_anchor_is_taken_back_between_verdict_and_approval(
+    asking: World, became: str | None, champion: int
+) -> None:
+    first_is_approved(asking)
+    if champion == 2:
+        beside(asking, 2, 1)
+        judge(asking, 2)
+        come(asking, 2)
+    beside(asking, 3, 1, champion=champion)
+    with contextlib.suppress(Died):
+        judge(asking, 3, table=Mortal(asking.table, [1], after=True, only="put_item"))
+    if became:
+        by_person(asking, 1, became, minutes=90)
+    else:
+        del asking.sagemaker.packages[arn_of(1)]
+    judge(asking, 3)
+    found = asking.ledger.get(keys.verdict(arn_of(3)))
+    assert found
+    codes = {1: "champion_changed", 2: "anchor_gone"}
+    assert (found.verdict.decision, found.verdict.reasons[0].code) == ("HOLD", codes[champion])
+    if champion == 2:
+        assert found.verdict.texts[0] == (
+            f"the anchor, {arn_of(1)}, is not approved any more: it is no measure any more. Move the anchor "
+            'to an approved package: handsoff anchor titanic titanic/VERSION --reason "…"'
+        )
+    assert (status(asking, 3), asking.ledger.get(keys.decision(arn_of(3)))) == ("PendingManualApproval", None)
+
+
 @pytest.mark.parametrize(("became", "said"), [("Rejected", "is Rejected"), (None, "was deleted")])
 def test_an_anchor_that_is_approved_no_more_holds_and_stays(
     asking: World, became: str | None, said: str
