@@ -321,7 +321,7 @@ class Evaluation(_Frozen):
     data_notes: tuple[str, ...] = ()
     data_changes: dict[str, JsonValue] | None = None
     anchor: Anchored | None = None
-    validation: str | None = None
+    validation: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     quality: dict[str, JsonValue] | None = Field(None, exclude=True)
 
 

@@ -246,6 +246,15 @@ def test_contradictions_of_the_confusion_matrix_of_several_classes(metric: str) 
 
 
 @pytest.mark.parametrize(
+    "value", ["", "a" * 63, "a" * 65, "A" * 64, "é" * 64, "a" * 64 + "\n", "a" * 3000, 7]
+)
+def test_parse_evaluation_refuses_an_identity_of_validation_rows_that_is_no_sha256(value: Any) -> None:
+    """It becomes a key of the ledger."""
+    with pytest.raises(EvaluationError, match="validation"):
+        parse_evaluation(json.dumps(changed("validation", value)), source="here")
+
+
+@pytest.mark.parametrize(
     ("path", "value"),
     [
         ("candidate.n", "262"),
