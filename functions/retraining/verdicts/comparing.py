@@ -24,24 +24,35 @@ class _Gain(NamedTuple):
 
 
 def findings(
-    label: str, metric: str, asked: VersusChampion, paired: Paired, *, other: str = "champion", rows: str
+    label: str,
+    metric: str,
+    asked: VersusChampion,
+    paired: Paired,
+    *,
+    other: str = "champion",
+    rows: str,
+    sure: float | None = None,
 ) -> list[Finding]:
-    """The answer to each margin that is asked for. `other` names the other model, `rows` the rows."""
+    """The answer to each margin that is asked for. `other` names the other model, `rows` the rows.
+
+    `sure` is the confidence of a gain, which takes the lower bound; that of the rule if it is None.
+    """
     found = []
     if asked.asks is not None:
-        found.append(_bounded(label, metric, asked, paired, other=other, rows=rows))
+        lower = sure or asked.confidence
+        found.append(_bounded(label, metric, asked, paired, other=other, rows=rows, sure=lower))
     if asked.max_gain is not None:
         found.append(_leap(label, metric, asked, paired, other=other, rows=rows))
     return found
 
 
 def _bounded(
-    label: str, metric: str, asked: VersusChampion, paired: Paired, *, other: str, rows: str
+    label: str, metric: str, asked: VersusChampion, paired: Paired, *, other: str, rows: str, sure: float
 ) -> Finding:
     """The one-sided bounds of the paired gain against `max_loss` or `min_gain`."""
     question, margin = asked.asks or ("max_loss", 0.0)
     share = margin if question == "min_gain" else -margin
-    found = _measured(metric, asked, paired, share)
+    found = _measured(metric, asked, paired, share, sure)
     if found is None or not math.isfinite(found.low + found.high):
         numbers = f"{label}: the difference to the {other} is undefined"
         return Finding.of(question, "unknown", numbers, n=paired.n)
@@ -49,9 +60,10 @@ def _bounded(
     outcome = answer(found.low, found.high, needed)
     if question == "min_gain" and found.high <= 0:
         outcome = "fail"  # with min_gain 0, two models that are the same are no gain
-    bound = f"lower {percent(asked.confidence)} bound {number(found.low, needed, '+')}"
+    bound = f"lower {percent(sure)} bound {number(found.low, needed, '+')}"
     if outcome != "pass":
-        bound += f", upper {number(found.high, needed, '+')}"
+        other_confidence = "" if sure == asked.confidence else f"{percent(asked.confidence)} bound "
+        bound += f", upper {other_confidence}{number(found.high, needed, '+')}"
     numbers = (
         f"{label}: {_values(metric, found, other)} = {typeset(f'{found.gain:+.4g}')}, {bound}, "
         f"needs ≥ {typeset(f'{needed:+.4g}')}{_share(share, asked, other)} on {rows}"
@@ -73,7 +85,7 @@ def _leap(
 ) -> Finding:
     """The measured gain against `max_gain`: the estimate, as the question is what was measured."""
     share = asked.max_gain or 0.0
-    found = _measured(metric, asked, paired, None)
+    found = _measured(metric, asked, paired, None, asked.confidence)
     if found is None:
         numbers = f"{label}: the difference to the {other} is undefined"
         return Finding.of("max_gain", "unknown", numbers, n=paired.n)
@@ -87,10 +99,13 @@ def _leap(
     return Finding.of("max_gain", outcome, numbers, conclusion, n=paired.n, observed=found.gain, limit=limit)
 
 
-def _measured(metric: str, asked: VersusChampion, paired: Paired, share: float | None) -> _Gain | None:
+def _measured(
+    metric: str, asked: VersusChampion, paired: Paired, share: float | None, sure: float
+) -> _Gain | None:
     """The numbers of the comparison; None if one is missing or undefined.
 
     `share` is the margin of a bound, negative for one that may be lost. Without it there are no bounds.
+    `sure` is the confidence of the lower one.
     """
     ours, theirs = paired.candidate.get(metric), paired.champion.get(metric)
     difference = paired.differences.get(metric)
@@ -106,7 +121,9 @@ def _measured(metric: str, asked: VersusChampion, paired: Paired, share: float |
         error = relative_error(metric, share, ours, theirs, difference)
     if not math.isfinite(error) or error < 0:
         return None
-    low, high = bounds(gained, error, asked.confidence, difference.freedom)
+    (low, _), (_, high) = (
+        bounds(gained, error, confidence, difference.freedom) for confidence in (sure, asked.confidence)
+    )
     return _Gain(ours.value, theirs.value, gained, low, high)
 
 

@@ -33,12 +33,14 @@ def is_taken(
     return compares and any(asks_gain(rule) for rule in approval.rules)
 
 
-def at(rule: MetricRule, look: int) -> MetricRule:
-    """The rule with the confidence that this look, counted from 1, uses. Only a proven gain depends on it."""
+def sure(rule: MetricRule, look: int) -> float | None:
+    """The confidence of a proven gain at this look, counted from 1; None for a rule that asks for none.
+
+    It takes the lower bound alone. That the candidate is worse is no gain that many looks could find.
+    """
     if rule.versus_champion is None or not asks_gain(rule):
-        return rule
-    versus = rule.versus_champion.model_copy(update={"confidence": confidence(rule.versus_champion, look)})
-    return rule.model_copy(update={"versus_champion": versus})
+        return None
+    return confidence(rule.versus_champion, look)
 
 
 def confidence(versus: VersusChampion, look: int) -> float:

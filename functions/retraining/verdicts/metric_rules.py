@@ -21,16 +21,22 @@ def check(rule: MetricRule, evaluation: Evaluation, why_no_champion: str | None,
     else is skipped. `look` is the how-many-th candidate this is on its validation rows (looks.py).
     """
     kind: Kind = "metric" if rule.versus_champion is None else "versus_champion"
-    asked = looks.at(rule, look)
+    asked = rule
     if why_no_champion and kind == "versus_champion":
         if rule.min is None and rule.max is None:
             return skipped(rule, kind, metric_label(rule), why_no_champion)
         asked = rule.model_copy(update={"versus_champion": None})
-    return concluded(rule, kind, looks.said(rule, look, findings(asked, evaluation)))
+    sure = looks.sure(rule, look)
+    return concluded(rule, kind, looks.said(rule, look, findings(asked, evaluation, sure=sure)))
 
 
-def findings(rule: MetricRule, evaluation: Evaluation, other: str = "champion") -> list[Finding]:
-    """The answer to each question of the rule. `other` names the model that it compares with."""
+def findings(
+    rule: MetricRule, evaluation: Evaluation, other: str = "champion", *, sure: float | None = None
+) -> list[Finding]:
+    """The answer to each question of the rule. `other` names the model that it compares with.
+
+    `sure` is the confidence of a gain over it; that of the rule if it is None.
+    """
     about = rows(rule, evaluation, other)
     if few := too_few(rule, about, evaluation):
         return [few]
@@ -40,10 +46,12 @@ def findings(rule: MetricRule, evaluation: Evaluation, other: str = "champion") 
         measured = None  # the metric cannot have this value, or the task has no such metric
     guessed = evaluation.baseline.metrics.get(rule.metric) if rule.slice is None else None
     found = limits.findings(rule, label, measured, about.n, guessed)
-    return [*found, *_versus(rule, label, about, evaluation, other)]
+    return [*found, *_versus(rule, label, about, evaluation, other, sure)]
 
 
-def _versus(rule: MetricRule, label: str, about: Rows, evaluation: Evaluation, other: str) -> list[Finding]:
+def _versus(
+    rule: MetricRule, label: str, about: Rows, evaluation: Evaluation, other: str, sure: float | None
+) -> list[Finding]:
     """What the comparison with the other model answers; nothing if the rule makes none."""
     versus = rule.versus_champion
     if versus is None:
@@ -51,4 +59,6 @@ def _versus(rule: MetricRule, label: str, about: Rows, evaluation: Evaluation, o
     if about.paired is None:
         question = versus.asks[0] if versus.asks else "max_gain"
         return [Finding.of(question, "unknown", f"{label}: {why_not_compared(evaluation, other)}")]
-    return comparing.findings(label, rule.metric, versus, about.paired, other=other, rows=about.text)
+    return comparing.findings(
+        label, rule.metric, versus, about.paired, other=other, rows=about.text, sure=sure
+    )

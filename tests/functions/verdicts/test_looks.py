@@ -45,6 +45,21 @@ def test_finding_says_which_look_and_which_confidence_it_used() -> None:
     assert verdict.rules[0].rule == "roc_auc min_gain 0, confidence 0.95"
 
 
+@pytest.mark.parametrize("look", [1, 2, 60, 10_000])
+def test_candidate_that_is_worse_at_the_first_look_is_worse_at_every_look(look: int) -> None:
+    """Upper bound −0.02 + 1.645 · 0.01 = −0.0036. At the confidence of look 60 it would be +0.022."""
+    verdict = judge(evaluation(versus=(-0.02, 0.01)), rules(GAIN), CHAMPION, look=look)
+    (finding,) = verdict.rules[0].findings
+    assert (verdict.decision, finding.outcome) == ("REJECT", "fail")
+    assert finding.bounds is not None
+    assert finding.bounds[1] == pytest.approx(-0.003551, abs=1e-6)
+
+
+def test_finding_says_the_confidence_of_each_bound_if_they_differ() -> None:
+    verdict = judge(evaluation(versus=(0.01, 0.01)), rules(GAIN), CHAMPION, look=3)
+    assert "lower 99.583 % bound −0.01638, upper 95 % bound +0.02645, needs ≥ +0" in verdict.rules[0].text
+
+
 @pytest.mark.parametrize(
     "rule",
     [

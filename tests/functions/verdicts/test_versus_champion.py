@@ -37,9 +37,9 @@ def test_max_loss_at_its_edge(difference: float, error: float, decision: str) ->
     ("difference", "error", "decision"),
     [
         (0.02, 0.0051, "APPROVE"),  # bound 0.02 − 1.96 · 0.0051 = 0.01000: the first look uses 97.5 %
-        (0.02, 0.0052, "HOLD"),  # bounds 0.00981 and 0.03019
-        (0.0, 0.0051, "REJECT"),  # upper bound 0.00999
-        (0.0, 0.0052, "HOLD"),  # upper bound 0.01019
+        (0.02, 0.0052, "HOLD"),  # bounds 0.00981 and 0.02855
+        (0.0, 0.00607, "REJECT"),  # upper bound 0.00998: it is at 95 % at every look
+        (0.0, 0.00609, "HOLD"),  # upper bound 0.01002
         (0.0, 0.001, "REJECT"),
     ],
 )
