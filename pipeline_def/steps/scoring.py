@@ -74,8 +74,9 @@ def scores_of(
 def counts(task: Task, target: Array, predictions: Sequence[Array], clusters: Array | None) -> Json:
     """How many clusters there are, of the rarest class, and of the class that a model predicts most rarely.
 
-    The classes are those that occur, as actual or as predicted class. Both numbers are None in regression
-    and where there are no rows; the last one, too, where a prediction is unusable.
+    The classes are those that occur, as actual or as predicted class. Of two classes only the positive one
+    counts as predicted: precision is about it. Both numbers are None in regression and where there are no
+    rows; the last one, too, where a prediction is unusable.
     """
     every = np.ones(len(target), dtype=bool)
     found: Json = {
@@ -89,7 +90,9 @@ def counts(task: Task, target: Array, predictions: Sequence[Array], clusters: Ar
     if not any(unusable(task, prediction) for prediction in predictions):
         labels = [TASKS[task].predicted(prediction) for prediction in predictions]
         found["smallest_predicted"] = min(
-            count(clusters, label == name) for label in labels for name in np.union1d(target, label)
+            count(clusters, label == name)
+            for label in labels
+            for name in ([1] if task == "binary_classification" else np.union1d(target, label))
         )
     return found
 

@@ -207,6 +207,15 @@ def test_counts_are_of_clusters() -> None:
     assert every["smallest_predicted"] == 1
 
 
+def test_counts_of_two_classes_are_of_rows_that_are_predicted_positive() -> None:
+    """A model that is rarely negative has many rows for its precision."""
+    target, predicted = np.array([0, 1, 1, 1] * 3), np.array([0.9] * 11 + [0.1])
+    found = scoring.counts("binary_classification", target, [predicted], None)
+    assert found == {"clusters": 12, "smallest_class": 3, "smallest_predicted": 11}
+    both = scoring.counts("binary_classification", target, [predicted, 1 - predicted], None)
+    assert both["smallest_predicted"] == 1
+
+
 def test_counts_class_that_is_never_predicted_is_zero() -> None:
     found = scoring.counts("binary_classification", np.array([0, 1] * 4), [np.full(8, 0.2)], None)
     assert found == {"clusters": 8, "smallest_class": 4, "smallest_predicted": 0}

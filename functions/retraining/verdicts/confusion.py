@@ -32,11 +32,13 @@ def of_confusion(path: str, evaluation: Evaluation, found: object) -> Iterator[s
             yield from same(there, scores.metrics[name].value, value, path)
     actual = [sum(row) for row in matrix]
     predicted = [sum(column) for column in zip(*matrix, strict=True)]
+    asked = list(zip(predicted, actual, strict=True))
+    rarest = min(rows for rows, other in asked if rows or other)
     counts = {
         "smallest_class": (scores.smallest_class, min(rows for rows in actual if rows)),
         "smallest_predicted": (
             scores.smallest_predicted,
-            min(rows for rows, other in zip(predicted, actual, strict=True) if rows or other),
+            predicted[1] if evaluation.task == "binary_classification" else rarest,
         ),
     }
     for name, (counted, rows) in counts.items():

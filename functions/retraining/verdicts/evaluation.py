@@ -53,9 +53,9 @@ class Scores(_Frozen):
     `unusable` is the number of rows whose prediction is no finite number, or no probabilities; if there is
     one, no metric is defined. `clusters` is the number of independent groups of rows, as
     pipeline_def/steps/clusters.py says. `smallest_class` is the number of clusters with a row of the rarest
-    class, `smallest_predicted` of those with a row of the class that is predicted most rarely; both are None
-    in regression. Evaluations of earlier versions have no `clusters` and no `smallest_predicted`, and count
-    rows in `smallest_class`.
+    class. `smallest_predicted` is that of clusters with a row that is predicted positive; of more than two
+    classes, of the class that is predicted most rarely. Both are None in regression. Evaluations of earlier
+    versions have no `clusters` and no `smallest_predicted`, and count rows in `smallest_class`.
     """
 
     n: Count

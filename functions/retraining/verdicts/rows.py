@@ -12,7 +12,7 @@ from retraining.verdicts.verdict import Finding
 from retraining.verdicts.wording import metric_label
 
 PREDICTED: Final = frozenset({"precision"})
-"""Metrics that are a share of the rows that are predicted to be of a class."""
+"""Metrics that are a share of the rows that are predicted to be of the positive class."""
 
 
 class Rows(NamedTuple):
@@ -89,7 +89,7 @@ def too_few(rule: MetricRule, found: Rows, evaluation: Evaluation) -> Finding | 
         return None
     counts = [("of the rarest class", found.smallest_class)]
     if rule.metric in PREDICTED:
-        counts.append(("of the class that is predicted most rarely", found.smallest_predicted))
+        counts.append(("that are predicted positive", found.smallest_predicted))
     for which, count in counts:
         if count is not None and count < CLASS_ROWS:
             unit = "clusters" if found.clusters < found.n else "rows"

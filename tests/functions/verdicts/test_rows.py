@@ -76,9 +76,7 @@ def test_precision_needs_ten_rows_of_the_class_that_is_predicted_most_rarely(rul
     found = evaluation({"precision": 0.8}, metric="precision", versus=(0.0, 0.001))
     asked = {"metric": "precision", **rule}
     few = answer(with_counts(found, smallest_predicted=9), asked)
-    assert few.text == (
-        "precision: 9 rows of the class that is predicted most rarely, needs ≥ 10 → cannot be judged"
-    )
+    assert few.text == ("precision: 9 rows that are predicted positive, needs ≥ 10 → cannot be judged")
     assert answer(with_counts(found, smallest_predicted=10), asked).outcome == "pass"
     recall = evaluation({"recall": 0.8})
     assert (

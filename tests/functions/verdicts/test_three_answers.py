@@ -49,7 +49,7 @@ def test_max_loss_is_met_worse_or_undecided(
 @pytest.mark.parametrize(
     ("difference", "error", "outcome"),
     [
-        # the first look uses 97.5 % for the lower bound, of which the quantile is 1.96, and 95 % for the upper
+        # the first look uses 97.5 % for the lower bound (the quantile is 1.96), and 95 % for the upper one
         (0.02, 0.005, "pass"),  # lower bound 0.0102
         (0.02, 0.006, "undecided"),  # 0.0082 to 0.0299
         (0.0, 0.0062, "undecided"),  # upper bound 0.0102
