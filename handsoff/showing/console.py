@@ -28,6 +28,7 @@ STYLES: Final = {
     "fail": "red",
     "worse": "red",
     "undecided": "yellow",
+    "suspicious leap": "yellow",
     "cannot be judged": "yellow",
     "reject": "red",
     "hold": "yellow",

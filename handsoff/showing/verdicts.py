@@ -13,7 +13,7 @@ from handsoff.showing.console import coloured, escape, moment, print_lines
 from handsoff.showing.evidence import decision_lines
 from retraining.candidates.state import BeingDecided, Decided, Waits, said_by
 from retraining.verdicts.verdict import COMPARING, Finding, RuleResult, Verdict
-from retraining.verdicts.wording import number
+from retraining.verdicts.wording import number, typeset
 
 SIGNS: Final = {"max": "≤", "max_gain": "≤", "better_than_guessing": ">"}
 """The sign before the limit of a question; ≥ for a question that is not listed."""
@@ -96,10 +96,10 @@ def _cells(finding: Finding | None) -> tuple[str, str, str]:
         return "", "", rows
     if finding.question == "min_samples":
         return "", f"≥ {finding.limit:.0f} rows", rows
-    needed = f"{SIGNS.get(finding.question, '≥')} {finding.limit:.4g}"
+    needed = f"{SIGNS.get(finding.question, '≥')} {typeset(f'{finding.limit:.4g}')}"
     if finding.observed is None:
         return "not known", needed, rows
-    return _observed(finding, finding.observed, finding.limit), needed.replace("-", "−"), rows
+    return _observed(finding, finding.observed, finding.limit), needed, rows
 
 
 def _observed(finding: Finding, value: float, limit: float) -> str:

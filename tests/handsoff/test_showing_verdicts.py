@@ -43,7 +43,19 @@ def test_comparison_is_met_worse_undecided_or_cannot_be_judged(
 def test_leap_shows_the_measured_gain() -> None:
     asked = rules({"metric": "roc_auc", "versus_champion": {"max_gain": 0.1}})
     found = judge(evaluation(versus=(0.12, 0.01)), asked, CHAMPION)
-    assert cells(found) == ["gain 0.12", "≤ 0.1", "262", "fail → hold"]
+    assert cells(found) == ["gain 0.12", "≤ 0.1", "262", "suspicious leap → hold"]
+
+
+@pytest.mark.parametrize(
+    "margin", [{"max_loss": 0}, {"max_loss": 0.0}, {"min_gain": 0}, {"max_loss": 0, "relative": True}]
+)
+def test_margin_of_zero_has_no_sign(margin: dict[str, float]) -> None:
+    verdict = judge(
+        evaluation(versus=(0.05, 0.01)), rules({"metric": "roc_auc", "versus_champion": margin}), CHAMPION
+    )
+    assert cells(verdict)[1] == "≥ 0"
+    assert "−0," not in verdict.texts[0]
+    assert "−0 " not in verdict.texts[0]
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,12 @@ def test_each_outcome_of_a_comparison_has_its_word(
     assert len(shown.drawings) == (0 if outcome == "unknown" else 1)
 
 
+def test_suspicious_leap_has_its_word() -> None:
+    asked = rules({"metric": "roc_auc", "versus_champion": {"max_loss": 0.03, "max_gain": 0.1}})
+    shown = _rule(judge(evaluation(versus=(0.12, 0.01)), asked, CHAMPION).rules[0])
+    assert (shown.outcome.text, shown.effect) == ("Suspicious leap", "so a person decides")
+
+
 def test_failed_comparison_of_an_earlier_version_is_not_called_worse() -> None:
     """It failed if it was not shown to be met."""
     stored = RuleResult.model_validate(

@@ -19,7 +19,7 @@ from retraining.review_page.metrics import Metrics, metrics
 from retraining.review_page.searched import Searched, searched
 from retraining.review_page.wording import TONES, Said, Tone, duration, plain, spaced, toned, version_of
 from retraining.verdicts.evaluation import Evaluation
-from retraining.verdicts.verdict import RuleResult, Verdict
+from retraining.verdicts.verdict import LEAP, RuleResult, Verdict
 
 if TYPE_CHECKING:
     from retraining.aws.pipelines import Execution
@@ -29,6 +29,7 @@ _OUTCOMES: Final = {
     "pass": "Met",
     "fail": "Not met",
     "worse": "Worse",
+    LEAP: "Suspicious leap",
     "undecided": "Undecided",
     "cannot be judged": "Cannot be judged",
     "skipped": "Not asked",

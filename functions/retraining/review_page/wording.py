@@ -62,7 +62,7 @@ def number(value: float, sign: str = "") -> str:
     if not math.isfinite(value):
         return "—"
     form = ",.0f" if abs(value) >= 1e4 else ".4g" if abs(value) >= 1 else ".4f"
-    text = format(value, sign + form)
+    text = format(value + 0.0, sign + form)  # −0 becomes 0
     return text.replace("-", "−")
 
 

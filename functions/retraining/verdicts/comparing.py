@@ -9,7 +9,7 @@ from retraining.config.rules import VersusChampion
 from retraining.config.tasks import LOWER_IS_BETTER
 from retraining.verdicts.bounds import answer, bounds, gain, relative_error
 from retraining.verdicts.evaluation import Paired
-from retraining.verdicts.verdict import Finding, Outcome
+from retraining.verdicts.verdict import LEAP, Finding, Outcome
 from retraining.verdicts.wording import number, percent, typeset
 
 
@@ -51,7 +51,7 @@ def _bounded(
 ) -> Finding:
     """The one-sided bounds of the paired gain against `max_loss` or `min_gain`."""
     question, margin = asked.asks or ("max_loss", 0.0)
-    share = margin if question == "min_gain" else -margin
+    share = margin if question == "min_gain" else 0.0 - margin  # -margin of 0 is −0
     found = _measured(metric, asked, paired, share, sure)
     if found is None or not math.isfinite(found.low + found.high):
         numbers = f"{label}: the difference to the {other} is undefined"
@@ -95,7 +95,7 @@ def _leap(
         f"{label}: {_values(metric, found, other)} = {number(found.gain, limit, '+')}, "
         f"needs ≤ {typeset(f'{limit:+.4g}')}{_share(share, asked, other)} on {rows}"
     )
-    conclusion = None if outcome == "pass" else "suspicious leap"
+    conclusion = None if outcome == "pass" else LEAP
     return Finding.of("max_gain", outcome, numbers, conclusion, n=paired.n, observed=found.gain, limit=limit)
 
 

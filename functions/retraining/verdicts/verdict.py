@@ -34,6 +34,9 @@ Question = Literal["min", "max", "min_samples", "max_loss", "min_gain", "max_gai
 COMPARING: Final = ("max_loss", "min_gain")
 """Questions whose answer is that the candidate is worse, if it is not met."""
 
+LEAP: Final = "suspicious leap"
+"""The word for a measured gain above `max_gain`."""
+
 Code = Literal[
     # the result of a rule
     "rule_passed",
@@ -162,6 +165,8 @@ class Finding(_Frozen):
         Before there were three answers, a comparison failed where it was not shown to be met: that is no
         `worse`.
         """
+        if (self.question, self.outcome) == ("max_gain", "fail"):
+            return LEAP
         return word_for(self.outcome, worse=self.worse)
 
 
