@@ -6,6 +6,8 @@ bounds it: the anchor is the first approved package until a person moves it.
 
 from __future__ import annotations
 
+from typing import Final
+
 from retraining.config.rules import MetricRule, Rule, VersusChampion
 from retraining.verdicts import metric_rules
 from retraining.verdicts.evaluation import Anchored, Evaluation
@@ -13,6 +15,9 @@ from retraining.verdicts.rule_results import concluded, skipped
 from retraining.verdicts.unfamiliar import sees_unknown
 from retraining.verdicts.verdict import Finding, Reason, RuleResult, Verdict
 from retraining.verdicts.wording import metric_label
+
+NEXT: Final = "the next execution that handsoff starts compares with the anchor of that time"
+"""What follows where a candidate was not compared with the anchor of today."""
 
 
 def parts(rule: Rule) -> tuple[Rule, ...]:
@@ -35,10 +40,7 @@ def check(rule: MetricRule, evaluation: Evaluation, anchor: str | None) -> RuleR
         why = "no anchor to compare with: the first approved package becomes the anchor"
         return skipped(rule, "versus_anchor", metric_label(rule), why)
     if found is None:
-        numbers = (
-            f"{metric_label(rule)}: this execution did not compare with the anchor, {anchor}; "
-            "the next one compares with it"
-        )
+        numbers = f"{metric_label(rule)}: this execution did not compare with the anchor, {anchor}; {NEXT}"
         return concluded(rule, "versus_anchor", [Finding.of("max_loss", "unknown", numbers)])
     beside = evaluation.model_copy(
         update={
@@ -75,7 +77,7 @@ def doubts(evaluation: Evaluation, anchor: str | None) -> list[Reason]:
 def _changed(compared: str | None, now: str | None) -> Reason:
     text = (
         f"the anchor changed: the candidate was compared with {compared or 'none'}, "
-        f"the anchor is now {now or 'none'}; the next execution compares with that"
+        f"the anchor is now {now or 'none'}; {NEXT}"
     )
     return Reason(code="anchor_changed", text=text)
 
@@ -100,4 +102,7 @@ def _no_measure(anchor: str, became: str, model: str) -> Reason:
 
 def way_out(model: str) -> str:
     """How a person gives the model another anchor."""
-    return f'Move the anchor to an approved package: handsoff anchor {model} {model}/VERSION --reason "…"'
+    return (
+        f'Move the anchor to an approved package: handsoff anchor {model} {model}/VERSION --reason "…". '
+        "If none is approved, a person must approve one first"
+    )

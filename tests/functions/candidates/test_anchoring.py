@@ -243,7 +243,8 @@ def test_a_candidate_is_held_if_the_anchor_is_taken_back_between_verdict_and_app
     if champion == 2:
         assert found.verdict.texts[0] == (
             f"the anchor, {arn_of(1)}, is not approved any more: it is no measure any more. Move the anchor "
-            'to an approved package: handsoff anchor titanic titanic/VERSION --reason "…"'
+            'to an approved package: handsoff anchor titanic titanic/VERSION --reason "…". '
+            "If none is approved, a person must approve one first"
         )
     assert (status(asking, 3), asking.ledger.get(keys.decision(arn_of(3)))) == ("PendingManualApproval", None)
 
@@ -267,7 +268,8 @@ def test_an_anchor_that_is_approved_no_more_holds_and_stays(
     assert found.verdict.decision == "HOLD"
     assert found.verdict.texts[-1 if became is None else 1] == (
         f"the anchor, {arn_of(1)}, {said}: it is no measure any more. Move the anchor to an approved "
-        'package: handsoff anchor titanic titanic/VERSION --reason "…"'
+        'package: handsoff anchor titanic titanic/VERSION --reason "…". '
+        "If none is approved, a person must approve one first"
     )
     assert anchor(asking) == "1"
 

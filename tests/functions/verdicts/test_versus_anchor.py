@@ -14,7 +14,11 @@ from tests.functions.verdicts.evaluations import CHAMPION, evaluation, paired, r
 ANCHOR = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/7"
 RULE = {"metric": "roc_auc", "versus_anchor": {"max_loss": 0.05}}
 BOTH = {"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}, "versus_anchor": {"max_loss": 0.05}}
-WAY_OUT = 'Move the anchor to an approved package: handsoff anchor titanic titanic/VERSION --reason "…"'
+WAY_OUT = (
+    'Move the anchor to an approved package: handsoff anchor titanic titanic/VERSION --reason "…". '
+    "If none is approved, a person must approve one first"
+)
+NEXT = "the next execution that handsoff starts compares with the anchor of that time"
 
 
 def anchored(
@@ -104,8 +108,7 @@ def test_an_evaluation_of_an_earlier_version_holds() -> None:
     verdict = judged(evaluation({"roc_auc": 0.8}, versus=(0.0, 0.01)))
     assert (verdict.decision, verdict.reasons[0].code) == ("HOLD", "rule_unknown")
     assert verdict.reasons[0].text == (
-        f"roc_auc: this execution did not compare with the anchor, {ANCHOR}; the next one compares with it → "
-        "cannot be judged"
+        f"roc_auc: this execution did not compare with the anchor, {ANCHOR}; {NEXT} → cannot be judged"
     )
 
 
@@ -113,8 +116,7 @@ def test_an_anchor_that_moved_since_the_evaluation_holds() -> None:
     verdict = judged(anchored(), anchor=CHAMPION)
     assert (verdict.decision, [reason.code for reason in verdict.reasons]) == ("HOLD", ["anchor_changed"])
     assert verdict.texts == (
-        f"the anchor changed: the candidate was compared with {ANCHOR}, the anchor is now {CHAMPION}; "
-        "the next execution compares with that",
+        f"the anchor changed: the candidate was compared with {ANCHOR}, the anchor is now {CHAMPION}; {NEXT}",
     )
 
 
