@@ -62,6 +62,9 @@ def test_data_report_describes_files_columns_and_splits(s3: S3Client, run: Run) 
         "validation_rows_also_in_train",
         "validation_rows_of_train_groups",
         "lookalikes",
+        "validation_drift",
+        "time_drift",
+        "dates",
         "execution",
     ]
     assert [*train] == [
