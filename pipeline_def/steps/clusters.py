@@ -22,8 +22,23 @@ def numbered(clusters: Array | None) -> Array | None:
 
 
 def count(clusters: Array | None, rows: Array) -> int:
-    """How many clusters have one of the `rows` (n, boolean)."""
-    return int(rows.sum()) if clusters is None else len(different(clusters[rows]))
+    """How many clusters the `rows` (n, boolean) are worth: their number if all have equally many rows.
+
+    It is the effective number of Carter, Schnepel and Steigerwald (2017) where variances are equal, that is
+    n² / Σ (rows of the cluster)², rounded. A cluster with most of the rows makes the mean its own, so
+    that it deviates little from it, and the robust error is too small.
+    """
+    if clusters is None:
+        return int(rows.sum())
+    found = np.sort(clusters[rows])
+    starts = np.flatnonzero(np.append(found[:1] == found[:1], found[1:] != found[:-1]))
+    sizes = np.diff(starts, append=len(found))
+    return round(float(sizes.sum()) ** 2 / float((sizes.astype(float) ** 2).sum())) if len(sizes) else 0
+
+
+def freedom_of(clusters: Array) -> float:
+    """The degrees of freedom of a robust standard error: the number of clusters less 1."""
+    return count(clusters, np.ones(len(clusters), dtype=bool)) - 1.0
 
 
 def different(ids: Array) -> Array:

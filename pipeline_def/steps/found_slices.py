@@ -64,7 +64,7 @@ def worse_slices(config: StepConfig, rows: pd.DataFrame, candidate: Array, champ
             **slice_,
             **tested(
                 higher[inside],
-                None if clusters is None else clusters[inside],
+                None if clusters is None else numbered(clusters[inside]),
                 max(ALLOWED * float(theirs[inside].mean()), lowest),
             ),
             "loss": NAMES[name],
@@ -116,13 +116,12 @@ def tested(higher: Array, clusters: Array | None, margin: float) -> Json:
 
     Rows that all differ by the same amount have no standard error, and p is then 0 or 1.
     """
-    of_clusters = per_cluster(higher, numbered(clusters))
-    difference, error = mean_and_error(of_clusters)
-    above = difference - margin
-    p = float(stats.t.sf(above / error, len(of_clusters) - 1)) if error else float(above <= 0)
+    difference, error = mean_and_error(per_cluster(higher, clusters))
+    worth, above = count(clusters, np.ones(len(higher), dtype=bool)), difference - margin
+    p = float(stats.t.sf(above / error, worth - 1)) if error else float(above <= 0)
     return {
         "n": len(higher),
-        "clusters": len(of_clusters),
+        "clusters": worth,
         "difference": difference,
         "margin": margin,
         "standard_error": error,

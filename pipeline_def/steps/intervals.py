@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from scipy import special
 
-from clusters import effective_rows, numbered, per_cluster
+from clusters import count, effective_rows, freedom_of, numbered, per_cluster
 from job import Array, Json
 from scored import UNKNOWN, Area, Interval, Slope, divide, mean_and_error
 
@@ -68,7 +68,7 @@ def share(counted: Array, right: Array, clusters: Array | None = None) -> Json:
         deviation = math.sqrt(value * (1 - value) / n) if n else math.nan
         return result(value, deviation, partial(wilson, hits, n))
     rights = right[counted].astype(float)
-    rows, freedom = effective_rows(rights, within), float(within.max())
+    rows, freedom = effective_rows(rights, within), freedom_of(within)
     deviation = mean_and_error(per_cluster(rights, within))[1]
     return result(value, deviation, lambda confidence: wilson(value * rows, rows, confidence, freedom))
 
@@ -153,14 +153,17 @@ def area_variance(parts: Array, group: Array, clusters: Array | None) -> tuple[f
     1, which holds the truth more often than Satterthwaite's.
     """
     group, between = np.unique(group, return_inverse=True)[1], 0.0
+    rarest = math.nan
     if clusters is not None:
+        rarest = min((count(clusters, group == k) for k in range(group.max(initial=-1) + 1)), default=0)
+        rarest = min(rarest, freedom_of(clusters) + 1)
         cell, place = np.unique(group * (clusters.max(initial=0) + 1) + clusters, return_inverse=True)
         sums, whole = np.bincount(place, weights=parts), np.bincount(clusters, weights=parts)
         between = float(divide((whole**2).sum() - (sums**2).sum(), 1 - 1 / np.array(len(whole))))
         parts, group = sums, cell // (clusters.max(initial=0) + 1)
     sizes = np.bincount(group)
     by_class = np.bincount(group, weights=parts**2) * divide(sizes.astype(float), sizes - 1.0)
-    freedom = satterthwaite(by_class, sizes - 1.0) if clusters is None else float(min(sizes, default=0)) - 1
+    freedom = satterthwaite(by_class, sizes - 1.0) if clusters is None else rarest - 1.0
     return float(by_class.sum()) + between, freedom
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from clusters import numbered
+from clusters import freedom_of, numbered
 from job import Array
 from resampling import percentiles
 from scored import Measure, Resampled, Scored, divide
@@ -28,7 +28,7 @@ def score(target: Array, prediction: Array, clusters: Array | None = None) -> Sc
         squares = error**2
         percentage = error / np.abs(target) if (target != 0).all() else np.full(len(target), np.nan)
     clusters = numbered(clusters)
-    interval = percentiles if clusters is None else partial(percentiles, freedom=float(clusters.max()))
+    interval = percentiles if clusters is None else partial(percentiles, freedom=freedom_of(clusters))
     return Scored(
         n=len(target),
         clusters=clusters,

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from scipy import sparse
 
+from clusters import freedom_of
 from job import Array
 
 Interval = tuple[float, float]
@@ -99,7 +100,7 @@ class Scored:
     @property
     def freedom(self) -> float:
         """The number of clusters less 1: the degrees of freedom of a robust standard error."""
-        return self.n - 1.0 if self.clusters is None else float(self.clusters.max())
+        return self.n - 1.0 if self.clusters is None else freedom_of(self.clusters)
 
     def values(self) -> dict[str, float]:
         """Every metric on the rows as they are."""

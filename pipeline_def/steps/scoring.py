@@ -86,13 +86,17 @@ def counts(task: Task, target: Array, predictions: Sequence[Array], clusters: Ar
     }
     if task == "regression" or not len(target):
         return found
-    found["smallest_class"] = min(count(clusters, target == name) for name in np.unique(target))
+    most = found["clusters"]
+    found["smallest_class"] = min(most, *(count(clusters, target == name) for name in np.unique(target)))
     if not any(unusable(task, prediction) for prediction in predictions):
         labels = [TASKS[task].predicted(prediction) for prediction in predictions]
         found["smallest_predicted"] = min(
-            count(clusters, label == name)
-            for label in labels
-            for name in ([1] if task == "binary_classification" else np.union1d(target, label))
+            most,
+            *(
+                count(clusters, label == name)
+                for label in labels
+                for name in ([1] if task == "binary_classification" else np.union1d(target, label))
+            ),
         )
     return found
 

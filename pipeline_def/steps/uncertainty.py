@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from scipy import special, stats
 
-from clusters import effective_rows, numbered, per_cluster
+from clusters import effective_rows, freedom_of, numbered, per_cluster
 from intervals import TWO_SIDED, Z, area, area_variance, mean, result, root_of_mean, saturated, share, slope
 from job import Array, Json
 from resampling import (
@@ -145,7 +145,7 @@ def share_errors(ours: Scored, theirs: Scored) -> dict[str, Error]:
     for name, (counted, right) in ours.shares.items():
         within = numbered(ours.clusters[counted]) if ours.clusters is not None else None
         error = bonett_price(right[counted], theirs.shares[name][1][counted], within)
-        freedom = math.nan if within is None else float(within.max())
+        freedom = math.nan if within is None else freedom_of(within)
         found[name] = (error, "agreement of the two (Bonett and Price 2012)", freedom)
     return found
 

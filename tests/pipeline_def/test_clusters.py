@@ -62,6 +62,33 @@ def test_count_clusters_that_have_one_of_the_rows() -> None:
     assert clusters.count(np.array([1, 0, 1, 2, 0]), rows & False) == 0
 
 
+def test_count_one_large_cluster_is_worth_few() -> None:
+    """262² / (231² + 31) is 1.29, 8² / (5² + 1 + 1 + 1) is 2.3; three clusters of equally many rows are 3."""
+    every = np.ones(262, dtype=bool)
+    assert clusters.count(np.r_[np.zeros(231, int), np.arange(1, 32)], every) == 1
+    assert clusters.count(np.array([5, 5, 5, 5, 5, 6, 7, 8]), every[:8]) == 2
+    assert clusters.count(np.array([5, 6, 7, 7, 6, 5]), every[:6]) == 3
+
+
+@pytest.mark.parametrize("task", ["binary_classification", "multiclass_classification"])
+def test_counts_of_classes_are_at_most_the_clusters(task: Any) -> None:
+    """Of 40 rows 30 are one cluster of one class, so all rows are worth 1,600 / 910; the other class has ten."""
+    within, target = np.r_[np.zeros(30, int), np.arange(1, 11)], np.repeat([0, 1], [30, 10])
+    found = scoring.counts(task, target, [np.eye(2)[target] if "multi" in task else target * 1.0], within)
+    assert found == {"clusters": 2, "smallest_class": 1, "smallest_predicted": 1}
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_measured_with_one_cluster_of_most_rows_has_no_bounds_and_the_least_freedom(task: str) -> None:
+    """200 of 240 rows are one cluster: worth one, so nothing says how uncertain a metric is."""
+    target, ours, theirs = two_models(task, 240)
+    within = np.r_[np.zeros(200, int), np.arange(1, 41)]
+    scored = [TASKS[task].score(target, item, within) for item in (ours, theirs)]
+    gaps = paired(*scored)[2]
+    assert all(not item["freedom"] >= 1 for item in gaps.values() if not math.isnan(item["freedom"]))
+    assert all(not np.isfinite(item["bounds"]).any() for item in gaps.values())
+
+
 def test_per_cluster_by_hand() -> None:
     """Mean 3. Deviations −2 and −1 in the first of two clusters, 3 in the second; 2 clusters of 3 rows."""
     found = clusters.per_cluster(np.array([1.0, 2.0, 6.0]), np.array([0, 0, 1]))

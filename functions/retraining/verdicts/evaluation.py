@@ -51,11 +51,11 @@ class Scores(_Frozen):
     """What was measured on `n` rows, by metric name.
 
     `unusable` is the number of rows whose prediction is no finite number, or no probabilities; if there is
-    one, no metric is defined. `clusters` is the number of independent groups of rows, as
-    pipeline_def/steps/clusters.py says. `smallest_class` is the number of clusters with a row of the rarest
-    class. `smallest_predicted` is that of clusters with a row that is predicted positive; of more than two
-    classes, of the class that is predicted most rarely. Both are None in regression. Evaluations of earlier
-    versions have no `clusters` and no `smallest_predicted`, and count rows in `smallest_class`.
+    one, no metric is defined. `clusters` is the number of equal, independent groups of rows that the rows are
+    worth, as pipeline_def/steps/clusters.py says. `smallest_class` is the number of clusters with a row of
+    the rarest class. `smallest_predicted` is that of clusters with a row that is predicted positive; of more
+    than two classes, of the class that is predicted most rarely. Both are None in regression. Evaluations of
+    earlier versions have no `clusters` and no `smallest_predicted`, and count rows in `smallest_class`.
     """
 
     n: Count
