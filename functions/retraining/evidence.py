@@ -44,6 +44,7 @@ _REPORT_KEYS: Final = {
     "validation_rows_of_train_groups": "validationRowsOfTrainGroups",
     "train_n": "trainN",
     "train_share": "trainShare",
+    "train_independent": "trainIndependent",
     "without_identity": "withoutIdentity",
     "without_group": "withoutGroup",
     "partition_columns": "partitionColumns",

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clusters import different
+from clusters import count, different, effective_rows, numbered
 from identity import KIND, together
 from job import GROUP, IDENTITY, LOOKALIKE, ROW, TEXT_ROW, Array, Json
 
@@ -27,6 +27,13 @@ Ids = Mapping[str, Array]
 
 COLUMNS: Final = (ROW, IDENTITY, GROUP, LOOKALIKE, TEXT_ROW)
 """The reserved columns that hold identities."""
+
+
+MIN_GROUPS: Final = 20
+"""Groups of training rows from which lookalikes are tested: fewer do not say how much groups differ.
+
+On 10 groups that differ, z was above 4 in 15 of 200 honest splits; from 20 groups on in at most one.
+"""
 
 
 @dataclass(frozen=True)
@@ -74,28 +81,47 @@ def lookalike_test(validation: tuple[Array, Array], train: tuple[Array, Array]) 
     another cluster. If both kinds of rows are drawn alike, z = (v - t) / sqrt(t (1 - t) (1 / n + 1 / m)) is
     about standard normal: the test of two shares, with the share of train for both. In the formula t is at
     least one row of validation and two pairs of train, and at most all training rows but one: a share of 0
-    or 1 that few rows show is not exactly 0 or 1. None if there is no row.
+    or 1 that few rows show is not exactly 0 or 1. In the root n and m are the independent rows that either
+    share is worth (`independent`, `train_independent`): rows of one cluster look like others together. None
+    if there is no row, or if the training rows are of fewer than MIN_GROUPS clusters.
     """
-    ours, theirs = _different(*validation), _different(*train)
+    (groups, ours), (others, theirs) = _different(*validation), _different(*train)
     n, m = len(ours), len(theirs)
-    if not n or not m:
+    if not n or not m or (numbered(others) is not None and count(others, others == others) < MIN_GROUPS):
         return None
-    equal, t = int(among(ours, theirs).sum()), repeated(theirs) / m
+    equal, again = among(ours, theirs), repeated(theirs)
+    v, t = float(equal.mean()), float(again.mean())
+    worth, train_worth = (
+        effective_rows(equal * 1.0, numbered(groups)),
+        effective_rows(again * 1.0, numbered(others)),
+    )
     chance = min(max(t, 1 / n, 4 / m), max(1 - 1 / m, 0.5))
-    z = (equal / n - chance) / math.sqrt(chance * (1 - chance) * (1 / n + 1 / m))
-    return {"n": n, "equal": equal, "share": equal / n, "train_n": m, "train_share": t, "z": z}
+    z = (v - chance) / math.sqrt(chance * (1 - chance) * (1 / worth + 1 / train_worth))
+    return {
+        "n": n,
+        "equal": int(equal.sum()),
+        "share": v,
+        "independent": worth,
+        "train_n": m,
+        "train_share": t,
+        "train_independent": train_worth,
+        "z": z,
+    }
 
 
-def _different(clusters: Array, lookalikes: Array) -> Array:
-    """The identity of features and target of each different row within each cluster."""
-    return np.asarray(lookalikes[np.unique(together([clusters, lookalikes]), return_index=True)[1]])
+def _different(clusters: Array, lookalikes: Array) -> tuple[Array, Array]:
+    """The cluster, and the identity of features and target, of each different row within each cluster."""
+    first = np.unique(together([clusters, lookalikes]), return_index=True)[1]
+    return clusters[first], lookalikes[first]
 
 
-def repeated(ids: Array) -> int:
-    """How many of these identities are there more than once."""
-    ids = np.sort(ids)
-    same = np.concatenate(([False], ids[1:] == ids[:-1], [False]))
-    return int((same[1:] | same[:-1]).sum())
+def repeated(ids: Array) -> Array:
+    """Whether each of these identities is there more than once."""
+    order = np.argsort(ids)
+    same = np.concatenate(([False], ids[order][1:] == ids[order][:-1], [False]))
+    found = np.empty(len(ids), dtype=bool)
+    found[order] = same[1:] | same[:-1]
+    return found
 
 
 def among(ids: Array, others: Array) -> Array:

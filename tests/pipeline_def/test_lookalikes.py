@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from clusters import different
 from identity import together
-from job import ROW, parse_config
+from job import ROW, Array, parse_config
 from seen_rows import among, lookalike_test, repeated, seen, validation_identity
 from tests.pipeline_def.helpers import TITANIC, titanic_config
 from tests.pipeline_def.test_seen_rows import ids
@@ -33,8 +34,10 @@ def test_lookalikes_of_the_titanic(leaked: int, equal: int, t: float, z: float) 
         "n": 262,
         "equal": equal,
         "share": pytest.approx(equal / 262),
+        "independent": 262.0,
         "train_n": 1047 + leaked,
         "train_share": pytest.approx(t, abs=5e-5),
+        "train_independent": 1047.0 + leaked,
         "z": pytest.approx(z, abs=0.005),
     }
 
@@ -102,10 +105,52 @@ def test_among_finds_ids_at_both_ends() -> None:
     assert among(others[:0], others).tolist() == []
 
 
+def grouped(generator: np.random.Generator, groups: int, rows: int) -> tuple[Array, Array]:
+    """Groups that differ in how many of their rows are one of 300 that many groups have."""
+    within = np.repeat(np.arange(groups), rows)
+    usual = generator.random(len(within)) < generator.beta(0.5, 1.5, groups)[within]
+    known, new = generator.integers(0, 300, len(within)), generator.integers(2**40, 2**60, len(within))
+    return within.astype("uint64"), np.where(usual, known, new).astype("uint64")
+
+
+def test_lookalikes_of_groups_that_differ_are_no_leak() -> None:
+    """40 honest splits of 40 groups; a test of single rows calls a third of them a leak."""
+    generator, called, by_rows = np.random.default_rng(0), 0, 0
+    for _ in range(40):
+        within, rows = grouped(generator, 50, 50)
+        first = within < 40
+        found = lookalike_test((within[~first], rows[~first]), (within[first], rows[first]))
+        assert found is not None
+        assert found["independent"] < found["n"] / 2
+        called += found["z"] > 4
+        t, n, m = found["train_share"], found["n"], found["train_n"]
+        by_rows += (found["share"] - t) / math.sqrt(t * (1 - t) * (1 / n + 1 / m)) > 4
+    assert (called, by_rows >= 5) == (0, True)
+
+
+def test_lookalikes_of_groups_copied_under_new_names_are_a_leak() -> None:
+    within, rows = grouped(np.random.default_rng(1), 250, 20)
+    first = within < 200
+    copied = within >= 225
+    ours, theirs = (within[~first], rows[~first]), (within[first | copied], rows[first | copied])
+    found = lookalike_test(ours, (np.where(theirs[0] >= 225, theirs[0] + 1000, theirs[0]), theirs[1]))
+    assert found is not None
+    assert found["z"] > 4
+
+
+@pytest.mark.parametrize(("groups", "tested"), [(19, False), (20, True)])
+def test_lookalikes_of_few_training_groups_are_not_tested(groups: int, tested: bool) -> None:
+    within, rows = grouped(np.random.default_rng(2), groups, 20)
+    assert (lookalike_test((within[:1] + 99, rows[:1]), (within, rows)) is not None) is tested
+
+
 def test_different_and_repeated_ids() -> None:
     found = np.array([7, 5, 7, 9, 9, 9], "uint64")
-    assert (different(found).tolist(), repeated(found)) == ([5, 7, 9], 5)
-    assert (different(found[:0]).tolist(), repeated(found[:0])) == ([], 0)
+    assert (different(found).tolist(), repeated(found).tolist()) == (
+        [5, 7, 9],
+        [True, False, True, True, True, True],
+    )
+    assert (different(found[:0]).tolist(), repeated(found[:0]).tolist()) == ([], [])
 
 
 def test_together_depends_on_the_order_of_the_hashes() -> None:

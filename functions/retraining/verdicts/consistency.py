@@ -182,7 +182,14 @@ def _lookalikes(path: str, found: Lookalikes, rows: int, train_rows: float) -> I
     share, one, other = found.equal / found.n, 1 / found.n, 1 / found.train_n
     yield from same(f"{path}.share", found.share, share, f"{path}.equal / n")
     chance = min(max(found.train_share, one, 4 * other), max(1 - other, 0.5))
-    z = (share - chance) / math.sqrt(chance * (1 - chance) * (one + other))
+    variance = 0.0
+    for name, value, most in (
+        ("independent", found.independent, found.n),
+        ("train_independent", found.train_independent, found.train_n),
+    ):
+        yield from at_most(f"{path}.{name}", value, most, "the number of different rows")
+        variance += 1 / (most if value is None or not value > 0 else value)
+    z = (share - chance) / math.sqrt(chance * (1 - chance) * variance)
     yield from same(f"{path}.z", found.z, z, "the z of these shares")
 
 

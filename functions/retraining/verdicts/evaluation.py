@@ -168,14 +168,18 @@ class Lookalikes(_Frozen):
 
     Of the `n` different validation rows `equal` have one, which is the share `share`. `train_share` is the
     share of the `train_n` different training rows that have one among the others. `z` is the difference of
-    both shares, divided by its standard error if the rows of both splits were exchangeable.
+    both shares, divided by its standard error if the rows of both splits were exchangeable. The shares are
+    then worth `independent` and `train_independent` rows; evaluations of earlier versions have neither, and
+    all rows count.
     """
 
     n: Count
     equal: Count
     share: Number
+    independent: Number | None = None
     train_n: Count
     train_share: Number
+    train_independent: Number | None = None
     z: Number
 
 

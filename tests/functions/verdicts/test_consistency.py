@@ -121,6 +121,12 @@ def test_judge_holds_and_names_both_numbers() -> None:
         ("candidate.metrics.brier.interval", [0.1, 0.2], "that of bounds.0.975"),
         ("candidate.metrics.brier.bounds", {"0.9": [0.1, 0.2], "0.99": [0.11, 0.2]}, "is narrower than"),
         ("comparison.found_slices.0.p", 0.01, "but p, clusters and standard_error give"),
+        ("lookalikes.independent", 100.0, "the z of these shares"),
+        (
+            "lookalikes.train_independent",
+            2000.0,
+            "train_independent is 2000, but the number of different rows",
+        ),
         ("comparison.found_slices.0.margin", 0.01, "but p, clusters and standard_error give"),
         ("comparison.found_slices.0.margin", -0.5, "found_slices[0].margin is -0.5"),
         ("comparison.found_slices.0.p_holm", 0.5, "p, corrected for slices_tested"),
