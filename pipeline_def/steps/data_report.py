@@ -32,7 +32,7 @@ CHECKSUMS: Final = re.compile(r"(?:.*/)?\.[^/]+\.crc", re.DOTALL)
 """Keys of checksums that Hadoop writes beside each file. No approver needs to know of them."""
 
 MAX_Z: Final = 4
-"""Standard errors from which the log warns of lookalikes; verdicts/leaks.py holds the candidate from there on."""
+"""Standard errors from which the log warns of lookalikes; verdicts/leaks.py holds above as many."""
 
 SCHEMA_VERSION: Final = 2
 """The version of data_report.json. A change that breaks a reader raises it."""
