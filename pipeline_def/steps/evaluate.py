@@ -77,48 +77,56 @@ def evaluate(
     every = {name: rows[name].to_numpy() for name in COLUMNS if name in rows}
     known = seen(every, trained.ids, config.row_column, group=bool(config.data.group))
     rows = rows[known.left]
-    task, target, prediction = config.task, rows[config.target].to_numpy(), model.predict(rows)
-    unknown = model.unknown(rows)
-    guessed, constant = guess(config, trained.report["splits"]["train"], len(rows))
-    clusters = rows[config.cluster_column].to_numpy()
-    ours, guessing, gaps = compared(task, target, prediction, constant, clusters)
-    beside = champion_part(champion, config, rows, prediction, trained, unknown)
+    prediction, unknown = model.predict(rows), model.unknown(rows)
+    report, beside = trained.report, champion_part(champion, config, rows, prediction, trained, unknown)
+    others: Json = {"columns": report["columns"], "profile": trained.profile, "unknown": unknown}
+    sagemaker, alone = candidate_part(config, rows, prediction, report)
     return {
-        **sagemaker_format(config, ours, target, prediction),
+        **sagemaker,
         "handsoff": {
-            "schema_version": SCHEMA_VERSION,
-            "model": config.name,
-            "task": task,
-            "classes": list(config.classes),
-            "execution": execution,
-            "batch": trained.report["batch"],
+            **heading(config, execution, report["batch"]),
             "validation": validation_identity(every[config.row_column]),
             "leaked": int(known.same.sum()),
             "same_group": int(known.same_group.sum()),
             "lookalikes": known.lookalikes,
-            "candidate": scores_of(task, target, prediction, clusters, ours),
-            "slices": slice_scores(config, rows, target, prediction, clusters),
-            "baseline": {
-                "predicts": guessed,
-                "metrics": metrics(task, guessing),
-                "differences": differences(task, gaps),
-            },
-            "data": data_counts(trained.report),
+            **alone,
+            "data": data_counts(report),
             "unknown": unknown_shares(unknown, rows, trained.profile),
-            "data_notes": [*data_notes(trained.report), *date_notes(trained.report)],
-            "validation_drift": trained.report["validation_drift"],
-            "time_drift": trained.report["time_drift"],
+            "data_notes": [*data_notes(report), *date_notes(report)],
+            "validation_drift": report["validation_drift"],
+            "time_drift": report["time_drift"],
             **beside,
-            "anchor": anchor_part(
-                anchor,
-                beside,
-                config,
-                rows,
-                prediction,
-                columns=trained.report["columns"],
-                profile=trained.profile,
-                unknown=unknown,
-            ),
+            "anchor": anchor_part(anchor, beside, config, rows, prediction, **others),
+        },
+    }
+
+
+def heading(config: StepConfig, execution: str, batch: str) -> Json:
+    """What was evaluated."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": config.name,
+        "task": config.task,
+        "classes": list(config.classes),
+        "execution": execution,
+        "batch": batch,
+    }
+
+
+def candidate_part(
+    config: StepConfig, rows: pd.DataFrame, prediction: Array, report: Mapping[str, Any]
+) -> tuple[Json, Json]:
+    """SageMaker's part of evaluation.json, and our part about the candidate alone and beside guessing."""
+    target, clusters = (rows[name].to_numpy() for name in (config.target, config.cluster_column))
+    guessed, constant = guess(config, report["splits"]["train"], len(rows))
+    ours, guessing, gaps = compared(config.task, target, prediction, constant, clusters)
+    return sagemaker_format(config, ours, target, prediction), {
+        "candidate": scores_of(config.task, target, prediction, clusters, ours),
+        "slices": slice_scores(config, rows, target, prediction, clusters),
+        "baseline": {
+            "predicts": guessed,
+            "metrics": metrics(config.task, guessing),
+            "differences": differences(config.task, gaps),
         },
     }
 
