@@ -57,6 +57,7 @@ check: setup ## style, types, layers, generated pages, template
 	@.venv-sam/bin/sam validate --lint --region us-east-1 >/dev/null
 	@if command -v terraform >/dev/null; then terraform fmt -check -recursive -diff terraform; \
 	  else echo "terraform is not installed: its files' style is not checked"; fi
+	@echo "make check: everything passed"
 
 docs: setup ## write the pages of docs/reference that say what the code says
 	@python docs/make/reference.py

@@ -179,6 +179,9 @@ def _decide(name: str, status: Status, reason: str, as_json: bool) -> None:
     said = f"{standing.status} {said_by(standing.by, standing.who)}"
     if not standing.ours:
         why = f": {standing.why}" if standing.why else ""
+        if standing.by == "rules":  # their reason is every rule with its numbers
+            short = package.name.removeprefix(f"{deployment.prefix}-")
+            why = f"; `handsoff explain {short}` shows the reasons"
         way_out = _way_to_reject(package) if (status, standing.status) == ("Rejected", "Approved") else ""
         raise AlreadyDecided(
             f"{package.name} is {said} already, since {standing.at.isoformat()}{why}{way_out}"

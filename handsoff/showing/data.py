@@ -87,7 +87,7 @@ def _report(last: LastReport) -> Lines:
     if names := report.get("partitionColumns"):
         lines.append(("from paths", escape(", ".join(names))))
     if names := report.get("ignoredColumns"):
-        lines.append(("no features", escape(", ".join(names))))
+        lines.append(("columns that are no features", escape(", ".join(names))))
     left_out = [
         f"{escape(item['key'])}: {WORDS.get(item['reason'], escape(item['reason']))}"
         for item in report.get("ignored", [])

@@ -209,6 +209,7 @@ def test_data_shows_the_newest_report_with_counts_and_ranges() -> None:
         "300 rows, 4 repeat an earlier one, 1,007 left out by changes",
         "7 validation rows are also in train and left out",
         "3 validation rows are of groups in train and left out",
+        "columns that are no features ",
         "curated/titanic/train/.p0.crc: a part of its name begins with _ or .",
         "and 7 more",
         "curated/titanic/train/day=1/p0: 1,200 rows, csv gzip cp1252 backslash, separated by ';'",

@@ -347,6 +347,15 @@ def test_approve_after_another_decision_shows_that_decision(deployed: World) -> 
     assert deployed.sagemaker.packages[arn_of(2)]["ModelApprovalStatus"] == "Rejected"
 
 
+def test_approve_after_the_rules_decided_is_one_short_line(deployed: World) -> None:
+    line = refused("approve", "titanic/1", "--reason", "yes", error=AlreadyDecided)
+    at = deployed.stored(f"decision#{arn_of(1)}")["at"]
+    assert line == (
+        f"handsoff-titanic/1 is Approved by rules already, since {at}; "
+        "`handsoff explain titanic/1` shows the reasons"
+    )
+
+
 def test_approve_during_another_approval_says_try_again(deployed: World) -> None:
     until = "2999-01-01T00:00:00+00:00"
     deployed.items.mark("lease#handsoff-titanic", {"state": "claimed", "until": until})

@@ -9,8 +9,8 @@ from retraining.config.rules import DataRule, Rule
 from retraining.verdicts.beyond_chance import beyond_chance
 from retraining.verdicts.evaluation import Evaluation, Shift
 from retraining.verdicts.rule_results import concluded, skipped
-from retraining.verdicts.verdict import Finding, RuleResult
-from retraining.verdicts.wording import TARGET, data_label, why_not_compared
+from retraining.verdicts.verdict import Finding, Kind, RuleResult
+from retraining.verdicts.wording import ANY_FEATURE, TARGET, data_label, describe, why_not_compared
 
 NOT_MEASURED: Final = "not measured; the next execution measures it"
 """Why an evaluation of an earlier version has no such drift."""
@@ -43,15 +43,24 @@ def check(rule: DataRule, evaluation: Evaluation, why_no_champion: str | None) -
     within the candidate's own rows.
     """
     if rule.against == "train":
-        return concluded(rule, "data", [_finding(rule, evaluation.validation_drift, NOT_MEASURED)])
+        return _result(rule, "data", evaluation.validation_drift, NOT_MEASURED)
     if rule.against == "earlier":
-        return concluded(rule, "data", [_finding(rule, evaluation.time_drift, _why_no_time(evaluation))])
+        return _result(rule, "data", evaluation.time_drift, _why_no_time(evaluation))
     if why_no_champion:
         return skipped(rule, "drift", data_label(rule), why_no_champion)
     why = "the champion's training data is not known"
     if evaluation.champion_problem or not evaluation.comparison:
         why = why_not_compared(evaluation)
-    return concluded(rule, "drift", [_finding(rule, evaluation.drift, why)])
+    return _result(rule, "drift", evaluation.drift, why)
+
+
+def _result(rule: DataRule, kind: Kind, shift: Shift | None, why_not: str) -> RuleResult:
+    """The result of the rule. Its name says where the target is asked about beside the features."""
+    result = concluded(rule, kind, [_finding(rule, shift, why_not)])
+    if rule.of is not None or rule.column is not None or shift is None or shift.target is None:
+        return result
+    label = data_label(rule).replace(ANY_FEATURE, f"{ANY_FEATURE} or {TARGET}")
+    return result.model_copy(update={"rule": describe(rule, label)})
 
 
 def _why_no_time(evaluation: Evaluation) -> str:

@@ -55,5 +55,5 @@ def _said(item: FoundSlice) -> str:
     allowed = f" where {item.margin:+.4g} is allowed" if item.margin else ""
     return (
         f"{where(item)} ({item.n} rows, mean {loss} {typeset(f'{item.difference:+.4g}')}{allowed}, "
-        f"p {item.p_holm:.2g} after Holm's correction, needs ≥ {LEVEL:g})"
+        f"p {item.p_holm:.2g} after Holm's correction, needs p ≥ {LEVEL:g})"
     )

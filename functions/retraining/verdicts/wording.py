@@ -13,6 +13,9 @@ from retraining.verdicts.evaluation import Evaluation
 TARGET: Final = "the target"
 """How texts name the target, whose column an evaluation does not tell."""
 
+ANY_FEATURE: Final = "any feature"
+"""How texts name the features that a rule on drift asks about together."""
+
 AGAINST: Final[Mapping[str | None, str]] = {
     None: "",
     "champion": "",
@@ -22,12 +25,15 @@ AGAINST: Final[Mapping[str | None, str]] = {
 """Between which rows a rule asks for drift, in words. Most rules ask about the champion's."""
 
 
-def describe(rule: Rule) -> str:
-    """A rule as one line, without its outcome."""
+def describe(rule: Rule, label: str | None = None) -> str:
+    """A rule as one line, without its outcome.
+
+    `label` says what a data rule asks about; data_label does if it is None.
+    """
     parts = [f"min {rule.min:g}"] if rule.min is not None else []
     parts += [f"max {rule.max:g}"] if rule.max is not None else []
     if isinstance(rule, DataRule):
-        return f"{data_label(rule)} {', '.join(parts)}"
+        return f"{label or data_label(rule)} {', '.join(parts)}"
     parts += [f"confidence {rule.confidence:g}"] if rule.confidence is not None else []
     if versus := rule.versus_champion:
         margins = [versus.asks] if versus.asks else []
@@ -59,7 +65,7 @@ def data_label(rule: DataRule) -> str:
     if rule.data == "rows":
         return f"{rule.split} rows"
     if rule.data == "drift":
-        what = TARGET if rule.of == "target" else rule.column or "any feature"
+        what = TARGET if rule.of == "target" else rule.column or ANY_FEATURE
         return f"drift of {what}{AGAINST[rule.against]}"
     if rule.data == "leaked_share":
         return "share of validation rows that are in train"

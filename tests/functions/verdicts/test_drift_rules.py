@@ -139,8 +139,8 @@ def test_drift_of_features_from_the_champion_is_rejected_by_a_rule_of_an_earlier
     assert [(item.rule, item.effect) for item in verdict.rules[1:5]] == [
         ("drift of any feature max 0.25", "none"),
         ("drift of the target max 0.25", "hold"),
-        ("drift of any feature from train to validation max 0.25", "hold"),
-        ("drift of any feature from the earlier to the newest train rows max 0.25", "hold"),
+        ("drift of any feature or the target from train to validation max 0.25", "hold"),
+        ("drift of any feature or the target from the earlier to the newest train rows max 0.25", "hold"),
     ]
     moved = evaluation({"accuracy": 0.9}, champion=CHAMPION, drift={"age": 9.0})
     assert judge(moved, rules(ACCURATE, rule), CHAMPION).decision == "REJECT"

@@ -124,9 +124,9 @@ def test_reason_names_the_slices_and_no_more_than_three() -> None:
     ]
     assert judge(with_slices(*parts), approval("hold"), CHAMPION).texts == (
         "worse than the champion where region = islands (93 rows, mean log loss +0.4213, p 0.001 after "
-        "Holm's correction, needs ≥ 0.05); age is from 30 to 45.5 (63 rows, mean log loss +0.4213, p 0.012 "
-        "after Holm's correction, needs ≥ 0.05); fare is missing (93 rows, mean log loss +0.4213, p 0.02 "
-        "after Holm's correction, needs ≥ 0.05); and 1 more",
+        "Holm's correction, needs p ≥ 0.05); age is from 30 to 45.5 (63 rows, mean log loss +0.4213, p 0.012 "
+        "after Holm's correction, needs p ≥ 0.05); fare is missing (93 rows, mean log loss +0.4213, p 0.02 "
+        "after Holm's correction, needs p ≥ 0.05); and 1 more",
     )
 
 
