@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from rich import box
@@ -12,11 +13,25 @@ from handsoff.operating.decisions import Judgement, judgement_as_json
 from handsoff.showing.console import coloured, escape, moment, print_lines
 from handsoff.showing.evidence import decision_lines
 from retraining.candidates.state import BeingDecided, Decided, Waits, said_by
-from retraining.verdicts.verdict import COMPARING, Finding, RuleResult, Verdict
+from retraining.verdicts.verdict import COMPARING, Code, Finding, Reason, RuleResult, Verdict
 from retraining.verdicts.wording import number, typeset
 
 SIGNS: Final = {"max": "≤", "max_gain": "≤", "better_than_guessing": ">"}
 """The sign before the limit of a question; ≥ for a question that is not listed."""
+
+
+DECIDE: Final = "docs/how-to/decide-on-a-candidate.md"
+"""The page about candidates that wait for a person."""
+
+PAGES: Final[Mapping[Code, str]] = {
+    "lookalike_rows": "docs/how-to/tell-rows-apart.md#when-lookalikes-hold-a-candidate",
+    "champion_lookalike_rows": "docs/how-to/tell-rows-apart.md#when-lookalikes-hold-a-candidate",
+    "champion_not_comparable": f"{DECIDE}#go-on-after-a-champion-that-cannot-be-compared-with",
+    "anchor_changed": f"{DECIDE}#keep-a-model-from-getting-worse-slowly",
+    "anchor_gone": f"{DECIDE}#keep-a-model-from-getting-worse-slowly",
+    "anchor_sees_unknown": f"{DECIDE}#keep-a-model-from-getting-worse-slowly",
+}
+"""Where the docs say what to do about a reason that holds whatever the rules say."""
 
 
 def show_judgement(console: Console, judgement: Judgement) -> None:
@@ -82,9 +97,40 @@ def show_verdict(console: Console, verdict: Verdict, *, assumed: bool = False) -
         for row, finding in enumerate(rule.findings or (None,)):
             name = escape(rule.rule) if row == 0 else ""
             table.add_row(name, *_cells(finding), _outcome(rule, finding))
+    for reason in _built_in(verdict):
+        table.add_row(reason.code.replace("_", " "), "", "", "", f"always on → {coloured(reason.effect)}")
     console.print(table)
-    for reason in verdict.texts:
-        console.print(f"- {escape(reason)}", soft_wrap=True)
+    for text in _said(verdict):
+        console.print(f"- {escape(text)}", soft_wrap=True)
+    for page in _pages(verdict):
+        console.print(f"what to do: {page}", soft_wrap=True)
+
+
+def _built_in(verdict: Verdict) -> list[Reason]:
+    """The reasons that hold the candidate and belong to no rule."""
+    return [reason for reason in verdict.reasons if reason.effect == "hold"]
+
+
+def _said(verdict: Verdict) -> list[str]:
+    """The reasons, the decisive ones first, then all other results of rules.
+
+    A reason that a rule's result has already said is left out.
+    """
+    rules = [rule.text for rule in verdict.rules]
+    said = []
+    for reason in verdict.reasons:
+        if any(reason.text != text and reason.text in text for text in rules):
+            continue
+        said.append(f"{reason.text} → {reason.effect}" if reason.effect else reason.text)
+    return [*said, *(text for text in rules if text not in verdict.texts)]
+
+
+def _pages(verdict: Verdict) -> list[str]:
+    """The pages that say what to do about a candidate that is held, each once."""
+    if verdict.decision != "HOLD":
+        return []
+    named = [PAGES[reason.code] for reason in _built_in(verdict) if reason.code in PAGES]
+    return list(dict.fromkeys([f"{DECIDE}#read-why-it-is-held", *named]))
 
 
 def _cells(finding: Finding | None) -> tuple[str, str, str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from handsoff.showing.verdicts import show_verdict
-from retraining.verdicts.evaluation import Measured
+from handsoff.showing.verdicts import DECIDE, PAGES, show_verdict
+from retraining.config.rules import Approval
+from retraining.verdicts.evaluation import FoundSlice, Lookalikes, Measured
 from retraining.verdicts.judge import judge
 from retraining.verdicts.verdict import Verdict
 from tests.functions.verdicts.evaluations import CHAMPION, evaluation, rules
@@ -78,3 +80,68 @@ def test_limit_with_a_confidence_shows_the_end_that_decides(
     )
     asked = rules({"metric": "accuracy", question: limit, "confidence": 0.95})
     assert cells(judge(found.model_copy(update={"candidate": candidate}), asked, None)) == row
+
+
+def lines(verdict: Verdict) -> list[str]:
+    """What is printed, a line each, with single spaces."""
+    console = Console(file=io.StringIO(), width=200)
+    show_verdict(console, verdict)
+    assert isinstance(console.file, io.StringIO)
+    return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
+
+
+def test_look_alike_rows_have_a_row_a_reason_and_a_page() -> None:
+    found = evaluation({"accuracy": 0.9})
+    copied = Lookalikes(n=262, equal=131, share=0.5, train_share=0.2, z=7.7771, train_n=1047)
+    verdict = judge(
+        found.model_copy(update={"lookalikes": copied}), rules({"metric": "accuracy", "min": 0.5}), None
+    )
+    assert verdict.decision == "HOLD"
+    shown = lines(verdict)
+    assert "lookalike rows always on → hold" in shown
+    assert any(line.startswith("- look-alike rows: 131 of") and line.endswith(" → hold") for line in shown)
+    assert "- accuracy: 0.9, needs ≥ 0.5 → pass" in shown
+    assert "what to do: docs/how-to/tell-rows-apart.md#when-lookalikes-hold-a-candidate" in shown
+
+
+def test_champion_that_cannot_be_compared_with_is_said_once() -> None:
+    asked = rules({"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}})
+    shown = lines(judge(evaluation(problem="it is gone"), asked, CHAMPION))
+    assert "champion not comparable always on → hold" in shown
+    assert [line for line in shown if "cannot be compared with" in line] == [
+        "- roc_auc: the champion cannot be compared with: it is gone → cannot be judged"
+    ]
+
+
+@pytest.mark.parametrize(("key", "decision"), [("hold", "HOLD"), ("warn", "REJECT")])
+def test_worse_slice_has_a_row_only_if_it_holds(key: str, decision: str) -> None:
+    asked = {"hold": 0.5, "warn": 0.95}[key]
+    found = evaluation({"accuracy": 0.9}, versus=(0.01, 0.001))
+    part = FoundSlice(
+        column="region",
+        value="islands",
+        range=None,
+        n=93,
+        clusters=93,
+        loss="log_loss",
+        difference=0.4213,
+        standard_error=0.1,
+        p=0.0001,
+        p_holm=0.001,
+    )
+    assert found.comparison is not None
+    comparison = found.comparison.model_copy(update={"found_slices": (part,), "slices_tested": 14})
+    approval = Approval.model_validate({"rules": [{"metric": "accuracy", "min": asked}], "worse_slice": key})
+    verdict = judge(found.model_copy(update={"comparison": comparison}), approval, CHAMPION)
+    assert verdict.decision == decision
+    shown = lines(verdict)
+    assert ("slice worse always on → hold" in shown) is (key == "hold")
+    assert any(line.startswith("- worse than the champion") and line.endswith(f"→ {key}") for line in shown)
+    assert any(line.startswith("- roc_auc: candidate") and line.endswith("→ pass") for line in shown)
+
+
+def test_every_page_that_is_named_has_its_heading() -> None:
+    for page in {*PAGES.values(), f"{DECIDE}#read-why-it-is-held"}:
+        path, heading = page.split("#")
+        titles = re.findall(r"^## (.*)$", Path(path).read_text(), re.MULTILINE)
+        assert heading in [title.lower().replace(" ", "-") for title in titles], page

@@ -125,12 +125,17 @@ def _decide(
         effect: [_reason(result) for result in results if result.effect == effect]
         for effect in ("reject", "hold", "warn", "none")
     }
+    holds, warnings = _with_effect(holds, "hold"), _with_effect(warnings, "warn")
     warned = [*by_effect["warn"], *warnings]
     if by_effect["reject"]:
         return "REJECT", [*by_effect["reject"], *by_effect["hold"], *holds, *warned]
     if by_effect["hold"] or holds:
         return "HOLD", [*by_effect["hold"], *holds, *warned]
     return "APPROVE", [*by_effect["none"], *warned]
+
+
+def _with_effect(reasons: Sequence[Reason], effect: Effect) -> list[Reason]:
+    return [reason.model_copy(update={"effect": effect}) for reason in reasons]
 
 
 # ---- reasons ---------------------------------------------------------------------------------------------
@@ -225,5 +230,5 @@ def changed_champion(compared: str | None, now: str | None) -> Reason:
 
 def held_after_all(verdict: Verdict, champion: str | None) -> Verdict:
     """The verdict as a HOLD, because the champion has changed since: `champion` is the present one."""
-    reason = changed_champion(verdict.champion, champion)
+    (reason,) = _with_effect([changed_champion(verdict.champion, champion)], "hold")
     return verdict.model_copy(update={"decision": "HOLD", "reasons": (reason, *verdict.reasons)})

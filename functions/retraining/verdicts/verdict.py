@@ -94,10 +94,15 @@ class _Frozen(BaseModel):
 
 
 class Reason(_Frozen):
-    """One reason of a verdict: `code` for programs, `text` for people."""
+    """One reason of a verdict: `code` for programs, `text` for people.
+
+    `effect` is what it does to the candidate. It is None for the result of a rule, whose effect stands there,
+    for notes, and in verdicts of earlier versions.
+    """
 
     code: Code
     text: str
+    effect: Effect | None = None
 
 
 class Finding(_Frozen):

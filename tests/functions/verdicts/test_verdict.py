@@ -87,7 +87,7 @@ def test_judge_champion_put_aside_is_the_first_reason() -> None:
 def test_judge_doubts_keep_their_codes() -> None:
     doubt = Reason(code="rejected_same_data", text="a person has rejected titanic/1")
     verdict = judge(evaluation({"accuracy": 0.8}), rules(ACCURACY), None, doubts=[doubt])
-    assert (verdict.decision, verdict.reasons) == ("HOLD", (doubt,))
+    assert (verdict.decision, verdict.reasons) == ("HOLD", (doubt.model_copy(update={"effect": "hold"}),))
 
 
 def test_judge_two_rules_with_one_text_give_one_reason() -> None:
