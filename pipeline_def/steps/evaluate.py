@@ -85,7 +85,7 @@ def evaluate(
         **sagemaker,
         "handsoff": {
             **heading(config, execution, report["batch"]),
-            "validation": validation_identity(every[config.row_column]),
+            "validation": validation_identity(every),
             "leaked": int(known.same.sum()),
             "same_group": int(known.same_group.sum()),
             "lookalikes": known.lookalikes,

@@ -154,6 +154,13 @@ def write_training_ids(ids: Ids, path: Path) -> None:
     pq.write_table(table.replace_schema_metadata(KIND), path)
 
 
-def validation_identity(rows: Array) -> str:
-    """The identity of a validation split: the SHA-256, in hexadecimal, of its different rows' identities."""
+def validation_identity(ids: Ids) -> str:
+    """The identity of a validation split: the SHA-256, in hexadecimal, of its different rows' identities.
+
+    A row is known by `data.identity`; without it, by its features and target, because a column that no model
+    reads may differ in each export of the same rows.
+    """
+    rows = ids[LOOKALIKE]
+    if IDENTITY in ids:
+        rows = np.where(ids[IDENTITY] == ids[ROW], rows, ids[IDENTITY])
     return hashlib.sha256(different(rows).astype("<u8").tobytes()).hexdigest()

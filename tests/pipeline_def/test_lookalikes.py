@@ -11,7 +11,7 @@ import pytest
 
 from clusters import different
 from identity import together
-from job import ROW, Array, parse_config
+from job import IDENTITY, LOOKALIKE, ROW, Array, parse_config
 from seen_rows import among, lookalike_test, repeated, seen, validation_identity
 from tests.pipeline_def.helpers import TITANIC, titanic_config
 from tests.pipeline_def.test_seen_rows import ids
@@ -159,7 +159,26 @@ def test_together_depends_on_the_order_of_the_hashes() -> None:
 
 
 def test_validation_identity_is_of_the_different_rows() -> None:
-    rows = np.array([3, 1, 2], "uint64")
-    assert validation_identity(rows) == validation_identity(np.array([1, 2, 2, 3, 3], "uint64"))
-    assert validation_identity(rows) != validation_identity(rows[:2])
-    assert validation_identity(rows) == "e2e2033ae7e19d680599d4eb0a1359a2b48ec5baac75066c317fbf85159c54ef"
+    one, twice, fewer = (
+        {LOOKALIKE: np.array(rows, "uint64")} for rows in ([3, 1, 2], [1, 2, 2, 3, 3], [3, 1])
+    )
+    assert validation_identity(one) == validation_identity(twice)
+    assert validation_identity(one) != validation_identity(fewer)
+    assert validation_identity(one) == "e2e2033ae7e19d680599d4eb0a1359a2b48ec5baac75066c317fbf85159c54ef"
+
+
+def test_validation_identity_of_a_row_without_identity_is_of_features_and_target() -> None:
+    """Such a row has the hash of all its columns, 50 or 60, in place of an identity."""
+    one, other, corrected = (
+        {
+            name: np.array(values, "uint64")
+            for name, values in zip((IDENTITY, ROW, LOOKALIKE), rows, strict=True)
+        }
+        for rows in (
+            ([7, 8, 50], [20, 30, 50], [1, 2, 3]),
+            ([7, 8, 60], [25, 35, 60], [9, 9, 3]),
+            ([7, 8, 50], [20, 30, 50], [1, 2, 4]),
+        )
+    )
+    assert validation_identity(one) == validation_identity(other)
+    assert validation_identity(one) != validation_identity(corrected)

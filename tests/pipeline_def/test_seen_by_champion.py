@@ -67,6 +67,8 @@ def test_validation_identity_is_of_the_rows_whatever_else_is_landed(trained: Cal
     twice = pd.concat([VALIDATION[::-1], VALIDATION])
     assert trained("b", OTHERS, twice).evaluate()["handsoff"]["validation"] == one
     assert trained("c", TRAIN, VALIDATION[1:]).evaluate()["handsoff"]["validation"] != one
+    exported = VALIDATION.assign(id=[f"export {number}" for number in range(200)], day="2026-11-30")
+    assert trained("f", TRAIN, exported).evaluate()["handsoff"]["validation"] == one
     corrected = VALIDATION.assign(x="1", y=["0", "1"] * 100)
     by_id = [
         trained(name, TRAIN, rows, data={"identity": ["id"]}).evaluate()["handsoff"]["validation"]

@@ -297,9 +297,9 @@ class Evaluation(_Frozen):
     and where the rows have no dates. `unknown` is by categorical feature; None in evaluations of handsoff
     0.1. `data_notes` are what a person should know of the data, and what decides nothing. `data_changes` say
     how the data differs from the champion's; no rule reads them. `anchor` is None where the candidate was
-    compared with no anchor. `validation` is the identity of the validation rows: the SHA-256 of their sorted
-    identities. Both are None in evaluations of earlier versions. `quality` is SageMaker's part of the file;
-    None for an evaluation that was not read from one.
+    compared with no anchor. `validation` is the identity of the validation rows: the SHA-256 of what
+    identifies them, or of their features and target. Both are None in evaluations of earlier versions.
+    `quality` is SageMaker's part of the file; None for an evaluation that was not read from one.
     """
 
     schema_version: Literal[2]
