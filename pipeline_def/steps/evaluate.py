@@ -39,7 +39,7 @@ from job import (
 )
 from model_quality import sagemaker_format, to_json
 from scoring import guess, inside, metrics, scores, scores_of
-from seen_rows import COLUMNS, Ids, read_training_ids, seen, validation_identity
+from seen_rows import COLUMNS, Ids, Seen, copies, read_training_ids, seen, validation_identity
 from split_drift import date_notes
 
 SCHEMA_VERSION: Final = 2
@@ -86,9 +86,7 @@ def evaluate(
         "handsoff": {
             **heading(config, execution, report["batch"]),
             "validation": validation_identity(every),
-            "leaked": int(known.same.sum()),
-            "same_group": int(known.same_group.sum()),
-            "lookalikes": known.lookalikes,
+            **seen_part(config, every, known, trained.ids),
             **alone,
             "data": data_counts(report),
             "unknown": unknown_shares(unknown, rows, trained.profile),
@@ -98,6 +96,16 @@ def evaluate(
             **beside,
             "anchor": anchor_part(anchor, beside, config, rows, prediction, **others),
         },
+    }
+
+
+def seen_part(config: StepConfig, every: Ids, known: Seen, train: Ids) -> Json:
+    """Which of the validation rows, whose identities are `every`, were seen in training, or are copies."""
+    return {
+        "leaked": int(known.same.sum()),
+        "same_group": int(known.same_group.sum()),
+        "lookalikes": known.lookalikes,
+        "copies": copies(every, known.left, train, config.cluster_column),
     }
 
 

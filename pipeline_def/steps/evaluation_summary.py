@@ -36,6 +36,11 @@ def _candidate(ours: Json) -> list[str]:
     if ours["same_group"]:
         lines[0] += f"; left out: {ours['same_group']} validation rows of groups that it was trained on"
     lines += _lookalikes(ours["lookalikes"], "the candidate's")
+    if found := ours["copies"]:
+        lines.append(
+            f"{found['equal']} of {found['n']} different rows look like another one of validation: "
+            f"z = {found['z']:.2f}"
+        )
     if candidate["unusable"]:
         lines.append(
             f"warning: {candidate['unusable']} predictions are no finite numbers, or no probabilities, "

@@ -86,11 +86,44 @@ def lookalike_test(validation: tuple[Array, Array], train: tuple[Array, Array]) 
     if there is no row, or if the training rows are of fewer than MIN_GROUPS clusters.
     """
     (groups, ours), (others, theirs) = _different(*validation), _different(*train)
-    n, m = len(ours), len(theirs)
-    if not n or not m or (numbered(others) is not None and count(others, others == others) < MIN_GROUPS):
+    if not len(ours) or _too_few(others):
         return None
-    equal, again = among(ours, theirs), repeated(theirs)
-    v, t = float(equal.mean()), float(again.mean())
+    return _excess((groups, among(ours, theirs)), (others, repeated(theirs)))
+
+
+def copies(validation: Ids, left: Array, train: Ids, cluster: str) -> Json | None:
+    """The test of rows that stand in validation several times, of those that are `left`.
+
+    `cluster` is the reserved column of their clusters.
+    """
+    ours = validation[cluster][left], validation[LOOKALIKE][left]
+    return copies_test(ours, (train[cluster], train[LOOKALIKE]))
+
+
+def copies_test(validation: tuple[Array, Array], train: tuple[Array, Array]) -> Json | None:
+    """Whether validation rows look like each other more often than rows of the two splits do.
+
+    The same test with `share` as the share of validation rows that look like one of another cluster, and
+    `train_share` as the share of training rows that look like another one or like a validation row, whichever
+    is larger: in a split of more rows than train, honest rows find one that looks like them more often.
+    """
+    (groups, ours), (others, theirs) = _different(*validation), _different(*train)
+    if not len(ours) or _too_few(others):
+        return None
+    expected = max(repeated(theirs), among(theirs, ours), key=np.sum)
+    return _excess((groups, repeated(ours)), (others, expected))
+
+
+def _too_few(clusters: Array) -> bool:
+    """Whether there is no training row, or fewer groups of them than the test needs."""
+    grouped = numbered(clusters) is not None
+    return not len(clusters) or (grouped and count(clusters, clusters == clusters) < MIN_GROUPS)
+
+
+def _excess(validation: tuple[Array, Array], train: tuple[Array, Array]) -> Json:
+    """The test of two shares. By row each side has the cluster, and whether the row looks like another."""
+    (groups, equal), (others, again) = validation, train
+    n, m, v, t = len(equal), len(again), float(equal.mean()), float(again.mean())
     worth, train_worth = (
         effective_rows(equal * 1.0, numbered(groups)),
         effective_rows(again * 1.0, numbered(others)),

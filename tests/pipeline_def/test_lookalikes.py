@@ -12,7 +12,7 @@ import pytest
 from clusters import different
 from identity import together
 from job import IDENTITY, LOOKALIKE, ROW, Array, parse_config
-from seen_rows import among, lookalike_test, repeated, seen, validation_identity
+from seen_rows import among, copies, copies_test, lookalike_test, repeated, seen, validation_identity
 from tests.pipeline_def.helpers import TITANIC, titanic_config
 from tests.pipeline_def.test_seen_rows import ids
 
@@ -83,6 +83,44 @@ def test_lookalikes_within_a_cluster_are_no_lookalikes() -> None:
     train = [number // 4 for number in range(400)]
     assert alike([200], train, train)["train_share"] == 0.0
     assert alike([200], train)["train_share"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("times", "equal", "share", "z"),
+    [(1, 22, 22 / 262, -4.430), (2, 524, 1.0, 36.442), (3, 786, 1.0, 41.319)],
+)
+def test_copies_within_the_titanics_validation(times: int, equal: int, share: float, z: float) -> None:
+    """Each copy has another name, which makes it another row."""
+    train, validation = (
+        pd.read_csv(TITANIC / f"{split}.csv", dtype=str, keep_default_na=False)
+        for split in ("train", "validation")
+    )
+    again = [validation.assign(name=validation["name"] + f" {number}") for number in range(times)]
+    config = parse_config(titanic_config())
+    ours = ids(pd.concat(again), config)
+    found = copies(ours, np.ones(262 * times, dtype=bool), ids(train, config), ROW)
+    assert found is not None
+    assert (found["n"], found["equal"], found["share"]) == (262 * times, equal, share)
+    assert found["train_share"] == pytest.approx(218 / 1047)
+    assert found["z"] == pytest.approx(z, abs=0.001)
+
+
+def test_copies_in_a_validation_split_of_more_rows_than_train() -> None:
+    """1,000 honest rows of 3,000 usual ones repeat more often than 100 training rows do among themselves."""
+    random = np.random.default_rng(3)
+    rows = random.integers(0, 3000, 1100).astype("uint64")
+    clusters = np.arange(1100, dtype="uint64")
+    found = copies_test((clusters[100:], rows[100:]), (clusters[:100], rows[:100]))
+    assert found is not None
+    assert found["share"] > 0.2
+    assert repeated(rows[:100]).mean() < 0.1
+    assert -2 < found["z"] < 2
+
+
+def test_copies_of_no_rows_or_few_groups_are_not_tested() -> None:
+    few = np.arange(90, dtype="uint64") % 9, np.arange(90, dtype="uint64")
+    assert copies_test((few[0] + 100, few[1]), few) is None
+    assert copies_test((few[0][:0], few[1][:0]), (few[1], few[1])) is None
 
 
 def test_lookalikes_of_no_rows_are_not_tested() -> None:

@@ -40,6 +40,19 @@ def test_validation_rows_in_train_under_other_ids_are_lookalikes(lab: Lab) -> No
     assert "lookalike_rows" in codes(verdict)
 
 
+def test_copies_within_validation_under_other_ids_are_seen(lab: Lab) -> None:
+    """Three times as many rows would narrow each interval. Their name makes the copies one row again."""
+    train = passengers("train").assign(id=range(1047))
+    copied = pd.concat([passengers("validation")] * 3).assign(id=range(10_000, 10_786))
+    run = lab.run(titanic(ACCURATE), {"train": train, "validation": copied})
+    verdict = lab.verdict(titanic(ACCURATE), run)
+    assert (verdict.decision, "lookalike_rows" in codes(verdict)) == ("HOLD", True)
+    named = titanic(ACCURATE, data={"identity": "name"})
+    run = lab.run(named, {"train": train, "validation": copied})
+    assert lab.evaluation(run)["handsoff"]["candidate"]["clusters"] < 263
+    assert "lookalike_rows" not in codes(lab.verdict(named, run))
+
+
 def test_validation_rows_in_train_are_known_however_they_are_written(lab: Lab) -> None:
     validation = passengers("validation")
     decimals = validation.assign(

@@ -159,8 +159,9 @@ def _data(evaluation: Evaluation) -> Iterator[str]:
             measured = rows * (1 - evaluation.data.validation.missing_share.get(name, math.nan))
             what = "the number of validation rows with a value"
             yield from counted(f"unknown.{name}.share", item.share, measured, what)
-    if evaluation.lookalikes:
-        yield from _lookalikes("lookalikes", evaluation.lookalikes, rows, evaluation.data.train.rows)
+    for path, found in (("lookalikes", evaluation.lookalikes), ("copies", evaluation.copies)):
+        if found:
+            yield from _lookalikes(path, found, rows, evaluation.data.train.rows)
     yield from _chance(evaluation)
     for path, shift in (
         ("drift", evaluation.drift),

@@ -164,7 +164,7 @@ class FoundSlice(_Frozen):
 
 
 class Lookalikes(_Frozen):
-    """How many rows have the same features and target as a training row.
+    """How many rows have the same features and target as a training row, or as another validation row.
 
     Of the `n` different validation rows `equal` have one, which is the share `share`. `train_share` is the
     share of the `train_n` different training rows that have one among the others. `z` is the difference of
@@ -290,7 +290,8 @@ class Evaluation(_Frozen):
 
     `leaked` is the number of validation rows that the candidate was trained on, `same_group` that of further
     rows whose group is among its training rows. Both are left out of all numbers. `lookalikes` are against
-    the candidate's training rows; None in evaluations of earlier versions. `champion` is the ARN of the
+    the candidate's training rows, `copies` are validation rows that look like another one; None in
+    evaluations of earlier versions, and where groups are too few to test. `champion` is the ARN of the
     package that the candidate was compared with, None if there was none. If the champion could not be scored,
     `comparison` and `drift` are None and `champion_problem` says why. `validation_drift` is from the training
     rows to the validation rows; None in evaluations of earlier versions. `time_drift` is None in those, too,
@@ -311,6 +312,7 @@ class Evaluation(_Frozen):
     leaked: Count = 0
     same_group: Count = 0
     lookalikes: Lookalikes | None = None
+    copies: Lookalikes | None = None
     candidate: Scores
     slices: tuple[SliceScores, ...] = ()
     baseline: Baseline

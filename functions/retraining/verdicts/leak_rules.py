@@ -18,7 +18,8 @@ def share_findings(rule: DataRule, evaluation: Evaluation) -> list[Finding]:
 
 
 def lookalike_findings(rule: DataRule, evaluation: Evaluation, *, champion: bool) -> list[Finding]:
-    """The look-alike test with the candidate's training rows and, if `champion`, with the champion's.
+    """The look-alike test with the candidate's training rows, of validation's own rows and, if `champion`,
+    with the champion's training rows.
 
     Of the champion nothing is asked if its training rows cannot be compared in this way.
     """
@@ -27,6 +28,8 @@ def lookalike_findings(rule: DataRule, evaluation: Evaluation, *, champion: bool
         text = f"{data_label(rule)}: {why}"
         return [Finding.of("max", "unknown", text, limit=rule.max)]
     found = _findings(rule, evaluation.lookalikes, "the candidate")
+    if evaluation.copies:
+        found += _copies(rule, evaluation.copies)
     if champion and evaluation.comparison and evaluation.comparison.lookalikes:
         found += _findings(rule, evaluation.comparison.lookalikes, "the champion")
     return found
@@ -36,5 +39,13 @@ def _findings(rule: DataRule, found: Lookalikes, model: str) -> list[Finding]:
     label = (
         f"{data_label(rule)}: {found.share:.1%} of {found.n} validation rows look like a row that {model} "
         f"was trained on, {found.train_share:.1%} of its training rows look like another one; z"
+    )
+    return limit_findings(rule, label, found.z, found.n, "not known")
+
+
+def _copies(rule: DataRule, found: Lookalikes) -> list[Finding]:
+    label = (
+        f"{data_label(rule)}: {found.share:.1%} of {found.n} validation rows look like another one of them, "
+        f"{found.train_share:.1%} are expected from train; z"
     )
     return limit_findings(rule, label, found.z, found.n, "not known")

@@ -10,7 +10,7 @@ import math
 from typing import Final
 
 from retraining.verdicts.evaluation import Evaluation, Lookalikes
-from retraining.verdicts.verdict import Reason
+from retraining.verdicts.verdict import Code, Reason
 from retraining.verdicts.wording import number
 
 MAX_Z: Final = 4.0
@@ -25,7 +25,10 @@ def reasons(evaluation: Evaluation, *, with_champion: bool) -> list[Reason]:
 
     If they are among the champion's, the comparison favours the champion. A rule on lookalikes replaces this.
     """
-    found = [("lookalike_rows", _suspicion(evaluation.lookalikes, "the candidate"))]
+    found: list[tuple[Code, str]] = [
+        ("lookalike_rows", _suspicion(evaluation.lookalikes, "the candidate")),
+        ("lookalike_rows", _copies(evaluation.copies)),
+    ]
     if with_champion and evaluation.comparison:
         of_champion = _suspicion(evaluation.comparison.lookalikes, "the champion")
         found.append(("champion_lookalike_rows", of_champion))
@@ -33,20 +36,36 @@ def reasons(evaluation: Evaluation, *, with_champion: bool) -> list[Reason]:
 
 
 def _suspicion(found: Lookalikes | None, model: str) -> str:
-    """That too many rows are equal; empty if not, or if an earlier version did not count them.
-
-    Without a z, as where no training row is repeated, a share above that of the training rows counts.
-    """
-    if found is None:
+    """That too many rows are equal to training rows; empty if not."""
+    if found is None or not _too_many(found):
         return ""
-    known = math.isfinite(found.share) and math.isfinite(found.train_share)
-    if not found.equal or (not math.isfinite(found.z) and known and found.share <= found.train_share):
-        return ""
-    if found.z <= MAX_Z:
-        return ""
-    z = number(found.z, MAX_Z) if math.isfinite(found.z) else "not finite"
     return (
         f"look-alike rows: {found.equal} of {found.n} validation rows ({found.share:.1%}) have the features "
         f"and the target of a row that {model} was trained on; of its training rows {found.train_share:.1%} "
-        f"have those of another: z {z}, needs ≤ {MAX_Z:g}: validation rows seem to stand in its training data"
+        f"have those of another: z {_z(found)}, needs ≤ {MAX_Z:g}: validation rows seem to stand in its "
+        "training data"
     )
+
+
+def _copies(found: Lookalikes | None) -> str:
+    """That too many validation rows are equal to each other; empty if not."""
+    if found is None or not _too_many(found):
+        return ""
+    return (
+        f"look-alike rows: {found.equal} of {found.n} validation rows ({found.share:.1%}) have the features "
+        f"and the target of another validation row, where {found.train_share:.1%} are expected from train: "
+        f"z {_z(found)}, needs ≤ {MAX_Z:g}: rows seem to stand in validation several times, and to count as "
+        "independent ones. Take the copies out, or name what they share in data.identity or data.group"
+    )
+
+
+def _too_many(found: Lookalikes) -> bool:
+    """Whether z is too large. Without a z, a share above that of the training rows counts."""
+    known = math.isfinite(found.share) and math.isfinite(found.train_share)
+    if not found.equal or (not math.isfinite(found.z) and known and found.share <= found.train_share):
+        return False
+    return not found.z <= MAX_Z
+
+
+def _z(found: Lookalikes) -> str:
+    return number(found.z, MAX_Z) if math.isfinite(found.z) else "not finite"

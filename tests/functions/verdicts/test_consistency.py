@@ -131,6 +131,8 @@ def test_judge_holds_and_names_both_numbers() -> None:
         ("comparison.found_slices.0.margin", -0.5, "found_slices[0].margin is -0.5"),
         ("comparison.found_slices.0.p_holm", 0.5, "p, corrected for slices_tested"),
         ("validation_drift.columns.age.by_chance", 0.001, "1 / (1/train rows + 1/validation rows)"),
+        ("copies.z", 0.0, "copies.z is 0, but the z of these shares is -4.429681"),
+        ("copies.equal", 14, "copies.share is"),
         ("anchor.comparison.lookalikes.z", 0.0, "anchor.comparison differs from comparison"),
         ("drift.columns.age.psi", -0.1, "drift.columns.age.psi is -0.1"),
         ("classes", ["0", "1", "2"], "classes are 0, 1, 2, but task is binary_classification"),

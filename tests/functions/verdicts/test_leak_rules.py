@@ -57,6 +57,19 @@ def test_rule_on_lookalikes_says_both_shares() -> None:
     assert (result.rule, result.effect) == ("lookalikes max 3", "hold")
 
 
+@pytest.mark.parametrize(("limit", "outcome"), [(41, "fail"), (42, "pass")])
+def test_rule_on_lookalikes_asks_about_copies_within_validation(limit: int, outcome: str) -> None:
+    few = Lookalikes(n=786, equal=165, share=165 / 786, train_n=1047, train_share=218 / 1047, z=0.09)
+    every = Lookalikes(n=786, equal=786, share=1.0, train_n=1047, train_share=218 / 1047, z=41.319)
+    measured = found(few).model_copy(update={"copies": every})
+    (result, _) = judge(measured, rules({"data": "lookalikes", "max": limit}), CHAMPION).rules
+    assert result.outcome == outcome
+    said = (
+        "100.0% of 786 validation rows look like another one of them, 20.8% are expected from train; z: 41.32"
+    )
+    assert said in result.text
+
+
 @pytest.mark.parametrize(("own", "why"), [({}, "not measured"), ({"n": 0}, "no validation row is left")])
 def test_rule_on_lookalikes_holds_without_the_test(own: dict[str, int], why: str) -> None:
     nothing = found(None)

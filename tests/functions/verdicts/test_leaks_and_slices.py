@@ -62,6 +62,29 @@ def test_text_of_look_alike_rows() -> None:
     )
 
 
+COPIES = Lookalikes(n=786, equal=786, share=1.0, train_n=1047, train_share=218 / 1047, z=41.319)
+"""The Titanic's validation rows three times, under new ids."""
+
+
+@pytest.mark.parametrize(("z", "held"), [(-5.6, False), (4.0, False), (4.01, True), (math.nan, True)])
+def test_copies_within_validation_hold_above_z_of_four(z: float, held: bool) -> None:
+    measured = evaluation({"accuracy": 0.8}).model_copy(update={"copies": COPIES.model_copy(update={"z": z})})
+    verdict = judge(measured, rules(ACCURACY), None)
+    assert (verdict.decision, "lookalike_rows" in codes(verdict)) == (
+        ("HOLD", True) if held else ("APPROVE", False)
+    )
+
+
+def test_text_of_copies_within_validation_names_the_way_out() -> None:
+    measured = evaluation({"accuracy": 0.8}).model_copy(update={"copies": COPIES})
+    assert judge(measured, rules(ACCURACY), None).texts == (
+        "look-alike rows: 786 of 786 validation rows (100.0%) have the features and the target of another "
+        "validation row, where 20.8% are expected from train: z 41.32, needs ≤ 4: rows seem to stand in "
+        "validation several times, and to count as independent ones. Take the copies out, or name what they "
+        "share in data.identity or data.group",
+    )
+
+
 def test_look_alike_rows_of_the_champion_hold_and_are_its_fault() -> None:
     measured = evaluation({"accuracy": 0.8}, versus=(0.0, 0.001))
     assert measured.comparison is not None
