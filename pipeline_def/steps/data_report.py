@@ -34,6 +34,9 @@ CHECKSUMS: Final = re.compile(r"(?:.*/)?\.[^/]+\.crc", re.DOTALL)
 MAX_Z: Final = 4
 """Standard errors from which the log warns of lookalikes; verdicts/leaks.py holds above as many."""
 
+MANY_ALIKE: Final = 0.9
+"""The share of training rows that look like another one, from which the test of lookalikes says little."""
+
 SCHEMA_VERSION: Final = 2
 """The version of data_report.json. A change that breaks a reader raises it."""
 
@@ -297,6 +300,11 @@ def _notes_about_rows(report: Mapping[str, Any]) -> list[str]:
             f"{overlap:,} of {validation['rows']:,} validation rows are equal to a training row in all "
             "columns and are left out; if they are other rows, land a column that tells rows apart, and name "
             "it in data.identity"
+        )
+    if (alike := report.get("lookalikes")) and alike["train_share"] >= MANY_ALIKE:
+        found.append(
+            f"{alike['train_share']:.1%} of the training rows look like another one: copies of training rows "
+            "in validation are hardly seen; if the files have a key, name it in data.identity"
         )
     return found
 

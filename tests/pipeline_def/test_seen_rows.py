@@ -130,6 +130,10 @@ def test_honest_rows_of_few_categories_are_no_suspicion(s3: S3Client, tmp_path: 
     assert report["validation_rows_also_in_train"] == 0
     assert report["lookalikes"]["train_share"] > 0.99
     assert -3 < report["lookalikes"]["z"] < 1
+    assert data_notes(report) == [
+        "100.0% of the training rows look like another one: copies of training rows in validation are hardly "
+        "seen; if the files have a key, name it in data.identity"
+    ]
 
 
 @pytest.mark.parametrize(
