@@ -20,6 +20,9 @@ SIGNS: Final = {"max": "≤", "max_gain": "≤", "better_than_guessing": ">"}
 """The sign before the limit of a question; ≥ for a question that is not listed."""
 
 
+POWER: Final = 0.84
+"""The normal quantile of four in five: how far above its limit a bound must lie on average."""
+
 DECIDE: Final = "docs/how-to/decide-on-a-candidate.md"
 """The page about candidates that wait for a person."""
 
@@ -76,7 +79,7 @@ def show_verdict(console: Console, verdict: Verdict, *, assumed: bool = False) -
     lines = [
         ("verdict", coloured(verdict.decision)),
         ("champion", escape(verdict.champion or "none")),
-        ("validation rows", str(verdict.n)),
+        ("validation rows", _validation_rows(verdict)),
         ("rules sha256", verdict.rules_sha256),
     ]
     if verdict.anchor:
@@ -102,8 +105,23 @@ def show_verdict(console: Console, verdict: Verdict, *, assumed: bool = False) -
     console.print(table)
     for text in _said(verdict):
         console.print(f"- {escape(text)}", soft_wrap=True)
+    for text in _about_rows(verdict):
+        console.print(text, soft_wrap=True)
     for page in _pages(verdict):
         console.print(f"what to do: {page}", soft_wrap=True)
+
+
+def _validation_rows(verdict: Verdict) -> str:
+    """The rows that the candidate is measured on, and that comparisons leave out more where they do."""
+    compared = [
+        finding.n
+        for rule in verdict.rules
+        for finding in rule.findings
+        if finding.question in COMPARING and finding.n is not None and "left out: " in finding.text
+    ]
+    if not compared or max(compared) >= verdict.n:
+        return f"{verdict.n:,}"
+    return f"{verdict.n:,}; comparisons have fewer, and their lines say how many were left out and why"
 
 
 def _built_in(verdict: Verdict) -> list[Reason]:
@@ -125,6 +143,42 @@ def _said(verdict: Verdict) -> list[str]:
     return [*said, *(text for text in rules if text not in verdict.texts)]
 
 
+def _about_rows(verdict: Verdict) -> list[str]:
+    """How many rows an undecided margin needs, and what clusters are, where there are any."""
+    found = [(rule, finding) for rule in verdict.rules for finding in rule.findings]
+    said = [f"{rule.rule}: {text}" for rule, finding in found if (text := _rows_needed(finding))]
+    if any(finding.clusters is not None for _, finding in found):
+        said.append(
+            "clusters: independent groups of rows (one data.group, or equal rows); minimum numbers count them"
+        )
+    return said
+
+
+def _rows_needed(finding: Finding) -> str:
+    """About how many rows or clusters an equally good candidate needs to pass in four of five cases.
+
+    Empty for what is no undecided loss. docs/explanation/approval.md has the formula: the standard error of
+    the gain shrinks with the root of the rows.
+    """
+    error, units = finding.standard_error, finding.clusters or finding.n
+    if finding.outcome != "undecided" or finding.question != "max_loss" or not finding.limit:
+        return ""
+    if error is None or units is None or finding.estimate is None or finding.observed is None:
+        return ""
+    half = finding.estimate - finding.observed
+    needed = units * ((half + POWER * error) / finding.limit) ** 2
+    unit = "row" if finding.clusters is None else "cluster"
+    about = float(f"{needed:.2g}")
+    return (
+        f"standard error {error:.4g} on {_thousands(units, unit)}; an equally good candidate passes "
+        f"in four of five cases with about {_thousands(about, unit)}"
+    )
+
+
+def _thousands(n: float, noun: str) -> str:
+    return f"{n:,.0f} {noun}" if n == 1 else f"{n:,.0f} {noun}s"
+
+
 def _pages(verdict: Verdict) -> list[str]:
     """The pages that say what to do about a candidate that is held, each once."""
     if verdict.decision != "HOLD":
@@ -138,10 +192,13 @@ def _cells(finding: Finding | None) -> tuple[str, str, str]:
     if finding is None:
         return "", "", ""
     rows = "" if finding.n is None else f"{finding.n:,}"
+    if finding.clusters is not None:
+        rows += f" ({_thousands(finding.clusters, 'cluster')})"
     if finding.limit is None:
         return "", "", rows
     if finding.question == "min_samples":
-        return "", f"≥ {finding.limit:.0f} rows", rows
+        unit = "rows" if finding.clusters is None else "clusters"
+        return "", f"≥ {finding.limit:.0f} {unit}", rows
     needed = f"{SIGNS.get(finding.question, '≥')} {typeset(f'{finding.limit:.4g}')}"
     if finding.observed is None:
         return "not known", needed, rows

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from handsoff.showing.verdicts import DECIDE, PAGES, show_verdict
 from retraining.config.rules import Approval
-from retraining.verdicts.evaluation import FoundSlice, Lookalikes, Measured
+from retraining.verdicts.evaluation import Evaluation, FoundSlice, Lookalikes, Measured
 from retraining.verdicts.judge import judge
 from retraining.verdicts.verdict import Verdict
 from tests.functions.verdicts.evaluations import CHAMPION, evaluation, rules
@@ -145,3 +145,60 @@ def test_every_page_that_is_named_has_its_heading() -> None:
         path, heading = page.split("#")
         titles = re.findall(r"^## (.*)$", Path(path).read_text(), re.MULTILINE)
         assert heading in [title.lower().replace(" ", "-") for title in titles], page
+
+
+def grouped(versus: tuple[float, float] | None, clusters: int) -> Evaluation:
+    """An evaluation on 354 rows in so many clusters."""
+    found = evaluation({"accuracy": 0.9}, versus=versus, n=354)
+    candidate = found.candidate.model_copy(update={"clusters": clusters})
+    comparison = found.comparison and found.comparison.model_copy(update={"clusters": clusters})
+    return found.model_copy(update={"candidate": candidate, "comparison": comparison})
+
+
+def test_limits_and_guessing_show_clusters_where_they_are_fewer_than_rows() -> None:
+    shown = lines(judge(grouped(None, 140), rules({"metric": "accuracy", "min": 0.5}), None))
+    assert "accuracy min 0.5 0.9 ≥ 0.5 354 (140 clusters) pass" in shown
+    assert "better than guessing gain ≥ 0.2767 > 0 354 (140 clusters) pass" in shown
+    assert "- accuracy: 0.9 (354 rows in 140 clusters), needs ≥ 0.5 → pass" in shown
+    assert any(line.endswith("needs > 0 on 354 rows (140 clusters) → pass") for line in shown)
+    assert [line for line in shown if line.startswith("clusters:")] == [
+        "clusters: independent groups of rows (one data.group, or equal rows); minimum numbers count them"
+    ]
+    assert not any("cluster" in line for line in lines(judge(evaluation(), rules(), None)))
+
+
+def test_one_cluster_is_no_plural() -> None:
+    shown = lines(judge(grouped(None, 1), rules({"metric": "accuracy", "min": 0.5}), None))
+    assert any("354 (1 cluster)" in line for line in shown)
+    assert not any("1 clusters" in line for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("clusters", "said"),
+    [
+        (354, "standard error 0.03 on 354 rows; an equally good candidate passes in four of five cases "
+         "with about 2,200 rows"),
+        (140, "standard error 0.03 on 140 clusters; an equally good candidate passes in four of five cases "
+         "with about 860 clusters"),
+    ],
+)  # fmt: skip
+def test_undecided_margin_says_how_many_rows_it_needs(clusters: int, said: str) -> None:
+    """((1.645 + 0.84) · 0.03 / 0.03)² = 6.17 times as many."""
+    asked = rules({"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}})
+    shown = lines(judge(grouped((0.0, 0.03), clusters), asked, CHAMPION))
+    assert f"roc_auc max_loss 0.03, confidence 0.95: {said}" in shown
+    passed = lines(judge(grouped((0.0, 0.001), clusters), asked, CHAMPION))
+    assert not any("four of five" in line for line in passed)
+
+
+def test_validation_rows_say_that_a_comparison_has_fewer() -> None:
+    found = evaluation({"accuracy": 0.9}, versus=(0.0, 0.001), n=651)
+    assert found.comparison is not None
+    fewer = found.comparison.model_copy(update={"n": 354, "excluded": 297})
+    asked = rules({"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}})
+    shown = lines(judge(found.model_copy(update={"comparison": fewer}), asked, CHAMPION))
+    assert (
+        "validation rows 651; comparisons have fewer, and their lines say how many were left out and why"
+        in shown
+    )
+    assert any("on 354 rows (left out: 297 that the champion was trained on)" in line for line in shown)

@@ -14,13 +14,14 @@ from retraining.verdicts.wording import number, percent, typeset
 
 
 class _Gain(NamedTuple):
-    """Candidate and the other model in one metric: both values, the gain, and its one-sided bounds."""
+    """Both models in one metric: their values, the gain, its one-sided bounds and its standard error."""
 
     ours: float
     theirs: float
     gain: float
     low: float
     high: float
+    error: float
 
 
 def findings(
@@ -77,6 +78,7 @@ def _bounded(
         limit=needed,
         estimate=found.gain,
         bounds=(found.low, found.high),
+        standard_error=found.error,
     )
 
 
@@ -115,7 +117,7 @@ def _measured(
     if not math.isfinite(gained):
         return None
     if share is None:
-        return _Gain(ours.value, theirs.value, gained, math.nan, math.nan)
+        return _Gain(ours.value, theirs.value, gained, math.nan, math.nan, math.nan)
     error = difference.standard_error
     if asked.relative:
         error = relative_error(metric, share, ours, theirs, difference)
@@ -124,7 +126,7 @@ def _measured(
     (low, _), (_, high) = (
         bounds(gained, error, confidence, difference.freedom) for confidence in (sure, asked.confidence)
     )
-    return _Gain(ours.value, theirs.value, gained, low, high)
+    return _Gain(ours.value, theirs.value, gained, low, high, error)
 
 
 def _values(metric: str, found: _Gain, other: str) -> str:

@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 from retraining.config.rules import CLASS_ROWS, COMPARED_ROWS, MetricRule, Rule
 from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER, NEITHER_IS_BETTER
 from retraining.verdicts.bounds import bounds, gain
-from retraining.verdicts.evaluation import Evaluation
+from retraining.verdicts.evaluation import Evaluation, Scores
 from retraining.verdicts.rows import independent, left_out, said
 from retraining.verdicts.verdict import Effect, Finding, Outcome, Reason, RuleResult
-from retraining.verdicts.wording import describe, number, typeset
+from retraining.verdicts.wording import counted, describe, number, typeset
 
 CONFIDENCE: Final = 0.99
 """The confidence at which a candidate must be better than guessing."""
@@ -28,23 +28,27 @@ def check(evaluation: Evaluation) -> RuleResult:
     Better is shown by the one-sided lower bound of the gain at CONFIDENCE. A candidate is held, too, if
     there are too few rows or a number is undefined.
     """
-    metric, n = DECISIVE[evaluation.task], evaluation.candidate.n
+    metric, measured = DECISIVE[evaluation.task], evaluation.candidate
+    n, clusters = measured.n, independent(measured)
     if few := _too_few(evaluation):
-        return _result(n, "unknown", "hold", f"{metric}: {few} to tell from guessing", "")
+        return _result(measured, "unknown", "hold", f"{metric}: {few} to tell from guessing", "")
     found = _compared(evaluation)
     if found is None:
         numbers = f"{metric}: undefined on {n} rows"
-        return _result(n, "unknown", "hold", numbers, "cannot be told from guessing")
+        return _result(measured, "unknown", "hold", numbers, "cannot be told from guessing")
     numbers = (
         f"{metric}: candidate {typeset(f'{found.ours:.4g}')}, guessing ({evaluation.baseline.predicts}) "
         f"{typeset(f'{found.theirs:.4g}')}, lower {100 * CONFIDENCE:g} % bound of the gain "
         f"{number(found.bound, 0.0, '+')}, needs > 0"
     )
+    numbers += f" on {said(n, clusters, '')}" if clusters < n else ""
     if found.gain <= 0:
-        return _result(n, "fail", "reject", numbers, "no better than guessing", found.bound)
+        return _result(measured, "fail", "reject", numbers, "no better than guessing", found.bound)
     if found.bound <= 0:
-        return _result(n, "undecided", "hold", numbers, "not shown to be better than guessing", found.bound)
-    return _result(n, "pass", "none", numbers, "pass", found.bound)
+        return _result(
+            measured, "undecided", "hold", numbers, "not shown to be better than guessing", found.bound
+        )
+    return _result(measured, "pass", "none", numbers, "pass", found.bound)
 
 
 def limit_met(rule: Rule, evaluation: Evaluation) -> float | None:
@@ -95,8 +99,8 @@ def _too_few(evaluation: Evaluation) -> str:
         rows = said(measured.n, clusters, left_out(evaluation))
         return f"{rows}, needs ≥ {COMPARED_ROWS}"
     if smallest is not None and smallest < CLASS_ROWS:
-        unit = "clusters" if clusters < measured.n else "rows"
-        return f"{smallest} {unit} of the rarest class, needs ≥ {CLASS_ROWS}"
+        unit = "cluster" if clusters < measured.n else "row"
+        return f"{counted(smallest, unit)} of the rarest class, needs ≥ {CLASS_ROWS}"
     return ""
 
 
@@ -126,9 +130,17 @@ def _compared(evaluation: Evaluation) -> _Compared | None:
 
 
 def _result(
-    n: int, outcome: Outcome, effect: Effect, numbers: str, conclusion: str, bound: float | None = None
+    measured: Scores,
+    outcome: Outcome,
+    effect: Effect,
+    numbers: str,
+    conclusion: str,
+    bound: float | None = None,
 ) -> RuleResult:
+    n, clusters = measured.n, independent(measured)
     finding = Finding.of("better_than_guessing", outcome, numbers, conclusion, n=n, observed=bound, limit=0.0)
+    if clusters < n:
+        finding = finding.model_copy(update={"clusters": clusters})
     return RuleResult(
         rule="better than guessing",
         kind="guessing",

@@ -13,20 +13,21 @@ from retraining.verdicts.wording import number, percent, typeset
 
 
 def findings(
-    rule: MetricRule, label: str, measured: Measured | None, n: int, guessed: Measured | None
+    rule: MetricRule, label: str, measured: Measured | None, n: int, guessed: Measured | None, rows: str = ""
 ) -> list[Finding]:
     """A finding for each limit that is set. `measured` is None, or NaN, where the metric is undefined.
 
     `guessed` is what guessing reaches on the same rows; None where it is not known.
+    `rows` says how many rows and clusters there are; empty where each row is a cluster.
     """
     value = measured.value if measured else math.nan
     undefined = f"undefined on {n} rows"
     if measured is None or not math.isfinite(value):
         return limit_findings(rule, label, math.nan, n, undefined)
     if rule.confidence is None:
-        aside = _aside(_interval(measured), _guessing(guessed))
+        aside = _aside(_interval(measured), _guessing(guessed), rows)
         return limit_findings(rule, label, value, n, undefined, aside=aside)
-    aside = _aside(_guessing(guessed))
+    aside = _aside(_guessing(guessed), rows)
     asked: tuple[tuple[Question, float | None], ...] = (("min", rule.min), ("max", rule.max))
     return [
         _bounded(label, question, limit, measured, rule.confidence, n, aside)

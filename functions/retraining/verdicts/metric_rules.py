@@ -11,7 +11,7 @@ from retraining.verdicts.evaluation import Evaluation
 from retraining.verdicts.rows import Rows, rows, too_few
 from retraining.verdicts.rule_results import concluded, skipped
 from retraining.verdicts.verdict import Finding, Kind, RuleResult
-from retraining.verdicts.wording import metric_label, why_not_compared
+from retraining.verdicts.wording import counted, metric_label, why_not_compared
 
 
 def check(rule: MetricRule, evaluation: Evaluation, why_no_champion: str | None, look: int = 1) -> RuleResult:
@@ -39,14 +39,29 @@ def findings(
     """
     about = rows(rule, evaluation, other)
     if few := too_few(rule, about, evaluation):
-        return [few]
+        return [_counting(about, few)]
     label, measured = metric_label(rule), about.metrics.get(rule.metric)
     lowest, highest = METRICS[evaluation.task].get(rule.metric, (math.inf, -math.inf))
     if measured is not None and not lowest <= measured.value <= highest:
         measured = None  # the metric cannot have this value, or the task has no such metric
     guessed = evaluation.baseline.metrics.get(rule.metric) if rule.slice is None else None
-    found = limits.findings(rule, label, measured, about.n, guessed)
-    return [*found, *_versus(rule, label, about, evaluation, other, sure)]
+    found = limits.findings(rule, label, measured, about.n, guessed, _clustered(about))
+    found += _versus(rule, label, about, evaluation, other, sure)
+    return [_counting(about, item) for item in found]
+
+
+def _clustered(about: Rows) -> str:
+    """How many rows and clusters there are; empty where each row is a cluster."""
+    if about.clusters >= about.n:
+        return ""
+    return f"{counted(about.n, 'row')} in {counted(about.clusters, 'cluster')}"
+
+
+def _counting(about: Rows, finding: Finding) -> Finding:
+    """The finding with its number of clusters, if they are fewer than its rows."""
+    if finding.n is None or about.clusters >= finding.n:
+        return finding
+    return finding.model_copy(update={"clusters": about.clusters})
 
 
 def _versus(

@@ -9,7 +9,7 @@ from retraining.config.rules import CLASS_ROWS, MetricRule
 from retraining.config.tasks import NO_CLASS_COUNTS
 from retraining.verdicts.evaluation import Comparison, Evaluation, Measured, Paired, Scores
 from retraining.verdicts.verdict import Finding
-from retraining.verdicts.wording import metric_label
+from retraining.verdicts.wording import counted, metric_label
 
 PREDICTED: Final = frozenset({"precision"})
 """Metrics that are a share of the rows that are predicted to be of the positive class."""
@@ -39,9 +39,9 @@ class Rows(NamedTuple):
 
 def said(n: int, clusters: int, left_out: str) -> str:
     """A number of rows in words: with the clusters where they are fewer, and with the rows left out."""
-    more = [f"{clusters} clusters"] if clusters < n else []
+    more = [counted(clusters, "cluster")] if clusters < n else []
     more += [f"left out: {left_out}"] if left_out else []
-    return f"{n} rows" + (f" ({'; '.join(more)})" if more else "")
+    return counted(n, "row") + (f" ({'; '.join(more)})" if more else "")
 
 
 def independent(measured: Scores | Paired) -> int:
@@ -92,8 +92,8 @@ def too_few(rule: MetricRule, found: Rows, evaluation: Evaluation) -> Finding | 
         counts.append(("that are predicted positive", found.smallest_predicted))
     for which, count in counts:
         if count is not None and count < CLASS_ROWS:
-            unit = "clusters" if found.clusters < found.n else "rows"
-            numbers = f"{label}: {count} {unit} {which}, needs ≥ {CLASS_ROWS}"
+            unit = "cluster" if found.clusters < found.n else "row"
+            numbers = f"{label}: {counted(count, unit)} {which}, needs ≥ {CLASS_ROWS}"
             return Finding.of("min_samples", "unknown", numbers, n=found.n, limit=CLASS_ROWS)
     return None
 

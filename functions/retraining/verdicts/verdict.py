@@ -108,20 +108,23 @@ class Reason(_Frozen):
 class Finding(_Frozen):
     """The answer to one question of a rule: `observed` compared with `limit`, on `n` rows.
 
+    `clusters` is the number of clusters of these rows where they are fewer (docs/glossary.md), else None.
     Both are in units of the metric, of the number of rows, or of what else the rule asks about. For a
     comparison with another model, `observed` is the lower one-sided bound of the gain; for a limit with a
     confidence it is the bound of the value. `estimate` is then the gain or the value itself, and `bounds` are
-    its lower and upper one-sided bound. None is not known, or of an earlier version. `numbers` is `text`
-    without the conclusion after the arrow.
+    its lower and upper one-sided bound. `standard_error` is that of the gain over another model. None is not
+    known, or of an earlier version. `numbers` is `text` without the conclusion after the arrow.
     """
 
     question: Question
     outcome: Outcome
     n: int | None = None
+    clusters: int | None = None
     observed: float | None = None
     limit: float | None = None
     estimate: float | None = None
     bounds: tuple[float, float] | None = None
+    standard_error: float | None = Field(None, alias="standardError")
     numbers: str = ""
     text: str
 
@@ -138,6 +141,7 @@ class Finding(_Frozen):
         limit: float | None = None,
         estimate: float | None = None,
         bounds: tuple[float, float] | None = None,
+        standard_error: float | None = None,
     ) -> Self:
         """A finding whose text is `numbers → conclusion`; an empty conclusion is left out.
 
@@ -154,6 +158,7 @@ class Finding(_Frozen):
             limit=limit,
             estimate=estimate,
             bounds=bounds,
+            standard_error=standard_error,
             numbers=numbers,
             text=text,
         )

@@ -103,6 +103,11 @@ def number(value: float, limit: float, sign: str = "") -> str:
     return typeset(text)
 
 
+def counted(n: int, noun: str) -> str:
+    """A number of things: `1 row`, `2 rows`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def typeset(text: str) -> str:
     """A formatted number with a minus sign in place of the hyphen; -0 is 0."""
     return "0" if re.fullmatch(r"-0(\.0*)?", text) else text.replace("-", "−")

@@ -66,10 +66,12 @@ def test_judge_decision_reaches_registry_ledger_evidence_and_approvers(
         "question": "min",
         "outcome": "pass" if decision == "APPROVE" else "fail",
         "n": 262,
+        "clusters": None,
         "observed": accuracy,
         "limit": 0.78,
         "estimate": None,
         "bounds": None,
+        "standardError": None,
         "text": f"accuracy: {accuracy}, needs ≥ 0.78 → {'pass' if decision == 'APPROVE' else 'fail'}",
     }
     assert (found["decidedBy"], found["decidedWhy"]) == ("rules", decided["ApprovalDescription"])

@@ -67,7 +67,7 @@ def test_one_positive_row_of_a_slice_cannot_be_judged() -> None:
     found = found.model_copy(update={"slices": (slice_.model_copy(update={"smallest_class": 1}),)})
     rule = {"metric": "recall", "slice": {"sex": "female"}, "min": 0.9, "min_samples": 50}
     assert answer(found, rule).text == (
-        "recall where sex = female: 1 rows of the rarest class, needs ≥ 10 → cannot be judged"
+        "recall where sex = female: 1 row of the rarest class, needs ≥ 10 → cannot be judged"
     )
 
 

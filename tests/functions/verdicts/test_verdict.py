@@ -220,10 +220,12 @@ def test_as_evidence_keeps_reasons_as_texts_beside_their_codes() -> None:
                 "question": "min",
                 "outcome": "fail",
                 "n": 262,
+                "clusters": None,
                 "observed": 0.7,
                 "limit": 0.78,
                 "estimate": None,
                 "bounds": None,
+                "standardError": None,
                 "text": text,
             }
         ],
