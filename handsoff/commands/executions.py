@@ -36,7 +36,7 @@ from handsoff.operating.states import as_json as status_as_json
 from handsoff.showing.console import escape
 from handsoff.showing.evidence import show_evidence
 from handsoff.showing.executions import POLL, follow
-from handsoff.showing.models import pending_or_refused, show_model
+from handsoff.showing.models import after_stop, pending_or_refused, show_model
 from retraining.aws import pipelines
 from retraining.aws.pipelines import Execution
 from retraining.facts.package import Package
@@ -143,6 +143,8 @@ def _watch(deployment: Deployment, models: list[str]) -> None:
             f'it waits for a person\'s decision: `handsoff approve {name} --reason "…"`, or reject',
             soft_wrap=True,
         )
+    if line := after_stop(ended, ended.pipeline.removeprefix(f"{deployment.prefix}-")):
+        out.print(line, soft_wrap=True)
     out.print(f"`handsoff evidence {ended.identity}` has the rest", soft_wrap=True)
     if ended.status != "Succeeded":
         raise typer.Exit(1)
@@ -177,7 +179,8 @@ def _show_notices(first: Snapshot, now: Snapshot, shown: set[str]) -> None:
         line = pending_or_refused(now.models[notice.model].state, now.at)
         if line is None:
             continue
-        text = f"{notice.model}: {'earlier, ' if notice.earlier else ''}{line}"
+        before = " (answered shortly before this command began)" if notice.earlier else ""
+        text = f"{notice.model}: {line}{before}"
         if text not in shown:
             out.print(text, soft_wrap=True)
             shown.add(text)

@@ -14,6 +14,7 @@ from handsoff.operating.quarantine import QuarantinedFile, quarantined_files
 from retraining.aws import registry
 from retraining.aws.model_states import ModelStates
 from retraining.aws.pipelines import Execution
+from retraining.facts import keys
 from retraining.facts.model_state import ModelState
 from retraining.facts.package import Package
 
@@ -41,6 +42,9 @@ class ModelStatus:
     executions: tuple[tuple[Execution, Package | None], ...]
     """The newest executions, newest first, each with the model package that it registered."""
 
+    anchor: str | None = None
+    """The name of the anchor; None where no rule compares with it, or there is none yet."""
+
 
 def model_state(deployment: Deployment, model: str) -> ModelState:
     """The model's pending start requests, its running execution, and the last answer to a request."""
@@ -61,7 +65,16 @@ def model_status(deployment: Deployment, model: str, limit: int) -> ModelStatus:
         batch.table or batch.left_out,
         waiting_candidates(deployment, model),
         tuple((execution, package_of(deployment, execution)) for execution in executions),
+        anchor_of(deployment, model),
     )
+
+
+def anchor_of(deployment: Deployment, model: str) -> str | None:
+    """The anchor's name, such as handsoff-titanic/1; None if no rule compares with it, or none is noted."""
+    if not deployment.config.models[model].approval.asks_anchor:
+        return None
+    noted = deployment.ledger.get(keys.anchor(deployment.resource_name(model)))
+    return noted.package.partition("model-package/")[2] if noted else None
 
 
 def as_json(status: ModelStatus) -> dict[str, Any]:
@@ -69,6 +82,7 @@ def as_json(status: ModelStatus) -> dict[str, Any]:
     return {
         **status.state.model_dump(mode="json", by_alias=True),
         "champion": status.champion.arn if status.champion else None,
+        "anchor": status.anchor,
         "quarantined": [file.quarantine_key for file in status.quarantined],
         "deliveries": [delivery_as_json(item) for item in status.deliveries],
         "leftOut": status.left_out or None,

@@ -14,6 +14,7 @@ from handsoff.operating.quarantine import QuarantinedFile
 from handsoff.operating.states import ModelStatus
 from handsoff.showing.console import escape, moment
 from handsoff.showing.executions import execution_table
+from retraining.aws.pipelines import Execution
 from retraining.facts.model_state import ModelState
 from retraining.text import first_of
 
@@ -52,6 +53,8 @@ def show_model(console: Console, status: ModelStatus, now: datetime) -> None:
     if status.champion:
         line = f"{status.champion.name}, approved {moment(status.champion.approved_at)}"
         console.print(f"  champion: {escape(line)}", soft_wrap=True)
+    if status.anchor:
+        console.print(f"  anchor: {escape(status.anchor)}", soft_wrap=True)
     for line in _quarantined(status.quarantined):
         console.print(f"  {line}", soft_wrap=True)
     if any(file.may_be_released for file in status.quarantined):
@@ -59,6 +62,15 @@ def show_model(console: Console, status: ModelStatus, now: datetime) -> None:
     for execution, package in status.executions:
         console.print(f"  started {execution.start_time.astimezone():%Y-%m-%d %H:%M:%S}")
         console.print(execution_table(execution, package))
+    if status.executions and (line := after_stop(status.executions[0][0], status.name)):
+        console.print(f"  {line}", soft_wrap=True)
+
+
+def after_stop(newest: Execution, model: str) -> str:
+    """How a model is retrained whose newest execution was stopped, as rich markup; empty if it was not."""
+    if newest.status != "Stopped":
+        return ""
+    return f"[yellow]it was stopped:[/] `handsoff start {escape(model)}` trains on the newest batch"
 
 
 def _quarantined(files: Sequence[QuarantinedFile]) -> list[str]:

@@ -137,6 +137,21 @@ def test_watch_of_a_refused_start_says_why_and_exits_with_1(
     assert reason in capsys.readouterr().out
 
 
+def test_watch_says_that_a_refusal_was_given_before_it_began(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shots = iter(
+        [shot(1, Watched(answered("refuse", 0), OLD)), shot(13.1, Watched(answered("refuse", 0), OLD))]
+    )
+    monkeypatch.setattr(executions, "take_snapshot", lambda *_: next(shots))
+    monkeypatch.setattr(executions, "POLL", 0)
+    with pytest.raises(typer.Exit):
+        executions._watch(None, ["m0"])  # type: ignore[arg-type]
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("m0: nothing started at ")
+    assert said.endswith("(answered shortly before this command began)")
+
+
 def test_watch_with_nothing_to_follow_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
     shots = iter([shot(0, Watched(IDLE)), shot(13, Watched(IDLE))])
     monkeypatch.setattr(executions, "take_snapshot", lambda *_: next(shots))

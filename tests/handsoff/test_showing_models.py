@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from handsoff.operating.quarantine import QuarantinedFile
-from handsoff.operating.states import ModelStatus
+from handsoff.operating.states import ModelStatus, anchor_of
 from handsoff.showing.console import moment
-from handsoff.showing.models import pending_or_refused, show_model
+from handsoff.showing.models import after_stop, pending_or_refused, show_model
+from retraining.aws.pipelines import Execution
+from retraining.config.schema import parse_config
+from retraining.facts.anchors import AnchorFact
 from retraining.facts.model_state import ModelState
 from retraining.facts.starts import Blocked, Start, StartRequest
 
@@ -53,21 +59,30 @@ def quarantined(name: str, text: str, problem: str) -> QuarantinedFile:
     )
 
 
+EMPTY = ModelStatus(
+    name="titanic",
+    state=ModelState(),
+    champion=None,
+    quarantined=(),
+    deliveries=(),
+    left_out="",
+    candidates=(),
+    executions=(),
+)
+
+
 def shown(*files: QuarantinedFile) -> list[str]:
     """The lines of a status with these files in quarantine, but for the first one."""
-    status = ModelStatus(
-        name="titanic",
-        state=ModelState(),
-        champion=None,
-        quarantined=files,
-        deliveries=(),
-        left_out="",
-        candidates=(),
-        executions=(),
-    )
     console = Console(width=200, record=True, file=io.StringIO())
-    show_model(console, status, NOON)
+    show_model(console, replace(EMPTY, quarantined=files), NOON)
     return console.export_text().splitlines()[1:]
+
+
+def test_status_names_the_anchor_beside_the_champion() -> None:
+    console = Console(width=200, record=True, file=io.StringIO())
+    show_model(console, replace(EMPTY, anchor="handsoff-titanic/1"), NOON)
+    assert "  anchor: handsoff-titanic/1" in console.export_text().splitlines()
+    assert shown() == []
 
 
 def test_status_groups_files_in_quarantine_by_reason() -> None:
@@ -85,3 +100,51 @@ def test_status_offers_no_release_of_a_file_that_no_job_can_read(problem: str) -
     assert shown(quarantined("z.csv", "the file is ORC", problem)) == [
         "  in quarantine: quarantine/titanic/z.csv: the file is ORC"
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("Stopped", "[yellow]it was stopped:[/] `handsoff start titanic` trains on the newest batch"),
+        ("Stopping", ""),
+        ("Failed", ""),
+        ("Succeeded", ""),
+    ],
+)
+def test_after_stop_says_how_the_model_is_retrained(status: str, said: str) -> None:
+    stopped = Execution(
+        arn="arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic/execution/one",
+        pipeline="handsoff-titanic",
+        status=status,
+        failure_reason=None,
+        start_time=NOON,
+        last_modified=NOON,
+        parameters={},
+        steps=(),
+    )
+    assert after_stop(stopped, "titanic") == said
+
+
+@pytest.mark.parametrize(
+    ("rule", "named"),
+    [
+        ({"metric": "roc_auc", "versus_anchor": {"max_loss": 0.05}}, "handsoff-titanic/1"),
+        ({"metric": "roc_auc", "min": 0.5}, None),
+    ],
+)
+def test_status_reads_the_anchor_only_where_a_rule_asks_for_it(
+    rule: dict[str, object], named: str | None
+) -> None:
+    model = {
+        "task": "binary_classification",
+        "target": "survived",
+        "features": {"numeric": ["age"]},
+        "approval": {"rules": [rule]},
+    }
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/1"
+    deployment: Any = SimpleNamespace(
+        config=parse_config({"models": {"titanic": model}}, source="test"),
+        ledger=SimpleNamespace(get=lambda _: AnchorFact(package=arn, by="first", at=NOON)),
+        resource_name=lambda name: f"handsoff-{name}",
+    )
+    assert anchor_of(deployment, "titanic") == named
