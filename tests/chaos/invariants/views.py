@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from tests.chaos.account import Version
@@ -65,7 +66,7 @@ def stacks(run: Run, model: str, purged_after: float) -> dict[str, list[Version]
         if at > purged_after and key.startswith(prefix):
             found.setdefault(key, []).append(version)
     for versions in found.values():
-        versions.sort(key=lambda it: int(it[0].removeprefix("v")))
+        versions.sort(key=_number)
     return found
 
 
@@ -84,20 +85,29 @@ def markers(run: Run, model: str) -> list[Version]:
     second = {pair[1] for pair in run.producers[model].pairs}
     complete = [it for it in found.get(root, []) if it[1] is not None]
     complete += [it for key in splits for it in found.get(key, []) if it[0] in second]
-    return sorted(complete, key=lambda it: int(it[0].removeprefix("v")))
+    return sorted(complete, key=_number)
 
 
 def as_of(
-    run: Run, model: str, marker: Version | None, purged_after: float, *, undeleted: bool = False
+    run: Run,
+    model: str,
+    marker: Version | None,
+    purged_after: float,
+    *,
+    undeleted: bool = False,
+    at_once: bool = False,
 ) -> View:
     """The model's data as of a marker: of each key the newest version that is no younger.
 
     None: what is listed. S3's listing does not order a version and its deletion in the same second once
-    another version has landed: `undeleted` takes such a version as the later one.
+    another version has landed: `undeleted` takes such a version as the later one. `at_once`: it was listed
+    before what landed behind the marker in the marker's own second.
     """
     found = {}
     for key, versions in stacks(run, model, purged_after).items():
         known = [it for it in versions if marker is None or it[2] <= marker[2]]
+        if marker is not None and at_once:
+            known = [it for it in known if it[2] < marker[2] or _number(it) <= _number(marker)]
         if undeleted and len(known) > 1 and known[-1][1] is None and known[-2][2] == known[-1][2]:
             known = known[:-1]
         if is_data(key, model) and known and known[-1][1] is not None:
@@ -109,8 +119,13 @@ def views(run: Run, model: str, marker: Version | None) -> Iterator[View]:
     """The views of this marker at all times: people may have purged versions in between."""
     prefix = f"curated/{model}/"
     for at in [-1.0, *(at for at, key, _ in run.account.bucket.purged if key.startswith(prefix))]:
-        for undeleted in (False, True):
-            yield as_of(run, model, marker, at, undeleted=undeleted)
+        for undeleted, at_once in product((False, True), repeat=2):
+            yield as_of(run, model, marker, at, undeleted=undeleted, at_once=at_once)
+
+
+def _number(version: Version) -> int:
+    """The place of a version among all that landed."""
+    return int(version[0].removeprefix("v"))
 
 
 def marks(run: Run, model: str) -> bool:
