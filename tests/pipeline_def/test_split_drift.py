@@ -163,7 +163,7 @@ def test_evaluate_tells_drift_by_time_and_dates(s3: S3Client, tmp_path: Path) ->
         "92.0% of the training rows look like another one: copies of training rows in validation are hardly "
         "seen; if the files have a key, name it in data.identity",
         "18 of 40 validation rows are older than the newest training row (2026-04-10): a random split tells "
-        "less than a split by time how well the model knows later rows"
+        "less than a split by time how well the model knows later rows",
     ]
 
 
