@@ -35,10 +35,10 @@ def _candidate(ours: Json) -> list[str]:
         lines[0] += f"; left out: {ours['leaked']} validation rows that it was trained on"
     if ours["same_group"]:
         lines[0] += f"; left out: {ours['same_group']} validation rows of groups that it was trained on"
-    lines += _lookalikes(ours["lookalikes"], "the candidate's")
+    lines += _lookalikes(ours["lookalikes"], "the candidate")
     if found := ours["copies"]:
         lines.append(
-            f"{found['equal']} of {found['n']} different rows look like another one of validation: "
+            f"{found['equal']} of {found['n']} different validation rows look like another validation row: "
             f"z = {found['z']:.2f}"
         )
     if candidate["unusable"]:
@@ -55,12 +55,13 @@ def _candidate(ours: Json) -> list[str]:
     return lines
 
 
-def _lookalikes(found: Json | None, whose: str) -> list[str]:
+def _lookalikes(found: Json | None, model: str) -> list[str]:
     if not found:
         return []
     return [
-        f"{found['equal']} of {found['n']} different rows look like one of {whose} training rows; of those, "
-        f"{found['train_share']:.1%} look like another one: z = {found['z']:.2f}"
+        f"{found['equal']} of {found['n']} different validation rows look like a training row of {model}, "
+        f"and {found['train_share']:.1%} of its {found['train_n']} different training rows look like another "
+        f"training row: z = {found['z']:.2f}"
     ]
 
 
@@ -91,12 +92,7 @@ def _champion(ours: Json) -> list[str]:
     if ours["champion_problem"]:
         return [f"champion {ours['champion']} not compared: {ours['champion_problem']}"]
     found = ours["comparison"]
-    lines = [f"against champion {ours['champion']} on {found['n']} rows, {found['excluded']} excluded"]
-    if found["excluded_groups"]:
-        lines[0] += f", {found['excluded_groups']} more of groups that it was trained on"
-    lines += _lookalikes(found["lookalikes"], "the champion's")
-    for name, metric in found["differences"].items():
-        lines.append(f"  {name:26} {metric['value']:+10.4f} ± {metric['standard_error']:9.4f}")
+    lines = _against("champion", ours["champion"], found)
     if agreed := found["agreement"]:
         lines.append(
             f"  right: both {agreed['both_right']}, only the candidate {agreed['only_candidate']}, "
@@ -125,8 +121,15 @@ def _anchor(ours: Json) -> list[str]:
         return ["the anchor is the champion"]
     if anchor["problem"]:
         return [f"anchor {anchor['package']} not compared: {anchor['problem']}"]
-    found = anchor["comparison"]
-    lines = [f"against anchor {anchor['package']} on {found['n']} rows, {found['excluded']} excluded"]
+    return _against("anchor", anchor["package"], anchor["comparison"])
+
+
+def _against(model: str, package: str, found: Json) -> list[str]:
+    """The comparison with the champion or the anchor: its rows, and the differences of the metrics."""
+    lines = [f"against {model} {package} on {found['n']} rows, {found['excluded']} excluded"]
+    if found["excluded_groups"]:
+        lines[0] += f", {found['excluded_groups']} more of groups that it was trained on"
+    lines += _lookalikes(found["lookalikes"], f"the {model}")
     for name, metric in found["differences"].items():
         lines.append(f"  {name:26} {metric['value']:+10.4f} ± {metric['standard_error']:9.4f}")
     return lines
