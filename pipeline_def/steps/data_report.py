@@ -32,7 +32,7 @@ CHECKSUMS: Final = re.compile(r"(?:.*/)?\.[^/]+\.crc", re.DOTALL)
 """Keys of checksums that Hadoop writes beside each file. No approver needs to know of them."""
 
 MAX_Z: Final = 4
-"""Standard errors from which the log warns of lookalikes; verdicts/leaks.py holds above as many."""
+"""Standard errors above which the log warns of lookalikes; above as many, verdicts/leaks.py holds."""
 
 MANY_ALIKE: Final = 0.9
 """The share of training rows that look like another one, from which the test of lookalikes says little."""

@@ -1,6 +1,7 @@
-"""How far the candidate's training rows differ from the champion's, feature by feature and in the target.
+"""How far one set of rows differs from another, feature by feature and in the target.
 
-Both are given as data_profile.json, which data_profile.py writes.
+Such sets are the training rows of the candidate and of the champion; split_drift.py compares others. Both are
+given as data_profile.json, which data_profile.py writes.
 """
 
 from __future__ import annotations
