@@ -253,7 +253,7 @@ def rows_seen(found: Champion, config: StepConfig, rows: pd.DataFrame, columns: 
     if not by_identity or found.report["splits"]["train"].get("without_identity"):
         check_columns(found.columns, columns)
     return seen(
-        {name: rows[name].to_numpy() for name in (row, *(GROUP, LOOKALIKE)) if name in rows},
+        {name: rows[name].to_numpy() for name in (row, GROUP, LOOKALIKE) if name in rows},
         found.ids,
         row,
         group=alike and GROUP in found.ids and {*theirs.data.group} == {*config.data.group},
