@@ -14,6 +14,7 @@ from moto import mock_aws
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tests.pipeline_def.helpers import BUCKET, MODEL, SMALL, Run
+from tests.pipeline_def.runs import candidates_run, champions_run
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -78,3 +79,15 @@ def base_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "opt-ml"
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(path))
     return path
+
+
+@pytest.fixture
+def first(s3: S3Client, tmp_path: Path) -> Run:
+    """The execution that trained the champion."""
+    return champions_run(s3, tmp_path / "first")
+
+
+@pytest.fixture
+def second(s3: S3Client, tmp_path: Path, first: Run) -> Run:  # noqa: ARG001
+    """The execution that trained the candidate, after the champion's."""
+    return candidates_run(s3, tmp_path / "second")

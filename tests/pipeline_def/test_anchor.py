@@ -9,18 +9,13 @@ import pytest
 
 import artifact
 from tests.pipeline_def.helpers import BUCKET, SMALL, Run, land, register
-from tests.pipeline_def.runs import CSV, candidates_run, champions_run, done
+from tests.pipeline_def.runs import CSV, candidates_run, done
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def first(s3: S3Client, tmp_path: Path) -> Run:
-    return champions_run(s3, tmp_path / "first")
 
 
 @pytest.fixture

@@ -18,23 +18,13 @@ from sklearn.linear_model import LogisticRegression
 
 import champion as champions
 from tests.pipeline_def.helpers import BUCKET, ROLE, SMALL, Run, create_training_job, land, register
-from tests.pipeline_def.runs import CSV, candidates_run, champions_run
+from tests.pipeline_def.runs import CSV
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def first(s3: S3Client, tmp_path: Path) -> Run:
-    return champions_run(s3, tmp_path / "first")
-
-
-@pytest.fixture
-def second(s3: S3Client, tmp_path: Path, first: Run) -> Run:  # noqa: ARG001
-    return candidates_run(s3, tmp_path / "second")
 
 
 def test_newest_approved_returns_the_package_approved_last(

@@ -20,21 +20,11 @@ from job import Features, StepConfig, Task, parse_config, read_rows
 from retraining.config.tasks import METRICS
 from retraining.verdicts.evaluation import parse_evaluation
 from tests.pipeline_def.helpers import BUCKET, SMALL, Run, land, register
-from tests.pipeline_def.runs import CSV, candidates_run, champions_run
+from tests.pipeline_def.runs import CSV
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
-
-
-@pytest.fixture
-def first(s3: S3Client, tmp_path: Path) -> Run:
-    return champions_run(s3, tmp_path / "first")
-
-
-@pytest.fixture
-def second(s3: S3Client, tmp_path: Path, first: Run) -> Run:  # noqa: ARG001
-    return candidates_run(s3, tmp_path / "second")
 
 
 def test_evaluate_without_a_champion_has_no_comparison(second: Run, sagemaker: SageMakerClient) -> None:
