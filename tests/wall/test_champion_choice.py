@@ -30,6 +30,15 @@ def register(sagemaker: SageMakerClient, status: Any, metadata: dict[str, str]) 
     )["ModelPackageArn"]
 
 
+def registered(sagemaker: SageMakerClient, packages: list[tuple[str, str | None]]) -> list[str]:
+    """A group of packages, each with a status and the noted time of its approval; their ARNs."""
+    sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
+    return [
+        register(sagemaker, status, {"approvedAt": at} if at else {"execution": "e"})
+        for status, at in packages
+    ]
+
+
 @pytest.mark.parametrize(
     ("packages", "chosen"),
     [
@@ -47,11 +56,7 @@ def register(sagemaker: SageMakerClient, status: Any, metadata: dict[str, str]) 
 def test_champion_is_the_same_package_on_both_sides(
     sagemaker: SageMakerClient, packages: list[tuple[str, str | None]], chosen: int | None
 ) -> None:
-    sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
-    arns = [
-        register(sagemaker, status, {"approvedAt": at} if at else {"execution": "e"})
-        for status, at in packages
-    ]
+    arns = registered(sagemaker, packages)
     expected = None if chosen is None else arns[chosen]
     assert steps.newest_approved(sagemaker, GROUP) == expected
     found = registry.champion(sagemaker, GROUP)
@@ -72,11 +77,7 @@ def test_champion_is_the_same_package_on_both_sides(
 def test_first_approved_is_the_same_package_on_both_sides(
     sagemaker: SageMakerClient, packages: list[tuple[str, str | None]], chosen: int | None
 ) -> None:
-    sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
-    arns = [
-        register(sagemaker, status, {"approvedAt": at} if at else {"execution": "e"})
-        for status, at in packages
-    ]
+    arns = registered(sagemaker, packages)
     expected = None if chosen is None else arns[chosen]
     assert steps.first_approved(sagemaker, GROUP) == expected
     found = registry.first_approved(sagemaker, GROUP)
