@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clusters import count, different, effective_rows, numbered
+from clusters import different, effective_rows, freedom_of, numbered
 from identity import KIND, together
 from job import GROUP, IDENTITY, LOOKALIKE, ROW, TEXT_ROW, Array, Json
 
@@ -28,11 +28,11 @@ Ids = Mapping[str, Array]
 COLUMNS: Final = (ROW, IDENTITY, GROUP, LOOKALIKE, TEXT_ROW)
 """The reserved columns that hold identities."""
 
-
 MIN_GROUPS: Final = 20
-"""Groups of training rows from which lookalikes are tested: fewer do not say how much groups differ.
+"""Groups of equal size that training rows must be worth (`clusters.count`), or lookalikes are not tested.
 
-On 10 groups that differ, z was above 4 in 15 of 200 honest splits; from 20 groups on in at most one.
+Fewer do not say how much groups differ. On 10 groups that differ, z was above 4 in 15 of 200 honest splits;
+from 20 groups on in at most one.
 """
 
 
@@ -83,7 +83,7 @@ def lookalike_test(validation: tuple[Array, Array], train: tuple[Array, Array]) 
     least one row of validation and two pairs of train, and at most all training rows but one: a share of 0
     or 1 that few rows show is not exactly 0 or 1. In the root n and m are the independent rows that either
     share is worth (`independent`, `train_independent`): rows of one cluster look like others together. None
-    if there is no row, or if the training rows are of fewer than MIN_GROUPS clusters.
+    if there is no row, or if the training rows are worth fewer than MIN_GROUPS clusters.
     """
     (groups, ours), (others, theirs) = _different(*validation), _different(*train)
     if not len(ours) or _too_few(others):
@@ -115,19 +115,20 @@ def copies_test(validation: tuple[Array, Array], train: tuple[Array, Array]) -> 
 
 
 def _too_few(clusters: Array) -> bool:
-    """Whether there is no training row, or fewer groups of them than the test needs."""
-    grouped = numbered(clusters) is not None
-    return not len(clusters) or (grouped and count(clusters, clusters == clusters) < MIN_GROUPS)
+    """Whether there is no training row, or the rows are worth fewer groups than the test needs.
+
+    Single rows, each a cluster of its own, are never too few.
+    """
+    found = numbered(clusters)
+    return not len(clusters) or (found is not None and freedom_of(found) + 1 < MIN_GROUPS)
 
 
 def _excess(validation: tuple[Array, Array], train: tuple[Array, Array]) -> Json:
     """The test of two shares. By row each side has the cluster, and whether the row looks like another."""
     (groups, equal), (others, again) = validation, train
     n, m, v, t = len(equal), len(again), float(equal.mean()), float(again.mean())
-    worth, train_worth = (
-        effective_rows(equal * 1.0, numbered(groups)),
-        effective_rows(again * 1.0, numbered(others)),
-    )
+    worth = effective_rows(equal.astype(float), numbered(groups))
+    train_worth = effective_rows(again.astype(float), numbered(others))
     chance = min(max(t, 1 / n, 4 / m), max(1 - 1 / m, 0.5))
     z = (v - chance) / math.sqrt(chance * (1 - chance) * (1 / worth + 1 / train_worth))
     return {

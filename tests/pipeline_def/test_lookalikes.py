@@ -182,6 +182,15 @@ def test_lookalikes_of_few_training_groups_are_not_tested(groups: int, tested: b
     assert (lookalike_test((within[:1] + 99, rows[:1]), (within, rows)) is not None) is tested
 
 
+def test_lookalikes_of_many_training_groups_with_most_rows_in_one_are_not_tested() -> None:
+    """40 groups of 10 rows each are 40; where one of them has 400 rows, all are worth four."""
+    rows = np.arange(790, dtype="uint64")
+    group = np.where(rows < 400, rows // 10, 0)
+    alone = rows[:1] + 10_000, rows[:1]
+    assert lookalike_test(alone, (group[:400], rows[:400])) is not None
+    assert lookalike_test(alone, (group, rows)) is None
+
+
 def test_different_and_repeated_ids() -> None:
     found = np.array([7, 5, 7, 9, 9, 9], "uint64")
     assert (different(found).tolist(), repeated(found).tolist()) == (
