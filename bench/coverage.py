@@ -49,7 +49,13 @@ GROUP: Final = 4
 Sample = Callable[[np.random.Generator, int, str], tuple[Scored, Scored]]
 """Draws so many clusters of a kind, and scores their rows by the candidate and by the champion."""
 
-KINDS: Final = {"": 1, ", groups of four": GROUP, ", each row three times": 3}
+FOURS: Final = ", groups of four"
+"""What a title says of groups of rows that are alike."""
+
+THRICE: Final = ", each row three times"
+"""What a title says of copied rows."""
+
+KINDS: Final = {"": 1, FOURS: GROUP, THRICE: 3}
 """How rows depend on each other, and the rows of a cluster."""
 
 
@@ -73,7 +79,7 @@ class Rows:
         """Standard normal numbers, rows x columns. Those of a group correlate at 0.5."""
         shape = (self.clusters,) if columns is None else (self.clusters, columns)
         shared = self.generator.standard_normal(shape)
-        if self.kind != ", groups of four":
+        if self.kind != FOURS:
             return np.repeat(shared, KINDS[self.kind], axis=0)
         own = self.generator.standard_normal((shape[0] * GROUP, *shape[1:]))
         return np.asarray(np.sqrt(0.5) * (np.repeat(shared, GROUP, axis=0) + own))
@@ -172,8 +178,8 @@ def cover(population: Population, kind: str, n: int, draws: int) -> dict[str, tu
     The last number counts the draws in which the metric is undefined or has too few rows for a rule.
     """
     generator = np.random.default_rng(1)
-    truth = TRUTH_CLUSTERS // KINDS[kind] if kind == ", groups of four" else TRUTH_CLUSTERS
-    plain = "" if kind == ", each row three times" else kind  # the same distribution of rows
+    truth = TRUTH_CLUSTERS // KINDS[kind] if kind == FOURS else TRUTH_CLUSTERS
+    plain = "" if kind == THRICE else kind  # the same distribution of rows
     true = [item.values() for item in population.sample(np.random.default_rng(2), truth, plain)]
     held: dict[str, list[tuple[float, ...]]] = {name: [] for name in population.metrics}
     for _ in range(draws):
