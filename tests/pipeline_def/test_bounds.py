@@ -12,12 +12,11 @@ from sklearn.linear_model import LogisticRegression
 
 import binary
 import intervals
-import multiclass
 import recalibration
-import regression
 import resampling
 import scoring
 from scored import Scored
+from tests.pipeline_def.test_clusters import TASKS, two_models
 from uncertainty import measured, paired
 
 Array = np.ndarray[Any, Any]
@@ -27,23 +26,16 @@ CONFIDENCES = ["0.8", "0.9", "0.95", "0.975", "0.99"]
 
 def scored(task: str, ids: Array | None) -> Scored:
     """Ninety rows of a task."""
-    generator = np.random.default_rng(0)
-    signal = generator.normal(size=90)
-    if task == "regression":
-        return regression.score(10 + signal, 10 + signal + generator.normal(0, 0.5, 90), ids)
-    if task == "binary":
-        target = (generator.random(90) < 1 / (1 + np.exp(-signal))).astype(int)
-        return binary.score(target, 1 / (1 + np.exp(-signal - generator.normal(0, 0.3, 90))), ids)
-    target = generator.choice(3, 90)
-    odds = np.exp(np.eye(3)[target] + generator.normal(size=(90, 3)))
-    return multiclass.score(target, odds / odds.sum(axis=1, keepdims=True), ids)
+    target, ours, _ = two_models(task, 90)
+    found: Scored = TASKS[task].score(target, ours, ids)
+    return found
 
 
 # --- bounds -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("groups", [None, 30])
-@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("task", TASKS)
 def test_bounds_hold_the_value_and_are_wider_with_more_confidence(task: str, groups: int | None) -> None:
     ids = None if groups is None else np.arange(90) % groups
     for name, metric in measured(scored(task, ids)).items():

@@ -80,7 +80,7 @@ def test_counts_of_classes_are_at_most_the_clusters(task: Any, predicted: int) -
     assert found == {"clusters": 2, "smallest_class": 1, "smallest_predicted": predicted}
 
 
-@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("task", TASKS)
 def test_measured_with_one_cluster_of_most_rows_has_no_bounds_and_the_least_freedom(task: str) -> None:
     """200 of 240 rows are one cluster: worth one, so nothing says how uncertain a metric is."""
     target, ours, theirs = two_models(task, 240)
