@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from retraining.errors import EvaluationError
 from retraining.verdicts.consistency import contradictions
-from retraining.verdicts.consistent_metrics import of_pair
+from retraining.verdicts.consistency.metrics import of_pair
 from retraining.verdicts.evaluation import Measured, parse_evaluation
 from retraining.verdicts.judge import judge
 from retraining.verdicts.verdict import Verdict

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from retraining.config.tasks import Task
-from retraining.verdicts.agreeing import same
+from retraining.verdicts.consistency.sentences import same
 from retraining.verdicts.evaluation import Evaluation
 
 Matrix = Sequence[Sequence[int]]

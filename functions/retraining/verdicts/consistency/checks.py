@@ -1,4 +1,4 @@
-"""Whether the numbers of one evaluation.json agree with each other. Pure.
+"""Every check of one evaluation, and the reason to hold a candidate whose evaluation fails one. Pure.
 
 Two numbers that contradict each other hold the candidate: one of them is wrong, and a rule may have read it.
 Evaluations of earlier versions lack some numbers. What is not there contradicts nothing. Paths in the
@@ -11,10 +11,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from retraining.verdicts.agreeing import alike, at_most, counted, same, within
 from retraining.verdicts.bounds import quantile
-from retraining.verdicts.confusion import of_confusion
-from retraining.verdicts.consistent_metrics import of_pair, of_rows, of_sagemaker
+from retraining.verdicts.consistency.confusion import of_confusion
+from retraining.verdicts.consistency.metrics import of_pair, of_rows, of_sagemaker
+from retraining.verdicts.consistency.sentences import alike, at_most, counted, same, within
 from retraining.verdicts.evaluation import (
     Agreement,
     Comparison,

@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Final
 
 from retraining.config.tasks import METRICS, Task
-from retraining.verdicts.agreeing import alike, at_most, counted, same, within
 from retraining.verdicts.bounds import quantile
+from retraining.verdicts.consistency.sentences import alike, at_most, counted, same, within
 from retraining.verdicts.evaluation import Difference, Measured
 
 SAGEMAKER: Final[Mapping[str, str]] = {
