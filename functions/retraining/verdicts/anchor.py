@@ -87,7 +87,7 @@ def held_after_all(verdict: Verdict, anchor: str | None, model: str) -> Verdict:
     reason = _changed(verdict.anchor, anchor)
     if anchor is None and verdict.anchor is not None:
         reason = _no_measure(verdict.anchor, "is not approved any more", model)
-    return verdict.model_copy(update={"decision": "HOLD", "reasons": (reason, *verdict.reasons)})
+    return verdict.held(reason)
 
 
 def gone(anchor: str, status: str | None, model: str) -> Reason:

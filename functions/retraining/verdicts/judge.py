@@ -230,5 +230,4 @@ def changed_champion(compared: str | None, now: str | None) -> Reason:
 
 def held_after_all(verdict: Verdict, champion: str | None) -> Verdict:
     """The verdict as a HOLD, because the champion has changed since: `champion` is the present one."""
-    (reason,) = _with_effect([changed_champion(verdict.champion, champion)], "hold")
-    return verdict.model_copy(update={"decision": "HOLD", "reasons": (reason, *verdict.reasons)})
+    return verdict.held(changed_champion(verdict.champion, champion))

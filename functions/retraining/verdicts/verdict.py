@@ -286,6 +286,11 @@ class Verdict(_Frozen):
             return False
         return any(result.compares and result.outcome == "unknown" for result in self.rules)
 
+    def held(self, reason: Reason) -> Self:
+        """The verdict as a HOLD for this reason, which comes first."""
+        first = reason.model_copy(update={"effect": "hold"})
+        return self.model_copy(update={"decision": "HOLD", "reasons": (first, *self.reasons)})
+
     def as_evidence(self) -> dict[str, Any]:
         """The verdict as evidence.json and the command line show it: JSON values, camelCase keys.
 

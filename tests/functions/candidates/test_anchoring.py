@@ -198,7 +198,7 @@ def test_a_candidate_is_held_if_the_anchor_moved_since_its_evaluation(asking: Wo
     judge(asking, 3)
     found = asking.ledger.get(keys.verdict(arn_of(3)))
     assert found
-    assert found.verdict.reasons[0].code == "anchor_changed"
+    assert (found.verdict.reasons[0].code, found.verdict.reasons[0].effect) == ("anchor_changed", "hold")
     assert status(asking, 3) == "PendingManualApproval"
 
 
@@ -215,6 +215,7 @@ def test_a_candidate_is_held_if_the_anchor_moves_between_verdict_and_approval(as
     found = asking.ledger.get(keys.verdict(arn_of(2)))
     assert found
     assert (found.verdict.decision, found.verdict.reasons[0].code) == ("HOLD", "anchor_changed")
+    assert found.verdict.reasons[0].effect == "hold"
     assert (status(asking, 2), asking.ledger.get(keys.decision(arn_of(2)))) == ("PendingManualApproval", None)
 
 

@@ -98,6 +98,7 @@ def test_judge_two_rules_with_one_text_give_one_reason() -> None:
 def test_held_after_all_puts_the_changed_champion_first() -> None:
     verdict = judge(evaluation({"accuracy": 0.8}), rules(ACCURACY), None)
     assert codes(held_after_all(verdict, CHAMPION))[0] == "champion_changed"
+    assert held_after_all(verdict, CHAMPION).reasons[0].effect == "hold"
 
 
 def test_judge_gives_each_rule_its_kind() -> None:
