@@ -11,10 +11,12 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainSerializer,
     StringConstraints,
+    ValidationInfo,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
@@ -105,6 +107,32 @@ def class_value(name: str) -> str | float:
         return float(name)
     except ValueError:
         return name
+
+
+def _no_boolean(value: object, info: ValidationInfo) -> object:
+    """YAML's true and false are no numbers, although they are 1 and 0 in Python."""
+    if isinstance(value, bool) and info.context != ACCEPTED_BEFORE:
+        raise unexpected("a number")
+    return value
+
+
+Limit = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_no_boolean)]
+"""A finite number with which a measured one is compared."""
+
+Margin = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]
+"""A finite number from 0 with which a gain is compared."""
+
+Leap = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]
+"""A finite number above 0 with which a measured gain is compared."""
+
+Confidence = Annotated[float, Field(gt=0.5, lt=1), BeforeValidator(_no_boolean)]
+"""The confidence of a one-sided bound."""
+
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+"""A whole number."""
+
+Clusters = Annotated[int, Field(ge=1), BeforeValidator(_no_boolean)]
+"""A number of clusters of rows, from 1."""
 
 
 MAX_DURATION: Final = timedelta(days=3650)

@@ -11,22 +11,24 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Discriminator,
     Field,
     SerializerFunctionWrapHandler,
     Tag,
-    ValidationInfo,
     model_serializer,
     model_validator,
 )
 
 from retraining.config.fields import (
-    ACCEPTED_BEFORE,
     DATA_RULE,
     METRIC_RULE,
+    Clusters,
     Column,
+    Confidence,
     Duration,
+    Leap,
+    Limit,
+    Margin,
     Section,
     Value,
     unexpected,
@@ -64,31 +66,11 @@ CONFIDENCES: Final = (0.8, 0.9, 0.95, 0.975, 0.99)
 """The confidences for which evaluation.json has the bounds of a metric."""
 
 
-def _no_boolean(value: object, info: ValidationInfo) -> object:
-    """YAML's true and false are no numbers, although they are 1 and 0 in Python."""
-    if isinstance(value, bool) and info.context != ACCEPTED_BEFORE:
-        raise unexpected("a number")
-    return value
-
-
 def _known(value: float) -> float:
     """One of CONFIDENCES."""
     if value not in CONFIDENCES:
         raise unexpected(f"one of {', '.join(f'{item:g}' for item in CONFIDENCES)}")
     return value
-
-
-Limit = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_no_boolean)]
-"""A finite number with which a measured one is compared."""
-
-Margin = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]
-"""A finite number from 0 with which a gain is compared."""
-
-Leap = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]
-"""A finite number above 0 with which a measured gain is compared."""
-
-Confidence = Annotated[float, Field(gt=0.5, lt=1), BeforeValidator(_no_boolean)]
-"""The confidence of a one-sided bound."""
 
 
 class VersusChampion(Section):
@@ -190,7 +172,7 @@ class MetricRule(_Rule):
     slice: dict[Column, Value] | None = Field(None, min_length=1)
     """Only rows with these values in these categorical or boolean columns are looked at."""
 
-    min_samples: int | None = Field(None, ge=1)
+    min_samples: Clusters | None = None
     """Clusters of rows below which the rule cannot be judged, so that it holds the candidate. Without it, 30
     for a comparison, which it can only raise, 10 for a limit on a slice, and 1 for a limit on all rows."""
 

@@ -22,6 +22,7 @@ from retraining.config.fields import (
     Duration,
     Form,
     Section,
+    Whole,
     class_value,
     named_twice,
     unexpected,
@@ -136,10 +137,10 @@ class Retrain(Section):
     cooldown: Duration = timedelta(0)
     """Time between an execution's end and the next start."""
 
-    daily_limit: int = Field(24, ge=1, le=1000)
+    daily_limit: Whole = Field(24, ge=1, le=1000)
     """Starts within 24 hours."""
 
-    min_new_rows: int = Field(0, ge=0)
+    min_new_rows: Whole = Field(0, ge=0)
     """Rows that the files new to the batch must hold together. They are estimated from the first bytes of
     each file."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from retraining.config.fields import Section
+from retraining.config.fields import Confidence, Margin, Section
 
 
 class VersusAnchor(Section):
@@ -17,13 +17,13 @@ class VersusAnchor(Section):
     for `versus_champion`, the one-sided bound of the paired gain must be ≥ −max_loss.
     """
 
-    max_loss: float = Field(ge=0, allow_inf_nan=False)
+    max_loss: Margin
     """The candidate may be worse than the anchor by at most this much, in units of the metric."""
 
     relative: bool = False
     """`max_loss` is a share of the anchor's absolute value, instead of units of the metric."""
 
-    confidence: float = Field(0.95, gt=0.5, lt=1)
+    confidence: Confidence = 0.95
     """Confidence of the one-sided bound of the gain."""
 
     @model_validator(mode="after")

@@ -150,6 +150,12 @@ def test_slice_that_no_row_can_be_in_is_refused(where: dict[str, str], said: str
     ("rule", "said"),
     [
         ({"metric": "accuracy", "min": True}, "min: expected a number, not true"),
+        ({"metric": "accuracy", "min": 0.7, "min_samples": True}, "min_samples: expected a number, not true"),
+        ({"metric": "roc_auc", "versus_anchor": {"max_loss": True}}, "max_loss: expected a number, not true"),
+        (
+            {"metric": "roc_auc", "versus_anchor": {"max_loss": 0.1, "confidence": True}},
+            "confidence: expected a number, not true",
+        ),
         (
             {"metric": "accuracy", "min": 0.7, "confidence": 0.94},
             "expected one of 0.8, 0.9, 0.95, 0.975, 0.99",

@@ -138,6 +138,12 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
             "name a column of the rows",
         ),
         ("models.titanic.data", {"group": ""}, "models.titanic.data.group, number 1: expected "),
+        ("models.titanic.retrain", {"daily_limit": True}, "daily_limit: expected a number, not true"),
+        (
+            "models.titanic.retrain",
+            {"min_new_rows": True},
+            "min_new_rows: expected a number, not true",
+        ),
         ("models.titanic.data", {"group": 7}, "models.titanic.data.group: expected "),
         ("models.titanic.data", {"date": ["a"]}, "models.titanic.data.date: expected text"),
         (
