@@ -217,6 +217,13 @@ class FakeEvents:
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "e"} for _ in Entries]}
 
 
+class Down:
+    """SNS that takes nothing."""
+
+    def publish(self, **_: Any) -> None:
+        raise ConnectionError
+
+
 class Mortal:
     """Wraps a client; all wrapped ones share `lives`, and the call that uses up the last one dies.
 

@@ -13,7 +13,7 @@ from retraining.candidates.decisions import decide
 from retraining.candidates.recording import record
 from retraining.collaborators import Collaborators
 from tests.functions.candidates.sweeping import ANOTHER, PENDING, decided, held, judge, sweep, told, using
-from tests.functions.fakes import START, arn_of, in_console, register, was_held
+from tests.functions.fakes import START, Down, arn_of, in_console, register, was_held
 from tests.functions.world import World
 
 ARN = arn_of(1)
@@ -38,13 +38,6 @@ def test_record_tells_of_each_decision_but_that_of_the_rules(world: World, by: s
     world.messages()
     record(registry.package(using.sagemaker, ARN), using)
     assert [message["decidedBy"] for message in world.messages()] == said
-
-
-class Down:
-    """SNS that takes nothing."""
-
-    def publish(self, **_: Any) -> None:
-        raise ConnectionError
 
 
 def touched(world: World, version: int, status: str, minutes: float) -> None:

@@ -12,6 +12,7 @@ from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
 from retraining.notifications.messages import SUBJECT_LIMIT, Kind, Notification, Rollback
 from retraining.notifications.publish import announce, notify
+from tests.functions.fakes import Down
 from tests.functions.world import World
 
 
@@ -228,10 +229,6 @@ def test_notify_twice_publishes_once(world: World) -> None:
 
 
 def test_notify_after_a_failure_publishes_at_once(world: World) -> None:
-    class Down:
-        def publish(self, **_: Any) -> None:
-            raise ConnectionError
-
     now = datetime(2026, 11, 23, tzinfo=UTC)
     with pytest.raises(ConnectionError):
         notify(Down(), world.ledger, world.settings.topic, message(), now=now)  # type: ignore[arg-type]

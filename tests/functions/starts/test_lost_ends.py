@@ -11,7 +11,7 @@ import pytest
 
 from retraining.collaborators import Collaborators
 from retraining.starts.lost_ends import find_ends
-from tests.functions.fakes import START, Context, event
+from tests.functions.fakes import START, Context, Down, event
 from tests.functions.memory import refused
 from tests.functions.world import World
 from track_execution import handler
@@ -168,10 +168,6 @@ def test_find_ends_of_a_retry_whose_beginning_alone_was_told(world: World) -> No
 
 
 def test_find_ends_finishes_a_retry_that_died_before_people_were_told(world: World) -> None:
-    class Down:
-        def publish(self, **_: Any) -> None:
-            raise ConnectionError
-
     world.sagemaker.start_bare()
     ends(world, "Failed", 5, fails="TrainModel")
     sweeps(world, 7)
@@ -222,10 +218,6 @@ def test_failure_of_a_renamed_execution_is_told_once(world: World) -> None:
 
 
 def test_find_ends_finishes_what_died_before_people_were_told(world: World) -> None:
-    class Down:
-        def publish(self, **_: Any) -> None:
-            raise ConnectionError
-
     world.sagemaker.start_bare()
     ends(world, "Failed", 5, fails="TrainModel")
     with pytest.raises(ExceptionGroup):

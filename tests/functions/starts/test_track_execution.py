@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -104,20 +105,6 @@ def test_failure_after_a_retry_is_notified_again(world: World, context: Context)
     assert len({told["notificationId"] for told in world.messages()}) == 2
 
 
-def test_retry_between_two_reads_is_no_second_failure(world: World, context: Context) -> None:
-    """The status was read before a person's retry, and the steps after it."""
-    fail(world)
-    handler(event("execution_changed.failed"), context, using=using(world))
-
-    def retried() -> None:
-        world.sagemaker.execution |= {"PipelineExecutionStatus": "Executing"}
-        world.sagemaker.steps = []
-
-    sagemaker = Before(world.sagemaker, "get_paginator", retried)
-    handler(event("execution_changed.failed"), context, using=using(world, sagemaker=sagemaker))
-    assert len(world.messages()) == 1
-
-
 STOPPED = (
     "the execution was stopped in TrainModel. The same files start nothing when they land again: "
     "`handsoff start titanic` trains on the newest batch"
@@ -195,16 +182,20 @@ def test_failure_after_the_retry_of_a_stop_is_notified_as_a_failure(world: World
     assert [told["kind"] for told in world.messages()] == ["execution_stopped", "execution_failed"]
 
 
-def test_retry_between_two_reads_is_no_second_stop(world: World, context: Context) -> None:
-    stop(world)
-    handler(event("execution_changed.stopped"), context, using=using(world))
+@pytest.mark.parametrize(("end", "name"), [(fail, "failed"), (stop, "stopped")])
+def test_retry_between_two_reads_is_no_second_end(
+    world: World, context: Context, end: Callable[[World], None], name: str
+) -> None:
+    """The status was read before a person's retry, and the steps after it."""
+    end(world)
+    handler(event(f"execution_changed.{name}"), context, using=using(world))
 
     def retried() -> None:
         world.sagemaker.execution |= {"PipelineExecutionStatus": "Executing"}
         world.sagemaker.steps = []
 
     sagemaker = Before(world.sagemaker, "get_paginator", retried)
-    handler(event("execution_changed.stopped"), context, using=using(world, sagemaker=sagemaker))
+    handler(event(f"execution_changed.{name}"), context, using=using(world, sagemaker=sagemaker))
     assert len(world.messages()) == 1
 
 
