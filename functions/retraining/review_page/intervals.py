@@ -22,8 +22,8 @@ APART: Final = 40
 class Drawing:
     """Positions from 0 to WIDTH: of the interval's ends, of the estimate in it, and of the limit.
 
-    What the rule allows begins at `allowed` and is `allowed_width` wide. `zero` is where candidate and
-    champion are equal; None for a limit of one value. `text` says the same in words.
+    What the rule allows begins at `allowed` and is `allowed_width` wide. `zero` is where both models are
+    equal; None where the rule limits the candidate's own value. `text` says the same in words.
     """
 
     low: float
