@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.chaos.runner import Run
 
 ANCHOR = keys.anchor("handsoff-").text
-LEASEWAY = timedelta(seconds=1)
+LEEWAY = timedelta(seconds=1)
 """Times are noted in whole seconds here and there."""
 
 
@@ -68,5 +68,5 @@ def _approved_before(run: Run, first: str, at: datetime) -> Iterator[str]:
         else:
             since[arn] = when
     for arn, when in since.items():
-        if begun is None or when < begun - LEASEWAY:
+        if begun is None or when < begun - LEEWAY:
             yield arn
