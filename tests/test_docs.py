@@ -204,7 +204,7 @@ def test_each_decision_has_a_number_a_date_a_status_and_its_reason() -> None:
         for number, title, kind, rest in re.findall(reason, " ".join(text.split()))
     }
     assert sorted(index) == list(range(1, len(index) + 1))
-    known = r"accepted|superseded by N|accepted, (?:extended|amended) by N"
+    known = r"accepted|superseded by N|accepted, (?:extended|amended) by N(?: and N)?"
     for number, (title, status) in index.items():
         assert re.fullmatch(known, re.sub(r"\[(\d+)]\(#\1\)", "N", status)), number
         assert stated[number] == (title, status)
