@@ -204,6 +204,11 @@ def titanic_config() -> dict[str, Any]:
     return step_config(MODEL, "titanic")
 
 
+def passengers(split: str) -> pd.DataFrame:
+    """The Titanic's rows as they stand in the file of the split."""
+    return pd.read_csv(TITANIC / f"{split}.csv", dtype=str, keep_default_na=False)
+
+
 def land(s3: S3Client, key: str, content: str | bytes) -> None:
     s3.put_object(Bucket=BUCKET, Key=key, Body=content.encode() if isinstance(content, str) else content)
 

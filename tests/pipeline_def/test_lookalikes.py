@@ -13,7 +13,7 @@ from clusters import different
 from identity import together
 from job import IDENTITY, LOOKALIKE, ROW, Array, parse_config
 from seen_rows import among, copies, copies_test, lookalike_test, repeated, seen, validation_identity
-from tests.pipeline_def.helpers import TITANIC, titanic_config
+from tests.pipeline_def.helpers import passengers, titanic_config
 from tests.pipeline_def.test_seen_rows import ids
 
 
@@ -22,10 +22,7 @@ from tests.pipeline_def.test_seen_rows import ids
 )
 def test_lookalikes_of_the_titanic(leaked: int, equal: int, t: float, z: float) -> None:
     """A tenth and a fifth of the validation rows stand in train under new names."""
-    train, validation = (
-        pd.read_csv(TITANIC / f"{split}.csv", dtype=str, keep_default_na=False)
-        for split in ("train", "validation")
-    )
+    train, validation = passengers("train"), passengers("validation")
     again = validation[:leaked].assign(name=[f"copy {number}" for number in range(leaked)])
     config = parse_config(titanic_config())
     found = seen(ids(validation, config), ids(pd.concat([train, again]), config), ROW, group=False)
@@ -91,10 +88,7 @@ def test_lookalikes_within_a_cluster_are_no_lookalikes() -> None:
 )
 def test_copies_within_the_titanics_validation(times: int, equal: int, share: float, z: float) -> None:
     """Each copy has another name, which makes it another row."""
-    train, validation = (
-        pd.read_csv(TITANIC / f"{split}.csv", dtype=str, keep_default_na=False)
-        for split in ("train", "validation")
-    )
+    train, validation = passengers("train"), passengers("validation")
     again = [validation.assign(name=validation["name"] + f" {number}") for number in range(times)]
     config = parse_config(titanic_config())
     ours = ids(pd.concat(again), config)

@@ -15,7 +15,7 @@ from retraining.config.schema import ModelConfig
 from retraining.verdicts.evaluation import parse_evaluation
 from retraining.verdicts.judge import judge
 from retraining.verdicts.verdict import Verdict
-from tests.pipeline_def.helpers import BUCKET, TITANIC, Run, land, register
+from tests.pipeline_def.helpers import BUCKET, Run, land, register
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -43,11 +43,6 @@ def titanic(*rules: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """The sample's model with these rules."""
     features = {"numeric": ["age", "sibsp", "parch", "fare"], "categorical": ["pclass", "sex", "embarked"]}
     return model(*rules, target="survived", features=features, **more)
-
-
-def passengers(split: str) -> pd.DataFrame:
-    """The sample's rows as they stand in its file."""
-    return pd.read_csv(TITANIC / f"{split}.csv", dtype=str, keep_default_na=False)
 
 
 @dataclass

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tests.verdicts_attacked.lab import Lab, model, passengers, titanic
+from tests.pipeline_def.helpers import passengers
+from tests.verdicts_attacked.lab import Lab, model, titanic
 
 
 def test_limit_on_a_slice_of_one_row_is_held(lab: Lab) -> None:

@@ -13,8 +13,8 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 
 from retraining.verdicts.consistency import contradictions
 from retraining.verdicts.evaluation import parse_evaluation
-from tests.pipeline_def.helpers import ROOT
-from tests.verdicts_attacked.lab import Lab, model, passengers
+from tests.pipeline_def.helpers import ROOT, passengers
+from tests.verdicts_attacked.lab import Lab, model
 
 PROVEN: dict[str, tuple[Any, dict[str, Any]]] = {
     "iris": (load_iris, {"metric": "accuracy", "min": 0.9}),

@@ -7,7 +7,8 @@ import io
 import numpy as np
 import pandas as pd
 
-from tests.verdicts_attacked.lab import NOT_WORSE, Lab, codes, passengers, titanic
+from tests.pipeline_def.helpers import passengers
+from tests.verdicts_attacked.lab import NOT_WORSE, Lab, codes, titanic
 
 ACCURATE = {"metric": "accuracy", "min": 0.78}
 

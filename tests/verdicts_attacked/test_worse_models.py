@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.verdicts_attacked.lab import NOT_WORSE, Lab, codes, model, passengers, titanic
+from tests.pipeline_def.helpers import passengers
+from tests.verdicts_attacked.lab import NOT_WORSE, Lab, codes, model, titanic
 
 
 def test_slice_that_no_rule_names_is_not_destroyed(lab: Lab) -> None:
