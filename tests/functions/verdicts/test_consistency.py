@@ -141,6 +141,8 @@ def test_judge_holds_and_names_both_numbers() -> None:
         ("binary_classification_metrics.auc.value", "NaN", "auc.value is undefined, but candidate."),
         ("binary_classification_metrics.confusion_matrix.1.0", 27, "confusion_matrix is 261"),
         ("binary_classification_metrics.confusion_matrix.1.0", "28", "not one count for each pair"),
+        ("binary_classification_metrics.confusion_matrix.1.0", False, "not one count for each pair"),
+        ("binary_classification_metrics.confusion_matrix.1.0", True, "not one count for each pair"),
     ],
 )
 def test_judge_names_what_does_not_add_up(path: str, value: Any, says: str) -> None:

@@ -60,7 +60,7 @@ def _matrix(found: object, classes: Sequence[str]) -> Matrix | None:
         if not isinstance(row, Mapping) or set(row) != set(classes):
             return None
         counts = [row[name] for name in classes]
-        if not all(isinstance(count, int) and count >= 0 and count is not True for count in counts):
+        if not all(type(count) is int and count >= 0 for count in counts):  # a boolean is no count
             return None
         matrix.append(counts)
     return matrix
