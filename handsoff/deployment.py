@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
@@ -38,6 +39,8 @@ class Deployment:
     """
 
     config: Config
+    folder: Path = Path()
+    """The folder of handsoff.yaml, in which own training code lies."""
 
     @property
     def prefix(self) -> str:

@@ -1,10 +1,18 @@
-"""The pipeline of one model as plain data: four steps, in SageMaker's definition language 2020-12-01.
+"""The pipeline of one model as plain data, in SageMaker's definition language 2020-12-01.
+
+A model with a built-in estimator has four steps:
 
     DataPreProcessing ─▶ TrainModel ─▶ ModelEvaluation ─▶ RegisterModel (always pending)
 
+A model of own code is scored in its own image first, and so are its champion and its anchor (own_model.py):
+
+    DataPreProcessing ─▶ TrainModel ─▶ ScoreCandidate ┐
+            └─────────────────────────▶ ScoreChampion ┼─▶ ModelEvaluation ─▶ RegisterModel
+                                        (ScoreAnchor) ┘
+
 Keys in the data bucket:
 
-    code/<sha256>/processing/…, sourcedir.tar.gz     step code, by the hash of its content (publish.py)
+    code/<sha256>/processing/…, scoring/…, sourcedir.tar.gz     code, by the hash of its content (publish.py)
     batches/<model>/<batch>/manifest.json            the object versions of a batch
     runs/<model>/<execution-id>/data/…               Parquet files between two steps; they expire
     models/<model>/<execution-id>/…                  evaluation, data report and profile, training rows, model
@@ -13,97 +21,28 @@ Keys in the data bucket:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from pipeline_def.images import image_uri
-from pipeline_def.instances import has_local_disks
+from pipeline_def import own_model
+from pipeline_def.jobs import (
+    CODE,
+    HOUR,
+    MODEL,
+    OUTPUT,
+    PROFILE,
+    QUIET_THREADS,
+    REPORT,
+    TRAINING_ROWS,
+    VALIDATION,
+    Place,
+    channel,
+    processing_job,
+    reported,
+    s3_input,
+    s3_output,
+)
+from pipeline_def.language import Json, get, given, join, output_of, parameter
 from pipeline_def.retries import JOB_RETRIES, THROTTLED
-
-Json = dict[str, Any]
-"""A part of the definition as plain data."""
-
-CODE: Final = "/opt/ml/processing/input/code"
-"""The folder of a processing job's scripts and of model.json."""
-
-MODEL: Final = "/opt/ml/processing/input/model"
-"""The folder of the candidate's model.tar.gz."""
-
-PROFILE: Final = "/opt/ml/processing/input/profile"
-"""The folder of data_profile.json."""
-
-REPORT: Final = "/opt/ml/processing/input/report"
-"""The folder of data_report.json."""
-
-TRAINING_ROWS: Final = "/opt/ml/processing/input/training-rows"
-"""The folder of training_rows.parquet."""
-
-VALIDATION: Final = "/opt/ml/processing/input/validation"
-"""The folder of the validation rows."""
-
-OUTPUT: Final = "/opt/ml/processing/output"
-"""The folder of a processing job's outputs; each has a folder of its own in it."""
-
-HOUR: Final = 3600
-"""Seconds."""
-
-VOLUME_GB: Final = 30
-"""The size of a job's volume."""
-
-QUIET_THREADS: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Stops idle threads of boosting from spinning. On a busy machine that made a fit of 0.1 s take 20 s."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """One model and where it is deployed; what the builders of the steps need to know.
-
-    `model` is a validated ModelConfig as plain data, `name` its name. `kms_key` is the ARN of a key.
-    """
-
-    model: Mapping[str, Any]
-    name: str
-    prefix: str
-    bucket: str
-    role_arn: str
-    region: str
-    code_sha256: str
-    subnets: Sequence[str] = ()
-    security_groups: Sequence[str] = ()
-    kms_key: str | None = None
-
-    @property
-    def full_name(self) -> str:
-        """The name of the pipeline and of the model package group."""
-        return f"{self.prefix}-{self.name}"
-
-    @property
-    def image(self) -> str:
-        """The address of the scikit-learn image. Raises ValueError as `image_uri`."""
-        return image_uri(self.region)
-
-    @property
-    def code(self) -> str:
-        """The S3 URI of the folder of the step code."""
-        return f"s3://{self.bucket}/code/{self.code_sha256}"
-
-    @property
-    def volume_key(self) -> str | None:
-        """The ARN of the key of the jobs' volumes; None without `kms_key`, and for disks with own keys."""
-        return None if has_local_disks(self.model["training"]["instance_type"]) else self.kms_key
-
-    @property
-    def vpc(self) -> Json | None:
-        """The network of the jobs; None for a network of SageMaker's own."""
-        if not self.subnets:
-            return None
-        return {"SecurityGroupIds": list(self.security_groups), "Subnets": list(self.subnets)}
-
-    def of_execution(self, root: str, *below: str) -> Json:
-        """`s3://<bucket>/<root>/<model>/<execution-id>/<below>`; SageMaker resolves it in each execution."""
-        return join(
-            "/", f"s3://{self.bucket}/{root}/{self.name}", get("Execution.PipelineExecutionId"), *below
-        )
 
 
 def pipeline_definition(
@@ -118,29 +57,38 @@ def pipeline_definition(
     subnets: Sequence[str] = (),
     security_groups: Sequence[str] = (),
     kms_key: str | None = None,
+    requirements: bool = False,
 ) -> Json:
     """The definition that CreatePipeline takes, before it becomes JSON. Pure.
 
     `model` is a validated ModelConfig as plain data. `code_sha256` names the published step code. `kms_key`
-    encrypts outputs, and volumes on instances without disks of their own. Raises ValueError if SageMaker
-    does not host the image in `region`.
+    encrypts outputs, and volumes on instances without disks of their own. `requirements` says whether own
+    code has a requirements.txt. Raises ValueError if SageMaker does not host an image in `region`.
     """
     place = Place(
-        model, name, prefix, bucket, role_arn, region, code_sha256, subnets, security_groups, kms_key
+        *(model, name, prefix, bucket, role_arn, region, code_sha256),
+        *(subnets, security_groups, kms_key, requirements),
     )
-    instance_type = model["training"]["instance_type"]
+    anchored = asks_anchor(model)
     return {
         "Version": "2020-12-01",
         "Metadata": {},
         "Parameters": [
             parameter("Batch", "latest"),
             parameter("Champion", "latest"),
-            parameter("Anchor", "first" if asks_anchor(model) else "none"),
+            parameter("Anchor", "first" if anchored else "none"),
             parameter("Trigger", "manual"),
-            parameter("ProcessingInstanceType", instance_type),
-            parameter("TrainingInstanceType", instance_type),
+            parameter("ProcessingInstanceType", place.processing_type),
+            parameter("TrainingInstanceType", place.training_type),
+            *(own_model.parameters(place, anchored) if place.own_code else ()),
         ],
-        "Steps": [preprocessing(place), training(place), evaluation(place), registration(place)],
+        "Steps": [
+            preprocessing(place),
+            training(place),
+            *(own_model.scorings(place, anchored) if place.own_code else ()),
+            evaluation(place, anchored),
+            registration(place),
+        ],
     }
 
 
@@ -162,6 +110,7 @@ def preprocessing(place: Place) -> Json:
                 *("--bucket", place.bucket),
                 *("--batch", get("Parameters.Batch")),
                 *("--execution", get("Execution.PipelineExecutionArn")),
+                *(own_model.compared(place) if place.own_code else ()),
                 *("--output", OUTPUT),
             ],
             inputs=[],
@@ -169,6 +118,7 @@ def preprocessing(place: Place) -> Json:
                 s3_output("train", place.of_execution("runs", "data", "train")),
                 s3_output("validation", place.of_execution("runs", "data", "validation")),
                 s3_output("report", place.of_execution("models")),
+                *(own_model.preprocessed(place) if place.own_code else ()),
             ],
         ),
         "RetryPolicies": list(JOB_RETRIES),
@@ -177,39 +127,54 @@ def preprocessing(place: Place) -> Json:
 
 def training(place: Place) -> Json:
     """The step TrainModel: the training rows in, model.tar.gz out."""
-    return {
-        "Name": "TrainModel",
-        "Type": "Training",
-        "Arguments": {
-            "AlgorithmSpecification": {"TrainingInputMode": "File", "TrainingImage": place.image},
-            "HyperParameters": {  # script mode reads each value as JSON
-                "sagemaker_program": '"train.py"',
-                "sagemaker_submit_directory": f'"{place.code}/sourcedir.tar.gz"',
-                "sagemaker_region": f'"{place.region}"',
-                "sagemaker_container_log_level": "20",
-            },
-            "InputDataConfig": [channel("train", output_of("DataPreProcessing", "train"))],
-            "OutputDataConfig": {
-                "S3OutputPath": place.of_execution("models"),
-                **given(KmsKeyId=place.kms_key),
-            },
-            "ResourceConfig": {
-                "InstanceType": get("Parameters.TrainingInstanceType"),
-                "InstanceCount": 1,
-                "VolumeSizeInGB": VOLUME_GB,
-                **given(VolumeKmsKeyId=place.volume_key),
-            },
-            **given(VpcConfig=place.vpc),
-            "Environment": QUIET_THREADS,
-            "StoppingCondition": {"MaxRuntimeInSeconds": 4 * HOUR},
-            "RoleArn": place.role_arn,
+    own = place.own_code
+    job = {
+        "AlgorithmSpecification": {"TrainingInputMode": "File", "TrainingImage": place.training_image},
+        "HyperParameters": {  # script mode reads each value as JSON
+            **(own_model.hyperparameters(place) if own else {"sagemaker_program": '"train.py"'}),
+            "sagemaker_submit_directory": f'"{place.code}/sourcedir.tar.gz"',
+            "sagemaker_region": f'"{place.region}"',
+            "sagemaker_container_log_level": "20",
         },
-        "RetryPolicies": list(JOB_RETRIES),
+        "InputDataConfig": (
+            own_model.channels() if own else [channel("train", output_of("DataPreProcessing", "train"))]
+        ),
+        "OutputDataConfig": {"S3OutputPath": place.of_execution("models"), **given(KmsKeyId=place.kms_key)},
+        "ResourceConfig": {
+            "InstanceType": get("Parameters.TrainingInstanceType"),
+            "InstanceCount": place.training.get("instance_count", 1),
+            **place.volume(place.training_type),
+        },
+        **given(VpcConfig=place.vpc),
+        "Environment": QUIET_THREADS,
+        **stopping(place),
+        "RoleArn": place.role_arn,
+    }
+    return {"Name": "TrainModel", "Type": "Training", "Arguments": job, "RetryPolicies": list(JOB_RETRIES)}
+
+
+def stopping(place: Place) -> Json:
+    """When the training job ends at the latest; on spare capacity also where it keeps its checkpoints.
+
+    MaxWaitTimeInSeconds is the time for waiting and running. A retry of the step finds the checkpoints.
+    """
+    runs = int(place.training.get("max_runtime", f"{4 * HOUR}s").removesuffix("s"))
+    if not place.training.get("spot"):
+        return {"StoppingCondition": {"MaxRuntimeInSeconds": runs}}
+    return {
+        "StoppingCondition": {"MaxRuntimeInSeconds": runs, "MaxWaitTimeInSeconds": runs + 24 * HOUR},
+        "EnableManagedSpotTraining": True,
+        "CheckpointConfig": {"S3Uri": place.of_execution("runs", "checkpoints")},
     }
 
 
-def evaluation(place: Place) -> Json:
-    """The step ModelEvaluation: the model and the validation rows in, evaluation.json out."""
+def evaluation(place: Place, anchored: bool) -> Json:
+    """The step ModelEvaluation: model or predictions, and the validation rows in; evaluation.json out."""
+    if place.own_code:
+        models, compared = own_model.predicted(anchored)
+    else:
+        models = [s3_input("model", get("Steps.TrainModel.ModelArtifacts.S3ModelArtifacts"), MODEL)]
+        compared = ["--champion", get("Parameters.Champion"), "--anchor", get("Parameters.Anchor")]
     return {
         "Name": "ModelEvaluation",
         "Type": "Processing",
@@ -218,7 +183,7 @@ def evaluation(place: Place) -> Json:
             script="evaluate.py",
             arguments=[
                 *("--config", f"{CODE}/model.json"),
-                *("--model", MODEL),
+                *(() if place.own_code else ("--model", MODEL)),
                 *("--validation", VALIDATION),
                 *("--training-rows", f"{TRAINING_ROWS}/training_rows.parquet"),
                 *("--report", f"{REPORT}/data_report.json"),
@@ -226,13 +191,12 @@ def evaluation(place: Place) -> Json:
                 *("--bucket", place.bucket),
                 *("--group", place.full_name),
                 *("--role", place.role_arn),
-                *("--champion", get("Parameters.Champion")),
-                *("--anchor", get("Parameters.Anchor")),
+                *compared,
                 *("--execution", get("Execution.PipelineExecutionArn")),
                 *("--output", f"{OUTPUT}/evaluation"),
             ],
             inputs=[
-                s3_input("model", get("Steps.TrainModel.ModelArtifacts.S3ModelArtifacts"), MODEL),
+                *models,
                 s3_input("validation", output_of("DataPreProcessing", "validation"), VALIDATION),
                 s3_input("training-rows", reported("training_rows.parquet"), TRAINING_ROWS),
                 s3_input("report", reported("data_report.json"), REPORT),
@@ -277,6 +241,8 @@ def registration(place: Place) -> Json:
 
 def serving(place: Place) -> Json:
     """How the registered model is served: the image, and inference.py in the model's folder code/."""
+    if place.own_code:
+        return own_model.serving(place)
     return {
         "Containers": [
             {
@@ -299,100 +265,3 @@ def serving(place: Place) -> Json:
         "SupportedRealtimeInferenceInstanceTypes": ["ml.m5.large"],
         "SupportedTransformInstanceTypes": ["ml.m5.large"],
     }
-
-
-def channel(name: str, uri: Json) -> Json:
-    """The Parquet files under `uri`, copied to the training job's folder of this name."""
-    return {
-        "ChannelName": name,
-        "ContentType": "application/x-parquet",
-        "DataSource": {
-            "S3DataSource": {
-                "S3DataType": "S3Prefix",
-                "S3Uri": uri,
-                "S3DataDistributionType": "FullyReplicated",
-            }
-        },
-    }
-
-
-def processing_job(
-    place: Place, *, script: str, arguments: list[Any], inputs: list[Json], outputs: list[Json]
-) -> Json:
-    """The arguments of CreateProcessingJob: the image's Python runs `script` of the published code."""
-    return {
-        "ProcessingResources": {
-            "ClusterConfig": {
-                "InstanceType": get("Parameters.ProcessingInstanceType"),
-                "InstanceCount": 1,
-                "VolumeSizeInGB": VOLUME_GB,
-                **given(VolumeKmsKeyId=place.volume_key),
-            }
-        },
-        "AppSpecification": {
-            "ImageUri": place.image,
-            "ContainerEntrypoint": ["python3", f"{CODE}/{script}"],
-            "ContainerArguments": arguments,
-        },
-        "Environment": {"AWS_DEFAULT_REGION": place.region, **QUIET_THREADS},
-        "ProcessingInputs": [s3_input("code", f"{place.code}/processing", CODE), *inputs],
-        "ProcessingOutputConfig": {"Outputs": outputs, **given(KmsKeyId=place.kms_key)},
-        **given(NetworkConfig=place.vpc and {"VpcConfig": place.vpc}),
-        "StoppingCondition": {"MaxRuntimeInSeconds": 2 * HOUR},
-        "RoleArn": place.role_arn,
-    }
-
-
-def s3_input(name: str, uri: str | Json, path: str) -> Json:
-    """The objects under `uri`, or the object `uri`, copied to `path` before the script starts."""
-    return {
-        "InputName": name,
-        "AppManaged": False,
-        "S3Input": {
-            "S3Uri": uri,
-            "LocalPath": path,
-            "S3DataType": "S3Prefix",
-            "S3InputMode": "File",
-            "S3DataDistributionType": "FullyReplicated",
-            "S3CompressionType": "None",
-        },
-    }
-
-
-def s3_output(name: str, uri: Json) -> Json:
-    """The files of the output folder `name`, copied to `uri` after the script succeeded."""
-    return {
-        "OutputName": name,
-        "AppManaged": False,
-        "S3Output": {"S3Uri": uri, "LocalPath": f"{OUTPUT}/{name}", "S3UploadMode": "EndOfJob"},
-    }
-
-
-def parameter(name: str, default: str) -> Json:
-    """A parameter with a default. Every one has one, so that start-pipeline-execution needs no parameter."""
-    return {"Name": name, "Type": "String", "DefaultValue": default}
-
-
-def given(**members: str | Json | None) -> Json:
-    """The members that have a value."""
-    return {name: value for name, value in members.items() if value}
-
-
-def get(path: str) -> Json:
-    """A reference that SageMaker resolves, such as `Parameters.Batch`."""
-    return {"Get": path}
-
-
-def join(on: str, *values: str | Json) -> Json:
-    """The values joined by `on`, which SageMaker does in each execution."""
-    return {"Std:Join": {"On": on, "Values": list(values)}}
-
-
-def reported(name: str) -> Json:
-    """The S3 URI of a file that DataPreProcessing writes beside the model."""
-    return join("/", output_of("DataPreProcessing", "report"), name)
-
-
-def output_of(step: str, output: str) -> Json:
-    """The S3 URI of a processing step's output."""
-    return get(f"Steps.{step}.ProcessingOutputConfig.Outputs['{output}'].S3Output.S3Uri")

@@ -1,4 +1,4 @@
-"""Uploads the step code to the data bucket, and updates the pipeline in SageMaker.
+"""Uploads step code and own code to the data bucket, and updates the pipeline in SageMaker.
 
 The code is stored under the hash of its content and is never changed or deleted, because running executions
 read it. An object that is already there is not uploaded again, so publishing twice changes nothing.
@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from botocore.exceptions import ClientError
 
 from pipeline_def.definition import pipeline_definition
+from pipeline_def.images import framework, inference_uri
+from pipeline_def.source import read_source
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -36,6 +38,13 @@ TRAINING: Final = (*SERVING, "job.py", "train.py")
 
 PROCESSING: Final = tuple(sorted({script.name for script in STEPS.glob("*.py")} - {"train.py"}))
 """The scripts of the processing jobs. They read a cell's text by cells.py, as serving does."""
+
+
+SCORING: Final = Path(__file__).parent / "scoring"
+"""The folder of the scripts that score a model in its own image."""
+
+ENTRY: Final = Path(__file__).parent / "own_code" / "handsoff_entry.py"
+"""The script that starts own training code."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,7 @@ def step_config(model: Mapping[str, Any], name: str) -> dict[str, Any]:
     for rule in model.get("approval", {}).get("rules", []):
         if (where := rule.get("slice")) and where not in slices:
             slices.append(dict(where))
+    own = _own_code(model)
     return {
         "name": name,
         "task": model["task"],
@@ -67,19 +77,74 @@ def step_config(model: Mapping[str, Any], name: str) -> dict[str, Any]:
             "categorical": list(model["features"].get("categorical", [])),
             "boolean": list(model["features"].get("boolean", [])),
         },
-        "training": {"estimator": model["training"]["estimator"]},
+        "training": {} if own else {"estimator": model["training"]["estimator"]},
         "slices": slices,
-        "data": model["data"],
+        "data": {key: value for key, value in model["data"].items() if own or key != "columns"},
         "marker": model["retrain"]["ready"].get("marker"),
+        **({"inference": inference(model)} if own else {}),
     }
 
 
-def code_files(model: Mapping[str, Any], name: str) -> dict[str, bytes]:
-    """The step code by path. `processing/…` are uploaded as they are, `sourcedir/…` in one tar.gz."""
+def inference(model: Mapping[str, Any]) -> dict[str, Any]:
+    """How a model of own code is asked, with the values of what its config leaves out."""
+    given = model.get("inference", {})
+    return {
+        "entry_point": given.get("entry_point") or model["training"]["entry_point"],
+        "content_type": given.get("content_type", "text/csv"),
+        "accept": given.get("accept", "text/csv"),
+        "header": given.get("header", False),
+        "returns": given.get("returns") or ("value" if model["task"] == "regression" else "probability"),
+    }
+
+
+def _own_code(model: Mapping[str, Any]) -> bool:
+    """Whether own code trains the model."""
+    return model["training"].get("source_dir") is not None
+
+
+def code_files(
+    model: Mapping[str, Any], name: str, *, folder: Path = Path(), region: str = ""
+) -> dict[str, bytes]:
+    """A model's code by path. `sourcedir/…` are uploaded in one tar.gz, the others as they are.
+
+    Own code is read from `folder`, that of handsoff.yaml, and names the image of `region` that serves the
+    model. Raises SourceError if it cannot be read, and ValueError if SageMaker hosts no such image there.
+    """
     config = _json(step_config(model, name)).encode()
     files = {f"processing/{script}": (STEPS / script).read_bytes() for script in PROCESSING}
-    files |= {f"sourcedir/{script}": (STEPS / script).read_bytes() for script in TRAINING}
-    return {"processing/model.json": config, "sourcedir/model.json": config, **files}
+    files["processing/model.json"] = config
+    if not _own_code(model):
+        files |= {f"sourcedir/{script}": (STEPS / script).read_bytes() for script in TRAINING}
+        return files | {"sourcedir/model.json": config}
+    source = read_source(model, folder)
+    files |= {f"sourcedir/{path}": content for path, content in source.items()}
+    files |= {f"scoring/{script.name}": script.read_bytes() for script in SCORING.glob("*.py")}
+    contract = own_contract(model, name, sorted(source), region)
+    return files | {
+        f"sourcedir/{ENTRY.name}": ENTRY.read_bytes(),
+        "sourcedir/handsoff.json": _json(contract).encode(),
+    }
+
+
+def own_contract(model: Mapping[str, Any], name: str, files: Sequence[str], region: str) -> dict[str, Any]:
+    """The handsoff.json of own code: which script trains, which files are the code, how the model is asked.
+
+    The training job completes it by the columns of the channel.
+    """
+    image, training = model["training"]["image"], model["training"]
+    return {
+        "schema_version": 1,
+        "config": step_config(model, name),
+        "inference": inference(model),
+        "image": inference_uri(image, region),
+        "framework": framework(image),
+        "columns": [],
+        "training": {
+            "source_dir": training["source_dir"],
+            "entry_point": training["entry_point"],
+            "files": list(files),
+        },
+    }
 
 
 def code_sha256(files: Mapping[str, bytes]) -> str:
@@ -107,7 +172,7 @@ def code_objects(files: Mapping[str, bytes]) -> dict[str, bytes]:
     source = {
         path.removeprefix("sourcedir/"): data for path, data in files.items() if path.startswith("sourcedir/")
     }
-    plain = {path: data for path, data in files.items() if path.startswith("processing/")}
+    plain = {path: data for path, data in files.items() if not path.startswith("sourcedir/")}
     return {**plain, "sourcedir.tar.gz": tar_gz(source)}
 
 
@@ -122,12 +187,14 @@ def render(
     subnets: Sequence[str] = (),
     security_groups: Sequence[str] = (),
     kms_key: str | None = None,
+    folder: Path = Path(),
 ) -> str:
     """The definition as JSON, for SageMaker and Terraform. The same arguments give the same bytes.
 
-    `model` is a ModelConfig dumped with `mode="json", exclude_none=True`. Raises ValueError if SageMaker does
-    not host the image in `region`.
+    `model` is a ModelConfig dumped with `mode="json", exclude_none=True`, `folder` that of its handsoff.yaml.
+    Raises ValueError if SageMaker does not host an image in `region`, and SourceError as `code_files`.
     """
+    files = code_files(model, name, folder=folder, region=region)
     definition = pipeline_definition(
         model,
         name=name,
@@ -135,17 +202,27 @@ def render(
         bucket=bucket,
         role_arn=role_arn,
         region=region,
-        code_sha256=code_sha256(code_files(model, name)),
+        code_sha256=code_sha256(files),
         subnets=subnets,
         security_groups=security_groups,
         kms_key=kms_key,
+        requirements=_own_code(model) and "sourcedir/requirements.txt" in files,
     )
     return _json(definition)
 
 
-def upload(name: str, model: Mapping[str, Any], *, bucket: str, s3: S3Client) -> str:
-    """Upload the missing objects of a model's step code; returns its hash. Raises botocore's ClientError."""
-    files = code_files(model, name)
+def upload(
+    name: str,
+    model: Mapping[str, Any],
+    *,
+    bucket: str,
+    s3: S3Client,
+    folder: Path = Path(),
+    region: str = "",
+) -> str:
+    """Upload the missing objects of a model's code; returns its hash. Raises botocore's ClientError, and
+    otherwise as `code_files`."""
+    files = code_files(model, name, folder=folder, region=region)
     sha256 = code_sha256(files)
     upload_missing(s3, bucket, f"code/{sha256}/", code_objects(files))
     return sha256
@@ -160,13 +237,15 @@ def publish(
     bucket: str,
     role_arn: str,
     session: Session,
+    folder: Path = Path(),
 ) -> Published:
-    """Upload the missing objects of the step code, then update the pipeline `<prefix>-<name>` if it differs.
+    """Upload the missing objects of the code, then update the pipeline `<prefix>-<name>` if it differs.
 
     `definition` is what `render` returns. Terraform creates the pipeline; it could not if this did. Raises
     botocore's ClientError, also if there is no such pipeline.
     """
-    sha256 = upload(name, model, bucket=bucket, s3=session.client("s3"))
+    s3 = session.client("s3")
+    sha256 = upload(name, model, bucket=bucket, s3=s3, folder=folder, region=session.region_name)
     arn, change = _update(session.client("sagemaker"), f"{prefix}-{name}", definition, role_arn)
     return Published(arn, sha256, change)
 

@@ -60,7 +60,8 @@ def doubt() -> str | None:
 
 def deployment(of: Project | None = None) -> Deployment:
     """The deployment of a project (the chosen one by default), on the AWS that the environment names."""
-    return Deployment((of or project()).config)
+    chosen = of or project()
+    return Deployment(chosen.config, chosen.folder)
 
 
 def print_json(value: object) -> None:

@@ -38,7 +38,7 @@ def point_at(cloud: Cloud) -> None:
 def deploy(project: Project, cloud: Cloud) -> Deployment:
     """Provision, build, deploy and publish. Afterwards data can land. Call `point_at(cloud)` first."""
     location = Location(cloud.account, cloud.region, "aws")
-    provision(cloud, render.values(project.config, location))
+    provision(cloud, render.values(project.config, location, project.folder))
     scratch = cloud.folder / "tmp"  # deleted with the cloud, and so is what the SAM CLI leaves there
     folder = build(project, scratch)
     runtime, architecture = this_machine()
@@ -53,7 +53,7 @@ def deploy(project: Project, cloud: Cloud) -> Deployment:
         },
         environment={"SAM_CLI_POLL_DELAY": "0.3", "TMPDIR": str(scratch)},
     )
-    deployment = Deployment(project.config)
+    deployment = Deployment(project.config, project.folder)
     for model in project.config.models:
         publish_model(deployment, model)
     return deployment

@@ -13,6 +13,7 @@ from handsoff.errors import NotDeployed
 from handsoff.location import bucket_name, pipeline_role_arn
 from pipeline_def import publish
 from retraining.config.storing import stored
+from retraining.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,17 @@ def upload_code(deployment: Deployment, model: str) -> str:
     name them. Returns the code's SHA-256."""
     bucket = bucket_name(deployment.config, deployment.location)
     _upload_config(deployment, model, bucket)
-    return publish.upload(model, _dumped(deployment, model), bucket=bucket, s3=deployment.s3)
+    try:
+        return publish.upload(
+            model,
+            _dumped(deployment, model),
+            bucket=bucket,
+            s3=deployment.s3,
+            folder=deployment.folder,
+            region=deployment.location.region,
+        )
+    except ValueError as error:
+        raise ConfigError(f"{model}: {error}") from None
 
 
 def publish_model(deployment: Deployment, model: str) -> PublishedModel:
@@ -47,11 +58,12 @@ def publish_model(deployment: Deployment, model: str) -> PublishedModel:
         published = publish.publish(
             model,
             _dumped(deployment, model),
-            render.definition(deployment.config, model, deployment.location),
+            render.definition(deployment.config, model, deployment.location, deployment.folder),
             prefix=deployment.prefix,
             bucket=deployment.bucket,
             role_arn=pipeline_role_arn(deployment.config, deployment.location),
             session=deployment.session,
+            folder=deployment.folder,
         )
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("ResourceNotFound", "ResourceNotFoundException"):

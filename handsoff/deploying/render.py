@@ -33,8 +33,11 @@ MADE_FROM: Final = ("pipeline_def/**/*.py", "functions/retraining/config/*.py")
 terraform/main.tf looks for new files of the first pattern, too."""
 
 
-def definition(config: Config, model: str, location: Location) -> str:
-    """A model's pipeline, as SageMaker gets it. Raises ConfigError if the region has no image for it."""
+def definition(config: Config, model: str, location: Location, folder: Path = Path()) -> str:
+    """A model's pipeline, as SageMaker gets it. `folder` is that of handsoff.yaml.
+
+    Raises ConfigError if the region has no image for the model, or its own code cannot be published.
+    """
     try:
         return publish.render(
             model,
@@ -46,16 +49,17 @@ def definition(config: Config, model: str, location: Location) -> str:
             subnets=config.aws.subnets,
             security_groups=config.aws.security_groups,
             kms_key=config.aws.kms_key,
+            folder=folder,
         )
     except ValueError as error:
-        raise ConfigError(str(error)) from None
+        raise ConfigError(f"{model}: {error}") from None
 
 
-def values(config: Config, location: Location) -> dict[str, Any]:
-    """The values of Terraform's variables, by their names. Pure."""
+def values(config: Config, location: Location, folder: Path = Path()) -> dict[str, Any]:
+    """The values of Terraform's variables, by their names. Own training code is read from `folder`."""
     models = {
         name: {
-            "definition": definition(config, name, location),
+            "definition": definition(config, name, location, folder),
             "config": stored(model).parameter,
             "schedule": model.retrain.schedule,
             "timezone": model.retrain.schedule_timezone,
@@ -106,7 +110,7 @@ def write(project: Project, location: Location, path: Path | None = None) -> tup
             f"{project.terraform} does not exist: go to the project's folder, or name it by --config"
         )
     path = path or project.terraform / NAME
-    rendered = {**values(project.config, location), "rendered_from": made_from(project)}
+    rendered = {**values(project.config, location, project.folder), "rendered_from": made_from(project)}
     text = json.dumps(rendered, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return path, False

@@ -52,7 +52,7 @@ class Site:
 
 def site(project: Project, parameters: Mapping[str, str] | None = None) -> Site:
     """The site of a project. Against an endpoint that is not AWS, Terraform works in a copy."""
-    deployment = Deployment(project.config)
+    deployment = Deployment(project.config, project.folder)
     endpoint = account.endpoint(deployment.session)
     rendered = project if endpoint is None else _copy_for(project, endpoint)
     work = (project.work if endpoint is None else rendered.folder) / "plan"

@@ -76,6 +76,10 @@ class Data(Section):
     """Categorical features that have new categories in each batch by their nature, such as a month. It is no
     reason to hold a candidate that the champion does not know them."""
 
+    columns: Literal["landed", "declared"] = "landed"
+    """Which columns own code is trained on: all that the files have (`landed`), or the features and those
+    that `data` names (`declared`), with the target in any case."""
+
     identity: Columns = ()
     """The column, or the columns, that say which row a row is, such as a booking's number. Rows with the same
     values are the same row. A row without a value in one of them is known by all its columns, as each row is

@@ -29,7 +29,8 @@ from retraining.config.fields import (
 )
 from retraining.config.problems import explain
 from retraining.config.rules import Approval, DataRule, MetricRule
-from retraining.config.tasks import ESTIMATORS, Task
+from retraining.config.tasks import ESTIMATORS, METRICS, NEED_PROBABILITIES, Task
+from retraining.config.training import Inference, Training
 from retraining.errors import ConfigError
 
 CONFIG_LIMIT: Final = 256 * 1024
@@ -148,21 +149,6 @@ class Retrain(Section):
     """While it is true, nothing starts: every start request waits."""
 
 
-class Training(Section):
-    """How a model is trained."""
-
-    estimator: Literal["hist_gradient_boosting", "random_forest", "logistic_regression", "ridge"] = (
-        "hist_gradient_boosting"
-    )
-    """scikit-learn's estimator: `logistic_regression` for classification, `ridge` for regression, the others
-    for both."""
-
-    instance_type: Annotated[
-        str, Form(r"ml\.[a-z0-9-]+\.[a-z0-9]+", "an instance type, such as ml.m5.large")
-    ] = "ml.m5.large"
-    """Instance type of the jobs."""
-
-
 Channel = Annotated[str, Form(r"#?[^\s#@,<>&]{1,80}", "a channel's name, such as #ml-approvals, or its id")]
 SlackUser = Annotated[str, Form(r"[UW][A-Z0-9]{2,30}", "a Slack user's id, such as U0123ABCD")]
 
@@ -196,6 +182,7 @@ class ModelConfig(Section):
     data: Data = Data()
     retrain: Retrain = Retrain()
     training: Training = Training()
+    inference: Inference = Inference()
     approval: Approval = Approval()
     approvers: Approvers = Approvers()
 
@@ -211,11 +198,23 @@ class ModelConfig(Section):
     def _columns_agree(self) -> Self:
         if self.target in self.features.names:
             raise ValueError(f"the target {self.target} is also a feature: remove it from features")
-        if self.training.estimator not in ESTIMATORS[self.task]:
+        if self.training.estimator and self.training.estimator not in ESTIMATORS[self.task]:
             known = ", ".join(sorted(ESTIMATORS[self.task]))
             raise ValueError(
                 f"the estimator {self.training.estimator} is not for {self.task}: choose one of {known}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _own_code_agrees(self) -> Self:
+        if self.training.own_code:
+            if problem := self.inference.problem_in(self.task):
+                raise ValueError(f"inference.returns: {problem}")
+            return self
+        if self.inference != Inference():
+            raise ValueError("inference is for own code: remove it, or name training.source_dir")
+        if self.data.columns != "landed":
+            raise ValueError("data.columns is for own code: remove it, as estimators see the features")
         return self
 
     @property
@@ -270,7 +269,7 @@ class ModelConfig(Section):
     def _rules_fit(self) -> Self:
         for number, rule in enumerate(self.approval.rules, 1):
             if isinstance(rule, MetricRule):
-                problem = rule.problem_in(self.task) or self._slice_problem(rule)
+                problem = rule.problem_in(self.task) or self._label_problem(rule) or self._slice_problem(rule)
             else:
                 problem = self._column_problem(rule)
             if problem:
@@ -282,6 +281,16 @@ class ModelConfig(Section):
         if info.context != ACCEPTED_BEFORE and (found := doubt(self.approval)):
             raise ValueError(found)
         return self
+
+    def _label_problem(self, rule: MetricRule) -> str | None:
+        """Why the metric of the rule cannot be measured from what the model returns."""
+        if self.inference.returns != "label" or rule.metric not in NEED_PROBABILITIES:
+            return None
+        known = [name for name in METRICS[self.task] if name not in NEED_PROBABILITIES]
+        return (
+            f"{rule.metric} needs probabilities, and inference.returns is label: choose one of "
+            f"{', '.join(known)}, or return probabilities"
+        )
 
     def _slice_problem(self, rule: MetricRule) -> str | None:
         """Why the slice of the rule cannot be measured with these features."""

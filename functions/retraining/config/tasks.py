@@ -76,6 +76,19 @@ Chance alone makes a calibration error, and a larger one for a better model. Eve
 the truth too rarely (bench/coverage.py).
 """
 
+NEED_PROBABILITIES: Final = frozenset(
+    {
+        "roc_auc",
+        "roc_auc_ovr",
+        "average_precision",
+        "log_loss",
+        "brier",
+        "expected_calibration_error",
+        "calibration_slope",
+    }
+)
+"""Metrics of classification that a model which returns labels alone does not have."""
+
 NO_INTERVAL: Final = frozenset({"expected_calibration_error"})
 """Metrics whose value has no reliable interval. No interval that was tried held the truth often enough."""
 

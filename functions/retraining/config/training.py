@@ -1,0 +1,228 @@
+"""How a model is trained and served: by a built-in estimator, or by own code in SageMaker's script mode."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+
+from retraining.config.fields import Duration, Form, Section, Whole, unexpected
+from retraining.config.tasks import Task
+
+IMAGES: Final = ("scikit-learn:1.9-0", "xgboost:3.0-5", "pytorch:2.6.0")
+"""The aliases of SageMaker's framework images. pipeline_def/images.py says what each of them names."""
+
+ECR_URI: Final = (
+    r"\d{12}\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.[a-z0-9.-]+/[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
+    r"(?::[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})"
+)
+"""The form of the address of an image in ECR, with a tag or a digest."""
+
+HYPERPARAMETERS: Final = 96
+"""Hyperparameters that own code may have. SageMaker takes 100, of which script mode needs four."""
+
+VALUE_LIMIT: Final = 2500
+"""Characters of a hyperparameter's value as JSON that SageMaker takes."""
+
+LONGEST_RUN: Final = timedelta(days=5)
+"""The longest run of a training job that an account's quotas allow at first."""
+
+RESERVED: Final = ("handsoff_entry.py", "handsoff.json")
+"""Files that are put beside own code. It may have none of these names in its first folder."""
+
+Image = Annotated[
+    str,
+    Form(
+        "|".join([*(re.escape(name) for name in IMAGES), ECR_URI]),
+        f"one of {', '.join(IMAGES)}, or the address of an image in ECR with its tag, such as "
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/churn:1.2",
+    ),
+]
+
+Hyperparameter = StrictBool | StrictInt | StrictFloat | StrictStr
+"""The value of a hyperparameter."""
+
+
+def _inside(value: str) -> str:
+    """A path below a folder, with slashes and without `.` in the middle: `src/churn/` is `src/churn`."""
+    parts = [part for part in value.split("/") if part not in ("", ".")]
+    if value.startswith(("/", "~")) or "\\" in value or ".." in parts or ":" in value:
+        raise unexpected("a path below the folder of handsoff.yaml, such as src/churn")
+    return "/".join(parts) or "."
+
+
+Folder = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_inside)]
+"""A folder, relative to that of handsoff.yaml and inside it; `.` is that folder itself."""
+
+
+def _script(value: str) -> str:
+    expected = "a Python file inside source_dir, such as train.py"
+    path = value[2:] if value.startswith("./") else value
+    if not re.fullmatch(r"(?:[A-Za-z0-9_-][\w.-]*/)*[A-Za-z0-9_-][\w.-]*\.py", path, re.ASCII):
+        raise unexpected(expected)
+    if path in RESERVED:
+        raise unexpected(f"another name than {path}, which is put beside the code")
+    return path
+
+
+Script = Annotated[str, Field(max_length=200), AfterValidator(_script)]
+"""A Python file, relative to source_dir and inside it."""
+
+
+def _runtime(value: timedelta) -> timedelta:
+    if not timedelta(minutes=1) <= value <= LONGEST_RUN:
+        raise unexpected(f"a duration from 1m to {LONGEST_RUN.days}d")
+    return value
+
+
+class Training(Section):
+    """How a model is trained: by a built-in `estimator`, or by own code.
+
+    Own code is a script as SageMaker's script mode runs it: hyperparameters are its arguments, the channels
+    `train` and `validation` hold Parquet files, and what it leaves in SM_MODEL_DIR is the model.
+    """
+
+    estimator: Literal["hist_gradient_boosting", "random_forest", "logistic_regression", "ridge"] | None = (
+        "hist_gradient_boosting"
+    )
+    """scikit-learn's estimator: `logistic_regression` for classification, `ridge` for regression, the others
+    for both."""
+
+    source_dir: Folder | None = None
+    """The folder of own code, relative to handsoff.yaml. It must lie inside the folder of that file. A
+    requirements.txt in it is installed as the image does."""
+
+    entry_point: Script | None = None
+    """The script of own code that trains, relative to `source_dir`."""
+
+    image: Image | None = None
+    """The image in which own code runs: the alias of a framework image of SageMaker's (`scikit-learn:1.9-0`,
+    `xgboost:3.0-5`, `pytorch:2.6.0`), or the address of an image in ECR with its tag."""
+
+    hyperparameters: dict[Annotated[str, Field(min_length=1, max_length=256)], Hyperparameter] = Field({})
+    """Hyperparameters: text, numbers, true or false. Own code gets them as arguments: `max-depth: 4` is
+    `--max-depth 4`."""
+
+    instance_type: Annotated[
+        str, Form(r"ml\.[a-z0-9-]+\.[a-z0-9]+", "an instance type, such as ml.m5.large")
+    ] = "ml.m5.large"
+    """Instance type of the jobs. Where own code is trained on GPUs, its other jobs run on ml.m5.xlarge."""
+
+    instance_count: Whole = Field(1, ge=1, le=20)
+    """Instances of the training job. Each has all rows; own code shares the work, as its framework does."""
+
+    volume_gb: Whole = Field(30, ge=1, le=16384)
+    """Size of the volume of each job, in GB."""
+
+    max_runtime: Annotated[Duration, AfterValidator(_runtime)] = timedelta(hours=4)
+    """Time after which the training job is stopped, at most 5d."""
+
+    spot: bool = False
+    """Whether to train on spare capacity (managed spot training). It costs less, and the job may be
+    interrupted: it then starts again, with the files that it had left in /opt/ml/checkpoints. It waits at
+    most a day longer than `max_runtime`."""
+
+    @property
+    def own_code(self) -> bool:
+        """Whether own code trains the model."""
+        return self.source_dir is not None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_code_has_no_estimator(cls, values: Any) -> Any:
+        """The default estimator is none where own code is named."""
+        own = isinstance(values, dict) and any(values.get(key) is not None for key in OWN_CODE)
+        return {"estimator": None, **values} if own else values
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        named = [key for key in OWN_CODE if getattr(self, key) is not None]
+        missing = [key for key in OWN_CODE if key not in named]
+        if named and self.estimator is not None:
+            raise ValueError(
+                f"{', '.join(named)} beside the estimator {self.estimator}: name either a built-in "
+                f"estimator, or own code by {', '.join(OWN_CODE)}"
+            )
+        if named and missing:
+            raise ValueError(f"own code needs {', '.join(OWN_CODE)}: add {', '.join(missing)}")
+        if not named and self.estimator is None:
+            raise ValueError(f"name an estimator, or own code by {', '.join(OWN_CODE)}")
+        if not named and self.instance_count != 1:
+            raise ValueError("built-in estimators train on one instance: remove instance_count")
+        return self
+
+    @model_validator(mode="after")
+    def _hyperparameters_reach_the_script(self) -> Self:
+        if not self.own_code:
+            if self.hyperparameters:
+                raise ValueError("hyperparameters are for own code: remove them, or name source_dir")
+            return self
+        if len(self.hyperparameters) > HYPERPARAMETERS:
+            raise ValueError(
+                f"{len(self.hyperparameters)} hyperparameters: at most {HYPERPARAMETERS} are passed"
+            )
+        for name, value in self.hyperparameters.items():
+            if problem := _hyperparameter_problem(name, value):
+                raise ValueError(f"the hyperparameter {name}: {problem}")
+        return self
+
+
+OWN_CODE: Final = ("source_dir", "entry_point", "image")
+"""The keys of `training` that name own code."""
+
+
+def _hyperparameter_problem(name: str, value: object) -> str | None:
+    """Why SageMaker or the script would not get the hyperparameter as it is written."""
+    if name.startswith("sagemaker_"):
+        return "names that begin with sagemaker_ are script mode's own: choose another name"
+    if name.startswith("-") or not re.fullmatch(r"[\w.-]+", name):
+        return "expected a name of letters, digits and . _ - without dashes before it, such as max-depth"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "expected a finite number"
+    if value is None:
+        return "expected text, a number, true or false, not null"
+    if len(str(value)) > VALUE_LIMIT - 2:
+        return f"the value has {len(str(value)):,} characters, at most {VALUE_LIMIT - 2:,} are passed"
+    return None
+
+
+class Inference(Section):
+    """How a model of own code is asked: by the functions `model_fn`, `input_fn`, `predict_fn`, `output_fn` of
+    its entry point, as SageMaker's serving calls them. For those that are missing the image has defaults.
+
+    Candidate and champion are scored so, each in its own image, and an endpoint serves them so.
+    """
+
+    entry_point: Script | None = None
+    """The script with these functions, relative to `training.source_dir`; the training script if left out."""
+
+    content_type: Literal["text/csv", "application/json"] = "text/csv"
+    """In which format requests hold rows."""
+
+    accept: Literal["text/csv", "application/json"] = "text/csv"
+    """In which format answers are asked for."""
+
+    header: bool = False
+    """Whether a request in CSV begins with a line of the columns' names."""
+
+    returns: Literal["probability", "label", "value"] | None = None
+    """What the model returns for a row: the `probability` of the positive class (of several classes, one
+    probability for each), the `label`, which is a class, or a `value`, which is regression's. If left out,
+    `value` for regression and `probability` for the others."""
+
+    def returned(self, task: Task) -> Literal["probability", "label", "value"]:
+        """What the model returns for a row, in this task."""
+        return self.returns or ("value" if task == "regression" else "probability")
+
+    def problem_in(self, task: Task) -> str | None:
+        """Why `returns` makes no sense in this task."""
+        if task == "regression" and self.returns not in (None, "value"):
+            return f"regression returns no {self.returns}: write returns: value"
+        if task != "regression" and self.returns == "value":
+            return (
+                f"{task} returns a probability or a label, not a value: write returns: probability or label"
+            )
+        return None

@@ -1,0 +1,141 @@
+"""Starts own training code in SageMaker's script mode, and packs it beside the model that it has trained.
+
+The training toolkit of the image starts this script with the hyperparameters as arguments. It runs the
+user's script with the same arguments, in the same folder. Of a script that fails, the last line of the
+traceback is left where SageMaker looks for the reason. The code of one that succeeds is packed into the
+model's folder `code/`, as serving expects it, with a handsoff.json that says how the model is asked.
+
+Runs in any image with Python 3.8 or later; it needs the standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# A module of the user's may have the name of one that is imported below.
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != HERE]
+
+import json  # noqa: E402
+import re  # noqa: E402
+import shutil  # noqa: E402
+import signal  # noqa: E402
+import subprocess  # noqa: E402
+import threading  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+CONTRACT = "handsoff.json"
+"""The file that says how the model is asked; publishing has put it beside this script."""
+
+COLUMN_ORDER = "_columns.json"
+"""The file in the channel `train` that has the columns without the target, in their order."""
+
+TAIL = 64 * 1024
+"""Bytes of the script's errors that are kept to find the reason of a failure."""
+
+REASON_LIMIT = 1000
+"""Characters of the reason. SageMaker shows 1,024."""
+
+
+def run(command: list[str]) -> tuple[int, str]:
+    """Run the script; its exit code, negative for a signal, and the end of what it wrote to stderr.
+
+    Its output is this process's. A TERM that this process gets is passed on.
+    """
+    process = subprocess.Popen(command, cwd=HERE, stderr=subprocess.PIPE)
+    signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
+    kept = bytearray()
+
+    def copy() -> None:
+        assert process.stderr  # noqa: S101 - it is a pipe
+        while True:
+            chunk = os.read(process.stderr.fileno(), 65536)
+            if not chunk:
+                return
+            os.write(2, chunk)
+            kept.extend(chunk)
+            del kept[:-TAIL]
+
+    reader = threading.Thread(target=copy, daemon=True)
+    reader.start()
+    code = process.wait()
+    reader.join(timeout=5)  # a process that the script has left behind may keep stderr open
+    return code, kept.decode("utf-8", "replace")
+
+
+def reason(code: int, errors: str) -> str:
+    """Why the script failed: the signal, the last line of its last traceback, or its last words."""
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = "a signal"
+        return f"the script was ended by {name} (signal {-code})"
+    lines = [re.sub(r"^[ |+]*\| ", "", line).rstrip() for line in errors.splitlines()]
+    found = ""
+    for number, line in enumerate(lines):
+        if line.lstrip(" |+").endswith("Traceback (most recent call last):"):
+            rest = lines[number + 1 :]
+            found = next((text for text in rest if text.strip() and not text.startswith((" ", "\t"))), found)
+    words = [line.strip() for line in lines if line.strip()]
+    return found or (words[-1] if words else f"the script ended with exit code {code} and said nothing")
+
+
+def write_reason(text: str) -> None:
+    """Leave the reason where SageMaker looks for it, unless the script has left one."""
+    path = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"), "output", "failure")
+    try:
+        if path.exists() and path.stat().st_size:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text[:REASON_LIMIT], encoding="utf-8")
+    except OSError as error:  # the log has the reason as well
+        print(f"the reason could not be left in {path}: {error}", file=sys.stderr)
+
+
+def pack(contract: dict[str, Any], model_dir: str, channel: str) -> None:
+    """Copy the code to `code/` beside the model, and complete its contract by the order of the columns.
+
+    A file that the script has put there itself stays.
+    """
+    code = Path(model_dir, "code")
+    for name in contract["training"]["files"]:
+        target = code / name
+        if target.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(str(Path(HERE, name)), str(target))
+    columns = json.loads(Path(channel, COLUMN_ORDER).read_text(encoding="utf-8"))
+    text = json.dumps({**contract, "columns": columns}, indent=1, ensure_ascii=False)
+    code.mkdir(parents=True, exist_ok=True)
+    (code / CONTRACT).write_text(text + "\n", encoding="utf-8")
+
+
+def first_host() -> bool:
+    """Whether this is the first of the job's hosts. The others have trained the same model."""
+    hosts = sorted(json.loads(os.environ.get("SM_HOSTS", "[]")))
+    return not hosts or os.environ.get("SM_CURRENT_HOST", hosts[0]) == hosts[0]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the script of own code, and pack it. The exit code is the script's; of a signal, 128 more."""
+    contract = json.loads(Path(HERE, CONTRACT).read_text(encoding="utf-8"))
+    script = contract["training"]["entry_point"]
+    os.environ["SM_USER_ENTRY_POINT"], os.environ["SM_MODULE_NAME"] = script, script[: -len(".py")]
+    code, errors = run([sys.executable, script, *arguments])
+    if code:
+        write_reason(reason(code, errors))
+        return 128 - code if code < 0 else code
+    if first_host():
+        try:
+            pack(contract, os.environ["SM_MODEL_DIR"], os.environ["SM_CHANNEL_TRAIN"])
+        except (OSError, KeyError, ValueError) as error:
+            write_reason(f"the code could not be packed beside the model: {type(error).__name__}: {error}")
+            raise
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
