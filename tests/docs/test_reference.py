@@ -93,7 +93,7 @@ def test_the_configuration_page_has_every_key_of_the_sample() -> None:
     text = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
     schema = Config.model_json_schema()
     found = {name for model in schema["$defs"].values() for name in model["properties"]}
-    sections = {"features", "retrain", "training", "approval", "approvers"}
+    sections = {"features", "retrain", "training", "inference", "approval", "approvers"}
     assert {name for name in found - sections if f"{name}`" not in text} == set()
 
 
