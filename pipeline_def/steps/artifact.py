@@ -19,6 +19,10 @@ from inference import known_categories
 from job import Array, StepConfig, read_config
 
 
+class OwnCode(Exception):
+    """The artifact is of a model that own code trained; only its own image loads it."""
+
+
 @dataclass(frozen=True)
 class Model:
     """An unpacked artifact: the fitted pipeline and the config that it was trained with."""
@@ -89,12 +93,17 @@ def rounded(found: str | None) -> str | None:
 def load_model(archive: Path, folder: Path) -> Model:
     """Unpack the model.tar.gz `archive` into `folder` and load it.
 
-    Raises InconsistentVersionWarning if another version of scikit-learn made it.
+    Raises InconsistentVersionWarning if another version of scikit-learn made it, and OwnCode.
     """
     with tarfile.open(archive, "r:gz") as packed:
         # Python before 3.11.4 has no filters; the image's has.
         safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
         packed.extractall(folder, **safely)  # nosec B202 # noqa: S202 - our own, and filtered
+    if (folder / "code" / "handsoff.json").exists():
+        raise OwnCode(
+            "own code trained it, and a candidate with a built-in estimator is compared in one image only: "
+            "decide by hand, or set training.source_dir again, so that each model is scored in its own image"
+        )
     config = read_config(folder / "code" / "model.json")
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)

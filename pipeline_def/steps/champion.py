@@ -22,8 +22,9 @@ import pandas as pd
 from botocore.exceptions import BotoCoreError, ClientError
 from sklearn.exceptions import InconsistentVersionWarning
 
-from artifact import Model, load_model
+from artifact import Model, OwnCode, load_model
 from job import AWS, GROUP, IDENTITY, LOOKALIKE, ROW, TEXT_ROW, Json, StepConfig, read_json, reason_of
+from predicted import Predicted, ScoringFailed, read_predicted
 from seen_rows import Ids, Seen, read_training_ids, seen
 
 if TYPE_CHECKING:
@@ -51,13 +52,13 @@ class ChampionProblem(Exception):
 
 @dataclass(frozen=True)
 class Champion:
-    """A loaded champion, and what is known about its data.
+    """A champion that is loaded or whose predictions are read, and what is known about its data.
 
     `ids` are the identities of its training rows. `report` is its data_report.json. `profile` is None if it
     was not recorded.
     """
 
-    model: Model
+    model: Model | Predicted
     ids: Ids
     report: Json
     profile: Json | None
@@ -66,6 +67,17 @@ class Champion:
     def columns(self) -> Columns | None:
         """The columns of the files that it was trained on; None if they were not recorded."""
         return self.report.get("columns")
+
+
+def package_of(session: boto3.Session, package: str, group: str) -> str | None:
+    """The package: an ARN as it is, or `latest` or `first` of the group's approved packages.
+
+    None for `none`, and where no package is approved.
+    """
+    if package in ("latest", "first"):
+        find = newest_approved if package == "latest" else first_approved
+        return find(session.client("sagemaker", config=AWS), group)
+    return None if package == "none" else package
 
 
 def newest_approved(sagemaker: SageMakerClient, group: str) -> str | None:
@@ -127,6 +139,8 @@ def problems() -> Iterator[None]:
             f"was made with scikit-learn {error.original_sklearn_version}; "
             f"this image has {error.current_sklearn_version}"
         ) from error
+    except (OwnCode, ScoringFailed) as error:
+        raise ChampionProblem(str(error)) from error
     except ClientError as error:
         details = error.response["Error"]
         raise ChampionProblem(f"{error.operation_name}: {details['Code']}: {details['Message']}") from error
@@ -135,12 +149,25 @@ def problems() -> Iterator[None]:
         raise ChampionProblem(f"cannot be scored: {reason_of(error)}") from error
 
 
-def fetch(session: boto3.Session, bucket: str, package: str, model: str, role: str, folder: Path) -> Champion:
-    """Copy the champion into `folder` and load it.
+@dataclass(frozen=True)
+class Located:
+    """A model that one of our training jobs wrote.
+
+    `uri` and `version` are those of its model.tar.gz, the version as `download` takes it. `beside` is the
+    folder of what its execution recorded. `image` serves it; None if the package names none.
+    """
+
+    uri: str
+    version: Mapping[str, str]
+    beside: str
+    image: str | None
+
+
+def locate(session: boto3.Session, bucket: str, package: str, model: str, role: str) -> Located:
+    """Where the model of a package lies.
 
     `package` and `role` are ARNs; `model` is the model's name. Raises ChampionProblem unless the package's
-    model is one that a training job of `role` wrote below `models/<model>/`. Raises botocore's and pickle's
-    errors.
+    model is one that a training job of `role` wrote below `models/<model>/`. Raises botocore's errors.
     """
     sagemaker, s3 = session.client("sagemaker", config=AWS), session.client("s3", config=AWS)
     described = sagemaker.describe_model_package(ModelPackageName=package)
@@ -155,18 +182,50 @@ def fetch(session: boto3.Session, bucket: str, package: str, model: str, role: s
         )
     execution, job = found.groups()
     version = written_by(sagemaker, s3, job, uri, role)
-    archive = download(s3, uri, folder / "champion.tar.gz", "its model", version)
-    beside = f"{prefix}{execution}"
+    return Located(uri, version, f"{prefix}{execution}", containers[0].get("Image"))
+
+
+def download_model(s3: S3Client, model: Located, path: Path) -> Path:
+    """Copy the model.tar.gz to `path`. Raises ChampionProblem."""
+    return download(s3, model.uri, path, "its model", model.version)
+
+
+def fetch(
+    session: boto3.Session,
+    bucket: str,
+    package: str,
+    model: str,
+    role: str,
+    folder: Path,
+    predictions: Path | None = None,
+    rows: int = 0,
+) -> Champion:
+    """Copy the champion into `folder` and load it, or read its `predictions` of that many `rows`.
+
+    The arguments are as `locate` takes them, and so are the errors. Raises pickle's errors, and
+    ScoringFailed if the folder `predictions` has none.
+    """
+    found, s3 = locate(session, bucket, package, model, role), session.client("s3", config=AWS)
+    if not predictions:
+        download_model(s3, found, folder / "champion.tar.gz")
     ids = download(
         s3,
-        f"{beside}/training_rows.parquet",
+        f"{found.beside}/training_rows.parquet",
         folder / "training_rows.parquet",
         "the list of rows that it was trained on",
     )
-    report = download(s3, f"{beside}/data_report.json", folder / "data_report.json", "the report on its data")
-    profile = read_profile(s3, f"{beside}/data_profile.json", folder)
-    loaded = load_model(archive, folder / "champion")
-    return Champion(loaded, read_training_ids(ids), read_json(report), profile)
+    report = read_json(
+        download(
+            s3, f"{found.beside}/data_report.json", folder / "data_report.json", "the report on its data"
+        )
+    )
+    profile = read_profile(s3, f"{found.beside}/data_profile.json", folder)
+    loaded: Model | Predicted
+    if predictions:
+        loaded = read_predicted(predictions, rows, profile)
+    else:
+        loaded = load_model(folder / "champion.tar.gz", folder / "champion")
+    return Champion(loaded, read_training_ids(ids), report, profile)
 
 
 def read_profile(s3: S3Client, uri: str, folder: Path) -> Json | None:

@@ -17,7 +17,7 @@ from champion import Champion, Columns, check_schema, fetch, problems, rows_seen
 from clusters import numbered
 from found_slices import worse_slices
 from job import Array, Json, StepConfig, Task, scratch
-from scoring import TASKS, counts, inside, metrics, unusable
+from scoring import TASKS, alike, counts, inside, metrics, scored, unusable
 from seen_rows import Seen
 from uncertainty import agreement, measured, paired
 
@@ -26,7 +26,8 @@ from uncertainty import agreement, measured, paired
 class ChampionSource:
     """Where a champion is found: its package's ARN, the data bucket, and the ARN of the role of our jobs.
 
-    `output` is the folder of the step's output, in which its files are unpacked.
+    `output` is the folder of the step's output, in which its files are unpacked. `predictions` is the
+    folder of its predictions of all `rows` validation rows, if it was scored in its own image.
     """
 
     session: boto3.Session
@@ -34,6 +35,8 @@ class ChampionSource:
     bucket: str
     role: str
     output: Path
+    predictions: Path | None = None
+    rows: int = 0
 
 
 def compared(
@@ -44,11 +47,12 @@ def compared(
     These are more metrics than rules may name: SageMaker's format needs others. A model with an unusable
     prediction has no metric, and then no difference is defined.
     """
-    module, wrong = TASKS[task], [unusable(task, prediction) for prediction in (ours, theirs)]
+    wrong = [unusable(task, prediction) for prediction in (ours, theirs)]
+    ours, theirs = alike(ours, theirs)
     if not any(wrong):
-        return paired(module.score(target, ours, clusters), module.score(target, theirs, clusters))
+        return paired(scored(task, target, ours, clusters), scored(task, target, theirs, clusters))
     each = [
-        {} if bad else measured(module.score(target, prediction, clusters))
+        {} if bad else measured(scored(task, target, prediction, clusters))
         for bad, prediction in zip(wrong, (ours, theirs), strict=True)
     ]
     return each[0], each[1], {}
@@ -80,9 +84,10 @@ def comparison(task: Task, target: Array, ours: Array, theirs: Array, clusters: 
 
 
 def fetched(source: ChampionSource, config: StepConfig) -> Champion:
-    """The champion, loaded. Raises ChampionProblem for everything that is wrong with it."""
+    """The champion, loaded or as predictions. Raises ChampionProblem for everything that is wrong with it."""
+    where = source.session, source.bucket, source.package, config.name, source.role
     with problems(), scratch(source.output) as folder:
-        return fetch(source.session, source.bucket, source.package, config.name, source.role, folder)
+        return fetch(*where, folder, source.predictions, source.rows)
 
 
 def against_champion(

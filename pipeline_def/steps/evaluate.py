@@ -19,13 +19,12 @@ import pandas as pd
 
 from anchor import anchor_part
 from artifact import Model, load_model
-from champion import ChampionProblem, first_approved, newest_approved, problems
+from champion import ChampionProblem, package_of, problems
 from comparison import ChampionSource, against_champion, compared, differences, fetched, new_by_chance, share
 from data_changes import data_changes
 from data_report import data_notes
 from evaluation_summary import summary
 from job import (
-    AWS,
     SPLITS,
     Array,
     Json,
@@ -38,6 +37,7 @@ from job import (
     scratch,
 )
 from model_quality import sagemaker_format, to_json
+from predicted import Predicted, read_predicted, read_scoring
 from scoring import guess, inside, metrics, scores, scores_of
 from seen_rows import COLUMNS, Ids, Seen, copies, read_training_ids, seen, validation_identity
 from split_drift import date_notes
@@ -60,7 +60,7 @@ class Trained:
 
 
 def evaluate(
-    model: Model,
+    model: Model | Predicted,
     rows: pd.DataFrame,
     config: StepConfig,
     *,
@@ -213,33 +213,41 @@ def champion_part(
     }
 
 
-def model_source(given: argparse.Namespace, package: str | None) -> ChampionSource | None:
-    """The model of this package: an ARN, `none`, or `latest` or `first` of the approved packages.
-
-    None for none, and where no package is approved.
-    """
+def model_source(given: argparse.Namespace, package: str) -> ChampionSource | None:
+    """The model of this package, as `package_of` takes it; None for none, or where none is approved."""
     session = boto3.Session()
-    if package in ("latest", "first"):
-        find = newest_approved if package == "latest" else first_approved
-        package = find(session.client("sagemaker", config=AWS), given.group)
-    if package in (None, "none"):
+    found = package_of(session, package, given.group)
+    return ChampionSource(session, found, given.bucket, given.role, given.output) if found else None
+
+
+def scored_source(given: argparse.Namespace, folder: Path | None, rows: int) -> ChampionSource | None:
+    """The model whose predictions of `rows` validation rows the folder has; None if there was none."""
+    package = read_scoring(folder)["package"] if folder else None
+    if package is None:
         return None
-    return ChampionSource(session, package, given.bucket, given.role, given.output)
+    return ChampionSource(boto3.Session(), package, given.bucket, given.role, given.output, folder, rows)
 
 
 def run(given: argparse.Namespace) -> None:
     """Read what the earlier steps wrote, evaluate, and write evaluation.json to the output folder."""
-    config = read_config(given.config)
-    champion, anchor = (model_source(given, package) for package in (given.champion, given.anchor))
-    with scratch(given.output) as folder:
-        model = load_model(given.model / "model.tar.gz", folder)
+    config, profile = read_config(given.config), read_json(given.profile)
+    rows = read_rows(given.validation, config)
+    model: Model | Predicted
+    if given.candidate_predictions:
+        model = read_predicted(given.candidate_predictions, len(rows), profile)
+        champion, anchor = (
+            scored_source(given, folder, len(rows))
+            for folder in (given.champion_predictions, given.anchor_predictions)
+        )
+    else:
+        champion, anchor = (model_source(given, package) for package in (given.champion, given.anchor))
+        with scratch(given.output) as folder:
+            model = load_model(given.model / "model.tar.gz", folder)
     evaluation = evaluate(
         model,
-        read_rows(given.validation, config),
+        rows,
         config,
-        trained=Trained(
-            read_training_ids(given.training_rows), read_json(given.report), read_json(given.profile)
-        ),
+        trained=Trained(read_training_ids(given.training_rows), read_json(given.report), profile),
         execution=given.execution,
         champion=champion,
         anchor=anchor,
@@ -253,7 +261,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The arguments that definition.py gives the step."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="model.json")
-    parser.add_argument("--model", type=Path, required=True, help="folder of model.tar.gz")
+    parser.add_argument("--model", type=Path, help="folder of model.tar.gz; not of own code")
+    for model in ("candidate", "champion", "anchor"):
+        folder = f"folder of the {model}'s predictions.csv and scoring.json, of own code"
+        parser.add_argument(f"--{model}-predictions", type=Path, help=folder)
     parser.add_argument("--validation", type=Path, required=True, help="folder of Parquet files")
     parser.add_argument("--training-rows", type=Path, required=True, help="training_rows.parquet")
     parser.add_argument("--report", type=Path, required=True, help="data_report.json")
@@ -261,8 +272,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--bucket", required=True, help="the data bucket")
     parser.add_argument("--group", required=True, help="model package group, for latest and first")
     parser.add_argument("--role", required=True, help="ARN of the role that the pipeline's jobs run as")
-    parser.add_argument("--champion", required=True, help="a model package's ARN, none, or latest")
-    parser.add_argument("--anchor", required=True, help="a model package's ARN, none, or first")
+    parser.add_argument("--champion", default="none", help="a model package's ARN, none, or latest")
+    parser.add_argument("--anchor", default="none", help="a model package's ARN, none, or first")
     parser.add_argument("--execution", required=True, help="the pipeline execution's ARN")
     parser.add_argument("--output", type=Path, required=True, help="folder for evaluation.json")
     return parser.parse_args(arguments)

@@ -19,7 +19,7 @@ from scipy import stats
 from clusters import count, numbered, per_cluster
 from job import Array, Json, StepConfig, Task
 from scored import mean_and_error
-from scoring import TASKS, unusable
+from scoring import TASKS, alike, unusable
 
 MIN_CLUSTERS: Final = 30
 """Clusters from which a slice is tested; so it has as many rows at least."""
@@ -55,6 +55,7 @@ def worse_slices(config: StepConfig, rows: pd.DataFrame, candidate: Array, champ
     if not len(rows) or unusable(config.task, candidate) or unusable(config.task, champion):
         return {"slices_tested": 0, "found_slices": []}
     name, score = LOSSES[config.task], TASKS[config.task].score
+    candidate, champion = alike(candidate, champion)
     target, clusters = rows[config.target].to_numpy(), numbered(rows[config.cluster_column].to_numpy())
     theirs = score(target, champion).means[name]
     higher = score(target, candidate).means[name] - theirs

@@ -142,6 +142,7 @@ class Dialect:
     identity: tuple[str, ...] = ()
     group: tuple[str, ...] = ()
     date: str | None = None
+    columns: Literal["landed", "declared"] = "landed"
 
     @property
     def about_rows(self) -> dict[str, tuple[str, ...]]:
@@ -160,8 +161,9 @@ class StepConfig:
     """The part of a model's config that the steps read. publish.py writes it to model.json.
 
     `classes` are the values of the target; of two, the second is the positive one. Regression has none.
-    `marker` is the name of the marker that completes a delivery; None if the model uses none.
-    `slices` are groups of validation rows, each given by the values of some columns.
+    `estimator` is empty for a model that its own code trains. `marker` is the name of the marker that
+    completes a delivery; None if the model uses none. `slices` are groups of validation rows, each given by
+    the values of some columns.
     """
 
     name: str
@@ -173,6 +175,11 @@ class StepConfig:
     slices: tuple[Mapping[str, str], ...] = ()
     data: Dialect = Dialect()
     marker: str | None = None
+
+    @property
+    def own_code(self) -> bool:
+        """Whether own code trains the model, and not an estimator of this project."""
+        return not self.estimator
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -203,7 +210,7 @@ def parse_config(values: Mapping[str, Any]) -> StepConfig:
         target=values["target"],
         classes=tuple(values.get("classes", ("0", "1"))),
         features=Features(**{kind: tuple(names) for kind, names in values["features"].items()}),
-        estimator=values["training"]["estimator"],
+        estimator=values.get("training", {}).get("estimator") or "",
         slices=tuple(values.get("slices", ())),
         data=parse_dialect(values.get("data", {})),
         marker=values.get("marker"),

@@ -19,7 +19,9 @@ import pyarrow as pa
 
 import data_profile
 from batch import DataObject, check_splits, fetch, latest_batch, read_manifest, split_of
+from champion_source import write_sources
 from changes import Changes, check_no_changes
+from channels import Channel, finish
 from convert import convert
 from data_report import FileRead, check_quotes, check_targets, data_report, read_target, summary
 from identity import text_ids
@@ -56,7 +58,13 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
         batch = latest_batch(s3, bucket, config.name, config.marker)
     manifest = read_manifest(s3, bucket, config.name, batch)
     check_splits(manifest, config.name)
-    writers = {split: SplitWriter(output / split / f"{split}.parquet", config) for split in SPLITS}
+    channels = (
+        {split: Channel(output / f"channel-{split}", config) for split in SPLITS} if config.own_code else {}
+    )
+    writers = {
+        split: SplitWriter(output / split / f"{split}.parquet", config, channels.get(split))
+        for split in SPLITS
+    }
     changes = {split: Changes(config.data.cdc) for split in SPLITS} if config.data.cdc else {}
     files = []
     with scratch(output / "train") as folder:
@@ -73,6 +81,8 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     check_rows({split: writer.rows for split, writer in writers.items()})
     targets = {split: read_target(writer.path, config.target) for split, writer in writers.items()}
     check_targets(targets, config)
+    if channels:
+        finish(channels["train"], channels["validation"], config, output / "rows" / "rows.csv")
     (output / "report").mkdir(parents=True, exist_ok=True)
     ids = {split: read_ids(writer.path) for split, writer in writers.items()}
     write_training_ids(ids["train"], output / "report" / "training_rows.parquet")
@@ -142,6 +152,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch", required=True, help="a batch's SHA-256, or latest")
     parser.add_argument("--execution", required=True, help="the pipeline execution's ARN, for the report")
     parser.add_argument("--output", type=Path, required=True, help="folder of the step's outputs")
+    parser.add_argument("--champion", help="of own code: a model package's ARN, none, or latest")
+    parser.add_argument("--anchor", default="none", help="of own code: a model package's ARN, none, or first")
+    parser.add_argument("--group", help="of own code: model package group, for latest and first")
+    parser.add_argument("--role", help="of own code: ARN of the role that the pipeline's jobs run as")
     return parser.parse_args(arguments)
 
 
@@ -151,11 +165,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with reason_written("message"):
         s3 = boto3.client("s3", config=AWS)
         try:
-            report = preprocess(s3, given.bucket, read_config(given.config), given.batch, given.output)
+            config = read_config(given.config)
+            report = preprocess(s3, given.bucket, config, given.batch, given.output)
         except DataProblem as problem:
             print(problem.log_line(), file=sys.stderr)
             write_reason(str(problem), "message")
             return 1
+        if config.own_code:
+            write_sources(config.name, given)
     report["execution"] = given.execution
     write_json(report, given.output / "report" / "data_report.json")
     print(summary(report), flush=True)

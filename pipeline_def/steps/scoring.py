@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import regression
 from cells import category
 from clusters import count
 from job import Array, Json, StepConfig, Task
+from scored import Scored
 from uncertainty import measured
 
 TASKS: Final[Mapping[Task, ModuleType]] = {
@@ -37,6 +39,40 @@ UNDEFINED: Final = {
 """A metric that these rows do not define."""
 
 
+class OneHot(np.ndarray[Any, Any]):
+    """Predicted classes in the form of probabilities, which are 0 or 1.
+
+    Metrics that depend on probabilities are undefined for them. A part of the array has the same type.
+    """
+
+
+def scored(task: Task, target: Array, prediction: Array, clusters: Array | None = None) -> Scored:
+    """What each metric of these rows is; of predicted classes, only those that depend on classes alone."""
+    found: Scored = TASKS[task].score(target, prediction, clusters)
+    return replace(found, means={}, areas={}, slopes={}, resampled={}) if is_classes(prediction) else found
+
+
+def is_classes(prediction: Array) -> bool:
+    """Whether these are predicted classes and no probabilities."""
+    return isinstance(prediction, OneHot)
+
+
+def alike(ours: Array, theirs: Array) -> tuple[Array, Array]:
+    """Both predictions, as predicted classes if one of them is. They are of the same rows and classes."""
+    if not (is_classes(ours) or is_classes(theirs)):
+        return ours, theirs
+    return as_classes(ours), as_classes(theirs)
+
+
+def as_classes(prediction: Array) -> Array:
+    """The most probable class of each row, in the form of probabilities."""
+    if is_classes(prediction):
+        return prediction
+    if prediction.ndim == 1:
+        return binary.predicted(prediction).astype(float).view(OneHot)
+    return np.eye(prediction.shape[1])[multiclass.predicted(prediction)].view(OneHot)
+
+
 def usable(task: Task, prediction: Array) -> Array:
     """For each row, whether its prediction is a finite number, or probabilities: from 0 to 1, the sum 1."""
     if task == "regression":
@@ -55,7 +91,7 @@ def unusable(task: Task, prediction: Array) -> int:
 
 def scores(task: Task, target: Array, prediction: Array, clusters: Array | None = None) -> Json:
     """Every metric of these rows. All are undefined if one prediction is unusable."""
-    found = {} if unusable(task, prediction) else measured(TASKS[task].score(target, prediction, clusters))
+    found = {} if unusable(task, prediction) else measured(scored(task, target, prediction, clusters))
     return scores_of(task, target, prediction, clusters, found)
 
 

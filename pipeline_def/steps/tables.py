@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import parquet_files
+from channels import Channel
 from csv_files import MAX_COLUMNS, CsvFile, open_csv
 from data_counts import CellCounts
 from formats import format_of
@@ -187,12 +188,14 @@ class SplitWriter:
     """One split's Parquet file, and the counts of the rows in it. Close it when all rows are added.
 
     `missing` counts, by feature, the rows without a value. `cells` counts what reading made of cells.
+    `channel` gets the same rows for own training code.
     """
 
-    def __init__(self, path: Path, config: StepConfig) -> None:
+    def __init__(self, path: Path, config: StepConfig, channel: Channel | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.rows = 0
+        self.channel = channel
         self.missing = dict.fromkeys(config.features.names, 0)
         self.cells = CellCounts(config.features, changes=config.data.cdc is not None)
         self._file: pq.ParquetWriter | None = None
@@ -201,6 +204,8 @@ class SplitWriter:
     def add(self, table: pa.Table, block: pa.RecordBatch) -> None:
         """Add rows as convert.py makes them from `block`."""
         self.cells.add(block, table)
+        if self.channel:
+            self.channel.add(table, block)
         self._add(table)
 
     def _add(self, table: pa.Table) -> None:
@@ -216,6 +221,8 @@ class SplitWriter:
         """End the file with only those of its rows for which `kept`, in the order of adding, is true."""
         self.close()
         self.cells.keep(kept)
+        if self.channel:
+            self.channel.keep(kept)
         every = self.path.with_suffix(".all")
         self.path.rename(every)
         self.rows, self.missing, self._file = 0, dict.fromkeys(self.missing, 0), None

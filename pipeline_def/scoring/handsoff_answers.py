@@ -1,0 +1,241 @@
+"""What a model answered, as one prediction for each row of a request.
+
+Understood are the forms that serving scripts use: CSV with and without a header, one value or the values of
+one row in a line, all values in one line; JSON as a list, or as `{"predictions": […]}`; JSON lines; numpy's
+.npy; and the answers of this project's own models. Python 3.8; the standard library and numpy.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+LISTS = ("predictions", "instances", "outputs", "results", "probabilities", "scores", "values", "labels")
+"""Members of a JSON object that hold the list of all predictions."""
+
+MEMBERS = {
+    "probability": ("probabilities", "probability", "score", "scores", "prediction", "predictions"),
+    "label": ("label", "predicted_label", "prediction", "class"),
+    "value": ("prediction", "value", "score", "predictions"),
+}
+"""Members of a record, and columns of CSV with a header, that hold a prediction, by what is returned."""
+
+COLUMN_OF_CLASS = "probability_"
+"""The start of the name of a class's column in CSV with a header."""
+
+ROUNDING = 1e-6
+"""By how much a probability may be outside 0 to 1, or the sum of a row's be away from 1; as in evaluation."""
+
+FLOAT32 = 1e-3
+"""By how much a row's sum may be away from 1 where it is divided by it: rounding of 16 and 32 bits."""
+
+SHOWN = 60
+"""Characters of an answer that a message shows."""
+
+EXPECTED = {
+    "probability": "a probability for each row",
+    "label": "a class for each row",
+    "value": "a number for each row",
+}
+"""What a message says that was expected, by what is returned."""
+
+
+class AnswerProblem(Exception):
+    """An answer that is no prediction for each row. The message says what came, and what to do."""
+
+
+class Wanted(NamedTuple):
+    """What a model returns: `probability`, `label` or `value`; and the classes, the positive one last."""
+
+    returns: str
+    classes: tuple[str, ...]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of predictions.csv."""
+        if self.returns != "probability":
+            return [self.returns]
+        return ["probability"] if len(self.classes) == 2 else [str(at) for at in range(len(self.classes))]
+
+
+def predictions(body: Any, kind: str, rows: int, wanted: Wanted) -> list[list[float]]:
+    """The numbers of each row, in the columns of `wanted`. Raises AnswerProblem.
+
+    `body` is text or bytes, or a list or object that is sent as JSON. `kind` is its content type.
+    """
+    found = _values(body, kind.split(";")[0].strip().lower(), rows, wanted)
+    if len(found) != rows:
+        raise AnswerProblem(
+            f"answered {len(found):,} predictions for {rows:,} rows, expected {EXPECTED[wanted.returns]}; "
+            "output_fn must answer one prediction for each row, in the order of the rows"
+        )
+    return [_row(value, at, wanted) for at, value in enumerate(found, 1)]
+
+
+def _values(body: Any, kind: str, rows: int, wanted: Wanted) -> list[Any]:
+    """The predictions as they came: numbers, texts, lists or records."""
+    if isinstance(body, (bytes, bytearray)):
+        if kind == "application/x-npy" or bytes(body[:6]) == b"\x93NUMPY":
+            return _listed(np.load(io.BytesIO(bytes(body)), allow_pickle=False).tolist(), rows)
+        try:
+            body = bytes(body).decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise AnswerProblem(
+                f"answered bytes of type {kind or '(none)'} that are no text in UTF-8"
+            ) from None
+    if not isinstance(body, str):
+        return _listed(body, rows)
+    text = body.lstrip("\ufeff").strip()
+    if not text:
+        raise AnswerProblem(f"answered nothing, expected {EXPECTED[wanted.returns]}")
+    if kind != "text/csv" or text[0] in "[{":
+        try:
+            return _listed(json.loads(text), rows)
+        except ValueError:
+            lines = _json_lines(text)
+            if lines is not None:
+                return lines
+            if kind == "application/json" and text[0] in "[{":
+                raise AnswerProblem(f"answered text that is no JSON: {_shown(text)}") from None
+    return _from_csv(text, rows, wanted)
+
+
+def _listed(found: Any, rows: int) -> list[Any]:
+    """The list of predictions in a JSON value."""
+    if isinstance(found, dict):
+        names = [name for name in LISTS if isinstance(found.get(name), list)]
+        if not names and len(found) == 1:
+            names = [name for name, value in found.items() if isinstance(value, list)]
+        if names:
+            found = found[names[0]]
+        elif rows == 1:
+            found = [found]
+        else:
+            raise AnswerProblem(
+                f"answered a JSON object with {_shown(', '.join(map(str, found)))}, "
+                'expected a list, or {"predictions": [one for each row]}'
+            )
+    if not isinstance(found, list):
+        found = [found]
+    if len(found) == 1 and rows > 1 and isinstance(found[0], list) and len(found[0]) == rows:
+        found = found[0]  # an array of one line
+    return list(found)
+
+
+def _json_lines(text: str) -> list[Any] | None:
+    try:
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
+    except ValueError:
+        return None
+
+
+def _from_csv(text: str, rows: int, wanted: Wanted) -> list[Any]:
+    """The rows of CSV: a record where the first line is a header, else the value or the values of a line."""
+    lines = [line for line in csv.reader(io.StringIO(text, newline="")) if line]
+    if len(lines) == rows + 1 and _is_header(lines[0], wanted):
+        return [dict(zip(map(str.strip, lines[0]), line)) for line in lines[1:]]
+    if len(lines) == 1 and rows > 1 and len(lines[0]) == rows:
+        return list(lines[0])
+    return [line[0] if len(line) == 1 else line for line in lines]
+
+
+def _is_header(cells: list[str], wanted: Wanted) -> bool:
+    names = {name for members in MEMBERS.values() for name in members}
+    return any(cell.strip() in names for cell in cells) or (
+        wanted.returns != "label" and all(_number(cell) is None for cell in cells)
+    )
+
+
+def _row(value: Any, at: int, wanted: Wanted) -> list[float]:
+    """The numbers of one row. Raises AnswerProblem, which names the row of the request."""
+    if isinstance(value, dict):
+        value = _of_record(value, at, wanted)
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        value = value[0]
+    if wanted.returns == "label":
+        return [float(_class(value, at, wanted.classes))]
+    several = value if isinstance(value, (list, tuple)) else [value]
+    numbers = [_finite(item, at) for item in several]
+    if wanted.returns == "value":
+        if len(numbers) != 1:
+            raise AnswerProblem(f"row {at}: answered {len(numbers)} values, expected one number")
+        return numbers
+    return _probabilities(numbers, at, wanted)
+
+
+def _of_record(record: dict[Any, Any], at: int, wanted: Wanted) -> Any:
+    """The prediction in a record: a member by its name, or the probability of each class."""
+    given = record.get("probabilities")
+    by_class: dict[Any, Any] = given if isinstance(given, dict) else record
+    if wanted.returns == "probability":
+        for start in ("", COLUMN_OF_CLASS):
+            if all(start + name in by_class for name in wanted.classes):
+                return [by_class[start + name] for name in wanted.classes]
+    for name in MEMBERS[wanted.returns]:
+        if name in record and not isinstance(record[name], dict):
+            return record[name]
+    if len(record) == 1:
+        return next(iter(record.values()))
+    raise AnswerProblem(
+        f"row {at}: answered {_shown(', '.join(map(str, record)))}, "
+        f"expected one of {', '.join(MEMBERS[wanted.returns])}"
+    )
+
+
+def _probabilities(numbers: list[float], at: int, wanted: Wanted) -> list[float]:
+    """The probability of the positive class, or of each of more than two classes."""
+    classes = len(wanted.classes)
+    if len(numbers) != classes and not (classes == 2 and len(numbers) == 1):
+        raise AnswerProblem(
+            f"row {at}: answered {len(numbers)} values, expected the probability of "
+            + (f"{wanted.classes[1]}" if classes == 2 else f"each of the {classes} classes")
+            + "; a model that answers classes has inference.returns: label"
+        )
+    if wrong := [number for number in numbers if not -ROUNDING <= number <= 1 + ROUNDING]:
+        raise AnswerProblem(f"row {at}: answered {wrong[0]:.6g}, expected a probability from 0 to 1")
+    if len(numbers) == 1:
+        return numbers
+    total = math.fsum(numbers)
+    if abs(total - 1) > FLOAT32:
+        raise AnswerProblem(f"row {at}: the probabilities have the sum {total:.6g}, expected 1")
+    if abs(total - 1) > ROUNDING:
+        numbers = [number / total for number in numbers]
+    return numbers[1:] if classes == 2 else numbers
+
+
+def _class(value: Any, at: int, classes: Sequence[str]) -> int:
+    """The index of the class with this text, spaces aside, or of the same number."""
+    text = str(value).lower() if isinstance(value, bool) else str(value).strip()
+    if text in classes:
+        return classes.index(text)
+    number = _number(text)
+    for index, name in enumerate(classes):
+        if number is not None and _number(name) == number:
+            return index
+    named = ", ".join(classes[:10]) + (" …" if len(classes) > 10 else "")
+    raise AnswerProblem(f"row {at}: answered {_shown(text)}, which is no class; expected one of {named}")
+
+
+def _finite(value: Any, at: int) -> float:
+    number = _number(value)
+    if number is None or not math.isfinite(number):
+        raise AnswerProblem(f"row {at}: answered {_shown(value)}, expected a finite number")
+    return number
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _shown(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"

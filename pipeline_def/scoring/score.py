@@ -1,0 +1,288 @@
+"""ScoreCandidate, ScoreChampion, ScoreAnchor: ask one model for the predictions of the validation rows.
+
+Runs in the image that serves the model, whatever that is: Python 3.8, the standard library and numpy. A
+process of its own (handsoff_serving.py) loads the model and calls its functions as the container would.
+Out: predictions.csv and scoring.json. A problem ends the job with one line, in the log and as the job's
+ExitMessage; with `--optional` it is the `problem` of scoring.json, and the job succeeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import platform
+import signal
+import site
+import subprocess
+import sys
+import tarfile
+import tempfile
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+"""The folder of these scripts."""
+
+SCHEMA_VERSION = 1
+"""The version of scoring.json. A change that breaks a reader raises it."""
+
+MESSAGE_LIMIT = 1000
+"""Characters of a failure message. SageMaker shows the first 1,024 bytes of one."""
+
+BUILT_IN = {
+    "entry_point": "inference.py",
+    "content_type": "application/json",
+    "accept": "application/json",
+    "header": True,
+}
+"""How a model of this project's own estimators is asked: records with typed values."""
+
+
+class ScoringProblem(Exception):
+    """Why the model has no predictions, in one line."""
+
+
+def score(model: Path, rows: Path, output: Path, image: str | None = None) -> dict[str, Any]:
+    """Write predictions.csv to `output`; returns scoring.json. Raises ScoringProblem.
+
+    `model` is the folder of model.tar.gz, and of source.json where the model is not the candidate. Without a
+    model there is nothing to score, and the result's `package` and `problem` say why.
+    """
+    source = _read(model / "source.json") if (model / "source.json").exists() else {}
+    found = {"package": source.get("package"), "image": source.get("image")}
+    if source and (source.get("problem") or not (model / "model.tar.gz").exists()):
+        return scoring(**found, problem=source.get("problem"))
+    if image and source.get("image") and image != source["image"]:
+        raise ScoringProblem(
+            f"it is served by {source['image']}, and this job runs {image}: start the execution by a start "
+            "request, which gives each model its own image"
+        )
+    with tempfile.TemporaryDirectory(dir=output) as folder:
+        unpacked = Path(folder, "ml", "model")
+        unpack(model / "model.tar.gz", unpacked)
+        contract = read_contract(unpacked)
+        task = task_of(contract, unpacked, rows)
+        answered = ask(task, Path(folder), python_for(unpacked, Path(folder)))
+        if answered["rows"] != (expected := count_rows(rows)):
+            raise ScoringProblem(f"{answered['rows']:,} of {expected:,} rows have a prediction")
+        os.replace(Path(folder, "predictions.csv"), output / "predictions.csv")
+    return scoring(
+        package=found["package"],
+        image=found["image"] or contract.get("image"),
+        rows=answered["rows"],
+        returns=task["returns"],
+        packages=answered["packages"],
+        config=contract["config"],
+        columns=task["columns"],
+    )
+
+
+def scoring(**found: Any) -> dict[str, Any]:
+    """The content of scoring.json, with what is not known as null or empty."""
+    nothing: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "rows": 0,
+        "returns": None,
+        "package": None,
+        "problem": None,
+        "image": None,
+        "python": platform.python_version(),
+        "packages": {},
+        "config": None,
+        "columns": [],
+    }
+    return {**nothing, **found}
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a model.tar.gz into the folder. Raises ScoringProblem for an entry that leads out of it."""
+    folder.mkdir(parents=True)
+    try:
+        with tarfile.open(archive, "r:gz") as packed:
+            if hasattr(tarfile, "data_filter"):
+                packed.extractall(folder, filter="data")
+                return
+            for entry in packed:  # Python before 3.8.17 has no filters
+                target = os.path.realpath(folder / entry.name)
+                inside = target == str(folder) or target.startswith(os.path.realpath(folder) + os.sep)
+                if not inside or not (entry.isfile() or entry.isdir()):
+                    raise ScoringProblem(f"model.tar.gz has the entry {entry.name}, which is not unpacked")
+                packed.extract(entry, folder)
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise ScoringProblem(f"model.tar.gz cannot be unpacked: {one_line(error)}") from error
+
+
+def read_contract(model: Path) -> dict[str, Any]:
+    """The unpacked model's handsoff.json, or what stands for it in a model of a built-in estimator."""
+    code = model / "code"
+    if (code / "handsoff.json").exists():
+        found: dict[str, Any] = _read(code / "handsoff.json")
+        return found
+    if not (code / "model.json").exists():
+        raise ScoringProblem(
+            "model.tar.gz has no code/handsoff.json: the training script must leave the folder code/ of "
+            "SM_MODEL_DIR to handsoff, which packs it when the script has ended"
+        )
+    config = _read(code / "model.json")
+    returns = "value" if config["task"] == "regression" else "probability"
+    return {
+        "config": config,
+        "inference": {**BUILT_IN, "returns": returns},
+        "framework": "sklearn",
+        "columns": [name for names in config["features"].values() for name in names],
+    }
+
+
+def task_of(contract: dict[str, Any], model: Path, rows: Path) -> dict[str, Any]:
+    """What handsoff_serving.py needs. Raises ScoringProblem if rows.csv lacks a column of the model."""
+    config, inference = contract["config"], contract["inference"]
+    with rows.open(encoding="utf-8", newline="") as file:
+        header = next(csv.reader(file), [])
+    if missing := [name for name in contract["columns"] if name not in header]:
+        raise ScoringProblem(f"the validation rows have no column {', '.join(missing[:10])}, which it needs")
+    features = config["features"]
+    regression = config["task"] == "regression"
+    return {
+        **inference,
+        "returns": "value" if regression else inference.get("returns") or "probability",
+        "framework": contract.get("framework"),
+        "model": str(model),
+        "rows": str(rows),
+        "classes": config.get("classes", [] if regression else ["0", "1"]),
+        "columns": contract["columns"],
+        "places": [header.index(name) for name in contract["columns"]],
+        "numbers": [*features.get("numeric", []), *features.get("boolean", [])],
+    }
+
+
+def count_rows(rows: Path) -> int:
+    """The rows of rows.csv without its header."""
+    with rows.open(encoding="utf-8", newline="") as file:
+        return max(0, sum(1 for _ in csv.reader(file)) - 1)
+
+
+def python_for(model: Path, folder: Path) -> str:
+    """The Python that runs the model: this one, or one that has code/requirements.txt on top of it."""
+    wanted = model / "code" / "requirements.txt"
+    if not wanted.exists():
+        return sys.executable
+    place = folder / "packages"
+    python = place / "bin" / "python"
+    _run([sys.executable, "-m", "venv", str(place)], "a folder for the model's packages cannot be made")
+    (below,) = place.glob("lib*/python*/site-packages")
+    beside = "".join(f"{path}\n" for path in [*site.getsitepackages(), site.getusersitepackages()])
+    (below / "of_the_image.pth").write_text(beside, encoding="utf-8")
+    install = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "-r", str(wanted)]
+    _run(install, "the packages of requirements.txt cannot be installed")
+    return str(python)
+
+
+def _run(command: Sequence[str], failed: str) -> None:
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    text = done.stdout.decode("utf-8", "replace")
+    print(text, flush=True)
+    if done.returncode:
+        lines = [line for line in text.split("\n") if line.strip()]
+        errors = [line for line in lines if line.startswith("ERROR:")] or lines or ["(no output)"]
+        raise ScoringProblem(f"{failed}: {errors[0 if len(errors) > 1 else -1].strip()}")
+
+
+def ask(task: dict[str, Any], folder: Path, python: str) -> dict[str, Any]:
+    """Run handsoff_serving.py; returns answered.json. Raises ScoringProblem: its problem, or how it ended."""
+    (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
+    code = os.path.join(task["model"], "code")
+    environment = {
+        **os.environ,
+        "SAGEMAKER_BASE_DIR": str(folder / "ml"),
+        "SAGEMAKER_PROGRAM": task["entry_point"],
+        "SAGEMAKER_SUBMIT_DIRECTORY": code,
+        "SM_MODEL_DIR": task["model"],
+        "PYTHONUNBUFFERED": "1",
+    }
+    process = subprocess.Popen(
+        [python, str(HERE / "handsoff_serving.py"), str(folder)],
+        cwd=task["model"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    code_of_end = process.wait()
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)  # what the model has started
+    if code_of_end == 0 and (folder / "answered.json").exists():
+        answered: dict[str, Any] = _read(folder / "answered.json")
+        return answered
+    if (folder / "problem.json").exists():
+        raise ScoringProblem(_read(folder / "problem.json")["problem"])
+    raise ScoringProblem(f"the model's process {_ending(code_of_end)} before it had answered all rows")
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"ended with code {code}"
+    name = signal.Signals(-code).name
+    memory = "; it may have needed more memory than there is" if name == "SIGKILL" else ""
+    return f"was ended by {name}{memory}"
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def one_line(error: object) -> str:
+    """The text on one line, at most MESSAGE_LIMIT characters."""
+    return " ".join(str(error).split())[:MESSAGE_LIMIT]
+
+
+def write_reason(text: str) -> None:
+    """Leave the reason where SageMaker looks for a processing job's ExitMessage."""
+    path = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"), "output", "message")
+    with suppress(OSError):  # the log has the reason as well
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(one_line(text), encoding="utf-8")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments that definition.py gives the step."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="folder of model.tar.gz")
+    parser.add_argument("--rows", type=Path, required=True, help="rows.csv")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="folder for predictions.csv and scoring.json"
+    )
+    parser.add_argument("--optional", action="store_true", help="a problem goes into scoring.json")
+    parser.add_argument("--image", help="the image that this job runs in")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the step; returns the exit code."""
+    given = parse(arguments)
+    given.output.mkdir(parents=True, exist_ok=True)
+    try:
+        found = score(given.model, given.rows, given.output, given.image)
+    except Exception as error:
+        if not isinstance(error, ScoringProblem):
+            traceback.print_exc()
+        problem = one_line(error if isinstance(error, ScoringProblem) else f"{type(error).__name__}: {error}")
+        print(problem, file=sys.stderr, flush=True)
+        if not given.optional:
+            write_reason(problem)
+            return 1
+        source = given.model / "source.json"
+        known = _read(source) if source.exists() else {}
+        found = scoring(package=known.get("package"), image=known.get("image"), problem=problem)
+    (given.output / "scoring.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(f"{found['rows']:,} rows scored" if not found["problem"] else found["problem"], flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
