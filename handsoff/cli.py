@@ -16,7 +16,17 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handsoff.commands import anchor, data, decisions, deployment, executions, failures, local, terminal
+from handsoff.commands import (
+    anchor,
+    data,
+    decisions,
+    deployment,
+    executions,
+    failures,
+    local,
+    publish,
+    terminal,
+)
 from handsoff.showing.console import escape
 from local.errors import CloudError
 from retraining.errors import HandsoffError
@@ -61,7 +71,7 @@ for command in (
     deployment.deploy,
     deployment.destroy,
     deployment.render,
-    deployment.publish,
+    publish.publish,
     data.land,
     data.data,
     executions.start,

@@ -1,4 +1,4 @@
-"""Commands about a deployment: examine, render, deploy, publish, destroy."""
+"""Commands about a deployment: examine, render, deploy, destroy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from handsoff.deploying import doctor as examining
 from handsoff.deploying import inventory, stack
 from handsoff.deploying import render as rendering
 from handsoff.deploying.checks import Finding
-from handsoff.deploying.publishing import publish_model, schedule_is_current
 from handsoff.deploying.site import Site, site
 from handsoff.deploying.terraform import Plan
 from handsoff.errors import NotConfirmed, Unfit
@@ -152,29 +151,3 @@ def _show_remaining(lines: list[tuple[str, str]]) -> None:
     out.print("These remain:")
     for what, command in lines:
         out.print(f"  {escape(what)}\n    → {escape(command)}", soft_wrap=True)
-
-
-def publish(
-    model: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
-) -> None:
-    """Upload the step code, and update the models' pipelines and their configs in SSM.
-
-    It also renders what Terraform reads, so that a plan stays empty. It needs a deployment.
-
-    Example: `handsoff publish titanic`
-    """
-    where = terminal.project_to_publish()
-    deployment = terminal.deployment(where)
-    for name in [where.model(model)] if model else where.config.models:
-        published = publish_model(deployment, name)
-        rules = f"rules and settings {'updated' if published.config_changed else 'unchanged'}"
-        pipeline = published.pipeline
-        out.print(
-            f"{name}: pipeline {pipeline.change}, {rules}, code {pipeline.code_sha256[:12]}, "
-            f"{pipeline.pipeline_arn}",
-            soft_wrap=True,
-        )
-        if not schedule_is_current(deployment, name):
-            out.print(f"{name}: its schedule on AWS is another one: `handsoff deploy` changes it")
-    if where.terraform.is_dir():
-        rendering.write(where, deployment.location)

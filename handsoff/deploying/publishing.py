@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -14,6 +14,9 @@ from handsoff.location import bucket_name, pipeline_role_arn
 from pipeline_def import publish
 from retraining.config.storing import stored
 from retraining.errors import ConfigError
+
+MISSING: Final = ("ResourceNotFound", "ResourceNotFoundException")
+"""Error codes of a pipeline, or of a schedule, that does not exist."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,7 @@ def publish_model(deployment: Deployment, model: str) -> PublishedModel:
     What is published equals what Terraform reads, so that a plan afterwards is empty. Raises NotDeployed
     where there is no pipeline, or the data lies in another bucket than handsoff.yaml names.
     """
-    named = bucket_name(deployment.config, deployment.location)
-    if deployment.bucket != named:
-        raise NotDeployed(
-            f"the data is in {deployment.bucket} here, handsoff.yaml names {named}: `handsoff deploy` first"
-        )
+    refuse_other_bucket(deployment)
     try:
         _upload_config(deployment, model, deployment.bucket)
         published = publish.publish(
@@ -66,7 +65,7 @@ def publish_model(deployment: Deployment, model: str) -> PublishedModel:
             folder=deployment.folder,
         )
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("ResourceNotFound", "ResourceNotFoundException"):
+        if error.response["Error"]["Code"] not in MISSING:
             raise
         raise no_pipeline(deployment, model) from None
     return PublishedModel(published, _publish_config(deployment, model))
@@ -91,17 +90,32 @@ def _publish_config(deployment: Deployment, model: str) -> bool:
     return True
 
 
+def refuse_other_bucket(deployment: Deployment) -> None:
+    """Raise NotDeployed where the data lies in another bucket than handsoff.yaml names."""
+    named = bucket_name(deployment.config, deployment.location)
+    if deployment.bucket != named:
+        raise NotDeployed(
+            f"the data is in {deployment.bucket} here, handsoff.yaml names {named}: `handsoff deploy` first"
+        )
+
+
 def schedule_is_current(deployment: Deployment, model: str) -> bool:
     """Whether a model's schedule on AWS is the one of its config. Only Terraform changes schedules."""
     wanted = deployment.config.models[model].retrain
+    known = find_schedule(deployment, model)
+    return known == ((wanted.schedule, wanted.schedule_timezone) if wanted.schedule else (None, None))
+
+
+def find_schedule(deployment: Deployment, model: str) -> tuple[str | None, str | None]:
+    """A model's schedule on AWS and its time zone; two times None where there is none."""
+    scheduler = deployment.session.client("scheduler")
     try:
-        found = deployment.session.client("scheduler").get_schedule(Name=deployment.resource_name(model))
+        found = scheduler.get_schedule(Name=deployment.resource_name(model))
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+        if error.response["Error"]["Code"] not in MISSING:
             raise
-        return wanted.schedule is None
-    known = (found["ScheduleExpression"], found["ScheduleExpressionTimezone"])
-    return known == (wanted.schedule, wanted.schedule_timezone)
+        return None, None
+    return found["ScheduleExpression"], found["ScheduleExpressionTimezone"]
 
 
 def _dumped(deployment: Deployment, model: str) -> dict[str, Any]:

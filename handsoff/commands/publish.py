@@ -1,0 +1,141 @@
+"""The command that publishes rules, settings and code of models, after showing what changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
+
+import typer
+
+from handsoff.commands import terminal
+from handsoff.commands.terminal import err, out
+from handsoff.deploying import account
+from handsoff.deploying import render as rendering
+from handsoff.deploying.publish_plan import Change, PublishPlan, as_json, plan
+from handsoff.deploying.publishing import PublishedModel, publish_model
+from handsoff.deployment import Deployment
+from handsoff.errors import NotConfirmed
+from handsoff.project import Project
+from handsoff.showing.console import escape
+
+KEY_WIDTH: Final = 28
+"""Characters of the column of keys."""
+
+SHA_SHOWN: Final = 12
+"""Characters of a SHA-256 that are shown."""
+
+
+def publish(
+    model: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
+    plan_only: Annotated[
+        bool, typer.Option("--plan", help="Show what would change, and change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before something changes.")] = False,
+    as_json_: Annotated[
+        bool, typer.Option("--json", help="Print what changes as JSON, for scripts.")
+    ] = False,
+) -> None:
+    """Show what changes of the models, then publish their step code, pipelines and configs.
+
+    It shows each value before and after, and on AWS asks before it changes anything. It also renders what
+    Terraform reads, so that a plan stays empty. It needs a deployment. Publishing retrains nothing: new rules
+    count from the next verdict on, new code and training settings from the next execution on. `handsoff start
+    MODEL` makes one on the data that is there.
+
+    Example: `handsoff publish titanic --plan`
+    """
+    where = terminal.project_to_publish()
+    deployment = terminal.deployment(where)
+    plans = [plan(deployment, name) for name in ([where.model(model)] if model else where.config.models)]
+    if not as_json_:
+        for found in plans:
+            if found.changes or plan_only:
+                _show(found)
+    if not plan_only:
+        _confirm(deployment, plans, yes=yes)
+    done = [] if plan_only else [publish_model(deployment, found.model) for found in plans]
+    if as_json_:
+        terminal.print_json({"published": not plan_only, "models": [as_json(found) for found in plans]})
+    else:
+        _tell(plans, done)
+    if not plan_only:
+        _render(where, deployment)
+
+
+def _confirm(deployment: Deployment, plans: list[PublishPlan], *, yes: bool) -> None:
+    """Ask whether to publish; AWS on this machine is not asked about. Raises NotConfirmed."""
+    changed = [found.model for found in plans if found.changes]
+    if yes or not changed or account.endpoint(deployment.session):
+        return
+    if not err.is_terminal:
+        raise NotConfirmed("there is no terminal to ask on, and nothing was changed: say --yes")
+    if not typer.confirm(f"Publish {', '.join(changed)}?", err=True):
+        raise NotConfirmed("nothing was changed")
+
+
+def _show(found: PublishPlan) -> None:
+    """Print the changes of a model, a value in a line."""
+    if not found.changes:
+        out.print(f"{found.model}: nothing to change")
+        return
+    out.print(f"[bold]{found.model}[/]")
+    for change in found.settings:
+        for line in _lines(change):
+            out.print(f"  {change.key:<{KEY_WIDTH}} {escape(line)}", soft_wrap=True)
+    if found.code_changed:
+        before, after = (str(sha256 or "—")[:SHA_SHOWN] for sha256 in (found.code.before, found.code.after))
+        out.print(f"  {'code':<{KEY_WIDTH}} {before} → {after}", soft_wrap=True)
+    for change in found.pipeline:
+        for line in _lines(change):
+            out.print(f"  pipeline: {escape(change.key)}  {escape(line)}", soft_wrap=True)
+
+
+def _lines(change: Change) -> Iterator[str]:
+    """`before → after`; for two lists the entries that go, and those that come."""
+    before, after = change.before, change.after
+    if isinstance(before, list) and isinstance(after, list):
+        gone = [item for item in before if item not in after]
+        new = [item for item in after if item not in before]
+        if gone or new:
+            yield from (f"- {_text(item)}" for item in gone)
+            yield from (f"+ {_text(item)}" for item in new)
+            return
+    yield f"{_text(before)} → {_text(after)}"
+
+
+def _text(value: Any) -> str:
+    """A value in one line; — where there is none."""
+    if value is None:
+        return "—"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _tell(plans: list[PublishPlan], done: list[PublishedModel]) -> None:
+    """Print what was published, what `handsoff deploy` has to change, and how to retrain."""
+    for found, published in zip(plans, done, strict=False):
+        rules = f"rules and settings {'updated' if published.config_changed else 'unchanged'}"
+        pipeline = published.pipeline
+        out.print(
+            f"{found.model}: pipeline {pipeline.change}, {rules}, code {pipeline.code_sha256[:SHA_SHOWN]}, "
+            f"{pipeline.pipeline_arn}",
+            soft_wrap=True,
+        )
+    for found in plans:
+        if found.schedule:
+            (line,) = _lines(found.schedule)
+            out.print(
+                f"{found.model}: its schedule on AWS is another one: `handsoff deploy` changes it ({line})",
+                soft_wrap=True,
+            )
+        if found.needs_training:
+            out.print(
+                f"{found.model}: publishing retrains nothing, and files that were trained on start nothing "
+                f"when they land again: `handsoff start {found.model}` retrains on the data that is there",
+                soft_wrap=True,
+            )
+
+
+def _render(where: Project, deployment: Deployment) -> None:
+    if where.terraform.is_dir():
+        rendering.write(where, deployment.location)
