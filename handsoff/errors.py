@@ -4,6 +4,7 @@ HandsoffError           the root, in retraining.errors
 ├── UsageError          arguments of a command, or settings of AWS clients, do not fit together
 ├── NotDeployed         the command needs a deployment, and AWS has none here
 ├── NotFound            there is no such execution, model package or file
+├── NotOurs             the model was not written by a training job of the pipeline; it is not loaded
 ├── AlreadyDecided      another decision stands on the model package
 ├── NotConfirmed        the user did not confirm; nothing was changed
 ├── Refused             the change would end data, or belongs to another deployment
@@ -30,6 +31,10 @@ class NotDeployed(HandsoffError):
 
 class NotFound(HandsoffError):
     """There is no such execution, model package or file."""
+
+
+class NotOurs(HandsoffError):
+    """No training job of the pipeline wrote the model. It is not loaded; the message says what was found."""
 
 
 class AlreadyDecided(HandsoffError):

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-import convert
-import train
-from job import COLUMN_ORDER, parse_config, write_json
-from tests.pipeline_def.helpers import ROOT, TITANIC, titanic_config
+from checks import transform
+from checks.serving.toolkit import Answer, Server, environment, request
+from tests.pipeline_def.artifacts import packed, titanic_artifact
+from tests.pipeline_def.helpers import TITANIC
 
 pytestmark = pytest.mark.slow
 
@@ -31,102 +26,25 @@ FEATURES = ["age", "sibsp", "parch", "fare", "pclass", "sex", "embarked"]
 """The features in the config's order."""
 
 
-class Answer(NamedTuple):
-    """The answer to a request."""
-
-    status: int
-    type: str
-    body: str
-
-    @property
-    def error(self) -> str:
-        """What the body of a refusal says."""
-        found: str = json.loads(self.body.splitlines()[0])["error"]
-        return found
-
-
 @pytest.fixture(scope="module")
 def serving_python() -> Path:
     """The Python of .venv-serving, which is made if requirements/serving.txt is newer."""
-    environment, lock = ROOT / ".venv-serving", ROOT / "requirements" / "serving.txt"
-    done = environment / ".installed"
-    if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
-        if not (shutil.which("cc") or shutil.which("gcc")):
-            pytest.skip("sagemaker-containers has a part in C, and there is no compiler")
-        uv = str(Path(sys.executable).with_name("uv"))
-        for command in (
-            ["venv", "--clear", "--python", sys.executable, str(environment)],
-            [
-                "pip",
-                "sync",
-                "--compile-bytecode",
-                "--python",
-                str(environment),
-                "--require-hashes",
-                str(lock),
-            ],
-        ):
-            subprocess.run([uv, "--quiet", *command], check=True, timeout=600)
-        done.touch()
-    return environment / "bin" / "python"
+    if not (shutil.which("cc") or shutil.which("gcc")):
+        pytest.skip("sagemaker-containers has a part in C, and there is no compiler")
+    return environment()
 
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The unpacked artifact of a model of the sample data."""
-    folder = tmp_path_factory.mktemp("serving")
-    names, *landed = csv.reader(io.StringIO((TITANIC / "train.csv").read_text()))
-    columns = dict(zip(names, zip(*landed, strict=True), strict=True))
-    block = pa.RecordBatch.from_pydict({name: pa.array(cells) for name, cells in columns.items()})
-    (folder / "train").mkdir()
-    rows = convert.convert(block, parse_config(titanic_config()), "train.csv", 1)
-    pq.write_table(rows, folder / "train" / "train.parquet")
-    write_json(names, folder / "train" / COLUMN_ORDER)
-    write_json(titanic_config(), folder / "model.json")
-    channels = {"SM_CHANNEL_TRAIN": str(folder / "train"), "SM_MODEL_DIR": str(folder / "model")}
-    train.main(channels, folder)
-    return folder / "model"
-
-
-class Server:
-    """The server in a process of its own. It answers requests, as `request` makes them, one by one."""
-
-    def __init__(self, python: Path, artifact: Path, kind: str) -> None:
-        self.kind = kind
-        script = Path(__file__).with_name("serving_server.py")
-        self.process = subprocess.Popen(
-            [str(python), str(script), str(artifact), kind],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def answers(self, requests: list[dict[str, Any]]) -> list[Answer]:
-        assert self.process.stdin
-        assert self.process.stdout
-        found = []
-        for item in requests:
-            self.process.stdin.write(json.dumps(item) + "\n")
-            self.process.stdin.flush()
-            found.append(Answer(**json.loads(self.process.stdout.readline())))
-        return found
+    return titanic_artifact(tmp_path_factory.mktemp("serving"))
 
 
 @pytest.fixture(scope="module", params=["single", "multi"])
 def server(request: pytest.FixtureRequest, serving_python: Path, artifact: Path) -> Iterator[Server]:
     """The server of endpoints with one model and of batch transform, and that of endpoints with many."""
-    found = Server(serving_python, artifact, request.param)
-    yield found
-    found.process.communicate(timeout=60)
-    assert found.process.returncode == 0
-
-
-def request(body: str | bytes, content_type: str | None, accept: str | None = None) -> dict[str, Any]:
-    """A request as serving_server.py takes it."""
-    data = body.encode() if isinstance(body, str) else body
-    headers = {"Content-Type": content_type, "Accept": accept}
-    given = {name: value for name, value in headers.items() if value is not None}
-    return {"headers": given, "body": base64.b64encode(data).decode()}
+    with Server(serving_python, artifact, request.param) as found:
+        yield found
 
 
 def lines(rows: list[list[str]], end: str = "\n") -> str:
@@ -316,3 +234,43 @@ def test_server_refuses_a_body_that_is_not_utf8(server: Server) -> None:
     """The server of many models decodes text/csv before the script sees it, and fails by itself."""
     (answer,) = server.answers([request(b"\xff\xfe\xff", "text/csv")])
     assert answer.status == {"single": 400, "multi": 500}[server.kind]
+
+
+@pytest.fixture(scope="module")
+def archive(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifact as a training job leaves it."""
+    return packed(artifact, tmp_path_factory.mktemp("packed"))
+
+
+@pytest.mark.usefixtures("serving_python")
+def test_the_script_proves_each_form_of_a_transform(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text(lines(LANDED))
+    assert transform.main([str(archive), str(rows)]) == 0
+    said = capsys.readouterr().out
+    assert said.count("200  4 rows, 4 predictions") == 10
+    assert "text/csv; charset=utf-8                      200  4 rows, 4 predictions" in said
+    assert said.endswith("every form is answered, and every bad request refused\n")
+
+
+class Broken:
+    """A server that forgets the last row of each request, and never refuses one."""
+
+    def answers(self, requests: list[dict[str, Any]]) -> list[Answer]:
+        return [Answer(200, "text/csv", "label,probability\n0,0.25\n") for _ in requests]
+
+
+def test_the_script_names_each_form_that_is_not_answered() -> None:
+    broken: Any = Broken()
+    found = list(transform.check(broken, LANDED))
+    assert found[0] == "CSV with a header, SplitType None: [1] predictions for [4] rows"
+    assert found[-1] == "JSON lines that are no JSON: status 200, expected one of 400 to 499 with the reason"
+    assert len(found) == 7 + 7  # three forms have one row in each request
+
+
+def test_the_script_says_what_is_no_artifact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "model.tar.gz").write_bytes(b"no archive")
+    assert transform.main([str(tmp_path / "model.tar.gz"), "rows.csv"]) == 1
+    assert "model.tar.gz is no archive of a model" in capsys.readouterr().err

@@ -54,11 +54,13 @@ class Context:
         self.status, self.type = 200, ""
 
     def set_response_status(self, code: int, phrase: str) -> None:
-        assert "\n" not in phrase
+        if "\n" in phrase:
+            raise ValueError(f"the phrase of status {code} has several lines")
         self.status = code
 
     def set_response_content_type(self, index: int, value: str) -> None:
-        assert index == 0
+        if index != 0:
+            raise ValueError(f"there is one request, and no number {index}")
         self.type = value
 
 
