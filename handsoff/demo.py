@@ -91,7 +91,7 @@ def _follow_landing(
     project: Project, deployment: Deployment, console: Console
 ) -> tuple[Execution, Package | None]:
     """Land the sample data, and follow the execution that the landing starts until it is settled."""
-    data = project.folder / "data" / MODEL
+    data = project.app / "data" / MODEL
     with step(console, f"train.csv, validation.csv and the marker land in curated/{MODEL}/"):
         files = [(data / name, name) for name in ("train.csv", "validation.csv")]
         land(deployment, MODEL, files, progress=lambda _path, _sent: None, marker=True)

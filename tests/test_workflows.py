@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -264,7 +265,7 @@ def sam_calls(tmp_path: Path) -> Callable[..., list[str]]:
     program.write_text(SAM)
     program.chmod(0o755)
     (tmp_path / "handsoff.yaml").write_text((ROOT / "handsoff.yaml").read_text())
-    project = load(tmp_path / "handsoff.yaml")
+    project = replace(load(tmp_path / "handsoff.yaml"), app=tmp_path)
 
     def deploy(*, plan: bool = False) -> list[str]:
         environment = {"CALLS": str(tmp_path / "calls"), "PREFIX": project.config.prefix}

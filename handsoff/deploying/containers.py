@@ -51,7 +51,7 @@ def command(project: Project, cloud: Cloud, function: str, event: Path) -> list[
     if function not in known:
         raise NotInvocable(f"no function {function or '(none named)'}: FUNCTION is one of {', '.join(known)}")
     if not event.is_file():
-        known = sorted(f"events/{path.name}" for path in (project.folder / "events").glob("*.json"))
+        known = sorted(f"events/{path.name}" for path in (project.app / "events").glob("*.json"))
         raise NotInvocable(
             f"no file {event if event.name else '(none named)'}: EVENT may be one of {', '.join(known)}"
         )

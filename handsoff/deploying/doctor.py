@@ -29,10 +29,10 @@ def examine(config: Path, parameters: Mapping[str, str] | None = None) -> list[F
     the region, the findings that need it are left out.
     """
     read = _read(config)
-    folder = config.resolve().parent
+    app = project.app_of(config.resolve().parent)
     findings = [
         checks.config_is_valid(read if isinstance(read, ConfigError) else read.config),
-        *_programs(folder),
+        *_programs(app),
     ]
     session = asked(boto3.Session)
     if isinstance(session, Problem):
@@ -52,10 +52,10 @@ def examine(config: Path, parameters: Mapping[str, str] | None = None) -> list[F
     return findings + _in_account(session, read, location, parameters or {})
 
 
-def _programs(folder: Path) -> list[Finding]:
+def _programs(app: Path) -> list[Finding]:
     return [
-        checks.terraform(program_version(), terraform_wanted(folder)),
-        checks.program("SAM CLI", _sam_version(folder), "run `make setup`"),
+        checks.terraform(program_version(), terraform_wanted(app)),
+        checks.program("SAM CLI", _sam_version(app), "run `make setup`"),
         checks.program("uv", _version(["uv", "--version"]), "run `make setup`"),
         checks.program("make", _version(["make", "--version"]), "install make"),
     ]
@@ -98,9 +98,9 @@ def _in_account(
     ]
 
 
-def terraform_wanted(folder: Path) -> str:
-    """The versions of Terraform that the project accepts, such as `>= 1.9`."""
-    text = (folder / "terraform" / "versions.tf").read_text(encoding="utf-8")
+def terraform_wanted(app: Path) -> str:
+    """The versions of Terraform that handsoff's configuration in `app` accepts, such as `>= 1.9`."""
+    text = (app / "terraform" / "versions.tf").read_text(encoding="utf-8")
     found = re.search(r'required_version\s*=\s*"([^"]+)"', text)
     return found[1] if found else ""
 
@@ -112,9 +112,9 @@ def _read(config: Path) -> project.Project | ConfigError:
         return error
 
 
-def _sam_version(folder: Path) -> str | None:
+def _sam_version(app: Path) -> str | None:
     try:
-        return _version([str(project.sam_program(folder)), "--version"])
+        return _version([str(project.sam_program(app)), "--version"])
     except ToolMissing:
         return None
 

@@ -15,7 +15,7 @@ from handsoff.deploying import archives, tools
 from handsoff.project import Project
 
 BUILT_FROM: Final = ("template.yaml", "samconfig.toml", "functions", "layers")
-"""What is built is made from these files and folders of the project."""
+"""What is built is made from these files and folders of handsoff."""
 
 MARK: Final = "built-from"
 """The file in a completed build that has the digest of what it was made from."""
@@ -54,8 +54,8 @@ def build(project: Project, folder: Path, *, cache: Path, target: Mapping[str, s
 def _digest(project: Project, target: Mapping[str, str]) -> str:
     """SHA-256 of what a build depends on: names and bytes of files, which are programs, target, SAM CLI."""
     found = hashlib.sha256(repr((sorted(target.items()), project.sam().stat().st_mtime_ns)).encode())
-    for path in sorted(_files(project.folder)):
-        name, runs = str(path.relative_to(project.folder)), bool(path.stat().st_mode & 0o100)
+    for path in sorted(_files(project.app)):
+        name, runs = str(path.relative_to(project.app)), bool(path.stat().st_mode & 0o100)
         found.update(repr((name, runs, hashlib.sha256(path.read_bytes()).hexdigest())).encode())
     return found.hexdigest()
 
@@ -161,7 +161,7 @@ _Template.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
 def _run(project: Project, command: str, *arguments: str, environment: Mapping[str, str]) -> str:
     return tools.run(
         f"sam {command}",
-        [str(project.sam()), command, "--config-file", str(project.folder / "samconfig.toml"), *arguments],
+        [str(project.sam()), command, "--config-file", str(project.app / "samconfig.toml"), *arguments],
         folder=project.folder,
         environment={"SAM_CLI_TELEMETRY": "0", **environment},
     )

@@ -48,7 +48,10 @@ def alone(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
+    """A checkout, so that its SAM CLI is the one that `make setup` installs."""
     shutil.copy(ROOT / "handsoff.yaml", tmp_path)
+    (tmp_path / "pipeline_def").mkdir()
+    (tmp_path / "pipeline_def" / "publish.py").touch()
     return tmp_path
 
 

@@ -33,7 +33,7 @@ def project(tmp_path: Path) -> Project:
     program.parent.mkdir(parents=True)
     program.write_text(SAM)
     program.chmod(0o755)
-    return Project(tmp_path, load(ROOT / "handsoff.yaml").config, tmp_path)
+    return Project(tmp_path, load(ROOT / "handsoff.yaml").config, tmp_path, app=tmp_path)
 
 
 def build(project: Project, target: dict[str, str] = PYTHON_13) -> int:
