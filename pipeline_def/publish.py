@@ -39,6 +39,9 @@ TRAINING: Final = (*SERVING, "job.py", "train.py")
 PROCESSING: Final = tuple(sorted({script.name for script in STEPS.glob("*.py")} - {"train.py"}))
 """The scripts of the processing jobs. They read a cell's text by cells.py, as serving does."""
 
+TUNING: Final = ("hyperparameters", "class_weight")
+"""Keys of `training` that say how the estimator is fitted. A model without them has the code that it had."""
+
 
 SCORING: Final = Path(__file__).parent / "scoring"
 """The folder of the scripts that score a model in its own image."""
@@ -77,12 +80,18 @@ def step_config(model: Mapping[str, Any], name: str) -> dict[str, Any]:
             "categorical": list(model["features"].get("categorical", [])),
             "boolean": list(model["features"].get("boolean", [])),
         },
-        "training": {} if own else {"estimator": model["training"]["estimator"]},
+        "training": {} if own else _training(model["training"]),
         "slices": slices,
         "data": {key: value for key, value in model["data"].items() if own or key != "columns"},
         "marker": model["retrain"]["ready"].get("marker"),
         **({"inference": inference(model)} if own else {}),
     }
+
+
+def _training(training: Mapping[str, Any]) -> dict[str, Any]:
+    """The estimator, and how it is fitted as far as the config says it."""
+    given = {name: training[name] for name in TUNING if training.get(name)}
+    return {"estimator": training["estimator"], **given}
 
 
 def inference(model: Mapping[str, Any]) -> dict[str, Any]:

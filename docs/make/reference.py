@@ -139,6 +139,8 @@ def words(property_: Mapping[str, Any]) -> str:
         case {"anyOf": [one, {"type": "null"}], **rest}:
             nullable = rest.get("default") is not None
             return words(one) + (" or `null`" if nullable else "")
+        case {"anyOf": [one, *others, {"type": "null"}]}:
+            return " or ".join(map(words, (one, *others)))
         case {"description": str(said)}:
             return said
         case {"enum": list(values)}:

@@ -12,7 +12,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -161,7 +161,8 @@ class StepConfig:
     """The part of a model's config that the steps read. publish.py writes it to model.json.
 
     `classes` are the values of the target; of two, the second is the positive one. Regression has none.
-    `estimator` is empty for a model that its own code trains. `marker` is the name of the marker that
+    `estimator` is empty for a model that its own code trains. `hyperparameters` are the estimator's, by
+    scikit-learn's names; `class_weight` has classes by name. `marker` is the name of the marker that
     completes a delivery; None if the model uses none. `slices` are groups of validation rows, each given by
     the values of some columns.
     """
@@ -172,6 +173,8 @@ class StepConfig:
     classes: tuple[str, ...]
     features: Features
     estimator: str
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    class_weight: Literal["balanced"] | Mapping[str, float] | None = None
     slices: tuple[Mapping[str, str], ...] = ()
     data: Dialect = Dialect()
     marker: str | None = None
@@ -204,13 +207,16 @@ def parse_config(values: Mapping[str, Any]) -> StepConfig:
 
     Older artifacts hold a model.json without `classes` (they were 0 and 1), `slices` or boolean features.
     """
+    training = values.get("training", {})
     return StepConfig(
         name=values["name"],
         task=values["task"],
         target=values["target"],
         classes=tuple(values.get("classes", ("0", "1"))),
         features=Features(**{kind: tuple(names) for kind, names in values["features"].items()}),
-        estimator=values.get("training", {}).get("estimator") or "",
+        estimator=training.get("estimator") or "",
+        hyperparameters=training.get("hyperparameters", {}),
+        class_weight=training.get("class_weight"),
         slices=tuple(values.get("slices", ())),
         data=parse_dialect(values.get("data", {})),
         marker=values.get("marker"),

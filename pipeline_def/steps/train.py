@@ -10,14 +10,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import joblib
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -51,19 +51,19 @@ FOREST: Final = {"n_estimators": 300, "min_samples_leaf": 3, "n_jobs": -1, "rand
 SERVING: Final = ("cells.py", "inference.py", "serving_request.py")
 """The scripts that serve a model. They are beside this one, and go into the artifact."""
 
-CLASSIFIERS: Final[Mapping[str, Callable[[], BaseEstimator]]] = {
-    "hist_gradient_boosting": lambda: HistGradientBoostingClassifier(random_state=SEED),
-    "random_forest": lambda: RandomForestClassifier(**FOREST),
-    "logistic_regression": lambda: LogisticRegression(max_iter=1000, random_state=SEED),
+CLASSIFIERS: Final[Mapping[str, BaseEstimator]] = {
+    "hist_gradient_boosting": HistGradientBoostingClassifier(random_state=SEED),
+    "random_forest": RandomForestClassifier(**FOREST),
+    "logistic_regression": LogisticRegression(max_iter=1000, random_state=SEED),
 }
-"""Makes an unfitted classifier, by the name in the config."""
+"""The classifiers with their defaults, by the name in the config. They are cloned, never fitted."""
 
-REGRESSORS: Final[Mapping[str, Callable[[], BaseEstimator]]] = {
-    "hist_gradient_boosting": lambda: HistGradientBoostingRegressor(random_state=SEED),
-    "random_forest": lambda: RandomForestRegressor(**FOREST),
-    "ridge": lambda: Ridge(random_state=SEED),
+REGRESSORS: Final[Mapping[str, BaseEstimator]] = {
+    "hist_gradient_boosting": HistGradientBoostingRegressor(random_state=SEED),
+    "random_forest": RandomForestRegressor(**FOREST),
+    "ridge": Ridge(random_state=SEED),
 }
-"""Makes an unfitted regressor, by the name in the config."""
+"""The same of regressors."""
 
 LINEAR: Final = ("logistic_regression", "ridge")
 """Estimators that need numeric columns on one scale."""
@@ -80,10 +80,10 @@ def build(config: StepConfig, present: Collection[str]) -> Pipeline:
     }
     if not any(columns.values()):
         raise DataProblem("no feature has a value in any row of train")
-    name = config.estimator
-    estimator = (REGRESSORS if config.task == "regression" else CLASSIFIERS)[name]()
+    name, estimator = config.estimator, estimator_of(config)
     if name == "hist_gradient_boosting":
-        prepare = _as_they_are()
+        bins = estimator.get_params()["max_bins"]
+        prepare = _as_they_are(min(MAX_CATEGORIES, bins - 1))
         first = len(columns["numeric"])
         estimator.set_params(categorical_features=list(range(first, first + len(columns["categorical"]))))
     else:
@@ -92,13 +92,29 @@ def build(config: StepConfig, present: Collection[str]) -> Pipeline:
     return Pipeline([("columns", ColumnTransformer(used)), ("estimator", estimator)])
 
 
-def _as_they_are() -> dict[str, BaseEstimator | str]:
+def estimator_of(config: StepConfig) -> BaseEstimator:
+    """The unfitted estimator with the config's hyperparameters and weights of classes.
+
+    A weight belongs to the index of its class, which is what the estimator is fitted to.
+    """
+    estimator = clone((REGRESSORS if config.task == "regression" else CLASSIFIERS)[config.estimator])
+    estimator.set_params(**config.hyperparameters)
+    weights = config.class_weight
+    if isinstance(weights, Mapping):
+        indexes = {config.classes.index(name): weight for name, weight in weights.items()}
+        estimator.set_params(class_weight=indexes)
+    elif weights:
+        estimator.set_params(class_weight=weights)
+    return estimator
+
+
+def _as_they_are(max_categories: int) -> dict[str, BaseEstimator | str]:
     """By kind of column, for trees that take missing values. An unknown category counts as missing."""
     encoder = OrdinalEncoder(
         handle_unknown="use_encoded_value",
         unknown_value=np.nan,
         encoded_missing_value=np.nan,
-        max_categories=MAX_CATEGORIES,
+        max_categories=max_categories,
     )
     return {"numeric": "passthrough", "categorical": encoder, "boolean": "passthrough"}
 

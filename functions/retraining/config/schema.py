@@ -31,6 +31,7 @@ from retraining.config.problems import explain
 from retraining.config.rules import Approval, DataRule, MetricRule
 from retraining.config.tasks import ESTIMATORS, METRICS, NEED_PROBABILITIES, Task
 from retraining.config.training import Inference, Training
+from retraining.config.tuning import tuning_problem
 from retraining.errors import ConfigError
 
 CONFIG_LIMIT: Final = 256 * 1024
@@ -263,6 +264,13 @@ class ModelConfig(Section):
                 f"multiclass_classification needs its classes named, from 3 to {MAX_CLASSES}: "
                 "classes: [first, second, third]"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _tuning_fits(self) -> Self:
+        estimator = self.training.estimator
+        if estimator and (problem := tuning_problem(self.training, self.task, estimator, self.classes)):
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

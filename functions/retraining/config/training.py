@@ -7,10 +7,11 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from retraining.config.fields import Duration, Form, Section, Whole, unexpected
 from retraining.config.tasks import Task
+from retraining.config.tuning import Tuning
 
 IMAGES: Final = ("scikit-learn:1.9-0", "xgboost:3.0-5", "pytorch:2.6.0")
 """The aliases of SageMaker's framework images. pipeline_def/images.py says what each of them names."""
@@ -41,10 +42,6 @@ Image = Annotated[
         "123456789012.dkr.ecr.eu-west-1.amazonaws.com/churn:1.2",
     ),
 ]
-
-Hyperparameter = StrictBool | StrictInt | StrictFloat | StrictStr
-"""The value of a hyperparameter."""
-
 
 def _inside(value: str) -> str:
     """A path below a folder, with slashes and without `.` in the middle: `src/churn/` is `src/churn`."""
@@ -78,7 +75,7 @@ def _runtime(value: timedelta) -> timedelta:
     return value
 
 
-class Training(Section):
+class Training(Tuning):
     """How a model is trained: by a built-in `estimator`, or by own code.
 
     Own code is a script as SageMaker's script mode runs it: hyperparameters are its arguments, the channels
@@ -101,10 +98,6 @@ class Training(Section):
     image: Image | None = None
     """The image in which own code runs: the alias of a framework image of SageMaker's (`scikit-learn:1.9-0`,
     `xgboost:3.0-5`, `pytorch:2.6.0`), or the address of an image in ECR with its tag."""
-
-    hyperparameters: dict[Annotated[str, Field(min_length=1, max_length=256)], Hyperparameter] = Field({})
-    """Hyperparameters: text, numbers, true or false. Own code gets them as arguments: `max-depth: 4` is
-    `--max-depth 4`."""
 
     instance_type: Annotated[
         str, Form(r"ml\.[a-z0-9-]+\.[a-z0-9]+", "an instance type, such as ml.m5.large")
@@ -157,9 +150,9 @@ class Training(Section):
     @model_validator(mode="after")
     def _hyperparameters_reach_the_script(self) -> Self:
         if not self.own_code:
-            if self.hyperparameters:
-                raise ValueError("hyperparameters are for own code: remove them, or name source_dir")
             return self
+        if self.class_weight is not None:
+            raise ValueError("class_weight is for built-in estimators: own code weighs its rows itself")
         if len(self.hyperparameters) > HYPERPARAMETERS:
             raise ValueError(
                 f"{len(self.hyperparameters)} hyperparameters: at most {HYPERPARAMETERS} are passed"

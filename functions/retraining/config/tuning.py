@@ -1,0 +1,91 @@
+"""How an estimator is fitted: its hyperparameters, and the weights of classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from retraining.config.estimators import Value, name_problem, together_problem, value_problem
+from retraining.config.fields import Class, Section, text, unexpected
+from retraining.config.tasks import Task
+
+Hyperparameter = Annotated[str, StringConstraints(min_length=1, max_length=256), BeforeValidator(text)]
+"""The name of a hyperparameter."""
+
+
+def _scalar(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise unexpected("a number, text, true, false or null")
+
+
+def _weights(value: object) -> object:
+    if value in ("balanced", None) or (isinstance(value, dict) and all(map(_is_weight, value.values()))):
+        return value
+    raise unexpected('balanced, or a mapping of classes to numbers above 0, such as {"no": 1, "yes": 5}')
+
+
+def _is_weight(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 < float(value) < math.inf  # type: ignore[arg-type]
+
+
+ClassWeight = Annotated[Literal["balanced"] | dict[Class, float] | None, BeforeValidator(_weights)]
+"""How many rows each row of a class counts as."""
+
+
+class Tuning(Section):
+    """How the estimator is fitted."""
+
+    hyperparameters: dict[Hyperparameter, Annotated[Value, BeforeValidator(_scalar)]] = Field(
+        default_factory=dict
+    )
+    """Hyperparameters: text, numbers, true or false. Those of a built-in estimator have scikit-learn's names.
+    What is left out keeps its default; of `random_forest`, `n_estimators` is 300 and `min_samples_leaf` 3, of
+    `logistic_regression`, `max_iter` is 1000. Own code gets them as arguments: `max-depth: 4` is
+    `--max-depth 4`."""
+
+    class_weight: ClassWeight = None
+    """How much the rows of each class count in training: `balanced` lets all classes count alike; a mapping
+    such as `{"no": 1, "yes": 5}` gives the weights of some classes, and the others have 1. The evaluation
+    counts each row once."""
+
+
+def tuning_problem(tuning: Tuning, task: Task, estimator: str, classes: Sequence[str]) -> str | None:
+    """Why the estimator of this model, which fits its task, cannot be fitted so: the key, and what to do."""
+    return _hyperparameter_problem(tuning.hyperparameters, task, estimator) or _class_weight_problem(
+        tuning.class_weight, classes
+    )
+
+
+def _hyperparameter_problem(values: Mapping[str, Value], task: Task, estimator: str) -> str | None:
+    at = "training.hyperparameters"
+    for name, value in values.items():
+        problem = name_problem(name, task, estimator) or value_problem(name, value, task, estimator)
+        if problem:
+            return f"{at}.{name}: {problem}"
+    together = together_problem(values, task, estimator)
+    return f"{at}: {together}" if together else None
+
+
+def _class_weight_problem(
+    weights: Literal["balanced"] | Mapping[str, float] | None, classes: Sequence[str]
+) -> str | None:
+    at = "training.class_weight"
+    if weights is None:
+        return None
+    if not classes:
+        return f"{at}: regression has no classes: remove it"
+    if isinstance(weights, str):
+        return None
+    if not weights:
+        return f"{at}: it names no class: name at least one, or remove it"
+    if unknown := [name for name in weights if name not in classes]:
+        return (
+            f"{at}: {', '.join(unknown)} is no class: name some of {', '.join(classes)}; YAML reads yes and "
+            "no without quotes as true and false"
+        )
+    return None
