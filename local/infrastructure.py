@@ -34,7 +34,7 @@ def provision(cloud: Cloud, values: Mapping[str, Any]) -> None:
         "prefix": prefix,
         "bucket": bucket,
         "role": values["pipeline_role"] or own_role,
-        "image": values["image"],
+        "images": '", "'.join(values["images"]),
         "kms_key": values["kms_key"] or "",
     }
     documents = ["pipeline"]

@@ -218,11 +218,6 @@ def repository_arns(image: str, region: str, partition: str) -> tuple[str, ...]:
     return (f"arn:{partition}:ecr:{found['region']}:{found['account']}:repository/{found['repository']}",)
 
 
-def repository_arn(region: str, partition: str) -> str:
-    """The ARN of the repository of the steps' image in `region`. Raises ValueError as `image_uri`."""
-    return repository_arns(BUILT_IN, region, partition)[0]
-
-
 def _address(alias: str, name: str, region: str) -> str:
     domain = next((known for start, known in DOMAINS.items() if region.startswith(start)), "amazonaws.com")
     return f"{_account(alias, region)}.dkr.ecr.{region}.{domain}/{name}"

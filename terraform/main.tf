@@ -60,7 +60,7 @@ locals {
     prefix    = var.prefix
     bucket    = local.bucket
     role      = local.role
-    image     = var.image
+    images    = join("\", \"", var.images)
     kms_key   = var.kms_key == null ? "" : var.kms_key
   }
 }

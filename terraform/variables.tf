@@ -31,13 +31,15 @@ variable "region" {
   }
 }
 
-variable "image" {
-  description = "ARN of the repository that holds SageMaker's scikit-learn image in this region."
-  type        = string
+variable "images" {
+  description = "ARNs of the repositories that hold the images of the models' jobs."
+  type        = list(string)
 
   validation {
-    condition     = can(regex("^arn:[a-z-]+:ecr:[a-z0-9-]+:[0-9]{12}:repository/.+$", var.image))
-    error_message = "image must be the ARN of an ECR repository."
+    condition = length(var.images) > 0 && alltrue([
+      for arn in var.images : can(regex("^arn:[a-z-]+:ecr:[a-z0-9-]+:[0-9]{12}:repository/[a-z0-9._/-]+$", arn))
+    ])
+    error_message = "images must be the ARNs of ECR repositories, one at least."
   }
 }
 

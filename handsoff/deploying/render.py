@@ -71,10 +71,29 @@ def values(config: Config, location: Location, folder: Path = Path()) -> dict[st
         "prefix": config.prefix,
         "account": location.account,
         "region": location.region,
-        "image": images.repository_arn(location.region, location.partition),
+        "images": repositories(config, location),
         **config.aws.model_dump(mode="json"),
         "models": models,
     }
+
+
+def repositories(config: Config, location: Location) -> list[str]:
+    """The ARNs of the repositories from which the jobs' role may pull images: the steps' and the models'.
+
+    Where a model has own code, those of every framework image of the region are among them: its champion may
+    be of another one than the model that is trained now. Raises ConfigError if a region has no such image.
+    """
+    own = {model.training.image for model in config.models.values() if model.training.image}
+    hosted = {name for name, image in images.ALIASES.items() if location.region in image.accounts}
+    try:
+        arns = {
+            arn
+            for image in {images.BUILT_IN, *own, *(hosted if own else ())}
+            for arn in images.repository_arns(image, location.region, location.partition)
+        }
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return sorted(arns)
 
 
 def starts_after(schedule: str | None) -> int | None:

@@ -27,7 +27,7 @@ variables {
   prefix  = "handsoff"
   account = "123456789012"
   region  = "eu-west-1"
-  image   = "arn:aws:ecr:eu-west-1:141502667606:repository/sagemaker-scikit-learn"
+  images  = ["arn:aws:ecr:eu-west-1:141502667606:repository/sagemaker-scikit-learn"]
 
   # These replace the values of a rendered file in this folder.
   bucket               = null
@@ -538,7 +538,7 @@ run "wrong_values_are_refused" {
     prefix               = "hands-off"
     account              = "1234"
     region               = "Ireland"
-    image                = "sagemaker-scikit-learn:1.9-0-cpu-py3"
+    images               = ["sagemaker-scikit-learn:1.9-0-cpu-py3"]
     bucket               = "My_Bucket"
     pipeline_role        = "handsoff-pipeline"
     subnets              = ["10.0.0.0/16"]
@@ -553,7 +553,7 @@ run "wrong_values_are_refused" {
     var.prefix,
     var.account,
     var.region,
-    var.image,
+    var.images,
     var.bucket,
     var.pipeline_role,
     var.subnets,

@@ -27,7 +27,7 @@ NAMES = {
     "prefix": "handsoff",
     "bucket": "data",
     "role": "arn:aws:iam::123456789012:role/handsoff-pipeline",
-    "image": "arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-scikit-learn",
+    "images": "arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-scikit-learn",
     "kms_key": "arn:aws:kms:us-east-1:123456789012:key/k",
 }
 POLICIES: dict[str, Json] = {
@@ -103,7 +103,7 @@ def test_allowed_resources_have_the_prefix() -> None:
 
     docs/reference/operator-permissions.md gives the reasons for what is the account's.
     """
-    ours = ("handsoff-", "handsoff/", ":::data", "user/${aws:username}", NAMES["image"], NAMES["kms_key"])
+    ours = ("handsoff-", "handsoff/", ":::data", "user/${aws:username}", NAMES["images"], NAMES["kms_key"])
     accounts = ("-job/pipelines-", ":/aws/sagemaker/ProcessingJobs", ":/aws/sagemaker/TrainingJobs", ":ec2:")
     others = {
         (name, statement["Sid"], resource)

@@ -11,7 +11,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from pipeline_def.definition import pipeline_definition
-from pipeline_def.images import ACCOUNTS, image_uri, repository_arn
+from pipeline_def.images import ACCOUNTS, BUILT_IN, image_uri, repository_arns
 from pipeline_def.instances import has_local_disks
 
 SHA = "ab" * 32
@@ -380,9 +380,9 @@ def test_image_uri_region_without_the_image_is_an_error() -> None:
     with pytest.raises(ValueError, match="'mars-north-1'"):
         image_uri("mars-north-1")
     with pytest.raises(ValueError, match="'mars-north-1'"):
-        repository_arn("mars-north-1", "aws")
+        repository_arns(BUILT_IN, "mars-north-1", "aws")
 
 
-def test_repository_arn_names_the_hosting_account() -> None:
+def test_repository_arns_name_the_hosting_account() -> None:
     arn = "arn:aws-cn:ecr:cn-north-1:450853457545:repository/sagemaker-scikit-learn"
-    assert repository_arn("cn-north-1", "aws-cn") == arn
+    assert repository_arns(BUILT_IN, "cn-north-1", "aws-cn") == (arn,)

@@ -34,7 +34,7 @@ def test_values_has_every_terraform_variable() -> None:
         "prefix": "handsoff",
         "account": "123456789012",
         "region": "eu-west-1",
-        "image": "arn:aws:ecr:eu-west-1:141502667606:repository/sagemaker-scikit-learn",
+        "images": ["arn:aws:ecr:eu-west-1:141502667606:repository/sagemaker-scikit-learn"],
         "bucket": None,
         "pipeline_role": None,
         "subnets": [],
@@ -157,7 +157,10 @@ LONGEST = {
     "prefix": "p" * 20,
     "bucket": "b" * 63,
     "role": f"arn:aws-us-gov:iam::123456789012:role/{'r' * 218}",
-    "image": "arn:aws-us-gov:ecr:us-gov-west-1:414596584902:repository/sagemaker-scikit-learn",
+    "images": '", "'.join(
+        f"arn:aws-us-gov:ecr:us-gov-west-1:414596584902:repository/{name}"
+        for name in ("sagemaker-scikit-learn", "sagemaker-xgboost", "pytorch-inference", "r" * 256)
+    ),
     "kms_key": f"arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-{'k' * 32}",
 }
 
@@ -187,3 +190,48 @@ def test_policies_have_unique_statement_ids() -> None:
     for document in documents:
         names = [statement["Sid"] for statement in json.loads(policy(document, LONGEST))["Statement"]]
         assert len(set(names)) == len(names)
+
+
+OWN_CODE = {"source_dir": "src", "entry_point": "train.py"}
+
+
+def own_code(image: str) -> Config:
+    values = yaml.safe_load((ROOT / "handsoff.yaml").read_text())
+    training = {**OWN_CODE, "image": image}
+    models = {**values["models"], "own": {**values["models"]["titanic"], "training": training}}
+    return parse_config({**values, "models": models}, source="handsoff.yaml")
+
+
+def test_jobs_of_own_code_may_pull_every_framework_image_and_their_own() -> None:
+    """A champion may be of another framework than the model that is trained now."""
+    frameworks = [
+        "arn:aws:ecr:eu-west-1:141502667606:repository/sagemaker-scikit-learn",
+        "arn:aws:ecr:eu-west-1:141502667606:repository/sagemaker-xgboost",
+        "arn:aws:ecr:eu-west-1:763104351884:repository/pytorch-inference",
+        "arn:aws:ecr:eu-west-1:763104351884:repository/pytorch-training",
+    ]
+    assert render.repositories(own_code("xgboost:3.0-5"), IRELAND) == frameworks
+    ours = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/churn:1"
+    arn = "arn:aws:ecr:eu-central-1:123456789012:repository/team/churn"
+    assert render.repositories(own_code(ours), IRELAND) == [arn, *frameworks]
+
+
+def test_an_image_that_the_region_lacks_is_needed_by_models_that_name_it_only() -> None:
+    iso = Location("123456789012", "us-iso-east-1", "aws-iso")
+    assert len(render.repositories(own_code("xgboost:3.0-5"), iso)) == 2
+    with pytest.raises(ConfigError, match=r"SageMaker hosts pytorch:2\.6\.0 in no region 'us-iso-east-1'"):
+        render.repositories(own_code("pytorch:2.6.0"), iso)
+
+
+def test_the_policy_names_each_repository() -> None:
+    names = {**LONGEST, "images": 'arn:aws:ecr:x:1:repository/a", "arn:aws:ecr:x:1:repository/b'}
+    statements = json.loads(policy("pipeline", names))["Statement"]
+    (pull,) = (statement for statement in statements if statement["Sid"] == "PullImage")
+    assert pull["Resource"] == ["arn:aws:ecr:x:1:repository/a", "arn:aws:ecr:x:1:repository/b"]
+
+
+def test_definition_of_own_code_that_cannot_be_published_names_the_model(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"own: training\.source_dir src is no folder beside handsoff\.yaml"
+    ):
+        render.definition(own_code("xgboost:3.0-5"), "own", IRELAND, tmp_path)
