@@ -62,6 +62,7 @@ def package(sagemaker: SageMakerClient, arn: str) -> Package:
         changed_at=answer.get("LastModifiedTime") or answer["CreationTime"],
         metadata=metadata,
         changed_by=answer.get("LastModifiedBy", {}).get("IamIdentity", {}).get("Arn"),
+        image=containers[0].get("Image"),
     )
 
 

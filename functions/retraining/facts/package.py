@@ -17,7 +17,8 @@ PENDING: Final = "PendingManualApproval"
 class Package:
     """One registered model package. Any change of it, also of its metadata, moves `changed_at`.
 
-    `changed_by` is the IAM ARN of the principal that changed it last, where SageMaker knows it.
+    `changed_by` is the IAM ARN of the principal that changed it last, where SageMaker knows it. `image` is
+    the address of the image that serves it.
     """
 
     arn: str
@@ -30,6 +31,7 @@ class Package:
     changed_at: datetime
     metadata: Mapping[str, str] = field(default_factory=dict)
     changed_by: str | None = None
+    image: str | None = None
 
     @property
     def pending(self) -> bool:

@@ -35,7 +35,8 @@ class Start(Fact):
     """A start that was taken in the ledger, with all that its execution is made of.
 
     `key` is its identity and SageMaker's ClientRequestToken. `champion` is a package ARN or `none`, and so is
-    `anchor`, which is None where no rule asks for it.
+    `anchor`, which is None where no rule asks for it. `champion_image` and `anchor_image` are the images that
+    score them, for a model of own code; None where there is none, and for a built-in estimator.
     `batch` is the batch's identity, `listing` its name by ETags (`Batch.listing`). Where an earlier version
     took the start, they are the other way round; 0.1 noted no second name (None).
     `execution_arn` is None until SageMaker has returned it.
@@ -46,6 +47,8 @@ class Start(Fact):
     listing: str | None = Field(None, validation_alias=AliasChoices("listing", "contents"))
     champion: str
     anchor: str | None = None
+    champion_image: str | None = None
+    anchor_image: str | None = None
     requests: tuple[StartRequest, ...] = Field(validation_alias=AliasChoices("requests", "wishes"))
     taken_at: Moment
     execution_arn: str | None = None

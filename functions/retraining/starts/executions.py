@@ -56,9 +56,7 @@ def make(model: str, start: Start, using: Collaborators, *, repeated: bool = Fal
     """
     request = start.request
     name = f"{request.trigger}-{start.batch[:12]}-{start.key[:8]}"
-    parameters = {"Batch": start.batch, "Champion": start.champion, "Trigger": request.trigger}
-    if start.anchor is not None:  # a pipeline of an earlier version has no such parameter
-        parameters["Anchor"] = start.anchor
+    parameters = _parameters(start)
     arn = _made_before(model, start, name, parameters, using) if repeated else None
     try:
         arn = arn or pipelines.start(
@@ -77,6 +75,20 @@ def make(model: str, start: Start, using: Collaborators, *, repeated: bool = Fal
     using.states.change(model, lambda state: state.made(start.key, arn, look_again))
     logger.info("execution started", model=model, batch=start.batch, trigger=request.trigger, execution=arn)
     metrics.add_metric("ExecutionsStarted", MetricUnit.Count, 1)
+
+
+def _parameters(start: Start) -> dict[str, str]:
+    """The parameters of a start's execution. A pipeline has no others than it needs: those that are None are
+    left out."""
+    given = {
+        "Batch": start.batch,
+        "Champion": start.champion,
+        "Trigger": start.request.trigger,
+        "Anchor": start.anchor,
+        "ChampionImage": start.champion_image,
+        "AnchorImage": start.anchor_image,
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _made_before(

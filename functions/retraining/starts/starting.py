@@ -236,13 +236,17 @@ def _prepare(batch: Batch, snapshot: Snapshot, using: Collaborators) -> Start:
     bucket.write_manifest(using.s3, using.settings.bucket, batch)
     group = using.settings.resource_name(batch.model)
     champion = registry.champion(using.sagemaker, group)
+    anchor = _anchor(group, using) if snapshot.config.approval.asks_anchor else None
+    own_code = snapshot.config.training.own_code
     requests = snapshot.state.pending
     return Start(
         key=batches.start_key(batch.model, batch.identity, leading(requests).cause),
         batch=batch.identity,
         listing=batch.listing,
         champion=champion.arn if champion else "none",
-        anchor=_anchor(group, using) if snapshot.config.approval.asks_anchor else None,
+        anchor=anchor,
+        champion_image=champion.image if champion and own_code else None,
+        anchor_image=_image(anchor, using) if anchor and own_code else None,
         requests=requests,
         taken_at=snapshot.now,
     )
@@ -252,6 +256,12 @@ def _anchor(group: str, using: Collaborators) -> str:
     """The ARN of the model's anchor, or `none`."""
     found = anchors.settled(using.sagemaker, using.ledger, group, now=using.clock())
     return found.package if found else "none"
+
+
+def _image(package: str, using: Collaborators) -> str | None:
+    """The image that serves a package; None for `none`, and for a package that was deleted."""
+    found = None if package == "none" else registry.find(using.sagemaker, package)
+    return found.image if found else None
 
 
 def _tell(action: Done, snapshot: Snapshot, after: ModelState, using: Collaborators) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from retraining.collaborators import Collaborators
 from retraining.config.rules import Approval
+from retraining.config.training import Training
 from start_retraining import handler
 from tests.functions.fakes import Context, FakeSageMaker, Mortal, event, package, titanic_config
 from tests.functions.world import World
@@ -213,6 +214,53 @@ def test_execution_gets_the_anchor_as_parameter_where_a_rule_asks_for_it(
     (execution,) = world.sagemaker.executions.values()
     assert {"Name": "Anchor", "Value": "old"} in execution["PipelineParameters"]
     assert {"Name": "Champion", "Value": "new"} in execution["PipelineParameters"]
+
+
+OWN_CODE = Training(source_dir="src", entry_point="train.py", image="xgboost:3.0-5")
+
+
+def served_by(image: str | None) -> dict[str, Any]:
+    """What a package's description says of the image that serves it."""
+    container = {"ModelDataUrl": "s3://b/m.tar.gz"} | ({"Image": image} if image else {})
+    return {"InferenceSpecification": {"Containers": [container]}}
+
+
+def test_execution_of_own_code_gets_the_images_of_champion_and_anchor(world: World, context: Context) -> None:
+    asks_anchor(world)
+    known = world.configs.known["titanic"]
+    world.configs.known["titanic"] = known.model_copy(update={"training": OWN_CODE})
+    world.sagemaker.packages = {
+        "new": {**decided("new", "Approved", "2026-01-02"), **served_by("1.dkr/xgboost:3")},
+        "old": {**decided("old", "Approved", "2026-01-01"), **served_by("1.dkr/sklearn:1")},
+    }
+    handler(batch(land_titanic(world)), context, using=using(world))
+    (execution,) = world.sagemaker.executions.values()
+    assert {item["Name"]: item["Value"] for item in execution["PipelineParameters"]}.items() >= {
+        "Champion": "new",
+        "ChampionImage": "1.dkr/xgboost:3",
+        "Anchor": "old",
+        "AnchorImage": "1.dkr/sklearn:1",
+    }.items()
+
+
+@pytest.mark.parametrize(
+    ("training", "packages"),
+    [
+        (OWN_CODE, {}),
+        (OWN_CODE, {"new": {**decided("new", "Approved", "2026-01-02"), **served_by(None)}}),
+        (Training(), {"new": {**decided("new", "Approved", "2026-01-02"), **served_by("1.dkr/sklearn:1")}}),
+    ],
+    ids=["no champion", "no image", "built-in estimator"],
+)
+def test_execution_gets_no_image_that_it_does_not_need_or_that_nobody_knows(
+    training: Training, packages: dict[str, Any], world: World, context: Context
+) -> None:
+    world.configs.known["titanic"] = titanic_config().model_copy(update={"training": training})
+    world.sagemaker.packages = packages
+    handler(batch(land_titanic(world)), context, using=using(world))
+    (execution,) = world.sagemaker.executions.values()
+    names = {item["Name"] for item in execution["PipelineParameters"]}
+    assert names == {"Batch", "Champion", "Trigger"}
 
 
 def test_execution_gets_none_as_anchor_while_no_package_is_approved(world: World, context: Context) -> None:
