@@ -44,10 +44,16 @@ Image = Annotated[
 ]
 
 def _inside(value: str) -> str:
-    """A path below a folder, with slashes and without `.` in the middle: `src/churn/` is `src/churn`."""
+    """A path below a folder, with slashes and without `.` in the middle: `src/churn/` is `src/churn`.
+
+    A model package's metadata, which names the folder, takes these characters.
+    """
     parts = [part for part in value.split("/") if part not in ("", ".")]
-    if value.startswith(("/", "~")) or "\\" in value or ".." in parts or ":" in value:
-        raise unexpected("a path below the folder of handsoff.yaml, such as src/churn")
+    known = all(re.fullmatch(r"[A-Za-z0-9._@+=-]+", part) for part in parts)
+    if value.startswith("/") or ".." in parts or not known:
+        raise unexpected(
+            "a path below the folder of handsoff.yaml, of letters, digits and . _ - @ + =, such as src/churn"
+        )
     return "/".join(parts) or "."
 
 
@@ -58,7 +64,7 @@ Folder = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_ins
 def _script(value: str) -> str:
     expected = "a Python file inside source_dir, such as train.py"
     path = value[2:] if value.startswith("./") else value
-    if not re.fullmatch(r"(?:[A-Za-z0-9_-][\w.-]*/)*[A-Za-z0-9_-][\w.-]*\.py", path, re.ASCII):
+    if not re.fullmatch(r"(?:[A-Za-z0-9_][\w.-]*/)*[A-Za-z0-9_][\w.-]*\.py", path, re.ASCII):
         raise unexpected(expected)
     if path in RESERVED:
         raise unexpected(f"another name than {path}, which is put beside the code")
@@ -215,7 +221,5 @@ class Inference(Section):
         if task == "regression" and self.returns not in (None, "value"):
             return f"regression returns no {self.returns}: write returns: value"
         if task != "regression" and self.returns == "value":
-            return (
-                f"{task} returns a probability or a label, not a value: write returns: probability or label"
-            )
+            return f"{task} returns no value: write returns: probability, or returns: label"
         return None

@@ -1,0 +1,269 @@
+"""The script that starts own training code, run as the training toolkit runs it: a process of its own."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline_def.publish import ENTRY
+
+CONTRACT: dict[str, Any] = {
+    "schema_version": 1,
+    "config": {"name": "churn"},
+    "inference": {"entry_point": "inference.py"},
+    "image": "1.dkr/x:1",
+    "framework": "xgboost",
+    "columns": [],
+    "training": {"source_dir": "src", "entry_point": "train.py", "files": ["train.py", "lib/tools.py"]},
+}
+
+
+class Job:
+    """A training job's folders: /opt/ml in `opt_ml`, the code in `code`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.opt_ml, self.code = folder / "opt-ml", folder / "opt-ml" / "code"
+        self.model, self.channel = self.opt_ml / "model", self.opt_ml / "input" / "data" / "train"
+        for path in (self.code / "lib", self.model, self.channel):
+            path.mkdir(parents=True)
+        (self.code / ENTRY.name).write_bytes(ENTRY.read_bytes())
+        (self.code / "handsoff.json").write_text(json.dumps(CONTRACT), encoding="utf-8")
+        (self.code / "lib" / "tools.py").write_text("x = 1\n", encoding="utf-8")
+        (self.channel / "_columns.json").write_text('["plan", "größe"]', encoding="utf-8")
+
+    def command(self, script: str, *arguments: str) -> list[str]:
+        (self.code / "train.py").write_text(script, encoding="utf-8")
+        return [sys.executable, "-I", ENTRY.name, *arguments]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "SAGEMAKER_BASE_DIR": str(self.opt_ml),
+            "SM_MODEL_DIR": str(self.model),
+            "SM_CHANNEL_TRAIN": str(self.channel),
+            **more,
+        }
+
+    def run(
+        self, script: str, *arguments: str, environment: Mapping[str, str] | None = None, module: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        command = self.command(script, *arguments)
+        if module:  # as the toolkit of the XGBoost image starts it
+            command = [sys.executable, "-m", ENTRY.stem, *arguments]
+        return subprocess.run(
+            command,
+            cwd=self.code,
+            env=self.environment(**(environment or {})),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    @property
+    def failure(self) -> str | None:
+        path = self.opt_ml / "output" / "failure"
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    @property
+    def packed(self) -> dict[str, str]:
+        code = self.model / "code"
+        return {
+            path.relative_to(code).as_posix(): path.read_text(encoding="utf-8")
+            for path in code.rglob("*")
+            if path.is_file()
+        }
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return Job(tmp_path)
+
+
+@pytest.mark.parametrize("module", [False, True], ids=["as a script", "as a module"])
+def test_the_script_runs_with_its_arguments_folder_variables_and_output(job: Job, module: bool) -> None:
+    script = """import json, os, sys
+print(json.dumps([sys.argv, os.getcwd(), os.environ["SM_X"], os.environ["SM_USER_ENTRY_POINT"]]))
+print("to stderr", file=sys.stderr)
+import lib.tools
+"""
+    arguments = ("--max-depth", "4", "--note", 'a "b" $c\\', "--empty", "")
+    done = job.run(script, *arguments, environment={"SM_X": "x y"}, module=module)
+    assert (done.returncode, done.stderr) == (0, "to stderr\n")
+    assert json.loads(done.stdout) == [["train.py", *arguments], str(job.code), "x y", "train.py"]
+    assert job.failure is None
+
+
+def test_a_success_packs_the_code_and_completes_its_contract(job: Job) -> None:
+    (job.code / "setup.py").write_text("left by the toolkit", encoding="utf-8")
+    done = job.run("open('trained', 'w').write('a new file')")
+    assert done.returncode == 0
+    packed = job.packed
+    assert json.loads(packed.pop("handsoff.json")) == {**CONTRACT, "columns": ["plan", "größe"]}
+    assert packed == {
+        "train.py": "open('trained', 'w').write('a new file')",
+        "lib/tools.py": "x = 1\n",
+    }
+
+
+def test_a_file_that_the_script_has_packed_itself_stays(job: Job) -> None:
+    script = """import os
+code = os.path.join(os.environ["SM_MODEL_DIR"], "code", "lib")
+os.makedirs(code)
+open(os.path.join(code, "tools.py"), "w").write("mine")
+"""
+    assert job.run(script).returncode == 0
+    assert (job.packed["lib/tools.py"], job.packed["train.py"]) == ("mine", script)
+
+
+@pytest.mark.parametrize(("host", "packs"), [("algo-1", True), ("algo-2", False)])
+def test_only_the_first_host_packs_the_code(host: str, packs: bool, job: Job) -> None:
+    environment = {"SM_HOSTS": '["algo-2", "algo-1"]', "SM_CURRENT_HOST": host}
+    assert job.run("pass", environment=environment).returncode == 0
+    assert bool(job.packed) is packs
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "reason"),
+    [
+        ("raise ValueError('no rows of class 1')", 1, "ValueError: no rows of class 1"),
+        ("raise ValueError('first\\nsecond')", 1, "ValueError: first"),
+        ("import sys; sys.exit('no rows to train on')", 1, "no rows to train on"),
+        ("import sys; print('half', file=sys.stderr); sys.exit(3)", 3, "half"),
+        ("import sys; sys.exit(4)", 4, "the script ended with exit code 4 and said nothing"),
+        ("import os; os._exit(5)", 5, "the script ended with exit code 5 and said nothing"),
+        ("x = = 1", 1, "SyntaxError: invalid syntax"),
+        ("import not_there", 1, "ModuleNotFoundError: No module named 'not_there'"),
+        ("raise KeyboardInterrupt", 130, "the script was ended by SIGINT (signal 2)"),
+        (
+            "import argparse; p = argparse.ArgumentParser(); p.add_argument('--a', type=int); p.parse_args()",
+            2,
+            "train.py: error: argument --a: invalid int value: 'x'",
+        ),
+        (
+            "try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    raise RuntimeError('while fitting') from e",
+            1,
+            "RuntimeError: while fitting",
+        ),
+        (
+            "import atexit, os\natexit.register(lambda: os.write(2, b'bye\\n'))\nraise OSError('disk')",
+            1,
+            "OSError: disk",
+        ),
+        (
+            "raise ExceptionGroup('several', [ValueError('one'), TypeError('two')])",
+            1,
+            "ExceptionGroup: several (2 sub-exceptions)",
+        ),
+        ("class Odd(Exception):\n    pass\nraise Odd", 1, "Odd"),
+    ],
+)  # fmt: skip
+def test_a_failure_tells_its_last_line_and_keeps_its_exit_code(
+    script: str, code: int, reason: str, job: Job
+) -> None:
+    arguments = ("--a", "x") if "argparse" in script else ()
+    done = job.run(script, *arguments)
+    assert (done.returncode, job.failure) == (code, reason)
+    assert job.packed == {}
+
+
+def test_a_reason_that_the_script_has_left_stays(job: Job) -> None:
+    script = """import os
+path = os.path.join(os.environ["SAGEMAKER_BASE_DIR"], "output")
+os.makedirs(path)
+open(os.path.join(path, "failure"), "w").write("its own words")
+raise ValueError("others")
+"""
+    assert job.run(script).returncode == 1
+    assert job.failure == "its own words"
+
+
+def test_a_long_reason_is_cut(job: Job) -> None:
+    job.run("raise ValueError('x' * 5000)")
+    assert job.failure == "ValueError: " + "x" * 988
+
+
+def test_a_traceback_is_found_before_much_other_output(job: Job) -> None:
+    script = (
+        "import sys\nprint('x' * 300_000, file=sys.stderr)\nprint('y' * 300_000)\nraise ValueError('late')"
+    )
+    done = job.run(script)
+    assert (job.failure, len(done.stdout)) == ("ValueError: late", 300_001)
+    assert done.stderr.startswith("x" * 300_000 + "\nTraceback")
+
+
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGKILL, "SIGKILL"), (signal.SIGSEGV, "SIGSEGV")])
+def test_a_script_that_a_signal_ends_is_told_and_exits_as_in_a_shell(
+    number: signal.Signals, name: str, job: Job
+) -> None:
+    done = job.run(f"import os; os.kill(os.getpid(), {int(number)})")
+    assert done.returncode == 128 + number
+    assert job.failure == f"the script was ended by {name} (signal {int(number)})"
+
+
+def test_a_term_is_passed_on_and_the_script_may_end_well(job: Job) -> None:
+    script = """import os, signal, sys, time
+def stop(*_):
+    os.write(1, b"saved\\n")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+print("ready", flush=True)
+time.sleep(60)
+"""
+    process = subprocess.Popen(
+        job.command(script), cwd=job.code, env=job.environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, "saved\n")
+
+
+def test_a_process_that_the_script_leaves_behind_does_not_keep_the_job(job: Job) -> None:
+    script = """import subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"], start_new_session=True)
+"""
+    process = subprocess.Popen(
+        job.command(script), cwd=job.code, env=job.environment(), stdout=subprocess.DEVNULL
+    )
+    began = time.monotonic()
+    assert process.wait(timeout=30) == 0
+    assert time.monotonic() - began < 15
+    assert job.packed["train.py"] == script
+
+
+def test_modules_of_the_users_do_not_break_the_start(job: Job) -> None:
+    """A script may lie beside a module named as one of the standard library's."""
+    for name in ("json", "re", "shutil", "signal", "subprocess", "threading", "pathlib", "typing"):
+        (job.code / f"{name}.py").write_text("raise RuntimeError('not this one')", encoding="utf-8")
+    done = job.run("print('trained')", module=True)
+    assert (done.returncode, done.stdout) == (0, "trained\n")
+    assert json.loads(job.packed["handsoff.json"])["columns"] == ["plan", "größe"]
+
+
+def test_a_channel_without_its_columns_is_a_failure_with_a_reason(job: Job) -> None:
+    (job.channel / "_columns.json").unlink()
+    assert job.run("pass").returncode == 1
+    assert str(job.failure).startswith("the code could not be packed beside the model: FileNotFoundError: ")
+
+
+def test_the_start_is_written_for_python_3_8() -> None:
+    tree = ast.parse(ENTRY.read_text(encoding="utf-8"), feature_version=(3, 8))
+    imported = {
+        alias.name.partition(".")[0]
+        for node in ast.walk(tree)
+        for alias in getattr(node, "names", ())
+        if isinstance(node, ast.Import)
+    } | {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert imported <= sys.stdlib_module_names
