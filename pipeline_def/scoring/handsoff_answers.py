@@ -140,7 +140,7 @@ def _from_csv(text: str, rows: int, wanted: Wanted) -> list[Any]:
     lines = [line for line in csv.reader(io.StringIO(text, newline="")) if line]
     if len(lines) == rows + 1 and _is_header(lines[0], wanted):
         return [dict(zip(map(str.strip, lines[0]), line)) for line in lines[1:]]
-    if len(lines) == 1 and rows > 1 and len(lines[0]) == rows:
+    if len(lines) == 1 and rows > 1 and len(lines[0]) > 1:
         return list(lines[0])
     return [line[0] if len(line) == 1 else line for line in lines]
 

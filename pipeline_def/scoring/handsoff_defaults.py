@@ -53,10 +53,10 @@ def functions(framework: str | None) -> dict[str, Callable[..., Any]]:
     return known.get(framework, {"input_fn": _plain_input, "output_fn": _plain_output})
 
 
-def _refused(content_type: str, function: str) -> NoDefault:
+def _refused(content_type: str, function: str, taken: str = f"{CSV}, {JSON} and {NPY}") -> NoDefault:
     return NoDefault(
-        f"the container's own {function} takes {CSV}, {JSON} and {NPY}, not {content_type}: "
-        f"write {function} in the entry point, or change the content type in `inference`"
+        f"the image's own {function} takes {taken}, not {content_type}: "
+        f"write {function} in the entry point, or change `inference` in handsoff.yaml"
     )
 
 
@@ -117,7 +117,7 @@ def _output(prediction: Any, accept: str) -> Any:
 def _xgboost_input(body: Any, content_type: str) -> Any:
     kind = content_type.split(";")[0].strip().lower()
     if kind != CSV:
-        raise _refused(content_type, "input_fn")
+        raise _refused(content_type, "input_fn", CSV)
     lines = body.decode() if isinstance(body, bytes) else body
     found = csv.Sniffer().sniff(lines.split("\n")[0][:512]).delimiter
     delimiter = "," if found.isalnum() else found
@@ -163,7 +163,7 @@ def _pytorch_model(folder: str) -> Any:
         found = [name for name in sorted(os.listdir(folder)) if name.endswith((".pt", ".pth"))]
         if len(found) != 1:
             raise NoDefault(
-                "the entry point has no model_fn, and the container's own loads the one .pt or .pth file of "
+                "the entry point has no model_fn, and the image's own loads the one .pt or .pth file of "
                 f"the model; the model has {len(found)} of them: write model_fn"
             )
         path = os.path.join(folder, found[0])

@@ -16,6 +16,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -40,6 +41,7 @@ class OwnCode(Exception):
 def main(folder: str) -> None:
     """Score the task in `folder` and end the process, whatever threads the model has left."""
     code = 1
+    csv.field_size_limit(sys.maxsize)
     try:
         with open(os.path.join(folder, "task.json"), encoding="utf-8") as file:
             answered = score(json.load(file), folder)
@@ -50,8 +52,9 @@ def main(folder: str) -> None:
     except BaseException as error:  # the model's code may raise anything
         traceback.print_exc()
         write({"problem": last_line(error)}, os.path.join(folder, "problem.json"))
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(Exception):  # the model's code may have closed them
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code)
 
 
@@ -100,7 +103,7 @@ def loaded(task: dict[str, Any]) -> Callable[[Any], Any]:
     if transform and (own["input_fn"] or own["predict_fn"] or own["output_fn"]):
         raise NoDefault(
             f"{task['entry_point']} has transform_fn beside input_fn, predict_fn or output_fn; "
-            "the containers refuse that: keep transform_fn, or the others"
+            "the image refuses that: keep transform_fn, or the others"
         )
     standard = handsoff_defaults.functions(task["framework"])
     used: dict[str, Callable[..., Any]] = {}
@@ -108,7 +111,7 @@ def loaded(task: dict[str, Any]) -> Callable[[Any], Any]:
         found = given or standard.get(function)
         if found is None and (function == "model_fn" or not transform):
             raise NoDefault(
-                f"{task['entry_point']} has no {function}, and the container has none of its own: "
+                f"{task['entry_point']} has no {function}, and the image has none of its own: "
                 f"write {function}"
             )
         if found is not None:
@@ -165,7 +168,8 @@ def takes(function: Callable[..., Any]) -> int:
 
 def last_line(error: BaseException) -> str:
     """The last line of the error's traceback, with the lines of its message joined."""
-    return " ".join("".join(traceback.format_exception_only(type(error), error)).split())
+    parts = traceback.format_exception_only(type(error), error)
+    return " ".join(next(part for part in parts if not part.startswith(" ")).split())
 
 
 def answer(result: Any, accept: str) -> tuple[Any, str]:
@@ -194,8 +198,8 @@ def answer(result: Any, accept: str) -> tuple[Any, str]:
 def requests(path: str, places: list[int]) -> Iterator[list[list[str]]]:
     """The rows of rows.csv, in parts that a request may hold; of each row the cells at `places`.
 
-    No request but the first has one row: the containers' own input_fn of scikit-learn reads one row as a
-    column.
+    The last request takes a row of the one before rather than be of one row, which the input_fn of
+    scikit-learn's container reads as a column.
     """
     waiting: list[list[str]] = []
     part: list[list[str]] = []

@@ -14,7 +14,6 @@ import json
 import os
 import platform
 import signal
-import site
 import subprocess
 import sys
 import tarfile
@@ -29,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 """The folder of these scripts."""
 
 SCHEMA_VERSION = 1
-"""The version of scoring.json. A change that breaks a reader raises it."""
+"""The version of scoring.json and of handsoff.json. A change that breaks a reader raises it."""
 
 MESSAGE_LIMIT = 1000
 """Characters of a failure message. SageMaker shows the first 1,024 bytes of one."""
@@ -65,6 +64,9 @@ def score(model: Path, rows: Path, output: Path, image: str | None = None) -> di
     with tempfile.TemporaryDirectory(dir=output) as folder:
         unpacked = Path(folder, "ml", "model")
         unpack(model / "model.tar.gz", unpacked)
+        if "SAGEMAKER_BASE_DIR" not in os.environ:
+            with suppress(OSError):  # where serving has the model, for code that writes the path itself
+                os.symlink(unpacked, "/opt/ml/model")
         contract = read_contract(unpacked)
         task = task_of(contract, unpacked, rows)
         answered = ask(task, Path(folder), python_for(unpacked, Path(folder)))
@@ -122,6 +124,11 @@ def read_contract(model: Path) -> dict[str, Any]:
     code = model / "code"
     if (code / "handsoff.json").exists():
         found: dict[str, Any] = _read(code / "handsoff.json")
+        if found.get("schema_version") != SCHEMA_VERSION or not isinstance(found.get("columns"), list):
+            raise ScoringProblem(
+                "code/handsoff.json of the model is not the file that handsoff writes there: "
+                "leave it out of training.source_dir, and train again"
+            )
         return found
     if not (code / "model.json").exists():
         raise ScoringProblem(
@@ -174,9 +181,9 @@ def python_for(model: Path, folder: Path) -> str:
     place = folder / "packages"
     python = place / "bin" / "python"
     _run([sys.executable, "-m", "venv", str(place)], "a folder for the model's packages cannot be made")
-    (below,) = place.glob("lib*/python*/site-packages")
-    beside = "".join(f"{path}\n" for path in [*site.getsitepackages(), site.getusersitepackages()])
-    (below / "of_the_image.pth").write_text(beside, encoding="utf-8")
+    (below,) = place.glob("lib/python*/site-packages")
+    of_the_image = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    (below / "of_the_image.pth").write_text("\n".join(of_the_image) + "\n", encoding="utf-8")
     install = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "-r", str(wanted)]
     _run(install, "the packages of requirements.txt cannot be installed")
     return str(python)
@@ -221,14 +228,14 @@ def ask(task: dict[str, Any], folder: Path, python: str) -> dict[str, Any]:
         return answered
     if (folder / "problem.json").exists():
         raise ScoringProblem(_read(folder / "problem.json")["problem"])
-    raise ScoringProblem(f"the model's process {_ending(code_of_end)} before it had answered all rows")
+    raise ScoringProblem(f"before it had answered all rows, the model's process {_ending(code_of_end)}")
 
 
 def _ending(code: int) -> str:
     if code >= 0:
         return f"ended with code {code}"
     name = signal.Signals(-code).name
-    memory = "; it may have needed more memory than there is" if name == "SIGKILL" else ""
+    memory = "; perhaps it needed more memory than training.instance_type has" if name == "SIGKILL" else ""
     return f"was ended by {name}{memory}"
 
 
@@ -266,6 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the step; returns the exit code."""
     given = parse(arguments)
     given.output.mkdir(parents=True, exist_ok=True)
+    csv.field_size_limit(sys.maxsize)
     try:
         found = score(given.model, given.rows, given.output, given.image)
     except Exception as error:

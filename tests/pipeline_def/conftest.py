@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 from moto import mock_aws
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from tests.pipeline_def.helpers import BUCKET, MODEL, SMALL, Run
+from tests.pipeline_def.helpers import BUCKET, MODEL, SMALL, STEPS, Run
 from tests.pipeline_def.runs import candidates_run, champions_run
+
+sys.path.append(str(STEPS.parent / "scoring"))  # score.py's folder is the first place where Python looks
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -1,0 +1,409 @@
+"""score.py as the job runs it: a process that asks a model which may do anything."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from tests.pipeline_def.own_code import IMAGE, OWN, SCORE, artifact, score
+
+pytestmark = pytest.mark.slow
+
+ROWS = "x,c\n1,a\n4,b\n,\n"
+"""Three rows: a number and a category, of which the last has none."""
+
+MODEL = """
+def model_fn(folder):
+    return None
+
+def input_fn(body, content_type):
+    return body.split("\\n")
+
+def predict_fn(rows, model):
+    return [0.25 for row in rows]
+
+def output_fn(found, accept):
+    return ",".join(map(str, found)), "text/csv"
+"""
+"""Serving code that answers 0.25 for each row."""
+
+EXPECTED = ["probability", "0.25", "0.25", "0.25"]
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.csv"
+    path.write_text(ROWS)
+    return path
+
+
+def model(folder: Path, code: str = MODEL, **contract: Any) -> Path:
+    """The folder of an artifact whose inference.py is `code`."""
+    return artifact(folder / "model", {"inference.py": code}, **contract)
+
+
+def test_score_writes_one_prediction_for_each_row_and_what_scored_them(tmp_path: Path, rows: Path) -> None:
+    found = score(model(tmp_path), rows, tmp_path / "out")
+
+    assert (found.code, found.message, found.lines) == (0, None, EXPECTED)
+    packages = found.scoring.pop("packages")
+    assert "numpy" in packages
+    assert found.scoring == {
+        "schema_version": 1,
+        "rows": 3,
+        "returns": "probability",
+        "package": None,
+        "problem": None,
+        "image": IMAGE,
+        "python": found.scoring["python"],
+        "config": OWN,
+        "columns": ["x", "c"],
+    }
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["predictions.csv", "scoring.json"]
+
+
+@pytest.mark.parametrize(
+    ("change", "body", "kind"),
+    [
+        ({}, "1,a\n4,b\n,", "text/csv"),
+        ({"header": True}, "x,c\n1,a\n4,b\n,", "text/csv"),
+        ({"columns": ["c"]}, 'a\nb\n""', "text/csv"),
+        ({"columns": ["c", "x"]}, "a,1\nb,4\n,", "text/csv"),
+        ({"content_type": "application/json"}, '[[1, "a"], [4, "b"], [null, null]]', "application/json"),
+        (
+            {"content_type": "application/json", "header": True},
+            '[{"x": 1, "c": "a"}, {"x": 4, "c": "b"}, {"x": null, "c": null}]',
+            "application/json",
+        ),
+    ],
+)
+def test_score_sends_the_rows_as_the_contract_says(
+    tmp_path: Path, rows: Path, change: dict[str, Any], body: str, kind: str
+) -> None:
+    seen = tmp_path / "seen.json"
+    code = MODEL.replace(
+        "return body.split",
+        f"import json; json.dump([body, content_type], open({str(seen)!r}, 'w')); return [1] * 3; body.split",
+    )
+
+    assert score(model(tmp_path, code, **change), rows, tmp_path / "out").lines == EXPECTED
+
+    assert json.loads(seen.read_text()) == [body, kind]
+
+
+def test_score_bounds_the_rows_of_a_request_and_leaves_no_single_row_to_the_last(tmp_path: Path) -> None:
+    seen = tmp_path / "seen.txt"
+    code = MODEL.replace(
+        "return body", f"print(len(body.split('\\n')), file=open({str(seen)!r}, 'a')); return body"
+    )
+    rows = tmp_path / "rows.csv"
+    rows.write_text("x,c\n" + "1,a\n" * 2001)
+
+    assert len(score(model(tmp_path, code), rows, tmp_path / "out").lines) == 2002
+
+    assert seen.read_text().split() == ["1000", "999", "2"]
+
+
+def test_score_bounds_the_bytes_of_a_request(tmp_path: Path) -> None:
+    seen = tmp_path / "seen.txt"
+    code = MODEL.replace(
+        "return body", f"print(len(body.split('\\n')), file=open({str(seen)!r}, 'a')); return body"
+    )
+    rows = tmp_path / "rows.csv"
+    rows.write_text("x,c\n" + f"1,{'a' * 1_500_000}\n" * 5)
+
+    assert score(model(tmp_path, code), rows, tmp_path / "out").code == 0
+
+    assert seen.read_text().split() == ["2", "2", "1"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("print('noise')\n" + MODEL, id="prints"),
+        pytest.param("import sys; sys.stdout.close(); sys.stderr.close()\n" + MODEL, id="closes its output"),
+        pytest.param("import os; os.chdir('/')\n" + MODEL, id="changes folder"),
+        pytest.param(
+            "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n" + MODEL,
+            id="leaves a thread",
+        ),
+        pytest.param(
+            "import subprocess\nsubprocess.Popen(['sleep', '600'])\n" + MODEL, id="leaves a process"
+        ),
+        pytest.param("import atexit, os\natexit.register(os._exit, 7)\n" + MODEL, id="ends at exit"),
+        pytest.param("import score, handsoff_answers\n" + MODEL, id="has modules named as these"),
+    ],
+)
+def test_score_is_not_disturbed_by_a_model_that(tmp_path: Path, rows: Path, code: str) -> None:
+    files = {"inference.py": code, "score.py": "", "handsoff_answers.py": "", "json.py": "raise ImportError"}
+    found = score(artifact(tmp_path / "model", files), rows, tmp_path / "out")
+
+    assert (found.code, found.lines) == (0, EXPECTED)
+
+
+def raising(function: str, line: str) -> str:
+    """The serving code with this line at the start of a function."""
+    head = next(text for text in MODEL.split("\n") if text.startswith(f"def {function}("))
+    return MODEL.replace(head, f"{head}\n    {line}")
+
+
+PROBLEMS = [
+    ("raise ValueError('bad')\n" + MODEL, "the entry point failed: ValueError: bad"),
+    (
+        "import nothing_here\n" + MODEL,
+        "the entry point failed: ModuleNotFoundError: No module named 'nothing_here'",
+    ),
+    ("def model_fn(:\n", "the entry point failed: SyntaxError: invalid syntax"),
+    (
+        raising("model_fn", "open(folder + '/none')"),
+        "model_fn failed: FileNotFoundError: [Errno 2] No such file",
+    ),
+    (raising("input_fn", "raise KeyError('x')"), "input_fn failed: KeyError: 'x'"),
+    (raising("predict_fn", "raise MemoryError"), "predict_fn failed: MemoryError"),
+    (raising("output_fn", "raise ValueError('two\\nlines')"), "output_fn failed: ValueError: two lines"),
+    (
+        raising("predict_fn", "import sys; sys.exit(0)"),
+        "predict_fn called sys.exit(0); it must return its result",
+    ),
+    (raising("predict_fn", "raise KeyboardInterrupt"), "predict_fn failed: KeyboardInterrupt"),
+    (
+        raising("predict_fn", "import os; os._exit(0)"),
+        "before it had answered all rows, the model's process ended with code 0",
+    ),
+    (
+        raising("predict_fn", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"),
+        "before it had answered all rows, the model's process was ended by SIGSEGV",
+    ),
+    (
+        raising("predict_fn", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"),
+        "the model's process was ended by SIGKILL; perhaps it needed more memory than training.instance_type",
+    ),
+    (
+        MODEL.replace("for row in rows]", "for row in rows[1:]]"),
+        "answered 2 predictions for 3 rows, expected a",
+    ),
+    (MODEL.replace("0.25", "float('nan')"), "row 1: answered nan, expected a finite number"),
+    (MODEL.replace("0.25", "7"), "row 1: answered 7, expected a probability from 0 to 1"),
+    (MODEL.replace("0.25", "'yes'"), "row 1: answered yes, expected a finite number"),
+    (
+        raising("output_fn", "return None"),
+        "the model answered an object of type NoneType, which no container",
+    ),
+    (
+        raising("output_fn", "import numpy; return numpy.array(found)"),
+        "the model answered an object of type ndarray, which no container can send; output_fn must",
+    ),
+    (raising("output_fn", "return ''"), "answered nothing, expected a probability for each row"),
+    (
+        raising("output_fn", "return b'\\xff\\xfe'"),
+        "answered bytes of type text/csv that are no text in UTF-8",
+    ),
+    (
+        MODEL + "def transform_fn(model, body, kind, accept):\n    return ''\n",
+        "inference.py has transform_fn beside input_fn, predict_fn or output_fn; the image",
+    ),
+    ("x = 1\n", "inference.py has no model_fn, and the image has none of its own: write model_fn"),
+]
+
+
+@pytest.mark.parametrize(("code", "problem"), PROBLEMS, ids=[problem[:40] for _, problem in PROBLEMS])
+def test_score_tells_what_is_wrong_in_one_line(tmp_path: Path, rows: Path, code: str, problem: str) -> None:
+    found = score(model(tmp_path, code), rows, tmp_path / "out")
+
+    assert found.code == 1
+    assert problem in (found.message or "")
+    assert "\n" not in (found.message or "")
+    assert (found.lines, found.scoring) == ([], {})
+
+
+@pytest.mark.parametrize(
+    "code", [MODEL.replace("0.25", "7"), raising("predict_fn", "import os; os._exit(0)")]
+)
+def test_score_with_optional_puts_the_problem_into_scoring_json(
+    tmp_path: Path, rows: Path, code: str
+) -> None:
+    folder = model(tmp_path, code)
+    source = {"package": "arn:of:it", "image": IMAGE, "problem": None}
+    (folder / "source.json").write_text(json.dumps(source))
+
+    found = score(folder, rows, tmp_path / "out", "--optional")
+
+    assert (found.code, found.message, found.lines) == (0, None, [])
+    assert found.scoring["package"] == "arn:of:it"
+    assert found.scoring["problem"] in found.log
+    assert found.scoring["problem"]
+
+
+def test_score_hands_on_that_there_is_no_champion_and_why(tmp_path: Path, rows: Path) -> None:
+    for package, problem in ((None, None), ("arn:of:it", "its model cannot be read")):
+        folder = tmp_path / f"model-{package}"
+        folder.mkdir()
+        source = {"package": package, "image": None, "problem": problem}
+        (folder / "source.json").write_text(json.dumps(source))
+
+        found = score(folder, rows, tmp_path / f"out-{package}", "--optional")
+
+        assert (found.code, found.scoring["package"], found.scoring["problem"]) == (0, package, problem)
+
+
+def test_score_does_not_ask_a_champion_that_another_image_serves(tmp_path: Path, rows: Path) -> None:
+    folder = model(tmp_path)
+    (folder / "source.json").write_text(json.dumps({"package": "arn:of:it", "image": "a:1", "problem": None}))
+
+    found = score(folder, rows, tmp_path / "out", "--optional", "--image", "b:2")
+
+    assert found.scoring["problem"] == (
+        "it is served by a:1, and this job runs b:2: start the execution by a start request, "
+        "which gives each model its own image"
+    )
+
+
+def test_score_refuses_an_archive_that_leads_out_of_its_folder(tmp_path: Path, rows: Path) -> None:
+    (tmp_path / "model").mkdir()
+    with tarfile.open(tmp_path / "model" / "model.tar.gz", "w:gz") as packed:
+        packed.addfile(tarfile.TarInfo("../../outside"), io.BytesIO())
+
+    found = score(tmp_path / "model", rows, tmp_path / "out")
+
+    assert found.code == 1
+    assert "model.tar.gz cannot be unpacked" in (found.message or "")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no archive"])
+def test_score_tells_that_there_is_no_model(tmp_path: Path, rows: Path, content: bytes | None) -> None:
+    (tmp_path / "model").mkdir()
+    if content is not None:
+        (tmp_path / "model" / "model.tar.gz").write_bytes(content)
+
+    found = score(tmp_path / "model", rows, tmp_path / "out")
+
+    assert (found.code, (found.message or "")[:32]) == (1, "model.tar.gz cannot be unpacked:")
+
+
+def test_score_needs_the_columns_of_the_model(tmp_path: Path, rows: Path) -> None:
+    found = score(model(tmp_path, columns=["x", "age"]), rows, tmp_path / "out")
+
+    assert found.message == "the validation rows have no column age, which it needs"
+
+
+def test_score_uses_scikit_learns_defaults_where_functions_are_missing(tmp_path: Path) -> None:
+    fitted = LogisticRegression().fit([[0, 1], [1, 1], [2, 1], [3, 1]], [0, 0, 1, 1])
+    stream = io.BytesIO()
+    joblib.dump(fitted, stream)
+    code = "import joblib\ndef model_fn(folder):\n    return joblib.load(folder + '/model.joblib')\n"
+    files = {"model.joblib": stream.getvalue()}
+    folder = artifact(tmp_path / "model", {"inference.py": code}, files, columns=["x", "z"], returns="label")
+    rows = tmp_path / "rows.csv"
+    rows.write_text("x,z\n0.5,1\n2.5,1\n3,1\n")
+
+    assert score(folder, rows, tmp_path / "out").lines == ["label", "0", "1", "1"]
+
+    rows.write_text("x,z\n0.5,1\n,1\n")
+    found = score(folder, rows, tmp_path / "out")
+    assert (found.message or "").startswith(
+        "input_fn failed: ValueError: could not convert string to float: "
+    )
+
+
+@pytest.mark.parametrize("framework", ["xgboost", "pytorch", None])
+def test_score_uses_the_defaults_of_the_framework(tmp_path: Path, framework: str | None) -> None:
+    """The frameworks are stand-ins that show what they are asked."""
+    fakes = {
+        "xgboost.py": "class DMatrix:\n    def __init__(self, values):\n        self.values = values\n",
+        "torch.py": (
+            "import contextlib, numpy\n"
+            "no_grad = contextlib.nullcontext\n"
+            "FloatTensor = lambda values: numpy.asarray(values, dtype=numpy.float32)\n"
+        ),
+    }
+    models = {
+        "xgboost": (
+            "class Model:\n    def predict(self, data, validate_features):\n"
+            "        import numpy\n        return numpy.where(numpy.isnan(data.values[:, 1]), 0.5, 0.125)\n"
+        ),
+        "pytorch": (
+            "class Model:\n    def eval(self):\n        pass\n"
+            "    def __call__(self, data):\n        import numpy\n"
+            "        return numpy.where(numpy.isnan(data[:, 1]), 0.5, 0.125)\n"
+        ),
+        None: (
+            "Model = list\ndef predict_fn(data, model):\n    import numpy\n"
+            "    return numpy.where(numpy.isnan(data[:, 1]), 0.5, 0.125)\n"
+        ),
+    }
+    code = models[framework] + "def model_fn(folder):\n    return Model()\n"
+    folder = artifact(
+        tmp_path / "model", {"inference.py": code, **fakes}, framework=framework, columns=["x", "z"]
+    )
+    rows = tmp_path / "rows.csv"
+    rows.write_text("x,c,z\n1,a,2\n2,b,\n")
+
+    found = score(folder, rows, tmp_path / "out")
+
+    assert (found.message, found.lines) == (None, ["probability", "0.125", "0.5"])
+
+
+def test_score_hands_the_context_to_functions_that_take_one(tmp_path: Path, rows: Path) -> None:
+    code = """
+def model_fn(folder, context):
+    assert context.system_properties["model_dir"] == folder
+
+def transform_fn(model, body, content_type, accept, context):
+    return {"predictions": [0.5] * len(body.split("\\n"))}
+"""
+    found = score(model(tmp_path, code, framework="pytorch"), rows, tmp_path / "out")
+
+    assert (found.message, found.lines) == (None, ["probability", "0.5", "0.5", "0.5"])
+
+
+def test_score_installs_requirements_beside_the_packages_of_the_image(
+    tmp_path: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(tmp_path / "quarter-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("quarter.py", "VALUE = 0.25\n")
+        wheel.writestr(
+            "quarter-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: quarter\nVersion: 1.0\n"
+        )
+        wheel.writestr(
+            "quarter-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr("quarter-1.0.dist-info/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    code = "import quarter, numpy\n" + MODEL.replace("0.25", "quarter.VALUE")
+    needs = {"inference.py": code, "requirements.txt": "quarter==1.0\nnumpy\n"}
+
+    found = score(artifact(tmp_path / "model", needs), rows, tmp_path / "out")
+
+    assert (found.message, found.lines) == (None, EXPECTED)
+    assert found.scoring["packages"]["quarter"] == "1.0"
+
+    found = score(
+        artifact(tmp_path / "model", {**needs, "requirements.txt": "no-such==9\n"}), rows, tmp_path / "out"
+    )
+    assert found.message == (
+        "the packages of requirements.txt cannot be installed: ERROR: Could not find a version that "
+        "satisfies the requirement no-such==9 (from versions: none)"
+    )
+
+
+@pytest.mark.parametrize("script", sorted(SCORE.parent.glob("*.py")), ids=lambda path: path.name)
+def test_scoring_scripts_are_python_3_8_and_use_numpy_only(script: Path) -> None:
+    imported = set()
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"), feature_version=(3, 8))):
+        if isinstance(node, ast.Import):
+            imported |= {item.name.split(".")[0] for item in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(str(node.module).split(".")[0])
+    beside = {path.stem for path in SCORE.parent.glob("*.py")}
+    assert imported <= beside | set(sys.stdlib_module_names) | {"numpy"}
