@@ -96,7 +96,7 @@ def plan(deployment: Deployment, model: str) -> PublishPlan:
     """
     refuse_other_bucket(deployment)
     config = deployment.config.models[model]
-    definition = render.definition(deployment.config, model, deployment.location)
+    definition = render.definition(deployment.config, model, deployment.location, deployment.folder)
     role = pipeline_role_arn(deployment.config, deployment.location)
     return compare(model, _published(deployment, model), config, json.loads(definition), role)
 

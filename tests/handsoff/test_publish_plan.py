@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,8 +42,8 @@ def config_of(**changes: Any) -> Config:
     return parse_config(values, source="test")
 
 
-def definition_of(config: Config) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(render.definition(config, "titanic", HERE))
+def definition_of(config: Config, folder: Path = ROOT) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(render.definition(config, "titanic", HERE, folder))
     return found
 
 
@@ -51,7 +52,7 @@ def published(config: Config, /, **other: Any) -> Published:
     model = config.models["titanic"]
     values = {
         "config": dump_model(model),
-        "definition": definition_of(config),
+        "definition": other.get("definition") or definition_of(config),
         "role": ROLE,
         "schedule": model.retrain.schedule,
         "timezone": model.retrain.schedule_timezone,
@@ -184,6 +185,7 @@ def deployment(aws: Aws, config: Config, bucket: str = "handsoff-data-1234567890
         ssm=aws,
         s3=aws,
         resource_name=lambda model: f"handsoff-{model}",
+        folder=ROOT,
     )
 
 
@@ -193,6 +195,35 @@ def test_plan_reads_a_config_that_lies_in_the_bucket() -> None:
     found = plan(deployment(Aws(before), after), "titanic")
     assert found.settings == (Change("features.numeric", many, many[:-1]),)
     assert found.schedule == Change("schedule", None, "cron(0 6 ? * MON *) UTC")
+
+
+def test_plan_of_a_changed_script_shows_another_code(tmp_path: Path) -> None:
+    """The config is the same; what is trained is not."""
+    (tmp_path / "src").mkdir()
+    script = tmp_path / "src" / "train.py"
+    script.write_text("print(1)\n")
+    own = config_of(training={"source_dir": "src", "entry_point": "train.py", "image": "xgboost:3.0-5"})
+    before = definition_of(own, tmp_path)
+    script.write_text("print(2)\n")
+    after = definition_of(own, tmp_path)
+    found = compare("titanic", published(own, definition=before), own.models["titanic"], after, ROLE)
+    assert (found.settings, found.pipeline) == ((), ())
+    assert found.code_changed
+    assert as_json(found)["retrainWith"] == "handsoff start titanic"
+
+
+def test_plan_of_own_code_in_place_of_an_estimator_shows_the_image(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text("")
+    own = config_of(training={"source_dir": "src", "entry_point": "train.py", "image": "xgboost:3.0-5"})
+    after = definition_of(own, tmp_path)
+    found = compare("titanic", published(config_of()), own.models["titanic"], after, ROLE)
+    assert Change("training.image", None, "xgboost:3.0-5") in found.settings
+    assert Change("training.source_dir", None, "src") in found.settings
+    image = "Steps.TrainModel.Arguments.AlgorithmSpecification.TrainingImage"
+    (changed,) = [change for change in found.pipeline if change.key == image]
+    assert str(changed.before).endswith("/sagemaker-scikit-learn:1.9-0-cpu-py3")
+    assert "/sagemaker-xgboost:3.0-5" in str(changed.after)
 
 
 def test_plan_refuses_what_is_not_deployed() -> None:
