@@ -21,6 +21,10 @@ APP: Final = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[1]
 """The folder of handsoff's own files: those of the wheel, or the checkout that this module lies in."""
 
 
+TERRAFORM: Final = "handsoff-terraform"
+"""The folder beside handsoff.yaml in which Terraform works, unless the project is a checkout."""
+
+
 @dataclass(frozen=True)
 class Project:
     """One configuration and the folder that it lies in."""
@@ -47,8 +51,11 @@ class Project:
 
     @property
     def terraform(self) -> Path:
-        """The folder of the Terraform configuration."""
-        return self.folder / "terraform"
+        """The folder that Terraform works in, with its state: a checkout's terraform/, else one of its own.
+
+        A folder named terraform may be the user's, with resources that are none of handsoff's.
+        """
+        return self.folder / ("terraform" if self.app == self.folder else TERRAFORM)
 
     @property
     def local(self) -> Path:

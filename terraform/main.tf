@@ -43,13 +43,17 @@ locals {
 
   tags = merge(var.tags, { "handsoff:prefix" = var.prefix })
 
+  # Beside this folder they lie in a checkout only. Elsewhere a folder of this name is the user's.
+  checkout = contains(keys(var.rendered_from), "pipeline_def/publish.py")
+  sources  = local.checkout ? fileset(local.project, "pipeline_def/**/*.py") : toset([])
+
   # Files that have changed or gone since the values were rendered, and files that are new.
   stale = sort(setunion(
     [
       for path, sum in var.rendered_from : path
       if !fileexists("${local.project}/${path}") || try(filesha256("${local.project}/${path}"), "") != sum
     ],
-    setsubtract(fileset(local.project, "pipeline_def/**/*.py"), keys(var.rendered_from)),
+    setsubtract(local.sources, keys(var.rendered_from)),
   ))
 
   # Values of the placeholders in policies/*.json; local/infrastructure.py fills them for AWS on this machine.

@@ -87,9 +87,9 @@ def show_plan(out: Console, plan: Plan) -> None:
 def prepare(site: Site, console: Console) -> State:
     """Write what Terraform reads, initialise Terraform, and return its state."""
     with step(console, f"{render.NAME} is written, Terraform is initialised"):
-        render.write(site.rendered, site.deployment.location)
+        render.write(site.project, site.deployment.location, site.terraform.folder)
         site.terraform.prepare()
-        render.write(site.rendered, site.deployment.location, site.terraform.variables)
+        render.write(site.project, site.deployment.location, site.terraform.folder, site.terraform.variables)
         return site.terraform.state()
 
 

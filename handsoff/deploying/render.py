@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from handsoff.deploying import working_folder
 from handsoff.location import Location, bucket_name, pipeline_role_arn
 from handsoff.project import Project
 from pipeline_def import images, publish
@@ -108,32 +109,35 @@ def starts_after(schedule: str | None) -> int | None:
     return max(int(found[1]) * {"minute": 1, "hour": 60, "day": 24 * 60}[found[2]], MIN_START_MINUTES)
 
 
-def made_from(project: Project) -> dict[str, str]:
-    """The SHA-256 of each file that the values are made from, by its path in the project."""
-    files = {path for pattern in MADE_FROM for path in project.folder.glob(pattern)}
+def made_from(project: Project, folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file that the values are made from, by its path from the parent of `folder`.
+
+    `folder` is the one that Terraform works in.
+    """
+    files = {path for pattern in MADE_FROM for path in project.app.glob(pattern)}
     if project.file is not None:
         files.add(project.file)
+    base = folder.parent.resolve()
     return {
-        Path(os.path.relpath(path, project.folder)).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        Path(os.path.relpath(path.resolve(), base)).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(files)
     }
 
 
-def write(project: Project, location: Location, path: Path | None = None) -> tuple[Path, bool]:
+def write(
+    project: Project, location: Location, folder: Path | None = None, path: Path | None = None
+) -> tuple[Path, bool]:
     """Write the file that Terraform reads, whole or not at all. Returns its path and whether it changed.
 
-    Without `path` it goes into the project's terraform/. Raises ConfigError where that folder is missing.
+    `folder` is the one that Terraform works in, by default the project's; Terraform's configuration is laid
+    out there. Without `path` the file goes there, too. Raises ConfigError where the configuration is missing.
     """
-    if not project.terraform.is_dir():
-        raise ConfigError(
-            f"{project.terraform} does not exist: go to the project's folder, or name it by --config"
-        )
-    path = path or project.terraform / NAME
-    rendered = {**values(project.config, location, project.folder), "rendered_from": made_from(project)}
+    folder = folder or project.terraform
+    working_folder.lay_out(project, folder)
+    path = path or folder / NAME
+    rendered = {
+        **values(project.config, location, project.folder),
+        "rendered_from": made_from(project, folder),
+    }
     text = json.dumps(rendered, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return path, False
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-    return path, True
+    return path, working_folder.replace(path, text.encode())

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from handsoff.deploying import account, render, terraform
+from handsoff.deploying import account, terraform
 from handsoff.deploying.terraform import Terraform
 from handsoff.deployment import Deployment
 from handsoff.errors import StepFailed
@@ -28,9 +27,6 @@ class Site:
     """One deployment with what deploys it."""
 
     project: Project
-    rendered: Project
-    """The project as Terraform reads it: `project` itself, or a copy."""
-
     deployment: Deployment
     terraform: Terraform
     endpoint: str | None
@@ -51,48 +47,29 @@ class Site:
 
 
 def site(project: Project, parameters: Mapping[str, str] | None = None) -> Site:
-    """The site of a project. Against an endpoint that is not AWS, Terraform works in a copy."""
+    """The site of a project. Against an endpoint that is not AWS, Terraform works in a folder apart."""
     deployment = Deployment(project.config, project.folder)
     endpoint = account.endpoint(deployment.session)
-    rendered = project if endpoint is None else _copy_for(project, endpoint)
-    work = (project.work if endpoint is None else rendered.folder) / "plan"
+    place = project.work if endpoint is None else _place_for(project, endpoint)
+    folder = project.terraform if endpoint is None else place / "terraform"
     return Site(
         project,
-        rendered,
         deployment,
-        Terraform(rendered.terraform, terraform.workspace(project.config.prefix), work),
+        Terraform(folder, terraform.workspace(project.config.prefix), place / "plan"),
         endpoint,
         parameters or {},
     )
 
 
-def _copy_for(project: Project, endpoint: str) -> Project:
-    """Copy what Terraform reads, for an endpoint that is not AWS: the user's own state is never used there.
+def _place_for(project: Project, endpoint: str) -> Path:
+    """Where Terraform works for an endpoint that is not AWS: the user's own state is never used there.
 
-    The copy for AWS on this machine lies in that AWS's folder, and is deleted with it.
+    The place for AWS on this machine lies in that AWS's folder, and is deleted with it.
     """
     cloud = server.running(project.local)
     if cloud is not None and cloud.endpoint == endpoint.rstrip("/"):
-        folder = project.local / "terraform"
-    else:
-        folder = project.work / "terraform" / re.sub(r"[^\w.]+", "-", urlsplit(endpoint).netloc)
-    shutil.rmtree(folder / "pipeline_def", ignore_errors=True)
-    for name in render.made_from(project):
-        _copy(project.folder / name, folder / name)
-    target = folder / "terraform"
-    for old in (*target.glob("*.tf"), *target.glob("policies/*")):
-        old.unlink()
-    for path in (*project.terraform.glob("*.tf"), *project.terraform.glob("policies/*")):
-        if not path.name.endswith("override.tf"):  # it configures the backend of the user's own state
-            _copy(path, target / path.relative_to(project.terraform))
-    if (lock := project.terraform / ".terraform.lock.hcl").exists():
-        _copy(lock, target / lock.name)
-    return replace(project, folder=folder, file=project.file and folder / project.file.name)
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
+        return project.local / "terraform"
+    return project.work / "terraform" / re.sub(r"[^\w.]+", "-", urlsplit(endpoint).netloc)
 
 
 @contextmanager

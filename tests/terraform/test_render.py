@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,9 +106,14 @@ def test_values_refuses_a_region_without_image() -> None:
         render.values(config(), Location("123456789012", "mars-north-1", "aws"))
 
 
+def checkout(folder: Path, name: str = "handsoff.yaml") -> project.Project:
+    """The project of a configuration file in `folder`, with the files of handsoff that lie beside it."""
+    return replace(project.load(folder / name), app=folder)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A project with one step script."""
+    """A checkout with one step script."""
     (tmp_path / "handsoff.yaml").write_text((ROOT / "handsoff.yaml").read_text())
     (tmp_path / "terraform").mkdir()
     (tmp_path / "pipeline_def" / "steps").mkdir(parents=True)
@@ -117,7 +123,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_write_lists_checksums_of_its_sources(folder: Path) -> None:
-    path, changed = render.write(project.load(folder / "handsoff.yaml"), IRELAND)
+    path, changed = render.write(checkout(folder), IRELAND)
     assert (path, changed) == (folder / "terraform" / "handsoff.auto.tfvars.json", True)
     assert json.loads(path.read_text())["rendered_from"] == {
         "handsoff.yaml": hashlib.sha256((ROOT / "handsoff.yaml").read_bytes()).hexdigest(),
@@ -127,18 +133,18 @@ def test_write_lists_checksums_of_its_sources(folder: Path) -> None:
 
 
 def test_write_again_without_changes_writes_nothing(folder: Path) -> None:
-    path, _ = render.write(project.load(folder / "handsoff.yaml"), IRELAND)
+    path, _ = render.write(checkout(folder), IRELAND)
     written = path.stat().st_mtime_ns
-    assert render.write(project.load(folder / "handsoff.yaml"), IRELAND) == (path, False)
+    assert render.write(checkout(folder), IRELAND) == (path, False)
     assert path.stat().st_mtime_ns == written
     (folder / "pipeline_def" / "steps" / "train.py").write_text("print(2)\n")
-    assert render.write(project.load(folder / "handsoff.yaml"), IRELAND) == (path, True)
+    assert render.write(checkout(folder), IRELAND) == (path, True)
 
 
 def test_write_names_another_config_file(folder: Path) -> None:
     development = folder / "handsoff.dev.yaml"
     development.write_text("prefix: handsoffdev\n" + (folder / "handsoff.yaml").read_text().split("\n", 2)[2])
-    path, _ = render.write(project.load(development), IRELAND)
+    path, _ = render.write(checkout(folder, development.name), IRELAND)
     values = json.loads(path.read_text())
     assert values["prefix"] == "handsoffdev"
     assert {"handsoff.dev.yaml", "pipeline_def/steps/train.py"} == set(values["rendered_from"])
@@ -147,7 +153,7 @@ def test_write_names_another_config_file(folder: Path) -> None:
 def test_write_without_a_terraform_folder_is_refused(folder: Path) -> None:
     (folder / "terraform").rmdir()
     with pytest.raises(ConfigError, match="terraform does not exist"):
-        render.write(project.load(folder / "handsoff.yaml"), IRELAND)
+        render.write(checkout(folder), IRELAND)
 
 
 LONGEST = {
