@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast chaos chaos-variants soak upgrade fuzz check docs pictures scan build up down invoke doctor deploy destroy lock clean
+.PHONY: help setup demo test test-fast chaos chaos-variants soak upgrade fuzz check docs pictures scan build wheel up down invoke doctor deploy destroy lock clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
@@ -24,7 +24,7 @@ help: ## list what there is
 setup: $(VENV) $(SAM) ## make both environments
 
 demo: setup ## the whole loop on this machine, from landing to a decided model package
-	@handsoff demo
+	@handsoff --config "$(CONFIG)" demo
 
 test: setup ## all tests, the ones against AWS on this machine too
 	@pytest -n 4 --dist loadfile --no-loadscope-reorder
@@ -71,14 +71,18 @@ scan: setup $(SCAN) ## weaknesses: template, Terraform, workflows, code, locked 
 build: setup ## build functions and layer as AWS gets them (HANDSOFF_RUNTIME, HANDSOFF_ARCHITECTURE)
 	@.venv-sam/bin/sam build
 
-up: setup ## start AWS on this machine, deployed and ready, in the background (PORT=4566 UP=--for-containers)
-	@handsoff local up --detach --port $(PORT) $(UP)
+wheel: setup ## build the wheel that a release attaches into dist/; pip install makes `handsoff` of it
+	@uv build --quiet --wheel --no-build-isolation --python .venv/bin/python --out-dir dist
+	@ls dist/*.whl
 
-down: setup ## stop it
-	@handsoff local down
+up: setup ## start AWS on this machine, deployed and ready, in the background (CONFIG=handsoff.yaml PORT=4566 UP=…)
+	@handsoff --config "$(CONFIG)" local up --detach --port $(PORT) $(UP)
+
+down: setup ## stop it (CONFIG=handsoff.yaml)
+	@handsoff --config "$(CONFIG)" local down
 
 invoke: setup ## run a deployed function in a container (FUNCTION=Reconcile EVENT=events/each_minute.json)
-	@handsoff local invoke "$(FUNCTION)" $(EVENT)
+	@handsoff --config "$(CONFIG)" local invoke "$(FUNCTION)" $(EVENT)
 
 doctor: setup ## say whether all is fit for a deployment to the AWS that the environment names (CONFIG=handsoff.yaml)
 	@handsoff --config "$(CONFIG)" doctor
@@ -93,13 +97,13 @@ lock: $(VENV) ## lock the newest permitted packages
 	@for name in requirements/dev requirements/sam requirements/scan layers/dependencies/requirements; do \
 	  uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command "make lock" $$( [ $$name = layers/dependencies/requirements ] && echo "-c requirements/dev.txt" ) \
-	    $$name.in -o $$name.txt; done
+	    $$( [ $$name = requirements/dev ] && echo pyproject.toml ) $$name.in -o $$name.txt; done
 	@uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" -c requirements/dev.txt --override requirements/serving.overrides.in \
 	  requirements/serving.in -o requirements/serving.txt
 
 clean: ## remove what was made, all environments included
-	@rm -rf .venv .venv-sam .venv-scan .venv-serving .handsoff .aws-sam
+	@rm -rf .venv .venv-sam .venv-scan .venv-serving .handsoff .aws-sam dist
 
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -18,7 +18,10 @@ from typing import Any, Final
 
 from local.server import Cloud
 
-POLICIES: Final = Path(__file__).resolve().parent.parent / "terraform" / "policies"
+PACKAGED: Final = Path(__file__).resolve().parent / "policies"
+"""The folder of the policy documents in an installed wheel; a checkout has no such folder."""
+
+POLICIES: Final = PACKAGED if PACKAGED.is_dir() else PACKAGED.parents[1] / "terraform" / "policies"
 """The folder with the policy documents that Terraform uses too."""
 
 

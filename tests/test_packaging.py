@@ -1,0 +1,153 @@
+"""What an installed wheel needs and has: the dependencies in pyproject.toml, and the wheel's files."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from uv import find_uv_bin
+
+ROOT = Path(__file__).parents[1]
+
+OURS = {"handsoff", "local", "pipeline_def", "retraining"}
+"""The packages of the wheel."""
+
+OF_OTHERS = {
+    "botocore": "boto3",
+    "markupsafe": "jinja2",
+    "pydantic-core": "pydantic",
+}
+"""Distributions that are imported and come with a declared one, which pins them."""
+
+NOT_IMPORTED = {"httptools", "uv"}
+"""Declared distributions that are used as programs, or by uvicorn."""
+
+IN_JOBS = ("pipeline_def/steps", "pipeline_def/scoring", "pipeline_def/own_code")
+"""Scripts that run in SageMaker's images, with the packages of those."""
+
+
+def declared() -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return [Requirement(text) for text in project["dependencies"]]
+
+
+def locked() -> list[Requirement]:
+    """Each package of dev.txt with its exact version."""
+    lines = (ROOT / "requirements" / "dev.txt").read_text().splitlines()
+    return [
+        Requirement(line.rstrip(" \\")) for line in lines if "==" in line and not line.startswith((" ", "#"))
+    ]
+
+
+@pytest.mark.parametrize("wanted", declared(), ids=lambda wanted: wanted.name)
+def test_checkout_has_a_version_that_the_wheel_accepts(wanted: Requirement) -> None:
+    name = canonicalize_name(wanted.name)
+    found = [one for one in locked() if canonicalize_name(one.name) == name]
+    assert found
+    for one in found:
+        (pin,) = one.specifier
+        assert wanted.specifier.contains(pin.version)
+
+
+def test_each_dependency_has_a_lowest_and_an_excluded_version() -> None:
+    """A version that is a date, such as 2026.11, says nothing of what changed: it has no highest one."""
+    for wanted in declared():
+        operators = {specifier.operator for specifier in wanted.specifier}
+        assert operators == {"=="} or ">=" in operators
+        if wanted.name not in ("regex", "packaging"):
+            assert operators & {"<", "=="}, wanted
+
+
+def test_what_runs_in_lambda_is_declared() -> None:
+    lines = (ROOT / "layers" / "dependencies" / "requirements.in").read_text().splitlines()
+    wanted = {
+        canonicalize_name(Requirement(line).name) for line in lines if line and not line.startswith("#")
+    }
+    assert wanted <= {canonicalize_name(one.name) for one in declared()}
+
+
+def imports(module: ast.AST) -> Iterator[str]:
+    """The top-level names that a module imports when it runs, so not those for type checkers."""
+    for node in ast.iter_child_nodes(module):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.partition(".")[0]
+        yield from imports(node)
+
+
+def imported() -> set[str]:
+    """The distributions whose modules the wheel's packages import, with normalized names."""
+    folders = [ROOT / name for name in ("handsoff", "local", "pipeline_def", "functions")]
+    in_jobs = [ROOT / name for name in IN_JOBS]
+    names = {
+        name
+        for folder in folders
+        for path in folder.rglob("*.py")
+        if not any(path.is_relative_to(place) for place in in_jobs)
+        for name in imports(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    known = packages_distributions()
+    outside = names - OURS - set(sys.stdlib_module_names)
+    return {canonicalize_name(known[name][0]) for name in outside}
+
+
+def test_each_import_is_of_a_declared_dependency() -> None:
+    names = {canonicalize_name(one.name) for one in declared()}
+    assert set(OF_OTHERS.values()) <= names
+    assert {OF_OTHERS.get(name, name) for name in imported()} - names == set()
+
+
+def test_each_declared_dependency_is_used() -> None:
+    names = {canonicalize_name(one.name) for one in declared()}
+    assert names - imported() - NOT_IMPORTED == set()
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The names of the wheel's files."""
+    target = tmp_path_factory.mktemp("dist")
+    command = [find_uv_bin(), "build", "--quiet", "--wheel", "--no-build-isolation", "--offline"]
+    subprocess.run([*command, "--python", sys.executable, "--out-dir", target, ROOT], check=True, timeout=120)
+    (wheel,) = target.glob("*.whl")
+    return set(zipfile.ZipFile(wheel).namelist())
+
+
+def tracked(*places: str) -> set[str]:
+    """The files of the repository below some places, without those that git ignores."""
+    done = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *places],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.slow
+def test_wheel_has_all_that_is_deployed(names: set[str]) -> None:
+    single = ("template.yaml", "samconfig.toml", "handsoff.yaml", "requirements/sam.txt")
+    folders = ("functions", "layers", "pipeline_def", "terraform", "events", "data/titanic")
+    wanted = {f"handsoff/app/{name}" for name in tracked(*single, *folders, ":!terraform/tests")}
+    assert {name for name in names if name.startswith("handsoff/app/")} == wanted
+
+
+@pytest.mark.slow
+def test_wheel_has_the_packages_with_their_data(names: set[str]) -> None:
+    wanted = tracked("handsoff", "local", "pipeline_def")
+    wanted |= {name.removeprefix("functions/") for name in tracked("functions/retraining")}
+    wanted |= {f"local/policies/{Path(name).name}" for name in tracked("terraform/policies")}
+    app = "handsoff/app/"
+    assert {name for name in names if not name.startswith(app) and ".dist-info/" not in name} == wanted
