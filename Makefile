@@ -21,7 +21,8 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
 
-setup: $(VENV) $(SAM) ## make both environments
+setup: $(VENV) $(SAM) ## make both environments, and the one that stands for SageMaker's image
+	@python -m local.images
 
 demo: setup ## the whole loop on this machine, from landing to a decided model package
 	@handsoff --config "$(CONFIG)" demo
@@ -102,7 +103,14 @@ lock: $(VENV) ## lock the newest permitted packages
 	  --custom-compile-command "make lock" -c requirements/dev.txt --override requirements/serving.overrides.in \
 	  requirements/serving.in -o requirements/serving.txt
 
-clean: ## remove what was made, all environments included
+	@for name in scikit-learn-1.9-0 xgboost-3.0-5; do \
+	  uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url \
+	    --custom-compile-command "make lock" $$(case $$name in \
+	      scikit-learn-*) echo "--python-version 3.11 -c requirements/dev.txt" ;; \
+	      xgboost-*) echo "--python-version 3.10 --override local/images/$$name.overrides.in" ;; esac) \
+	    local/images/$$name.in -o local/images/$$name.txt; done
+
+clean: ## remove what was made here, all environments of this folder included
 	@rm -rf .venv .venv-sam .venv-scan .venv-serving .handsoff .aws-sam dist
 
 .venv/bin/uv:

@@ -57,7 +57,7 @@ def _cloud(project: Project, folder: Path, console: Console) -> Iterator[Deploym
             cloud = server.start(folder, port=None)
         point_at(cloud)
         with step(console, "template.yaml is deployed by CloudFormation, the pipeline is published"):
-            deployment = deploy(project, cloud)
+            deployment = deploy(project, cloud, console.print)
         yield deployment
     except Exception:
         if (folder / "server.log").exists():

@@ -30,6 +30,7 @@ from local.account import ACCOUNT, administrator
 from local.callers import LOOPBACK, admitted, refuse
 from local.errors import CloudError, NoBridge, PortInUse
 from local.http_server import SIGNALS, serve
+from local.images import installing
 from local.server import process_environment
 from local.types import App, Receive, Scope, Send
 
@@ -97,14 +98,19 @@ def build_app(
     enforce_iam: bool = False,
     bridge: IPv4Interface | None = None,
     quotas: Mapping[str, int] | None = None,
+    installing: Mapping[str, str] | None = None,
 ) -> tuple[App, Callable[[], None]]:
-    """The ASGI app, and a function that ends its processes. Imports ministack: set the environment first."""
+    """The ASGI app, and a function that ends its processes. Imports ministack: set the environment first.
+
+    `installing` are the variables by which packages of images are installed.
+    """
     # ministack makes a session for each service, and each would read botocore's descriptions again.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     from ministack.app import app as ministack
     from ministack.core import lambda_runtime
 
     from local import function_urls, signatures
+    from local.images.environments import Environments
     from local.ministack import archives, repairs, workers
     from local.sagemaker.front import sagemaker
 
@@ -120,6 +126,7 @@ def build_app(
         authority=iam,
         admit=iam.admit if iam else None,
         quotas=quotas,
+        environments=Environments(installing or {}),
     )
 
     def close() -> None:
@@ -222,12 +229,19 @@ def _serve(options: Options, closers: list[Callable[[], None]]) -> None:
     port = listeners[0].getsockname()[1]
     if bridge and str(bridge.ip) != LOOPBACK:
         listeners.append(listen(port, str(bridge.ip)))
+    given = installing.taken_from(os.environ)
     os.environ.clear()
     os.environ.update(environment(folder, port, region, enforce_iam=options.enforce_iam))
     tempfile.tempdir = os.environ["TMPDIR"]
     os.chdir(folder)
     app, close = build_app(
-        folder, port, region, enforce_iam=options.enforce_iam, bridge=bridge, quotas=options.quotas
+        folder,
+        port,
+        region,
+        enforce_iam=options.enforce_iam,
+        bridge=bridge,
+        quotas=options.quotas,
+        installing={**given, "TMPDIR": os.environ["TMPDIR"]},  # so that pip is found as one of ours
     )
     closers.append(close)
 

@@ -4,6 +4,7 @@ CloudError
 ├── AlreadyRunning      a server runs in this folder
 ├── FolderNotOurs       the folder has files that no server made
 ├── NoBridge            this machine does not have the bridge's address
+├── NoEnvironment       an image's packages cannot be installed
 ├── NoSpace             too little space on the disk
 ├── NoSuchUser          the server has no access key of this user
 ├── PortInUse           another program listens on the port
@@ -25,6 +26,10 @@ class FolderNotOurs(CloudError):
 
 class NoBridge(CloudError):
     """This machine does not have the bridge's address, so containers cannot call it there."""
+
+
+class NoEnvironment(CloudError):
+    """An image's packages, or a job's requirements, cannot be installed."""
 
 
 class NoSpace(CloudError):

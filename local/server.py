@@ -23,6 +23,7 @@ from botocore.session import Session
 from local import folder as folders
 from local.account import ACCOUNT
 from local.errors import NoSuchUser, PortInUse, ServerDied
+from local.images import installing
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,10 @@ def _spawn(command: list[str], folder: Path, *, detached: bool) -> "subprocess.P
         return subprocess.Popen(
             command,
             cwd=Path(__file__).resolve().parent.parent,
-            env=process_environment(dict(os.environ), folder),
+            env={
+                **process_environment(dict(os.environ), folder),
+                installing.VARIABLE: json.dumps(installing.of_user(os.environ)),
+            },
             stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -132,7 +132,7 @@ def _print_ready(where: Project, cloud: Cloud) -> None:
 
 def _deploy(where: Project, cloud: Cloud, *, make_user: bool = False) -> None:
     with step(err, "deploying template.yaml and publishing the pipelines"):
-        deploy(where, cloud)
+        deploy(where, cloud, err.print)
     if make_user:
         operator_user.make(cloud, prefix=where.config.prefix)
 

@@ -5,18 +5,29 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
+import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
 from handsoff.deploying import render, sam
 from handsoff.deploying.publishing import publish_model
 from handsoff.deployment import Deployment
 from handsoff.location import Location
 from handsoff.project import Project
+from local.images import table
+from local.images.environments import Environments, Say
 from local.infrastructure import provision
 from local.server import Cloud
+
+log = logging.getLogger(__name__)
+
+_IMAGE: Final = re.compile(r'"(?:ImageUri|TrainingImage)": ?"([^"]+)"')
+"""Finds the images of jobs in the text of a pipeline's definition."""
 
 FOREIGN = (
     "AWS_PROFILE",
@@ -35,10 +46,15 @@ def point_at(cloud: Cloud) -> None:
     os.environ.update(cloud.environment())
 
 
-def deploy(project: Project, cloud: Cloud) -> Deployment:
-    """Provision, build, deploy and publish. Afterwards data can land. Call `point_at(cloud)` first."""
+def deploy(project: Project, cloud: Cloud, say: Say = log.info) -> Deployment:
+    """Provision, build, deploy and publish. Afterwards data can land. Call `point_at(cloud)` first.
+
+    `say` is told in one line of what takes a while, once on this machine.
+    """
     location = Location(cloud.account, cloud.region, "aws")
-    provision(cloud, render.values(project.config, location, project.folder))
+    values = render.values(project.config, location, project.folder)
+    make_environments(values, say)
+    provision(cloud, values)
     scratch = cloud.folder / "tmp"  # deleted with the cloud, and so is what the SAM CLI leaves there
     folder = build(project, scratch)
     runtime, architecture = this_machine()
@@ -57,6 +73,16 @@ def deploy(project: Project, cloud: Cloud) -> Deployment:
     for model in project.config.models:
         publish_model(deployment, model)
     return deployment
+
+
+def make_environments(values: Mapping[str, Any], say: Say) -> None:
+    """Make the environments that stand for the images of all pipelines, unless this machine has them.
+
+    An image that is not known has none: its jobs need Docker, or fail and say so. Raises NoEnvironment.
+    """
+    uris = {uri for model in values["models"].values() for uri in _IMAGE.findall(model["definition"])}
+    for image in sorted({image for uri in uris if (image := table.find(uri))}, key=lambda one: one.name):
+        Environments().environment(image, say)
 
 
 def build(project: Project, scratch: Path) -> Path:

@@ -1,10 +1,10 @@
 """The process that scripts are forked from: Python with the packages of its arguments already imported.
 
 Run as a program by warm.py. On its standard input, a socket, it receives one message for each script: a JSON
-object with `arguments` (the script, then its arguments), `variables` and `folder`, and with it four
-descriptors: the script's standard input, output and error output, and a socket on which this process answers
-`{"pid": …}` at once and `{"code": …}` when the script has ended. It ends, and all scripts with it, when its
-standard input is closed.
+object with `arguments` (the script, then its arguments), `variables`, `folder` and `layer` (the folder of an
+environment on top of this Python's, or null). With it come four descriptors: the script's standard input,
+output and error output, and a socket on which this process answers `{"pid": …}` at once and `{"code": …}`
+when the script has ended. It ends, and all scripts with it, when its standard input is closed.
 """
 
 import atexit
@@ -19,6 +19,7 @@ import select
 import signal
 import socket
 import sys
+import sysconfig
 import tempfile
 import threading
 import traceback
@@ -99,6 +100,8 @@ def _become(job: dict[str, Any], streams: list[int]) -> None:
     sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in os.environ
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     sys.path[:1] = [os.path.dirname(os.path.abspath(script)), *paths]
+    if job["layer"]:
+        _enter(job["layer"])
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), "utf-8")
     for name, number in (("stdout", 1), ("stderr", 2)):
         stream = io.TextIOWrapper(io.FileIO(number, "w", closefd=False), "utf-8", write_through=True)
@@ -107,6 +110,15 @@ def _become(job: dict[str, Any], streams: list[int]) -> None:
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()  # otherwise all jobs would draw the same numbers
     sys.excepthook = _show_error_of(os.path.abspath(script))
+
+
+def _enter(layer: str) -> None:
+    """Be the Python of the environment in the folder `layer`, whose packages come before this Python's."""
+    packages = sysconfig.get_path("purelib", vars={"base": layer, "platbase": layer})
+    own = sysconfig.get_path("purelib")
+    sys.path.insert(sys.path.index(own), packages)
+    sys.prefix = sys.exec_prefix = layer
+    sys.executable = os.path.join(layer, "bin", "python")
 
 
 def _show_error_of(script: str) -> Any:

@@ -86,24 +86,34 @@ class WarmProcess:
 class WarmPython:
     """The process that scripts are forked from. It is started for the first one, and ends with this process.
 
-    It imports `packages`, from `path` first. `folder` is named in its environment: so it is found as a
-    process of this endpoint (folder.strays).
+    It is `python`, and imports `packages`, from `path` first. `folder` is named in its environment: so it is
+    found as a process of this endpoint (folder.strays).
     """
 
-    def __init__(self, folder: Path, packages: Sequence[str] = IMAGE, path: Sequence[str] = ()) -> None:
-        self._folder, self._packages, self._path = folder, packages, path
+    def __init__(
+        self,
+        folder: Path,
+        packages: Sequence[str] = IMAGE,
+        path: Sequence[str] = (),
+        *,
+        python: str = sys.executable,
+    ) -> None:
+        self._folder, self._packages, self._path, self._python = folder, packages, path, python
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes]
 
-    def start(self, arguments: list[str], variables: dict[str, str], folder: Path) -> WarmProcess | None:
+    def start(
+        self, arguments: list[str], variables: dict[str, str], folder: Path, *, layer: Path | None = None
+    ) -> WarmProcess | None:
         """Start a script that reads nothing and whose error output goes where its output goes.
 
-        None if it is not a Python script or cannot be forked.
+        With `layer`, an environment on top of this Python's (images/layers.py), the script is one of the
+        Python of that. None if it is not a Python script or cannot be forked.
         """
         nothing = os.open(os.devnull, os.O_RDONLY)
         read, write = os.pipe()
-        forked = self._fork(arguments, variables, folder, (nothing, write, write))
+        forked = self._fork(arguments, variables, folder, (nothing, write, write), layer)
         if forked is None:
             os.close(read)
             return None
@@ -130,14 +140,25 @@ class WarmPython:
                 self._process.wait()
 
     def _fork(
-        self, arguments: list[str], variables: dict[str, str], folder: Path, streams: tuple[int, int, int]
+        self,
+        arguments: list[str],
+        variables: dict[str, str],
+        folder: Path,
+        streams: tuple[int, int, int],
+        layer: Path | None = None,
     ) -> tuple[int, socket.socket] | None:
         """The script's process and the socket that tells of its end. Closes `streams`, which are its own."""
+        python = str(layer / "bin" / "python") if layer else self._python
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = None
         try:
-            if sys.platform == "linux" and _is_script(arguments, folder):
-                message = {"arguments": arguments[1:], "variables": variables, "folder": str(folder)}
+            if sys.platform == "linux" and _is_script(python, arguments, folder):
+                message = {
+                    "arguments": arguments[1:],
+                    "variables": variables,
+                    "folder": str(folder),
+                    "layer": str(layer) if layer else None,
+                }
                 with self._lock:
                     descriptors = [*streams, theirs.fileno()]
                     socket.send_fds(self._connected(variables), [json.dumps(message).encode()], descriptors)
@@ -161,7 +182,7 @@ class WarmPython:
             kept = ("PATH", "LANG", "PYTHONWARNINGS")
             names = (name for name in variables if name in kept or name.endswith("_NUM_THREADS"))
             self._process = subprocess.Popen(
-                [sys.executable, str(FORKING), *self._packages],
+                [self._python, str(FORKING), *self._packages],
                 env={
                     **{name: variables[name] for name in names},
                     "TMPDIR": str(self._folder),
@@ -175,10 +196,10 @@ class WarmPython:
         return self._control
 
 
-def _is_script(arguments: list[str], folder: Path) -> bool:
+def _is_script(python: str, arguments: list[str], folder: Path) -> bool:
     return (
         len(arguments) > 1
-        and arguments[0] == sys.executable
+        and arguments[0] == python
         and arguments[1].endswith(".py")
         and (folder / arguments[1]).is_file()
     )

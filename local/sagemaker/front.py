@@ -23,7 +23,8 @@ from botocore.config import Config
 
 from local.account import administrator
 from local.asgi import read_body, respond
-from local.forked.warm import WarmPython
+from local.images.environments import Environments
+from local.images.pythons import Pythons
 from local.sagemaker import events
 from local.sagemaker.errors import InternalFailure, SerializationException, ServiceError, ValidationException
 from local.sagemaker.jobs.api import Jobs
@@ -65,18 +66,20 @@ def sagemaker(
     authority: Authority | None = None,
     admit: Admit | None = None,
     quotas: Mapping[str, int] | None = None,
+    environments: Environments | None = None,
 ) -> SageMaker:
     """SageMaker, whose jobs run below `folder` and call AWS at `endpoint`. `quotas` are those of Jobs.
 
-    `authority` decides what roles may do, `admit` what callers may do. Without them everything is allowed.
+    `environments` hold the packages of the jobs' images. `authority` decides what roles may do, `admit` what
+    callers may do. Without them everything is allowed.
     """
     authority = authority or Everybody()
-    python = WarmPython(folder / "python")
+    pythons = Pythons(folder / "python", environments or Environments())
     outbox = Outbox(events.to_eventbridge(account, region))
     jobs = Jobs(
         account=account,
         region=region,
-        run=Runner(folder, endpoint, region, python, authority),
+        run=Runner(folder, endpoint, region, pythons, authority),
         emit=outbox,
         slots=max(2, os.cpu_count() or 2),
         quotas=quotas,
@@ -92,7 +95,7 @@ def sagemaker(
         authority=authority,
     )
     ends = ExitStack()  # calls them from the last to the first
-    for end in (outbox.close, python.close, partial(jobs.close, timeout=8), pipelines.close):
+    for end in (outbox.close, pythons.close, partial(jobs.close, timeout=8), pipelines.close):
         ends.callback(end)
     front = Front(pipelines, jobs, registry, Moto(region), admit=admit, account=account, region=region)
     return SageMaker(front, ends.close)

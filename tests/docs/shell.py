@@ -35,6 +35,8 @@ def clean_environment(home: Path, *tools: Path) -> dict[str, str]:
         if not name.startswith(("AWS_", "TF_")) and name not in ("VIRTUAL_ENV", "HOME")
     }
     path = f"{own}:{os.environ['PATH']}"
+    caches = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")  # of images' environments
+    kept["XDG_CACHE_HOME"] = caches
     return {**kept, "HOME": str(home), "PATH": path, "AWS_PAGER": "", "AWS_EC2_METADATA_DISABLED": "true"}
 
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 import tarfile
 import time
 from typing import Any
@@ -159,7 +158,7 @@ def test_training_script_without_failure_file_gives_its_command_as_reason(
     _, steps = aws.run(training(hyperparameters={"sagemaker_submit_directory": submit, "depth": "3"}))
     assert steps["Train"]["FailureReason"] == (
         f'AlgorithmError: ExecuteUserScriptError:\nExitCode {code}\nErrorMessage ""\n'
-        f'Command "{sys.executable} train.py --depth 3", exit code: 1'
+        'Command "/miniconda3/bin/python train.py --depth 3", exit code: 1'
     )
 
 
@@ -208,7 +207,7 @@ def test_job_environment_has_its_role_and_no_variable_of_the_server(
     step = processing(program=program(text), arguments={"Environment": {"WHERE": "/opt/ml/processing/x"}})
     _, steps = aws.run(step)
     name = aws.job(steps["Prepare"])["ProcessingJobName"]
-    arn, environment = json.loads(aws.lines("Processing", name)[0])
+    arn, environment = json.loads(aws.lines("Processing", name)[1])
     assert arn == "arn:aws:sts::123456789012:assumed-role/execution/SageMaker"
     ours = {n for n in environment if not n.startswith(("AWS_", "PYTHON")) and not n.endswith("_NUM_THREADS")}
     assert ours - {"LC_CTYPE"} == {"PATH", "LANG", "HOME", "TMPDIR", "SAGEMAKER_BASE_DIR", "WHERE"}
@@ -222,7 +221,9 @@ def test_job_log_arrives_while_the_job_runs_and_a_stopped_execution_can_be_retri
     arn = aws.start(processing(program=program("import time; print('one'); time.sleep(30)")))
     step = wait_until(lambda: aws.steps(arn).get("Prepare", {}).get("Metadata") and aws.steps(arn)["Prepare"])
     name = aws.job(step)["ProcessingJobName"]
-    assert wait_until(lambda: aws.lines("Processing", name)) == ["one"]
+    said = wait_until(lambda: lines if len(lines := aws.lines("Processing", name)) > 1 else None)
+    assert said[0].startswith("This is not the image scikit-learn:1.9-0: it is Python 3.")
+    assert said[1:] == ["one"]
     began = time.monotonic()
     aws.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
     assert aws.ended(arn)["PipelineExecutionStatus"] == "Stopped"
@@ -268,7 +269,7 @@ def test_processing_job_finds_its_configuration_files(aws: Aws) -> None:
     )
     _, steps = aws.run(processing(program=program(text)))
     job = aws.job(steps["Prepare"])
-    config, resources = json.loads(aws.lines("Processing", job["ProcessingJobName"])[0])
+    config, resources = json.loads(aws.lines("Processing", job["ProcessingJobName"])[1])
     assert config["ProcessingJobArn"] == job["ProcessingJobArn"]
     assert config["ProcessingResources"]["ClusterConfig"]["InstanceType"] == "ml.m5.large"
     assert resources == {"current_host": "algo-1", "hosts": ["algo-1"]}

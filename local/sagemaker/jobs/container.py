@@ -7,7 +7,6 @@ developer guide. Script mode follows aws/sagemaker-training-toolkit 4.8.0, which
 import json
 import os
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +24,7 @@ _ML: Final = re.compile(r"/opt/ml(?=/|$|[^\w.-])")
 """Finds /opt/ml as a whole path in a text."""
 
 _PYTHON: Final = {"python", "python3", "/usr/bin/python3", "/usr/local/bin/python3", "/miniconda3/bin/python"}
-"""Programs that mean Python in the image. Here all of them mean the Python of this process."""
+"""Programs that mean Python in the image. Here all of them mean the Python of the image's environment."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,16 @@ class Place:
     def ml(self) -> Path:
         """The folder that stands for /opt/ml."""
         return self.root / "ml"
+
+    @property
+    def layer(self) -> Path:
+        """The folder of the job's own environment of Python, on top of its image's."""
+        return self.root / "python"
+
+    @property
+    def python(self) -> str:
+        """The Python that stands for the image's."""
+        return str(self.layer / "bin" / "python")
 
     def inside(self, path: str) -> Path:
         """The path on this machine of `path` below /opt/ml."""
@@ -191,7 +200,7 @@ def script_mode(place: Place, request: Json, channels: Json, resources: Json) ->
         },
         **_declared(place, request),
     }
-    return Command([sys.executable, script, *arguments], variables, place.ml / "code")
+    return Command([place.python, script, *arguments], variables, place.ml / "code")
 
 
 def _folders(place: Place, channels: Json) -> dict[str, str]:
@@ -224,16 +233,16 @@ def _machine(channels: Json, resources: Json) -> Json:
     }
 
 
-def script_failed(place: Place, command: Command, code: int) -> int:
+def script_failed(place: Place, command: Command, code: int, python: str) -> int:
     """Do what the toolkit does after a script has ended with `code`. Returns the toolkit's exit code.
 
-    Writes the toolkit's failure file, unless the script has written one.
+    Writes the toolkit's failure file, unless the script has written one. `python` is the image's.
     """
+    shown = [python if word == place.python else word for word in command.arguments]
     failure = place.ml / "output/failure"
     if not failure.exists():
         failure.write_text(
-            f"ExecuteUserScriptError:\nExitCode {code}\n"
-            f'ErrorMessage ""\nCommand "{" ".join(command.arguments)}"'
+            f'ExecuteUserScriptError:\nExitCode {code}\nErrorMessage ""\nCommand "{" ".join(shown)}"'
         )
     return 1
 
@@ -256,7 +265,7 @@ def first(path: Path, length: int) -> str | None:
 
 
 def _program(place: Place, program: list[str]) -> list[str]:
-    executable = sys.executable if program[0] in _PYTHON else place.translated(program[0])
+    executable = place.python if program[0] in _PYTHON else place.translated(program[0])
     return [executable, *map(place.translated, program[1:])]
 
 

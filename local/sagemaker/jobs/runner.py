@@ -1,14 +1,9 @@
-"""Runs one job as a process: role, inputs, program, logs, outputs, time limit, stop."""
+"""Runs one job as a process: role, Python, inputs, program, logs, outputs."""
 
-import contextlib
-import os
-import signal
-import subprocess
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import botocore.exceptions
@@ -16,9 +11,18 @@ from botocore.config import Config
 
 from local import folder as folders
 from local.account import administrator
-from local.forked.warm import WarmProcess, WarmPython
-from local.sagemaker.errors import AccessDeniedException, AlgorithmError, ClientError, JobFault
-from local.sagemaker.jobs import container, storage
+from local.errors import NoEnvironment
+from local.images import table
+from local.images.pythons import Python, Pythons
+from local.images.table import Image
+from local.sagemaker.errors import (
+    AccessDeniedException,
+    AlgorithmError,
+    ClientError,
+    FaultOfThisMachine,
+    JobFault,
+)
+from local.sagemaker.jobs import container, processes, storage
 from local.sagemaker.jobs.api import Job, Outcome
 from local.sagemaker.jobs.container import Command, Place
 from local.sagemaker.jobs.logs import JobLog
@@ -29,12 +33,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-End = Literal["exited", "stopped", "too long"]
-"""Why a program ended: by itself, by a stop, or at the time limit."""
-
-GRACE_SECONDS: Final = 5.0
-"""Seconds between TERM and KILL for a job that is stopped. AWS gives 120."""
-
 _CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 3}, s3={"addressing_style": "path"}
 )
@@ -42,18 +40,38 @@ _CONFIG: Final = Config(
 
 
 @dataclass(frozen=True)
+class Running:
+    """A job that is being run: its image and Python, its folder, a client of S3 for its role, its log.
+
+    `variables` are those of every program of the job.
+    """
+
+    job: Job
+    image: Image
+    python: Python
+    place: Place
+    s3: "S3Client" = field(repr=False)
+    output: JobLog
+    variables: dict[str, str] = field(repr=False)
+
+    def run(self, command: Command) -> tuple[processes.End, int]:
+        """Run a program; why it ended, and its exit code. Raises ClientError if it cannot be started."""
+        return processes.run(self.job, self.place, command, self.variables, self.output, self.python)
+
+
+@dataclass(frozen=True)
 class Runner:
     """Runs jobs in subfolders of `folder`/jobs. Jobs call AWS at `endpoint`.
 
     `authority` returns the credentials of a job's role, or leaves that to STS. `session` makes the clients of
-    all jobs, one at a time: a session takes four times as long to make as a client. `python` starts jobs that
-    are Python scripts.
+    all jobs, one at a time: a session takes four times as long to make as a client. `pythons` are those of
+    the jobs' images.
     """
 
     folder: Path
     endpoint: str
     region: str
-    python: WarmPython = field(repr=False)
+    pythons: Pythons = field(repr=False)
     authority: Authority = field(default_factory=Everybody)
     session: boto3.Session = field(default_factory=boto3.Session, repr=False)
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -62,26 +80,31 @@ class Runner:
         """Run `job` to its end and delete its folder."""
         place = Place(self.folder / "jobs" / job.name)
         try:
+            image = image_of(job)
             container.make(place)
             credentials = self._assume(job)
             s3, logs = self._client("s3", credentials), self._client("logs", credentials)
             with JobLog(logs, f"/aws/sagemaker/{job.kind}Jobs", job.name) as output:
-                variables = container.variables(
-                    place, os.environ.get("PATH", os.defpath), self.endpoint, self.region, credentials
-                )
-                if job.kind == "Processing":
-                    return self._process(job, place, s3, output, variables)
-                return self._train(job, place, s3, output, variables)
+                python = self._python(image, place, output)
+                path = processes.search_path(python)
+                variables = container.variables(place, path, self.endpoint, self.region, credentials)
+                running = Running(job, image, python, place, s3, output, variables)
+                return self._process(running) if job.kind == "Processing" else self._train(running)
         except JobFault as fault:
             return Outcome(fault=fault)
         finally:
             folders.delete(place.root)
 
-    def _process(
-        self, job: Job, place: Place, s3: "S3Client", output: JobLog, variables: dict[str, str]
-    ) -> Outcome:
+    def _python(self, image: Image, place: Place, output: JobLog) -> Python:
+        """The Python of a job. Raises FaultOfThisMachine if the image's packages cannot be installed."""
+        try:
+            return self.pythons.make(image, place.layer, output.say)
+        except NoEnvironment as error:
+            raise FaultOfThisMachine(str(error)) from error
+
+    def _process(self, running: Running) -> Outcome:
         """Run a Processing job. Raises JobFault."""
-        request = job.request
+        job, place, s3, request = running.job, running.place, running.s3, running.job.request
         for item in request.get("ProcessingInputs", []):
             source = item["S3Input"]
             storage.download(
@@ -91,8 +114,7 @@ class Runner:
         for target in outputs:
             place.inside(target["LocalPath"]).mkdir(parents=True, exist_ok=True)
         job.phase("Training")
-        command = container.processing(place, job.arn, request)
-        ended, code = run(job, place, command, variables, output, self.python)
+        ended, code = running.run(container.processing(place, job.arn, request))
         message = container.first(place.ml / "output/message", 1024)
         completed = ended == "exited" and code == 0
         for target in outputs:
@@ -106,21 +128,19 @@ class Runner:
         fault = AlgorithmError(f"{reason[:980]}, exit code: {container.exit_code(code)}")
         return Outcome(fault=fault, exit_message=message)
 
-    def _train(
-        self, job: Job, place: Place, s3: "S3Client", output: JobLog, variables: dict[str, str]
-    ) -> Outcome:
+    def _train(self, running: Running) -> Outcome:
         """Run a Training job. Raises JobFault."""
-        request = job.request
+        job, place, s3, request = running.job, running.place, running.s3, running.job.request
         job.phase("Downloading")
         for channel in request.get("InputDataConfig", []):
             uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
             storage.download(
                 s3, uri, place.ml / "input/data" / channel["ChannelName"], request["RoleArn"], self.region
             )
-        self._fetch_code(job, place, s3, output)
+        self._fetch_code(job, place, s3, running.output)
         job.phase("Training")
         command = container.training(place, request)
-        ended, code = run(job, place, command, variables, output, self.python)
+        ended, code = running.run(command)
         target = f"{request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{job.name}/output"
         job.phase("Uploading")
         if any((place.ml / "output/data").iterdir()):
@@ -128,7 +148,7 @@ class Runner:
             storage.upload(s3, place.root / "output.tar.gz", f"{target}/output.tar.gz")
         if ended == "exited" and code != 0:
             if container.is_script_mode(request):
-                code = container.script_failed(place, command, code)
+                code = container.script_failed(place, command, code, running.image.program)
             reason = container.first(place.ml / "output/failure", 1024) or ""
             return Outcome(fault=AlgorithmError(f"{reason[:980]}, exit code: {container.exit_code(code)}"))
         storage.pack(place.ml / "model", place.root / "model.tar.gz")
@@ -183,60 +203,19 @@ class Runner:
             )
 
 
-def run(
-    job: Job, place: Place, command: Command, variables: dict[str, str], output: JobLog, python: WarmPython
-) -> tuple[End, int]:
-    """Run the program in a process group of its own until it exits, is stopped or reaches its time limit.
-
-    All processes that it started end with it, as in a container. Returns why it ended and its exit code.
-    Raises ClientError if it cannot be started.
-    """
-    environment = variables | command.variables
-    process = python.start(command.arguments, environment, command.folder) or _started(command, environment)
-    assert process.stdout is not None  # nosec B101 # noqa: S101 - a pipe was asked for
-    output.follow(process.stdout)
-    limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86400)
-    deadline = time.monotonic() + limit
-    ended: End = "exited"
-    try:
-        while process.poll() is None:
-            if job.stop_requested.wait(0.02):
-                ended = "stopped"
-                break
-            if time.monotonic() > deadline:
-                ended = "too long"
-                break
-    finally:
-        _end_group(process)
-        folders.end_strays(place.root)
-    return ended, process.wait()
-
-
-def _started(command: Command, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
-    """A new process. Raises ClientError if the program cannot be run."""
-    try:
-        return subprocess.Popen(
-            command.arguments,
-            cwd=command.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+def image_of(job: Job) -> Image:
+    """The image of a job. Raises ClientError if it is not known."""
+    request = job.request
+    uri = (
+        request["AppSpecification"]["ImageUri"]
+        if job.kind == "Processing"
+        else request["AlgorithmSpecification"].get("TrainingImage", "")
+    )
+    image = table.find(uri)
+    if image is None:
+        known = ", ".join(tag for one in table.IMAGES for tag in one.tags)
+        raise ClientError(
+            f"Cannot find the image {uri or '(none is named)'} on this machine. Without Docker it runs jobs "
+            f"of {known}"
         )
-    except OSError as error:
-        raise ClientError(f"Cannot run {command.arguments[0]}: {error.strerror}") from error
-
-
-def _end_group(process: "subprocess.Popen[bytes] | WarmProcess") -> None:
-    """End the program if it runs: TERM to its group, KILL after GRACE_SECONDS. KILL what it leaves there."""
-    if process.poll() is not None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        return
-    for number, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, 5.0)):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(patience)
-            return
+    return image

@@ -1,0 +1,121 @@
+"""Environments of Python with the packages of an image, made by uv once per machine.
+
+    CACHE/images/<hash>/            an environment; <hash> is of its locked packages and of this Python
+    CACHE/images/<hash>/complete    written when it is complete: one without it is made again
+    CACHE/images/<hash>.lock        locked while one process makes it
+
+CACHE is $XDG_CACHE_HOME/handsoff, else ~/.cache/handsoff. It may be deleted while nothing uses it.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from uv import find_uv_bin
+
+from local.errors import NoEnvironment
+from local.images import installing
+from local.images.table import Image
+
+log = logging.getLogger(__name__)
+
+COMPLETE: Final = "complete"
+"""The file in an environment that marks it as complete."""
+
+Say = Callable[[str], None]
+"""Is told in one line what is being made, because it takes a while."""
+
+
+@dataclass(frozen=True)
+class Environments:
+    """The environments of a user. `variables` are what pip and uv need of his (installing.of_user)."""
+
+    variables: Mapping[str, str] = field(default_factory=lambda: installing.of_user(os.environ), repr=False)
+
+    def environment(self, image: Image, say: Say = log.info) -> Path:
+        """The folder of `image`'s environment, which is made first if there is none.
+
+        Any number of processes may ask at the same time. Raises NoEnvironment.
+        """
+        folder = self._folder(image)
+        if not _is_complete(folder):
+            with locked(folder.with_suffix(".lock")):
+                if not _is_complete(folder):
+                    say(
+                        f"making an environment with the packages of {image.name}, once on this machine: "
+                        "that takes a minute where they must be downloaded"
+                    )
+                    self._make(image, folder)
+        return folder
+
+    def _folder(self, image: Image) -> Path:
+        parts = (image.lock.read_text(), sys.version, os.path.realpath(sys.executable), platform.machine())
+        name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+        return installing.cache(self.variables) / "images" / name
+
+    def _make(self, image: Image, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)  # a process that was killed has left it
+        self._uv("venv", "--quiet", "--no-project", "--python", self._base(image), str(folder))
+        python = str(folder / "bin" / "python")
+        self._uv(
+            *("pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes"),
+            *("--python", python, str(image.lock)),
+        )
+        (folder / COMPLETE).write_text(f"{image.name}\n")
+
+    def _base(self, image: Image) -> str:
+        """The Python to make it with: one of the image's version if this machine has it, else this one."""
+        if image.python != "{}.{}".format(*sys.version_info):
+            with contextlib.suppress(NoEnvironment):
+                return self._uv(
+                    *("python", "find", "--no-project", "--system", "--no-python-downloads", image.python)
+                ).strip()
+        return sys.executable
+
+    def _uv(self, *arguments: str) -> str:
+        """The output of uv. Raises NoEnvironment."""
+        done = subprocess.run(
+            [find_uv_bin(), *arguments],
+            cwd="/",
+            env={"PATH": os.defpath, **self.variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise NoEnvironment(
+                f"no environment for the image's packages: `uv {' '.join(arguments)}` failed. "
+                f"It said: {done.stderr.strip() or done.stdout.strip()}"
+            )
+        return done.stdout
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock `path` in the block: wait for other processes and threads that hold it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether the environment is whole, and the Python that it was made with still exists."""
+    return (folder / COMPLETE).exists() and (folder / "bin" / "python").exists()
+
+
+def version(folder: Path) -> str:
+    """The version of the Python of an environment, such as 3.12.1."""
+    lines = (folder / "pyvenv.cfg").read_text().splitlines()
+    return next(line.partition("=")[2].strip() for line in lines if line.startswith("version"))

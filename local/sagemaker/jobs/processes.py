@@ -1,0 +1,94 @@
+"""Runs a job's program as a process group of its own, until it ends, is stopped or reaches its time limit."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Final, Literal
+
+from local import folder as folders
+from local.forked.warm import WarmProcess
+from local.images.pythons import Python
+from local.sagemaker.errors import ClientError
+from local.sagemaker.jobs.api import Job
+from local.sagemaker.jobs.container import Command, Place
+from local.sagemaker.jobs.logs import JobLog
+
+End = Literal["exited", "stopped", "too long"]
+"""Why a program ended: by itself, by a stop, or at the time limit."""
+
+GRACE_SECONDS: Final = 5.0
+"""Seconds between TERM and KILL for a job that is stopped. AWS gives 120."""
+
+
+def search_path(python: Python) -> str:
+    """The PATH of a job: the programs of its Python, then those of this machine.
+
+    The environment that this process runs in is not among them: an image does not have its programs.
+    """
+    own = [os.path.join(sys.prefix, "bin")] if sys.prefix != sys.base_prefix else []
+    system = [path for path in os.environ.get("PATH", os.defpath).split(os.pathsep) if path not in own]
+    return os.pathsep.join([*map(str, python.programs), *system])
+
+
+def run(
+    job: Job, place: Place, command: Command, variables: dict[str, str], output: JobLog, python: Python
+) -> tuple[End, int]:
+    """Run the program in a process group of its own until it exits, is stopped or reaches its time limit.
+
+    All processes that it started end with it, as in a container. Returns why it ended and its exit code.
+    Raises ClientError if it cannot be started.
+    """
+    environment = variables | command.variables
+    process = python.warm.start(
+        command.arguments, environment, command.folder, layer=python.layer
+    ) or _started(command, environment)
+    assert process.stdout is not None  # nosec B101 # noqa: S101 - a pipe was asked for
+    output.follow(process.stdout)
+    limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86400)
+    deadline = time.monotonic() + limit
+    ended: End = "exited"
+    try:
+        while process.poll() is None:
+            if job.stop_requested.wait(0.02):
+                ended = "stopped"
+                break
+            if time.monotonic() > deadline:
+                ended = "too long"
+                break
+    finally:
+        _end_group(process)
+        folders.end_strays(place.root)
+    return ended, process.wait()
+
+
+def _started(command: Command, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    """A new process. Raises ClientError if the program cannot be run."""
+    try:
+        return subprocess.Popen(
+            command.arguments,
+            cwd=command.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ClientError(f"Cannot run {command.arguments[0]}: {error.strerror}") from error
+
+
+def _end_group(process: "subprocess.Popen[bytes] | WarmProcess") -> None:
+    """End the program if it runs: TERM to its group, KILL after GRACE_SECONDS. KILL what it leaves there."""
+    if process.poll() is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return
+    for number, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, 5.0)):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+            return
