@@ -46,3 +46,9 @@ def packages_of(folder: Path, base: Path) -> Path:
     """The folder of the packages of an environment in `folder` whose Python is that of `base`."""
     (found,) = (base / "lib").glob("python*/site-packages")
     return folder / found.relative_to(base)
+
+
+def remake(folder: Path, below: Sequence[Path], pip_settings: str = "") -> Path:
+    """Make the environment in `folder` anew, on top of others. Returns its Python."""
+    shutil.rmtree(folder)
+    return make(folder, below, pip_settings)

@@ -12,16 +12,24 @@ from local.images.table import Image
 
 @dataclass(frozen=True)
 class Python:
-    """The Python of a job: the program, what its scripts are forked from, and the folders of its programs."""
+    """The Python of a job: its own environment in `layer`, on top of those in `below`, the nearest first.
+
+    Its scripts are forked from `warm`; without one each is a new process.
+    """
 
     layer: Path
-    warm: WarmPython
-    programs: tuple[Path, ...]
+    below: tuple[Path, ...]
+    warm: WarmPython | None = field(default=None, repr=False)
 
     @property
-    def program(self) -> Path:
-        """The program itself."""
-        return self.layer / "bin" / "python"
+    def base(self) -> Path:
+        """The folder of the image's environment."""
+        return self.below[-1]
+
+    @property
+    def programs(self) -> list[Path]:
+        """The folders of its programs."""
+        return [folder / "bin" for folder in (self.layer, *self.below)]
 
 
 @dataclass(frozen=True)
@@ -43,12 +51,17 @@ class Pythons:
             f"This is not the image {image.name}: it is Python {version(base)} on this machine with the "
             f"image's packages. The image has Python {image.python} and, besides, {image.besides}."
         )
-        layers.make(layer, [base], installing.pip_settings(self.environments.variables))
+        layers.make(layer, [base], self.pip_settings)
         with self._alone:
             warm = self._warm.setdefault(
                 image.name, WarmPython(self.folder, image.imported, python=str(base / "bin" / "python"))
             )
-        return Python(layer, warm, (layer / "bin", base / "bin"))
+        return Python(layer, (base,), warm)
+
+    @property
+    def pip_settings(self) -> str:
+        """The pip.conf of the environments of jobs."""
+        return installing.pip_settings(self.environments.variables)
 
     def close(self) -> None:
         """End all that scripts are forked from, and the scripts."""

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 FOLDER: Final = Path(__file__).parent
 """The folder of the locked packages: NAME.in is what is asked for, NAME.txt what `make lock` made of it."""
+
+Toolkit = Literal["sagemaker-training", "sagemaker-containers"]
+"""What runs a source directory in an image: the training toolkit, or the one that came before it."""
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,8 @@ class Image:
     """An image of SageMaker.
 
     `name` is its alias in handsoff.yaml, `tags` are its repositories and tags in ECR. `python` is its version
-    of Python, `program` the path of Python in it. `imported` are packages that most of its jobs import.
+    of Python, `program` the path of Python in it, `toolkit` what runs a source directory there, by
+    its `module`. `imported` are packages that most of its jobs import.
     `besides` is what the image has and jobs do not find here.
     """
 
@@ -21,6 +25,8 @@ class Image:
     tags: tuple[str, ...]
     python: str
     program: str
+    toolkit: Toolkit
+    module: str
     imported: tuple[str, ...]
     besides: str
 
@@ -39,6 +45,8 @@ IMAGES: Final = (
         tags=("sagemaker-scikit-learn:1.9-0-cpu-py3",),
         python="3.12",
         program="/miniconda3/bin/python",
+        toolkit="sagemaker-training",
+        module="sagemaker_sklearn_container.training:main",
         imported=(
             *_TABLES,
             "pyarrow.compute",
@@ -57,6 +65,8 @@ IMAGES: Final = (
         tags=("sagemaker-xgboost:3.0-5", "sagemaker-xgboost:3.0-5-cpu-py3"),
         python="3.10",
         program="/miniconda3/bin/python3",
+        toolkit="sagemaker-containers",
+        module="sagemaker_xgboost_container.training:main",
         imported=(*_TABLES, "sklearn.model_selection", "xgboost"),
         besides="the toolkits and the serving stack of SageMaker, dask, mlio, smdebug and GPUs",
     ),

@@ -31,7 +31,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Image:
     (tmp_path / "small-1.txt").write_text("")
     monkeypatch.setattr(table, "FOLDER", tmp_path)
     here = "{}.{}".format(*sys.version_info)
-    return Image("small:1", ("small:1",), here, "/bin/python", (), "nothing")
+    return Image("small:1", ("small:1",), here, "/bin/python", "sagemaker-training", "", (), "nothing")
 
 
 @pytest.fixture

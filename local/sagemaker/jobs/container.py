@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from local.sagemaker.errors import ClientError
 from local.types import Json
 
 ML: Final = "/opt/ml"
@@ -19,6 +18,18 @@ ML: Final = "/opt/ml"
 
 HOST: Final = "algo-1"
 """The name that SageMaker gives the first instance of a job."""
+
+GROUP: Final = "homogeneousCluster"
+"""The name that SageMaker gives a job's instances if all are of one type."""
+
+OF_TOOLKIT: Final = frozenset(
+    f"sagemaker_{name}"
+    for name in (
+        *("program", "submit_directory", "container_log_level", "enable_cloudwatch_metrics"),
+        *("job_name", "region", "s3_output"),
+    )
+)
+"""Hyperparameters that the toolkit itself reads. Others that begin with sagemaker_ are a framework's."""
 
 _ML: Final = re.compile(r"/opt/ml(?=/|$|[^\w.-])")
 """Finds /opt/ml as a whole path in a text."""
@@ -126,8 +137,15 @@ def processing(place: Place, arn: str, request: Json) -> Command:
 
 
 def training(place: Place, request: Json) -> Command:
-    """Write the configuration files of a Training job. Returns its command. The code is in /opt/ml/code."""
-    hyperparameters = request.get("HyperParameters", {})
+    """Write the configuration files of a Training job with a program of its own. Returns its command."""
+    configure_training(place, request)
+    algorithm = request["AlgorithmSpecification"]
+    program = [*algorithm["ContainerEntrypoint"], *algorithm.get("ContainerArguments", [])]
+    return Command(_program(place, program), _declared(place, request), place.ml)
+
+
+def configure_training(place: Place, request: Json) -> tuple[Json, Json]:
+    """Write the configuration files of a Training job. Returns its channels and its resources."""
     channels = {
         channel["ChannelName"]: {
             "TrainingInputMode": channel.get("InputMode")
@@ -143,18 +161,19 @@ def training(place: Place, request: Json) -> Command:
     instance = request["ResourceConfig"]["InstanceType"]
     resources = {
         "current_host": HOST,
-        "hosts": [HOST],
         "current_instance_type": instance,
+        "current_group_name": GROUP,
+        "hosts": [HOST],
+        "instance_groups": [{"instance_group_name": GROUP, "instance_type": instance, "hosts": [HOST]}],
         "network_interface_name": "lo",
     }
-    _write(place.ml / "input/config/hyperparameters.json", hyperparameters)
-    _write(place.ml / "input/config/resourceconfig.json", resources)
-    _write(place.ml / "input/config/inputdataconfig.json", channels)
-    algorithm = request["AlgorithmSpecification"]
-    if not is_script_mode(request):
-        program = [*algorithm["ContainerEntrypoint"], *algorithm.get("ContainerArguments", [])]
-        return Command(_program(place, program), _declared(place, request), place.ml)
-    return script_mode(place, request, channels, resources)
+    config = place.ml / "input/config"
+    _write(config / "hyperparameters.json", request.get("HyperParameters", {}))
+    _write(config / "resourceconfig.json", resources)
+    _write(config / "inputdataconfig.json", channels)
+    if "CheckpointConfig" in request:
+        _write(config / "checkpointconfig.json", request["CheckpointConfig"])
+    return channels, resources
 
 
 def is_script_mode(request: Json) -> bool:
@@ -162,36 +181,54 @@ def is_script_mode(request: Json) -> bool:
     return "ContainerEntrypoint" not in request["AlgorithmSpecification"]
 
 
-def script_mode(place: Place, request: Json, channels: Json, resources: Json) -> Command:
-    """The command and the SM_ variables that the training toolkit derives from the hyperparameters.
+def script_of(request: Json) -> str:
+    """The entry point of a job in script mode."""
+    return str(_decoded(request["HyperParameters"]["sagemaker_program"]))
 
-    `channels` is inputdataconfig.json, `resources` is resourceconfig.json. Raises ClientError if the source
-    directory has no such script.
-    """
-    values = {name: _decoded(text) for name, text in request.get("HyperParameters", {}).items()}
-    script = str(values["sagemaker_program"])
-    if not (place.ml / "code" / script).is_file():
-        raise ClientError(f"The source directory has no {script} (hyperparameter sagemaker_program)")
-    users = {name: value for name, value in sorted(values.items()) if not name.startswith("sagemaker_")}
-    arguments = [
+
+def users_hyperparameters(request: Json) -> Json:
+    """A job's hyperparameters by name, without those of the toolkit, as the toolkit reads them."""
+    values = {name: _decoded(text) for name, text in sorted(request.get("HyperParameters", {}).items())}
+    return {name: value for name, value in values.items() if not name.startswith("sagemaker_")}
+
+
+def script_arguments(place: Place, users: Json) -> list[str]:
+    """The arguments that the toolkit makes of hyperparameters."""
+    return [
         place.translated(text)
         for name, value in users.items()
         for text in (f"--{name}" if len(name) > 1 else f"-{name}", _argument(value))
     ]
+
+
+def script_variables(place: Place, request: Json, module: str) -> dict[str, str]:
+    """Write the configuration files of a job in script mode. Returns the toolkit's variables.
+
+    `module` is what the image's toolkit imports, framework:function.
+    """
+    channels, resources = configure_training(place, request)
+    values = {name: _decoded(text) for name, text in request.get("HyperParameters", {}).items()}
+    users, script = users_hyperparameters(request), script_of(request)
+    own = {name: value for name, value in values.items() if name.startswith("sagemaker_")}
     facts: Json = {
         **_folders(place, channels),
         **_machine(channels, resources),
         "HPS": users,
-        "USER_ARGS": arguments,
+        "USER_ARGS": script_arguments(place, users),
         "USER_ENTRY_POINT": script,
         "MODULE_NAME": script.removesuffix(".py"),
         "MODULE_DIR": str(values.get("sagemaker_submit_directory", place.ml / "code")),
+        "FRAMEWORK_MODULE": module,
         "LOG_LEVEL": values.get("sagemaker_container_log_level", 20),
-        "FRAMEWORK_PARAMS": {name: value for name, value in values.items() if name.startswith("sagemaker_")},
+        "FRAMEWORK_PARAMS": {name: value for name, value in own.items() if name not in OF_TOOLKIT},
         "JOB_NAME": request["TrainingJobName"],
+    }
+    environment = {name.lower(): value for name, value in facts.items() if name != "USER_ARGS"}
+    facts |= {
+        "TRAINING_ENV": {**environment, "hyperparameters": users, "is_master": True},
         **{f"HP_{name.upper()}": value for name, value in users.items()},
     }
-    variables = {
+    return {
         "TRAINING_JOB_NAME": request["TrainingJobName"],
         "PYTHONPATH": str(place.ml / "code"),
         **{
@@ -200,7 +237,6 @@ def script_mode(place: Place, request: Json, channels: Json, resources: Json) ->
         },
         **_declared(place, request),
     }
-    return Command([place.python, script, *arguments], variables, place.ml / "code")
 
 
 def _folders(place: Place, channels: Json) -> dict[str, str]:
@@ -226,25 +262,17 @@ def _machine(channels: Json, resources: Json) -> Json:
         "NUM_NEURONS": 0,
         "NUM_CPUS": os.cpu_count() or 1,
         "CURRENT_INSTANCE_TYPE": resources["current_instance_type"],
+        "CURRENT_INSTANCE_GROUP": GROUP,
+        "CURRENT_INSTANCE_GROUP_HOSTS": [HOST],
+        "INSTANCE_GROUPS": [GROUP],
+        "INSTANCE_GROUPS_DICT": {GROUP: resources["instance_groups"][0]},
+        "DISTRIBUTION_INSTANCE_GROUPS": [],
+        "IS_HETERO": False,
         "NETWORK_INTERFACE_NAME": "lo",
         "RESOURCE_CONFIG": resources,
         "INPUT_DATA_CONFIG": channels,
         "CHANNELS": sorted(channels),
     }
-
-
-def script_failed(place: Place, command: Command, code: int, python: str) -> int:
-    """Do what the toolkit does after a script has ended with `code`. Returns the toolkit's exit code.
-
-    Writes the toolkit's failure file, unless the script has written one. `python` is the image's.
-    """
-    shown = [python if word == place.python else word for word in command.arguments]
-    failure = place.ml / "output/failure"
-    if not failure.exists():
-        failure.write_text(
-            f'ExecuteUserScriptError:\nExitCode {code}\nErrorMessage ""\nCommand "{" ".join(shown)}"'
-        )
-    return 1
 
 
 def exit_code(code: int) -> int:

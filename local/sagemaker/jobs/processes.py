@@ -6,15 +6,20 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Final, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
 
 from local import folder as folders
 from local.forked.warm import WarmProcess
 from local.images.pythons import Python
+from local.images.table import Image
 from local.sagemaker.errors import ClientError
 from local.sagemaker.jobs.api import Job
 from local.sagemaker.jobs.container import Command, Place
 from local.sagemaker.jobs.logs import JobLog
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 End = Literal["exited", "stopped", "too long"]
 """Why a program ended: by itself, by a stop, or at the time limit."""
@@ -33,35 +38,51 @@ def search_path(python: Python) -> str:
     return os.pathsep.join([*map(str, python.programs), *system])
 
 
-def run(
-    job: Job, place: Place, command: Command, variables: dict[str, str], output: JobLog, python: Python
-) -> tuple[End, int]:
-    """Run the program in a process group of its own until it exits, is stopped or reaches its time limit.
+@dataclass(frozen=True)
+class Running:
+    """A job that is being run: its image and Python, its folder, a client of S3 for its role, its log.
 
-    All processes that it started end with it, as in a container. Returns why it ended and its exit code.
-    Raises ClientError if it cannot be started.
+    `variables` are those of every program of the job. At `deadline`, of time.monotonic, it is ended.
     """
-    environment = variables | command.variables
-    process = python.warm.start(
-        command.arguments, environment, command.folder, layer=python.layer
-    ) or _started(command, environment)
-    assert process.stdout is not None  # nosec B101 # noqa: S101 - a pipe was asked for
-    output.follow(process.stdout)
-    limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86400)
-    deadline = time.monotonic() + limit
-    ended: End = "exited"
-    try:
-        while process.poll() is None:
-            if job.stop_requested.wait(0.02):
-                ended = "stopped"
-                break
-            if time.monotonic() > deadline:
-                ended = "too long"
-                break
-    finally:
-        _end_group(process)
-        folders.end_strays(place.root)
-    return ended, process.wait()
+
+    job: Job
+    image: Image
+    python: Python
+    place: Place
+    s3: "S3Client" = field(repr=False)
+    output: JobLog
+    variables: dict[str, str] = field(repr=False)
+    deadline: float
+
+    def run(self, command: Command) -> tuple[End, int]:
+        """Run a program in a process group of its own until it exits, is stopped or reaches the time limit.
+
+        All processes that it started end with it, as in a container. Returns why it ended and its exit code.
+        Raises ClientError if it cannot be started.
+        """
+        process = self._start(command, self.variables | command.variables)
+        assert process.stdout is not None  # nosec B101 # noqa: S101 - a pipe was asked for
+        self.output.follow(process.stdout)
+        ended: End = "exited"
+        try:
+            while process.poll() is None:
+                if self.job.stop_requested.wait(0.02):
+                    ended = "stopped"
+                    break
+                if time.monotonic() > self.deadline:
+                    ended = "too long"
+                    break
+        finally:
+            _end_group(process)
+            folders.end_strays(self.place.root)
+        return ended, process.wait()
+
+    def _start(
+        self, command: Command, environment: dict[str, str]
+    ) -> "WarmProcess | subprocess.Popen[bytes]":
+        warm, layer = self.python.warm, self.python.layer
+        forked = warm.start(command.arguments, environment, command.folder, layer=layer) if warm else None
+        return forked or _started(command, environment)
 
 
 def _started(command: Command, environment: dict[str, str]) -> "subprocess.Popen[bytes]":

@@ -1,6 +1,7 @@
 """Runs one job as a process: role, Python, inputs, program, logs, outputs."""
 
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,10 +23,12 @@ from local.sagemaker.errors import (
     FaultOfThisMachine,
     JobFault,
 )
-from local.sagemaker.jobs import container, processes, storage
+from local.sagemaker.jobs import container, processes, storage, toolkit
 from local.sagemaker.jobs.api import Job, Outcome
-from local.sagemaker.jobs.container import Command, Place
+from local.sagemaker.jobs.container import Place
 from local.sagemaker.jobs.logs import JobLog
+from local.sagemaker.jobs.processes import Running
+from local.sagemaker.jobs.toolkit import Failure
 from local.sagemaker.permissions import Authority, Everybody
 from local.types import Json
 
@@ -37,26 +40,6 @@ _CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 3}, s3={"addressing_style": "path"}
 )
 """botocore's settings for the clients of a job's set-up."""
-
-
-@dataclass(frozen=True)
-class Running:
-    """A job that is being run: its image and Python, its folder, a client of S3 for its role, its log.
-
-    `variables` are those of every program of the job.
-    """
-
-    job: Job
-    image: Image
-    python: Python
-    place: Place
-    s3: "S3Client" = field(repr=False)
-    output: JobLog
-    variables: dict[str, str] = field(repr=False)
-
-    def run(self, command: Command) -> tuple[processes.End, int]:
-        """Run a program; why it ended, and its exit code. Raises ClientError if it cannot be started."""
-        return processes.run(self.job, self.place, command, self.variables, self.output, self.python)
 
 
 @dataclass(frozen=True)
@@ -88,7 +71,8 @@ class Runner:
                 python = self._python(image, place, output)
                 path = processes.search_path(python)
                 variables = container.variables(place, path, self.endpoint, self.region, credentials)
-                running = Running(job, image, python, place, s3, output, variables)
+                limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86400)
+                running = Running(job, image, python, place, s3, output, variables, time.monotonic() + limit)
                 return self._process(running) if job.kind == "Processing" else self._train(running)
         except JobFault as fault:
             return Outcome(fault=fault)
@@ -137,18 +121,15 @@ class Runner:
             storage.download(
                 s3, uri, place.ml / "input/data" / channel["ChannelName"], request["RoleArn"], self.region
             )
-        self._fetch_code(job, place, s3, running.output)
+        self._fetch_code(job, place, s3)
         job.phase("Training")
-        command = container.training(place, request)
-        ended, code = running.run(command)
+        ended, code = self._run_training(running)
         target = f"{request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{job.name}/output"
         job.phase("Uploading")
         if any((place.ml / "output/data").iterdir()):
             storage.pack(place.ml / "output/data", place.root / "output.tar.gz")
             storage.upload(s3, place.root / "output.tar.gz", f"{target}/output.tar.gz")
         if ended == "exited" and code != 0:
-            if container.is_script_mode(request):
-                code = container.script_failed(place, command, code, running.image.program)
             reason = container.first(place.ml / "output/failure", 1024) or ""
             return Outcome(fault=AlgorithmError(f"{reason[:980]}, exit code: {container.exit_code(code)}"))
         storage.pack(place.ml / "model", place.root / "model.tar.gz")
@@ -156,7 +137,22 @@ class Runner:
         storage.upload(s3, place.root / "model.tar.gz", artifacts)
         return Outcome(stopped=ended != "exited", too_long=ended == "too long", artifacts=artifacts)
 
-    def _fetch_code(self, job: Job, place: Place, s3: "S3Client", output: JobLog) -> None:
+    def _run_training(self, running: Running) -> tuple[processes.End, int]:
+        """Run the program of a Training job; why it ended, and its exit code. Raises ClientError."""
+        request, place, image = running.job.request, running.place, running.image
+        if not container.is_script_mode(request):
+            return running.run(container.training(place, request))
+        command = toolkit.script_mode(place, request, image)
+        ready = toolkit.install(running, container.script_of(request), self.pythons)
+        if isinstance(ready, Failure):
+            failure = ready
+        else:
+            failure = Failure("ExecuteUserScriptError", command.arguments, *ready.run(command))
+        if failure.ended == "exited" and failure.code != 0:
+            return "exited", toolkit.failed(place, image, failure)
+        return failure.ended, failure.code
+
+    def _fetch_code(self, job: Job, place: Place, s3: "S3Client") -> None:
         """Copy the source directory of a job in script mode from S3 to /opt/ml/code. Raises ClientError."""
         uri = job.request.get("HyperParameters", {}).get("sagemaker_submit_directory", "").strip('"')
         if not uri:
@@ -164,10 +160,6 @@ class Runner:
         storage.download(s3, uri, place.root / "source", job.request["RoleArn"], self.region)
         for archive in (place.root / "source").iterdir():
             storage.unpack(archive, place.ml / "code")
-        if (place.ml / "code/requirements.txt").exists():
-            output.say(
-                "requirements.txt is not installed on this machine: the job has the packages of its endpoint"
-            )
 
     def _assume(self, job: Job) -> Json:
         """Temporary credentials of the job's role. Raises ClientError."""
