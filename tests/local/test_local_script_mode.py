@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local import server
 from local.images import installing, requirements, table
@@ -282,4 +283,79 @@ def test_xgboost_installs_requirements_as_its_toolkit_words_it(aws: Aws) -> None
     assert step["FailureReason"] == (
         "AlgorithmError: InstallModuleError:\n"
         'Command "/miniconda3/bin/python3 -m pip install . -r requirements.txt", exit code: 1'
+    )
+
+
+SPOT = {"EnableManagedSpotTraining": True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({**SPOT, "StoppingCondition": {"MaxRuntimeInSeconds": 60}}, "Invalid MaxWaitTimeInSeconds. It must"),
+        (
+            {**SPOT, "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 59}},
+            "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntime",
+        ),
+        (
+            {"StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 60}},
+            "MaxWaitTimeInSeconds above 0 is not allowed when EnableManagedSpotTraining is false",
+        ),
+        (
+            {"CheckpointConfig": {"S3Uri": "s3://bucket/kept", "LocalPath": "/opt/ml/model"}},
+            "LocalPath /opt/ml/model must be a path under /opt/ml that is not SageMaker's own, such as",
+        ),
+        (
+            {"CheckpointConfig": {"S3Uri": "s3://bucket/kept", "LocalPath": "/tmp/kept"}},
+            "LocalPath /tmp/kept must be a path under /opt/ml",
+        ),
+        (
+            {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 30}},
+            "InstanceCount 2 is not supported on this machine, which runs a job as one process: set "
+            "training.instance_count to 1 to try it here",
+        ),
+    ],
+)
+def test_training_job_that_cannot_run_is_refused(aws: Aws, changes: Json, message: str) -> None:
+    with pytest.raises(ClientError) as refused:
+        aws.sagemaker.create_training_job(TrainingJobName="never", **training(arguments=changes)["Arguments"])
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("ends", ["pass", "sys.exit(1)"])
+def test_checkpoints_are_found_by_the_next_job_on_spare_instances(aws: Aws, ends: str) -> None:
+    code = (
+        "import pathlib, sys\n"
+        "folder = pathlib.Path(sys.argv[sys.argv.index('--kept') + 1])\n"
+        "before = sorted(path.name for path in folder.iterdir())\n"
+        "print('before:', *before)\n"
+        "(folder / f'epoch-{len(before)}').write_text('x')\n" + ends
+    )
+    kept = f"s3://bucket/kept/{ends}"
+    step = training(
+        hyperparameters={
+            "sagemaker_submit_directory": source(aws, train__py=f"import sys\n{code}"),
+            "kept": '"/opt/ml/checkpoints"',
+        },
+        arguments={
+            **SPOT,
+            "CheckpointConfig": {"S3Uri": kept},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 120},
+        },
+    )
+    for before in ("before:", "before: epoch-0"):
+        _, steps = aws.run(step)
+        job = aws.job(steps["Train"])
+        assert aws.lines("Training", job["TrainingJobName"])[1] == before
+        assert (job["EnableManagedSpotTraining"], job["CheckpointConfig"]) == (True, {"S3Uri": kept})
+    assert aws.get(f"kept/{ends}/epoch-1") == b"x"
+
+
+def test_script_that_names_a_path_of_the_image_is_told_so(aws: Aws) -> None:
+    default = "import os\nos.environ.get('SM_MODEL_DIR', '/opt/ml/model')\n"
+    step, lines = train(aws, train__py=default, other__py="open('/opt/ml/model/x', 'w')")
+    assert step["StepStatus"] == "Succeeded"
+    assert lines[1] == (
+        "other.py: /opt/ml does not exist on this machine, only in the image. Take the path of a variable, "
+        "such as SM_MODEL_DIR, or of a hyperparameter"
     )

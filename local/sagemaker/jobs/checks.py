@@ -4,7 +4,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from local.sagemaker.errors import ValidationException
+from local.sagemaker.jobs.container import CHECKPOINTS, ML
 from local.types import Json
+
+OF_SAGEMAKER: Final = frozenset({"code", "config", "failure", "input", "model", "output"})
+"""Folders of /opt/ml that cannot hold checkpoints."""
 
 PROCESSING: Final = "/opt/ml/processing"
 """The folder below which AWS allows the paths of a Processing job's inputs and outputs."""
@@ -12,7 +16,7 @@ PROCESSING: Final = "/opt/ml/processing"
 
 def check_processing(request: Json) -> None:
     """Check a valid CreateProcessingJob request further. Raises ValidationException."""
-    _check_cluster(request["ProcessingResources"]["ClusterConfig"])
+    _check_cluster(request["ProcessingResources"]["ClusterConfig"], "use 1")
     if "ContainerEntrypoint" not in request["AppSpecification"]:
         raise ValidationException(
             "AppSpecification.ContainerEntrypoint is missing. "
@@ -35,7 +39,9 @@ def check_training(request: Json) -> None:
     """Check a valid CreateTrainingJob request further. Raises ValidationException."""
     if "AlgorithmSpecification" not in request or "ResourceConfig" not in request:
         raise ValidationException("AlgorithmSpecification and ResourceConfig are needed on this machine")
-    _check_cluster(request["ResourceConfig"])
+    _check_cluster(request["ResourceConfig"], "set training.instance_count to 1 to try it here")
+    _check_spot(request)
+    _check_checkpoints(request)
     script = request.get("HyperParameters", {}).get("sagemaker_program")
     if not script and "ContainerEntrypoint" not in request["AlgorithmSpecification"]:
         raise ValidationException(
@@ -70,13 +76,38 @@ def _check_unique(kind: str, names: Iterable[str]) -> None:
         known.add(name)
 
 
-def _check_cluster(cluster: Json) -> None:
+def _check_spot(request: Json) -> None:
+    """Check how long a job may wait for spare instances, in AWS's words."""
+    limits = request.get("StoppingCondition", {})
+    wait, run = limits.get("MaxWaitTimeInSeconds"), limits.get("MaxRuntimeInSeconds", 86400)
+    if request.get("EnableManagedSpotTraining", False):
+        if wait is None or wait < run:
+            raise ValidationException(
+                "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to "
+                "MaxRuntimeInSeconds"
+            )
+    elif wait is not None:
+        raise ValidationException(
+            "MaxWaitTimeInSeconds above 0 is not allowed when EnableManagedSpotTraining is false"
+        )
+
+
+def _check_checkpoints(request: Json) -> None:
+    path = request.get("CheckpointConfig", {}).get("LocalPath", CHECKPOINTS)
+    if not path.startswith(f"{ML}/") or ".." in path.split("/") or path.split("/")[3] in OF_SAGEMAKER:
+        raise ValidationException(
+            f"CheckpointConfig.LocalPath {path} must be a path under {ML} that is not SageMaker's own, such "
+            f"as {CHECKPOINTS}"
+        )
+
+
+def _check_cluster(cluster: Json, instead: str) -> None:
     if "InstanceType" not in cluster:
         raise ValidationException("InstanceType is missing")
     if cluster.get("InstanceCount", 1) != 1:
         raise ValidationException(
             f"InstanceCount {cluster['InstanceCount']} is not supported on this machine, which runs a job as "
-            "one process: use 1"
+            f"one process: {instead}"
         )
 
 

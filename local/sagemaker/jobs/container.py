@@ -16,6 +16,9 @@ from local.types import Json
 ML: Final = "/opt/ml"
 """The folder in which a job on AWS finds its configuration, inputs and outputs."""
 
+CHECKPOINTS: Final = f"{ML}/checkpoints"
+"""The folder of a Training job's checkpoints, unless the job names another one."""
+
 HOST: Final = "algo-1"
 """The name that SageMaker gives the first instance of a job."""
 

@@ -122,10 +122,13 @@ class Runner:
                 s3, uri, place.ml / "input/data" / channel["ChannelName"], request["RoleArn"], self.region
             )
         self._fetch_code(job, place, s3)
+        checkpoints = self._fetch_checkpoints(running)
         job.phase("Training")
         ended, code = self._run_training(running)
         target = f"{request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{job.name}/output"
         job.phase("Uploading")
+        if checkpoints:
+            storage.upload(s3, checkpoints, request["CheckpointConfig"]["S3Uri"])
         if any((place.ml / "output/data").iterdir()):
             storage.pack(place.ml / "output/data", place.root / "output.tar.gz")
             storage.upload(s3, place.root / "output.tar.gz", f"{target}/output.tar.gz")
@@ -137,12 +140,27 @@ class Runner:
         storage.upload(s3, place.root / "model.tar.gz", artifacts)
         return Outcome(stopped=ended != "exited", too_long=ended == "too long", artifacts=artifacts)
 
+    def _fetch_checkpoints(self, running: Running) -> Path | None:
+        """Copy a job's checkpoints from S3, if there are any; their folder, None if the job keeps none."""
+        request = running.job.request
+        config = request.get("CheckpointConfig")
+        if config is None:
+            return None
+        folder = running.place.inside(config.get("LocalPath", container.CHECKPOINTS))
+        storage.download(running.s3, config["S3Uri"], folder, request["RoleArn"], self.region, optional=True)
+        return folder
+
     def _run_training(self, running: Running) -> tuple[processes.End, int]:
         """Run the program of a Training job; why it ended, and its exit code. Raises ClientError."""
         request, place, image = running.job.request, running.place, running.image
         if not container.is_script_mode(request):
             return running.run(container.training(place, request))
         command = toolkit.script_mode(place, request, image)
+        if named := toolkit.paths_in_code(place):
+            running.output.say(
+                f"{', '.join(named)}: {container.ML} does not exist on this machine, only in the image. Take "
+                "the path of a variable, such as SM_MODEL_DIR, or of a hyperparameter"
+            )
         ready = toolkit.install(running, container.script_of(request), self.pythons)
         if isinstance(ready, Failure):
             failure = ready

@@ -21,11 +21,14 @@ def split(uri: str) -> tuple[str, str]:
     return parts.netloc, parts.path.lstrip("/")
 
 
-def download(s3: "S3Client", uri: str, target: Path, role: str, region: str) -> None:
+def download(
+    s3: "S3Client", uri: str, target: Path, role: str, region: str, *, optional: bool = False
+) -> None:
     """Copy all objects whose key begins with `uri` to the folder `target`.
 
     A single object becomes a file with its base name. `s3` has the credentials of the job's role; `role` and
-    `region` are for the error. Raises ClientError if there is no object, or S3 refuses.
+    `region` are for the error. Raises ClientError if S3 refuses, or there is no object and it is not
+    `optional`.
     """
     bucket, prefix = split(uri)
     target.mkdir(parents=True, exist_ok=True)
@@ -44,7 +47,7 @@ def download(s3: "S3Client", uri: str, target: Path, role: str, region: str) -> 
     except botocore.exceptions.ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchBucket":
             raise ClientError(f"Failed to download data from {uri}. {error}") from error
-    if not found:
+    if not found and not optional:
         raise ClientError(
             f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the '
             f"bucket exists in the selected region ({region}), that objects exist under that S3 prefix, and "

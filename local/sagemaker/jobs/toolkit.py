@@ -6,6 +6,7 @@ whose errors have no exit code, and which overwrites the failure file that a scr
 """
 
 import fcntl
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from local.images.requirements import Kept
 from local.images.table import Image
 from local.sagemaker.errors import ClientError
 from local.sagemaker.jobs import container, processes
-from local.sagemaker.jobs.container import Command, Place
+from local.sagemaker.jobs.container import ML, Command, Place
 from local.sagemaker.jobs.processes import End, Running
 from local.types import Json
 
@@ -28,6 +29,9 @@ Kind = Literal["package", "program", "command"]
 
 REQUIREMENTS: Final = "requirements.txt"
 """The file of the source directory that names packages to install."""
+
+_VARIABLE: Final = re.compile(r"\bSM_[A-Z]|SAGEMAKER_BASE_DIR")
+"""Finds the name of a variable that holds a path."""
 
 POLL_SECONDS: Final = 0.1
 """Seconds between two looks whether another job has installed the same requirements."""
@@ -73,6 +77,17 @@ def script_mode(place: Place, request: Json, image: Image) -> Command:
     arguments = container.script_arguments(place, container.users_hyperparameters(request))
     command = script_command(place, container.script_of(request), arguments, image)
     return Command(command, container.script_variables(place, request, image.module), place.ml / "code")
+
+
+def paths_in_code(place: Place) -> list[str]:
+    """The scripts that name a path of /opt/ml where no variable of the toolkit stands in for it."""
+    code = place.ml / "code"
+    return [
+        str(path.relative_to(code))
+        for path in sorted(code.rglob("*.py"))
+        for lines in [path.read_text(errors="replace").splitlines()]
+        if any(f"{ML}/" in line and not _VARIABLE.search(line) for line in lines)
+    ]
 
 
 def install(running: Running, script: str, pythons: Pythons) -> Running | Failure:
