@@ -103,10 +103,11 @@ lock: $(VENV) ## lock the newest permitted packages
 	  --custom-compile-command "make lock" -c requirements/dev.txt --override requirements/serving.overrides.in \
 	  requirements/serving.in -o requirements/serving.txt
 
-	@for name in scikit-learn-1.9-0 xgboost-3.0-5; do \
+	@for name in scikit-learn-1.9-0 xgboost-3.0-5 pytorch-2.6.0; do \
 	  uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url \
 	    --custom-compile-command "make lock" $$(case $$name in \
 	      scikit-learn-*) echo "--python-version 3.11 -c requirements/dev.txt" ;; \
+	      pytorch-*) echo "--python-version 3.11" ;; \
 	      xgboost-*) echo "--python-version 3.10 --override local/images/$$name.overrides.in" ;; esac) \
 	    local/images/$$name.in -o local/images/$$name.txt; done
 

@@ -1,4 +1,4 @@
-"""What pip and uv need of a user's environment: caches, package indexes, proxies, certificates."""
+"""What pip, uv and docker need of a user's environment: caches, package indexes, proxies, certificates."""
 
 import configparser
 import io
@@ -13,6 +13,7 @@ VARIABLE: Final = "HANDSOFF_INSTALLING"
 
 _NAMES: Final = frozenset(
     {
+        *("DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_HOST", "DOCKER_TLS_VERIFY"),
         *("HOME", "PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"),
         *("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
         *("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"),
@@ -22,7 +23,7 @@ _NAMES: Final = frozenset(
 
 
 def of_user(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables of `environment` that pip and uv need. Credentials of AWS are not among them."""
+    """The variables of `environment` that pip, uv and docker need. Credentials of AWS are not among them."""
     return {
         name: value
         for name, value in environment.items()

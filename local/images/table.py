@@ -70,6 +70,20 @@ IMAGES: Final = (
         imported=(*_TABLES, "sklearn.model_selection", "xgboost"),
         besides="the toolkits and the serving stack of SageMaker, dask, mlio, smdebug and GPUs",
     ),
+    Image(
+        name="pytorch:2.6.0",
+        tags=tuple(
+            f"pytorch-{use}:2.6.0-{kind}-py312"
+            for use in ("training", "inference")
+            for kind in ("cpu", "gpu")
+        ),
+        python="3.12",
+        program="/opt/conda/bin/python3.12",
+        toolkit="sagemaker-training",
+        module="sagemaker_pytorch_container.training:main",
+        imported=(*_TABLES, "torch"),
+        besides="the toolkits and the serving stack of SageMaker, torchaudio, fastai, spacy and GPUs",
+    ),
 )
 """The images that are known."""
 

@@ -23,6 +23,7 @@ from botocore.config import Config
 
 from local.account import administrator
 from local.asgi import read_body, respond
+from local.images.docker import Docker
 from local.images.environments import Environments
 from local.images.pythons import Pythons
 from local.sagemaker import events
@@ -74,12 +75,13 @@ def sagemaker(
     callers may do. Without them everything is allowed.
     """
     authority = authority or Everybody()
-    pythons = Pythons(folder / "python", environments or Environments())
+    environments = environments or Environments()
+    pythons = Pythons(folder / "python", environments)
     outbox = Outbox(events.to_eventbridge(account, region))
     jobs = Jobs(
         account=account,
         region=region,
-        run=Runner(folder, endpoint, region, pythons, authority),
+        run=Runner(folder, endpoint, region, pythons, Docker(environments.variables), authority),
         emit=outbox,
         slots=max(2, os.cpu_count() or 2),
         quotas=quotas,

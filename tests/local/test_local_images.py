@@ -204,5 +204,8 @@ def test_job_of_an_unknown_image_is_refused_with_the_known_ones(aws: Aws) -> Non
     application: Json = {"AppSpecification": {"ImageUri": uri, "ContainerEntrypoint": program("print(1)")}}
     _, steps = aws.run(processing(arguments=application))
     reason = steps["Prepare"]["FailureReason"]
-    assert reason.startswith(f"ClientError: Cannot find the image {uri} on this machine.")
-    assert "sagemaker-scikit-learn:1.9-0-cpu-py3, sagemaker-xgboost:3.0-5" in reason
+    assert reason == (
+        f"ClientError: Cannot find the image {uri} on this machine, which has the packages of "
+        "scikit-learn:1.9-0, xgboost:3.0-5, pytorch:2.6.0. With Docker it runs any image that was pulled: "
+        f"docker pull {uri}"
+    )

@@ -19,8 +19,7 @@ def check_processing(request: Json) -> None:
     _check_cluster(request["ProcessingResources"]["ClusterConfig"], "use 1")
     if "ContainerEntrypoint" not in request["AppSpecification"]:
         raise ValidationException(
-            "AppSpecification.ContainerEntrypoint is missing. "
-            "This machine does not run images, so a job must name its program"
+            "AppSpecification.ContainerEntrypoint is missing. On this machine a job must name its program"
         )
     inputs = request.get("ProcessingInputs", [])
     for item in inputs:
@@ -46,7 +45,7 @@ def check_training(request: Json) -> None:
     if not script and "ContainerEntrypoint" not in request["AlgorithmSpecification"]:
         raise ValidationException(
             "Neither hyperparameter sagemaker_program nor AlgorithmSpecification.ContainerEntrypoint is set. "
-            "This machine does not run images, so a job must name its program"
+            "On this machine a job must name its program"
         )
     for channel in request.get("InputDataConfig", []):
         source = channel["DataSource"].get("S3DataSource")

@@ -80,14 +80,13 @@ class Command:
     folder: Path
 
 
-def variables(place: Place, path: str, endpoint: str, region: str, credentials: Json) -> dict[str, str]:
+def variables(place: Place, endpoint: str, region: str, credentials: Json) -> dict[str, str]:
     """The environment of every job: the image's variables, the endpoint and the role's credentials.
 
-    Nothing of this process's own environment is in it but `path`.
+    Nothing of this process's own environment is in it.
     """
     threads = str(max(1, (os.cpu_count() or 2) // 2))  # other jobs run at the same time
     return {
-        "PATH": path,
         "LANG": "C.UTF-8",
         "HOME": str(place.root / "home"),
         "TMPDIR": str(place.root / "tmp"),
@@ -117,6 +116,14 @@ def make(place: Place) -> None:
 
 def processing(place: Place, arn: str, request: Json) -> Command:
     """Write the configuration files of a Processing job. Returns its command."""
+    configure_processing(place, arn, request)
+    application = request["AppSpecification"]
+    program = [*application["ContainerEntrypoint"], *application.get("ContainerArguments", [])]
+    return Command(_program(place, program), _declared(place, request), place.ml)
+
+
+def configure_processing(place: Place, arn: str, request: Json) -> None:
+    """Write the configuration files of a Processing job."""
     application = request["AppSpecification"]
     config = {
         "ProcessingJobArn": arn,
@@ -135,8 +142,6 @@ def processing(place: Place, arn: str, request: Json) -> Command:
     }
     _write(place.ml / "config/processingjobconfig.json", config)
     _write(place.ml / "config/resourceconfig.json", {"current_host": HOST, "hosts": [HOST]})
-    program = [*application["ContainerEntrypoint"], *application.get("ContainerArguments", [])]
-    return Command(_program(place, program), _declared(place, request), place.ml)
 
 
 def training(place: Place, request: Json) -> Command:

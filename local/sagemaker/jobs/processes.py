@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from local import folder as folders
@@ -39,28 +40,24 @@ def search_path(python: Python) -> str:
 
 
 @dataclass(frozen=True)
-class Running:
-    """A job that is being run: its image and Python, its folder, a client of S3 for its role, its log.
+class Started:
+    """A job that is being run: its folder, a client of S3 for its role, its log.
 
     `variables` are those of every program of the job. At `deadline`, of time.monotonic, it is ended.
     """
 
     job: Job
-    image: Image
-    python: Python
     place: Place
     s3: "S3Client" = field(repr=False)
     output: JobLog
     variables: dict[str, str] = field(repr=False)
     deadline: float
 
-    def run(self, command: Command) -> tuple[End, int]:
-        """Run a program in a process group of its own until it exits, is stopped or reaches the time limit.
+    def watch(self, process: "WarmProcess | subprocess.Popen[bytes]") -> tuple[End, int]:
+        """Log what a program says until it exits, is stopped or reaches the time limit.
 
         All processes that it started end with it, as in a container. Returns why it ended and its exit code.
-        Raises ClientError if it cannot be started.
         """
-        process = self._start(command, self.variables | command.variables)
         assert process.stdout is not None  # nosec B101 # noqa: S101 - a pipe was asked for
         self.output.follow(process.stdout)
         ended: End = "exited"
@@ -77,20 +74,31 @@ class Running:
             folders.end_strays(self.place.root)
         return ended, process.wait()
 
-    def _start(
-        self, command: Command, environment: dict[str, str]
-    ) -> "WarmProcess | subprocess.Popen[bytes]":
+
+@dataclass(frozen=True)
+class Running(Started):
+    """A job that is being run by a Python that stands for its image's."""
+
+    image: Image
+    python: Python
+
+    def run(self, command: Command) -> tuple[End, int]:
+        """Run a program in a process group of its own; why it ended, and its exit code.
+
+        Raises ClientError if it cannot be started.
+        """
+        environment = self.variables | command.variables
         warm, layer = self.python.warm, self.python.layer
         forked = warm.start(command.arguments, environment, command.folder, layer=layer) if warm else None
-        return forked or _started(command, environment)
+        return self.watch(forked or start(command.arguments, environment, command.folder))
 
 
-def _started(command: Command, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
-    """A new process. Raises ClientError if the program cannot be run."""
+def start(arguments: list[str], environment: dict[str, str], folder: Path) -> "subprocess.Popen[bytes]":
+    """Start a program in a new process. Raises ClientError if it cannot be run."""
     try:
         return subprocess.Popen(
-            command.arguments,
-            cwd=command.folder,
+            arguments,
+            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -98,7 +106,7 @@ def _started(command: Command, environment: dict[str, str]) -> "subprocess.Popen
             start_new_session=True,
         )
     except OSError as error:
-        raise ClientError(f"Cannot run {command.arguments[0]}: {error.strerror}") from error
+        raise ClientError(f"Cannot run {arguments[0]}: {error.strerror}") from error
 
 
 def _end_group(process: "subprocess.Popen[bytes] | WarmProcess") -> None:

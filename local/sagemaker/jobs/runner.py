@@ -14,7 +14,8 @@ from local import folder as folders
 from local.account import administrator
 from local.errors import NoEnvironment
 from local.images import table
-from local.images.pythons import Python, Pythons
+from local.images.docker import Docker
+from local.images.pythons import Pythons
 from local.images.table import Image
 from local.sagemaker.errors import (
     AccessDeniedException,
@@ -25,9 +26,10 @@ from local.sagemaker.errors import (
 )
 from local.sagemaker.jobs import container, processes, storage, toolkit
 from local.sagemaker.jobs.api import Job, Outcome
+from local.sagemaker.jobs.contained import Contained, unknown
 from local.sagemaker.jobs.container import Place
 from local.sagemaker.jobs.logs import JobLog
-from local.sagemaker.jobs.processes import Running
+from local.sagemaker.jobs.processes import Running, Started
 from local.sagemaker.jobs.toolkit import Failure
 from local.sagemaker.permissions import Authority, Everybody
 from local.types import Json
@@ -48,13 +50,14 @@ class Runner:
 
     `authority` returns the credentials of a job's role, or leaves that to STS. `session` makes the clients of
     all jobs, one at a time: a session takes four times as long to make as a client. `pythons` are those of
-    the jobs' images.
+    the jobs' images; images that `docker` has are run themselves.
     """
 
     folder: Path
     endpoint: str
     region: str
     pythons: Pythons = field(repr=False)
+    docker: Docker = field(repr=False)
     authority: Authority = field(default_factory=Everybody)
     session: boto3.Session = field(default_factory=boto3.Session, repr=False)
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -63,30 +66,39 @@ class Runner:
         """Run `job` to its end and delete its folder."""
         place = Place(self.folder / "jobs" / job.name)
         try:
-            image = image_of(job)
+            uri = image_of(job)
+            image = table.find(uri)
+            in_docker = self.docker.has(uri, once=image is not None)
+            if image is None and not in_docker:
+                raise unknown(uri, [one.name for one in table.IMAGES])
             container.make(place)
             credentials = self._assume(job)
             s3, logs = self._client("s3", credentials), self._client("logs", credentials)
             with JobLog(logs, f"/aws/sagemaker/{job.kind}Jobs", job.name) as output:
-                python = self._python(image, place, output)
-                path = processes.search_path(python)
-                variables = container.variables(place, path, self.endpoint, self.region, credentials)
+                variables = container.variables(place, self.endpoint, self.region, credentials)
                 limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86400)
-                running = Running(job, image, python, place, s3, output, variables, time.monotonic() + limit)
+                started = Started(job, place, s3, output, variables, time.monotonic() + limit)
+                running = (
+                    self._here(started, image)
+                    if image and not in_docker
+                    else Contained(**vars(started), uri=uri, docker=self.docker)
+                )
                 return self._process(running) if job.kind == "Processing" else self._train(running)
         except JobFault as fault:
             return Outcome(fault=fault)
         finally:
             folders.delete(place.root)
 
-    def _python(self, image: Image, place: Place, output: JobLog) -> Python:
-        """The Python of a job. Raises FaultOfThisMachine if the image's packages cannot be installed."""
+    def _here(self, started: Started, image: Image) -> Running:
+        """The job with a Python of its image. Raises FaultOfThisMachine if that cannot be made."""
         try:
-            return self.pythons.make(image, place.layer, output.say)
+            python = self.pythons.make(image, started.place.layer, started.output.say)
         except NoEnvironment as error:
             raise FaultOfThisMachine(str(error)) from error
+        variables = {**started.variables, "PATH": processes.search_path(python)}
+        return Running(**{**vars(started), "variables": variables}, image=image, python=python)
 
-    def _process(self, running: Running) -> Outcome:
+    def _process(self, running: Running | Contained) -> Outcome:
         """Run a Processing job. Raises JobFault."""
         job, place, s3, request = running.job, running.place, running.s3, running.job.request
         for item in request.get("ProcessingInputs", []):
@@ -98,7 +110,10 @@ class Runner:
         for target in outputs:
             place.inside(target["LocalPath"]).mkdir(parents=True, exist_ok=True)
         job.phase("Training")
-        ended, code = running.run(container.processing(place, job.arn, request))
+        if isinstance(running, Contained):
+            ended, code = running.processing()
+        else:
+            ended, code = running.run(container.processing(place, job.arn, request))
         message = container.first(place.ml / "output/message", 1024)
         completed = ended == "exited" and code == 0
         for target in outputs:
@@ -112,7 +127,7 @@ class Runner:
         fault = AlgorithmError(f"{reason[:980]}, exit code: {container.exit_code(code)}")
         return Outcome(fault=fault, exit_message=message)
 
-    def _train(self, running: Running) -> Outcome:
+    def _train(self, running: Running | Contained) -> Outcome:
         """Run a Training job. Raises JobFault."""
         job, place, s3, request = running.job, running.place, running.s3, running.job.request
         job.phase("Downloading")
@@ -140,7 +155,7 @@ class Runner:
         storage.upload(s3, place.root / "model.tar.gz", artifacts)
         return Outcome(stopped=ended != "exited", too_long=ended == "too long", artifacts=artifacts)
 
-    def _fetch_checkpoints(self, running: Running) -> Path | None:
+    def _fetch_checkpoints(self, running: Started) -> Path | None:
         """Copy a job's checkpoints from S3, if there are any; their folder, None if the job keeps none."""
         request = running.job.request
         config = request.get("CheckpointConfig")
@@ -150,8 +165,10 @@ class Runner:
         storage.download(running.s3, config["S3Uri"], folder, request["RoleArn"], self.region, optional=True)
         return folder
 
-    def _run_training(self, running: Running) -> tuple[processes.End, int]:
+    def _run_training(self, running: Running | Contained) -> tuple[processes.End, int]:
         """Run the program of a Training job; why it ended, and its exit code. Raises ClientError."""
+        if isinstance(running, Contained):
+            return running.training()
         request, place, image = running.job.request, running.place, running.image
         if not container.is_script_mode(request):
             return running.run(container.training(place, request))
@@ -213,19 +230,8 @@ class Runner:
             )
 
 
-def image_of(job: Job) -> Image:
-    """The image of a job. Raises ClientError if it is not known."""
-    request = job.request
-    uri = (
-        request["AppSpecification"]["ImageUri"]
-        if job.kind == "Processing"
-        else request["AlgorithmSpecification"].get("TrainingImage", "")
-    )
-    image = table.find(uri)
-    if image is None:
-        known = ", ".join(tag for one in table.IMAGES for tag in one.tags)
-        raise ClientError(
-            f"Cannot find the image {uri or '(none is named)'} on this machine. Without Docker it runs jobs "
-            f"of {known}"
-        )
-    return image
+def image_of(job: Job) -> str:
+    """The address of a job's image. Empty if the job names none."""
+    if job.kind == "Processing":
+        return str(job.request["AppSpecification"]["ImageUri"])
+    return str(job.request["AlgorithmSpecification"].get("TrainingImage", ""))
