@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-import yaml
+from typing import Final
 
 from handsoff.errors import ToolMissing
+from handsoff.yaml_file import read
 from retraining.config.fields import ACCEPTED_BEFORE
 from retraining.config.schema import Config, parse_config
 from retraining.errors import ConfigError
@@ -88,44 +87,15 @@ def sam_program(app: Path) -> Path:
     return Path(found)
 
 
-class _Strict(yaml.SafeLoader):
-    """YAML that refuses a repeated key, where SafeLoader would silently take the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
-                continue
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key.value} is repeated", problem_mark=key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def load(path: Path, *, to_publish: bool = True) -> Project:
     """Read a handsoff.yaml. Raises ConfigError, which names the file and each wrong key.
 
     If it is not `to_publish`, a file that an earlier version accepted is not refused for its rules.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{path} does not exist: go to the project's folder, or name it by --config"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from None
-    try:
-        values = yaml.load(text, Loader=_Strict)  # nosec B506 # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{path}{at} is not valid YAML: {getattr(error, 'problem', error)}") from None
-    if not isinstance(values, dict):
+    written = read(path, to_publish=to_publish)
+    if not isinstance(written.values, dict):
         raise ConfigError(f"{path} is empty or no mapping: it must have the key models")
     file = path.resolve()
     context = None if to_publish else ACCEPTED_BEFORE
-    config = parse_config(values, source=str(path), context=context)
+    config = parse_config(written.values, source=str(path), context=context, where=written.at)
     return Project(file.parent, config, file.parent / ".handsoff", file, app_of(file.parent))

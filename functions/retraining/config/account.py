@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Self
+from collections.abc import Iterator
+from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
-from retraining.config.fields import Form, Section, text
+from retraining.config.fields import NUMBER, Form, Problem, Section, text
 
 Bucket = Annotated[
     str,
@@ -81,12 +82,12 @@ class Aws(Section):
     operator: User | None = None
     """Name of a user to make with the operator's permissions. The user makes its own access keys."""
 
-    version_days: Annotated[int, Field(le=3650)] = 90
+    version_days: Annotated[int, Field(le=3650), NUMBER] = 90
     """Days that the bucket keeps data under `curated/` after it was overwritten or deleted, at least 14:
     executions read the versions of their batch. Terraform sets this, and the next key, on a bucket that it
     makes."""
 
-    upload_days: Annotated[int, Field(ge=1, le=365)] = 7
+    upload_days: Annotated[int, Field(ge=1, le=365), NUMBER] = 7
     """Days after which the bucket deletes the parts of an upload that was not finished."""
 
     tags: dict[TagName, TagValue] = Field({}, max_length=40)
@@ -114,8 +115,7 @@ class Aws(Section):
                 )
         return value
 
-    @model_validator(mode="after")
-    def _both_or_none(self) -> Self:
+    def problems(self) -> Iterator[Problem]:
+        """Subnets without security groups, or the other way round."""
         if bool(self.subnets) != bool(self.security_groups):
-            raise ValueError("subnets and security_groups: name both or none")
-        return self
+            yield (), "subnets and security_groups: name both or none"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
-from typing import Annotated, Final, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from retraining.config.fields import Column, Columns, Section, named_twice, unexpected
+from retraining.config.fields import Column, Columns, Flag, Problem, Section, named_twice, unexpected
 
 NOT_BY_LINE: Final = frozenset({"utf-7", "idna", "punycode", "unicode_escape", "raw_unicode_escape"})
 """Python's text encodings in which a line break or a comma is not always written as one."""
@@ -65,7 +66,7 @@ class Data(Section):
     cdc: Cdc | None = None
     """Set it if files hold changes of rows. Without it, a file with a column of such changes is refused."""
 
-    ignore_case: bool = False
+    ignore_case: Flag = False
     """Whether categories that differ only in case are the same."""
 
     not_missing: tuple[str, ...] = ()
@@ -99,18 +100,21 @@ class Data(Section):
         date = () if self.date is None else (self.date,)
         return {"identity": self.identity, "group": self.group, "date": date}
 
-    @model_validator(mode="after")
-    def _agrees(self) -> Self:
+    def problems(self) -> Iterator[Problem]:
+        """Keys that name the same sign or column for two things."""
         if self.thousands == self.decimal:
-            raise ValueError(f"thousands and decimal are both {self.decimal!r}: choose two different ones")
+            yield (
+                ("thousands",),
+                f"thousands and decimal are both {self.decimal!r}: choose two different ones",
+            )
         if twice := named_twice(self.header):
-            raise ValueError(f"header names {twice} twice: name each column once")
+            yield ("header",), f"header names {twice} twice: name each column once"
         for key, names in self.about_rows.items():
             if twice := named_twice(names):
-                raise ValueError(f"{key} names {twice} twice: name each column once")
+                yield (key,), f"{key} names {twice} twice: name each column once"
             if self.cdc and self.cdc.operation in names:
-                raise ValueError(
+                yield (
+                    (key,),
                     f"{key} names {self.cdc.operation}, which says what was done to a row (cdc.operation): "
-                    "name a column of the rows"
+                    "name a column of the rows",
                 )
-        return self

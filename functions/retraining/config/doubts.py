@@ -6,22 +6,25 @@ on this check.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from retraining.config.fields import Problem
 from retraining.config.rules import COMPARED_ROWS, Approval, MetricRule
 from retraining.config.tasks import LOWER_IS_BETTER
 
 
-def doubt(approval: Approval) -> str | None:
-    """Why the rules are probably not what was meant, and what to write instead; None if they may be."""
-    about = [(number, rule) for number, rule in enumerate(approval.rules, 1) if isinstance(rule, MetricRule)]
+def doubts(approval: Approval) -> Iterator[Problem]:
+    """Why the rules are probably not what was meant, and what to write instead."""
+    about = [(number, rule) for number, rule in enumerate(approval.rules) if isinstance(rule, MetricRule)]
     for number, rule in about:
         if found := _too_few_samples(rule) or _percent(rule) or _wrong_limit(rule):
-            return f"approval.rules, number {number}: {found}"
+            yield ("rules", number), found
     if about and not any(rule.asks_for_quality for _, rule in about):
-        return (
-            "approval.rules: no rule asks for a good model, as they only limit what is too good: name a max "
-            "of a loss, a min of another metric, or max_loss or min_gain"
+        yield (
+            ("rules",),
+            "no rule asks for a good model, as they only limit what is too good: name a max of a loss, a min "
+            "of another metric, or max_loss or min_gain",
         )
-    return None
 
 
 def _too_few_samples(rule: MetricRule) -> str | None:

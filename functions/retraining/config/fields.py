@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     BaseModel,
@@ -17,15 +18,45 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     ValidationInfo,
+    model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
+
+Problem = tuple[tuple[str | int, ...], str]
+"""A problem of a section: the path of a key below the section (empty: the section itself), and a sentence."""
+
+
+class Problems(ValueError):
+    """Several problems of one section, which are valid values that do not fit together."""
+
+    def __init__(self, found: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(said for _, said in found))
+        self.found = found
 
 
 class Section(BaseModel):
     """A part of handsoff.yaml. It is immutable, and it refuses keys that it does not define."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def problems(self) -> Iterator[Problem]:
+        """What does not fit together in this section, all of it."""
+        yield from ()
+
+    def doubts(self) -> Iterator[Problem]:
+        """What is probably not meant, or is wrong and was accepted by an earlier version.
+
+        It is no reason to refuse a configuration that was stored, or a file that is not to be published.
+        """
+        yield from ()
+
+    @model_validator(mode="after")
+    def _fits_together(self, info: ValidationInfo) -> Self:
+        found = (*self.problems(), *(() if info.context == ACCEPTED_BEFORE else self.doubts()))
+        if found:
+            raise Problems(found)
+        return self
 
 
 METRIC_RULE: Final = "<metric>"
@@ -37,6 +68,11 @@ RULE_TAGS: Final = (METRIC_RULE, DATA_RULE)
 def unexpected(expected: str) -> PydanticCustomError:
     """The error of a value that has another form than `expected`, which is a phrase such as "a number"."""
     return PydanticCustomError("unexpected", "{expected}", {"expected": expected})
+
+
+def refused(said: str) -> PydanticCustomError:
+    """The error of a value that cannot be used, in a sentence that shows it."""
+    return PydanticCustomError("refused", "{said}", {"said": said})
 
 
 @dataclass(frozen=True)
@@ -65,13 +101,56 @@ class Form:
         return value
 
 
+class BareWord(str):
+    """Text that stands without quotes in handsoff.yaml, and that versions of YAML read differently.
+
+    `no` is false in YAML 1.1 and text in 1.2, `010` is 8 or 10, `1:30` is 90 or text.
+    """
+
+    __slots__ = ()
+
+
+_BOOLEANS: Final = {"yes": True, "on": True, "no": False, "off": False}
+"""The words, beside true and false, that YAML 1.1 reads as a boolean."""
+
+
+def ambiguous(value: BareWord) -> PydanticCustomError:
+    """The error of a word in whose place a text of the data is expected."""
+    if (meant := _BOOLEANS.get(value.lower())) is not None:
+        instead = f"write '{value}' in quotes for the text, or {str(meant).lower()} for the boolean"
+    else:
+        instead = f"write '{value}' in quotes for the text"
+    return PydanticCustomError(
+        "ambiguous",
+        "versions of YAML read {word} differently: {instead}",
+        {"word": value, "instead": instead},
+    )
+
+
 def text(value: object) -> object:
     """Numbers and booleans as text: `1` and `true` in YAML mean "1" and "true". The rest is unchanged."""
+    if isinstance(value, BareWord):
+        raise ambiguous(value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value) if isinstance(value, int | float) else value
+
+
+def scalar(value: object) -> object:
+    """Text, a number, true or false, such as a hyperparameter's value; others are refused."""
+    if isinstance(value, BareWord):
+        raise ambiguous(value)
+    if not isinstance(value, bool | int | float | str):
+        raise unexpected("a number, text, true, false or null")
+    return value
+
+
+def _class(value: object) -> object:
+    """A class as text; `yes` and `no` are the booleans, which match any word for them in the data."""
+    is_word = isinstance(value, BareWord) and value.lower() in ("yes", "no")
+    return text(str(value).lower() == "yes" if is_word else value)
 
 
 ACCEPTED_BEFORE: Final = "accepted before"
@@ -97,7 +176,7 @@ Columns = Annotated[tuple[Column, ...], BeforeValidator(_listed)]
 Value = Annotated[str, BeforeValidator(text)]
 """A value of a categorical or boolean column."""
 
-Class = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), BeforeValidator(text)]
+Class = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), BeforeValidator(_class)]
 """A class that the target can have."""
 
 
@@ -109,29 +188,49 @@ def class_value(name: str) -> str | float:
         return name
 
 
-def _no_boolean(value: object, info: ValidationInfo) -> object:
-    """YAML's true and false are no numbers, although they are 1 and 0 in Python."""
-    if isinstance(value, bool) and info.context != ACCEPTED_BEFORE:
-        raise unexpected("a number")
+_DIGITS: Final = re.compile(r"[-+]?[.0-9]+([_:.0-9]*|[eE][-+]?[0-9]+)|0[xob].*")
+"""A number that is written as text, or in a way that versions of YAML read differently."""
+
+
+def _number(value: object, info: ValidationInfo) -> object:
+    """YAML's true and false are no numbers, although they are 1 and 0 in Python, and text is none either."""
+    if isinstance(value, bool | str) and info.context != ACCEPTED_BEFORE:
+        is_digits = isinstance(value, str) and re.fullmatch(
+            r"[-+]?[.0-9]+([_:.0-9]*|[eE][-+]?[0-9]+)|0[xob].*", value
+        )
+        raise unexpected("a number in plain digits" if is_digits else "a number")
     return value
 
 
-Limit = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_no_boolean)]
+NUMBER: Final = BeforeValidator(_number)
+"""Refuses what is no number as YAML writes it."""
+
+
+def _flag(value: object, info: ValidationInfo) -> object:
+    """true or false, or a bare word that YAML 1.1 reads so: 1 and "yes" are none."""
+    if isinstance(value, BareWord) and value.lower() in _BOOLEANS:
+        return _BOOLEANS[value.lower()]
+    if not isinstance(value, bool) and info.context != ACCEPTED_BEFORE:
+        raise unexpected("true or false")
+    return value
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""true or false."""
+
+Limit = Annotated[float, Field(allow_inf_nan=False), NUMBER]
 """A finite number with which a measured one is compared."""
 
-Margin = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]
+Margin = Annotated[float, Field(ge=0, allow_inf_nan=False), NUMBER]
 """A finite number from 0 with which a gain is compared."""
 
-Leap = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]
+Leap = Annotated[float, Field(gt=0, allow_inf_nan=False), NUMBER]
 """A finite number above 0 with which a measured gain is compared."""
 
-Confidence = Annotated[float, Field(gt=0.5, lt=1), BeforeValidator(_no_boolean)]
+Confidence = Annotated[float, Field(gt=0.5, lt=1), NUMBER]
 """The confidence of a one-sided bound."""
 
-Whole = Annotated[int, BeforeValidator(_no_boolean)]
-"""A whole number."""
-
-Clusters = Annotated[int, Field(ge=1), BeforeValidator(_no_boolean)]
+Clusters = Annotated[int, Field(ge=1), NUMBER]
 """A number of clusters of rows, from 1."""
 
 
@@ -144,7 +243,7 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def _duration(value: object) -> object:
     """`90s`, `5m`, `1h` or `14d` as a timedelta."""
-    found = re.fullmatch(r"(\d{1,9})([smhd])", value) if isinstance(value, str) else None
+    found = re.fullmatch(r"([0-9]{1,9})([smhd])", value) if isinstance(value, str) else None
     if found is None:
         if isinstance(value, timedelta):
             return value

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from retraining.config.fields import RULE_TAGS
+from retraining.config.fields import RULE_TAGS, BareWord, Problems
+from retraining.config.nearest import instead_of
 
 MAX_SHOWN: Final = 80
 """Characters of a wrong value that an explanation shows."""
@@ -20,6 +22,7 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "string_type": "text",
     "string_too_short": "text of at least {min_length} character",
     "string_too_long": "text of at most {max_length} characters",
+    "string_unicode": "text in UTF-8",
     "int_type": "a whole number",
     "int_parsing": "a whole number",
     "int_parsing_size": "a smaller whole number",
@@ -41,58 +44,154 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "model_attributes_type": _MAPPING,
     "too_short": "at least {min_length} entry",
     "too_long": "at most {max_length} entries",
+    "recursion_loop": "a value that does not contain itself",
 }
 """What was expected, by pydantic's type of error. Its context fills the braces in `str.format`."""
 
 
-def explain(error: ValidationError, source: str) -> str:
+class Where(Protocol):
+    """Where in a file a value, or its key, stands: line and column from 1; None if that is not known."""
+
+    def __call__(self, path: Sequence[str | int], *, key: bool = False) -> tuple[int, int] | None: ...
+
+
+class Found(NamedTuple):
+    """One problem of a file."""
+
+    at: tuple[str | int, ...]
+    """The path of the wrong value, or of the section that lacks a key, as the file has it."""
+
+    shown: str
+    """That path for people: `models.titanic.approval.rules, number 1, min`."""
+
+    said: str
+    """What is wrong, what was expected, and what to do."""
+
+    on_key: bool = False
+    """Whether the key itself is wrong, and not its value."""
+
+
+def explain(
+    error: ValidationError, source: str, *, root: type[BaseModel] | None = None, where: Where | None = None
+) -> str:
     """Explain why `source`, a file or a parameter, is not valid: a line for each wrong key.
 
-    A line names the key's path, what was expected there, and what was found or what to do.
+    A line names the key's path, what was expected there, and what was found or what to do. `root`, the class
+    that did not validate, finds the right spelling of keys; `where` the lines of a file.
     """
-    lines = [f"  {_path(problem)}: {_sentence(problem)}" for problem in error.errors(include_url=False)]
+    return explained(found_in(error, root), source, where)
+
+
+def explained(found: Sequence[Found], source: str, where: Where | None = None) -> str:
+    """The explanation of these problems, in the order of the file."""
+    placed = [((where(each.at, key=each.on_key) if where else None) or (0, 0), each) for each in found]
+    lines = [
+        f"  {f'line {line}, column {column}: ' if line else ''}{each.shown}: {each.said}"
+        for (line, column), each in sorted(placed, key=lambda one: one[0])
+    ]
     return "\n".join([f"{source} is not valid:", *lines])
 
 
-def _path(problem: ErrorDetails) -> str:
-    """Where the wrong key is: `models.titanic.approval.rules, number 1, min`."""
-    path, numbered = "", False
-    at, kind = problem["loc"], problem["type"]
-    for index, part in enumerate(at):
-        # pydantic adds the form of a rule or of `ready` that it chose, and [key] if a key itself is wrong.
-        if part in (*RULE_TAGS, "[key]") or (index and at[index - 1] == "ready"):
+def found_in(error: ValidationError, root: type[BaseModel] | None) -> list[Found]:
+    """The problems that pydantic found; a key that is missing because it is misspelt is one problem."""
+    details = error.errors(include_url=False)
+    meant = {
+        (*problem["loc"][:-1], instead_of(root, problem["loc"])[0])
+        for problem in details
+        if root and problem["type"] == "extra_forbidden"
+    }
+    found = []
+    for problem in details:
+        if problem["type"] == "missing" and problem["loc"] in meant:
             continue
-        wrong_key = at[index + 1 :] == ("[key]",) or (kind == "invalid_key" and part == at[-1])
-        is_key = isinstance(part, str) or wrong_key
-        if is_key:
-            path += f"{', ' if numbered else '.'}{part}"
+        context = problem.get("ctx", {}).get("error")
+        if isinstance(context, Problems):
+            at = real_path(problem)
+            paths = [(*at, *path) for path, _ in context.found]
+            found += [
+                Found(path, _words(path), said) for path, (_, said) in zip(paths, context.found, strict=True)
+            ]
         else:
-            path += f", number {int(part) + 1}"
+            found.append(_found(problem, root))
+    return list(dict.fromkeys(found))
+
+
+def _found(problem: ErrorDetails, root: type[BaseModel] | None) -> Found:
+    kind, at = problem["type"], real_path(problem)
+    wrong_key = kind in ("extra_forbidden", "invalid_key") or problem["loc"][-1:] == ("[key]",)
+    lacking = kind in ("missing", "union_tag_not_found")
+    shown = _words(at, keys=1 if wrong_key else 0) + (".when" if kind.startswith("union_tag") else "")
+    return Found(at[:-1] if kind == "missing" else at, shown, _sentence(problem, root), wrong_key or lacking)
+
+
+def real_path(problem: ErrorDetails) -> tuple[str | int, ...]:
+    """The path as the file has it.
+
+    pydantic adds the form of a rule or of `ready` that it chose, and [key] if a key itself is wrong.
+    """
+    at, added = problem["loc"], (*RULE_TAGS, "[key]")
+    pairs = zip(at, (None, *at), strict=False)
+    return tuple(part for part, before in pairs if part not in added and before != "ready")
+
+
+def _words(at: Sequence[str | int], keys: int = 0) -> str:
+    """A path for people; of its last `keys` parts, numbers are keys, too."""
+    path, numbered = "", False
+    for index, part in enumerate(at):
+        is_key = isinstance(part, str) or index >= len(at) - keys
+        path += f"{', ' if numbered else '.'}{part}" if is_key else f", number {int(part) + 1}"
         numbered = not is_key
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        path += ".when"
     return path.lstrip(",. ") or "the whole"
 
 
-def _sentence(problem: ErrorDetails) -> str:
+def _sentence(problem: ErrorDetails, root: type[BaseModel] | None) -> str:
     """What is wrong at the key, and what was expected."""
     kind, context = problem["type"], problem.get("ctx", {})
     if kind in ("missing", "union_tag_not_found"):
         return "the key is required, and it is missing"
     if kind in ("extra_forbidden", "invalid_key"):
-        return "no such key: remove it, or correct its spelling"
+        instead = instead_of(root, problem["loc"])[1] if root else "remove it, or correct its spelling"
+        return f"no such key: {instead}"
     if kind == "value_error":
         return str(context["error"])
+    if kind in ("ambiguous", "refused"):
+        return problem["msg"]
     if kind == "json_invalid":
         return f"expected JSON: {context['error']}"
     found = context["tag"] if kind == "union_tag_invalid" else problem["input"]
-    return f"expected {_EXPECTED.get(kind, 'another value').format(**context)}, not {_shown(found)}"
+    said = f"expected {_EXPECTED.get(kind, 'another value').format(**context)}, not {shown(found)}"
+    if found is None and _EXPECTED.get(kind) == _MAPPING:
+        said += ": write keys below it, or remove it"
+    return said
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value as YAML writes it, cut to MAX_SHOWN characters."""
+    text = _yaml(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+
+
+def _yaml(value: object, depth: int = 0) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value!r:.{MAX_SHOWN}}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, BareWord):
+        return str(value)
+    if depth > 3:
+        return "…"
+    if isinstance(value, Mapping):
+        inner = (f"{_plain(key)}: {_yaml(each, depth + 1)}" for key, each in value.items())
+        return f"{{{', '.join(inner)}}}"
+    if isinstance(value, list | tuple | set):
+        return f"[{', '.join(_yaml(each, depth + 1) for each in value)}]"
+    return f"'{_plain(value)}'"
+
+
+def _plain(value: object) -> str:
+    """Text in one line that controls no terminal."""
+    return "".join(sign if sign.isprintable() else "�" for sign in str(value))

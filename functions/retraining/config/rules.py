@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -26,9 +26,11 @@ from retraining.config.fields import (
     Column,
     Confidence,
     Duration,
+    Flag,
     Leap,
     Limit,
     Margin,
+    Problem,
     Section,
     Value,
     unexpected,
@@ -97,7 +99,7 @@ class VersusChampion(Section):
     """A candidate that is measured to be better by more than this much is held: such a leap often comes from
     validation rows or the target among the features. It is compared with the estimate, and never rejects."""
 
-    relative: bool = False
+    relative: Flag = False
     """They are shares of the champion's absolute value, instead of units of the metric."""
 
     confidence: Confidence = 0.95
@@ -349,19 +351,18 @@ class Approval(Section):
         """Whether a rule compares with the anchor."""
         return any(isinstance(rule, MetricRule) and rule.versus_anchor is not None for rule in self.rules)
 
-    @model_validator(mode="after")
-    def _times_in_order(self) -> Self:
+    def problems(self) -> Iterator[Problem]:
+        """Times that are too short, or out of order."""
         if not self.link_expires_after:
-            raise ValueError("link_expires_after must be longer than 0s")
-        if self.expire_after is None:
-            return self
-        if not self.expire_after:
-            raise ValueError(
-                "expire_after must be longer than 0s; with null, candidates are never rejected for waiting"
+            yield ("link_expires_after",), "link_expires_after must be longer than 0s"
+        if self.expire_after is not None and not self.expire_after:
+            yield (
+                ("expire_after",),
+                "expire_after must be longer than 0s; with null, candidates are never rejected for waiting",
             )
-        if self.remind_after is not None and self.expire_after <= self.remind_after:
-            raise ValueError("expire_after must be longer than remind_after: a reminder comes first")
-        return self
+        elif self.expire_after and self.remind_after is not None and self.expire_after <= self.remind_after:
+            said = "expire_after must be longer than remind_after: a reminder comes first"
+            yield ("expire_after",), said
 
 
 def rules_sha256(approval: Approval) -> str:

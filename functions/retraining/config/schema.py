@@ -5,33 +5,44 @@ A file that does not validate is refused whole. The error names each wrong key a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 
 from retraining.config.account import Aws
+from retraining.config.all_problems import find_all
 from retraining.config.data import Data
-from retraining.config.doubts import doubt
+from retraining.config.doubts import doubts
 from retraining.config.fields import (
     ACCEPTED_BEFORE,
+    NUMBER,
     Class,
     Column,
     Duration,
+    Flag,
     Form,
+    Problem,
     Section,
-    Whole,
     class_value,
     named_twice,
-    unexpected,
+    refused,
 )
-from retraining.config.problems import explain
+from retraining.config.nearest import VERY_NEAR, nearest
+from retraining.config.problems import Where, explain, explained, shown
 from retraining.config.rules import Approval, DataRule, MetricRule
+from retraining.config.schedules import EXAMPLES, SCHEDULE_PATTERN, is_zone, schedule_problem, zones
 from retraining.config.tasks import ESTIMATORS, METRICS, NEED_PROBABILITIES, Task
 from retraining.config.training import Inference, Training
-from retraining.config.tuning import tuning_problem
+from retraining.config.tuning import tuning_problems
 from retraining.errors import ConfigError
 
 CONFIG_LIMIT: Final = 256 * 1024
@@ -64,13 +75,12 @@ class Features(Section):
         """All columns."""
         return (*self.numeric, *self.categorical, *self.boolean)
 
-    @model_validator(mode="after")
-    def _some_and_distinct(self) -> Self:
+    def problems(self) -> Iterator[Problem]:
+        """No column, or a column that is named twice."""
         if not self.names:
-            raise ValueError("no column is named: name at least one numeric, categorical or boolean column")
+            yield (), "no column is named: name at least one numeric, categorical or boolean column"
         if twice := named_twice(self.names):
-            raise ValueError(f"{twice} is named twice: name each column once")
-        return self
+            yield (), f"{twice} is named twice: name each column once"
 
 
 class Marker(Section):
@@ -101,21 +111,25 @@ class EveryObject(Section):
     """The batch is complete with every object that lands, once both splits have data."""
 
 
+def _schedule(value: str, info: ValidationInfo) -> str:
+    """Refuse what EventBridge Scheduler would refuse. Schedules that were stored are not looked at."""
+    if info.context != ACCEPTED_BEFORE and (problem := schedule_problem(value)):
+        raise refused(f"{shown(value)} is not a schedule that AWS takes: {problem}")
+    return value
+
+
 Schedule = Annotated[
     str,
-    Form(
-        r"rate\((?:1 (?:minute|hour|day)|[1-9]\d{0,4} (?:minutes|hours|days))\)"
-        r"|cron\((?:[\w*?/,#-]+ ){5}[\w*?/,#-]+\)",
-        "rate(7 days) or cron(0 6 ? * MON *), as EventBridge Scheduler takes them",
-    ),
+    AfterValidator(_schedule),
+    WithJsonSchema({"type": "string", "pattern": SCHEDULE_PATTERN, "description": EXAMPLES}),
 ]
 
 
-def _known_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name is too long for a file's
-        raise unexpected("a time zone, such as Europe/Madrid") from None
+def _known_zone(value: str, info: ValidationInfo) -> str:
+    if not is_zone(value, exactly=info.context != ACCEPTED_BEFORE):
+        near = nearest(value, sorted(zones()), VERY_NEAR) if "/" in value else None
+        hint = f": did you mean {near}?" if near else ""
+        raise refused(f"expected a time zone, such as Europe/Madrid, not {shown(value)}{hint}")
     return value
 
 
@@ -139,14 +153,14 @@ class Retrain(Section):
     cooldown: Duration = timedelta(0)
     """Time between an execution's end and the next start."""
 
-    daily_limit: Whole = Field(24, ge=1, le=1000)
+    daily_limit: Annotated[int, Field(ge=1, le=1000), NUMBER] = 24
     """Starts within 24 hours."""
 
-    min_new_rows: Whole = Field(0, ge=0)
+    min_new_rows: Annotated[int, Field(ge=0), NUMBER] = 0
     """Rows that the files new to the batch must hold together. They are estimated from the first bytes of
     each file."""
 
-    paused: bool = False
+    paused: Flag = False
     """While it is true, nothing starts: every start request waits."""
 
 
@@ -195,29 +209,6 @@ class ModelConfig(Section):
             return {"classes": BINARY, **values}
         return values
 
-    @model_validator(mode="after")
-    def _columns_agree(self) -> Self:
-        if self.target in self.features.names:
-            raise ValueError(f"the target {self.target} is also a feature: remove it from features")
-        if self.training.estimator and self.training.estimator not in ESTIMATORS[self.task]:
-            known = ", ".join(sorted(ESTIMATORS[self.task]))
-            raise ValueError(
-                f"the estimator {self.training.estimator} is not for {self.task}: choose one of {known}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _own_code_agrees(self) -> Self:
-        if self.training.own_code:
-            if problem := self.inference.problem_in(self.task):
-                raise ValueError(f"inference.returns: {problem}")
-            return self
-        if self.inference != Inference():
-            raise ValueError("inference is for own code: remove it, or name training.source_dir")
-        if self.data.columns != "landed":
-            raise ValueError("data.columns is for own code: remove it, as estimators see the features")
-        return self
-
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that a file must have, each once: target, features, and those that data names."""
@@ -228,67 +219,70 @@ class ModelConfig(Section):
     def _about_rows(self) -> tuple[str, ...]:
         return tuple(name for names in self.data.about_rows.values() for name in names)
 
-    @model_validator(mode="after")
-    def _target_says_nothing_about_rows(self) -> Self:
-        for key, names in self.data.about_rows.items():
-            if self.target in names:
-                raise ValueError(f"data.{key} names the target {self.target}: name other columns")
-        return self
-
-    @model_validator(mode="after")
-    def _header_names_all(self) -> Self:
-        needed = (self.target, *self.features.names, *self._about_rows)
-        if missing := [name for name in needed if self.data.header and name not in self.data.header]:
-            raise ValueError(
-                f"data.header does not name {', '.join(missing)}: name every column of the files"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _new_categories_are_of_features(self) -> Self:
-        if wrong := [name for name in self.data.new_categories if name not in self.features.categorical]:
-            raise ValueError(f"data.new_categories names {', '.join(wrong)}: name categorical features in it")
-        return self
-
-    @model_validator(mode="after")
-    def _classes_fit_the_task(self) -> Self:
-        names = [class_value(name) for name in self.classes]
-        if twice := named_twice(names):
-            raise ValueError(f"the class {twice} is named twice: name each class once")
-        if self.task == "regression" and names:
-            raise ValueError("regression takes no classes: remove them")
-        if self.task == "binary_classification" and len(names) != 2:
-            raise ValueError("binary_classification takes two classes, the second being the positive one")
-        if self.task == "multiclass_classification" and not 3 <= len(names) <= MAX_CLASSES:
-            raise ValueError(
-                f"multiclass_classification needs its classes named, from 3 to {MAX_CLASSES}: "
-                "classes: [first, second, third]"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _tuning_fits(self) -> Self:
-        estimator = self.training.estimator
-        if estimator and (problem := tuning_problem(self.training, self.task, estimator, self.classes)):
-            raise ValueError(problem)
-        return self
-
-    @model_validator(mode="after")
-    def _rules_fit(self) -> Self:
-        for number, rule in enumerate(self.approval.rules, 1):
+    def problems(self) -> Iterator[Problem]:
+        """Keys of the model that do not fit together."""
+        yield from self._column_problems()
+        yield from self._class_problems()
+        yield from self._own_code_problems()
+        if self.training.estimator and self.training.estimator not in ESTIMATORS[self.task]:
+            known = ", ".join(sorted(ESTIMATORS[self.task]))
+            said = f"the estimator {self.training.estimator} is not for {self.task}: choose one of {known}"
+            yield ("training", "estimator"), said
+        elif self.training.estimator:
+            yield from tuning_problems(self.training, self.task, self.training.estimator, self.classes)
+        for number, rule in enumerate(self.approval.rules):
             if isinstance(rule, MetricRule):
                 problem = rule.problem_in(self.task) or self._label_problem(rule) or self._slice_problem(rule)
             else:
                 problem = self._column_problem(rule)
             if problem:
-                raise ValueError(f"approval.rules, number {number}: {problem}")
-        return self
+                yield ("approval", "rules", number), problem
 
-    @model_validator(mode="after")
-    def _rules_are_meant(self, info: ValidationInfo) -> Self:
-        if info.context != ACCEPTED_BEFORE and (found := doubt(self.approval)):
-            raise ValueError(found)
-        return self
+    def doubts(self) -> Iterator[Problem]:
+        """Rules that are probably not what was meant."""
+        yield from ((("approval", *path), said) for path, said in doubts(self.approval))
+
+    def _column_problems(self) -> Iterator[Problem]:
+        if self.target in self.features.names:
+            yield ("target",), f"the target {self.target} is also a feature: remove it from features"
+        for key, names in self.data.about_rows.items():
+            if self.target in names:
+                yield ("data", key), f"data.{key} names the target {self.target}: name other columns"
+        needed = (self.target, *self.features.names, *self._about_rows)
+        if missing := [name for name in needed if self.data.header and name not in self.data.header]:
+            said = f"data.header does not name {', '.join(missing)}: name every column of the files"
+            yield ("data", "header"), said
+        if wrong := [name for name in self.data.new_categories if name not in self.features.categorical]:
+            said = f"data.new_categories names {', '.join(wrong)}: name categorical features in it"
+            yield ("data", "new_categories"), said
+
+    def _own_code_problems(self) -> Iterator[Problem]:
+        if self.training.own_code:
+            if problem := self.inference.problem_in(self.task):
+                yield ("inference", "returns"), problem
+            return
+        if self.inference != Inference():
+            yield ("inference",), "inference is for own code: remove it, or name training.source_dir"
+        if self.data.columns != "landed":
+            yield (
+                ("data", "columns"),
+                "data.columns is for own code: remove it, as estimators see the features",
+            )
+
+    def _class_problems(self) -> Iterator[Problem]:
+        names, at = [class_value(name) for name in self.classes], ("classes",)
+        if twice := named_twice(names):
+            yield at, f"the class {twice} is named twice: name each class once"
+        if self.task == "regression" and names:
+            yield at, "regression takes no classes: remove them"
+        if self.task == "binary_classification" and len(names) != 2:
+            yield at, "binary_classification takes two classes, the second being the positive one"
+        if self.task == "multiclass_classification" and not 3 <= len(names) <= MAX_CLASSES:
+            yield (
+                at,
+                f"multiclass_classification needs its classes named, from 3 to {MAX_CLASSES}: "
+                "classes: [first, second, third]",
+            )
 
     def _label_problem(self, rule: MetricRule) -> str | None:
         """Why the metric of the rule cannot be measured from what the model returns."""
@@ -339,20 +333,21 @@ class Config(Section):
     """The models by name. A name is words of `[a-z0-9]` joined by hyphens; `<prefix>-<model>` has at most 63
     characters."""
 
-    @model_validator(mode="after")
-    def _sizes_fit(self) -> Self:
+    def problems(self) -> Iterator[Problem]:
+        """Names and configurations that are too long for AWS."""
         for name, model in self.models.items():
             if len(f"{self.prefix}-{name}") > NAME_LIMIT:
-                raise ValueError(
+                yield (
+                    ("models", name),
                     f"the model name {name} is too long: with the prefix and a hyphen at most {NAME_LIMIT} "
-                    "characters"
+                    "characters",
                 )
             if (size := len(dump_model(model).encode())) > CONFIG_LIMIT:
-                raise ValueError(
+                yield (
+                    ("models", name),
                     f"the configuration of {name} is {size:,} bytes long as JSON, at most {CONFIG_LIMIT:,} "
-                    "are stored: name fewer columns, or shorten their names"
+                    "are stored: name fewer columns, or shorten their names",
                 )
-        return self
 
 
 def dump_model(model: ModelConfig) -> str:
@@ -369,15 +364,19 @@ def parse_model(text: str, *, source: str) -> ModelConfig:
     try:
         return ModelConfig.model_validate_json(text, context=ACCEPTED_BEFORE)
     except ValidationError as error:
-        raise ConfigError(explain(error, source)) from None
+        raise ConfigError(explain(error, source, root=ModelConfig)) from None
 
 
-def parse_config(values: Mapping[str, Any], *, source: str, context: str | None = None) -> Config:
+def parse_config(
+    values: object, *, source: str, context: str | None = None, where: Where | None = None
+) -> Config:
     """Validate handsoff.yaml, read from YAML. Raises ConfigError, which names `source` and each wrong key.
 
-    `context` is ACCEPTED_BEFORE where the file is not to be published, and None otherwise.
+    `context` is ACCEPTED_BEFORE where the file is not to be published, and None otherwise. `where` finds the
+    line of a key.
     """
     try:
         return Config.model_validate(values, context=context)
     except ValidationError as error:
-        raise ConfigError(explain(error, source)) from None
+        found = find_all(error, values, Config, context)
+        raise ConfigError(explained(found, source, where)) from None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from retraining.config.fields import Duration, Form, Section, Whole, unexpected
+from retraining.config.fields import NUMBER, Duration, Flag, Form, Problem, Section, unexpected
 from retraining.config.tasks import Task
 from retraining.config.tuning import Tuning
 
@@ -42,6 +43,7 @@ Image = Annotated[
         "123456789012.dkr.ecr.eu-west-1.amazonaws.com/churn:1.2",
     ),
 ]
+
 
 def _inside(value: str) -> str:
     """A path below a folder, with slashes and without `.` in the middle: `src/churn/` is `src/churn`.
@@ -110,16 +112,16 @@ class Training(Tuning):
     ] = "ml.m5.large"
     """Instance type of the jobs. Where own code is trained on GPUs, its other jobs run on ml.m5.xlarge."""
 
-    instance_count: Whole = Field(1, ge=1, le=20)
+    instance_count: Annotated[int, Field(ge=1, le=20), NUMBER] = 1
     """Instances of the training job. Each has all rows; own code shares the work, as its framework does."""
 
-    volume_gb: Whole = Field(30, ge=1, le=16384)
+    volume_gb: Annotated[int, Field(ge=1, le=16384), NUMBER] = 30
     """Size of the volume of each job, in GB."""
 
     max_runtime: Annotated[Duration, AfterValidator(_runtime)] = timedelta(hours=4)
     """Time after which the training job is stopped, at most 5d."""
 
-    spot: bool = False
+    spot: Flag = False
     """Whether to train on spare capacity (managed spot training). It costs less, and the job may be
     interrupted: it then starts again, with the files that it had left in /opt/ml/checkpoints. It waits at
     most a day longer than `max_runtime`."""
@@ -136,37 +138,38 @@ class Training(Tuning):
         own = isinstance(values, dict) and any(values.get(key) is not None for key in OWN_CODE)
         return {"estimator": None, **values} if own else values
 
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
+    def problems(self) -> Iterator[Problem]:
+        """Keys of a built-in estimator beside those of own code, or too few of them."""
         named = [key for key in OWN_CODE if getattr(self, key) is not None]
         missing = [key for key in OWN_CODE if key not in named]
         if named and self.estimator is not None:
-            raise ValueError(
+            yield (
+                (),
                 f"{', '.join(named)} beside the estimator {self.estimator}: name either a built-in "
-                f"estimator, or own code by {', '.join(OWN_CODE)}"
+                f"estimator, or own code by {', '.join(OWN_CODE)}",
             )
-        if named and missing:
-            raise ValueError(f"own code needs {', '.join(OWN_CODE)}: add {', '.join(missing)}")
-        if not named and self.estimator is None:
-            raise ValueError(f"name an estimator, or own code by {', '.join(OWN_CODE)}")
-        if not named and self.instance_count != 1:
-            raise ValueError("built-in estimators train on one instance: remove instance_count")
-        return self
+        elif named and missing:
+            yield (), f"own code needs {', '.join(OWN_CODE)}: add {', '.join(missing)}"
+        elif not named and self.estimator is None:
+            yield (), f"name an estimator, or own code by {', '.join(OWN_CODE)}"
+        elif not named and self.instance_count != 1:
+            yield (("instance_count",), "built-in estimators train on one instance: remove instance_count")
+        yield from self._hyperparameter_problems()
 
-    @model_validator(mode="after")
-    def _hyperparameters_reach_the_script(self) -> Self:
+    def _hyperparameter_problems(self) -> Iterator[Problem]:
         if not self.own_code:
-            return self
+            return
         if self.class_weight is not None:
-            raise ValueError("class_weight is for built-in estimators: own code weighs its rows itself")
-        if len(self.hyperparameters) > HYPERPARAMETERS:
-            raise ValueError(
-                f"{len(self.hyperparameters)} hyperparameters: at most {HYPERPARAMETERS} are passed"
+            yield (
+                ("class_weight",),
+                "class_weight is for built-in estimators: own code weighs its rows itself",
             )
+        if len(self.hyperparameters) > HYPERPARAMETERS:
+            said = f"{len(self.hyperparameters)} hyperparameters: at most {HYPERPARAMETERS} are passed"
+            yield ("hyperparameters",), said
         for name, value in self.hyperparameters.items():
             if problem := _hyperparameter_problem(name, value):
-                raise ValueError(f"the hyperparameter {name}: {problem}")
-        return self
+                yield ("hyperparameters", name), f"the hyperparameter {name}: {problem}"
 
 
 OWN_CODE: Final = ("source_dir", "entry_point", "image")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from retraining.config.estimators import Value, name_problem, together_problem, value_problem
-from retraining.config.fields import Class, Section, text, unexpected
+from retraining.config.fields import Class, Problem, Section, scalar, text, unexpected
 from retraining.config.tasks import Task
 
 Hyperparameter = Annotated[str, StringConstraints(min_length=1, max_length=256), BeforeValidator(text)]
@@ -17,9 +17,7 @@ Hyperparameter = Annotated[str, StringConstraints(min_length=1, max_length=256),
 
 
 def _scalar(value: object) -> object:
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise unexpected("a number, text, true, false or null")
+    return None if value is None else scalar(value)
 
 
 def _weights(value: object) -> object:
@@ -54,38 +52,32 @@ class Tuning(Section):
     counts each row once."""
 
 
-def tuning_problem(tuning: Tuning, task: Task, estimator: str, classes: Sequence[str]) -> str | None:
-    """Why the estimator of this model, which fits its task, cannot be fitted so: the key, and what to do."""
-    return _hyperparameter_problem(tuning.hyperparameters, task, estimator) or _class_weight_problem(
-        tuning.class_weight, classes
-    )
-
-
-def _hyperparameter_problem(values: Mapping[str, Value], task: Task, estimator: str) -> str | None:
-    at = "training.hyperparameters"
-    for name, value in values.items():
+def tuning_problems(tuning: Tuning, task: Task, estimator: str, classes: Sequence[str]) -> Iterator[Problem]:
+    """Why the estimator of this model, which fits its task, cannot be fitted so, and what to do."""
+    for name, value in tuning.hyperparameters.items():
         problem = name_problem(name, task, estimator) or value_problem(name, value, task, estimator)
         if problem:
-            return f"{at}.{name}: {problem}"
-    together = together_problem(values, task, estimator)
-    return f"{at}: {together}" if together else None
+            yield ("training", "hyperparameters", name), problem
+    if together := together_problem(tuning.hyperparameters, task, estimator):
+        yield ("training", "hyperparameters"), together
+    if problem := _class_weight_problem(tuning.class_weight, classes):
+        yield ("training", "class_weight"), problem
 
 
 def _class_weight_problem(
     weights: Literal["balanced"] | Mapping[str, float] | None, classes: Sequence[str]
 ) -> str | None:
-    at = "training.class_weight"
     if weights is None:
         return None
     if not classes:
-        return f"{at}: regression has no classes: remove it"
+        return "regression has no classes: remove it"
     if isinstance(weights, str):
         return None
     if not weights:
-        return f"{at}: it names no class: name at least one, or remove it"
+        return "it names no class: name at least one, or remove it"
     if unknown := [name for name in weights if name not in classes]:
         return (
-            f"{at}: {', '.join(unknown)} is no class: name some of {', '.join(classes)}; YAML reads yes and "
+            f"{', '.join(unknown)} is no class: name some of {', '.join(classes)}; YAML reads yes and "
             "no without quotes as true and false"
         )
     return None

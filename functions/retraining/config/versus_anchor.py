@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from retraining.config.fields import Confidence, Margin, Section
+from retraining.config.fields import Confidence, Flag, Margin, Section
 
 
 class VersusAnchor(Section):
@@ -20,7 +20,7 @@ class VersusAnchor(Section):
     max_loss: Margin
     """The candidate may be worse than the anchor by at most this much, in units of the metric."""
 
-    relative: bool = False
+    relative: Flag = False
     """`max_loss` is a share of the anchor's absolute value, instead of units of the metric."""
 
     confidence: Confidence = 0.95

@@ -40,7 +40,7 @@ def refused(task: str, *rules: dict[str, Any]) -> str:
 def test_min_samples_that_would_lower_the_floor_of_a_comparison_is_refused(samples: int) -> None:
     rule = {"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}, "min_samples": samples}
     assert refused("binary_classification", rule) == (
-        "  models.m: approval.rules, number 1: a comparison needs at least 30 rows, so min_samples "
+        "  models.m.approval.rules, number 1: a comparison needs at least 30 rows, so min_samples "
         f"{samples} has no effect: remove it, or ask for more than 30"
     )
 

@@ -105,7 +105,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
             "models.titanic.task: expected 'binary_classification', 'multiclass_classification' "
             "or 'regression', not 'ranking'",
         ),
-        ("models.titanic.target", "sex", "models.titanic: the target sex is also a feature"),
+        ("models.titanic.target", "sex", "models.titanic.target: the target sex is also a feature"),
         (
             "models.titanic.features.numeric",
             ["age", "sex"],
@@ -114,28 +114,28 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         (
             "models.titanic.data",
             {"group": "survived"},
-            "models.titanic: data.group names the target survived: name other columns",
+            "models.titanic.data.group: data.group names the target survived: name other columns",
         ),
         (
             "models.titanic.data",
             {"identity": ["name", "survived"]},
-            "models.titanic: data.identity names the target survived: name other columns",
+            "models.titanic.data.identity: data.identity names the target survived: name other columns",
         ),
         (
             "models.titanic.data",
             {"date": "survived"},
-            "models.titanic: data.date names the target survived: name other columns",
+            "models.titanic.data.date: data.date names the target survived: name other columns",
         ),
         (
             "models.titanic.data",
             {"group": ["ticket", "ticket"]},
-            "models.titanic.data: group names ticket twice: name each column once",
+            "models.titanic.data.group: group names ticket twice: name each column once",
         ),
         (
             "models.titanic.data",
             {"cdc": {"operation": "Op", "key": ["id"]}, "identity": "Op"},
-            "models.titanic.data: identity names Op, which says what was done to a row (cdc.operation): "
-            "name a column of the rows",
+            "models.titanic.data.identity: identity names Op, which says what was done to a row "
+            "(cdc.operation): name a column of the rows",
         ),
         ("models.titanic.data", {"group": ""}, "models.titanic.data.group, number 1: expected "),
         ("models.titanic.retrain", {"daily_limit": True}, "daily_limit: expected a number, not true"),
@@ -149,7 +149,8 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         (
             "models.titanic.data",
             {"header": [*ALL_COLUMNS], "group": ["ticket"], "date": "day"},
-            "models.titanic: data.header does not name ticket, day: name every column of the files",
+            "models.titanic.data.header: data.header does not name ticket, day: name every column of the "
+            "files",
         ),
         ("models.titanic.features", {}, "at least one numeric, categorical or boolean column"),
         (
@@ -400,7 +401,7 @@ def test_explain_names_keys_that_are_numbers_as_keys() -> None:
 
 def test_explain_file_that_is_no_mapping() -> None:
     with pytest.raises(ConfigError, match=r"the whole: expected a mapping, such as {key: value}, not 'x'"):
-        parse_config("x", source="file")  # type: ignore[arg-type]
+        parse_config("x", source="file")
 
 
 def test_explain_text_that_is_no_json() -> None:
@@ -409,7 +410,7 @@ def test_explain_text_that_is_no_json() -> None:
 
 
 def test_classes_of_a_regression_are_refused() -> None:
-    with pytest.raises(ConfigError, match="p: regression takes no classes: remove them"):
+    with pytest.raises(ConfigError, match=r"p\.classes: regression takes no classes: remove them"):
         parse_config({"models": {"p": {**PENGUINS, "task": "regression"}}}, source="file")
 
 
