@@ -25,6 +25,7 @@ from handsoff.commands import (
     failures,
     local,
     publish,
+    schema,
     terminal,
 )
 from handsoff.showing.console import escape
@@ -67,6 +68,7 @@ def options(
 
 for command in (
     local.demo,
+    schema.schema,
     deployment.doctor,
     deployment.deploy,
     deployment.destroy,

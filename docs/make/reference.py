@@ -8,14 +8,10 @@ if a page would change.
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin
@@ -29,6 +25,7 @@ from typer.cli import get_docs_for_click
 from typer.main import get_command
 
 from handsoff.cli import app
+from handsoff.config_schema import config_schema, docstrings
 from retraining import evidence
 from retraining.aws import events, pipelines
 from retraining.config import rules, schema
@@ -69,21 +66,6 @@ def rows(model: type[BaseModel], prefix: str = "", without: Sequence[str] = ()) 
             raise Undescribed(f"{model.__name__}.{name} has no docstring below it: say there what it means")
         for each in inner:
             yield from rows(each, f"{prefix}{key}.")
-
-
-def docstrings(model: type[BaseModel]) -> dict[str, str]:
-    """The docstrings below the fields of a model and of the models that it extends, each on one line.
-
-    pydantic's `use_attribute_docstrings` would read them in each cold start of a function.
-    """
-    found = {}
-    for kind in reversed(model.__mro__[: model.__mro__.index(BaseModel)]):
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-        for pair in pairwise(tree.body if isinstance(tree, ast.ClassDef) else []):
-            match pair:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                    found[name] = " ".join(text.split())
-    return found
 
 
 def models_in(annotation: object) -> list[type[BaseModel]]:
@@ -261,6 +243,7 @@ NAMES: Final = {
     **{"kinds": get_args(Kind), "Notification": Notification},
     **{"keys": keys, "described": described, "as_json": as_json, "event": event, "read_of": read_of},
     **{"evidence_sample": evidence_sample, "rollback_sample": rollback_sample},
+    **{"config_schema": lambda: json.dumps(config_schema(), indent=1, ensure_ascii=False)},
     **{"overview": overview, "manual": manual, "from_json": json.loads},
 }
 """What templates may use."""

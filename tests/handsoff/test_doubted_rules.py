@@ -45,6 +45,7 @@ OTHERS = {
     "data": ["titanic"],
     "start": ["titanic"],
     "release": ["titanic"],
+    "schema": [],
     "status": [],
     "evidence": [],
     "explain": ["titanic/3"],

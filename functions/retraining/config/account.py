@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, field_validator
 
-from retraining.config.fields import NUMBER, Form, Problem, Section, text
+from retraining.config.fields import ALSO_NUMBERS, NUMBER, Form, Problem, Section, text
 
 Bucket = Annotated[
     str,
@@ -44,7 +44,12 @@ User = Annotated[
     str, Form(r"[\w+=,.@-]{1,64}", "an IAM user's name: at most 64 letters, digits and _ + = , . @ -")
 ]
 TagName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
-TagValue = Annotated[str, StringConstraints(max_length=256), BeforeValidator(text)]
+TagValue = Annotated[
+    str,
+    StringConstraints(max_length=256),
+    BeforeValidator(text),
+    WithJsonSchema({"type": "string", "maxLength": 256, **ALSO_NUMBERS}),
+]
 
 _TAG: Final = re.compile(r"[\w .:/=+@-]*")
 """The characters that every AWS service accepts in a tag."""

@@ -18,6 +18,7 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -93,7 +94,7 @@ class Form:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {**handler(schema), "pattern": f"^{self.pattern}$", "description": self.expected}
+        return {**handler(schema), "pattern": f"^(?:{self.pattern})$", "description": self.expected}
 
     def _check(self, value: str) -> str:
         if not re.fullmatch(self.pattern, value):
@@ -161,6 +162,14 @@ Checks that a version adds do not apply in it. Otherwise an upgrade would stop m
 them.
 """
 
+ALSO: Final = "x-also"
+"""Key of a JSON schema: further types that are taken, and read as text."""
+
+ALSO_NUMBERS: Final = {ALSO: ["number", "boolean"]}
+
+ALONE: Final = "x-alone"
+"""Key of a JSON schema: whether an entry of the list may stand without one."""
+
 Column = Annotated[str, StringConstraints(min_length=1)]
 """The name of a column of the data."""
 
@@ -170,13 +179,22 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-Columns = Annotated[tuple[Column, ...], BeforeValidator(_listed)]
+Columns = Annotated[
+    tuple[Column, ...],
+    BeforeValidator(_listed),
+    WithJsonSchema({"type": "array", "items": {"type": "string", "minLength": 1}, ALONE: True}),
+]
 """Names of columns of the data. One name may stand without a list."""
 
-Value = Annotated[str, BeforeValidator(text)]
+Value = Annotated[str, BeforeValidator(text), WithJsonSchema({"type": "string", **ALSO_NUMBERS})]
 """A value of a categorical or boolean column."""
 
-Class = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), BeforeValidator(_class)]
+Class = Annotated[
+    str,
+    StringConstraints(min_length=1, strip_whitespace=True),
+    BeforeValidator(_class),
+    WithJsonSchema({"type": "string", "minLength": 1, **ALSO_NUMBERS}),
+]
 """A class that the target can have."""
 
 
@@ -259,7 +277,12 @@ def _seconds(value: timedelta) -> str:
     return f"{int(value.total_seconds())}s"
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_seconds, return_type=str)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(_seconds, return_type=str),
+    WithJsonSchema({"type": "string", "format": "duration", "pattern": "^[0-9]{1,9}[smhd]$"}),
+]
 """A length of time, written as a number and a unit: s, m, h or d."""
 
 

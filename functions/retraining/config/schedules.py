@@ -16,12 +16,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 EXAMPLES: Final = "rate(7 days) or cron(0 6 ? * MON *), as EventBridge Scheduler takes them"
 """What a schedule looks like."""
 
-SCHEDULE_PATTERN: Final = (
-    r"^(rate\((1 (minute|hour|day)|([2-9]|[1-9][0-9]{1,4}) (minutes|hours|days))\)"
-    r"|cron\(([A-Za-z0-9*?/,#-]+ ){5}[0-9*/,-]+\))$"
-)
-"""The form of a schedule, for editors. `schedule_problem` looks at the values, too."""
-
 _RATE: Final = re.compile(r"rate\((0|[1-9][0-9]{0,4}) (minute|hour|day)(s?)\)")
 _CRON: Final = re.compile(r"cron\((.*)\)")
 _DAYS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -68,6 +62,37 @@ _FIELDS: Final = (
     _Field("year", 1970, 2199),
 )
 """The fields of a cron expression, in their order."""
+
+
+def _cases(word: str) -> str:
+    """A regular expression of a word in any case."""
+    return "".join(f"[{sign}{sign.lower()}]" if sign.isalpha() else sign for sign in word)
+
+
+def _pattern(kind: _Field, numbers: str, special: str = "") -> str:
+    """A regular expression of what a field holds beside `?`."""
+    value = f"(?:{'|'.join([numbers, *map(_cases, kind.names)])})"
+    part = f"(?:[*]|{value}(?:-{value})?)(?:/[1-9][0-9]{{0,3}})?"
+    return f"(?:{part}(?:,{part})*{f'|{special}' if special else ''})"
+
+
+_DAY_PATTERN: Final = _pattern(_FIELDS[2], "0?[1-9]|[12][0-9]|3[01]", rf"[Ll][Ww]?|[Ll]-[0-9]+|{_DAY}[Ww]")
+_WEEKDAY_CASES: Final = f"(?:[1-7]|{'|'.join(map(_cases, _WEEKDAYS))})"
+_WEEKDAY_PATTERN: Final = _pattern(_FIELDS[4], "0{0,3}[1-7]", f"{_WEEKDAY_CASES}?[Ll]|{_WEEKDAY_CASES}#[1-5]")
+_CRON_PATTERN: Final = " ".join(
+    (
+        _pattern(_FIELDS[0], "0{0,2}[0-9]|0{0,2}[1-5][0-9]"),
+        _pattern(_FIELDS[1], "0{0,2}[0-9]|0{0,2}1[0-9]|0{0,2}2[0-3]"),
+        f"(?:DAY {_pattern(_FIELDS[3], '0{0,3}[1-9]|0{0,2}1[0-2]')} [?]|"
+        f"[?] {_pattern(_FIELDS[3], '0{0,3}[1-9]|0{0,2}1[0-2]')} WEEKDAY)",
+        _pattern(_FIELDS[5], "19[789][0-9]|2[01][0-9]{2}"),
+    )
+)
+SCHEDULE_PATTERN: Final = (
+    r"^(?:rate\((?:1 (?:minute|hour|day)|(?:[2-9]|[1-9][0-9]{1,4}) (?:minutes|hours|days))\)"
+    rf"|cron\({_CRON_PATTERN.replace('WEEKDAY', _WEEKDAY_PATTERN).replace('DAY', _DAY_PATTERN)}\))$"
+)
+"""The form of a schedule, for editors. `schedule_problem` also refuses days that never come."""
 
 
 def schedule_problem(said: str) -> str | None:

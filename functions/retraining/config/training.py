@@ -38,7 +38,7 @@ RESERVED: Final = ("handsoff_entry.py", "handsoff.json")
 Image = Annotated[
     str,
     Form(
-        "|".join([*(re.escape(name) for name in IMAGES), ECR_URI]),
+        "|".join([*(name.replace(".", r"\.") for name in IMAGES), ECR_URI]),
         f"one of {', '.join(IMAGES)}, or the address of an image in ECR with its tag, such as "
         "123456789012.dkr.ecr.eu-west-1.amazonaws.com/churn:1.2",
     ),
