@@ -38,6 +38,10 @@ TAIL = 64 * 1024
 REASON_LIMIT = 1000
 """Characters of the reason. SageMaker shows 1,024."""
 
+FAILED = "handsoff: the script failed: "
+"""Begins the log's line with the reason. The toolkit of the XGBoost image (sagemaker_containers 2.8.6)
+overwrites the file with the reason by the script's command, so the functions look for this line."""
+
 
 def run(command: list[str]) -> tuple[int, str]:
     """Run the script; its exit code, negative for a signal, and the end of what it wrote to stderr.
@@ -84,13 +88,15 @@ def reason(code: int, errors: str) -> str:
 
 
 def write_reason(text: str) -> None:
-    """Leave the reason where SageMaker looks for it, unless the script has left one."""
+    """Leave the reason in the log and, unless the script has left one, where SageMaker looks for it."""
+    text = text[:REASON_LIMIT]
+    print(f"{FAILED}{text}", file=sys.stderr, flush=True)
     path = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"), "output", "failure")
     try:
         if path.exists() and path.stat().st_size:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text[:REASON_LIMIT], encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:  # the log has the reason as well
         print(f"the reason could not be left in {path}: {error}", file=sys.stderr)
 

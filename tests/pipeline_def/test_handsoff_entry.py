@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from pipeline_def.publish import ENTRY
+from retraining.aws.job_words import OWN_CODE_FAILED
 
 CONTRACT: dict[str, Any] = {
     "schema_version": 1,
@@ -174,6 +175,7 @@ def test_a_failure_tells_its_last_line_and_keeps_its_exit_code(
     arguments = ("--a", "x") if "argparse" in script else ()
     done = job.run(script, *arguments)
     assert (done.returncode, job.failure) == (code, reason)
+    assert done.stderr.splitlines()[-1] == f"{OWN_CODE_FAILED}{reason}"
     assert job.packed == {}
 
 

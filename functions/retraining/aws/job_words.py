@@ -30,6 +30,10 @@ _LARGER: Final = "choose a larger training.instance_type, or land fewer rows"
 _FOUND: Final = " (found: "
 """What follows these words in a line of a step's log is what it found there: job.py writes them."""
 
+OWN_CODE_FAILED: Final = "handsoff: the script failed: "
+"""Begins the line in which handsoff_entry.py tells why own training code failed. The last line of a traceback
+is the reason of a failure, whatever the script has written into it."""
+
 WHOLE: Final = 1000
 """Characters of a reason that is not cut for certain. SageMaker cuts a job's reason at 1,024."""
 
@@ -81,7 +85,7 @@ def tellable(lines: Iterable[str], reason: str | None) -> list[str]:
 
 def _tellable(line: str, reason: str) -> str | None:
     text = line.strip()
-    if text in _ENDS or _PLACE.fullmatch(line):
+    if text.startswith(OWN_CODE_FAILED) or text in _ENDS or _PLACE.fullmatch(line):
         return line
     said = text.partition(_FOUND)[0]
     if said and said in reason:

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from retraining import evidence
 from retraining.aws import pipelines
-from retraining.aws.job_words import tellable
+from retraining.aws.job_words import OWN_CODE_FAILED, tellable
 from retraining.aws.observability import logger, metrics
 from retraining.aws.pipelines import Execution
 from retraining.aws.refusals import is_refusal
@@ -296,7 +296,8 @@ def _failure(execution: Execution, model: str, log_lines: LogLines, evidence_uri
         reason = shorten(step.failure_reason or "no reason given")
         lines = [line.strip() for line in log_lines.get(step.name, []) if line.strip()]
         if lines and any(part in reason for part in LOG_KNOWS_THE_REASON):
-            reason = f"{reason} (its log ends: {lines[-1]})"
+            told = [line.removeprefix(OWN_CODE_FAILED) for line in lines if line.startswith(OWN_CODE_FAILED)]
+            reason = f"{reason} (its log ends: {(told or lines)[-1]})"
         reasons.append(f"{step.name}: {reason}")
     return Notification.about(
         execution.arn,

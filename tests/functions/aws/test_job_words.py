@@ -48,6 +48,11 @@ def test_tellable_line_ends_before_what_the_step_found() -> None:
     assert tellable(lines, reason) == ["train.csv has no column survived"]
 
 
+def test_tellable_lines_have_the_reason_of_own_code_whole() -> None:
+    lines = ["ValueError: age 29", "handsoff: the script failed: ValueError: age 29", "handsoff: other words"]
+    assert tellable(lines, None) == ["ValueError", "handsoff: the script failed: ValueError: age 29"]
+
+
 def test_tellable_lines_without_a_reason() -> None:
     assert tellable(["Mr. Kelly", "  ", "age", "OSError: Mr. Kelly"], None) == ["OSError"]
 

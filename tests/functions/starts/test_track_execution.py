@@ -245,6 +245,19 @@ def test_failure_without_a_cause_gives_the_last_log_line(world: World, context: 
     assert told["reasons"][0].endswith('Command "python3 train.py" (its log ends: ValueError)')
 
 
+def test_failure_of_own_code_gives_its_reason_where_the_toolkit_gives_none(
+    world: World, context: Context
+) -> None:
+    """sagemaker_containers, which the XGBoost image has, overwrites the reason by the script's command."""
+    fail(world)
+    reason = 'AlgorithmError: ExecuteUserScriptError:\nCommand "/usr/bin/python3 -m handsoff_entry --depth 4"'
+    world.sagemaker.steps[0]["FailureReason"] = reason
+    write_log(world, 3, "handsoff: the script failed: ValueError: no rows of class 1", "SomeError: x")
+    handler(event("execution_changed.failed"), context, using=using(world))
+    (told,) = world.messages()
+    assert told["reasons"][0].endswith(' --depth 4" (its log ends: ValueError: no rows of class 1)')
+
+
 def test_failure_by_a_signal_says_so_in_notification_and_evidence(world: World, context: Context) -> None:
     fail(world)
     reason = "AlgorithmError: See job logs for more information, exit code: 137"
