@@ -233,6 +233,7 @@ def registration(place: Place) -> Json:
                 "batch": get("Parameters.Batch"),
                 "trigger": get("Parameters.Trigger"),
                 "codeSha256": place.code_sha256,
+                **(own_model.noted(place) if place.own_code else {}),
             },
         },
         "RetryPolicies": [THROTTLED],

@@ -121,6 +121,11 @@ def predicted(anchored: bool) -> tuple[list[Json], list[Any]]:
     return inputs, arguments
 
 
+def noted(place: Place) -> Json:
+    """What the model package's metadata says of own code; evidence has it, too."""
+    return {"sourceDir": place.training["source_dir"], "entryPoint": place.training["entry_point"]}
+
+
 def serving(place: Place) -> Json:
     """How the registered model is served: its image, and own code in the model's folder code/."""
     inference = place.model.get("inference", {})

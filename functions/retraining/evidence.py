@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from retraining.aws import pipelines, registry
+from retraining.aws import pipelines, registry, training
 from retraining.aws.ledger import Ledger
 from retraining.aws.pipelines import Execution, Step
 from retraining.aws.refusals import is_refusal
@@ -70,7 +70,6 @@ _BY_NAME: Final = frozenset(
 )
 """Keys of the data report below which keys are names of columns and classes."""
 
-
 _FROM_LEDGER: Final = {
     "the start": ("trigger",),
     "the verdict": ("verdict", "judgedAgain", "earlierVerdicts"),
@@ -114,6 +113,7 @@ def gather(sources: Sources, model: str, execution: Execution, *, package: Packa
         "startTime": _text(execution.start_time),
         "trigger": _trigger(execution.parameters.get("Trigger", "manual"), fact),
         "data": _data(sources, model, execution.parameters.get("Batch"), report),
+        "training": training.of_execution(sources.sagemaker, execution),
         "steps": [_step(step, fact.log_lines.get(step.name)) for step in execution.steps],
     }
     package_arn = package.arn if package else execution.package_arn
@@ -132,6 +132,7 @@ def _gather_gone(sources: Sources, model: str, arn: str, package_arn: str | None
         "startTime": None,
         "trigger": _trigger(fact.trigger or "manual", fact),
         "data": _data(sources, model, fact.batch, report),
+        "training": None,
         "steps": [
             _step(Step(name, "", status, None, None, None, None, None), None)
             for name, status in fact.steps.items()

@@ -39,7 +39,24 @@ def _execution_lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("started", moment(found["startTime"])),
         ("batch", escape(str(found["data"].get("batch")))),
         *(("", text) for text in _data(found["data"])),
+        *(("training" if not n else "", text) for n, text in enumerate(_training(found.get("training")))),
     ]
+
+
+def _training(found: dict[str, Any] | None) -> list[str]:
+    """The code, the image and the instances; nothing in evidence of an earlier version."""
+    if not found or not found["codeSha256"]:
+        return []
+    own = f" ({found['sourceDir']}, {found['entryPoint']})" if found["sourceDir"] else ""
+    spot = ", spot" if found["spot"] else ""
+    given = ", ".join(f"{name} {value}" for name, value in found["hyperparameters"].items())
+    lines = [
+        f"code {found['codeSha256'][:12]}{own}",
+        f"image {found['image']}",
+        *([f"hyperparameters: {given}"] if given else []),
+        f"{found['instanceCount']} × {found['instanceType']}{spot}",
+    ]
+    return [escape(line) for line in lines]
 
 
 def _verdict_lines(found: dict[str, Any]) -> list[tuple[str, str]]:

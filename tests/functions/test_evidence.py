@@ -101,6 +101,69 @@ def test_write_of_a_deleted_execution_without_a_copy_tells_what_the_ledger_knows
     assert found["metrics"]["accuracy"] == 0.80
 
 
+def trains(arguments: dict[str, Any], noted: dict[str, str]) -> list[dict[str, Any]]:
+    """A definition's steps that train with these arguments and note this on the package."""
+    register = {
+        "CustomerMetadataProperties": {"codeSha256": "ab", "batch": {"Get": "Parameters.Batch"}, **noted}
+    }
+    return [
+        {"Name": "DataPreProcessing", "Type": "Processing"},
+        {"Name": "TrainModel", "Type": "Training", "Arguments": arguments},
+        {"Name": "RegisterModel", "Type": "RegisterModel", "Arguments": register},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("job", "noted", "expected"),
+    [
+        (
+            {"HyperParameters": {"sagemaker_program": '"train.py"'}, "ResourceConfig": {"InstanceCount": 1}},
+            {},
+            {"sourceDir": None, "entryPoint": None, "hyperparameters": {}, "spot": False},
+        ),
+        (
+            {
+                "HyperParameters": {
+                    "sagemaker_program": '"handsoff_entry.py"',
+                    "eta": "0.05",
+                    "kind": '"gbtree"',
+                },
+                "ResourceConfig": {
+                    "InstanceCount": 1,
+                    "InstanceType": {"Get": "Parameters.TrainingInstanceType"},
+                },
+                "EnableManagedSpotTraining": True,
+            },
+            {"sourceDir": "src/churn", "entryPoint": "train.py"},
+            {
+                "sourceDir": "src/churn",
+                "entryPoint": "train.py",
+                "hyperparameters": {"eta": 0.05, "kind": "gbtree"},
+                "spot": True,
+            },
+        ),
+    ],
+    ids=["built-in", "own code"],
+)
+def test_evidence_says_how_the_model_is_trained(
+    job: dict[str, Any], noted: dict[str, str], expected: dict[str, Any], world: World
+) -> None:
+    image = {"AlgorithmSpecification": {"TrainingImage": "1.dkr/x:1"}}
+    world.sagemaker.definition = trains({**image, **job}, noted)
+    register(world)
+    evidence.write(world.using(Collaborators).sources, "titanic", E0)
+    assert written(world)["training"] == {
+        "codeSha256": "ab",
+        "image": "1.dkr/x:1",
+        "instanceType": None,
+        "instanceCount": 1,
+        **expected,
+    }
+    world.sagemaker.deleted.add(E0)
+    evidence.write(world.using(Collaborators).sources, "titanic", E0)
+    assert written(world)["training"]["codeSha256"] == "ab"
+
+
 LOST = f"{E0}: the ledger no longer knows {{}}; this is what the evidence said before"
 
 

@@ -62,3 +62,32 @@ def test_show_evidence_without_a_data_report_shows_the_batch_alone() -> None:
     lines = shown()
     assert any(line.endswith("5946") for line in lines)
     assert not any("rows" in line for line in lines)
+
+
+def test_show_evidence_says_how_the_model_was_trained() -> None:
+    training = {
+        "codeSha256": "0123456789abcdef",
+        "sourceDir": "src/churn",
+        "entryPoint": "train.py",
+        "image": "1.dkr/xgboost:3",
+        "hyperparameters": {"eta": 0.05, "max-depth": 4},
+        "instanceType": "ml.m5.xlarge",
+        "instanceCount": 2,
+        "spot": True,
+    }
+    text = io.StringIO()
+    show_evidence(Console(file=text, width=200), {**evidence(), "training": training})
+    lines = [line.strip() for line in text.getvalue().splitlines()]
+    assert [line.removeprefix("training").strip() for line in lines[5:9]] == [
+        "code 0123456789ab (src/churn, train.py)",
+        "image 1.dkr/xgboost:3",
+        "hyperparameters: eta 0.05, max-depth 4",
+        "2 × ml.m5.xlarge, spot",
+    ]
+
+
+@pytest.mark.parametrize("training", [None, {"codeSha256": None}])
+def test_show_evidence_says_nothing_of_a_training_that_is_not_known(training: dict[str, None] | None) -> None:
+    text = io.StringIO()
+    show_evidence(Console(file=text, width=200), {**evidence(), "training": training})
+    assert "training" not in text.getvalue()
