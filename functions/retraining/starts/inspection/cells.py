@@ -129,7 +129,7 @@ class Cells:
         target = "label" if config.task == "regression" else "class"
         return cls(
             numbers=Numbers.of(config),
-            range=RANGES.get(config.training.estimator, (math.inf, "")),
+            range=RANGES.get(config.training.estimator or "", (math.inf, "")),
             kinds={
                 **dict.fromkeys(config.features.numeric, "number"),
                 **dict.fromkeys(config.features.boolean, "boolean"),
