@@ -35,6 +35,9 @@ ROUNDING = 1e-6
 FLOAT32 = 1e-3
 """By how much a row's sum may be away from 1 where it is divided by it: rounding of 16 and 32 bits."""
 
+TRUTH = {"true": "true", "1": "true", "1.0": "true", "false": "false", "0": "false", "0.0": "false"}
+"""What stands for the classes true and false, in lower case."""
+
 SHOWN = 60
 """Characters of an answer that a message shows."""
 
@@ -210,10 +213,15 @@ def _probabilities(numbers: list[float], at: int, wanted: Wanted) -> list[float]
 
 
 def _class(value: Any, at: int, classes: Sequence[str]) -> int:
-    """The index of the class with this text, spaces aside, or of the same number."""
-    text = str(value).lower() if isinstance(value, bool) else str(value).strip()
+    """The index of the class with this text, spaces aside, or of the same number.
+
+    The classes true and false are also written True, TRUE, 1 and 0, as in files.
+    """
+    text = str(value).strip()
     if text in classes:
         return classes.index(text)
+    if {*classes} == {"true", "false"} and text.lower() in TRUTH:
+        return classes.index(TRUTH[text.lower()])
     number = _number(text)
     for index, name in enumerate(classes):
         if number is not None and _number(name) == number:

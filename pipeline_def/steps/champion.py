@@ -298,6 +298,28 @@ def check_schema(champion: StepConfig, config: StepConfig, rows: pd.DataFrame) -
             raise ChampionProblem(f"it takes {', '.join(changed)} as {kind}, the candidate does not")
 
 
+def check_spelling(champion: Champion, config: StepConfig) -> None:
+    """Raises ChampionProblem if a scored champion may know the rows' categories by another spelling.
+
+    A loaded model is asked about rows as it spells them (`Model.respelled`). A scored one was asked about the
+    rows as the candidate's config spells them.
+    """
+    theirs = champion.model.config
+    if isinstance(champion.model, Model) or not theirs.features.categorical:
+        return
+    if ROW not in champion.ids:
+        raise ChampionProblem(
+            "handsoff 0.1 made it, and it knows categories as files spelled them: it cannot be asked about "
+            "these rows in its own image"
+        )
+    for name in ("ignore_case", "not_missing"):
+        if getattr(theirs.data, name) != getattr(config.data, name):
+            raise ChampionProblem(
+                f"it was trained with another data.{name}, so it knows categories by another spelling than "
+                "these rows have: decide by hand, and the next candidate is compared with this one"
+            )
+
+
 def rows_seen(found: Champion, config: StepConfig, rows: pd.DataFrame, columns: Columns) -> Seen:
     """Which of the validation rows the champion has seen in training.
 

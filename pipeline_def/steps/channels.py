@@ -167,7 +167,9 @@ def common_type(types: Sequence[pa.DataType]) -> pa.DataType:
     known = [kind for kind in dict.fromkeys(types) if not pa.types.is_null(kind)]
     if len(known) == 1:
         return known[0]
-    if known and all(pa.types.is_integer(kind) and kind != pa.uint64() for kind in known):
+    if pa.uint64() in known:
+        return pa.string()
+    if known and all(pa.types.is_integer(kind) for kind in known):
         return pa.int64()
     if known and all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in known):
         return pa.float64()

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 import drift
-from champion import Champion, Columns, check_schema, fetch, problems, rows_seen
+from champion import Champion, Columns, check_schema, check_spelling, fetch, problems, rows_seen
 from clusters import numbered
 from found_slices import worse_slices
 from job import Array, Json, StepConfig, Task, scratch
@@ -109,6 +109,7 @@ def against_champion(
     """
     with problems():
         check_schema(found.model.config, config, rows)
+        check_spelling(found, config)
         known = rows_seen(found, config, rows, columns)
         fresh = known.left
         rows, candidate = rows[fresh], candidate[fresh]

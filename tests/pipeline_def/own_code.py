@@ -126,6 +126,14 @@ class OwnRun(Run):
         options = () if who == "candidate" else ("--optional",)
         return score(model, self.rows, self.folder / "predictions" / who, *options)
 
+    def predict(self, lines: list[str], who: str = "candidate", **scoring: Any) -> None:
+        """Write what score.py would: the lines of predictions.csv, and scoring.json with these members."""
+        folder = self.folder / "predictions" / who
+        folder.mkdir(parents=True)
+        whole = {"package": None, "problem": None, "returns": "probability", "config": self.config, **scoring}
+        (folder / "scoring.json").write_text(json.dumps(whole))
+        (folder / "predictions.csv").write_text("\n".join(lines) + "\n")
+
     def evaluate_predictions(self, *others: str) -> dict[str, Any]:
         """ModelEvaluation, from the predictions of the candidate and of the others that were scored."""
         places = [

@@ -15,6 +15,7 @@ import joblib
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+import score as scoring
 from tests.pipeline_def.own_code import IMAGE, OWN, SCORE, artifact, score
 
 pytestmark = pytest.mark.slow
@@ -407,3 +408,21 @@ def test_scoring_scripts_are_python_3_8_and_use_numpy_only(script: Path) -> None
             imported.add(str(node.module).split(".")[0])
     beside = {path.stem for path in SCORE.parent.glob("*.py")}
     assert imported <= beside | set(sys.stdlib_module_names) | {"numpy"}
+
+
+def test_unpack_takes_files_and_folders_only_where_python_has_no_filters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(tarfile, "data_filter")
+    folder = artifact(tmp_path / "model", {"inference.py": MODEL})
+
+    scoring.unpack(folder / "model.tar.gz", tmp_path / "unpacked")
+
+    assert (tmp_path / "unpacked" / "code" / "inference.py").read_text() == MODEL
+    link = tarfile.TarInfo("link")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc"
+    for number, entry in enumerate((link, tarfile.TarInfo("../outside"), tarfile.TarInfo("/outside"))):
+        with tarfile.open(tmp_path / "bad.tar.gz", "w:gz") as packed:
+            packed.addfile(entry, io.BytesIO())
+        with pytest.raises(scoring.ScoringProblem, match=r"has the entry .*, which is not unpacked"):
+            scoring.unpack(tmp_path / "bad.tar.gz", tmp_path / f"bad-{number}")
