@@ -140,10 +140,10 @@ def text(value: object) -> object:
 
 
 def scalar(value: object) -> object:
-    """Text, a number, true or false, such as a hyperparameter's value; others are refused."""
+    """Text, a number, true, false or null, such as a hyperparameter's value; others are refused."""
     if isinstance(value, BareWord):
         raise ambiguous(value)
-    if not isinstance(value, bool | int | float | str):
+    if value is not None and not isinstance(value, bool | int | float | str):
         raise unexpected("a number, text, true, false or null")
     return value
 

@@ -169,7 +169,7 @@ class Training(Tuning):
             yield ("hyperparameters",), said
         for name, value in self.hyperparameters.items():
             if problem := _hyperparameter_problem(name, value):
-                yield ("hyperparameters", name), f"the hyperparameter {name}: {problem}"
+                yield ("hyperparameters", name), problem
 
 
 OWN_CODE: Final = ("source_dir", "entry_point", "image")

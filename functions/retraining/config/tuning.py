@@ -16,10 +16,6 @@ Hyperparameter = Annotated[str, StringConstraints(min_length=1, max_length=256),
 """The name of a hyperparameter."""
 
 
-def _scalar(value: object) -> object:
-    return None if value is None else scalar(value)
-
-
 def _weights(value: object) -> object:
     if value in ("balanced", None) or (isinstance(value, dict) and all(map(_is_weight, value.values()))):
         return value
@@ -38,7 +34,7 @@ ClassWeight = Annotated[Literal["balanced"] | dict[Class, float] | None, BeforeV
 class Tuning(Section):
     """How the estimator is fitted."""
 
-    hyperparameters: dict[Hyperparameter, Annotated[Value, BeforeValidator(_scalar)]] = Field(
+    hyperparameters: dict[Hyperparameter, Annotated[Value, BeforeValidator(scalar)]] = Field(
         default_factory=dict
     )
     """Hyperparameters: text, numbers, true or false. Those of a built-in estimator have scikit-learn's names.

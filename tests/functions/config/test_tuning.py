@@ -108,7 +108,7 @@ def test_wrong_hyperparameter_is_named_with_what_was_expected(
     estimator: str, hyperparameters: dict[str, Any], said: str
 ) -> None:
     found = problem({"estimator": estimator, "hyperparameters": hyperparameters})
-    assert found == f"models.titanic: training.hyperparameters.{said}"
+    assert found == f"models.titanic.training.hyperparameters.{said}"
 
 
 def test_value_that_is_no_scalar_is_refused_at_its_key() -> None:
@@ -147,7 +147,7 @@ def test_value_that_is_no_scalar_is_refused_at_its_key() -> None:
 def test_hyperparameters_that_exclude_each_other_are_refused(
     training: dict[str, Any], model: dict[str, Any], said: str
 ) -> None:
-    assert problem(training, model) == f"models.m: training.hyperparameters: {said}"
+    assert problem(training, model) == f"models.m.training.hyperparameters: {said}"
 
 
 def test_loss_is_a_hyperparameter_of_regression_only() -> None:
@@ -194,7 +194,7 @@ def test_class_weight_of_another_form_is_refused(given: Any) -> None:
     ],
 )
 def test_class_weight_must_name_classes(given: Any, model: dict[str, Any], said: str) -> None:
-    assert problem({"class_weight": given}, model) == f"models.m: training.class_weight: {said}"
+    assert problem({"class_weight": given}, model) == f"models.m.training.class_weight: {said}"
 
 
 def test_config_without_these_keys_is_stored_as_before() -> None:
