@@ -187,7 +187,7 @@ def _plain(value: Any) -> Any:
         del found["title"]
     if found.get("format") == "duration":
         del found["format"]
-    if also := value.get(ALSO):
+    if (also := value.get(ALSO)) and "type" in found:
         found["type"] = [found["type"], *also]
     if "patternProperties" in found:
         found.setdefault("additionalProperties", False)

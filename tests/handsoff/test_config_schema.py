@@ -50,6 +50,7 @@ BEYOND = {
     "tag name reserved",
     "folder above",
     "hyperparameter with dashes",
+    "hyperparameter null",  # of own code only
 }
 """Wrong files that the schema accepts."""
 
