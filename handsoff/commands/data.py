@@ -42,10 +42,12 @@ def land(
     Example: `handsoff land titanic data/titanic/train.csv data/titanic/validation.csv`
     """
     where = terminal.project()
-    where.model(model)
+    whole = where.config.models[where.model(model)].data.whole
     if split not in (None, "train", "validation"):
         raise UsageError(f"--as takes train or validation, not {split}")
-    named = landing_names(files, split)
+    if split and whole:
+        raise UsageError(f"data.split divides the rows of {model}: leave --as out")
+    named = landing_names(files, split, whole=whole)
     deployment = terminal.deployment(where)
     _upload(deployment, model, named, marker=marker)
     for path, name in named:

@@ -78,10 +78,10 @@ def model_data(deployment: Deployment, model: str) -> ModelData:
 
 def _refused(batch: Batch, state: ModelState) -> str | None:
     """Why this batch does not train, by what lies in S3 or by the last answer, if that was about it."""
-    if batch.too_large or batch.table:
-        return batch.too_large or batch.table
+    if said := batch.too_large or batch.table or batch.misplaced:
+        return said
     if batch.missing:
-        return f"there is no {' and no '.join(batch.missing)} data"
+        return batch.no_data
     about_it = state.answer == "refuse" and not state.pending and state.answered_batch == batch.listing
     return state.reason if about_it else None
 

@@ -34,8 +34,9 @@ def deliveries(deployment: Deployment, model: str, state: ModelState) -> tuple[D
 
 def list_now(deployment: Deployment, model: str, state: ModelState) -> Batch:
     """The model's batch as S3 shows it now."""
-    marker = marker_of(deployment, model)
-    return bucket.list_batch(deployment.s3, deployment.bucket, model, marker, state.answered_pair)
+    marker, whole = marker_of(deployment, model), deployment.config.models[model].data.whole
+    pair = state.answered_pair
+    return bucket.list_batch(deployment.s3, deployment.bucket, model, marker, pair, whole=whole)
 
 
 def marker_of(deployment: Deployment, model: str) -> str | None:

@@ -9,7 +9,7 @@ from handsoff.deployment import Deployment
 from handsoff.errors import NotFound
 from handsoff.operating.executions import require_pipeline
 from retraining.starts.batches import ROOT
-from retraining.starts.names import NOT_DATA, ignored_as, split_of
+from retraining.starts.names import ENDING, NOT_DATA, ignored_as, misplaced, split_of
 
 Progress = Callable[[Path, int], None]
 """Called with a file and the number of its bytes that were uploaded since the last call."""
@@ -41,28 +41,33 @@ def land_marker(deployment: Deployment, model: str) -> None:
         deployment.s3.put_object(Bucket=deployment.bucket, Key=key, Body=b"")
 
 
-def landing_names(files: list[Path], split: str | None) -> list[tuple[Path, str]]:
+def landing_names(files: list[Path], split: str | None, *, whole: bool = False) -> list[tuple[Path, str]]:
     """Each file with the name that it gets below its model's prefix.
 
-    `split` is `train`, `validation`, or None where the files' own names say it. Raises NotFound where a file
-    is missing, empty or of neither split, and where two files would get one name.
+    `split` is `train`, `validation`, or None where the files' own names say it. `whole` says that the model's
+    files hold the rows of both splits. Raises NotFound where a file is missing, empty or no data by its name,
+    and where two files would get one name.
     """
     for path in files:
         if not path.is_file():
             raise NotFound(f"{path} is no file: nothing was landed")
         if not path.stat().st_size:
             raise NotFound(f"{path} is empty: nothing was landed")
-    named = [(path, _landing_name(path, split)) for path in files]
+    named = [(path, _landing_name(path, split, whole=whole)) for path in files]
     names = [name for _, name in named]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise NotFound(f"two files would land as {twice[0]}: nothing was landed")
     return named
 
 
-def _landing_name(path: Path, split: str | None) -> str:
+def _landing_name(path: Path, split: str | None, *, whole: bool) -> str:
     name = f"{split}/{path.name}" if split else path.name
-    if ignored_as(name) in NOT_DATA:
+    if ignored_as(name, whole=whole) in (*NOT_DATA, ENDING):
         raise NotFound(f"{path} would land as {name}, which is no data by its name: give it another name")
+    if whole:
+        if said := misplaced([name], ""):
+            raise NotFound(f"{said}: nothing was landed")
+        return name
     if split_of(name) is None:
         raise NotFound(
             f"{path}: its name says neither train nor validation (train.csv, validation.parquet, …). Say "

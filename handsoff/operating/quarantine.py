@@ -67,7 +67,8 @@ def quarantined_files(deployment: Deployment, model: str) -> list[QuarantinedFil
     reports = [name for name in names if name.endswith(REPORT_SUFFIX)]
     if not reports:  # the listing of the landed files, which may take hundreds of calls, would say nothing
         return []
-    listed = data_bucket.list_batch(deployment.s3, deployment.bucket, model)
+    whole = deployment.config.models[model].data.whole
+    listed = data_bucket.list_batch(deployment.s3, deployment.bucket, model, whole=whole)
     present = {item.key: item.version_id for item in listed.objects}
     return [_read(deployment, key, present) for key in reports]
 

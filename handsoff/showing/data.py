@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from rich import box
@@ -51,14 +51,21 @@ def _batch(found: ModelData) -> Lines:
     elif found.marker:
         lines.append(("as of", f"now, as {ROOT}{found.model}/{found.marker} has never landed"))
     lines += [("delivery" if not n else "", delivery_line(item)) for n, item in enumerate(found.deliveries)]
-    for split in SPLITS:
-        of_split = [one for one in batch.objects if one.split == split]
-        lines.append((split, f"{_files(len(of_split))}, {sum(one.size for one in of_split):,} bytes"))
-        lines += [("", _object(one)) for one in of_split[:MAX_SHOWN]]
-        if (more := len(of_split) - MAX_SHOWN) > 0:
-            lines.append(("", f"and {more:,} more; --json has all"))
+    if batch.whole:
+        lines += _objects("data", batch.objects)
+    for split in () if batch.whole else SPLITS:
+        lines += _objects(split, [one for one in batch.objects if one.split == split])
     left_out = [f"{escape(item.key)}: {WORDS.get(item.reason, item.reason)}" for item in batch.ignored]
     return [*lines, *_named("left out", left_out, batch.ignored_count)]
+
+
+def _objects(name: str, objects: Sequence[DataObject]) -> Lines:
+    """How many files these are, and the first of them."""
+    lines = [(name, f"{_files(len(objects))}, {sum(one.size for one in objects):,} bytes")]
+    lines += [("", _object(one)) for one in objects[:MAX_SHOWN]]
+    if (more := len(objects) - MAX_SHOWN) > 0:
+        lines.append(("", f"and {more:,} more; --json has all"))
+    return lines
 
 
 def _files(count: int) -> str:
@@ -80,6 +87,8 @@ def _report(last: LastReport) -> Lines:
         counts = {"repeat an earlier one": "repeatedRows", "left out by changes": "leftOutRows"}
         note = "".join(f", {count:,} {what}" for what, key in counts.items() if (count := split.get(key)))
         lines.append((name, f"{split['rows']:,} rows{note}"))
+    if found := report.get("split"):
+        lines.append(("divided by", escape(_divided(found))))
     if also := report.get("validationRowsAlsoInTrain"):
         lines.append(("", f"{also:,} validation rows are also in train and left out"))
     if related := report.get("validationRowsOfTrainGroups"):
@@ -93,6 +102,15 @@ def _report(last: LastReport) -> Lines:
         for item in report.get("ignored", [])
     ]
     return [*lines, *_named("left out", left_out, report.get("ignoredCount", 0))]
+
+
+def _divided(found: Mapping[str, Any]) -> str:
+    """How the rows were divided into the splits (`data.split`)."""
+    by = " ".join([found["by"], *found["columns"]])
+    since = f", validation from {found['from']} on" if "from" in found else ""
+    asked = f" ({found['validation']:.1%} asked for)" if found["validation"] else ""
+    proposed = f"; from: {found['proposedFrom']} would bring it back" if found.get("proposedFrom") else ""
+    return f"{by}{since}: {found['share']:.1%} of the rows are validation{asked}{proposed}"
 
 
 def _named(name: str, texts: list[str], count: int) -> Lines:

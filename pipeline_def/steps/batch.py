@@ -108,10 +108,13 @@ def with_checksums(s3: S3Client, bucket: str, objects: Sequence[DataObject]) -> 
         return list(readers.map(told, objects))
 
 
-def latest_batch(s3: S3Client, bucket: str, model: str, marker: str | None = None) -> str:
+def latest_batch(
+    s3: S3Client, bucket: str, model: str, marker: str | None = None, *, whole: bool = False
+) -> str:
     """The identity of the batch that is in `curated/<model>/` now. Writes its manifest if it has none.
 
-    `marker` is the name of the model's marker, None if it uses none. Raises DataProblem if there is no data
+    `marker` is the name of the model's marker, None if it uses none. `whole` says that files hold the rows of
+    both splits. Raises DataProblem if there is no data
     object, or if the data is a table with snapshots, such as Delta's.
     """
     prefix = f"curated/{model}/"
@@ -119,12 +122,13 @@ def latest_batch(s3: S3Client, bucket: str, model: str, marker: str | None = Non
     listed = [
         item for item in list_objects(s3, bucket, model) if item.key.removeprefix(prefix) not in markers
     ]
-    objects = [item for item in listed if split_of(item.key, model)]
+    objects = [item for item in listed if names.is_data(item.key.removeprefix(prefix), whole=whole)]
     holding = {item.key.removeprefix(prefix) for item in listed if item.size}
     splits = {split_of(item.key, model) for item in objects}
-    if table := names.table_among(holding, prefix, anywhere=len(splits) < len(SPLITS)):
+    anywhere = not objects if whole else len(splits) < len(SPLITS)
+    if table := names.table_among(holding, prefix, anywhere=anywhere, whole=whole):
         raise DataProblem(table)
-    ignored = names.ignored_among(holding)
+    ignored = names.ignored_among(holding, whole=whole)
     if not objects:
         missing = f"there is no data under s3://{bucket}/{prefix}"
         raise DataProblem("; ".join(filter(None, (missing, names.left_out(ignored, len(ignored))))))
@@ -210,11 +214,17 @@ def read_manifest(s3: S3Client, bucket: str, model: str, batch: str) -> Manifest
     return Manifest(objects, content.get("ignored", []), content.get("ignoredCount", 0))
 
 
-def check_splits(found: Manifest, model: str) -> None:
+def check_splits(found: Manifest, model: str, *, whole: bool = False) -> None:
     """Raises DataProblem if a split has no object, or if an object of an earlier version's batch is no data.
 
-    The reason also names what is left out.
+    The reason also names what is left out. If files hold the rows of both splits (`whole`), none may be of
+    one.
     """
+    if whole:
+        prefix = f"curated/{model}/"
+        if said := names.misplaced((item.key.removeprefix(prefix) for item in found.objects), prefix):
+            raise DataProblem(said)
+        return
     landed = {split_of(item.key, model): item.key for item in found.objects}
     if None in landed:
         raise DataProblem(

@@ -23,6 +23,7 @@ from data_counts import (
     ranges,
     unknown_categories,
 )
+from division import described, split_notes
 from job import GROUP, IDENTITY, ROW, SPLITS, Array, DataProblem, Json, StepConfig, listed
 from names import MAX_NAME, MAX_NAMED, left_out
 from seen_rows import Ids, seen
@@ -183,7 +184,7 @@ def _split_report(writer: SplitWriter, target: Array, ids: Ids, config: StepConf
         "ranges": ranges(writer.path, config.features),
         "categories": distinct_categories(writer.path, config.features),
     }
-    if config.data.cdc:
+    if config.data.cdc and not config.data.whole:
         report["left_out_rows"] = read - writer.rows
     if config.classes:
         counts = np.bincount(target, minlength=len(config.classes)).tolist()
@@ -230,6 +231,8 @@ def summary(report: Mapping[str, Any]) -> str:
         gaps = ", ".join(f"{column} {share:.1%}" for column, share in split["missing_share"].items() if share)
         target = _target_summary(report["target"], split)
         lines.append(f"{name}: {split['rows']} rows, {target}; missing: {gaps or 'nothing'}")
+    if found := report.get("split"):
+        lines.append(f"divided by {described(found)}")
     lines.append(f"ignored columns: {', '.join(report['ignored_columns']) or 'none'}")
     lines += [f"{name}: {text}" for name, text in _read_as(report)]
     return "\n".join([*lines, *(f"warning: {text}" for text in _warnings(report))])
@@ -270,6 +273,8 @@ def data_notes(report: Mapping[str, Any]) -> list[str]:
         more = f" and {len(empty) - MAX_NAMED:,} more" if len(empty) > MAX_NAMED else ""
         names = ", ".join(key[:MAX_NAME] for key in empty[:MAX_NAMED])
         found.append(f"{len(empty):,} file{'' if len(empty) == 1 else 's'} without rows: {names}{more}")
+    if "split" in report:
+        found += split_notes(report["split"])
     found += _notes_about_rows(report)
     train, validation = (report["splits"][split]["empty_columns"] for split in SPLITS)
     for split, other, ours, theirs in (

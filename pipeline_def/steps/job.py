@@ -126,6 +126,20 @@ class Cdc:
 
 
 @dataclass(frozen=True)
+class Split:
+    """How rows that land together are divided: by what, by the values of which columns.
+
+    `validation` is the share of validation rows, from 0 to 1. `start` is the date or the time from which on
+    rows are validation rows, if the config names it.
+    """
+
+    by: Literal["random", "time", "group"]
+    columns: tuple[str, ...] = ()
+    validation: float | None = None
+    start: str | None = None
+
+
+@dataclass(frozen=True)
 class Dialect:
     """How the files are written. The reference of handsoff.yaml says what each field means (`data`)."""
 
@@ -143,6 +157,12 @@ class Dialect:
     group: tuple[str, ...] = ()
     date: str | None = None
     columns: Literal["landed", "declared"] = "landed"
+    split: Split | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether files hold the rows of both splits."""
+        return self.split is not None
 
     @property
     def about_rows(self) -> dict[str, tuple[str, ...]]:
@@ -228,7 +248,19 @@ def parse_dialect(values: Mapping[str, Any]) -> Dialect:
     cdc = values.get("cdc")
     lists = ("header", "not_missing", "new_categories", "identity", "group")
     given = {**values, **{name: tuple(values.get(name, ())) for name in lists}}
-    return Dialect(**given | {"cdc": Cdc(cdc["operation"], tuple(cdc["key"])) if cdc else None})
+    split = values.get("split")
+    given |= {"cdc": Cdc(cdc["operation"], tuple(cdc["key"])) if cdc else None}
+    return Dialect(**given | {"split": parse_split(split) if split else None})
+
+
+def parse_split(values: Mapping[str, Any]) -> Split:
+    """The `data.split` of a model.json."""
+    by, share, start = values["by"], values.get("validation"), values.get("from")
+    if by == "random":
+        return Split("random", (), share, start)
+    if "group" in by:
+        return Split("group", tuple(by["group"]), share, start)
+    return Split("time", (by["time"],), share, start)
 
 
 def read_config(path: Path) -> StepConfig:

@@ -15,21 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
-import pyarrow as pa
 
 import data_profile
-from batch import DataObject, check_splits, fetch, latest_batch, read_manifest, split_of
+from batch import check_splits, latest_batch, read_manifest, split_of
 from champion_source import write_sources
-from changes import Changes, check_no_changes
 from channels import Channel, finish
-from convert import convert
-from data_report import FileRead, check_quotes, check_targets, data_report, read_target, summary
-from identity import text_ids
+from data_report import FileRead, check_targets, data_report, read_target, summary
+from division import check_sides, division_of, division_report, keep_cut
 from job import (
     AWS,
     COLUMN_ORDER,
     SPLITS,
-    TEXT_ROW,
     DataProblem,
     Json,
     StepConfig,
@@ -39,9 +35,10 @@ from job import (
     write_json,
     write_reason,
 )
+from reading import Landing
 from seen_rows import read_ids, write_training_ids
 from split_drift import split_drift
-from tables import SplitWriter, check_rows, open_file
+from tables import SplitWriter, check_rows
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -55,9 +52,9 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     DataProblem.
     """
     if batch == "latest":
-        batch = latest_batch(s3, bucket, config.name, config.marker)
+        batch = latest_batch(s3, bucket, config.name, config.marker, whole=config.data.whole)
     manifest = read_manifest(s3, bucket, config.name, batch)
-    check_splits(manifest, config.name)
+    check_splits(manifest, config.name, whole=config.data.whole)
     channels = (
         {split: Channel(output / f"channel-{split}", config) for split in SPLITS} if config.own_code else {}
     )
@@ -65,83 +62,43 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
         split: SplitWriter(output / split / f"{split}.parquet", config, channels.get(split))
         for split in SPLITS
     }
-    changes = {split: Changes(config.data.cdc) for split in SPLITS} if config.data.cdc else {}
-    files = []
     with scratch(output / "train") as folder:
-        for item in manifest.objects:
-            split = split_of(item.key, config.name) or ""
-            found, path = changes.get(split), folder / "object"
-            files.append(read_file(s3, bucket, item, config, writers[split], found, path))
-    check_quotes(files)
-    for split, writer in writers.items():
-        if split in changes and writer.rows:
-            writer.keep(changes[split].kept())
-        else:
-            writer.close()
-    check_rows({split: writer.rows for split, writer in writers.items()})
+        landing = Landing(s3, bucket, config, manifest.objects, folder / "object")
+        division = division_of(s3, bucket, config, landing.dates)
+        files = landing.read(writers, division)
+    rows = {split: writer.rows for split, writer in writers.items()}
+    if division:
+        check_sides(division, rows)
+    check_rows(rows)
     targets = {split: read_target(writer.path, config.target) for split, writer in writers.items()}
     check_targets(targets, config)
+    if division:
+        keep_cut(s3, bucket, config.name, division, batch)
     if channels:
         finish(channels["train"], channels["validation"], config, output / "rows" / "rows.csv")
     (output / "report").mkdir(parents=True, exist_ok=True)
     ids = {split: read_ids(writer.path) for split, writer in writers.items()}
     write_training_ids(ids["train"], output / "report" / "training_rows.parquet")
-    write_json(column_order(files, config.name), output / "train" / COLUMN_ORDER)
+    write_json(column_order(files, config), output / "train" / COLUMN_ORDER)
     profile = data_profile.profile(writers["train"].path, config)
     write_json(profile, output / "report" / "data_profile.json")
     ignored = manifest.ignored, manifest.ignored_count
     report = data_report(config, batch, files, writers, targets, ids, *ignored)
+    if division:
+        left_out = sum(file.rows for file in files) - sum(rows.values())
+        report["split"] = division_report(division, writers, left_out if config.data.cdc else None)
     return report | split_drift(writers["train"].path, writers["validation"].path, profile, config)
 
 
-def column_order(files: Sequence[FileRead], model: str) -> list[str]:
+def column_order(files: Sequence[FileRead], config: StepConfig) -> list[str]:
     """The columns of the training files in their order; none if the files differ."""
+    whole = config.data.whole
     orders = {
-        tuple(file.columns) for file in files if file.columns and split_of(file.item.key, model) == "train"
+        tuple(file.columns)
+        for file in files
+        if file.columns and (whole or split_of(file.item.key, config.name) == "train")
     }
     return list(orders.pop()) if len(orders) == 1 else []
-
-
-def read_file(
-    s3: S3Client,
-    bucket: str,
-    item: DataObject,
-    config: StepConfig,
-    writer: SplitWriter,
-    changes: Changes | None,
-    path: Path,
-) -> FileRead:
-    """Copy one object to `path` and add its rows to `writer`. Raises DataProblem.
-
-    `changes` are those of the split, if its files hold changes.
-    """
-    digest = fetch(s3, bucket, item, path)
-    file, rows = open_file(path, item.key, config), 0
-    validation = split_of(item.key, config.name) == "validation"
-    for block in file.blocks():
-        left = block
-        if changes:
-            left, table = changes.without_deleted(block, config, item.key, rows + 1)
-        else:
-            check_no_changes(block, config, item.key)
-            table = convert(block, config, item.key, rows + 1)
-        if validation:
-            table = table.append_column(TEXT_ROW, pa.array(text_ids(left)))
-        writer.add(table, left)
-        rows += block.num_rows
-    print(f"{item.key}: {rows} rows, {item.size} bytes, version {item.version_id}", flush=True)
-    operation = config.data.cdc.operation if config.data.cdc else None
-    columns = [name for name in file.columns if name != operation]
-    return FileRead(
-        item,
-        digest,
-        columns,
-        rows,
-        file.blank_lines(rows),
-        **file.written(),
-        partition=file.partition,
-        two_backslashes=file.csv is not None and file.csv.two_backslashes,
-    )
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -31,6 +31,8 @@ BEYOND = {
     "no in classes",
     "yes in a slice",
     "hyperparameter no",
+    # what some estimators take, and own code does not
+    "hyperparameter null",
     # numbers that JSON has not
     "not a number",
     "infinite",

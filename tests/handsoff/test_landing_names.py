@@ -41,3 +41,23 @@ def test_landing_names_refuses_a_file_that_would_not_be_read(
     path.write_bytes(b"x")
     with pytest.raises(NotFound, match=said):
         landing_names([path], split)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("rows.csv", None),
+        ("part-0", None),
+        ("rows.md", "which is no data by its name"),
+        ("train.csv", "data.split divides the rows itself"),
+        ("_rows.csv", "which is no data by its name"),
+    ],
+)
+def test_landing_names_of_a_model_that_divides_its_rows(tmp_path: Path, name: str, said: str | None) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"x")
+    if said is None:
+        assert landing_names([path], None, whole=True) == [(path, name)]
+        return
+    with pytest.raises(NotFound, match=said):
+        landing_names([path], None, whole=True)

@@ -14,7 +14,7 @@ import pytest
 import artifact
 import batch
 import evaluate
-import preprocess
+import reading
 from tests.pipeline_def.helpers import (
     BOOLEANS,
     KEY,
@@ -62,7 +62,7 @@ def test_large_files_lie_in_outputs_folders_and_are_deleted(
         unpacked.append(folder)
         return artifact.load_model(archive, folder)
 
-    monkeypatch.setattr(preprocess, "fetch", fetch)
+    monkeypatch.setattr(reading, "fetch", fetch)
     monkeypatch.setattr(evaluate, "load_model", load)
     land_small(s3)
     assert run.preprocess() == 0
@@ -217,10 +217,8 @@ def test_preprocess_unexpected_error_keeps_its_traceback(
         raise RuntimeError("a bug")
 
     land_small(s3)
-    monkeypatch.setattr(preprocess, "fetch", fail)
+    monkeypatch.setattr(reading, "fetch", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         run.preprocess()
     message = (base_dir / "output" / "message").read_text()
-    assert re.fullmatch(
-        r"RuntimeError in preprocess\.py, line \d+; the log of the job has the message", message
-    )
+    assert re.fullmatch(r"RuntimeError in reading\.py, line \d+; the log of the job has the message", message)

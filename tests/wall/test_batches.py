@@ -157,6 +157,32 @@ def test_table_is_refused_in_the_same_words_on_both_sides(s3: S3Client) -> None:
     assert str(raised.value) == said
 
 
+def test_files_of_both_splits_make_the_same_batch_on_both_sides(s3: S3Client) -> None:
+    for rest in ("a.csv", "2026/b.csv", "2026/_SUCCESS", "README.md", "DONE"):
+        land(s3, f"curated/small/{rest}", "x\n1\n")
+    ours = bucket.list_batch(s3, BUCKET, "small", "DONE", whole=True)
+    ours = ours.with_checksums(checksums.read(s3, BUCKET, ours.objects))
+    assert [one.key for one in ours.objects] == ["curated/small/2026/b.csv", "curated/small/a.csv"]
+    identity = steps.latest_batch(s3, BUCKET, "small", "DONE", whole=True)
+    assert ours.identity == identity
+    manifest = steps.read_manifest(s3, BUCKET, "small", identity)
+    assert [(it.key, it.version_id) for it in manifest.objects] == [
+        (it.key, it.version_id) for it in ours.objects
+    ]
+    assert [one["reason"] for one in manifest.ignored] == ["hidden", "ending"]
+    steps.check_splits(manifest, "small", whole=True)
+
+
+def test_file_of_one_split_is_refused_in_the_same_words_on_both_sides(s3: S3Client) -> None:
+    for rest in ("a.csv", "train/b.csv"):
+        land(s3, f"curated/small/{rest}", "x\n1\n")
+    said = bucket.list_batch(s3, BUCKET, "small", whole=True).misplaced
+    manifest = steps.read_manifest(s3, BUCKET, "small", steps.latest_batch(s3, BUCKET, "small", whole=True))
+    with pytest.raises(DataProblem) as raised:
+        steps.check_splits(manifest, "small", whole=True)
+    assert str(raised.value) == said
+
+
 def test_missing_split_names_what_is_left_out_on_both_sides(s3: S3Client) -> None:
     for rest in ("train/a.csv", "Validation/a.csv"):
         land(s3, f"curated/small/{rest}", "x\n1\n")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from retraining.config.fields import Column, Columns, Flag, Problem, Section, named_twice, unexpected
+from retraining.config.split import Split, named_by_split, split_problems
 
 NOT_BY_LINE: Final = frozenset({"utf-7", "idna", "punycode", "unicode_escape", "raw_unicode_escape"})
 """Python's text encodings in which a line break or a comma is not always written as one."""
@@ -94,6 +95,21 @@ class Data(Section):
     date: Column | None = None
     """The column that says when a row came about. It need not be a feature."""
 
+    split: Split | None = None
+    """Set it if files hold training and validation rows together: any data file below `curated/<model>/` then
+    belongs to one set, which is divided by this. Without it, files say by their names to which split their
+    rows belong."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_names_columns(cls, values: Any) -> Any:
+        return named_by_split(values)
+
+    @property
+    def whole(self) -> bool:
+        """Whether files hold the rows of both splits."""
+        return self.split is not None
+
     @property
     def about_rows(self) -> dict[str, tuple[str, ...]]:
         """The columns that say which row a row is, by the key that names them."""
@@ -102,6 +118,8 @@ class Data(Section):
 
     def problems(self) -> Iterator[Problem]:
         """Keys that name the same sign or column for two things."""
+        if self.split:
+            yield from split_problems(self.split, self.group, self.date)
         if self.thousands == self.decimal:
             yield (
                 ("thousands",),

@@ -108,7 +108,8 @@ class EveryObject(Section):
     """A batch is complete with every object."""
 
     when: Literal["every_object"]
-    """The batch is complete with every object that lands, once both splits have data."""
+    """The batch is complete with every object that lands, once both splits have data. With `data.split` one
+    object is enough."""
 
 
 def _schedule(value: str, info: ValidationInfo) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from retraining.config.estimators import Value, name_problem, together_problem, value_problem
-from retraining.config.fields import Class, Problem, Section, scalar, text, unexpected
+from retraining.config.fields import Problem, Section, scalar, text, unexpected
 from retraining.config.tasks import Task
 
 Hyperparameter = Annotated[str, StringConstraints(min_length=1, max_length=256), BeforeValidator(text)]
@@ -27,7 +27,10 @@ def _is_weight(value: object) -> bool:
     return number and 0 < float(value) < math.inf  # type: ignore[arg-type]
 
 
-ClassWeight = Annotated[Literal["balanced"] | dict[Class, float] | None, BeforeValidator(_weights)]
+ClassName = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), BeforeValidator(text)]
+"""A class as the key of a mapping. A number there is text."""
+
+ClassWeight = Annotated[Literal["balanced"] | dict[ClassName, float] | None, BeforeValidator(_weights)]
 """How many rows each row of a class counts as."""
 
 

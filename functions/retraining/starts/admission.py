@@ -159,6 +159,8 @@ def _by_listing(snapshot: Snapshot, batch: Batch) -> Refuse | ReadPrevious | Rea
         return Refuse("bad files were moved to quarantine: land what is missing")
     if batch.table:
         return Refuse(batch.table, occurrence=f"table: {batch.table} {_version(batch.marker)}")
+    if batch.misplaced:
+        return Refuse(batch.misplaced, occurrence=f"misplaced: {_version(batch.marker) or batch.listing}")
     if batch.missing:
         return Refuse(batch.without_splits, batch.left_out_occurrence)
     if gone := _gone(snapshot, batch):
@@ -189,7 +191,7 @@ def _gone(snapshot: Snapshot, batch: Batch) -> Refuse | ReadPrevious | None:
     if snapshot.previous is None:
         return ReadPrevious()
     if Batch(batch.model, snapshot.previous).listing == state.answered_batch:
-        lost = batch.lost_since(batch_of(batch.model, snapshot.previous).objects)
+        lost = batch.lost_since(batch_of(batch.model, snapshot.previous, whole=batch.whole).objects)
     else:
         lost = state.answered_rule == NAME_RULE
     if not lost:
@@ -210,10 +212,11 @@ def _by_content(snapshot: Snapshot, batch: Batch) -> Action:
     if found := _bad_files(snapshot.inspected):
         bad = within_limits(found)
         gone = {file.key for file in bad}
-        remaining = batch_of(batch.model, [item for item in batch.objects if item.key not in gone])
+        left = [item for item in batch.objects if item.key not in gone]
+        remaining = batch_of(batch.model, left, whole=batch.whole)
         reason = f"quarantined: {first_of([cut(file.key, MAX_NAME) for file in bad])}"
-        if left := len(found) - len(bad):
-            reason += f"; the next landing or request moves {left} further bad files"
+        if more := len(found) - len(bad):
+            reason += f"; the next landing or request moves {more} further bad files"
         return Quarantine(bad, reason, remaining.listing, _version(batch.marker))
     if unreadable := [one for one in snapshot.inspected if one.unreadable]:
         return _cannot_be_read(unreadable, batch.model)
@@ -273,10 +276,12 @@ def _without_rows(
     if not empty:
         return None
     known = {*batch.objects} - {*batch.new_since(previous)}
-    filled = batch_of(batch.model, {*known, *(one.file for one in inspected if one.file not in empty)})
+    with_rows = {*known, *(one.file for one in inspected if one.file not in empty)}
+    filled = batch_of(batch.model, with_rows, whole=batch.whole)
     if not filled.missing:
         return None
-    said = f"there are no rows in the {' and the '.join(filled.missing)} data"
+    of_which = "" if batch.whole else f"{' and the '.join(filled.missing)} "
+    said = f"there are no rows in the {of_which}data"
     return Refuse(
         f"{said}: its new files hold a header at most; land rows", occurrence=f"no rows: {batch.identity}"
     )

@@ -23,8 +23,10 @@ from retraining.starts.names import (
     MAX_IGNORED,
     QUARANTINED,
     ignored_among,
+    is_data,
     left_out,
     markers_of,
+    misplaced,
     split_of,
     table_among,
 )
@@ -150,6 +152,9 @@ class Batch:
     first_arrival: datetime | None = None
     """When the oldest object that holds bytes landed, to the second; None if it is not known."""
 
+    whole: bool = False
+    """Whether the files hold the rows of both splits (`data.split`)."""
+
     checksums_read: bool = True
     """Whether S3 has been asked for the objects' checksums, which its listing does not tell."""
 
@@ -186,7 +191,9 @@ class Batch:
 
     @property
     def missing(self) -> list[str]:
-        """The splits that have no object."""
+        """The splits that have no object: both or none where the files hold the rows of both."""
+        if self.whole:
+            return [] if self.objects else [*SPLITS]
         there = {item.split for item in self.objects}
         return [split for split in SPLITS if split not in there]
 
@@ -210,7 +217,18 @@ class Batch:
     @property
     def without_splits(self) -> str:
         """That splits have no data, and what is left out."""
-        return self._with_left_out(f"there is no {' and no '.join(self.missing)} data")
+        return self._with_left_out(self.no_data)
+
+    @property
+    def no_data(self) -> str:
+        """That splits have no data."""
+        return "there is no data" if self.whole else f"there is no {' and no '.join(self.missing)} data"
+
+    @property
+    def misplaced(self) -> str | None:
+        """Why the data is not read because files are of one split, though `data.split` divides all rows."""
+        prefix = f"{ROOT}{self.model}/"
+        return misplaced((it.key.removeprefix(prefix) for it in self.objects), prefix) if self.whole else None
 
     def without_marker(self, name: str) -> str:
         """That no delivery is complete, for want of a marker of this name, and what is left out."""
@@ -299,14 +317,20 @@ class Batch:
         return replace(self, objects=left, covered=())
 
 
-def batch_of(model: str, objects: Iterable[DataObject]) -> Batch:
+def batch_of(model: str, objects: Iterable[DataObject], *, whole: bool = False) -> Batch:
     """The batch that these objects below the model's prefix make. Objects that are not data are left out."""
     prefix = f"{ROOT}{model}/"
-    return Batch(model, tuple(sorted(item for item in objects if split_of(item.key.removeprefix(prefix)))))
+    data = (item for item in objects if is_data(item.key.removeprefix(prefix), whole=whole))
+    return Batch(model, tuple(sorted(data)), whole=whole)
 
 
 def batch_as_of(
-    model: str, versions: Iterable[Version], markers: Sequence[Marker] = (), name: str | None = None
+    model: str,
+    versions: Iterable[Version],
+    markers: Sequence[Marker] = (),
+    name: str | None = None,
+    *,
+    whole: bool = False,
 ) -> Batch:
     """The batch as of the newest marker, from the versions and delete markers below the model's prefix.
 
@@ -320,13 +344,13 @@ def batch_as_of(
     """
     at = markers[0].landed_at if markers else None
     prefix = f"{ROOT}{model}/"
-    standing, later = _standing(versions, at, prefix, markers_of(name) if name else ())
+    standing, later = _standing(versions, at, prefix, markers_of(name) if name else (), whole=whole)
     holding = {one.key.removeprefix(prefix) for one in standing.values() if one.size}
-    ignored = ignored_among(holding)
+    ignored = ignored_among(holding, whole=whole)
     objects = {
         DataObject(one.key, one.version_id, one.etag, one.size, one.landed_at): one.newest
         for one in standing.values()
-        if one.etag is not None and split_of(one.key.removeprefix(prefix))
+        if one.etag is not None and is_data(one.key.removeprefix(prefix), whole=whole)
     }
     batch = Batch(
         model,
@@ -338,13 +362,15 @@ def batch_as_of(
         ignored=tuple(Ignored(f"{prefix}{rest}", reason) for rest, reason in ignored[:MAX_IGNORED]),
         ignored_count=len(ignored),
         first_arrival=min((one.landed_at for one in standing.values() if one.size), default=None),
+        whole=whole,
         checksums_read=False,
     )
-    return replace(batch, table=table_among(holding, prefix, anywhere=bool(batch.missing)))
+    table = table_among(holding, prefix, anywhere=bool(batch.missing), whole=whole)
+    return replace(batch, table=table)
 
 
 def _standing(
-    versions: Iterable[Version], at: datetime | None, prefix: str, no_data: Sequence[str]
+    versions: Iterable[Version], at: datetime | None, prefix: str, no_data: Sequence[str], *, whole: bool
 ) -> tuple[dict[str, Version], set[str]]:
     """The entry of each key that counts as of `at`, and the keys of data objects with later versions.
 
@@ -357,7 +383,7 @@ def _standing(
         if rest in no_data:
             continue
         if at is not None and entry.landed_at > at:
-            if entry.etag is not None and split_of(rest):
+            if entry.etag is not None and is_data(rest, whole=whole):
                 later.add(entry.key)
         elif at is not None or entry.newest:
             other = standing.get(entry.key)

@@ -38,26 +38,30 @@ def list_batch(
     answered_pair: Marker | None = None,
     check_time: Callable[[], None] = lambda: None,
     unless: Marker | None = None,
+    *,
+    whole: bool = False,
 ) -> Batch:
     """The batch in S3 now. S3's listings are strongly consistent: it is known without any event.
 
     `marker` is the marker's name, None if the model uses no marker. A model that uses one has the batch as of
     the newest delivery that its markers complete, if there is one (`list_markers`). If that is `unless`, the
     batch has no objects: to list them may take hundreds of calls. `check_time` is called before each listing,
-    and ends them by an exception.
+    and ends them by an exception. `whole` says that the files hold the rows of both splits.
     """
     markers = list_markers(s3, bucket, model, marker, answered_pair, check_time) if marker else Markers()
     if unless is not None and markers.complete[:1] == (unless,):
-        return Batch(model, (), unless, markers.complete[1:], waiting=markers.waiting)
+        return Batch(model, (), unless, markers.complete[1:], waiting=markers.waiting, whole=whole)
     check_time()
-    return list_as_of(s3, bucket, model, marker, markers)
+    return list_as_of(s3, bucket, model, marker, markers, whole=whole)
 
 
-def list_as_of(s3: S3Client, bucket: str, model: str, marker: str | None, markers: Markers) -> Batch:
+def list_as_of(
+    s3: S3Client, bucket: str, model: str, marker: str | None, markers: Markers, *, whole: bool = False
+) -> Batch:
     """The batch as of these markers with this name, which were listed before. The listing ends after
     MAX_ENTRIES."""
     entries = _versions(s3, bucket, f"{ROOT}{model}/")
-    batch = batch_as_of(model, islice(entries, MAX_ENTRIES), markers.complete, marker)
+    batch = batch_as_of(model, islice(entries, MAX_ENTRIES), markers.complete, marker, whole=whole)
     return replace(batch, cut=next(entries, None) is not None, waiting=markers.waiting)
 
 

@@ -22,7 +22,7 @@ TELL_AFTER_ROOT: Final = timedelta(days=1)
 splits may mean nothing, and the next root's marker ends the waiting."""
 
 
-def tell(model: str, name: str, markers: Markers, using: Collaborators) -> None:
+def tell(model: str, name: str, markers: Markers, using: Collaborators, *, whole: bool) -> None:
     """Tell people of a delivery that lacks a marker of this name for TELL_AFTER, or TELL_AFTER_ROOT.
 
     That is one of which a split's marker has landed alone, or data in a model in which no marker ever landed.
@@ -39,7 +39,7 @@ def tell(model: str, name: str, markers: Markers, using: Collaborators) -> None:
     if using.ledger.get(keys.notification(known.notification_id)):
         return  # nothing is listed for it again
     using.check_time()
-    batch = bucket.list_as_of(using.s3, using.settings.bucket, model, name, markers)
+    batch = bucket.list_as_of(using.s3, using.settings.bucket, model, name, markers, whole=whole)
     if batch.first_arrival is not None and now - batch.first_arrival >= TELL_AFTER:
         _tell(_message(model, f"data has landed, and {batch.without_marker(name)}", f"no {name}"), using)
 

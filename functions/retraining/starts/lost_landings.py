@@ -24,6 +24,7 @@ from retraining.starts.requests import LANDED
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
+    from retraining.config.schema import ModelConfig
     from retraining.starts.batches import DataObject
 
 LISTED_EVERY: Final = timedelta(minutes=15)
@@ -39,9 +40,9 @@ def find(model: str, using: Collaborators) -> bool:
         return False
     now, ready = using.clock(), config.retrain.ready
     if ready.when == "marker":
-        lost = _marker_lost(model, ready.marker, state, now, using)
+        lost = _marker_lost(model, ready.marker, config, state, now, using)
     else:
-        lost = _objects_lost(model, state, now, using)
+        lost = _objects_lost(model, config, state, now, using)
     if not lost:
         return False
     request = StartRequest(cause=LANDED, trigger="landing", requested_by="reconcile", at=now)
@@ -51,14 +52,16 @@ def find(model: str, using: Collaborators) -> bool:
     return True
 
 
-def _marker_lost(model: str, name: str, state: ModelState, now: datetime, using: Collaborators) -> bool:
+def _marker_lost(
+    model: str, name: str, config: ModelConfig, state: ModelState, now: datetime, using: Collaborators
+) -> bool:
     """Whether the newest delivery that the markers of this name complete was not answered."""
     if _may_list(model, state, now, using):
         pair = state.answered_pair
         markers = bucket.list_markers(
             using.s3, using.settings.bucket, model, name, pair, check_time=using.check_time
         )
-        incomplete.tell(model, name, markers, using)
+        incomplete.tell(model, name, markers, using, whole=config.data.whole)
         newest = next(iter(markers.complete), None)
     elif state.answered_marker is not None and state.answered_marker.other is not None:
         newest = _newer_pair(model, name, state.answered_marker, using)
@@ -80,11 +83,13 @@ def _newer_pair(model: str, name: str, answered: Marker, using: Collaborators) -
     return next((pair for pair in pairs if pair != answered), None)
 
 
-def _objects_lost(model: str, state: ModelState, now: datetime, using: Collaborators) -> bool:
+def _objects_lost(
+    model: str, config: ModelConfig, state: ModelState, now: datetime, using: Collaborators
+) -> bool:
     """Whether objects have landed since the last answer. Objects that are gone are no landing."""
     if not _may_list(model, state, now, using):
         return False
-    batch = bucket.list_batch(using.s3, using.settings.bucket, model)
+    batch = bucket.list_batch(using.s3, using.settings.bucket, model, whole=config.data.whole)
     incomplete.tell_left_out(batch, using)
     last = batch.last_arrival
     if batch.listing == state.answered_batch or last is None or last > now - EVENT_DELAY:

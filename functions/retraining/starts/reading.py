@@ -87,6 +87,7 @@ def _listed(snapshot: Snapshot, using: Collaborators) -> Batch:
         state.answered_pair,
         using.check_time,
         unless=state.answered_marker if answered else None,
+        whole=snapshot.config.data.whole,
     )
 
 

@@ -13,12 +13,12 @@ from retraining.aws.observability import logger, metrics
 from retraining.facts import keys
 from retraining.facts.starts import StartRequest, Stray
 from retraining.starts.batches import arrival
-from retraining.starts.names import markers_of, split_of
+from retraining.starts.names import is_data, markers_of
 from retraining.text import cut
 
 if TYPE_CHECKING:
     from retraining.collaborators import Collaborators
-    from retraining.config.schema import ModelConfig, Retrain
+    from retraining.config.schema import ModelConfig
 
 LANDED: Final = "landing"
 """The cause of every landing: however many objects land, they make one request."""
@@ -83,7 +83,7 @@ def requests_of(model: str, messages: Sequence[Message], using: Collaborators) -
         if asked:
             raise ValueError(f"no model {model} in this deployment")
         return []
-    complete = [message for message in landed if completes(_rest(message.key), config.retrain)]
+    complete = [message for message in landed if completes(_rest(message.key), config)]
     return [*asked, *_landings(complete, using)]
 
 
@@ -108,14 +108,15 @@ def _rest(key: str) -> str:
     return found.rest if found else ""
 
 
-def completes(rest: str, retrain: Retrain) -> bool:
+def completes(rest: str, config: ModelConfig) -> bool:
     """Whether the batch may be complete now that this object has landed.
 
     `rest` is the object's key after `curated/<model>/`. Other objects make no request.
     """
-    if retrain.ready.when == "marker":
-        return rest in markers_of(retrain.ready.marker)
-    return split_of(rest) is not None
+    ready = config.retrain.ready
+    if ready.when == "marker":
+        return rest in markers_of(ready.marker)
+    return is_data(rest, whole=config.data.whole)
 
 
 def _note_stray(model: str, key: str, using: Collaborators) -> None:

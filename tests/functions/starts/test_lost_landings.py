@@ -256,7 +256,7 @@ def test_listing_that_ends_its_function_rests_a_quarter(monkeypatch: pytest.Monk
     world.land_batch(0)
     listed: list[str] = []
 
-    def dies(*_: Any) -> None:
+    def dies(*_: Any, **__: Any) -> None:
         listed.append("listed")
         raise Died("in the listing")
 
