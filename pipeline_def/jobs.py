@@ -102,8 +102,8 @@ class Place:
 
     @property
     def processing_type(self) -> str:
-        """The instance type of the other jobs. None of them uses a GPU, which own code may be trained on."""
-        return WITHOUT_GPU if self.own_code and has_gpu(self.training_type) else self.training_type
+        """The instance type of the other jobs."""
+        return processing_type(self.training_type, own_code=self.own_code)
 
     @property
     def code(self) -> str:
@@ -127,6 +127,11 @@ class Place:
         return join(
             "/", f"s3://{self.bucket}/{root}/{self.name}", get("Execution.PipelineExecutionId"), *below
         )
+
+
+def processing_type(instance_type: str, *, own_code: bool) -> str:
+    """The instance type of the jobs beside training. None of them uses GPUs, which own code may train on."""
+    return WITHOUT_GPU if own_code and has_gpu(instance_type) else instance_type
 
 
 def channel(name: str, uri: Json) -> Json:

@@ -156,6 +156,19 @@ def find_quotas(session: boto3.Session) -> dict[str, Quota]:
     return found
 
 
+def find_image(session: boto3.Session, address: str) -> bool:
+    """Whether the image of this address in the session's region of ECR exists, by its tag or digest."""
+    name = address.split("/", 1)[1]
+    client = session.client("ecr")
+    repository, digest = name.partition("@")[::2] if "@" in name else (name.rpartition(":")[0], "")
+    wanted = {"imageDigest": digest} if digest else {"imageTag": name.rpartition(":")[2]}
+    try:
+        client.describe_images(repositoryName=repository, imageIds=[wanted])
+    except (client.exceptions.ImageNotFoundException, client.exceptions.RepositoryNotFoundException):
+        return False
+    return True
+
+
 def find_concurrency(session: boto3.Session, prefix: str) -> Concurrency:
     """The account's concurrent executions."""
     client = session.client("lambda")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 from packaging.specifiers import SpecifierSet
@@ -14,13 +15,12 @@ from handsoff.errors import UsageError
 from handsoff.location import Location
 from pipeline_def import images
 from pipeline_def.instances import has_local_disks
-from retraining.config.schema import Config
+from pipeline_def.jobs import processing_type
+from pipeline_def.source import read_source
+from retraining.config.schema import Config, ModelConfig
 from retraining.errors import ConfigError
 
 Outcome = Literal["ok", "warning", "error", "not checked"]
-
-JOBS: Final = ("training", "processing")
-"""Kinds of SageMaker jobs that a pipeline runs, as the quotas' names call them."""
 
 MIN_UNRESERVED: Final = 100
 """Concurrent executions that Lambda keeps unreserved; it refuses a reservation that leaves fewer."""
@@ -155,33 +155,86 @@ def volumes(config: Config) -> list[Finding]:
     ]
 
 
+def own_code(config: Config, folder: Path, region: str) -> list[Finding]:
+    """For each model with own code, whether it can be published: its files, and its image in the region.
+
+    `folder` is that of handsoff.yaml.
+    """
+    models = {name: model for name, model in config.models.items() if model.training.own_code}
+    return [_own_code(name, model, folder, region) for name, model in models.items()]
+
+
+def _own_code(name: str, model: ModelConfig, folder: Path, region: str) -> Finding:
+    what, training = f"own code of {name}", model.training
+    try:
+        files = read_source(model.model_dump(mode="json", exclude_none=True), folder)
+    except ValueError as error:
+        return _error(what, str(error), f"correct models.{name}.training of handsoff.yaml, or the folder")
+    try:
+        image = images.training_uri(str(training.image), region, training.instance_type)
+    except ValueError as error:
+        return _error(what, str(error), "name another image, or deploy to one of these regions")
+    size = sum(len(content) for content in files.values())
+    return _ok(what, f"{len(files)} files, {size:,} bytes in {training.source_dir}; {image}")
+
+
+def image(name: str, found: bool | Problem) -> Finding:
+    """Whether there is an image of this account's that models name, `name`."""
+    what = f"image {name}"
+    if isinstance(found, Problem):
+        return _unchecked(what, found, "ecr:DescribeImages")
+    if not found:
+        way_out = "push it, or correct training.image in handsoff.yaml"
+        return _error(what, "its repository or its tag does not exist, so no job could start", way_out)
+    return _ok(what, "it exists")
+
+
 def quotas(config: Config, known: Mapping[str, Quota] | Problem, region: str) -> list[Finding]:
-    """For each instance type and kind of job: how many may run at once, and how many models may need one."""
+    """For each instance type and kind of job: how many may run at once, and how many the models may need."""
     if isinstance(known, Problem):
         permission = "servicequotas:ListServiceQuotas with ListAWSDefaultServiceQuotas"
         return [_unchecked("instance quotas", known, permission)]
-    types = [model.training.instance_type for model in config.models.values()]
-    return [
-        _quota(f"{name} for {job} job usage", types.count(name), known, region)
-        for name in sorted(set(types))
-        for job in JOBS
-    ]
+    needed: dict[str, list[int]] = {}
+    for model in config.models.values():
+        for name, instances in _needed(model).items():
+            needed.setdefault(name, []).append(instances)
+    return [_quota(name, needed[name], known, region) for name in sorted(needed, key=_by_type)]
 
 
-def _quota(name: str, models: int, known: Mapping[str, Quota], region: str) -> Finding:
+def _needed(model: ModelConfig) -> dict[str, int]:
+    """The instances that a model may need at once, by the quota. Its models to compare are scored at once."""
+    training = model.training
+    scored = (2 + model.approval.asks_anchor) if training.own_code else 1
+    others = processing_type(training.instance_type, own_code=training.own_code)
+    return {
+        f"{training.instance_type} for {'spot ' * training.spot}training job usage": training.instance_count,
+        f"{others} for processing job usage": scored,
+    }
+
+
+def _by_type(name: str) -> tuple[str, bool]:
+    """Quotas of one instance type beside each other, those of training first."""
+    return name.split(" ", 1)[0], name.endswith("processing job usage")
+
+
+def _quota(name: str, needed: Sequence[int], known: Mapping[str, Quota], region: str) -> Finding:
     what = f"quota {name}"
     if name not in known:
         why = f"SageMaker has no such quota in {region}: it may not offer this type there"
         return _error(what, why, "name another instance_type in handsoff.yaml")
-    quota = known[name]
+    quota, all_at_once = known[name], sum(needed)
     more = (
         "aws service-quotas request-service-quota-increase --service-code sagemaker "
-        f"--quota-code {quota.code} --desired-value {models} --region {region}"
+        f"--quota-code {quota.code} --desired-value {all_at_once} --region {region}"
     )
     if quota.value < 1:
         return _error(what, "it is 0, so no such job can start", more)
-    if quota.value < models:
-        why = f"it is {quota.value:g}, and {models} models may need one at once: they wait for each other"
+    if "training" in name and quota.value < max(needed):
+        return _error(
+            what, f"it is {quota.value:g}, and one training job needs {max(needed)} instances", more
+        )
+    if quota.value < all_at_once:
+        why = f"it is {quota.value:g}, and {all_at_once} may be needed at once: jobs wait for each other"
         return Finding(what, "warning", why, more)
     return _ok(what, f"{quota.value:g}")
 

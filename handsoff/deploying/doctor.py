@@ -19,6 +19,7 @@ from handsoff.deploying.checks import Finding
 from handsoff.deploying.terraform import program_version
 from handsoff.errors import ToolFailed, ToolMissing, UsageError
 from handsoff.location import Location, bucket_name
+from retraining.config.schema import Config
 from retraining.errors import ConfigError
 
 
@@ -73,6 +74,7 @@ def _in_account(
         checks.bucket(name, location.region, bucket, existing=config.aws.bucket is not None),
         checks.review_page(location),
         *checks.volumes(config),
+        *checks.own_code(config, read.folder, location.region),
     ]
     try:
         elsewhere = account.endpoint(session)
@@ -93,8 +95,19 @@ def _in_account(
     concurrency = asked(lambda: account.find_concurrency(session, config.prefix))
     return [
         *findings,
+        *_images(session, config, location),
         *checks.quotas(config, quotas, location.region),
         checks.concurrency(reserved, concurrency),
+    ]
+
+
+def _images(session: boto3.Session, config: Config, location: Location) -> list[Finding]:
+    """Those about images of this account and region that models name. Others cannot be seen."""
+    named = {str(model.training.image) for model in config.models.values() if model.training.own_code}
+    return [
+        checks.image(name, asked(lambda name=name: account.find_image(session, name)))  # type: ignore[misc]
+        for name in sorted(named)
+        if name.startswith(f"{location.account}.dkr.ecr.{location.region}.")
     ]
 
 

@@ -181,3 +181,22 @@ def configured(
 def test_sam_defaults_reads_the_template() -> None:
     found = sam.defaults(ROOT / "template.yaml")
     assert (found["Prefix"], found["ReviewConcurrency"], found["SlackSecret"]) == ("handsoff", "5", "")
+
+
+ADDRESS = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/churn"
+
+
+@pytest.mark.parametrize(
+    ("address", "answer", "found"),
+    [
+        (f"{ADDRESS}:1.2", {"imageDetails": []}, True),
+        (f"{ADDRESS}@sha256:{'ab' * 32}", {"imageDetails": []}, True),
+        (f"{ADDRESS}:1.2", {"code": "ImageNotFoundException"}, False),
+        (f"{ADDRESS}:1.2", {"code": "RepositoryNotFoundException"}, False),
+    ],
+)
+def test_find_image_asks_for_the_tag_or_the_digest(
+    address: str, answer: Mapping[str, Any], found: bool
+) -> None:
+    session = stubbed("ecr", ("describe_images", answer))
+    assert account.find_image(session, address) is found

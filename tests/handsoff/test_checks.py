@@ -13,6 +13,7 @@ from handsoff.deploying.checks import Finding
 from handsoff.location import Location
 from pipeline_def import images
 from retraining.config.schema import Config, parse_config
+from retraining.config.training import Training
 from retraining.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -134,7 +135,7 @@ LARGE = "ml.m5.large for {} job usage"
     [
         (0, 1, "error", "it is 0, so no such job can start"),
         (1, 1, "ok", "1"),
-        (1, 2, "warning", "it is 1, and 2 models may need one at once: they wait for each other"),
+        (1, 2, "warning", "it is 1, and 2 may be needed at once: jobs wait for each other"),
         (2, 2, "ok", "2"),
     ],
 )
@@ -154,6 +155,62 @@ def test_quota_check_compares_with_the_number_of_models(
         f"--desired-value {models} --region eu-west-1"
     )
     assert processing.way_out == (None if outcome == "ok" else more)
+
+
+def own(**training: Any) -> Config:
+    """A configuration with one model, of own code in src/."""
+    found = config("ml.m5.large")
+    (name,) = found.models
+    own_code = {"source_dir": "src", "entry_point": "train.py", "image": "xgboost:3.0-5", **training}
+    model = found.models[name].model_copy(update={"training": Training.model_validate(own_code)})
+    return found.model_copy(update={"models": {"churn": model}})
+
+
+def test_quota_check_knows_what_own_code_needs_at_once() -> None:
+    """Candidate and champion are scored at the same time."""
+    known = {
+        "ml.m5.large for spot training job usage": Quota("L-1", 3.0),
+        "ml.m5.large for processing job usage": Quota("L-2", 1.0),
+    }
+    training, processing = checks.quotas(own(spot=True, instance_count=4), known, "eu-west-1")
+    assert (training.what, training.outcome) == ("quota ml.m5.large for spot training job usage", "error")
+    assert training.why == "it is 3, and one training job needs 4 instances"
+    assert (processing.outcome, processing.why) == (
+        *("warning", "it is 1, and 2 may be needed at once: jobs wait for each other"),
+    )
+
+
+def test_quota_check_looks_at_the_type_of_the_jobs_without_gpu() -> None:
+    found = checks.quotas(own(instance_type="ml.g5.xlarge"), {}, "eu-west-1")
+    assert [item.what for item in found] == [
+        "quota ml.g5.xlarge for training job usage",
+        "quota ml.m5.xlarge for processing job usage",
+    ]
+
+
+def test_own_code_check_says_what_would_be_published(tmp_path: Path) -> None:
+    (missing,) = checks.own_code(own(), tmp_path, "eu-west-1")
+    assert (missing.what, missing.outcome) == ("own code of churn", "error")
+    assert missing.why == f"training.source_dir src is no folder beside handsoff.yaml in {tmp_path}"
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text("print(1)\n")
+    (found,) = checks.own_code(own(), tmp_path, "eu-west-1")
+    assert (found.outcome, found.why) == (
+        "ok",
+        "1 files, 9 bytes in src; 141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.0-5",
+    )
+    (elsewhere,) = checks.own_code(own(image="pytorch:2.6.0"), tmp_path, "us-iso-east-1")
+    assert elsewhere.outcome == "error"
+    assert elsewhere.why.startswith("SageMaker hosts pytorch:2.6.0 in no region 'us-iso-east-1'; it is in ")
+    assert checks.own_code(config("ml.m5.large"), tmp_path, "eu-west-1") == []
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome"), [(True, "ok"), (False, "error"), (Problem("AccessDenied", "no"), "not checked")]
+)
+def test_image_check_looks_for_an_image_of_this_account(found: bool | Problem, outcome: str) -> None:
+    item = checks.image("1.dkr.ecr/churn:1", found)
+    assert (item.what, item.outcome) == ("image 1.dkr.ecr/churn:1", outcome)
 
 
 def test_quota_check_refuses_an_instance_type_without_quota() -> None:
