@@ -105,6 +105,10 @@ DECISIVE: Final[Mapping[Task, str]] = {
 Neither the shares of the classes nor the units of the target can make it look good.
 """
 
+DECISIVE_OF_LABELS: Final = "balanced_accuracy"
+"""The decisive metric of a classifier that returns labels alone. Guessing one class reaches 1/2, or 1 by the
+number of classes, whatever their shares are."""
+
 ESTIMATORS: Final[Mapping[Task, frozenset[str]]] = {
     "binary_classification": frozenset({"hist_gradient_boosting", "random_forest", "logistic_regression"}),
     "multiclass_classification": frozenset(

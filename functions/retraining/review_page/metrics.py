@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from retraining.config.rules import Approval, MetricRule
-from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER, NOT_COMPARED
+from retraining.config.tasks import LOWER_IS_BETTER, NOT_COMPARED
 from retraining.review_page.wording import Said, interval, number, spaced, version_of
 from retraining.verdicts.evaluation import Difference, Evaluation, Measured, Paired
+from retraining.verdicts.guessing import decisive
 
 MAX_SLICE_ROWS: Final = 30
 """Rows of the table of slices; the page says how many more there are."""
@@ -86,7 +87,7 @@ def _overall(evaluation: Evaluation, approval: Approval) -> list[Row]:
     asked = [rule.metric for rule in approval.rules if isinstance(rule, MetricRule)]
     return [
         _row(name, measured[name], evaluation.comparison, rows=evaluation.candidate.n)
-        for name in dict.fromkeys([*asked, DECISIVE[evaluation.task], *measured])
+        for name in dict.fromkeys([*asked, decisive(evaluation), *measured])
         if name in measured
     ]
 
@@ -96,7 +97,7 @@ def _slices(evaluation: Evaluation, approval: Approval) -> list[Row]:
     asked = [
         rule.metric for rule in approval.rules if isinstance(rule, MetricRule) and rule.slice is not None
     ]
-    names = dict.fromkeys([*asked, DECISIVE[evaluation.task]])
+    names = dict.fromkeys([*asked, decisive(evaluation)])
     compared = evaluation.comparison.slices if evaluation.comparison else ()
     rows = []
     for part in evaluation.slices:

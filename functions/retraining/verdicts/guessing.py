@@ -2,7 +2,7 @@
 
 Every candidate must be better than guessing, whatever the rules say.
 
-Guessing predicts the class shares of the training rows, or their mean; the metric is the task's DECISIVE one.
+Guessing predicts the class shares of the training rows, or their mean; the metric is the `decisive` one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ import math
 from typing import Final, NamedTuple
 
 from retraining.config.rules import CLASS_ROWS, COMPARED_ROWS, MetricRule, Rule
-from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER, NEITHER_IS_BETTER
+from retraining.config.tasks import (
+    DECISIVE,
+    DECISIVE_OF_LABELS,
+    LOWER_IS_BETTER,
+    NEED_PROBABILITIES,
+    NEITHER_IS_BETTER,
+)
 from retraining.verdicts.bounds import bounds, gain
 from retraining.verdicts.evaluation import Evaluation, Scores
 from retraining.verdicts.rows import independent, left_out, said
@@ -22,13 +28,27 @@ CONFIDENCE: Final = 0.99
 """The confidence at which a candidate must be better than guessing."""
 
 
+def decisive(evaluation: Evaluation) -> str:
+    """The metric in which the candidate must be better than guessing: the task's DECISIVE one.
+
+    A model that returns labels alone has no metric that needs probabilities; DECISIVE_OF_LABELS takes its
+    place. Where another metric is undefined (one class occurs, or a prediction is unusable), none does.
+    """
+    measured = evaluation.candidate.metrics
+    needing = [measured[name].value for name in NEED_PROBABILITIES if name in measured]
+    labels = measured.get(DECISIVE_OF_LABELS)
+    if labels is None or not math.isfinite(labels.value) or not needing or any(map(math.isfinite, needing)):
+        return DECISIVE[evaluation.task]
+    return DECISIVE_OF_LABELS
+
+
 def check(evaluation: Evaluation) -> RuleResult:
     """Reject a candidate that is no better than guessing; hold one that is not shown to be better.
 
     Better is shown by the one-sided lower bound of the gain at CONFIDENCE. A candidate is held, too, if
     there are too few rows or a number is undefined.
     """
-    metric, measured = DECISIVE[evaluation.task], evaluation.candidate
+    metric, measured = decisive(evaluation), evaluation.candidate
     n, clusters = measured.n, independent(measured)
     if few := _too_few(evaluation):
         return _result(measured, "unknown", "hold", f"{metric}: {few} to tell from guessing", "")
@@ -115,7 +135,7 @@ class _Compared(NamedTuple):
 
 def _compared(evaluation: Evaluation) -> _Compared | None:
     """The numbers of the comparison; None if one is missing or undefined."""
-    metric = DECISIVE[evaluation.task]
+    metric = decisive(evaluation)
     ours, theirs = evaluation.candidate.metrics.get(metric), evaluation.baseline.metrics.get(metric)
     difference = evaluation.baseline.differences.get(metric)
     if difference is None or ours is None or theirs is None or evaluation.candidate.unusable:
