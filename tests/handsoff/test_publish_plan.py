@@ -50,7 +50,7 @@ def definition_of(config: Config, folder: Path = ROOT) -> dict[str, Any]:
 def published(config: Config, /, **other: Any) -> Published:
     """What AWS has after this config was published and its schedule deployed."""
     model = config.models["titanic"]
-    values = {
+    values: dict[str, Any] = {
         "config": dump_model(model),
         "definition": other.get("definition") or definition_of(config),
         "role": ROLE,
