@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import signal
@@ -15,7 +16,12 @@ from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest import mock
 
+import typer.main
+
 from handsoff import cli
+
+get_command = typer.main.get_command = functools.cache(typer.main.get_command)
+"""All commands with their options. Typer reads their signatures for 50 ms, each time that the command line runs."""
 
 
 def run(

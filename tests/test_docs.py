@@ -13,11 +13,11 @@ import pytest
 import yaml
 from botocore import xform_name
 from botocore.session import get_session
-from typer.main import get_command
 from typer.testing import CliRunner
 
 from handsoff.cli import app
 from retraining.config.schema import parse_config
+from tests.commands import get_command
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

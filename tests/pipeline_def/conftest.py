@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+import sklearn.ensemble  # with it come all libraries whose threads are counted  # noqa: F401
 from moto import mock_aws
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from tests.pipeline_def.helpers import BUCKET, MODEL, SMALL, STEPS, Run
 from tests.pipeline_def.runs import candidates_run, champions_run
@@ -32,8 +33,13 @@ def model() -> dict[str, Any]:
 
 @cache
 def shared_session() -> boto3.Session:
-    """One session for all tests. Reading botocore's service models for each would take most of their time."""
-    return boto3.Session("testing", "testing", region_name="us-east-1")
+    """One session for all tests, with one client of each service.
+
+    Reading botocore's service models for each test would take most of its time.
+    """
+    session = boto3.Session("testing", "testing", region_name="us-east-1")
+    session.client = cache(session.client)  # type: ignore[method-assign]
+    return session
 
 
 @pytest.fixture
@@ -69,10 +75,16 @@ def run(s3: S3Client, tmp_path: Path) -> Run:
     return Run(tmp_path / "run", s3, SMALL, "abcdefghijkl")
 
 
+@cache
+def thread_pools() -> ThreadpoolController:
+    """What counts the threads of libraries. It looks through all that are loaded, so it is made once."""
+    return ThreadpoolController()
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Give OpenMP one thread. Idle threads spin: beside other test processes a fit of 0.1 s takes 20 s."""
-    with threadpool_limits(1):
+    with thread_pools().limit(limits=1):
         yield
 
 
