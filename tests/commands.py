@@ -21,7 +21,7 @@ import typer.main
 from handsoff import cli
 
 get_command = typer.main.get_command = functools.cache(typer.main.get_command)
-"""All commands with their options. Typer reads their signatures for 50 ms, each time that the command line runs."""
+"""All commands with their options. Typer would read their signatures each time that the command line runs."""
 
 
 def run(

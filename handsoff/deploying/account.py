@@ -59,6 +59,8 @@ class Stack:
     status: str
     parameters: Mapping[str, str]
     outputs: Mapping[str, str]
+    version: str = ""
+    """The same as long as nobody changes the stack: its id and the time of its last change."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def find_stack(session: boto3.Session, name: str) -> Stack | None:
         found["StackStatus"],
         {item["ParameterKey"]: item["ParameterValue"] for item in found.get("Parameters", [])},
         {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])},
+        f"{found['StackId']} {found.get('LastUpdatedTime', found['CreationTime'])}",
     )
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import platform
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from handsoff.deploying import render, sam
+from handsoff.deploying.account import find_stack
 from handsoff.deploying.publishing import publish_model
 from handsoff.deployment import Deployment
 from handsoff.location import Location
@@ -38,6 +40,9 @@ FOREIGN = (
 )
 """Environment variables by which AWS clients would find other credentials."""
 
+DEPLOYED: Final = "deployed.json"
+"""The file in the cloud's folder that says what its stack was deployed from."""
+
 
 def point_at(cloud: Cloud) -> None:
     """Make this process, and the programs that it starts, use `cloud` and nothing else."""
@@ -57,19 +62,8 @@ def deploy(project: Project, cloud: Cloud, say: Say = log.info) -> Deployment:
     provision(cloud, values)
     scratch = cloud.folder / "tmp"  # deleted with the cloud, and so is what the SAM CLI leaves there
     folder = build(project, scratch)
-    runtime, architecture = this_machine()
-    sam.deploy(
-        project,
-        folder,
-        parameters={
-            "Prefix": project.config.prefix,
-            "DataBucket": f"/{project.config.prefix}/data-bucket",
-            "Runtime": runtime,
-            "Architecture": architecture,
-        },
-        environment={"SAM_CLI_POLL_DELAY": "0.3", "TMPDIR": str(scratch)},
-    )
     deployment = Deployment(project.config, project.folder)
+    _deploy_stack(deployment, project, folder, cloud)
     for model in project.config.models:
         publish_model(deployment, model)
     return deployment
@@ -83,6 +77,33 @@ def make_environments(values: Mapping[str, Any], say: Say) -> None:
     uris = {uri for model in values["models"].values() for uri in _IMAGE.findall(model["definition"])}
     for image in sorted({image for uri in uris if (image := table.find(uri))}, key=lambda one: one.name):
         Environments().environment(image, say)
+
+
+def _deploy_stack(deployment: Deployment, project: Project, folder: Path, cloud: Cloud) -> None:
+    """Deploy what was built into `folder`, unless the stack came of the same and nobody changed it since."""
+    runtime, architecture = this_machine()
+    parameters = {
+        "Prefix": project.config.prefix,
+        "DataBucket": f"/{project.config.prefix}/data-bucket",
+        "Runtime": runtime,
+        "Architecture": architecture,
+    }
+    note, origin = cloud.folder / DEPLOYED, [sam.built_from(folder), parameters]
+
+    def current() -> str:
+        stack = find_stack(deployment.session, deployment.prefix)
+        return json.dumps([*origin, stack and [stack.status, stack.version]])
+
+    if note.exists() and note.read_text(encoding="utf-8") == current():
+        return
+    note.unlink(missing_ok=True)
+    sam.deploy(
+        project,
+        folder,
+        parameters=parameters,
+        environment={"SAM_CLI_POLL_DELAY": "0.3", "TMPDIR": str(cloud.folder / "tmp")},
+    )
+    note.write_text(current(), encoding="utf-8")
 
 
 def build(project: Project, scratch: Path) -> Path:

@@ -51,6 +51,11 @@ def build(project: Project, folder: Path, *, cache: Path, target: Mapping[str, s
     mark.write_text(digest, encoding="utf-8")
 
 
+def built_from(folder: Path) -> str:
+    """The digest of what a completed build was made from."""
+    return (folder / MARK).read_text(encoding="utf-8")
+
+
 def _digest(project: Project, target: Mapping[str, str]) -> str:
     """SHA-256 of what a build depends on: names and bytes of files, which are programs, target, SAM CLI."""
     found = hashlib.sha256(repr((sorted(target.items()), project.sam().stat().st_mtime_ns)).encode())

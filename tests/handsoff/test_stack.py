@@ -68,7 +68,8 @@ class CloudFormation:
     def describe_stacks(self, **_: str) -> dict[str, Any]:
         if self.status is None:
             raise ClientError({"Error": {"Code": "ValidationError", "Message": "does not exist"}}, "x")
-        return {"Stacks": [{"StackStatus": self.status, "StackStatusReason": "the bucket is not empty"}]}
+        found = {"StackId": "arn:stack", "CreationTime": "2026-11-30", "StackStatus": self.status}
+        return {"Stacks": [{**found, "StackStatusReason": "the bucket is not empty"}]}
 
     def delete_stack(self, **_: str) -> None:
         self.status = "DELETE_FAILED" if self.stuck else None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from handsoff.deploying import sam
 from local import server
 from tests.loop.builds import provide
 from tests.loop.place import BUCKET, Place, copied
@@ -16,7 +17,9 @@ from tests.loop.place import BUCKET, Place, copied
 pytestmark = pytest.mark.story
 
 
-def test_local_update_adds_a_new_model_and_keeps_objects(tmp_path: Path, ready_build: Path) -> None:
+def test_local_update_adds_a_new_model_and_keeps_objects(
+    tmp_path: Path, ready_build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = Place(copied(tmp_path / "project"), dict(os.environ))
     provide(ready_build, place.folder / ".handsoff")
     with socket.socket() as free:
@@ -31,7 +34,9 @@ def test_local_update_adds_a_new_model_and_keeps_objects(tmp_path: Path, ready_b
         values = yaml.safe_load(config.read_text())
         values["models"]["second"] = values["models"]["titanic"]
         config.write_text(yaml.safe_dump(values))
-        place.handsoff("local", "update")
+        with monkeypatch.context() as patch:
+            patch.delattr(sam, "deploy")  # the functions are as they were
+            place.handsoff("local", "update")
         names = [
             item["PipelineName"] for item in cloud.client("sagemaker").list_pipelines()["PipelineSummaries"]
         ]

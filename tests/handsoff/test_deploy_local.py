@@ -1,0 +1,102 @@
+"""AWS on this machine: a stack is deployed only where it is not as the last deployment left it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handsoff.deploying import local, sam
+from handsoff.deploying.account import Stack
+from handsoff.deployment import Deployment
+from handsoff.errors import ToolFailed
+from handsoff.project import Project, load
+from local.server import Cloud
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Machine:
+    """A build, a stack, and the parameters of each `sam deploy`."""
+
+    project: Project
+    cloud: Cloud
+    stack: Stack | None = None
+    deployed: list[Any] = field(default_factory=list)
+    fails: bool = False
+
+    def build(self, digest: str) -> None:
+        (self.cloud.folder / sam.MARK).write_text(digest)
+
+    def sam_deploy(self, *_: Any, parameters: dict[str, str], **__: Any) -> None:
+        self.deployed.append(parameters["Prefix"])
+        if self.fails:
+            raise ToolFailed("sam deploy failed")
+        self.stack = Stack("UPDATE_COMPLETE", {}, {}, f"id {len(self.deployed)}")
+
+    def update(self) -> int:
+        """Deploy as `handsoff local update` does; how often `sam deploy` has run by now."""
+        local._deploy_stack(Deployment(self.project.config), self.project, self.cloud.folder, self.cloud)
+        return len(self.deployed)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    project = load(ROOT / "handsoff.yaml")
+    found = Machine(project, Cloud("http://127.0.0.1:1", "us-east-1", 1, tmp_path, ("key", "secret")))
+    found.build("a")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(sam, "deploy", found.sam_deploy)
+    monkeypatch.setattr(local, "find_stack", lambda _session, _name: found.stack)
+    return found
+
+
+def test_deploy_the_same_again_leaves_the_stack_alone(machine: Machine) -> None:
+    assert [machine.update(), machine.update(), machine.update()] == [1, 1, 1]
+
+
+def other_code(machine: Machine) -> None:
+    machine.build("b")
+
+
+def other_prefix(machine: Machine) -> None:
+    config = machine.project.config.model_copy(update={"prefix": "other"})
+    machine.project = replace(machine.project, config=config)
+
+
+def changed_by_hand(machine: Machine) -> None:
+    assert machine.stack
+    machine.stack = replace(machine.stack, version="id by hand")
+
+
+def failed_by_hand(machine: Machine) -> None:
+    assert machine.stack
+    machine.stack = replace(machine.stack, status="UPDATE_ROLLBACK_FAILED")
+
+
+def deleted(machine: Machine) -> None:
+    machine.stack = None
+
+
+@pytest.mark.parametrize("change", [other_code, other_prefix, changed_by_hand, failed_by_hand, deleted])
+def test_deploy_after_a_change_deploys_the_stack_once(
+    machine: Machine, change: Callable[[Machine], None]
+) -> None:
+    machine.update()
+    change(machine)
+    assert [machine.update(), machine.update()] == [2, 2]
+
+
+def test_deploy_after_a_deployment_that_failed_deploys_again(machine: Machine) -> None:
+    machine.update()
+    machine.build("b")
+    machine.fails = True
+    with pytest.raises(ToolFailed):
+        machine.update()
+    machine.build("a")  # what the stack was deployed from before
+    machine.fails = False
+    assert machine.update() == 3
