@@ -13,12 +13,13 @@ from typing import Any, Final, TypeVar
 
 from rich.console import Console
 
+from handsoff.deploying import programs
 from handsoff.deploying.local import deploy, point_at
 from handsoff.deploying.tools import uninterrupted
 from handsoff.deployment import Deployment
 from handsoff.operating.executions import evidence_of, is_settled, newest_executions, package_of
 from handsoff.operating.landing import land
-from handsoff.project import Project
+from handsoff.project import SAMPLE, Project
 from handsoff.showing.console import escape, step
 from handsoff.showing.evidence import show_evidence
 from handsoff.showing.executions import follow
@@ -29,17 +30,14 @@ from retraining.facts.package import Package
 
 T = TypeVar("T")
 
-MODEL: Final = "titanic"
-"""The model that the demo retrains."""
-
 TIMEOUT: Final = 120.0
 """Seconds that each wait may take; then the demo fails."""
 
 
 def run(project: Project, console: Console) -> bool:
     """Run the demo. Returns whether a model package was registered and decided."""
-    project.model(MODEL)
-    project.sam()
+    project.model(SAMPLE)
+    programs.need_to_build(project, lambda line: console.print(line, soft_wrap=True))
     with _cloud(project, project.work / f"demo-{os.getpid()}", console) as deployment:
         return _loop(project, deployment, console)
 
@@ -91,12 +89,12 @@ def _follow_landing(
     project: Project, deployment: Deployment, console: Console
 ) -> tuple[Execution, Package | None]:
     """Land the sample data, and follow the execution that the landing starts until it is settled."""
-    data = project.app / "data" / MODEL
-    with step(console, f"train.csv, validation.csv and the marker land in curated/{MODEL}/"):
+    data = project.app / "data" / SAMPLE
+    with step(console, f"train.csv, validation.csv and the marker land in curated/{SAMPLE}/"):
         files = [(data / name, name) for name in ("train.csv", "validation.csv")]
-        land(deployment, MODEL, files, progress=lambda _path, _sent: None, marker=True)
+        land(deployment, SAMPLE, files, progress=lambda _path, _sent: None, marker=True)
     with step(console, "the S3 event starts an execution"):
-        execution = _wait("an execution", lambda: next(iter(newest_executions(deployment, MODEL, 1)), None))
+        execution = _wait("an execution", lambda: next(iter(newest_executions(deployment, SAMPLE, 1)), None))
 
     def look() -> tuple[Execution, Package | None]:
         now = pipelines.describe(deployment.sagemaker, execution.arn)

@@ -12,6 +12,7 @@ HandsoffError           the root, in retraining.errors
 ├── StillRunning        an execution runs on a pipeline that would be removed
 ├── StepFailed          a step of a deployment failed
 ├── ToolMissing         a program is not installed
+├── ProjectReadOnly     state cannot be written beside the configuration
 ├── ToolFailed          a program ended with an error
 └── NotInvocable        a function cannot run in a container here
 """
@@ -63,6 +64,10 @@ class StepFailed(HandsoffError):
 
 class ToolMissing(HandsoffError):
     """A program that the command runs is not installed."""
+
+
+class ProjectReadOnly(HandsoffError):
+    """State cannot be written beside the configuration; the message says why."""
 
 
 class ToolFailed(HandsoffError):

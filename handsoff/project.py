@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from handsoff.errors import ToolMissing
+from handsoff.errors import ProjectReadOnly
 from handsoff.yaml_file import read
 from retraining.config.fields import ACCEPTED_BEFORE
 from retraining.config.schema import Config, parse_config
@@ -19,6 +18,12 @@ PACKAGED: Final = Path(__file__).with_name("app")
 APP: Final = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[1]
 """The folder of handsoff's own files: those of the wheel, or the checkout that this module lies in."""
 
+
+SAMPLE: Final = "titanic"
+"""The model of the sample project, and the folder below data/ that has its data."""
+
+WORK: Final = ".handsoff"
+"""The folder beside handsoff.yaml for builds, logs and AWS on this machine."""
 
 TERRAFORM: Final = "handsoff-terraform"
 """The folder beside handsoff.yaml in which Terraform works, unless the project is a checkout."""
@@ -61,9 +66,17 @@ class Project:
         """The folder of the local AWS's state. It exists only while the local AWS runs."""
         return self.work / "local"
 
-    def sam(self) -> Path:
-        """The SAM CLI that make installed, or else the one on the PATH. Raises ToolMissing."""
-        return sam_program(self.app)
+    def make_work(self) -> None:
+        """Make the folder `work`, which git ignores. Raises ProjectReadOnly."""
+        try:
+            self.work.mkdir(exist_ok=True)
+            if self.folder != self.app:  # a checkout ignores it already
+                (self.work / ".gitignore").write_text("*\n", encoding="utf-8")
+        except OSError as error:
+            raise ProjectReadOnly(
+                f"{self.work} cannot be written ({error.strerror}): state lies beside the configuration, so "
+                "copy that file to a folder of yours, or name another one by --config"
+            ) from None
 
     def model(self, name: str) -> str:
         """`name`, where it is a model of this project. Raises ConfigError, which lists the models."""
@@ -78,13 +91,10 @@ def app_of(folder: Path) -> Path:
     return folder if (folder / "pipeline_def" / "publish.py").is_file() else APP
 
 
-def sam_program(app: Path) -> Path:
-    """The SAM CLI that make installed in `app`, or else the one on the PATH. Raises ToolMissing."""
-    own = app / ".venv-sam" / "bin" / "sam"
-    found = own if own.exists() else shutil.which("sam")
-    if found is None:
-        raise ToolMissing("the SAM CLI is missing: run `make setup`")
-    return Path(found)
+def sample(folder: Path) -> Project:
+    """The sample project, the Titanic's, with its state in `folder`."""
+    file = APP / "handsoff.yaml"
+    return replace(load(file), folder=folder, work=folder / WORK)
 
 
 def load(path: Path, *, to_publish: bool = True) -> Project:
@@ -98,4 +108,4 @@ def load(path: Path, *, to_publish: bool = True) -> Project:
     file = path.resolve()
     context = None if to_publish else ACCEPTED_BEFORE
     config = parse_config(written.values, source=str(path), context=context, where=written.at)
-    return Project(file.parent, config, file.parent / ".handsoff", file, app_of(file.parent))
+    return Project(file.parent, config, file.parent / WORK, file, app_of(file.parent))

@@ -90,6 +90,7 @@ def deploy(
     _show_findings([item for item in findings if item.outcome != "ok"])
     if any(item.outcome == "error" for item in findings):
         raise Unfit("nothing was changed: see the errors above")
+    terminal.need_to_build(where)
     here = site(where, given)
     if plan:
         deploying.show_changes(here, err, out)

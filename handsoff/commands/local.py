@@ -19,7 +19,7 @@ from handsoff.deploying.local import FOREIGN, deploy, point_at
 from handsoff.deploying.tools import uninterrupted
 from handsoff.errors import NotInvocable, UsageError
 from handsoff.project import Project
-from handsoff.showing.console import step
+from handsoff.showing.console import escape, step
 from local import operator_user, server
 from local.server import Cloud
 from retraining.errors import HandsoffError
@@ -36,7 +36,10 @@ EnforceIam = Annotated[
 """The option of AWS on this machine that knows IAM."""
 
 ForContainers = Annotated[
-    bool, typer.Option("--for-containers", help="Let Docker containers reach it, as `make invoke` needs.")
+    bool,
+    typer.Option(
+        "--for-containers", help="Let Docker containers reach it, as `handsoff local invoke` needs."
+    ),
 ]
 """The option of AWS on this machine that containers can reach."""
 
@@ -51,11 +54,12 @@ def demo() -> None:
     """Show the whole loop on this machine: data lands, a model is trained, judged and decided.
 
     It starts an AWS of its own on a free port, deploys to it, and stops it at the end. The exit code is 0
-    only if a model package was registered and decided. The evidence stays in .handsoff/evidence.json.
+    only if a model package was registered and decided. The evidence stays in .handsoff/evidence.json. It
+    works in any folder: unless handsoff.yaml has a model titanic, it shows handsoff's own sample.
 
     Example: `handsoff demo`
     """
-    if not run_demo(terminal.project_to_publish(), out):
+    if not run_demo(terminal.project_to_show(), out):
         raise typer.Exit(1)
 
 
@@ -80,7 +84,7 @@ def up(
     """
     where = terminal.project_to_publish() if deployed else terminal.project()
     quotas = _quotas(quota or [])
-    where.sam()  # raises ToolMissing before anything is started
+    terminal.need_to_build(where)
     bridge = containers.bridge() if for_containers else None
     with step(err, "starting AWS on this machine"):
         cloud = server.start(
@@ -96,7 +100,7 @@ def up(
         point_at(cloud)
         if deployed:
             _deploy(where, cloud, make_user=enforce_iam)
-    _print_ready(where, cloud)
+    _print_ready(cloud)
     if not detach:
         _run_until_interrupted(where)
 
@@ -122,12 +126,9 @@ def _quotas(texts: list[str]) -> dict[str, int]:
     return found
 
 
-def _print_ready(where: Project, cloud: Cloud) -> None:
-    own = where.folder / ".venv" / "bin" / "handsoff"
-    command = ".venv/bin/handsoff" if own.exists() and where.folder == Path.cwd() else "handsoff"
-    err.print(
-        f'ready at {cloud.endpoint}. To use it from a shell: eval "$({command} local env)"', soft_wrap=True
-    )
+def _print_ready(cloud: Cloud) -> None:
+    command = escape(terminal.again("local", "env"))
+    err.print(f'ready at {cloud.endpoint}. To use it from a shell: eval "$({command})"', soft_wrap=True)
 
 
 def _deploy(where: Project, cloud: Cloud, *, make_user: bool = False) -> None:
@@ -164,6 +165,7 @@ def update() -> None:
         raise HandsoffError(NOT_RUNNING)
     if (where.local / "terraform").exists():
         raise HandsoffError("this deployment was made by `handsoff deploy`: update it with the same command")
+    terminal.need_to_build(where)
     point_at(cloud)
     _deploy(where, cloud)
 

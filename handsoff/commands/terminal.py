@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
+import sys
 from pathlib import Path
+from typing import Final
 
 import typer
 from rich.console import Console
 
+from handsoff.deploying import programs
 from handsoff.deployment import Deployment
-from handsoff.project import Project, load
+from handsoff.project import SAMPLE, Project, load, sample
 from retraining.errors import ConfigError
 
 out = Console(highlight=False)
@@ -19,13 +24,25 @@ err = Console(stderr=True, highlight=False)
 """Standard error: progress, and what went wrong."""
 
 
+DEFAULT: Final = Path("handsoff.yaml")
+"""The configuration file of commands that are given none: the one of the current folder."""
+
+
 class _Chosen:
-    config = Path("handsoff.yaml")
+    config = DEFAULT
 
 
 def choose(config: Path) -> None:
     """Make the commands of this process work on this configuration file."""
     _Chosen.config = config
+
+
+def again(*words: str) -> str:
+    """The command line `handsoff …` that works on the same configuration file as this process."""
+    own = Path(".venv", "bin", "handsoff")  # make has it on its PATH, which the user's shell has not
+    program = str(own) if own.exists() else "handsoff" if shutil.which("handsoff") else sys.argv[0]
+    chosen = [] if _Chosen.config == DEFAULT else ["--config", str(_Chosen.config)]
+    return shlex.join([program, *chosen, *words])
 
 
 def config() -> Path:
@@ -39,6 +56,17 @@ def project() -> Project:
     Rules that are not published are no reason to refuse a decision, or to hide what runs. Raises ConfigError.
     """
     return load(_Chosen.config, to_publish=False)
+
+
+def project_to_show() -> Project:
+    """The project for the demo: the sample, unless the chosen configuration file has a model of its name.
+
+    Raises ConfigError where the file is not valid, or was named and does not exist.
+    """
+    if _Chosen.config == DEFAULT and not DEFAULT.exists():
+        return sample(Path.cwd())
+    chosen = project_to_publish()
+    return chosen if SAMPLE in chosen.config.models else sample(chosen.folder)
 
 
 def project_to_publish() -> Project:
@@ -62,6 +90,11 @@ def deployment(of: Project | None = None) -> Deployment:
     """The deployment of a project (the chosen one by default), on the AWS that the environment names."""
     chosen = of or project()
     return Deployment(chosen.config, chosen.folder)
+
+
+def need_to_build(project: Project) -> None:
+    """Find or install what a build needs, before anything starts, and say what is installed."""
+    programs.need_to_build(project, lambda line: err.print(line, soft_wrap=True))
 
 
 def print_json(value: object) -> None:

@@ -11,6 +11,7 @@ from packaging.specifiers import SpecifierSet
 
 from handsoff.deploying import function_urls
 from handsoff.deploying.account import UNBORN, Bucket, Concurrency, Problem, Quota, Stack
+from handsoff.deploying.tools import INSTALLING
 from handsoff.errors import UsageError
 from handsoff.location import Location
 from pipeline_def import images
@@ -69,7 +70,7 @@ def terraform(version: str | None, wanted: str) -> Finding:
     """`version` is the program's, None where it is missing; `wanted` a constraint such as `>= 1.9, < 2.0`."""
     what = "Terraform"
     if version is None:
-        return _error(what, "it is not on the PATH", f"install Terraform {wanted}")
+        return _error(what, "it is not on the PATH", f"install Terraform {wanted}. {INSTALLING['terraform']}")
     if not SpecifierSet(wanted.replace("~>", "~=")).contains(version, prereleases=True):
         return _error(what, f"it is {version}; needed is {wanted}", f"install Terraform {wanted}")
     return _ok(what, version)

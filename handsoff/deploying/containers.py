@@ -19,6 +19,7 @@ from typing import Any, Final
 import psutil
 from samtranslator.yaml_helper import yaml_parse
 
+from handsoff.deploying import programs
 from handsoff.errors import NotInvocable
 from handsoff.project import Project
 from local.callers import CONTAINER_HOST, LOOPBACK
@@ -50,19 +51,20 @@ def command(project: Project, cloud: Cloud, function: str, event: Path) -> list[
     known = sorted(_functions(json.loads(template.read_text())))
     if function not in known:
         raise NotInvocable(f"no function {function or '(none named)'}: FUNCTION is one of {', '.join(known)}")
-    if not event.is_file():
+    file = event if event.is_file() else project.app / event  # such as events/each_minute.json
+    if not file.is_file():
         known = sorted(f"events/{path.name}" for path in (project.app / "events").glob("*.json"))
         raise NotInvocable(
             f"no file {event if event.name else '(none named)'}: EVENT may be one of {', '.join(known)}"
         )
-    return [*sam(project, cloud, template, "invoke"), function, "--event", str(event)]
+    return [*sam(project, cloud, template, "invoke"), function, "--event", str(file)]
 
 
 def sam(project: Project, cloud: Cloud, template: Path, verb: str) -> list[str]:
     """The `sam local VERB` command for this template, with host names by which containers reach `cloud`."""
     hosts = [CONTAINER_HOST, *(f"{name}.{CONTAINER_HOST}" for name in _buckets(cloud))]
     return [
-        *(str(project.sam()), "local", verb, "--template", str(template), "--region", cloud.region),
+        *(str(programs.sam(project)), "local", verb, "--template", str(template), "--region", cloud.region),
         *(word for host in hosts for word in ("--add-host", f"{host}:host-gateway")),
         *(["--skip-pull-image"] if _has_image(template) else []),
     ]

@@ -9,11 +9,12 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import boto3
 
 from handsoff import project
-from handsoff.deploying import account, checks, function_urls, sam, tools
+from handsoff.deploying import account, checks, function_urls, programs, sam, tools
 from handsoff.deploying.account import Problem, Stack, asked
 from handsoff.deploying.checks import Finding
 from handsoff.deploying.terraform import program_version
@@ -21,6 +22,12 @@ from handsoff.errors import ToolFailed, ToolMissing, UsageError
 from handsoff.location import Location, bucket_name
 from retraining.config.schema import Config
 from retraining.errors import ConfigError
+
+SETUP: Final = "run `make setup`"
+"""What installs the programs of a checkout."""
+
+INSTALL_AGAIN: Final = "install handsoff again: uv comes with it"
+"""What installs the programs of a wheel."""
 
 
 def examine(config: Path, parameters: Mapping[str, str] | None = None) -> list[Finding]:
@@ -33,7 +40,7 @@ def examine(config: Path, parameters: Mapping[str, str] | None = None) -> list[F
     app = project.app_of(config.resolve().parent)
     findings = [
         checks.config_is_valid(read if isinstance(read, ConfigError) else read.config),
-        *_programs(app),
+        *programs_found(app, terraform_wanted(app)),
     ]
     session = asked(boto3.Session)
     if isinstance(session, Problem):
@@ -53,12 +60,14 @@ def examine(config: Path, parameters: Mapping[str, str] | None = None) -> list[F
     return findings + _in_account(session, read, location, parameters or {})
 
 
-def _programs(app: Path) -> list[Finding]:
+def programs_found(app: Path, wanted: str) -> list[Finding]:
+    """The findings on programs. `wanted` are the versions of Terraform that `app` accepts."""
+    packaged = app == project.PACKAGED
     return [
-        checks.terraform(program_version(), terraform_wanted(app)),
-        checks.program("SAM CLI", _sam_version(app), "run `make setup`"),
-        checks.program("uv", _version(["uv", "--version"]), "run `make setup`"),
-        checks.program("make", _version(["make", "--version"]), "install make"),
+        checks.terraform(program_version(), wanted),
+        _sam(app),
+        checks.program("uv", _version(["uv", "--version"]), INSTALL_AGAIN if packaged else SETUP),
+        checks.program("make", _version(["make", "--version"]), tools.INSTALLING["make"]),
     ]
 
 
@@ -125,17 +134,21 @@ def _read(config: Path) -> project.Project | ConfigError:
         return error
 
 
-def _sam_version(app: Path) -> str | None:
-    try:
-        return _version([str(project.sam_program(app)), "--version"])
-    except ToolMissing:
-        return None
+def _sam(app: Path) -> Finding:
+    """The SAM CLI that is there. An installed wheel installs one where there is none."""
+    found = programs.find_sam(app)
+    if found is None and app == project.PACKAGED:
+        return Finding("SAM CLI", "ok", "none is installed: handsoff installs its own before the first build")
+    version = found and _version([str(found), "--version"])
+    return checks.program(
+        "SAM CLI", version or None, "pipx upgrade aws-sam-cli" if app == project.PACKAGED else SETUP
+    )
 
 
 def _version(command: list[str]) -> str | None:
     """The first line that a program prints about its version; None where it is missing or does not work."""
     try:
         said = tools.run(" ".join(command), command, folder=Path.cwd(), environment={})
-    except (ToolFailed, FileNotFoundError):
+    except (ToolFailed, ToolMissing):
         return None
     return said.strip().partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Runs the SAM CLI in the project's folder: the same commands on AWS and on AWS on this machine."""
+"""Runs the SAM CLI: the same commands on AWS and on AWS on this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 
 import yaml
 
-from handsoff.deploying import archives, tools
+from handsoff.deploying import archives, programs, tools
 from handsoff.project import Project
 
 BUILT_FROM: Final = ("template.yaml", "samconfig.toml", "functions", "layers")
@@ -58,7 +58,7 @@ def built_from(folder: Path) -> str:
 
 def _digest(project: Project, target: Mapping[str, str]) -> str:
     """SHA-256 of what a build depends on: names and bytes of files, which are programs, target, SAM CLI."""
-    found = hashlib.sha256(repr((sorted(target.items()), project.sam().stat().st_mtime_ns)).encode())
+    found = hashlib.sha256(repr((sorted(target.items()), programs.sam(project).stat().st_mtime_ns)).encode())
     for path in sorted(_files(project.app)):
         name, runs = str(path.relative_to(project.app)), bool(path.stat().st_mode & 0o100)
         found.update(repr((name, runs, hashlib.sha256(path.read_bytes()).hexdigest())).encode())
@@ -164,9 +164,16 @@ _Template.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
 
 
 def _run(project: Project, command: str, *arguments: str, environment: Mapping[str, str]) -> str:
+    project.make_work()
     return tools.run(
         f"sam {command}",
-        [str(project.sam()), command, "--config-file", str(project.app / "samconfig.toml"), *arguments],
-        folder=project.folder,
+        [
+            str(programs.sam(project)),
+            command,
+            "--config-file",
+            str(project.app / "samconfig.toml"),
+            *arguments,
+        ],
+        folder=project.work,  # where the SAM CLI makes .aws-sam
         environment={"SAM_CLI_TELEMETRY": "0", **environment},
     )

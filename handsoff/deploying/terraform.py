@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from handsoff.deploying import tools
-from handsoff.errors import ToolFailed
+from handsoff.errors import ToolFailed, ToolMissing
 
 SIGNS: Final = {
     ("create",): "+",
@@ -158,7 +158,7 @@ def program_version() -> str | None:
             folder=Path.cwd(),
             environment=environment(),
         )
-    except (ToolFailed, FileNotFoundError):
+    except (ToolFailed, ToolMissing):
         return None
     return str(json.loads(said)["terraform_version"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from handsoff.errors import ToolFailed
+from uv import find_uv_bin
+
+from handsoff.errors import ToolFailed, ToolMissing
+
+INSTALLING: Final = {
+    "make": "Debian, Ubuntu: `sudo apt-get install make`; Fedora, Amazon Linux: `sudo dnf install make`; "
+    "macOS: `xcode-select --install`",
+    "terraform": "Linux: `sudo snap install terraform --classic`; macOS: "
+    "`brew install hashicorp/tap/terraform`; others: https://developer.hashicorp.com/terraform/install",
+}
+"""How to install programs that handsoff runs and no package index has."""
 
 GRACE: Final = 300.0
 """Seconds that a program has to end after Ctrl-C: Terraform finishes its call and writes its state."""
@@ -34,13 +45,10 @@ def answer(
     """Run `command`; its exit code, one of `codes`, and its output. Raises ToolFailed for any other code.
 
     The project's own programs come first on its PATH. A variable that is None is taken out of its
-    environment. Ctrl-C is passed on to it once, and this waits until it has ended.
+    environment. Ctrl-C is passed on to it once, and this waits until it has ended. Raises ToolMissing where
+    there is no such program.
     """
-    surroundings = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        **environment,
-    }
+    surroundings = {**os.environ, "PATH": search_path(), **environment}
     process = None
     try:
         with interrupted_later():
@@ -55,6 +63,10 @@ def answer(
                 start_new_session=True,
             )
         said, complained = process.communicate()
+    except FileNotFoundError as error:
+        if error.filename != command[0]:  # the folder
+            raise
+        raise missing(command[0]) from None
     except BaseException:
         if process is not None:
             with uninterrupted():
@@ -64,6 +76,24 @@ def answer(
         tail = "\n".join([*said.splitlines(), *complained.splitlines()][-30:])
         raise ToolFailed(f"`{name}` failed with exit code {process.returncode}:\n{tail}")
     return process.returncode, said
+
+
+def search_path() -> str:
+    """The PATH of programs: this Python's folder, the environment's PATH, and the folder of the own uv."""
+    ours, uv = Path(sys.executable).parent, Path(find_uv_bin()).parent
+    return os.pathsep.join([str(ours), os.environ.get("PATH", os.defpath), str(uv)])
+
+
+def need(name: str) -> None:
+    """Raise ToolMissing unless the program `name` is installed."""
+    if shutil.which(name, path=search_path()) is None:
+        raise missing(name)
+
+
+def missing(name: str) -> ToolMissing:
+    """The error for a program that is not installed, with the command that installs it."""
+    how = INSTALLING.get(name)
+    return ToolMissing(f"the program {name} is missing" + (f". To install it: {how}" if how else ""))
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -1,4 +1,4 @@
-"""Environments of Python with the packages of an image, made by uv once per machine.
+"""Environments of Python with the packages of an image, or of another lock, made by uv once per machine.
 
     CACHE/images/<hash>/            an environment; <hash> is of its locked packages and of this Python
     CACHE/images/<hash>/complete    written when it is complete: one without it is made again
@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 COMPLETE: Final = "complete"
 """The file in an environment that marks it as complete."""
 
+_OWN_VERSION: Final = "{}.{}".format(*sys.version_info)
+"""The version of this Python, such as 3.12."""
+
 Say = Callable[[str], None]
 """Is told in one line what is being made, because it takes a while."""
 
@@ -47,38 +50,44 @@ class Environments:
 
         Any number of processes may ask at the same time. Raises NoEnvironment.
         """
-        folder = self._folder(image)
+        what = (
+            f"making an environment with the packages of {image.name}, once on this machine: "
+            "that takes a minute where they must be downloaded"
+        )
+        return self.made("images", image.lock, lambda: say(what), python=image.python)
+
+    def made(self, kind: str, lock: Path, begin: Callable[[], None], *, python: str = _OWN_VERSION) -> Path:
+        """The folder of an environment with the packages of a locked requirement file, made if there is none.
+
+        `kind` is its place in the cache, `python` the version of Python that it should have. `begin` is
+        called before it is made. Any number of processes may ask at the same time. Raises NoEnvironment.
+        """
+        parts = (lock.read_text(), sys.version, os.path.realpath(sys.executable), platform.machine())
+        name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+        folder = installing.cache(self.variables) / kind / name
         if not _is_complete(folder):
             with locked(folder.with_suffix(".lock")):
                 if not _is_complete(folder):
-                    say(
-                        f"making an environment with the packages of {image.name}, once on this machine: "
-                        "that takes a minute where they must be downloaded"
-                    )
-                    self._make(image, folder)
+                    begin()
+                    self._make(lock, folder, python)
         return folder
 
-    def _folder(self, image: Image) -> Path:
-        parts = (image.lock.read_text(), sys.version, os.path.realpath(sys.executable), platform.machine())
-        name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-        return installing.cache(self.variables) / "images" / name
-
-    def _make(self, image: Image, folder: Path) -> None:
+    def _make(self, lock: Path, folder: Path, version: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)  # a process that was killed has left it
-        self._uv("venv", "--quiet", "--no-project", "--python", self._base(image), str(folder))
+        self._uv("venv", "--quiet", "--no-project", "--python", self._base(version), str(folder))
         python = str(folder / "bin" / "python")
         self._uv(
             *("pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes"),
-            *("--python", python, str(image.lock)),
+            *("--python", python, str(lock)),
         )
-        (folder / COMPLETE).write_text(f"{image.name}\n")
+        (folder / COMPLETE).write_text(f"{lock.name}\n")
 
-    def _base(self, image: Image) -> str:
-        """The Python to make it with: one of the image's version if this machine has it, else this one."""
-        if image.python != "{}.{}".format(*sys.version_info):
+    def _base(self, version: str) -> str:
+        """The Python to make it with: one of this version if this machine has it, else this one."""
+        if version != _OWN_VERSION:
             with contextlib.suppress(NoEnvironment):
                 return self._uv(
-                    *("python", "find", "--no-project", "--system", "--no-python-downloads", image.python)
+                    *("python", "find", "--no-project", "--system", "--no-python-downloads", version)
                 ).strip()
         return sys.executable
 

@@ -228,7 +228,7 @@ def test_interrupted_command_leaves_no_files_and_no_processes(
     """The command is interrupted while a slow SAM CLI deploys the template."""
     sam = project / ".venv-sam" / "bin" / "sam"
     sam.parent.mkdir(parents=True)
-    sam.write_text("#!/bin/sh\ntouch reached\nexec sleep 60\n")
+    sam.write_text(f"#!/bin/sh\ntouch {project}/reached\nexec sleep 60\n")
     sam.chmod(0o755)
     if "--port" in command:
         with socket.socket() as probe:
