@@ -232,12 +232,17 @@ def _move(files: Sequence[BadFile], snapshot: Snapshot, using: Collaborators) ->
 
 
 def _prepare(batch: Batch, snapshot: Snapshot, using: Collaborators) -> Start:
-    """The start of this batch, with champion and anchor as they are now. Its manifest is written first."""
+    """The start of this batch, with champion and anchor as they are now. Its manifest is written first.
+
+    Which of them the pipeline takes as parameters is read anew: it may have been published within the minute
+    for which a config is kept.
+    """
     bucket.write_manifest(using.s3, using.settings.bucket, batch)
     group = using.settings.resource_name(batch.model)
     champion = registry.champion(using.sagemaker, group)
-    anchor = _anchor(group, using) if snapshot.config.approval.asks_anchor else None
-    own_code = snapshot.config.training.own_code
+    config = using.configs.get(batch.model, fresh=True) or snapshot.config
+    anchor = _anchor(group, using) if config.approval.asks_anchor else None
+    own_code = config.training.own_code
     requests = snapshot.state.pending
     return Start(
         key=batches.start_key(batch.model, batch.identity, leading(requests).cause),

@@ -73,8 +73,9 @@ def test_bad_file_goes_to_quarantine_if_the_newest_config_refuses_it_too() -> No
     assert state_of(world).answer == "refuse"
 
 
-def test_start_that_is_admitted_reads_no_config_anew() -> None:
+def test_start_that_is_admitted_reads_the_config_anew_once() -> None:
+    """The parameters of its execution are those of the pipeline that was published last."""
     world = Published(config(), config())
     world.land_batch(1)
     world.mark()
-    assert (len(world.started()), world.fresh_reads) == (1, 0)
+    assert (len(world.started()), world.fresh_reads) == (1, 1)

@@ -243,6 +243,19 @@ def test_execution_of_own_code_gets_the_images_of_champion_and_anchor(world: Wor
     }.items()
 
 
+def test_execution_of_own_code_that_was_just_published_gets_the_image_of_the_champion(
+    world: World, context: Context
+) -> None:
+    """The config in memory still has the built-in estimator; the pipeline is that of own code."""
+    world.configs.fresh["titanic"] = titanic_config().model_copy(update={"training": OWN_CODE})
+    world.sagemaker.packages = {
+        "new": {**decided("new", "Approved", "2026-01-02"), **served_by("1.dkr/sklearn:1")}
+    }
+    handler(batch(land_titanic(world)), context, using=using(world))
+    (execution,) = world.sagemaker.executions.values()
+    assert {"Name": "ChampionImage", "Value": "1.dkr/sklearn:1"} in execution["PipelineParameters"]
+
+
 @pytest.mark.parametrize(
     ("training", "packages"),
     [
