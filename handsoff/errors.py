@@ -5,6 +5,7 @@ HandsoffError           the root, in retraining.errors
 ├── NotDeployed         the command needs a deployment, and AWS has none here
 ├── NotFound            there is no such execution, model package or file
 ├── NotOurs             the model was not written by a training job of the pipeline; it is not loaded
+├── NotServed           the model's code gave no answer to the rows
 ├── AlreadyDecided      another decision stands on the model package
 ├── NotConfirmed        the user did not confirm; nothing was changed
 ├── Refused             the change would end data, or belongs to another deployment
@@ -36,6 +37,10 @@ class NotFound(HandsoffError):
 
 class NotOurs(HandsoffError):
     """No training job of the pipeline wrote the model. It is not loaded; the message says what was found."""
+
+
+class NotServed(HandsoffError):
+    """The model's code gave no answer to the rows; the message has its reason."""
 
 
 class AlreadyDecided(HandsoffError):

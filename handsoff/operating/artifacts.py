@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 MODEL_KEY: Final = re.compile(r"models/([^/]+)/([^/]+)/([^/]+)/output/model\.tar\.gz")
 """Where a training job writes its model: the model's name, the execution's id, then the job's name."""
 
-CONTRACTS: Final = ("code/handsoff.json", "code/model.json")
+OWN_CODE: Final = "code/handsoff.json"
+"""The file that says what a model of own training code takes."""
+
+CONTRACTS: Final = (OWN_CODE, "code/model.json")
 """The files that say what a model takes: of own training code, and of a built-in estimator."""
 
 MAX_BYTES: Final = 16 * 1024**3

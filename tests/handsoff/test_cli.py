@@ -187,6 +187,7 @@ def test_local_env_and_down_say_that_nothing_runs(project: Path) -> None:
         ["explain"],
         ["approve"],
         ["reject"],
+        ["predict"],
     ],
     ids=" ".join,
 )

@@ -21,7 +21,7 @@ def titanic_artifact(folder: Path) -> Path:
     names, *landed = csv.reader(io.StringIO((TITANIC / "train.csv").read_text()))
     columns = dict(zip(names, zip(*landed, strict=True), strict=True))
     block = pa.RecordBatch.from_pydict({name: pa.array(cells) for name, cells in columns.items()})
-    (folder / "train").mkdir()
+    (folder / "train").mkdir(parents=True)
     rows = convert.convert(block, parse_config(titanic_config()), "train.csv", 1)
     pq.write_table(rows, folder / "train" / "train.parquet")
     write_json(names, folder / "train" / COLUMN_ORDER)
