@@ -102,7 +102,6 @@ lock: $(VENV) ## lock the newest permitted packages
 	@uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" -c requirements/dev.txt --override requirements/serving.overrides.in \
 	  requirements/serving.in -o requirements/serving.txt
-
 	@for name in scikit-learn-1.9-0 xgboost-3.0-5 pytorch-2.6.0; do \
 	  uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url \
 	    --custom-compile-command "make lock" $$(case $$name in \

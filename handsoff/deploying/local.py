@@ -58,12 +58,12 @@ def deploy(project: Project, cloud: Cloud, say: Say = log.info) -> Deployment:
     """
     location = Location(cloud.account, cloud.region, "aws")
     values = render.values(project.config, location, project.folder)
-    make_environments(values, say)
     provision(cloud, values)
     scratch = cloud.folder / "tmp"  # deleted with the cloud, and so is what the SAM CLI leaves there
     folder = build(project, scratch)
     deployment = Deployment(project.config, project.folder)
     _deploy_stack(deployment, project, folder, cloud)
+    make_environments(values, say)  # here: what fails at once has failed by now
     for model in project.config.models:
         publish_model(deployment, model)
     return deployment
