@@ -118,6 +118,12 @@ def loaded(task: dict[str, Any]) -> Callable[[Any], Any]:
             used[function] = found
     context = with_context(task)
     model = called("model_fn", used["model_fn"], task["model"], context=context)
+    probabilities = task["returns"] == "probability" and hasattr(model, "predict_proba")
+    if task["framework"] == "sklearn" and probabilities and not (own["predict_fn"] or transform):
+        raise NoDefault(
+            "the image's own predict_fn calls predict, which answers classes: write a predict_fn that calls "
+            "predict_proba, or set inference.returns: label"
+        )
     kind, accept = task["content_type"], task["accept"]
 
     def ask(body: Any) -> Any:

@@ -20,7 +20,7 @@ def write_sources(model: str, given: argparse.Namespace) -> None:
     """Write the folders `models/champion` and `models/anchor`; `given` are the arguments of the step."""
     for name, wanted in (("champion", given.champion), ("anchor", given.anchor)):
         folder = given.output / "models" / name
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         session = boto3.Session()
         package = package_of(session, wanted, given.group)
         found = source(session, package, model, given.bucket, given.role, folder)

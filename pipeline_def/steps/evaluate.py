@@ -37,7 +37,7 @@ from job import (
     scratch,
 )
 from model_quality import sagemaker_format, to_json
-from predicted import Predicted, read_predicted, read_scoring
+from predicted import Predicted, answer_notes, read_predicted, read_scoring
 from scoring import guess, inside, metrics, scores, scores_of
 from seen_rows import COLUMNS, Ids, Seen, copies, read_training_ids, seen, validation_identity
 from split_drift import date_notes
@@ -90,7 +90,7 @@ def evaluate(
             **alone,
             "data": data_counts(report),
             "unknown": unknown_shares(unknown, rows, trained.profile),
-            "data_notes": [*data_notes(report), *date_notes(report)],
+            "data_notes": [*data_notes(report), *date_notes(report), *answer_notes(model, prediction)],
             "validation_drift": report["validation_drift"],
             "time_drift": report["time_drift"],
             **beside,

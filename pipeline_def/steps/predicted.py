@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from cells import Spelling
 from job import Array, Json, StepConfig, parse_config, read_json
-from scoring import OneHot
+from scoring import OneHot, is_classes
+
+MIN_SURE: Final = 10
+"""Rows from which it is told that all probabilities are 0 or 1."""
 
 
 class ScoringFailed(Exception):
@@ -79,6 +82,18 @@ def read_predicted(folder: Path, rows: int, profile: Mapping[str, Any] | None) -
     elif values.shape[1] == 1:
         values = values[:, 0]
     return Predicted(config, values, known_categories(config, profile))
+
+
+def answer_notes(model: object, prediction: Array) -> list[str]:
+    """What approvers should know of the candidate's predictions: they may be classes, not probabilities."""
+    if not isinstance(model, Predicted) or model.config.task == "regression" or is_classes(prediction):
+        return []
+    if len(prediction) < MIN_SURE or not np.isin(prediction, (0.0, 1.0)).all():
+        return []
+    return [
+        "each probability that the candidate answered is exactly 0 or 1; if its code answers classes, such "
+        "as those of scikit-learn's predict, set inference.returns: label, or answer predict_proba"
+    ]
 
 
 def known_categories(config: StepConfig, profile: Mapping[str, Any] | None) -> dict[str, frozenset[str]]:

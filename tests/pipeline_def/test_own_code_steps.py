@@ -293,6 +293,26 @@ def test_unknown_categories_are_those_of_no_training_row(s3: S3Client, tmp_path:
     assert more.evaluate_predictions()["handsoff"]["unknown"] == {"c": {"share": 0.0, "by_chance": 1.0}}
 
 
+SURE = (
+    "each probability that the candidate answered is exactly 0 or 1; if its code answers classes, such as "
+    "those of scikit-learn's predict, set inference.returns: label, or answer predict_proba"
+)
+
+
+def test_probabilities_that_may_be_classes_are_noted(s3: S3Client, tmp_path: Path) -> None:
+    land(s3, "curated/small/train.csv", CSV)
+    rows = "".join(f"{at},z,{at % 2}\n" for at in range(10))
+    land(s3, "curated/small/validation.csv", "x,c,y\n" + rows)
+    for number, (last, notes) in enumerate(((1, 1), (0.5, 0))):
+        own = OwnRun(tmp_path / f"own-{number}", s3, OWN, f"bbbbbbbbbbb{number}")
+        assert own.preprocess() == 0
+        own.predict(["probability", *(["0", "1"] * 4), "0", str(last)])
+
+        found = own.evaluate_predictions()["handsoff"]["data_notes"]
+
+        assert found == [SURE][:notes]
+
+
 def test_parts_of_predicted_classes_are_predicted_classes() -> None:
     labels = np.array([0.0, 1.0, 1.0]).view(metrics.OneHot)
 

@@ -315,6 +315,12 @@ def test_score_uses_scikit_learns_defaults_where_functions_are_missing(tmp_path:
         "input_fn failed: ValueError: could not convert string to float: "
     )
 
+    contract = artifact(tmp_path / "model", {"inference.py": code}, files, columns=["x", "z"])
+    assert score(contract, rows, tmp_path / "out").message == (
+        "the image's own predict_fn calls predict, which answers classes: write a predict_fn that calls "
+        "predict_proba, or set inference.returns: label"
+    )
+
 
 @pytest.mark.parametrize("framework", ["xgboost", "pytorch", None])
 def test_score_uses_the_defaults_of_the_framework(tmp_path: Path, framework: str | None) -> None:
