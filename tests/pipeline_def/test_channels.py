@@ -217,3 +217,25 @@ def test_many_rows_are_written_in_parts_of_bounded_memory(
 )
 def test_common_type(types: list[pa.DataType], common: pa.DataType) -> None:
     assert channels.common_type(types) == common
+
+
+@pytest.mark.parametrize("by", ["random", {"group": "g"}, {"time": "d"}])
+@pytest.mark.parametrize("cdc", [False, True])
+def test_rows_that_are_divided_are_the_same_in_the_channels(
+    s3: S3Client, tmp_path: Path, by: Any, cdc: bool
+) -> None:
+    data: dict[str, Any] = {"split": {"by": by, "validation": 0.3}, "group": ["g"], "date": "d"}
+    lines = [f"{at},g{at // 5},2026-01-{1 + at % 28:02},{at}.5,a,{at % 2}" for at in range(100)]
+    text = "id,g,d,x,c,y\n" + "\n".join(lines) + "\n"
+    if cdc:
+        data["cdc"] = {"operation": "Op", "key": ["id"]}
+        marks = "".join(f"{'IUD'[at % 3]},{line}\n" for at, line in enumerate(lines))
+        text = "Op,id,g,d,x,c,y\n" + "".join(f"I,{line}\n" for line in lines) + marks
+
+    run = own(s3, tmp_path, {"all.csv": text}, {**OWN, "data": data})
+
+    found = {split: pd.read_parquet(run.output / split)["x"].tolist() for split in ("train", "validation")}
+    assert {split: channel(run, split)["x"] for split in found} == found
+    assert pd.read_csv(run.rows)["x"].tolist() == found["validation"]
+    assert sum(map(len, found.values())) == (67 if cdc else 100)
+    assert list(channel(run)) == ["id", "g", "d", "x", "c", "y"]
