@@ -69,7 +69,7 @@ def test_the_readme_shows_the_steps_of_the_demo() -> None:
     shown = re.findall(r"^✓ (.+) [\d.]+ s$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     demo = (ROOT / "handsoff" / "demo.py").read_text(encoding="utf-8")
     assert len(shown) > 3
-    assert [step for step in shown if step.replace("titanic", "{MODEL}") not in demo] == []
+    assert [step for step in shown if step.replace("titanic", "{SAMPLE}") not in demo] == []
 
 
 def test_the_readme_shows_the_verdict_on_the_sample_as_a_first_model(tmp_path: Path) -> None:

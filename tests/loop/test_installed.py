@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +118,8 @@ def config(installed: Installed) -> Iterator[Path]:
 
 
 def test_version_is_that_of_the_wheel(installed: Installed) -> None:
-    assert installed("--version") == "handsoff 0.1.0\n"
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert installed("--version") == f"handsoff {declared}\n"
     assert installed.app.is_relative_to(installed.environment)
 
 
