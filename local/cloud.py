@@ -191,9 +191,7 @@ def listen(port: int, address: str = LOOPBACK) -> socket.socket:
         listener.close()
         if error.errno == errno.EADDRNOTAVAIL:
             raise NoBridge(f"{address} is no address of this machine") from None
-        raise PortInUse(
-            f"port {port} is in use: choose another with --port, or with make up PORT=…"
-        ) from None
+        raise PortInUse(f"port {port} is in use: choose another with --port") from None
     listener.listen(1024)
     return listener
 

@@ -293,9 +293,7 @@ def _check_port(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             why = _occupant(port) or f"cannot be used ({error.strerror})"
-            raise PortInUse(
-                f"port {port} {why}: choose another with --port, or with make up PORT=…"
-            ) from None
+            raise PortInUse(f"port {port} {why}: choose another with --port") from None
 
 
 def _occupant(port: int) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from handsoff.commands import terminal
 from handsoff.project import load
 from retraining.errors import ConfigError
 
@@ -50,3 +55,71 @@ def test_unknown_model_names_the_file_that_was_read(folder: Path) -> None:
     (folder / "handsoff.yaml").rename(path)
     with pytest.raises(ConfigError, match=r"no model churn in .*/production\.yaml; it has: titanic"):
         load(path).model("churn")
+
+
+@pytest.fixture
+def default(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The configuration file of the current folder, for commands that are given none."""
+    monkeypatch.chdir(folder)
+    terminal.choose(terminal.DEFAULT)
+    yield folder / "handsoff.yaml"
+    terminal.choose(terminal.DEFAULT)
+
+
+def test_demo_shows_the_sample_in_an_empty_folder(default: Path) -> None:
+    default.unlink()
+    shown = terminal.project_to_show()
+    assert (shown.folder, shown.work, shown.app) == (default.parent, default.parent / ".handsoff", ROOT)
+    assert list(shown.config.models) == ["titanic"]
+    assert list(default.parent.iterdir()) == []
+
+
+def test_demo_shows_the_sample_beside_a_configuration_of_other_models(default: Path) -> None:
+    default.write_text(default.read_text().replace("  titanic:", "  churn:"))
+    shown = terminal.project_to_show()
+    assert (shown.folder, list(shown.config.models)) == (default.parent, ["titanic"])
+
+
+def test_demo_shows_the_titanic_of_the_configuration(default: Path) -> None:
+    default.write_text(f"prefix: acme\n{default.read_text().replace('prefix: handsoff', '')}")
+    assert terminal.project_to_show().config.prefix == "acme"
+
+
+def test_demo_refuses_a_configuration_that_was_named_and_does_not_exist(default: Path) -> None:
+    terminal.choose(default.with_name("other.yaml"))
+    with pytest.raises(ConfigError, match=r"other\.yaml does not exist"):
+        terminal.project_to_show()
+
+
+@pytest.mark.parametrize(
+    ("config", "made", "expected"),
+    [
+        ("handsoff.yaml", (), "handsoff local env"),
+        ("handsoff.yaml", (".venv/bin/handsoff",), ".venv/bin/handsoff local env"),
+        ("/my models/handsoff.yaml", (), "handsoff --config '/my models/handsoff.yaml' local env"),
+    ],
+)
+def test_next_command_works_on_the_same_configuration(
+    default: Path, monkeypatch: pytest.MonkeyPatch, config: str, made: tuple[str, ...], expected: str
+) -> None:
+    for name in (*made, "bin/handsoff"):
+        (default.parent / name).parent.mkdir(parents=True)
+        (default.parent / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(default.parent / "bin"))
+    terminal.choose(Path(config))
+    assert terminal.again("local", "env") == expected
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize("target", ["demo", "up", "down", "invoke", "doctor", "deploy", "destroy"])
+def test_make_passes_the_configuration_on(target: str) -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", target, "CONFIG=/my models/handsoff.yaml"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("handsoff "))
+    assert shlex.split(line)[:3] == ["handsoff", "--config", "/my models/handsoff.yaml"]

@@ -147,7 +147,7 @@ def test_start_on_a_port_in_use_names_the_process(folder: Path) -> None:
             server.start(folder, port=port)
     assert str(refused.value).startswith(f"port {port} is in use by ")
     assert f"(pid {os.getpid()})" in str(refused.value)
-    assert str(refused.value).endswith("choose another with --port, or with make up PORT=…")
+    assert str(refused.value).endswith("choose another with --port")
     assert not folder.exists()
 
 
@@ -159,7 +159,7 @@ def test_server_process_on_a_port_in_use_prints_one_line(folder: Path) -> None:
         command = [sys.executable, "-m", "local.cloud", "--port", str(port), "--folder", str(folder)]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 1
-    assert ended.stderr == f"port {port} is in use: choose another with --port, or with make up PORT=…\n"
+    assert ended.stderr == f"port {port} is in use: choose another with --port\n"
     assert not folder.exists()
 
 
