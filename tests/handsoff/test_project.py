@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from handsoff.commands import terminal
+from handsoff.deploying import containers
 from handsoff.project import load
+from local.server import Cloud
 from retraining.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -123,3 +125,24 @@ def test_make_passes_the_configuration_on(target: str) -> None:
     )
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("handsoff "))
     assert shlex.split(line)[:3] == ["handsoff", "--config", "/my models/handsoff.yaml"]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_event_is_the_users_or_one_of_handsoffs(
+    default: Path, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    """`handsoff local invoke Reconcile events/each_minute.json` works in any folder, without Docker here."""
+    template = default.with_name("built.json")
+    template.write_text(
+        '{"Resources": {"Reconcile": {"Type": "AWS::Serverless::Function", "Properties": {}}}}'
+    )
+    monkeypatch.setattr(containers, "prepare", lambda *_: template)
+    monkeypatch.setattr(containers, "sam", lambda *_: ["sam"])
+    event = Path("events", "each_minute.json")
+    if own:
+        event.parent.mkdir()
+        event.touch()
+    cloud = Cloud("http://127.0.0.1:1", "us-east-1", 1, default.parent, ("key", "secret"))
+    command = containers.command(load(default), cloud, "Reconcile", event)
+    expected = "events/each_minute.json" if own else f"{ROOT}/events/each_minute.json"
+    assert command == ["sam", "Reconcile", "--event", expected]
