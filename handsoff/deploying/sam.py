@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -40,7 +42,7 @@ def build(project: Project, folder: Path, *, cache: Path, target: Mapping[str, s
     _run(
         project,
         "build",
-        *("--template-file", str(project.template), "--build-dir", str(folder)),
+        *("--template-file", str(_source(project) / "template.yaml"), "--build-dir", str(folder)),
         *("--cached", "--cache-dir", str(cache)),
         environment={**target, "TMPDIR": scratch},
     )
@@ -63,6 +65,23 @@ def _digest(project: Project, target: Mapping[str, str]) -> str:
         name, runs = str(path.relative_to(project.app)), bool(path.stat().st_mode & 0o100)
         found.update(repr((name, runs, hashlib.sha256(path.read_bytes()).hexdigest())).encode())
     return found.hexdigest()
+
+
+def _source(project: Project) -> Path:
+    """The folder that is built from: a checkout's own, or a copy of what an installed wheel has.
+
+    The SAM CLI copies folders with their modes, and cannot write into the copy of a read-only one.
+    """
+    if project.app == project.folder:
+        return project.app
+    folder = project.work / "source"
+    shutil.rmtree(folder, ignore_errors=True)
+    for path in _files(project.app):
+        copy = folder / path.relative_to(project.app)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+        copy.chmod(path.stat().st_mode | stat.S_IWUSR)
+    return folder
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,32 @@ def test_build_of_other_content_is_made(project: Project, change: Callable[[Path
 def test_build_for_another_target_is_made(project: Project, name: str) -> None:
     build(project)
     assert build(project, {**PYTHON_13, name: "other"}) == 2
+
+
+def test_wheel_is_built_from_a_copy_that_can_be_written(tmp_path: Path, project: Project) -> None:
+    """Folders of an installed wheel may be read-only, and the SAM CLI copies them with their modes."""
+    app = project.app
+    (app / "functions" / "gone.py").touch()
+    elsewhere = replace(project, folder=tmp_path / "mine", work=tmp_path / "mine" / ".handsoff")
+    elsewhere.folder.mkdir()
+    (app / ".venv-sam" / "bin" / "sam").write_text(SAM + "echo $* >>../../arguments\n")
+    folder = elsewhere.work / "build"
+
+    def build_there() -> set[str]:
+        sam.build(elsewhere, folder, cache=elsewhere.work, target=PYTHON_13, scratch=str(tmp_path))
+        source = elsewhere.work / "source"
+        assert f"--template-file {source}/template.yaml" in (tmp_path / "arguments").read_text()
+        files = [path for path in source.rglob("*") if path.is_file()]
+        assert all(path.stat().st_mode & 0o200 for path in [source, *source.rglob("*")])
+        return {str(path.relative_to(source)) for path in files}
+
+    whole = {"functions/reconcile.py", "layers/dependencies/Makefile", "samconfig.toml", "template.yaml"}
+    for path in (app / "functions" / "reconcile.py", app / "functions"):
+        path.chmod(path.stat().st_mode & 0o555)
+    assert build_there() == {*whole, "functions/gone.py"}
+    (app / "functions").chmod(0o755)
+    (app / "functions" / "gone.py").unlink()
+    assert build_there() == whole
 
 
 def test_build_after_a_failed_build_is_made(project: Project) -> None:
