@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 Evidence = dict[str, Any]
-
 SCHEMA_VERSION: Final = 2
 """The version of evidence.json's form. In version 1 some keys were written with underscores."""
 
@@ -106,6 +105,7 @@ def gather(sources: Sources, model: str, execution: Execution, *, package: Packa
     """
     missing: list[str] = []
     fact = sources.ledger.get(keys.execution(execution.arn)) or ExecutionFact()
+    execution = execution.told_by(fact.log_lines)
     report = _json_object(sources, f"models/{model}/{execution.identity}/data_report.json", missing)
     of_execution = {
         "pipelineExecutionStatus": execution.status,

@@ -14,6 +14,7 @@ from handsoff.deployment import Deployment
 from handsoff.errors import NotDeployed, UsageError
 from handsoff.operating import failures
 from handsoff.operating.executions import (
+    described,
     evidence_of,
     find_execution,
     is_settled,
@@ -37,7 +38,6 @@ from handsoff.showing.console import escape
 from handsoff.showing.evidence import show_evidence
 from handsoff.showing.executions import POLL, follow
 from handsoff.showing.models import after_stop, pending_or_refused, show_model
-from retraining.aws import pipelines
 from retraining.aws.pipelines import Execution
 from retraining.facts.package import Package
 
@@ -128,7 +128,7 @@ def _watch(deployment: Deployment, models: list[str]) -> None:
         return
 
     def look() -> tuple[Execution, Package | None]:
-        now = pipelines.describe(deployment.sagemaker, execution.arn)
+        now = described(deployment, execution.arn)
         return now, package_of(deployment, now)
 
     def finished(now: Execution, package: Package | None) -> bool:

@@ -31,7 +31,14 @@ SEARCHED: Final = 100
 def newest_executions(deployment: Deployment, model: str, limit: int) -> list[Execution]:
     """The newest executions of a model's pipeline, newest first. Raises NotDeployed."""
     found = [item["PipelineExecutionArn"] for item in _summaries(deployment, model, limit)]
-    return [pipelines.describe(deployment.sagemaker, arn) for arn in found]
+    return [described(deployment, arn) for arn in found]
+
+
+def described(deployment: Deployment, arn: str) -> Execution:
+    """The execution as SageMaker knows it now, with the reasons that only the logs of failed steps told."""
+    found = pipelines.describe(deployment.sagemaker, arn)
+    known = deployment.ledger.get(keys.execution(arn)) if found.failed else None
+    return found.told_by(known.log_lines) if known else found
 
 
 def require_pipeline(deployment: Deployment, model: str) -> None:
@@ -42,12 +49,12 @@ def require_pipeline(deployment: Deployment, model: str) -> None:
 def find_execution(deployment: Deployment, name: str | None) -> Execution:
     """The execution with this ARN or this id; with neither, the newest of any model. Raises NotFound."""
     if name and name.startswith("arn:"):
-        return pipelines.describe(deployment.sagemaker, name)
+        return described(deployment, name)
     found = [item for model in deployment.config.models for item in _summaries(deployment, model, SEARCHED)]
     for item in sorted(found, key=lambda item: item["StartTime"], reverse=True):
         arn = item["PipelineExecutionArn"]
         if name in (None, arn.rsplit("/", 1)[-1]):
-            return pipelines.describe(deployment.sagemaker, arn)
+            return described(deployment, arn)
     if name:
         raise NotFound(
             f"no execution {name} among the newest {SEARCHED} of each model: give its id or ARN, as "

@@ -69,6 +69,18 @@ def with_signal(reason: str) -> str:
     return f"{means}. SageMaker says: {reason}"
 
 
+def with_cause(reason: str | None, lines: Iterable[str]) -> str | None:
+    """SageMaker's reason for the failure of a job; before it, why own code failed, if only the log tells.
+
+    `lines` are the log's last lines.
+    """
+    causes = [line.strip() for line in lines if line.strip().startswith(OWN_CODE_FAILED)]
+    cause = causes[-1].removeprefix(OWN_CODE_FAILED) if causes else None
+    if reason is None or cause is None or cause in reason:
+        return reason
+    return f"{cause}. SageMaker says: {reason}"
+
+
 def _signal(reason: str) -> int | None:
     """The signal that ended a script, from 1 to 64; None if none did."""
     found = (_SCRIPT_EXIT.search(reason), _CONTAINER_EXIT.search(reason))

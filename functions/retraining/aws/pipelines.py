@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from retraining.aws.job_words import with_signal, without_values
+from retraining.aws.job_words import with_cause, with_signal, without_values
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -109,6 +109,14 @@ class Execution:
     def package_arn(self) -> str | None:
         """The model package that this execution registered, if it got that far."""
         return next((step.arn for step in self.steps if step.type == "RegisterModel"), None)
+
+    def told_by(self, log_lines: Mapping[str, Sequence[str]]) -> Execution:
+        """The same, with the reasons that only the last log lines of its steps tell, by the steps' names."""
+        steps = (
+            replace(step, failure_reason=with_cause(step.failure_reason, log_lines.get(step.name, ())))
+            for step in self.steps
+        )
+        return replace(self, steps=tuple(steps))
 
     @property
     def failed(self) -> list[Step]:

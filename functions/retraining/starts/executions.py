@@ -187,6 +187,7 @@ def track(execution_arn: str, using: Collaborators) -> None:
         for step in execution.failed
         if step.logs
     }
+    execution = execution.told_by(log_lines)
     if _record(execution, model, log_lines, using):
         _report(execution, model, log_lines)
     if not execution.terminal:
@@ -295,9 +296,9 @@ def _failure(execution: Execution, model: str, log_lines: LogLines, evidence_uri
     for step in execution.failed:
         reason = shorten(step.failure_reason or "no reason given")
         lines = [line.strip() for line in log_lines.get(step.name, []) if line.strip()]
-        if lines and any(part in reason for part in LOG_KNOWS_THE_REASON):
-            told = [line.removeprefix(OWN_CODE_FAILED) for line in lines if line.startswith(OWN_CODE_FAILED)]
-            reason = f"{reason} (its log ends: {(told or lines)[-1]})"
+        told = any(line.startswith(OWN_CODE_FAILED) for line in lines)
+        if lines and not told and any(part in reason for part in LOG_KNOWS_THE_REASON):
+            reason = f"{reason} (its log ends: {lines[-1]})"
         reasons.append(f"{step.name}: {reason}")
     return Notification.about(
         execution.arn,

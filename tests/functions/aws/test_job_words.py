@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retraining.aws.job_words import tellable, with_signal, without_values
+from retraining.aws.job_words import tellable, with_cause, with_signal, without_values
 
 LOG = """\
 curated/m/train/p.csv: 600 rows, 12000 bytes, version v1
@@ -51,6 +51,30 @@ def test_tellable_line_ends_before_what_the_step_found() -> None:
 def test_tellable_lines_have_the_reason_of_own_code_whole() -> None:
     lines = ["ValueError: age 29", "handsoff: the script failed: ValueError: age 29", "handsoff: other words"]
     assert tellable(lines, None) == ["ValueError", "handsoff: the script failed: ValueError: age 29"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "lines", "told"),
+    [
+        (
+            "AlgorithmError: x",
+            ["handsoff: the script failed: ValueError: a"],
+            "ValueError: a. SageMaker says: A",
+        ),
+        (
+            "AlgorithmError: ValueError: a",
+            ["handsoff: the script failed: ValueError: a"],
+            "AlgorithmError: V",
+        ),
+        ("AlgorithmError: x", ["ValueError"], "AlgorithmError: x"),
+        ("AlgorithmError: x", [], "AlgorithmError: x"),
+    ],
+)
+def test_cause_of_own_code_comes_first_where_only_the_log_tells_it(
+    reason: str, lines: list[str], told: str
+) -> None:
+    assert str(with_cause(reason, lines)).startswith(told)
+    assert with_cause(None, lines) is None
 
 
 def test_tellable_lines_without_a_reason() -> None:

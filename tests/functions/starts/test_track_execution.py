@@ -255,7 +255,13 @@ def test_failure_of_own_code_gives_its_reason_where_the_toolkit_gives_none(
     write_log(world, 3, "handsoff: the script failed: ValueError: no rows of class 1", "SomeError: x")
     handler(event("execution_changed.failed"), context, using=using(world))
     (told,) = world.messages()
-    assert told["reasons"][0].endswith(' --depth 4" (its log ends: ValueError: no rows of class 1)')
+    cause = "ValueError: no rows of class 1. SageMaker says: AlgorithmError: ExecuteUserScriptError: "
+    assert told["reasons"] == [
+        f'DataPreProcessing: {cause}Command "/usr/bin/python3 -m handsoff_entry --depth 4"'
+    ]
+    key = "evidence/titanic/p4jn9xou8a8s/evidence.json"
+    found = json.loads(world.s3.get_object(Bucket="data", Key=key)["Body"].read())
+    assert found["steps"][0]["failureReason"].startswith("ValueError: no rows of class 1. SageMaker says: ")
 
 
 def test_failure_by_a_signal_says_so_in_notification_and_evidence(world: World, context: Context) -> None:
