@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final
 
 import typer
@@ -21,6 +22,9 @@ from handsoff.showing.console import escape
 
 KEY_WIDTH: Final = 28
 """Characters of the column of keys."""
+
+MAX_SHOWN: Final = 120
+"""Characters of a mapping or a list that are shown; a longer one is named."""
 
 SHA_SHOWN: Final = 12
 """Characters of a SHA-256 that are shown."""
@@ -86,9 +90,22 @@ def _show(found: PublishPlan) -> None:
     if found.code_changed:
         before, after = (str(sha256 or "—")[:SHA_SHOWN] for sha256 in (found.code.before, found.code.after))
         out.print(f"  {'code':<{KEY_WIDTH}} {before} → {after}", soft_wrap=True)
-    for change in found.pipeline:
-        for line in _lines(change):
-            out.print(f"  pipeline: {escape(change.key)}  {escape(line)}", soft_wrap=True)
+    for line in _pipeline_lines(found.pipeline):
+        out.print(f"  pipeline: {escape(line)}", soft_wrap=True)
+
+
+def _pipeline_lines(changes: Iterable[Change]) -> Iterator[str]:
+    """A line for each single value, and one for each step with the number of its other changes."""
+    others: Counter[str] = Counter()
+    for change in changes:
+        step = ".".join(change.key.split(".")[:2])
+        if change.key == step or not isinstance(change.before or change.after, dict | list):
+            (line,) = _lines(change)
+            yield f"{change.key}  {line}"
+        else:
+            others[step] += 1
+    for step, number in others.items():
+        yield f"{step}  {number} lists or mappings: --json has them"
 
 
 def _lines(change: Change) -> Iterator[str]:
@@ -101,7 +118,15 @@ def _lines(change: Change) -> Iterator[str]:
             yield from (f"- {_text(item)}" for item in gone)
             yield from (f"+ {_text(item)}" for item in new)
             return
+    if _is_long(before) or _is_long(after):
+        yield "added" if before is None else "removed" if after is None else "changed: --json has it whole"
+        return
     yield f"{_text(before)} → {_text(after)}"
+
+
+def _is_long(value: Any) -> bool:
+    """Whether a value, such as a whole step, is too long to be read in a line."""
+    return isinstance(value, dict | list) and len(_text(value)) > MAX_SHOWN
 
 
 def _text(value: Any) -> str:

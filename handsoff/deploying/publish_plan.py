@@ -206,14 +206,23 @@ def _dumped(config: ModelConfig) -> dict[str, Any]:
 
 
 def _differences(before: Any, after: Any, key: str = "") -> Iterator[Change]:
-    """The values that differ, by dotted keys. Lists of named things are compared by name, others whole."""
+    """The values that differ, by dotted keys. Lists of named things are compared by name, others whole.
+
+    Of a package's list of one container the values of that container are compared.
+    """
     before, after = _by_name(before), _by_name(after)
+    if _is_one_container(before) and _is_one_container(after):
+        before, after = before[0], after[0]
     if isinstance(before, dict) and isinstance(after, dict):
         for name in {**before, **after}:
             inner = f"{key}.{name}" if key else str(name)
             yield from _differences(before.get(name), after.get(name), inner)
     elif before != after:
         yield Change(key, before, after)
+
+
+def _is_one_container(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict) and "Image" in value[0]
 
 
 def _by_name(value: Any) -> Any:

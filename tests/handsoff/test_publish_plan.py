@@ -322,3 +322,25 @@ def test_lists_show_what_goes_and_what_comes() -> None:
     assert list(command._lines(Change("k", ["a", "b"], ["b", "a"]))) == ['["a", "b"] → ["b", "a"]']
     assert list(command._lines(Change("k", None, 30))) == ["— → 30"]
     assert publish_plan.code_of({}) is None
+
+
+def test_long_values_are_named_and_not_shown() -> None:
+    step = {"Type": "Processing", "Arguments": {"text": "x" * 200}}
+    assert list(command._lines(Change("Steps.ScoreCandidate", None, step))) == ["added"]
+    assert list(command._lines(Change("Steps.ScoreCandidate", step, None))) == ["removed"]
+    assert list(command._lines(Change("k", step, "none"))) == ["changed: --json has it whole"]
+    assert list(command._lines(Change("k", None, {"a": 1}))) == ['— → {"a": 1}']
+
+
+def test_own_code_in_place_of_an_estimator_is_shown_in_short_lines(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text("")
+    own = config_of(training={"source_dir": "src", "entry_point": "train.py", "image": "xgboost:3.0-5"})
+    after = definition_of(own, tmp_path)
+    found = compare("titanic", published(config_of()), own.models["titanic"], after, ROLE)
+    lines = list(command._pipeline_lines(found.pipeline))
+    assert "Steps.ScoreCandidate  added" in lines
+    assert "Steps.ModelEvaluation  4 lists or mappings: --json has them" in lines
+    assert any(line.endswith("sagemaker-xgboost:3.0-5") for line in lines)
+    assert len(lines) < 25
+    assert max(map(len, lines)) < 300
