@@ -23,6 +23,7 @@ from handsoff.commands import (
     deployment,
     executions,
     failures,
+    init,
     local,
     predict,
     publish,
@@ -69,6 +70,7 @@ def options(
 
 for command in (
     local.demo,
+    init.init,
     schema.schema,
     deployment.doctor,
     deployment.deploy,

@@ -46,6 +46,7 @@ OTHERS = {
     "start": ["titanic"],
     "release": ["titanic"],
     "schema": [],
+    "init": ["train.csv", "--target", "survived"],
     "status": [],
     "evidence": [],
     "explain": ["titanic/3"],
@@ -83,7 +84,7 @@ def run(folder: Path, name: str, arguments: list[str]) -> str:
         (folder / file).parent.mkdir()
         (folder / file).touch()
     done = commands.run(*name.split(), *arguments, environment=NOWHERE, folder=folder)
-    assert done.returncode == 1 or name == "local down", done.stdout
+    assert done.returncode == 1 or name in ("local down", "schema"), done.stdout
     return done.stdout + done.stderr
 
 

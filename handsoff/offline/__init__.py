@@ -1,0 +1,1 @@
+"""What works without AWS: a first configuration, and a rehearsal of an execution."""

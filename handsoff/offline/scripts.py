@@ -1,0 +1,131 @@
+"""What a training script says about itself: arguments and imports, read from its syntax; it never runs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from handsoff.errors import NotFound, UsageError
+from retraining.config.training import IMAGES
+
+SCALARS: Final = (bool, int, float, str)
+"""Types of values that a hyperparameter may have."""
+
+SERVING: Final = ("model_fn", "input_fn", "predict_fn", "output_fn")
+"""The functions by which a model is asked."""
+
+_IMAGE_OF: Final = {
+    "xgboost": "xgboost",
+    "torch": "pytorch",
+    "pytorch_lightning": "pytorch",
+    "sklearn": "scikit-learn",
+}
+"""Images by the module that code imports, those that decide first."""
+
+_ENVIRONMENT: Final = "SM_"
+"""The beginning of the names of variables that SageMaker sets: defaults from them are no hyperparameters."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """A training script. `hyperparameters` are its arguments with constant defaults."""
+
+    path: Path
+    image: str
+    why_image: str
+    hyperparameters: Mapping[str, bool | int | float | str]
+    functions: tuple[str, ...]
+    """The serving functions that it defines."""
+
+    reads_channels: bool
+    """Whether it names a channel or the folder of the model, as script mode gives them."""
+
+
+def read_script(path: Path) -> Script:
+    """Read a script. Raises NotFound, and UsageError where it is no Python."""
+    if not path.is_file():
+        raise NotFound(f"{path} does not exist: name a training script")
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+    except (SyntaxError, UnicodeDecodeError, ValueError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        raise UsageError(
+            f"{path}{line} is no Python: {getattr(error, 'msg', 'it is not text in UTF-8')}"
+        ) from None
+    image, why = _image({name for each in path.parent.rglob("*.py") for name in _imports_of(each)}, tree)
+    return Script(
+        path,
+        image,
+        why,
+        dict(_arguments(tree)),
+        tuple(node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in SERVING),
+        _ENVIRONMENT in text,
+    )
+
+
+def defined_functions(path: Path) -> tuple[str, ...]:
+    """The serving functions that a module defines or imports. Raises SyntaxError and UnicodeDecodeError."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return tuple(name for name in SERVING if name in names)
+
+
+def _imports_of(path: Path) -> Iterator[str]:
+    try:
+        yield from _imports(ast.parse(path.read_text(encoding="utf-8")))
+    except (SyntaxError, UnicodeDecodeError, ValueError, OSError):
+        return
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def _image(beside: set[str], tree: ast.AST) -> tuple[str, str]:
+    """The image whose framework the script imports, and why."""
+    own = set(_imports(tree))
+    for names in (own, beside):
+        for module, image in _IMAGE_OF.items():
+            if module in names:
+                found = next(alias for alias in IMAGES if alias.startswith(f"{image}:"))
+                return found, f"the code imports {module}"
+    return IMAGES[0], "the code imports no framework that an image is known for"
+
+
+def _arguments(tree: ast.AST) -> Iterator[tuple[str, bool | int | float | str]]:
+    """The names and constant defaults of argparse arguments; those that SageMaker sets are left out."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        if node.func.attr != "add_argument":
+            continue
+        options = [
+            each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)
+        ]
+        name = next((each.removeprefix("--") for each in options if each.startswith("--")), None)
+        default = next((each.value for each in node.keywords if each.arg == "default"), None)
+        value = _constant(default)
+        if name and isinstance(value, SCALARS) and not any(each.arg == "action" for each in node.keywords):
+            yield name, value
+
+
+def _constant(node: ast.expr | None) -> object:
+    """The value of a constant, also a negative one; None for anything else."""
+    try:
+        return ast.literal_eval(node) if node is not None else None
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
