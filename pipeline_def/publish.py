@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 STEPS: Final = Path(__file__).parent / "steps"
 """The folder of the step scripts."""
 
-SERVING: Final = ("cells.py", "inference.py", "serving_request.py")
+SERVING: Final = ("cells.py", "dates.py", "inference.py", "serving_request.py")
 """The scripts that the training job puts beside the model that it trains."""
 
 TRAINING: Final = (*SERVING, "job.py", "train.py")
@@ -79,6 +79,7 @@ def step_config(model: Mapping[str, Any], name: str) -> dict[str, Any]:
             "numeric": list(model["features"].get("numeric", [])),
             "categorical": list(model["features"].get("categorical", [])),
             "boolean": list(model["features"].get("boolean", [])),
+            **({"date": list(dates)} if (dates := model["features"].get("date")) else {}),
         },
         "training": {} if own else _training(model["training"]),
         "slices": slices,

@@ -63,6 +63,7 @@ _BY_NAME: Final = frozenset(
         "missing_words",
         "canonicalised",
         "ranges",
+        "dates",
         "categories",
         "unknown_categories",
     }

@@ -152,6 +152,8 @@ def _domain(split: Mapping[str, Any], feature: str) -> str:
     """The range of a number, or how many categories there are; empty for booleans and in older reports."""
     if (ends := split.get("ranges", {}).get(feature)) is not None:
         return "no value" if ends["min"] is None else f"{ends['min']:g} to {ends['max']:g}"
+    if (ends := split.get("dates", {}).get(feature)) is not None:
+        return "no value" if ends["min"] is None else f"{ends['min']} to {ends['max']}"
     count = split.get("categories", {}).get(feature)
     return "" if count is None else f"{count:,} categories"
 

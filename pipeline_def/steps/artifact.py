@@ -15,6 +15,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
 from cells import NUMBER, Spelling, category
+from dates import with_parts
 from inference import known_categories
 from job import Array, StepConfig, read_config
 
@@ -74,7 +75,7 @@ class Model:
         The probability of the positive class (n), of each class (n x classes), or the predicted number (n). A
         class without a training row has probability 0.
         """
-        features = rows[list(self.config.features.names)]
+        features = with_parts(rows[list(self.config.features.names)], self.config.features.date)
         if self.config.task == "regression":
             return np.asarray(self.pipeline.predict(features) if len(rows) else [], dtype=float)
         probability = np.zeros((len(rows), len(self.config.classes)))

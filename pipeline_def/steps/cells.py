@@ -52,6 +52,9 @@ TIME: Final = re.compile(
 )
 """A date, or a time with up to nine decimals and an offset: ISO 8601 as Spark, pandas and Athena write it."""
 
+MICROSECONDS: Final = len("2026-01-31 14:05:00.123456")
+"""Characters of a time down to its microseconds. More decimals are cut off."""
+
 TIME_OF_DAY: Final = re.compile(r"(\d\d:\d\d:\d\d)(\.\d{1,9})", re.ASCII)
 """A time of day with decimals. Without them it is its own category."""
 
@@ -191,6 +194,20 @@ def time_category(word: str) -> str | None:
     if decimals:
         return f"{text}.{decimals}"
     return text.removesuffix(" 00:00:00")
+
+
+def as_date(text: str) -> datetime | None:
+    """The time that the text names, in UTC and without a zone, to the microsecond; None for a missing value.
+
+    Raises LookupError for any other text.
+    """
+    word = text.strip()
+    if word in MISSING_WORDS:
+        return None
+    found = time_category(word) if TIME.fullmatch(word) else None
+    if found is None:
+        raise LookupError(text)
+    return datetime.fromisoformat(found[:MICROSECONDS])
 
 
 def as_boolean(text: str) -> float | None:

@@ -123,7 +123,7 @@ def channel_rows(table: pa.Table, block: pa.RecordBatch, config: StepConfig) -> 
             continue
         if name == config.target:
             columns[name] = target_values(table[name], config.classes)
-        elif name in config.features.names:
+        elif name in config.features.names and name not in config.features.date:
             columns[name] = table[name]
         elif not pa.types.is_nested(block.column(name).type):
             columns[name] = as_landed(block.column(name), name)

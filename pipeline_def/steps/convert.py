@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -20,17 +19,14 @@ from cells import (
     LIMITS,
     MISSING_WORDS,
     NUMBER,
-    TIME,
     TRUE_WORDS,
     as_boolean,
-    time_category,
+    as_date,
 )
+from dates import MICROSECONDS_OF_A_DAY
 from job import DATE, DataProblem, StepConfig, listed
 from notation import Notation
 from texts import exact_numbers, plain, readable, to_categories, to_text
-
-MICROSECONDS: Final = len("2026-01-31 14:05:00.123456")
-"""Characters of a time down to its microseconds. More decimals are cut off."""
 
 VALUE_LIMIT: Final = 60
 """Characters of a wrong value that the log shows."""
@@ -58,13 +54,15 @@ def convert(block: pa.RecordBatch, config: StepConfig, key: str, first_row: int)
     """Features, target and identities of a block's rows.
 
     Numbers become float64 with null for a missing value. Categories become their canonical text, or null.
-    Booleans become 1.0, 0.0 or null. The target becomes a float64, or the int16 index of its class.
+    Booleans become 1.0, 0.0 or null. Dates become days (dates.py). The target becomes a float64, or the int16
+    index of its class.
 
     `key` names the file. `first_row` is the number of the block's first row; rows count from 1 below the
     header. Raises DataProblem naming file, row, column and what was expected.
     """
     notation = Notation.of(config.data)
-    given = {name: plain(block.column(name), key, name) for name in (config.target, *config.features.names)}
+    read = (config.target, *(name for name in config.features.names if name not in config.features.date))
+    given = {name: plain(block.column(name), key, name) for name in read}
     usual = {
         name: notation.usual_texts(values) if pa.types.is_string(values.type) else values
         for name, values in given.items()
@@ -81,6 +79,8 @@ def convert(block: pa.RecordBatch, config: StepConfig, key: str, first_row: int)
     for name in config.features.boolean:
         with readable(key, name):
             columns[name] = to_booleans(usual[name], key, name, first_row)
+    for name in config.features.date:
+        columns[name] = to_days(to_dates(block.column(name), key, name, first_row))
     target = config.target
     with readable(key, target):
         if config.classes:
@@ -192,20 +192,6 @@ def to_dates(values: pa.Array, key: str, name: str, first_row: int) -> pa.Array:
         raise _first_wrong(texts, lambda text: _fits(as_date, text), key, name, first_row, expected) from None
 
 
-def as_date(text: str) -> datetime | None:
-    """The time that the text names, in UTC and without a zone; None for a missing value.
-
-    Raises LookupError for any other text.
-    """
-    word = text.strip()
-    if word in MISSING_WORDS:
-        return None
-    found = time_category(word) if TIME.fullmatch(word) else None
-    if found is None:
-        raise LookupError(text)
-    return datetime.fromisoformat(found[:MICROSECONDS])
-
-
 def class_index(text: str, classes: Sequence[str]) -> int:
     """The index of the class that has this text, spaces aside, or the same number.
 
@@ -222,6 +208,11 @@ def class_index(text: str, classes: Sequence[str]) -> int:
             if NUMBER.fullmatch(name) and float(name) == float(word):
                 return index
     raise LookupError(text)
+
+
+def to_days(dates: pa.Array) -> pa.Array:
+    """Timestamps of microseconds as the days since 1970-01-01, float64, null where missing."""
+    return pc.divide(pc.cast(pc.cast(dates, pa.int64()), pa.float64(), safe=False), MICROSECONDS_OF_A_DAY)
 
 
 def one_of(classes: Sequence[str]) -> str:

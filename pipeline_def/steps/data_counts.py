@@ -7,6 +7,7 @@ from the Parquet file that training reads, with one column in memory at a time. 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dates import EPOCH
 from job import Array, Features, Json
 
 
@@ -76,6 +78,21 @@ def ranges(path: Path, features: Features) -> Json:
     for name in features.numeric:
         found[name] = pc.min_max(_column(path, name)).as_py()
     return found
+
+
+def date_ranges(path: Path, features: Features) -> Json:
+    """By date the earliest and the latest one, `min` and `max`, as text in UTC; None without a value."""
+    found: Json = {}
+    for name in features.date:
+        ends = pc.min_max(_column(path, name)).as_py()
+        found[name] = {end: None if days is None else moment(days) for end, days in ends.items()}
+    return found
+
+
+def moment(days: float) -> str:
+    """A date, or a time to the second, by its days since 1970-01-01."""
+    at = EPOCH + timedelta(seconds=round(days * 86400))
+    return at.isoformat(sep=" ").removesuffix(" 00:00:00")
 
 
 def distinct_categories(path: Path, features: Features) -> dict[str, int]:

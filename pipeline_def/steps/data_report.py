@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from batch import DataObject, split_of
 from clusters import different
 from data_counts import (
+    date_ranges,
     distinct_categories,
     empty_columns,
     ranges,
@@ -182,6 +183,7 @@ def _split_report(writer: SplitWriter, target: Array, ids: Ids, config: StepConf
         "repeated_rows": writer.rows - len(different(ids[config.row_column])),
         **_about_rows(ids, config),
         "ranges": ranges(writer.path, config.features),
+        **({"dates": date_ranges(writer.path, config.features)} if config.features.date else {}),
         "categories": distinct_categories(writer.path, config.features),
     }
     if config.data.cdc and not config.data.whole:

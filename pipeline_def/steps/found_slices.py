@@ -82,9 +82,9 @@ def worse_slices(config: StepConfig, rows: pd.DataFrame, candidate: Array, champ
 def slices(config: StepConfig, rows: pd.DataFrame) -> Iterator[tuple[Json, Array]]:
     """Each category and each quartile of each feature, and the rows in it; and the rows without a value.
 
-    Equal numbers are in one quartile, so a feature with few of them has fewer quartiles.
+    Dates are left out. Equal numbers are in one quartile, so a feature with few of them has fewer quartiles.
     """
-    for column in config.features.names:
+    for column in (name for name in config.features.names if name not in config.features.date):
         values = rows[column]
         missing = values.isna().to_numpy()
         yield {"column": column, "value": None, "range": None}, missing

@@ -57,7 +57,7 @@ def of_rows(
     """
     hashes = {}
     for name in block.schema.names:
-        numbers = converted.get(name)
+        numbers = None if name in config.features.date else converted.get(name)
         if numbers is not None and pa.types.is_float64(numbers.type) and exact(numbers):
             values = numbers
         elif name in usual:

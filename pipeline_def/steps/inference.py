@@ -1,8 +1,8 @@
 """Serving: raw rows in, predictions out. train.py puts this file beside the model, as code/inference.py.
 
 SageMaker's scikit-learn container calls `model_fn`, `input_fn`, `predict_fn` and `output_fn`. The file stands
-alone there with serving_request.py and cells.py, which says what a cell's text means. The other scripts read
-cells by the same file, so serving reads a row as training did.
+alone there with serving_request.py, dates.py, and cells.py, which says what a cell's text means. The other
+scripts read cells by the same file, so serving reads a row as training did.
 
 Rows arrive as CSV with or without a header, as JSON records, or as JSON lines. Columns that are not features
 are ignored. An empty value is a missing one. The answer has, for each row:
@@ -33,6 +33,7 @@ import numpy as np
 import pandas as pd
 
 from cells import LIMITS, NUMBER, Spelling
+from dates import PREFIX, with_parts
 from serving_request import (
     CSV,
     JSON,
@@ -76,6 +77,7 @@ def model_fn(model_dir: str) -> Model:
         numeric,
         categorical,
         boolean,
+        date=tuple(config["features"].get("date", ())),
         target=config["target"],
         columns=tuple(config.get("columns", ())),
         spelling=Spelling(**written | {"not_missing": tuple(written.get("not_missing", ()))}),
@@ -162,6 +164,7 @@ def known_categories(pipeline: Pipeline) -> dict[str, list[object]]:
         for _, encoder, names in getattr(columns, "transformers_", ())
         if hasattr(encoder, "categories_")
         for name, known in zip(names, encoder.categories_, strict=True)
+        if not str(name).startswith(PREFIX)
     }
 
 
@@ -200,6 +203,7 @@ def _tell_unknown(features: pd.DataFrame, model: Model) -> None:
 
 def _predictions(features: pd.DataFrame, model: Model) -> pd.DataFrame:
     """The prediction for each row, in the columns of a CSV answer."""
+    features = with_parts(features, model.date)
     if not model.classes:
         return pd.DataFrame({"prediction": model.pipeline.predict(features) if len(features) else []})
     shares = _probabilities(features, model)

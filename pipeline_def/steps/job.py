@@ -105,16 +105,22 @@ class Features:
     numeric: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     boolean: tuple[str, ...] = ()
+    date: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All columns: the numeric ones, then the categorical, then the boolean."""
-        return (*self.numeric, *self.categorical, *self.boolean)
+        """All columns: the numeric ones, then the categorical, then the boolean, then the dates."""
+        return (*self.numeric, *self.categorical, *self.boolean, *self.date)
 
     @property
     def by_kind(self) -> dict[str, tuple[str, ...]]:
         """The columns of each kind, in the order of `names`."""
-        return {"numeric": self.numeric, "categorical": self.categorical, "boolean": self.boolean}
+        return {
+            "numeric": self.numeric,
+            "categorical": self.categorical,
+            "boolean": self.boolean,
+            "date": self.date,
+        }
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """A request to the endpoint: from the body of a request to the features of its rows, as training had them.
 
-The file stands alone with cells.py: train.py puts both beside the model, with inference.py.
+The file stands alone with cells.py and dates.py: train.py puts them beside the model, with inference.py.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from cells import (
     PLAIN,
     Spelling,
     as_boolean,
+    as_date,
     category,
     is_number,
     number_category,
     usual_text,
 )
+from dates import days_of
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -64,6 +66,7 @@ class Model(NamedTuple):
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     boolean: tuple[str, ...]
+    date: tuple[str, ...] = ()
     target: str = ""
     columns: tuple[str, ...] = ()
     spelling: Spelling = PLAIN
@@ -73,8 +76,8 @@ class Model(NamedTuple):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The input columns in the order of the config: numeric, categorical, boolean."""
-        return (*self.numeric, *self.categorical, *self.boolean)
+        """The input columns in the order of the config: numeric, categorical, boolean, date."""
+        return (*self.numeric, *self.categorical, *self.boolean, *self.date)
 
 
 class Lines(NamedTuple):
@@ -290,7 +293,8 @@ def features_of(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
     return pd.DataFrame(
         {name: _column(rows[name], number) for name in model.numeric}
         | {name: _categories(rows[name], spelling) for name in model.categorical}
-        | {name: _column(rows[name], boolean) for name in model.boolean},
+        | {name: _column(rows[name], boolean) for name in model.boolean}
+        | {name: _column(rows[name], to_days) for name in model.date},
         index=rows.index,
     )
 
@@ -342,6 +346,19 @@ def to_boolean(value: object, name: object, spelling: Spelling = PLAIN) -> float
     except LookupError:
         raise Refused(f"{name} has a wrong value, expected true or false") from None
     return math.nan if found is None else found
+
+
+def to_days(value: object, name: object) -> float:
+    """The date as the days since 1970-01-01, NaN if missing. Raises Refused for another value."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return math.nan
+    try:
+        return days_of(as_date(value if isinstance(value, str) else repr(value)))
+    except LookupError:
+        raise Refused(
+            f"{name} has a wrong value, expected a date such as 2026-01-31, or a time such as "
+            "2026-01-31 14:05:00"
+        ) from None
 
 
 def _categories(column: pd.Series, spelling: Spelling) -> pd.Series:

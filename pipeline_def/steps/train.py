@@ -30,6 +30,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+from dates import CYCLES, MEASURES, part, with_parts
 from job import (
     COLUMN_ORDER,
     MAX_CATEGORIES,
@@ -48,7 +49,7 @@ SEED: Final = 0
 FOREST: Final = {"n_estimators": 300, "min_samples_leaf": 3, "n_jobs": -1, "random_state": SEED}
 """The settings of both random forests."""
 
-SERVING: Final = ("cells.py", "inference.py", "serving_request.py")
+SERVING: Final = ("cells.py", "dates.py", "inference.py", "serving_request.py")
 """The scripts that serve a model. They are beside this one, and go into the artifact."""
 
 CLASSIFIERS: Final[Mapping[str, BaseEstimator]] = {
@@ -88,6 +89,9 @@ def build(config: StepConfig, present: Collection[str]) -> Pipeline:
         estimator.set_params(categorical_features=list(range(first, first + len(columns["categorical"]))))
     else:
         prepare = _filled(scaled=name in LINEAR)
+    dates = columns.pop("date")
+    columns["date"] = [*dates, *(part(kind, date) for date in dates for kind in MEASURES)]
+    columns["cycle"] = [part(kind, date) for date in dates for kind in CYCLES]
     used = [(kind, prepare[kind], names) for kind, names in columns.items() if names]
     return Pipeline([("columns", ColumnTransformer(used)), ("estimator", estimator)])
 
@@ -116,7 +120,8 @@ def _as_they_are(max_categories: int) -> dict[str, BaseEstimator | str]:
         encoded_missing_value=np.nan,
         max_categories=max_categories,
     )
-    return {"numeric": "passthrough", "categorical": encoder, "boolean": "passthrough"}
+    numbers = dict.fromkeys(("numeric", "boolean", "date", "cycle"), "passthrough")
+    return {**numbers, "categorical": encoder}
 
 
 def _filled(*, scaled: bool) -> dict[str, BaseEstimator | str]:
@@ -125,8 +130,11 @@ def _filled(*, scaled: bool) -> dict[str, BaseEstimator | str]:
     A missing category is a category of its own. An unknown one counts as rare, or as none.
     """
     median = SimpleImputer(strategy="median")
+    numbers = make_pipeline(median, StandardScaler()) if scaled else median
     return {
-        "numeric": make_pipeline(median, StandardScaler()) if scaled else median,
+        "numeric": numbers,
+        "date": numbers,
+        "cycle": OneHotEncoder(handle_unknown="ignore"),
         "categorical": OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MAX_CATEGORIES),
         "boolean": SimpleImputer(strategy="most_frequent"),
     }
@@ -145,13 +153,14 @@ def fit(config: StepConfig, features: pd.DataFrame, target: pd.Series) -> Pipeli
     Raises DataProblem if no column has a value.
     """
     present = [str(name) for name in features if features[name].notna().any()]
+    rows = with_parts(features, config.features.date)
     if left_out := [str(name) for name in features if name not in present]:
         print(f"not used, because no row has a value: {', '.join(left_out)}", flush=True)
     pipeline = build(config, present)
     if isinstance(pipeline["estimator"], HistGradientBoostingClassifier) and target.value_counts().min() < 2:
         # Above 10,000 rows it stops early by a stratified tenth of them. One row cannot be divided.
         pipeline.set_params(estimator__early_stopping=False)
-    pipeline.fit(features, target)
+    pipeline.fit(rows, target)
     if isinstance(forest := pipeline["estimator"], RandomForestClassifier | RandomForestRegressor):
         forest.n_jobs = 1  # threads add up votes in any order, which varies the last digit of a prediction
     return pipeline

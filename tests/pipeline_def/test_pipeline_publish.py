@@ -129,7 +129,15 @@ def test_code_objects_hold_each_script_where_its_job_needs_it(model: dict[str, A
     assert set(objects) == processing | {"processing/model.json", "sourcedir.tar.gz"}
     with tarfile.open(fileobj=io.BytesIO(objects["sourcedir.tar.gz"]), mode="r:gz") as archive:
         assert archive.getnames() == [
-            *("cells.py", "inference.py", "job.py", "model.json", "serving_request.py", "train.py")
+            *(
+                "cells.py",
+                "dates.py",
+                "inference.py",
+                "job.py",
+                "model.json",
+                "serving_request.py",
+                "train.py",
+            )
         ]
 
 

@@ -59,13 +59,13 @@ def test_script_names_hide_no_module_of_python_or_of_the_image() -> None:
 
 @pytest.mark.parametrize("script", SERVING)
 def test_serving_scripts_import_none_of_the_other_scripts(script: str) -> None:
-    """train.py copies these three alone beside the model."""
-    beside = {"cells", "inference", "serving_request"}
+    """train.py copies these alone beside the model."""
+    beside = {"cells", "dates", "inference", "serving_request"}
     assert imported(STEPS / script) <= IMAGE | set(sys.stdlib_module_names) | beside
 
 
 def test_serving_scripts_are_those_that_train_copies() -> None:
-    assert train.SERVING == SERVING == ("cells.py", "inference.py", "serving_request.py")
+    assert train.SERVING == SERVING == ("cells.py", "dates.py", "inference.py", "serving_request.py")
 
 
 @pytest.mark.slow

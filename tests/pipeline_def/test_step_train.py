@@ -271,7 +271,7 @@ def test_script_mode_leaves_the_model_and_its_serving_code(tmp_path: Path) -> No
     )
     assert done.stdout.startswith("60 rows, features: x, c\nlogistic_regression fitted in ")
     files = sorted(str(path.relative_to(model)) for path in model.rglob("*") if path.is_file())
-    scripts = ["code/cells.py", "code/inference.py"]
+    scripts = ["code/cells.py", "code/dates.py", "code/inference.py"]
     assert files == [*scripts, "code/model.json", "code/serving_request.py", "model.joblib"]
     assert json.loads((model / "code" / "model.json").read_text())["columns"] == []
 

@@ -70,15 +70,20 @@ class Features(Section):
     boolean: tuple[Column, ...] = ()
     """Columns of true or false, yes or no, t or f, y or n, 1 or 0, in any case."""
 
+    date: tuple[Column, ...] = ()
+    """Columns of dates or times, as `data.date` reads them. A built-in estimator sees the year, the month,
+    the day of the week, and the days since 1970-01-01 in UTC, with the time of day as a fraction; own code
+    sees them as they landed. Drift is not measured of them, as later rows have later dates by nature."""
+
     @property
     def names(self) -> tuple[str, ...]:
         """All columns."""
-        return (*self.numeric, *self.categorical, *self.boolean)
+        return (*self.numeric, *self.categorical, *self.boolean, *self.date)
 
     def problems(self) -> Iterator[Problem]:
         """No column, or a column that is named twice."""
         if not self.names:
-            yield (), "no column is named: name at least one numeric, categorical or boolean column"
+            yield (), "no column is named: name at least one numeric, categorical, boolean or date column"
         if twice := named_twice(self.names):
             yield (), f"{twice} is named twice: name each column once"
 
@@ -310,6 +315,8 @@ class ModelConfig(Section):
             return f"the column {rule.column} is not a feature: name one of {', '.join(self.features.names)}"
         if rule.data == "unknown_share" and rule.column and rule.column not in self.features.categorical:
             return f"the column {rule.column} is not categorical: unknown_share counts categories"
+        if rule.data == "drift" and rule.column in self.features.date:
+            return f"the column {rule.column} is a date: drift is not measured of dates, name another feature"
         if rule.against == "earlier" and self.data.date is None:
             return "against: earlier needs dates: name the column with them in data.date"
         return None

@@ -11,6 +11,7 @@ import pytest
 from retraining.config.data import Data
 from retraining.config.rules import MetricRule, rules_sha256
 from retraining.config.schema import dump_model, parse_config, parse_model
+from retraining.errors import ConfigError
 from tests.functions.config.configs import PENGUINS, VALID, changed
 
 
@@ -43,6 +44,15 @@ def test_one_column_about_rows_may_stand_without_a_list() -> None:
     found = parse_config(changed("models.titanic.data", data), source="f").models["titanic"]
     assert (found.data.identity, found.data.group, found.data.date) == (("name",), ("ticket",), "day")
     assert found.columns[-3:] == ("name", "ticket", "day")
+
+
+def test_dates_are_features_and_no_drift_is_asked_of_them() -> None:
+    values = changed("models.titanic.features.date", ["booked"])
+    assert parse_config(values, source="f").models["titanic"].columns[-1] == "booked"
+    rule = {"data": "drift", "column": "booked", "max": 0.25}
+    values["models"]["titanic"]["approval"]["rules"].append(rule)
+    with pytest.raises(ConfigError, match="the column booked is a date: drift is not measured of dates"):
+        parse_config(values, source="f")
 
 
 def test_columns_about_rows_may_be_features() -> None:

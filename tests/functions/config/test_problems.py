@@ -152,7 +152,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
             "models.titanic.data.header: data.header does not name ticket, day: name every column of the "
             "files",
         ),
-        ("models.titanic.features", {}, "at least one numeric, categorical or boolean column"),
+        ("models.titanic.features", {}, "at least one numeric, categorical, boolean or date column"),
         (
             "models.titanic.retrain.ready.when",
             "noon",
