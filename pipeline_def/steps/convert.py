@@ -24,7 +24,7 @@ from cells import (
     as_date,
 )
 from dates import MICROSECONDS_OF_A_DAY
-from job import DATE, DataProblem, StepConfig, listed
+from job import DATE, WEIGHT, DataProblem, StepConfig, listed
 from notation import Notation
 from texts import exact_numbers, plain, readable, to_categories, to_text
 
@@ -40,6 +40,9 @@ RANGES: Final = {
     ),
 }
 """The largest number of a feature, by estimator, and how it is told. Larger ones overflow in scikit-learn."""
+
+A_WEIGHT: Final = "a number from 0"
+"""What a weight may be, for people."""
 
 USUAL: Final = Notation()
 """Numbers as they are commonly written."""
@@ -89,6 +92,10 @@ def convert(block: pa.RecordBatch, config: StepConfig, key: str, first_row: int)
             columns[target] = to_target_numbers(given[target], key, target, first_row, notation)
     if config.data.date is not None:
         columns[DATE] = to_dates(block.column(config.data.date), key, config.data.date, first_row)
+    if config.data.weight is not None:
+        weight = config.data.weight
+        with readable(key, weight):
+            columns[WEIGHT] = to_weights(block.column(weight), key, weight, first_row, notation)
     return pa.table({**columns, **identity.of_rows(block, columns, usual, key, config)})
 
 
@@ -137,6 +144,17 @@ def to_target_numbers(
     if numbers.null_count:
         row = pc.index(pc.is_null(numbers), True).as_py()
         raise _no_target(key, first_row + row, name, "a number")
+    return numbers
+
+
+def to_weights(values: pa.Array, key: str, name: str, first_row: int, notation: Notation = USUAL) -> pa.Array:
+    """The weights of rows as float64. Raises DataProblem for one that is missing, negative or no number."""
+    numbers = to_numbers(values, key, name, first_row, notation)
+    if numbers.null_count:
+        row = pc.index(pc.is_null(numbers), True).as_py()
+        raise DataProblem(f"{key}, row {first_row + row}: column {name} has no value, expected {A_WEIGHT}")
+    if (pc.min(numbers).as_py() or 0.0) < 0:
+        raise _first_wrong(numbers, lambda value: value >= 0, key, name, first_row, A_WEIGHT)
     return numbers
 
 

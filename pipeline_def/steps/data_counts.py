@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dates import EPOCH
-from job import Array, Features, Json
+from job import WEIGHT, Array, Features, Json
 
 
 class CellCounts:
@@ -87,6 +87,17 @@ def date_ranges(path: Path, features: Features) -> Json:
         ends = pc.min_max(_column(path, name)).as_py()
         found[name] = {end: None if days is None else moment(days) for end, days in ends.items()}
     return found
+
+
+def weights(path: Path) -> Json:
+    """The least, the greatest and the mean weight of the rows, and how many rows have the weight 0."""
+    found = _column(path, WEIGHT).to_numpy()
+    return {
+        "min": float(found.min()),
+        "max": float(found.max()),
+        "mean": float(found.mean()),
+        "zero": int((found == 0).sum()),
+    }
 
 
 def moment(days: float) -> str:

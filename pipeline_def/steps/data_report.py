@@ -23,6 +23,7 @@ from data_counts import (
     empty_columns,
     ranges,
     unknown_categories,
+    weights,
 )
 from division import described, split_notes
 from job import GROUP, IDENTITY, ROW, SPLITS, Array, DataProblem, Json, StepConfig, listed
@@ -167,6 +168,15 @@ def check_targets(targets: Mapping[str, Array], config: StepConfig) -> None:
         raise DataProblem(f"train: no row has {config.target} = {listed(absent)}; every class is needed")
 
 
+def check_weights(writer: SplitWriter, config: StepConfig) -> None:
+    """Raises DataProblem if all training rows have the weight 0: nothing can be learned from them."""
+    if config.data.weight is not None and not weights(writer.path)["max"]:
+        raise DataProblem(
+            f"train: all {writer.rows} rows have the weight 0 in column {listed([config.data.weight])}; "
+            "at least one row needs more"
+        )
+
+
 def _split_report(writer: SplitWriter, target: Array, ids: Ids, config: StepConfig, read: int) -> Json:
     """A split's entry in data_report.json. Shares are of the split's rows, from 0 to 1.
 
@@ -186,6 +196,8 @@ def _split_report(writer: SplitWriter, target: Array, ids: Ids, config: StepConf
         **({"dates": date_ranges(writer.path, config.features)} if config.features.date else {}),
         "categories": distinct_categories(writer.path, config.features),
     }
+    if config.data.weight is not None:
+        report["weights"] = weights(writer.path)
     if config.data.cdc and not config.data.whole:
         report["left_out_rows"] = read - writer.rows
     if config.classes:

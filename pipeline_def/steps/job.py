@@ -61,6 +61,9 @@ LOOKALIKE: Final = "handsoff:lookalike"
 DATE: Final = "handsoff:date"
 """The column that holds each row's `data.date`, a timestamp of microseconds, where the config names one."""
 
+WEIGHT: Final = "handsoff:weight"
+"""The column that holds each row's `data.weight`, a float64, where the config names one."""
+
 TEXT_ROW: Final = "handsoff:text-row"
 """The column of validation rows that holds their identity by text, by which earlier champions know rows."""
 
@@ -162,6 +165,7 @@ class Dialect:
     identity: tuple[str, ...] = ()
     group: tuple[str, ...] = ()
     date: str | None = None
+    weight: str | None = None
     columns: Literal["landed", "declared"] = "landed"
     split: Split | None = None
 
@@ -172,9 +176,10 @@ class Dialect:
 
     @property
     def about_rows(self) -> dict[str, tuple[str, ...]]:
-        """The columns that say which row a row is, by the key that names them."""
+        """The columns that say something about a row, by the key that names them."""
         date = () if self.date is None else (self.date,)
-        return {"identity": self.identity, "group": self.group, "date": date}
+        weight = () if self.weight is None else (self.weight,)
+        return {"identity": self.identity, "group": self.group, "date": date, "weight": weight}
 
     @property
     def spelling(self) -> Spelling:

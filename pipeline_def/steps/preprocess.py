@@ -20,7 +20,7 @@ import data_profile
 from batch import check_splits, latest_batch, read_manifest, split_of
 from champion_source import write_sources
 from channels import Channel, finish
-from data_report import FileRead, check_targets, data_report, read_target, summary
+from data_report import FileRead, check_targets, check_weights, data_report, read_target, summary
 from division import check_sides, division_of, division_report, keep_cut
 from job import (
     AWS,
@@ -72,6 +72,7 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     check_rows(rows)
     targets = {split: read_target(writer.path, config.target) for split, writer in writers.items()}
     check_targets(targets, config)
+    check_weights(writers["train"], config)
     if division:
         keep_cut(s3, bucket, config.name, division, batch)
     if channels:

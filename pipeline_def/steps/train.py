@@ -34,6 +34,7 @@ from dates import CYCLES, MEASURES, part, with_parts
 from job import (
     COLUMN_ORDER,
     MAX_CATEGORIES,
+    WEIGHT,
     DataProblem,
     StepConfig,
     read_config,
@@ -140,6 +141,11 @@ def _filled(*, scaled: bool) -> dict[str, BaseEstimator | str]:
     }
 
 
+def read_weights(folder: Path, config: StepConfig) -> pd.Series | None:
+    """The weights of the rows in `folder`, in their order; None if the config names none."""
+    return None if config.data.weight is None else pd.read_parquet(folder, columns=[WEIGHT])[WEIGHT]
+
+
 def read_training_rows(folder: Path, config: StepConfig) -> tuple[pd.DataFrame, pd.Series]:
     """Features and target of the rows in `folder`. A missing value is NaN in every column."""
     features = list(config.features.names)
@@ -147,7 +153,9 @@ def read_training_rows(folder: Path, config: StepConfig) -> tuple[pd.DataFrame, 
     return frame[features], frame[config.target]
 
 
-def fit(config: StepConfig, features: pd.DataFrame, target: pd.Series) -> Pipeline:
+def fit(
+    config: StepConfig, features: pd.DataFrame, target: pd.Series, weights: pd.Series | None = None
+) -> Pipeline:
     """The fitted pipeline; the same rows give the same one. It does not use a column without any value.
 
     Raises DataProblem if no column has a value.
@@ -160,7 +168,7 @@ def fit(config: StepConfig, features: pd.DataFrame, target: pd.Series) -> Pipeli
     if isinstance(pipeline["estimator"], HistGradientBoostingClassifier) and target.value_counts().min() < 2:
         # Above 10,000 rows it stops early by a stratified tenth of them. One row cannot be divided.
         pipeline.set_params(estimator__early_stopping=False)
-    pipeline.fit(rows, target)
+    pipeline.fit(rows, target, **({} if weights is None else {"estimator__sample_weight": weights}))
     if isinstance(forest := pipeline["estimator"], RandomForestClassifier | RandomForestRegressor):
         forest.n_jobs = 1  # threads add up votes in any order, which varies the last digit of a prediction
     return pipeline
@@ -193,7 +201,7 @@ def main(environment: Mapping[str, str], source_dir: Path) -> None:
     features, target = read_training_rows(channel, config)
     print(f"{len(features)} rows, features: {', '.join(features.columns)}", flush=True)
     started = time.perf_counter()
-    pipeline = fit(config, features, target)
+    pipeline = fit(config, features, target, read_weights(channel, config))
     seconds = time.perf_counter() - started
     print(f"{config.estimator} fitted in {seconds:.2f} s", flush=True)
     save(pipeline, Path(environment["SM_MODEL_DIR"]), source_dir, landed_columns(channel))

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import artifact
 import dates
 import inference
+import serving_request
 import train
 from cells import as_date
 from job import parse_config
@@ -159,10 +160,11 @@ def test_date_that_no_row_has_is_not_used() -> None:
 
 @pytest.mark.parametrize("value", [20260101, True, "31.12.2025", "2026-13-01"])
 def test_serving_refuses_what_is_no_date(value: object) -> None:
-    model = inference.Model(None, ("0", "1"), (), (), (), date=("d",))  # type: ignore[arg-type]
+    nothing: Any = None
+    model = serving_request.Model(nothing, ("0", "1"), (), (), (), date=("d",))
     request = json.dumps([{"d": value}])
     answer = inference.predict_fn(inference.input_fn(request, "application/json"), model)
-    assert isinstance(answer, inference.Refused)
+    assert isinstance(answer, serving_request.Refused)
     assert str(answer) == (
         "row 1: d has a wrong value, expected a date such as 2026-01-31, or a time such as "
         "2026-01-31 14:05:00"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ import convert
 import serving_request
 from job import DataProblem
 from retraining.config.schema import ModelConfig
-from tests.wall.sides import accepted_at_landing, csv_file, for_steps, model
+from tests.wall.sides import accepted_at_landing, accepted_by_job, csv_file, for_steps, model
 
 NONE: Final = math.nan
 """The cell is a missing value."""
@@ -226,3 +227,14 @@ def test_most_classes_of_a_config_fit_the_steps() -> None:
     assert found.to_pylist() == [99]
     with pytest.raises(ValueError, match="from 3 to 100"):
         model("multiclass_classification", [*names, "one more"])
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [("0", True), ("2.5", True), ("1e3", True), ("", False), ("NA", False), ("-1", False), ("x", False)],
+)
+def test_weight_is_read_alike_on_both_sides(text: str, fits: bool, tmp_path: Path) -> None:
+    config = model(weight="w")
+    body = csv_file(("x", "c", "b", "w", "y"), ("1", "a", "true", text, "1"))
+    assert accepted_at_landing(body, "train/a.csv", config) is fits
+    assert accepted_by_job(body, "train/a.csv", config, tmp_path) is fits

@@ -95,6 +95,11 @@ class Data(Section):
     date: Column | None = None
     """The column that says when a row came about. It need not be a feature."""
 
+    weight: Column | None = None
+    """The column that says how many rows a row counts as in training: a number from 0. Each row needs one,
+    and not all may be 0. Built-in estimators are fitted with it, and own code sees it among its columns.
+    It is no feature, and the evaluation counts each row once."""
+
     split: Split | None = None
     """Set it if files hold training and validation rows together: any data file below `curated/<model>/` then
     belongs to one set, which is divided by this. Without it, files say by their names to which split their
@@ -112,9 +117,10 @@ class Data(Section):
 
     @property
     def about_rows(self) -> dict[str, tuple[str, ...]]:
-        """The columns that say which row a row is, by the key that names them."""
+        """The columns that say something about a row, by the key that names them."""
         date = () if self.date is None else (self.date,)
-        return {"identity": self.identity, "group": self.group, "date": date}
+        weight = () if self.weight is None else (self.weight,)
+        return {"identity": self.identity, "group": self.group, "date": date, "weight": weight}
 
     def problems(self) -> Iterator[Problem]:
         """Keys that name the same sign or column for two things."""

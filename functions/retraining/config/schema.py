@@ -251,6 +251,9 @@ class ModelConfig(Section):
     def _column_problems(self) -> Iterator[Problem]:
         if self.target in self.features.names:
             yield ("target",), f"the target {self.target} is also a feature: remove it from features"
+        if self.data.weight in self.features.names:
+            said = f"the weight {self.data.weight} is also a feature: remove it from features"
+            yield ("data", "weight"), said
         for key, names in self.data.about_rows.items():
             if self.target in names:
                 yield ("data", key), f"data.{key} names the target {self.target}: name other columns"

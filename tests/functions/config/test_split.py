@@ -124,3 +124,14 @@ def test_step_config_has_the_split_as_it_is_written() -> None:
     without = model("{}").model_dump(mode="json", exclude_none=True)
     assert "split" not in step_config(without, "titanic")["data"]
     assert not Data().whole
+
+
+def test_weight_is_a_column_of_the_files_and_no_feature() -> None:
+    assert model("weight: w").columns[-1] == "w"
+    for data, said in (
+        ("weight: age", "data.weight: the weight age is also a feature: remove it from features"),
+        ("weight: survived", "data.weight: data.weight names the target survived: name other columns"),
+    ):
+        with pytest.raises(ConfigError) as error:
+            model(data)
+        assert str(error.value) == f"f is not valid:\n  models.titanic.{said}"

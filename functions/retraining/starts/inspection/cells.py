@@ -133,6 +133,7 @@ class Cells:
             kinds={
                 **dict.fromkeys(config.features.numeric, "number"),
                 **dict.fromkeys(config.features.boolean, "boolean"),
+                **({config.data.weight: "weight"} if config.data.weight else {}),
                 config.target: target,
             },
             words=frozenset(config.classes),
@@ -147,6 +148,8 @@ class Cells:
         word, kind = text.strip(), self.kinds[column]
         if kind == "number":
             return self._number(word)
+        if kind == "weight":
+            return self._weight(word)
         if kind == "boolean":
             fits = word in MISSING or word.lower() in TRUE or word.lower() in FALSE
             return None if fits else Fault("not_a_boolean", NOT_A_BOOLEAN)
@@ -179,6 +182,14 @@ class Cells:
         if abs(value) <= largest:
             return None
         return Fault("not_a_number", f"is out of range, expected a number between {said}")
+
+    def _weight(self, word: str) -> Fault | None:
+        if word in MISSING:
+            return Fault("not_a_number", "is missing, expected a number from 0")
+        value = self.numbers.finite(word)
+        if value is None:
+            return self._not_a_number(word)
+        return Fault("not_a_number", "is negative, expected a number from 0") if value < 0 else None
 
     def _target(self, word: str, kind: str) -> Fault | None:
         missing = word in MISSING
