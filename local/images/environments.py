@@ -16,6 +16,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Final
 from uv import find_uv_bin
 
 from local.errors import NoEnvironment
-from local.images import installing
+from local.images import installing, layers
 from local.images.table import Image
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,10 @@ class Environments:
             f"making an environment with the packages of {image.name}, once on this machine: "
             "that takes a minute where they must be downloaded"
         )
-        return self.made("images", image.lock, lambda: say(what), python=image.python)
+        folder = self.made("images", image.lock, lambda: say(what), python=image.python)
+        if image.modules:
+            _bring(image.modules, layers.packages_of(folder, folder))
+        return folder
 
     def made(self, kind: str, lock: Path, begin: Callable[[], None], *, python: str = _OWN_VERSION) -> Path:
         """The folder of an environment with the packages of a locked requirement file, made if there is none.
@@ -122,6 +126,17 @@ def locked(path: Path) -> Iterator[None]:
 def _is_complete(folder: Path) -> bool:
     """Whether the environment is whole, and the Python that it was made with still exists."""
     return (folder / COMPLETE).exists() and (folder / "bin" / "python").exists()
+
+
+def _bring(modules: Path, packages: Path) -> None:
+    """Copy the Python files below `modules` to the folder `packages`, each as a whole, where they differ."""
+    for source in modules.rglob("*.py"):
+        target = packages / source.relative_to(modules)
+        if not target.exists() or target.read_bytes() != source.read_bytes():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("wb", dir=target.parent, delete=False) as draft:
+                draft.write(source.read_bytes())
+            Path(draft.name).replace(target)
 
 
 def version(folder: Path) -> str:

@@ -18,7 +18,8 @@ class Image:
     `name` is its alias in handsoff.yaml, `tags` are its repositories and tags in ECR. `python` is its version
     of Python, `program` the path of Python in it, `toolkit` what runs a source directory there, by
     its `module`. `imported` are packages that most of its jobs import.
-    `besides` is what the image has and jobs do not find here.
+    `besides` is what the image has and jobs do not find here. Below `modules` lies what stands in for
+    packages of the image that are on no index.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Image:
     module: str
     imported: tuple[str, ...]
     besides: str
+    modules: Path | None = None
 
     @property
     def lock(self) -> Path:
@@ -69,6 +71,7 @@ IMAGES: Final = (
         module="sagemaker_xgboost_container.training:main",
         imported=(*_TABLES, "sklearn.model_selection", "xgboost"),
         besides="the toolkits and the serving stack of SageMaker, dask, mlio, smdebug and GPUs",
+        modules=FOLDER / "xgboost",
     ),
     Image(
         name="pytorch:2.6.0",

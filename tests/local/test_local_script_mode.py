@@ -359,3 +359,42 @@ def test_script_that_names_a_path_of_the_image_is_told_so(aws: Aws) -> None:
         "other.py: /opt/ml does not exist on this machine, only in the image. Take the path of a variable, "
         "such as SM_MODEL_DIR, or of a hyperparameter"
     )
+
+
+READS = """
+import os, pathlib, pandas
+from sagemaker_xgboost_container import distributed, encoder as xgb_encoders
+from sagemaker_xgboost_container.data_utils import get_content_type, get_dmatrix, get_size
+folder = pathlib.Path("rows")
+texts = {"csv": "1,0.5,\\n0,1.5,2\\n", "libsvm": "1 0:0.5\\n0 0:1.5 1:2\\n"}
+for name, text in texts.items():
+    (folder / name / "below").mkdir(parents=True)
+    (folder / name / "below" / "part").write_text(text)
+    (folder / name / "_columns.json").write_text("[]")
+(folder / "parquet").mkdir()
+rows = pandas.DataFrame({"y": [1.0, 0.0], "a": [0.5, 1.5], "b": [None, 2.0]})
+rows.to_parquet(folder / "parquet" / "part")
+for name in ("csv", "libsvm", "parquet"):
+    found = get_dmatrix(str(folder / name), get_content_type(name))
+    print(name, found.num_row(), found.num_col(), *found.get_label(), found.num_nonmissing())
+print(get_dmatrix("none", "csv"), get_size(str(folder / "csv")), get_content_type("text/csv;label_size=1"))
+print(xgb_encoders.decode(b"0.5,\\n1.5,2", "text/csv; charset=utf-8").num_nonmissing())
+print(xgb_encoders.libsvm_to_dmatrix(b"1 0:0.5").num_row(), xgb_encoders.json_to_jsonlines({"x": [1, 2]}))
+distributed.wait_hostname_resolution(["algo-1"])
+hosts = ["algo-1"]
+distributed.rabit_run(lambda **x: print(x), {"x": 1}, True, hosts, hosts[0], update_rabit_args=True)
+"""
+
+
+def test_xgboost_scripts_find_what_they_import_of_the_image(aws: Aws) -> None:
+    step, lines = train(aws, XGBOOST, train__py=READS)
+    assert step["StepStatus"] == "Succeeded", lines
+    assert [line for line in lines[1:] if "Warning" not in line and "warnings.warn" not in line] == [
+        "csv 2 2 1.0 0.0 3",
+        "libsvm 2 2 1.0 0.0 3",
+        "parquet 2 2 1.0 0.0 3",
+        "None 15 csv",
+        "3",
+        "1 b'1\\n2\\n'",
+        "{'x': 1, 'is_master': True}",
+    ]
