@@ -198,6 +198,27 @@ def test_package_that_a_job_installs_is_its_own(aws: Aws, command: str) -> None:
     assert steps["Prepare"]["StepStatus"] == "Failed"
 
 
+SCORES = "import json, sys, xgboost; print(json.dumps([__name__, sys.argv[1:], xgboost.__version__]))"
+
+
+@pytest.mark.story
+def test_processing_job_of_another_image_runs_its_script_there(aws: Aws) -> None:
+    uri = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
+    code = "/opt/ml/processing/code/score.py"
+    application: Json = {
+        "ImageUri": uri,
+        "ContainerEntrypoint": ["python3", code],
+        "ContainerArguments": ["--optional"],
+    }
+    step = processing(
+        inputs={"code": aws.put("scoring/score.py", SCORES)}, arguments={"AppSpecification": application}
+    )
+    _, steps = aws.run(step)
+    lines = aws.lines("Processing", aws.job(steps["Prepare"])["ProcessingJobName"])
+    assert lines[0].startswith("This is not the image xgboost:3.0-5: it is Python 3.")
+    assert json.loads(lines[1]) == ["__main__", ["--optional"], "3.0.5"]
+
+
 @pytest.mark.story
 def test_job_of_an_unknown_image_is_refused_with_the_known_ones(aws: Aws) -> None:
     uri = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1"
