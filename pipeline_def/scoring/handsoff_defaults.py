@@ -130,14 +130,17 @@ def _xgboost_predict(data: Any, model: Any) -> Any:
 
 
 def _plain_decoded(body: Any, content_type: str) -> Any:
-    """As sagemaker_inference decodes: a value of CSV that is no number is NaN."""
+    """As sagemaker_inference decodes: each column of CSV has the type of its values.
+
+    A missing value is NaN, and -1 in a column of whole numbers.
+    """
     if content_type == NPY:
         return _npy(body)
     if content_type == JSON:
         return np.array(json.loads(body))
     if content_type != CSV:
         raise _refused(content_type, "input_fn")
-    return np.genfromtxt(io.StringIO(body), delimiter=",")
+    return np.genfromtxt(io.StringIO(body), dtype=None, delimiter=",")
 
 
 def _plain_encoded(prediction: Any, accept: str) -> Any:

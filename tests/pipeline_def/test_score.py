@@ -353,7 +353,7 @@ def test_score_uses_the_defaults_of_the_framework(tmp_path: Path, framework: str
         tmp_path / "model", {"inference.py": code, **fakes}, framework=framework, columns=["x", "z"]
     )
     rows = tmp_path / "rows.csv"
-    rows.write_text("x,c,z\n1,a,2\n2,b,\n")
+    rows.write_text("x,c,z\n1.5,a,2.5\n2.5,b,\n")
 
     found = score(folder, rows, tmp_path / "out")
 
