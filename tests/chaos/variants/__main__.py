@@ -48,6 +48,11 @@ def failing_test(patch: Path) -> str | None:
     return second.removeprefix(CAUGHT_BY) if second.startswith(CAUGHT_BY) else None
 
 
+def applies(patch: Path) -> bool:
+    """Whether a patch applies to the project, which is not changed."""
+    return not subprocess.run(["git", "apply", "--check", str(patch)], cwd=ROOT, check=False).returncode
+
+
 def applied(patch: Path, folder: Path) -> None:
     """A copy of the project in the folder, with the patch. Raises CalledProcessError if it does not apply."""
     shutil.copytree(ROOT, folder, ignore=LEFT_OUT, dirs_exist_ok=True)
