@@ -36,7 +36,6 @@ STORIES: dict[str, Any] = {
 ROWS = passengers(1200)
 OTHERS = passengers(600, 9)
 VALIDATION = {"validation/part-0.csv": as_csv(OTHERS)}
-BULKY = as_csv(changed(ROWS, note=lambda text: text.ljust(10_000, ".")))
 
 
 def land(loop: Loop, model: str, files: Mapping[str, bytes], *markers: str) -> None:
@@ -183,16 +182,17 @@ def test_parts_with_few_rows_are_judged_over_the_split(loop: Loop) -> None:
 
 
 def test_the_same_bytes_by_another_tool_start_one_execution(loop: Loop) -> None:
-    assert len(BULKY) > 11 << 20
+    bulky = as_csv(changed(ROWS, note=lambda text: text.ljust(10_000, ".")))
+    assert len(bulky) > 11 << 20
     s3, bucket = loop.deployment.s3, loop.deployment.bucket
-    land(loop, "tools", {"train/part-0.csv": BULKY, **VALIDATION})
+    land(loop, "tools", {"train/part-0.csv": bulky, **VALIDATION})
     loop.settled("tools", 1)
     etags = {s3.head_object(Bucket=bucket, Key="curated/tools/train/part-0.csv")["ETag"]}
     for megabytes in (5, 8):
         size = megabytes << 20
         parts = TransferConfig(multipart_threshold=size, multipart_chunksize=size)
         key = "curated/tools/train/part-0.csv"
-        s3.upload_fileobj(io.BytesIO(BULKY), bucket, key, Config=parts)
+        s3.upload_fileobj(io.BytesIO(bulky), bucket, key, Config=parts)
         etags.add(s3.head_object(Bucket=bucket, Key=key)["ETag"])
         land(loop, "tools", {})
         loop.drained()

@@ -11,15 +11,16 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-import duckdb
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.dataset as pa_dataset
 import pyarrow.parquet as pq
+
+if TYPE_CHECKING:  # else imported when they write: all workers of a test run import this module, one uses it
+    import polars as pl
 
 Record = tuple[int | None, int | None, str | None, bool | None, int]
 """A row: x in hundredths, k, c, b and y."""
@@ -104,6 +105,8 @@ def _pandas(table: pa.Table) -> pd.DataFrame:
 
 
 def _polars(table: pa.Table) -> pl.DataFrame:
+    import polars as pl
+
     found = pl.from_arrow(table)
     assert isinstance(found, pl.DataFrame)
     return found
@@ -145,6 +148,8 @@ def _duckdb_parquet(table: pa.Table, _form: Form) -> bytes:
 
 
 def _copied(table: pa.Table, options: str) -> bytes:
+    import duckdb
+
     with tempfile.TemporaryDirectory(prefix="writers-") as folder, duckdb.connect() as connection:
         path = Path(folder, "file")
         connection.register("landed", table)
@@ -201,6 +206,8 @@ def _escaped(value: str) -> str:
 
 
 def _polars_folders(table: pa.Table, folder: Path, form: Form) -> None:
+    import polars as pl
+
     frame = _polars(table)
     target = pl.PartitionBy(folder, key=form.partition, include_key=False)
     if form.format == "csv":
@@ -210,6 +217,8 @@ def _polars_folders(table: pa.Table, folder: Path, form: Form) -> None:
 
 
 def _duckdb_folders(table: pa.Table, folder: Path, form: Form) -> None:
+    import duckdb
+
     header = ", HEADER" if form.format == "csv" else ""
     with duckdb.connect() as connection:
         connection.register("landed", table)
