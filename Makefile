@@ -63,8 +63,9 @@ check: setup ## style, types, layers, generated pages, template
 docs: setup ## write the pages of docs/reference that say what the code says
 	@python docs/make/reference.py
 
-pictures: setup ## make docs/images anew (needs chromium)
+pictures: setup ## make docs/images and the examples' pictures anew (needs chromium)
 	@python docs/make/review_page.py
+	@python docs/make/example_pages.py
 
 scan: setup $(SCAN) ## weaknesses: template, Terraform, workflows, code, locked packages (its own environment)
 	@python checks/scan.py

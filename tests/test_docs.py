@@ -21,8 +21,12 @@ from tests.commands import get_command
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("**/*.md"))]
-"""README and its neighbours, then every page of docs/."""
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted(DOCS.glob("**/*.md")),
+    *sorted(ROOT.glob("examples/*/README.md")),
+]
+"""README and its neighbours, every page of docs/, and those of the examples."""
 
 NEEDS = ("tutorials", "how-to", "reference", "explanation")
 """The folders of docs/, one for each need of a reader (https://diataxis.fr)."""

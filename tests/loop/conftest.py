@@ -230,7 +230,7 @@ def started(
     values = {"models": {name: {**titanic, "retrain": {}, **story} for name, story in stories.items()}}
     config = folder / "handsoff.yaml"
     config.write_text(json.dumps(values))  # JSON is YAML
-    project = Project(ROOT, parse_config(values, source=str(config)), folder / "work")
+    project = Project(folder, parse_config(values, source=str(config)), folder / "work")
     provide(build, project.work)
     cloud = server.start(folder / "aws", port=None, enforce_iam=enforce_iam, bridge=bridge)
     try:

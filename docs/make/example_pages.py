@@ -1,0 +1,80 @@
+"""Make examples/*/review-page.png: python docs/make/example_pages.py [MODEL…]
+
+Each example runs on AWS on this machine until its package is decided; the picture shows the package's review
+page in headless Chromium. It takes some minutes. Times, ids and pixels differ from run to run.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import sync_playwright
+
+from handsoff.operating.executions import package_of
+from handsoff.operating.landing import land, landing_names
+from retraining.links import Links
+from tests.examples import stories
+from tests.loop.builds import build_once
+from tests.loop.conftest import Loop, pointed_at, started
+from tests.review.conftest import ARGUMENTS
+
+WIDTH: Final = 1100
+"""CSS pixels, at which verdict and decision stand beside each other."""
+
+HEIGHT: Final = 900
+"""CSS pixels: the decision, the verdict and the first metrics."""
+
+
+def photograph(url: str, chromium: str, path: Path) -> None:
+    """Write the page at `url` as PNG."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page.goto(url)
+        path.write_bytes(page.screenshot())
+        browser.close()
+
+
+def page_of(loop: Loop, model: str, folder: Path) -> str:
+    """Run an example until its package is decided; the address of the package's review page."""
+    deployment = loop.deployment
+    whole = deployment.config.models[model].data.whole
+    files = landing_names(stories.write_data(model, folder), None, whole=whole)
+    land(deployment, model, files, progress=lambda _path, _sent: None, marker=True)
+    package = package_of(deployment, loop.settled(model, 1))
+    if package is None or package.pending:
+        raise RuntimeError(f"{model} has no decided package")
+    function = deployment.functions.get_function_configuration(FunctionName="handsoff-review-candidate")
+    secret = deployment.session.client("secretsmanager").get_secret_value(
+        SecretId=function["Environment"]["Variables"]["LINK_SECRET"]
+    )["SecretString"]
+    return Links(secret, deployment.outputs["ReviewUrl"]).url(package.arn)
+
+
+def main(models: list[str]) -> int:
+    """Write the pictures; the exit code."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        print("there is no chromium on this machine: apt-get install chromium", file=sys.stderr)
+        return 1
+    chosen = models or list(stories.MODELS)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = stories.own_code(Path(scratch, "project"))
+        build = build_once(Path(scratch, "build"))
+        with (
+            started({model: stories.example(model) for model in chosen}, folder, build) as loop,
+            pointed_at(loop.cloud),
+        ):
+            for model in chosen:
+                path = stories.EXAMPLES / stories.MODELS[model] / "review-page.png"
+                photograph(page_of(loop, model, Path(scratch, model)), chromium, path)
+                print(f"{path} is written, {path.stat().st_size // 1000} KB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
