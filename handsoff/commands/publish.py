@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final
 
 import typer
+import yaml
 
 from handsoff.commands import terminal
 from handsoff.commands.terminal import err, out
@@ -133,7 +135,12 @@ def _text(value: Any) -> str:
     """A value in one line; — where there is none."""
     if value is None:
         return "—"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict | list):  # as in handsoff.yaml
+        flow = yaml.safe_dump(
+            value, default_flow_style=True, sort_keys=False, width=math.inf, allow_unicode=True
+        )
+        return flow.strip()
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _tell(plans: list[PublishPlan], done: list[PublishedModel]) -> None:

@@ -96,7 +96,7 @@ def _rows(
     except (LookupError, UnicodeDecodeError):
         raise Refused(f"it cannot be read as {charset}: say --content-type 'text/csv; charset=…'") from None
     if kind.strip().lower() == "text/csv":
-        yield from _cells(text, columns, str(data.get("delimiter", ",")))
+        yield from _cells(text, columns, str(data.get("delimiter", ",")), data.get("header") or [])
         return
     for number, record in enumerate(_records(text, lines=kind.strip() == JSON_LINES), 1):
         if missing := [name for name in columns if name not in record]:
@@ -104,17 +104,19 @@ def _rows(
         yield [record[name] for name in columns]
 
 
-def _cells(text: str, columns: Sequence[str], delimiter: str) -> Iterator[list[str]]:
+def _cells(text: str, columns: Sequence[str], delimiter: str, landed: Sequence[str]) -> Iterator[list[str]]:
+    """The cells of each line, in the order of `columns`. `landed` are those of files without a header."""
     lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if line]
     if not lines:
         raise Refused("it has no rows")
     header = set(columns) <= set(lines[0])
-    if not header and len(lines[0]) != len(columns):
+    names = lines[0] if header else landed if len(lines[0]) == len(landed) else columns
+    if len(lines[0]) != len(names):
         missing = [name for name in columns if name not in lines[0]]
         raise Refused(
             f"its first line does not name {', '.join(missing)}; the model takes {', '.join(columns)}"
         )
-    places = [lines[0].index(name) for name in columns] if header else range(len(columns))
+    places = [names.index(name) for name in columns]
     for number, line in enumerate(lines[header:], 1 + header):
         if len(line) != len(lines[0]):
             raise Refused(f"line {number} has {len(line)} values, expected {len(lines[0])}")

@@ -182,6 +182,13 @@ def test_rows_for_own_code_have_the_delimiter_of_the_config() -> None:
     assert list(found) == [["3", "male"]]
 
 
+def test_rows_for_own_code_without_a_header_have_the_columns_of_landed_files() -> None:
+    given = contract()
+    given["config"]["data"]["header"] = ["id", "sex", "age", "target"]
+    assert list(rows.rows_of(b"7,male,3,1\n", "text/csv", given)) == [["3", "male"]]
+    assert list(rows.rows_of(b"3,male\n", "text/csv", given)) == [["3", "male"]]
+
+
 @pytest.mark.parametrize(
     ("cell", "expected"),
     [

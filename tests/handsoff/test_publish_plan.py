@@ -319,9 +319,19 @@ def test_publish_json_has_the_plan(did: list[str], capsys: pytest.CaptureFixture
 def test_lists_show_what_goes_and_what_comes() -> None:
     moved = Change("features.numeric", ["a", "b"], ["b", "c"])
     assert list(command._lines(moved)) == ["- a", "+ c"]
-    assert list(command._lines(Change("k", ["a", "b"], ["b", "a"]))) == ['["a", "b"] → ["b", "a"]']
+    assert list(command._lines(Change("k", ["a", "b"], ["b", "a"]))) == ["[a, b] → [b, a]"]
     assert list(command._lines(Change("k", None, 30))) == ["— → 30"]
     assert publish_plan.code_of({}) is None
+
+
+def test_rules_are_shown_as_people_write_them() -> None:
+    before = config_of(approval__rules=[{"metric": "roc_auc", "min": 0.7, "on_fail": "hold"}])
+    after = config_of(approval__rules=[{"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}}])
+    (change,) = compared(published(before), after).settings
+    assert list(command._lines(change)) == [
+        "- {metric: roc_auc, min: 0.7, on_fail: hold}",
+        "+ {metric: roc_auc, versus_champion: {max_loss: 0.03}}",
+    ]
 
 
 def test_long_values_are_named_and_not_shown() -> None:
@@ -329,7 +339,7 @@ def test_long_values_are_named_and_not_shown() -> None:
     assert list(command._lines(Change("Steps.ScoreCandidate", None, step))) == ["added"]
     assert list(command._lines(Change("Steps.ScoreCandidate", step, None))) == ["removed"]
     assert list(command._lines(Change("k", step, "none"))) == ["changed: --json has it whole"]
-    assert list(command._lines(Change("k", None, {"a": 1}))) == ['— → {"a": 1}']
+    assert list(command._lines(Change("k", None, {"a": 1}))) == ["— → {a: 1}"]
 
 
 def test_own_code_in_place_of_an_estimator_is_shown_in_short_lines(tmp_path: Path) -> None:
