@@ -54,6 +54,7 @@ OTHERS = {
     "reject": ["titanic/3", "--reason", "bad"],
     "judge": ["titanic/3", "--without-champion", "--reason", "gone"],
     "anchor": ["titanic"],
+    "predict": ["titanic", "train.csv"],
     "failures": [],
     "redrive": ["everything"],
     "destroy": ["--confirm", "handsoff"],
