@@ -31,8 +31,16 @@ OF_OTHERS = {
 NOT_IMPORTED = {"httptools", "uv"}
 """Declared distributions that are used as programs, or by uvicorn."""
 
-IN_JOBS = ("pipeline_def/steps", "pipeline_def/scoring", "pipeline_def/own_code")
-"""Scripts that run in SageMaker's images, with the packages of those."""
+IN_IMAGES = (
+    "handsoff/operating/answer.py",
+    "handsoff/operating/rows.py",
+    "local/images/xgboost",
+    "pipeline_def/offline",
+    "pipeline_def/own_code",
+    "pipeline_def/scoring",
+    "pipeline_def/steps",
+)
+"""Scripts that run in SageMaker's images, or in environments of these, with their packages."""
 
 
 def declared() -> list[Requirement]:
@@ -90,12 +98,12 @@ def imports(module: ast.AST) -> Iterator[str]:
 def imported() -> set[str]:
     """The distributions whose modules the wheel's packages import, with normalized names."""
     folders = [ROOT / name for name in ("handsoff", "local", "pipeline_def", "functions")]
-    in_jobs = [ROOT / name for name in IN_JOBS]
+    in_images = [ROOT / name for name in IN_IMAGES]
     names = {
         name
         for folder in folders
         for path in folder.rglob("*.py")
-        if not any(path.is_relative_to(place) for place in in_jobs)
+        if not any(path.is_relative_to(place) for place in in_images)
         for name in imports(ast.parse(path.read_text(encoding="utf-8")))
     }
     known = packages_distributions()
