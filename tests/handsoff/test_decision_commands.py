@@ -196,8 +196,8 @@ def test_judge_refuses_arguments_that_exclude_each_other(
 def deployed(world: World, project: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A deployment of the project in memory. Version 1 is the champion; 2 is held, as it was not compared."""
 
-    def deployment(config: Config) -> Deployment:
-        made = Deployment(config)
+    def deployment(config: Config, folder: Path) -> Deployment:
+        made = Deployment(config, folder)
         made.__dict__.update(
             sagemaker=world.sagemaker,
             s3=world.s3,
