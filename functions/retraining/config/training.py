@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -186,8 +187,8 @@ def _hyperparameter_problem(name: str, value: object) -> str | None:
         return "expected a finite number"
     if value is None:
         return "expected text, a number, true or false, not null"
-    if len(str(value)) > VALUE_LIMIT - 2:
-        return f"the value has {len(str(value)):,} characters, at most {VALUE_LIMIT - 2:,} are passed"
+    if (size := len(json.dumps(value))) > VALUE_LIMIT:
+        return f"the value has {size:,} characters as JSON, at most {VALUE_LIMIT:,} are passed"
     return None
 
 

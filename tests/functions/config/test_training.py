@@ -167,7 +167,7 @@ def test_an_entry_point_with_a_name_of_ours_is_refused() -> None:
         ),
         (
             {**OWN, "hyperparameters": {"x": "y" * 2499}},
-            ".hyperparameters.x: the value has 2,499 characters, at most 2,498 are passed",
+            ".hyperparameters.x: the value has 2,501 characters as JSON, at most 2,500 are passed",
         ),
         (
             {**OWN, "hyperparameters": {f"p{number}": 1 for number in range(97)}},
