@@ -1,8 +1,8 @@
 """Reads own training code from its folder: all its files but those that no job needs.
 
 Left out are names that begin with a dot (.git, .venv, .idea, .ipynb_checkpoints, .env), `__pycache__` and
-compiled files, virtual environments of any name, node_modules, *.egg-info, and editors' backups (`x~`, `#x#`,
-`x.swp`).
+compiled files, virtual environments of any name, node_modules, *.egg-info, editors' backups (`x~`, `#x#`,
+`x.swp`), and what a deployment leaves beside handsoff.yaml, which names the hash of the code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ FILES_LIMIT: Final = 1000
 OURS: Final = frozenset({"handsoff_entry", "handsoff_entry.py", "handsoff.json"})
 """Names in the first folder of the code that publishing needs for files of its own."""
 
-_LEFT_OUT: Final = re.compile(r"\..*|__pycache__|node_modules|.*\.(?:pyc|pyo|swp|egg-info)|.*~|#.*#")
+_LEFT_OUT: Final = re.compile(
+    r"\..*|__pycache__|node_modules|.*\.(?:pyc|pyo|swp|egg-info)|.*~|#.*#"
+    r"|handsoff-terraform|handsoff\.auto\.tfvars\.json|.*\.tfstate(?:\..*)?"
+)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\\]")
 
 

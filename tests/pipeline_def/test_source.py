@@ -56,6 +56,7 @@ def test_all_files_are_read_by_their_paths(folder: Path) -> None:
             "env/lib/x.py",
         ),
         *("node_modules/a.js", "churn.egg-info/PKG-INFO", "train.py~", "#train.py#", "train.swp"),
+        *("handsoff-terraform/main.tf", "terraform/handsoff.auto.tfvars.json", "terraform/terraform.tfstate"),
     ],
 )
 def test_files_that_no_job_needs_are_left_out(path: str, folder: Path) -> None:
