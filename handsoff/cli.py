@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from handsoff.commands import (
     anchor,
+    check,
     data,
     decisions,
     deployment,
@@ -71,6 +72,7 @@ def options(
 for command in (
     local.demo,
     init.init,
+    check.check,
     schema.schema,
     deployment.doctor,
     deployment.deploy,

@@ -27,6 +27,11 @@ FEW: Final = 20
 _ID: Final = re.compile(r"(?i:(^|[_\s.-])(id|ids|uuid|guid|key|index|rownum|row)$|^Unnamed: ?\d*$)|[a-z]Id$")
 """Names of columns that say which row a row is."""
 
+_GROUP: Final = re.compile(
+    r"(?i)customer|client|user|account|patient|household|member|person|subject|device|machine|[_ ]id$"
+)
+"""Names of columns that say which rows belong together, if values stand in several rows."""
+
 _NAMES: Final = re.compile(r"(?i)class|code|type|category|zip|postal|grade|region|plz")
 """Names of columns whose whole numbers stand for something else."""
 
@@ -53,7 +58,7 @@ POSITIVE: Final = frozenset(
 )
 """Words of the class that a model of two classes is about."""
 
-Use = Literal["target", "numeric", "categorical", "boolean", "identity", "date", "left out"]
+Use = Literal["target", "numeric", "categorical", "boolean", "identity", "group", "date", "left out"]
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ def guess(found: Mapping[str, Any], target: str) -> Guesses:
         Guess(target, "target", why) if name == target else _leak(column, most, task) or _use(column)
         for name, column in by_name.items()
     ]
-    return Guesses(task, why, classes, _one_date(uses), found["data"], found["rows"])
+    return Guesses(task, why, classes, _one_each(uses), found["data"], found["rows"])
 
 
 def _task(column: Mapping[str, Any]) -> tuple[Task, Sequence[str], str]:
@@ -162,6 +167,8 @@ def _use(column: Mapping[str, Any]) -> Guess:
         return Guess(name, "boolean", "two values that mean true and false")
     if column["numbers"] == 1 and column["whole"] and distinct <= FEW and _NAMES.search(name):
         return Guess(name, "categorical", f"{distinct} whole numbers that name something, by its name")
+    if _is_group(column):
+        return Guess(name, "group", f"{_many(distinct)} different values, in several rows each")
     if column["numbers"] == 1:
         return Guess(name, "numeric", "numbers")
     if column["numbers"] >= 0.9:
@@ -203,15 +210,28 @@ def _is_id(column: Mapping[str, Any], present: int) -> bool:
     return named or column["words"] < 2
 
 
-def _one_date(uses: Sequence[Guess]) -> Sequence[Guess]:
-    """The guesses with one date: the first one. A configuration names one."""
-    dates = [each for each in uses if each.use == "date"]
-    return [
-        Guess(each.column, "left out", f"dates; {dates[0].column} is the one that is named in data.date")
-        if each in dates[1:]
-        else each
-        for each in uses
-    ]
+def _is_group(column: Mapping[str, Any]) -> bool:
+    """Whether the column says which rows belong together."""
+    if column["unique"] or column["distinct"] <= FEW or column["words"] >= 2 or column["dates"] > 0.5:
+        return False
+    if column["numbers"] == 1:
+        return bool(column["whole"] and _ID.search(column["name"]))
+    return column["distinct"] > MAX_CATEGORIES and bool(_GROUP.search(column["name"]))
+
+
+def _one_each(uses: Sequence[Guess]) -> Sequence[Guess]:
+    """The guesses with one identity, one group and one date, the first of each: further ones are left out."""
+    first: dict[str, str] = {}
+    found = []
+    for each in uses:
+        if (
+            each.use in ("identity", "group", "date")
+            and first.setdefault(each.use, each.column) != each.column
+        ):
+            why = f"{each.why}; {first[each.use]} is the one that data.{each.use} names"
+            each = Guess(each.column, "left out", why)
+        found.append(each)
+    return found
 
 
 def _numberlike(value: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 
 import yaml
 
-from handsoff.offline.guesses import Guess, Guesses
+from handsoff.offline.guesses import Guess, Guesses, Use
 from handsoff.offline.scripts import Script
 from retraining.config.tasks import Task
 
@@ -56,6 +56,14 @@ STARTERS: Final[Mapping[Task, Sequence[tuple[str, str]]]] = {
 """Rules to start with and their reasons, as docs/explanation/approval.md has them."""
 
 
+_ABOUT_ROWS: Final[Sequence[tuple[Use, str]]] = (
+    ("identity", "which row a row is"),
+    ("group", "which rows belong together"),
+    ("date", "when a row came about"),
+)
+"""Keys of `data` that name a column, and what it says."""
+
+
 def written(name: str, guesses: Guesses, *, split: bool, script: Script | None, source_dir: str) -> str:
     """The text of a handsoff.yaml with one model. `split`: files do not say which rows are for validation."""
     lines = [
@@ -96,13 +104,15 @@ def _model(guesses: Guesses, split: bool, script: Script | None, source_dir: str
 
 def _data(guesses: Guesses, split: bool) -> Iterator[str]:
     lines = [f"  {key}: {scalar(value)} # so the files are written" for key, value in guesses.data.items()]
-    for use, why in (("identity", "which row a row is"), ("date", "when a row came about")):
-        if columns := guesses.of(use):  # type: ignore[arg-type]
+    for use, why in _ABOUT_ROWS:
+        if columns := guesses.of(use):
             lines.append(f"  {use}: {scalar(columns[0])} # {why}")
     if split:
         date = guesses.of("date")
         by, why = "random", "a hash of each row decides, so that it stays on its side"
-        if date:
+        if group := guesses.of("group"):
+            by, why = f"{{group: {scalar(group[0])}}}", "all rows of a group are on one side"
+        elif date:
             by, why = (
                 f"{{time: {scalar(date[0])}}}",
                 "the newest rows are for validation, as a model meets them",

@@ -129,3 +129,14 @@ def _constant(node: ast.expr | None) -> object:
         return ast.literal_eval(node) if node is not None else None
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
+
+
+def argument_names(path: Path) -> frozenset[str]:
+    """The names of all arguments that a script defines by add_argument, without dashes."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            options = (each.value for each in node.args if isinstance(each, ast.Constant))
+            if node.func.attr == "add_argument":
+                names |= {str(option).lstrip("-") for option in options}
+    return frozenset(names)

@@ -88,6 +88,17 @@ HUNDRED = list(range(100))
             "left out",
             "it tells the target in 97 % of the rows: it probably comes about after it",
         ),
+        (
+            column("customer", [n // 2 for n in range(600)], words=1.0),
+            "group",
+            "300 different values, in several rows each",
+        ),
+        (
+            column("user_id", [n // 2 for n in range(60)], numbers=1.0),
+            "group",
+            "30 different values, in several rows each",
+        ),
+        (column("customer_age", [n // 2 for n in range(600)], numbers=1.0), "numeric", "numbers"),
         (column("tags", ["[1]"] * 100, "list<item: int64>"), "left out", "its type is list<item: int64>"),
     ],
 )

@@ -1,0 +1,213 @@
+"""`handsoff check`: what would fail, without AWS."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from handsoff.cli import app
+from handsoff.offline.contract import check_code
+from retraining.config.schema import ModelConfig, parse_config
+from tests.functions.fakes import ROOT
+
+TITANIC = str(ROOT / "data" / "titanic")
+
+OWN = """models:
+  m:
+    task: binary_classification
+    target: y
+    classes: ["no", "yes"]
+    features: {numeric: [x, z]}
+    data: {split: {by: random, validation: 30%}}
+    training:
+      {source_dir: src, entry_point: train.py, image: "scikit-learn:1.9-0", hyperparameters: {depth: 2}}
+    approval: {rules: [{metric: roc_auc, min: 0.6}]}
+"""
+
+TRAIN = """import argparse, os
+import joblib, pandas as pd
+from sklearn.tree import DecisionTreeClassifier
+parser = argparse.ArgumentParser()
+parser.add_argument("--depth", type=int, default=3)
+given = parser.parse_args()
+def model_fn(folder):
+    return joblib.load(os.path.join(folder, "model.joblib"))
+def predict_fn(rows, model):
+    return model.predict_proba(rows)[:, 1]
+if __name__ == "__main__":
+    rows = pd.read_parquet(os.environ["SM_CHANNEL_TRAIN"])
+    model = DecisionTreeClassifier(max_depth=given.depth).fit(rows[["x", "z"]].to_numpy(), rows["y"])
+    joblib.dump(model, os.path.join(os.environ["SM_MODEL_DIR"], "model.joblib"))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with own code and rows, in which commands run."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "handsoff.yaml").write_text(OWN)
+    (tmp_path / "src").mkdir()
+    script = TRAIN.replace("given = parser.parse_args()", "given, _ = parser.parse_known_args()")
+    (tmp_path / "src" / "train.py").write_text(script)
+    rows = pd.DataFrame(
+        {"x": range(600), "z": 1.5, "y": ["yes" if n % 7 > 3 or n > 400 else "no" for n in range(600)]}
+    )
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    return tmp_path
+
+
+def findings(*arguments: str) -> tuple[int, list[dict[str, str]]]:
+    done = CliRunner().invoke(app, ["check", *arguments, "--json"])
+    return done.exit_code, json.loads(done.stdout)["findings"]
+
+
+def of_code(folder: Path, **training: Any) -> list[tuple[str, str]]:
+    """What is found of the code in `folder` with these keys."""
+    values: dict[str, Any] = {
+        "task": "regression",
+        "target": "y",
+        "features": {"numeric": ["x"]},
+        "training": {
+            "source_dir": "src",
+            "entry_point": "train.py",
+            "image": "xgboost:3.0-5",
+            **training,
+        },
+    }
+    model: ModelConfig = parse_config({"models": {"m": values}}, source="f").models["m"]
+    found = check_code(model, folder)
+    return [(each.outcome, each.text.replace(f"{folder}/", "")) for each in found]
+
+
+@pytest.mark.slow
+def test_check_trains_and_scores_a_built_in_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "handsoff.yaml").write_text((ROOT / "handsoff.yaml").read_text())
+    code, found = findings("titanic", TITANIC)
+    assert code == 0, found
+    assert [(each["stage"], each["outcome"]) for each in found] == [
+        ("config", "ok"),
+        ("data", "ok"),
+        ("training", "ok"),
+        ("scoring", "ok"),
+        ("rules", "note"),
+    ]
+    assert found[1]["text"] == "1,047 training and 262 validation rows are valid"
+    assert "accuracy 0.8" in found[3]["text"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_check_trains_and_scores_own_code_of_one_file() -> None:
+    code, found = findings("rows.csv")
+    assert code == 0, found
+    assert [each["stage"] for each in found if each["outcome"] == "ok"] == [
+        "config",
+        "own code",
+        "data",
+        "training",
+        "scoring",
+    ]
+    assert not [each for each in found if "does not add up" in each["text"]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "stage", "said"),
+    [
+        (("rows = pd", "raise ValueError('no rows here')\n    rows = pd"), "training", "no rows here"),
+        (("[:, 1]", "[:3, 1]"), "scoring", "prediction"),
+    ],
+)
+def test_check_says_why_own_code_fails(change: tuple[str, str], stage: str, said: str, folder: Path) -> None:
+    script = folder / "src" / "train.py"
+    script.write_text(script.read_text().replace(*change))
+    code, found = findings("m", "rows.csv")
+    assert code == 1
+    assert (found[-1]["stage"], found[-1]["outcome"]) == (stage, "fails")
+    assert said in found[-1]["text"]
+
+
+@pytest.mark.slow
+def test_check_quick_reads_all_rows_and_names_the_wrong_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "handsoff.yaml").write_text((ROOT / "handsoff.yaml").read_text())
+    for name in ("train", "validation"):
+        text = (ROOT / "data" / "titanic" / f"{name}.csv").read_text()
+        (tmp_path / f"{name}.csv").write_text(text.replace(",71.2833,", ",cheap,"))
+    code, found = findings("train.csv", "validation.csv", "--quick")
+    assert code == 1
+    assert found[-1]["outcome"] == "fails"
+    assert "column fare has a wrong value, expected a number" in found[-1]["text"]
+
+
+def test_check_without_files_or_with_one_split_only(folder: Path) -> None:
+    assert findings()[1][-1]["text"] == "no files were named, so neither data nor training was looked at"
+    (folder / "handsoff.yaml").write_text(
+        OWN.replace("    data: {split: {by: random, validation: 30%}}\n", "")
+    )
+    code, found = findings("rows.csv")
+    assert code == 1
+    assert found[-1]["text"].startswith("no file is of train and validation: name files train.csv and")
+
+
+def test_check_says_what_is_wrong_with_the_configuration(folder: Path) -> None:
+    (folder / "handsoff.yaml").write_text(OWN.replace("target", "tarket"))
+    code, found = findings()
+    assert code == 1
+    assert "line 4, column 5: models.m.tarket: no such key: did you mean target?" in found[0]["text"]
+    (folder / "handsoff.yaml").write_text(OWN)
+    done = CliRunner().invoke(app, ["check", "nothing"])
+    assert str(done.exception) == "nothing is neither a model (m) nor a file or folder"
+
+
+@pytest.mark.parametrize(
+    ("files", "more", "expected"),
+    [
+        ({}, {}, ("fails", "training.source_dir src is no folder beside handsoff.yaml in ")),
+        (
+            {"a.py": ""},
+            {},
+            ("fails", "training.entry_point train.py is not in src; its Python files: a.py"),
+        ),
+        ({"train.py": "def f(:"}, {}, ("fails", "src/train.py, line 1 is no Python: invalid syntax")),
+        (
+            {"train.py": "", "requirements.txt": "xgboost==3\n# more\nnumpy=2\n"},
+            {},
+            (
+                "fails",
+                "src/requirements.txt, line 3 is no requirement: 'numpy=2'; expected such as xgboost==3",
+            ),
+        ),
+        (
+            {"train.py": ""},
+            {"image": "scikit-learn:1.9-0"},
+            ("fails", "src/train.py defines no model_fn: write one that loads the model from its folder"),
+        ),
+        (
+            {"train.py": "p.add_argument('--eta')"},
+            {"hyperparameters": {"etta": 1}},
+            ("note", "the hyperparameter etta is no argument that src/train.py defines"),
+        ),
+        (
+            {"train.py": ""},
+            {"image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/churn:1"},
+            ("note", "the image 123456789012.dkr.ecr.eu-west-1.amazonaws.com/churn:1 is not known on this"),
+        ),
+    ],
+)
+def test_check_code_says_how_the_contract_is_broken(
+    files: dict[str, str], more: dict[str, Any], expected: tuple[str, str], tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / "src").mkdir(exist_ok=True)
+        (tmp_path / "src" / name).write_text(text)
+    found = of_code(tmp_path, **more)
+    assert [one for one in found if one[0] == expected[0] and one[1].startswith(expected[1])], found
