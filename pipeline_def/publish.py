@@ -33,13 +33,13 @@ STEPS: Final = Path(__file__).parent / "steps"
 SERVING: Final = ("cells.py", "dates.py", "inference.py", "serving_request.py")
 """The scripts that the training job puts beside the model that it trains."""
 
-TRAINING: Final = (*SERVING, "job.py", "train.py")
+TRAINING: Final = (*SERVING, "job.py", "search.py", "train.py")
 """The scripts of the training job."""
 
 PROCESSING: Final = tuple(sorted({script.name for script in STEPS.glob("*.py")} - {"train.py"}))
 """The scripts of the processing jobs. They read a cell's text by cells.py, as serving does."""
 
-TUNING: Final = ("hyperparameters", "class_weight")
+TUNING: Final = ("hyperparameters", "class_weight", "search")
 """Keys of `training` that say how the estimator is fitted. A model without them has the code that it had."""
 
 

@@ -65,6 +65,7 @@ _BY_NAME: Final = frozenset(
         "ranges",
         "dates",
         "categories",
+        "hyperparameters",
         "unknown_categories",
     }
 )
@@ -199,6 +200,7 @@ def _whole(
         "evaluationUrl": package.evaluation_uri if package else None,
         "metrics": _metrics(evaluation),
         "dataChanges": _data_changes(evaluation),
+        "search": _search(evaluation),
         **verdict(sources.ledger.get(keys.verdict(package_arn)) if package_arn else None),
         **decision(sources.ledger.get(keys.decision(package_arn)) if package_arn else None),
         "anchor": _anchor(sources, package),
@@ -237,6 +239,12 @@ def _metrics(evaluation: dict[str, Any]) -> dict[str, float]:
     """The candidate's metrics by name."""
     measured = evaluation.get("handsoff", {}).get("candidate", {}).get("metrics", {})
     return {name: metric["value"] for name, metric in measured.items()}
+
+
+def _search(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+    """What a search for hyperparameters tried and chose; None if there was none."""
+    found = evaluation.get("handsoff", {}).get("search")
+    return _camel_case(found) if found else None
 
 
 def _data_changes(evaluation: dict[str, Any]) -> dict[str, Any] | None:

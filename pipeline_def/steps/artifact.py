@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from cells import NUMBER, Spelling, category
 from dates import with_parts
 from inference import known_categories
-from job import Array, StepConfig, read_config
+from job import Array, Json, StepConfig, read_config, read_json
 
 
 class OwnCode(Exception):
@@ -30,6 +30,8 @@ class Model:
 
     pipeline: Pipeline
     config: StepConfig
+    search: Json | None = None
+    """What a search for hyperparameters tried and chose; None if there was none."""
 
     @property
     def known(self) -> dict[str, list[object]]:
@@ -108,4 +110,6 @@ def load_model(archive: Path, folder: Path) -> Model:
     config = read_config(folder / "code" / "model.json")
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)
-        return Model(joblib.load(folder / "model.joblib"), config)
+        tried = folder / "code" / "search.json"
+        found = read_json(tried) if tried.exists() else None
+        return Model(joblib.load(folder / "model.joblib"), config, found)

@@ -39,6 +39,7 @@ from job import (
 from model_quality import sagemaker_format, to_json
 from predicted import Predicted, answer_notes, read_predicted, read_scoring
 from scoring import guess, inside, metrics, scores, scores_of
+from search import search_notes
 from seen_rows import COLUMNS, Ids, Seen, copies, read_training_ids, seen, validation_identity
 from split_drift import date_notes
 
@@ -78,6 +79,7 @@ def evaluate(
     known = seen(every, trained.ids, config.row_column, group=bool(config.data.group))
     rows = rows[known.left]
     prediction, unknown = model.predict(rows), model.unknown(rows)
+    searched = model.search if isinstance(model, Model) else None
     report, beside = trained.report, champion_part(champion, config, rows, prediction, trained, unknown)
     others: Json = {"columns": report["columns"], "profile": trained.profile, "unknown": unknown}
     sagemaker, alone = candidate_part(config, rows, prediction, report)
@@ -90,7 +92,13 @@ def evaluate(
             **alone,
             "data": data_counts(report),
             "unknown": unknown_shares(unknown, rows, trained.profile),
-            "data_notes": [*data_notes(report), *date_notes(report), *answer_notes(model, prediction)],
+            "data_notes": [
+                *data_notes(report),
+                *date_notes(report),
+                *answer_notes(model, prediction),
+                *search_notes(searched),
+            ],
+            "search": searched,
             "validation_drift": report["validation_drift"],
             "time_drift": report["time_drift"],
             **beside,

@@ -35,6 +35,13 @@ Array = np.ndarray[Any, Any]
 Task = Literal["binary_classification", "multiclass_classification", "regression"]
 """What a model predicts."""
 
+DECISIVE: Final[Mapping[Task, str]] = {
+    "binary_classification": "roc_auc",
+    "multiclass_classification": "roc_auc_ovr",
+    "regression": "rmse",
+}
+"""The metric that a search compares by, unless the config names another one."""
+
 SPLITS: Final = ("train", "validation")
 """The two sets of rows: a model is trained on the first and measured on the second."""
 
@@ -188,6 +195,20 @@ class Dialect:
 
 
 @dataclass(frozen=True)
+class Search:
+    """A search for hyperparameters: the values of each, a list or a range, and how far it goes.
+
+    `metric` is one of the task, `max_seconds` the time after which no further settings are tried.
+    """
+
+    parameters: Mapping[str, Any]
+    metric: str
+    candidates: int
+    folds: int
+    max_seconds: float
+
+
+@dataclass(frozen=True)
 class StepConfig:
     """The part of a model's config that the steps read. publish.py writes it to model.json.
 
@@ -206,6 +227,7 @@ class StepConfig:
     estimator: str
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     class_weight: Literal["balanced"] | Mapping[str, float] | None = None
+    search: Search | None = None
     slices: tuple[Mapping[str, str], ...] = ()
     data: Dialect = Dialect()
     marker: str | None = None
@@ -248,9 +270,21 @@ def parse_config(values: Mapping[str, Any]) -> StepConfig:
         estimator=training.get("estimator") or "",
         hyperparameters=training.get("hyperparameters", {}),
         class_weight=training.get("class_weight"),
+        search=parse_search(training["search"], values["task"]) if training.get("search") else None,
         slices=tuple(values.get("slices", ())),
         data=parse_dialect(values.get("data", {})),
         marker=values.get("marker"),
+    )
+
+
+def parse_search(values: Mapping[str, Any], task: Task) -> Search:
+    """The `training.search` of a model.json."""
+    return Search(
+        parameters=values["parameters"],
+        metric=values.get("metric") or DECISIVE[task],
+        candidates=values["candidates"],
+        folds=values["folds"],
+        max_seconds=float(values["max_time"].removesuffix("s")),
     )
 
 

@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,7 @@ from job import (
     MAX_CATEGORIES,
     WEIGHT,
     DataProblem,
+    Json,
     StepConfig,
     read_config,
     read_json,
@@ -43,6 +45,7 @@ from job import (
     reason_written,
     write_json,
 )
+from search import search, search_notes
 
 SEED: Final = 0
 """The seed of every estimator: the same rows give the same model."""
@@ -160,10 +163,17 @@ def fit(
 
     Raises DataProblem if no column has a value.
     """
+    if left_out := [str(name) for name in features if not features[name].notna().any()]:
+        print(f"not used, because no row has a value: {', '.join(left_out)}", flush=True)
+    return fitted(config, features, target, weights)
+
+
+def fitted(
+    config: StepConfig, features: pd.DataFrame, target: pd.Series, weights: pd.Series | None
+) -> Pipeline:
+    """The same without a word in the log."""
     present = [str(name) for name in features if features[name].notna().any()]
     rows = with_parts(features, config.features.date)
-    if left_out := [str(name) for name in features if name not in present]:
-        print(f"not used, because no row has a value: {', '.join(left_out)}", flush=True)
     pipeline = build(config, present)
     if isinstance(pipeline["estimator"], HistGradientBoostingClassifier) and target.value_counts().min() < 2:
         # Above 10,000 rows it stops early by a stratified tenth of them. One row cannot be divided.
@@ -174,10 +184,26 @@ def fit(
     return pipeline
 
 
-def save(pipeline: Pipeline, model_dir: Path, source_dir: Path, columns: Sequence[str] = ()) -> None:
+def searched(config: StepConfig, channel: Path, features: pd.DataFrame, target: pd.Series) -> Json | None:
+    """What a search for hyperparameters tried and chose; None if the config asks for none."""
+    if config.search is None:
+        return None
+    column, weights = config.cluster_column, read_weights(channel, config)
+    clusters = pd.read_parquet(channel, columns=[column])[column].to_numpy()
+    return search(config, config.search, features, target, weights, clusters, fitted)
+
+
+def save(
+    pipeline: Pipeline,
+    model_dir: Path,
+    source_dir: Path,
+    columns: Sequence[str] = (),
+    tried: Json | None = None,
+) -> None:
     """Write model.joblib, and to code/ how the model is served and which columns it takes.
 
-    `columns` are those of the landed training files, in their order. They are added to model.json.
+    `columns` are those of the landed training files, in their order. They are added to model.json. `tried`
+    becomes search.json.
     """
     code = model_dir / "code"
     code.mkdir(parents=True, exist_ok=True)
@@ -185,6 +211,8 @@ def save(pipeline: Pipeline, model_dir: Path, source_dir: Path, columns: Sequenc
     for name in SERVING:
         shutil.copyfile(Path(__file__).with_name(name), code / name)
     write_json({**read_json(source_dir / "model.json"), "columns": list(columns)}, code / "model.json")
+    if tried is not None:
+        write_json(tried, code / "search.json")
 
 
 def landed_columns(channel: Path) -> list[str]:
@@ -200,11 +228,15 @@ def main(environment: Mapping[str, str], source_dir: Path) -> None:
     channel = Path(environment["SM_CHANNEL_TRAIN"])
     features, target = read_training_rows(channel, config)
     print(f"{len(features)} rows, features: {', '.join(features.columns)}", flush=True)
+    tried = searched(config, channel, features, target)
+    if tried is not None:
+        config = replace(config, hyperparameters=tried["hyperparameters"])
+        print(search_notes(tried)[0], flush=True)
     started = time.perf_counter()
     pipeline = fit(config, features, target, read_weights(channel, config))
     seconds = time.perf_counter() - started
     print(f"{config.estimator} fitted in {seconds:.2f} s", flush=True)
-    save(pipeline, Path(environment["SM_MODEL_DIR"]), source_dir, landed_columns(channel))
+    save(pipeline, Path(environment["SM_MODEL_DIR"]), source_dir, landed_columns(channel), tried)
 
 
 if __name__ == "__main__":

@@ -135,6 +135,7 @@ def test_code_objects_hold_each_script_where_its_job_needs_it(model: dict[str, A
                 "inference.py",
                 "job.py",
                 "model.json",
+                "search.py",
                 "serving_request.py",
                 "train.py",
             )

@@ -158,6 +158,9 @@ class Training(Tuning):
         yield from self._hyperparameter_problems()
 
     def _hyperparameter_problems(self) -> Iterator[Problem]:
+        if self.search and self.search.max_time >= self.max_runtime:
+            said = "the search would take the whole max_runtime: leave time for the last fit"
+            yield ("search", "max_time"), said
         if not self.own_code:
             return
         if self.class_weight is not None:
@@ -165,6 +168,8 @@ class Training(Tuning):
                 ("class_weight",),
                 "class_weight is for built-in estimators: own code weighs its rows itself",
             )
+        if self.search is not None:
+            yield ("search",), "search is for built-in estimators: own code searches itself"
         if len(self.hyperparameters) > HYPERPARAMETERS:
             said = f"{len(self.hyperparameters)} hyperparameters: at most {HYPERPARAMETERS} are passed"
             yield ("hyperparameters",), said

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from retraining.config.estimators import Value, name_problem, together_problem, value_problem
 from retraining.config.fields import Problem, Section, scalar, text, unexpected
+from retraining.config.search import Search, search_problems
 from retraining.config.tasks import Task
 
 Hyperparameter = Annotated[str, StringConstraints(min_length=1, max_length=256), BeforeValidator(text)]
@@ -50,6 +51,9 @@ class Tuning(Section):
     such as `{"no": 1, "yes": 5}` gives the weights of some classes, and the others have 1. The evaluation
     counts each row once."""
 
+    search: Search | None = None
+    """Set it to search for hyperparameters of a built-in estimator by cross-validation."""
+
 
 def tuning_problems(tuning: Tuning, task: Task, estimator: str, classes: Sequence[str]) -> Iterator[Problem]:
     """Why the estimator of this model, which fits its task, cannot be fitted so, and what to do."""
@@ -59,6 +63,9 @@ def tuning_problems(tuning: Tuning, task: Task, estimator: str, classes: Sequenc
             yield ("training", "hyperparameters", name), problem
     if together := together_problem(tuning.hyperparameters, task, estimator):
         yield ("training", "hyperparameters"), together
+    if tuning.search:
+        found = search_problems(tuning.search, task, estimator)
+        yield from ((("training", "search", *path), said) for path, said in found)
     if problem := _class_weight_problem(tuning.class_weight, classes):
         yield ("training", "class_weight"), problem
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipeline_def.publish import step_config
 from retraining.config.schema import dump_model, parse_config, parse_model
 from retraining.errors import ConfigError
 from tests.functions.config.configs import PENGUINS, changed
@@ -200,3 +201,91 @@ def test_class_weight_must_name_classes(given: Any, model: dict[str, Any], said:
 def test_config_without_these_keys_is_stored_as_before() -> None:
     model = parse_config(changed("models.titanic.training", {"estimator": "random_forest"}), source="f")
     assert '"training":{"estimator":"random_forest"}' in dump_model(model.models["titanic"])
+
+
+def test_search_has_lists_and_ranges_and_defaults() -> None:
+    parameters = {"max_depth": [3, None], "learning_rate": {"low": 0.01, "high": 0.3, "log": True}}
+    training = {"search": {"parameters": parameters}}
+    model = parse_config(changed("models.titanic.training", training), source="f").models["titanic"]
+    found = model.training.search
+    assert found is not None
+    assert (found.metric, found.candidates, found.folds, found.max_time.total_seconds()) == (
+        None,
+        30,
+        5,
+        1800,
+    )
+    assert found.parameters["max_depth"] == (3, None)
+    assert parse_model(dump_model(model), source="SSM") == model
+    written = step_config(model.model_dump(mode="json", exclude_none=True), "titanic")["training"]["search"]
+    assert written == {
+        "parameters": {
+            "max_depth": [3, None],
+            "learning_rate": {"low": 0.01, "high": 0.3, "log": True},
+        },
+        "candidates": 30,
+        "folds": 5,
+        "max_time": "1800s",
+    }
+
+
+@pytest.mark.parametrize(
+    ("search", "said"),
+    [
+        ({"parameters": {}}, ".parameters: expected at least 1 entry, not {}"),
+        (
+            {"parameters": {"max_depht": [3]}},
+            ".parameters.max_depht: hist_gradient_boosting has no such hyperparameter: did you mean "
+            "max_depth?",
+        ),
+        (
+            {"parameters": {"max_depth": [3, 0]}},
+            ".parameters.max_depth: expected a whole number of at least 1 or null, not 0",
+        ),
+        (
+            {"parameters": {"max_depth": 3}},
+            ".parameters.max_depth: expected a list of values such as [15, 31, 63], or a range such as {low: "
+            "0.01, high: 0.3}, not 3",
+        ),
+        (
+            {"parameters": {"learning_rate": {"low": 1, "high": 2}}},
+            ".parameters.learning_rate: between 1 and 2 only whole numbers are drawn: write 1.0 and 2.0",
+        ),
+        (
+            {"parameters": {"max_depth": [3]}, "metric": "rmse"},
+            ".metric: rmse is no metric to search by in binary_classification: choose one of accuracy, "
+            "balanced_accuracy, precision, recall, f1, roc_auc, average_precision, log_loss, brier",
+        ),
+        (
+            {"parameters": {"max_depth": [3]}, "max_time": "4h"},
+            ".max_time: the search would take the whole max_runtime: leave time for the last fit",
+        ),
+        (
+            {"parameters": {"tol": [0.1]}, "max_time": "1s"},
+            ".max_time: expected a duration from 10s to 24h, not '1s'",
+        ),
+        ({"parameters": {"max_depth": [3]}, "folds": 1}, ".folds: expected a number of at least 2, not 1"),
+    ],
+)
+def test_wrong_search_is_named_with_what_was_expected(search: dict[str, Any], said: str) -> None:
+    assert problem({"search": search}) == f"models.titanic.training.search{said}"
+
+
+@pytest.mark.parametrize(
+    ("between", "said"),
+    [
+        ({"low": 5, "high": 5}, "high: high must be above low, which is 5"),
+        ({"low": 0, "high": 5, "log": True}, "log: log needs a low above 0, not 0"),
+        ({"low": "a", "high": 5}, "low: expected a finite number, not 'a'"),
+    ],
+)
+def test_range_that_has_nothing_between_its_ends_is_refused(between: dict[str, Any], said: str) -> None:
+    found = problem({"search": {"parameters": {"max_depth": between}}})
+    assert said in found
+
+
+def test_search_and_class_weight_are_for_built_in_estimators() -> None:
+    own = {"source_dir": "src", "entry_point": "train.py", "image": "xgboost:3.0-5"}
+    found = problem({**own, "class_weight": "balanced", "search": {"parameters": {"max_depth": [3]}}})
+    assert "class_weight is for built-in estimators" in found
+    assert "search is for built-in estimators: own code searches itself" in found
