@@ -19,24 +19,6 @@ from typing import IO, Any, Final
 FORKING: Final = Path(__file__).with_name("forking.py")
 """The program that is forked from."""
 
-IMAGE: Final = (
-    "boto3",
-    "joblib",
-    "numpy",
-    "pandas",
-    "pyarrow.compute",
-    "pyarrow.csv",
-    "pyarrow.parquet",
-    "scipy.stats",
-    "sklearn.compose",
-    "sklearn.ensemble",
-    "sklearn.impute",
-    "sklearn.linear_model",
-    "sklearn.pipeline",
-    "sklearn.preprocessing",
-)
-"""What jobs import: packages of SageMaker's image."""
-
 
 class WarmProcess:
     """A forked script, with the part of subprocess.Popen's interface that its users need."""
@@ -93,7 +75,7 @@ class WarmPython:
     def __init__(
         self,
         folder: Path,
-        packages: Sequence[str] = IMAGE,
+        packages: Sequence[str],
         path: Sequence[str] = (),
         *,
         python: str = sys.executable,

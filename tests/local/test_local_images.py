@@ -204,7 +204,9 @@ SCORES = "import json, sys, xgboost; print(json.dumps([__name__, sys.argv[1:], x
 @pytest.mark.story
 def test_processing_job_of_another_image_runs_its_script_there(aws: Aws) -> None:
     uri = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
-    code = "/opt/ml/processing/code/score.py"
+    image, code = table.find(uri), "/opt/ml/processing/code/score.py"
+    assert image
+    Environments().environment(image)  # now: to make it may take longer than the test waits for a job
     application: Json = {
         "ImageUri": uri,
         "ContainerEntrypoint": ["python3", code],

@@ -45,7 +45,9 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     packages.mkdir()
     for name in ("mine", "yours"):
         wheel(packages, name)
-    images = Environments().environment(table.IMAGES[0]).parent
+    scikit_learn, xgboost = (Environments().environment(image) for image in table.IMAGES[:2])
+    images = scikit_learn.parent
+    assert xgboost.parent == images
     (folder / "cache/handsoff").mkdir(parents=True)
     (folder / "cache/handsoff/images").symlink_to(images)
     with pytest.MonkeyPatch.context() as patched:

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from local.forked.warm import WarmProcess, WarmPython
+from local.images.table import IMAGES
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +20,7 @@ VARIABLES = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "WHERE": "here", "OM
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPython]:
-    made = WarmPython(tmp_path_factory.mktemp("warm"))
+    made = WarmPython(tmp_path_factory.mktemp("warm"), IMAGES[0].imported)
     yield made
     made.close()
 
@@ -130,7 +131,7 @@ def test_start_with_a_longer_environment_than_fits_leaves_it_to_a_new_process(
 
 
 def test_close_ends_the_process_and_its_jobs(tmp_path: Path) -> None:
-    python = WarmPython(tmp_path)
+    python = WarmPython(tmp_path, [])
     job = start(python, tmp_path, "import time; print('runs', flush=True); time.sleep(60)")
     assert job.stdout is not None
     assert job.stdout.readline() == b"runs\n"

@@ -21,6 +21,7 @@ import inference
 import serving_request
 import texts
 from local.forked.warm import WarmPython
+from local.images.table import IMAGES
 from serving_request import Refused
 from tests.pipeline_def.helpers import SMALL, TITANIC, Run, land, land_titanic, titanic_config
 
@@ -45,7 +46,7 @@ pathlib.Path("answer").write_text(body)
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPython]:
     """Runs scripts in processes of their own, in which only the image's packages are imported already."""
-    forked_from = WarmPython(tmp_path_factory.mktemp("python"))
+    forked_from = WarmPython(tmp_path_factory.mktemp("python"), IMAGES[0].imported)
     yield forked_from
     forked_from.close()
 
