@@ -8,11 +8,13 @@ problem.json. The model's code may print, start threads, and end the process; sc
 from __future__ import annotations
 
 import csv
+import ctypes
 import importlib
 import inspect
 import io
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -34,6 +36,10 @@ LINES = ("application/jsonlines", "application/x-jsonlines", "application/jsonl"
 """Content types of one JSON text in each line."""
 
 
+PR_SET_PDEATHSIG = 1
+"""The option of Linux' prctl by which a process gets a signal when its parent ends."""
+
+
 class OwnCode(Exception):
     """The model's code failed. The message is one line: the function, and the last line of the traceback."""
 
@@ -41,6 +47,7 @@ class OwnCode(Exception):
 def main(folder: str) -> None:
     """Score the task in `folder` and end the process, whatever threads the model has left."""
     code = 1
+    die_with_parent()
     csv.field_size_limit(sys.maxsize)
     try:
         with open(os.path.join(folder, "task.json"), encoding="utf-8") as file:
@@ -58,6 +65,12 @@ def main(folder: str) -> None:
     os._exit(code)
 
 
+def die_with_parent() -> None:
+    """Have the kernel (Linux) end this process as soon as score.py ends, even if that is killed."""
+    with suppress(Exception):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def write(value: Any, path: str) -> None:
     """Write JSON, whole or not at all."""
     with open(path + ".part", "w", encoding="utf-8") as file:
@@ -73,7 +86,8 @@ def score(task: dict[str, Any], folder: str) -> dict[str, Any]:
     or NoDefault.
     """
     wanted = Wanted(task["returns"], tuple(task["classes"]))
-    sys.path[0] = os.path.join(task["model"], "code")  # in place of the folder of this script
+    sys.path.append(sys.path[0])  # last, for processes that the model starts as copies of this one
+    sys.path[0] = os.path.join(task["model"], "code")
     ask = loaded(task)
     count = 0
     with open(os.path.join(folder, "predictions.csv"), "w", encoding="utf-8", newline="") as file:
@@ -161,7 +175,17 @@ def called(what: str, function: Callable[..., Any], *given: Any, context: Any = 
         raise OwnCode(f"{what} called sys.exit({error.code!r}); it must return its result") from None
     except BaseException as error:  # the model's code may raise anything
         traceback.print_exc()
-        raise OwnCode(f"{what} failed: {last_line(error)}") from None
+        raise OwnCode(f"{what} failed: {last_line(error)}{advice(error)}") from None
+
+
+def advice(error: BaseException) -> str:
+    """What to do about the error, where that is not in its message."""
+    if isinstance(error, AttributeError) and "Can't get attribute" in str(error) and "__main__" in str(error):
+        return (
+            "; the pickle needs a class or function that the training script itself defines: move it to a "
+            "module of training.source_dir that both scripts import, and train again"
+        )
+    return ""
 
 
 def takes(function: Callable[..., Any]) -> int:

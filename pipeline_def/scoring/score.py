@@ -180,18 +180,28 @@ def python_for(model: Path, folder: Path) -> str:
         return sys.executable
     place = folder / "packages"
     python = place / "bin" / "python"
-    _run([sys.executable, "-m", "venv", str(place)], "a folder for the model's packages cannot be made")
+    no_place = "a folder for the model's packages cannot be made"
+    _run([sys.executable, "-m", "venv", "--without-pip", str(place)], no_place)
     (below,) = place.glob("lib/python*/site-packages")
     of_the_image = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
     (below / "of_the_image.pth").write_text("\n".join(of_the_image) + "\n", encoding="utf-8")
-    install = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "-r", str(wanted)]
-    _run(install, "the packages of requirements.txt cannot be installed")
+    pip = [sys.executable, "-m", "pip", "--python", str(python)]
+    if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:  # pip before 22.3
+        _run([str(python), "-m", "ensurepip"], no_place)
+        pip = [str(python), "-m", "pip"]
+    install = [*pip, "install", "--disable-pip-version-check", "-r", str(wanted)]
+    _run(install, "the packages of requirements.txt cannot be installed", model / "code")
     return str(python)
 
 
-def _run(command: Sequence[str], failed: str) -> None:
+def _run(command: Sequence[str], failed: str, folder: Path | None = None) -> None:
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
     text = done.stdout.decode("utf-8", "replace")
     print(text, flush=True)
@@ -220,9 +230,18 @@ def ask(task: dict[str, Any], folder: Path, python: str) -> dict[str, Any]:
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+    def end() -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    def stop(*_: object) -> None:
+        end()
+        sys.exit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
     code_of_end = process.wait()
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)  # what the model has started
+    end()  # what the model has started
     if code_of_end == 0 and (folder / "answered.json").exists():
         answered: dict[str, Any] = _read(folder / "answered.json")
         return answered

@@ -5,9 +5,13 @@ from __future__ import annotations
 import ast
 import io
 import json
+import signal
+import subprocess
 import sys
 import tarfile
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -146,10 +150,47 @@ def test_score_bounds_the_bytes_of_a_request(tmp_path: Path) -> None:
     ],
 )
 def test_score_is_not_disturbed_by_a_model_that(tmp_path: Path, rows: Path, code: str) -> None:
-    files = {"inference.py": code, "score.py": "", "handsoff_answers.py": "", "json.py": "raise ImportError"}
+    files = {"inference.py": code, "score.py": "", "handsoff_answers.py": ""}
     found = score(artifact(tmp_path / "model", files), rows, tmp_path / "out")
 
     assert (found.code, found.lines) == (0, EXPECTED)
+
+
+def test_score_lets_a_model_start_copies_of_its_process(tmp_path: Path, rows: Path) -> None:
+    """As joblib and loaders of batches do: such a process imports the main module again."""
+    code = raising(
+        "predict_fn",
+        "import multiprocessing as m; p = m.get_context('spawn').Pool(1); assert p.map(abs, [-1]) == [1]",
+    )
+
+    assert score(model(tmp_path, code), rows, tmp_path / "out").lines == EXPECTED
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_score_that_is_stopped_leaves_no_process(tmp_path: Path, rows: Path, number: int) -> None:
+    folder, pid = model(tmp_path, raising("predict_fn", HANG.format(tmp_path))), tmp_path / "pid"
+    places = [f"--model={folder}", f"--rows={rows}", f"--output={tmp_path / 'out'}"]
+    with subprocess.Popen([sys.executable, str(SCORE), *places]) as process:
+        until(pid.exists)
+        process.send_signal(number)
+
+    until(lambda: not Path("/proc", pid.read_text()).exists())
+
+
+HANG = (
+    "import os, time; open('{0}/p', 'w').write(str(os.getpid())); os.rename('{0}/p', '{0}/pid'); "
+    "time.sleep(600)"
+)
+"""A line that writes the number of its process to the file pid, and ends after ten minutes."""
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for at most 30 seconds."""
+    for _ in range(300):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError
 
 
 def raising(function: str, line: str) -> str:
@@ -175,6 +216,11 @@ PROBLEMS = [
     (
         raising("predict_fn", "import sys; sys.exit(0)"),
         "predict_fn called sys.exit(0); it must return its result",
+    ),
+    (
+        raising("model_fn", "import pickle; pickle.loads(b'c__main__\\nEncoder\\n.')"),
+        "; the pickle needs a class or function that the training script itself "
+        "defines: move it to a module of training.source_dir that both scripts import, and train again",
     ),
     (raising("predict_fn", "raise KeyboardInterrupt"), "predict_fn failed: KeyboardInterrupt"),
     (
