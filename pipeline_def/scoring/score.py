@@ -252,7 +252,7 @@ def ask(task: dict[str, Any], folder: Path, python: str) -> dict[str, Any]:
 
 def _ending(code: int) -> str:
     if code >= 0:
-        return f"ended with code {code}"
+        return f"ended with code {code}; the log of the job may say why"
     name = signal.Signals(-code).name
     memory = "; perhaps it needed more memory than training.instance_type has" if name == "SIGKILL" else ""
     return f"was ended by {name}{memory}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from tests.pipeline_def.helpers import (
     BUCKET,
     PENGUINS,
     PRICES,
+    SMALL,
     Run,
     land,
     land_titanic,
@@ -65,6 +67,57 @@ def test_evaluation_from_predictions_is_that_of_the_model_itself(
     assert [own.score(who).code for who in ("candidate", "champion")] == [0, 0]
     found = own.evaluate_predictions("champion")["handsoff"]
 
+    assert found == wanted
+
+
+KINDS: dict[str, Any] = {
+    "features": {"numeric": ["x"], "categorical": ["c"], "boolean": ["b"], "date": ["d"]},
+    "data": {"delimiter": ";", "decimal": ",", "weight": "w"},
+}
+"""A feature of each kind, in files with decimal commas."""
+
+
+@pytest.mark.parametrize(
+    ("task", "targets"),
+    [
+        ({}, "01"),
+        ({**PENGUINS, "training": {"estimator": "random_forest"}}, ["Adelie", "Chinstrap", "Gentoo"]),
+        (PRICES, ["1,5", "2", "-3"]),
+    ],
+    ids=["two classes", "three classes", "a number"],
+)
+def test_evaluation_from_predictions_is_that_of_the_model_in_each_task_and_kind_of_feature(
+    s3: S3Client, sagemaker: SageMakerClient, tmp_path: Path, task: dict[str, Any], targets: Sequence[str]
+) -> None:
+    def lines(first: int, last: int) -> str:
+        rows = (
+            f"{at % 9},{at % 7};{['1,50', 'b', '', '01', 'Ü x'][at % 5]};{['yes', 'F', ''][at % 3]};"
+            f"2026-0{1 + at % 9}-1{at % 9}{['', ' 14:05:00.25', 'T01:00:00+02:00'][at % 3]};{1 + at % 2};"
+            f"{targets[(at * at // 3) % len(targets)]}"
+            for at in range(first, last)
+        )
+        return "x;c;b;d;w;y\n" + "\n".join(rows) + "\n"
+
+    config = {**SMALL, **task, **KINDS}
+    land(s3, "curated/small/train.csv", lines(0, 200))
+    land(s3, "curated/small/validation.csv", lines(150, 300))
+    champion = Run(tmp_path / "champion", s3, config, "aaaaaaaaaaaa")
+    assert champion.preprocess() == 0
+    champion.train()
+    package = register(sagemaker, champion)
+    land(s3, "curated/small/train.csv", lines(20, 160))
+    inside = Run(tmp_path / "inside", s3, config, "bbbbbbbbbbbb")
+    assert inside.preprocess() == 0
+    inside.train()
+    wanted = inside.evaluate(package)["handsoff"]
+
+    own = OwnRun(tmp_path / "own", s3, {**config, "training": {}}, "bbbbbbbbbbbb")
+    assert own.preprocess(champion="latest") == 0
+    own.put(inside.folder)
+    assert [own.score(who).code for who in ("candidate", "champion")] == [0, 0]
+    found = own.evaluate_predictions("champion")["handsoff"]
+
+    assert found["comparison"]["n"] == 100
     assert found == wanted
 
 
