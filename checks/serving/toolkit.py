@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self
 
+from local.images.environments import locked
+
 ROOT: Final = Path(__file__).parents[2]
 
 LOCK: Final = ROOT / "requirements" / "serving.txt"
@@ -42,15 +44,19 @@ def request(body: str | bytes, content_type: str | None, accept: str | None = No
 
 
 def environment() -> Path:
-    """The Python of .venv-serving, which is made if requirements/serving.txt is newer."""
+    """The Python of .venv-serving, which is made if requirements/serving.txt is newer.
+
+    Others that ask meanwhile wait. Python compiles what it imports, a quarter of all that is installed.
+    """
     folder = ROOT / ".venv-serving"
     done = folder / ".installed"
-    if not done.exists() or done.stat().st_mtime < LOCK.stat().st_mtime:
-        uv = [str(Path(sys.executable).with_name("uv")), "--quiet"]
-        sync = ("pip", "sync", "--compile-bytecode", "--require-hashes", "--python", str(folder), str(LOCK))
-        subprocess.run([*uv, "venv", "--clear", "--python", sys.executable, str(folder)], check=True)
-        subprocess.run([*uv, *sync], check=True, timeout=600)
-        done.touch()
+    with locked(ROOT / ".handsoff" / "serving.lock"):
+        if not done.exists() or done.stat().st_mtime < LOCK.stat().st_mtime:
+            uv = [str(Path(sys.executable).with_name("uv")), "--quiet"]
+            sync = ("pip", "sync", "--require-hashes", "--python", str(folder), str(LOCK))
+            subprocess.run([*uv, "venv", "--clear", "--python", sys.executable, str(folder)], check=True)
+            subprocess.run([*uv, *sync], check=True, timeout=600)
+            done.touch()
     return folder / "bin" / "python"
 
 
