@@ -24,8 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import parquet_files
-from cells import BOOLEAN_WORDS, Spelling, category, is_number
-from convert import as_date
+from cells import BOOLEAN_WORDS, Spelling, as_date, category, is_number
 from csv_files import open_csv
 from formats import format_of
 from job import DataProblem, Dialect, Features, StepConfig
