@@ -13,11 +13,12 @@ from botocore.exceptions import ClientError
 
 from local import server
 from local.images import installing, requirements, table
-from local.images.environments import Environments
+from local.images.environments import Environments, locked
 from local.types import Json
 from tests.local.aws import Aws
 from tests.local.support import processing, training, wait_until
 
+pytestmark = pytest.mark.story
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
 
 SAYS = """
@@ -88,9 +89,6 @@ def train(
     )
     _, steps = aws.run(step)
     return steps["Train"], aws.lines("Training", aws.job(steps["Train"])["TrainingJobName"])
-
-
-pytestmark = pytest.mark.story
 
 
 def test_requirements_are_installed_once_before_the_script_and_for_it_alone(aws: Aws) -> None:
@@ -183,8 +181,6 @@ def test_stopped_job_ends_while_another_installs_its_requirements(aws: Aws) -> N
     base = Environments(variables).environment(table.IMAGES[0])
     kept = requirements.kept(installing.cache(variables), base, "waited-for")
     assert kept
-    from local.images.environments import locked
-
     submit = source(aws, train__py="", requirements__txt="waited-for")
     step = training(hyperparameters={"sagemaker_submit_directory": submit})["Arguments"]
     with locked(kept.lock):
