@@ -128,7 +128,8 @@ def read(path: Path, *, to_publish: bool = True) -> Written:
         text = data.decode()
     except FileNotFoundError:
         raise ConfigError(
-            f"{path} does not exist: go to the project's folder, or name it by --config"
+            f"{path} does not exist: go to the project's folder, name it by --config, or write it by "
+            "`handsoff init`"
         ) from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None

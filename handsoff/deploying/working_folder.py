@@ -33,7 +33,7 @@ def lay_out(project: Project, folder: Path) -> None:
     """
     source = project.app / "terraform"
     if not source.is_dir():
-        raise ConfigError(f"{source} does not exist: go to the project's folder, or name it by --config")
+        raise ConfigError(f"{source} does not exist: handsoff is installed only in part. Install it again")
     if folder == source:
         return
     (folder / "policies").mkdir(parents=True, exist_ok=True)

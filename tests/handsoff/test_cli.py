@@ -66,7 +66,8 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 def test_command_outside_a_project_names_the_config_option(tmp_path: Path) -> None:
     line = refused(alone(tmp_path, "status"))
     assert line == (
-        "handsoff: handsoff.yaml does not exist: go to the project's folder, or name it by --config"
+        "handsoff: handsoff.yaml does not exist: go to the project's folder, name it by --config, "
+        "or write it by `handsoff init`"
     )
 
 
