@@ -15,7 +15,7 @@ from handsoff.config_schema import config_schema
 from handsoff.errors import Refused, UsageError
 from handsoff.offline.guesses import Guesses, guess
 from handsoff.offline.looking import data_files, look
-from handsoff.offline.proposal import SCHEMA_FILE, written
+from handsoff.offline.proposal import FEATURES, SCHEMA_FILE, written
 from handsoff.offline.scripts import Script, read_script
 from handsoff.offline.skeletons import inference_script
 from handsoff.showing.console import escape, step
@@ -55,7 +55,7 @@ def init(
     source_dir = _source_dir(script, config) if script else ""
     with step(err, f"reading {len(data.files)} file{'s' if len(data.files) > 1 else ''}"):
         guesses = guess(look(data, target, lambda text: err.print(escape(text))), target)
-    if not any(guesses.of(kind) for kind in ("numeric", "categorical", "boolean")):
+    if not any(guesses.of(kind) for kind in FEATURES):
         reasons = "; ".join(f"{each.column}: {each.why}" for each in guesses.columns if each.use != "target")
         raise UsageError(f"no column is left as a feature, so nothing was written ({reasons})")
     name = model or _name(files[0], config)
@@ -147,7 +147,7 @@ def _show(name: str, guesses: Guesses, made: list[str], notes: list[str]) -> Non
     for each in guesses.columns:
         style = "yellow" if each.use == "left out" else "green"
         column = escape(f"{each.column:<{min(width, 40)}}")
-        out.print(f"  {column} [{style}]{each.use:<11}[/] {escape(each.why)}", soft_wrap=True)
+        out.print(f"  {column} [{style}]{each.use:<12}[/] {escape(each.why)}", soft_wrap=True)
     for key, value in guesses.data.items():
         out.print(f"  data.{key}: {escape(str(value))}: so the files are written", soft_wrap=True)
     for path in made:

@@ -32,12 +32,6 @@ def check_code(model: ModelConfig, folder: Path) -> Iterator[Finding]:
     serving = publish.inference(values)["entry_point"]
     broken = list(_broken(files, source))
     yield from broken
-    for key, script in (
-        ("training.entry_point", model.training.entry_point),
-        ("inference.entry_point", serving),
-    ):
-        if script not in files:
-            yield fails(STAGE, f"{key} {script} is not in {source}: name a file that is there")
     if not broken and serving in files:
         yield from _functions(source / serving, framework(str(model.training.image)))
     if not broken and model.training.entry_point in files:

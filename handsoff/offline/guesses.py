@@ -58,7 +58,9 @@ POSITIVE: Final = frozenset(
 )
 """Words of the class that a model of two classes is about."""
 
-Use = Literal["target", "numeric", "categorical", "boolean", "identity", "group", "date", "left out"]
+Use = Literal[
+    "target", "numeric", "categorical", "boolean", "date feature", "identity", "group", "date", "left out"
+]
 
 
 @dataclass(frozen=True)
@@ -219,18 +221,26 @@ def _is_group(column: Mapping[str, Any]) -> bool:
     return column["distinct"] > MAX_CATEGORIES and bool(_GROUP.search(column["name"]))
 
 
+ONCE: Final = ("identity", "group", "date")
+"""Uses that one column has."""
+
+
 def _one_each(uses: Sequence[Guess]) -> Sequence[Guess]:
-    """The guesses with one identity, one group and one date, the first of each: further ones are left out."""
+    """The guesses with one identity, one group and one date, the first of each.
+
+    Further dates are features, and others are left out.
+    """
     first: dict[str, str] = {}
     found = []
     for each in uses:
-        if (
-            each.use in ("identity", "group", "date")
-            and first.setdefault(each.use, each.column) != each.column
-        ):
-            why = f"{each.why}; {first[each.use]} is the one that data.{each.use} names"
-            each = Guess(each.column, "left out", why)
-        found.append(each)
+        known = first.setdefault(each.use, each.column) if each.use in ONCE else each.column
+        if known == each.column:
+            found.append(each)
+        elif each.use == "date":
+            found.append(Guess(each.column, "date feature", f"{each.why}; data.date names {known}"))
+        else:
+            why = f"{each.why}; data.{each.use} names {known}"
+            found.append(Guess(each.column, "left out", why))
     return found
 
 

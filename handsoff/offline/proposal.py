@@ -56,6 +56,9 @@ STARTERS: Final[Mapping[Task, Sequence[tuple[str, str]]]] = {
 """Rules to start with and their reasons, as docs/explanation/approval.md has them."""
 
 
+FEATURES: Final[Sequence[Use]] = ("numeric", "categorical", "boolean", "date feature")
+"""The uses of columns that are features."""
+
 _ABOUT_ROWS: Final[Sequence[tuple[Use, str]]] = (
     ("identity", "which row a row is"),
     ("group", "which rows belong together"),
@@ -85,9 +88,9 @@ def _model(guesses: Guesses, split: bool, script: Script | None, source_dir: str
         names = ", ".join(json.dumps(name, ensure_ascii=False) for name in guesses.classes)
         yield f"classes: [{names}]{last}"
     yield "features:"
-    for kind in ("numeric", "categorical", "boolean"):
+    for kind in FEATURES:
         if columns := [each for each in guesses.columns if each.use == kind]:
-            yield f"  {kind}:"
+            yield f"  {kind.split()[0]}:"
             yield from (f"    - {scalar(each.column)} # {_comment(each)}" for each in columns)
     for each in guesses.columns:
         if each.use == "left out":

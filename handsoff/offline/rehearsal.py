@@ -33,7 +33,7 @@ TAIL: Final = 5
 """Last lines of a failed program that are shown."""
 
 MAX_REASONS: Final = 3
-"""Reasons of the rules that are shown."""
+"""Rules that fail that are shown."""
 
 REGION: Final = "us-east-1"
 """The region whose image is named in the trial's contract. Nothing is pulled from it."""
@@ -208,9 +208,9 @@ class Rehearsal:
         known = evaluation.candidate.metrics.items()
         metrics = ", ".join(f"{metric} {one.value:.3g}" for metric, one in known if one.value is not None)
         yield fine("scoring", f"scored {kept['validation']:,} rows: {metrics}")
-        alone = [text for text in verdict.texts if "champion" not in text and "anchor" not in text]
-        said = "; ".join(alone[:MAX_REASONS]) or "none is against the model"
-        yield note("rules", f"on these few rows, without a champion: {said}")
+        unmet = [each.text for each in verdict.rules if each.outcome == "fail"]
+        said = "; ".join(unmet[:MAX_REASONS]) or "none fails"
+        yield note("rules", f"on these few rows, of the rules that need no champion: {said}")
 
 
 class Broken(UsageError):

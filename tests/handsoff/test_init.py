@@ -181,6 +181,7 @@ def test_init_reads_other_dialects_dates_and_awkward_names(
             "no": ["Ja", "Nein"] * 30,
             "a: b #c": ["x", "y", "z", "x"] * 15,
             "tag": [(date(2026, 1, 1) + timedelta(days=n)).isoformat() for n in range(60)],
+            "seit": [(date(2020, 1, 1) + timedelta(days=7 * n)).isoformat() for n in range(60)],
             "kunde_id": [f"K{n:03}" for n in range(60)],
             "status": ["bleibt", "geht", "bleibt"] * 20,
         }
@@ -192,7 +193,7 @@ def test_init_reads_other_dialects_dates_and_awkward_names(
     assert model.classes == ("bleibt", "geht")
     assert (model.data.encoding, model.data.delimiter, model.data.decimal) == ("cp1252", ";", ",")
     assert (model.data.identity, model.data.date) == (("kunde_id",), "tag")
-    assert model.features.numeric == ("año",)
+    assert (model.features.numeric, model.features.date) == (("año",), ("seit",))
     assert model.features.categorical == ("no", "a: b #c")
     assert model.data.split is not None
 
