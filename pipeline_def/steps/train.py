@@ -172,6 +172,7 @@ def fitted(
     config: StepConfig, features: pd.DataFrame, target: pd.Series, weights: pd.Series | None
 ) -> Pipeline:
     """The same without a word in the log."""
+    check_target(config, target)
     present = [str(name) for name in features if features[name].notna().any()]
     rows = with_parts(features, config.features.date)
     pipeline = build(config, present)
@@ -182,6 +183,18 @@ def fitted(
     if isinstance(forest := pipeline["estimator"], RandomForestClassifier | RandomForestRegressor):
         forest.n_jobs = 1  # threads add up votes in any order, which varies the last digit of a prediction
     return pipeline
+
+
+def check_target(config: StepConfig, target: pd.Series) -> None:
+    """Raises DataProblem if the estimator's loss is not defined for a value of the target."""
+    loss = config.hyperparameters.get("loss", config.hyperparameters.get("criterion"))
+    if loss == "gamma" and target.min() <= 0:
+        raise DataProblem(f"gamma needs a {config.target} above 0 in each row of train: choose another loss")
+    if loss == "poisson" and (target.min() < 0 or target.sum() <= 0):
+        raise DataProblem(
+            f"poisson needs a {config.target} from 0 in each row of train, and above 0 in one: choose "
+            "another loss or criterion"
+        )
 
 
 def searched(config: StepConfig, channel: Path, features: pd.DataFrame, target: pd.Series) -> Json | None:

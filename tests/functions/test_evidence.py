@@ -350,3 +350,15 @@ def test_gather_says_how_the_data_differs_from_the_champions(world: World) -> No
     world.s3.put_object(Bucket="data", Key=key, Body=json.dumps(body).encode())
     evidence.write(world.using(Collaborators).sources, "titanic", E0)
     assert written(world)["dataChanges"] is None
+
+
+def test_gather_says_what_a_search_tried_and_keeps_names_of_hyperparameters(world: World) -> None:
+    register(world)
+    key = "models/titanic/e0/evaluation.json"
+    body = json.loads(world.s3.get_object(Bucket="data", Key=key)["Body"].read())
+    found = {"metric": "roc_auc", "ended": "max_time", "chosen": 0, "hyperparameters": {"missing_share": 4}}
+    for searched in (None, found | {"tried": [{"hyperparameters": {"missing_share": 4}, "mean": 0.8}]}):
+        body["handsoff"]["search"] = searched
+        world.s3.put_object(Bucket="data", Key=key, Body=json.dumps(body).encode())
+        evidence.write(world.using(Collaborators).sources, "titanic", E0)
+        assert written(world)["search"] == searched

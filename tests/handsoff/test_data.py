@@ -78,8 +78,9 @@ CHANGES: dict[str, Any] = {
 }
 
 
-def read(world: OneModel, *, when: str = "marker") -> ModelData:
+def read(world: OneModel, *, when: str = "marker", **data: Any) -> ModelData:
     model = {
+        "data": data,
         "task": "binary_classification",
         "target": "survived",
         "features": {"numeric": ["age"], "categorical": ["sex"]},
@@ -149,6 +150,23 @@ def test_data_with_one_split_alone_says_which_is_missing() -> None:
     world = OneModel()
     world.land("train.csv", b"x")
     assert "there is no validation data" in shown(read(world, when="quiet"))
+
+
+def test_data_of_a_model_that_divides_its_rows_shows_all_files_and_how_they_were_divided() -> None:
+    world = OneModel()
+    world.land("rows.csv", b"x")
+    world.land("2026/more.csv", b"x")
+    split = {"by": {"time": "day"}, "validation": 0.2}
+    found = {"by": "time", "columns": ["day"], "validation": 0.2, "share": 0.45, "from": "2026-01-01"}
+    executed(world, REPORT | {"split": found | {"proposed_from": "2026-06-01", "without_date": 0}}, None)
+    said = shown(read(world, when="quiet", split=split))
+    assert "2 files, 2 bytes" in said
+    assert (
+        "time day, validation from 2026-01-01 on: 45.0% of the rows are validation (20.0% asked for); from: "
+        "2026-06-01 would bring it back"
+    ) in " ".join(said.split())
+    world.land("train.csv", b"x")
+    assert "data.split divides the rows itself" in shown(read(world, when="quiet", split=split))
 
 
 def test_data_leaves_out_a_version_that_is_in_quarantine() -> None:

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, RealNotInt
 
 import train
-from job import StepConfig, parse_config
+from job import DataProblem, StepConfig, parse_config
 from pipeline_def.publish import step_config
 from retraining.config import estimators
 from retraining.config.estimators import Flag, Form, Null, Number, Whole, Words
@@ -136,3 +136,22 @@ def test_few_bins_leave_as_many_categories() -> None:
         approval={},
     )
     assert len(train.fit(asked, features, target).predict(features)) == 300
+
+
+@pytest.mark.parametrize(
+    ("estimator", "hyperparameters", "least", "said"),
+    [
+        ("hist_gradient_boosting", {"loss": "gamma"}, 0.0, "gamma needs a fare above 0 in each row of train"),
+        ("hist_gradient_boosting", {"loss": "poisson"}, -1.0, "poisson needs a fare from 0 in each row"),
+        ("random_forest", {"criterion": "poisson"}, -1.0, "poisson needs a fare from 0 in each row"),
+    ],
+)
+def test_loss_that_the_target_does_not_allow_is_told(
+    estimator: str, hyperparameters: dict[str, Any], least: float, said: str
+) -> None:
+    columns = {"task": "regression", "target": "fare", "classes": [], "features": {"numeric": ["x"]}}
+    asked = config({"estimator": estimator, "hyperparameters": hyperparameters}, **columns, approval={})
+    features = pd.DataFrame({"x": np.arange(60.0)})
+    with pytest.raises(DataProblem, match=said):
+        train.fit(asked, features, pd.Series(np.arange(60.0) + least))
+    assert len(train.fit(asked, features, pd.Series(np.arange(60.0) + 1)).predict(features)) == 60
