@@ -93,24 +93,28 @@ class Channel:
             self._file = None
 
 
-def finish(train: Channel, validation: Channel, config: StepConfig, rows: Path) -> None:
-    """Join the parts of both splits in one schema; write `_columns.json` beside each, and the CSV `rows`.
+def finish(channels: Sequence[Channel], config: StepConfig, output: Path) -> None:
+    """Join the parts of both splits in one schema; write `_columns.json` beside each, and rows/rows.csv.
 
-    Raises DataProblem if no column but the target is left.
+    `channels` are those of train and validation, or none where there is no own code. Raises DataProblem if no
+    column but the target is left.
     """
-    schema = common([*train.schemas, *validation.schemas])
+    if not channels:
+        return
+    schema = common([schema for channel in channels for schema in channel.schemas])
     columns = [name for name in schema.names if name != config.target]
     if not columns:
         raise DataProblem(
             f"the rows have no column but the target {listed([config.target])}; own code needs one"
         )
-    for channel in (train, validation):
+    for channel in channels:
         channel.join(schema)
         write_json(columns, channel.folder / COLUMN_ORDER)
+    rows = output / "rows" / "rows.csv"
     rows.parent.mkdir(parents=True, exist_ok=True)
     texts = pa.schema([(name, pa.string()) for name in columns])
     with csv.CSVWriter(rows, texts) as file:
-        for block in _blocks(validation.path):
+        for block in _blocks(channels[-1].path):
             file.write_table(shaped(block.select(columns), texts))
 
 

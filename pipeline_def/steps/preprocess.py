@@ -55,13 +55,7 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
         batch = latest_batch(s3, bucket, config.name, config.marker, whole=config.data.whole)
     manifest = read_manifest(s3, bucket, config.name, batch)
     check_splits(manifest, config.name, whole=config.data.whole)
-    channels = (
-        {split: Channel(output / f"channel-{split}", config) for split in SPLITS} if config.own_code else {}
-    )
-    writers = {
-        split: SplitWriter(output / split / f"{split}.parquet", config, channels.get(split))
-        for split in SPLITS
-    }
+    writers = {split: split_writer(output, split, config) for split in SPLITS}
     with scratch(output / "train") as folder:
         landing = Landing(s3, bucket, config, manifest.objects, folder / "object")
         division = division_of(s3, bucket, config, landing.dates)
@@ -75,8 +69,7 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     check_weights(writers["train"], config)
     if division:
         keep_cut(s3, bucket, config.name, division, batch)
-    if channels:
-        finish(channels["train"], channels["validation"], config, output / "rows" / "rows.csv")
+    finish([writer.channel for writer in writers.values() if writer.channel], config, output)
     (output / "report").mkdir(parents=True, exist_ok=True)
     ids = {split: read_ids(writer.path) for split, writer in writers.items()}
     write_training_ids(ids["train"], output / "report" / "training_rows.parquet")
@@ -89,6 +82,12 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
         left_out = sum(file.rows for file in files) - sum(rows.values())
         report["split"] = division_report(division, writers, left_out if config.data.cdc else None)
     return report | split_drift(writers["train"].path, writers["validation"].path, profile, config)
+
+
+def split_writer(output: Path, split: str, config: StepConfig) -> SplitWriter:
+    """The writer of a split's rows; those of own code also go to the folder of its channel."""
+    channel = Channel(output / f"channel-{split}", config) if config.own_code else None
+    return SplitWriter(output / split / f"{split}.parquet", config, channel)
 
 
 def column_order(files: Sequence[FileRead], config: StepConfig) -> list[str]:
