@@ -232,6 +232,7 @@ def _serve(options: Options, closers: list[Callable[[], None]]) -> None:
     os.environ.update(environment(folder, port, region, enforce_iam=options.enforce_iam))
     tempfile.tempdir = os.environ["TMPDIR"]
     os.chdir(folder)
+    sys.modules["duckdb"] = None  # type: ignore[assignment] # else ministack imports it, for Athena
     app, close = build_app(
         folder,
         port,
