@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +9,10 @@ import typer
 
 from handsoff.commands import terminal
 from handsoff.commands.terminal import err, out
-from handsoff.config_schema import config_schema
 from handsoff.errors import NotFound, Unfit, UsageError
 from handsoff.offline.finding import Finding, fails
 from handsoff.offline.looking import data_files
-from handsoff.offline.proposal import SCHEMA_FILE
+from handsoff.offline.proposal import write_schema
 from handsoff.offline.rehearsal import Rehearsal
 from handsoff.project import Project
 from handsoff.showing.console import escape, step
@@ -50,9 +48,7 @@ def check(
         _end([fails("config", str(error))], as_json=True)
         return
     name, paths = _chosen(project, model, list(files or []))
-    schema = project.folder / SCHEMA_FILE
-    schema.parent.mkdir(parents=True, exist_ok=True)
-    schema.write_text(json.dumps(config_schema(), indent=1, ensure_ascii=False), encoding="utf-8")
+    write_schema(project.folder)
     found = []
     rehearsal = Rehearsal(
         project,

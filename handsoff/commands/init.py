@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +10,10 @@ import typer
 
 from handsoff.commands import terminal
 from handsoff.commands.terminal import err, out
-from handsoff.config_schema import config_schema
 from handsoff.errors import Refused, UsageError
 from handsoff.offline.guesses import Guesses, guess
 from handsoff.offline.looking import data_files, look
-from handsoff.offline.proposal import FEATURES, SCHEMA_FILE, written
+from handsoff.offline.proposal import FEATURES, write_schema, written
 from handsoff.offline.scripts import Script, read_script
 from handsoff.offline.skeletons import inference_script
 from handsoff.showing.console import escape, step
@@ -55,9 +53,7 @@ def init(
     source_dir = _source_dir(script, config) if script else ""
     with step(err, f"reading {len(data.files)} file{'s' if len(data.files) > 1 else ''}"):
         guesses = guess(look(data, target, lambda text: err.print(escape(text))), target)
-    if not any(guesses.of(kind) for kind in FEATURES):
-        reasons = "; ".join(f"{each.column}: {each.why}" for each in guesses.columns if each.use != "target")
-        raise UsageError(f"no column is left as a feature, so nothing was written ({reasons})")
+    _check_features(guesses)
     name = model or _name(files[0], config)
     text = written(name, guesses, split=not data.split_by_name, script=script, source_dir=source_dir)
     parse_config(read_text(text, source=str(config)).values, source=str(config))
@@ -67,6 +63,13 @@ def init(
         terminal.print_json(_as_json(name, guesses, made, notes))
     else:
         _show(name, guesses, made, notes)
+
+
+def _check_features(guesses: Guesses) -> None:
+    """Raises UsageError if no column is left as a feature."""
+    if not any(guesses.of(kind) for kind in FEATURES):
+        reasons = "; ".join(f"{each.column}: {each.why}" for each in guesses.columns if each.use != "target")
+        raise UsageError(f"no column is left as a feature, so nothing was written ({reasons})")
 
 
 def _source_dir(script: Script, config: Path) -> str:
@@ -89,9 +92,7 @@ def _name(path: Path, config: Path) -> str:
 
 def _write(config: Path, text: str, script: Script | None, guesses: Guesses) -> list[str]:
     """Write handsoff.yaml, its schema, and inference.py where there is none; returns what was written."""
-    schema = config.parent / SCHEMA_FILE
-    schema.parent.mkdir(parents=True, exist_ok=True)
-    schema.write_text(json.dumps(config_schema(), indent=1, ensure_ascii=False), encoding="utf-8")
+    schema = write_schema(config.parent)
     config.write_text(text, encoding="utf-8")
     made = [str(config), str(schema)]
     if script and not script.functions:

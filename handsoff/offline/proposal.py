@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import yaml
 
+from handsoff.config_schema import config_schema
 from handsoff.offline.guesses import Guess, Guesses, Use
 from handsoff.offline.scripts import Script
 from retraining.config.tasks import Task
@@ -65,6 +67,14 @@ _ABOUT_ROWS: Final[Sequence[tuple[Use, str]]] = (
     ("date", "when a row came about"),
 )
 """Keys of `data` that name a column, and what it says."""
+
+
+def write_schema(folder: Path) -> Path:
+    """Write the schema where the first line of a handsoff.yaml in `folder` looks for it; the file."""
+    path = folder / SCHEMA_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(config_schema(), indent=1, ensure_ascii=False), encoding="utf-8")
+    return path
 
 
 def written(name: str, guesses: Guesses, *, split: bool, script: Script | None, source_dir: str) -> str:

@@ -23,18 +23,7 @@ _PREDICT: Final = {
 """By image: what a model answers for a table of rows."""
 
 
-def inference_script(image: str, columns: list[str]) -> str:
-    """The text of inference.py for a model of this image whose requests hold these columns."""
-    framework = image.partition(":")[0]
-    module, load, file = _LOAD[framework]
-    booster = [
-        "model = xgboost.Booster()",
-        f'model.load_model(os.path.join(model_dir, "{file}"))',
-        "return model",
-    ]
-    loads = "\n".join(f"    {line}" for line in ([f"return {load}"] if load else booster))
-    listed = "\n".join(f"    {json.dumps(name, ensure_ascii=False)}," for name in columns)
-    return f'''"""Loads the model and answers rows: written by `handsoff init`, to be completed.
+_TEMPLATE: Final = '''"""Loads the model and answers rows: written by `handsoff init`, to be completed.
 
 What to check:
 1. model_fn loads the file that train.py writes to SM_MODEL_DIR. Here: {file}.
@@ -64,9 +53,24 @@ def input_fn(body, content_type):
 
 
 def predict_fn(rows, model):
-{_PREDICT[framework]}
+{predict}
 
 
 def output_fn(predictions, accept):
     return "\\n".join(str(float(value)) for value in predictions), "text/csv"
 '''
+"""The text of inference.py; its braces are filled by `str.format`."""
+
+
+def inference_script(image: str, columns: list[str]) -> str:
+    """The text of inference.py for a model of this image whose requests hold these columns."""
+    framework = image.partition(":")[0]
+    module, load, file = _LOAD[framework]
+    booster = [
+        "model = xgboost.Booster()",
+        f'model.load_model(os.path.join(model_dir, "{file}"))',
+        "return model",
+    ]
+    loads = "\n".join(f"    {line}" for line in ([f"return {load}"] if load else booster))
+    listed = "\n".join(f"    {json.dumps(name, ensure_ascii=False)}," for name in columns)
+    return _TEMPLATE.format(module=module, file=file, loads=loads, listed=listed, predict=_PREDICT[framework])
