@@ -36,6 +36,9 @@ LINES = ("application/jsonlines", "application/x-jsonlines", "application/jsonl"
 """Content types of one JSON text in each line."""
 
 
+IMAGES_OWN = "the image's own"
+"""Begins the name of a function that the model's code does not have."""
+
 PR_SET_PDEATHSIG = 1
 """The option of Linux' prctl by which a process gets a signal when its parent ends."""
 
@@ -130,8 +133,9 @@ def loaded(task: dict[str, Any]) -> Callable[[Any], Any]:
             )
         if found is not None:
             used[function] = found
+    names = {name: name if given else f"{IMAGES_OWN} {name}" for name, given in own.items()}
     context = with_context(task)
-    model = called("model_fn", used["model_fn"], task["model"], context=context)
+    model = called(names["model_fn"], used["model_fn"], task["model"], context=context)
     probabilities = task["returns"] == "probability" and hasattr(model, "predict_proba")
     if task["framework"] == "sklearn" and probabilities and not (own["predict_fn"] or transform):
         raise NoDefault(
@@ -143,9 +147,9 @@ def loaded(task: dict[str, Any]) -> Callable[[Any], Any]:
     def ask(body: Any) -> Any:
         if transform:
             return called("transform_fn", transform, model, body, kind, accept, context=context)
-        data = called("input_fn", used["input_fn"], body, kind, context=context)
-        predicted = called("predict_fn", used["predict_fn"], data, model, context=context)
-        return called("output_fn", used["output_fn"], predicted, accept, context=context)
+        data = called(names["input_fn"], used["input_fn"], body, kind, context=context)
+        predicted = called(names["predict_fn"], used["predict_fn"], data, model, context=context)
+        return called(names["output_fn"], used["output_fn"], predicted, accept, context=context)
 
     return ask
 
@@ -175,11 +179,13 @@ def called(what: str, function: Callable[..., Any], *given: Any, context: Any = 
         raise OwnCode(f"{what} called sys.exit({error.code!r}); it must return its result") from None
     except BaseException as error:  # the model's code may raise anything
         traceback.print_exc()
-        raise OwnCode(f"{what} failed: {last_line(error)}{advice(error)}") from None
+        raise OwnCode(f"{what} failed: {last_line(error)}{advice(what, error)}") from None
 
 
-def advice(error: BaseException) -> str:
-    """What to do about the error, where that is not in its message."""
+def advice(what: str, error: BaseException) -> str:
+    """What to do about the error of the function `what`, where that is not in its message."""
+    if what.startswith(IMAGES_OWN):
+        return f"; write {what.split()[-1]} in the entry point if these rows need another one"
     if isinstance(error, AttributeError) and "Can't get attribute" in str(error) and "__main__" in str(error):
         return (
             "; the pickle needs a class or function that the training script itself defines: move it to a "
