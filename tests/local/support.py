@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,20 @@ def shape(value: object) -> object:
     if isinstance(value, dict):
         return {key: shape(item) for key, item in value.items()}
     return [shape(item) for item in value[:1]] if isinstance(value, list) else type(value).__name__
+
+
+def wheel(folder: Path, name: str, *more: str) -> Path:
+    """A wheel of a package `name` that holds one module of that name, and the empty files `more`."""
+    path = folder / f"{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}.py", "VALUE = 7")
+        for other in more:
+            archive.writestr(other, "")
+        info = f"{name}-1.0.dist-info/"
+        archive.writestr(info + "METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        archive.writestr(info + "WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(info + "RECORD", "")
+    return path
 
 
 def processing(name: str = "Prepare", **changes: Any) -> Json:

@@ -1,5 +1,6 @@
 """Environments with the packages of images, what lies on top of them, and jobs that run in them."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ from local.images.environments import COMPLETE, Environments
 from local.images.table import Image
 from local.types import Json
 from tests.local.aws import Aws
-from tests.local.support import IMAGE, processing, training
+from tests.local.support import IMAGE, processing, training, wheel
 
 ALONE = "__import__('%s')"
 SCIKIT_LEARN = table.IMAGES[0]
@@ -118,6 +119,22 @@ def test_environment_whose_python_is_gone_is_made_again(small: Image, environmen
     (folder / "bin/python").symlink_to("/nowhere/python3")
     environments.environment(small)
     assert subprocess.run([folder / "bin/python", "-c", ""], check=True).returncode == 0
+
+
+@pytest.mark.slow
+def test_environment_has_the_byte_code_of_all_but_the_packages_own_tests(
+    small: Image, environments: Environments, tmp_path: Path
+) -> None:
+    made = wheel(tmp_path, "mine", "more/testing.py", "more/tests/test_it.py", "more/test/it.py")
+    hashed = hashlib.sha256(made.read_bytes()).hexdigest()
+    (tmp_path / "small-1.txt").write_text(f"mine==1.0 --hash=sha256:{hashed}")
+    indexed = {"UV_OFFLINE": "1", "UV_NO_INDEX": "1", "UV_FIND_LINKS": str(tmp_path)}
+    folder = Environments({**environments.variables, **indexed}).environment(small)
+    packages = layers.packages_of(folder, folder)
+    compiled = (f"{path.parent.parent.name}/{path.name}" for path in packages.rglob("*.pyc"))
+    tag = sys.implementation.cache_tag
+    assert sorted(compiled) == [f"more/testing.{tag}.pyc", f"site-packages/mine.{tag}.pyc"]
+    assert (packages / "more/tests/test_it.py").exists()
 
 
 @pytest.mark.slow

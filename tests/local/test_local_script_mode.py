@@ -4,7 +4,6 @@ import io
 import json
 import os
 import tarfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from local.images import installing, requirements, table
 from local.images.environments import Environments, locked
 from local.types import Json
 from tests.local.aws import Aws
-from tests.local.support import processing, training, wait_until
+from tests.local.support import processing, training, wait_until, wheel
 
 pytestmark = pytest.mark.story
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
@@ -26,16 +25,6 @@ import json, os, sys
 print(json.dumps({name: value for name, value in os.environ.items() if name.startswith("SM_")}))
 print(json.dumps(sys.argv[1:]))
 """
-
-
-def wheel(folder: Path, name: str) -> None:
-    """A wheel of a package `name` that holds one module of that name."""
-    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
-        archive.writestr(f"{name}.py", "VALUE = 7")
-        info = f"{name}-1.0.dist-info/"
-        archive.writestr(info + "METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        archive.writestr(info + "WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(info + "RECORD", "")
 
 
 @pytest.fixture(scope="module")
