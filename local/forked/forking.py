@@ -1,18 +1,24 @@
 """The process that scripts are forked from: Python with the packages of its arguments already imported.
 
 Run as a program by warm.py. On its standard input, a socket, it receives one message for each script: a JSON
-object with `arguments` (the script, then its arguments), `variables`, `folder` and `layer` (the folder of an
-environment on top of this Python's, or null). With it come four descriptors: the script's standard input,
-output and error output, and a socket on which this process answers `{"pid": …}` at once and `{"code": …}`
-when the script has ended. It ends, and all scripts with it, when its standard input is closed.
+object with `arguments` (the script, then its arguments), `variables`, `folder`, `layer` (the folder of an
+environment on top of this Python's, or null) and `kept` (the folder of _keep_code, or null). With it come
+four descriptors: the script's standard input, output and error output, and a socket on which this process
+answers `{"pid": …}` at once and `{"code": …}` when the script has ended. It ends, and all scripts with it,
+when its standard input is closed.
 """
 
+import _imp
 import atexit
 import contextlib
 import gc
+import hashlib
 import importlib
+import importlib.machinery
+import importlib.util
 import io
 import json
+import marshal
 import os
 import runpy
 import select
@@ -23,7 +29,8 @@ import sysconfig
 import tempfile
 import threading
 import traceback
-from types import TracebackType
+import warnings
+from types import CodeType, TracebackType
 from typing import Any, Final, NoReturn
 
 MAX_MESSAGE: Final = 1_000_000
@@ -102,6 +109,8 @@ def _become(job: dict[str, Any], streams: list[int]) -> None:
     sys.path[:1] = [os.path.dirname(os.path.abspath(script)), *paths]
     if job["layer"]:
         _enter(job["layer"])
+    if job["kept"]:
+        _keep_code(job["kept"])
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), "utf-8")
     for name, number in (("stdout", 1), ("stderr", 2)):
         stream = io.TextIOWrapper(io.FileIO(number, "w", closefd=False), "utf-8", write_through=True)
@@ -119,6 +128,39 @@ def _enter(layer: str) -> None:
     sys.path.insert(sys.path.index(own), packages)
     sys.prefix = sys.exec_prefix = layer
     sys.executable = os.path.join(layer, "bin", "python")
+
+
+def _keep_code(folder: str) -> None:
+    """Compile a module once for all scripts that import it: `folder` keeps code by the hash of its source.
+
+    A module that the compiler warns of is not kept, since each script must show the warning.
+    """
+    loader = importlib.machinery.SourceFileLoader
+    compiled = loader.source_to_code
+
+    def source_to_code(self: Any, data: bytes, path: str, **how: Any) -> CodeType:
+        kept = os.path.join(folder, hashlib.sha256(importlib.util.MAGIC_NUMBER + data).hexdigest())
+        with contextlib.suppress(OSError, EOFError, TypeError, ValueError), open(kept, "rb") as file:
+            code: CodeType = marshal.load(file)  # nosec B302 # noqa: S302 - only this user writes there
+            _imp._fix_co_filename(code, path)  # type: ignore[attr-defined]
+            return code
+        made: list[CodeType] = []
+        with warnings.catch_warnings(record=True) as warned, contextlib.suppress(SyntaxError, ValueError):
+            warnings.simplefilter("always")
+            made.append(compiled(self, data, path, **how))
+        if warned or not made:
+            return compiled(self, data, path, **how)
+        with contextlib.suppress(OSError):
+            os.makedirs(folder, exist_ok=True)
+            with open(f"{kept}.{os.getpid()}", "wb") as draft:
+                marshal.dump(made[0], draft)
+            os.replace(draft.name, kept)
+        return made[0]
+
+    # Python leaves the frames of this file out of a trace: a script's error in a module looks as ever.
+    of_import = compiled.__code__.co_filename
+    source_to_code.__code__ = source_to_code.__code__.replace(co_filename=of_import)
+    loader.source_to_code = source_to_code  # type: ignore[method-assign,assignment]
 
 
 def _show_error_of(script: str) -> Any:

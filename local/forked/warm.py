@@ -69,7 +69,8 @@ class WarmPython:
     """The process that scripts are forked from. It is started for the first one, and ends with this process.
 
     It is `python`, and imports `packages`, from `path` first. `folder` is named in its environment: so it is
-    found as a process of this endpoint (folder.strays).
+    found as a process of this endpoint (folder.strays). `kept` is a folder in which scripts keep the code
+    that they have compiled, for later ones that import the same source.
     """
 
     def __init__(
@@ -79,8 +80,10 @@ class WarmPython:
         path: Sequence[str] = (),
         *,
         python: str = sys.executable,
+        kept: Path | None = None,
     ) -> None:
         self._folder, self._packages, self._path, self._python = folder, packages, path, python
+        self._kept = kept
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes]
@@ -140,6 +143,7 @@ class WarmPython:
                     "variables": variables,
                     "folder": str(folder),
                     "layer": str(layer) if layer else None,
+                    "kept": str(self._kept) if self._kept else None,
                 }
                 with self._lock:
                     descriptors = [*streams, theirs.fileno()]

@@ -2,6 +2,7 @@
 
     CACHE/images/<hash>/            an environment; <hash> is of its locked packages and of this Python
     CACHE/images/<hash>/complete    written when it is complete: one without it is made again
+    CACHE/images/<hash>/kept/       code that jobs have compiled, by the hash of its source
     CACHE/images/<hash>.lock        locked while one process makes it
 
 CACHE is $XDG_CACHE_HOME/handsoff, else ~/.cache/handsoff. It may be deleted while nothing uses it.
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 COMPLETE: Final = "complete"
 """The file in an environment that marks it as complete."""
+
+KEPT: Final = "kept"
+"""The folder in an environment in which jobs keep the code that they have compiled."""
 
 _NEVER_IMPORTED: Final = "site-packages/.*/tests?/"
 """Finds the files of packages that no job imports: their own tests, half of all code."""

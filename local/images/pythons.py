@@ -6,7 +6,7 @@ from pathlib import Path
 
 from local.forked.warm import WarmPython
 from local.images import installing, layers
-from local.images.environments import Environments, Say, version
+from local.images.environments import KEPT, Environments, Say, version
 from local.images.table import Image
 
 
@@ -53,8 +53,9 @@ class Pythons:
         )
         layers.make(layer, [base], self.pip_settings)
         with self._alone:
+            python = str(base / "bin" / "python")
             warm = self._warm.setdefault(
-                image.name, WarmPython(self.folder, image.imported, python=str(base / "bin" / "python"))
+                image.name, WarmPython(self.folder, image.imported, python=python, kept=base / KEPT)
             )
         return Python(layer, (base,), warm)
 

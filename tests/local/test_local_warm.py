@@ -1,7 +1,10 @@
 """Jobs that are forked from a warm Python behave as those that a new Python runs."""
 
 import json
+import marshal
 import os
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -108,6 +111,86 @@ def test_jobs_run_at_the_same_time(python: WarmPython, tmp_path: Path) -> None:
     jobs = [start(python, tmp_path / name, wait.format(other)) for name, other in pairs]
     assert [job.wait(20) for job in jobs] == [0, 0]
     assert [output(job) for job in jobs] == ["", ""]
+
+
+SCRIPT = "import os, sys\nprint(sys.dont_write_bytecode, sorted(os.listdir()))\nimport beside\nbeside.f()\n"
+"""A job that imports a module of its folder."""
+
+OF_JOBS = {**VARIABLES, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@pytest.fixture(scope="module")
+def keeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPython]:
+    """A Python whose scripts keep the code that they compile."""
+    made = WarmPython(tmp_path_factory.mktemp("warm"), [], kept=tmp_path_factory.mktemp("warm") / "kept")
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "import inspect\ndef f(): print(inspect.getsource(f), f.__code__.co_filename,\n    __cached__)\n",
+        "def f():\n    def g(): raise ValueError('no')\n    g()\n",
+        "raise ValueError('not importable')\n",
+        "def f(): print('\\d' is 'x')\n",
+        "def f(\n",
+        "'\\d'\ndef f(\n",
+        "# coding: latin-1\ndef f(): print('\xe4')\n",
+        "x = '\0'\n",
+    ],
+    ids=["code", "fails", "fails-early", "warns", "syntax", "warns-syntax", "coding", "null"],
+)
+def test_job_with_kept_code_says_what_a_new_python_says(
+    keeping: WarmPython, tmp_path: Path, module: str
+) -> None:
+    for name in ("first", "later", "last"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "job.py").write_text(SCRIPT)
+        (folder / "beside.py").write_bytes(module.encode("latin-1"))
+        script = str(folder / "job.py")
+        job = keeping.start([sys.executable, script], OF_JOBS, folder)
+        assert job is not None
+        new = subprocess.run(
+            [sys.executable, "-u", script],
+            cwd=folder,
+            env=OF_JOBS,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        assert output(job) == new.stdout.decode()
+        assert job.wait(10) == new.returncode
+
+
+def test_job_compiles_a_module_once_and_again_when_it_changes(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    python = WarmPython(tmp_path, [], kept=kept)
+
+    def said(module: str, folder: str) -> str:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "beside.py").write_text(module)
+        (tmp_path / folder / "job.py").write_text("import beside")
+        os.utime(tmp_path / folder / "beside.py", (0, 0))
+        job = python.start([sys.executable, "job.py"], OF_JOBS, tmp_path / folder)
+        assert job is not None
+        assert job.wait(10) == 0
+        return output(job)
+
+    assert said("print('one')", "here") == "one\n"
+    assert said("print('one')", "there") == "one\n"
+    (code,) = kept.iterdir()
+    assert said("print('two')", "here") == "two\n"
+    assert len(list(kept.iterdir())) == 2
+    code.write_bytes(marshal.dumps(compile("print('kept')", "x", "exec")))
+    assert said("print('one')", "here") == "kept\n"
+    code.write_bytes(code.read_bytes()[:20])
+    assert said("print('one')", "here") == "one\n"
+    shutil.rmtree(kept)
+    kept.write_text("no folder can be made here")
+    assert said("print('one')", "here") == "one\n"
+    python.close()
 
 
 @pytest.mark.parametrize(
