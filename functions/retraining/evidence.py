@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
+from retraining import report_keys
 from retraining.aws import pipelines, registry, training
 from retraining.aws.ledger import Ledger
 from retraining.aws.pipelines import Execution, Step
@@ -32,47 +33,6 @@ SCHEMA_VERSION: Final = 2
 
 ATTEMPTS: Final = 5
 """Times that gathering and writing is tried while other functions write the copy in S3, too."""
-
-_REPORT_KEYS: Final = {
-    "schema_version": "schemaVersion",
-    "ignored_columns": "ignoredColumns",
-    "blank_lines": "blankLines",
-    "missing_share": "missingShare",
-    "class_share": "classShare",
-    "validation_rows_also_in_train": "validationRowsAlsoInTrain",
-    "validation_rows_of_train_groups": "validationRowsOfTrainGroups",
-    "train_n": "trainN",
-    "train_share": "trainShare",
-    "train_independent": "trainIndependent",
-    "without_identity": "withoutIdentity",
-    "without_group": "withoutGroup",
-    "without_date": "withoutDate",
-    "found_now": "foundNow",
-    "proposed_from": "proposedFrom",
-    "partition_columns": "partitionColumns",
-    "ignored_count": "ignoredCount",
-    "missing_words": "missingWords",
-    "empty_columns": "emptyColumns",
-    "repeated_rows": "repeatedRows",
-    "left_out_rows": "leftOutRows",
-    "unknown_categories": "unknownCategories",
-}
-"""Keys of the data report as evidence.json writes them; every other key is one word."""
-
-_BY_NAME: Final = frozenset(
-    {
-        "missing_share",
-        "class_share",
-        "missing_words",
-        "canonicalised",
-        "ranges",
-        "dates",
-        "categories",
-        "hyperparameters",
-        "unknown_categories",
-    }
-)
-"""Keys of the data report below which keys are names of columns and classes."""
 
 _FROM_LEDGER: Final = {
     "the start": ("trigger",),
@@ -234,7 +194,7 @@ def _data(sources: Sources, model: str, batch: str | None, report: dict[str, Any
     return {
         "batch": batch,
         "manifest": f"s3://{sources.bucket}/batches/{model}/{batch}/manifest.json",
-        **_camel_case({key: value for key, value in report.items() if key != "batch"}),
+        **report_keys.camel_case({key: value for key, value in report.items() if key != "batch"}),
     }
 
 
@@ -247,13 +207,13 @@ def _metrics(evaluation: dict[str, Any]) -> dict[str, float]:
 def _search(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     """What a search for hyperparameters tried and chose; None if there was none."""
     found = evaluation.get("handsoff", {}).get("search")
-    return _camel_case(found) if found else None
+    return report_keys.camel_case(found) if found else None
 
 
 def _data_changes(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     """How the data differs from the champion's; None without a champion that could be loaded."""
     found = evaluation.get("handsoff", {}).get("data_changes")
-    return _camel_case(found) if found else None
+    return report_keys.camel_case(found) if found else None
 
 
 def verdict(fact: VerdictFact | None) -> dict[str, Any]:
@@ -283,20 +243,6 @@ def decision(fact: DecisionFact | None) -> dict[str, Any]:
         "decidedWhy": stands.why if stands else None,
         "earlierDecisions": [item.model_dump(by_alias=True, exclude_none=True) for item in earlier],
     }
-
-
-def _camel_case(report: dict[str, Any]) -> dict[str, Any]:
-    """The data report with its keys in camelCase; names of columns and classes stay as they are."""
-    return {
-        _REPORT_KEYS.get(key, key): value if key in _BY_NAME else _camel_case_inside(value)
-        for key, value in report.items()
-    }
-
-
-def _camel_case_inside(value: object) -> object:
-    if isinstance(value, dict):
-        return _camel_case(value)
-    return [_camel_case_inside(item) for item in value] if isinstance(value, list) else value
 
 
 def _step(step: Step, log_lines: list[str] | None) -> dict[str, Any]:

@@ -213,9 +213,7 @@ _DIGITS: Final = re.compile(r"[-+]?[.0-9]+([_:.0-9]*|[eE][-+]?[0-9]+)|0[xob].*")
 def _number(value: object, info: ValidationInfo) -> object:
     """YAML's true and false are no numbers, although they are 1 and 0 in Python, and text is none either."""
     if isinstance(value, bool | str) and info.context != ACCEPTED_BEFORE:
-        is_digits = isinstance(value, str) and re.fullmatch(
-            r"[-+]?[.0-9]+([_:.0-9]*|[eE][-+]?[0-9]+)|0[xob].*", value
-        )
+        is_digits = isinstance(value, str) and _DIGITS.fullmatch(value)
         raise unexpected("a number in plain digits" if is_digits else "a number")
     return value
 

@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 
 from retraining.facts.starts import SPLITS, Marker, Split
 from retraining.starts import unreadable
-from retraining.starts.batches import MAX_ENTRIES, ROOT, Batch, DataObject, Version, batch_as_of, manifest_key
+from retraining.starts.as_of import Version, batch_as_of
+from retraining.starts.batches import MAX_ENTRIES, ROOT, Batch, DataObject, manifest_key
 from retraining.starts.inspection import Fine, Problem, Short, inspect, longer
 from retraining.starts.inspection.formats import PARQUET, PARQUET_TAIL
 from retraining.starts.markers import Deletion, Markers, completed

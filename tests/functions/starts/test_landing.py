@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retraining.facts.starts import Marker
+from retraining.starts.as_of import Version, batch_as_of
 from retraining.starts.batches import (
     Arrival,
     DataObject,
-    Version,
     arrival,
-    batch_as_of,
     batch_of,
     start_key,
 )

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from retraining.starts.batches import Ignored, Version, batch_as_of
+from retraining.starts.as_of import Version, batch_as_of
+from retraining.starts.batches import Ignored
 from retraining.starts.names import MAX_IGNORED, table_among
 from tests.functions.models import HEADER, ROWS
 from tests.functions.starts.one_model import BEGIN, MODEL, OneModel

@@ -9,7 +9,8 @@ import pytest
 
 from retraining.config.schema import parse_config
 from retraining.starts import requests
-from retraining.starts.batches import Version, batch_as_of, batch_of
+from retraining.starts.as_of import Version, batch_as_of
+from retraining.starts.batches import batch_of
 from retraining.starts.names import ignored_as, is_data
 from tests.functions.models import HEADER, ROWS
 from tests.functions.starts.one_model import BEGIN, MODEL, OneModel
