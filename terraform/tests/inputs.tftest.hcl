@@ -143,12 +143,12 @@ run "bucket" {
       statement.Sid, statement.Effect, statement.Condition
       ]] == [
       ["TlsOnly", "Deny", { Bool = { "aws:SecureTransport" = "false" } }],
-      ["OnlyThePipelineWritesModels", "Deny", {
+      ["OnlyThePipelineWritesModelsAndRuns", "Deny", {
         ArnNotEquals = { "aws:PrincipalArn" = "arn:aws:iam::123456789012:role/handsoff-pipeline" }
       }],
       ["CodeIsNeverOverwritten", "Deny", { Null = { "s3:if-none-match" = "true" } }],
     ]
-    error_message = "The bucket requires TLS, and only the pipelines' role writes models."
+    error_message = "The bucket requires TLS, and only the pipelines' role writes models and runs."
   }
 
   assert {

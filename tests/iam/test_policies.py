@@ -198,11 +198,30 @@ def test_bucket_policy_denies_other_writers_and_plain_http() -> None:
     assert tls["Resource"] == ["arn:aws:s3:::data", "arn:aws:s3:::data/*"]
     assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert (models["Effect"], models["Principal"]) == ("Deny", "*")
-    assert models["Resource"] == "arn:aws:s3:::data/models/*"
+    # Jobs of own code hand on the champion, predictions and rows below runs/: they load and trust them.
+    assert models["Action"] == "s3:PutObject"
+    assert models["Resource"] == ["arn:aws:s3:::data/models/*", "arn:aws:s3:::data/runs/*"]
     assert models["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": NAMES["role"]}}
     assert (code["Effect"], code["Principal"], code["Action"]) == ("Deny", "*", "s3:PutObject")
     assert code["Resource"] == "arn:aws:s3:::data/code/*"
     assert code["Condition"] == {"Null": {"s3:if-none-match": "true"}}
+
+
+def test_nothing_but_the_pipeline_is_granted_what_the_bucket_denies() -> None:
+    """No function and no operator needs to write where only the pipelines' role may."""
+    written = {
+        (name, statement["Sid"], str(resource).rpartition(":::")[2].rstrip("'}").partition("/")[2])
+        for name, document in IDENTITY
+        for statement in document["Statement"]
+        if statement["Effect"] == "Allow" and "s3:PutObject" in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    }
+    assert len(written) > 5
+    keys = ("models/titanic/e/evaluation.json", "runs/titanic/e/models/champion/model.tar.gz")
+    granted = {
+        (name, sid) for name, sid, pattern in written if any(fnmatchcase(key, pattern) for key in keys)
+    }
+    assert granted == {("pipeline", "KeepModels"), ("pipeline", "KeepRuns")}
 
 
 def test_queue_and_topic_policies_deny_strangers_and_plain_http() -> None:
