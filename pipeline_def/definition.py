@@ -137,7 +137,7 @@ def training(place: Place) -> Json:
             "sagemaker_container_log_level": "20",
         },
         "InputDataConfig": (
-            own_model.channels() if own else [channel("train", output_of("DataPreProcessing", "train"))]
+            own_model.channels(place) if own else [channel("train", output_of("DataPreProcessing", "train"))]
         ),
         "OutputDataConfig": {"S3OutputPath": place.of_execution("models"), **given(KmsKeyId=place.kms_key)},
         "ResourceConfig": {

@@ -134,11 +134,11 @@ def processing_type(instance_type: str, *, own_code: bool) -> str:
     return WITHOUT_GPU if own_code and has_gpu(instance_type) else instance_type
 
 
-def channel(name: str, uri: Json) -> Json:
-    """The Parquet files under `uri`, copied to the training job's folder of this name."""
+def channel(name: str, uri: Json, content_type: str = "application/x-parquet") -> Json:
+    """The files under `uri`, copied to the training job's folder of this name."""
     return {
         "ChannelName": name,
-        "ContentType": "application/x-parquet",
+        "ContentType": content_type,
         "DataSource": {
             "S3DataSource": {
                 "S3DataType": "S3Prefix",

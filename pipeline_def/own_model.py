@@ -55,10 +55,16 @@ def hyperparameters(place: Place) -> Json:
     return {**{name: json.dumps(value) for name, value in values.items()}, "sagemaker_program": f'"{ENTRY}"'}
 
 
-def channels() -> list[Json]:
-    """The channels of own code."""
+def channels(place: Place) -> list[Json]:
+    """The channels of own code, in the format that `data.channel_format` names."""
+    csv = place.model.get("data", {}).get("channel_format") == "csv"
     return [
-        channel(name, output_of("DataPreProcessing", f"channel-{name}")) for name in ("train", "validation")
+        channel(
+            name,
+            output_of("DataPreProcessing", f"channel-{name}"),
+            "text/csv" if csv else "application/x-parquet",
+        )
+        for name in ("train", "validation")
     ]
 
 

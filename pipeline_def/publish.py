@@ -83,10 +83,16 @@ def step_config(model: Mapping[str, Any], name: str) -> dict[str, Any]:
         },
         "training": {} if own else _training(model["training"]),
         "slices": slices,
-        "data": {key: value for key, value in model["data"].items() if own or key != "columns"},
+        "data": _data(model["data"], own=own),
         "marker": model["retrain"]["ready"].get("marker"),
         **({"inference": inference(model)} if own else {}),
     }
+
+
+def _data(data: Mapping[str, Any], *, own: bool) -> dict[str, Any]:
+    """How files are written, and what own code gets. A format of its channels stands there if it is named."""
+    without = {"channel_format"} if data.get("channel_format") != "csv" else set()
+    return {key: value for key, value in data.items() if key not in without and (own or key != "columns")}
 
 
 def _training(training: Mapping[str, Any]) -> dict[str, Any]:

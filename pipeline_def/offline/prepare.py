@@ -114,6 +114,8 @@ def cut(output: Path, split: str, config: StepConfig, limit: int) -> int:
     pq.write_table(table.take(spread), path)
     for channel in (output / f"channel-{split}").glob("*.parquet"):
         pq.write_table(pq.read_table(channel).take(spread), channel)
+    for channel in (output / f"channel-{split}").glob("*.csv"):
+        _cut_lines(channel, spread)
     if split == "validation" and (rows := output / "rows" / "rows.csv").exists():
         _cut_lines(rows, spread)
     return len(spread)

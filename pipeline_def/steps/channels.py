@@ -1,10 +1,10 @@
-"""What own training code gets: both splits as Parquet, and the validation rows that its model is asked about.
+"""What own training code gets: both splits as files, and the validation rows that its model is asked about.
 
 A row has all columns that landed, or those that handsoff.yaml names (`data.columns: declared`). Features
 are typed by their kind: numbers are float64, categories canonical text, booleans 1.0 and 0.0. The target
 has the classes of the config; they are integers if all of them are. Other columns are as they landed: text
 from CSV, where an empty text is a missing value, and their own type from Parquet. Columns of lists and
-structures are left out.
+structures are left out. CSV has the target first, and empty cells for missing values.
 """
 
 from __future__ import annotations
@@ -116,6 +116,35 @@ def finish(channels: Sequence[Channel], config: StepConfig, output: Path) -> Non
     with csv.CSVWriter(rows, texts) as file:
         for block in _blocks(channels[-1].path):
             file.write_table(shaped(block.select(columns), texts))
+    if config.data.channel_format == "csv":
+        for channel in channels:
+            write_csv(channel.path, [config.target, *columns])
+
+
+def write_csv(path: Path, columns: Sequence[str]) -> None:
+    """Put a CSV file in the place of a Parquet file: UTF-8, a line of names, text in quotes.
+
+    A missing value is an empty cell, and so is a number that is not a number (NaN).
+    """
+    schema = pq.read_schema(path)
+    kinds = {name: schema.field(name).type for name in columns}
+    plain_numbers = (pa.types.is_integer, pa.types.is_floating)
+    cells = pa.schema(
+        (name, kind if any(is_one(kind) for is_one in plain_numbers) else pa.string())
+        for name, kind in kinds.items()
+    )
+    with csv.CSVWriter(path.with_suffix(".csv"), cells) as file:
+        for block in _blocks(path):
+            rows = shaped(block.select(columns), cells)
+            file.write_table(pa.table([without_nan(rows[name]) for name in columns], schema=cells))
+    path.unlink()
+
+
+def without_nan(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The values, with null in the place of numbers that are not numbers."""
+    if not pa.types.is_floating(values.type):
+        return values
+    return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
 
 
 def channel_rows(table: pa.Table, block: pa.RecordBatch, config: StepConfig) -> pa.Table:
@@ -197,8 +226,7 @@ def as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """The values as text, null where missing. A number that is not a number (NaN) is missing."""
     if pa.types.is_string(values.type):
         return values
-    if pa.types.is_floating(values.type):
-        values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
+    values = without_nan(values)
     missing = pc.is_null(values)
     chunks = [to_text(chunk) for chunk in values.chunks]
     return pc.if_else(missing, pa.scalar(None, pa.string()), pa.chunked_array(chunks, pa.string()))

@@ -174,6 +174,7 @@ class Dialect:
     date: str | None = None
     weight: str | None = None
     columns: Literal["landed", "declared"] = "landed"
+    channel_format: Literal["parquet", "csv"] = "parquet"
     split: Split | None = None
 
     @property

@@ -124,6 +124,15 @@ def test_preprocessing_gets_the_models_and_gives_what_the_others_read(own: Model
     }
 
 
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [({}, "application/x-parquet"), ({"channel_format": "csv"}, "text/csv")],
+)
+def test_channels_have_the_content_type_of_their_format(data: Model, expected: str, own: Model) -> None:
+    job = of_jobs(defined({**own, "data": data}))["TrainModel"]
+    assert [item["ContentType"] for item in job["InputDataConfig"]] == [expected, expected]
+
+
 def test_training_runs_own_code_in_its_image(own: Model) -> None:
     job = of_jobs(defined(own))["TrainModel"]
     assert job["AlgorithmSpecification"]["TrainingImage"] == XGBOOST

@@ -40,6 +40,10 @@ class Cdc(Section):
     first, then changes in the order of the files' keys and of their rows."""
 
 
+OF_CHANNELS: Final = ("columns", "channel_format")
+"""The keys of `data` that say what own code gets."""
+
+
 class Data(Section):
     """How the files of a model are written. Parquet files say most of this themselves."""
 
@@ -81,6 +85,10 @@ class Data(Section):
     columns: Literal["landed", "declared"] = "landed"
     """Which columns own code is trained on: all that the files have (`landed`), or the features and those
     that `data` names (`declared`), with the target in any case."""
+
+    channel_format: Literal["parquet", "csv"] = "parquet"
+    """How own code gets its rows: as Parquet files, or as CSV files in UTF-8 with a line of names, the target
+    first. Choose `csv` for scripts that read `*.csv` of their channels."""
 
     identity: Columns = ()
     """The column, or the columns, that say which row a row is, such as a booking's number. Rows with the same

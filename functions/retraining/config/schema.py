@@ -20,7 +20,7 @@ from pydantic import (
 
 from retraining.config.account import Aws
 from retraining.config.all_problems import find_all
-from retraining.config.data import Data
+from retraining.config.data import OF_CHANNELS, Data
 from retraining.config.doubts import doubts
 from retraining.config.fields import (
     ACCEPTED_BEFORE,
@@ -272,11 +272,10 @@ class ModelConfig(Section):
             return
         if self.inference != Inference():
             yield ("inference",), "inference is for own code: remove it, or name training.source_dir"
-        if self.data.columns != "landed":
-            yield (
-                ("data", "columns"),
-                "data.columns is for own code: remove it, as estimators see the features",
-            )
+        for key in OF_CHANNELS:
+            if getattr(self.data, key) != Data.model_fields[key].default:
+                said = f"data.{key} is for own code: remove it, as estimators see the features"
+                yield ("data", key), said
 
     def _class_problems(self) -> Iterator[Problem]:
         names, at = [class_value(name) for name in self.classes], ("classes",)

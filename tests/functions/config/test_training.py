@@ -206,6 +206,10 @@ def test_limits_of_the_training_job_are_refused_where_sagemaker_would(
             {"data": {"columns": "declared"}},
             "data.columns is for own code: remove it, as estimators see the features",
         ),
+        (
+            {"data": {"channel_format": "csv"}},
+            "data.channel_format is for own code: remove it, as estimators see the features",
+        ),
     ],
 )
 def test_keys_of_own_code_are_refused_for_built_in_estimators(more: dict[str, Any], problem: str) -> None:
