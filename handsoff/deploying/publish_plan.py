@@ -199,7 +199,7 @@ def _settings(before: str | None, config: ModelConfig) -> Iterator[Change]:
 def _dumped(config: ModelConfig) -> dict[str, Any]:
     """The values of a config; of a rule only those that are no defaults."""
     found: dict[str, Any] = config.model_dump(mode="json", exclude_none=True)
-    rules = config.model_dump(mode="json", exclude_defaults=True, include={"approval"})["approval"]["rules"]
+    rules = [rule.model_dump(mode="json", exclude_defaults=True) for rule in config.approval.rules]
     # What a rule is about comes first, as people write it.
     found["approval"]["rules"] = [
         dict(sorted(rule.items(), key=lambda item: item[0] not in ("metric", "data"))) for rule in rules

@@ -101,6 +101,17 @@ def test_plan_of_rules_alone_needs_no_training() -> None:
     assert not found.needs_training
 
 
+@pytest.mark.parametrize("approval", [{}, {"first_model": "hold"}, {"rules": []}])
+def test_model_without_rules_is_compared_and_shown(approval: dict[str, Any]) -> None:
+    rule = [{"metric": "roc_auc", "min": 0.7}]
+    found = compared(published(config_of(approval=approval)), config_of(approval=approval))
+    assert found.settings == ()
+    gained = compared(published(config_of(approval=approval)), config_of(approval={**approval, "rules": rule}))
+    assert gained.settings == (Change("approval.rules", [], rule),)
+    first = compared(published(config_of(), config=None), config_of(approval=approval))
+    assert {change.key: change.after for change in first.settings}["approval"]["rules"] == []
+
+
 def test_plan_of_features_shows_both_lists() -> None:
     values = SAMPLE["models"]["titanic"]["features"]["numeric"]
     found = compared(published(config_of()), config_of(features__numeric=values[1:]))
