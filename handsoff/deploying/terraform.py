@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,10 @@ SIGNS: Final = {
     ("create", "delete"): "±",
 }
 """The sign of each combination of actions in a plan: make, remove, change, replace."""
+
+SIGNS_OF_MESSAGES: Final = {"create": "+", "delete": "-", "update": "~", "replace": "±"}
+"""The same of the actions in the messages of `terraform plan -json`. Others change nothing that exists.
+https://developer.hashicorp.com/terraform/internals/machine-readable-ui#planned-change"""
 
 CHANGES: Final = 2
 """Exit code of `terraform plan -detailed-exitcode` if the plan is not empty.
@@ -100,15 +104,19 @@ class Terraform:
     def plan(self, *, destroy: Iterable[str] | None = None) -> Plan:
         """Plan an update; with `destroy`, the removal of these addresses, or of all where it is empty.
 
-        A plan without changes is not read: Terraform would start the providers again for it.
+        The plan itself is read only for the values of schedules that change: Terraform would start the
+        providers again for it.
         """
         ends = [] if destroy is None else ["-destroy", *(f"-target={address}" for address in destroy)]
         values = f"-var-file={self.variables}"
         options = ("-input=false", "-lock-timeout=60s", f"-out={self._plan}", values, *ends)
-        code, _ = self._answer("plan", "-detailed-exitcode", *options, codes=(0, CHANGES))
+        code, said = self._answer("plan", "-detailed-exitcode", "-json", *options, codes=(0, CHANGES))
         if code != CHANGES:
             return Plan({})
-        return read_plan(json.loads(self._run("show", "-json", str(self._plan))))
+        plan = read_messages(said)
+        if any(sign in "~±" and address.startswith(f"{SCHEDULE}.") for address, sign in plan.changes.items()):
+            return read_plan(json.loads(self._run("show", "-json", str(self._plan))))
+        return plan
 
     def apply(self) -> None:
         """Apply the last plan."""
@@ -135,6 +143,7 @@ class Terraform:
             folder=self.folder,
             environment={**environment(), "TF_WORKSPACE": workspace or self.workspace},
             codes=codes,
+            readable=readable,
         )
 
 
@@ -161,6 +170,36 @@ def program_version() -> str | None:
     except (ToolFailed, ToolMissing):
         return None
     return str(json.loads(said)["terraform_version"])
+
+
+def read_messages(said: str) -> Plan:
+    """The changes of a plan, by address, of the messages that `terraform plan -json` printed."""
+    changes = [message["change"] for message in _messages(said) if message.get("type") == "planned_change"]
+    signs = {change["resource"]["addr"]: SIGNS_OF_MESSAGES.get(change["action"]) for change in changes}
+    return Plan({address: sign for address, sign in sorted(signs.items()) if sign})
+
+
+def readable(said: str) -> str:
+    """What Terraform printed, for people: of messages only the diagnostics, other lines as they are."""
+    lines = []
+    for message in _messages(said):
+        if "text" in message:
+            lines.append(message["text"])
+        elif found := message.get("diagnostic"):
+            place = found.get("range")
+            where = f" ({place['filename']}, line {place['start']['line']})" if place else ""
+            lines += [f"{message['@message']}{where}", *found["detail"].splitlines()]
+    return "\n".join(lines)
+
+
+def _messages(said: str) -> Iterator[dict[str, Any]]:
+    """The messages of Terraform's output; a line that is none has the key `text` alone."""
+    for line in said.splitlines():
+        try:
+            found = json.loads(line)
+        except ValueError:
+            found = None
+        yield found if isinstance(found, dict) and "@message" in found else {"text": line}
 
 
 def read_plan(found: Mapping[str, Any]) -> Plan:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -41,8 +41,11 @@ def answer(
     folder: Path,
     environment: Mapping[str, str | None],
     codes: Collection[int] = (0,),
+    readable: Callable[[str], str] = str,
 ) -> tuple[int, str]:
     """Run `command`; its exit code, one of `codes`, and its output. Raises ToolFailed for any other code.
+
+    `readable` makes of its output what that error shows.
 
     The project's own programs come first on its PATH. A variable that is None is taken out of its
     environment. Ctrl-C is passed on to it once, and this waits until it has ended. Raises ToolMissing where
@@ -73,7 +76,7 @@ def answer(
                 _end(process)
         raise
     if process.returncode not in codes:
-        tail = "\n".join([*said.splitlines(), *complained.splitlines()][-30:])
+        tail = "\n".join([*readable(said).splitlines(), *complained.splitlines()][-30:])
         raise ToolFailed(f"`{name}` failed with exit code {process.returncode}:\n{tail}")
     return process.returncode, said
 
