@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from rich.console import Console
 
-from handsoff.deploying import render, stack
+from handsoff.deploying import champions, render, stack
 from handsoff.deploying.account import UNBORN, find_bucket, find_stack
 from handsoff.deploying.publishing import publish_model, upload_code
 from handsoff.deploying.refusals import GROUP, Here, refusals
@@ -106,6 +106,7 @@ def _bucket_exists(site: Site) -> bool:
 
 def refuse(site: Site, state: State, plan: Plan | None = None) -> None:
     """Raise Refused where Terraform's state or its plan would harm what exists."""
+    held = packages(site, state) if plan else {}
     here = Here(
         site.prefix,
         site.deployment.account,
@@ -113,7 +114,8 @@ def refuse(site: Site, state: State, plan: Plan | None = None) -> None:
         site.terraform.folder,
         site.terraform.workspace,
         things=() if state.resources else tuple(_traces(site)),
-        packages={group: len(arns) for group, arns in packages(site, state).items()} if plan else {},
+        packages={group: len(arns) for group, arns in held.items()},
+        compared=dict(champions.without_image(site.deployment, [group for group in held if held[group]])),
         stand_in=site.endpoint is not None,
     )
     if found := refusals(here, state, plan):

@@ -1,13 +1,15 @@
 """Decides whether Terraform may change anything. Pure: a function of state, plan and what AWS has.
 
-Refused are a state of another account, region or prefix, a state that is lost, and a plan that removes data.
+Refused are a state of another account, region or prefix, a state that is lost, a plan that removes data, and
+one after which jobs may no longer pull the image of a champion.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +38,9 @@ class Here:
     packages: Mapping[str, int] | None = None
     """Number of model packages by group."""
 
+    compared: Mapping[str, str] = field(default_factory=dict)
+    """The images of champions and anchors that no job could pull once the plan is applied, by their names."""
+
     stand_in: bool = False
     """Whether this is AWS on this machine, where `handsoff local up` deploys without Terraform."""
 
@@ -47,7 +52,12 @@ def holds_data(address: str) -> bool:
 
 def refusals(here: Here, state: State, plan: Plan | None = None) -> list[str]:
     """The lines of a refusal; empty where state and plan may be used."""
-    return _of_another(here, state) or _lost(here, state) or _ends_data(here, state, plan or Plan({}))
+    return (
+        _of_another(here, state)
+        or _lost(here, state)
+        or _ends_data(here, state, plan or Plan({}))
+        or _ends_comparisons(here)
+    )
 
 
 def _of_another(here: Here, state: State) -> list[str]:
@@ -102,4 +112,16 @@ def _ends_data(here: Here, state: State, plan: Plan) -> list[str]:
         f"  TF_WORKSPACE={here.workspace} terraform -chdir={shlex.quote(str(here.folder))} state rm "
         + shlex.join(doomed),
         "Or delete the model packages first; or delete everything, data too: handsoff destroy --purge",
+    ]
+
+
+def _ends_comparisons(here: Here) -> list[str]:
+    if not here.compared:
+        return []
+    repositories = sorted({re.split("[:@]", image)[0] for image in here.compared.values()})
+    return [
+        "Candidates are compared with these, each in its own image, which no job could pull any more:",
+        *(f"  {name}: {image}" for name, image in here.compared.items()),
+        f"Write into handsoff.yaml: aws: {{image_repositories: [{', '.join(repositories)}]}}, beside those "
+        "that it names. Take it out once a model of another image is champion (and anchor)",
     ]

@@ -73,7 +73,7 @@ def values(config: Config, location: Location, folder: Path = Path()) -> dict[st
         "account": location.account,
         "region": location.region,
         "images": repositories(config, location),
-        **config.aws.model_dump(mode="json"),
+        **config.aws.model_dump(mode="json", exclude={"image_repositories"}),
         "models": models,
     }
 
@@ -82,14 +82,15 @@ def repositories(config: Config, location: Location) -> list[str]:
     """The ARNs of the repositories from which the jobs' role may pull images: the steps' and the models'.
 
     Where a model has own code, those of every framework image of the region are among them: its champion may
-    be of another one than the model that is trained now. Raises ConfigError if a region has no such image.
+    be of another one than the model that is trained now. So are those that the config names for such a
+    champion. Raises ConfigError if a region has no such image.
     """
     own = {model.training.image for model in config.models.values() if model.training.image}
     hosted = {name for name, image in images.ALIASES.items() if location.region in image.accounts}
     try:
         arns = {
             arn
-            for image in {images.BUILT_IN, *own, *(hosted if own else ())}
+            for image in {images.BUILT_IN, *own, *(hosted if own else ()), *config.aws.image_repositories}
             for arn in images.repository_arns(image, location.region, location.partition)
         }
     except ValueError as error:

@@ -220,3 +220,15 @@ def test_refusals_name_data_that_a_plan_would_remove(sign: str) -> None:
 def test_refusals_allow_removing_an_empty_package_group() -> None:
     assert refusals(replace(HERE, packages={"handsoff-titanic": 0}), MADE, Plan({GROUP: "-"})) == []
     assert len(refusals(replace(HERE, packages={"handsoff-titanic": 1}), MADE, Plan({GROUP: "-"}))) == 5
+
+
+def test_refusals_name_champions_whose_image_no_job_could_pull() -> None:
+    image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/churn-a:1"
+    digest = f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/old@sha256:{'ab' * 32}"
+    here = replace(HERE, compared={"churn/3, the champion": image, "churn/1, the anchor": digest})
+    said = refusals(here, MADE, Plan({}))
+    assert said[1:3] == [f"  churn/3, the champion: {image}", f"  churn/1, the anchor: {digest}"]
+    assert (
+        "aws: {image_repositories: [123456789012.dkr.ecr.eu-west-1.amazonaws.com/churn-a, "
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/old]}"
+    ) in said[3]

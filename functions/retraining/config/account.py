@@ -40,6 +40,15 @@ Subnet = Annotated[str, Form(r"subnet-[0-9a-f]{8,17}", "a subnet's id, such as s
 SecurityGroup = Annotated[
     str, Form(r"sg-[0-9a-f]{8,17}", "a security group's id, such as sg-0123456789abcdef0")
 ]
+Repository = Annotated[
+    str,
+    StringConstraints(max_length=255),
+    Form(
+        r"\d{12}\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.[a-z0-9.-]+/[a-z0-9]+(?:[._/-]+[a-z0-9]+)*",
+        "the address of a repository in ECR without a tag, such as "
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/churn",
+    ),
+]
 User = Annotated[
     str, Form(r"[\w+=,.@-]{1,64}", "an IAM user's name: at most 64 letters, digits and _ + = , . @ -")
 ]
@@ -80,6 +89,11 @@ class Aws(Section):
     """ARN of the key for the bucket, the jobs' volumes and what jobs write. Without it, S3 encrypts the
     bucket by its own key. Instance types with local disks (m5d, c5d, g4dn, g5 and others) encrypt those by a
     hardware key: SageMaker refuses another one there."""
+
+    image_repositories: tuple[Repository, ...] = Field((), max_length=20)
+    """Further repositories in ECR that the jobs may pull images from, beside those of the models' images.
+    A champion or anchor is scored in the image that it was registered with: after a model of own code has
+    changed its image, name the earlier repository here until neither is of that one."""
 
     permissions_boundary: Policy | None = None
     """ARN of a policy that bounds every role, those of the functions included."""
