@@ -195,6 +195,7 @@ def code_objects(files: Mapping[str, bytes]) -> dict[str, bytes]:
 def render(
     name: str,
     model: Mapping[str, Any],
+    files: Mapping[str, bytes],
     *,
     prefix: str,
     bucket: str,
@@ -203,14 +204,12 @@ def render(
     subnets: Sequence[str] = (),
     security_groups: Sequence[str] = (),
     kms_key: str | None = None,
-    folder: Path = Path(),
 ) -> str:
     """The definition as JSON, for SageMaker and Terraform. The same arguments give the same bytes.
 
-    `model` is a ModelConfig dumped with `mode="json", exclude_none=True`, `folder` that of its handsoff.yaml.
-    Raises ValueError if SageMaker does not host an image in `region`, and SourceError as `code_files`.
+    `model` is a ModelConfig dumped with `mode="json", exclude_none=True`, `files` are its `code_files`. Raises
+    ValueError if SageMaker does not host an image in `region`.
     """
-    files = code_files(model, name, folder=folder, region=region)
     definition = pipeline_definition(
         model,
         name=name,
@@ -227,18 +226,8 @@ def render(
     return _json(definition)
 
 
-def upload(
-    name: str,
-    model: Mapping[str, Any],
-    *,
-    bucket: str,
-    s3: S3Client,
-    folder: Path = Path(),
-    region: str = "",
-) -> str:
-    """Upload the missing objects of a model's code; returns its hash. Raises botocore's ClientError, and
-    otherwise as `code_files`."""
-    files = code_files(model, name, folder=folder, region=region)
+def upload(files: Mapping[str, bytes], *, bucket: str, s3: S3Client) -> str:
+    """Upload the missing objects of a model's code, its `code_files`; returns its hash. Raises ClientError."""
     sha256 = code_sha256(files)
     upload_missing(s3, bucket, f"code/{sha256}/", code_objects(files))
     return sha256
@@ -246,22 +235,21 @@ def upload(
 
 def publish(
     name: str,
-    model: Mapping[str, Any],
+    files: Mapping[str, bytes],
     definition: str,
     *,
     prefix: str,
     bucket: str,
     role_arn: str,
     session: Session,
-    folder: Path = Path(),
 ) -> Published:
     """Upload the missing objects of the code, then update the pipeline `<prefix>-<name>` if it differs.
 
-    `definition` is what `render` returns. Terraform creates the pipeline; it could not if this did. Raises
-    botocore's ClientError, also if there is no such pipeline.
+    `definition` is what `render` returns for these `files`: read once, so that a file that is saved meanwhile
+    cannot part them. Terraform creates the pipeline; it could not if this did. Raises botocore's ClientError,
+    also if there is no such pipeline.
     """
-    s3 = session.client("s3")
-    sha256 = upload(name, model, bucket=bucket, s3=s3, folder=folder, region=session.region_name)
+    sha256 = upload(files, bucket=bucket, s3=session.client("s3"))
     arn, change = _update(session.client("sagemaker"), f"{prefix}-{name}", definition, role_arn)
     return Published(arn, sha256, change)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from botocore.exceptions import ClientError
 
@@ -13,7 +13,6 @@ from handsoff.errors import NotDeployed
 from handsoff.location import bucket_name, pipeline_role_arn
 from pipeline_def import publish
 from retraining.config.storing import stored
-from retraining.errors import ConfigError
 
 MISSING: Final = ("ResourceNotFound", "ResourceNotFoundException")
 """Error codes of a pipeline, or of a schedule, that does not exist."""
@@ -32,17 +31,7 @@ def upload_code(deployment: Deployment, model: str) -> str:
     name them. Returns the code's SHA-256."""
     bucket = bucket_name(deployment.config, deployment.location)
     _upload_config(deployment, model, bucket)
-    try:
-        return publish.upload(
-            model,
-            _dumped(deployment, model),
-            bucket=bucket,
-            s3=deployment.s3,
-            folder=deployment.folder,
-            region=deployment.location.region,
-        )
-    except ValueError as error:
-        raise ConfigError(f"{model}: {error}") from None
+    return publish.upload(_code(deployment, model), bucket=bucket, s3=deployment.s3)
 
 
 def publish_model(deployment: Deployment, model: str) -> PublishedModel:
@@ -54,15 +43,15 @@ def publish_model(deployment: Deployment, model: str) -> PublishedModel:
     refuse_other_bucket(deployment)
     try:
         _upload_config(deployment, model, deployment.bucket)
+        files = _code(deployment, model)
         published = publish.publish(
             model,
-            _dumped(deployment, model),
-            render.definition(deployment.config, model, deployment.location, deployment.folder),
+            files,
+            render.definition_of(files, deployment.config, model, deployment.location),
             prefix=deployment.prefix,
             bucket=deployment.bucket,
             role_arn=pipeline_role_arn(deployment.config, deployment.location),
             session=deployment.session,
-            folder=deployment.folder,
         )
     except ClientError as error:
         if error.response["Error"]["Code"] not in MISSING:
@@ -118,5 +107,5 @@ def find_schedule(deployment: Deployment, model: str) -> tuple[str | None, str |
     return found["ScheduleExpression"], found["ScheduleExpressionTimezone"]
 
 
-def _dumped(deployment: Deployment, model: str) -> dict[str, Any]:
-    return deployment.config.models[model].model_dump(mode="json", exclude_none=True)
+def _code(deployment: Deployment, model: str) -> dict[str, bytes]:
+    return render.code(deployment.config, model, deployment.location, deployment.folder)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,15 +35,29 @@ MADE_FROM: Final = ("pipeline_def/**/*.py", "functions/retraining/config/*.py")
 terraform/main.tf looks for new files of the first pattern, too."""
 
 
-def definition(config: Config, model: str, location: Location, folder: Path = Path()) -> str:
-    """A model's pipeline, as SageMaker gets it. `folder` is that of handsoff.yaml.
+def code(config: Config, model: str, location: Location, folder: Path = Path()) -> dict[str, bytes]:
+    """The files of a model's code by path, own code as it is now. `folder` is that of handsoff.yaml.
 
     Raises ConfigError if the region has no image for the model, or its own code cannot be published.
     """
     try:
+        return publish.code_files(_plain(config, model), model, folder=folder, region=location.region)
+    except ValueError as error:
+        raise ConfigError(f"{model}: {error}") from None
+
+
+def definition(config: Config, model: str, location: Location, folder: Path = Path()) -> str:
+    """A model's pipeline, as SageMaker gets it, with its code as it is now. Raises as `code`."""
+    return definition_of(code(config, model, location, folder), config, model, location)
+
+
+def definition_of(files: Mapping[str, bytes], config: Config, model: str, location: Location) -> str:
+    """A model's pipeline that runs these files, which `code` has read. Raises ConfigError as `code`."""
+    try:
         return publish.render(
             model,
-            config.models[model].model_dump(mode="json", exclude_none=True),
+            _plain(config, model),
+            files,
             prefix=config.prefix,
             bucket=bucket_name(config, location),
             role_arn=pipeline_role_arn(config, location),
@@ -50,10 +65,14 @@ def definition(config: Config, model: str, location: Location, folder: Path = Pa
             subnets=config.aws.subnets,
             security_groups=config.aws.security_groups,
             kms_key=config.aws.kms_key,
-            folder=folder,
         )
     except ValueError as error:
         raise ConfigError(f"{model}: {error}") from None
+
+
+def _plain(config: Config, model: str) -> dict[str, Any]:
+    """A model's config as plain data, without what it leaves out."""
+    return config.models[model].model_dump(mode="json", exclude_none=True)
 
 
 def values(config: Config, location: Location, folder: Path = Path()) -> dict[str, Any]:

@@ -381,12 +381,11 @@ def test_render_names_the_code_and_whether_it_has_requirements(
     if requirements:
         (folder / "src" / "churn" / "requirements.txt").write_text("holidays\n", encoding="utf-8")
     text = render(
-        *("titanic", own),
+        *("titanic", own, published(own, folder)),
         prefix="handsoff",
         bucket="handsoff-data",
         role_arn=ROLE,
         region="eu-central-1",
-        folder=folder,
     )
     sha256 = code_sha256(published(own, folder))
     assert f"s3://handsoff-data/code/{sha256}/sourcedir.tar.gz" in text

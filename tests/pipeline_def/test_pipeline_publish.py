@@ -36,13 +36,16 @@ ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic"
 
 
 def rendered(model: dict[str, Any], role_arn: str = ROLE) -> str:
-    return render("titanic", model, prefix="handsoff", bucket=BUCKET, role_arn=role_arn, region="us-east-1")
+    files = code_files(model, "titanic")
+    return render(
+        "titanic", model, files, prefix="handsoff", bucket=BUCKET, role_arn=role_arn, region="us-east-1"
+    )
 
 
 def publish_titanic(aws: boto3.Session, model: dict[str, Any], role_arn: str = ROLE) -> Published:
     return publish(
         "titanic",
-        model,
+        code_files(model, "titanic"),
         rendered(model, role_arn),
         prefix="handsoff",
         bucket=BUCKET,
@@ -161,7 +164,7 @@ def test_upload_leaves_an_object_that_another_call_uploaded(s3: S3Client, model:
     theirs = f"code/{sha256}/processing/model.json"
     s3.put_object(Bucket=BUCKET, Key=theirs, Body=b"theirs")
     earlier: Any = Earlier(s3)
-    assert upload("titanic", model, bucket=BUCKET, s3=earlier) == sha256
+    assert upload(code_files(model, "titanic"), bucket=BUCKET, s3=earlier) == sha256
     assert set(everything(s3)) == {
         f"code/{sha256}/{path}" for path in code_objects(code_files(model, "titanic"))
     }
@@ -171,7 +174,7 @@ def test_upload_leaves_an_object_that_another_call_uploaded(s3: S3Client, model:
 def test_upload_other_errors_of_s3_are_raised(s3: S3Client, model: dict[str, Any]) -> None:
     earlier: Any = Earlier(s3)
     with pytest.raises(ClientError, match="NoSuchBucket"):
-        upload("titanic", model, bucket="there-is-none", s3=earlier)
+        upload(code_files(model, "titanic"), bucket="there-is-none", s3=earlier)
 
 
 def test_publish_missing_pipeline_is_an_error_and_is_not_created(
