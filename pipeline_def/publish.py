@@ -227,7 +227,7 @@ def render(
 
 
 def upload(files: Mapping[str, bytes], *, bucket: str, s3: S3Client) -> str:
-    """Upload the missing objects of a model's code, its `code_files`; returns its hash. Raises ClientError."""
+    """Upload the missing objects of a model's `code_files`; returns their hash. Raises ClientError."""
     sha256 = code_sha256(files)
     upload_missing(s3, bucket, f"code/{sha256}/", code_objects(files))
     return sha256

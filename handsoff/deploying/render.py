@@ -18,6 +18,7 @@ from handsoff.deploying import working_folder
 from handsoff.location import Location, bucket_name, pipeline_role_arn
 from handsoff.project import Project
 from pipeline_def import images, publish
+from pipeline_def.source import read_source
 from retraining.config.schema import Config
 from retraining.config.storing import stored
 from retraining.errors import ConfigError
@@ -30,7 +31,8 @@ MIN_START_MINUTES: Final = 60
 has made the queue and the function."""
 
 MADE_FROM: Final = ("pipeline_def/**/*.py", "functions/retraining/config/*.py")
-"""Patterns of the files that definitions and configs are made from; handsoff.yaml is another one.
+"""Patterns of the files that definitions and configs are made from; handsoff.yaml is another one, and so is
+each file of own code.
 
 terraform/main.tf looks for new files of the first pattern, too."""
 
@@ -132,15 +134,24 @@ def starts_after(schedule: str | None) -> int | None:
 def made_from(project: Project, folder: Path) -> dict[str, str]:
     """The SHA-256 of each file that the values are made from, by its path from the parent of `folder`.
 
-    `folder` is the one that Terraform works in.
+    `folder` is the one that Terraform works in. Files of own code are among them. Raises ConfigError if those
+    cannot be published.
     """
-    files = {path for pattern in MADE_FROM for path in project.app.glob(pattern)}
+    files = {path: path.read_bytes() for pattern in MADE_FROM for path in project.app.glob(pattern)}
     if project.file is not None:
-        files.add(project.file)
+        files[project.file] = project.file.read_bytes()
+    for name, model in project.config.models.items():
+        if model.training.source_dir is not None:
+            source = project.folder / model.training.source_dir
+            try:
+                found = read_source(_plain(project.config, name), project.folder)
+            except ValueError as error:
+                raise ConfigError(f"{name}: {error}") from None
+            files |= {source / path: content for path, content in found.items()}
     base = folder.parent.resolve()
     return {
-        Path(os.path.relpath(path.resolve(), base)).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(files)
+        Path(os.path.relpath(path.resolve(), base)).as_posix(): hashlib.sha256(content).hexdigest()
+        for path, content in sorted(files.items())
     }
 
 
@@ -155,9 +166,8 @@ def write(
     folder = folder or project.terraform
     working_folder.lay_out(project, folder)
     path = path or folder / NAME
-    rendered = {
-        **values(project.config, location, project.folder),
-        "rendered_from": made_from(project, folder),
-    }
+    # First: of a file that is saved meanwhile the checksum is the earlier one, which Terraform refuses.
+    sources = made_from(project, folder)
+    rendered = {**values(project.config, location, project.folder), "rendered_from": sources}
     text = json.dumps(rendered, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     return path, working_folder.replace(path, text.encode())

@@ -150,6 +150,27 @@ def test_write_names_another_config_file(folder: Path) -> None:
     assert {"handsoff.dev.yaml", "pipeline_def/steps/train.py"} == set(values["rendered_from"])
 
 
+def test_write_lists_checksums_of_own_code(folder: Path) -> None:
+    """Terraform refuses values that are older than a file of it, so that earlier code is not put back."""
+    values = yaml.safe_load((folder / "handsoff.yaml").read_text())
+    values["models"]["titanic"]["training"] = {**OWN_CODE, "image": "xgboost:3.0-5"}
+    (folder / "handsoff.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(ConfigError, match=r"titanic: training\.source_dir src is no folder"):
+        render.write(checkout(folder), IRELAND)
+    (folder / "src" / "lib").mkdir(parents=True)
+    (folder / "src" / "train.py").write_text("print(1)\n")
+    (folder / "src" / "lib" / "dates.py").write_text("")
+    (folder / "src" / ".env").write_text("left out")
+    path, _ = render.write(checkout(folder), IRELAND)
+    known = json.loads(path.read_text())["rendered_from"]
+    assert {name for name in known if name.startswith("src")} == {"src/train.py", "src/lib/dates.py"}
+    assert known["src/train.py"] == "cc42155088fca5730758db72b2a5bca33112a941dfaa2d43098ec422ce4ea213"
+    (folder / "src" / "lib" / "dates.py").write_text("# mended\n")
+    _, changed = render.write(checkout(folder), IRELAND)
+    assert changed
+    assert json.loads(path.read_text())["rendered_from"]["src/lib/dates.py"] != known["src/lib/dates.py"]
+
+
 def test_write_without_a_terraform_folder_is_refused(folder: Path) -> None:
     (folder / "terraform").rmdir()
     with pytest.raises(ConfigError, match="terraform does not exist"):
