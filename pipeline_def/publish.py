@@ -207,8 +207,8 @@ def render(
 ) -> str:
     """The definition as JSON, for SageMaker and Terraform. The same arguments give the same bytes.
 
-    `model` is a ModelConfig dumped with `mode="json", exclude_none=True`, `files` are its `code_files`. Raises
-    ValueError if SageMaker does not host an image in `region`.
+    `model` is a ModelConfig dumped with `mode="json", exclude_none=True`, `files` are its `code_files`.
+    Raises ValueError if SageMaker does not host an image in `region`.
     """
     definition = pipeline_definition(
         model,

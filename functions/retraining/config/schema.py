@@ -269,6 +269,8 @@ class ModelConfig(Section):
         if self.training.own_code:
             if problem := self.inference.problem_in(self.task):
                 yield ("inference", "returns"), problem
+            if problem := self.inference.script_problem(self.training.entry_point):
+                yield ("inference", "entry_point"), problem
             return
         if self.inference != Inference():
             yield ("inference",), "inference is for own code: remove it, or name training.source_dir"

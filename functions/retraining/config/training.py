@@ -205,7 +205,8 @@ class Inference(Section):
     """
 
     entry_point: Script | None = None
-    """The script with these functions, relative to `training.source_dir`; the training script if left out."""
+    """The script with these functions, in the first folder of `training.source_dir`, as an endpoint imports
+    it; the training script if left out."""
 
     content_type: Literal["text/csv", "application/json"] = "text/csv"
     """In which format requests hold rows."""
@@ -224,6 +225,27 @@ class Inference(Section):
     def returned(self, task: Task) -> Literal["probability", "label", "value"]:
         """What the model returns for a row, in this task."""
         return self.returns or ("value" if task == "regression" else "probability")
+
+    def script_problem(self, training_script: str | None) -> str | None:
+        """Why no endpoint could import the script that serves.
+
+        The toolkits of SageMaker's images import it by its file name without `.py`: of `serve/inference.py` a
+        module `serve/inference`, of `serve.v2.py` the module `v2` of a package. There is none, and some of
+        them then serve by the image's defaults without a word.
+        """
+        script = self.entry_point or training_script
+        if script is None or re.fullmatch(r"[\w-]+\.py", script):
+            return None
+        if self.entry_point is None:
+            return (
+                f"the training script {script} would serve, too, and an endpoint imports only a script in "
+                "the first folder of source_dir, without another dot in its name: write inference: "
+                "{entry_point: inference.py}, which imports what it needs"
+            )
+        return (
+            "an endpoint imports only a script in the first folder of source_dir, without another dot in "
+            f"its name, not {script}: put an inference.py there, which may import the functions from elsewhere"
+        )
 
     def problem_in(self, task: Task) -> str | None:
         """Why `returns` makes no sense in this task."""

@@ -64,15 +64,30 @@ def test_what_is_stored_of_own_code_is_read_again() -> None:
         "max_runtime": "2d",
         "spot": True,
     }
-    found = model(
-        training, inference={"entry_point": "serve/inference.py", "returns": "label", "header": True}
-    )
+    found = model(training, inference={"entry_point": "inference.py", "returns": "label", "header": True})
     stored = json.loads(dump_model(found))
     assert stored["training"] == {**training, "max_runtime": "172800s"}
-    assert stored["inference"] == {"entry_point": "serve/inference.py", "returns": "label", "header": True}
+    assert stored["inference"] == {"entry_point": "inference.py", "returns": "label", "header": True}
     again = parse_model(dump_model(found), source="SSM")
     assert again == found
     assert [type(value) for value in again.training.hyperparameters.values()] == [int, float, bool, str]
+
+
+@pytest.mark.parametrize("script", ["serve/inference.py", "a/b/c.py", "serve.v2.py"])
+def test_a_script_that_no_endpoint_can_import_does_not_serve(script: str) -> None:
+    """sagemaker_containers and sagemaker_inference import a script by its name without `.py`."""
+    assert refused(OWN, inference={"entry_point": script}) == (
+        ".inference.entry_point: an endpoint imports only a script in the first folder of source_dir, "
+        f"without another dot in its name, not {script}: put an inference.py there, which may import the functions "
+        "from elsewhere"
+    )
+    assert refused({**OWN, "entry_point": script}) == (
+        f".inference.entry_point: the training script {script} would serve, too, and an endpoint imports "
+        "only a script in the first folder of source_dir, without another dot in its name: write inference: "
+        "{entry_point: inference.py}, which imports what it needs"
+    )
+    found = model({**OWN, "entry_point": script}, inference={"entry_point": "my-inference_2.py"})
+    assert found.training.entry_point == script
 
 
 def test_the_aliases_are_those_that_pipelines_know() -> None:
