@@ -106,7 +106,9 @@ def test_model_without_rules_is_compared_and_shown(approval: dict[str, Any]) -> 
     rule = [{"metric": "roc_auc", "min": 0.7}]
     found = compared(published(config_of(approval=approval)), config_of(approval=approval))
     assert found.settings == ()
-    gained = compared(published(config_of(approval=approval)), config_of(approval={**approval, "rules": rule}))
+    gained = compared(
+        published(config_of(approval=approval)), config_of(approval={**approval, "rules": rule})
+    )
     assert gained.settings == (Change("approval.rules", [], rule),)
     first = compared(published(config_of(), config=None), config_of(approval=approval))
     assert {change.key: change.after for change in first.settings}["approval"]["rules"] == []

@@ -243,8 +243,8 @@ class Inference(Section):
                 "{entry_point: inference.py}, which imports what it needs"
             )
         return (
-            "an endpoint imports only a script in the first folder of source_dir, without another dot in "
-            f"its name, not {script}: put an inference.py there, which may import the functions from elsewhere"
+            "an endpoint imports only a script in the first folder of source_dir, without another dot in its "
+            f"name, not {script}: put an inference.py there, which may import the functions from elsewhere"
         )
 
     def problem_in(self, task: Task) -> str | None:

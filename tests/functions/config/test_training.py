@@ -78,8 +78,8 @@ def test_a_script_that_no_endpoint_can_import_does_not_serve(script: str) -> Non
     """sagemaker_containers and sagemaker_inference import a script by its name without `.py`."""
     assert refused(OWN, inference={"entry_point": script}) == (
         ".inference.entry_point: an endpoint imports only a script in the first folder of source_dir, "
-        f"without another dot in its name, not {script}: put an inference.py there, which may import the functions "
-        "from elsewhere"
+        f"without another dot in its name, not {script}: put an inference.py there, which may import the "
+        "functions from elsewhere"
     )
     assert refused({**OWN, "entry_point": script}) == (
         f".inference.entry_point: the training script {script} would serve, too, and an endpoint imports "
