@@ -40,6 +40,9 @@ MAX_Z: Final = 4
 MANY_ALIKE: Final = 0.9
 """The share of training rows that look like another one, from which the test of lookalikes says little."""
 
+SOME_ALIKE: Final = 0.1
+"""The share of training rows that look like another one, from which a random split needs an identity."""
+
 SCHEMA_VERSION: Final = 2
 """The version of data_report.json. A change that breaks a reader raises it."""
 
@@ -320,12 +323,25 @@ def _notes_about_rows(report: Mapping[str, Any]) -> list[str]:
             "columns and are left out; if they are other rows, land a column that tells rows apart, and name "
             "it in data.identity"
         )
-    if (alike := report.get("lookalikes")) and alike["train_share"] >= MANY_ALIKE:
+    alike = report.get("lookalikes")
+    if alike and alike["train_share"] >= SOME_ALIKE and _by_features(report):
+        found.append(
+            f"{alike['train_share']:.1%} of the training rows have the features and the target of another "
+            "one: data.split keeps such rows on one side, so that validation is not what new rows will be; "
+            "name a key in data.identity"
+        )
+    elif alike and alike["train_share"] >= MANY_ALIKE:
         found.append(
             f"{alike['train_share']:.1%} of the training rows look like another one: copies of training rows "
             "in validation are hardly seen; if the files have a key, name it in data.identity"
         )
     return found
+
+
+def _by_features(report: Mapping[str, Any]) -> bool:
+    """Whether the rows are divided by their features and their target."""
+    by: str | None = report.get("split", {}).get("by")
+    return by == "random" and "without_identity" not in report["splits"]["train"]
 
 
 def _warnings(report: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,8 @@
 """Divides rows that land together into training and validation rows (`data.split`).
 
 A row never changes its side as long as its identity and the configuration stay. Identity and group are hashes
-of values, of which a share is validation. A time is compared with a cut. The first execution finds the cut
+of values, of which a share is validation. A row without either is known by its features and its target, never by
+other columns or by the folders and files that hold it: those come and go. A time is compared with a cut. The first execution finds the cut
 from its rows and keeps it in the bucket; later executions read it there.
 """
 
@@ -22,7 +23,20 @@ from botocore.exceptions import ClientError
 
 from batch import write_once
 from identity import text_ids
-from job import DATE, GROUP, SPLITS, TEXT_ROW, Array, DataProblem, Json, Split, StepConfig, listed
+from job import (
+    DATE,
+    GROUP,
+    LOOKALIKE,
+    ROW,
+    SPLITS,
+    TEXT_ROW,
+    Array,
+    DataProblem,
+    Json,
+    Split,
+    StepConfig,
+    listed,
+)
 from tables import SplitWriter
 
 if TYPE_CHECKING:
@@ -68,7 +82,9 @@ class Division:
         """Whether each of the rows, as convert.py makes them, is a validation row."""
         values = table[self.column]
         if self.cut is None:
-            return chosen(values.to_numpy(), self.split.validation or 0.0)
+            ids, rows = values.to_numpy(), table[ROW].to_numpy()
+            known = np.where(ids == rows, table[LOOKALIKE].to_numpy(), ids)
+            return chosen(known, self.split.validation or 0.0)
         later = pc.greater_equal(values, pa.scalar(self.cut, pa.timestamp("us")))
         return np.asarray(later.fill_null(False).to_numpy())
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import division
+from data_report import data_notes
 from job import Split, parse_split
 from tests.pipeline_def.helpers import BUCKET, SMALL, Run, land, rows
 
@@ -176,6 +177,65 @@ def test_random_puts_copies_of_a_row_on_one_side(s3: S3Client, tmp_path: Path) -
     run = ran(s3, tmp_path, config("random"), "first")
     assert not xs(run)["train"] & xs(run)["validation"]
     assert sum(split["rows"] for split in run.report["splits"].values()) == 600
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"by": "random"},
+        {"by": "random", "identity": ["k"]},  # half of the rows have none
+        {"by": {"group": ["k"]}},
+        {"by": {"group": ["k"]}, "identity": ["k", "c"]},
+    ],
+)
+@pytest.mark.parametrize(
+    ("key", "columns"),
+    [
+        ("b/other-name.csv", "g,x,c,y,k"),
+        ("dt=2026-11-30/part-0.csv", "g,x,c,y,k"),
+        ("dt=2026-12-01/hour=3/part-7.csv", "g,x,c,y,k"),
+        ("a.csv", "g,x,c,y,k,new"),
+        ("a.csv", "new,other,k,y,c,x"),
+        ("a.csv", "y,x,c,k"),
+    ],
+)
+def test_no_row_moves_by_what_is_neither_feature_nor_target(
+    s3: S3Client, tmp_path: Path, named: dict[str, Any], key: str, columns: str
+) -> None:
+    """A column that no model reads, a folder, the file's name and the order of columns move no row."""
+    rows_ = [
+        {"g": n % 7, "x": n, "c": "ab"[n % 2], "y": n // 3 % 2, "k": f"k{n}" if n % 2 else "", "new": n * n}
+        for n in range(300)
+    ]
+
+    def file(header: str) -> str:
+        names = header.split(",")
+        return csv(*(",".join(str(row.get(name, "z")) for name in names) for row in rows_), header=header)
+
+    values = config(named["by"], 0.3, **{name: value for name, value in named.items() if name != "by"})
+    land(s3, "curated/small/a.csv", file("g,x,c,y,k"))
+    first = xs(ran(s3, tmp_path, values, "first"))
+    s3.delete_object(Bucket=BUCKET, Key="curated/small/a.csv")
+    land(s3, f"curated/small/{key}", file(columns))
+    assert xs(ran(s3, tmp_path, values, "second")) == first
+    assert 50 < len(first["validation"]) < 130
+
+
+def test_random_keeps_the_same_row_of_two_daily_folders_on_one_side(s3: S3Client, tmp_path: Path) -> None:
+    land(s3, "curated/small/dt=2026-11-29/a.csv", csv(*many(0, 200)))
+    land(s3, "curated/small/dt=2026-11-30/a.csv", csv(*many(0, 300)))
+    found = xs(ran(s3, tmp_path, config("random"), "first"))
+    assert not found["train"] & found["validation"]
+    assert len(found["train"] | found["validation"]) == 300
+
+
+def test_random_of_rows_that_their_features_do_not_tell_apart_is_noted(s3: S3Client, tmp_path: Path) -> None:
+    lines = [f"{n},g,2026-01-01,{n % 40},{'ab'[n % 2]},{n % 3 % 2}" for n in range(600)]
+    land(s3, "curated/small/a.csv", csv(*lines))
+    said = "have the features and the target of another one: data.split keeps such rows on one side"
+    assert any(said in note for note in data_notes(ran(s3, tmp_path, config("random"), "first").report))
+    known = ran(s3, tmp_path, config("random", identity=["id"]), "second")
+    assert not any(said in note for note in data_notes(known.report))
 
 
 def test_group_keeps_groups_whole_and_on_their_side(s3: S3Client, tmp_path: Path) -> None:

@@ -95,8 +95,8 @@ class Split(Section):
     model_config = ConfigDict(serialize_by_alias=True)
 
     by: Annotated[Literal["random"] | ByTime | ByGroup, BeforeValidator(_way)]
-    """What decides: `random` is a hash of the row's `data.identity`, or of all its columns without one. A row
-    stays on its side in all executions, as long as its identity and this configuration stay."""
+    """What decides: `random` is a hash of the row's `data.identity`, or of its features and its target without
+    one. A row stays on its side in all executions, as long as its identity and this configuration stay."""
 
     validation: Annotated[Share | None, BeforeValidator(_share)] = None
     """The share of the rows that are validation rows. It is required, unless `from` is given."""
