@@ -8,6 +8,7 @@ takes. The libraries of PyPI match one regular expression; they cannot say which
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -95,6 +96,14 @@ SCHEDULE_PATTERN: Final = (
 """The form of a schedule, for editors. `schedule_problem` also refuses days that never come."""
 
 
+def unusable(said: str, this_year: int) -> str | None:
+    """What is wrong with the schedule, as the end of a sentence about it; None if nothing is."""
+    if problem := schedule_problem(said):
+        return f"is not a schedule that AWS takes: {problem}"
+    problem = never_fires(said, this_year)
+    return f"never fires: {problem}" if problem else None
+
+
 def schedule_problem(said: str) -> str | None:
     """Why EventBridge Scheduler would refuse the schedule, and what to write; None if it takes it."""
     if rate := _RATE.fullmatch(said):
@@ -106,6 +115,25 @@ def schedule_problem(said: str) -> str | None:
     if len(said.split()) in (5, 6):
         return f"a cron expression stands within cron(…): expected {EXAMPLES}"
     return f"expected {EXAMPLES}"
+
+
+def never_fires(said: str, this_year: int) -> str | None:
+    """Why a valid schedule fires neither in `this_year` nor later; None if it does."""
+    cron = _CRON.fullmatch(said)
+    if cron is None:
+        return None
+    fields = cron[1].split(" ")
+    every = [
+        set(range(kind.lowest, kind.highest + 1)) if value == "?" else _values(kind, value)[0]
+        for kind, value in zip(_FIELDS, fields, strict=True)
+    ]
+    days, months = every[2], every[3]
+    years = [year for year in sorted(every[5]) if year >= this_year]
+    if not years:
+        return f"the year {fields[5]} is over; for each year, write *"
+    if any(min(days) <= monthrange(year, month)[1] for year in years for month in months):
+        return None
+    return f"29 February does not come in the year {fields[5]}; for each year, write *"
 
 
 def _rate_problem(number: int, unit: str, plural: bool) -> str | None:

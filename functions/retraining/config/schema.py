@@ -6,7 +6,7 @@ A file that does not validate is refused whole. The error names each wrong key a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -39,7 +39,7 @@ from retraining.config.fields import (
 from retraining.config.nearest import VERY_NEAR, nearest
 from retraining.config.problems import Where, explain, explained, shown
 from retraining.config.rules import Approval, DataRule, MetricRule
-from retraining.config.schedules import EXAMPLES, SCHEDULE_PATTERN, is_zone, schedule_problem, zones
+from retraining.config.schedules import EXAMPLES, SCHEDULE_PATTERN, is_zone, unusable, zones
 from retraining.config.tasks import ESTIMATORS, METRICS, NEED_PROBABILITIES, Task
 from retraining.config.training import Inference, Training
 from retraining.config.tuning import tuning_problems
@@ -118,9 +118,9 @@ class EveryObject(Section):
 
 
 def _schedule(value: str, info: ValidationInfo) -> str:
-    """Refuse what EventBridge Scheduler would refuse. Schedules that were stored are not looked at."""
-    if info.context != ACCEPTED_BEFORE and (problem := schedule_problem(value)):
-        raise refused(f"{shown(value)} is not a schedule that AWS takes: {problem}")
+    """Refuse what EventBridge Scheduler would refuse, and what never fires. Stored ones are not looked at."""
+    if info.context != ACCEPTED_BEFORE and (problem := unusable(value, datetime.now(UTC).year)):
+        raise refused(f"{shown(value)} {problem}")
     return value
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from retraining.config.schedules import SCHEDULE_PATTERN, is_zone, schedule_problem
+from retraining.config.schedules import SCHEDULE_PATTERN, is_zone, never_fires, schedule_problem
 
 TAKEN = [
     "rate(1 minute)",
@@ -84,6 +84,40 @@ def test_schedule_that_aws_takes_has_no_problem(said: str) -> None:
 @pytest.mark.parametrize(("said", "why"), REFUSED)
 def test_schedule_that_aws_refuses_has_a_problem(said: str, why: str) -> None:
     assert why in (schedule_problem(said) or "")
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("cron(0 6 29 2 ? 2027)", "29 February does not come in the year 2027; for each year, write *"),
+        ("cron(0 6 29,30 FEB ? 2025-2027)", "29 February does not come in the year 2025-2027"),
+        ("cron(0 6 29 2 ? 2024-2027)", "29 February does not come in the year 2024-2027"),
+        ("cron(0 6 29 2 ? 2100)", "29 February does not come in the year 2100"),
+        ("cron(0 6 ? * MON 2020)", "the year 2020 is over; for each year, write *"),
+        ("cron(0 6 ? * MON 2020-2025)", "the year 2020-2025 is over"),
+        ("cron(0 6 L * ? 1999,2001)", "the year 1999,2001 is over"),
+    ],
+)
+def test_schedule_that_does_not_come_again_never_fires(said: str, why: str) -> None:
+    assert schedule_problem(said) is None
+    assert (never_fires(said, 2026) or "").startswith(why)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *TAKEN,
+        "cron(0 6 29 2 ? 2028)",
+        "cron(0 6 29 2,3 ? 2027)",
+        "cron(0 6 28-29 2 ? 2027)",
+        "cron(0 6 ? 2 2#5 2027)",
+        "cron(0 6 L 2 ? 2027)",
+        "cron(0 6 ? * MON 2020-2026)",
+        "cron(0 6 * 2 ? 2027)",
+    ],
+)
+def test_schedule_that_comes_again_fires(said: str) -> None:
+    assert never_fires(said, 2026) is None
 
 
 @pytest.mark.parametrize(
