@@ -1,9 +1,9 @@
 """Divides rows that land together into training and validation rows (`data.split`).
 
-A row never changes its side as long as its identity and the configuration stay. Identity and group are hashes
-of values, of which a share is validation. A row without either is known by its features and its target, never by
-other columns or by the folders and files that hold it: those come and go. A time is compared with a cut. The first execution finds the cut
-from its rows and keeps it in the bucket; later executions read it there.
+A row never changes its side while its identity and the configuration do not change. Identity and group are
+hashes of values, of which a share is validation. A row without them is known by its features and its target,
+never by other columns or by the folders and files that hold it, which come and go. A time is compared with a
+cut. The first execution finds it from its rows and keeps it in the bucket; later executions read it there.
 """
 
 from __future__ import annotations

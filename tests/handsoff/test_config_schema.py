@@ -42,7 +42,14 @@ BEYOND = {
     "zone abbreviated",
     "zone as an offset",
     "encoding",
+    # moments that only a calendar refuses
+    "split, before the year 1 in UTC",
+    "split, after the year 9999 in UTC",
+    "schedule, no leap year",
+    "schedule, year that is over",
     # what compares values with each other
+    "search, range upside down",
+    "search, logarithms from 0",
     "schedule: cron day that never comes",
     "times out of order",
     "runtime",

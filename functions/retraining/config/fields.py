@@ -62,8 +62,11 @@ class Section(BaseModel):
 
 METRIC_RULE: Final = "<metric>"
 DATA_RULE: Final = "<data>"
-RULE_TAGS: Final = (METRIC_RULE, DATA_RULE)
-"""How pydantic names the two forms of a rule in an error's path. They are not keys of the file."""
+RANGE: Final = "<low>"
+LIST: Final = "<list>"
+TAGS: Final = (METRIC_RULE, DATA_RULE, RANGE, LIST)
+"""How pydantic names the forms of a rule and of what is searched in an error's path, each by a key that only
+this form has. They are not keys of the file."""
 
 
 def unexpected(expected: str) -> PydanticCustomError:

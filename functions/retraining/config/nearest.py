@@ -8,6 +8,7 @@ from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 _MODEL: Final = ("a model",)
 """How the sections of models stand in an error."""
@@ -18,6 +19,9 @@ MAX_LISTED: Final = 20
 VERY_NEAR: Final = 0.75
 """The similarity, from 0 to 1 as difflib measures it, from which one word surely stands for another."""
 
+_OTHER_WORDS: Final = {"min": "low", "max": "high", "start": "from", "since": "from"}
+"""Keys that people write for others, where the section has only the others."""
+
 _NEAR: Final = 0.55
 """The least similarity of a key that is suggested."""
 
@@ -27,6 +31,11 @@ def nearest(word: str, words: Sequence[str], least: float = _NEAR) -> str | None
     known = {each.lower(): each for each in words}
     found = get_close_matches(word.lower().replace("-", "_"), known, 1, least)
     return known[found[0]] if found else None
+
+
+def keys_of(section: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a section by the keys that the file has for them."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
 
 
 def sections_at(root: type[BaseModel], at: Sequence[str | int]) -> list[type[BaseModel]]:
@@ -41,10 +50,11 @@ def instead_of(root: type[BaseModel], at: Sequence[str | int]) -> tuple[str | No
     """For the path of a key that does not exist: the key that was meant, if it is one of that section's, and
     what to do."""
     key, sections = str(at[-1]), sections_at(root, at[:-1])
-    names = [name for section in sections for name in section.model_fields]
+    names = [name for section in sections for name in keys_of(section)]
     here = f".{'.'.join(part for part in at[:-1] if isinstance(part, str))}."
-    homes = [home for home in _homes(root, key) if f".{home}." not in here]
-    near = nearest(key, names, VERY_NEAR if homes else _NEAR)
+    homes = [home for home in _homes(root, key) if f".{home}." not in here and _is_likely(home, here)]
+    meant = _OTHER_WORDS.get(key.lower())
+    near = meant if meant in names else nearest(key, names, VERY_NEAR if homes else _NEAR)
     if near:
         return near, f"did you mean {near}?"
     if homes and key not in names:
@@ -53,19 +63,25 @@ def instead_of(root: type[BaseModel], at: Sequence[str | int]) -> tuple[str | No
     return None, f"remove it{listed}"
 
 
+def _is_likely(home: str, here: str) -> bool:
+    """Whether a key at the path `here` may have been meant for `home`: keys of rules have common names."""
+    return home != "approval.rules" or ".approval." in here
+
+
 def _below(kind: Any, part: str | int) -> Iterator[Any]:
     """The types that may stand under a key, at an index, or behind a tag, of a value of this type."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        if _has_tag(kind, part) or str(part).strip("<>") in kind.model_fields.keys() - {part}:
+        fields = keys_of(kind)
+        if _has_tag(kind, part) or str(part).strip("<>") in fields.keys() - {part}:
             yield kind
-        elif part in kind.model_fields:
-            yield from _alternatives(kind.model_fields[str(part)].annotation)
+        elif part in fields:
+            yield from _alternatives(fields[str(part)].annotation)
     elif arguments := [each for each in get_args(kind) if each is not ...]:
         yield from _alternatives(arguments[-1])
 
 
 def _has_tag(kind: type[BaseModel], part: str | int) -> bool:
-    """Whether `part` is the one value that a field of the section takes."""
+    """Whether a field of the section accepts only the value `part`."""
     return any(get_args(field.annotation) == (part,) for field in kind.model_fields.values())
 
 
@@ -82,9 +98,9 @@ def _alternatives(annotation: Any) -> Iterator[Any]:
 
 def _homes(section: type[BaseModel], key: str, path: tuple[str, ...] = ()) -> Iterator[str]:
     """Where the sections that have the key stand."""
-    if key in section.model_fields:
+    if key in keys_of(section):
         yield ".".join(path) or "the top of the file"
-    for name, field in section.model_fields.items():
+    for name, field in keys_of(section).items():
         for kind in _alternatives(field.annotation):
             for one in _sections_of(kind):
                 below = (

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from retraining.config.fields import RULE_TAGS, BareWord, Problems
+from retraining.config.fields import TAGS, BareWord, Problems
 from retraining.config.nearest import instead_of
 
 MAX_SHOWN: Final = 80
@@ -127,9 +127,9 @@ def _found(problem: ErrorDetails, root: type[BaseModel] | None) -> Found:
 def real_path(problem: ErrorDetails) -> tuple[str | int, ...]:
     """The path as the file has it.
 
-    pydantic adds the form of a rule or of `ready` that it chose, and [key] if a key itself is wrong.
+    pydantic adds the form of a rule, a range or of `ready` that it chose, and [key] if a key is wrong.
     """
-    at, added = problem["loc"], (*RULE_TAGS, "[key]")
+    at, added = problem["loc"], (*TAGS, "[key]")
     pairs = zip(at, (None, *at), strict=False)
     return tuple(part for part, before in pairs if part not in added and before != "ready")
 

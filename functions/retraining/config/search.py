@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from retraining.config.estimators import Value, Whole, hyperparameters_of, name_problem, value_problem
-from retraining.config.fields import NUMBER, Duration, Flag, Problem, Section, scalar, unexpected
+from retraining.config.fields import LIST, NUMBER, RANGE, Duration, Flag, Problem, Section, scalar, unexpected
 from retraining.config.tasks import DECISIVE, METRICS, NEITHER_IS_BETTER, NO_INTERVAL, Task
 
 LONGEST: Final = timedelta(hours=24)
@@ -60,7 +60,15 @@ def _choices(value: object) -> object:
     raise unexpected("a list of values such as [15, 31, 63], or a range such as {low: 0.01, high: 0.3}")
 
 
-Distribution = Annotated[Between | tuple[Value, ...], BeforeValidator(_choices)]
+def _form(value: object) -> str:
+    return RANGE if isinstance(value, Between | dict) else LIST
+
+
+Distribution = Annotated[
+    Annotated[Between, Tag(RANGE)] | Annotated[tuple[Value, ...], Tag(LIST)],
+    Discriminator(_form),
+    BeforeValidator(_choices),
+]
 """What values of a hyperparameter are tried."""
 
 

@@ -47,11 +47,12 @@ def _moment(value: object) -> object:
     """A date or a time as text, in UTC: `2026-01-31`, or `2026-01-31 14:05:00`. YAML reads dates itself."""
     try:
         found = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
-    except ValueError:
+        if isinstance(found, datetime) and found.tzinfo:
+            found = found.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):  # in UTC it may be before the year 1 or after 9999
         raise unexpected(MOMENT) from None
     if isinstance(found, datetime):
-        at = found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
-        return at.isoformat(sep=" ").removesuffix(" 00:00:00")
+        return found.isoformat(sep=" ").removesuffix(" 00:00:00")
     if isinstance(found, date):
         return found.isoformat()
     raise unexpected(MOMENT)
@@ -95,8 +96,9 @@ class Split(Section):
     model_config = ConfigDict(serialize_by_alias=True)
 
     by: Annotated[Literal["random"] | ByTime | ByGroup, BeforeValidator(_way)]
-    """What decides: `random` is a hash of the row's `data.identity`, or of its features and its target without
-    one. A row stays on its side in all executions, as long as its identity and this configuration stay."""
+    """What decides: `random` is a hash of the row's `data.identity`, or of its features and its target if
+    it has none. A row stays on its side in all executions, while its identity and this configuration do not
+    change."""
 
     validation: Annotated[Share | None, BeforeValidator(_share)] = None
     """The share of the rows that are validation rows. It is required, unless `from` is given."""

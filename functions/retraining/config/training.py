@@ -214,7 +214,7 @@ class Inference(Section):
     accept: Literal["text/csv", "application/json"] = "text/csv"
     """In which format answers are asked for."""
 
-    header: bool = False
+    header: Flag = False
     """Whether a request in CSV begins with a line of the columns' names."""
 
     returns: Literal["probability", "label", "value"] | None = None
