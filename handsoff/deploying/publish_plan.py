@@ -20,6 +20,9 @@ from retraining.config.schema import ModelConfig, dump_model, parse_model
 from retraining.config.storing import config_key, sha256_named
 from retraining.errors import ConfigError
 
+NULL: Final = "null"
+"""A null that is written where leaving the key out means something else."""
+
 SPELLING: Final = "config"
 """The key of a change of a config's JSON that changes no value."""
 
@@ -197,8 +200,14 @@ def _settings(before: str | None, config: ModelConfig) -> Iterator[Change]:
 
 
 def _dumped(config: ModelConfig) -> dict[str, Any]:
-    """The values of a config; of a rule only those that are no defaults."""
+    """The values of a config; of a rule only those that are no defaults. A null that says something is NULL.
+
+    A hyperparameter of null is no limit, and a `remind_after` of null never reminds: neither is the default.
+    """
     found: dict[str, Any] = config.model_dump(mode="json", exclude_none=True)
+    found["training"]["hyperparameters"] = dict(config.training.hyperparameters)
+    for section in (found["approval"], found["training"]["hyperparameters"]):
+        section.update({key: NULL for key, value in section.items() if value is None})
     rules = [rule.model_dump(mode="json", exclude_defaults=True) for rule in config.approval.rules]
     # What a rule is about comes first, as people write it.
     found["approval"]["rules"] = [

@@ -114,6 +114,25 @@ def test_model_without_rules_is_compared_and_shown(approval: dict[str, Any]) -> 
     assert {change.key: change.after for change in first.settings}["approval"]["rules"] == []
 
 
+@pytest.mark.parametrize(("known", "shown"), [({}, None), ({"max_leaf_nodes": 31}, 31)])
+def test_hyperparameter_of_null_is_a_change(known: dict[str, int], shown: int | None) -> None:
+    before = config_of(training__hyperparameters=known)
+    after = config_of(training__hyperparameters={"max_leaf_nodes": None})
+    key = "training.hyperparameters.max_leaf_nodes"
+    found = compared(published(before), after)
+    assert found.settings == (Change(key, shown, "null"),)
+    assert found.needs_training
+    assert compared(published(after), before).settings == (Change(key, "null", shown),)
+    assert compared(published(after), after).settings == ()
+
+
+def test_reminder_that_is_turned_off_is_shown_as_null() -> None:
+    found = compared(
+        published(config_of(approval={"remind_after": "1h"})), config_of(approval={"remind_after": None})
+    )
+    assert found.settings == (Change("approval.remind_after", "3600s", "null"),)
+
+
 def test_plan_of_features_shows_both_lists() -> None:
     values = SAMPLE["models"]["titanic"]["features"]["numeric"]
     found = compared(published(config_of()), config_of(features__numeric=values[1:]))
