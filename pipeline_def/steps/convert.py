@@ -41,6 +41,15 @@ RANGES: Final = {
 }
 """The largest number of a feature, by estimator, and how it is told. Larger ones overflow in scikit-learn."""
 
+YEAR_1: Final = -62_135_596_800
+"""The begin of the year 1, in seconds since 1970."""
+
+YEAR_10000: Final = 253_402_300_800
+"""The begin of the year 10000, in seconds since 1970."""
+
+A_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "days": 1 / 86_400}
+"""A second in the units of Parquet's dates and times."""
+
 A_WEIGHT: Final = "a number from 0"
 """What a weight may be, for people."""
 
@@ -193,11 +202,12 @@ def to_classes(values: pa.Array, classes: Sequence[str], key: str, name: str, fi
 def to_dates(values: pa.Array, key: str, name: str, first_row: int) -> pa.Array:
     """The column as timestamps of microseconds in UTC, null where missing.
 
-    Raises DataProblem for a value that is no date and no time with a date.
+    Raises DataProblem for a value that is no date and no time with a date, or is not of the years 1 to 9999.
     """
     values = plain(values, key, name)
     kind = pa.timestamp("us")
     if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
+        _refuse_far_dates(values, key, name, first_row)
         with readable(key, name):
             return pc.cast(
                 pc.cast(values, pa.timestamp("us", getattr(values.type, "tz", None)), safe=False), kind
@@ -208,6 +218,21 @@ def to_dates(values: pa.Array, key: str, name: str, first_row: int) -> pa.Array:
     except LookupError:
         expected = "a date such as 2026-01-31, or a time such as 2026-01-31 14:05:00"
         raise _first_wrong(texts, lambda text: _fits(as_date, text), key, name, first_row, expected) from None
+
+
+def _refuse_far_dates(values: pa.Array, key: str, name: str, first_row: int) -> None:
+    """Raise DataProblem for the first date of Parquet's outside the years 1 to 9999, as in a wrong unit."""
+    if pa.types.is_date32(values.type):
+        unit, count = "days", pc.cast(pc.cast(values, pa.int32()), pa.int64())
+    else:
+        unit, count = getattr(values.type, "unit", "ms"), pc.cast(values, pa.int64())
+    if unit == "ns":  # 64 bits end in 2262
+        return
+    first, end = (round(second * A_SECOND[unit]) for second in (YEAR_1, YEAR_10000))
+    found = pc.min_max(count)
+    if (found["min"].as_py() or 0) < first or (found["max"].as_py() or 0) >= end:
+        expected = f"a date of the years 1 to 9999, in {unit} since 1970 as the file says"
+        raise _first_wrong(count, lambda value: first <= value < end, key, name, first_row, expected)
 
 
 def class_index(text: str, classes: Sequence[str]) -> int:

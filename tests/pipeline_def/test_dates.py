@@ -17,12 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import artifact
+import convert
 import dates
 import inference
 import serving_request
 import train
 from cells import as_date
-from job import parse_config
+from job import DataProblem, parse_config
 from tests.pipeline_def.helpers import SMALL, Run, land_small, rows
 
 if TYPE_CHECKING:
@@ -149,6 +150,51 @@ def test_dates_of_parquet_are_those_of_text(s3: S3Client, tmp_path: Path) -> Non
     assert run.preprocess() == 0
     assert rows(run, "train")["d"].tolist()[:1] == rows(run, "validation")["d"].tolist()[:1] == [20090.5]
     assert np.isnan(rows(run, "train")["d"][1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "unit"),
+    [
+        (pa.timestamp("s"), 10**13, "s"),
+        (pa.timestamp("s"), -(10**12), "s"),
+        (pa.timestamp("ms"), 253402300800000, "ms"),
+        (pa.timestamp("ms", "Europe/Madrid"), 1706659200000000, "ms"),
+        (pa.timestamp("us"), 253402300800000000, "us"),
+        (pa.timestamp("us"), -62135596800000001, "us"),
+        (pa.date32(), 10**9, "days"),
+        (pa.date32(), -719163, "days"),
+        (pa.date64(), 253402300800000, "ms"),
+    ],
+)
+def test_date_of_parquet_beyond_the_calendar_names_file_row_and_column(
+    kind: pa.DataType, number: int, unit: str
+) -> None:
+    whole = pa.int32() if kind == pa.date32() else pa.int64()
+    values = pa.array([0, None, number], whole).cast(kind)
+    with pytest.raises(DataProblem) as refused:
+        convert.to_dates(values, "f.parquet", "d", 1)
+    assert str(refused.value).startswith(
+        "f.parquet, row 3: column d has a wrong value, expected a date of the years 1 to 9999, "
+        f"in {unit} since 1970"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "last"),
+    [
+        (pa.timestamp("s"), -62135596800, 253402300799),
+        (pa.timestamp("us"), -62135596800000000, 253402300799999999),
+        (pa.timestamp("ns"), -(2**63) + 1, 2**63 - 1),
+        (pa.date32(), -719162, 2932896),
+    ],
+)
+def test_date_of_parquet_at_the_ends_of_the_calendar_is_read(
+    kind: pa.DataType, first: int, last: int
+) -> None:
+    whole = pa.int32() if kind == pa.date32() else pa.int64()
+    found = convert.to_dates(pa.array([first, None, last], whole).cast(kind), "f", "d", 1).to_pylist()
+    assert found[1] is None
+    assert found[0] < found[2]
 
 
 def test_date_that_no_row_has_is_not_used() -> None:
