@@ -134,10 +134,18 @@ class WholeNumbers:
 def divided(config: StepConfig, folds: int, target: pd.Series, clusters: Array) -> list[tuple[Array, Array]]:
     """The rows of train and of test, of each fold. Rows of one cluster are in one fold.
 
-    Classes have about the same share in each. There are at most as many folds as clusters.
+    Classes have about the same share in each. There are at most as many folds as clusters, or as rows of the
+    most frequent class. Raises DataProblem if these are fewer than two.
     """
     count = len(np.unique(clusters))
-    folds = min(folds, count)
+    largest = int(target.value_counts().max()) if config.classes else count
+    folds = min(folds, count, largest)
+    if folds < 2:
+        few = "groups" if count < 2 <= len(clusters) else "rows"
+        raise DataProblem(
+            "training.search compares settings by cross-validation, and the training rows have too few "
+            f"{few} for it: land more, or remove training.search"
+        )
     if config.classes:
         grouped: Any = StratifiedGroupKFold(folds, shuffle=True, random_state=SEED)
         single: Any = StratifiedKFold(folds, shuffle=True, random_state=SEED)
@@ -146,7 +154,7 @@ def divided(config: StepConfig, folds: int, target: pd.Series, clusters: Array) 
         single = KFold(folds, shuffle=True, random_state=SEED)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a class has fewer rows than there are folds
-        if count == len(clusters) and (not config.classes or target.value_counts().max() >= folds):
+        if count == len(clusters):
             return list(single.split(target, target))
         return list(grouped.split(target, target, clusters))
 

@@ -14,7 +14,7 @@ from sklearn.metrics import get_scorer_names
 
 import search
 import train
-from job import parse_config
+from job import DataProblem, parse_config
 from retraining.config.tasks import DECISIVE, LOWER_IS_BETTER, METRICS, NEITHER_IS_BETTER, NO_INTERVAL
 from tests.pipeline_def.helpers import PRICES, SMALL, Run, land_small
 
@@ -146,6 +146,20 @@ def test_folds_keep_clusters_whole_and_have_each_class() -> None:
 def test_folds_are_at_most_as_many_as_clusters() -> None:
     prices = parse_config({**PRICES, "training": {"estimator": "ridge"}})
     assert len(search.divided(prices, 5, pd.Series(np.arange(12.0)), np.arange(12) % 3)) == 3
+
+
+def test_folds_are_at_most_as_many_as_rows_of_the_most_frequent_class() -> None:
+    folds = search.divided(parse_config(config()), 5, pd.Series([0, 0, 0, 1, 1, 1]), np.arange(6))
+    assert len(folds) == 3
+
+
+@pytest.mark.parametrize(
+    ("target", "clusters", "what"),
+    [([0, 1, 0, 1], [7, 7, 7, 7], "groups"), ([0, 1], [1, 2], "rows"), ([0], [1], "rows")],
+)
+def test_too_few_rows_for_two_folds_are_told(target: list[int], clusters: list[int], what: str) -> None:
+    with pytest.raises(DataProblem, match=f"too few {what} for it: land more, or remove training.search"):
+        search.divided(parse_config(config()), 5, pd.Series(target), np.array(clusters))
 
 
 @pytest.mark.parametrize(
