@@ -12,12 +12,13 @@ from handsoff.commands import terminal
 from handsoff.commands.terminal import err, out
 from handsoff.errors import Refused, UsageError
 from handsoff.offline.guesses import Guesses, guess
-from handsoff.offline.looking import data_files, look
+from handsoff.offline.looking import DataFiles, data_files, look
 from handsoff.offline.proposal import FEATURES, write_schema, written
 from handsoff.offline.scripts import Script, read_script
 from handsoff.offline.skeletons import inference_script
 from handsoff.showing.console import escape, step
 from handsoff.yaml_file import read_text
+from pipeline_def.source import SourceError, read_source
 from retraining.config.schema import parse_config
 
 
@@ -50,7 +51,7 @@ def init(
         raise Refused(f"{config} exists, and nothing was changed: --force replaces it")
     data = data_files(files)
     script = read_script(train_script) if train_script else None
-    source_dir = _source_dir(script, config) if script else ""
+    source_dir = _source_dir(script, config, data) if script else ""
     with step(err, f"reading {len(data.files)} file{'s' if len(data.files) > 1 else ''}"):
         guesses = guess(look(data, target, lambda text: err.print(escape(text))), target)
     _check_features(guesses)
@@ -72,12 +73,28 @@ def _check_features(guesses: Guesses) -> None:
         raise UsageError(f"no column is left as a feature, so nothing was written ({reasons})")
 
 
-def _source_dir(script: Script, config: Path) -> str:
-    """The folder of the script as handsoff.yaml names it. Raises UsageError if it lies elsewhere."""
+def _source_dir(script: Script, config: Path, data: DataFiles) -> str:
+    """The folder of the script as handsoff.yaml names it.
+
+    Raises UsageError if it lies elsewhere, or is not one of its own: its files are stored with each model.
+    """
     folder, root = script.path.resolve().parent, config.resolve().parent
     if not folder.is_relative_to(root):
         raise UsageError(f"{script.path} lies outside {root}: own code must lie below the folder of {config}")
-    return folder.relative_to(root).as_posix()
+    if folder == root or any(path.resolve().is_relative_to(folder) for path, _ in data.files):
+        beside = config.name if folder == root else "the data"
+        raise UsageError(
+            f"{script.path} lies beside {beside}, and all files of its folder are stored with each model: "
+            "move it and the modules that it imports to a folder of their own, such as src/, and say "
+            f"--train-script src/{script.path.name}"
+        )
+    source_dir = folder.relative_to(root).as_posix()
+    training = {"source_dir": source_dir, "entry_point": script.path.name}
+    try:
+        read_source({"training": training}, root)
+    except SourceError as error:
+        raise UsageError(str(error)) from None
+    return source_dir
 
 
 def _name(path: Path, config: Path) -> str:

@@ -21,6 +21,7 @@ from handsoff.deployment import Deployment
 from handsoff.errors import NotConfirmed
 from handsoff.project import Project
 from handsoff.showing.console import escape
+from pipeline_def.source import shown
 
 KEY_WIDTH: Final = 28
 """Characters of the column of keys."""
@@ -92,6 +93,8 @@ def _show(found: PublishPlan) -> None:
     if found.code_changed:
         before, after = (str(sha256 or "—")[:SHA_SHOWN] for sha256 in (found.code.before, found.code.after))
         out.print(f"  {'code':<{KEY_WIDTH}} {before} → {after}", soft_wrap=True)
+        if found.files:
+            out.print(f"  {'files':<{KEY_WIDTH}} {escape(shown(found.files))}", soft_wrap=True)
     for line in _pipeline_lines(found.pipeline):
         out.print(f"  pipeline: {escape(line)}", soft_wrap=True)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -16,6 +16,7 @@ from handsoff.deploying import render
 from handsoff.deploying.publishing import MISSING, find_schedule, refuse_other_bucket
 from handsoff.deployment import Deployment, no_pipeline
 from handsoff.location import pipeline_role_arn
+from pipeline_def.source import read_source
 from retraining.config.schema import ModelConfig, dump_model, parse_model
 from retraining.config.storing import config_key, sha256_named
 from retraining.errors import ConfigError
@@ -75,6 +76,9 @@ class PublishPlan:
     """The schedule on AWS and the config's, if they differ. `handsoff deploy` changes it, publishing does
     not."""
 
+    files: Mapping[str, int] = field(default_factory=dict)
+    """The files of own code that are stored with each model, with their sizes in bytes."""
+
     @property
     def code_changed(self) -> bool:
         """Whether steps or own training code differ."""
@@ -101,7 +105,11 @@ def plan(deployment: Deployment, model: str) -> PublishPlan:
     config = deployment.config.models[model]
     definition = render.definition(deployment.config, model, deployment.location, deployment.folder)
     role = pipeline_role_arn(deployment.config, deployment.location)
-    return compare(model, _published(deployment, model), config, json.loads(definition), role)
+    found = compare(model, _published(deployment, model), config, json.loads(definition), role)
+    if not config.training.own_code:
+        return found
+    files = read_source(config.model_dump(mode="json", exclude_none=True), deployment.folder)
+    return replace(found, files={name: len(content) for name, content in files.items()})
 
 
 def compare(
@@ -130,6 +138,7 @@ def as_json(found: PublishPlan) -> dict[str, Any]:
         "changes": found.changes,
         "settings": [asdict(change) for change in found.settings],
         "code": asdict(found.code),
+        "files": dict(found.files),
         "pipeline": [asdict(change) for change in found.pipeline],
         "schedule": asdict(found.schedule) if found.schedule else None,
         "retrainWith": f"handsoff start {found.model}" if found.needs_training else None,

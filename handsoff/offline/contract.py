@@ -14,7 +14,7 @@ from handsoff.offline.scripts import SERVING, argument_names, defined_functions
 from local.images.table import IMAGES, Image, find
 from pipeline_def import publish
 from pipeline_def.images import framework
-from pipeline_def.source import SourceError, read_source
+from pipeline_def.source import SourceError, read_source, shown
 from retraining.config.schema import ModelConfig
 
 STAGE = "own code"
@@ -44,7 +44,8 @@ def check_code(model: ModelConfig, folder: Path) -> Iterator[Finding]:
             f"the image {model.training.image} is not known on this machine, so nothing is trained here; "
             "with Docker and the image pulled, `handsoff local up` runs its jobs",
         )
-    yield fine(STAGE, f"{len(files)} files in {source} would be published")
+    sizes = {name: len(content) for name, content in files.items()}
+    yield fine(STAGE, f"{len(files)} files in {source} would be published: {shown(sizes)}")
 
 
 def image_of(model: ModelConfig) -> Image | None:

@@ -211,3 +211,15 @@ def test_check_code_says_how_the_contract_is_broken(
         (tmp_path / "src" / name).write_text(text)
     found = of_code(tmp_path, **more)
     assert [one for one in found if one[0] == expected[0] and one[1].startswith(expected[1])], found
+
+
+def test_check_names_the_files_that_would_be_published(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text("x = 1\n")
+    (tmp_path / "src" / "codes.csv").write_text("a,b\n")
+    assert (
+        "ok",
+        "2 files in src would be published: codes.csv (4 bytes), train.py (6 bytes)",
+    ) in of_code(tmp_path)
+    (tmp_path / "src" / "rows.csv").write_text("a,b\n" * 10_000)
+    assert of_code(tmp_path)[0][0] == "fails"

@@ -158,16 +158,44 @@ def test_init_writes_a_configuration_of_the_titanic_that_is_valid(
 def test_init_never_overwrites_without_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "handsoff.yaml").write_text("mine")
-    (tmp_path / "inference.py").write_text("mine")
-    (tmp_path / "train.py").write_text("import sklearn")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "inference.py").write_text("mine")
+    (tmp_path / "src" / "train.py").write_text("import sklearn")
     data = str(ROOT / "data" / "titanic")
     done = handsoff("init", data, "--target", "survived")
     assert done.exit_code == 1
     assert (tmp_path / "handsoff.yaml").read_text() == "mine"
-    done = handsoff("init", data, "--target", "survived", "--train-script", "train.py", "--force")
+    done = handsoff("init", data, "--target", "survived", "--train-script", "src/train.py", "--force")
     assert done.exit_code == 0, done.output
     assert (tmp_path / "handsoff.yaml").read_text() != "mine"
-    assert (tmp_path / "inference.py").read_text() == "mine"
+    assert (tmp_path / "src" / "inference.py").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("train.py", "train.py lies beside handsoff.yaml, and all files of its folder are stored with each "),
+        ("data/train.py", "data/train.py lies beside the data, and all files of its folder are stored with "),
+        (
+            "src/train.py",
+            "training.source_dir src has files that would be stored with every model: a.pem (loo",
+        ),
+    ],
+)
+def test_init_wants_a_folder_of_its_own_for_the_code(
+    script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("data", "src"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "data" / "rows.csv").write_text("x,y\n1,0\n2,1\n")
+    (tmp_path / "src" / "a.pem").write_text("")
+    (tmp_path / script).write_text("import sklearn")
+    done = handsoff("init", "data", "--target", "y", "--train-script", script)
+    assert str(done.exception).startswith(said)
+    assert not (tmp_path / "handsoff.yaml").exists()
+    if script != "src/train.py":
+        assert str(done.exception).endswith("such as src/, and say --train-script src/train.py")
 
 
 @pytest.mark.slow

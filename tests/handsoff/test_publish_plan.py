@@ -258,6 +258,21 @@ def test_plan_of_own_code_in_place_of_an_estimator_shows_the_image(tmp_path: Pat
     assert "/sagemaker-xgboost:3.0-5" in str(changed.after)
 
 
+def test_plan_lists_the_files_of_own_code_with_their_sizes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text("print(1)\n")
+    own = config_of(training={"source_dir": "src", "entry_point": "train.py", "image": "xgboost:3.0-5"})
+    where = deployment(Aws(config_of()), own)
+    where.folder = tmp_path
+    found = plan(where, "titanic")
+    assert found.files == {"train.py": 9}
+    assert as_json(found)["files"] == {"train.py": 9}
+    command._show(found)
+    assert f"  {'files':<28} train.py (9 bytes)\n" in capsys.readouterr().out
+
+
 def test_plan_refuses_what_is_not_deployed() -> None:
     with pytest.raises(NotDeployed, match="there is no pipeline handsoff-titanic here"):
         plan(deployment(Aws(config_of(), pipeline=False), config_of()), "titanic")

@@ -136,3 +136,69 @@ def test_too_many_bytes_or_files_are_refused(folder: Path, monkeypatch: pytest.M
     assert refusal(folder).startswith(
         "the code in src has more than 1 files, reached at weights.bin: move data "
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("server.pem", "deploy.key", "store.p12", "id_rsa", "id_ed25519", "prod.env", "Server.PEM"),
+        *("credentials", "credentials.json", "aws-credentials.csv", "secrets.txt", "secret.yaml"),
+        *("passwords.txt", "client_secret.json", "service-account-prod.json"),
+    ],
+)
+def test_file_that_looks_like_a_secret_is_refused(name: str, folder: Path) -> None:
+    write(folder / "src" / "conf" / name)
+    assert refusal(folder) == (
+        f"training.source_dir src has files that would be stored with every model: conf/{name} (looks like a "
+        "secret). Give the code a folder of its own, or write names into src/.handsoffignore: a line NAME "
+        "leaves files out, !NAME publishes them"
+    )
+
+
+def test_private_key_is_refused_in_a_file_of_any_name(folder: Path) -> None:
+    write(folder / "src" / "settings.py", "KEY = '''-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n'''")
+    assert "settings.py (has a private key)" in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["secrets.py", "tokenizer.json", "keys.py", "monkey.txt", "config.yaml"])
+def test_code_and_settings_are_no_secrets(name: str, folder: Path) -> None:
+    write(folder / "src" / name)
+    assert set(read_source(MODEL, folder)) == {"train.py", name}
+
+
+@pytest.mark.parametrize(
+    "name", ["customers.csv", "rows.CSV.gz", "a.parquet", "a.tsv", "a.jsonl", "rows.gz", "a.xlsx", "a.zip"]
+)
+def test_large_data_file_is_refused_and_a_small_one_is_published(name: str, folder: Path) -> None:
+    write(folder / "src" / name, "x" * 16 * 1024)
+    assert set(read_source(MODEL, folder)) == {"train.py", name}
+    write(folder / "src" / name, "x" * (16 * 1024 + 1))
+    assert f"{name} (data of 16.4 kB)" in refusal(folder)
+
+
+def test_handsoffignore_leaves_files_out_and_lets_others_in(folder: Path) -> None:
+    for name in ("data/a.csv", "data/deep/b.csv", "codes.csv", "notes.txt", "server.pem"):
+        write(folder / "src" / name, "x" * 20_000)
+    write(
+        folder / "src" / ".handsoffignore", "# data\n\ndata/  # rows\nserver.pem\n*.csv\nnotes*\n!codes.csv\n"
+    )
+    assert set(read_source(MODEL, folder)) == {"train.py", "codes.csv"}
+
+
+def test_folder_of_handsoff_yaml_publishes_neither_it_nor_data(folder: Path) -> None:
+    model: dict[str, Any] = {"training": {"source_dir": ".", "entry_point": "src/train.py"}}
+    for name in ("handsoff.yaml", ".env", ".aws/credentials"):
+        write(folder / name)
+    assert set(read_source(model, folder)) == {"src/train.py"}
+    for number in range(7):
+        write(folder / "data" / f"{number}.csv", "x" * 1_234_567)
+    said = refusal(folder, model)
+    assert "data/0.csv (data of 1.2 MB), " in said
+    assert "data/4.csv (data of 1.2 MB) and 2 more. Give the code a folder of its own, or " in said
+    assert "into .handsoffignore" in said
+
+
+def test_files_are_shown_with_their_sizes() -> None:
+    files = {"b.py": 1500, "a.py": 1, "c.py": 0}
+    assert source.shown(files) == "a.py (1 byte), b.py (1.5 kB), c.py (0 bytes)"
+    assert source.shown(files, 1) == "a.py (1 byte), 2 more"
