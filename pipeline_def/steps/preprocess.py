@@ -18,7 +18,6 @@ import boto3
 
 import data_profile
 from batch import check_splits, latest_batch, read_manifest, split_of
-from champion_source import write_sources
 from channels import Channel, finish
 from data_report import FileRead, check_targets, check_weights, data_report, read_target, summary
 from division import check_sides, division_of, division_report, keep_cut
@@ -129,6 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_reason(str(problem), "message")
             return 1
         if config.own_code:
+            from champion_source import write_sources  # here: it imports scikit-learn, for a second
+
             write_sources(config.name, given)
     report["execution"] = given.execution
     write_json(report, given.output / "report" / "data_report.json")

@@ -48,6 +48,13 @@ def test_script_imports_only_what_its_job_has(script: Path) -> None:
         assert found <= IMAGE | set(sys.stdlib_module_names) | {Path(name).stem for name in beside}
 
 
+def test_preprocess_of_a_built_in_model_imports_no_scikit_learn() -> None:
+    """It takes a second and 70 MB. Only own code's champion and anchor need what imports it."""
+    script = "import preprocess, sys; print({'joblib', 'scipy', 'sklearn'} & sys.modules.keys())"
+    command = [sys.executable, "-c", script]
+    assert subprocess.run(command, cwd=STEPS, capture_output=True, check=True).stdout == b"set()\n"
+
+
 def test_only_job_makes_temporary_folders() -> None:
     """job.scratch makes them where the job has room: Python's own choice is the root disk."""
     assert [path.name for path in STEPS.glob("*.py") if "tempfile" in imported(path)] == ["job.py"]
