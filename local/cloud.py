@@ -129,13 +129,14 @@ def build_app(
         environments=Environments(installing or {}),
     )
 
-    def close() -> None:
-        engine.close()
-        lambda_runtime.reset()
-        close_workers()
-
     served = admitting(routed(engine.app, ministack), bridge)
-    return signatures.signed(served, pages=admitting(function_urls.serve, bridge)), close
+    app = signatures.signed(served, pages=admitting(function_urls.serve, bridge))
+    return app, functools.partial(_end, (engine.close, lambda_runtime.reset, close_workers))
+
+
+def _end(closers: Sequence[Callable[[], None]]) -> None:
+    for close in closers:
+        close()
 
 
 def admitting(app: App, bridge: IPv4Interface | None) -> App:

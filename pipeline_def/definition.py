@@ -73,15 +73,7 @@ def pipeline_definition(
     return {
         "Version": "2020-12-01",
         "Metadata": {},
-        "Parameters": [
-            parameter("Batch", "latest"),
-            parameter("Champion", "latest"),
-            parameter("Anchor", "first" if anchored else "none"),
-            parameter("Trigger", "manual"),
-            parameter("ProcessingInstanceType", place.processing_type),
-            parameter("TrainingInstanceType", place.training_type),
-            *(own_model.parameters(place, anchored) if place.own_code else ()),
-        ],
+        "Parameters": parameters(place, anchored),
         "Steps": [
             preprocessing(place),
             training(place),
@@ -90,6 +82,19 @@ def pipeline_definition(
             registration(place),
         ],
     }
+
+
+def parameters(place: Place, anchored: bool) -> list[Json]:
+    """The pipeline's parameters, with the values of a start that names none."""
+    return [
+        parameter("Batch", "latest"),
+        parameter("Champion", "latest"),
+        parameter("Anchor", "first" if anchored else "none"),
+        parameter("Trigger", "manual"),
+        parameter("ProcessingInstanceType", place.processing_type),
+        parameter("TrainingInstanceType", place.training_type),
+        *(own_model.parameters(place, anchored) if place.own_code else ()),
+    ]
 
 
 def asks_anchor(model: Mapping[str, Any]) -> bool:

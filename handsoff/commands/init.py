@@ -52,9 +52,7 @@ def init(
     data = data_files(files)
     script = read_script(train_script) if train_script else None
     source_dir = _source_dir(script, config, data) if script else ""
-    with step(err, f"reading {len(data.files)} file{'s' if len(data.files) > 1 else ''}"):
-        guesses = guess(look(data, target, lambda text: err.print(escape(text))), target)
-    _check_features(guesses)
+    guesses = _guesses(data, target)
     name = model or _name(files[0], config)
     text = written(name, guesses, split=not data.split_by_name, script=script, source_dir=source_dir)
     parse_config(read_text(text, source=str(config)).values, source=str(config))
@@ -66,11 +64,14 @@ def init(
         _show(name, guesses, made, notes)
 
 
-def _check_features(guesses: Guesses) -> None:
-    """Raises UsageError if no column is left as a feature."""
+def _guesses(data: DataFiles, target: str) -> Guesses:
+    """What the files say of their columns. Raises UsageError if no column is left as a feature."""
+    with step(err, f"reading {len(data.files)} file{'s' if len(data.files) > 1 else ''}"):
+        guesses = guess(look(data, target, lambda text: err.print(escape(text))), target)
     if not any(guesses.of(kind) for kind in FEATURES):
         reasons = "; ".join(f"{each.column}: {each.why}" for each in guesses.columns if each.use != "target")
         raise UsageError(f"no column is left as a feature, so nothing was written ({reasons})")
+    return guesses
 
 
 def _source_dir(script: Script, config: Path, data: DataFiles) -> str:

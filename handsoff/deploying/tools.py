@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -76,9 +76,14 @@ def answer(
                 _end(process)
         raise
     if process.returncode not in codes:
-        tail = "\n".join([*readable(said).splitlines(), *complained.splitlines()][-30:])
-        raise ToolFailed(f"`{name}` failed with exit code {process.returncode}:\n{tail}")
+        raise _failed(name, process.returncode, [*readable(said).splitlines(), *complained.splitlines()])
     return process.returncode, said
+
+
+def _failed(name: str, code: int, output: Sequence[str]) -> ToolFailed:
+    """The error for a program that ended with `code`, with the last lines of what it printed."""
+    tail = "\n".join(output[-30:])
+    return ToolFailed(f"`{name}` failed with exit code {code}:\n{tail}")
 
 
 def search_path() -> str:

@@ -96,11 +96,17 @@ def sagemaker(
         read_object=from_s3(endpoint, region),
         authority=authority,
     )
-    ends = ExitStack()  # calls them from the last to the first
-    for end in (outbox.close, pythons.close, partial(jobs.close, timeout=8), pipelines.close):
-        ends.callback(end)
+    close = in_turn(pipelines.close, partial(jobs.close, timeout=8), pythons.close, outbox.close)
     front = Front(pipelines, jobs, registry, Moto(region), admit=admit, account=account, region=region)
-    return SageMaker(front, ends.close)
+    return SageMaker(front, close)
+
+
+def in_turn(*ends: Callable[[], None]) -> Callable[[], None]:
+    """A function that calls these one after the other, each also where one before it has failed."""
+    stack = ExitStack()  # calls them from the last to the first
+    for end in reversed(ends):
+        stack.callback(end)
+    return stack.close
 
 
 class Outbox:

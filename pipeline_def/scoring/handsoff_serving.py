@@ -122,17 +122,7 @@ def loaded(task: dict[str, Any]) -> Callable[[Any], Any]:
             f"{task['entry_point']} has transform_fn beside input_fn, predict_fn or output_fn; "
             "the image refuses that: keep transform_fn, or the others"
         )
-    standard = handsoff_defaults.functions(task["framework"])
-    used: dict[str, Callable[..., Any]] = {}
-    for function, given in own.items():
-        found = given or standard.get(function)
-        if found is None and (function == "model_fn" or not transform):
-            raise NoDefault(
-                f"{task['entry_point']} has no {function}, and the image has none of its own: "
-                f"write {function}"
-            )
-        if found is not None:
-            used[function] = found
+    used = functions(task, own, whole=transform is not None)
     names = {name: name if given else f"{IMAGES_OWN} {name}" for name, given in own.items()}
     context = with_context(task)
     model = called(names["model_fn"], used["model_fn"], task["model"], context=context)
@@ -152,6 +142,28 @@ def loaded(task: dict[str, Any]) -> Callable[[Any], Any]:
         return called(names["output_fn"], used["output_fn"], predicted, accept, context=context)
 
     return ask
+
+
+def functions(
+    task: dict[str, Any], own: dict[str, Callable[..., Any] | None], *, whole: bool
+) -> dict[str, Callable[..., Any]]:
+    """The script's `own` functions, and the image's where it has none.
+
+    `whole` says that the script has transform_fn, which needs no other than model_fn. Raises NoDefault for a
+    function that neither has.
+    """
+    standard = handsoff_defaults.functions(task["framework"])
+    used: dict[str, Callable[..., Any]] = {}
+    for function, given in own.items():
+        found = given or standard.get(function)
+        if found is None and (function == "model_fn" or not whole):
+            raise NoDefault(
+                f"{task['entry_point']} has no {function}, and the image has none of its own: "
+                f"write {function}"
+            )
+        if found is not None:
+            used[function] = found
+    return used
 
 
 def with_context(task: dict[str, Any]) -> SimpleNamespace | None:

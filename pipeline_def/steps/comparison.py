@@ -121,12 +121,7 @@ def against_champion(
             (found.profile, profile),
             config.data.new_categories,
         )
-        moved = None
-        if found.profile:
-            moved = {
-                "reference": package,
-                **drift.shift(drift.with_target(found.profile, found.report), profile, config.data.spelling),
-            }
+        moved = moved_from(found, package, profile, config)
     target, clusters = (rows[name].to_numpy() for name in (config.target, config.cluster_column))
     slices = []
     for where in config.slices:
@@ -136,6 +131,14 @@ def against_champion(
     whole = comparison(config.task, target, candidate, champion, clusters)
     searched = worse_slices(config, rows, candidate, champion)
     return {**whole, **left_out(known), "slices": slices, **searched, **unfamiliar}, moved
+
+
+def moved_from(found: Champion, package: str, profile: Mapping[str, Any], config: StepConfig) -> Json | None:
+    """The drift of the candidate's data from the champion's; None if the champion has no profile."""
+    if not found.profile:
+        return None
+    reference = drift.with_target(found.profile, found.report)
+    return {"reference": package, **drift.shift(reference, profile, config.data.spelling)}
 
 
 def left_out(known: Seen) -> Json:

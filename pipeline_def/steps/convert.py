@@ -5,7 +5,7 @@ tests/wall/ holds these rules to those by which start_retraining inspects a file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -79,6 +79,35 @@ def convert(block: pa.RecordBatch, config: StepConfig, key: str, first_row: int)
         name: notation.usual_texts(values) if pa.types.is_string(values.type) else values
         for name, values in given.items()
     }
+    columns = features(block, config, key, first_row, given, usual)
+    target = config.target
+    with readable(key, target):
+        if config.classes:
+            columns[target] = to_classes(usual[target], config.classes, key, target, first_row)
+        else:
+            columns[target] = to_target_numbers(given[target], key, target, first_row, notation)
+    if config.data.date is not None:
+        columns[DATE] = to_dates(block.column(config.data.date), key, config.data.date, first_row)
+    if config.data.weight is not None:
+        weight = config.data.weight
+        with readable(key, weight):
+            columns[WEIGHT] = to_weights(block.column(weight), key, weight, first_row, notation)
+    return pa.table({**columns, **identity.of_rows(block, columns, usual, key, config)})
+
+
+def features(
+    block: pa.RecordBatch,
+    config: StepConfig,
+    key: str,
+    first_row: int,
+    given: Mapping[str, pa.Array],
+    usual: Mapping[str, pa.Array],
+) -> dict[str, pa.Array]:
+    """The features of a block's rows, by name, as `convert` describes them.
+
+    `given` are the values as they landed, and `usual` the same with texts in the usual notation.
+    """
+    notation = Notation.of(config.data)
     columns: dict[str, pa.Array] = {}
     for name in config.features.numeric:
         with readable(key, name):
@@ -93,19 +122,7 @@ def convert(block: pa.RecordBatch, config: StepConfig, key: str, first_row: int)
             columns[name] = to_booleans(usual[name], key, name, first_row)
     for name in config.features.date:
         columns[name] = to_days(to_dates(block.column(name), key, name, first_row))
-    target = config.target
-    with readable(key, target):
-        if config.classes:
-            columns[target] = to_classes(usual[target], config.classes, key, target, first_row)
-        else:
-            columns[target] = to_target_numbers(given[target], key, target, first_row, notation)
-    if config.data.date is not None:
-        columns[DATE] = to_dates(block.column(config.data.date), key, config.data.date, first_row)
-    if config.data.weight is not None:
-        weight = config.data.weight
-        with readable(key, weight):
-            columns[WEIGHT] = to_weights(block.column(weight), key, weight, first_row, notation)
-    return pa.table({**columns, **identity.of_rows(block, columns, usual, key, config)})
+    return columns
 
 
 def to_numbers(values: pa.Array, key: str, name: str, first_row: int, notation: Notation = USUAL) -> pa.Array:

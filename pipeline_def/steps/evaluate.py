@@ -92,12 +92,7 @@ def evaluate(
             **alone,
             "data": data_counts(report),
             "unknown": unknown_shares(unknown, rows, trained.profile),
-            "data_notes": [
-                *data_notes(report),
-                *date_notes(report),
-                *answer_notes(model, prediction),
-                *search_notes(searched),
-            ],
+            "data_notes": notes(report, model, prediction, searched),
             "search": searched,
             "validation_drift": report["validation_drift"],
             "time_drift": report["time_drift"],
@@ -105,6 +100,14 @@ def evaluate(
             "anchor": anchor_part(anchor, beside, config, rows, prediction, **others),
         },
     }
+
+
+def notes(
+    report: Mapping[str, Any], model: Model | Predicted, prediction: Array, searched: Json | None
+) -> list[str]:
+    """What people should know of the data, the dates, the answers and the search."""
+    found = (data_notes(report), date_notes(report), answer_notes(model, prediction), search_notes(searched))
+    return [note for each in found for note in each]
 
 
 def seen_part(config: StepConfig, every: Ids, known: Seen, train: Ids) -> Json:

@@ -66,23 +66,14 @@ def search(
     folds; None where it is undefined. The first are those of the config. `chosen` is the number of the best,
     from 0, and `hyperparameters` its settings. `ended` is `all` or `max_time`.
     """
-    started, ended = time.monotonic(), "all"
-    tried: list[Json] = []
+    started = time.monotonic()
     folds = divided(config, asked.folds, target, clusters)
-    longest = 0.0
-    for given in settings(asked):
-        begun = time.monotonic()
-        if tried and begun - started + longest > asked.max_seconds:
-            ended = "max_time"
-            break
-        values = {**config.hyperparameters, **given}
-        scores = measured(
-            replace(config, hyperparameters=values), asked, features, target, weights, folds, fit
-        )
-        seconds = time.monotonic() - begun
-        longest = max(longest, seconds)
-        tried.append({"hyperparameters": values, **summary(scores), "seconds": round(seconds, 2)})
-        print(f"search {len(tried)} of {asked.candidates}: {told(tried[-1], asked.metric)}", flush=True)
+
+    def measure(values: Mapping[str, Any]) -> list[float]:
+        tuned = replace(config, hyperparameters=values)
+        return measured(tuned, asked, features, target, weights, folds, fit)
+
+    tried, ended = try_settings(config, asked, measure, started)
     chosen = best(tried, lower=SCORERS[asked.metric].startswith("neg_"))
     return {
         "metric": asked.metric,
@@ -94,6 +85,29 @@ def search(
         "hyperparameters": tried[chosen]["hyperparameters"],
         "tried": tried,
     }
+
+
+def try_settings(
+    config: StepConfig, asked: Search, measure: Callable[[Mapping[str, Any]], list[float]], started: float
+) -> tuple[list[Json], str]:
+    """Measure settings one after the other: what was tried, and how it ended, `all` or `max_time`.
+
+    `measure` gives the metric of settings in each fold. `started` is the time on time.monotonic from which
+    `max_time` counts. The longest measurement so far must fit into the time left.
+    """
+    longest = 0.0
+    tried: list[Json] = []
+    for given in settings(asked):
+        begun = time.monotonic()
+        if tried and begun - started + longest > asked.max_seconds:
+            return tried, "max_time"
+        values = {**config.hyperparameters, **given}
+        scores = measure(values)
+        seconds = time.monotonic() - begun
+        longest = max(longest, seconds)
+        tried.append({"hyperparameters": values, **summary(scores), "seconds": round(seconds, 2)})
+        print(f"search {len(tried)} of {asked.candidates}: {told(tried[-1], asked.metric)}", flush=True)
+    return tried, "all"
 
 
 def settings(asked: Search) -> Iterator[Json]:
