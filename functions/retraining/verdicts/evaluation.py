@@ -297,9 +297,10 @@ class Evaluation(_Frozen):
     rows to the validation rows; None in evaluations of earlier versions. `time_drift` is None in those, too,
     and where the rows have no dates. `unknown` is by categorical feature; None in evaluations of handsoff
     0.1. `data_notes` are what a person should know of the data, and what decides nothing. `data_changes` say
-    how the data differs from the champion's; no rule reads them. `anchor` is None where the candidate was
-    compared with no anchor. `validation` is the identity of the validation rows: the SHA-256 of what
-    identifies them, or of their features and target. Both are None in evaluations of earlier versions.
+    how the data differs from the champion's, and `search` what a search for hyperparameters tried and chose;
+    no rule reads them. `anchor` is None where the candidate was compared with no anchor. `validation` is the
+    identity of the validation rows: the SHA-256 of what identifies them, or of their features and target.
+    Both are None in evaluations of earlier versions.
     `quality` is SageMaker's part of the file; None for an evaluation that was not read from one.
     """
 
@@ -326,6 +327,7 @@ class Evaluation(_Frozen):
     time_drift: TimeDrift | None = None
     data_notes: tuple[str, ...] = ()
     data_changes: dict[str, JsonValue] | None = None
+    search: dict[str, JsonValue] | None = None
     anchor: Anchored | None = None
     validation: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     quality: dict[str, JsonValue] | None = Field(None, exclude=True)
