@@ -21,10 +21,10 @@ from typing import Any, NamedTuple
 
 from checks.serving.toolkit import Answer, Server, environment, request
 from handsoff.operating.artifacts import unpack
+from handsoff.operating.predicting import JSON_LINES
 from retraining.errors import HandsoffError
 
 CSV = "text/csv"
-JSON_LINES = "application/jsonlines"
 
 
 class Form(NamedTuple):

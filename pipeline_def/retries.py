@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-Json = dict[str, Any]
-"""A part of the definition as plain data."""
+from pipeline_def.language import Json
 
 THROTTLED: Final[Json] = {
     "ExceptionType": ["Step.SERVICE_FAULT", "Step.THROTTLING"],

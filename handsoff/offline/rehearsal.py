@@ -17,6 +17,7 @@ from handsoff.errors import UsageError
 from handsoff.offline.contract import check_code, image_of
 from handsoff.offline.finding import Finding, fails, fine, note
 from handsoff.offline.looking import STEPS_IMAGE, DataFiles, run
+from handsoff.operating.predicting import last_lines
 from handsoff.project import Project
 from local.images import installing, layers, requirements
 from local.images.environments import Environments, locked
@@ -28,9 +29,6 @@ from retraining.verdicts.judge import judge
 
 ROWS: Final = 400
 """Rows of each split that the trial uses."""
-
-TAIL: Final = 5
-"""Last lines of a failed program that are shown."""
 
 MAX_REASONS: Final = 3
 """Rules that fail that are shown."""
@@ -268,5 +266,5 @@ def _run(stage: str, command: list[str], folder: Path, variables: Mapping[str, s
             reason = scratch / "output" / name
             if reason.exists() and (text := reason.read_text(encoding="utf-8").strip()):
                 raise Broken(stage, text)
-        tail = done.stderr.decode(errors="replace").strip().splitlines()[-TAIL:]
-        raise Broken(stage, "; ".join(line.strip() for line in tail) or f"exit code {done.returncode}")
+        tail = "; ".join(line.strip() for line in last_lines(done.stderr))
+        raise Broken(stage, tail or f"exit code {done.returncode}")

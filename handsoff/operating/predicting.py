@@ -21,16 +21,16 @@ from handsoff.operating import answer
 from handsoff.operating.artifacts import OWN_CODE, Artifact, fetch, named_package
 from pipeline_def import publish
 
+JSON_LINES: Final = "application/jsonlines"
+"""The content type of a JSON record in each line."""
+
 CONTENT_TYPES: Final = {
     ".csv": "text/csv",
     ".json": "application/json",
-    ".jsonl": "application/jsonlines",
-    ".ndjson": "application/jsonlines",
+    ".jsonl": JSON_LINES,
+    ".ndjson": JSON_LINES,
 }
 """The content type of a file, by the end of its name."""
-
-JSON_LINES: Final = "application/jsonlines"
-"""The content type of an answer with a JSON record in each line."""
 
 THRESHOLD: Final = 0.5
 """Of two classes the positive one is predicted where its probability is above this."""
@@ -173,9 +173,13 @@ def _run(python: Path, arguments: list[str], artifact: Artifact, body: bytes = b
             raise NotServed(reason.read_text(encoding="utf-8"))
         if done.returncode == REFUSED:
             raise NotServed(done.stderr.decode().strip())
-        tail = done.stderr.decode(errors="replace").strip().splitlines()[-TAIL:]
-        raise NotServed("its code failed:\n" + "\n".join(tail))
+        raise NotServed("its code failed:\n" + "\n".join(last_lines(done.stderr)))
     return done.stdout.decode()
+
+
+def last_lines(output: bytes) -> list[str]:
+    """The last TAIL lines that a failed program has written."""
+    return output.decode(errors="replace").strip().splitlines()[-TAIL:]
 
 
 def _without_credentials() -> dict[str, str]:
