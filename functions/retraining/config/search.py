@@ -87,7 +87,8 @@ class Search(Section):
 
     parameters: dict[str, Distribution] = Field(min_length=1)
     """What is searched: for each hyperparameter a list of values, or a range of numbers, such as
-    `{low: 0.01, high: 0.3, log: true}`."""
+    `{low: 0.01, high: 0.3, log: true}`. A range has a lowest value `low` and a highest value `high`; with
+    `log` each order of magnitude is as likely as the others."""
 
     metric: str | None = None
     """The metric by which settings are compared, as its mean over the folds. If left out, roc_auc for two
