@@ -163,7 +163,7 @@ def stopping(place: Place) -> Json:
 
     MaxWaitTimeInSeconds is the time for waiting and running. A retry of the step finds the checkpoints.
     """
-    runs = int(place.training.get("max_runtime", f"{4 * HOUR}s").removesuffix("s"))
+    runs = place.max_runtime
     if not place.training.get("spot"):
         return {"StoppingCondition": {"MaxRuntimeInSeconds": runs}}
     return {

@@ -106,6 +106,11 @@ class Place:
         return processing_type(self.training_type, own_code=self.own_code)
 
     @property
+    def max_runtime(self) -> int:
+        """Seconds after which the training job is stopped."""
+        return int(self.training.get("max_runtime", f"{4 * HOUR}s").removesuffix("s"))
+
+    @property
     def code(self) -> str:
         """The S3 URI of the folder of the step code."""
         return f"s3://{self.bucket}/code/{self.code_sha256}"
@@ -158,11 +163,12 @@ def processing_job(
     outputs: list[Json],
     image: str | Json | None = None,
     code: str = "processing",
+    limit: int = 2 * HOUR,
 ) -> Json:
     """The arguments of CreateProcessingJob: the image's Python runs `script` of the published code.
 
     `code` is the folder of the published code that the job gets. `image` is an address, or a reference that
-    SageMaker resolves; without it the steps' image is used.
+    SageMaker resolves; without it the steps' image is used. The job is stopped after `limit` seconds.
     """
     return {
         "ProcessingResources": {
@@ -181,7 +187,7 @@ def processing_job(
         "ProcessingInputs": [s3_input("code", f"{place.code}/{code}", CODE), *inputs],
         "ProcessingOutputConfig": {"Outputs": outputs, **given(KmsKeyId=place.kms_key)},
         **given(NetworkConfig=place.vpc and {"VpcConfig": place.vpc}),
-        "StoppingCondition": {"MaxRuntimeInSeconds": 2 * HOUR},
+        "StoppingCondition": {"MaxRuntimeInSeconds": limit},
         "RoleArn": place.role_arn,
     }
 

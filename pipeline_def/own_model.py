@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from pipeline_def.jobs import MODEL, OUTPUT, Place, channel, processing_job, s3_input, s3_output
+from pipeline_def.jobs import HOUR, MODEL, OUTPUT, Place, channel, processing_job, s3_input, s3_output
 from pipeline_def.language import Json, get, join, output_of, parameter
 from pipeline_def.retries import JOB_RETRIES
 
@@ -21,6 +21,13 @@ ROWS: Final = "/opt/ml/processing/input/rows"
 
 PREDICTIONS: Final = "/opt/ml/processing/input"
 """The folder of the predictions of each model, below `<model>-predictions`."""
+
+
+SHORTEST: Final = 2 * HOUR
+"""Seconds that a scoring job has at least. It has as long as the training job has."""
+
+LEFT: Final = 1200
+"""Seconds of a scoring job that the model does not get: copies of its files, and what was found."""
 
 
 def parameters(place: Place, anchored: bool) -> list[Json]:
@@ -90,8 +97,10 @@ def fetched(model: str) -> Json:
 def scoring(place: Place, model: str, image: str | Json, source: Json, *, optional: bool = False) -> Json:
     """The step that scores `model`: its artifact and the validation rows in, one prediction per row out.
 
-    A problem of an `optional` model is its result. That it needs another image than `image` is one.
+    A problem of an `optional` model is its result. That it needs another image than `image` is one, and that
+    it has not answered shortly before SageMaker would stop the job.
     """
+    limit = max(SHORTEST, place.max_runtime)
     return {
         "Name": f"Score{model.capitalize()}",
         "Type": "Processing",
@@ -104,6 +113,7 @@ def scoring(place: Place, model: str, image: str | Json, source: Json, *, option
                 *("--model", MODEL),
                 *("--rows", f"{ROWS}/rows.csv"),
                 *("--output", f"{OUTPUT}/predictions"),
+                *("--seconds", str(limit - LEFT)),
                 *(("--optional", "--image", image) if optional else ()),
             ],
             inputs=[
@@ -111,6 +121,7 @@ def scoring(place: Place, model: str, image: str | Json, source: Json, *, option
                 s3_input("rows", output_of("DataPreProcessing", "rows"), ROWS),
             ],
             outputs=[s3_output("predictions", place.of_execution("runs", "predictions", model))],
+            limit=limit,
         ),
         "RetryPolicies": list(JOB_RETRIES),
     }

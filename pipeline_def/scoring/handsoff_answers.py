@@ -16,8 +16,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-LISTS = ("predictions", "instances", "outputs", "results", "probabilities", "scores", "values", "labels")
-"""Members of a JSON object that hold the list of all predictions."""
+HALF = 0.5
+"""The probability from which on a class of two is the predicted one."""
+
+LISTS = {
+    "probability": ("probabilities", "scores", "predictions", "instances", "outputs", "results", "values"),
+    "label": ("labels", "predictions", "instances", "outputs", "results", "values"),
+    "value": ("predictions", "values", "instances", "outputs", "results", "scores"),
+}
+"""Members of a JSON object that hold the list of all predictions, by what is returned."""
+
+CLASS_LISTS = ("labels", "predicted_labels", "predictions")
+"""Members of a JSON object that may hold the list of all predicted classes beside their probabilities."""
+
+CLASS_MEMBERS = ("label", "predicted_label", "class", "predicted_class", "prediction")
+"""Members of a record that may hold the predicted class beside a probability."""
 
 MEMBERS = {
     "probability": ("probabilities", "probability", "score", "scores", "prediction", "predictions"),
@@ -50,7 +63,26 @@ EXPECTED = {
 
 
 class AnswerProblem(Exception):
-    """An answer that is no prediction for each row. The message says what came, and what to do."""
+    """An answer that is no prediction for each row. The message says what came, and what to do.
+
+    `shown` is the part of the message that quotes the answer, which may hold a cell. `row` is the row of the
+    request, from 1; 0 is none.
+    """
+
+    def __init__(self, before: str, shown: str = "", after: str = "", row: int = 0) -> None:
+        super().__init__((f"row {row}: " if row else "") + before + shown + after)
+        self.before, self.shown, self.after, self.row = before, shown, after, row
+
+    def told(self, places: Sequence[int], quote: bool) -> str:
+        """The message for a request of rows with these places in rows.csv, from 1.
+
+        Without `quote` no part of the answer is shown that may hold a cell.
+        """
+        where = f"rows {min(places):,} to {max(places):,}"
+        if self.row or len(places) == 1:
+            where = f"row {places[max(self.row, 1) - 1]:,}"
+        shown = self.shown if quote or not self.shown else "…"
+        return f"for {where} of rows.csv the model {self.before}{shown}{self.after}"
 
 
 class Wanted(NamedTuple):
@@ -85,7 +117,7 @@ def _values(body: Any, kind: str, rows: int, wanted: Wanted) -> list[Any]:
     """The predictions as they came: numbers, texts, lists or records."""
     if isinstance(body, (bytes, bytearray)):
         if kind == "application/x-npy" or bytes(body[:6]) == b"\x93NUMPY":
-            return _listed(np.load(io.BytesIO(bytes(body)), allow_pickle=False).tolist(), rows)
+            return _listed(np.load(io.BytesIO(bytes(body)), allow_pickle=False).tolist(), rows, wanted)
         try:
             body = bytes(body).decode("utf-8-sig")
         except UnicodeDecodeError:
@@ -93,42 +125,56 @@ def _values(body: Any, kind: str, rows: int, wanted: Wanted) -> list[Any]:
                 f"answered bytes of type {kind or '(none)'} that are no text in UTF-8"
             ) from None
     if not isinstance(body, str):
-        return _listed(body, rows)
+        return _listed(body, rows, wanted)
     text = body.lstrip("\ufeff").strip()
     if not text:
         raise AnswerProblem(f"answered nothing, expected {EXPECTED[wanted.returns]}")
     if kind != "text/csv" or text[0] in "[{":
         try:
-            return _listed(json.loads(text), rows)
+            return _listed(json.loads(text), rows, wanted)
         except ValueError:
             lines = _json_lines(text)
             if lines is not None:
                 return lines
             if kind == "application/json" and text[0] in "[{":
-                raise AnswerProblem(f"answered text that is no JSON: {_shown(text)}") from None
+                raise AnswerProblem("answered text that is no JSON: ", _shown(text)) from None
     return _from_csv(text, rows, wanted)
 
 
-def _listed(found: Any, rows: int) -> list[Any]:
+def _listed(found: Any, rows: int, wanted: Wanted) -> list[Any]:
     """The list of predictions in a JSON value."""
     if isinstance(found, dict):
-        names = [name for name in LISTS if isinstance(found.get(name), list)]
+        names = [name for name in LISTS[wanted.returns] if isinstance(found.get(name), list)]
         if not names and len(found) == 1:
             names = [name for name, value in found.items() if isinstance(value, list)]
         if names:
-            found = found[names[0]]
+            found = _with_classes(found, names[0])
         elif rows == 1:
             found = [found]
         else:
             raise AnswerProblem(
-                f"answered a JSON object with {_shown(', '.join(map(str, found)))}, "
-                'expected a list, or {"predictions": [one for each row]}'
+                "answered a JSON object with ",
+                _shown(", ".join(map(str, found))),
+                ', expected a list, or {"predictions": [one for each row]}',
             )
     if not isinstance(found, list):
         found = [found]
     if len(found) == 1 and rows > 1 and isinstance(found[0], list) and len(found[0]) == rows:
         found = found[0]  # an array of one line
     return list(found)
+
+
+def _with_classes(found: dict[Any, Any], name: str) -> list[Any]:
+    """The list `name` of the object; records, if a list of classes stands beside one of probabilities."""
+    listed: list[Any] = found[name]
+    if name not in ("probabilities", "scores") or any(isinstance(value, (dict, list)) for value in listed):
+        return listed
+    for other in CLASS_LISTS:
+        classes = found.get(other)
+        if isinstance(classes, list) and len(classes) == len(listed):
+            member = "prediction" if other == "predictions" else "label"
+            return [{member: one, "probability": value} for one, value in zip(classes, listed)]
+    return listed
 
 
 def _json_lines(text: str) -> list[Any] | None:
@@ -167,7 +213,7 @@ def _row(value: Any, at: int, wanted: Wanted) -> list[float]:
     numbers = [_finite(item, at) for item in several]
     if wanted.returns == "value":
         if len(numbers) != 1:
-            raise AnswerProblem(f"row {at}: answered {len(numbers)} values, expected one number")
+            raise AnswerProblem(f"answered {len(numbers)} values, expected one number", row=at)
         return numbers
     return _probabilities(numbers, at, wanted)
 
@@ -182,13 +228,46 @@ def _of_record(record: dict[Any, Any], at: int, wanted: Wanted) -> Any:
                 return [by_class[start + name] for name in wanted.classes]
     for name in MEMBERS[wanted.returns]:
         if name in record and not isinstance(record[name], dict):
+            _of_positive_class(record, name, at, wanted)
             return record[name]
     if len(record) == 1:
         return next(iter(record.values()))
     raise AnswerProblem(
-        f"row {at}: answered {_shown(', '.join(map(str, record)))}, "
-        f"expected one of {', '.join(MEMBERS[wanted.returns])}"
+        "answered ",
+        _shown(", ".join(map(str, record))),
+        f", expected one of {', '.join(MEMBERS[wanted.returns])}",
+        row=at,
     )
+
+
+def _of_positive_class(record: dict[Any, Any], name: str, at: int, wanted: Wanted) -> None:
+    """Raise AnswerProblem if the record's member `name` may be the probability of the class beside it."""
+    number = _number(record[name])
+    if wanted.returns != "probability" or len(wanted.classes) != 2 or number is None or number == HALF:
+        return
+    for member in CLASS_MEMBERS:
+        if member == name or isinstance(record.get(member), (dict, list, type(None))):
+            continue
+        index = _index(record[member], wanted.classes)
+        if index is None and member == "prediction":  # a number that is no class
+            continue
+        if index != int(number > HALF):
+            raise AnswerProblem(
+                f"answered {name} {number:.6g} beside {member} ",
+                _shown(record[member]),
+                f": which class is it the probability of? Expected is that of {wanted.classes[1]} in each "
+                "row; answer this number alone, or the probabilities of both classes by their names",
+                row=at,
+            )
+
+
+def _index(value: Any, classes: Sequence[str]) -> int | None:
+    """The index of a class of two that is written as in the config, or as 0 or 1; None is no class."""
+    try:
+        return _class(value, 0, classes)
+    except AnswerProblem:
+        number = _number(value)
+        return int(number) if number in (0, 1) else None
 
 
 def _probabilities(numbers: list[float], at: int, wanted: Wanted) -> list[float]:
@@ -196,17 +275,18 @@ def _probabilities(numbers: list[float], at: int, wanted: Wanted) -> list[float]
     classes = len(wanted.classes)
     if len(numbers) != classes and not (classes == 2 and len(numbers) == 1):
         raise AnswerProblem(
-            f"row {at}: answered {len(numbers)} values, expected the probability of "
+            f"answered {len(numbers)} values, expected the probability of "
             + (f"{wanted.classes[1]}" if classes == 2 else f"each of the {classes} classes")
-            + "; a model that answers classes has inference.returns: label"
+            + "; a model that answers classes has inference.returns: label",
+            row=at,
         )
     if wrong := [number for number in numbers if not -ROUNDING <= number <= 1 + ROUNDING]:
-        raise AnswerProblem(f"row {at}: answered {wrong[0]:.6g}, expected a probability from 0 to 1")
+        raise AnswerProblem(f"answered {wrong[0]:.6g}, expected a probability from 0 to 1", row=at)
     if len(numbers) == 1:
         return numbers
     total = math.fsum(numbers)
     if abs(total - 1) > FLOAT32:
-        raise AnswerProblem(f"row {at}: the probabilities have the sum {total:.6g}, expected 1")
+        raise AnswerProblem(f"answered probabilities with the sum {total:.6g}, expected 1", row=at)
     if abs(total - 1) > ROUNDING:
         numbers = [number / total for number in numbers]
     return numbers[1:] if classes == 2 else numbers
@@ -227,13 +307,13 @@ def _class(value: Any, at: int, classes: Sequence[str]) -> int:
         if number is not None and _number(name) == number:
             return index
     named = ", ".join(classes[:10]) + (" …" if len(classes) > 10 else "")
-    raise AnswerProblem(f"row {at}: answered {_shown(text)}, which is no class; expected one of {named}")
+    raise AnswerProblem("answered ", _shown(text), f", which is no class; expected one of {named}", at)
 
 
 def _finite(value: Any, at: int) -> float:
     number = _number(value)
     if number is None or not math.isfinite(number):
-        raise AnswerProblem(f"row {at}: answered {_shown(value)}, expected a finite number")
+        raise AnswerProblem("answered ", _shown(value), ", expected a finite number", at)
     return number
 
 

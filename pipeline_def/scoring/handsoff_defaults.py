@@ -18,17 +18,10 @@ from typing import Any
 
 import numpy as np
 
-CSV = "text/csv"
-"""Lines of values."""
-
-JSON = "application/json"
-"""A JSON text."""
+from handsoff_rows import CSV, JSON, TEXTS, NoNumber
 
 NPY = "application/x-npy"
 """An array as numpy.save writes it."""
-
-TEXTS = (JSON, CSV)
-"""The content types whose bodies the containers hand over as text; of all others they hand over bytes."""
 
 
 class NoDefault(Exception):
@@ -81,7 +74,22 @@ def _decoded(body: Any, content_type: str) -> Any:
 
 def _sklearn_input(body: Any, content_type: str) -> Any:
     found = _decoded(body, content_type)
-    return found.astype(np.float32) if content_type in TEXTS else found
+    return _numbers(found, np.float32) if content_type in TEXTS else found
+
+
+def _numbers(values: Any, kind: Any) -> Any:
+    """The array as numbers. Raises NoNumber for the first cell that is none, and tells no value of it."""
+    try:
+        return values.astype(kind)
+    except (TypeError, ValueError):
+        for place, value in np.ndenumerate(values):
+            try:
+                float(value)
+            except (TypeError, ValueError):
+                line, column = (*place, 0, 0)[:2]
+                empty = value is None or value == ""
+                raise NoNumber(line, column, empty=empty, by_image=True) from None
+        raise
 
 
 def _predict(data: Any, model: Any) -> Any:
@@ -122,7 +130,7 @@ def _xgboost_input(body: Any, content_type: str) -> Any:
     found = csv.Sniffer().sniff(lines.split("\n")[0][:512]).delimiter
     delimiter = "," if found.isalnum() else found
     cells = [[cell or "nan" for cell in line.split(delimiter)] for line in lines.split("\n")]
-    return importlib.import_module("xgboost").DMatrix(np.array(cells).astype(None))
+    return importlib.import_module("xgboost").DMatrix(_numbers(np.array(cells), None))
 
 
 def _xgboost_predict(data: Any, model: Any) -> Any:

@@ -11,30 +11,30 @@ import csv
 import ctypes
 import importlib
 import inspect
-import io
 import json
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import handsoff_defaults
 from handsoff_answers import AnswerProblem, Wanted, predictions
-from handsoff_defaults import CSV, JSON, TEXTS, NoDefault
+from handsoff_defaults import NoDefault
+from handsoff_orders import Watch
+from handsoff_rows import NoKind, NoNumber, request, requests
 
-MAX_ROWS = 1000
-"""Rows of one request."""
+AGAIN = 20
+"""Rows that are asked for again at the end, in another order, and two of them in a request of their own."""
 
-MAX_BYTES = 4 * 1024 * 1024
-"""Bytes of the rows of one request, before they are JSON. Endpoints take at most 6 MB."""
+SAME = 1e-3
+"""By how much a probability may differ between answers for a row; of values, as a share of the largest."""
 
-LINES = ("application/jsonlines", "application/x-jsonlines", "application/jsonl", "application/x-ndjson")
-"""Content types of one JSON text in each line."""
-
+SHOWN = 60
+"""Characters of an error of the model's code that a reason shows. It may quote a cell; the log has all."""
 
 IMAGES_OWN = "the image's own"
 """Begins the name of a function that the model's code does not have."""
@@ -57,11 +57,12 @@ def main(folder: str) -> None:
             answered = score(json.load(file), folder)
         write(answered, os.path.join(folder, "answered.json"))
         code = 0
-    except (OwnCode, AnswerProblem, NoDefault) as problem:
+    except (OwnCode, AnswerProblem, NoDefault, NoKind) as problem:
         write({"problem": str(problem)}, os.path.join(folder, "problem.json"))
     except BaseException as error:  # the model's code may raise anything
         traceback.print_exc()
-        write({"problem": last_line(error)}, os.path.join(folder, "problem.json"))
+        problem = f"scoring failed: {type(error).__name__}; the log of the job has more"
+        write({"problem": problem}, os.path.join(folder, "problem.json"))
     with suppress(Exception):  # the model's code may have closed them
         sys.stdout.flush()
         sys.stderr.flush()
@@ -85,30 +86,120 @@ def score(task: dict[str, Any], folder: str) -> dict[str, Any]:
     """Write predictions.csv; returns the number of rows and the packages that the model used.
 
     `task` has `model`, `rows`, `framework`, `entry_point`, `content_type`, `accept`, `header`, `returns`,
-    `classes`, `columns`, and `numbers`: the columns that are numbers in JSON. Raises OwnCode, AnswerProblem
-    or NoDefault.
+    `classes`, `columns`, `numbers`: the columns that are numbers in JSON, and `quote`: whether a reason may
+    quote what the model says of rows. Raises OwnCode, AnswerProblem, NoDefault or NoKind.
     """
     wanted = Wanted(task["returns"], tuple(task["classes"]))
     sys.path.append(sys.path[0])  # last, for processes that the model starts as copies of this one
     sys.path[0] = os.path.join(task["model"], "code")
     ask = loaded(task)
-    count = 0
+    count, sample = 0, Sample([], [], [])
     with open(os.path.join(folder, "predictions.csv"), "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(wanted.columns)
         for rows in requests(task["rows"], task["places"]):
-            body, kind = answer(ask(request(rows, task)), task["accept"])
-            try:
-                found = predictions(body, kind, len(rows), wanted)
-            except AnswerProblem as problem:
-                where = f"rows {count + 1:,} to {count + len(rows):,}"
-                raise AnswerProblem(f"asked for {where}, the model {problem}") from None
+            found = answered(ask, rows, range(count + 1, count + len(rows) + 1), task, wanted)
+            sample = sample if sample.rows else Sample.of(rows, found)
             if wanted.returns == "label":
                 writer.writerows([int(row[0])] for row in found)
             else:
                 writer.writerows([repr(number) for number in row] for row in found)
             count += len(rows)
+    ask_again(ask, sample, task, wanted)
     return {"rows": count, "packages": packages()}
+
+
+class Sample(NamedTuple):
+    """Some rows, their places in rows.csv, from 1, and what was answered for each."""
+
+    rows: list[list[str]]
+    places: list[int]
+    found: list[list[float]]
+
+    @classmethod
+    def of(cls, rows: list[list[str]], found: list[list[float]]) -> Sample:
+        """At most AGAIN rows of the first request, the last of them first."""
+        step = max(1, len(rows) // AGAIN)
+        at = list(range(0, len(rows), step))[:AGAIN][::-1]
+        return cls([rows[one] for one in at], [one + 1 for one in at], [found[one] for one in at])
+
+    def ends(self) -> Sample:
+        """The first and the last row."""
+        return Sample(*([part[0], part[-1]] for part in self))
+
+
+def answered(
+    ask: Callable[[Any], Any],
+    rows: list[list[str]],
+    places: Sequence[int],
+    task: dict[str, Any],
+    wanted: Wanted,
+) -> list[list[float]]:
+    """The predictions of one request. `places` are those of the rows in rows.csv. Raises as `score`."""
+    try:
+        body, kind = answer(ask(request(rows, task)), task["accept"])
+        return predictions(body, kind, len(rows), wanted)
+    except AnswerProblem as problem:
+        raise AnswerProblem(problem.told(places, task["quote"])) from None
+    except NoNumber as problem:
+        raise OwnCode(no_number(problem, places, task)) from None
+
+
+def no_number(problem: NoNumber, places: Sequence[int], task: dict[str, Any]) -> str:
+    """Which cell is no number, without its value."""
+    line, column = problem.line, problem.column
+    if problem.by_image and task["header"]:
+        line -= 1
+    elif problem.by_image and len(places) == 1 and column == 0:  # the image makes one row a column
+        line, column = 0, problem.line
+    where = f"row {places[line]:,} of rows.csv" if 0 <= line < len(places) else "the header"
+    columns = task["columns"]
+    name = columns[column] if column < len(columns) else f"number {column + 1}"
+    cell = f"column {name} of {where} is {'empty' if problem.empty else 'text'}"
+    if problem.by_image:
+        return (
+            f"{IMAGES_OWN} input_fn takes numbers only, and {cell}; "
+            "write input_fn in the entry point if these rows need another one"
+        )
+    return f"{cell}, and the model takes numbers in this column"
+
+
+def ask_again(ask: Callable[[Any], Any], sample: Sample, task: dict[str, Any], wanted: Wanted) -> None:
+    """Ask again for the rows of the sample, last first, and for two of them alone.
+
+    An endpoint gets other rows beside a row than this job sends. Raises AnswerProblem if the model answers
+    otherwise for the same row, or answers for its classes in another order than the configuration's.
+    """
+    watch = Watch(wanted.classes)
+    for few in (sample, sample.ends()) if len(sample.rows) > 2 else (sample,):
+        try:
+            with watch:
+                found = answered(ask, few.rows, few.places, task, wanted)
+        except OwnCode as problem:
+            raise OwnCode(f"{problem} (in a request of {len(few.rows)} rows; a larger one worked)") from None
+        compare(few, found, wanted)
+        if wanted.returns == "probability":
+            watch.check(found)
+
+
+def compare(few: Sample, found: list[list[float]], wanted: Wanted) -> None:
+    """Raise AnswerProblem if another prediction was found than before for one of the rows."""
+    scale = {"label": 0.0, "probability": 1.0}.get(wanted.returns)
+    if scale is None:
+        scale = max(abs(number) for row in few.found for number in row)
+    for place, before, now in zip(few.places, few.found, found):
+        if any(abs(one - other) > SAME * scale for one, other in zip(before, now)):
+            raise AnswerProblem(
+                f"for row {place:,} of rows.csv the model answered {listed(before)}, and {listed(now)} when "
+                f"it was asked again in a request of {len(few.rows)} rows: its answer depends on the other "
+                "rows of the request, on their order, or on chance, so an endpoint answers something else; "
+                "compute nothing from the rows of a request, and answer in their order"
+            )
+
+
+def listed(numbers: list[float]) -> str:
+    """The numbers in a message."""
+    return ", ".join(f"{number:.6g}" for number in numbers)
 
 
 def loaded(task: dict[str, Any]) -> Callable[[Any], Any]:
@@ -133,13 +224,16 @@ def loaded(task: dict[str, Any]) -> Callable[[Any], Any]:
             "predict_proba, or set inference.returns: label"
         )
     kind, accept = task["content_type"], task["accept"]
+    shown = SHOWN if task["quote"] else 0
+
+    def run(name: str, *given: Any) -> Any:
+        return called(names[name], used[name], *given, context=context, shown=shown)
 
     def ask(body: Any) -> Any:
         if transform:
-            return called("transform_fn", transform, model, body, kind, accept, context=context)
-        data = called(names["input_fn"], used["input_fn"], body, kind, context=context)
-        predicted = called(names["predict_fn"], used["predict_fn"], data, model, context=context)
-        return called(names["output_fn"], used["output_fn"], predicted, accept, context=context)
+            return called("transform_fn", transform, model, body, kind, accept, context=context, shown=shown)
+        data = run("input_fn", body, kind)
+        return run("output_fn", run("predict_fn", data, model), accept)
 
     return ask
 
@@ -167,8 +261,11 @@ def functions(
 
 
 def with_context(task: dict[str, Any]) -> SimpleNamespace | None:
-    """What functions with one more argument get from sagemaker_inference; nothing with scikit-learn."""
-    if task["framework"] == "sklearn":
+    """What functions with one more argument get from sagemaker_inference.
+
+    The servers of scikit-learn and XGBoost are of sagemaker_containers, which gives nothing.
+    """
+    if task["framework"] in ("sklearn", "xgboost"):
         return None
     headers = {"Content-Type": task["content_type"], "Accept": task["accept"]}
     return SimpleNamespace(
@@ -178,20 +275,43 @@ def with_context(task: dict[str, Any]) -> SimpleNamespace | None:
     )
 
 
-def called(what: str, function: Callable[..., Any], *given: Any, context: Any = None) -> Any:
-    """What the function returns. Raises OwnCode for everything that it raises, and for sys.exit."""
+def called(
+    what: str, function: Callable[..., Any], *given: Any, context: Any = None, shown: int | None = None
+) -> Any:
+    """What the function returns. Raises OwnCode for everything that it raises, and for sys.exit.
+
+    `shown` is how much of an error's message the reason shows; None, where no row is known yet, is all.
+    """
     if context is not None and takes(function) == len(given) + 1:
         given = (*given, context)
     try:
         return function(*given)
-    except NoDefault:
+    except (NoDefault, NoNumber):
         raise
     except SystemExit as error:
         traceback.print_exc()
-        raise OwnCode(f"{what} called sys.exit({error.code!r}); it must return its result") from None
+        text = cut(repr(error.code), shown)
+        raise OwnCode(f"{what} called sys.exit({text}); it must return its result") from None
     except BaseException as error:  # the model's code may raise anything
         traceback.print_exc()
-        raise OwnCode(f"{what} failed: {last_line(error)}{advice(what, error)}") from None
+        reason = last_line(error) if shown is None else in_short(error, shown)
+        raise OwnCode(f"{what} failed: {reason}{advice(what, error)}") from None
+
+
+def in_short(error: BaseException, shown: int) -> str:
+    """The type of the error, some of its message, and where in the model's code it was raised."""
+    message = cut(" ".join(str(error).split()), shown) if shown else ""
+    places = [
+        f" ({os.path.basename(frame.filename)}, line {frame.lineno})"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if f"{os.sep}model{os.sep}code{os.sep}" in frame.filename
+    ]
+    return type(error).__name__ + (f": {message}" if message else "") + (places[-1] if places else "")
+
+
+def cut(text: str, shown: int | None) -> str:
+    """As much of the text as a reason shows."""
+    return text if shown is None or len(text) <= shown else text[:shown] + "…"
 
 
 def advice(what: str, error: BaseException) -> str:
@@ -233,79 +353,14 @@ def answer(result: Any, accept: str) -> tuple[Any, str]:
             body = b"".join(part.encode() if isinstance(part, str) else part for part in body)
         if status >= 400:
             text = body if isinstance(body, str) else body.decode("utf-8", "replace")
-            raise AnswerProblem(f"the model answered with status {status}: {' '.join(text.split())[:300]}")
+            raise AnswerProblem(f"answered with status {status}: ", cut(" ".join(text.split()), SHOWN))
         result = body
     if isinstance(result, (str, bytes, bytearray, list, dict, int, float)):
         return result, kind
     raise AnswerProblem(
-        f"the model answered an object of type {type(result).__name__}, which no container can send; "
+        f"answered an object of type {type(result).__name__}, which no container can send; "
         "output_fn must return text or bytes, such as CSV with one prediction in each line"
     )
-
-
-def requests(path: str, places: list[int]) -> Iterator[list[list[str]]]:
-    """The rows of rows.csv, in parts that a request may hold; of each row the cells at `places`.
-
-    The last request takes a row of the one before rather than be of one row, which the input_fn of
-    scikit-learn's container reads as a column.
-    """
-    waiting: list[list[str]] = []
-    part: list[list[str]] = []
-    size = 0
-    with open(path, encoding="utf-8", newline="") as file:
-        lines = csv.reader(file)
-        next(lines, None)
-        for whole in lines:
-            line = [whole[place] for place in places]
-            length = sum(len(cell.encode()) + 1 for cell in line)
-            if len(part) == MAX_ROWS or (part and size + length > MAX_BYTES):
-                if waiting:
-                    yield waiting
-                waiting, part, size = part, [], 0
-            part.append(line)
-            size += length
-    if len(part) == 1 and len(waiting) > 2:
-        part.insert(0, waiting.pop())
-    if waiting:
-        yield waiting
-    if part:
-        yield part
-
-
-def request(rows: list[list[str]], task: dict[str, Any]) -> Any:
-    """The body of a request with these rows: text where the containers hand over text, else bytes."""
-    kind, columns, numbers = (
-        task["content_type"].split(";")[0].strip().lower(),
-        task["columns"],
-        task["numbers"],
-    )
-    if kind == CSV:
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerows([columns, *rows] if task["header"] else rows)
-        text = stream.getvalue()[:-1]  # without an end, as XGBoost's own input_fn needs it
-    else:
-        values = [[_value(cell, name in numbers) for name, cell in zip(columns, row)] for row in rows]
-        found = [dict(zip(columns, row)) for row in values] if task["header"] else values
-        if kind == JSON:
-            text = json.dumps(found)
-        elif kind in LINES:
-            text = "\n".join(json.dumps(item) for item in found)
-        else:
-            raise NoDefault(
-                f"inference.content_type {kind} cannot be written; use {CSV}, {JSON} or {LINES[0]}"
-            )
-    return text if task["content_type"] in TEXTS else text.encode()
-
-
-def _value(cell: str, number: bool) -> Any:
-    """A cell of rows.csv in JSON: null where it is empty, a number in a column of numbers, else the text."""
-    if cell == "":
-        return None
-    if not number:
-        return cell
-    found = float(cell)
-    return int(found) if found.is_integer() and abs(found) < 2**53 else found
 
 
 def packages() -> dict[str, str]:

@@ -24,6 +24,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from handsoff_rows import read
+
 HERE = Path(__file__).resolve().parent
 """The folder of these scripts."""
 
@@ -42,13 +44,26 @@ BUILT_IN = {
 """How a model of this project's own estimators is asked: records with typed values."""
 
 
+REQUIREMENTS = "requirements.txt"
+"""The file in code/ with the packages that the model's code needs."""
+
+NOT_OURS = (
+    "code/handsoff.json of the model (code/model.json of a built-in estimator) is not the file that handsoff "
+    "writes there: leave it out of training.source_dir, and train again"
+)
+"""What is wrong with a model that does not say how it is asked."""
+
+
 class ScoringProblem(Exception):
     """Why the model has no predictions, in one line."""
 
 
-def score(model: Path, rows: Path, output: Path, image: str | None = None) -> dict[str, Any]:
+def score(
+    model: Path, rows: Path, output: Path, *, image: str | None = None, quote: bool = True
+) -> dict[str, Any]:
     """Write predictions.csv to `output`; returns scoring.json. Raises ScoringProblem.
 
+    Without `quote` the problem shows nothing that the model says of rows: it is stored with the evaluation.
     `model` is the folder of model.tar.gz, and of source.json where the model is not the candidate. Without a
     model there is nothing to score, and the result's `package` and `problem` say why.
     """
@@ -67,9 +82,14 @@ def score(model: Path, rows: Path, output: Path, image: str | None = None) -> di
         if "SAGEMAKER_BASE_DIR" not in os.environ:
             with suppress(OSError):  # where serving has the model, for code that writes the path itself
                 os.symlink(unpacked, "/opt/ml/model")
-        contract = read_contract(unpacked)
-        task = task_of(contract, unpacked, rows)
-        answered = ask(task, Path(folder), python_for(unpacked, Path(folder)))
+        try:
+            contract = read_contract(unpacked)
+            task = {**task_of(contract, unpacked, rows), "quote": quote}
+            needs = REQUIREMENTS in contract.get("training", {}).get("files", [])
+        except (TypeError, KeyError, AttributeError, ValueError, LookupError) as error:
+            traceback.print_exc()
+            raise ScoringProblem(NOT_OURS) from error
+        answered = ask(task, Path(folder), python_for(unpacked, needs, Path(folder)))
         if answered["rows"] != (expected := count_rows(rows)):
             raise ScoringProblem(f"{answered['rows']:,} of {expected:,} rows have a prediction")
         os.replace(Path(folder, "predictions.csv"), output / "predictions.csv")
@@ -124,11 +144,10 @@ def read_contract(model: Path) -> dict[str, Any]:
     code = model / "code"
     if (code / "handsoff.json").exists():
         found: dict[str, Any] = _read(code / "handsoff.json")
-        if found.get("schema_version") != SCHEMA_VERSION or not isinstance(found.get("columns"), list):
-            raise ScoringProblem(
-                "code/handsoff.json of the model is not the file that handsoff writes there: "
-                "leave it out of training.source_dir, and train again"
-            )
+        columns = found.get("columns")
+        right = isinstance(columns, list) and all(isinstance(name, str) for name in columns)
+        if found.get("schema_version") != SCHEMA_VERSION or not right:
+            raise ScoringProblem(NOT_OURS)
         return found
     if not (code / "model.json").exists():
         raise ScoringProblem(
@@ -148,8 +167,7 @@ def read_contract(model: Path) -> dict[str, Any]:
 def task_of(contract: dict[str, Any], model: Path, rows: Path) -> dict[str, Any]:
     """What handsoff_serving.py needs. Raises ScoringProblem if rows.csv lacks a column of the model."""
     config, inference = contract["config"], contract["inference"]
-    with rows.open(encoding="utf-8", newline="") as file:
-        header = next(csv.reader(file), [])
+    header = next(read(str(rows)), [])
     if missing := [name for name in contract["columns"] if name not in header]:
         raise ScoringProblem(f"the validation rows have no column {', '.join(missing[:10])}, which it needs")
     features = config["features"]
@@ -169,14 +187,19 @@ def task_of(contract: dict[str, Any], model: Path, rows: Path) -> dict[str, Any]
 
 def count_rows(rows: Path) -> int:
     """The rows of rows.csv without its header."""
-    with rows.open(encoding="utf-8", newline="") as file:
-        return max(0, sum(1 for _ in csv.reader(file)) - 1)
+    return max(0, sum(1 for _ in read(str(rows))) - 1)
 
 
-def python_for(model: Path, folder: Path) -> str:
-    """The Python that runs the model: this one, or one that has code/requirements.txt on top of it."""
-    wanted = model / "code" / "requirements.txt"
+def python_for(model: Path, needs: bool, folder: Path) -> str:
+    """The Python that runs the model: this one, or one that has code/requirements.txt on top of it.
+
+    Serving installs requirements.txt only if it is a file of training.source_dir: if the model `needs` it.
+    """
+    wanted = model / "code" / REQUIREMENTS
     if not wanted.exists():
+        return sys.executable
+    if not needs:
+        print("code/requirements.txt is not installed: it is not in training.source_dir", flush=True)
         return sys.executable
     place = folder / "packages"
     python = place / "bin" / "python"
@@ -240,14 +263,29 @@ def ask(task: dict[str, Any], folder: Path, python: str) -> dict[str, Any]:
         sys.exit(128 + signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, stop)
-    code_of_end = process.wait()
-    end()  # what the model has started
+    try:
+        code_of_end = process.wait()
+    finally:
+        end()  # and what the model has started
     if code_of_end == 0 and (folder / "answered.json").exists():
         answered: dict[str, Any] = _read(folder / "answered.json")
         return answered
     if (folder / "problem.json").exists():
         raise ScoringProblem(_read(folder / "problem.json")["problem"])
     raise ScoringProblem(f"before it had answered all rows, the model's process {_ending(code_of_end)}")
+
+
+def bound(seconds: int) -> None:
+    """Have ScoringProblem raised after so many seconds, before SageMaker stops the job without a reason."""
+
+    def late(*_: object) -> None:
+        raise ScoringProblem(
+            f"the model has not answered all rows within {seconds / 60:g} minutes; its log may say why. "
+            "A longer training.max_runtime gives the job more time"
+        )
+
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
 
 
 def _ending(code: int) -> str:
@@ -285,6 +323,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--optional", action="store_true", help="a problem goes into scoring.json")
     parser.add_argument("--image", help="the image that this job runs in")
+    parser.add_argument("--seconds", type=int, help="how long the model may take")
     return parser.parse_args(arguments)
 
 
@@ -293,9 +332,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parse(arguments)
     given.output.mkdir(parents=True, exist_ok=True)
     csv.field_size_limit(sys.maxsize)
+    if given.seconds:
+        bound(given.seconds)
     try:
-        found = score(given.model, given.rows, given.output, given.image)
+        found = score(given.model, given.rows, given.output, image=given.image, quote=not given.optional)
     except Exception as error:
+        signal.alarm(0)
         if not isinstance(error, ScoringProblem):
             traceback.print_exc()
         problem = one_line(error if isinstance(error, ScoringProblem) else f"{type(error).__name__}: {error}")
@@ -306,6 +348,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         source = given.model / "source.json"
         known = _read(source) if source.exists() else {}
         found = scoring(package=known.get("package"), image=known.get("image"), problem=problem)
+    signal.alarm(0)
     (given.output / "scoring.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(f"{found['rows']:,} rows scored" if not found["problem"] else found["problem"], flush=True)
     return 0

@@ -79,6 +79,7 @@ def artifact(
         "inference": {**INFERENCE, **{key: contract.pop(key) for key in INFERENCE if key in contract}},
         "image": IMAGE,
         "framework": "sklearn",
+        "training": {"files": sorted(code)},
         "columns": ["x", "c"],
         **contract,
     }

@@ -165,7 +165,7 @@ def test_predictions_are_divided_by_a_sum_that_was_rounded() -> None:
         ("0.5\ninf\n", CSV, VALUE, "row 2: answered inf, expected a finite number"),
         ("1\n1.5\n", CSV, BINARY, "row 2: answered 1.5, expected a probability from 0 to 1"),
         ("-3\n1\n", CSV, BINARY, "row 1: answered -3, expected a probability from 0 to 1"),
-        ("0.5,0.4\n0.5,0.5\n", CSV, BINARY, "row 1: the probabilities have the sum 0.9, expected 1"),
+        ("0.5,0.4\n0.5,0.5\n", CSV, BINARY, "row 1: answered probabilities with the sum 0.9, expected 1"),
         (
             "1\n2\n",
             CSV,
@@ -192,3 +192,44 @@ def test_predictions_that_are_none_are_told(body: str, kind: str, wanted: Wanted
         predictions(body, kind, 2, wanted)
 
     assert problem in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '[{"label": "no", "probability": 0.97}, {"label": "yes", "probability": 0.9}]',
+        '[{"label": 0, "score": 0.97}, {"label": 1, "score": 0.9}]',
+        '[{"prediction": 0, "probability": 0.97}, {"prediction": 1, "probability": 0.9}]',
+        '[{"class": "yes", "probability": 0.03}, {"class": "no", "probability": 0.1}]',
+        '[{"label": "POSITIVE", "score": 0.97}, {"label": "NEGATIVE", "score": 0.9}]',
+        '{"predictions": [0, 1], "probabilities": [0.97, 0.9]}',
+        '{"labels": ["no", "yes"], "scores": [0.97, 0.9]}',
+        '{"label": "no", "probability": 0.97}\n{"label": "yes", "probability": 0.9}',
+        "label,probability\nno,0.97\nyes,0.9\n",
+    ],
+)
+def test_predictions_beside_another_class_are_refused(body: str) -> None:
+    kind = CSV if body.startswith("label,") else JSON
+    with pytest.raises(AnswerProblem, match="which class is it the probability of"):
+        predictions(body, kind, 2, BINARY)
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted", "found"),
+    [
+        ('{"predictions": [0, 1], "probabilities": [0.4, 0.9]}', BINARY, [[0.4], [0.9]]),
+        ('{"probabilities": [[0.6, 0.4], [0.1, 0.9]], "labels": ["no", "yes"]}', BINARY, [[0.4], [0.9]]),
+        ('{"scores": [0.4, 0.9], "predictions": [0.3, 0.8]}', BINARY, [[0.4], [0.9]]),
+        (
+            '[{"label": "no", "probability": 0.5}, {"label": "yes", "probability": 0.5}]',
+            BINARY,
+            [[0.5], [0.5]],
+        ),
+        ('{"probabilities": [0.4, 0.9], "labels": ["1", "2"]}', LABEL, [[1.0], [2.0]]),
+        ('{"scores": [0.4, 0.9], "predictions": [1, 2]}', VALUE, [[1.0], [2.0]]),
+    ],
+)
+def test_predictions_are_taken_from_the_list_of_what_is_returned(
+    body: str, wanted: Wanted, found: list[list[float]]
+) -> None:
+    assert predictions(body, JSON, 2, wanted) == found
