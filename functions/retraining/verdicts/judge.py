@@ -59,8 +59,8 @@ def judge(
     """
     aside = f"the champion was put aside: {without_champion}" if without_champion else None
     why_no_champion = aside
-    if champion is None and evaluation.champion is None and approval.first_model == "rules_only":
-        why_no_champion = aside or "no champion to compare with (first_model: rules_only)"
+    if champion is None and evaluation.champion is None:
+        why_no_champion = aside or f"no champion to compare with (first_model: {approval.first_model})"
     asked = [part for rule in approval.rules for part in drift_rules.parts(rule, evaluation)]
     parts = [part for rule in asked for part in versus_anchor.parts(rule)]
     results = [_check(rule, evaluation, why_no_champion, anchor, look) for rule in parts]

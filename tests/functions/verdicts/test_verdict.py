@@ -78,6 +78,14 @@ def test_judge_first_model_on_hold_has_its_code() -> None:
     assert codes(verdict) == ["first_model_hold"]
 
 
+def test_judge_skips_comparisons_of_a_first_model_that_is_held() -> None:
+    rule = {"metric": "accuracy", "min": 0.5, "versus_champion": {"max_loss": 0.05}}
+    verdict = judge(evaluation({"accuracy": 0.8}), rules(VERSUS, rule, first_model="hold"), None)
+    assert (verdict.decision, codes(verdict)) == ("HOLD", ["first_model_hold"])
+    assert [each.outcome for each in verdict.rules[:2]] == ["skipped", "pass"]
+    assert verdict.rules[0].text == "roc_auc: no champion to compare with (first_model: hold) → skipped"
+
+
 def test_judge_champion_put_aside_is_the_first_reason() -> None:
     found = evaluation({"accuracy": 0.7}, problem="its file is gone")
     verdict = judge(found, rules(ACCURACY), CHAMPION, without_champion="ana")
