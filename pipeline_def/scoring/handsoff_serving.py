@@ -13,6 +13,7 @@ import importlib
 import inspect
 import json
 import os
+import re
 import signal
 import sys
 import traceback
@@ -38,6 +39,9 @@ SHOWN = 60
 
 IMAGES_OWN = "the image's own"
 """Begins the name of a function that the model's code does not have."""
+
+CALLS = re.compile(r"\n\s*(?:C\+\+ )?Stack ?trace:|\n\s*Exception raised from |\n\s*frame #0:", re.IGNORECASE)
+"""Begins the C++ calls within a message."""
 
 PR_SET_PDEATHSIG = 1
 """The option of Linux' prctl by which a process gets a signal when its parent ends."""
@@ -335,9 +339,13 @@ def takes(function: Callable[..., Any]) -> int:
 
 
 def last_line(error: BaseException) -> str:
-    """The last line of the error's traceback, with the lines of its message joined."""
+    """The last line of the error's traceback, with the lines of its message joined.
+
+    The C++ calls that libraries such as XGBoost and PyTorch append to a message are left out.
+    """
     parts = traceback.format_exception_only(type(error), error)
-    return " ".join(next(part for part in parts if not part.startswith(" ")).split())
+    message = next(part for part in parts if not part.startswith(" "))
+    return " ".join(CALLS.split(message)[0].split())
 
 
 def answer(result: Any, accept: str) -> tuple[Any, str]:
