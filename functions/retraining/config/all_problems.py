@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from retraining.config.nearest import instead_of, nearest
 from retraining.config.problems import Found, found_in, real_path
+from retraining.config.training import IMAGES, OWN_CODE
 
 At = tuple[str | int, ...]
 """The path of a key or value."""
@@ -29,6 +30,10 @@ _NEEDED: Final = ("models", "task", "target", "classes", "features")
 
 _PASSES: Final[Mapping[str, object]] = {"data": "rows", "min": 0}
 """A rule that is valid for each model."""
+
+
+_OWN_CODE: Final = dict(zip(OWN_CODE, ("src", "train.py", IMAGES[0]), strict=True))
+"""Keys of own code that are valid."""
 
 
 @dataclass
@@ -96,12 +101,26 @@ def _mend(values: Any, problem: ErrorDetails, root: type[BaseModel], mended: Men
         parent[path[-1]] = meant
         mended.left_out.add(path)
         return True
+    if (own_code := _own_code(path, value)) is not None and path not in mended.left_out:
+        parent[path[-1]] = own_code
+        mended.left_out.add(path)
+        return True
     needed = path[-1] in _NEEDED or "features" in path or (len(path) == 2 and path[0] == "models")
     if needed and problem["loc"][-1:] != ("[key]",):
         return False
     del parent[path[-1]]
     mended.left_out.add(path)
     return True
+
+
+def _own_code(path: At, value: object) -> object:
+    """What stands in the place of a section of own code, or of a key of it, so that the model still has own
+    code; None for anything else."""
+    if path[-2:-1] == ("training",):
+        return _OWN_CODE.get(str(path[-1]))
+    if path[-1] == "training" and isinstance(value, dict) and any(key in value for key in _OWN_CODE):
+        return dict(_OWN_CODE)
+    return None
 
 
 def _meant(kind: str, value: object, context: Mapping[str, Any]) -> object:

@@ -211,6 +211,27 @@ def test_limits_of_the_training_job_are_refused_where_sagemaker_would(
 
 
 @pytest.mark.parametrize(
+    "training",
+    [
+        {**OWN, "image": "xgboost"},
+        {**OWN, "image": 3},
+        {**OWN, "source_dir": "../src"},
+        {**OWN, "entry_point": "train.sh"},
+        {"source_dir": "src"},
+        {"image": "xgboost:3.0-5"},
+        {**OWN, "estimator": "ridge"},
+    ],
+)
+def test_wrong_own_code_is_one_problem_although_other_keys_need_own_code(training: dict[str, Any]) -> None:
+    said = refused(
+        training,
+        inference={"entry_point": "inference.py"},
+        data={"columns": "declared", "channel_format": "csv"},
+    )
+    assert said.startswith(".training")
+
+
+@pytest.mark.parametrize(
     ("more", "problem"),
     [
         (
