@@ -23,7 +23,7 @@ os.environ |= {
 }
 
 from ministack.core import lambda_runtime
-from ministack.services import cloudwatch, eventbridge, lambda_svc, s3, scheduler, sns, sqs
+from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_svc, s3, scheduler, sns, sqs
 from ministack.services.cloudformation import provisioners, stacks
 
 from local.ministack import repairs
@@ -393,6 +393,21 @@ def updates_let_invocations_end() -> bool:
     return all(found)
 
 
+def events_are_filtered_by_stream_prefix() -> bool:
+    cloudwatch_logs._create_log_group({"logGroupName": "jobs"})
+    for stream in ("one-TrainModel", "two-TrainModel"):
+        name = {"logGroupName": "jobs", "logStreamName": stream}
+        cloudwatch_logs._create_log_stream(name)
+        now = int(time.time() * 1000)
+        cloudwatch_logs._put_log_events({**name, "logEvents": [{"timestamp": now, "message": stream}]})
+    found = []
+    for prefix in ("one-", "three-"):
+        asked = {"logGroupName": "jobs", "logStreamNamePrefix": prefix}
+        events = json.loads(cloudwatch_logs._filter_log_events(asked)[2])["events"]
+        found.append([event["message"] for event in events])
+    return found == [["one-TrainModel"], []]
+
+
 PROBES = (
     rules_invoke_asynchronously,
     topics_invoke_asynchronously,
@@ -415,6 +430,7 @@ PROBES = (
     reads_of_a_part_are_cut,
     every_object_has_a_checksum,
     updates_let_invocations_end,
+    events_are_filtered_by_stream_prefix,
 )
 
 

@@ -32,6 +32,7 @@ NAMES = [
     "reads_of_a_part_are_cut",
     "every_object_has_a_checksum",
     "updates_let_invocations_end",
+    "events_are_filtered_by_stream_prefix",
 ]
 
 PROBES = "tests.local.probes"

@@ -16,6 +16,7 @@ from local.ministack.repairs.invocations import (
     rules_invoke_asynchronously,
     topics_invoke_asynchronously,
 )
+from local.ministack.repairs.logs import events_are_filtered_by_stream_prefix
 from local.ministack.repairs.metrics import (
     alarms_mind_dimensions,
     every_invocation_is_measured,
@@ -57,3 +58,4 @@ def apply() -> None:
     reads_of_a_part_are_cut()
     every_object_has_a_checksum()
     updates_let_invocations_end()
+    events_are_filtered_by_stream_prefix()
