@@ -87,6 +87,19 @@ def reason(code: int, errors: str) -> str:
     return found or (words[-1] if words else f"the script ended with exit code {code} and said nothing")
 
 
+def with_hint(text: str, script: str) -> str:
+    """The reason, with the way out where a module is missing."""
+    if not re.match(r"ModuleNotFoundError: No module named '[\w.]+'", text):
+        return text
+    beside = "source_dir" if "/" in script else f"the folder of {script}"
+    return f"{text}: name the package that has it in requirements.txt, in {beside}"
+
+
+def saved(model_dir: str) -> bool:
+    """Whether the script has left a file in the model's folder."""
+    return any(path.is_file() for path in Path(model_dir).rglob("*"))
+
+
 def write_reason(text: str) -> None:
     """Leave the reason in the log and, unless the script has left one, where SageMaker looks for it."""
     text = text[:REASON_LIMIT]
@@ -132,9 +145,15 @@ def main(arguments: list[str]) -> int:
     os.environ["SM_USER_ENTRY_POINT"], os.environ["SM_MODULE_NAME"] = script, script[: -len(".py")]
     code, errors = run([sys.executable, script, *arguments])
     if code:
-        write_reason(reason(code, errors))
+        write_reason(with_hint(reason(code, errors), script))
         return 128 - code if code < 0 else code
     if first_host():
+        if not saved(os.environ.get("SM_MODEL_DIR", HERE)):
+            write_reason(
+                f"{script} ended, and wrote no file to the folder SM_MODEL_DIR: save the model there, "
+                "such as by joblib.dump(model, os.path.join(os.environ['SM_MODEL_DIR'], 'model.joblib'))"
+            )
+            return 1
         try:
             pack(contract, os.environ["SM_MODEL_DIR"], os.environ["SM_CHANNEL_TRAIN"])
         except (OSError, KeyError, ValueError) as error:

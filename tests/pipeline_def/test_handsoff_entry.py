@@ -39,6 +39,7 @@ class Job:
             path.mkdir(parents=True)
         (self.code / ENTRY.name).write_bytes(ENTRY.read_bytes())
         (self.code / "handsoff.json").write_text(json.dumps(CONTRACT), encoding="utf-8")
+        (self.model / "model.joblib").write_text("a model", encoding="utf-8")
         (self.code / "lib" / "tools.py").write_text("x = 1\n", encoding="utf-8")
         (self.channel / "_columns.json").write_text('["plan", "größe"]', encoding="utf-8")
 
@@ -269,3 +270,30 @@ def test_the_start_is_written_for_python_3_8() -> None:
         if isinstance(node, ast.Import)
     } | {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imported <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("made", [None, "empty/deeper"])
+def test_script_that_saves_no_model_fails_with_the_way_out(made: str | None, job: Job) -> None:
+    (job.model / "model.joblib").unlink()
+    if made:
+        (job.model / made).mkdir(parents=True)
+    assert job.run("pass").returncode == 1
+    assert job.failure == (
+        "train.py ended, and wrote no file to the folder SM_MODEL_DIR: save the model there, such as by "
+        "joblib.dump(model, os.path.join(os.environ['SM_MODEL_DIR'], 'model.joblib'))"
+    )
+    assert job.packed == {}
+
+
+def test_host_that_is_not_the_first_may_save_no_model(job: Job) -> None:
+    (job.model / "model.joblib").unlink()
+    hosts = {"SM_HOSTS": '["algo-1", "algo-2"]', "SM_CURRENT_HOST": "algo-2"}
+    assert job.run("pass", environment=hosts).returncode == 0
+
+
+def test_missing_module_is_told_with_the_file_that_names_packages(job: Job) -> None:
+    assert job.run("import no_such_framework.trees").returncode == 1
+    assert job.failure == (
+        "ModuleNotFoundError: No module named 'no_such_framework': name the package that has it in "
+        "requirements.txt, in the folder of train.py"
+    )
