@@ -230,6 +230,8 @@ def value_problem(name: str, value: Value, task: Task, estimator: str) -> str | 
 def _as_yaml(value: Value) -> str:
     if value is None:
         return "null"
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 

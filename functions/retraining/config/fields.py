@@ -209,6 +209,9 @@ def class_value(name: str) -> str | float:
         return name
 
 
+_PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?) ?%")
+"""A share that is written in percent."""
+
 _DIGITS: Final = re.compile(r"[-+]?[.0-9]+([_:.0-9]*|[eE][-+]?[0-9]+)|0[xob].*")
 """A number that is written as text, or in a way that versions of YAML read differently."""
 
@@ -216,6 +219,8 @@ _DIGITS: Final = re.compile(r"[-+]?[.0-9]+([_:.0-9]*|[eE][-+]?[0-9]+)|0[xob].*")
 def _number(value: object, info: ValidationInfo) -> object:
     """YAML's true and false are no numbers, although they are 1 and 0 in Python, and text is none either."""
     if isinstance(value, bool | str) and info.context != ACCEPTED_BEFORE:
+        if isinstance(value, str) and (percent := _PERCENT.fullmatch(value.strip())):
+            raise unexpected(f"a number, which is {float(percent[1]) / 100:g} for {percent[0]}")
         is_digits = isinstance(value, str) and _DIGITS.fullmatch(value)
         raise unexpected("a number in plain digits" if is_digits else "a number")
     return value
@@ -260,13 +265,27 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 """The seconds of each unit of a duration."""
 
 
+_LONGER: Final = {"w": 7 * 86400, **_UNITS}
+"""The seconds of the units that people write."""
+
+
+def _other_units(value: object) -> str:
+    """How a duration of weeks, or of several units, is written; empty for what is none."""
+    if not isinstance(value, str) or not re.fullmatch(r"(?:[0-9]{1,5} ?[wdhms] ?)+", value.lower()):
+        return ""
+    parts = re.findall(r"([0-9]+) ?([wdhms])", value.lower())
+    seconds = sum(int(number) * _LONGER[unit] for number, unit in parts)
+    unit = next((name for name in ("d", "h", "m") if seconds and seconds % _UNITS[name] == 0), "s")
+    return f" (here {seconds // _UNITS[unit]}{unit})"
+
+
 def _duration(value: object) -> object:
     """`90s`, `5m`, `1h` or `14d` as a timedelta."""
     found = re.fullmatch(r"([0-9]{1,9})([smhd])", value) if isinstance(value, str) else None
     if found is None:
         if isinstance(value, timedelta):
             return value
-        raise unexpected("a duration such as 90s, 5m, 1h or 14d")
+        raise unexpected(f"a duration such as 90s, 5m, 1h or 14d{_other_units(value)}")
     length = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
     if length > MAX_DURATION:
         raise unexpected(f"a duration of at most {MAX_DURATION.days}d")

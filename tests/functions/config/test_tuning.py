@@ -89,7 +89,7 @@ def test_hyperparameters_are_kept_as_they_are_written(
         (
             "hist_gradient_boosting",
             {"learning_rate": float("inf")},
-            "learning_rate: expected a number above 0, not inf",
+            "learning_rate: expected a number above 0, not .inf",
         ),
         (
             "hist_gradient_boosting",
