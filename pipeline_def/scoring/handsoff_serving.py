@@ -65,8 +65,8 @@ def main(folder: str) -> None:
         write({"problem": str(problem)}, os.path.join(folder, "problem.json"))
     except BaseException as error:  # the model's code may raise anything
         traceback.print_exc()
-        problem = f"scoring failed: {type(error).__name__}; the log of the job has more"
-        write({"problem": problem}, os.path.join(folder, "problem.json"))
+        reason = f"scoring failed: {type(error).__name__}; the log of the job has more"
+        write({"problem": reason}, os.path.join(folder, "problem.json"))
     with suppress(Exception):  # the model's code may have closed them
         sys.stdout.flush()
         sys.stderr.flush()
@@ -129,7 +129,10 @@ class Sample(NamedTuple):
 
     def ends(self) -> Sample:
         """The first and the last row."""
-        return Sample(*([part[0], part[-1]] for part in self))
+        at = (0, -1)
+        return Sample(
+            [self.rows[one] for one in at], [self.places[one] for one in at], [self.found[one] for one in at]
+        )
 
 
 def answered(

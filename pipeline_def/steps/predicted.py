@@ -18,6 +18,13 @@ MIN_SURE: Final = 10
 """Rows from which it is told that all probabilities are 0 or 1."""
 
 
+HAD_ROWS: Final = (
+    "the candidate's training script had the validation rows as well: if it fitted the model on them, its "
+    "metrics are too good, and so is each comparison with them"
+)
+"""What approvers of own code should know, whatever it answers."""
+
+
 class ScoringFailed(Exception):
     """The model was not scored. The message is why, in one line."""
 
@@ -85,14 +92,17 @@ def read_predicted(folder: Path, rows: int, profile: Mapping[str, Any] | None) -
 
 
 def answer_notes(model: object, prediction: Array) -> list[str]:
-    """What approvers should know of the candidate's predictions: they may be classes, not probabilities."""
-    if not isinstance(model, Predicted) or model.config.task == "regression" or is_classes(prediction):
+    """What approvers should know of own code: it had the validation rows, and may have answered classes."""
+    if not isinstance(model, Predicted):
         return []
+    if model.config.task == "regression" or is_classes(prediction):
+        return [HAD_ROWS]
     if len(prediction) < MIN_SURE or not np.isin(prediction, (0.0, 1.0)).all():
-        return []
+        return [HAD_ROWS]
     return [
+        HAD_ROWS,
         "each probability that the candidate answered is exactly 0 or 1; if its code answers classes, such "
-        "as those of scikit-learn's predict, set inference.returns: label, or answer predict_proba"
+        "as those of scikit-learn's predict, set inference.returns: label, or answer predict_proba",
     ]
 
 

@@ -67,6 +67,7 @@ def test_evaluation_from_predictions_is_that_of_the_model_itself(
     assert [own.score(who).code for who in ("candidate", "champion")] == [0, 0]
     found = own.evaluate_predictions("champion")["handsoff"]
 
+    assert found["data_notes"].pop(-1) == HAD_ROWS
     assert found == wanted
 
 
@@ -118,6 +119,7 @@ def test_evaluation_from_predictions_is_that_of_the_model_in_each_task_and_kind_
     found = own.evaluate_predictions("champion")["handsoff"]
 
     assert found["comparison"]["n"] == 100
+    assert found["data_notes"].pop(-1) == HAD_ROWS
     assert found == wanted
 
 
@@ -346,6 +348,11 @@ def test_unknown_categories_are_those_of_no_training_row(s3: S3Client, tmp_path:
     assert more.evaluate_predictions()["handsoff"]["unknown"] == {"c": {"share": 0.0, "by_chance": 1.0}}
 
 
+HAD_ROWS = (
+    "the candidate's training script had the validation rows as well: if it fitted the model on them, its "
+    "metrics are too good, and so is each comparison with them"
+)
+
 SURE = (
     "each probability that the candidate answered is exactly 0 or 1; if its code answers classes, such as "
     "those of scikit-learn's predict, set inference.returns: label, or answer predict_proba"
@@ -363,7 +370,7 @@ def test_probabilities_that_may_be_classes_are_noted(s3: S3Client, tmp_path: Pat
 
         found = own.evaluate_predictions()["handsoff"]["data_notes"]
 
-        assert found == [SURE][:notes]
+        assert found == [HAD_ROWS, *[SURE][:notes]]
 
 
 def test_parts_of_predicted_classes_are_predicted_classes() -> None:

@@ -205,7 +205,7 @@ def test_each_model_is_scored_in_its_own_image(
             *("--model", "/opt/ml/processing/input/model"),
             *("--rows", "/opt/ml/processing/input/rows/rows.csv"),
             *("--output", "/opt/ml/processing/output/predictions"),
-            *("--seconds", "13200"),
+            *("--seconds", "6000"),
             *options,
         ],
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import io
 import json
 import signal
@@ -377,18 +376,6 @@ def test_score_installs_requirements_beside_the_packages_of_the_image(
         "the packages of requirements.txt cannot be installed: ERROR: Could not find a version that "
         "satisfies the requirement no-such==9 (from versions: none)"
     )
-
-
-@pytest.mark.parametrize("script", sorted(SCORE.parent.glob("*.py")), ids=lambda path: path.name)
-def test_scoring_scripts_are_python_3_8_and_use_numpy_only(script: Path) -> None:
-    imported = set()
-    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"), feature_version=(3, 8))):
-        if isinstance(node, ast.Import):
-            imported |= {item.name.split(".")[0] for item in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            imported.add(str(node.module).split(".")[0])
-    beside = {path.stem for path in SCORE.parent.glob("*.py")}
-    assert imported <= beside | set(sys.stdlib_module_names) | {"numpy"}
 
 
 def test_unpack_takes_files_and_folders_only_where_python_has_no_filters(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from tests.pipeline_def.own_code import OWN, artifact, score
+from tests.pipeline_def.own_code import OWN, SCORE, artifact, score
 
 pytestmark = pytest.mark.slow
 
@@ -159,7 +161,7 @@ def test_score_that_gets_no_answer_says_so_before_the_job_is_stopped(
 CELL = "Alice Smith, 12 Main St"
 """A cell that nobody may read in a reason."""
 
-TELLING = {
+TELLING: dict[str, tuple[str, dict[str, Any]]] = {
     "the image's own input_fn": ("def model_fn(f):\n    return 1\ndef predict_fn(d, m):\n    return d\n", {}),
     "own input_fn": ("def model_fn(f):\n    return 1\ndef input_fn(b, c):\n    float(b)\n", {}),
     "an answer": (
@@ -313,3 +315,15 @@ def test_score_names_the_row_of_the_file(tmp_path: Path) -> None:
     assert found.message == (
         "for row 2,001 of rows.csv the model answered 9, expected a probability from 0 to 1"
     )
+
+
+@pytest.mark.parametrize("script", sorted(SCORE.parent.glob("*.py")), ids=lambda path: path.name)
+def test_scoring_scripts_are_python_3_8_and_use_numpy_only(script: Path) -> None:
+    imported = set()
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"), feature_version=(3, 8))):
+        if isinstance(node, ast.Import):
+            imported |= {item.name.split(".")[0] for item in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(str(node.module).split(".")[0])
+    beside = {path.stem for path in SCORE.parent.glob("*.py")}
+    assert imported <= beside | set(sys.stdlib_module_names) | {"numpy"}
