@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +62,7 @@ def check(
         found.append(each)
         if not as_json:
             out.print(f"{SIGNS[each.outcome]} {each.stage}: {escape(each.text)}", soft_wrap=True)
-    _end(found, as_json=as_json)
+    _end(found, as_json=as_json, unseen=rehearsal.unseen(quick=quick))
 
 
 def _chosen(project: Project, model: str | None, files: list[Path]) -> tuple[str, list[Path]]:
@@ -77,16 +78,18 @@ def _chosen(project: Project, model: str | None, files: list[Path]) -> tuple[str
     return model or names[0], files
 
 
-def _end(found: list[Finding], *, as_json: bool) -> None:
-    """The verdict. Raises Unfit, or exits with code 1, if something would fail."""
+def _end(found: list[Finding], *, as_json: bool, unseen: Sequence[str] = ()) -> None:
+    """The verdict, and what was not looked at. Raises Unfit, or exits with 1, if something would fail."""
     wrong = [each for each in found if each.outcome == "fails"]
-    verdict = "an execution would fail" if wrong else "nothing was found that would fail"
     if as_json:
         findings = [each._asdict() for each in found]
-        terminal.print_json({"verdict": "fails" if wrong else "ok", "findings": findings})
+        verdict = "fails" if wrong else "ok"
+        terminal.print_json({"verdict": verdict, "findings": findings, "unseen": list(unseen)})
         if wrong:
             raise typer.Exit(1)
     elif wrong:
-        raise Unfit(f"{verdict}: {wrong[0].stage}: {wrong[0].text}")
+        raise Unfit(f"an execution would fail: {wrong[0].stage} (see above)")
+    elif unseen:
+        out.print(f"[yellow]not looked at: {', '.join(unseen)}[/]; nothing else was found that would fail")
     else:
-        out.print(f"[green]{verdict}[/]")
+        out.print("[green]nothing was found that would fail[/]")

@@ -116,10 +116,22 @@ def _write(config: Path, text: str, script: Script | None, guesses: Guesses) -> 
     if script and not script.functions:
         serving = script.path.parent / "inference.py"
         if not serving.exists():
-            columns = [each.column for each in guesses.columns if each.use != "target"]
-            serving.write_text(inference_script(script.image, columns), encoding="utf-8")
+            serving.write_text(_serving(script, guesses), encoding="utf-8")
             made.append(str(serving))
     return made
+
+
+def _serving(script: Script, guesses: Guesses) -> str:
+    columns = [each.column for each in guesses.columns if each.use != "target"]
+    whole = all(name.lstrip("-").isdecimal() for name in guesses.classes)  # the channel has integers then
+    positive = guesses.classes[-1] if len(guesses.classes) == 2 else None
+    return inference_script(
+        script.image,
+        columns,
+        script.model_file,
+        pickles=script.pickles,
+        positive=int(positive) if positive is not None and whole else positive,
+    )
 
 
 def _notes(script: Script | None) -> list[str]:
@@ -129,7 +141,8 @@ def _notes(script: Script | None) -> list[str]:
     if not script.reads_channels:
         notes.append(
             f"{script.path} names no SM_ variable: read the rows from SM_CHANNEL_TRAIN and "
-            "SM_CHANNEL_VALIDATION (Parquet files), and write the model to SM_MODEL_DIR"
+            "SM_CHANNEL_VALIDATION (Parquet files; CSV by data.channel_format), and write the model to "
+            "SM_MODEL_DIR"
         )
     if not script.functions:
         notes.append(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from handsoff.offline.finding import Finding, fails, fine, note
-from handsoff.offline.scripts import SERVING, argument_names, defined_functions
+from handsoff.offline.scripts import SERVING, TRANSFORM, argument_names, defined_functions, reads_csv
 from local.images.table import IMAGES, Image, find
 from pipeline_def import publish
 from pipeline_def.images import framework
@@ -18,6 +18,26 @@ from pipeline_def.source import SourceError, read_source, shown
 from retraining.config.schema import ModelConfig
 
 STAGE = "own code"
+
+NO_DEFAULT: Final[Mapping[str | None, tuple[str, ...]]] = {
+    "sklearn": ("model_fn",),
+    "xgboost": ("model_fn",),
+    "pytorch": (),
+    None: ("model_fn", "predict_fn"),
+}
+"""The functions that an image does not have itself, by its framework; None is any other image."""
+
+WRITE: Final = {
+    "model_fn": "loads the model from its folder",
+    "predict_fn": "asks the model about rows",
+}
+"""What the function does that must be written."""
+
+READS_CSV: Final = (
+    "reads CSV, and its channels hold Parquet: set data.channel_format: csv, or read the files with "
+    "pandas.read_parquet"
+)
+"""What is said about a script that reads CSV where it gets Parquet."""
 
 
 def check_code(model: ModelConfig, folder: Path) -> Iterator[Finding]:
@@ -33,9 +53,13 @@ def check_code(model: ModelConfig, folder: Path) -> Iterator[Finding]:
     broken = list(_broken(files, source))
     yield from broken
     if not broken and serving in files:
-        yield from _functions(source / serving, framework(str(model.training.image)))
+        yield from _functions(source / serving, model)
     if not broken and model.training.entry_point in files:
         yield from _arguments(source / str(model.training.entry_point), model.training.hyperparameters)
+    if not broken:
+        entry = model.training.entry_point
+        trains = [name for name in files if name.endswith(".py") and (name != serving or name == entry)]
+        yield from _channels(model, source, trains)
     if "requirements.txt" in files:
         yield from _requirements(files["requirements.txt"], source / "requirements.txt")
     if image_of(model) is None:
@@ -64,14 +88,31 @@ def _broken(files: Mapping[str, bytes], source: Path) -> Iterator[Finding]:
                 yield fails(STAGE, f"{source / name}{line} is no Python: {getattr(error, 'msg', error)}")
 
 
-def _functions(path: Path, of: str | None) -> Iterator[Finding]:
-    """The serving functions; scikit-learn's image has no default for model_fn."""
-    found = defined_functions(path)
-    missing = [name for name in SERVING if name not in found]
-    if "model_fn" in missing and of in ("sklearn", None):
-        yield fails(STAGE, f"{path} defines no model_fn: write one that loads the model from its folder")
-    elif missing:
-        yield note(STAGE, f"{path} defines no {', '.join(missing)}: the defaults of the image are used")
+def _functions(path: Path, model: ModelConfig) -> Iterator[Finding]:
+    """The serving functions; which of them an image has itself is told in docs/reference/own-code.md."""
+    found, image = defined_functions(path), framework(str(model.training.image))
+    asked = ("model_fn",) if TRANSFORM in found else SERVING
+    missing = [name for name in asked if name not in found]
+    needed = [name for name in missing if name in NO_DEFAULT[image]]
+    for name in needed:
+        what = WRITE[name]
+        yield fails(STAGE, f"{path} defines no {name}: write one that {what}; the image has none of its own")
+    own = [name for name in missing if name not in needed]
+    if own:
+        yield note(STAGE, f"{path} defines no {', '.join(own)}: the defaults of the image are used")
+    labels = model.inference.returned(model.task) == "probability"
+    if image == "sklearn" and labels and "predict_fn" in own:
+        yield note(
+            STAGE,
+            "the image's own predict_fn calls predict, which answers classes for most models: write a "
+            "predict_fn that calls predict_proba, or set inference.returns: label",
+        )
+
+
+def _channels(model: ModelConfig, source: Path, names: Iterable[str]) -> Iterator[Finding]:
+    """Whether the script reads the format that its channels have."""
+    if model.data.channel_format == "parquet" and reads_csv([source / name for name in names]):
+        yield note(STAGE, f"{source / str(model.training.entry_point)} {READS_CSV}")
 
 
 def _arguments(path: Path, hyperparameters: Mapping[str, Any]) -> Iterator[Finding]:

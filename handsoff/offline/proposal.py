@@ -105,7 +105,7 @@ def _model(guesses: Guesses, split: bool, script: Script | None, source_dir: str
     for each in guesses.columns:
         if each.use == "left out":
             yield f"  # left out: {scalar(each.column)} ({_comment(each)})"
-    yield from _data(guesses, split)
+    yield from _data(guesses, split, script)
     yield "retrain:"
     yield "  ready: {when: marker} # an execution starts when the file _SUCCESS lands after the others"
     yield from _training(script, source_dir)
@@ -115,11 +115,13 @@ def _model(guesses: Guesses, split: bool, script: Script | None, source_dir: str
     yield from (f"    - {rule} # {why}" for rule, why in STARTERS[guesses.task])
 
 
-def _data(guesses: Guesses, split: bool) -> Iterator[str]:
+def _data(guesses: Guesses, split: bool, script: Script | None) -> Iterator[str]:
     lines = [f"  {key}: {scalar(value)} # so the files are written" for key, value in guesses.data.items()]
     for use, why in _ABOUT_ROWS:
         if columns := guesses.of(use):
             lines.append(f"  {use}: {scalar(columns[0])} # {why}")
+    if script and script.reads_csv:
+        lines.append(f"  channel_format: csv # {script.path.name} reads CSV; without this it gets Parquet")
     if split:
         date = guesses.of("date")
         by, why = "random", "a hash of each row decides, so that it stays on its side"

@@ -22,16 +22,22 @@ from handsoff.project import Project
 from local.images import installing, layers, requirements
 from local.images.environments import Environments, locked
 from pipeline_def import publish
+from retraining.config.rules import COMPARED_ROWS
 from retraining.config.schema import ModelConfig
 from retraining.starts.names import ignored_as, is_data, split_of
-from retraining.verdicts.evaluation import parse_evaluation
+from retraining.verdicts.evaluation import Evaluation, parse_evaluation
 from retraining.verdicts.judge import judge
+from retraining.verdicts.verdict import Verdict
+from retraining.verdicts.wording import counted
 
 ROWS: Final = 400
 """Rows of each split that the trial uses."""
 
 MAX_REASONS: Final = 3
 """Rules that fail that are shown."""
+
+REVERSED: Final = 0.4
+"""The roc_auc up to which own code seems to answer the other class's probability."""
 
 REGION: Final = "us-east-1"
 """The region whose image is named in the trial's contract. Nothing is pulled from it."""
@@ -54,6 +60,13 @@ class Rehearsal:
     def model(self) -> ModelConfig:
         """The model's configuration."""
         return self.project.config.models[self.name]
+
+    def unseen(self, *, quick: bool) -> list[str]:
+        """What `findings` does not look at, if nothing fails before."""
+        own = self.model.training.own_code
+        if self.files is None:
+            return ["data", "training", "scoring"]
+        return ["training", "scoring"] if quick or (own and image_of(self.model) is None) else []
 
     def findings(self, *, quick: bool) -> Iterator[Finding]:
         """What is found, in the order of an execution. It ends after the first stage that fails."""
@@ -206,9 +219,46 @@ class Rehearsal:
         known = evaluation.candidate.metrics.items()
         metrics = ", ".join(f"{metric} {one.value:.3g}" for metric, one in known if one.value is not None)
         yield fine("scoring", f"scored {kept['validation']:,} rows: {metrics}")
-        unmet = [each.text for each in verdict.rules if each.outcome == "fail"]
-        said = "; ".join(unmet[:MAX_REASONS]) or "none fails"
-        yield note("rules", f"on these few rows, of the rules that need no champion: {said}")
+        if few := self._too_few(kept["validation"]):
+            yield note("rules", few)
+        if reversed_ := self._reversed(evaluation):
+            yield note("scoring", reversed_)
+        yield note("rules", f"on these few rows, of the rules that need no champion: {_said(verdict)}")
+
+    def _too_few(self, validation: int) -> str:
+        """What is said where every rule on all rows would hold a candidate for their number."""
+        if validation >= COMPARED_ROWS:
+            return ""
+        return (
+            f"{counted(validation, 'validation row')}: rules ask for at least {COMPARED_ROWS}, so each "
+            "candidate would wait for a person"
+        )
+
+    def _reversed(self, evaluation: Evaluation) -> str:
+        """What is said where own code seems to answer the probability of the other class."""
+        auc = evaluation.candidate.metrics.get("roc_auc")
+        if not self.model.training.own_code or auc is None or auc.value is None or auc.value > REVERSED:
+            return ""
+        negative, positive = self.model.classes or ("0", "1")
+        return (
+            f"roc_auc {auc.value:.3g} is below 0.5, as if the probability of {negative} was answered: "
+            f"predict_fn must answer that of {positive}, the second one of classes "
+            "(scikit-learn sorts its own: see model.classes_)"
+        )
+
+
+def _said(verdict: Verdict) -> str:
+    """Which rules fail on the rows of the trial, and which they do not decide."""
+    parts = []
+    for outcome, word in (("fail", ""), ("undecided", "undecided: ")):
+        texts = [
+            each.text
+            for rule in verdict.rules
+            for each in rule.findings or (rule,)
+            if each.outcome == outcome
+        ]
+        parts += [f"{word}{text}" for text in texts[:MAX_REASONS]]
+    return "; ".join(parts) or "none fails"
 
 
 class Broken(UsageError):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from handsoff.errors import NotFound, UsageError
+from handsoff.offline import saved
 from retraining.config.training import IMAGES
 
 SCALARS: Final = (bool, int, float, str)
@@ -16,6 +18,9 @@ SCALARS: Final = (bool, int, float, str)
 
 SERVING: Final = ("model_fn", "input_fn", "predict_fn", "output_fn")
 """The functions by which a model is asked."""
+
+TRANSFORM: Final = "transform_fn"
+"""The function that stands in the place of the last three."""
 
 _IMAGE_OF: Final = {
     "xgboost": "xgboost",
@@ -43,6 +48,15 @@ class Script:
     reads_channels: bool
     """Whether it names a channel or the folder of the model, as script mode gives them."""
 
+    reads_csv: bool
+    """Whether it reads CSV, and names Parquet nowhere."""
+
+    model_file: str | None
+    """The file that it writes to the model's folder, where the script names it by a literal."""
+
+    pickles: bool
+    """Whether it writes that file by pickle."""
+
 
 def read_script(path: Path) -> Script:
     """Read a script. Raises NotFound, and UsageError where it is no Python."""
@@ -64,20 +78,48 @@ def read_script(path: Path) -> Script:
         dict(_arguments(tree)),
         tuple(node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in SERVING),
         _ENVIRONMENT in text,
+        reads_csv([path]),
+        *(saved.saved_file(tree) or (None, False)),
     )
 
 
+def reads_csv(paths: Iterable[Path]) -> bool:
+    """Whether modules read CSV, but for the bodies of requests, and none of them names Parquet."""
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    if any("parquet" in text.lower() for text in texts):
+        return False
+    return any(_reads_csv(node) for text in texts for node in _outside_serving(ast.parse(text)))
+
+
+def _reads_csv(node: ast.AST) -> bool:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return re.fullmatch(r"[^\s]*\.csv", node.value) is not None
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return name in ("read_csv", "genfromtxt", "loadtxt")
+
+
+def _outside_serving(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that are not within a serving function."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.FunctionDef) and node.name in (*SERVING, TRANSFORM)):
+            yield node
+            yield from _outside_serving(node)
+
+
 def defined_functions(path: Path) -> tuple[str, ...]:
-    """The serving functions that a module defines or imports. Raises SyntaxError and UnicodeDecodeError."""
+    """The serving functions that a module defines or imports; all, if it imports names that it does not list.
+
+    Raises SyntaxError and UnicodeDecodeError.
+    """
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             names.add(node.name)
         elif isinstance(node, ast.ImportFrom):
             names |= {alias.asname or alias.name for alias in node.names}
-        elif isinstance(node, ast.Assign):
-            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return tuple(name for name in SERVING if name in names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return tuple(name for name in (*SERVING, TRANSFORM) if name in names or "*" in names)
 
 
 def _imports_of(path: Path) -> Iterator[str]:

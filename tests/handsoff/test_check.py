@@ -192,6 +192,21 @@ def test_check_says_what_is_wrong_with_the_configuration(folder: Path) -> None:
             ("fails", "src/train.py defines no model_fn: write one that loads the model from its folder"),
         ),
         (
+            {"train.py": "def input_fn(body, kind): ..."},
+            {},
+            ("fails", "src/train.py defines no model_fn: write one that loads the model from its folder"),
+        ),
+        (
+            {"train.py": "model_fn = 1"},
+            {"image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/churn:1"},
+            ("fails", "src/train.py defines no predict_fn: write one that asks the model about rows"),
+        ),
+        (
+            {"train.py": "import glob\nfiles = glob.glob(folder + '/*.csv')"},
+            {},
+            ("note", "src/train.py reads CSV, and its channels hold Parquet: set data.channel_format: csv"),
+        ),
+        (
             {"train.py": "p.add_argument('--eta')"},
             {"hyperparameters": {"etta": 1}},
             ("note", "the hyperparameter etta is no argument that src/train.py defines"),
@@ -223,3 +238,60 @@ def test_check_names_the_files_that_would_be_published(tmp_path: Path) -> None:
     ) in of_code(tmp_path)
     (tmp_path / "src" / "rows.csv").write_text("a,b\n" * 10_000)
     assert of_code(tmp_path)[0][0] == "fails"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "from serving import *",
+        "def model_fn(folder): ...\ndef transform_fn(model, body, kind, accept): ...",
+        "import pandas as pd\ndef model_fn(folder): ...\ndef input_fn(body, kind): return pd.read_csv(body)",
+        "import pandas as pd\nfrom m import model_fn\nrows = pd.read_parquet(f)\nmore = pd.read_csv(g)",
+    ],
+)
+def test_check_code_holds_nothing_against_code_that_may_work(script: str, tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text(script)
+    found = of_code(tmp_path)
+    assert not [text for kind, text in found if kind == "fails" or "reads CSV" in text], found
+
+
+def test_check_says_what_it_has_not_looked_at(folder: Path) -> None:
+    done = CliRunner().invoke(app, ["check"])
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1] == (
+        "not looked at: data, training, scoring; nothing else was found that would fail"
+    )
+    script = folder / "src" / "train.py"
+    script.write_text(script.read_text().replace("model_fn", "load"))
+    code, found = findings()
+    assert (code, found[-2]["outcome"], found[1]["outcome"]) == (1, "ok", "fails")
+
+
+@pytest.mark.slow
+def test_check_of_a_script_that_reads_csv_and_answers_the_other_class(folder: Path) -> None:
+    config = OWN.replace("validation: 30%}", "validation: 30%}, channel_format: csv")
+    (folder / "handsoff.yaml").write_text(config)
+    script = folder / "src" / "train.py"
+    text = script.read_text().replace("[:, 1]", "[:, 0]")
+    text = text.replace(
+        'pd.read_parquet(os.environ["SM_CHANNEL_TRAIN"])',
+        'pd.concat([pd.read_csv(p) for p in glob.glob(os.environ["SM_CHANNEL_TRAIN"] + "/*.csv")])',
+    ).replace("import argparse, os", "import argparse, glob, os")
+    script.write_text(text)
+    code, found = findings("rows.csv")
+    assert code == 0, found
+    (said,) = [each["text"] for each in found if "is below 0.5" in each["text"]]
+    assert "as if the probability of no was answered: predict_fn must answer that of yes" in said
+    assert [each["stage"] for each in found[-3:]] == ["scoring", "scoring", "rules"]
+    assert "roc_auc" in found[-1]["text"]
+
+
+@pytest.mark.slow
+def test_check_names_too_few_rows(folder: Path) -> None:
+    rows = pd.read_csv(folder / "rows.csv")
+    rows.iloc[350:420].to_csv(folder / "rows.csv", index=False)
+    code, found = findings("rows.csv")
+    assert code == 0, found
+    few = [each["text"] for each in found if each["stage"] == "rules"]
+    assert "rules ask for at least 30, so each candidate would wait for a person" in few[0]

@@ -6,16 +6,19 @@ import ast
 import json
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
 from handsoff.cli import app
-from handsoff.offline.guesses import guess
-from handsoff.offline.proposal import STARTERS, scalar
+from handsoff.offline.guesses import Guess, Guesses, guess
+from handsoff.offline.proposal import STARTERS, scalar, written
+from handsoff.offline.saved import saved_file
 from handsoff.offline.scripts import read_script
 from handsoff.offline.skeletons import inference_script
 from handsoff.project import load
@@ -296,6 +299,63 @@ def test_read_script_finds_arguments_and_image_without_running_it(tmp_path: Path
     assert (found.image, found.why_image) == ("xgboost:3.0-5", "the code imports xgboost")
     assert found.functions == ("model_fn",)
     assert found.reads_channels
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ('booster.save_model(os.path.join(a.model_dir, "xgboost-model"))', ("xgboost-model", False)),
+        ('path = Path(args.model_dir) / "m.pkl"\njoblib.dump(model, path)', ("m.pkl", False)),
+        ('pickle.dump(model, open(f"{model_dir}/m.pkl", "wb"))', ("m.pkl", True)),
+        (
+            'with open(os.environ["SM_MODEL_DIR"] + "/m.bin", "wb") as f:\n    pickle.dump(m, f)',
+            ("m.bin", True),
+        ),
+        ('torch.save(m, "/opt/ml/model/net.pt")', ("net.pt", False)),
+        ('np.save(os.path.join(out, "a.npy"), a)\nm.save(os.path.join(model_dir, "b"))', ("b", False)),
+        ("joblib.dump(model, path)", None),
+        ("path = path\njoblib.dump(model, path)", None),
+    ],
+)
+def test_saved_file_is_the_literal_that_the_script_writes(
+    script: str, expected: tuple[str, bool] | None
+) -> None:
+    assert saved_file(ast.parse(script)) == expected
+
+
+def test_inference_script_loads_what_the_script_writes() -> None:
+    assert 'model.load_model(os.path.join(model_dir, "m"))' in inference_script("xgboost:3.0-5", ["a"], "m")
+    assert 'joblib.load(os.path.join(model_dir, "m"))' in inference_script("scikit-learn:1.9-0", ["a"], "m")
+    pickled = inference_script("xgboost:3.0-5", ["a"], "m", pickles=True)
+    assert 'return pickle.load(open(os.path.join(model_dir, "m"), "rb"))' in pickled
+    assert "import pickle\n" in pickled
+
+
+@pytest.mark.parametrize(("positive", "expected"), [("kept", [0.2]), ("lost", [0.8]), (1, [0.8])])
+def test_inference_script_answers_the_positive_class_in_any_order(
+    positive: str | int, expected: list[float]
+) -> None:
+    text = inference_script("scikit-learn:1.9-0", ["a"], positive=positive)
+    (function,) = [
+        node
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef) and node.name == "predict_fn"
+    ]
+    space: dict[str, Any] = {}
+    exec(ast.unparse(function), space)
+    model = SimpleNamespace(
+        classes_=np.array(["kept", "lost"]), predict_proba=lambda rows: np.array([[0.2, 0.8]] * len(rows))
+    )
+    assert space["predict_fn"]([1], model).tolist() == expected
+
+
+def test_written_gives_csv_to_a_script_that_reads_csv(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import pandas as pd\npd.read_csv(os.environ['SM_CHANNEL_TRAIN'])")
+    script = read_script(tmp_path / "train.py")
+    assert script.reads_csv
+    guesses = Guesses("regression", "", (), [Guess("y", "target", ""), Guess("x", "numeric", "")])
+    text = written("m", guesses, split=False, script=script, source_dir="src")
+    assert yaml.safe_load(text)["models"]["m"]["data"] == {"channel_format": "csv"}
 
 
 @pytest.mark.parametrize("image", ["scikit-learn:1.9-0", "xgboost:3.0-5", "pytorch:2.6.0"])
