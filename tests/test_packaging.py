@@ -146,9 +146,10 @@ def tracked(*places: str) -> set[str]:
 
 @pytest.mark.slow
 def test_wheel_has_all_that_is_deployed(names: set[str]) -> None:
-    single = ("template.yaml", "samconfig.toml", "handsoff.yaml", "requirements/sam.txt")
+    single = ("template.yaml", "samconfig.toml", "handsoff.yaml", "requirements/sam.txt", "docs/glossary.md")
+    docs = ("docs/how-to", "docs/reference", "docs/explanation")
     folders = ("functions", "layers", "pipeline_def", "terraform", "events", "data/titanic")
-    wanted = {f"handsoff/app/{name}" for name in tracked(*single, *folders, ":!terraform/tests")}
+    wanted = {f"handsoff/app/{name}" for name in tracked(*single, *folders, *docs, ":!terraform/tests")}
     assert {name for name in names if name.startswith("handsoff/app/")} == wanted
 
 

@@ -15,6 +15,7 @@ from handsoff.commands.terminal import err, out
 from handsoff.errors import NotServed
 from handsoff.operating.predicting import Predictions, Record
 from handsoff.operating.predicting import predict as predict_rows
+from handsoff.pages import page
 from handsoff.showing.console import escape
 from local.images import table
 from local.images.environments import Environments
@@ -60,7 +61,7 @@ def python_of(image: str) -> Path:
         names = ", ".join(item.name for item in table.IMAGES)
         raise NotServed(
             f"the image {image} is not known on this machine; known are {names}. `docker run` with the image "
-            "itself serves the model: docs/how-to/serve.md"
+            f"itself serves the model: {page('docs/how-to/serve.md')}"
         )
     return Environments().environment(known, lambda line: err.print(line, soft_wrap=True)) / "bin" / "python"
 

@@ -14,6 +14,7 @@ from handsoff.deploying.account import UNBORN, Bucket, Concurrency, Problem, Quo
 from handsoff.deploying.tools import INSTALLING
 from handsoff.errors import UsageError
 from handsoff.location import Location
+from handsoff.pages import page
 from pipeline_def import images
 from pipeline_def.instances import has_local_disks
 from pipeline_def.jobs import processing_type
@@ -62,7 +63,9 @@ def _unchecked(what: str, problem: Problem, permission: str) -> Finding:
 def config_is_valid(found: Config | ConfigError) -> Finding:
     what = "configuration"
     if isinstance(found, ConfigError):
-        return _error(what, str(found), "correct the file: docs/reference/configuration.md explains each key")
+        return _error(
+            what, str(found), f"correct the file: {page('docs/reference/configuration.md')} explains each key"
+        )
     return _ok(what, f"valid: prefix {found.prefix}, models {', '.join(found.models)}")
 
 
@@ -87,20 +90,24 @@ def credentials(identity: Mapping[str, str] | Problem, profile: str | None) -> F
         who = f"{identity['Arn']}, account {identity['Account']}"
         if identity["Arn"].endswith(":root"):
             why = f"{who}: the root user, which no policy limits"
-            return Finding(what, "warning", why, "use a user or a role: docs/how-to/operator.md")
+            return Finding(what, "warning", why, f"use a user or a role: {page('docs/how-to/operator.md')}")
         return _ok(what, who)
     code, text = identity.code, identity.text
     if code == "ProfileNotFound":
-        way_out = f"aws configure --profile {profile}, or `unset AWS_PROFILE`: docs/how-to/operator.md"
+        way_out = (
+            f"aws configure --profile {profile}, or `unset AWS_PROFILE`: {page('docs/how-to/operator.md')}"
+        )
         return _error(what, f"AWS_PROFILE is {profile}, and there is no such profile", way_out)
     if code in ("NoCredentials", "PartialCredentials", "CredentialRetrieval"):
-        way_out = "aws configure --profile data-science-user, export AWS_PROFILE: docs/how-to/operator.md"
+        way_out = "aws configure --profile data-science-user, export AWS_PROFILE: "
+        way_out += page("docs/how-to/operator.md")
         return _error(what, f"there are none: {text}", way_out)
     if code in EXPIRED:
         login = f"aws sso login{f' --profile {profile}' if profile else ''}"
         return _error(what, f"the session has expired: {text}", f"{login}, or a new session another way")
     if code in ("InvalidClientTokenId", "UnrecognizedClientException"):
-        way_out = "check whether it is deleted or inactive; docs/how-to/operator.md says how to replace keys"
+        says = page("docs/how-to/operator.md")
+        way_out = f"check whether it is deleted or inactive; {says} says how to replace keys"
         return _error(what, f"AWS does not know this access key: {text}", way_out)
     if code == "SignatureDoesNotMatch":
         return _error(what, text, "correct the secret key, or this machine's clock")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from handsoff.deploying.terraform import Plan, State
+from handsoff.pages import page
 
 GROUP: Final = "aws_sagemaker_model_package_group"
 """Terraform's type of a model package group."""
@@ -70,7 +71,7 @@ def _of_another(here: Here, state: State) -> list[str]:
         f"Terraform's state in {here.folder}, workspace {here.workspace}, is of {words[0]}, and this is "
         f"{words[1]}. Use the credentials and the region that the state was made with. Another account or "
         "region needs a state of its own: another prefix, or another backend "
-        "(docs/how-to/deploy-from-github.md)"
+        f"({page('docs/how-to/deploy-from-github.md')})"
     ]
 
 
@@ -86,7 +87,8 @@ def _lost(here: Here, state: State) -> list[str]:
         ]
     return [
         f"{there}: exists, but Terraform's state in {here.folder}, workspace {here.workspace}, is empty. "
-        "Use the state that it was made with (docs/how-to/deploy-from-github.md). If that state is lost, "
+        f"Use the state that it was made with ({page('docs/how-to/deploy-from-github.md')}). If that "
+        "state is lost, "
         "`terraform import` what exists, or delete it by hand"
     ]
 

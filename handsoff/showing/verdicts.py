@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from handsoff.operating.decisions import Judgement, judgement_as_json
+from handsoff.pages import page
 from handsoff.showing.console import coloured, escape, moment, print_lines
 from handsoff.showing.evidence import decision_lines
 from retraining.candidates.state import BeingDecided, Decided, Waits, said_by
@@ -107,8 +108,8 @@ def show_verdict(console: Console, verdict: Verdict, *, assumed: bool = False) -
         console.print(f"- {escape(text)}", soft_wrap=True)
     for text in _about_rows(verdict):
         console.print(text, soft_wrap=True)
-    for page in _pages(verdict):
-        console.print(f"what to do: {page}", soft_wrap=True)
+    for path in _pages(verdict):
+        console.print(f"what to do: {escape(page(path))}", soft_wrap=True)
 
 
 def _validation_rows(verdict: Verdict) -> str:
