@@ -17,6 +17,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != HERE]
 
+import ast  # noqa: E402
 import json  # noqa: E402
 import re  # noqa: E402
 import shutil  # noqa: E402
@@ -37,6 +38,15 @@ TAIL = 64 * 1024
 
 REASON_LIMIT = 1000
 """Characters of the reason. SageMaker shows 1,024."""
+
+TRACEBACK = "Traceback (most recent call last):"
+"""Ends the first line of a traceback."""
+
+IGNORED = re.compile(r"Exception ignored |Error in atexit\._run_exitfuncs:")
+"""Begins an exception of a `__del__`, or of a function that is called at the end: it has ended nothing."""
+
+WARNING = re.compile(r"\S+:\d+: \w*Warning: ")
+"""Begins a warning, as Python writes it; the line of code may follow."""
 
 FAILED = "handsoff: the script failed: "
 """Begins the log's line with the reason. The toolkit of the XGBoost image (sagemaker_containers 2.8.6)
@@ -69,20 +79,22 @@ def run(command: list[str]) -> tuple[int, str]:
     return code, kept.decode("utf-8", "replace")
 
 
-def reason(code: int, errors: str) -> str:
-    """Why the script failed: the signal, the last line of its last traceback, or its last words."""
+def reason(code: int, errors: str, script: str) -> str:
+    """Why the script failed: the signal, the exception that ended it, or its last words."""
     if code < 0:
         try:
             name = signal.Signals(-code).name
         except ValueError:
             name = "a signal"
         return f"the script was ended by {name} (signal {-code})"
-    lines = [re.sub(r"^[ |+]*\| ", "", line).rstrip() for line in errors.splitlines()]
+    lines = without_noise([re.sub(r"^[ |+]*\| ", "", line).rstrip() for line in errors.splitlines()])
     found = ""
     for number, line in enumerate(lines):
-        if line.lstrip(" |+").endswith("Traceback (most recent call last):"):
-            rest = lines[number + 1 :]
-            found = next((text for text in rest if text.strip() and not text.startswith((" ", "\t"))), found)
+        if not line.lstrip(" |+").endswith(TRACEBACK):
+            continue
+        message = [at for at, text in enumerate(lines) if at > number and text and text[0] not in " \t"][:1]
+        if message and ended(lines[number + 1], script):
+            found = lines[message[0]]
     words = [line.strip() for line in lines if line.strip()]
     return found or (words[-1] if words else f"the script ended with exit code {code} and said nothing")
 
@@ -98,6 +110,50 @@ def with_hint(text: str, script: str) -> str:
 def saved(model_dir: str) -> bool:
     """Whether the script has left a file in the model's folder."""
     return any(path.is_file() for path in Path(model_dir).rglob("*"))
+
+
+def without_noise(lines: list[str]) -> list[str]:
+    """The lines without warnings, and without exceptions that Python has ignored, as those at its own end."""
+    kept = []
+    number = 0
+    while number < len(lines):
+        line = lines[number]
+        number += 1
+        if IGNORED.match(line):
+            while number < len(lines) and (
+                lines[number].startswith((" ", "\t")) or lines[number].endswith(TRACEBACK)
+            ):
+                number += 1
+            number += 1  # the exception itself
+        elif WARNING.match(line):
+            if number < len(lines) and lines[number].startswith(" "):
+                number += 1
+        else:
+            kept.append(line)
+    return kept
+
+
+def ended(frame: str, script: str) -> bool:
+    """Whether an exception whose traceback begins with this frame has ended the script.
+
+    Others were caught, and written by the script or its log: their traceback begins in the function that
+    caught them, or inside a `try` of the script that raises nothing again.
+    """
+    found = re.match(r'\s+File "(.+)", line (\d+), in <module>', frame)
+    if not found or os.path.basename(found.group(1)) != os.path.basename(script):
+        return False
+    line = int(found.group(2))
+    try:
+        tree = ast.parse(Path(HERE, script).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return True
+    tries: list[Any] = [
+        node
+        for node in ast.walk(tree)
+        if getattr(node, "handlers", None)
+        and not any(isinstance(x, ast.Raise) and not x.exc for x in ast.walk(node))
+    ]
+    return not any(node.body[0].lineno <= line <= node.body[-1].end_lineno for node in tries)
 
 
 def write_reason(text: str) -> None:
@@ -145,7 +201,7 @@ def main(arguments: list[str]) -> int:
     os.environ["SM_USER_ENTRY_POINT"], os.environ["SM_MODULE_NAME"] = script, script[: -len(".py")]
     code, errors = run([sys.executable, script, *arguments])
     if code:
-        write_reason(with_hint(reason(code, errors), script))
+        write_reason(with_hint(reason(code, errors, script), script))
         return 128 - code if code < 0 else code
     if first_host():
         if not saved(os.environ.get("SM_MODEL_DIR", HERE)):

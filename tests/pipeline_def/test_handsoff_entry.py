@@ -168,6 +168,70 @@ def test_only_the_first_host_packs_the_code(host: str, packs: bool, job: Job) ->
             "ExceptionGroup: several (2 sub-exceptions)",
         ),
         ("class Odd(Exception):\n    pass\nraise Odd", 1, "Odd"),
+        # What Python ignores at its end.
+        (
+            "class A:\n    def __del__(self):\n        raise OSError('noise')\n"
+            "a = A()\nraise ValueError('real')",
+            1,
+            "ValueError: real",
+        ),
+        (
+            "class A:\n    def __del__(self):\n        raise OSError('noise')\n"
+            "a = A()\nimport sys\nsys.exit('real')",
+            1,
+            "real",
+        ),
+        (
+            "import atexit\n@atexit.register\ndef f():\n    raise OSError('noise')\nraise ValueError('real')",
+            1,
+            "ValueError: real",
+        ),
+        (
+            "import atexit, sys\n@atexit.register\ndef f():\n    raise OSError('noise')\nsys.exit('real')",
+            1,
+            "real",
+        ),
+        (
+            "import sys, warnings\nprint('real', file=sys.stderr)\nwarnings.warn('noise')\nsys.exit(1)",
+            1,
+            "real",
+        ),
+        # What the script has caught and logged.
+        (
+            "import logging, sys\ntry:\n    1 / 0\nexcept Exception:\n    logging.exception('again')\n"
+            "sys.exit('no rows of plan B: land them')",
+            1,
+            "no rows of plan B: land them",
+        ),
+        (
+            "import sys, traceback\ndef fit():\n    try:\n        1 / 0\n    except Exception:\n"
+            "        traceback.print_exc()\nfit()\nsys.exit('no rows')",
+            1,
+            "no rows",
+        ),
+        (
+            "import threading, time\nthreading.Thread(target=lambda: 1 / 0).start()\ntime.sleep(0.2)\n"
+            "raise ValueError('real')",
+            1,
+            "ValueError: real",
+        ),
+        (
+            "import sys, traceback\ntry:\n    1 / 0\nexcept Exception:\n    traceback.print_exc()\n"
+            "sys.exit(1)",
+            1,
+            "ZeroDivisionError: division by zero",
+        ),
+        (
+            "import logging\ntry:\n    raise ValueError('first\\nsecond')\nexcept Exception:\n"
+            "    logging.exception('failed')\n    raise",
+            1,
+            "ValueError: first",
+        ),
+        # What follows the exception.
+        ("e = ValueError('real')\ne.add_note('a note')\nraise e", 1, "ValueError: real"),
+        ("try:\n    1 / 0\nexcept OSError:\n    pass\nfinally:\n    print('tidy')", 1,
+            "ZeroDivisionError: division by zero"),
+        ("def f():\n    raise KeyError('a')\nif __name__ == '__main__':\n    f()", 1, "KeyError: 'a'"),
     ],
 )  # fmt: skip
 def test_a_failure_tells_its_last_line_and_keeps_its_exit_code(
