@@ -203,6 +203,12 @@ def framework(image: str) -> Framework | None:
     return None
 
 
+def region_of(image: str) -> str | None:
+    """The region of an image's address in ECR; None for an alias, which is in each region."""
+    found = _URI.fullmatch(image)
+    return found and found["region"]
+
+
 def repository_arns(image: str, region: str, partition: str) -> tuple[str, ...]:
     """The ARNs of the repositories that an alias or an address names. Raises ValueError as `inference_uri`,
     and for an image that is in no repository of ECR."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -37,8 +38,11 @@ HOUR: Final = 3600
 VOLUME_GB: Final = 30
 """The size of a job's volume, where a config of an earlier version names none."""
 
-WITHOUT_GPU: Final = "ml.m5.xlarge"
-"""The instance type of the processing jobs of own code that is trained on GPUs."""
+FOR_PROCESSING: Final = "ml.m5.xlarge"
+"""The instance type of the processing jobs beside own code on GPUs, and beside types that only train."""
+
+ONLY_TRAIN: Final = re.compile(r"ml\.(?:c5n|trn\d\w*|inf\d\w*)\.")
+"""Instance types without GPUs that SageMaker has no processing jobs on, as botocore's lists of types say."""
 
 QUIET_THREADS: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
 """Stops idle threads of boosting from spinning. On a busy machine that made a fit of 0.1 s take 20 s."""
@@ -136,7 +140,8 @@ class Place:
 
 def processing_type(instance_type: str, *, own_code: bool) -> str:
     """The instance type of the jobs beside training. None of them uses GPUs, which own code may train on."""
-    return WITHOUT_GPU if own_code and has_gpu(instance_type) else instance_type
+    unfit = ONLY_TRAIN.match(instance_type) or (own_code and has_gpu(instance_type))
+    return FOR_PROCESSING if unfit else instance_type
 
 
 def channel(name: str, uri: Json, content_type: str = "application/x-parquet") -> Json:

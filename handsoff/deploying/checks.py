@@ -182,6 +182,9 @@ def _own_code(name: str, model: ModelConfig, folder: Path, region: str) -> Findi
         image = images.training_uri(str(training.image), region, training.instance_type)
     except ValueError as error:
         return _error(what, str(error), "name another image, or deploy to one of these regions")
+    if images.region_of(image) != region:
+        said = f"{image} is in {images.region_of(image)}, and SageMaker pulls images of its own region only"
+        return _error(what, said, f"push it to {region} and name it there, or replicate its repository")
     size = sum(len(content) for content in files.values())
     return _ok(what, f"{len(files)} files, {size:,} bytes in {training.source_dir}; {image}")
 

@@ -205,6 +205,19 @@ def test_own_code_check_says_what_would_be_published(tmp_path: Path) -> None:
     assert checks.own_code(config("ml.m5.large"), tmp_path, "eu-west-1") == []
 
 
+def test_own_code_check_finds_an_image_of_another_region(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text("")
+    image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/churn:1"
+    (found,) = checks.own_code(own(image=image), tmp_path, "us-east-1")
+    assert (found.outcome, found.why) == (
+        "error",
+        f"{image} is in eu-west-1, and SageMaker pulls images of its own region only",
+    )
+    (found,) = checks.own_code(own(image=image), tmp_path, "eu-west-1")
+    assert found.outcome == "ok"
+
+
 @pytest.mark.parametrize(
     ("found", "outcome"), [(True, "ok"), (False, "error"), (Problem("AccessDenied", "no"), "not checked")]
 )

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
 from local.sagemaker.pipelines.parsing import parse
 from pipeline_def import publish
+from pipeline_def.images import has_gpu
+from pipeline_def.jobs import processing_type
 from pipeline_def.publish import code_files, code_objects, code_sha256, render
 from tests.pipeline_def.test_pipeline_definition import (
     EXECUTION,
@@ -285,6 +288,21 @@ def test_only_training_uses_gpus(own: Model) -> None:
     )
     assert "VolumeKmsKeyId" not in jobs["TrainModel"]["ResourceConfig"]
     assert jobs["ScoreCandidate"]["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] == KEY
+
+
+def test_every_type_that_trains_has_one_that_processes() -> None:
+    """Read from what botocore knows; both kinds of model, with GPUs for own code only."""
+    service = botocore.session.get_session().get_service_model("sagemaker")
+    trains, processes = (
+        set(service.shape_for(f"{kind}InstanceType").enum)  # type: ignore[attr-defined]
+        for kind in ("Training", "Processing")
+    )
+    assert "ml.trn1.2xlarge" in trains - processes
+    assert {processing_type(name, own_code=True) for name in trains} <= processes
+    built_in = {name for name in trains if not has_gpu(name)}
+    assert {processing_type(name, own_code=False) for name in built_in} <= processes
+    assert processing_type("ml.c5n.xlarge", own_code=False) == "ml.m5.xlarge"
+    assert processing_type("ml.c5.xlarge", own_code=True) == "ml.c5.xlarge"
 
 
 OPERATIONS = {

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from retraining.config.fields import NUMBER, Duration, Flag, Form, Problem, Section, unexpected
 from retraining.config.tasks import Task
@@ -38,6 +38,7 @@ RESERVED: Final = ("handsoff_entry.py", "handsoff.json")
 
 Image = Annotated[
     str,
+    StringConstraints(max_length=255),
     Form(
         "|".join([*(name.replace(".", r"\.") for name in IMAGES), ECR_URI]),
         f"one of {', '.join(IMAGES)}, or the address of an image in ECR with its tag, such as "
@@ -111,7 +112,8 @@ class Training(Tuning):
     instance_type: Annotated[
         str, Form(r"ml\.[a-z0-9-]+\.[a-z0-9]+", "an instance type, such as ml.m5.large")
     ] = "ml.m5.large"
-    """Instance type of the jobs. Where own code is trained on GPUs, its other jobs run on ml.m5.xlarge."""
+    """Instance type of the jobs. Where own code is trained on GPUs, or on a type that only
+    trains (c5n, trn), the other jobs run on ml.m5.xlarge."""
 
     instance_count: Annotated[int, Field(ge=1, le=20), NUMBER] = 1
     """Instances of the training job. Each has all rows; own code shares the work, as its framework does."""

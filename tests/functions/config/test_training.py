@@ -119,6 +119,14 @@ def test_another_image_is_refused(image: str) -> None:
     )
 
 
+def test_an_address_is_as_long_as_sagemaker_takes_it() -> None:
+    """Container.ImageUri and AlgorithmSpecification.TrainingImage take 255 characters."""
+    longest = f"{ECR}:" + "a" * 128
+    longest = f"{ECR}{'x' * (255 - len(longest))}:" + "a" * 128
+    assert model({**OWN, "image": longest}).training.image == longest
+    assert "255" in refused({**OWN, "image": longest.replace("x:", "xx:")})
+
+
 @pytest.mark.parametrize(
     "folder",
     ["../elsewhere", "src/../../x", "/etc", "~/code", "C:/code", "src\\churn", "src/a\nb", "src/(a)"],
