@@ -23,8 +23,9 @@ MISSING: Final = frozenset({"ResourceNotFound", "ResourceNotFoundException"})
 LISTED: Final = 100
 """Executions on one page of a listing, SageMaker's maximum."""
 
-MAX_RUN: Final = timedelta(days=14)
-"""Time in which an execution ends, with all that its jobs and their retries may take."""
+MAX_RUN: Final = timedelta(days=45)
+"""Time in which an execution ends, with all that its jobs and their retries may take: six times the longest
+training (five days and one of waiting for spare capacity), and before each job a day over a quota."""
 
 TERMINAL: Final = frozenset({"Succeeded", "Failed", "Stopped", "CompletedWithFailures"})
 """Statuses in which an execution has ended."""

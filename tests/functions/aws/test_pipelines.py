@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from pipeline_def.retries import NO_CAPACITY, OVER_QUOTA
 from retraining.aws import pipelines
+from retraining.config.training import LONGEST_RUN
 from tests.functions.fakes import FakeSageMaker
 from tests.functions.memory import refused
 
@@ -30,18 +32,28 @@ def sagemaker_with(*executions: tuple[str, float]) -> Any:
         ([], None),
         ([("Executing", 0)], "e0"),
         ([("Succeeded", 2), ("Stopping", 1), ("Failed", 0)], "e1"),
-        ([("Executing", 13), *[("Stopped", 1)] * 150], "e0"),
-        ([("Executing", 14), ("Succeeded", 0)], "e0"),
-        ([("Executing", 14.1), ("Succeeded", 14.05), ("Succeeded", 0)], None),
+        ([("Executing", 44), *[("Stopped", 1)] * 150], "e0"),
+        ([("Executing", 45), ("Succeeded", 0)], "e0"),
+        ([("Executing", 45.1), ("Succeeded", 45.05), ("Succeeded", 0)], None),
         ([("Succeeded", 1), ("Failed", 0)], None),
     ],
-    ids=["none", "one", "the second", "behind 150", "two weeks old", "too old to run", "all have ended"],
+    ids=["none", "one", "the second", "behind 150", "as old as can be", "too old to run", "all have ended"],
 )
 def test_running_finds_an_execution_that_has_not_ended(
     executions: list[tuple[str, float]], running: str | None
 ) -> None:
     found = pipelines.running(sagemaker_with(*executions), "p")
     assert (found and found.rsplit("/", 1)[-1]) == running
+
+
+def test_no_execution_runs_longer_than_those_that_are_looked_for() -> None:
+    """Three jobs beside training, one after the other (models are scored at once), and what retries take."""
+    attempts = 1 + NO_CAPACITY["MaxAttempts"]
+    waiting_for_spot = timedelta(days=1)
+    trained = attempts * (LONGEST_RUN + waiting_for_spot)
+    others = 3 * attempts * timedelta(hours=2)
+    over_quota = 4 * timedelta(minutes=OVER_QUOTA["ExpireAfterMin"])
+    assert trained + others + over_quota < pipelines.MAX_RUN
 
 
 def test_running_of_a_pipeline_that_is_gone_is_none() -> None:
