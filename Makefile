@@ -74,7 +74,10 @@ build: setup ## build functions and layer as AWS gets them (HANDSOFF_RUNTIME, HA
 	@.venv-sam/bin/sam build
 
 wheel: setup ## build the wheel that a release attaches into dist/; pip install makes `handsoff` of it
-	@uv build --quiet --wheel --no-build-isolation --python .venv/bin/python --out-dir dist
+	@rm -rf .handsoff/wheel && mkdir -p .handsoff/wheel # of what git tracks: others may hold secrets
+	@git ls-files -z | tar --null -T - -cf - | tar -xf - -C .handsoff/wheel
+	@uv build --quiet --wheel --no-build-isolation --python .venv/bin/python --out-dir dist .handsoff/wheel
+	@rm -rf .handsoff/wheel
 	@ls dist/*.whl
 
 up: setup ## start AWS on this machine, deployed and ready, in the background (CONFIG=handsoff.yaml PORT=4566 UP=…)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -14,7 +16,6 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from uv import find_uv_bin
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,6 +42,17 @@ IN_IMAGES = (
     "pipeline_def/steps",
 )
 """Scripts that run in SageMaker's images, or in environments of these, with their packages."""
+
+
+STRAY = (
+    "functions/.env",
+    "functions/retraining/notes.tmp",
+    "terraform/terraform.tfvars",
+    "pipeline_def/notes.tmp",
+    "handsoff/mine.py",
+    "data/titanic/mine.csv",
+)
+"""Files that nobody has added to git."""
 
 
 def declared() -> list[Requirement]:
@@ -124,11 +136,19 @@ def test_each_declared_dependency_is_used() -> None:
 
 @pytest.fixture(scope="module")
 def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The names of the wheel's files."""
-    target = tmp_path_factory.mktemp("dist")
-    command = [find_uv_bin(), "build", "--quiet", "--wheel", "--no-build-isolation", "--offline"]
-    subprocess.run([*command, "--python", sys.executable, "--out-dir", target, ROOT], check=True, timeout=120)
-    (wheel,) = target.glob("*.whl")
+    """The names of the files in the wheel of a checkout that also holds files that git does not track."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    for name in tracked("."):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, checkout / name)
+    for command in (["init", "--quiet"], ["add", "--all"]):
+        subprocess.run(["git", *command], cwd=checkout, check=True)
+    for name in STRAY:
+        (checkout / name).write_text("secret")
+    (checkout / ".venv").symlink_to(Path(sys.prefix))
+    made = {**os.environ, "UV_OFFLINE": "1"}
+    subprocess.run(["make", "--assume-old=setup", "wheel"], cwd=checkout, env=made, check=True, timeout=120)
+    (wheel,) = (checkout / "dist").glob("*.whl")
     return set(zipfile.ZipFile(wheel).namelist())
 
 
@@ -142,6 +162,12 @@ def tracked(*places: str) -> set[str]:
         text=True,
     )
     return set(done.stdout.split())
+
+
+@pytest.mark.slow
+def test_wheel_has_nothing_that_git_does_not_track(names: set[str]) -> None:
+    """Such as secrets and notes beside the code."""
+    assert {name for name in names if Path(name).name in {Path(stray).name for stray in STRAY}} == set()
 
 
 @pytest.mark.slow
