@@ -203,6 +203,7 @@ def test_plan_role_reads_only_the_listed() -> None:
         "s3:GetObject",
         "s3:GetReplicationConfiguration",
         "s3:ListBucket",
+        "sagemaker:DescribeModelPackage",
         "sagemaker:DescribeModelPackageGroup",
         "sagemaker:DescribePipeline",
         "sagemaker:ListModelPackageGroups",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from botocore.exceptions import ClientError
+
 from handsoff.deploying import render
 from handsoff.deployment import Deployment
+from handsoff.errors import NotDeployed
 from pipeline_def.images import repository_arns
 from retraining.aws import registry
 from retraining.facts import keys
+from retraining.facts.anchors import AnchorFact
 from retraining.facts.package import Package
 
 
@@ -40,6 +44,17 @@ def _compared(deployment: Deployment, group: str, *, anchor: bool) -> Iterator[t
     """The packages that the group's next candidate is compared with, by their role."""
     if champion := registry.champion(deployment.sagemaker, group):
         yield "champion", champion
-    noted = deployment.ledger.get(keys.anchor(group)) if anchor else None
+    noted = _noted_anchor(deployment, group) if anchor else None
     if noted and (found := registry.find(deployment.sagemaker, noted.package)):
         yield "anchor", found
+
+
+def _noted_anchor(deployment: Deployment, group: str) -> AnchorFact | None:
+    try:
+        return deployment.ledger.get(keys.anchor(group))
+    except (NotDeployed, KeyError):  # the stack with the ledger is to be made anew
+        return None
+    except ClientError as error:  # who only plans may not read the ledger; who deploys is asked again
+        if error.response["Error"]["Code"] != "AccessDeniedException":
+            raise
+        return None

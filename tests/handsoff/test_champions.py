@@ -7,9 +7,11 @@ from typing import Any, cast
 
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 
 from handsoff.deploying import champions
 from handsoff.deployment import Deployment
+from handsoff.errors import NotDeployed
 from handsoff.location import Location
 from retraining.aws import registry
 from retraining.config.schema import Config, parse_config
@@ -72,6 +74,32 @@ def test_an_anchor_counts_where_a_rule_asks_for_one(monkeypatch: pytest.MonkeyPa
     new = f"{HOST}/churn-b:1"
     assert lost(config(new), monkeypatch, new, OLD) == []
     assert lost(config(new, anchor=True), monkeypatch, new, OLD) == [("titanic/1, the anchor", OLD)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotDeployed("there is no stack handsoff here"),
+        ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetItem"),  # of a role that only plans
+    ],
+)
+def test_an_anchor_that_cannot_be_read_stops_no_deployment(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gone:
+        config = config(f"{HOST}/churn-b:1", anchor=True)
+        location = Location("123456789012", "eu-west-1", "aws")
+        sagemaker = None
+
+        def resource_name(self, model: str) -> str:
+            return f"handsoff-{model}"
+
+        @property
+        def ledger(self) -> None:
+            raise error
+
+    monkeypatch.setattr(registry, "champion", lambda *_: None)
+    assert list(champions.without_image(cast("Deployment", Gone()), ["handsoff-titanic"])) == []
 
 
 @pytest.mark.parametrize("address", [f"{HOST}/churn:1", "docker.io/a/b", "xgboost:3.0-5"])

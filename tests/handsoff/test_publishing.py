@@ -14,6 +14,7 @@ from handsoff.deploying import publishing
 from handsoff.deployment import Deployment
 from handsoff.location import Location
 from pipeline_def import publish
+from pipeline_def.source import read_source
 from retraining.config.schema import parse_config
 from tests.terraform.conftest import ROOT
 
@@ -62,7 +63,6 @@ def test_a_file_that_is_saved_while_publishing_parts_no_pipeline_from_its_code(
     script = tmp_path / "src" / "train.py"
     script.parent.mkdir()
     script.write_text("print(1)\n")
-    read_source = publish.read_source
 
     def read_and_saved_again(*arguments: Any) -> dict[str, bytes]:
         found = read_source(*arguments)
