@@ -145,7 +145,12 @@ def test_only_the_first_host_packs_the_code(host: str, packs: bool, job: Job) ->
         ("import sys; sys.exit(4)", 4, "the script ended with exit code 4 and said nothing"),
         ("import os; os._exit(5)", 5, "the script ended with exit code 5 and said nothing"),
         ("x = = 1", 1, "SyntaxError: invalid syntax"),
-        ("import not_there", 1, "ModuleNotFoundError: No module named 'not_there'"),
+        (
+            "import not_there",
+            1,
+            "ModuleNotFoundError: No module named 'not_there': name the package that has it in "
+            "requirements.txt, in the folder of train.py",
+        ),
         ("raise KeyboardInterrupt", 130, "the script was ended by SIGINT (signal 2)"),
         (
             "import argparse; p = argparse.ArgumentParser(); p.add_argument('--a', type=int); p.parse_args()",
