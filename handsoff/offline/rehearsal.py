@@ -17,6 +17,7 @@ from handsoff.errors import UsageError
 from handsoff.offline.contract import check_code, image_of
 from handsoff.offline.finding import Finding, fails, fine, note
 from handsoff.offline.looking import STEPS_IMAGE, DataFiles, run
+from handsoff.offline.traces import keep, place
 from handsoff.operating.predicting import last_lines
 from handsoff.project import Project
 from local.images import installing, layers, requirements
@@ -149,9 +150,18 @@ class Rehearsal:
                     self._score(scratch, base / "bin" / "python")
                 evaluation = self._evaluate(scratch, own=own)
         except Broken as error:
-            yield fails(error.stage, error.text)
+            yield fails(error.stage, self._said_of(error, scratch))
             return
         yield from self._judged(evaluation, kept)
+
+    def _said_of(self, error: Broken, scratch: Path) -> str:
+        """The reason of a failure, where own code has failed, and where all that it wrote is kept."""
+        kept = keep(error.output, self.project.folder, error.stage)
+        source = scratch / "sourcedir"
+        files = [each.relative_to(source).as_posix() for each in source.rglob("*.py")]
+        folder = Path(str(self.model.training.source_dir))
+        own = self.model.training.own_code and place(error.output, files, folder)
+        return f"{error.text} ({f'{own}; ' if own else ''}all that it wrote: {kept})"
 
     def _train(self, scratch: Path, python: Path) -> None:
         source, model = scratch / "sourcedir", scratch / "model"
@@ -262,11 +272,11 @@ def _said(verdict: Verdict) -> str:
 
 
 class Broken(UsageError):
-    """A program of the trial ended with an error: `stage` is what it did."""
+    """A program of the trial ended with an error: `stage` is what it did, `output` all that it wrote."""
 
-    def __init__(self, stage: str, text: str) -> None:
+    def __init__(self, stage: str, text: str, output: str) -> None:
         super().__init__(text)
-        self.stage, self.text = stage, text
+        self.stage, self.text, self.output = stage, text, output
 
 
 def _with_requirements(base: Path, source: Path, environments: Environments) -> Path:
@@ -312,9 +322,10 @@ def _run(stage: str, command: list[str], folder: Path, variables: Mapping[str, s
         command, cwd=folder, env={**kept, **nowhere, **variables}, capture_output=True, check=False
     )
     if done.returncode:
+        output = (done.stdout + done.stderr).decode(errors="replace")
         for name in ("failure", "message"):
             reason = scratch / "output" / name
             if reason.exists() and (text := reason.read_text(encoding="utf-8").strip()):
-                raise Broken(stage, text)
+                raise Broken(stage, text, output)
         tail = "; ".join(line.strip() for line in last_lines(done.stderr))
-        raise Broken(stage, tail or f"exit code {done.returncode}")
+        raise Broken(stage, tail or f"exit code {done.returncode}", output)

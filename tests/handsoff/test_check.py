@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from handsoff.cli import app
 from handsoff.offline.contract import check_code
+from handsoff.offline.traces import place
 from retraining.config.schema import ModelConfig, parse_config
 from tests.functions.fakes import ROOT
 
@@ -131,6 +132,12 @@ def test_check_says_why_own_code_fails(change: tuple[str, str], stage: str, said
     assert code == 1
     assert (found[-1]["stage"], found[-1]["outcome"]) == (stage, "fails")
     assert said in found[-1]["text"]
+    kept = folder / ".handsoff" / f"check-{stage}.log"
+    assert found[-1]["text"].endswith(f"all that it wrote: {kept})")
+    assert said in kept.read_text()
+    if stage == "training":
+        assert "no rows here (src/train.py, line 12; all" in found[-1]["text"]
+        assert "Traceback (most recent call last):" in kept.read_text()
 
 
 @pytest.mark.slow
@@ -295,3 +302,26 @@ def test_check_names_too_few_rows(folder: Path) -> None:
     assert code == 0, found
     few = [each["text"] for each in found if each["stage"] == "rules"]
     assert "rules ask for at least 30, so each candidate would wait for a person" in few[0]
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        (["/tmp/c/sourcedir/train.py:3", "/tmp/c/sourcedir/lib/a.py:7"], "src/lib/a.py, line 7"),
+        (
+            ["/tmp/c/sourcedir/train.py:3", "/e/lib/python3.11/site-packages/x/code/train.py:9"],
+            "src/train.py",
+        ),
+        (["/tmp/x/code/train.py:3", "/usr/lib/python3.11/json/decoder.py:355"], "src/train.py, line 3"),
+        (["/tmp/c/sourcedir/handsoff_entry.py:3"], None),
+        ([], None),
+    ],
+)
+def test_place_is_the_last_line_of_own_code_in_a_traceback(frames: list[str], expected: str | None) -> None:
+    lines = [
+        f'  File "{file}", line {line}, in f\n    x' for file, line in (one.split(":") for one in frames)
+    ]
+    output = "\n".join(["Traceback (most recent call last):", *lines, "ValueError: x"])
+    found = place(output, ["train.py", "lib/a.py"], Path("src"))
+    assert (found is None) == (expected is None)
+    assert (found or "").startswith(expected or "")

@@ -91,3 +91,20 @@ def test_show_evidence_says_nothing_of_a_training_that_is_not_known(training: di
     text = io.StringIO()
     show_evidence(Console(file=text, width=200), {**evidence(), "training": training})
     assert "training" not in text.getvalue()
+
+
+def test_show_evidence_has_the_command_that_prints_the_log_of_a_job() -> None:
+    step = {
+        "name": "TrainModel",
+        "status": "Failed",
+        "startTime": "2026-11-30T13:05:09.123+01:00",
+        "endTime": None,
+        "failureReason": None,
+        "logs": {"group": "/aws/sagemaker/TrainingJobs", "streamPrefix": "pipelines-abc-TrainModel-"},
+    }
+    text = io.StringIO()
+    show_evidence(Console(file=text, width=60), {**evidence(), "steps": [step]})
+    assert (
+        "aws logs filter-log-events --log-group-name /aws/sagemaker/TrainingJobs --log-stream-name-prefix "
+        "pipelines-abc-TrainModel- --query 'events[].[message]' --output text"
+    ) in text.getvalue()
