@@ -70,7 +70,7 @@ def read_script(path: Path) -> Script:
         raise UsageError(
             f"{path}{line} is no Python: {getattr(error, 'msg', 'it is not text in UTF-8')}"
         ) from None
-    image, why = _image({name for each in path.parent.rglob("*.py") for name in _imports_of(each)}, tree)
+    image, why = _image(_reached(path), tree)
     return Script(
         path,
         image,
@@ -122,13 +122,6 @@ def defined_functions(path: Path) -> tuple[str, ...]:
     return tuple(name for name in (*SERVING, TRANSFORM) if name in names or "*" in names)
 
 
-def _imports_of(path: Path) -> Iterator[str]:
-    try:
-        yield from _imports(ast.parse(path.read_text(encoding="utf-8")))
-    except (SyntaxError, UnicodeDecodeError, ValueError, OSError):
-        return
-
-
 def _imports(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -137,14 +130,47 @@ def _imports(tree: ast.AST) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
-def _image(beside: set[str], tree: ast.AST) -> tuple[str, str]:
-    """The image whose framework the script imports, and why."""
-    own = set(_imports(tree))
-    for names in (own, beside):
+def _reached(script: Path) -> dict[str, set[str]]:
+    """The modules that are imported, by the file beside the script that does it: of those that the script
+    imports, directly or by others of them."""
+    found: dict[str, set[str]] = {}
+    waiting = [script]
+    while waiting:
+        path = waiting.pop(0)
+        name = path.relative_to(script.parent).as_posix()
+        if name in found:
+            continue
+        modules = set(_modules_of(path, script.parent))
+        found[name] = {module.partition(".")[0] for module in modules}
+        for module in sorted(modules):
+            below = script.parent.joinpath(*module.split("."))
+            waiting += [each for each in (below.with_suffix(".py"), below / "__init__.py") if each.is_file()]
+    return found
+
+
+def _modules_of(path: Path, root: Path) -> Iterator[str]:
+    """The dotted names that a file may import, of relative ones from `root` on; none if it is no Python."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError, ValueError, OSError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = path.relative_to(root).parts[: -node.level] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield from ([module] if module else [])
+            yield from (f"{module}.{alias.name}".lstrip(".") for alias in node.names if alias.name != "*")
+
+
+def _image(reached: Mapping[str, set[str]], tree: ast.AST) -> tuple[str, str]:
+    """The image whose framework the script imports, or a module that it imports, and why."""
+    for who, names in (("the code", set(_imports(tree))), *reached.items()):
         for module, image in _IMAGE_OF.items():
             if module in names:
                 found = next(alias for alias in IMAGES if alias.startswith(f"{image}:"))
-                return found, f"the code imports {module}"
+                return found, f"{who} imports {module}"
     return IMAGES[0], "the code imports no framework that an image is known for"
 
 

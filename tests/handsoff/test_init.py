@@ -358,6 +358,31 @@ def test_written_gives_csv_to_a_script_that_reads_csv(tmp_path: Path) -> None:
     assert yaml.safe_load(text)["models"]["m"]["data"] == {"channel_format": "csv"}
 
 
+@pytest.mark.parametrize(
+    ("script", "image", "why"),
+    [
+        ("import lightgbm", "scikit-learn:1.9-0", "the code imports no framework that an image is known for"),
+        ("import lib.net", "pytorch:2.6.0", "lib/net.py imports torch"),
+        ("from lib import net", "pytorch:2.6.0", "lib/net.py imports torch"),
+        ("from lib.net import Net", "pytorch:2.6.0", "lib/net.py imports torch"),
+        ("import rows", "xgboost:3.0-5", "trees.py imports xgboost"),
+        ("import sklearn, lib.net", "scikit-learn:1.9-0", "the code imports sklearn"),
+    ],
+)
+def test_image_is_that_of_the_modules_that_the_script_imports(
+    script: str, image: str, why: str, tmp_path: Path
+) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "__init__.py").write_text("")
+    (tmp_path / "lib" / "net.py").write_text("import torch")
+    (tmp_path / "rows.py").write_text("from trees import fit\nimport train")
+    (tmp_path / "trees.py").write_text("import rows, xgboost")
+    (tmp_path / "inference.py").write_text("import torch")  # of an earlier init
+    (tmp_path / "train.py").write_text(script)
+    found = read_script(tmp_path / "train.py")
+    assert (found.image, found.why_image) == (image, why)
+
+
 @pytest.mark.parametrize("image", ["scikit-learn:1.9-0", "xgboost:3.0-5", "pytorch:2.6.0"])
 def test_inference_script_is_python_with_the_four_functions(image: str) -> None:
     tree = ast.parse(inference_script(image, ["a", 'b"\\', "c\n"]))
