@@ -92,6 +92,8 @@ def guess(found: Mapping[str, Any], target: str) -> Guesses:
     """The guesses from what `look` found. Raises UsageError for a target that no task has."""
     columns: Sequence[Mapping[str, Any]] = found["columns"]
     by_name = {column["name"]: column for column in columns}
+    if not by_name:
+        raise UsageError("the files are empty: name files with a line of columns and rows")
     if target not in by_name:
         near = nearest(target, list(by_name))
         hint = f": did you mean {near}?" if near else f"; they have {', '.join(by_name)}"

@@ -16,6 +16,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from handsoff.cli import app
+from handsoff.errors import UsageError
 from handsoff.offline.guesses import Guess, Guesses, guess
 from handsoff.offline.proposal import STARTERS, scalar, written
 from handsoff.offline.saved import saved_file
@@ -299,6 +300,11 @@ def test_read_script_finds_arguments_and_image_without_running_it(tmp_path: Path
     assert (found.image, found.why_image) == ("xgboost:3.0-5", "the code imports xgboost")
     assert found.functions == ("model_fn",)
     assert found.reads_channels
+
+
+def test_guess_says_that_files_are_empty() -> None:
+    with pytest.raises(UsageError, match="the files are empty: name files with a line"):
+        guess({"columns": [], "rows": 0, "data": {}}, "x")
 
 
 @pytest.mark.parametrize(
