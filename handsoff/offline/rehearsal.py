@@ -86,7 +86,7 @@ class Rehearsal:
 
     def _names(self) -> Iterator[Finding]:
         """What the names of the files say."""
-        assert self.files  # noqa: S101 - findings() has looked
+        assert self.files  # nosec B101 # noqa: S101 - findings() has looked
         whole = self.model.data.whole
         for path, name in self.files.files:
             why = ignored_as(name, whole=whole)
@@ -102,7 +102,7 @@ class Rehearsal:
             )
 
     def _execution(self, scratch: Path, *, quick: bool) -> Iterator[Finding]:
-        assert self.files  # noqa: S101 - findings() has looked
+        assert self.files  # nosec B101 # noqa: S101 - findings() has looked
         values = self.model.model_dump(mode="json")
         code = publish.code_files(values, self.name, folder=self.project.folder, region=REGION)
         for path, content in code.items():

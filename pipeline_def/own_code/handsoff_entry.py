@@ -63,7 +63,7 @@ def run(command: list[str]) -> tuple[int, str]:
     kept = bytearray()
 
     def copy() -> None:
-        assert process.stderr  # noqa: S101 - it is a pipe
+        assert process.stderr  # nosec B101 # noqa: S101 - it is a pipe
         while True:
             chunk = os.read(process.stderr.fileno(), 65536)
             if not chunk:
