@@ -263,7 +263,7 @@ def test_init_reads_parquet_by_its_types(tmp_path: Path, monkeypatch: pytest.Mon
         ("a,b\n1,2\n3,4\n", "c", "the files have no column c; they have a, b"),
         ("a,b\n1,2\n3,2\n", "b", "the target b has one value only: there is nothing to predict"),
         ("a,b\n1,2\n1,3\n", "b", "no column is left as a feature, so nothing was written (a: constant: one"),
-        ("", "b", "the files have no column b"),
+        ("", "b", "the files are empty: name files with a line of columns and rows"),
     ],
 )
 def test_init_refuses_what_it_cannot_guess(

@@ -313,7 +313,8 @@ def begin_of_a_jobs_key(loop: Loop) -> str:
     wait("the job that tells its key", ended)
     group = "/aws/sagemaker/ProcessingJobs"
     (stream,) = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=name)["logStreams"]
-    (line,) = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
+    events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
+    _, line = events  # the first one says which packages the job has
     return str(line["message"]).strip()
 
 

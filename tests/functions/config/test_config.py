@@ -111,6 +111,7 @@ def test_aws_has_defaults() -> None:
         "kms_key": None,
         "permissions_boundary": None,
         "operator": None,
+        "image_repositories": (),
         "version_days": 90,
         "upload_days": 7,
         "tags": {},
