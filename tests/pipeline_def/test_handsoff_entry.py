@@ -18,6 +18,8 @@ import pytest
 from pipeline_def.publish import ENTRY
 from retraining.aws.job_words import OWN_CODE_FAILED
 
+pytestmark = pytest.mark.slow  # starts a process for each script
+
 CONTRACT: dict[str, Any] = {
     "schema_version": 1,
     "config": {"name": "churn"},
