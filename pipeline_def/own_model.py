@@ -7,6 +7,7 @@ one image are never read in another, and ModelEvaluation reads predictions only.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline_def.jobs import HOUR, MODEL, OUTPUT, Place, channel, processing_job, s3_input, s3_output
@@ -21,7 +22,6 @@ ROWS: Final = "/opt/ml/processing/input/rows"
 
 PREDICTIONS: Final = "/opt/ml/processing/input"
 """The folder of the predictions of each model, below `<model>-predictions`."""
-
 
 SHORTEST: Final = 2 * HOUR
 """Seconds that a scoring job has at least. It has as long as the training job has."""
@@ -143,12 +143,21 @@ def noted(place: Place) -> Json:
     return {"sourceDir": place.training["source_dir"], "entryPoint": place.training["entry_point"]}
 
 
+def inference(model: Mapping[str, Any]) -> Json:
+    """How a model of own code is asked, with the values of what its config leaves out."""
+    given = model.get("inference", {})
+    return {
+        "entry_point": given.get("entry_point") or model["training"]["entry_point"],
+        "content_type": given.get("content_type", "text/csv"),
+        "accept": given.get("accept", "text/csv"),
+        "header": given.get("header", False),
+        "returns": given.get("returns") or ("value" if model["task"] == "regression" else "probability"),
+    }
+
+
 def serving(place: Place) -> Json:
     """How the registered model is served: its image, and own code in the model's folder code/."""
-    inference = place.model.get("inference", {})
-    content_type, accept = inference.get("content_type", "text/csv"), inference.get("accept", "text/csv")
-    program = inference.get("entry_point") or place.training["entry_point"]
-    code = "/opt/ml/model/code"
+    asked, code = inference(place.model), "/opt/ml/model/code"
     return {
         "Containers": [
             {
@@ -157,16 +166,16 @@ def serving(place: Place) -> Json:
                 "Environment": {
                     # Code that can be imported is not installed by pip, and neither are its requirements.
                     **({} if place.requirements else {"PYTHONPATH": code}),
-                    "SAGEMAKER_PROGRAM": program,
+                    "SAGEMAKER_PROGRAM": asked["entry_point"],
                     "SAGEMAKER_SUBMIT_DIRECTORY": code,
                     "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
                     "SAGEMAKER_REGION": place.region,
-                    "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": accept,
+                    "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": asked["accept"],
                 },
             }
         ],
-        "SupportedContentTypes": [content_type],
-        "SupportedResponseMIMETypes": [accept],
+        "SupportedContentTypes": [asked["content_type"]],
+        "SupportedResponseMIMETypes": [asked["accept"]],
         "SupportedRealtimeInferenceInstanceTypes": ["ml.m5.large"],
         "SupportedTransformInstanceTypes": ["ml.m5.large"],
     }

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from pipeline_def.definition import pipeline_definition
 from pipeline_def.images import framework, inference_uri
+from pipeline_def.own_model import inference
 from pipeline_def.source import read_source
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ PROCESSING: Final = tuple(sorted({script.name for script in STEPS.glob("*.py")} 
 
 TUNING: Final = ("hyperparameters", "class_weight", "search")
 """Keys of `training` that say how the estimator is fitted. A model without them has the code that it had."""
-
 
 SCORING: Final = Path(__file__).parent / "scoring"
 """The folder of the scripts that score a model in its own image."""
@@ -99,18 +99,6 @@ def _training(training: Mapping[str, Any]) -> dict[str, Any]:
     """The estimator, and how it is fitted as far as the config says it."""
     given = {name: training[name] for name in TUNING if training.get(name)}
     return {"estimator": training["estimator"], **given}
-
-
-def inference(model: Mapping[str, Any]) -> dict[str, Any]:
-    """How a model of own code is asked, with the values of what its config leaves out."""
-    given = model.get("inference", {})
-    return {
-        "entry_point": given.get("entry_point") or model["training"]["entry_point"],
-        "content_type": given.get("content_type", "text/csv"),
-        "accept": given.get("accept", "text/csv"),
-        "header": given.get("header", False),
-        "returns": given.get("returns") or ("value" if model["task"] == "regression" else "probability"),
-    }
 
 
 def _own_code(model: Mapping[str, Any]) -> bool:

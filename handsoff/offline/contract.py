@@ -12,7 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from handsoff.offline.finding import Finding, fails, fine, note
 from handsoff.offline.scripts import SERVING, TRANSFORM, argument_names, defined_functions, reads_csv
 from local.images.table import IMAGES, Image, find
-from pipeline_def import publish
+from pipeline_def import own_model
 from pipeline_def.images import framework
 from pipeline_def.source import SourceError, read_source, shown
 from retraining.config.schema import ModelConfig
@@ -49,7 +49,7 @@ def check_code(model: ModelConfig, folder: Path) -> Iterator[Finding]:
         yield fails(STAGE, str(error))
         return
     source = folder / str(model.training.source_dir)
-    serving = publish.inference(values)["entry_point"]
+    serving = own_model.inference(values)["entry_point"]
     broken = list(_broken(files, source))
     yield from broken
     if not broken and serving in files:
