@@ -100,7 +100,7 @@ def _source_dir(script: Script, config: Path, data: DataFiles) -> str:
 
 def _name(path: Path, config: Path) -> str:
     """A model's name from that of the data: of the folder, or of the file unless it only names a split."""
-    stem = path.name if path.is_dir() else path.name.split(".")[0]
+    stem = path.resolve().name if path.is_dir() else path.name.split(".")[0]
     if stem.lower() in ("train", "validation", "data", ""):
         stem = path.resolve().parent.name
     if stem.lower() in ("train", "validation", "data", ""):

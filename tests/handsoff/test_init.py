@@ -159,6 +159,19 @@ def test_init_writes_a_configuration_of_the_titanic_that_is_valid(
 
 
 @pytest.mark.slow
+def test_init_of_this_folder_names_the_model_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "orders"
+    folder.mkdir()
+    (folder / "visits.csv").write_text("a,b\n" + "".join(f"{n},{n % 2}\n" for n in range(40)))
+    monkeypatch.chdir(folder)
+    done = handsoff("init", ".", "--target", "b")
+    assert done.exit_code == 0, done.output
+    assert [*load(folder / "handsoff.yaml").config.models] == ["orders"]
+
+
+@pytest.mark.slow
 def test_init_never_overwrites_without_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "handsoff.yaml").write_text("mine")
