@@ -37,6 +37,9 @@ ROWS: Final = 400
 MAX_REASONS: Final = 3
 """Rules that fail that are shown."""
 
+MAX_CANDIDATES: Final = 3
+"""Settings that a search of the trial tries. A search of an execution may take hours."""
+
 REVERSED: Final = 0.4
 """The roc_auc up to which own code seems to answer the other class's probability."""
 
@@ -45,6 +48,15 @@ REGION: Final = "us-east-1"
 
 ARN: Final = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/check/execution/check"
 """The execution that the trial's evaluation names."""
+
+
+def shortened(model: dict[str, Any]) -> dict[str, Any]:
+    """The config of the trial: `model`, a ModelConfig as plain data, with a search of few candidates."""
+    search = model["training"].get("search")
+    if not search:
+        return model
+    few = {**search, "candidates": min(search["candidates"], MAX_CANDIDATES)}
+    return {**model, "training": {**model["training"], "search": few}}
 
 
 @dataclass(frozen=True)
@@ -103,7 +115,7 @@ class Rehearsal:
 
     def _execution(self, scratch: Path, *, quick: bool) -> Iterator[Finding]:
         assert self.files  # nosec B101 # noqa: S101 - findings() has looked
-        values = self.model.model_dump(mode="json")
+        values = shortened(self.model.model_dump(mode="json"))
         code = publish.code_files(values, self.name, folder=self.project.folder, region=REGION)
         for path, content in code.items():
             (scratch / path).parent.mkdir(parents=True, exist_ok=True)

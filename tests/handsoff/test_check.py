@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from handsoff.cli import app
 from handsoff.offline.contract import check_code
+from handsoff.offline.rehearsal import shortened
 from handsoff.offline.traces import place
 from retraining.config.schema import ModelConfig, parse_config
 from tests.functions.fakes import ROOT
@@ -261,6 +262,15 @@ def test_check_code_holds_nothing_against_code_that_may_work(script: str, tmp_pa
     (tmp_path / "src" / "train.py").write_text(script)
     found = of_code(tmp_path)
     assert not [text for kind, text in found if kind == "fails" or "reads CSV" in text], found
+
+
+@pytest.mark.parametrize(("configured", "tried"), [(2, 2), (3, 3), (4, 3), (1000, 3)])
+def test_search_of_the_trial_tries_few_settings(configured: int, tried: int) -> None:
+    search = {"candidates": configured, "folds": 5}
+    found = shortened({"task": "regression", "training": {"estimator": "ridge", "search": search}})
+    assert found["training"] == {"estimator": "ridge", "search": {"candidates": tried, "folds": 5}}
+    assert found["task"] == "regression"
+    assert search["candidates"] == configured
 
 
 def test_check_says_what_it_has_not_looked_at(folder: Path) -> None:
