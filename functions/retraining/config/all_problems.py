@@ -25,12 +25,11 @@ At = tuple[str | int, ...]
 MAX_ROUNDS: Final = 6
 """Checks of one configuration. Each further one needs a problem that only mending another one showed."""
 
-_NEEDED: Final = ("models", "task", "target", "classes", "features")
-"""Keys that the checks of other keys rely on: their wrong values are not mended."""
+_NEEDED: Final = ("task", "target", "classes", "features")
+"""Keys of a model that the checks of its other keys rely on: their wrong values are not mended."""
 
 _PASSES: Final[Mapping[str, object]] = {"data": "rows", "min": 0}
 """A rule that is valid for each model."""
-
 
 _OWN_CODE: Final = dict(zip(OWN_CODE, ("src", "train.py", IMAGES[0]), strict=True))
 """Keys of own code that are valid."""
@@ -82,9 +81,10 @@ def find_all(
 def _mend(values: Any, problem: ErrorDetails, root: type[BaseModel], mended: Mended) -> bool:
     """Mend one problem in `values`; whether it could be. What is left out to do so is added to `left_out`."""
     path, kind = real_path(problem), problem["type"]
-    if "rules" in path[:-1] and kind != "extra_forbidden":
-        path = path[: path.index("rules") + 2]
-        return _replace(values, path, dict(_PASSES), mended)
+    below = path[2:] if path[:1] == ("models",) else path  # a model may be called rules, or features
+    if below[:2] == ("approval", "rules") and len(below) > 2 and kind != "extra_forbidden":
+        rule = path[: len(path) - len(below) + 3]
+        return _replace(values, rule, dict(_PASSES), mended)
     parent = _at(values, path[:-1])
     if not path or not isinstance(parent, dict) or path[-1] not in parent:
         return False
@@ -101,11 +101,11 @@ def _mend(values: Any, problem: ErrorDetails, root: type[BaseModel], mended: Men
         parent[path[-1]] = meant
         mended.left_out.add(path)
         return True
-    if (own_code := _own_code(path, value)) is not None and path not in mended.left_out:
+    if (own_code := _own_code(below, value)) is not None and path not in mended.left_out:
         parent[path[-1]] = own_code
         mended.left_out.add(path)
         return True
-    needed = path[-1] in _NEEDED or "features" in path or (len(path) == 2 and path[0] == "models")
+    needed = not below or below[0] in _NEEDED
     if needed and problem["loc"][-1:] != ("[key]",):
         return False
     del parent[path[-1]]
@@ -116,9 +116,9 @@ def _mend(values: Any, problem: ErrorDetails, root: type[BaseModel], mended: Men
 def _own_code(path: At, value: object) -> object:
     """What stands in the place of a section of own code, or of a key of it, so that the model still has own
     code; None for anything else."""
-    if path[-2:-1] == ("training",):
+    if path[:-1] == ("training",):
         return _OWN_CODE.get(str(path[-1]))
-    if path[-1] == "training" and isinstance(value, dict) and any(key in value for key in _OWN_CODE):
+    if path == ("training",) and isinstance(value, dict) and any(key in value for key in _OWN_CODE):
         return dict(_OWN_CODE)
     return None
 

@@ -130,8 +130,11 @@ def real_path(problem: ErrorDetails) -> tuple[str | int, ...]:
     pydantic adds the form of a rule, a range or of `ready` that it chose, and [key] if a key is wrong.
     """
     at, added = problem["loc"], (*TAGS, "[key]")
-    pairs = zip(at, (None, *at), strict=False)
-    return tuple(part for part, before in pairs if part not in added and before != "ready")
+    return tuple(
+        part
+        for index, part in enumerate(at)
+        if part not in added and at[max(index - 2, 0) : index] != ("retrain", "ready")
+    )
 
 
 def _words(at: Sequence[str | int], keys: int = 0) -> str:

@@ -399,6 +399,31 @@ def test_explain_names_keys_that_are_numbers_as_keys() -> None:
         parse_config({"models": {7: PENGUINS}}, source="file")
 
 
+@pytest.mark.parametrize("name", ["churn", "ready", "rules", "features", "training", "models", "target"])
+def test_explain_names_all_problems_of_a_model_that_is_called_like_a_key(name: str) -> None:
+    model = {
+        **PENGUINS,
+        "retrain": {"ready": {"when": "marker", "marker": "a b"}, "cooldown": "soon"},
+        "training": {"spot": 3, "image": "x"},
+        "approval": {"remind_after": "2d", "expire_after": "1d", "rules": [{"metric": "accuracy"}]},
+    }
+    with pytest.raises(ConfigError) as refused:
+        parse_config({"models": {name: model}}, source="file")
+    assert str(refused.value).splitlines() == [
+        "file is not valid:",
+        f"  models.{name}.retrain.ready.marker: expected a file name of letters, digits and . _ -, not 'a b'",
+        f"  models.{name}.retrain.cooldown: expected a duration such as 90s, 5m, 1h or 14d, not 'soon'",
+        f"  models.{name}.training.image: expected one of scikit-learn:1.9-0, xgboost:3.0-5, pytorch:2.6.0, "
+        "or the address of an image in ECR with its tag, such as "
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/churn:1.2, not 'x'",
+        f"  models.{name}.training.spot: expected true or false, not 3",
+        f"  models.{name}.approval.rules, number 1: the rule asks nothing: name at least one of min, max, "
+        "versus_champion, versus_anchor",
+        f"  models.{name}.approval.expire_after: expire_after must be longer than remind_after: a reminder "
+        "comes first",
+    ]
+
+
 def test_explain_file_that_is_no_mapping() -> None:
     with pytest.raises(ConfigError, match=r"the whole: expected a mapping, such as {key: value}, not 'x'"):
         parse_config("x", source="file")
