@@ -60,11 +60,12 @@ def _show_findings(findings: list[Finding]) -> None:
 
 
 def render() -> None:
-    """Write the file that Terraform reads, terraform/handsoff.auto.tfvars.json.
+    """Write the file that Terraform reads, handsoff.auto.tfvars.json.
 
-    Use it to run Terraform yourself in terraform/; `handsoff deploy` renders by itself.
+    Use it to run Terraform yourself; `handsoff deploy` renders by itself. It lies in handsoff-terraform/, the
+    folder beside handsoff.yaml in which Terraform works; in a checkout that is terraform/.
 
-    Example: `handsoff render && terraform -chdir=terraform plan`
+    Example: `handsoff render && terraform -chdir=handsoff-terraform plan`
     """
     where = terminal.project_to_publish()
     path, changed = rendering.write(where, terminal.deployment(where).location)
