@@ -85,7 +85,8 @@ class Server:
 
     def answers(self, requests: list[dict[str, Any]]) -> list[Answer]:
         """The answer to each request. Raises RuntimeError if the server has ended."""
-        assert self.process.stdin and self.process.stdout  # nosec B101 # noqa: S101, PT018 - they are pipes
+        assert self.process.stdin is not None  # nosec B101 # noqa: S101 - it is a pipe
+        assert self.process.stdout is not None  # nosec B101 # noqa: S101 - it is a pipe
         found = []
         for item in requests:
             self.process.stdin.write(json.dumps(item) + "\n")

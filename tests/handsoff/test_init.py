@@ -164,7 +164,7 @@ def test_init_of_this_folder_names_the_model_after_it(
 ) -> None:
     folder = tmp_path / "orders"
     folder.mkdir()
-    (folder / "visits.csv").write_text("a,b\n" + "".join(f"{n},{n % 2}\n" for n in range(40)))
+    (folder / "visits.csv").write_text("a,b\n" + "".join(f"{n % 7},{n % 2}\n" for n in range(40)))
     monkeypatch.chdir(folder)
     done = handsoff("init", ".", "--target", "b")
     assert done.exit_code == 0, done.output
