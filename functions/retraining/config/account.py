@@ -40,11 +40,14 @@ Subnet = Annotated[str, Form(r"subnet-[0-9a-f]{8,17}", "a subnet's id, such as s
 SecurityGroup = Annotated[
     str, Form(r"sg-[0-9a-f]{8,17}", "a security group's id, such as sg-0123456789abcdef0")
 ]
+ECR_REPOSITORY: Final = r"\d{12}\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.[a-z0-9.-]+/[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
+"""The form of the address of a repository in ECR, without a tag."""
+
 Repository = Annotated[
     str,
     StringConstraints(max_length=255),
     Form(
-        r"\d{12}\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.[a-z0-9.-]+/[a-z0-9]+(?:[._/-]+[a-z0-9]+)*",
+        ECR_REPOSITORY,
         "the address of a repository in ECR without a tag, such as "
         "123456789012.dkr.ecr.eu-west-1.amazonaws.com/churn",
     ),

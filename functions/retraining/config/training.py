@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from retraining.config.account import ECR_REPOSITORY
 from retraining.config.fields import NUMBER, Duration, Flag, Form, Problem, Section, unexpected
 from retraining.config.tasks import Task
 from retraining.config.tuning import Tuning
@@ -18,10 +19,7 @@ from retraining.config.tuning import Tuning
 IMAGES: Final = ("scikit-learn:1.9-0", "xgboost:3.0-5", "pytorch:2.6.0")
 """The aliases of SageMaker's framework images. pipeline_def/images.py says what each of them names."""
 
-ECR_URI: Final = (
-    r"\d{12}\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.[a-z0-9.-]+/[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
-    r"(?::[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})"
-)
+ECR_URI: Final = rf"{ECR_REPOSITORY}(?::[\w][\w.-]{{0,127}}|@sha256:[0-9a-f]{{64}})"
 """The form of the address of an image in ECR, with a tag or a digest."""
 
 HYPERPARAMETERS: Final = 96
