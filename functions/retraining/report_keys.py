@@ -28,7 +28,8 @@ _REPORT_KEYS: Final = {
     "left_out_rows": "leftOutRows",
     "unknown_categories": "unknownCategories",
 }
-"""Keys of the data report as evidence.json writes them; every other key is one word."""
+"""Keys of the reports as evidence.json writes them. Every other key is one word, but for
+`standard_deviation`, which evidence.json has in this spelling."""
 
 _BY_NAME: Final = frozenset(
     {
@@ -43,11 +44,11 @@ _BY_NAME: Final = frozenset(
         "unknown_categories",
     }
 )
-"""Keys of the data report below which keys are names of columns and classes."""
+"""Keys of the reports below which keys are names of columns, classes and hyperparameters."""
 
 
 def camel_case(report: dict[str, Any]) -> dict[str, Any]:
-    """The data report with its keys in camelCase; names of columns and classes stay as they are."""
+    """A report with its keys in camelCase; names of columns, classes and hyperparameters stay as they are."""
     return {
         _REPORT_KEYS.get(key, key): value if key in _BY_NAME else _inside(value)
         for key, value in report.items()
