@@ -5,11 +5,12 @@ tests/pipeline_def/test_hyperparameters.py holds the table to scikit-learn's own
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
+from retraining.config.nearest import nearest
+from retraining.config.problems import shown
 from retraining.config.tasks import Task
 
 Value = bool | int | float | str | None
@@ -211,9 +212,8 @@ def name_problem(name: str, task: Task, estimator: str) -> str | None:
     if name in NOT_TAKEN:
         return f"handsoff does not take it: {NOT_TAKEN[name]}"
     meant = SYNONYMS.get(name)
-    near = [meant] if meant in known else difflib.get_close_matches(name, known, 1)
-    if near:
-        return f"{estimator} has no such hyperparameter: did you mean {near[0]}?"
+    if near := meant if meant in known else nearest(name, list(known)):
+        return f"{estimator} has no such hyperparameter: did you mean {near}?"
     return f"{estimator} has no such hyperparameter: choose among {', '.join(sorted(known))}"
 
 
@@ -224,15 +224,7 @@ def value_problem(name: str, value: Value, task: Task, estimator: str) -> str | 
         return None
     *others, last = map(str, forms)
     expected = f"{', '.join(others)} or {last}" if others else last
-    return f"expected {expected}, not {_as_yaml(value)}"
-
-
-def _as_yaml(value: Value) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, float) and not math.isfinite(value):
-        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+    return f"expected {expected}, not {shown(value)}"
 
 
 def together_problem(values: Mapping[str, Value], task: Task, estimator: str) -> str | None:

@@ -103,6 +103,16 @@ def test_hyperparameters_are_kept_as_they_are_written(
             "0 below 1, not 1.0",
         ),
         ("logistic_regression", {"C": 0}, "C: expected a number above 0, not 0"),
+        (
+            "logistic_regression",
+            {"c": 1.0},
+            "c: logistic_regression has no such hyperparameter: did you mean C?",
+        ),
+        (
+            "hist_gradient_boosting",
+            {"max_depth": "deep " * 20},
+            f"max_depth: expected a whole number of at least 1 or null, not '{'deep ' * 15}dee…",
+        ),
     ],
 )
 def test_wrong_hyperparameter_is_named_with_what_was_expected(
