@@ -48,24 +48,35 @@ def output_fn(found, accept):
 """
 
 
+def evaluated(
+    s3: S3Client, sagemaker: SageMakerClient, folder: Path, config: dict[str, Any], later: str | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a built-in candidate is against a built-in champion: from predictions, and from the models.
+
+    The candidate is trained on the rows `later`; without them, on the champion's.
+    """
+    champion = Run(folder / "champion", s3, config, "aaaaaaaaaaaa")
+    assert champion.preprocess() == 0
+    champion.train()
+    package = register(sagemaker, champion)
+    if later is not None:
+        land(s3, "curated/small/train.csv", later)
+    inside = Run(folder / "inside", s3, config, "bbbbbbbbbbbb")
+    assert inside.preprocess() == 0
+    inside.train()
+    wanted = inside.evaluate(package)["handsoff"]
+    own = OwnRun(folder / "own", s3, {**config, "training": {}}, "bbbbbbbbbbbb")
+    assert own.preprocess(champion="latest") == 0
+    own.put(inside.folder)
+    assert [own.score(who).code for who in ("candidate", "champion")] == [0, 0]
+    return own.evaluate_predictions("champion")["handsoff"], wanted
+
+
 def test_evaluation_from_predictions_is_that_of_the_model_itself(
     s3: S3Client, sagemaker: SageMakerClient, tmp_path: Path
 ) -> None:
     land_titanic(s3)
-    champion = Run(tmp_path / "champion", s3, titanic_config(), "aaaaaaaaaaaa")
-    assert champion.preprocess() == 0
-    champion.train()
-    package = register(sagemaker, champion)
-    inside = Run(tmp_path / "inside", s3, titanic_config(), "bbbbbbbbbbbb")
-    assert inside.preprocess() == 0
-    inside.train()
-    wanted = inside.evaluate(package)["handsoff"]
-
-    own = OwnRun(tmp_path / "own", s3, {**titanic_config(), "training": {}}, "bbbbbbbbbbbb")
-    assert own.preprocess(champion="latest") == 0
-    own.put(inside.folder)
-    assert [own.score(who).code for who in ("candidate", "champion")] == [0, 0]
-    found = own.evaluate_predictions("champion")["handsoff"]
+    found, wanted = evaluated(s3, sagemaker, tmp_path, titanic_config())
 
     assert found["data_notes"].pop(-1) == HAD_ROWS
     assert found == wanted
@@ -102,21 +113,7 @@ def test_evaluation_from_predictions_is_that_of_the_model_in_each_task_and_kind_
     config = {**SMALL, **task, **KINDS}
     land(s3, "curated/small/train.csv", lines(0, 200))
     land(s3, "curated/small/validation.csv", lines(150, 300))
-    champion = Run(tmp_path / "champion", s3, config, "aaaaaaaaaaaa")
-    assert champion.preprocess() == 0
-    champion.train()
-    package = register(sagemaker, champion)
-    land(s3, "curated/small/train.csv", lines(20, 160))
-    inside = Run(tmp_path / "inside", s3, config, "bbbbbbbbbbbb")
-    assert inside.preprocess() == 0
-    inside.train()
-    wanted = inside.evaluate(package)["handsoff"]
-
-    own = OwnRun(tmp_path / "own", s3, {**config, "training": {}}, "bbbbbbbbbbbb")
-    assert own.preprocess(champion="latest") == 0
-    own.put(inside.folder)
-    assert [own.score(who).code for who in ("candidate", "champion")] == [0, 0]
-    found = own.evaluate_predictions("champion")["handsoff"]
+    found, wanted = evaluated(s3, sagemaker, tmp_path, config, lines(20, 160))
 
     assert found["comparison"]["n"] == 100
     assert found["data_notes"].pop(-1) == HAD_ROWS
