@@ -368,3 +368,9 @@ def test_missing_module_is_told_with_the_file_that_names_packages(job: Job) -> N
         "ModuleNotFoundError: No module named 'no_such_framework': name the package that has it in "
         "requirements.txt, in the folder of train.py"
     )
+    (job.opt_ml / "output" / "failure").unlink()
+    training = {**CONTRACT["training"], "entry_point": "lib/tools.py"}
+    (job.code / "handsoff.json").write_text(json.dumps({**CONTRACT, "training": training}), encoding="utf-8")
+    (job.code / "lib" / "tools.py").write_text("import no_such_framework", encoding="utf-8")
+    assert job.run("pass").returncode == 1
+    assert str(job.failure).endswith("that has it in requirements.txt, in source_dir")
