@@ -316,6 +316,31 @@ def test_time_of_another_share_has_another_cut(s3: S3Client, tmp_path: Path) -> 
     assert (quarter, tenth) == ("2026-03-17", "2026-04-01")
 
 
+def test_time_of_another_column_has_another_cut(s3: S3Client, tmp_path: Path) -> None:
+    lines = [f"{line},{n + 1:04}-01-01" for n, line in enumerate(many(0, 100))]
+    land(s3, "curated/small/a.csv", csv(*lines, header="id,g,d,x,c,y,e"))
+    found = [
+        ran(s3, tmp_path, config({"time": column}, 0.25), column).report["split"]["from"] for column in "de"
+    ]
+    assert found == ["2026-03-17", "0076-01-01"]
+
+
+@pytest.mark.parametrize(
+    ("by", "share", "said"),
+    [
+        ("group", 0.31, "31.0% of the rows are validation rows, and data.split asks for 20.0%: there are few "
+            "groups, or some of them are large"),
+        ("group", 0.29, None),
+        ("random", 0.09, "9.0% of the rows are validation rows, and data.split asks for 20.0%"),
+    ],
+)  # fmt: skip
+def test_split_notes_of_a_share_that_is_far_from_the_one_asked_for(
+    by: str, share: float, said: str | None
+) -> None:
+    found = {"by": by, "columns": ["g"], "validation": 0.2, "share": share}
+    assert division.split_notes(found) == ([said] if said else [])
+
+
 def test_time_cut_that_another_execution_keeps_first_fails_the_step(
     s3: S3Client, tmp_path: Path, base_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
