@@ -2,9 +2,9 @@
 
 A row has all columns that landed, or those that handsoff.yaml names (`data.columns: declared`). Features
 are typed by their kind: numbers are float64, categories canonical text, booleans 1.0 and 0.0. The target
-has the classes of the config; they are integers if all of them are. Other columns are as they landed: text
-from CSV, where an empty text is a missing value, and their own type from Parquet. Columns of lists and
-structures are left out. CSV has the target first, and empty cells for missing values.
+has the classes of the config; they are integers if all of them are. Dates and other columns are as they
+landed: text from CSV, where an empty text is a missing value, and their own type from Parquet. Columns of
+lists and structures are left out. CSV has the target first, and empty cells for missing values.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def target_values(values: pa.ChunkedArray, classes: Sequence[str]) -> pa.Chunked
 
 
 def as_landed(values: pa.Array, name: str) -> pa.Array:
-    """A column that is no feature. Bytes that are no text are their hexadecimal digits."""
+    """A date, or a column that is no feature. Bytes that are no text are their hexadecimal digits."""
     if pa.types.is_null(values.type):
         return values
     try:

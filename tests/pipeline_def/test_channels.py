@@ -120,6 +120,15 @@ def test_booleans_are_one_and_zero(s3: S3Client, tmp_path: Path) -> None:
     assert run.rows.read_text() == '"x","b"\n"1","1"\n"2","0"\n"3",\n'
 
 
+def test_dates_are_as_they_landed(s3: S3Client, tmp_path: Path) -> None:
+    rows = "x,d,y\n1,2026-01-31T01:00:00+02:00,0\n2,,1\n"
+    features = {"numeric": ["x"], "categorical": [], "boolean": [], "date": ["d"]}
+    run = own(s3, tmp_path, {"train.csv": rows, "validation.csv": rows}, {**OWN, "features": features})
+
+    assert channel(run)["d"] == ["2026-01-31T01:00:00+02:00", None]
+    assert run.rows.read_text() == '"x","d"\n"1","2026-01-31T01:00:00+02:00"\n"2",\n'
+
+
 def test_columns_of_parquet_keep_their_type_and_are_text_in_rows(s3: S3Client, tmp_path: Path) -> None:
     rows = parquet(
         x=[1, 2],
