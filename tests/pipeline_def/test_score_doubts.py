@@ -165,7 +165,8 @@ TELLING: dict[str, tuple[str, dict[str, Any]]] = {
     "the image's own input_fn": ("def model_fn(f):\n    return 1\ndef predict_fn(d, m):\n    return d\n", {}),
     "own input_fn": ("def model_fn(f):\n    return 1\ndef input_fn(b, c):\n    float(b)\n", {}),
     "an answer": (
-        PLAIN.replace("float(line.split(", "(line.split(") + "def predict_fn(d, m):\n    return d\n",
+        PLAIN.replace('float(line.split(",")[0])', "line.strip('\"')")
+        + "def predict_fn(d, m):\n    return d\n",
         {},
     ),
     "status": (
@@ -185,6 +186,9 @@ TELLING: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
+PLACES_ONLY = ("the image's own input_fn", "JSON")
+"""Of these the place of a cell is told, and of the candidate's rows as well no cell."""
+
 
 @pytest.mark.parametrize("name", TELLING)
 def test_score_stores_no_cell_in_a_champions_problem(tmp_path: Path, name: str) -> None:
@@ -195,7 +199,9 @@ def test_score_stores_no_cell_in_a_champions_problem(tmp_path: Path, name: str) 
     rows.write_text(f'"x","c"\n"7","{CELL}"\n"8","{CELL} and more"\n')
 
     found = score(folder, rows, tmp_path / "out", "--optional")
+    candidate = score(folder, rows, tmp_path / "candidate")
 
+    assert ("Alice" in (candidate.message or "")) is (name not in PLACES_ONLY)
     assert found.scoring["problem"]
     assert not any(word in found.scoring["problem"] for word in ("Alice", "Main"))
 
