@@ -51,6 +51,12 @@ def passengers(n: int) -> tuple[pd.DataFrame, Array]:
 # --- which slices -----------------------------------------------------------------------------------------
 
 
+def test_slices_leave_dates_out() -> None:
+    rows = frame(y=np.zeros(8, dtype=int), day=np.arange(8) + 20_000.0)
+    config = replace(CONFIG, features=replace(CONFIG.features, date=("day",)))
+    assert {item["column"] for item, _ in found_slices.slices(config, rows)} == {"age", "port", "paid"}
+
+
 def test_slices_are_categories_quartiles_and_rows_without_a_value() -> None:
     rows = frame(
         y=np.zeros(8, dtype=int),

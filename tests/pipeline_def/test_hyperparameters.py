@@ -155,3 +155,12 @@ def test_loss_that_the_target_does_not_allow_is_told(
     with pytest.raises(DataProblem, match=said):
         train.fit(asked, features, pd.Series(np.arange(60.0) + least))
     assert len(train.fit(asked, features, pd.Series(np.arange(60.0) + 1)).predict(features)) == 60
+
+
+@pytest.mark.parametrize("estimator", ["hist_gradient_boosting", "random_forest"])
+def test_poisson_of_a_target_that_is_zero_in_each_row_is_told(estimator: str) -> None:
+    key = "loss" if estimator == "hist_gradient_boosting" else "criterion"
+    columns = {"task": "regression", "target": "fare", "classes": [], "features": {"numeric": ["x"]}}
+    asked = config({"estimator": estimator, "hyperparameters": {key: "poisson"}}, **columns, approval={})
+    with pytest.raises(DataProblem, match="poisson needs a fare from 0 in each row of train, and above 0"):
+        train.fit(asked, pd.DataFrame({"x": np.arange(60.0)}), pd.Series(np.zeros(60)))

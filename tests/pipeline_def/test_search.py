@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -78,6 +79,15 @@ def test_search_tries_the_configs_settings_first_and_chooses_the_best_mean() -> 
     json.dumps(found, allow_nan=False)
 
 
+def test_search_draws_beside_the_configs_hyperparameters_and_in_place_of_them() -> None:
+    values = config(parameters={"C": [0.5]}, candidates=2)
+    values["training"]["hyperparameters"] = {"C": 2.0, "tol": 0.01}
+    assert [item["hyperparameters"] for item in found_by(values)["tried"]] == [
+        {"C": 2.0, "tol": 0.01},
+        {"C": 0.5, "tol": 0.01},
+    ]
+
+
 def test_search_of_the_same_rows_is_the_same() -> None:
     first, second = found_by(config()), found_by(config())
     for found in (first, second):
@@ -130,6 +140,31 @@ def test_settings_that_cannot_be_fitted_are_undefined_and_not_chosen(
     assert [item["mean"] is None for item in found["tried"]] == [False, True]
     assert found["chosen"] == 0
     assert "not measured: Solver lbfgs supports only" in capsys.readouterr().out
+
+
+def test_search_fits_each_fold_with_the_weights_of_its_rows() -> None:
+    features, target = sample()
+    weights = pd.Series(np.arange(len(target)) + 0.5)
+    asked = parse_config(config(candidates=1))
+    assert asked.search is not None
+    seen = []
+
+    def fit(_: Any, rows: pd.DataFrame, classes: pd.Series, given: pd.Series | None) -> Any:
+        seen.append(given is not None and given.tolist() == weights[rows.index].tolist())
+        return train.fitted(asked, rows, classes, given)
+
+    search.search(asked, asked.search, features, target, weights, np.arange(len(target)), fit)
+    assert seen == [True, True, True]
+
+
+def test_search_measures_models_of_dates() -> None:
+    _, target = sample()
+    values = {**config(candidates=1), "features": {"date": ["d"]}}
+    asked = parse_config(values)
+    assert asked.search is not None
+    features = pd.DataFrame({"d": 20_000.0 + np.where(target == 1, 180, 0)})  # April, else October
+    found = search.search(asked, asked.search, features, target, None, np.arange(120), train.fitted)
+    assert found["tried"][0]["mean"] == 1.0
 
 
 def test_folds_keep_clusters_whole_and_have_each_class() -> None:
@@ -190,6 +225,9 @@ def test_run_keeps_what_was_tried_in_artifact_and_evaluation(s3: S3Client, tmp_p
     found = run.evaluate()["handsoff"]
     assert found["search"] == tried
     assert len(tried["tried"]) == 6
+    fitted = joblib.load(run.model_dir / "model.joblib")["estimator"].get_params()
+    assert tried["chosen"] > 0
+    assert {name: fitted[name] for name in tried["hyperparameters"]} == tried["hyperparameters"]
     (note,) = [note for note in found["data_notes"] if "settings were tried" in note]
     assert note.startswith("6 of 6 settings were tried over 3 folds; chosen: ")
 
