@@ -49,7 +49,7 @@ def check(
         _end([fails("config", str(error))], as_json=True)
         return
     name, paths = _chosen(project, model, list(files or []))
-    write_schema(project.folder)
+    write_schema(project)
     found = []
     rehearsal = Rehearsal(
         project,

@@ -16,6 +16,7 @@ from handsoff.offline.looking import DataFiles, data_files, look
 from handsoff.offline.proposal import FEATURES, write_schema, written
 from handsoff.offline.scripts import Script, read_script
 from handsoff.offline.skeletons import inference_script
+from handsoff.project import load
 from handsoff.showing.console import escape, step
 from handsoff.yaml_file import read_text
 from pipeline_def.source import SourceError, read_source
@@ -110,9 +111,8 @@ def _name(path: Path, config: Path) -> str:
 
 def _write(config: Path, text: str, script: Script | None, guesses: Guesses) -> list[str]:
     """Write handsoff.yaml, its schema, and inference.py where there is none; returns what was written."""
-    schema = write_schema(config.parent)
     config.write_text(text, encoding="utf-8")
-    made = [str(config), str(schema)]
+    made = [str(config), str(write_schema(load(config)))]
     if script and not script.functions:
         serving = script.path.parent / "inference.py"
         if not serving.exists():

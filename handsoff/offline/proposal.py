@@ -13,6 +13,7 @@ import yaml
 from handsoff.config_schema import config_schema
 from handsoff.offline.guesses import Guess, Guesses, Use
 from handsoff.offline.scripts import Script
+from handsoff.project import Project
 from retraining.config.tasks import Task
 
 SCHEMA_FILE: Final = ".handsoff/handsoff.schema.json"
@@ -69,10 +70,13 @@ _ABOUT_ROWS: Final[Sequence[tuple[Use, str]]] = (
 """Keys of `data` that name a column, and what it says."""
 
 
-def write_schema(folder: Path) -> Path:
-    """Write the schema where the first line of a handsoff.yaml in `folder` looks for it; the file."""
-    path = folder / SCHEMA_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_schema(project: Project) -> Path:
+    """Write the schema where the first line of the project's file looks for it; its path.
+
+    Raises ProjectReadOnly.
+    """
+    project.make_work()
+    path = project.folder / SCHEMA_FILE
     path.write_text(json.dumps(config_schema(), indent=1, ensure_ascii=False), encoding="utf-8")
     return path
 

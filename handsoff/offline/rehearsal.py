@@ -83,7 +83,7 @@ class Rehearsal:
 
     def findings(self, *, quick: bool) -> Iterator[Finding]:
         """What is found, in the order of an execution. It ends after the first stage that fails."""
-        yield fine("config", f"{self.name} in {self.project.folder / 'handsoff.yaml'} is valid")
+        yield fine("config", f"{self.name} in {self.project.file or 'the configuration'} is valid")
         code = list(check_code(self.model, self.project.folder)) if self.model.training.own_code else []
         yield from code
         if self.files is None:

@@ -166,6 +166,14 @@ def test_check_without_files_or_with_one_split_only(folder: Path) -> None:
     assert found[-1]["text"].startswith("no file is of train and validation: name files train.csv and")
 
 
+def test_check_names_the_file_that_it_has_read_and_keeps_what_it_writes_from_git(folder: Path) -> None:
+    (folder / "handsoff.yaml").rename(folder / "other.yaml")
+    done = CliRunner().invoke(app, ["--config", "other.yaml", "check"])
+    assert done.exit_code == 0
+    assert f"✓ config: m in {folder / 'other.yaml'} is valid\n" in done.stdout
+    assert (folder / ".handsoff" / ".gitignore").read_text() == "*\n"
+
+
 def test_check_says_what_is_wrong_with_the_configuration(folder: Path) -> None:
     (folder / "handsoff.yaml").write_text(OWN.replace("target", "tarket"))
     code, found = findings()

@@ -154,6 +154,7 @@ def test_init_writes_a_configuration_of_the_titanic_that_is_valid(
     text = (tmp_path / "handsoff.yaml").read_text()
     assert text.startswith("# yaml-language-server: $schema=.handsoff/handsoff.schema.json\n")
     assert (tmp_path / ".handsoff" / "handsoff.schema.json").exists()
+    assert (tmp_path / ".handsoff" / ".gitignore").read_text() == "*\n"
     model = load(tmp_path / "handsoff.yaml").config.models["titanic"]
     assert model.data.split is None  # train.csv and validation.csv say it themselves
 
