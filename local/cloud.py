@@ -112,7 +112,7 @@ def build_app(
     from local import function_urls, signatures
     from local.images.environments import Environments
     from local.ministack import archives, repairs, workers
-    from local.sagemaker.front import sagemaker
+    from local.sagemaker.front import in_turn, sagemaker
 
     repairs.apply()
     archives.unpack_once(folder / "tmp" / "unpacked")
@@ -131,12 +131,7 @@ def build_app(
 
     served = admitting(routed(engine.app, ministack), bridge)
     app = signatures.signed(served, pages=admitting(function_urls.serve, bridge))
-    return app, functools.partial(_end, (engine.close, lambda_runtime.reset, close_workers))
-
-
-def _end(closers: Sequence[Callable[[], None]]) -> None:
-    for close in closers:
-        close()
+    return app, in_turn(engine.close, lambda_runtime.reset, close_workers)
 
 
 def admitting(app: App, bridge: IPv4Interface | None) -> App:
