@@ -18,7 +18,7 @@ from handsoff.offline.contract import check_code, image_of
 from handsoff.offline.finding import Finding, fails, fine, note
 from handsoff.offline.looking import STEPS_IMAGE, DataFiles, run
 from handsoff.offline.traces import keep, place
-from handsoff.operating.predicting import last_lines
+from handsoff.operating.predicting import last_lines, without_credentials
 from handsoff.project import Project
 from local.images import installing, layers, requirements
 from local.images.environments import Environments, locked
@@ -319,19 +319,14 @@ def _with_requirements(base: Path, source: Path, environments: Environments) -> 
 
 def _run(stage: str, command: list[str], folder: Path, variables: Mapping[str, str], scratch: Path) -> None:
     """Run a program of the trial, without AWS credentials. Raises Broken with the reason."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON", "SM_"))
-    }
-    nowhere: dict[str, Any] = {
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    kept = {name: value for name, value in without_credentials().items() if not name.startswith("SM_")}
+    own = {
         "AWS_DEFAULT_REGION": REGION,
         "SAGEMAKER_BASE_DIR": str(scratch),
         "PYTHONUNBUFFERED": "1",
     }
     done = subprocess.run(
-        command, cwd=folder, env={**kept, **nowhere, **variables}, capture_output=True, check=False
+        command, cwd=folder, env={**kept, **own, **variables}, capture_output=True, check=False
     )
     if done.returncode:
         output = (done.stdout + done.stderr).decode(errors="replace")

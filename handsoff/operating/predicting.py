@@ -163,7 +163,7 @@ def _run(python: Path, arguments: list[str], artifact: Artifact, body: bytes = b
         [str(python), *arguments],
         input=body,
         cwd=artifact.folder,
-        env=_without_credentials() | {"SAGEMAKER_BASE_DIR": str(scratch)},
+        env=without_credentials() | {"SAGEMAKER_BASE_DIR": str(scratch)},
         capture_output=True,
         check=False,
     )
@@ -182,7 +182,7 @@ def last_lines(output: bytes) -> list[str]:
     return output.decode(errors="replace").strip().splitlines()[-TAIL:]
 
 
-def _without_credentials() -> dict[str, str]:
+def without_credentials() -> dict[str, str]:
     """The environment variables without those of AWS and of this Python."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
     nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "OMP_WAIT_POLICY": "PASSIVE"}
