@@ -9,7 +9,7 @@ from typing import Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from retraining import evidence
+from retraining import evidence, records
 from retraining.aws import registry
 from retraining.aws.observability import logger, metrics
 from retraining.candidates import anchoring, decisions, telling
@@ -153,7 +153,7 @@ def carry_out(candidate: Package, known: VerdictFact, using: Collaborators) -> V
     else:
         logger.warning("package was decided by somebody else meanwhile", package=arn)
     if candidate.execution and copy:
-        evidence.write(using.sources, model, candidate.execution, known=(package, copy))
+        records.write(using.sources, model, candidate.execution, known=(package, copy))
     using.ledger.mark(keys.verdict(arn), done_at=using.clock())
     logger.info("candidate judged", package=arn, decision=verdict.decision, reasons=list(verdict.texts))
     return verdict

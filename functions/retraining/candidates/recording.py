@@ -11,7 +11,7 @@ from typing import assert_never
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from retraining import evidence
+from retraining import records
 from retraining.aws import registry
 from retraining.aws.observability import logger, metrics
 from retraining.candidates import anchoring, telling
@@ -143,7 +143,7 @@ def _follow(package: Package, decision: DecisionFact, using: Collaborators) -> N
     _tell(package, decision, using)
     if package.execution:
         model = using.settings.model_of(package.group)
-        evidence.write(using.sources, model, package.execution, package_arn=package.arn)
+        records.write(using.sources, model, package.execution, package_arn=package.arn)
     if failures:
         raise (
             failures[0]

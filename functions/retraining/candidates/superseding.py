@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
-from retraining import evidence
+from retraining import records
 from retraining.aws import registry
 from retraining.aws.observability import logger
 from retraining.candidates import decisions, telling
@@ -60,5 +60,5 @@ def _supersede(arn: str, why: str, using: Collaborators) -> bool:
     telling.tell_decision(package, standing, using)
     if package.execution:
         model = using.settings.model_of(package.group)
-        evidence.write(using.sources, model, package.execution, package_arn=package.arn)
+        records.write(using.sources, model, package.execution, package_arn=package.arn)
     return True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
-from retraining import evidence
+from retraining import evidence, records
 from retraining.aws import pipelines
 from retraining.aws.job_words import OWN_CODE_FAILED, tellable
 from retraining.aws.observability import logger, metrics
@@ -195,7 +195,7 @@ def track(execution_arn: str, using: Collaborators) -> None:
     using.states.change(model, lambda state: state.ended(execution_arn, execution.last_modified))
     if message := _told_of_end(execution, model, log_lines, using):
         notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
-    evidence.write(using.sources, model, execution_arn)
+    records.write(using.sources, model, execution_arn)
     using.ledger.mark(keys.execution(execution_arn), where={"version": execution.version}, settled=True)
 
 

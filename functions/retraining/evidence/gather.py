@@ -6,60 +6,21 @@ time. The copy in S3 is written anew whenever something ends or is decided.
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
-
-from botocore.exceptions import ClientError
+from typing import Any, Final
 
 from retraining import report_keys
-from retraining.aws import pipelines, registry, training
-from retraining.aws.ledger import Ledger
+from retraining.aws import registry, training
 from retraining.aws.pipelines import Execution, Step
-from retraining.aws.refusals import is_refusal
+from retraining.evidence.sources import Sources, evidence_key, json_object
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, EarlierVerdict, VerdictFact
 from retraining.facts.package import PENDING, Package
 from retraining.facts.starts import ExecutionFact
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sagemaker import SageMakerClient
-
 Evidence = dict[str, Any]
 SCHEMA_VERSION: Final = 2
 """The version of evidence.json's form. In version 1 some keys were written with underscores."""
-
-ATTEMPTS: Final = 5
-"""Times that gathering and writing is tried while other functions write the copy in S3, too."""
-
-_FROM_LEDGER: Final = {
-    "the start": ("trigger",),
-    "the verdict": ("verdict", "judgedAgain", "earlierVerdicts"),
-    "the decision": ("decidedBy", "decidedWho", "decidedAt", "decidedWhy", "earlierDecisions"),
-}
-"""Keys of the evidence that only the ledger can fill, by what they are."""
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where evidence is gathered from."""
-
-    sagemaker: SageMakerClient
-    s3: S3Client
-    ledger: Ledger
-    bucket: str
-
-
-def evidence_key(model: str, execution_id: str) -> str:
-    """Where the copy of an execution's evidence lies in the data bucket."""
-    return f"evidence/{model}/{execution_id}/evidence.json"
-
-
-def uri(sources: Sources, model: str, execution: Execution) -> str:
-    """Where the copy of an execution's evidence lies, or will."""
-    return f"s3://{sources.bucket}/{evidence_key(model, execution.identity)}"
 
 
 def gather(sources: Sources, model: str, execution: Execution, *, package: Package | None = None) -> Evidence:
@@ -71,7 +32,7 @@ def gather(sources: Sources, model: str, execution: Execution, *, package: Packa
     missing: list[str] = []
     fact = sources.ledger.get(keys.execution(execution.arn)) or ExecutionFact()
     execution = execution.told_by(fact.log_lines)
-    report = _json_object(sources, f"models/{model}/{execution.identity}/data_report.json", missing)
+    report = json_object(sources, f"models/{model}/{execution.identity}/data_report.json", missing)
     of_execution = {
         "pipelineExecutionStatus": execution.status,
         "failureReason": execution.failure_reason,
@@ -85,12 +46,12 @@ def gather(sources: Sources, model: str, execution: Execution, *, package: Packa
     return _whole(sources, model, execution.arn, of_execution, package_arn, package, missing)
 
 
-def _gather_gone(sources: Sources, model: str, arn: str, package_arn: str | None) -> Evidence:
+def gather_gone(sources: Sources, model: str, arn: str, package_arn: str | None) -> Evidence:
     """What is known of an execution that SageMaker no longer knows: what the copy says, else the ledger."""
     missing = [f"{arn}: SageMaker no longer knows this execution"]
-    copy = _json_object(sources, evidence_key(model, arn.rsplit("/", 1)[-1]), missing)
+    copy = json_object(sources, evidence_key(model, arn.rsplit("/", 1)[-1]), missing)
     fact = sources.ledger.get(keys.execution(arn)) or ExecutionFact()
-    report = _json_object(sources, f"models/{model}/{arn.rsplit('/', 1)[-1]}/data_report.json", missing)
+    report = json_object(sources, f"models/{model}/{arn.rsplit('/', 1)[-1]}/data_report.json", missing)
     known = {
         "pipelineExecutionStatus": fact.status,
         "failureReason": fact.failure_reason,
@@ -109,33 +70,6 @@ def _gather_gone(sources: Sources, model: str, arn: str, package_arn: str | None
     )
 
 
-def _keep(copy: Evidence, found: Evidence) -> None:
-    """Keep what the copy says of start, verdict and decision where the ledger knows nothing: it was lost.
-
-    What the copy says of a decision that the package no longer shows is not kept.
-    """
-    same = copy.get("modelPackageArn") == found["modelPackageArn"]
-    shown = same and found["modelApprovalStatus"] in (None, copy.get("modelApprovalStatus"))
-    may_keep = {"the start": True, "the verdict": same, "the decision": shown}
-    kept = [
-        what
-        for what, names in _FROM_LEDGER.items()
-        if may_keep[what] and _says(what, copy) and not _says(what, found)
-    ]
-    for what in kept:
-        found |= {name: copy[name] for name in _FROM_LEDGER[what] if name in copy}
-    if kept:
-        said = f"the ledger no longer knows {', '.join(kept)}; this is what the evidence said before"
-        found["missing"].append(f"{found['pipelineExecutionArn']}: {said}")
-
-
-def _says(what: str, evidence: Evidence) -> bool:
-    """Whether the evidence says anything of the start, the verdict or the decision."""
-    if what == "the start":
-        return bool((evidence.get("trigger") or {}).get("startKey"))
-    return any(evidence.get(name) for name in _FROM_LEDGER[what])
-
-
 def _whole(
     sources: Sources,
     model: str,
@@ -147,7 +81,7 @@ def _whole(
 ) -> Evidence:
     """The evidence, with what is known of the execution's model package and of its verdicts and decisions."""
     name = f"models/{model}/{arn.rsplit('/', 1)[-1]}/evaluation.json"
-    evaluation = _json_object(sources, name, missing)
+    evaluation = json_object(sources, name, missing)
     if package_arn and package is None:
         package = registry.find(sources.sagemaker, package_arn)
         missing += [] if package else [f"{package_arn}: the model package was deleted"]
@@ -264,95 +198,3 @@ def _step(step: Step, log_lines: list[str] | None) -> dict[str, Any]:
 
 def _text(time: datetime | None) -> str | None:
     return time.isoformat() if time else None
-
-
-def _json_object(sources: Sources, key: str, missing: list[str]) -> dict[str, Any]:
-    """A JSON object in the bucket; empty where it does not exist (yet).
-
-    One that cannot be read is empty, too, and is named in `missing` with the reason.
-    """
-    try:
-        body = sources.s3.get_object(Bucket=sources.bucket, Key=key)["Body"].read()
-        loaded = json.loads(body)
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "NoSuchKey":
-            return {}
-        if not is_refusal(error):
-            raise
-        missing.append(f"s3://{sources.bucket}/{key}: {code}")
-        return {}
-    except ValueError:
-        missing.append(f"s3://{sources.bucket}/{key}: not valid JSON")
-        return {}
-    if isinstance(loaded, dict):
-        return loaded
-    missing.append(f"s3://{sources.bucket}/{key}: not a JSON object")
-    return {}
-
-
-@dataclass(frozen=True)
-class Copy:
-    """The copy of the evidence in S3 as it was at a time: its ETag, or that there was none."""
-
-    condition: dict[str, Any]
-
-    @property
-    def exists(self) -> bool:
-        return "IfMatch" in self.condition
-
-
-def copy_now(sources: Sources, model: str, execution_arn: str) -> Copy:
-    """The copy as it is now. A caller that reads a package after this may give both to `write`."""
-    return Copy(_unchanged(sources, evidence_key(model, execution_arn.rsplit("/", 1)[-1])))
-
-
-def write(
-    sources: Sources,
-    model: str,
-    execution_arn: str,
-    *,
-    package_arn: str | None = None,
-    known: tuple[Package, Copy] | None = None,
-) -> None:
-    """Gather the evidence and write its copy in S3.
-
-    Two functions may do this at once, and the one that gathered first may write last. So the copy is
-    only replaced if it is still the one that was there before gathering; otherwise it is gathered anew.
-    With `known`, the first attempt uses that package, which was read after that copy was looked at.
-
-    Where the execution was deleted together with its pipeline, the copy keeps what it said of the execution,
-    and `package_arn` names the package that outlived it. Where the ledger was lost, the copy keeps what it
-    said of start, verdict and decision.
-    """
-    key = evidence_key(model, execution_arn.rsplit("/", 1)[-1])
-    for attempt in range(ATTEMPTS):
-        execution = pipelines.find(sources.sagemaker, execution_arn)
-        package, copy = known or (None, Copy(_unchanged(sources, key)))
-        if execution is None:
-            found = _gather_gone(sources, model, execution_arn, package.arn if package else package_arn)
-        else:
-            found = gather(sources, model, execution, package=package)
-        if copy.exists and not all(_says(what, found) for what in _FROM_LEDGER):
-            _keep(_json_object(sources, key, found["missing"]), found)
-        body = json.dumps(found, indent=1, ensure_ascii=False).encode()
-        try:
-            sources.s3.put_object(
-                Bucket=sources.bucket, Key=key, Body=body, ContentType="application/json", **copy.condition
-            )
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code not in ("PreconditionFailed", "ConditionalRequestConflict") or attempt == ATTEMPTS - 1:
-                raise
-            known = None  # the copy was written meanwhile, so the package may have changed
-        else:
-            return
-
-
-def _unchanged(sources: Sources, key: str) -> dict[str, Any]:
-    try:
-        return {"IfMatch": sources.s3.head_object(Bucket=sources.bucket, Key=key)["ETag"]}
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
-            raise
-        return {"IfNoneMatch": "*"}

@@ -1,0 +1,32 @@
+"""What is kept of an execution: its evidence, the evidence's proof, and its report, in this order."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from retraining import evidence, proof, report
+from retraining.aws.observability import logger, metrics
+from retraining.evidence import Copy, Sources
+from retraining.facts.package import Package
+
+
+def write(
+    sources: Sources,
+    model: str,
+    execution_arn: str,
+    *,
+    package_arn: str | None = None,
+    known: tuple[Package, Copy] | None = None,
+) -> None:
+    """Write the evidence as `evidence.write` does, then its proof, then its report.
+
+    Raises what prevents evidence or proof; the caller's fact is then not marked, and the sweep repeats the
+    call. A report that fails is logged and counted, and is written with the next evidence: it stops nothing.
+    """
+    written = evidence.write(sources, model, execution_arn, package_arn=package_arn, known=known)
+    proof.record(sources, model, written)
+    try:
+        report.write(sources, model, written)
+    except Exception:
+        logger.exception("report was not written", execution=execution_arn)
+        metrics.add_metric("ReportsFailed", MetricUnit.Count, 1)
