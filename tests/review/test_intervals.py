@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from retraining.review_page.intervals import drawing
-from retraining.review_page.view import _rule
+from retraining.html.intervals import drawing
+from retraining.html.rules import rule_shown
 from retraining.verdicts.judge import judge
 from retraining.verdicts.verdict import Finding, Outcome, Question, RuleResult
 from tests.functions.verdicts.evaluations import CHAMPION, evaluation, rules
@@ -100,14 +100,14 @@ def test_each_outcome_of_a_comparison_has_its_word(
 ) -> None:
     asked = rules({"metric": "roc_auc", "versus_champion": {"max_loss": 0.03}})
     result = judge(evaluation(versus=versus), asked, CHAMPION).rules[0]
-    shown = _rule(result)
+    shown = rule_shown(result)
     assert (result.outcome, shown.outcome.text, shown.effect) == (outcome, word, effect)
     assert len(shown.drawings) == (0 if outcome == "unknown" else 1)
 
 
 def test_suspicious_leap_has_its_word() -> None:
     asked = rules({"metric": "roc_auc", "versus_champion": {"max_loss": 0.03, "max_gain": 0.1}})
-    shown = _rule(judge(evaluation(versus=(0.12, 0.01)), asked, CHAMPION).rules[0])
+    shown = rule_shown(judge(evaluation(versus=(0.12, 0.01)), asked, CHAMPION).rules[0])
     assert (shown.outcome.text, shown.effect) == ("Suspicious leap", "so a person decides")
 
 
@@ -133,5 +133,5 @@ def test_failed_comparison_of_an_earlier_version_is_not_called_worse() -> None:
             ],
         }
     )
-    assert (_rule(stored).outcome.text, _rule(stored).drawings) == ("Not met", ())
+    assert (rule_shown(stored).outcome.text, rule_shown(stored).drawings) == ("Not met", ())
     assert (stored.word, stored.lost) == ("fail", True)

@@ -11,9 +11,9 @@ import pytest
 from retraining.aws import registry
 from retraining.config.rules import Approval
 from retraining.facts.candidates import EarlierDecision
+from retraining.html.wording import Said, number, plain
 from retraining.review_page.metrics import reading
 from retraining.review_page.view import Known, decided, review
-from retraining.review_page.wording import Said, number, plain
 from retraining.verdicts.evaluation import Difference, parse_evaluation
 from retraining.verdicts.judge import judge
 from tests.functions.fakes import ROOT

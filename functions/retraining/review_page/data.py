@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from retraining.review_page.wording import Said, number, share, version_of
+from retraining.html.wording import Said, number, share, version_of
 from retraining.verdicts.evaluation import Evaluation
 
 SOME_DRIFT: Final = 0.1

@@ -12,12 +12,12 @@ from retraining.candidates.decision_actions import Standing
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
 from retraining.facts.candidates import Status
+from retraining.html.wording import plain
 from retraining.links import Links
 from retraining.review_page.http import Refused, Request, Response, answer, fields, form_body, from_our_page
 from retraining.review_page.link import Opened, open_link
 from retraining.review_page.show import MAX_NAME, MAX_REASON, Alert, Entered, candidate_page
 from retraining.review_page.view import decided
-from retraining.review_page.wording import plain
 
 MAX_FORM: Final = 16 * 1024
 """Bytes of a form that are read."""

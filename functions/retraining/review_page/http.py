@@ -12,7 +12,7 @@ from typing import Any, Final, TypedDict
 from urllib.parse import parse_qsl, urlsplit
 
 from retraining.aws.observability import logger
-from retraining.review_page.render import content_security_policy, render
+from retraining.html.render import content_security_policy, render
 
 MAX_FIELDS: Final = 20
 """Fields of a form or of a query that are read. The form has five."""

@@ -15,9 +15,9 @@ from retraining.errors import ConfigError
 from retraining.facts import keys
 from retraining.facts.candidates import EarlierDecision
 from retraining.facts.package import Package
+from retraining.html.wording import plain, version_of
 from retraining.links import LinkExpired, LinkInvalid, Links
 from retraining.review_page.http import Refused
-from retraining.review_page.wording import plain, version_of
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Final
 
 from retraining.config.rules import Approval, MetricRule
 from retraining.config.tasks import LOWER_IS_BETTER, NOT_COMPARED
-from retraining.review_page.wording import Said, interval, number, spaced, version_of
+from retraining.html.wording import Said, interval, number, spaced, version_of
 from retraining.verdicts.evaluation import Difference, Evaluation, Measured, Paired
 from retraining.verdicts.guessing import decisive
 

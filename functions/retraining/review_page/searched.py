@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from retraining.review_page.wording import Said, number
+from retraining.html.wording import Said, number
 from retraining.verdicts.evaluation import Evaluation
 from retraining.verdicts.slices import where, worse
 

@@ -13,38 +13,18 @@ from typing import TYPE_CHECKING, Any, Final
 from retraining.config.rules import Approval
 from retraining.facts.candidates import EarlierDecision
 from retraining.facts.package import PENDING, Package
+from retraining.html.rules import VERDICTS, Rule, rule_shown
+from retraining.html.wording import TONES, Said, duration, plain, spaced, toned, version_of
 from retraining.review_page.data import Data, data
-from retraining.review_page.intervals import Drawing, drawing
 from retraining.review_page.metrics import Metrics, metrics
 from retraining.review_page.searched import Searched, searched
-from retraining.review_page.wording import TONES, Said, Tone, duration, plain, spaced, toned, version_of
 from retraining.verdicts.evaluation import Evaluation
-from retraining.verdicts.verdict import LEAP, RuleResult, Verdict
+from retraining.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
     from retraining.aws.pipelines import Execution
 
 _STATUSES: Final = {"Approved": "Approved", "Rejected": "Rejected", PENDING: "Waits for a decision"}
-_OUTCOMES: Final = {
-    "pass": "Met",
-    "fail": "Not met",
-    "worse": "Worse",
-    LEAP: "Suspicious leap",
-    "undecided": "Undecided",
-    "cannot be judged": "Cannot be judged",
-    "skipped": "Not asked",
-}
-_VERDICTS: Final[Mapping[str, tuple[str, Tone]]] = {
-    "APPROVE": ("The rules approve this candidate", "good"),
-    "REJECT": ("The rules reject this candidate", "bad"),
-    "HOLD": ("The rules leave this candidate to a person", "open"),
-}
-_EFFECTS: Final = {
-    "none": "",
-    "warn": "only a warning",
-    "hold": "so a person decides",
-    "reject": "so it is rejected",
-}
 _TRIGGERS: Final = {
     "landing": "New data landed",
     "schedule": "The model's schedule",
@@ -66,17 +46,6 @@ class Decided:
     @property
     def said(self) -> Said:
         return _status(self.status)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule of the verdict: what it asks, its outcome, the effect of that, the numbers, and drawings."""
-
-    asks: str
-    outcome: Said
-    effect: str
-    numbers: str
-    drawings: tuple[Drawing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -163,9 +132,9 @@ def review(known: Known) -> Review:
         pending=package.pending,
         registered=package.created_at,
         decided=decided(known.decision, written=not package.pending) if known.decision else None,
-        verdict=Said(*_VERDICTS[verdict.decision]) if verdict else None,
+        verdict=Said(*VERDICTS[verdict.decision]) if verdict else None,
         reasons=_reasons(verdict) if verdict else (),
-        rules=tuple(_rule(result) for result in verdict.rules) if verdict else (),
+        rules=tuple(rule_shown(result) for result in verdict.rules) if verdict else (),
         metrics=metrics(evaluation, known.approval) if evaluation else Metrics(),
         searched=searched(evaluation),
         data=data(evaluation, known.evidence),
@@ -199,16 +168,6 @@ def decided(decision: EarlierDecision, *, written: bool = True) -> Decided:
 
 def _status(status: str) -> Said:
     return Said(_STATUSES.get(status, status), TONES.get(status, "plain"))
-
-
-def _rule(result: RuleResult) -> Rule:
-    return Rule(
-        asks=spaced(result.rule),
-        outcome=Said(_OUTCOMES[result.word], TONES[result.outcome]),
-        effect=_EFFECTS[result.effect],
-        numbers=spaced(result.numbers),
-        drawings=tuple(found for item in result.findings if (found := drawing(item))),
-    )
 
 
 def _reasons(verdict: Verdict) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from retraining.review_page.wording import TONES, Tone, number
+from retraining.html.wording import TONES, Tone, number
 from retraining.verdicts.verdict import COMPARING, Finding
 
 WIDTH: Final = 240

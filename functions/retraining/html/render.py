@@ -12,7 +12,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from retraining.review_page.wording import plain
+from retraining.html.wording import plain
 
 PAGES: Final = Path(__file__).parent / "pages"
 """The templates, and the one style sheet, which stands in every page."""
