@@ -12,7 +12,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from retraining.html.wording import plain
+from retraining.html.wording import moment_text, plain
 
 PAGES: Final = Path(__file__).parent / "pages"
 """The templates, and the one style sheet, which stands in every page."""
@@ -25,17 +25,22 @@ def render(template: str, **values: Any) -> str:
 
 @cache
 def content_security_policy() -> str:
-    """What a browser may do with a page: show it with our own style, and send its form to us."""
-    style = hashlib.sha256(_style().encode()).digest()
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"style-src 'sha256-{base64.b64encode(style).decode()}'",
-            "form-action 'self'",
-            "frame-ancestors 'none'",
-            "base-uri 'none'",
-        )
-    )
+    """What a browser may do with a page: show it with our own style and pictures, and send its form to us."""
+    return "; ".join((*_shown(), "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"))
+
+
+@cache
+def policy_of_files() -> str:
+    """What a browser may do with a file of ours: show it with our own style and its pictures.
+
+    It stands in the file itself, where `frame-ancestors` has no effect.
+    """
+    return "; ".join((*_shown(), "form-action 'none'", "base-uri 'none'"))
+
+
+def _shown() -> tuple[str, ...]:
+    style = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
+    return ("default-src 'none'", f"style-src 'sha256-{style}'", "img-src data:")
 
 
 @cache
@@ -62,6 +67,4 @@ def _style() -> str:
 def _moment(at: datetime) -> Markup:
     """A time in UTC, for people and for programs."""
     utc = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    return Markup('<time datetime="{}">{}</time>').format(
-        utc.isoformat(timespec="seconds"), f"{utc.day} {utc:%b %Y, %H:%M} UTC"
-    )
+    return Markup('<time datetime="{}">{}</time>').format(utc.isoformat(timespec="seconds"), moment_text(utc))

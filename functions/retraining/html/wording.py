@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from retraining.config.tasks import METRICS
@@ -85,3 +85,23 @@ def duration(took: timedelta) -> str:
         return f"{seconds:.1f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def moment_text(at: datetime) -> str:
+    """A time in UTC to the minute, for people."""
+    utc = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    return f"{utc.day} {utc:%b %Y, %H:%M} UTC"
+
+
+def decider(by: str, who: str | None) -> str:
+    """Who decided, in words. A link proves no name: the text says that the name was typed."""
+    name = plain(who or "") or "somebody"
+    return {
+        "rules": "the rules",
+        "superseded": "handsoff, as a newer candidate was approved",
+        "expired": "handsoff, as nobody decided in time",
+        "link": f"{name}, through a review link (the name as typed)",
+        "slack": f"{name}, in Slack",
+        "operator": f"{name}, on the command line",
+        "person": f"{name}, in AWS",
+    }.get(by, plain(by))

@@ -1,4 +1,7 @@
-"""The report of an execution: its evidence and its pictures on one page."""
+"""The report of an execution: its evidence, its pictures and the model's history on one page.
+
+report.html lies beside evidence.json. It is one file without scripts, which loads nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,4 +9,7 @@ from retraining.evidence import Sources, Written
 
 
 def write(sources: Sources, model: str, written: Written) -> None:
-    """Write the report of this evidence beside it."""
+    """Write the report of this evidence beside it. Raises ClientError and HandsoffError where that fails."""
+    from retraining.report import making  # templates and drawings take time to load, and most calls need none
+
+    making.write(sources, model, written)

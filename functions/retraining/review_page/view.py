@@ -14,7 +14,7 @@ from retraining.config.rules import Approval
 from retraining.facts.candidates import EarlierDecision
 from retraining.facts.package import PENDING, Package
 from retraining.html.rules import VERDICTS, Rule, rule_shown
-from retraining.html.wording import TONES, Said, duration, plain, spaced, toned, version_of
+from retraining.html.wording import TONES, Said, decider, duration, plain, spaced, toned, version_of
 from retraining.review_page.data import Data, data
 from retraining.review_page.metrics import Metrics, metrics
 from retraining.review_page.searched import Searched, searched
@@ -147,19 +147,9 @@ def review(known: Known) -> Review:
 
 def decided(decision: EarlierDecision, *, written: bool = True) -> Decided:
     """A decision of the ledger in words. A link proves no name: the page says that the name was typed."""
-    who = plain(decision.who or "") or "somebody"
-    by = {
-        "rules": "the rules",
-        "superseded": "handsoff, as a newer candidate was approved",
-        "expired": "handsoff, as nobody decided in time",
-        "link": f"{who}, through a review link (the name as typed)",
-        "slack": f"{who}, in Slack",
-        "operator": f"{who}, on the command line",
-        "person": f"{who}, in AWS",
-    }
     return Decided(
         status=decision.status,
-        by=by.get(decision.by, plain(decision.by)),
+        by=decider(decision.by, decision.who),
         why=plain(decision.why),
         at=decision.at,
         written=written,
