@@ -11,8 +11,11 @@ import hashlib
 import io
 import json
 import tarfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import files as files_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -42,6 +45,9 @@ PROCESSING: Final = tuple(sorted({script.name for script in STEPS.glob("*.py")} 
 
 TUNING: Final = ("hyperparameters", "class_weight", "search")
 """Keys of `training` that say how the estimator is fitted. A model without them has the code that it had."""
+
+DRAWING: Final = "drawsvg"
+"""The package that ModelEvaluation draws with. SageMaker's image has none, so its files are published."""
 
 SCORING: Final = Path(__file__).parent / "scoring"
 """The folder of the scripts that score a model in its own image."""
@@ -116,7 +122,7 @@ def code_files(
     """
     config = _json(step_config(model, name)).encode()
     files = {f"processing/{script}": (STEPS / script).read_bytes() for script in PROCESSING}
-    files["processing/model.json"] = config
+    files |= {f"processing/{DRAWING}.zip": package_zip(DRAWING), "processing/model.json": config}
     if not _own_code(model):
         files |= {f"sourcedir/{script}": (STEPS / script).read_bytes() for script in TRAINING}
         return files | {"sourcedir/model.json": config}
@@ -168,6 +174,27 @@ def tar_gz(files: Mapping[str, bytes]) -> bytes:
             entry = tarfile.TarInfo(path)
             entry.size, entry.mode = len(content), 0o644
             archive.addfile(entry, io.BytesIO(content))
+    return raw.getvalue()
+
+
+@cache
+def package_zip(name: str) -> bytes:
+    """An installed package and its licence as a file that Python imports from: the same on any machine.
+
+    They are not compressed, so the bytes do not depend on zlib, and were made in 1980. Raises
+    PackageNotFoundError.
+    """
+    wanted = {
+        str(item): item.read_binary()
+        for item in files_of(name) or ()
+        if item.suffix == ".py" or "licenses" in item.parts
+    }
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w", zipfile.ZIP_STORED) as archive:
+        for path, content in sorted(wanted.items()):
+            entry = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
+            entry.create_system, entry.external_attr = 3, 0o644 << 16
+            archive.writestr(entry, content)
     return raw.getvalue()
 
 

@@ -29,8 +29,8 @@ OF_OTHERS = {
 }
 """Distributions that are imported and come with a declared one, which pins them."""
 
-NOT_IMPORTED = {"httptools", "uv"}
-"""Declared distributions that are used as programs, or by uvicorn."""
+NOT_IMPORTED = {"drawsvg", "httptools", "uv"}
+"""Declared distributions that are used as programs, by uvicorn, or by step scripts, which get its files."""
 
 IN_IMAGES = (
     "handsoff/operating/answer.py",

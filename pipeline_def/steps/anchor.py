@@ -35,7 +35,7 @@ def anchor_part(
         problem, found = beside["champion_problem"], beside["comparison"]
         return {"package": anchor.package, "problem": problem, "comparison": found}
     try:
-        compared, _ = against_champion(
+        compared, _, _ = against_champion(
             fetched(anchor, config),
             anchor.package,
             config,

@@ -39,6 +39,19 @@ class ChampionSource:
     rows: int = 0
 
 
+@dataclass(frozen=True)
+class Shared:
+    """The validation rows on which candidate and champion were compared.
+
+    `rows` says of each of the candidate's n rows whether it is one of them, `champion` has the champion's
+    prediction of these, and `loaded` is the champion.
+    """
+
+    rows: Array
+    champion: Array
+    loaded: Champion
+
+
 def compared(
     task: Task, target: Array, ours: Array, theirs: Array, clusters: Array | None = None
 ) -> tuple[dict[str, Json], dict[str, Json], dict[str, Json]]:
@@ -100,8 +113,8 @@ def against_champion(
     columns: Columns,
     profile: Mapping[str, Any],
     unknown: Mapping[str, Array],
-) -> tuple[Json, Json | None]:
-    """The comparison on the rows that the champion has not seen, and the drift if it can be measured.
+) -> tuple[Json, Json | None, Shared]:
+    """The comparison on the rows that the champion has not seen, the drift if known, and these rows.
 
     `package` is the champion's ARN. `candidate` are the candidate's predictions of `rows`, and `unknown` says
     for each categorical feature and row whether the candidate does not know the category. `columns` and
@@ -130,7 +143,8 @@ def against_champion(
         slices.append({"where": dict(where), **comparison(config.task, *some)})
     whole = comparison(config.task, target, candidate, champion, clusters)
     searched = worse_slices(config, rows, candidate, champion)
-    return {**whole, **left_out(known), "slices": slices, **searched, **unfamiliar}, moved
+    beside = {**whole, **left_out(known), "slices": slices, **searched, **unfamiliar}
+    return beside, moved, Shared(fresh, champion, found)
 
 
 def moved_from(found: Champion, package: str, profile: Mapping[str, Any], config: StepConfig) -> Json | None:

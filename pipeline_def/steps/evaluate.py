@@ -9,6 +9,7 @@ in SageMaker's scikit-learn image, with the other step scripts beside it.
 from __future__ import annotations
 
 import argparse
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,16 @@ import pandas as pd
 from anchor import anchor_part
 from artifact import Model, load_model
 from champion import ChampionProblem, package_of, problems
-from comparison import ChampionSource, against_champion, compared, differences, fetched, new_by_chance, share
+from comparison import (
+    ChampionSource,
+    Shared,
+    against_champion,
+    compared,
+    differences,
+    fetched,
+    new_by_chance,
+    share,
+)
 from data_changes import data_changes
 from data_report import data_notes
 from evaluation_summary import summary
@@ -37,6 +47,7 @@ from job import (
     scratch,
 )
 from model_quality import sagemaker_format, to_json
+from picture import Shown
 from predicted import Predicted, answer_notes, read_predicted, read_scoring
 from scoring import guess, inside, metrics, scores, scores_of
 from search import search_notes
@@ -69,8 +80,9 @@ def evaluate(
     execution: str,
     champion: ChampionSource | None,
     anchor: ChampionSource | None = None,
-) -> Json:
-    """evaluation.json as plain data, with NaN where a metric is undefined; `to_json` replaces it.
+) -> tuple[Json, Shown]:
+    """evaluation.json as plain data, with NaN where a metric is undefined, which `to_json` replaces; and what
+    pictures show of it.
 
     `rows` are the validation rows as `read_rows` gives them, `execution` is the execution's ARN. `champion`
     and `anchor` are None where there is none to compare with.
@@ -80,26 +92,26 @@ def evaluate(
     rows = rows[known.left]
     prediction, unknown = model.predict(rows), model.unknown(rows)
     searched = model.search if isinstance(model, Model) else None
-    report, beside = trained.report, champion_part(champion, config, rows, prediction, trained, unknown)
+    report = trained.report
+    beside, shared = champion_part(champion, config, rows, prediction, trained, unknown)
     others: Json = {"columns": report["columns"], "profile": trained.profile, "unknown": unknown}
     sagemaker, alone = candidate_part(config, rows, prediction, report)
-    return {
-        **sagemaker,
-        "handsoff": {
-            **heading(config, execution, report["batch"]),
-            "validation": validation_identity(every),
-            **seen_part(config, every, known, trained.ids),
-            **alone,
-            "data": data_counts(report),
-            "unknown": unknown_shares(unknown, rows, trained.profile),
-            "data_notes": notes(report, model, prediction, searched),
-            "search": searched,
-            "validation_drift": report["validation_drift"],
-            "time_drift": report["time_drift"],
-            **beside,
-            "anchor": anchor_part(anchor, beside, config, rows, prediction, **others),
-        },
+    ours = {
+        **heading(config, execution, report["batch"]),
+        "validation": validation_identity(every),
+        **seen_part(config, every, known, trained.ids),
+        **alone,
+        "data": data_counts(report),
+        "unknown": unknown_shares(unknown, rows, trained.profile),
+        "data_notes": notes(report, model, prediction, searched),
+        "search": searched,
+        "validation_drift": report["validation_drift"],
+        "time_drift": report["time_drift"],
+        **beside,
+        "anchor": anchor_part(anchor, beside, config, rows, prediction, **others),
     }
+    shown = Shown(config, ours, model, rows, prediction, shared, report, trained.profile)
+    return {**sagemaker, "handsoff": ours}, shown
 
 
 def notes(
@@ -190,12 +202,13 @@ def champion_part(
     prediction: Array,
     trained: Trained,
     unknown: Mapping[str, Array],
-) -> Json:
+) -> tuple[Json, Shared | None]:
     """What evaluation.json says about the champion: its ARN, the problem or the comparison, and the drift.
 
-    `data_changes` also stands there if the champion was loaded and cannot be compared.
+    `data_changes` also stands there if the champion was loaded and cannot be compared. The second result are
+    the rows on which both were compared.
     """
-    found, moved, changes, problem = None, None, None, None
+    found, moved, changes, problem, shared = None, None, None, None, None
     if champion:
         try:
             loaded = fetched(champion, config)
@@ -203,7 +216,7 @@ def champion_part(
                 changes = data_changes(
                     loaded.report, trained.report, loaded.profile, trained.profile, config.data.spelling
                 )
-            found, moved = against_champion(
+            found, moved, shared = against_champion(
                 loaded,
                 champion.package,
                 config,
@@ -221,7 +234,7 @@ def champion_part(
         "comparison": found,
         "drift": moved,
         "data_changes": changes,
-    }
+    }, shared
 
 
 def model_source(given: argparse.Namespace, package: str) -> ChampionSource | None:
@@ -254,7 +267,7 @@ def run(given: argparse.Namespace) -> None:
         champion, anchor = (model_source(given, package) for package in (given.champion, given.anchor))
         with scratch(given.output) as folder:
             model = load_model(given.model / "model.tar.gz", folder)
-    evaluation = evaluate(
+    evaluation, shown = evaluate(
         model,
         rows,
         config,
@@ -266,6 +279,18 @@ def run(given: argparse.Namespace) -> None:
     given.output.mkdir(parents=True, exist_ok=True)
     (given.output / "evaluation.json").write_text(to_json(evaluation), encoding="utf-8")
     print(summary(evaluation), flush=True)
+    draw(shown, given.output)
+
+
+def draw(shown: Shown, folder: Path) -> None:
+    """Write pictures.json to the folder. The step succeeds without it, and the log says why there is none."""
+    try:
+        from pictures import write_pictures  # here, so that the evaluation needs nothing of it
+
+        write_pictures(shown, folder)
+    except Exception:
+        traceback.print_exc()
+        print("pictures.json is not written", flush=True)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -1,7 +1,7 @@
 """Write tests/samples/ by running the steps: python -m tests.pipeline_def.make_samples
 
 evaluation.json is of the Titanic. Its champion, the anchor, was trained on an older batch, which had ten of
-the validation rows. The other two are of scikit-learn's wine and diabetes.
+the validation rows. The other two are of scikit-learn's wine and diabetes. Beside each are its pictures.
 """
 
 from __future__ import annotations
@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 
+CANDIDATE: Final = "v7w8x9y0z1a2"
+"""The execution that is evaluated, and its folder."""
+
+PICTURES: Final = f"{CANDIDATE}/output/evaluation/pictures.json"
+"""Where its evaluation leaves the pictures."""
+
 Make = Callable[["S3Client", "SageMakerClient", Path], dict[str, Any]]
 
 
@@ -48,7 +54,7 @@ def evaluation(s3: S3Client, sagemaker: SageMakerClient, folder: Path) -> dict[s
     first.train()
     champion = register(sagemaker, first, approvedAt="2026-11-16T06:00:00Z")
     land_titanic(s3)
-    second = Run(folder / "second", s3, titanic_config(), "v7w8x9y0z1a2")
+    second = Run(folder / CANDIDATE, s3, titanic_config(), CANDIDATE)
     assert second.preprocess() == 0
     second.train()
     return second.evaluate(champion, champion)
@@ -89,7 +95,7 @@ def of_frame(
     }
     train, validation = frame[frame.index % 3 != 2], frame[frame.index % 3 == 2]
     runs = []
-    for execution, rows in (("p1q2r3s4t5u6", train[train.index % 9 < 6]), ("v7w8x9y0z1a2", train)):
+    for execution, rows in (("p1q2r3s4t5u6", train[train.index % 9 < 6]), (CANDIDATE, train)):
         land(s3, f"curated/{name}/train.csv", rows.to_csv(index=False))
         land(s3, f"curated/{name}/validation.csv", validation.to_csv(index=False))
         run = Run(folder / execution, s3, config, execution)
@@ -115,7 +121,9 @@ def main() -> None:
             s3.create_bucket(Bucket=BUCKET)
             s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
             text = json.dumps(make(s3, sagemaker, Path(folder)), indent=1)
+            pictures = (Path(folder) / PICTURES).read_bytes()
         (SAMPLES / name).write_text(text + "\n", encoding="utf-8")
+        (SAMPLES / name.replace("evaluation", "pictures")).write_bytes(pictures)
     (SAMPLES / "model.json").write_text(
         json.dumps(titanic_config(), indent=2, sort_keys=True) + "\n", encoding="utf-8"
     )

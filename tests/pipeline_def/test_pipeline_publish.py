@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import tarfile
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -17,6 +19,7 @@ from pipeline_def.publish import (
     code_files,
     code_objects,
     code_sha256,
+    package_zip,
     publish,
     render,
     step_config,
@@ -115,6 +118,20 @@ def test_tar_gz_has_the_same_bytes_on_any_machine() -> None:
     assert found == [("inference.py", 0, 0, 0, "", 0o644), ("train.py", 0, 0, 0, "", 0o644)]
 
 
+def test_package_zip_is_the_pinned_package_with_its_licence_byte_for_byte() -> None:
+    """A mending of the package, or another version of it, changes the hash of the code."""
+    packed = package_zip("drawsvg")
+    assert hashlib.sha256(packed).hexdigest() == (
+        "e0e7cf1bac63aaec9d86034606810820b7a00666ce9b867bffbe9ac79045c6f9"
+    )
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        names = archive.namelist()
+        assert archive.testzip() is None
+    assert names == sorted(names)
+    assert {"drawsvg/__init__.py", "drawsvg-2.4.2.dist-info/licenses/LICENSE.txt"} <= set(names)
+    assert {name.rpartition(".")[2] for name in names} == {"py", "txt"}
+
+
 def test_code_files_change_with_slices_but_not_with_rules_or_instances(model: dict[str, Any]) -> None:
     before = code_sha256(code_files(model, "titanic"))
     model["approval"]["rules"][0]["min"] = 0.5
@@ -129,7 +146,8 @@ def test_code_objects_hold_each_script_where_its_job_needs_it(model: dict[str, A
     scripts = {path.name for path in STEPS.glob("*.py")}
     assert {"preprocess.py", "data_profile.py", "evaluate.py", "train.py", "inference.py"} <= scripts
     processing = {f"processing/{name}" for name in scripts - {"train.py"}}
-    assert set(objects) == processing | {"processing/model.json", "sourcedir.tar.gz"}
+    drawing = "processing/drawsvg.zip"
+    assert set(objects) == processing | {drawing, "processing/model.json", "sourcedir.tar.gz"}
     with tarfile.open(fileobj=io.BytesIO(objects["sourcedir.tar.gz"]), mode="r:gz") as archive:
         assert archive.getnames() == [
             *(
