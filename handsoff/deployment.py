@@ -16,14 +16,17 @@ from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError
 
 from handsoff.errors import NotDeployed
-from handsoff.location import Location
+from handsoff.location import Location, signing_alias
 from retraining.aws.items import Items
 from retraining.aws.ledger import Ledger
 from retraining.aws.settings import ModelConfigs, Settings
+from retraining.aws.signing import Lock
 from retraining.collaborators import Collaborators
+from retraining.config.evidence import CREATE
 from retraining.config.schema import Config
 
 if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
@@ -82,6 +85,17 @@ class Deployment:
         return self.session.client("ssm")
 
     @cached_property
+    def kms(self) -> KMSClient:
+        """Client of the key that signs evidence records."""
+        return self.session.client("kms")
+
+    @property
+    def signing_key(self) -> str | None:
+        """The key that signs evidence records: an ARN, or the alias of the one that Terraform makes."""
+        key = self.config.evidence.signing_key
+        return signing_alias(self.config) if key == CREATE else key
+
+    @cached_property
     def account(self) -> str:
         """The account of the credentials, 12 digits."""
         return str(self.session.client("sts").get_caller_identity()["Account"])
@@ -134,12 +148,15 @@ class Deployment:
     @cached_property
     def collaborators(self) -> Collaborators:
         """What the functions work with, under the operator's own credentials."""
+        lock = self.config.evidence.object_lock
         return Collaborators(
             settings=Settings(
                 prefix=self.prefix,
                 bucket=self.bucket,
                 table=self.outputs["LedgerTable"],
                 topic=self.outputs["NotificationsTopic"],
+                signing_key=self.signing_key,
+                lock=Lock.parse(f"{lock.mode}:{lock.days}") if lock else None,
             ),
             configs=ModelConfigs(self.prefix, self.bucket, self.s3, SSMProvider(boto3_client=self.ssm)),
             s3=self.s3,
@@ -149,6 +166,7 @@ class Deployment:
             logs=self.session.client("logs"),
             ledger=self.ledger,
             clock=lambda: datetime.now(UTC),
+            kms=self.kms if self.signing_key else None,
         )
 
 

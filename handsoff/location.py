@@ -25,3 +25,8 @@ def pipeline_role_arn(config: Config, location: Location) -> str:
     """The role that pipelines and their jobs run as: the config's, or the one that Terraform makes."""
     own = f"arn:{location.partition}:iam::{location.account}:role/{config.prefix}-pipeline"
     return config.aws.pipeline_role or own
+
+
+def signing_alias(config: Config) -> str:
+    """The alias of the key that Terraform makes to sign evidence records."""
+    return f"alias/{config.prefix}-evidence"

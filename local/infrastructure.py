@@ -40,6 +40,7 @@ def provision(cloud: Cloud, values: Mapping[str, Any]) -> None:
         "images": '", "'.join(values["images"]),
         "kms_key": values["kms_key"] or "",
     }
+    key = _signing_key(cloud, prefix) if values["create_signing_key"] else values["signing_key"]
     documents = ["pipeline"]
     documents += ["pipeline-kms"] if values["kms_key"] else []
     documents += ["pipeline-vpc"] if values["subnets"] else []
@@ -47,7 +48,18 @@ def provision(cloud: Cloud, values: Mapping[str, Any]) -> None:
     _bucket(cloud, names, values["version_days"], values["upload_days"])
     _parameter(cloud, f"/{prefix}/data-bucket", bucket)
     schedules = _role(cloud, f"{prefix}-schedules", "trust-scheduler", ["schedules"], names)
-    for document in ("operator", "operator-publish"):
+    names |= {
+        "signing_key": key or "",
+        "signing_keys": '", "'.join([*([key] if key else []), *values["earlier_keys"]]),
+    }
+    if values["object_lock"]:
+        _lock(cloud, bucket)
+    for document in (
+        "operator",
+        "operator-evidence",
+        "operator-publish",
+        *(["operator-signing"] if key else []),
+    ):
         _managed_policy(cloud, f"{prefix}-{document}", policy(document, names))
     for model, value in values["models"].items():
         _parameter(cloud, f"/{prefix}/models/{model}", value["config"])
@@ -100,6 +112,27 @@ def _bucket(cloud: Cloud, names: Mapping[str, str], version_days: int, upload_da
     rules = [_expiry("runs", 30), _expiry("quarantine", 90), *_tidying(version_days, upload_days)]
     s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
     s3.put_bucket_policy(Bucket=bucket, Policy=policy("bucket", names))
+
+
+def _lock(cloud: Cloud, bucket: str) -> None:
+    """Turn S3 Object Lock on, without a default retention."""
+    _client(cloud, "s3").put_object_lock_configuration(
+        Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"}
+    )
+
+
+def _signing_key(cloud: Cloud, prefix: str) -> str:
+    """The ARN of the key that signs evidence records, which is made unless it exists."""
+    kms, alias = _client(cloud, "kms"), f"alias/{prefix}-evidence"
+    with contextlib.suppress(kms.exceptions.NotFoundException):
+        return str(kms.describe_key(KeyId=alias)["KeyMetadata"]["Arn"])
+    made = kms.create_key(
+        Description=f"Signs the evidence records of {prefix}",
+        KeySpec="ECC_NIST_P256",
+        KeyUsage="SIGN_VERIFY",
+    )["KeyMetadata"]
+    kms.create_alias(AliasName=alias, TargetKeyId=made["KeyId"])
+    return str(made["Arn"])
 
 
 def _encryption(kms_key: str) -> dict[str, Any]:

@@ -19,9 +19,10 @@ def make(cloud: Cloud, *, prefix: str) -> None:
     iam = cloud.client("iam")
     with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_user(UserName=NAME)
-    for document in ("operator", "operator-publish"):
-        arn = f"arn:aws:iam::{cloud.account}:policy/{prefix}-{document}"
-        iam.attach_user_policy(UserName=NAME, PolicyArn=arn)
+    made = {item["PolicyName"]: item["Arn"] for item in iam.list_policies(Scope="Local")["Policies"]}
+    for document in ("operator", "operator-evidence", "operator-publish", "operator-signing"):
+        if arn := made.get(f"{prefix}-{document}"):  # nothing signs without evidence.signing_key
+            iam.attach_user_policy(UserName=NAME, PolicyArn=arn)
     own_keys = policy("operator-keys", {"partition": "aws", "account": cloud.account})
     iam.put_user_policy(UserName=NAME, PolicyName="operator-keys", PolicyDocument=own_keys)
     for old in iam.list_access_keys(UserName=NAME)["AccessKeyMetadata"]:

@@ -46,6 +46,17 @@ resource "aws_s3_bucket_versioning" "data" {
   }
 }
 
+# Turned on in place, for a bucket that exists, too. There is no default retention, so objects without their own, such as
+# data and executions' files, can be deleted as before. Terraform keeps this resource, as S3 does not turn the lock off.
+resource "aws_s3_bucket_object_lock_configuration" "data" {
+  count = var.object_lock ? local.own_bucket : 0
+
+  bucket              = aws_s3_bucket.data[0].id
+  object_lock_enabled = "Enabled"
+
+  depends_on = [aws_s3_bucket_versioning.data]
+}
+
 resource "aws_s3_bucket_server_side_encryption_configuration" "data" {
   count = local.own_bucket
 

@@ -7,6 +7,13 @@ resource "aws_iam_policy" "operator" {
   policy      = templatefile("${path.module}/policies/operator.json", local.names)
 }
 
+# A policy of its own, as IAM's limit of a policy is 6,144 characters.
+resource "aws_iam_policy" "operator_evidence" {
+  name        = "${var.prefix}-operator-evidence"
+  description = "Read evidence, write it where commands decide, and append its records"
+  policy      = templatefile("${path.module}/policies/operator-evidence.json", local.names)
+}
+
 # Publishing chooses the code that runs as the pipelines' role. A policy of its own allows it, to be left out at will.
 resource "aws_iam_policy" "operator_publish" {
   name        = "${var.prefix}-operator-publish"
@@ -41,6 +48,14 @@ resource "aws_iam_user_policy_attachment" "operator" {
 
   user       = aws_iam_user.operator[0].name
   policy_arn = aws_iam_policy.operator.arn
+}
+
+resource "aws_iam_user_policy_attachment" "operator_evidence" {
+  #checkov:skip=CKV_AWS_40:Made only where var.operator asks for it; a group for one user adds nothing
+  count = var.operator == null ? 0 : 1
+
+  user       = aws_iam_user.operator[0].name
+  policy_arn = aws_iam_policy.operator_evidence.arn
 }
 
 resource "aws_iam_user_policy_attachment" "operator_publish" {

@@ -113,6 +113,50 @@ variable "kms_key" {
   }
 }
 
+variable "create_signing_key" {
+  description = "Whether Terraform makes the KMS key that signs evidence records, alias/<prefix>-evidence."
+  type        = bool
+  default     = false
+}
+
+variable "signing_key" {
+  description = "ARN of an existing KMS key (ECC_NIST_P256) that signs evidence records; Terraform does not change it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.signing_key == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.signing_key))
+    error_message = "signing_key must be the ARN of a key, not of an alias, which policies cannot name."
+  }
+
+  validation {
+    condition     = !(var.create_signing_key && var.signing_key != null)
+    error_message = "Give create_signing_key or signing_key, not both."
+  }
+}
+
+variable "earlier_keys" {
+  description = "ARNs of KMS keys that signed evidence records before; operators may read their public keys."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition = alltrue([
+      for arn in var.earlier_keys : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", arn))
+    ])
+    error_message = "earlier_keys must be ARNs of keys."
+  }
+}
+
+variable "object_lock" {
+  description = <<-EOT
+    Whether evidence records are locked. Terraform turns S3 Object Lock on for a bucket that it made, without a default
+    retention: each record names its own. S3 cannot turn it off again.
+  EOT
+  type        = bool
+  default     = false
+}
+
 variable "version_days" {
   description = "Days that data under curated/ is kept after it was overwritten or deleted. Executions read versions."
   type        = number

@@ -173,10 +173,12 @@ def test_functions_know_secrets_by_their_arns_and_who_sends_links_knows_where_th
         "REVIEW_URL": {"Fn::If": ["HasReviewPage", URL, ""]},
         "LINK_SECRET": {"Ref": "LinkSecret"},
     }
+    records = {"SIGNING_KEY": {"Ref": "SigningKey"}, "EVIDENCE_LOCK": {"Ref": "EvidenceLock"}}
     assert own == {
-        "Reconcile": links,
-        "JudgeCandidate": links,
-        "RecordDecision": links,
+        "Reconcile": links | records,
+        "TrackExecution": records,
+        "JudgeCandidate": links | records,
+        "RecordDecision": links | records,
         "ReviewCandidate": {  # its own URL it cannot name: that would be a circle
             "LINK_SECRET": {"Ref": "LinkSecret"},
             "SLACK_SECRET": {"Ref": "SlackSecret"},
@@ -190,6 +192,36 @@ def test_functions_know_secrets_by_their_arns_and_who_sends_links_knows_where_th
     }
     secret = RESOURCES["LinkSecret"]["Properties"]["GenerateSecretString"]
     assert secret["PasswordLength"] == 64
+
+
+def test_whoever_writes_evidence_may_append_sign_and_lock_its_records_and_overwrite_none() -> None:
+    writers = ["Reconcile", "TrackExecution", "JudgeCandidate", "RecordDecision"]
+    for name, parameter, action in (
+        ("SignEvidence", "SigningKey", "kms:Sign"),
+        ("LockEvidence", "EvidenceLock", "s3:PutObjectRetention"),
+    ):
+        assert TEMPLATE["Parameters"][parameter]["Default"] == ""
+        allows = RESOURCES[name]
+        assert allows["Condition"] == f"Has{parameter}"
+        assert allows["Properties"]["Roles"] == [{"Ref": f"{writer}Role"} for writer in writers]
+        (statement,) = allows["Properties"]["PolicyDocument"]["Statement"]
+        assert statement["Action"] == action
+    assert RESOURCES["SignEvidence"]["Properties"]["PolicyDocument"]["Statement"][0]["Resource"] == {
+        "Ref": "SigningKey"
+    }
+    for role in (name for name, item in RESOURCES.items() if item["Type"] == "AWS::IAM::Role"):
+        (policy,) = RESOURCES[role]["Properties"]["Policies"]
+        found = {
+            statement["Sid"]: statement
+            for statement in policy["PolicyDocument"]["Statement"]
+            if "/evidence/" in json.dumps(statement["Resource"]) and "PutObject" in str(statement["Action"])
+        }
+        if role.removesuffix("Role") not in writers:
+            assert found == {}
+            continue
+        chain = found.pop("AppendEvidenceRecords")
+        assert chain["Condition"] == {"Null": {"s3:if-none-match": "false"}}
+        assert [name for name in found if "chain" in json.dumps(found[name])] == []
 
 
 def test_without_function_urls_there_is_no_review_page() -> None:

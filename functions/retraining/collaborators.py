@@ -17,12 +17,14 @@ from retraining.aws.items import Items
 from retraining.aws.ledger import Ledger
 from retraining.aws.model_states import ModelStates
 from retraining.aws.settings import CLIENTS, ModelConfigs, Settings, from_environment, secret
+from retraining.aws.signing import Signing
 from retraining.errors import OutOfTime
 from retraining.evidence import Sources
 from retraining.links import Links
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
@@ -43,7 +45,8 @@ class Collaborators:
     """The clients of one invocation, the ledger, and what the function's environment says.
 
     `clock` returns the time in UTC. `time_left` tells how long the present piece of work may go on; loops
-    that can be long call `check_time`. `read_links` is what `links` calls.
+    that can be long call `check_time`. `read_links` is what `links` calls. `kms` is None where no key
+    signs evidence.
     """
 
     settings: Settings
@@ -57,6 +60,7 @@ class Collaborators:
     clock: Callable[[], datetime]
     time_left: Callable[[], timedelta] = unlimited
     read_links: Callable[[], Links | None] = no_links
+    kms: KMSClient | None = None
 
     @classmethod
     @cache
@@ -75,6 +79,7 @@ class Collaborators:
             ledger=Ledger(Items(boto3.resource("dynamodb", config=CLIENTS).Table(settings.table))),
             clock=lambda: datetime.now(UTC),
             read_links=lambda: links_of(settings),
+            kms=boto3.client("kms", config=CLIENTS) if settings.signing_key else None,
         )
 
     def within(self, limit: timedelta) -> Self:
@@ -104,7 +109,8 @@ class Collaborators:
     @property
     def sources(self) -> Sources:
         """The clients from which evidence is gathered."""
-        return Sources(self.sagemaker, self.s3, self.ledger, self.settings.bucket)
+        signing = Signing(self.kms, self.settings.signing_key, self.settings.lock)
+        return Sources(self.sagemaker, self.s3, self.ledger, self.settings.bucket, signing)
 
 
 def links_of(settings: Settings) -> Links | None:

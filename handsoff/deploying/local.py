@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from handsoff.deploying import render, sam
 from handsoff.deploying.account import find_stack
+from handsoff.deploying.proof import proof_parameters
 from handsoff.deploying.publishing import publish_model
 from handsoff.deployment import Deployment
 from handsoff.location import Location
@@ -87,6 +88,7 @@ def _deploy_stack(deployment: Deployment, project: Project, folder: Path, cloud:
         "DataBucket": f"/{project.config.prefix}/data-bucket",
         "Runtime": runtime,
         "Architecture": architecture,
+        **proof_parameters(deployment),
     }
     note, origin = cloud.folder / DEPLOYED, [sam.built_from(folder), parameters]
 

@@ -19,7 +19,7 @@ from handsoff.pages import page
 GROUP: Final = "aws_sagemaker_model_package_group"
 """Terraform's type of a model package group."""
 
-HOLDS_DATA: Final = ("aws_s3_bucket", GROUP)
+HOLDS_DATA: Final = ("aws_s3_bucket", GROUP, "aws_kms")
 """Beginnings of Terraform's types for resources that hold data, or that protect such resources."""
 
 

@@ -19,6 +19,7 @@ from handsoff.location import Location, bucket_name, pipeline_role_arn
 from handsoff.project import Project
 from pipeline_def import images, publish
 from pipeline_def.source import read_source
+from retraining.config.evidence import CREATE
 from retraining.config.schema import Config
 from retraining.config.storing import stored
 from retraining.errors import ConfigError
@@ -95,7 +96,19 @@ def values(config: Config, location: Location, folder: Path = Path()) -> dict[st
         "region": location.region,
         "images": repositories(config, location),
         **config.aws.model_dump(mode="json", exclude={"image_repositories"}),
+        **_evidence(config),
         "models": models,
+    }
+
+
+def _evidence(config: Config) -> dict[str, Any]:
+    """What Terraform makes for the proof of evidence: a key, or permissions for one of the user's; a lock."""
+    key = config.evidence.signing_key
+    return {
+        "create_signing_key": key == CREATE,
+        "signing_key": None if key == CREATE else key,
+        "earlier_keys": list(config.evidence.earlier_keys),
+        "object_lock": config.evidence.object_lock is not None,
     }
 
 

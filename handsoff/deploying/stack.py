@@ -12,10 +12,11 @@ from rich.console import Console
 from handsoff.deploying import sam
 from handsoff.deploying.account import UNBORN, find_stack
 from handsoff.deploying.local import this_machine
+from handsoff.deploying.proof import proof_parameters
 from handsoff.deploying.site import Site, step
 from handsoff.errors import Refused, StepFailed, UsageError
 
-DERIVED: Final = ("Prefix", "DataBucket", "PermissionsBoundary", "DataKey")
+DERIVED: Final = ("Prefix", "DataBucket", "PermissionsBoundary", "DataKey", "SigningKey", "EvidenceLock")
 """Parameters of the template that follow from handsoff.yaml, so that the user cannot give them."""
 
 DELETE_ATTEMPTS: Final = 720
@@ -48,6 +49,7 @@ def parameters(site: Site) -> dict[str, str]:
         "DataBucket": f"/{site.prefix}/data-bucket",
         "PermissionsBoundary": aws.permissions_boundary or "",
         "DataKey": aws.kms_key or "",
+        **proof_parameters(site.deployment),
     }
 
 

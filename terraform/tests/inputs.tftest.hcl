@@ -18,6 +18,10 @@ mock_provider "aws" {
     defaults = { arn = "arn:aws:iam::123456789012:role/made" }
   }
 
+  mock_resource "aws_kms_key" {
+    defaults = { arn = "arn:aws:kms:eu-west-1:123456789012:key/5192ed" }
+  }
+
   mock_resource "aws_iam_policy" {
     defaults = { arn = "arn:aws:iam::123456789012:policy/made" }
   }
@@ -35,6 +39,10 @@ variables {
   subnets              = []
   security_groups      = []
   kms_key              = null
+  create_signing_key   = false
+  signing_key          = null
+  earlier_keys         = []
+  object_lock          = false
   permissions_boundary = null
   operator             = null
   tags                 = {}
@@ -359,6 +367,101 @@ run "existing_role" {
       !strcontains(aws_iam_policy.operator_publish.policy, "role/handsoff-pipeline\""),
     ])
     error_message = "Only the existing role writes models and may be passed."
+  }
+}
+
+run "unsigned" {
+  variables {
+    operator = "data-science-user"
+  }
+
+  assert {
+    condition = [
+      length(aws_kms_key.evidence),
+      length(aws_iam_policy.operator_signing),
+      length(aws_s3_bucket_object_lock_configuration.data),
+      length(aws_iam_policy.operator_lock),
+    ] == [0, 0, 0, 0]
+    error_message = "Without evidence.signing_key and evidence.object_lock nothing is signed or locked."
+  }
+
+  assert {
+    condition     = length(aws_iam_user_policy_attachment.operator_evidence) == 1
+    error_message = "The user may read and write evidence."
+  }
+}
+
+run "signing_key_is_made" {
+  variables {
+    create_signing_key = true
+    earlier_keys       = ["arn:aws:kms:eu-west-1:123456789012:key/ea12"]
+    operator           = "data-science-user"
+  }
+
+  assert {
+    condition = [
+      aws_kms_key.evidence[0].customer_master_key_spec,
+      aws_kms_key.evidence[0].key_usage,
+      aws_kms_alias.evidence[0].name,
+    ] == ["ECC_NIST_P256", "SIGN_VERIFY", "alias/handsoff-evidence"]
+    error_message = "The key signs by ECDSA on P-256, and the alias names it."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.operator_signing[0].policy).Statement : statement.Resource
+    ] == [
+      "arn:aws:kms:eu-west-1:123456789012:key/5192ed",
+      ["arn:aws:kms:eu-west-1:123456789012:key/5192ed", "arn:aws:kms:eu-west-1:123456789012:key/ea12"],
+    ]
+    error_message = "Operators sign by the key, and read its public key and those of earlier ones."
+  }
+
+  assert {
+    condition     = length(aws_iam_user_policy_attachment.operator_signing) == 1
+    error_message = "The user may sign."
+  }
+}
+
+run "existing_signing_key" {
+  variables {
+    signing_key = "arn:aws:kms:eu-west-1:123456789012:key/0123abcd"
+  }
+
+  assert {
+    condition     = length(aws_kms_key.evidence) == 0
+    error_message = "An existing key is used as it is."
+  }
+
+  assert {
+    condition     = strcontains(aws_iam_policy.operator_signing[0].policy, "key/0123abcd")
+    error_message = "Operators sign by the existing key."
+  }
+}
+
+run "locked" {
+  variables {
+    object_lock = true
+  }
+
+  assert {
+    condition = [
+      aws_s3_bucket_object_lock_configuration.data[0].object_lock_enabled,
+      length(aws_s3_bucket_object_lock_configuration.data[0].rule),
+    ] == ["Enabled", 0]
+    error_message = "The bucket can lock objects, and locks none by default."
+  }
+}
+
+run "locked_bucket_of_the_user" {
+  variables {
+    bucket      = "acme-data"
+    object_lock = true
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_object_lock_configuration.data) == 0
+    error_message = "An existing bucket is not changed."
   }
 }
 

@@ -87,6 +87,7 @@ class World:
             ledger=Ledger(Items(wrapped.get("table", self.table))),
             clock=wrapped.get("clock", lambda: datetime.now(UTC)),
             read_links=lambda: wrapped.get("links"),
+            kms=wrapped.get("kms"),
             **{name: wrapped.get(name, getattr(self, name)) for name in names},
         )
 

@@ -29,6 +29,8 @@ NAMES = {
     "role": "arn:aws:iam::123456789012:role/handsoff-pipeline",
     "images": "arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-scikit-learn",
     "kms_key": "arn:aws:kms:us-east-1:123456789012:key/k",
+    "signing_key": "arn:aws:kms:us-east-1:123456789012:key/s",
+    "signing_keys": "arn:aws:kms:us-east-1:123456789012:key/s",
 }
 POLICIES: dict[str, Json] = {
     path.stem: json.loads(Template(path.read_text()).substitute(NAMES))
@@ -71,8 +73,8 @@ def listed(value: Any) -> list[Any]:
 
 
 def test_every_policy_is_read() -> None:
-    assert len(POLICIES) == 11
-    assert len(IDENTITY) == 7 + 2 + 8  # functions' roles, what is added to them, terraform/policies
+    assert len(POLICIES) == 14
+    assert len(IDENTITY) == 7 + 4 + 11  # functions' roles, what is added to them, terraform/policies
 
 
 @pytest.mark.parametrize(("name", "document"), EVERY, ids=[name for name, _ in EVERY])
@@ -103,7 +105,8 @@ def test_allowed_resources_have_the_prefix() -> None:
 
     docs/reference/operator-permissions.md gives the reasons for what is the account's.
     """
-    ours = ("handsoff-", "handsoff/", ":::data", "user/${aws:username}", NAMES["images"], NAMES["kms_key"])
+    named = (NAMES["images"], NAMES["kms_key"], NAMES["signing_key"])
+    ours = ("handsoff-", "handsoff/", ":::data", "user/${aws:username}", *named)
     accounts = ("-job/pipelines-", ":/aws/sagemaker/ProcessingJobs", ":/aws/sagemaker/TrainingJobs", ":ec2:")
     others = {
         (name, statement["Sid"], resource)
@@ -128,7 +131,7 @@ def test_pass_role_allows_sagemaker_only(name: str, document: Json) -> None:
 
 
 def test_managed_policies_fit_the_size_limit() -> None:
-    for name in ("operator", "operator-keys", "operator-kms", "operator-publish"):
+    for name in (name for name in POLICIES if name.startswith("operator")):
         assert len(json.dumps(POLICIES[name], separators=(",", ":"))) <= 6144
 
 
@@ -146,11 +149,19 @@ def test_operator_without_the_publish_policy_chooses_no_code() -> None:
     assert code["Condition"]["Null"] == {"s3:if-none-match": "false"}
     written = [
         resource
-        for statement in POLICIES["operator"]["Statement"]
+        for name in ("operator", "operator-evidence")
+        for statement in POLICIES[name]["Statement"]
         if "s3:PutObject" in listed(statement["Action"])
         for resource in listed(statement["Resource"])
     ]
-    assert written == ["arn:aws:s3:::data/curated/*", "arn:aws:s3:::data/evidence/*"]
+    assert written == [
+        "arn:aws:s3:::data/curated/*",
+        "arn:aws:s3:::data/evidence/*/evidence.json",
+        "arn:aws:s3:::data/evidence/*/report.html",
+        "arn:aws:s3:::data/evidence/*/chain/*",
+    ]
+    (chain,) = [s for s in POLICIES["operator-evidence"]["Statement"] if "chain" in str(s["Resource"])]
+    assert chain["Condition"]["Null"] == {"s3:if-none-match": "false"}
 
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-page/1"
@@ -166,6 +177,8 @@ EXAMPLES = {
     keys.group_lease("handsoff-page"): "write",
     keys.notification("a" * 64): "write",
     keys.released("page", "etag", "curated/page/train.csv"): "write",
+    keys.chain("page"): "write",
+    keys.recorded("arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-page/execution/e"): "write",
     keys.slack_message(ARN): "",
     keys.slack_lease(ARN): "",
     keys.slack_notification("a" * 64): "",
@@ -203,7 +216,7 @@ def test_bucket_policy_denies_other_writers_and_plain_http() -> None:
     assert models["Resource"] == ["arn:aws:s3:::data/models/*", "arn:aws:s3:::data/runs/*"]
     assert models["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": NAMES["role"]}}
     assert (code["Effect"], code["Principal"], code["Action"]) == ("Deny", "*", "s3:PutObject")
-    assert code["Resource"] == "arn:aws:s3:::data/code/*"
+    assert code["Resource"] == ["arn:aws:s3:::data/code/*", "arn:aws:s3:::data/evidence/*/chain/*"]
     assert code["Condition"] == {"Null": {"s3:if-none-match": "true"}}
 
 

@@ -43,6 +43,10 @@ def test_values_has_every_terraform_variable() -> None:
         "kms_key": None,
         "permissions_boundary": None,
         "operator": None,
+        "create_signing_key": True,
+        "signing_key": None,
+        "earlier_keys": [],
+        "object_lock": False,
         "version_days": 90,
         "upload_days": 7,
         "tags": {},
@@ -189,6 +193,8 @@ LONGEST = {
         for name in ("sagemaker-scikit-learn", "sagemaker-xgboost", "pytorch-inference", "r" * 256)
     ),
     "kms_key": f"arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-{'k' * 32}",
+    "signing_key": f"arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-{'s' * 32}",
+    "signing_keys": '", "'.join([f"arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-{'s' * 32}"] * 21),
 }
 
 
@@ -197,6 +203,9 @@ LONGEST = {
     [
         (["operator"], 6144),
         (["operator-publish"], 6144),
+        (["operator-evidence"], 6144),
+        (["operator-signing"], 6144),
+        (["operator-lock"], 6144),
         (["operator-kms"], 6144),
         (["operator-keys"], 2048),
         (["pipeline", "pipeline-kms", "pipeline-vpc"], 10240),
@@ -213,7 +222,7 @@ def test_policies_fit_iam_limits_with_the_longest_names(documents: list[str], li
 
 def test_policies_have_unique_statement_ids() -> None:
     documents = sorted(path.stem for path in POLICIES.glob("*.json"))
-    assert len(documents) == 11
+    assert len(documents) == 14
     for document in documents:
         names = [statement["Sid"] for statement in json.loads(policy(document, LONGEST))["Statement"]]
         assert len(set(names)) == len(names)

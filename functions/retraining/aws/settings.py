@@ -15,6 +15,7 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from retraining.aws.signing import Lock
 from retraining.config.schema import ModelConfig, parse_model
 from retraining.config.storing import config_key, sha256_named
 from retraining.errors import ConfigError, NotReady
@@ -44,7 +45,8 @@ class Settings:
     """`prefix` names all of this deployment, `bucket` its data, `table` the ledger, `topic` an ARN.
 
     `review_url` is the Function URL of the review page, for functions that send links to it, and
-    `link_secret_arn` the secret that signs them.
+    `link_secret_arn` the secret that signs them. `signing_key` is the ARN of the KMS key that signs evidence
+    records, None where none does, and `lock` how long S3 keeps the records.
     """
 
     prefix: str
@@ -53,6 +55,8 @@ class Settings:
     topic: str
     review_url: str | None = None
     link_secret_arn: str | None = None
+    signing_key: str | None = None
+    lock: Lock | None = None
 
     def resource_name(self, model: str) -> str:
         """The name that a model's pipeline and its model package group share."""
@@ -72,6 +76,8 @@ def from_environment() -> Settings:
         topic=os.environ["NOTIFICATIONS_TOPIC"],
         review_url=os.environ.get("REVIEW_URL") or None,
         link_secret_arn=os.environ.get("LINK_SECRET") or None,
+        signing_key=os.environ.get("SIGNING_KEY") or None,
+        lock=Lock.parse(os.environ.get("EVIDENCE_LOCK", "")),
     )
 
 

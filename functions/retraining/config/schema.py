@@ -22,6 +22,7 @@ from retraining.config.account import Aws
 from retraining.config.all_problems import find_all
 from retraining.config.data import OF_CHANNELS, Data
 from retraining.config.doubts import doubts
+from retraining.config.evidence import EvidenceProof
 from retraining.config.fields import (
     ACCEPTED_BEFORE,
     NUMBER,
@@ -341,6 +342,7 @@ class Config(Section):
     """Begins the name of everything in this deployment. A second deployment needs another one."""
 
     aws: Aws = Aws()
+    evidence: EvidenceProof = EvidenceProof()
     models: dict[ModelName, ModelConfig] = Field(min_length=1)
     """The models by name. A name is words of `[a-z0-9]` joined by hyphens; `<prefix>-<model>` has at most 63
     characters."""

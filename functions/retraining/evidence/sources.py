@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from retraining.aws.ledger import Ledger
 from retraining.aws.pipelines import Execution
 from retraining.aws.refusals import is_refusal
+from retraining.aws.signing import UNSIGNED, Signing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where evidence is gathered from."""
+    """Where evidence is gathered from, and how its records are signed: by no key unless one is named."""
 
     sagemaker: SageMakerClient
     s3: S3Client
     ledger: Ledger
     bucket: str
+    signing: Signing = UNSIGNED
 
 
 def evidence_key(model: str, execution_id: str) -> str:

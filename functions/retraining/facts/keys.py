@@ -7,6 +7,7 @@ from retraining.facts.candidates import DecisionFact, InView, SlackMessage, Trou
 from retraining.facts.claims import Claim
 from retraining.facts.fact import Key
 from retraining.facts.model_state import ModelFact
+from retraining.facts.proof import ChainFact, RecordedFact
 from retraining.facts.starts import (
     BatchStarted,
     ExecutionFact,
@@ -141,6 +142,19 @@ def slack_message(package_arn: str) -> Key[SlackMessage]:
 def slack_lease(package_arn: str) -> Key[Claim]:
     """The message in Slack about this package is being changed now."""
     return Key(f"lease#slack#{package_arn}", Claim)
+
+
+# ---- evidence records ------------------------------------------------------------------------------------
+
+
+def chain(name: str) -> Key[ChainFact]:
+    """The last evidence record of this model."""
+    return Key(f"chain#{name}", ChainFact)
+
+
+def recorded(execution_arn: str) -> Key[RecordedFact]:
+    """The last evidence record about this execution."""
+    return Key(f"recorded#{execution_arn}", RecordedFact)
 
 
 # ---- the sweep -------------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
-"""The proof of an execution's evidence."""
+"""The proof of an execution's evidence: signed records, each with the digest of the one before it.
 
-from __future__ import annotations
+`statement` and `envelope` say what a record is, `chain` checks records against each other, `champions` reads
+history from them, and `recording` appends one.
+"""
 
-from retraining.evidence import Sources, Written
+from retraining.proof.recording import record
 
-
-def record(sources: Sources, model: str, written: Written) -> None:
-    """Record that this evidence was written. Whoever wrote it repeats the call if this raises."""
+__all__ = ["record"]

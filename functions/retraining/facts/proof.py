@@ -1,0 +1,27 @@
+"""What the ledger knows of evidence records.
+
+S3 holds the chain. These facts save looking for its end, and let `handsoff verify` see that records are gone.
+"""
+
+from __future__ import annotations
+
+from retraining.facts.fact import Fact
+
+
+class ChainFact(Fact):
+    """The last record of a model's chain that is known: its number and the SHA-256 of its bytes.
+
+    `version` is the number as sortable text, so that a writer that comes late puts no earlier one here.
+    """
+
+    sequence: int
+    digest: str
+    version: str | None = None
+    final: bool = True
+
+
+class RecordedFact(Fact):
+    """The last record about an execution: its number, and the SHA-256 of that evidence.json."""
+
+    sequence: int
+    evidence: str
