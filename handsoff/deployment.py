@@ -28,6 +28,7 @@ from retraining.config.schema import Config
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sqs import SQSClient
@@ -78,6 +79,11 @@ class Deployment:
     def functions(self) -> LambdaClient:
         """Client of the functions."""
         return self.session.client("lambda")
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        """Client of the jobs' logs."""
+        return self.session.client("logs")
 
     @cached_property
     def ssm(self) -> SSMClient:
@@ -163,7 +169,7 @@ class Deployment:
             sagemaker=self.sagemaker,
             sns=self.session.client("sns"),
             events=self.session.client("events"),
-            logs=self.session.client("logs"),
+            logs=self.logs,
             ledger=self.ledger,
             clock=lambda: datetime.now(UTC),
             kms=self.kms if self.signing_key else None,

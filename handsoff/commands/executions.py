@@ -31,12 +31,13 @@ from handsoff.operating.following import (
     notices,
     take_snapshot,
 )
+from handsoff.operating.job_logs import traceback_ends
 from handsoff.operating.start_requests import request_start
 from handsoff.operating.states import ModelStatus, model_status
 from handsoff.operating.states import as_json as status_as_json
 from handsoff.showing.console import escape
 from handsoff.showing.evidence import show_evidence
-from handsoff.showing.executions import POLL, follow
+from handsoff.showing.executions import POLL, follow, traceback_line
 from handsoff.showing.models import after_stop, pending_or_refused, show_model
 from retraining.aws.pipelines import Execution
 from retraining.facts.package import Package
@@ -143,6 +144,8 @@ def _watch(deployment: Deployment, models: list[str]) -> None:
             f'it waits for a person\'s decision: `handsoff approve {name} --reason "…"`, or reject',
             soft_wrap=True,
         )
+    for name, end in traceback_ends(deployment, ended).items():
+        out.print(f"{name}: [red]{traceback_line(end)}[/]", soft_wrap=True)
     if line := after_stop(ended, ended.pipeline.removeprefix(f"{deployment.prefix}-")):
         out.print(line, soft_wrap=True)
     out.print(f"`handsoff evidence {ended.identity}` has the rest", soft_wrap=True)

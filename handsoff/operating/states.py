@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from handsoff.deployment import Deployment
 from handsoff.operating.candidates import WaitingCandidate, candidate_as_json, waiting_candidates
 from handsoff.operating.deliveries import Delivery, deliveries_of, delivery_as_json, list_now, marker_of
 from handsoff.operating.executions import newest_executions, package_of, waits_for_capacity
+from handsoff.operating.job_logs import traceback_ends
 from handsoff.operating.quarantine import QuarantinedFile, quarantined_files
 from retraining.aws import registry
 from retraining.aws.model_states import ModelStates
@@ -42,6 +44,9 @@ class ModelStatus:
     executions: tuple[tuple[Execution, Package | None], ...]
     """The newest executions, newest first, each with the model package that it registered."""
 
+    tracebacks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The last line of the traceback of each failed step, by the execution's ARN and the step's name."""
+
     anchor: str | None = None
     """The name of the anchor; None where no rule compares with it, or there is none yet."""
 
@@ -65,6 +70,7 @@ def model_status(deployment: Deployment, model: str, limit: int) -> ModelStatus:
         batch.table or batch.left_out,
         waiting_candidates(deployment, model),
         tuple((execution, package_of(deployment, execution)) for execution in executions),
+        {one.arn: traceback_ends(deployment, one) for one in executions if one.failed},
         anchor_of(deployment, model),
     )
 
@@ -96,6 +102,7 @@ def as_json(status: ModelStatus) -> dict[str, Any]:
                 "waitingForCapacity": [
                     step.name for step in execution.steps if waits_for_capacity(step, datetime.now(UTC))
                 ],
+                "tracebacks": dict(status.tracebacks.get(execution.arn, {})),
                 "modelPackageArn": package.arn if package else None,
                 "modelApprovalStatus": package.approval_status if package else None,
             }

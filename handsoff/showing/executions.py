@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 
 from rich.console import Console, RenderableType
@@ -23,17 +24,29 @@ Look = Callable[[], tuple[Execution, Package | None]]
 """Reads an execution and the model package that it registered."""
 
 
-def execution_table(execution: Execution, package: Package | None) -> RenderableType:
-    """A line for each step, one for the execution and one for its model package."""
+def execution_table(
+    execution: Execution, package: Package | None, tracebacks: Mapping[str, str] = MappingProxyType({})
+) -> RenderableType:
+    """A line for each step, one for the execution and one for its model package.
+
+    `tracebacks` has the last line of the traceback of failed steps by their names.
+    """
     lines = []
     for step in execution.steps:
         lines.append(f"  {status_line(step.name, step.status, _detail(step))}")
         if step.failure_reason:
             lines.append(f"      [red]{escape(step.failure_reason)}[/]")
+        if step.name in tracebacks:
+            lines.append(f"      [red]{traceback_line(tracebacks[step.name])}[/]")
     lines.append(f"  {status_line('execution', execution.status, execution.identity)}")
     if package:
         lines.append(f"  {status_line('model package', package.approval_status, package.name)}")
     return Text.from_markup("\n".join(lines))
+
+
+def traceback_line(end: str) -> str:
+    """What the end of a traceback is shown as, as rich markup."""
+    return f"its traceback ends: {escape(end)}"
 
 
 def _detail(step: Step) -> str:

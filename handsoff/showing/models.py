@@ -61,7 +61,7 @@ def show_model(console: Console, status: ModelStatus, now: datetime) -> None:
         console.print(f"  to put one back: `handsoff release {status.name} KEY`", soft_wrap=True)
     for execution, package in status.executions:
         console.print(f"  started {execution.start_time.astimezone():%Y-%m-%d %H:%M:%S}")
-        console.print(execution_table(execution, package))
+        console.print(execution_table(execution, package, status.tracebacks.get(execution.arn, {})))
     if status.executions and (line := after_stop(status.executions[0][0], status.name)):
         console.print(f"  {line}", soft_wrap=True)
 
