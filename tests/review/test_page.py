@@ -63,7 +63,7 @@ def test_every_response_has_the_security_headers(stage: Stage) -> None:
         style = answer["body"].partition("<style>")[2].partition("</style>")[0]
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         assert headers["content-security-policy"] == (
-            f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; "
+            f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; "
             "frame-ancestors 'none'; base-uri 'none'"
         )
         assert headers["x-content-type-options"] == "nosniff"

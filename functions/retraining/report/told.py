@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
+from retraining.verdicts import version_1
 from retraining.verdicts.verdict import RuleResult
 
 
@@ -21,6 +23,14 @@ Text = Annotated[str, BeforeValidator(_text)]
 
 class _Told(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_not_known(cls, value: object) -> object:
+        """What is null is not known: the default stands for it."""
+        if not isinstance(value, Mapping):
+            return value
+        return {key: item for key, item in value.items() if item is not None}
 
 
 class Trigger(_Told):
@@ -77,6 +87,12 @@ class Verdict(_Told):
     reason_codes: tuple[str, ...] = ()
     rules: tuple[RuleResult, ...] = ()
     champion: str | None = None
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _stored_by_version_1(cls, value: object) -> object:
+        """Results of handsoff 0.1 have no kinds."""
+        return version_1.upgraded({"rules": value}).get("rules") if isinstance(value, list) else value
 
 
 class Decision(_Told):

@@ -12,6 +12,8 @@ from retraining.collaborators import Collaborators
 from retraining.errors import HandsoffError
 from retraining.facts import keys
 from retraining.facts.package import Package
+from retraining.html.pictures import Pictures
+from retraining.report.read import pictures_of
 from retraining.review_page.link import Opened
 from retraining.review_page.view import Earlier, Known
 from retraining.text import shorten
@@ -57,6 +59,7 @@ def gather(opened: Opened, using: Collaborators) -> Known:
         verdict=reader.read("verdict", lambda: _verdict(package.arn, using)),
         decision=opened.decision,
         evaluation=reader.read("evaluation", lambda: registry.evaluation(using.s3, package)),
+        pictures=reader.read("pictures", lambda: _pictures(package, model, using)),
         execution=execution,
         evidence=reader.read("evidence", lambda: evidence.gather(using.sources, model, execution))
         if execution
@@ -70,6 +73,12 @@ def _execution(package: Package, using: Collaborators) -> pipelines.Execution:
     if not package.execution:
         raise HandsoffError("The package does not say which execution registered it.")
     return pipelines.describe(using.sagemaker, package.execution)
+
+
+def _pictures(package: Package, model: str, using: Collaborators) -> Pictures:
+    if not package.execution:
+        raise HandsoffError("The package does not say which execution registered it.")
+    return pictures_of(using.s3, using.settings.bucket, model, package.execution.rsplit("/", 1)[-1])
 
 
 def _verdict(arn: str, using: Collaborators) -> Verdict:

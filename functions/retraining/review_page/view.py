@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from retraining.config.rules import Approval
 from retraining.facts.candidates import EarlierDecision
 from retraining.facts.package import PENDING, Package
+from retraining.html.pictures import Pictures, Section, sections
 from retraining.html.rules import VERDICTS, Rule, rule_shown
 from retraining.html.wording import TONES, Said, decider, duration, plain, spaced, toned, version_of
 from retraining.review_page.data import Data, data
@@ -94,6 +95,7 @@ class Review:
     verdict: Said | None
     reasons: tuple[str, ...]
     rules: tuple[Rule, ...]
+    sections: tuple[Section, ...]
     metrics: Metrics
     searched: Searched
     data: Data
@@ -116,6 +118,7 @@ class Known:
     verdict: Verdict | None = None
     decision: EarlierDecision | None = None
     evaluation: Evaluation | None = None
+    pictures: Pictures | None = None
     execution: Execution | None = None
     evidence: Mapping[str, Any] | None = None
     history: Sequence[Earlier] = ()
@@ -135,6 +138,7 @@ def review(known: Known) -> Review:
         verdict=Said(*VERDICTS[verdict.decision]) if verdict else None,
         reasons=_reasons(verdict) if verdict else (),
         rules=tuple(rule_shown(result) for result in verdict.rules) if verdict else (),
+        sections=sections(known.pictures) if known.pictures else (),
         metrics=metrics(evaluation, known.approval) if evaluation else Metrics(),
         searched=searched(evaluation),
         data=data(evaluation, known.evidence),

@@ -1,0 +1,111 @@
+"""Reports as people see them, in headless Chromium: on a phone, on a desk, dark, on paper, by keyboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from tests.report.cases import CASES, PICTURES, held, page_of, put, sample
+
+pytestmark = pytest.mark.story
+
+PAPER = "rgb(255, 255, 255)"
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the report of each case, as files."""
+    folder = tmp_path_factory.mktemp("reports")
+    for name, make in CASES.items():
+        (folder / f"{name}.html").write_text(page_of(make()))
+    return folder
+
+
+def opened(browser: Browser, path: Path, width: int, scheme: Any = "light") -> tuple[Page, list[str]]:
+    """The report in a new window, and what Chromium complains of."""
+    page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text))
+    page.on("request", lambda sent: complaints.append(sent.url) if "://" in sent.url[5:] else None)
+    page.goto(path.as_uri())
+    return page, [text for text in complaints if text != path.as_uri()]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_report_has_no_accessibility_violation_and_does_not_scroll_sideways(
+    browser: Browser, reports: Path, case: str, scheme: Any, width: int
+) -> None:
+    page, complaints = opened(browser, reports / f"{case}.html", width, scheme)
+    assert complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    for summary in page.locator("summary").all():
+        summary.click()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert found.response["passes"]
+    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert dark == {"light": "rgb(244, 245, 247)", "dark": "rgb(14, 17, 22)"}[scheme]
+    page.context.close()
+
+
+def test_text_of_pictures_has_twelve_pixels_on_a_phone(browser: Browser, reports: Path) -> None:
+    page, _ = opened(browser, reports / "held.html", 360)
+    assert page.evaluate("[...document.images].map(image => image.clientWidth)") == [360] * 4
+    page.context.close()
+
+
+def test_paper_is_light_and_has_the_tables(browser: Browser, reports: Path) -> None:
+    page, _ = opened(browser, reports / "held.html", 800, "dark")
+    table = page.locator("details table").first
+    assert not table.is_visible()
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.querySelector('.card')).backgroundColor") == PAPER
+    assert page.evaluate("getComputedStyle(document.querySelector('img')).colorScheme") == "light"
+    assert all(table.is_visible() for table in page.locator("details table").all())
+    page.context.close()
+
+
+def test_tables_open_and_scroll_by_keyboard(browser: Browser, reports: Path) -> None:
+    page, _ = opened(browser, reports / "held.html", 360)
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.tagName") == "SUMMARY":
+            break
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "scroll"
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.activeElement.scrollLeft") > 0
+    page.context.close()
+
+
+def test_picture_of_anybody_runs_and_loads_nothing(browser: Browser, tmp_path: Path) -> None:
+    stage = held()
+    evil = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 360 50" onload="alert(1)">'
+        "<script>alert(2)</script>"
+        '<image href="https://evil.example/x.png"/><style>@import "https://evil.example/x.css";</style></svg>'
+    )
+    pictures = sample()["pictures"]
+    pictures[0] |= {"svg": evil, "alt": '" onerror="alert(3)', "title": "<img src=x onerror=alert(4)>"}
+    put(stage, PICTURES, {"schemaVersion": 1, "pictures": pictures})
+    path = tmp_path / "report.html"
+    path.write_text(page_of(stage))
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    page.on("request", lambda sent: said.append(sent.url) if sent.url.startswith("http") else None)
+    page.goto(path.as_uri())
+    page.wait_for_timeout(200)
+    assert said == []
+    page.close()

@@ -1,0 +1,307 @@
+"""What a report says, by what became of the execution, and that no text can become markup."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.report.cases import (
+    CASES,
+    PICTURES,
+    approved,
+    failed,
+    held,
+    page_of,
+    put,
+    rejected,
+    rolled_back,
+    sample,
+    text_of,
+    told,
+    without_pictures,
+)
+from tests.review.stage import CANDIDATE, Stage
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_report_is_one_file_that_loads_and_runs_nothing(case: str) -> None:
+    page = page_of(CASES[case]())
+    assert len(page.encode()) < 300_000
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert re.findall(r'<meta http-equiv="content-security-policy" content="([^"]*)">', page) == [
+        f"default-src &#39;none&#39;; style-src &#39;sha256-{digest}&#39;; img-src data:; "
+        "form-action &#39;none&#39;; base-uri &#39;none&#39;"
+    ]
+    assert set(re.findall(r'\b(?:src|href)="(\w+:[\w/+]*)', page)) <= {"data:image/svg+xml"}
+    for word in ("<script", "<link", "<iframe", " style=", " onload=", "url("):
+        assert word not in page
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_report_has_headings_in_order_and_unique_ids(case: str) -> None:
+    page = page_of(CASES[case]())
+    levels = [int(level) for level in re.findall(r"<h(\d)", page)]
+    assert levels[:2] == [1, 2]
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len({*ids})
+    assert {*re.findall(r'aria-labelledby="([^"]+)"', page)} <= {*ids}
+
+
+def test_report_of_a_held_candidate_says_why_and_what_to_do_first() -> None:
+    text = text_of(page_of(held()))
+    assert text.startswith("handsoff titanic, version 7 ● Waits for a decision execution v7w8x9y0z1a2, began")
+    assert (
+        "What was decided The candidate waits for a person recall where sex = female: 0.9118 "
+        "(95 % interval 0.8206 to 0.9589), needs ≥ 0.93 → fail What to do: Read the reasons and the "
+        "pictures. Then decide, by the link in the notification or by a command: "
+        'handsoff approve titanic/7 --reason "…" handsoff reject titanic/7 --reason "…" '
+        "Candidate and champion"
+    ) in text
+    assert "roc auc max loss 0.03, confidence 0.95 ✓ Met roc auc: candidate 0.8736 − champion 0.872" in text
+    assert "The interval from −0.0121 to +0.0152 lies within what the rule allows" in page_of(held())
+
+
+def test_report_of_a_human_approval_names_person_reason_and_champion() -> None:
+    text = text_of(page_of(approved()))
+    assert "✓ Approved execution" in text
+    assert re.search(
+        r"Approved by Ada Lovelace, through a review link \(the name as typed\) on .* UTC "
+        r"“0\.91 is enough for the ferry line\.”",
+        text,
+    )
+    assert "What to do: Nothing. It is the champion since" in text
+
+
+def test_report_of_a_rejection_names_the_champion_that_stays() -> None:
+    text = text_of(page_of(rejected()))
+    assert re.search(
+        r"✕ Rejected execution .* Rejected by the rules on .* UTC recall where sex = female", text
+    )
+    assert "What to do: Nothing. It is not used. Version 6 is the champion now." in text
+
+
+def test_report_of_a_rollback_names_both_decisions() -> None:
+    text = text_of(page_of(rolled_back()))
+    assert re.search(
+        r"Rejected by arn:aws:iam::1:user/ops, on the command line on .* UTC “wrong prices since noon”", text
+    )
+    assert re.search(
+        r"Decided before Approved on .* UTC by Ada Lovelace, through a review link \(the name as typed\): "
+        r"“good”",
+        text,
+    )
+
+
+def test_report_of_a_failed_execution_names_step_reason_and_commands() -> None:
+    text = text_of(page_of(failed()))
+    assert "titanic, execution v7w8x9y0z1a2 ✕ Failed" in text
+    assert (
+        "The execution failed, so there is no new model TrainModel: AlgorithmError: exit code 1 "
+        "a step failed What to do: The champion stays as it is. Read the log of the step, mend the cause, "
+        "and start another execution. handsoff logs v7w8x9y0z1a2 handsoff start titanic"
+    ) in text
+    assert "There are no pictures. s3://data/models/titanic/v7w8x9y0z1a2/pictures.json does not exist" in text
+    assert "TrainModel failed after" in text
+    assert "Model package None: the execution registered no model" in text
+
+
+def test_report_of_a_running_execution_says_that_it_is_written_again() -> None:
+    stage = failed()
+    stage.sagemaker.steps = []
+    stage.sagemaker.execution["PipelineExecutionStatus"] = "Executing"
+    text = text_of(page_of(stage))
+    assert "The execution has not ended yet" in text
+    assert "No step has started." in text
+
+
+def test_report_without_pictures_has_the_table_of_metrics() -> None:
+    text = text_of(page_of(without_pictures()))
+    assert "The candidate's metrics on the validation rows Metric Candidate accuracy 0.8053" in text
+    assert "There are no pictures. s3://data/models/titanic/v7w8x9y0z1a2/pictures.json does not exist" in text
+    assert "What the rules say" in text
+
+
+def test_report_shows_each_picture_with_title_alternative_and_table() -> None:
+    page = page_of(held())
+    for picture in sample()["pictures"]:
+        assert f'class="title">{picture["title"]}</h3>' in page
+        assert picture["alt"][:60] in page
+        assert all(f'scope="col">{name}</th>' in page for name in picture["table"]["columns"])
+    assert page.count("<img ") == page.count("<details>") == len(sample()["pictures"]) + 2
+    assert page.count(' alt="') == page.count("<img ")
+
+
+def test_report_says_why_a_picture_is_missing() -> None:
+    stage = held()
+    why = "the model returns labels, not scores"
+    put(
+        stage,
+        PICTURES,
+        {**sample(), "missing": [{"id": "roc", "why": why}, {"id": "drift:age", "why": "none"}]},
+    )
+    text = text_of(page_of(stage))
+    assert f"Where it is right and wrong The ROC curve is not drawn: {why}" in text
+    assert "Drift of age is not drawn: none" in text
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"", "pictures.json: the whole: Invalid JSON"),
+        (b"[]", "pictures.json: the whole: Input should be an object"),
+        (b'{"pictures": [{"id": "roc"}]}', "pictures.json: pictures.0.title: Field required"),
+        (b" " * 1_000_001, "pictures.json has more than 1,000,000 bytes, so it is not shown."),
+    ],
+)
+def test_report_with_broken_pictures_shows_the_rest(body: bytes, says: str) -> None:
+    stage = held()
+    put(stage, PICTURES, body)
+    text = text_of(page_of(stage))
+    assert says in text
+    assert "The candidate waits for a person" in text
+
+
+def test_report_leaves_pictures_out_that_would_make_it_too_large() -> None:
+    stage = held()
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 360 100"><text>'
+        + "x" * 60_000
+        + "</text></svg>"
+    )
+    names = ("metrics", "roc", "slices", "drift:age", "drift:fare")
+    pictures = [{"id": name, "title": name, "alt": name, "svg": svg} for name in names]
+    put(stage, PICTURES, {"schemaVersion": 1, "pictures": pictures})
+    page = page_of(stage)
+    assert len(page.encode()) <= 300_000
+    assert page.count("<img ") == 3 + 2
+    assert (
+        "Drift of fare is not drawn: the report would have more than 300,000 bytes; pictures.json has it"
+        in page
+    )
+
+
+# ---- lineage, facts, history -----------------------------------------------------------------------------
+
+
+def test_lineage_leads_from_files_to_the_decision() -> None:
+    data = {
+        "batch": "5946",
+        "manifest": "s3://data/batches/titanic/5946/manifest.json",
+        "files": [
+            {
+                "key": "curated/titanic/train.csv",
+                "versionId": "v1",
+                "etag": "e",
+                "size": 9,
+                "checksum": "c1",
+                "rows": 1047,
+            }
+        ],
+        "splits": {"train": {"rows": 1047}, "validation": {"rows": 262}},
+    }
+    artifact = {"uri": "s3://data/m.tar.gz", "versionId": "v3", "sha256": "ab" * 32, "bytes": 5}
+    text = text_of(told(approved(), data=data, artifact=artifact))
+    order = [
+        "From the files to the decision Files 1 file 1,047 rows of train 262 rows of validation",
+        "Batch 5946 s3://data/batches/titanic/5946/manifest.json",
+        "Execution arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic/execution/v7w8x9y0z1a2",
+        "started by new data that landed",
+        f"Model artifact s3://data/m.tar.gz SHA-256 {'ab' * 32}",
+        f"Model package {CANDIDATE}",
+        "Decision Approved by Ada Lovelace, through a review link (the name as typed)",
+        "curated/titanic/train.csv v1 c1 1,047",
+    ]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+
+
+def test_report_lists_the_facts_of_the_evidence_in_order() -> None:
+    facts = [
+        {"at": "2026-11-23T06:00:00+00:00", "kind": "landed", "by": None, "who": None, "why": "3 files"},
+        {"at": "2026-11-23T07:00:00+00:00", "kind": "decided", "by": "link", "who": "Ada", "why": "good"},
+    ]
+    text = text_of(told(held(), facts=facts))
+    assert "23 Nov 2026, 06:00 UTC Landed — 3 files 23 Nov 2026, 07:00 UTC Decided link (Ada) good" in text
+
+
+def test_report_of_evidence_of_version_1_is_made() -> None:
+    old = {
+        "pipelineExecutionArn": "arn:aws:sagemaker:us-east-1:1:pipeline/handsoff-titanic/execution/old",
+        "pipelineExecutionStatus": "Succeeded",
+        "trigger": {"kind": "landing"},
+        "data": {"batch": "b", "splits": {"train": {"rows": 5, "missing_share": {}}}},
+        "steps": [],
+        "modelPackageArn": CANDIDATE,
+        "modelApprovalStatus": "Rejected",
+        "metrics": {"accuracy": 0.7},
+        "verdict": {
+            "decision": "REJECT",
+            "reasons": ["accuracy 0.7, needs ≥ 0.78 → fail"],
+            "rules": [
+                {"rule": "accuracy min 0.78", "outcome": "fail", "effect": "reject", "text": "0.7 → fail"}
+            ],
+            "champion": None,
+        },
+        "decidedBy": "rules",
+    }
+    stage = held()
+    text = text_of(told(stage, **{**dict.fromkeys(json.loads(evidence_text(stage)), None), **old}))
+    assert "Rejected by the rules" in text
+    assert "accuracy min 0.78 ✕ Not met so it is rejected 0.7" in text
+
+
+def evidence_text(stage: Stage) -> str:
+    """The evidence that `told` has written."""
+    told(stage)
+    body: bytes = stage.s3.get_object(Key="evidence/titanic/v7w8x9y0z1a2/evidence.json")["Body"].read()
+    return body.decode()
+
+
+# ---- hostile texts ---------------------------------------------------------------------------------------
+
+HOSTILE = "<script>alert(1)</script>\"'&{{7*7}} \u202egnp.exe\x1b[31m\x00"
+
+
+def hostile(value: Any) -> Any:
+    """The value with every text replaced, but for those that are compared with literal words."""
+    kept = (
+        "outcome",
+        "effect",
+        "kind",
+        "question",
+        "decision",
+        "pipelineExecutionArn",
+        "modelApprovalStatus",
+    )
+    if isinstance(value, dict):
+        return {
+            key: item if key in kept or key.endswith(("Time", "At", "at")) else hostile(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [hostile(item) for item in value]
+    return HOSTILE if isinstance(value, str) else value
+
+
+def test_report_escapes_hostile_texts_everywhere() -> None:
+    stage = rolled_back()
+    for step in stage.sagemaker.steps:
+        step["StepName"] = step["FailureReason"] = HOSTILE
+    pictures = hostile(sample())
+    put(stage, PICTURES, {**pictures, "missing": [{"id": HOSTILE, "why": HOSTILE}]})
+    evidence = hostile(json.loads(evidence_text(stage)))
+    page = told(stage, **evidence, facts=[{"kind": HOSTILE, "why": HOSTILE, "by": HOSTILE}])
+    assert page.count("&lt;script&gt;") >= 20
+    assert "<script" not in page
+    assert "%3Cscript%3E" in page  # in the address of a picture, where it is a picture that cannot be shown
+    for sign in ("\u202e", "\x1b", "\x00"):
+        assert sign not in page
