@@ -29,6 +29,7 @@ from handsoff.commands import (
     logs,
     predict,
     publish,
+    report,
     schema,
     terminal,
 )
@@ -86,6 +87,7 @@ for command in (
     data.release,
     executions.status,
     executions.evidence,
+    report.report,
     logs.logs,
     decisions.judge,
     decisions.explain,

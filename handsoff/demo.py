@@ -19,6 +19,7 @@ from handsoff.deploying.tools import uninterrupted
 from handsoff.deployment import Deployment
 from handsoff.operating.executions import evidence_of, is_settled, newest_executions, package_of
 from handsoff.operating.landing import land
+from handsoff.operating.reports import made, save
 from handsoff.project import SAMPLE, Project
 from handsoff.showing.console import escape, step
 from handsoff.showing.evidence import show_evidence
@@ -82,6 +83,8 @@ def _loop(project: Project, deployment: Deployment, console: Console) -> bool:
     console.print("\n[bold]evidence[/]")
     show_evidence(console, found)
     console.print(f"\nall of it: {target.relative_to(project.folder)}")
+    address = save(made(deployment, execution, found), project.work / "report.html")
+    console.print(f"with pictures: {address}", soft_wrap=True)
     return package is not None and package.approval_status in ("Approved", "Rejected")
 
 

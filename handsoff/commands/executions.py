@@ -32,6 +32,7 @@ from handsoff.operating.following import (
     take_snapshot,
 )
 from handsoff.operating.job_logs import traceback_ends
+from handsoff.operating.reports import uri_of
 from handsoff.operating.start_requests import request_start
 from handsoff.operating.states import ModelStatus, model_status
 from handsoff.operating.states import as_json as status_as_json
@@ -201,8 +202,11 @@ def evidence(
     Example: `handsoff evidence --json > evidence.json`
     """
     deployment = terminal.deployment()
-    found = evidence_of(deployment, find_execution(deployment, execution))
+    named = find_execution(deployment, execution)
+    found = evidence_of(deployment, named)
     if as_json:
         terminal.print_json(found)
     else:
         show_evidence(out, found)
+        command = terminal.again("report", named.identity, "--open")
+        out.print(f"\nreport: {uri_of(deployment, named)}; `{escape(command)}` opens it", soft_wrap=True)

@@ -101,8 +101,12 @@ def waits_for_capacity(step: Step, now: datetime) -> bool:
 def evidence_of(deployment: Deployment, execution: Execution) -> evidence.Evidence:
     """The evidence of an execution, gathered now."""
     model = execution.pipeline.removeprefix(f"{deployment.prefix}-")
-    sources = evidence.Sources(deployment.sagemaker, deployment.s3, deployment.ledger, deployment.bucket)
-    return evidence.gather(sources, model, execution)
+    return evidence.gather(sources_of(deployment), model, execution)
+
+
+def sources_of(deployment: Deployment) -> evidence.Sources:
+    """What evidence and reports are made from."""
+    return evidence.Sources(deployment.sagemaker, deployment.s3, deployment.ledger, deployment.bucket)
 
 
 def _summaries(deployment: Deployment, model: str, limit: int) -> list[PipelineExecutionSummaryTypeDef]:

@@ -49,6 +49,7 @@ OTHERS = {
     "predict": ["titanic", "train.csv"],
     "status": [],
     "evidence": [],
+    "report": [],
     "explain": ["titanic/3"],
     "approve": ["titanic/3", "--reason", "good"],
     "reject": ["titanic/3", "--reason", "bad"],

@@ -246,6 +246,7 @@ def decide_in_the_console(loop: Loop) -> Json:
 def look_at(loop: Loop, execution: Execution) -> None:
     """What docs/tutorials/03-sagemaker-pipeline.md looks at with the AWS command line."""
     operator(loop, "evidence", execution.identity)
+    operator(loop, "report", execution.identity)
     sagemaker, logs = client(loop, "sagemaker"), client(loop, "logs")
     sagemaker.describe_pipeline(PipelineName=execution.pipeline)
     for step in execution.steps[:2]:

@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from retraining import evidence, report
 from retraining.evidence import Sources, Written
-from retraining.report.making import document, key_of
+from retraining.report.making import document
 from tests.functions.fakes import ROOT
 from tests.functions.memory import MemoryS3
 from tests.review.stage import CANDIDATE, EXECUTION, NOW, Stage
 
 EXECUTION_ID: Final = "v7w8x9y0z1a2"
-KEY: Final = key_of("titanic", EXECUTION_ID)
+KEY: Final = report.key_of("titanic", EXECUTION_ID)
 PICTURES: Final = f"models/titanic/{EXECUTION_ID}/pictures.json"
 
 

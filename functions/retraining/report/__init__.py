@@ -5,7 +5,12 @@ report.html lies beside evidence.json. It is one file without scripts, which loa
 
 from __future__ import annotations
 
-from retraining.evidence import Sources, Written
+from retraining.evidence import Sources, Written, evidence_key
+
+
+def key_of(model: str, execution_id: str) -> str:
+    """Where the report of an execution lies in the data bucket."""
+    return evidence_key(model, execution_id).removesuffix("evidence.json") + "report.html"
 
 
 def write(sources: Sources, model: str, written: Written) -> None:

@@ -13,6 +13,7 @@ from retraining.errors import HandsoffError
 from retraining.evidence import Sources, Written, evidence_key
 from retraining.html.pictures import Pictures, fitted
 from retraining.html.render import policy_of_files, render
+from retraining.report import key_of
 from retraining.report.read import metric_of, pictures_of, versions_of
 from retraining.report.told import Told
 from retraining.report.view import Known, report
@@ -29,11 +30,6 @@ _ROOMS: Final = (230_000, 120_000, 0)
 _TOO_MUCH: Final = "the report would have more than 300,000 bytes; pictures.json has it"
 
 T = TypeVar("T")
-
-
-def key_of(model: str, execution_id: str) -> str:
-    """Where the report of an execution lies in the data bucket."""
-    return evidence_key(model, execution_id).replace("evidence.json", "report.html")
 
 
 def write(sources: Sources, model: str, written: Written) -> None:
