@@ -15,11 +15,10 @@ from retraining.evidence import Sources, Written
 from retraining.report.making import document
 from tests.functions.fakes import ROOT
 from tests.functions.memory import MemoryS3
-from tests.review.stage import CANDIDATE, EXECUTION, NOW, Stage
+from tests.review.stage import CANDIDATE, EXECUTION, NOW, PICTURES, Stage
 
 EXECUTION_ID: Final = "v7w8x9y0z1a2"
 KEY: Final = report.key_of("titanic", EXECUTION_ID)
-PICTURES: Final = f"models/titanic/{EXECUTION_ID}/pictures.json"
 
 
 def sample(name: str = "pictures") -> dict[str, Any]:
@@ -36,9 +35,7 @@ def put(stage: Stage, key: str, value: object) -> None:
 
 def held() -> Stage:
     """A candidate that waits for a person."""
-    stage = Stage()
-    put(stage, PICTURES, sample())
-    return stage
+    return Stage()
 
 
 def approved() -> Stage:
@@ -83,7 +80,9 @@ def failed() -> Stage:
 
 def without_pictures() -> Stage:
     """An execution of an earlier version, which drew nothing."""
-    return Stage()
+    stage = Stage()
+    stage.s3.delete_object(Key=PICTURES)
+    return stage
 
 
 CASES: Final[Mapping[str, Callable[[], Stage]]] = {

@@ -159,7 +159,7 @@ def test_report_says_why_a_picture_is_missing() -> None:
         (b"", "pictures.json: the whole: Invalid JSON"),
         (b"[]", "pictures.json: the whole: Input should be an object"),
         (b'{"pictures": [{"id": "roc"}]}', "pictures.json: pictures.0.title: Field required"),
-        (b" " * 1_000_001, "pictures.json has more than 1,000,000 bytes, so it is not shown."),
+        (b" " * 400_001, "pictures.json has more than 400,000 bytes, so it is not shown."),
     ],
 )
 def test_report_with_broken_pictures_shows_the_rest(body: bytes, says: str) -> None:

@@ -37,6 +37,7 @@ HOST = "abcdefghijklmnopqrstuvwxyz012345.lambda-url.us-east-1.on.aws"
 EXECUTION = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic/execution/v7w8x9y0z1a2"
 CANDIDATE = arn_of(7)
 CHAMPION = arn_of(6)
+PICTURES = "models/titanic/v7w8x9y0z1a2/pictures.json"
 SAMPLE = (ROOT / "tests/samples/evaluation.json").read_text()
 
 
@@ -80,6 +81,7 @@ class Stage:
             self.s3.put_object(Key=f"{folder}/evaluation.json", Body=evaluation.encode())
             self.s3.put_object(Key=f"{folder}/data_report.json", Body=json.dumps(report).encode())
         if evaluation == SAMPLE:
+            self.s3.put_object(Key=PICTURES, Body=(ROOT / "tests/samples/pictures.json").read_bytes())
             self.judged()
 
     def _run(self) -> None:

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.functions.fakes import arn_of
-from tests.review.stage import CANDIDATE, SAMPLE, Stage, request, text_of, undecided
+from tests.functions.fakes import ROOT, arn_of
+from tests.review.stage import CANDIDATE, PICTURES, SAMPLE, Stage, request, text_of, undecided
 
 
 def test_page_shows_all_sections(stage: Stage) -> None:
@@ -43,7 +43,29 @@ def test_page_shows_all_sections(stage: Stage) -> None:
         "Record the decision",
     ):
         assert part in text, part
-    assert "Plots" not in text
+
+
+def test_page_shows_the_pictures_before_the_form(stage: Stage) -> None:
+    page = stage.get()["body"]
+    pictures = json.loads((ROOT / "tests/samples/pictures.json").read_text())["pictures"]
+    assert page.count("<img ") == len(pictures)
+    assert page.index(pictures[-1]["title"]) < page.index("<form")
+    assert "Candidate and champion" in text_of(stage.get())
+
+
+def test_page_without_pictures_says_so(stage: Stage) -> None:
+    stage.s3.delete_object(Key=PICTURES)
+    text = text_of(stage.get())
+    assert f"There are no pictures. s3://data/{PICTURES} does not exist" in text
+    assert "Record the decision" in text
+
+
+def test_page_with_the_largest_pictures_fits_into_an_answer_of_lambda(stage: Stage) -> None:
+    picture = {"id": "roc", "title": "roc", "alt": "'" * 190_000, "svg": "<" * 190_000}
+    stage.s3.put_object(Key=PICTURES, Body=json.dumps({"pictures": [picture]}).encode())
+    answer = stage.get()
+    assert answer["body"].count("<img ") == 1
+    assert len(json.dumps(answer)) < 6 * 1024 * 1024
 
 
 def test_get_and_head_never_decide(stage: Stage) -> None:

@@ -18,7 +18,7 @@ from retraining.html.pictures import Pictures, parse_pictures
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-MAX_PICTURES: Final = 1_000_000
+MAX_PICTURES: Final = 400_000
 """Bytes of a pictures.json that are read. Those of ModelEvaluation have at most 200,000."""
 
 MAX_VERSIONS: Final = 12
