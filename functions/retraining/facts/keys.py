@@ -7,6 +7,7 @@ from retraining.facts.candidates import DecisionFact, InView, SlackMessage, Trou
 from retraining.facts.claims import Claim
 from retraining.facts.fact import Key
 from retraining.facts.model_state import ModelFact
+from retraining.facts.pauses import PauseFact
 from retraining.facts.proof import ChainFact, RecordedFact
 from retraining.facts.starts import (
     BatchStarted,
@@ -26,6 +27,11 @@ from retraining.facts.sweep import SweepFact
 def model(name: str) -> Key[ModelFact]:
     """Who asks for a start of this model, and what runs."""
     return Key(f"model#{name}", ModelFact)
+
+
+def paused(name: str) -> Key[PauseFact]:
+    """The last pause of this model, which may be over."""
+    return Key(f"paused#{name}", PauseFact)
 
 
 def start(start_key: str) -> Key[StartFact]:

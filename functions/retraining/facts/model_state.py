@@ -69,7 +69,7 @@ class ModelState(Fact):
     - `blocked` says why nothing can be decided or started now; None if the last try succeeded.
       `inspected_so_far` is how far the inspection of many files has come; None if none is under way.
       `before_start` is what the state was before `running` was taken; None once its execution is made.
-    - `untold` is the last refusal if people are still to be told of it.
+    - `untold` is the last refusal, or the pause that requests wait for, if people are still to be told of it.
     """
 
     pending: tuple[StartRequest, ...] = Field((), validation_alias=AliasChoices("pending", "waiting"))
@@ -160,12 +160,24 @@ class ModelState(Fact):
             }
         )
 
-    def waits(self, until: datetime, reason: str, at: datetime) -> ModelState:
-        """The pending requests wait; the next decision is at `until`."""
+    def waits(self, until: datetime, reason: str, at: datetime, occurrence: str | None = None) -> ModelState:
+        """The pending requests wait; the next decision is at `until`.
+
+        With an `occurrence` people are to be told, unless the requests wait for this reason already.
+        """
+        untold = self.untold
         if (self.answer, self.reason) == ("wait", reason):
             at = self.answered_at or at
+        elif occurrence:
+            untold = Untold(reason=reason, occurrence=occurrence)
         return self.model_copy(
-            update={"due_at": until, "answer": "wait", "reason": reason, "answered_at": at}
+            update={
+                "due_at": until,
+                "answer": "wait",
+                "reason": reason,
+                "answered_at": at,
+                "untold": untold,
+            }
         )
 
     def refused(self, reason: str, at: datetime, occurrence: str | None = None) -> ModelState:

@@ -153,8 +153,8 @@ class Blocked(Fact):
 
 
 class Untold(Fact):
-    """A refusal that only people can end, of which they have not been told yet. Each `occurrence` is told
-    once."""
+    """A refusal or a pause that only people can end, of which they have not been told yet. Each `occurrence`
+    is told once."""
 
     reason: str
     occurrence: str

@@ -95,10 +95,12 @@ class ReadInQuarantine:
 
 @dataclass(frozen=True)
 class Wait:
-    """The pending requests wait; decide again at `until`."""
+    """The pending requests wait; decide again at `until`. People are told once for each `occurrence`, if it
+    is not None."""
 
     until: datetime
     reason: str
+    occurrence: str | None = None
 
 
 @dataclass(frozen=True)

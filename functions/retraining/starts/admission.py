@@ -10,13 +10,14 @@ earlier starts, then what the new files hold. So a model that waits lists nothin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Final
 
 from retraining.config.schema import Retrain
 from retraining.facts.model_state import DAY, NAME_RULE, ModelState
-from retraining.facts.starts import BadFile, Marker, within_limits
+from retraining.facts.pauses import PauseFact
+from retraining.facts.starts import BadFile, Marker, Trigger, within_limits
 from retraining.starts.actions import (
     ANSWERS,
     Action,
@@ -89,6 +90,7 @@ def _by_time(snapshot: Snapshot) -> Wait | None:
         now=snapshot.now,
         running=known.execution_arn,
         last_arrival=max((at for at in arrivals if at), default=None),
+        pause=snapshot.paused,
     )
 
 
@@ -99,16 +101,21 @@ def admit(
     now: datetime,
     running: str | None,
     last_arrival: datetime | None,
+    pause: PauseFact | None = None,
 ) -> Wait | None:
     """Why and until when the pending requests wait, as far as time decides; None if they may start now.
 
     `running` is the ARN of an execution that runs, `last_arrival` is when the newest data object landed.
+    `pause` is the pause that stands. People are told that a landing or a schedule waits for its end; a person
+    who asks for a start is told by the command.
     """
+    triggers = {request.trigger for request in state.pending}
     if policy.paused:
         return Wait(now + LOOK_AGAIN, "paused")
+    if pause is not None:
+        return _until_resumed(pause, triggers, now)
     if running is not None:
         return Wait(now + LOOK_AGAIN, f"execution {running.rsplit('/', 1)[-1]} is running")
-    triggers = {request.trigger for request in state.pending}
     if triggers == {"landing"} and policy.ready.when == "quiet" and last_arrival is not None:
         quiet = last_arrival + policy.ready.quiet_period
         if now < quiet:
@@ -122,6 +129,14 @@ def admit(
         free = recent[-policy.daily_limit] + DAY
         return Wait(free, f"daily limit of {policy.daily_limit} starts until {free:%Y-%m-%d %H:%M:%S} UTC")
     return None
+
+
+def _until_resumed(pause: PauseFact, triggers: Set[Trigger], now: datetime) -> Wait:
+    """The wait of a model that a person has paused. Who asked for a start has heard of the pause."""
+    if triggers == {"request"}:
+        return Wait(now + LOOK_AGAIN, pause.text)
+    said = f"{pause.text}. What lands, and the schedule, wait: `handsoff resume` starts them"
+    return Wait(now + LOOK_AGAIN, said, pause.occurrence)
 
 
 def _by_marker(snapshot: Snapshot, batch: Batch) -> Refuse | Forget | None:
@@ -318,8 +333,8 @@ def next_state(state: ModelState, action: Change, now: datetime) -> ModelState:
             return state.ended(execution_arn, at)
         case Rest(until):
             return state.looked_at_again(until)
-        case Wait(until, reason):
-            return state.waits(until, reason, now)
+        case Wait(until, reason, occurrence):
+            return state.waits(until, reason, now, occurrence)
         case Refuse(reason, occurrence):
             return state.refused(reason, now, occurrence)
         case Forget():

@@ -34,16 +34,19 @@ MAX_ASKED: Final = 4000
 
 
 def read(model: str, config: ModelConfig, using: Collaborators) -> Snapshot:
-    """The model's state, and whether the execution that it names has ended."""
+    """The model's state, whether it is paused, and whether the execution that it names has ended."""
     state, version = using.states.load(model)
     made = state.running.execution_arn if state.running else None
+    now = using.clock()  # before the pause is read: a start that is taken later than a pause saw it
+    pause = using.ledger.get(keys.paused(model)) if state.pending else None
     return Snapshot(
         model=model,
         state=state,
         version=version,
         config=config,
-        now=using.clock(),
+        now=now,
         execution_ended_at=executions.ended_at(made, using) if made else None,
+        paused=pause if pause and pause.stands else None,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from retraining.config.schema import ModelConfig
 from retraining.facts.model_state import ModelState
+from retraining.facts.pauses import PauseFact
 from retraining.facts.starts import BadFile, Trigger
 from retraining.starts.batches import Batch, DataObject
 from retraining.starts.inspection import Fine, Problem
@@ -65,9 +66,10 @@ class Snapshot:
     """A model, its state and the state's version in the ledger, its config, and the time.
 
     `execution_ended_at` is when the execution of `state.running` ended; None while it runs, or if there is
-    none. `batch` is the batch as S3 lists it now, `previous` are the objects of the batch that was started
-    last. `in_quarantine` are the keys in quarantine of files that are missing in the batch. `running`,
-    `batch`, `started`, `previous`, `inspected` and `in_quarantine` are None until the decision asks for them.
+    none. `paused` is the pause that stands, None if there is none; it is read where requests are pending.
+    `batch` is the batch as S3 lists it now, `previous` are the objects of the batch that was started last.
+    `in_quarantine` are the keys in quarantine of files that are missing in the batch. `running`, `batch`,
+    `started`, `previous`, `inspected` and `in_quarantine` are None until the decision asks for them.
     """
 
     model: str
@@ -76,6 +78,7 @@ class Snapshot:
     config: ModelConfig
     now: datetime
     execution_ended_at: datetime | None = None
+    paused: PauseFact | None = None
     running: Running | None = None
     batch: Batch | None = None
     started: Started | None = None

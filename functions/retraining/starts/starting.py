@@ -211,7 +211,7 @@ def _act(action: Done, snapshot: Snapshot, using: Collaborators) -> ModelState |
     if after != before and not using.states.swap(model, after, snapshot.version):
         return None
     _tell(action, snapshot, after, using)
-    if isinstance(action, Refuse):
+    if isinstance(action, Refuse | Wait):
         blocking.tell_refusal(model, after, using)
     return after if isinstance(action, Rest | Wait | Refuse | Forget) else None
 

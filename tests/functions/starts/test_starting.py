@@ -217,7 +217,7 @@ def test_advance_model_that_waits_lists_nothing_and_reads_no_earlier_starts(
     state = starting.advance(MODEL, world.using())
     assert (state.answer, state.reason) == ("wait", reason)
     assert s3.calls == []
-    assert {call.split("#")[0].split()[1] for call in items.calls} == {"model"}
+    assert {call.split("#")[0].split()[1] for call in items.calls} == {"model", "paused"}
 
 
 def test_advance_same_bytes_are_refused_without_their_manifest() -> None:
