@@ -83,8 +83,12 @@ def champion(sagemaker: SageMakerClient, group: str) -> Package | None:
     the approval is `approvedAt` in its metadata, which decisions.decide and recording.record write. Only the
     NEWEST newest approved packages are read: an older one must be registered anew to become champion again.
     """
-    approved = _listed(sagemaker, group, "Approved", NEWEST)
-    return max(approved, key=lambda found: found.approved_at, default=None)
+    return max(approved(sagemaker, group), key=lambda found: found.approved_at, default=None)
+
+
+def approved(sagemaker: SageMakerClient, group: str) -> list[Package]:
+    """The group's newest approved packages, newest first: the NEWEST among which the champion is found."""
+    return _listed(sagemaker, group, "Approved", NEWEST)
 
 
 def first_approved(sagemaker: SageMakerClient, group: str) -> Package | None:
@@ -92,8 +96,8 @@ def first_approved(sagemaker: SageMakerClient, group: str) -> Package | None:
 
     Only the OLDEST oldest approved packages are read.
     """
-    approved = _listed(sagemaker, group, "Approved", OLDEST, order="Ascending")
-    return min(approved, key=lambda found: found.approved_at, default=None)
+    oldest = _listed(sagemaker, group, "Approved", OLDEST, order="Ascending")
+    return min(oldest, key=lambda found: found.approved_at, default=None)
 
 
 def rejected(sagemaker: SageMakerClient, group: str) -> list[Package]:

@@ -143,7 +143,7 @@ def decided(
         who, at = shorten(who, MAX_WHO) if who else None, using.clock()
         wanted = DecisionFact(status=status, by=by, who=who, why=shorten(why), at=at)
         if by in PEOPLE:  # first, so that the sweep finds the decision whatever happens next
-            _keep_in_view(arn, group, at, using)
+            keep_in_view(arn, group, at, using)
         taken = _taken(arn, wanted, using)
         package = _package(arn, taken, using)
         snapshot = Snapshot(
@@ -159,7 +159,7 @@ def decided(
         return _act(snapshot, metadata or {}, using)
 
 
-def _keep_in_view(arn: str, group: str, at: datetime, using: Collaborators) -> None:
+def keep_in_view(arn: str, group: str, at: datetime, using: Collaborators) -> None:
     """Let the sweep look at the package however old it is, until the decision is recorded."""
     note: dict[str, Any] = {f"v{arn.rsplit('/', 1)[-1]}": f"{at.isoformat()} {arn}"}
     using.ledger.mark(keys.in_view(group), **note)
@@ -210,7 +210,7 @@ def _package(arn: str, taken: DecisionFact, using: Collaborators) -> Package:
         return registry.package(using.sagemaker, arn)
     except ClientError as error:
         if error.response["Error"]["Code"] in registry.MISSING:
-            _give_back(arn, taken, using)
+            release(arn, taken, using)
         raise
 
 
@@ -245,21 +245,21 @@ def _act(seen: Snapshot, metadata: Mapping[str, str], using: Collaborators) -> R
     match action:
         case Stand(standing, give_back):
             if give_back:
-                _give_back(arn, taken, using)
+                release(arn, taken, using)
             return Result(standing, package)
         case Adopt():
             adopt(package, taken, using)  # unless somebody else has
             return Result(Standing.of(outside(package, taken), ours=False), package)
         case RefuseChampion(champion):
-            _give_back(arn, taken, using)
+            release(arn, taken, using)
             raise ChampionChanged(champion)
         case RefuseAnchor(anchor):
-            _give_back(arn, taken, using)
+            release(arn, taken, using)
             raise AnchorChanged(anchor)
         case TryAgain():
             raise NotReady(f"deciding on {seen.package.name} took too long; try again")
         case Write():
-            _write(package, taken, metadata, using)
+            write(package, taken, metadata, using)
             package = replace(package, approval_status=taken.status)
         case MarkDone():
             pass
@@ -269,7 +269,7 @@ def _act(seen: Snapshot, metadata: Mapping[str, str], using: Collaborators) -> R
     return Result(Standing.of(taken, ours=True), package)
 
 
-def _write(package: Package, taken: DecisionFact, more: Mapping[str, str], using: Collaborators) -> None:
+def write(package: Package, taken: DecisionFact, more: Mapping[str, str], using: Collaborators) -> None:
     """Update the package. The time in its metadata tells this decision from one that is taken in AWS."""
     mine = {**more, "decidedBy": taken.by, "decidedAt": taken.at.isoformat()}
     if taken.who or "decidedWho" in package.metadata:  # of an earlier decision
@@ -279,7 +279,7 @@ def _write(package: Package, taken: DecisionFact, more: Mapping[str, str], using
     registry.annotate(using.sagemaker, package, mine, status=taken.status, description=taken.why)
 
 
-def _give_back(arn: str, taken: DecisionFact, using: Collaborators) -> None:
+def release(arn: str, taken: DecisionFact, using: Collaborators) -> None:
     """Release our decision in the ledger, unless another one has been recorded there meanwhile.
 
     The decision that it had replaced, which had been written, comes back.

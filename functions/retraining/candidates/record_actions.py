@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-from retraining.candidates.state import OUTSIDE, set_back, shows
+from retraining.candidates.state import CLOCKS, OUTSIDE, set_back, shows, unwritten
 from retraining.facts.candidates import DecisionFact, Status
 from retraining.facts.claims import LEASE
 from retraining.facts.package import Package
-
-CLOCKS: Final = timedelta(seconds=5)
-"""How far our clock and SageMaker's may differ."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ NOTHING_SEEN: Final = Seen()
 
 @dataclass(frozen=True)
 class Nothing:
-    """The package waits, or all is recorded."""
+    """The package waits, a roll-back is about to be written on it, or all is recorded."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ def next_action(package: Package, known: DecisionFact | None, seen: Seen, now: d
     status, at = seen.decided, seen.at
     if known is None and status and at and _is_over(status, at, package):
         return Witness(status, at, seen.who)
-    if package.pending and not set_back(package, known, now):
+    if unwritten(package, known) or (package.pending and not set_back(package, known, now)):
         return Nothing()
     if known and status and at and _is_missed(status, at, package, known):
         late = _catch_up(status, at, seen.who, package, known)

@@ -14,7 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from retraining import records
 from retraining.aws import registry
 from retraining.aws.observability import logger, metrics
-from retraining.candidates import anchoring, telling
+from retraining.candidates import anchoring, going_back, telling
 from retraining.candidates.decisions import adopt
 from retraining.candidates.record_actions import (
     NOTHING_SEEN,
@@ -136,6 +136,8 @@ def _follow(package: Package, decision: DecisionFact, using: Collaborators) -> N
         if decision.by == OUTSIDE and package.noted_approval != decision.at:
             registry.annotate(using.sagemaker, package, {"approvedAt": decision.at.isoformat()})
         anchoring.current(package.group, using)
+        if decision.rollback:
+            going_back.reject_gone(decision, using)
         failures = supersede(package, decision, using)
     else:
         package = _dated(package, decision, using)

@@ -15,11 +15,16 @@ from retraining.notifications.publish import announce, notify
 
 
 def roll_back(gone: Package, decision: DecisionFact, using: Collaborators) -> None:
-    """If the package was the champion, say that it is no more, and which package is champion now."""
+    """If the package was the champion, say that it is no more, and which package is champion now.
+
+    In a roll-back that one is approved later than the package that is gone.
+    """
     if gone.noted_approval is None:
         return
     champion = registry.champion(using.sagemaker, gone.group)
-    if champion and champion.approved_at > gone.noted_approval:
+    if decision.rollback:
+        champion = registry.find(using.sagemaker, decision.rollback.to) or champion
+    elif champion and champion.approved_at > gone.noted_approval:
         return
     rollback = Rollback(
         model=using.settings.model_of(gone.group),

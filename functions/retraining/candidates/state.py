@@ -7,7 +7,7 @@ not matter here: a person may decide before the rules have judged.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from retraining.facts.candidates import By, DecisionFact, EarlierDecision
@@ -26,6 +26,10 @@ PEOPLE: Final = frozenset({"link", "slack", "operator", OUTSIDE})
 
 SET_BACK: Final = "set back to pending in AWS"
 """How the reason of a decision begins that somebody in AWS made pending again."""
+
+
+CLOCKS: Final = timedelta(seconds=5)
+"""How far our clock and SageMaker's may differ."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ CandidateState = Waits | BeingDecided | Decided
 
 def candidate_state(package: Package, decision: DecisionFact | None, now: datetime) -> CandidateState:
     """The state of the candidate at `now`."""
+    if decision and unwritten(package, decision):
+        return BeingDecided(decision)
     if not package.pending:
         return Decided(decision if decision and shows(package, decision) else outside(package, decision))
     if decision is None:
@@ -81,6 +87,21 @@ def shows(package: Package, decision: DecisionFact | None) -> bool:
     if decision is None or package.approval_status != decision.status:
         return False
     return decision.by == OUTSIDE or package.decided_at == decision.at
+
+
+def unwritten(package: Package, decision: DecisionFact | None) -> bool:
+    """Whether a roll-back has taken this decision, and the package still shows the one before it.
+
+    A package that was changed since may show a later decision of a person, which stands.
+    """
+    if decision is None or decision.rollback is None or decision.done_at or not decision.earlier:
+        return False
+    before = decision.earlier[-1]
+    if package.changed_at > decision.at + CLOCKS or package.decided_at == decision.at:
+        return False
+    if package.approval_status != before.status:
+        return False
+    return before.by == OUTSIDE or package.decided_at == before.at
 
 
 def set_back(package: Package, decision: DecisionFact | None, now: datetime) -> bool:

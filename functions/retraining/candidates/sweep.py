@@ -15,7 +15,7 @@ from typing import Any, Final
 from retraining.aws import registry
 from retraining.aws.observability import logger
 from retraining.aws.registry import Listed
-from retraining.candidates import blocking, decisions, judging, recording, reminding
+from retraining.candidates import blocking, decisions, going_back, judging, recording, reminding
 from retraining.candidates.state import RULES, BeingDecided, candidate_state
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady, OutOfTime
@@ -142,6 +142,9 @@ def _finish(arn: str, using: Collaborators) -> None:
 
 
 def _write(package: Package, decision: DecisionFact, using: Collaborators) -> None:
+    if decision.rollback:
+        going_back.finish(decision, using)
+        return
     if decision.by == RULES:  # the verdict knows the champion that the candidate was compared with
         judging.settle(package.arn, using)
         return

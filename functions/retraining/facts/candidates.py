@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from retraining.facts.fact import Fact, Moment
 from retraining.verdicts.verdict import Verdict
 
@@ -64,12 +66,23 @@ class VerdictFact(EarlierVerdict, Reminded):
         )
 
 
+class GoneBack(Fact):
+    """A roll-back: the champion `gone` gives way to the earlier version `to`. Both are ARNs.
+
+    `gone` is None where there was no champion any more.
+    """
+
+    to: str
+    gone: str | None = None
+
+
 class EarlierDecision(Fact):
     """A decision that another one has replaced.
 
     `who` is a typed name (by link), a user's id and name (by Slack), or an IAM ARN. `at` is when it was
     taken; the package carries the same time once the decision is written there. `by` is one of By; what a
-    newer version of handsoff may have written is kept as it is.
+    newer version of handsoff may have written is kept as it is. `rollback` is the roll-back that the decision
+    is a part of, None for all others.
     """
 
     status: ApprovalStatus
@@ -77,6 +90,7 @@ class EarlierDecision(Fact):
     why: str = ""
     at: Moment
     who: str | None = None
+    rollback: GoneBack | None = Field(None, exclude_if=lambda value: value is None)
 
 
 class DecisionFact(EarlierDecision):
@@ -92,7 +106,14 @@ class DecisionFact(EarlierDecision):
 
     def as_earlier(self) -> EarlierDecision:
         """What is kept of it once another decision replaces it."""
-        return EarlierDecision(status=self.status, by=self.by, why=self.why, at=self.at, who=self.who)
+        return EarlierDecision(
+            status=self.status,
+            by=self.by,
+            why=self.why,
+            at=self.at,
+            who=self.who,
+            rollback=self.rollback,
+        )
 
 
 class InView(Fact):
