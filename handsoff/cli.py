@@ -30,6 +30,7 @@ from handsoff.commands import (
     predict,
     publish,
     report,
+    review,
     schema,
     terminal,
 )
@@ -93,6 +94,7 @@ for command in (
     decisions.explain,
     decisions.approve,
     decisions.reject,
+    review.review,
     predict.predict,
     anchor.anchor,
     failures.failures,

@@ -4,6 +4,7 @@ HandsoffError           the root, in retraining.errors
 ├── UsageError          arguments of a command, or settings of AWS clients, do not fit together
 ├── NotDeployed         the command needs a deployment, and AWS has none here
 ├── NotFound            there is no such execution, model package or file
+├── NotPermitted        AWS lets the caller not do what the command needs
 ├── NotOurs             the model was not written by a training job of the pipeline; it is not loaded
 ├── NotServed           the model's code gave no answer to the rows
 ├── AlreadyDecided      another decision stands on the model package
@@ -33,6 +34,10 @@ class NotDeployed(HandsoffError):
 
 class NotFound(HandsoffError):
     """There is no such execution, model package or file."""
+
+
+class NotPermitted(HandsoffError):
+    """The caller lacks a permission; the message names it, and what to do instead."""
 
 
 class NotOurs(HandsoffError):

@@ -39,6 +39,7 @@ def provision(cloud: Cloud, values: Mapping[str, Any]) -> None:
         "role": values["pipeline_role"] or own_role,
         "images": '", "'.join(values["images"]),
         "kms_key": values["kms_key"] or "",
+        "link_secret": values["link_secret"] or "",
     }
     key = _signing_key(cloud, prefix) if values["create_signing_key"] else values["signing_key"]
     documents = ["pipeline"]
@@ -59,6 +60,7 @@ def provision(cloud: Cloud, values: Mapping[str, Any]) -> None:
         "operator-evidence",
         "operator-publish",
         *(["operator-signing"] if key else []),
+        *(["operator-links"] if values["link_secret"] else []),
     ):
         _managed_policy(cloud, f"{prefix}-{document}", policy(document, names))
     for model, value in values["models"].items():

@@ -66,5 +66,7 @@ locals {
     role      = local.role
     images    = join("\", \"", var.images)
     kms_key   = var.kms_key == null ? "" : var.kms_key
+
+    link_secret = var.link_secret == null ? "" : var.link_secret
   }
 }

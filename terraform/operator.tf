@@ -29,6 +29,15 @@ resource "aws_iam_policy" "operator_data_key" {
   policy      = templatefile("${path.module}/policies/operator-kms.json", local.names)
 }
 
+# Who reads the secret can make links that decide. A policy of its own allows it, where var.link_secret asks for it.
+resource "aws_iam_policy" "operator_links" {
+  count = var.link_secret == null ? 0 : 1
+
+  name        = "${var.prefix}-operator-links"
+  description = "Mint links to the review page by handsoff review"
+  policy      = templatefile("${path.module}/policies/operator-links.json", local.names)
+}
+
 resource "aws_iam_user" "operator" {
   #checkov:skip=CKV_AWS_273:Made only where var.operator asks for it; an SSO role can have the policies instead
   count = var.operator == null ? 0 : 1
@@ -72,6 +81,14 @@ resource "aws_iam_user_policy_attachment" "operator_data_key" {
 
   user       = aws_iam_user.operator[0].name
   policy_arn = aws_iam_policy.operator_data_key[0].arn
+}
+
+resource "aws_iam_user_policy_attachment" "operator_links" {
+  #checkov:skip=CKV_AWS_40:Made only where var.operator asks for it; a group for one user adds nothing
+  count = var.operator == null || var.link_secret == null ? 0 : 1
+
+  user       = aws_iam_user.operator[0].name
+  policy_arn = aws_iam_policy.operator_links[0].arn
 }
 
 # Lets the user rotate its own access keys.

@@ -203,6 +203,19 @@ variable "operator" {
   }
 }
 
+variable "link_secret" {
+  description = "ARN of the stack's secret that signs links: operators may read it, and so mint links to the review page."
+  type        = string
+  default     = null
+
+  validation {
+    condition = var.link_secret == null || can(
+      regex("^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9_/+=.@-]+$", var.link_secret)
+    )
+    error_message = "link_secret must be the ARN of a secret, as the stack's output LinkSecret has it."
+  }
+}
+
 variable "tags" {
   description = "Tags of every resource that Terraform makes."
   type        = map(string)

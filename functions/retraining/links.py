@@ -1,4 +1,6 @@
-"""Links to the review page: signed, bound to one package, and dated.
+"""Links to the review page: signed, bound to one package or one model, of one kind, and dated.
+
+Each kind has its own signature: a token of one kind is none of another.
 
 A link proves that its holder was given it, not who the holder is. Its age is checked when it is read: a
 config that shortens `link_expires_after` also shortens the lives of links that were sent before.
@@ -9,15 +11,21 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Literal, get_args
 
 from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 
 from retraining.errors import HandsoffError
 
-SALT: Final = "review"
-"""Separates signatures of links from those of forms."""
+Kind = Literal["review", "look", "model"]
+"""What a link opens: a candidate to decide on, a candidate to read, or a model's history to read. The word is
+the salt that separates the signatures of the kinds."""
+
+CANDIDATE: Final[tuple[Kind, ...]] = ("review", "look")
+"""The kinds of links that lead to a candidate."""
 
 FORM_SALT: Final = "form"
 """Separates signatures of forms from those of links."""
@@ -40,11 +48,11 @@ class LinkInvalid(HandsoffError):
 
 
 class LinkExpired(HandsoffError):
-    """The token was made by this deployment at `at`, for the package `arn`, and is too old."""
+    """The token was made by this deployment at `at`, for `subject`, and is too old."""
 
-    def __init__(self, arn: str, at: datetime) -> None:
+    def __init__(self, subject: str, at: datetime) -> None:
         super().__init__(f"this link was made at {at.isoformat()} and has expired")
-        self.arn = arn
+        self.subject = subject
         self.at = at
 
 
@@ -55,36 +63,55 @@ class Links:
         if not secret:
             raise ValueError("links need a secret: without one anybody could make them")
         self._base = base
-        self._signer = URLSafeTimedSerializer(secret, salt=SALT)
+        self._signers = {kind: URLSafeTimedSerializer(secret, salt=kind) for kind in get_args(Kind)}
         self._forms = URLSafeTimedSerializer(secret, salt=FORM_SALT)
 
     def url(self, arn: str) -> str:
         """A link, made now, to the page on which this package is decided."""
         return f"{self._base}review?t={self.token(arn)}"
 
-    def token(self, arn: str) -> str:
-        """The signed part of the link: letters, digits, `-`, `_` and `.` only."""
-        return _text(self._signer.dumps(arn))
+    def look_url(self, arn: str) -> str:
+        """A link, made now, to the same page; it decides nothing."""
+        return f"{self._base}review?t={self.token(arn, 'look')}"
 
-    def arn(self, token: str) -> str:
-        """The ARN of the package that the token was made for, however old it is. Raises LinkInvalid."""
-        arn = _load(self._signer, token)
-        if not isinstance(arn, str):
+    def model_url(self, model: str) -> str:
+        """A link, made now, to the page with a model's history; it decides nothing."""
+        return f"{self._base}models/{model}?t={self.token(model, 'model')}"
+
+    def token(self, subject: str, kind: Kind = "review") -> str:
+        """The signed part of a link: letters, digits, `-`, `_` and `.` only.
+
+        `subject` is the ARN of a package, or the name of a model.
+        """
+        return _text(self._signers[kind].dumps(subject))
+
+    def kind(self, token: str, among: Sequence[Kind] = CANDIDATE) -> Kind:
+        """The kind of a token, which is one of `among`, however old it is. Raises LinkInvalid."""
+        for kind in among:
+            with suppress(LinkInvalid):
+                self.subject(token, kind)
+                return kind
+        raise LinkInvalid
+
+    def subject(self, token: str, kind: Kind = "review") -> str:
+        """What a token of this kind was made for, however old it is. Raises LinkInvalid."""
+        found = _load(self._signers[kind], token)
+        if not isinstance(found, str):
             raise LinkInvalid
-        return arn
+        return found
 
-    def read(self, token: str, max_age: timedelta) -> str:
-        """The ARN of the package that the token is for. Raises LinkExpired or LinkInvalid."""
-        arn = self.arn(token)
+    def read(self, token: str, max_age: timedelta, kind: Kind = "review") -> str:
+        """What a token of this kind is for. Raises LinkExpired or LinkInvalid."""
+        subject = self.subject(token, kind)
         try:
-            self._signer.loads(token, max_age=int(max_age.total_seconds()))
+            self._signers[kind].loads(token, max_age=int(max_age.total_seconds()))
         except SignatureExpired as error:
-            raise LinkExpired(arn, error.date_signed or datetime.fromtimestamp(0, UTC)) from None
-        return arn
+            raise LinkExpired(subject, error.date_signed or datetime.fromtimestamp(0, UTC)) from None
+        return subject
 
-    def made(self, token: str) -> datetime:
+    def made(self, token: str, kind: Kind = "review") -> datetime:
         """When a token that has been read was made: in whole seconds, rounded down."""
-        _, at = self._signer.loads(token, return_timestamp=True)
+        _, at = self._signers[kind].loads(token, return_timestamp=True)
         made: datetime = at
         return made
 

@@ -45,6 +45,7 @@ variables {
   object_lock          = false
   permissions_boundary = null
   operator             = null
+  link_secret          = null
   tags                 = {}
 
   models = {
@@ -496,6 +497,30 @@ run "key" {
   }
 }
 
+run "links" {
+  variables {
+    link_secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:LinkSecret-0a1b2c"
+    operator    = "data-science-user"
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_policy.operator_links[0].policy).Statement == [
+      {
+        Sid      = "MintLinks"
+        Effect   = "Allow"
+        Action   = "secretsmanager:GetSecretValue"
+        Resource = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:LinkSecret-0a1b2c"
+      }
+    ]
+    error_message = "Operators may read this secret only."
+  }
+
+  assert {
+    condition     = length(aws_iam_user_policy_attachment.operator_links) == 1
+    error_message = "The user may mint links."
+  }
+}
+
 run "network" {
   variables {
     subnets         = ["subnet-01234567"]
@@ -648,6 +673,7 @@ run "wrong_values_are_refused" {
     kms_key              = "alias/data"
     permissions_boundary = "boundary"
     operator             = "a user"
+    link_secret          = "LinkSecret"
     tags                 = { "aws:team" = "ml" }
     rendered_from        = { "handsoff.yaml" = "new" }
   }
@@ -663,6 +689,7 @@ run "wrong_values_are_refused" {
     var.kms_key,
     var.permissions_boundary,
     var.operator,
+    var.link_secret,
     var.tags,
     var.rendered_from,
   ]

@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
-from retraining.links import LinkInvalid, Links
+from retraining.links import Kind, LinkInvalid, Links
 
 READS = frozenset({"get_object", "get_item", "head_object", "list_object_versions", "describe_model_package"})
 """Calls that write nothing: what they ask for is left out."""
@@ -87,7 +87,7 @@ def shown(error: BaseException | None) -> str:
 
 def _ours(token: str, links: Links) -> bool:
     try:
-        return bool(links.arn(token))
+        return bool(links.kind(token, get_args(Kind)))
     except LinkInvalid:
         return False
 

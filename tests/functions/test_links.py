@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from itsdangerous import URLSafeTimedSerializer
 
 from retraining import links
-from retraining.links import LinkExpired, LinkInvalid, Links
+from retraining.links import Kind, LinkExpired, LinkInvalid, Links
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/handsoff-titanic/3"
 DAY = timedelta(days=1)
@@ -43,8 +43,8 @@ def test_read_refuses_a_token_older_than_its_age(clock: list[float], seconds: in
         return
     with pytest.raises(LinkExpired) as caught:
         OURS.read(token, timedelta(hours=1))
-    assert (caught.value.arn, caught.value.at.timestamp()) == (ARN, 1_800_000_000)
-    assert OURS.arn(token) == ARN
+    assert (caught.value.subject, caught.value.at.timestamp()) == (ARN, 1_800_000_000)
+    assert OURS.subject(token) == ARN
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_read_and_arn_refuse_a_token_that_is_not_ours(token: str) -> None:
     with pytest.raises(LinkInvalid):
         OURS.read(token, DAY)
     with pytest.raises(LinkInvalid):
-        OURS.arn(token)
+        OURS.subject(token)
 
 
 @given(st.integers(min_value=0), st.characters())
@@ -91,11 +91,11 @@ def spellings(text: str) -> list[str]:
 def test_arn_and_shown_accept_one_spelling_of_a_signature_only() -> None:
     token = OURS.token(ARN)
     form = OURS.form(token, "none")
-    assert (OURS.arn(token), OURS.shown(form, token)) == (ARN, "none")
+    assert (OURS.subject(token), OURS.shown(form, token)) == (ARN, "none")
     for changed in spellings(token):
         if changed != token:
             with pytest.raises(LinkInvalid):
-                OURS.arn(changed)
+                OURS.subject(changed)
     assert [changed for changed in spellings(form) if changed != form and OURS.shown(changed, token)] == []
 
 
@@ -108,7 +108,7 @@ def test_arn_reads_a_long_name_whose_token_is_compressed() -> None:
 @given(st.text())
 def test_arn_and_shown_refuse_any_text(token: str) -> None:
     with pytest.raises(LinkInvalid):
-        OURS.arn(token)
+        OURS.subject(token)
     assert OURS.shown(token, "t") is None
 
 
@@ -129,6 +129,42 @@ def test_shown_accepts_a_form_only_with_its_link_and_up_to_its_age(clock: list[f
 def test_made_returns_the_second_of_the_token(clock: list[float]) -> None:
     clock[0] += 0.9
     assert OURS.made(OURS.token(ARN)).isoformat() == "2027-01-15T08:00:00+00:00"
+
+
+KINDS = ("review", "look", "model")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_token_of_one_kind_is_none_of_another(kind: Kind) -> None:
+    token = OURS.token("titanic", kind)
+    assert OURS.read(token, DAY, kind) == "titanic"
+    for other in KINDS:
+        if other != kind:
+            with pytest.raises(LinkInvalid):
+                OURS.read(token, DAY, other)  # type: ignore[arg-type]
+    assert OURS.shown(token, token) is None
+
+
+def test_kind_is_that_of_a_candidates_link_only() -> None:
+    assert OURS.kind(OURS.token(ARN)) == "review"
+    assert OURS.kind(OURS.token(ARN, "look")) == "look"
+    with pytest.raises(LinkInvalid):
+        OURS.kind(OURS.token("titanic", "model"))
+
+
+def test_url_of_each_kind_leads_to_its_page() -> None:
+    for url, place, kind in (
+        (OURS.look_url(ARN), "review", "look"),
+        (OURS.model_url("titanic"), "models/titanic", "model"),
+    ):
+        base, _, token = url.partition("?t=")
+        assert base == f"https://id.lambda-url.us-east-1.on.aws/{place}"
+        assert OURS.kind(token, KINDS) == kind  # type: ignore[arg-type]
+
+
+def test_links_of_an_earlier_version_are_still_valid() -> None:
+    before = URLSafeTimedSerializer("secret", salt="review").dumps(ARN)
+    assert OURS.read(str(before), DAY) == ARN
 
 
 def test_links_without_a_secret_are_refused() -> None:

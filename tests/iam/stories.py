@@ -24,7 +24,7 @@ from handsoff.operating.executions import (
     package_of,
 )
 from handsoff.operating.quarantine import quarantined_files
-from local import operator_user
+from local import infrastructure, operator_user
 from retraining import evidence
 from retraining.aws import pipelines, registry, settings
 from retraining.aws.ledger import once
@@ -100,6 +100,7 @@ def tell(loop: Loop, slack: Slack) -> Json:
     found["page"] = decide_on_the_page(loop)
     found["slack"] = decide_in_slack(loop, slack)
     found["command"] = decide_by_command(loop)
+    found["links"] = mint_links(loop)
     found["console"] = decide_in_the_console(loop)
     found["released"] = release(loop)
     found["stale"] = put_the_champion_aside(loop)
@@ -231,6 +232,23 @@ def decide_by_command(loop: Loop) -> Json:
     return found
 
 
+def mint_links(loop: Loop) -> Json:
+    """The operator asks for links: refused first, then allowed as aws.link_secret does. A reader opens
+    them."""
+    refusal = handsoff(loop, "review", "command/1", code=1, user=operator_user.NAME).stderr
+    names = {"link_secret": loop.deployment.outputs["LinkSecret"]}
+    loop.cloud.client("iam").put_user_policy(
+        UserName=operator_user.NAME,
+        PolicyName="operator-links",
+        PolicyDocument=infrastructure.policy("operator-links", names),
+    )
+    urls = [
+        operator(loop, "review", "command/1", "--read-only").strip(),
+        operator(loop, "review", "--model", "command").strip(),
+    ]
+    return {"refusal": refusal, "statuses": [send(loop, "GET", url)[0] for url in urls]}
+
+
 def decide_in_the_console(loop: Loop) -> Json:
     """Somebody with AWS sets an approved package back to pending, and approves it after all."""
     change = {"ModelPackageArn": package_arn("page", 1)}
@@ -247,6 +265,7 @@ def look_at(loop: Loop, execution: Execution) -> None:
     """What docs/tutorials/03-sagemaker-pipeline.md looks at with the AWS command line."""
     operator(loop, "evidence", execution.identity)
     operator(loop, "report", execution.identity)
+    operator(loop, "logs", execution.identity)
     sagemaker, logs = client(loop, "sagemaker"), client(loop, "logs")
     sagemaker.describe_pipeline(PipelineName=execution.pipeline)
     for step in execution.steps[:2]:

@@ -70,6 +70,8 @@ def test_loop_with_iam_enforced_gives_the_same_results(happened: dict[str, Any])
     user = "arn:aws:iam::123456789012:user/data-science-user"
     assert happened["command"]["decidedWho"] == user
     assert happened["command"]["trigger"]["kind"] == "landing"
+    assert "it lacks secretsmanager:GetSecretValue on arn:aws:secretsmanager" in happened["links"]["refusal"]
+    assert happened["links"]["statuses"] == [200, 200]
     assert happened["scheduled"]["trigger"]["kind"] == "schedule"
     assert happened["released"]["pipelineExecutionStatus"] == "Succeeded"
     assert happened["stale"]["judgedAgain"]["by"] == user

@@ -31,6 +31,7 @@ NAMES = {
     "kms_key": "arn:aws:kms:us-east-1:123456789012:key/k",
     "signing_key": "arn:aws:kms:us-east-1:123456789012:key/s",
     "signing_keys": "arn:aws:kms:us-east-1:123456789012:key/s",
+    "link_secret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:LinkSecret-0a1b2c",
 }
 POLICIES: dict[str, Json] = {
     path.stem: json.loads(Template(path.read_text()).substitute(NAMES))
@@ -73,8 +74,8 @@ def listed(value: Any) -> list[Any]:
 
 
 def test_every_policy_is_read() -> None:
-    assert len(POLICIES) == 14
-    assert len(IDENTITY) == 7 + 4 + 11  # functions' roles, what is added to them, terraform/policies
+    assert len(POLICIES) == 15
+    assert len(IDENTITY) == 7 + 4 + 12  # functions' roles, what is added to them, terraform/policies
 
 
 @pytest.mark.parametrize(("name", "document"), EVERY, ids=[name for name, _ in EVERY])
@@ -105,7 +106,7 @@ def test_allowed_resources_have_the_prefix() -> None:
 
     docs/reference/operator-permissions.md gives the reasons for what is the account's.
     """
-    named = (NAMES["images"], NAMES["kms_key"], NAMES["signing_key"])
+    named = (NAMES["images"], NAMES["kms_key"], NAMES["signing_key"], NAMES["link_secret"])
     ours = ("handsoff-", "handsoff/", ":::data", "user/${aws:username}", *named)
     accounts = ("-job/pipelines-", ":/aws/sagemaker/ProcessingJobs", ":/aws/sagemaker/TrainingJobs", ":ec2:")
     others = {

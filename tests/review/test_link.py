@@ -108,3 +108,30 @@ def test_link_with_characters_around_its_signature_decides_nothing(stage: Stage,
     answer = stage.answer(request("POST", "/review", body=urlencode(filled).encode()))
     assert answer["statusCode"] == 403
     assert undecided(stage)
+
+
+def test_link_for_reading_shows_the_candidate_and_decides_nothing(stage: Stage) -> None:
+    token = stage.links.token(CANDIDATE, "look")
+    answer = stage.get(token)
+    assert answer["statusCode"] == 200
+    assert "This link only shows: it was made for reading." in text_of(answer)
+    assert "<form" not in answer["body"]
+    form = stage.form()  # of a link that decides
+    for proof in (form["form"], stage.links.form(token, "none")):
+        filled = {"t": token, "form": proof, "decision": "Approved", "name": "Ada", "reason": "fine"}
+        refusal = stage.answer(request("POST", "/review", body=urlencode(filled).encode()))
+        assert refusal["statusCode"] == 403
+        assert "This page decides nothing" in text_of(refusal)
+    assert undecided(stage)
+
+
+def test_link_of_a_model_opens_no_candidate(stage: Stage) -> None:
+    for subject in ("titanic", CANDIDATE):
+        assert stage.get(stage.links.token(subject, "model"))["statusCode"] == 403
+
+
+def test_link_for_reading_expires_as_every_link(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = stage.links.token(CANDIDATE, "look")
+    later = datetime.now(UTC).timestamp() + timedelta(hours=72).total_seconds() + 2
+    monkeypatch.setattr("time.time", lambda: later)
+    assert stage.get(token)["statusCode"] == 410

@@ -47,6 +47,7 @@ def test_values_has_every_terraform_variable() -> None:
         "signing_key": None,
         "earlier_keys": [],
         "object_lock": False,
+        "link_secret": None,
         "version_days": 90,
         "upload_days": 7,
         "tags": {},
@@ -195,6 +196,7 @@ LONGEST = {
     "kms_key": f"arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-{'k' * 32}",
     "signing_key": f"arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-{'s' * 32}",
     "signing_keys": '", "'.join([f"arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-{'s' * 32}"] * 21),
+    "link_secret": f"arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:{'s' * 64}",
 }
 
 
@@ -207,6 +209,7 @@ LONGEST = {
         (["operator-signing"], 6144),
         (["operator-lock"], 6144),
         (["operator-kms"], 6144),
+        (["operator-links"], 6144),
         (["operator-keys"], 2048),
         (["pipeline", "pipeline-kms", "pipeline-vpc"], 10240),
         (["schedules"], 10240),
@@ -222,7 +225,7 @@ def test_policies_fit_iam_limits_with_the_longest_names(documents: list[str], li
 
 def test_policies_have_unique_statement_ids() -> None:
     documents = sorted(path.stem for path in POLICIES.glob("*.json"))
-    assert len(documents) == 14
+    assert len(documents) == 15
     for document in documents:
         names = [statement["Sid"] for statement in json.loads(policy(document, LONGEST))["Statement"]]
         assert len(set(names)) == len(names)

@@ -36,6 +36,13 @@ Key = Annotated[
         "a KMS key's ARN, such as arn:aws:kms:eu-west-1:123456789012:key/01234567-89ab",
     ),
 ]
+Secret = Annotated[
+    str,
+    Form(
+        r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+",
+        "a secret's ARN, such as arn:aws:secretsmanager:eu-west-1:123456789012:secret:LinkSecret-0a1b2c",
+    ),
+]
 Subnet = Annotated[str, Form(r"subnet-[0-9a-f]{8,17}", "a subnet's id, such as subnet-0123456789abcdef0")]
 SecurityGroup = Annotated[
     str, Form(r"sg-[0-9a-f]{8,17}", "a security group's id, such as sg-0123456789abcdef0")
@@ -103,6 +110,11 @@ class Aws(Section):
 
     operator: User | None = None
     """Name of a user to make with the operator's permissions. The user makes its own access keys."""
+
+    link_secret: Secret | None = None
+    """ARN of the stack's own secret that signs links to the review page (its output `LinkSecret`). If it is
+    named, operators may read it, and so mint links by `handsoff review`. A person who mints a link can decide
+    by it under any name. Without it operators may not."""
 
     version_days: Annotated[int, Field(le=3650), NUMBER] = 90
     """Days that the bucket keeps data under `curated/` after it was overwritten or deleted, at least 14:

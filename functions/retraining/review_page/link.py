@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from retraining.aws import registry
 from retraining.aws.observability import logger
@@ -16,8 +17,35 @@ from retraining.facts import keys
 from retraining.facts.candidates import EarlierDecision
 from retraining.facts.package import Package
 from retraining.html.wording import plain, version_of
-from retraining.links import LinkExpired, LinkInvalid, Links
+from retraining.links import Kind, LinkExpired, LinkInvalid, Links
 from retraining.review_page.http import Refused
+
+NOT_COMPLETE: Final = (
+    400,
+    "This link is not complete",
+    "Open it as a whole: some programs cut long links in two lines.",
+)
+"""The refusal of a link without a token: status, title and text."""
+
+NOT_VALID: Final = (
+    403,
+    "This link is not valid",
+    "Another deployment of handsoff made it, or it was changed on its way. Open it from the message as it "
+    "is.",
+)
+"""The refusal of a token that is none of this deployment and kind: status, title and text."""
+
+DECIDE_WITHOUT: Final = (
+    "A later reminder about the candidate carries a new link. Without one, ask the operator of handsoff: the "
+    "commands handsoff approve and handsoff reject decide without a link."
+)
+"""What to do where a link to a candidate has expired."""
+
+LOOKS: Final = (
+    "This link only shows: it was made for reading. Who may decide has another link, from a notification or "
+    "from the operator of handsoff."
+)
+"""Why a link of the kind `look` decides nothing."""
 
 
 @dataclass(frozen=True)
@@ -57,47 +85,46 @@ def open_link(token: str, using: Collaborators, links: Links, *, fresh: bool = F
     Refuses a token that is missing, changed or too old, and one whose package is deleted.
     """
     if not token:
-        raise Refused(
-            400, "This link is not complete", "Open it as a whole: some programs cut long links in two lines."
-        )
-    arn, model, config = _read(token, using, links, fresh=fresh)
+        raise Refused(*NOT_COMPLETE)
+    kind, arn, model, config = _read(token, using, links, fresh=fresh)
     package = _package(arn, using)
     fact = using.ledger.get(keys.decision(arn))
     state = candidate_state(package, fact, using.clock())
-    used = _used(links.made(token), state) if isinstance(state, Waits) else None
+    used = _used(links.made(token, kind), state) if isinstance(state, Waits) else None
     approval = config.approval if config else Approval()
-    return Opened(token, package, model, approval, state, _read_only(config) or used)
+    looks = LOOKS if kind == "look" else None
+    return Opened(token, package, model, approval, state, looks or _read_only(config) or used)
 
 
 def _read(
     token: str, using: Collaborators, links: Links, *, fresh: bool
-) -> tuple[str, str, ModelConfig | None]:
-    """The ARN of the package, its model and the model's config. The config says how long links live."""
+) -> tuple[Kind, str, str, ModelConfig | None]:
+    """The token's kind, the ARN of its package, its model, and the model's config, by which links expire."""
     try:
-        arn = links.arn(token)
+        kind = links.kind(token)
+        arn = links.subject(token, kind)
         model = using.settings.model_of(arn.split(":model-package/")[-1].rsplit("/", 1)[0])
-        config = _config(model, using, fresh=fresh)
-        links.read(token, (config.approval if config else Approval()).link_expires_after)
+        config = config_of(model, using, fresh=fresh)
+        links.read(token, lifetime(config), kind)
     except LinkInvalid:
-        raise Refused(
-            403,
-            "This link is not valid",
-            "Another deployment of handsoff made it, or it was changed on its way. Open it from the message "
-            "as it is.",
-        ) from None
-    except LinkExpired as expired:
-        raise Refused(
-            410,
-            "This link has expired",
-            f"It led to {plain(model)}, version {plain(version_of(arn))}, and was made on "
-            f"{expired.at:%d %B %Y at %H:%M} UTC.",
-            "A later reminder about the candidate carries a new link. Without one, ask the operator of "
-            "handsoff: the commands handsoff approve and handsoff reject decide without a link.",
-        ) from None
-    return arn, model, config
+        raise Refused(*NOT_VALID) from None
+    except LinkExpired as old:
+        raise expired(f"{plain(model)}, version {plain(version_of(arn))}", old, DECIDE_WITHOUT) from None
+    return kind, arn, model, config
 
 
-def _config(model: str, using: Collaborators, *, fresh: bool) -> ModelConfig | None:
+def lifetime(config: ModelConfig | None) -> timedelta:
+    """How long links to a model live, by its config."""
+    return (config.approval if config else Approval()).link_expires_after
+
+
+def expired(to: str, old: LinkExpired, way_out: str) -> Refused:
+    """The refusal of a link that led to `to` and is too old."""
+    said = f"It led to {to}, and was made on {old.at:%d %B %Y at %H:%M} UTC."
+    return Refused(410, "This link has expired", said, way_out)
+
+
+def config_of(model: str, using: Collaborators, *, fresh: bool) -> ModelConfig | None:
     """The model's config; None where there is none, or where it is not valid."""
     try:
         return using.configs.get(model, fresh=fresh)
