@@ -10,21 +10,22 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retraining.aws import registry
 from retraining.aws.events import ModelPackageChanged
-from retraining.aws.observability import logger, metrics
+from retraining.aws.observability import about, handling, logger
 from retraining.candidates import blocking, recording
 from retraining.collaborators import Collaborators
 
 
-@metrics.log_metrics
 @logger.inject_lambda_context(correlation_id_path="id")
 def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None) -> None:
     """Judge the event's own package, once. One that was decided and is pending again waits for a person."""
-    changed = ModelPackageChanged.model_validate(event).detail
-    if changed.annotated_only:
-        return
-    using = using or Collaborators.real()
-    if blocking.judged(changed.package_arn, using):
-        return
-    package = registry.find(using.sagemaker, changed.package_arn)
-    if package and package.pending:
-        recording.record(package, using)
+    with handling():
+        changed = ModelPackageChanged.model_validate(event).detail
+        if changed.annotated_only:
+            return
+        using = using or Collaborators.real()
+        about(model=using.settings.model_in(changed.package_arn), package=changed.package_arn)
+        if blocking.judged(changed.package_arn, using):
+            return
+        package = registry.find(using.sagemaker, changed.package_arn)
+        if package and package.pending:
+            recording.record(package, using)

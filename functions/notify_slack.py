@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from retraining.aws.observability import logger, metrics
+from retraining.aws.observability import handling, logger
 from retraining.aws.settings import secret
 from retraining.collaborators import Collaborators
 from retraining.notifications.messages import Notification
@@ -38,7 +38,6 @@ Connect = Callable[[Callable[[], float]], SlackClient]
 """Makes the client from a function that says how many seconds may still be spent on waiting."""
 
 
-@metrics.log_metrics
 @logger.inject_lambda_context
 def handler(
     event: dict[str, Any],
@@ -57,7 +56,8 @@ def handler(
     client = (connect or connected)(left)
     if "Records" not in event:
         pressed = from_event(event, client.signing_secret, using.clock(), api_url=client.api_url)
-        Press(pressed, using, client).decide()
+        with handling():
+            Press(pressed, using, client).decide()
         return None
 
     def say(text: str, sent_at: datetime | None) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retraining import turns
-from retraining.aws.observability import logger, metrics
+from retraining.aws.observability import logger
 from retraining.candidates import sweep
 from retraining.collaborators import Collaborators
 from retraining.starts import lost_ends, starting
@@ -29,7 +29,6 @@ WORK: Final[Mapping[str, turns.Work]] = {
 """What is done for each model, by kind: a turn each."""
 
 
-@metrics.log_metrics
 @logger.inject_lambda_context
 def handler(_event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None) -> None:
     """Look at the starts and the packages of every model. A failure of one does not stop the others."""

@@ -11,23 +11,24 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retraining.aws import registry
 from retraining.aws.events import ModelPackageChanged
-from retraining.aws.observability import logger, metrics
+from retraining.aws.observability import about, handling, logger
 from retraining.candidates import recording
 from retraining.candidates.record_actions import Seen
 from retraining.collaborators import Collaborators
 
 
-@metrics.log_metrics
 @logger.inject_lambda_context(correlation_id_path="id")
 def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None) -> None:
     """Record the decision that the registry shows now, and do what follows from it, unless that is done."""
-    changed = ModelPackageChanged.model_validate(event).detail
-    if changed.annotated_only:
-        return
-    using = using or Collaborators.real()
-    seen = Seen(changed.approval_status, changed.changed_at, changed.changed_by)
-    package = registry.find(using.sagemaker, changed.package_arn)
-    if package is None:
-        logger.warning("package no longer exists", package=changed.package_arn)
-        return
-    recording.record(package, using, seen=seen)
+    with handling():
+        changed = ModelPackageChanged.model_validate(event).detail
+        if changed.annotated_only:
+            return
+        using = using or Collaborators.real()
+        about(model=using.settings.model_in(changed.package_arn), package=changed.package_arn)
+        seen = Seen(changed.approval_status, changed.changed_at, changed.changed_by)
+        package = registry.find(using.sagemaker, changed.package_arn)
+        if package is None:
+            logger.warning("package no longer exists")
+            return
+        recording.record(package, using, seen=seen)

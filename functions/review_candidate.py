@@ -10,7 +10,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from retraining.aws.observability import logger
+from retraining.aws.observability import handling, logger
 from retraining.aws.settings import secret
 from retraining.collaborators import Collaborators
 from retraining.links import Links
@@ -38,13 +38,14 @@ def handler(
             request, using or Collaborators.real(), links or Links(secret(os.environ["LINK_SECRET"]), "")
         )
 
-    return respond(
-        Request.of(event),
-        {
-            "/review": {"GET": on(show), "POST": on(decide)},
-            "/slack": {"POST": lambda request: press(request, endpoint or Endpoint.from_environment())},
-        },
-    )
+    with handling():
+        return respond(
+            Request.of(event),
+            {
+                "/review": {"GET": on(show), "POST": on(decide)},
+                "/slack": {"POST": lambda request: press(request, endpoint or Endpoint.from_environment())},
+            },
+        )
 
 
 def press(request: Request, endpoint: Endpoint | None) -> Response:

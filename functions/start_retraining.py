@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Final
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retraining import turns
-from retraining.aws.observability import logger, metrics
+from retraining.aws.measures import measure
+from retraining.aws.observability import logger
 from retraining.collaborators import Collaborators
 from retraining.starts import requests, starting
 from retraining.starts.requests import Message
@@ -22,7 +22,6 @@ ANSWER_TIME: Final = timedelta(seconds=60)
 """Time in which models begin to be looked at. The sweep looks at the others."""
 
 
-@metrics.log_metrics
 @logger.inject_lambda_context
 def handler(
     event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None
@@ -50,10 +49,8 @@ def handler(
         except Exception:
             logger.exception("requests cannot be noted", model=model)
             failed += messages
-    metrics.add_metric("MessagesHandled", MetricUnit.Count, len(event["Records"]) - len(failed))
-    outcome = turns.take([turns.Turn(model, "starts", starting.start_if_due) for model in noted], using)
-    for error in outcome.failures:
-        logger.error("model cannot be started now", exc_info=error)
+    measure("MessagesHandled", len(event["Records"]) - len(failed))
+    turns.take([turns.Turn(model, "starts", starting.start_if_due) for model in noted], using)
     return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
 
 

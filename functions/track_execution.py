@@ -9,14 +9,14 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retraining.aws.events import ExecutionChanged
-from retraining.aws.observability import logger, metrics
+from retraining.aws.observability import handling, logger
 from retraining.collaborators import Collaborators
 from retraining.starts import executions
 
 
-@metrics.log_metrics
 @logger.inject_lambda_context(correlation_id_path="id")
 def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None) -> None:
     """Record what SageMaker says now. What the event says may be late, and the event may come twice."""
-    changed = ExecutionChanged.model_validate(event).detail
-    executions.track(changed.execution_arn, using or Collaborators.real())
+    with handling():
+        changed = ExecutionChanged.model_validate(event).detail
+        executions.track(changed.execution_arn, using or Collaborators.real())

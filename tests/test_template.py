@@ -160,6 +160,7 @@ def test_the_environment_fits_and_holds_no_secret() -> None:
         "LEDGER_TABLE",
         "NOTIFICATIONS_TOPIC",
         "POWERTOOLS_LOG_LEVEL",
+        "POWERTOOLS_SERVICE_NAME",
     }
 
 

@@ -27,7 +27,7 @@ from typer.main import get_command
 from handsoff.cli import app
 from handsoff.config_schema import config_schema, docstrings
 from retraining import evidence
-from retraining.aws import events, pipelines
+from retraining.aws import events, measures, pipelines
 from retraining.config import rules, schema
 from retraining.notifications.messages import Kind, Notification, Rollback
 from tests.functions.fakes import arn_of
@@ -206,6 +206,22 @@ def rollback_sample() -> dict[str, Any]:
     return {"source": "handsoff", "detail-type": "Champion Rolled Back", "detail": detail}
 
 
+def metrics() -> str:
+    """The table of the functions' metrics."""
+    lines = [
+        (
+            f"`{name}`",
+            metric.says,
+            ", ".join(
+                " and ".join(f"`{key}`" for key in names) if names else "all models" for names in metric.sets
+            ),
+            ", ".join(f"`{function}`" for function in metric.by),
+        )
+        for name, metric in measures.METRICS.items()
+    ]
+    return table(("metric", "counts, or measures in seconds", "values for", "sent by"), lines)
+
+
 # ---- commands ---------------------------------------------------------------------------------------------
 
 
@@ -244,6 +260,7 @@ NAMES: Final = {
     **{"keys": keys, "described": described, "as_json": as_json, "event": event, "read_of": read_of},
     **{"evidence_sample": evidence_sample, "rollback_sample": rollback_sample},
     **{"config_schema": lambda: json.dumps(config_schema(), indent=1, ensure_ascii=False)},
+    **{"metrics": metrics, "namespace": measures.NAMESPACE},
     **{"overview": overview, "manual": manual, "from_json": json.loads},
 }
 """What templates may use."""

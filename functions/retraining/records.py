@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from retraining import evidence, proof, report
-from retraining.aws.observability import logger, metrics
+from retraining.aws.measures import measure
+from retraining.aws.observability import logger
 from retraining.evidence import Copy, Sources
 from retraining.facts.package import Package
 
@@ -29,4 +28,4 @@ def write(
         report.write(sources, model, written)
     except Exception:
         logger.exception("report was not written", execution=execution_arn)
-        metrics.add_metric("ReportsFailed", MetricUnit.Count, 1)
+        measure("ReportsFailed")

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from aws_lambda_powertools.metrics import MetricUnit
-
-from retraining.aws.observability import logger, metrics
+from retraining.aws.measures import measure
+from retraining.aws.observability import logger, scope
 from retraining.errors import OutOfTime
 from retraining.facts import keys
 from retraining.facts.sweep import SWEEP_LEASE, SweepFact
@@ -65,13 +64,16 @@ def take(
         if left <= timedelta(0) or not begin(turn):
             outcome.not_begun = turns[number:]
             break
-        try:
-            turn.work(turn.model, using.within(max(left / (len(turns) - number), MIN_SHARE)))
-        except OutOfTime:
-            outcome.out_of_time.append(turn)
-        except Exception as error:
-            error.add_note(f"model {turn.model}")
-            outcome.failures.append(error)
+        share = using.within(max(left / (len(turns) - number), MIN_SHARE))
+        with scope(model=turn.model):
+            try:
+                turn.work(turn.model, share)
+            except OutOfTime:
+                outcome.out_of_time.append(turn)
+            except Exception as error:
+                logger.exception("turn failed", kind=turn.kind)
+                error.add_note(f"model {turn.model}")
+                outcome.failures.append(error)
     _report(outcome)
     return outcome
 
@@ -86,7 +88,7 @@ def _report(outcome: Outcome) -> None:
             not_begun=[turn.name for turn in outcome.not_begun],
         )
     if unfinished:
-        metrics.add_metric("TurnsNotFinished", MetricUnit.Count, unfinished)
+        measure("TurnsNotFinished", unfinished)
 
 
 # ---- the sweep -------------------------------------------------------------------------------------------

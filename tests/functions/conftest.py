@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.functions.fakes import Context
+from tests.functions.logged import Logged
 from tests.functions.models import Models
 from tests.functions.world import Clients, World, on_moto
 
@@ -40,3 +41,10 @@ def moto_world(clients: Clients) -> World:
 def context() -> Context:
     """The second argument of a handler."""
     return Context()
+
+
+@pytest.fixture
+def logged() -> Iterator[Logged]:
+    """What the functions log during the test."""
+    with Logged.collected() as found:
+        yield found

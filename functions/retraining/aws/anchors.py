@@ -33,5 +33,5 @@ def settled(sagemaker: SageMakerClient, ledger: Ledger, group: str, *, now: date
     fresh = AnchorFact(package=first.arn, by="first", at=now)
     taken = ledger.take(keys.anchor(group), fresh)
     if taken is None:
-        logger.info("anchor noted", package=first.arn)
+        logger.info("anchor noted", anchor=first.arn)
     return taken or fresh

@@ -66,6 +66,10 @@ class Settings:
         """The inverse of `resource_name`."""
         return resource_name.removeprefix(f"{self.prefix}-")
 
+    def model_in(self, arn: str) -> str:
+        """The model that the ARN of an execution or of a model package names."""
+        return self.model_of(arn.split(":", 5)[-1].split("/")[1])
+
 
 def from_environment() -> Settings:
     """The settings of the running function. Raises KeyError for a variable that is not set."""

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from retraining import evidence, records
 from retraining.aws import registry
-from retraining.aws.observability import logger, metrics
+from retraining.aws.measures import measure
+from retraining.aws.observability import about, logger
 from retraining.candidates import anchoring, decisions, telling
 from retraining.candidates.decision_actions import Compared
 from retraining.candidates.decisions import AnchorChanged, ChampionChanged
@@ -55,6 +54,7 @@ def settle(arn: str, using: Collaborators) -> bool:
     if candidate is None:
         logger.warning("package no longer exists", package=arn)
         return False
+    about(execution=candidate.execution, package=arn)
     if known is None:
         if not candidate.pending:
             logger.info("package is decided already", package=arn, status=candidate.approval_status)
@@ -62,7 +62,7 @@ def settle(arn: str, using: Collaborators) -> bool:
         known = _first_verdict(candidate, using)
     if known.done_at is None:
         verdict = carry_out(candidate, known, using)
-        metrics.add_metric(METRIC[verdict.decision], MetricUnit.Count, 1)
+        measure(METRIC[verdict.decision], model=using.settings.model_of(candidate.group))
     return True
 
 

@@ -6,14 +6,14 @@ fact in the ledger is marked `recordedAt` last.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import assert_never
-
-from aws_lambda_powertools.metrics import MetricUnit
+from typing import Final, assert_never
 
 from retraining import records
 from retraining.aws import registry
-from retraining.aws.observability import logger, metrics
+from retraining.aws.measures import measure
+from retraining.aws.observability import about, logger
 from retraining.candidates import anchoring, going_back, telling
 from retraining.candidates.decisions import adopt
 from retraining.candidates.record_actions import (
@@ -33,8 +33,15 @@ from retraining.candidates.superseding import supersede
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
 from retraining.facts import keys
-from retraining.facts.candidates import DecisionFact
+from retraining.facts.candidates import ApprovalStatus, DecisionFact
 from retraining.facts.package import Package
+
+METRICS: Final[Mapping[ApprovalStatus, str]] = {
+    "Approved": "DecisionsApproved",
+    "Rejected": "DecisionsRejected",
+    "PendingManualApproval": "DecisionsSetBack",
+}
+"""The metric that counts what the registry shows."""
 
 
 def record(package: Package, using: Collaborators, *, seen: Seen = NOTHING_SEEN) -> None:
@@ -42,6 +49,7 @@ def record(package: Package, using: Collaborators, *, seen: Seen = NOTHING_SEEN)
 
     Raises NotReady if somebody decides on the package at the same time.
     """
+    about(model=using.settings.model_of(package.group), execution=package.execution, package=package.arn)
     known = using.ledger.get(keys.decision(package.arn))
     while True:
         action = next_action(package, known, seen, using.clock())
@@ -161,7 +169,20 @@ def _follow(package: Package, decision: DecisionFact, using: Collaborators) -> N
         recorded_at=now,
     )
     logger.info("decision recorded", package=package.arn, status=package.approval_status, by=decision.by)
-    metrics.add_metric(f"Decisions{package.approval_status}", MetricUnit.Count, 1)
+    _measure(package, decision, using)
+
+
+def _measure(package: Package, decision: DecisionFact, using: Collaborators) -> None:
+    """Count the decision, and time the first one on a candidate from the landing of its batch."""
+    model = using.settings.model_of(package.group)
+    measure(METRICS[package.approval_status], model=model)
+    if package.pending:
+        return
+    measure("Decisions", model=model, by=decision.by)
+    made = using.ledger.get(keys.execution(package.execution)) if package.execution else None
+    if made and made.landed_at and not decision.earlier:
+        took = (decision.at - made.landed_at).total_seconds()
+        measure("LandingToDecision", took, model=model)
 
 
 def _tell(package: Package, decision: DecisionFact, using: Collaborators) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from retraining.aws import registry
+from retraining.aws.observability import about
 from retraining.candidates import decisions, recording, telling
 from retraining.candidates.state import EXPIRED
 from retraining.candidates.waiting import Expire, Remind, next_step
@@ -76,6 +77,7 @@ def _remind(
     using: Collaborators,
 ) -> None:
     package = registry.package(using.sagemaker, arn)
+    about(execution=package.execution, package=arn)
     if not package.pending:
         return
     now = using.clock()

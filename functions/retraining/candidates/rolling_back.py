@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from retraining.aws import registry
-from retraining.aws.observability import metrics
+from retraining.aws.measures import measure
 from retraining.candidates.telling import review_link
 from retraining.collaborators import Collaborators
 from retraining.facts.candidates import DecisionFact
@@ -52,4 +50,4 @@ def roll_back(gone: Package, decision: DecisionFact, using: Collaborators) -> No
     )
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
     if announce(using.events, using.ledger, rollback, now=using.clock()):
-        metrics.add_metric("ChampionsRolledBack", MetricUnit.Count, 1)
+        measure("ChampionsRolledBack", model=rollback.model)

@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 from retraining import records
 from retraining.aws import registry
-from retraining.aws.observability import logger
+from retraining.aws.observability import about, logger, scope
 from retraining.candidates import decisions, telling
 from retraining.candidates.state import SUPERSEDED
 from retraining.collaborators import Collaborators
@@ -31,12 +31,13 @@ def supersede(approved: Package, decision: DecisionFact, using: Collaborators) -
     why = f"superseded by {approved.name}, approved {decision.at.isoformat()}"
     failures: list[Exception] = []
     for arn in older:
-        try:
-            if _supersede(arn, why, using):
-                logger.info("candidate superseded", package=arn, by=approved.arn)
-        except Exception as error:
-            error.add_note(f"superseding {arn}")
-            failures.append(error)
+        with scope(package=arn):
+            try:
+                if _supersede(arn, why, using):
+                    logger.info("candidate superseded", by=approved.arn)
+            except Exception as error:
+                error.add_note(f"superseding {arn}")
+                failures.append(error)
     return failures
 
 
@@ -57,6 +58,7 @@ def _supersede(arn: str, why: str, using: Collaborators) -> bool:
     package = registry.find(using.sagemaker, arn) if standing.ours else None
     if package is None:
         return False
+    about(execution=package.execution)
     telling.tell_decision(package, standing, using)
     if package.execution:
         model = using.settings.model_of(package.group)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from retraining.aws import registry
-from retraining.aws.observability import logger
+from retraining.aws.observability import logger, scope
 from retraining.aws.registry import Listed
 from retraining.candidates import blocking, decisions, going_back, judging, recording, reminding
 from retraining.candidates.state import RULES, BeingDecided, candidate_state
@@ -54,18 +54,20 @@ def sweep(model: str, using: Collaborators) -> None:
             continue
         if using.time_left() <= timedelta(0):
             break
-        try:
-            if work := _due(item, model, using):
-                done = blocking.settled(item.arn, work, using)
-                if not done and item.status == PENDING:
-                    _wait_without_verdict(item.arn, model, using)
-        except OutOfTime:
-            break
-        except NotReady as error:
-            logger.info("package will be looked at again next minute", package=item.arn, why=str(error))
-        except Exception as error:
-            error.add_note(f"package {item.arn}")
-            failures.append(error)
+        with scope(model=model, package=item.arn):
+            try:
+                if work := _due(item, model, using):
+                    done = blocking.settled(item.arn, work, using)
+                    if not done and item.status == PENDING:
+                        _wait_without_verdict(item.arn, model, using)
+            except OutOfTime:
+                break
+            except NotReady as error:
+                logger.info("package will be looked at again next minute", why=str(error))
+            except Exception as error:
+                logger.exception("package could not be looked after")
+                error.add_note(f"package {item.arn}")
+                failures.append(error)
     if failures:
         raise ExceptionGroup(f"packages of {model} that could not be looked after", failures)
     using.check_time()

@@ -39,7 +39,8 @@ class Start(Fact):
     score them, for a model of own code; None where there is none, and for a built-in estimator.
     `batch` is the batch's identity, `listing` its name by ETags (`Batch.listing`). Where an earlier version
     took the start, they are the other way round; 0.1 noted no second name (None).
-    `execution_arn` is None until SageMaker has returned it.
+    `execution_arn` is None until SageMaker has returned it. `landed_at` is when the batch was complete, of a
+    start that a landing caused; None for others, and where an earlier version took the start.
     """
 
     key: str
@@ -52,6 +53,7 @@ class Start(Fact):
     requests: tuple[StartRequest, ...] = Field(validation_alias=AliasChoices("requests", "wishes"))
     taken_at: Moment
     execution_arn: str | None = None
+    landed_at: Moment | None = None
 
     @property
     def request(self) -> StartRequest:
@@ -194,7 +196,7 @@ class ExecutionFact(Fact):
     Two writers write it, in any order: fields that are not known yet are None or empty. `version` is sortable
     text that grows with each change; `final` says that the execution has ended, `settled` that all that
     follows from its end is done (None while the execution runs, and where 0.1 wrote the end). `steps` are
-    statuses, `log_lines` the last lines of failed steps, both by the step's name.
+    statuses, `log_lines` the last lines of failed steps, both by the step's name. `landed_at` is the start's.
     """
 
     model: str | None = None
@@ -211,6 +213,7 @@ class ExecutionFact(Fact):
     requested_by: str | None = None
     requests: tuple[StartRequest, ...] = Field((), validation_alias=AliasChoices("requests", "wishes"))
     start_key: str | None = None
+    landed_at: Moment | None = None
 
 
 class KnownExecutions(Fact):

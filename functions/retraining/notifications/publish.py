@@ -8,10 +8,9 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from retraining.aws.ledger import Ledger, once
-from retraining.aws.observability import logger, metrics
+from retraining.aws.measures import measure
+from retraining.aws.observability import logger, scope
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.notifications.messages import Notification, Rollback
@@ -44,13 +43,13 @@ def notify(sns: SNSClient, ledger: Ledger, topic: str, message: Notification, *,
 
     if not once(ledger, keys.notification(message.notification_id), publish, now=now):
         return False
-    logger.info(
-        "notification published",
-        notification=message.notification_id,
-        kind=message.kind,
-        model=message.model,
-        reasons=list(message.reasons),
-    )
+    with scope(model=message.model, execution=message.execution_arn, package=message.model_package_arn):
+        logger.info(
+            "notification published",
+            notification=message.notification_id,
+            kind=message.kind,
+            reasons=list(message.reasons),
+        )
     return True
 
 
@@ -62,7 +61,7 @@ def try_to_notify(
         notify(sns, ledger, topic, message, now=now)
     except Exception:
         logger.exception("notification not published", kind=message.kind, model=message.model)
-        metrics.add_metric("NotificationsFailed", MetricUnit.Count, 1)
+        measure("NotificationsFailed")
         return False
     return True
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from retraining.aws import registry
-from retraining.aws.observability import logger
+from retraining.aws.observability import about, logger
 from retraining.candidates.state import CandidateState, Waits, before, candidate_state
 from retraining.collaborators import Collaborators
 from retraining.config.rules import Approval
@@ -87,7 +87,9 @@ def open_link(token: str, using: Collaborators, links: Links, *, fresh: bool = F
     if not token:
         raise Refused(*NOT_COMPLETE)
     kind, arn, model, config = _read(token, using, links, fresh=fresh)
+    about(model=model, package=arn)
     package = _package(arn, using)
+    about(execution=package.execution)
     fact = using.ledger.get(keys.decision(arn))
     state = candidate_state(package, fact, using.clock())
     used = _used(links.made(token, kind), state) if isinstance(state, Waits) else None

@@ -67,7 +67,7 @@ class Endpoint:
         pressed = interaction(headers, body, self.signing_secret, self.clock(), api_url=self.api_url)
         if isinstance(pressed, Interaction):
             self.hand_on(as_event(headers, body))
-            logger.info("button pressed in Slack", user=pressed.user_id, package=pressed.package_arn)
+            logger.info("press handed to notify_slack", user=pressed.user_id)
         return pressed
 
 

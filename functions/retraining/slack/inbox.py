@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from retraining.aws.observability import logger
+from retraining.aws.observability import logger, scope
 from retraining.errors import Busy
 
 FIRST_PAUSE: Final = 60
@@ -72,19 +72,22 @@ def work(
     """Say each message; the identities of those that must come again. One that fails hinders no other."""
     failed = []
     for delivery in batch:
-        if delivery.receipt and not enough_time():
-            pause = back_off(delivery.received)
-        else:
-            try:
-                say(delivery.text, delivery.sent_at)
-                continue
-            except Exception as error:
-                if delivery.receipt is None:
-                    raise
-                pause = BUSY_PAUSE if isinstance(error, Busy) else back_off(delivery.received)
-                logger.exception("not told in Slack", message_id=delivery.identity, next_try_in_seconds=pause)
-        failed.append(delivery.identity)
-        _come_again(delivery, pause, postpone)
+        with scope():
+            if delivery.receipt and not enough_time():
+                pause = back_off(delivery.received)
+            else:
+                try:
+                    say(delivery.text, delivery.sent_at)
+                    continue
+                except Exception as error:
+                    if delivery.receipt is None:
+                        raise
+                    pause = BUSY_PAUSE if isinstance(error, Busy) else back_off(delivery.received)
+                    logger.exception(
+                        "not told in Slack", message_id=delivery.identity, next_try_in_seconds=pause
+                    )
+            failed.append(delivery.identity)
+            _come_again(delivery, pause, postpone)
     return failed
 
 

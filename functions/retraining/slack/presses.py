@@ -11,7 +11,7 @@ from datetime import UTC, timedelta
 from typing import Final
 
 from retraining.aws import registry
-from retraining.aws.observability import logger
+from retraining.aws.observability import about, logger
 from retraining.candidates import decisions
 from retraining.candidates.decisions import NoReason
 from retraining.candidates.state import Waits, before, candidate_state
@@ -45,8 +45,11 @@ class Press:
         """Decide if this person may, answer them, and show the result to all. Repeating changes nothing."""
         by, using = self.by, self.using
         model = model_of(by.package_arn, using.settings)
+        about(model=model, package=by.package_arn)
         config = using.configs.get(model, fresh=True) if model else None
         package = self._package() if model and config else None
+        about(execution=package.execution if package else None)
+        logger.info("button pressed in Slack", user=by.user_id)
         if model is None or config is None or package is None:
             return self._refuse("This is no candidate of this deployment. Nothing was decided.")
         if by.user_id not in config.approvers.slack_users:
@@ -97,10 +100,10 @@ class Press:
         try:
             show(self.by.package_arn, model, config, self.using, self.client, also=also)
         except NotReady:
-            logger.info("message is being written by another invocation", package=self.by.package_arn)
+            logger.info("message is being written by another invocation")
 
     def _refuse(self, text: str) -> None:
-        logger.warning("refused in Slack", user=self.by.user_id, package=self.by.package_arn, why=text)
+        logger.warning("refused in Slack", user=self.by.user_id, why=text)
         self._answer(text)
 
     def _answer(self, text: str) -> None:

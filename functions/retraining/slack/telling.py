@@ -7,7 +7,7 @@ from typing import Final
 
 from retraining.aws import registry
 from retraining.aws.ledger import once
-from retraining.aws.observability import logger
+from retraining.aws.observability import about, logger
 from retraining.collaborators import Collaborators
 from retraining.errors import ConfigError
 from retraining.facts import keys
@@ -35,12 +35,13 @@ def tell(
     `sent_at` is when it was published, where that is known. Raises NotReady while another invocation tells
     it, or changes the message of its candidate, and ConfigError in the first day of a model without config.
     """
+    about(model=told.model, execution=told.execution_arn, package=told.model_package_arn)
     config = using.configs.get(told.model)
     if config is None and sent_at and using.clock() - sent_at < UNKNOWN:
         raise ConfigError(f"the model {told.model} has no config in SSM: publish it again")
     channel = config.approvers.slack_channel if config else None
     if config is None or channel is None:
-        logger.info("model has no Slack channel", model=told.model, notification=told.notification_id)
+        logger.info("model has no Slack channel", notification=told.notification_id)
         return
     late = sent_at if sent_at and using.clock() - sent_at > LATE else None
 
@@ -51,7 +52,7 @@ def tell(
         if told.kind not in KINDS_OF_CANDIDATES or (arn is None and told.kind == "rolled_back"):
             client.post(channel, message)
         elif arn is None:
-            logger.warning("no such candidate", package=told.model_package_arn, kind=told.kind)
+            logger.warning("no such candidate", kind=told.kind)
         else:
             renew = bool(told.review_url) and told.kind in ("waiting", "overdue")
             shown = show(arn, told.model, config, using, client, renew=renew)
@@ -59,7 +60,7 @@ def tell(
                 client.post(channel, message, under=shown.place)
 
     first = once(using.ledger, keys.slack_notification(told.notification_id), say, now=using.clock())
-    logger.info("told in Slack" if first else "told in Slack before", kind=told.kind, model=told.model)
+    logger.info("told in Slack" if first else "told in Slack before", kind=told.kind)
 
 
 def _candidate(told: Notification, using: Collaborators) -> str | None:

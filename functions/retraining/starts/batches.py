@@ -171,6 +171,11 @@ class Batch:
         return _digest([item.key, item.content] for item in self.objects)
 
     @property
+    def completed_at(self) -> datetime | None:
+        """When the batch was complete: when its marker landed, or without a marker its last object."""
+        return self.marker.landed_at if self.marker else self.last_arrival
+
+    @property
     def missing(self) -> list[str]:
         """The splits that have no object: both or none where the files hold the rows of both."""
         if self.whole:

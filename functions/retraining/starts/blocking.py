@@ -7,10 +7,10 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
-from retraining.aws.observability import logger, metrics
+from retraining.aws.measures import measure
+from retraining.aws.observability import logger
 from retraining.errors import ConfigError, NotReady, OutOfTime
 from retraining.notifications.messages import Notification
 from retraining.notifications.publish import try_to_notify
@@ -46,7 +46,7 @@ def note(model: str, error: Exception, using: Collaborators) -> None:
     after, _ = using.states.load(model)
     if after.blocked is None or after == before:
         return
-    metrics.add_metric("StartsBlocked", MetricUnit.Count, 1)
+    measure("StartsBlocked", model=model)
     if before.blocked is None or before.blocked.reason != reason:
         logger.warning("start blocked", model=model, reason=reason, until=after.blocked.until.isoformat())
     if refused is not None or now - after.blocked.since >= TELL_AFTER:

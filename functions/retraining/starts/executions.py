@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
 from retraining import evidence, records
 from retraining.aws import pipelines
 from retraining.aws.job_words import OWN_CODE_FAILED, tellable
-from retraining.aws.observability import logger, metrics
+from retraining.aws.measures import measure
+from retraining.aws.observability import about, logger
 from retraining.aws.pipelines import Execution
 from retraining.aws.refusals import is_refusal
 from retraining.facts import keys
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 LOG_KNOWS_THE_REASON: Final = ("ExecuteUserScriptError", "See job logs")
 """Parts of SageMaker's failure reasons that tell no cause; the step's log does."""
+
+RESULTS: Final = {"Succeeded": "ExecutionsSucceeded", "Stopped": "ExecutionsStopped"}
+"""The metric of each status in which an execution ends; that of all others is ExecutionsFailed."""
 
 LogLines = dict[str, list[str]]
 """What may be told of the last log lines of failed steps, oldest first, by the step's name."""
@@ -74,7 +77,9 @@ def make(model: str, start: Start, using: Collaborators, *, repeated: bool = Fal
     look_again = using.clock() + LOOK_AGAIN
     using.states.change(model, lambda state: state.made(start.key, arn, look_again))
     logger.info("execution started", model=model, batch=start.batch, trigger=request.trigger, execution=arn)
-    metrics.add_metric("ExecutionsStarted", MetricUnit.Count, 1)
+    measure("ExecutionsStarted", model=model)
+    if start.landed_at is not None:
+        measure("LandingToStart", (using.clock() - start.landed_at).total_seconds(), model=model)
 
 
 def _parameters(start: Start) -> dict[str, str]:
@@ -142,7 +147,7 @@ def _record_made(model: str, start: Start, arn: str, using: Collaborators) -> No
     of_execution = {
         name: value for name, value in made if name not in ("champion", "anchor", "execution_arn")
     }
-    using.ledger.mark(keys.execution(arn), **of_execution, start_key=start.key)
+    using.ledger.mark(keys.execution(arn), **of_execution, start_key=start.key, landed_at=start.landed_at)
     using.ledger.mark(keys.start(start.key), **dict(made))
     for name in (start.batch, start.listing):
         if name is not None:
@@ -177,9 +182,10 @@ def track(execution_arn: str, using: Collaborators) -> None:
 
     Nothing is left to record of an execution that was deleted together with its pipeline.
     """
+    about(model=using.settings.model_in(execution_arn), execution=execution_arn)
     execution = pipelines.find(using.sagemaker, execution_arn)
     if execution is None:
-        logger.warning("execution no longer exists", execution=execution_arn)
+        logger.warning("execution no longer exists")
         return
     model = using.settings.model_of(execution.pipeline)
     log_lines = {
@@ -204,7 +210,7 @@ def take_over(execution_arn: str, using: Collaborators) -> None:
     execution = pipelines.find(using.sagemaker, execution_arn)
     if execution and execution.terminal:
         _record(execution, using.settings.model_of(execution.pipeline), {}, using, settled=True)
-        logger.info("end taken over from before this ledger", execution=execution_arn)
+        logger.info("end taken over from before this ledger")
 
 
 def _record(
@@ -249,7 +255,11 @@ def _report(execution: Execution, model: str, log_lines: LogLines) -> None:
             log_lines=log_lines.get(step.name, []),
         )
     if execution.terminal:
-        metrics.add_metric(f"Executions{execution.status}", MetricUnit.Count, 1)
+        measure(RESULTS.get(execution.status, "ExecutionsFailed"), model=model)
+        for step in execution.steps:
+            if step.start_time and step.end_time:
+                took = (step.end_time - step.start_time).total_seconds()
+                measure("StepDuration", took, model=model, step=step.name)
 
 
 def _told_of_end(

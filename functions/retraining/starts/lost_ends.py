@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from retraining.aws import pipelines
-from retraining.aws.observability import logger
+from retraining.aws.observability import logger, scope
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.starts import ExecutionFact, KnownExecutions
@@ -48,14 +48,16 @@ def find_ends(model: str, using: Collaborators) -> None:
     for arn in rotated([arn for arn in found if _id(arn) not in known], using)[:MAX_LOOKED_AT]:
         if using.time_left() <= timedelta(0):
             break
-        if _try(arn, found[arn], noted.since, using, failures):
-            known[_id(arn)] = found[arn]
+        with scope(model=model, execution=arn):
+            if _try(arn, found[arn], noted.since, using, failures):
+                known[_id(arn)] = found[arn]
     if known != before:
         using.ledger.mark(key, statuses=known)
     ended = pipelines.TERMINAL - {"Succeeded"}
     if may_be_retried := [arn for arn, status in found.items() if status in ended and _id(arn) in known]:
         arn = rotated(may_be_retried, using)[0]
-        _try(arn, found[arn], noted.since, using, failures, retried=True)
+        with scope(model=model, execution=arn):
+            _try(arn, found[arn], noted.since, using, failures, retried=True)
     if failures:
         raise ExceptionGroup(f"executions of {model} that could not be recorded", failures)
 
@@ -88,8 +90,9 @@ def _try(
         record = executions.take_over if former else executions.track
         return with_back_off(lambda: record(arn, using), keys.execution_trouble(arn), using)
     except NotReady as error:
-        logger.info("execution will be looked at again next minute", execution=arn, why=str(error))
+        logger.info("execution will be looked at again next minute", why=str(error))
     except Exception as error:
+        logger.exception("execution could not be looked after")
         error.add_note(f"execution {arn}")
         failures.append(error)
     return False

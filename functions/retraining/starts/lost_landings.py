@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from aws_lambda_powertools.metrics import MetricUnit
-
-from retraining.aws.observability import logger, metrics
+from retraining.aws.measures import measure
+from retraining.aws.observability import logger
 from retraining.facts.model_state import ModelState
 from retraining.facts.starts import SPLITS, Marker, Split, StartRequest
 from retraining.facts.sweep import EVENT_DELAY
@@ -48,7 +47,7 @@ def find(model: str, using: Collaborators) -> bool:
     request = StartRequest(cause=LANDED, trigger="landing", requested_by="reconcile", at=now)
     using.states.change(model, lambda state: state.requested(request))
     logger.warning("landing found without its event", model=model)
-    metrics.add_metric("LandingsFound", MetricUnit.Count, 1)
+    measure("LandingsFound")
     return True
 
 

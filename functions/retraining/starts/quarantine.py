@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from aws_lambda_powertools.metrics import MetricUnit
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from retraining.aws.observability import logger, metrics
+from retraining.aws.measures import measure
+from retraining.aws.observability import logger
 from retraining.errors import ConfigError, NotReady
 from retraining.facts import keys
 from retraining.facts.starts import Quarantined
@@ -80,7 +80,7 @@ def move_files(
         else:
             if one in new:
                 logger.warning("file quarantined", model=model, key=one.key, problem=one.kind)
-    metrics.add_metric("FilesQuarantined", MetricUnit.Count, len(new))
+    measure("FilesQuarantined", len(new))
     return not failed or tries > MAX_TRIES
 
 

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from retraining.aws.events import LANDING_MESSAGE, ObjectCreated
-from retraining.aws.observability import logger, metrics
+from retraining.aws.measures import measure
+from retraining.aws.observability import logger
 from retraining.facts import keys
 from retraining.facts.starts import StartRequest, Stray
 from retraining.starts.batches import arrival
@@ -123,4 +122,4 @@ def _note_stray(model: str, key: str, using: Collaborators) -> None:
     """Log an object that belongs to no model; one line for each model name, however many objects land."""
     if using.ledger.take(keys.stray(model), Stray(key=key, at=using.clock())) is None:
         logger.warning("object belongs to no model", model=model, key=key)
-        metrics.add_metric("ObjectsOfNoModel", MetricUnit.Count, 1)
+        measure("ObjectsOfNoModel")

@@ -15,12 +15,12 @@ from datetime import timedelta
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
-from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from retraining.aws import anchors, registry
+from retraining.aws.measures import measure
 from retraining.aws.model_states import MAX_SWAPS, contended
-from retraining.aws.observability import logger, metrics
+from retraining.aws.observability import logger
 from retraining.errors import ConfigError, NotReady
 from retraining.facts import keys
 from retraining.facts.model_state import ModelState
@@ -125,7 +125,7 @@ def sweep(model: str, using: Collaborators) -> None:
         found = lost_landings.find(model, using)
     except EXPECTED as error:
         logger.warning("landings cannot be looked for now", model=model, why=str(error))
-        metrics.add_metric("LandingsNotLookedFor", MetricUnit.Count, 1)
+        measure("LandingsNotLookedFor")
     else:
         if found:
             start_if_due(model, using)
@@ -254,6 +254,7 @@ def _prepare(batch: Batch, snapshot: Snapshot, using: Collaborators) -> Start:
         anchor_image=_image(anchor, using) if anchor and own_code else None,
         requests=requests,
         taken_at=snapshot.now,
+        landed_at=batch.completed_at if leading(requests).trigger == "landing" else None,
     )
 
 
@@ -293,7 +294,7 @@ def _tell(action: Done, snapshot: Snapshot, after: ModelState, using: Collaborat
         until=after.due_at.isoformat() if after.due_at else None,
         requests=[request.cause for request in before.pending],
     )
-    metrics.add_metric(metric, MetricUnit.Count, 1)
+    measure(metric, model=model)
 
 
 def _tell_superseded(model: str, before: ModelState, after: ModelState) -> None:
@@ -306,4 +307,4 @@ def _tell_superseded(model: str, before: ModelState, after: ModelState) -> None:
                 marker=marker.version_id,
                 landed_at=marker.landed_at.isoformat(),
             )
-            metrics.add_metric("MarkersSuperseded", MetricUnit.Count, 1)
+            measure("MarkersSuperseded")
