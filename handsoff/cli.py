@@ -27,6 +27,7 @@ from handsoff.commands import (
     init,
     local,
     logs,
+    notifications,
     predict,
     publish,
     report,
@@ -97,6 +98,7 @@ for command in (
     review.review,
     predict.predict,
     anchor.anchor,
+    notifications.notifications,
     failures.failures,
     failures.redrive,
 ):

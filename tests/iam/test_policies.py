@@ -177,6 +177,7 @@ EXAMPLES = {
     keys.in_view("handsoff-page"): "write",
     keys.group_lease("handsoff-page"): "write",
     keys.notification("a" * 64): "write",
+    keys.recent_notifications("page"): "write",
     keys.released("page", "etag", "curated/page/train.csv"): "write",
     keys.chain("page"): "write",
     keys.recorded("arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-page/execution/e"): "write",

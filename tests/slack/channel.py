@@ -150,7 +150,7 @@ def linked(message: dict[str, Any]) -> list[str]:
     found = re.findall(r"<([^|>]*)\|", "\n".join(markup(message)))
     base = "https://abc.lambda-url.us-east-1.on.aws/review?t="
     assert all(url.startswith(base) for url in found)
-    return [LINKS.arn(url.removeprefix(base)) for url in found]
+    return [LINKS.subject(url.removeprefix(base)) for url in found]
 
 
 def buttons(message: dict[str, Any]) -> bool:

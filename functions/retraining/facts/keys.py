@@ -7,6 +7,7 @@ from retraining.facts.candidates import DecisionFact, InView, SlackMessage, Trou
 from retraining.facts.claims import Claim
 from retraining.facts.fact import Key
 from retraining.facts.model_state import ModelFact
+from retraining.facts.notifications import RecentFact
 from retraining.facts.pauses import PauseFact
 from retraining.facts.proof import ChainFact, RecordedFact
 from retraining.facts.starts import (
@@ -128,6 +129,11 @@ def group_lease(group: str) -> Key[Claim]:
 def notification(identity: str) -> Key[Claim]:
     """This notification is being published, or has been."""
     return Key(f"notification#{identity}", Claim)
+
+
+def recent_notifications(name: str) -> Key[RecentFact]:
+    """The newest notifications about this model."""
+    return Key(f"notifications#{name}", RecentFact)
 
 
 def rollback(identity: str) -> Key[Claim]:

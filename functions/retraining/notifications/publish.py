@@ -13,6 +13,7 @@ from retraining.aws.measures import measure
 from retraining.aws.observability import logger, scope
 from retraining.errors import NotReady
 from retraining.facts import keys
+from retraining.notifications import recent
 from retraining.notifications.messages import Notification, Rollback
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def notify(sns: SNSClient, ledger: Ledger, topic: str, message: Notification, *,
         attributes["decision"] = {"DataType": "String", "StringValue": message.decision}
 
     def publish() -> None:
+        recent.note(ledger, message, now=now)
         sns.publish(
             TopicArn=topic,
             Subject=message.as_subject(),

@@ -11,6 +11,7 @@ from retraining.aws.observability import about, logger
 from retraining.collaborators import Collaborators
 from retraining.errors import ConfigError
 from retraining.facts import keys
+from retraining.notifications import recent
 from retraining.notifications.messages import Notification
 from retraining.slack import messages
 from retraining.slack.candidates import Shown, link, model_of, show
@@ -53,11 +54,14 @@ def tell(
             client.post(channel, message)
         elif arn is None:
             logger.warning("no such candidate", kind=told.kind)
+            return
         else:
             renew = bool(told.review_url) and told.kind in ("waiting", "overdue")
             shown = show(arn, told.model, config, using, client, renew=renew)
             if _is_said_below(told.kind, shown):
                 client.post(channel, message, under=shown.place)
+
+        recent.note_slack(using.ledger, told, now=using.clock())
 
     first = once(using.ledger, keys.slack_notification(told.notification_id), say, now=using.clock())
     logger.info("told in Slack" if first else "told in Slack before", kind=told.kind)
