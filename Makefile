@@ -65,6 +65,7 @@ docs: setup ## write the pages of docs/reference that say what the code says
 
 pictures: setup ## make docs/images and the examples' pictures anew (needs chromium)
 	@python docs/make/review_page.py
+	@python docs/make/report.py
 	@python docs/make/example_pages.py
 
 scan: setup $(SCAN) ## weaknesses: template, Terraform, workflows, code, locked packages (its own environment)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from handsoff.operating.executions import evidence_of, package_of
+from handsoff.operating.reports import report_of
 from retraining.aws import registry
 from retraining.aws.pipelines import Execution
 from tests.examples import stories
@@ -73,7 +74,11 @@ def test_example_ends_with_an_approved_package(
     loop: Loop, data: dict[str, list[Path]], model: str, tmp_path: Path
 ) -> None:
     handsoff(loop, "land", model, *map(str, data[model]))
-    approved(loop, model, 1, SIX if model == "churn" else FOUR)
+    execution, _ = approved(loop, model, 1, SIX if model == "churn" else FOUR)
+    report = report_of(loop.deployment, execution)
+    assert report.uri
+    assert len(report.html) < 300_000
+    assert report.html.count(b"<img ") >= 5
     rows = data[model][-1]
     out = tmp_path / "predictions.csv"
     handsoff(loop, "predict", model, str(rows), "--output", str(out))
