@@ -16,6 +16,7 @@ from retraining.collaborators import Collaborators
 from retraining.links import Links
 from retraining.review_page.form import decide
 from retraining.review_page.http import Refused, Request, Response, answer, respond
+from retraining.review_page.model_page import show_model
 from retraining.review_page.show import show
 from retraining.slack.endpoint import Endpoint
 from retraining.slack.requests import Refusal
@@ -43,6 +44,7 @@ def handler(
             Request.of(event),
             {
                 "/review": {"GET": on(show), "POST": on(decide)},
+                "/models/*": {"GET": on(show_model)},
                 "/slack": {"POST": lambda request: press(request, endpoint or Endpoint.from_environment())},
             },
         )

@@ -31,8 +31,8 @@ T = TypeVar("T")
 class Reader:
     """Reads parts of a page. `unknown` has, by section, why a part could not be read."""
 
-    def __init__(self, arn: str) -> None:
-        self._arn = arn
+    def __init__(self, subject: str) -> None:
+        self._subject = subject
         self.unknown: dict[str, str] = {}
 
     def read(self, section: str, look: Callable[[], T]) -> T | None:
@@ -42,7 +42,7 @@ class Reader:
         except HandsoffError as error:
             self.unknown[section] = shorten(str(error), MAX_PROBLEM)
         except Exception:  # anybody may have written what is read here: the page shows the rest
-            logger.exception("part of the page could not be read", section=section, package=self._arn)
+            logger.exception("part of the page could not be read", section=section, subject=self._subject)
             self.unknown[section] = "It could not be read; the function's log says why."
         return None
 

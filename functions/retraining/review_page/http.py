@@ -91,7 +91,10 @@ class Refused(Exception):
 
 
 Routes = Mapping[str, Mapping[str, Callable[[Request], Response]]]
-"""What answers a request, by path and method. HEAD is answered as GET, without the body."""
+"""What answers a request, by path and method. HEAD is answered as GET, without the body.
+
+A path that ends in `/*` stands for all paths with one more part in its place.
+"""
 
 
 def respond(request: Request, routes: Routes) -> Response:
@@ -108,7 +111,8 @@ def respond(request: Request, routes: Routes) -> Response:
 
 
 def _route(request: Request, routes: Routes) -> Callable[[Request], Response]:
-    methods = routes.get(request.path)
+    folder, _, name = request.path.rpartition("/")
+    methods = routes.get(request.path) or (routes.get(f"{folder}/*") if name else None)
     if methods is None:
         raise Refused(404, "There is nothing here", "Open the link from the message as a whole.")
     method = "GET" if request.method == "HEAD" else request.method
