@@ -8,9 +8,10 @@ import typer
 
 from handsoff.commands import terminal
 from handsoff.commands.terminal import err, out
+from handsoff.deployment import Deployment
 from handsoff.operating import failures as failed
-from handsoff.showing.console import escape
-from handsoff.showing.failures import ID_SHOWN, as_json, show_failures
+from handsoff.operating.failed_messages import FailedMessage
+from handsoff.showing.failures import as_json, result_as_json, show_failures, show_result
 
 
 def failures(
@@ -18,7 +19,9 @@ def failures(
 ) -> None:
     """Show what lies in the failure queues: events and requests that could not be handled or delivered.
 
-    Nothing is removed. Remove the cause first, then send the messages again: `handsoff redrive`.
+    Of each message it says what it asked for, why it failed, what `handsoff redrive` does with it, and what
+    to do instead. Nothing is removed. Remove the cause first, then send the messages again:
+    `handsoff redrive`.
 
     Example: `handsoff failures`
     """
@@ -41,6 +44,9 @@ def redrive(
     remove: Annotated[
         bool, typer.Option("--remove", help="Remove these messages instead. Needs their ids.")
     ] = False,
+    as_json_: Annotated[
+        bool, typer.Option("--json", help="Print what became of each message as JSON, for scripts.")
+    ] = False,
 ) -> None:
     """Send failed messages again to their receivers, and remove them from the failure queues.
 
@@ -51,19 +57,25 @@ def redrive(
     """
     if remove and not ids:
         raise typer.BadParameter("--remove needs the ids of the messages to remove")
-    deployment, kept = terminal.deployment(), 0
+    deployment = terminal.deployment()
+    results = []
     with failed.opened(deployment) as messages:
         for message in failed.chosen(messages, ids or []):
-            name = f"{escape(message.id[:ID_SHOWN])} ({escape(message.what)})"
-            if remove:
-                failed.remove(deployment, message)
-                out.print(f"removed: {name}", soft_wrap=True)
-            elif (why := failed.send_again(deployment, message)) is None:
-                out.print(f"sent again: {name}", soft_wrap=True)
-            else:
-                kept += 1
-                out.print(f"[red]not sent:[/] {name}: {escape(why)}", soft_wrap=True)
-        if not messages:
-            out.print("the failure queues are empty")
-    if kept:
+            results.append(_redrive(deployment, message, remove))
+            if not as_json_:
+                show_result(out, results[-1])
+    if as_json_:
+        terminal.print_json(results)
+    elif not results:
+        out.print("the failure queues are empty")
+    if any(result["result"] == "not sent" for result in results):
         raise typer.Exit(1)
+
+
+def _redrive(deployment: Deployment, message: FailedMessage, remove: bool) -> dict[str, str | None]:
+    """Send one message again, or remove it. What became of it, as `handsoff redrive --json` prints it."""
+    if remove:
+        failed.remove(deployment, message)
+        return result_as_json(message, "removed", None)
+    why = failed.send_again(deployment, message)
+    return result_as_json(message, "not sent" if why else "sent again", why)

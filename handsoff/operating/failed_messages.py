@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from handsoff.operating.failure_meanings import Meaning, meaning
 from retraining.aws.events import LANDING_MESSAGE, ExecutionChanged, ModelPackageChanged, ObjectCreated
 from retraining.text import shorten
 
@@ -52,7 +53,8 @@ class Queue:
 class FailedMessage:
     """One message in a failure queue.
 
-    `what` says what it is and `why` why it lies there, in words. `to` receives `body` when it is sent again;
+    `what` says what it is and `why` why it lies there, in words; `means` says what it asked for, what sending
+    it again does, and what to do instead. `to` receives `body` when it is sent again;
     None where that is not known. `receipt` is SQS's handle, valid while the message is being read.
     """
 
@@ -61,6 +63,7 @@ class FailedMessage:
     sent_at: datetime
     what: str
     why: str
+    means: Meaning
     to: Function | Queue | None
     body: str
     receipt: str
@@ -81,6 +84,7 @@ def read(queue: str, message: MessageTypeDef, source: str | None) -> FailedMessa
         id=message.get("MessageId", ""),
         sent_at=_sent_at(message),
         what=words(_json(sent_again)),
+        means=meaning(_inner(_json(sent_again))),
         why=shorten(why, MAX_WHY),
         to=to,
         body=sent_again,
@@ -145,6 +149,15 @@ def words(payload: Any) -> str:
     if "notificationId" in payload:
         return f"the notification {payload.get('kind')} about {payload.get('model')}"
     return _landing(payload) or _event(payload) or UNKNOWN
+
+
+def _inner(payload: Any) -> Any:
+    """The message itself: the first one of an event with records, the one inside of an envelope of SNS."""
+    if isinstance(payload, dict) and isinstance(records := payload.get("Records"), list):
+        return _inner(_record(records[0])) if records else None
+    if isinstance(payload, dict) and payload.get("Type") == "Notification" and "Message" in payload:
+        return _inner(_json(str(payload["Message"])))
+    return payload
 
 
 def _record(record: Any) -> Any:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -240,3 +241,119 @@ def test_failures_shows_no_markup_of_a_message(account: Account) -> None:
 def test_waiting_counts_the_messages_of_each_queue(account: Account) -> None:
     account.put("handsoff-failures", unhandled(ENDED))
     assert failures.waiting(account.deployment) == {"handsoff-failures": 1}
+
+
+def event(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((Path(__file__).parents[2] / "events" / f"{name}.json").read_text())
+    return found
+
+
+TOLD = {"notificationId": "a" * 64, "kind": "waiting", "model": "titanic"}
+
+
+@pytest.mark.parametrize(
+    ("payload", "asks", "effect", "instead"),
+    [
+        (
+            LANDED,
+            "a look at the data of titanic, because curated/titanic/_SUCCESS landed",
+            "looks at the data as it is then; a batch that was answered starts nothing more",
+            "wait: the sweep finds data without its event; or `handsoff start titanic`",
+        ),
+        (
+            ENDED,
+            "a record of what has become of execution p4jn9xou8a8s",
+            "records the execution as it is then",
+            "wait: the sweep records its end; `handsoff evidence p4jn9xou8a8s` shows it now",
+        ),
+        (
+            event("candidate_registered.pending"),
+            "a verdict on the candidate handsoff-titanic/1",
+            "judges it, unless it is judged or decided",
+            "wait: the sweep judges it; or `handsoff approve handsoff-titanic/1` or `handsoff reject "
+            "handsoff-titanic/1`",
+        ),
+        (
+            event("package_decided.approved"),
+            "a record of who decided on handsoff-titanic/1",
+            "records the decision that stands then, unless it is recorded",
+            "wait: the sweep records it; `handsoff explain handsoff-titanic/1` shows it",
+        ),
+        (
+            {"Records": [{"Sns": {"Message": json.dumps(TOLD)}}]},
+            "word in Slack about titanic: waiting",
+            "tells it, unless it was told",
+            "`handsoff notifications titanic` shows what it says; without either, Slack is not told",
+        ),
+        (
+            event("start_retraining.request"),
+            "an execution of titanic, for arn:aws:iam::123456789012:user/data-science-user (request "
+            "request-6f1c2f0e-2a8a-4d5c-9a59-0d3f1f9f6c11)",
+            "asks once more; a request that was answered starts nothing more",
+            "`handsoff start titanic`: without either, the request is lost",
+        ),
+        (
+            {"detail-type": "Scheduled Event", "time": "2026-11-23T06:10:00Z"},
+            "the sweep that runs each minute",
+            "runs one more sweep, unless one runs",
+            "do nothing: the next sweep has done its work; remove it by `handsoff redrive --remove ID`",
+        ),
+        (
+            {"source": "handsoff", "body": "payload=x"},
+            "a decision by a button in Slack",
+            "decides nothing if the button was pressed more than 15 minutes ago",
+            "let the person press again, or decide by `handsoff approve` or `handsoff reject`",
+        ),
+        (
+            "not JSON",
+            "nothing that handsoff knows: the message has another form",
+            "is tried by its receiver, and fails again unless the receiver has changed",
+            "remove it: `handsoff redrive --remove ID`",
+        ),
+    ],
+)
+def test_failures_says_what_a_message_asks_for_what_redrive_does_and_what_else_helps(
+    account: Account, payload: Any, asks: str, effect: str, instead: str
+) -> None:
+    account.put("handsoff-failures", unhandled(payload))
+    (found,) = listed()
+    assert (found["asks"], found["effect"], found["instead"]) == (asks, effect, instead)
+
+
+def test_failures_says_it_in_words(account: Account) -> None:
+    account.put("handsoff-landings-failures", json.dumps(LANDED))
+    (found,) = listed()
+    head, *lines = run("failures").stdout.splitlines()
+    assert head.startswith(found["id"][:8])
+    assert lines[:5] == [
+        "  message   s3://data/curated/titanic/_SUCCESS landed",
+        "  asks for  a look at the data of titanic, because curated/titanic/_SUCCESS landed",
+        "  failed    received too often from handsoff-landings: its function's log says why",
+        "  redrive   sends it to the queue handsoff-landings, which looks at the data as it is then; a batch "
+        "that was answered starts nothing more",
+        "  instead   wait: the sweep finds data without its event; or `handsoff start titanic`",
+    ]
+    account.put("handsoff-failures", "not JSON")
+    unknown = next(one for one in listed() if one["queue"] == "handsoff-failures")
+    shown = run("failures").stdout
+    assert "  redrive   is not possible: the receiver is not known" in shown
+    assert f"  instead   remove it: `handsoff redrive --remove {unknown['id'][:8]}`" in shown
+
+
+def test_redrive_says_what_follows_and_tells_scripts_as_json(account: Account) -> None:
+    account.put("handsoff-failures", unhandled(ENDED))
+    assert run("redrive").stdout.endswith(
+        " (SageMaker Model Building Pipeline Execution Status Change: execution p4jn9xou8a8s) "
+        "to the function handsoff-track-execution, which records the execution as it is then\n"
+    )
+    account.put("handsoff-failures", unhandled(ENDED))
+    account.refuses = True
+    done = run("redrive", "--json")
+    assert done.exit_code == 1
+    (result,) = json.loads(done.stdout)
+    assert (result["result"], result["sentAgain"]) == ("not sent", "to the function handsoff-track-execution")
+    assert "gone" in result["why"]
+    (one,) = listed()
+    removed = json.loads(run("redrive", "--remove", one["id"], "--json").stdout)
+    assert [(item["id"], item["result"], item["why"]) for item in removed] == [(one["id"], "removed", None)]
+    assert json.loads(run("redrive", "--json").stdout) == []
