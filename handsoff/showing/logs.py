@@ -21,7 +21,8 @@ def show_line(console: Console, line: LogLine) -> None:
 
 def as_json(execution: Execution, items: Iterable[LogLine | NoLog]) -> dict[str, Any]:
     """The log as `handsoff logs --json` prints it: the lines, and why steps have none."""
-    lines, missing = [], []
+    lines: list[dict[str, str]] = []
+    missing: list[dict[str, str]] = []
     for item in items:
         (lines if isinstance(item, LogLine) else missing).append(_plain(item))
     return {

@@ -18,6 +18,7 @@ from handsoff.operating.job_logs import LogLine, NoLog, follow_logs, read_logs, 
 from handsoff.showing.executions import execution_table
 from handsoff.showing.logs import as_json, line_as_json, show_line
 from retraining.aws.pipelines import Execution, Logs, Step
+from retraining.facts import keys
 from tests.functions.fakes import FakeSageMaker
 from tests.functions.memory import refused
 from tests.functions.world import World
@@ -327,7 +328,7 @@ def test_status_of_a_caller_who_may_not_read_logs_has_what_the_ledger_keeps() ->
     failed = execution("Failed", step("TrainModel", "Training", "Failed", "AlgorithmError"))
     assert traceback_ends(where, failed) == {}
     kept = {"TrainModel": ['  File "train.py", line 3, in <module>', "KeyError"]}
-    where.ledger.mark(job_logs.keys.execution(ARN), log_lines=kept)
+    where.ledger.mark(keys.execution(ARN), log_lines=kept)
     assert traceback_ends(where, failed) == {"TrainModel": "KeyError"}
 
 

@@ -130,7 +130,12 @@ def run(tmp_path: Path, *arguments: str) -> Result:
 @pytest.mark.usefixtures("deployment")
 def test_review_prints_the_link_alone_and_opens_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr("typer.launch", lambda url: opened.append(url) or 0)
+
+    def launch(url: str) -> int:
+        opened.append(url)
+        return 0
+
+    monkeypatch.setattr("typer.launch", launch)
     done = run(tmp_path, "titanic/1", "--open")
     assert done.exit_code == 0, done.output
     (line,) = done.stdout.splitlines()

@@ -14,6 +14,7 @@ from retraining.aws.observability import logger
 from retraining.facts import keys
 from retraining.links import Links
 from retraining.review_page.http import Response
+from retraining.starts import pausing
 from tests.functions.fakes import arn_of, titanic_config
 from tests.review.stage import CANDIDATE, CHAMPION, NOW, Stage, request, text_of
 
@@ -92,6 +93,14 @@ def test_page_says_what_waits_and_that_the_model_is_paused(stage: Stage) -> None
     text = text_of(ask(stage))
     assert "Runs no execution Waits retraining is paused <b> Paused by retrain.paused" in text
     assert "Schedule none" in text
+
+
+def test_page_says_who_paused_the_model_and_why(stage: Stage) -> None:
+    pausing.pause("titanic", by="arn:aws:iam::1:user/ada", why="the source is <broken>", using=stage.using)
+    text = text_of(ask(stage))
+    assert " UTC by arn:aws:iam::1:user/ada: the source is <broken>" in text
+    pausing.resume("titanic", by="arn:aws:iam::1:user/ada", why="", using=stage.using)
+    assert "Paused no" in text_of(ask(stage))
 
 
 def test_page_of_a_model_without_versions_says_so() -> None:

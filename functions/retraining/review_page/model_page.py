@@ -6,7 +6,7 @@ from typing import Final
 
 from retraining import history
 from retraining.aws import pipelines
-from retraining.aws.observability import logger
+from retraining.aws.observability import about, logger
 from retraining.collaborators import Collaborators
 from retraining.config.rules import MetricRule
 from retraining.config.schema import ModelConfig
@@ -34,7 +34,8 @@ def show_model(request: Request, using: Collaborators, links: Links) -> Response
     token = fields(request.query.encode(errors="replace")).get("t", "")
     model = request.path.rsplit("/", 1)[-1]
     config = _opened(token, model, using, links)
-    logger.info("model page shown", model=model)
+    about(model=model)
+    logger.info("model page shown")
     return page(200, "model.html", model=model_page(_gathered(model, config, using)))
 
 
@@ -64,7 +65,7 @@ def _gathered(model: str, config: ModelConfig | None, using: Collaborators) -> K
         model=model,
         config=config,
         state=reader.read("state", lambda: using.states.load(model)[0]),
-        pause=_pause(config),
+        pause=reader.read("state", lambda: _pause(model, config, using)),
         metrics=metrics,
         versions=found,
         picture=reader.read("picture", lambda: drawn.history(found, metrics[0])) if metrics else None,
@@ -93,6 +94,9 @@ def _executions(pipeline: str, using: Collaborators) -> list[Started]:
     ]
 
 
-def _pause(config: ModelConfig | None) -> str:
+def _pause(model: str, config: ModelConfig | None, using: Collaborators) -> str:
     """Why nothing starts; "" if nothing holds starts back."""
+    known = using.ledger.get(keys.paused(model))
+    if known is not None and known.stands:
+        return known.text
     return "by retrain.paused in its configuration" if config and config.retrain.paused else ""

@@ -38,14 +38,14 @@ class Started:
 class KnownModel:
     """What was read about a model. `unknown` says, by section, why a part could not be read.
 
-    `metrics` are those of its rules; the history is told by the first. `pause` says why nothing starts, "" if
-    nothing holds starts back.
+    `metrics` are those of its rules; the history is told by the first. `pause` says why nothing starts: "" if
+    nothing holds starts back, None if that is not known.
     """
 
     model: str
     config: ModelConfig | None
     state: ModelState | None = None
-    pause: str = ""
+    pause: str | None = None
     metrics: tuple[str, ...] = ()
     versions: Sequence[Version] = ()
     picture: Picture | None = None
@@ -161,11 +161,15 @@ def _facts(known: KnownModel) -> tuple[tuple[str, str], ...]:
     config, state = known.config, known.state
     if config is None:
         return (("Configuration", "The model has no valid configuration now."),)
-    facts = [("Runs", _running(state)), ("Waits", _pending(state)), ("Paused", known.pause or "no")]
+    facts = [("Runs", _running(state)), ("Waits", _pending(state)), ("Paused", _paused(known.pause))]
     schedule = config.retrain.schedule
     said = f"{schedule}, time zone {config.retrain.schedule_timezone}" if schedule else "none"
     facts += [("Schedule", said), ("Next start by the schedule", known.next_start)]
     return tuple((name, plain(text)) for name, text in facts if text)
+
+
+def _paused(pause: str | None) -> str:
+    return "" if pause is None else pause or "no"
 
 
 def _running(state: ModelState | None) -> str:

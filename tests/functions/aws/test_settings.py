@@ -77,9 +77,9 @@ def test_links_of_uses_a_new_secret_after_a_minute(environment: pytest.MonkeyPat
     assert before is not None
     assert kept is not None
     assert after is not None
-    assert before.arn(kept.token("arn:package")) == "arn:package"
+    assert before.subject(kept.token("arn:package")) == "arn:package"
     with pytest.raises(LinkInvalid):
-        before.arn(after.token("arn:package"))
+        before.subject(after.token("arn:package"))
 
 
 def test_get_forgets_unknown_models_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
