@@ -389,6 +389,7 @@ def test_outputs() -> None:
         "SlackFailuresQueue",
         "NotificationsTopic",
         "AlarmsTopic",
+        "LinkSecret",
         "ReviewUrl",
     }
 
