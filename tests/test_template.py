@@ -15,6 +15,8 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 from handsoff.deploying import function_urls
+from retraining.notifications import bus
+from tests.functions.fakes import event_schema
 from tests.template import FUNCTIONS, RESOURCES, TEMPLATE
 
 ROOT = Path(__file__).parents[1]
@@ -79,6 +81,11 @@ def test_each_event_file_matches_the_rule_that_it_is_named_after_and_no_other(pa
         return
     if "slackPress" in event:
         assert named == "notify_slack"  # what review_candidate invokes it with
+        return
+    if event["source"] == "handsoff":  # what we send: no function listens to it
+        assert event["detail-type"].lower().replace(" ", "_") == named
+        assert {name for name, pattern in rules().items() if matches(pattern, event)} == set()
+        event_schema(event["detail-type"]).validate(event["detail"])
         return
     if event["source"] == "aws.events":
         scheduled = FUNCTIONS["Reconcile"]["Events"]["EachMinute"]["Properties"]
@@ -150,6 +157,25 @@ def test_what_records_decisions_may_put_events_and_on_the_default_bus_only() -> 
     ]
     bus = "arn:aws:events:us-east-1:123456789012:event-bus/default"
     assert may == [(f"{name}Role", bus) for name in ("Reconcile", "JudgeCandidate", "RecordDecision")]
+
+
+def test_each_event_that_we_send_is_allowed_and_no_other() -> None:
+    statements = {
+        json.dumps(statement["Condition"], sort_keys=True)
+        for resource in RESOURCES.values()
+        if resource["Type"] == "AWS::IAM::Role"
+        for policy in resource["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "events:PutEvents" in statement["Action"]
+    }
+    (condition,) = map(json.loads, statements)
+    assert condition == {
+        "StringEquals": {
+            "events:source": "handsoff",
+            "events:detail-type": ["Champion Changed", "Champion Rolled Back", "Candidate Waiting"],
+        }
+    }
+    assert [kind.detail_type for kind in bus.EVENTS] == condition["StringEquals"]["events:detail-type"]
 
 
 def test_the_environment_fits_and_holds_no_secret() -> None:

@@ -29,8 +29,8 @@ from handsoff.config_schema import config_schema, docstrings
 from retraining import evidence
 from retraining.aws import events, measures, pipelines
 from retraining.config import rules, schema
-from retraining.notifications.messages import Kind, Notification, Rollback
-from tests.functions.fakes import arn_of
+from retraining.notifications import bus
+from retraining.notifications.messages import Kind, Notification
 from tests.review import stage
 
 ROOT: Final = Path(__file__).parents[2]
@@ -197,13 +197,20 @@ def evidence_sample() -> dict[str, Any]:
         return evidence.gather(using.sources, "titanic", execution)
 
 
-def rollback_sample() -> dict[str, Any]:
-    """The event of a champion that was taken back."""
-    before, champion = MOMENT - timedelta(hours=2), MOMENT - timedelta(days=7)
-    rejected, now = arn_of(8), arn_of(7)
-    said = Rollback("titanic", "handsoff-titanic", rejected, before, now, champion, MOMENT.isoformat())
-    detail = json.loads(said.as_detail())
-    return {"source": "handsoff", "detail-type": "Champion Rolled Back", "detail": detail}
+def event_schemas() -> dict[Path, str]:
+    """The JSON Schemas of the events that this project sends, by their files."""
+    found = {}
+    for kind in bus.EVENTS:
+        name = f"{kind.detail_type.lower().replace(' ', '-')}.schema.json"
+        schema = {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            **kind.model_json_schema(by_alias=True),
+            "title": f"detail of {kind.detail_type}",
+        }
+        for property_ in schema["properties"].values():
+            del property_["title"]  # the name in other letters
+        found[PAGES / "events" / name] = json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+    return found
 
 
 def metrics() -> str:
@@ -258,7 +265,7 @@ NAMES: Final = {
     **{"schema": schema, "rules": rules, "events": events},
     **{"kinds": get_args(Kind), "Notification": Notification},
     **{"keys": keys, "described": described, "as_json": as_json, "event": event, "read_of": read_of},
-    **{"evidence_sample": evidence_sample, "rollback_sample": rollback_sample},
+    **{"evidence_sample": evidence_sample, "bus": bus},
     **{"config_schema": lambda: json.dumps(config_schema(), indent=1, ensure_ascii=False)},
     **{"metrics": metrics, "namespace": measures.NAMESPACE},
     **{"overview": overview, "manual": manual, "from_json": json.loads},
@@ -275,7 +282,8 @@ def rendered() -> dict[Path, str]:
     )
     environment.globals |= NAMES
     names = environment.list_templates(extensions=["j2"])
-    return {PAGES / name.removesuffix(".j2"): environment.get_template(name).render() for name in names}
+    pages = {PAGES / name.removesuffix(".j2"): environment.get_template(name).render() for name in names}
+    return pages | event_schemas()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -292,6 +300,7 @@ def main(arguments: Sequence[str]) -> int:
         if check:
             print(f"{name} is not what the code says: run `make docs`", file=sys.stderr)
         else:
+            page.parent.mkdir(exist_ok=True)
             page.write_text(text, encoding="utf-8")
             print(f"{name} is written")
     return 1 if check and stale else 0

@@ -131,9 +131,7 @@ class Functions:
 
         def body(task: Task) -> None:
             using = self.collaborators(task, container)
-            context = SimpleNamespace(
-                **vars(Context()), get_remaining_time_in_millis=lambda: task.remaining * 1000
-            )
+            context = Context(lambda: int(task.remaining * 1000))
             answer.append(self._call(name, event, context, using, task))
 
         def ended(task: Task) -> None:

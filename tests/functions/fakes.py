@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
+from jsonschema import Draft202012Validator
 
 from retraining.config.schema import ModelConfig, parse_config
 from retraining.errors import ConfigError
@@ -200,12 +201,27 @@ class Pages:
         return self._pages(**call)
 
 
+@cache
+def event_schema(detail_type: str) -> Draft202012Validator:
+    """What checks the detail of an event of ours, by its published schema."""
+    name = f"{detail_type.lower().replace(' ', '-')}.schema.json"
+    schema = json.loads((ROOT / "docs" / "reference" / "events" / name).read_text())
+    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
 class FakeEvents:
-    """The default bus: what was put on it, by detail type. `refuses` is how many entries it will not take."""
+    """The default bus: what was put on it, by detail type. `refuses` is how many entries it will not take.
+
+    An event must be valid by the published schema of its detail type.
+    """
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, str, dict[str, Any]]] = []
         self.refuses = 0
+
+    def details(self, detail_type: str) -> list[dict[str, Any]]:
+        """The details of the events of this type, in the order in which they were put."""
+        return [detail for _, kind, detail in self.taken if kind == detail_type]
 
     def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:
         if self.refuses:
@@ -213,7 +229,9 @@ class FakeEvents:
             failed = {"ErrorCode": "InternalFailure", "ErrorMessage": "try again"}
             return {"FailedEntryCount": 1, "Entries": [failed for _ in Entries]}
         for entry in Entries:
-            self.taken.append((entry["Source"], entry["DetailType"], json.loads(entry["Detail"])))
+            detail = json.loads(entry["Detail"])
+            event_schema(entry["DetailType"]).validate(detail)
+            self.taken.append((entry["Source"], entry["DetailType"], detail))
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "e"} for _ in Entries]}
 
 
@@ -399,17 +417,19 @@ def about(name: str, arn: str) -> dict[str, Any]:
     return found
 
 
-@dataclass
-class Context:
-    """What Lambda tells a function about itself."""
+class Context(LambdaContext):
+    """What Lambda tells a function about itself, and that so many milliseconds are left."""
 
-    function_name: str = "test"
-    memory_limit_in_mb: int = 128
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:test"
-    aws_request_id: str = "00000000-0000-0000-0000-000000000000"
+    _function_name = "test"
+    _memory_limit_in_mb = 128
+    _invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:test"
+    _aws_request_id = "00000000-0000-0000-0000-000000000000"
 
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
+    def __init__(self, left: Callable[[], int] = lambda: 60_000) -> None:
+        self._left = left
+
+    def get_remaining_time_in_millis(self) -> int:  # type: ignore[override] # Powertools has a static one
+        return self._left()
 
 
 def event(name: str) -> dict[str, Any]:

@@ -148,6 +148,7 @@ def siblings(entry: Json) -> Iterator[tuple[str, Json]]:
         ("s3:prefix", "folder"),
         ("iam:PassedToService", "service"),
         ("events:source", "source"),
+        ("events:detail-type", "detail type"),
     ):
         if key in context:
             yield what, {**entry, "context": {**context, key: "elsewhere/"}}

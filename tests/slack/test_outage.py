@@ -86,7 +86,7 @@ class Queue:
             self.app.play("server_error", 1000)
         answer = handler(
             {"Records": [self.record(name) for name in names]},
-            Spare(left=self.left),
+            Context(lambda: self.left),
             using=using(self.world, clock=lambda: self.now),
             connect=client(self.app),
             postpone=self.postpone,
@@ -114,16 +114,6 @@ class Queue:
         }
         record["attributes"] |= told
         return record | {"messageId": name, "receiptHandle": name, "body": one.body}
-
-
-@dataclass
-class Spare(Context):
-    """Lambda's context with so many milliseconds left."""
-
-    left: int = 60_000
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.left
 
 
 @pytest.fixture

@@ -121,6 +121,7 @@ METRICS: Final[Mapping[str, Metric]] = {
         "reports beside the evidence that could not be written; the next evidence writes it",
         DECISIONS + ENDS[:1],
     ),
+    "ChampionsChanged": Metric("events `Champion Changed`", DECISIONS, PER_MODEL),
     "ChampionsRolledBack": Metric("champions that were taken back", DECISIONS, PER_MODEL),
 }
 """Each metric by its name. docs/reference/metrics.md is written from it."""

@@ -11,7 +11,7 @@ from retraining import evidence, records
 from retraining.aws import registry
 from retraining.aws.measures import measure
 from retraining.aws.observability import about, logger
-from retraining.candidates import anchoring, decisions, telling
+from retraining.candidates import anchoring, announcing, decisions, telling
 from retraining.candidates.decision_actions import Compared
 from retraining.candidates.decisions import AnchorChanged, ChampionChanged
 from retraining.candidates.doubts import doubts
@@ -150,6 +150,8 @@ def carry_out(candidate: Package, known: VerdictFact, using: Collaborators) -> V
         ours = package.pending
     if ours:
         telling.tell_verdict(candidate, verdict, using)
+        if verdict.decision == "HOLD" and known.again is None:  # one that is judged again waited before
+            announcing.candidate_waits(candidate, known.taken_at, verdict.texts, using)
     else:
         logger.warning("package was decided by somebody else meanwhile", package=arn)
     if candidate.execution and copy:

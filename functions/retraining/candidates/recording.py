@@ -14,7 +14,7 @@ from retraining import records
 from retraining.aws import registry
 from retraining.aws.measures import measure
 from retraining.aws.observability import about, logger
-from retraining.candidates import anchoring, going_back, telling
+from retraining.candidates import anchoring, announcing, going_back, telling
 from retraining.candidates.decisions import adopt
 from retraining.candidates.record_actions import (
     NOTHING_SEEN,
@@ -147,6 +147,7 @@ def _follow(package: Package, decision: DecisionFact, using: Collaborators) -> N
         if decision.rollback:
             going_back.reject_gone(decision, using)
         failures = supersede(package, decision, using)
+        announcing.champion_approved(package, decision, using)
     else:
         package = _dated(package, decision, using)
         roll_back(package, decision, using)
@@ -190,6 +191,7 @@ def _tell(package: Package, decision: DecisionFact, using: Collaborators) -> Non
     more = () if package.approval_status == "Approved" else anchoring.said_if_lost(package, using)
     if package.pending:
         telling.tell_waiting(package, decision, using, more=more)
+        announcing.candidate_waits(package, decision.at, (decision.why, *more), using)
     elif decision.by != RULES:  # the rules tell of their verdict themselves
         telling.tell_decision(package, decision, using, more=more)
 

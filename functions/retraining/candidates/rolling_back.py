@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from retraining.aws import registry
 from retraining.aws.measures import measure
+from retraining.aws.observability import logger
+from retraining.candidates import announcing
 from retraining.candidates.telling import review_link
 from retraining.collaborators import Collaborators
+from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact
 from retraining.facts.package import Package
 from retraining.notifications.messages import Notification, Rollback
@@ -31,7 +34,7 @@ def roll_back(gone: Package, decision: DecisionFact, using: Collaborators) -> No
         rejected_approved_at=gone.noted_approval,
         champion=champion.arn if champion else None,
         champion_approved_at=champion.approved_at if champion else None,
-        at=decision.at.isoformat(),
+        at=decision.at,
         why="" if gone.pending else decision.why,
         how="set back to pending" if gone.pending else "rejected",
     )
@@ -49,5 +52,8 @@ def roll_back(gone: Package, decision: DecisionFact, using: Collaborators) -> No
         review_url=url,
     )
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
-    if announce(using.events, using.ledger, rollback, now=using.clock()):
+    key = keys.rollback(rollback.identity)
+    if announce(using.events, using.ledger, rollback.event, key, now=using.clock()):
+        logger.warning("champion rolled back", rejected=rollback.rejected, champion=rollback.champion)
         measure("ChampionsRolledBack", model=rollback.model)
+    announcing.champion_taken_back(rollback, decision, using)

@@ -141,6 +141,11 @@ def rollback(identity: str) -> Key[Claim]:
     return Key(f"rollback#{identity}", Claim)
 
 
+def bus_event(detail_type: str, identity: str) -> Key[Claim]:
+    """This event is being put on the bus, or has been. A roll-back's has a key of its own."""
+    return Key(f"event#{detail_type}#{identity}", Claim)
+
+
 def slack_notification(identity: str) -> Key[Claim]:
     """This notification is being told in Slack, or has been."""
     return Key(f"slack#{identity}", Claim)

@@ -12,6 +12,8 @@ from typing import Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from retraining.notifications.bus import ChampionRolledBack
+
 Kind = Literal[
     "approved",
     "rejected",
@@ -201,7 +203,7 @@ class Rollback:
     rejected_approved_at: datetime
     champion: str | None
     champion_approved_at: datetime | None
-    at: str
+    at: datetime
     why: str = ""
     how: str = "rejected"
 
@@ -222,15 +224,14 @@ class Rollback:
             else "no approved version is left, so there is no champion now",
         )
 
-    def as_detail(self) -> str:
+    @property
+    def event(self) -> ChampionRolledBack:
         """The event for whatever serves models."""
-        return json.dumps(
-            {
-                "model": self.model,
-                "modelPackageGroupName": self.group,
-                "rejected": self.rejected,
-                "champion": self.champion,
-                "approvedAt": self.champion_approved_at.isoformat() if self.champion_approved_at else None,
-                "at": self.at,
-            }
+        return ChampionRolledBack(
+            model=self.model,
+            model_package_group_name=self.group,
+            at=self.at,
+            rejected=self.rejected,
+            champion=self.champion,
+            approved_at=self.champion_approved_at,
         )

@@ -13,8 +13,11 @@ from retraining.aws.measures import measure
 from retraining.aws.observability import logger, scope
 from retraining.errors import NotReady
 from retraining.facts import keys
+from retraining.facts.claims import Claim
+from retraining.facts.fact import Key
 from retraining.notifications import recent
-from retraining.notifications.messages import Notification, Rollback
+from retraining.notifications.bus import SOURCE, BusEvent
+from retraining.notifications.messages import Notification
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -68,17 +71,19 @@ def try_to_notify(
     return True
 
 
-def announce(events: EventBridgeClient, ledger: Ledger, rollback: Rollback, *, now: datetime) -> bool:
-    """Put the event of a rollback on the default bus unless it has been; otherwise as `notify`."""
+def announce(
+    events: EventBridgeClient, ledger: Ledger, event: BusEvent, key: Key[Claim], *, now: datetime
+) -> bool:
+    """Put the event on the default bus unless it has been (`key`); otherwise as `notify`."""
 
     def put() -> None:
         answer = events.put_events(
             Entries=[
                 {
-                    "Source": "handsoff",
-                    "DetailType": "Champion Rolled Back",
-                    "Resources": [rollback.rejected],
-                    "Detail": rollback.as_detail(),
+                    "Source": SOURCE,
+                    "DetailType": event.detail_type,
+                    "Resources": [event.resource],
+                    "Detail": event.model_dump_json(by_alias=True),
                 }
             ]
         )
@@ -86,10 +91,10 @@ def announce(events: EventBridgeClient, ledger: Ledger, rollback: Rollback, *, n
             (entry,) = answer["Entries"]
             why = f"{entry.get('ErrorCode')}: {entry.get('ErrorMessage')}"
             raise NotReady(
-                f"EventBridge has not taken the event that {rollback.rejected} was taken back: {why}"
+                f"EventBridge has not taken the event {event.detail_type} of {event.resource}: {why}"
             )
 
-    if not once(ledger, keys.rollback(rollback.identity), put, now=now):
+    if not once(ledger, key, put, now=now):
         return False
-    logger.warning("champion rolled back", rejected=rollback.rejected, champion=rollback.champion)
+    logger.info("event put on the bus", event=event.detail_type, about=event.resource)
     return True

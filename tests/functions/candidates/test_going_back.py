@@ -104,9 +104,10 @@ def test_go_back_is_told_and_announced_once(world: World) -> None:
     decided(world, 3, 80)
     decided(world, 1, 81)
     assert told(world) == ALL_TOLD
-    (event,) = world.events.taken
-    assert event[1] == "Champion Rolled Back"
-    assert (event[2]["rejected"], event[2]["champion"]) == (arn_of(3), arn_of(1))
+    (event,) = world.events.details("Champion Rolled Back")
+    assert (event["rejected"], event["champion"]) == (arn_of(3), arn_of(1))
+    (change,) = [it for it in world.events.details("Champion Changed") if it["cause"] == "rolled back"]
+    assert (change["previous"], change["champion"]) == (arn_of(3), arn_of(1))
     for version in (1, 3):
         assert "recordedAt" in world.stored(f"decision#{arn_of(version)}")
 
@@ -164,7 +165,8 @@ def test_go_back_where_no_champion_is_left_approves_alone(world: World) -> None:
     assert decision.why == "made champion again: precision fell in production"
     assert champion(world) == "handsoff-titanic/1"
     assert told(world) == [("approved", "1")]
-    assert world.events.taken == []
+    ((_, kind, detail),) = world.events.taken
+    assert (kind, detail["champion"], detail["previous"]) == ("Champion Changed", arn_of(1), None)
 
 
 def test_go_back_supersedes_older_candidates_and_leaves_newer_ones_waiting(world: World) -> None:
@@ -258,7 +260,7 @@ def test_go_back_death_between_any_two_calls_ends_whole_or_not_at_all(
     assert champion(world) == "handsoff-titanic/1"
     assert [status(world, version) for version in (1, 2, 3)] == ["Approved", "Approved", "Rejected"]
     assert told(world) == ALL_TOLD
-    assert [event[1] for event in world.events.taken] == ["Champion Rolled Back"]
+    assert sorted(event[1] for event in world.events.taken) == ["Champion Changed", "Champion Rolled Back"]
     assert all("recordedAt" in world.stored(f"decision#{arn_of(version)}") for version in (1, 3))
 
 

@@ -309,12 +309,12 @@ def rolled_back(world: World, *expected: tuple[int, int | None]) -> None:
     told = [message for message in world.messages() if message["kind"] == "rolled_back"]
     assert len({message["notificationId"] for message in told}) == len(expected)
     assert [message["modelPackageArn"] for message in told] == [arn_of(gone) for gone, _ in expected]
-    assert [(detail["rejected"], detail["champion"]) for _, _, detail in world.events.taken] == [
-        (arn_of(gone), arn_of(back) if back else None) for gone, back in expected
-    ]
-    assert {(source, kind) for source, kind, _ in world.events.taken} <= {
-        ("handsoff", "Champion Rolled Back")
-    }
+    changes = [(arn_of(gone), arn_of(back) if back else None) for gone, back in expected]
+    back = world.events.details("Champion Rolled Back")
+    assert [(detail["rejected"], detail["champion"]) for detail in back] == changes
+    changed = [it for it in world.events.details("Champion Changed") if it["cause"] == "rolled back"]
+    assert [(detail["previous"], detail["champion"]) for detail in changed] == changes
+    assert {source for source, _, _ in world.events.taken} <= {"handsoff"}
 
 
 def two_champions(world: World) -> None:
@@ -328,7 +328,7 @@ def test_roll_back_rejected_champion_makes_the_one_before_champion(world: World)
     two_champions(world)
     by_person(world, 2, "Rejected", minutes=60)
     assert champion(world) == arn_of(1)
-    ((_, _, detail),) = world.events.taken
+    (detail,) = world.events.details("Champion Rolled Back")
     assert detail == {
         "model": "titanic",
         "modelPackageGroupName": "handsoff-titanic",
@@ -351,7 +351,8 @@ def test_roll_back_last_approved_version_leaves_no_champion(world: World) -> Non
     by_person(world, 1, "Rejected")
     assert champion(world) is None
     rolled_back(world, (1, None))
-    assert world.events.taken[0][2]["approvedAt"] is None
+    (detail,) = world.events.details("Champion Rolled Back")
+    assert detail["approvedAt"] is None
 
 
 def test_roll_back_version_that_was_not_champion_notifies_nobody(world: World) -> None:
@@ -420,7 +421,7 @@ def test_roll_back_death_at_any_call_and_retry_notify_once(
         come(world, 2)
     told = [message for message in world.messages() if message["kind"] == "rolled_back"]
     assert len({message["notificationId"] for message in told}) == 1
-    events = [detail for _, _, detail in world.events.taken]
+    events = world.events.details("Champion Rolled Back")
     assert events in ([events[0]], [events[0]] * 2)  # twice only if the answer was lost
     assert (events[0]["rejected"], events[0]["champion"]) == (arn_of(2), arn_of(1))
     assert fact(world, 2)["by"] == "person"

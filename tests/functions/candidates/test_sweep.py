@@ -181,7 +181,7 @@ def test_sweep_champion_followed_by_twelve_rejections_is_read(world: World) -> N
     for minutes in (61, 62):
         sweep(world, minutes)
     assert told(world) == [("rolled_back", "person"), ("rejected", "person")]
-    assert [detail["rejected"] for _, _, detail in world.events.taken] == [ARN]
+    assert [detail["rejected"] for detail in world.events.details("Champion Rolled Back")] == [ARN]
     assert world.items.get("open#handsoff-titanic") == {"fact": "open#handsoff-titanic"}
 
 

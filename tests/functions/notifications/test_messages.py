@@ -10,6 +10,7 @@ import pytest
 
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
+from retraining.facts import keys
 from retraining.notifications.messages import SUBJECT_LIMIT, Kind, Notification, Rollback
 from retraining.notifications.publish import announce, notify
 from tests.functions.fakes import Down
@@ -163,7 +164,7 @@ def rollback(**changes: Any) -> Rollback:
         "rejected_approved_at": datetime(2026, 11, 23, 6, 3, tzinfo=UTC),
         "champion": "arn:p/handsoff-titanic/2",
         "champion_approved_at": datetime(2026, 11, 23, 6, 2, tzinfo=UTC),
-        "at": "2026-11-23T07:00:00+00:00",
+        "at": datetime(2026, 11, 23, 7, tzinfo=UTC),
         "why": "it guesses",
         **changes,
     }
@@ -175,7 +176,7 @@ def test_rollback_names_the_rejected_version_and_the_new_champion() -> None:
         "version 3, approved 2026-11-23 06:03 UTC, was rejected: it guesses",
         "version 2, approved 2026-11-23 06:02 UTC, is champion again",
     )
-    assert json.loads(rollback().as_detail()) == {
+    assert json.loads(rollback().event.model_dump_json(by_alias=True)) == {
         "model": "titanic",
         "modelPackageGroupName": "handsoff-titanic",
         "rejected": "arn:p/handsoff-titanic/3",
@@ -197,19 +198,17 @@ def test_rollback_without_another_approved_version_says_so() -> None:
         "version 3, approved 2026-11-23 06:03 UTC, was rejected",
         "no approved version is left, so there is no champion now",
     )
-    assert (json.loads(nothing.as_detail())["champion"], json.loads(nothing.as_detail())["approvedAt"]) == (
-        None,
-        None,
-    )
+    assert (nothing.event.champion, nothing.event.approved_at) == (None, None)
 
 
 def test_announce_refused_by_the_bus_is_sent_on_retry(world: World) -> None:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     world.events.refuses = 1
+    event, key, bus = rollback().event, keys.rollback("it"), world.using(Collaborators).events
     with pytest.raises(NotReady, match="InternalFailure: try again"):
-        announce(world.using(Collaborators).events, world.ledger, rollback(), now=now)
-    assert announce(world.using(Collaborators).events, world.ledger, rollback(), now=now)
-    assert not announce(world.using(Collaborators).events, world.ledger, rollback(at="later"), now=now)
+        announce(bus, world.ledger, event, key, now=now)
+    assert announce(bus, world.ledger, event, key, now=now)
+    assert not announce(bus, world.ledger, rollback(at=now).event, key, now=now)
     ((source, kind, detail),) = world.events.taken
     assert (source, kind, detail["model"]) == ("handsoff", "Champion Rolled Back", "titanic")
 
