@@ -1,7 +1,7 @@
 """Make docs/images/report.png and report-phone.png: python docs/make/report.py
 
-They show the report of the candidate of the review page's tests in headless Chromium. Names, numbers and times
-are the same each time. Pixels depend on the machine's fonts.
+They show the report of the candidate of the review page's tests in headless Chromium. Names, numbers and
+times are the same each time. Pixels depend on the machine's fonts.
 """
 
 from __future__ import annotations
