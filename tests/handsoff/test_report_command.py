@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from handsoff.commands import report as command
 from handsoff.errors import UsageError
 from tests.functions.world import World
 from tests.handsoff.test_decision_commands import deployed, project, refused, said
@@ -23,7 +22,12 @@ KEY = "evidence/titanic/e1/report.html"
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The addresses that a browser was asked to open."""
     found: list[str] = []
-    monkeypatch.setattr(command.webbrowser, "open", lambda address: found.append(address) or True)
+
+    def open_(address: str) -> bool:
+        found.append(address)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", open_)
     return found
 
 

@@ -147,5 +147,5 @@ def with_another_writer(stage: Stage) -> Slow:
     bucket = Slow(stage.s3.clock)
     bucket.versions, bucket.count = stage.s3.versions, stage.s3.count
     stage.s3 = bucket
-    stage.using = replace(stage.using, s3=bucket)
+    stage.using = replace(stage.using, s3=bucket)  # type: ignore[arg-type]
     return bucket

@@ -9,7 +9,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.report.cases import CASES, PICTURES, held, page_of, put, sample
+from tests.report.cases import CASES, held, page_of, put, sample
+from tests.review.stage import PICTURES
 
 pytestmark = pytest.mark.story
 

@@ -13,7 +13,6 @@ import pytest
 
 from tests.report.cases import (
     CASES,
-    PICTURES,
     approved,
     failed,
     held,
@@ -26,7 +25,7 @@ from tests.report.cases import (
     told,
     without_pictures,
 )
-from tests.review.stage import CANDIDATE, Stage
+from tests.review.stage import CANDIDATE, PICTURES, Stage
 
 
 @pytest.mark.parametrize("case", CASES)

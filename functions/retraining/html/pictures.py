@@ -123,19 +123,21 @@ def parse_pictures(text: str | bytes, *, source: str) -> Pictures:
 def sections(found: Pictures) -> tuple[Section, ...]:
     """The pictures by section, without sections of which nothing is known."""
     known = [name for _, names in _SECTIONS for name in names]
-    pictures = sorted(found.pictures, key=lambda item: _place(item.id, known))
+    pictures = sorted(found.pictures, key=lambda picture: _place(picture.id, known))
     missing = sorted(found.missing, key=lambda item: _place(item.id, known))
     named = [
         _section(number, title, names, pictures, missing) for number, (title, names) in enumerate(_SECTIONS)
     ]
-    rest = sorted({_kind(item.id) for item in (*pictures, *missing)} - {*known})
+    kinds = {_kind(picture.id) for picture in pictures} | {_kind(item.id) for item in missing}
+    rest = sorted(kinds - {*known})
     others = _section(len(_SECTIONS), _OTHERS, rest, pictures, missing)
     return tuple(item for item in (*named, others) if item.pictures or item.missing)
 
 
 def fitted(found: Pictures, room: int, why: str) -> Pictures:
     """The pictures that fit into `room` bytes, in the order of the sections. `why` others are missing."""
-    kept, left = [], []
+    kept: list[Picture] = []
+    left: list[Picture] = []
     for section in sections(found):
         for picture in section.pictures:
             room -= len(picture.src) + len(picture.alt) + 30 * sum(map(len, picture.table.rows))

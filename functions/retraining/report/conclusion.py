@@ -105,7 +105,7 @@ def _decided(told: Told, versions: Sequence[Version]) -> Conclusion:
     by = f" by {decider(told.decided_by, told.decided_who)}" if told.decided_by else ""
     at = f" on {moment_text(told.decided_at)}" if told.decided_at else ""
     word = "Approved" if approved else "Rejected"
-    why = ()
+    why: tuple[str, ...] = ()
     if told.decided_why and told.decided_by != "rules":
         why = (f"“{shorten(told.decided_why, MAX_REASON)}”",)
     return Conclusion(
