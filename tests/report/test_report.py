@@ -207,14 +207,18 @@ def test_lineage_leads_from_files_to_the_decision() -> None:
         ],
         "splits": {"train": {"rows": 1047}, "validation": {"rows": 262}},
     }
+    hashes = {"code": {"sha256": "c0de"}, "config": {"sha256": "c0f"}}
+    evaluation = {"uri": "s3://data/e.json", "sha256": "e7a1"}
     artifact = {"uri": "s3://data/m.tar.gz", "versionId": "v3", "sha256": "ab" * 32, "bytes": 5}
-    text = text_of(told(approved(), data=data, artifact=artifact))
+    text = text_of(told(approved(), data=data, artifact=artifact, evaluation=evaluation, **hashes))
     order = [
         "From the files to the decision Files 1 file 1,047 rows of train 262 rows of validation",
         "Batch 5946 s3://data/batches/titanic/5946/manifest.json",
         "Execution arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic/execution/v7w8x9y0z1a2",
         "started by new data that landed",
+        "code c0de configuration c0f",
         f"Model artifact s3://data/m.tar.gz SHA-256 {'ab' * 32}",
+        "Evaluation s3://data/e.json SHA-256 e7a1",
         f"Model package {CANDIDATE}",
         "Decision Approved by Ada Lovelace, through a review link (the name as typed)",
         "curated/titanic/train.csv v1 c1 1,047",
@@ -225,11 +229,17 @@ def test_lineage_leads_from_files_to_the_decision() -> None:
 
 def test_report_lists_the_facts_of_the_evidence_in_order() -> None:
     facts = [
-        {"at": "2026-11-23T06:00:00+00:00", "kind": "landed", "by": None, "who": None, "why": "3 files"},
+        {"at": "2026-11-23T06:00:00+00:00", "kind": "landed", "by": "landing", "who": None, "subject": "v1"},
+        {"at": "2026-11-23T06:05:00+00:00", "kind": "stepEnded", "subject": "TrainModel", "status": "Failed"},
         {"at": "2026-11-23T07:00:00+00:00", "kind": "decided", "by": "link", "who": "Ada", "why": "good"},
+        {"at": "2026-11-23T08:00:00+00:00", "kind": "invented later"},
     ]
     text = text_of(told(held(), facts=facts))
-    assert "23 Nov 2026, 06:00 UTC Landed — 3 files 23 Nov 2026, 07:00 UTC Decided link (Ada) good" in text
+    assert (
+        "23 Nov 2026, 06:00 UTC Data landed landing v1 — 23 Nov 2026, 06:05 UTC A step ended: Failed — "
+        "TrainModel — 23 Nov 2026, 07:00 UTC It was decided link (Ada) — good 23 Nov 2026, "
+        "08:00 UTC invented later — — —"
+    ) in text
 
 
 def test_report_of_evidence_of_version_1_is_made() -> None:

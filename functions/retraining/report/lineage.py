@@ -8,7 +8,7 @@ from typing import Final
 
 from retraining.html.pictures import Table
 from retraining.html.wording import decider, moment_text, plain
-from retraining.report.told import Told
+from retraining.report.told import Artifact, Told
 
 MAX_FILES: Final = 50
 """Files that are listed."""
@@ -38,22 +38,16 @@ def lineage(told: Told) -> tuple[tuple[Link, ...], Table]:
 def _links(told: Told) -> Iterator[Link]:
     data = told.data
     rows = [f"{split.rows:,} rows of {name}" for name, split in data.splits.items() if split.rows is not None]
-    files = len(data.files)
+    files = data.file_count or len(data.files)
     names = f"{files:,} file{'s' * (files != 1)}" if files else "The files that the manifest names"
     yield Link("Files", names, tuple(rows))
     if data.batch:
         yield Link("Batch", plain(data.batch), (plain(data.manifest),) if data.manifest else ())
-    asked = f", asked for by {plain(told.trigger.requested_by)}" if told.trigger.requested_by else ""
-    how = _TRIGGERS.get(told.trigger.kind or "", plain(told.trigger.kind or "")) + asked
-    started = f"began on {moment_text(told.start_time)}" if told.start_time else ""
-    yield Link(
-        "Execution", plain(told.pipeline_execution_arn), tuple(filter(None, (how, started, *_code(told))))
-    )
-    artifact = told.artifact
-    uri = (artifact.uri if artifact else None) or told.model_data_url
-    if uri:
-        digest = (f"SHA-256 {plain(artifact.sha256)}",) if artifact and artifact.sha256 else ()
-        yield Link("Model artifact", plain(uri), digest)
+    yield Link("Execution", plain(told.pipeline_execution_arn), tuple(_execution(told)))
+    if uri := told.artifact.uri or told.model_data_url:
+        yield Link("Model artifact", plain(uri), _digest(told.artifact))
+    if told.evaluation.uri:
+        yield Link("Evaluation", plain(told.evaluation.uri), _digest(told.evaluation))
     if told.model_package_arn is None:
         yield Link("Model package", "None: the execution registered no model")
         return
@@ -61,13 +55,24 @@ def _links(told: Told) -> Iterator[Link]:
     yield _decision(told)
 
 
-def _code(told: Told) -> tuple[str, ...]:
-    if told.training is None:
-        return ()
-    code, image = told.training.code_sha256, told.training.image
-    return tuple(
-        filter(None, (f"code {plain(code)}" if code else "", f"image {plain(image)}" if image else ""))
+def _execution(told: Told) -> Iterator[str]:
+    """How it was started, and by what it is determined."""
+    trigger = told.trigger
+    asked = f", asked for by {plain(trigger.requested_by)}" if trigger.requested_by else ""
+    if trigger.kind:
+        yield _TRIGGERS.get(trigger.kind, plain(trigger.kind)) + asked
+    if told.start_time:
+        yield f"began on {moment_text(told.start_time)}"
+    found = (
+        ("code", told.code.sha256 or told.training.code_sha256),
+        ("configuration", told.config.sha256),
+        ("image", told.training.image),
     )
+    yield from (f"{what} {plain(value)}" for what, value in found if value)
+
+
+def _digest(found: Artifact) -> tuple[str, ...]:
+    return (f"SHA-256 {plain(found.sha256)}",) if found.sha256 else ()
 
 
 def _decision(told: Told) -> Link:
@@ -80,12 +85,12 @@ def _decision(told: Told) -> Link:
 
 def _files(told: Told) -> Table:
     return Table(
-        columns=("File", "Version", "Checksum", "Rows"),
+        columns=("File", "Version", "Digest", "Rows"),
         rows=tuple(
             (
                 plain(file.key),
                 plain(file.version_id or "—"),
-                plain(file.checksum or file.etag or "—"),
+                plain(file.sha256 or file.checksum or file.etag or "—"),
                 f"{file.rows:,}" if file.rows is not None else "—",
             )
             for file in told.data.files[:MAX_FILES]

@@ -49,6 +49,7 @@ class File(_Told):
     checksum: Text | None = None
     etag: str | None = None
     size: int | None = None
+    sha256: str | None = None
     rows: int | None = None
 
 
@@ -64,6 +65,7 @@ class Data(_Told):
     batch: str | None = None
     manifest: str | None = None
     files: tuple[File, ...] = ()
+    file_count: int | None = None
     splits: dict[str, Split] = {}
     ignored_columns: tuple[str, ...] = ()
 
@@ -114,17 +116,25 @@ class Artifact(_Told):
 
 
 class Happened(_Told):
-    """One fact of the evidence: what happened, when, and by whom."""
+    """One fact of the evidence: what happened, when, about what, and by whom."""
 
     at: datetime | None = None
     kind: str
+    subject: str | None = None
+    status: str | None = None
     by: str | None = None
     who: str | None = None
     why: str | None = None
 
 
+class Hashed(_Told):
+    """What is identified by a hash: the code, or the configuration."""
+
+    sha256: str | None = None
+
+
 class Training(_Told):
-    """The code and the image that trained."""
+    """The code and the image that trained, as versions 1 and 2 of the evidence say it."""
 
     code_sha256: str | None = Field(None, alias="codeSha256")
     image: str | None = None
@@ -139,13 +149,16 @@ class Told(_Told):
     start_time: datetime | None = None
     trigger: Trigger = Trigger()
     data: Data = Data()
-    training: Training | None = None
+    code: Hashed = Hashed()
+    config: Hashed = Hashed()
+    training: Training = Training()
     steps: tuple[Step, ...] = ()
     model_package_arn: str | None = None
     model_approval_status: str | None = None
     model_data_url: str | None = None
     metrics: dict[str, float | None] = {}
-    artifact: Artifact | None = None
+    artifact: Artifact = Artifact()
+    evaluation: Artifact = Artifact()
     verdict: Verdict | None = None
     decided_by: str | None = None
     decided_who: str | None = None

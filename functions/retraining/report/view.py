@@ -33,6 +33,24 @@ MAX_MISSING: Final = 20
 MAX_TEXT: Final = 600
 """Characters of a reason, or of what could not be read."""
 
+_KINDS: Final = {
+    "landed": "Data landed",
+    "requested": "A start was requested",
+    "admitted": "The start was admitted",
+    "started": "The execution started",
+    "stepEnded": "A step ended",
+    "ended": "The execution ended",
+    "registered": "The model was registered",
+    "judged": "The rules judged it",
+    "decided": "It was decided",
+    "superseded": "It was superseded",
+    "setBack": "It was set back to pending",
+    "rolledBack": "It was rolled back",
+    "anchored": "It became the anchor",
+    "notified": "Approvers were notified",
+}
+"""What happened, by the kind of a fact of the evidence."""
+
 _STATUSES: Final = {PENDING: "Waits for a decision"}
 
 
@@ -97,7 +115,7 @@ def report(known: Known) -> Report:
         timeline=timeline(told.steps),
         lineage=links,
         files=files,
-        files_left=max(0, len(told.data.files) - len(files.rows)),
+        files_left=max(0, (told.data.file_count or len(told.data.files)) - len(files.rows)),
         happened=_happened(told.facts),
         history=history(known.versions, known.metric, arn) if known.metric else None,
         missing=tuple(shorten(text, MAX_TEXT) for text in told.missing[:MAX_MISSING]),
@@ -127,12 +145,13 @@ def _metrics(told: Told) -> Table:
 def _happened(facts: Sequence[Happened]) -> Table:
     """What the evidence has recorded, oldest first."""
     return Table(
-        columns=("When", "What", "By", "Why"),
+        columns=("When", "What", "By", "About", "Why"),
         rows=tuple(
             (
                 moment_text(fact.at) if fact.at else "—",
-                fact.kind[:1].upper() + fact.kind[1:],
-                " ".join(filter(None, (fact.by, f"({fact.who})" if fact.who else ""))) or "—",
+                _KINDS.get(fact.kind, plain(fact.kind)) + (f": {plain(fact.status)}" if fact.status else ""),
+                plain(" ".join(filter(None, (fact.by, fact.who and f"({fact.who})")))) or "—",
+                shorten(fact.subject, MAX_TEXT) if fact.subject else "—",
                 shorten(fact.why, MAX_TEXT) if fact.why else "—",
             )
             for fact in facts[-MAX_FACTS:]
