@@ -28,8 +28,8 @@ MOMENT: Final = datetime(2026, 11, 23, 7, tzinfo=UTC)
 WIDTH: Final = 1240
 """CSS pixels, at which the form stands beside the verdict."""
 
-HEIGHT: Final = 1114
-"""CSS pixels: the verdict, the form, and the first metrics against the champion."""
+HEIGHT: Final = 1560
+"""CSS pixels: the verdict, the form, and the first picture of candidate and champion."""
 
 
 def photograph(url: str, chromium: str) -> bytes:
