@@ -54,8 +54,9 @@ def demo() -> None:
     """Show the whole loop on this machine: data lands, a model is trained, judged and decided.
 
     It starts an AWS of its own on a free port, deploys to it, and stops it at the end. The exit code is 0
-    only if a model package was registered and decided. The evidence stays in .handsoff/evidence.json. It
-    works in any folder: unless handsoff.yaml has a model titanic, it shows handsoff's own sample.
+    only if a model package was registered and decided. Evidence and report stay in
+    .handsoff/evidence.json and report.html. It works in any folder: unless handsoff.yaml has a model titanic,
+    it shows handsoff's own sample.
 
     Example: `handsoff demo`
     """

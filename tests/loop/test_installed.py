@@ -128,6 +128,9 @@ def test_demo_shows_the_loop_in_an_empty_folder(installed: Installed) -> None:
     said = installed("demo")
     assert "model package      Approved              handsoff-titanic/1" in said
     assert "all of it: .handsoff/evidence.json" in said
+    report = installed.folder / ".handsoff" / "report.html"
+    assert f"with pictures: {report.resolve().as_uri()}" in said
+    assert report.read_text().startswith("<!doctype html>")
     assert [path.name for path in installed.folder.iterdir()] == [".handsoff"]
     assert installed.files() == before
 
