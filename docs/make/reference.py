@@ -266,6 +266,7 @@ NAMES: Final = {
     **{"kinds": get_args(Kind), "Notification": Notification},
     **{"keys": keys, "described": described, "as_json": as_json, "event": event, "read_of": read_of},
     **{"evidence_sample": evidence_sample, "bus": bus},
+    **{"evidence_schema": lambda: json.dumps(evidence.json_schema(), indent=1, ensure_ascii=False)},
     **{"config_schema": lambda: json.dumps(config_schema(), indent=1, ensure_ascii=False)},
     **{"metrics": metrics, "namespace": measures.NAMESPACE},
     **{"overview": overview, "manual": manual, "from_json": json.loads},

@@ -99,9 +99,9 @@ def waits_for_capacity(step: Step, now: datetime) -> bool:
 
 
 def evidence_of(deployment: Deployment, execution: Execution) -> evidence.Evidence:
-    """The evidence of an execution, gathered now."""
+    """The evidence of an execution, gathered now, with what only its copy in S3 knows."""
     model = execution.pipeline.removeprefix(f"{deployment.prefix}-")
-    return evidence.gather(sources_of(deployment), model, execution)
+    return evidence.now(sources_of(deployment), model, execution)
 
 
 def sources_of(deployment: Deployment) -> evidence.Sources:

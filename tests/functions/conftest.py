@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
+from tests.evidence_form import misfits
 from tests.functions.fakes import Context
 from tests.functions.logged import Logged
 from tests.functions.models import Models
@@ -13,9 +15,11 @@ from tests.functions.world import Clients, World, on_moto
 
 
 @pytest.fixture
-def world() -> World:
-    """An empty account in memory."""
-    return World.empty()
+def world() -> Iterator[World]:
+    """An empty account in memory. All evidence that is written there must fit its JSON Schema."""
+    made = World.empty()
+    yield made
+    assert [found for body in made.evidence_written() for found in misfits(json.loads(body))] == []
 
 
 @pytest.fixture
@@ -32,9 +36,12 @@ def clients() -> Iterator[Clients]:
 
 
 @pytest.fixture
-def moto_world(clients: Clients) -> World:
-    """An empty account in moto. A module whose tests all need it has a fixture `world` that returns it."""
-    return on_moto(clients)
+def moto_world(clients: Clients) -> Iterator[World]:
+    """An empty account in moto, with evidence that fits. A module whose tests all need it has a fixture
+    `world` that returns it."""
+    made = on_moto(clients)
+    yield made
+    assert [found for body in made.evidence_written() for found in misfits(json.loads(body))] == []
 
 
 @pytest.fixture

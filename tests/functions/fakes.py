@@ -74,7 +74,7 @@ class FakeSageMaker:
         self.steps_of: dict[str, list[dict[str, Any]]] = {}  # by execution, where they are not `steps`
         self.deleted: set[str] = set()  # executions that were deleted together with their pipeline
         self.packages: dict[str, dict[str, Any]] = {}
-        self.definition: list[dict[str, str]] = []
+        self.definition: list[dict[str, Any]] = []
         self.updates: list[dict[str, Any]] = []
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.execution: dict[str, Any] = {
@@ -367,6 +367,7 @@ def register(world: World, version: int = 1, *, status: str = "PendingManualAppr
     body = evaluation(**what)
     body["handsoff"]["execution"] = execution
     world.s3.put_object(Bucket="data", Key=key, Body=json.dumps(body).encode())
+    world.s3.put_object(Bucket="data", Key=f"models/titanic/{identity}/m.tar.gz", Body=b"model")
     created = START + timedelta(minutes=version)
     made = package(arn, f"s3://data/{key}", status, CreationTime=created, LastModifiedTime=created)
     made["CustomerMetadataProperties"]["execution"] = execution

@@ -139,10 +139,10 @@ class MemoryS3:
         **_: Any,
     ) -> dict[str, Any]:
         body = self._find(Key, VersionId, Bucket)
+        version = VersionId or self.versions[Key][-1][0]
         start, end = Range.removeprefix("bytes=").split("-")
-        if start:
-            return {"Body": io.BytesIO(body[int(start) : int(end) + 1 if end else None])}
-        return {"Body": io.BytesIO(body[-int(end) :])}
+        part = body[int(start) : int(end) + 1 if end else None] if start else body[-int(end) :]
+        return {"Body": io.BytesIO(part), "VersionId": version}
 
     def head_object(
         self, *, Key: str, VersionId: str | None = None, ChecksumMode: str = "", **_: Any

@@ -101,10 +101,13 @@ def test_write_of_a_deleted_execution_without_a_copy_tells_what_the_ledger_knows
     assert found["metrics"]["accuracy"] == 0.80
 
 
+CODE = "ab" * 32
+
+
 def trains(arguments: dict[str, Any], noted: dict[str, str]) -> list[dict[str, Any]]:
     """A definition's steps that train with these arguments and note this on the package."""
     register = {
-        "CustomerMetadataProperties": {"codeSha256": "ab", "batch": {"Get": "Parameters.Batch"}, **noted}
+        "CustomerMetadataProperties": {"codeSha256": CODE, "batch": {"Get": "Parameters.Batch"}, **noted}
     }
     return [
         {"Name": "DataPreProcessing", "Type": "Processing"},
@@ -153,7 +156,7 @@ def test_evidence_says_how_the_model_is_trained(
     register(world)
     evidence.write(world.using(Collaborators).sources, "titanic", E0)
     assert written(world)["training"] == {
-        "codeSha256": "ab",
+        "codeSha256": CODE,
         "image": "1.dkr/x:1",
         "instanceType": None,
         "instanceCount": 1,
@@ -161,7 +164,7 @@ def test_evidence_says_how_the_model_is_trained(
     }
     world.sagemaker.deleted.add(E0)
     evidence.write(world.using(Collaborators).sources, "titanic", E0)
-    assert written(world)["training"]["codeSha256"] == "ab"
+    assert written(world)["training"]["codeSha256"] == CODE
 
 
 LOST = f"{E0}: the ledger no longer knows {{}}; this is what the evidence said before"
@@ -276,7 +279,7 @@ def test_write_after_the_package_was_deleted_says_so(world: World) -> None:
 
 
 def test_evidence_names_its_schema_version(world: World) -> None:
-    assert gathered(world)["schemaVersion"] == 2
+    assert gathered(world)["schemaVersion"] == 3
 
 
 def test_evidence_keys_are_in_camel_case_and_columns_keep_their_names(world: World) -> None:
@@ -347,6 +350,7 @@ def test_gather_says_how_the_data_differs_from_the_champions(world: World) -> No
     expected = {"rows": {"train": [1, 2]}, "missingShare": {"train": {"a_b": [0, 1]}}}
     assert written(world)["dataChanges"] == expected
     del body["handsoff"]["data_changes"]  # an evaluation of an earlier version
+    world.s3.delete_object(Bucket="data", Key="evidence/titanic/e0/evidence.json")
     world.s3.put_object(Bucket="data", Key=key, Body=json.dumps(body).encode())
     evidence.write(world.using(Collaborators).sources, "titanic", E0)
     assert written(world)["dataChanges"] is None
@@ -359,6 +363,7 @@ def test_gather_says_what_a_search_tried_and_keeps_names_of_hyperparameters(worl
     found = {"metric": "roc_auc", "ended": "max_time", "chosen": 0, "hyperparameters": {"missing_share": 4}}
     for searched in (None, found | {"tried": [{"hyperparameters": {"missing_share": 4}, "mean": 0.8}]}):
         body["handsoff"]["search"] = searched
+        world.s3.delete_object(Bucket="data", Key="evidence/titanic/e0/evidence.json")
         world.s3.put_object(Bucket="data", Key=key, Body=json.dumps(body).encode())
         evidence.write(world.using(Collaborators).sources, "titanic", E0)
         assert written(world)["search"] == searched

@@ -162,6 +162,7 @@ REFUSED: Final[dict[str, list[Call]]] = {
     "handsoff-track-execution": [
         approve("handsoff-page"),
         START,
+        write("batches/page/b/manifest.json"),
         write("models/page/e/model.tar.gz"),
         write("curated/page/train.csv"),
         READ_A_SECRET,
@@ -172,6 +173,7 @@ REFUSED: Final[dict[str, list[Call]]] = {
     "handsoff-judge-candidate": [
         approve("handsoffdev-page"),
         START,
+        write("batches/page/b/manifest.json"),
         write("models/page/e/evaluation.json"),
         write("curated/page/train.csv"),
         READ_A_SECRET,
@@ -182,6 +184,7 @@ REFUSED: Final[dict[str, list[Call]]] = {
     "handsoff-record-decision": [
         approve("handsoffdev-page"),
         START,
+        write("batches/page/b/manifest.json"),
         write("models/page/e/evaluation.json"),
         READ_A_SECRET,
         RULES,
@@ -191,6 +194,7 @@ REFUSED: Final[dict[str, list[Call]]] = {
     "handsoff-review-candidate": [
         approve("handsoffdev-page"),
         START,
+        write("batches/page/b/manifest.json"),
         write("evidence/page/e/evidence.json"),
         write("models/page/e/evaluation.json"),
         PUBLISH,

@@ -117,6 +117,10 @@ METRICS: Final[Mapping[str, Metric]] = {
         PER_MODEL,
         MetricUnit.Seconds,
     ),
+    "EvidenceUnfit": Metric(
+        "evidence that does not fit its JSON Schema: a fault of handsoff. It is written all the same",
+        DECISIONS + ENDS[:1],
+    ),
     "ReportsFailed": Metric(
         "reports beside the evidence that could not be written; the next evidence writes it",
         DECISIONS + ENDS[:1],

@@ -38,6 +38,11 @@ def stored(model: ModelConfig) -> Stored:
     return Stored(f'{{"config":"{key}"}}', {key: data})
 
 
+def config_sha256(model: ModelConfig) -> str:
+    """The identity of a configuration: the SHA-256 of the JSON that `stored` gives, 64 hexadecimal digits."""
+    return hashlib.sha256(dump_model(model).encode()).hexdigest()
+
+
 def config_key(sha256: str) -> str:
     """The key of the object with the configuration whose SHA-256 is this, in the data bucket."""
     return f"code/{sha256}/config.json"

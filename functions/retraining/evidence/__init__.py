@@ -1,12 +1,15 @@
 """The evidence of an execution: evidence.json, as docs/reference/evidence.md describes it.
 
-`gather` collects it, `copy` writes it to S3, and `sources` says where both read and write. records.py writes
-the evidence together with its proof and its report.
+`model` has its form. `gather` collects it (`objects`: what it says of objects in S3; `facts`: what happened,
+in order). `copy` writes it to S3, `keeping` says what of an earlier copy stays, and `versions` reads those of
+earlier versions. records.py writes the evidence together with its proof and its report.
 """
 
-from retraining.evidence.copy import ATTEMPTS, Copy, Written, copy_now, write
-from retraining.evidence.gather import SCHEMA_VERSION, Evidence, decision, gather, verdict
-from retraining.evidence.sources import Sources, evidence_key, uri
+from retraining.evidence.copy import ATTEMPTS, Copy, Written, copy_now, now, write
+from retraining.evidence.gather import decision, gather, verdict
+from retraining.evidence.model import SCHEMA_VERSION, json_schema
+from retraining.evidence.sources import Evidence, Sources, evidence_key, uri
+from retraining.evidence.versions import upgraded
 
 __all__ = [
     "ATTEMPTS",
@@ -19,6 +22,9 @@ __all__ = [
     "decision",
     "evidence_key",
     "gather",
+    "json_schema",
+    "now",
+    "upgraded",
     "uri",
     "verdict",
     "write",

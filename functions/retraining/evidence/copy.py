@@ -9,19 +9,21 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from retraining.aws import pipelines
-from retraining.evidence.gather import Evidence, gather, gather_gone
-from retraining.evidence.sources import Sources, evidence_key, json_object
+from retraining.aws.measures import measure
+from retraining.aws.observability import logger
+from retraining.aws.pipelines import Execution
+from retraining.evidence.gather import gather, gather_gone
+from retraining.evidence.keeping import together
+from retraining.evidence.model import problems
+from retraining.evidence.sources import Evidence, Sources, evidence_key, read_document
+from retraining.evidence.versions import upgraded
 from retraining.facts.package import Package
 
 ATTEMPTS: Final = 5
 """Times that gathering and writing is tried while other functions write the copy in S3, too."""
 
-_FROM_LEDGER: Final = {
-    "the start": ("trigger",),
-    "the verdict": ("verdict", "judgedAgain", "earlierVerdicts"),
-    "the decision": ("decidedBy", "decidedWho", "decidedAt", "decidedWhy", "earlierDecisions"),
-}
-"""Keys of the evidence that only the ledger can fill, by what they are."""
+ALTERED: Final = (AttributeError, LookupError, TypeError, ValueError)
+"""What a copy raises that somebody altered. No decision may be lost for it; the bucket keeps its version."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,6 @@ class Copy:
     """The copy of the evidence in S3 as it was at a time: its ETag, or that there was none."""
 
     condition: dict[str, Any]
-
-    @property
-    def exists(self) -> bool:
-        return "IfMatch" in self.condition
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,11 @@ class Written:
 def copy_now(sources: Sources, model: str, execution_arn: str) -> Copy:
     """The copy as it is now. A caller that reads a package after this may give both to `write`."""
     return Copy(_unchanged(sources, evidence_key(model, execution_arn.rsplit("/", 1)[-1])))
+
+
+def now(sources: Sources, model: str, execution: Execution) -> Evidence:
+    """The evidence as `write` would write it now: what is known, and what only the copy knows."""
+    return _collected(sources, model, execution.arn, execution, None, None)
 
 
 def write(
@@ -64,20 +67,15 @@ def write(
     With `known`, the first attempt uses that package, which was read after that copy was looked at.
 
     Where the execution was deleted together with its pipeline, the copy keeps what it said of the execution,
-    and `package_arn` names the package that outlived it. Where the ledger was lost, the copy keeps what it
-    said of start, verdict and decision.
+    and `package_arn` names the package that outlived it. keeping.py says what else the copy keeps.
     """
     key = evidence_key(model, execution_arn.rsplit("/", 1)[-1])
     for attempt in range(ATTEMPTS):
         execution = pipelines.find(sources.sagemaker, execution_arn)
         package, copy = known or (None, Copy(_unchanged(sources, key)))
-        if execution is None:
-            found = gather_gone(sources, model, execution_arn, package.arn if package else package_arn)
-        else:
-            found = gather(sources, model, execution, package=package)
-        if copy.exists and not all(_says(what, found) for what in _FROM_LEDGER):
-            _keep(json_object(sources, key, found["missing"]), found)
+        found = _collected(sources, model, execution_arn, execution, package, package_arn)
         body = json.dumps(found, indent=1, ensure_ascii=False).encode()
+        _check(execution_arn, body)
         try:
             answer = sources.s3.put_object(
                 Bucket=sources.bucket, Key=key, Body=body, ContentType="application/json", **copy.condition
@@ -101,28 +99,37 @@ def _unchanged(sources: Sources, key: str) -> dict[str, Any]:
         return {"IfNoneMatch": "*"}
 
 
-def _keep(copy: Evidence, found: Evidence) -> None:
-    """Keep what the copy says of start, verdict and decision where the ledger knows nothing: it was lost.
+def _collected(
+    sources: Sources,
+    model: str,
+    execution_arn: str,
+    execution: Execution | None,
+    package: Package | None,
+    package_arn: str | None,
+) -> Evidence:
+    """All that is known now, with what only the copy knows. `execution` is None where it was deleted."""
+    missing: list[str] = []
+    key = evidence_key(model, execution_arn.rsplit("/", 1)[-1])
+    document = read_document(sources, key, missing)
 
-    What the copy says of a decision that the package no longer shows is not kept.
-    """
-    same = copy.get("modelPackageArn") == found["modelPackageArn"]
-    shown = same and found["modelApprovalStatus"] in (None, copy.get("modelApprovalStatus"))
-    may_keep = {"the start": True, "the verdict": same, "the decision": shown}
-    kept = [
-        what
-        for what, names in _FROM_LEDGER.items()
-        if may_keep[what] and _says(what, copy) and not _says(what, found)
-    ]
-    for what in kept:
-        found |= {name: copy[name] for name in _FROM_LEDGER[what] if name in copy}
-    if kept:
-        said = f"the ledger no longer knows {', '.join(kept)}; this is what the evidence said before"
-        found["missing"].append(f"{found['pipelineExecutionArn']}: {said}")
+    def collected(said: Evidence | None) -> Evidence:
+        if execution is None:
+            named = package.arn if package else package_arn
+            return together(said, gather_gone(sources, model, execution_arn, named, said))
+        return together(said, gather(sources, model, execution, package=package))
+
+    try:
+        found = collected(upgraded(document.content, model) if document and document.content else None)
+    except ALTERED:
+        logger.exception("copy of evidence cannot be read", key=key)
+        missing.append(f"s3://{sources.bucket}/{key}: this is no evidence of handsoff; nothing of it is kept")
+        found = collected(None)
+    return {**found, "missing": [*found["missing"], *missing]}
 
 
-def _says(what: str, evidence: Evidence) -> bool:
-    """Whether the evidence says anything of the start, the verdict or the decision."""
-    if what == "the start":
-        return bool((evidence.get("trigger") or {}).get("startKey"))
-    return any(evidence.get(name) for name in _FROM_LEDGER[what])
+def _check(execution_arn: str, body: bytes) -> None:
+    """Log and count evidence that does not fit its schema. It is written all the same: what it says is known,
+    and no decision may be lost for a fault of ours."""
+    if found := problems(body):
+        logger.error("evidence does not fit its schema", execution=execution_arn, problems=found)
+        measure("EvidenceUnfit")

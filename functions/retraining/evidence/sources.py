@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,10 @@ from retraining.aws.signing import UNSIGNED, Signing
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
+
+
+Evidence = dict[str, Any]
+"""Evidence as evidence.json has it. model.py describes the form of the newest version."""
 
 
 @dataclass(frozen=True)
@@ -39,26 +44,53 @@ def uri(sources: Sources, model: str, execution: Execution) -> str:
     return f"s3://{sources.bucket}/{evidence_key(model, execution.identity)}"
 
 
-def json_object(sources: Sources, key: str, missing: list[str]) -> dict[str, Any]:
-    """A JSON object in the bucket; empty where it does not exist (yet).
+@dataclass(frozen=True)
+class Document:
+    """A JSON object in the bucket: which version was read, the SHA-256 of its bytes, and what it says.
 
-    One that cannot be read is empty, too, and is named in `missing` with the reason.
+    `content` is empty where the bytes are no JSON object.
     """
+
+    uri: str
+    version_id: str | None
+    sha256: str
+    content: dict[str, Any]
+
+    def as_evidence(self) -> dict[str, str | None]:
+        """The document as evidence.json names it."""
+        return {"uri": self.uri, "versionId": self.version_id, "sha256": self.sha256}
+
+
+def read_document(
+    sources: Sources, key: str, missing: list[str], *, most: int | None = None
+) -> Document | None:
+    """The JSON object with this key; None where it does not exist (yet), and where S3 refuses it.
+
+    What cannot be read is named in `missing` with the reason. One of more than `most` bytes is not parsed.
+    """
+    uri = f"s3://{sources.bucket}/{key}"
     try:
-        body = sources.s3.get_object(Bucket=sources.bucket, Key=key)["Body"].read()
-        loaded = json.loads(body)
+        answer = sources.s3.get_object(Bucket=sources.bucket, Key=key)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "NoSuchKey":
-            return {}
+            return None
         if not is_refusal(error):
             raise
-        missing.append(f"s3://{sources.bucket}/{key}: {code}")
-        return {}
+        missing.append(f"{uri}: {code}")
+        return None
+    body = answer["Body"].read()
+    content = {} if most is not None and len(body) > most else _parsed(uri, body, missing)
+    return Document(uri, answer.get("VersionId"), hashlib.sha256(body).hexdigest(), content)
+
+
+def _parsed(uri: str, body: bytes, missing: list[str]) -> dict[str, Any]:
+    try:
+        loaded = json.loads(body)
     except ValueError:
-        missing.append(f"s3://{sources.bucket}/{key}: not valid JSON")
+        missing.append(f"{uri}: not valid JSON")
         return {}
     if isinstance(loaded, dict):
         return loaded
-    missing.append(f"s3://{sources.bucket}/{key}: not a JSON object")
+    missing.append(f"{uri}: not a JSON object")
     return {}

@@ -39,6 +39,7 @@ class Start(Fact):
     score them, for a model of own code; None where there is none, and for a built-in estimator.
     `batch` is the batch's identity, `listing` its name by ETags (`Batch.listing`). Where an earlier version
     took the start, they are the other way round; 0.1 noted no second name (None).
+    `config_sha256` and `rules_sha256` name the configuration that admitted it; None of an earlier version.
     `execution_arn` is None until SageMaker has returned it. `landed_at` is when the batch was complete, of a
     start that a landing caused; None for others, and where an earlier version took the start.
     """
@@ -52,6 +53,8 @@ class Start(Fact):
     anchor_image: str | None = None
     requests: tuple[StartRequest, ...] = Field(validation_alias=AliasChoices("requests", "wishes"))
     taken_at: Moment
+    config_sha256: str | None = None
+    rules_sha256: str | None = None
     execution_arn: str | None = None
     landed_at: Moment | None = None
 
@@ -177,7 +180,10 @@ class InspectedSoFar(Fact):
 
 
 class StartFact(Fact):
-    """A start that became an execution: what it was made of, and the execution's ARN."""
+    """A start that became an execution: what it was made of, when it was taken, and the execution's ARN.
+
+    Earlier versions noted neither `taken_at` nor the configuration's hashes.
+    """
 
     model: str
     batch: str
@@ -187,6 +193,9 @@ class StartFact(Fact):
     requests: tuple[StartRequest, ...] = Field(validation_alias=AliasChoices("requests", "wishes"))
     champion: str
     anchor: str | None = None
+    taken_at: Moment | None = None
+    config_sha256: str | None = None
+    rules_sha256: str | None = None
     execution_arn: str
 
 
@@ -214,6 +223,9 @@ class ExecutionFact(Fact):
     requests: tuple[StartRequest, ...] = Field((), validation_alias=AliasChoices("requests", "wishes"))
     start_key: str | None = None
     landed_at: Moment | None = None
+    taken_at: Moment | None = None
+    config_sha256: str | None = None
+    rules_sha256: str | None = None
 
 
 class KnownExecutions(Fact):

@@ -142,6 +142,9 @@ def _record_made(model: str, start: Start, arn: str, using: Collaborators) -> No
         requests=start.requests,
         champion=start.champion,
         anchor=start.anchor,
+        taken_at=start.taken_at,
+        config_sha256=start.config_sha256,
+        rules_sha256=start.rules_sha256,
         execution_arn=arn,
     )
     of_execution = {

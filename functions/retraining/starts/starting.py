@@ -21,6 +21,8 @@ from retraining.aws import anchors, registry
 from retraining.aws.measures import measure
 from retraining.aws.model_states import MAX_SWAPS, contended
 from retraining.aws.observability import logger
+from retraining.config.rules import rules_sha256
+from retraining.config.storing import config_sha256
 from retraining.errors import ConfigError, NotReady
 from retraining.facts import keys
 from retraining.facts.model_state import ModelState
@@ -255,6 +257,8 @@ def _prepare(batch: Batch, snapshot: Snapshot, using: Collaborators) -> Start:
         requests=requests,
         taken_at=snapshot.now,
         landed_at=batch.completed_at if leading(requests).trigger == "landing" else None,
+        config_sha256=config_sha256(config),
+        rules_sha256=rules_sha256(config.approval),
     )
 
 
