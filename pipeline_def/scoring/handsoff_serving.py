@@ -380,9 +380,9 @@ def packages() -> dict[str, str]:
         metadata = importlib.import_module("importlib.metadata")
         found = {}
         for item in metadata.distributions():
-            names = (item.read_text("top_level.txt") or "").split() or [
-                item.metadata["Name"].replace("-", "_")
-            ]
+            names = (item.read_text("top_level.txt") or "").split()
+            if not names:  # such as scikit-learn's, whose module has another name
+                names = [path.parts[0].split(".")[0] for path in item.files or () if path.suffix == ".py"]
             if any(name in sys.modules for name in names):
                 found[str(item.metadata["Name"])] = str(item.version)
         return dict(sorted(found.items()))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import os
 import platform
@@ -99,6 +100,7 @@ def score(
         rows=answered["rows"],
         returns=task["returns"],
         packages=answered["packages"],
+        artifact=digest(model / "model.tar.gz"),
         config=contract["config"],
         columns=task["columns"],
     )
@@ -115,10 +117,20 @@ def scoring(**found: Any) -> dict[str, Any]:
         "image": None,
         "python": platform.python_version(),
         "packages": {},
+        "artifact": None,
         "config": None,
         "columns": [],
     }
     return {**nothing, **found}
+
+
+def digest(path: Path) -> dict[str, Any]:
+    """The SHA-256 of a file in hexadecimal, and its size in bytes."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        for part in iter(lambda: file.read(1 << 20), b""):
+            found.update(part)
+    return {"sha256": found.hexdigest(), "bytes": path.stat().st_size}
 
 
 def unpack(archive: Path, folder: Path) -> None:

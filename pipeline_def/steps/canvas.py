@@ -55,7 +55,7 @@ def _rules(ground: dict[str, str], pair: dict[str, str]) -> str:
         f".p{{fill:{ground['paper']}}}text{{fill:{ground['ink']}}}.s{{fill:{ground['soft']}}}"
         f".r{{stroke:{ground['rule']}}}.z{{stroke:{ground['soft']}}}.g{{fill:{ground['band']}}}"
         f".ta{{fill:{a}}}.tb{{fill:{b}}}.a{{fill:{a};stroke:{a}}}.la{{stroke:{a}}}.lb{{stroke:{b}}}"
-        f".b{{fill:{ground['paper']};stroke:{b}}}.fa{{fill:{a}}}.fb{{fill:{b}}}"
+        f".b{{fill:{ground['paper']};stroke:{b}}}.fa,.c{{fill:{a}}}.fb{{fill:{b}}}"
     )
 
 
@@ -63,7 +63,7 @@ STYLE: Final = (
     'text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif;'
     "font-variant-numeric:tabular-nums}.h{font-weight:600}.e{text-anchor:end}.m{text-anchor:middle}"
     "path{fill:none}.r,.z{stroke-width:1}.z{stroke-dasharray:2 3}.a,.b{stroke-width:2}"
-    ".la,.lb{fill:none;stroke-width:2}.lb{stroke-dasharray:5 3}.fa{fill-opacity:.75}.fb{fill-opacity:.45}"
+    ".la,.lb{fill:none;stroke-width:2}.lb{stroke-dasharray:5 3}.fa,.fb{fill-opacity:.8}.i{opacity:.55}"
     + _rules(_LIGHT, _PAIR_LIGHT)
     + f"@media(prefers-color-scheme:dark){{{_rules(_DARK, _PAIR_DARK)}}}"
     + f"@media print{{{_rules(_LIGHT, _PAIR_LIGHT)}}}"
@@ -101,7 +101,7 @@ class Canvas:
         self._drawn.append(drawsvg.Text(fitted(text, width), None, _n(x), _n(y), class_=kind or None))
 
     def line(self, start: Point, end: Point, kind: str = "r") -> None:
-        """A straight line: r a rule, z dotted, la and lb candidate's and champion's."""
+        """A straight line: r a rule, z dotted, la and lb candidate's and champion's, i pale."""
         self.path([start, end], kind)
 
     def path(self, points: Iterable[Point], kind: str) -> None:
@@ -109,9 +109,16 @@ class Canvas:
         places = [_n(place) for point in points for place in point]
         self._drawn.append(drawsvg.Lines(*places, class_=kind))
 
-    def area(self, x: float, y: float, width: float, height: float, kind: str) -> None:
-        """A rectangle: p paper, g where the candidate is better, fa and fb candidate's and champion's."""
-        self._drawn.append(drawsvg.Rectangle(_n(x), _n(y), _n(width), _n(height), class_=kind))
+    def area(
+        self, x: float, y: float, width: float, height: float, kind: str, opacity: float | None = None
+    ) -> None:
+        """A rectangle: p paper, g where the candidate is better, c a cell, fa and fb one of either model.
+
+        `opacity` is from 0 to 1, of a rectangle whose class has none.
+        """
+        shown = {} if opacity is None else {"fill_opacity": round(opacity, 2)}
+        size = _n(x), _n(y), _n(width), _n(height)
+        self._drawn.append(drawsvg.Rectangle(*size, class_=kind, **shown))
 
     def marker(self, x: float, y: float, who: Who) -> None:
         """A full square for the candidate, a hollow circle for the champion."""
@@ -120,12 +127,15 @@ class Canvas:
         else:
             self._drawn.append(drawsvg.Circle(_n(x), _n(y), 3.5, class_="b"))
 
-    def legend(self, names: Sequence[tuple[Who, str]]) -> None:
-        """A line that says which marker is whose."""
+    def legend(self, names: Sequence[tuple[Who, str]], *, areas: bool = False) -> None:
+        """A line that says which marker, or which area, is whose."""
         x = float(EDGE)
         for who, name in names:
-            self.line((x, self.y + 8), (x + 22, self.y + 8), "la" if who == "candidate" else "lb")
-            self.marker(x + 11, self.y + 8, who)
+            if areas:
+                self.area(x + 6, self.y + 3, 16, 10, "fa" if who == "candidate" else "fb")
+            else:
+                self.line((x, self.y + 8), (x + 22, self.y + 8), "la" if who == "candidate" else "lb")
+                self.marker(x + 11, self.y + 8, who)
             self.text(x + 28, self.y + 12, name)
             x += 28 + width_of(name) + 18
         self.y += 22

@@ -110,13 +110,12 @@ def by_decile(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> tupl
 
     Deciles that coincide are one. If the champion has no value at all, all values are one bin.
     """
-    points, below = np.array(champion["points"], dtype=float), np.array(champion["below"], dtype=float)
+    points = np.array(champion["points"], dtype=float)
     if not len(points):
         found = ([numeric_rows(profile), profile["missing"]] for profile in (champion, candidate))
         expected, actual = (np.array(rows, dtype=float) for rows in found)
         return expected, actual
-    targets = np.arange(1, DECILES + 1) / DECILES * below[-1]
-    cuts = np.unique(points[np.searchsorted(below, targets, side="left")])
+    cuts = deciles(champion)
     counted = []
     for profile in (champion, candidate):
         # A coarse profile does not say on which side of a bound some rows are: they count as inside.
@@ -125,6 +124,13 @@ def by_decile(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> tupl
         reached += [up_to(profile, cuts[-1], place=1.0)]
         counted.append(np.r_[np.diff([0.0, *reached, numeric_rows(profile)]), profile["missing"]])
     return counted[0], counted[1]
+
+
+def deciles(profile: Mapping[str, Any]) -> Array:
+    """The different deciles of a numeric column with values; the last one is its highest value."""
+    points, below = np.array(profile["points"], dtype=float), np.array(profile["below"], dtype=float)
+    targets = np.arange(1, DECILES + 1) / DECILES * below[-1]
+    return np.unique(points[np.searchsorted(below, targets, side="left")])
 
 
 def numeric_rows(profile: Mapping[str, Any]) -> float:
@@ -157,9 +163,14 @@ def categorical_rows(profile: Mapping[str, Any]) -> int:
     return int(sum(profile["counts"].values()) + profile["other"])
 
 
+def common(profile: Mapping[str, Any]) -> list[str]:
+    """The categories that are bins of their own, the most frequent first."""
+    return [name for name, rows in profile["counts"].items() if rows >= COMMON * categorical_rows(profile)]
+
+
 def by_category(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> tuple[Array, Array]:
     """Rows of each category that has 5 % of the champion's, of all others together, and without a value."""
-    names = [name for name, rows in champion["counts"].items() if rows >= COMMON * categorical_rows(champion)]
+    names = common(champion)
     counted = []
     for profile in (champion, candidate):
         named = [profile["counts"].get(name, 0) for name in names]

@@ -49,6 +49,7 @@ from job import (
 from model_quality import sagemaker_format, to_json
 from picture import Shown
 from predicted import Predicted, answer_notes, read_predicted, read_scoring
+from provenance import of_artifact, of_scoring
 from scoring import guess, inside, metrics, scores, scores_of
 from search import search_notes
 from seen_rows import COLUMNS, Ids, Seen, copies, read_training_ids, seen, validation_identity
@@ -77,6 +78,7 @@ def evaluate(
     config: StepConfig,
     *,
     trained: Trained,
+    made: Json,
     execution: str,
     champion: ChampionSource | None,
     anchor: ChampionSource | None = None,
@@ -84,8 +86,8 @@ def evaluate(
     """evaluation.json as plain data, with NaN where a metric is undefined, which `to_json` replaces; and what
     pictures show of it.
 
-    `rows` are the validation rows as `read_rows` gives them, `execution` is the execution's ARN. `champion`
-    and `anchor` are None where there is none to compare with.
+    `rows` are the validation rows as `read_rows` gives them, `made` is the model's artifact and packages,
+    `execution` is the execution's ARN. `champion` and `anchor` are None where there is none to compare with.
     """
     every = {name: rows[name].to_numpy() for name in COLUMNS if name in rows}
     known = seen(every, trained.ids, config.row_column, group=bool(config.data.group))
@@ -98,6 +100,7 @@ def evaluate(
     sagemaker, alone = candidate_part(config, rows, prediction, report)
     ours = {
         **heading(config, execution, report["batch"]),
+        **made,
         "validation": validation_identity(every),
         **seen_part(config, every, known, trained.ids),
         **alone,
@@ -259,6 +262,7 @@ def run(given: argparse.Namespace) -> None:
     model: Model | Predicted
     if given.candidate_predictions:
         model = read_predicted(given.candidate_predictions, len(rows), profile)
+        made = of_scoring(read_scoring(given.candidate_predictions))
         champion, anchor = (
             scored_source(given, folder, len(rows))
             for folder in (given.champion_predictions, given.anchor_predictions)
@@ -267,10 +271,12 @@ def run(given: argparse.Namespace) -> None:
         champion, anchor = (model_source(given, package) for package in (given.champion, given.anchor))
         with scratch(given.output) as folder:
             model = load_model(given.model / "model.tar.gz", folder)
+        made = of_artifact(given.model / "model.tar.gz")
     evaluation, shown = evaluate(
         model,
         rows,
         config,
+        made=made,
         trained=Trained(read_training_ids(given.training_rows), read_json(given.report), profile),
         execution=given.execution,
         champion=champion,

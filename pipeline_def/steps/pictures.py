@@ -12,9 +12,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from job import Json
+from job import Json, Task
 from picture import NotDrawn, Picture, Shown
+from pictures_data import drift, missing
+from pictures_errors import confusion, predicted_actual, residuals
+from pictures_importance import importance
 from pictures_metrics import difference, metrics
+from pictures_probability import calibration, scores
+from pictures_ranking import precision_recall, roc
+from pictures_slices import slices
 
 SCHEMA_VERSION: Final = 1
 """The version of pictures.json. A change that breaks a reader raises it."""
@@ -25,18 +31,39 @@ SIZE_LIMIT: Final = 200 * 1024
 Draw = Callable[[Shown], Picture | Iterable[Picture]]
 """Draws one picture or several. Raises NotDrawn if there is nothing to draw."""
 
-DRAWN: Final[Mapping[str, Draw]] = {
-    "metrics": metrics,
-    "difference": difference,
+OF_CLASSES: Final[Mapping[str, Draw]] = {
+    "roc": roc,
+    "precision_recall": precision_recall,
+    "calibration": calibration,
+    "confusion": confusion,
+    "scores": scores,
 }
-"""What draws the pictures, by their ids, in the order of pages."""
+"""The pictures of a classifier's predictions, by their ids, in the order of pages."""
+
+OF_NUMBERS: Final[Mapping[str, Draw]] = {"predicted_actual": predicted_actual, "residuals": residuals}
+"""The same of a regression."""
 
 
-def pictures(shown: Shown, drawn: Mapping[str, Draw] = DRAWN) -> Json:
+OF_DATA: Final[Mapping[str, Draw]] = {
+    "slices": slices,
+    "importance": importance,
+    "drift": drift,
+    "missing": missing,
+}
+"""The pictures of features and of parts of the rows."""
+
+
+def drawn_of(task: Task) -> Mapping[str, Draw]:
+    """What draws the pictures of a task, by their ids, in the order of pages."""
+    predictions = OF_NUMBERS if task == "regression" else OF_CLASSES
+    return {"metrics": metrics, "difference": difference, **predictions, **OF_DATA}
+
+
+def pictures(shown: Shown) -> Json:
     """pictures.json: the pictures, and of those that are `missing` the id and the reason."""
     found: list[Json] = []
     missing: list[Json] = []
-    for name, draw in drawn.items():
+    for name, draw in drawn_of(shown.config.task).items():
         try:
             made = draw(shown)
             each = [made] if isinstance(made, Picture) else list(made)

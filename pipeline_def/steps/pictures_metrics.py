@@ -88,8 +88,7 @@ def difference(shown: Shown) -> Picture:
         title=title,
         alt="Candidate minus champion: "
         + "; ".join(
-            f"{spaced(name)} {number(found[name]['value'], '+')} "
-            f"({interval(*found[name]['bounds'], '+')}), {words[name]}"
+            f"{spaced(name)} {number(found[name]['value'], '+')} ({_bounds(found[name])}), {words[name]}"
             for name in names
         )
         + f"; {shown.on_rows}.",

@@ -27,6 +27,11 @@ def number(value: float, sign: str = "") -> str:
     return format(value + 0.0, sign + form).replace("-", "−")
 
 
+def value(found: float) -> str:
+    """A value of the data in four digits, without zeros at its end."""
+    return tick(float(f"{found:.4g}")) if math.isfinite(found) else UNKNOWN
+
+
 def interval(low: float, high: float, sign: str = "") -> str:
     """Both ends of an interval; — if one of them is not finite."""
     if not (math.isfinite(low) and math.isfinite(high)):

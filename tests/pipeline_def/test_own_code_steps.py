@@ -69,7 +69,11 @@ def evaluated(
     assert own.preprocess(champion="latest") == 0
     own.put(inside.folder)
     assert [own.score(who).code for who in ("candidate", "champion")] == [0, 0]
-    return own.evaluate_predictions("champion")["handsoff"], wanted
+    found = own.evaluate_predictions("champion")["handsoff"]
+    ours, theirs = found.pop("packages"), wanted.pop("packages")  # of the model's process, and of the job
+    assert {"python", "numpy", "scikit-learn"} <= ours.keys() & theirs.keys()
+    assert all(ours[name] == theirs[name] for name in ours.keys() & theirs.keys())
+    return found, wanted
 
 
 def test_evaluation_from_predictions_is_that_of_the_model_itself(

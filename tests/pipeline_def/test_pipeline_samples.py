@@ -26,9 +26,15 @@ def sample(name: str) -> Any:
 
 
 def shape(value: Any) -> Any:
-    """The keys of JSON data at any depth, and its texts. A number is the word number."""
+    """The keys of JSON data at any depth, and its texts. A number is the word number.
+
+    The digest of an artifact, which holds times, and the versions of packages are of the machine.
+    """
     if isinstance(value, dict):
-        return {key: shape(item) for key, item in value.items()}
+        return {
+            key: sorted(item) if key in ("artifact", "packages") else shape(item)
+            for key, item in value.items()
+        }
     if isinstance(value, list):
         return [shape(item) for item in value]
     return "number" if isinstance(value, (int, float)) else value

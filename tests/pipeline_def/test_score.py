@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import signal
@@ -60,6 +61,11 @@ def test_score_writes_one_prediction_for_each_row_and_what_scored_them(tmp_path:
     assert (found.code, found.message, found.lines) == (0, None, EXPECTED)
     packages = found.scoring.pop("packages")
     assert "numpy" in packages
+    archive = (tmp_path / "model" / "model.tar.gz").read_bytes()
+    assert found.scoring.pop("artifact") == {
+        "sha256": hashlib.sha256(archive).hexdigest(),
+        "bytes": len(archive),
+    }
     assert found.scoring == {
         "schema_version": 1,
         "rows": 3,

@@ -1,0 +1,183 @@
+"""Permutation importance (Breiman 2001): how much worse a model is when a feature's values are shuffled.
+
+It is measured on validation rows with the task's decisive metric, as the steps do not know the rules. It says
+what a model leans on, not what causes the target; of features that say the same, each may look unimportant.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from artifact import Model
+from canvas import LEGEND, Who
+from forest import Interval, Panel, Row, forest
+from job import DECISIVE, Array
+from picture import NotDrawn, Picture, Shown
+from pictures_metrics import spaced
+from probabilities import roc_auc, roc_auc_ovr
+from scales import number
+
+REPEATS: Final = 5
+"""How often each feature is shuffled."""
+
+MIN_REPEATS: Final = 2
+"""Repeats without which there is no spread to show."""
+
+MAX_ROWS: Final = 5_000
+"""Validation rows that are asked about, chosen by chance from more of them."""
+
+MIN_ROWS: Final = 500
+"""Rows below which their number is not lowered for a slow model."""
+
+SECONDS: Final = 30.0
+"""Seconds that the importance of one model may take; a repeat that begins earlier is finished."""
+
+SEED: Final = 0
+"""The seed of rows and shuffles."""
+
+MAX_SHOWN: Final = 15
+"""Features that the picture shows, the most important ones."""
+
+MAX_LISTED: Final = 50
+"""Features that the table has."""
+
+METRICS: Final[Mapping[str, Callable[[Array, Array], float]]] = {
+    "roc_auc": lambda target, score: roc_auc(target, score).value,
+    "roc_auc_ovr": lambda target, score: roc_auc_ovr(target, score).value,
+    "rmse": lambda target, found: -float(np.sqrt(np.mean((target - found) ** 2))),
+}
+"""The decisive metrics, of which more is better: that of a regression with its sign changed."""
+
+
+@dataclass(frozen=True)
+class Importance:
+    """By feature, by how much the metric got worse in each repeat. `rows` were asked about each time."""
+
+    worse: Mapping[str, Sequence[float]]
+    rows: int
+
+    def mean(self, name: str) -> float:
+        """The mean over the repeats."""
+        return float(np.mean(self.worse[name]))
+
+
+def importance(shown: Shown) -> Picture:
+    """The importance of each feature for the candidate, and for the champion on the same rows."""
+    metric = DECISIVE[shown.config.task]
+    found = measured(shown, metric)
+    ours = found["candidate"]
+    names = sorted(ours.worse, key=ours.mean, reverse=True)
+    if ours.mean(names[0]) <= 0:
+        title = "No feature matters for the candidate on these rows"
+    else:
+        loss = number(ours.mean(names[0]))
+        title = f"The candidate leans most on {names[0]}: shuffled, {spaced(metric)} is worse by {loss}"
+    repeats = len(ours.worse[names[0]])
+    return Picture(
+        id="importance",
+        title=title,
+        alt=f"{title}. " + "; ".join(_told(found, name) for name in names[:MAX_SHOWN]) + ".",
+        svg=forest(title, [_panel(found, names[:MAX_SHOWN], metric)], LEGEND[: len(found)]),
+        columns=["feature", *(f"{who}: {what}" for who in found for what in ("mean", "lowest to highest"))],
+        rows=[
+            [name, *(cell for each in found.values() for cell in _cells(each, name))]
+            for name in names[:MAX_LISTED]
+        ],
+        note=f"Each feature's values were shuffled {repeats} times among {ours.rows:,} validation rows; a "
+        f"line holds all {repeats} results. Of features that say the same, each may look unimportant.",
+    )
+
+
+def _panel(found: Mapping[Who, Importance], names: Sequence[str], metric: str) -> Panel:
+    lines = [
+        Row(name, "", [_spread(who, one.worse[name]) for who, one in found.items() if name in one.worse])
+        for name in names
+    ]
+    return Panel(f"How much worse {spaced(metric)} is without it", lines, zero=0.0, sign="+")
+
+
+def measured(shown: Shown, metric: str) -> dict[Who, Importance]:
+    """The importance for the candidate, and for the champion if it can be asked. Raises NotDrawn."""
+    if not isinstance(shown.model, Model):
+        raise NotDrawn("own code is known by its predictions; it was not asked again with shuffled features")
+    rows = shown.rows if shown.shared is None else shown.rows[shown.shared.rows]
+    if len(rows) > MAX_ROWS:
+        rows = rows.iloc[np.sort(np.random.default_rng(SEED).choice(len(rows), MAX_ROWS, replace=False))]
+    target = rows[shown.config.target].to_numpy()
+    ask = shown.model.predict
+    found: dict[Who, Importance] = {
+        "candidate": permuted(ask, rows, target, shown.config.features.names, metric)
+    }
+    loaded = shown.shared.loaded.model if shown.shared else None
+    if isinstance(loaded, Model):
+        spelled = loaded.respelled(rows, shown.config.data.spelling)
+        names = [name for name in loaded.config.features.names if name in found["candidate"].worse]
+        found["champion"] = permuted(loaded.predict, spelled, target, names, metric)
+    return found
+
+
+def permuted(
+    ask: Callable[[pd.DataFrame], Array],
+    rows: pd.DataFrame,
+    target: Array,
+    names: Sequence[str],
+    metric: str,
+    seconds: float = SECONDS,
+) -> Importance:
+    """Ask about the rows with each of the columns shuffled, REPEATS times or for so many `seconds`.
+
+    A slow model is asked about fewer rows. Raises NotDrawn if MIN_REPEATS take longer, or the metric is not
+    defined.
+    """
+    value, draw = METRICS[metric], np.random.default_rng(SEED)
+    began = time.monotonic()
+    ask(rows)
+    whole = (time.monotonic() - began) * len(names) * REPEATS
+    if whole > seconds and len(rows) > MIN_ROWS:
+        n = max(MIN_ROWS, int(len(rows) * seconds / whole))
+        rows, target = rows.iloc[:n], target[:n]
+    base = value(target, ask(rows))
+    if not np.isfinite(base):
+        raise NotDrawn(f"{spaced(metric)} is not defined on these rows")
+    worse: dict[str, list[float]] = {name: [] for name in names}
+    for repeat in range(REPEATS):
+        order = draw.permutation(len(rows))
+        for name in names:
+            shuffled = rows.assign(**{name: rows[name].to_numpy()[order]})
+            worse[name].append(base - value(target, ask(shuffled)))
+            late = time.monotonic() - began > seconds
+            if late and repeat < MIN_REPEATS:
+                raise NotDrawn(
+                    f"asking the model again {MIN_REPEATS} times for each of {len(names):,} features takes "
+                    f"more than {seconds:.0f} seconds"
+                )
+        if late:
+            break
+    return Importance(worse, len(rows))
+
+
+def _spread(who: Who, worse: Sequence[float]) -> Interval:
+    return Interval(who, float(np.mean(worse)), min(worse), max(worse))
+
+
+def _told(found: Mapping[Who, Importance], name: str) -> str:
+    each = (
+        f"{who} {mean} ({ends})"
+        for who, one in found.items()
+        if name in one.worse
+        for mean, ends in [_cells(one, name)]
+    )
+    return f"{name}: {', '.join(each)}"
+
+
+def _cells(each: Importance, name: str) -> list[str]:
+    if name not in each.worse:
+        return ["", ""]
+    worse = each.worse[name]
+    return [number(each.mean(name), "+"), f"{number(min(worse), '+')} to {number(max(worse), '+')}"]
