@@ -77,7 +77,26 @@ def test_report_of_a_human_approval_names_person_reason_and_champion() -> None:
         r"“0\.91 is enough for the ferry line\.”",
         text,
     )
-    assert "What to do: Nothing. It is the champion since" in text
+    assert "What to do: Nothing. It has been the champion since" in text
+
+
+def test_report_of_an_approval_by_the_rules_counts_them() -> None:
+    rules = [
+        {"rule": f"accuracy min 0.{n}", "kind": "metric", "outcome": outcome, "effect": "none", "text": "0.8"}
+        for n, outcome in ((6, "pass"), (7, "pass"), (8, "skipped"))
+    ]
+    verdict = {"decision": "APPROVE", "reasons": ["0.8"], "reasonCodes": ["rule_passed"], "rules": rules}
+    text = text_of(told(approved(), verdict=verdict))
+    assert "Rules that are met: 2; that were not asked: 1. What to do:" in text
+
+
+def test_lineage_names_the_person_who_asked_for_the_execution() -> None:
+    for kind, says in (
+        ("request", "started as a person asked for it, asked for by arn:ada"),
+        ("landing", "started by new data that landed began"),
+    ):
+        text = text_of(told(held(), trigger={"kind": kind, "requestedBy": "arn:ada"}))
+        assert says in text
 
 
 def test_report_of_a_rejection_names_the_champion_that_stays() -> None:

@@ -38,7 +38,7 @@ def _rules(colours: dict[str, str]) -> str:
         if kind not in ("paper", "ink")
     )
     paper, ink, soft = colours["paper"], colours["ink"], colours["soft"]
-    texts = f"text{{fill:{ink}}}text.soft{{fill:{soft}}}"
+    texts = f"text{{fill:{ink}}}text.soft{{fill:{soft};stroke:none}}"
     return f".paper{{fill:{paper}}}{kinds}{texts}.hollow{{fill:{paper}}}"
 
 

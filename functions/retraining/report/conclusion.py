@@ -122,7 +122,7 @@ def _now(told: Told, versions: Sequence[Version], *, approved: bool) -> str:
     if champion is None:
         return "Nothing." if versions else "Nothing. Which version is the champion now is not known here."
     if champion.package.arn == told.model_package_arn:
-        return f"Nothing. It is the champion since {moment_text(champion.reigns[-1].since)}."
+        return f"Nothing. It has been the champion since {moment_text(champion.reigns[-1].since)}."
     instead = f"Version {champion.number} is the champion now"
     return f"Nothing. {instead}." if approved else f"Nothing. It is not used. {instead}."
 
@@ -134,7 +134,9 @@ def _reasons(verdict: Verdict | None) -> tuple[str, ...]:
     codes = [*verdict.reason_codes, *[""] * len(verdict.reasons)]
     told = [text for text, code in zip(verdict.reasons, codes, strict=False) if code not in _HOLDS]
     if not told and verdict.decision == "APPROVE":
-        return (f"All {len(verdict.rules)} rules are met.",)
+        met = sum(rule.outcome == "pass" for rule in verdict.rules)
+        skipped = sum(rule.outcome == "skipped" for rule in verdict.rules)
+        return (f"Rules that are met: {met}" + (f"; that were not asked: {skipped}." if skipped else "."),)
     return tuple(spaced(shorten(text, MAX_REASON)) for text in told[:MAX_REASONS])
 
 

@@ -58,7 +58,11 @@ def _links(told: Told) -> Iterator[Link]:
 def _execution(told: Told) -> Iterator[str]:
     """How it was started, and by what it is determined."""
     trigger = told.trigger
-    asked = f", asked for by {plain(trigger.requested_by)}" if trigger.requested_by else ""
+    asked = (
+        f", asked for by {plain(trigger.requested_by)}"
+        if trigger.kind == "request" and trigger.requested_by
+        else ""
+    )
     if trigger.kind:
         yield _TRIGGERS.get(trigger.kind, plain(trigger.kind)) + asked
     if told.start_time:
