@@ -327,7 +327,7 @@ def test_report_escapes_hostile_texts_everywhere() -> None:
     pictures = hostile(sample())
     put(stage, PICTURES, {**pictures, "missing": [{"id": HOSTILE, "why": HOSTILE}]})
     evidence = hostile(json.loads(evidence_text(stage)))
-    page = told(stage, **evidence, facts=[{"kind": HOSTILE, "why": HOSTILE, "by": HOSTILE}])
+    page = told(stage, **{**evidence, "facts": [{"kind": HOSTILE, "why": HOSTILE, "by": HOSTILE}]})
     assert page.count("&lt;script&gt;") >= 20
     assert "<script" not in page
     assert "%3Cscript%3E" in page  # in the address of a picture, where it is a picture that cannot be shown
