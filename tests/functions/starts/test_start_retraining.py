@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from retraining.collaborators import Collaborators
-from retraining.config.rules import Approval
+from retraining.config.rules import Approval, rules_sha256
+from retraining.config.storing import stored
 from retraining.config.training import Training
 from start_retraining import handler
 from tests.functions.fakes import Context, FakeSageMaker, Mortal, event, package, titanic_config
@@ -82,6 +85,33 @@ def test_marker_starts_one_execution_on_the_batch(world: World, context: Context
         "curated/titanic/validation.csv",
     ]
     assert world.stored(f"start#{execution['ClientRequestToken']}")["executionArn"]
+
+
+def test_execution_notes_when_and_by_which_configuration_it_was_admitted(
+    world: World, context: Context
+) -> None:
+    config = titanic_config()
+    at = datetime(2026, 11, 30, 6, 0, tzinfo=UTC)
+    handler(batch(land_titanic(world)), context, using=using(world, clock=lambda: at))
+    (execution,) = world.sagemaker.executions.values()
+    fact = world.stored(f"execution#{execution['PipelineExecutionArn']}")
+    assert fact["takenAt"] == "2026-11-30T06:00:00+00:00"
+    assert fact["configSha256"] == hashlib.sha256(stored(config).parameter.encode()).hexdigest()
+    assert fact["rulesSha256"] == rules_sha256(config.approval)
+
+
+def test_execution_notes_the_configuration_that_was_published_within_the_minute(
+    world: World, context: Context
+) -> None:
+    """The one in memory is a minute old at most; the start is made by the newer one."""
+    config = titanic_config()
+    newer = config.model_copy(update={"approval": config.approval.model_copy(update={"first_model": "hold"})})
+    world.configs.fresh["titanic"] = newer
+    handler(batch(land_titanic(world)), context, using=using(world))
+    (execution,) = world.sagemaker.executions.values()
+    fact = world.stored(f"execution#{execution['PipelineExecutionArn']}")
+    assert fact["configSha256"] == hashlib.sha256(stored(newer).parameter.encode()).hexdigest()
+    assert fact["rulesSha256"] != rules_sha256(config.approval)
 
 
 def test_objects_without_marker_start_nothing(world: World, context: Context) -> None:
