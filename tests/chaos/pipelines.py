@@ -266,6 +266,7 @@ class LiveSageMaker(FakeSageMaker):
         version = self._versions[group] = self._versions.get(group, 0) + 1
         made = f"{REGION}:model-package/{group}/{version}"
         folder = f"s3://data/models/{trained.model}/{identity}"
+        self.bucket.put_object(Key=f"models/{trained.model}/{identity}/model.tar.gz", Body=b"model")
         now = self.clock()
         self.packages[made] = package(
             made,

@@ -244,7 +244,7 @@ def _step(item: Mapping[str, Any], types: Mapping[str, str], execution: str) -> 
     kind = next(iter(metadata), "")
     made: Mapping[str, Any] = metadata.get(kind, {})
     type_ = kind.removesuffix("Job") or types.get(item["StepName"], "")
-    arn = made.get("Arn")
+    arn = made.get("Arn") or None
     logs = None
     if type_ in _LOG_GROUPS and item.get("StartTime"):
         # A job is named after execution and step. Its ARN may have that name in lower case, a stream not.

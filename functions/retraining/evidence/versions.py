@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from retraining import report_keys
 from retraining.evidence.model import SCHEMA_VERSION
+from retraining.facts.starts import StartRequest
 from retraining.verdicts.verdict import Verdict
 
 Json = dict[str, Any]
@@ -51,13 +52,24 @@ def upgraded(found: Json, model: str) -> Json:
         **found,
         "schemaVersion": SCHEMA_VERSION,
         "model": model,
-        "trigger": {"landedAt": None, "admittedAt": None, **found["trigger"]},
+        "trigger": _trigger(found["trigger"]),
         "data": _data(report_keys.camel_case(found["data"])),
         "steps": [{"jobArn": None, **step} for step in found["steps"]],
         "verdict": _verdict(found.get("verdict")),
         "earlierVerdicts": [
             {**item, "verdict": _verdict(item["verdict"])} for item in found.get("earlierVerdicts", [])
         ],
+    }
+
+
+def _trigger(found: Json) -> Json:
+    """What started the execution. Version 1 called requests `wishes`, with keys of another case."""
+    requests = found.get("requests", found.get("wishes", []))
+    return {
+        "landedAt": None,
+        "admittedAt": None,
+        **{name: value for name, value in found.items() if name != "wishes"},
+        "requests": [StartRequest.model_validate(one).model_dump(by_alias=True) for one in requests],
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from tests.chaos.invariants import anchors, bounds, candidates, starts
+from tests.chaos.invariants import anchors, bounds, candidates, records, starts
 
 if TYPE_CHECKING:
     from tests.chaos.runner import Run
@@ -32,6 +32,9 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     candidates.what_is_approved_has_earned_it,
     anchors.an_anchor_never_moves_without_a_person,
     anchors.the_anchor_is_the_first_approved_package,
+    records.evidence_fits_its_schema,
+    records.evidence_only_gains_facts,
+    records.evidence_tells_the_decision,
     bounds.an_idle_minute_is_cheap,
     bounds.no_item_is_large,
     bounds.every_write_is_recognised,
