@@ -34,6 +34,7 @@ from handsoff.commands import (
     review,
     schema,
     terminal,
+    verify,
 )
 from handsoff.showing.console import escape
 from local.errors import CloudError
@@ -91,6 +92,7 @@ for command in (
     executions.evidence,
     report.report,
     logs.logs,
+    verify.verify,
     decisions.judge,
     decisions.explain,
     decisions.approve,

@@ -14,7 +14,7 @@ from retraining.facts.package import Package
 
 def find_package(deployment: Deployment, name: str) -> Package:
     """The package with this ARN, or this model (or group) and version, such as titanic/3. Raises NotFound."""
-    arn = _package_arn(deployment, name)
+    arn = package_arn(deployment, name)
     try:
         return registry.package(deployment.sagemaker, arn)
     except ClientError as error:
@@ -27,7 +27,8 @@ def find_package(deployment: Deployment, name: str) -> Package:
         ) from None
 
 
-def _package_arn(deployment: Deployment, name: str) -> str:
+def package_arn(deployment: Deployment, name: str) -> str:
+    """The ARN of the package with this name, whether it exists or not. Raises NotFound for another form."""
     arn = re.fullmatch(r"arn:[\w-]+:sagemaker:[\w-]+:\d+:model-package/([\w-]+)/\d+", name)
     short = re.fullmatch(r"([\w-]+)/(\d+)", name)
     if arn:

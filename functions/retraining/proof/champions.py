@@ -40,12 +40,9 @@ def champion_at(records: Iterable[Record], at: datetime) -> Reign | None:
 
     `records` are the last ones of each execution. None if no record tells of a package approved then.
     """
-    told = {record: _decisions(record) for record in records}
-    of_package = {
-        decisions[0].package: (record, decisions) for record, decisions in told.items() if decisions
-    }
+    told = [(record, found) for record in records if (found := _decisions(record))]
     approved = []
-    for record, decisions in of_package.values():
+    for record, decisions in told:
         until_then = [item for item in decisions if item.at <= at]
         if until_then and until_then[-1].status == "Approved":
             approved.append((until_then[-1], record))
@@ -54,7 +51,7 @@ def champion_at(records: Iterable[Record], at: datetime) -> Reign | None:
     approval, record = max(approved, key=lambda item: item[0].at)
     later = [
         item
-        for _, decisions in of_package.values()
+        for _, decisions in told
         for item in decisions
         if item.at > at and (item.package == approval.package or item.status == "Approved")
     ]
@@ -78,11 +75,12 @@ def _decisions(record: Record) -> list[Decided]:
         )
         for item in evidence.get("earlierDecisions") or ()
     ]
-    if evidence.get("decidedAt") and evidence.get("modelApprovalStatus"):
+    status = evidence.get("decidedStatus") or evidence.get("modelApprovalStatus")
+    if evidence.get("decidedAt") and status:
         found.append(
             Decided(
                 package=package,
-                status=evidence["modelApprovalStatus"],
+                status=status,
                 at=datetime.fromisoformat(evidence["decidedAt"]),
                 by=evidence.get("decidedBy"),
                 who=evidence.get("decidedWho"),

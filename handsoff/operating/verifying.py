@@ -1,0 +1,264 @@
+"""Verifies what happened to a model: its evidence records, and the objects that they are about.
+
+What a record says of an object counts, not what lies beside it: a record is signed, or a signed one follows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+from handsoff.deployment import Deployment
+from handsoff.errors import NotFound
+from handsoff.operating.public_keys import PublicKeys
+from retraining.facts import keys
+from retraining.proof.chain import Checked, Finding, Head, check_chain
+from retraining.proof.statement import Record, chain_prefix, number_of, record_key, sha256
+
+THREADS: Final = 16
+"""Objects that are looked at, at the same time."""
+
+BLOCK: Final = 1024 * 1024
+"""Bytes of an artifact that are read at once."""
+
+FIRST_RECORDED: Final = 3
+"""The first schemaVersion of an evidence.json that has a record."""
+
+Tell = Callable[[str], None]
+"""Is told what is being looked at."""
+
+Choose = Callable[[Checked], list[Record]]
+"""Takes from a chain the records whose objects are looked at."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found of one model. `notes` are no findings: what could not be looked at, and why."""
+
+    model: str
+    chain: Checked
+    head: Head | None
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything that was looked at is as it was recorded."""
+        return not self.findings
+
+
+def everything(chain: Checked) -> list[Record]:
+    """The last record of each execution."""
+    return list(chain.newest.values())
+
+
+def verify_model(
+    deployment: Deployment,
+    model: str,
+    trusted: PublicKeys | None,
+    tell: Tell,
+    *,
+    choose: Choose = everything,
+    execution_id: str | None = None,
+) -> Verified:
+    """Verify the whole chain of a model, and the objects of the records that `choose` takes from it.
+
+    Evidence without a record is looked for, too: that of `execution_id`, if it is given, else all.
+    """
+    tell(f"{model}: evidence records")
+    written = list(_evidence_ids(deployment, model))  # first: what is recorded meanwhile is in the chain
+    bodies = _read_chain(deployment, model)
+    fact = deployment.ledger.get(keys.chain(model))
+    head = Head(fact.sequence, fact.digest) if fact else None
+    chain = check_chain(model, bodies, head=head, check=trusted.check if trusted else None)
+    found: list[Finding | str] = [*chain.findings, *_notes(chain, trusted)]
+    looked_at = choose(chain)
+    for number, record in enumerate(looked_at, 1):
+        tell(f"{model}: execution {record.execution_id}, {number} of {len(looked_at)}")
+        found += _objects(deployment, record, chain)
+    recorded = {record.execution_id for record in chain.newest.values()}
+    alone = [item for item in written if item not in recorded and execution_id in (None, item)]
+    if choose is everything or execution_id:
+        found += _unrecorded(deployment, model, alone)
+    last = max(bodies, default=0)
+    return Verified(
+        model=model,
+        chain=chain,
+        head=Head(last, sha256(bodies[last])) if last else None,
+        findings=tuple(item for item in found if isinstance(item, Finding)),
+        notes=tuple(item for item in found if isinstance(item, str)),
+    )
+
+
+def model_of_execution(deployment: Deployment, name: str) -> str:
+    """The model of the execution with this ARN or id, by its pipeline or its evidence. Raises NotFound."""
+    if found := re.search(rf":pipeline/{re.escape(deployment.prefix)}-([\w-]+)/execution/", name):
+        return found[1]
+    for model in deployment.config.models:
+        if name in _evidence_ids(deployment, model, f"evidence/{model}/{name}/"):
+            return model
+    raise NotFound(f"no model has evidence of an execution {name}: `handsoff status` shows executions")
+
+
+def _notes(chain: Checked, trusted: PublicKeys | None) -> list[str]:
+    unsigned = [n for n, record in chain.records.items() if not record.envelope.signatures]
+    if not chain.records:
+        return []
+    if trusted is None and len(unsigned) == len(chain.records):
+        return ["no record is signed, as no key is named: all who may write to the bucket can make records"]
+    if trusted is None:
+        return ["signatures were not looked at: no key is named in evidence.signing_key, or by --key"]
+    before = [n for n in unsigned if n < min(chain.signed, default=0)]
+    if before:
+        first = min(chain.signed)
+        return [f"{len(before)} records were made before a key was named; record {first} vouches for them"]
+    return []
+
+
+def _read_chain(deployment: Deployment, model: str) -> dict[int, bytes]:
+    """The records of a model by their numbers, as they lie in S3."""
+    numbers = [
+        number for key in _listed(deployment, chain_prefix(model)) if (number := number_of(key)) is not None
+    ]
+
+    def read(number: int) -> bytes | None:
+        return _body(deployment, record_key(model, number))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = zip(numbers, pool.map(read, numbers), strict=True)
+        return {number: body for number, body in found if body is not None}
+
+
+def _evidence_ids(deployment: Deployment, model: str, prefix: str | None = None) -> Iterator[str]:
+    """The ids of a model's executions that have an evidence.json."""
+    for key in _listed(deployment, prefix or f"evidence/{model}/"):
+        if key.endswith("/evidence.json"):
+            yield key.split("/")[2]
+
+
+def _listed(deployment: Deployment, prefix: str) -> Iterator[str]:
+    pages = deployment.s3.get_paginator("list_objects_v2").paginate(Bucket=deployment.bucket, Prefix=prefix)
+    for page in pages:
+        yield from (item["Key"] for item in page.get("Contents", []))
+
+
+def _unrecorded(deployment: Deployment, model: str, ids: list[str]) -> Iterator[Finding | str]:
+    """Evidence without a record: from before there were records, or records of it are gone."""
+    before = []
+    for identity in ids:
+        key = f"evidence/{model}/{identity}/evidence.json"
+        body = _body(deployment, key)
+        if body is None:
+            continue
+        if _version(body) < FIRST_RECORDED:
+            before.append(identity)
+        else:
+            yield Finding("unrecorded", key, "a record of this evidence", "none in the chain")
+    if before:
+        yield f"{', '.join(before[:3])}{' …' if before[3:] else ''}: not recorded (before this version)"
+
+
+def _version(body: bytes) -> int:
+    """The schemaVersion of evidence; that of recorded evidence where it cannot be read."""
+    try:
+        found = json.loads(body).get("schemaVersion", 1)
+    except (ValueError, AttributeError):
+        return FIRST_RECORDED
+    return found if isinstance(found, int) else FIRST_RECORDED
+
+
+def _objects(deployment: Deployment, record: Record, chain: Checked) -> Iterator[Finding | str]:
+    """What does not hold of the objects that a record is about, and what is gone."""
+    yield from _evidence(deployment, record, chain)
+    for kind in ("artifact", "evaluation"):
+        found = record.evidence.get(kind)
+        if found and found.get("sha256"):
+            yield from _digest(deployment, kind, found["uri"], found["sha256"])
+        elif record.evidence.get("modelPackageArn"):
+            yield f"{record.execution_id}: its record has no digest of the {kind}, which is not looked at"
+    yield from _data(deployment, record)
+
+
+def _evidence(deployment: Deployment, record: Record, chain: Checked) -> Iterator[Finding]:
+    key, expected = record.evidence_name, record.evidence_digest
+    body = _body(deployment, key)
+    if body is None:
+        yield Finding("missing", key, f"evidence with the SHA-256 {expected}", "no object")
+        return
+    if (digest := sha256(body)) == expected:
+        return
+    earlier = [n for n, other in chain.records.items() if other.evidence_digest == digest]
+    said = f"as record {record.number} says"
+    if earlier:
+        yield Finding("replay", key, f"{expected}, {said}", f"{digest}, of the earlier record {earlier[-1]}")
+    else:
+        later = "unless it has just been written: then its record follows within a minute"
+        yield Finding("evidence", key, f"{expected}, {said}", f"{digest} ({later})")
+
+
+def _digest(deployment: Deployment, kind: str, uri: str, expected: str) -> Iterator[Finding]:
+    """The object at `uri`, if it has other bytes than were recorded."""
+    place = urlsplit(uri)
+    try:
+        body = deployment.s3.get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "NoSuchBucket", "404"):
+            raise
+        yield Finding("missing", uri, f"the {kind} with the SHA-256 {expected}", "no object")
+        return
+    digest = hashlib.sha256()
+    while block := body.read(BLOCK):
+        digest.update(block)
+    if digest.hexdigest() != expected:
+        of: Any = "artifact" if kind == "artifact" else "evaluation"
+        yield Finding(of, uri, expected, digest.hexdigest())
+
+
+def _data(deployment: Deployment, record: Record) -> Iterator[Finding | str]:
+    """The versions of the batch's files, if they are others now; one note if some are gone."""
+    files = [item for item in (record.evidence.get("data") or {}).get("files") or () if item.get("versionId")]
+    with ThreadPoolExecutor(THREADS) as pool:
+        heads = list(pool.map(lambda item: _head(deployment, item["key"], item["versionId"]), files))
+    gone = 0
+    for item, head in zip(files, heads, strict=True):
+        if head is None:
+            gone += 1
+            continue
+        where = f"s3://{deployment.bucket}/{item['key']}?versionId={item['versionId']}"
+        for name, found in (("etag", head["ETag"].strip('"')), ("size", head["ContentLength"])):
+            wanted = item.get(name)
+            wanted = wanted.strip('"') if isinstance(wanted, str) else wanted
+            if wanted is not None and wanted != found:
+                yield Finding("data", where, f"{name} {wanted}", f"{name} {found}")
+    if gone:
+        said = (
+            f"{gone} of {len(files)} versions of data are gone: overwritten data expires (aws.version_days)"
+        )
+        yield f"{record.execution_id}: {said}"
+
+
+def _head(deployment: Deployment, key: str, version: str) -> Mapping[str, Any] | None:
+    try:
+        return deployment.s3.head_object(Bucket=deployment.bucket, Key=key, VersionId=version)
+    except ClientError as error:
+        # 405: the version is a delete marker. 400: the id is of another bucket, or of none.
+        if error.response["Error"]["Code"] not in ("404", "NoSuchKey", "NoSuchVersion", "405", "400"):
+            raise
+        return None
+
+
+def _body(deployment: Deployment, key: str) -> bytes | None:
+    try:
+        return deployment.s3.get_object(Bucket=deployment.bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
+            raise
+        return None

@@ -1,0 +1,579 @@
+"""`handsoff verify` finds whatever was changed afterwards, and says what, with AWS in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from handsoff import cli
+from handsoff.commands import terminal
+from handsoff.deployment import Deployment
+from retraining import evidence, proof
+from retraining.candidates.decisions import decide
+from retraining.collaborators import Collaborators
+from retraining.config.schema import Config
+from retraining.evidence import Written
+from retraining.proof.envelope import parse_envelope
+from tests.functions.fakes import arn_of, register, was_held
+from tests.functions.memory import refused
+from tests.functions.signers import KEY, OTHER, MemoryKms, altered
+from tests.functions.world import World
+
+MODEL = """
+evidence: {signing_key: create}
+models:
+  titanic:
+    task: binary_classification
+    target: survived
+    features: {numeric: [age, sibsp, parch, fare], categorical: [pclass, sex, embarked]}
+    approval: {rules: [{metric: accuracy, min: 0.78}]}
+"""
+EXECUTION = "arn:aws:sagemaker:us-east-1:1:pipeline/handsoff-titanic/execution/e{}"
+
+
+class Keys(MemoryKms):
+    """KMS that knows the key by the alias of the deployment, too."""
+
+    def get_public_key(self, *, KeyId: str) -> dict[str, Any]:
+        return super().get_public_key(KeyId=KEY if KeyId == "alias/handsoff-evidence" else KeyId)
+
+
+def put(world: World, key: str, body: bytes) -> str:
+    """Put an object; its version."""
+    return str(world.s3.put_object(Bucket="data", Key=key, Body=body)["VersionId"])
+
+
+def read(world: World, key: str) -> bytes:
+    return world.s3.get_object(Bucket="data", Key=key)["Body"].read()
+
+
+def record_key(number: int) -> str:
+    return f"evidence/titanic/chain/{number:08}.json"
+
+
+def recorded(world: World, number: int, kms: MemoryKms | None, **more: Any) -> None:
+    """Write evidence of the execution with this number as it is now, and record it.
+
+    It tells of a model artifact, an evaluation and a version of a file of data.
+    """
+    settings = replace(world.settings, signing_key=KEY if kms else None)
+    sources = world.using(Collaborators, settings=settings, kms=kms).sources
+    written = evidence.write(
+        sources, "titanic", f"arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e{number}"
+    )
+    folder = f"models/titanic/e{number}"
+    found = dict(written.evidence)
+    for name, file in (("artifact", "model.tar.gz"), ("evaluation", "evaluation.json")):
+        body = read(world, f"{folder}/{file}")
+        digest = hashlib.sha256(body).hexdigest()
+        found[name] = {"uri": f"s3://data/{folder}/{file}", "sha256": digest, "bytes": len(body)}
+    found |= {"schemaVersion": 3, "pipelineExecutionArn": EXECUTION.format(number), **more}
+    data = world.s3.head_object(Bucket="data", Key="curated/titanic/train.csv")
+    version = {
+        "key": "curated/titanic/train.csv",
+        "versionId": data["VersionId"],
+        "etag": data["ETag"],
+        "size": 5,
+    }
+    found["data"] = {"files": [version]}
+    body = json.dumps(found).encode()
+    put_as = put(world, f"evidence/titanic/e{number}/evidence.json", body)
+    proof.record(sources, "titanic", Written(found, body, put_as))
+
+
+@pytest.fixture
+def kms() -> Keys:
+    return Keys()
+
+
+@pytest.fixture
+def deployed(world: World, kms: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A model with the versions 1 (approved by Ana), 2 (waits) and 3 (held, then rejected), and 5 records."""
+    (tmp_path / "handsoff.yaml").write_text(MODEL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+    def deployment(config: Config, folder: Path) -> Deployment:
+        made = Deployment(config, folder)
+        made.__dict__.update(
+            sagemaker=world.sagemaker,
+            s3=world.s3,
+            kms=kms,
+            account="123456789012",
+            partition="aws",
+            bucket="data",
+            ledger=world.ledger,
+        )
+        return made
+
+    monkeypatch.setattr(terminal, "Deployment", deployment)
+    put(world, "curated/titanic/train.csv", b"a,b\n1")
+    for version in (1, 2, 3):
+        register(world, version)
+        put(world, f"models/titanic/e{version - 1}/model.tar.gz", b"model %d" % version)
+        recorded(world, version - 1, kms)
+    using = world.using(Collaborators)
+    for version, status, who in ((1, "Approved", "Ana"), (3, "Rejected", "Bo")):
+        was_held(world, arn_of(version))
+        decide(arn_of(version), status, by="link", who=who, why="seen", using=using)  # type: ignore[arg-type]
+        recorded(world, version - 1, kms)
+    return world
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, ["verify", *arguments])
+
+
+def found(*arguments: str, code: int = 1) -> list[tuple[str, str]]:
+    """The kinds of the findings, and where they are."""
+    done = run(*arguments, "--json")
+    assert done.exit_code == code, done.output
+    said = json.loads(done.stdout)
+    findings = said["findings"] if "findings" in said else said["models"][0]["findings"]
+    assert said["holds"] is (not findings)
+    return [(item["kind"], item["where"]) for item in findings]
+
+
+@pytest.mark.parametrize("target", ["titanic", "titanic/1", arn_of(1), "e0", EXECUTION.format(0)])
+def test_verify_of_what_is_as_recorded_finds_nothing(deployed: World, target: str) -> None:
+    assert found(target, code=0) == []
+    done = run(target)
+    assert (done.exit_code, "5 records, 5 signed by a trusted key" in done.stdout) == (0, True)
+    assert "everything holds" in done.stdout
+    assert len(deployed.s3.versions[record_key(1)]) == 1  # type: ignore[attr-defined]
+
+
+Change = Callable[[World, Keys], None]
+EVIDENCE = "evidence/titanic/e0/evidence.json"
+
+
+def object_changed(key: str) -> Change:
+    return lambda world, _: void(put(world, key, read(world, key) + b" "))
+
+
+def void(_: object) -> None:
+    """Nothing: for the body of a lambda."""
+
+
+def gone(key: str) -> Change:
+    return lambda world, _: void(world.s3.delete_object(Bucket="data", Key=key))
+
+
+def resealed(change: Callable[[dict[str, Any]], None]) -> Change:
+    """Record 4 with another payload and the signature that it had."""
+
+    def changed(world: World, _: Keys) -> None:
+        envelope = parse_envelope(read(world, record_key(4)))
+        payload = altered(read(world, record_key(4)), change)
+        put(world, record_key(4), replace(envelope, payload=payload).dumped())
+
+    return changed
+
+
+def resigned(number: int, key: str, change: Callable[[dict[str, Any]], None] = lambda _: None) -> Change:
+    return lambda world, kms: void(
+        put(world, record_key(number), kms.signed(altered(read(world, record_key(number)), change), key))
+    )
+
+
+def unsigned(number: int) -> Change:
+    def changed(world: World, _: Keys) -> None:
+        envelope = parse_envelope(read(world, record_key(number)))
+        put(world, record_key(number), replace(envelope, signatures=()).dumped())
+
+    return changed
+
+
+def signature_altered(world: World, _: Keys) -> None:
+    envelope = parse_envelope(read(world, record_key(5)))
+    (signature,) = envelope.signatures
+    other = replace(signature, value=signature.value[:-1] + bytes([signature.value[-1] ^ 1]))
+    put(world, record_key(5), replace(envelope, signatures=(other,)).dumped())
+
+
+def replayed(world: World, _: Keys) -> None:
+    """evidence.json as it was before the decision."""
+    versions = world.s3.versions[EVIDENCE]  # type: ignore[attr-defined]
+    before = next(
+        body for _, body, _ in versions if b'"decidedWho": null' in body and b'schemaVersion": 3' in body
+    )
+    put(world, EVIDENCE, before)
+
+
+def chain_replaced(world: World, kms: Keys) -> None:
+    """Each record signed anew by another key, and all links as they should be."""
+    before: list[str | None] = [None]
+    for number in range(1, 6):
+        payload = altered(
+            read(world, record_key(number)), lambda said: said["predicate"].update(previous=before[-1])
+        )
+        body = kms.signed(payload, OTHER)
+        put(world, record_key(number), body)
+        before.append(hashlib.sha256(body).hexdigest())
+
+
+def of_another_model(said: dict[str, Any]) -> None:
+    said["predicate"]["model"] = "prices"
+
+
+def another_version(world: World, _: Keys) -> None:
+    versions = world.s3.versions["curated/titanic/train.csv"]  # type: ignore[attr-defined]
+    identity, _body, at = versions[0]
+    versions[0] = (identity, b"a,b\n2", at)
+
+
+R4, R5 = record_key(4), record_key(5)
+CHANGES: dict[str, tuple[Change, list[tuple[str, str]]]] = {
+    "tampered artifact": (
+        object_changed("models/titanic/e0/model.tar.gz"),
+        [("artifact", "s3://data/models/titanic/e0/model.tar.gz")],
+    ),
+    "removed artifact": (
+        gone("models/titanic/e0/model.tar.gz"),
+        [("missing", "s3://data/models/titanic/e0/model.tar.gz")],
+    ),
+    "tampered evaluation": (
+        object_changed("models/titanic/e0/evaluation.json"),
+        [("evaluation", "s3://data/models/titanic/e0/evaluation.json")],
+    ),
+    "tampered evidence": (object_changed(EVIDENCE), [("evidence", EVIDENCE)]),
+    "removed evidence": (gone(EVIDENCE), [("missing", EVIDENCE)]),
+    "replay of old evidence": (replayed, [("replay", EVIDENCE)]),
+    "evidence slipped in": (
+        lambda world, _: void(put(world, "evidence/titanic/e9/evidence.json", b'{"schemaVersion": 3}')),
+        [("unrecorded", "evidence/titanic/e9/evidence.json")],
+    ),
+    "unreadable evidence slipped in": (
+        lambda world, _: void(put(world, "evidence/titanic/e9/evidence.json", b"{")),
+        [("unrecorded", "evidence/titanic/e9/evidence.json")],
+    ),
+    "tampered payload": (
+        resealed(lambda said: said["predicate"]["evidence"].update(decidedWho="Mallory")),
+        [("fork", R5), ("signature", R4)],
+    ),
+    "tampered signature": (signature_altered, [("signature", R5), ("head", R5)]),
+    "record signed by another key": (resigned(5, OTHER), [("key", R5), ("head", R5)]),
+    "record forged and signed by the right key": (
+        resigned(4, KEY, lambda said: said["predicate"]["evidence"].update(decidedWho="Mallory")),
+        [("fork", R5)],
+    ),
+    "record without its signature": (unsigned(5), [("unsigned", R5), ("head", R5)]),
+    "record removed in the middle": (gone(R4), [("gap", R4), ("evidence", EVIDENCE)]),
+    "tail removed": (gone(R5), [("gap", R5), ("evidence", "evidence/titanic/e2/evidence.json")]),
+    "record of another model": (
+        resigned(5, KEY, of_another_model),
+        [("model", R5), ("head", R5), ("missing", "evidence/prices/e2/evidence.json")],
+    ),
+    "record of another place": (
+        lambda world, _: void(put(world, R5, read(world, record_key(3)))),
+        [("sequence", R5), ("fork", R5), ("head", R5), ("evidence", "evidence/titanic/e2/evidence.json")],
+    ),
+    "no record": (
+        lambda world, _: void(put(world, R4, b"{}")),
+        [("form", R4), ("evidence", EVIDENCE)],
+    ),
+    "the whole chain made anew with another key": (
+        chain_replaced,
+        [*(("key", record_key(number)) for number in range(1, 6)), ("head", R5)],
+    ),
+    "data version with other bytes": (
+        another_version,
+        [("data", "s3://data/curated/titanic/train.csv?versionId=v1")] * 3,
+    ),
+}
+"""What somebody changes, by its name, and the findings: their kinds and places."""
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_verify_finds_what_was_changed(deployed: World, kms: Keys, name: str) -> None:
+    change, expected = CHANGES[name]
+    change(deployed, kms)
+    findings = found("titanic")
+    assert findings == expected
+
+
+def test_verify_finds_a_removed_tail_after_the_ledger_was_lost(deployed: World) -> None:
+    deployed.lose_the_ledger()
+    for number in (2, 4, 5):
+        gone(record_key(number))(deployed, Keys())
+    assert found("titanic") == [
+        ("gap", record_key(2)),
+        ("evidence", EVIDENCE),
+        ("evidence", "evidence/titanic/e2/evidence.json"),
+        ("unrecorded", "evidence/titanic/e1/evidence.json"),
+    ]
+
+
+def test_verify_with_a_lost_ledger_finds_nothing(deployed: World) -> None:
+    deployed.lose_the_ledger()
+    assert found("titanic", code=0) == []
+
+
+def test_verify_says_expected_and_found_of_each_finding(deployed: World) -> None:
+    key = "models/titanic/e0/model.tar.gz"
+    put(deployed, key, b"bad")
+    done = run("titanic/1")
+    assert done.exit_code == 1
+    assert f"  artifact s3://data/{key}\n" in done.stdout
+    assert f"    expected {hashlib.sha256(b'model 1').hexdigest()}\n" in done.stdout
+    assert f"    found    {hashlib.sha256(b'bad').hexdigest()}\n" in done.stdout
+    assert "everything holds" not in done.stdout
+    assert run("titanic/2").exit_code == 0  # of that package everything holds
+
+
+def test_expired_data_is_gone_and_no_finding(deployed: World) -> None:
+    deployed.s3.versions["curated/titanic/train.csv"].clear()  # type: ignore[attr-defined]
+    done = run("titanic/1")
+    assert done.exit_code == 0
+    assert "1 of 1 versions of data are gone: overwritten data expires (aws.version_days)" in done.stdout
+
+
+def test_evidence_of_an_earlier_version_is_not_recorded_and_no_finding(deployed: World) -> None:
+    put(deployed, "evidence/titanic/e8/evidence.json", b'{"schemaVersion": 2}')
+    for target in ("titanic", "e8"):
+        done = run(target)
+        assert (done.exit_code, "e8: not recorded (before this version)" in done.stdout) == (0, True)
+
+
+def test_packages_and_executions_that_sagemaker_forgot_are_verified(deployed: World) -> None:
+    deployed.sagemaker.packages.clear()
+    assert found("titanic/1", code=0) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["titanic/9"], "neither SageMaker nor the records of titanic know titanic/9"),
+        (["e7"], "no model has evidence of an execution e7"),
+        (["titanic", "--at", "yesterday"], "--at yesterday is no time: expected a date such as 2026-11-14"),
+        (["titanic/1", "--at", "2026-11-14"], "--at goes with a model of handsoff.yaml, not with titanic/1"),
+        (["--at", "2026-11-14"], "--at goes with one MODEL"),
+        (["no.json"], "no.json cannot be read: No such file or directory"),
+        (["titanic", "--key", "handsoff.yaml"], "handsoff.yaml is no public key in PEM"),
+        (["handsoff.yaml"], "no evidence record among handsoff.yaml"),
+    ],
+)
+def test_what_cannot_be_verified_ends_with_2(deployed: World, arguments: list[str], words: str) -> None:
+    done = run(*arguments)
+    assert (done.exit_code, words in done.output) == (2, True), done.output
+    assert deployed.messages() is not None
+
+
+def test_refusals_of_aws_end_with_2(deployed: World, kms: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(**_: Any) -> None:
+        raise refused("AccessDeniedException", "GetPublicKey")
+
+    monkeypatch.setattr(kms, "get_public_key", denied)
+    done = run("titanic")
+    assert (done.exit_code, "AWS refused GetPublicKey" in done.output) == (2, True)
+    assert deployed.messages() is not None
+
+
+def test_deleted_key_says_how_its_public_key_helps(deployed: World, kms: Keys) -> None:
+    kms.keys.clear()
+    done = run("titanic")
+    assert (done.exit_code, "give its public key, which you have kept, by --key FILE" in done.output) == (
+        2,
+        True,
+    )
+    assert deployed.messages() is not None
+
+
+# ---- keys that were changed --------------------------------------------------------------------------------
+
+
+def configured(text: str) -> None:
+    Path("handsoff.yaml").write_text(MODEL.replace("evidence: {signing_key: create}", text))
+
+
+def test_records_of_an_earlier_key_hold_while_the_configuration_names_it(deployed: World, kms: Keys) -> None:
+    configured(f"evidence: {{signing_key: '{OTHER}'}}")
+    assert {kind for kind, _ in found("titanic")} == {"key"}
+    configured(f"evidence: {{signing_key: '{OTHER}', earlier_keys: ['{KEY}']}}")
+    assert found("titanic", code=0) == []
+    assert kms.asked == 5
+    assert deployed.messages() is not None
+
+
+def test_records_from_before_the_key_hold_and_a_signed_one_vouches_for_them(
+    deployed: World, kms: Keys
+) -> None:
+    for number in (1, 2, 3, 4, 5):
+        gone(record_key(number))(deployed, kms)
+    deployed.lose_the_ledger()
+    recorded(deployed, 0, None)
+    recorded(deployed, 1, None)
+    assert [kind for kind, _ in found("titanic") if kind != "unrecorded"] == [
+        "unsigned"
+    ]  # no record is signed
+    recorded(deployed, 2, kms)
+    assert found("titanic", code=0) == []
+    assert "2 records were made before a key was named; record 3 vouches for them" in run("titanic").stdout
+
+
+def test_without_a_key_verify_says_that_nothing_is_signed(deployed: World, kms: Keys) -> None:
+    configured("")
+    done = run("titanic")
+    assert (done.exit_code, "signatures were not looked at: no key is named" in done.stdout) == (0, True)
+    for number in (1, 2, 3, 4, 5):
+        gone(record_key(number))(deployed, kms)
+    deployed.lose_the_ledger()
+    for number in (0, 1, 2):
+        recorded(deployed, number, None)
+    done = run("titanic")
+    assert (done.exit_code, "no record is signed, as no key is named" in done.stdout) == (0, True)
+
+
+# ---- which model was champion ------------------------------------------------------------------------------
+
+
+def at(time: str, code: int = 0) -> dict[str, Any]:
+    done = run("titanic", "--at", time, "--json")
+    assert done.exit_code == code, done.output
+    return json.loads(done.stdout)["models"][0]  # type: ignore[no-any-return]
+
+
+def with_decisions(world: World, kms: Keys) -> None:
+    """Version 1 approved on November 1, version 2 on the 10th, version 2 rejected on the 20th."""
+    early = {
+        "status": "Approved",
+        "by": "rules",
+        "at": "2026-11-10T12:00:00+00:00",
+        "why": "all rules passed",
+    }
+    decided = {"decidedBy": "link", "decidedWho": "Bo", "decidedWhy": "worse in the field"}
+    recorded(
+        world, 0, kms, modelPackageArn=arn_of(1), modelApprovalStatus="Approved", decidedBy="rules",
+        decidedAt="2026-11-01T12:00:00+00:00", decidedWhy="better", earlierDecisions=[],
+    )  # fmt: skip
+    recorded(
+        world, 1, kms, modelPackageArn=arn_of(2), modelApprovalStatus="Rejected", earlierDecisions=[early],
+        decidedAt="2026-11-20T12:00:00+00:00", **decided,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("time", "package", "by", "until"),
+    [
+        ("2026-10-31", None, None, None),
+        ("2026-11-01T11:59:59Z", None, None, None),
+        ("2026-11-01T12:00:00Z", 1, "rules", "2026-11-10T12:00:00+00:00"),
+        ("2026-11-01", 1, "rules", "2026-11-10T12:00:00+00:00"),
+        ("2026-11-14", 2, "rules", "2026-11-20T12:00:00+00:00"),
+        ("2026-11-20T13:00+02:00", 2, "rules", "2026-11-20T12:00:00+00:00"),
+        ("2026-11-21", 1, "rules", None),
+    ],
+)
+def test_champion_at_a_time_is_the_package_approved_last_until_then(
+    deployed: World, kms: Keys, time: str, package: int | None, by: str | None, until: str | None
+) -> None:
+    with_decisions(deployed, kms)
+    said = at(time)["champion"]
+    if package is None:
+        assert said is None
+        return
+    assert (said["modelPackageArn"], said["by"]) == (arn_of(package), by)
+    assert (said["until"] and said["until"]["at"]) == until
+
+
+def test_champion_at_a_time_says_who_approved_it_and_why(deployed: World, kms: Keys) -> None:
+    with_decisions(deployed, kms)
+    text = run("titanic", "--at", "2026-11-14").stdout
+    assert f"was {arn_of(2)}" in text
+    assert "all rules passed" in text
+    assert "Bo (link), record 7: worse in the field" in text or "worse in the field" in text
+    assert "titanic had no champion" in run("titanic", "--at", "2026-10-01").stdout
+
+
+def test_champion_at_a_time_of_a_chain_that_does_not_hold_ends_with_1(deployed: World, kms: Keys) -> None:
+    with_decisions(deployed, kms)
+    resigned(6, OTHER)(deployed, kms)
+    assert at("2026-11-14", code=1)["champion"]["modelPackageArn"] == arn_of(2)
+
+
+# ---- files, without AWS ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def files(deployed: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What somebody gets who has no AWS: the chain, evidence, the artifact, the evaluation and the key."""
+    for number in range(1, 6):
+        (tmp_path / f"{number:08}.json").write_bytes(read(deployed, record_key(number)))
+    (tmp_path / "evidence.json").write_bytes(read(deployed, EVIDENCE))
+    for name in ("model.tar.gz", "evaluation.json"):
+        (tmp_path / name).write_bytes(read(deployed, f"models/titanic/e0/{name}"))
+    (tmp_path / "key.pem").write_text(run("--print-key").stdout)
+    (tmp_path / "handsoff.yaml").unlink()
+    monkeypatch.delattr(terminal, "Deployment")
+    return tmp_path
+
+
+ALL = ["00000001.json", "00000004.json", "00000005.json", "evidence.json", "model.tar.gz", "evaluation.json"]
+
+
+def test_files_are_verified_without_aws(files: Path) -> None:
+    assert files.is_dir()
+    done = run(*ALL, "--key", "key.pem", "--json")
+    said = json.loads(done.stdout)
+    assert (done.exit_code, said["signed"], said["findings"]) == (0, 3, [])
+    assert said["files"] == {"evidence.json": 4, "model.tar.gz": 4, "evaluation.json": 4}
+    assert "everything holds" in run(*ALL, "--key", "key.pem").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("model.tar.gz", "artifact"), ("evaluation.json", "evidence"), ("evidence.json", "evidence")],
+)
+def test_a_changed_file_is_found_without_aws(files: Path, name: str, kind: str) -> None:
+    (files / name).write_bytes(b'{"a": 1}')
+    assert found(*ALL, "--key", "key.pem") == [(kind, name)]
+
+
+def test_a_changed_record_is_found_without_aws(files: Path) -> None:
+    body = (files / "00000004.json").read_bytes()
+    envelope = parse_envelope(body)
+    payload = altered(body, lambda said: said["predicate"]["evidence"].update(decidedWho="Mallory"))
+    (files / "00000004.json").write_bytes(replace(envelope, payload=payload).dumped())
+    assert found(*ALL, "--key", "key.pem") == [("fork", R5), ("signature", R4)]
+
+
+def test_two_records_of_one_place_are_a_fork_without_aws(files: Path) -> None:
+    body = (files / "00000004.json").read_bytes()
+    (files / "other.json").write_bytes(replace(parse_envelope(body), signatures=()).dumped())
+    assert ("fork", "other.json") in found(*ALL, "other.json", "--key", "key.pem")
+
+
+def test_old_evidence_is_found_without_aws(files: Path, deployed: World) -> None:
+    replayed(deployed, Keys())
+    (files / "evidence.json").write_bytes(read(deployed, EVIDENCE))
+    assert found(*ALL, "--key", "key.pem") == [("replay", "evidence.json")]
+
+
+def test_another_key_is_found_without_aws(files: Path, kms: Keys) -> None:
+    kms.keys[KEY] = kms.keys[OTHER]
+    body = kms.signed(parse_envelope((files / "00000005.json").read_bytes()).payload)
+    (files / "00000005.json").write_bytes(body)
+    assert found("00000005.json", "--key", "key.pem") == [("signature", R5)]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_openssl_verifies_a_record_as_the_documentation_says(files: Path) -> None:
+    """The commands of docs/how-to/prove-what-happened.md, run as they stand there."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "prove-what-happened.md"
+    (script,) = [block for block in page.read_text().split("```") if block.startswith("\npython3 - 000")]
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=files, capture_output=True, text=True)
+    assert (done.returncode, "Verified OK" in done.stdout) == (0, True), done.stderr
+    (files / "00000004.json").write_bytes(
+        (files / "00000005.json").read_bytes().replace(b'"sig": "M', b'"sig": "N')
+    )
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=files, capture_output=True, text=True)
+    assert done.returncode != 0
