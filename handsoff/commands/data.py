@@ -17,6 +17,7 @@ from handsoff.operating.data import model_data
 from handsoff.operating.landing import land as land_files
 from handsoff.operating.landing import landing_names
 from handsoff.operating.quarantine import QuarantinedFile, quarantined_files, release_all, release_file
+from handsoff.operating.states import standing_pause
 from handsoff.showing.console import escape
 from handsoff.showing.data import show_data
 
@@ -58,6 +59,10 @@ def land(
 
 def _tell_start(deployment: Deployment, model: str, *, marker: bool) -> None:
     """Say whether a start follows what has landed; `marker` says whether a marker was to land, too."""
+    if pause := standing_pause(deployment, model):
+        out.print(f"it waits, as the model is {escape(pause.text)}", soft_wrap=True)
+        out.print(f"`handsoff resume {escape(model)}` starts what waits", soft_wrap=True)
+        return
     if deployment.config.models[model].retrain.ready.when != "marker":
         out.print("`handsoff status --watch` shows what follows")
     elif marker:

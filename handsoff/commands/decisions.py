@@ -8,6 +8,7 @@ import typer
 
 from handsoff.commands import terminal
 from handsoff.commands.terminal import out
+from handsoff.deployment import Deployment
 from handsoff.errors import AlreadyDecided, UsageError
 from handsoff.operating.decisions import decide, judge_without_champion, judgement_as_json, read_judgement
 from handsoff.operating.packages import find_package
@@ -151,7 +152,7 @@ def reject(
 ) -> None:
     """Reject a pending model package.
 
-    For an approved one it changes nothing and prints the AWS command that takes it back.
+    For an approved one it changes nothing and prints the commands that take it back.
 
     Your name is the ARN of the AWS identity that you use. If another decision stands already, it is shown,
     and the exit code is 1. Repeating your own decision changes nothing.
@@ -182,7 +183,11 @@ def _decide(name: str, status: Status, reason: str, as_json: bool) -> None:
         if standing.by == "rules":  # their reason is every rule with its numbers
             short = package.name.removeprefix(f"{deployment.prefix}-")
             why = f"; `handsoff explain {short}` shows the reasons"
-        way_out = _way_to_reject(package) if (status, standing.status) == ("Rejected", "Approved") else ""
+        way_out = (
+            _way_to_reject(deployment, package)
+            if (status, standing.status) == ("Rejected", "Approved")
+            else ""
+        )
         raise AlreadyDecided(
             f"{package.name} is {said} already, since {standing.at.isoformat()}{why}{way_out}"
         )
@@ -201,8 +206,10 @@ def _standing_as_json(package: Package, standing: Standing) -> dict[str, object]
     }
 
 
-def _way_to_reject(package: Package) -> str:
+def _way_to_reject(deployment: Deployment, package: Package) -> str:
+    model = package.group.removeprefix(f"{deployment.prefix}-")
     return (
-        f". To take it back: aws sagemaker update-model-package --model-package-arn {package.arn} "
+        f'. To take it back if it is the champion: handsoff rollback {model} --reason "…"; otherwise: '
+        f"aws sagemaker update-model-package --model-package-arn {package.arn} "
         '--model-approval-status Rejected --approval-description "…"'
     )

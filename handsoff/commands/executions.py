@@ -34,7 +34,7 @@ from handsoff.operating.following import (
 from handsoff.operating.job_logs import traceback_ends
 from handsoff.operating.reports import uri_of
 from handsoff.operating.start_requests import request_start
-from handsoff.operating.states import ModelStatus, model_status
+from handsoff.operating.states import ModelStatus, model_status, standing_pause
 from handsoff.operating.states import as_json as status_as_json
 from handsoff.showing.console import escape
 from handsoff.showing.evidence import show_evidence
@@ -58,8 +58,13 @@ def start(model: Annotated[str, typer.Argument(help="The model to retrain.")]) -
     """
     where = terminal.project()
     where.model(model)
-    request_start(terminal.deployment(where), model)
-    out.print("requested: `handsoff status --watch` shows what follows")
+    deployment = terminal.deployment(where)
+    request_start(deployment, model)
+    if pause := standing_pause(deployment, model):
+        out.print(f"requested: it waits, as the model is {escape(pause.text)}", soft_wrap=True)
+        out.print(f"`handsoff resume {escape(model)}` starts it", soft_wrap=True)
+    else:
+        out.print("requested: `handsoff status --watch` shows what follows")
 
 
 def status(

@@ -12,13 +12,11 @@ import typer
 import yaml
 
 from handsoff.commands import terminal
-from handsoff.commands.terminal import err, out
-from handsoff.deploying import account
+from handsoff.commands.terminal import out
 from handsoff.deploying import render as rendering
 from handsoff.deploying.publish_plan import Change, PublishPlan, as_json, plan
 from handsoff.deploying.publishing import PublishedModel, publish_model
 from handsoff.deployment import Deployment
-from handsoff.errors import NotConfirmed
 from handsoff.project import Project
 from handsoff.showing.console import escape
 from pipeline_def.source import shown
@@ -71,14 +69,9 @@ def publish(
 
 
 def _confirm(deployment: Deployment, plans: list[PublishPlan], *, yes: bool) -> None:
-    """Ask whether to publish; AWS on this machine is not asked about. Raises NotConfirmed."""
+    """Ask whether to publish what has changed. Raises NotConfirmed."""
     changed = [found.model for found in plans if found.changes]
-    if yes or not changed or account.endpoint(deployment.session):
-        return
-    if not err.is_terminal:
-        raise NotConfirmed("there is no terminal to ask on, and nothing was changed: say --yes")
-    if not typer.confirm(f"Publish {', '.join(changed)}?", err=True):
-        raise NotConfirmed("nothing was changed")
+    terminal.confirm(deployment, f"Publish {', '.join(changed)}?", yes=yes or not changed)
 
 
 def _show(found: PublishPlan) -> None:

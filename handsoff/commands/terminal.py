@@ -12,8 +12,9 @@ from typing import Final
 import typer
 from rich.console import Console
 
-from handsoff.deploying import programs
+from handsoff.deploying import account, programs
 from handsoff.deployment import Deployment
+from handsoff.errors import NotConfirmed
 from handsoff.project import SAMPLE, Project, load, sample
 from retraining.errors import ConfigError
 
@@ -90,6 +91,16 @@ def deployment(of: Project | None = None) -> Deployment:
     """The deployment of a project (the chosen one by default), on the AWS that the environment names."""
     chosen = of or project()
     return Deployment(chosen.config, chosen.folder)
+
+
+def confirm(deployment: Deployment, question: str, *, yes: bool) -> None:
+    """Ask before something is changed on AWS; AWS on this machine is not asked about. Raises NotConfirmed."""
+    if yes or account.endpoint(deployment.session):
+        return
+    if not err.is_terminal:
+        raise NotConfirmed("there is no terminal to ask on, and nothing was changed: say --yes")
+    if not typer.confirm(question, err=True):
+        raise NotConfirmed("nothing was changed")
 
 
 def need_to_build(project: Project) -> None:

@@ -6,7 +6,7 @@ A question that AWS refuses, or cannot be asked, is answered by a Problem where 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -16,6 +16,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import create_loader
 
 from handsoff.errors import UsageError
+from retraining.aws.items import Items
+from retraining.aws.ledger import Ledger
+from retraining.facts import keys
+from retraining.facts.pauses import PauseFact
 
 T = TypeVar("T")
 
@@ -128,6 +132,13 @@ def find_stack(session: boto3.Session, name: str) -> Stack | None:
         {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])},
         f"{found['StackId']} {found.get('LastUpdatedTime', found['CreationTime'])}",
     )
+
+
+def find_pauses(session: boto3.Session, table: str, models: Iterable[str]) -> dict[str, PauseFact]:
+    """The pauses that stand, by model; `table` is the ledger's."""
+    ledger = Ledger(Items(session.resource("dynamodb").Table(table)))
+    found = {model: ledger.get(keys.paused(model)) for model in models}
+    return {model: pause for model, pause in found.items() if pause and pause.stands}
 
 
 def find_bucket(session: boto3.Session, name: str, account: str) -> Bucket:

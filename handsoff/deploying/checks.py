@@ -21,6 +21,7 @@ from pipeline_def.jobs import processing_type
 from pipeline_def.source import read_source
 from retraining.config.schema import Config, ModelConfig
 from retraining.errors import ConfigError
+from retraining.facts.pauses import PauseFact
 
 Outcome = Literal["ok", "warning", "error", "not checked"]
 
@@ -292,6 +293,26 @@ def bucket(name: str, region: str, found: Bucket | Problem, *, existing: bool) -
         way_out = "in the console: Properties, Amazon EventBridge, on (the AWS CLI replaces other settings)"
         return _error(what, "it sends no events to EventBridge, so nothing would start", way_out)
     return _ok(what, "it exists, keeps versions, sends events to EventBridge")
+
+
+def pauses(config: Config, found: Mapping[str, PauseFact] | Problem) -> list[Finding]:
+    """The models that start nothing, as a person or handsoff.yaml pauses them."""
+    findings = [
+        Finding(
+            f"pause of {name}",
+            "warning",
+            "handsoff.yaml pauses it: retrain.paused is true, so nothing starts",
+            "set it to false, then `handsoff publish`, once it shall start again",
+        )
+        for name, model in config.models.items()
+        if model.retrain.paused
+    ]
+    if isinstance(found, Problem):
+        return [*findings, _unchecked("pauses", found, "dynamodb:GetItem on the ledger")]
+    return findings + [
+        Finding(f"pause of {name}", "warning", pause.text, f"`handsoff resume {name}` once it is over")
+        for name, pause in found.items()
+    ]
 
 
 def stack(name: str, found: Stack | Problem | None) -> Finding:

@@ -82,6 +82,7 @@ def _in_account(
         checks.stack(config.prefix, stack),
         checks.bucket(name, location.region, bucket, existing=config.aws.bucket is not None),
         checks.review_page(location),
+        *_pauses(session, config, stack),
         *checks.volumes(config),
         *checks.own_code(config, read.folder, location.region),
     ]
@@ -108,6 +109,14 @@ def _in_account(
         *checks.quotas(config, quotas, location.region),
         checks.concurrency(reserved, concurrency),
     ]
+
+
+def _pauses(session: boto3.Session, config: Config, stack: Stack | Problem | None) -> list[Finding]:
+    """Those about paused models. Pauses of the ledger are known where the stack is."""
+    table = stack.outputs.get("LedgerTable") if isinstance(stack, Stack) else None
+    if table is None:
+        return checks.pauses(config, {})
+    return checks.pauses(config, asked(lambda: account.find_pauses(session, table, config.models)))
 
 
 def _images(session: boto3.Session, config: Config, location: Location) -> list[Finding]:

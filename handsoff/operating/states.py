@@ -19,6 +19,7 @@ from retraining.aws.pipelines import Execution
 from retraining.facts import keys
 from retraining.facts.model_state import ModelState
 from retraining.facts.package import Package
+from retraining.facts.pauses import PauseFact
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ class ModelStatus:
     anchor: str | None = None
     """The name of the anchor; None where no rule compares with it, or there is none yet."""
 
+    pause: PauseFact | None = None
+    """The pause that stands; None if no person has paused the model."""
+
 
 def model_state(deployment: Deployment, model: str) -> ModelState:
     """The model's pending start requests, its running execution, and the last answer to a request."""
@@ -72,7 +76,14 @@ def model_status(deployment: Deployment, model: str, limit: int) -> ModelStatus:
         tuple((execution, package_of(deployment, execution)) for execution in executions),
         {one.arn: traceback_ends(deployment, one) for one in executions if one.failed},
         anchor_of(deployment, model),
+        standing_pause(deployment, model),
     )
+
+
+def standing_pause(deployment: Deployment, model: str) -> PauseFact | None:
+    """The pause of the model that stands; None if no person has paused it."""
+    found = deployment.ledger.get(keys.paused(model))
+    return found if found and found.stands else None
 
 
 def anchor_of(deployment: Deployment, model: str) -> str | None:
@@ -89,6 +100,7 @@ def as_json(status: ModelStatus) -> dict[str, Any]:
         **status.state.model_dump(mode="json", by_alias=True),
         "champion": status.champion.arn if status.champion else None,
         "anchor": status.anchor,
+        "paused": status.pause.as_json() if status.pause else None,
         "quarantined": [file.quarantine_key for file in status.quarantined],
         "deliveries": [delivery_as_json(item) for item in status.deliveries],
         "leftOut": status.left_out or None,

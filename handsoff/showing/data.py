@@ -169,6 +169,11 @@ def _changes(changes: Mapping[str, Any] | None) -> Lines:
     """What differs from the champion's data, a line each; the champion's number first."""
     if changes is None:
         return [("since the champion", "not known: there was none, or it could not be loaded")]
+    return [("since the champion" if not n else "", text) for n, text in enumerate(changes_lines(changes))]
+
+
+def changes_lines(changes: Mapping[str, Any]) -> list[str]:
+    """What differs between two batches, a line each as rich markup; the older number first."""
     said = [f"rows of {split}: {_pair(pair)}" for split, pair in changes["rows"].items()]
     said.append(f"files: {_pair(changes['files'])}")
     columns = changes["columns"] or {}
@@ -179,7 +184,7 @@ def _changes(changes: Mapping[str, Any] | None) -> Lines:
         f"{name} in train: {_ends(old)} → {_ends(new)}" for name, (old, new) in changes["ranges"].items()
     ]
     said += [f"{name} in train: {_categories(item)}" for name, item in changes["categories"].items()]
-    return [("since the champion" if not n else "", escape(text)) for n, text in enumerate(said)]
+    return [escape(text) for text in said]
 
 
 def _pair(pair: Iterable[float | None], form: str = ",") -> str:

@@ -44,12 +44,17 @@ def show_model(console: Console, status: ModelStatus, now: datetime) -> None:
     console.print(f"[bold]{status.name}[/]" + ("" if status.executions else ": no execution yet"))
     if line := pending_or_refused(status.state, now):
         console.print(f"  {line}", soft_wrap=True)
+    if status.pause:
+        console.print(
+            f"  [yellow]{escape(status.pause.text)}[/]; `handsoff resume {escape(status.name)}` ends it",
+            soft_wrap=True,
+        )
     for delivery in status.deliveries:
         console.print(f"  {delivery_line(delivery)}", soft_wrap=True)
     if status.left_out:
         console.print(f"  [yellow]not read:[/] {escape(status.left_out)}", soft_wrap=True)
     for candidate in status.candidates:
-        console.print(f"  {_candidate(candidate)}", soft_wrap=True)
+        console.print(f"  {waits_line(candidate)}", soft_wrap=True)
     if status.champion:
         line = f"{status.champion.name}, approved {moment(status.champion.approved_at)}"
         console.print(f"  champion: {escape(line)}", soft_wrap=True)
@@ -102,7 +107,7 @@ WAITS_FOR: Final = {
 """What a candidate waits for, as rich markup."""
 
 
-def _candidate(item: WaitingCandidate) -> str:
+def waits_line(item: WaitingCandidate) -> str:
     """A line about a candidate: for what it waits, since when, why, and what ends it."""
     line = f"{escape(item.name)} {WAITS_FOR[item.waits_for]} since {moment(item.since)}"
     if item.why:

@@ -118,6 +118,16 @@ class FakeSageMaker:
             "PipelineExecutionArn"
         ]
 
+    def stop_pipeline_execution(self, PipelineExecutionArn: str, ClientRequestToken: str) -> None:
+        assert 32 <= len(ClientRequestToken) <= 128
+        made = self.describe_pipeline_execution(PipelineExecutionArn)
+        if made["PipelineExecutionStatus"] != "Executing":
+            text = f"{PipelineExecutionArn} is {made['PipelineExecutionStatus']}"
+            raise ClientError(
+                {"Error": {"Code": "ValidationException", "Message": text}}, "StopPipelineExecution"
+            )
+        made["PipelineExecutionStatus"] = "Stopping"
+
     def end(self, arn: str, status: str = "Succeeded") -> None:
         """Let an execution end."""
         made = next(made for made in self.executions.values() if made["PipelineExecutionArn"] == arn)

@@ -369,7 +369,8 @@ def test_reject_after_an_approval_in_aws_shows_how_to_take_it_back(deployed: Wor
     line = refused("reject", "titanic/2", "--reason", "no", error=AlreadyDecided)
     assert line == (
         f"handsoff-titanic/2 is Approved by {CONSOLE} (in AWS) already, "
-        f"since 2026-11-23T07:00:00+00:00: because. To take it back: aws sagemaker update-model-package "
+        "since 2026-11-23T07:00:00+00:00: because. To take it back if it is the champion: "
+        'handsoff rollback titanic --reason "…"; otherwise: aws sagemaker update-model-package '
         f'--model-package-arn {arn_of(2)} --model-approval-status Rejected --approval-description "…"'
     )
 

@@ -180,6 +180,8 @@ EXAMPLES = {
     keys.recent_notifications("page"): "write",
     keys.released("page", "etag", "curated/page/train.csv"): "write",
     keys.chain("page"): "write",
+    keys.paused("page"): "write",
+    keys.stop_asked("arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-page/execution/e"): "write",
     keys.recorded("arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-page/execution/e"): "write",
     keys.slack_message(ARN): "",
     keys.slack_lease(ARN): "",

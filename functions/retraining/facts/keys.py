@@ -18,6 +18,7 @@ from retraining.facts.starts import (
     Released,
     RequestAnswered,
     StartFact,
+    StopAsked,
     Stray,
 )
 from retraining.facts.sweep import SweepFact
@@ -68,6 +69,11 @@ def stray(name: str) -> Key[Stray]:
 def execution(arn: str) -> Key[ExecutionFact]:
     """The execution of this ARN."""
     return Key(f"execution#{arn}", ExecutionFact)
+
+
+def stop_asked(arn: str) -> Key[StopAsked]:
+    """A person asked to stop the execution of this ARN."""
+    return Key(f"stop#{arn}", StopAsked)
 
 
 def known_executions(name: str) -> Key[KnownExecutions]:

@@ -228,6 +228,17 @@ class ExecutionFact(Fact):
     rules_sha256: str | None = None
 
 
+class StopAsked(Fact):
+    """A person asked to stop an execution: who (an IAM ARN), when, and why ("" where no reason was given).
+
+    The first one counts. SageMaker keeps neither.
+    """
+
+    by: str
+    at: Moment
+    why: str = ""
+
+
 class KnownExecutions(Fact):
     """The newest executions of a model at which the sweep need not look, until their status changes.
 

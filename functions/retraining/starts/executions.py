@@ -16,7 +16,7 @@ from retraining.aws.observability import about, logger
 from retraining.aws.pipelines import Execution
 from retraining.aws.refusals import is_refusal
 from retraining.facts import keys
-from retraining.facts.starts import BatchStarted, RequestAnswered, Start, StartFact
+from retraining.facts.starts import BatchStarted, RequestAnswered, Start, StartFact, StopAsked
 from retraining.notifications.messages import Notification
 from retraining.notifications.publish import notify
 from retraining.starts.admission import LOOK_AGAIN
@@ -274,26 +274,34 @@ def _told_of_end(
         return _failure(execution, model, log_lines, where)
     if execution.status == "Stopped":
         known = using.ledger.get(keys.execution(execution.arn))
-        return _stop(execution, model, where, ours=known is not None and known.start_key is not None)
+        ours = known is not None and known.start_key is not None
+        return _stop(
+            execution, model, where, ours=ours, asked=using.ledger.get(keys.stop_asked(execution.arn))
+        )
     return None
 
 
-def _stop(execution: Execution, model: str, evidence_uri: str, *, ours: bool) -> Notification:
+def _stop(
+    execution: Execution, model: str, evidence_uri: str, *, ours: bool, asked: StopAsked | None
+) -> Notification:
     """The notification about a stopped execution: where it was stopped, and how the model is retrained.
 
-    SageMaker does not say who stopped it; no function of this deployment may. The batch of an execution that
-    handsoff started (`ours`) counts as started, so no landing of it starts again.
+    SageMaker does not say who stopped it; no function of this deployment may. `handsoff stop` notes it
+    (`asked`). The batch of an execution that handsoff started (`ours`) counts as started, so no landing of it
+    starts again.
     """
     steps = ", ".join(step.name for step in execution.steps if step.status == "Stopped")
     made = execution.package_arn
     left = f"; it had registered {made.rsplit(':', 1)[-1]}, which is judged as any other" if made else ""
+    by = f" by {asked.by}" if asked else ""
+    why = f" ({asked.why})" if asked and asked.why else ""
     again = "The same files start nothing when they land again: " if ours else ""
     return Notification.about(
         execution.arn,
         "execution_stopped",
         model=model,
         reasons=[
-            f"the execution was stopped{f' in {steps}' if steps else ''}{left}. "
+            f"the execution was stopped{f' in {steps}' if steps else ''}{by}{why}{left}. "
             f"{again}`handsoff start {model}` trains on the newest batch"
         ],
         execution_arn=execution.arn,
