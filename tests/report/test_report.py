@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 from itertools import pairwise
@@ -149,10 +150,10 @@ def test_report_without_pictures_has_the_table_of_metrics() -> None:
 
 
 def test_report_shows_each_picture_with_title_alternative_and_table() -> None:
-    page = page_of(held())
+    page = html.unescape(page_of(held()))
     for picture in sample()["pictures"]:
         assert f'class="title">{picture["title"]}</h3>' in page
-        assert picture["alt"][:60] in page
+        assert f'alt="{picture["alt"]}"' in page
         assert all(f'scope="col">{name}</th>' in page for name in picture["table"]["columns"])
     assert page.count("<img ") == page.count("<details>") == len(sample()["pictures"]) + 2
     assert page.count(' alt="') == page.count("<img ")
@@ -164,7 +165,7 @@ def test_report_says_why_a_picture_is_missing() -> None:
     put(
         stage,
         PICTURES,
-        {**sample(), "missing": [{"id": "roc", "why": why}, {"id": "drift:age", "why": "none"}]},
+        {"pictures": [], "missing": [{"id": "roc", "why": why}, {"id": "drift:age", "why": "none"}]},
     )
     text = text_of(page_of(stage))
     assert f"Where it is right and wrong The ROC curve is not drawn: {why}" in text

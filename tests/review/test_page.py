@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 from typing import Any
@@ -46,7 +47,7 @@ def test_page_shows_all_sections(stage: Stage) -> None:
 
 
 def test_page_shows_the_pictures_before_the_form(stage: Stage) -> None:
-    page = stage.get()["body"]
+    page = html.unescape(stage.get()["body"])
     pictures = json.loads((ROOT / "tests/samples/pictures.json").read_text())["pictures"]
     assert page.count("<img ") == len(pictures)
     assert page.index(pictures[-1]["title"]) < page.index("<form")

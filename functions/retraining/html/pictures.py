@@ -28,8 +28,7 @@ _SECTIONS: Final = (
         ("roc", "precision_recall", "confusion", "residuals", "predicted_actual"),
     ),
     ("Its scores", ("calibration", "scores")),
-    ("On parts of the rows", ("slices",)),
-    ("What the model relies on", ("importance",)),
+    ("On parts of the rows, and by feature", ("slices", "importance")),
     ("How the data changed", ("drift", "missing")),
 )
 """The sections of pictures and the ids in each, in the order in which they are read."""
