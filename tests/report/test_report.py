@@ -168,8 +168,8 @@ def test_report_says_why_a_picture_is_missing() -> None:
         {"pictures": [], "missing": [{"id": "roc", "why": why}, {"id": "drift:age", "why": "none"}]},
     )
     text = text_of(page_of(stage))
-    assert f"Where it is right and wrong The ROC curve is not drawn: {why}" in text
-    assert "Drift of age is not drawn: none" in text
+    assert f"Where it is right and wrong No picture of the ROC curve: {why}" in text
+    assert "No picture of drift of age: none" in text
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_report_leaves_pictures_out_that_would_make_it_too_large() -> None:
     assert len(page.encode()) <= 300_000
     assert page.count("<img ") == 3 + 2
     assert (
-        "Drift of fare is not drawn: the report would have more than 300,000 bytes; pictures.json has it"
+        "No picture of drift of fare: the report would have more than 300,000 bytes; pictures.json has it"
         in page
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
+from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from retraining.errors import HandsoffError
@@ -37,11 +38,11 @@ _OTHERS: Final = "More pictures"
 """The section of pictures whose ids no section names."""
 
 _WHAT: Final = {
-    "metrics": "Metrics", "difference": "The difference to the champion", "roc": "The ROC curve",
-    "precision_recall": "The precision-recall curve", "confusion": "The confusion matrix",
-    "residuals": "Residuals", "predicted_actual": "Predicted against actual values",
-    "calibration": "Calibration", "scores": "The distribution of scores", "slices": "Slices",
-    "importance": "Permutation importance", "drift": "Drift", "missing": "Missing values",
+    "metrics": "metrics", "difference": "the difference to the champion", "roc": "the ROC curve",
+    "precision_recall": "the precision-recall curve", "confusion": "the confusion matrix",
+    "residuals": "residuals", "predicted_actual": "predicted against actual values",
+    "calibration": "calibration", "scores": "the distribution of scores", "slices": "slices",
+    "importance": "permutation importance", "drift": "drift", "missing": "missing values",
 }  # fmt: skip
 """What a picture shows, by its id, for a sentence about why it is not there."""
 
@@ -68,9 +69,12 @@ class Picture(_Frozen):
     note: str | None = None
 
     @property
-    def src(self) -> str:
-        """The picture as the address of an image. Percent-encoding is shorter than base64 for SVG."""
-        return "data:image/svg+xml," + quote(self.svg, safe=_SAFE)
+    def src(self) -> Markup:
+        """The picture as the address of an image. Percent-encoding is shorter than base64 for SVG.
+
+        No sign is left in it that could end an attribute in double quotes, so it is not escaped again.
+        """
+        return Markup("data:image/svg+xml," + quote(self.svg, safe=_SAFE))  # nosec B704 # noqa: S704
 
     @property
     def height(self) -> int | None:
