@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from record_decision import handler
 from retraining import evidence
@@ -18,7 +19,9 @@ from retraining.evidence.objects import MAX_FILES
 from retraining.facts import keys
 from retraining.facts.starts import StartRequest
 from tests.evidence_form import lost, misfits
+from tests.functions.candidates.sweeping import Unreadable
 from tests.functions.fakes import START, Context, about, arn_of, evaluation, in_console, register, was_held
+from tests.functions.memory import refused
 from tests.functions.world import World
 
 E0 = "arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"
@@ -419,6 +422,22 @@ def test_write_over_a_copy_that_is_no_evidence_says_so(world: World, content: An
     said = f"s3://data/{COPY}: this is no evidence of handsoff; nothing of it is kept"
     assert write(world) == {**before, "missing": [said]}
     world.s3.delete_object(Bucket="data", Key=COPY, VersionId=version)  # before the fixture compares it
+
+
+def test_write_never_replaces_a_copy_that_s3_does_not_give(world: World) -> None:
+    held(world)
+    before = written(world)
+    denied = Unreadable(world.s3, lambda: refused("AccessDenied", "GetObject", 403), COPY)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        evidence.write(world.using(Collaborators, s3=denied).sources, "titanic", E0)
+    assert written(world) == before
+
+
+def test_write_replaces_a_copy_that_lies_in_an_archive_and_says_so(world: World) -> None:
+    held(world)
+    archived = Unreadable(world.s3, lambda: refused("InvalidObjectState", "GetObject", 403), COPY)
+    evidence.write(world.using(Collaborators, s3=archived).sources, "titanic", E0)
+    assert written(world)["missing"] == [f"s3://data/{COPY}: InvalidObjectState"]
 
 
 def test_write_logs_evidence_that_does_not_fit_and_writes_it_all_the_same(

@@ -110,7 +110,7 @@ def _collected(
     """All that is known now, with what only the copy knows. `execution` is None where it was deleted."""
     missing: list[str] = []
     key = evidence_key(model, execution_arn.rsplit("/", 1)[-1])
-    document = read_document(sources, key, missing)
+    document = read_document(sources, key, missing, needed=True)
 
     def collected(said: Evidence | None) -> Evidence:
         if execution is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
+
+ARCHIVED: Final = "InvalidObjectState"
+"""S3's error code for an object that lies in an archive."""
 
 Evidence = dict[str, Any]
 """Evidence as evidence.json has it. model.py describes the form of the newest version."""
@@ -62,11 +65,12 @@ class Document:
 
 
 def read_document(
-    sources: Sources, key: str, missing: list[str], *, most: int | None = None
+    sources: Sources, key: str, missing: list[str], *, most: int | None = None, needed: bool = False
 ) -> Document | None:
     """The JSON object with this key; None where it does not exist (yet), and where S3 refuses it.
 
     What cannot be read is named in `missing` with the reason. One of more than `most` bytes is not parsed.
+    A refusal to give what is `needed` is raised, unless it lies in an archive: that does not pass by itself.
     """
     uri = f"s3://{sources.bucket}/{key}"
     try:
@@ -75,7 +79,7 @@ def read_document(
         code = error.response["Error"]["Code"]
         if code == "NoSuchKey":
             return None
-        if not is_refusal(error):
+        if not is_refusal(error) or (needed and code != ARCHIVED):
             raise
         missing.append(f"{uri}: {code}")
         return None
