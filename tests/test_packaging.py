@@ -25,6 +25,7 @@ OURS = {"handsoff", "local", "pipeline_def", "retraining"}
 OF_OTHERS = {
     "botocore": "boto3",
     "markupsafe": "jinja2",
+    "packageurl-python": "cyclonedx-python-lib",
     "pydantic-core": "pydantic",
 }
 """Distributions that are imported and come with a declared one, which pins them."""
