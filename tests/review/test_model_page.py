@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -47,6 +48,7 @@ def test_page_shows_champion_candidate_versions_and_decisions(stage: Stage) -> N
         assert f'<th scope="row">{version}<span' in answer["body"]
     assert "cron(0 6 ? * MON *), time zone UTC" in text
     assert "Paused no" in text
+    assert re.search(r"Next start by the schedule \d\d \w{3} \d{4}, 06:00 UTC", text)
     assert "data:image/svg+xml," in answer["body"]  # the history, drawn
 
 

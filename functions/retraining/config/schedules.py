@@ -119,21 +119,30 @@ def schedule_problem(said: str) -> str | None:
 
 def never_fires(said: str, this_year: int) -> str | None:
     """Why a valid schedule fires neither in `this_year` nor later; None if it does."""
+    fields = cron_fields(said)
+    if fields is None:
+        return None
+    (_, days), (_, months), (year_said, all_years) = fields[2], fields[3], fields[5]
+    years = [year for year in sorted(all_years) if year >= this_year]
+    if not years:
+        return f"the year {year_said} is over; for each year, write *"
+    if any(min(days) <= monthrange(year, month)[1] for year in years for month in months):
+        return None
+    return f"29 February does not come in the year {year_said}; for each year, write *"
+
+
+def cron_fields(said: str) -> list[tuple[str, set[int]]] | None:
+    """The six fields of a valid cron(): each as it is written, with the values that it means.
+
+    L, W, # and ? mean all values. None for another schedule.
+    """
     cron = _CRON.fullmatch(said)
     if cron is None:
         return None
-    fields = cron[1].split(" ")
-    every = [
-        set(range(kind.lowest, kind.highest + 1)) if value == "?" else _values(kind, value)[0]
-        for kind, value in zip(_FIELDS, fields, strict=True)
+    return [
+        (value, set(range(kind.lowest, kind.highest + 1)) if value == "?" else _values(kind, value)[0])
+        for kind, value in zip(_FIELDS, cron[1].split(" "), strict=True)
     ]
-    days, months = every[2], every[3]
-    years = [year for year in sorted(every[5]) if year >= this_year]
-    if not years:
-        return f"the year {fields[5]} is over; for each year, write *"
-    if any(min(days) <= monthrange(year, month)[1] for year in years for month in months):
-        return None
-    return f"29 February does not come in the year {fields[5]}; for each year, write *"
 
 
 def _rate_problem(number: int, unit: str, plural: bool) -> str | None:

@@ -9,6 +9,7 @@ from retraining.aws import pipelines
 from retraining.aws.observability import about, logger
 from retraining.collaborators import Collaborators
 from retraining.config.rules import MetricRule
+from retraining.config.schedule_times import times
 from retraining.config.schema import ModelConfig
 from retraining.facts import keys
 from retraining.html.wording import plain
@@ -67,6 +68,7 @@ def _gathered(model: str, config: ModelConfig | None, using: Collaborators) -> K
         state=reader.read("state", lambda: using.states.load(model)[0]),
         pause=reader.read("state", lambda: _pause(model, config, using)),
         metrics=metrics,
+        next_start=_next_start(config, using) if config else "",
         versions=found,
         picture=reader.read("picture", lambda: drawn.history(found, metrics[0])) if metrics else None,
         executions=reader.read("executions", lambda: _executions(name, using)) or (),
@@ -92,6 +94,13 @@ def _executions(pipeline: str, using: Collaborators) -> list[Started]:
         )
         for item in pipelines.newest(using.sagemaker, pipeline)[:MAX_EXECUTIONS]
     ]
+
+
+def _next_start(config: ModelConfig, using: Collaborators) -> str:
+    """When the schedule asks next; "" where that is not known: a rate counts from when it was made."""
+    retrain = config.retrain
+    at = next(times(retrain.schedule or "", retrain.schedule_timezone, using.clock()), None)
+    return f"{at:%d %b %Y, %H:%M} {at.tzname()}" if at else ""
 
 
 def _pause(model: str, config: ModelConfig | None, using: Collaborators) -> str:
