@@ -24,7 +24,12 @@ EVENTS = {
     "notify_slack": ["notify_slack.decision", "notify_slack.failed", "notify_slack.waiting"],
     "reconcile": ["each_minute"],
     "record_decision": ["package_decided.approved", "package_decided.rejected"],
-    "review_candidate": ["review_candidate.decision", "review_candidate.page", "review_candidate.slack"],
+    "review_candidate": [
+        "review_candidate.decision",
+        "review_candidate.model",
+        "review_candidate.page",
+        "review_candidate.slack",
+    ],
     "start_retraining": [
         "start_retraining.landing",
         "start_retraining.request",

@@ -88,7 +88,7 @@ class Cases:
         )
 
     def bad_token(self) -> str:
-        """A token that must open nothing, or that of another package."""
+        """A token that must open nothing, that of another package, or one that only shows."""
         links = self.place.stage.links
         if self.chance.random() < 0.6:
             return self.altered(self.token())
@@ -97,6 +97,8 @@ class Cases:
             lambda: links.form(self.token(), "none"),
             lambda: links.token(self.chance.choice([arn_of(99), "x", "", "arn:aws:s3:::b"])),
             lambda: self.old(lambda: links.token(CANDIDATE), 80 * 3600),
+            lambda: links.token(CANDIDATE, "look"),
+            lambda: links.token(self.chance.choice(["titanic", CANDIDATE, "x"]), "model"),
         )
         return self.chance.choice(made)()
 
@@ -131,7 +133,8 @@ class Cases:
         method = self.chance.choice(
             ("GET", "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "get", "", self.junk())
         )
-        path = self.chance.choice(("/review", "/review", "/", "/review/", "//review", "/REVIEW", self.junk()))
+        paths = ("/review", "/review", "/", "/review/", "//review", "/REVIEW", self.junk())
+        path = self.chance.choice((*paths, "/models/titanic", "/models/titanic", f"/models/{self.junk()}"))
         event = request(method, path, query=query, headers=self.headers())
         return Case("page", f"{method[:8]!a} {path[:12]!a}", event)
 

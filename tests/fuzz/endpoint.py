@@ -142,7 +142,16 @@ def one(chance: random.Random, page: str, key: tuple[str, str]) -> tuple[str, by
     if chance.random() < 0.5:
         method = chance.choice(("GET", "POST", "HEAD", "PUT", "OPTIONS", "BREW"))
         path = chance.choice(
-            ("/review", "/slack", "/", "/review/", "/%2e%2e/review", "/%00", "/" + "a" * 3000)
+            (
+                "/review",
+                "/models/titanic",
+                "/slack",
+                "/",
+                "/review/",
+                "/%2e%2e/review",
+                "/%00",
+                "/" + "a" * 3000,
+            )
         )
         query = chance.choice(
             ("", "?t=x", f"?t={_junk(chance)}", "?t=%0d%0aset-cookie:%20a=b", "?%", "?t=a&t=b")
