@@ -84,7 +84,10 @@ def test_loop_with_iam_enforced_gives_the_same_results(happened: dict[str, Any])
 def test_stories_were_refused_nothing(journal: list[dict[str, Any]]) -> None:
     """Not even what is caught and goes unnoticed: a log that is not written, a retry that hides it."""
     assert len(journal) < iam_journal.MAX_LINES
-    assert [entry for entry in journal if entry["decision"] != "Allow"] == []
+    refused = [entry for entry in journal if entry["decision"] != "Allow"]
+    assert [(entry["principal"].rpartition("/")[2], entry["action"]) for entry in refused] == [
+        ("data-science-user", "secretsmanager:GetSecretValue")  # a link, before the operator may make one
+    ]
 
 
 def test_every_role_and_user_made_calls(journal: list[dict[str, Any]], policies: Policies) -> None:
