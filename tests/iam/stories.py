@@ -35,6 +35,7 @@ from retraining.facts import keys
 from retraining.facts.starts import BadFile
 from retraining.starts import bucket as data_bucket
 from retraining.starts import quarantine
+from tests.functions.fakes import Context
 from tests.invocations import invoke
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 from tests.loop.visitors import fields, send
@@ -391,7 +392,7 @@ def only_the_sweep(loop: Loop) -> Json:
             import reconcile
 
             def look() -> Any:
-                reconcile.handler({}, Lambda(), using=using)
+                reconcile.handler({}, Context(), using=using)
                 return until()
 
             return wait("the sweep", look)
@@ -552,15 +553,6 @@ def publish_anew(loop: Loop) -> None:
     values["models"]["broken"]["features"]["numeric"] = ["age"]
     loop.config.write_text(json.dumps(values))
     assert "pipeline updated" in operator(loop, "publish", "broken")
-
-
-class Lambda:
-    """What Lambda tells a function about itself."""
-
-    function_name = "test"
-    memory_limit_in_mb = 128
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:test"
-    aws_request_id = "00000000-0000-0000-0000-000000000000"
 
 
 @contextmanager

@@ -12,9 +12,11 @@ import judge_candidate
 import record_decision
 from retraining.aws import registry
 from retraining.candidates.decisions import decide
-from retraining.candidates.judging_again import judge_without_champion
+from retraining.candidates.judging import carry_out
 from retraining.collaborators import Collaborators
-from tests.functions.fakes import START, Context, Died, Mortal, about, arn_of, in_console, register
+from retraining.facts import keys
+from retraining.facts.candidates import JudgedAgain
+from tests.functions.fakes import START, Context, Died, Mortal, about, arn_of, in_console, register, was_held
 from tests.functions.world import World
 
 ALL = ("sagemaker", "s3", "sns", "events", "table")
@@ -125,17 +127,16 @@ def test_held_candidate_waits_since_its_verdict(world: World) -> None:
 
 
 def test_candidate_that_is_judged_again_and_held_again_has_waited_before(world: World) -> None:
-    approve(world, 1)
-    register(world, 2, champion=arn_of(1), gain=-0.029)
-    config = world.configs.known["titanic"]
-    approval = config.approval.model_copy(update={"first_model": "hold"})
-    world.configs.known["titanic"] = config.model_copy(update={"approval": approval})
-    world.configs.fresh["titanic"] = world.configs.known["titanic"]
-    judge(world, 2)
+    register(world)
+    was_held(world, arn_of(1))
     using = world.using(Collaborators)
-    package = registry.package(using.sagemaker, arn_of(2))
-    verdict = judge_without_champion(package, by="Ana", why="it is broken", using=using)
-    assert verdict.decision == "HOLD"
+    known = using.ledger.get(keys.verdict(arn_of(1)))
+    assert known is not None
+    again = JudgedAgain(by="Ana", at=START, why="the champion is broken")
+    package = registry.package(using.sagemaker, arn_of(1))
+    carry_out(package, known.model_copy(update={"again": again, "done_at": None}), using)
+    assert world.events.taken == []
+    carry_out(package, known.model_copy(update={"done_at": None}), using)
     assert len(world.events.details("Candidate Waiting")) == 1
 
 
