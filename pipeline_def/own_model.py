@@ -115,6 +115,7 @@ def scoring(place: Place, model: str, image: str | Json, source: Json, *, option
                 *("--output", f"{OUTPUT}/predictions"),
                 *("--seconds", str(limit - LEFT)),
                 *(("--optional", "--image", image) if optional else ()),
+                *(("--show-values",) if place.model.get("approvers", {}).get("show_values") else ()),
             ],
             inputs=[
                 s3_input("model", source, MODEL),

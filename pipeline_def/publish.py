@@ -37,7 +37,7 @@ STEPS: Final = Path(__file__).parent / "steps"
 SERVING: Final = ("cells.py", "dates.py", "inference.py", "serving_request.py")
 """The scripts that the training job puts beside the model that it trains."""
 
-TRAINING: Final = (*SERVING, "job.py", "search.py", "train.py")
+TRAINING: Final = (*SERVING, "job.py", "reasons.py", "search.py", "train.py")
 """The scripts of the training job."""
 
 PROCESSING: Final = tuple(sorted({script.name for script in STEPS.glob("*.py")} - {"train.py"}))
@@ -54,6 +54,9 @@ SCORING: Final = Path(__file__).parent / "scoring"
 
 ENTRY: Final = Path(__file__).parent / "own_code" / "handsoff_entry.py"
 """The script that starts own training code."""
+
+WORDS: Final = SCORING / "handsoff_words.py"
+"""The module by which that script and scoring tell errors; it lies beside both."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ def step_config(model: Mapping[str, Any], name: str) -> dict[str, Any]:
         "data": _data(model["data"], own=own),
         "marker": model["retrain"]["ready"].get("marker"),
         **({"inference": inference(model)} if own else {}),
+        **({"show_values": True} if model.get("approvers", {}).get("show_values") else {}),
     }
 
 
@@ -132,6 +136,7 @@ def code_files(
     contract = own_contract(model, name, sorted(source), region)
     return files | {
         f"sourcedir/{ENTRY.name}": ENTRY.read_bytes(),
+        f"sourcedir/{WORDS.name}": WORDS.read_bytes(),
         "sourcedir/handsoff.json": _json(contract).encode(),
     }
 

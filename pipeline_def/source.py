@@ -33,7 +33,7 @@ IGNORE: Final = ".handsoffignore"
 MAX_NAMED: Final = 5
 """Refused files that a message names."""
 
-OURS: Final = frozenset({"handsoff_entry", "handsoff_entry.py", "handsoff.json"})
+OURS: Final = frozenset({"handsoff_entry", "handsoff_entry.py", "handsoff_words.py", "handsoff.json"})
 """Names in the first folder of the code that publishing needs for files of its own."""
 
 _LEFT_OUT: Final = re.compile(

@@ -93,8 +93,8 @@ def data(
 
     First the batch: its files as of the marker, what was left out and why, and which marker is waited for.
     Then the newest data report: rows, formats, missing values, ranges, categories, and how the data differs
-    from the champion's. It shows counts and ranges, never a row; the ends of a range are values of single
-    rows. It changes nothing.
+    from the champion's. It shows counts and ranges, never a row. A range goes from the 5th to the 95th
+    percentile; with `approvers.show_values` it ends at values of single rows. It changes nothing.
 
     Example: `handsoff data titanic`
     """

@@ -32,7 +32,7 @@ def logs(
     """Show what the jobs of an execution have written, step by step.
 
     Each line begins with its step and its time. Where a step has no log yet, a line on standard error says
-    why. A log may hold values of your data: the libraries that a job uses quote them.
+    why. Tracebacks have no values of rows unless `approvers.show_values` is true; own code may print some.
 
     Example: `handsoff logs`
 

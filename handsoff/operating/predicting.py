@@ -134,7 +134,7 @@ def _score(artifact: Artifact, python: Path, body: bytes, content_type: str) -> 
         python,
         [
             *(str(SCORE), "--model", str(artifact.archive.parent)),
-            *("--rows", str(written), "--output", str(output)),
+            *("--rows", str(written), "--output", str(output), "--show-values"),
         ],
         artifact,
     )

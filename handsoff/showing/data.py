@@ -149,11 +149,16 @@ def _columns(report: Mapping[str, Any]) -> Table:
 
 
 def _domain(split: Mapping[str, Any], feature: str) -> str:
-    """The range of a number, or how many categories there are; empty for booleans and in older reports."""
-    if (ends := split.get("ranges", {}).get(feature)) is not None:
-        return "no value" if ends["min"] is None else f"{ends['min']:g} to {ends['max']:g}"
-    if (ends := split.get("dates", {}).get(feature)) is not None:
-        return "no value" if ends["min"] is None else f"{ends['min']} to {ends['max']}"
+    """The range of a number, or how many categories there are; empty for booleans and in older reports.
+
+    A range ends at the percentiles 5 and 95, or at the least and the greatest value where values are shown.
+    """
+    for kind, form in (("ranges", "g"), ("dates", "")):
+        if (ends := split.get(kind, {}).get(feature)) is not None:
+            shown = "min" in ends
+            low, high = (ends["min"], ends["max"]) if shown else (ends["p5"], ends["p95"])
+            none = "no value" if shown or split["missingShare"][feature] == 1 else "fewer than 20 values"
+            return none if low is None else f"{low:{form}} to {high:{form}}"
     count = split.get("categories", {}).get(feature)
     return "" if count is None else f"{count:,} categories"
 

@@ -2,7 +2,8 @@
 
 The training toolkit of the image starts this script with the hyperparameters as arguments. It runs the
 user's script with the same arguments, in the same folder. Of a script that fails, the last line of the
-traceback is left where SageMaker looks for the reason. The code of one that succeeds is packed into the
+traceback is left where SageMaker looks for the reason, without a message that may quote a row, unless
+approvers.show_values is true. So is the log. The code of one that succeeds is packed into the
 model's folder `code/`, as serving expects it, with a handsoff.json that says how the model is asked.
 
 Runs in any image with Python 3.8 or later; it needs the standard library only.
@@ -18,6 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != HERE]
 
 import ast  # noqa: E402
+import importlib.util  # noqa: E402
 import json  # noqa: E402
 import re  # noqa: E402
 import shutil  # noqa: E402
@@ -32,6 +34,9 @@ CONTRACT = "handsoff.json"
 
 COLUMN_ORDER = "_columns.json"
 """The file in the channel `train` that has the columns without the target, in their order."""
+
+WORDS = "handsoff_words.py"
+"""The module that says which words of an error are told; publishing has put it beside this script."""
 
 TAIL = 64 * 1024
 """Bytes of the script's errors that are kept to find the reason of a failure."""
@@ -53,22 +58,38 @@ FAILED = "handsoff: the script failed: "
 overwrites the file with the reason by the script's command, so the functions look for this line."""
 
 
-def run(command: list[str]) -> tuple[int, str]:
+def load_words() -> Any:
+    """The module WORDS, which lies in a folder where nothing is imported from by name."""
+    spec = importlib.util.spec_from_file_location(WORDS[: -len(".py")], os.path.join(HERE, WORDS))
+    if spec is None or spec.loader is None:
+        raise ImportError(WORDS)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(command: list[str], told: Any = None) -> tuple[int, str]:
     """Run the script; its exit code, negative for a signal, and the end of what it wrote to stderr.
 
-    Its output is this process's. A TERM that this process gets is passed on.
+    Its output is this process's; of stderr, what `told` lets pass (handsoff_words.Told), or all. A TERM that
+    this process gets is passed on.
     """
     process = subprocess.Popen(command, cwd=HERE, stderr=subprocess.PIPE)
     signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
     kept = bytearray()
+
+    def write(data: bytes) -> None:
+        while data:
+            data = data[os.write(2, data) :]
 
     def copy() -> None:
         assert process.stderr  # nosec B101 # noqa: S101 - it is a pipe
         while True:
             chunk = os.read(process.stderr.fileno(), 65536)
             if not chunk:
+                write(told.end() if told else b"")
                 return
-            os.write(2, chunk)
+            write(told.feed(chunk) if told else chunk)
             kept.extend(chunk)
             del kept[:-TAIL]
 
@@ -79,8 +100,11 @@ def run(command: list[str]) -> tuple[int, str]:
     return code, kept.decode("utf-8", "replace")
 
 
-def reason(code: int, errors: str, script: str) -> str:
-    """Why the script failed: the signal, the exception that ended it, or its last words."""
+def reason(code: int, errors: str, script: str, words: Any = None) -> str:
+    """Why the script failed: the signal, the exception that ended it, or its last words.
+
+    With `words` (handsoff_words.Words) only of what the code itself says; without, as it was written.
+    """
     if code < 0:
         try:
             name = signal.Signals(-code).name
@@ -88,15 +112,29 @@ def reason(code: int, errors: str, script: str) -> str:
             name = "a signal"
         return f"the script was ended by {name} (signal {-code})"
     lines = without_noise([re.sub(r"^[ |+]*\| ", "", line).rstrip() for line in errors.splitlines()])
-    found = ""
+    found, place = "", ""
     for number, line in enumerate(lines):
         if not line.lstrip(" |+").endswith(TRACEBACK):
             continue
         message = [at for at, text in enumerate(lines) if at > number and text and text[0] not in " \t"][:1]
         if message and ended(lines[number + 1], script):
-            found = lines[message[0]]
-    words = [line.strip() for line in lines if line.strip()]
-    return found or (words[-1] if words else f"the script ended with exit code {code} and said nothing")
+            found, place = lines[message[0]], own_place(lines[number : message[0]])
+    said = [line.strip() for line in lines if line.strip()]
+    if words and found:
+        kind, _, text = found.partition(": ")
+        return str(words.said(kind, text, place))
+    last = said[-1] if said else ""
+    if words and not found and last and not words.may_tell(last):
+        return f"the script ended with exit code {code}; its last words are left out, as they may quote a row"
+    return found or last or f"the script ended with exit code {code} and said nothing"
+
+
+def own_place(lines: list[str]) -> str:
+    """File and line of own code that a traceback names last; "" where it names none."""
+    found = [re.match(r'\s+File "(.+)", line (\d+)', line) for line in lines]
+    places = [(os.path.abspath(os.path.join(HERE, each.group(1))), each.group(2)) for each in found if each]
+    own = [(path, line) for path, line in places if path.startswith(HERE + os.sep)]
+    return f" ({os.path.relpath(own[-1][0], HERE)}, line {own[-1][1]})" if own else ""
 
 
 def with_hint(text: str, script: str) -> str:
@@ -156,14 +194,19 @@ def ended(frame: str, script: str) -> bool:
     return not any(node.body[0].lineno <= line <= node.body[-1].end_lineno for node in tries)
 
 
-def write_reason(text: str) -> None:
-    """Leave the reason in the log and, unless the script has left one, where SageMaker looks for it."""
+def write_reason(text: str, words: Any = None) -> None:
+    """Leave the reason in the log and, unless the script has left one, where SageMaker looks for it.
+
+    With `words` (handsoff_words.Words) the script's own reason stays only if its code says it.
+    """
     text = text[:REASON_LIMIT]
     print(f"{FAILED}{text}", file=sys.stderr, flush=True)
     path = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"), "output", "failure")
     try:
         if path.exists() and path.stat().st_size:
-            return
+            left = path.read_text(encoding="utf-8", errors="replace")
+            if words is None or words.may_tell(left):
+                return
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:  # the log has the reason as well
@@ -199,9 +242,12 @@ def main(arguments: list[str]) -> int:
     contract = json.loads(Path(HERE, CONTRACT).read_text(encoding="utf-8"))
     script = contract["training"]["entry_point"]
     os.environ["SM_USER_ENTRY_POINT"], os.environ["SM_MODULE_NAME"] = script, script[: -len(".py")]
-    code, errors = run([sys.executable, script, *arguments])
+    show = contract["config"].get("show_values", False)
+    module = load_words()
+    words = None if show else module.Words(HERE)
+    code, errors = run([sys.executable, script, *arguments], words and module.Told(words))
     if code:
-        write_reason(with_hint(reason(code, errors, script), script))
+        write_reason(with_hint(reason(code, errors, script, words), script), words)
         return 128 - code if code < 0 else code
     if first_host():
         if not saved(os.environ.get("SM_MODEL_DIR", HERE)):

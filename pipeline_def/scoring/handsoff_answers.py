@@ -65,13 +65,13 @@ EXPECTED = {
 class AnswerProblem(Exception):
     """An answer that is no prediction for each row. The message says what came, and what to do.
 
-    `shown` is the part of the message that quotes the answer, which may hold a cell. `row` is the row of the
-    request, from 1; 0 is none.
+    `shown` is the part of the message that quotes the answer, which may hold a cell. `kind` stands for it
+    where it is not shown. `row` is the row of the request, from 1; 0 is none.
     """
 
-    def __init__(self, before: str, shown: str = "", after: str = "", row: int = 0) -> None:
+    def __init__(self, before: str, shown: str = "", after: str = "", row: int = 0, kind: str = "…") -> None:
         super().__init__((f"row {row}: " if row else "") + before + shown + after)
-        self.before, self.shown, self.after, self.row = before, shown, after, row
+        self.before, self.shown, self.after, self.row, self.kind = before, shown, after, row, kind
 
     def told(self, places: Sequence[int], quote: bool) -> str:
         """The message for a request of rows with these places in rows.csv, from 1.
@@ -81,7 +81,7 @@ class AnswerProblem(Exception):
         where = f"rows {min(places):,} to {max(places):,}"
         if self.row or len(places) == 1:
             where = f"row {places[max(self.row, 1) - 1]:,}"
-        shown = self.shown if quote or not self.shown else "…"
+        shown = self.shown if quote or not self.shown else self.kind
         return f"for {where} of rows.csv the model {self.before}{shown}{self.after}"
 
 
@@ -253,8 +253,8 @@ def _of_positive_class(record: dict[Any, Any], name: str, at: int, wanted: Wante
             continue
         if index != int(number > HALF):
             raise AnswerProblem(
-                f"answered {name} {number:.6g} beside {member} ",
-                _shown(record[member]),
+                f"answered {name} beside {member}: ",
+                f"{number:.6g} beside {_shown(record[member])}",
                 f": which class is it the probability of? Expected is that of {wanted.classes[1]} in each "
                 "row; answer this number alone, or the probabilities of both classes by their names",
                 row=at,
@@ -281,12 +281,14 @@ def _probabilities(numbers: list[float], at: int, wanted: Wanted) -> list[float]
             row=at,
         )
     if wrong := [number for number in numbers if not -ROUNDING <= number <= 1 + ROUNDING]:
-        raise AnswerProblem(f"answered {wrong[0]:.6g}, expected a probability from 0 to 1", row=at)
+        expected = ", expected a probability from 0 to 1"
+        raise AnswerProblem("answered ", f"{wrong[0]:.6g}", expected, at, "another number")
     if len(numbers) == 1:
         return numbers
     total = math.fsum(numbers)
     if abs(total - 1) > FLOAT32:
-        raise AnswerProblem(f"answered probabilities with the sum {total:.6g}, expected 1", row=at)
+        sum_of = "answered probabilities with the sum "
+        raise AnswerProblem(sum_of, f"{total:.6g}", ", expected 1", at, "of another number")
     if abs(total - 1) > ROUNDING:
         numbers = [number / total for number in numbers]
     return numbers[1:] if classes == 2 else numbers
@@ -307,13 +309,16 @@ def _class(value: Any, at: int, classes: Sequence[str]) -> int:
         if number is not None and _number(name) == number:
             return index
     named = ", ".join(classes[:10]) + (" …" if len(classes) > 10 else "")
-    raise AnswerProblem("answered ", _shown(text), f", which is no class; expected one of {named}", at)
+    after = f", which is no class; expected one of {named}"
+    raise AnswerProblem("answered ", _shown(text), after, at, "a text")
 
 
 def _finite(value: Any, at: int) -> float:
     number = _number(value)
     if number is None or not math.isfinite(number):
-        raise AnswerProblem("answered ", _shown(value), ", expected a finite number", at)
+        kind = type(value).__name__ if number is None else str(number)  # NaN or infinity, of no row
+        kind = "a text" if isinstance(value, str) and number is None else kind
+        raise AnswerProblem("answered ", _shown(value), ", expected a finite number", at, kind)
     return number
 
 

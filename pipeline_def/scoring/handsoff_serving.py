@@ -10,10 +10,8 @@ from __future__ import annotations
 import csv
 import ctypes
 import importlib
-import inspect
 import json
 import os
-import re
 import signal
 import sys
 import traceback
@@ -24,9 +22,11 @@ from typing import Any, NamedTuple
 
 import handsoff_defaults
 from handsoff_answers import AnswerProblem, Wanted, predictions
+from handsoff_calls import IMAGES_OWN, SHOWN, OwnCode, Telling, called, cut
 from handsoff_defaults import NoDefault
 from handsoff_orders import Watch
 from handsoff_rows import NoKind, NoNumber, request, requests
+from handsoff_words import Words, print_traceback
 
 AGAIN = 20
 """Rows that are asked for again at the end, in another order, and two of them in a request of their own."""
@@ -34,21 +34,8 @@ AGAIN = 20
 SAME = 1e-3
 """By how much a probability may differ between answers for a row; of values, as a share of the largest."""
 
-SHOWN = 60
-"""Characters of an error of the model's code that a reason shows. It may quote a cell; the log has all."""
-
-IMAGES_OWN = "the image's own"
-"""Begins the name of a function that the model's code does not have."""
-
-CALLS = re.compile(r"\n\s*(?:C\+\+ )?Stack ?trace:|\n\s*Exception raised from |\n\s*frame #0:", re.IGNORECASE)
-"""Begins the C++ calls within a message."""
-
 PR_SET_PDEATHSIG = 1
 """The option of Linux' prctl by which a process gets a signal when its parent ends."""
-
-
-class OwnCode(Exception):
-    """The model's code failed. The message is one line: the function, and the last line of the traceback."""
 
 
 def main(folder: str) -> None:
@@ -64,7 +51,7 @@ def main(folder: str) -> None:
     except (OwnCode, AnswerProblem, NoDefault, NoKind) as problem:
         write({"problem": str(problem)}, os.path.join(folder, "problem.json"))
     except BaseException as error:  # the model's code may raise anything
-        traceback.print_exc()
+        print_traceback(error, Words(os.path.dirname(os.path.abspath(__file__))), show=False)
         reason = f"scoring failed: {type(error).__name__}; the log of the job has more"
         write({"problem": reason}, os.path.join(folder, "problem.json"))
     with suppress(Exception):  # the model's code may have closed them
@@ -90,8 +77,9 @@ def score(task: dict[str, Any], folder: str) -> dict[str, Any]:
     """Write predictions.csv; returns the number of rows and the packages that the model used.
 
     `task` has `model`, `rows`, `framework`, `entry_point`, `content_type`, `accept`, `header`, `returns`,
-    `classes`, `columns`, `numbers`: the columns that are numbers in JSON, and `quote`: whether a reason may
-    quote what the model says of rows. Raises OwnCode, AnswerProblem, NoDefault or NoKind.
+    `classes`, `columns`, `numbers`: the columns that are numbers in JSON; `quote`: whether a reason may quote
+    what the model says of rows, and `show`: whether the log may. Raises OwnCode, AnswerProblem, NoDefault or
+    NoKind.
     """
     wanted = Wanted(task["returns"], tuple(task["classes"]))
     sys.path.append(sys.path[0])  # last, for processes that the model starts as copies of this one
@@ -184,20 +172,24 @@ def ask_again(ask: Callable[[Any], Any], sample: Sample, task: dict[str, Any], w
                 found = answered(ask, few.rows, few.places, task, wanted)
         except OwnCode as problem:
             raise OwnCode(f"{problem} (in a request of {len(few.rows)} rows; a larger one worked)") from None
-        compare(few, found, wanted)
+        compare(few, found, wanted, quote=task["quote"])
         if wanted.returns == "probability":
             watch.check(found)
 
 
-def compare(few: Sample, found: list[list[float]], wanted: Wanted) -> None:
-    """Raise AnswerProblem if another prediction was found than before for one of the rows."""
+def compare(few: Sample, found: list[list[float]], wanted: Wanted, *, quote: bool) -> None:
+    """Raise AnswerProblem if another prediction was found than before for one of the rows.
+
+    Without `quote` the predictions are not shown: a model may answer what it was asked.
+    """
     scale = {"label": 0.0, "probability": 1.0}.get(wanted.returns)
     if scale is None:
         scale = max(abs(number) for row in few.found for number in row)
     for place, before, now in zip(few.places, few.found, found):
         if any(abs(one - other) > SAME * scale for one, other in zip(before, now)):
+            first, second = (listed(before), listed(now)) if quote else ("one thing", "another one")
             raise AnswerProblem(
-                f"for row {place:,} of rows.csv the model answered {listed(before)}, and {listed(now)} when "
+                f"for row {place:,} of rows.csv the model answered {first}, and {second} when "
                 f"it was asked again in a request of {len(few.rows)} rows: its answer depends on the other "
                 "rows of the request, on their order, or on chance, so an endpoint answers something else; "
                 "compute nothing from the rows of a request, and answer in their order"
@@ -212,7 +204,8 @@ def listed(numbers: list[float]) -> str:
 def loaded(task: dict[str, Any]) -> Callable[[Any], Any]:
     """The model of the task, as a function from the body of a request to its answer."""
     name = os.path.splitext(task["entry_point"])[0].replace("/", ".")
-    module: ModuleType = called("the entry point", importlib.import_module, name)
+    telling = Telling.of(task)
+    module: ModuleType = called("the entry point", importlib.import_module, name, telling=telling)
     own = {name: getattr(module, name, None) for name in ("model_fn", "input_fn", "predict_fn", "output_fn")}
     transform = getattr(module, "transform_fn", None)
     if transform and (own["input_fn"] or own["predict_fn"] or own["output_fn"]):
@@ -223,7 +216,7 @@ def loaded(task: dict[str, Any]) -> Callable[[Any], Any]:
     used = functions(task, own, whole=transform is not None)
     names = {name: name if given else f"{IMAGES_OWN} {name}" for name, given in own.items()}
     context = with_context(task)
-    model = called(names["model_fn"], used["model_fn"], task["model"], context=context)
+    model = called(names["model_fn"], used["model_fn"], task["model"], context=context, telling=telling)
     probabilities = task["returns"] == "probability" and hasattr(model, "predict_proba")
     if task["framework"] == "sklearn" and probabilities and not (own["predict_fn"] or transform):
         raise NoDefault(
@@ -231,14 +224,15 @@ def loaded(task: dict[str, Any]) -> Callable[[Any], Any]:
             "predict_proba, or set inference.returns: label"
         )
     kind, accept = task["content_type"], task["accept"]
-    shown = SHOWN if task["quote"] else 0
+    about_rows = telling._replace(shown=SHOWN)
 
     def run(name: str, *given: Any) -> Any:
-        return called(names[name], used[name], *given, context=context, shown=shown)
+        return called(names[name], used[name], *given, context=context, telling=about_rows)
 
     def ask(body: Any) -> Any:
         if transform:
-            return called("transform_fn", transform, model, body, kind, accept, context=context, shown=shown)
+            given = (model, body, kind, accept)
+            return called("transform_fn", transform, *given, context=context, telling=about_rows)
         data = run("input_fn", body, kind)
         return run("output_fn", run("predict_fn", data, model), accept)
 
@@ -280,75 +274,6 @@ def with_context(task: dict[str, Any]) -> SimpleNamespace | None:
         request_processor=[SimpleNamespace(get_request_properties=lambda: headers)],
         get_request_header=lambda _index, name: headers.get(name),
     )
-
-
-def called(
-    what: str, function: Callable[..., Any], *given: Any, context: Any = None, shown: int | None = None
-) -> Any:
-    """What the function returns. Raises OwnCode for everything that it raises, and for sys.exit.
-
-    `shown` is how much of an error's message the reason shows; None, where no row is known yet, is all.
-    """
-    if context is not None and takes(function) == len(given) + 1:
-        given = (*given, context)
-    try:
-        return function(*given)
-    except (NoDefault, NoNumber):
-        raise
-    except SystemExit as error:
-        traceback.print_exc()
-        text = cut(repr(error.code), shown)
-        raise OwnCode(f"{what} called sys.exit({text}); it must return its result") from None
-    except BaseException as error:  # the model's code may raise anything
-        traceback.print_exc()
-        reason = last_line(error) if shown is None else in_short(error, shown)
-        raise OwnCode(f"{what} failed: {reason}{advice(what, error)}") from None
-
-
-def in_short(error: BaseException, shown: int) -> str:
-    """The type of the error, some of its message, and where in the model's code it was raised."""
-    message = cut(" ".join(str(error).split()), shown) if shown else ""
-    places = [
-        f" ({os.path.basename(frame.filename)}, line {frame.lineno})"
-        for frame in traceback.extract_tb(error.__traceback__)
-        if f"{os.sep}model{os.sep}code{os.sep}" in frame.filename
-    ]
-    return type(error).__name__ + (f": {message}" if message else "") + (places[-1] if places else "")
-
-
-def cut(text: str, shown: int | None) -> str:
-    """As much of the text as a reason shows."""
-    return text if shown is None or len(text) <= shown else text[:shown] + "…"
-
-
-def advice(what: str, error: BaseException) -> str:
-    """What to do about the error of the function `what`, where that is not in its message."""
-    if what.startswith(IMAGES_OWN):
-        return f"; write {what.split()[-1]} in the entry point if these rows need another one"
-    if isinstance(error, AttributeError) and "Can't get attribute" in str(error) and "__main__" in str(error):
-        return (
-            "; the pickle needs a class or function that the training script itself defines: move it to a "
-            "module of training.source_dir that both scripts import, and train again"
-        )
-    return ""
-
-
-def takes(function: Callable[..., Any]) -> int:
-    """How many arguments the function takes."""
-    try:
-        return len(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        return 0
-
-
-def last_line(error: BaseException) -> str:
-    """The last line of the error's traceback, with the lines of its message joined.
-
-    The C++ calls that libraries such as XGBoost and PyTorch append to a message are left out.
-    """
-    parts = traceback.format_exception_only(type(error), error)
-    message = next(part for part in parts if not part.startswith(" "))
-    return " ".join(CALLS.split(message)[0].split())
 
 
 def answer(result: Any, accept: str) -> tuple[Any, str]:

@@ -19,13 +19,13 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from handsoff_rows import read
+from handsoff_words import Words, print_traceback
 
 HERE = Path(__file__).resolve().parent
 """The folder of these scripts."""
@@ -60,11 +60,17 @@ class ScoringProblem(Exception):
 
 
 def score(
-    model: Path, rows: Path, output: Path, *, image: str | None = None, quote: bool = True
+    model: Path,
+    rows: Path,
+    output: Path,
+    *,
+    image: str | None = None,
+    quote: bool = False,
+    show: bool = False,
 ) -> dict[str, Any]:
     """Write predictions.csv to `output`; returns scoring.json. Raises ScoringProblem.
 
-    Without `quote` the problem shows nothing that the model says of rows: it is stored with the evaluation.
+    Without `quote` the problem shows nothing that the model says of rows; nor does the log, without `show`.
     `model` is the folder of model.tar.gz, and of source.json where the model is not the candidate. Without a
     model there is nothing to score, and the result's `package` and `problem` say why.
     """
@@ -85,10 +91,10 @@ def score(
                 os.symlink(unpacked, "/opt/ml/model")
         try:
             contract = read_contract(unpacked)
-            task = {**task_of(contract, unpacked, rows), "quote": quote}
+            task = {**task_of(contract, unpacked, rows), "quote": quote, "show": show}
             needs = REQUIREMENTS in contract.get("training", {}).get("files", [])
         except (TypeError, KeyError, AttributeError, ValueError, LookupError) as error:
-            traceback.print_exc()
+            print_traceback(error, Words(str(HERE)), show=show)
             raise ScoringProblem(NOT_OURS) from error
         answered = ask(task, Path(folder), python_for(unpacked, needs, Path(folder)))
         if answered["rows"] != (expected := count_rows(rows)):
@@ -336,6 +342,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--optional", action="store_true", help="a problem goes into scoring.json")
     parser.add_argument("--image", help="the image that this job runs in")
     parser.add_argument("--seconds", type=int, help="how long the model may take")
+    parser.add_argument("--show-values", action="store_true", help="reason and log may quote values of rows")
     return parser.parse_args(arguments)
 
 
@@ -347,12 +354,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.seconds:
         bound(given.seconds)
     try:
-        found = score(given.model, given.rows, given.output, image=given.image, quote=not given.optional)
+        found = score(
+            given.model,
+            given.rows,
+            given.output,
+            image=given.image,
+            quote=given.show_values and not given.optional,  # a reason of those is stored with the evaluation
+            show=given.show_values,
+        )
     except Exception as error:
         signal.alarm(0)
+        problem = one_line(error)
         if not isinstance(error, ScoringProblem):
-            traceback.print_exc()
-        problem = one_line(error if isinstance(error, ScoringProblem) else f"{type(error).__name__}: {error}")
+            print_traceback(error, Words(str(HERE)), show=given.show_values)
+            problem = one_line(Words(str(HERE)).said(type(error).__name__, str(error)))
         print(problem, file=sys.stderr, flush=True)
         if not given.optional:
             write_reason(problem)

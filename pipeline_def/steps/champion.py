@@ -8,12 +8,13 @@ comparison but not the evaluation of the candidate.
 from __future__ import annotations
 
 import re
-import traceback
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -23,8 +24,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sklearn.exceptions import InconsistentVersionWarning
 
 from artifact import Model, OwnCode, load_model
-from job import AWS, GROUP, IDENTITY, LOOKALIKE, ROW, TEXT_ROW, Json, StepConfig, read_json, reason_of
+from job import AWS, GROUP, IDENTITY, LOOKALIKE, ROW, TEXT_ROW, Json, StepConfig, read_json
 from predicted import Predicted, ScoringFailed, read_predicted
+from reasons import reason_of, without_messages
 from seen_rows import Ids, Seen, read_training_ids, seen
 
 if TYPE_CHECKING:
@@ -128,8 +130,8 @@ def approved_at(package: Mapping[str, Any]) -> datetime:
 
 
 @contextmanager
-def problems() -> Iterator[None]:
-    """Turn every error into a ChampionProblem."""
+def problems(*, show: bool = False) -> Iterator[None]:
+    """Turn every error into a ChampionProblem. With `show` the log has an unexpected one's message."""
     try:
         yield
     except ChampionProblem:
@@ -145,7 +147,7 @@ def problems() -> Iterator[None]:
         details = error.response["Error"]
         raise ChampionProblem(f"{error.operation_name}: {details['Code']}: {details['Message']}") from error
     except Exception as error:  # a pickle may raise anything
-        traceback.print_exc()
+        print("".join(format_exception(error)) if show else without_messages(error), file=sys.stderr)
         raise ChampionProblem(f"cannot be scored: {reason_of(error)}") from error
 
 

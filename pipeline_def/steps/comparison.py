@@ -99,7 +99,7 @@ def comparison(task: Task, target: Array, ours: Array, theirs: Array, clusters: 
 def fetched(source: ChampionSource, config: StepConfig) -> Champion:
     """The champion, loaded or as predictions. Raises ChampionProblem for everything that is wrong with it."""
     where = source.session, source.bucket, source.package, config.name, source.role
-    with problems(), scratch(source.output) as folder:
+    with problems(show=config.show_values), scratch(source.output) as folder:
         return fetch(*where, folder, source.predictions, source.rows)
 
 
@@ -120,7 +120,7 @@ def against_champion(
     for each categorical feature and row whether the candidate does not know the category. `columns` and
     `profile` describe the candidate's data. Raises ChampionProblem if the two cannot be compared.
     """
-    with problems():
+    with problems(show=config.show_values):
         check_schema(found.model.config, config, rows)
         check_spelling(found, config)
         known = rows_seen(found, config, rows, columns)

@@ -6,10 +6,13 @@ what either side lacks is None.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from cells import PLAIN, Spelling
+from data_counts import FEWEST, TAILS
 from drift import canonical
 from job import SPLITS, Json
 
@@ -23,11 +26,14 @@ def data_changes(
     profile_before: Profile | None,
     profile_now: Profile,
     spelling: Spelling = PLAIN,
+    *,
+    show: bool = False,
 ) -> Json:
     """The champion's number and the candidate's number of each thing, as pairs.
 
     `before` and `now` are data reports. `spelling` is the candidate's; categories are compared in it. Ranges
     and categories are those of the training rows; without a profile of the champion they are left out.
+    Ranges are percentiles 5 and 95; with `show` the least and the greatest value, which single rows have.
     """
     return {
         "batch": [before.get("batch"), now.get("batch")],
@@ -35,7 +41,7 @@ def data_changes(
         "rows": {split: [_split(report, split).get("rows") for report in (before, now)] for split in SPLITS},
         "columns": _columns(before, now),
         "missing_share": {split: _shares(before, now, split) for split in SPLITS},
-        "ranges": _ranges(profile_before, profile_now) if profile_before else {},
+        "ranges": _ranges(profile_before, profile_now, show=show) if profile_before else {},
         "categories": _categories(profile_before, profile_now, spelling) if profile_before else {},
     }
 
@@ -59,14 +65,28 @@ def _shares(before: Mapping[str, Any], now: Mapping[str, Any], split: str) -> Js
     return {name: [old.get(name), share] for name, share in new.items() if old.get(name) != share}
 
 
-def _ranges(before: Profile, now: Profile) -> Json:
-    """The `min` and `max` of each numeric feature of which one differs."""
+def _ranges(before: Profile, now: Profile, *, show: bool) -> Json:
+    """The ends of each numeric feature of which one differs."""
     found = {}
     for name, old, new in _both(before, now, "numeric"):
-        ends = [[points[0], points[-1]] if (points := one["points"]) else None for one in (old, new)]
-        if ends[0] != ends[1]:
-            found[name] = ends
+        pair = [_ends(one["points"], one["below"], show=show) for one in (old, new)]
+        if pair[0] != pair[1]:
+            found[name] = pair
     return found
+
+
+def _ends(points: Sequence[float], below: Sequence[int], *, show: bool) -> list[float] | None:
+    """The ends of a column by its profile; None without a value, and for percentiles of too few of them.
+
+    A percentile lies between the values of two rows, as numpy.quantile has it.
+    """
+    if not points or (not show and below[-1] < FEWEST):
+        return None
+    if show:
+        return [points[0], points[-1]]
+    places = np.array(TAILS) * (below[-1] - 1) + 1  # of rows, counted from 1
+    low, high = (np.array(points)[np.searchsorted(below, round_(places))] for round_ in (np.floor, np.ceil))
+    return [float(end) for end in low + (high - low) * (places - np.floor(places))]
 
 
 def _categories(before: Profile, now: Profile, spelling: Spelling) -> Json:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,12 @@ import pyarrow.parquet as pq
 
 from dates import EPOCH
 from job import WEIGHT, Array, Features, Json
+
+TAILS: Final = (0.05, 0.95)
+"""The quantiles that stand for the ends of a column's values, which are values of single rows."""
+
+FEWEST: Final = 20
+"""Values from which these quantiles are told: one of so few is beyond them."""
 
 
 class CellCounts:
@@ -72,32 +79,52 @@ def _true(mask: pa.Array) -> int:
     return int(pc.sum(mask, min_count=0).as_py())
 
 
-def ranges(path: Path, features: Features) -> Json:
-    """By numeric feature the least and the greatest value, `min` and `max`; None where it has no value."""
-    found: Json = {}
-    for name in features.numeric:
-        found[name] = pc.min_max(_column(path, name)).as_py()
-    return found
+def ends(values: Array, *, show: bool) -> Json:
+    """Between which numbers most of the values lie: their percentiles 5 and 95, `p5` and `p95`.
+
+    With `show`, between which all of them lie: `min` and `max`, which are values of single rows. None where
+    there is no value, and as percentiles of fewer than FEWEST values.
+    """
+    names = ("min", "max") if show else ("p5", "p95")
+    if len(values) < (1 if show else FEWEST):
+        return dict.fromkeys(names)
+    with np.errstate(over="ignore", invalid="ignore"):
+        low, high = (values.min(), values.max()) if show else np.quantile(values, TAILS)
+    found = (float(end) if np.isfinite(end) else None for end in (low, high))
+    return dict(zip(names, found, strict=True))
 
 
-def date_ranges(path: Path, features: Features) -> Json:
-    """By date the earliest and the latest one, `min` and `max`, as text in UTC; None without a value."""
+def ranges(path: Path, features: Features, *, show: bool) -> Json:
+    """The `ends` of each numeric feature."""
+    return {name: ends(_known(path, name), show=show) for name in features.numeric}
+
+
+def date_ranges(path: Path, features: Features, *, show: bool) -> Json:
+    """The `ends` of each date, as text in UTC; of percentiles, the day."""
     found: Json = {}
     for name in features.date:
-        ends = pc.min_max(_column(path, name)).as_py()
-        found[name] = {end: None if days is None else moment(days) for end, days in ends.items()}
+        between = ends(_known(path, name), show=show)
+        found[name] = {
+            end: None if days is None else moment(days if show else float(np.floor(days)))
+            for end, days in between.items()
+        }
     return found
 
 
-def weights(path: Path) -> Json:
-    """The least, the greatest and the mean weight of the rows, and how many rows have the weight 0."""
-    found = _column(path, WEIGHT).to_numpy()
-    return {
-        "min": float(found.min()),
-        "max": float(found.max()),
-        "mean": float(found.mean()),
-        "zero": int((found == 0).sum()),
-    }
+def weights(path: Path, *, show: bool) -> Json:
+    """The `ends` and the mean of the rows' weights, and how many rows have the weight 0."""
+    found = _known(path, WEIGHT)
+    return {**ends(found, show=show), "mean": float(found.mean()), "zero": int((found == 0).sum())}
+
+
+def all_zero(path: Path) -> bool:
+    """Whether all rows have the weight 0."""
+    return not _known(path, WEIGHT).any()
+
+
+def _known(path: Path, name: str) -> Array:
+    """The values of a column that are not missing, as float64."""
+    return np.asarray(_column(path, name).drop_null().to_numpy(), dtype=float)
 
 
 def moment(days: float) -> str:

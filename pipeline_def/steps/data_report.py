@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 from batch import DataObject, split_of
 from clusters import different
 from data_counts import (
+    all_zero,
     date_ranges,
     distinct_categories,
     empty_columns,
+    ends,
     ranges,
     unknown_categories,
     weights,
@@ -173,7 +175,7 @@ def check_targets(targets: Mapping[str, Array], config: StepConfig) -> None:
 
 def check_weights(writer: SplitWriter, config: StepConfig) -> None:
     """Raises DataProblem if all training rows have the weight 0: nothing can be learned from them."""
-    if config.data.weight is not None and not weights(writer.path)["max"]:
+    if config.data.weight is not None and all_zero(writer.path):
         raise DataProblem(
             f"train: all {writer.rows} rows have the weight 0 in column {listed([config.data.weight])}; "
             "at least one row needs more"
@@ -187,6 +189,7 @@ def _split_report(writer: SplitWriter, target: Array, ids: Ids, config: StepConf
     `left_out_rows` counts those that are not in the split: a deletion, and a row that a later change deletes
     or replaces.
     """
+    show = config.show_values
     report: Json = {
         "rows": writer.rows,
         "missing_share": {name: count / writer.rows for name, count in writer.missing.items()},
@@ -195,19 +198,19 @@ def _split_report(writer: SplitWriter, target: Array, ids: Ids, config: StepConf
         "empty_columns": empty_columns(writer.missing, writer.rows),
         "repeated_rows": writer.rows - len(different(ids[config.row_column])),
         **_about_rows(ids, config),
-        "ranges": ranges(writer.path, config.features),
-        **({"dates": date_ranges(writer.path, config.features)} if config.features.date else {}),
+        "ranges": ranges(writer.path, config.features, show=show),
+        **({"dates": date_ranges(writer.path, config.features, show=show)} if config.features.date else {}),
         "categories": distinct_categories(writer.path, config.features),
     }
     if config.data.weight is not None:
-        report["weights"] = weights(writer.path)
+        report["weights"] = weights(writer.path, show=show)
     if config.data.cdc and not config.data.whole:
         report["left_out_rows"] = read - writer.rows
     if config.classes:
         counts = np.bincount(target, minlength=len(config.classes)).tolist()
         shares = {name: count / writer.rows for name, count in zip(config.classes, counts, strict=True)}
         return report | {"class_share": shares}
-    return report | {"target": _moments(target)}
+    return report | {"target": _moments(target, show=show)}
 
 
 def _about_rows(ids: Ids, config: StepConfig) -> Json:
@@ -229,16 +232,12 @@ def _positive(counts: Mapping[str, int]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _moments(target: Array) -> dict[str, float | None]:
-    """Mean, standard deviation (divided by n), minimum, maximum; None where a float cannot hold one."""
+def _moments(target: Array, *, show: bool) -> dict[str, float | None]:
+    """Mean, standard deviation (divided by n), and the `ends`; None where a float cannot hold one."""
     with np.errstate(over="ignore", invalid="ignore"):
-        found = {
-            "mean": target.mean(),
-            "standard_deviation": target.std(),
-            "min": target.min(),
-            "max": target.max(),
-        }
-    return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
+        found = {"mean": target.mean(), "standard_deviation": target.std()}
+    moments = {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
+    return moments | ends(target, show=show)
 
 
 def summary(report: Mapping[str, Any]) -> str:
@@ -377,6 +376,7 @@ def _target_summary(target: str, split: Mapping[str, Any]) -> str:
         return f"{target}: " + ", ".join(
             f"{name} {'too large' if value is None else format(value, 'g')}"
             for name, value in moments.items()
+            if value is not None or name not in ("p5", "p95")
         )
     shares = split["class_share"]
     if len(shares) == 2:

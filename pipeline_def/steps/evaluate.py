@@ -34,22 +34,12 @@ from comparison import (
 from data_changes import data_changes
 from data_report import data_notes
 from evaluation_summary import summary
-from job import (
-    SPLITS,
-    Array,
-    Json,
-    StepConfig,
-    one_line,
-    read_config,
-    read_json,
-    read_rows,
-    reason_written,
-    scratch,
-)
+from job import SPLITS, Array, Json, StepConfig, one_line, read_config, read_json, read_rows, scratch
 from model_quality import sagemaker_format, to_json
 from picture import Shown
 from predicted import Predicted, answer_notes, read_predicted, read_scoring
 from provenance import of_artifact, of_scoring
+from reasons import reason_written
 from scoring import guess, inside, metrics, scores, scores_of
 from search import search_notes
 from seen_rows import COLUMNS, Ids, Seen, copies, read_training_ids, seen, validation_identity
@@ -215,9 +205,14 @@ def champion_part(
     if champion:
         try:
             loaded = fetched(champion, config)
-            with problems():
+            with problems(show=config.show_values):
                 changes = data_changes(
-                    loaded.report, trained.report, loaded.profile, trained.profile, config.data.spelling
+                    loaded.report,
+                    trained.report,
+                    loaded.profile,
+                    trained.profile,
+                    config.data.spelling,
+                    show=config.show_values,
                 )
             found, moved, shared = against_champion(
                 loaded,
@@ -323,8 +318,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the step. An error leaves its reason as the job's ExitMessage."""
-    with reason_written("message"):
-        run(parse(arguments))
+    given = parse(arguments)
+    with reason_written("message", given.config):
+        run(given)
 
 
 if __name__ == "__main__":

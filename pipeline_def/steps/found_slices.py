@@ -17,6 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from clusters import count, numbered, per_cluster
+from data_counts import TAILS
 from job import Array, Json, StepConfig, Task
 from scored import mean_and_error
 from scoring import TASKS, alike, unusable
@@ -83,6 +84,7 @@ def slices(config: StepConfig, rows: pd.DataFrame) -> Iterator[tuple[Json, Array
     """Each category and each quartile of each feature, and the rows in it; and the rows without a value.
 
     Dates are left out. Equal numbers are in one quartile, so a feature with few of them has fewer quartiles.
+    The two numbers of a quartile's `range` are those of `ends_of`.
     """
     for column in (name for name in config.features.names if name not in config.features.date):
         values = rows[column]
@@ -91,10 +93,11 @@ def slices(config: StepConfig, rows: pd.DataFrame) -> Iterator[tuple[Json, Array
         if column in config.features.numeric:
             numbers = values.to_numpy(dtype=float)
             edges = np.quantile(numbers[~missing], (0.25, 0.5, 0.75)) if not missing.all() else np.empty(0)
-            place = np.where(missing, -1, np.searchsorted(np.unique(edges), numbers, side="left"))
+            edges = np.unique(edges)
+            place = np.where(missing, -1, np.searchsorted(edges, numbers, side="left"))
             for quartile in range(len(edges) + 1):
                 if (inside := place == quartile).any():
-                    ends = [float(numbers[inside].min()), float(numbers[inside].max())]
+                    ends = ends_of(numbers[inside], show=config.show_values)
                     yield {"column": column, "value": None, "range": ends}, inside
             continue
         boolean = column in config.features.boolean
@@ -102,6 +105,15 @@ def slices(config: StepConfig, rows: pd.DataFrame) -> Iterator[tuple[Json, Array
         for code, category in enumerate(categories):
             name = {1.0: "true", 0.0: "false"}[float(category)] if boolean else str(category)
             yield {"column": column, "value": name, "range": None}, codes == code
+
+
+def ends_of(numbers: Array, *, show: bool) -> list[float]:
+    """Between which two numbers a quartile's values lie: most of them, or all with `show`.
+
+    The least and the greatest value are single rows'. Without `show` the ends are the percentiles 5 and 95.
+    """
+    low, high = (numbers.min(), numbers.max()) if show else np.quantile(numbers, TAILS)
+    return [float(low), float(high)]
 
 
 def negligible(task: Task, target: Array) -> float:

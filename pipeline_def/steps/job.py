@@ -1,4 +1,4 @@
-"""What the step scripts share: the model's config, the rows, and how a job says why it failed.
+"""What the step scripts share: the model's config, the rows, and the error that says what is wrong with them.
 
 Runs in SageMaker's scikit-learn image. publish.py puts it beside the processing scripts and into the archive
 of the training script. Of the other scripts it imports only cells.py.
@@ -7,11 +7,9 @@ of the training script. Of the other scripts it imports only cells.py.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -19,7 +17,6 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 from botocore.config import Config as ClientConfig
-from botocore.exceptions import BotoCoreError, ClientError
 
 from cells import Spelling
 
@@ -96,12 +93,17 @@ class DataProblem(Exception):
     """The data is not what the config says.
 
     The message is one line for the person who landed the data. It goes into mail and status, so it names
-    file, row and column, and holds no value of a row. `found` is what is there; only the job's log shows it.
+    file, row and column, and holds no value of a row. `found` is what is there; it is shown, in the log as
+    well, only if the config says so (`approvers.show_values`).
     """
 
     def __init__(self, reason: str, found: object = None) -> None:
         super().__init__(reason)
         self.found = found
+
+    def told(self, *, show: bool) -> str:
+        """The message on one line; with `show`, also what was found."""
+        return self.log_line() if show else one_line(self)
 
     def log_line(self) -> str:
         """The message and what was found, on one line."""
@@ -217,7 +219,7 @@ class StepConfig:
     `estimator` is empty for a model that its own code trains. `hyperparameters` are the estimator's, by
     scikit-learn's names; `class_weight` has classes by name. `marker` is the name of the marker that
     completes a delivery; None if the model uses none. `slices` are groups of validation rows, each given by
-    the values of some columns.
+    the values of some columns. `show_values` says whether what leaves the job may quote values of rows.
     """
 
     name: str
@@ -232,6 +234,7 @@ class StepConfig:
     slices: tuple[Mapping[str, str], ...] = ()
     data: Dialect = Dialect()
     marker: str | None = None
+    show_values: bool = False
 
     @property
     def own_code(self) -> bool:
@@ -275,6 +278,7 @@ def parse_config(values: Mapping[str, Any]) -> StepConfig:
         slices=tuple(values.get("slices", ())),
         data=parse_dialect(values.get("data", {})),
         marker=values.get("marker"),
+        show_values=values.get("show_values", False),
     )
 
 
@@ -344,19 +348,6 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(name[:NAME_LIMIT] for name in names[:MAX_NAMED]) + more
 
 
-def write_reason(text: str, file: Literal["message", "failure"]) -> None:
-    """Leave the reason why the job failed where SageMaker looks for it.
-
-    SageMaker shows the first kilobyte of `message` as the ExitMessage of a processing job, and of `failure`
-    as the FailureReason of a training job. The image's training toolkit (sagemaker-training 4.8.0) writes its
-    own `failure`, which names no cause, only where the script has written none.
-    """
-    path = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"), "output", file)
-    with suppress(OSError):  # the log has the reason as well
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(one_line(text), encoding="utf-8")
-
-
 @contextmanager
 def scratch(output: Path) -> Iterator[Path]:
     """A folder for large files inside an output's folder, deleted before the output is uploaded.
@@ -366,32 +357,3 @@ def scratch(output: Path) -> Iterator[Path]:
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output) as folder:
         yield Path(folder)
-
-
-@contextmanager
-def reason_written(file: Literal["message", "failure"]) -> Iterator[None]:
-    """Write the reason of any exception to `file` (see `write_reason`) and let the exception pass."""
-    try:
-        yield
-    except Exception as error:
-        write_reason(reason_of(error), file)
-        raise
-
-
-def reason_of(error: Exception) -> str:
-    """What may be told of an exception outside the job's log, which has all of it.
-
-    Libraries quote values of rows in their messages, so that of an unexpected exception is left out: its type
-    and its place in these scripts are told. AWS's answers, the operating system's words and the messages of
-    these scripts hold no values.
-    """
-    if isinstance(error, DataProblem | ClientError | BotoCoreError):
-        name = "" if isinstance(error, DataProblem) else f"{type(error).__name__}: "
-        return f"{name}{error}"
-    if isinstance(error, OSError) and error.errno:
-        return f"{type(error).__name__}: {os.strerror(error.errno)}"
-    ours = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == HERE
-    ]
-    place = f" in {Path(ours[-1].filename).name}, line {ours[-1].lineno}" if ours else ""
-    return f"{type(error).__name__}{place}; the log of the job has the message"

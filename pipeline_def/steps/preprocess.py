@@ -21,20 +21,9 @@ from batch import check_splits, latest_batch, read_manifest, split_of
 from channels import Channel, finish
 from data_report import FileRead, check_targets, check_weights, data_report, read_target, summary
 from division import check_sides, division_of, division_report, keep_cut
-from job import (
-    AWS,
-    COLUMN_ORDER,
-    SPLITS,
-    DataProblem,
-    Json,
-    StepConfig,
-    read_config,
-    reason_written,
-    scratch,
-    write_json,
-    write_reason,
-)
+from job import AWS, COLUMN_ORDER, SPLITS, DataProblem, Json, StepConfig, read_config, scratch, write_json
 from reading import Landing
+from reasons import reason_written, shows_values, write_reason
 from seen_rows import read_ids, write_training_ids
 from split_drift import split_drift
 from tables import SplitWriter, check_rows
@@ -118,14 +107,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the step; returns the exit code."""
     given = parse(arguments)
-    with reason_written("message"):
+    with reason_written("message", given.config):
         s3 = boto3.client("s3", config=AWS)
         try:
             config = read_config(given.config)
             report = preprocess(s3, given.bucket, config, given.batch, given.output)
         except DataProblem as problem:
-            print(problem.log_line(), file=sys.stderr)
-            write_reason(str(problem), "message")
+            reason = problem.told(show=shows_values(given.config))
+            print(reason, file=sys.stderr)
+            write_reason(reason, "message")
             return 1
         if config.own_code:
             from champion_source import write_sources  # here: it imports scikit-learn, for a second

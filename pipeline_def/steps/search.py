@@ -22,6 +22,7 @@ from sklearn.pipeline import Pipeline
 
 from dates import with_parts
 from job import Array, DataProblem, Json, Search, StepConfig
+from reasons import reason_of
 
 SEED: Final = 0
 """The seed of settings and folds: the same rows are asked the same."""
@@ -193,7 +194,8 @@ def measured(
                 fitted = fit(config, features.iloc[train], target.iloc[train], _some(weights, train))
                 found.append(sign * float(scorer(fitted, tested, target.iloc[test])))
         except (ValueError, DataProblem) as error:
-            print(f"  not measured: {error}", flush=True)
+            told = error if config.show_values else reason_of(error)
+            print(f"  not measured: {told}", flush=True)
             return [math.nan]
     return found
 

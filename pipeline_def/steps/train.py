@@ -42,9 +42,9 @@ from job import (
     read_config,
     read_json,
     read_rows,
-    reason_written,
     write_json,
 )
+from reasons import reason_written
 from search import search, search_notes
 
 SEED: Final = 0
@@ -253,6 +253,7 @@ def main(environment: Mapping[str, str], source_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    with reason_written("failure"):
-        main(os.environ, Path(__file__).resolve().parent)
+    folder = Path(__file__).resolve().parent
+    with reason_written("failure", folder / "model.json"):
+        main(os.environ, folder)
     sys.exit(0)

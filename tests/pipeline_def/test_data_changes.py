@@ -20,7 +20,9 @@ NOW = "x,c,y,id\n" + "".join(f"{n % 9 + 2},{'bde'[n % 3]},{n % 2},{n}\n" for n i
 
 
 def numeric(*points: float) -> dict[str, Any]:
-    return {"kind": "numeric", "missing": 0, "points": list(points), "below": [], "exact": True}
+    """The profile of a column with these values, in ascending order, each once."""
+    below = list(range(1, len(points) + 1))
+    return {"kind": "numeric", "missing": 0, "points": list(points), "below": below, "exact": True}
 
 
 def categorical(other: int = 0, **counts: int) -> dict[str, Any]:
@@ -103,5 +105,22 @@ def test_data_changes_count_categories_that_are_new_and_gone(
 
 
 def test_data_changes_of_a_column_without_values_has_no_range() -> None:
-    found = data_changes({}, {"files": []}, profile(x=numeric()), profile(x=numeric(1, 5)))
+    found = data_changes({}, {"files": []}, profile(x=numeric()), profile(x=numeric(1, 5)), show=True)
     assert found["ranges"] == {"x": [None, [1, 5]]}
+
+
+@pytest.mark.parametrize(
+    ("values", "show", "expected"),
+    [
+        (range(19), False, None),
+        (range(19), True, [0, 18]),
+        (range(21), False, [1.0, 19.0]),
+        (range(101), False, [5.0, 95.0]),
+        (range(101), True, [0, 100]),
+    ],
+)
+def test_data_changes_ends_of_a_range_are_values_of_rows_only_if_these_are_shown(
+    values: range, show: bool, expected: list[float] | None
+) -> None:
+    found = data_changes({}, {"files": []}, profile(x=numeric(-1)), profile(x=numeric(*values)), show=show)
+    assert found["ranges"].get("x", [None, None])[1] == expected

@@ -41,7 +41,7 @@ def test_data_report_describes_files_columns_and_splits(s3: S3Client, run: Run) 
         "canonicalised": {},
         "empty_columns": [],
         "repeated_rows": 0,
-        "ranges": {"x": {"min": 1.0, "max": 4.0}},
+        "ranges": {"x": {"p5": None, "p95": None}},
         "categories": {"c": 2},
         "class_share": {"0": 0.5, "1": 0.5},
     }
@@ -109,9 +109,8 @@ def test_data_report_counts_words_repetitions_and_unknown_categories_without_nam
     assert run.preprocess() == 0
     train, validation = (run.report["splits"][name] for name in ("train", "validation"))
     assert (train["missing_words"], train["repeated_rows"]) == ({"x": 2}, 2)
-    assert train["ranges"] == {"x": {"min": -7.5, "max": 1.0}}
     assert train["categories"] == {"c": 2}
-    assert (validation["ranges"], validation["empty_columns"]) == ({"x": {"min": None, "max": None}}, ["x"])
+    assert (validation["ranges"], validation["empty_columns"]) == ({"x": {"p5": None, "p95": None}}, ["x"])
     assert run.report["unknown_categories"] == {"c": {"categories": 2, "rows": 3, "share": 0.75}}
     said = capsys.readouterr().out
     assert "train: words read as missing: x 2" in said
@@ -160,8 +159,29 @@ def test_data_notes_say_nothing_of_checksums_and_name_files_in_quarantine(count:
     assert data_notes(report) == ["1 object left out: curated/m/train/changes.csv (in quarantine)"]
 
 
+@pytest.mark.parametrize(
+    ("count", "config", "expected"),
+    [
+        (19, {}, {"p5": None, "p95": None}),
+        (21, {}, {"p5": 1.0, "p95": 19.0}),
+        (101, {}, {"p5": 5.0, "p95": 95.0}),
+        (19, {"show_values": True}, {"min": 0.0, "max": 18.0}),
+    ],
+)
+def test_data_report_ends_of_columns_and_target_are_values_of_rows_only_if_these_are_shown(
+    s3: S3Client, tmp_path: Path, count: int, config: dict[str, Any], expected: dict[str, float | None]
+) -> None:
+    rows = "".join(f"{n},a,{n}\n" for n in range(count))
+    run = prepared(s3, tmp_path, {**PRICES, **config}, f"x,c,y\n{rows}", "x,c,y\n,a,0\n")
+    train, validation = (run.report["splits"][name] for name in ("train", "validation"))
+    assert train["ranges"] == {"x": expected}
+    assert {name: train["target"][name] for name in expected} == expected
+    assert validation["ranges"] == {"x": dict.fromkeys(expected)}
+
+
 def test_data_report_target_too_large_to_square_has_no_deviation(s3: S3Client, tmp_path: Path) -> None:
-    run = prepared(s3, tmp_path, PRICES, "x,c,y\n1,a,1e300\n2,b,-1e300\n", "x,c,y\n1,a,0\n")
+    config = {**PRICES, "show_values": True}
+    run = prepared(s3, tmp_path, config, "x,c,y\n1,a,1e300\n2,b,-1e300\n", "x,c,y\n1,a,0\n")
     assert run.report["splits"]["train"]["target"] == {
         "mean": 0.0,
         "standard_deviation": None,

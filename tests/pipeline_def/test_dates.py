@@ -101,13 +101,22 @@ def test_dates_go_from_files_to_predictions_as_in_serving(
     assert answer["probability"].to_numpy() == pytest.approx(stored)
 
 
-def test_report_has_dates_as_dates_and_no_drift_of_them(s3: S3Client, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("show", "ends"),
+    [
+        (False, {"p5": "2025-01-17", "p95": "2025-12-15"}),
+        (True, {"min": "2025-01-05", "max": "2025-12-28"}),
+    ],
+)
+def test_report_has_dates_as_dates_and_no_drift_of_them(
+    s3: S3Client, tmp_path: Path, show: bool, ends: dict[str, str]
+) -> None:
     land_small(s3, body(240), HEADER + "1,a,,1\n2,a,,0\n")
-    run = Run(tmp_path / "run", s3, DATES, "abcdefghijkl")
+    run = Run(tmp_path / "run", s3, {**DATES, "show_values": show}, "abcdefghijkl")
     assert run.preprocess() == 0
     train_split, validation = (run.report["splits"][split] for split in ("train", "validation"))
-    assert train_split["dates"] == {"d": {"min": "2025-01-05", "max": "2025-12-28"}}
-    assert validation["dates"] == {"d": {"min": None, "max": None}}
+    assert train_split["dates"] == {"d": ends}
+    assert validation["dates"] == {"d": dict.fromkeys(ends)}
     assert train_split["missing_share"]["d"] == pytest.approx(35 / 240)
     assert "d" not in train_split["ranges"]
     profile = json.loads((run.output / "report" / "data_profile.json").read_text())

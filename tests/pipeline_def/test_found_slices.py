@@ -66,7 +66,7 @@ def test_slices_are_categories_quartiles_and_rows_without_a_value() -> None:
     )
     found = {
         (item["column"], item["value"], *(item["range"] or ())): np.flatnonzero(inside).tolist()
-        for item, inside in found_slices.slices(CONFIG, rows)
+        for item, inside in found_slices.slices(replace(CONFIG, show_values=True), rows)
         if inside.any()
     }
     assert found == {
@@ -85,8 +85,22 @@ def test_slices_are_categories_quartiles_and_rows_without_a_value() -> None:
 
 def test_slices_equal_numbers_are_in_one_quartile() -> None:
     rows = frame(y=np.zeros(8, dtype=int), age=[0.0] * 6 + [1.0, 2.0])
-    found = [item["range"] for item, inside in found_slices.slices(CONFIG, rows) if item["range"]]
+    config = replace(CONFIG, show_values=True)
+    found = [item["range"] for item, inside in found_slices.slices(config, rows) if item["range"]]
     assert found == [[0.0, 0.0], [1.0, 2.0]]
+
+
+def test_slices_range_has_no_value_of_a_single_row_unless_values_are_shown() -> None:
+    rows = frame(y=np.zeros(84, dtype=int), age=np.arange(84.0))
+    hidden = [item["range"] for item, _ in found_slices.slices(CONFIG, rows) if item["range"]]
+    shown = replace(CONFIG, show_values=True)
+    assert [item["range"] for item, _ in found_slices.slices(shown, rows) if item["range"]] == [
+        [0.0, 20.0],
+        [21.0, 41.0],
+        [42.0, 62.0],
+        [63.0, 83.0],
+    ]
+    assert hidden == [[1.0, 19.0], [22.0, 40.0], [43.0, 61.0], [64.0, 82.0]]
 
 
 def test_slices_column_without_a_value_has_no_quartile() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pipeline_def.publish import ENTRY
+from pipeline_def.publish import ENTRY, WORDS
 from retraining.aws.job_words import OWN_CODE_FAILED
 
 pytestmark = pytest.mark.slow  # starts a process for each script
@@ -39,7 +39,8 @@ class Job:
         self.model, self.channel = self.opt_ml / "model", self.opt_ml / "input" / "data" / "train"
         for path in (self.code / "lib", self.model, self.channel):
             path.mkdir(parents=True)
-        (self.code / ENTRY.name).write_bytes(ENTRY.read_bytes())
+        for script in (ENTRY, WORDS):
+            (self.code / script.name).write_bytes(script.read_bytes())
         (self.code / "handsoff.json").write_text(json.dumps(CONTRACT), encoding="utf-8")
         (self.model / "model.joblib").write_text("a model", encoding="utf-8")
         (self.code / "lib" / "tools.py").write_text("x = 1\n", encoding="utf-8")
@@ -174,7 +175,7 @@ def test_only_the_first_host_packs_the_code(host: str, packs: bool, job: Job) ->
             1,
             "ExceptionGroup: several (2 sub-exceptions)",
         ),
-        ("class Odd(Exception):\n    pass\nraise Odd", 1, "Odd"),
+        ("class Odd(Exception):\n    pass\nraise Odd", 1, "Odd (train.py, line 3)"),
         # What Python ignores at its end.
         (
             "class A:\n    def __del__(self):\n        raise OSError('noise')\n"
@@ -263,7 +264,7 @@ raise ValueError("others")
 
 
 def test_a_long_reason_is_cut(job: Job) -> None:
-    job.run("raise ValueError('x' * 5000)")
+    job.run(f"raise ValueError('{'x' * 5000}')")
     assert job.failure == "ValueError: " + "x" * 988
 
 
@@ -332,8 +333,9 @@ def test_a_channel_without_its_columns_is_a_failure_with_a_reason(job: Job) -> N
     assert str(job.failure).startswith("the code could not be packed beside the model: FileNotFoundError: ")
 
 
-def test_the_start_is_written_for_python_3_8() -> None:
-    tree = ast.parse(ENTRY.read_text(encoding="utf-8"), feature_version=(3, 8))
+@pytest.mark.parametrize("script", [ENTRY, WORDS], ids=lambda script: script.name)
+def test_the_start_is_written_for_python_3_8(script: Path) -> None:
+    tree = ast.parse(script.read_text(encoding="utf-8"), feature_version=(3, 8))
     imported = {
         alias.name.partition(".")[0]
         for node in ast.walk(tree)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handsoff_serving import last_line
+from handsoff_calls import last_line
 
 
 @pytest.mark.parametrize(

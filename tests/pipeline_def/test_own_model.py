@@ -349,7 +349,7 @@ def test_the_code_of_the_training_job_is_the_users_with_our_start(own: Model, fo
     source = {path for path in files if path.startswith("sourcedir/")}
     assert source == {
         *("sourcedir/train.py", "sourcedir/inference.py", "sourcedir/lib/dates.py"),
-        *("sourcedir/handsoff_entry.py", "sourcedir/handsoff.json"),
+        *("sourcedir/handsoff_entry.py", "sourcedir/handsoff_words.py", "sourcedir/handsoff.json"),
     }
     assert {path for path in files if path.startswith("scoring/")} >= {"scoring/score.py"}
     assert set(code_objects(files)) == {"sourcedir.tar.gz", *(set(files) - source)}

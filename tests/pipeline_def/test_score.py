@@ -249,11 +249,11 @@ PROBLEMS = [
     ),
     (
         MODEL.replace("0.25", "7"),
-        "for row 1 of rows.csv the model answered 7, expected a probability from 0 to 1",
+        "for row 1 of rows.csv the model answered another number, expected a probability from 0 to 1",
     ),
     (
         MODEL.replace("0.25", "'yes'"),
-        "for row 1 of rows.csv the model answered yes, expected a finite number",
+        "for row 1 of rows.csv the model answered a text, expected a finite number",
     ),
     (raising("output_fn", "return None"), "answered an object of type NoneType, which no container can send"),
     (

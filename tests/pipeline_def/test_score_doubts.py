@@ -191,19 +191,24 @@ PLACES_ONLY = ("the image's own input_fn", "JSON")
 
 
 @pytest.mark.parametrize("name", TELLING)
-def test_score_stores_no_cell_in_a_champions_problem(tmp_path: Path, name: str) -> None:
+def test_score_tells_a_cell_of_the_candidate_alone_and_only_if_values_are_shown(
+    tmp_path: Path, name: str
+) -> None:
     code, contract = TELLING[name]
     code += "" if "def predict_fn" in code else "def predict_fn(d, m):\n    return d\n"
     folder = artifact(tmp_path / "m", {"inference.py": code}, columns=["c"], **contract)
     rows = tmp_path / "rows.csv"
     rows.write_text(f'"x","c"\n"7","{CELL}"\n"8","{CELL} and more"\n')
 
-    found = score(folder, rows, tmp_path / "out", "--optional")
+    found = score(folder, rows, tmp_path / "out", "--optional", "--show-values")
     candidate = score(folder, rows, tmp_path / "candidate")
+    shown = score(folder, rows, tmp_path / "shown", "--show-values")
 
-    assert ("Alice" in (candidate.message or "")) is (name not in PLACES_ONLY)
+    assert ("Alice" in (shown.message or "")) is (name not in PLACES_ONLY)
+    assert candidate.message
     assert found.scoring["problem"]
-    assert not any(word in found.scoring["problem"] for word in ("Alice", "Main"))
+    for text in (candidate.message, candidate.log, found.scoring["problem"]):
+        assert not any(word in text for word in ("Alice", "Main"))
 
 
 def test_score_names_the_place_of_a_cell_that_is_no_number(tmp_path: Path) -> None:
@@ -230,12 +235,18 @@ def test_score_shows_sixty_characters_of_a_candidates_error_and_its_place(tmp_pa
     code = PLAIN + "def predict_fn(d, m):\n    raise ValueError('x' * 100)\n"
     folder = artifact(tmp_path / "m", {"inference.py": code})
 
-    found = score(folder, rows_of(tmp_path), tmp_path / "out")
-    champion = score(folder, rows_of(tmp_path), tmp_path / "champion", "--optional")
+    found = score(folder, rows_of(tmp_path), tmp_path / "out", "--show-values")
+    champion = score(folder, rows_of(tmp_path), tmp_path / "champion", "--optional", "--show-values")
+    hidden = score(folder, rows_of(tmp_path), tmp_path / "hidden")
 
     assert found.message == f"predict_fn failed: ValueError: {'x' * 60}… (inference.py, line 11)"
-    assert champion.scoring["problem"] == "predict_fn failed: ValueError (inference.py, line 11)"
+    assert hidden.message == champion.scoring["problem"]
+    assert hidden.message == (
+        "predict_fn failed: ValueError (inference.py, line 11): its message is left out, as it may quote a "
+        "row: approvers.show_values shows it"
+    )
     assert "x" * 100 in champion.log
+    assert "x" * 100 not in hidden.log
 
 
 def test_score_reads_rows_of_one_column_nul_and_carriage_returns(tmp_path: Path) -> None:
@@ -319,7 +330,7 @@ def test_score_names_the_row_of_the_file(tmp_path: Path) -> None:
     found = score(artifact(tmp_path / "m", {"inference.py": code}), rows, tmp_path / "out")
 
     assert found.message == (
-        "for row 2,001 of rows.csv the model answered 9, expected a probability from 0 to 1"
+        "for row 2,001 of rows.csv the model answered another number, expected a probability from 0 to 1"
     )
 
 

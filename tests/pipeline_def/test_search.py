@@ -139,6 +139,8 @@ def test_settings_that_cannot_be_fitted_are_undefined_and_not_chosen(
     found = found_by(config(parameters={"l1_ratio": [0.5]}, candidates=2))
     assert [item["mean"] is None for item in found["tried"]] == [False, True]
     assert found["chosen"] == 0
+    assert "not measured: ValueError in train.py, line " in capsys.readouterr().out
+    found_by({**config(parameters={"l1_ratio": [0.5]}, candidates=2), "show_values": True})
     assert "not measured: Solver lbfgs supports only" in capsys.readouterr().out
 
 

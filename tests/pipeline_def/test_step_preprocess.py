@@ -15,6 +15,7 @@ import artifact
 import batch
 import evaluate
 import reading
+from reasons import HIDDEN
 from tests.pipeline_def.helpers import (
     BOOLEANS,
     KEY,
@@ -114,7 +115,8 @@ def test_preprocess_three_classes(s3: S3Client, tmp_path: Path, capsys: pytest.C
 
 
 def test_preprocess_regression(s3: S3Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = prepared(s3, tmp_path, PRICES, "x,c,y\n1,a,2\n2,b,-4\n3,b,8e0\n", "x,c,y\n1,a,0.5\n")
+    config = {**PRICES, "show_values": True}
+    run = prepared(s3, tmp_path, config, "x,c,y\n1,a,2\n2,b,-4\n3,b,8e0\n", "x,c,y\n1,a,0.5\n")
     assert rows(run, "train")["y"].tolist() == [2.0, -4.0, 8.0]
     assert run.report["splits"]["train"] == {
         "rows": 3,
@@ -221,4 +223,4 @@ def test_preprocess_unexpected_error_keeps_its_traceback(
     with pytest.raises(RuntimeError, match="a bug"):
         run.preprocess()
     message = (base_dir / "output" / "message").read_text()
-    assert re.fullmatch(r"RuntimeError in reading\.py, line \d+; the log of the job has the message", message)
+    assert re.fullmatch(r"RuntimeError in reading\.py, line \d+; " + re.escape(HIDDEN), message)

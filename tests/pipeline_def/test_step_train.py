@@ -19,6 +19,7 @@ import pytest
 import train
 from job import DataProblem, StepConfig, parse_config
 from pipeline_def.publish import TRAINING
+from reasons import HIDDEN
 from tests.pipeline_def.helpers import STEPS
 
 pytestmark = pytest.mark.slow
@@ -290,4 +291,4 @@ def test_script_mode_failure_writes_its_reason(tmp_path: Path, base_dir: Path) -
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     reason = (base_dir / "output" / "failure").read_text()
-    assert re.fullmatch(r"KeyError in train\.py, line \d+; the log of the job has the message", reason)
+    assert re.fullmatch(r"KeyError in train\.py, line \d+; " + re.escape(HIDDEN), reason)

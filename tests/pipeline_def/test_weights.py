@@ -23,11 +23,15 @@ VALIDATION = "x,c,w,y\n7,a,1,1\n8,b,1,0\n"
 
 
 def test_weights_are_read_and_said_in_the_report(s3: S3Client, tmp_path: Path) -> None:
-    run = prepared(s3, tmp_path, WEIGHED, TRAIN, VALIDATION)
+    run = prepared(s3, tmp_path, {**WEIGHED, "show_values": True}, TRAIN, VALIDATION)
     assert rows(run, "train")["handsoff:weight"].tolist() == [2.0, 0.0, 0.5]
     splits = run.report["splits"]
     assert splits["train"]["weights"] == {"min": 0.0, "max": 2.0, "mean": pytest.approx(2.5 / 3), "zero": 1}
     assert splits["validation"]["weights"]["zero"] == 0
+    hidden = prepared(s3, tmp_path / "hidden", WEIGHED, TRAIN, VALIDATION).report["splits"]["train"][
+        "weights"
+    ]
+    assert hidden == {"p5": None, "p95": None, "mean": pytest.approx(2.5 / 3), "zero": 1}
     assert run.report["ignored_columns"] == []
 
 

@@ -176,13 +176,17 @@ SlackUser = Annotated[str, Form(r"[UW][A-Z0-9]{2,30}", "a Slack user's id, such 
 
 
 class Approvers(Section):
-    """Approvers in Slack: the channel where candidates are announced, and the users who may decide there."""
+    """What approvers are told: where in Slack, who may decide there, and whether values of rows are shown."""
 
     slack_channel: Channel | None = None
     """The channel for messages about this model."""
 
     slack_users: tuple[SlackUser, ...] = ()
     """Ids of the Slack users who may decide there, such as U0123ABCD. Names are not unique, ids are."""
+
+    show_values: bool = False
+    """Whether messages, logs and evidence may quote values of rows. By default they name file, row, column
+    and what is wrong there."""
 
 
 class ModelConfig(Section):

@@ -95,7 +95,7 @@ def _tell(model: str, files: Sequence[BadFile], using: Collaborators) -> bool:
         "quarantined",
         model=model,
         occurrence=" ".join(f"{one.version_id}:{one.etag}" for one in files),
-        reasons=[f"{one.key}: {one.text}" for one in files[:MAX_NAMED]] + more,
+        reasons=[_said(model, one, using) for one in files[:MAX_NAMED]] + more,
         evidence_uri=folder,
     )
     return try_to_notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
@@ -156,15 +156,22 @@ def _report(model: str, item: BadFile, target: str, not_copied: str, using: Coll
     )
 
 
-def _found(model: str, item: BadFile, using: Collaborators) -> str | None:
-    """The value or the line of the file that its problem is about; None if it cannot be told any more.
+def _said(model: str, item: BadFile, using: Collaborators) -> str:
+    """What approvers are told of a file."""
+    found = _found(model, item, using)
+    return f"{item.key}: {item.text}" + (f" (found: {found})" if found is not None else "")
 
-    It is in no state, message or log, because it may be personal. So the file is inspected again.
+
+def _found(model: str, item: BadFile, using: Collaborators) -> str | None:
+    """The value or the line of the file that its problem is about, if the model's config says that values are
+    shown; None otherwise, and if it cannot be told any more.
+
+    It is in no state or log, because it may be personal. So the file is inspected again.
     """
     file = DataObject(item.key, item.version_id, item.etag, item.size)
     try:
         config = using.configs.get(model)
-        if config is None:
+        if config is None or not config.approvers.show_values:
             return None
         result = data_bucket.inspect_file(using.s3, using.settings.bucket, file, config, HEAD_BYTES)
     except (ClientError, ConfigError, NotReady):

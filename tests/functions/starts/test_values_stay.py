@@ -1,4 +1,4 @@
-"""A value of a row, or a line that may be one, goes to the report in quarantine and nowhere else."""
+"""A value of a row, or a line that may be one, goes to approvers and the report only if values are shown."""
 
 from __future__ import annotations
 
@@ -28,22 +28,35 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("kind", FILES)
-def test_value_is_in_the_report_and_nowhere_else(
-    kind: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
-    caplog.set_level(logging.DEBUG)
+def world_of(*, show: bool) -> OneModel:
+    """The model, whose approvers are shown values or not."""
     world = OneModel()
+    approvers = world.config.approvers.model_copy(update={"show_values": show})
+    world.config = world.config.model_copy(update={"approvers": approvers})
     world.land("train/good.csv", HEADER + ROWS)
     world.land("validation.csv", HEADER + ROWS)
+    return world
+
+
+@pytest.mark.parametrize("show", [False, True], ids=["hidden", "shown"])
+@pytest.mark.parametrize("kind", FILES)
+def test_value_goes_to_report_and_approvers_only_if_values_are_shown(
+    kind: str, show: bool, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    world = world_of(show=show)
     world.land("train/bad.csv", FILES[kind].encode("latin-1"))
     world.mark()
     (_, body, _), *_ = world.s3.versions[place(MODEL, KEY) + ".report.json"]
     assert body is not None
     report = json.loads(body)
-    assert SECRET in report["found"]
+    assert (SECRET in report["found"]) if show else (report["found"] is None)
     assert SECRET not in json.dumps({**report, "found": None})
+    assert (SECRET in str(world.sns.sent)) is show
     written = capsys.readouterr()
+    assert len(world.sns.sent) == 1
+    if show:
+        return
     elsewhere: list[Any] = [
         world.sns.sent,
         world.items.facts,
@@ -54,13 +67,10 @@ def test_value_is_in_the_report_and_nowhere_else(
     for place_of_words in elsewhere:
         assert SECRET not in str(place_of_words)
         assert "Kelly" not in str(place_of_words)
-    assert len(world.sns.sent) == 1
 
 
 def test_report_of_a_file_that_can_no_longer_be_read_has_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = OneModel()
-    world.land("train/good.csv", HEADER + ROWS)
-    world.land("validation.csv", HEADER + ROWS)
+    world = world_of(show=True)
     world.land("train/bad.csv", FILES["no number"].encode())
     read: list[str] = []
     original = world.s3.get_object

@@ -1,8 +1,9 @@
 """What the inspection of a file finds, and how its words are made.
 
 No value of a row is in a problem's text, and no cell of a header but the model's own columns: a first line
-may be a row. The text goes to people, logs and the ledger. The value is in `found`, which goes to the report
-beside the file in quarantine and nowhere else.
+may be a row. The text goes to people, logs and the ledger. The value is in `found`, which goes to approvers
+and to the report beside the file in quarantine if the config says so (`approvers.show_values`), and else
+nowhere.
 """
 
 from __future__ import annotations
