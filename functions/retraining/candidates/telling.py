@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from retraining import evidence
+from retraining import evidence, history
+from retraining.aws import registry
 from retraining.aws.observability import logger
 from retraining.collaborators import Collaborators
+from retraining.facts import keys
 from retraining.facts.candidates import EarlierDecision
 from retraining.facts.package import Package
+from retraining.notifications import numbers
 from retraining.notifications.messages import Kind, Notification
 from retraining.notifications.publish import notify
 from retraining.verdicts.verdict import Decision, Verdict
@@ -80,6 +83,21 @@ def review_link(arn: str, using: Collaborators) -> tuple[str | None, tuple[str, 
         return None, (NO_LINK,)
 
 
+def _numbers(candidate: Package, model: str, using: Collaborators) -> tuple[str, ...]:
+    """The three numbers that matter; none where they cannot be read: the message goes out all the same."""
+    try:
+        config = using.configs.get(model)
+        if config is None:
+            return ()
+        evaluation = registry.evaluation(using.s3, candidate)
+        judged = using.ledger.get(keys.verdict(candidate.arn))
+        metric = history.main_metric(config.task, config.approval)
+        return numbers.of_candidate(evaluation, judged.verdict if judged else None, metric)
+    except Exception:
+        logger.exception("numbers could not be read", package=candidate.arn)
+        return ()
+
+
 def _tell(
     candidate: Package,
     kind: Kind,
@@ -108,5 +126,6 @@ def _tell(
         by=by,
         who=who,
         review_url=url,
+        numbers=_numbers(candidate, model, using),
     )
     notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())

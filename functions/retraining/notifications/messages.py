@@ -50,6 +50,19 @@ _HEADLINES: Final[dict[str, str]] = {
 }
 """The first line, by kind. The longest name of a model (61 characters) still fits into SUBJECT_LIMIT."""
 
+_TO_DO: Final[dict[str, str]] = {
+    "approved": 'nothing; `handsoff rollback {model} --reason "…"` makes the earlier champion champion again',
+    "rejected": "nothing; `handsoff explain {package}` shows each rule with its numbers",
+    "rolled_back": "check what serves the model; `handsoff status` names the champion of now",
+    "execution_failed": "read `handsoff logs {execution}`, correct the cause, then `handsoff start {model}`",
+    "execution_stopped": "`handsoff start {model}` trains on the newest batch, if that is wanted",
+    "quarantined": "land a corrected file under the same name; if it is right, `handsoff release {model}`",
+    "start_blocked": "do what the reason says; `handsoff status` says whether it runs again",
+    "candidate_blocked": 'do what the reason says, or decide by `handsoff approve {package} --reason "…"`',
+    "anchor_moved": "nothing; `handsoff explain {package}` shows what the anchor measured",
+}
+"""What to do, by kind, where it is no decision. Commands have what they need to be pasted."""
+
 _HOW: Final = {"rules": " by rules", "superseded": ", superseded", "expired": ", expired"}
 """How a decision came about, by what decided; everything else is a person."""
 
@@ -97,6 +110,10 @@ class Notification(BaseModel):
     decided_who: str | None = None
     """The person who decided, by name; null without one."""
 
+    numbers: tuple[str, ...] = ()
+    """Of a candidate three texts: its main metric with the 95 % interval, the difference to the champion with
+    its bounds, and the rule that decided or the worst slice. Empty where nothing was measured."""
+
     log_lines: tuple[str, ...] = Field(default=(), exclude=True)
     """What may be told of the last lines of a failed job's log. It stands in the e-mail alone."""
 
@@ -117,6 +134,7 @@ class Notification(BaseModel):
         occurrence: str = "",
         by: str | None = None,
         who: str | None = None,
+        numbers: Sequence[str] = (),
     ) -> Self:
         """The notification of a fact about `subject`, an ARN or a URI.
 
@@ -137,6 +155,7 @@ class Notification(BaseModel):
             decided_by=by,
             decided_who=who,
             log_lines=tuple(log_lines),
+            numbers=tuple(numbers),
         )
 
     @property
@@ -145,17 +164,27 @@ class Notification(BaseModel):
         how = _HOW.get(self.decided_by or "", " by a person")
         return _HEADLINES[self.kind].format(model=self.model, how=how)
 
+    @property
+    def to_do(self) -> list[str]:
+        """What to do, one line for each thing: by the link where there is one, else by a command."""
+        package, execution = self.model_package_arn, (self.execution_arn or "").rsplit("/", 1)[-1]
+        if self.kind in ("waiting", "overdue"):
+            if self.review_url:
+                return [f"Decide: {self.review_url}"]
+            return [f'Decide: handsoff approve {package} --reason "…" (or reject)'] if package else []
+        lines = [f"See: {self.review_url}"] if self.review_url else []
+        to_do = _TO_DO.get(self.kind, "").format(model=self.model, package=package, execution=execution)
+        return [*lines, *([f"To do: {to_do}"] if to_do else [])]
+
     def as_json(self) -> str:
         """The JSON object."""
         return json.dumps(self.model_dump(by_alias=True, mode="json"), ensure_ascii=False)
 
     def as_text(self) -> str:
-        """The e-mail's text: headline, one line of reason, link, then all details."""
-        lines = [self.headline, "", f"Why: {self._why()}"]
-        if self.review_url:
-            lines.append(f"{'Decide' if self.kind in ('waiting', 'overdue') else 'See'}: {self.review_url}")
-        elif self.kind in ("waiting", "overdue") and self.model_package_arn:
-            lines.append(f'Decide: handsoff approve {self.model_package_arn} --reason "…" (or reject)')
+        """The e-mail's text: headline, one line of reason, what to do, the numbers, then all details."""
+        lines = [self.headline, "", f"Why: {self._why()}", *self.to_do]
+        if self.numbers:
+            lines += ["", "Numbers:", *(f"- {' '.join(number.split())}" for number in self.numbers)]
         if self.decided_who:
             lines += ["", f"Decided by: {self.decided_who} ({self.decided_by})"]
         if self.reasons:

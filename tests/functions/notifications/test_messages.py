@@ -42,6 +42,7 @@ def test_as_json_has_the_keys_of_the_contract() -> None:
         "evidenceUri",
         "decidedBy",
         "decidedWho",
+        "numbers",
     ]
 
 
@@ -139,11 +140,97 @@ def test_as_text_of_a_decision_names_the_person_and_links_to_the_page() -> None:
         "",
         "Why: good",
         "See: https://x.example/r",
+        'To do: nothing; `handsoff rollback titanic --reason "…"` makes the earlier champion champion again',
         "",
-        "Decided by: Ana (link)",
     ]
+    assert told.as_text().splitlines()[6] == "Decided by: Ana (link)"
     found = json.loads(told.as_json())
     assert (found["decidedBy"], found["decidedWho"]) == ("link", "Ana")
+
+
+ARN = "arn:aws:sagemaker:eu-south-2:123456789012:model-package/handsoff-titanic/3"
+URL = "https://x.example/r"
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "expected"),
+    [
+        ("waiting", URL, [f"Decide: {URL}"]),
+        ("waiting", None, [f'Decide: handsoff approve {ARN} --reason "…" (or reject)']),
+        ("overdue", URL, [f"Decide: {URL}"]),
+        (
+            "approved",
+            None,
+            [
+                'To do: nothing; `handsoff rollback titanic --reason "…"` '
+                "makes the earlier champion champion again"
+            ],
+        ),
+        ("rejected", None, [f"To do: nothing; `handsoff explain {ARN}` shows each rule with its numbers"]),
+        (
+            "rolled_back",
+            URL,
+            [
+                f"See: {URL}",
+                "To do: check what serves the model; `handsoff status` names the champion of now",
+            ],
+        ),
+        (
+            "execution_failed",
+            None,
+            ["To do: read `handsoff logs abc`, correct the cause, then `handsoff start titanic`"],
+        ),
+        (
+            "execution_stopped",
+            None,
+            ["To do: `handsoff start titanic` trains on the newest batch, if that is wanted"],
+        ),
+        (
+            "quarantined",
+            None,
+            [
+                "To do: land a corrected file under the same name; "
+                "if it is right, `handsoff release titanic`",
+            ],
+        ),
+        (
+            "start_blocked",
+            None,
+            ["To do: do what the reason says; `handsoff status` says whether it runs again"],
+        ),
+        (
+            "candidate_blocked",
+            None,
+            [f'To do: do what the reason says, or decide by `handsoff approve {ARN} --reason "…"`'],
+        ),
+        ("anchor_moved", None, [f"To do: nothing; `handsoff explain {ARN}` shows what the anchor measured"]),
+    ],
+)
+def test_to_do_by_kind_has_the_link_or_a_command_to_paste(
+    kind: Kind, url: str | None, expected: list[str]
+) -> None:
+    told = message(kind, package_arn=ARN, execution_arn="arn:x/execution/abc", review_url=url)
+    assert told.to_do == expected
+    assert told.as_text().splitlines()[3 : 3 + len(expected)] == expected
+
+
+def test_to_do_of_each_kind_is_said() -> None:
+    for kind in get_args(Kind):
+        assert message(kind, package_arn=ARN).to_do
+
+
+def test_as_text_has_the_numbers_below_what_to_do_and_json_has_them_too() -> None:
+    told = message(review_url=URL, numbers=["roc_auc 0.87", "no champion", "worst slice: x"])
+    assert told.as_text().splitlines()[2:9] == [
+        "Why: accuracy: 0.5, needs ≥ 0.78 → fail",
+        f"Decide: {URL}",
+        "",
+        "Numbers:",
+        "- roc_auc 0.87",
+        "- no champion",
+        "- worst slice: x",
+    ]
+    assert json.loads(told.as_json())["numbers"] == ["roc_auc 0.87", "no champion", "worst slice: x"]
 
 
 def test_as_text_long_reason_is_cut_in_its_line_and_whole_below() -> None:
