@@ -50,7 +50,9 @@ def export(
     found = find_package(deployment, package)
     evidence, evaluation = _evidence(deployment, found), _evaluation(deployment, found)
     if form is Form.MLBOM:
-        from handsoff.operating.mlbom import mlbom  # the library takes longer to import than most commands run
+        from handsoff.operating.mlbom import (
+            mlbom,
+        )  # the library takes longer to import than most commands run
 
         made = mlbom(evidence, evaluation)
     else:
