@@ -59,7 +59,7 @@ def test_report_has_no_accessibility_violation_and_does_not_scroll_sideways(
 
 def test_text_of_pictures_has_twelve_pixels_on_a_phone(browser: Browser, reports: Path) -> None:
     page, _ = opened(browser, reports / "held.html", 360)
-    assert page.evaluate("[...document.images].map(image => image.clientWidth)") == [360] * 4
+    assert page.evaluate("[...new Set([...document.images].map(image => image.clientWidth))]") == [360]
     page.context.close()
 
 
