@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from handsoff.deployment import Deployment
 from retraining.aws.pipelines import MISSING
+from retraining.config.schedule_times import times
 
 _RATE: Final = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 
@@ -37,7 +38,9 @@ def next_start(deployment: Deployment, model: str, now: datetime) -> NextStart |
     expression, zone = found["ScheduleExpression"], found.get("ScheduleExpressionTimezone") or "UTC"
     enabled = found.get("State", "ENABLED") == "ENABLED"
     began = found.get("StartDate") or found["CreationDate"]
-    at = next_of_rate(expression, began, now) if enabled else None
+    at = None
+    if enabled:
+        at = next_of_rate(expression, began, now) or next(times(expression, zone, now), None)
     return NextStart(expression, zone, enabled, at.astimezone(ZoneInfo(zone)) if at else None)
 
 

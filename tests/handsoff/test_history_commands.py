@@ -386,6 +386,20 @@ def test_models_shows_each_model_in_a_few_lines(deployed: World, scheduler: Sche
     assert found["schedule"]["next"].endswith(("+01:00", "+02:00"))
 
 
+def test_models_shows_the_next_time_of_a_cron_in_its_own_zone(deployed: World, scheduler: Scheduler) -> None:
+    scheduler.found = {
+        "ScheduleExpression": "cron(30 6 * * ? *)",
+        "ScheduleExpressionTimezone": "Asia/Tokyo",
+        "CreationDate": START,
+    }
+    (line,) = [line for line in said("models").splitlines() if "next schedule" in line]
+    assert line.endswith(" 06:30 JST (cron(30 6 * * ? *) Asia/Tokyo)")
+    scheduler.found["State"] = "DISABLED"
+    (line,) = [line for line in said("models").splitlines() if "next schedule" in line]
+    assert line == "  next schedule    disabled in AWS: cron(30 6 * * ? *) Asia/Tokyo"
+    assert deployed
+
+
 def test_models_shows_a_pause(deployed: World) -> None:
     using = deployed.using(Collaborators, clock=lambda: NOON)
     pausing.pause("titanic", by=WHO, why="audit", using=using)
