@@ -108,6 +108,7 @@ class Table(MemoryTable):
 
     `written` counts the writes of each thread, and so of each invocation, that the table has taken. `anchors`
     are the anchors that stood in each such fact, with the times that they name, in the order of the writes.
+    `starts` are the times of the starts that each model's state has held.
     """
 
     def __init__(self) -> None:
@@ -115,6 +116,7 @@ class Table(MemoryTable):
         self.largest: tuple[int, str] = (0, "")
         self.written: Counter[int] = Counter()
         self.anchors: dict[str, list[tuple[str, datetime]]] = {}
+        self.starts: dict[str, set[datetime]] = {}
 
     def put_item(self, *, Item: Mapping[str, Any], **condition: Any) -> Any:
         self._fits(Item)
@@ -133,6 +135,11 @@ class Table(MemoryTable):
         except Exception:
             self.items[Key["fact"]] = before
             raise
+        if (fact := Key["fact"]).startswith("model#"):
+            state = json.loads(str(self.items[fact].get("state_json", "{}")))
+            if running := state.get("running"):
+                taken = datetime.fromisoformat(running["takenAt"])
+                self.starts.setdefault(fact.removeprefix("model#"), set()).add(taken)
         self.written[threading.get_ident()] += 1
         return answer
 

@@ -21,6 +21,7 @@ from tests.chaos.people import People
 from tests.chaos.pipelines import LiveSageMaker
 from tests.chaos.producers import Producer
 from tests.chaos.slack import APPROVER, Channel
+from tests.chaos.steering import Steering
 from tests.functions.fakes import titanic_config
 
 MINUTE: Final = 60.0
@@ -143,6 +144,7 @@ class Run:
                 for number in range(int(end // 1800)):
                     self.clock.at(number * 1800 + 17, self._scheduled(model, number))
         self._plan_moves_of_anchors(end)
+        Steering(self).plan(end)
         self._sweep_each_minute(0, end)
         self.clock.run(end)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from tests.chaos.invariants import anchors, bounds, candidates, records, starts
+from tests.chaos.invariants import anchors, bounds, candidates, records, starts, steering
 
 if TYPE_CHECKING:
     from tests.chaos.runner import Run
@@ -35,6 +35,8 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     records.evidence_fits_its_schema,
     records.evidence_only_gains_facts,
     records.evidence_tells_the_decision,
+    steering.every_roll_back_is_whole,
+    steering.nothing_is_taken_while_paused,
     bounds.an_idle_minute_is_cheap,
     bounds.no_item_is_large,
     bounds.every_write_is_recognised,
