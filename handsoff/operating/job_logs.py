@@ -28,8 +28,9 @@ from retraining.facts import keys
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
-POLL: Final = 1.0
-"""Seconds between two reads of logs that are followed."""
+POLL: Final = 2.0
+"""Seconds between two reads of logs that are followed. A read makes two calls for each step, and CloudWatch
+takes 25 in a second from all callers of an account."""
 
 SETTLED: Final = 5.0
 """Seconds without a new line after which the log of an ended execution is whole. CloudWatch shows a line some

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
+from typer.testing import CliRunner, Result
 
+from handsoff import cli
+from handsoff.commands import terminal
 from handsoff.errors import NotFound
 from handsoff.operating import job_logs
 from handsoff.operating.job_logs import LogLine, NoLog, follow_logs, read_logs, traceback_end, traceback_ends
@@ -230,7 +233,7 @@ def test_follow_goes_through_the_steps_without_missing_or_repeating_a_line(
         "TrainModel: saved",
         "TrainModel: late",
     ]
-    assert pauses[-1] == 10.0  # five seconds behind the last line, which came at five
+    assert pauses[-1] == 16.0  # the first read that is five seconds behind that of the last line, at ten
 
 
 def test_follow_of_an_execution_that_ended_long_ago_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,6 +269,44 @@ def test_logs_as_json_have_lines_and_what_has_none() -> None:
         "withoutLog": [{"step": "RegisterModel", "noLog": "has no log: it runs no job"}],
     }
     assert json.loads(line_as_json(line))["message"] == "fit"
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """`handsoff logs` on an execution that ended long ago, with a line of one step and none of another."""
+    logs = Streams()
+    logs.write("DataPreProcessing", "rows")
+    steps = (PREPARED, step("RegisterModel", "RegisterModel"))
+    old = Execution(ARN, "handsoff-titanic", "Succeeded", None, NOON, NOON - timedelta(days=1), {}, steps)
+    monkeypatch.setattr(terminal, "deployment", lambda: deployment(logs))
+    monkeypatch.setattr("handsoff.commands.logs.find_execution", lambda *_: old)
+    monkeypatch.setattr(job_logs, "_long_ago", lambda _: True)
+    return lambda *arguments: CliRunner().invoke(cli.app, ["logs", *arguments])
+
+
+@pytest.mark.parametrize("follow", [(), ("--follow",)])
+def test_logs_command_prints_lines_and_says_beside_them_what_has_none(
+    command: Callable[..., Result], follow: tuple[str, ...]
+) -> None:
+    done = command(*follow)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines() == [f"DataPreProcessing {NOON.astimezone():%H:%M:%S} rows"]
+    assert done.stderr.splitlines() == [
+        "execution abc (handsoff-titanic): Succeeded",
+        "RegisterModel has no log: it runs no job",
+    ]
+
+
+def test_logs_command_prints_json_whole_or_line_by_line(command: Callable[..., Result]) -> None:
+    whole = json.loads(command("--json").stdout)
+    assert [line["message"] for line in whole["lines"]] == ["rows"]
+    assert whole["withoutLog"] == [{"step": "RegisterModel", "noLog": "has no log: it runs no job"}]
+    followed = command("--follow", "--json")
+    assert [json.loads(line) for line in followed.stdout.splitlines()] == [
+        *whole["lines"],
+        *whole["withoutLog"],
+    ]
+    assert followed.stderr == ""
 
 
 @pytest.mark.parametrize(
