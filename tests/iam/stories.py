@@ -116,6 +116,11 @@ def tell(loop: Loop, slack: Slack) -> Json:
     without_job = start_by_hand(loop, "page", ProcessingInstanceType="none")
     over(loop, without_job)
     operator(loop, "status", "page")
+    found["told"] = [
+        told
+        for model in ("page", "slack")
+        for told in json.loads(operator(loop, "notifications", model, "--limit", "50", "--json"))
+    ]
     for function in FUNCTIONS:
         with acting(loop, function) as using:
             give_back(using, function)
@@ -266,7 +271,7 @@ def look_at(loop: Loop, execution: Execution) -> None:
     """What docs/tutorials/03-sagemaker-pipeline.md looks at with the AWS command line."""
     operator(loop, "evidence", execution.identity)
     operator(loop, "report", execution.identity)
-    operator(loop, "logs", execution.identity)
+    assert "DataPreProcessing" in operator(loop, "logs", execution.identity)
     sagemaker, logs = client(loop, "sagemaker"), client(loop, "logs")
     sagemaker.describe_pipeline(PipelineName=execution.pipeline)
     for step in execution.steps[:2]:

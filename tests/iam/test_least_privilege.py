@@ -71,6 +71,8 @@ def test_loop_with_iam_enforced_gives_the_same_results(happened: dict[str, Any])
     assert happened["command"]["decidedWho"] == user
     assert happened["command"]["trigger"]["kind"] == "landing"
     assert "it lacks secretsmanager:GetSecretValue on arn:aws:secretsmanager" in happened["links"]["refusal"]
+    told = {(one["model"], one["kind"], one["published"], one["slack"]) for one in happened["told"]}
+    assert {("slack", "waiting", True, "delivered"), ("page", "approved", True, "delivered")} <= told
     assert happened["links"]["statuses"] == [200, 200]
     assert happened["scheduled"]["trigger"]["kind"] == "schedule"
     assert happened["released"]["pipelineExecutionStatus"] == "Succeeded"
