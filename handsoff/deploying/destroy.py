@@ -17,6 +17,7 @@ from handsoff.deploying import stack
 from handsoff.deploying.account import find_bucket, find_stack
 from handsoff.deploying.deploy import packages
 from handsoff.deploying.inventory import SAM_STACK, ledgers
+from handsoff.deploying.proof import refuse_locked
 from handsoff.deploying.refusals import holds_data
 from handsoff.deploying.site import Site, step
 from handsoff.deploying.terraform import State
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 def destroy(site: Site, console: Console, state: State, *, purge: bool) -> None:
     """Take the deployment down, data only with `purge`. Raises StillRunning before anything is changed."""
     _refuse_while_running(site, state)
+    if purge:
+        for name in _our_buckets(site, state):
+            refuse_locked(site.deployment.s3, name)
     if find_stack(site.deployment.session, site.prefix) is not None:
         with step(console, f"the stack {site.prefix} is deleted"):
             stack.delete(site)
@@ -83,13 +87,19 @@ def _refuse_while_running(site: Site, state: State) -> None:
                 )
 
 
+def _our_buckets(site: Site, state: State) -> list[str]:
+    """The buckets that Terraform made, and that belong to this account."""
+    session, account = site.deployment.session, site.deployment.account
+    names = state.values("aws_s3_bucket", "bucket")
+    return [name for name in names if find_bucket(session, name, account).state == "ours"]
+
+
 def _purge(site: Site, console: Console, state: State) -> None:
     """Delete the data in what Terraform made. A name alone does not prove that a bucket is ours."""
     session = site.deployment.session
-    for name in state.values("aws_s3_bucket", "bucket"):
-        if find_bucket(session, name, site.deployment.account).state == "ours":
-            with step(console, f"all objects and versions of {name} are deleted"):
-                _empty(site, name, "", console)
+    for name in _our_buckets(site, state):
+        with step(console, f"all objects and versions of {name} are deleted"):
+            _empty(site, name, "", console)
     with step(console, "the model packages are deleted"):
         for arns in packages(site, state).values():
             for arn in arns:

@@ -14,7 +14,7 @@ from typing import Final
 import boto3
 
 from handsoff import project
-from handsoff.deploying import account, checks, function_urls, programs, sam, tools
+from handsoff.deploying import account, checks, function_urls, programs, proof, sam, tools
 from handsoff.deploying.account import Problem, Stack, asked
 from handsoff.deploying.checks import Finding
 from handsoff.deploying.terraform import program_version
@@ -84,6 +84,7 @@ def _in_account(
         checks.review_page(location),
         *_pauses(session, config, stack),
         *checks.volumes(config),
+        *proof.check(config, session),
         *checks.own_code(config, read.folder, location.region),
     ]
     try:
