@@ -138,6 +138,6 @@ def refuse_locked(s3: S3Client, bucket: str, now: datetime | None = None) -> Non
             )
             raise Refused(
                 f"S3 keeps evidence records of {bucket}, such as {item['Key']}, until {until:%Y-%m-%d} "
-                f"({mode.lower()}): the bucket cannot be emptied. {way_out}. Without --purge the command keeps "
-                "the bucket and its key. Nothing was changed"
+                f"({mode.lower()}): the bucket cannot be emptied. {way_out}. Without --purge, bucket and key "
+                "are kept. Nothing was changed"
             )
