@@ -125,17 +125,42 @@ METRICS: Final[Mapping[str, Metric]] = {
         "reports beside the evidence that could not be written; the next evidence writes it",
         DECISIONS + ENDS[:1],
     ),
+    "ExecutionsOverdue": Metric(
+        "executions that run longer than usual for their model, each minute", ("reconcile",), PER_MODEL
+    ),
+    "SuccessesOverdue": Metric(
+        "models of which no execution has succeeded for longer than a period of their schedule, each minute",
+        ("reconcile",),
+        PER_MODEL,
+    ),
+    "LandingsOverdue": Metric(
+        "models whose data has not landed for longer than usual, each minute", ("reconcile",), PER_MODEL
+    ),
+    "CandidatesOverdue": Metric(
+        "candidates that have waited for a person for longer than `remind_after`, each minute",
+        ("reconcile",),
+        PER_MODEL,
+    ),
+    "OldestCandidate": Metric(
+        "how long the candidate has waited that waits longest for a person, each minute in which one waits",
+        ("reconcile",),
+        PER_MODEL,
+        MetricUnit.Seconds,
+    ),
+    "ModelsPaused": Metric("models that are paused, every 15 minutes", ("reconcile",), PER_MODEL),
     "ChampionsChanged": Metric("events `Champion Changed`", DECISIONS, PER_MODEL),
     "ChampionsRolledBack": Metric("champions that were taken back", DECISIONS, PER_MODEL),
 }
 """Each metric by its name. docs/reference/metrics.md is written from it."""
 
 
-def measure(name: str, value: float = 1, **dimensions: str) -> None:
+def measure(
+    name: str, value: float = 1, *, facts: Mapping[str, str] | None = None, **dimensions: str
+) -> None:
     """Send one value of a metric of METRICS under each of its sets of dimensions.
 
-    `dimensions` are all its dimensions but `service`. Raises KeyError for an unknown metric, and TypeError
-    for dimensions that it does not have or lacks.
+    `dimensions` are all its dimensions but `service`. `facts` are further keys of the line in
+    the log. Raises KeyError for an unknown metric, and TypeError for other dimensions than it has.
     """
     metric = METRICS[name]
     if metric.dimensions != dimensions.keys():
@@ -148,5 +173,7 @@ def measure(name: str, value: float = 1, **dimensions: str) -> None:
         line.add_dimension(key, dimensions[key])
     for names in others:
         line.add_dimensions(service=logger.service, **{key: dimensions[key] for key in names})
+    for key, said in (facts or {}).items():
+        line.add_metadata(key, said)
     line.add_metric(name, metric.unit, value)
     line.flush_metrics()

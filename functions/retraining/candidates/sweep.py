@@ -7,12 +7,13 @@ wait longest). It describes no package but a champion that is older than all lis
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
 from retraining.aws import registry
+from retraining.aws.measures import measure
 from retraining.aws.observability import logger, scope
 from retraining.aws.registry import Listed
 from retraining.candidates import blocking, decisions, going_back, judging, recording, reminding
@@ -49,6 +50,7 @@ def sweep(model: str, using: Collaborators) -> None:
     decided += [item for item in kept if item not in decided]
     listed += [item for item in kept if item not in listed]
     failures: list[Exception] = []
+    waiting: list[datetime] = []
     for item in rotated(listed, using) if len(listed) > MANY else listed:
         if item.status != PENDING and item not in decided:
             continue
@@ -56,7 +58,7 @@ def sweep(model: str, using: Collaborators) -> None:
             break
         with scope(model=model, package=item.arn):
             try:
-                if work := _due(item, model, using):
+                if work := _due(item, model, using, waiting):
                     done = blocking.settled(item.arn, work, using)
                     if not done and item.status == PENDING:
                         _wait_without_verdict(item.arn, model, using)
@@ -68,6 +70,7 @@ def sweep(model: str, using: Collaborators) -> None:
                 logger.exception("package could not be looked after")
                 error.add_note(f"package {item.arn}")
                 failures.append(error)
+    _measure(model, waiting, using)
     if failures:
         raise ExceptionGroup(f"packages of {model} that could not be looked after", failures)
     using.check_time()
@@ -106,8 +109,24 @@ def _listed(arn: str, using: Collaborators) -> Listed | None:
     return Listed(arn, found.approval_status, found.created_at) if found else None
 
 
-def _due(item: Listed, model: str, using: Collaborators) -> Work | None:
-    """What is to be done about a package, by the listing and the ledger alone."""
+def _measure(model: str, waiting: Sequence[datetime], using: Collaborators) -> None:
+    """Measure how long candidates wait for a person, and how many of them for too long."""
+    if not waiting:
+        return
+    now, config = using.clock(), using.configs.get(model)
+    measure("OldestCandidate", (now - min(waiting)).total_seconds(), model=model)
+    allowed = (config.approval.remind_after or config.approval.link_expires_after) if config else None
+    overdue = [since for since in waiting if allowed and now - since > allowed]
+    if overdue:
+        facts = {"oldest": min(overdue).isoformat()}
+        measure("CandidatesOverdue", len(overdue), model=model, facts=facts)
+
+
+def _due(item: Listed, model: str, using: Collaborators, waiting: list[datetime]) -> Work | None:
+    """What is to be done about a package, by the listing and the ledger alone.
+
+    If it waits for a person, since when goes to `waiting`.
+    """
     now = using.clock()
     decision = using.ledger.get(keys.decision(item.arn))
     recorded = decision is not None and decision.status == item.status and decision.recorded_at is not None
@@ -121,7 +140,7 @@ def _due(item: Listed, model: str, using: Collaborators) -> Work | None:
         taken = known is not None and _younger(known.taken_at, LEASE, now)
         early = taken or _younger(item.created_at, EVENT_DELAY, now)
         return None if early else partial(judging.settle, item.arn, using)
-    return _waits(item.arn, known, decision, model, using) if item.status == PENDING else None
+    return _waits(item.arn, known, decision, model, using, waiting) if item.status == PENDING else None
 
 
 def _wait_without_verdict(arn: str, model: str, using: Collaborators) -> None:
@@ -161,13 +180,19 @@ def _write(package: Package, decision: DecisionFact, using: Collaborators) -> No
 
 
 def _waits(
-    arn: str, known: VerdictFact, decision: DecisionFact | None, model: str, using: Collaborators
+    arn: str,
+    known: VerdictFact,
+    decision: DecisionFact | None,
+    model: str,
+    using: Collaborators,
+    waiting: list[datetime],
 ) -> Work | None:
     """Remind approvers of a candidate, or reject it when it has waited as long as it may.
 
     It waits since its verdict, or since it was set back to pending.
     """
     since = max(known.taken_at, decision.at) if decision else known.taken_at
+    waiting.append(since)
     return reminding.due(arn, model, since, keys.verdict(arn), known, known.verdict.texts, using)
 
 

@@ -11,14 +11,18 @@ import re
 from calendar import monthrange
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import product
+from functools import cache
+from itertools import islice, pairwise, product
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from retraining.config.schedules import cron_fields
+from retraining.config.schedules import cron_fields, rate_of
 
 LOOKS_AHEAD: Final = timedelta(days=9 * 366)
 """The time in which the next firing is looked for: 29 February may be eight years away."""
+
+COMPARED: Final = 600
+"""Firings among which the longest wait is looked for: those of a daily schedule in more than a year."""
 
 SATURDAY: Final = 7
 """The last day of the week; the first one is Sunday, 1."""
@@ -43,6 +47,16 @@ def times(expression: str, zone: str, after: datetime) -> Iterator[datetime]:
                 if at > after and at.astimezone(UTC).astimezone(place).time() == at.time():
                     yield at
         day += timedelta(days=1)
+
+
+@cache
+def period(expression: str, zone: str, year: int) -> timedelta | None:
+    """The longest time between two firings from this year on; None for what fires once at most."""
+    if (rate := rate_of(expression)) is not None:
+        return rate
+    begin = datetime(year, 1, 1, tzinfo=ZoneInfo(zone))
+    found = islice(times(expression, zone, begin), COMPARED)
+    return max((later - earlier for earlier, later in pairwise(found)), default=None)
 
 
 def _day_test(day: str, days: set[int], weekday: str, weekdays: set[int]) -> Callable[[date], bool]:

@@ -11,6 +11,7 @@ import re
 from calendar import monthrange
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -143,6 +144,12 @@ def cron_fields(said: str) -> list[tuple[str, set[int]]] | None:
         (value, set(range(kind.lowest, kind.highest + 1)) if value == "?" else _values(kind, value)[0])
         for kind, value in zip(_FIELDS, cron[1].split(" "), strict=True)
     ]
+
+
+def rate_of(said: str) -> timedelta | None:
+    """The interval of a valid rate(); None for another schedule."""
+    rate = _RATE.fullmatch(said)
+    return timedelta(**{f"{rate[2]}s": int(rate[1])}) if rate else None
 
 
 def _rate_problem(number: int, unit: str, plural: bool) -> str | None:

@@ -14,6 +14,7 @@ from pydantic import AliasChoices, Field
 
 from retraining.facts.fact import Fact, Moment
 from retraining.facts.starts import BadFile, Blocked, InspectedSoFar, Marker, Start, StartRequest, Untold
+from retraining.facts.usual import with_landing
 
 DAY: Final = timedelta(days=1)
 """The time in which `daily_limit` counts starts."""
@@ -65,6 +66,7 @@ class ModelState(Fact):
       NAME_RULE that listed it, None where it was not kept yet. `superseded_markers` are the latest markers
       that started nothing because a newer one had landed, newest first.
       `answered_pair` is the newest answered marker of both splits' folders; None if there was none.
+    - `landed` are the times of the newest landings, oldest first (usual.py).
     - `listed_at` is when the sweep last listed objects to find a landing whose event was lost.
     - `blocked` says why nothing can be decided or started now; None if the last try succeeded.
       `inspected_so_far` is how far the inspection of many files has come; None if none is under way.
@@ -98,6 +100,7 @@ class ModelState(Fact):
     answered_pair: Marker | None = None
     superseded_markers: tuple[Marker, ...] = ()
     listed_at: Moment | None = None
+    landed: tuple[Moment, ...] = ()
 
     def requested(self, request: StartRequest) -> ModelState:
         """With one more pending request, unless the same one is pending or served by the running start.
@@ -114,7 +117,12 @@ class ModelState(Fact):
                 return self
             state = self._tried_again(request.at)
             others = tuple(other for other in state.pending if other.trigger != "landing")
-            noted = {"pending": (*others, request), "due_at": request.at, "landings": self.landings + 1}
+            noted = {
+                "pending": (*others, request),
+                "due_at": request.at,
+                "landings": self.landings + 1,
+                "landed": with_landing(self.landed, request.at),
+            }
             return state.model_copy(update=noted)
         known = [*self.pending, *(self.running.requests if self.running else ())]
         if any(request.cause == other.cause for other in known) or len(self.pending) >= MAX_PENDING:

@@ -239,15 +239,25 @@ class StopAsked(Fact):
     why: str = ""
 
 
+class Run(Fact):
+    """A successful execution: its id, when it ended, and how many seconds it took."""
+
+    id: str
+    ended_at: Moment
+    seconds: int
+
+
 class KnownExecutions(Fact):
     """The newest executions of a model at which the sweep need not look, until their status changes.
 
     `statuses` are by the execution's id, as the listing showed them. `since` is when the sweep first looked
-    at the model's executions with this ledger; None where that was not noted.
+    at the model's executions with this ledger; None where that was not noted. `runs` are the
+    newest successful executions, the one that ended last at the end.
     """
 
     since: Moment | None = None
     statuses: dict[str, str] = Field(default_factory=dict)
+    runs: tuple[Run, ...] = ()
 
 
 class BatchStarted(Fact):

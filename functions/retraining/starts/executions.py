@@ -19,6 +19,7 @@ from retraining.facts import keys
 from retraining.facts.starts import BatchStarted, RequestAnswered, Start, StartFact, StopAsked
 from retraining.notifications.messages import Notification
 from retraining.notifications.publish import notify
+from retraining.starts import overdue
 from retraining.starts.admission import LOOK_AGAIN
 from retraining.text import shorten
 
@@ -204,6 +205,7 @@ def track(execution_arn: str, using: Collaborators) -> None:
     using.states.change(model, lambda state: state.ended(execution_arn, execution.last_modified))
     if message := _told_of_end(execution, model, log_lines, using):
         notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
+    overdue.note_run(execution, model, using)
     records.write(using.sources, model, execution_arn)
     using.ledger.mark(keys.execution(execution_arn), where={"version": execution.version}, settled=True)
 

@@ -15,7 +15,7 @@ from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.starts import ExecutionFact, KnownExecutions
 from retraining.facts.sweep import EVENT_DELAY
-from retraining.starts import executions
+from retraining.starts import executions, overdue
 from retraining.starts.back_off import rotated, with_back_off
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def find_ends(model: str, using: Collaborators) -> None:
                 known[_id(arn)] = found[arn]
     if known != before:
         using.ledger.mark(key, statuses=known)
+    overdue.measure_executions(model, listed, noted, using)
     ended = pipelines.TERMINAL - {"Succeeded"}
     if may_be_retried := [arn for arn, status in found.items() if status in ended and _id(arn) in known]:
         arn = rotated(may_be_retried, using)[0]

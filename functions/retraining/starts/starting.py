@@ -33,6 +33,7 @@ from retraining.starts import (
     bucket,
     executions,
     lost_landings,
+    overdue,
     quarantine,
     reading,
 )
@@ -102,26 +103,26 @@ def _is_new(model: str, request: StartRequest, using: Collaborators) -> bool:
     return False
 
 
-def start_if_due(model: str, using: Collaborators) -> None:
-    """Do what can be done now, if anything is due. A pending request always is: the config, and so the
-    answer, may have changed.
+def start_if_due(model: str, using: Collaborators) -> ModelState:
+    """Do what can be done now, if anything is due; the state in which that was found.
+
+    A pending request always is due: the config, and so the answer, may have changed.
 
     A failure that may pass, or that people must end, is noted and told. It is no failure of the sweep.
     """
     state, _ = using.states.load(model)
     blocking.tell_refusal(model, state, using)
     now = using.clock()
-    if not state.pending and (state.due_at is None or now < state.due_at):
-        return
-    if state.blocked is not None and now < state.blocked.until:
-        return
-    with contextlib.suppress(*EXPECTED):
-        advance(model, using)
+    due = bool(state.pending) or (state.due_at is not None and now >= state.due_at)
+    if due and (state.blocked is None or now >= state.blocked.until):
+        with contextlib.suppress(*EXPECTED):
+            advance(model, using)
+    return state
 
 
 def sweep(model: str, using: Collaborators) -> None:
     """Do what is due, then look for a landing whose event was lost."""
-    start_if_due(model, using)
+    overdue.measure_landings(model, start_if_due(model, using), using)
     using.check_time()
     try:
         found = lost_landings.find(model, using)

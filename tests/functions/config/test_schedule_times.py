@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import pytest
 
-from retraining.config.schedule_times import times
+from retraining.config.schedule_times import period, times
 
 NOON = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)  # a Monday
 
@@ -61,3 +61,21 @@ def test_time_that_comes_twice_fires_once() -> None:
     before = datetime(2026, 10, 24, 12, tzinfo=UTC)
     found = islice(times("cron(30 2 * * ? *)", "Europe/Madrid", before), 2)
     assert [at.isoformat() for at in found] == ["2026-10-25T02:30:00+02:00", "2026-10-26T02:30:00+01:00"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("rate(1 hour)", timedelta(hours=1)),
+        ("rate(7 days)", timedelta(days=7)),
+        ("cron(0 6 * * ? *)", timedelta(days=1)),
+        ("cron(0 6 ? * MON-FRI *)", timedelta(days=3)),
+        ("cron(0 6,18 ? * MON *)", timedelta(days=6, hours=12)),
+        ("cron(0/20 8-10 * * ? *)", timedelta(hours=21, minutes=20)),
+        ("cron(0 6 1 * ? *)", timedelta(days=31)),
+        ("cron(0 6 ? * TUE#5 *)", timedelta(days=119)),  # 2029: 30 January, 29 May
+        ("cron(0 6 1 12 ? 2026)", None),
+    ],
+)
+def test_period_is_the_longest_time_between_two_firings(schedule: str, expected: timedelta | None) -> None:
+    assert period(schedule, "UTC", 2026) == expected
