@@ -339,6 +339,7 @@ def test_without_its_secret_nothing_of_slack_is_deployed() -> None:
         *("NotifySlack", "NotifySlackLogs", "NotifySlackRole", "ReviewForSlack"),
         *("SlackMessages", "SlackFailures", "SlackQueuePolicy", "SlackSubscription"),
         *("SlackFailuresAlarm", "SlackWaitingAlarm"),
+        *("NotifySlackErrorsAlarm", "NotifySlackThrottlesAlarm"),
     }
     assert TEMPLATE["Parameters"]["SlackSecret"]["Default"] == ""
     invoke = RESOURCES["ReviewForSlack"]["Properties"]["PolicyDocument"]["Statement"][1]

@@ -103,6 +103,26 @@ def test_what_nobody_would_notice_has_an_alarm() -> None:
         ("Invocations", function("Reconcile"), "Sum", less, 1, "breaching", (60, 5)),
         ("Errors", function("ReviewCandidate"), "Sum", more, 0, "notBreaching", (60, 1)),
         ("Throttles", function("ReviewCandidate"), "Sum", more, 0, "notBreaching", (60, 1)),
+        *(
+            (metric, function(name), "Sum", more, 0, "notBreaching", (300, periods))
+            for name in (
+                *("StartRetraining", "Reconcile", "TrackExecution"),
+                *("JudgeCandidate", "RecordDecision", "NotifySlack"),
+            )
+            for metric, periods in (("Errors", 3), ("Throttles", 2))
+        ),
+        *(
+            (
+                f"{what}Overdue",
+                [{"Name": "service", "Value": {"Ref": "Prefix"}}],
+                "Maximum",
+                more,
+                0,
+                "notBreaching",
+                (300, 1),
+            )
+            for what in ("Executions", "Successes", "Landings", "Candidates")
+        ),
         (messages, queue("SlackFailures"), "Maximum", more, 0, "notBreaching", (60, 1)),
         (
             "ApproximateNumberOfMessagesNotVisible",
