@@ -35,6 +35,7 @@ PRICES: Final = {
     "CloudWatch Logs GB": (0.50, 1),
     "CloudWatch metric-month": (0.30, 1),
     "CloudWatch alarm-month": (0.10, 1),
+    "CloudWatch dashboard-month": (3.00, 1),
     "Secrets Manager secret-month": (0.40, 1),
     "Secrets Manager call": (0.05, 1e4),
     "SageMaker ml.m5.large hour": (0.115, 1),
@@ -59,8 +60,11 @@ POLLS: Final = 5 * 3 * SWEEPS
 MAILS: Final = 2
 """Assumed: approvers who get an e-mail for each notification."""
 
-ALARMS: Final = 8
-"""CloudWatch alarms of the stack, without the two for Slack."""
+ALARMS: Final = 22
+"""CloudWatch alarms of the stack, without the four for Slack."""
+
+DASHBOARDS: Final = 1
+"""CloudWatch dashboards of the stack."""
 
 SECRETS: Final = 1
 """Secrets of the stack, without Slack's."""
@@ -122,6 +126,7 @@ def bill(measured: Mapping[str, Use], executions: int, objects: int) -> dict[str
         "CloudWatch Logs": price("CloudWatch Logs GB", total("log_bytes") / 1e9),
         "CloudWatch metrics": price("CloudWatch metric-month", each.metrics * hours + sweep.metrics),
         "CloudWatch alarms": price("CloudWatch alarm-month", ALARMS),
+        "CloudWatch dashboard": price("CloudWatch dashboard-month", DASHBOARDS),
         "Secrets Manager": price("Secrets Manager secret-month", SECRETS)
         + price("Secrets Manager call", total("secrets")),
         "SageMaker": price("SageMaker ml.m5.large hour", executions * JOBS * JOB_MINUTES / 60),

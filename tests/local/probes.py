@@ -312,6 +312,17 @@ def alarms_mind_dimensions() -> bool:
     return bool(cloudwatch._alarms["other"]["StateValue"] == "INSUFFICIENT_DATA")
 
 
+def missing_data_is_treated() -> bool:
+    states = {}
+    for treatment in ("notBreaching", "breaching", "ignore"):
+        alarm(treatment, treatment)
+        known = cloudwatch._alarms[treatment]
+        known.update(TreatMissingData=treatment, AlarmConfigurationUpdatedTimestamp=0)
+        cloudwatch._evaluate_all_alarms()
+        states[treatment] = known["StateValue"]
+    return states == {"notBreaching": "OK", "breaching": "ALARM", "ignore": "INSUFFICIENT_DATA"}
+
+
 def queues_are_measured() -> bool:
     sqs._act_create_queue({"QueueName": "watched"}, "")
     request = {
@@ -426,6 +437,7 @@ PROBES = (
     printed_metrics_count,
     every_invocation_is_measured,
     alarms_mind_dimensions,
+    missing_data_is_treated,
     queues_are_measured,
     reads_of_a_part_are_cut,
     every_object_has_a_checksum,

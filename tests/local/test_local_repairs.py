@@ -28,6 +28,7 @@ NAMES = [
     "printed_metrics_count",
     "every_invocation_is_measured",
     "alarms_mind_dimensions",
+    "missing_data_is_treated",
     "queues_are_measured",
     "reads_of_a_part_are_cut",
     "every_object_has_a_checksum",

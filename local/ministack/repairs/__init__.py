@@ -20,6 +20,7 @@ from local.ministack.repairs.logs import events_are_filtered_by_stream_prefix
 from local.ministack.repairs.metrics import (
     alarms_mind_dimensions,
     every_invocation_is_measured,
+    missing_data_is_treated,
     printed_metrics_count,
     queues_are_measured,
 )
@@ -54,6 +55,7 @@ def apply() -> None:
     printed_metrics_count()
     every_invocation_is_measured()
     alarms_mind_dimensions()
+    missing_data_is_treated()
     queues_are_measured()
     reads_of_a_part_are_cut()
     every_object_has_a_checksum()

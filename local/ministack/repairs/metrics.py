@@ -4,7 +4,7 @@ import functools
 import json
 import time
 import types
-from typing import Any
+from typing import Any, Final
 
 from ministack.services import cloudwatch, lambda_svc, sqs
 
@@ -97,6 +97,41 @@ def alarms_mind_dimensions() -> None:
         types.FunctionType(original.__code__, {**original.__globals__, "_metrics": meant})(alarm)
 
     cloudwatch._evaluate_alarm = evaluate
+
+
+TREATED: Final = {"notBreaching": "OK", "breaching": "ALARM"}
+"""The state of an alarm whose metric has no data, by TreatMissingData. Other values leave the state."""
+
+
+def missing_data_is_treated() -> None:
+    """Alarms on a metric without data in the periods that they evaluate.
+
+    AWS: TreatMissingData says what they are then. ministack: they keep their state for ever.
+    """
+    original = cloudwatch._evaluate_alarm
+
+    @functools.wraps(original)
+    def evaluate(alarm: Json) -> None:
+        state, now = TREATED.get(alarm.get("TreatMissingData") or ""), time.time()
+        begin = now - alarm.get("Period", 60) * alarm.get("EvaluationPeriods", 1)
+        dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
+        points = cloudwatch._metrics.get((alarm.get("Namespace"), alarm.get("MetricName"), dimensions)) or []
+        if any(point["Timestamp"] >= begin for point in points):
+            original(alarm)
+        elif state not in (None, alarm["StateValue"]) and (
+            state == "OK" or alarm.get("AlarmConfigurationUpdatedTimestamp", now) < begin
+        ):
+            _change(alarm, state, "no data in the periods that are evaluated")
+
+    cloudwatch._evaluate_alarm = evaluate
+
+
+def _change(alarm: Json, state: str, reason: str) -> None:
+    """Put an alarm into another state, and call its actions, as ministack does after a data point."""
+    before = alarm["StateValue"]
+    alarm.update(StateValue=state, StateReason=reason, StateUpdatedTimestamp=int(time.time()))
+    cloudwatch._record_history(alarm["AlarmName"], before, state, reason)
+    cloudwatch._dispatch_alarm_actions(alarm, before, state, reason)
 
 
 def queues_are_measured() -> None:
