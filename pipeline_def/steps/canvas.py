@@ -105,9 +105,10 @@ class Canvas:
         self.path([start, end], kind)
 
     def path(self, points: Iterable[Point], kind: str) -> None:
-        """A line through these points."""
+        """A line through these points; none through fewer than two."""
         places = [_n(place) for point in points for place in point]
-        self._drawn.append(drawsvg.Lines(*places, class_=kind))
+        if len(places) >= 4:
+            self._drawn.append(drawsvg.Lines(*places, class_=kind))
 
     def area(
         self, x: float, y: float, width: float, height: float, kind: str, opacity: float | None = None

@@ -7,7 +7,8 @@ what a model leans on, not what causes the target; of features that say the same
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,14 +30,17 @@ REPEATS: Final = 5
 MIN_REPEATS: Final = 2
 """Repeats without which there is no spread to show."""
 
-MAX_ROWS: Final = 5_000
+MAX_ROWS: Final = 2_000
 """Validation rows that are asked about, chosen by chance from more of them."""
 
 MIN_ROWS: Final = 500
 """Rows below which their number is not lowered for a slow model."""
 
-SECONDS: Final = 30.0
-"""Seconds that the importance of one model may take; a repeat that begins earlier is finished."""
+AT_ONCE: Final = 50_000
+"""Rows with shuffled values that a model gets at once. Many small requests take longer."""
+
+SECONDS: Final = 15.0
+"""Seconds that the importance of one model may take; what is asked earlier is waited for."""
 
 SEED: Final = 0
 """The seed of rows and shuffles."""
@@ -46,6 +50,9 @@ MAX_SHOWN: Final = 15
 
 MAX_LISTED: Final = 50
 """Features that the table has."""
+
+Ask = Callable[[pd.DataFrame], Array]
+"""A model: rows in, their predictions out."""
 
 METRICS: Final[Mapping[str, Callable[[Array, Array], float]]] = {
     "roc_auc": lambda target, score: roc_auc(target, score).value,
@@ -118,48 +125,61 @@ def measured(shown: Shown, metric: str) -> dict[Who, Importance]:
     if isinstance(loaded, Model):
         spelled = loaded.respelled(rows, shown.config.data.spelling)
         names = [name for name in loaded.config.features.names if name in found["candidate"].worse]
-        found["champion"] = permuted(loaded.predict, spelled, target, names, metric)
+        with suppress(NotDrawn):  # the candidate's is worth showing alone
+            found["champion"] = permuted(loaded.predict, spelled, target, names, metric)
     return found
 
 
 def permuted(
-    ask: Callable[[pd.DataFrame], Array],
-    rows: pd.DataFrame,
-    target: Array,
-    names: Sequence[str],
-    metric: str,
-    seconds: float = SECONDS,
+    ask: Ask, rows: pd.DataFrame, target: Array, names: Sequence[str], metric: str, seconds: float = SECONDS
 ) -> Importance:
     """Ask about the rows with each of the columns shuffled, REPEATS times or for so many `seconds`.
 
     A slow model is asked about fewer rows. Raises NotDrawn if MIN_REPEATS take longer, or the metric is not
     defined.
     """
-    value, draw = METRICS[metric], np.random.default_rng(SEED)
-    began = time.monotonic()
-    ask(rows)
+    value, draw, began = METRICS[metric], np.random.default_rng(SEED), time.monotonic()
+    if not names:
+        raise NotDrawn("the models have no feature in common")
+    found = ask(rows)
     whole = (time.monotonic() - began) * len(names) * REPEATS
     if whole > seconds and len(rows) > MIN_ROWS:
         n = max(MIN_ROWS, int(len(rows) * seconds / whole))
-        rows, target = rows.iloc[:n], target[:n]
-    base = value(target, ask(rows))
+        rows, target, found = rows.iloc[:n], target[:n], found[:n]
+    base = value(target, found)
     if not np.isfinite(base):
         raise NotDrawn(f"{spaced(metric)} is not defined on these rows")
     worse: dict[str, list[float]] = {name: [] for name in names}
     for repeat in range(REPEATS):
         order = draw.permutation(len(rows))
-        for name in names:
-            shuffled = rows.assign(**{name: rows[name].to_numpy()[order]})
-            worse[name].append(base - value(target, ask(shuffled)))
-            late = time.monotonic() - began > seconds
-            if late and repeat < MIN_REPEATS:
+        some: dict[str, float] = {}
+        for part in parts(names, max(1, AT_ONCE // len(rows))):
+            if time.monotonic() - began > seconds:
+                break
+            some |= {name: base - value(target, each) for name, each in shuffled(ask, rows, part, order)}
+        if len(some) < len(names):
+            if repeat < MIN_REPEATS:
                 raise NotDrawn(
-                    f"asking the model again {MIN_REPEATS} times for each of {len(names):,} features takes "
-                    f"more than {seconds:.0f} seconds"
+                    f"asking the model {MIN_REPEATS} times for each of {len(names):,} features takes more "
+                    f"than {seconds:.0f} seconds"
                 )
-        if late:
             break
+        for name, loss in some.items():
+            worse[name].append(loss)
     return Importance(worse, len(rows))
+
+
+def parts(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """The names in parts of at most this size."""
+    return (names[at : at + size] for at in range(0, len(names), size))
+
+
+def shuffled(ask: Ask, rows: pd.DataFrame, names: Sequence[str], order: Array) -> Iterator[tuple[str, Array]]:
+    """For each of the columns, the predictions of the rows with this column in another order."""
+    n = len(rows)
+    asked = pd.concat([rows.assign(**{name: rows[name].to_numpy()[order]}) for name in names])
+    found = ask(asked.reset_index(drop=True))
+    return ((name, found[at * n : (at + 1) * n]) for at, name in enumerate(names))
 
 
 def _spread(who: Who, worse: Sequence[float]) -> Interval:

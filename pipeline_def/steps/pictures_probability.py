@@ -78,6 +78,8 @@ def calibration(shown: Shown) -> Picture:
         for (who, _), score in zip(LEGEND, (ours, theirs), strict=True)
         if score is not None
     }
+    if found["candidate"].n.max() < FEW:
+        raise NotDrawn(f"each bin of probabilities has less than {FEW} rows")
     errors = [number(each.error) for each in found.values()]
     beside = f", the champion's by {errors[1]}" if len(errors) > 1 else ""
     title = f"The candidate's probabilities are off by {errors[0]} on average{beside}"

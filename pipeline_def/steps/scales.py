@@ -80,7 +80,8 @@ class Axis:
 def tick(value: float) -> str:
     """A round number as an axis has it, as short as it is exact."""
     if value and not 1e-3 <= abs(value) < 1e6:
-        return f"{value:.3g}".replace("-", "−").replace("e+0", "e").replace("e+", "e")
+        digits, _, power = f"{value:.4g}".partition("e")
+        return (f"{digits}e{int(power)}" if power else digits).replace("-", "−")
     return f"{round(value, 6) + 0.0:,.6f}".rstrip("0").rstrip(".").replace("-", "−")
 
 
