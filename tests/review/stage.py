@@ -168,7 +168,7 @@ class Stage:
     def answer(self, event: Mapping[str, Any], **more: Any) -> Response:
         """The handler's response."""
         given = {"using": self.using, "links": self.links, **more}
-        return review_candidate.handler(dict(event), Context(), **given)  # type: ignore[arg-type]
+        return review_candidate.handler(dict(event), Context(), **given)
 
     def get(self, token: str | None = None, **changes: Any) -> Response:
         query = urlencode({"t": self.token if token is None else token})
