@@ -11,13 +11,14 @@ import typer
 from handsoff.commands import terminal
 from handsoff.commands.terminal import err, out
 from handsoff.deployment import Deployment
-from handsoff.errors import NotDeployed, UsageError
+from handsoff.errors import NotDeployed, NotFound, UsageError
 from handsoff.operating import failures
 from handsoff.operating.executions import (
     described,
     evidence_of,
     find_execution,
     is_settled,
+    kept_evidence,
     package_of,
     why_blocked,
 )
@@ -41,6 +42,7 @@ from handsoff.showing.evidence import show_evidence
 from handsoff.showing.executions import POLL, follow, traceback_line
 from handsoff.showing.models import after_stop, pending_or_refused, show_model
 from retraining.aws.pipelines import Execution
+from retraining.evidence import Evidence
 from retraining.facts.package import Package
 
 MAX_FOLLOW: Final = 24 * 3600
@@ -195,6 +197,18 @@ def _show_notices(first: Snapshot, now: Snapshot, shown: set[str]) -> None:
             shown.add(text)
 
 
+def _evidence(deployment: Deployment, name: str | None) -> tuple[Execution | None, Evidence]:
+    """The execution and its evidence now; None and the copy of it where SageMaker does not know it."""
+    try:
+        found = find_execution(deployment, name)
+    except (NotDeployed, NotFound):
+        copy = kept_evidence(deployment, name) if name else None
+        if copy is None:
+            raise
+        return None, copy
+    return found, evidence_of(deployment, found)
+
+
 def evidence(
     execution: Annotated[
         str | None,
@@ -204,14 +218,16 @@ def evidence(
 ) -> None:
     """Show the evidence of an execution: steps, logs, data, model package, decision and reasons.
 
+    Of an execution that SageMaker no longer knows, it shows the copy in the data bucket.
+
     Example: `handsoff evidence --json > evidence.json`
     """
     deployment = terminal.deployment()
-    named = find_execution(deployment, execution)
-    found = evidence_of(deployment, named)
+    named, found = _evidence(deployment, execution)
     if as_json:
         terminal.print_json(found)
-    else:
-        show_evidence(out, found)
+        return
+    show_evidence(out, found)
+    if named:
         command = terminal.again("report", named.identity, "--open")
         out.print(f"\nreport: {uri_of(deployment, named)}; `{escape(command)}` opens it", soft_wrap=True)

@@ -49,7 +49,14 @@ def require_pipeline(deployment: Deployment, model: str) -> None:
 def find_execution(deployment: Deployment, name: str | None) -> Execution:
     """The execution with this ARN or this id; with neither, the newest of any model. Raises NotFound."""
     if name and name.startswith("arn:"):
-        return described(deployment, name)
+        try:
+            return described(deployment, name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in pipelines.MISSING:
+                raise
+            raise NotFound(
+                f"SageMaker knows no execution {name}: `handsoff status` shows those it has"
+            ) from None
     found = [item for model in deployment.config.models for item in _summaries(deployment, model, SEARCHED)]
     for item in sorted(found, key=lambda item: item["StartTime"], reverse=True):
         arn = item["PipelineExecutionArn"]
@@ -102,6 +109,17 @@ def evidence_of(deployment: Deployment, execution: Execution) -> evidence.Eviden
     """The evidence of an execution, gathered now, with what only its copy in S3 knows."""
     model = execution.pipeline.removeprefix(f"{deployment.prefix}-")
     return evidence.now(sources_of(deployment), model, execution)
+
+
+def kept_evidence(deployment: Deployment, name: str) -> evidence.Evidence | None:
+    """The copy of the evidence of the execution with this ARN or id; None if there is none.
+
+    It outlives what SageMaker knows: an execution is deleted together with its pipeline.
+    """
+    for model in deployment.config.models:
+        if found := evidence.kept(sources_of(deployment), model, name.rsplit("/", 1)[-1]):
+            return found
+    return None
 
 
 def sources_of(deployment: Deployment) -> evidence.Sources:

@@ -104,10 +104,10 @@ def _decided_by(found: dict[str, Any]) -> str:
 
 def _data(data: dict[str, Any]) -> list[str]:
     """The rows of each split, and how many are left out; nothing where preprocessing did not finish."""
-    if "splits" not in data:
+    if not data.get("splits"):
         return []
     counts = {
-        "are also training rows": data["validationRowsAlsoInTrain"],
+        "are also training rows": data.get("validationRowsAlsoInTrain", 0),
         "are of groups in train": data.get("validationRowsOfTrainGroups", 0),
     }
     left_out = " and ".join(f"{count:,} {what}" for what, count in counts.items() if count)
@@ -115,7 +115,7 @@ def _data(data: dict[str, Any]) -> list[str]:
     rows = ", ".join(
         f"{name} {split['rows']:,} rows{notes.get(name, '')}" for name, split in data["splits"].items()
     )
-    ignored = ", ".join(data["ignoredColumns"]) or "none"
+    ignored = ", ".join(data.get("ignoredColumns", ())) or "none"
     return [escape(rows), escape(f"ignored columns: {ignored}")]
 
 

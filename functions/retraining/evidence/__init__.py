@@ -5,7 +5,7 @@ in order). `copy` writes it to S3, `keeping` says what of an earlier copy stays,
 earlier versions. records.py writes the evidence together with its proof and its report.
 """
 
-from retraining.evidence.copy import ATTEMPTS, Copy, Written, copy_now, now, write
+from retraining.evidence.copy import ATTEMPTS, Copy, Written, copy_now, kept, now, write
 from retraining.evidence.gather import decision, gather, verdict
 from retraining.evidence.model import SCHEMA_VERSION, json_schema
 from retraining.evidence.sources import Evidence, Sources, evidence_key, uri
@@ -23,6 +23,7 @@ __all__ = [
     "evidence_key",
     "gather",
     "json_schema",
+    "kept",
     "now",
     "upgraded",
     "uri",

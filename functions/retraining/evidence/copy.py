@@ -52,6 +52,12 @@ def now(sources: Sources, model: str, execution: Execution) -> Evidence:
     return _collected(sources, model, execution.arn, execution, None, None)
 
 
+def kept(sources: Sources, model: str, execution_id: str) -> Evidence | None:
+    """What the copy says, in today's form; None if there is none. It may be that of an earlier version."""
+    document = read_document(sources, evidence_key(model, execution_id), [], needed=True)
+    return upgraded(document.content, model) if document and document.content else None
+
+
 def write(
     sources: Sources,
     model: str,

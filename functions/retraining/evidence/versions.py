@@ -64,7 +64,7 @@ def upgraded(found: Json, model: str) -> Json:
 
 def _trigger(found: Json) -> Json:
     """What started the execution. Version 1 called requests `wishes`, with keys of another case."""
-    requests = found.get("requests", found.get("wishes", []))
+    requests = found.get("requests") or found.get("wishes") or ()
     return {
         "landedAt": None,
         "admittedAt": None,
