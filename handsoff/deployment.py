@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError
 
 from handsoff.errors import NotDeployed
-from handsoff.location import Location, signing_alias
+from handsoff.location import Location
 from retraining.aws.items import Items
 from retraining.aws.ledger import Ledger
 from retraining.aws.settings import ModelConfigs, Settings
@@ -26,6 +26,7 @@ from retraining.config.evidence import CREATE
 from retraining.config.schema import Config
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -97,9 +98,15 @@ class Deployment:
 
     @property
     def signing_key(self) -> str | None:
-        """The key that signs evidence records: an ARN, or the alias of the one that Terraform makes."""
+        """The ARN of the key that signs evidence records; None where none does.
+
+        The one that Terraform makes is the one that the functions sign with. Raises NotDeployed.
+        """
         key = self.config.evidence.signing_key
-        return signing_alias(self.config) if key == CREATE else key
+        if key != CREATE:
+            return key
+        given = {item["ParameterKey"]: item["ParameterValue"] for item in self.stack.get("Parameters", [])}
+        return given.get("SigningKey") or None
 
     @cached_property
     def account(self) -> str:
@@ -138,13 +145,17 @@ class Deployment:
     @cached_property
     def outputs(self) -> dict[str, str]:
         """The stack's outputs by name. Raises NotDeployed."""
+        return {item["OutputKey"]: item["OutputValue"] for item in self.stack.get("Outputs", [])}
+
+    @cached_property
+    def stack(self) -> StackTypeDef:
+        """The stack as CloudFormation has it. Raises NotDeployed."""
         try:
-            stacks = self.session.client("cloudformation").describe_stacks(StackName=self.prefix)["Stacks"]
+            return self.session.client("cloudformation").describe_stacks(StackName=self.prefix)["Stacks"][0]
         except ClientError as error:
             if error.response["Error"]["Code"] != "ValidationError":
                 raise
             raise NotDeployed(f"there is no stack {self.prefix} here: `handsoff deploy` makes it") from None
-        return {item["OutputKey"]: item["OutputValue"] for item in stacks[0].get("Outputs", [])}
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -18,6 +18,7 @@ from retraining.config.evidence import CREATE
 from retraining.config.schema import Config
 
 if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
 
 LOOKED_AT: Final = 50
@@ -35,15 +36,11 @@ def proof_parameters(deployment: Deployment) -> dict[str, str]:
 
 def _key_arn(deployment: Deployment) -> str:
     """The ARN of the key that signs; empty where none does, or Terraform has not made it yet."""
-    key = deployment.signing_key
-    if key is None or key.startswith("arn:"):
+    key = deployment.config.evidence.signing_key
+    if key != CREATE:
         return key or ""
-    try:
-        return str(deployment.kms.describe_key(KeyId=key)["KeyMetadata"]["Arn"])
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NotFoundException":
-            raise
-        return ""
+    found = _described(deployment.kms, signing_alias(deployment.config))
+    return str(found["Arn"]) if found else ""
 
 
 # ---- handsoff doctor -------------------------------------------------------------------------------------
@@ -53,7 +50,7 @@ def check(config: Config, session: boto3.Session) -> Iterator[Finding]:
     """Whether the key can sign, and whether a bucket of the user's can lock; nothing if none is named."""
     if key := config.evidence.signing_key:
         name = signing_alias(config) if key == CREATE else key
-        yield signing_key(name, asked(lambda: _described(session, name)), made=key == CREATE)
+        yield signing_key(name, asked(lambda: _described(session.client("kms"), name)), made=key == CREATE)
     if config.evidence.object_lock and config.aws.bucket:
         bucket = config.aws.bucket
         yield object_lock(bucket, asked(lambda: can_lock(session.client("s3"), bucket)))
@@ -95,9 +92,9 @@ def object_lock(bucket: str, found: bool | Problem) -> Finding:
     )
 
 
-def _described(session: boto3.Session, name: str) -> Mapping[str, Any] | None:
+def _described(kms: KMSClient, name: str) -> Mapping[str, Any] | None:
     try:
-        found: Any = session.client("kms").describe_key(KeyId=name)["KeyMetadata"]
+        found: Any = kms.describe_key(KeyId=name)["KeyMetadata"]
     except ClientError as error:
         if error.response["Error"]["Code"] != "NotFoundException":
             raise

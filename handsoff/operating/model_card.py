@@ -124,10 +124,10 @@ def _details(evidence: Evidence) -> Iterator[tuple[str, str | None]]:
 
 
 def _reasons(evidence: Evidence) -> list[str]:
+    """Every rule's inequality, then the reasons that belong to no rule."""
     verdict = evidence["verdict"] or {}
-    return [str(rule["text"]) for rule in verdict.get("rules", ())] + [
-        str(reason) for reason in verdict.get("reasons", ())
-    ]
+    rules = [str(rule["text"]) for rule in verdict.get("rules", ())]
+    return list(dict.fromkeys([*rules, *map(str, verdict.get("reasons", ()))]))
 
 
 def _cut(text: str | None, most: int = TEXT) -> str:

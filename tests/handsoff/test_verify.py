@@ -41,13 +41,6 @@ models:
 EXECUTION = "arn:aws:sagemaker:us-east-1:1:pipeline/handsoff-titanic/execution/e{}"
 
 
-class Keys(MemoryKms):
-    """KMS that knows the key by the alias of the deployment, too."""
-
-    def get_public_key(self, *, KeyId: str) -> dict[str, Any]:
-        return super().get_public_key(KeyId=KEY if KeyId == "alias/handsoff-evidence" else KeyId)
-
-
 def put(world: World, key: str, body: bytes) -> str:
     """Put an object; its version."""
     return str(world.s3.put_object(Bucket="data", Key=key, Body=body)["VersionId"])
@@ -100,12 +93,12 @@ def world() -> World:
 
 
 @pytest.fixture
-def kms() -> Keys:
-    return Keys()
+def kms() -> MemoryKms:
+    return MemoryKms()
 
 
 @pytest.fixture
-def deployed(world: World, kms: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def deployed(world: World, kms: MemoryKms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A model with the versions 1 (approved by Ana), 2 (waits) and 3 (held, then rejected), and 5 records."""
     (tmp_path / "handsoff.yaml").write_text(MODEL)
     monkeypatch.chdir(tmp_path)
@@ -121,6 +114,7 @@ def deployed(world: World, kms: Keys, tmp_path: Path, monkeypatch: pytest.Monkey
             partition="aws",
             bucket="data",
             ledger=world.ledger,
+            stack={"Parameters": [{"ParameterKey": "SigningKey", "ParameterValue": KEY}]},
         )
         return made
 
@@ -161,7 +155,7 @@ def test_verify_of_what_is_as_recorded_finds_nothing(deployed: World, target: st
     assert len(deployed.s3.versions[record_key(1)]) == 1  # type: ignore[attr-defined]
 
 
-Change = Callable[[World, Keys], None]
+Change = Callable[[World, MemoryKms], None]
 EVIDENCE = "evidence/titanic/e0/evidence.json"
 
 
@@ -180,7 +174,7 @@ def gone(key: str) -> Change:
 def resealed(change: Callable[[dict[str, Any]], None]) -> Change:
     """Record 4 with another payload and the signature that it had."""
 
-    def changed(world: World, _: Keys) -> None:
+    def changed(world: World, _: MemoryKms) -> None:
         envelope = parse_envelope(read(world, record_key(4)))
         payload = altered(read(world, record_key(4)), change)
         put(world, record_key(4), replace(envelope, payload=payload).dumped())
@@ -195,21 +189,21 @@ def resigned(number: int, key: str, change: Callable[[dict[str, Any]], None] = l
 
 
 def unsigned(number: int) -> Change:
-    def changed(world: World, _: Keys) -> None:
+    def changed(world: World, _: MemoryKms) -> None:
         envelope = parse_envelope(read(world, record_key(number)))
         put(world, record_key(number), replace(envelope, signatures=()).dumped())
 
     return changed
 
 
-def signature_altered(world: World, _: Keys) -> None:
+def signature_altered(world: World, _: MemoryKms) -> None:
     envelope = parse_envelope(read(world, record_key(5)))
     (signature,) = envelope.signatures
     other = replace(signature, value=signature.value[:-1] + bytes([signature.value[-1] ^ 1]))
     put(world, record_key(5), replace(envelope, signatures=(other,)).dumped())
 
 
-def replayed(world: World, _: Keys) -> None:
+def replayed(world: World, _: MemoryKms) -> None:
     """evidence.json as it was before the decision."""
     versions = world.s3.versions[EVIDENCE]  # type: ignore[attr-defined]
     before = next(
@@ -220,7 +214,7 @@ def replayed(world: World, _: Keys) -> None:
     put(world, EVIDENCE, before)
 
 
-def chain_replaced(world: World, kms: Keys) -> None:
+def chain_replaced(world: World, kms: MemoryKms) -> None:
     """Each record signed anew by another key, and all links as they should be."""
     before: list[str | None] = [None]
     for number in range(1, 6):
@@ -236,7 +230,7 @@ def of_another_model(said: dict[str, Any]) -> None:
     said["predicate"]["model"] = "prices"
 
 
-def another_version(world: World, _: Keys) -> None:
+def another_version(world: World, _: MemoryKms) -> None:
     versions = world.s3.versions["curated/titanic/train.csv"]  # type: ignore[attr-defined]
     identity, _body, at = versions[0]
     versions[0] = (identity, b"a,b\n2", at)
@@ -305,7 +299,7 @@ CHANGES: dict[str, tuple[Change, list[tuple[str, str]]]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_verify_finds_what_was_changed(deployed: World, kms: Keys, name: str) -> None:
+def test_verify_finds_what_was_changed(deployed: World, kms: MemoryKms, name: str) -> None:
     change, expected = CHANGES[name]
     change(deployed, kms)
     findings = found("titanic")
@@ -315,7 +309,7 @@ def test_verify_finds_what_was_changed(deployed: World, kms: Keys, name: str) ->
 def test_verify_finds_a_removed_tail_after_the_ledger_was_lost(deployed: World) -> None:
     deployed.lose_the_ledger()
     for number in (2, 4, 5):
-        gone(record_key(number))(deployed, Keys())
+        gone(record_key(number))(deployed, MemoryKms())
     assert found("titanic") == [
         ("gap", record_key(2)),
         ("evidence", EVIDENCE),
@@ -379,7 +373,7 @@ def test_what_cannot_be_verified_ends_with_2(deployed: World, arguments: list[st
     assert deployed.messages() is not None
 
 
-def test_refusals_of_aws_end_with_2(deployed: World, kms: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals_of_aws_end_with_2(deployed: World, kms: MemoryKms, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(**_: Any) -> None:
         raise refused("AccessDeniedException", "GetPublicKey")
 
@@ -389,7 +383,7 @@ def test_refusals_of_aws_end_with_2(deployed: World, kms: Keys, monkeypatch: pyt
     assert deployed.messages() is not None
 
 
-def test_deleted_key_says_how_its_public_key_helps(deployed: World, kms: Keys) -> None:
+def test_deleted_key_says_how_its_public_key_helps(deployed: World, kms: MemoryKms) -> None:
     kms.keys.clear()
     done = run("titanic")
     assert (done.exit_code, "give its public key, which you have kept, by --key FILE" in done.output) == (
@@ -406,7 +400,9 @@ def configured(text: str) -> None:
     Path("handsoff.yaml").write_text(MODEL.replace("evidence: {signing_key: create}", text))
 
 
-def test_records_of_an_earlier_key_hold_while_the_configuration_names_it(deployed: World, kms: Keys) -> None:
+def test_records_of_an_earlier_key_hold_while_the_configuration_names_it(
+    deployed: World, kms: MemoryKms
+) -> None:
     configured(f"evidence: {{signing_key: '{OTHER}'}}")
     assert {kind for kind, _ in found("titanic")} == {"key"}
     configured(f"evidence: {{signing_key: '{OTHER}', earlier_keys: ['{KEY}']}}")
@@ -416,7 +412,7 @@ def test_records_of_an_earlier_key_hold_while_the_configuration_names_it(deploye
 
 
 def test_records_from_before_the_key_hold_and_a_signed_one_vouches_for_them(
-    deployed: World, kms: Keys
+    deployed: World, kms: MemoryKms
 ) -> None:
     for number in (1, 2, 3, 4, 5):
         gone(record_key(number))(deployed, kms)
@@ -431,7 +427,7 @@ def test_records_from_before_the_key_hold_and_a_signed_one_vouches_for_them(
     assert "2 records were made before a key was named; record 3 vouches for them" in run("titanic").stdout
 
 
-def test_without_a_key_verify_says_that_nothing_is_signed(deployed: World, kms: Keys) -> None:
+def test_without_a_key_verify_says_that_nothing_is_signed(deployed: World, kms: MemoryKms) -> None:
     configured("")
     done = run("titanic")
     assert (done.exit_code, "signatures were not looked at: no key is named" in done.stdout) == (0, True)
@@ -453,7 +449,7 @@ def at(time: str, code: int = 0) -> dict[str, Any]:
     return json.loads(done.stdout)["models"][0]  # type: ignore[no-any-return]
 
 
-def with_decisions(world: World, kms: Keys) -> None:
+def with_decisions(world: World, kms: MemoryKms) -> None:
     """Version 1 approved on November 1, version 2 on the 10th, version 2 rejected on the 20th."""
     early = {
         "status": "Approved",
@@ -485,7 +481,7 @@ def with_decisions(world: World, kms: Keys) -> None:
     ],
 )
 def test_champion_at_a_time_is_the_package_approved_last_until_then(
-    deployed: World, kms: Keys, time: str, package: int | None, by: str | None, until: str | None
+    deployed: World, kms: MemoryKms, time: str, package: int | None, by: str | None, until: str | None
 ) -> None:
     with_decisions(deployed, kms)
     said = at(time)["champion"]
@@ -496,7 +492,7 @@ def test_champion_at_a_time_is_the_package_approved_last_until_then(
     assert (said["until"] and said["until"]["at"]) == until
 
 
-def test_champion_at_a_time_says_who_approved_it_and_why(deployed: World, kms: Keys) -> None:
+def test_champion_at_a_time_says_who_approved_it_and_why(deployed: World, kms: MemoryKms) -> None:
     with_decisions(deployed, kms)
     text = run("titanic", "--at", "2026-11-14").stdout
     assert f"was {arn_of(2)}" in text
@@ -505,7 +501,9 @@ def test_champion_at_a_time_says_who_approved_it_and_why(deployed: World, kms: K
     assert "titanic had no champion" in run("titanic", "--at", "2026-10-01").stdout
 
 
-def test_champion_at_a_time_of_a_chain_that_does_not_hold_ends_with_1(deployed: World, kms: Keys) -> None:
+def test_champion_at_a_time_of_a_chain_that_does_not_hold_ends_with_1(
+    deployed: World, kms: MemoryKms
+) -> None:
     with_decisions(deployed, kms)
     resigned(6, OTHER)(deployed, kms)
     assert at("2026-11-14", code=1)["champion"]["modelPackageArn"] == arn_of(2)
@@ -564,12 +562,12 @@ def test_two_records_of_one_place_are_a_fork_without_aws(files: Path) -> None:
 
 
 def test_old_evidence_is_found_without_aws(files: Path, deployed: World) -> None:
-    replayed(deployed, Keys())
+    replayed(deployed, MemoryKms())
     (files / "evidence.json").write_bytes(read(deployed, EVIDENCE))
     assert found(*ALL, "--key", "key.pem") == [("replay", "evidence.json")]
 
 
-def test_another_key_is_found_without_aws(files: Path, kms: Keys) -> None:
+def test_another_key_is_found_without_aws(files: Path, kms: MemoryKms) -> None:
     kms.keys[KEY] = kms.keys[OTHER]
     body = kms.signed(parse_envelope((files / "00000005.json").read_bytes()).payload)
     (files / "00000005.json").write_bytes(body)

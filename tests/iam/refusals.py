@@ -150,6 +150,8 @@ REFUSED: Final[dict[str, list[Call]]] = {
         write("models/page/e/model.tar.gz"),
         write("curated/page/train.csv"),
         delete("evidence/page/e/evidence.json"),
+        write("evidence/page/chain/00000001.json"),  # a record that is there already
+        delete("evidence/page/chain/00000001.json"),
         approve("handsoffdev-page"),
         START_ELSEWHERE,
         train("handsoff-pipeline"),
@@ -225,6 +227,8 @@ REFUSED: Final[dict[str, list[Call]]] = {
         write("batches/page/b/manifest.json"),
         delete("curated/page/train.csv"),
         delete("evidence/page/e/evidence.json"),
+        write("evidence/page/chain/00000001.json"),  # a record that is there already
+        delete("evidence/page/chain/00000001.json"),
         ("iam", "create_access_key", {"UserName": "somebody-else"}),
         MORE_RIGHTS,
         ASSUME,

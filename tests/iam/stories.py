@@ -223,6 +223,7 @@ def decide_by_command(loop: Loop) -> Json:
     operator(loop, "data", "command")
     operator(loop, "approve", "command/1", "--reason", "better than nothing")
     found = recorded(loop, "command", 1)
+    operator(loop, "verify", "command")  # exit code 0: evidence, chain, artifact and data are as recorded
     operator(loop, "anchor", "command", "command/1", "--reason", "it is the first one")
     start_by_hand(loop, "command")
     execution = loop.settled("command", 2)

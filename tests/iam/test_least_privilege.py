@@ -120,7 +120,7 @@ def test_every_allowed_action_is_needed_or_listed_as_unproven(
     }
     assert sorted(every - proven - said) == [], "nothing shows that these are needed"
     assert sorted(said & proven) == [], "proven by now: take them out of iam_unproven.yaml"
-    optional = {"operator-kms", "pipeline-kms", "pipeline-vpc"}  # not deployed here
+    optional = {"operator-kms", "operator-lock", "pipeline-kms", "pipeline-vpc"}  # not deployed here
     assert sorted(one for one in said - every if one.who not in optional) == [], "there are none of these"
 
 
@@ -131,7 +131,7 @@ def test_every_unproven_action_has_a_reason_and_a_page_of_aws() -> None:
         assert "https://docs.aws.amazon.com/" in entry["source"], entry
         assert len(entry["why"]) > 20, entry
     folder = Path(__file__).parents[2] / "terraform" / "policies"
-    for name in ("operator-kms", "pipeline-kms", "pipeline-vpc"):
+    for name in ("operator-kms", "operator-lock", "pipeline-kms", "pipeline-vpc"):
         document = json.loads((folder / f"{name}.json").read_text().replace("$$", "$"))
         said = {(e["sid"], action) for e in entries if e["role"] == name for action in e["actions"]}
         assert said == {(one.sid, one.action) for one in proof.permissions({name: [document]})}

@@ -227,7 +227,8 @@ def started(
 ) -> Iterator[Loop]:
     """AWS on this machine in `folder`, deployed with a model for each story. `build` saves building again."""
     titanic = yaml.safe_load((ROOT / "handsoff.yaml").read_text())["models"]["titanic"]
-    values = {"models": {name: {**titanic, "retrain": {}, **story} for name, story in stories.items()}}
+    models = {name: {**titanic, "retrain": {}, **story} for name, story in stories.items()}
+    values = {"evidence": {"signing_key": "create"}, "models": models}
     config = folder / "handsoff.yaml"
     config.write_text(json.dumps(values))  # JSON is YAML
     project = Project(folder, parse_config(values, source=str(config)), folder / "work")
