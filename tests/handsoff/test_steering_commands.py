@@ -417,3 +417,21 @@ def test_checks_of_doctor_warn_of_a_pause_in_the_configuration() -> None:
     paused = model.model_copy(update={"retrain": model.retrain.model_copy(update={"paused": True})})
     (found,) = checks.pauses(Config.model_validate({"models": {"titanic": paused}}), {})
     assert found.why == "handsoff.yaml pauses it: retrain.paused is true, so nothing starts"
+
+
+def test_start_and_land_say_that_the_model_is_paused(
+    deployed: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said("pause", "titanic", "--reason", "audit")
+    monkeypatch.setattr("handsoff.commands.executions.request_start", lambda *_: None)
+    monkeypatch.setattr("handsoff.commands.data._upload", lambda *_, **__: None)
+    stands = f"paused since 2026-11-23 12:00:00 UTC by {WHO}: audit"
+    assert said("start", "titanic") == (
+        f"requested: it waits, as the model is {stands}\n`handsoff resume titanic` starts it\n"
+    )
+    (tmp_path / "train.csv").write_text("age\n1\n")
+    assert said("land", "titanic", "train.csv").splitlines()[1:] == [
+        f"it waits, as the model is {stands}",
+        "`handsoff resume titanic` starts what waits",
+    ]
+    assert deployed

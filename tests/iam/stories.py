@@ -230,12 +230,19 @@ def decide_by_command(loop: Loop) -> Json:
     look_at(loop, execution)
     operator(loop, "reject", "command/2", "--reason", "no better than the champion")
     recorded(loop, "command", 2)
+    operator(loop, "models")
+    operator(loop, "versions", "command")
+    operator(loop, "compare", "command", "1", "2")
+    operator(loop, "pause", "command", "--reason", "the source is being repaired")
+    operator(loop, "resume", "command")
     package = package_of(loop.deployment, loop.settled("command", 1))
     assert package is not None
     client(loop, "sagemaker").update_model_package(
         ModelPackageArn=package.arn, ModelApprovalStatus="Rejected", ApprovalDescription="not after all"
     )
     loop.told("command", "rolled_back")
+    wait("its record", lambda: decision(loop, package.arn).get("status") == "Rejected")
+    operator(loop, "rollback", "command", "--to", "1", "--reason", "better than none", "--yes")
     return found
 
 
@@ -370,7 +377,7 @@ def stop(loop: Loop, step: str) -> Json:
     with loop.held(step) as holds:
         arn = sagemaker.start_pipeline_execution(PipelineName="handsoff-scheduled")["PipelineExecutionArn"]
         wait(f"{step} to begin", lambda: holds)
-        sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
+        operator(loop, "stop", arn, "--reason", "to see that it stops")
     return over(loop, arn)
 
 
