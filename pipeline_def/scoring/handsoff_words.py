@@ -60,13 +60,18 @@ SUB_EXCEPTIONS = re.compile(r" \(\d+ sub-exceptions?\)$")
 
 
 class Words:
-    """The words of the Python files in a folder: their texts, the parts of their f-strings, their names."""
+    """The words of the Python files in a folder: their texts, the parts of their f-strings, their names.
+
+    Files of ours that lie beside them do not count.
+    """
 
     def __init__(self, folder: str) -> None:
         self.texts: set[str] = set()
         self.forms: list[list[str]] = []
         self.names: set[str] = set()
         for path in sorted(Path(folder).rglob("*.py")):
+            if path.name.startswith("handsoff_"):
+                continue
             try:
                 self._read(ast.parse(path.read_bytes()))
             except (OSError, SyntaxError, ValueError, RecursionError):
@@ -108,9 +113,9 @@ class Words:
             path = system[2]
             known = path is None or path in self.texts or path.rsplit("/", 1)[-1] in self.texts
             return whole if known else system[1]
-        for form in self.forms:
-            if any(form) and re.fullmatch(".*".join(map(re.escape, form)), message, re.DOTALL):
-                return _line("…".join(form))
+        for form in sorted(self.forms, key=lambda parts: -sum(map(len, parts))):
+            if re.fullmatch(".*".join(map(re.escape, form)), message, re.DOTALL):
+                return _line("…".join(form)) if re.search(r"[^\W\d_]{3}", "".join(form)) else ""
         return ""
 
     def may_tell(self, line: str) -> bool:

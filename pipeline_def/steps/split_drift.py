@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow.parquet as pq
 
+from data_counts import FEWEST, TAILS
 from data_profile import profile
 from drift import shift
 from job import DATE, Array, Json, StepConfig
@@ -37,12 +38,15 @@ def split_drift(train: Path, validation: Path, trained: Json, config: StepConfig
     if config.data.date is None:
         return found
     ours, theirs = read_dates(train), read_dates(validation)
-    found["dates"] = dates(ours, theirs)
+    found["dates"] = dates(ours, theirs, show=config.show_values)
     since = first_of_newest(ours)
     if since is not None:
         known = ~np.isnat(ours)
         earlier, newest = (profile(train, config, known & rows) for rows in (ours < since, ours >= since))
-        found["time_drift"] = {**shift(earlier, newest, spelling), "from": written(since)}
+        found["time_drift"] = {
+            **shift(earlier, newest, spelling),
+            "from": written(since if config.show_values else day(since)),
+        }
     return found
 
 
@@ -64,22 +68,42 @@ def first_of_newest(found: Array) -> np.datetime64 | None:
     return np.datetime64(since)
 
 
-def dates(train: Array, validation: Array) -> Json:
-    """By split the first and the last date and the `undated` rows.
+def dates(train: Array, validation: Array, *, show: bool) -> Json:
+    """By split the ends of its dates and the `undated` rows.
 
-    Of validation also `before_train_end`: its rows that are older than the newest training row.
+    The ends are the days of the percentiles 5 and 95, `p5` and `p95`, None of fewer than FEWEST dates; with
+    `show` the `first` and the `last` date, which single rows have. Of validation also `before_train_end`: its
+    rows that are older than the newest training row.
     """
     ends = [train[~np.isnat(train)], validation[~np.isnat(validation)]]
     found: Mapping[str, Json] = {
         split: {
-            "first": written(known.min()) if len(known) else None,
-            "last": written(known.max()) if len(known) else None,
+            **(first_and_last(known) if show else percentiles(known)),
             "undated": len(every) - len(known),
         }
         for split, known, every in zip(("train", "validation"), ends, (train, validation), strict=True)
     }
     before = int((ends[1] < ends[0].max()).sum()) if len(ends[0]) else 0
     return {**found, "validation": {**found["validation"], "before_train_end": before}}
+
+
+def first_and_last(known: Array) -> dict[str, str | None]:
+    """The first and the last date; None without one."""
+    ends = (known.min(), known.max()) if len(known) else (None, None)
+    return {name: end and written(end) for name, end in zip(("first", "last"), ends, strict=True)}
+
+
+def percentiles(known: Array) -> dict[str, str | None]:
+    """The days of the percentiles 5 and 95; None of too few dates."""
+    if len(known) < FEWEST:
+        return {"p5": None, "p95": None}
+    low, high = np.quantile(known.astype("int64"), TAILS).astype("int64").astype("datetime64[us]")
+    return {"p5": written(day(low)), "p95": written(day(high))}
+
+
+def day(date: np.datetime64) -> np.datetime64:
+    """The day of a time."""
+    return np.datetime64(date, "D")
 
 
 def written(date: np.datetime64) -> str:
@@ -98,9 +122,9 @@ def date_notes(report: Mapping[str, Any]) -> list[str]:
         if found[split]["undated"]
     ]
     if found and (before := found["validation"]["before_train_end"]):
+        which = f" ({last})" if (last := found["train"].get("last")) else ""
         notes.append(
-            f"{before:,} of {rows['validation']:,} validation rows are older than the newest training row "
-            f"({found['train']['last']}): a random split tells less than a split by time how well the model "
-            "knows later rows"
+            f"{before:,} of {rows['validation']:,} validation rows are older than the newest training row"
+            f"{which}: a random split tells less than a split by time how well the model knows later rows"
         )
     return notes

@@ -122,11 +122,11 @@ def test_first_of_newest_without_earlier_rows_is_none(found: Any) -> None:
 
 
 def test_dates_count_validation_rows_before_the_end_of_train() -> None:
-    assert split_drift.dates(days(3, 9, None), days(8, 9, 10, None, None)) == {
+    assert split_drift.dates(days(3, 9, None), days(8, 9, 10, None, None), show=True) == {
         "train": {"first": "2026-01-03", "last": "2026-01-09", "undated": 1},
         "validation": {"first": "2026-01-08", "last": "2026-01-10", "undated": 2, "before_train_end": 1},
     }
-    assert split_drift.dates(days(None), days(1))["validation"]["before_train_end"] == 0
+    assert split_drift.dates(days(None), days(1), show=True)["validation"]["before_train_end"] == 0
 
 
 # ---- from files ------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def test_preprocess_measures_the_drift_of_validation_rows(s3: S3Client, tmp_path
 
 def test_evaluate_tells_drift_by_time_and_dates(s3: S3Client, tmp_path: Path) -> None:
     moved = dated(range(80)) + dated(range(80, 100), x=50).removeprefix("x,c,y,day\n")
-    run = prepared(s3, tmp_path, DATED, moved, dated(range(90, 110)))
+    run = prepared(s3, tmp_path, {**DATED, "show_values": True}, moved, dated(range(90, 110)))
     assert run.report["dates"] == {
         "train": {"first": "2026-01-01", "last": "2026-04-10", "undated": 0},
         "validation": {"first": "2026-04-01", "last": "2026-04-20", "undated": 0, "before_train_end": 18},
@@ -165,6 +165,18 @@ def test_evaluate_tells_drift_by_time_and_dates(s3: S3Client, tmp_path: Path) ->
         "18 of 40 validation rows are older than the newest training row (2026-04-10): a random split tells "
         "less than a split by time how well the model knows later rows",
     ]
+
+
+def test_evaluate_tells_no_date_of_a_single_row_unless_values_are_shown(s3: S3Client, tmp_path: Path) -> None:
+    run = prepared(s3, tmp_path, DATED, dated(range(100)), dated(range(90, 100)))
+    assert run.report["dates"] == {
+        "train": {"p5": "2026-01-05", "p95": "2026-04-05", "undated": 0},
+        "validation": {"p5": "2026-04-01", "p95": "2026-04-10", "undated": 0, "before_train_end": 18},
+    }
+    run.train()
+    assert run.evaluate()["handsoff"]["data_notes"][-1].startswith(
+        "18 of 20 validation rows are older than the newest training row: a random split"
+    )
 
 
 def test_preprocess_of_later_validation_rows_has_no_note(s3: S3Client, tmp_path: Path) -> None:
@@ -187,7 +199,8 @@ def test_preprocess_reads_dates_of_parquet(s3: S3Client, tmp_path: Path) -> None
     body = io.BytesIO()
     frame.to_parquet(body)
     land_small(s3, body.getvalue(), dated(range(20, 30)))
-    run = prepared(s3, tmp_path, DATED, body.getvalue(), dated(range(20, 30)))
+    config = {**DATED, "show_values": True}
+    run = prepared(s3, tmp_path, config, body.getvalue(), dated(range(20, 30)))
     assert run.report["dates"]["train"]["last"] == "2026-01-20"
 
 
