@@ -124,6 +124,14 @@ def test_buttons_carry_the_arn_and_approve_confirms() -> None:
     assert "confirm" not in reject
 
 
+def test_of_candidate_long_picture_is_cut_within_limits() -> None:
+    message = of_candidate(candidate(picture="roc auc " * 900))
+    assert list(problems(message.blocks)) == []
+    (shown,) = [block for block in message.blocks if "roc auc roc auc" in str(block.get("text"))]
+    assert len(shown["text"]["text"]) == 2000
+    assert shown["text"]["type"] == "plain_text"
+
+
 def test_of_candidate_without_link_and_buttons_names_the_command() -> None:
     command = 'Decide by command: handsoff approve handsoff-titanic/3 --reason "…" (or reject)'
 

@@ -341,3 +341,22 @@ def test_tell_raises_a_missing_webhook_without_its_secret(titanic: World, app: S
     with pytest.raises(SlackRefused, match="Slack has not taken the webhook: 404 no_service") as caught:
         webhook(titanic, app, "waiting", url=f"{app.origin}/services/T0/B0/gone")
     assert "B0" not in str(caught.value)
+
+
+def test_tell_waiting_has_the_picture_of_the_metrics_in_words(titanic: World, app: Slack) -> None:
+    said = "roc auc: <candidate> 0.87 & champion 0.86"
+    picture = {"id": "metrics", "title": "t", "alt": said, "svg": "<svg/>"}
+    other = {**picture, "id": "difference", "alt": "another one"}
+    body = json.dumps({"schemaVersion": 1, "pictures": [other, picture]})
+    titanic.s3.put_object(Bucket="data", Key="models/titanic/e0/pictures.json", Body=body.encode())
+    tell(titanic, app)
+    shown = texts(app.messages()[0])
+    assert said in shown  # as plain text, in which Slack reads no markup
+    assert "another one" not in shown
+    assert app.refused == []
+
+
+def test_tell_waiting_with_a_picture_that_cannot_be_read_says_the_rest(titanic: World, app: Slack) -> None:
+    titanic.s3.put_object(Bucket="data", Key="models/titanic/e0/pictures.json", Body=b"no JSON")
+    tell(titanic, app)
+    assert texts(app.messages()[0])[0] == WAITS

@@ -14,10 +14,11 @@ from retraining.candidates.state import BeingDecided, Waits, candidate_state
 from retraining.candidates.telling import review_link
 from retraining.collaborators import Collaborators
 from retraining.config.schema import ModelConfig
-from retraining.errors import EvaluationError
+from retraining.errors import EvaluationError, HandsoffError
 from retraining.facts import keys
 from retraining.facts.candidates import SlackMessage
 from retraining.facts.package import Package
+from retraining.report.read import pictures_of
 from retraining.slack import messages
 from retraining.slack.client import Place, SlackClient
 from retraining.slack.messages import Candidate
@@ -27,6 +28,10 @@ _PACKAGE: Final = re.compile(
     r"arn:[\w-]+:sagemaker:[\w-]+:\d{12}:model-package/([a-z0-9-]+)/[1-9]\d*", re.ASCII
 )
 """The ARN of a model package; the group is its group."""
+
+
+METRICS: Final = "metrics"
+"""The id of the picture of the metrics in pictures.json."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +123,26 @@ def candidate(
         reasons=judged.verdict.texts if judged else (),
         evaluation=evaluation,
         problem=problem,
+        picture=_picture(package, model, using),
         review_url=None,
         # Slack sends what is pressed to the page's URL, which some regions do not have.
         may_decide=client.interactive
         and bool(config.approvers.slack_users)
         and using.settings.review_url is not None,
     )
+
+
+def _picture(package: Package, model: str, using: Collaborators) -> str | None:
+    """The text alternative of the picture of the metrics; None where there is none."""
+    execution_id = (package.execution or "").rsplit("/", 1)[-1]
+    try:
+        drawn = pictures_of(using.s3, using.settings.bucket, model, execution_id)
+    except HandsoffError:
+        return None
+    except Exception:
+        logger.exception("picture could not be read", package=package.arn)
+        return None
+    return next((picture.alt for picture in drawn.pictures if picture.id == METRICS), None)
 
 
 def _evaluation(package: Package, using: Collaborators) -> tuple[Evaluation | None, str | None]:

@@ -23,6 +23,9 @@ from retraining.verdicts.evaluation import Difference, Evaluation, Measured, Pai
 MAX_FALLBACK: Final = 300
 """Characters of the text that stands for the blocks in notifications and screen readers."""
 
+MAX_PICTURE: Final = 2000
+"""Characters of the text alternative of a picture. Block Kit takes 3,000; a message takes about 13,000."""
+
 MAX_ANSWER: Final = 1000
 """Characters of an answer to a press."""
 
@@ -74,6 +77,7 @@ class Candidate:
     `decided` is the decision that is taken, None while the candidate waits; `written` says whether the
     registry shows it. `rolled_back` says that the candidate had been approved before it was rejected.
     `problem` says why there is no evaluation. `may_decide` says whether anybody may decide in Slack.
+    `picture` is the text alternative of the picture of the metrics; None where there is no picture.
     """
 
     model: str
@@ -86,6 +90,7 @@ class Candidate:
     problem: str | None
     review_url: str | None
     may_decide: bool
+    picture: str | None = None
 
     @property
     def name(self) -> str:
@@ -109,6 +114,7 @@ def of_candidate(candidate: Candidate) -> Message:
             blocks.plain(wanted),
             *([blocks.plain(decision_text(decided))] if decided else []),
             *_numbers(candidate),
+            *([blocks.plain(candidate.picture, MAX_PICTURE)] if candidate.picture else []),
             *blocks.reasons(candidate.reasons),
             *blocks.link(candidate.review_url),
             *_command(candidate),
