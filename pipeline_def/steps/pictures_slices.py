@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from scipy import special
 
-from canvas import LEGEND
+from canvas import LEGEND, Who
 from forest import Interval, Panel, Row, forest
 from job import Json
 from picture import NotDrawn, Picture, Shown
@@ -59,11 +59,17 @@ def slices(shown: Shown) -> Picture:
         id="slices",
         title=title,
         alt=f"{title}. " + "; ".join(": ".join((row[0], ", ".join(row[1:]))) for row in table) + ".",
-        svg=forest(title, panels, LEGEND if compared else LEGEND[:1]),
+        svg=forest(title, panels, _legend(bool(named), bool(compared))),
         columns=["slice", "rows", "candidate", "champion", "candidate − champion", "reading"],
         rows=table,
         note=_note(shown, bool(named), bool(found)),
     )
+
+
+def _legend(named: bool, compared: bool) -> Sequence[tuple[Who, str]]:
+    if not named:
+        return [("candidate", "candidate − champion")]
+    return LEGEND if compared else LEGEND[:1]
 
 
 def _of(part: Json, who: str) -> Mapping[str, Json]:
