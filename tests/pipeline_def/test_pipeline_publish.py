@@ -156,6 +156,7 @@ def test_code_objects_hold_each_script_where_its_job_needs_it(model: dict[str, A
                 "inference.py",
                 "job.py",
                 "model.json",
+                "reasons.py",
                 "search.py",
                 "serving_request.py",
                 "train.py",
