@@ -55,7 +55,7 @@ def shortened(model: dict[str, Any]) -> dict[str, Any]:
 
     Values are shown: they are of the user's own files, and nothing leaves this machine.
     """
-    model = {**model, "approvers": {**model["approvers"], "show_values": True}}
+    model = {**model, "approvers": {**model.get("approvers", {}), "show_values": True}}
     search = model["training"].get("search")
     if not search:
         return model
