@@ -103,7 +103,8 @@ def percentiles(known: Array) -> dict[str, str | None]:
 
 def day(date: np.datetime64) -> np.datetime64:
     """The day of a time."""
-    return np.datetime64(date, "D")
+    found: np.datetime64 = date.astype("datetime64[D]")
+    return found
 
 
 def written(date: np.datetime64) -> str:

@@ -59,16 +59,16 @@ def _named(name: str, document: Document | None) -> dict[str, Any]:
 def _files(read: Sequence[Json], listed: Sequence[Json]) -> list[dict[str, Any]]:
     """The first files of the batch: those that were read, with S3's checksums from the manifest.
 
-    Before they are read, they are those that the manifest lists.
+    Before they are read, they are those that the manifest lists. The reports of version 0.1 name no version.
     """
-    checksums = {(item["key"], item["versionId"]): item.get("checksum") for item in listed}
+    checksums = {(item["key"], item.get("versionId")): item.get("checksum") for item in listed}
     return [
         {
             "key": item["key"],
-            "versionId": item["versionId"],
+            "versionId": item.get("versionId"),
             "etag": item.get("etag"),
             "size": item["size"] if "size" in item else item.get("bytes"),
-            "checksum": checksums.get((item["key"], item["versionId"])),
+            "checksum": checksums.get((item["key"], item.get("versionId"))),
             "sha256": item.get("sha256"),
             "rows": item.get("rows"),
             **report_keys.camel_case({key: value for key, value in item.items() if key in _HOW_READ}),

@@ -67,7 +67,7 @@ def test_measure_of_a_step_has_model_and_step_together(capsys: pytest.CaptureFix
     ],
 )
 def test_measure_refuses_what_the_catalogue_does_not_have(
-    name: str, dimensions: dict[str, str], error: type[Exception]
+    name: str, dimensions: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         measure(name, 1, **dimensions)
