@@ -29,6 +29,8 @@ JOBS = "SageMaker names a pipeline's jobs after the execution, so no prefix is i
 NAMED_BY_SAGEMAKER = "SageMaker names the group for all jobs of an account"
 ANYBODYS = {
     ("events:PutEvents", "deployment"): "the bus is the account's, and a condition binds the source",
+    ("kms:GetPublicKey", "deployment"): "the ARN is of one key, and has no deployment's name in it",
+    ("kms:Sign", "deployment"): "the ARN is of one key, and has no deployment's name in it",
     ("logs:CreateLogGroup", "deployment"): NAMED_BY_SAGEMAKER,
     ("logs:CreateLogStream", "deployment"): NAMED_BY_SAGEMAKER,
     ("logs:DescribeLogStreams", "deployment"): NAMED_BY_SAGEMAKER,
