@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from handsoff.deploying import local, sam
+from handsoff.deploying import local, proof, sam
 from handsoff.deploying.account import Stack
 from handsoff.deployment import Deployment
 from handsoff.errors import ToolFailed
@@ -21,13 +21,14 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Machine:
-    """A build, a stack, and the parameters of each `sam deploy`."""
+    """A build, a stack, the parameters of each `sam deploy`, and the key that signs evidence."""
 
     project: Project
     cloud: Cloud
     stack: Stack | None = None
     deployed: list[Any] = field(default_factory=list)
     fails: bool = False
+    key: dict[str, str] | None = None
 
     def build(self, digest: str) -> None:
         (self.cloud.folder / sam.MARK).write_text(digest)
@@ -52,6 +53,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(sam, "deploy", found.sam_deploy)
     monkeypatch.setattr(local, "find_stack", lambda _session, _name: found.stack)
+    monkeypatch.setattr(proof, "_described", lambda _kms, _name: found.key)
     return found
 
 
@@ -68,6 +70,10 @@ def other_prefix(machine: Machine) -> None:
     machine.project = replace(machine.project, config=config)
 
 
+def key_that_signs(machine: Machine) -> None:
+    machine.key = {"Arn": "arn:aws:kms:us-east-1:000000000000:key/1"}
+
+
 def changed_by_hand(machine: Machine) -> None:
     assert machine.stack
     machine.stack = replace(machine.stack, version="id by hand")
@@ -82,7 +88,9 @@ def deleted(machine: Machine) -> None:
     machine.stack = None
 
 
-@pytest.mark.parametrize("change", [other_code, other_prefix, changed_by_hand, failed_by_hand, deleted])
+@pytest.mark.parametrize(
+    "change", [other_code, other_prefix, key_that_signs, changed_by_hand, failed_by_hand, deleted]
+)
 def test_deploy_after_a_change_deploys_the_stack_once(
     machine: Machine, change: Callable[[Machine], None]
 ) -> None:

@@ -298,7 +298,7 @@ def did(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(terminal, "deployment", lambda _where: deployment(Aws(config_of()), changed))
     monkeypatch.setattr(command, "publish_model", publish_model)
     monkeypatch.setattr(account, "endpoint", lambda _session: None)
-    monkeypatch.setattr(command, "err", Console(file=io.StringIO()))
+    monkeypatch.setattr(terminal, "err", Console(file=io.StringIO()))
     return done
 
 
@@ -329,7 +329,7 @@ def test_publish_on_aws_asks(
         asked.append(text)
         return answer
 
-    monkeypatch.setattr(command, "err", Console(file=io.StringIO(), force_terminal=True))
+    monkeypatch.setattr(terminal, "err", Console(file=io.StringIO(), force_terminal=True))
     monkeypatch.setattr(typer, "confirm", confirm)
     if answer:
         command.publish()
