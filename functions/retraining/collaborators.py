@@ -19,7 +19,6 @@ from retraining.aws.model_states import ModelStates
 from retraining.aws.settings import CLIENTS, ModelConfigs, Settings, from_environment, secret
 from retraining.aws.signing import Signing
 from retraining.errors import OutOfTime
-from retraining.evidence import Sources
 from retraining.links import Links
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sns import SNSClient
+
+    from retraining.evidence import Sources
 
 
 def unlimited() -> timedelta:
@@ -109,6 +110,8 @@ class Collaborators:
     @property
     def sources(self) -> Sources:
         """The clients from which evidence is gathered."""
+        from retraining.evidence import Sources  # it logs: a logger is the function's own
+
         signing = Signing(self.kms, self.settings.signing_key, self.settings.lock)
         return Sources(self.sagemaker, self.s3, self.ledger, self.settings.bucket, signing)
 
