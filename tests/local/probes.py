@@ -305,6 +305,10 @@ def every_invocation_is_measured() -> bool:
     return bool(sum(map(len, counted)) == 1 and cloudwatch._alarms["measured"]["StateValue"] == "ALARM")
 
 
+def alarms_look_at_periods() -> bool:
+    return alarms_mind_dimensions() and missing_data_is_treated() and errors_in_one_period_are_one()
+
+
 def alarms_mind_dimensions() -> bool:
     alarm("other", "other")
     cloudwatch.record_metric("AWS/Lambda", "Errors", 1, "Count", {"FunctionName": "this"})
@@ -321,6 +325,19 @@ def missing_data_is_treated() -> bool:
         cloudwatch._evaluate_all_alarms()
         states[treatment] = known["StateValue"]
     return states == {"notBreaching": "OK", "breaching": "ALARM", "ignore": "INSUFFICIENT_DATA"}
+
+
+def errors_in_one_period_are_one() -> bool:
+    """An alarm that wants two of three minutes; then its newest minute has no error any more."""
+    alarm("often", "often")
+    known, states = cloudwatch._alarms["often"], []
+    known.update(EvaluationPeriods=3, DatapointsToAlarm=2, TreatMissingData="notBreaching")
+    for ages in ([10, 20, 30], [10, 20, 130], [70, 130], [130, 190]):
+        points = [{"Timestamp": time.time() - age, "Value": 1.0} for age in ages]
+        cloudwatch._metrics["AWS/Lambda", "Errors", cloudwatch._dims_key({"FunctionName": "often"})] = points
+        cloudwatch._evaluate_all_alarms()
+        states.append(known["StateValue"])
+    return states == ["OK", "ALARM", "ALARM", "OK"]
 
 
 def queues_are_measured() -> bool:
@@ -342,6 +359,13 @@ def queues_are_measured() -> bool:
     queue["messages"][0]["sent_at"] = queue["messages"][0]["visible_at"] = time.time() - 3601
     cloudwatch._evaluate_all_alarms()
     return bool(cloudwatch._alarms["old"]["StateValue"] == "ALARM")
+
+
+def alarms_need_no_call() -> bool:
+    """An alarm on a function that is not called any more."""
+    alarm("silent", "silent")
+    cloudwatch._alarms["silent"].update(TreatMissingData="breaching", AlarmConfigurationUpdatedTimestamp=0)
+    return soon(lambda: bool(cloudwatch._alarms["silent"]["StateValue"] == "ALARM"), timeout=10)
 
 
 def put(key: str, body: bytes) -> str:
@@ -436,9 +460,9 @@ PROBES = (
     conditions_know_the_region,
     printed_metrics_count,
     every_invocation_is_measured,
-    alarms_mind_dimensions,
-    missing_data_is_treated,
+    alarms_look_at_periods,
     queues_are_measured,
+    alarms_need_no_call,
     reads_of_a_part_are_cut,
     every_object_has_a_checksum,
     updates_let_invocations_end,

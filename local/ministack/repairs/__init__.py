@@ -18,9 +18,9 @@ from local.ministack.repairs.invocations import (
 )
 from local.ministack.repairs.logs import events_are_filtered_by_stream_prefix
 from local.ministack.repairs.metrics import (
-    alarms_mind_dimensions,
+    alarms_look_at_periods,
+    alarms_need_no_call,
     every_invocation_is_measured,
-    missing_data_is_treated,
     printed_metrics_count,
     queues_are_measured,
 )
@@ -54,9 +54,9 @@ def apply() -> None:
     conditions_know_the_region()
     printed_metrics_count()
     every_invocation_is_measured()
-    alarms_mind_dimensions()
-    missing_data_is_treated()
+    alarms_look_at_periods()
     queues_are_measured()
+    alarms_need_no_call()
     reads_of_a_part_are_cut()
     every_object_has_a_checksum()
     updates_let_invocations_end()

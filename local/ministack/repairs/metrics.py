@@ -2,10 +2,13 @@
 
 import functools
 import json
+import operator
+import threading
 import time
-import types
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from ministack.core.responses import set_request_account_id, set_request_region
 from ministack.services import cloudwatch, lambda_svc, sqs
 
 from local.ministack.repairs.concurrency import waits
@@ -56,7 +59,7 @@ def every_invocation_is_measured() -> None:
 
     AWS: every invocation counts, and an alarm evaluates it within its period.
     ministack: only synchronous invocations count, so a failing event-driven function causes no Errors. Alarms
-    are evaluated only at a call of PutMetricData.
+    are evaluated only at a call of PutMetricData. Here they are after each invocation, too.
     """
     measure = lambda_svc._emit_lambda_metrics
     dispatch = lambda_svc._execute_function_dispatch
@@ -81,57 +84,98 @@ def every_invocation_is_measured() -> None:
     lambda_svc._emit_lambda_metrics = only_throttles
 
 
-def alarms_mind_dimensions() -> None:
-    """Alarms on one of several metrics that share a name.
+COMPARED: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "GreaterThanThreshold": operator.gt,
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "LessThanThreshold": operator.lt,
+    "LessThanOrEqualToThreshold": operator.le,
+}
+"""How an alarm compares a period's statistic with its threshold. Bands of anomalies are not evaluated."""
 
-    AWS: an alarm watches the metric with exactly its dimensions.
-    ministack: evaluates all metrics of that name together, so the errors of one function raise the alarms of
-    all functions. This repair runs ministack's function on the alarm's own metric only.
+TREATED: Final = {"notBreaching": False, "breaching": True}
+"""Whether a period without data breaches, by TreatMissingData. Other values leave the alarm's state."""
+
+
+def alarms_look_at_periods() -> None:
+    """The evaluation of an alarm.
+
+    AWS: an alarm watches the metric with exactly its dimensions. It compares each of its last
+    EvaluationPeriods with its threshold, the newest ending now; DatapointsToAlarm of them raise it, all if it
+    says nothing. TreatMissingData says what a period without data is.
+    ministack: takes the data of all metrics of that name and of all periods together, so one error raises
+    the alarms of all functions that want several. Without data an alarm keeps its state for ever.
     """
-    original = cloudwatch._evaluate_alarm
+    alone = threading.RLock()  # an alarm changes its state once, whoever evaluates it
 
-    @functools.wraps(original)
     def evaluate(alarm: Json) -> None:
-        dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
-        meant = {key: points for key, points in cloudwatch._metrics.items() if key[2] == dimensions}
-        types.FunctionType(original.__code__, {**original.__globals__, "_metrics": meant})(alarm)
+        if alarm.get("MetricName") and alarm.get("ComparisonOperator") in COMPARED:
+            with alone:
+                _evaluate(alarm, time.time())
 
     cloudwatch._evaluate_alarm = evaluate
 
 
-TREATED: Final = {"notBreaching": "OK", "breaching": "ALARM"}
-"""The state of an alarm whose metric has no data, by TreatMissingData. Other values leave the state."""
+def _evaluate(alarm: Json, now: float) -> None:
+    dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
+    points = cloudwatch._metrics.get((alarm.get("Namespace"), alarm["MetricName"], dimensions)) or []
+    period, count = alarm.get("Period", 60), alarm.get("EvaluationPeriods", 1)
+    breaches = []
+    for end in (now - number * period for number in range(count)):
+        within = [point for point in points if end - period < point["Timestamp"] <= end]
+        breaches.append(_breaches(alarm, within, end - period))
+    found, wanted = breaches.count(True), alarm.get("DatapointsToAlarm") or count
+    reason = f"{found} of the last {count} periods: {alarm['ComparisonOperator']} {alarm['Threshold']:g}"
+    if found >= wanted:
+        _change(alarm, "ALARM", f"Threshold Crossed: {reason}")
+    elif False in breaches:
+        _change(alarm, "OK", f"Threshold not crossed: {reason}")
 
 
-def missing_data_is_treated() -> None:
-    """Alarms on a metric without data in the periods that they evaluate.
+def _breaches(alarm: Json, points: list[Json], begin: float) -> bool | None:
+    """Whether a period breaches; None if it has no data and nothing says what that is.
 
-    AWS: TreatMissingData says what they are then. ministack: they keep their state for ever.
+    A period before the alarm was made has no data for that reason.
     """
-    original = cloudwatch._evaluate_alarm
-
-    @functools.wraps(original)
-    def evaluate(alarm: Json) -> None:
-        state, now = TREATED.get(alarm.get("TreatMissingData") or ""), time.time()
-        begin = now - alarm.get("Period", 60) * alarm.get("EvaluationPeriods", 1)
-        dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
-        points = cloudwatch._metrics.get((alarm.get("Namespace"), alarm.get("MetricName"), dimensions)) or []
-        if any(point["Timestamp"] >= begin for point in points):
-            original(alarm)
-        elif state not in (None, alarm["StateValue"]) and (
-            state == "OK" or alarm.get("AlarmConfigurationUpdatedTimestamp", now) < begin
-        ):
-            _change(alarm, state, "no data in the periods that are evaluated")
-
-    cloudwatch._evaluate_alarm = evaluate
+    name = alarm.get("ExtendedStatistic") or alarm.get("Statistic", "Average")
+    value = cloudwatch._stat_value(cloudwatch._calc_stats(points), name, points) if points else None
+    if value is not None:
+        return COMPARED[alarm["ComparisonOperator"]](value, alarm["Threshold"])
+    treated = TREATED.get(alarm.get("TreatMissingData") or "")
+    return None if treated and begin < alarm.get("AlarmConfigurationUpdatedTimestamp", 0) else treated
 
 
 def _change(alarm: Json, state: str, reason: str) -> None:
-    """Put an alarm into another state, and call its actions, as ministack does after a data point."""
+    """Put an alarm into this state, and call its actions if it is a new one."""
     before = alarm["StateValue"]
+    if state == before:
+        return
     alarm.update(StateValue=state, StateReason=reason, StateUpdatedTimestamp=int(time.time()))
     cloudwatch._record_history(alarm["AlarmName"], before, state, reason)
     cloudwatch._dispatch_alarm_actions(alarm, before, state, reason)
+    cloudwatch._evaluate_parent_alarms(alarm)
+
+
+EVALUATED_EVERY: Final = 2.0
+"""Seconds between two evaluations of all alarms. AWS takes a minute; a person who tries it does not."""
+
+
+def alarms_need_no_call() -> None:
+    """When alarms are evaluated.
+
+    AWS: each minute.
+    ministack: at a call of PutMetricData, or of a function after every_invocation_is_measured. So the alarm
+    that no function runs never rings, and none clears while nothing happens.
+    """
+
+    def evaluate() -> None:
+        while True:
+            time.sleep(EVALUATED_EVERY)
+            for account, region in {key[:2] for key in list(cloudwatch._alarms._data)}:
+                set_request_account_id(account)
+                set_request_region(region)
+                cloudwatch._evaluate_all_alarms()
+
+    threading.Thread(target=evaluate, name="alarms", daemon=True).start()
 
 
 def queues_are_measured() -> None:
