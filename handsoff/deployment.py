@@ -6,7 +6,6 @@ handsoff.operating and handsoff.deploying hold the functions that act on a deplo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import boto3
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError
 
+from handsoff.aws_clock import AwsClock
 from handsoff.errors import NotDeployed
 from handsoff.location import Location
 from retraining.aws.items import Items
@@ -58,8 +58,15 @@ class Deployment:
 
     @cached_property
     def session(self) -> boto3.Session:
-        """Makes every client of the deployment."""
-        return boto3.Session()
+        """Makes every client of the deployment. Its answers set the clock."""
+        session = boto3.Session()
+        session.events.register("after-call", self.clock.answered)
+        return session
+
+    @cached_property
+    def clock(self) -> AwsClock:
+        """The time that is recorded: AWS's."""
+        return AwsClock()
 
     @cached_property
     def s3(self) -> S3Client:
@@ -182,7 +189,7 @@ class Deployment:
             events=self.session.client("events"),
             logs=self.logs,
             ledger=self.ledger,
-            clock=lambda: datetime.now(UTC),
+            clock=self.clock.now,
             kms=self.kms if self.signing_key else None,
         )
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
 
 from botocore.exceptions import ClientError
@@ -59,8 +59,12 @@ MAX_WHY: Final = 300
 MAX_WHO: Final = 200
 """Characters of what is recorded as the person."""
 
-MAX_EARLIER: Final = 5
-"""Earlier decisions that are kept beside the one that stands."""
+MAX_EARLIER: Final = 50
+"""Earlier decisions that are kept beside the one that stands. Each takes about 1 KB of an item of at most
+400 KB. From them follows when a version was champion."""
+
+LATER: Final = timedelta(milliseconds=1)
+"""How much later than the champion's an approval is at least, whatever the clocks of both writers say."""
 
 
 class NoReason(HandsoffError):
@@ -259,7 +263,7 @@ def _act(seen: Snapshot, metadata: Mapping[str, str], using: Collaborators) -> R
         case TryAgain():
             raise NotReady(f"deciding on {seen.package.name} took too long; try again")
         case Write():
-            write(package, taken, metadata, using)
+            write(package, taken, metadata, using, champion=seen.champion)
             package = replace(package, approval_status=taken.status)
         case MarkDone():
             pass
@@ -269,14 +273,29 @@ def _act(seen: Snapshot, metadata: Mapping[str, str], using: Collaborators) -> R
     return Result(Standing.of(taken, ours=True), package)
 
 
-def write(package: Package, taken: DecisionFact, more: Mapping[str, str], using: Collaborators) -> None:
-    """Update the package. The time in its metadata tells this decision from one that is taken in AWS."""
+def write(
+    package: Package,
+    taken: DecisionFact,
+    more: Mapping[str, str],
+    using: Collaborators,
+    *,
+    champion: Package | None = None,
+) -> None:
+    """Update the package. The time in its metadata tells this decision from one that is taken in AWS.
+
+    An approval is later than that of `champion`, which it replaces: the one approved last is the champion.
+    """
     mine = {**more, "decidedBy": taken.by, "decidedAt": taken.at.isoformat()}
     if taken.who or "decidedWho" in package.metadata:  # of an earlier decision
         mine["decidedWho"] = taken.who or "none"
     if taken.status == "Approved":
-        mine["approvedAt"] = using.clock().isoformat()
+        mine["approvedAt"] = later(using.clock(), champion).isoformat()
     registry.annotate(using.sagemaker, package, mine, status=taken.status, description=taken.why)
+
+
+def later(now: datetime, champion: Package | None) -> datetime:
+    """Pure: `now`, but after the champion's approval: the clock that wrote it may be ahead."""
+    return max(now, champion.approved_at + LATER) if champion else now
 
 
 def release(arn: str, taken: DecisionFact, using: Collaborators) -> None:

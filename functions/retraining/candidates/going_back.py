@@ -50,7 +50,7 @@ def go_back(
         to = registry.package(using.sagemaker, to.arn)
         known = using.ledger.get(keys.decision(to.arn))
         if known is None or not is_same(known, to, who=who, why=why):
-            _need_champion(champion.arn if champion else None, to.group, using)
+            champion = _need_champion(champion.arn if champion else None, to.group, using)
             known = _take(to, known, champion, who, why, using)
         _go_on(known, began, using)
     return known
@@ -147,10 +147,12 @@ def reject_gone(decision: DecisionFact, using: Collaborators) -> None:
         using.ledger.mark(key, where={"at": known.at}, done_at=using.clock())
 
 
-def _need_champion(arn: str | None, group: str, using: Collaborators) -> None:
+def _need_champion(arn: str | None, group: str, using: Collaborators) -> Package | None:
+    """The champion, which is that of `arn`. Raises ChampionChanged if it is another one."""
     found = registry.champion(using.sagemaker, group)
     if (found.arn if found else None) != arn:
         raise ChampionChanged(found.arn if found else None)
+    return found
 
 
 def _take(
@@ -172,7 +174,7 @@ def _take(
         by="operator",
         who=shorten(who, decisions.MAX_WHO),
         why=_why_again(back, why),
-        at=using.clock(),
+        at=_after(of_champion, decisions.later(using.clock(), champion)),
         earlier=decisions.with_earlier(known or from_metadata(to)),
         rollback=back,
     )
@@ -180,6 +182,11 @@ def _take(
         decisions.keep_in_view(package.arn, to.group, wanted.at, using)
     _put(to, known, wanted, using)
     return wanted
+
+
+def _after(known: DecisionFact | None, now: datetime) -> datetime:
+    """Pure: `now`, but after a decision that was written by a clock that is ahead."""
+    return max(now, known.at + decisions.LATER) if known else now
 
 
 def _put(package: Package, known: DecisionFact | None, wanted: DecisionFact, using: Collaborators) -> None:
@@ -201,13 +208,13 @@ def _go_on(decision: DecisionFact, began: datetime, using: Collaborators) -> Non
         return
     if unwritten(to, decision):
         try:
-            _need_champion(back.gone, to.group, using)
+            champion = _need_champion(back.gone, to.group, using)
         except ChampionChanged:
             decisions.release(to.arn, decision, using)
             raise
         if using.clock() - began > MAX_TIME:
             raise NotReady(f"deciding on {to.name} took too long; try again")
-        decisions.write(to, decision, {}, using)
+        decisions.write(to, decision, {}, using, champion=champion)
     elif not shows(to, decision):  # somebody has decided on it in AWS: recording finds that
         return
     if decision.done_at is None:

@@ -412,14 +412,13 @@ def test_decide_death_at_any_call_after_a_set_back_and_retry_decide_once(
     assert "doneAt" in fact
 
 
-def test_decide_keeps_the_last_five_earlier_decisions(world: World) -> None:
+def test_decide_keeps_the_last_fifty_earlier_decisions(world: World) -> None:
     register(world)
-    for number in range(8):
+    for number in range(53):
         assert person(world, who=f"p{number}").ours
         in_console(world, ARN, PENDING)
-    assert [item["who"] for item in world.stored(f"decision#{ARN}")["earlier"]] == [
-        "p2", "p3", "p4", "p5", "p6"
-    ]  # fmt: skip
+    kept = [item["who"] for item in world.stored(f"decision#{ARN}")["earlier"]]
+    assert kept == [f"p{number}" for number in range(2, 52)]
 
 
 def test_decide_loser_to_the_console_keeps_the_earlier_decisions(world: World) -> None:

@@ -75,6 +75,41 @@ ALL_TOLD = [("approved", "1"), ("rejected", "3"), ("rolled_back", "3")]
 """What approvers read of a roll-back from version 3 to version 1, by kind and version."""
 
 
+# ---- clocks that are wrong -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("minutes", [26, 29, 31, 45])
+def test_roll_back_by_a_clock_that_is_behind_makes_the_version_champion(world: World, minutes: float) -> None:
+    approved(world, 1, 2, 3)  # version 3 at minute 30
+    back(world, 1, 3, minutes)
+    assert (champion(world), status(world, 1), status(world, 3)) == (f"{GROUP}/1", "Approved", "Rejected")
+    settled(world, 50, 60)
+    assert (champion(world), status(world, 3)) == (f"{GROUP}/1", "Rejected")
+    assert told(world) == ALL_TOLD
+
+
+def test_approval_after_one_by_a_clock_that_is_ahead_makes_a_champion(world: World) -> None:
+    approved(world, 1, 2)
+    back(world, 1, 2, minutes=70)  # the time is minute 61
+    register(world, 4)
+    was_held(world, arn_of(4))
+    person(world, 4, "Approved", 62)
+    assert champion(world) == f"{GROUP}/4"
+
+
+def test_reigns_are_known_after_many_roll_backs(world: World) -> None:
+    approved(world, 1, 2)
+    to, gone = 1, 2
+    for times in range(12):
+        back(world, to, gone, 60 + times * 10, why=f"again {times}")
+        settled(world, 63 + times * 10, 64 + times * 10)
+        to, gone = gone, to
+    found = {item.number: item.reigns for item in history.versions(using(world, 300), GROUP, 10)}
+    assert (len(found[1]), len(found[2])) == (7, 7)
+    firsts = [found[number][0].since.strftime("%H:%M") for number in (1, 2)]
+    assert firsts == ["06:10", "06:20"]
+
+
 # ---- what is written ------------------------------------------------------------------------------------
 
 
