@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import pytest
 
-from retraining.aws.observability import logger
+from retraining.aws.observability import JOINED, logger
 
 
 class Logged:
@@ -22,8 +22,12 @@ class Logged:
     @classmethod
     @contextmanager
     def collected(cls) -> Iterator[Self]:
-        """Collect the lines until the block ends."""
+        """Collect the lines until the block ends.
+
+        The first line has no keys of an earlier test that called a function without its handler's scope.
+        """
         found = cls()
+        logger.remove_keys(JOINED)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(logger.registered_handler, "stream", found._written)
             yield found

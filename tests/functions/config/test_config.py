@@ -111,6 +111,7 @@ def test_aws_has_defaults() -> None:
         "kms_key": None,
         "permissions_boundary": None,
         "operator": None,
+        "link_secret": None,
         "image_repositories": (),
         "version_days": 90,
         "upload_days": 7,
