@@ -12,7 +12,7 @@ from handsoff.commands import terminal
 from handsoff.commands.terminal import err, out
 from handsoff.deployment import Deployment
 from handsoff.errors import NotDeployed, NotFound, UsageError
-from handsoff.operating import failures
+from handsoff.operating import alarms, failures
 from handsoff.operating.executions import (
     described,
     evidence_of,
@@ -37,6 +37,7 @@ from handsoff.operating.reports import uri_of
 from handsoff.operating.start_requests import request_start
 from handsoff.operating.states import ModelStatus, model_status, standing_pause
 from handsoff.operating.states import as_json as status_as_json
+from handsoff.showing.alarms import alarm_lines
 from handsoff.showing.console import escape
 from handsoff.showing.evidence import show_evidence
 from handsoff.showing.executions import POLL, follow, traceback_line
@@ -79,8 +80,8 @@ def status(
 ) -> None:
     """Show what runs, what waits and for what, and each model's newest executions and champion.
 
-    What waits: start requests, deliveries, candidates and failed messages. Files in quarantine are listed,
-    too.
+    What waits: start requests, deliveries, candidates and failed messages. Files in quarantine and alarms
+    that ring are listed, too.
 
     With --watch the exit code is 1 if the execution did not succeed, or if the start was refused at most a
     minute ago, also because of files in quarantine; the reason is printed. Otherwise it is 0.
@@ -102,6 +103,8 @@ def status(
         for item in found:
             show_model(out, item, datetime.now(UTC))
         _show_messages(deployment)
+        for line in alarm_lines(alarms.ringing(deployment)):
+            out.print(line, soft_wrap=True)
     doubt = None if as_json else terminal.doubt()
     for problem in [*missing, *([doubt] if doubt else [])]:
         err.print(f"[yellow]{escape(str(problem))}[/]", soft_wrap=True)

@@ -387,6 +387,7 @@ def test_stop_is_told_once_with_who_and_why(deployed: World) -> None:
 def test_status_shows_a_pause_and_how_it_ends(deployed: World, monkeypatch: pytest.MonkeyPatch) -> None:
     said("pause", "titanic", "--reason", "audit")
     monkeypatch.setattr("handsoff.commands.executions._show_messages", lambda _deployment: None)
+    monkeypatch.setattr("handsoff.operating.alarms.ringing", lambda _deployment: ())
     text = said("status", "titanic")
     assert f"paused since 2026-11-23 12:00:00 UTC by {WHO}: audit; `handsoff resume titanic` ends it" in text
     assert json.loads(said("status", "titanic", "--json"))["titanic"]["paused"]["by"] == WHO

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 os.environ |= {
     "AUTH": "true",
@@ -81,6 +82,12 @@ def parameters_are_resources() -> bool:
         resource("GetParameters", {"Names": ["/a/b"]}) == parameter
         and resource("GetParametersByPath", {"Path": "/a/b"}) == parameter
     )
+
+
+def listed_alarms_are_resources() -> bool:
+    form = urlencode({"Action": "DescribeAlarms", "AlarmNamePrefix": "a-", "StateValue": "ALARM"}).encode()
+    found = iam_actions.extract_resource_arn("monitoring", "POST", "/", {}, form, {}, REGION, ACCOUNT)
+    return bool(found == f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:*")
 
 
 def secrets_are_referred_to_by_arn() -> bool:
@@ -195,6 +202,7 @@ PROBES = (
     principal_of_a_session_is_its_role,
     policies_know_their_user,
     parameters_are_resources,
+    listed_alarms_are_resources,
     secrets_are_referred_to_by_arn,
     events_have_a_source,
     uploads_say_their_preconditions,

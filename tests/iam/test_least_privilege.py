@@ -28,6 +28,7 @@ Policies = dict[str, list[dict[str, Any]]]
 JOBS = "SageMaker names a pipeline's jobs after the execution, so no prefix is in them"
 NAMED_BY_SAGEMAKER = "SageMaker names the group for all jobs of an account"
 ANYBODYS = {
+    ("cloudwatch:DescribeAlarms", "deployment"): "AWS asks for all alarms, whatever prefix a listing names",
     ("events:PutEvents", "deployment"): "the bus is the account's, and a condition binds the source",
     ("kms:GetPublicKey", "deployment"): "the ARN is of one key, and has no deployment's name in it",
     ("kms:Sign", "deployment"): "the ARN is of one key, and has no deployment's name in it",

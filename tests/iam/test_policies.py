@@ -108,7 +108,13 @@ def test_allowed_resources_have_the_prefix() -> None:
     """
     named = (NAMES["images"], NAMES["kms_key"], NAMES["signing_key"], NAMES["link_secret"])
     ours = ("handsoff-", "handsoff/", ":::data", "user/${aws:username}", *named)
-    accounts = ("-job/pipelines-", ":/aws/sagemaker/ProcessingJobs", ":/aws/sagemaker/TrainingJobs", ":ec2:")
+    accounts = (
+        "-job/pipelines-",
+        ":/aws/sagemaker/ProcessingJobs",
+        ":/aws/sagemaker/TrainingJobs",
+        ":ec2:",
+        ":alarm:*",
+    )
     others = {
         (name, statement["Sid"], resource)
         for name, document in POLICIES.items()

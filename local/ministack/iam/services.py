@@ -32,6 +32,7 @@ def apply(iam: Iam) -> None:
     principal_of_a_session_is_its_role()
     policies_know_their_user()
     parameters_are_resources()
+    listed_alarms_are_resources()
     secrets_are_referred_to_by_arn()
     events_have_a_source()
     uploads_say_their_preconditions()
@@ -121,6 +122,23 @@ def parameters_are_resources() -> None:
         if not name:
             return found
         return f"arn:aws:ssm:{get_region()}:{get_account_id()}:parameter/{name.strip('/')}"
+
+    iam_actions.extract_resource_arn = extract
+
+
+def listed_alarms_are_resources() -> None:
+    """cloudwatch:DescribeAlarms without the name of an alarm.
+
+    AWS: the resource is alarm:*, whatever prefix the call names. ministack: the resource is *.
+    """
+    original = iam_actions.extract_resource_arn
+
+    @functools.wraps(original)
+    def extract(service: str, *more: Any) -> str:
+        found: str = original(service, *more)
+        if service == "monitoring" and found == "*":
+            return f"arn:aws:cloudwatch:{get_region()}:{get_account_id()}:alarm:*"
+        return found
 
     iam_actions.extract_resource_arn = extract
 
