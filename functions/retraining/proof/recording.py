@@ -30,6 +30,9 @@ from retraining.proof.statement import (
 ATTEMPTS: Final = 5
 """Times that the next number is tried while other writers take it."""
 
+_NOT_LOCKED: Final = ("AccessDenied", "InvalidRequest", "NoSuchVersion", "NoSuchKey", "MethodNotAllowed")
+"""What S3 answers where a version is locked for longer, is gone, or is a delete marker."""
+
 
 def record(sources: Sources, model: str, written: Written) -> None:
     """Record that this evidence was written, unless that is done. The caller repeats the call if this raises.
@@ -127,7 +130,11 @@ def _retention(sources: Sources) -> dict[str, Any] | None:
 
 
 def _retain(sources: Sources, model: str, written: Written) -> None:
-    """Lock the versions of evidence.json, the model artifact and evaluation.json that are recorded."""
+    """Lock the versions of evidence.json, the model artifact and evaluation.json that are recorded.
+
+    S3 refuses to shorten a lock, as after `days` was reduced, and a version may be gone: both are logged, and
+    the record is made all the same.
+    """
     if not (kept := _retention(sources)):
         return
     execution = str(written.evidence["pipelineExecutionArn"]).rsplit("/", 1)[-1]
@@ -136,13 +143,18 @@ def _retain(sources: Sources, model: str, written: Written) -> None:
         if found := written.evidence.get(name):
             versions.append((urlsplit(found["uri"]).path.lstrip("/"), found.get("versionId")))
     for key, version in versions:
-        if version:
-            sources.s3.put_object_retention(
-                Bucket=sources.bucket,
-                Key=key,
-                VersionId=version,
-                Retention=kept,  # type: ignore[arg-type]
-            )
+        try:
+            if version:
+                sources.s3.put_object_retention(
+                    Bucket=sources.bucket,
+                    Key=key,
+                    VersionId=version,
+                    Retention=kept,  # type: ignore[arg-type]
+                )
+        except ClientError as error:
+            if (code := error.response["Error"]["Code"]) not in _NOT_LOCKED:
+                raise
+            logger.warning("recorded version keeps the lock that it has", key=key, code=code)
 
 
 def _body(sources: Sources, key: str) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable
@@ -278,6 +279,31 @@ def test_records_and_what_they_are_about_are_locked(world: World) -> None:
     ]
     assert [call.get("VersionId") for call in calls] == [written.version_id, "v9", None]
     assert {call["ObjectLockMode"] for call in calls if "ObjectLockMode" in call} == {"COMPLIANCE"}
+
+
+@pytest.mark.parametrize(
+    ("code", "made"),
+    [("AccessDenied", 1), ("InvalidRequest", 1), ("NoSuchVersion", 1), ("NoSuchKey", 1), ("SlowDown", 0)],
+)
+def test_version_that_keeps_another_lock_or_is_gone_is_recorded(world: World, code: str, made: int) -> None:
+    class Locked:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.s3, name)
+
+        def put_object_retention(self, **_: Any) -> None:
+            raise refused(code, "PutObjectRetention")
+
+        def put_object(self, **call: Any) -> Any:
+            return world.s3.put_object(
+                **{name: value for name, value in call.items() if not name.startswith("ObjectLock")}
+            )
+
+    register(world)
+    settings = replace(world.settings, lock=Lock("GOVERNANCE", 30))
+    locked = world.using(Collaborators, settings=settings, s3=Locked()).sources
+    with contextlib.nullcontext() if made else pytest.raises(ClientError, match=code):
+        records.write(locked, "titanic", E0)
+    assert len(chain(world)) == made
 
 
 @pytest.mark.parametrize(
