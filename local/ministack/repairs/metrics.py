@@ -119,9 +119,10 @@ def _evaluate(alarm: Json, now: float) -> None:
     dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
     points = cloudwatch._metrics.get((alarm.get("Namespace"), alarm["MetricName"], dimensions)) or []
     period, count = alarm.get("Period", 60), alarm.get("EvaluationPeriods", 1)
+    recent = [point for point in points if point["Timestamp"] > now - count * period]  # of days of points
     breaches = []
     for end in (now - number * period for number in range(count)):
-        within = [point for point in points if end - period < point["Timestamp"] <= end]
+        within = [point for point in recent if end - period < point["Timestamp"] <= end]
         breaches.append(_breaches(alarm, within, end - period))
     found, wanted = breaches.count(True), alarm.get("DatapointsToAlarm") or count
     reason = f"{found} of the last {count} periods: {alarm['ComparisonOperator']} {alarm['Threshold']:g}"
