@@ -98,7 +98,8 @@ def scoring(place: Place, model: str, image: str | Json, source: Json, *, option
     """The step that scores `model`: its artifact and the validation rows in, one prediction per row out.
 
     A problem of an `optional` model is its result. That it needs another image than `image` is one, and that
-    it has not answered shortly before SageMaker would stop the job.
+    it has not answered shortly before SageMaker would stop the job. Any other model is asked again with
+    shuffled values.
     """
     limit = max(SHORTEST, place.max_runtime)
     return {
@@ -114,7 +115,7 @@ def scoring(place: Place, model: str, image: str | Json, source: Json, *, option
                 *("--rows", f"{ROWS}/rows.csv"),
                 *("--output", f"{OUTPUT}/predictions"),
                 *("--seconds", str(limit - LEFT)),
-                *(("--optional", "--image", image) if optional else ()),
+                *(("--optional", "--image", image) if optional else ("--shuffle",)),
                 *(("--show-values",) if place.model.get("approvers", {}).get("show_values") else ()),
             ],
             inputs=[

@@ -1,8 +1,8 @@
 """The process in which a model is loaded and asked, as a serving container would: score.py starts it.
 
 The one argument is a folder with task.json. Written to it are predictions.csv and answered.json, or
-problem.json. The model's code may print, start threads, and end the process; score.py finds out. Python
-3.8; the standard library and numpy.
+problem.json; then shuffled.json where the task asks for it. The model's code may print, start threads, and
+end the process; score.py finds out. Python 3.8; the standard library and numpy.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from handsoff_calls import IMAGES_OWN, SHOWN, OwnCode, Telling, called, cut
 from handsoff_defaults import NoDefault
 from handsoff_orders import Watch
 from handsoff_rows import NoKind, NoNumber, request, requests
+from handsoff_shuffles import Kept, write_description, write_shuffled
 from handsoff_words import Words, print_traceback
 
 AGAIN = 20
@@ -45,9 +46,12 @@ def main(folder: str) -> None:
     csv.field_size_limit(sys.maxsize)
     try:
         with open(os.path.join(folder, "task.json"), encoding="utf-8") as file:
-            answered = score(json.load(file), folder)
-        write(answered, os.path.join(folder, "answered.json"))
+            task = json.load(file)
+        asked = score(task, folder)
+        write(asked.answered, os.path.join(folder, "answered.json"))
         code = 0
+        if asked.kept:
+            shuffle(asked, task, folder)
     except (OwnCode, AnswerProblem, NoDefault, NoKind) as problem:
         write({"problem": str(problem)}, os.path.join(folder, "problem.json"))
     except BaseException as error:  # the model's code may raise anything
@@ -73,19 +77,44 @@ def write(value: Any, path: str) -> None:
     os.replace(path + ".part", path)
 
 
-def score(task: dict[str, Any], folder: str) -> dict[str, Any]:
-    """Write predictions.csv; returns the number of rows and the packages that the model used.
+class Asked(NamedTuple):
+    """What is left when all rows are answered: answered.json, the model, and the rows to ask about again."""
+
+    answered: dict[str, Any]
+    ask: Callable[[Any], Any]
+    kept: Kept | None
+
+
+def shuffle(asked: Asked, task: dict[str, Any], folder: str) -> None:
+    """Ask again with shuffled values. What fails is told in shuffled.json, and nothing else fails for it."""
+    wanted = Wanted(task["returns"], tuple(task["classes"]))
+
+    def ask(rows: Sequence[Sequence[str]], places: Sequence[int]) -> list[list[float]]:
+        return answered(asked.ask, [list(row) for row in rows], places, task, wanted)
+
+    try:
+        assert asked.kept  # nosec B101 # noqa: S101 - main() has looked
+        write_shuffled(ask, asked.kept, task["columns"], folder)
+    except BaseException as error:  # the model's code may raise anything
+        print_traceback(error, Words(os.path.dirname(os.path.abspath(__file__))), show=False)
+        why = f"asking the model with shuffled values failed with {type(error).__name__}"
+        write_description(folder, problem=f"{why}; the log of ScoreCandidate has more")
+
+
+def score(task: dict[str, Any], folder: str) -> Asked:
+    """Write predictions.csv. The answer has the number of rows and the packages that the model used.
 
     `task` has `model`, `rows`, `framework`, `entry_point`, `content_type`, `accept`, `header`, `returns`,
     `classes`, `columns`, `numbers`: the columns that are numbers in JSON; `quote`: whether a reason may quote
-    what the model says of rows, and `show`: whether the log may. Raises OwnCode, AnswerProblem, NoDefault or
-    NoKind.
+    what the model says of rows, and `show`: whether the log may; `shuffle`: whether some rows are kept, and
+    `count`: how many there are. Raises OwnCode, AnswerProblem, NoDefault or NoKind.
     """
     wanted = Wanted(task["returns"], tuple(task["classes"]))
     sys.path.append(sys.path[0])  # last, for processes that the model starts as copies of this one
     sys.path[0] = os.path.join(task["model"], "code")
     ask = loaded(task)
     count, sample = 0, Sample([], [], [])
+    kept = Kept(task["count"], os.path.getsize(task["rows"])) if task["shuffle"] and task["count"] else None
     with open(os.path.join(folder, "predictions.csv"), "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(wanted.columns)
@@ -96,9 +125,11 @@ def score(task: dict[str, Any], folder: str) -> dict[str, Any]:
                 writer.writerows([int(row[0])] for row in found)
             else:
                 writer.writerows([repr(number) for number in row] for row in found)
+            if kept:
+                kept.take(rows, count)
             count += len(rows)
     ask_again(ask, sample, task, wanted)
-    return {"rows": count, "packages": packages()}
+    return Asked({"rows": count, "packages": packages()}, ask, kept)
 
 
 class Sample(NamedTuple):

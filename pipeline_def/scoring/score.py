@@ -2,8 +2,9 @@
 
 Runs in the image that serves the model, whatever that is: Python 3.8, the standard library and numpy. A
 process of its own (handsoff_serving.py) loads the model and calls its functions as the container would.
-Out: predictions.csv and scoring.json. A problem ends the job with one line, in the log and as the job's
-ExitMessage; with `--optional` it is the `problem` of scoring.json, and the job succeeds.
+Out: predictions.csv and scoring.json; with `--shuffle` shuffled.json and shuffled.npz. A problem ends the job
+with one line, in the log and as the job's ExitMessage; with `--optional` it is the `problem` of scoring.json,
+and the job succeeds.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from handsoff_rows import read
+from handsoff_shuffles import ALL_SECONDS, waited, write_description
 from handsoff_words import Words, print_traceback
 
 HERE = Path(__file__).resolve().parent
@@ -67,6 +69,7 @@ def score(
     image: str | None = None,
     quote: bool = False,
     show: bool = False,
+    shuffle: bool = False,
 ) -> dict[str, Any]:
     """Write predictions.csv to `output`; returns scoring.json. Raises ScoringProblem.
 
@@ -91,15 +94,18 @@ def score(
                 os.symlink(unpacked, "/opt/ml/model")
         try:
             contract = read_contract(unpacked)
-            task = {**task_of(contract, unpacked, rows), "quote": quote, "show": show}
+            task = {**task_of(contract, unpacked, rows), "quote": quote, "show": show, "shuffle": shuffle}
             needs = REQUIREMENTS in contract.get("training", {}).get("files", [])
         except (TypeError, KeyError, AttributeError, ValueError, LookupError) as error:
             print_traceback(error, Words(str(HERE)), show=show)
             raise ScoringProblem(NOT_OURS) from error
+        task["count"] = count_rows(rows)
         answered = ask(task, Path(folder), python_for(unpacked, needs, Path(folder)))
-        if answered["rows"] != (expected := count_rows(rows)):
-            raise ScoringProblem(f"{answered['rows']:,} of {expected:,} rows have a prediction")
-        os.replace(Path(folder, "predictions.csv"), output / "predictions.csv")
+        if answered["rows"] != task["count"]:
+            raise ScoringProblem(f"{answered['rows']:,} of {task['count']:,} rows have a prediction")
+        for name in ("predictions.csv", "shuffled.json", "shuffled.npz"):
+            if name == "predictions.csv" or (shuffle and Path(folder, name).exists()):
+                os.replace(Path(folder, name), output / name)
     return scoring(
         package=found["package"],
         image=found["image"] or contract.get("image"),
@@ -282,11 +288,15 @@ def ask(task: dict[str, Any], folder: Path, python: str) -> dict[str, Any]:
 
     signal.signal(signal.SIGTERM, stop)
     try:
-        code_of_end = process.wait()
+        code_of_end = waited(process, folder)
     finally:
         end()  # and what the model has started
-    if code_of_end == 0 and (folder / "answered.json").exists():
+    if (folder / "answered.json").exists():
         answered: dict[str, Any] = _read(folder / "answered.json")
+        if task["shuffle"] and not (folder / "shuffled.json").exists():
+            why = f"while it was asked with shuffled values, the model's process {_ending(code_of_end)}"
+            print(why, flush=True)
+            write_description(str(folder), problem=why)
         return answered
     if (folder / "problem.json").exists():
         raise ScoringProblem(_read(folder / "problem.json")["problem"])
@@ -306,7 +316,9 @@ def bound(seconds: int) -> None:
     signal.alarm(seconds)
 
 
-def _ending(code: int) -> str:
+def _ending(code: int | None) -> str:
+    if code is None:
+        return f"took more than {ALL_SECONDS:g} seconds"
     if code >= 0:
         return f"ended with code {code}; the log of the job may say why"
     name = signal.Signals(-code).name
@@ -342,6 +354,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--optional", action="store_true", help="a problem goes into scoring.json")
     parser.add_argument("--image", help="the image that this job runs in")
     parser.add_argument("--seconds", type=int, help="how long the model may take")
+    parser.add_argument("--shuffle", action="store_true", help="ask again with shuffled values")
     parser.add_argument("--show-values", action="store_true", help="reason and log may quote values of rows")
     return parser.parse_args(arguments)
 
@@ -361,6 +374,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             image=given.image,
             quote=given.show_values and not given.optional,  # a reason of those is stored with the evaluation
             show=given.show_values,
+            shuffle=given.shuffle,
         )
     except Exception as error:
         signal.alarm(0)

@@ -18,11 +18,14 @@ import pandas as pd
 from artifact import Model
 from canvas import LEGEND, Who
 from forest import Interval, Panel, Row, forest
-from job import DECISIVE, Array
+from job import DECISIVE, Array, listed
 from picture import NotDrawn, Picture, Shown
-from pictures_metrics import spaced
+from pictures_metrics import LABELS, spaced
+from predicted import Predicted
 from probabilities import roc_auc, roc_auc_ovr
 from scales import number
+from scoring import is_classes
+from shuffled import NotAsked, Shuffled, read_shuffled
 
 REPEATS: Final = 5
 """How often each feature is shuffled."""
@@ -58,16 +61,21 @@ METRICS: Final[Mapping[str, Callable[[Array, Array], float]]] = {
     "roc_auc": lambda target, score: roc_auc(target, score).value,
     "roc_auc_ovr": lambda target, score: roc_auc_ovr(target, score).value,
     "rmse": lambda target, found: -float(np.sqrt(np.mean((target - found) ** 2))),
+    LABELS: lambda target, found: mean_recall(target, np.asarray(found)),
 }
-"""The decisive metrics, of which more is better: that of a regression with its sign changed."""
+"""The decisive metrics, and that of classes alone. More is better: rmse has its sign changed."""
 
 
 @dataclass(frozen=True)
 class Importance:
-    """By feature, by how much the metric got worse in each repeat. `rows` were asked about each time."""
+    """By feature, by how much the metric got worse in each repeat. `rows` were asked about each time.
+
+    `note` says what else a reader should know of it, in whole sentences.
+    """
 
     worse: Mapping[str, Sequence[float]]
     rows: int
+    note: str = ""
 
     def mean(self, name: str) -> float:
         """The mean over the repeats."""
@@ -76,7 +84,7 @@ class Importance:
 
 def importance(shown: Shown) -> Picture:
     """The importance of each feature for the candidate, and for the champion on the same rows."""
-    metric = DECISIVE[shown.config.task]
+    metric = LABELS if is_classes(shown.prediction) else DECISIVE[shown.config.task]
     found = measured(shown, metric)
     ours = found["candidate"]
     names = sorted(ours.worse, key=ours.mean, reverse=True)
@@ -97,7 +105,8 @@ def importance(shown: Shown) -> Picture:
             for name in names[:MAX_LISTED]
         ],
         note=f"Each feature's values were shuffled {repeats} times among {ours.rows:,} validation rows; a "
-        f"line holds all {repeats} results. Of features that say the same, each may look unimportant.",
+        f"line holds all {repeats} results. Of features that say the same, each may look unimportant."
+        f"{ours.note}",
     )
 
 
@@ -111,8 +120,8 @@ def _panel(found: Mapping[Who, Importance], names: Sequence[str], metric: str) -
 
 def measured(shown: Shown, metric: str) -> dict[Who, Importance]:
     """The importance for the candidate, and for the champion if it can be asked. Raises NotDrawn."""
-    if not isinstance(shown.model, Model):
-        raise NotDrawn("own code is known by its predictions; it was not asked again with shuffled features")
+    if isinstance(shown.model, Predicted):
+        return {"candidate": answered(shown.model, shown, metric)}
     rows = shown.rows if shown.shared is None else shown.rows[shown.shared.rows]
     if len(rows) > MAX_ROWS:
         rows = rows.iloc[np.sort(np.random.default_rng(SEED).choice(len(rows), MAX_ROWS, replace=False))]
@@ -128,6 +137,49 @@ def measured(shown: Shown, metric: str) -> dict[Who, Importance]:
         with suppress(NotDrawn):  # the candidate's is worth showing alone
             found["champion"] = permuted(loaded.predict, spelled, target, names, metric)
     return found
+
+
+def answered(model: Predicted, shown: Shown, metric: str) -> Importance:
+    """The importance for own code, which ScoreCandidate has asked with shuffled values. Raises NotDrawn."""
+    try:
+        found = read_shuffled(model)
+    except NotAsked as reason:
+        raise NotDrawn(str(reason)) from None
+    at = np.isin(found.places, shown.rows.index.to_numpy())  # those that the candidate was not trained on
+    target = shown.rows[shown.config.target].loc[found.places[at]].to_numpy()
+    value = METRICS[metric]
+    base = value(target, found.base[at])
+    if not np.isfinite(base):
+        raise NotDrawn(f"{spaced(metric)} is not defined on the {len(target):,} rows that were asked about")
+    worse = {
+        name: [base - value(target, each[at]) for each in answers] for name, answers in found.answers.items()
+    }
+    return Importance(worse, len(target), _about(found))
+
+
+def _about(found: Shuffled) -> str:
+    """What a reader should know of the answers of own code."""
+    texts = ["ScoreCandidate asked the candidate's own code; champion and anchor were not asked"]
+    if found.refused:
+        texts.append(f"its code refused shuffled values of {listed(found.refused)}")
+    if left := found.of - len(found.answers) - len(found.refused):
+        texts.append(
+            f"{len(found.answers):,} of {found.of:,} columns were asked about in {found.seconds:.0f} "
+            f"seconds, the first ones; {left:,} were not"
+        )
+    return "".join(f" {text[0].upper()}{text[1:]}." for text in texts)
+
+
+def mean_recall(target: Array, found: Array) -> float:
+    """The balanced accuracy of predicted classes (OneHot): the mean of each class's share that is right.
+
+    NaN unless the rows are of two classes or more.
+    """
+    classes = np.unique(target)
+    right = target == (found.argmax(axis=1) if found.ndim > 1 else found)
+    if len(classes) < 2:
+        return float("nan")
+    return float(np.mean([right[target == name].mean() for name in classes]))
 
 
 def permuted(

@@ -34,12 +34,14 @@ class Predicted:
     """The predictions of a model, one for each validation row, in the place of the model itself.
 
     `values` are as `artifact.Model.predict` gives them: n, or n x classes. `known` are the categories of its
-    training rows by feature; a feature of which not all are known is not there.
+    training rows by feature; a feature of which not all are known is not there. `folder` has what score.py
+    wrote.
     """
 
     config: StepConfig
     values: Array
     known: Mapping[str, frozenset[str]]
+    folder: Path | None = None
 
     def respelled(self, rows: pd.DataFrame, spelling: Spelling) -> pd.DataFrame:  # noqa: ARG002
         """The rows as they are: the model was asked about rows that it could read."""
@@ -81,14 +83,16 @@ def read_predicted(folder: Path, rows: int, profile: Mapping[str, Any] | None) -
     table = pd.read_csv(folder / "predictions.csv", float_precision="round_trip")
     if len(table) != rows:
         raise ScoringFailed(f"it has {len(table):,} predictions for {rows:,} validation rows")
-    values = table.to_numpy(dtype=float)
-    if scoring["returns"] == "label":
+    values = as_predicted(table.to_numpy(dtype=float), scoring["returns"], config)
+    return Predicted(config, values, known_categories(config, profile), folder)
+
+
+def as_predicted(values: Array, returns: str, config: StepConfig) -> Array:
+    """Numbers of score.py (n x columns of predictions.csv) as `artifact.Model.predict` gives predictions."""
+    if returns == "label":
         values = np.eye(len(config.classes))[values[:, 0].astype(int)].view(OneHot)
-        if config.task == "binary_classification":
-            values = values[:, 1]
-    elif values.shape[1] == 1:
-        values = values[:, 0]
-    return Predicted(config, values, known_categories(config, profile))
+        return values[:, 1] if config.task == "binary_classification" else values
+    return values[:, 0] if values.shape[1] == 1 else values
 
 
 def answer_notes(model: object, prediction: Array) -> list[str]:

@@ -124,7 +124,7 @@ class OwnRun(Run):
     def score(self, who: str = "candidate") -> Scored:
         """ScoreCandidate, ScoreChampion or ScoreAnchor."""
         model = self.model_dir if who == "candidate" else self.output / "models" / who
-        options = () if who == "candidate" else ("--optional",)
+        options = ("--shuffle",) if who == "candidate" else ("--optional",)
         return score(model, self.rows, self.folder / "predictions" / who, *options)
 
     def predict(self, lines: list[str], who: str = "candidate", **scoring: Any) -> None:

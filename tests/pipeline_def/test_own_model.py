@@ -185,7 +185,7 @@ def test_a_built_in_estimator_may_be_trained_on_spot_capacity(model: Model) -> N
 @pytest.mark.parametrize(
     ("step", "image", "scored", "options"),
     [
-        ("ScoreCandidate", XGBOOST, "candidate", []),
+        ("ScoreCandidate", XGBOOST, "candidate", ["--shuffle"]),
         (
             *("ScoreChampion", {"Get": "Parameters.ChampionImage"}, "champion"),
             ["--optional", "--image", {"Get": "Parameters.ChampionImage"}],
