@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from retraining import evidence, proof, report
 from retraining.aws.measures import measure
 from retraining.aws.observability import logger
 from retraining.evidence import Copy, Sources
 from retraining.facts.package import Package
+
+ATTEMPTS: Final = 3
+"""Times that evidence is written again because it was replaced before it was recorded."""
 
 
 def write(
@@ -22,8 +27,15 @@ def write(
     Raises what prevents evidence or proof; the caller's fact is then not marked, and the sweep repeats the
     call. A report that fails is logged and counted, and is written with the next evidence: it stops nothing.
     """
-    written = evidence.write(sources, model, execution_arn, package_arn=package_arn, known=known)
-    proof.record(sources, model, written)
+    for attempt in range(ATTEMPTS):
+        written = evidence.write(sources, model, execution_arn, package_arn=package_arn, known=known)
+        try:
+            proof.record(sources, model, written)
+            break
+        except proof.Replaced:
+            known = None  # what the copy was replaced by may know more
+            if attempt == ATTEMPTS - 1:
+                raise
     try:
         report.write(sources, model, written)
     except Exception:

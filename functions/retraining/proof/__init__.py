@@ -4,6 +4,6 @@
 history from them, and `recording` appends one.
 """
 
-from retraining.proof.recording import record
+from retraining.proof.recording import Replaced, record
 
-__all__ = ["record"]
+__all__ = ["Replaced", "record"]

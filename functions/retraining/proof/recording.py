@@ -30,6 +30,11 @@ from retraining.proof.statement import (
 ATTEMPTS: Final = 5
 """Times that the next number is tried while other writers take it."""
 
+
+class Replaced(Busy):
+    """Another writer has replaced the evidence: by one of ours, or by one that nothing vouches for."""
+
+
 _NOT_LOCKED: Final = ("AccessDenied", "InvalidRequest", "NoSuchVersion", "NoSuchKey", "MethodNotAllowed")
 """What S3 answers where a version is locked for longer, is gone, or is a delete marker."""
 
@@ -37,7 +42,8 @@ _NOT_LOCKED: Final = ("AccessDenied", "InvalidRequest", "NoSuchVersion", "NoSuch
 def record(sources: Sources, model: str, written: Written) -> None:
     """Record that this evidence was written, unless that is done. The caller repeats the call if this raises.
 
-    Raises Busy if other writers take every number, and ClientError if KMS, S3 or the ledger refuses.
+    Raises Replaced if evidence.json is another one by now, Busy if other writers take every number, and
+    ClientError if KMS, S3 or the ledger refuses.
     """
     execution, digest = str(written.evidence["pipelineExecutionArn"]), sha256(written.body)
     known = sources.ledger.get(keys.recorded(execution))
@@ -51,8 +57,7 @@ def record(sources: Sources, model: str, written: Written) -> None:
                 return
         # After the chain's end was read: a newer evidence that is recorded has a number before ours.
         if not _stands(sources, model, execution, written):
-            logger.info("evidence was replaced before it was recorded", execution=execution)
-            return  # by a writer of ours, which records its own, or by somebody whom nothing vouches for
+            raise Replaced(f"the evidence of {execution} was replaced before it was recorded; try again")
         if made := _append(sources, model, written, head):
             _note(sources, model, execution, digest, made)
             return

@@ -20,7 +20,7 @@ from retraining.errors import Busy
 from retraining.evidence import Sources, Written
 from retraining.proof.chain import Head, check_chain
 from retraining.proof.recording import ATTEMPTS
-from retraining.proof.statement import parse_record
+from retraining.proof.statement import parse_record, sha256
 from tests.functions.fakes import START, arn_of, register, was_held
 from tests.functions.memory import refused
 from tests.functions.signers import KEY, MemoryKms
@@ -209,7 +209,8 @@ def test_a_writer_that_comes_late_records_no_older_evidence_behind_a_newer_one(w
     late = evidence.write(sources(world), "titanic", E0)
     was_held(world, arn_of(1))
     records.write(sources(world), "titanic", E0)
-    proof.record(sources(world), "titanic", late)
+    with pytest.raises(proof.Replaced):
+        proof.record(sources(world), "titanic", late)
     (record,) = (parse_record(n, body) for n, body in chain(world).items())
     assert record.evidence["verdict"]["decision"] == "HOLD"
 
@@ -219,8 +220,40 @@ def test_evidence_that_somebody_replaced_is_not_signed(world: World) -> None:
     register(world)
     written = evidence.write(sources(world, kms), "titanic", E0)
     world.s3.put_object(Bucket="data", Key="evidence/titanic/e0/evidence.json", Body=b'{"by": "Mallory"}')
-    proof.record(sources(world, kms), "titanic", written)
+    with pytest.raises(proof.Replaced, match="was replaced before it was recorded"):
+        proof.record(sources(world, kms), "titanic", written)
     assert (chain(world), kms.asked) == ({}, 0)
+
+
+class Restoring:
+    """S3 beside somebody who puts other bytes in the place of evidence.json, so many times."""
+
+    def __init__(self, world: World, times: int) -> None:
+        self.world, self.left = world, times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.world.s3, name)
+
+    def put_object(self, **call: Any) -> Any:
+        answer = self.world.s3.put_object(**call)
+        if call["Key"].endswith("/evidence.json") and self.left > 0:
+            self.left -= 1
+            self.world.s3.put_object(Bucket=call["Bucket"], Key=call["Key"], Body=b"{}")
+        return answer
+
+
+@pytest.mark.parametrize(("times", "recorded"), [(1, 1), (2, 1), (100, 0)])
+def test_nobody_keeps_a_decision_from_being_recorded_without_a_trace(
+    world: World, times: int, recorded: int
+) -> None:
+    register(world)
+    raises = contextlib.nullcontext() if recorded else pytest.raises(proof.Replaced)
+    with raises:
+        records.write(sources(world, s3=Restoring(world, times)), "titanic", E0)
+    assert len(chain(world)) == recorded
+    if recorded:
+        body = world.s3.get_object(Bucket="data", Key="evidence/titanic/e0/evidence.json")["Body"].read()
+        assert parse_record(1, chain(world)[1]).evidence_digest == sha256(body)
 
 
 def test_record_gives_up_while_others_take_every_number(world: World) -> None:
