@@ -73,6 +73,7 @@ def test_large_files_lie_in_outputs_folders_and_are_deleted(
     assert [folder.parent for folder in unpacked] == [run.output / "evaluation"]
     assert sorted(str(path.relative_to(run.output)) for path in run.output.rglob("*") if path.is_file()) == [
         "evaluation/evaluation.json",
+        "evaluation/pictures.json",
         "report/data_profile.json",
         "report/data_report.json",
         "report/training_rows.parquet",
