@@ -91,7 +91,7 @@ def test_status_does_not_fail_where_alarms_may_not_be_seen(account: Account) -> 
         def paginate(self, **_: Any) -> Any:
             raise refused("AccessDenied", "DescribeAlarms")
 
-    account.cloudwatch = Refusing()  # type: ignore[assignment]
+    account.cloudwatch = Refusing()
     assert ringing(account.deployment) is None
     assert alarm_lines(None) == [
         "alarms are not shown: the permission `cloudwatch:DescribeAlarms` is missing",
