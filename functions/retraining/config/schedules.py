@@ -12,6 +12,7 @@ from calendar import monthrange
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -238,9 +239,10 @@ def _part(kind: _Field, part: str) -> set[int] | None:
     return {(number - kind.lowest) % width + kind.lowest for number in range(low, high + 1, int(step or 1))}
 
 
-def zones() -> set[str]:
-    """The time zones of the IANA's database."""
-    return available_timezones() - {"Factory", "localtime"}
+@cache
+def zones() -> frozenset[str]:
+    """The time zones of the IANA's database. Read once: it is a walk through hundreds of files."""
+    return frozenset(available_timezones() - {"Factory", "localtime"})
 
 
 def is_zone(said: str, *, exactly: bool) -> bool:
