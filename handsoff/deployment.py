@@ -107,13 +107,28 @@ class Deployment:
     def signing_key(self) -> str | None:
         """The ARN of the key that signs evidence records; None where none does.
 
-        The one that Terraform makes is the one that the functions sign with. Raises NotDeployed.
+        It is the one that the functions sign with, whatever the handsoff.yaml at hand says: a command with an
+        older file must not record anything unsigned. Raises NotDeployed.
         """
-        key = self.config.evidence.signing_key
-        if key != CREATE:
-            return key
-        given = {item["ParameterKey"]: item["ParameterValue"] for item in self.stack.get("Parameters", [])}
-        return given.get("SigningKey") or None
+        return self._stack_parameters.get("SigningKey") or None
+
+    @property
+    def trusted_key(self) -> str | None:
+        """The ARN of the key that records are verified by: that of handsoff.yaml, else the functions' one.
+
+        None where no key signs. Raises NotDeployed.
+        """
+        named = self.config.evidence.signing_key
+        return named if named and named != CREATE else self.signing_key
+
+    @property
+    def lock(self) -> Lock | None:
+        """How long S3 keeps what is recorded; that of the functions, too."""
+        return Lock.parse(self._stack_parameters.get("EvidenceLock") or "")
+
+    @property
+    def _stack_parameters(self) -> dict[str, str]:
+        return {item["ParameterKey"]: item["ParameterValue"] for item in self.stack.get("Parameters", [])}
 
     @cached_property
     def account(self) -> str:
@@ -172,7 +187,6 @@ class Deployment:
     @cached_property
     def collaborators(self) -> Collaborators:
         """What the functions work with, under the operator's own credentials."""
-        lock = self.config.evidence.object_lock
         return Collaborators(
             settings=Settings(
                 prefix=self.prefix,
@@ -180,7 +194,7 @@ class Deployment:
                 table=self.outputs["LedgerTable"],
                 topic=self.outputs["NotificationsTopic"],
                 signing_key=self.signing_key,
-                lock=Lock.parse(f"{lock.mode}:{lock.days}") if lock else None,
+                lock=self.lock,
             ),
             configs=ModelConfigs(self.prefix, self.bucket, self.s3, SSMProvider(boto3_client=self.ssm)),
             s3=self.s3,

@@ -39,9 +39,12 @@ class PublicKeys:
 
     @classmethod
     def of_deployment(cls, deployment: Deployment) -> Self | None:
-        """The keys that the configuration names; None if it names none. Raises NotFound."""
+        """The keys that the configuration names, or that the functions sign with; None if there is none.
+
+        Raises NotFound.
+        """
         config = deployment.config.evidence
-        names = [name for name in (deployment.signing_key, *config.earlier_keys) if name]
+        names = [name for name in (deployment.trusted_key, *config.earlier_keys) if name]
         return cls(dict(_from_kms(deployment, name) for name in names), named=True) if names else None
 
     @classmethod

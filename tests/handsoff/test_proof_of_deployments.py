@@ -12,6 +12,7 @@ from handsoff.deploying.account import Problem
 from handsoff.deploying.refusals import holds_data
 from handsoff.deployment import Deployment
 from handsoff.errors import Refused
+from retraining.aws.signing import Lock
 from retraining.config.schema import Config, parse_config
 from retraining.errors import ConfigError
 from tests.functions.memory import refused
@@ -163,3 +164,19 @@ def test_the_stack_gets_key_and_lock(evidence: Any, made: str | None, expected: 
     deployment = Deployment(config(**evidence))
     deployment.__dict__["kms"] = Kms(made)
     assert proof.proof_parameters(deployment) == expected
+
+
+@pytest.mark.parametrize(
+    "evidence", [{}, {"signing_key": f"{ARN}2", "object_lock": {"mode": "compliance", "days": 1}}]
+)
+def test_commands_sign_and_lock_as_the_functions_do_whatever_their_file_says(
+    evidence: dict[str, Any],
+) -> None:
+    """An older checkout's handsoff.yaml may name no key, or another one."""
+    deployment = Deployment(config(**evidence))
+    given = {"SigningKey": ARN, "EvidenceLock": "governance:30"}
+    parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
+    deployment.__dict__["stack"] = {"Parameters": parameters}
+    assert (deployment.signing_key, deployment.lock) == (ARN, Lock("GOVERNANCE", 30))
+    deployment.__dict__["stack"] = {}
+    assert (deployment.signing_key, deployment.lock) == (None, None)

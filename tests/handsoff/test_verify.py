@@ -427,8 +427,12 @@ def test_records_from_before_the_key_hold_and_a_signed_one_vouches_for_them(
     assert "2 records were made before a key was named; record 3 vouches for them" in run("titanic").stdout
 
 
-def test_without_a_key_verify_says_that_nothing_is_signed(deployed: World, kms: MemoryKms) -> None:
+def test_without_a_key_verify_says_that_nothing_is_signed(
+    deployed: World, kms: MemoryKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
     configured("")
+    assert found("titanic", code=0) == []  # by the key that the functions sign with
+    monkeypatch.setattr(Deployment, "signing_key", None)
     done = run("titanic")
     assert (done.exit_code, "signatures were not looked at: no key is named" in done.stdout) == (0, True)
     for number in (1, 2, 3, 4, 5):
