@@ -207,11 +207,17 @@ def test_objects_of_no_model_are_logged_once_and_start_nothing(loop: Loop) -> No
     for number in range(20):
         put(loop, "nobody", f"train/{number}.csv", TRAIN)
     put(loop, "nobody", "_SUCCESS", b"")
+    pages = loop.deployment.session.client("logs").get_paginator("filter_log_events")
+
+    def told() -> list[str]:
+        found = pages.paginate(logGroupName="/aws/lambda/handsoff-start-retraining").search(
+            "events[].message"
+        )
+        return [line for line in found if "object belongs to no model" in line]
+
+    wait("the line of the object", told)
     loop.drained()
-    logs = loop.deployment.session.client("logs")
-    events = logs.filter_log_events(logGroupName="/aws/lambda/handsoff-start-retraining")["events"]
-    told = [event for event in events if "object belongs to no model" in event["message"]]
-    assert len(told) == 1
+    assert len(told()) == 1
 
 
 def test_key_with_dots_belongs_to_no_other_model(loop: Loop) -> None:
