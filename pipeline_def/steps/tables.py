@@ -200,6 +200,7 @@ class SplitWriter:
         self.cells = CellCounts(config.features, changes=config.data.cdc is not None)
         self._file: pq.ParquetWriter | None = None
         self._waiting: list[pa.Table] = []
+        self._waiting_rows = self._waiting_bytes = 0
 
     def add(self, table: pa.Table, block: pa.RecordBatch) -> None:
         """Add rows as convert.py makes them from `block`."""
@@ -213,8 +214,9 @@ class SplitWriter:
         for name in self.missing:
             self.missing[name] += table[name].null_count
         self._waiting.append(table)
-        rows = sum(waiting.num_rows for waiting in self._waiting)
-        if rows >= ROW_GROUP or sum(waiting.nbytes for waiting in self._waiting) >= MAX_BYTES:
+        self._waiting_rows += table.num_rows
+        self._waiting_bytes += table.nbytes
+        if self._waiting_rows >= ROW_GROUP or self._waiting_bytes >= MAX_BYTES:
             self._flush()
 
     def keep(self, kept: Array) -> None:
@@ -242,6 +244,7 @@ class SplitWriter:
             self._file = self._file or pq.ParquetWriter(self.path, table.schema)
             self._file.write_table(table)
             self._waiting = []
+            self._waiting_rows = self._waiting_bytes = 0
 
     def close(self) -> None:
         """Write the rows that wait, and end the file."""
