@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,24 @@ from retraining.proof.statement import Record, parse_record
 
 MAX_RECORD: Final = 32 * 1024 * 1024
 """Bytes above which a file is taken for no record, but for an artifact."""
+
+KINDS: Final[dict[str, Kind]] = {
+    "the evidence": "evidence",
+    "the artifact": "artifact",
+    "the evaluation": "evaluation",
+    "the manifest": "data",
+    "the data report": "data",
+}
+"""The kind of a finding about a file, by the file's role."""
+
+ROLES: Final = {
+    "evidence.json": "the evidence",
+    "evaluation.json": "the evaluation",
+    "manifest.json": "the manifest",
+    "data_report.json": "the data report",
+    ".tar.gz": "the artifact",
+}
+"""What a file must be, by the end of its name. Any other file may be any of them."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +73,7 @@ def verify_files(paths: list[Path], trusted: PublicKeys | None) -> Files:
             f"no evidence record among {', '.join(map(str, paths))}: name one, of evidence/<model>/chain/"
         )
     records: list[Record] = []
+    vouched: list[Record] = []
     signed = 0
     for model, of_model in bodies.items():
         checked = check_chain(
@@ -63,10 +81,11 @@ def verify_files(paths: list[Path], trusted: PublicKeys | None) -> Files:
         )
         findings += checked.findings
         records += checked.records.values()
+        vouched += [record for number, record in checked.records.items() if number in checked.vouched]
         signed += len(checked.signed)
     told: list[tuple[Path, int]] = []
     for path in others:
-        found = _told_of(path, records)
+        found = _told_of(path, vouched)
         if isinstance(found, Finding):
             findings.append(found)
         else:
@@ -75,14 +94,21 @@ def verify_files(paths: list[Path], trusted: PublicKeys | None) -> Files:
 
 
 def _told_of(path: Path, records: list[Record]) -> int | Finding:
-    """The number of the last record that tells of this file; a finding if there is none, or it is older."""
+    """The number of the last record that tells of this file; a finding if there is none, or it is older.
+
+    `records` are those that are vouched for. A file counts as what its name says.
+    """
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    about = [record for record in records if digest in _digests(record)]
+    role = next((role for ending, role in ROLES.items() if path.name.endswith(ending)), None)
+    about = [record for record in records if digest in _digests(record, role)]
     if not about:
-        expected = ", ".join(sorted({item for record in records for item in _digests(record)}))
-        kind: Kind = "evidence" if path.suffix == ".json" else "artifact"
-        return Finding(kind, str(path), f"one of {expected}", digest)
+        expected = sorted({item for record in records for item in _digests(record, role)})
+        what = f"{role} with the SHA-256 " if role else "one of "
+        said = what + ", ".join(expected) if expected else f"a vouched record of {role or 'this file'}"
+        other = next((item for item in KINDS for record in records if digest in _digests(record, item)), None)
+        found = digest + (f", which is {other}" if other else "")
+        return Finding(KINDS[role or "the artifact"], str(path), said, found)
     newest = {record.execution: record for record in sorted(records, key=lambda item: item.sequence)}
     record = about[-1]
     if record.evidence_digest == digest and (last := newest[record.execution]) is not record:
@@ -93,11 +119,17 @@ def _told_of(path: Path, records: list[Record]) -> int | Finding:
     return record.sequence
 
 
-def _digests(record: Record) -> Iterator[str]:
-    """The digests of all files that a record tells of."""
-    yield from record.subjects.values()
-    if evaluation := record.evidence.get("evaluation"):
-        yield str(evaluation.get("sha256"))
+def _digests(record: Record, role: str | None) -> set[str]:
+    """The digests of the files in this role that a record tells of; of all files without a role."""
+    data = record.evidence.get("data") or {}
+    said = {
+        "the evidence": record.evidence_digest,
+        "the artifact": (record.evidence.get("artifact") or {}).get("sha256"),
+        "the evaluation": (record.evidence.get("evaluation") or {}).get("sha256"),
+        "the manifest": data.get("manifestSha256"),
+        "the data report": data.get("reportSha256"),
+    }
+    return {digest for name, digest in said.items() if digest and role in (None, name)}
 
 
 def _is_envelope(body: bytes) -> bool:

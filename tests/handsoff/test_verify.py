@@ -22,7 +22,7 @@ from retraining.candidates.decisions import decide
 from retraining.collaborators import Collaborators
 from retraining.config.schema import Config
 from retraining.evidence import Written
-from retraining.proof.envelope import parse_envelope
+from retraining.proof.envelope import Envelope, parse_envelope
 from tests.evidence_form import misfits
 from tests.functions.fakes import arn_of, register, was_held
 from tests.functions.memory import refused
@@ -263,7 +263,7 @@ CHANGES: dict[str, tuple[Change, list[tuple[str, str]]]] = {
     ),
     "tampered payload": (
         resealed(lambda said: said["predicate"]["evidence"].update(decidedWho="Mallory")),
-        [("fork", R5), ("signature", R4)],
+        [("signature", R4), ("fork", R4)],
     ),
     "tampered signature": (signature_altered, [("signature", R5), ("head", R5)]),
     "record signed by another key": (resigned(5, OTHER), [("key", R5), ("head", R5)]),
@@ -544,7 +544,7 @@ def test_files_are_verified_without_aws(files: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("model.tar.gz", "artifact"), ("evaluation.json", "evidence"), ("evidence.json", "evidence")],
+    [("model.tar.gz", "artifact"), ("evaluation.json", "evaluation"), ("evidence.json", "evidence")],
 )
 def test_a_changed_file_is_found_without_aws(files: Path, name: str, kind: str) -> None:
     (files / name).write_bytes(b'{"a": 1}')
@@ -556,7 +556,8 @@ def test_a_changed_record_is_found_without_aws(files: Path) -> None:
     envelope = parse_envelope(body)
     payload = altered(body, lambda said: said["predicate"]["evidence"].update(decidedWho="Mallory"))
     (files / "00000004.json").write_bytes(replace(envelope, payload=payload).dumped())
-    assert found(*ALL, "--key", "key.pem") == [("fork", R5), ("signature", R4)]
+    # Nobody vouches for record 4, the only one that tells of this evidence.json.
+    assert found(*ALL, "--key", "key.pem") == [("signature", R4), ("fork", R4), ("evidence", "evidence.json")]
 
 
 def test_two_records_of_one_place_are_a_fork_without_aws(files: Path) -> None:
@@ -576,6 +577,62 @@ def test_another_key_is_found_without_aws(files: Path, kms: MemoryKms) -> None:
     body = kms.signed(parse_envelope((files / "00000005.json").read_bytes()).payload)
     (files / "00000005.json").write_bytes(body)
     assert found("00000005.json", "--key", "key.pem") == [("signature", R5)]
+
+
+@pytest.mark.parametrize("others", [[], ["00000001.json"], ["00000001.json", "00000005.json"]])
+def test_an_unsigned_record_vouches_for_no_file(files: Path, others: list[str]) -> None:
+    """Somebody's record 3, beside genuine records, tells of somebody's artifact."""
+    evil = b"evil"
+    (files / "model.tar.gz").write_bytes(evil)
+
+    def forge(said: dict[str, Any]) -> None:
+        said["predicate"]["sequence"] = 3
+        said["predicate"]["evidence"]["artifact"]["sha256"] = hashlib.sha256(evil).hexdigest()
+
+    payload = altered((files / "00000004.json").read_bytes(), forge)
+    (files / "forged.json").write_bytes(Envelope(payload).dumped())
+    assert found(*others, "forged.json", "model.tar.gz", "--key", "key.pem") == [
+        ("unsigned", record_key(3)),
+        ("artifact", "model.tar.gz"),
+    ]
+
+
+def test_records_before_a_key_are_vouched_for_through_an_unbroken_run(files: Path, kms: MemoryKms) -> None:
+    """Records 1 and 2 are unsigned, and 3 is signed: without 2, nothing links 1 to 3."""
+    before: str | None = None
+    for number in (1, 2, 3):
+        name = f"{number:08}.json"
+        payload = altered(
+            (files / name).read_bytes(), lambda said, last=before: said["predicate"].update(previous=last)
+        )
+        body = kms.signed(payload) if number == 3 else Envelope(payload).dumped()
+        (files / name).write_bytes(body)
+        before = hashlib.sha256(body).hexdigest()
+    names = ["00000001.json", "00000002.json", "00000003.json", "model.tar.gz", "--key", "key.pem"]
+    assert found(*names, code=0) == []
+    del names[1]
+    assert found(*names) == [("unsigned", record_key(1)), ("artifact", "model.tar.gz")]
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "kind", "role"),
+    [
+        ("evaluation.json", "swap/model.tar.gz", "artifact", "the evaluation"),
+        ("evidence.json", "swap/evaluation.json", "evaluation", "the evidence"),
+        ("model.tar.gz", "swap/evidence.json", "evidence", "the artifact"),
+    ],
+)
+def test_each_file_is_checked_as_what_its_name_says(
+    files: Path, source: str, name: str, kind: str, role: str
+) -> None:
+    (files / "swap").mkdir()
+    shutil.copy(files / source, files / name)
+    done = run("00000004.json", name, "--key", "key.pem")
+    assert f"  {kind} {name}\n" in done.stdout
+    assert f", which is {role}" in done.stdout
+    assert found("00000004.json", name, "--key", "key.pem") == [(kind, name)]
+    shutil.copy(files / source, files / "renamed")
+    assert found("00000004.json", "renamed", "--key", "key.pem", code=0) == []
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")

@@ -53,12 +53,14 @@ class Head:
 class Checked:
     """The records of a chain that can be read, by number, and what does not hold.
 
-    `signed` are the numbers of those that a trusted key signed.
+    `signed` are the numbers of those that a trusted key signed, `vouched` of those and of all before them
+    that they vouch for. Where no key is trusted, nobody says which ones are ours: then they are all of them.
     """
 
     records: Mapping[int, Record]
     findings: tuple[Finding, ...]
     signed: frozenset[int] = frozenset()
+    vouched: frozenset[int] = frozenset()
 
     @property
     def newest(self) -> Mapping[str, Record]:
@@ -85,10 +87,10 @@ def check_chain(
     for record in records.values():
         findings += _own(model, record)
     findings += _gaps(model, bodies, head) if complete else ()
-    findings += _links(model, records)
     signed, wrong = _signatures(model, records, check)
-    findings += [*wrong, *_head(model, records, bodies, head)]
-    return Checked(records, tuple(findings), signed)
+    vouched = _vouched(records, signed) if check else frozenset(records)
+    findings += [*wrong, *_links(model, records, signed), *_head(model, records, bodies, head)]
+    return Checked(records, tuple(findings), signed, vouched)
 
 
 def _own(model: str, record: Record) -> Iterator[Finding]:
@@ -110,15 +112,34 @@ def _gaps(model: str, bodies: Mapping[int, Any], head: Head | None) -> Iterator[
         yield Finding("gap", record_key(model, number), f"a record, as {known} follow it", "no object")
 
 
-def _links(model: str, records: Mapping[int, Record]) -> Iterator[Finding]:
-    """Records that name another record before them than the one that lies there."""
+def _links(model: str, records: Mapping[int, Record], signed: frozenset[int]) -> Iterator[Finding]:
+    """Records that name another record before them than the one that lies there.
+
+    Where only one of the two is signed by a trusted key, the other one is wrong.
+    """
     for number, record in records.items():
         before = records.get(number - 1)
         where = record_key(model, number)
         if number == 1 and record.previous is not None:
             yield Finding("fork", where, "no record before the first", f"previous {record.previous}")
-        elif before is not None and record.previous != before.digest:
+        elif before is None or record.previous == before.digest:
+            continue
+        elif number in signed and number - 1 not in signed:
+            said = f"the SHA-256 {record.previous}, as the signed record {number} says"
+            yield Finding("fork", record_key(model, number - 1), said, before.digest)
+        else:
             yield Finding("fork", where, f"previous {before.digest}", f"previous {record.previous}")
+
+
+def _vouched(records: Mapping[int, Record], signed: frozenset[int]) -> frozenset[int]:
+    """The signed records, and those from which an unbroken run of `previous` leads to a signed one."""
+    found: set[int] = set()
+    for number in sorted(records, reverse=True):
+        after = records.get(number + 1)
+        follows = after is not None and number + 1 in found and after.previous == records[number].digest
+        if number in signed or follows:
+            found.add(number)
+    return frozenset(found)
 
 
 def _signatures(
@@ -126,34 +147,37 @@ def _signatures(
 ) -> tuple[frozenset[int], list[Finding]]:
     """The numbers of the signed records, and the records whose signatures do not hold.
 
-    Records before the first signed one may be unsigned: there was no key yet, and the signed one vouches for
-    them. Records after it must be signed, and so must one be if a key is named.
+    Records before the first signed one may be unsigned, as there was no key yet, if the signed one vouches
+    for them. Records after it must be signed, and so must one be if a key is named.
     """
-    good: set[int] = set()
+    said = {n: check(record.envelope) if check else None for n, record in records.items() if _any(record)}
+    signed = frozenset(number for number, value in said.items() if value == "good")
+    vouched = _vouched(records, signed)
     findings = []
-    any_signed = False
     for number, record in records.items():
         where = record_key(model, number)
-        if not record.envelope.signatures:
-            if any_signed:
-                found = Finding("unsigned", where, "a signature, as earlier records have one", "none")
-                findings.append(found)
-            continue
-        any_signed = True
-        said = check(record.envelope) if check else None
-        if said == "good":
-            good.add(number)
-        elif said == "bad":
-            findings.append(
-                Finding("signature", where, "a signature over these bytes", "a signature over other bytes")
-            )
-        elif said == "foreign":
+        if number not in said:
+            if any(other < number for other in said):
+                expected = "a signature, as earlier records have one"
+                findings.append(Finding("unsigned", where, expected, "none"))
+            elif said and check and number not in vouched:
+                expected = "a signature, or each record from this one to a signed one"
+                findings.append(Finding("unsigned", where, expected, "no signed record vouches for it"))
+        elif said[number] == "bad":
+            expected = "a signature over these bytes"
+            findings.append(Finding("signature", where, expected, "a signature over other bytes"))
+        elif said[number] == "foreign":
             ids = ", ".join(item.key_id or "(no id)" for item in record.envelope.signatures)
             findings.append(Finding("key", where, "a signature by a trusted key", f"one by {ids}"))
-    if check and records and not any_signed:
+    if check and records and not said:
         last = record_key(model, max(records))
         findings.append(Finding("unsigned", last, "a signature, as a key is named", "no record is signed"))
-    return frozenset(good), findings
+    return signed, findings
+
+
+def _any(record: Record) -> bool:
+    """Whether somebody signed the record."""
+    return bool(record.envelope.signatures)
 
 
 def _head(
