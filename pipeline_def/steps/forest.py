@@ -29,11 +29,15 @@ class Interval:
 
 @dataclass(frozen=True)
 class Row:
-    """What is measured, something about it such as its rows, and the values of one model or of both."""
+    """What is measured, something about it such as its rows, and the values of one model or of both.
+
+    `limit` is a number that is marked beside the values, such as the difference that is allowed.
+    """
 
     name: str
     beside: str
     intervals: Sequence[Interval]
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,7 @@ def _panel(canvas: Canvas, panel: Panel) -> None:
     values = [
         value for row in panel.rows for item in row.intervals for value in (item.value, item.low, item.high)
     ]
-    if panel.zero is not None:
-        values.append(panel.zero)
+    values += [each for each in (panel.zero, *(row.limit for row in panel.rows)) if each is not None]
     across = axis(values, EDGE + 4, WIDTH - EDGE - NUMBERS - 6)
     canvas.y += 6
     canvas.text(EDGE, canvas.y + 12, panel.heading, "h", width=WIDTH - 2 * EDGE)
@@ -95,6 +98,9 @@ def _row(canvas: Canvas, row: Row, across: Axis, sign: str) -> None:
     if row.beside:
         canvas.text(WIDTH - EDGE, canvas.y + 12, row.beside, "s e")
     canvas.y += LINE_HEIGHT
+    if row.limit is not None:
+        end = canvas.y + BAR * len(row.intervals)
+        canvas.line((across.at(row.limit), canvas.y), (across.at(row.limit), end), "lb i")
     for item in row.intervals:
         y, ours = canvas.y + 7, item.who == "candidate"
         if math.isfinite(item.low) and math.isfinite(item.high):

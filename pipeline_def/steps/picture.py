@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -12,11 +12,26 @@ from artifact import Model
 from comparison import Shared
 from job import Array, Json, StepConfig
 from predicted import Predicted
-from scales import plain
+from scales import cut, plain
+
+MAX_TITLE: Final = 300
+"""Signs of a title."""
+
+MAX_ALT: Final = 1_500
+"""Signs of a picture in words. A screen reader cannot stop within it, and the table has all."""
 
 
 class NotDrawn(Exception):
     """There is nothing to draw. The message is why, in one sentence for an approver."""
+
+
+def bounded(alt: str, most: int) -> str:
+    """The words, or as many of their whole parts as have so many signs, and where the others are."""
+    if len(alt) <= most:
+        return alt
+    beside = "; … the table has all."
+    kept = alt[: most - len(beside)]
+    return (kept.rpartition("; ")[0] or kept) + beside
 
 
 @dataclass(frozen=True)
@@ -36,8 +51,8 @@ class Picture:
         """The picture as pictures.json has it. Texts are on one line, without invisible signs."""
         return {
             "id": plain(self.id),
-            "title": plain(self.title),
-            "alt": plain(self.alt),
+            "title": cut(plain(self.title), MAX_TITLE),
+            "alt": bounded(plain(self.alt), MAX_ALT),
             "svg": self.svg,
             "table": {
                 "columns": [plain(name) for name in self.columns],

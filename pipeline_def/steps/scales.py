@@ -19,6 +19,11 @@ def plain(text: str) -> str:
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
+def cut(text: str, most: int = 80) -> str:
+    """The text, or its first signs and an ellipsis if it has more than so many."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
 def number(value: float, sign: str = "") -> str:
     """A number in four digits, or all digits before the point; — if it is not finite. `sign` is "+" or ""."""
     if not math.isfinite(value):
