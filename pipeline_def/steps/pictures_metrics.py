@@ -24,6 +24,15 @@ LOWER: Final = frozenset({name for name, scorer in SCORERS.items() if scorer.sta
 ALONE: Final = frozenset({"mape", "r2"})
 """Metrics in other units than those beside them, which need an axis of their own."""
 
+UNCOMPARED: Final = ("expected_calibration_error", "calibration_slope")
+"""Metrics whose difference has no bounds."""
+
+MIN_TOLD: Final = 50
+"""Compared rows below which no metric is called better or worse: the bounds are off more often there."""
+
+FEW_ROWS: Final = "too few rows to tell"
+"""What is said of them."""
+
 LABELS: Final = "balanced_accuracy"
 """The metric of a classifier that answers classes alone, in place of the task's DECISIVE one."""
 
@@ -67,45 +76,54 @@ def difference(shown: Shown) -> Picture:
     names = [name for name, item in found.items() if math.isfinite(item["bounds"][0])]
     if not names:
         raise NotDrawn("no difference has an interval on these rows")
+    gains = {name: gain(name, found[name]) for name in names}
     panels = [
         Panel(
-            f"{heading.split(':')[0]}: {'right' if better > 0 else 'left'} of 0 the candidate is better",
-            [
-                Row(spaced(name), "", [Interval("candidate", found[name]["value"], *found[name]["bounds"])])
-                for name in some
-            ],
+            heading if some[0] in ALONE else f"{heading}: right of 0 the candidate is better",
+            [Row(spaced(name), "", [Interval("candidate", *gains[name])]) for name in some],
             zero=0.0,
-            better=better,
+            better=1,
             sign="+",
         )
         for heading, some in _grouped(names)
-        for better in [-1 if some[0] in LOWER else 1]
     ]
-    words = {name: reading(name, found[name]) for name in names}
-    title = _verdict(words)
+    n = shown.compared["n"]
+    words = {name: reading(name, found[name]) if n >= MIN_TOLD else FEW_ROWS for name in names}
+    first = decisive(shown.config, shown.compared["candidate"])
+    title = _verdict(first, words, gains, n)
+    rows = [
+        [spaced(name), number(gains[name][0], "+"), interval(*gains[name][1:], "+"), words[name]]
+        for name in names
+    ]
     return Picture(
         id="difference",
         title=title,
-        alt="Candidate minus champion: "
-        + "; ".join(
-            f"{spaced(name)} {number(found[name]['value'], '+')} ({_bounds(found[name])}), {words[name]}"
-            for name in names
-        )
+        alt=f"{title}. The candidate is better by: "
+        + "; ".join(f"{name} {value} ({ends}), {word}" for name, value, ends, word in rows)
         + f"; {shown.on_rows}.",
-        svg=forest(title, panels, [("candidate", "candidate − champion")]),
-        columns=["metric", "candidate − champion", "90 % interval", "reading"],
-        rows=[
-            [
-                spaced(name),
-                number(found[name]["value"], "+"),
-                _bounds(found[name]),
-                words[name],
-            ]
-            for name in names
-        ],
-        note="Each line lies between two one-sided 95 % bounds of the difference on the same rows. A line "
-        "that crosses 0 shows no clear difference. The calibration error and slope are not compared.",
+        svg=forest(title, panels, [("candidate", "better than the champion by")]),
+        columns=["metric", "better by", "90 % interval", "reading"],
+        rows=rows,
+        note="Right of 0 the candidate is better: the gain, as rules have it, is candidate − champion, or "
+        "champion − candidate where lower is better. Each line lies between two one-sided 95 % bounds on the "
+        f"same rows; one that crosses 0 shows no clear difference. Of two equal models, each of the {len(names)} "
+        f"metrics has a clear difference by chance in one of ten cases.{_left_out(found)}",
     )
+
+
+def gain(name: str, found: Json) -> tuple[float, float, float]:
+    """By how much the candidate is better, and the bounds of that: above 0 is better for every metric."""
+    low, high = found["bounds"]
+    value: float = found["value"]
+    return (-value, -high, -low) if name in LOWER else (value, low, high)
+
+
+def _left_out(found: Mapping[str, Json]) -> str:
+    """Which metrics are not compared although both models have them."""
+    names = [
+        spaced(name) for name in UNCOMPARED if name in found and not math.isfinite(found[name]["bounds"][0])
+    ]
+    return f" Not compared: {', '.join(names)}." if names else ""
 
 
 def reading(name: str, found: Json) -> str:
@@ -161,12 +179,37 @@ def _cells(metric: Json) -> list[str]:
 
 
 def _title(shown: Shown, ours: Mapping[str, Json], theirs: Mapping[str, Json]) -> str:
-    name = decisive(shown.config, ours)
-    said = f"{spaced(name)}: candidate {number(ours[name]['value'])}"
+    """The decisive metric, of more than two classes also F1, which rules often ask for."""
+    names = [decisive(shown.config, ours)]
+    names += ["f1_macro"] if "f1_macro" in ours and _known(ours["f1_macro"]) else []
+    known = [name for name in names if _known(ours[name]) or _known(theirs.get(name))]
+    if not known:
+        return f"{spaced(names[0])} is not defined {shown.on_rows}"
     if theirs:
-        return f"{said}, champion {number(theirs[name]['value'])} {shown.on_rows}"
-    guessed = shown.evaluation["baseline"]["metrics"][name]["value"]
-    return f"{said} {shown.on_rows}; guessing reaches {number(guessed)}"
+        both = (f"{_said(name, ours)}, champion {_value(name, theirs)}" for name in known)
+        return f"{'; '.join(both)} {shown.on_rows}; {_read(shown, known[0])}"
+    guessed = shown.evaluation["baseline"]["metrics"]
+    alone = (f"{_said(name, ours)}, guessing {_value(name, guessed)}" for name in known)
+    return f"{'; '.join(alone)} {shown.on_rows}"
+
+
+def _said(name: str, measured: Mapping[str, Json]) -> str:
+    return f"{spaced(name)}: candidate {_value(name, measured)}"
+
+
+def _value(name: str, measured: Mapping[str, Json]) -> str:
+    return number(measured[name]["value"])
+
+
+def _read(shown: Shown, name: str) -> str:
+    """The reading of a metric, for a title that has its values."""
+    compared = shown.compared or {}
+    word = reading(name, compared["differences"][name]) if compared["n"] >= MIN_TOLD else FEW_ROWS
+    return {
+        "better": f"clearly better in {spaced(name)}",
+        "worse": f"clearly worse in {spaced(name)}",
+        "not known": "which is better cannot be told",
+    }.get(word, word)
 
 
 def _in_words(shown: Shown, names: list[str], ours: Mapping[str, Json], theirs: Mapping[str, Json]) -> str:
@@ -182,21 +225,30 @@ def _with_interval(metric: Json) -> str:
     return number(metric["value"]) + ("" if found == UNKNOWN else f" ({found})")
 
 
-def _bounds(found: Json) -> str:
-    low, high = found["bounds"]
-    return interval(low, high, "+")
-
-
-def _verdict(words: Mapping[str, str]) -> str:
-    """In which metrics the candidate is better, and in which it is worse."""
-    better, worse = (
-        [spaced(name) for name, word in words.items() if word == kind] for kind in ("better", "worse")
+def _verdict(
+    first: str, words: Mapping[str, str], gains: Mapping[str, tuple[float, float, float]], n: int
+) -> str:
+    """What the decisive metric says; others only lean, as one of so many is clear by chance."""
+    unclear = "Whether the candidate is better cannot be told"
+    if first not in words:
+        return f"{unclear}: the difference in {spaced(first)} has no interval"
+    value, low, high = gains[first]
+    signed = f"gain {number(value, '+')} ({interval(low, high, '+')})"
+    if words[first] == FEW_ROWS:
+        return f"{unclear} on {n:,} rows: {spaced(first)}, {signed}"
+    if words[first] == "no clear difference":
+        said = f"{spaced(first)}: no clear difference, {signed}"
+    else:
+        ends = interval(low, high) if value >= 0 else interval(-high, -low)
+        said = f"The candidate is {words[first]} in {spaced(first)}, by {number(abs(value))} ({ends})"
+    leans = (
+        (kind, [spaced(name) for name, word in words.items() if word == kind and name != first])
+        for kind in ("better", "worse")
     )
-    if not better and not worse:
-        return f"No clear difference between candidate and champion in {len(words)} metrics"
-    said = [
-        f"{word} in {', '.join(names)}" for word, names in (("better", better), ("worse", worse)) if names
-    ]
-    others = len(words) - len(better) - len(worse)
-    unclear = f"; no clear difference in {others} others" if others else ""
-    return f"The candidate is {' and '.join(said)}{unclear}"
+    lean = [f"{_listed(names)} lean{'s' * (len(names) == 1)} to {kind}" for kind, names in leans if names]
+    return "; ".join([said, *lean])
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"

@@ -10,6 +10,9 @@ from typing import Final
 FEW: Final = 5
 """Rows from which a count is shown. Of fewer, a table says only that they are fewer: they may name people."""
 
+NOTHING: Final = 1e-15
+"""Below it a number is taken for what rounding leaves of 0."""
+
 UNKNOWN: Final = "—"
 """What stands in place of a number that is not defined."""
 
@@ -25,11 +28,18 @@ def cut(text: str, most: int = 80) -> str:
 
 
 def number(value: float, sign: str = "") -> str:
-    """A number in four digits, or all digits before the point; — if it is not finite. `sign` is "+" or ""."""
+    """A number in four digits, or all digits before the point; — if it is not finite. `sign` is "+" or "".
+
+    Numbers from 10 million on, and those that four digits after the point do not show, have an exponent.
+    """
     if not math.isfinite(value):
         return UNKNOWN
-    form = ",.0f" if abs(value) >= 1e4 else ".4g" if abs(value) >= 1 else ".4f"
-    return format(value + 0.0, sign + form).replace("-", "−")
+    size = 0.0 if abs(value) < NOTHING else abs(value)
+    if size >= 1e7 or 0 < size < 5e-5:
+        digits, _, power = f"{value:{sign}.3e}".partition("e")
+        return f"{digits.rstrip('0').rstrip('.')}e{int(power)}".replace("-", "−")
+    form = ",.0f" if size >= 1e4 else ".4g" if size >= 1 else ".4f"
+    return format(value + 0.0 if size else 0.0, sign + form).replace("-", "−")
 
 
 def value(found: float) -> str:

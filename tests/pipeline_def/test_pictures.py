@@ -167,7 +167,7 @@ def test_labels_alone_have_no_curves_and_the_reason_is_told(tmp_path: Path) -> N
     }
     assert list(by_id(found)) == ["metrics", "confusion"]
     assert by_id(found)["metrics"]["title"] == (
-        "balanced accuracy: candidate 1 on 200 validation rows; guessing reaches 0.5000"
+        "balanced accuracy: candidate 1, guessing 0.5000 on 200 validation rows"
     )
 
 
@@ -175,8 +175,8 @@ def test_better_candidate_is_told_in_titles(tmp_path: Path) -> None:
     rows, ours, theirs = two_classes()
     found = by_id(pictures.pictures(shown(SMALL, rows, ours, tmp_path, theirs)))
     assert found["difference"]["title"] == (
-        "The candidate is better in accuracy, balanced accuracy, precision, recall, f1, roc auc, average "
-        "precision, log loss, brier"
+        "The candidate is better in roc auc, by 0.4683 (0.4002 to 0.5364); accuracy, balanced accuracy, "
+        "precision and 5 more lean to better"
     )
     assert found["roc"]["title"].startswith("The candidate ranks better than the champion: area 1 against 0.")
     assert found["confusion"]["title"] == "The candidate predicts the class of every row rightly"
@@ -186,7 +186,7 @@ def test_better_candidate_is_told_in_titles(tmp_path: Path) -> None:
 def test_worse_candidate_is_told_where(tmp_path: Path) -> None:
     rows, good, guess = two_classes()
     found = by_id(pictures.pictures(shown(SMALL, rows, guess, tmp_path, good)))
-    assert found["difference"]["title"].startswith("The candidate is worse in accuracy, ")
+    assert found["difference"]["title"].startswith("The candidate is worse in roc auc, by 0.4683 ")
     assert re.fullmatch(
         r"The candidate is worse on all rows: brier is worse by 0\.\d+; .*", found["slices"]["title"]
     )
