@@ -61,8 +61,8 @@ def test_report_of_a_held_candidate_says_why_and_what_to_do_first() -> None:
     assert text.startswith("handsoff titanic, version 7 ● Waits for a decision execution v7w8x9y0z1a2, began")
     assert (
         "What was decided The candidate waits for a person recall where sex = female: 0.9118 "
-        "(95 % interval 0.8206 to 0.9589), needs ≥ 0.93 → fail What to do: Read the reasons and the "
-        "pictures. Then decide, by the link in the notification or by a command: "
+        "(95 % interval 0.8206 to 0.9589), needs ≥ 0.93 → fail Rules that are met: 4. What to do: Read the "
+        "reasons and the pictures. Then decide, by the link in the notification or by a command: "
         'handsoff approve titanic/7 --reason "…" handsoff reject titanic/7 --reason "…" '
         "Candidate and champion"
     ) in text

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from retraining.facts.package import PENDING
@@ -21,22 +21,37 @@ MAX_REASON: Final = 600
 _HOLDS: Final = ("rule_passed", "rule_skipped")
 """Codes of reasons that say nothing against a candidate."""
 
+_BESIDE: Final = ("rule_warned", "asks_nothing", "data_note")
+"""Codes of reasons that decide nothing, whatever the verdict is."""
+
 _NOT_YET: Final = ("Executing", "Stopping")
 
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What became of the execution, why, and what to do now. `commands` are lines that a person may run."""
+    """What became of the execution, why, and what to do now. `commands` are lines that a person may run.
+
+    `beside` is what a person should know, and what decided nothing.
+    """
 
     said: Said
     reasons: tuple[str, ...]
     earlier: tuple[str, ...]
     todo: str
     commands: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
-def conclusion(model: str, told: Told, versions: Sequence[Version]) -> Conclusion:
-    """The conclusion of an execution; `versions` are the model's, as far as they are known."""
+def conclusion(model: str, told: Told, versions: Sequence[Version], leap: str = "") -> Conclusion:
+    """The conclusion of an execution; `versions` are the model's, as far as they are known.
+
+    `leap` says that the gain over the champion is a leap; empty if it is none.
+    """
+    found = _conclusion(model, told, versions)
+    return replace(found, beside=(*filter(None, (leap,)), *_warnings(told.verdict)))
+
+
+def _conclusion(model: str, told: Told, versions: Sequence[Version]) -> Conclusion:
     if told.model_package_arn is None:
         return _without_package(model, told)
     if told.model_approval_status is None:
@@ -128,16 +143,36 @@ def _now(told: Told, versions: Sequence[Version], *, approved: bool) -> str:
 
 
 def _reasons(verdict: Verdict | None) -> tuple[str, ...]:
-    """The reasons, without those of rules that hold: the table of rules has them."""
+    """What decided, without rules that hold: their number comes last, and the table of rules has them."""
     if verdict is None:
         return ()
+    decided = [text for text, code in _coded(verdict) if not _is_beside(verdict, code)]
+    met = sum(rule.outcome == "pass" for rule in verdict.rules)
+    skipped = sum(rule.outcome == "skipped" for rule in verdict.rules)
+    rules = f"Rules that are met: {met}" + (f"; that were not asked: {skipped}." if skipped else ".")
+    return (*_shown(decided), *((rules,) if verdict.rules else ()))
+
+
+def _warnings(verdict: Verdict | None) -> tuple[str, ...]:
+    """Warnings and notes. Of a verdict that approves, every reason beside rules that hold is one."""
+    if verdict is None:
+        return ()
+    return _shown([text for text, code in _coded(verdict) if _is_beside(verdict, code)])
+
+
+def _coded(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """The reasons with their codes, without those of rules that hold."""
     codes = [*verdict.reason_codes, *[""] * len(verdict.reasons)]
-    told = [text for text, code in zip(verdict.reasons, codes, strict=False) if code not in _HOLDS]
-    if not told and verdict.decision == "APPROVE":
-        met = sum(rule.outcome == "pass" for rule in verdict.rules)
-        skipped = sum(rule.outcome == "skipped" for rule in verdict.rules)
-        return (f"Rules that are met: {met}" + (f"; that were not asked: {skipped}." if skipped else "."),)
-    return tuple(spaced(shorten(text, MAX_REASON)) for text in told[:MAX_REASONS])
+    pairs = zip(verdict.reasons, codes, strict=False)
+    return ((text, code) for text, code in pairs if code not in _HOLDS)
+
+
+def _is_beside(verdict: Verdict, code: str) -> bool:
+    return verdict.decision == "APPROVE" or code in _BESIDE
+
+
+def _shown(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(spaced(shorten(text, MAX_REASON)) for text in texts[:MAX_REASONS])
 
 
 def _earlier(told: Told) -> tuple[str, ...]:

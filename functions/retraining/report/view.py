@@ -13,6 +13,7 @@ from retraining.facts.package import PENDING
 from retraining.history import Version
 from retraining.html.pictures import Picture, Pictures, Section, Table, sections
 from retraining.html.rules import Rule, rule_shown
+from retraining.html.trust import Trust, trust
 from retraining.html.wording import Said, moment_text, number, plain, spaced, toned, version_of
 from retraining.report.conclusion import Conclusion, conclusion
 from retraining.report.lineage import Link, lineage
@@ -82,6 +83,7 @@ class Report:
     rules: tuple[Rule, ...]
     rules_left: int
     metrics: Table
+    trust: Trust
     sections: tuple[Section, ...]
     timeline: Picture | None
     lineage: tuple[Link, ...]
@@ -102,15 +104,17 @@ def report(known: Known) -> Report:
     drawn = sections(known.pictures)
     results = told.verdict.rules if told.verdict else ()
     links, files = lineage(told)
+    found = trust(next((item.evaluation for item in known.versions if item.package.arn == arn), None))
     return Report(
         title=f"{plain(known.model)}, {plain(name)}",
         execution=plain(told.execution_id),
         status=_status(told),
         started=moment_text(told.start_time) if told.start_time else "",
-        conclusion=conclusion(known.model, told, known.versions),
+        conclusion=conclusion(known.model, told, known.versions, found.leap),
         rules=tuple(rule_shown(result) for result in results[:MAX_RULES]),
         rules_left=max(0, len(results) - MAX_RULES),
         metrics=Table() if _has(drawn, "metrics") else _metrics(told),
+        trust=found,
         sections=drawn,
         timeline=timeline(told.steps),
         lineage=links,

@@ -15,12 +15,13 @@ from retraining.facts.candidates import EarlierDecision
 from retraining.facts.package import PENDING, Package
 from retraining.html.pictures import Pictures, Section, sections
 from retraining.html.rules import VERDICTS, Rule, rule_shown
+from retraining.html.trust import Trust, trust
 from retraining.html.wording import TONES, Said, decider, duration, plain, spaced, toned, version_of
 from retraining.review_page.data import Data, data
 from retraining.review_page.metrics import Metrics, metrics
 from retraining.review_page.searched import Searched, searched
 from retraining.verdicts.evaluation import Evaluation
-from retraining.verdicts.verdict import Verdict
+from retraining.verdicts.verdict import Reason, Verdict
 
 if TYPE_CHECKING:
     from retraining.aws.pipelines import Execution
@@ -94,7 +95,9 @@ class Review:
     decided: Decided | None
     verdict: Said | None
     reasons: tuple[str, ...]
+    beside: tuple[str, ...]
     rules: tuple[Rule, ...]
+    trust: Trust
     sections: tuple[Section, ...]
     metrics: Metrics
     searched: Searched
@@ -128,6 +131,7 @@ class Known:
 def review(known: Known) -> Review:
     """The page about what is known."""
     package, evaluation, verdict = known.package, known.evaluation, known.verdict
+    found = trust(evaluation)
     return Review(
         model=known.model,
         version=version_of(package.arn),
@@ -137,7 +141,9 @@ def review(known: Known) -> Review:
         decided=decided(known.decision, written=not package.pending) if known.decision else None,
         verdict=Said(*VERDICTS[verdict.decision]) if verdict else None,
         reasons=_reasons(verdict) if verdict else (),
+        beside=(*filter(None, (found.leap,)), *(_warnings(verdict) if verdict else ())),
         rules=tuple(rule_shown(result) for result in verdict.rules) if verdict else (),
+        trust=found,
         sections=sections(known.pictures) if known.pictures else (),
         metrics=metrics(evaluation, known.approval) if evaluation else Metrics(),
         searched=searched(evaluation),
@@ -165,9 +171,25 @@ def _status(status: str) -> Said:
 
 
 def _reasons(verdict: Verdict) -> tuple[str, ...]:
-    """The reasons, without those of rules that hold: the table of rules shows them."""
-    hold = ("rule_passed", "rule_skipped")
-    return tuple(spaced(reason.text) for reason in verdict.reasons if reason.code not in hold)
+    """What decided, without rules that hold: their number comes last, and the table of rules shows them."""
+    decided = (
+        spaced(reason.text) for reason in verdict.reasons if not _is_beside(reason) and not _holds(reason)
+    )
+    met = sum(result.outcome == "pass" for result in verdict.rules)
+    return (*decided, f"Rules that are met: {met} of {len(verdict.rules)}.")
+
+
+def _warnings(verdict: Verdict) -> tuple[str, ...]:
+    """Warnings and notes, which decide nothing."""
+    return tuple(spaced(reason.text) for reason in verdict.reasons if _is_beside(reason))
+
+
+def _holds(reason: Reason) -> bool:
+    return reason.code in ("rule_passed", "rule_skipped")
+
+
+def _is_beside(reason: Reason) -> bool:
+    return reason.effect == "warn" or reason.code in ("rule_warned", "asks_nothing", "data_note")
 
 
 def _facts(known: Known) -> tuple[tuple[str, str], ...]:

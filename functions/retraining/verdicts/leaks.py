@@ -37,7 +37,7 @@ def reasons(evaluation: Evaluation, *, with_champion: bool) -> list[Reason]:
 
 def _suspicion(found: Lookalikes | None, model: str) -> str:
     """That too many rows are equal to training rows; empty if not."""
-    if found is None or not _too_many(found):
+    if found is None or not too_many(found):
         return ""
     return (
         f"look-alike rows: {found.equal} of {found.n} validation rows ({found.share:.1%}) have the features "
@@ -49,7 +49,7 @@ def _suspicion(found: Lookalikes | None, model: str) -> str:
 
 def _copies(found: Lookalikes | None) -> str:
     """That too many validation rows are equal to each other; empty if not."""
-    if found is None or not _too_many(found):
+    if found is None or not too_many(found):
         return ""
     return (
         f"look-alike rows: {found.equal} of {found.n} validation rows ({found.share:.1%}) have the features "
@@ -59,7 +59,7 @@ def _copies(found: Lookalikes | None) -> str:
     )
 
 
-def _too_many(found: Lookalikes) -> bool:
+def too_many(found: Lookalikes) -> bool:
     """Whether z is too large. Without a z, a share above that of the training rows counts."""
     known = math.isfinite(found.share) and math.isfinite(found.train_share)
     if not found.equal or (not math.isfinite(found.z) and known and found.share <= found.train_share):
