@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -377,6 +378,7 @@ def dump_model(model: ModelConfig) -> str:
     return model.model_dump_json(exclude_none=True, exclude_defaults=True)
 
 
+@lru_cache(maxsize=32)  # functions read the same text many times in a minute; what comes of it is immutable
 def parse_model(text: str, *, source: str) -> ModelConfig:
     """Read what `dump_model` wrote. Raises ConfigError, which names `source` and each wrong key."""
     try:
