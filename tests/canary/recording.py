@@ -16,8 +16,8 @@ from retraining.links import Kind, LinkInvalid, Links
 READS = frozenset({"get_object", "get_item", "head_object", "list_object_versions", "describe_model_package"})
 """Calls that write nothing: what they ask for is left out."""
 
-TOKEN = re.compile(r"\.?[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]+){2}")
-"""What might be the signed part of a link."""
+TOKEN = re.compile(r"(?:\.|(?<![A-Za-z0-9_-]))[A-Za-z0-9_-]{10,}+(?:\.[A-Za-z0-9_-]+){2}")
+"""What might be the signed part of a link. A run of its characters is tried once, from its beginning."""
 
 
 @dataclass
