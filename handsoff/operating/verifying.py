@@ -75,11 +75,12 @@ def verify_model(
     """
     tell(f"{model}: evidence records")
     written = list(_evidence_ids(deployment, model))  # first: what is recorded meanwhile is in the chain
-    bodies = _read_chain(deployment, model)
+    bodies, others = _read_chain(deployment, model)
     fact = deployment.ledger.get(keys.chain(model))
     head = Head(fact.sequence, fact.digest) if fact else None
     chain = check_chain(model, bodies, head=head, check=trusted.check if trusted else None)
     found: list[Finding | str] = [*chain.findings, *_notes(chain, trusted)]
+    found += [Finding("form", key, "a record, named by 8 digits", "another name") for key in others]
     looked_at = choose(chain)
     for number, record in enumerate(looked_at, 1):
         tell(f"{model}: execution {record.execution_id}, {number} of {len(looked_at)}")
@@ -123,18 +124,18 @@ def _notes(chain: Checked, trusted: PublicKeys | None) -> list[str]:
     return []
 
 
-def _read_chain(deployment: Deployment, model: str) -> dict[int, bytes]:
-    """The records of a model by their numbers, as they lie in S3."""
-    numbers = [
-        number for key in _listed(deployment, chain_prefix(model)) if (number := number_of(key)) is not None
-    ]
+def _read_chain(deployment: Deployment, model: str) -> tuple[dict[int, bytes], list[str]]:
+    """The records of a model by their numbers, as they lie in S3; and the keys beside them that name none."""
+    named = {key: number_of(key) for key in _listed(deployment, chain_prefix(model))}
+    numbers = [number for number in named.values() if number is not None]
 
     def read(number: int) -> bytes | None:
         return _body(deployment, record_key(model, number))
 
     with ThreadPoolExecutor(THREADS) as pool:
         found = zip(numbers, pool.map(read, numbers), strict=True)
-        return {number: body for number, body in found if body is not None}
+        bodies = {number: body for number, body in found if body is not None}
+    return bodies, [key for key, number in named.items() if number is None]
 
 
 def _evidence_ids(deployment: Deployment, model: str, prefix: str | None = None) -> Iterator[str]:

@@ -103,13 +103,21 @@ def _own(model: str, record: Record) -> Iterator[Finding]:
 
 
 def _gaps(model: str, bodies: Mapping[int, Any], head: Head | None) -> Iterator[Finding]:
-    """Numbers without a record, before the last one that is known to have been."""
-    last = max([*bodies, head.sequence if head else 0])
-    for number in range(1, last + 1):
-        if number in bodies:
-            continue
-        known = "the ledger's head" if number > max(bodies, default=0) else "later records"
-        yield Finding("gap", record_key(model, number), f"a record, as {known} follow it", "no object")
+    """Numbers without a record, before the last one that is known to have been: one finding for each run."""
+    before = 0
+    for number in sorted(bodies):
+        if number > before + 1:
+            yield _gap(model, before + 1, number - 1, "later ones follow")
+        before = number
+    if head and head.sequence > before:
+        yield _gap(model, before + 1, head.sequence, f"the ledger knows record {head.sequence}")
+
+
+def _gap(model: str, first: int, last: int, why: str) -> Finding:
+    where = record_key(model, first)
+    if first == last:
+        return Finding("gap", where, f"a record, as {why}", "no object")
+    return Finding("gap", f"{where} to {last}", f"{last - first + 1} records, as {why}", "no objects")
 
 
 def _links(model: str, records: Mapping[int, Record], signed: frozenset[int]) -> Iterator[Finding]:

@@ -70,7 +70,7 @@ def parse_envelope(body: bytes) -> Envelope:
         if kind != PAYLOAD_TYPE:
             raise NotARecord(f"the payload is of the type {kind}: expected {PAYLOAD_TYPE}")
         return Envelope(_decoded(payload), tuple(_signatures(signatures)))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NotARecord(
             f"no DSSE envelope ({type(error).__name__}: {error}): expected a JSON object with payloadType, "
             "payload and signatures"

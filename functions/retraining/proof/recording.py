@@ -75,25 +75,36 @@ def _ends(sources: Sources, model: str) -> Iterator[tuple[Head, tuple[str, str |
         yield Head(fact.sequence, fact.digest), None
     while (body := _body(sources, record_key(model, sequence + 1))) is not None:
         sequence += 1
-        yield Head(sequence, sha256(body)), _about(sequence, body)
+        yield Head(sequence, sha256(body)), _about(sequence, body, sources.signing.key)
 
 
-def _about(number: int, body: bytes) -> tuple[str, str | None] | None:
-    """The execution and the digest of the evidence that a record is about; None if it is no record."""
+def _about(number: int, body: bytes, key: str | None) -> tuple[str, str | None] | None:
+    """The execution and the digest of the evidence that a record is about; None if it is none of ours.
+
+    Where a `key` signs, ours names it. `handsoff verify` finds the others; the chain goes on behind them.
+    """
     try:
         found = parse_record(number, body)
     except NotARecord:
-        return None  # `handsoff verify` finds it; the chain goes on behind it
+        return None
+    if key and all(item.key_id != key for item in found.envelope.signatures):
+        return None
     return found.execution, found.evidence_digest
 
 
 def _last_listed(sources: Sources, model: str) -> int:
-    """The number of the last record in S3; 1 if there is none, so that the first is looked for."""
+    """The end of the unbroken run of records from the first; 1 if there is none, so that it is looked for.
+
+    A number far behind the others is none of ours: nothing is to be put behind it.
+    """
     pages = sources.s3.get_paginator("list_objects_v2").paginate(
         Bucket=sources.bucket, Prefix=chain_prefix(model)
     )
-    numbers = (number_of(item["Key"]) for page in pages for item in page.get("Contents", []))
-    return max((number for number in numbers if number), default=1)
+    numbers = {number_of(item["Key"]) for page in pages for item in page.get("Contents", [])}
+    last = 1
+    while last + 1 in numbers:
+        last += 1
+    return last
 
 
 def _stands(sources: Sources, model: str, execution: str, written: Written) -> bool:

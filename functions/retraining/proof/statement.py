@@ -14,7 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from retraining.proof.envelope import Envelope, NotARecord, parse_envelope
+from retraining.proof.form import Statement
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 """The type of every in-toto statement of version 1."""
@@ -25,7 +28,7 @@ PREDICATE_TYPE: Final = "https://handsoff.dev/evidence/v3"
 DIGITS: Final = 8
 """Digits of a record's number in its key, so that a listing is in the order of the chain."""
 
-_KEY: Final = re.compile(r"evidence/([^/]+)/chain/(\d{8})\.json")
+_KEY: Final = re.compile(r"evidence/([^/]+)/chain/([0-9]{8})\.json")
 """The form of a record's key."""
 
 
@@ -115,19 +118,24 @@ def parse_record(number: int, body: bytes) -> Record:
         for name, expected in (("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE)):
             if said[name] != expected:
                 raise NotARecord(f"{name} is {said[name]}: expected {expected}")
+        Statement.model_validate(said)
         predicate = said["predicate"]
         return Record(
             number=number,
             digest=sha256(body),
             envelope=envelope,
-            model=str(predicate["model"]),
-            sequence=int(predicate["sequence"]),
+            model=predicate["model"],
+            sequence=predicate["sequence"],
             previous=predicate["previous"],
             subjects={item["name"]: item["digest"]["sha256"] for item in said["subject"]},
             evidence=dict(predicate["evidence"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise NotARecord(
-            f"its payload is no statement of handsoff ({type(error).__name__}: {error}): expected an in-toto "
-            "statement with the predicate model, sequence, previous and evidence"
-        ) from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        why = f"{type(error).__name__}: {error}"
+    raise NotARecord(
+        f"its payload is no statement of handsoff ({why}): expected an in-toto statement with the predicate "
+        "model, sequence, previous and evidence"
+    )

@@ -19,11 +19,12 @@ from retraining.collaborators import Collaborators
 from retraining.errors import Busy
 from retraining.evidence import Sources, Written
 from retraining.proof.chain import Head, check_chain
+from retraining.proof.envelope import Envelope, NotARecord
 from retraining.proof.recording import ATTEMPTS
-from retraining.proof.statement import parse_record, sha256
+from retraining.proof.statement import parse_record, sha256, statement
 from tests.functions.fakes import START, arn_of, register, was_held
 from tests.functions.memory import refused
-from tests.functions.signers import KEY, MemoryKms
+from tests.functions.signers import KEY, OTHER, MemoryKms, altered
 from tests.functions.world import World
 
 E0 = "arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e0"
@@ -353,3 +354,96 @@ def test_lock_is_read_from_the_environment(text: str, lock: Lock | None) -> None
 
 def test_lock_ends_after_its_days() -> None:
     assert Lock("GOVERNANCE", 2).until(START) == START + timedelta(days=2)
+
+
+# ---- what others put into the chain ------------------------------------------------------------------------
+
+
+def put(world: World, number: int, body: bytes) -> None:
+    world.s3.put_object(Bucket="data", Key=f"evidence/titanic/chain/{number:08}.json", Body=body)
+
+
+def test_a_record_that_names_no_key_of_ours_does_not_count_as_ours(world: World) -> None:
+    """Somebody records our evidence first, unsigned or by another key: ours follows, signed."""
+    kms = MemoryKms()
+    register(world)
+    written = evidence.write(sources(world), "titanic", E0)
+    payload = statement("titanic", 1, None, written.evidence, written.body)
+    put(world, 1, Envelope(payload).dumped())
+    put(world, 2, kms.signed(payload, OTHER))
+    proof.record(sources(world, kms), "titanic", written)
+    proof.record(sources(world, kms), "titanic", written)
+    assert (len(chain(world)), kms.asked) == (3, 1)
+    assert parse_record(3, chain(world)[3]).envelope.signatures[0].key_id == KEY
+
+
+MALFORMED: dict[str, Callable[[dict[str, Any]], object]] = {
+    "infinite number": lambda said: said["predicate"].update(sequence=float("inf")),
+    "no number": lambda said: said["predicate"].update(sequence=True),
+    "a fraction": lambda said: said["predicate"].update(sequence=1.0),
+    "number of 9 digits": lambda said: said["predicate"].update(sequence=100_000_000),
+    "artifact is text": lambda said: said["predicate"]["evidence"].update(artifact="x"),
+    "artifact without an address": lambda said: said["predicate"]["evidence"].update(artifact={}),
+    "artifact with an odd address": lambda said: said["predicate"]["evidence"].update(
+        artifact={"uri": "s3://[x/y", "sha256": "ab" * 32}
+    ),
+    "files are texts": lambda said: said["predicate"]["evidence"]["data"].update(files=["x"]),
+    "a time is none": lambda said: said["predicate"]["evidence"].update(decidedAt="x"),
+    "a time without a zone": lambda said: said["predicate"]["evidence"].update(decidedAt="2026-11-01T00:00"),
+    "digest is a number": lambda said: said["subject"][0]["digest"].update(sha256=1),
+    "evidence is a list": lambda said: said["predicate"].update(evidence=[]),
+    "model is a number": lambda said: said["predicate"].update(model=1),
+    "previous is a number": lambda said: said["predicate"].update(previous=1),
+}
+"""What somebody makes of a statement, by its name."""
+
+
+def deep() -> bytes:
+    return Envelope(b"[" * 100_000).dumped()
+
+
+@pytest.mark.parametrize("name", [*MALFORMED, "deep payload", "deep envelope", "empty"])
+def test_a_malformed_record_is_found_and_stops_no_writer(world: World, name: str) -> None:
+    register(world)
+    records.write(sources(world), "titanic", E0)
+    if name in MALFORMED:
+        bad = Envelope(altered(chain(world)[1], MALFORMED[name])).dumped()
+    else:
+        bad = {"deep payload": deep(), "deep envelope": b"[" * 100_000, "empty": b""}[name]
+    with pytest.raises(NotARecord):
+        parse_record(2, bad)
+    put(world, 2, bad)
+    was_held(world, arn_of(1))
+    records.write(sources(world), "titanic", E0)
+    found = world.stored("chain#titanic")
+    assert found["sequence"] == 3
+    every = {
+        n: world.s3.get_object(Bucket="data", Key=key)["Body"].read()
+        for n, key in enumerate((f"evidence/titanic/chain/{n:08}.json" for n in (1, 2, 3)), 1)
+    }
+    checked = check_chain("titanic", every, head=None, check=None)
+    assert [(item.kind, item.where[-13:]) for item in checked.findings] == [("form", "00000002.json")]
+
+
+def test_a_number_far_behind_the_others_is_one_gap_and_no_place_to_go_on(world: World) -> None:
+    register(world)
+    records.write(sources(world), "titanic", E0)
+    last = "evidence/titanic/chain/99999999.json"
+    world.s3.put_object(Bucket="data", Key=last, Body=b"{}")
+    world.lose_the_ledger()
+    was_held(world, arn_of(1))
+    records.write(sources(world), "titanic", E0)
+    assert world.stored("chain#titanic")["sequence"] == 2
+    bodies = {
+        n: world.s3.get_object(Bucket="data", Key=f"evidence/titanic/chain/{n:08}.json")["Body"].read()
+        for n in (1, 2, 99_999_999)
+    }
+    findings = check_chain("titanic", bodies, head=None, check=None).findings
+    assert [(item.kind, item.where) for item in findings] == [
+        ("form", last),
+        ("gap", "evidence/titanic/chain/00000003.json to 99999998"),
+    ]
+    ahead = check_chain("titanic", {1: bodies[1]}, head=Head(4, "x"), check=None).findings
+    assert [(item.where, item.expected) for item in ahead] == [
+        ("evidence/titanic/chain/00000002.json to 4", "3 records, as the ledger knows record 4")
+    ]
