@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from handsoff.deploying import render, sam
 from handsoff.deploying.account import find_stack
-from handsoff.deploying.proof import proof_parameters
+from handsoff.deploying.proof import proof_parameters, wait_for_key
 from handsoff.deploying.publishing import publish_model
 from handsoff.deployment import Deployment
 from handsoff.location import Location
@@ -82,6 +82,7 @@ def make_environments(values: Mapping[str, Any], say: Say) -> None:
 
 def _deploy_stack(deployment: Deployment, project: Project, folder: Path, cloud: Cloud) -> None:
     """Deploy what was built into `folder`, unless the stack came of the same and nobody changed it since."""
+    wait_for_key(deployment)
     runtime, architecture = this_machine()
     parameters = {
         "Prefix": project.config.prefix,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,7 @@ from botocore.exceptions import ClientError
 from handsoff.deploying.account import Problem, asked
 from handsoff.deploying.checks import Finding
 from handsoff.deployment import Deployment
-from handsoff.errors import Refused
+from handsoff.errors import Refused, StepFailed
 from handsoff.location import signing_alias
 from retraining.config.evidence import CREATE
 from retraining.config.schema import Config
@@ -20,6 +21,12 @@ from retraining.config.schema import Config
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
+
+KEY_ATTEMPTS: Final = 13
+"""Times that KMS is asked for a key that has just been made."""
+
+KEY_PAUSE: Final = 5.0
+"""Seconds between two of them: a minute in all."""
 
 LOOKED_AT: Final = 50
 """Newest evidence records that are looked at to find out whether S3 keeps some."""
@@ -41,6 +48,23 @@ def _key_arn(deployment: Deployment) -> str:
         return key or ""
     found = _described(deployment.kms, signing_alias(deployment.config))
     return str(found["Arn"]) if found else ""
+
+
+def wait_for_key(deployment: Deployment, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Wait until KMS knows the key that Terraform has made. Raises StepFailed if it does not.
+
+    A stack without its key would record everything unsigned, and nobody would be told.
+    """
+    if deployment.config.evidence.signing_key != CREATE:
+        return
+    for _ in range(KEY_ATTEMPTS):
+        if _key_arn(deployment):
+            return
+        sleep(KEY_PAUSE)
+    raise StepFailed(
+        f"evidence.signing_key is create, and KMS knows no key {signing_alias(deployment.config)}: the "
+        "functions would sign nothing. Was the alias deleted? Repeat `handsoff deploy`, which makes it anew"
+    )
 
 
 # ---- handsoff doctor -------------------------------------------------------------------------------------

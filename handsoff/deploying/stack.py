@@ -12,7 +12,7 @@ from rich.console import Console
 from handsoff.deploying import sam
 from handsoff.deploying.account import UNBORN, find_stack
 from handsoff.deploying.local import this_machine
-from handsoff.deploying.proof import proof_parameters
+from handsoff.deploying.proof import proof_parameters, wait_for_key
 from handsoff.deploying.site import Site, step
 from handsoff.errors import Refused, StepFailed, UsageError
 
@@ -76,7 +76,8 @@ def build(site: Site, console: Console, scratch: str) -> None:
 
 
 def deploy(site: Site, scratch: str) -> None:
-    """Deploy what was built. `scratch` is a folder for the SAM CLI's temporary files."""
+    """Deploy what was built. `scratch` is a folder for the SAM CLI's temporary files. Raises StepFailed."""
+    wait_for_key(site.deployment)
     sam.deploy(
         site.project,
         site.build,

@@ -11,7 +11,7 @@ from handsoff.deploying import proof
 from handsoff.deploying.account import Problem
 from handsoff.deploying.refusals import holds_data
 from handsoff.deployment import Deployment
-from handsoff.errors import Refused
+from handsoff.errors import Refused, StepFailed
 from retraining.aws.signing import Lock
 from retraining.config.schema import Config, parse_config
 from retraining.errors import ConfigError
@@ -180,3 +180,27 @@ def test_commands_sign_and_lock_as_the_functions_do_whatever_their_file_says(
     assert (deployment.signing_key, deployment.lock) == (ARN, Lock("GOVERNANCE", 30))
     deployment.__dict__["stack"] = {}
     assert (deployment.signing_key, deployment.lock) == (None, None)
+
+
+@pytest.mark.parametrize(("after", "slept"), [(0, 0), (3, 3)])
+def test_deploy_waits_for_the_key_that_terraform_has_made(after: int, slept: int) -> None:
+    deployment, kms, pauses = Deployment(config(signing_key="create")), Kms(None), list[float]()
+    deployment.__dict__["kms"] = kms
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        kms.arn = ARN if len(pauses) >= after else None
+
+    kms.arn = None if after else ARN
+    proof.wait_for_key(deployment, sleep=sleep)
+    assert pauses == [5.0] * slept
+
+
+def test_deploy_fails_where_the_key_is_gone_and_asks_for_none_without_one() -> None:
+    deployment, pauses = Deployment(config(signing_key="create")), list[float]()
+    deployment.__dict__["kms"] = Kms(None)
+    with pytest.raises(StepFailed, match="KMS knows no key alias/handsoff-evidence"):
+        proof.wait_for_key(deployment, sleep=pauses.append)
+    assert 60 <= sum(pauses) <= 90
+    proof.wait_for_key(Deployment(config()))
+    proof.wait_for_key(Deployment(config(signing_key=ARN)))
