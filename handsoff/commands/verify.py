@@ -14,7 +14,7 @@ from handsoff.commands import terminal
 from handsoff.commands.terminal import err, out
 from handsoff.deployment import Deployment
 from handsoff.errors import NotFound, UsageError
-from handsoff.offline.proof import verify_files
+from handsoff.offline.proof import Files, verify_files
 from handsoff.operating.packages import package_arn
 from handsoff.operating.public_keys import PublicKeys
 from handsoff.operating.verifying import Tell, Verified, everything, model_of_execution, verify_model
@@ -58,7 +58,8 @@ def verify(
     With files nothing of AWS is needed: name records, and beside them evidence.json, model.tar.gz or
     evaluation.json that they tell of.
 
-    The exit code is 0 if everything holds, 1 if something does not, and 2 if that could not be found out.
+    The exit code is 0 if everything holds, 1 if something does not, and 2 if that could not be found out, for
+    example because an object cannot be read, or signatures were not looked at.
 
     Example: `handsoff verify titanic/3`
 
@@ -67,15 +68,15 @@ def verify(
     Example: `handsoff verify 00000007.json evidence.json model.tar.gz --key key.pem`
     """
     try:
-        holds = _verify(targets or [], at, key or [], print_key=print_key, as_json=as_json)
+        code = _verify(targets or [], at, key or [], print_key=print_key, as_json=as_json)
     except HandsoffError as error:
         _fail(str(error))
     except ClientError as error:
         _fail(f"AWS refused {error.operation_name}: {error.response['Error'].get('Message', error)}")
     except BotoCoreError as error:
         _fail(f"AWS cannot be reached: {error}")
-    if not holds:
-        raise typer.Exit(1)
+    if code:
+        raise typer.Exit(code)
 
 
 def _fail(message: str) -> NoReturn:
@@ -83,15 +84,15 @@ def _fail(message: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def _verify(targets: list[str], at: str | None, files: list[Path], *, print_key: bool, as_json: bool) -> bool:
-    """Do what the command does; whether everything holds."""
+def _verify(targets: list[str], at: str | None, files: list[Path], *, print_key: bool, as_json: bool) -> int:
+    """Do what the command does; its exit code."""
     given = PublicKeys.of_files(files) if files else None
     if print_key:
         trusted = given or PublicKeys.of_deployment(terminal.deployment())
         if trusted is None:
             raise NotFound("no key is named: evidence.signing_key of handsoff.yaml, or --key FILE")
         out.print(trusted.pem, end="", soft_wrap=True)
-        return True
+        return 0
     paths = [Path(name) for name in targets if _is_file(name)]
     if paths:
         if len(paths) < len(targets) or at:
@@ -110,13 +111,25 @@ def _is_file(name: str) -> bool:
     )
 
 
-def _files(paths: list[Path], given: PublicKeys | None, *, as_json: bool) -> bool:
-    found = verify_files(paths, given or PublicKeys.of_deployment(terminal.deployment()))
+def _files(paths: list[Path], given: PublicKeys | None, *, as_json: bool) -> int:
+    found = verify_files(paths, given or _configured())
     if as_json:
         terminal.print_json(files_as_json(found))
     else:
         show_files(out, found)
-    return not found.findings
+    return _code(found)
+
+
+def _code(found: Verified | Files) -> int:
+    return 1 if found.findings else 0 if found.holds else 2
+
+
+def _configured() -> PublicKeys | None:
+    """The keys that the configuration names. Raises UsageError if that cannot be found out."""
+    try:
+        return PublicKeys.of_deployment(terminal.deployment())
+    except (HandsoffError, BotoCoreError) as error:
+        raise UsageError(f"name the public key by --key FILE, as no other key can be read: {error}") from None
 
 
 def _time(text: str) -> datetime:
@@ -132,7 +145,7 @@ def _time(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _deployed(targets: list[str], at: datetime | None, given: PublicKeys | None, *, as_json: bool) -> bool:
+def _deployed(targets: list[str], at: datetime | None, given: PublicKeys | None, *, as_json: bool) -> int:
     project = terminal.project()
     deployment = terminal.deployment(project)
     trusted = given or PublicKeys.of_deployment(deployment)
@@ -141,7 +154,7 @@ def _deployed(targets: list[str], at: datetime | None, given: PublicKeys | None,
             _one(deployment, target, at, trusted, lambda text: status.update(escape(text)))
             for target in targets or list(project.config.models)
         ]
-    reigns = [champion_at(everything(item.chain), at) if at else None for item in found]
+    reigns = [champion_at(item.chain.records.values(), at) if at else None for item in found]
     if as_json:
         models = [
             verified_as_json(item) | ({"at": at.isoformat(), "champion": reign_as_json(reign)} if at else {})
@@ -153,7 +166,8 @@ def _deployed(targets: list[str], at: datetime | None, given: PublicKeys | None,
             if at:
                 show_reign(out, item.model, at, reign)
             show_verified(out, item)
-    return all(item.holds for item in found)
+    codes = {_code(item) for item in found}
+    return 1 if 1 in codes else max(codes, default=0)
 
 
 def _one(
@@ -168,7 +182,7 @@ def _one(
         return verify_model(deployment, target, trusted, tell)
 
     def champion(chain: Checked) -> list[Record]:
-        reign = champion_at(everything(chain), at)
+        reign = champion_at(chain.records.values(), at)
         return _about(chain, reign.approval.package) if reign else []
 
     return verify_model(deployment, target, trusted, tell, choose=champion)

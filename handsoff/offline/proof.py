@@ -38,12 +38,21 @@ ROLES: Final = {
 
 @dataclass(frozen=True)
 class Files:
-    """What files were found to be. `told` are the files that a record tells of, with the record's number."""
+    """What files were found to be. `told` are the files that a record tells of, with the record's number.
+
+    `unchecked` counts records whose signatures were not looked at, as no key is trusted.
+    """
 
     records: tuple[Record, ...]
     signed: int
     findings: tuple[Finding, ...]
     told: tuple[tuple[Path, int], ...]
+    unchecked: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything could be looked at, and is as it was recorded."""
+        return not self.findings and not self.unchecked
 
 
 def verify_files(paths: list[Path], trusted: PublicKeys | None) -> Files:
@@ -90,7 +99,8 @@ def verify_files(paths: list[Path], trusted: PublicKeys | None) -> Files:
             findings.append(found)
         else:
             told.append((path, found))
-    return Files(tuple(records), signed, tuple(findings), tuple(told))
+    unchecked = 0 if trusted else sum(1 for record in records if record.envelope.signatures)
+    return Files(tuple(records), signed, tuple(findings), tuple(told), unchecked)
 
 
 def _told_of(path: Path, records: list[Record]) -> int | Finding:

@@ -40,19 +40,32 @@ Choose = Callable[[Checked], list[Record]]
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """What could not be looked at: where it is, and why."""
+
+    where: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Verified:
-    """What was found of one model. `notes` are no findings: what could not be looked at, and why."""
+    """What was found of one model. `notes` are no findings: what is not there any more, and why."""
 
     model: str
     chain: Checked
     head: Head | None
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
 
     @property
     def holds(self) -> bool:
-        """Whether everything that was looked at is as it was recorded."""
-        return not self.findings
+        """Whether everything could be looked at, and is as it was recorded."""
+        return not self.findings and not self.unreadable
+
+
+Found = Finding | Unreadable | str
+"""What a look at something finds: what does not hold, what cannot be looked at, or a note."""
 
 
 def everything(chain: Checked) -> list[Record]:
@@ -79,7 +92,7 @@ def verify_model(
     fact = deployment.ledger.get(keys.chain(model))
     head = Head(fact.sequence, fact.digest) if fact else None
     chain = check_chain(model, bodies, head=head, check=trusted.check if trusted else None)
-    found: list[Finding | str] = [*chain.findings, *_notes(chain, trusted)]
+    found: list[Found] = [*chain.findings, *_notes(chain, trusted)]
     found += [Finding("form", key, "a record, named by 8 digits", "another name") for key in others]
     looked_at = choose(chain)
     for number, record in enumerate(looked_at, 1):
@@ -96,6 +109,7 @@ def verify_model(
         head=Head(last, sha256(bodies[last])) if last else None,
         findings=tuple(item for item in found if isinstance(item, Finding)),
         notes=tuple(item for item in found if isinstance(item, str)),
+        unreadable=tuple(item for item in found if isinstance(item, Unreadable)),
     )
 
 
@@ -109,14 +123,16 @@ def model_of_execution(deployment: Deployment, name: str) -> str:
     raise NotFound(f"no model has evidence of an execution {name}: `handsoff status` shows executions")
 
 
-def _notes(chain: Checked, trusted: PublicKeys | None) -> list[str]:
+def _notes(chain: Checked, trusted: PublicKeys | None) -> list[Found]:
     unsigned = [n for n, record in chain.records.items() if not record.envelope.signatures]
     if not chain.records:
         return []
     if trusted is None and len(unsigned) == len(chain.records):
         return ["no record is signed, as no key is named: all who may write to the bucket can make records"]
     if trusted is None:
-        return ["signatures were not looked at: no key is named in evidence.signing_key, or by --key"]
+        signed = len(chain.records) - len(unsigned)
+        why = "no key is named in evidence.signing_key, or by --key, and the functions sign with none"
+        return [Unreadable(f"the signatures of {signed} records", why)]
     before = [n for n in unsigned if n < min(chain.signed, default=0)]
     if before:
         first = min(chain.signed)
@@ -151,12 +167,16 @@ def _listed(deployment: Deployment, prefix: str) -> Iterator[str]:
         yield from (item["Key"] for item in page.get("Contents", []))
 
 
-def _unrecorded(deployment: Deployment, model: str, ids: list[str]) -> Iterator[Finding | str]:
+def _unrecorded(deployment: Deployment, model: str, ids: list[str]) -> Iterator[Found]:
     """Evidence without a record: from before there were records, or records of it are gone."""
     before = []
     for identity in ids:
         key = f"evidence/{model}/{identity}/evidence.json"
-        body = _body(deployment, key)
+        try:
+            body = _body(deployment, key)
+        except ClientError as error:
+            yield _refused(key, error)
+            continue
         if body is None:
             continue
         if _version(body) < FIRST_RECORDED:
@@ -176,9 +196,9 @@ def _version(body: bytes) -> int:
     return found if isinstance(found, int) else FIRST_RECORDED
 
 
-def _objects(deployment: Deployment, record: Record, chain: Checked) -> Iterator[Finding | str]:
+def _objects(deployment: Deployment, record: Record, chain: Checked) -> Iterator[Found]:
     """What does not hold of the objects that a record is about, and what is gone."""
-    yield from _evidence(deployment, record, chain)
+    yield from _tried(record.evidence_name, lambda: _evidence(deployment, record, chain))
     for kind in ("artifact", "evaluation"):
         found = record.evidence.get(kind)
         if found and found.get("sha256"):
@@ -188,7 +208,20 @@ def _objects(deployment: Deployment, record: Record, chain: Checked) -> Iterator
     yield from _data(deployment, record)
 
 
-def _evidence(deployment: Deployment, record: Record, chain: Checked) -> Iterator[Finding]:
+def _tried(where: str, look: Callable[[], Iterator[Found]]) -> Iterator[Found]:
+    """What `look` finds; and that AWS refuses it, which hides nothing of what else there is."""
+    try:
+        yield from look()
+    except ClientError as error:
+        yield _refused(where, error)
+
+
+def _refused(where: str, error: ClientError) -> Unreadable:
+    said = error.response["Error"]
+    return Unreadable(where, f"AWS refused {error.operation_name}: {said.get('Message') or said['Code']}")
+
+
+def _evidence(deployment: Deployment, record: Record, chain: Checked) -> Iterator[Found]:
     key, expected = record.evidence_name, record.evidence_digest
     body = _body(deployment, key)
     if body is None:
@@ -205,14 +238,15 @@ def _evidence(deployment: Deployment, record: Record, chain: Checked) -> Iterato
         yield Finding("evidence", key, f"{expected}, {said}", f"{digest} ({later})")
 
 
-def _digest(deployment: Deployment, kind: str, uri: str, expected: str) -> Iterator[Finding]:
+def _digest(deployment: Deployment, kind: str, uri: str, expected: str) -> Iterator[Found]:
     """The object at `uri`, if it has other bytes than were recorded."""
     place = urlsplit(uri)
     try:
         body = deployment.s3.get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"]
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("NoSuchKey", "NoSuchBucket", "404"):
-            raise
+            yield _refused(uri, error)
+            return
         yield Finding("missing", uri, f"the {kind} with the SHA-256 {expected}", "no object")
         return
     digest = hashlib.sha256()
@@ -223,17 +257,20 @@ def _digest(deployment: Deployment, kind: str, uri: str, expected: str) -> Itera
         yield Finding(of, uri, expected, digest.hexdigest())
 
 
-def _data(deployment: Deployment, record: Record) -> Iterator[Finding | str]:
+def _data(deployment: Deployment, record: Record) -> Iterator[Found]:
     """The versions of the batch's files, if they are others now; one note if some are gone."""
     files = [item for item in (record.evidence.get("data") or {}).get("files") or () if item.get("versionId")]
     with ThreadPoolExecutor(THREADS) as pool:
         heads = list(pool.map(lambda item: _head(deployment, item["key"], item["versionId"]), files))
     gone = 0
     for item, head in zip(files, heads, strict=True):
+        where = f"s3://{deployment.bucket}/{item['key']}?versionId={item['versionId']}"
+        if isinstance(head, ClientError):
+            yield _refused(where, head)
+            continue
         if head is None:
             gone += 1
             continue
-        where = f"s3://{deployment.bucket}/{item['key']}?versionId={item['versionId']}"
         for name, found in (("etag", head["ETag"].strip('"')), ("size", head["ContentLength"])):
             wanted = item.get(name)
             wanted = wanted.strip('"') if isinstance(wanted, str) else wanted
@@ -246,13 +283,14 @@ def _data(deployment: Deployment, record: Record) -> Iterator[Finding | str]:
         yield f"{record.execution_id}: {said}"
 
 
-def _head(deployment: Deployment, key: str, version: str) -> Mapping[str, Any] | None:
+def _head(deployment: Deployment, key: str, version: str) -> Mapping[str, Any] | ClientError | None:
+    """What S3 says of a version; None if it is gone, and the error if S3 refuses to say it."""
     try:
         return deployment.s3.head_object(Bucket=deployment.bucket, Key=key, VersionId=version)
     except ClientError as error:
         # 405: the version is a delete marker. 400: the id is of another bucket, or of none.
         if error.response["Error"]["Code"] not in ("404", "NoSuchKey", "NoSuchVersion", "405", "400"):
-            raise
+            return error
         return None
 
 

@@ -26,6 +26,8 @@ def show_verified(console: Console, found: Verified) -> None:
             f"  the last record is {found.head.sequence}, SHA-256 {found.head.digest}", soft_wrap=True
         )
     _show(console, found.findings, found.notes)
+    for item in found.unreadable:
+        console.print(f"  [red]unreadable[/] {escape(item.where)}: {escape(item.why)}", soft_wrap=True)
     if found.holds and records:
         console.print("  [green]everything holds[/]")
 
@@ -41,7 +43,12 @@ def show_files(console: Console, found: Files) -> None:
     for path, number in found.told:
         console.print(f"{escape(str(path))}: as record {number} says", soft_wrap=True)
     _show(console, found.findings, ())
-    if not found.findings:
+    if found.unchecked:
+        said = "no key is named in evidence.signing_key: name the public key by --key"
+        console.print(
+            f"[red]unreadable[/] the signatures of {found.unchecked} records: {said}", soft_wrap=True
+        )
+    if found.holds:
         console.print("[green]everything holds[/]")
 
 
@@ -109,6 +116,7 @@ def verified_as_json(found: Verified) -> dict[str, Any]:
         "signed": len(found.chain.signed),
         "head": {"sequence": found.head.sequence, "sha256": found.head.digest} if found.head else None,
         "findings": [item.as_json() for item in found.findings],
+        "unreadable": [{"where": item.where, "why": item.why} for item in found.unreadable],
         "notes": list(found.notes),
     }
 
@@ -116,12 +124,13 @@ def verified_as_json(found: Verified) -> dict[str, Any]:
 def files_as_json(found: Files) -> dict[str, Any]:
     """What was found of files, as `handsoff verify --json` prints it."""
     return {
-        "holds": not found.findings,
+        "holds": found.holds,
         "records": [
             {"model": item.model, "sequence": item.sequence, "pipelineExecutionArn": item.execution}
             for item in found.records
         ],
         "signed": found.signed,
+        "unchecked": found.unchecked,
         "files": {str(path): number for path, number in found.told},
         "findings": [item.as_json() for item in found.findings],
     }

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from handsoff import cli
 from handsoff.commands import terminal
+from handsoff.commands import verify as verifying
 from handsoff.deployment import Deployment
 from retraining import evidence, proof
 from retraining.candidates.decisions import decide
@@ -434,7 +435,8 @@ def test_without_a_key_verify_says_that_nothing_is_signed(
     assert found("titanic", code=0) == []  # by the key that the functions sign with
     monkeypatch.setattr(Deployment, "signing_key", None)
     done = run("titanic")
-    assert (done.exit_code, "signatures were not looked at: no key is named" in done.stdout) == (0, True)
+    assert (done.exit_code, "everything holds" in done.stdout) == (2, False)
+    assert "unreadable the signatures of 5 records: no key is named in evidence.signing_key" in done.stdout
     for number in (1, 2, 3, 4, 5):
         gone(record_key(number))(deployed, kms)
     deployed.lose_the_ledger()
@@ -442,6 +444,41 @@ def test_without_a_key_verify_says_that_nothing_is_signed(
         recorded(deployed, number, None)
     done = run("titanic")
     assert (done.exit_code, "no record is signed, as no key is named" in done.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("key", "call"),
+    [
+        ("models/titanic/e2/model.tar.gz", "get_object"),
+        ("models/titanic/e2/evaluation.json", "get_object"),
+        ("evidence/titanic/e2/evidence.json", "get_object"),
+        ("curated/titanic/train.csv", "head_object"),
+        ("evidence/titanic/e9/evidence.json", "get_object"),
+    ],
+)
+def test_an_unreadable_object_hides_no_finding(
+    deployed: World, monkeypatch: pytest.MonkeyPatch, key: str, call: str
+) -> None:
+    """S3 gives no object that is archived, or that nobody may read."""
+    real = getattr(deployed.s3, call)
+
+    def read_it(**asked: Any) -> Any:
+        if asked["Key"] == key:
+            raise refused("AccessDenied", "GetObject")
+        return real(**asked)
+
+    put(deployed, "evidence/titanic/e9/evidence.json", b'{"schemaVersion": 2}')
+    monkeypatch.setattr(deployed.s3, call, read_it)
+    done = run("titanic", "--json")
+    (said,) = json.loads(done.stdout)["models"]
+    assert (done.exit_code, said["findings"], said["holds"]) == (2, [], False)
+    assert {key in item["where"] for item in said["unreadable"]} == {True}
+    assert "everything holds" not in run("titanic").stdout
+    bad = "models/titanic/e0/model.tar.gz"
+    put(deployed, bad, b"bad")
+    done = run("titanic", "--json")
+    (said,) = json.loads(done.stdout)["models"]
+    assert (done.exit_code, [item["where"] for item in said["findings"]]) == (1, [f"s3://data/{bad}"])
 
 
 # ---- which model was champion ------------------------------------------------------------------------------
@@ -493,7 +530,32 @@ def test_champion_at_a_time_is_the_package_approved_last_until_then(
         assert said is None
         return
     assert (said["modelPackageArn"], said["by"]) == (arn_of(package), by)
-    assert (said["until"] and said["until"]["at"]) == until
+    if until is None:  # until Ana approved it anew today, which record 4 tells: its facts count, too
+        assert (said["until"]["modelPackageArn"], said["until"]["who"]) == (arn_of(1), "Ana")
+    else:
+        assert said["until"]["at"] == until
+
+
+def test_champion_at_a_time_is_known_from_the_facts_of_all_records(deployed: World, kms: MemoryKms) -> None:
+    """The evidence keeps few earlier decisions; each day's champion is known for good."""
+
+    def fact(day: int, version: int, status: str) -> dict[str, Any]:
+        at = f"2026-10-{day:02}T12:00:00+00:00"
+        said = {"by": "link", "who": "Bo", "why": "rollback", "subject": arn_of(version)}
+        return {"at": at, "kind": "decided", "status": status, **said}
+
+    told: dict[int, list[dict[str, Any]]] = {1: [], 2: []}
+    for day in range(1, 21):
+        version = 1 + day % 2
+        told[version].append(fact(day, version, "Approved"))
+        told[3 - version].append(fact(day, 3 - version, "Rejected"))
+        for number, facts in told.items():
+            recorded(
+                deployed, number - 1, kms, modelPackageArn=arn_of(number), facts=facts[-2:],
+                earlierDecisions=[], decidedAt=None, decidedBy=None, decidedStatus=None, decidedWho=None,
+            )  # fmt: skip
+    for day in range(1, 20):
+        assert at(f"2026-10-{day:02}")["champion"]["modelPackageArn"] == arn_of(1 + day % 2)
 
 
 def test_champion_at_a_time_says_who_approved_it_and_why(deployed: World, kms: MemoryKms) -> None:
@@ -577,6 +639,16 @@ def test_another_key_is_found_without_aws(files: Path, kms: MemoryKms) -> None:
     body = kms.signed(parse_envelope((files / "00000005.json").read_bytes()).payload)
     (files / "00000005.json").write_bytes(body)
     assert found("00000005.json", "--key", "key.pem") == [("signature", R5)]
+
+
+def test_without_a_key_files_ask_for_one(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run("00000004.json", "evidence.json")
+    assert (done.exit_code, "name the public key by --key FILE" in done.output) == (2, True)
+    monkeypatch.setattr(verifying, "_configured", lambda: None)
+    done = run("00000004.json", "evidence.json")
+    assert (done.exit_code, "everything holds" in done.stdout) == (2, False)
+    assert "unreadable the signatures of 1 records: no key is named" in done.stdout
+    assert files.is_dir()
 
 
 @pytest.mark.parametrize("others", [[], ["00000001.json"], ["00000001.json", "00000005.json"]])

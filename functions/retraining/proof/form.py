@@ -72,7 +72,7 @@ class Decision(Form):
 class Fact(Form):
     """A fact: something that happened."""
 
-    at: AwareDatetime | None = None
+    at: AwareDatetime
     kind: str
     subject: str | None = None
     status: str | None = None
