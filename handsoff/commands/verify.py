@@ -135,14 +135,16 @@ def _configured() -> PublicKeys | None:
 def _time(text: str) -> datetime:
     """The time that --at names; the end of a day where it names a day. Raises UsageError."""
     try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             return datetime.fromisoformat(text).replace(tzinfo=UTC) + timedelta(days=1)
+        if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}", text):
+            raise ValueError("a date of another form")
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(
             f"--at {text} is no time: expected a date such as 2026-11-14, or a time such as 2026-11-14T09:30Z"
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _deployed(targets: list[str], at: datetime | None, given: PublicKeys | None, *, as_json: bool) -> int:
@@ -164,7 +166,7 @@ def _deployed(targets: list[str], at: datetime | None, given: PublicKeys | None,
     else:
         for item, reign in zip(found, reigns, strict=True):
             if at:
-                show_reign(out, item.model, at, reign)
+                show_reign(out, item.model, at, reign, now=deployment.clock.now())
             show_verified(out, item)
     codes = {_code(item) for item in found}
     return 1 if 1 in codes else max(codes, default=0)

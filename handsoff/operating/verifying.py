@@ -19,8 +19,9 @@ from botocore.exceptions import ClientError
 from handsoff.deployment import Deployment
 from handsoff.errors import NotFound
 from handsoff.operating.public_keys import PublicKeys
+from retraining.aws import registry
 from retraining.facts import keys
-from retraining.proof.chain import Checked, Finding, Head, check_chain
+from retraining.proof.chain import Checked, Finding, Head, Kind, check_chain, contradictions
 from retraining.proof.statement import Record, chain_prefix, number_of, record_key, sha256
 
 THREADS: Final = 16
@@ -93,6 +94,7 @@ def verify_model(
     head = Head(fact.sequence, fact.digest) if fact else None
     chain = check_chain(model, bodies, head=head, check=trusted.check if trusted else None)
     found: list[Found] = [*chain.findings, *_notes(chain, trusted)]
+    found += contradictions(model, chain)
     found += [Finding("form", key, "a record, named by 8 digits", "another name") for key in others]
     looked_at = choose(chain)
     for number, record in enumerate(looked_at, 1):
@@ -102,6 +104,9 @@ def verify_model(
     alone = [item for item in written if item not in recorded and execution_id in (None, item)]
     if choose is everything or execution_id:
         found += _unrecorded(deployment, model, alone)
+    if choose is everything:
+        group = deployment.resource_name(model)
+        found += _tried(group, lambda: _registry(deployment, group, chain, set(written)))
     last = max(bodies, default=0)
     return Verified(
         model=model,
@@ -196,15 +201,53 @@ def _version(body: bytes) -> int:
     return found if isinstance(found, int) else FIRST_RECORDED
 
 
+def _registry(deployment: Deployment, group: str, chain: Checked, written: set[str]) -> Iterator[Found]:
+    """What the registry says of the newest packages that no record says, or says otherwise.
+
+    `written` are the executions with an evidence.json, which have been looked at.
+    """
+    newest = {
+        arn: record
+        for _, record in sorted(chain.records.items())
+        if (arn := record.evidence.get("modelPackageArn"))
+    }
+    for item in registry.newest(deployment.sagemaker, group):
+        if (package := registry.find(deployment.sagemaker, item.arn)) is None:
+            continue
+        record = newest.get(package.arn)
+        if record is None:
+            decided = package.decided_at or package.judged_at
+            if package.execution and decided and package.execution.rsplit("/", 1)[-1] not in written:
+                found = f"none, nor its evidence, though it was judged or decided on {decided:%Y-%m-%d %H:%M}"
+                yield Finding("unrecorded", package.arn, "a record of this package", found)
+            continue
+        uri = (record.evidence.get("artifact") or {}).get("uri")
+        if uri and package.model_uri and uri != package.model_uri:
+            said = f"the model {uri}, as record {record.number} says"
+            yield Finding("registry", package.arn, said, package.model_uri)
+        status = record.evidence.get("modelApprovalStatus")
+        if status and status != package.approval_status:
+            said = f"record {record.number} says {status}"
+            yield f"{package.name} is {package.approval_status} in the registry, {said}"
+
+
 def _objects(deployment: Deployment, record: Record, chain: Checked) -> Iterator[Found]:
     """What does not hold of the objects that a record is about, and what is gone."""
     yield from _tried(record.evidence_name, lambda: _evidence(deployment, record, chain))
-    for kind in ("artifact", "evaluation"):
+    kinds: tuple[Kind, ...] = ("artifact", "evaluation")
+    for kind in kinds:
         found = record.evidence.get(kind)
         if found and found.get("sha256"):
             yield from _digest(deployment, kind, found["uri"], found["sha256"])
         elif record.evidence.get("modelPackageArn"):
             yield f"{record.execution_id}: its record has no digest of the {kind}, which is not looked at"
+    data = record.evidence.get("data") or {}
+    for name in ("manifest", "report"):
+        if data.get(name) and data.get(f"{name}Sha256"):
+            yield from _digest(deployment, "data", data[name], data[f"{name}Sha256"])
+    if data.get("fileCount") and data["fileCount"] > len(data.get("files") or ()):
+        many = f"{len(data.get('files') or ())} of {data['fileCount']} data files are looked at"
+        yield f"{record.execution_id}: {many}, as evidence names no more; the manifest names all of them"
     yield from _data(deployment, record)
 
 
@@ -238,7 +281,7 @@ def _evidence(deployment: Deployment, record: Record, chain: Checked) -> Iterato
         yield Finding("evidence", key, f"{expected}, {said}", f"{digest} ({later})")
 
 
-def _digest(deployment: Deployment, kind: str, uri: str, expected: str) -> Iterator[Found]:
+def _digest(deployment: Deployment, kind: Kind, uri: str, expected: str) -> Iterator[Found]:
     """The object at `uri`, if it has other bytes than were recorded."""
     place = urlsplit(uri)
     try:
@@ -253,8 +296,7 @@ def _digest(deployment: Deployment, kind: str, uri: str, expected: str) -> Itera
     while block := body.read(BLOCK):
         digest.update(block)
     if digest.hexdigest() != expected:
-        of: Any = "artifact" if kind == "artifact" else "evaluation"
-        yield Finding(of, uri, expected, digest.hexdigest())
+        yield Finding(kind, uri, expected, digest.hexdigest())
 
 
 def _data(deployment: Deployment, record: Record) -> Iterator[Found]:

@@ -61,8 +61,10 @@ def _show(console: Console, findings: tuple[Finding, ...], notes: tuple[str, ...
         console.print(f"  [yellow]note[/] {escape(note)}", soft_wrap=True)
 
 
-def show_reign(console: Console, model: str, at: datetime, reign: Reign | None) -> None:
+def show_reign(console: Console, model: str, at: datetime, reign: Reign | None, *, now: datetime) -> None:
     """Print which package was the champion at a time, who approved it and why, and what ended that."""
+    if at > now:
+        console.print(f"[yellow]note[/] {moment(at)} is yet to come: this is what stands now", soft_wrap=True)
     if reign is None:
         console.print(
             f"{escape(model)} had no champion at {moment(at)}, as far as its records tell", soft_wrap=True
@@ -75,11 +77,13 @@ def show_reign(console: Console, model: str, at: datetime, reign: Reign | None) 
     console.print(f"  {_said(reign.approval)}", soft_wrap=True)
     verdict = reign.evidence.get("verdict") or {}
     for reason in verdict.get("reasons") or ():
-        console.print(f"    {escape(str(reason))}", soft_wrap=True)
+        if str(reason) not in (reign.approval.why or ""):  # rules name their reasons as the why
+            console.print(f"    {escape(str(reason))}", soft_wrap=True)
     if reign.ended is None:
         console.print("  it is so still, as far as the records tell", soft_wrap=True)
     else:
-        console.print(f"  until {_said(reign.ended)}: {escape(reign.ended.package)}", soft_wrap=True)
+        package = escape(reign.ended.package)
+        console.print(f"  until {package} was {_said(reign.ended)}", soft_wrap=True)
 
 
 def _said(decided: Decided) -> str:

@@ -123,6 +123,8 @@ def deployed(world: World, kms: MemoryKms, tmp_path: Path, monkeypatch: pytest.M
     put(world, "curated/titanic/train.csv", b"a,b\n1")
     for version in (1, 2, 3):
         register(world, version)
+        uri = f"s3://data/models/titanic/e{version - 1}/model.tar.gz"
+        served(world, version)["ModelDataUrl"] = uri
         put(world, f"models/titanic/e{version - 1}/model.tar.gz", b"model %d" % version)
         recorded(world, version - 1, kms)
     using = world.using(Collaborators)
@@ -131,6 +133,11 @@ def deployed(world: World, kms: MemoryKms, tmp_path: Path, monkeypatch: pytest.M
         decide(arn_of(version), status, by="link", who=who, why="seen", using=using)  # type: ignore[arg-type]
         recorded(world, version - 1, kms)
     return world
+
+
+def served(world: World, version: int) -> dict[str, Any]:
+    """The container that serves a package."""
+    return world.sagemaker.packages[arn_of(version)]["InferenceSpecification"]["Containers"][0]  # type: ignore[no-any-return]
 
 
 def run(*arguments: str) -> Result:
@@ -307,6 +314,55 @@ def test_verify_finds_what_was_changed(deployed: World, kms: MemoryKms, name: st
     assert findings == expected
 
 
+def test_verify_finds_a_package_that_serves_another_model(deployed: World) -> None:
+    served(deployed, 1)["ModelDataUrl"] = "s3://data/evil.tar.gz"
+    assert found("titanic") == [("registry", arn_of(1))]
+
+
+def test_verify_notes_another_approval_than_the_last_record_says(deployed: World) -> None:
+    deployed.sagemaker.packages[arn_of(2)]["ModelApprovalStatus"] = "Approved"
+    done = run("titanic")
+    assert (
+        done.exit_code,
+        "handsoff-titanic/2 is Approved in the registry, record 2 says" in done.stdout,
+    ) == (
+        0,
+        True,
+    )
+
+
+def test_verify_finds_that_chain_evidence_and_ledger_are_gone(deployed: World) -> None:
+    deployed.lose_the_ledger()
+    for key in list(deployed.s3.versions):  # type: ignore[attr-defined]
+        if key.startswith("evidence/"):
+            deployed.s3.delete_object(Bucket="data", Key=key)
+    kinds = found("titanic")
+    assert ("unrecorded", arn_of(1)) in kinds
+    assert {kind for kind, _ in kinds} == {"unrecorded"}
+
+
+@pytest.mark.parametrize("name", ["manifest", "report"])
+def test_verify_finds_another_manifest_and_data_report(deployed: World, kms: MemoryKms, name: str) -> None:
+    put(deployed, "batches/x.json", b"{}")
+    data = {name: "s3://data/batches/x.json", f"{name}Sha256": hashlib.sha256(b"{}").hexdigest()}
+    before = parse_envelope(read(deployed, record_key(2)))
+    said = json.loads(before.payload)["predicate"]["evidence"]["data"]
+    recorded(deployed, 1, kms, data={**said, **data, "fileCount": 3000})
+    assert found("titanic/2", code=0) == []
+    assert "e1: 1 of 3000 data files are looked at" in run("titanic/2").stdout
+    put(deployed, "batches/x.json", b"{ }")
+    assert found("titanic/2") == [("data", "s3://data/batches/x.json")]
+
+
+def test_verify_finds_a_record_that_contradicts_an_earlier_one(deployed: World, kms: MemoryKms) -> None:
+    """A function signed what somebody had put into evidence.json in between."""
+    put(deployed, "models/titanic/e0/model.tar.gz", b"evil")
+    recorded(deployed, 0, kms)
+    assert found("titanic") == [("contradiction", record_key(6))]
+    recorded(deployed, 0, kms, facts=[])
+    assert found("titanic") == [("contradiction", record_key(6)), ("contradiction", record_key(7))]
+
+
 def test_verify_finds_a_removed_tail_after_the_ledger_was_lost(deployed: World) -> None:
     deployed.lose_the_ledger()
     for number in (2, 4, 5):
@@ -361,6 +417,10 @@ def test_packages_and_executions_that_sagemaker_forgot_are_verified(deployed: Wo
         (["titanic/9"], "neither SageMaker nor the records of titanic know titanic/9"),
         (["e7"], "no model has evidence of an execution e7"),
         (["titanic", "--at", "yesterday"], "--at yesterday is no time: expected a date such as 2026-11-14"),
+        (["titanic", "--at", "20261130"], "--at 20261130 is no time"),
+        (["titanic", "--at", "2026-W49-1"], "--at 2026-W49-1 is no time"),
+        (["titanic", "--at", "9999-12-31"], "--at 9999-12-31 is no time"),
+        (["titanic", "--at", "0001-01-01T00:00+14:00"], "+14:00 is no time"),
         (["titanic/1", "--at", "2026-11-14"], "--at goes with a model of handsoff.yaml, not with titanic/1"),
         (["--at", "2026-11-14"], "--at goes with one MODEL"),
         (["no.json"], "no.json cannot be read: No such file or directory"),
@@ -554,8 +614,8 @@ def test_champion_at_a_time_is_known_from_the_facts_of_all_records(deployed: Wor
                 deployed, number - 1, kms, modelPackageArn=arn_of(number), facts=facts[-2:],
                 earlierDecisions=[], decidedAt=None, decidedBy=None, decidedStatus=None, decidedWho=None,
             )  # fmt: skip
-    for day in range(1, 20):
-        assert at(f"2026-10-{day:02}")["champion"]["modelPackageArn"] == arn_of(1 + day % 2)
+    for day in range(1, 20):  # that each record lacks facts of earlier ones is a contradiction
+        assert at(f"2026-10-{day:02}", code=1)["champion"]["modelPackageArn"] == arn_of(1 + day % 2)
 
 
 def test_champion_at_a_time_says_who_approved_it_and_why(deployed: World, kms: MemoryKms) -> None:
@@ -565,6 +625,20 @@ def test_champion_at_a_time_says_who_approved_it_and_why(deployed: World, kms: M
     assert "all rules passed" in text
     assert "Bo (link), record 7: worse in the field" in text or "worse in the field" in text
     assert "titanic had no champion" in run("titanic", "--at", "2026-10-01").stdout
+
+
+def test_champion_at_a_time_to_come_is_the_one_of_now(deployed: World) -> None:
+    note = "is yet to come: this is what stands now"
+    assert note in run("titanic", "--at", "2999-01-01").stdout
+    assert note not in run("titanic", "--at", "2026-11-14").stdout
+    assert deployed.messages() is not None
+
+
+def test_champion_at_a_time_says_each_reason_once(deployed: World, kms: MemoryKms) -> None:
+    with_decisions(deployed, kms)
+    text = run("titanic", "--at", "2026-11-14").stdout
+    assert text.count("all rules passed") == 1
+    assert f"until {arn_of(2)} was Rejected" in text
 
 
 def test_champion_at_a_time_of_a_chain_that_does_not_hold_ends_with_1(

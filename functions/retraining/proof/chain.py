@@ -15,7 +15,7 @@ from retraining.proof.statement import Record, parse_record, record_key
 
 Kind = Literal[
     "form", "model", "sequence", "gap", "fork", "signature", "key", "unsigned", "head", "evidence", "replay",
-    "unrecorded", "artifact", "evaluation", "data", "missing",
+    "unrecorded", "artifact", "evaluation", "data", "missing", "registry", "contradiction",
 ]  # fmt: skip
 """The kinds of findings; docs/reference/proof.md says what each means."""
 
@@ -198,3 +198,40 @@ def _head(
     if record is not None and record.digest != head.digest:
         where = record_key(model, head.sequence)
         yield Finding("head", where, f"{head.digest}, as the ledger says", record.digest)
+
+
+def contradictions(model: str, chain: Checked) -> Iterator[Finding]:
+    """Records that say otherwise than an earlier record of the same execution that is vouched for.
+
+    Evidence only gains facts, and a package's artifact and evaluation stay as they were first recorded.
+    """
+    before: dict[str, Record] = {}
+    for number, record in sorted(chain.records.items()):
+        where = record_key(model, number)
+        if earlier := before.get(record.execution):
+            lost = _facts(earlier) - _facts(record)
+            if lost:
+                at, kind, *_ = min(lost, key=str)
+                expected = f"all facts of record {earlier.number}, such as {kind} at {at}"
+                yield Finding("contradiction", where, expected, f"{len(lost)} of them are missing")
+            for name in ("artifact", "evaluation"):
+                said, says = (_digest(item, name) for item in (earlier, record))
+                if said and says != said and _package(earlier) == _package(record) is not None:
+                    expected = f"the {name} {said}, as record {earlier.number} says"
+                    yield Finding("contradiction", where, expected, says or "none")
+        if number in chain.vouched:
+            before[record.execution] = record
+
+
+def _facts(record: Record) -> set[tuple[Any, ...]]:
+    """What tells the facts of a record from each other."""
+    names = ("at", "kind", "subject", "status", "by", "who")
+    return {tuple(fact.get(name) for name in names) for fact in record.evidence.get("facts") or ()}
+
+
+def _package(record: Record) -> Any:
+    return record.evidence.get("modelPackageArn")
+
+
+def _digest(record: Record, name: str) -> Any:
+    return (record.evidence.get(name) or {}).get("sha256")

@@ -12,6 +12,9 @@ from pydantic.alias_generators import to_camel
 
 from retraining.evidence.part import Sha256
 
+Uri = Annotated[str, StringConstraints(pattern=r"^s3://[^/\[\]]+/.+$")]
+"""The address of an object in S3."""
+
 
 class Form(BaseModel):
     """A part of a statement."""
@@ -35,7 +38,7 @@ class Subject(Form):
 class Object(Form):
     """The model artifact, or the evaluation."""
 
-    uri: Annotated[str, StringConstraints(pattern=r"^s3://[^/\[\]]+/.+$")]
+    uri: Uri
     sha256: Sha256 | None = None
     version_id: str | None = None
 
@@ -53,9 +56,10 @@ class Data(Form):
     """The batch."""
 
     files: tuple[File, ...] = ()
-    manifest: str | None = None
+    file_count: int | None = None
+    manifest: Uri | None = None
     manifest_sha256: Sha256 | None = None
-    report: str | None = None
+    report: Uri | None = None
     report_sha256: Sha256 | None = None
 
 
