@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from job import HERE
@@ -37,8 +37,11 @@ NARROW: Final = 6.6
 Point = tuple[float, float]
 """Units from the left and from the top."""
 
-Who = Literal["candidate", "champion"]
-"""Whose numbers a marker, a line or an area shows."""
+Who = Literal["candidate", "champion", "chance"]
+"""Whose numbers a marker, a line or an area shows; bars also show what chance explains."""
+
+AREAS: Final[Mapping[Who, str]] = {"candidate": "fa", "champion": "fb", "chance": "fc"}
+"""The class of each one's areas."""
 
 LEGEND: Final[Sequence[tuple[Who, str]]] = (("candidate", "candidate"), ("champion", "champion"))
 """Who has which marker, where both are shown."""
@@ -56,6 +59,7 @@ def _rules(ground: dict[str, str], pair: dict[str, str]) -> str:
         f".r{{stroke:{ground['rule']}}}.z{{stroke:{ground['soft']}}}.g{{fill:{ground['band']}}}"
         f".ta{{fill:{a}}}.tb{{fill:{b}}}.a{{fill:{a};stroke:{a}}}.la{{stroke:{a}}}.lb{{stroke:{b}}}"
         f".b{{fill:{ground['paper']};stroke:{b}}}.fa,.c{{fill:{a}}}.fb{{fill:{b}}}"
+        f".fc{{fill:{ground['soft']}}}"
     )
 
 
@@ -63,7 +67,7 @@ STYLE: Final = (
     'text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif;'
     "font-variant-numeric:tabular-nums}.h{font-weight:600}.e{text-anchor:end}.m{text-anchor:middle}"
     "path{fill:none}.r,.z{stroke-width:1}.z{stroke-dasharray:2 3}.a,.b{stroke-width:2}"
-    ".la,.lb{fill:none;stroke-width:2}.lb{stroke-dasharray:5 3}.fa,.fb{fill-opacity:.8}.i{opacity:.55}"
+    ".la,.lb{fill:none;stroke-width:2}.lb{stroke-dasharray:5 3}.fa,.fb,.fc{fill-opacity:.8}.i{opacity:.55}"
     + _rules(_LIGHT, _PAIR_LIGHT)
     + f"@media(prefers-color-scheme:dark){{{_rules(_DARK, _PAIR_DARK)}}}"
     + f"@media print{{{_rules(_LIGHT, _PAIR_LIGHT)}}}"
@@ -113,7 +117,7 @@ class Canvas:
     def area(
         self, x: float, y: float, width: float, height: float, kind: str, opacity: float | None = None
     ) -> None:
-        """A rectangle: p paper, g where the candidate is better, c a cell, fa and fb one of either model.
+        """A rectangle: p paper, g where the candidate is better, c a cell, or one of AREAS.
 
         `opacity` is from 0 to 1, of a rectangle whose class has none.
         """
@@ -133,7 +137,7 @@ class Canvas:
         x = float(EDGE)
         for who, name in names:
             if areas:
-                self.area(x + 6, self.y + 3, 16, 10, "fa" if who == "candidate" else "fb")
+                self.area(x + 6, self.y + 3, 16, 10, AREAS[who])
             else:
                 self.line((x, self.y + 8), (x + 22, self.y + 8), "la" if who == "candidate" else "lb")
                 self.marker(x + 11, self.y + 8, who)

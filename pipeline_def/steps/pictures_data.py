@@ -19,7 +19,7 @@ from job import Array, Json
 from picture import NotDrawn, Picture, Shown
 from pictures_metrics import no_champion
 from plots import Bars, bars
-from scales import FEW, number, percent, value
+from scales import FEW, cut, number, percent, value
 
 LARGE: Final = 0.25
 """The population stability index from which a change is called large (Siddiqi 2006)."""
@@ -34,7 +34,10 @@ MAX_LISTED: Final = 50
 """Features that a table has."""
 
 MAX_FEATURES: Final = 6
-"""Features with a picture of both distributions, those that moved furthest."""
+"""Features with a picture of both distributions, of those beyond chance those that moved furthest."""
+
+FEWEST: Final = 10 * FEW
+"""The champion's rows with a value from which tenths are told by their ends, which are values of rows."""
 
 MISSING: Final = "no value"
 """The bin of the rows without a value."""
@@ -50,9 +53,14 @@ def drift(shown: Shown) -> Iterator[Picture]:
         raise NotDrawn("no feature was in the champion's training rows in the same form")
     names = sorted(known, key=lambda name: known[name]["psi"] - known[name]["by_chance"], reverse=True)
     yield _overview(known, names, [name for name in found if name not in known])
-    for name in names[:MAX_FEATURES]:
+    for name in beyond_chance(known, names)[:MAX_FEATURES]:
         sides = [_column(profile, name) for profile in (before, shown.profile)]
         yield _distributions(name, known[name], sides[0], sides[1], shown)
+
+
+def beyond_chance(known: Mapping[str, Json], names: list[str]) -> list[str]:
+    """Of the names, those that moved noticeably by more than chance explains."""
+    return [name for name in names if known[name]["psi"] - known[name]["by_chance"] >= SMALL]
 
 
 def champions_profile(shown: Shown) -> Mapping[str, Any]:
@@ -73,21 +81,20 @@ def _column(profile: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _overview(known: Mapping[str, Json], names: list[str], unknown: list[str]) -> Picture:
-    first = names[0]
-    beyond = known[first]["psi"] - known[first]["by_chance"]
+    first, *others = beyond_chance(known, names) or [""]
+    more = f"; {len(others)} more moved beyond chance" if others else ""
     title = (
-        f"{first} moved most since the champion's training: index {number(known[first]['psi'])}, "
-        f"{'large' if known[first]['psi'] >= LARGE else 'less than large'}"
-        if beyond >= SMALL
-        else f"No feature moved noticeably since the champion's training; furthest {first}, by "
-        f"{number(known[first]['psi'])}"
+        f"{cut(first)} moved most since the champion's training: index {number(known[first]['psi'])}, "
+        f"{'large' if known[first]['psi'] >= LARGE else 'less than large'}{more}"
+        if first
+        else "No feature moved noticeably beyond chance since the champion's training"
     )
     canvas = Canvas(title)
     canvas.text(EDGE, canvas.y + 12, "Population stability index", "h")
     canvas.y += 22
-    canvas.legend([("candidate", "index"), ("champion", "explained by chance")], areas=True)
+    canvas.legend([("candidate", "index"), ("chance", "explained by chance")], areas=True)
     lines = [
-        Bars(name, [("candidate", known[name]["psi"]), ("champion", known[name]["by_chance"])])
+        Bars(name, [("candidate", known[name]["psi"]), ("chance", known[name]["by_chance"])])
         for name in names[:MAX_SHOWN]
     ]
     bars(canvas, lines, number)
@@ -107,8 +114,17 @@ def _overview(known: Mapping[str, Json], names: list[str], unknown: list[str]) -
             [name, number(known[name]["psi"]), number(known[name]["by_chance"])]
             for name in names[:MAX_LISTED]
         ],
-        note=f"From {LARGE} on a change is called large; below {SMALL} it is small.{missing}",
+        note=f"From {LARGE} on a change is called large; below {SMALL} beyond chance it is small."
+        f"{_still(known, names)}{missing}",
     )
+
+
+def _still(known: Mapping[str, Json], names: list[str]) -> str:
+    """The features that have no picture of their own."""
+    still = [cut(name) for name in names if name not in beyond_chance(known, names)]
+    more = f" and {len(still) - MAX_SHOWN} more" if len(still) > MAX_SHOWN else ""
+    listed = ", ".join(still[:MAX_SHOWN])
+    return f" Not beyond chance, so without a picture of their own: {listed}{more}." if still else ""
 
 
 def _distributions(
@@ -158,10 +174,14 @@ def bin_names(champion: Mapping[str, Any]) -> list[str]:
     if not champion["points"]:
         return ["a value", MISSING]
     ends = [value(end) for end in moving.deciles(champion)[:-1]]
-    inside = [f"{low} to {high}" for low, high in pairwise(ends)]
-    if ends:
-        inside = [f"up to {ends[0]}", *inside, f"above {ends[-1]}"]
-    return ["below all before", *(inside or ["as before"]), "above all before", MISSING]
+    if moving.numeric_rows(champion) < FEWEST and ends:
+        inside = [f"part {at + 1} of {len(ends) + 1}" for at in range(len(ends) + 1)]
+    elif ends:
+        between = [f"above {low} to {high}" for low, high in pairwise(ends)]
+        inside = [f"up to {ends[0]}", *between, f"above {ends[-1]}"]
+    else:
+        inside = ["as before"]
+    return ["below all before", *inside, "above all before", MISSING]
 
 
 def merged(names: list[str], theirs: Array, ours: Array) -> tuple[list[str], Array, Array]:
@@ -179,6 +199,18 @@ def merged(names: list[str], theirs: Array, ours: Array) -> tuple[list[str], Arr
     return [*found, "few rows"], np.r_[theirs[kept], rest[0]], np.r_[ours[kept], rest[1]]
 
 
+def most_missing(shares: Mapping[str, Mapping[str, float]]) -> str:
+    """The feature that is missing most often in any of these rows, in which of them, and in the others."""
+    every = [(share, where, name) for where, each in shares.items() for name, share in each.items()]
+    share, where, name = max(every, key=lambda each: each[0])
+    others = (
+        f"{percent(each[name])} of {other} rows"
+        for other, each in shares.items()
+        if other != where and name in each
+    )
+    return f"{cut(name)} is missing most often: in {percent(share)} of {where} rows; {', '.join(others)}"
+
+
 def missing(shown: Shown) -> Picture:
     """The share of missing values of each feature that has any."""
     splits = shown.report["splits"]
@@ -191,15 +223,11 @@ def missing(shown: Shown) -> Picture:
     )
     names = sorted(
         (name for name in train if max(train[name], validation.get(name, 0), theirs.get(name, 0)) > 0),
-        key=lambda name: -max(train[name], validation.get(name, 0)),
+        key=lambda name: -max(train[name], validation.get(name, 0), theirs.get(name, 0)),
     )
     if not names:
         raise NotDrawn("no feature has a missing value")
-    first = names[0]
-    beside = f", of the champion's {percent(theirs[first])}" if first in theirs else ""
-    title = (
-        f"{first} is missing most often: in {percent(train[first])} of the candidate's training rows{beside}"
-    )
+    title = most_missing({"training": train, "validation": validation, "champion's training": theirs})
     canvas = Canvas(title)
     canvas.legend(LEGEND if theirs else LEGEND[:1], areas=True)
     canvas.text(WIDTH - EDGE, canvas.y + 10, "share of training rows", "s e")

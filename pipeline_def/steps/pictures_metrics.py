@@ -89,8 +89,7 @@ def difference(shown: Shown) -> Picture:
     ]
     n = shown.compared["n"]
     words = {name: reading(name, found[name]) if n >= MIN_TOLD else FEW_ROWS for name in names}
-    first = decisive(shown.config, shown.compared["candidate"])
-    title = _verdict(first, words, gains, n)
+    title = _verdict(decisive(shown.config, shown.compared["candidate"]), words, gains, n)
     rows = [
         [spaced(name), number(gains[name][0], "+"), interval(*gains[name][1:], "+"), words[name]]
         for name in names
@@ -106,7 +105,7 @@ def difference(shown: Shown) -> Picture:
         rows=rows,
         note="Right of 0 the candidate is better: the gain, as rules have it, is candidate − champion, or "
         "champion − candidate where lower is better. Each line lies between two one-sided 95 % bounds on the "
-        f"same rows; one that crosses 0 shows no clear difference. Of two equal models, each of the {len(names)} "
+        f"same rows; one that crosses 0 shows no clear difference. Of two equal models, each of {len(names)} "
         f"metrics has a clear difference by chance in one of ten cases.{_left_out(found)}",
     )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from canvas import EDGE, WIDTH, Canvas, Point, Who
+from canvas import AREAS, EDGE, WIDTH, Canvas, Point, Who
 from scales import Axis, tick
 
 LEFT: Final = 44
@@ -110,11 +110,11 @@ def bars(canvas: Canvas, rows: Sequence[Bars], written: Callable[[float], str]) 
         height = 13 * len(row.values)
         canvas.text(EDGE, canvas.y + height / 2 + 4, row.name, width=LABEL - 6)
         for who, value in row.values:
-            ours = who == "candidate"
-            canvas.area(across.start, canvas.y + 2, max(across.at(value) - across.start, 0.5), 9, _KIND[ours])
-            canvas.text(WIDTH - EDGE, canvas.y + 11, written(value), f"e {'ta' if ours else 'tb'}")
+            length = max(across.at(value) - across.start, 0.5)
+            canvas.area(across.start, canvas.y + 2, length, 9, AREAS[who])
+            canvas.text(WIDTH - EDGE, canvas.y + 11, written(value), f"e {_TEXTS[who]}")
             canvas.y += 13
         canvas.y += 7
 
 
-_KIND: Final = {True: "fa", False: "fb"}
+_TEXTS: Final[Mapping[Who, str]] = {"candidate": "ta", "champion": "tb", "chance": "s"}

@@ -180,7 +180,7 @@ def test_better_candidate_is_told_in_titles(tmp_path: Path) -> None:
     )
     assert found["roc"]["title"].startswith("The candidate ranks better than the champion: area 1 against 0.")
     assert found["confusion"]["title"] == "The candidate predicts the class of every row rightly"
-    assert found["drift"]["title"].startswith("No feature moved noticeably since the champion's training")
+    assert found["drift"]["title"].startswith("No feature moved noticeably beyond chance since the ")
 
 
 def test_worse_candidate_is_told_where(tmp_path: Path) -> None:

@@ -63,11 +63,15 @@ def test_bins_of_few_rows_become_one() -> None:
     [
         (
             {"kind": "numeric", "exact": True, "points": [0, 1, 987], "below": [50, 90, 100]},
-            ["below all before", "up to 0", "0 to 1", "above 1", "above all before", "no value"],
+            ["below all before", "up to 0", "above 0 to 1", "above 1", "above all before", "no value"],
         ),
         (
             {"kind": "numeric", "exact": True, "points": [4711], "below": [9]},
             ["below all before", "as before", "above all before", "no value"],
+        ),
+        (
+            {"kind": "numeric", "exact": True, "points": [11, 22, 33], "below": [4, 40, 49]},
+            ["below all before", "part 1 of 2", "part 2 of 2", "above all before", "no value"],
         ),
         ({"kind": "numeric", "exact": True, "points": [], "below": []}, ["a value", "no value"]),
         (
@@ -75,7 +79,13 @@ def test_bins_of_few_rows_become_one() -> None:
             ["a", "others", "no value"],
         ),
     ],
-    ids=["deciles without the highest value", "one value", "no value", "categories of a twentieth"],
+    ids=[
+        "deciles without the highest value",
+        "one value",
+        "few rows",
+        "no value",
+        "categories of a twentieth",
+    ],
 )
 def test_names_of_bins_hold_no_rare_value(profile: dict[str, object], names: list[str]) -> None:
     assert bin_names(profile) == names
