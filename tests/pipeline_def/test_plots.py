@@ -6,29 +6,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from canvas import Canvas, fitted
+from canvas import Canvas, Who, fitted
 from job import Array
 from picture import NotDrawn
 from pictures_data import bin_names, merged
 from pictures_errors import compact, grouped
-from pictures_importance import permuted
+from pictures_importance import Importance, permuted
+from pictures_importance import _title as importance_title
 from pictures_probability import calibrated
 from pictures_ranking import precision_curve, roc_curve
 from scales import Axis, axis, drawn, number, plain, rows, tick, value
 
 
 def test_roc_curve_of_four_rows_by_literal_heights() -> None:
-    curve = roc_curve(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.6, 0.1]))
+    curve = roc_curve(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.6, 0.1]), np.ones(4))
     assert (curve[0], curve[25], curve[49], curve[50], curve[100]) == (0.5, 0.5, 0.5, 1.0, 1.0)
 
 
 def test_roc_curve_of_equal_scores_is_the_diagonal() -> None:
-    curve = roc_curve(np.array([True, False]), np.array([0.5, 0.5]))
+    curve = roc_curve(np.array([True, False]), np.array([0.5, 0.5]), np.ones(2))
     assert curve.tolist() == pytest.approx(np.linspace(0, 1, 101).tolist())
 
 
 def test_precision_curve_of_four_rows_by_literal_heights() -> None:
-    curve = precision_curve(np.array([True, False, True, False]), np.array([0.9, 0.6, 0.4, 0.1]))
+    curve = precision_curve(np.array([True, False, True, False]), np.array([0.9, 0.6, 0.4, 0.1]), np.ones(4))
     assert (curve[1], curve[50], curve[51], curve[100]) == (1.0, 1.0, 2 / 3, 2 / 3)
 
 
@@ -213,3 +214,39 @@ def test_slow_model_is_asked_about_fewer_rows_and_then_not_at_all() -> None:
     ):
         permuted(slow, table, (table["x"] > 9).to_numpy().astype(int), ["x"], "roc_auc", seconds=0.0)
     assert asked == [1000]
+
+
+def test_slow_model_is_asked_about_rows_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows may be sorted by the target, or by time."""
+    clock = iter([0.0, 1.0, *[1.0] * 50])
+    monkeypatch.setattr("pictures_importance.time.monotonic", lambda: next(clock))
+    table = pd.DataFrame({"x": np.repeat([0.0, 1.0], 1_000)})
+    found = permuted(
+        lambda asked: asked["x"].to_numpy(), table, table["x"].to_numpy(), ["x"], "roc_auc", seconds=1.5
+    )
+    assert found.rows == 600
+    assert min(found.worse["x"]) > 0.3
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "guessing", "title"),
+    [
+        ({"x": [1.5, 1.7], "z": [0.1, 0.2]}, {"x": [8.7, 8.9], "z": [0.1, 0.3]}, False,
+         "x counts for less than for the champion: shuffled, rmse is worse by 1.600 against 8.800"),
+        ({"x": [8.7, 8.9], "z": [0.5, 0.7]}, {"x": [8.6, 8.8], "z": [0.0, 0.1]}, False,
+         "z counts for more than for the champion: shuffled, rmse is worse by 0.6000 against 0.0500"),
+        ({"x": [8.7, 8.9], "z": [0.1, 0.2]}, {"x": [7.6, 7.8], "z": [0.1, 0.3]}, False,
+         "The candidate leans most on x: shuffled, rmse is worse by 8.800"),
+        ({"x": [0.005, 0.01], "z": [-0.02, 0.001]}, {}, False,
+         "No feature clearly matters for the candidate on these rows"),
+        ({"x": [0.05, 0.06]}, {}, True,
+         "No feature clearly matters for the candidate, which is not clearly better than guessing"),
+    ],
+    ids=["much less", "much more", "about as much", "noise", "guessing"],
+)  # fmt: skip
+def test_title_of_the_importance_tells_the_largest_change_and_no_noise(
+    ours: dict[str, list[float]], theirs: dict[str, list[float]], guessing: bool, title: str
+) -> None:
+    found: dict[Who, Importance] = {"candidate": Importance(ours, 100)}
+    found |= {"champion": Importance(theirs, 100)} if theirs else {}
+    assert importance_title(found, [*ours], "rmse", guessing) == title
