@@ -7,12 +7,14 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from retraining.history import Reign, Version
 from retraining.html.pictures import Picture
 from retraining.report.timeline import timeline
 from retraining.report.told import Step
 from retraining.report.versions import history
-from retraining.verdicts.evaluation import parse_evaluation
+from retraining.verdicts.evaluation import Measured, parse_evaluation
 from tests.functions.candidates.packages import a_package
 from tests.functions.fakes import ROOT, arn_of
 
@@ -89,7 +91,7 @@ def test_history_says_which_version_is_best_and_who_was_champion() -> None:
     found = [version(3, 0.91, (3, None)), version(2, 0.86), version(1, 0.88, (1, 3))]
     drawn = history(found, "roc_auc", arn_of(3))
     assert drawn is not None
-    assert drawn.title == "Version 3 has the best roc auc of 3 versions"
+    assert drawn.title == "In roc auc, version 3 is clearly better than 1 of 2 other versions"
     assert drawn.alt == (
         "roc auc by version: version 1 0.8800, was champion; version 2 0.8600; "
         "version 3 (this one) 0.9100, champion now."
@@ -113,7 +115,60 @@ def test_history_of_a_loss_calls_the_lowest_value_best() -> None:
 def test_history_of_equal_versions_calls_none_best() -> None:
     drawn = history([version(2, 0.9), version(1, 0.9)], "roc_auc", arn_of(2))
     assert drawn is not None
-    assert drawn.title == "In roc auc, 0 of 1 other versions are better than version 2"
+    assert drawn.title == "In roc auc, version 2 is not clearly different from version 1"
+
+
+@pytest.mark.parametrize(
+    ("values", "title"),
+    [
+        ((0.91, 0.86, 0.86), "Version 3 has the best roc auc of 3 versions"),
+        ((0.81, 0.86, 0.86), "Version 3 has the worst roc auc of 3 versions"),
+        ((0.859, 0.86, 0.87), "In roc auc, version 3 is not clearly different from the 2 other versions"),
+        ((0.81, 0.84, 0.86), "In roc auc, version 3 is clearly worse than 1 of 2 other versions"),
+        (
+            (0.85, 0.9, 0.8),
+            "In roc auc, version 3 is clearly better than 1 and worse than 1 of 2 other versions",
+        ),
+    ],
+)
+def test_history_says_best_or_worst_only_where_intervals_lie_apart(
+    values: tuple[float, float, float], title: str
+) -> None:
+    found = [version(3 - place, value) for place, value in enumerate(values)]
+    drawn = history(found, "roc_auc", arn_of(3))
+    assert drawn is not None
+    assert drawn.title == title
+
+
+def test_history_without_intervals_calls_none_best() -> None:
+    found = [version(2, 0.9), version(1, 0.5)]
+    assert found[0].evaluation
+    bare = Measured(value=0.9)
+    candidate = found[0].evaluation.candidate.model_copy(update={"metrics": {"roc_auc": bare}})
+    newest = replace(found[0], evaluation=found[0].evaluation.model_copy(update={"candidate": candidate}))
+    drawn = history([newest, found[1]], "roc_auc", arn_of(2))
+    assert drawn is not None
+    assert drawn.title == "In roc auc, version 2 is not clearly different from version 1"
+
+
+def marks(picture: Picture) -> list[tuple[str, str]]:
+    """Shape and class of each mark below the legend."""
+    squares = re.findall(r'<rect x="[\d.]+" y="([\d.]+)" width="8" height="8" class="(\w+)"', picture.svg)
+    rings = re.findall(r'<circle cx="[\d.]+" cy="([\d.]+)" r="4" class="(\w+) thick hollow"', picture.svg)
+    found = [("square", float(y), kind) for y, kind in squares]
+    found += [("ring", float(y), kind) for y, kind in rings]
+    return [(shape, kind) for shape, y, kind in found if y > 40]
+
+
+def test_history_marks_this_version_and_champions_as_every_picture_does() -> None:
+    found = [version(3, 0.91, (3, None)), version(2, 0.86), version(1, 0.88, (1, 3))]
+    drawn = history(found, "roc_auc", arn_of(2))
+    assert drawn is not None
+    assert sorted(marks(drawn)) == [("ring", "theirs"), ("ring", "theirs"), ("square", "ours")]
+    of_all = history(found, "roc_auc")
+    assert of_all is not None
+    assert sorted(marks(of_all)) == [("ring", "soft"), ("ring", "theirs"), ("ring", "theirs")]
+    assert "this version" not in of_all.svg
 
 
 def test_history_draws_the_champion_again_after_a_rollback() -> None:

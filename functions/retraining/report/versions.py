@@ -22,7 +22,7 @@ _LEFT: Final = 52
 
 _RIGHT: Final = WIDTH - 14
 
-_TOP: Final = 40
+_TOP: Final = 52
 """Units for the legend."""
 
 _BOTTOM: Final = 190
@@ -94,7 +94,7 @@ def _svg(drawn: Sequence[_Drawn], metric: str, this: str | None) -> str:
         return _BOTTOM - (value - low) / span * (_BOTTOM - _TOP)
 
     canvas = Canvas(_BOTTOM + 44)
-    _frame(canvas, metric, {value: at(value) for value in (low, low + span / 2, high)})
+    _frame(canvas, metric, this is not None, {value: at(value) for value in (low, low + span / 2, high)})
     _champions(canvas, drawn, {item.version.package.arn: at(item.measured.value) for item in drawn})
     for item in drawn:
         ours = item.version.package.arn == this
@@ -102,21 +102,27 @@ def _svg(drawn: Sequence[_Drawn], metric: str, this: str | None) -> str:
         if len(ends_at) == 2:
             canvas.line(item.x, ends_at[0], item.x, ends_at[1], "ours" if ours else "soft", "thick" * ours)
         y = at(item.measured.value)
-        if item.version.reigns:
-            canvas.square(item.x, y, "theirs")
+        if ours:
+            canvas.square(item.x, y, "ours")
+        elif item.version.reigns:
+            canvas.ring(item.x, y, "theirs")
         else:
-            canvas.ring(item.x, y, "ours" if ours else "soft")
+            canvas.ring(item.x, y, "soft")
     _labels(canvas, drawn, this)
     return canvas.svg()
 
 
-def _frame(canvas: Canvas, metric: str, ticks: dict[float, float]) -> None:
-    canvas.square(14, 12, "theirs")
-    canvas.text(24, 16, "was or is champion")
-    canvas.line(150, 12, 172, 12, "theirs", "dashed")
-    canvas.text(178, 16, "champion")
-    canvas.ring(250, 12, "soft")
-    canvas.text(260, 16, "was never")
+def _frame(canvas: Canvas, metric: str, has_ours: bool, ticks: dict[float, float]) -> None:
+    """The axis, and the legend in two lines. Marks are as in every picture: this version is a full square."""
+    if has_ours:
+        canvas.square(14, 12, "ours")
+        canvas.text(24, 16, "this version")
+    canvas.ring(130, 12, "theirs")
+    canvas.text(140, 16, "was or is champion")
+    canvas.line(4, 30, 24, 30, "theirs", "dashed")
+    canvas.text(30, 34, "champion then")
+    canvas.ring(130, 30, "soft")
+    canvas.text(140, 34, "was never champion")
     for value, y in ticks.items():
         canvas.line(_LEFT, y, _RIGHT, y, "rule")
         canvas.text(_LEFT - 6, y + 4, number(value), "soft", "end")
@@ -173,15 +179,29 @@ def _title(drawn: Sequence[_Drawn], metric: str, this: str | None) -> str:
     ours = next((item for item in drawn if item.version.package.arn == this), None)
     if ours is None:
         return f"{name.capitalize()} of {len(drawn)} versions"
-    sign = -1 if metric in LOWER_IS_BETTER else 1
-    others = [sign * item.measured.value for item in drawn if item is not ours]
-    value, version = sign * ours.measured.value, f"ersion {ours.version.number}"
-    if value > max(others):
+    others = [item for item in drawn if item is not ours]
+    better = [item for item in others if _clearly_better(item.measured, ours.measured, metric)]
+    worse = [item for item in others if _clearly_better(ours.measured, item.measured, metric)]
+    version = f"ersion {ours.version.number}"
+    if len(worse) == len(others):
         return f"V{version} has the best {name} of {len(drawn)} versions"
-    if value < min(others):
+    if len(better) == len(others):
         return f"V{version} has the worst {name} of {len(drawn)} versions"
-    better = sum(other > value for other in others)
-    return f"In {name}, {better} of {len(others)} other versions are better than v{version}"
+    if not better and not worse:
+        of = (
+            f"version {others[0].version.number}" if len(others) == 1 else f"the {len(others)} other versions"
+        )
+        return f"In {name}, v{version} is not clearly different from {of}"
+    counts = [f"better than {len(worse)}"] if worse else []
+    counts += [f"worse than {len(better)}"] if better else []
+    return f"In {name}, v{version} is clearly {' and '.join(counts)} of {len(others)} other versions"
+
+
+def _clearly_better(one: Measured, other: Measured, metric: str) -> bool:
+    """Whether the 95 % intervals lie apart, on the better side. An unknown interval tells nothing."""
+    if metric in LOWER_IS_BETTER:
+        return one.interval[1] < other.interval[0]
+    return one.interval[0] > other.interval[1]
 
 
 def _in_words(item: _Drawn, this: str | None) -> str:
