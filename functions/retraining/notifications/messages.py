@@ -112,7 +112,7 @@ class Notification(BaseModel):
 
     numbers: tuple[str, ...] = ()
     """Of a candidate three texts: its main metric with the 95 % interval, the difference to the champion with
-    its bounds, and the rule that decided or the worst slice. Empty where nothing was measured."""
+    its bounds, and the rule that stood against it or the worst slice. Empty where nothing was measured."""
 
     log_lines: tuple[str, ...] = Field(default=(), exclude=True)
     """What may be told of the last lines of a failed job's log. It stands in the e-mail alone."""

@@ -16,6 +16,9 @@ from retraining.verdicts.slices import where
 from retraining.verdicts.verdict import Decision, Effect, Verdict
 from retraining.verdicts.wording import typeset
 
+_DID: Final[dict[Effect, str]] = {"reject": "rejected", "hold": "held"}
+"""What the rules did with the candidate, by the effect of what stood against it."""
+
 LINE_LIMIT: Final = 300
 """Characters of a line."""
 
@@ -50,22 +53,22 @@ def _difference(evaluation: Evaluation, metric: str) -> str:
 
 
 def _decided(evaluation: Evaluation, verdict: Verdict | None, metric: str) -> str:
-    """What stood against the candidate, else its worst slice, else that all rules hold."""
+    """What stood against the candidate, else its worst slice, else that all rules hold.
+
+    The line names the rules, as a person may have decided otherwise. A rule comes before other reasons, as it
+    has a number.
+    """
     effect = _STOPS.get(verdict.decision) if verdict else None
     if verdict and effect:
-        against = [reason.text for reason in verdict.reasons if reason.effect == effect]
-        against += [rule.text for rule in verdict.rules if rule.effect == effect]
+        against = [rule.text for rule in verdict.rules if rule.effect == effect]
+        against += [reason.text for reason in verdict.reasons if reason.effect == effect]
         if against:
-            return f"decided by: {against[0]}"
+            return f"the rules {_DID[effect]} it: {against[0]}"
     worst = _worst_searched(evaluation) or _worst_of_rules(evaluation, metric)
     if worst:
         return f"worst slice: {worst}"
     passed = sum(rule.outcome == "pass" for rule in verdict.rules) if verdict else 0
-    return (
-        f"decided by: {passed} of {len(verdict.rules)} rules pass, none fails"
-        if verdict
-        else "no rule judged it"
-    )
+    return f"{passed} of {len(verdict.rules)} rules pass, none fails" if verdict else "no rule judged it"
 
 
 def _worst_searched(evaluation: Evaluation) -> str:

@@ -61,7 +61,7 @@ FIRST = Reason(
             (
                 "rmse 54.27 (95 % interval 49.17 to 60.39) (lower is better) on 147 rows",
                 "rmse −1.638 (95 % bounds −4.578 to +1.302) against the champion, version 1, on 147 rows",
-                "decided by: roc_auc: 0.6, needs ≥ 0.78 → fail",
+                "the rules rejected it: roc_auc: 0.6, needs ≥ 0.78 → fail",
             ),
             id="regression, rejected",
         ),
@@ -73,7 +73,7 @@ FIRST = Reason(
                 "roc_auc_ovr 0.9992 (95 % interval 0.9906 to 0.9999) on 59 rows",
                 "roc_auc_ovr +0.0007937 (95 % bounds −0.00156 to +0.003147) against the champion, version 1, "
                 "on 59 rows",
-                "decided by: " + HELD.text,
+                "the rules held it: " + HELD.text,
             ),
             id="multiclass, held",
         ),
@@ -84,7 +84,7 @@ FIRST = Reason(
             (
                 "roc_auc 0.875 (95 % interval 0.8195 to 0.9153) on 262 rows",
                 "no difference to a champion: there is none",
-                "decided by: there is no champion yet, and first_model is hold",
+                "the rules held it: there is no champion yet, and first_model is hold",
             ),
             id="no champion",
         ),
@@ -117,7 +117,7 @@ FIRST = Reason(
             (
                 "accuracy 0.8053 (95 % interval 0.7531 to 0.8487) on 262 rows",
                 "no difference to the champion, version 1: it was not compared",
-                "decided by: 2 of 2 rules pass, none fails",
+                "2 of 2 rules pass, none fails",
             ),
             id="approved without slices",
         ),
@@ -127,6 +127,17 @@ def test_of_candidate_says_main_metric_difference_and_what_decided(
     found: Evaluation, judged: Verdict | None, metric: str, expected: tuple[str, str, str]
 ) -> None:
     assert of_candidate(found, judged, metric) == expected
+
+
+def test_of_candidate_names_the_rule_with_its_number_before_other_reasons() -> None:
+    judged = verdict("HOLD", HELD, reasons=(FIRST, Reason(code="rule_undecided", text=HELD.text)))
+    assert of_candidate(sample(), judged, "roc_auc")[2] == "the rules held it: " + HELD.text
+
+
+def test_of_candidate_never_says_who_decided() -> None:
+    """A person may have decided otherwise; the e-mail says below who did."""
+    for judged in (verdict("HOLD", HELD), verdict("REJECT", FAILED), verdict("APPROVE", PASSED)):
+        assert not any("decided by" in line for line in of_candidate(sample(), judged, "roc_auc"))
 
 
 def test_of_candidate_undefined_numbers_are_not_known_and_have_no_interval() -> None:
