@@ -7,6 +7,7 @@ that are nowhere worse by more than the margin, at most one in twenty is named.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -22,7 +23,7 @@ MAX_NAME: Final = 80
 """Characters of a column and of a category that are shown."""
 
 MAX_NAMED: Final = 3
-"""Slices that the reason names: those with the lowest p-values."""
+"""Slices that reasons name, one each: those with the lowest p-values."""
 
 
 def worse(found: Sequence[FoundSlice]) -> list[FoundSlice]:
@@ -31,13 +32,12 @@ def worse(found: Sequence[FoundSlice]) -> list[FoundSlice]:
 
 
 def reasons(evaluation: Evaluation) -> list[Reason]:
-    """One reason that names the slices on which the candidate is worse; none if there is no such slice."""
+    """One reason for each slice on which the candidate is worse, and one that counts those not named."""
     found = worse((evaluation.comparison and evaluation.comparison.found_slices) or ())
-    if not found:
-        return []
-    named = "; ".join(_said(item) for item in found[:MAX_NAMED])
-    more = f"; and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
-    return [Reason(code="slice_worse", text=f"worse than the champion where {named}{more}")]
+    texts = [f"worse than the champion where {_said(item)}" for item in found[:MAX_NAMED]]
+    if (left := len(found) - MAX_NAMED) > 0:
+        texts.append(f"worse than the champion in {left} more slice{'s' * (left > 1)}")
+    return [Reason(code="slice_worse", text=text) for text in texts]
 
 
 def where(item: FoundSlice) -> str:
@@ -50,10 +50,9 @@ def where(item: FoundSlice) -> str:
 
 
 def _said(item: FoundSlice) -> str:
-    """The slice with its rows, the loss, the margin if there is one, and the corrected p-value."""
+    """The slice with its rows, the loss, and the margin if there is one. Tables have the p-value."""
     loss = item.loss.replace("_", " ")
-    allowed = f" where {item.margin:+.4g} is allowed" if item.margin else ""
-    return (
-        f"{where(item)} ({item.n} rows, mean {loss} {typeset(f'{item.difference:+.4g}')}{allowed}, "
-        f"p {item.p_holm:.2g} after Holm's correction, needs p ≥ {LEVEL:g})"
-    )
+    more = typeset(f"{item.difference:.4g}")
+    allowed = f", allowed {typeset(f'{item.margin:.4g}')}" if item.margin else ""
+    chance = "" if math.isfinite(item.p_holm) else "; whether by chance is not known"
+    return f"{where(item)}: {item.n:,} rows, mean {loss} worse by {more}{allowed}{chance}"

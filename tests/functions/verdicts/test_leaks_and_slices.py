@@ -146,30 +146,44 @@ def test_reason_names_the_slices_and_no_more_than_three() -> None:
         part(column="sex", value="male", p_holm=0.6),
     ]
     assert judge(with_slices(*parts), approval("hold"), CHAMPION).texts == (
-        "worse than the champion where region = islands (93 rows, mean log loss +0.4213, p 0.001 after "
-        "Holm's correction, needs p ≥ 0.05); age is from 30 to 45.5 (63 rows, mean log loss +0.4213, p 0.012 "
-        "after Holm's correction, needs p ≥ 0.05); fare is missing (93 rows, mean log loss +0.4213, p 0.02 "
-        "after Holm's correction, needs p ≥ 0.05); and 1 more",
+        "worse than the champion where region = islands: 93 rows, mean log loss worse by 0.4213",
+        "worse than the champion where age is from 30 to 45.5: 63 rows, mean log loss worse by 0.4213",
+        "worse than the champion where fare is missing: 93 rows, mean log loss worse by 0.4213",
+        "worse than the champion in 1 more slice",
     )
+    more = [*parts[:4], part(column="sex", value="other", p_holm=0.04)]
+    assert judge(with_slices(*more), approval("hold"), CHAMPION).texts[3] == (
+        "worse than the champion in 2 more slices"
+    )
+
+
+def test_each_reason_of_slices_holds_and_has_the_code() -> None:
+    verdict = judge(with_slices(part(), part(column="fare", value=None)), approval("hold"), CHAMPION)
+    assert [(reason.code, reason.effect) for reason in verdict.reasons] == [("slice_worse", "hold")] * 2
+
+
+def test_reason_of_an_unknown_p_value_says_so() -> None:
+    (text,) = judge(with_slices(part(p_holm=math.nan)), approval("hold"), CHAMPION).texts
+    assert text.endswith("worse by 0.4213; whether by chance is not known")
 
 
 def test_reason_says_what_is_allowed_on_the_slice() -> None:
     (text,) = judge(with_slices(part(margin=0.0123)), approval("hold"), CHAMPION).texts
-    assert "(93 rows, mean log loss +0.4213 where +0.0123 is allowed, p 0.001 after" in text
+    assert "93 rows, mean log loss worse by 0.4213, allowed 0.0123" in text
 
 
 def test_reason_names_a_range_of_one_number_as_that_number() -> None:
     (text,) = judge(
         with_slices(part(column="parch", value=None, range=(0, 0))), approval("hold"), CHAMPION
     ).texts
-    assert text.startswith("worse than the champion where parch = 0 (93 rows")
+    assert text.startswith("worse than the champion where parch = 0: 93 rows")
 
 
 def test_reason_shows_a_long_category_on_one_line_and_cut() -> None:
     odd = part(value="a\n\u202eb\x1b" + "c" * 500)
     (text,) = judge(with_slices(odd), approval("hold"), CHAMPION).texts
     assert text.startswith("worse than the champion where region = a b ccc")
-    assert "c" * 75 + "… (93 rows" in text
+    assert "c" * 75 + "…: 93 rows" in text
     assert text.isprintable()
 
 
