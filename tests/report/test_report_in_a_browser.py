@@ -110,3 +110,45 @@ def test_picture_of_anybody_runs_and_loads_nothing(browser: Browser, tmp_path: P
     page.wait_for_timeout(200)
     assert said == []
     page.close()
+
+
+OUTSIDE = """width => [...document.querySelectorAll('.stacks th, .stacks td, .stacks svg')]
+    .filter(cell => cell.getBoundingClientRect().right > width + 1).length"""
+"""The number of cells and drawings of stacked tables that reach over the right edge of the window."""
+
+
+@pytest.mark.parametrize("case", ["held", "rejected"])
+@pytest.mark.parametrize(("width", "display"), [(360, "block"), (499, "block"), (768, "table-cell")])
+def test_rules_and_facts_stack_on_a_phone_and_nothing_is_cut(
+    browser: Browser, reports: Path, case: str, width: int, display: str
+) -> None:
+    page, _ = opened(browser, reports / f"{case}.html", width)
+    assert page.locator(".stacks").count() == 3  # rules, trust, facts
+    assert page.evaluate("getComputedStyle(document.querySelector('.stacks td')).display") == display
+    if display == "block":
+        assert page.evaluate(OUTSIDE, width) == 0
+    page.context.close()
+
+
+def test_paper_keeps_headings_with_what_follows_and_breaks_only_between_rows(
+    browser: Browser, reports: Path
+) -> None:
+    page, _ = opened(browser, reports / "held.html", 800)
+    page.emulate_media(media="print")
+    found = page.evaluate(
+        """['h2', 'h3', 'figure', 'img', 'tr', '.plots'].map(name => {
+            const style = getComputedStyle(document.querySelector(name));
+            return [name, style.breakAfter, style.breakInside];
+        })"""
+    )
+    columns = "getComputedStyle(document.querySelector('.plots')).gridTemplateColumns.split(' ').length"
+    assert page.evaluate(columns) == 2
+    assert found == [
+        ["h2", "avoid", "auto"],
+        ["h3", "avoid", "auto"],
+        ["figure", "auto", "auto"],
+        ["img", "auto", "avoid"],
+        ["tr", "auto", "avoid"],
+        [".plots", "auto", "auto"],
+    ]
+    page.context.close()

@@ -117,12 +117,12 @@ def _frame(canvas: Canvas, metric: str, has_ours: bool, ticks: dict[float, float
     if has_ours:
         canvas.square(14, 12, "ours")
         canvas.text(24, 16, "this version")
-    canvas.ring(130, 12, "theirs")
-    canvas.text(140, 16, "was or is champion")
+    canvas.ring(136, 12, "theirs")
+    canvas.text(146, 16, "was or is champion")
     canvas.line(4, 30, 24, 30, "theirs", "dashed")
     canvas.text(30, 34, "champion then")
-    canvas.ring(130, 30, "soft")
-    canvas.text(140, 34, "was never champion")
+    canvas.ring(136, 30, "soft")
+    canvas.text(146, 34, "was never champion")
     for value, y in ticks.items():
         canvas.line(_LEFT, y, _RIGHT, y, "rule")
         canvas.text(_LEFT - 6, y + 4, number(value), "soft", "end")
