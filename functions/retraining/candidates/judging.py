@@ -154,10 +154,13 @@ def carry_out(candidate: Package, known: VerdictFact, using: Collaborators) -> V
             announcing.candidate_waits(candidate, known.taken_at, verdict.texts, using)
     else:
         logger.warning("package was decided by somebody else meanwhile", package=arn)
+    written = None
     if candidate.execution and copy:
-        records.write(using.sources, model, candidate.execution, known=(package, copy))
+        written = records.write(using.sources, model, candidate.execution, known=(package, copy))
     using.ledger.mark(keys.verdict(arn), done_at=using.clock())
     logger.info("candidate judged", package=arn, decision=verdict.decision, reasons=list(verdict.texts))
+    if written:
+        records.make_report(using.sources, model, written)
     return verdict
 
 

@@ -152,9 +152,9 @@ def _follow(package: Package, decision: DecisionFact, using: Collaborators) -> N
         package = _dated(package, decision, using)
         roll_back(package, decision, using)
     _tell(package, decision, using)
+    model, written = using.settings.model_of(package.group), None
     if package.execution:
-        model = using.settings.model_of(package.group)
-        records.write(using.sources, model, package.execution, package_arn=package.arn)
+        written = records.write(using.sources, model, package.execution, package_arn=package.arn)
     if failures:
         raise (
             failures[0]
@@ -171,6 +171,8 @@ def _follow(package: Package, decision: DecisionFact, using: Collaborators) -> N
     )
     logger.info("decision recorded", package=package.arn, status=package.approval_status, by=decision.by)
     _measure(package, decision, using)
+    if written:
+        records.make_report(using.sources, model, written)
 
 
 def _measure(package: Package, decision: DecisionFact, using: Collaborators) -> None:

@@ -62,5 +62,6 @@ def _supersede(arn: str, why: str, using: Collaborators) -> bool:
     telling.tell_decision(package, standing, using)
     if package.execution:
         model = using.settings.model_of(package.group)
+        # Its report is made when its own decision is recorded: the approval's record waits for this.
         records.write(using.sources, model, package.execution, package_arn=package.arn)
     return True

@@ -206,8 +206,9 @@ def track(execution_arn: str, using: Collaborators) -> None:
     if message := _told_of_end(execution, model, log_lines, using):
         notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
     overdue.note_run(execution, model, using)
-    records.write(using.sources, model, execution_arn)
+    written = records.write(using.sources, model, execution_arn)
     using.ledger.mark(keys.execution(execution_arn), where={"version": execution.version}, settled=True)
+    records.make_report(using.sources, model, written)
 
 
 def take_over(execution_arn: str, using: Collaborators) -> None:

@@ -12,6 +12,7 @@ import pytest
 from retraining.aws.model_states import ModelStates
 from retraining.collaborators import Collaborators
 from retraining.facts.starts import Start, StartRequest
+from tests.functions.candidates.sweeping import Unreadable
 from tests.functions.fakes import START, Before, Context, Died, Mortal, event
 from tests.functions.world import World
 from track_execution import handler
@@ -322,3 +323,12 @@ def test_end_makes_pending_requests_due(world: World, context: Context) -> None:
     state, _ = states.load("titanic")
     end = START + timedelta(minutes=9)
     assert (state.running, state.ended_at, state.due_at) == (None, end, end)
+
+
+def test_end_is_settled_though_its_report_hangs_until_lambda_ends_the_function(
+    world: World, context: Context
+) -> None:
+    hanging = Unreadable(world.s3, SystemExit, "models/titanic/p4jn9xou8a8s/pictures.json")
+    with pytest.raises(SystemExit):
+        handler(event("execution_changed.succeeded"), context, using=using(world, s3=hanging))
+    assert world.stored(f"execution#{ARN}")["settled"] is True
