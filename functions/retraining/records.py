@@ -6,6 +6,7 @@ and makes the report last: nothing that must be recorded waits for it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from retraining import evidence, proof, report
@@ -32,7 +33,14 @@ def write(
     call.
     """
     for attempt in range(ATTEMPTS):
-        written = evidence.write(sources, model, execution_arn, package_arn=package_arn, known=known)
+        written = evidence.write(
+            sources,
+            model,
+            execution_arn,
+            package_arn=package_arn,
+            known=known,
+            recorded=partial(proof.recorded, sources, model, execution_arn),
+        )
         try:
             proof.record(sources, model, written)
         except proof.Replaced:

@@ -5,7 +5,7 @@ in order). `copy` writes it to S3, `keeping` says what of an earlier copy stays,
 earlier versions. records.py writes the evidence together with its proof and its report.
 """
 
-from retraining.evidence.copy import ATTEMPTS, Copy, Written, copy_now, kept, now, write
+from retraining.evidence.copy import ATTEMPTS, Copy, Recorded, Written, copy_now, kept, now, write
 from retraining.evidence.gather import decision, gather, verdict
 from retraining.evidence.model import SCHEMA_VERSION, json_schema
 from retraining.evidence.sources import Evidence, Sources, evidence_key, uri
@@ -16,6 +16,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Copy",
     "Evidence",
+    "Recorded",
     "Sources",
     "Written",
     "copy_now",

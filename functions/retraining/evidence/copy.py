@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from retraining.aws.pipelines import Execution
 from retraining.evidence.gather import gather, gather_gone
 from retraining.evidence.keeping import together
 from retraining.evidence.model import problems
-from retraining.evidence.sources import Evidence, Sources, evidence_key, read_document
+from retraining.evidence.sources import Document, Evidence, Sources, evidence_key, read_document
 from retraining.evidence.versions import upgraded
 from retraining.facts.package import Package
 
@@ -34,6 +35,19 @@ class Copy:
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """The last record about an execution: the SHA-256 of that evidence.json, and how to read what it says."""
+
+    digest: str
+    read: Callable[[], Evidence | None]
+
+
+def _nothing() -> Recorded | None:
+    """No record is known."""
+    return None
+
+
+@dataclass(frozen=True)
 class Written:
     """A copy that was written: the evidence, its bytes in S3, and the id of that version of the object."""
 
@@ -49,7 +63,7 @@ def copy_now(sources: Sources, model: str, execution_arn: str) -> Copy:
 
 def now(sources: Sources, model: str, execution: Execution) -> Evidence:
     """The evidence as `write` would write it now: what is known, and what only the copy knows."""
-    return _collected(sources, model, execution.arn, execution, None, None)
+    return _collected(sources, model, execution.arn, execution, None, None, None)
 
 
 def kept(sources: Sources, model: str, execution_id: str) -> Evidence | None:
@@ -65,6 +79,7 @@ def write(
     *,
     package_arn: str | None = None,
     known: tuple[Package, Copy] | None = None,
+    recorded: Callable[[], Recorded | None] = _nothing,
 ) -> Written:
     """Gather the evidence and write its copy in S3; what was written.
 
@@ -73,13 +88,14 @@ def write(
     With `known`, the first attempt uses that package, which was read after that copy was looked at.
 
     Where the execution was deleted together with its pipeline, the copy keeps what it said of the execution,
-    and `package_arn` names the package that outlived it. keeping.py says what else the copy keeps.
+    and `package_arn` names the package that outlived it. keeping.py says what else the copy keeps. A copy
+    that is not the one that was `recorded` last keeps nothing: what that record says is kept in its place.
     """
     key = evidence_key(model, execution_arn.rsplit("/", 1)[-1])
     for attempt in range(ATTEMPTS):
         execution = pipelines.find(sources.sagemaker, execution_arn)
         package, copy = known or (None, Copy(_unchanged(sources, key)))
-        found = _collected(sources, model, execution_arn, execution, package, package_arn)
+        found = _collected(sources, model, execution_arn, execution, package, package_arn, recorded())
         body = json.dumps(found, indent=1, ensure_ascii=False).encode()
         _check(execution_arn, body)
         try:
@@ -112,6 +128,7 @@ def _collected(
     execution: Execution | None,
     package: Package | None,
     package_arn: str | None,
+    recorded: Recorded | None,
 ) -> Evidence:
     """All that is known now, with what only the copy knows. `execution` is None where it was deleted."""
     missing: list[str] = []
@@ -125,12 +142,27 @@ def _collected(
         return together(said, gather(sources, model, execution, package=package))
 
     try:
-        found = collected(upgraded(document.content, model) if document and document.content else None)
+        said = _vouched(f"s3://{sources.bucket}/{key}", document, recorded, missing)
+        found = collected(upgraded(said, model) if said else None)
     except ALTERED:
         logger.exception("copy of evidence cannot be read", key=key)
         missing.append(f"s3://{sources.bucket}/{key}: this is no evidence of handsoff; nothing of it is kept")
         found = collected(None)
     return {**found, "missing": [*found["missing"], *missing]}
+
+
+def _vouched(
+    uri: str, copy: Document | None, recorded: Recorded | None, missing: list[str]
+) -> Evidence | None:
+    """What the copy says, where it is the one that was recorded last or none was; else what the record says.
+
+    Anybody who may write to the bucket can change the copy, and the next record would be signed with it.
+    """
+    if recorded is None or (copy and copy.sha256 == recorded.digest):
+        return copy.content if copy else None
+    what = "this copy is not the one that was recorded last" if copy else "the copy that was recorded is gone"
+    missing.append(f"{uri}: {what}; what the record says is kept in its place")
+    return recorded.read()
 
 
 def _check(execution_arn: str, body: bytes) -> None:

@@ -4,6 +4,6 @@
 history from them, and `recording` appends one.
 """
 
-from retraining.proof.recording import Replaced, record
+from retraining.proof.recording import Replaced, record, recorded
 
-__all__ = ["Replaced", "record"]
+__all__ = ["Replaced", "record", "recorded"]

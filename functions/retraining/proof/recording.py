@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from retraining.aws.observability import logger
 from retraining.errors import Busy
-from retraining.evidence import Sources, Written, evidence_key
+from retraining.evidence import Evidence, Recorded, Sources, Written, evidence_key
 from retraining.facts import keys
 from retraining.proof.chain import Head
 from retraining.proof.envelope import Envelope, NotARecord, Signature, signed_bytes
@@ -62,6 +62,23 @@ def record(sources: Sources, model: str, written: Written) -> None:
             _note(sources, model, execution, digest, made)
             return
     raise Busy(f"{ATTEMPTS} other records of {model} were made meanwhile; try again")
+
+
+def recorded(sources: Sources, model: str, execution: str) -> Recorded | None:
+    """The last record about the execution (its ARN) that the ledger knows; None if it knows none."""
+    known = sources.ledger.get(keys.recorded(execution))
+    if known is None:
+        return None
+
+    def read() -> Evidence | None:
+        if (body := _body(sources, record_key(model, known.sequence))) is None:
+            return None
+        try:
+            return dict(parse_record(known.sequence, body).evidence)
+        except NotARecord:
+            return None  # `handsoff verify` finds it
+
+    return Recorded(known.evidence, read)
 
 
 def _ends(sources: Sources, model: str) -> Iterator[tuple[Head, tuple[str, str | None] | None]]:
