@@ -23,7 +23,7 @@ REST = "(lines are left out here, as they may be the rest of a message that quot
 """What stands for the lines after an error's first one."""
 
 OF_CODE = re.compile(
-    r"(?:ModuleNotFoundError|ImportError|SyntaxError|IndentationError|TabError): .*|"
+    r"(?:ImportError|SyntaxError|IndentationError|TabError): .*|"
     r"\w+: the following arguments are required: .*|[\w./-]+\.py: error: .*|"
     r"(?:ZeroDivisionError: [a-z ]+|RecursionError: maximum recursion depth exceeded.*)"
 )
@@ -38,22 +38,38 @@ OF_NAMES = re.compile(
 )
 """Errors that name one name of the code, which must stand there: it may come from a row as well."""
 
+OF_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'.*")
+"""Names a module, which the code must import or name: its name may come from a row as well."""
+
 OF_SYSTEM = re.compile(r"(\[Errno \d+\] [A-Za-z ,-]+)(?:: '(.*)')?")
-"""A message of the operating system, whose path is told only if the code names the file."""
+"""A message of the operating system. Its path is told only if the whole stands in the code, else the file's
+name if that stands there: folders may have the names of values."""
+
+TYPE = re.compile(
+    r"(?:\w+\.)*\w*(?:Error|Exception|Warning|Exit|Interrupt|Iteration|Group|Traceback|Timeout|Empty|Full)\w*"
+)
+"""The name of a type of error that is told; of others, only one that stands in the code."""
 
 ERROR = re.compile(r"([A-Za-z_][\w.]*)(?:: (.*))?")
 """The first line of an error: its type and its message."""
 
-AGAIN = re.compile(
-    r"(?:During handling of the above exception|The above exception was the direct cause)|"
-    r"\S*\[?(?:\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)|"
-    r"\S+:\d+: \w*Warning: |handsoff: "
+BETWEEN = (
+    "During handling of the above exception, another exception occurred:",
+    "The above exception was the direct cause of the following exception:",
 )
-"""Begins a line that is no part of a message: of a log, a warning, or between two tracebacks."""
+"""Lines between two tracebacks."""
+
+LOGGED = re.compile(r"[\d\s:,.T\[\]+Z-]*((?:DEBUG|INFO|WARNING|ERROR|CRITICAL)(?::root)?)[\]:\s-]+(.*)")
+"""A line of a log after a traceback: its level, and its text. Time and date may be a row's."""
 
 IN_GROUP = re.compile(r"^[ +|-]*[|+] ?")
 """Begins a line of an exception group: bars, or a line between two of its exceptions."""
 
+OF_GROUP = re.compile(r"[ |]*\+[-+]{4,}(?: (?:\d{1,2}|\.\.\.) -{4,})?")
+"""A line between two exceptions of a group."""
+
+STARTS = re.compile(r"[ +|-]*(?:Exception Group )?" + re.escape(TRACEBACK))
+"""A traceback's first line with nothing before it."""
 
 SUB_EXCEPTIONS = re.compile(r" \(\d+ sub-exceptions?\)$")
 """Ends the message of an exception group."""
@@ -69,6 +85,7 @@ class Words:
         self.texts: set[str] = set()
         self.forms: list[list[str]] = []
         self.names: set[str] = set()
+        self.modules: set[str] = set()
         for path in sorted(Path(folder).rglob("*.py")):
             if path.name.startswith("handsoff_"):
                 continue
@@ -91,6 +108,16 @@ class Words:
                 self.names.add(node.name)
             elif isinstance(node, (ast.arg, ast.keyword)):
                 self.names.add(node.arg or "")
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                self._import(node)
+
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        modules = [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom) and node.module:
+            modules += [node.module, *(f"{node.module}.{name}" for name in modules)]
+        for module in modules:
+            parts = module.split(".")
+            self.modules.update(".".join(parts[:end]) for end in range(1, len(parts) + 1))
 
     def told(self, kind: str, message: str) -> str:
         """The message of an error of this type on one line, with … for what the code fills in; "" is hidden.
@@ -108,15 +135,25 @@ class Words:
         found = OF_NAMES.fullmatch(line)
         if found and all(name is None or name in self.names for name in found.groups()):
             return first
+        module = OF_MODULE.fullmatch(line)
+        if module and (module[1] in self.modules or module[1] in self.texts):
+            return first
         system = OF_SYSTEM.fullmatch(whole)
         if system:
-            path = system[2]
-            known = path is None or path in self.texts or path.rsplit("/", 1)[-1] in self.texts
-            return whole if known else system[1]
+            return self._of_system(system[1], system[2])
         for form in sorted(self.forms, key=lambda parts: -sum(map(len, parts))):
             if re.fullmatch(".*".join(map(re.escape, form)), message, re.DOTALL):
                 return _line("…".join(form)) if re.search(r"[^\W\d_]{3}", "".join(form)) else ""
         return ""
+
+    def _of_system(self, message: str, path: str | None) -> str:
+        """What is told of the operating system's message, whose path may be two: 'a' -> 'b'."""
+        if path is None:
+            return message
+        if path in self.texts:
+            return f"{message}: '{path}'"
+        name = path.rsplit("/", 1)[-1]
+        return f"{message}: '…/{name}'" if name in self.texts and "' -> '" not in path else message
 
     def may_tell(self, line: str) -> bool:
         """Whether a line that is no error is one of the code's own, or argparse's."""
@@ -124,6 +161,9 @@ class Words:
 
     def said(self, kind: str, message: str, place: str = "") -> str:
         """An error as it is told: its type, with the message, or with `place` and that it is left out."""
+        name = kind.rsplit(".", 1)[-1]
+        if not TYPE.fullmatch(kind) and name not in self.names:
+            kind = "Exception"
         count = SUB_EXCEPTIONS.search(message)
         told = self.told(kind, message[: count.start()] if count else message)
         if told:
@@ -165,6 +205,9 @@ def print_traceback(error: BaseException, words: Words, *, show: bool) -> None:
 class Told:
     """What of a program's stderr may leave the job: all but the messages of its tracebacks.
 
+    A message may have any lines, also some that look like a log's. So after a traceback a line is told only as
+    the code's own words, up to the next traceback.
+
     `feed` takes the next bytes and returns those to write; `end` returns what is left.
     """
 
@@ -186,24 +229,33 @@ class Told:
     def _line(self, line: bytes) -> bytes:
         text = line.decode("utf-8", "replace").rstrip()
         if text.endswith(TRACEBACK):
+            known = not self._inside or STARTS.fullmatch(text)
             before, self._inside = self._left_out(), "frames"
-            return before + line
+            return before + (line if known else f"{TRACEBACK}\n".encode())
         inner = IN_GROUP.sub("", text) if self._inside else text
         if self._inside == "frames":
             return self._frame(line, text, inner)
         if self._inside == "message":
-            if text.lstrip().startswith("+-"):
+            if OF_GROUP.fullmatch(text):
                 self._inside = "frames"
-            elif not AGAIN.match(inner):
-                self._rest = self._rest or bool(inner)
-                return b""
-            else:
-                self._inside = ""
-            return self._left_out() + line
+                return self._left_out() + line
+            said = self._after(inner)
+            self._rest = self._rest or bool(inner and not said)
+            return self._left_out() + f"{said}\n".encode() if said else b""
         return line
 
+    def _after(self, text: str) -> str:
+        """What is told of a line that comes after an error; "" is nothing."""
+        if not text or text in BETWEEN:
+            return text
+        logged = LOGGED.fullmatch(text)
+        if not logged:
+            return self._words.told("", text)
+        said = self._words.told("", logged[2])
+        return f"{logged[1]}:{said}" if said else ""
+
     def _frame(self, line: bytes, text: str, inner: str) -> bytes:
-        if text.lstrip().startswith("+-") or not inner:
+        if OF_GROUP.fullmatch(text) or not inner:
             return line
         if inner[0] in " \t":
             if inner.lstrip().startswith('File "'):

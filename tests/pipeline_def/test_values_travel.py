@@ -189,6 +189,19 @@ SCRIPTS = {
     "attribute": "getattr(sys, cell)\n",
     "code": "ast.literal_eval(cell + ' (')\n",
     "file": "open('/none/' + cell)\n",
+    "file of the code in a folder": "open(os.path.join('/none', cell, 'rows.csv'))\n",
+    "two files": "os.rename('/none/' + cell + '/rows.csv', '/none/rows.csv')\n",
+    "dates": "raise ValueError('no target:\\n2024-01-01  ' + cell + '\\n' + cell)\n",
+    "times": "raise ValueError('no target:\\n10:22:31 ' + cell + '\\n' + cell)\n",
+    "cells before a date": "raise ValueError('bad:\\n' + cell + ',1980-02-03,12\\nmore ' + cell)\n",
+    "level": "raise ValueError('the service said:\\nERROR ' + cell + '\\nid=' + cell + ';INFO')\n",
+    "warning in a message": "raise ValueError('said:\\n' + cell + ':3: UserWarning: x\\n' + cell)\n",
+    "two tracebacks in a message": (
+        "raise ValueError('said:\\nThe above exception was the direct cause of ' + cell + '\\nhandsoff: '\n"
+        "    + cell + '\\n+- ' + cell + '\\n' + cell + ' Traceback (most recent call last):')\n"
+    ),
+    "module": "import importlib\nimportlib.import_module(cell)\n",
+    "name of a type": "raise type(cell, (Exception,), {})('x')\n",
     "cause": (
         "try:\n    float(cell)\nexcept ValueError as e:\n    raise RuntimeError('while fitting') from e\n"
     ),
@@ -260,6 +273,10 @@ def test_error_of_own_training_code_is_told_without_values_unless_they_are_shown
         ("cause", "RuntimeError: while fitting"),
         ("note", "ValueError: real"),
         ("file", "FileNotFoundError: [Errno 2] No such file or directory"),
+        (
+            "file of the code in a folder",
+            "FileNotFoundError: [Errno 2] No such file or directory: '…/rows.csv'",
+        ),
     ],
 )
 def test_error_of_own_training_code_keeps_what_the_code_says(
