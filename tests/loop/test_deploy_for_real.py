@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.loop.builds import provide
+from tests.loop.conftest import wait
 from tests.loop.place import BUCKET, Place, deployed_to
 
 pytestmark = [
@@ -100,7 +101,14 @@ def test_deploy_by_terraform_and_sam_gives_the_evidence_of_the_demo(place: Place
     files = [f"data/titanic/{name}.csv" for name in ("train", "validation")]
     place.handsoff("land", "titanic", *files)
     place.handsoff("status", "--watch")
-    ours = json.loads(place.handsoff("evidence", "--json")[0])
+
+    def whole() -> dict[str, Any] | None:
+        """The evidence, once what follows from the decision is in it, too."""
+        found: dict[str, Any] = json.loads(place.handsoff("evidence", "--json")[0])
+        told = any(fact["kind"] == "notified" for fact in found["facts"])
+        return found if found["anchor"] and told else None
+
+    ours = wait("what follows from the decision", whole)
     demos = json.loads((place.folder / ".handsoff" / "evidence.json").read_text())
     assert ours["modelApprovalStatus"] == "Approved"
     assert told_apart(ours) == told_apart(demos)
