@@ -185,10 +185,10 @@ EXAMPLES = {
     keys.notification("a" * 64): "write",
     keys.recent_notifications("page"): "write",
     keys.released("page", "etag", "curated/page/train.csv"): "write",
-    keys.chain("page"): "write",
+    keys.chain("page"): "note",
     keys.paused("page"): "write",
     keys.stop_asked("arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-page/execution/e"): "write",
-    keys.recorded("arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-page/execution/e"): "write",
+    keys.recorded("arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-page/execution/e"): "note",
     keys.slack_message(ARN): "",
     keys.slack_lease(ARN): "",
     keys.slack_notification("a" * 64): "",
@@ -206,13 +206,19 @@ def test_operator_reaches_the_facts_of_the_ledger_that_its_commands_need(key: Ke
     read, keep = (s for s in POLICIES["operator"]["Statement"] if s["Sid"] in ("ReadLedger", "KeepLedger"))
     assert read["Action"] == "dynamodb:GetItem"
     assert keep["Action"] == ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
+    (note,) = (s for s in POLICIES["operator-evidence"]["Statement"] if s["Sid"] == "NoteEvidenceRecords")
+    assert note["Action"] == "dynamodb:UpdateItem"  # who deletes the head of a chain hides a cut
     may = {}
-    for statement in (read, keep):
+    for statement in (read, keep, note):
         (condition,) = statement["Condition"].items()  # these four actions always name a key
         assert condition[0] == "ForAllValues:StringLike"
         patterns = condition[1]["dynamodb:LeadingKeys"]
         may[statement["Sid"]] = any(fnmatchcase(key.text, pattern) for pattern in patterns)
-    assert may == {"ReadLedger": access != "", "KeepLedger": access == "write"}
+    assert may == {
+        "ReadLedger": access != "",
+        "KeepLedger": access == "write",
+        "NoteEvidenceRecords": access == "note",
+    }
 
 
 def test_bucket_policy_denies_other_writers_and_plain_http() -> None:
