@@ -63,6 +63,9 @@ def _model(evidence: Evidence) -> Component:
         "configSha256": (evidence.get("config") or {}).get("sha256"),
         "rulesSha256": (evidence.get("config") or {}).get("rulesSha256"),
         "batch": evidence["data"].get("batch"),
+        "fileCount": evidence["data"].get("fileCount"),  # the components are the first 500 of them
+        "manifest": evidence["data"].get("manifest"),
+        "manifestSha256": evidence["data"].get("manifestSha256"),
     }
     return Component(
         type=ComponentType.MACHINE_LEARNING_MODEL,

@@ -199,6 +199,15 @@ def test_mlbom_of_the_same_evidence_is_the_same(deployed: World) -> None:
     assert deployed.messages() is not None
 
 
+def test_mlbom_says_how_many_files_there_are_and_which_manifest_names_all(deployed: World) -> None:
+    data = {"files": [], "fileCount": 3000, "manifest": "s3://data/m.json", "manifestSha256": "ab" * 32}
+    changed(deployed, data=data)
+    found = said("mlbom")["metadata"]["component"]["properties"]
+    values = {item["name"]: item["value"] for item in found}
+    assert values["handsoff:fileCount"] == "3000"
+    assert values["handsoff:manifestSha256"] == "ab" * 32
+
+
 def test_mlbom_gives_intervals_of_metrics(deployed: World) -> None:
     key = "models/titanic/e0/evaluation.json"
     body = json.loads(deployed.s3.get_object(Bucket="data", Key=key)["Body"].read())
