@@ -36,7 +36,7 @@ STARTERS: Final[Mapping[Task, Sequence[tuple[str, str]]]] = {
     ),
     "multiclass_classification": (
         ("{metric: f1_macro, min: 0.5}", "each class counts alike, the rare ones, too"),
-        ("{metric: f1_macro, versus_champion: {max_loss: 0.05}, on_fail: hold}", "no class is given up"),
+        ("{metric: f1_macro, versus_champion: {max_loss: 0.05, max_gain: 0.15}, on_fail: hold}", "no class is given up"),
         (
             "{metric: roc_auc_ovr, versus_anchor: {max_loss: 0.05}, on_fail: hold}",
             "many small losses end here",
@@ -46,7 +46,7 @@ STARTERS: Final[Mapping[Task, Sequence[tuple[str, str]]]] = {
     "regression": (
         ("{metric: r2, min: 0.3}", "explains something, in any unit"),
         (
-            "{metric: mae, versus_champion: {max_loss: 0.1, relative: true}, on_fail: hold}",
+            "{metric: mae, versus_champion: {max_loss: 0.1, max_gain: 0.3, relative: true}, on_fail: hold}",
             "mae bears heavy tails, rmse does not",
         ),
         (

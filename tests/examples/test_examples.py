@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from handsoff import project
+from retraining.config.rules import MetricRule
 from tests.examples import stories
 
 README_LINES = 30
@@ -49,3 +50,15 @@ def test_churn_data_has_the_same_bytes_each_time(tmp_path: Path) -> None:
     assert Counter(row["left"] for row in rows) == {"no": 1415, "yes": 875}
     assert max(Counter(row["customer"] for row in rows).values()) == 4
     assert hashlib.sha256(path.read_bytes()).hexdigest().startswith("c828f5763c3c9922")
+
+
+@pytest.mark.parametrize("model", stories.MODELS)
+def test_example_holds_a_suspicious_leap(model: str) -> None:
+    found = project.load(stories.EXAMPLES / stories.MODELS[model] / "handsoff.yaml")
+    rules = found.config.models[model].approval.rules
+    limits = [
+        rule.versus_champion.max_gain
+        for rule in rules
+        if isinstance(rule, MetricRule) and rule.versus_champion
+    ]
+    assert limits == [{"titanic": 0.1, "churn": 0.1, "wine": 0.15, "diabetes": 0.3}[model]]

@@ -66,7 +66,10 @@ def test_report_of_a_held_candidate_says_why_and_what_to_do_first() -> None:
         'handsoff approve titanic/7 --reason "…" handsoff reject titanic/7 --reason "…" '
         "Candidate and champion"
     ) in text
-    assert "roc auc max loss 0.03, confidence 0.95 ✓ Met roc auc: candidate 0.8736 − champion 0.872" in text
+    assert (
+        "roc auc max loss 0.03, max gain 0.1, confidence 0.95 ✓ Met "
+        "roc auc: candidate 0.8736 − champion 0.872"
+    ) in text
     assert "The interval from −0.0121 to +0.0152 lies within what the rule allows" in page_of(held())
 
 
