@@ -18,7 +18,7 @@ from retraining.collaborators import Collaborators
 @logger.inject_lambda_context(correlation_id_path="id")
 def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None) -> None:
     """Judge the event's own package, once. One that was decided and is pending again waits for a person."""
-    with handling():
+    with handling(swept=True):
         changed = ModelPackageChanged.model_validate(event).detail
         if changed.annotated_only:
             return

@@ -17,6 +17,6 @@ from retraining.starts import executions
 @logger.inject_lambda_context(correlation_id_path="id")
 def handler(event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None) -> None:
     """Record what SageMaker says now. What the event says may be late, and the event may come twice."""
-    with handling():
+    with handling(swept=True):
         changed = ExecutionChanged.model_validate(event).detail
         executions.track(changed.execution_arn, using or Collaborators.real())

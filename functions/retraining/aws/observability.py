@@ -13,7 +13,7 @@ from typing import Final
 
 from aws_lambda_powertools import Logger
 
-from retraining.errors import NotReady
+from retraining.errors import Busy, NotReady
 
 logger = Logger()
 """Its key `service` is the deployment's prefix: template.yaml sets POWERTOOLS_SERVICE_NAME."""
@@ -44,14 +44,21 @@ def scope(
 
 
 @contextmanager
-def handling() -> Iterator[None]:
+def handling(*, swept: bool = False) -> Iterator[None]:
     """A scope for what a function does about one event. Its failure is logged in it, and raised.
 
-    The line in which Lambda itself tells of an error has no keys.
+    With `swept`, the sweep does all of it that is left undone. Then an event that finds another invocation at
+    the same work leaves it to that one, and is no failure. The line in which Lambda itself tells of an error
+    has no keys.
     """
     with scope():
         try:
             yield
+        except Busy as error:
+            if not swept:
+                logger.warning("event will be tried again", why=str(error))
+                raise
+            logger.info("event is left to another invocation", why=str(error))
         except NotReady as error:
             logger.warning("event will be tried again", why=str(error))
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from retraining.aws.observability import about, handling, logger, scope
-from retraining.errors import NotReady
+from retraining.errors import Busy, NotReady
 from tests.functions.logged import Logged
 
 EXECUTION = "arn:aws:sagemaker:us-east-1:1:pipeline/handsoff-titanic/execution/e0"
@@ -58,3 +58,18 @@ def test_handling_calls_a_busy_resource_no_error(logged: Logged) -> None:
     with pytest.raises(NotReady):
         fail(NotReady("in use"))
     assert joined(logged) == [("event will be tried again", "titanic", EXECUTION)]
+
+
+def test_handling_leaves_work_of_another_invocation_to_it_where_the_sweep_does_what_is_left(
+    logged: Logged,
+) -> None:
+    with handling(swept=True):
+        about(model="titanic", execution=EXECUTION)
+        raise Busy("notification#1 is being done by another invocation")
+    assert joined(logged) == [("event is left to another invocation", "titanic", EXECUTION)]
+
+
+@pytest.mark.parametrize("error", [NotReady("in use"), ZeroDivisionError()])
+def test_handling_raises_every_other_failure_although_there_is_a_sweep(error: Exception) -> None:
+    with pytest.raises(type(error)), handling(swept=True):
+        raise error

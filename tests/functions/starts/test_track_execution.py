@@ -332,3 +332,21 @@ def test_end_is_settled_though_its_report_hangs_until_lambda_ends_the_function(
     with pytest.raises(SystemExit):
         handler(event("execution_changed.succeeded"), context, using=using(world, s3=hanging))
     assert world.stored(f"execution#{ARN}")["settled"] is True
+
+
+def test_end_whose_notification_another_invocation_sends_is_left_to_it_and_to_the_sweep(
+    world: World, context: Context
+) -> None:
+    """As where the events of a step and of its execution come at once: no error, so no alarm."""
+    fail(world)
+    left = []
+
+    def between() -> None:
+        handler(event("execution_changed.failed"), context, using=using(world))
+        left.append(world.stored(f"execution#{ARN}")["settled"])  # False: the sweep goes on, if need be
+
+    sending = Before(world.sns, "publish", between)
+    handler(event("execution_changed.failed"), context, using=using(world, sns=sending))
+    assert left == [False]
+    assert [message["kind"] for message in world.messages()] == ["execution_failed"]
+    assert world.stored(f"execution#{ARN}")["settled"] is True
