@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -30,7 +31,8 @@ def data_of(
     A start in SageMaker names the batch `latest`; only the report tells which one that was. `manifest` is
     null while there is none.
     """
-    report = read_document(sources, f"models/{model}/{execution_id}/data_report.json", missing)
+    name = f"models/{model}/{execution_id}/data_report.json"
+    report = read_document(sources, name, missing, each=_first_files())
     told = report.content if report else {}
     batch = told.get("batch") or batch
     manifest = read_document(sources, f"batches/{model}/{batch}/manifest.json", missing, most=MAX_MANIFEST)
@@ -47,6 +49,20 @@ def data_of(
     }
 
 
+def _first_files() -> Callable[[dict[str, Any]], dict[str, Any] | None]:
+    """Keeps the first MAX_FILES files of a data report while it is read, and None in place of the others.
+
+    200,000 of them would not fit beside everything else in the memory of a function.
+    """
+    seen = count()
+
+    def kept(item: dict[str, Any]) -> dict[str, Any] | None:
+        is_file = isinstance(item.get("key"), str) and ("rows" in item or "bytes" in item)
+        return item if not is_file or next(seen) < MAX_FILES else None
+
+    return kept
+
+
 def _named(name: str, document: Document | None) -> dict[str, Any]:
     """The address, version and hash of a document under keys that begin with `name`."""
     return {
@@ -56,7 +72,7 @@ def _named(name: str, document: Document | None) -> dict[str, Any]:
     }
 
 
-def _files(read: Sequence[Json], listed: Sequence[Json]) -> list[dict[str, Any]]:
+def _files(read: Sequence[Json | None], listed: Sequence[Json]) -> list[dict[str, Any]]:
     """The first files of the batch: those that were read, with S3's checksums from the manifest.
 
     Before they are read, they are those that the manifest lists. The reports of version 0.1 name no version.
@@ -74,6 +90,7 @@ def _files(read: Sequence[Json], listed: Sequence[Json]) -> list[dict[str, Any]]
             **report_keys.camel_case({key: value for key, value in item.items() if key in _HOW_READ}),
         }
         for item in (read or listed)[:MAX_FILES]
+        if item is not None
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,11 +66,18 @@ class Document:
 
 
 def read_document(
-    sources: Sources, key: str, missing: list[str], *, most: int | None = None, needed: bool = False
+    sources: Sources,
+    key: str,
+    missing: list[str],
+    *,
+    most: int | None = None,
+    needed: bool = False,
+    each: Callable[[dict[str, Any]], Any] | None = None,
 ) -> Document | None:
     """The JSON object with this key; None where it does not exist (yet), and where S3 refuses it.
 
     What cannot be read is named in `missing` with the reason. One of more than `most` bytes is not parsed.
+    `each` gets every object in it as soon as it is read, and says what stands there in its place.
     A refusal to give what is `needed` is raised, unless it lies in an archive: that does not pass by itself.
     """
     uri = f"s3://{sources.bucket}/{key}"
@@ -84,13 +92,15 @@ def read_document(
         missing.append(f"{uri}: {code}")
         return None
     body = answer["Body"].read()
-    content = {} if most is not None and len(body) > most else _parsed(uri, body, missing)
+    content = {} if most is not None and len(body) > most else _parsed(uri, body, missing, each)
     return Document(uri, answer.get("VersionId"), hashlib.sha256(body).hexdigest(), content)
 
 
-def _parsed(uri: str, body: bytes, missing: list[str]) -> dict[str, Any]:
+def _parsed(
+    uri: str, body: bytes, missing: list[str], each: Callable[[dict[str, Any]], Any] | None
+) -> dict[str, Any]:
     try:
-        loaded = json.loads(body)
+        loaded = json.loads(body, object_hook=each)
     except ValueError:
         missing.append(f"{uri}: not valid JSON")
         return {}
