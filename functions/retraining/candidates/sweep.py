@@ -17,6 +17,7 @@ from retraining.aws.measures import measure
 from retraining.aws.observability import logger, scope
 from retraining.aws.registry import Listed
 from retraining.candidates import blocking, decisions, going_back, judging, recording, reminding
+from retraining.candidates.decisions import ChampionChanged
 from retraining.candidates.state import RULES, BeingDecided, candidate_state
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady, OutOfTime
@@ -157,7 +158,11 @@ def _finish(arn: str, using: Collaborators) -> None:
         return
     state = candidate_state(package, decision, using.clock())
     if isinstance(state, BeingDecided):
-        _write(package, state.decision, using)
+        try:
+            _write(package, state.decision, using)
+        except ChampionChanged as changed:  # a roll-back, whose former champion is champion no more
+            logger.info("roll-back was given up", package=arn, champion=changed.champion)
+            return
         package = registry.package(using.sagemaker, arn)
     recording.record(package, using)
 
