@@ -50,13 +50,19 @@ def due(
 def due_without_verdict(arn: str, model: str, using: Collaborators) -> Callable[[], None] | None:
     """The same for a candidate that has no verdict. It waits since approvers were told that it is blocked."""
     key = keys.trouble(arn)
-    trouble = using.ledger.get(key)
+    trouble, since = using.ledger.get(key), blocked_since(arn, using)
+    if trouble is None or since is None:
+        return None
+    return due(arn, model, since, key, trouble, (f"it is blocked: {trouble.why}",), using)
+
+
+def blocked_since(arn: str, using: Collaborators) -> datetime | None:
+    """Since when a candidate without a verdict or decision waits for a person; None if it does not."""
+    trouble = using.ledger.get(keys.trouble(arn))
     if trouble is None or trouble.told is None or using.ledger.get(keys.decision(arn)):
         return None
     verdict = using.ledger.get(keys.verdict(arn))
-    if verdict and verdict.done_at:
-        return None
-    return due(arn, model, trouble.told, key, trouble, (f"it is blocked: {trouble.why}",), using)
+    return None if verdict and verdict.done_at else trouble.told
 
 
 def _expire(arn: str, since: datetime, limit: timedelta | None, using: Collaborators) -> None:

@@ -62,7 +62,7 @@ def sweep(model: str, using: Collaborators) -> None:
                 if work := _due(item, model, using, waiting):
                     done = blocking.settled(item.arn, work, using)
                     if not done and item.status == PENDING:
-                        _wait_without_verdict(item.arn, model, using)
+                        _wait_without_verdict(item.arn, model, using, waiting)
             except OutOfTime:
                 break
             except NotReady as error:
@@ -144,8 +144,10 @@ def _due(item: Listed, model: str, using: Collaborators, waiting: list[datetime]
     return _waits(item.arn, known, decision, model, using, waiting) if item.status == PENDING else None
 
 
-def _wait_without_verdict(arn: str, model: str, using: Collaborators) -> None:
+def _wait_without_verdict(arn: str, model: str, using: Collaborators, waiting: list[datetime]) -> None:
     """Remind approvers of a candidate that is blocked, or reject it, as if the rules had held it."""
+    if (since := reminding.blocked_since(arn, using)) is not None:
+        waiting.append(since)
     if work := reminding.due_without_verdict(arn, model, using):
         with_back_off(work, keys.reminder_trouble(arn), using)
 

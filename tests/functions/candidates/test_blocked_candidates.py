@@ -229,3 +229,15 @@ def test_event_of_a_blocked_candidate_is_judged_at_once_when_somebody_sends_it_a
     world.s3.put_object(Bucket="data", Key=EVALUATION, Body=body)
     judge(world, 1, 20)
     assert status(world) == "Approved"
+
+
+def test_blocked_candidate_is_measured_as_one_that_waits(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register(world)
+    s3 = denied(world)
+    sweep(world, *range(10, 130), s3=s3)
+    sweep(world, *range(130, 3 * DAY, 60), s3=s3)
+    written = capsys.readouterr().out
+    assert "OldestCandidate" in written
+    assert "CandidatesOverdue" in written
