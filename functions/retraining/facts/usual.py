@@ -17,7 +17,7 @@ FACTOR: Final = 1.5
 """More than so many times the longest value is longer than usual."""
 
 ONE_DELIVERY: Final = timedelta(hours=1)
-"""Files that land within this time of each other are one landing."""
+"""Files that land within this time of the first one are one landing. So it ends, however often files come."""
 
 
 def limit(values: Sequence[timedelta], at_least: timedelta) -> timedelta | None:
@@ -31,9 +31,10 @@ def limit(values: Sequence[timedelta], at_least: timedelta) -> timedelta | None:
 
 
 def with_landing(landed: Sequence[datetime], at: datetime) -> tuple[datetime, ...]:
-    """The times of a model's landings, oldest first, with one more; one of the same delivery moves it."""
-    before = landed[:-1] if landed and at - landed[-1] < ONE_DELIVERY else landed
-    return (*before, at)[-KEPT - 1 :]
+    """The times of a model's landings, oldest first, with one more, unless it is of the same delivery."""
+    if landed and at - landed[-1] < ONE_DELIVERY:
+        return tuple(landed)
+    return (*landed, at)[-KEPT - 1 :]
 
 
 def gaps(landed: Sequence[datetime]) -> list[timedelta]:

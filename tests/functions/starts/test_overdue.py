@@ -43,7 +43,19 @@ def test_landings_within_an_hour_are_one_delivery() -> None:
     landed: tuple[datetime, ...] = ()
     for minutes in (0, 1, 30, 89, 1440, 1441):
         landed = usual.with_landing(landed, NOON + timedelta(minutes=minutes))
-    assert landed == (NOON + timedelta(minutes=89), NOON + timedelta(minutes=1441))
+    assert landed == tuple(NOON + timedelta(minutes=minutes) for minutes in (0, 89, 1440))
+
+
+@pytest.mark.parametrize("rhythm", [1, 10, 30, 59, 60, 61, 1440])
+def test_any_steady_rhythm_has_a_time_by_which_data_must_land(rhythm: int) -> None:
+    landed: tuple[datetime, ...] = ()
+    last = NOON
+    for number in range(8 * max(60, rhythm) // rhythm + 1):
+        last = NOON + timedelta(minutes=number * rhythm)
+        landed = usual.with_landing(landed, last)
+    due = landing_due(ModelState(landed=landed))
+    assert due is not None
+    assert last < due <= last + timedelta(minutes=2 * max(60, rhythm) + 60)
 
 
 def test_no_more_than_twenty_gaps_are_kept() -> None:
