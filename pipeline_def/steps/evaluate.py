@@ -9,7 +9,6 @@ in SageMaker's scikit-learn image, with the other step scripts beside it.
 from __future__ import annotations
 
 import argparse
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +38,7 @@ from model_quality import sagemaker_format, to_json
 from picture import Shown
 from predicted import Predicted, answer_notes, read_predicted, read_scoring
 from provenance import of_artifact, of_scoring
-from reasons import reason_written
+from reasons import print_error, reason_written
 from scoring import guess, inside, metrics, scores, scores_of
 from search import search_notes
 from seen_rows import COLUMNS, Ids, Seen, copies, read_training_ids, seen, validation_identity
@@ -289,8 +288,8 @@ def draw(shown: Shown, folder: Path) -> None:
         from pictures import write_pictures  # here, so that the evaluation needs nothing of it
 
         write_pictures(shown, folder)
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        print_error(error, show=shown.config.show_values)
         print("pictures.json is not written", flush=True)
 
 

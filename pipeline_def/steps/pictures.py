@@ -7,7 +7,6 @@ be drawn is named with the reason; it never ends the step.
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -21,6 +20,7 @@ from pictures_metrics import difference, metrics
 from pictures_probability import calibration, scores
 from pictures_ranking import precision_recall, roc
 from pictures_slices import slices
+from reasons import print_error
 
 SCHEMA_VERSION: Final = 1
 """The version of pictures.json. A change that breaks a reader raises it."""
@@ -71,8 +71,8 @@ def pictures(shown: Shown) -> Json:
         except NotDrawn as reason:
             missing.append({"id": name, "why": str(reason)})
         except Exception as error:  # a picture is never worth the evaluation
-            traceback.print_exc()
-            why = f"drawing failed with {type(error).__name__}; the log of ModelEvaluation has the message"
+            print_error(error, show=shown.config.show_values)
+            why = f"drawing failed with {type(error).__name__}; the log of ModelEvaluation says where"
             missing.append({"id": name, "why": why})
     return bounded({"schemaVersion": SCHEMA_VERSION, "pictures": found, "missing": missing})
 

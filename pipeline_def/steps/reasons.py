@@ -75,6 +75,12 @@ def without_messages(error: BaseException) -> str:
     return "".join(lines).rstrip()
 
 
+def print_error(error: BaseException, *, show: bool) -> None:
+    """Write the error's traceback to the log; without `show`, each message as `reason_of` tells it."""
+    text = "".join(traceback.format_exception(error)) if show else without_messages(error)
+    print(text, file=sys.stderr, flush=True)
+
+
 def reason_of(error: Exception) -> str:
     """What may be told of an exception, also in the job's log.
 

@@ -227,23 +227,26 @@ def test_many_classes_are_drawn(tmp_path: Path) -> None:
 
 
 def broken(_: Shown) -> Picture:
-    raise ZeroDivisionError("of a row with 4711")
+    raise ZeroDivisionError(f"of a row with {4711}")
 
 
+@pytest.mark.parametrize("show", [False, True], ids=["hidden", "shown"])
 def test_picture_that_fails_is_missing_and_the_others_are_drawn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    show: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The reason holds no message, which may quote a row; the log has it."""
+    """The reason holds no message, which may quote a row; the log has it if values are shown."""
     rows, ours, theirs = two_classes()
-    whole = shown(SMALL, rows, ours, tmp_path, theirs)
+    whole = shown({**SMALL, "show_values": show}, rows, ours, tmp_path, theirs)
     monkeypatch.setattr(pictures, "OF_CLASSES", {**pictures.OF_CLASSES, "roc": broken})
     found = pictures.pictures(whole)
     assert found["missing"][0] == {
         "id": "roc",
-        "why": "drawing failed with ZeroDivisionError; the log of ModelEvaluation has the message",
+        "why": "drawing failed with ZeroDivisionError; the log of ModelEvaluation says where",
     }
     assert "precision_recall" in by_id(found)
-    assert "of a row with 4711" in capsys.readouterr().err
+    log = capsys.readouterr().err
+    assert "ZeroDivisionError" in log
+    assert ("of a row with 4711" in log) is show
 
 
 def test_step_goes_on_without_pictures(
