@@ -122,7 +122,7 @@ def _values(body: Any, kind: str, rows: int, wanted: Wanted) -> list[Any]:
             body = bytes(body).decode("utf-8-sig")
         except UnicodeDecodeError:
             raise AnswerProblem(
-                f"answered bytes of type {kind or '(none)'} that are no text in UTF-8"
+                "answered bytes of type ", kind or "(none)", " that are no text in UTF-8"
             ) from None
     if not isinstance(body, str):
         return _listed(body, rows, wanted)

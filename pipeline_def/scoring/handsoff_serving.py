@@ -325,8 +325,10 @@ def answer(result: Any, accept: str) -> tuple[Any, str]:
     if isinstance(result, (str, bytes, bytearray, list, dict, int, float)):
         return result, kind
     raise AnswerProblem(
-        f"answered an object of type {type(result).__name__}, which no container can send; "
-        "output_fn must return text or bytes, such as CSV with one prediction in each line"
+        "answered an object of type ",
+        type(result).__name__,
+        ", which no container can send; "
+        "output_fn must return text or bytes, such as CSV with one prediction in each line",
     )
 
 

@@ -205,8 +205,8 @@ def print_traceback(error: BaseException, words: Words, *, show: bool) -> None:
 class Told:
     """What of a program's stderr may leave the job: all but the messages of its tracebacks.
 
-    A message may have any lines, also some that look like a log's. So after a traceback a line is told only as
-    the code's own words, up to the next traceback.
+    A message may have any lines, also some that look like a log's. So after a traceback a line is told only
+    as the code's own words, up to the next traceback.
 
     `feed` takes the next bytes and returns those to write; `end` returns what is left.
     """

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +28,7 @@ from typing import Any
 
 from handsoff_rows import read
 from handsoff_shuffles import ALL_SECONDS, waited, write_description
-from handsoff_words import Words, print_traceback
+from handsoff_words import Told, Words, print_traceback
 
 HERE = Path(__file__).resolve().parent
 """The folder of these scripts."""
@@ -37,6 +38,9 @@ SCHEMA_VERSION = 1
 
 MESSAGE_LIMIT = 1000
 """Characters of a failure message. SageMaker shows the first 1,024 bytes of one."""
+
+COPIED = 10.0
+"""Seconds after the end of the model's process in which the rest of its errors is copied to the log."""
 
 BUILT_IN = {
     "entry_point": "inference.py",
@@ -275,8 +279,12 @@ def ask(task: dict[str, Any], folder: Path, python: str) -> dict[str, Any]:
         cwd=task["model"],
         env=environment,
         stdin=subprocess.DEVNULL,
+        stderr=None if task["show"] else subprocess.PIPE,
         start_new_session=True,
     )
+    copying = threading.Thread(target=_tell, args=(process, Told(Words(code))), daemon=True)
+    if process.stderr:
+        copying.start()
 
     def end() -> None:
         with suppress(ProcessLookupError, PermissionError):
@@ -291,6 +299,8 @@ def ask(task: dict[str, Any], folder: Path, python: str) -> dict[str, Any]:
         code_of_end = waited(process, folder)
     finally:
         end()  # and what the model has started
+        if process.stderr:
+            copying.join(COPIED)
     if (folder / "answered.json").exists():
         answered: dict[str, Any] = _read(folder / "answered.json")
         if task["shuffle"] and not (folder / "shuffled.json").exists():
@@ -301,6 +311,16 @@ def ask(task: dict[str, Any], folder: Path, python: str) -> dict[str, Any]:
     if (folder / "problem.json").exists():
         raise ScoringProblem(_read(folder / "problem.json")["problem"])
     raise ScoringProblem(f"before it had answered all rows, the model's process {_ending(code_of_end)}")
+
+
+def _tell(process: subprocess.Popen[bytes], told: Told) -> None:
+    """Write what may leave the job of what the model's process writes to stderr, as it comes."""
+    assert process.stderr  # nosec B101 # noqa: S101 - it is a pipe
+    while data := os.read(process.stderr.fileno(), 64 * 1024):
+        sys.stderr.write(told.feed(data).decode("utf-8", "replace"))
+        sys.stderr.flush()
+    sys.stderr.write(told.end().decode("utf-8", "replace"))
+    sys.stderr.flush()
 
 
 def bound(seconds: int) -> None:

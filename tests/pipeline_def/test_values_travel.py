@@ -319,6 +319,26 @@ SERVING = {
         "import os\ndef model_fn(folder):\n    raise ValueError(open(os.path.join(folder, 'state')).read())\n"
     ),
     "answer": HEAD + PLAIN + "def predict_fn(rows, model):\n    return rows\n",
+    "thread": HEAD + PLAIN + "import threading\ndef predict_fn(rows, model):\n"
+    "    t = threading.Thread(target=lambda: float(rows[0]))\n"
+    "    t.start()\n    t.join()\n    raise ValueError(rows[0])\n",
+    "end of an object": HEAD
+    + PLAIN
+    + "class D:\n    def __init__(self, value):\n        self.value = value\n"
+    "    def __del__(self):\n        float(self.value)\n"
+    "def predict_fn(rows, model):\n    D(rows[0])\n    raise ValueError(rows[0])\n",
+    "logged": HEAD
+    + PLAIN
+    + "import logging\ndef predict_fn(rows, model):\n    try:\n        float(rows[0])\n"
+    "    except ValueError:\n        logging.exception('again')\n        raise\n",
+    "content type": HEAD
+    + PLAIN
+    + "def predict_fn(rows, model):\n    return rows\ndef output_fn(found, accept):\n"
+    "    return b'\\xff', found[0]\n",
+    "name of a type": HEAD
+    + PLAIN
+    + "def predict_fn(rows, model):\n    return type(rows[0], (), {})()\ndef output_fn(found, accept):\n"
+    "    return found\n",
     "number": HEAD
     + "def input_fn(body, kind):\n    return [float(line.split(',')[0].strip('\"')) for line in "
     "body.splitlines()]\ndef predict_fn(rows, model):\n    return rows\n",
