@@ -23,7 +23,7 @@ from picture import NotDrawn, Picture, Shown
 from pictures_metrics import LABELS, spaced
 from predicted import Predicted
 from probabilities import roc_auc, roc_auc_ovr
-from scales import number
+from scales import cut, number
 from scoring import is_classes
 from shuffled import NotAsked, Shuffled, read_shuffled
 
@@ -81,6 +81,11 @@ class Importance:
         """The mean over the repeats."""
         return float(np.mean(self.worse[name]))
 
+    @property
+    def noise(self) -> float:
+        """By how much shuffling has made the metric better, which chance alone does; 0 if it never did."""
+        return max(0.0, -min(min(each) for each in self.worse.values()))
+
 
 def importance(shown: Shown) -> Picture:
     """The importance of each feature for the candidate, and for the champion on the same rows."""
@@ -88,11 +93,7 @@ def importance(shown: Shown) -> Picture:
     found = measured(shown, metric)
     ours = found["candidate"]
     names = sorted(ours.worse, key=ours.mean, reverse=True)
-    if ours.mean(names[0]) <= 0:
-        title = "No feature matters for the candidate on these rows"
-    else:
-        loss = number(ours.mean(names[0]))
-        title = f"The candidate leans most on {names[0]}: shuffled, {spaced(metric)} is worse by {loss}"
+    title = _title(found, names, metric, guesses(shown, metric))
     repeats = len(ours.worse[names[0]])
     return Picture(
         id="importance",
@@ -108,6 +109,51 @@ def importance(shown: Shown) -> Picture:
         f"line holds all {repeats} results. Of features that say the same, each may look unimportant."
         f"{ours.note}",
     )
+
+
+def guesses(shown: Shown, metric: str) -> bool:
+    """Whether the candidate is within two standard deviations of guessing: noise has importance then."""
+    ours = shown.evaluation["candidate"]["metrics"][metric]
+    better = ours["value"] - shown.evaluation["baseline"]["metrics"][metric]["value"]
+    return bool((-better if metric == "rmse" else better) <= 2 * ours["standard_deviation"])
+
+
+def _title(found: Mapping[Who, Importance], names: Sequence[str], metric: str, guessing: bool) -> str:
+    """The feature that counts for more or less than for the champion, or that the candidate leans on most."""
+    if guessing:
+        return "No feature clearly matters for the candidate, which is not clearly better than guessing"
+    changed = _most_changed(found)
+    if changed:
+        ours, theirs = (found[who].mean(changed) for who in ("candidate", "champion"))
+        return (
+            f"{cut(changed)} counts for {'more' if ours > theirs else 'less'} than for the champion: "
+            f"shuffled, {spaced(metric)} is worse by {number(ours)} against {number(theirs)}"
+        )
+    mine = found["candidate"]
+    clear = [name for name in names if min(mine.worse[name]) > mine.noise]
+    if not clear:
+        return "No feature clearly matters for the candidate on these rows"
+    loss = number(mine.mean(clear[0]))
+    return f"The candidate leans most on {cut(clear[0])}: shuffled, {spaced(metric)} is worse by {loss}"
+
+
+def _most_changed(found: Mapping[Who, Importance]) -> str | None:
+    """The feature whose importance differs most from the champion's, if by more than half of the greater.
+
+    All repeats of one model must lie beyond all of the other, and the greater beyond noise.
+    """
+    if "champion" not in found:
+        return None
+    ours, theirs = found["candidate"], found["champion"]
+    gaps = {}
+    for name in ours.worse.keys() & theirs.worse.keys():
+        one, other = ours.worse[name], theirs.worse[name]
+        apart = min(one) > max(other) or min(other) > max(one)
+        more, model = max((ours.mean(name), ours), (theirs.mean(name), theirs), key=lambda each: each[0])
+        gap = abs(ours.mean(name) - theirs.mean(name))
+        if apart and min(model.worse[name]) > model.noise and gap > more / 2:
+            gaps[name] = gap
+    return max(sorted(gaps), key=lambda name: gaps[name], default=None)
 
 
 def _panel(found: Mapping[Who, Importance], names: Sequence[str], metric: str) -> Panel:
@@ -197,7 +243,8 @@ def permuted(
     whole = (time.monotonic() - began) * len(names) * REPEATS
     if whole > seconds and len(rows) > MIN_ROWS:
         n = max(MIN_ROWS, int(len(rows) * seconds / whole))
-        rows, target, found = rows.iloc[:n], target[:n], found[:n]
+        some_rows = np.sort(draw.permutation(len(rows))[:n])
+        rows, target, found = rows.iloc[some_rows], target[some_rows], found[some_rows]
     base = value(target, found)
     if not np.isfinite(base):
         raise NotDrawn(f"{spaced(metric)} is not defined on these rows")

@@ -232,11 +232,11 @@ def test_slow_model_is_asked_about_rows_by_chance(monkeypatch: pytest.MonkeyPatc
     ("ours", "theirs", "guessing", "title"),
     [
         ({"x": [1.5, 1.7], "z": [0.1, 0.2]}, {"x": [8.7, 8.9], "z": [0.1, 0.3]}, False,
-         "x counts for less than for the champion: shuffled, rmse is worse by 1.600 against 8.800"),
+         "x counts for less than for the champion: shuffled, rmse is worse by 1.6 against 8.8"),
         ({"x": [8.7, 8.9], "z": [0.5, 0.7]}, {"x": [8.6, 8.8], "z": [0.0, 0.1]}, False,
          "z counts for more than for the champion: shuffled, rmse is worse by 0.6000 against 0.0500"),
         ({"x": [8.7, 8.9], "z": [0.1, 0.2]}, {"x": [7.6, 7.8], "z": [0.1, 0.3]}, False,
-         "The candidate leans most on x: shuffled, rmse is worse by 8.800"),
+         "The candidate leans most on x: shuffled, rmse is worse by 8.8"),
         ({"x": [0.005, 0.01], "z": [-0.02, 0.001]}, {}, False,
          "No feature clearly matters for the candidate on these rows"),
         ({"x": [0.05, 0.06]}, {}, True,

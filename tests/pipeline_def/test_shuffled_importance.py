@@ -145,7 +145,7 @@ def test_columns_that_are_refused_are_told_in_the_note(s3: S3Client, tmp_path: P
     refuses = "    if CALLS == 6: raise ValueError('no such row')"
     found = importance(executed(s3, tmp_path, "probability", before=before + refuses))
 
-    assert found["title"] == "No feature matters for the candidate on these rows"
+    assert found["title"] == "No feature clearly matters for the candidate on these rows"
     assert [row[0] for row in found["table"]["rows"]] == ["c"]
     assert found["note"] == f"{MADE} Its code refused shuffled values of x."
 
