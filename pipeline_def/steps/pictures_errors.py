@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -18,7 +19,7 @@ MAX_CLASSES: Final = 6
 """Classes that the confusion matrix shows, those with the most rows; the others are one."""
 
 MAX_LISTED: Final = 30
-"""Pairs of classes that the table has, those with the most rows."""
+"""Pairs of classes that the table has: the errors with the most rows, and then the right predictions."""
 
 NAMES: Final = 84
 """Units at the left of the confusion matrix, for the names of classes."""
@@ -28,6 +29,9 @@ BINS: Final = 20
 
 GROUPS: Final = 10
 """Groups of rows by their prediction, of equally many rows."""
+
+Z: Final = 1.96
+"""Standard errors within which a mean error is explained by chance, in 95 % of cases."""
 
 MIN_GROUP: Final = 10
 """Rows of such a group at least."""
@@ -47,7 +51,7 @@ def confusion(shown: Shown) -> Picture:
     ]
     title = _most_confused(shown.config.classes, found)
     names, small = _with_others(shown.config.classes, found)
-    pairs = np.dstack(np.unravel_index(np.argsort(-found[0], axis=None, kind="stable"), (k, k)))[0]
+    pairs = errors_first(found[0])
     listed = [(a, p) for a, p in pairs if any(each[a, p] for each in found)][:MAX_LISTED]
     return Picture(
         id="confusion",
@@ -70,8 +74,15 @@ def confusion(shown: Shown) -> Picture:
             for a, p in listed
         ],
         note="The darker a field, the larger its share of the rows of the actual class, by the candidate. "
-        "evaluation.json has the candidate's numbers, too.",
+        "Others × others has right and wrong ones. evaluation.json has the candidate's numbers, too.",
     )
+
+
+def errors_first(counts: Array) -> Array:
+    """The pairs of actual and predicted class, the errors with the most rows first (k² x 2)."""
+    k = len(counts)
+    order = np.lexsort((-counts.ravel(), np.eye(k).ravel()))
+    return np.dstack(np.unravel_index(order, (k, k)))[0]
 
 
 def _most_confused(classes: tuple[str, ...], found: list[Array]) -> str:
@@ -139,7 +150,7 @@ def residuals(shown: Shown) -> Picture:
     counts = [np.histogram(np.clip(each, low, high), edges)[0] for each in errors]
     half = [number(float(np.median(np.abs(each)))) for each in errors]
     beside = f", the champion's by {half[1]}" if len(half) > 1 else ""
-    title = f"Half of the candidate's predictions are off by less than {half[0]}{beside}"
+    title = f"{direction(errors)}; half are off by at most {half[0]}{beside}"
     canvas = Canvas(title)
     canvas.legend(LEGEND[: len(found)], areas=True)
     up, *down = ([drawn(n) for n in each] for each in counts)
@@ -164,6 +175,15 @@ def residuals(shown: Shown) -> Picture:
         note="The first and the last bar also hold the rows beyond them: a fiftieth on each side. "
         f"One to {FEW - 1} rows are drawn alike.",
     )
+
+
+def direction(errors: Sequence[Array]) -> str:
+    """Whether the candidate predicts too high or too low on average, if chance does not explain it."""
+    mean, *champion = (float(each.mean()) for each in errors)
+    beside = f" (champion {number(champion[0], '+')})" if champion else ""
+    if abs(mean) <= Z * float(errors[0].std(ddof=1)) / len(errors[0]) ** 0.5:
+        return f"The candidate is not clearly too high or too low on average: {number(mean, '+')}{beside}"
+    return f"The candidate is too {'high' if mean > 0 else 'low'} by {number(abs(mean))} on average{beside}"
 
 
 def predicted_actual(shown: Shown) -> Picture:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy import special
 
 from canvas import EDGE, LEGEND, WIDTH, Canvas, Who
 from forest import Interval, Panel, Row, forest
@@ -27,6 +28,12 @@ COARSE: Final = 10
 
 FINE_ROWS: Final = 2_000
 """Rows from which a histogram has FINE bins."""
+
+Z: Final = 1.96
+"""Standard errors within which a mean is explained by chance, in 95 % of cases."""
+
+LEVEL: Final = 0.05
+"""The p-value below which bins are not explained by chance."""
 
 HALF: Final = 0.5
 """The probability from which on a class is the predicted one."""
@@ -51,6 +58,25 @@ class Calibrated:
         """The mean distance of the two over rows: the expected calibration error."""
         used = self.n > 0
         return float((self.n[used] * np.abs(self.said[used] - self.was[used])).sum() / self.n.sum())
+
+    def direction(self) -> str:
+        """Whether too little or too much is said on average, or in bins, if chance does not explain it.
+
+        The mean is compared with its binomial standard error, the bins by the chi-squared test of Hosmer and
+        Lemeshow (1980), with the bins of which 1 hit and 1 other are expected at least.
+        """
+        used = self.n > 0
+        n, said, was = self.n[used], self.said[used], self.was[used]
+        variance = n * said * (1 - said)
+        gap = float((n * (was - said)).sum())
+        means = f"{(n * said).sum() / n.sum():.2f} where {(n * was).sum() / n.sum():.2f} happened"
+        if abs(gap) > Z * float(variance.sum()) ** 0.5:
+            return f"The candidate says too {'little' if gap > 0 else 'much'}: on average {means}"
+        full = np.minimum(n * said, n * (1 - said)) >= 1
+        terms = (n[full] * (was[full] - said[full])) ** 2 / variance[full]
+        if full.any() and float(special.chdtrc(full.sum(), terms.sum())) < LEVEL:
+            return f"The candidate is right on average, {means}, but not at each probability"
+        return f"The candidate is not distinguishable from well calibrated on {n.sum():,.0f} rows"
 
 
 def calibrated(target: Array, score: Array) -> Calibrated:
@@ -82,7 +108,7 @@ def calibration(shown: Shown) -> Picture:
         raise NotDrawn(f"each bin of probabilities has less than {FEW} rows")
     errors = [number(each.error) for each in found.values()]
     beside = f", the champion's by {errors[1]}" if len(errors) > 1 else ""
-    title = f"The candidate's probabilities are off by {errors[0]} on average{beside}"
+    title = f"{found['candidate'].direction()}; off by {errors[0]} on average{beside}"
     names = [f"{at / BINS:.1f} to {(at + 1) / BINS:.1f}" for at in range(BINS)]
     told = (
         f"{name}: {rows(each.n[at])} rows, said {each.said[at]:.2f}, was {each.was[at]:.2f}"
@@ -206,7 +232,7 @@ def _of_more(shown: Shown, target: Array, ours: Array, theirs: Array | None) -> 
     }
     lowest = min(listed, key=lambda each: float(found["candidate"][each][0]))
     half = number(found["candidate"][lowest][0])
-    title = f"Class {classes[lowest]} is the least certain: half of its rows get less than {half} for it"
+    title = f"Class {classes[lowest]} is the least certain: half of its rows get at most {half} for it"
     table = [
         [
             classes[each],
