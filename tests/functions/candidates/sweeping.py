@@ -31,7 +31,7 @@ EVALUATION = "models/titanic/e0/evaluation.json"
 class Unreadable:
     """Wraps S3: reading this object raises an error."""
 
-    def __init__(self, inner: Any, error: Callable[[], Exception], key: str = EVALUATION) -> None:
+    def __init__(self, inner: Any, error: Callable[[], BaseException], key: str = EVALUATION) -> None:
         self._inner, self._error, self._key = inner, error, key
 
     def __getattr__(self, name: str) -> Any:
