@@ -36,7 +36,10 @@ STARTERS: Final[Mapping[Task, Sequence[tuple[str, str]]]] = {
     ),
     "multiclass_classification": (
         ("{metric: f1_macro, min: 0.5}", "each class counts alike, the rare ones, too"),
-        ("{metric: f1_macro, versus_champion: {max_loss: 0.05, max_gain: 0.15}, on_fail: hold}", "no class is given up"),
+        (
+            "{metric: f1_macro, versus_champion: {max_loss: 0.05, max_gain: 0.15}, on_fail: hold}",
+            "no class is given up",
+        ),
         (
             "{metric: roc_auc_ovr, versus_anchor: {max_loss: 0.05}, on_fail: hold}",
             "many small losses end here",

@@ -82,7 +82,8 @@ def errors_first(counts: Array) -> Array:
     """The pairs of actual and predicted class, the errors with the most rows first (k² x 2)."""
     k = len(counts)
     order = np.lexsort((-counts.ravel(), np.eye(k).ravel()))
-    return np.dstack(np.unravel_index(order, (k, k)))[0]
+    found: Array = np.dstack(np.unravel_index(order, (k, k)))[0]
+    return found
 
 
 def _most_confused(classes: tuple[str, ...], found: list[Array]) -> str:

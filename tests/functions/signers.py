@@ -48,7 +48,7 @@ class MemoryKms:
         return Envelope(payload, (Signature(key, value),)).dumped()
 
 
-def altered(body: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+def altered(body: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
     """The payload of a record whose statement `change` has changed."""
     said = json.loads(parse_envelope(body).payload)
     change(said)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import pictures_data
+from picture import Picture
 from pictures_data import most_missing
 from tests.pipeline_def.helpers import SMALL
 from tests.pipeline_def.showing import shown
@@ -22,7 +23,7 @@ def made(n: int, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"x": x, "c": c, "y": (draw.uniform(size=n) > 0.5).astype(int)})
 
 
-def drawn(rows: pd.DataFrame, before: pd.DataFrame, folder: Path) -> list[pictures_data.Picture]:
+def drawn(rows: pd.DataFrame, before: pd.DataFrame, folder: Path) -> list[Picture]:
     half = np.full(len(rows), 0.5)
     return list(pictures_data.drift(shown(SMALL, rows, half, folder, half, before)))
 

@@ -24,7 +24,8 @@ TONES: Final[Mapping[str, Tone]] = {
 """The tone of a package's status, of a rule's outcome, and of the status of an execution or a step."""
 
 _NAMES: Final = re.compile(
-    rf"\b(?:{'|'.join(sorted({n for names in METRICS.values() for n in names}))}|max_loss|min_gain|max_gain)\b"
+    rf"\b(?:{'|'.join(sorted({name for names in METRICS.values() for name in names}))}"
+    r"|max_loss|min_gain|max_gain)\b"
 )
 """Names of metrics and of their limits, as rules write them."""
 

@@ -184,7 +184,7 @@ def test_death_at_any_call_loses_no_record_and_doubles_none(at: int, after: bool
 class Before:
     """Wraps S3: `act` is called once before the next record is put."""
 
-    def __init__(self, inner: Any, act: Callable[[], None]) -> None:
+    def __init__(self, inner: Any, act: Callable[[], object]) -> None:
         self._inner, self._act = inner, [act]
 
     def __getattr__(self, name: str) -> Any:
