@@ -62,6 +62,10 @@ EXPECTED = {
 """What a message says that was expected, by what is returned."""
 
 
+KINDS = ("", "text/csv", "application/json", "application/x-npy", "text/plain", "application/octet-stream")
+"""Content types that are told; another may be made of a row."""
+
+
 class AnswerProblem(Exception):
     """An answer that is no prediction for each row. The message says what came, and what to do.
 
@@ -122,7 +126,10 @@ def _values(body: Any, kind: str, rows: int, wanted: Wanted) -> list[Any]:
             body = bytes(body).decode("utf-8-sig")
         except UnicodeDecodeError:
             raise AnswerProblem(
-                "answered bytes of type ", kind or "(none)", " that are no text in UTF-8"
+                "answered bytes of type ",
+                kind or "(none)",
+                " that are no text in UTF-8",
+                kind=(kind or "(none)") if kind in KINDS else "…",
             ) from None
     if not isinstance(body, str):
         return _listed(body, rows, wanted)

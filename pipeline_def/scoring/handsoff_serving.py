@@ -329,7 +329,13 @@ def answer(result: Any, accept: str) -> tuple[Any, str]:
         type(result).__name__,
         ", which no container can send; "
         "output_fn must return text or bytes, such as CSV with one prediction in each line",
+        kind=type(result).__name__ if result is None or _is_named(type(result)) else "…",
     )
+
+
+def _is_named(kind: type) -> bool:
+    """Whether the type is found by its name in its module: the name of another may be made of a row."""
+    return getattr(sys.modules.get(kind.__module__), kind.__name__, None) is kind
 
 
 def packages() -> dict[str, str]:

@@ -8,10 +8,12 @@ Copied beside own training code as well. Python 3.8; the standard library only.
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 import traceback
 from pathlib import Path
+from typing import IO
 
 TRACEBACK = "Traceback (most recent call last):"
 """Ends the first line of a traceback."""
@@ -270,3 +272,13 @@ class Told:
     def _left_out(self) -> bytes:
         rest, self._rest = self._rest, False
         return f"{REST}\n".encode() if rest else b""
+
+
+def tell(stream: IO[bytes], words: Words) -> None:
+    """Write to stderr what may leave the job of a program's stderr, as it comes."""
+    told = Told(words)
+    while data := os.read(stream.fileno(), 64 * 1024):
+        sys.stderr.write(told.feed(data).decode("utf-8", "replace"))
+        sys.stderr.flush()
+    sys.stderr.write(told.end().decode("utf-8", "replace"))
+    sys.stderr.flush()

@@ -28,7 +28,7 @@ from typing import Any
 
 from handsoff_rows import read
 from handsoff_shuffles import ALL_SECONDS, waited, write_description
-from handsoff_words import Told, Words, print_traceback
+from handsoff_words import Words, print_traceback, tell
 
 HERE = Path(__file__).resolve().parent
 """The folder of these scripts."""
@@ -282,7 +282,7 @@ def ask(task: dict[str, Any], folder: Path, python: str) -> dict[str, Any]:
         stderr=None if task["show"] else subprocess.PIPE,
         start_new_session=True,
     )
-    copying = threading.Thread(target=_tell, args=(process, Told(Words(code))), daemon=True)
+    copying = threading.Thread(target=tell, args=(process.stderr, Words(code)), daemon=True)
     if process.stderr:
         copying.start()
 
@@ -311,16 +311,6 @@ def ask(task: dict[str, Any], folder: Path, python: str) -> dict[str, Any]:
     if (folder / "problem.json").exists():
         raise ScoringProblem(_read(folder / "problem.json")["problem"])
     raise ScoringProblem(f"before it had answered all rows, the model's process {_ending(code_of_end)}")
-
-
-def _tell(process: subprocess.Popen[bytes], told: Told) -> None:
-    """Write what may leave the job of what the model's process writes to stderr, as it comes."""
-    assert process.stderr  # nosec B101 # noqa: S101 - it is a pipe
-    while data := os.read(process.stderr.fileno(), 64 * 1024):
-        sys.stderr.write(told.feed(data).decode("utf-8", "replace"))
-        sys.stderr.flush()
-    sys.stderr.write(told.end().decode("utf-8", "replace"))
-    sys.stderr.flush()
 
 
 def bound(seconds: int) -> None:
