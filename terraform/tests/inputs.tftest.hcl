@@ -411,7 +411,7 @@ run "signing_key_is_made" {
   assert {
     condition = [
       for statement in jsondecode(aws_iam_policy.operator_signing[0].policy).Statement : statement.Resource
-    ] == [
+      ] == [
       "arn:aws:kms:eu-west-1:123456789012:key/5192ed",
       ["arn:aws:kms:eu-west-1:123456789012:key/5192ed", "arn:aws:kms:eu-west-1:123456789012:key/ea12"],
     ]
