@@ -19,6 +19,9 @@ from local.server import Cloud
 ROOT = Path(__file__).parents[2]
 
 
+KEYS = "arn:aws:kms:us-east-1:000000000000:key"
+
+
 @dataclass
 class Machine:
     """A build, a stack, the parameters of each `sam deploy`, and the key that signs evidence."""
@@ -28,7 +31,7 @@ class Machine:
     stack: Stack | None = None
     deployed: list[Any] = field(default_factory=list)
     fails: bool = False
-    key: dict[str, str] | None = None
+    key: dict[str, str] = field(default_factory=lambda: {"Arn": f"{KEYS}/1"})
 
     def build(self, digest: str) -> None:
         (self.cloud.folder / sam.MARK).write_text(digest)
@@ -70,8 +73,8 @@ def other_prefix(machine: Machine) -> None:
     machine.project = replace(machine.project, config=config)
 
 
-def key_that_signs(machine: Machine) -> None:
-    machine.key = {"Arn": "arn:aws:kms:us-east-1:000000000000:key/1"}
+def another_key_that_signs(machine: Machine) -> None:
+    machine.key = {"Arn": f"{KEYS}/2"}
 
 
 def changed_by_hand(machine: Machine) -> None:
@@ -89,7 +92,7 @@ def deleted(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [other_code, other_prefix, key_that_signs, changed_by_hand, failed_by_hand, deleted]
+    "change", [other_code, other_prefix, another_key_that_signs, changed_by_hand, failed_by_hand, deleted]
 )
 def test_deploy_after_a_change_deploys_the_stack_once(
     machine: Machine, change: Callable[[Machine], None]
