@@ -173,7 +173,7 @@ def queries() -> dict[str, str]:
 
 def found_by(query: str, lines: list[Line]) -> list[Line]:
     """The lines that a query of Logs Insights finds: `filter` of =, like, and, or, and brackets."""
-    fields, condition, sort = (stage.strip() for stage in query.split("|"))
+    fields, condition, sort = (stage.strip() for stage in re.split(r"\n\s*\| ", query))
     assert fields.startswith("fields @timestamp, ")
     assert sort in ("sort @timestamp asc", "sort @timestamp desc")
     matches = _condition(re.findall(r'"[^"]*"|[()]|[\w@.]+|=', condition.removeprefix("filter ")))
