@@ -27,6 +27,7 @@ from handsoff.showing.executions import follow
 from local import server
 from retraining.aws import pipelines
 from retraining.aws.pipelines import Execution
+from retraining.facts import keys
 from retraining.facts.package import Package
 
 T = TypeVar("T")
@@ -77,7 +78,8 @@ def _loop(project: Project, deployment: Deployment, console: Console) -> bool:
     for reason in notification["reasons"]:
         console.print(f"    {escape(reason)}", soft_wrap=True)
 
-    found = evidence_of(deployment, execution)
+    with step(console, "the decision is recorded"):
+        found = _wait("the record of the decision", lambda: _recorded(deployment, execution, package))
     target = project.work / "evidence.json"
     target.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     console.print("\n[bold]evidence[/]")
@@ -125,6 +127,12 @@ def _subscribe(deployment: Deployment) -> str:
 def _receive(deployment: Deployment, url: str) -> dict[str, Any] | None:
     messages = deployment.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", [])
     return json.loads(messages[0]["Body"]) if messages else None
+
+
+def _recorded(deployment: Deployment, execution: Execution, package: Package | None) -> dict[str, Any] | None:
+    """The evidence once what follows from the decision is in it, too; None before."""
+    decision = deployment.ledger.get(keys.decision(package.arn)) if package else None
+    return evidence_of(deployment, execution) if decision and decision.recorded_at else None
 
 
 def _wait(what: str, look: Callable[[], T | None]) -> T:

@@ -155,7 +155,7 @@ run "bucket" {
       ["OnlyThePipelineWritesModelsAndRuns", "Deny", {
         ArnNotEquals = { "aws:PrincipalArn" = "arn:aws:iam::123456789012:role/handsoff-pipeline" }
       }],
-      ["CodeIsNeverOverwritten", "Deny", { Null = { "s3:if-none-match" = "true" } }],
+      ["CodeAndRecordsAreNeverOverwritten", "Deny", { Null = { "s3:if-none-match" = "true" } }],
     ]
     error_message = "The bucket requires TLS, and only the pipelines' role writes models and runs."
   }

@@ -66,7 +66,12 @@ def landed(records: list[Record], form: Form) -> Played:
     written = files(records, form)
     data = {"delimiter": form.delimiter, "encoding": form.encoding}
     data |= {"quotes": "doubled"} if form.told else {}
-    known = config(target="y", features=FEATURES, data=data if form.format == "csv" else {})
+    known = config(
+        target="y",
+        features=FEATURES,
+        data=data if form.format == "csv" else {},
+        approvers={"show_values": True},  # so that the report has least and greatest values
+    )
     return Place(known).land(
         {f"{split}/{name}": body for split in ("train", "validation") for name, body in written.items()}
     )

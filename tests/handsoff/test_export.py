@@ -200,8 +200,10 @@ def test_mlbom_of_the_same_evidence_is_the_same(deployed: World) -> None:
 
 
 def test_mlbom_says_how_many_files_there_are_and_which_manifest_names_all(deployed: World) -> None:
-    data = {"files": [], "fileCount": 3000, "manifest": "s3://data/m.json", "manifestSha256": "ab" * 32}
-    changed(deployed, data=data)
+    key = "evidence/titanic/e0/evidence.json"
+    data = json.loads(deployed.s3.get_object(Bucket="data", Key=key)["Body"].read())["data"]
+    of_many = {"files": [], "fileCount": 3000, "manifest": "s3://data/m.json", "manifestSha256": "ab" * 32}
+    changed(deployed, data=data | of_many)
     found = said("mlbom")["metadata"]["component"]["properties"]
     values = {item["name"]: item["value"] for item in found}
     assert values["handsoff:fileCount"] == "3000"

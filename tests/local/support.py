@@ -1,5 +1,6 @@
 """What the tests of local/ share: short definitions, an engine without a server, bounded waiting, a job."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from local import folder as folders
 from local.sagemaker.errors import JobFault
@@ -267,7 +270,14 @@ def with_a_job(cloud: Cloud) -> None:
     cloud.client("sagemaker").create_processing_job(
         ProcessingJobName="sleeps", **processing(program=SLEEP)["Arguments"]
     )
-    wait_until(lambda: any(process.name() == "sleep" for process in folders.strays(cloud.folder)))
+    wait_until(lambda: any(_named(process) == "sleep" for process in folders.strays(cloud.folder)))
+
+
+def _named(process: psutil.Process) -> str | None:
+    """The name of a process; None if it has ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.name()
+    return None
 
 
 def retry(*exceptions: str, **changes: float) -> list[Json]:

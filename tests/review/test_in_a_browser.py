@@ -110,7 +110,7 @@ def test_page_on_a_phone_scrolls_tables_only(site: Site, browser: Browser) -> No
     page.goto(site.url())
     assert page.evaluate("document.documentElement.scrollWidth") == 375
     regions = page.get_by_role("region").filter(has=page.locator("> table"))
-    assert regions.count() == 7
+    assert regions.count() == 8
     metrics = regions.nth(1)
     metrics.focus()
     page.keyboard.press("ArrowRight")

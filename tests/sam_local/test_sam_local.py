@@ -171,6 +171,12 @@ def test_link_with_a_foreign_signature_shows_nothing(app: Containers) -> None:
     assert "titanic" not in answer.payload["body"]
 
 
+def test_link_of_a_model_with_a_foreign_signature_shows_nothing(app: Containers) -> None:
+    answer = app.invoke("ReviewCandidate", "review_candidate.model")
+    assert answer.payload["statusCode"] == 403
+    assert "versions" not in answer.payload["body"]
+
+
 def test_page_shows_the_candidate_and_its_form_decides(app: Containers) -> None:
     token = link(app, SECOND)
     shown = app.invoke("ReviewCandidate", "review_candidate.page", query=urlencode({"t": token})).payload
@@ -272,9 +278,12 @@ def test_invoke_of_an_unknown_function_names_the_known(app: Containers) -> None:
 
 
 def test_every_event_file_was_invoked(app: Containers) -> None:
-    """But those of objects that landed, which go to a queue."""
+    """But those that no function gets: landings go to a queue, our own to whoever serves models."""
     every = {path.stem for path in (ROOT / "events").glob("*.json")}
-    assert {event for _, event in app.invoked} == {e for e in every if not e.startswith("object_landed.")}
+    elsewhere = ("object_landed.", "champion_", "candidate_waiting")
+    assert {event for _, event in app.invoked} == {
+        event for event in every if not event.startswith(elsewhere)
+    }
     assert {function for function, _ in app.invoked} == {
         "StartRetraining",
         "TrackExecution",

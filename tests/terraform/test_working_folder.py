@@ -40,7 +40,16 @@ def test_users_terraform_folder_is_left_alone(project: Project) -> None:
 def test_folder_has_the_configuration_and_no_state_of_the_checkout(project: Project) -> None:
     render.write(project, IRELAND)
     policies = {f"policies/{path.name}" for path in (APP / "terraform" / "policies").iterdir()}
-    files = {"bucket.tf", "evidence.tf", "iam.tf", "main.tf", "models.tf", "operator.tf", "outputs.tf", "variables.tf"}
+    files = {
+        "bucket.tf",
+        "evidence.tf",
+        "iam.tf",
+        "main.tf",
+        "models.tf",
+        "operator.tf",
+        "outputs.tf",
+        "variables.tf",
+    }
     made = {".gitignore", ".laid-out", "handsoff.auto.tfvars.json", "versions.tf"}
     assert names(project.terraform) == policies | files | made
 

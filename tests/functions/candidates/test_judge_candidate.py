@@ -13,8 +13,8 @@ import pytest
 import record_decision
 from judge_candidate import handler
 from retraining.collaborators import Collaborators
-from retraining.errors import NotReady
 from retraining.verdicts.verdict import Verdict
+from tests.functions.candidates.sweeping import sweep
 from tests.functions.fakes import Before, Context, Died, Mortal, about, arn_of, event, in_console, register
 from tests.functions.world import World
 
@@ -288,17 +288,14 @@ def test_judge_two_candidates_at_once_approves_one_and_holds_the_other(world: Wo
     held_by_another(world, 2, arn_of(1))
 
 
-def test_judge_during_another_approval_must_retry_and_then_holds(world: World) -> None:
+def test_judge_during_another_approval_is_left_to_the_sweep_which_holds(world: World) -> None:
     register(world, 1)
     register(world, 2)
 
-    def other() -> None:
-        with pytest.raises(NotReady):
-            judge(world, 2)
-
-    judge(world, 1, sagemaker=Before(world.sagemaker, "update_model_package", other))
+    judge(world, 1, sagemaker=Before(world.sagemaker, "update_model_package", lambda: judge(world, 2)))
     assert world.stored(f"verdict#{arn_of(2)}")["verdict"]["decision"] == "APPROVE"
-    judge(world, 2)
+    assert status(world, 2) == "PendingManualApproval"
+    sweep(world, 34)
     held_by_another(world, 2, arn_of(1))
 
 

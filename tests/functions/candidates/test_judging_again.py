@@ -176,7 +176,8 @@ def test_judge_without_champion_console_decision_meanwhile_stands(held: World) -
             0.8,
             "was compared with the champion, which is no stale one, and the rows leave it undecided: "
             "roc_auc: candidate 0.86 − champion 0.89 = −0.03, lower 95 % bound −0.03822, upper −0.02178, "
-            "needs ≥ −0.03 on 262 rows → undecided. Decide on it as a person",
+            "needs ≥ −0.03 on 262 rows → undecided; roc_auc: candidate 0.86 − champion 0.89 = −0.03, "
+            "needs ≤ +0.1 on 262 rows → pass. Decide on it as a person",
         ),
         (0.0, 0.5, "is not held because of its champion: recall where sex = female: 0.5, needs ≥ 0.75"),
     ],
