@@ -172,7 +172,8 @@ def test_bundle_has_the_pages_and_no_foreign_file(built: Built) -> None:
     kinds = {path.suffix for path in built.code.rglob("*") if path.is_file()}
     assert kinds == {".py", ".pyc", ".html", ".css"}
     pages = {path.name for path in (built.code / "retraining" / "html" / "pages").iterdir()}
-    assert pages == {"base.html", "message.html", "review.html", "style.css"}
+    templates = {"base", "message", "model", "parts", "report", "review"}
+    assert pages == {"style.css"} | {f"{name}.html" for name in templates}
     assert {path.stem for path in built.code.glob("*.py")} == set(EVENTS)
 
 

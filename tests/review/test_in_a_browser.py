@@ -111,7 +111,7 @@ def test_page_on_a_phone_scrolls_tables_only(site: Site, browser: Browser) -> No
     assert page.evaluate("document.documentElement.scrollWidth") == 375
     regions = page.get_by_role("region").filter(has=page.locator("> table"))
     assert regions.count() == 8
-    metrics = regions.nth(1)
+    metrics = regions.nth(2)
     metrics.focus()
     page.keyboard.press("ArrowRight")
     for _ in range(50):  # the page's policy forbids what wait_for_function does

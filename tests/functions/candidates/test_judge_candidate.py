@@ -14,7 +14,7 @@ import record_decision
 from judge_candidate import handler
 from retraining.collaborators import Collaborators
 from retraining.verdicts.verdict import Verdict
-from tests.functions.candidates.sweeping import sweep
+from tests.functions.candidates import sweeping
 from tests.functions.fakes import Before, Context, Died, Mortal, about, arn_of, event, in_console, register
 from tests.functions.world import World
 
@@ -292,10 +292,13 @@ def test_judge_during_another_approval_is_left_to_the_sweep_which_holds(world: W
     register(world, 1)
     register(world, 2)
 
-    judge(world, 1, sagemaker=Before(world.sagemaker, "update_model_package", lambda: judge(world, 2)))
+    other = Before(world.sagemaker, "update_model_package", lambda: sweeping.judge(world, 2, 30))
+    sweeping.judge(world, 1, 30, sagemaker=other)
     assert world.stored(f"verdict#{arn_of(2)}")["verdict"]["decision"] == "APPROVE"
     assert status(world, 2) == "PendingManualApproval"
-    sweep(world, 34)
+    sweeping.sweep(world, 31)
+    assert status(world, 2) == "PendingManualApproval"
+    sweeping.sweep(world, 32)
     held_by_another(world, 2, arn_of(1))
 
 
