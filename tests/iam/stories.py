@@ -35,7 +35,7 @@ from retraining.facts import keys
 from retraining.facts.starts import BadFile
 from retraining.starts import bucket as data_bucket
 from retraining.starts import quarantine
-from tests.functions.fakes import Context
+from tests.functions.fakes import Context, about
 from tests.invocations import invoke
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
 from tests.loop.visitors import fields, send
@@ -321,7 +321,15 @@ def put_the_champion_aside(loop: Loop) -> Json:
     loop.deployment.s3.delete_object(Bucket=bucket, Key=key)
     loop.land("stale", SMALL + ROWS[400])
     loop.settled("stale", 2)
+    session = loop.deployment.session
+    session.client("events").disable_rule(Name="handsoff-package-decided")
+    # The event comes later, so the operator's command is first: it appends and signs a record.
     operator(loop, "judge", "stale/2", "--without-champion", "--reason", "its file was deleted")
+    session.client("events").enable_rule(Name="handsoff-package-decided")
+    second = package_of(loop.deployment, loop.settled("stale", 2))
+    assert second is not None
+    event = json.dumps(about(f"package_decided.{second.approval_status.lower()}", second.arn)).encode()
+    invoke(session.client("lambda"), "handsoff-record-decision", event, kind="Event")
     return recorded(loop, "stale", 2)
 
 
@@ -431,7 +439,6 @@ def only_the_sweep(loop: Loop) -> Json:
     )
     sweep(3 * later, lambda: decision(loop, package.arn).get("status") == "Rejected")
     loop.told("quiet", "rolled_back")
-    # Nobody else records this decision, so the operator's command appends and signs the record.
     operator(loop, "rollback", "quiet", "--to", "1", "--reason", "better than none", "--yes")
     for rule in lost:
         events.enable_rule(Name=rule)
