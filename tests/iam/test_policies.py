@@ -189,6 +189,9 @@ EXAMPLES = {
     keys.paused("page"): "write",
     keys.stop_asked("arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-page/execution/e"): "write",
     keys.recorded("arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-page/execution/e"): "note",
+    keys.copy(
+        "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-page/execution/e", "d" * 64
+    ): "note",
     keys.slack_message(ARN): "",
     keys.slack_lease(ARN): "",
     keys.slack_notification("a" * 64): "",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from retraining.aws import pipelines
+from retraining.aws.ledger import Ledger
 from retraining.aws.measures import measure
 from retraining.aws.observability import logger
 from retraining.aws.pipelines import Execution
@@ -18,10 +21,14 @@ from retraining.evidence.keeping import together
 from retraining.evidence.model import problems
 from retraining.evidence.sources import Document, Evidence, Sources, evidence_key, read_document
 from retraining.evidence.versions import upgraded
+from retraining.facts import keys
 from retraining.facts.package import Package
 
 ATTEMPTS: Final = 5
 """Times that gathering and writing is tried while other functions write the copy in S3, too."""
+
+MAX_UNRECORDED: Final = 20
+"""Copies that may have been written since the last one was recorded. More are taken for none of ours."""
 
 ALTERED: Final = (AttributeError, LookupError, TypeError, ValueError)
 """What a copy raises that somebody altered. No decision may be lost for it; the bucket keeps its version."""
@@ -63,7 +70,7 @@ def copy_now(sources: Sources, model: str, execution_arn: str) -> Copy:
 
 def now(sources: Sources, model: str, execution: Execution) -> Evidence:
     """The evidence as `write` would write it now: what is known, and what only the copy knows."""
-    return _collected(sources, model, execution.arn, execution, None, None, None)
+    return _collected(sources, model, execution.arn, execution, None, None, None)[0]
 
 
 def kept(sources: Sources, model: str, execution_id: str) -> Evidence | None:
@@ -95,9 +102,13 @@ def write(
     for attempt in range(ATTEMPTS):
         execution = pipelines.find(sources.sagemaker, execution_arn)
         package, copy = known or (None, Copy(_unchanged(sources, key)))
-        found = _collected(sources, model, execution_arn, execution, package, package_arn, recorded())
+        found, replaces = _collected(
+            sources, model, execution_arn, execution, package, package_arn, recorded()
+        )
         body = json.dumps(found, indent=1, ensure_ascii=False).encode()
         _check(execution_arn, body)
+        if replaces and (digest := hashlib.sha256(body).hexdigest()) != replaces:
+            sources.ledger.mark(keys.copy(execution_arn, digest), replaces=replaces)
         try:
             answer = sources.s3.put_object(
                 Bucket=sources.bucket, Key=key, Body=body, ContentType="application/json", **copy.condition
@@ -129,8 +140,11 @@ def _collected(
     package: Package | None,
     package_arn: str | None,
     recorded: Recorded | None,
-) -> Evidence:
-    """All that is known now, with what only the copy knows. `execution` is None where it was deleted."""
+) -> tuple[Evidence, str | None]:
+    """All that is known now, with what only the copy knows; and the SHA-256 of that copy, if there is one.
+
+    `execution` is None where it was deleted.
+    """
     missing: list[str] = []
     key = evidence_key(model, execution_arn.rsplit("/", 1)[-1])
     document = read_document(sources, key, missing, needed=True)
@@ -142,27 +156,49 @@ def _collected(
         return together(said, gather(sources, model, execution, package=package))
 
     try:
-        said = _vouched(f"s3://{sources.bucket}/{key}", document, recorded, missing)
+        uri, ours = f"s3://{sources.bucket}/{key}", partial(_is_ours, sources.ledger, execution_arn)
+        said = _vouched(uri, document, recorded, missing, ours=ours)
         found = collected(upgraded(said, model) if said else None)
     except ALTERED:
         logger.exception("copy of evidence cannot be read", key=key)
         missing.append(f"s3://{sources.bucket}/{key}: this is no evidence of handsoff; nothing of it is kept")
         found = collected(None)
-    return {**found, "missing": [*found["missing"], *missing]}
+    return {**found, "missing": [*found["missing"], *missing]}, document.sha256 if document else None
 
 
 def _vouched(
-    uri: str, copy: Document | None, recorded: Recorded | None, missing: list[str]
+    uri: str,
+    copy: Document | None,
+    recorded: Recorded | None,
+    missing: list[str],
+    *,
+    ours: Callable[[str, str], bool],
 ) -> Evidence | None:
-    """What the copy says, where it is the one that was recorded last or none was; else what the record says.
+    """What the copy says, where it is the one that was recorded last, a later one of ours, or none was
+    recorded; else what the record says.
 
     Anybody who may write to the bucket can change the copy, and the next record would be signed with it.
     """
-    if recorded is None or (copy and copy.sha256 == recorded.digest):
+    if recorded is None or (copy and ours(copy.sha256, recorded.digest)):
         return copy.content if copy else None
     what = "this copy is not the one that was recorded last" if copy else "the copy that was recorded is gone"
     missing.append(f"{uri}: {what}; what the record says is kept in its place")
     return recorded.read()
+
+
+def _is_ours(ledger: Ledger, execution_arn: str, digest: str, recorded: str) -> bool:
+    """Whether the copy with this SHA-256 is the `recorded` one, or replaced it, by writers of ours only.
+
+    A writer records its copy after it is written. It may die in between, and others may write meanwhile. An
+    earlier copy that somebody put back leads to earlier ones only.
+    """
+    for _ in range(MAX_UNRECORDED):
+        if digest == recorded:
+            return True
+        if (fact := ledger.get(keys.copy(execution_arn, digest))) is None:
+            return False
+        digest = fact.replaces
+    return False
 
 
 def _check(execution_arn: str, body: bytes) -> None:

@@ -9,7 +9,7 @@ from retraining.facts.fact import Key
 from retraining.facts.model_state import ModelFact
 from retraining.facts.notifications import RecentFact
 from retraining.facts.pauses import PauseFact
-from retraining.facts.proof import ChainFact, RecordedFact
+from retraining.facts.proof import ChainFact, CopyFact, RecordedFact
 from retraining.facts.starts import (
     BatchStarted,
     ExecutionFact,
@@ -178,6 +178,11 @@ def chain(name: str) -> Key[ChainFact]:
 def recorded(execution_arn: str) -> Key[RecordedFact]:
     """The last evidence record about this execution."""
     return Key(f"recorded#{execution_arn}", RecordedFact)
+
+
+def copy(execution_arn: str, digest: str) -> Key[CopyFact]:
+    """The evidence.json of this execution whose bytes have this SHA-256 is one of ours."""
+    return Key(f"recorded#{execution_arn}#{digest}", CopyFact)
 
 
 # ---- the sweep -------------------------------------------------------------------------------------------

@@ -21,7 +21,21 @@ class ChainFact(Fact):
 
 
 class RecordedFact(Fact):
-    """The last record about an execution: its number, and the SHA-256 of that evidence.json."""
+    """The last record about an execution: its number, and the SHA-256 of that evidence.json.
+
+    `version` is the number as sortable text, so that a writer that comes late puts no earlier one here.
+    """
 
     sequence: int
     evidence: str
+    version: str | None = None
+    final: bool = True
+
+
+class CopyFact(Fact):
+    """An evidence.json that we wrote or were about to write: the SHA-256 of the one that it replaces.
+
+    It tells a copy of ours that is not recorded yet from one that somebody else put there.
+    """
+
+    replaces: str

@@ -201,12 +201,11 @@ def _body(sources: Sources, key: str) -> bytes | None:
 
 def _note(sources: Sources, model: str, execution: str, digest: str, head: Head) -> None:
     """Let the ledger know the record, so that the next call need not look for it."""
-    sources.ledger.mark(keys.recorded(execution), sequence=head.sequence, evidence=digest)
+    version = f"{head.sequence:08}"
     sources.ledger.advance(
-        keys.chain(model),
-        version=f"{head.sequence:08}",
-        final=True,
-        sequence=head.sequence,
-        digest=head.digest,
+        keys.recorded(execution), version=version, final=True, sequence=head.sequence, evidence=digest
+    )
+    sources.ledger.advance(
+        keys.chain(model), version=version, final=True, sequence=head.sequence, digest=head.digest
     )
     logger.info("evidence recorded", model=model, execution=execution, record=head.sequence)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
-from retraining import records
+from retraining import evidence, proof, records
 from retraining.candidates.decisions import decide
+from retraining.facts import keys
+from retraining.proof.chain import Head
 from retraining.proof.statement import parse_record
 from tests.functions.candidates.sweeping import using
 from tests.functions.fakes import arn_of, register, was_held
@@ -85,3 +88,64 @@ def test_without_a_record_the_copy_is_taken_over(world: World) -> None:
     world.lose_the_ledger()
     records.write(sources(world, kms), "titanic", E0)
     assert [text for text in said(world, 1)["missing"] if "evidence.json" in text] == []
+
+
+def written(world: World, kms: MemoryKms) -> None:
+    """A copy that its writer did not record: it died, or has not come to it yet."""
+    evidence.write(
+        sources(world, kms),
+        "titanic",
+        E0,
+        recorded=partial(proof.recorded, sources(world, kms), "titanic", E0),
+    )
+
+
+def copies(world: World) -> list[bytes]:
+    """All versions of the copy, the oldest first."""
+    found = world.s3.list_object_versions(Bucket="data", Prefix=COPY)["Versions"]
+    return [
+        world.s3.get_object(Bucket="data", Key=COPY, VersionId=item["VersionId"])["Body"].read()
+        for item in reversed(found)
+    ]
+
+
+@pytest.mark.parametrize("decisions", [1, 3])
+def test_copy_of_ours_that_is_not_recorded_yet_is_taken_over_without_a_note(
+    world: World, decisions: int
+) -> None:
+    kms = recorded(world)
+    for number in range(decisions):
+        decide(
+            arn_of(1),
+            "Approved" if number % 2 else "Rejected",
+            by="link",
+            who=f"Bo {number}",
+            why="seen",
+            using=using(world, 31 + number),
+        )
+        written(world, kms)
+    assert len(copies(world)) == 1 + decisions
+    records.write(sources(world, kms), "titanic", E0)
+    assert [text for text in said(world, 2)["missing"] if "evidence.json" in text] == []
+
+
+def test_earlier_copy_of_ours_that_was_put_back_is_not_taken_over(world: World) -> None:
+    kms = recorded(world)
+    decide(arn_of(1), "Rejected", by="link", who="Bo", why="seen", using=using(world, 31))
+    records.write(sources(world, kms), "titanic", E0)
+    world.s3.put_object(Bucket="data", Key=COPY, Body=copies(world)[0])
+    records.write(sources(world, kms), "titanic", E0)
+    assert f"{URI}: this copy is not the one that was recorded last" in "\n".join(said(world, 3)["missing"])
+    assert said(world, 3)["facts"][: len(said(world, 2)["facts"])] == said(world, 2)["facts"]
+
+
+def test_a_late_note_does_not_hide_a_later_record(world: World) -> None:
+    kms = recorded(world)
+    ledger, first = sources(world, kms).ledger, sources(world, kms).ledger.get(keys.recorded(E0))
+    assert first is not None
+    decide(arn_of(1), "Rejected", by="link", who="Bo", why="seen", using=using(world, 31))
+    records.write(sources(world, kms), "titanic", E0)
+    proof.recording._note(sources(world, kms), "titanic", E0, first.evidence, Head(1, "0" * 64))
+    found = ledger.get(keys.recorded(E0))
+    assert found is not None
+    assert found.sequence == 2
