@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, Protocol
 
 from retraining.aws import registry
 from retraining.config.rules import Approval, MetricRule
@@ -35,6 +35,10 @@ class Reads(Protocol):
     def s3(self) -> S3Client: ...
     @property
     def ledger(self) -> Ledger: ...
+
+
+BETWEEN_CALLS: Final = timedelta(seconds=1)
+"""A champion for less than this is none: it stood between the calls of a roll-back."""
 
 
 @dataclass(frozen=True)
@@ -179,11 +183,11 @@ def _left(
     for start, end in later:
         if until is not None and start >= until:
             break
-        if start > at:
+        if start - at >= BETWEEN_CALLS:
             found.append(Reign(at, start))
         if end is None:
             return found
         at = max(at, end)
-    if until is None or at < until:
+    if until is None or until - at >= BETWEEN_CALLS:
         found.append(Reign(at, until))
     return found

@@ -45,8 +45,9 @@ def review(
     if as_json_:
         terminal.print_json(as_json(minted))
     else:
-        does = "decides once" if minted.kind == "review" else "only shows"
-        err.print(f"it {does}, and expires at {moment(minted.expires_at)}", soft_wrap=True)
+        does = "decides once" if minted.decides else "only shows"
+        decided = f"{package} is decided already: " if minted.kind == "review" and not minted.decides else ""
+        err.print(f"{decided}it {does}, and expires at {moment(minted.expires_at)}", soft_wrap=True)
         typer.echo(minted.url)
     if open_ and typer.launch(minted.url) != 0:
         err.print("[yellow]no browser could be opened here: open the link by hand[/]", soft_wrap=True)

@@ -10,10 +10,11 @@ from handsoff.deployment import Deployment
 from handsoff.operating.candidates import WaitingCandidate, candidate_as_json, waiting_candidates
 from handsoff.operating.executions import newest_executions, package_of
 from handsoff.operating.schedules import NextStart, next_start
-from handsoff.operating.states import model_state, standing_pause
+from handsoff.operating.states import model_state
 from retraining.aws import registry
 from retraining.aws.pipelines import Execution
 from retraining.errors import EvaluationError
+from retraining.facts import keys
 from retraining.facts.model_state import ModelState
 from retraining.facts.package import Package
 from retraining.facts.pauses import PauseFact
@@ -26,7 +27,7 @@ class Overview:
     """What `handsoff models` shows of one model.
 
     `measured` is the champion's main metric; None without a champion, or where its evaluation cannot be read.
-    `last` is the newest execution, with the package that it registered. `pause` is the pause that stands;
+    `last` is the newest execution, with the package that it registered. `last_pause` may be over;
     `paused_by_config` says whether handsoff.yaml pauses the model, too.
     """
 
@@ -38,8 +39,13 @@ class Overview:
     candidates: tuple[WaitingCandidate, ...]
     last: tuple[Execution, Package | None] | None
     next: NextStart | None
-    pause: PauseFact | None
+    last_pause: PauseFact | None
     paused_by_config: bool
+
+    @property
+    def pause(self) -> PauseFact | None:
+        """The pause that stands; None if there is none."""
+        return self.last_pause if self.last_pause and self.last_pause.stands else None
 
 
 def overview(deployment: Deployment, model: str, now: datetime) -> Overview:
@@ -57,7 +63,7 @@ def overview(deployment: Deployment, model: str, now: datetime) -> Overview:
         waiting_candidates(deployment, model),
         (newest, package_of(deployment, newest)) if newest else None,
         next_start(deployment, model, now),
-        standing_pause(deployment, model),
+        deployment.ledger.get(keys.paused(model)),
         config.retrain.paused,
     )
 

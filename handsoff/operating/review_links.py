@@ -25,12 +25,16 @@ PAGE: Final = "docs/how-to/decide-on-a-candidate.md"
 
 @dataclass(frozen=True)
 class Minted:
-    """A link, made now. `kind` is what it opens, `subject` the package's ARN or the model's name."""
+    """A link, made now. `kind` is what it opens, `subject` the package's ARN or the model's name.
+
+    `decides` says whether a person can decide by it: not on a package that is decided.
+    """
 
     kind: Kind
     subject: str
     url: str
     expires_at: datetime
+    decides: bool = False
 
 
 def mint_for_package(deployment: Deployment, package: Package, *, read_only: bool) -> Minted:
@@ -41,7 +45,9 @@ def mint_for_package(deployment: Deployment, package: Package, *, read_only: boo
     )
     links = _links(deployment, without)
     url = links.look_url(package.arn) if read_only else links.url(package.arn)
-    return Minted("look" if read_only else "review", package.arn, url, _expires_at(deployment, model))
+    kind: Kind = "look" if read_only else "review"
+    decides = package.pending and not read_only
+    return Minted(kind, package.arn, url, _expires_at(deployment, model), decides)
 
 
 def mint_for_model(deployment: Deployment, model: str) -> Minted:

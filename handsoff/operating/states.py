@@ -51,8 +51,13 @@ class ModelStatus:
     anchor: str | None = None
     """The name of the anchor; None where no rule compares with it, or there is none yet."""
 
-    pause: PauseFact | None = None
-    """The pause that stands; None if no person has paused the model."""
+    last_pause: PauseFact | None = None
+    """The last pause, which may be over; None if no person ever paused the model."""
+
+    @property
+    def pause(self) -> PauseFact | None:
+        """The pause that stands; None if there is none."""
+        return self.last_pause if self.last_pause and self.last_pause.stands else None
 
 
 def model_state(deployment: Deployment, model: str) -> ModelState:
@@ -76,7 +81,7 @@ def model_status(deployment: Deployment, model: str, limit: int) -> ModelStatus:
         tuple((execution, package_of(deployment, execution)) for execution in executions),
         {one.arn: traceback_ends(deployment, one) for one in executions if one.failed},
         anchor_of(deployment, model),
-        standing_pause(deployment, model),
+        deployment.ledger.get(keys.paused(model)),
     )
 
 

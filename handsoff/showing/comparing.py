@@ -71,7 +71,7 @@ def basis_words(found: Compared) -> str:
 
 def _metrics(found: Compared) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("metric")
+    table.add_column("metric", overflow="fold")
     for number in (found.first.number, found.second.number):
         table.add_column(f"version {number} (95 % interval)")
     paired = found.basis == "paired"
@@ -101,7 +101,7 @@ def _better(pair: Pair, found: Compared) -> str:
 def _slices(found: Compared) -> Table:
     paired = found.basis == "paired"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(f"slice ({escape(found.slices[0].pair.name)})")
+    table.add_column(f"slice ({escape(found.slices[0].pair.name)})", overflow="fold")
     table.add_column("rows", justify="right", no_wrap=True)
     for number in (found.first.number, found.second.number):
         table.add_column(f"version {number}")

@@ -20,7 +20,7 @@ def show_evidence(console: Console, found: dict[str, Any]) -> None:
         if step["failureReason"]:
             lines.append(("", f"[red]{escape(step['failureReason'])}[/]"))
         if step["logs"]:
-            lines.append(("", f"[dim]{escape(_log_command(step['logs']))}[/]"))
+            lines.append(("", f"[dim]{escape(_log_command(found, step['name']))}[/]"))
     lines += [
         ("missing" if not n else "", f"[red]{escape(text)}[/]")
         for n, text in enumerate(found.get("missing", []))
@@ -127,12 +127,9 @@ def _reasons(verdict: dict[str, Any] | None) -> list[str]:
     return [*rules, *(reason for reason in verdict["reasons"] if reason not in rules)]
 
 
-def _log_command(logs: dict[str, Any]) -> str:
-    """The AWS CLI's command that prints the log of a step's job."""
-    return (
-        f"aws logs filter-log-events --log-group-name {logs['group']} "
-        f"--log-stream-name-prefix {logs['streamPrefix']} --query 'events[].[message]' --output text"
-    )
+def _log_command(found: dict[str, Any], step: str) -> str:
+    """The command that prints the log of a step's job."""
+    return f"handsoff logs {found['pipelineExecutionArn'].rsplit('/', 1)[-1]} --step {step}"
 
 
 def _clock(text: str | None) -> str:

@@ -60,7 +60,7 @@ def show_overview(console: Console, item: Overview, now: datetime) -> None:
     if item.paused_by_config:
         lines.append(("paused", "[yellow]by handsoff.yaml: retrain.paused is true[/]"))
     lines.append(("champion", _champion(item, now)))
-    lines += [("waits" if not n else "", line) for n, line in enumerate(_waiting(item, now))]
+    lines += [("pending" if not n else "", line) for n, line in enumerate(_waiting(item, now))]
     lines += [("last result", _last(item, now)), ("next schedule", _next(item.next))]
     console.print(f"[bold]{escape(item.name)}[/]")
     print_lines(console, [(f"  {name}", value) for name, value in lines])
@@ -76,7 +76,8 @@ def _champion(item: Overview, now: datetime) -> str:
 
 def _waiting(item: Overview, now: datetime) -> list[str]:
     """What waits: start requests, and candidates; `nothing` where neither does."""
-    line = pending_or_refused(item.state, now) if item.state.pending or item.state.unmade else None
+    state = item.state
+    line = pending_or_refused(state, now, item.last_pause) if state.pending or state.unmade else None
     return [*([line] if line else []), *(waits_line(one) for one in item.candidates)] or ["nothing"]
 
 

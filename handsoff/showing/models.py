@@ -16,19 +16,28 @@ from handsoff.showing.console import escape, moment
 from handsoff.showing.executions import execution_table
 from retraining.aws.pipelines import Execution
 from retraining.facts.model_state import ModelState
+from retraining.facts.pauses import PauseFact
 from retraining.text import first_of
 
 MAX_NAMED: Final = 5
 """Files in quarantine for the same reason that a line names; `handsoff release` lists all."""
 
 
-def pending_or_refused(state: ModelState, now: datetime) -> str | None:
-    """Why a requested start has not happened, as rich markup; None where none is pending or refused."""
+def pending_or_refused(state: ModelState, now: datetime, pause: PauseFact | None = None) -> str | None:
+    """Why a requested start has not happened, as rich markup; None where none is pending or refused.
+
+    `pause` is the last pause. While it stands it is the reason; what was said before its end is so no longer.
+    """
     if state.blocked and (state.pending or state.unmade or state.bad_files):
         blocked = f"[red]blocked since {moment(state.blocked.since)}:[/] {escape(state.blocked.reason)}"
         return f"{blocked}; next try within a minute of {moment(state.blocked.until)}"
     if state.pending:
         triggers = ", ".join(sorted({request.trigger for request in state.pending}))
+        if pause and pause.stands:
+            return f"[yellow]waiting ({triggers}):[/] for the end of the pause"
+        if pause and pause.resumed and (state.answered_at is None or state.answered_at < pause.resumed.at):
+            resumed = f"the pause ended at {moment(pause.resumed.at)}"
+            return f"[yellow]waiting ({triggers}):[/] {resumed}; looked at again within two minutes"
         if state.due_at is None or state.due_at <= now:
             again = "due within a minute"
         else:
@@ -42,7 +51,7 @@ def pending_or_refused(state: ModelState, now: datetime) -> str | None:
 def show_model(console: Console, status: ModelStatus, now: datetime) -> None:
     """Print a model's status."""
     console.print(f"[bold]{status.name}[/]" + ("" if status.executions else ": no execution yet"))
-    if line := pending_or_refused(status.state, now):
+    if line := pending_or_refused(status.state, now, status.last_pause):
         console.print(f"  {line}", soft_wrap=True)
     if status.pause:
         console.print(
@@ -50,7 +59,7 @@ def show_model(console: Console, status: ModelStatus, now: datetime) -> None:
             soft_wrap=True,
         )
     for delivery in status.deliveries:
-        console.print(f"  {delivery_line(delivery)}", soft_wrap=True)
+        console.print(f"  {delivery_line(delivery, paused=status.pause is not None)}", soft_wrap=True)
     if status.left_out:
         console.print(f"  [yellow]not read:[/] {escape(status.left_out)}", soft_wrap=True)
     for candidate in status.candidates:
@@ -89,12 +98,16 @@ def _quarantined(files: Sequence[QuarantinedFile]) -> list[str]:
     return lines
 
 
-def delivery_line(item: Delivery) -> str:
-    """A line about a delivery: when its marker landed, and what became of it."""
+def delivery_line(item: Delivery, *, paused: bool = False) -> str:
+    """A line about a delivery: when its marker landed, and what became of it.
+
+    That of a model that is `paused` does not say why it waits: the pause has a line of its own.
+    """
     if item.marker is None:
         return f"delivery {item.answer}: {escape(item.reason)}"
     said = {"waits": "[yellow]waits for its start[/]", "answered": "", "superseded": "started nothing"}
-    parts = [part for part in (said[item.answer], escape(item.reason)) if part]
+    why = "" if paused and item.answer == "waits" else escape(item.reason)
+    parts = [part for part in (said[item.answer], why) if part]
     return f"delivery of {moment(item.marker.landed_at)}: {', '.join(parts)}"
 
 

@@ -76,6 +76,17 @@ def test_reigns_of_an_approval_that_is_being_written_have_not_begun() -> None:
     assert not waits.was_approved
 
 
+def test_reigns_leave_out_the_moment_between_the_calls_of_a_roll_back() -> None:
+    gone = a_decision("Rejected", minutes=30, done_at=at(30))
+    middle = version(2, "Rejected", gone, approvedAt=at(20).isoformat(), changed=30)
+    back = approved(1, 30.015625, earlier=(EarlierDecision(status="Approved", by="rules", at=at(10)),))
+    assert reigns(middle, back, approved(3, 5)) == {
+        2: [(20, 30)],
+        1: [(10, 20), (30.015625, None)],
+        3: [(5, 10)],
+    }
+
+
 def test_reigns_of_an_older_version_inside_a_newer_term_leave_two_parts() -> None:
     inside = version(
         1,

@@ -377,7 +377,7 @@ def test_models_shows_each_model_in_a_few_lines(deployed: World, scheduler: Sche
     assert lines[0] == "titanic"
     assert lines[1].startswith("  champion         version 1, for ")
     assert lines[1].endswith("accuracy 0.8000 (0.7400 to 0.8500)")
-    assert lines[2] == "  waits            nothing"
+    assert lines[2] == "  pending          nothing"
     assert lines[3].startswith("  last result      Executing, started ")
     assert lines[4].endswith("(rate(7 days) Europe/Madrid)")
     found = json.loads(said("models", "--json"))["titanic"]
@@ -431,7 +431,7 @@ def test_show_overview_of_what_waits() -> None:
         "titanic",
         "  paused           by handsoff.yaml: retrain.paused is true",
         "  champion         none: no version is approved",
-        "  waits            waiting (landing): cooldown until 13:00; due within a minute",
+        "  pending          waiting (landing): cooldown until 13:00; due within a minute",
         "  last result      no execution yet",
         "  next schedule    disabled in AWS: cron(0 6 * * ? *) Europe/Madrid",
     ]

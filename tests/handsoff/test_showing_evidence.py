@@ -104,7 +104,5 @@ def test_show_evidence_has_the_command_that_prints_the_log_of_a_job() -> None:
     }
     text = io.StringIO()
     show_evidence(Console(file=text, width=60), {**evidence(), "steps": [step]})
-    assert (
-        "aws logs filter-log-events --log-group-name /aws/sagemaker/TrainingJobs --log-stream-name-prefix "
-        "pipelines-abc-TrainModel- --query 'events[].[message]' --output text"
-    ) in text.getvalue()
+    execution = str(evidence()["pipelineExecutionArn"]).rsplit("/", 1)[-1]
+    assert f"handsoff logs {execution} --step TrainModel" in text.getvalue()

@@ -19,6 +19,7 @@ from retraining.aws.pipelines import Execution
 from retraining.config.schema import parse_config
 from retraining.facts.anchors import AnchorFact
 from retraining.facts.model_state import ModelState
+from retraining.facts.pauses import PauseFact, Resumed
 from retraining.facts.starts import Blocked, Start, StartRequest
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -43,6 +44,35 @@ def test_pending_or_refused_of_a_blocked_start_says_why_since_when_and_when_next
 
 def test_pending_or_refused_of_a_start_that_is_being_made_is_none() -> None:
     assert pending_or_refused(ModelState(running=TAKEN), NOON) is None
+
+
+PAUSE = PauseFact(by="ada", since=NOON, why="audit", state="paused")
+ENDED = PAUSE.model_copy(
+    update={"state": "resumed", "resumed": Resumed(by="ada", at=NOON + timedelta(hours=2))}
+)
+
+
+@pytest.mark.parametrize(
+    ("pause", "answered", "said"),
+    [
+        (PAUSE, 1, "[yellow]waiting (landing):[/] for the end of the pause"),
+        (
+            ENDED,
+            1,
+            f"[yellow]waiting (landing):[/] the pause ended at {moment(NOON + timedelta(hours=2))}; "
+            "looked at again within two minutes",
+        ),
+        (ENDED, 3, "[yellow]waiting (landing):[/] cooldown; due within a minute"),
+        (None, 1, "[yellow]waiting (landing):[/] cooldown; due within a minute"),
+    ],
+    ids=["stands", "has just ended", "ended before the answer", "never"],
+)
+def test_pending_or_refused_says_the_pause_while_it_is_the_reason(
+    pause: PauseFact | None, answered: int, said: str
+) -> None:
+    at = NOON + timedelta(hours=answered)
+    state = ModelState(pending=(LANDING,), answer="wait", reason="cooldown", answered_at=at)
+    assert pending_or_refused(state, at, pause) == said
 
 
 def quarantined(name: str, text: str, problem: str) -> QuarantinedFile:

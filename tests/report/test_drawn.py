@@ -119,6 +119,30 @@ def test_history_of_equal_versions_calls_none_best() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rows", "note"),
+    [
+        (("a", "a"), "All versions were measured on the same validation rows."),
+        (
+            ("a", "b"),
+            "The versions were measured on 2 different sets of validation rows: a difference may come from "
+            "the rows as well as from the models.",
+        ),
+        (("a", None), "It is not known whether all versions were measured on the same validation rows."),
+    ],
+)
+def test_history_says_whether_the_rows_are_the_same(rows: tuple[str | None, ...], note: str) -> None:
+    found = []
+    for number, identity in enumerate(rows, 1):
+        one = version(number, 0.8 + number / 100)
+        assert one.evaluation is not None
+        evaluation = one.evaluation.model_copy(update={"validation": identity})
+        found.append(replace(one, evaluation=evaluation))
+    drawn = history(found, "roc_auc", arn_of(2))
+    assert drawn is not None
+    assert drawn.note == f"Roc auc: higher is better. {note}"
+
+
+@pytest.mark.parametrize(
     ("values", "title"),
     [
         ((0.91, 0.86, 0.86), "Version 3 has the best roc auc of 3 versions"),

@@ -60,6 +60,7 @@ def history(versions: Sequence[Version], metric: str, this: str | None = None) -
         return None
     wide = (_RIGHT - _LEFT) / len(known)
     better = "lower" if metric in LOWER_IS_BETTER else "higher"
+    said = _rows_said([version for version, _ in known])
     drawn = [
         _Drawn(version, found, _LEFT + (place + 0.5) * wide) for place, (version, found) in enumerate(known)
     ]
@@ -79,8 +80,20 @@ def history(versions: Sequence[Version], metric: str, this: str | None = None) -
             ),
             rows=tuple(_row(item) for item in reversed(drawn)),
         ),
-        note=f"{spaced(metric).capitalize()}: {better} is better. "
-        "Each version was measured on the validation rows of its own batch, so versions differ in rows, too.",
+        note=f"{spaced(metric).capitalize()}: {better} is better. {said}",
+    )
+
+
+def _rows_said(found: Sequence[Version]) -> str:
+    """Whether the versions were measured on the same validation rows, and what follows."""
+    rows = {version.evaluation.validation if version.evaluation else None for version in found}
+    if None in rows:
+        return "It is not known whether all versions were measured on the same validation rows."
+    if len(rows) == 1:
+        return "All versions were measured on the same validation rows."
+    return (
+        f"The versions were measured on {len(rows)} different sets of validation rows: a difference may come "
+        "from the rows as well as from the models."
     )
 
 
