@@ -9,6 +9,7 @@ import typer
 from handsoff.commands import terminal
 from handsoff.commands.decisions import REASON
 from handsoff.commands.terminal import err, out
+from handsoff.deploying import champions
 from handsoff.deployment import Deployment
 from handsoff.errors import Refused
 from handsoff.operating import rollback as rolling
@@ -59,6 +60,9 @@ def rollback(
     terminal.project().model(model)
     with err.status(f"reading the versions of {model}"):
         plan = rolling.plan(deployment, model, to, why)
+    image = champions.warning(deployment, model, plan.to)
+    for warning in (*([image] if image else []), *plan.warnings):
+        err.print(f"[yellow]warning:[/] {escape(plan.to.name)}: {escape(warning)}", soft_wrap=True)
     if not plan.repeats:
         terminal.confirm(deployment, f"{_planned(plan)} Roll back?", yes=yes)
     try:

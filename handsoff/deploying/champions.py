@@ -22,22 +22,40 @@ def without_image(deployment: Deployment, groups: Collection[str]) -> Iterator[t
     Only those of models of own code: they are asked in their image. A role that is not the project's
     (`aws.pipeline_role`) keeps its permissions, so it loses none.
     """
-    config, location = deployment.config, deployment.location
+    config = deployment.config
     if config.aws.pipeline_role is not None:
         return
-    pulled = set(render.repositories(config, location))
     for model, settings in config.models.items():
         group = deployment.resource_name(model)
         if group not in groups or not settings.training.own_code:
             continue
         for role, package in _compared(deployment, group, anchor=settings.approval.asks_anchor):
-            image = package.image or ""
-            try:
-                needed = repository_arns(image, location.region, location.partition)
-            except ValueError:  # no address of ECR, which no job could pull before either
-                continue
-            if not pulled.issuperset(needed):
-                yield f"{model}/{package.arn.rsplit('/', 1)[-1]}, the {role}", image
+            if not may_pull(deployment, package):
+                yield f"{model}/{package.arn.rsplit('/', 1)[-1]}, the {role}", package.image or ""
+
+
+def may_pull(deployment: Deployment, package: Package) -> bool:
+    """Whether the project's role may pull the package's image, as the configuration is now.
+
+    An image that has no address in ECR is none that jobs ever pulled, and loses nothing.
+    """
+    config, location = deployment.config, deployment.location
+    try:
+        needed = repository_arns(package.image or "", location.region, location.partition)
+    except ValueError:
+        return True
+    return set(render.repositories(config, location)).issuperset(needed)
+
+
+def warning(deployment: Deployment, model: str, package: Package) -> str | None:
+    """What will not work with this package of the model as champion, and the way out; None if all will."""
+    own = deployment.config.models[model].training.own_code
+    if not own or deployment.config.aws.pipeline_role is not None or may_pull(deployment, package):
+        return None
+    return (
+        f"executions will fail in ModelEvaluation, as no job may pull its image {package.image}; "
+        "add its repository to aws.image_repositories in handsoff.yaml, then run `handsoff deploy`"
+    )
 
 
 def _compared(deployment: Deployment, group: str, *, anchor: bool) -> Iterator[tuple[str, Package]]:

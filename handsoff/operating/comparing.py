@@ -58,10 +58,11 @@ class SliceOfBoth:
 class Compared:
     """Two versions side by side. `n` are the validation rows behind the numbers.
 
-    `shared_with` says as what one was compared with the other: champion or anchor; None without such a
+        `shared_with` says as what one was compared with the other: champion or anchor; None without such a
     comparison. `excluded` rows are left out of it, as the other one was trained on them. `rows` are those of
     each split, `gaps` the features whose share of missing values differs, by split. `changes` is what the
     newer one's evaluation says of its data beside the older one's; None without a comparison as champion.
+    `predict` is the task of each with its classes.
     """
 
     first: Version
@@ -75,6 +76,7 @@ class Compared:
     same_batch: bool
     shared_with: Literal["champion", "anchor"] | None = None
     excluded: int = 0
+    predict: tuple[str, str] = ("", "")
     changes: Mapping[str, Any] | None = None
 
 
@@ -182,6 +184,7 @@ def _of_data(one: Evaluation, two: Evaluation) -> dict[str, Any]:
     """What the evaluations say of both versions' data."""
     return {
         "same_batch": one.batch == two.batch,
+        "predict": (one.predicts, two.predicts),
         "rows": {split: (getattr(one.data, split).rows, getattr(two.data, split).rows) for split in SPLITS},
         "gaps": {
             split: _gaps(getattr(one.data, split).missing_share, getattr(two.data, split).missing_share)
@@ -205,6 +208,7 @@ def as_json(found: Compared) -> dict[str, Any]:
         "modelPackageArns": [found.first.package.arn, found.second.package.arn],
         "basis": found.basis,
         "comparedAs": found.shared_with,
+        "predict": list(found.predict),
         "rows": list(found.n),
         "leftOut": found.excluded,
         "metrics": {pair.name: _pair_as_json(pair) for pair in found.metrics},

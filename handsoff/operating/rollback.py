@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from handsoff.operating.packages import find_package
 from retraining.aws import registry
 from retraining.candidates import going_back
 from retraining.candidates.going_back import why_not
+from retraining.errors import EvaluationError
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact
 from retraining.facts.package import Package
@@ -25,13 +27,15 @@ class Plan:
     """A roll-back: from the champion to an earlier version.
 
     `champion` is None if there is none any more. `known` is the decision on the earlier version so far.
-    `repeats` says that the same person has asked for the same roll-back before.
+    `repeats` says that the same person has asked for the same roll-back before. `warnings` say what will not
+    work with the earlier version as champion.
     """
 
     to: Package
     champion: Package | None
     known: DecisionFact | None
     repeats: bool
+    warnings: tuple[str, ...] = ()
 
 
 def plan(deployment: Deployment, model: str, to: int | None, why: str) -> Plan:
@@ -51,7 +55,9 @@ def plan(deployment: Deployment, model: str, to: int | None, why: str) -> Plan:
     if refusal := why_not(package, champion, approved, known, of_champion):
         raise Refused(refusal)
     _need_artifact(deployment, package)
-    return Plan(package, champion, known, repeats=False)
+    return Plan(
+        package, champion, known, repeats=False, warnings=tuple(_warnings(deployment, model, package))
+    )
 
 
 def _repeated(deployment: Deployment, to: Package, champion: Package | None, why: str) -> Plan | None:
@@ -97,6 +103,17 @@ def _need_artifact(deployment: Deployment, package: Package) -> None:
             f"the model of {package.name}, {package.model_uri}, {gone}: nothing could serve it. "
             "Name another version with --to N"
         ) from None
+
+
+def _warnings(deployment: Deployment, model: str, to: Package) -> Iterator[str]:
+    """What will not work with `to` as champion. Nothing is refused: it may be the right one to serve."""
+    settings = deployment.config.models[model]
+    try:
+        task = registry.evaluation(deployment.s3, to).task
+    except EvaluationError:
+        return
+    if task != settings.task:
+        yield f"candidates will be held: it is a model for {task}, and handsoff.yaml asks for {settings.task}"
 
 
 def carry_out(deployment: Deployment, found: Plan, why: str) -> DecisionFact:

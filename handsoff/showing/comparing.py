@@ -25,6 +25,13 @@ def show_comparison(console: Console, model: str, found: Compared) -> None:
     """Print what the numbers rest on, then metrics, slices and data."""
     first, second = found.first, found.second
     print_lines(console, [(f"version {one.number}", _version(one)) for one in (first, second)])
+    one, two = (escape(text) for text in found.predict)
+    if one != two:
+        console.print(
+            f"[yellow]they predict different things[/]: version {first.number} is a {one}, version "
+            f"{second.number} a {two}; numbers of the same name do not measure the same",
+            soft_wrap=True,
+        )
     console.print(f"[bold]rows[/]: {basis_words(found)}", soft_wrap=True)
     console.print(_metrics(found))
     if found.slices:

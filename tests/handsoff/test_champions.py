@@ -15,6 +15,7 @@ from handsoff.errors import NotDeployed
 from handsoff.location import Location
 from retraining.aws import registry
 from retraining.config.schema import Config, parse_config
+from retraining.facts.package import Package
 from tests.terraform.conftest import ROOT
 
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -106,3 +107,31 @@ def test_an_anchor_that_cannot_be_read_stops_no_deployment(
 def test_further_repositories_are_addresses_without_a_tag(address: str) -> None:
     with pytest.raises(Exception, match="the address of a repository in ECR without a tag"):
         config(OLD, image_repositories=[address])
+
+
+@pytest.mark.parametrize(
+    ("image", "aws", "warned"),
+    [
+        (f"{HOST}/churn-b:1", {}, True),
+        (OLD, {}, False),
+        (f"{HOST}/churn-b:1", {"image_repositories": [f"{HOST}/churn-a"]}, False),
+        (f"{HOST}/churn-b:1", {"pipeline_role": ROLE}, False),
+    ],
+)
+def test_warning_before_a_version_becomes_champion_whose_image_no_job_may_pull(
+    image: str, aws: dict[str, Any], warned: bool
+) -> None:
+    deployment = SimpleNamespace(
+        config=config(image, **aws), location=Location("123456789012", "eu-west-1", "aws")
+    )
+    found = champions.warning(
+        cast("Deployment", deployment), "titanic", cast("Package", SimpleNamespace(image=OLD))
+    )
+    assert found == (
+        (
+            f"executions will fail in ModelEvaluation, as no job may pull its image {OLD}; "
+            "add its repository to aws.image_repositories in handsoff.yaml, then run `handsoff deploy`"
+        )
+        if warned
+        else None
+    )

@@ -314,6 +314,21 @@ def test_compare_on_other_rows_says_so_first(deployed: World) -> None:
     ) in said("compare", "titanic", "4", "7")
 
 
+def test_compare_of_models_that_predict_different_things_says_so_first(deployed: World) -> None:
+    version(deployed, 4, 0.80)
+    version(deployed, 7, 0.82)
+    key = "models/titanic/e3/evaluation.json"
+    stored = json.loads(deployed.s3.get_object(Bucket="data", Key=key)["Body"].read())
+    stored["handsoff"]["classes"] = ["no", "yes"]
+    deployed.s3.put_object(Bucket="data", Key=key, Body=json.dumps(stored).encode())
+    assert (
+        "they predict different things: version 4 is a binary_classification of no, yes, version 7 a "
+        "binary_classification of 0, 1; numbers of the same name do not measure the same\n"
+    ) in said("compare", "titanic", "4", "7")
+    found = json.loads(said("compare", "titanic", "4", "7", "--json"))
+    assert found["predict"] == ["binary_classification of no, yes", "binary_classification of 0, 1"]
+
+
 def test_compare_of_versions_of_an_earlier_handsoff_says_that_rows_are_not_known(deployed: World) -> None:
     version(deployed, 4, 0.80, validation=None)
     version(deployed, 7, 0.82, validation=B)

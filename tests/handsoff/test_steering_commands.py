@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -17,6 +18,7 @@ from handsoff.commands import terminal
 from handsoff.deploying import account, checks
 from handsoff.deployment import Deployment
 from handsoff.errors import NotConfirmed, NotFound, Refused
+from retraining.aws import registry
 from retraining.candidates.decisions import NoReason, decide
 from retraining.collaborators import Collaborators
 from retraining.config.schema import Config
@@ -27,7 +29,7 @@ from retraining.facts.model_state import ModelState
 from retraining.facts.pauses import PauseFact
 from retraining.facts.starts import StartRequest, StopAsked
 from retraining.starts import executions
-from tests.functions.fakes import START, arn_of, register, titanic_config, was_held
+from tests.functions.fakes import ROOT, START, arn_of, register, titanic_config, was_held
 from tests.functions.world import World
 
 WHO = "arn:aws:iam::123456789012:user/data-science-user"
@@ -178,6 +180,20 @@ def test_rollback_to_a_version_whose_model_is_gone_is_refused(deployed: World) -
         "nothing could serve it. Name another version with --to N"
     )
     assert status(deployed, 2) == "Approved"
+
+
+def test_rollback_to_a_model_for_another_task_warns_first(deployed: World) -> None:
+    approved(deployed, 1, 2)
+    sample = (ROOT / "tests/samples/evaluation.regression.json").read_bytes()
+    uri = urlsplit(registry.package(deployed.sagemaker, arn_of(1)).evaluation_uri or "")
+    deployed.s3.put_object(Bucket=uri.netloc, Key=uri.path.lstrip("/"), Body=sample)
+    done = run(*BACK)
+    assert done.exit_code == 0
+    assert (
+        "warning: handsoff-titanic/1: candidates will be held: it is a model for regression, and "
+        "handsoff.yaml asks for binary_classification\n"
+    ) in done.stderr
+    assert status(deployed, 1) == "Approved"
 
 
 def test_rollback_to_the_champion_is_refused(deployed: World) -> None:

@@ -332,6 +332,11 @@ class Evaluation(_Frozen):
     validation: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     quality: dict[str, JsonValue] | None = Field(None, exclude=True)
 
+    @property
+    def predicts(self) -> str:
+        """The task and its classes in words, such as `binary_classification of 0, 1`."""
+        return f"{self.task} of {', '.join(self.classes)}" if self.classes else self.task
+
 
 class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
