@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast chaos chaos-variants soak upgrade fuzz check docs pictures scan build wheel up down invoke doctor deploy destroy lock clean
+.PHONY: help setup demo test test-fast chaos chaos-variants soak upgrade fuzz bench check docs pictures scan build wheel up down invoke doctor deploy destroy lock clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
@@ -47,6 +47,9 @@ chaos-variants: setup ## undo one mending at a time and say which seed of chaos,
 
 soak: setup ## let 20 models work for hours of virtual time, and draw what the functions keep (HOURS=6)
 	@python -m tests.soak --hours $(HOURS)
+
+bench: setup ## measure speed against limits and goals; writes docs/reference/performance.md (ONLY="train functions")
+	@python -m bench $(if $(ONLY),--only $(ONLY))
 
 check: setup ## style, types, layers, generated pages, template
 	@ruff check .

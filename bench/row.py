@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final, TypeAlias
@@ -192,8 +192,3 @@ def print_rows(rows: Sequence[Row]) -> None:
             print(f"  {', '.join(numbers)}")
         if row.reason:
             print(f"  {row.reason}")
-
-
-def as_json(row: Row) -> dict[str, object]:
-    """The row as bench/results.json has it: its fields, the goal in words, and whether it is met."""
-    return {**asdict(row), "goal": str(row.goal), "met": row.met}
