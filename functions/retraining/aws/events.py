@@ -7,9 +7,9 @@ a hint that something happened to a business fact. Handlers look the fact up.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 
 class _Event(BaseModel):
@@ -74,15 +74,8 @@ class RetrainingRequested(_Event):
     detail: RetrainingRequest
 
 
-def _source(message: Any) -> str | None:
-    return message.get("source") if isinstance(message, dict) else None
-
-
 LANDING_MESSAGE: TypeAdapter[ObjectCreated | RetrainingRequested] = TypeAdapter(
-    Annotated[
-        Annotated[ObjectCreated, Tag("aws.s3")] | Annotated[RetrainingRequested, Tag("handsoff")],
-        Discriminator(_source),
-    ]
+    Annotated[ObjectCreated | RetrainingRequested, Field(discriminator="source")]
 )
 """What the landings queue carries."""
 
