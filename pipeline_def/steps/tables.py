@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Required, TypedDict
+from typing import Any, Final, Required, TypedDict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -184,6 +184,19 @@ def _plain(name: str) -> str:
     return "".join(name.split()).casefold()
 
 
+def encoding(schema: pa.Schema) -> dict[str, Any]:
+    """How the columns of a split's file are encoded, as keywords of ParquetWriter.
+
+    Only texts repeat so that a dictionary and Snappy make them smaller. Of numbers and hashes both would take
+    most of the time of writing.
+    """
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    return {
+        "use_dictionary": texts,
+        "compression": {name: "snappy" if name in texts else "none" for name in schema.names},
+    }
+
+
 class SplitWriter:
     """One split's Parquet file, and the counts of the rows in it. Close it when all rows are added.
 
@@ -241,7 +254,7 @@ class SplitWriter:
     def _flush(self) -> None:
         if self._waiting:
             table = pa.concat_tables(self._waiting)
-            self._file = self._file or pq.ParquetWriter(self.path, table.schema)
+            self._file = self._file or pq.ParquetWriter(self.path, table.schema, **encoding(table.schema))
             self._file.write_table(table)
             self._waiting = []
             self._waiting_rows = self._waiting_bytes = 0
