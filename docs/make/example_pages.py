@@ -7,14 +7,12 @@ docs/how-to/read-the-report.md. It takes some minutes. Times, ids and pixels dif
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import sync_playwright
-
+from docs.make.browser import photograph
 from handsoff.operating.executions import package_of
 from handsoff.operating.landing import land, landing_names
 from handsoff.operating.reports import report_of, save
@@ -22,7 +20,6 @@ from retraining.links import Links
 from tests.examples import stories
 from tests.loop.builds import build_once
 from tests.loop.conftest import Loop, pointed_at, started
-from tests.review.conftest import ARGUMENTS
 
 WIDTH: Final = 1100
 """CSS pixels, at which verdict and decision stand beside each other."""
@@ -32,16 +29,6 @@ REPORTS: Final = stories.ROOT / ".handsoff" / "reports"
 
 HEIGHT: Final = 900
 """CSS pixels: the decision, the verdict and the first metrics."""
-
-
-def photograph(url: str, chromium: str, path: Path) -> None:
-    """Write the page at `url` as PNG."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        page.goto(url)
-        path.write_bytes(page.screenshot())
-        browser.close()
 
 
 def page_of(loop: Loop, model: str, folder: Path) -> tuple[str, bytes]:
@@ -64,10 +51,6 @@ def page_of(loop: Loop, model: str, folder: Path) -> tuple[str, bytes]:
 
 def main(models: list[str]) -> int:
     """Write the pictures; the exit code."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        print("there is no chromium on this machine: apt-get install chromium", file=sys.stderr)
-        return 1
     chosen = models or list(stories.MODELS)
     with tempfile.TemporaryDirectory() as scratch:
         folder = stories.own_code(Path(scratch, "project"))
@@ -79,7 +62,7 @@ def main(models: list[str]) -> int:
             for model in chosen:
                 path = stories.EXAMPLES / stories.MODELS[model] / "review-page.png"
                 url, report = page_of(loop, model, Path(scratch, model))
-                photograph(url, chromium, path)
+                path.write_bytes(photograph(url, WIDTH, HEIGHT))
                 save(report, REPORTS / f"{model}.html")
                 print(f"| {model} | {report.count(b'<img ')} | {len(report) // 1000} KB |")
     return 0

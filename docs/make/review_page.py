@@ -6,7 +6,6 @@ in headless Chromium. Names, numbers and times are the same each time. Pixels de
 
 from __future__ import annotations
 
-import shutil
 import sys
 import threading
 from dataclasses import replace
@@ -15,10 +14,11 @@ from pathlib import Path
 from typing import Final
 from unittest.mock import patch
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page
 
+from docs.make.browser import photograph
 from tests.review import stage
-from tests.review.conftest import ARGUMENTS, Site
+from tests.review.conftest import Site
 
 PICTURE: Final = Path(__file__).parents[1] / "images" / "review-page.png"
 
@@ -29,35 +29,24 @@ WIDTH: Final = 1240
 """CSS pixels, at which the form stands beside the verdict."""
 
 HEIGHT: Final = 1560
-"""CSS pixels: the verdict, the form, and the first picture of candidate and champion."""
+"""CSS pixels: the verdict, the form, and whether the numbers can be trusted."""
 
 
-def photograph(url: str, chromium: str) -> bytes:
-    """The page at `url` with its form filled in, as PNG."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        page.goto(url)
-        page.get_by_label("Approve", exact=True).check()
-        page.get_by_label("Your name").fill("Ada Lovelace")
-        page.get_by_label("Reason").fill("0.91 is enough for the ferry line.")
-        page.locator("h1").click()  # so that no field shows a cursor
-        picture = page.screenshot()
-        browser.close()
-    return picture
+def fill_in(page: Page) -> None:
+    """Fill in the form of the page, as an approver does."""
+    page.get_by_label("Approve", exact=True).check()
+    page.get_by_label("Your name").fill("Ada Lovelace")
+    page.get_by_label("Reason").fill("0.91 is enough for the ferry line.")
+    page.locator("h1").click()  # so that no field shows a cursor
 
 
 def main() -> int:
     """Write the picture; the exit code."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        print("there is no chromium on this machine: apt-get install chromium", file=sys.stderr)
-        return 1
     with patch.object(stage, "NOW", MOMENT):
         site = Site()
         site.stage.using = replace(site.stage.using, clock=lambda: MOMENT)
         threading.Thread(target=site.serve_forever, daemon=True).start()
-        PICTURE.write_bytes(photograph(site.url(), chromium))
+        PICTURE.write_bytes(photograph(site.url(), WIDTH, HEIGHT, before=fill_in))
         site.shutdown()
         site.server_close()
     print(f"{PICTURE.name} is written, {PICTURE.stat().st_size // 1000} KB")
