@@ -47,7 +47,10 @@ EVENT_OVERHEAD: Final = 26
 
 
 def serve(log: Path, arguments: list[str]) -> None:
-    """Run AWS on this machine, and write a line of JSON to `log` for each request."""
+    """Run AWS on this machine, and write a line of JSON to `log` for each request that is answered.
+
+    It ends with the times, in seconds since 1970, at which the request came and the answer went.
+    """
     from local import cloud
 
     build = cloud.build_app
@@ -61,8 +64,12 @@ def serve(log: Path, arguments: list[str]) -> None:
                 headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
                 line = [scope["method"], scope["path"], scope["query_string"].decode()]
                 names = ("authorization", "x-amz-target", "content-length")
-                lines.write(json.dumps([*line, *(headers.get(name, "") for name in names)]) + "\n")
-            await app(scope, receive, send)
+                line += [headers.get(name, "") for name in names]
+                began = time.time()
+                await app(scope, receive, send)
+                lines.write(json.dumps([*line, began, time.time()]) + "\n")
+            else:
+                await app(scope, receive, send)
 
         return noting, close
 
@@ -75,7 +82,7 @@ def requests_of(log: Path, account: str) -> Use:
     """Requests so far of functions, of jobs and of landings, counted as AWS bills them."""
     count: Counter[str] = Counter()
     for line in log.read_text().splitlines():
-        method, path, query, authorization, target, length = json.loads(line)
+        method, path, query, authorization, target, length, *_ = json.loads(line)
         who, _, _, service, *_ = (authorization.partition("Credential=")[2] + "/////").split("/")
         ours, operation = who == account or who.startswith("ASIA"), target.rpartition(".")[2]
         count["requests"] += who == account
