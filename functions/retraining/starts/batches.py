@@ -175,7 +175,7 @@ class Batch:
         """When the batch was complete: when its marker landed, or without a marker its last object."""
         return self.marker.landed_at if self.marker else self.last_arrival
 
-    @property
+    @cached_property
     def missing(self) -> list[str]:
         """The splits that have no object: both or none where the files hold the rows of both."""
         if self.whole:
