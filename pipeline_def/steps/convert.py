@@ -5,6 +5,7 @@ tests/wall/ holds these rules to those by which start_retraining inspects a file
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -128,6 +129,8 @@ def features(
 def to_numbers(values: pa.Array, key: str, name: str, first_row: int, notation: Notation = USUAL) -> pa.Array:
     """The column as float64, null where missing. Raises DataProblem for any other text, and for infinity."""
     values = plain(values, key, name)
+    if notation.usual and (usual := _usual_floats(values)) is not None:
+        return usual
     if pa.types.is_string(values.type):
         text = pc.utf8_trim_whitespace(values)
         text = pc.if_else(pc.is_in(text, _MISSING), pa.scalar(None, text.type), text)
@@ -151,12 +154,31 @@ def to_numbers(values: pa.Array, key: str, name: str, first_row: int, notation: 
     return numbers
 
 
+def _usual_floats(values: pa.Array) -> pa.Array | None:
+    """Finite float64s, or the texts of such numbers without spaces, as float64; null for an empty text.
+
+    None for any other column, also for one with a word that stands for a missing value.
+    """
+    if pa.types.is_string(values.type) and not values.offset and not values.null_count:
+        known = pc.not_equal(values, "")
+        _, offsets, texts = values.buffers()
+        values = pa.Array.from_buffers(pa.string(), len(values), [known.buffers()[1], offsets, texts])
+        try:
+            values = pc.cast(values, pa.float64())
+        except pa.ArrowInvalid:
+            return None
+    if not pa.types.is_float64(values.type):
+        return None
+    return values if math.isfinite(pc.sum(values, min_count=0).as_py()) else None
+
+
 def check_range(numbers: pa.Array, estimator: str, key: str, name: str, first_row: int) -> None:
     """Raises DataProblem for a number with which the estimator cannot compute."""
     if estimator not in RANGES:
         return
     limit, told = RANGES[estimator]
-    if (pc.max(pc.abs(numbers)).as_py() or 0.0) > limit:
+    ends = pc.min_max(numbers)
+    if max(-(ends["min"].as_py() or 0.0), ends["max"].as_py() or 0.0) > limit:
         raise _first_wrong(
             numbers, lambda value: abs(value) <= limit, key, name, first_row, f"a number between {told}"
         )

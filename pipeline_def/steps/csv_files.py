@@ -16,6 +16,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -44,8 +45,9 @@ class CsvFile:
     """A CSV file that is ready to be read.
 
     `header` are the names of its columns, of which there are `unnamed` more. `skipped` lines come before the
-    first row. `empty` says that there is no row, `blank` that some lines may be empty. `two_backslashes` says
-    that a quoted value has two in a row, which only `data.quotes` or another file can tell the meaning of.
+    first row. `empty` says that there is no row. `blank_lines` counts the empty lines below the header.
+    `two_backslashes` says that a quoted value has two in a row, which only `data.quotes` or another file can
+    tell the meaning of.
     """
 
     text: CsvText
@@ -55,7 +57,7 @@ class CsvFile:
     unnamed: int
     skipped: int
     empty: bool
-    blank: bool
+    blank_lines: int
     two_backslashes: bool = False
 
     def blocks(self) -> Iterator[pa.RecordBatch]:
@@ -63,25 +65,14 @@ class CsvFile:
         if self.empty:
             return
         rows = 0
-        with self._named_faults(), self._reader(ignore_empty_lines=True) as reader:
+        with self._named_faults(), self._reader() as reader:
             for block in reader:
                 self._check_lengths(block, rows + 1)
                 yield self._without_unnamed(block, rows + 1)
                 rows += block.num_rows
 
-    def blank_lines(self, rows: int) -> int:
-        """How many lines below the header are empty. Arrow does not count them among its `rows`.
-
-        Only Arrow knows which line breaks are inside quotes. So it reads the file again, if there can be
-        any, and counts empty lines as rows.
-        """
-        if self.empty or not self.blank:
-            return 0
-        with self._named_faults(), self._reader(ignore_empty_lines=False) as reader:
-            return int(sum(block.num_rows for block in reader)) - rows
-
     @contextmanager
-    def _reader(self, *, ignore_empty_lines: bool) -> Iterator[pa_csv.CSVStreamingReader]:
+    def _reader(self) -> Iterator[pa_csv.CSVStreamingReader]:
         names = [*self.header, *(f"{UNNAMED}{place}" for place in range(self.unnamed))]
         with (
             self._bytes() as stream,
@@ -91,7 +82,7 @@ class CsvFile:
                     block_size=csv_text.BLOCK_BYTES, column_names=names, skip_rows=self.skipped
                 ),
                 parse_options=pa_csv.ParseOptions(
-                    delimiter=self.delimiter, newlines_in_values=True, ignore_empty_lines=ignore_empty_lines
+                    delimiter=self.delimiter, newlines_in_values=True, ignore_empty_lines=True
                 ),
                 convert_options=pa_csv.ConvertOptions(
                     column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
@@ -113,7 +104,7 @@ class CsvFile:
     def _check_lengths(self, block: pa.RecordBatch, first_row: int) -> None:
         """Raises DataProblem for a value with more than MAX_VALUE characters."""
         for place, values in enumerate(block.columns, 1):
-            if (pc.max(pc.binary_length(values)).as_py() or 0) <= MAX_VALUE:
+            if longest(values) <= MAX_VALUE:
                 continue
             if (row := pc.index(pc.greater(pc.utf8_length(values), MAX_VALUE), True).as_py()) >= 0:
                 raise DataProblem(
@@ -157,6 +148,14 @@ class CsvFile:
         return DataProblem(f"{key} cannot be read as CSV: see the log of the job", one_line(error))
 
 
+def longest(texts: pa.StringArray) -> int:
+    """The bytes of the longest of these texts."""
+    if not len(texts):
+        return 0
+    offsets = np.frombuffer(texts.buffers()[1], "<i4", count=len(texts) + 1, offset=4 * texts.offset)
+    return int(np.diff(offsets).max())
+
+
 def wrong_length(key: str, row: int, found: int, expected: int, line: Sequence[str]) -> DataProblem:
     """The problem of a row with fewer or more values than the header."""
     values = "1 value" if found == 1 else f"{found:,} values"
@@ -181,7 +180,7 @@ def open_csv(path: Path, key: str, dialect: Dialect, *, packed: bool) -> CsvFile
         delimiter, skipped = found[2], 1
         start = start[found.end() :]
     if whole and not start.strip("\r\n"):
-        return CsvFile(text, delimiter, "doubled", (), 0, 0, empty=True, blank=False)
+        return CsvFile(text, delimiter, "doubled", (), 0, 0, empty=True, blank_lines=0)
     if not whole and "\n" not in start and "\r" not in start:
         raise _too_wide(key)
     signs = _signs(text, delimiter)
@@ -209,7 +208,7 @@ def open_csv(path: Path, key: str, dialect: Dialect, *, packed: bool) -> CsvFile
         unnamed=unnamed,
         skipped=skipped + lines,
         empty=empty,
-        blank=signs.blank,
+        blank_lines=0 if empty else signs.blank_lines,
         two_backslashes=unclear and _length(text) != _length(replace(text, backslash=delimiter)),
     )
 
@@ -284,31 +283,31 @@ def _configured(first: list[str], dialect: Dialect, key: str) -> tuple[str, ...]
 
 @dataclass(frozen=True)
 class _Signs:
-    """Whether a text has a quote after a backslash, two backslashes, two line breaks in a row, and a quote
-    that does not end."""
+    """Whether a text has a quote after a backslash, two backslashes, and a quote that does not end; and how
+    many of its lines are empty."""
 
     escaped: bool
     two_backslashes: bool
-    blank: bool
     wrong_quote: bool
+    blank_lines: int
 
 
 def _signs(text: CsvText, delimiter: str) -> _Signs:
     """What all of the text shows. Raises DataProblem for a zero byte, which no text has."""
-    escaped = two_backslashes = blank = False
+    escaped = two_backslashes = False
     last, quotes, read = b"", QuoteCheck(delimiter), 0
     for chunk in text.chunks():
         if (zero := chunk.find(0)) >= 0:
             raise DataProblem(f"{text.key} is not text: byte {read + zero + 1:,} is zero; write it again")
         read += len(chunk)
-        joined = last + chunk
-        escaped = escaped or b'\\"' in joined
-        two_backslashes = two_backslashes or b"\\\\" in joined
-        blank = blank or b"\n\n" in joined or b"\n\r" in joined or b"\r\r" in joined
+        if last == b"\\" or b"\\" in chunk:
+            joined = last + chunk
+            escaped = escaped or b'\\"' in joined
+            two_backslashes = two_backslashes or b"\\\\" in joined
         quotes.add(chunk)
-        last = chunk[-1:]
+        last = chunk[-1:] or last
     quotes.end()
-    return _Signs(escaped, two_backslashes, blank, quotes.wrong)
+    return _Signs(escaped, two_backslashes, quotes.wrong, quotes.blank_lines)
 
 
 def _quotes(text: CsvText, delimiter: str, skipped: int) -> Literal["doubled", "backslash"]:

@@ -1,4 +1,4 @@
-"""Quotes of a CSV text: whether each quoted value ends where a value may end.
+"""Quotes of a CSV text: whether each quoted value ends where a value may end, and which lines are empty.
 
 Arrow reads on after a closing quote and takes line breaks within quotes as part of the value. Two quotes that
 do not end would then make one value of all rows between them.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import numpy as np
+
 MAX_VALUE: Final = 131_072
 """Characters of a value at most: the limit of the csv module, with which start_retraining reads files."""
 
@@ -16,12 +18,17 @@ MAX_VALUE_BYTES: Final = 4 * MAX_VALUE
 """Bytes that a value of MAX_VALUE characters has at most in UTF-8, as long as its quotes are not doubled."""
 
 
+EMPTY_LINES: Final = (0x0A0A, 0x0D0D, 0x0D0A)
+"""Two bytes that end two lines, as 16 bits with the first byte lowest: LF LF, CR CR, and LF CR."""
+
+
 class QuoteCheck:
     """Reads a UTF-8 text in which quotes within quotes are doubled, chunk by chunk.
 
     `wrong` says that a value begins with a quote and that its closing quote is missing, or is not followed by
     a delimiter, a line break or the end. A value of more than twice MAX_VALUE_BYTES counts as one without a
-    closing quote. A quote elsewhere in a value is part of it.
+    closing quote. A quote elsewhere in a value is part of it. `blank_lines` counts the empty lines outside
+    quotes, unless a quote is wrong.
     """
 
     def __init__(self, delimiter: str) -> None:
@@ -31,14 +38,17 @@ class QuoteCheck:
             rb'[^"]*+(?:(?:(?<=%s)%s"(?=%s)|(?<!%s)")[^"]*+)*+' % (sign, value, sign, sign)
         )
         self._value = re.compile(value)
+        self._whole_value = re.compile(rb'"(?<=%s")%s"' % (sign, value[1:]))
         self._waiting = b"\n"
         self.wrong = False
+        self.blank_lines = 0
 
     def add(self, chunk: bytes) -> None:
         """Read the next chunk of the text."""
         if self.wrong or not chunk:
             return
         if len(self._waiting) == 1 and b'"' not in chunk:
+            self.blank_lines += _empty_lines(self._waiting + chunk)
             self._waiting = chunk[-1:]
             return
         text = self._waiting + chunk
@@ -47,9 +57,24 @@ class QuoteCheck:
             value = self._value.match(text, end)
             closed = value is not None and value.end() < len(text) - 1
             self.wrong = closed or len(text) - end > 2 * MAX_VALUE_BYTES
+        settled = text[:end]
+        if _empty_lines(settled):
+            self.blank_lines += _empty_lines(self._whole_value.sub(b'""', settled))
         self._waiting = text[end - 1 :]
 
     def end(self) -> None:
         """Say that no chunk follows."""
-        self.add(b"\n")
+        if self._waiting != b"\n":
+            self.add(b"\n")
         self.wrong = self.wrong or len(self._waiting) > 1
+
+
+def _empty_lines(text: bytes) -> int:
+    """The line breaks, but for the first one, that follow another one. CR and LF are one line break."""
+    kinds = EMPTY_LINES if b"\r" in text else EMPTY_LINES[:1]
+    pairs = [
+        np.frombuffer(text, "<u2", count=(len(text) - start) // 2, offset=start)
+        for start in (0, 1)
+        if len(text) - start > 1
+    ]
+    return sum(int(np.count_nonzero(each == kind)) for each in pairs for kind in kinds)

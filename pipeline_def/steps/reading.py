@@ -99,7 +99,7 @@ class Landing:
             digest,
             columns,
             rows,
-            file.blank_lines(rows),
+            file.blank_lines,
             **file.written(),
             partition=file.partition,
             two_backslashes=file.csv is not None and file.csv.two_backslashes,

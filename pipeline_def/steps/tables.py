@@ -80,9 +80,10 @@ class Landed:
             quotes=self.csv.quotes,
         )
 
-    def blank_lines(self, rows: int) -> int:
-        """How many empty lines the file has beside its `rows`. A Parquet file has none."""
-        return self.csv.blank_lines(rows) if self.csv else 0
+    @property
+    def blank_lines(self) -> int:
+        """How many lines of the file are empty. A Parquet file has none."""
+        return self.csv.blank_lines if self.csv else 0
 
 
 def open_file(path: Path, key: str, config: StepConfig) -> Landed:

@@ -66,7 +66,6 @@ def reason(folder: Path, body: bytes, key: str, config: dict[str, Any], data: di
                 check_no_changes(block, known, key)
                 convert(block, known, key, row)
             row += block.num_rows
-        file.blank_lines(row - 1)
     except DataProblem as problem:
         return str(problem)
     return ""
