@@ -1,0 +1,152 @@
+"""CPU and memory of DataPreProcessing, beside a parse of typed columns and what samples do with pandas.
+
+The rows have ten numbers, four categories and a target of two classes. Limit: Arrow reads the same file, told
+the type of each column, block by block, and keeps nothing. Peer: pandas reads it, fills missing values with
+the median or a word, and writes CSV, as samples of SageMaker's processing jobs do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+from bench.row import Row, Use, alternating, at_least, at_most, measured, print_rows
+
+STEPS = Path(__file__).parents[1] / "pipeline_def" / "steps"
+NUMBERS = [f"n{place}" for place in range(10)]
+CATEGORIES = [f"c{place}" for place in range(4)]
+CHUNK = 250_000
+"""Rows that are made at a time."""
+
+CONFIG = {
+    "name": "m",
+    "task": "binary_classification",
+    "target": "y",
+    "features": {"numeric": NUMBERS, "categorical": CATEGORIES},
+    "training": {"estimator": "hist_gradient_boosting"},
+}
+
+
+def make(path: Path, count: int) -> None:
+    """Write a CSV file of `count` rows: five percent of the cells of four numbers are empty."""
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import csv
+
+    random = np.random.default_rng(count)
+    with path.open("wb") as file:
+        file.write((",".join([*NUMBERS, *CATEGORIES, "y"]) + "\n").encode())
+        for start in range(0, count, CHUNK):
+            n = min(CHUNK, count - start)
+            columns = {name: np.round(random.normal(size=n), 4) for name in NUMBERS}
+            table = {name: pa.array(values) for name, values in columns.items()}
+            for name in NUMBERS[:4]:
+                table[name] = pa.array(columns[name], mask=random.random(n) < 0.05)
+            for place, name in enumerate(CATEGORIES):
+                table[name] = pa.array([f"v{k}" for k in range(5 + 20 * place)]).take(
+                    pa.array(random.integers(5 + 20 * place, size=n))
+                )
+            table["y"] = pa.array((columns["n0"] + random.normal(size=n) > 0).astype("int8"))
+            csv.write_csv(pa.table(table), file, csv.WriteOptions(include_header=False, quoting_style="none"))
+
+
+def ours(folder: Path) -> None:
+    """The step's function on a batch of two files, whose bytes a small stand-in of S3 gives."""
+    sys.path.insert(0, str(STEPS))
+    import preprocess
+    from batch import DataObject, batch_identity, manifest
+    from job import parse_config
+
+    class Body:
+        def __init__(self, path: Path) -> None:
+            self.path = path
+
+        def read(self) -> bytes:
+            return self.path.read_bytes()
+
+        def iter_chunks(self, size: int) -> Iterator[bytes]:
+            with self.path.open("rb") as file:
+                while chunk := file.read(size):
+                    yield chunk
+
+    files = {f"curated/m/{name}": folder / name for name in ("train.csv", "validation.csv")}
+    etags = {key: hashlib.md5(key.encode()).hexdigest() for key in files}
+    objects = [DataObject(key, "1", etags[key], path.stat().st_size) for key, path in sorted(files.items())]
+    batch = batch_identity(objects)
+    files["batches/m/" + batch + "/manifest.json"] = folder / "manifest.json"
+    (folder / "manifest.json").write_text(manifest("m", batch, objects))
+    s3 = SimpleNamespace(
+        get_object=lambda **asked: {"Body": Body(files[asked["Key"]]), "ETag": etags.get(asked["Key"], "")}
+    )
+    with tempfile.TemporaryDirectory(dir=folder) as output:
+        preprocess.preprocess(s3, "b", parse_config(CONFIG), batch, Path(output))
+
+
+def limit(folder: Path) -> None:
+    """A parse of typed columns, block by block."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    types = dict.fromkeys(NUMBERS, pa.float64()) | dict.fromkeys(CATEGORIES, pa.string()) | {"y": pa.int8()}
+    read, convert = csv.ReadOptions(block_size=8 << 20), csv.ConvertOptions(column_types=types)
+    with csv.open_csv(folder / "train.csv", read_options=read, convert_options=convert) as reader:
+        for _ in reader:
+            pass
+
+
+def peer(folder: Path) -> None:
+    """The whole file as a DataFrame, filled, and written as CSV."""
+    import pandas as pd
+
+    frame = pd.read_csv(folder / "train.csv")
+    frame = frame.fillna({name: frame[name].median() for name in NUMBERS})
+    frame.fillna(dict.fromkeys(CATEGORIES, "missing")).to_csv(folder / "peer.csv", index=False)
+
+
+def use(count: int, names: tuple[str, ...], times: int) -> dict[str, Use]:
+    """What each of the functions named uses on a file of so many rows."""
+    with tempfile.TemporaryDirectory(prefix="handsoff-bench-") as text:
+        folder = Path(text)
+        measured([sys.executable, "-m", "bench.preprocess", "make", text, str(count)], 1)
+        make(folder / "validation.csv", 1000)
+        programs = {name: [sys.executable, "-m", "bench.preprocess", name, text] for name in names}
+        return alternating(programs, times)
+
+
+def rows() -> list[Row]:
+    """CPU of 1 M rows against the limit and the peer, and memory of 1, 2 and 10 M rows."""
+    million = use(1_000_000, ("ours", "limit", "peer"), 3)
+    cpu = {name: used.cpu for name, used in million.items()}
+    name = "DataPreProcessing, 1 M rows of 15 columns"
+    found = [
+        Row(f"{name}: CPU", cpu["ours"] / cpu["limit"], "× a typed parse", at_most(2), "CPU s", **cpu),
+        Row(
+            f"{name}: CPU of pandas as samples use it",
+            cpu["peer"] / cpu["ours"],
+            "× ours",
+            at_least(6),
+            "CPU s",
+            **cpu,
+        ),
+    ]
+    peaks = {1: million["ours"].peak} | {n: use(n * 1_000_000, ("ours",), 1)["ours"].peak for n in (2, 10)}
+    for millions, peak in peaks.items():
+        others = {each: million[each].peak for each in ("limit", "peer")} if millions == 1 else {}
+        name = f"DataPreProcessing, {millions} M rows of 15 columns: peak memory"
+        found.append(Row(name, peak, "MB", at_most(300), "MB", peak, **others))
+    return found
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        run, folder = sys.argv[1], Path(sys.argv[2])
+        if run == "make":
+            make(folder / "train.csv", int(sys.argv[3]))
+        else:
+            {"ours": ours, "limit": limit, "peer": peer}[run](folder)
+    else:
+        print_rows(rows())
