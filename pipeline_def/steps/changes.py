@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from cells import MISSING_WORDS
 from convert import convert
-from identity import text_ids
+from identity import key_ids
 from job import Array, Cdc, DataProblem, Dialect, StepConfig
 from operations import NAMES, are_changes, bare, is_mark, refusal
 from texts import canonical, plain, to_text
@@ -120,7 +120,7 @@ class Changes:
                 raise DataProblem(
                     f"{key}, row {first_row + row}: the key column {name} has no value, expected one"
                 )
-        return text_ids(pa.RecordBatch.from_pydict(columns))
+        return key_ids(columns)
 
     def kept(self) -> Array:
         """Whether each row that was not D is the last change of its key, in the order of reading."""

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from botocore.exceptions import ClientError
 
 from batch import write_once
-from identity import text_ids
+from identity import mixed, text_ids
 from job import (
     DATE,
     GROUP,
@@ -111,16 +111,9 @@ def add_to(writer: SplitWriter, split: str, table: pa.Table, block: pa.RecordBat
 
 
 def chosen(ids: Array, share: float) -> Array:
-    """Whether each of n 64-bit hashes belongs to a share of all, from 0 to 1.
-
-    Similar hashes are told apart by the mixing function of SplitMix64 (Steele, Lea, Flood: Fast Splittable
-    Pseudorandom Number Generators, 2014).
-    """
-    mixed = ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed ^= mixed >> np.uint64(31)
-    return np.asarray(mixed < np.uint64(int(share * 2**64)))
+    """Whether each of n 64-bit hashes belongs to a share of all, from 0 to 1."""
+    spread = mixed(ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15))
+    return np.asarray(spread < np.uint64(int(share * 2**64)))
 
 
 def division_of(

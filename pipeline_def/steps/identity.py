@@ -6,7 +6,8 @@ when a column becomes a feature, or when data.ignore_case is set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -57,14 +58,14 @@ def of_rows(
     """
     hashes = {}
     for name in block.schema.names:
-        numbers = None if name in config.features.date else converted.get(name)
-        if numbers is not None and pa.types.is_float64(numbers.type) and exact(numbers):
-            values = numbers
+        numbers = None if name in config.features.date else _numbers(converted.get(name))
+        if numbers is not None and exact(numbers):
+            hashes[name] = _of_numbers(numbers)
         elif name in usual:
-            values = to_categories(usual[name], SPELLING)
+            hashes[name] = _of_distinct(usual[name], partial(to_categories, spelling=SPELLING))
         else:
-            values = canonical(block.column(name), key, name, config.data, SPELLING)
-        hashes[name] = _hashes(values)
+            spelled = partial(canonical, key=key, name=name, dialect=config.data, spelling=SPELLING)
+            hashes[name] = _of_distinct(block.column(name), spelled)
     parsed = {name: hashes[name] for name in config.features.names}
     target = _of_numbers(converted[config.target].to_numpy().astype("float64"))
     found = {ROW: _by_name(hashes), LOOKALIKE: _by_name({**parsed, config.target: target})}
@@ -103,9 +104,11 @@ def _by_name(hashes: Mapping[str, Array]) -> Array:
 def together(hashes: Sequence[Array]) -> Array:
     """One hash of the hashes of each row, at least one array of n."""
     first, *others = hashes
+    found = first.copy()
     for hashed in others:
-        first = first * _MULTIPLIER + hashed
-    return first
+        found *= _MULTIPLIER
+        found += hashed
+    return found
 
 
 def text_ids(block: pa.RecordBatch) -> Array:
@@ -115,34 +118,38 @@ def text_ids(block: pa.RecordBatch) -> Array:
     """
     names = sorted(block.schema.names)
     joined = pc.binary_join_element_wise(*(to_text(block.column(name)) for name in names), "\x1f")
-    hashed = pd.util.hash_array(joined.to_numpy(zero_copy_only=False), hash_key=HASH_KEY, categorize=False)
-    return np.asarray(hashed, dtype="uint64")
+    return _of_plain_texts(joined)
 
 
-def exact(numbers: pa.Array) -> bool:
+def key_ids(columns: Mapping[str, pa.Array]) -> Array:
+    """A hash of each of n keys, uint64. Each column is text; unlike in rows, `1` is not `true`."""
+    return together([_of_distinct(values, hashed=_of_plain_texts) for values in columns.values()])
+
+
+def _numbers(values: pa.Array | None) -> Array | None:
+    """A column of float64 with NaN where a value is missing; None for another column."""
+    if values is None or not pa.types.is_float64(values.type):
+        return None
+    return np.asarray(values.to_numpy(zero_copy_only=False))
+
+
+def exact(numbers: Array) -> bool:
     """Whether float64 keeps all integers of the column apart."""
-    return bool((pc.max(pc.abs(numbers)).as_py() or 0.0) < MAX_EXACT)
+    return not (np.abs(numbers) >= MAX_EXACT).any()
 
 
 def _hashes(values: pa.Array) -> Array:
-    """A hash of each value. Each distinct text is looked at once."""
+    """A hash of each value: of a float64, or of a text as `texts.to_categories` writes it."""
     if pa.types.is_floating(values.type):
         return _of_numbers(values.to_numpy(zero_copy_only=False))
-    missing = _of_numbers(np.array([np.nan]))
-    if values.null_count == len(values):  # of thousands of columns, most are empty
-        return np.repeat(missing, len(values))
-    encoded = values.dictionary_encode()
-    hashes = np.append(_of_texts(encoded.dictionary), missing)
-    return np.asarray(hashes[pc.fill_null(encoded.indices, len(hashes) - 1).to_numpy()])
+    return _of_distinct(values)
 
 
 def _of_texts(texts: pa.Array) -> Array:
     """A hash of each text; of one that is a number below MAX_EXACT, the hash of the number."""
     booleans = pc.cast(pc.index_in(texts, value_set=_BOOLEANS), pa.string())
     texts = pc.coalesce(booleans, texts)
-    found = pd.util.hash_array(
-        texts.to_numpy(zero_copy_only=False), hash_key=HASH_KEY, categorize=False
-    ).astype("uint64")
+    found = _of_plain_texts(texts)
     places = np.flatnonzero(pc.match_substring_regex(texts, _NUMBER).to_numpy(zero_copy_only=False))
     numbers = pc.cast(texts.take(pa.array(places)), pa.float64()).to_numpy()
     small = np.abs(numbers) < MAX_EXACT
@@ -150,6 +157,48 @@ def _of_texts(texts: pa.Array) -> Array:
     return found
 
 
+def _of_plain_texts(texts: pa.Array) -> Array:
+    """SipHash of each text."""
+    values = texts.to_numpy(zero_copy_only=False)
+    return np.asarray(pd.util.hash_array(values, hash_key=HASH_KEY, categorize=False), dtype="uint64")
+
+
 def _of_numbers(numbers: Array) -> Array:
     """A hash of each float64; 0 and -0 have the same, and so has each NaN."""
-    return np.asarray(pd.util.hash_array(np.where(np.isnan(numbers), np.nan, numbers + 0.0)), dtype="uint64")
+    numbers = numbers + 0.0
+    numbers[np.isnan(numbers)] = np.nan
+    return mixed(numbers.view(np.uint64))
+
+
+def mixed(bits: Array) -> Array:
+    """The numbers of 64 bits, mixed in place, so that similar ones become far apart.
+
+    It is the mixing function of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number
+    Generators, 2014), and what `pandas.util.hash_array` does with numbers.
+    """
+    shifted = bits >> np.uint64(30)
+    bits ^= shifted
+    bits *= np.uint64(0xBF58476D1CE4E5B9)
+    bits ^= np.right_shift(bits, np.uint64(27), out=shifted)
+    bits *= np.uint64(0x94D049BB133111EB)
+    bits ^= np.right_shift(bits, np.uint64(31), out=shifted)
+    return bits
+
+
+def _of_distinct(
+    values: pa.Array,
+    spelled: Callable[[pa.Array], pa.Array] = lambda texts: texts,
+    hashed: Callable[[pa.Array], Array] = _of_texts,
+) -> Array:
+    """A hash of each value by its text as `spelled` writes it. Each distinct value is looked at once."""
+    missing = _of_numbers(np.array([np.nan]))
+    if values.null_count == len(values):  # of thousands of columns, most are empty
+        return np.repeat(missing, len(values))
+    try:
+        encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    except (pa.ArrowNotImplementedError, AttributeError):  # lists, structures, views, extensions
+        return _of_distinct(spelled(values), hashed=hashed)
+    texts = spelled(encoded.dictionary)
+    hashes = np.repeat(missing, len(texts) + 1)
+    hashes[:-1][texts.is_valid().to_numpy(zero_copy_only=False)] = hashed(texts.drop_null())
+    return np.asarray(hashes[pc.fill_null(encoded.indices, len(texts)).to_numpy()])
