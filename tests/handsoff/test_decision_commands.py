@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from handsoff import cli
 from handsoff.commands import terminal
 from handsoff.deployment import Deployment
 from handsoff.errors import AlreadyDecided, NotFound, UsageError
@@ -24,6 +22,7 @@ from retraining.config.schema import Config
 from retraining.errors import ConfigError, EvaluationError, HandsoffError, NotReady
 from tests.functions.fakes import CONSOLE, ROOT, Context, about, arn_of, evaluation, in_console, register
 from tests.functions.world import World
+from tests.handsoff.typed import refused, run, said
 
 WHO = "arn:aws:iam::123456789012:user/data-science-user"
 MODEL = """
@@ -51,24 +50,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
-
-
-def run(*arguments: str, stdin: str | None = None) -> Result:
-    return CliRunner().invoke(cli.app, [*arguments], input=stdin)
-
-
-def said(*arguments: str, stdin: str | None = None) -> str:
-    done = run(*arguments, stdin=stdin)
-    assert done.exit_code == 0, done.output
-    return done.stdout
-
-
-def refused(*arguments: str, error: type[HandsoffError]) -> str:
-    """The one line that `main` would print."""
-    problem = run(*arguments).exception
-    assert isinstance(problem, error)
-    (line,) = str(problem).splitlines()
-    return line
 
 
 def save(folder: Path, **what: Any) -> str:

@@ -8,7 +8,8 @@ from handsoff.errors import NotFound
 from retraining import evidence
 from retraining.collaborators import Collaborators
 from tests.functions.world import World
-from tests.handsoff.test_decision_commands import deployed, project, refused, said
+from tests.handsoff.test_decision_commands import deployed, project
+from tests.handsoff.typed import refused, said
 from tests.upgrade.test_evidence_versions import RECORDED
 
 __all__ = ["deployed", "project"]

@@ -14,9 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
-from typer.testing import CliRunner, Result
 
-from handsoff import cli
 from handsoff.commands import terminal
 from handsoff.deployment import Deployment
 from handsoff.errors import NotFound, UsageError
@@ -37,6 +35,7 @@ from retraining.verdicts.evaluation import Difference, Measured, parse_evaluatio
 from tests.functions.candidates.packages import a_package
 from tests.functions.fakes import START, arn_of, evaluation, register, was_held
 from tests.functions.world import World
+from tests.handsoff.typed import refused, said
 
 WHO = "arn:aws:iam::123456789012:user/data-science-user"
 NOON = START + timedelta(hours=6)
@@ -97,22 +96,6 @@ def deployed(
     yield world
     monkeypatch.undo()
     time.tzset()
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, [*arguments])
-
-
-def said(*arguments: str) -> str:
-    done = run(*arguments)
-    assert done.exit_code == 0, (done.output, done.exception)
-    return done.stdout
-
-
-def refused(*arguments: str, error: type[HandsoffError]) -> str:
-    problem = run(*arguments).exception
-    assert isinstance(problem, error), problem
-    return str(problem)
 
 
 def version(

@@ -10,7 +10,8 @@ import pytest
 
 from handsoff.errors import UsageError
 from tests.functions.world import World
-from tests.handsoff.test_decision_commands import deployed, project, refused, said
+from tests.handsoff.test_decision_commands import deployed, project
+from tests.handsoff.typed import refused, said
 
 __all__ = ["deployed", "project"]
 

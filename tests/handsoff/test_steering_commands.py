@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from handsoff import cli
 from handsoff.commands import terminal
 from handsoff.deploying import account, checks
 from handsoff.deployment import Deployment
@@ -20,7 +18,7 @@ from handsoff.errors import NotConfirmed, NotFound, Refused
 from retraining.candidates.decisions import NoReason, decide
 from retraining.collaborators import Collaborators
 from retraining.config.schema import Config
-from retraining.errors import ConfigError, HandsoffError
+from retraining.errors import ConfigError
 from retraining.facts import keys
 from retraining.facts.candidates import DecisionFact, GoneBack
 from retraining.facts.model_state import ModelState
@@ -29,6 +27,7 @@ from retraining.facts.starts import StartRequest, StopAsked
 from retraining.starts import executions
 from tests.functions.fakes import ROOT, START, arn_of, register, titanic_config, was_held
 from tests.functions.world import World
+from tests.handsoff.typed import refused, run, said
 
 WHO = "arn:aws:iam::123456789012:user/data-science-user"
 BEN = "arn:aws:iam::123456789012:user/ben"
@@ -70,23 +69,6 @@ def deployed(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     yield world
     monkeypatch.undo()
     time.tzset()
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, [*arguments])
-
-
-def said(*arguments: str) -> str:
-    done = run(*arguments)
-    assert done.exit_code == 0, (done.output, done.exception)
-    return done.stdout
-
-
-def refused(*arguments: str, error: type[HandsoffError]) -> str:
-    problem = run(*arguments).exception
-    assert isinstance(problem, error), problem
-    (line,) = str(problem).splitlines()
-    return line
 
 
 def approved(world: World, *versions: int) -> None:
