@@ -1,7 +1,7 @@
 """Counts of a split for data_report.json: what reading changed, ranges, categories.
 
 Cells are counted block by block, from the text that arrived and the value that it became. All else is counted
-from the Parquet file that training reads, with one column in memory at a time. No count shows a cell.
+from the Parquet file that training reads, one column after the other. No count shows a cell.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from dates import EPOCH
 from job import WEIGHT, Array, Features, Json
+from order_statistics import Places, places_of
+from written import Categories, Column, known, opened
 
 TAILS: Final = (0.05, 0.95)
 """The quantiles that stand for the ends of a column's values, which are values of single rows."""
@@ -79,52 +80,41 @@ def _true(mask: pa.Array) -> int:
     return int(pc.sum(mask, min_count=0).as_py())
 
 
-def ends(values: Array, *, show: bool) -> Json:
+def ends(found: Places, *, show: bool) -> Json:
     """Between which numbers most of the values lie: their percentiles 5 and 95, `p5` and `p95`.
 
     With `show`, between which all of them lie: `min` and `max`, which are values of single rows. None where
     there is no value, and as percentiles of fewer than FEWEST values.
     """
     names = ("min", "max") if show else ("p5", "p95")
-    if len(values) < (1 if show else FEWEST):
+    if found.rows < (1 if show else FEWEST):
         return dict.fromkeys(names)
-    with np.errstate(over="ignore", invalid="ignore"):
-        low, high = (values.min(), values.max()) if show else np.quantile(values, TAILS)
-    found = (float(end) if np.isfinite(end) else None for end in (low, high))
-    return dict(zip(names, found, strict=True))
+    both = found.values[[0, -1]].tolist() if show else [found.quantile(share) for share in TAILS]
+    return {name: end if np.isfinite(end) else None for name, end in zip(names, both, strict=True)}
 
 
-def ranges(path: Path, features: Features, *, show: bool) -> Json:
-    """The `ends` of each numeric feature."""
-    return {name: ends(_known(path, name), show=show) for name in features.numeric}
-
-
-def date_ranges(path: Path, features: Features, *, show: bool) -> Json:
-    """The `ends` of each date, as text in UTC; of percentiles, the day."""
-    found: Json = {}
-    for name in features.date:
-        between = ends(_known(path, name), show=show)
-        found[name] = {
-            end: None if days is None else moment(days if show else float(np.floor(days)))
-            for end, days in between.items()
-        }
-    return found
+def date_ends(found: Places, *, show: bool) -> Json:
+    """The `ends` of a date, as text in UTC; of percentiles, the day."""
+    return {
+        end: None if days is None else moment(days if show else float(np.floor(days)))
+        for end, days in ends(found, show=show).items()
+    }
 
 
 def weights(path: Path, *, show: bool) -> Json:
     """The `ends` and the mean of the rows' weights, and how many rows have the weight 0."""
-    found = _known(path, WEIGHT)
-    return {**ends(found, show=show), "mean": float(found.mean()), "zero": int((found == 0).sum())}
+    with opened(path) as file:
+        blocks = known(Column(file, WEIGHT))
+        found = places_of(blocks, steps=2, shares=TAILS)
+        mean = sum(float(block.sum()) for block in blocks()) / found.rows
+        zero = sum(int((block == 0).sum()) for block in blocks())
+    return {**ends(found, show=show), "mean": mean, "zero": zero}
 
 
 def all_zero(path: Path) -> bool:
     """Whether all rows have the weight 0."""
-    return not _known(path, WEIGHT).any()
-
-
-def _known(path: Path, name: str) -> Array:
-    """The values of a column that are not missing, as float64."""
-    return np.asarray(_column(path, name).drop_null().to_numpy(), dtype=float)
+    with opened(path) as file:
+        return not any(block.any() for block in known(Column(file, WEIGHT))())
 
 
 def moment(days: float) -> str:
@@ -133,39 +123,19 @@ def moment(days: float) -> str:
     return at.isoformat(sep=" ").removesuffix(" 00:00:00")
 
 
-def distinct_categories(path: Path, features: Features) -> dict[str, int]:
-    """By categorical feature, how many different categories it has."""
-    return {
-        name: int(pc.count_distinct(_column(path, name), mode="only_valid").as_py())
-        for name in features.categorical
-    }
-
-
-def unknown_categories(train: Path, validation: Path, features: Features) -> Json:
-    """By categorical feature, what the validation rows have of categories that no training row has.
+def unknown_categories(train: Categories, validation: Categories, rows: int) -> Json | None:
+    """What the `rows` of validation have of a feature's categories that no training row has; None if nothing.
 
     `categories` are different ones, `rows` have one of them, `share` is the part of all validation rows, from
-    0 to 1. A feature without any is left out.
+    0 to 1.
     """
-    found: Json = {}
-    for name in features.categorical:
-        values = _column(validation, name)
-        known = pc.unique(_column(train, name).drop_null()).cast(values.type)
-        unknown = values.drop_null().filter(pc.invert(pc.is_in(values.drop_null(), value_set=known)))
-        if len(unknown):
-            found[name] = {
-                "categories": len(pc.unique(unknown)),
-                "rows": len(unknown),
-                "share": len(unknown) / len(values),
-            }
-    return found
+    new = ~pc.is_in(validation.texts, value_set=train.texts).to_numpy(zero_copy_only=False)
+    if not new.any():
+        return None
+    count = int(validation.counts[new].sum())
+    return {"categories": int(new.sum()), "rows": count, "share": count / rows}
 
 
 def empty_columns(missing: Mapping[str, int], rows: int) -> list[str]:
     """The features without any value, sorted. `missing` counts, by feature, the rows without a value."""
     return sorted(name for name, count in missing.items() if count == rows)
-
-
-def _column(path: Path, name: str) -> pa.ChunkedArray:
-    with pq.ParquetFile(path) as file:
-        return file.read(columns=[name])[name]

@@ -9,27 +9,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from batch import DataObject, split_of
 from clusters import different
-from data_counts import (
-    all_zero,
-    date_ranges,
-    distinct_categories,
-    empty_columns,
-    ends,
-    ranges,
-    unknown_categories,
-    weights,
-)
+from data_counts import all_zero, empty_columns, ends, weights
+from data_look import Look, Target
 from division import described, split_notes
-from job import GROUP, IDENTITY, ROW, SPLITS, Array, DataProblem, Json, StepConfig, listed
+from job import GROUP, IDENTITY, ROW, SPLITS, DataProblem, Json, StepConfig, listed
 from names import MAX_NAME, MAX_NAMED, left_out
+from order_statistics import Places
 from seen_rows import Ids, seen
 from tables import SplitWriter
 
@@ -94,14 +85,17 @@ def data_report(
     batch: str,
     files: Iterable[FileRead],
     writers: Mapping[str, SplitWriter],
-    targets: Mapping[str, Array],
+    targets: Mapping[str, Target],
+    looks: Mapping[str, Look],
+    unknown: Json,
     ids: Mapping[str, Ids],
     ignored: Sequence[Mapping[str, str]] = (),
     ignored_count: int = 0,
 ) -> Json:
     """data_report.json, but for `execution`, which the script adds.
 
-    `writers`, `targets` and `ids`, the identities of the rows, are by split. `ignored` are the objects that
+    `writers`, `targets`, `looks` and `ids`, the identities of the rows, are by split. `unknown` are the
+    categories that only validation has, by feature. `ignored` are the objects that
     are no data, by `key` and `reason`; `ignored_count` counts them, also those of which the list is full.
     """
     files = list(files)
@@ -122,12 +116,10 @@ def data_report(
         "ignored": [dict(item) for item in ignored],
         "ignored_count": ignored_count,
         "splits": {
-            name: _split_report(writer, targets[name], ids[name], config, read[name])
+            name: _split_report(writer, targets[name], looks[name], ids[name], config, read[name])
             for name, writer in writers.items()
         },
-        "unknown_categories": unknown_categories(
-            writers["train"].path, writers["validation"].path, config.features
-        ),
+        "unknown_categories": unknown,
         "validation_rows_also_in_train": int(found.same.sum()),
         "validation_rows_of_train_groups": int(found.same_group.sum()),
         "lookalikes": found.lookalikes,
@@ -145,31 +137,24 @@ def check_quotes(files: Sequence[FileRead]) -> None:
         )
 
 
-def read_target(path: Path, name: str) -> Array:
-    """The target of each row of a split's Parquet file: a float64, or the int16 index of its class."""
-    with pq.ParquetFile(path) as file:
-        return np.asarray(file.read(columns=[name])[name].to_numpy())
-
-
-def check_targets(targets: Mapping[str, Array], config: StepConfig) -> None:
+def check_targets(targets: Mapping[str, Target], config: StepConfig) -> None:
     """Raises DataProblem unless the targets can be learned from and measured.
 
     Regression needs two values in train. Classification needs each class in train and two in validation.
     """
     train = targets["train"]
-    if not config.classes:
-        if train.min() == train.max():
+    if train.counts is None:
+        if train.low == train.high:
             raise DataProblem(
-                f"train: all {len(train)} rows have the same {config.target}; different values are needed"
+                f"train: all {train.rows} rows have the same {config.target}; different values are needed"
             )
         return
     needed = "both classes are needed" if len(config.classes) == 2 else "at least two classes are needed"
-    for name, target in targets.items():
-        if target.min() == target.max():
-            only = config.classes[target[0]]
-            raise DataProblem(f"{name}: all {len(target)} rows have {config.target} = {only}; {needed}")
-    counts = np.bincount(train, minlength=len(config.classes))
-    if absent := [name for name, count in zip(config.classes, counts, strict=True) if not count]:
+    for split, target in targets.items():
+        there = [name for name, count in target.by_class(config.classes).items() if count]
+        if len(there) == 1:
+            raise DataProblem(f"{split}: all {target.rows} rows have {config.target} = {there[0]}; {needed}")
+    if absent := [name for name, count in train.by_class(config.classes).items() if not count]:
         raise DataProblem(f"train: no row has {config.target} = {listed(absent)}; every class is needed")
 
 
@@ -182,7 +167,9 @@ def check_weights(writer: SplitWriter, config: StepConfig) -> None:
         )
 
 
-def _split_report(writer: SplitWriter, target: Array, ids: Ids, config: StepConfig, read: int) -> Json:
+def _split_report(
+    writer: SplitWriter, target: Target, seen: Look, ids: Ids, config: StepConfig, read: int
+) -> Json:
     """A split's entry in data_report.json. Shares are of the split's rows, from 0 to 1.
 
     `ids` are the identities of its rows, `read` are the rows of its files. Of files of changes,
@@ -198,19 +185,18 @@ def _split_report(writer: SplitWriter, target: Array, ids: Ids, config: StepConf
         "empty_columns": empty_columns(writer.missing, writer.rows),
         "repeated_rows": writer.rows - len(different(ids[config.row_column])),
         **_about_rows(ids, config),
-        "ranges": ranges(writer.path, config.features, show=show),
-        **({"dates": date_ranges(writer.path, config.features, show=show)} if config.features.date else {}),
-        "categories": distinct_categories(writer.path, config.features),
+        "ranges": seen.ranges,
+        **({"dates": seen.dates} if config.features.date else {}),
+        "categories": seen.categories,
     }
     if config.data.weight is not None:
         report["weights"] = weights(writer.path, show=show)
     if config.data.cdc and not config.data.whole:
         report["left_out_rows"] = read - writer.rows
-    if config.classes:
-        counts = np.bincount(target, minlength=len(config.classes)).tolist()
-        shares = {name: count / writer.rows for name, count in zip(config.classes, counts, strict=True)}
-        return report | {"class_share": shares}
-    return report | {"target": _moments(target, show=show)}
+    if isinstance(seen.target, Places):
+        return report | {"target": _moments(target, seen.target, show=show)}
+    shares = {name: count / writer.rows for name, count in target.by_class(config.classes).items()}
+    return report | {"class_share": shares}
 
 
 def _about_rows(ids: Ids, config: StepConfig) -> Json:
@@ -232,12 +218,11 @@ def _positive(counts: Mapping[str, int]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _moments(target: Array, *, show: bool) -> dict[str, float | None]:
+def _moments(target: Target, found: Places, *, show: bool) -> dict[str, float | None]:
     """Mean, standard deviation (divided by n), and the `ends`; None where a float cannot hold one."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = {"mean": target.mean(), "standard_deviation": target.std()}
-    moments = {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
-    return moments | ends(target, show=show)
+    both = {"mean": target.mean, "standard_deviation": target.deviation}
+    moments = {name: value if np.isfinite(value) else None for name, value in both.items()}
+    return moments | ends(found, show=show)
 
 
 def summary(report: Mapping[str, Any]) -> str:

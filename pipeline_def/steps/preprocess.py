@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-import data_profile
 from batch import check_splits, latest_batch, read_manifest, split_of
 from channels import Channel, finish
-from data_report import FileRead, check_targets, check_weights, data_report, read_target, summary
+from data_look import look, read_target
+from data_report import FileRead, check_targets, check_weights, data_report, summary
 from division import check_sides, division_of, division_report, keep_cut
 from job import AWS, COLUMN_ORDER, SPLITS, DataProblem, Json, StepConfig, read_config, scratch, write_json
 from reading import Landing
@@ -52,7 +52,7 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     if division:
         check_sides(division, rows)
     check_rows(rows)
-    targets = {split: read_target(writer.path, config.target) for split, writer in writers.items()}
+    targets = {split: read_target(writer.path, config) for split, writer in writers.items()}
     check_targets(targets, config)
     check_weights(writers["train"], config)
     if division:
@@ -62,14 +62,16 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     ids = {split: read_ids(writer.path) for split, writer in writers.items()}
     write_training_ids(ids["train"], output / "report" / "training_rows.parquet")
     write_json(column_order(files, config), output / "train" / COLUMN_ORDER)
-    profile = data_profile.profile(writers["train"].path, config)
-    write_json(profile, output / "report" / "data_profile.json")
+    paths = {split: writer.path for split, writer in writers.items()}
+    looks, unknown = look(paths, config)
+    profiles = {split: found.profile for split, found in looks.items()}
+    write_json(profiles["train"], output / "report" / "data_profile.json")
     ignored = manifest.ignored, manifest.ignored_count
-    report = data_report(config, batch, files, writers, targets, ids, *ignored)
+    report = data_report(config, batch, files, writers, targets, looks, unknown, ids, *ignored)
     if division:
         left_out = sum(file.rows for file in files) - sum(rows.values())
         report["split"] = division_report(division, writers, left_out if config.data.cdc else None)
-    return report | split_drift(writers["train"].path, writers["validation"].path, profile, config)
+    return report | split_drift(paths, profiles, config)
 
 
 def split_writer(output: Path, split: str, config: StepConfig) -> SplitWriter:

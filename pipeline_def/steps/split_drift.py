@@ -16,33 +16,35 @@ import pyarrow.parquet as pq
 from data_counts import FEWEST, TAILS
 from data_profile import profile
 from drift import shift
-from job import DATE, Array, Json, StepConfig
+from job import DATE, SPLITS, Array, Json, StepConfig
 
 NEWEST: Final = 0.2
 """The share of the training rows with a date that counts as the newest, at least: rows of one date stay
 together."""
 
 
-def split_drift(train: Path, validation: Path, trained: Json, config: StepConfig) -> Json:
-    """The part of data_report.json about drift within the batch.
+def split_drift(paths: Mapping[str, Path], profiles: Mapping[str, Json], config: StepConfig) -> Json:
+    """The part of data_report.json about drift within the batch. Paths and profiles are those of each split.
 
-    `trained` is the profile of the training rows. `time_drift` is None without `data.date`, and if all rows
+    `time_drift` is None without `data.date`, and if all rows
     have the same date or none; `dates` is None without `data.date`.
     """
     spelling = config.data.spelling
     found: Json = {
-        "validation_drift": shift(trained, profile(validation, config), spelling),
+        "validation_drift": shift(profiles["train"], profiles["validation"], spelling),
         "time_drift": None,
         "dates": None,
     }
     if config.data.date is None:
         return found
-    ours, theirs = read_dates(train), read_dates(validation)
+    ours, theirs = (read_dates(paths[split]) for split in SPLITS)
     found["dates"] = dates(ours, theirs, show=config.show_values)
     since = first_of_newest(ours)
     if since is not None:
         known = ~np.isnat(ours)
-        earlier, newest = (profile(train, config, known & rows) for rows in (ours < since, ours >= since))
+        earlier, newest = (
+            profile(paths["train"], config, known & rows) for rows in (ours < since, ours >= since)
+        )
         found["time_drift"] = {
             **shift(earlier, newest, spelling),
             "from": written(since if config.show_values else day(since)),

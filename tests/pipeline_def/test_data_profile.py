@@ -12,12 +12,21 @@ import pytest
 
 import data_profile
 import train
-from job import parse_config
+from job import Json, parse_config
 from tests.pipeline_def.helpers import PRICES, SMALL
+from written import categories_of
+
+
+def numbers(values: pa.ChunkedArray) -> Json:
+    return data_profile.numbers(data_profile.numbers_of(values), len(values))
+
+
+def categories(values: pa.ChunkedArray) -> Json:
+    return data_profile.categories(categories_of(values), len(values))
 
 
 def test_numbers_few_distinct_values_are_counted_exactly() -> None:
-    assert data_profile.numbers(pa.chunked_array([[3.0, None, -1.0], [3.0, 2.5, 3.0]])) == {
+    assert numbers(pa.chunked_array([[3.0, None, -1.0], [3.0, 2.5, 3.0]])) == {
         "kind": "numeric",
         "missing": 1,
         "exact": True,
@@ -27,7 +36,7 @@ def test_numbers_few_distinct_values_are_counted_exactly() -> None:
 
 
 def test_numbers_256_distinct_values_are_exact() -> None:
-    found = data_profile.numbers(pa.chunked_array([np.arange(256.0)[::-1]]))
+    found = numbers(pa.chunked_array([np.arange(256.0)[::-1]]))
     assert found["exact"]
     assert (found["points"][:2], found["points"][-1]) == ([0.0, 1.0], 255.0)
     assert (found["below"][:2], found["below"][-1]) == ([1, 2], 256)
@@ -35,7 +44,7 @@ def test_numbers_256_distinct_values_are_exact() -> None:
 
 def test_numbers_many_distinct_values_keep_even_quantiles() -> None:
     """0 to 1020 in steps of one: every fourth is a point."""
-    found = data_profile.numbers(pa.chunked_array([np.arange(1021.0)[::-1]]))
+    found = numbers(pa.chunked_array([np.arange(1021.0)[::-1]]))
     assert not found["exact"]
     assert found["points"][:3] == [0.0, 4.0, 8.0]
     assert found["below"][:3] == [1, 5, 9]
@@ -43,14 +52,14 @@ def test_numbers_many_distinct_values_keep_even_quantiles() -> None:
 
 
 def test_numbers_257_distinct_values_keep_the_lowest_and_the_highest() -> None:
-    found = data_profile.numbers(pa.chunked_array([np.arange(257.0)]))
+    found = numbers(pa.chunked_array([np.arange(257.0)]))
     assert (found["exact"], len(found["points"])) == (False, 256)
     assert (found["points"][0], found["points"][-1], found["below"][-1]) == (0.0, 256.0, 257)
 
 
 def test_numbers_value_of_most_rows_is_one_point_with_an_exact_count() -> None:
     values = np.concatenate([np.zeros(9_000), np.arange(1.0, 1001.0)])
-    found = data_profile.numbers(pa.chunked_array([values]))
+    found = numbers(pa.chunked_array([values]))
     assert (found["exact"], found["points"][0], found["below"][0]) == (False, 0.0, 9_000)
     assert (found["points"][-1], found["below"][-1]) == (1000.0, 10_000)
     assert len(found["points"]) == 27  # a tenth of the 256 quantiles, and zero
@@ -59,7 +68,7 @@ def test_numbers_value_of_most_rows_is_one_point_with_an_exact_count() -> None:
 
 @pytest.mark.parametrize("values", [[[]], [[None, None]]])
 def test_numbers_without_any_value_have_no_points(values: list[list[None]]) -> None:
-    assert data_profile.numbers(pa.chunked_array(values, pa.float64())) == {
+    assert numbers(pa.chunked_array(values, pa.float64())) == {
         "kind": "numeric",
         "missing": len(values[0]),
         "exact": True,
@@ -69,7 +78,7 @@ def test_numbers_without_any_value_have_no_points(values: list[list[None]]) -> N
 
 
 def test_categories_counts_the_most_frequent_first() -> None:
-    found = data_profile.categories(pa.chunked_array([["b", "a", None], ["c", "a", "b", "é", ""]]))
+    found = categories(pa.chunked_array([["b", "a", None], ["c", "a", "b", "é", ""]]))
     assert found == {
         "kind": "categorical",
         "missing": 1,
@@ -82,7 +91,7 @@ def test_categories_counts_the_most_frequent_first() -> None:
 
 def test_categories_counts_rare_ones_together() -> None:
     names = [f"{number:03}" for number in range(300)]
-    found = data_profile.categories(pa.chunked_array([[*names, "299", "299", None]]))
+    found = categories(pa.chunked_array([[*names, "299", "299", None]]))
     assert len(found["counts"]) == 254
     assert list(found["counts"].items())[:2] == [("299", 3), ("000", 1)]
     assert list(found["counts"])[-1] == "252"  # 253 to 298 are as frequent and come later by name
@@ -91,7 +100,7 @@ def test_categories_counts_rare_ones_together() -> None:
 
 def test_categories_keeps_as_many_as_training_tells_apart() -> None:
     """254 of 300: HistGradientBoosting bins at most 255 values."""
-    counts = data_profile.categories(pa.chunked_array([[str(number) for number in range(300)]]))["counts"]
+    counts = categories(pa.chunked_array([[str(number) for number in range(300)]]))["counts"]
     columns = train.build(
         parse_config({**SMALL, "training": {"estimator": "hist_gradient_boosting"}}), ["c"]
     )["columns"]
@@ -130,4 +139,4 @@ def test_profile_describes_each_feature(tmp_path: Path) -> None:
 def test_profile_of_a_target_of_regression_is_of_numbers(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [1.0, 2.0], "c": ["a", "b"], "y": [0.5, -4.0]}), tmp_path / "x.parquet")
     found = data_profile.profile(tmp_path / "x.parquet", parse_config(PRICES))
-    assert found["target"] == data_profile.numbers(pa.chunked_array([[0.5, -4.0]]))
+    assert found["target"] == numbers(pa.chunked_array([[0.5, -4.0]]))
