@@ -1,80 +1,88 @@
-"""Measures a burst of landings on AWS on this machine: 10,000 objects and a marker are one execution.
+"""A burst of landings on AWS on this machine: 10,000 objects and a marker are one execution.
 
-    .venv/bin/python bench/landings.py [--objects 10000]
+    python -m bench.ten_thousand_objects
 
-It deploys the project to an AWS of its own, lands the objects and then the marker, and prints: events per
-second (from the first object to the last handled event), invocations of start_retraining, executions, and
-what was lost. Lost are objects that the execution's batch does not name, events that no invocation received,
-and messages in the failure queues.
+The objects land, then the marker. Once all messages are handled and nothing waits, it counts executions,
+invocations of start_retraining, and what was lost: objects that the execution's batch does not name, events
+that no invocation received, and messages in the failure queues.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-import yaml
-
-from handsoff.deploying.local import deploy, point_at
+from bench.cost_measurement import ROOT, running
+from bench.row import Row, at_most, print_rows
 from handsoff.deployment import Deployment
 from handsoff.operating.executions import newest_executions
-from handsoff.project import Project
-from local import server
-from retraining.config.schema import parse_config
 from retraining.starts.bucket import read_manifest
 
-ROOT = Path(__file__).parents[1]
-TITANIC = ROOT / "data" / "titanic"
-WRITERS = 8
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+OBJECTS: Final = 10_000
+"""Objects that land beside the validation file and the marker."""
+
+WRITERS: Final = 8
 """Threads that land objects."""
 
-TIMEOUT = 600
+BATCH: Final = 1_000
+"""Messages of an invocation at most (template.yaml)."""
+
+TIMEOUT: Final = 900
 """Seconds after which the measurement stops waiting."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--objects", type=int, default=10_000)
-    objects: int = parser.parse_args().objects
-    config = parse_config(yaml.safe_load((ROOT / "handsoff.yaml").read_text()), source="handsoff.yaml")
-    with tempfile.TemporaryDirectory() as folder:
-        cloud = server.start(Path(folder) / "aws", port=None)
-        try:
-            point_at(cloud)
-            deployment = deploy(Project(ROOT, config, Path(folder) / "work"), cloud)
-            began = time.monotonic()
-            landed = land(deployment, objects)
-            wait_until_handled(deployment)
-            handled = time.monotonic() - began
-            print(f"objects landed     {objects} and a marker in {landed:.1f} s, by {WRITERS} writers")
-            report(deployment, objects, handled)
-        finally:
-            server.stop(Path(folder) / "aws")
-            os.environ.pop("AWS_ENDPOINT_URL", None)
+def rows() -> list[Row]:
+    """How many executions and invocations the burst is, and what was lost."""
+    with tempfile.TemporaryDirectory() as name, running(Path(name)) as here:
+        deployment = here.deployment
+        deployment.session.client("events").enable_rule(Name="handsoff-each-minute")
+        began = time.monotonic()
+        land(deployment)
+        landed = time.monotonic() - began
+        wait_until_handled(deployment)
+        executions = newest_executions(deployment, "titanic", 50)
+        received, invocations = handled_events(deployment.session.client("logs"))
+        if not executions:
+            raise RuntimeError("the marker started no execution")
+        batch = executions[-1].parameters["Batch"]
+        trained = read_manifest(deployment.s3, deployment.bucket, "titanic", batch)
+        unnamed = OBJECTS + 1 - len(trained)  # validation.csv is one object more
+        unheard = max(0, OBJECTS + 2 - received)  # the marker is another
+        queues = (deployment.outputs["FailuresQueue"], deployment.outputs["LandingsFailuresQueue"])
+        lost = unnamed + unheard + sum(waiting(deployment, url) for url in queues)
+    what, least = f"{OBJECTS:,} objects and a marker", -(-(OBJECTS + 2) // BATCH)
+    speed = f"They landed in {landed:.0f} s; messages gather for two seconds, or until there are {BATCH:,}."
+
+    def row(unit: str, found: int, most: int, limit: int, reason: str = "") -> Row:
+        return Row(f"{what}: {unit}", found, unit, at_most(most), unit, found, limit, reason=reason)
+
+    return [
+        row("executions", len(executions), 1, 1),
+        row("invocations", invocations, 40, least, speed),
+        row("lost", lost, 0, 0),
+    ]
 
 
-def land(deployment: Deployment, objects: int) -> float:
-    """Land the objects by several writers, then the marker; the seconds from the first to the last."""
-    header, *rows = (TITANIC / "train.csv").read_bytes().splitlines(keepends=True)
+def land(deployment: Deployment) -> None:
+    """Land the objects by several writers, then the marker."""
+    header, *lines = (ROOT / "data/titanic/train.csv").read_bytes().splitlines(keepends=True)
 
     def put(name: str, body: bytes) -> None:
         deployment.s3.put_object(Bucket=deployment.bucket, Key=f"curated/titanic/{name}", Body=body)
 
-    put("validation.csv", (TITANIC / "validation.csv").read_bytes())
-    began = time.monotonic()
+    put("validation.csv", (ROOT / "data/titanic/validation.csv").read_bytes())
     with ThreadPoolExecutor(WRITERS) as writers:
-        for number in range(objects):
-            body = header + rows[number % len(rows)] + rows[(number + 1) % len(rows)]
+        for number in range(OBJECTS):
+            body = header + lines[number % len(lines)] + lines[(number + 1) % len(lines)]
             writers.submit(put, f"train/{number:06}.csv", body)
     put("_SUCCESS", b"")
-    return time.monotonic() - began
 
 
 def waiting(deployment: Deployment, url: str) -> int:
@@ -86,31 +94,25 @@ def waiting(deployment: Deployment, url: str) -> int:
 
 
 def wait_until_handled(deployment: Deployment) -> None:
-    """Wait until an execution has started and the landings queue is empty."""
+    """Wait until every message is handled, stop what runs then, and wait until nothing waits for its end."""
     deadline = time.monotonic() + TIMEOUT
-    while not newest_executions(deployment, "titanic", 1) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    while waiting(deployment, deployment.outputs["LandingsQueue"]) and time.monotonic() < deadline:
-        time.sleep(0.5)
+    while time.monotonic() < deadline:
+        time.sleep(2)
+        executions = newest_executions(deployment, "titanic", 50)
+        if not executions or waiting(deployment, deployment.outputs["LandingsQueue"]):
+            continue
+        for one in executions:
+            if not one.terminal:
+                deployment.sagemaker.stop_pipeline_execution(
+                    PipelineExecutionArn=one.arn, ClientRequestToken="bench" + one.arn[-12:] * 3
+                )
+        state, _ = deployment.collaborators.states.load("titanic")
+        if all(one.terminal for one in executions) and not (state.pending or state.running):
+            return
+    raise TimeoutError(f"the landings were not handled within {TIMEOUT} s")
 
 
-def report(deployment: Deployment, objects: int, seconds: float) -> None:
-    """Print events per second, invocations, executions, and what was lost."""
-    received, invocations = handled_events(deployment.session.client("logs"))
-    executions = newest_executions(deployment, "titanic", 50)
-    batch = executions[0].parameters["Batch"] if executions else ""
-    trained = read_manifest(deployment.s3, deployment.bucket, "titanic", batch) if batch else []
-    missing = objects + 1 - len(trained)  # validation.csv is one object more
-    unheard = max(0, objects + 2 - received)  # the marker is another
-    queues = (deployment.outputs["FailuresQueue"], f"{deployment.outputs['LandingsQueue']}-failures")
-    lost = missing + unheard + sum(waiting(deployment, url) for url in queues)
-    print(f"events a second    {received / seconds:.0f}")
-    print(f"invocations        {invocations}")
-    print(f"executions         {len(executions)}")
-    print(f"lost               {lost}")
-
-
-def handled_events(logs) -> tuple[int, int]:  # type: ignore[no-untyped-def]
+def handled_events(logs: CloudWatchLogsClient) -> tuple[int, int]:
     """Events that start_retraining handled, by its own metric, and the number of its invocations."""
     pages = logs.get_paginator("filter_log_events").paginate(
         logGroupName="/aws/lambda/handsoff-start-retraining"
@@ -122,4 +124,4 @@ def handled_events(logs) -> tuple[int, int]:  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
-    main()
+    print_rows(rows())
