@@ -27,7 +27,7 @@ from cells import (
 from dates import MICROSECONDS_OF_A_DAY
 from job import DATE, WEIGHT, DataProblem, StepConfig, listed
 from notation import Notation
-from texts import exact_numbers, plain, readable, to_categories, to_text
+from texts import exact_numbers, is_encoded, looked_at, plain, readable, to_categories, to_text
 
 VALUE_LIMIT: Final = 60
 """Characters of a wrong value that the log shows."""
@@ -75,7 +75,7 @@ def convert(block: pa.RecordBatch, config: StepConfig, key: str, first_row: int)
     """
     notation = Notation.of(config.data)
     read = (config.target, *(name for name in config.features.names if name not in config.features.date))
-    given = {name: plain(block.column(name), key, name) for name in read}
+    given = {name: looked_at(block.column(name), key, name) for name in read}
     usual = {
         name: notation.usual_texts(values) if pa.types.is_string(values.type) else values
         for name, values in given.items()
@@ -243,7 +243,7 @@ def to_dates(values: pa.Array, key: str, name: str, first_row: int) -> pa.Array:
 
     Raises DataProblem for a value that is no date and no time with a date, or is not of the years 1 to 9999.
     """
-    values = plain(values, key, name)
+    values = looked_at(values, key, name)
     kind = pa.timestamp("us")
     if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
         _refuse_far_dates(values, key, name, first_row)
@@ -251,10 +251,10 @@ def to_dates(values: pa.Array, key: str, name: str, first_row: int) -> pa.Array:
             return pc.cast(
                 pc.cast(values, pa.timestamp("us", getattr(values.type, "tz", None)), safe=False), kind
             )
-    texts = to_text(values)
     try:
-        return _looked_up(texts, as_date, kind)
+        return _looked_up(values, as_date, kind)
     except LookupError:
+        texts = to_text(values)
         expected = "a date such as 2026-01-31, or a time such as 2026-01-31 14:05:00"
         raise _first_wrong(texts, lambda text: _fits(as_date, text), key, name, first_row, expected) from None
 
@@ -306,10 +306,9 @@ def one_of(classes: Sequence[str]) -> str:
 
 def _looked_up(values: pa.Array, meaning: Callable[[str], object], kind: pa.DataType) -> pa.Array:
     """The meaning of each value's text, looked up once for each distinct text."""
-    texts = to_text(_usual_numbers(values))
-    distinct = pc.unique(texts)
-    meanings = pa.array([meaning(text) for text in distinct.to_pylist()], kind)
-    return meanings.take(pc.index_in(texts, value_set=distinct))
+    encoded = values if is_encoded(values) else to_text(_usual_numbers(values)).dictionary_encode()
+    meanings = pa.array([meaning(text) for text in encoded.dictionary.to_pylist()], kind)
+    return meanings.take(encoded.indices)
 
 
 def _usual_numbers(values: pa.Array) -> pa.Array:

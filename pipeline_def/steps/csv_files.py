@@ -9,24 +9,25 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Final, Literal
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 import csv_text
+import typed_columns
 from csv_text import CsvText, LongRow, encoding_of, first_undecodable, raw_chunks, undecodable
 from formats import damaged_gzip
 from job import DataProblem, Dialect, one_line
 from partitions import partitions
-from quotes import MAX_VALUE, QuoteCheck
+from quotes import MAX_VALUE, signs_of
+from texts import ENCODED
 
 MAX_HEADER_BYTES: Final = 1 << 20
 """Bytes of text in which header and first row must end. start_retraining has the same limit."""
@@ -47,7 +48,7 @@ class CsvFile:
     `header` are the names of its columns, of which there are `unnamed` more. `skipped` lines come before the
     first row. `empty` says that there is no row. `blank_lines` counts the empty lines below the header.
     `two_backslashes` says that a quoted value has two in a row, which only `data.quotes` or another file can
-    tell the meaning of.
+    tell the meaning of. `long_values` says that a value may have more than MAX_VALUE characters.
     """
 
     text: CsvText
@@ -59,33 +60,68 @@ class CsvFile:
     empty: bool
     blank_lines: int
     two_backslashes: bool = False
+    long_values: bool = False
 
-    def blocks(self) -> Iterator[pa.RecordBatch]:
-        """The rows in blocks, with every column as text. Raises DataProblem."""
+    def blocks(self, numbers: Collection[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows in blocks, with every column as text. Raises DataProblem.
+
+        With `numbers`, these columns are float64, null for an empty text, and all others are dictionaries of
+        texts. That ends where a number does not fit (typed_columns.py), or a row cannot be read: from that
+        block on, all is text.
+        """
         if self.empty:
             return
         rows = 0
-        with self._named_faults(), self._reader() as reader:
+        if numbers is not None and not self.long_values:
+            rows, ended = yield from self._typed_blocks(numbers)
+            if ended:
+                return
+        yield from self._text_blocks(rows)
+
+    def _typed_blocks(self, numbers: Collection[str]) -> Generator[pa.RecordBatch, None, tuple[int, bool]]:
+        """The blocks up to the first one that does not fit; returns their rows, and whether these are all."""
+        rows = 0
+        types = {name: typed_columns.NUMBER if name in numbers else ENCODED for name in self.header}
+        with suppress(pa.ArrowInvalid, OSError), self._reader(types) as reader:
             for block in reader:
-                self._check_lengths(block, rows + 1)
+                if not all(typed_columns.fits(block.column(name)) for name in self.header):
+                    return rows, False
                 yield self._without_unnamed(block, rows + 1)
+                rows += block.num_rows
+            return rows, True
+        return rows, False
+
+    def _text_blocks(self, given: int) -> Iterator[pa.RecordBatch]:
+        """The rows as text, but for the first ones, which were `given`."""
+        rows = 0
+        with self._named_faults(), self._reader(dict.fromkeys(self.header, pa.string())) as reader:
+            for block in reader:
+                left = block.slice(max(given - rows, 0))
+                if left.num_rows:
+                    self._check_lengths(left, rows + 1 + block.num_rows - left.num_rows)
+                    yield self._without_unnamed(left, rows + 1 + block.num_rows - left.num_rows)
                 rows += block.num_rows
 
     @contextmanager
-    def _reader(self) -> Iterator[pa_csv.CSVStreamingReader]:
-        names = [*self.header, *(f"{UNNAMED}{place}" for place in range(self.unnamed))]
+    def _reader(self, types: Mapping[str, pa.DataType]) -> Iterator[pa_csv.CSVStreamingReader]:
+        """The rows in blocks. Columns without a name are text."""
+        unnamed = [f"{UNNAMED}{place}" for place in range(self.unnamed)]
         with (
             self._bytes() as stream,
             pa_csv.open_csv(
                 stream,
                 read_options=pa_csv.ReadOptions(
-                    block_size=csv_text.BLOCK_BYTES, column_names=names, skip_rows=self.skipped
+                    block_size=csv_text.BLOCK_BYTES,
+                    column_names=[*self.header, *unnamed],
+                    skip_rows=self.skipped,
                 ),
                 parse_options=pa_csv.ParseOptions(
                     delimiter=self.delimiter, newlines_in_values=True, ignore_empty_lines=True
                 ),
                 convert_options=pa_csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+                    column_types={**types, **dict.fromkeys(unnamed, pa.string())},
+                    null_values=[""],
+                    strings_can_be_null=False,
                 ),
             ) as reader,
         ):
@@ -104,7 +140,7 @@ class CsvFile:
     def _check_lengths(self, block: pa.RecordBatch, first_row: int) -> None:
         """Raises DataProblem for a value with more than MAX_VALUE characters."""
         for place, values in enumerate(block.columns, 1):
-            if longest(values) <= MAX_VALUE:
+            if typed_columns.longest(values) <= MAX_VALUE:
                 continue
             if (row := pc.index(pc.greater(pc.utf8_length(values), MAX_VALUE), True).as_py()) >= 0:
                 raise DataProblem(
@@ -148,14 +184,6 @@ class CsvFile:
         return DataProblem(f"{key} cannot be read as CSV: see the log of the job", one_line(error))
 
 
-def longest(texts: pa.StringArray) -> int:
-    """The bytes of the longest of these texts."""
-    if not len(texts):
-        return 0
-    offsets = np.frombuffer(texts.buffers()[1], "<i4", count=len(texts) + 1, offset=4 * texts.offset)
-    return int(np.diff(offsets).max())
-
-
 def wrong_length(key: str, row: int, found: int, expected: int, line: Sequence[str]) -> DataProblem:
     """The problem of a row with fewer or more values than the header."""
     values = "1 value" if found == 1 else f"{found:,} values"
@@ -183,7 +211,7 @@ def open_csv(path: Path, key: str, dialect: Dialect, *, packed: bool) -> CsvFile
         return CsvFile(text, delimiter, "doubled", (), 0, 0, empty=True, blank_lines=0)
     if not whole and "\n" not in start and "\r" not in start:
         raise _too_wide(key)
-    signs = _signs(text, delimiter)
+    signs = signs_of(text, delimiter)
     quotes = dialect.quotes or "doubled"
     if dialect.quotes is None and signs.escaped:
         quotes = _quotes(text, delimiter, skipped)
@@ -191,7 +219,7 @@ def open_csv(path: Path, key: str, dialect: Dialect, *, packed: bool) -> CsvFile
         text = replace(text, backslash=delimiter)
         start, whole = _start(text)
         start = start[_SEP.match(start).end() :] if skipped else start  # type: ignore[union-attr]
-        signs = _signs(text, delimiter)
+        signs = signs_of(text, delimiter)
     if signs.wrong_quote:
         _check_quotes(text, delimiter, skipped, 1 if dialect.header else 0)
     header, lines, empty = _header(start, whole, delimiter, dialect, text)
@@ -210,6 +238,7 @@ def open_csv(path: Path, key: str, dialect: Dialect, *, packed: bool) -> CsvFile
         empty=empty,
         blank_lines=0 if empty else signs.blank_lines,
         two_backslashes=unclear and _length(text) != _length(replace(text, backslash=delimiter)),
+        long_values=signs.long_values,
     )
 
 
@@ -279,35 +308,6 @@ def _configured(first: list[str], dialect: Dialect, key: str) -> tuple[str, ...]
     shorter = [tuple(name for name in names if name != operation) for names in (dialect.header, inside)]
     ways = (dialect.header, inside, *shorter)
     return next((names for names in ways if len(names) == len(first)), dialect.header)
-
-
-@dataclass(frozen=True)
-class _Signs:
-    """Whether a text has a quote after a backslash, two backslashes, and a quote that does not end; and how
-    many of its lines are empty."""
-
-    escaped: bool
-    two_backslashes: bool
-    wrong_quote: bool
-    blank_lines: int
-
-
-def _signs(text: CsvText, delimiter: str) -> _Signs:
-    """What all of the text shows. Raises DataProblem for a zero byte, which no text has."""
-    escaped = two_backslashes = False
-    last, quotes, read = b"", QuoteCheck(delimiter), 0
-    for chunk in text.chunks():
-        if (zero := chunk.find(0)) >= 0:
-            raise DataProblem(f"{text.key} is not text: byte {read + zero + 1:,} is zero; write it again")
-        read += len(chunk)
-        if last == b"\\" or b"\\" in chunk:
-            joined = last + chunk
-            escaped = escaped or b'\\"' in joined
-            two_backslashes = two_backslashes or b"\\\\" in joined
-        quotes.add(chunk)
-        last = chunk[-1:] or last
-    quotes.end()
-    return _Signs(escaped, two_backslashes, quotes.wrong, quotes.blank_lines)
 
 
 def _quotes(text: CsvText, delimiter: str, skipped: int) -> Literal["doubled", "backslash"]:

@@ -7,9 +7,13 @@ do not end would then make one value of all rows between them.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+
+from csv_text import CsvText
+from job import DataProblem
 
 MAX_VALUE: Final = 131_072
 """Characters of a value at most: the limit of the csv module, with which start_retraining reads files."""
@@ -20,6 +24,46 @@ MAX_VALUE_BYTES: Final = 4 * MAX_VALUE
 
 EMPTY_LINES: Final = (0x0A0A, 0x0D0D, 0x0D0A)
 """Two bytes that end two lines, as 16 bits with the first byte lowest: LF LF, CR CR, and LF CR."""
+
+
+WINDOW: Final = 32 * 1024
+"""Bytes that hold a delimiter or a line break, or a value of MAX_VALUE characters may be around them."""
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What a text shows. Whether it has a quote after a backslash, two backslashes, and a quote that does not
+    end; how many of its lines are empty; and whether a value without delimiter may be longer than MAX_VALUE.
+    """
+
+    escaped: bool
+    two_backslashes: bool
+    wrong_quote: bool
+    blank_lines: int
+    long_values: bool
+
+
+def signs_of(text: CsvText, delimiter: str) -> Signs:
+    """What all of the text shows. Raises DataProblem for a zero byte, which no text has."""
+    escaped = two_backslashes = long_values = False
+    last, quotes, read = b"", QuoteCheck(delimiter), 0
+    ends = (delimiter.encode(), b"\n", b"\r")
+    for chunk in text.chunks():
+        if (zero := chunk.find(0)) >= 0:
+            raise DataProblem(f"{text.key} is not text: byte {read + zero + 1:,} is zero; write it again")
+        read += len(chunk)
+        if last == b"\\" or b"\\" in chunk:
+            joined = last + chunk
+            escaped = escaped or b'\\"' in joined
+            two_backslashes = two_backslashes or b"\\\\" in joined
+        quotes.add(chunk)
+        long_values = long_values or not all(
+            any(chunk.find(sign, start, start + WINDOW) >= 0 for sign in ends)
+            for start in range(0, len(chunk), WINDOW)
+        )
+        last = chunk[-1:] or last
+    quotes.end()
+    return Signs(escaped, two_backslashes, quotes.wrong, quotes.blank_lines, long_values)
 
 
 class QuoteCheck:

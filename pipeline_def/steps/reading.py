@@ -47,7 +47,8 @@ class Landing:
             add = (
                 partial(division.add, writers=writers) if division else partial(add_to, writers[split], split)
             )
-            files.append(self.read_file(item, changes.get(split), add))
+            typed = split == "train" and not division
+            files.append(self.read_file(item, changes.get(split), add, typed=typed))
         check_quotes(files)
         kept = {split: found.kept() for split, found in changes.items()}
         if division and all_rows:
@@ -73,16 +74,22 @@ class Landing:
         return dates[changes.kept()] if changes else dates
 
     def read_file(
-        self, item: DataObject, changes: Changes | None, add: Callable[[pa.Table, pa.RecordBatch], None]
+        self,
+        item: DataObject,
+        changes: Changes | None,
+        add: Callable[[pa.Table, pa.RecordBatch], None],
+        *,
+        typed: bool = False,
     ) -> FileRead:
         """Hand the rows of one object to `add`, block by block: as convert.py makes them, and as they are.
 
-        `changes` are those of the rows, if the files hold changes. Raises DataProblem.
+        `changes` are those of the rows, if the files hold changes. `typed` says that `add` needs no text of
+        numbers. Raises DataProblem.
         """
         config, key = self.config, item.key
         digest = fetch(self.s3, self.bucket, item, self.path)
         file, rows = open_file(self.path, key, config), 0
-        for block in file.blocks():
+        for block in file.blocks(typed=typed and not changes):
             left = block
             if changes:
                 left, table = changes.without_deleted(block, config, key, rows + 1)

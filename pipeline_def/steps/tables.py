@@ -5,7 +5,7 @@ CSV columns arrive as text. convert.py decides column by column what a text mean
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Required, TypedDict
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import parquet_files
+import typed_columns
 from channels import Channel
 from csv_files import MAX_COLUMNS, CsvFile, open_csv
 from data_counts import CellCounts
@@ -42,7 +43,7 @@ class Landed:
 
     `columns` are those of the file, then those that `partition`, the columns of its path, adds. `wanted` are
     those that the config names. A file without bytes has no columns. `csv` says how a CSV file is written; a
-    Parquet file says so itself.
+    Parquet file says so itself. `numbers` are those of typed_columns.py.
     """
 
     path: Path
@@ -52,18 +53,22 @@ class Landed:
     partition: Mapping[str, str] = field(default_factory=dict)
     csv: CsvFile | None = None
     wanted: Sequence[str] = ()
+    numbers: Collection[str] | None = None
 
-    def blocks(self) -> Iterator[pa.RecordBatch]:
-        """The rows with all columns, in blocks that have rows. Raises DataProblem."""
+    def blocks(self, *, typed: bool = False) -> Iterator[pa.RecordBatch]:
+        """The rows with all columns, in blocks that have rows. Raises DataProblem.
+
+        The columns of a CSV file are text; `typed` says that they may have the types of `CsvFile.blocks`.
+        """
         row = 1
-        for block in self._blocks():
+        for block in self._blocks(typed):
             if block.num_rows:
                 yield with_partitions(block, self.partition, self.wanted, self.key, row, self.dialect)
             row += block.num_rows
 
-    def _blocks(self) -> Iterator[pa.RecordBatch]:
+    def _blocks(self, typed: bool) -> Iterator[pa.RecordBatch]:
         if self.csv:
-            yield from self.csv.blocks()
+            yield from self.csv.blocks(self.numbers if typed else None)
         elif self.columns:
             yield from parquet_files.blocks(self.path, self.key)
 
@@ -108,7 +113,8 @@ def open_file(path: Path, key: str, config: StepConfig) -> Landed:
             return Landed(path, key, (), config.data)
     check_header(names, partition, config, key)
     added = [name for name in partition if name not in names]
-    return Landed(path, key, (*names, *added), config.data, partition, csv, config.columns)
+    numbers = typed_columns.numbers(config, partition)
+    return Landed(path, key, (*names, *added), config.data, partition, csv, config.columns, numbers)
 
 
 def check_header(names: Sequence[str], partition: Mapping[str, str], config: StepConfig, key: str) -> None:

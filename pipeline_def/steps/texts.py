@@ -17,6 +17,9 @@ from notation import Notation
 PLAIN_NUMBER: Final = r"^(?:0|-?(?:[1-9][0-9]{0,30}(?:\.[0-9]{0,30}[1-9])?|0\.[0-9]{0,30}[1-9]))$"
 """Texts of numbers that are their own category, so that files with many numbers are read fast."""
 
+ENCODED: Final = pa.dictionary(pa.int32(), pa.string())
+"""The type of a column of texts in a block of typed columns (typed_columns.py)."""
+
 
 @contextmanager
 def readable(key: str, name: str) -> Iterator[None]:
@@ -56,6 +59,16 @@ def plain(values: pa.Array, key: str, name: str) -> pa.Array:
     return values
 
 
+def is_encoded(values: pa.Array) -> bool:
+    """Whether the column is a dictionary of its different texts, as the parser of CSV gives it."""
+    return bool(values.type == ENCODED and not values.null_count and not values.dictionary.null_count)
+
+
+def looked_at(values: pa.Array, key: str, name: str) -> pa.Array:
+    """The column as `plain` gives it, or as it is where each of its different texts is looked at once."""
+    return values if is_encoded(values) else plain(values, key, name)
+
+
 def exact_numbers(values: pa.Array) -> pa.Array:
     """Decimals, or numbers of 32 bits, as float64: 0.1 is the number that 0.1 in a CSV file is.
 
@@ -82,7 +95,7 @@ def canonical(
     Bytes that are no text, such as a UUID's, are their hexadecimal digits: such a column is no feature.
     """
     try:
-        values = plain(values, key, name)
+        values = looked_at(values, key, name)
     except DataProblem:
         values = pa.array([None if value is None else _digits(value) for value in values.to_pylist()])
     if pa.types.is_string(values.type):
@@ -115,7 +128,7 @@ def to_categories(values: pa.Array, spelling: Spelling = PLAIN) -> pa.Array:
     """
     if pa.types.is_nested(values.type):
         values = to_text(values)
-    encoded = values.dictionary_encode()
+    encoded = values if is_encoded(values) else values.dictionary_encode()
     texts = to_text(encoded.dictionary)
     other = pc.invert(pc.match_substring_regex(texts, PLAIN_NUMBER))
     meanings = [category(text, spelling.plain) for text in texts.filter(other).to_pylist()]
