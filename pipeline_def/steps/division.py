@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 from botocore.exceptions import ClientError
 
 from batch import write_once
-from identity import mixed, text_ids
+from hashes import mixed
+from identity import text_ids
 from job import (
     DATE,
     GROUP,

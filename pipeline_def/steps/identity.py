@@ -11,16 +11,16 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+import hashes
 from cells import Spelling
 from job import GROUP, IDENTITY, LOOKALIKE, ROW, Array, StepConfig
 from texts import canonical, to_categories, to_text
 
 HASH_KEY: Final = "handsoff-row-id1"
-"""The key of the hashes of text, 16 bytes, as pandas demands. Another key makes other identities."""
+"""The key of the hashes of text, 16 signs of ASCII. Another key makes other identities."""
 
 KIND: Final = {b"handsoff:identities": b"of values"}
 """What the metadata of a training_rows.parquet with these identities has. Earlier ones have no such key."""
@@ -56,19 +56,19 @@ def of_rows(
     `converted` are target and features as the model sees them. `usual` are the same as they arrived, with
     numbers in the usual notation. `key` names the file.
     """
-    hashes = {}
+    known = {}
     for name in block.schema.names:
         numbers = None if name in config.features.date else _numbers(converted.get(name))
         if numbers is not None and exact(numbers):
-            hashes[name] = _of_numbers(numbers)
+            known[name] = _of_numbers(numbers)
         elif name in usual:
-            hashes[name] = _of_distinct(usual[name], partial(to_categories, spelling=SPELLING))
+            known[name] = _of_distinct(usual[name], partial(to_categories, spelling=SPELLING))
         else:
             spelled = partial(canonical, key=key, name=name, dialect=config.data, spelling=SPELLING)
-            hashes[name] = _of_distinct(block.column(name), spelled)
-    parsed = {name: hashes[name] for name in config.features.names}
+            known[name] = _of_distinct(block.column(name), spelled)
+    parsed = {name: known[name] for name in config.features.names}
     target = _of_numbers(converted[config.target].to_numpy().astype("float64"))
-    found = {ROW: _by_name(hashes), LOOKALIKE: _by_name({**parsed, config.target: target})}
+    found = {ROW: _by_name(known), LOOKALIKE: _by_name({**parsed, config.target: target})}
     for column, names, otherwise in (
         (IDENTITY, config.data.identity, ROW),
         (GROUP, config.data.group, config.row_column),
@@ -97,13 +97,13 @@ def row_ids(columns: Mapping[str, pa.Array]) -> Array:
     return _by_name({name: _hashes(values) for name, values in columns.items()})
 
 
-def _by_name(hashes: Mapping[str, Array]) -> Array:
-    return together([hashes[name] for name in sorted(hashes)])
+def _by_name(known: Mapping[str, Array]) -> Array:
+    return together([known[name] for name in sorted(known)])
 
 
-def together(hashes: Sequence[Array]) -> Array:
+def together(columns: Sequence[Array]) -> Array:
     """One hash of the hashes of each row, at least one array of n."""
-    first, *others = hashes
+    first, *others = columns
     found = first.copy()
     for hashed in others:
         found *= _MULTIPLIER
@@ -158,31 +158,15 @@ def _of_texts(texts: pa.Array) -> Array:
 
 
 def _of_plain_texts(texts: pa.Array) -> Array:
-    """SipHash of each text."""
-    values = texts.to_numpy(zero_copy_only=False)
-    return np.asarray(pd.util.hash_array(values, hash_key=HASH_KEY, categorize=False), dtype="uint64")
+    """A hash of each text, whatever it means."""
+    return hashes.of_texts(texts, HASH_KEY)
 
 
 def _of_numbers(numbers: Array) -> Array:
     """A hash of each float64; 0 and -0 have the same, and so has each NaN."""
     numbers = numbers + 0.0
     numbers[np.isnan(numbers)] = np.nan
-    return mixed(numbers.view(np.uint64))
-
-
-def mixed(bits: Array) -> Array:
-    """The numbers of 64 bits, mixed in place, so that similar ones become far apart.
-
-    It is the mixing function of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number
-    Generators, 2014), and what `pandas.util.hash_array` does with numbers.
-    """
-    shifted = bits >> np.uint64(30)
-    bits ^= shifted
-    bits *= np.uint64(0xBF58476D1CE4E5B9)
-    bits ^= np.right_shift(bits, np.uint64(27), out=shifted)
-    bits *= np.uint64(0x94D049BB133111EB)
-    bits ^= np.right_shift(bits, np.uint64(31), out=shifted)
-    return bits
+    return hashes.mixed(numbers.view(np.uint64))
 
 
 def _of_distinct(
@@ -199,6 +183,6 @@ def _of_distinct(
     except (pa.ArrowNotImplementedError, AttributeError):  # lists, structures, views, extensions
         return _of_distinct(spelled(values), hashed=hashed)
     texts = spelled(encoded.dictionary)
-    hashes = np.repeat(missing, len(texts) + 1)
-    hashes[:-1][texts.is_valid().to_numpy(zero_copy_only=False)] = hashed(texts.drop_null())
-    return np.asarray(hashes[pc.fill_null(encoded.indices, len(texts)).to_numpy()])
+    found = np.repeat(missing, len(texts) + 1)
+    found[:-1][texts.is_valid().to_numpy(zero_copy_only=False)] = hashed(texts.drop_null())
+    return np.asarray(found[pc.fill_null(encoded.indices, len(texts)).to_numpy()])
