@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retraining import turns
 from retraining.aws.observability import logger
-from retraining.candidates import sweep
+from retraining.candidates import idle, sweep
 from retraining.collaborators import Collaborators
 from retraining.starts import lost_ends, starting
 
@@ -22,9 +22,9 @@ SWEEP_TIME: Final = timedelta(seconds=45)
 """Time in which turns begin. The last one has ended when the next minute's sweep comes."""
 
 WORK: Final[Mapping[str, turns.Work]] = {
-    "starts": starting.sweep,
-    "ends": lost_ends.find_ends,
-    "candidates": sweep.sweep,
+    idle.STARTS: starting.sweep,
+    idle.ENDS: idle.noted(idle.ENDS, lost_ends.find_ends),
+    idle.CANDIDATES: idle.noted(idle.CANDIDATES, sweep.sweep),
 }
 """What is done for each model, by kind: a turn each."""
 
@@ -33,7 +33,8 @@ WORK: Final[Mapping[str, turns.Work]] = {
 def handler(_event: dict[str, Any], _context: LambdaContext, *, using: Collaborators | None = None) -> None:
     """Look at the starts and the packages of every model. A failure of one does not stop the others."""
     using = (using or Collaborators.real()).within(SWEEP_TIME)
-    outcome = turns.sweep(using.configs.names(), WORK, using)
+    models = using.configs.names()
+    outcome = turns.sweep(models, WORK, using, idle.Checks(models, using).by_kind)
     if outcome is None:
         logger.info("another sweep runs")
     elif outcome.failures:

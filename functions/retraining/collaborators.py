@@ -6,7 +6,7 @@ Lambda passes none, and a handler makes the real ones. A test passes others as a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Self
@@ -47,7 +47,8 @@ class Collaborators:
 
     `clock` returns the time in UTC. `time_left` tells how long the present piece of work may go on; loops
     that can be long call `check_time`. `read_links` is what `links` calls. `kms` is None where no key
-    signs evidence.
+    signs evidence. `idle` is kept by the process: when a turn of the sweep (turns.py) last found nothing to
+    do and nothing to wait for, by the turn's name.
     """
 
     settings: Settings
@@ -62,6 +63,7 @@ class Collaborators:
     time_left: Callable[[], timedelta] = unlimited
     read_links: Callable[[], Links | None] = no_links
     kms: KMSClient | None = None
+    idle: dict[str, datetime] = field(default_factory=dict)
 
     @classmethod
     @cache

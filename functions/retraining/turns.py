@@ -27,14 +27,23 @@ MIN_SHARE: Final = timedelta(seconds=10)
 Work = Callable[[str, "Collaborators"], object]
 """What is done for a model in one turn. It raises OutOfTime if it keeps the rest for later."""
 
+Check = Callable[[str, "Collaborators"], bool]
+"""Whether there may be work for a model. It changes nothing, raises nothing, and asks AWS for little."""
+
+
+def always(_model: str, _using: Collaborators) -> bool:
+    """The check of work that is done in each turn."""
+    return True
+
 
 @dataclass(frozen=True)
 class Turn:
-    """One kind of work for one model."""
+    """One kind of work for one model, and the check before it."""
 
     model: str
     kind: str
     work: Work
+    check: Check = always
 
     @property
     def name(self) -> str:
@@ -56,15 +65,18 @@ def take(
 ) -> Outcome:
     """Take these turns in their order, each with an equal share of the time that is left.
 
-    `begin` is called before each turn. No further turn begins once it returns False, or the time is over.
+    `begin` is called before the work of each turn. No further turn begins once it returns False, or the time
+    is over.
     """
     outcome = Outcome()
     for number, turn in enumerate(turns):
         left = using.time_left()
+        share = using.within(max(left / (len(turns) - number), MIN_SHARE))
+        if left > timedelta(0) and not turn.check(turn.model, share):
+            continue
         if left <= timedelta(0) or not begin(turn):
             outcome.not_begun = turns[number:]
             break
-        share = using.within(max(left / (len(turns) - number), MIN_SHARE))
         with scope(model=turn.model):
             try:
                 turn.work(turn.model, share)
@@ -101,8 +113,16 @@ def rotated(turns: Sequence[Turn], after: str | None) -> list[Turn]:
     return ordered[first:] + ordered[:first]
 
 
-def sweep(models: Sequence[str], kinds: Mapping[str, Work], using: Collaborators) -> Outcome | None:
+def sweep(
+    models: Sequence[str],
+    kinds: Mapping[str, Work],
+    using: Collaborators,
+    checks: Mapping[str, Check] | None = None,
+) -> Outcome | None:
     """Take the turns of all models, in rotation: no turn is always the last. One sweep runs at a time.
+
+    `checks` are by kind; a kind without one is done for each model. A turn whose check finds nothing to do is
+    not noted in the ledger: it is too short to be the one in which a sweep dies.
 
     None if another sweep runs. The next sweep begins with the turn that did not begin any more, or after the
     one that ran out of time, so that one is the last and has the time that the others leave.
@@ -110,11 +130,15 @@ def sweep(models: Sequence[str], kinds: Mapping[str, Work], using: Collaborators
     lease = _Lease.taken(using)
     if lease is None:
         return None
-    all_turns = [Turn(model, kind, work) for model in models for kind, work in kinds.items()]
+    checked = checks or {}
+    all_turns = [
+        Turn(model, kind, work, checked.get(kind, always)) for model in models for kind, work in kinds.items()
+    ]
     turns = rotated(all_turns, lease.after)
     outcome = take(turns, using, lambda turn: lease.hold(turn.name))
     if outcome.not_begun:
-        lease.release(lease.after)
+        before = len(turns) - len(outcome.not_begun) - 1
+        lease.release(turns[before].name if before >= 0 else lease.after)
     elif outcome.out_of_time:
         lease.release(outcome.out_of_time[0].name)
     else:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
+from types import SimpleNamespace
 from typing import Any, Final
 
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -152,6 +153,8 @@ class Client:
         found = getattr(self._inner, name)
         if name == "get_paginator":
             return lambda operation: _Pages(self, operation, found(operation))
+        if name == "meta":
+            return SimpleNamespace(client=self)
         if not callable(found) or name == "exceptions":
             return found
         return lambda *args, **given: self.call(name, given, lambda: found(*args, **given))

@@ -11,6 +11,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import ModuleType, SimpleNamespace
 from typing import Any, Final, cast
 
@@ -56,10 +57,11 @@ def properties(name: str) -> dict[str, Any]:
 
 @dataclass
 class Container:
-    """What outlives an invocation: the configs that were read."""
+    """What outlives an invocation: the configs that were read, and when models were found idle."""
 
     provider: Provider
     configs: ModelConfigs
+    idle: dict[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,11 @@ class Functions:
             len(held)
             for idle in self._idle.values()
             for container in idle
-            for held in (*vars(container.configs).values(), *vars(container.provider).values())
+            for held in (
+                container.idle,
+                *vars(container.configs).values(),
+                *vars(container.provider).values(),
+            )
             if isinstance(held, dict)
         )
 
@@ -205,6 +211,7 @@ class Functions:
             ledger=Ledger(self._items(client(account.table, "dynamodb"))),
             clock=self.clock.now,
             read_links=lambda: Links(client(account, "secretsmanager").get_secret_value(), BASE),
+            idle=container.idle,
         )
 
 

@@ -10,10 +10,11 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import botocore.session
@@ -35,6 +36,9 @@ class MemoryItems:
     def get(self, fact: str) -> dict[str, Any] | None:
         found = self.facts.get(fact)
         return None if found is None else json.loads(json.dumps(found))
+
+    def get_all(self, facts: Sequence[str]) -> dict[str, dict[str, Any]]:
+        return {fact: item for fact in facts if (item := self.get(fact)) is not None}
 
     def take(self, fact: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
         if fact in self.facts:
@@ -205,7 +209,7 @@ class MemoryS3:
 
 
 class MemoryTable:
-    """The ledger's DynamoDB table: the four calls of aws/items.py, with the expressions that they use.
+    """The ledger's DynamoDB table: the five calls of aws/items.py, with the expressions that they use.
 
     A condition is `attribute_not_exists(x)`, `x = y` or `x < y`, joined by AND and OR, with one level of
     brackets. An update is `SET x = y, …`, `REMOVE x, …` or both. A failed condition returns the item, in
@@ -214,11 +218,28 @@ class MemoryTable:
 
     def __init__(self) -> None:
         self.items: dict[str, dict[str, Any]] = {}
+        self.name = "ledger"
+        self.together = 100  # items that one call answers; the others come back as not read
+
+    @property
+    def meta(self) -> SimpleNamespace:
+        """What has the client, as boto3's table has it."""
+        return SimpleNamespace(client=self)
 
     def get_item(self, *, Key: Mapping[str, str], ConsistentRead: bool) -> dict[str, Any]:
         assert ConsistentRead
         found = self.items.get(Key["fact"])
         return {} if found is None else {"Item": dict(found)}
+
+    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:
+        ((name, asked),) = RequestItems.items()
+        assert (name, asked["ConsistentRead"]) == (self.name, True)
+        wanted = [key["fact"] for key in asked["Keys"]]
+        if not 0 < len(wanted) == len(set(wanted)) <= 100:
+            raise refused("ValidationException", "BatchGetItem")
+        found = [dict(self.items[fact]) for fact in wanted[: self.together] if fact in self.items]
+        rest = {"Keys": [{"fact": fact} for fact in wanted[self.together :]], "ConsistentRead": True}
+        return {"Responses": {name: found}, "UnprocessedKeys": {name: rest} if rest["Keys"] else {}}
 
     def put_item(self, *, Item: Mapping[str, Any], **condition: Any) -> None:
         self._check(Item["fact"], "PutItem", **condition)

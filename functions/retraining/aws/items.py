@@ -10,7 +10,7 @@ and is refused. So each one carries a nonce: an item that stands there with our 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -31,6 +31,9 @@ JSON: Final = "_json"
 NONCE: Final = "nonce"
 """The attribute that names an item's last conditional write: 32 hexadecimal digits. No fact has it."""
 
+TOGETHER: Final = 100
+"""Items that one call reads, DynamoDB's maximum."""
+
 
 class Items:
     """Items by the text of their key. Values are strings, booleans, integers, or anything that JSON holds."""
@@ -42,6 +45,31 @@ class Items:
         """The fact as it is now (read consistently), or None."""
         found = self._table.get_item(Key={"fact": fact}, ConsistentRead=True).get("Item")
         return _loaded(found) if found else None
+
+    def get_all(self, facts: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Those of these facts that are there, each read consistently, by one call for each TOGETHER of them.
+
+        DynamoDB may leave some out of a large answer. They are asked for again, the last ones one by one.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for first in range(0, len(facts), TOGETHER):
+            asked = list(dict.fromkeys(facts[first : first + TOGETHER]))
+            for _ in range(2):
+                asked = self._read_together(asked, found) if asked else []
+            for fact in asked:
+                if (item := self.get(fact)) is not None:
+                    found[fact] = item
+        return found
+
+    def _read_together(self, facts: Sequence[str], found: dict[str, dict[str, Any]]) -> list[str]:
+        """Put those of these facts that are there into `found`, by one call; the facts that it left out."""
+        name = self._table.name
+        wanted: Any = {name: {"Keys": [{"fact": fact} for fact in facts], "ConsistentRead": True}}
+        answer = self._table.meta.client.batch_get_item(RequestItems=wanted)
+        for item in answer["Responses"].get(name, []):
+            found[str(item["fact"])] = _loaded(item)
+        left = answer.get("UnprocessedKeys", {})
+        return [str(key["fact"]) for key in left[name]["Keys"]] if name in left else []
 
     def take(self, fact: str, values: Item) -> dict[str, Any] | None:
         """Write the fact if nobody has: None if it is now ours, otherwise what stands there."""

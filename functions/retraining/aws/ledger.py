@@ -6,7 +6,7 @@ the fact here by a conditional put. Keys and kinds of facts are in facts/keys.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ class Store(Protocol):
     """What the ledger needs of aws/items.py; a dict in memory does for tests."""
 
     def get(self, fact: str) -> dict[str, Any] | None: ...
+    def get_all(self, facts: Sequence[str]) -> dict[str, dict[str, Any]]: ...
     def take(self, fact: str, values: Values) -> dict[str, Any] | None: ...
     def mark(self, fact: str, values: Values, *, where: Mapping[str, str] | None = None) -> bool: ...
     def replace(self, fact: str, values: Values, *, where: Mapping[str, str]) -> bool: ...
@@ -30,6 +31,18 @@ class Store(Protocol):
     def claim(self, fact: str, *, now: datetime, lease: timedelta) -> bool: ...
     def release(self, fact: str, *, where: Mapping[str, str] | None = None) -> bool: ...
     def done(self, fact: str, *, now: datetime) -> None: ...
+
+
+class Facts:
+    """Facts as they were when they were read together. What is done about one reads it anew."""
+
+    def __init__(self, items: Mapping[str, Values]) -> None:
+        self._items = items
+
+    def get(self, key: Key[F]) -> F | None:
+        """The fact as it was then, or None."""
+        found = self._items.get(key.text)
+        return None if found is None else _read(key, found)
 
 
 class Ledger:
@@ -42,6 +55,10 @@ class Ledger:
         """The fact as it is now (read consistently), or None."""
         found = self._items.get(key.text)
         return None if found is None else _read(key, found)
+
+    def get_all(self, keys: Iterable[Key[Any]]) -> Facts:
+        """The facts with these keys, read together: each as it is now, by few calls."""
+        return Facts(self._items.get_all([key.text for key in keys]))
 
     def take(self, key: Key[F], fact: F) -> F | None:
         """Write the fact if it is not there: None if it is written, otherwise the fact that stands there.

@@ -150,7 +150,10 @@ class Listed:
 
 
 def newest(sagemaker: SageMakerClient, group: str) -> list[Listed]:
-    """The group's newest packages and those that wait longest, oldest first: at most 200, by two calls."""
+    """The group's newest packages and those that wait longest, oldest first: at most 200.
+
+    One call, or two where the first one does not list the whole group.
+    """
     found: dict[str, Listed] = {}
     asked: list[dict[str, Any]] = [
         {"SortOrder": "Descending"},
@@ -163,6 +166,8 @@ def newest(sagemaker: SageMakerClient, group: str) -> list[Listed]:
         for item in answer["ModelPackageSummaryList"]:
             arn = item["ModelPackageArn"]
             found[arn] = Listed(arn, item.get("ModelApprovalStatus", PENDING), item["CreationTime"])
+        if len(found) < LISTED and "NextToken" not in answer:
+            break
     return sorted(found.values(), key=lambda item: item.created_at)
 
 

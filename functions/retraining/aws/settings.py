@@ -103,14 +103,18 @@ class ModelConfigs:
         self._bucket = bucket
         self._s3 = s3
         self._objects: dict[str, tuple[str, str]] = {}  # the last one of each model, by its SHA-256
+        self._listed: dict[str, str] = {}  # the parameters' texts by model, as `names` has read them
+        self._listed_until = 0.0
         # Until then SSM is not asked again for a model that does not exist. The earliest time comes first.
         self._unknown: dict[str, float] = {}
         self._ssm = ssm or SSMProvider(boto3_client=boto3.client("ssm", config=CLIENTS))
 
     def names(self) -> list[str]:
-        """All models of this deployment, sorted; read from SSM each time."""
+        """All models of this deployment, sorted; read from SSM each time, together with their configs."""
         found = self._ssm.get_multiple(self._path, max_age=0)
-        return sorted(found)
+        self._listed = {name: str(text) for name, text in found.items()}
+        self._listed_until = time.monotonic() + CONFIG_MAX_AGE
+        return sorted(self._listed)
 
     def get(self, model: str, *, fresh: bool = False) -> ModelConfig | None:
         """The model's config, or None where there is no such model.
@@ -118,18 +122,10 @@ class ModelConfigs:
         Raises ConfigError if it is not valid, and NotReady while SSM or S3 does not answer.
         `fresh` reads SSM now: old rules never decide.
         """
-        name = f"{self._path}/{model}"
-        if self._unknown.get(model, 0.0) > time.monotonic() and not fresh:
+        text = self._text(model, fresh=fresh)
+        if text is None:
             return None
-        try:
-            text = str(self._ssm.get(name, max_age=CONFIG_MAX_AGE, force_fetch=fresh))
-        except GetParameterError as error:
-            cause = error.__cause__ or error.__context__
-            if isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ParameterNotFound":
-                self._keep_unknown(model)
-                return None
-            raise NotReady(f"SSM parameter {name} cannot be read now: {cause or error}") from error
-        source = f"SSM parameter {name}"
+        source = f"SSM parameter {self._path}/{model}"
         if (sha256 := sha256_named(text)) is not None:
             known, text = self._objects.get(model, ("", ""))
             if known != sha256:
@@ -137,6 +133,24 @@ class ModelConfigs:
                 self._objects[model] = (sha256, text)
             source = f"s3://{self._bucket}/{config_key(sha256)}"
         return parse_model(text, source=source)
+
+    def _text(self, model: str, *, fresh: bool) -> str | None:
+        """The text of the model's parameter, at most a minute old; None where there is no such model."""
+        if fresh:
+            self._listed.pop(model, None)  # what is read now is newer
+        now, name = time.monotonic(), f"{self._path}/{model}"
+        if now < self._listed_until and model in self._listed:
+            return self._listed[model]
+        if self._unknown.get(model, 0.0) > now and not fresh:
+            return None
+        try:
+            return str(self._ssm.get(name, max_age=CONFIG_MAX_AGE, force_fetch=fresh))
+        except GetParameterError as error:
+            cause = error.__cause__ or error.__context__
+            if isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ParameterNotFound":
+                self._keep_unknown(model)
+                return None
+            raise NotReady(f"SSM parameter {name} cannot be read now: {cause or error}") from error
 
     def _read(self, sha256: str, source: str) -> str:
         """The JSON in the object that a parameter names."""

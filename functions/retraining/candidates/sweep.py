@@ -1,8 +1,9 @@
 """The sweep over a model's packages: it finishes what events left unfinished, reminds, and expires.
 
-Cost per model and minute while nothing is to be done: 2 listings and 1 ledger read, and 2 ledger reads for
-each of at most 10 decided packages, the champion, and 200 packages that wait (the newest, and those that
-wait longest). It describes no package but a champion that is older than all listed ones.
+Cost of one look while nothing is to be done: 1 listing (2 of a group of 100 packages or more), 1 read of the
+facts of at most 10 decided packages, 1 more if the champion is older than these, and 2 ledger reads for each
+of 200 packages that wait (the newest, and those that wait longest). It describes no package but a champion
+that is older than all listed ones.
 """
 
 from __future__ import annotations
@@ -39,22 +40,16 @@ MANY: Final = 2 * DECIDED
 Fewer are looked at from the oldest to the newest."""
 
 
-def sweep(model: str, using: Collaborators) -> None:
+def sweep(model: str, using: Collaborators) -> bool:
     """Look after a model's packages. A failure with one stops no other; that one is tried ever less often.
 
-    Raises OutOfTime if the time of this turn does not suffice; the next sweep goes on.
+    Says whether no package waits, and all that follows from the decisions is done. Raises OutOfTime if the
+    time of this turn does not suffice; the next sweep goes on.
     """
-    group = using.settings.resource_name(model)
-    listed = registry.newest(using.sagemaker, group)
-    kept = _kept(group, listed, using)
-    decided = [item for item in listed if item.status != PENDING][-DECIDED:]
-    decided += [item for item in kept if item not in decided]
-    listed += [item for item in kept if item not in listed]
+    open_items = _open(using.settings.resource_name(model), using)
     failures: list[Exception] = []
     waiting: list[datetime] = []
-    for item in rotated(listed, using) if len(listed) > MANY else listed:
-        if item.status != PENDING and item not in decided:
-            continue
+    for item in open_items:
         if using.time_left() <= timedelta(0):
             break
         with scope(model=model, package=item.arn):
@@ -75,9 +70,46 @@ def sweep(model: str, using: Collaborators) -> None:
     if failures:
         raise ExceptionGroup(f"packages of {model} that could not be looked after", failures)
     using.check_time()
+    return not open_items
 
 
-def _kept(group: str, listed: list[Listed], using: Collaborators) -> list[Listed]:
+def _open(group: str, using: Collaborators) -> list[Listed]:
+    """The packages that wait, and the decided ones of which the ledger does not say that all is done, in the
+    order in which they are looked at."""
+    listed = registry.newest(using.sagemaker, group)
+    decided = [item for item in listed if item.status != PENDING][-DECIDED:]
+    done, view = _done(decided, group, using)
+    kept = _kept(group, view, listed, using)
+    if more := [item for item in kept if item not in decided]:
+        done += _done(more, group, using)[0]
+        listed += [item for item in more if item not in listed]
+    looked_at = [item for item in listed if item.status == PENDING or item in (*decided, *more)]
+    ordered = rotated(looked_at, using) if len(listed) > MANY else looked_at
+    return [item for item in ordered if item not in done]
+
+
+def _done(items: Sequence[Listed], group: str, using: Collaborators) -> tuple[list[Listed], InView]:
+    """Those of these packages that are decided, and of which the ledger says that all that follows is done.
+
+    And the packages of the group that are looked at however old they are. Both are read together.
+    """
+    each = [key for item in items for key in (keys.decision(item.arn), keys.verdict(item.arn))]
+    facts = using.ledger.get_all([keys.in_view(group), *each])
+
+    def is_done(item: Listed) -> bool:
+        known = facts.get(keys.verdict(item.arn))
+        judged = known is None or known.done_at is not None
+        return judged and item.status != PENDING and _is_recorded(item, facts.get(keys.decision(item.arn)))
+
+    return [item for item in items if is_done(item)], facts.get(keys.in_view(group)) or InView()
+
+
+def _is_recorded(item: Listed, decision: DecisionFact | None) -> bool:
+    """Whether the decision that the listing shows is in the ledger, and all that follows from it is done."""
+    return decision is not None and decision.status == item.status and decision.recorded_at is not None
+
+
+def _kept(group: str, view: InView, listed: list[Listed], using: Collaborators) -> list[Listed]:
     """The packages that are looked at however old they are.
 
     A package that has been recorded or deleted is dropped from them. So is, after a while, one that was noted
@@ -86,7 +118,7 @@ def _kept(group: str, listed: list[Listed], using: Collaborators) -> list[Listed
     fact = keys.in_view(group)
     known = {item.arn: item for item in listed}
     kept = {}
-    for name, text in (using.ledger.get(fact) or InView()).notes.items():
+    for name, text in view.notes.items():
         noted, _, arn = text.rpartition(" ")
         found = known.get(arn) or _listed(arn, using)
         if found is None or (noted and _closed(noted, arn, using)):
@@ -130,8 +162,7 @@ def _due(item: Listed, model: str, using: Collaborators, waiting: list[datetime]
     """
     now = using.clock()
     decision = using.ledger.get(keys.decision(item.arn))
-    recorded = decision is not None and decision.status == item.status and decision.recorded_at is not None
-    if not recorded and (decision or item.status != PENDING):
+    if not _is_recorded(item, decision) and (decision or item.status != PENDING):
         early = decision is not None and _younger(decision.at, LEASE, now)
         return None if early else partial(_finish, item.arn, using)
     known = using.ledger.get(keys.verdict(item.arn))

@@ -138,6 +138,12 @@ class ModelState(Fact):
         return state.model_copy(update={"pending": (*others, request), "due_at": request.at})
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing waits, runs, is blocked or is to be told: the state changes by an event only."""
+        unfinished = self.pending or self.running or self.bad_files or self.untold or self.blocked
+        return not unfinished and self.due_at is None
+
+    @property
     def unmade(self) -> Start | None:
         """The start that was taken and has no execution yet."""
         return self.running if self.running and self.running.execution_arn is None else None

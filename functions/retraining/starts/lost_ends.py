@@ -1,7 +1,8 @@
 """The sweep over a model's executions: it brings each to its end whose event was lost.
 
-Cost per model and minute while nothing is to be done: 1 listing of executions, 1 ledger read, and, where an
-execution has failed or was stopped, 1 description.
+Cost of one look while nothing is to be done: 1 listing of executions, 1 ledger read, and for each execution
+that has failed or was stopped 1 ledger read and 1 description, at most one for each minute since the last
+look.
 """
 
 from __future__ import annotations
@@ -24,16 +25,20 @@ if TYPE_CHECKING:
 MAX_LOOKED_AT: Final = 20
 """Executions at which one sweep looks because their status is new to it; the next one looks at others."""
 
+MAX_RETRIED: Final = 15
+"""Ended executions of which one sweep asks whether they were retried; the next one asks of others."""
+
 FORMER: Final = timedelta(hours=1)
 """An end so long before the ledger's first sweep over a model is no news: a former ledger knew it, or there
 was none. Executions that the ledger knows are excepted."""
 
 
-def find_ends(model: str, using: Collaborators) -> None:
+def find_ends(model: str, using: Collaborators) -> bool:
     """Record the ends of a model's executions that no event told of: also of executions that were started,
     stopped or retried in SageMaker directly. A failure with one execution stops no other.
 
-    The newest executions (pipelines.LISTED) are compared with those that the last sweep knew.
+    The newest executions (pipelines.LISTED) are compared with those that the last sweep knew. Says whether
+    all of them have ended, and the ledger holds that.
     """
     listed = pipelines.newest(using.sagemaker, using.settings.resource_name(model))
     key = keys.known_executions(model)
@@ -55,12 +60,19 @@ def find_ends(model: str, using: Collaborators) -> None:
         using.ledger.mark(key, statuses=known)
     overdue.measure_executions(model, listed, noted, using)
     ended = pipelines.TERMINAL - {"Succeeded"}
-    if may_be_retried := [arn for arn, status in found.items() if status in ended and _id(arn) in known]:
-        arn = rotated(may_be_retried, using)[0]
+    may_be_retried = [arn for arn, status in found.items() if status in ended and _id(arn) in known]
+    for arn in rotated(may_be_retried, using)[: _minutes_since_look(model, using)]:
         with scope(model=model, execution=arn):
             _try(arn, found[arn], noted.since, using, failures, retried=True)
     if failures:
         raise ExceptionGroup(f"executions of {model} that could not be recorded", failures)
+    return len(known) == len(found) and pipelines.TERMINAL.issuperset(found.values())
+
+
+def _minutes_since_look(model: str, using: Collaborators) -> int:
+    """Minutes since the last look at an idle model; 1 for all others. `rotated` moves by one each minute."""
+    last = using.idle.get(f"{model} ends")
+    return min((using.clock() - last) // timedelta(minutes=1), MAX_RETRIED) if last else 1
 
 
 def _try(

@@ -31,17 +31,25 @@ LISTED_EVERY: Final = timedelta(minutes=15)
 versions that the model has."""
 
 
-def find(model: str, using: Collaborators) -> bool:
-    """Make a landing pending if one was not answered and no event told of it. Says whether it did."""
+Loaded = tuple[ModelState, int]
+"""A model's state, and the version at which it was read."""
+
+
+def find(model: str, using: Collaborators, loaded: Loaded | None = None) -> bool:
+    """Make a landing pending if one was not answered and no event told of it. Says whether it did.
+
+    `loaded` is the state if it has just been read.
+    """
     config = using.configs.get(model)
-    state, _ = using.states.load(model)
+    loaded = loaded or using.states.load(model)
+    state, _ = loaded
     if config is None or any(request.trigger == "landing" for request in state.pending):
         return False
     now, ready = using.clock(), config.retrain.ready
     if ready.when == "marker":
-        lost = _marker_lost(model, ready.marker, config, state, now, using)
+        lost = _marker_lost(model, ready.marker, config, loaded, now, using)
     else:
-        lost = _objects_lost(model, config, state, now, using)
+        lost = _objects_lost(model, config, loaded, now, using)
     if not lost:
         return False
     request = StartRequest(cause=LANDED, trigger="landing", requested_by="reconcile", at=now)
@@ -51,22 +59,41 @@ def find(model: str, using: Collaborators) -> bool:
     return True
 
 
+def may_be_lost(model: str, config: ModelConfig, state: ModelState, using: Collaborators) -> bool:
+    """Whether `find` may find a landing now, by a state that may be old, and one HEAD of the marker."""
+    now, ready = using.clock(), config.retrain.ready
+    if _listing_due(state, now):
+        return True
+    return ready.when == "marker" and _is_lost(_visible(model, ready.marker, state, using), state, now)
+
+
 def _marker_lost(
-    model: str, name: str, config: ModelConfig, state: ModelState, now: datetime, using: Collaborators
+    model: str, name: str, config: ModelConfig, loaded: Loaded, now: datetime, using: Collaborators
 ) -> bool:
     """Whether the newest delivery that the markers of this name complete was not answered."""
-    if _may_list(model, state, now, using):
+    state, _ = loaded
+    if _may_list(model, loaded, now, using):
         pair = state.answered_pair
         markers = bucket.list_markers(
             using.s3, using.settings.bucket, model, name, pair, check_time=using.check_time
         )
         incomplete.tell(model, name, markers, using, whole=config.data.whole)
         newest = next(iter(markers.complete), None)
-    elif state.answered_marker is not None and state.answered_marker.other is not None:
-        newest = _newer_pair(model, name, state.answered_marker, using)
     else:
-        newest = bucket.visible_marker(using.s3, using.settings.bucket, f"{ROOT}{model}/{name}")
+        newest = _visible(model, name, state, using)
+    return _is_lost(newest, state, now)
+
+
+def _is_lost(newest: Marker | None, state: ModelState, now: datetime) -> bool:
+    """Whether this marker was not answered, and is so old that its event would have come."""
     return newest is not None and newest.landed_at <= now - EVENT_DELAY and not state.has_answered(newest)
+
+
+def _visible(model: str, name: str, state: ModelState, using: Collaborators) -> Marker | None:
+    """The newest marker, of the kind that was answered last, that no delete marker hides."""
+    if state.answered_marker is not None and state.answered_marker.other is not None:
+        return _newer_pair(model, name, state.answered_marker, using)
+    return bucket.visible_marker(using.s3, using.settings.bucket, f"{ROOT}{model}/{name}")
 
 
 def _newer_pair(model: str, name: str, answered: Marker, using: Collaborators) -> Marker | None:
@@ -83,10 +110,11 @@ def _newer_pair(model: str, name: str, answered: Marker, using: Collaborators) -
 
 
 def _objects_lost(
-    model: str, config: ModelConfig, state: ModelState, now: datetime, using: Collaborators
+    model: str, config: ModelConfig, loaded: Loaded, now: datetime, using: Collaborators
 ) -> bool:
     """Whether objects have landed since the last answer. Objects that are gone are no landing."""
-    if not _may_list(model, state, now, using):
+    state, _ = loaded
+    if not _may_list(model, loaded, now, using):
         return False
     batch = bucket.list_batch(using.s3, using.settings.bucket, model, whole=config.data.whole)
     incomplete.tell_left_out(batch, using)
@@ -99,9 +127,15 @@ def _objects_lost(
     return bool(batch.new_since(previous))
 
 
-def _may_list(model: str, state: ModelState, now: datetime, using: Collaborators) -> bool:
+def _may_list(model: str, loaded: Loaded, now: datetime, using: Collaborators) -> bool:
     """Whether a listing is due. It is noted first: one that ends its function rests as long as any other."""
-    if state.listed_at is not None and now - state.listed_at < LISTED_EVERY:
+    state, version = loaded
+    if not _listing_due(state, now):
         return False
-    using.states.change(model, lambda state: state.listed(now))
+    if not using.states.swap(model, state.listed(now), version):
+        using.states.change(model, lambda state: state.listed(now))
     return True
+
+
+def _listing_due(state: ModelState, now: datetime) -> bool:
+    return state.listed_at is None or now - state.listed_at >= LISTED_EVERY

@@ -20,6 +20,7 @@ from retraining.facts.starts import KnownExecutions, Run
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import PipelineExecutionSummaryTypeDef
 
+    from retraining.aws.ledger import Facts, Ledger
     from retraining.aws.pipelines import Execution
     from retraining.collaborators import Collaborators
     from retraining.config.schema import ModelConfig
@@ -65,27 +66,34 @@ def measure_executions(
         if item["PipelineExecutionStatus"] not in pipelines.TERMINAL and took > allowed:
             facts = {"execution": item["PipelineExecutionArn"], "took": _text(took), "limit": _text(allowed)}
             measure("ExecutionsOverdue", model=model, facts=facts)
-    config = _config(model, using)
+    measure_successes(model, known, using, using.ledger)
+
+
+def measure_successes(
+    model: str, known: KnownExecutions, using: Collaborators, facts: Ledger | Facts
+) -> None:
+    """Measure whether the last success is too long ago. `facts` has the model's pause."""
+    config, now = _config(model, using), using.clock()
     if config is None:
         return
     due = success_due(known, config, now)
-    if due is not None and now > due and not is_paused(model, config, using):
+    if due is not None and now > due and not is_paused(model, config, facts):
         measure("SuccessesOverdue", model=model, facts={"due": due.isoformat()})
 
 
-def measure_landings(model: str, state: ModelState, using: Collaborators) -> None:
-    """Measure data that lands later than usual, and at times whether the model is paused."""
+def measure_landings(model: str, state: ModelState, using: Collaborators, facts: Ledger | Facts) -> None:
+    """Measure data that lands later than usual, and at times whether the model is paused, as `facts` say."""
     config, now = _config(model, using), using.clock()
     if config is None:
         return
     due = landing_due(state)
     late, looks = due is not None and now > due, now.minute % PAUSES_EVERY == 0
-    paused = (late or looks) and is_paused(model, config, using)
+    paused = (late or looks) and is_paused(model, config, facts)
     if looks and paused:
         measure("ModelsPaused", model=model)
     if due is not None and late and not paused:
-        facts = {"due": due.isoformat(), "landed": state.landed[-1].isoformat()}
-        measure("LandingsOverdue", model=model, facts=facts)
+        told = {"due": due.isoformat(), "landed": state.landed[-1].isoformat()}
+        measure("LandingsOverdue", model=model, facts=told)
 
 
 def duration_limit(known: KnownExecutions) -> timedelta:
@@ -115,11 +123,11 @@ def landing_due(state: ModelState) -> datetime | None:
     return state.landed[-1] + allowed if allowed else None
 
 
-def is_paused(model: str, config: ModelConfig, using: Collaborators) -> bool:
+def is_paused(model: str, config: ModelConfig, facts: Ledger | Facts) -> bool:
     """Whether the model is paused, by its configuration or by a person."""
     if config.retrain.paused:
         return True
-    pause = using.ledger.get(keys.paused(model))
+    pause = facts.get(keys.paused(model))
     return pause is not None and pause.stands
 
 

@@ -111,27 +111,54 @@ def start_if_due(model: str, using: Collaborators) -> ModelState:
     A failure that may pass, or that people must end, is noted and told. It is no failure of the sweep.
     """
     state, _ = using.states.load(model)
+    _start_if_due(model, state, using)
+    return state
+
+
+def _start_if_due(model: str, state: ModelState, using: Collaborators) -> bool:
+    """Do what is due in this state. Says whether anything was."""
     blocking.tell_refusal(model, state, using)
     now = using.clock()
     due = bool(state.pending) or (state.due_at is not None and now >= state.due_at)
     if due and (state.blocked is None or now >= state.blocked.until):
         with contextlib.suppress(*EXPECTED):
             advance(model, using)
-    return state
+    return due
 
 
 def sweep(model: str, using: Collaborators) -> None:
     """Do what is due, then look for a landing whose event was lost."""
-    overdue.measure_landings(model, start_if_due(model, using), using)
+    state, version = using.states.load(model)
+    was_due = _start_if_due(model, state, using)
+    overdue.measure_landings(model, state, using, using.ledger)
     using.check_time()
     try:
-        found = lost_landings.find(model, using)
+        found = lost_landings.find(model, using, None if was_due else (state, version))
     except EXPECTED as error:
-        logger.warning("landings cannot be looked for now", model=model, why=str(error))
-        measure("LandingsNotLookedFor")
+        _not_looked_for(model, error)
     else:
         if found:
             start_if_due(model, using)
+
+
+def may_have_work(model: str, state: ModelState, using: Collaborators) -> bool:
+    """Whether `sweep` may have something to do, by a state that may be old. It changes nothing.
+
+    Raises ConfigError or NotReady if the model's configuration cannot be read.
+    """
+    config = using.configs.get(model)
+    if not state.idle or config is None:
+        return True
+    try:
+        return lost_landings.may_be_lost(model, config, state, using)
+    except EXPECTED as error:
+        _not_looked_for(model, error)
+        return False
+
+
+def _not_looked_for(model: str, error: Exception) -> None:
+    logger.warning("landings cannot be looked for now", model=model, why=str(error))
+    measure("LandingsNotLookedFor")
 
 
 def advance(model: str, using: Collaborators) -> ModelState:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 MAX_ITEM: Final = 300 * 1024
 """Bytes of the largest item of the ledger."""
 
-MAX_CALLS: Final = 60
-"""Calls to AWS that an idle sweep makes for each model."""
+MAX_CALLS: Final = 20
+"""Calls to AWS that an idle sweep makes for each model, its own calls included."""
 
 MAX_FAILURES: Final = 1
 """Failure messages of all idle sweeps together: what cannot succeed is tried once an hour."""

@@ -16,6 +16,7 @@ from retraining.aws.ledger import Ledger, alone, once
 from retraining.errors import NotReady
 from retraining.facts import keys
 from tests.functions.memory import MemoryItems
+from tests.functions.world import World
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=90)
@@ -40,6 +41,25 @@ def test_take_twice_keeps_the_first_values(ledger: Any) -> None:
         "executionArn": "arn",
     }
     assert ledger.get("start#2") is None
+
+
+def test_get_all_reads_those_that_are_there(ledger: Any) -> None:
+    assert ledger.get_all([]) == {}
+    names = [f"start#{number}" for number in range(120)]
+    for name in names[::2]:
+        ledger.take(name, {"batch": name, "parts": [1.5], "number": 7})
+    found = ledger.get_all([*names, names[0]])
+    assert sorted(found) == sorted(names[::2])
+    assert found["start#118"] == {"fact": "start#118", "batch": "start#118", "parts": [1.5], "number": 7}
+
+
+@pytest.mark.parametrize("together", [1, 40, 99])
+def test_get_all_asks_again_for_what_an_answer_leaves_out(world: World, together: int) -> None:
+    names = [f"start#{number}" for number in range(120)]
+    for name in names:
+        world.items.take(name, {"batch": name})
+    world.table.together = together  # type: ignore[attr-defined]
+    assert sorted(world.items.get_all(names)) == sorted(names)
 
 
 def test_advance_in_any_order_ends_in_the_newest_state(ledger: Any) -> None:

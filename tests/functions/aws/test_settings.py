@@ -20,8 +20,10 @@ from moto import mock_aws
 
 from retraining.aws.settings import ModelConfigs, from_environment
 from retraining.collaborators import links_of
+from retraining.config.schema import dump_model
 from retraining.errors import NotReady
 from retraining.links import LinkInvalid
+from tests.functions.fakes import titanic_config
 from tests.functions.memory import refused
 
 NEEDED = {"PREFIX": "p", "DATA_BUCKET": "b", "LEDGER_TABLE": "t", "NOTIFICATIONS_TOPIC": "arn:topic"}
@@ -125,3 +127,32 @@ def test_get_of_a_config_in_s3_that_does_not_answer_raises_not_ready(error: Exce
     )
     with pytest.raises(NotReady, match=r"s3://data/code/a{64}/config\.json cannot be read now"):
         configs.get("titanic")
+
+
+def test_names_keep_the_configs_of_all_models_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweep reads the configs of ten models by one request, and asks for none of them again."""
+    now, asked = [1000.0], list[str]()
+    texts = {"ant": dump_model(titanic_config()), "bee": dump_model(titanic_config())}
+
+    class Ssm:
+        def get_multiple(self, path: str, **_: Any) -> dict[str, str]:
+            assert path == "/p/models"
+            return dict(texts)
+
+        def get(self, name: str, **_: Any) -> str:
+            asked.append(name)
+            return texts[name.rsplit("/", 1)[-1]]
+
+    monkeypatch.setattr("retraining.aws.settings.time.monotonic", lambda: now[0])
+    configs = ModelConfigs("p", "b", cast("Any", None), cast("Any", Ssm()))
+    assert configs.names() == ["ant", "bee"]
+    assert configs.get("ant") == configs.get("bee") == titanic_config()
+    assert asked == []
+    paused = titanic_config().model_copy(update={"target": "other"})
+    texts["ant"] = dump_model(paused)
+    assert configs.get("ant", fresh=True) == paused
+    assert configs.get("ant") == paused  # not the older text that was listed
+    assert configs.get("bee") == titanic_config()
+    now[0] += 60
+    assert configs.get("bee") == titanic_config()
+    assert asked == ["/p/models/ant", "/p/models/ant", "/p/models/bee"]

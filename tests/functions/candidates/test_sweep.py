@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,10 +54,11 @@ def fact(world: World, version: int = 1) -> dict[str, Any]:
 
 
 class Watched:
-    """Wraps a client and counts its calls by name."""
+    """Wraps a client, or a table and its client, and counts the calls by name."""
 
     def __init__(self, inner: Any) -> None:
         self._inner, self.calls = inner, Counter[str]()
+        self.name, self.meta = "ledger", SimpleNamespace(client=self)
 
     def __getattr__(self, name: str) -> Any:
         self.calls[name] += 1
@@ -132,7 +134,7 @@ def test_sweep_reads_the_newest_ten_decided_packages(world: World) -> None:
     assert [version for version in range(1, 13) if fact(world, version)] == list(range(3, 13))
 
 
-def test_sweep_without_work_lists_twice_and_describes_nothing(world: World) -> None:
+def test_sweep_without_work_lists_once_and_describes_nothing(world: World) -> None:
     held(world, 1)
     for version in range(2, 14):
         register(world, version, status="Rejected")
@@ -145,9 +147,9 @@ def test_sweep_without_work_lists_twice_and_describes_nothing(world: World) -> N
         Watched(getattr(world, name)) for name in ("sagemaker", "table", "sns", "s3")
     )
     sweep(world, 60, sagemaker=sagemaker, table=table, sns=sns, s3=s3)
-    assert sagemaker.calls == {"list_model_packages": 2}
-    # the view; decision and verdict of the 10 newest decided candidates and of the pending one
-    assert table.calls == {"get_item": 23}
+    assert sagemaker.calls == {"list_model_packages": 1}
+    # decision and verdict of the pending candidate; the view with those of the 10 newest decided ones
+    assert table.calls == {"get_item": 2, "batch_get_item": 1}
     assert not sns.calls
     assert not s3.calls
 
