@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench.results import ROWS, Results, merged, placed, table
+from bench.results import ROWS, Results, Run, merged, placed, table
 from bench.row import Row, print_rows
 
 BENCH: Final = Path(__file__).parent
@@ -52,10 +52,11 @@ def main(arguments: Sequence[str], bench: Path = BENCH, results: Path = RESULTS,
     failed = []
     for number, line in enumerate(chosen, 1):
         print(f"[{number}/{len(chosen)}] {line}", flush=True)
-        began = time.monotonic()
+        began, load = time.monotonic(), os.getloadavg()[0]
         try:
-            measured = run(line, bench.parent)
-            keep(line, measured, programs, results, page)
+            measured = rows_of(line, bench.parent)
+            now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
+            keep(line, measured, Run(machine(), load, commit(), now), programs, results, page)
         except (subprocess.CalledProcessError, ValueError) as error:
             failed.append(line)
             print(f"{line} failed, its earlier rows stay: {error}", file=sys.stderr, flush=True)
@@ -76,7 +77,7 @@ def programs_of(bench: Path) -> list[str]:
     )
 
 
-def run(line: str, folder: Path) -> list[Row]:
+def rows_of(line: str, folder: Path) -> list[Row]:
     """The rows of one program. Raises CalledProcessError if it fails; its stderr has said why."""
     with tempfile.TemporaryDirectory() as scratch:
         rows = Path(scratch) / "rows.json"
@@ -84,11 +85,12 @@ def run(line: str, folder: Path) -> list[Row]:
         return ROWS.validate_json(rows.read_bytes())
 
 
-def keep(line: str, rows: Sequence[Row], programs: Sequence[str], results: Path, page: Path) -> None:
+def keep(
+    line: str, rows: Sequence[Row], run: Run, programs: Sequence[str], results: Path, page: Path
+) -> None:
     """Write the results with the rows of this program, and of no program that is gone; and the table."""
     old = Results.model_validate_json(results.read_bytes()) if results.exists() else None
-    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
-    new = merged(old, line, rows, machine(), commit(), now)
+    new = merged(old, line, rows, run)
     new = new.model_copy(update={"rows": tuple(row for row in new.rows if row.line in programs)})
     written = placed(page.read_text(encoding="utf-8"), table(new))
     results.write_text(new.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
@@ -22,6 +22,23 @@ ROWS: Final = TypeAdapter(list[Row])
 
 Number = Annotated[float, AfterValidator(lambda value: float(f"{value:.6g}"))]
 """A measured number, of which six digits are kept."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where and when a program ran."""
+
+    machine: str
+    """Processors, memory, system and Python."""
+
+    load: float
+    """Processes that wanted a processor in the minute before (os.getloadavg)."""
+
+    commit: str
+    """The commit; with a `+` if files differed from it."""
+
+    at: str
+    """When it ended, in UTC."""
 
 
 class Stored(BaseModel):
@@ -65,6 +82,9 @@ class Stored(BaseModel):
     commit: str
     """The commit that was measured; with a `+` if files differed from it."""
 
+    load: Number
+    """Processes that wanted a processor in the minute before; an idle machine has nearly 0."""
+
     at: str
     """When, in UTC."""
 
@@ -87,17 +107,15 @@ class Results(BaseModel):
     """In the order of the programs' names."""
 
 
-def merged(
-    old: Results | None, line: str, rows: Sequence[Row], machine: str, commit: str, at: str
-) -> Results:
+def merged(old: Results | None, line: str, rows: Sequence[Row], run: Run) -> Results:
     """The results with the rows of one program replaced. Raises ValueError for a number that is none."""
     kept = [row for row in (old.rows if old else ()) if row.line != line]
-    known = {"line": line, "commit": commit, "at": at}
+    known = {"line": line, "commit": run.commit, "load": run.load, "at": run.at}
     new = [
         Stored.model_validate(asdict(row) | {"goal": str(row.goal), "met": row.met} | known) for row in rows
     ]
     every = sorted([*kept, *new], key=lambda row: row.line)
-    return Results(machine=machine, commit=commit, at=at, rows=tuple(every))
+    return Results(machine=run.machine, commit=run.commit, at=run.at, rows=tuple(every))
 
 
 def table(results: Results) -> str:
@@ -115,7 +133,12 @@ def table(results: Results) -> str:
         goal = row.goal.replace("<=", "≤").replace(">=", "≥")
         verdict = "met" if row.met else "**missed**"
         lines.append(f"| {row.name} | {' | '.join(compared)} | {ours} | {value} | {goal} | {verdict} |")
-    lines += ["", f"Measured on {results.machine}, last at commit {results.commit} ({results.at})."]
+    loads = [row.load for row in results.rows]
+    where = f"Measured on {results.machine}, last at commit {results.commit} ({results.at})."
+    lines += [
+        "",
+        f"{where} Load before a program: {min(loads, default=0):.1f} to {max(loads, default=0):.1f}.",
+    ]
     told = sorted((row for row in results.rows if row.reason), key=lambda row: row.met)
     notes = [f"- {row.name}{'' if row.met else ' (missed)'}: {row.reason}" for row in told]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import PAGE, RESULTS, main, programs_of
-from bench.results import Results, merged, placed, table
+from bench.results import Results, Run, merged, placed, table
 from bench.row import Row, at_least, at_most
 
 SLOW = Row(
@@ -37,7 +37,7 @@ def rows() -> list[Row]:
 def kept(*lines: tuple[str, list[Row]]) -> Results:
     results: Results | None = None
     for line, rows in lines:
-        results = merged(results, line, rows, "2 processors", "abc1234", "2026-11-30 12:00")
+        results = merged(results, line, rows, Run("2 processors", 0.25, "abc1234", "2026-11-30 12:00"))
     assert results
     return results
 
@@ -75,6 +75,7 @@ def test_results_have_each_row_with_its_goal_in_words() -> None:
                 "of": "CPU s",
                 "reason": "Arrow has no such parser.",
                 "commit": "abc1234",
+                "load": 0.25,
                 "at": "2026-11-30 12:00",
             }
         ],
@@ -109,7 +110,8 @@ def test_table_has_a_line_for_each_row_and_says_misses_first() -> None:
         "| its peak memory | – | – | 1,250 MB | 250 MB | ≤ 300 | met |\n"
         "| 1 M rows read | 1 CPU s | 12 CPU s | 2.5 CPU s | 2.5 × a typed parse | ≤ 2 | **missed** |\n"
         "\n"
-        "Measured on 2 processors, last at commit abc1234 (2026-11-30 12:00).\n"
+        "Measured on 2 processors, last at commit abc1234 (2026-11-30 12:00). "
+        "Load before a program: 0.2 to 0.2.\n"
         "\n"
         "- 1 M rows read (missed): Arrow has no such parser.\n"
         "- its peak memory: At 10 M rows.\n"
