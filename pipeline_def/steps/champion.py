@@ -27,7 +27,8 @@ from artifact import Model, OwnCode, load_model
 from job import AWS, GROUP, IDENTITY, LOOKALIKE, ROW, TEXT_ROW, Json, StepConfig, read_json
 from predicted import Predicted, ScoringFailed, read_predicted
 from reasons import reason_of, without_messages
-from seen_rows import Ids, Seen, read_training_ids, seen
+from row_ids import Ids, read_training_ids
+from seen_rows import Seen, seen
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

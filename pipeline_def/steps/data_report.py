@@ -14,14 +14,14 @@ from typing import Any, Final
 import numpy as np
 
 from batch import DataObject, split_of
-from clusters import different
 from data_counts import all_zero, empty_columns, ends, weights
 from data_look import Look, Target
 from division import described, split_notes
 from job import GROUP, IDENTITY, ROW, SPLITS, DataProblem, Json, StepConfig, listed
 from names import MAX_NAME, MAX_NAMED, left_out
 from order_statistics import Places
-from seen_rows import Ids, seen
+from row_ids import Ids, equal
+from seen_rows import Seen
 from tables import SplitWriter
 
 CHECKSUMS: Final = re.compile(r"(?:.*/)?\.[^/]+\.crc", re.DOTALL)
@@ -80,22 +80,33 @@ class FileRead:
         }
 
 
+@dataclass(frozen=True)
+class Rows:
+    """What is known about the rows of both splits: their targets, columns and identities, each by split.
+
+    `unknown` are the categories that only validation has, by feature. `known` are the validation rows that
+    were seen in training.
+    """
+
+    targets: Mapping[str, Target]
+    looks: Mapping[str, Look]
+    unknown: Json
+    ids: Mapping[str, Ids]
+    known: Seen
+
+
 def data_report(
     config: StepConfig,
     batch: str,
     files: Iterable[FileRead],
     writers: Mapping[str, SplitWriter],
-    targets: Mapping[str, Target],
-    looks: Mapping[str, Look],
-    unknown: Json,
-    ids: Mapping[str, Ids],
+    rows: Rows,
     ignored: Sequence[Mapping[str, str]] = (),
     ignored_count: int = 0,
 ) -> Json:
     """data_report.json, but for `execution`, which the script adds.
 
-    `writers`, `targets`, `looks` and `ids`, the identities of the rows, are by split. `unknown` are the
-    categories that only validation has, by feature. `ignored` are the objects that
+    `writers` are by split. `ignored` are the objects that
     are no data, by `key` and `reason`; `ignored_count` counts them, also those of which the list is full.
     """
     files = list(files)
@@ -103,7 +114,7 @@ def data_report(
     for file in files:
         read[split_of(file.item.key, config.name)] += file.rows
     columns = {tuple(sorted(file.columns)) for file in files if file.columns}
-    found = seen(ids["validation"], ids["train"], config.row_column, group=bool(config.data.group))
+    found = rows.known
     return {
         "schema_version": SCHEMA_VERSION,
         "model": config.name,
@@ -116,10 +127,9 @@ def data_report(
         "ignored": [dict(item) for item in ignored],
         "ignored_count": ignored_count,
         "splits": {
-            name: _split_report(writer, targets[name], looks[name], ids[name], config, read[name])
-            for name, writer in writers.items()
+            name: _split_report(writer, rows, name, config, read[name]) for name, writer in writers.items()
         },
-        "unknown_categories": unknown,
+        "unknown_categories": rows.unknown,
         "validation_rows_also_in_train": int(found.same.sum()),
         "validation_rows_of_train_groups": int(found.same_group.sum()),
         "lookalikes": found.lookalikes,
@@ -167,50 +177,48 @@ def check_weights(writer: SplitWriter, config: StepConfig) -> None:
         )
 
 
-def _split_report(
-    writer: SplitWriter, target: Target, seen: Look, ids: Ids, config: StepConfig, read: int
-) -> Json:
+def _split_report(writer: SplitWriter, rows: Rows, split: str, config: StepConfig, read: int) -> Json:
     """A split's entry in data_report.json. Shares are of the split's rows, from 0 to 1.
 
-    `ids` are the identities of its rows, `read` are the rows of its files. Of files of changes,
+    `read` are the rows of its files. Of files of changes,
     `left_out_rows` counts those that are not in the split: a deletion, and a row that a later change deletes
     or replaces.
     """
-    show = config.show_values
+    show, look, target = config.show_values, rows.looks[split], rows.targets[split]
     report: Json = {
         "rows": writer.rows,
         "missing_share": {name: count / writer.rows for name, count in writer.missing.items()},
         "missing_words": _positive(writer.cells.missing_words),
         "canonicalised": _positive(writer.cells.canonicalised),
         "empty_columns": empty_columns(writer.missing, writer.rows),
-        "repeated_rows": writer.rows - len(different(ids[config.row_column])),
-        **_about_rows(ids, config),
-        "ranges": seen.ranges,
-        **({"dates": seen.dates} if config.features.date else {}),
-        "categories": seen.categories,
+        "repeated_rows": writer.rows - rows.known.rows.of(split),
+        **_about_rows(rows, split, config),
+        "ranges": look.ranges,
+        **({"dates": look.dates} if config.features.date else {}),
+        "categories": look.categories,
     }
     if config.data.weight is not None:
         report["weights"] = weights(writer.path, show=show)
     if config.data.cdc and not config.data.whole:
         report["left_out_rows"] = read - writer.rows
-    if isinstance(seen.target, Places):
-        return report | {"target": _moments(target, seen.target, show=show)}
+    if isinstance(look.target, Places):
+        return report | {"target": _moments(target, look.target, show=show)}
     shares = {name: count / writer.rows for name, count in target.by_class(config.classes).items()}
     return report | {"class_share": shares}
 
 
-def _about_rows(ids: Ids, config: StepConfig) -> Json:
+def _about_rows(rows: Rows, split: str, config: StepConfig) -> Json:
     """How many rows have no identity or no group, and how many groups there are, where the config has them.
 
     Such a row has the hash of the whole row in place of its identity, and that of the same row in place of
     its group.
     """
-    found = {}
+    found, ids = {}, rows.ids[split]
     if config.data.identity:
-        found["without_identity"] = int((ids[IDENTITY] == ids[ROW]).sum())
-    if config.data.group:
-        found["without_group"] = int((ids[GROUP] == ids[config.row_column]).sum())
-        found["groups"] = len(different(ids[GROUP]))
+        found["without_identity"] = equal(ids, IDENTITY, ROW)
+    if rows.known.groups:
+        found["without_group"] = equal(ids, GROUP, config.row_column)
+        found["groups"] = rows.known.groups.of(split)
     return found
 
 

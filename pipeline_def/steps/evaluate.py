@@ -39,9 +39,10 @@ from picture import Shown
 from predicted import Predicted, answer_notes, read_predicted, read_scoring
 from provenance import of_artifact, of_scoring
 from reasons import print_error, reason_written
+from row_ids import COLUMNS, Held, Ids, read_training_ids
 from scoring import guess, inside, metrics, scores, scores_of
 from search import search_notes
-from seen_rows import COLUMNS, Ids, Seen, copies, read_training_ids, seen, validation_identity
+from seen_rows import Seen, copies, seen, validation_identity
 from split_drift import date_notes
 
 SCHEMA_VERSION: Final = 2
@@ -78,7 +79,7 @@ def evaluate(
     `rows` are the validation rows as `read_rows` gives them, `made` is the model's artifact and packages,
     `execution` is the execution's ARN. `champion` and `anchor` are None where there is none to compare with.
     """
-    every = {name: rows[name].to_numpy() for name in COLUMNS if name in rows}
+    every = Held({name: rows[name].to_numpy() for name in COLUMNS if name in rows})
     known = seen(every, trained.ids, config.row_column, group=bool(config.data.group))
     rows = rows[known.left]
     prediction, unknown = model.predict(rows), model.unknown(rows)
@@ -114,7 +115,7 @@ def notes(
     return [note for each in found for note in each]
 
 
-def seen_part(config: StepConfig, every: Ids, known: Seen, train: Ids) -> Json:
+def seen_part(config: StepConfig, every: Held, known: Seen, train: Ids) -> Json:
     """Which of the validation rows, whose identities are `every`, were seen in training, or are copies."""
     return {
         "leaked": int(known.same.sum()),

@@ -19,12 +19,13 @@ import boto3
 from batch import check_splits, latest_batch, read_manifest, split_of
 from channels import Channel, finish
 from data_look import look, read_target
-from data_report import FileRead, check_targets, check_weights, data_report, summary
+from data_report import FileRead, Rows, check_targets, check_weights, data_report, summary
 from division import check_sides, division_of, division_report, keep_cut
 from job import AWS, COLUMN_ORDER, SPLITS, DataProblem, Json, StepConfig, read_config, scratch, write_json
 from reading import Landing
 from reasons import reason_written, shows_values, write_reason
-from seen_rows import read_ids, write_training_ids
+from row_ids import read_ids, write_training_ids
+from seen_rows import seen
 from split_drift import split_drift
 from tables import SplitWriter, check_rows
 
@@ -60,14 +61,17 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     finish([writer.channel for writer in writers.values() if writer.channel], config, output)
     (output / "report").mkdir(parents=True, exist_ok=True)
     ids = {split: read_ids(writer.path) for split, writer in writers.items()}
-    write_training_ids(ids["train"], output / "report" / "training_rows.parquet")
+    known = seen(ids["validation"], ids["train"], config.row_column, group=bool(config.data.group))
+    all_different = known.rows.theirs == rows["train"]
+    write_training_ids(ids["train"], output / "report" / "training_rows.parquet", different=all_different)
     write_json(column_order(files, config), output / "train" / COLUMN_ORDER)
     paths = {split: writer.path for split, writer in writers.items()}
     looks, unknown = look(paths, config)
     profiles = {split: found.profile for split, found in looks.items()}
     write_json(profiles["train"], output / "report" / "data_profile.json")
     ignored = manifest.ignored, manifest.ignored_count
-    report = data_report(config, batch, files, writers, targets, looks, unknown, ids, *ignored)
+    found = Rows(targets, looks, unknown, ids, known)
+    report = data_report(config, batch, files, writers, found, *ignored)
     if division:
         left_out = sum(file.rows for file in files) - sum(rows.values())
         report["split"] = division_report(division, writers, left_out if config.data.cdc else None)

@@ -19,6 +19,7 @@ from found_slices import worse_slices
 from job import Array, StepConfig, parse_config
 from picture import Shown
 from predicted import Predicted
+from row_ids import Held
 
 
 def profiled(rows: pd.DataFrame, config: StepConfig, folder: Path) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def shown(
         shared = Shared(
             np.ones(len(rows), dtype=bool),
             champion,
-            Champion(Predicted(config, champion, {}), {}, about, earlier),
+            Champion(Predicted(config, champion, {}), Held(), about, earlier),
         )
         ours |= {
             "comparison": {

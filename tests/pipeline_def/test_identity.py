@@ -13,7 +13,7 @@ import pytest
 import convert
 import identity
 from job import Dialect, Features, StepConfig
-from seen_rows import read_training_ids
+from row_ids import read_training_ids
 from tests.pipeline_def.helpers import SMALL, Run, land, register
 
 if TYPE_CHECKING:
@@ -177,6 +177,6 @@ def test_training_rows_say_which_identities_they_hold(s3: S3Client, tmp_path: Pa
     run = Run(tmp_path / "run", s3, SMALL, "aaaaaaaaaaaa")
     assert run.preprocess() == 0
     stored = run.output / "report" / "training_rows.parquet"
-    assert [*read_training_ids(stored)] == ["handsoff:row", "handsoff:lookalike"]
+    assert [*read_training_ids(stored).columns] == ["handsoff:row", "handsoff:lookalike"]
     pd.read_parquet(stored).to_parquet(tmp_path / "earlier.parquet")
-    assert [*read_training_ids(tmp_path / "earlier.parquet")] == ["handsoff:text-row"]
+    assert [*read_training_ids(tmp_path / "earlier.parquet").columns] == ["handsoff:text-row"]

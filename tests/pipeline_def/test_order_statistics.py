@@ -73,7 +73,7 @@ def test_select_sorts_few_of_many_values(monkeypatch: pytest.MonkeyPatch) -> Non
         lengths.append(len(values))
         return np.asarray(sort(values))
 
-    monkeypatch.setattr(order_statistics.np, "sort", counted)
+    monkeypatch.setattr(np, "sort", counted)
     blocks = np.array_split(COLUMNS["normal"], 4)
     values, below = select(lambda: iter(blocks), np.array([10_000, 20_000]))
     assert below.tolist() == [10_001, 20_001]

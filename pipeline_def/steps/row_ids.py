@@ -1,0 +1,188 @@
+"""The identities of a split's rows, in memory or in a Parquet file, looked at in parts that fit into memory.
+
+A part has the rows whose identities begin with the same bits, so equal identities are in one part. Files are
+read anew for each part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clusters import different
+from identity import KIND, together
+from job import GROUP, IDENTITY, LOOKALIKE, ROW, TEXT_ROW, Array
+from parquet_files import ROW_GROUP
+
+COLUMNS: Final = (ROW, IDENTITY, GROUP, LOOKALIKE, TEXT_ROW)
+"""The reserved columns that hold identities."""
+
+PART: Final = 1 << 21
+"""Rows of a part, about. Sorting it needs 32 MB."""
+
+
+class Ids(Protocol):
+    """The identities of n rows, by reserved column. Some columns may not be there."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a column."""
+
+    def blocks(self, names: Sequence[str]) -> Iterator[list[Array]]:
+        """These columns in blocks of rows, uint64."""
+
+
+class Held(dict[str, Array]):
+    """Identities in memory: by reserved column an array of length n."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(next(iter(self.values()), ()))
+
+    def blocks(self, names: Sequence[str]) -> Iterator[list[Array]]:
+        """All rows in one block."""
+        yield [self[name] for name in names]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Identities in an open Parquet file, of which `columns` are the names there. The file may be deleted."""
+
+    file: pq.ParquetFile
+    columns: Mapping[str, str]
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return int(self.file.metadata.num_rows)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the file has such identities."""
+        return name in self.columns
+
+    def blocks(self, names: Sequence[str]) -> Iterator[list[Array]]:
+        """The rows as they are read."""
+        wanted = [self.columns[name] for name in names]
+        for block in self.file.iter_batches(ROW_GROUP, columns=wanted, use_threads=False):
+            yield [block.column(name).to_numpy() for name in wanted]
+
+
+def read_ids(path: Path) -> Stored:
+    """The identities of the rows in a Parquet file."""
+    file = pq.ParquetFile(path)
+    return Stored(file, {name: name for name in COLUMNS if name in file.schema_arrow.names})
+
+
+def read_training_ids(path: Path) -> Stored:
+    """The identities in a training_rows.parquet. One of handsoff 0.1 has identities by text only."""
+    found = read_ids(path)
+    known = KIND.items() <= (found.file.schema_arrow.metadata or {}).items()
+    return found if known else Stored(found.file, {TEXT_ROW: ROW})
+
+
+def write_training_ids(ids: Ids, path: Path, *, different: bool = False) -> None:
+    """Write a training_rows.parquet: each combination of the rows' identities once.
+
+    `different` says that no two rows have the same identities.
+    """
+    names = [name for name in COLUMNS if name in ids]
+    kept = None if different else first_of(ids, names)
+    schema = pa.schema([(name, pa.uint64()) for name in names], metadata=KIND)
+    start = 0
+    with pq.ParquetWriter(path, schema, use_dictionary=False, compression="none") as file:
+        for columns in ids.blocks(names):
+            rows = slice(start, start := start + len(columns[0]))
+            file.write_table(
+                pa.table([column if kept is None else column[kept[rows]] for column in columns], schema)
+            )
+
+
+def bits_of(*sides: Ids) -> int:
+    """By how many of their first bits identities are divided into parts."""
+    return max((max(side.rows for side in sides) - 1) // PART, 0).bit_length()
+
+
+def part(
+    ids: Ids, names: Sequence[str], bits: int, number: int, kept: Array | None = None, *, joined: bool = False
+) -> tuple[Array, list[Array]]:
+    """The places of the rows that belong to a part by the first of these columns, and the columns of these.
+
+    `joined` puts one column in the place of all: the hash of each row's columns. `kept` says for each row
+    whether it counts.
+    """
+    places, found, start = [np.empty(0, dtype=np.int64)], [], 0
+    for columns in ids.blocks(names):
+        rows = len(columns[0])
+        block = [together(columns)] if joined else columns
+        here = np.ones(rows, dtype=bool) if kept is None else kept[start : start + rows]
+        if bits:
+            here = here & (block[0] >> np.uint64(64 - bits) == np.uint64(number))
+        at = np.flatnonzero(here)
+        places.append(at + start)
+        found.append(block if len(at) == rows else [column[at] for column in block])
+        start += rows
+    count = 1 if joined else len(names)
+    empty = [np.empty(0, dtype=np.uint64)] * count
+    return np.concatenate(places), [np.concatenate(column) for column in zip(empty, *found, strict=True)]
+
+
+def first_of(ids: Ids, names: Sequence[str], kept: Array | None = None) -> Array:
+    """Which rows are the first with their combination of these columns, of those that are `kept`."""
+    found, bits = np.zeros(ids.rows, dtype=bool), bits_of(ids)
+    for number in range(1 << bits):
+        places, (keys,) = part(ids, names, bits, number, kept, joined=True)
+        found[places[np.unique(keys, return_index=True)[1]]] = True
+    return found
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Which of our n rows have an identity that is among theirs, and how many different ones each has."""
+
+    among: Array
+    ours: int
+    theirs: int
+
+    def of(self, split: str) -> int:
+        """The different identities of a split, where validation was compared with train."""
+        return self.theirs if split == "train" else self.ours
+
+
+def overlap(ours: Ids, theirs: Ids, name: str) -> Overlap:
+    """Compare the identities of two sides in one column. Those of each side are sorted once."""
+    found, bits, counts = np.zeros(ours.rows, dtype=bool), bits_of(ours, theirs), np.zeros(2, dtype=np.int64)
+    for number in range(1 << bits):
+        places, (mine,) = part(ours, [name], bits, number)
+        others = different(part(theirs, [name], bits, number)[1][0])
+        counts += len(different(mine)), len(others)
+        found[places] = among_sorted(mine, others)
+    return Overlap(found, *counts.tolist())
+
+
+def equal(ids: Ids, one: str, other: str) -> int:
+    """How many rows have the same hash in both columns."""
+    return sum(int((left == right).sum()) for left, right in ids.blocks([one, other]))
+
+
+def among_sorted(ids: Array, others: Array) -> Array:
+    """Whether each of these identities is among the others, which ascend."""
+    if not len(others):
+        return np.zeros(len(ids), dtype=bool)
+    places = np.minimum(np.searchsorted(others, ids), len(others) - 1)
+    return np.asarray(others[places] == ids)
+
+
+def repeated_sorted(ids: Array) -> Array:
+    """Whether each of these identities, which ascend, is there more than once."""
+    same = np.concatenate(([False], ids[1:] == ids[:-1], [False]))
+    return np.asarray((same[1:] | same[:-1])[: len(ids)])
