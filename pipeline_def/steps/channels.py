@@ -233,6 +233,6 @@ def as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _blocks(path: Path) -> Iterator[pa.Table]:
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         for block in file.iter_batches(batch_size=ROW_GROUP):
             yield pa.Table.from_batches([block])

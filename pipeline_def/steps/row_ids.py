@@ -79,7 +79,7 @@ class Stored:
 
 def read_ids(path: Path) -> Stored:
     """The identities of the rows in a Parquet file."""
-    file = pq.ParquetFile(path)
+    file = pq.ParquetFile(path, pre_buffer=False)
     return Stored(file, {name: name for name in COLUMNS if name in file.schema_arrow.names})
 
 

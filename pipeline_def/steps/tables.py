@@ -248,7 +248,7 @@ class SplitWriter:
         every = self.path.with_suffix(".all")
         self.path.rename(every)
         self.rows, self.missing, self._file = 0, dict.fromkeys(self.missing, 0), None
-        with pq.ParquetFile(every) as file:
+        with pq.ParquetFile(every, pre_buffer=False) as file:
             start = 0
             for block in file.iter_batches(batch_size=ROW_GROUP):
                 self._add(

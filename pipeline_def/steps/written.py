@@ -50,7 +50,7 @@ class Column:
 def opened(path: Path) -> pq.ParquetFile:
     """The file at `path`, whose texts are read as dictionaries. Close it."""
     texts = [field.name for field in pq.read_schema(path) if pa.types.is_string(field.type)]
-    return pq.ParquetFile(path, read_dictionary=texts)
+    return pq.ParquetFile(path, read_dictionary=texts, pre_buffer=False)
 
 
 def known(values: Chunks) -> Blocks:
