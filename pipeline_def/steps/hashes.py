@@ -5,7 +5,6 @@ They do without pandas, of which the import takes as long as reading some hundre
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Final
 
 import numpy as np
@@ -18,15 +17,6 @@ CHUNK: Final = 8192
 
 LONG: Final = 1024
 """Bytes from which a text is hashed by pandas: here 8 bytes of the longest text take fifty calls of numpy."""
-
-FEW: Final = 512
-"""Texts up to which their hashes are kept."""
-
-MAX_KNOWN: Final = 1 << 14
-"""Hashes of texts that are kept, about."""
-
-MAX_BYTES: Final = 64
-"""Bytes that texts may have on average so that their hashes are kept, with four for each text's place."""
 
 _START: Final = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 
@@ -48,27 +38,6 @@ def mixed(bits: Array) -> Array:
 
 def of_texts(texts: pa.Array, key: str) -> Array:
     """The hash of each of n texts, uint64. `key` has 16 signs of ASCII. No text is null.
-
-    Few texts are often those of the block before, or of the file before: their hashes are kept.
-    """
-    if len(texts) > FEW or texts.nbytes > MAX_BYTES * len(texts):
-        return siphash(texts, key)
-    words, known = texts.to_pylist(), _known(key)
-    if len(known) > MAX_KNOWN:
-        known.clear()
-    if new := [*{word for word in words if word not in known}]:
-        known.update(zip(new, siphash(pa.array(new, pa.string()), key).tolist(), strict=True))
-    return np.fromiter((known[word] for word in words), np.uint64, len(words))
-
-
-@cache
-def _known(key: str) -> dict[str, int]:
-    """The hashes of texts that were met with this key."""
-    return {}
-
-
-def siphash(texts: pa.Array, key: str) -> Array:
-    """The hash of each of n texts, uint64, as `of_texts` has it.
 
     It is SipHash-2-4 of UTF-8 (Aumasson and Bernstein: SipHash, a fast short-input PRF, 2012), mixed.
     """

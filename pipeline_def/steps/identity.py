@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import hashes
 from cells import Spelling
 from job import GROUP, IDENTITY, LOOKALIKE, ROW, Array, StepConfig
+from notation import Notation
 from texts import canonical, to_categories, to_text
 
 HASH_KEY: Final = "handsoff-row-id1"
@@ -30,6 +31,15 @@ SPELLING: Final = Spelling(ignore_case=True)
 
 MAX_EXACT: Final = 2.0**53
 """The number below which different integers are different float64s. Larger numbers are compared as text."""
+
+MAX_FEW: Final = 512
+"""Different texts of a block up to which their hashes are kept."""
+
+MAX_BYTES: Final = 64
+"""Bytes of such texts, on average, with four for each text's place."""
+
+MAX_KNOWN: Final = 1 << 14
+"""Hashes of texts that are kept, about."""
 
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 """An odd number, so that multiplying loses no bit (Knuth, The Art of Computer Programming, 6.4)."""
@@ -56,16 +66,17 @@ def of_rows(
     `converted` are target and features as the model sees them. `usual` are the same as they arrived, with
     numbers in the usual notation. `key` names the file.
     """
-    known = {}
+    known, landed = {}, _KNOWN if Notation.of(config.data).usual else None
     for name in block.schema.names:
         numbers = None if name in config.features.date else _numbers(converted.get(name))
         if numbers is not None and exact(numbers):
             known[name] = _of_numbers(numbers)
         elif name in usual:
-            known[name] = _of_distinct(usual[name], partial(to_categories, spelling=SPELLING))
+            texts = usual[name]
+            known[name] = _of_distinct(texts, partial(to_categories, spelling=SPELLING), known=_KNOWN)
         else:
             spelled = partial(canonical, key=key, name=name, dialect=config.data, spelling=SPELLING)
-            known[name] = _of_distinct(block.column(name), spelled)
+            known[name] = _of_distinct(block.column(name), spelled, known=landed)
     parsed = {name: known[name] for name in config.features.names}
     target = _of_numbers(converted[config.target].to_numpy().astype("float64"))
     found = {ROW: _by_name(known), LOOKALIKE: _by_name({**parsed, config.target: target})}
@@ -173,16 +184,49 @@ def _of_distinct(
     values: pa.Array,
     spelled: Callable[[pa.Array], pa.Array] = lambda texts: texts,
     hashed: Callable[[pa.Array], Array] = _of_texts,
+    *,
+    known: dict[str, int] | None = None,
 ) -> Array:
-    """A hash of each value by its text as `spelled` writes it. Each distinct value is looked at once."""
-    missing = _of_numbers(np.array([np.nan]))
+    """A hash of each value by its text as `spelled` writes it. Each distinct value is looked at once.
+
+    `known` are the hashes of texts that such columns had before.
+    """
     if values.null_count == len(values):  # of thousands of columns, most are empty
-        return np.repeat(missing, len(values))
+        return np.repeat(_MISSING, len(values))
     try:
         encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     except (pa.ArrowNotImplementedError, AttributeError):  # lists, structures, views, extensions
         return _of_distinct(spelled(values), hashed=hashed)
-    texts = spelled(encoded.dictionary)
-    found = np.repeat(missing, len(texts) + 1)
-    found[:-1][texts.is_valid().to_numpy(zero_copy_only=False)] = hashed(texts.drop_null())
-    return np.asarray(found[pc.fill_null(encoded.indices, len(texts)).to_numpy()])
+
+    def anew(distinct: pa.Array) -> Array:
+        texts = spelled(distinct)
+        found = np.repeat(_MISSING, len(texts))
+        found[texts.is_valid().to_numpy(zero_copy_only=False)] = hashed(texts.drop_null())
+        return found
+
+    found = anew(encoded.dictionary) if known is None else _remembered(encoded.dictionary, anew, known)
+    indices = encoded.indices
+    return np.asarray(np.append(found, _MISSING)[pc.fill_null(indices, len(found)).to_numpy()])
+
+
+def _remembered(texts: pa.Array, anew: Callable[[pa.Array], Array], known: dict[str, int]) -> Array:
+    """The hash of each of the different texts; those of few short texts are kept in `known`.
+
+    Categories repeat from block to block and from file to file.
+    """
+    short = pa.types.is_string(texts.type) and texts.nbytes <= MAX_BYTES * len(texts)
+    if not short or texts.null_count or len(texts) > MAX_FEW:
+        return anew(texts)
+    words = texts.to_pylist()
+    if len(known) > MAX_KNOWN:
+        known.clear()
+    if new := [word for word in words if word not in known]:
+        known.update(zip(new, anew(pa.array(new, pa.string())).tolist(), strict=True))
+    return np.fromiter((known[word] for word in words), np.uint64, len(words))
+
+
+_MISSING: Final = _of_numbers(np.array([np.nan]))
+"""The hash of a missing value (1)."""
+
+_KNOWN: Final[dict[str, int]] = {}
+"""The hashes of texts of columns whose numbers are written as 1234.5, by the text as it landed."""

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 
 import hashes
-from job import Array
 
 KEY = "handsoff-row-id1"
 
@@ -41,24 +40,3 @@ def test_hashes_of_texts_are_those_of_pandas(texts: list[str]) -> None:
 def test_hashes_of_numbers_are_those_of_pandas() -> None:
     numbers = np.array([0.0, -1.5, 1e300, 5e-324, np.nan])
     assert hashes.mixed(numbers.copy().view("uint64")).tolist() == pd.util.hash_array(numbers).tolist()
-
-
-def test_hashes_of_few_texts_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-    siphash = hashes.siphash
-
-    def counted(texts: pa.Array, key: str) -> Array:
-        asked.append(len(texts))
-        return siphash(texts, key)
-
-    monkeypatch.setattr(hashes, "siphash", counted)
-    key = "another-key-of16"
-    first, again = (hashes.of_texts(pa.array(texts), key) for texts in (["b", "a"], ["a", "c", "b", "c"]))
-    assert again[[2, 0]].tolist() == first.tolist()
-    assert again[1] == again[3]
-    for number in range(60):
-        hashes.of_texts(pa.array([f"{number}-{place}" for place in range(512)]), key)
-    hashes.of_texts(pa.array(["x" * 1000]), key)
-    assert asked == [2, 1, *[512] * 60, 1]
-    assert len(hashes._known(key)) <= hashes.MAX_KNOWN + 512
-    assert "x" * 1000 not in hashes._known(key)

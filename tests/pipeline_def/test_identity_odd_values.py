@@ -168,3 +168,14 @@ def test_hash_of_a_number_is_that_of_pandas() -> None:
         3705095729199273484,
         11847092026128538346,
     ]
+
+
+def test_hashes_of_few_short_texts_are_kept_within_bounds() -> None:
+    for number in range(60):
+        of_column([f"{number}-{place}" for place in range(512)], USES["ignored"])
+    many = of_column([f"{place}" for place in range(513)] + ["x" * 1000], USES["ignored"])
+    assert len(identity._KNOWN) <= identity.MAX_KNOWN + 600
+    assert "x" * 1000 not in identity._KNOWN
+    assert of_column(["7"], USES["ignored"])[ROW] == many[ROW][7:8]
+    assert of_column(["7,5"], USES["german"])[ROW] == of_column(["7.5"], USES["ignored"])[ROW]
+    assert of_column(["7,5"], USES["ignored"])[ROW] != of_column(["7.5"], USES["ignored"])[ROW]
