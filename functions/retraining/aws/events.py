@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 
 class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore", populate_by_name=True)
 
 
 class _Bucket(_Event):
@@ -75,7 +75,8 @@ class RetrainingRequested(_Event):
 
 
 LANDING_MESSAGE: TypeAdapter[ObjectCreated | RetrainingRequested] = TypeAdapter(
-    Annotated[ObjectCreated | RetrainingRequested, Field(discriminator="source")]
+    Annotated[ObjectCreated | RetrainingRequested, Field(discriminator="source")],
+    config=ConfigDict(defer_build=True),
 )
 """What the landings queue carries."""
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from threading import Lock
+from typing import Any, Final, Protocol
 
 from retraining.errors import NotReady
 from retraining.facts.claims import LEASE, Claim
@@ -146,8 +147,16 @@ def alone(ledger: Ledger, key: Key[Claim], *, now: datetime) -> Iterator[None]:
         ledger.release(key, where={"until": now + LEASE})
 
 
+_BUILDING: Final = Lock()
+"""Held while the reader of a kind of facts is built, at its first use. pydantic does not guard that, and 16
+threads read facts at the same time."""
+
+
 def _read(key: Key[F], item: Values) -> F:
     """The fact in an item: all its attributes without the key's."""
+    if not key.kind.__pydantic_complete__:
+        with _BUILDING:
+            key.kind.model_rebuild()
     return key.kind.model_validate({name: value for name, value in item.items() if name != "fact"})
 
 

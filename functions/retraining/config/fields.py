@@ -39,7 +39,7 @@ class Problems(ValueError):
 class Section(BaseModel):
     """A part of handsoff.yaml. It is immutable, and it refuses keys that it does not define."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     def problems(self) -> Iterator[Problem]:
         """What does not fit together in this section, all of it."""

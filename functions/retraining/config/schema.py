@@ -148,7 +148,9 @@ class Retrain(Section):
     and `min_new_rows`.
     """
 
-    ready: Annotated[Marker | Quiet | EveryObject, Field(discriminator="when")] = Marker(when="marker")
+    ready: Annotated[Marker | Quiet | EveryObject, Field(discriminator="when")] = Marker.model_construct(
+        when="marker"
+    )
     """When a batch is complete."""
 
     schedule: Schedule | None = None
@@ -206,12 +208,12 @@ class ModelConfig(Section):
     matches."""
 
     features: Features
-    data: Data = Data()
-    retrain: Retrain = Retrain()
-    training: Training = Training()
-    inference: Inference = Inference()
-    approval: Approval = Approval()
-    approvers: Approvers = Approvers()
+    data: Data = Data.model_construct()
+    retrain: Retrain = Retrain.model_construct()
+    training: Training = Training.model_construct()
+    inference: Inference = Inference.model_construct()
+    approval: Approval = Approval.model_construct()
+    approvers: Approvers = Approvers.model_construct()
 
     @model_validator(mode="before")
     @classmethod
@@ -278,7 +280,7 @@ class ModelConfig(Section):
             if problem := self.inference.script_problem(self.training.entry_point):
                 yield ("inference", "entry_point"), problem
             return
-        if self.inference != Inference():
+        if self.inference != ModelConfig.model_fields["inference"].default:
             yield ("inference",), "inference is for own code: remove it, or name training.source_dir"
         for key in OF_CHANNELS:
             if getattr(self.data, key) != Data.model_fields[key].default:
@@ -346,8 +348,8 @@ class Config(Section):
     prefix: Prefix = "handsoff"
     """Begins the name of everything in this deployment. A second deployment needs another one."""
 
-    aws: Aws = Aws()
-    evidence: EvidenceProof = EvidenceProof()
+    aws: Aws = Aws.model_construct()
+    evidence: EvidenceProof = EvidenceProof.model_construct()
     models: dict[ModelName, ModelConfig] = Field(min_length=1)
     """The models by name. A name is words of `[a-z0-9]` joined by hyphens; `<prefix>-<model>` has at most 63
     characters."""

@@ -29,7 +29,9 @@ Time = AwareDatetime
 class Part(BaseModel):
     """A part of the evidence. All of its keys are known."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True
+    )
 
 
 class OpenPart(Part):

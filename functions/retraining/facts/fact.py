@@ -21,7 +21,12 @@ class Fact(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="allow", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+        defer_build=True,
+        frozen=True,
+        extra="allow",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
     )
 
     any_name: ClassVar[bool] = False

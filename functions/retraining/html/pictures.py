@@ -48,7 +48,7 @@ _WHAT: Final = {
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
 
 class Table(_Frozen):

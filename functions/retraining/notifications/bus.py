@@ -21,7 +21,11 @@ class BusEvent(BaseModel):
     """What all events have in common: the keys of `detail`, in camelCase, and their `detail-type`."""
 
     model_config = ConfigDict(
-        frozen=True, alias_generator=to_camel, validate_by_name=True, use_attribute_docstrings=True
+        defer_build=True,
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        use_attribute_docstrings=True,
     )
 
     detail_type: ClassVar[str]

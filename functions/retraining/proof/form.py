@@ -19,7 +19,7 @@ Uri = Annotated[str, StringConstraints(pattern=r"^s3://[^/\[\]]+/.+$")]
 class Form(BaseModel):
     """A part of a statement."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+    model_config = ConfigDict(defer_build=True, alias_generator=to_camel, populate_by_name=True, frozen=True)
 
 
 class Digest(Form):

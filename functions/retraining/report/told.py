@@ -22,7 +22,7 @@ Text = Annotated[str, BeforeValidator(_text)]
 
 
 class _Told(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, alias_generator=to_camel, populate_by_name=True)
 
     @model_validator(mode="before")
     @classmethod

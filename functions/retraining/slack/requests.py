@@ -93,7 +93,7 @@ class Interaction:
 class _Part(BaseModel):
     """Part of what Slack sends: https://docs.slack.dev/reference/interaction-payloads/block_actions-payload."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
 
 class _SignedRequest(_Part):

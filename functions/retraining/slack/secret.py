@@ -21,6 +21,7 @@ class Secret(BaseModel):
     """Either a bot token with the app's signing secret, or the URL of an incoming webhook."""
 
     model_config = ConfigDict(
+        defer_build=True,
         frozen=True,
         extra="forbid",
         alias_generator=to_camel,

@@ -30,7 +30,7 @@ Count = Annotated[int, Strict(), Field(ge=0)]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
 
 class Measured(_Frozen):
@@ -339,7 +339,7 @@ class Evaluation(_Frozen):
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="allow")
 
     handsoff: Evaluation
 

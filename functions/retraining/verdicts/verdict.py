@@ -90,7 +90,7 @@ _ABOUT_THE_CHAMPION: Final[tuple[Code, ...]] = (
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, populate_by_name=True)
 
 
 class Reason(_Frozen):
