@@ -4,15 +4,16 @@ Changes: the verdict in the ledger, then the package's approval status, then its
 
 from __future__ import annotations
 
-from typing import Any
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from retraining.aws import registry
 from retraining.aws.events import ModelPackageChanged
 from retraining.aws.observability import about, handling, logger
 from retraining.candidates import blocking, recording
 from retraining.collaborators import Collaborators
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 @logger.inject_lambda_context(correlation_id_path="id")

@@ -11,7 +11,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from retraining.aws.observability import handling, logger
 from retraining.aws.settings import secret
@@ -26,6 +25,7 @@ from retraining.slack.secret import parse_secret
 from retraining.slack.telling import tell
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_sqs import SQSClient
 
 SPARE_SECONDS: Final = 5.0

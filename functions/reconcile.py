@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any, Final
 
 from retraining import turns
 from retraining.aws.observability import logger
 from retraining.candidates import idle, sweep
 from retraining.collaborators import Collaborators
 from retraining.starts import lost_ends, starting
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 SWEEP_TIME: Final = timedelta(seconds=45)
 """Time in which turns begin. The last one has ended when the next minute's sweep comes."""

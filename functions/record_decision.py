@@ -5,9 +5,7 @@ approval supersedes older candidates. Approvers are told; they and the bus are t
 
 from __future__ import annotations
 
-from typing import Any
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from retraining.aws import registry
 from retraining.aws.events import ModelPackageChanged
@@ -15,6 +13,9 @@ from retraining.aws.observability import about, handling, logger
 from retraining.candidates import recording
 from retraining.candidates.record_actions import Seen
 from retraining.collaborators import Collaborators
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 @logger.inject_lambda_context(correlation_id_path="id")

@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from retraining.aws.observability import handling, logger
 from retraining.aws.settings import secret
@@ -20,6 +18,9 @@ from retraining.review_page.model_page import show_model
 from retraining.review_page.show import show
 from retraining.slack.endpoint import Endpoint
 from retraining.slack.requests import Refusal
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 @logger.inject_lambda_context

@@ -7,9 +7,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, Final
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any, Final
 
 from retraining import turns
 from retraining.aws.measures import measure
@@ -17,6 +15,9 @@ from retraining.aws.observability import logger
 from retraining.collaborators import Collaborators
 from retraining.starts import requests, starting
 from retraining.starts.requests import Message
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 ANSWER_TIME: Final = timedelta(seconds=60)
 """Time in which models begin to be looked at. The sweep looks at the others."""

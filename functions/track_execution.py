@@ -4,14 +4,15 @@ Changes: the execution's state in the ledger; at its end its evidence in S3; not
 
 from __future__ import annotations
 
-from typing import Any
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from retraining.aws.events import ExecutionChanged
 from retraining.aws.observability import handling, logger
 from retraining.collaborators import Collaborators
 from retraining.starts import executions
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 @logger.inject_lambda_context(correlation_id_path="id")

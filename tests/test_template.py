@@ -451,5 +451,5 @@ def test_the_layer_knows_just_the_services_that_the_functions_talk_to() -> None:
         r'^    "([a-z0-9-]+)": \[', (ROOT / "layers/dependencies/trim.py").read_text(), re.MULTILINE
     )
     code = "\n".join(path.read_text() for path in (ROOT / "functions").rglob("*.py"))
-    used = set(re.findall(r'boto3\.(?:client|resource)\("([a-z0-9-]+)"', code))
+    used = set(re.findall(r'\b(?:client|resource)\("([a-z0-9-]+)"', code))
     assert set(listed) == used

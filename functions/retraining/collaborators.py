@@ -11,15 +11,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Self
 
-import boto3
-
+from retraining.aws.clients import client, table
 from retraining.aws.items import Items
 from retraining.aws.ledger import Ledger
 from retraining.aws.model_states import ModelStates
-from retraining.aws.settings import CLIENTS, ModelConfigs, Settings, from_environment, secret
+from retraining.aws.settings import ModelConfigs, Settings, from_environment, secret
 from retraining.aws.signing import Signing
 from retraining.errors import OutOfTime
-from retraining.links import Links
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
     from retraining.evidence import Sources
+    from retraining.links import Links
 
 
 def unlimited() -> timedelta:
@@ -70,19 +69,19 @@ class Collaborators:
     def real(cls) -> Self:
         """The collaborators of this function, made once for all invocations of the process."""
         settings = from_environment()
-        s3 = boto3.client("s3", config=CLIENTS)
+        s3 = client("s3")
         return cls(
             settings=settings,
             configs=ModelConfigs(settings.prefix, settings.bucket, s3),
             s3=s3,
-            sagemaker=boto3.client("sagemaker", config=CLIENTS),
-            sns=boto3.client("sns", config=CLIENTS),
-            events=boto3.client("events", config=CLIENTS),
-            logs=boto3.client("logs", config=CLIENTS),
-            ledger=Ledger(Items(boto3.resource("dynamodb", config=CLIENTS).Table(settings.table))),
+            sagemaker=client("sagemaker"),
+            sns=client("sns"),
+            events=client("events"),
+            logs=client("logs"),
+            ledger=Ledger(Items(table(settings.table))),
             clock=lambda: datetime.now(UTC),
             read_links=lambda: links_of(settings),
-            kms=boto3.client("kms", config=CLIENTS) if settings.signing_key else None,
+            kms=client("kms") if settings.signing_key else None,
         )
 
     def within(self, limit: timedelta) -> Self:
@@ -125,4 +124,6 @@ def links_of(settings: Settings) -> Links | None:
     """
     if settings.review_url is None or settings.link_secret_arn is None:
         return None
+    from retraining.links import Links  # most invocations make no link
+
     return Links(secret(settings.link_secret_arn), settings.review_url)

@@ -52,10 +52,10 @@ LATENCY: Final = {"s3": 30_000, "dynamodb": 8_000, "sagemaker": 120_000, "sns": 
 """Ticks that a call takes, on average, by service."""
 
 READ_TIMEOUT: Final = 20.0
-"""Seconds for which a client waits for an answer (CLIENTS of aws/settings.py)."""
+"""Seconds for which a client waits for an answer (CLIENTS of aws/clients.py)."""
 
 ATTEMPTS: Final = 3
-"""Times that a client sends a call that is not answered (CLIENTS of aws/settings.py)."""
+"""Times that a client sends a call that is not answered (CLIENTS of aws/clients.py)."""
 
 READERS: Final = 16
 """Calls from other threads than the invocation's run side by side: each takes this part of its time."""

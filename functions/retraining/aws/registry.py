@@ -15,12 +15,13 @@ from retraining.aws.refusals import is_refusal
 from retraining.errors import EvaluationError
 from retraining.facts.package import PENDING, Package
 from retraining.text import shorten
-from retraining.verdicts.evaluation import Evaluation, parse_evaluation
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker.literals import ModelApprovalStatusType
+
+    from retraining.verdicts.evaluation import Evaluation
 
 METADATA_LIMIT: Final = 256
 """Characters of one value of the metadata."""
@@ -185,6 +186,8 @@ def evaluation(s3: S3Client, candidate: Package) -> Evaluation:
         if not is_refusal(error):
             raise
         raise EvaluationError(f"{candidate.evaluation_uri} cannot be read: {code}") from None
+    from retraining.verdicts.evaluation import parse_evaluation  # only a verdict needs it
+
     return parse_evaluation(body, source=candidate.evaluation_uri)
 
 

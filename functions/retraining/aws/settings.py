@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-import boto3
 from aws_lambda_powertools.utilities.parameters import SecretsProvider, SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from retraining.aws.clients import client
 from retraining.aws.signing import Lock
 from retraining.config.schema import ModelConfig, parse_model
 from retraining.config.storing import config_key, sha256_named
@@ -22,15 +21,6 @@ from retraining.errors import ConfigError, NotReady
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-CLIENTS: Final = Config(
-    connect_timeout=5,
-    read_timeout=20,
-    retries={"mode": "standard", "total_max_attempts": 3},
-    max_pool_connections=16,
-)
-"""A service that does not answer holds a call for a minute, not for the five minutes of botocore's defaults.
-16 threads read files at the same time."""
 
 CONFIG_MAX_AGE = 60
 """Seconds for which a function keeps a model's config before it reads SSM again."""
@@ -92,7 +82,7 @@ def secret(arn: str) -> str:
 
 @cache
 def _secrets() -> SecretsProvider:
-    return SecretsProvider(boto3_client=boto3.client("secretsmanager", config=CLIENTS))
+    return SecretsProvider(boto3_client=client("secretsmanager"))
 
 
 class ModelConfigs:
@@ -107,7 +97,7 @@ class ModelConfigs:
         self._listed_until = 0.0
         # Until then SSM is not asked again for a model that does not exist. The earliest time comes first.
         self._unknown: dict[str, float] = {}
-        self._ssm = ssm or SSMProvider(boto3_client=boto3.client("ssm", config=CLIENTS))
+        self._ssm = ssm or SSMProvider(boto3_client=client("ssm"))
 
     def names(self) -> list[str]:
         """All models of this deployment, sorted; read from SSM each time, together with their configs."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from retraining import evidence, records
 from retraining.aws import pipelines
 from retraining.aws.job_words import OWN_CODE_FAILED, tellable
 from retraining.aws.measures import measure
@@ -205,6 +204,8 @@ def track(execution_arn: str, using: Collaborators) -> None:
     using.states.change(model, lambda state: state.ended(execution_arn, execution.last_modified))
     if message := _told_of_end(execution, model, log_lines, using):
         notify(using.sns, using.ledger, using.settings.topic, message, now=using.clock())
+    from retraining import records  # the start of an execution needs none of it
+
     overdue.note_run(execution, model, using)
     written = records.write(using.sources, model, execution_arn)
     using.ledger.mark(keys.execution(execution_arn), where={"version": execution.version}, settled=True)
@@ -272,6 +273,8 @@ def _told_of_end(
     execution: Execution, model: str, log_lines: LogLines, using: Collaborators
 ) -> Notification | None:
     """What approvers read of an execution's end; None where it succeeded."""
+    from retraining import evidence  # the start of an execution needs none of it
+
     where = evidence.uri(using.sources, model, execution)
     if execution.status == "Failed":
         return _failure(execution, model, log_lines, where)
