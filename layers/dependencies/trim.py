@@ -17,7 +17,15 @@ from typing import Any, Final
 Json = dict[str, Any]
 
 OPERATIONS: Final = {
-    "dynamodb": ["DeleteItem", "DescribeEndpoints", "DescribeTable", "GetItem", "PutItem", "UpdateItem"],
+    "dynamodb": [
+        "BatchGetItem",
+        "DeleteItem",
+        "DescribeEndpoints",
+        "DescribeTable",
+        "GetItem",
+        "PutItem",
+        "UpdateItem",
+    ],
     "events": ["PutEvents"],
     "kms": ["Sign"],
     "lambda": ["Invoke"],
