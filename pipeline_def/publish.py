@@ -37,10 +37,20 @@ STEPS: Final = Path(__file__).parent / "steps"
 SERVING: Final = ("cells.py", "dates.py", "inference.py", "serving_request.py")
 """The scripts that the training job puts beside the model that it trains."""
 
-TRAINING: Final = (*SERVING, "job.py", "reasons.py", "search.py", "train.py")
+TRAINING: Final = (
+    *SERVING,
+    "job.py",
+    "kept_rows.py",
+    "reasons.py",
+    "search.py",
+    "train.py",
+    "tree_matrix.py",
+)
 """The scripts of the training job."""
 
-PROCESSING: Final = tuple(sorted({script.name for script in STEPS.glob("*.py")} - {"train.py"}))
+PROCESSING: Final = tuple(
+    sorted({script.name for script in STEPS.glob("*.py")} - {"train.py", "tree_matrix.py"})
+)
 """The scripts of the processing jobs. They read a cell's text by cells.py, as serving does."""
 
 TUNING: Final = ("hyperparameters", "class_weight", "search")

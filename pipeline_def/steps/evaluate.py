@@ -33,7 +33,8 @@ from comparison import (
 from data_changes import data_changes
 from data_report import data_notes
 from evaluation_summary import summary
-from job import SPLITS, Array, Json, StepConfig, one_line, read_config, read_json, read_rows, scratch
+from job import SPLITS, Array, Json, StepConfig, one_line, read_config, read_json, scratch
+from kept_rows import read_rows
 from model_quality import sagemaker_format, to_json
 from picture import Shown
 from predicted import Predicted, answer_notes, read_predicted, read_scoring

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import pandas as pd
 from botocore.config import Config as ClientConfig
 
 from cells import Spelling
@@ -316,14 +315,6 @@ def parse_split(values: Mapping[str, Any]) -> Split:
 def read_config(path: Path) -> StepConfig:
     """The config in the model.json at `path`. Raises OSError, ValueError or KeyError."""
     return parse_config(read_json(path))
-
-
-def read_rows(folder: Path, config: StepConfig, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """The rows that DataPreProcessing wrote to `folder`: all columns, or these. A missing value is NaN."""
-    frame = pd.read_parquet(folder, columns=None if columns is None else list(columns))
-    for name in config.features.categorical:
-        frame[name] = frame[name].astype(object).where(frame[name].notna(), np.nan)
-    return frame
 
 
 def read_json(path: Path) -> Any:

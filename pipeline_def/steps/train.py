@@ -41,11 +41,12 @@ from job import (
     StepConfig,
     read_config,
     read_json,
-    read_rows,
     write_json,
 )
+from kept_rows import read_coded
 from reasons import reason_written
 from search import search, search_notes
+from tree_matrix import fitted_matrix
 
 SEED: Final = 0
 """The seed of every estimator: the same rows give the same model."""
@@ -150,10 +151,10 @@ def read_weights(folder: Path, config: StepConfig) -> pd.Series | None:
 
 
 def read_training_rows(folder: Path, config: StepConfig) -> tuple[pd.DataFrame, pd.Series]:
-    """Features and target of the rows in `folder`. A missing value is NaN in every column."""
-    features = list(config.features.names)
-    frame = read_rows(folder, config, [*features, config.target])
-    return frame[features], frame[config.target]
+    """Features and target of the rows in `folder`. A missing value is NaN, or no category."""
+    frame = read_coded(folder, config, [*config.features.names, config.target])
+    target = frame.pop(config.target)
+    return frame, target
 
 
 def fit(
@@ -179,7 +180,10 @@ def fitted(
     if isinstance(pipeline["estimator"], HistGradientBoostingClassifier) and target.value_counts().min() < 2:
         # Above 10,000 rows it stops early by a stratified tenth of them. One row cannot be divided.
         pipeline.set_params(estimator__early_stopping=False)
-    pipeline.fit(rows, target, **({} if weights is None else {"estimator__sample_weight": weights}))
+    if config.estimator == "hist_gradient_boosting":
+        pipeline["estimator"].fit(fitted_matrix(pipeline["columns"], rows), target, sample_weight=weights)
+    else:
+        pipeline.fit(rows, target, **({} if weights is None else {"estimator__sample_weight": weights}))
     if isinstance(forest := pipeline["estimator"], RandomForestClassifier | RandomForestRegressor):
         forest.n_jobs = 1  # threads add up votes in any order, which varies the last digit of a prediction
     return pipeline

@@ -16,7 +16,8 @@ import artifact
 import comparison
 import model_quality
 import scoring
-from job import Features, StepConfig, Task, parse_config, read_rows
+from job import Features, StepConfig, Task, parse_config
+from kept_rows import read_rows
 from retraining.config.tasks import METRICS
 from retraining.verdicts.evaluation import parse_evaluation
 from tests.pipeline_def.helpers import BUCKET, SMALL, Run, land, register
