@@ -7,35 +7,20 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.validators import extend
+import jsonschema_rs
 
 SCHEMA = json.loads(
     (Path(__file__).parents[1] / "docs" / "reference" / "evidence.schema.json").read_text("utf-8")
 )
 
-_FITTING: set[tuple[str, str]] = set()
-"""What was found to fit: a part of SCHEMA, and what is at its place, as JSON. Copies share most of theirs."""
-
-
-def _ref(validator: Any, ref: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """Follow a reference into SCHEMA, but not again with what was found to fit there."""
-    seen = (ref, json.dumps(instance))
-    if seen not in _FITTING:
-        errors = list(Draft202012Validator.VALIDATORS["$ref"](validator, ref, instance, schema))
-        yield from errors
-        if not errors:
-            _FITTING.add(seen)
-
-
-VALIDATOR = extend(Draft202012Validator, {"$ref": _ref})(SCHEMA)
+VALIDATOR = jsonschema_rs.Draft202012Validator(SCHEMA)
 
 
 def misfits(evidence: Any) -> list[str]:
     """What the JSON Schema says against evidence: place and reason; empty where it fits."""
     return [
-        f"{'.'.join(map(str, error.absolute_path))}: {error.message}"
-        for error in _ref(VALIDATOR, "#", evidence, SCHEMA)
+        f"{'.'.join(map(str, error.instance_path))}: {error.message}"
+        for error in VALIDATOR.iter_errors(evidence)
     ]
 
 

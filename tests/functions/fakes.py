@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from retraining.config.schema import ModelConfig, parse_config
 from retraining.errors import ConfigError
@@ -216,7 +216,7 @@ def event_schema(detail_type: str) -> Draft202012Validator:
     """What checks the detail of an event of ours, by its published schema."""
     name = f"{detail_type.lower().replace(' ', '-')}.schema.json"
     schema = json.loads((ROOT / "docs" / "reference" / "events" / name).read_text())
-    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return Draft202012Validator(schema, validate_formats=True)
 
 
 class FakeEvents:
