@@ -14,7 +14,9 @@ MAX_NAMED: Final = 10
 
 def one_line(text: str) -> str:
     """`text` on one line, without control characters and without marks that change the writing direction."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    if not text.isprintable():
+        text = "".join(sign if sign.isprintable() else " " for sign in text)
+    return " ".join(text.split())
 
 
 def shorten(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
