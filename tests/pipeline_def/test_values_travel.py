@@ -171,14 +171,14 @@ def test_values_of_single_rows_are_in_no_report_evaluation_picture_or_log_unless
 
 # ---- own training code ------------------------------------------------------------------------------------
 
-READ = """import ast, logging, os, sys, threading
-import pandas as pd
+READ = """import ast, logging, sys, threading
+import os
 with open(os.path.join(os.environ["SM_CHANNEL_TRAIN"], "rows.csv")) as file:
     cell = file.read().strip()
 """
 
 SCRIPTS = {
-    "library": "pd.Series([cell]).astype(float)\n",
+    "library": "import pandas as pd; pd.Series([cell]).astype(float)\n",
     "float": "float(cell)\n",
     "key": "{'a': 1}[cell]\n",
     "own words": "raise ValueError('a wrong value: ' + cell)\n",
