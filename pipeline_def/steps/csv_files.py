@@ -112,6 +112,7 @@ class CsvFile:
                 stream,
                 read_options=pa_csv.ReadOptions(
                     block_size=csv_text.BLOCK_BYTES,
+                    use_threads=False,
                     column_names=[*self.header, *unnamed],
                     skip_rows=self.skipped,
                 ),
