@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -26,7 +26,7 @@ from csv_text import CsvText, LongRow, encoding_of, first_undecodable, raw_chunk
 from formats import damaged_gzip
 from job import DataProblem, Dialect, one_line
 from partitions import partitions
-from quotes import MAX_VALUE, signs_of
+from quotes import MAX_VALUE, signs_of, whole_rows
 from texts import ENCODED
 
 MAX_HEADER_BYTES: Final = 1 << 20
@@ -39,6 +39,8 @@ UNNAMED: Final = "handsoff:unnamed:"
 """How the names begin that columns have while they are read, where the header ends in empty names."""
 
 _SEP: Final = re.compile(r"""(["']?)sep=([,;\t|])\1(?:\r\n|\r|\n)""", re.IGNORECASE)
+
+_BLANK: Final = re.compile(rb"[\r\n]*+")
 
 
 @dataclass(frozen=True)
@@ -66,77 +68,61 @@ class CsvFile:
         """The rows in blocks, with every column as text. Raises DataProblem.
 
         With `numbers`, these columns are float64, null for an empty text, and all others are dictionaries of
-        texts. That ends where a number does not fit (typed_columns.py), or a row cannot be read: from that
-        block on, all is text.
+        texts. A block with a number that does not fit (typed_columns.py), or with a row that cannot be read,
+        is read again as text, and so is what follows.
         """
         if self.empty:
             return
-        rows = 0
-        if numbers is not None and not self.long_values:
-            rows, ended = yield from self._typed_blocks(numbers)
-            if ended:
-                return
-        yield from self._text_blocks(rows)
-
-    def _typed_blocks(self, numbers: Collection[str]) -> Generator[pa.RecordBatch, None, tuple[int, bool]]:
-        """The blocks up to the first one that does not fit; returns their rows, and whether these are all."""
-        rows = 0
-        types = {name: typed_columns.NUMBER if name in numbers else ENCODED for name in self.header}
-        with suppress(pa.ArrowInvalid, OSError), self._reader(types) as reader:
-            for block in reader:
-                if not all(typed_columns.fits(block.column(name)) for name in self.header):
-                    return rows, False
-                yield self._without_unnamed(block, rows + 1)
-                rows += block.num_rows
-            return rows, True
-        return rows, False
-
-    def _text_blocks(self, given: int) -> Iterator[pa.RecordBatch]:
-        """The rows as text, but for the first ones, which were `given`."""
-        rows = 0
-        with self._named_faults(), self._reader(dict.fromkeys(self.header, pa.string())) as reader:
-            for block in reader:
-                left = block.slice(max(given - rows, 0))
-                if left.num_rows:
-                    self._check_lengths(left, rows + 1 + block.num_rows - left.num_rows)
-                    yield self._without_unnamed(left, rows + 1 + block.num_rows - left.num_rows)
+        texts = dict.fromkeys(self.header, pa.string())
+        typed, rows = numbers is not None and not self.long_values, 0
+        types = {name: typed_columns.NUMBER if name in (numbers or ()) else ENCODED for name in self.header}
+        with self._named_faults():
+            for text in self._bodies():
+                block = self._typed(text, types) if typed else None
+                typed = block is not None
+                if block is None:
+                    block = self._parsed(text, texts)
+                    self._check_lengths(block, rows + 1)
+                if block.num_rows:
+                    yield self._without_unnamed(block, rows + 1)
                 rows += block.num_rows
 
-    @contextmanager
-    def _reader(self, types: Mapping[str, pa.DataType]) -> Iterator[pa_csv.CSVStreamingReader]:
-        """The rows in blocks. Columns without a name are text."""
+    def _bodies(self) -> Iterator[bytes]:
+        """The text below the header in blocks of whole rows."""
+        header = re.compile(rb"(?:[^\r\n]*+(?:\r\n|\r|\n)){%d}" % self.skipped)
+        for place, block in enumerate(whole_rows(self.text.chunks(), self.delimiter, csv_text.BLOCK_BYTES)):
+            found = None if place else header.match(block)
+            body = block[found.end() :] if found else block
+            if not _BLANK.fullmatch(body):
+                yield body
+
+    def _typed(self, text: bytes, types: Mapping[str, pa.DataType]) -> pa.RecordBatch | None:
+        """The rows with columns of these types; None where one does not fit."""
+        with suppress(pa.ArrowInvalid):
+            block = self._parsed(text, types)
+            if all(typed_columns.fits(block.column(name)) for name in self.header):
+                return block
+        return None
+
+    def _parsed(self, text: bytes, types: Mapping[str, pa.DataType]) -> pa.RecordBatch:
+        """The rows of a block. Columns without a name are text."""
         unnamed = [f"{UNNAMED}{place}" for place in range(self.unnamed)]
-        with (
-            self._bytes() as stream,
-            pa_csv.open_csv(
-                stream,
-                read_options=pa_csv.ReadOptions(
-                    block_size=csv_text.BLOCK_BYTES,
-                    use_threads=False,
-                    column_names=[*self.header, *unnamed],
-                    skip_rows=self.skipped,
-                ),
-                parse_options=pa_csv.ParseOptions(
-                    delimiter=self.delimiter, newlines_in_values=True, ignore_empty_lines=True
-                ),
-                convert_options=pa_csv.ConvertOptions(
-                    column_types={**types, **dict.fromkeys(unnamed, pa.string())},
-                    null_values=[""],
-                    strings_can_be_null=False,
-                ),
-            ) as reader,
-        ):
-            yield reader
-
-    def _bytes(self) -> pa.NativeFile | io.BufferedReader:
-        """The text in UTF-8. Arrow itself reads a file that is nothing else.
-
-        Arrow does not unpack: it refuses a gzip file that ends with zeros, as tapes do (gzip's manual,
-        "Tapes").
-        """
-        if self.text.packed or not self.text.plain:
-            return self.text.stream()
-        return pa.input_stream(str(self.text.path), compression=None)
+        table = pa_csv.read_csv(
+            pa.BufferReader(text),
+            read_options=pa_csv.ReadOptions(
+                block_size=len(text) + 1, use_threads=False, column_names=[*self.header, *unnamed]
+            ),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=self.delimiter, newlines_in_values=True, ignore_empty_lines=True
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                column_types={**types, **dict.fromkeys(unnamed, pa.string())},
+                null_values=[""],
+                strings_can_be_null=False,
+            ),
+        )
+        (block,) = table.to_batches()
+        return block
 
     def _check_lengths(self, block: pa.RecordBatch, first_row: int) -> None:
         """Raises DataProblem for a value with more than MAX_VALUE characters."""

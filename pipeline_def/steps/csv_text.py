@@ -64,11 +64,6 @@ class CsvText:
     encoding: str
     backslash: str | None = None
 
-    @property
-    def plain(self) -> bool:
-        """Whether the file's bytes, unpacked, are the text already."""
-        return self.encoding == "utf-8" and self.backslash is None
-
     def chunks(self) -> Generator[bytes]:
         """The text in UTF-8 without a byte order mark. Raises DataProblem where it cannot be decoded."""
         text = _recoded(self) if self.encoding != "utf-8" else _without_mark(raw_chunks(self))

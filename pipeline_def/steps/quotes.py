@@ -7,10 +7,12 @@ do not end would then make one value of all rows between them.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from csv_text import CsvText
 from job import DataProblem
@@ -25,6 +27,8 @@ MAX_VALUE_BYTES: Final = 4 * MAX_VALUE
 EMPTY_LINES: Final = (0x0A0A, 0x0D0D, 0x0D0A)
 """Two bytes that end two lines, as 16 bits with the first byte lowest: LF LF, CR CR, and LF CR."""
 
+
+_QUOTED: Final = rb'"[^"]*+(?:""[^"]*+)*+'
 
 WINDOW: Final = 32 * 1024
 """Bytes that hold a delimiter or a line break, or a value of MAX_VALUE characters may be around them."""
@@ -66,6 +70,48 @@ def signs_of(text: CsvText, delimiter: str) -> Signs:
     return Signs(escaped, two_backslashes, quotes.wrong, quotes.blank_lines, long_values)
 
 
+def whole_rows(chunks: Iterable[bytes], delimiter: str, size: int) -> Iterator[bytes]:
+    """The text of the chunks in blocks of whole rows, of at most `size` bytes. Its quotes must be right.
+
+    Raises ArrowInvalid where no row ends within a block.
+    """
+    right = _right(delimiter)
+    waiting: list[bytes] = []
+    for chunk in chunks:
+        waiting.append(chunk)
+        if sum(map(len, waiting)) < size:
+            continue
+        text, start = b"".join(waiting), 0
+        while len(text) - start >= size:
+            block = text[start : start + size]
+            end = _last_row_end(block, right)
+            if not end:
+                raise pa.ArrowInvalid("no row ends within a block")
+            yield block[:end]
+            start += end
+        waiting = [text[start:]]
+    yield b"".join(waiting)
+
+
+def _last_row_end(block: bytes, right: re.Pattern[bytes]) -> int:
+    """Where the last whole row ends in a block that begins with a row; 0 if none does."""
+    if b'"' not in block:
+        return max(block.rfind(b"\n"), -1 if b"\n" in block else block.rfind(b"\r")) + 1
+    text = b"\n" + block
+    end = right.match(text, 1).end()  # type: ignore[union-attr]
+    while (row := max(text.rfind(b"\n", 1, end), text.rfind(b"\r", 1, end))) > 0:
+        end = right.match(text, 1, row + 1).end()  # type: ignore[union-attr]
+        if end == row + 1:
+            return row
+    return 0
+
+
+def _right(delimiter: str) -> re.Pattern[bytes]:
+    """The longest text from the begin of a value on in which each quoted value ends where one may end."""
+    sign = rb"[%s\r\n]" % re.escape(delimiter.encode())
+    return re.compile(rb'[^"]*+(?:(?:(?<=%s)%s"(?=%s)|(?<!%s)")[^"]*+)*+' % (sign, _QUOTED, sign, sign))
+
+
 class QuoteCheck:
     """Reads a UTF-8 text in which quotes within quotes are doubled, chunk by chunk.
 
@@ -77,12 +123,9 @@ class QuoteCheck:
 
     def __init__(self, delimiter: str) -> None:
         sign = rb"[%s\r\n]" % re.escape(delimiter.encode())
-        value = rb'"[^"]*+(?:""[^"]*+)*+'
-        self._right = re.compile(
-            rb'[^"]*+(?:(?:(?<=%s)%s"(?=%s)|(?<!%s)")[^"]*+)*+' % (sign, value, sign, sign)
-        )
-        self._value = re.compile(value)
-        self._whole_value = re.compile(rb'"(?<=%s")%s"' % (sign, value[1:]))
+        self._right = _right(delimiter)
+        self._value = re.compile(_QUOTED)
+        self._whole_value = re.compile(rb'"(?<=%s")%s"' % (sign, _QUOTED[1:]))
         self._waiting = b"\n"
         self.wrong = False
         self.blank_lines = 0

@@ -147,8 +147,7 @@ def test_typed_columns_end_at_the_block_that_does_not_fit(
     assert (kinds[0], kinds[-1]) == ("double", "string")
     assert kinds == sorted(kinds)
     rows = [value for block in blocks for value in block.column(0).to_pylist()]
-    assert rows == [1.0] * kinds.count("double") * 10 + rows[kinds.count("double") * 10 :]
-    assert (len(rows), rows[20]) == (41, "NA")
+    assert [str(value).removesuffix(".0") for value in rows] == ["1"] * 20 + ["NA"] + ["3"] * 20
 
 
 @pytest.mark.parametrize("cell", ["", "1", "-0.5", "9007199254740991"])
