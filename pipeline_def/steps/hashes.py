@@ -21,13 +21,13 @@ LONG: Final = 1024
 _START: Final = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 
 
-def mixed(bits: Array) -> Array:
-    """The numbers of 64 bits, mixed in place, so that similar ones become far apart.
+def mixed(bits: Array, spare: Array | None = None) -> Array:
+    """The numbers of 64 bits, mixed in place, so that similar ones become far apart. `spare` is overwritten.
 
     It is the mixing function of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number
     Generators, 2014).
     """
-    shifted = bits >> np.uint64(30)
+    shifted = np.right_shift(bits, np.uint64(30), out=spare)
     bits ^= shifted
     bits *= np.uint64(0xBF58476D1CE4E5B9)
     bits ^= np.right_shift(bits, np.uint64(27), out=shifted)

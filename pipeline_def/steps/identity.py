@@ -66,20 +66,16 @@ def of_rows(
     `converted` are target and features as the model sees them. `usual` are the same as they arrived, with
     numbers in the usual notation. `key` names the file.
     """
-    known, landed = {}, _KNOWN if Notation.of(config.data).usual else None
-    for name in block.schema.names:
-        numbers = None if name in config.features.date else _numbers(converted.get(name))
-        if numbers is not None and exact(numbers):
-            known[name] = _of_numbers(numbers)
-        elif name in usual:
-            texts = usual[name]
-            known[name] = _of_distinct(texts, partial(to_categories, spelling=SPELLING), known=_KNOWN)
-        else:
-            spelled = partial(canonical, key=key, name=name, dialect=config.data, spelling=SPELLING)
-            known[name] = _of_distinct(block.column(name), spelled, known=landed)
-    parsed = {name: known[name] for name in config.features.names}
-    target = _of_numbers(converted[config.target].to_numpy().astype("float64"))
-    found = {ROW: _by_name(known), LOOKALIKE: _by_name({**parsed, config.target: target})}
+    found: dict[str, Array] = {}
+    parsed = {*config.features.names, config.target}
+    spare = np.empty((2, block.num_rows), dtype=np.uint64)  # memory that is new takes longer than hashing
+    for name in sorted(block.schema.names):
+        hashed = _of_column(name, block, converted, usual, key, config, spare)
+        _add(found, ROW, hashed)
+        if name == config.target:
+            hashed = _of_target(converted[name].to_numpy(), spare)
+        if name in parsed:
+            _add(found, LOOKALIKE, hashed)
     for column, names, otherwise in (
         (IDENTITY, config.data.identity, ROW),
         (GROUP, config.data.group, config.row_column),
@@ -88,6 +84,44 @@ def of_rows(
             values = {name: canonical(block.column(name), key, name, config.data) for name in names}
             found[column] = _or_else(values, column, found[otherwise])
     return {name: pa.array(ids) for name, ids in found.items()}
+
+
+def _of_column(
+    name: str,
+    block: pa.RecordBatch,
+    converted: Mapping[str, pa.Array],
+    usual: Mapping[str, pa.Array],
+    key: str,
+    config: StepConfig,
+    spare: Array,
+) -> Array:
+    """The hash of each value of a column, as `of_rows` takes it. It may be in `spare` (2 x n)."""
+    numbers = None if name in config.features.date else _numbers(converted.get(name))
+    if numbers is not None and exact(numbers):
+        return _of_numbers(numbers, spare)
+    if name in usual:
+        spelled = partial(to_categories, spelling=SPELLING)
+        return _of_distinct(usual[name], spelled, known=_KNOWN, out=spare[0])
+    spelled = partial(canonical, key=key, name=name, dialect=config.data, spelling=SPELLING)
+    known = _KNOWN if Notation.of(config.data).usual else None
+    return _of_distinct(block.column(name), spelled, known=known, out=spare[0])
+
+
+def _of_target(values: Array, spare: Array) -> Array:
+    """The hash of each row's target, a float64 or the index of a class, in `spare` (2 x n)."""
+    if values.dtype.kind == "f":
+        return _of_numbers(values, spare)
+    classes = _of_numbers(np.arange(values.max(initial=0) + 1.0))
+    return classes.take(values, out=spare[0], mode="clip")
+
+
+def _add(found: dict[str, Array], column: str, hashed: Array) -> None:
+    """Make a hash of `found[column]` and `hashed`, in place."""
+    if column not in found:
+        found[column] = hashed.copy()
+    else:
+        found[column] *= _MULTIPLIER
+        found[column] += hashed
 
 
 def _or_else(columns: Mapping[str, pa.Array], kind: str, otherwise: Array) -> Array:
@@ -105,11 +139,7 @@ def row_ids(columns: Mapping[str, pa.Array]) -> Array:
     Each column is float64, or text as `texts.to_categories` writes it; a missing value is null. A number is
     the same in both, false is 0 and true is 1.
     """
-    return _by_name({name: _hashes(values) for name, values in columns.items()})
-
-
-def _by_name(known: Mapping[str, Array]) -> Array:
-    return together([known[name] for name in sorted(known)])
+    return together([_hashes(columns[name]) for name in sorted(columns)])
 
 
 def together(columns: Sequence[Array]) -> Array:
@@ -146,7 +176,8 @@ def _numbers(values: pa.Array | None) -> Array | None:
 
 def exact(numbers: Array) -> bool:
     """Whether float64 keeps all integers of the column apart."""
-    return not (np.abs(numbers) >= MAX_EXACT).any()
+    ends = np.fmax.reduce(numbers, initial=0.0), np.fmin.reduce(numbers, initial=0.0)
+    return bool(ends[0] < MAX_EXACT and ends[1] > -MAX_EXACT)
 
 
 def _hashes(values: pa.Array) -> Array:
@@ -173,11 +204,13 @@ def _of_plain_texts(texts: pa.Array) -> Array:
     return hashes.of_texts(texts, HASH_KEY)
 
 
-def _of_numbers(numbers: Array) -> Array:
-    """A hash of each float64; 0 and -0 have the same, and so has each NaN."""
-    numbers = numbers + 0.0
-    numbers[np.isnan(numbers)] = np.nan
-    return hashes.mixed(numbers.view(np.uint64))
+def _of_numbers(numbers: Array, spare: Array | None = None) -> Array:
+    """A hash of each float64; 0 and -0 have the same, and so has each NaN. It is made in `spare` (2 x n)."""
+    bits, shifted = np.empty((2, len(numbers)), dtype=np.uint64) if spare is None else spare
+    values = np.add(numbers, 0.0, out=bits.view(np.float64))
+    if np.isnan(values.max(initial=0.0)):
+        values[np.isnan(values)] = np.nan
+    return hashes.mixed(bits, shifted)
 
 
 def _of_distinct(
@@ -186,10 +219,11 @@ def _of_distinct(
     hashed: Callable[[pa.Array], Array] = _of_texts,
     *,
     known: dict[str, int] | None = None,
+    out: Array | None = None,
 ) -> Array:
     """A hash of each value by its text as `spelled` writes it. Each distinct value is looked at once.
 
-    `known` are the hashes of texts that such columns had before.
+    `known` are the hashes of texts that such columns had before. The hashes are put into `out`, if given.
     """
     if values.null_count == len(values):  # of thousands of columns, most are empty
         return np.repeat(_MISSING, len(values))
@@ -206,7 +240,8 @@ def _of_distinct(
 
     found = anew(encoded.dictionary) if known is None else _remembered(encoded.dictionary, anew, known)
     indices = encoded.indices
-    return np.asarray(np.append(found, _MISSING)[pc.fill_null(indices, len(found)).to_numpy()])
+    places = pc.fill_null(indices, len(found)).to_numpy()
+    return np.append(found, _MISSING).take(places, out=out, mode="clip")
 
 
 def _remembered(texts: pa.Array, anew: Callable[[pa.Array], Array], known: dict[str, int]) -> Array:
