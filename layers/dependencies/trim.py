@@ -91,7 +91,10 @@ def service_model(model: Json, operations: list[str]) -> Json:
     ordered = {name: shape for name, shape in model["shapes"].items() if name in shapes}
     trimmed = {**model, "operations": kept, "shapes": ordered}
     without: Json = without_documentation(trimmed)
-    return without
+    asked = (
+        "clientContextParams"  # botocore reads their documentation when it looks for the endpoint of a call
+    )
+    return {**without, **({asked: model[asked]} if asked in model else {})}
 
 
 def names_of_shapes(value: object) -> list[str]:

@@ -13,6 +13,7 @@ from types import ModuleType
 import botocore.session
 import pytest
 from botocore import xform_name
+from botocore.model import ServiceModel
 
 from tests.artefacts.conftest import HERE, ROOT, Built
 
@@ -36,6 +37,7 @@ for service, operations in json.loads(sys.argv[2]).items():
     found[service] = {
         "endpoints": [client.meta.endpoint_url for client in made],
         "signed": [[c._request_signer.signing_name, c._request_signer.signature_version] for c in made],
+        "context": [param.name for param in model.client_context_parameters],
         "paginated": [name for name in operations if made[0].can_paginate(xform_name(name))],
         "operations": {
             name: {
@@ -82,6 +84,16 @@ def test_operations_of_the_layer_are_those_that_functions_name(trim: ModuleType)
         if xform_name(name) in said and name not in operations
     }
     assert missing == set()
+
+
+def test_trimmed_models_keep_what_a_call_asks_of_the_service(trim: ModuleType) -> None:
+    """botocore reads each client context parameter with its documentation, in the first call of S3."""
+    session = botocore.session.get_session()
+    for service, operations in trim.OPERATIONS.items():
+        whole = session.get_component("data_loader").load_service_model(service, "service-2")
+        trimmed = ServiceModel(trim.service_model(whole, operations))
+        names = [param.name for param in ServiceModel(whole).client_context_parameters]
+        assert [param.name for param in trimmed.client_context_parameters] == names
 
 
 def test_names_of_shapes_finds_those_of_members_and_lists(trim: ModuleType) -> None:
