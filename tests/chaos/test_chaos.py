@@ -11,6 +11,7 @@ from tests.chaos.runner import Run
 from tests.chaos.variants.__main__ import ROOT, applies, description, failing_test, variants
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 21))
 def test_play_a_seed_breaks_nothing(seed: int) -> None:
     outcome = play(seed)
@@ -23,6 +24,7 @@ def _played(seed: int) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_play_the_same_seed_twice_does_the_same() -> None:
     first, second = _played(8), _played(8)
     assert list(first.last) == list(second.last)

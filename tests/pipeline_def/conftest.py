@@ -52,6 +52,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     session = shared_session()
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+    monkeypatch.setattr(boto3, "Session", lambda: session)  # the steps make one each
     with mock_aws(config={"core": {"mock_credentials": False, "reset_boto3_session": False}}):
         s3 = session.client("s3")
         s3.create_bucket(Bucket=BUCKET)

@@ -76,6 +76,7 @@ def play(world: OneModel, script: list[tuple[str, Any]]) -> None:
             world.now += timedelta(seconds=detail)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(actions)
 def test_each_request_is_served_once_and_one_execution_runs_at_a_time(script: list[tuple[str, Any]]) -> None:

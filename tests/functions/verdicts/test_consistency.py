@@ -349,6 +349,7 @@ UNMET: Final = [
 standard deviation that only a `relative` margin reads, so there is none about those."""
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(
     st.sampled_from(UNMET), st.data(), st.sampled_from([-1.0, 0.0, 0.1, 0.5, 0.9, 1.1, 1.5, 2.0, 10.0, 1e6])

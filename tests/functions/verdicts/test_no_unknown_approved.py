@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -196,6 +197,7 @@ def known(rule: MetricRule | DataRule, found: Evaluation) -> bool:
     return all(math.isfinite(value) for value in values) and difference.standard_error >= 0
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=250)
 @given(cases())
 def test_judge_approves_only_if_every_number_is_known(case: tuple[Evaluation, Approval]) -> None:
