@@ -28,7 +28,7 @@ demo: setup ## the whole loop on this machine, from landing to a decided model p
 	@handsoff --config "$(CONFIG)" demo
 
 test: setup ## all tests, the ones against AWS on this machine too
-	@pytest -n 4 --dist loadfile --no-loadscope-reorder
+	@pytest -n 6 --dist loadfile --no-loadscope-reorder
 
 test-fast: setup ## the tests that deploy nothing and start no program, in under three minutes
 	@pytest -n 2 --dist loadfile -m "not slow and not story"

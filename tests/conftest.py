@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler.loadfile import LoadFileScheduling
 
 if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
     from tests.loop.conftest import Loop
 
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -47,7 +49,18 @@ SHARED = (
 )
 """Files whose stories share a deployment: one worker runs them all."""
 
-LONGEST = ("loop/test_deploy_for_real", *SHARED, "iam/test_least_privilege", "terraform/test_terraform")
+LONGEST = (
+    *SHARED,
+    "docs/test_tutorial",
+    "artefacts/test_artefacts",
+    "docs/test_own_model_tutorial",
+    "loop/test_deploy_for_real",
+    "loop/test_installed",
+    "examples/test_examples_for_real",
+    "terraform/test_terraform",
+    "loop/test_approvers_for_real",
+    "iam/test_least_privilege",
+)
 """Files that start first, since each occupies its worker for minutes, mostly waiting."""
 
 
@@ -60,7 +73,16 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 class ByDeployment(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
-    """Gives a worker whole files, and all files of a deployment."""
+    """Gives a worker whole files, and all files of a deployment.
+
+    Stories come first in the queue and wait for most of their time; what needs the processor most comes last.
+    Every third worker takes from the end, so that the processors are busy while the other workers wait.
+    """
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if int(node.gateway.id.removeprefix("gw")) % 3 == 2:
+            self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+        super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
         if any(name in nodeid for name in SHARED):
@@ -145,7 +167,7 @@ def loop(shared: Loop) -> Iterator[Loop]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a test that deploys and does not say so; stories first, the longest at the very beginning."""
+    """Refuse a test that deploys and does not say so; the longest stories first, slow files last."""
     for item in items:
         started = STARTS_SOMETHING.keys() & set(getattr(item, "fixturenames", ()))
         if started and not (item.get_closest_marker("story") or item.get_closest_marker("slow")):
@@ -154,7 +176,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 f"{item.nodeid} has no mark, and its fixture {name} starts {STARTS_SOMETHING[name]}: "
                 "mark it with pytest.mark.slow, or pytest.mark.story if it takes a minute"
             )
-    items.sort(key=_order)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (*_order(item), item.path in slow))
 
 
 def _order(item: pytest.Item) -> tuple[int, bool]:
