@@ -41,6 +41,10 @@ Path(sys.argv[2]).write_bytes(ROWS.dump_json(rows))
 """Runs one program and leaves its rows in a file."""
 
 
+class ProgramFailed(Exception):
+    """A program of bench/ has ended without rows."""
+
+
 def main(arguments: Sequence[str], bench: Path = BENCH, results: Path = RESULTS, page: Path = PAGE) -> int:
     """Run the programs that are asked for; 1 if one of them failed."""
     programs = programs_of(bench)
@@ -57,7 +61,7 @@ def main(arguments: Sequence[str], bench: Path = BENCH, results: Path = RESULTS,
             measured = rows_of(line, bench.parent)
             now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
             keep(line, measured, Run(machine(), load, commit(), now), programs, results, page)
-        except (subprocess.CalledProcessError, ValueError) as error:
+        except (ProgramFailed, ValueError) as error:
             failed.append(line)
             print(f"{line} failed, its earlier rows stay: {error}", file=sys.stderr, flush=True)
         else:
@@ -78,10 +82,12 @@ def programs_of(bench: Path) -> list[str]:
 
 
 def rows_of(line: str, folder: Path) -> list[Row]:
-    """The rows of one program. Raises CalledProcessError if it fails; its stderr has said why."""
+    """The rows of one program. Raises ProgramFailed."""
     with tempfile.TemporaryDirectory() as scratch:
         rows = Path(scratch) / "rows.json"
-        subprocess.run([sys.executable, "-c", RUN, line, str(rows)], cwd=folder, check=True)
+        code = subprocess.run([sys.executable, "-c", RUN, line, str(rows)], cwd=folder).returncode
+        if code:
+            raise ProgramFailed(f"it ended with {code}, and said above why")
         return ROWS.validate_json(rows.read_bytes())
 
 

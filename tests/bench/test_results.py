@@ -174,7 +174,10 @@ def test_bench_a_program_that_fails_keeps_its_rows_and_loses_no_others(
     assert run(project) == 1
     assert names(project) == ["one", "1 M rows read", "three"]
     assert "| three |" in (project / "page.md").read_text()
-    assert "RuntimeError: no processor" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "RuntimeError: no processor" in said
+    assert "broken failed, its earlier rows stay: it ended with 1, and said above why\n" in said
+    assert said.endswith("1 of 3 failed: broken\n")
 
 
 @pytest.mark.slow
