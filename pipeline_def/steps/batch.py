@@ -28,7 +28,7 @@ CONFLICT_PAUSES: Final = (0.2, 0.5, 1.0, 2.0)
 """Seconds to wait before each retry of a write that conflicted with another one."""
 
 READERS: Final = 16
-"""Threads that ask for checksums."""
+"""Threads that ask S3 for checksums, or for small objects."""
 
 CHUNK_BYTES: Final = 1 << 20
 """Bytes of an object that are in memory at a time."""

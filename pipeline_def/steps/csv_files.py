@@ -87,7 +87,7 @@ class CsvFile:
                     yield self._without_unnamed(block, rows + 1)
                 rows += block.num_rows
 
-    def _bodies(self) -> Iterator[bytes]:
+    def _bodies(self) -> Iterator[memoryview]:
         """The text below the header in blocks of whole rows."""
         header = re.compile(rb"(?:[^\r\n]*+(?:\r\n|\r|\n)){%d}" % self.skipped)
         for place, block in enumerate(whole_rows(self.text.chunks(), self.delimiter, csv_text.BLOCK_BYTES)):
@@ -96,7 +96,7 @@ class CsvFile:
             if not _BLANK.fullmatch(body):
                 yield body
 
-    def _typed(self, text: bytes, types: Mapping[str, pa.DataType]) -> pa.RecordBatch | None:
+    def _typed(self, text: memoryview, types: Mapping[str, pa.DataType]) -> pa.RecordBatch | None:
         """The rows with columns of these types; None where one does not fit."""
         with suppress(pa.ArrowInvalid):
             block = self._parsed(text, types)
@@ -104,7 +104,7 @@ class CsvFile:
                 return block
         return None
 
-    def _parsed(self, text: bytes, types: Mapping[str, pa.DataType]) -> pa.RecordBatch:
+    def _parsed(self, text: memoryview, types: Mapping[str, pa.DataType]) -> pa.RecordBatch:
         """The rows of a block. Columns without a name are text."""
         unnamed = [f"{UNNAMED}{place}" for place in range(self.unnamed)]
         table = pa_csv.read_csv(

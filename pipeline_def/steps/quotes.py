@@ -70,7 +70,7 @@ def signs_of(text: CsvText, delimiter: str) -> Signs:
     return Signs(escaped, two_backslashes, quotes.wrong, quotes.blank_lines, long_values)
 
 
-def whole_rows(chunks: Iterable[bytes], delimiter: str, size: int) -> Iterator[bytes]:
+def whole_rows(chunks: Iterable[bytes], delimiter: str, size: int) -> Iterator[memoryview]:
     """The text of the chunks in blocks of whole rows, of at most `size` bytes. Its quotes must be right.
 
     Raises ArrowInvalid where no row ends within a block.
@@ -82,28 +82,31 @@ def whole_rows(chunks: Iterable[bytes], delimiter: str, size: int) -> Iterator[b
         if sum(map(len, waiting)) < size:
             continue
         text, start = b"".join(waiting), 0
+        waiting.clear()
         while len(text) - start >= size:
-            block = text[start : start + size]
-            end = _last_row_end(block, right)
-            if not end:
+            end = _last_row_end(text, start, start + size, right)
+            if end <= start:
                 raise pa.ArrowInvalid("no row ends within a block")
-            yield block[:end]
-            start += end
-        waiting = [text[start:]]
-    yield b"".join(waiting)
+            yield memoryview(text)[start:end]
+            start = end
+        waiting.append(text[start:])
+        del text
+    yield memoryview(b"".join(waiting))
 
 
-def _last_row_end(block: bytes, right: re.Pattern[bytes]) -> int:
-    """Where the last whole row ends in a block that begins with a row; 0 if none does."""
-    if b'"' not in block:
-        return max(block.rfind(b"\n"), -1 if b"\n" in block else block.rfind(b"\r")) + 1
-    text = b"\n" + block
-    end = right.match(text, 1).end()  # type: ignore[union-attr]
-    while (row := max(text.rfind(b"\n", 1, end), text.rfind(b"\r", 1, end))) > 0:
-        end = right.match(text, 1, row + 1).end()  # type: ignore[union-attr]
+def _last_row_end(text: bytes, start: int, stop: int, right: re.Pattern[bytes]) -> int:
+    """Where the last whole row ends that is between two places, of which the first is a row's begin; at most
+    `start` if none does."""
+    if text.find(b'"', start, stop) < 0:
+        end = text.rfind(b"\n", start, stop)
+        return (end if end >= 0 else text.rfind(b"\r", start, stop)) + 1
+    block = b"\n" + text[start:stop]
+    end = right.match(block, 1).end()  # type: ignore[union-attr]
+    while (row := max(block.rfind(b"\n", 1, end), block.rfind(b"\r", 1, end))) > 0:
+        end = right.match(block, 1, row + 1).end()  # type: ignore[union-attr]
         if end == row + 1:
-            return row
-    return 0
+            return start + row
+    return start
 
 
 def _right(delimiter: str) -> re.Pattern[bytes]:

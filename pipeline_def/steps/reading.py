@@ -1,8 +1,10 @@
-"""Reads the files of a batch one after the other, and gives each row to the file of its split."""
+"""Reads the files of a batch, several at a time, and gives their rows in order to the files of the splits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from batch import DataObject, fetch, split_of
+from batch import READERS, DataObject, fetch, split_of
 from changes import Changes, check_no_changes
 from convert import convert
 from data_report import FileRead, check_quotes
 from division import Division, add_to
+from in_turn import in_turn
 from job import DATE, SPLITS, Array, DataProblem, StepConfig
 from tables import SplitWriter, open_file
 
@@ -25,6 +28,13 @@ if TYPE_CHECKING:
 
 MAX_TOGETHER: Final = 8192
 """Rows that are converted together at most. A block with as many is converted by itself."""
+
+SMALL: Final = 1 << 20
+"""Bytes up to which objects are so small that their time is mostly waiting for S3."""
+
+Part = tuple[pa.RecordBatch, pa.Table | None] | FileRead
+"""A block, and what convert.py makes of it if it has MAX_TOGETHER rows; or, at the end of a file, what was
+read. Changes are converted when it is their turn."""
 
 Add = Callable[[pa.Table, pa.RecordBatch], None]
 """Takes rows block by block: as convert.py makes them, and as they are."""
@@ -40,8 +50,14 @@ class Together:
     waiting: list[tuple[pa.RecordBatch, str, int]] = field(default_factory=list)
     rows: int = 0
 
-    def take(self, block: pa.RecordBatch, key: str, first_row: int) -> None:
-        """Convert this block now or later. Raises DataProblem for this block, or for one before it."""
+    def take(self, block: pa.RecordBatch, key: str, first_row: int, table: pa.Table | None = None) -> None:
+        """Convert this block now or later, unless `table` has its rows already.
+
+        Raises DataProblem for this block, or for one before it.
+        """
+        if table is not None:
+            self.finish()
+            return self.add(table, block)
         full = self.rows + block.num_rows > MAX_TOGETHER
         if self.waiting and (full or block.schema != self.waiting[0][0].schema):
             self.finish()
@@ -68,7 +84,7 @@ class Together:
 
 @dataclass(frozen=True)
 class Landing:
-    """The objects of a batch. Each is copied to `path` while it is read."""
+    """The objects of a batch. Each is copied to a file while it is read, whose name begins with `path`."""
 
     s3: S3Client
     bucket: str
@@ -89,14 +105,14 @@ class Landing:
             add = partial(division.add, writers=writers) if division else partial(add_to, writer, split)
             together[split] = Together(self.config, add)
         files = []
-        try:
-            for item in self.objects:
-                split = "train" if division else split_of(item.key, self.config.name) or "train"
-                typed = split == "train" and not division
-                files.append(self.read_file(item, changes.get(split), together[split], typed=typed))
-        finally:  # a problem of an earlier file comes first
-            for blocks in together.values():
-                blocks.finish()
+        with closing(self._in_turn(typed=not division)) as turns:
+            try:
+                for item, parts in zip(self.objects, turns, strict=False):
+                    split = "train" if division else split_of(item.key, self.config.name) or "train"
+                    files.append(self._add_file(item, parts, changes.get(split), together[split]))
+            finally:  # a problem of an earlier file comes first
+                for blocks in together.values():
+                    blocks.finish()
         check_quotes(files)
         kept = {split: found.kept() for split, found in changes.items()}
         if division and all_rows:
@@ -117,48 +133,72 @@ class Landing:
             found.append(table[DATE].to_numpy())
 
         together = Together(self.config, add)
-        try:
-            for item in self.objects:
-                self.read_file(item, changes, together)
-        finally:
-            together.finish()
+        with closing(self._in_turn(typed=False)) as turns:
+            try:
+                for item, parts in zip(self.objects, turns, strict=False):
+                    self._add_file(item, parts, changes, together)
+            finally:
+                together.finish()
         dates = np.concatenate(found)
         return dates[changes.kept()] if changes else dates
 
-    def read_file(
-        self,
-        item: DataObject,
-        changes: Changes | None,
-        together: Together,
-        *,
-        typed: bool = False,
+    def _in_turn(self, *, typed: bool) -> Generator[Iterator[Part], None, None]:
+        """The parts of each object, in the order of the objects.
+
+        As many are read at a time as there are processors, and more if all are small.
+        """
+        small = all(item.size <= SMALL for item in self.objects)
+        tasks = (partial(self._parts, place, typed=typed) for place in range(len(self.objects)))
+        return in_turn(tasks, READERS if small else os.cpu_count() or 1)
+
+    def _parts(self, place: int, *, typed: bool) -> Generator[Part, None, None]:
+        """The parts of one object. `typed` says that training rows need no text of numbers."""
+        config, item, changes = self.config, self.objects[place], self.config.data.cdc is not None
+        path = self.path.with_name(f"{self.path.name}-{place}")
+        typed = typed and not changes and split_of(item.key, config.name) == "train"
+        try:
+            digest = fetch(self.s3, self.bucket, item, path)
+            file, rows = open_file(path, item.key, config), 0
+            for block in file.blocks(typed=typed):
+                table = None
+                if not changes:
+                    check_no_changes(block, config, item.key)
+                    if block.num_rows >= MAX_TOGETHER:
+                        table = convert(block, config, item.key, rows + 1)
+                yield block, table
+                rows += block.num_rows
+            operation = config.data.cdc.operation if config.data.cdc else None
+            yield FileRead(
+                item,
+                digest,
+                [name for name in file.columns if name != operation],
+                rows,
+                file.blank_lines,
+                **file.written(),
+                partition=file.partition,
+                two_backslashes=file.csv is not None and file.csv.two_backslashes,
+            )
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _add_file(
+        self, item: DataObject, parts: Iterator[Part], changes: Changes | None, together: Together
     ) -> FileRead:
         """Hand the rows of one object to `together`, block by block.
 
-        `changes` are those of the rows, if the files hold changes. `typed` says that no text of numbers is
-        needed. Raises DataProblem.
+        `changes` are those of the rows, if the files hold changes. Raises DataProblem.
         """
-        config, key = self.config, item.key
-        digest = fetch(self.s3, self.bucket, item, self.path)
-        file, rows = open_file(self.path, key, config), 0
-        for block in file.blocks(typed=typed and not changes):
+        key, rows = item.key, 0
+        for part in parts:
+            if isinstance(part, FileRead):
+                read = part
+                continue
+            block, table = part
             if changes:
-                left, table = changes.without_deleted(block, config, key, rows + 1)
+                left, table = changes.without_deleted(block, self.config, key, rows + 1)
                 together.add(table, left)
             else:
-                check_no_changes(block, config, key)
-                together.take(block, key, rows + 1)
+                together.take(block, key, rows + 1, table)
             rows += block.num_rows
         print(f"{key}: {rows} rows, {item.size} bytes, version {item.version_id}", flush=True)
-        operation = config.data.cdc.operation if config.data.cdc else None
-        columns = [name for name in file.columns if name != operation]
-        return FileRead(
-            item,
-            digest,
-            columns,
-            rows,
-            file.blank_lines,
-            **file.written(),
-            partition=file.partition,
-            two_backslashes=file.csv is not None and file.csv.two_backslashes,
-        )
+        return read

@@ -118,7 +118,7 @@ def test_whole_rows_blocks_have_the_rows_of_the_text(text: str, size: int, chunk
         return
     chunks = [text[start : start + chunk].encode() for start in range(0, len(text), chunk)]
     try:
-        blocks = [block.decode() for block in whole_rows(chunks, ",", size)]
+        blocks = [bytes(block).decode() for block in whole_rows(chunks, ",", size)]
     except pa.ArrowInvalid:
         longest = max(len(line) for line in re.split(r"(?<=\n)|(?<=\r)", text))
         assert longest >= size or '"' in text
