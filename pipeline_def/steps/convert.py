@@ -28,6 +28,7 @@ from dates import MICROSECONDS_OF_A_DAY
 from job import DATE, WEIGHT, DataProblem, StepConfig, listed
 from notation import Notation
 from texts import exact_numbers, is_encoded, looked_at, plain, readable, to_categories, to_text
+from typed_columns import largest
 
 VALUE_LIMIT: Final = 60
 """Characters of a wrong value that the log shows."""
@@ -169,7 +170,7 @@ def _usual_floats(values: pa.Array) -> pa.Array | None:
             return None
     if not pa.types.is_float64(values.type):
         return None
-    return values if math.isfinite(pc.sum(values, min_count=0).as_py()) else None
+    return values if math.isfinite(largest(values)) else None
 
 
 def check_range(numbers: pa.Array, estimator: str, key: str, name: str, first_row: int) -> None:

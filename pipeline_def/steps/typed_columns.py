@@ -6,13 +6,11 @@ a word for a missing value. What a column of dictionaries means is looked up onc
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from identity import MAX_EXACT
 from job import StepConfig
@@ -43,9 +41,16 @@ def fits(values: pa.Array) -> bool:
     is too long."""
     if values.type == ENCODED:
         return longest(values.dictionary) <= MAX_VALUE
-    ends = pc.min_max(values)
-    most = max(-(ends["min"].as_py() or 0.0), ends["max"].as_py() or 0.0)
-    return most < MAX_EXACT and math.isfinite(pc.sum(values, min_count=0).as_py())
+    return largest(values) < MAX_EXACT
+
+
+def largest(numbers: pa.DoubleArray) -> float:
+    """The largest absolute value of a float64 column, or more: what stands where a value is missing counts,
+    too. NaN if one is NaN."""
+    if numbers.null_count == len(numbers):
+        return 0.0
+    _, buffer = numbers.buffers()
+    return float(np.abs(np.frombuffer(buffer, "f8", len(numbers), 8 * numbers.offset)).max())
 
 
 def longest(texts: pa.StringArray) -> int:
