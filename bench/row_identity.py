@@ -12,9 +12,15 @@ import hashlib
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from bench.preprocess import CATEGORIES, CONFIG, NUMBERS, STEPS
-from bench.row import Row, alternating, at_least, at_most, cpu_seconds, measured, print_rows
+from bench.row import Goal, Row, alternating, at_least, at_most, cpu_seconds, measured, print_rows
 
 MILLION = 1_000_000
 BLOCK = 1 << 17
@@ -26,17 +32,14 @@ SPLITS = ("train", "validation")
 def hashing() -> dict[str, float]:
     """CPU seconds of the identities of a million parsed rows, of their bytes once, and of pandas."""
     sys.path.insert(0, str(STEPS))
-    import numpy as np
-    import pandas as pd
-    import pyarrow as pa
-
     import identity
     from job import parse_config
 
     random, config = np.random.default_rng(0), parse_config(CONFIG)
-    columns = {name: pa.array(np.round(random.normal(size=BLOCK), 4)) for name in NUMBERS}
-    for name in NUMBERS[:4]:
-        columns[name] = pa.array(columns[name].to_numpy(), mask=random.random(BLOCK) < 0.05)
+    columns = {
+        name: pa.array(np.round(random.normal(size=BLOCK), 4), mask=random.random(BLOCK) < 0.02)
+        for name in NUMBERS
+    }
     for place, name in enumerate(CATEGORIES):
         texts = pa.array([f"v{k}" for k in range(5 + 20 * place)])
         places = pa.array(random.integers(len(texts), size=BLOCK, dtype="i4"))
@@ -59,9 +62,6 @@ def hashing() -> dict[str, float]:
 
 def write_ids(path: Path, count: int, seed: int) -> None:
     """Write a file of `count` rows that only have two identities, in blocks."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     from job import LOOKALIKE, ROW
 
@@ -76,9 +76,6 @@ def write_ids(path: Path, count: int, seed: int) -> None:
 def comparing(who: str, count: int) -> None:
     """Find validation rows, a tenth as many, among `count` training rows; print the CPU seconds."""
     sys.path.insert(0, str(STEPS))
-    import numpy as np
-    import pandas as pd
-
     import row_ids
     from job import LOOKALIKE, ROW
     from seen_rows import seen
@@ -88,43 +85,38 @@ def comparing(who: str, count: int) -> None:
         write_ids(paths[0], count, 0)
         write_ids(paths[1], count // 10, 1)
 
-        def ours() -> None:
+        if who == "ours":
             train, validation = map(row_ids.read_ids, paths)
-            seen(validation, train, ROW, group=False)
+            spent = cpu_seconds({who: lambda: seen(validation, train, ROW, group=False)}, 1)
+        else:
+            frame, other = map(pd.read_parquet, paths)
+            calls: dict[str, Any] = {
+                "limit": lambda name: np.sort(frame[name].to_numpy()),
+                "peer": lambda name: other[name].isin(frame[name]).sum() + frame[name].duplicated().sum(),
+            }
+            spent = cpu_seconds({who: lambda: [calls[who](name) for name in (ROW, LOOKALIKE)]}, 1)
+        print(spent[who])
 
-        def limit() -> None:
-            for name in (ROW, LOOKALIKE):
-                np.sort(train[name].to_numpy())
 
-        def peer() -> None:
-            for name in (ROW, LOOKALIKE):
-                validation[name].isin(train[name]).sum()
-                train[name].duplicated(keep=False).sum()
-
-        if who != "ours":
-            train, validation = map(pd.read_parquet, paths)
-        print(cpu_seconds({who: {"ours": ours, "limit": limit, "peer": peer}[who]}, 1)[who])
+def compared(name: str, value: float, unit: str, goal: Goal, spent: dict[str, float]) -> Row:
+    """A row of CPU seconds."""
+    return Row(name, value, unit, goal, "CPU s", spent["ours"], spent["limit"], spent["peer"])
 
 
 def rows() -> list[Row]:
     """Both, and the memory of finding rows among 1 M and among 10 M."""
-    hashed = hashing()
-    name = "Identities of 1 M parsed rows of 15 columns: CPU"
-    found = [
-        Row(name, hashed["ours"] / hashed["limit"], "× BLAKE2b of the bytes", at_most(1), "CPU s", **hashed),
-        Row(f"{name} of pandas", hashed["peer"] / hashed["ours"], "× ours", at_least(1), "CPU s", **hashed),
-    ]
     command = [sys.executable, "-m", "bench.row_identity"]
     whole = alternating({who: [*command, who, str(MILLION)] for who in ("ours", "limit", "peer")})
-    spent = {who: float(used.output) for who, used in whole.items()}
-    name = "Rows seen in training, 100,000 among 1 M: CPU"
-    ratio = spent["ours"] / spent["limit"]
-    found.append(Row(name, ratio, "× sorting the identities once", at_most(2.5), "CPU s", **spent))
-    name = "Rows seen in training, among 10 M: peak memory"
+    hashed, spent = hashing(), {who: float(used.output) for who, used in whole.items()}
+    limits = hashed["ours"] / hashed["limit"], spent["ours"] / spent["limit"]
+    of_rows, name = "Identities of 1 M parsed rows of 15 columns: CPU", "Rows seen in training"
     peak = measured([*command, "ours", str(10 * MILLION)], 1).peak
-    others = {who: whole[who].peak for who in ("limit", "peer")}
-    reason = "limit and peer are those of 1 M rows"
-    return [*found, Row(name, peak, "MB", at_most(300), "MB", peak, **others, reason=reason)]
+    return [
+        compared(of_rows, limits[0], "× BLAKE2b of the bytes", at_most(1), hashed),
+        compared(f"{of_rows} of pandas", hashed["peer"] / hashed["ours"], "× ours", at_least(1), hashed),
+        compared(f"{name}, 100,000 among 1 M: CPU", limits[1], "× sorting once", at_most(2.5), spent),
+        Row(f"{name}, among 10 M: peak memory", peak, "MB", at_most(300), "MB", peak),
+    ]
 
 
 if __name__ == "__main__":
