@@ -110,6 +110,18 @@ def test_split_writer_gathers_blocks_into_large_row_groups(
     assert rows(run, "train")["x"].tolist() == [float(number) for number in range(1000)]
 
 
+def test_split_writer_encodes_texts_only_as_dictionaries(tmp_path: Path) -> None:
+    """A column `home` stands beside one whose name begins with it."""
+    table = pa.table({"home": ["a", "b"], "home.dest": ["c", None], "x.y": [1.0, None], "n": [1, 2]})
+    with pq.ParquetWriter(tmp_path / "x", table.schema, **tables.encoding(table.schema)) as writer:
+        writer.write_table(table)
+    file = pq.ParquetFile(tmp_path / "x")
+    chunks = [file.metadata.row_group(0).column(place) for place in range(4)]
+    found = [(chunk.compression, "RLE_DICTIONARY" in chunk.encodings) for chunk in chunks]
+    assert found == [("SNAPPY", True), ("SNAPPY", True), ("UNCOMPRESSED", False), ("UNCOMPRESSED", False)]
+    assert file.read().equals(table)
+
+
 @pytest.mark.parametrize(
     ("train", "begins"),
     [
