@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cells import PLAIN, Spelling, category
+from cells import MISSING_WORDS, PLAIN, Spelling, category
 from job import DataProblem, Dialect, one_line
 from notation import Notation
 
@@ -19,6 +20,30 @@ PLAIN_NUMBER: Final = r"^(?:0|-?(?:[1-9][0-9]{0,30}(?:\.[0-9]{0,30}[1-9])?|0\.[0
 
 ENCODED: Final = pa.dictionary(pa.int32(), pa.string())
 """The type of a column of texts in a block of typed columns (typed_columns.py)."""
+
+WORD: Final = r"^[!-~](?:[ -~]*[!-~])?$"
+"""Printable ASCII without spaces around it."""
+
+NO_WORD: Final = (
+    r"^(?:[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}:[0-9]{2}:[0-9]{2})"
+)
+"""A number, and the begin of a date or a time."""
+
+_DAY: Final = (
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    r"|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+)
+
+PLAIN_TIME: Final = (
+    r"^(?:[1-9][0-9]{3}-" + _DAY + r"(?: (?:(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:0[1-9]|[1-5][0-9])"
+    r"(?:\.[0-9]{0,8}[1-9])?|(?:[01][0-9]|2[0-3]):[0-5][0-9]:00\.[0-9]{0,8}[1-9]"
+    r"|(?:[01][0-9]|2[0-3]):(?:0[1-9]|[1-5][0-9]):00|(?:0[1-9]|1[0-9]|2[0-3]):00:00))?)$"
+)
+"""A date from the year 1000, or a time that is not midnight, as categories are written; not 29 February."""
+
+MANY: Final = 256
+"""Different texts of a column above which it pays to tell their categories by their form."""
 
 
 @contextmanager
@@ -131,8 +156,32 @@ def to_categories(values: pa.Array, spelling: Spelling = PLAIN) -> pa.Array:
     encoded = values if is_encoded(values) else values.dictionary_encode()
     texts = to_text(encoded.dictionary)
     other = pc.invert(pc.match_substring_regex(texts, PLAIN_NUMBER))
+    if pc.sum(other, min_count=0).as_py() > MANY:
+        texts, other = _plain_words(texts, other, spelling)
     meanings = [category(text, spelling.plain) for text in texts.filter(other).to_pylist()]
     return pc.replace_with_mask(texts, other, pa.array(meanings, pa.string())).take(encoded.indices)
+
+
+def _plain_words(texts: pa.Array, other: pa.Array, spelling: Spelling) -> tuple[pa.Array, pa.Array]:
+    """The categories of those of the `other` texts that tell them by their form, and which texts are left.
+
+    A word is its own category, or its lower case; a time as `cells.time_category` writes it is, too.
+    """
+    word = pc.and_not(pc.match_substring_regex(texts, WORD), pc.match_substring_regex(texts, NO_WORD))
+    plain = pc.and_(other, pc.or_(word, pc.match_substring_regex(texts, PLAIN_TIME)))
+    lower = pc.ascii_lower(texts)
+    folded = lower if spelling.ignore_case else texts
+    folded = pc.if_else(pc.is_in(lower, pa.array(["true", "false"])), lower, folded)
+    missing = pc.is_in(folded, pa.array(_missing_words(spelling), pa.string()))
+    found = pc.if_else(missing, pa.scalar(None, pa.string()), folded)
+    return pc.if_else(plain, found, texts), pc.and_not(other, plain)
+
+
+@cache
+def _missing_words(spelling: Spelling) -> list[str]:
+    """The words of a missing category, in lower case if case is ignored."""
+    words = [word for word in MISSING_WORDS if category(word, spelling.plain) is None]
+    return [word.lower() if spelling.ignore_case else word for word in words]
 
 
 def to_text(values: pa.Array) -> pa.Array:
