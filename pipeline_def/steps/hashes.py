@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from job import Array
 
-CHUNK: Final = 8192
+CHUNK: Final = 16384
 """Texts that are hashed together: their state fits into the processor's cache."""
 
 LONG: Final = 1024
