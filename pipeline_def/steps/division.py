@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from botocore.exceptions import ClientError
 
 from batch import write_once
@@ -38,7 +37,9 @@ from job import (
     StepConfig,
     listed,
 )
+from order_statistics import select
 from tables import SplitWriter
+from written import known_dates, read_dates
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -152,19 +153,22 @@ def find_cut(dates: Array, share: float) -> datetime | None:
     else of a month, else of a day and so on: of the first one whose share is near enough, and otherwise of
     the one whose share is nearest.
     """
-    known = np.sort(dates[~np.isnat(dates)])
+    rows = len(dates) - int(np.isnat(dates).sum())
     wanted = round(share * len(dates))
-    if not len(known) or known[0] == known[-1]:
+    if not rows:
         return None
-    place = max(len(known) - max(wanted, 1), int(np.searchsorted(known, known[0], side="right")))
-    exact = known[place].astype("datetime64[us]").item()
+    (first, last), with_first = select(known_dates(dates), np.array([0, rows - 1]))
+    if first == last:
+        return None
+    place = max(rows - max(wanted, 1), int(with_first[0]))
+    exact: datetime = select(known_dates(dates), np.array([place]))[0].view("datetime64[us]")[0].item()
     best: tuple[float, datetime] | None = None
     for rounding, days in ROUNDINGS:
         below = rounding(exact)
         for cut in (below, rounding(_later(below, days))):
-            rows = len(known) - int(np.searchsorted(known, np.datetime64(cut, "us")))
-            if 0 < rows < len(known):
-                far = abs(rows / len(dates) - share) / share
+            later = int((dates >= np.datetime64(cut, "us")).sum())
+            if 0 < later < rows:
+                far = abs(later / len(dates) - share) / share
                 best = min(best or (far, cut), (far, cut), key=lambda one: one[0])
         if best is not None and best[0] <= TOLERANCE:
             break
@@ -263,7 +267,7 @@ def division_report(
         found["left_out_rows"] = left_out
     if division.cut is None:
         return found
-    dates = np.concatenate([read_dates(writer) for writer in writers.values()])
+    dates = np.concatenate([read_dates(writer.path) for writer in writers.values()])
     far = split.validation is not None and is_far(share, split.validation)
     proposed = find_cut(dates, split.validation or 0.0) if far else None
     return found | {
@@ -272,12 +276,6 @@ def division_report(
         "without_date": int(np.isnat(dates).sum()),
         "proposed_from": text_of(proposed) if proposed else None,
     }
-
-
-def read_dates(writer: SplitWriter) -> Array:
-    """The dates of a split's rows."""
-    with pq.ParquetFile(writer.path) as file:
-        return np.asarray(file.read(columns=[DATE])[DATE].to_numpy())
 
 
 def is_far(share: float, wanted: float) -> bool:

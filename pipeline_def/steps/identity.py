@@ -253,11 +253,14 @@ def _remembered(texts: pa.Array, anew: Callable[[pa.Array], Array], known: dict[
     if not short or texts.null_count or len(texts) > MAX_FEW:
         return anew(texts)
     words = texts.to_pylist()
-    if len(known) > MAX_KNOWN:
-        known.clear()
-    if new := [word for word in words if word not in known]:
-        known.update(zip(new, anew(pa.array(new, pa.string())).tolist(), strict=True))
-    return np.fromiter((known[word] for word in words), np.uint64, len(words))
+    found = {word: known.get(word) for word in words}  # a copy, as other threads change `known`
+    if new := [word for word, hashed in found.items() if hashed is None]:
+        fresh = dict(zip(new, anew(pa.array(new, pa.string())).tolist(), strict=True))
+        found |= fresh
+        if len(known) > MAX_KNOWN:
+            known.clear()
+        known.update(fresh)
+    return np.fromiter((found[word] for word in words), np.uint64, len(words))
 
 
 _MISSING: Final = _of_numbers(np.array([np.nan]))

@@ -7,7 +7,7 @@ processing units, 2012). A bin with many values is divided anew. Few different v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from job import Array
 
 Blocks = Callable[[], Iterable[Array]]
-"""Each call reads a column anew: float64 arrays without missing values."""
+"""Each call reads a column anew: arrays of float64, or of int64, without missing values."""
 
 BINS: Final = 1 << 16
 """Bins of equal width between the lowest and the highest value."""
@@ -125,7 +125,7 @@ def select(blocks: Blocks, places: Array) -> tuple[Array, Array]:
     few = [block[sorted_bins[bin_of(block)]] for block in blocks()]
     few_sorted = np.sort(np.concatenate(few))
     start = np.cumsum(counts * sorted_bins) - counts * sorted_bins
-    values, below = np.empty(len(places)), np.empty(len(places), dtype=np.int64)
+    values, below = np.empty(len(places), few_sorted.dtype), np.empty(len(places), dtype=np.int64)
     light = sorted_bins[wanted]
     shift = (before - start)[wanted[light]]
     values[light], below[light] = _among(few_sorted, places[light] - shift)
@@ -146,12 +146,23 @@ def _among(found: Array, places: Array) -> tuple[Array, Array]:
     return values, np.searchsorted(found, values, side="right")
 
 
-def _lowest_and_highest(blocks: Blocks) -> tuple[float, float]:
-    ends = [(float(block.min()), float(block.max())) for block in blocks() if len(block)]
+def quantiles(blocks: Blocks, shares: Sequence[float]) -> Array:
+    """The quantiles of a column as numpy.quantile has them; it has at least one value."""
+    rows = sum(len(block) for block in blocks())
+    wanted = [_ends(share, rows) for share in shares]
+    values, _ = select(blocks, np.concatenate([places for _, places in wanted]))
+    both = values.reshape(len(wanted), 2)
+    return np.array(
+        [np.quantile(ends, place - places[0]) for ends, (place, places) in zip(both, wanted, strict=True)]
+    )
+
+
+def _lowest_and_highest(blocks: Blocks) -> tuple[np.number, np.number]:
+    ends = [(block.min(), block.max()) for block in blocks() if len(block)]
     return min(low for low, _ in ends), max(high for _, high in ends)
 
 
-def _bins(low: float, high: float) -> Callable[[Array], Array] | None:
+def _bins(low: np.number, high: np.number) -> Callable[[Array], Array] | None:
     """A function that gives each value its bin, which never falls when values grow.
 
     None if the values are so near to zero that the width of a bin is no float64.

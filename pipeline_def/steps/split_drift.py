@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from data_counts import FEWEST, TAILS
 from data_profile import profile
 from drift import shift
-from job import DATE, SPLITS, Array, Json, StepConfig
+from job import SPLITS, Array, Json, StepConfig
+from order_statistics import quantiles, select
+from written import known_dates, read_dates
 
 NEWEST: Final = 0.2
 """The share of the training rows with a date that counts as the newest, at least: rows of one date stay
@@ -26,8 +27,8 @@ together."""
 def split_drift(paths: Mapping[str, Path], profiles: Mapping[str, Json], config: StepConfig) -> Json:
     """The part of data_report.json about drift within the batch. Paths and profiles are those of each split.
 
-    `time_drift` is None without `data.date`, and if all rows
-    have the same date or none; `dates` is None without `data.date`.
+    `time_drift` is None without `data.date`, and if all rows have the same date or none; `dates` is None
+    without `data.date`.
     """
     spelling = config.data.spelling
     found: Json = {
@@ -52,22 +53,19 @@ def split_drift(paths: Mapping[str, Path], profiles: Mapping[str, Json], config:
     return found
 
 
-def read_dates(path: Path) -> Array:
-    """The date of each row of a split's Parquet file, datetime64[us]; NaT where there is none."""
-    with pq.ParquetFile(path) as file:
-        values = file.read(columns=[DATE])[DATE]
-    return np.asarray(values.to_numpy(), dtype="datetime64[us]")
-
-
 def first_of_newest(found: Array) -> np.datetime64 | None:
     """The date from which the newest rows are; None if there are no earlier ones."""
-    known = np.sort(found[~np.isnat(found)])
-    if not len(known) or known[0] == known[-1]:
+    blocks = known_dates(found)
+    rows = sum(len(block) for block in blocks())
+    if not rows:
         return None
-    since = known[len(known) - int(np.ceil(NEWEST * len(known)))]
-    if since == known[0]:  # so many rows have the first date: all later ones are the newest
-        since = known[np.searchsorted(known, since, side="right")]
-    return np.datetime64(since)
+    places = np.array([0, rows - int(np.ceil(NEWEST * rows)), rows - 1])
+    (first, since, last), below = select(blocks, places)
+    if first == last:
+        return None
+    if since == first:  # so many rows have the first date: all later ones are the newest
+        since = select(blocks, below[1:2])[0][0]
+    return np.datetime64(int(since), "us")
 
 
 def dates(train: Array, validation: Array, *, show: bool) -> Json:
@@ -99,7 +97,7 @@ def percentiles(known: Array) -> dict[str, str | None]:
     """The days of the percentiles 5 and 95; None of too few dates."""
     if len(known) < FEWEST:
         return {"p5": None, "p95": None}
-    low, high = np.quantile(known.astype("int64"), TAILS).astype("int64").astype("datetime64[us]")
+    low, high = quantiles(known_dates(known), TAILS).astype("int64").astype("datetime64[us]")
     return {"p5": written(day(low)), "p95": written(day(high))}
 
 

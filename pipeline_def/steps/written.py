@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from job import Array
+from job import DATE, Array
 from order_statistics import Blocks
 from parquet_files import ROW_GROUP
 
@@ -101,3 +101,24 @@ def _together(found: Sequence[tuple[pa.Array, Array]]) -> tuple[pa.Array, Array]
     encoded = pa.concat_arrays([texts for texts, _ in found]).dictionary_encode()
     counts = np.bincount(encoded.indices.to_numpy(), weights=np.concatenate([rows for _, rows in found]))
     return encoded.dictionary, counts.astype(np.int64)
+
+
+def read_dates(path: Path) -> Array:
+    """The date of each row of a split's Parquet file, datetime64[us]; NaT where there is none."""
+    with opened(path) as file:
+        found, start = np.empty(file.metadata.num_rows, dtype="datetime64[us]"), 0
+        for chunk in Column(file, DATE).chunks:
+            found[start : start + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
+            start += len(chunk)
+    return found
+
+
+def known_dates(found: Array) -> Blocks:
+    """The dates that are not missing, as microseconds since 1970, in blocks."""
+
+    def blocks() -> Iterator[Array]:
+        for start in range(0, len(found), ROW_GROUP):
+            part = found[start : start + ROW_GROUP]
+            yield part[~np.isnat(part)].view(np.int64)
+
+    return blocks

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import order_statistics
-from order_statistics import even, places_of, select
+from order_statistics import even, places_of, quantiles, select
 
 Floats = np.ndarray[Any, Any]
 G = np.random.default_rng(7)
@@ -79,3 +79,19 @@ def test_select_sorts_few_of_many_values(monkeypatch: pytest.MonkeyPatch) -> Non
     assert below.tolist() == [10_001, 20_001]
     assert (values < np.array([0.0, 1.0])).all()
     assert max(lengths) < 30
+
+
+def test_select_keeps_whole_numbers_that_float64_cannot_tell_apart() -> None:
+    """Microseconds of the year 9000, one after the other."""
+    dates = 221_845_392_000_000_000 + np.arange(1_000)
+    blocks = np.array_split(dates[::-1], 3)
+    values, below = select(lambda: iter(blocks), np.array([0, 501, 999]))
+    assert values.dtype == np.int64
+    assert (values - dates[0]).tolist() == [0, 501, 999]
+    assert below.tolist() == [1, 502, 1000]
+
+
+def test_quantiles_are_those_of_numpy() -> None:
+    values = COLUMNS["of few decimals"]
+    found = quantiles(lambda: iter(np.array_split(values, 5)), (0.05, 0.95))
+    assert found.tolist() == np.quantile(values, (0.05, 0.95)).tolist()
