@@ -70,7 +70,7 @@ def evaluation(target: np.ndarray, candidate: np.ndarray, champion: np.ndarray) 
     """The evaluation that ModelEvaluation would write of these rows, as far as RULES need it."""
     # without the bootstrap, which is slow and which no rule here needs
     ours, theirs, guessing = (
-        replace(binary.score(target, probability), resampled={})
+        replace(binary.score(target, probability), smooth={}, alone={})
         for probability in (candidate, champion, np.full(len(target), POSITIVE))
     )
     mine, others, differences = uncertainty.paired(ours, theirs)

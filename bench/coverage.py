@@ -2,7 +2,7 @@
 
     python bench/coverage.py [--draws 1000] [--sizes 30 100 300 1000] [--only binary]
 
-It draws validation sets and scores two models on each, with ModelEvaluation's code and resamples. It counts
+It draws validation sets and scores two models on each, with ModelEvaluation's code. It counts
 how often the two-sided 95 % interval of the candidate's metric contains the true value, how often the true
 value lies above the metric's lower and below its upper one-sided 95 % bound, and how often the true
 difference candidate − champion lies above the lower and below the upper one-sided 95 % bound. Each share
@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
 from itertools import product
 from typing import Any, Final, NamedTuple
 
@@ -32,7 +31,6 @@ from scipy import special
 import binary
 import multiclass
 import regression
-import resampling
 import uncertainty
 from clusters import count
 from job import Array
@@ -157,21 +155,6 @@ POPULATIONS: Final = (
 )
 
 
-@cache
-def weights(n: int, clusters: int) -> list[Array]:
-    """The resamples of `clusters` of equal size in `n` rows, drawn once: they are the same for every draw."""
-    return list(DRAWN(n, np.repeat(np.arange(clusters), n // clusters) if clusters < n else None))
-
-
-DRAWN: Final = resampling.resample_weights
-"""The project's own function, which `remembered` replaces."""
-
-
-def remembered(n: int, clusters: Array | None) -> list[Array]:
-    """What `resample_weights` gives, of `weights`."""
-    return weights(n, n if clusters is None else int(clusters[-1]) + 1)
-
-
 def cover(population: Population, kind: str, n: int, draws: int) -> dict[str, tuple[float, ...]]:
     """By metric: coverage in % of interval, of both bounds of the value, and of both of the difference.
 
@@ -184,9 +167,8 @@ def cover(population: Population, kind: str, n: int, draws: int) -> dict[str, tu
     held: dict[str, list[tuple[float, ...]]] = {name: [] for name in population.metrics}
     for _ in range(draws):
         ours, theirs = population.sample(generator, n, kind)
-        mine, others = resampling.bootstrap(ours, theirs)
-        found = uncertainty.with_intervals(ours, mine)
-        gaps = uncertainty.differences(ours, theirs, mine, others)
+        found = uncertainty.measured(ours)
+        gaps = uncertainty.differences(ours, theirs)
         for name, outcomes in held.items():
             if not judged(name, ours, theirs):
                 continue
@@ -235,14 +217,12 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[30, 100, 300, 1000])
     parser.add_argument("--only", default="", help="words of a population's name: binary, groups, heavy")
     given = parser.parse_args()
-    resampling.resample_weights = remembered  # type: ignore[assignment]
     print(f"{given.draws} draws; interval, lower and upper bound of the value, and of the difference")
     for population, kind in product(POPULATIONS, KINDS):
         title = population.name + kind
         if given.only not in f"{population.task} {title}":
             continue
         started = time.perf_counter()
-        weights.cache_clear()
         found: dict[int, Any] = {n: cover(population, kind, n, given.draws) for n in given.sizes}
         print(f"\n{title} ({time.perf_counter() - started:.0f} s)")
         print(f"{'':28}" + "".join(f"{f'n = {n}':^40}" for n in given.sizes))

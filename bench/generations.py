@@ -71,7 +71,7 @@ def scored(model: Model, target: Array, shared: Array) -> Any:
     apart = float(stats.norm.ppf(model.auc) * np.sqrt(2))
     score = apart * target + shared + model.own * np.sqrt(1 - ALIKE)
     found = binary.score(target, stats.norm.cdf(score))
-    return replace(found, labels=None, shares={}, means={}, resampled={})
+    return replace(found, labels=None, shares={}, means={}, smooth={}, alone={})
 
 
 def comparison(ours: Any, theirs: Any) -> Comparison:

@@ -9,7 +9,7 @@ import numpy as np
 from clusters import numbered
 from inference import THRESHOLD
 from job import Array
-from probabilities import average_precision, calibration_error, clipped, roc_auc
+from probabilities import Ranking, average_precision, calibration_error, clipped, roc_auc
 from recalibration import calibration_slope
 from scored import Labels, Scored, divide
 
@@ -43,13 +43,13 @@ SAGEMAKER: Final = {
 
 def predicted(probability: Array) -> Array:
     """1 where the probability of 1 is above THRESHOLD, 0 elsewhere."""
-    return (probability > THRESHOLD).astype(np.int64)
+    return (probability > THRESHOLD).astype(np.int8)
 
 
 def score(target: Array, probability: Array, clusters: Array | None = None) -> Scored:
     """What each metric of these rows is. The Brier score is half of Brier's (1950), so from 0 to 1."""
     assigned, clusters = predicted(probability), numbered(clusters)
-    right = target == assigned
+    right, ranking = target == assigned, Ranking(probability)
     return Scored(
         n=len(target),
         clusters=clusters,
@@ -61,16 +61,21 @@ def score(target: Array, probability: Array, clusters: Array | None = None) -> S
         },
         means={
             "log_loss": -np.log(clipped(np.where(target == 1, probability, 1 - probability))),
-            "brier": (probability - target) ** 2,
+            "brier": loss(target, probability),
         },
-        areas={"roc_auc": roc_auc(target, probability, clusters)},
-        slopes={"calibration_slope": calibration_slope(target, probability)},
+        areas={"roc_auc": roc_auc(target, probability, clusters, ranking)},
+        smooth={"average_precision": average_precision(target, probability, clusters, ranking)},
+        alone={
+            "calibration_slope": calibration_slope(target, probability, clusters),
+            "expected_calibration_error": calibration_error(target, probability, clusters),
+        },
         labels=Labels(target, assigned, 2, label_metrics),
-        resampled={
-            "average_precision": average_precision(target, probability, clusters),
-            "expected_calibration_error": calibration_error(target, probability),
-        },
     )
+
+
+def loss(target: Array, probability: Array) -> Array:
+    """The Brier score of each row."""
+    return np.asarray((probability - target) ** 2)
 
 
 def label_metrics(right: Array, actual: Array, assigned: Array) -> dict[str, Array]:

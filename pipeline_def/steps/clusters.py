@@ -8,16 +8,50 @@ Where each cluster is one row, all numbers are those of independent rows.
 
 from __future__ import annotations
 
+import math
+from typing import Final
+
 import numpy as np
 
 from job import Array
+
+FEW: Final = 1 << 16
+"""Possible numbers that are counted in an array, however few rows there are."""
+
+
+def ranked(numbers: Array, size: int) -> tuple[Array, Array]:
+    """The different ones of these numbers, sorted, and the place of each number among them.
+
+    The numbers are from 0, and below `size`. If few are possible they are counted, which takes no sorting.
+    """
+    if size > max(len(numbers), FEW):
+        found, places = np.unique(numbers, return_inverse=True)
+        return found, places
+    occurs = np.bincount(numbers, minlength=size) > 0
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[numbers]
+
+
+def occurring(classes: Array) -> Array:
+    """The different ones of these classes, which are numbers from 0, sorted."""
+    return np.flatnonzero(np.bincount(classes))
+
+
+def dense(clusters: Array) -> bool:
+    """Whether these are small numbers, as `numbered` gives them, and no hashes."""
+    return len(clusters) > 0 and bool(clusters.min() >= 0 and clusters.max() < 2 * max(len(clusters), FEW))
 
 
 def numbered(clusters: Array | None) -> Array | None:
     """The clusters (n) as numbers from 0; None if each cluster is one row."""
     if clusters is None:
         return None
-    found, numbers = np.unique(clusters, return_inverse=True)
+    if dense(clusters):
+        small = clusters.astype(np.int64, copy=False)
+        found, numbers = ranked(small, int(small.max()) + 1)
+    elif len(different(clusters)) == len(clusters):
+        return None
+    else:
+        found, numbers = np.unique(clusters, return_inverse=True)
     return numbers if len(found) < len(clusters) else None
 
 
@@ -30,10 +64,14 @@ def count(clusters: Array | None, rows: Array) -> int:
     """
     if clusters is None:
         return int(rows.sum())
-    found = np.sort(clusters[rows])
-    starts = np.flatnonzero(np.append(found[:1] == found[:1], found[1:] != found[:-1]))
-    sizes = np.diff(starts, append=len(found))
-    return round(float(sizes.sum()) ** 2 / float((sizes.astype(float) ** 2).sum())) if len(sizes) else 0
+    found = clusters[rows]
+    if dense(found):
+        sizes = np.bincount(found.astype(np.int64, copy=False))
+    else:
+        found = np.sort(found)
+        starts = np.flatnonzero(np.append(found[:1] == found[:1], found[1:] != found[:-1]))
+        sizes = np.diff(starts, append=len(found))
+    return round(float(sizes.sum()) ** 2 / float((sizes.astype(float) ** 2).sum())) if len(found) else 0
 
 
 def freedom_of(clusters: Array) -> float:
@@ -73,3 +111,18 @@ def effective_rows(values: Array, clusters: Array | None) -> float:
     if not variance:
         return float(len(sums))
     return min(float(len(values)), variance / of_mean) if of_mean else float(len(values))
+
+
+def dot(one: Array, other: Array) -> float:
+    """Σ one · other (n each), on one processor: for long vectors BLAS starts threads, which cost more."""
+    return float(np.einsum("i,i", one, other))
+
+
+def deviation_of(parts: Array, clusters: Array | None) -> float:
+    """The standard deviation of a metric of which these are the rows' influences, as `Smooth` has them.
+
+    It is the infinitesimal jackknife (Efron 1982) with the factor G/(G − 1) for G clusters, or rows (Liang
+    and Zeger 1986). NaN for fewer than two.
+    """
+    sums = parts if clusters is None else np.bincount(clusters, weights=parts)
+    return math.sqrt(len(sums) / (len(sums) - 1) * dot(sums, sums)) if len(sums) > 1 else math.nan

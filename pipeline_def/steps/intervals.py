@@ -8,16 +8,15 @@ bench/coverage.py shows how often the intervals hold the truth.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 import numpy as np
 from scipy import special
 
-from clusters import count, effective_rows, freedom_of, numbered, per_cluster
+from clusters import count, deviation_of, dot, effective_rows, freedom_of, numbered, per_cluster, ranked
 from job import Array, Json
-from scored import UNKNOWN, Area, Interval, Slope, divide, mean_and_error
+from scored import UNKNOWN, Alone, Area, Ends, Interval, Smooth, divide, mean_and_error
 
 Z: Final = float(special.ndtri(0.975))
 """The normal distribution's quantile of a two-sided 95 % interval."""
@@ -27,9 +26,6 @@ TWO_SIDED: Final = 0.975
 
 CONFIDENCES: Final = (0.8, 0.9, 0.95, 0.975, 0.99)
 """The confidences of the one-sided bounds that evaluation.json has, and that rules may name."""
-
-Ends = Callable[[float], Interval]
-"""The lower and the upper one-sided bound of a metric at a confidence."""
 
 NEWCOMBE_STEPS: Final = 60
 """Bisections by which `newcombe` finds its limit: more than a float has bits."""
@@ -79,23 +75,28 @@ def mean(losses: Array) -> Json:
     `losses` are those of independent rows, or what `per_cluster` makes of those of dependent ones.
     """
     value, deviation = mean_and_error(losses)
-    return result(value, deviation, partial(skewed_mean_interval, losses))
+    return result(value, deviation, skewed_mean_ends(losses))
 
 
 def root_of_mean(squares: Array) -> Json:
     """The root of a mean. Delta method: its standard deviation is the mean's, divided by twice the root."""
     value, deviation = mean_and_error(squares)
-    root = math.sqrt(value)
+    root, of_mean = math.sqrt(value), skewed_mean_ends(squares)
 
     def ends(confidence: float) -> Interval:
-        low, high = skewed_mean_interval(squares, confidence)
+        low, high = of_mean(confidence)
         return (math.sqrt(low), math.sqrt(high))
 
     return result(root, deviation / (2 * root) if root else deviation, ends)
 
 
 def skewed_mean_interval(losses: Array, confidence: float = TWO_SIDED) -> Interval:
-    """The interval of a mean of losses, none of them negative.
+    """The interval of a mean of losses, none of them negative, as `skewed_mean_ends` makes it."""
+    return skewed_mean_ends(losses)(confidence)
+
+
+def skewed_mean_ends(losses: Array) -> Ends:
+    """The one-sided bounds of a mean of losses, none of them negative.
 
     Losses are skewed to the right, so the truth is above Student's interval far more often than below. Hall
     (1992) corrects Student's t by a cubic that can be inverted: t + a t²/3 + a² t³/27 + a/6, where a is the
@@ -104,18 +105,24 @@ def skewed_mean_interval(losses: Array, confidence: float = TWO_SIDED) -> Interv
     n = len(losses)
     value, error = mean_and_error(losses)
     if not (math.isfinite(value) and math.isfinite(error)):
-        return UNKNOWN
+        return lambda _: UNKNOWN
     if not error:
-        return (value, value)
-    skewness = float((((losses - value) / losses.std()) ** 3).mean()) / math.sqrt(n)
-    quantile = float(special.stdtrit(n - 1, confidence))
-    ends = []
-    for bound in (quantile, -quantile):
-        t = bound
-        if abs(skewness) > CUBIC_SKEWNESS:
-            t = 3 / skewness * (float(np.cbrt(1 + skewness * (bound - skewness / 6))) - 1)
-        ends.append(max(value - error * t, 0.0))
-    return (ends[0], ends[1])
+        return lambda _: (value, value)
+    deviations = losses - value
+    third = dot(deviations * deviations, deviations) / n
+    skewness = third / (error * math.sqrt(n - 1)) ** 3 / math.sqrt(n)
+
+    def ends(confidence: float) -> Interval:
+        quantile = float(special.stdtrit(n - 1, confidence))
+        found = []
+        for bound in (quantile, -quantile):
+            t = bound
+            if abs(skewness) > CUBIC_SKEWNESS:
+                t = 3 / skewness * (float(np.cbrt(1 + skewness * (bound - skewness / 6))) - 1)
+            found.append(max(value - error * t, 0.0))
+        return (found[0], found[1])
+
+    return ends
 
 
 def logit_interval(value: float, error: float, freedom: float, confidence: float = TWO_SIDED) -> Interval:
@@ -152,15 +159,18 @@ def area_variance(parts: Array, group: Array, clusters: Array | None) -> tuple[f
     sums counts twice (Obuchowski 1997). The degrees of freedom are then the clusters of the rarest class less
     1, which holds the truth more often than Satterthwaite's.
     """
-    group, between = np.unique(group, return_inverse=True)[1], 0.0
-    rarest = math.nan
+    if not len(group):
+        return math.nan, math.nan
+    numbers, between, rarest = group.astype(np.int64, copy=False), 0.0, math.nan
+    present, group = ranked(numbers, int(numbers.max()) + 1)
     if clusters is not None:
-        rarest = min((count(clusters, group == k) for k in range(group.max(initial=-1) + 1)), default=0)
+        rarest = min(count(clusters, group == k) for k in range(len(present)))
         rarest = min(rarest, freedom_of(clusters) + 1)
-        cell, place = np.unique(group * (clusters.max(initial=0) + 1) + clusters, return_inverse=True)
+        many = int(clusters.max()) + 1
+        cell, place = ranked(group * many + clusters, len(present) * many)
         sums, whole = np.bincount(place, weights=parts), np.bincount(clusters, weights=parts)
         between = float(divide((whole**2).sum() - (sums**2).sum(), 1 - 1 / np.array(len(whole))))
-        parts, group = sums, cell // (clusters.max(initial=0) + 1)
+        parts, group = sums, cell // many
     sizes = np.bincount(group)
     by_class = np.bincount(group, weights=parts**2) * divide(sizes.astype(float), sizes - 1.0)
     freedom = satterthwaite(by_class, sizes - 1.0) if clusters is None else rarest - 1.0
@@ -190,17 +200,17 @@ def newcombe(positives: int, negatives: int, confidence: float = TWO_SIDED) -> f
     return (low + high) / 2
 
 
-def slope(found: Slope, clusters: Array | None = None) -> Json:
-    """The slope of a regression with its robust standard deviation, and Student's interval."""
-    parts = found.parts if clusters is None else np.bincount(clusters, weights=found.parts)
-    n = len(parts)
-    deviation = math.sqrt(n / (n - 1) * float((parts**2).sum())) if n > 1 else math.nan
+def smooth(found: Smooth, clusters: Array | None = None) -> Json:
+    """A metric with the standard deviation of its rows' influences, and its own interval."""
+    deviation = deviation_of(found.parts, clusters)
+    return result(
+        found.value, deviation, partial(found.ends, deviation) if math.isfinite(deviation) else None
+    )
 
-    def ends(confidence: float) -> Interval:
-        half = float(special.stdtrit(n - 1, confidence)) * deviation
-        return (found.value - half, found.value + half)
 
-    return result(found.value, deviation, ends)
+def alone(found: Alone) -> Json:
+    """A metric that comes with its standard deviation."""
+    return result(found.value, found.deviation, found.ends)
 
 
 def result(value: float, deviation: float, ends: Ends | None) -> Json:

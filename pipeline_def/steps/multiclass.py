@@ -46,16 +46,22 @@ def score(target: Array, probability: Array, clusters: Array | None = None) -> S
     assigned = predicted(probability)
     right = target == assigned
     own = probability[np.arange(n), target]
-    occurring = np.isin(np.arange(classes), np.r_[target, assigned])
+    occurring = np.bincount(np.r_[target, assigned], minlength=classes) > 0
     return Scored(
         n=n,
         clusters=clusters,
         shares={"accuracy": (np.ones(n, dtype=bool), right)},
-        means={"log_loss": -np.log(clipped(own)), "brier": (probability**2).sum(axis=1) - 2 * own + 1},
+        means={"log_loss": -np.log(clipped(own)), "brier": loss(target, probability)},
         areas={"roc_auc_ovr": roc_auc_ovr(target, probability, clusters)},
         labels=Labels(target, assigned, classes, partial(label_metrics, occurring)),
-        resampled={"expected_calibration_error": calibration_error(right, probability.max(axis=1))},
+        alone={"expected_calibration_error": calibration_error(right, probability.max(axis=1), clusters)},
     )
+
+
+def loss(target: Array, probability: Array) -> Array:
+    """The Brier score of each row."""
+    own = probability[np.arange(len(target)), target]
+    return np.asarray(np.einsum("nc,nc->n", probability, probability) - 2 * own + 1)
 
 
 def label_metrics(occurring: Array, right: Array, actual: Array, assigned: Array) -> dict[str, Array]:

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 from scipy import special
 
+from clusters import deviation_of, dot
 from job import Array
-from scored import Slope
+from scored import Alone, Interval
 
 CLIP: Final = 1e-6
 """Distance from 0 and 1 that a probability keeps, because the logit of either is infinite."""
@@ -21,29 +22,45 @@ CONVERGED: Final = 1e-9
 """The size of a step below which Newton's method has ended."""
 
 
-def calibration_slope(target: Array, probability: Array) -> Slope:
+def calibration_slope(target: Array, probability: Array, clusters: Array | None = None) -> Alone:
     """The slope of a logistic regression of n targets of 0 or 1 on the logits of probabilities (Cox 1958).
 
     1 is calibrated. Below 1, the probabilities are too extreme, as those of a model that fits chance are;
-    above 1, not extreme enough. The parts are the rows' scores, times the inverse of the information matrix
-    (White 1982). The slope is undefined if all probabilities are equal, and if they separate the classes.
+    above 1, not extreme enough. The deviation is the robust one (White 1982), the interval Student's. The
+    slope is undefined if all probabilities are equal, and if they separate the classes.
     """
-    undefined = Slope(math.nan, np.full(len(target), math.nan))
+    value, parts = slope_and_parts(target, probability)
+    deviation = deviation_of(parts, clusters)
+    freedom = (len(target) if clusters is None else int(clusters.max()) + 1) - 1
+
+    def ends(confidence: float) -> Interval:
+        half = float(special.stdtrit(freedom, confidence)) * deviation
+        return (value - half, value + half)
+
+    return Alone(value, deviation, ends, "best at 1")
+
+
+def slope_and_parts(target: Array, probability: Array) -> tuple[float, Array]:
+    """The slope, and the influence of each row on it, divided by n: its score, times the inverse of the
+    information matrix. NaN where the slope is undefined."""
+    undefined = math.nan, np.full(len(target), math.nan)
     logits = special.logit(np.clip(probability, CLIP, 1 - CLIP))
-    if len(np.unique(target)) < 2 or np.ptp(logits) == 0:
+    if not len(target) or target.min() == target.max() or np.ptp(logits) == 0:
         return undefined
     middle, scale = logits.mean(), logits.std()
-    inputs = np.column_stack([np.ones(len(target)), (logits - middle) / scale])
-    weights = np.zeros(2)
+    logits -= middle
+    logits /= scale
+    constant, slope = 0.0, 0.0
     for _ in range(STEPS):
-        expected = special.expit(inputs @ weights)
-        information = inputs.T @ (inputs * (expected * (1 - expected))[:, None])
-        scores = inputs * (target - expected)[:, None]
+        expected = special.expit(constant + slope * logits)
+        residuals, weights = target - expected, expected * (1 - expected)
+        cross = dot(weights, logits)
+        information = np.array([[weights.sum(), cross], [cross, dot(weights * logits, logits)]])
         if np.linalg.cond(information) > 1 / np.finfo(float).eps:
             return undefined
-        step = np.linalg.solve(information, scores.sum(axis=0))
-        weights = weights + step
+        step = np.linalg.solve(information, [residuals.sum(), dot(residuals, logits)])
+        constant, slope = constant + step[0], slope + step[1]
         if np.abs(step).max() < CONVERGED:
-            parts = np.linalg.solve(information, scores.T)[1] / scale
-            return Slope(float(weights[1] / scale), parts)
+            inverse = np.linalg.inv(information)[1] / scale
+            return float(slope / scale), residuals * (inverse[0] + inverse[1] * logits)
     return undefined

@@ -1,9 +1,9 @@
 """One model's predictions on n rows, by what each metric of them is, and the metrics' values.
 
 binary.py, multiclass.py and regression.py say of each metric what it is: a share of rows, a mean of losses,
-the root of one, an area under a ROC curve, a function of the confusion matrix, or none of these.
-uncertainty.py finds its standard deviation, interval and paired difference from that. An undefined number is
-NaN.
+the root of one, an area under a ROC curve, a function of the confusion matrix, or another one of which each
+row's influence is known. uncertainty.py finds its standard deviation, interval and paired difference from
+that. An undefined number is NaN.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from scipy import sparse
 
-from clusters import freedom_of
+from clusters import freedom_of, ranked
 from job import Array
 
 Interval = tuple[float, float]
@@ -25,8 +26,8 @@ Interval = tuple[float, float]
 UNKNOWN: Final[Interval] = (math.nan, math.nan)
 """The interval of a metric that has none."""
 
-Measure = Callable[[Array], Array]
-"""A metric under each of many weightings of the same rows: weightings x n in, weightings out."""
+Ends = Callable[[float], Interval]
+"""The lower and the upper one-sided bound of a metric at a confidence."""
 
 
 @dataclass(frozen=True)
@@ -59,23 +60,35 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Resampled:
-    """A metric whose deviation only a bootstrap finds.
+class Smooth:
+    """A metric whose deviation is that of the sum of the rows' influences.
 
-    `interval` makes the one-sided bounds from the value, the resampled values and the confidence of each
-    bound. It is None for a metric for which no interval is known that holds the truth often enough.
+    `parts` (n) is the influence of each row (Hampel 1974), divided by n: by how much the metric moves with
+    the row's weight. They add up to 0. `ends` makes the one-sided bounds from the standard deviation and the
+    confidence of each bound.
     """
-
-    measure: Measure
-    interval: Callable[[float, Array, float], Interval] | None
-
-
-@dataclass(frozen=True)
-class Slope:
-    """The slope of a regression. `parts` (n) is each row's share of its deviation; they add up to 0."""
 
     value: float
     parts: Array
+    ends: Callable[[float, float], Interval]
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A metric with its values in resamples of the rows; two models on the same rows have the same ones."""
+
+    value: float
+    draws: Array
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A metric by which two models are not compared; `why` says why. `ends` is None without an interval."""
+
+    value: float
+    deviation: float
+    ends: Ends | None
+    why: str
 
 
 @dataclass(frozen=True)
@@ -93,11 +106,12 @@ class Scored:
     means: Mapping[str, Array] = field(default_factory=dict)
     roots: Mapping[str, Array] = field(default_factory=dict)
     areas: Mapping[str, Area] = field(default_factory=dict)
-    slopes: Mapping[str, Slope] = field(default_factory=dict)
-    labels: Labels | None = None
+    smooth: Mapping[str, Smooth] = field(default_factory=dict)
     resampled: Mapping[str, Resampled] = field(default_factory=dict)
+    alone: Mapping[str, Alone] = field(default_factory=dict)
+    labels: Labels | None = None
 
-    @property
+    @cached_property
     def freedom(self) -> float:
         """The number of clusters less 1: the degrees of freedom of a robust standard error."""
         return self.n - 1.0 if self.clusters is None else freedom_of(self.clusters)
@@ -106,13 +120,13 @@ class Scored:
         """Every metric on the rows as they are."""
         with np.errstate(all="ignore"):
             found = label_values(self.labels) if self.labels else {}
-            whole = np.ones((1, self.n))
-            found |= {name: float(item.measure(whole)[0]) for name, item in self.resampled.items()}
             found |= {name: share_of(*rows) for name, rows in self.shares.items()}
             found |= {name: mean_and_error(losses)[0] for name, losses in self.means.items()}
             found |= {name: math.sqrt(mean_and_error(item)[0]) for name, item in self.roots.items()}
             found |= {name: item.value for name, item in self.areas.items()}
-            found |= {name: item.value for name, item in self.slopes.items()}
+            found |= {name: item.value for name, item in self.smooth.items()}
+            found |= {name: item.value for name, item in self.resampled.items()}
+            found |= {name: item.value for name, item in self.alone.items()}
         return found
 
 
@@ -137,17 +151,18 @@ def mean_and_error(values: Array) -> tuple[float, float]:
     )
 
 
-def cells(*columns: Array, classes: int, weights: Array | None = None) -> tuple[list[Array], Array, Array]:
-    """The distinct combinations of classes among the rows, the number of rows (or their weight) of each, and
-    the combination of each row.
+def cells(*columns: Array, classes: int) -> tuple[list[Array], Array, Array]:
+    """The distinct combinations of classes among the rows, the number of rows of each, and the combination of
+    each row.
 
     `columns` are classes by row, from 0. The combinations are one array of classes for each column.
     """
     code = np.zeros(len(columns[0]), dtype=np.int64)
     for column in columns:
-        code = code * classes + column
-    code, cell = np.unique(code, return_inverse=True)
-    counts = np.bincount(cell, weights, minlength=len(code)).astype(float)
+        code *= classes
+        code += column
+    code, cell = ranked(code, classes ** len(columns))
+    counts = np.bincount(cell, minlength=len(code)).astype(float)
     parts = []
     for _ in columns:
         parts.append(code % classes)
@@ -156,14 +171,22 @@ def cells(*columns: Array, classes: int, weights: Array | None = None) -> tuple[
 
 
 def label_metrics_of(
-    labels: Labels, actual: Array, assigned: Array, weights: Iterable[Array]
+    labels: Labels,
+    actual: Array,
+    assigned: Array,
+    weights: Iterable[Array],
+    contents: sparse.csr_array | None = None,
 ) -> dict[str, Array]:
-    """The metrics of cells with these actual and predicted classes, under each weighting of the cells."""
+    """The metrics of cells with these actual and predicted classes, under each weighting of the cells.
+
+    With `contents` (contents x cells), the weights are those of clusters with these rows in the cells.
+    """
 
     def belonging(classes: Array, counts: Array) -> sparse.csr_array:
-        """Cells by classes. Sparse, because a hundred classes may have as many cells as rows."""
+        """Cells, or contents, by classes. Sparse: a hundred classes may have as many cells as rows."""
         place = (np.arange(len(classes)), classes)
-        return sparse.csr_array((counts, place), shape=(len(classes), labels.classes))
+        found = sparse.csr_array((counts, place), shape=(len(classes), labels.classes))
+        return found if contents is None else contents @ found
 
     every = np.ones(len(actual))
     right = belonging(actual, (actual == assigned).astype(float))

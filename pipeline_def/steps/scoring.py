@@ -15,7 +15,7 @@ import binary
 import multiclass
 import regression
 from cells import category
-from clusters import count
+from clusters import count, numbered, occurring
 from job import Array, Json, StepConfig, Task
 from scored import Scored
 from uncertainty import measured
@@ -25,7 +25,7 @@ TASKS: Final[Mapping[Task, ModuleType]] = {
     "multiclass_classification": multiclass,
     "regression": regression,
 }
-"""The module with a task's metrics. It has METRICS, SAGEMAKER, `score` and, for classes, `predicted`."""
+"""A task's metrics: the module has METRICS, SAGEMAKER, `score`, `loss` and, for classes, `predicted`."""
 
 ROUNDING: Final = 1e-6
 """By how much a probability may be outside 0 to 1, or the sum of a row's be away from 1."""
@@ -49,7 +49,11 @@ class OneHot(np.ndarray[Any, Any]):
 def scored(task: Task, target: Array, prediction: Array, clusters: Array | None = None) -> Scored:
     """What each metric of these rows is; of predicted classes, only those that depend on classes alone."""
     found: Scored = TASKS[task].score(target, prediction, clusters)
-    return replace(found, means={}, areas={}, slopes={}, resampled={}) if is_classes(prediction) else found
+    return (
+        replace(found, means={}, areas={}, smooth={}, resampled={}, alone={})
+        if is_classes(prediction)
+        else found
+    )
 
 
 def is_classes(prediction: Array) -> bool:
@@ -114,7 +118,7 @@ def counts(task: Task, target: Array, predictions: Sequence[Array], clusters: Ar
     counts as predicted: precision is about it. Both numbers are None in regression and where there are no
     rows; the last one, too, where a prediction is unusable.
     """
-    every = np.ones(len(target), dtype=bool)
+    every, clusters = np.ones(len(target), dtype=bool), numbered(clusters)
     found: Json = {
         "clusters": count(clusters, every),
         "smallest_class": None,
@@ -123,7 +127,7 @@ def counts(task: Task, target: Array, predictions: Sequence[Array], clusters: Ar
     if task == "regression" or not len(target):
         return found
     most = found["clusters"]
-    found["smallest_class"] = min(most, *(count(clusters, target == name) for name in np.unique(target)))
+    found["smallest_class"] = min(most, *(count(clusters, target == name) for name in occurring(target)))
     if not any(unusable(task, prediction) for prediction in predictions):
         labels = [TASKS[task].predicted(prediction) for prediction in predictions]
         found["smallest_predicted"] = min(
@@ -131,7 +135,7 @@ def counts(task: Task, target: Array, predictions: Sequence[Array], clusters: Ar
             *(
                 count(clusters, label == name)
                 for label in labels
-                for name in ([1] if task == "binary_classification" else np.union1d(target, label))
+                for name in ([1] if task == "binary_classification" else occurring(np.append(target, label)))
             ),
         )
     return found

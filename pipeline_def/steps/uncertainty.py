@@ -14,18 +14,22 @@ from typing import Final
 import numpy as np
 from scipy import special, stats
 
-from clusters import effective_rows, freedom_of, numbered, per_cluster
-from intervals import TWO_SIDED, Z, area, area_variance, mean, result, root_of_mean, saturated, share, slope
-from job import Array, Json
-from resampling import (
-    RESAMPLES,
-    SEED,
-    bootstrap,
-    draw_labels,
-    percentiles,
-    resamples_for,
-    spread,
+from clusters import deviation_of, effective_rows, freedom_of, numbered, per_cluster
+from intervals import (
+    TWO_SIDED,
+    Z,
+    alone,
+    area,
+    area_variance,
+    mean,
+    result,
+    root_of_mean,
+    saturated,
+    share,
+    smooth,
 )
+from job import Array, Json
+from resampling import RESAMPLES, SEED, draw_labels, percentiles, spread
 from scored import Interval, Scored, mean_and_error
 
 Z_ONE_SIDED: Final = float(special.ndtri(0.95))
@@ -37,17 +41,6 @@ Error = tuple[float, str, float]
 
 def measured(scored: Scored) -> dict[str, Json]:
     """Value, standard deviation and interval of every metric."""
-    return with_intervals(scored, bootstrap(scored)[0])
-
-
-def paired(ours: Scored, theirs: Scored) -> tuple[dict[str, Json], dict[str, Json], dict[str, Json]]:
-    """Every metric of ours and of theirs on the same rows, and ours minus theirs."""
-    mine, others = bootstrap(ours, theirs)
-    return with_intervals(ours, mine), with_intervals(theirs, others), differences(ours, theirs, mine, others)
-
-
-def with_intervals(scored: Scored, resampled: Mapping[str, Array]) -> dict[str, Json]:
-    """Value, standard deviation and interval of every metric; `resampled` is what `bootstrap` gave."""
     values, clusters = scored.values(), scored.clusters
     found = {name: result(value, math.nan, None) for name, value in values.items()}
     if not scored.n:
@@ -55,19 +48,23 @@ def with_intervals(scored: Scored, resampled: Mapping[str, Array]) -> dict[str, 
     with np.errstate(all="ignore"):
         drawn = draw_labels(scored.labels, clusters=clusters)[0] if scored.labels else {}
         freedom = math.inf if clusters is None else scored.freedom
+        if scored.freedom >= 1:
+            found |= {name: smooth(item, clusters) for name, item in scored.smooth.items()}
+            drawn |= {name: item.draws for name, item in scored.resampled.items()}
         for name, draws in drawn.items():
             ends = partial(percentiles, values[name], draws, freedom=freedom)
             found[name] = result(values[name], spread(draws), ends)
-        for name, draws in resampled.items():
-            interval = scored.resampled[name].interval
-            some = partial(interval, values[name], draws) if interval else None
-            found[name] = result(values[name], spread(draws), some)
+        found |= {name: alone(item) for name, item in scored.alone.items()}
         found |= {name: share(*rows, clusters) for name, rows in scored.shares.items()}
         found |= {name: mean(per_cluster(losses, clusters)) for name, losses in scored.means.items()}
         found |= {name: root_of_mean(per_cluster(item, clusters)) for name, item in scored.roots.items()}
         found |= {name: area(item, clusters) for name, item in scored.areas.items()}
-        found |= {name: slope(item, clusters) for name, item in scored.slopes.items()}
     return found
+
+
+def paired(ours: Scored, theirs: Scored) -> tuple[dict[str, Json], dict[str, Json], dict[str, Json]]:
+    """Every metric of ours and of theirs on the same rows, and ours minus theirs."""
+    return measured(ours), measured(theirs), differences(ours, theirs)
 
 
 def difference(value: float, error: float, method: str, freedom: float = math.nan) -> Json:
@@ -87,46 +84,43 @@ def difference(value: float, error: float, method: str, freedom: float = math.na
     }
 
 
-def differences(
-    ours: Scored, theirs: Scored, mine: Mapping[str, Array], others: Mapping[str, Array]
-) -> dict[str, Json]:
-    """Ours minus theirs for every metric; `mine` and `others` are what `bootstrap` gave for both together."""
-    our_values, their_values = ours.values(), theirs.values()
-    gaps = {name: value - their_values[name] for name, value in our_values.items()}
+def differences(ours: Scored, theirs: Scored) -> dict[str, Json]:
+    """Ours minus theirs for every metric."""
+    their_values = theirs.values()
+    gaps = {name: value - their_values[name] for name, value in ours.values().items()}
     if not ours.n:
         return {name: difference(math.nan, math.nan, "no rows") for name in gaps}
     with np.errstate(all="ignore"):
-        found = resampled_errors(ours, our_values, gaps, mine, others)
+        found = smooth_errors(ours, theirs, gaps) | resampled_errors(ours, theirs)
         found |= label_errors(ours, theirs)
         found = share_errors(ours, theirs) | found
         found |= loss_errors(ours, theirs)
         found |= area_errors(ours, theirs, gaps)
-        found |= {name: (math.nan, "undefined: best at 1", math.nan) for name in ours.slopes}
+        found |= {name: (math.nan, f"undefined: {item.why}", math.nan) for name, item in ours.alone.items()}
     unknown = (math.nan, "undefined on one row", math.nan)
     many = "" if ours.clusters is None else f", {ours.freedom + 1:.0f} clusters"
     errors = {name: found.get(name, unknown) for name in gaps}
     return {name: difference(gaps[name], error, how + many, t) for name, (error, how, t) in errors.items()}
 
 
-def resampled_errors(
-    ours: Scored,
-    values: Mapping[str, float],
-    gaps: Mapping[str, float],
-    mine: Mapping[str, Array],
-    others: Mapping[str, Array],
-) -> dict[str, Error]:
-    """The errors of metrics whose deviation only a bootstrap finds."""
-    how = f"paired bootstrap, {resamples_for(ours.n)} resamples, seed {SEED}"
-    found: dict[str, Error] = {}
-    for name, resampled in mine.items():
-        error = spread(resampled - others[name])
-        if not (interval := ours.resampled[name].interval):
-            found[name] = (math.nan, "undefined: biased, and not alike for any two models", math.nan)
-            continue
-        if gaps[name] == 0 and values[name] == 1:
-            error = error_at_scale_end(error, interval(1.0, resampled, TWO_SIDED))
-        found[name] = (error, how, ours.freedom)
+def smooth_errors(ours: Scored, theirs: Scored, gaps: Mapping[str, float]) -> dict[str, Error]:
+    """The errors of metrics with an influence of each row."""
+    found = {}
+    for name, item in ours.smooth.items() if ours.freedom >= 1 else ():
+        error = deviation_of(item.parts - theirs.smooth[name].parts, ours.clusters)
+        if gaps[name] == 0 and not item.parts.any():
+            error = error_at_scale_end(error, item.ends(0.0, TWO_SIDED))
+        found[name] = (error, "influence of each row, paired (Hampel 1974)", ours.freedom)
     return found
+
+
+def resampled_errors(ours: Scored, theirs: Scored) -> dict[str, Error]:
+    """The errors of metrics that need a bootstrap."""
+    how = f"paired bootstrap, {RESAMPLES} resamples, seed {SEED}"
+    return {
+        name: (spread(item.draws - theirs.resampled[name].draws), how, ours.freedom)
+        for name, item in (ours.resampled.items() if ours.freedom >= 1 else ())
+    }
 
 
 def label_errors(ours: Scored, theirs: Scored) -> dict[str, Error]:

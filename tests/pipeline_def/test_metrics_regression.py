@@ -76,10 +76,28 @@ def test_measure_agrees_with_scikit_learn_in_every_resample(rows: list[tuple[int
         }
     )
     repeated = [np.repeat(values, weight.astype(int)) for values in (target, prediction)]
-    again = {name: float(metric.measure(weight[None])[0]) for name, metric in found.resampled.items()}
-    assert again == pytest.approx(
-        {
-            "r2": reference.r2_score(*repeated),
-            "median_absolute_error": reference.median_absolute_error(*repeated),
-        }
+    sums = weight @ np.column_stack([np.ones(len(target)), target, target**2, (target - prediction) ** 2])
+    assert regression.r2_of(sums[None])[0] == pytest.approx(reference.r2_score(*repeated))
+    assert regression.score(*repeated).values()["median_absolute_error"] == pytest.approx(
+        reference.median_absolute_error(*repeated)
     )
+
+
+@pytest.mark.parametrize("n", [5, 41, 400])
+def test_median_has_the_deviation_and_percentiles_of_every_resample(n: int) -> None:
+    errors = np.random.default_rng(1).exponential(size=n)
+    drawn = np.random.default_rng(2).integers(0, n, (20_000, n))
+    medians = np.median(errors[drawn], axis=1)
+    found = measured(regression.score(np.zeros(n), errors))["median_absolute_error"]
+    assert found["value"] == np.median(errors)
+    assert found["standard_deviation"] == pytest.approx(medians.std(), rel=0.05)
+    near = np.sort(errors)
+    for confidence, ends in found["bounds"].items():
+        expected = np.quantile(medians, [1 - float(confidence), float(confidence)])
+        for end, other in zip(ends, expected, strict=True):
+            assert abs(np.searchsorted(near, end) - np.searchsorted(near, other)) <= 1
+
+
+def test_median_of_errors_that_are_alike_has_no_deviation() -> None:
+    found = measured(scored([1.0] * 9, [1.5] * 9))["median_absolute_error"]
+    assert (found["value"], found["standard_deviation"], found["interval"]) == (0.5, 0.0, [0.5, 0.5])

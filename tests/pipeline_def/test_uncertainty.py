@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 import binary
 import intervals
 import multiclass
+import probabilities
 import regression
 import resampling
 import scored
@@ -248,6 +249,44 @@ def test_root_difference_error_agrees_with_a_bootstrap() -> None:
     assert gaps["rmse"]["standard_error"] == pytest.approx((drawn[0] - drawn[1]).std(), rel=0.1)
 
 
+@pytest.mark.parametrize("group", [1, 4])
+@pytest.mark.parametrize("n", [200, 400])
+def test_smooth_metrics_have_the_deviation_of_a_bootstrap(n: int, group: int) -> None:
+    """Rows of a group are copies. 600 resamples know a deviation up to 3 %."""
+    rows = np.repeat(np.arange(n), group)
+    signal, *noise = np.random.default_rng(6).normal(size=(5, n))
+    numbers = [10 + 2 * signal + 0.7 * noise[0], *(10 + 2 * signal + sd * noise[1] for sd in (0.5, 0.6))]
+    numbers[2] += 0.3 * noise[2]
+    chances = [(signal + noise[0] > 0).astype(int), *(stats.norm.cdf(signal + each) for each in noise[1:3])]
+    drawn = np.random.default_rng(5).integers(0, n, (600, n))
+    for score, (target, *models) in ((regression.score, numbers), (binary.score, chances)):
+        ours, theirs = (score(target[rows], model[rows], rows) for model in models)
+        mine, _, gaps = paired(ours, theirs)
+        again = [[score(target[some], model[some]).values() for model in models] for some in drawn]
+        for name in (*ours.smooth, *ours.resampled, *(ours.alone if score is binary.score else ())):
+            values = np.array([[values[name] for values in both] for both in again])
+            expected = mine[name]["standard_deviation"]
+            assert expected == pytest.approx(values[:, 0].std(), rel=0.12), name
+            if name not in ours.alone:
+                gap = (values[:, 0] - values[:, 1]).std()
+                assert gaps[name]["standard_error"] == pytest.approx(gap, rel=0.2), name
+
+
+def test_smooth_metrics_of_the_same_predictions_differ_by_nothing() -> None:
+    ours = two_models(100)[0]
+    gap = paired(ours, ours)[2]["average_precision"]
+    assert (gap["value"], gap["standard_error"]) == (0.0, 0.0)
+    assert gap["method"] == "influence of each row, paired (Hampel 1974)"
+
+
+def test_folded_deviation_of_one_bin_by_hand() -> None:
+    """|x| of a standard normal x has the variance 1 − 2/π; far from 0 it deviates as x does."""
+    alone = probabilities.folded_deviation(np.array([0.0]), np.array([[1.0]]))
+    assert alone == pytest.approx(math.sqrt(1 - 2 / math.pi))
+    far = probabilities.folded_deviation(np.array([9.0, -9.0]), np.array([[1.0, -0.5], [-0.5, 1.0]]))
+    assert far == pytest.approx(math.sqrt(1 + 1 + 2 * 0.5))
+
+
 # --- means ------------------------------------------------------------------------------------------------
 
 
@@ -321,11 +360,26 @@ def test_spread_is_undefined_if_many_resamples_are() -> None:
     assert found == pytest.approx(1.005, abs=0.001)
 
 
-@pytest.mark.parametrize(
-    ("n", "resamples"), [(0, 1000), (262, 1000), (50_000, 1000), (100_000, 500), (10**6, 100)]
-)
-def test_resamples_for_large_data_are_fewer(n: int, resamples: int) -> None:
-    assert resampling.resamples_for(n) == resamples
+def test_blocks_of_few_clusters_are_the_clusters() -> None:
+    few = np.arange(resampling.MAX_UNITS)
+    assert resampling.blocks(few) is few
+
+
+def test_blocks_of_many_clusters_are_4096_and_keep_clusters_together() -> None:
+    clusters = np.repeat(np.arange(5_000), 2)
+    found = resampling.blocks(clusters)
+    assert np.unique(found).tolist() == list(range(4096))
+    assert (found[::2] == found[1::2]).all()
+
+
+def test_resampled_sums_of_blocks_have_the_deviation_and_skewness_of_rows() -> None:
+    """The sum of n exponential numbers deviates by √n, and has the skewness 2/√n: 141.4 and 0.014."""
+    values = np.random.default_rng(0).exponential(size=20_000)
+    found = resampling.resampled_sums((values, np.ones(20_000)))
+    assert found.shape == (1000, 2)
+    assert found[:, 1].mean() == pytest.approx(20_000, rel=0.001)
+    means = found[:, 0] / found[:, 1]
+    assert means.std() * 20_000 == pytest.approx(141.4, rel=0.06)
 
 
 def test_resample_weights_do_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
