@@ -31,9 +31,9 @@ MAX_FOUND: Final = 20
 LOSSES: Final = {
     "binary_classification": "brier",
     "multiclass_classification": "brier",
-    "regression": "mae",
+    "regression": "absolute_error",
 }
-"""The metric whose losses are compared, by task."""
+"""What evaluation.json calls the loss of one row, by task; `loss` of the task's module computes it."""
 
 ALLOWED: Final = 0.05
 """The margin, as a share of the champion's mean loss. Honest retrains differ by less in each slice."""
@@ -44,9 +44,6 @@ NEGLIGIBLE: Final = 1e-6
 The deviation is taken to be at least this share of the mean absolute target; what is less is rounding.
 """
 
-NAMES: Final = {"brier": "brier", "mae": "absolute_error"}
-"""What evaluation.json calls the loss of one row."""
-
 
 def worse_slices(config: StepConfig, rows: pd.DataFrame, candidate: Array, champion: Array) -> Json:
     """The slices of the compared rows, those with the lowest p-values first, and how many were tested.
@@ -55,11 +52,11 @@ def worse_slices(config: StepConfig, rows: pd.DataFrame, candidate: Array, champ
     """
     if not len(rows) or unusable(config.task, candidate) or unusable(config.task, champion):
         return {"slices_tested": 0, "found_slices": []}
-    name, score = LOSSES[config.task], TASKS[config.task].score
+    loss = TASKS[config.task].loss
     candidate, champion = alike(candidate, champion)
     target, clusters = rows[config.target].to_numpy(), numbered(rows[config.cluster_column].to_numpy())
-    theirs = score(target, champion).means[name]
-    higher = score(target, candidate).means[name] - theirs
+    theirs = loss(target, champion)
+    higher = loss(target, candidate) - theirs
     lowest = max(ALLOWED * float(theirs.mean()), negligible(config.task, target))
     found = [
         {
@@ -69,10 +66,10 @@ def worse_slices(config: StepConfig, rows: pd.DataFrame, candidate: Array, champ
                 None if clusters is None else numbered(clusters[inside]),
                 max(ALLOWED * float(theirs[inside].mean()), lowest),
             ),
-            "loss": NAMES[name],
+            "loss": LOSSES[config.task],
         }
-        for slice_, inside in slices(config, rows)
-        if count(clusters, inside) >= MIN_CLUSTERS and not inside.all()
+        for slice_, inside in slices(config, rows, MIN_CLUSTERS)
+        if (clusters is None or count(clusters, inside) >= MIN_CLUSTERS) and len(inside) < len(rows)
     ]
     found.sort(key=lambda item: item["p"])
     for item, p in zip(found, holm([item["p"] for item in found]), strict=True):
@@ -80,31 +77,45 @@ def worse_slices(config: StepConfig, rows: pd.DataFrame, candidate: Array, champ
     return {"slices_tested": len(found), "found_slices": found[:MAX_FOUND]}
 
 
-def slices(config: StepConfig, rows: pd.DataFrame) -> Iterator[tuple[Json, Array]]:
-    """Each category and each quartile of each feature, and the rows in it; and the rows without a value.
+def slices(config: StepConfig, rows: pd.DataFrame, fewest: int = 0) -> Iterator[tuple[Json, Array]]:
+    """Each category and each quartile of each feature, and the places of its rows; and the rows without a
+    value. Slices of less than the `fewest` rows are left out.
 
     Dates are left out. Equal numbers are in one quartile, so a feature with few of them has fewer quartiles.
     The two numbers of a quartile's `range` are those of `ends_of`.
     """
     for column in (name for name in config.features.names if name not in config.features.date):
         values = rows[column]
-        missing = values.isna().to_numpy()
-        yield {"column": column, "value": None, "range": None}, missing
         if column in config.features.numeric:
             numbers = values.to_numpy(dtype=float)
-            edges = np.quantile(numbers[~missing], (0.25, 0.5, 0.75)) if not missing.all() else np.empty(0)
-            edges = np.unique(edges)
-            place = np.where(missing, -1, np.searchsorted(edges, numbers, side="left"))
-            for quartile in range(len(edges) + 1):
-                if (inside := place == quartile).any():
-                    ends = ends_of(numbers[inside], show=config.show_values)
-                    yield {"column": column, "value": None, "range": ends}, inside
-            continue
-        boolean = column in config.features.boolean
-        codes, categories = pd.factorize(values, sort=False)
-        for code, category in enumerate(categories):
-            name = {1.0: "true", 0.0: "false"}[float(category)] if boolean else str(category)
-            yield {"column": column, "value": name, "range": None}, codes == code
+            codes, names = quartiles(numbers)
+        else:
+            codes, names = pd.factorize(values, sort=False)
+        for code, inside in enumerate(places(codes + 1, len(names) + 1)):
+            found: Json = {"column": column, "value": None, "range": None}
+            if len(inside) < fewest or (code and not len(inside)):
+                continue
+            if code and column in config.features.numeric:
+                found["range"] = ends_of(numbers[inside], show=config.show_values)
+            elif code:
+                boolean = column in config.features.boolean
+                name = names[code - 1]
+                found["value"] = {1.0: "true", 0.0: "false"}[float(name)] if boolean else str(name)
+            yield found, inside
+
+
+def quartiles(numbers: Array) -> tuple[Array, Array]:
+    """The quartile of each number (−1 of NaN), and the quartiles."""
+    missing = np.isnan(numbers)
+    edges = np.unique(np.quantile(numbers[~missing], (0.25, 0.5, 0.75))) if not missing.all() else np.empty(0)
+    return np.where(missing, -1, np.searchsorted(edges, numbers, side="left")), np.arange(len(edges) + 1)
+
+
+def places(codes: Array, many: int) -> list[Array]:
+    """The places of each code from 0 to `many`, without it, in ascending order."""
+    few = codes.astype(np.int16) if many < np.iinfo(np.int16).max else codes  # which are sorted by counting
+    order = np.argsort(few, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(codes, minlength=many))[:-1])
 
 
 def ends_of(numbers: Array, *, show: bool) -> list[float]:

@@ -11,7 +11,7 @@ from scipy import special
 from canvas import LEGEND, Who
 from clusters import numbered
 from forest import Interval, Panel, Row, forest
-from found_slices import ALLOWED, LOSSES, NAMES, negligible, tested
+from found_slices import ALLOWED, LOSSES, negligible, tested
 from job import Json
 from picture import NotDrawn, Picture, Shown
 from pictures_metrics import decisive, reading, spaced
@@ -71,12 +71,11 @@ def on_all_rows(shown: Shown) -> Json | None:
         return None
     task, config = shown.config.task, shown.config
     ours, theirs = alike(ours, theirs)
-    name, score = LOSSES[task], TASKS[task].score
-    loss = score(target, theirs).means[name]
+    loss = TASKS[task].loss(target, theirs)
     clusters = numbered(shown.rows[config.cluster_column].to_numpy()[shown.shared.rows])
     margin = max(ALLOWED * float(loss.mean()), negligible(task, target))
-    found = tested(score(target, ours).means[name] - loss, clusters, margin)
-    return {**found, "p_holm": found["p"], "loss": NAMES[name]}
+    found = tested(TASKS[task].loss(target, ours) - loss, clusters, margin)
+    return {**found, "p_holm": found["p"], "loss": LOSSES[task]}
 
 
 def _order(item: Json) -> tuple[bool, float]:

@@ -65,9 +65,9 @@ def test_slices_are_categories_quartiles_and_rows_without_a_value() -> None:
         paid=[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
     )
     found = {
-        (item["column"], item["value"], *(item["range"] or ())): np.flatnonzero(inside).tolist()
+        (item["column"], item["value"], *(item["range"] or ())): inside.tolist()
         for item, inside in found_slices.slices(replace(CONFIG, show_values=True), rows)
-        if inside.any()
+        if len(inside)
     }
     assert found == {
         ("age", None): [7],
@@ -101,6 +101,12 @@ def test_slices_range_has_no_value_of_a_single_row_unless_values_are_shown() -> 
         [63.0, 83.0],
     ]
     assert hidden == [[1.0, 19.0], [22.0, 40.0], [43.0, 61.0], [64.0, 82.0]]
+
+
+def test_slices_of_few_rows_are_left_out() -> None:
+    rows = frame(y=np.zeros(8, dtype=int), port=np.array(["S"] * 5 + ["C"] * 3, dtype=object))
+    found = [item["value"] for item, _ in found_slices.slices(CONFIG, rows, 4) if item["column"] == "port"]
+    assert found == ["S"]
 
 
 def test_slices_column_without_a_value_has_no_quartile() -> None:
