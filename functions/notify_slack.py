@@ -10,8 +10,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
-
+from retraining.aws.clients import client
 from retraining.aws.observability import handling, logger
 from retraining.aws.settings import secret
 from retraining.collaborators import Collaborators
@@ -88,4 +87,4 @@ def postponed(receipt: str, seconds: int) -> None:
 
 @cache
 def _sqs() -> SQSClient:
-    return boto3.client("sqs")
+    return client("sqs")  # type: ignore[no-any-return]

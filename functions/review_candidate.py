@@ -14,7 +14,6 @@ from retraining.collaborators import Collaborators
 from retraining.links import Links
 from retraining.review_page.form import decide
 from retraining.review_page.http import Refused, Request, Response, answer, respond
-from retraining.review_page.model_page import show_model
 from retraining.review_page.show import show
 from retraining.slack.endpoint import Endpoint
 from retraining.slack.requests import Refusal
@@ -45,10 +44,16 @@ def handler(
             Request.of(event),
             {
                 "/review": {"GET": on(show), "POST": on(decide)},
-                "/models/*": {"GET": on(show_model)},
+                "/models/*": {"GET": on(_show_model)},
                 "/slack": {"POST": lambda request: press(request, endpoint or Endpoint.from_environment())},
             },
         )
+
+
+def _show_model(request: Request, using: Collaborators, links: Links) -> Response:
+    from retraining.review_page.model_page import show_model  # it draws; the candidate's page shows pictures
+
+    return show_model(request, using, links)
 
 
 def press(request: Request, endpoint: Endpoint | None) -> Response:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
-from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError
 
 from handsoff.aws_clock import AwsClock
@@ -19,6 +18,7 @@ from handsoff.errors import NotDeployed
 from handsoff.location import Location
 from retraining.aws.items import Items
 from retraining.aws.ledger import Ledger
+from retraining.aws.parameters import Parameters
 from retraining.aws.settings import ModelConfigs, Settings
 from retraining.aws.signing import Lock
 from retraining.collaborators import Collaborators
@@ -196,7 +196,7 @@ class Deployment:
                 signing_key=self.signing_key,
                 lock=self.lock,
             ),
-            configs=ModelConfigs(self.prefix, self.bucket, self.s3, SSMProvider(boto3_client=self.ssm)),
+            configs=ModelConfigs(self.prefix, self.bucket, self.s3, Parameters(self.ssm)),
             s3=self.s3,
             sagemaker=self.sagemaker,
             sns=self.session.client("sns"),

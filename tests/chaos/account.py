@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-
 from retraining.aws.items import Item, Items
 from retraining.config.schema import ModelConfig, dump_model
 from tests.chaos.clock import Clock
@@ -214,7 +212,7 @@ class Parameters:
 
 
 class Provider:
-    """What ModelConfigs needs of Powertools' SSMProvider, on virtual time, for one container."""
+    """What ModelConfigs needs of aws/parameters.py, on virtual time, for one container."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -235,7 +233,4 @@ class Provider:
 
     def _ask(self, operation: str, **given: Any) -> Any:
         assert self.client is not None
-        try:
-            return getattr(self.client, operation)(**given)
-        except Exception as error:
-            raise GetParameterError(str(error)) from error
+        return getattr(self.client, operation)(**given)

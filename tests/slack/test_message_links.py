@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.exceptions import ClientError
 
 from tests.functions.world import World
 from tests.slack.channel import (
@@ -64,7 +64,8 @@ def test_tell_without_a_page_links_nowhere_and_names_the_command(titanic: World,
 
 
 def unreadable() -> None:
-    raise GetParameterError("the secret is marked for deletion")
+    said = "the secret is marked for deletion"
+    raise ClientError({"Error": {"Code": "InvalidRequestException", "Message": said}}, "GetSecretValue")
 
 
 @pytest.mark.parametrize("users", [(), ("U0123ABCD",)])

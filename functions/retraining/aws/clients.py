@@ -1,16 +1,20 @@
-"""Clients of AWS that are made at their first call.
+"""Clients of AWS that are made at their first call, by botocore alone.
 
 An invocation calls three or four of a function's nine services. A client that is never called costs nothing.
+boto3 adds to botocore what functions/ does not use, and takes as long to import as all models of the config.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock
+from functools import cache
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
+import botocore.session
 from botocore.config import Config
+
+from retraining.aws.table import PlainTable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -24,8 +28,8 @@ CLIENTS: Final = Config(
 """A service that does not answer holds a call for a minute, not for the five minutes of botocore's defaults.
 16 threads read files at the same time."""
 
-_MAKING: Final = Lock()
-"""Held while a client is made: boto3's session may not make two at the same time."""
+_MAKING: Final = RLock()
+"""Held while a client is made: a session may not make two at the same time."""
 
 
 class Later:
@@ -44,10 +48,28 @@ class Later:
 
 def client(service: str) -> Any:
     """The client of a service, made at its first call. The caller names its type."""
-    return Later(lambda: boto3.client(service, config=CLIENTS))  # type: ignore[call-overload]
+    return Later(lambda: _session().create_client(service, config=CLIENTS))
 
 
 def table(name: str) -> Table:
-    """A table of DynamoDB, made at its first call."""
-    made: Any = Later(lambda: boto3.resource("dynamodb", config=CLIENTS).Table(name))
+    """A table of DynamoDB. Its client is made at the first call."""
+    made: Any = PlainTable(client("dynamodb"), name)
     return made  # type: ignore[no-any-return]
+
+
+@cache
+def _session() -> botocore.session.Session:
+    session = botocore.session.get_session()
+    session.register("creating-client-class.s3", _with_copy)
+    return session
+
+
+def _with_copy(**event: Any) -> None:
+    """Add boto3's `copy` to the client of S3, which copies a large object in parts."""
+
+    def copy(s3: Any, *given: Any, **named: Any) -> None:
+        from boto3.s3 import inject  # only an object of more than 5 GB needs it
+
+        inject.copy(s3, *given, **named)
+
+    event["class_attributes"]["copy"] = copy

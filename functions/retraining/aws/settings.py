@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from aws_lambda_powertools.utilities.parameters import SecretsProvider, SSMProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from retraining.aws.clients import client
+from retraining.aws.parameters import Kept, Parameters, secrets
 from retraining.aws.signing import Lock
 from retraining.config.schema import ModelConfig, parse_model
 from retraining.config.storing import config_key, sha256_named
@@ -77,18 +76,18 @@ def from_environment() -> Settings:
 
 def secret(arn: str) -> str:
     """The value in Secrets Manager. It is read again after a minute, so that a new value is soon used."""
-    return str(_secrets().get(arn, max_age=SECRET_MAX_AGE))
+    return _secrets().get(arn, max_age=SECRET_MAX_AGE)
 
 
 @cache
-def _secrets() -> SecretsProvider:
-    return SecretsProvider(boto3_client=client("secretsmanager"))
+def _secrets() -> Kept:
+    return secrets(client("secretsmanager"))
 
 
 class ModelConfigs:
     """Model configs from SSM, or from an object of the data bucket that SSM names. Each is kept a minute."""
 
-    def __init__(self, prefix: str, bucket: str, s3: S3Client, ssm: SSMProvider | None = None) -> None:
+    def __init__(self, prefix: str, bucket: str, s3: S3Client, ssm: Parameters | None = None) -> None:
         self._path = f"/{prefix}/models"
         self._bucket = bucket
         self._s3 = s3
@@ -97,11 +96,11 @@ class ModelConfigs:
         self._listed_until = 0.0
         # Until then SSM is not asked again for a model that does not exist. The earliest time comes first.
         self._unknown: dict[str, float] = {}
-        self._ssm = ssm or SSMProvider(boto3_client=client("ssm"))
+        self._ssm = ssm or Parameters(client("ssm"))
 
     def names(self) -> list[str]:
         """All models of this deployment, sorted; read from SSM each time, together with their configs."""
-        found = self._ssm.get_multiple(self._path, max_age=0)
+        found = self._ssm.get_multiple(self._path)
         self._listed = {name: str(text) for name, text in found.items()}
         self._listed_until = time.monotonic() + CONFIG_MAX_AGE
         return sorted(self._listed)
@@ -134,13 +133,12 @@ class ModelConfigs:
         if self._unknown.get(model, 0.0) > now and not fresh:
             return None
         try:
-            return str(self._ssm.get(name, max_age=CONFIG_MAX_AGE, force_fetch=fresh))
-        except GetParameterError as error:
-            cause = error.__cause__ or error.__context__
-            if isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ParameterNotFound":
+            return self._ssm.get(name, max_age=CONFIG_MAX_AGE, force_fetch=fresh)
+        except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ParameterNotFound":
                 self._keep_unknown(model)
                 return None
-            raise NotReady(f"SSM parameter {name} cannot be read now: {cause or error}") from error
+            raise NotReady(f"SSM parameter {name} cannot be read now: {error}") from error
 
     def _read(self, sha256: str, source: str) -> str:
         """The JSON in the object that a parameter names."""

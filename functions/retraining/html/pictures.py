@@ -65,7 +65,7 @@ class Picture(_Frozen):
     title: str
     alt: str
     svg: str
-    table: Table = Table()
+    table: Table = Table.model_construct()
     note: str | None = None
 
     @property

@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Self
 
-import boto3
-
+from retraining.aws.clients import client
 from retraining.aws.observability import logger
 from retraining.aws.settings import secret
 from retraining.slack.requests import Interaction, Refusal, as_event, interaction
@@ -73,4 +72,4 @@ class Endpoint:
 
 @cache
 def _lambda() -> LambdaClient:
-    return boto3.client("lambda")
+    return client("lambda")  # type: ignore[no-any-return]

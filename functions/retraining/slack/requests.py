@@ -133,7 +133,7 @@ class _Pressed(_Part):
     actions: Annotated[tuple[_Action, ...], Field(min_length=1, max_length=1)]
     container: _Container
     response_url: str = Field(max_length=2000)
-    state: _State = _State()
+    state: _State = _State.model_construct()
 
 
 def interaction(

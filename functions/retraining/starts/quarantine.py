@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from retraining.aws.measures import measure
@@ -224,6 +223,8 @@ def _copy(s3: S3Client, source: CopySourceTypeDef, bucket: str, key: str, size: 
     if size <= MAX_COPY_BYTES:
         s3.copy_object(Bucket=bucket, Key=key, CopySource=source)
     else:
+        from boto3.s3.transfer import TransferConfig  # boto3 takes long to import
+
         s3.copy(source, bucket, key, Config=TransferConfig(multipart_chunksize=MAX_COPY_BYTES // 10))
 
 

@@ -6,7 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from types import SimpleNamespace
 
-from retraining.aws.clients import Later
+import pytest
+from boto3.s3.transfer import TransferConfig
+from moto import mock_aws
+
+from retraining.aws.clients import Later, client
 
 
 def test_later_makes_nothing_before_an_attribute_is_read() -> None:
@@ -39,3 +43,20 @@ def test_later_makes_one_client_for_threads_that_ask_at_once() -> None:
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(ask, range(8))) == ["meta"] * 8
     assert made == ["client"]
+
+
+def test_client_of_s3_copies_a_large_object_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    body = bytes(range(256)) * 24 * 1024
+    with mock_aws():
+        s3 = client("s3")
+        s3.create_bucket(Bucket="data")
+        version = s3.put_object(Bucket="data", Key="a", Body=body)
+        parts = TransferConfig(multipart_threshold=1, multipart_chunksize=5 * 2**20)
+        s3.copy({"Bucket": "data", "Key": "a"}, "data", "b", Config=parts)
+        copied = s3.get_object(Bucket="data", Key="b")
+        assert copied["Body"].read() == body
+        assert (version["ETag"].count("-"), copied["ETag"].count("-2")) == (0, 1)

@@ -8,8 +8,6 @@ from typing import Any, cast
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.exceptions import (
     EndpointConnectionError,
     IncompleteReadError,
@@ -18,6 +16,7 @@ from botocore.exceptions import (
 )
 from moto import mock_aws
 
+from retraining.aws.parameters import secrets as kept_secrets
 from retraining.aws.settings import ModelConfigs, from_environment
 from retraining.collaborators import links_of
 from retraining.config.schema import dump_model
@@ -69,12 +68,12 @@ def test_links_of_uses_a_new_secret_after_a_minute(environment: pytest.MonkeyPat
         made = secrets.create_secret(Name="links", SecretString="s" * 64)
         environment.setenv("REVIEW_URL", URL)
         environment.setenv("LINK_SECRET", made["ARN"])
-        provider = SecretsProvider(boto3_client=secrets)
+        provider = kept_secrets(secrets)
         environment.setattr("retraining.aws.settings._secrets", lambda: provider)
         before = links_of(from_environment())
         secrets.put_secret_value(SecretId=made["ARN"], SecretString="n" * 64)
         kept = links_of(from_environment())
-        provider.clear_cache()  # type: ignore[no-untyped-call]  # as a minute does
+        provider._kept.clear()  # as a minute does
         after = links_of(from_environment())
     assert before is not None
     assert kept is not None
@@ -90,7 +89,7 @@ def test_get_forgets_unknown_models_after_a_minute(monkeypatch: pytest.MonkeyPat
 
     def get(name: str, **_: Any) -> str:
         asked.append(name.rsplit("/", 1)[-1])
-        raise GetParameterError(name) from refused("ParameterNotFound", "GetParameter")
+        raise refused("ParameterNotFound", "GetParameter")
 
     times = SimpleNamespace(now=0.0)
     monkeypatch.setattr("retraining.aws.settings.time", SimpleNamespace(monotonic=lambda: times.now))

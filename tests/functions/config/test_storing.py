@@ -10,10 +10,10 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.config import Config
 from moto import mock_aws
 
+from retraining.aws.parameters import Parameters
 from retraining.aws.settings import ModelConfigs
 from retraining.config.schema import ModelConfig, dump_model
 from retraining.config.storing import SSM_LIMIT, Stored, sha256_named, stored
@@ -74,7 +74,7 @@ class Deployed:
             return original(**call)
 
         self.s3.get_object = get_object  # type: ignore[method-assign]
-        self.configs = ModelConfigs("p", "data", self.s3, SSMProvider(boto3_client=self.ssm))
+        self.configs = ModelConfigs("p", "data", self.s3, Parameters(self.ssm))
 
     def publish(self, config: ModelConfig, *, upload: bool = True) -> str:
         found = stored(config)

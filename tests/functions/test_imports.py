@@ -1,0 +1,82 @@
+"""What a handler's module imports before the first event. Each module costs a cold start time.
+
+Times are in docs/reference/performance.md; here only names are asserted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HANDLERS = sorted(path.stem for path in (Path(__file__).parents[2] / "functions").glob("*.py"))
+NEVER = {"boto3", "s3transfer", "multiprocessing", "drawsvg", "aws_lambda_powertools.utilities.parameters"}
+"""No handler needs these before an event, and most events do not need them either."""
+
+OF_PATHS = {
+    "start_retraining": {
+        *("statistics", "jinja2", "itsdangerous", "slack_sdk"),
+        *("retraining.evidence", "retraining.report", "retraining.proof", "retraining.html"),
+        *("retraining.verdicts.evaluation", "retraining.verdicts.judge", "retraining.candidates"),
+    },
+    "track_execution": {
+        *("statistics", "jinja2", "itsdangerous", "slack_sdk"),
+        *("retraining.evidence", "retraining.report", "retraining.verdicts.judge", "retraining.candidates"),
+    },
+    "judge_candidate": {"jinja2", "itsdangerous", "slack_sdk", "retraining.html"},
+    "record_decision": {"jinja2", "itsdangerous", "slack_sdk", "retraining.html"},
+    "reconcile": {"jinja2", "itsdangerous", "slack_sdk", "retraining.html"},
+    "review_candidate": {"slack_sdk"},
+    "notify_slack": {"jinja2", "retraining.html.render"},
+}
+"""What the usual event of each function does not need."""
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_handler_does_not_import_what_its_usual_event_does_not_need(handler: str) -> None:
+    found = imported(handler)
+    assert found & (NEVER | OF_PATHS[handler]) == set()
+
+
+def test_start_path_imports_few_modules() -> None:
+    """It was 650 modules, 120 of them ours, when it imported what any path of any function needs."""
+    found = imported("start_retraining")
+    assert len([name for name in found if name.startswith("retraining.")]) <= 105
+    assert len([name for name in found if name.startswith("botocore")]) <= 80
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_import_builds_no_reader_of_a_model(handler: str) -> None:
+    """pydantic builds them at their first use: an event uses few of them."""
+    script = """
+from pydantic import BaseModel
+def below(kind):
+    for one in kind.__subclasses__():
+        yield one
+        yield from below(one)
+print(json.dumps([one.__name__ for one in below(BaseModel) if one.__module__.startswith("retraining.")
+                  and one.model_fields and one.__pydantic_complete__]))
+"""
+    assert output(handler, script) == []
+
+
+def imported(handler: str) -> set[str]:
+    """The modules that a process has after it imported the handler."""
+    return set(output(handler, "print(json.dumps(sorted(sys.modules)))"))
+
+
+def output(handler: str, script: str) -> list[str]:
+    """What the script prints as JSON in a process that has imported the handler."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import json, sys\nimport {handler}\n{script}"],
+        env={"PATH": os.environ["PATH"], "POWERTOOLS_SERVICE_NAME": "handsoff"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: list[str] = json.loads(done.stdout)
+    return found
