@@ -32,6 +32,9 @@ from retraining.facts.package import Package
 
 T = TypeVar("T")
 
+IMAGE: Final = "scikit-learn:1.9-0"
+"""The image of the sample's jobs, in local/images/table.py."""
+
 TIMEOUT: Final = 120.0
 """Seconds that each wait may take; then the demo fails."""
 
@@ -54,7 +57,7 @@ def _cloud(project: Project, folder: Path, console: Console) -> Iterator[Deploym
     log.unlink(missing_ok=True)
     try:
         with step(console, "AWS starts on this machine"):
-            cloud = server.start(folder, port=None)
+            cloud = server.start(folder, port=None, prepare=[IMAGE])
         point_at(cloud)
         with step(console, "template.yaml is deployed by CloudFormation, the pipeline is published"):
             deployment = deploy(project, cloud, console.print)

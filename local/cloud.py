@@ -44,7 +44,8 @@ log = logging.getLogger("local.cloud")
 class Options:
     """How to serve. `port` 0 takes any free one. `bridge` is Docker's, if containers may call.
 
-    `quotas` are instances that jobs may have at once, by the names of Service Quotas.
+    `quotas` are instances that jobs may have at once, by the names of Service Quotas. `prepare` are the names
+    of images (images/table.py) whose first job is sure to come.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class Options:
     enforce_iam: bool = False
     bridge: IPv4Interface | None = None
     quotas: Mapping[str, int] = field(default_factory=dict)
+    prepare: Sequence[str] = ()
 
 
 def environment(folder: Path, port: int, region: str, *, enforce_iam: bool = False) -> dict[str, str]:
@@ -99,10 +101,12 @@ def build_app(
     bridge: IPv4Interface | None = None,
     quotas: Mapping[str, int] | None = None,
     installing: Mapping[str, str] | None = None,
+    prepare: Sequence[str] = (),
 ) -> tuple[App, Callable[[], None]]:
     """The ASGI app, and a function that ends its processes. Imports ministack: set the environment first.
 
-    `installing` are the variables by which packages of images are installed.
+    `installing` are the variables by which packages of images are installed. What the jobs of the images
+    `prepare` are forked from starts at once.
     """
     # ministack makes a session for each service, and each would read botocore's descriptions again.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
@@ -110,14 +114,20 @@ def build_app(
     from ministack.core import lambda_runtime
 
     from local import function_urls, signatures
+    from local.images import table
     from local.images.environments import Environments
+    from local.images.pythons import Pythons
     from local.ministack import archives, repairs, workers
     from local.sagemaker.front import in_turn, sagemaker
+    from local.sagemaker.jobs import container
 
     repairs.apply()
     archives.unpack_once(folder / "tmp" / "unpacked")
     close_workers = workers.fork_workers(folder / "tmp")
     iam = enforced(folder, region) if enforce_iam else None
+    pythons = Pythons(folder / "python", Environments(installing or {}))
+    for image in (image for image in table.IMAGES if image.name in prepare):
+        pythons.prepare(image, container.limits())
     engine = sagemaker(
         folder,
         endpoint=f"http://{LOOPBACK}:{port}",
@@ -126,7 +136,7 @@ def build_app(
         authority=iam,
         admit=iam.admit if iam else None,
         quotas=quotas,
-        environments=Environments(installing or {}),
+        pythons=pythons,
     )
 
     served = admitting(routed(engine.app, ministack), bridge)
@@ -236,6 +246,7 @@ def _serve(options: Options, closers: list[Callable[[], None]]) -> None:
         enforce_iam=options.enforce_iam,
         bridge=bridge,
         quotas=options.quotas,
+        prepare=options.prepare,
         installing={**given, "TMPDIR": os.environ["TMPDIR"]},  # so that pip is found as one of ours
     )
     closers.append(close)
@@ -273,11 +284,20 @@ def _options() -> Options:
     parser.add_argument("--enforce-iam", action="store_true", help="refuse what IAM does not allow")
     parser.add_argument("--bridge", type=IPv4Interface, help="let containers there call: 172.17.0.1/16")
     parser.add_argument("--quota", action="append", default=[], help="ml.m5.large for training job usage=1")
+    parser.add_argument("--prepare", action="append", default=[], help="an image: scikit-learn:1.9-0")
     given = parser.parse_args()
     if given.attached:
         end_with_standard_input()
     quotas = {name: int(number) for name, _, number in (item.rpartition("=") for item in given.quota)}
-    return Options(given.folder.resolve(), given.port, given.region, given.enforce_iam, given.bridge, quotas)
+    return Options(
+        given.folder.resolve(),
+        given.port,
+        given.region,
+        given.enforce_iam,
+        given.bridge,
+        quotas,
+        given.prepare,
+    )
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -150,6 +150,7 @@ def start(
     enforce_iam: bool = False,
     bridge: str | None = None,
     quotas: Mapping[str, int] | None = None,
+    prepare: Sequence[str] = (),
 ) -> Cloud:
     """Start a server in `folder`, in a session of its own, and return once it answers.
 
@@ -157,7 +158,8 @@ def start(
     this process ends, even by KILL. With `enforce_iam` every caller but the administrator needs permissions,
     and iam.jsonl in the folder records IAM's decisions. With `bridge`, the address of Docker's bridge
     (containers.bridge()), containers on this machine reach the server as host.docker.internal. `quotas` are
-    instances that jobs may have at once, by the names of Service Quotas; others are unlimited.
+    instances that jobs may have at once, by the names of Service Quotas; others are unlimited. Of the images
+    `prepare` (names of images/table.py), what jobs are forked from starts now.
 
     Raises AlreadyRunning, FolderNotOurs, NoBridge, NoSpace, PortInUse, ServerDied. After an error nothing is
     left but the log of a server that died.
@@ -167,6 +169,7 @@ def start(
     command = [python, "-m", "local.cloud", "--port", str(port or 0), "--folder", str(folder)]
     command += ["--region", region, *([] if detached else ["--attached"])]
     command += _optional(enforce_iam=enforce_iam, bridge=bridge, quotas=quotas or {})
+    command += [f"--prepare={name}" for name in prepare]
     child = _spawn(command, folder, detached=detached)
     try:
         cloud = _wait_until_ready(child, folder, timeout)

@@ -12,6 +12,7 @@ import platform
 import re
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,11 +64,18 @@ def deploy(project: Project, cloud: Cloud, say: Say = log.info) -> Deployment:
     scratch = cloud.folder / "tmp"  # deleted with the cloud, and so is what the SAM CLI leaves there
     folder = build(project, scratch)
     deployment = Deployment(project.config, project.folder)
-    _deploy_stack(deployment, project, folder, cloud)
+    with ThreadPoolExecutor(1) as beside:  # the SAM CLI mostly waits, and is the one to get a Ctrl-C
+        published = beside.submit(_publish, project)
+        _deploy_stack(deployment, project, folder, cloud)
+        published.result()
     make_environments(values, say)  # here: what fails at once has failed by now
+    return deployment
+
+
+def _publish(project: Project) -> None:
+    deployment = Deployment(project.config, project.folder)  # its session is not for several threads
     for model in project.config.models:
         publish_model(deployment, model)
-    return deployment
 
 
 def make_environments(values: Mapping[str, Any], say: Say) -> None:

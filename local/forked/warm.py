@@ -88,6 +88,12 @@ class WarmPython:
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes]
 
+    def prepare(self, variables: dict[str, str]) -> None:
+        """Start the process before the first script, which will have these environment variables."""
+        if sys.platform == "linux":
+            with self._lock, contextlib.suppress(OSError):
+                self._connected(variables)
+
     def start(
         self, arguments: list[str], variables: dict[str, str], folder: Path, *, layer: Path | None = None
     ) -> WarmProcess | None:

@@ -73,15 +73,22 @@ class Environments:
         `kind` is its place in the cache, `python` the version of Python that it should have. `begin` is
         called before it is made. Any number of processes may ask at the same time. Raises NoEnvironment.
         """
-        parts = (lock.read_text(), sys.version, os.path.realpath(sys.executable), platform.machine())
-        name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-        folder = installing.cache(self.variables) / kind / name
+        folder = self._folder(kind, lock)
         if not _is_complete(folder):
             with locked(folder.with_suffix(".lock")):
                 if not _is_complete(folder):
                     begin()
                     self._make(lock, folder, python)
         return folder
+
+    def has(self, image: Image) -> bool:
+        """Whether this machine has the environment of this image."""
+        return _is_complete(self._folder("images", image.lock))
+
+    def _folder(self, kind: str, lock: Path) -> Path:
+        parts = (lock.read_text(), sys.version, os.path.realpath(sys.executable), platform.machine())
+        name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+        return installing.cache(self.variables) / kind / name
 
     def _make(self, lock: Path, folder: Path, version: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)  # a process that was killed has left it

@@ -52,12 +52,22 @@ class Pythons:
             f"image's packages. The image has Python {image.python} and, besides, {image.besides}."
         )
         layers.make(layer, [base], self.pip_settings)
+        return Python(layer, (base,), self._forked_from(image, base))
+
+    def prepare(self, image: Image, variables: dict[str, str]) -> None:
+        """Start what the image's scripts are forked from before the first of them, if its environment exists.
+
+        They will have these environment variables.
+        """
+        if self.environments.has(image):
+            self._forked_from(image, self.environments.environment(image)).prepare(variables)
+
+    def _forked_from(self, image: Image, base: Path) -> WarmPython:
         with self._alone:
             python = str(base / "bin" / "python")
-            warm = self._warm.setdefault(
+            return self._warm.setdefault(
                 image.name, WarmPython(self.folder, image.imported, python=python, kept=base / KEPT)
             )
-        return Python(layer, (base,), warm)
 
     @property
     def pip_settings(self) -> str:

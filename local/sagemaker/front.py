@@ -24,7 +24,6 @@ from botocore.config import Config
 from local.account import administrator
 from local.asgi import read_body, respond
 from local.images.docker import Docker
-from local.images.environments import Environments
 from local.images.pythons import Pythons
 from local.sagemaker import events
 from local.sagemaker.errors import InternalFailure, SerializationException, ServiceError, ValidationException
@@ -67,21 +66,20 @@ def sagemaker(
     authority: Authority | None = None,
     admit: Admit | None = None,
     quotas: Mapping[str, int] | None = None,
-    environments: Environments | None = None,
+    pythons: Pythons | None = None,
 ) -> SageMaker:
     """SageMaker, whose jobs run below `folder` and call AWS at `endpoint`. `quotas` are those of Jobs.
 
-    `environments` hold the packages of the jobs' images. `authority` decides what roles may do, `admit` what
+    `pythons` have the packages of the jobs' images. `authority` decides what roles may do, `admit` what
     callers may do. Without them everything is allowed.
     """
     authority = authority or Everybody()
-    environments = environments or Environments()
-    pythons = Pythons(folder / "python", environments)
+    pythons = pythons or Pythons(folder / "python")
     outbox = Outbox(events.to_eventbridge(account, region))
     jobs = Jobs(
         account=account,
         region=region,
-        run=Runner(folder, endpoint, region, pythons, Docker(environments.variables), authority),
+        run=Runner(folder, endpoint, region, pythons, Docker(pythons.environments.variables), authority),
         emit=outbox,
         slots=max(2, os.cpu_count() or 2),
         quotas=quotas,

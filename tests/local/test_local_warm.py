@@ -14,6 +14,8 @@ import psutil
 import pytest
 
 from local.forked.warm import WarmProcess, WarmPython
+from local.images.environments import Environments
+from local.images.pythons import Pythons
 from local.images.table import IMAGES
 
 pytestmark = pytest.mark.slow
@@ -39,6 +41,28 @@ def output(job: WarmProcess) -> str:
     assert job.stdout is not None
     with job.stdout as stream:
         return str(stream.read(), "utf-8")
+
+
+def test_prepare_starts_what_the_first_job_is_forked_from(tmp_path: Path) -> None:
+    made = WarmPython(tmp_path, ("json",))
+    try:
+        made.prepare(VARIABLES)
+        prepared = made._process.pid
+        made.prepare(VARIABLES)
+        job = start(made, tmp_path, "import os\nprint(os.getppid(), os.environ['OMP_NUM_THREADS'])\n")
+        assert output(job).split() == [str(prepared), "1"]
+        assert job.wait(10) == 0
+    finally:
+        made.close()
+
+
+def test_prepare_leaves_an_image_alone_that_has_no_environment(tmp_path: Path) -> None:
+    pythons = Pythons(
+        tmp_path, Environments({"XDG_CACHE_HOME": str(tmp_path / "empty"), "HOME": str(tmp_path)})
+    )
+    pythons.prepare(IMAGES[0], VARIABLES)
+    assert pythons._warm == {}
+    pythons.close()
 
 
 def test_job_has_its_own_arguments_environment_folder_and_modules(python: WarmPython, tmp_path: Path) -> None:

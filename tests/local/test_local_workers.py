@@ -5,6 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ministack.core import lambda_runtime as runtime
+
+from local.ministack.repairs import queues
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,3 +40,30 @@ def test_shared_modules_read_no_environment_and_make_no_logger_or_session() -> N
         text=True,
     )
     assert done.stdout == "nothing False None\n", done.stderr
+
+
+@pytest.mark.parametrize("how", ["spawn", "reused", "fails", "no code"])
+def test_worker_of_a_queue_starts_within_the_window_of_its_batch(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is given back whatever happens, and counts as new in the line about its first invocation."""
+    worker, done = SimpleNamespace(_cold=True), list[str]()
+
+    def spawn(one: SimpleNamespace) -> None:
+        done.append("spawned")
+        one._cold = False
+        if how == "fails":
+            raise RuntimeError("no memory")
+
+    record = {"code_zip": b"" if how == "no code" else b"zip"}
+    config = {"FunctionName": "f", "Version": "$LATEST"}
+    monkeypatch.setattr(queues.lambda_svc, "_get_func_record_for_qualifier", lambda *_: (record, config))
+    monkeypatch.setattr(
+        runtime, "acquire_worker", lambda *_, **__: (worker, "reused" if how == "reused" else "spawn")
+    )
+    monkeypatch.setattr(runtime, "ensure_spawned", spawn)
+    monkeypatch.setattr(runtime, "release_worker", lambda _: done.append("released"))
+    queues._start_worker({"FunctionName": "f"}).join(10)
+    expected = {"spawn": ["spawned", "released"], "reused": ["released"], "no code": []}
+    assert done == expected.get(how, ["spawned", "released"])
+    assert worker._cold is (how != "fails")

@@ -85,9 +85,8 @@ def variables(place: Place, endpoint: str, region: str, credentials: Json) -> di
 
     Nothing of this process's own environment is in it.
     """
-    threads = str(max(1, (os.cpu_count() or 2) // 2))  # other jobs run at the same time
     return {
-        "LANG": "C.UTF-8",
+        **limits(),
         "HOME": str(place.root / "home"),
         "TMPDIR": str(place.root / "tmp"),
         "SAGEMAKER_BASE_DIR": str(place.ml),
@@ -100,10 +99,14 @@ def variables(place: Place, endpoint: str, region: str, credentials: Json) -> di
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "utf-8",
         "PYTHONDONTWRITEBYTECODE": "1",
-        **dict.fromkeys(
-            ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), threads
-        ),
     }
+
+
+def limits() -> dict[str, str]:
+    """The language and the limits of threads of all jobs."""
+    threads = str(max(1, (os.cpu_count() or 2) // 2))  # other jobs run at the same time
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    return {"LANG": "C.UTF-8", **dict.fromkeys(names, threads)}
 
 
 def make(place: Place) -> None:
