@@ -110,7 +110,7 @@ def stop(here: Running, deadline: float) -> None:
     )
     while not newest_executions(deployment, "titanic", 1)[0].terminal and time.monotonic() < deadline:
         time.sleep(0.3)
-    while time.time() - requests(here)[-1].ended < 1.5 and time.monotonic() < deadline:
+    while time.time() - requests(here)[-1].ended < 1.0 and time.monotonic() < deadline:
         time.sleep(0.2)
 
 
