@@ -10,21 +10,18 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
+from bench.csv_rows import CATEGORIES, NUMBERS, make
 from bench.row import Row, Use, alternating, at_least, at_most, measured, print_rows
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 STEPS = Path(__file__).parents[1] / "pipeline_def" / "steps"
-NUMBERS = [f"n{place}" for place in range(10)]
-CATEGORIES = [f"c{place}" for place in range(4)]
-CHUNK = 250_000
-"""Rows that are made at a time."""
 
 CONFIG = {
     "name": "m",
@@ -34,28 +31,10 @@ CONFIG = {
     "training": {"estimator": "hist_gradient_boosting"},
 }
 
-
-def make(path: Path, count: int) -> None:
-    """Write a CSV file of `count` rows: five percent of the cells of four numbers are empty."""
-    import numpy as np
-    import pyarrow as pa
-    from pyarrow import csv
-
-    random = np.random.default_rng(count)
-    with path.open("wb") as file:
-        file.write((",".join([*NUMBERS, *CATEGORIES, "y"]) + "\n").encode())
-        for start in range(0, count, CHUNK):
-            n = min(CHUNK, count - start)
-            columns = {name: np.round(random.normal(size=n), 4) for name in NUMBERS}
-            table = {name: pa.array(values) for name, values in columns.items()}
-            for name in NUMBERS[:4]:
-                table[name] = pa.array(columns[name], mask=random.random(n) < 0.05)
-            for place, name in enumerate(CATEGORIES):
-                table[name] = pa.array([f"v{k}" for k in range(5 + 20 * place)]).take(
-                    pa.array(random.integers(5 + 20 * place, size=n))
-                )
-            table["y"] = pa.array((columns["n0"] + random.normal(size=n) > 0).astype("int8"))
-            csv.write_csv(pa.table(table), file, csv.WriteOptions(include_header=False, quoting_style="none"))
+REASON = (
+    "Imports take as long as the parse; identities of rows, Parquet and the profile of each column do, too."
+)
+"""Why DataPreProcessing needs more than a parse."""
 
 
 def ours(folder: Path) -> None:
@@ -65,17 +44,10 @@ def ours(folder: Path) -> None:
     from batch import DataObject, batch_identity, manifest
     from job import parse_config
 
-    class Body:
-        def __init__(self, path: Path) -> None:
-            self.path = path
-
-        def read(self) -> bytes:
-            return self.path.read_bytes()
-
-        def iter_chunks(self, size: int) -> Iterator[bytes]:
-            with self.path.open("rb") as file:
-                while chunk := file.read(size):
-                    yield chunk
+    def body(path: Path) -> SimpleNamespace:
+        return SimpleNamespace(
+            read=path.read_bytes, iter_chunks=lambda size: iter(partial(path.open("rb").read, size), b"")
+        )
 
     files = {f"curated/m/{name}": folder / name for name in ("train.csv", "validation.csv")}
     etags = {key: hashlib.md5(key.encode()).hexdigest() for key in files}
@@ -84,7 +56,7 @@ def ours(folder: Path) -> None:
     files["batches/m/" + batch + "/manifest.json"] = folder / "manifest.json"
     (folder / "manifest.json").write_text(manifest("m", batch, objects))
     s3 = SimpleNamespace(
-        get_object=lambda **asked: {"Body": Body(files[asked["Key"]]), "ETag": etags.get(asked["Key"], "")}
+        get_object=lambda **asked: {"Body": body(files[asked["Key"]]), "ETag": etags.get(asked["Key"], "")}
     )
     with tempfile.TemporaryDirectory(dir=folder) as output:
         preprocess.preprocess(cast("S3Client", s3), "b", parse_config(CONFIG), batch, Path(output))
@@ -124,28 +96,13 @@ def use(count: int, names: tuple[str, ...], times: int) -> dict[str, Use]:
 def rows() -> list[Row]:
     """CPU of 1 M rows against the limit and the peer, and memory of 1, 2 and 10 M rows."""
     million = use(1_000_000, ("ours", "limit", "peer"), 3)
-    cpu = {name: used.cpu for name, used in million.items()}
+    limit, ours, peer = (million[name].cpu for name in ("limit", "ours", "peer"))
     name = "DataPreProcessing, 1 M rows of 15 columns"
     found = [
-        Row(
-            f"{name}: CPU",
-            cpu["ours"] / cpu["limit"],
-            "× a typed parse",
-            at_most(2),
-            "CPU s",
-            ours=cpu["ours"],
-            limit=cpu["limit"],
-            peer=cpu["peer"],
-        ),
+        Row(f"{name}: CPU", ours / limit, "× a typed parse", at_most(2), "CPU s", ours, limit, peer, REASON),
         Row(
             f"{name}: CPU of pandas as samples use it",
-            cpu["peer"] / cpu["ours"],
-            "× ours",
-            at_least(6),
-            "CPU s",
-            ours=cpu["ours"],
-            limit=cpu["limit"],
-            peer=cpu["peer"],
+            *(peer / ours, "× ours", at_least(6), "CPU s", ours, limit, peer, REASON),
         ),
     ]
     peaks = {1: million["ours"].peak} | {n: use(n * 1_000_000, ("ours",), 1)["ours"].peak for n in (2, 10)}

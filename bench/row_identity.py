@@ -19,7 +19,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.preprocess import CATEGORIES, CONFIG, NUMBERS, STEPS
+from bench.csv_rows import CATEGORIES, NUMBERS
+from bench.preprocess import CONFIG, STEPS
 from bench.row import Goal, Row, alternating, at_least, at_most, cpu_seconds, measured, print_rows
 
 MILLION = 1_000_000
