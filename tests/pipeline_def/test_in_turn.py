@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from functools import partial
 
 import pytest
 
 from in_turn import in_turn
+
+Task = Callable[[], Generator[str, None, None]]
 
 
 def counted(name: str, count: int, made: list[str] | None = None) -> Generator[str, None, None]:
@@ -30,7 +32,7 @@ def test_in_turn_gives_results_in_the_order_of_tasks_whatever_ends_first() -> No
         ended.set()
         yield "b0"
 
-    tasks = [first, partial(counted, "x", 0), second]
+    tasks: list[Task] = [first, partial(counted, "x", 0), second]
     with closing(in_turn(tasks, threads=3)) as turns:
         assert [[*results] for results in turns] == [["a0"], [], ["b0"]]
 
@@ -61,10 +63,10 @@ def test_in_turn_raises_the_error_of_a_task_in_its_turn_and_stops_the_others() -
         finally:
             closed.set()
 
-    found = []
+    found: list[str] = []
 
     def take() -> None:
-        tasks = [partial(counted, "a", 2), partial(fails, "b"), partial(fails, "c"), endless]
+        tasks: list[Task] = [partial(counted, "a", 2), partial(fails, "b"), partial(fails, "c"), endless]
         with closing(in_turn(tasks, threads=4)) as turns:
             for results in turns:
                 found.extend(results)
