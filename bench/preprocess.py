@@ -31,9 +31,7 @@ CONFIG = {
     "training": {"estimator": "hist_gradient_boosting"},
 }
 
-REASON = (
-    "Imports take as long as the parse; identities of rows, Parquet and the profile of each column do, too."
-)
+REASON = "Imports take as long as the parse; hashes of rows, Parquet and profiles take as long together."
 """Why DataPreProcessing needs more than a parse."""
 
 
