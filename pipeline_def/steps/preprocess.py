@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+import pyarrow as pa
 
 from batch import check_splits, latest_batch, read_manifest, split_of
 from channels import Channel, finish
@@ -40,6 +41,7 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
     rows to `report/training_rows.parquet`, and what their columns hold to `report/data_profile.json`. Raises
     DataProblem.
     """
+    pa.set_memory_pool(pa.system_memory_pool())  # that of Arrow's choice keeps what its threads once had
     if batch == "latest":
         batch = latest_batch(s3, bucket, config.name, config.marker, whole=config.data.whole)
     manifest = read_manifest(s3, bucket, config.name, batch)
@@ -49,6 +51,7 @@ def preprocess(s3: S3Client, bucket: str, config: StepConfig, batch: str, output
         landing = Landing(s3, bucket, config, manifest.objects, folder / "object")
         division = division_of(s3, bucket, config, landing.dates)
         files = landing.read(writers, division)
+    pa.default_memory_pool().release_unused()  # threads that have read leave memory behind
     rows = {split: writer.rows for split, writer in writers.items()}
     if division:
         check_sides(division, rows)

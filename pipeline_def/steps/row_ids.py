@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clusters import different
 from identity import KIND, together
 from job import GROUP, IDENTITY, LOOKALIKE, ROW, TEXT_ROW, Array
 from parquet_files import ROW_GROUP
@@ -23,8 +22,8 @@ from parquet_files import ROW_GROUP
 COLUMNS: Final = (ROW, IDENTITY, GROUP, LOOKALIKE, TEXT_ROW)
 """The reserved columns that hold identities."""
 
-PART: Final = 1 << 21
-"""Rows of a part, about. Sorting it needs 32 MB."""
+PART: Final = 1 << 20
+"""Rows of a part, about. Reading and sorting it needs 16 MB."""
 
 
 class Ids(Protocol):
@@ -113,34 +112,46 @@ def bits_of(*sides: Ids) -> int:
 
 
 def part(
-    ids: Ids, names: Sequence[str], bits: int, number: int, kept: Array | None = None, *, joined: bool = False
-) -> tuple[Array, list[Array]]:
-    """The places of the rows that belong to a part by the first of these columns, and the columns of these.
+    ids: Ids, names: Sequence[str], bits: int, number: int, kept: Array | None = None
+) -> Iterator[tuple[Array, Array]]:
+    """Block by block, the places of the rows that belong to a part, and the hashes of their columns.
 
-    `joined` puts one column in the place of all: the hash of each row's columns. `kept` says for each row
-    whether it counts.
+    Of one column the hash is its identity. `kept` says for each row whether it counts.
     """
-    places, found, start = [np.empty(0, dtype=np.int64)], [], 0
+    start = 0
     for columns in ids.blocks(names):
-        rows = len(columns[0])
-        block = [together(columns)] if joined else columns
+        block, rows = together(columns), len(columns[0])
         here = np.ones(rows, dtype=bool) if kept is None else kept[start : start + rows]
         if bits:
-            here = here & (block[0] >> np.uint64(64 - bits) == np.uint64(number))
-        at = np.flatnonzero(here)
-        places.append(at + start)
-        found.append(block if len(at) == rows else [column[at] for column in block])
+            here = here & (block >> np.uint64(64 - bits) == np.uint64(number))
+        yield np.flatnonzero(here) + start, block[here]
         start += rows
-    count = 1 if joined else len(names)
-    empty = [np.empty(0, dtype=np.uint64)] * count
-    return np.concatenate(places), [np.concatenate(column) for column in zip(empty, *found, strict=True)]
+
+
+def whole_part(
+    ids: Ids, names: Sequence[str], bits: int, number: int, kept: Array | None = None
+) -> tuple[Array, Array]:
+    """All blocks of a part together."""
+    places, keys = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.uint64)]
+    for at, block in part(ids, names, bits, number, kept):
+        places.append(at)
+        keys.append(block)
+    return np.concatenate(places), np.concatenate(keys)
+
+
+def sorted_part(ids: Ids, name: str, bits: int, number: int, kept: Array | None = None) -> Array:
+    """The identities of a part in one column, ascending."""
+    blocks = (block for _, block in part(ids, [name], bits, number, kept))
+    keys = np.concatenate([np.empty(0, dtype=np.uint64), *blocks])
+    keys.sort()
+    return keys
 
 
 def first_of(ids: Ids, names: Sequence[str], kept: Array | None = None) -> Array:
     """Which rows are the first with their combination of these columns, of those that are `kept`."""
     found, bits = np.zeros(ids.rows, dtype=bool), bits_of(ids)
     for number in range(1 << bits):
-        places, (keys,) = part(ids, names, bits, number, kept, joined=True)
+        places, keys = whole_part(ids, names, bits, number, kept)
         found[places[np.unique(keys, return_index=True)[1]]] = True
     return found
 
@@ -162,11 +173,16 @@ def overlap(ours: Ids, theirs: Ids, name: str) -> Overlap:
     """Compare the identities of two sides in one column. Those of each side are sorted once."""
     found, bits, counts = np.zeros(ours.rows, dtype=bool), bits_of(ours, theirs), np.zeros(2, dtype=np.int64)
     for number in range(1 << bits):
-        places, (mine,) = part(ours, [name], bits, number)
-        others = different(part(theirs, [name], bits, number)[1][0])
-        counts += len(different(mine)), len(others)
-        found[places] = among_sorted(mine, others)
+        others = sorted_part(theirs, name, bits, number)
+        counts += _different(sorted_part(ours, name, bits, number)), _different(others)
+        for places, mine in part(ours, [name], bits, number):
+            found[places] = among_sorted(mine, others)
     return Overlap(found, *counts.tolist())
+
+
+def _different(ids: Array) -> int:
+    """How many different ones of these, which ascend, there are."""
+    return int(np.count_nonzero(ids[1:] != ids[:-1])) + bool(len(ids))
 
 
 def equal(ids: Ids, one: str, other: str) -> int:

@@ -17,7 +17,18 @@ import numpy as np
 
 from clusters import different
 from job import GROUP, IDENTITY, LOOKALIKE, ROW, Array, Json
-from row_ids import Held, Ids, Overlap, among_sorted, bits_of, first_of, overlap, part, repeated_sorted
+from row_ids import (
+    Held,
+    Ids,
+    Overlap,
+    among_sorted,
+    bits_of,
+    first_of,
+    overlap,
+    repeated_sorted,
+    sorted_part,
+    whole_part,
+)
 
 MIN_GROUPS: Final = 20
 """Groups of equal size that training rows must be worth (`clusters.count`), or lookalikes are not tested.
@@ -100,7 +111,7 @@ class Share:
         count, sums = 0, np.zeros(3, dtype=np.int64)
         ids, bits = self.side.ids, bits_of(self.side.ids)
         for number in range(1 << bits):
-            places, (clusters,) = part(ids, [self.side.cluster], bits, number, self.side.first)
+            places, clusters = whole_part(ids, [self.side.cluster], bits, number, self.side.first)
             order = np.argsort(clusters)
             clusters, looks = clusters[order], self.marked[places[order]].astype(np.int64)
             starts = np.flatnonzero(np.append(clusters[:1] == clusters[:1], clusters[1:] != clusters[:-1]))
@@ -237,10 +248,11 @@ def _tested(ours: Side, theirs: Side, looks: Looks) -> Json | None:
 
 
 def _ascending(side: Side, bits: int, number: int) -> tuple[Array, Array]:
-    """The lookalikes of a part in ascending order, and the places of their rows if these matter."""
-    places, (lookalikes,) = part(side.ids, [LOOKALIKE], bits, number, side.kept)
+    """The lookalikes of a part in ascending order, and the places of their rows; none if each row counts."""
     if side.first is None:
-        return places, np.sort(lookalikes)
+        ascending = sorted_part(side.ids, LOOKALIKE, bits, number, side.kept)
+        return ascending[:0], ascending
+    places, lookalikes = whole_part(side.ids, [LOOKALIKE], bits, number, side.kept)
     order = np.argsort(lookalikes)
     return places[order], lookalikes[order]
 
