@@ -68,7 +68,7 @@ def pairs(n: int, worse: float, draws: int) -> Iterator[tuple[np.ndarray, np.nda
 
 def evaluation(target: np.ndarray, candidate: np.ndarray, champion: np.ndarray) -> Evaluation:
     """The evaluation that ModelEvaluation would write of these rows, as far as RULES need it."""
-    # without the bootstrap, which is slow and which no rule here needs
+    # without the metrics that no rule here needs
     ours, theirs, guessing = (
         replace(binary.score(target, probability), smooth={}, alone={})
         for probability in (candidate, champion, np.full(len(target), POSITIVE))

@@ -1,0 +1,116 @@
+"""Candidate against champion on the same rows: every metric, interval and difference, and what that needs.
+
+    python -m bench.comparison
+
+The limit is one sort of each model's scores, which ranks are made of; of regression, one of the errors. The
+peer is scikit-learn's metrics in a bootstrap of 1,000 resamples: each process runs one, which is scaled.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from bench.row import Goal, Row, at_most, measured, print_rows
+
+SIZES: Final[dict[int, Goal]] = {100_000: at_most(0.5), 1_000_000: at_most(2.0)}
+"""Rows, and the CPU seconds that a comparison of so many may take."""
+
+MEMORY: Final = at_most(150)
+"""MB that a comparison of a million rows may hold above the process that holds both predictions."""
+
+TIMES: Final = 3
+"""Processes of each kind, whose median counts."""
+
+TASKS: Final = {
+    "binary": ("binary_classification", 1),
+    "binary, clusters of four": ("binary_classification", 4),
+    "five classes": ("multiclass_classification", 1),
+    "regression": ("regression", 1),
+}
+"""By name the task, and the rows of a cluster."""
+
+DATA: Final = """
+import json, resource, sys, time
+sys.path.insert(0, {steps!r})
+import numpy as np
+import comparison
+from sklearn import metrics as peer
+task, n, group, who = {task!r}, {n}, {group}, {who!r}
+draw = np.random.default_rng(0)
+ids = None if group == 1 else np.arange(n) // group
+if task == "regression":
+    target = draw.normal(size=n)
+    models = [target + draw.normal(0, sd, n) for sd in (0.5, 0.6)]
+elif task == "binary_classification":
+    target = (draw.random(n) < 0.4).astype(np.int64)
+    score = draw.normal(size=n) + target - 0.5
+    models = [1 / (1 + np.exp(-score - noise * draw.normal(size=n))) for noise in (0, 0.2)]
+else:
+    target = draw.integers(0, 5, n)
+    models = []
+    for noise in (1.0, 1.2):
+        odds = np.exp(2.2 * np.eye(5)[target] + noise * draw.normal(size=(n, 5)))
+        models.append(odds / odds.sum(axis=1, keepdims=True))
+
+def ours():
+    comparison.comparison(task, target, *models, ids)
+
+def limit():
+    for model in models:
+        scores = np.abs(model - target)[:, None] if task == "regression" else model.reshape(n, -1)
+        for column in scores.T:
+            np.argsort(column)
+
+def resample():
+    rows = draw.integers(0, n, n)
+    y = target[rows]
+    for model in models:
+        p = model[rows]
+        if task == "regression":
+            for metric in (peer.root_mean_squared_error, peer.mean_absolute_error, peer.r2_score,
+                           peer.median_absolute_error):
+                metric(y, p)
+            continue
+        label = p > 0.5 if p.ndim == 1 else p.argmax(axis=1)
+        peer.accuracy_score(y, label), peer.balanced_accuracy_score(y, label), peer.log_loss(y, p)
+        peer.f1_score(y, label, average="binary" if p.ndim == 1 else "macro")
+        if p.ndim == 1:
+            peer.average_precision_score(y, p), peer.brier_score_loss(y, p), peer.roc_auc_score(y, p)
+        else:
+            peer.roc_auc_score(y, p, multi_class="ovr")
+
+base, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+{{"ours": ours, "limit": limit, "peer": resample}}[who]()
+cpu = time.process_time() - began
+print(json.dumps([cpu, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) / 1024]))
+"""
+"""Draws rows, does what `who` says, and prints CPU seconds and MB above the base (ru_maxrss is KiB)."""
+
+
+def spent(task: str, group: int, n: int, who: str) -> tuple[float, float]:
+    """CPU seconds and MB above the base, each the median of TIMES processes."""
+    steps = str(Path(__file__).parents[1] / "pipeline_def" / "steps")
+    program = DATA.format(task=task, group=group, n=n, who=who, steps=steps)
+    found = [json.loads(measured(program, 1).output) for _ in range(TIMES)]
+    return median(cpu for cpu, _ in found), median(held for _, held in found)
+
+
+def rows() -> list[Row]:
+    """CPU seconds by task and size, and the memory of the largest comparison of two classes."""
+    found = []
+    for name, (task, group) in TASKS.items():
+        for n, goal in SIZES.items():
+            used = {who: spent(task, group, n, who) for who in ("ours", "limit", "peer")}
+            cpu, limit, peer = (each[0] for each in used.values())
+            what = f"candidate against champion, {name}, {n:,} rows"
+            found.append(Row(what, cpu, "CPU s", goal, "CPU s", cpu, limit, 1_000 * peer))
+        held = used["ours"][1]
+        found.append(Row(f"its memory above both predictions, {name}", held, "MB", MEMORY, "MB", held))
+    return found
+
+
+if __name__ == "__main__":
+    print_rows(rows())
