@@ -79,10 +79,12 @@ def main(packages: Path) -> None:
 
 
 def service_model(model: Json, operations: list[str]) -> Json:
-    """The description of these operations and of every shape that they use, without documentation."""
+    """The description of these operations, of their shapes and of all errors, without documentation."""
     kept = {name: model["operations"][name] for name in operations}
     shapes: Json = {}
-    waiting = [*names_of_shapes(kept)]
+    # A service also answers with errors that the operation does not declare.
+    errors = [name for name, shape in model["shapes"].items() if shape.get("exception")]
+    waiting = [*names_of_shapes(kept), *errors]
     while waiting:
         name = waiting.pop()
         if name not in shapes:

@@ -18,6 +18,7 @@ from botocore.model import ServiceModel
 from tests.artefacts.conftest import HERE, ROOT, Built
 
 TRIM = ROOT / "layers" / "dependencies" / "trim.py"
+CALLED = Path(__file__).with_name("called.py")
 NO_CALLS = {"query", "search"}
 """Words of the code that are operations of a service, too: Query of DynamoDB, Search of SageMaker."""
 
@@ -133,3 +134,26 @@ def test_trimmed_clients_are_as_whole_ones(built: Built, trim: ModuleType) -> No
         assert trimmed[service].pop("all") == len(operations)
         assert whole[service].pop("all") != len(operations)
         assert trimmed[service] == whole[service]
+
+
+@pytest.mark.story
+@pytest.mark.parametrize("built", [HERE], indirect=True)
+def test_calls_of_the_trimmed_botocore_are_those_of_the_whole_one(built: Built, trim: ModuleType) -> None:
+    """Method, address, headers and body of each operation with all members, and the error of a refusal."""
+
+    def called(**path: str) -> dict[str, list[list[object]]]:
+        done = subprocess.run(
+            [sys.executable, "-B", str(CALLED), json.dumps(trim.OPERATIONS)],
+            env={**dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "x"), **path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, list[list[object]]] = json.loads(done.stdout)
+        return found
+
+    trimmed = called(PYTHONPATH=str(built.packages))
+    assert trimmed == called()
+    assert len(trimmed) == sum(map(len, trim.OPERATIONS.values()))
+    assert [name for name, (*sent, _) in trimmed.items() if len(sent) != 1] == []
