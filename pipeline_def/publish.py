@@ -48,9 +48,7 @@ TRAINING: Final = (
 )
 """The scripts of the training job."""
 
-PROCESSING: Final = tuple(
-    sorted({script.name for script in STEPS.glob("*.py")} - {"train.py", "tree_matrix.py"})
-)
+PROCESSING: Final = tuple(sorted({script.name for script in STEPS.glob("*.py")} - {"train.py"}))
 """The scripts of the processing jobs. They read a cell's text by cells.py, as serving does."""
 
 TUNING: Final = ("hyperparameters", "class_weight", "search")

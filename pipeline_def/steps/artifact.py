@@ -6,7 +6,7 @@ import tarfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import joblib
 import numpy as np
@@ -18,6 +18,10 @@ from cells import NUMBER, Spelling, category
 from dates import with_parts
 from inference import known_categories
 from job import Array, Json, StepConfig, read_config, read_json
+from tree_matrix import is_of_trees, matrix_of
+
+BATCH: Final = 65_536
+"""Rows that a pipeline is asked about at a time. It copies them several times, and is no faster with more."""
 
 
 class OwnCode(Exception):
@@ -77,12 +81,21 @@ class Model:
         The probability of the positive class (n), of each class (n x classes), or the predicted number (n). A
         class without a training row has probability 0.
         """
+        starts = range(0, max(len(rows), 1), BATCH)  # no rows are one batch: the answer has its shape
+        return np.concatenate([self._answer(rows.iloc[start : start + BATCH]) for start in starts])
+
+    def _answer(self, rows: pd.DataFrame) -> Array:
+        """The predictions of one batch."""
         features = with_parts(rows[list(self.config.features.names)], self.config.features.date)
+        asked = self.pipeline
+        columns = getattr(asked, "named_steps", {}).get("columns")
+        if is_of_trees(columns):
+            asked, features = asked["estimator"], matrix_of(columns, features)
         if self.config.task == "regression":
-            return np.asarray(self.pipeline.predict(features) if len(rows) else [], dtype=float)
+            return np.asarray(asked.predict(features) if len(rows) else [], dtype=float)
         probability = np.zeros((len(rows), len(self.config.classes)))
         if len(rows):
-            probability[:, self.pipeline.classes_.astype(int)] = self.pipeline.predict_proba(features)
+            probability[:, self.pipeline.classes_.astype(int)] = asked.predict_proba(features)
         return probability if self.config.task == "multiclass_classification" else probability[:, 1]
 
 

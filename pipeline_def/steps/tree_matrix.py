@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
+from sklearn.preprocessing import OrdinalEncoder
 
 from job import Array
 
@@ -53,37 +54,57 @@ def texts_of(column: pd.Series) -> Texts:
     return Texts(distinct, np.bincount(places[places >= 0], minlength=len(distinct)), places)
 
 
-def fitted_matrix(columns: ColumnTransformer, rows: pd.DataFrame) -> Array:
-    """Fit `columns` to the rows, and give what it makes of them: n x its columns of output, float64.
+def is_of_trees(columns: object) -> bool:
+    """Whether these are columns that `matrix_of` makes numbers of: passed through, or encoded texts."""
+    return isinstance(columns, ColumnTransformer) and all(
+        found == "passthrough" or (kind == TEXTS and isinstance(found, OrdinalEncoder))
+        for kind, found, _ in columns.transformers
+    )
 
-    Its transformers pass numbers through, but for TEXTS. The rows have at least one row.
-    """
-    used = {kind: names for kind, _, names in columns.transformers}
-    texts = {name: texts_of(rows[name]) for name in used.get(TEXTS, ())}
-    encoders = [encoder for kind, encoder, _ in columns.transformers if kind == TEXTS]
-    samples = {
-        name: found.sample(encoder.max_categories - 1)
-        for encoder in encoders
-        for name, found in texts.items()
+
+def fitted_matrix(columns: ColumnTransformer, rows: pd.DataFrame) -> Array:
+    """Fit `columns` to the rows, one at least, and give what it makes of them, as `matrix_of`."""
+    texts, samples = all_texts(columns, rows), {}
+    for kind, encoder, names in columns.transformers:
+        if kind == TEXTS:
+            samples = {name: texts[name].sample(encoder.max_categories - 1) for name in names}
+    columns.fit(_table({**dict.fromkeys(map(str, rows), (0.0,)), **samples}))
+    return _matrix(columns, rows, texts)
+
+
+def matrix_of(columns: ColumnTransformer, rows: pd.DataFrame) -> Array:
+    """What the fitted `columns` makes of the rows: n x its columns of output, float64."""
+    return _matrix(columns, rows, all_texts(columns, rows))
+
+
+def all_texts(columns: ColumnTransformer, rows: pd.DataFrame) -> dict[str, Texts]:
+    """The texts of each column that is encoded."""
+    return {
+        name: texts_of(rows[name])
+        for kind, _, names in columns.transformers
+        if kind == TEXTS
+        for name in names
     }
-    columns.fit(_table(samples, rows))
+
+
+def _matrix(columns: ColumnTransformer, rows: pd.DataFrame, texts: Mapping[str, Texts]) -> Array:
+    used = {kind: names for kind, _, names in columns.transformers}
     matrix = np.empty((len(rows), sum(map(len, used.values()))))
     for kind, names in used.items():
-        codes = _encoded(columns, texts, rows) if kind == TEXTS else {}
+        numbers = _encoded(columns, texts) if kind == TEXTS else {}
         for place, name in enumerate(names, columns.output_indices_[kind].start):
-            matrix[:, place] = codes[name][texts[name].places] if name in codes else rows[name]
+            matrix[:, place] = numbers[name][texts[name].places] if kind == TEXTS else rows[name]
     return matrix
 
 
-def _encoded(columns: ColumnTransformer, texts: Mapping[str, Texts], rows: pd.DataFrame) -> dict[str, Array]:
+def _encoded(columns: ColumnTransformer, texts: Mapping[str, Texts]) -> dict[str, Array]:
     """By column, the number of each distinct text; the last one is that of a missing value."""
-    distinct = _table({name: [*found.distinct, np.nan] for name, found in texts.items()}, rows)
-    numbers = columns.named_transformers_[TEXTS].transform(distinct[list(texts)])
-    return dict(zip(texts, numbers.T, strict=True))
+    distinct = _table({name: [*found.distinct, np.nan] for name, found in texts.items()})
+    return dict(zip(texts, columns.named_transformers_[TEXTS].transform(distinct).T, strict=True))
 
 
-def _table(values: Mapping[str, Sequence[object]], rows: pd.DataFrame) -> pd.DataFrame:
-    """A table with these values in the columns of `rows`. A shorter column repeats its last value."""
-    length = max(map(len, values.values()), default=1)
-    found = {name: [*given, *[given[-1]] * (length - len(given))] for name, given in values.items()}
-    return pd.DataFrame({str(name): found.get(str(name), np.zeros(length)) for name in rows})
+def _table(values: Mapping[str, Sequence[object]]) -> pd.DataFrame:
+    """A table with these columns. A shorter one repeats its last value."""
+    length = max(map(len, values.values()))
+    repeated = {name: [*given, *[given[-1]] * (length - len(given))] for name, given in values.items()}
+    return pd.DataFrame(repeated, dtype=object)  # also where all values of a column are missing
