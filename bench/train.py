@@ -32,16 +32,12 @@ sys.path.insert(0, {steps!r})
 import train
 train.main({{"SM_CHANNEL_TRAIN": {channel!r}, "SM_MODEL_DIR": {model!r}}}, Path({folder!r}))
 """
-"""The step itself; it also writes the model."""
-
 LIMIT: Final = """
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 estimator = HistGradientBoostingClassifier(random_state=0, categorical_features=[10, 11, 12, 13])
 estimator.fit(np.load({folder!r} + "/x.npy"), np.load({folder!r} + "/y.npy"))
 """
-"""The fit, of numbers that are there."""
-
 PEER: Final = """
 import numpy as np
 import pandas as pd
@@ -55,7 +51,7 @@ columns = ColumnTransformer([("numbers", "passthrough", {numbers!r}), ("texts", 
 estimator = HistGradientBoostingClassifier(random_state=0, categorical_features=[10, 11, 12, 13])
 Pipeline([("columns", columns), ("estimator", estimator)]).fit(rows.drop(columns="y"), rows["y"])
 """
-"""The same of a DataFrame, as scikit-learn's guide does it."""
+"""The step itself, which also writes the model; the fit of numbers that are there; and of a DataFrame."""
 
 
 def write_channel(folder: Path, rows: int) -> pd.DataFrame:
