@@ -79,7 +79,7 @@ def write_channel(folder: Path, rows: int) -> pd.DataFrame:
 
 
 def rows() -> list[Row]:
-    """CPU seconds and peak memory of the step."""
+    """CPU and peak memory of the step."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         frame = write_channel(folder, ROWS)

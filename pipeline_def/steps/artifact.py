@@ -87,15 +87,16 @@ class Model:
     def _answer(self, rows: pd.DataFrame) -> Array:
         """The predictions of one batch."""
         features = with_parts(rows[list(self.config.features.names)], self.config.features.date)
-        asked = self.pipeline
+        asked: Any = self.pipeline
+        given: Any = features
         columns = getattr(asked, "named_steps", {}).get("columns")
         if is_of_trees(columns):
-            asked, features = asked["estimator"], matrix_of(columns, features)
+            asked, given = asked["estimator"], matrix_of(columns, features)
         if self.config.task == "regression":
-            return np.asarray(asked.predict(features) if len(rows) else [], dtype=float)
+            return np.asarray(asked.predict(given) if len(rows) else [], dtype=float)
         probability = np.zeros((len(rows), len(self.config.classes)))
         if len(rows):
-            probability[:, self.pipeline.classes_.astype(int)] = asked.predict_proba(features)
+            probability[:, self.pipeline.classes_.astype(int)] = asked.predict_proba(given)
         return probability if self.config.task == "multiclass_classification" else probability[:, 1]
 
 

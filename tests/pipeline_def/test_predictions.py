@@ -10,6 +10,7 @@ import pytest
 
 import artifact
 import train
+from dates import with_parts
 from job import StepConfig, parse_config
 
 CLASSES = {
@@ -73,7 +74,7 @@ def test_batches_are_answered_as_all_rows(task: str, estimator: str, monkeypatch
     new = rows(50, "pqrs")  # s is unknown
     new.loc[7:20, "c"] = np.nan  # in a whole batch, no row has a value
     new.index = pd.RangeIndex(1000, 1050)
-    whole = train.with_parts(new, ["at"])
+    whole = with_parts(new, ["at"])
     if task == "regression":
         expected = model.pipeline.predict(whole)
     else:
@@ -90,7 +91,7 @@ def test_no_pipeline_is_asked_about_more_than_a_batch(monkeypatch: pytest.Monkey
     pipeline = train.fit(values, rows(60, "pq"), pd.Series(np.arange(60.0)))
     asked: list[int] = []
     monkeypatch.setattr(artifact, "BATCH", 16)
-    artifact.Model(Counting(pipeline, asked), values).predict(rows(50, "pq"))  # type: ignore[arg-type]
+    artifact.Model(Counting(pipeline, asked), values).predict(rows(50, "pq"))
     assert asked == [16, 16, 16, 2]
 
 
