@@ -22,6 +22,9 @@ from bench.row import Row, at_most, print_rows
 
 ROOT: Final = Path(__file__).parents[1]
 
+ENVIRONMENT: Final = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""As users have it: byte-code is kept."""
+
 TIMES: Final = 3
 """Measured runs, whose median is taken."""
 
@@ -37,7 +40,7 @@ def run() -> tuple[float, float]:
     with tempfile.TemporaryFile() as output:
         began = time.perf_counter()
         used: dict[int, float] = {}
-        demo = psutil.Popen(COMMAND, cwd=ROOT, stdout=output, stderr=output)
+        demo = psutil.Popen(COMMAND, cwd=ROOT, env=ENVIRONMENT, stdout=output, stderr=output)
         while demo.poll() is None:
             for process in _family(demo):
                 used[process.pid] = max(used.get(process.pid, 0.0), _cpu(process))

@@ -22,6 +22,9 @@ ROOT: Final = Path(__file__).parents[1]
 TIMES: Final = 3
 """Models that are added one after the other; the median counts."""
 
+ENVIRONMENT: Final = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""As users have it: byte-code is kept."""
+
 HANDSOFF: Final = str(Path(sys.executable).with_name("handsoff"))
 """The command line."""
 
@@ -49,7 +52,7 @@ def rows() -> list[Row]:
         load = os.getloadavg()[0]
         _run(folder, "local", "up", "--detach", "--port", "4599")
         try:
-            use = measured(ADD, TIMES, cwd=folder)
+            use = measured(ADD, TIMES, env=ENVIRONMENT, cwd=folder)
         finally:
             _run(folder, "local", "down")
     return [
@@ -66,7 +69,7 @@ def rows() -> list[Row]:
 
 
 def _run(folder: Path, *command: str) -> None:
-    subprocess.run([HANDSOFF, *command], cwd=folder, check=True, capture_output=True)
+    subprocess.run([HANDSOFF, *command], cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
 
 
 if __name__ == "__main__":

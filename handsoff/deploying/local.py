@@ -64,18 +64,9 @@ def deploy(project: Project, cloud: Cloud, say: Say = log.info) -> Deployment:
     scratch = cloud.folder / "tmp"  # deleted with the cloud, and so is what the SAM CLI leaves there
     folder = build(project, scratch)
     deployment = Deployment(project.config, project.folder)
-    with ThreadPoolExecutor(1) as beside:  # the SAM CLI mostly waits, and is the one to get a Ctrl-C
-        published = beside.submit(_publish, project)
-        _deploy_stack(deployment, project, folder, cloud)
-        published.result()
+    _deploy_and_publish(deployment, project, folder, cloud)
     make_environments(values, say)  # here: what fails at once has failed by now
     return deployment
-
-
-def _publish(project: Project) -> None:
-    deployment = Deployment(project.config, project.folder)  # its session is not for several threads
-    for model in project.config.models:
-        publish_model(deployment, model)
 
 
 def make_environments(values: Mapping[str, Any], say: Say) -> None:
@@ -88,8 +79,11 @@ def make_environments(values: Mapping[str, Any], say: Say) -> None:
         Environments().environment(image, say)
 
 
-def _deploy_stack(deployment: Deployment, project: Project, folder: Path, cloud: Cloud) -> None:
-    """Deploy what was built into `folder`, unless the stack came of the same and nobody changed it since."""
+def _deploy_and_publish(deployment: Deployment, project: Project, folder: Path, cloud: Cloud) -> None:
+    """Publish all models, and deploy what was built into `folder`.
+
+    The stack is left as it is if it came of the same, and nobody changed it since.
+    """
     wait_for_key(deployment)
     runtime, architecture = this_machine()
     parameters = {
@@ -106,15 +100,24 @@ def _deploy_stack(deployment: Deployment, project: Project, folder: Path, cloud:
         return json.dumps([*origin, stack and [stack.status, stack.version]])
 
     if note.exists() and note.read_text(encoding="utf-8") == current():
+        _publish(deployment)
         return
     note.unlink(missing_ok=True)
-    sam.deploy(
-        project,
-        folder,
-        parameters=parameters,
-        environment={"SAM_CLI_POLL_DELAY": "0.3", "TMPDIR": str(cloud.folder / "tmp")},
-    )
+    with ThreadPoolExecutor(1) as beside:  # a session is not for several threads
+        published = beside.submit(_publish, Deployment(project.config, project.folder))
+        sam.deploy(
+            project,
+            folder,
+            parameters=parameters,
+            environment={"SAM_CLI_POLL_DELAY": "0.3", "TMPDIR": str(cloud.folder / "tmp")},
+        )
+        published.result()
     note.write_text(current(), encoding="utf-8")
+
+
+def _publish(deployment: Deployment) -> None:
+    for model in deployment.config.models:
+        publish_model(deployment, model)
 
 
 def build(project: Project, scratch: Path) -> Path:

@@ -24,12 +24,13 @@ KEYS = "arn:aws:kms:us-east-1:000000000000:key"
 
 @dataclass
 class Machine:
-    """A build, a stack, the parameters of each `sam deploy`, and the key that signs evidence."""
+    """A build, a stack, the parameters of each `sam deploy`, what was published, and the key that signs."""
 
     project: Project
     cloud: Cloud
     stack: Stack | None = None
     deployed: list[Any] = field(default_factory=list)
+    published: list[str] = field(default_factory=list)
     fails: bool = False
     key: dict[str, str] = field(default_factory=lambda: {"Arn": f"{KEYS}/1"})
 
@@ -44,7 +45,8 @@ class Machine:
 
     def update(self) -> int:
         """Deploy as `handsoff local update` does; how often `sam deploy` has run by now."""
-        local._deploy_stack(Deployment(self.project.config), self.project, self.cloud.folder, self.cloud)
+        deployment = Deployment(self.project.config)
+        local._deploy_and_publish(deployment, self.project, self.cloud.folder, self.cloud)
         return len(self.deployed)
 
 
@@ -55,6 +57,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     found.build("a")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(sam, "deploy", found.sam_deploy)
+    monkeypatch.setattr(local, "publish_model", lambda _, model: found.published.append(model))
     monkeypatch.setattr(local, "find_stack", lambda _session, _name: found.stack)
     monkeypatch.setattr(proof, "_described", lambda _kms, _name: found.key)
     return found
@@ -62,6 +65,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 def test_deploy_the_same_again_leaves_the_stack_alone(machine: Machine) -> None:
     assert [machine.update(), machine.update(), machine.update()] == [1, 1, 1]
+    assert machine.published == ["titanic"] * 3
 
 
 def other_code(machine: Machine) -> None:
