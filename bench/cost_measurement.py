@@ -15,13 +15,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from bench.sweep_requests import idle_minute
 from bench.use import Use
 from handsoff.deploying.local import deploy, point_at
 from handsoff.deployment import Deployment
@@ -179,6 +180,19 @@ def running(folder: Path) -> Iterator[Running]:
         os.environ.pop("AWS_ENDPOINT_URL", None)
 
 
+def idle_requests() -> dict[str, float]:
+    """The requests of one idle minute. The model of `measure` is not idle yet: it has just trained."""
+    counted = idle_minute(1)
+    keys = counted.pop("keys")
+    return {
+        "requests": round(sum(counted.values()), 4),
+        "reads": round(counted["GetItem"] + keys, 4),
+        "writes": round(counted["UpdateItem"], 4),
+        "s3_gets": round(counted["HeadObject"], 4),
+        "s3_puts": round(counted["ListObjectVersions"], 4),
+    }
+
+
 def measure() -> dict[str, Any]:
     """What one execution, one sweep without work, and one more object use; and the seconds of each step."""
     data = ROOT / "data" / "titanic"
@@ -204,7 +218,7 @@ def measure() -> dict[str, Any]:
         for _ in range(SWEEPS):
             here.sweep()
         after, _ = here.used()
-        sweep = after.less(before, SWEEPS)
+        sweep = replace(after.less(before, SWEEPS), **idle_requests())
         before, _ = here.used()
         here.land({**many, **batch}, 3)
         after, _ = here.used()

@@ -22,11 +22,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import boto3
 import yaml
 
 from bench.row import Row, at_most, measured, print_rows
 from local import server
+from retraining.aws import clients
 from retraining.collaborators import Collaborators
 from retraining.config.schema import dump_model, parse_config
 
@@ -88,8 +88,7 @@ def sweeps(models: int) -> dict[str, float]:
             sent["keys"] += len(json.loads(request.body)["RequestItems"]["ledger"]["Keys"])
 
     with deployment(models):
-        boto3.setup_default_session()
-        boto3._get_default_session().events.register("before-send", note)
+        clients._session().register("before-send", note)
         using = replace(Collaborators.real(), clock=lambda: now)
         for minute in range(SETTLE + MINUTES):
             now += timedelta(minutes=1)
