@@ -81,11 +81,11 @@ def sweeps(models: int) -> dict[str, float]:
 
     sent, now = Counter[str](), datetime.now(UTC)
 
-    def note(request: Any, event_name: str, **_: Any) -> None:
-        operation = event_name.rpartition(".")[2]
+    def note(**event: Any) -> None:
+        operation = event["event_name"].rpartition(".")[2]
         sent[operation] += 1
         if operation == "BatchGetItem":
-            sent["keys"] += len(json.loads(request.body)["RequestItems"]["ledger"]["Keys"])
+            sent["keys"] += len(json.loads(event["request"].body)["RequestItems"]["ledger"]["Keys"])
 
     with deployment(models):
         clients._session().register("before-send", note)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from ministack.core import lambda_runtime as runtime
+from ministack.services import lambda_svc
 
 from local.ministack.repairs import queues
 
@@ -57,7 +58,7 @@ def test_worker_of_a_queue_starts_within_the_window_of_its_batch(
 
     record = {"code_zip": b"" if how == "no code" else b"zip"}
     config = {"FunctionName": "f", "Version": "$LATEST"}
-    monkeypatch.setattr(queues.lambda_svc, "_get_func_record_for_qualifier", lambda *_: (record, config))
+    monkeypatch.setattr(lambda_svc, "_get_func_record_for_qualifier", lambda *_: (record, config))
     monkeypatch.setattr(
         runtime, "acquire_worker", lambda *_, **__: (worker, "reused" if how == "reused" else "spawn")
     )
