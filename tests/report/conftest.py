@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.review.conftest import browser
+from tests.review.conftest import browser, reused_page
 
-__all__ = ["browser"]
+__all__ = ["browser", "reused_page"]

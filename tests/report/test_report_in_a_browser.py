@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 from tests.report.cases import CASES, held, page_of, put, sample
 from tests.review.stage import PICTURES
@@ -26,23 +26,35 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def opened(browser: Browser, path: Path, width: int, scheme: Any = "light") -> tuple[Page, list[str]]:
-    """The report in a new window, and what Chromium complains of."""
-    page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
+def opened(page: Page, path: Path, width: int, scheme: Any = "light") -> list[str]:
+    """Open the report in a window of this size and these colours; returns what Chromium complains of."""
     complaints: list[str] = []
-    page.on("console", lambda said: complaints.append(said.text))
-    page.on("request", lambda sent: complaints.append(sent.url) if "://" in sent.url[5:] else None)
+
+    def said(message: ConsoleMessage) -> None:
+        complaints.append(message.text)
+
+    def sent(request: Request) -> None:
+        if "://" in request.url[5:]:
+            complaints.append(request.url)
+
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(media="null", color_scheme=scheme)
+    page.on("console", said)
+    page.on("request", sent)
     page.goto(path.as_uri())
-    return page, [text for text in complaints if text != path.as_uri()]
+    page.remove_listener("console", said)
+    page.remove_listener("request", sent)
+    return [text for text in complaints if text != path.as_uri()]
 
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_report_has_no_accessibility_violation_and_does_not_scroll_sideways(
-    browser: Browser, reports: Path, case: str, scheme: Any, width: int
+    reused_page: Page, reports: Path, case: str, scheme: Any, width: int
 ) -> None:
-    page, complaints = opened(browser, reports / f"{case}.html", width, scheme)
+    page = reused_page
+    complaints = opened(page, reports / f"{case}.html", width, scheme)
     assert complaints == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
     for summary in page.locator("summary").all():
@@ -54,28 +66,28 @@ def test_report_has_no_accessibility_violation_and_does_not_scroll_sideways(
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert dark == {"light": "rgb(244, 245, 247)", "dark": "rgb(14, 17, 22)"}[scheme]
-    page.context.close()
 
 
-def test_text_of_pictures_has_twelve_pixels_on_a_phone(browser: Browser, reports: Path) -> None:
-    page, _ = opened(browser, reports / "held.html", 360)
+def test_text_of_pictures_has_twelve_pixels_on_a_phone(reused_page: Page, reports: Path) -> None:
+    page = reused_page
+    opened(page, reports / "held.html", 360)
     assert page.evaluate("[...new Set([...document.images].map(image => image.clientWidth))]") == [360]
-    page.context.close()
 
 
-def test_paper_is_light_and_has_the_tables(browser: Browser, reports: Path) -> None:
-    page, _ = opened(browser, reports / "held.html", 800, "dark")
+def test_paper_is_light_and_has_the_tables(reused_page: Page, reports: Path) -> None:
+    page = reused_page
+    opened(page, reports / "held.html", 800, "dark")
     table = page.locator("details table").first
     assert not table.is_visible()
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.querySelector('.card')).backgroundColor") == PAPER
     assert page.evaluate("getComputedStyle(document.querySelector('img')).colorScheme") == "light"
     assert all(table.is_visible() for table in page.locator("details table").all())
-    page.context.close()
 
 
-def test_tables_open_and_scroll_by_keyboard(browser: Browser, reports: Path) -> None:
-    page, _ = opened(browser, reports / "held.html", 360)
+def test_tables_open_and_scroll_by_keyboard(reused_page: Page, reports: Path) -> None:
+    page = reused_page
+    opened(page, reports / "held.html", 360)
     for _ in range(10):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.tagName") == "SUMMARY":
@@ -87,7 +99,6 @@ def test_tables_open_and_scroll_by_keyboard(browser: Browser, reports: Path) -> 
     page.keyboard.press("ArrowRight")
     page.wait_for_timeout(300)
     assert page.evaluate("document.activeElement.scrollLeft") > 0
-    page.context.close()
 
 
 def test_picture_of_anybody_runs_and_loads_nothing(browser: Browser, tmp_path: Path) -> None:
@@ -120,20 +131,21 @@ OUTSIDE = """width => [...document.querySelectorAll('.stacks th, .stacks td, .st
 @pytest.mark.parametrize("case", ["held", "rejected"])
 @pytest.mark.parametrize(("width", "display"), [(360, "block"), (499, "block"), (768, "table-cell")])
 def test_rules_and_facts_stack_on_a_phone_and_nothing_is_cut(
-    browser: Browser, reports: Path, case: str, width: int, display: str
+    reused_page: Page, reports: Path, case: str, width: int, display: str
 ) -> None:
-    page, _ = opened(browser, reports / f"{case}.html", width)
+    page = reused_page
+    opened(page, reports / f"{case}.html", width)
     assert page.locator(".stacks").count() == 3  # rules, trust, facts
     assert page.evaluate("getComputedStyle(document.querySelector('.stacks td')).display") == display
     if display == "block":
         assert page.evaluate(OUTSIDE, width) == 0
-    page.context.close()
 
 
 def test_paper_keeps_headings_with_what_follows_and_breaks_only_between_rows(
-    browser: Browser, reports: Path
+    reused_page: Page, reports: Path
 ) -> None:
-    page, _ = opened(browser, reports / "held.html", 800)
+    page = reused_page
+    opened(page, reports / "held.html", 800)
     page.emulate_media(media="print")
     found = page.evaluate(
         """['h2', 'h3', 'figure', 'img', 'tr', '.plots'].map(name => {
@@ -151,4 +163,3 @@ def test_paper_keeps_headings_with_what_follows_and_breaks_only_between_rows(
         ["tr", "auto", "avoid"],
         [".plots", "auto", "auto"],
     ]
-    page.context.close()
