@@ -185,6 +185,7 @@ def test_partitioned_folders_without_a_header_give_their_column(inside: bool, gi
     assert found.table()["embarked"].value_counts().to_dict() == expected
 
 
+@pytest.mark.slow
 def test_parts_of_one_row_without_rows_and_without_bytes_are_no_fault(gives: Gives) -> None:
     """Rows are judged over the split; empty parts are named."""
     files = {f"train/part-{number:03}.csv": as_csv(ROWS[number : number + 1]) for number in range(300)}

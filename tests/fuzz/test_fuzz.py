@@ -26,6 +26,7 @@ def run(seed: int, cases: int = CASES) -> Found:
     return play(seed, lambda done: done < cases)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_fuzz_finds_no_5xx_and_no_decision_that_was_not_asked_for(seed: int) -> None:
     found = run(seed)
@@ -104,6 +105,7 @@ VARIANTS: list[Callable[[pytest.MonkeyPatch], None]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
 def test_fuzz_catches_a_broken_variant(
     variant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch

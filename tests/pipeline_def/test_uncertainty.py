@@ -218,6 +218,7 @@ def test_measured_closed_forms_agree_with_a_bootstrap() -> None:
         assert gaps[name]["standard_error"] == pytest.approx((means[0] - means[1]).std(), rel=0.1)
 
 
+@pytest.mark.slow
 def test_area_deviation_agrees_with_a_bootstrap() -> None:
     ours, theirs, target, mine, others = two_models(400)
     rows = np.random.default_rng(5).integers(0, 400, (600, 400))

@@ -255,6 +255,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
     return event
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(requests())
 def test_no_request_fails_or_decides(event: dict[str, Any]) -> None:
