@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -143,13 +144,19 @@ class Landing:
         return dates[changes.kept()] if changes else dates
 
     def _in_turn(self, *, typed: bool) -> Generator[Iterator[Part], None, None]:
-        """The parts of each object, in the order of the objects.
-
-        As many are read at a time as there are processors, and more if all are small.
-        """
-        small = all(item.size <= SMALL for item in self.objects)
+        """The parts of each object, in the order of the objects."""
         tasks = (partial(self._parts, place, typed=typed) for place in range(len(self.objects)))
-        return in_turn(tasks, READERS if small else os.cpu_count() or 1)
+        return in_turn(tasks, self.readers())
+
+    def readers(self) -> int:
+        """How many objects are read at a time: as many as there are processors, and more if all are small.
+
+        The largest of so many must fit on half of the free disk, or fewer are read.
+        """
+        sizes = sorted((item.size for item in self.objects), reverse=True)
+        wanted = READERS if not sizes or sizes[0] <= SMALL else os.cpu_count() or 1
+        room = shutil.disk_usage(self.path.parent).free // 2
+        return max((count for count in range(1, wanted + 1) if sum(sizes[:count]) <= room), default=1)
 
     def _parts(self, place: int, *, typed: bool) -> Generator[Part, None, None]:
         """The parts of one object. `typed` says that training rows need no text of numbers."""

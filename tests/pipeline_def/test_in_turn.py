@@ -6,10 +6,20 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import closing
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from batch import DataObject
 from in_turn import in_turn
+from job import parse_config
+from reading import Landing
+from tests.pipeline_def.helpers import SMALL
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 Task = Callable[[], Generator[str, None, None]]
 
@@ -75,3 +85,28 @@ def test_in_turn_raises_the_error_of_a_task_in_its_turn_and_stops_the_others() -
         take()
     assert found == ["a0", "a1", "b"]
     assert closed.is_set()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "free", "processors", "readers"),
+    [
+        ([5 << 20] * 9, 1 << 40, 4, 4),
+        ([5 << 20] * 9, 20 << 20, 4, 2),
+        ([5 << 20] * 9, 1 << 20, 4, 1),
+        ([1 << 20] * 9, 1 << 40, 4, 16),
+        ([5 << 20, 10, 10], 1 << 40, 2, 2),
+    ],
+)
+def test_landing_reads_as_many_files_as_processors_and_disk_allow(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sizes: list[int],
+    free: int,
+    processors: int,
+    readers: int,
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: processors)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    objects = [DataObject(f"k{place}", "1", "e", size) for place, size in enumerate(sizes)]
+    landing = Landing(cast("S3Client", None), "b", parse_config(SMALL), objects, tmp_path / "object")
+    assert landing.readers() == readers
