@@ -120,7 +120,8 @@ def part(
     """
     start = 0
     for columns in ids.blocks(names):
-        block, rows = together(columns), len(columns[0])
+        block = together(columns) if len(columns) > 1 else columns[0]
+        rows = len(block)
         here = np.ones(rows, dtype=bool) if kept is None else kept[start : start + rows]
         if bits:
             here = here & (block >> np.uint64(64 - bits) == np.uint64(number))
