@@ -84,7 +84,7 @@ def usable(task: Task, prediction: Array) -> Array:
     inside_range = (prediction >= -ROUNDING) & (prediction <= 1 + ROUNDING)  # false for NaN
     if task == "binary_classification":
         return np.asarray(inside_range)
-    sums = np.where(inside_range, prediction, np.nan).sum(axis=1)
+    sums = np.einsum("nc->n", np.where(inside_range, prediction, np.nan))
     return np.asarray(np.abs(sums - 1) <= ROUNDING)
 
 
