@@ -22,7 +22,7 @@ MEMORY: Final = at_most(150)
 """MB that a comparison of a million rows may hold above the process that holds both predictions."""
 
 TIMES: Final = 3
-"""Processes of each kind, whose median counts."""
+"""Processes of each size, whose median counts."""
 
 TASKS: Final = {
     "binary": ("binary_classification", 1),
@@ -38,7 +38,7 @@ sys.path.insert(0, {steps!r})
 import numpy as np
 import comparison
 from sklearn import metrics as peer
-task, n, group, who = {task!r}, {n}, {group}, {who!r}
+task, n, group = {task!r}, {n}, {group}
 draw = np.random.default_rng(0)
 ids = None if group == 1 else np.arange(n) // group
 if task == "regression":
@@ -82,32 +82,29 @@ def resample():
         else:
             peer.roc_auc_score(y, p, multi_class="ovr")
 
-base, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-{{"ours": ours, "limit": limit, "peer": resample}}[who]()
-cpu = time.process_time() - began
-print(json.dumps([cpu, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) / 1024]))
+def cpu(what):
+    began = time.process_time()
+    what()
+    return time.process_time() - began
+
+base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+used = cpu(ours)
+held = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) / 1024
+print(json.dumps([used, cpu(limit), cpu(resample), held]))
 """
-"""Draws rows, does what `who` says, and prints CPU seconds and MB above the base (ru_maxrss is KiB)."""
-
-
-def spent(task: str, group: int, n: int, who: str) -> tuple[float, float]:
-    """CPU seconds and MB above the base, each the median of TIMES processes."""
-    steps = str(Path(__file__).parents[1] / "pipeline_def" / "steps")
-    program = DATA.format(task=task, group=group, n=n, who=who, steps=steps)
-    found = [json.loads(measured(program, 1).output) for _ in range(TIMES)]
-    return median(cpu for cpu, _ in found), median(held for _, held in found)
+"""Draws rows, and prints the CPU seconds of ours, limit and peer, and the MB of ours (ru_maxrss is KiB)."""
 
 
 def rows() -> list[Row]:
-    """CPU seconds by task and size, and the memory of the largest comparison of two classes."""
-    found = []
+    """CPU seconds by task and size, and the memory of the largest comparison of each task."""
+    found, steps = [], str(Path(__file__).parents[1] / "pipeline_def" / "steps")
     for name, (task, group) in TASKS.items():
         for n, goal in SIZES.items():
-            used = {who: spent(task, group, n, who) for who in ("ours", "limit", "peer")}
-            cpu, limit, peer = (each[0] for each in used.values())
+            program = DATA.format(task=task, group=group, n=n, steps=steps)
+            runs = [json.loads(measured(program, 1).output) for _ in range(TIMES)]
+            cpu, limit, peer, held = (median(each) for each in zip(*runs, strict=True))
             what = f"candidate against champion, {name}, {n:,} rows"
             found.append(Row(what, cpu, "CPU s", goal, "CPU s", cpu, limit, 1_000 * peer))
-        held = used["ours"][1]
         found.append(Row(f"its memory above both predictions, {name}", held, "MB", MEMORY, "MB", held))
     return found
 

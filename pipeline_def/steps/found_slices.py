@@ -90,7 +90,8 @@ def slices(config: StepConfig, rows: pd.DataFrame, fewest: int = 0) -> Iterator[
             numbers = values.to_numpy(dtype=float)
             codes, names = quartiles(numbers)
         else:
-            codes, names = pd.factorize(values, sort=False)
+            codes, categories = pd.factorize(values, sort=False)
+            names = np.asarray(categories)
         for code, inside in enumerate(places(codes + 1, len(names) + 1)):
             found: Json = {"column": column, "value": None, "range": None}
             if len(inside) < fewest or (code and not len(inside)):

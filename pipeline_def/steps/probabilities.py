@@ -51,7 +51,7 @@ class Ranking:
     def middles(self, values: Array) -> Array:
         """For each row, the sum of the values of all groups below its own, and half of its own group's."""
         below, up_to = self.sums(values)
-        return (below + up_to) / 2
+        return np.asarray((below + up_to) / 2)
 
     def by_row(self, ordered: Array) -> Array:
         """These values by row."""

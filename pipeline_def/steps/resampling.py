@@ -49,7 +49,7 @@ def draw_labels(*scored: Labels, clusters: Array | None = None) -> list[dict[str
     present = occurring(target)
     wrong = np.roll(present, -1) if len(present) > 1 else (present + 1) % classes
     added = [[present, wrong], [wrong, present]][: len(scored)]
-    columns = [(target, present, present)]
+    columns: list[tuple[Array, ...]] = [(target, present, present)]
     columns += [(item.predicted, *assigned) for item, assigned in zip(scored, added, strict=True)]
     small = np.min_scalar_type(classes)  # a million rows in as many bytes
     joined = [np.concatenate(column, dtype=small, casting="unsafe") for column in columns]
