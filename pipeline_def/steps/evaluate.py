@@ -82,7 +82,7 @@ def evaluate(
     """
     every = Held({name: rows[name].to_numpy() for name in COLUMNS if name in rows})
     known = seen(every, trained.ids, config.row_column, group=bool(config.data.group))
-    rows = rows[known.left]
+    rows = rows if known.left.all() else rows[known.left]  # a copy is as large as all columns
     prediction, unknown = model.predict(rows), model.unknown(rows)
     searched = model.search if isinstance(model, Model) else None
     report = trained.report
