@@ -51,8 +51,10 @@ def config_schema() -> _Schema:
 
     A schema cannot compare keys with each other: that the target is no feature, say.
     """
-    whole = Config.model_json_schema()
     sections = {section.__name__: section for section in _sections(Config)}
+    for section in sections.values():
+        section.model_rebuild()  # a default that is a section is written by that section's model
+    whole = Config.model_json_schema()
     for name, schema in (("Config", whole), *whole["$defs"].items()):
         meanings = docstrings(sections[name])
         for key, property_ in schema.get("properties", {}).items():
