@@ -167,7 +167,7 @@ def bin_products(bins: Array, gaps: Array, means: Array, clusters: Array | None)
     """Σ over clusters of the products of what each bin's sum deviates by (bins x bins)."""
     if clusters is None:
         squares = np.bincount(bins, weights=gaps**2, minlength=BINS)
-        return np.diag(squares) - len(gaps) * np.outer(means, means)
+        return np.asarray(np.diag(squares) - len(gaps) * np.outer(means, means))
     many = int(clusters.max()) + 1
     sums = np.bincount(clusters * BINS + bins, weights=gaps, minlength=many * BINS).reshape(many, BINS)
     sums -= np.bincount(clusters)[:, None] * means
