@@ -122,7 +122,7 @@ def test_every_handler_and_event_is_tried() -> None:
     ("package", "misses"),
     [
         ("aws_lambda_powertools", "start_retraining"),
-        ("boto3", "start_retraining"),
+        ("botocore", "start_retraining"),
         ("itsdangerous", "review_candidate"),
         ("jinja2", "review_candidate"),
         ("markupsafe", "review_candidate"),
