@@ -2,9 +2,8 @@
 
     python -m bench.train
 
-A million rows of ten numbers and four columns of texts. The limit is a process that loads a matrix of numbers
-and fits the same estimator to it; others hold a DataFrame all the way. Each process has one thread, since
-threads that wait for each other use CPU seconds too.
+A million rows of ten numbers and four columns of texts. The limit is a process that loads a matrix and fits
+the same estimator to it; others hold a DataFrame. One thread each: threads that wait use CPU seconds, too.
 """
 
 from __future__ import annotations
