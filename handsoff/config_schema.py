@@ -52,9 +52,7 @@ def config_schema() -> _Schema:
     A schema cannot compare keys with each other: that the target is no feature, say.
     """
     sections = {section.__name__: section for section in _sections(Config)}
-    for section in sections.values():
-        section.model_rebuild()  # a default that is a section is written by that section's model
-    whole = Config.model_json_schema()
+    whole = plain_schema(Config)
     for name, schema in (("Config", whole), *whole["$defs"].items()):
         meanings = docstrings(sections[name])
         for key, property_ in schema.get("properties", {}).items():
@@ -76,6 +74,16 @@ def docstrings(model: type[BaseModel]) -> dict[str, str]:
                 case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                     found[name] = " ".join(text.split())
     return found
+
+
+def plain_schema(model: type[BaseModel]) -> _Schema:
+    """The schema that pydantic makes of a model, which builds each model at its first use.
+
+    A default that is a section is written by that section's model, so all are built first.
+    """
+    for section in _sections(model):
+        section.model_rebuild()
+    return model.model_json_schema()
 
 
 def _sections(kind: object) -> Iterator[type[BaseModel]]:

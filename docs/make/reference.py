@@ -25,7 +25,7 @@ from typer.cli import get_docs_for_click
 from typer.main import get_command
 
 from handsoff.cli import app
-from handsoff.config_schema import config_schema, docstrings
+from handsoff.config_schema import config_schema, docstrings, plain_schema
 from retraining import evidence
 from retraining.aws import events, measures, pipelines
 from retraining.config import rules, schema
@@ -54,7 +54,7 @@ def rows(model: type[BaseModel], prefix: str = "", without: Sequence[str] = ()) 
     `prefix` stands before each key; `without` names fields that are left out. A field that is a model itself
     has a row only if a docstring stands below it. Raises Undescribed for any other field without one.
     """
-    meanings, properties = docstrings(model), model.model_json_schema()["properties"]
+    meanings, properties = docstrings(model), plain_schema(model)["properties"]
     for name, field in model.model_fields.items():
         key, inner = field.alias or name, models_in(field.annotation)
         if name in without or field.exclude:
