@@ -77,7 +77,12 @@ def measure_successes(
     if config is None:
         return
     due = success_due(known, config, now)
-    if due is not None and now > due and not is_paused(model, config, facts):
+    if due is None or now <= due or is_paused(model, config, facts):
+        return
+    pause = facts.get(keys.paused(model))
+    if pause and pause.resumed:
+        due = success_due(known, config, now, resumed=pause.resumed.at) or due
+    if now > due:
         measure("SuccessesOverdue", model=model, facts={"due": due.isoformat()})
 
 
@@ -102,17 +107,21 @@ def duration_limit(known: KnownExecutions) -> timedelta:
     return usual.limit(took, LONGER) or NEW
 
 
-def success_due(known: KnownExecutions, config: ModelConfig, now: datetime) -> datetime | None:
+def success_due(
+    known: KnownExecutions, config: ModelConfig, now: datetime, resumed: datetime | None = None
+) -> datetime | None:
     """By when an execution must have succeeded; None for a model without a schedule, or that is new here.
 
-    That is a period of the schedule and a long execution after the last success. Where cooldown or
-    daily_limit let it start less often than the schedule asks, that is the period.
+    That is a period of the schedule and a long execution after the last success, or after the last pause,
+    which ended when it was `resumed`. Where cooldown or daily_limit let it start less often than the schedule
+    asks, that is the period.
     """
     retrain = config.retrain
     last = known.runs[-1].ended_at if known.runs else known.since
     asked = period(retrain.schedule, retrain.schedule_timezone, now.year) if retrain.schedule else None
     if last is None or asked is None:
         return None
+    last = max(last, resumed) if resumed else last
     limited = timedelta(days=1) if asked * retrain.daily_limit < timedelta(days=1) else asked
     return last + max(asked, limited, retrain.cooldown) + duration_limit(known)
 

@@ -12,7 +12,7 @@ import reconcile
 from retraining.collaborators import Collaborators
 from retraining.facts import keys, usual
 from retraining.facts.model_state import ModelState
-from retraining.facts.pauses import PauseFact
+from retraining.facts.pauses import PauseFact, Resumed
 from retraining.facts.starts import KnownExecutions, Marker, Run, StartRequest
 from retraining.starts import executions
 from retraining.starts.overdue import duration_limit, landing_due, success_due
@@ -177,6 +177,23 @@ def test_missing_success_is_measured_unless_the_model_is_paused(
     assert swept(world, capsys, due + timedelta(minutes=1))["SuccessesOverdue"]["due"] == due.isoformat()
     paused(world)
     assert "SuccessesOverdue" not in swept(world, capsys, due + timedelta(minutes=2))
+
+
+def test_missing_success_is_measured_from_the_end_of_a_pause(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = titanic_config()
+    retrain = config.retrain.model_copy(update={"schedule": "rate(7 days)"})
+    world.configs.known["titanic"] = config.model_copy(update={"retrain": retrain})
+    world.ledger.mark(keys.known_executions("titanic"), since=START, runs=runs(10, 10, 10))
+    resumed = NOON + timedelta(days=30)
+    fact = PauseFact(
+        by="Ana", since=NOON, why="holidays", state="resumed", resumed=Resumed(by="Ana", at=resumed)
+    )
+    world.ledger.take(keys.paused("titanic"), fact)
+    due = resumed + timedelta(days=7, minutes=25)
+    assert "SuccessesOverdue" not in swept(world, capsys, due)
+    assert swept(world, capsys, due + timedelta(minutes=1))["SuccessesOverdue"]["due"] == due.isoformat()
 
 
 def test_missing_landing_is_measured_unless_the_model_is_paused(
