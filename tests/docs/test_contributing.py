@@ -22,7 +22,7 @@ def test_every_folder_of_functions_has_a_row() -> None:
 
 def test_every_list_of_files_names_a_test() -> None:
     lists = re.split(r"^### ", TEXT.partition("## How to add…")[2].partition("\n## ")[0], flags=re.M)[1:]
-    assert len(lists) == 7
+    assert len(lists) == 8
     assert [part.splitlines()[0] for part in lists if "`tests/" not in part] == []
 
 

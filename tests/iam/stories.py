@@ -26,7 +26,7 @@ from handsoff.operating.executions import (
 from handsoff.operating.quarantine import quarantined_files
 from local import infrastructure, operator_user
 from retraining import evidence
-from retraining.aws import pipelines, registry, settings
+from retraining.aws import clients, pipelines, registry, settings
 from retraining.aws.ledger import once
 from retraining.aws.pipelines import Execution
 from retraining.collaborators import Collaborators
@@ -586,12 +586,13 @@ def acting(loop: Loop, function: str, ahead: timedelta = timedelta()) -> Iterato
             patch.setenv(name, value)
         for name, value in role_environment(loop, found["Role"]).items():
             patch.setenv(name, value)
-        patch.setattr(boto3, "DEFAULT_SESSION", None)
         try:
+            clients._session.cache_clear()
             settings._secrets.cache_clear()
             Collaborators.real.__func__.cache_clear()  # type: ignore[attr-defined]
             yield replace(Collaborators.real(), clock=lambda: datetime.now(UTC) + ahead)
         finally:
+            clients._session.cache_clear()
             settings._secrets.cache_clear()
             Collaborators.real.__func__.cache_clear()  # type: ignore[attr-defined]
 

@@ -242,9 +242,9 @@ os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "PREFIX": "p", "DATA_BUCKET": 
 module, name = handler.split(".")
 function = importlib.import_module(module)
 from retraining.collaborators import Collaborators
-Collaborators.real()
+Collaborators.real().s3.meta
 assert callable(getattr(function, name))
-assert sys.modules["boto3"].__file__.startswith(layer) and sys.modules["pydantic"].__file__.startswith(layer)
+assert sys.modules["botocore"].__file__.startswith(layer) and sys.modules["pydantic"].__file__.startswith(layer)
 """
 
 

@@ -152,12 +152,17 @@ _BUILDING: Final = Lock()
 threads read facts at the same time."""
 
 
+def _built(kind: type[F]) -> type[F]:
+    """The kind of facts, whose reader is built."""
+    if not kind.__pydantic_complete__:
+        with _BUILDING:
+            kind.model_rebuild()
+    return kind
+
+
 def _read(key: Key[F], item: Values) -> F:
     """The fact in an item: all its attributes without the key's."""
-    if not key.kind.__pydantic_complete__:
-        with _BUILDING:
-            key.kind.model_rebuild()
-    return key.kind.model_validate({name: value for name, value in item.items() if name != "fact"})
+    return _built(key.kind).model_validate({name: value for name, value in item.items() if name != "fact"})
 
 
 def _stored(key: Key[F], changes: Values) -> dict[str, Any]:
@@ -165,7 +170,7 @@ def _stored(key: Key[F], changes: Values) -> dict[str, Any]:
     unknown = changes.keys() - key.kind.model_fields.keys()
     if unknown and not key.kind.any_name:
         raise TypeError(f"{key.kind.__name__} has no field {', '.join(sorted(unknown))}")
-    dumped = key.kind.model_construct(**changes).model_dump(by_alias=True, include=set(changes))
+    dumped = _built(key.kind).model_construct(**changes).model_dump(by_alias=True, include=set(changes))
     return {name: _none_if_empty(value) for name, value in dumped.items()}
 
 

@@ -108,7 +108,7 @@ def write(
         body = json.dumps(found, indent=1, ensure_ascii=False).encode()
         _check(execution_arn, body)
         if replaces and (digest := hashlib.sha256(body).hexdigest()) != replaces:
-            sources.ledger.mark(keys.copy(execution_arn, digest), replaces=replaces)
+            sources.ledger.swap(keys.copy(execution_arn, digest), version=0, replaces=replaces)
         try:
             answer = sources.s3.put_object(
                 Bucket=sources.bucket, Key=key, Body=body, ContentType="application/json", **copy.condition

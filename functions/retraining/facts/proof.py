@@ -35,7 +35,9 @@ class RecordedFact(Fact):
 class CopyFact(Fact):
     """An evidence.json that we wrote or were about to write: the SHA-256 of the one that it replaces.
 
-    It tells a copy of ours that is not recorded yet from one that somebody else put there.
+    It tells a copy of ours that is not recorded yet from one that somebody else put there. It is written
+    once, also where the same bytes are written again later.
     """
 
     replaces: str
+    version: int = 0

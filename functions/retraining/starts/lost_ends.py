@@ -70,9 +70,17 @@ def find_ends(model: str, using: Collaborators) -> bool:
 
 
 def _minutes_since_look(model: str, using: Collaborators) -> int:
-    """Minutes since the last look at an idle model; 1 for all others. `rotated` moves by one each minute."""
+    """The clock's minutes since the last look at a model, at least 1. `rotated` moves by one each minute.
+
+    Looks come at other seconds of their minutes, so the time between two of them is no whole minute.
+    """
     last = using.idle.get(f"{model} ends")
-    return min((using.clock() - last) // timedelta(minutes=1), MAX_RETRIED) if last else 1
+    passed = _minute(using.clock()) - _minute(last) if last else 1
+    return min(max(passed, 1), MAX_RETRIED)
+
+
+def _minute(time: datetime) -> int:
+    return int(time.timestamp() // 60)
 
 
 def _try(

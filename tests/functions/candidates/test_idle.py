@@ -22,6 +22,10 @@ QUARTER = 15
 """Minutes between two looks at the executions and packages of an idle model."""
 
 
+CALL = timedelta(milliseconds=30)
+"""What a call takes. So looks at a model do not come a whole number of minutes after each other."""
+
+
 class Process:
     """A process of the sweep's function, which keeps what it knows from one minute to the next."""
 
@@ -33,7 +37,7 @@ class Process:
         """Let as many minutes pass, each with a sweep; the calls of these sweeps by operation."""
         self.calls.clear()
         for _ in range(number):
-            self.models.now += timedelta(minutes=1)
+            self.models.now = self.models.now.replace(second=0, microsecond=0) + timedelta(minutes=1)
             self.sweep()
         return Counter(self.calls)
 
@@ -56,6 +60,7 @@ class Counted:
         if name == "get_paginator":
             return lambda operation: Counted(Pages(self._inner, operation), self._process)
         self._process.calls[name] += 1
+        self._process.models.now += CALL
         if name in self._process.failing:
             raise refused("InternalServerError", name, 500)
         return getattr(self._inner, name)
@@ -140,16 +145,23 @@ def test_execution_at_an_idle_model_without_an_event_is_recorded(models: Models,
     assert [message["kind"] for message in models.world.messages()] == ["execution_failed"]
 
 
+@pytest.mark.parametrize("waits", [False, True])
 @pytest.mark.parametrize("others", [0, 1, 4, 14, 29])
 def test_retry_that_fails_again_between_two_looks_is_told(
-    models: Models, process: Process, others: int
+    models: Models, process: Process, others: int, waits: bool
 ) -> None:
-    """Also among many that have failed before: each look asks of as many as minutes have passed."""
+    """Also among many that have failed before: each look asks of as many as minutes have passed. A model with
+    a request that waits, here for the end of a pause, is looked at each minute."""
     sagemaker = models.world.sagemaker
     arns = [sagemaker.start_bare(f"bare-{number}") for number in range(others + 1)]
     for arn in arns:
         sagemaker.end(arn, "Failed")
     process.minutes(60)
+    if waits:
+        paused = titanic_config().retrain.model_copy(update={"paused": True})
+        models.world.configs.known["titanic"] = titanic_config().model_copy(update={"retrain": paused})
+        models.deliver(models.land("titanic"))
+        process.minutes(30)
     models.world.messages()
     for arn in (arns[0], arns[-1]):
         made = sagemaker.describe_pipeline_execution(arn)
@@ -158,7 +170,7 @@ def test_retry_that_fails_again_between_two_looks_is_told(
             {"StepName": "TrainModel", "StepStatus": "Failed", "StartTime": models.now, "EndTime": models.now}
         ]
         told = minutes_until(process, lambda: bool(models.world.messages()))
-        assert told <= QUARTER + 1 + others
+        assert told <= (1 if waits else QUARTER) + 1 + others
 
 
 def test_champion_of_an_idle_model_rejected_in_aws_without_an_event_is_recorded(

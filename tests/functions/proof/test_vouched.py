@@ -10,6 +10,7 @@ import pytest
 
 from retraining import evidence, proof, records
 from retraining.candidates.decisions import decide
+from retraining.evidence import copy
 from retraining.facts import keys
 from retraining.proof.chain import Head
 from retraining.proof.statement import parse_record
@@ -125,6 +126,28 @@ def test_copy_of_ours_that_is_not_recorded_yet_is_taken_over_without_a_note(
         )
         written(world, kms)
     assert len(copies(world)) == 1 + decisions
+    records.write(sources(world, kms), "titanic", E0)
+    assert [text for text in said(world, 2)["missing"] if "evidence.json" in text] == []
+
+
+def test_copies_of_ours_that_alternate_are_taken_over_without_a_note(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when an object can be read only each other time; no writer comes to its record."""
+    kms = recorded(world)
+    decide(arn_of(1), "Rejected", by="link", who="Bo", why="seen", using=using(world, 31))
+    real = copy._collected
+    for number in range(4):
+        note = f"x: cannot be read, {number % 2}"
+
+        def collected(*given: Any, note: str = note) -> tuple[dict[str, Any], str | None]:
+            found, replaces = real(*given)
+            return {**found, "missing": [note]}, replaces
+
+        monkeypatch.setattr(copy, "_collected", collected)
+        written(world, kms)
+    monkeypatch.setattr(copy, "_collected", real)
+    assert copies(world)[1] == copies(world)[3] != copies(world)[2]
     records.write(sources(world, kms), "titanic", E0)
     assert [text for text in said(world, 2)["missing"] if "evidence.json" in text] == []
 
