@@ -121,8 +121,8 @@ def rows() -> list[Row]:
             "requests",
             ours=each,
             limit=1.0,  # a look at the marker
-            reason=f"The sweep itself makes {one - each:.1f} more, for any number of models. Each execution among "
-            "a model's newest 100 that failed or was stopped adds 0.13, and all of them 2 at most.",
+            reason=f"The sweep itself makes {one - each:.1f} more, for any number of models. Each execution "
+            "among a model's newest 100 that failed or was stopped adds 0.13, and all of them 2 at most.",
         )
     ]
 

@@ -244,7 +244,8 @@ function = importlib.import_module(module)
 from retraining.collaborators import Collaborators
 Collaborators.real().s3.meta
 assert callable(getattr(function, name))
-assert sys.modules["botocore"].__file__.startswith(layer) and sys.modules["pydantic"].__file__.startswith(layer)
+for package in ("botocore", "pydantic"):
+    assert sys.modules[package].__file__.startswith(layer)
 """
 
 
