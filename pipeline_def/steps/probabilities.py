@@ -17,6 +17,10 @@ from scored import Alone, Area, Interval, Smooth, divide
 BINS: Final = 10
 """Bins of the expected calibration error."""
 
+MIN_POSITIVES: Final = 3
+"""Positive rows, or clusters of them, from which on average precision has a deviation. Of two, more than one
+in ten resamples has none, and one says nothing of how they differ."""
+
 EPSILON: Final = float(np.finfo(float).eps)
 """Distance from 0 and 1 that a probability keeps in a logarithm."""
 
@@ -116,8 +120,8 @@ def average_precision(
     A row's weight moves the precision at its own score and at all lower ones; the sum of that over the
     positive rows is its influence, the derivative of the metric (Hampel 1974; Efron 1982). The interval is
     that of the logit (Boyd, Eng and Page 2013). If all positive rows come first, it is Wilson's of as many
-    hits in as many rows. Positive rows are counted in clusters. `ranking` is that of the scores where it is
-    known.
+    hits in as many rows. Positive rows are counted in clusters; fewer than MIN_POSITIVES have no deviation.
+    `ranking` is that of the scores where it is known.
     """
     positive = np.asarray(target, dtype=bool)
     positives, hits = count(clusters, positive), int(positive.sum())
@@ -138,6 +142,8 @@ def average_precision(
     weights = ordered / above
     gained, lost = ranking.sums(weights)[1], ranking.sums(weights * precision)[1]
     parts = np.where(ordered, precision - value + gained, 0.0) - lost
+    if positives < MIN_POSITIVES:
+        parts[:] = math.nan
     return Smooth(value, ranking.by_row(parts / hits), partial(ends, value))
 
 

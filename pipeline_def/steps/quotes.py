@@ -30,6 +30,9 @@ EMPTY_LINES: Final = (0x0A0A, 0x0D0D, 0x0D0A)
 
 _QUOTED: Final = rb'"[^"]*+(?:""[^"]*+)*+'
 
+TRIES: Final = 2
+"""Line breaks that are tried as the end of the last row in a block, before all rows are gone through."""
+
 WINDOW: Final = 32 * 1024
 """Bytes that hold a delimiter or a line break, or a value of MAX_VALUE characters may be around them."""
 
@@ -75,7 +78,7 @@ def whole_rows(chunks: Iterable[bytes], delimiter: str, size: int) -> Iterator[m
 
     Raises ArrowInvalid where no row ends within a block.
     """
-    right = _right(delimiter)
+    right, rows = _right(delimiter), _rows(delimiter)
     waiting: list[bytes] = []
     for chunk in chunks:
         waiting.append(chunk)
@@ -84,7 +87,7 @@ def whole_rows(chunks: Iterable[bytes], delimiter: str, size: int) -> Iterator[m
         text, start = b"".join(waiting), 0
         waiting.clear()
         while len(text) - start >= size:
-            end = _last_row_end(text, start, start + size, right)
+            end = _last_row_end(text, start, start + size, right, rows)
             if end <= start:
                 raise pa.ArrowInvalid("no row ends within a block")
             yield memoryview(text)[start:end]
@@ -94,7 +97,9 @@ def whole_rows(chunks: Iterable[bytes], delimiter: str, size: int) -> Iterator[m
     yield memoryview(b"".join(waiting))
 
 
-def _last_row_end(text: bytes, start: int, stop: int, right: re.Pattern[bytes]) -> int:
+def _last_row_end(
+    text: bytes, start: int, stop: int, right: re.Pattern[bytes], rows: re.Pattern[bytes]
+) -> int:
     """Where the last whole row ends that is between two places, of which the first is a row's begin; at most
     `start` if none does."""
     if text.find(b'"', start, stop) < 0:
@@ -102,17 +107,27 @@ def _last_row_end(text: bytes, start: int, stop: int, right: re.Pattern[bytes]) 
         return (end if end >= 0 else text.rfind(b"\r", start, stop)) + 1
     block = b"\n" + text[start:stop]
     end = right.match(block, 1).end()  # type: ignore[union-attr]
-    while (row := max(block.rfind(b"\n", 1, end), block.rfind(b"\r", 1, end))) > 0:
+    for _ in range(TRIES):
+        if (row := max(block.rfind(b"\n", 1, end), block.rfind(b"\r", 1, end))) <= 0:
+            return start
         end = right.match(block, 1, row + 1).end()  # type: ignore[union-attr]
         if end == row + 1:
             return start + row
-    return start
+    return start + rows.match(block, 1, end).end() - 1  # type: ignore[union-attr]
 
 
 def _right(delimiter: str) -> re.Pattern[bytes]:
     """The longest text from the begin of a value on in which each quoted value ends where one may end."""
     sign = rb"[%s\r\n]" % re.escape(delimiter.encode())
     return re.compile(rb'[^"]*+(?:(?:(?<=%s)%s"(?=%s)|(?<!%s)")[^"]*+)*+' % (sign, _QUOTED, sign, sign))
+
+
+def _rows(delimiter: str) -> re.Pattern[bytes]:
+    """The longest text from the begin of a row on that ends with a whole row. `_right` tells more quickly
+    whether a text ends outside of quotes."""
+    sign = rb"[%s\r\n]" % re.escape(delimiter.encode())
+    value = rb'(?:(?<=%s)%s"(?=%s)|(?<!%s)")' % (sign, _QUOTED, sign, sign)
+    return re.compile(rb'(?:[^"\r\n]*+(?:%s[^"\r\n]*+)*+[\r\n])*+' % value)
 
 
 class QuoteCheck:

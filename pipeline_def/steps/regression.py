@@ -86,6 +86,8 @@ def median(values: Array, clusters: Array | None) -> Smooth:
     side -= side.mean()
     rows, freedom = float(n), math.inf
     if clusters is not None:
+        if not clusters.max():  # one cluster says nothing of others
+            return Smooth(value, np.full(n, math.nan), lambda *_: UNKNOWN)
         rows, freedom = effective_rows(side, clusters), freedom_of(clusters)
         rows *= 1 - 1 / (clusters.max() + 1)
     shape, reach = (rows + 1) / 2, math.ceil(REACH * n / (2 * math.sqrt(rows)))

@@ -98,6 +98,15 @@ def test_median_has_the_deviation_and_percentiles_of_every_resample(n: int) -> N
             assert abs(np.searchsorted(near, end) - np.searchsorted(near, other)) <= 1
 
 
+def test_metrics_of_rows_of_one_group_have_values_without_intervals() -> None:
+    clusters = np.zeros(3, dtype=np.int64)
+    found = measured(regression.score(np.zeros(3), np.array([1.0, 2.0, 4.0]), clusters))
+    assert found["median_absolute_error"]["value"] == 2.0
+    for metric in found.values():
+        assert np.isnan(metric["standard_deviation"])
+        assert np.isnan(metric["interval"]).all()
+
+
 def test_median_of_errors_that_are_alike_has_no_deviation() -> None:
     found = measured(scored([1.0] * 9, [1.5] * 9))["median_absolute_error"]
     assert (found["value"], found["standard_deviation"], found["interval"]) == (0.5, 0.0, [0.5, 0.5])

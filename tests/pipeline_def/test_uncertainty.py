@@ -273,6 +273,19 @@ def test_smooth_metrics_have_the_deviation_of_a_bootstrap(n: int, group: int) ->
                 assert gaps[name]["standard_error"] == pytest.approx(gap, rel=0.2), name
 
 
+@pytest.mark.parametrize(("positives", "known"), [(1, False), (2, False), (3, True)])
+def test_average_precision_of_few_positive_rows_has_no_deviation(positives: int, known: bool) -> None:
+    target = (np.arange(1000) < positives).astype(int)
+    scores = np.random.default_rng(3).random((2, 1000))
+    mine, _, gaps = paired(*(binary.score(target, each) for each in scores))
+    for number in (
+        mine["average_precision"]["standard_deviation"],
+        mine["average_precision"]["interval"][0],
+        gaps["average_precision"]["standard_error"],
+    ):
+        assert (number is not None and math.isfinite(number)) is known
+
+
 def test_smooth_metrics_of_the_same_predictions_differ_by_nothing() -> None:
     ours = two_models(100)[0]
     gap = paired(ours, ours)[2]["average_precision"]
