@@ -191,7 +191,8 @@ def _decide(name: str, status: Status, reason: str, as_json: bool) -> None:
         raise AlreadyDecided(
             f"{package.name} is {said} already, since {standing.at.isoformat()}{why}{way_out}"
         )
-    out.print(f"{package.name}: {escape(said)}", soft_wrap=True)
+    kept = f" already, because {standing.why}; the new reason is not recorded" if standing.why != why else ""
+    out.print(f"{package.name}: {escape(said + kept)}", soft_wrap=True)
 
 
 def _standing_as_json(package: Package, standing: Standing) -> dict[str, object]:

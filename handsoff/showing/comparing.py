@@ -78,7 +78,7 @@ def basis_words(found: Compared) -> str:
 
 def _metrics(found: Compared) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("metric", overflow="fold")
+    table.add_column("metric", no_wrap=True)
     for number in (found.first.number, found.second.number):
         table.add_column(f"version {number} (95 % interval)")
     paired = found.basis == "paired"

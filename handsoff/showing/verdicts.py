@@ -55,7 +55,7 @@ def show_judgement(console: Console, judgement: Judgement) -> None:
         why = escape("; ".join(earlier.verdict.texts[:1]))
         lines.append(("earlier", f"{coloured(earlier.verdict.decision)} {moment(earlier.taken_at)}: {why}"))
     print_lines(console, lines)
-    show_verdict(console, fact.verdict)
+    show_verdict(console, fact.verdict, decided=isinstance(judgement.state, Decided))
 
 
 def _approval(judgement: Judgement) -> str:
@@ -72,8 +72,8 @@ def _approval(judgement: Judgement) -> str:
             return f"{status} {escape(said_by(decision.by, decision.who))}"
 
 
-def show_verdict(console: Console, verdict: Verdict, *, assumed: bool = False) -> None:
-    """Print a verdict: champion and rows, a table of its rules, and all reasons.
+def show_verdict(console: Console, verdict: Verdict, *, assumed: bool = False, decided: bool = False) -> None:
+    """Print a verdict: champion and rows, a table of its rules, and all reasons; what to do, until `decided`.
 
     `assumed`: its look at the validation rows is not the ledger's.
     """
@@ -108,7 +108,7 @@ def show_verdict(console: Console, verdict: Verdict, *, assumed: bool = False) -
         console.print(f"- {escape(text)}", soft_wrap=True)
     for text in _about_rows(verdict):
         console.print(text, soft_wrap=True)
-    for path in _pages(verdict):
+    for path in () if decided else _pages(verdict):
         console.print(f"what to do: {escape(page(path))}", soft_wrap=True)
 
 

@@ -299,7 +299,12 @@ def test_approve_and_reject_record_name_and_reason(deployed: World, command: str
     text = said("explain", "titanic/2")
     assert f"{status} by {WHO} (operator)" in text
     assert "compared by hand" in text
-    assert said(command, "titanic/2", "--reason", "again") == line  # a repeated decision changes nothing
+    assert "what to do" not in text  # it is decided
+    assert said(command, "titanic/2", "--reason", "compared by hand") == line  # this changes nothing
+    assert said(command, "titanic/2", "--reason", "again") == (
+        f"handsoff-titanic/2: {status} by {WHO} (operator) already, because compared by hand; the new reason is "
+        "not recorded\n"
+    )
 
 
 def test_approve_json_is_the_standing_decision(deployed: World) -> None:
