@@ -302,8 +302,8 @@ def test_approve_and_reject_record_name_and_reason(deployed: World, command: str
     assert "what to do" not in text  # it is decided
     assert said(command, "titanic/2", "--reason", "compared by hand") == line  # this changes nothing
     assert said(command, "titanic/2", "--reason", "again") == (
-        f"handsoff-titanic/2: {status} by {WHO} (operator) already, because compared by hand; the new reason is "
-        "not recorded\n"
+        f"handsoff-titanic/2: {status} by {WHO} (operator) already, because compared by hand; "
+        "the new reason is not recorded\n"
     )
 
 
