@@ -158,7 +158,8 @@ def _domain(split: Mapping[str, Any], feature: str) -> str:
             shown = "min" in ends
             low, high = (ends["min"], ends["max"]) if shown else (ends["p5"], ends["p95"])
             none = "no value" if shown or split["missingShare"][feature] == 1 else "fewer than 20 values"
-            return none if low is None else f"{low:{form}} to {high:{form}}"
+            most = "" if shown else " (5 to 95 %)"
+            return none if low is None else f"{low:{form}} to {high:{form}}{most}"
     count = split.get("categories", {}).get(feature)
     return "" if count is None else f"{count:,} categories"
 
