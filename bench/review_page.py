@@ -34,7 +34,7 @@ assert answer["statusCode"] == 200, answer
 spent = before + time.process_time() - began
 """
 
-REASON: Final = "on AWS, SnapStart takes imports and clients out of it"
+REASON: Final = "with SnapStart, a snapshot holds imports, clients, models and templates"
 """What the number leaves out."""
 
 

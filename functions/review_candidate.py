@@ -12,6 +12,7 @@ from retraining.aws.observability import handling, logger
 from retraining.aws.settings import secret
 from retraining.collaborators import Collaborators
 from retraining.links import Links
+from retraining.review_page import snapshot
 from retraining.review_page.form import decide
 from retraining.review_page.http import Refused, Request, Response, answer, respond
 from retraining.review_page.show import show
@@ -20,6 +21,9 @@ from retraining.slack.requests import Refusal
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+if snapshot.is_being_taken():
+    snapshot.make_ready()
 
 
 @logger.inject_lambda_context

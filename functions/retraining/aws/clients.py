@@ -46,9 +46,18 @@ class Later:
         return getattr(self._made, name)
 
 
+_MADE: Final[dict[str, Any]] = {}
+"""Clients that were made before anybody asked for them, by service."""
+
+
+def make_now(*services: str) -> None:
+    """Make the clients of these services. Whoever asks for one later gets it. Nothing is sent."""
+    _MADE.update({service: _session().create_client(service, config=CLIENTS) for service in services})
+
+
 def client(service: str) -> Any:
     """The client of a service, made at its first call. The caller names its type."""
-    return Later(lambda: _session().create_client(service, config=CLIENTS))
+    return _MADE.get(service) or Later(lambda: _session().create_client(service, config=CLIENTS))
 
 
 def table(name: str) -> Table:

@@ -43,6 +43,12 @@ def _shown() -> tuple[str, ...]:
     return ("default-src 'none'", f"style-src 'sha256-{style}'", "img-src data:")
 
 
+def load_templates() -> None:
+    """Compile all templates, which is otherwise done at the first use of each."""
+    for name in _environment().list_templates(["html"]):
+        _environment().get_template(name)
+
+
 @cache
 def _environment() -> Environment:
     """Jinja2 for our pages. `plain` also removes invisible characters from every value."""
