@@ -214,6 +214,13 @@ def test_data_says_that_what_is_left_of_a_quarantined_delivery_does_not_train() 
     assert "trains now" in shown(read(world))
 
 
+def test_data_says_that_a_range_without_values_is_of_nine_rows_in_ten() -> None:
+    world = OneModel()
+    split = {**SPLIT, "ranges": {"age": {"p5": 4.0, "p95": 57.0}}}
+    executed(world, {**REPORT, "splits": {"train": split, "validation": split}}, None)
+    assert "4 to 57 (5 to 95 %)" in shown(read(world))
+
+
 def test_data_shows_the_newest_report_with_counts_and_ranges() -> None:
     world = OneModel()
     executed(world, REPORT, CHANGES)
