@@ -78,7 +78,7 @@ def rows() -> list[Row]:
         Row(
             f"make demo, warm, {os.cpu_count()} cores",
             wall,
-            "s",
+            "wall s",
             at_most(12),
             "CPU s",
             ours=cpu,

@@ -64,8 +64,8 @@ def rows() -> list[Row]:
         "in which the queue gathers messages, and in the endpoint."
     )
     return [
-        Row("landing to started execution, p50", half, "s", at_most(3), "s", half, reason=told),
-        Row("landing to started execution, p95", most, "s", at_most(4), "s", most),
+        Row("landing to started execution, p50", half, "wall s", at_most(3), "wall s", half, reason=told),
+        Row("landing to started execution, p95", most, "wall s", at_most(4), "wall s", most),
     ]
 
 

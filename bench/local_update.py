@@ -59,7 +59,7 @@ def rows() -> list[Row]:
         Row(
             "a model added by handsoff local update",
             use.wall,
-            "s",
+            "wall s",
             at_most(5),
             "CPU s",
             ours=use.cpu,
