@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 import binary
+import probabilities
 from scored import Scored
 from uncertainty import measured, paired
 
@@ -125,7 +126,7 @@ def test_score_agrees_with_scikit_learn(rows: list[tuple[int, float]]) -> None:
         st.tuples(st.integers(0, 1), st.integers(0, 4).map(lambda quarters: quarters / 4), st.integers(0, 3)),
         min_size=2,
         max_size=8,
-    ).filter(lambda rows: any(target and weight for target, _, weight in rows))
+    ).filter(lambda rows: sum(target * weight for target, _, weight in rows) >= probabilities.MIN_POSITIVES)
 )
 def test_influence_is_what_a_row_more_changes(rows: list[tuple[int, float, int]]) -> None:
     target, probability, weight = (np.array(column) for column in zip(*rows, strict=True))
