@@ -99,13 +99,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByDeploym
 def pytest_configure(config: pytest.Config) -> None:
     """Put temporary files in memory, and end by TERM as by Ctrl-C: fixtures stop what they have started.
 
+    A shell starts programs in the background so that they ignore Ctrl-C, and what they start does, too. Tests
+    interrupt programs, so this run takes it back.
+
     All sessions of botocore share what reads its descriptions of services: each would read megabytes again.
     """
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     if _in_memory():
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None  # so that it is read again
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     del config
 
 
