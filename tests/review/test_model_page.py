@@ -156,6 +156,7 @@ def test_page_escapes_all_text(stage: Stage) -> None:
         Links("a secret", "").token(CANDIDATE),
         Links("a secret", "").token("fares", "model"),
     ],
+    ids=["no token", "another deployment", "a candidate's", "a look", "a package", "another model"],
 )
 def test_link_of_another_kind_model_or_deployment_opens_nothing(stage: Stage, token: str) -> None:
     answer = ask(stage, token)
