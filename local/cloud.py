@@ -173,14 +173,15 @@ def routed(sagemaker: App, others: App) -> App:
 
 def enforced(folder: Path, region: str) -> "Iam":
     """IAM for ministack and SageMaker. It records its decisions in `folder`."""
+    from local.ministack.iam import deliveries, requests
     from local.ministack.iam import journal as journals
-    from local.ministack.iam import services
     from local.ministack.iam.authority import Iam, watch
 
     journal = journals.Journal(folder / journals.NAME)
     watch(journal)
     authority = Iam(ACCOUNT, region, journal)
-    services.apply(authority)
+    requests.apply()
+    deliveries.apply(authority)
     return authority
 
 

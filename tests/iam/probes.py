@@ -1,4 +1,4 @@
-"""Does ministack refuse what AWS refuses? One probe for each of iam_services; prints {name: bool} as JSON.
+"""Does ministack refuse what AWS refuses? One probe for each repair in local/ministack/iam, as {name: bool}.
 
     python -m tests.iam.probes [repaired]
 
@@ -28,7 +28,7 @@ from ministack.services import cloudwatch_logs, dynamodb, eventbridge, lambda_sv
 from ministack.services import iam as iam_svc
 from ministack.services.cloudformation import provisioners
 
-from local.ministack.iam import services as iam_services
+from local.ministack.iam import deliveries, requests
 from local.ministack.iam.authority import Iam
 from local.ministack.iam.journal import Journal
 from local.ministack.repairs.invocations import topics_invoke_asynchronously
@@ -222,7 +222,8 @@ def main() -> None:
     if "repaired" in sys.argv:
         topics_invoke_asynchronously()
         with tempfile.TemporaryDirectory() as folder:
-            iam_services.apply(Iam(ACCOUNT, REGION, Journal(Path(folder) / "iam.jsonl")))
+            requests.apply()
+            deliveries.apply(Iam(ACCOUNT, REGION, Journal(Path(folder) / "iam.jsonl")))
             print(json.dumps({probe.__name__: probe() for probe in PROBES}))
     else:
         print(json.dumps({probe.__name__: probe() for probe in PROBES}))

@@ -1,4 +1,4 @@
-"""What iam_services checks in ministack's place: still unchecked there, and refused once applied."""
+"""What local/ministack/iam checks in ministack's place: still unchecked there, and refused once applied."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from tests.probing import probed
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE = (ROOT / "local" / "ministack" / "iam" / "services.py").read_text()
+IAM = ROOT / "local" / "ministack" / "iam"
+SOURCE = (IAM / "requests.py").read_text() + (IAM / "deliveries.py").read_text()
 NAMES = re.findall(r"^    (\w+)\((?:iam)?\)$", SOURCE, re.MULTILINE)
 
 PROBES = "tests.iam.probes"

@@ -6,16 +6,12 @@ A file that does not validate is refused whole. The error names each wrong key a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import (
-    AfterValidator,
     Field,
     ValidationError,
-    ValidationInfo,
-    WithJsonSchema,
     model_validator,
 )
 
@@ -26,22 +22,17 @@ from retraining.config.doubts import doubts
 from retraining.config.evidence import EvidenceProof
 from retraining.config.fields import (
     ACCEPTED_BEFORE,
-    NUMBER,
     Class,
     Column,
-    Duration,
-    Flag,
     Form,
     Problem,
     Section,
     class_value,
     named_twice,
-    refused,
 )
-from retraining.config.nearest import VERY_NEAR, nearest
-from retraining.config.problems import Where, explain, explained, shown
+from retraining.config.problems import Where, explain, explained
+from retraining.config.retrain import Retrain
 from retraining.config.rules import Approval, DataRule, MetricRule
-from retraining.config.schedules import EXAMPLES, SCHEDULE_PATTERN, is_zone, unusable, zones
 from retraining.config.tasks import ESTIMATORS, METRICS, NEED_PROBABILITIES, Task
 from retraining.config.training import Inference, Training
 from retraining.config.tuning import tuning_problems
@@ -88,90 +79,6 @@ class Features(Section):
             yield (), "no column is named: name at least one numeric, categorical, boolean or date column"
         if twice := named_twice(self.names):
             yield (), f"{twice} is named twice: name each column once"
-
-
-class Marker(Section):
-    """A batch is complete when the marker lands."""
-
-    when: Literal["marker"]
-    """The batch is complete when the marker lands, after the files: beside `train/` and `validation/`, or one
-    in each of them."""
-
-    marker: Annotated[str, Form(r"[A-Za-z0-9._-]+", "a file name of letters, digits and . _ -")] = "_SUCCESS"
-    """The name of the object that is the marker."""
-
-
-class Quiet(Section):
-    """A batch is complete when nothing has landed for `quiet_period`."""
-
-    when: Literal["quiet"]
-    """The batch is complete when nothing has landed for `quiet_period`."""
-
-    quiet_period: Duration = timedelta(minutes=5)
-    """The length of that time."""
-
-
-class EveryObject(Section):
-    """A batch is complete with every object."""
-
-    when: Literal["every_object"]
-    """The batch is complete with every object that lands, once both splits have data. With `data.split` one
-    object is enough."""
-
-
-def _schedule(value: str, info: ValidationInfo) -> str:
-    """Refuse what EventBridge Scheduler would refuse, and what never fires. Stored ones are not looked at."""
-    if info.context != ACCEPTED_BEFORE and (problem := unusable(value, datetime.now(UTC).year)):
-        raise refused(f"{shown(value)} {problem}")
-    return value
-
-
-Schedule = Annotated[
-    str,
-    AfterValidator(_schedule),
-    WithJsonSchema({"type": "string", "pattern": SCHEDULE_PATTERN, "description": EXAMPLES}),
-]
-
-
-def _known_zone(value: str, info: ValidationInfo) -> str:
-    if not is_zone(value, exactly=info.context != ACCEPTED_BEFORE):
-        near = nearest(value, sorted(zones()), VERY_NEAR) if "/" in value else None
-        hint = f": did you mean {near}?" if near else ""
-        raise refused(f"expected a time zone, such as Europe/Madrid, not {shown(value)}{hint}")
-    return value
-
-
-class Retrain(Section):
-    """When a model is retrained. It runs one execution at a time, in any case.
-
-    A request made by a person ignores readiness, cooldown and `min_new_rows`. A schedule ignores readiness
-    and `min_new_rows`.
-    """
-
-    ready: Annotated[Marker | Quiet | EveryObject, Field(discriminator="when")] = Marker.model_construct(
-        when="marker"
-    )
-    """When a batch is complete."""
-
-    schedule: Schedule | None = None
-    """When the model is retrained on the newest complete batch, whatever landed. A `rate()` first asks
-    one interval, and at least an hour, after the schedule was made or changed."""
-
-    schedule_timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
-    """Time zone of the schedule, such as Europe/Madrid."""
-
-    cooldown: Duration = timedelta(0)
-    """Time between an execution's end and the next start."""
-
-    daily_limit: Annotated[int, Field(ge=1, le=1000), NUMBER] = 24
-    """Starts within 24 hours."""
-
-    min_new_rows: Annotated[int, Field(ge=0), NUMBER] = 0
-    """Rows that the files new to the batch must hold together. They are estimated from the first bytes of
-    each file."""
-
-    paused: Flag = False
-    """While it is true, nothing starts: every start request waits."""
 
 
 Channel = Annotated[str, Form(r"#?[^\s#@,<>&]{1,80}", "a channel's name, such as #ml-approvals, or its id")]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Final
 
-from retraining.config.schema import Retrain
+from retraining.config.retrain import Retrain
 from retraining.facts.model_state import DAY, NAME_RULE, ModelState
 from retraining.facts.pauses import PauseFact
 from retraining.facts.starts import BadFile, Marker, Trigger, within_limits

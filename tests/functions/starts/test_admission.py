@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from retraining.config.schema import Retrain
+from retraining.config.retrain import Retrain
 from retraining.facts.model_state import ModelState
 from retraining.facts.starts import Marker, Start, StartRequest, Trigger, leading
 from retraining.starts.actions import Wait
