@@ -50,6 +50,9 @@ def score(target: Array, probability: Array, clusters: Array | None = None) -> S
     """What each metric of these rows is. The Brier score is half of Brier's (1950), so from 0 to 1."""
     assigned, clusters = predicted(probability), numbered(clusters)
     right, ranking = target == assigned, Ranking(probability)
+    roc = roc_auc(target, probability, clusters, ranking)
+    precision = average_precision(target, probability, clusters, ranking)
+    del ranking  # as much memory as the probabilities
     return Scored(
         n=len(target),
         clusters=clusters,
@@ -63,8 +66,8 @@ def score(target: Array, probability: Array, clusters: Array | None = None) -> S
             "log_loss": -np.log(clipped(np.where(target == 1, probability, 1 - probability))),
             "brier": loss(target, probability),
         },
-        areas={"roc_auc": roc_auc(target, probability, clusters, ranking)},
-        smooth={"average_precision": average_precision(target, probability, clusters, ranking)},
+        areas={"roc_auc": roc},
+        smooth={"average_precision": precision},
         alone={
             "calibration_slope": calibration_slope(target, probability, clusters),
             "expected_calibration_error": calibration_error(target, probability, clusters),

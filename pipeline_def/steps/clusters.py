@@ -12,6 +12,7 @@ import math
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
 from job import Array
 
@@ -22,12 +23,15 @@ FEW: Final = 1 << 16
 def ranked(numbers: Array, size: int) -> tuple[Array, Array]:
     """The different ones of these numbers, sorted, and the place of each number among them.
 
-    The numbers are from 0, and below `size`. If few are possible they are counted, which takes no sorting.
+    The numbers are from 0, and below `size`. If few are possible they are counted, which takes no sorting. If
+    all occur, the numbers are their own places, and are not copied.
     """
     if size > max(len(numbers), FEW):
         found, places = np.unique(numbers, return_inverse=True)
         return found, places
     occurs = np.bincount(numbers, minlength=size) > 0
+    if occurs.all():
+        return np.arange(len(occurs)), numbers
     return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[numbers]
 
 
@@ -42,7 +46,10 @@ def dense(clusters: Array) -> bool:
 
 
 def numbered(clusters: Array | None) -> Array | None:
-    """The clusters (n) as numbers from 0; None if each cluster is one row."""
+    """The clusters (n) as numbers from 0; None if each cluster is one row.
+
+    The numbers that this function has returned for the same rows are returned as they are, without a copy.
+    """
     if clusters is None:
         return None
     if dense(clusters):
@@ -51,7 +58,7 @@ def numbered(clusters: Array | None) -> Array | None:
     elif len(different(clusters)) == len(clusters):
         return None
     else:
-        found, numbers = np.unique(clusters, return_inverse=True)
+        numbers, found = pd.factorize(clusters, sort=True)  # hashes them: np.unique sorts all rows
     return numbers if len(found) < len(clusters) else None
 
 
@@ -71,7 +78,15 @@ def count(clusters: Array | None, rows: Array) -> int:
         found = np.sort(found)
         starts = np.flatnonzero(np.append(found[:1] == found[:1], found[1:] != found[:-1]))
         sizes = np.diff(starts, append=len(found))
-    return round(float(sizes.sum()) ** 2 / float((sizes.astype(float) ** 2).sum())) if len(found) else 0
+    return effective_clusters(sizes)
+
+
+def effective_clusters(sizes: Array) -> int:
+    """How many clusters of these sizes (in rows) there are, as `count` has it."""
+    sizes = sizes.astype(float)
+    rows = float(sizes.sum())
+    sizes *= sizes
+    return round(rows**2 / float(sizes.sum())) if rows else 0
 
 
 def freedom_of(clusters: Array) -> float:

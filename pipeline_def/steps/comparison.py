@@ -62,6 +62,7 @@ def compared(
     """
     wrong = [unusable(task, prediction) for prediction in (ours, theirs)]
     ours, theirs = alike(ours, theirs)
+    clusters = numbered(clusters)  # once: both models share the array
     if not any(wrong):
         return paired(scored(task, target, ours, clusters), scored(task, target, theirs, clusters))
     each = [
@@ -79,6 +80,7 @@ def differences(task: Task, found: Mapping[str, Json]) -> dict[str, Json]:
 
 def comparison(task: Task, target: Array, ours: Array, theirs: Array, clusters: Array | None = None) -> Json:
     """Candidate and champion on the same rows, and candidate minus champion."""
+    clusters = numbered(clusters)
     mine, others, gaps = compared(task, target, ours, theirs, clusters)
     found: Json = {
         "n": len(target),
@@ -90,9 +92,7 @@ def comparison(task: Task, target: Array, ours: Array, theirs: Array, clusters: 
     }
     if task != "regression" and not unusable(task, ours) and not unusable(task, theirs):
         predicted = TASKS[task].predicted
-        found["agreement"] = agreement(
-            predicted(ours) == target, predicted(theirs) == target, numbered(clusters)
-        )
+        found["agreement"] = agreement(predicted(ours) == target, predicted(theirs) == target, clusters)
     return found
 
 

@@ -14,7 +14,17 @@ from typing import Final
 import numpy as np
 from scipy import special
 
-from clusters import count, deviation_of, dot, effective_rows, freedom_of, numbered, per_cluster, ranked
+from clusters import (
+    deviation_of,
+    dot,
+    effective_clusters,
+    effective_rows,
+    freedom_of,
+    numbered,
+    occurring,
+    per_cluster,
+    ranked,
+)
 from job import Array, Json
 from scored import UNKNOWN, Alone, Area, Ends, Interval, Smooth, divide, mean_and_error
 
@@ -161,20 +171,29 @@ def area_variance(parts: Array, group: Array, clusters: Array | None) -> tuple[f
     """
     if not len(group):
         return math.nan, math.nan
-    numbers, between, rarest = group.astype(np.int64, copy=False), 0.0, math.nan
-    present, group = ranked(numbers, int(numbers.max()) + 1)
     if clusters is not None:
-        rarest = min(count(clusters, group == k) for k in range(len(present)))
-        rarest = min(rarest, freedom_of(clusters) + 1)
-        many = int(clusters.max()) + 1
-        cell, place = ranked(group * many + clusters, len(present) * many)
-        sums, whole = np.bincount(place, weights=parts), np.bincount(clusters, weights=parts)
-        between = float(divide((whole**2).sum() - (sums**2).sum(), 1 - 1 / np.array(len(whole))))
-        parts, group = sums, cell // many
+        return clustered_area_variance(parts, group, clusters)
+    numbers = group.astype(np.int64, copy=False)
+    group = ranked(numbers, int(numbers.max()) + 1)[1]
     sizes = np.bincount(group)
     by_class = np.bincount(group, weights=parts**2) * divide(sizes.astype(float), sizes - 1.0)
-    freedom = satterthwaite(by_class, sizes - 1.0) if clusters is None else rarest - 1.0
-    return float(by_class.sum()) + between, freedom
+    return float(by_class.sum()), satterthwaite(by_class, sizes - 1.0)
+
+
+def clustered_area_variance(parts: Array, group: Array, clusters: Array) -> tuple[float, float]:
+    """`area_variance` of dependent rows. One class at a time is in memory."""
+    whole = np.bincount(clusters, weights=parts)
+    rarest, within, variance = freedom_of(clusters) + 1, 0.0, 0.0
+    for which in occurring(group):
+        rows = group == which
+        found = clusters[rows]
+        sums, sizes = np.bincount(found, weights=parts[rows]), np.bincount(found)
+        rarest = min(rarest, effective_clusters(sizes))
+        squares, many = dot(sums, sums), np.count_nonzero(sizes)
+        within += squares
+        variance += float(divide(np.array(squares * many), np.array(many - 1.0)))
+    between = float(divide(np.array(dot(whole, whole) - within), 1 - 1 / np.array(len(whole))))
+    return variance + between, rarest - 1.0
 
 
 def satterthwaite(variances: Array, freedom: Array) -> float:

@@ -17,6 +17,9 @@ from scored import Alone, Area, Interval, Smooth, divide
 BINS: Final = 10
 """Bins of the expected calibration error."""
 
+AT_ONCE: Final = 1 << 16
+"""Clusters whose sums by bin are in memory at a time, or an eighth of the clusters if those are more."""
+
 MIN_POSITIVES: Final = 3
 """Positive rows, or clusters of them, from which on average precision has a deviation. Of two, more than one
 in ten resamples has none, and one says nothing of how they differ."""
@@ -37,25 +40,35 @@ class Ranking:
         self.order = np.argsort(score)
         ordered = score[self.order]
         new = ordered[1:] != ordered[:-1]
-        self.groups: tuple[Array, Array] | None = None  # the first place of each row's, and behind its last
+        self.ends: Array | None = None  # of the groups: 0, and the place behind the last row of each
         if not new.all():
-            starts = np.append(0, np.flatnonzero(new) + 1)
-            sizes = np.diff(starts, append=len(score))
-            self.groups = np.repeat(starts, sizes), np.repeat(starts + sizes, sizes)
+            self.ends = np.r_[0, np.flatnonzero(new) + 1, len(score)]
 
-    def sums(self, values: Array) -> tuple[Array, Array]:
-        """For each row, the sum of the values of all groups below its own, and with its own. Both `values`
-        and sums are in the order of the ranking."""
-        sums = np.zeros(len(values) + 1)
-        np.cumsum(values, dtype=float, out=sums[1:])
-        if self.groups is None:
-            return sums[:-1], sums[1:]
-        return sums[self.groups[0]], sums[self.groups[1]]
+    def below(self, values: Array) -> Array:
+        """For each row, the sum of the values of all groups below its own. Both values and sums are in the
+        order of the ranking."""
+        return self._spread(self._sums(values)[:-1])
+
+    def up_to(self, values: Array) -> Array:
+        """For each row, the sum of the values of its own group and all below, as `below` has it."""
+        return self._spread(self._sums(values)[1:])
 
     def middles(self, values: Array) -> Array:
         """For each row, the sum of the values of all groups below its own, and half of its own group's."""
-        below, up_to = self.sums(values)
-        return np.asarray((below + up_to) / 2)
+        sums = self._sums(values)
+        middles = np.add(sums[:-1], sums[1:])
+        middles /= 2
+        return self._spread(middles)
+
+    def _sums(self, values: Array) -> Array:
+        """0, and the sum of the values of each group with all below."""
+        sums = np.zeros(len(values) + 1)
+        np.cumsum(values, dtype=float, out=sums[1:])
+        return sums if self.ends is None else sums[self.ends]
+
+    def _spread(self, by_group: Array) -> Array:
+        """For each row, its group's value."""
+        return by_group if self.ends is None else np.repeat(by_group, np.diff(self.ends))
 
     def by_row(self, ordered: Array) -> Array:
         """These values by row."""
@@ -85,7 +98,10 @@ def roc_auc(
     wins = ranking.middles(~ordered)[ordered]  # negative rows below the positive ones
     # twice the number of wins is whole, so an area of 1 is exactly 1
     value = float(np.rint(2 * wins.sum())) / (2 * positives * negatives)
-    lower = (1 - lower / positives - value) / negatives
+    lower /= positives
+    np.subtract(1, lower, out=lower)
+    lower -= value
+    lower /= negatives
     lower[ordered] = (wins / negatives - value) / positives
     pairs = (count(clusters, positive), count(clusters, ~positive))
     return Area(value, ranking.by_row(lower), positive, (pairs,))
@@ -136,15 +152,24 @@ def average_precision(
         return Smooth(math.nan, np.full(len(positive), math.nan), partial(ends, math.nan))
     ranking = ranking or Ranking(score)
     ordered = positive[ranking.order]
-    above = len(positive) - ranking.sums(np.ones(len(positive)))[0]  # rows of this score and higher ones
-    precision = (hits - ranking.sums(ordered)[0]) / above
+    above = ranking.below(np.ones(len(positive), dtype=bool))
+    np.subtract(len(positive), above, out=above)  # rows of this score and higher ones
+    precision = ranking.below(ordered)
+    np.subtract(hits, precision, out=precision)
+    precision /= above
     value = float(precision[ordered].sum()) / hits
-    weights = ordered / above
-    gained, lost = ranking.sums(weights)[1], ranking.sums(weights * precision)[1]
-    parts = np.where(ordered, precision - value + gained, 0.0) - lost
+    weights = np.divide(ordered, above, out=above)
+    gained = ranking.up_to(weights)
+    weights *= precision
+    precision -= value
+    precision += gained
+    parts = np.multiply(ordered, precision, out=precision)
+    del gained
+    parts -= ranking.up_to(weights)
+    parts /= hits
     if positives < MIN_POSITIVES:
         parts[:] = math.nan
-    return Smooth(value, ranking.by_row(parts / hits), partial(ends, value))
+    return Smooth(value, ranking.by_row(parts), partial(ends, value))
 
 
 def calibration_error(hit: Array, confidence: Array, clusters: Array | None = None) -> Alone:
@@ -159,7 +184,7 @@ def calibration_error(hit: Array, confidence: Array, clusters: Array | None = No
     (bench/coverage.py). The deviation is that of a sum of normal distances without their signs.
     """
     n, units = len(hit), len(hit) if clusters is None else int(clusters.max()) + 1
-    bins = np.searchsorted(np.arange(1, BINS) / BINS, confidence, side="left")
+    bins = np.searchsorted(np.arange(1, BINS) / BINS, confidence, side="left").astype(np.int8)
     gaps = hit - confidence
     means = np.bincount(bins, weights=gaps, minlength=BINS) / n if n else np.full(BINS, math.nan)
     deviation = math.nan
@@ -174,10 +199,18 @@ def bin_products(bins: Array, gaps: Array, means: Array, clusters: Array | None)
     if clusters is None:
         squares = np.bincount(bins, weights=gaps**2, minlength=BINS)
         return np.asarray(np.diag(squares) - len(gaps) * np.outer(means, means))
-    many = int(clusters.max()) + 1
-    sums = np.bincount(clusters * BINS + bins, weights=gaps, minlength=many * BINS).reshape(many, BINS)
-    sums -= np.bincount(clusters)[:, None] * means
-    return np.asarray(sums.T @ sums)
+    many, products = int(clusters.max()) + 1, np.zeros((BINS, BINS))
+    size = max(AT_ONCE, math.ceil(many / 8))
+    for first in range(0, many, size):
+        rows = (clusters >= first) & (clusters < first + size) if many > size else slice(None)
+        numbers = clusters[rows] - first
+        sizes = np.bincount(numbers)
+        numbers *= BINS
+        numbers += bins[rows]
+        sums = np.bincount(numbers, weights=gaps[rows], minlength=len(sizes) * BINS).reshape(-1, BINS)
+        sums -= sizes[:, None] * means
+        products += sums.T @ sums
+    return products
 
 
 def folded_deviation(means: Array, covariance: Array) -> float:

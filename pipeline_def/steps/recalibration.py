@@ -43,24 +43,42 @@ def calibration_slope(target: Array, probability: Array, clusters: Array | None 
 def slope_and_parts(target: Array, probability: Array) -> tuple[float, Array]:
     """The slope, and the influence of each row on it, divided by n: its score, times the inverse of the
     information matrix. NaN where the slope is undefined."""
-    undefined = math.nan, np.full(len(target), math.nan)
-    logits = special.logit(np.clip(probability, CLIP, 1 - CLIP))
+    logits = np.clip(probability, CLIP, 1 - CLIP)
+    special.logit(logits, out=logits)
     if not len(target) or target.min() == target.max() or np.ptp(logits) == 0:
-        return undefined
+        return undefined(len(target))
     middle, scale = logits.mean(), logits.std()
     logits -= middle
     logits /= scale
     constant, slope = 0.0, 0.0
+    expected, spare = (
+        np.empty(len(target)),
+        np.empty(len(target)),
+    )  # for all steps
     for _ in range(STEPS):
-        expected = special.expit(constant + slope * logits)
-        residuals, weights = target - expected, expected * (1 - expected)
-        cross = dot(weights, logits)
-        information = np.array([[weights.sum(), cross], [cross, dot(weights * logits, logits)]])
+        np.multiply(slope, logits, out=expected)
+        expected += constant
+        special.expit(expected, out=expected)
+        residuals = np.subtract(target, expected, out=spare)
+        gradient = [residuals.sum(), dot(residuals, logits)]
+        weights = np.subtract(1, expected, out=spare)
+        weights *= expected
+        total, cross = weights.sum(), dot(weights, logits)
+        weights *= logits
+        information = np.array([[total, cross], [cross, dot(weights, logits)]])
         if np.linalg.cond(information) > 1 / np.finfo(float).eps:
-            return undefined
-        step = np.linalg.solve(information, [residuals.sum(), dot(residuals, logits)])
+            return undefined(len(target))
+        step = np.linalg.solve(information, gradient)
         constant, slope = constant + step[0], slope + step[1]
         if np.abs(step).max() < CONVERGED:
             inverse = np.linalg.inv(information)[1] / scale
-            return float(slope / scale), residuals * (inverse[0] + inverse[1] * logits)
-    return undefined
+            logits *= inverse[1]
+            logits += inverse[0]
+            logits *= np.subtract(target, expected, out=spare)
+            return float(slope / scale), logits
+    return undefined(len(target))
+
+
+def undefined(n: int) -> tuple[float, Array]:
+    """The slope and the influences of n rows where no slope is defined."""
+    return math.nan, np.full(n, math.nan)

@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 from scipy import sparse, special
 
-from clusters import effective_rows, occurring
+from clusters import different, effective_rows, occurring
 from intervals import TWO_SIDED
 from job import Array
-from scored import UNKNOWN, Interval, Labels, cells, label_metrics_of
+from scored import UNKNOWN, Interval, Labels, cells, joined, label_measure
 
 SEED: Final = 0
 """The seed of every draw."""
@@ -52,21 +52,23 @@ def draw_labels(*scored: Labels, clusters: Array | None = None) -> list[dict[str
     columns: list[tuple[Array, ...]] = [(target, present, present)]
     columns += [(item.predicted, *assigned) for item, assigned in zip(scored, added, strict=True)]
     small = np.min_scalar_type(classes)  # a million rows in as many bytes
-    joined = [np.concatenate(column, dtype=small, casting="unsafe") for column in columns]
-    (actual, *assigned), counts, cell = cells(*joined, classes=classes)
+    with_added = [np.concatenate(column, dtype=small, casting="unsafe") for column in columns]
+    (actual, *assigned), counts, cell = cells(*with_added, classes=classes)
     share, added_cells = 1 / len(present), cell[len(target) :]
     counts -= (1 - share) * np.bincount(added_cells, minlength=len(counts))
     contents = None
     if clusters is None and len(counts) > MAX_UNITS:
         clusters = np.arange(len(target))
     if clusters is not None:
-        right = [(item.predicted == item.target).astype(float) for item in scored]
+        right = [(item.predicted == item.target).astype(np.int8) for item in scored]
         size = len(target) / effective_rows(right[0] - sum(right[1:]), clusters)
         counts, contents = compositions(cell, clusters, np.full(len(added_cells), share), size)
-    return [
-        label_metrics_of(item, actual, predicted, gammas(counts), contents)
+    measures = [
+        label_measure(item, actual, predicted, contents)
         for item, predicted in zip(scored, assigned, strict=True)
     ]
+    drawn = [[measure(weights) for measure in measures] for weights in gammas(counts)]
+    return [joined(chunks) for chunks in zip(*drawn, strict=True)]
 
 
 def compositions(cell: Array, clusters: Array, added: Array, size: float) -> tuple[Array, sparse.csr_array]:
@@ -77,18 +79,22 @@ def compositions(cell: Array, clusters: Array, added: Array, size: float) -> tup
     the same content are drawn together, as rows of one cell are: small clusters have few contents. Where they
     have more than MAX_UNITS, `blocks` take the place of clusters.
     """
-    n = len(clusters)
-    order = np.argsort(clusters, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(clusters[order]) > 0])
-    keys = np.random.default_rng(SEED).integers(0, 2**63, cell.max() + 1, dtype=np.uint64)
-    sums = np.add.reduceat(keys[cell[:n][order]], starts)  # equal for equal contents, and else by no chance
-    first, place, counts = np.unique(sums, return_index=True, return_inverse=True, return_counts=True)[1:]
-    if len(first) > MAX_UNITS:
+    n, many, kinds = len(clusters), int(clusters.max()) + 1, int(cell.max()) + 1
+    keys = np.random.default_rng(SEED).integers(0, 2**63, kinds, dtype=np.uint64)
+    sums = np.zeros(many, dtype=np.uint64)
+    np.add.at(sums, clusters, keys[cell[:n]])  # equal for equal contents, and else by no chance
+    if len(different(sums)) > MAX_UNITS:
         return compositions(cell, blocks(clusters), added, size)
-    shown = np.isin(clusters, first)
-    rows = np.r_[place[clusters[shown]], len(counts) + np.arange(len(added))]
-    sizes = np.r_[np.ones(shown.sum()), np.full(len(added), size)]
-    contents = sparse.csr_array((sizes, (rows, np.r_[cell[:n][shown], cell[n:]])))
+    first, place, counts = np.unique(sums, return_index=True, return_inverse=True, return_counts=True)[1:]
+    shown = np.zeros(many, dtype=bool)
+    shown[first] = True
+    shape = (len(counts) + len(added), kinds)
+    last = (len(counts) + np.arange(len(added)), cell[n:])
+    contents = sparse.csr_array((np.full(len(added), size), last), shape=shape)
+    for start in range(0, n, CHUNK // 4):
+        some, kind = clusters[start : start + CHUNK // 4], cell[:n][start : start + CHUNK // 4]
+        rows = shown[some]
+        contents += sparse.csr_array((np.ones(rows.sum()), (place[some[rows]], kind[rows])), shape=shape)
     return np.r_[counts, added], contents
 
 

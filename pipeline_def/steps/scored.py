@@ -9,7 +9,7 @@ that. An undefined number is NaN.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -170,14 +170,10 @@ def cells(*columns: Array, classes: int) -> tuple[list[Array], Array, Array]:
     return parts[::-1], counts, cell
 
 
-def label_metrics_of(
-    labels: Labels,
-    actual: Array,
-    assigned: Array,
-    weights: Iterable[Array],
-    contents: sparse.csr_array | None = None,
-) -> dict[str, Array]:
-    """The metrics of cells with these actual and predicted classes, under each weighting of the cells.
+def label_measure(
+    labels: Labels, actual: Array, assigned: Array, contents: sparse.csr_array | None = None
+) -> Callable[[Array], dict[str, Array]]:
+    """Finds the metrics of cells with these actual and predicted classes by weights (weightings x cells).
 
     With `contents` (contents x cells), the weights are those of clusters with these rows in the cells.
     """
@@ -191,13 +187,13 @@ def label_metrics_of(
     every = np.ones(len(actual))
     right = belonging(actual, (actual == assigned).astype(float))
     of, to = belonging(actual, every), belonging(assigned, every)
-    return joined([labels.measure(some @ right, some @ of, some @ to) for some in weights])
+    return lambda weights: labels.measure(weights @ right, weights @ of, weights @ to)
 
 
 def label_values(labels: Labels) -> dict[str, float]:
     """The metrics of the rows as they are."""
     (actual, assigned), counts, _ = cells(labels.target, labels.predicted, classes=labels.classes)
-    values = label_metrics_of(labels, actual, assigned, [counts[None]])
+    values = label_measure(labels, actual, assigned)(counts[None])
     return {name: float(value[0]) for name, value in values.items()}
 
 

@@ -15,6 +15,7 @@ import binary
 import clusters
 import intervals
 import multiclass
+import probabilities
 import regression
 import resampling
 import scoring
@@ -53,6 +54,27 @@ def test_numbered_clusters_of_one_row_are_none() -> None:
     found = clusters.numbered(np.array([2**64 - 1, 4, 2**64 - 1], dtype=np.uint64))
     assert found is not None
     assert found.tolist() == [1, 0, 1]
+
+
+def test_numbered_clusters_are_not_copied_when_numbered_again() -> None:
+    found = clusters.numbered(np.array([7, 4, 7, 9], dtype=np.uint64))
+    assert found is not None
+    assert found.tolist() == [1, 0, 1, 2]
+    assert clusters.numbered(found) is found
+
+
+def test_bin_products_are_the_same_for_any_number_of_clusters_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # two clusters of two rows, one of one row; the means of the bins are 0
+    bins, gaps = np.array([0, 0, 1, 9, 1], dtype=np.int8), np.array([1.0, 2.0, -1.0, 0.5, 3.0])
+    ids, means = np.array([0, 1, 1, 2, 0]), np.zeros(10)
+    for at_once in (1, 2, 3):
+        monkeypatch.setattr(probabilities, "AT_ONCE", at_once)
+        products = probabilities.bin_products(bins, gaps, means, ids)
+        assert products[0].tolist() == [5.0, 1.0, *[0.0] * 8]
+        assert products[1].tolist() == [1.0, 10.0, *[0.0] * 8]
+        assert products[9].tolist() == [*[0.0] * 9, 0.25]
 
 
 def test_count_clusters_that_have_one_of_the_rows() -> None:
