@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from bench import progress
 from bench.results import ROWS, Results, Run, merged, placed, table
 from bench.row import Row, print_rows
 
@@ -55,10 +56,9 @@ def main(arguments: Sequence[str], bench: Path = BENCH, results: Path = RESULTS,
     chosen: list[str] = parser.parse_args(arguments).only
     failed = []
     for number, line in enumerate(chosen, 1):
-        print(f"[{number}/{len(chosen)}] {line}", flush=True)
         began, load = time.monotonic(), os.getloadavg()[0]
         try:
-            measured = rows_of(line, bench.parent)
+            measured = rows_of(line, bench.parent, f"[{number}/{len(chosen)}] {line}")
             now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
             keep(line, measured, Run(machine(), load, commit(), now), programs, results, page)
         except (ProgramFailed, ValueError) as error:
@@ -81,11 +81,14 @@ def programs_of(bench: Path) -> list[str]:
     )
 
 
-def rows_of(line: str, folder: Path) -> list[Row]:
-    """The rows of one program. Raises ProgramFailed."""
+def rows_of(line: str, folder: Path, title: str) -> list[Row]:
+    """The rows of one program, which is shown with this title while it runs. Raises ProgramFailed."""
     with tempfile.TemporaryDirectory() as scratch:
-        rows = Path(scratch) / "rows.json"
-        code = subprocess.run([sys.executable, "-c", RUN, line, str(rows)], cwd=folder).returncode
+        rows, step = Path(scratch) / "rows.json", Path(scratch) / "step"
+        with progress.shown(title, step, sys.stdout):
+            words = [sys.executable, "-c", RUN, line, str(rows)]
+            environment = {**os.environ, progress.VARIABLE: str(step)}
+            code = subprocess.run(words, cwd=folder, env=environment).returncode
         if code:
             raise ProgramFailed(f"it ended with {code}, and said above why")
         return ROWS.validate_json(rows.read_bytes())

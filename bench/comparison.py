@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from bench.progress import doing
 from bench.row import Goal, Row, at_most, measured, print_rows
 
 SIZES: Final[dict[int, Goal]] = {100_000: at_most(0.5), 1_000_000: at_most(2.0)}
@@ -110,7 +111,10 @@ def rows() -> list[Row]:
     for name, (task, group) in TASKS.items():
         for n, goal in SIZES.items():
             program = DATA.format(task=task, group=group, n=n, steps=steps)
-            runs = [json.loads(measured(program, 1).output) for _ in range(TIMES)]
+            runs = []
+            for number in range(1, TIMES + 1):
+                doing(f"{name}, {n:,} rows, run {number} of {TIMES}")
+                runs.append(json.loads(measured(program, 1).output))
             cpu, limit, peer, held = (median(each) for each in zip(*runs, strict=True))
             what = f"candidate against champion, {name}, {n:,} rows"
             found.append(Row(what, cpu, "CPU s", goal, "CPU s", cpu, limit, 1_000 * peer))

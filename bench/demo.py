@@ -18,6 +18,7 @@ from typing import Final
 
 import psutil
 
+from bench.progress import doing
 from bench.row import Row, at_most, print_rows
 
 ROOT: Final = Path(__file__).parents[1]
@@ -70,9 +71,12 @@ def _cpu(process: psutil.Process) -> float:
 
 def rows() -> list[Row]:
     """The demo's wall seconds."""
+    doing("the run that builds, which is not measured")
     run()
-    load = os.getloadavg()[0]
-    runs = [run() for _ in range(TIMES)]
+    load, runs = os.getloadavg()[0], []
+    for number in range(1, TIMES + 1):
+        doing(f"run {number} of {TIMES}")
+        runs.append(run())
     wall, cpu = (median(values) for values in zip(*runs, strict=True))
     return [
         Row(

@@ -23,6 +23,7 @@ from statistics import median, quantiles
 from typing import Final
 
 from bench.cost_measurement import ROOT, Running, running
+from bench.progress import doing
 from bench.row import Row, at_most, print_rows
 from handsoff.operating.executions import newest_executions
 
@@ -54,6 +55,7 @@ class Start:
 
 def rows() -> list[Row]:
     """The half of the starts that is fastest takes at most so long, and nineteen of twenty."""
+    doing("AWS starts on this machine")
     with tempfile.TemporaryDirectory() as name, running(Path(name)) as here:
         starts = [land(here, number) for number in range(LANDINGS + 1)][1:]
     total, outside = [one.seconds for one in starts], median(one.outside for one in starts)
@@ -71,6 +73,7 @@ def rows() -> list[Row]:
 
 def land(here: Running, number: int) -> Start:
     """Land a delivery that was not there yet; wait for its execution, and stop that."""
+    doing(f"landing {number} of {LANDINGS}")
     deployment, past = here.deployment, len(requests(here))
     for name in ("train.csv", "validation.csv", "_SUCCESS"):
         lines = (ROOT / "data/titanic" / name).read_bytes().splitlines(True) if name != "_SUCCESS" else []

@@ -20,6 +20,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final, TypeAlias
 
+from bench.progress import doing
+
 Program: TypeAlias = str | Sequence[str]
 """What a child process runs: Python code as one text, or the words of a command."""
 
@@ -139,8 +141,10 @@ def alternating(
 ) -> dict[str, Use]:
     """Run each program once, then each again, as `measured` does; what each used, by its name."""
     runs: dict[str, list[Use]] = {name: [] for name in programs}
-    for _ in range(times):
+    for number in range(1, times + 1):
         for name, program in programs.items():
+            if name or times > 1:
+                doing(f"{name or 'a process'}, run {number} of {times}")
             runs[name].append(_run(program, env, cwd))
     return {
         name: Use(
@@ -174,8 +178,9 @@ def _run(program: Program, env: Mapping[str, str] | None, cwd: Path | None) -> U
 def cpu_seconds(calls: Mapping[str, Callable[[], object]], times: int = 5) -> dict[str, float]:
     """Median CPU seconds of each call in this process, made in turns."""
     spent: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(times):
+    for number in range(1, times + 1):
         for name, call in calls.items():
+            doing(f"{name}, run {number} of {times}")
             began = time.process_time()
             call()
             spent[name].append(time.process_time() - began)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench.cost_measurement import ROOT, running
+from bench.progress import doing
 from bench.row import Row, at_most, print_rows
 from handsoff.deployment import Deployment
 from handsoff.operating.executions import newest_executions
@@ -40,6 +41,7 @@ TIMEOUT: Final = 900
 
 def rows() -> list[Row]:
     """How many executions and invocations the burst is, and what was lost."""
+    doing("AWS starts on this machine")
     with tempfile.TemporaryDirectory() as name, running(Path(name)) as here:
         deployment = here.deployment
         deployment.session.client("events").enable_rule(Name="handsoff-each-minute")
@@ -79,6 +81,7 @@ def land(deployment: Deployment) -> None:
 
     put("validation.csv", (ROOT / "data/titanic/validation.csv").read_bytes())
     with ThreadPoolExecutor(WRITERS) as writers:
+        doing(f"{OBJECTS:,} objects land")
         for number in range(OBJECTS):
             body = header + lines[number % len(lines)] + lines[(number + 1) % len(lines)]
             writers.submit(put, f"train/{number:06}.csv", body)
@@ -95,6 +98,7 @@ def waiting(deployment: Deployment, url: str) -> int:
 
 def wait_until_handled(deployment: Deployment) -> None:
     """Wait until every message is handled, stop what runs then, and wait until nothing waits for its end."""
+    doing("the landings are handled")
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         time.sleep(2)

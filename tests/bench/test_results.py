@@ -146,7 +146,7 @@ def project(tmp_path: Path) -> Path:
     """A folder with a bench/ of three programs, of which `broken` fails, and a page without rows."""
     bench = tmp_path / "bench"
     bench.mkdir()
-    for module in ("row", "results"):
+    for module in ("progress", "row", "results"):
         (bench / f"{module}.py").write_text((RESULTS.parent / f"{module}.py").read_text())
     good = "return [Row('{}', 1.0, 's', at_most(2), 's')]"
     (bench / "alone.py").write_text(PROGRAM.format(body=good.format("one")))
