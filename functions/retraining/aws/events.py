@@ -4,8 +4,6 @@ Only the fields that are used are modelled; everything else in an event may chan
 a hint that something happened to a business fact. Handlers look the fact up.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """Pure: what follows once a decision is asked for, from one snapshot of ledger and registry."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -21,7 +19,7 @@ class Standing(EarlierDecision):
     ours: bool
 
     @classmethod
-    def of(cls, decision: EarlierDecision, *, ours: bool) -> Standing:
+    def of(cls, decision: EarlierDecision, *, ours: bool) -> "Standing":
         """The decision without what only the ledger needs of it."""
         return cls(
             status=decision.status,

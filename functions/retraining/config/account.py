@@ -1,7 +1,5 @@
 """What handsoff.yaml says about the AWS account: which of its resources are used, and their tags."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Annotated, Final

@@ -1,7 +1,5 @@
 """How a model's files are written: encoding, separators, header, changes of rows, spelling of categories."""
 
-from __future__ import annotations
-
 import codecs
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal

@@ -1,7 +1,5 @@
 """What handsoff.yaml says about the proof of evidence: the key that signs it, and how long S3 keeps it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 

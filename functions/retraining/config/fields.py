@@ -1,7 +1,5 @@
 """What the parts of handsoff.yaml share: their base class, and the types of their fields."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The rules of handsoff.yaml: what a candidate must fulfil, and what happens while it waits for a person."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

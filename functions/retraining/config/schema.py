@@ -3,8 +3,6 @@
 A file that does not validate is refused whole. The error names each wrong key and what was expected there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Annotated, Any, Final

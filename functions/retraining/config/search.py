@@ -1,7 +1,5 @@
 """A search for hyperparameters by cross-validation (`training.search`)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """How rows that land together are divided into training and validation rows (`data.split`)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime

@@ -1,7 +1,5 @@
 """How a model is trained and served: by a built-in estimator, or by own code in SageMaker's script mode."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """How an estimator is fitted: its hyperparameters, and the weights of classes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal

@@ -1,7 +1,5 @@
 """How a rule compares the candidate with the model's anchor."""
 
-from __future__ import annotations
-
 from typing import Self
 
 from pydantic import model_validator

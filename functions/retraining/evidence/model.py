@@ -3,8 +3,6 @@
 `problems` compares evidence with them. Keys of every version are in JSON, names of fields in Python.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final, Literal
 
 from pydantic import JsonValue, ValidationError

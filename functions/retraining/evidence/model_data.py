@@ -4,8 +4,6 @@ The data report's own keys are those of pipeline_def/steps/data_report.py, in ca
 version may write more of them.
 """
 
-from __future__ import annotations
-
 from pydantic import JsonValue
 
 from retraining.evidence.part import Count, Number, OpenPart, Sha256, Uri

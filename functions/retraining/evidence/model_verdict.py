@@ -1,7 +1,5 @@
 """The form of a verdict in evidence.json, as frozen models: what verdicts.Verdict.as_evidence writes."""
 
-from __future__ import annotations
-
 from retraining.evidence.part import Arn, Count, Number, OpenPart, Part, Sha256, Time
 from retraining.verdicts.verdict import Code, Decision, Effect, Kind, Outcome, Question
 

@@ -1,7 +1,5 @@
 """What all parts of the evidence have in common: frozen models whose JSON keys are in camelCase."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field

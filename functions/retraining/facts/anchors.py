@@ -1,7 +1,5 @@
 """What the ledger knows of a model's anchor, and of the looks at its validation rows."""
 
-from __future__ import annotations
-
 from typing import Any, Final, Literal
 
 from pydantic import Field
@@ -40,7 +38,7 @@ class AnchorFact(EarlierAnchor):
         """The anchor as evidence.json and the command line show it: JSON values, camelCase keys."""
         return {**_shown(self), "earlier": [_shown(item) for item in self.earlier]}
 
-    def moved(self, to: EarlierAnchor) -> AnchorFact:
+    def moved(self, to: EarlierAnchor) -> "AnchorFact":
         """The fact once a person has moved the anchor to `to`."""
         before = EarlierAnchor(package=self.package, by=self.by, at=self.at, who=self.who, why=self.why)
         earlier = (*self.earlier, before)

@@ -1,7 +1,5 @@
 """What the ledger knows of a candidate: verdict, decision, and the notes of the sweep and of Slack."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Something that must be done once, or by one invocation at a time."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Final, Literal
 

@@ -1,7 +1,5 @@
 """What every fact of the ledger has in common."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar, Generic, TypeVar

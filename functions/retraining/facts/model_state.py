@@ -3,8 +3,6 @@
 Fields that had another name in version 0.1 are read under both names and written under the new one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -102,7 +100,7 @@ class ModelState(Fact):
     listed_at: Moment | None = None
     landed: tuple[Moment, ...] = ()
 
-    def requested(self, request: StartRequest) -> ModelState:
+    def requested(self, request: StartRequest) -> "ModelState":
         """With one more pending request, unless the same one is pending or served by the running start.
 
         A landing replaces the landing that is pending, and changes the state: it may have happened after a
@@ -148,14 +146,14 @@ class ModelState(Fact):
         """The start that was taken and has no execution yet."""
         return self.running if self.running and self.running.execution_arn is None else None
 
-    def _tried_again(self, at: datetime) -> ModelState:
+    def _tried_again(self, at: datetime) -> "ModelState":
         """What is blocked is tried again now. The requests of a start that was refused are pending again."""
         if self.blocked is None:
             return self
         state = self.model_copy(update={"blocked": self.blocked.model_copy(update={"until": at})})
         return state._without_start() if self.unmade and self.blocked.refused else state
 
-    def _without_start(self) -> ModelState:
+    def _without_start(self) -> "ModelState":
         """The start that SageMaker has refused is given up. Its requests are pending again.
 
         Where 0.1 took the start, what was before is not known: its batch is then decided as a new one.
@@ -174,7 +172,9 @@ class ModelState(Fact):
             }
         )
 
-    def waits(self, until: datetime, reason: str, at: datetime, occurrence: str | None = None) -> ModelState:
+    def waits(
+        self, until: datetime, reason: str, at: datetime, occurrence: str | None = None
+    ) -> "ModelState":
         """The pending requests wait; the next decision is at `until`.
 
         With an `occurrence` people are to be told, unless the requests wait for this reason already.
@@ -194,7 +194,7 @@ class ModelState(Fact):
             }
         )
 
-    def refused(self, reason: str, at: datetime, occurrence: str | None = None) -> ModelState:
+    def refused(self, reason: str, at: datetime, occurrence: str | None = None) -> "ModelState":
         """The pending requests are refused, and none is pending any more. With an `occurrence` people are to
         be told."""
         return self.model_copy(
@@ -209,13 +209,13 @@ class ModelState(Fact):
             }
         )
 
-    def told(self, refusal: Untold) -> ModelState:
+    def told(self, refusal: Untold) -> "ModelState":
         """People know of this refusal; unchanged if there is another one by now."""
         return self.model_copy(update={"untold": None}) if self.untold == refusal else self
 
     def quarantining(
         self, files: Sequence[BadFile], reason: str, remaining_batch: str, marker: str | None, at: datetime
-    ) -> ModelState:
+    ) -> "ModelState":
         """The pending requests are refused because of these files, which are moved to quarantine next."""
         return self.refused(reason, at).model_copy(
             update={
@@ -227,17 +227,17 @@ class ModelState(Fact):
             }
         )
 
-    def moving(self, look_again: datetime) -> ModelState:
+    def moving(self, look_again: datetime) -> "ModelState":
         """An invocation begins to move the bad files. If it does not end, the next one is at `look_again`."""
         return self.model_copy(update={"moves": self.moves + 1, "due_at": look_again})
 
-    def quarantined(self, files: Sequence[BadFile]) -> ModelState:
+    def quarantined(self, files: Sequence[BadFile]) -> "ModelState":
         """These bad files are dealt with; unchanged if others are noted by now."""
         if self.bad_files != tuple(files):
             return self
         return self.model_copy(update={"bad_files": (), "moves": 0, "due_at": None})
 
-    def looked_at_again(self, at: datetime | None) -> ModelState:
+    def looked_at_again(self, at: datetime | None) -> "ModelState":
         """Nothing is pending. The sweep looks again at this time, if there is one."""
         return self.model_copy(update={"due_at": at})
 
@@ -252,7 +252,7 @@ class ModelState(Fact):
         known = self.answered_marker
         return known is not None and (known == marker or marker.landed_at < known.landed_at)
 
-    def answering(self, batch: str, marker: Marker | None, earlier: Sequence[Marker] = ()) -> ModelState:
+    def answering(self, batch: str, marker: Marker | None, earlier: Sequence[Marker] = ()) -> "ModelState":
         """This batch, as of this marker, is answered, and with it all earlier markers (newest first).
 
         Those of them that were not answered are superseded.
@@ -267,18 +267,18 @@ class ModelState(Fact):
             noted |= {"answered_marker": marker, "superseded_markers": kept, "answered_pair": pair}
         return self.model_copy(update=noted)
 
-    def without_landing(self) -> ModelState:
+    def without_landing(self) -> "ModelState":
         """The pending landing is forgotten, as if it had not come."""
         others = tuple(request for request in self.pending if request.trigger != "landing")
         return self.model_copy(update={"pending": others, "due_at": None})
 
-    def listed(self, at: datetime) -> ModelState:
+    def listed(self, at: datetime) -> "ModelState":
         """The sweep has looked at `at` for a landing whose event was lost."""
         return self.model_copy(update={"listed_at": at})
 
     def failed(
         self, reason: str, at: datetime, *, refused: str | None = None, at_once: bool = False
-    ) -> ModelState:
+    ) -> "ModelState":
         """The last try failed for this reason; unchanged if nothing is left to be tried.
 
         The wait before the next try doubles with each failure; `at_once` makes it none. `refused` is the key
@@ -303,21 +303,21 @@ class ModelState(Fact):
         state = self.model_copy(update={"blocked": blocked, "due_at": blocked.until})
         return state._without_start() if gives_way else state
 
-    def calling(self) -> ModelState:
+    def calling(self) -> "ModelState":
         """SageMaker is asked again for the start that it has refused: from now on it may have been made."""
         if self.blocked is None or not self.blocked.refused:
             return self
         return self.model_copy(update={"blocked": self.blocked.model_copy(update={"refused": False})})
 
-    def inspecting(self, so_far: InspectedSoFar) -> ModelState:
+    def inspecting(self, so_far: InspectedSoFar) -> "ModelState":
         """The inspection has come this far. That it goes on says that nothing blocks it."""
         return self.model_copy(update={"inspected_so_far": so_far, "blocked": None})
 
-    def unblocked(self) -> ModelState:
+    def unblocked(self) -> "ModelState":
         """A decision could be made."""
         return self.model_copy(update={"blocked": None})
 
-    def taken(self, start: Start, before: ModelState | None = None) -> ModelState:
+    def taken(self, start: Start, before: "ModelState | None" = None) -> "ModelState":
         """`start` is taken and serves all pending requests. Its execution is made next.
 
         `before` is the state that comes back if the start is given up; without it, this one.
@@ -347,7 +347,7 @@ class ModelState(Fact):
             }
         )
 
-    def made(self, key: str, execution_arn: str, look_again: datetime) -> ModelState:
+    def made(self, key: str, execution_arn: str, look_again: datetime) -> "ModelState":
         """The start with this key has an execution; unchanged if another start was taken meanwhile."""
         if self.running is None or self.running.key != key:
             return self
@@ -355,7 +355,7 @@ class ModelState(Fact):
         noted = {"running": running, "due_at": look_again, "before_start": None, "blocked": None}
         return self.model_copy(update=noted)
 
-    def ended(self, execution_arn: str, at: datetime) -> ModelState:
+    def ended(self, execution_arn: str, at: datetime) -> "ModelState":
         """An execution has ended, ours or one started in SageMaker directly. Pending requests are due, and so
         are bad files on their way to quarantine."""
         if self.running is not None and self.running.execution_arn == execution_arn:

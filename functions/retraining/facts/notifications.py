@@ -1,7 +1,5 @@
 """What the ledger knows of the notifications about a model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final

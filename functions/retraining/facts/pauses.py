@@ -1,7 +1,5 @@
 """What the ledger knows of pauses of a model: a person has stopped its starts for a while."""
 
-from __future__ import annotations
-
 from typing import Any, Final, Literal
 
 from retraining.facts.fact import Fact, Moment

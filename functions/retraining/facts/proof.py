@@ -3,8 +3,6 @@
 S3 holds the chain. These facts save looking for its end, and let `handsoff verify` see that records are gone.
 """
 
-from __future__ import annotations
-
 from retraining.facts.fact import Fact
 
 

@@ -3,8 +3,6 @@
 Fields that had another name in version 0.1 are read under both names and written under the new one.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
@@ -129,14 +127,14 @@ class Marker(Fact):
     version_id: str
     landed_at: Moment
     split: Split | None = None
-    other: Marker | None = None
+    other: "Marker | None" = None
 
     @property
     def versions(self) -> tuple[str, ...]:
         """The ids of its one or two versions."""
         return (self.version_id, *((self.other.version_id,) if self.other else ()))
 
-    def of(self, split: Split) -> Marker | None:
+    def of(self, split: Split) -> "Marker | None":
         """Which of its two markers lies in this split's folder; None if it is one marker alone."""
         if self.other is None:
             return None

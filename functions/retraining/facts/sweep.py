@@ -1,7 +1,5 @@
 """What the ledger knows of the sweep that runs each minute."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Final
 

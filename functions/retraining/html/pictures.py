@@ -3,8 +3,6 @@
 A page shows each picture as an image, in which no script runs, so that a picture of anybody does no harm.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ docs/reference/events/ has their JSON Schemas, which are made from these models.
 a repetition after an ambiguous answer has the same keys and values.
 """
 
-from __future__ import annotations
-
 from typing import ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict

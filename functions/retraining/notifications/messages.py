@@ -1,7 +1,5 @@
 """Pure: what approvers read. One notification per business fact."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

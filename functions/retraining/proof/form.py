@@ -3,8 +3,6 @@
 More keys are left alone: another version of handsoff may have written them.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints

@@ -1,7 +1,5 @@
 """What a report uses of evidence.json. Each field has a default: older evidence lacks some of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated

@@ -8,8 +8,6 @@ HandsoffError
 └── NotSigned          an event asks for a decision and holds no press that Slack has signed
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

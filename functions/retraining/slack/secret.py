@@ -1,7 +1,5 @@
 """The secret with which handsoff talks to Slack, as Secrets Manager holds it."""
 
-from __future__ import annotations
-
 import re
 from typing import Final, Self
 

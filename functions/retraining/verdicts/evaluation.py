@@ -5,8 +5,6 @@ read only what is under `handsoff`. Writer and reader are tested with one sample
 tests/samples/evaluation.json.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Annotated, Literal
 

@@ -4,8 +4,6 @@ A reason has a code for programs and a text for people. Code asks for codes and 
 Only version_1.py does, for verdicts that were stored before there were codes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Self
 
