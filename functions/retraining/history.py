@@ -6,9 +6,8 @@ Read from registry, ledger and stored evaluations. Command line, report and the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from retraining.aws import registry
 from retraining.config.rules import Approval, MetricRule
@@ -41,16 +40,14 @@ BETWEEN_CALLS: Final = timedelta(seconds=1)
 """A champion for less than this is none: it stood between the calls of a roll-back."""
 
 
-@dataclass(frozen=True)
-class Reign:
+class Reign(NamedTuple):
     """A time in which a version was champion. `until` is None for the champion of now."""
 
     since: datetime
     until: datetime | None
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(NamedTuple):
     """One registered package of a model.
 
     `evaluation` is what was measured, in units of each metric; None where it cannot be read, and `problem`
@@ -143,7 +140,7 @@ def with_reigns(found: Iterable[Version]) -> tuple[Version, ...]:
     for since, until, arn in terms:
         reigns.setdefault(arn, []).extend(_left(since, until, [term for term in terms if term[2] != arn]))
     return tuple(
-        replace(version, reigns=tuple(sorted(reigns.get(version.package.arn, ()), key=lambda it: it.since)))
+        version._replace(reigns=tuple(sorted(reigns.get(version.package.arn, ()), key=lambda it: it.since)))
         for version in known
     )
 

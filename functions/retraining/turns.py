@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from retraining.aws.measures import measure
 from retraining.aws.observability import logger, scope
@@ -36,8 +36,7 @@ def always(_model: str, _using: Collaborators) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class Turn:
+class Turn(NamedTuple):
     """One kind of work for one model, and the check before it."""
 
     model: str

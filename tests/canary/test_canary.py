@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
@@ -61,7 +61,7 @@ class Round:
         kept = {name: written.client(name, getattr(world, name)) for name in clients}
         made: Collaborators = world.using(
             Collaborators,
-            settings=replace(world.settings, review_url=f"https://{HOST}/"),
+            settings=world.settings._replace(review_url=f"https://{HOST}/"),
             links=Links(LINK_SECRET, f"https://{HOST}/"),
             clock=self.now,
             **kept,

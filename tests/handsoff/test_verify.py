@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ def recorded(world: World, number: int, kms: MemoryKms | None, **more: Any) -> N
 
     It tells of a model artifact, an evaluation and a version of a file of data.
     """
-    settings = replace(world.settings, signing_key=KEY if kms else None)
+    settings = world.settings._replace(signing_key=KEY if kms else None)
     sources = world.using(Collaborators, settings=settings, kms=kms).sources
     written = evidence.write(
         sources, "titanic", f"arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e{number}"
@@ -185,7 +184,7 @@ def resealed(change: Callable[[dict[str, Any]], None]) -> Change:
     def changed(world: World, _: MemoryKms) -> None:
         envelope = parse_envelope(read(world, record_key(4)))
         payload = altered(read(world, record_key(4)), change)
-        put(world, record_key(4), replace(envelope, payload=payload).dumped())
+        put(world, record_key(4), envelope._replace(payload=payload).dumped())
 
     return changed
 
@@ -199,7 +198,7 @@ def resigned(number: int, key: str, change: Callable[[dict[str, Any]], None] = l
 def unsigned(number: int) -> Change:
     def changed(world: World, _: MemoryKms) -> None:
         envelope = parse_envelope(read(world, record_key(number)))
-        put(world, record_key(number), replace(envelope, signatures=()).dumped())
+        put(world, record_key(number), envelope._replace(signatures=()).dumped())
 
     return changed
 
@@ -207,8 +206,8 @@ def unsigned(number: int) -> Change:
 def signature_altered(world: World, _: MemoryKms) -> None:
     envelope = parse_envelope(read(world, record_key(5)))
     (signature,) = envelope.signatures
-    other = replace(signature, value=signature.value[:-1] + bytes([signature.value[-1] ^ 1]))
-    put(world, record_key(5), replace(envelope, signatures=(other,)).dumped())
+    other = signature._replace(value=signature.value[:-1] + bytes([signature.value[-1] ^ 1]))
+    put(world, record_key(5), envelope._replace(signatures=(other,)).dumped())
 
 
 def replayed(world: World, _: MemoryKms) -> None:
@@ -691,14 +690,14 @@ def test_a_changed_record_is_found_without_aws(files: Path) -> None:
     body = (files / "00000004.json").read_bytes()
     envelope = parse_envelope(body)
     payload = altered(body, lambda said: said["predicate"]["evidence"].update(decidedWho="Mallory"))
-    (files / "00000004.json").write_bytes(replace(envelope, payload=payload).dumped())
+    (files / "00000004.json").write_bytes(envelope._replace(payload=payload).dumped())
     # Nobody vouches for record 4, the only one that tells of this evidence.json.
     assert found(*ALL, "--key", "key.pem") == [("signature", R4), ("fork", R4), ("evidence", "evidence.json")]
 
 
 def test_two_records_of_one_place_are_a_fork_without_aws(files: Path) -> None:
     body = (files / "00000004.json").read_bytes()
-    (files / "other.json").write_bytes(replace(parse_envelope(body), signatures=()).dumped())
+    (files / "other.json").write_bytes(parse_envelope(body)._replace(signatures=()).dumped())
     assert ("fork", "other.json") in found(*ALL, "other.json", "--key", "key.pem")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -84,7 +83,7 @@ def version(number: int, value: float, *reigns: tuple[float, float | None]) -> V
         SAMPLE.model_copy(update={"candidate": candidate}),
     )
     times = tuple(Reign(at(60 * since), None if until is None else at(60 * until)) for since, until in reigns)
-    return replace(found, reigns=times)
+    return found._replace(reigns=times)
 
 
 def test_history_says_which_version_is_best_and_who_was_champion() -> None:
@@ -136,7 +135,7 @@ def test_history_says_whether_the_rows_are_the_same(rows: tuple[str | None, ...]
         one = version(number, 0.8 + number / 100)
         assert one.evaluation is not None
         evaluation = one.evaluation.model_copy(update={"validation": identity})
-        found.append(replace(one, evaluation=evaluation))
+        found.append(one._replace(evaluation=evaluation))
     drawn = history(found, "roc_auc", arn_of(2))
     assert drawn is not None
     assert drawn.note == f"Roc auc: higher is better. {note}"
@@ -169,7 +168,7 @@ def test_history_without_intervals_calls_none_best() -> None:
     assert found[0].evaluation
     bare = Measured(value=0.9)
     candidate = found[0].evaluation.candidate.model_copy(update={"metrics": {"roc_auc": bare}})
-    newest = replace(found[0], evaluation=found[0].evaluation.model_copy(update={"candidate": candidate}))
+    newest = found[0]._replace(evaluation=found[0].evaluation.model_copy(update={"candidate": candidate}))
     drawn = history([newest, found[1]], "roc_auc", arn_of(2))
     assert drawn is not None
     assert drawn.title == "In roc auc, version 2 is not clearly different from version 1"

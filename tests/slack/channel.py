@@ -43,7 +43,7 @@ def using(world: World, **wrapped: Any) -> Collaborators:
     """Collaborators of a deployment with a review page; `links=None` is one without."""
     made: Collaborators = world.using(Collaborators, **{"links": LINKS, **wrapped})
     page = None if wrapped.get("links", LINKS) is None else "https://abc.lambda-url.us-east-1.on.aws/"
-    settings = replace(made.settings, review_url=page)
+    settings = made.settings._replace(review_url=page)
     return replace(made, settings=settings, read_links=wrapped.get("read_links", made.read_links))
 
 

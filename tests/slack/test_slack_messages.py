@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -398,7 +397,7 @@ def test_messages_stay_within_block_kits_limits(message: Message) -> None:
 
 
 def test_digest_differs_for_different_messages() -> None:
-    one, other = candidate(), replace(candidate(), reasons=("another",))
+    one, other = candidate(), candidate()._replace(reasons=("another",))
     assert of_candidate(one).digest == of_candidate(candidate()).digest
     assert of_candidate(one).digest != of_candidate(other).digest
 

@@ -8,8 +8,7 @@ which it was sent (docs/reference/cost.md), so a dimension has few values: model
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
@@ -29,8 +28,7 @@ DECISIONS: Final = ("record_decision", "judge_candidate", "reconcile")
 """The functions that record decisions."""
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(NamedTuple):
     """A metric: what it counts or measures, the functions that send it, its unit, and its dimensions.
 
     `sets` are the sets of dimensions under which each value is sent, beside `service`. An empty set is the

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -42,16 +41,14 @@ _LOG_GROUPS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Logs:
+class Logs(NamedTuple):
     """A job's output: the streams of `group` whose names begin with `stream_prefix`."""
 
     group: str
     stream_prefix: str
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One step of an execution. Times are None before it has started or ended.
 
     `arn` names the job or the model package that it made. `failure_reason` is SageMaker's, after words for a
@@ -68,8 +65,7 @@ class Step:
     logs: Logs | None
 
 
-@dataclass(frozen=True)
-class Execution:
+class Execution(NamedTuple):
     """What SageMaker says about one execution, steps in the order of their start."""
 
     arn: str
@@ -114,10 +110,10 @@ class Execution:
     def told_by(self, log_lines: Mapping[str, Sequence[str]]) -> Execution:
         """The same, with the reasons that only the last log lines of its steps tell, by the steps' names."""
         steps = (
-            replace(step, failure_reason=with_cause(step.failure_reason, log_lines.get(step.name, ())))
+            step._replace(failure_reason=with_cause(step.failure_reason, log_lines.get(step.name, ())))
             for step in self.steps
         )
-        return replace(self, steps=tuple(steps))
+        return self._replace(steps=tuple(steps))
 
     @property
     def failed(self) -> list[Step]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
@@ -141,8 +140,7 @@ def waiting(sagemaker: SageMakerClient, group: str, *, before: datetime) -> list
     ]
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(NamedTuple):
     """A package as a listing shows it."""
 
     arn: str

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -29,8 +28,7 @@ SECRET_MAX_AGE: Final = 60
 under the secret that signed it."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """`prefix` names all of this deployment, `bucket` its data, `table` the ledger, `topic` an ARN.
 
     `review_url` is the Function URL of the review page, for functions that send links to it, and

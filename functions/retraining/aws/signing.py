@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -18,8 +17,7 @@ _LOCK: Final = re.compile(r"(governance|compliance):(\d{1,5})")
 """A lock as a function's environment has it, such as governance:365."""
 
 
-@dataclass(frozen=True)
-class Lock:
+class Lock(NamedTuple):
     """S3 Object Lock for evidence records: its mode, and the days from a record's making."""
 
     mode: Literal["GOVERNANCE", "COMPLIANCE"]
@@ -38,8 +36,7 @@ class Lock:
         return now + timedelta(days=self.days)
 
 
-@dataclass(frozen=True)
-class Signing:
+class Signing(NamedTuple):
     """What evidence records are signed with: a key (an ARN, None for no signature), KMS, and the lock."""
 
     kms: KMSClient | None = None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from retraining.candidates.state import PEOPLE, RULES, SUPERSEDED, outside, shows
 from retraining.facts.candidates import DecisionFact, EarlierDecision
@@ -31,8 +31,7 @@ class Standing(EarlierDecision):
         )
 
 
-@dataclass(frozen=True)
-class Compared:
+class Compared(NamedTuple):
     """The ARNs of champion and anchor that a candidate was compared with; None where there was none.
 
     `aside`: a person has put the champion aside.
@@ -43,8 +42,7 @@ class Compared:
     anchor: str | None = None
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """What is known after the ledger was asked to take the decision `wanted`.
 
     `taken` is what stands in the ledger: `wanted`, or an earlier request for it, or another decision.
@@ -63,8 +61,7 @@ class Snapshot:
     elapsed: timedelta = timedelta(0)
 
 
-@dataclass(frozen=True)
-class Stand:
+class Stand(NamedTuple):
     """Nothing is written on the package: this decision stands. `give_back` releases what was taken."""
 
     standing: Standing

@@ -24,9 +24,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final, assert_never
+from typing import Any, Final, NamedTuple, assert_never
 
 from botocore.exceptions import ClientError
 
@@ -87,8 +87,7 @@ class AnchorChanged(HandsoffError):
         self.anchor = anchor
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """The decision that stands on a package, and the package with the status that it has then."""
 
     standing: Standing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from retraining.candidates.state import CLOCKS, OUTSIDE, set_back, shows, unwritten
 from retraining.facts.candidates import DecisionFact, Status
@@ -12,8 +12,7 @@ from retraining.facts.claims import LEASE
 from retraining.facts.package import Package
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """The status that an event tells of, when it was set, and by whom. It may be overwritten by now."""
 
     status: str | None = None

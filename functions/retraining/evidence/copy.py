@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -34,15 +33,13 @@ ALTERED: Final = (AttributeError, LookupError, TypeError, ValueError)
 """What a copy raises that somebody altered. No decision may be lost for it; the bucket keeps its version."""
 
 
-@dataclass(frozen=True)
-class Copy:
+class Copy(NamedTuple):
     """The copy of the evidence in S3 as it was at a time: its ETag, or that there was none."""
 
     condition: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Recorded:
+class Recorded(NamedTuple):
     """The last record about an execution: the SHA-256 of that evidence.json, and how to read what it says."""
 
     digest: str
@@ -54,8 +51,7 @@ def _nothing() -> Recorded | None:
     return None
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """A copy that was written: the evidence, its bytes in S3, and the id of that version of the object."""
 
     evidence: Evidence

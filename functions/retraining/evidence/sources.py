@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -27,8 +26,7 @@ Evidence = dict[str, Any]
 """Evidence as evidence.json has it. model.py describes the form of the newest version."""
 
 
-@dataclass(frozen=True)
-class Sources:
+class Sources(NamedTuple):
     """Where evidence is gathered from, and how its records are signed: by no key unless one is named."""
 
     sagemaker: SageMakerClient
@@ -48,8 +46,7 @@ def uri(sources: Sources, model: str, execution: Execution) -> str:
     return f"s3://{sources.bucket}/{evidence_key(model, execution.identity)}"
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """A JSON object in the bucket: which version was read, the SHA-256 of its bytes, and what it says.
 
     `content` is empty where the bytes are no JSON object.

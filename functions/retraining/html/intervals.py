@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from retraining.html.wording import TONES, Tone, number
 from retraining.verdicts.verdict import COMPARING, Finding
@@ -18,8 +17,7 @@ APART: Final = 40
 """Units that two labels must be apart; of nearer ones only the limit's is shown."""
 
 
-@dataclass(frozen=True)
-class Drawing:
+class Drawing(NamedTuple):
     """Positions from 0 to WIDTH: of the interval's ends, of the estimate in it, and of the limit.
 
     What the rule allows begins at `allowed` and is `allowed_width` wide. `zero` is where both models are

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from retraining.html.intervals import Drawing, drawing
 from retraining.html.wording import TONES, Said, Tone, spaced
@@ -34,8 +33,7 @@ _EFFECTS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One rule of the verdict: what it asks, its outcome, the effect of that, the numbers, and drawings."""
 
     asks: str

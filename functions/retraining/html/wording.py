@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from retraining.config.tasks import METRICS
 from retraining.facts.package import PENDING
@@ -30,8 +29,7 @@ _NAMES: Final = re.compile(
 """Names of metrics and of their limits, as rules write them."""
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """A word or two, and how they read."""
 
     text: str

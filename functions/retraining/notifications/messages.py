@@ -3,9 +3,8 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, Self
+from typing import Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -221,8 +220,7 @@ class Notification(BaseModel):
         return self.headline.encode("ascii", "replace").decode()[:SUBJECT_LIMIT]
 
 
-@dataclass(frozen=True)
-class Rollback:
+class Rollback(NamedTuple):
     """The champion was taken back, `at` this time; the champion is now the one approved before it, if any.
 
     `rejected` and `champion` are ARNs, with the times of their approvals; `how` is what became of the first:

@@ -7,8 +7,7 @@ not fit its neighbours, and a signed record vouches for all that lie before it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from retraining.proof.envelope import Envelope, NotARecord
 from retraining.proof.statement import Record, parse_record, record_key
@@ -27,8 +26,7 @@ Check = Callable[[Envelope], Signed]
 """Checks the signatures of an envelope that has some."""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """Something that does not hold: where, what was expected there, and what was found."""
 
     kind: Kind
@@ -41,16 +39,14 @@ class Finding:
         return {"kind": self.kind, "where": self.where, "expected": self.expected, "found": self.found}
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """The last record of a chain: its number and the SHA-256 of its bytes."""
 
     sequence: int
     digest: str
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(NamedTuple):
     """The records of a chain that can be read, by number, and what does not hold.
 
     `signed` are the numbers of those that a trusted key signed, `vouched` of those and of all before them

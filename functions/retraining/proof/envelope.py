@@ -10,8 +10,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from retraining.errors import HandsoffError
 
@@ -23,16 +22,14 @@ class NotARecord(HandsoffError):
     """The bytes are no evidence record: the message says what was expected, and what was found."""
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(NamedTuple):
     """A signature, and the id of the key that made it. The id is a hint that nobody has signed."""
 
     key_id: str
     value: bytes
 
 
-@dataclass(frozen=True)
-class Envelope:
+class Envelope(NamedTuple):
     """The bytes of a payload, and their signatures; none where no key is configured."""
 
     payload: bytes

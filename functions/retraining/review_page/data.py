@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from retraining.html.wording import Said, number, share, version_of
 from retraining.verdicts.evaluation import Evaluation
@@ -20,8 +19,7 @@ MAX_FEATURES: Final = 60
 """Features that the page shows; it says how many more there are."""
 
 
-@dataclass(frozen=True)
-class Feature:
+class Feature(NamedTuple):
     """One feature: the shares of rows in which it is missing, and its drift."""
 
     name: str
@@ -31,8 +29,7 @@ class Feature:
     reading: Said
 
 
-@dataclass(frozen=True)
-class Data:
+class Data(NamedTuple):
     """What is known of the data. `drift_against` names the version whose training rows drift is against."""
 
     train_rows: str = ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Final
 
 from retraining.aws.observability import logger
@@ -58,7 +57,7 @@ def decide(request: Request, using: Collaborators, links: Links) -> Response:
     state = links.shown(found.get("form", ""), opened.token)
     if state is None or (opened.waits and state != opened.state):
         alert = TOO_OLD if state is None else SET_BACK
-        return candidate_page(opened, using, links, alert=alert, entered=replace(entered, decision=""))
+        return candidate_page(opened, using, links, alert=alert, entered=entered._replace(decision=""))
     if errors := _errors(entered):
         alert = Alert(422, "Nothing was recorded yet: something needs correcting", fields=errors)
         return candidate_page(opened, using, links, alert=alert, entered=entered)

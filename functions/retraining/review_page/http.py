@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NamedTuple, TypedDict
 from urllib.parse import parse_qsl, urlsplit
 
 from retraining.aws.observability import logger
@@ -38,8 +37,7 @@ class Response(TypedDict):
     isBase64Encoded: bool
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """A request. Names of headers are in lower case; `body` is None where it is not valid base64."""
 
     method: str

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from retraining.aws import registry
 from retraining.aws.observability import about, logger
@@ -48,8 +47,7 @@ LOOKS: Final = (
 """Why a link of the kind `look` decides nothing."""
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(NamedTuple):
     """A valid link, and the candidate that it leads to.
 
     `read_only` says why this link decides nothing; None where it may decide.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from retraining.config.rules import Approval, MetricRule
 from retraining.config.tasks import LOWER_IS_BETTER, NOT_COMPARED
@@ -16,8 +15,7 @@ MAX_SLICE_ROWS: Final = 30
 """Rows of the table of slices; the page says how many more there are."""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One metric, on all validation rows or on those of a slice (`where`). Empty text is what is not known.
 
     `interval` belongs to `candidate`, and `bounds` to `difference`. `shared` is the candidate on the rows on
@@ -36,8 +34,7 @@ class Row:
     reading: Said
 
 
-@dataclass(frozen=True)
-class Metrics:
+class Metrics(NamedTuple):
     """All metrics. `champion` is its version, empty where the candidate was not compared.
 
     `rows` counts the validation rows, `shared_rows` those on which both models were measured, `excluded`

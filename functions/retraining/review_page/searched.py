@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from retraining.html.wording import Said, number
 from retraining.verdicts.evaluation import Evaluation
@@ -13,8 +12,7 @@ MAX_SHOWN: Final = 10
 """Slices that are shown: those with the lowest p-values."""
 
 
-@dataclass(frozen=True)
-class Slice:
+class Slice(NamedTuple):
     """One slice, with the difference of the mean loss there, what is allowed, and its corrected p-value."""
 
     where: str
@@ -25,8 +23,7 @@ class Slice:
     reading: Said
 
 
-@dataclass(frozen=True)
-class Searched:
+class Searched(NamedTuple):
     """The slices with the lowest p-values of the `tested` ones. `loss` is what was compared there."""
 
     slices: tuple[Slice, ...] = ()

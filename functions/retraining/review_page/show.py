@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from retraining.aws.observability import logger
 from retraining.candidates import decisions
@@ -22,8 +22,7 @@ MAX_REASON: Final = decisions.MAX_WHY
 """Characters of a reason that the form takes."""
 
 
-@dataclass(frozen=True)
-class Entered:
+class Entered(NamedTuple):
     """What a person has entered in the form. `decision` should be Approved or Rejected."""
 
     decision: str = ""

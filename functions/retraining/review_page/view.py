@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from retraining.config.rules import Approval
 from retraining.facts.candidates import EarlierDecision
@@ -35,8 +35,7 @@ _TRIGGERS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Decided:
+class Decided(NamedTuple):
     """The decision that stands. `written` says whether the registry shows it already."""
 
     status: str
@@ -50,8 +49,7 @@ class Decided:
         return _status(self.status)
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One step of the execution."""
 
     name: str
@@ -61,8 +59,7 @@ class Step:
     problem: str
 
 
-@dataclass(frozen=True)
-class Earlier:
+class Earlier(NamedTuple):
     """A package of the group: `decision` is the one in the ledger, if there is one."""
 
     arn: str
@@ -83,8 +80,7 @@ class Earlier:
         return decided(self.decision) if self.decision and self.status != PENDING else None
 
 
-@dataclass(frozen=True)
-class Review:
+class Review(NamedTuple):
     """The page."""
 
     model: str

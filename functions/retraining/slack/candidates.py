@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from retraining.aws import registry
 from retraining.aws.ledger import alone
@@ -34,8 +33,7 @@ METRICS: Final = "metrics"
 """The id of the picture of the metrics in pictures.json."""
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """What became of the message: it is new, it was changed, or it showed the candidate's state already.
 
     `place` is where it is, None with a webhook. `candidate` is what it shows.
@@ -85,7 +83,7 @@ def show(
         known = using.ledger.get(key) or SlackMessage()
         seen = candidate(arn, model, config, using, client)
         digest = messages.of_candidate(seen).digest
-        message = messages.of_candidate(replace(seen, review_url=link(arn, using)))
+        message = messages.of_candidate(seen._replace(review_url=link(arn, using)))
         place = Place(known.channel, known.ts) if known.channel and known.ts else also
         if also and also != place:
             client.update(also, message)

@@ -13,9 +13,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry import HttpResponse, RetryHandler
@@ -79,8 +78,7 @@ class SlackFailed(HandsoffError):
     """The request failed before Slack answered. The text names the kind of failure and quotes nothing."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A message: the id of its channel, and its `ts`, the time of its posting, which identifies it there."""
 
     channel: str

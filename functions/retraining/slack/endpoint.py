@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from retraining.aws.clients import client
 from retraining.aws.observability import logger
@@ -24,8 +23,7 @@ MAX_BODY: Final = 180 * 1024
 this fits into the 256 KB of an asynchronous event of Lambda."""
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """`signing_secret` is the one with which Slack signs, `hand_on` invokes notify_slack with an event.
 
     `api_url` is where Slack's API is in tests, and `clock` is the time, in UTC.

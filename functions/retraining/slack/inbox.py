@@ -8,9 +8,8 @@ after 120 of them, tried or not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from retraining.aws.observability import logger, scope
 from retraining.errors import Busy
@@ -28,8 +27,7 @@ Postpone = Callable[[str, int], None]
 """Lets the queue deliver the message with this receipt again after so many seconds."""
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A notification as it was delivered: its text, when it was sent, and how often it was received.
 
     `receipt` names it to the queue. It is None for a record of SNS itself, which Lambda tries again: version

@@ -9,9 +9,8 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from retraining.facts.candidates import EarlierDecision
 from retraining.notifications.messages import Notification
@@ -57,8 +56,7 @@ _WANTED: Final = {"overdue": "Your decision is wanted.", "anchor_moved": "Nothin
 """What is wanted of people, by the kind; for every other kind, somebody should look."""
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """Blocks, and the text that notifications and screen readers get in place of the blocks."""
 
     text: str
@@ -70,8 +68,7 @@ class Message:
         return hashlib.sha256(json.dumps([self.text, self.blocks]).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """What is known of a candidate now.
 
     `decided` is the decision that is taken, None while the candidate waits; `written` says whether the

@@ -6,9 +6,8 @@ MAX_AGE ago decides nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from retraining.aws import registry
 from retraining.aws.observability import about, logger
@@ -33,8 +32,7 @@ MAX_AGE: Final = timedelta(minutes=15)
 """Age up to which a press decides. A press that comes days later, from the dead-letter queue, does not."""
 
 
-@dataclass(frozen=True)
-class Press:
+class Press(NamedTuple):
     """A button that a person pressed, and what is needed to act on it."""
 
     by: Interaction

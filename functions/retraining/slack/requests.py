@@ -13,9 +13,8 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -56,8 +55,7 @@ HOOKS: Final = "https://hooks.slack.com/"
 """Where answers to a press go."""
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a request is refused, with the HTTP status of the answer."""
 
     status: Literal[400, 401, 413]
@@ -68,8 +66,7 @@ class NotSigned(HandsoffError):
     """An event asks for a decision and holds no press that Slack has signed. Nothing was decided."""
 
 
-@dataclass(frozen=True)
-class Interaction:
+class Interaction(NamedTuple):
     """A press of a button. Slack has signed who pressed and when. Nothing says yet that they may decide."""
 
     user_id: str

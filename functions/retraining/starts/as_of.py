@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from retraining.facts.starts import Marker
 from retraining.starts.batches import ROOT, Batch, DataObject, Ignored
 from retraining.starts.names import MAX_IGNORED, ignored_among, is_data, markers_of, table_among
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(NamedTuple):
     """An entry of S3's listing of versions: a version of an object, or a delete marker, whose `etag` is None.
 
     `landed_at` is S3's LastModified in whole seconds: the time of a PUT or DELETE, or the beginning of an

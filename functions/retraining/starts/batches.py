@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from retraining.facts.starts import SPLITS, Marker
 from retraining.starts.markers import waits_for
@@ -39,8 +39,7 @@ MAX_ENTRIES: Final = 500_000
 """Versions and delete markers below a model's prefix that are listed: 500 calls."""
 
 
-@dataclass(frozen=True)
-class Arrival:
+class Arrival(NamedTuple):
     """An object below a model's prefix: `rest` is its key after `curated/<model>/`."""
 
     model: str
@@ -87,8 +86,7 @@ class DataObject:
         return f"{self.checksum}:{self.size}" if self.checksum else self.etag
 
 
-@dataclass(frozen=True)
-class Ignored:
+class Ignored(NamedTuple):
     """An object that holds bytes and is neither data nor marker. `reason` is a key of names.WORDS."""
 
     key: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -47,7 +46,7 @@ def inspect(snapshot: Snapshot, files: Sequence[DataObject], look: Look, using: 
     """
     size = _part(len(files))
     if len(files) <= size:
-        return replace(snapshot, inspected=tuple(look(files)))
+        return snapshot._replace(inspected=tuple(look(files)))
     so_far, digest = _begun(snapshot.state.inspected_so_far, files, snapshot.config)
     while so_far.done < len(files) and not are_many(so_far.bad):
         part = files[so_far.done : so_far.done + size]
@@ -58,7 +57,7 @@ def inspect(snapshot: Snapshot, files: Sequence[DataObject], look: Look, using: 
             raise OutOfTime(
                 f"{so_far.done:,} of {len(files):,} new files are inspected; the next sweep goes on"
             )
-    return replace(snapshot, inspected=tuple(_summed_up(so_far, files)))
+    return snapshot._replace(inspected=tuple(_summed_up(so_far, files)))
 
 
 def _part(files: int) -> int:
@@ -120,4 +119,4 @@ def _keep(snapshot: Snapshot, so_far: InspectedSoFar, using: Collaborators) -> S
     kept = state.inspecting(so_far)
     if not using.states.swap(snapshot.model, kept, version) or version != snapshot.version:
         return snapshot
-    return replace(snapshot, state=kept, version=version + 1)
+    return snapshot._replace(state=kept, version=version + 1)

@@ -7,10 +7,9 @@ the folder of each split. Spark writes one into each folder that it writes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Final
+from typing import Final, NamedTuple
 
 from retraining.facts.starts import Marker, Split
 
@@ -23,8 +22,7 @@ ALONE_AFTER: Final = timedelta(hours=12)
 that run one after the other without a pause may take hours for a split, hardly so many."""
 
 
-@dataclass(frozen=True)
-class Deletion:
+class Deletion(NamedTuple):
     """A delete marker on a split's marker. `newest` says that no version of it is newer."""
 
     split: Split
@@ -32,8 +30,7 @@ class Deletion:
     newest: bool = False
 
 
-@dataclass(frozen=True)
-class Markers:
+class Markers(NamedTuple):
     """The markers that complete a delivery, newest first, and a split's marker that waits for the other's."""
 
     complete: tuple[Marker, ...] = ()

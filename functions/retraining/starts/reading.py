@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from retraining.facts import keys
@@ -54,17 +53,17 @@ def read_more(snapshot: Snapshot, asked: Read, using: Collaborators) -> Snapshot
     """The snapshot with what the decision asks for."""
     match asked:
         case ReadRunning():
-            return replace(snapshot, running=Running(executions.running(snapshot.model, using)))
+            return snapshot._replace(running=Running(executions.running(snapshot.model, using)))
         case ReadBatch():
-            return replace(snapshot, batch=_listed(snapshot, using))
+            return snapshot._replace(batch=_listed(snapshot, using))
         case ReadQuarantined(batch, files):
-            return replace(snapshot, batch=batch.without(_quarantined(snapshot.model, files, using)))
+            return snapshot._replace(batch=batch.without(_quarantined(snapshot.model, files, using)))
         case ReadStarted(batch):
-            return replace(snapshot, started=_started(snapshot, batch, using))
+            return snapshot._replace(started=_started(snapshot, batch, using))
         case ReadChecksums(batch, previous):
-            return replace(snapshot, batch=checksums.of_batch(batch, previous, using), started=None)
+            return snapshot._replace(batch=checksums.of_batch(batch, previous, using), started=None)
         case ReadPrevious():
-            return replace(snapshot, previous=_previous(snapshot, using))
+            return snapshot._replace(previous=_previous(snapshot, using))
         case Inspect(files):
             length = head_bytes(len(files))
 
@@ -74,7 +73,7 @@ def read_more(snapshot: Snapshot, asked: Read, using: Collaborators) -> Snapshot
             return checkpoints.inspect(snapshot, files, look, using)
         case ReadInQuarantine(batch):
             found = quarantine.missing_files(using.s3, using.settings.bucket, batch)
-            return replace(snapshot, in_quarantine=found)
+            return snapshot._replace(in_quarantine=found)
 
 
 def _listed(snapshot: Snapshot, using: Collaborators) -> Batch:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from retraining.aws.events import LANDING_MESSAGE, ObjectCreated
 from retraining.aws.measures import measure
@@ -26,8 +25,7 @@ MAX_REQUESTED_BY: Final = 512
 """Bytes that are kept of who asks for a start."""
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """A message of the queue: a version of an object that landed at `key`, or a request of a person or a
     schedule.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from retraining.config.schema import ModelConfig
 from retraining.facts.model_state import ModelState
@@ -15,8 +16,7 @@ from retraining.starts.inspection import Fine, Problem
 from retraining.starts.unreadable import UNREADABLE
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(NamedTuple):
     """Whether an execution of the model runs: its ARN, whether started by handsoff or in SageMaker directly;
     None if none runs."""
 
@@ -31,8 +31,7 @@ class Started:
     execution: str | None
 
 
-@dataclass(frozen=True)
-class Inspected:
+class Inspected(NamedTuple):
     """A file, and what its first bytes show."""
 
     file: DataObject
@@ -61,8 +60,7 @@ class Inspected:
         )
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """A model, its state and the state's version in the ledger, its config, and the time.
 
     `execution_ended_at` is when the execution of `state.running` ended; None while it runs, or if there is

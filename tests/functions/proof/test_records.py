@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -33,7 +32,7 @@ E1 = "arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e1"
 
 def sources(world: World, kms: Any = None, **wrapped: Any) -> Sources:
     """Sources of evidence, whose records are signed if there is a `kms`."""
-    settings = replace(world.settings, signing_key=KEY if kms else None)
+    settings = world.settings._replace(signing_key=KEY if kms else None)
     return world.using(Collaborators, settings=settings, kms=kms, **wrapped).sources
 
 
@@ -300,7 +299,7 @@ def test_records_and_what_they_are_about_are_locked(world: World) -> None:
             return world.s3.put_object(**call)
 
     register(world)
-    settings = replace(world.settings, lock=Lock("COMPLIANCE", 30))
+    settings = world.settings._replace(lock=Lock("COMPLIANCE", 30))
     locked = world.using(Collaborators, settings=settings, s3=Locks()).sources
     written = evidence.write(locked, "titanic", E0)
     artifact = {"uri": "s3://data/models/titanic/e0/model.tar.gz", "versionId": "v9", "sha256": "a" * 64}
@@ -333,7 +332,7 @@ def test_version_that_keeps_another_lock_or_is_gone_is_recorded(world: World, co
             )
 
     register(world)
-    settings = replace(world.settings, lock=Lock("GOVERNANCE", 30))
+    settings = world.settings._replace(lock=Lock("GOVERNANCE", 30))
     locked = world.using(Collaborators, settings=settings, s3=Locked()).sources
     with contextlib.nullcontext() if made else pytest.raises(ClientError, match=code):
         records.write(locked, "titanic", E0)

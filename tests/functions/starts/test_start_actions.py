@@ -5,7 +5,6 @@ Each snapshot is the usual one of snapshots.py, but for what the row names.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -89,7 +88,7 @@ UNFINISHED: list[tuple[str, Snapshot, Action]] = [
     ),
     ("without a request nothing is due", snapshot(state=ModelState(due_at=at("11:00:00"))), Rest(None)),
     ("a pending request needs the executions that run", snapshot(), ReadRunning()),
-    ("then it needs the batch", replace(snapshot(), running=Running(None)), ReadBatch()),
+    ("then it needs the batch", snapshot()._replace(running=Running(None)), ReadBatch()),
     (
         "an execution of ours that runs needs neither",
         snapshot(state=ModelState(running=MADE, pending=(LANDING,))),

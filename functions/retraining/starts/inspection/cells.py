@@ -9,8 +9,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from retraining.config.schema import ModelConfig
 from retraining.text import first_of
@@ -54,16 +53,14 @@ _MISSING_FOLDED: Final = MISSING | {word.casefold() for word in MISSING}
 _LIKE_THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:([,. '_\u00a0\u202f])\d{3})+(?:[.,]\d+)?", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """What is wrong with a cell: a code, and what follows the column's name in a sentence."""
 
     kind: str
     text: str
 
 
-@dataclass(frozen=True)
-class Numbers:
+class Numbers(NamedTuple):
     """How numbers are written as text: `pattern` matches one, and `thousands` are signs to leave out."""
 
     pattern: re.Pattern[str]
@@ -105,8 +102,7 @@ class Numbers:
         return f"; if it is written so, set {join.join(ways)} in handsoff.yaml" if ways else ""
 
 
-@dataclass(frozen=True)
-class Cells:
+class Cells(NamedTuple):
     """What the columns of one model hold.
 
     `range` is the largest number of a feature, and how it is told. `kinds` are the columns that are looked

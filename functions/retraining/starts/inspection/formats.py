@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from retraining.starts.inspection.heads import text_bytes
 from retraining.starts.inspection.problems import Fine, Problem
@@ -106,8 +105,7 @@ a byte that no text has must follow, or what no header says."""
 _EXCEL: Final = (b"[Content_Types].xml", b"xl/")
 
 
-@dataclass(frozen=True)
-class Unpacked:
+class Unpacked(NamedTuple):
     """The first bytes of what is in a gzip file: whether they are all of it, and the number of packed bytes
     that they came from."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from retraining.text import cut, first_of
 
@@ -47,8 +47,7 @@ class Problem:
             object.__setattr__(self, "found", cut(self.found, FOUND_LIMIT))
 
 
-@dataclass(frozen=True)
-class Fine:
+class Fine(NamedTuple):
     """The head shows no problem.
 
     `rows` is the number of the file's rows: counted if the head is the whole file, otherwise estimated, and
