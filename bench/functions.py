@@ -3,9 +3,10 @@
     python -m bench.functions
 
 Builds functions and layer as `sam build` does, for the template's Python, and starts each handler with
-nothing else on the path. A process imports the handler and makes the clients that its usual event needs. The
-limit imports pydantic and what signs and sends a request. Others: the same code and packages as a plain build
-leaves them, without byte-code and with all of botocore's data.
+nothing else on the path. A process imports the handler and makes the clients that its usual event needs. A
+second row of a function also has what that event imports while it is handled, such as what draws a report.
+The limit imports pydantic and what signs and sends a request. Others: the same code and packages as a plain
+build leaves them, without byte-code and with all of botocore's data.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ CLIENTS: Final = {
 }
 """The clients that the usual event of each function calls, as attributes of its collaborators."""
 
+LATER: Final = {
+    "judge_candidate": ("retraining.report.making",),
+    "record_decision": ("retraining.report.making",),
+}
+"""What a usual event imports while it is handled: the last thing that these two make is a report."""
+
 MISSED: Final = (
     "pydantic, botocore and its clients alone are 1.8 times the limit; it needs a client of our own"
 )
@@ -60,12 +67,12 @@ ENVIRONMENT: Final = {
 }
 
 
-def first(handler: str) -> str:
-    """The program of a function's process up to its first call of AWS."""
+def first(handler: str, *later: str) -> str:
+    """The program of a function's process up to its first call of AWS, and imports of these modules."""
     paths = {"ssm": "configs._ssm._ssm", "ledger": "ledger._items._table._client"}
     used = "; ".join(f"using.{paths.get(name, name)}.meta" for name in CLIENTS[handler])
     made = "from retraining.collaborators import Collaborators\nusing = Collaborators.real()"
-    return f"import {handler}\n{made}\n{used}"
+    return "\n".join((f"import {handler}", made, used, *(f"import {name}" for name in later)))
 
 
 def build(to: Path) -> str:
@@ -103,6 +110,8 @@ def rows() -> list[Row]:
             return [python, "-S", "-E", "-s", *flags, "-c", path + code]
 
         programs = {handler: process(first(handler), ours) for handler in CLIENTS}
+        later = {f"{handler}, report": process(first(handler, *LATER[handler]), ours) for handler in LATER}
+        programs |= later
         programs["limit"] = process(LIMIT, ours)
         programs["plain"] = process(first("judge_candidate"), plain, "-B")
         used = {name: use.cpu for name, use in alternating(programs, 7, env=ENVIRONMENT, cwd=to).items()}
@@ -114,7 +123,7 @@ def rows() -> list[Row]:
         Row(
             f"{name}, imports and clients", used[name] / limit, unit, at_most(1.9), "CPU s", used[name], limit
         )
-        for name in CLIENTS
+        for name in (*CLIENTS, *later)
     ]
     plainly = "judge_candidate as a plain build leaves it"
     return [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
@@ -28,6 +27,8 @@ _NEAR: Final = 0.55
 
 def nearest(word: str, words: Sequence[str], least: float = _NEAR) -> str | None:
     """The one of `words` that is spelt most like `word`, in any case; None if none is like it."""
+    from difflib import get_close_matches  # only an error needs it
+
     known = {each.lower(): each for each in words}
     found = get_close_matches(word.lower().replace("-", "_"), known, 1, least)
     return known[found[0]] if found else None

@@ -14,7 +14,6 @@ from pydantic import (
 )
 
 from retraining.config.account import Aws
-from retraining.config.all_problems import find_all
 from retraining.config.data import OF_CHANNELS, Data
 from retraining.config.doubts import doubts
 from retraining.config.evidence import EvidenceProof
@@ -305,5 +304,7 @@ def parse_config(
     try:
         return Config.model_validate(values, context=context)
     except ValidationError as error:
+        from retraining.config.all_problems import find_all  # functions read files that were found valid
+
         found = find_all(error, values, Config, context)
         raise ConfigError(explained(found, source, where)) from None
