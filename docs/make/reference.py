@@ -20,6 +20,7 @@ from unittest.mock import patch
 import jinja2
 import typer
 from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from typer.cli import get_docs_for_click
 from typer.main import get_command
@@ -207,8 +208,12 @@ def event_schemas() -> dict[Path, str]:
             **kind.model_json_schema(by_alias=True),
             "title": f"detail of {kind.detail_type}",
         }
-        for property_ in schema["properties"].values():
+        for field, meaning in docstrings(kind).items():
+            property_ = schema["properties"][to_camel(field)]
             del property_["title"]  # the name in other letters
+            schema["properties"][to_camel(field)] = dict(
+                sorted({**property_, "description": meaning}.items())
+            )
         found[PAGES / "events" / name] = json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
     return found
 

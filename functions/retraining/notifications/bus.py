@@ -1,7 +1,7 @@
 """The events that this project puts on the account's default bus, for whatever serves models.
 
-docs/reference/events/ has their JSON Schemas, which are made from these models. An event carries a fact once;
-a repetition after an ambiguous answer has the same keys and values.
+docs/reference/events/ has their JSON Schemas, made from these models and the docstrings below their fields.
+An event carries a fact once; a repetition after an ambiguous answer has the same keys and values.
 """
 
 from typing import ClassVar, Final, Literal
@@ -23,7 +23,6 @@ class BusEvent(BaseModel):
         frozen=True,
         alias_generator=to_camel,
         validate_by_name=True,
-        use_attribute_docstrings=True,
     )
 
     detail_type: ClassVar[str]
