@@ -110,7 +110,9 @@ def rows() -> list[Row]:
             return [python, "-S", "-E", "-s", *flags, "-c", path + code]
 
         programs = {handler: process(first(handler), ours) for handler in CLIENTS}
-        later = {f"{handler}, report": process(first(handler, *LATER[handler]), ours) for handler in LATER}
+        later = {
+            f"{handler} and its report": process(first(handler, *LATER[handler]), ours) for handler in LATER
+        }
         programs |= later
         programs["limit"] = process(LIMIT, ours)
         programs["plain"] = process(first("judge_candidate"), plain, "-B")
