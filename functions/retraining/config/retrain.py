@@ -1,7 +1,5 @@
 """The section `retrain` of a model: when a batch is complete, and when the model is retrained."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
