@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import shutil
 import subprocess
@@ -108,6 +109,7 @@ def imports(module: ast.AST) -> Iterator[str]:
         yield from imports(node)
 
 
+@functools.cache
 def imported() -> set[str]:
     """The distributions whose modules the wheel's packages import, with normalized names."""
     folders = [ROOT / name for name in ("handsoff", "local", "pipeline_def", "functions")]

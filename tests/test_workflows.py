@@ -117,7 +117,8 @@ def test_actions_are_pinned_and_of_known_owners(path: Path) -> None:
 def test_dependabot_watches_locked_packages_and_actions() -> None:
     updates = yaml.safe_load(DEPENDABOT.read_text())["updates"]
     folders = {update["package-ecosystem"]: update["directories"] for update in updates}
-    locked = {path.with_suffix(".txt").parent for path in ROOT.glob("*/**/*.in") if ".venv" not in str(path)}
+    ours = [folder for folder in ROOT.iterdir() if folder.is_dir() and ".venv" not in folder.name]
+    locked = {path.parent for folder in ours for path in folder.rglob("*.in")}
     assert folders["pip"] == sorted(f"/{folder.relative_to(ROOT)}" for folder in locked)
     assert folders["github-actions"] == ["/", *(f"/{path.parent.relative_to(ROOT)}" for path in [ACTION])]
 

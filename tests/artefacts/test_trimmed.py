@@ -75,6 +75,7 @@ def words(path: Path) -> set[str]:
     return attributes | {value for value in constants if isinstance(value, str)}
 
 
+@pytest.mark.slow
 def test_operations_of_the_layer_are_those_that_functions_name(trim: ModuleType) -> None:
     said = {word for path in (ROOT / "functions").rglob("*.py") for word in words(path)} - NO_CALLS
     session = botocore.session.get_session()

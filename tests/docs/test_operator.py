@@ -61,6 +61,7 @@ def test_the_rotation_leaves_one_new_key_with_the_primary_label(cloud: server.Cl
     assert not re.search(r"[0-9a-zA-Z/+]{40}", made.stdout + rotated.stdout)  # no secret was shown
 
 
+@pytest.mark.slow
 def test_no_access_key_is_in_the_repository() -> None:
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],

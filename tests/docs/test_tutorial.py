@@ -81,6 +81,7 @@ def is_printed(line: str, output: str) -> bool:
     return re.search(f"^{pattern}$", output, re.MULTILINE) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["administrator", "operator"])
 @pytest.mark.parametrize("page", [TUTORIAL, SPANISH], ids=lambda page: str(page.name))
 def test_the_block_for_aws_gives_each_client_profile_and_region(page: Path, who: str, tmp_path: Path) -> None:

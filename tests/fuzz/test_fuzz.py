@@ -35,6 +35,7 @@ def test_fuzz_finds_no_5xx_and_no_decision_that_was_not_asked_for(seed: int) -> 
     assert set(found.requests) == {"page", "form", "slack", "odd event", "notify_slack"}
 
 
+@pytest.mark.slow
 def test_fuzz_of_a_seed_plays_the_same_cases() -> None:
     def made() -> list[tuple[str, str, str | None]]:
         cases = Cases(random.Random(5), Place())

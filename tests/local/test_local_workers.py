@@ -33,6 +33,7 @@ print(ours or "nothing", "retraining.aws.observability" in sys.modules, boto3.DE
 """
 
 
+@pytest.mark.slow
 def test_shared_modules_read_no_environment_and_make_no_logger_or_session() -> None:
     done = subprocess.run(
         [sys.executable, "-c", IMPORTING],

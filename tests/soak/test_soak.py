@@ -23,6 +23,7 @@ def test_soak_a_quarter_of_an_hour_keeps_no_more_handles_threads_processes_or_fi
         assert soak.measured[name][-1] <= soak.measured[name][0] + 2, name
 
 
+@pytest.mark.slow
 def test_report_writes_table_and_picture_and_allows_ten_percent(tmp_path: Path) -> None:
     soak = Soak(hours=1 / 3)
     soak.measured = {"memory in MB": [100.0] * 18 + [109.0] * 2, "threads": [1.0] * 20}
