@@ -56,7 +56,7 @@ def model(folder: Path, code: str = MODEL, **contract: Any) -> Path:
 
 
 def test_score_writes_one_prediction_for_each_row_and_what_scored_them(tmp_path: Path, rows: Path) -> None:
-    found = score(model(tmp_path), rows, tmp_path / "out")
+    found = score(model(tmp_path), rows, tmp_path / "out", forked=False)
 
     assert (found.code, found.message, found.lines) == (0, None, EXPECTED)
     packages = found.scoring.pop("packages")
