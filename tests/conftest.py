@@ -106,7 +106,11 @@ def pytest_configure(config: pytest.Config) -> None:
     interrupt programs, so this run takes it back.
 
     All sessions of botocore share what reads its descriptions of services: each would read megabytes again.
+
+    OpenMP has one thread, here and in what tests start: idle threads spin, which beside other tests takes ten
+    times as much processor time as the work itself.
     """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     if _in_memory():
         os.environ["TMPDIR"] = str(MEMORY)
