@@ -117,11 +117,12 @@ def build_app(
     from local.images import table
     from local.images.environments import Environments
     from local.images.pythons import Pythons
-    from local.ministack import archives, repairs, workers
+    from local.ministack import archives, parsing, repairs, workers
     from local.sagemaker.front import in_turn, sagemaker
     from local.sagemaker.jobs import container
 
     repairs.apply()
+    parsing.parse_by_libyaml()
     archives.unpack_once(folder / "tmp" / "unpacked")
     close_workers = workers.fork_workers(folder / "tmp")
     iam = enforced(folder, region) if enforce_iam else None
