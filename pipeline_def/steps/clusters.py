@@ -69,13 +69,15 @@ def count(clusters: Array | None, rows: Array) -> int:
     n² / Σ (rows of the cluster)², rounded. A cluster with most of the rows makes the mean its own, so
     that it deviates little from it, and the robust error is too small.
     """
-    if clusters is None:
-        return int(rows.sum())
-    found = clusters[rows]
-    if dense(found):
-        sizes = np.bincount(found.astype(np.int64, copy=False))
+    return int(rows.sum()) if clusters is None else count_all(clusters[rows])
+
+
+def count_all(clusters: Array) -> int:
+    """How many clusters rows with these clusters are worth, as `count` has it."""
+    if dense(clusters):
+        sizes = np.bincount(clusters.astype(np.int64, copy=False))
     else:
-        found = np.sort(found)
+        found = np.sort(clusters)
         starts = np.flatnonzero(np.append(found[:1] == found[:1], found[1:] != found[:-1]))
         sizes = np.diff(starts, append=len(found))
     return effective_clusters(sizes)
@@ -91,7 +93,7 @@ def effective_clusters(sizes: Array) -> int:
 
 def freedom_of(clusters: Array) -> float:
     """The degrees of freedom of a robust standard error: the number of clusters less 1."""
-    return count(clusters, np.ones(len(clusters), dtype=bool)) - 1.0
+    return count_all(clusters) - 1.0
 
 
 def different(ids: Array) -> Array:

@@ -17,7 +17,7 @@ from champion import Champion, Columns, check_schema, check_spelling, fetch, pro
 from clusters import numbered
 from found_slices import worse_slices
 from job import Array, Json, StepConfig, Task, scratch
-from scoring import TASKS, alike, counts, inside, metrics, scored, unusable
+from scoring import TASKS, alike, counts_of, inside, metrics, scored, unusable
 from seen_rows import Seen
 from uncertainty import agreement, measured, paired
 
@@ -82,17 +82,19 @@ def comparison(task: Task, target: Array, ours: Array, theirs: Array, clusters: 
     """Candidate and champion on the same rows, and candidate minus champion."""
     clusters = numbered(clusters)
     mine, others, gaps = compared(task, target, ours, theirs, clusters)
+    labels = None
+    if task != "regression" and gaps:  # all predictions are usable
+        labels = [TASKS[task].predicted(prediction) for prediction in (ours, theirs)]
     found: Json = {
         "n": len(target),
-        **counts(task, target, [ours, theirs], clusters),
+        **counts_of(task, target, labels, clusters),
         "candidate": metrics(task, mine),
         "champion": metrics(task, others),
         "differences": differences(task, gaps),
         "agreement": None,
     }
-    if task != "regression" and not unusable(task, ours) and not unusable(task, theirs):
-        predicted = TASKS[task].predicted
-        found["agreement"] = agreement(predicted(ours) == target, predicted(theirs) == target, clusters)
+    if labels is not None:
+        found["agreement"] = agreement(labels[0] == target, labels[1] == target, clusters)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
@@ -60,6 +61,13 @@ class Ranking:
         middles /= 2
         return self._spread(middles)
 
+    def middles_of(self, chosen: Array) -> Array:
+        """For each chosen row (n, boolean), how many rows there are in all groups below its own, and half of
+        its own group's. Both are in the order of the ranking."""
+        if self.ends is None:
+            return np.flatnonzero(chosen) + 0.5
+        return self._spread((self.ends[:-1] + self.ends[1:]) / 2)[chosen]
+
     def _sums(self, values: Array) -> Array:
         """0, and the sum of the values of each group with all below."""
         sums = np.zeros(len(values) + 1)
@@ -95,7 +103,7 @@ def roc_auc(
     ranking = ranking or Ranking(score)
     ordered = positive[ranking.order]
     lower = ranking.middles(ordered)  # positive rows
-    wins = ranking.middles(~ordered)[ordered]  # negative rows below the positive ones
+    wins = ranking.middles_of(ordered) - lower[ordered]  # negative rows below the positive ones
     # twice the number of wins is whole, so an area of 1 is exactly 1
     value = float(np.rint(2 * wins.sum())) / (2 * positives * negatives)
     lower /= positives
@@ -103,8 +111,14 @@ def roc_auc(
     lower -= value
     lower /= negatives
     lower[ordered] = (wins / negatives - value) / positives
-    pairs = (count(clusters, positive), count(clusters, ~positive))
-    return Area(value, ranking.by_row(lower), positive, (pairs,))
+    return Area(value, ranking.by_row(lower), positive, curve_pairs(value, [positive], clusters))
+
+
+def curve_pairs(value: float, curves: Iterable[Array], clusters: Array | None) -> tuple[tuple[int, int], ...]:
+    """`Area.pairs` of curves with these positive rows (n each, boolean)."""
+    if value not in (0.0, 1.0):
+        return ()
+    return tuple((count(clusters, positive), count(clusters, ~positive)) for positive in curves)
 
 
 def roc_auc_ovr(target: Array, scores: Array, clusters: Array | None = None) -> Area:
@@ -117,15 +131,13 @@ def roc_auc_ovr(target: Array, scores: Array, clusters: Array | None = None) -> 
     if len(present) < 2:
         return Area(math.nan, np.full(len(target), math.nan), target, ())
     value, parts = 0.0, np.zeros(len(target))
-    pairs: list[tuple[int, int]] = []
     for which in present:
         one = roc_auc(target == which, scores[:, which], clusters)
         value += one.value / len(present)
         parts += one.parts / len(present)
-        pairs += one.pairs
     if abs(value - round(value)) < 1e-12:  # all curves are 1, or 0
         value = float(round(value))
-    return Area(value, parts, target, tuple(pairs))
+    return Area(value, parts, target, curve_pairs(value, (target == which for which in present), clusters))
 
 
 def average_precision(

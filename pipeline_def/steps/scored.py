@@ -35,8 +35,8 @@ class Area:
     """An area under a ROC curve, or the mean of several.
 
     `parts` (n) is each row's share of the area's deviation: the row's placement, centred, divided by the rows
-    of its class. `group` (n) is each row's class. `pairs` counts the (positive, negative) rows of each curve,
-    or the clusters with such rows.
+    of its class. `group` (n) is each row's class. Of an area of 0 or 1, `pairs` counts the (positive,
+    negative) rows of each curve, or the clusters with such rows; of others it is empty.
     """
 
     value: float

@@ -15,7 +15,7 @@ import binary
 import multiclass
 import regression
 from cells import category
-from clusters import count, numbered, occurring
+from clusters import count, count_all, numbered, occurring
 from job import Array, Json, StepConfig, Task
 from scored import Scored
 from uncertainty import measured
@@ -81,10 +81,12 @@ def usable(task: Task, prediction: Array) -> Array:
     """For each row, whether its prediction is a finite number, or probabilities: from 0 to 1, the sum 1."""
     if task == "regression":
         return np.isfinite(prediction)
-    inside_range = (prediction >= -ROUNDING) & (prediction <= 1 + ROUNDING)  # false for NaN
+    low, high = -ROUNDING, 1 + ROUNDING
     if task == "binary_classification":
-        return np.asarray(inside_range)
-    sums = np.einsum("nc->n", np.where(inside_range, prediction, np.nan))
+        return np.asarray((prediction >= low) & (prediction <= high))  # false for NaN
+    if not (prediction.size and prediction.min() >= low and prediction.max() <= high):
+        prediction = np.where((prediction >= low) & (prediction <= high), prediction, np.nan)
+    sums = np.einsum("nc->n", prediction)
     return np.asarray(np.abs(sums - 1) <= ROUNDING)
 
 
@@ -118,9 +120,17 @@ def counts(task: Task, target: Array, predictions: Sequence[Array], clusters: Ar
     counts as predicted: precision is about it. Both numbers are None in regression and where there are no
     rows; the last one, too, where a prediction is unusable.
     """
-    every, clusters = np.ones(len(target), dtype=bool), numbered(clusters)
+    labels = None
+    if task != "regression" and not any(unusable(task, prediction) for prediction in predictions):
+        labels = [TASKS[task].predicted(prediction) for prediction in predictions]
+    return counts_of(task, target, labels, clusters)
+
+
+def counts_of(task: Task, target: Array, labels: Sequence[Array] | None, clusters: Array | None) -> Json:
+    """`counts` where the predicted classes are known (n each); None if a prediction is unusable."""
+    clusters = numbered(clusters)
     found: Json = {
-        "clusters": count(clusters, every),
+        "clusters": len(target) if clusters is None else count_all(clusters),
         "smallest_class": None,
         "smallest_predicted": None,
     }
@@ -128,8 +138,7 @@ def counts(task: Task, target: Array, predictions: Sequence[Array], clusters: Ar
         return found
     most = found["clusters"]
     found["smallest_class"] = min(most, *(count(clusters, target == name) for name in occurring(target)))
-    if not any(unusable(task, prediction) for prediction in predictions):
-        labels = [TASKS[task].predicted(prediction) for prediction in predictions]
+    if labels is not None:
         found["smallest_predicted"] = min(
             most,
             *(
