@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.runner import MINUTE
 from tests.soak.__main__ import MODELS, Soak, report
 
 
@@ -15,6 +16,7 @@ def test_soak_a_quarter_of_an_hour_keeps_no_more_handles_threads_processes_or_fi
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # other tests write into the usual one meanwhile
+    monkeypatch.setattr("tests.soak.__main__.WARM_UP", 15 * MINUTE)  # only memory takes an hour
     soak = Soak(hours=0.25)
     soak.play()
     assert len(soak.run.models) == MODELS == 20
