@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -12,8 +15,11 @@ from typer.testing import CliRunner
 
 from handsoff.cli import app
 from handsoff.offline.contract import check_code
+from handsoff.offline.looking import STEPS_IMAGE
 from handsoff.offline.rehearsal import shortened
 from handsoff.offline.traces import place
+from local.forked.warm import WarmPython
+from local.images.environments import Environments
 from retraining.config.schema import ModelConfig, parse_config
 from tests.functions.fakes import ROOT
 
@@ -63,6 +69,32 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPython]:
+    """A process that has imported the packages of SageMaker's image, which takes most of a small trial."""
+    python = Environments().environment(STEPS_IMAGE, print) / "bin" / "python"
+    forked_from = WarmPython(tmp_path_factory.mktemp("python"), STEPS_IMAGE.imported, python=str(python))
+    yield forked_from
+    forked_from.close()
+
+
+@pytest.fixture
+def forked(warm: WarmPython, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The programs of the trial are forked, and start no Python of their own."""
+
+    def run(
+        command: list[str], *, cwd: Path, env: Mapping[str, str], capture_output: bool, check: bool
+    ) -> subprocess.CompletedProcess[bytes]:
+        process = warm.start(command, dict(env), cwd)
+        if process is None or process.stdout is None:  # no Linux
+            return subprocess.run(command, cwd=cwd, env=env, capture_output=capture_output, check=check)
+        with process.stdout as stream:
+            output = stream.read()
+        return subprocess.CompletedProcess(command, process.wait(), b"", output)
+
+    monkeypatch.setattr("handsoff.offline.rehearsal.subprocess", SimpleNamespace(run=run))
+
+
 def findings(*arguments: str) -> tuple[int, list[dict[str, str]]]:
     done = CliRunner().invoke(app, ["check", *arguments, "--json"])
     return done.exit_code, json.loads(done.stdout)["findings"]
@@ -87,6 +119,7 @@ def of_code(folder: Path, **training: Any) -> list[tuple[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_check_trains_and_scores_a_built_in_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "handsoff.yaml").write_text((ROOT / "handsoff.yaml").read_text())
@@ -119,6 +152,7 @@ def test_check_trains_and_scores_own_code_of_one_file() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize(
     ("change", "stage", "said"),
     [
@@ -294,6 +328,7 @@ def test_check_says_what_it_has_not_looked_at(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_check_of_a_script_that_reads_csv_and_answers_the_other_class(folder: Path) -> None:
     config = OWN.replace("validation: 30%}", "validation: 30%}, channel_format: csv")
     (folder / "handsoff.yaml").write_text(config)
@@ -313,6 +348,7 @@ def test_check_of_a_script_that_reads_csv_and_answers_the_other_class(folder: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_check_names_too_few_rows(folder: Path) -> None:
     rows = pd.read_csv(folder / "rows.csv")
     rows.iloc[350:420].to_csv(folder / "rows.csv", index=False)
