@@ -190,6 +190,7 @@ def test_check_quick_reads_all_rows_and_names_the_wrong_one(
     assert "column fare has a wrong value, expected a number" in found[-1]["text"]
 
 
+@pytest.mark.slow
 def test_check_without_files_or_with_one_split_only(folder: Path) -> None:
     assert findings()[1][-1]["text"] == "no files were named, so neither data nor training was looked at"
     (folder / "handsoff.yaml").write_text(
@@ -200,6 +201,7 @@ def test_check_without_files_or_with_one_split_only(folder: Path) -> None:
     assert found[-1]["text"].startswith("no file is of train and validation: name files train.csv and")
 
 
+@pytest.mark.slow
 def test_check_names_the_file_that_it_has_read_and_keeps_what_it_writes_from_git(folder: Path) -> None:
     (folder / "handsoff.yaml").rename(folder / "other.yaml")
     done = CliRunner().invoke(app, ["--config", "other.yaml", "check"])
@@ -315,6 +317,7 @@ def test_search_of_the_trial_tries_few_settings(configured: int, tried: int) -> 
     assert search["candidates"] == configured
 
 
+@pytest.mark.slow
 def test_check_says_what_it_has_not_looked_at(folder: Path) -> None:
     done = CliRunner().invoke(app, ["check"])
     assert done.exit_code == 0
