@@ -47,7 +47,11 @@ MODEL = "models:\n  m:\n    task: regression\n    target: y\n    features: {nume
             f"{MODEL}\a".encode(),
             "handsoff.yaml, line 6 is not valid YAML: a character that no text has (U+0007)",
         ),
-        (b"a: " + b"[" * 700, "handsoff.yaml is not valid YAML: it is nested too deeply"),
+        pytest.param(
+            b"a: " + b"[" * 5000,
+            "handsoff.yaml is not valid YAML: it is nested too deeply",
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["latin-1", "utf-16", "control character", "nested"],
 )

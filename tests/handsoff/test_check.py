@@ -152,7 +152,6 @@ def test_check_trains_and_scores_own_code_of_one_file() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize(
     ("change", "stage", "said"),
     [
