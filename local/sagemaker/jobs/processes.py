@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 End = Literal["exited", "stopped", "too long"]
 """Why a program ended: by itself, by a stop, or at the time limit."""
 
+LOOK_SECONDS: Final = 0.1
+"""Seconds between two looks whether a job is to be stopped, or has reached its time limit."""
+
 GRACE_SECONDS: Final = 5.0
 """Seconds between TERM and KILL for a job that is stopped. AWS gives 120."""
 
@@ -62,8 +65,8 @@ class Started:
         self.output.follow(process.stdout)
         ended: End = "exited"
         try:
-            while process.poll() is None:
-                if self.job.stop_requested.wait(0.02):
+            while not _has_ended(process):
+                if self.job.stop_requested.is_set():
                     ended = "stopped"
                     break
                 if time.monotonic() > self.deadline:
@@ -107,6 +110,15 @@ def start(arguments: list[str], environment: dict[str, str], folder: Path) -> "s
         )
     except OSError as error:
         raise ClientError(f"Cannot run {arguments[0]}: {error.strerror}") from error
+
+
+def _has_ended(process: "subprocess.Popen[bytes] | WarmProcess") -> bool:
+    """Whether the program ends within LOOK_SECONDS. The end of a forked one is seen at once."""
+    try:
+        process.wait(LOOK_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _end_group(process: "subprocess.Popen[bytes] | WarmProcess") -> None:
