@@ -50,7 +50,7 @@ class Runner:
 
     `authority` returns the credentials of a job's role, or leaves that to STS. `session` makes the clients of
     all jobs, one at a time: a session takes four times as long to make as a client. `pythons` are those of
-    the jobs' images; images that `docker` has are run themselves.
+    the jobs' images; images that `docker` has are run themselves. `kept` are clients that jobs share.
     """
 
     folder: Path
@@ -61,6 +61,7 @@ class Runner:
     authority: Authority = field(default_factory=Everybody)
     session: boto3.Session = field(default_factory=boto3.Session, repr=False)
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __call__(self, job: Job) -> Outcome:
         """Run `job` to its end and delete its folder."""
@@ -205,9 +206,7 @@ class Runner:
             raise ClientError(str(error)) from error
         role = job.request["RoleArn"]
         try:
-            key, secret = administrator()
-            root = {"AccessKeyId": key, "SecretAccessKey": secret, "SessionToken": None}
-            answer = self._client("sts", root).assume_role(RoleArn=role, RoleSessionName="SageMaker")
+            answer = self._sts().assume_role(RoleArn=role, RoleSessionName="SageMaker")
         except botocore.exceptions.ClientError as error:
             raise ClientError(
                 f"Could not assume role {role}. Please ensure that the role exists and allows principal "
@@ -215,6 +214,14 @@ class Runner:
             ) from error
         credentials: Json = answer["Credentials"]
         return credentials
+
+    def _sts(self) -> Any:
+        """The client that assumes the roles of all jobs, made for the first."""
+        if "sts" not in self.kept:
+            key, secret = administrator()
+            root = {"AccessKeyId": key, "SecretAccessKey": secret, "SessionToken": None}
+            self.kept["sts"] = self._client("sts", root)
+        return self.kept["sts"]
 
     def _client(self, name: str, credentials: Json) -> Any:
         """A boto3 client of service `name` with these credentials."""
