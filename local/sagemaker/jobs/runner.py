@@ -104,8 +104,9 @@ class Runner:
         job, place, s3, request = running.job, running.place, running.s3, running.job.request
         for item in request.get("ProcessingInputs", []):
             source = item["S3Input"]
+            folder = place.inside(source["LocalPath"])
             storage.download(
-                s3, source["S3Uri"], place.inside(source["LocalPath"]), request["RoleArn"], self.region
+                s3, source["S3Uri"], folder, request["RoleArn"], self.region, kept=self._downloaded
             )
         outputs = [item["S3Output"] for item in request.get("ProcessingOutputConfig", {}).get("Outputs", [])]
         for target in outputs:
@@ -214,6 +215,11 @@ class Runner:
             ) from error
         credentials: Json = answer["Credentials"]
         return credentials
+
+    @property
+    def _downloaded(self) -> Path | None:
+        """Where objects are kept for later jobs; None where IAM decides at each request who may read."""
+        return self.folder / "tmp" / "downloaded" if isinstance(self.authority, Everybody) else None
 
     def _sts(self) -> Any:
         """The client that assumes the roles of all jobs, made for the first."""

@@ -1,10 +1,13 @@
 """Copies between S3 and a job's folder, as SageMaker makes them."""
 
+import hashlib
+import os
 import shutil
 import tarfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import botocore.exceptions
@@ -13,6 +16,10 @@ from local.sagemaker.errors import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
+
+MAX_KEPT: Final = 1 << 20
+"""Bytes of the largest object that is kept for later jobs."""
 
 
 def split(uri: str) -> tuple[str, str]:
@@ -22,28 +29,35 @@ def split(uri: str) -> tuple[str, str]:
 
 
 def download(
-    s3: "S3Client", uri: str, target: Path, role: str, region: str, *, optional: bool = False
+    s3: "S3Client",
+    uri: str,
+    target: Path,
+    role: str,
+    region: str,
+    *,
+    optional: bool = False,
+    kept: Path | None = None,
 ) -> None:
     """Copy all objects whose key begins with `uri` to the folder `target`.
 
     A single object becomes a file with its base name. `s3` has the credentials of the job's role; `role` and
-    `region` are for the error. Raises ClientError if S3 refuses, or there is no object and it is not
-    `optional`.
+    `region` are for the error. The folder `kept` holds small objects for later jobs, which mostly get the
+    same code; it is for roles that may all read everything. Raises ClientError if S3 refuses, or there is no
+    object and it is not `optional`.
     """
     bucket, prefix = split(uri)
     target.mkdir(parents=True, exist_ok=True)
     found = False
     try:
-        for key in _keys(s3, bucket, prefix):
-            found = True
+        for item in _objects(s3, bucket, prefix):
+            key, found = item["Key"], True
             if key.endswith("/"):
                 continue  # an empty object that stands for a folder
             path = target / relative(prefix, key)
             if not path.resolve().is_relative_to(target.resolve()):
                 raise ClientError(f"Failed to download data. The key {key} leads out of its folder")
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as file:
-                shutil.copyfileobj(s3.get_object(Bucket=bucket, Key=key)["Body"], file, 1 << 20)
+            _copy(s3, bucket, item, path, kept)
     except botocore.exceptions.ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchBucket":
             raise ClientError(f"Failed to download data from {uri}. {error}") from error
@@ -64,10 +78,26 @@ def relative(prefix: str, key: str) -> PurePosixPath:
     return PurePosixPath(key[len(prefix.rpartition("/")[0]) :].lstrip("/"))  # "train" also matches train-2/…
 
 
-def _keys(s3: "S3Client", bucket: str, prefix: str) -> Iterator[str]:
+def _objects(s3: "S3Client", bucket: str, prefix: str) -> Iterator["ObjectTypeDef"]:
     for answer in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for item in answer.get("Contents", []):
-            yield item["Key"]
+        yield from answer.get("Contents", [])
+
+
+def _copy(s3: "S3Client", bucket: str, item: "ObjectTypeDef", path: Path, kept: Path | None) -> None:
+    """Copy an object to the file `path`: from `kept` if it is there as it is listed, which is by its ETag."""
+    listed = f"{bucket}/{item['Key']}/{item['ETag']}/{item['LastModified']}"
+    known = kept / hashlib.sha256(listed.encode()).hexdigest() if kept and item["Size"] <= MAX_KEPT else None
+    if known and known.exists():
+        shutil.copyfile(known, path)
+        return
+    answer = s3.get_object(Bucket=bucket, Key=item["Key"])
+    with path.open("wb") as file:
+        shutil.copyfileobj(answer["Body"], file, 1 << 20)
+    if known and answer["ETag"] == item["ETag"]:
+        known.parent.mkdir(parents=True, exist_ok=True)
+        draft = known.with_suffix(f".{threading.get_ident()}")
+        shutil.copyfile(path, draft)
+        os.replace(draft, known)
 
 
 def upload(s3: "S3Client", source: Path, uri: str) -> None:
