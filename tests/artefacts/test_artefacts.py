@@ -177,24 +177,18 @@ def test_bundle_has_the_pages_and_no_foreign_file(built: Built) -> None:
     assert {path.stem for path in built.code.glob("*.py")} == set(EVENTS)
 
 
-def test_compiled_files_are_of_the_requested_platform(tmp_path: Path) -> None:
-    runtime, architecture = (PARAMETERS[name]["Default"] for name in ("Runtime", "Architecture"))
-    assert (runtime, architecture) == ("python3.13", "arm64")
-    built = build(ROOT, tmp_path, runtime=runtime, architecture=architecture)
-    libraries = {path.name for path in built.layer.rglob("*.so")}
-    assert libraries == {
-        "_speedups.cpython-313-aarch64-linux-gnu.so",
-        "_pydantic_core.cpython-313-aarch64-linux-gnu.so",
-    }
-    assert {path.read_bytes()[18] for path in built.layer.rglob("*.so")} == {0xB7}  # ELF's word for aarch64
+TWICE = "built-twice-from-the-same-input"
+"""In the path of each folder that is built from: no file may have it."""
 
 
-def test_build_of_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> list[Built]:
+    """Two builds of the same input for the template's platform, from folders that differ in all else."""
     runtime, architecture = (PARAMETERS[name]["Default"] for name in ("Runtime", "Architecture"))
     interpreter(runtime)
-    found = []
+    place, found = tmp_path_factory.mktemp(TWICE), []
     for name, mask, touched in (("one", 0o022, 1e9), ("another-folder/of-a-longer-name", 0o077, 1.5e9)):
-        project = tmp_path / name / "project"
+        project = place / name / "project"
         for part in ("functions", "layers"):
             shutil.copytree(
                 ROOT / part,
@@ -206,12 +200,29 @@ def test_build_of_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
             os.utime(path, (touched, touched))
         before = os.umask(mask)
         try:
-            built = build(project, tmp_path / name / "built", runtime=runtime, architecture=architecture)
+            found.append(build(project, place / name / "built", runtime=runtime, architecture=architecture))
         finally:
             os.umask(before)
-        found.append((digest(built.code), digest(built.layer)))
+    return found
+
+
+def test_compiled_files_are_of_the_requested_platform(twice: list[Built]) -> None:
+    runtime, architecture = (PARAMETERS[name]["Default"] for name in ("Runtime", "Architecture"))
+    assert (runtime, architecture) == ("python3.13", "arm64")
+    built = twice[0]
+    libraries = {path.name for path in built.layer.rglob("*.so")}
+    assert libraries == {
+        "_speedups.cpython-313-aarch64-linux-gnu.so",
+        "_pydantic_core.cpython-313-aarch64-linux-gnu.so",
+    }
+    assert {path.read_bytes()[18] for path in built.layer.rglob("*.so")} == {0xB7}  # ELF's word for aarch64
+
+
+def test_build_of_the_same_input_gives_the_same_bytes(twice: list[Built]) -> None:
+    found = [(digest(built.code), digest(built.layer)) for built in twice]
+    for built in twice:
         for path in (*built.code.rglob("*"), *built.layer.rglob("*")):
-            assert path.is_dir() or str(tmp_path).encode() not in path.read_bytes()
+            assert path.is_dir() or TWICE.encode() not in path.read_bytes()
     assert found[0] == found[1]
     assert not [path for path in found[0][1] if re.search(r"RECORD|INSTALLER|REQUESTED|direct_url", path)]
 
