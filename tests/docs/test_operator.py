@@ -11,6 +11,7 @@ import pytest
 
 from local import server
 from local.infrastructure import policy
+from tests import warm
 from tests.docs.shell import ROOT, blocks, clean_environment, run
 
 PAGE = ROOT / "docs" / "how-to" / "operator.md"
@@ -46,7 +47,9 @@ def test_the_rotation_leaves_one_new_key_with_the_primary_label(cloud: server.Cl
     assert f"arn:aws:iam::123456789012:user/{USER}" in made.stdout, made.stderr
     old = iam.list_access_keys(UserName=USER)["AccessKeyMetadata"][0]["AccessKeyId"]
 
-    rotated = run("\n".join(listing_and_rotation), environment, tmp_path)
+    with warm.program("aws") as aws:
+        forked = {**environment, "PATH": f"{aws.parent}:{environment['PATH']}"}
+        rotated = run("\n".join(listing_and_rotation), forked, tmp_path)
     assert rotated.returncode == 0, rotated.stderr
     lines = rotated.stdout.splitlines()
     assert lines[0].split() == [old, "data-science-user-primary"]

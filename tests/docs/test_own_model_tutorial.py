@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from local import server
+from tests import warm
 from tests.docs.shell import ROOT, blocks, clean_environment, run
 from tests.docs.test_tutorial import ports
 from tests.loop.builds import provide
@@ -33,14 +34,15 @@ def folder(tmp_path: Path, ready_build: Path) -> Iterator[Path]:
 
 @pytest.mark.story
 def test_the_commands_lead_to_an_approved_model_of_ones_own(folder: Path, tmp_path: Path) -> None:
-    tools = [ROOT / ".venv" / "bin" / "handsoff", ROOT / ".venv-sam" / "bin" / "sam"]
-    environment = clean_environment(tmp_path / "home", *tools)
+    environment = clean_environment(tmp_path / "home", ROOT / ".venv-sam" / "bin" / "sam")
     environment |= {"NO_COLOR": "1", "COLUMNS": "160", "XDG_CACHE_HOME": str(Path.home() / ".cache")}
     script = "\n".join(blocks(TUTORIAL))
     assert script.count(START) == 1
     port = ports()[0]
     began = time.monotonic()
-    done = run(script.replace(START, f"{START} --port {port}"), environment, folder, timeout=600)
+    with warm.program("handsoff", environment) as handsoff:
+        environment["PATH"] = f"{handsoff.parent}:{environment['PATH']}"
+        done = run(script.replace(START, f"{START} --port {port}"), environment, folder, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
     assert time.monotonic() - began < QUARTER_OF_AN_HOUR
 

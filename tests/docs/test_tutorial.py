@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from local import server
-from tests import providers
+from tests import providers, warm
 from tests.docs.shell import ROOT, blocks, clean_environment, run
 from tests.loop.builds import provide
 
@@ -47,22 +47,33 @@ def project(tmp_path: Path, ready_build: Path) -> Iterator[Path]:
         shutil.copytree(ROOT / name, folder / name, ignore=made)
     for name in FILES:
         shutil.copy(ROOT / name, folder / name)
-    for name in (".venv", ".venv-sam"):
-        (folder / name).symlink_to(ROOT / name)
     provide(ready_build, folder / ".handsoff")
     yield folder
     server.stop(folder / ".handsoff" / "local")
 
 
+def give_environments(project: Path, handsoff: Path) -> None:
+    """Make the project's environments: Python as it is in ours, with this command line and a warm SAM CLI."""
+    for environment, program in ((".venv", handsoff), (".venv-sam", warm.sam())):
+        place = project / environment / "bin"
+        place.mkdir(parents=True)
+        (place / program.name).symlink_to(program)
+    for name in ("bin/python", "bin/python3", "lib", "pyvenv.cfg"):
+        (project / ".venv" / name).symlink_to(ROOT / ".venv" / name)
+
+
 @pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
 @pytest.mark.story
 def test_the_commands_print_what_the_page_shows(project: Path, tmp_path: Path) -> None:
-    environment = clean_environment(tmp_path / "home", ROOT / ".venv-sam" / "bin" / "aws")
-    environment |= {"NO_COLOR": "1", "COLUMNS": "160"}
-    environment |= {name: value for name, value in providers.environment().items() if name.startswith("TF_")}
     script = "\n".join(blocks(TUTORIAL))
     assert script.count(START) == 1
-    done = run(script.replace(START, start_on(*ports())), environment, project, timeout=400)
+    terraform = {name: value for name, value in providers.environment().items() if name[:2] in ("TF", "GO")}
+    environment = clean_environment(tmp_path / "home")
+    environment |= {"NO_COLOR": "1", "COLUMNS": "160", **terraform}
+    with warm.program("aws") as aws, warm.program("handsoff", environment) as handsoff:
+        give_environments(project, handsoff)
+        environment["PATH"] = f"{aws.parent}:{environment['PATH']}"
+        done = run(script.replace(START, start_on(*ports())), environment, project, timeout=400)
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
 
     output = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)

@@ -18,6 +18,7 @@ import psutil
 import pytest
 import yaml
 
+from handsoff.deploying import programs
 from handsoff.deploying.local import FOREIGN, deploy
 from handsoff.deployment import Deployment
 from handsoff.operating.executions import is_settled, package_of
@@ -27,7 +28,7 @@ from retraining.aws import pipelines
 from retraining.aws.items import Items
 from retraining.aws.pipelines import Execution
 from retraining.config.schema import parse_config
-from tests import commands
+from tests import commands, warm
 from tests.invocations import invoke
 from tests.loop.builds import provide
 
@@ -235,7 +236,8 @@ def started(
     provide(build, project.work)
     cloud = server.start(folder / "aws", port=None, enforce_iam=enforce_iam, bridge=bridge)
     try:
-        with pointed_at(cloud):
+        with pointed_at(cloud), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(programs, "find_sam", lambda _app: warm.sam())
             deployment = deploy(project, cloud)
             inbox = subscribed(deployment, cloud)
         yield Loop(deployment, cloud, config, inbox, project.work / "build")

@@ -13,7 +13,7 @@ from typing import Any
 
 from local import server
 from local.server import Cloud
-from tests import commands, providers
+from tests import commands, providers, warm
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,14 +69,15 @@ class Place:
 
 
 def copied(folder: Path) -> Path:
-    """A copy of the project in `folder`, with the SAM CLI of this one."""
+    """A copy of the project in `folder`, with the SAM CLI that this process deploys with."""
     folder.mkdir()
     for name in WHAT_DEPLOYS:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=MADE)
         else:
             shutil.copyfile(ROOT / name, folder / name)
-    (folder / ".venv-sam").symlink_to(ROOT / ".venv-sam")
+    (folder / ".venv-sam" / "bin").mkdir(parents=True)
+    (folder / ".venv-sam" / "bin" / "sam").symlink_to(warm.sam())
     return folder
 
 
