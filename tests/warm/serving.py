@@ -66,6 +66,7 @@ def _become(name: str, begin: Callable[[], Any], connection: socket.socket) -> N
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
+    _open_streams()
     own = {name: value for name, value in os.environ.items() if name == "AWS_DATA_PATH"}  # set by awscli
     os.environ.clear()
     os.environ.update({**asked["variables"], **own})
@@ -83,6 +84,16 @@ def _become(name: str, begin: Callable[[], Any], connection: socket.socket) -> N
     sys.stderr.flush()
     connection.sendall(str(code or 0).encode())
     os._exit(0)
+
+
+def _open_streams() -> None:
+    """Open the standard streams as Python does: those of this process may be files, these pipes."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        was, mode = getattr(sys, name), "r" if number == 0 else "w"
+        buffering = 1 if name == "stderr" else -1
+        now = open(number, mode, buffering, was.encoding, was.errors, closefd=False)  # noqa: SIM115
+        setattr(sys, name, now)
+        setattr(sys, f"__{name}__", now)
 
 
 if __name__ == "__main__":
