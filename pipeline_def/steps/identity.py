@@ -240,7 +240,8 @@ def _of_distinct(
 
     found = anew(encoded.dictionary) if known is None else _remembered(encoded.dictionary, anew, known)
     indices = encoded.indices
-    places = pc.fill_null(indices, len(found)).to_numpy()
+    filled = pc.fill_null(indices, len(found)) if indices.null_count else indices
+    places = filled.to_numpy()
     return np.append(found, _MISSING).take(places, out=out, mode="clip")
 
 

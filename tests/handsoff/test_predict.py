@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ from tests.handsoff.registered import ARN, IMAGE, Registered
 from tests.handsoff.test_artifacts import archive_of
 from tests.pipeline_def.artifacts import packed, titanic_artifact
 from tests.pipeline_def.helpers import TITANIC
-from tests.pipeline_def.own_code import artifact
+from tests.pipeline_def.own_code import artifact, warm
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +48,28 @@ def predicted(registered: Registered, file: Path, content_type: str | None = Non
     )
 
 
+def run_forked(
+    command: list[str], *, input: bytes, cwd: Path, env: dict[str, str], **_: bool
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a script as subprocess.run does, forked from a process that has its packages."""
+    arguments = [argument for argument in command if argument != "-I"]
+    process = warm().converse(arguments, env, cwd)
+    if process is None or not (process.stdin and process.stdout and process.stderr):  # no Linux
+        return subprocess.run(command, input=input, cwd=cwd, env=env, capture_output=True, check=False)
+    with process.stdout as output, process.stderr as errors:
+        with process.stdin as stdin:
+            stdin.write(input.decode())
+        said = output.read().encode(), errors.read().encode()
+    return subprocess.CompletedProcess(command, process.wait(), *said)
+
+
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let models' code be forked. Two tests start it as operators do, also that of own training code."""
+    monkeypatch.setattr(predicting, "subprocess", SimpleNamespace(run=run_forked))
+
+
+@pytest.mark.usefixtures("forked")
 def test_predict_answers_each_form_of_the_rows_alike(registered: Registered, tmp_path: Path) -> None:
     forms = {
         "rows.csv": "".join(LANDED[:5]),
@@ -62,6 +86,7 @@ def test_predict_answers_each_form_of_the_rows_alike(registered: Registered, tmp
     assert [set(record) for record in found[0].records] == [{"label", "probability"}] * 4
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize(
     ("text", "content_type", "said"),
     [
@@ -115,6 +140,7 @@ def test_model_runs_in_another_process_without_credentials(
     assert record["pid"] != os.getpid()
 
 
+@pytest.mark.usefixtures("forked")
 def test_failure_of_the_models_code_shows_its_last_lines(tmp_path: Path) -> None:
     code = b"def model_fn(folder):\n    raise KeyError('no booster')\n"
     archive = archive_of(tmp_path, {"code/model.json": b"{}", "code/inference.py": code})
@@ -139,6 +165,7 @@ def test_own_code_is_asked_as_its_contract_says(tmp_path: Path) -> None:
     assert [record["label"] for record in found] == ["0", "0", "1"]
 
 
+@pytest.mark.usefixtures("forked")
 def test_own_code_with_a_prediction_too_few_is_named(tmp_path: Path) -> None:
     own = artifact(tmp_path / "own", {"inference.py": TRAIN.replace("{rows}", "1")})
     (tmp_path / "rows.csv").write_text("x,c\n1,a\n3,b\n")
@@ -151,6 +178,7 @@ def contract(**data: str) -> dict[str, Any]:
     return {"columns": ["age", "sex"], "config": {"features": {}, "data": data}}
 
 
+@pytest.mark.usefixtures("forked")
 def test_own_code_is_not_asked_about_rows_that_do_not_fit(tmp_path: Path) -> None:
     assert predicting.REFUSED == rows.REFUSED
     own = artifact(tmp_path / "own", {"inference.py": TRAIN.replace("{rows}", "")})

@@ -80,7 +80,8 @@ def test_evaluation_from_predictions_is_that_of_the_model_itself(
     s3: S3Client, sagemaker: SageMakerClient, tmp_path: Path
 ) -> None:
     land_titanic(s3)
-    found, wanted = evaluated(s3, sagemaker, tmp_path, titanic_config())
+    training = {"estimator": "hist_gradient_boosting", "hyperparameters": {"max_iter": 20}}
+    found, wanted = evaluated(s3, sagemaker, tmp_path, {**titanic_config(), "training": training})
 
     assert found["data_notes"].pop(-1) == HAD_ROWS
     assert found == wanted
@@ -93,11 +94,14 @@ KINDS: dict[str, Any] = {
 """A feature of each kind, in files with decimal commas."""
 
 
+FEW_TREES: dict[str, Any] = {"estimator": "random_forest", "hyperparameters": {"n_estimators": 20}}
+
+
 @pytest.mark.parametrize(
     ("task", "targets"),
     [
         ({}, "01"),
-        ({**PENGUINS, "training": {"estimator": "random_forest"}}, ["Adelie", "Chinstrap", "Gentoo"]),
+        ({**PENGUINS, "training": FEW_TREES}, ["Adelie", "Chinstrap", "Gentoo"]),
         (PRICES, ["1,5", "2", "-3"]),
     ],
     ids=["two classes", "three classes", "a number"],
