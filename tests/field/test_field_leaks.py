@@ -76,6 +76,7 @@ def test_no_value_of_a_row_stands_in_a_reason(made: Callable[[], bytes], gives: 
 HEADER = as_csv([]).strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "word"),
     [

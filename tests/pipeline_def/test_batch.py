@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+@pytest.mark.slow
 def test_latest_batch_is_the_newest_versions(s3: S3Client, run: Run) -> None:
     land(s3, "curated/small/train.csv", "x,c,y\nold,old,old\n")
     land(s3, "curated/small/train/removed.csv", "x,c,y\nold,old,old\n")
@@ -43,6 +44,7 @@ def test_latest_batch_is_the_newest_versions(s3: S3Client, run: Run) -> None:
     assert [item["size"] for item in manifest["objects"]] == [len(TRAIN), len(VALIDATION)]
 
 
+@pytest.mark.slow
 def test_preprocess_overwritten_object_is_read_as_the_batch_had_it(
     s3: S3Client, run: Run, tmp_path: Path
 ) -> None:
@@ -57,6 +59,7 @@ def test_preprocess_overwritten_object_is_read_as_the_batch_had_it(
     assert list(rows(again, "train")["c"]) == ["a", "b", None]
 
 
+@pytest.mark.slow
 def test_latest_batch_existing_manifest_is_kept_and_read(s3: S3Client, run: Run, tmp_path: Path) -> None:
     land_small(s3)
     assert run.preprocess("latest") == 0

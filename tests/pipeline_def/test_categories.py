@@ -110,6 +110,7 @@ def test_category_of_a_number_follows_the_notation_of_the_files(text: str, canon
     assert cells.category(text, german) == canonical
 
 
+@pytest.mark.slow
 @given(st.text() | st.from_regex(r"[+-]?\d{0,4}\.?\d{0,4}(e[+-]?\d{1,3})?", fullmatch=True))
 def test_category_of_a_canonical_text_is_the_same(text: str) -> None:
     once = cells.category(text)

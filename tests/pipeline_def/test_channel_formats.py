@@ -52,6 +52,7 @@ def test_a_script_that_joins_the_csv_files_of_its_channel_reads_all_rows(
     assert frame["x"].fillna(-1).tolist() == [1.0, 2.5, -1.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_csv_has_the_rows_of_parquet(split: str, s3: S3Client, tmp_path: Path) -> None:
     frame = pd.read_csv(own(s3, tmp_path, FILES, CSV).output / f"channel-{split}" / f"{split}.csv")

@@ -33,6 +33,7 @@ def profile(**columns: dict[str, Any]) -> dict[str, Any]:
     return {"columns": columns}
 
 
+@pytest.mark.slow
 def test_evaluation_says_how_the_data_differs_although_the_champion_cannot_be_compared(
     s3: S3Client, sagemaker: SageMakerClient, tmp_path: Path
 ) -> None:

@@ -65,6 +65,7 @@ def test_parts_of_a_missing_date_are_missing() -> None:
     assert all(math.isnan(value) for value in parts("NULL")[0])
 
 
+@pytest.mark.slow
 @given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)))
 def test_parts_are_those_of_pythons_calendar(at: datetime) -> None:
     year, month, weekday, days = parts(at.isoformat())[0]
@@ -81,6 +82,7 @@ def body(count: int, first: int = 0) -> str:
     return HEADER + "".join(lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_dates_go_from_files_to_predictions_as_in_serving(
     s3: S3Client, tmp_path: Path, estimator: str
@@ -133,6 +135,7 @@ def test_wrong_date_names_file_row_and_column(s3: S3Client, run: Run, base_dir: 
     )
 
 
+@pytest.mark.slow
 def test_row_keeps_its_identity_when_its_date_becomes_a_feature(s3: S3Client, tmp_path: Path) -> None:
     land_small(s3, body(50), body(20))
     found = []
@@ -143,6 +146,7 @@ def test_row_keeps_its_identity_when_its_date_becomes_a_feature(s3: S3Client, tm
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_dates_of_parquet_are_those_of_text(s3: S3Client, tmp_path: Path) -> None:
     table = pa.table(
         {

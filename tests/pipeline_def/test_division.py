@@ -58,6 +58,7 @@ def xs(run: Run) -> dict[str, set[float]]:
 # ---- the hash --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(IDS, st.floats(0.01, 0.9))
 def test_chosen_depends_on_the_hash_alone(ids: list[int], share: float) -> None:
     together = division.chosen(np.array(ids, dtype=np.uint64), share)
@@ -65,6 +66,7 @@ def test_chosen_depends_on_the_hash_alone(ids: list[int], share: float) -> None:
     assert together.tolist() == alone
 
 
+@pytest.mark.slow
 @given(IDS, st.floats(0.01, 0.45))
 def test_chosen_of_a_larger_share_has_all_of_a_smaller_one(ids: list[int], share: float) -> None:
     found = np.array(ids, dtype=np.uint64)
@@ -122,6 +124,7 @@ def test_find_cut_is_none_where_no_moment_divides_the_rows(dates: list[str]) -> 
     assert division.find_cut(days(*dates), 0.2) is None
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)), min_size=2, max_size=50),
     st.floats(0.01, 0.9),
@@ -139,6 +142,7 @@ def test_find_cut_leaves_rows_on_both_sides(moments: list[datetime], share: floa
 # ---- the step --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_random_keeps_each_row_on_its_side_while_data_grows(s3: S3Client, tmp_path: Path) -> None:
     values = config("random", identity=["id"])
     land(s3, "curated/small/a.csv", csv(*many(0, 400)))
@@ -179,6 +183,7 @@ def test_random_puts_copies_of_a_row_on_one_side(s3: S3Client, tmp_path: Path) -
     assert sum(split["rows"] for split in run.report["splits"].values()) == 600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "named",
     [
@@ -254,6 +259,7 @@ def test_group_keeps_groups_whole_and_on_their_side(s3: S3Client, tmp_path: Path
     assert run.report["splits"]["train"]["groups"] + run.report["splits"]["validation"]["groups"] == 100
 
 
+@pytest.mark.slow
 def test_group_divides_rows_without_a_group_one_by_one(s3: S3Client, tmp_path: Path) -> None:
     lines = [line.replace(f"g{n // 10}", "", 1) for n, line in enumerate(many(0, 300))]
     land(s3, "curated/small/a.csv", csv(*lines))
@@ -262,6 +268,7 @@ def test_group_divides_rows_without_a_group_one_by_one(s3: S3Client, tmp_path: P
     assert run.report["splits"]["validation"]["without_group"] == run.report["splits"]["validation"]["rows"]
 
 
+@pytest.mark.slow
 def test_time_keeps_the_cut_of_the_first_batch(s3: S3Client, tmp_path: Path) -> None:
     values = config({"time": "d"}, 0.25)
     land(s3, "curated/small/a.csv", csv(*many(0, 120), "x,,,1000.5,a,0"))
@@ -309,6 +316,7 @@ def test_time_from_a_date_of_the_config_needs_no_first_batch(s3: S3Client, tmp_p
     assert run.report["split"]["proposed_from"] is None
 
 
+@pytest.mark.slow
 def test_time_of_another_share_has_another_cut(s3: S3Client, tmp_path: Path) -> None:
     land(s3, "curated/small/a.csv", csv(*many(0, 100)))
     quarter = ran(s3, tmp_path, config({"time": "d"}, 0.25), "first").report["split"]["from"]
@@ -316,6 +324,7 @@ def test_time_of_another_share_has_another_cut(s3: S3Client, tmp_path: Path) -> 
     assert (quarter, tenth) == ("2026-03-17", "2026-04-01")
 
 
+@pytest.mark.slow
 def test_time_of_another_column_has_another_cut(s3: S3Client, tmp_path: Path) -> None:
     lines = [f"{line},{n + 1:04}-01-01" for n, line in enumerate(many(0, 100))]
     land(s3, "curated/small/a.csv", csv(*lines, header="id,g,d,x,c,y,e"))
@@ -417,6 +426,7 @@ def test_file_of_one_split_is_refused(s3: S3Client, tmp_path: Path, base_dir: Pa
     )
 
 
+@pytest.mark.slow
 def test_whole_run_trains_and_finds_an_honest_split_honest(s3: S3Client, tmp_path: Path) -> None:
     land(s3, "curated/small/a.csv", csv(*many(0, 600)))
     run = ran(s3, tmp_path, config({"group": ["g"]}), "first")

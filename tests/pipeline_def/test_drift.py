@@ -121,6 +121,7 @@ def test_by_chance_by_hand() -> None:
     assert found == pytest.approx(0.06)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "kinds"), [(100, 10), (300, 50), (1047, 254)])
 def test_by_chance_is_the_mean_psi_of_equal_distributions(n: int, kinds: int) -> None:
     """With rare categories and without, the index minus chance is about 0."""
@@ -139,6 +140,7 @@ def test_by_chance_is_the_mean_psi_of_equal_distributions(n: int, kinds: int) ->
     assert float(np.quantile(beyond, 0.99)) < 0.25
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=60), st.lists(st.integers(0, 20), max_size=60))
 def test_bins_keeps_every_row_and_psi_is_never_negative(ours: list[int], theirs: list[int]) -> None:
     champion, candidate = numbers(np.array(ours), missing=1), numbers(np.array(theirs), missing=2)

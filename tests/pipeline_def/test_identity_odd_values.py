@@ -170,6 +170,7 @@ def test_hash_of_a_number_is_that_of_pandas() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_hashes_of_few_short_texts_are_kept_within_bounds() -> None:
     for number in range(60):
         of_column([f"{number}-{place}" for place in range(512)], USES["ignored"])

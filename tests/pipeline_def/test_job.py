@@ -67,6 +67,7 @@ def test_reason_of_library_error_names_the_place_in_the_script(
     assert reason.endswith(f"; {reasons.HIDDEN}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shown", "seen"), [(False, False), (True, True)])
 def test_uncaught_error_is_in_the_log_with_its_message_only_if_values_are_shown(
     tmp_path: Path, shown: bool, seen: bool

@@ -71,6 +71,7 @@ def reason(folder: Path, body: bytes, key: str, config: dict[str, Any], data: di
     return ""
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from(PIECES), max_size=12),
@@ -117,6 +118,7 @@ def test_reason_of_any_parquet_value_holds_no_value(tmp_path: Path, name: str, c
     assert "4711" not in said.replace(str(column.type), "")
 
 
+@pytest.mark.slow
 def test_reason_of_a_fault_deep_in_a_file_names_the_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

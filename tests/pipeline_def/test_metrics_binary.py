@@ -93,6 +93,7 @@ def test_measured_undefined_metric_is_nan(
     assert all(math.isnan(end) for item in nothing for end in item["interval"])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
@@ -120,6 +121,7 @@ def test_score_agrees_with_scikit_learn(rows: list[tuple[int, float]]) -> None:
     assert {name: found[name] for name in expected} == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     st.lists(

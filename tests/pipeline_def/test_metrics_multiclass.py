@@ -71,6 +71,7 @@ def test_log_loss_of_probability_zero_is_finite() -> None:
     assert found["brier"] == 2.0
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(

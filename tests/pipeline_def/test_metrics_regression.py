@@ -56,6 +56,7 @@ def test_r2_of_the_mean_is_zero() -> None:
     assert scored([1, 2, 6], [3, 3, 3]).values()["r2"] == 0.0
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(

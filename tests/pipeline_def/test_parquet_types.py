@@ -243,6 +243,7 @@ def test_convert_time_in_a_zone_that_the_machine_does_not_know_is_read_in_utc(
     assert table["c"].to_pylist() == (["1970-01-01", None] if column == "c" else ["a", "b"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("repeated", [True, False], ids=["dictionary", "text"])
 def test_open_file_long_values_come_in_blocks_of_bounded_size(tmp_path: Path, repeated: bool) -> None:
     path, count = tmp_path / "object", 3000
@@ -254,6 +255,7 @@ def test_open_file_long_values_come_in_blocks_of_bounded_size(tmp_path: Path, re
     assert max(size for _, size in sizes) <= 64 << 20
 
 
+@pytest.mark.slow
 def test_open_file_short_values_come_in_large_blocks(tmp_path: Path) -> None:
     path, count = tmp_path / "object", 300_000
     columns = {"x": range(count), "c": ["a", "b"] * (count // 2), "b": [True] * count, "y": [0] * count}

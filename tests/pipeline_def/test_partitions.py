@@ -47,6 +47,7 @@ def parquet(table: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 def test_preprocess_partitioned_parts_have_the_columns_of_their_paths(s3: S3Client, run: Run) -> None:
     files: dict[str, str | bytes] = {
         "train/c=a/y=0/p0.csv": "x\n1\n2\n",

@@ -49,6 +49,7 @@ def test_above_zero_the_candidate_is_better_by_every_metric(
     assert gain(name, {"value": 0.25, "bounds": [0.125, 0.5]}) == better_by
 
 
+@pytest.mark.slow
 def test_equal_candidates_are_called_better_or_worse_no_more_often_than_one_interval_errs(
     tmp_path: Path,
 ) -> None:

@@ -212,6 +212,7 @@ def test_few_rows_leave_pictures_out_with_a_reason(
     assert not [each for each in found["missing"] if "drawing failed" in each["why"]]
 
 
+@pytest.mark.slow
 def test_many_classes_are_drawn(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     target = draw.integers(0, 40, 2_000)

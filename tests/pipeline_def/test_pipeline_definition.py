@@ -220,6 +220,7 @@ def test_has_local_disks_knows_attributes_and_accelerators(instance_type: str, e
     assert has_local_disks(instance_type) is expected
 
 
+@pytest.mark.slow
 def test_has_local_disks_agrees_with_ec2_for_each_type_of_a_job() -> None:
     from moto.ec2.models.instance_types import INSTANCE_TYPES  # the import takes half a second
 

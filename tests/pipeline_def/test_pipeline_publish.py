@@ -166,6 +166,7 @@ def test_code_objects_hold_each_script_where_its_job_needs_it(model: dict[str, A
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pipeline")
 def test_publish_new_pipeline_uploads_its_code_once(
     aws: boto3.Session, s3: S3Client, model: dict[str, Any]
@@ -179,6 +180,7 @@ def test_publish_new_pipeline_uploads_its_code_once(
     assert everything(s3) == there
 
 
+@pytest.mark.slow
 def test_upload_leaves_an_object_that_another_call_uploaded(s3: S3Client, model: dict[str, Any]) -> None:
     """S3 refuses to overwrite it; the other objects are uploaded."""
     sha256 = code_sha256(code_files(model, "titanic"))
@@ -198,6 +200,7 @@ def test_upload_other_errors_of_s3_are_raised(s3: S3Client, model: dict[str, Any
         upload(code_files(model, "titanic"), bucket="there-is-none", s3=earlier)
 
 
+@pytest.mark.slow
 def test_publish_missing_pipeline_is_an_error_and_is_not_created(
     aws: boto3.Session, sagemaker: SageMakerClient, model: dict[str, Any]
 ) -> None:
@@ -214,6 +217,7 @@ def test_publish_missing_pipeline_is_an_error_and_is_not_created(
     assert names == ["handsoff-titanic-two"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pipeline")
 def test_publish_changed_definition_updates_the_pipeline(
     aws: boto3.Session, s3: S3Client, sagemaker: SageMakerClient, model: dict[str, Any]
@@ -228,6 +232,7 @@ def test_publish_changed_definition_updates_the_pipeline(
     assert stored == rendered(model)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pipeline")
 def test_publish_same_json_in_another_layout_changes_nothing(
     aws: boto3.Session, sagemaker: SageMakerClient, model: dict[str, Any]
@@ -240,6 +245,7 @@ def test_publish_same_json_in_another_layout_changes_nothing(
     assert publish_titanic(aws, model).change == "unchanged"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pipeline")
 def test_publish_another_role_updates_the_pipeline(
     aws: boto3.Session, sagemaker: SageMakerClient, model: dict[str, Any]
@@ -249,6 +255,7 @@ def test_publish_another_role_updates_the_pipeline(
     assert sagemaker.describe_pipeline(PipelineName="handsoff-titanic")["RoleArn"] == ROLE
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pipeline")
 def test_publish_changed_code_keeps_the_old_code(
     aws: boto3.Session, s3: S3Client, model: dict[str, Any]

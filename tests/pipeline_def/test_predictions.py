@@ -63,6 +63,7 @@ class Counting:
         return answer if name.startswith("predict") else getattr(self.inner, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", list(CLASSES))
 @pytest.mark.parametrize("estimator", ["hist_gradient_boosting", "random_forest", "linear"])
 def test_batches_are_answered_as_all_rows(task: str, estimator: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +87,7 @@ def test_batches_are_answered_as_all_rows(task: str, estimator: str, monkeypatch
     assert found == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_no_pipeline_is_asked_about_more_than_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     values = config("regression", "random_forest")
     pipeline = train.fit(values, rows(60, "pq"), pd.Series(np.arange(60.0)))

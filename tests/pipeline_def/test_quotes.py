@@ -95,6 +95,7 @@ def test_open_file_longest_value_does_not_depend_on_other_rows(tmp_path: Path, o
     )
 
 
+@pytest.mark.slow
 @example('\n\n"a\n\n,"\r\r\n,"b"\n\n\n', 1)
 @given(st.text(alphabet='a",\r\n', max_size=12), st.integers(1, 4))
 def test_quote_check_agrees_with_the_csv_module(text: str, size: int) -> None:

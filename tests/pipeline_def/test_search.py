@@ -67,6 +67,7 @@ def test_search_without_a_metric_compares_by_the_decisive_one(task: Any) -> None
     assert asked.metric == DECISIVE[task]
 
 
+@pytest.mark.slow
 def test_search_tries_the_configs_settings_first_and_chooses_the_best_mean() -> None:
     found = found_by(config())
     assert (len(found["tried"]), found["ended"], found["metric"], found["folds"]) == (6, "all", "roc_auc", 3)
@@ -79,6 +80,7 @@ def test_search_tries_the_configs_settings_first_and_chooses_the_best_mean() -> 
     json.dumps(found, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_search_draws_beside_the_configs_hyperparameters_and_in_place_of_them() -> None:
     values = config(parameters={"C": [0.5]}, candidates=2)
     values["training"]["hyperparameters"] = {"C": 2.0, "tol": 0.01}
@@ -88,6 +90,7 @@ def test_search_draws_beside_the_configs_hyperparameters_and_in_place_of_them() 
     ]
 
 
+@pytest.mark.slow
 def test_search_of_the_same_rows_is_the_same() -> None:
     first, second = found_by(config()), found_by(config())
     for found in (first, second):
@@ -96,6 +99,7 @@ def test_search_of_the_same_rows_is_the_same() -> None:
     assert first == second
 
 
+@pytest.mark.slow
 def test_search_of_a_loss_chooses_the_lowest() -> None:
     found = found_by(config(metric="log_loss"))
     means = [item["mean"] for item in found["tried"]]
@@ -124,6 +128,7 @@ def test_search_stops_when_the_next_candidate_would_not_fit_into_the_time(
     assert found_by(config(candidates=100, max_time="10s"))["tried"][0]["mean"] is not None
 
 
+@pytest.mark.slow
 def test_list_with_fewer_settings_than_candidates_is_tried_whole() -> None:
     found = found_by(config(parameters={"fit_intercept": [True, False]}, candidates=50))
     assert [item["hyperparameters"] for item in found["tried"]] == [
@@ -133,6 +138,7 @@ def test_list_with_fewer_settings_than_candidates_is_tried_whole() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_settings_that_cannot_be_fitted_are_undefined_and_not_chosen(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -199,6 +205,7 @@ def test_too_few_rows_for_two_folds_are_told(target: list[int], clusters: list[i
         search.divided(parse_config(config()), 5, pd.Series(target), np.array(clusters))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("values", "whole"),
     [
@@ -216,6 +223,7 @@ def test_distribution_draws_between_its_ends(values: dict[str, Any], whole: bool
         assert {*drawn} == {1, 2, 3, 4}
 
 
+@pytest.mark.slow
 def test_run_keeps_what_was_tried_in_artifact_and_evaluation(s3: S3Client, tmp_path: Path) -> None:
     features, target = sample()
     lines = [f"{x},{c},{y}" for x, c, y in zip(features["x"], features["c"], target, strict=True)]
@@ -234,6 +242,7 @@ def test_run_keeps_what_was_tried_in_artifact_and_evaluation(s3: S3Client, tmp_p
     assert note.startswith("6 of 6 settings were tried over 3 folds; chosen: ")
 
 
+@pytest.mark.slow
 def test_run_without_a_search_has_none(s3: S3Client, run: Run) -> None:
     land_small(s3)
     assert run.preprocess() == 0

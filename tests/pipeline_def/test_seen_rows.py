@@ -153,6 +153,7 @@ def test_copies_are_seen_in_each_task(s3: S3Client, tmp_path: Path, config: Any,
     assert report["lookalikes"]["z"] > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("copies", "noted"), [(100, 0), (101, 1)])
 def test_note_says_how_rows_that_are_equal_by_nature_are_told_apart(
     s3: S3Client, tmp_path: Path, copies: int, noted: int
@@ -199,6 +200,7 @@ def test_rows_with_the_identity_of_a_training_row_leave(s3: S3Client, tmp_path: 
     assert report["ignored_columns"] == ["day"]
 
 
+@pytest.mark.slow
 def test_rows_with_another_identity_stay_whatever_else_is_equal(s3: S3Client, tmp_path: Path) -> None:
     again = TRAIN[:100].assign(id=[f"new-{number}" for number in range(100)])
     files = {"train.csv": csv(TRAIN), "validation.csv": csv(again)}
@@ -270,6 +272,7 @@ def test_word_that_is_not_missing_is_a_group(s3: S3Client, tmp_path: Path) -> No
     assert run.report["validation_rows_of_train_groups"] == 100
 
 
+@pytest.mark.slow
 def test_group_may_be_the_identity_a_feature_or_a_folder(s3: S3Client, tmp_path: Path) -> None:
     frames = TRAIN.drop(columns="c"), VALIDATION.drop(columns="c")
     files = {"train/c=a/1.csv": csv(frames[0]), "validation/c=a/1.csv": csv(frames[1][:150])}

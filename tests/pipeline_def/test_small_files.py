@@ -151,6 +151,7 @@ def test_preprocess_names_the_first_problem_of_small_files(
     assert f"curated/small/train/{reason}" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_preprocess_divides_small_files_as_one_large_file(s3: S3Client, tmp_path: Path) -> None:
     config = {**SMALL, "data": {"split": {"by": "random", "validation": 0.3}}}
     lines = [f"{number},{'ab'[number % 2]},{number % 3 % 2}\n" for number in range(40)]

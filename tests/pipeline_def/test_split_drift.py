@@ -132,6 +132,7 @@ def test_dates_count_validation_rows_before_the_end_of_train() -> None:
 # ---- from files ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_preprocess_measures_the_drift_of_validation_rows(s3: S3Client, tmp_path: Path) -> None:
     near = "x,c,y\n" + "".join(f"{n % 9},{'ab'[n % 2]},{n % 2}\n" for n in range(200))
     far = "x,c,y\n" + "".join(f"{n % 9 * 100},{'ab'[n % 2]},{int(n % 10 == 0)}\n" for n in range(200))
@@ -147,6 +148,7 @@ def test_preprocess_measures_the_drift_of_validation_rows(s3: S3Client, tmp_path
     assert (report["time_drift"], report["dates"]) == (None, None)
 
 
+@pytest.mark.slow
 def test_evaluate_tells_drift_by_time_and_dates(s3: S3Client, tmp_path: Path) -> None:
     moved = dated(range(80)) + dated(range(80, 100), x=50).removeprefix("x,c,y,day\n")
     run = prepared(s3, tmp_path, {**DATED, "show_values": True}, moved, dated(range(90, 110)))
@@ -167,6 +169,7 @@ def test_evaluate_tells_drift_by_time_and_dates(s3: S3Client, tmp_path: Path) ->
     ]
 
 
+@pytest.mark.slow
 def test_evaluate_tells_no_date_of_a_single_row_unless_values_are_shown(s3: S3Client, tmp_path: Path) -> None:
     run = prepared(s3, tmp_path, DATED, dated(range(100)), dated(range(90, 100)))
     assert run.report["dates"] == {
@@ -179,12 +182,14 @@ def test_evaluate_tells_no_date_of_a_single_row_unless_values_are_shown(s3: S3Cl
     )
 
 
+@pytest.mark.slow
 def test_preprocess_of_later_validation_rows_has_no_note(s3: S3Client, tmp_path: Path) -> None:
     run = prepared(s3, tmp_path, DATED, dated(range(20)), dated(range(20, 30)))
     run.train()
     assert run.evaluate()["handsoff"]["data_notes"] == []
 
 
+@pytest.mark.slow
 def test_preprocess_notes_rows_without_a_date(s3: S3Client, tmp_path: Path) -> None:
     undated = dated(range(20)).replace("2026-01-20", "")
     run = prepared(s3, tmp_path, DATED, undated, dated(range(20, 30)))
@@ -207,6 +212,7 @@ def test_preprocess_reads_dates_of_parquet(s3: S3Client, tmp_path: Path) -> None
 # ---- the target ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_evaluate_measures_the_drift_of_the_target(
     s3: S3Client, sagemaker: SageMakerClient, tmp_path: Path
 ) -> None:

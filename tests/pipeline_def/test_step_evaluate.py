@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 
+@pytest.mark.slow
 def test_evaluate_without_a_champion_has_no_comparison(second: Run, sagemaker: SageMakerClient) -> None:
     sagemaker.create_model_package_group(ModelPackageGroupName="handsoff-small")
     for champion in ("none", "latest"):
@@ -35,6 +36,7 @@ def test_evaluate_without_a_champion_has_no_comparison(second: Run, sagemaker: S
         assert (found["champion"], found["champion_problem"], found["comparison"]) == (None, None, None)
 
 
+@pytest.mark.slow
 def test_comparison_leaves_out_the_champions_training_rows(
     first: Run, second: Run, sagemaker: SageMakerClient
 ) -> None:
@@ -48,6 +50,7 @@ def test_comparison_leaves_out_the_champions_training_rows(
     assert found["execution"] == second.execution
 
 
+@pytest.mark.slow
 def test_evaluate_leaves_out_the_candidates_training_rows(
     s3: S3Client, tmp_path: Path, first: Run, sagemaker: SageMakerClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,6 +70,7 @@ def test_evaluate_leaves_out_the_candidates_training_rows(
     assert capsys.readouterr().out.startswith(said)
 
 
+@pytest.mark.slow
 def test_evaluate_no_row_left_is_undefined_and_valid(
     s3: S3Client, tmp_path: Path, first: Run, sagemaker: SageMakerClient
 ) -> None:
@@ -92,6 +96,7 @@ def test_evaluate_no_row_left_is_undefined_and_valid(
     assert (read.leaked, read.candidate.n, read.slices[0].n) == (60, 0, 0)
 
 
+@pytest.mark.slow
 def test_evaluate_slice_of_one_class_is_partly_undefined(second: Run) -> None:
     second.config["slices"] = [{"c": "a"}, {"c": "b"}, {"c": "nowhere"}]
     (second.code / "model.json").write_text(json.dumps(second.config))
@@ -110,6 +115,7 @@ def test_evaluate_slice_of_one_class_is_partly_undefined(second: Run) -> None:
     assert "NaN" not in json.dumps(json.loads(text)["handsoff"])
 
 
+@pytest.mark.slow
 def test_sagemaker_format_is_at_the_top(second: Run) -> None:
     found = second.evaluate()["binary_classification_metrics"]
     assert found["confusion_matrix"] == {"0": {"0": 3, "1": 0}, "1": {"0": 0, "1": 3}}
@@ -134,6 +140,7 @@ def test_load_model_archive_with_a_path_outside_is_an_error(tmp_path: Path) -> N
         artifact.load_model(tmp_path / "model.tar.gz", tmp_path / "model")
 
 
+@pytest.mark.slow
 def test_evaluate_broken_candidate_ends_the_job_with_a_message(second: Run, base_dir: Path) -> None:
     (second.folder / "model.tar.gz").write_bytes(b"nothing")
     with pytest.raises(tarfile.ReadError):
@@ -150,6 +157,7 @@ def test_read_rows_missing_values_are_nan(tmp_path: Path) -> None:
 # --- slices, guessing, drift ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_comparison_has_each_slice(second: Run, first: Run, sagemaker: SageMakerClient) -> None:
     second.config["slices"] = [{"c": "a"}, {"c": "b"}]
     (second.code / "model.json").write_text(json.dumps(second.config))
@@ -222,6 +230,7 @@ def test_guess_predicts_class_shares_or_the_mean(
     assert (said, found.tolist()) == (text, prediction)
 
 
+@pytest.mark.slow
 def test_evaluate_baseline_is_guessing(second: Run) -> None:
     """24 of 60 training rows are 1, as are 3 of 6 validation rows."""
     found = second.evaluate()["handsoff"]["baseline"]
@@ -232,6 +241,7 @@ def test_evaluate_baseline_is_guessing(second: Run) -> None:
     assert found["differences"]["accuracy"]["value"] == 0.5
 
 
+@pytest.mark.slow
 def test_evaluate_data_has_rows_and_missing_shares(second: Run) -> None:
     found = second.evaluate()["handsoff"]["data"]
     assert found == {
@@ -240,6 +250,7 @@ def test_evaluate_data_has_rows_and_missing_shares(second: Run) -> None:
     }
 
 
+@pytest.mark.slow
 def test_evaluate_measures_drift_since_the_champion(
     first: Run, second: Run, sagemaker: SageMakerClient
 ) -> None:
@@ -253,6 +264,7 @@ def test_evaluate_measures_drift_since_the_champion(
     assert found["columns"]["c"]["by_chance"] == pytest.approx(4 / 60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", [None, "no JSON"])
 def test_comparison_champion_without_a_profile_has_no_drift(
     s3: S3Client,
@@ -348,6 +360,7 @@ def small_run(s3: S3Client, folder: Path, **config: Any) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_evaluate_multiclass_from_data_to_evaluation(
     s3: S3Client, tmp_path: Path, sagemaker: SageMakerClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -375,6 +388,7 @@ def test_evaluate_multiclass_from_data_to_evaluation(
     assert "McNemar p = 1.0000" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_evaluate_regression_from_data_to_evaluation(
     s3: S3Client, tmp_path: Path, sagemaker: SageMakerClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -402,6 +416,7 @@ def test_evaluate_regression_from_data_to_evaluation(
     assert "there is no champion" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_evaluate_file_under_three_names_counts_each_row_once(
     s3: S3Client, tmp_path: Path, first: Run, sagemaker: SageMakerClient
 ) -> None:
@@ -433,6 +448,7 @@ def test_evaluate_file_under_three_names_counts_each_row_once(
     )
 
 
+@pytest.mark.slow
 def test_evaluate_group_is_one_cluster(s3: S3Client, tmp_path: Path) -> None:
     """24 rows of six tickets; the files have the column, and it is no feature."""
     rows = "".join(f"{k % 5 + 0.5},{'ab'[k % 2]},{int(k % 3 == 0)},t{k % 6}\n" for k in range(24))

@@ -49,6 +49,7 @@ def test_preprocess_each_row_in_is_a_row_out(s3: S3Client, run: Run) -> None:
     assert len(rows(run, "validation")) == 2
 
 
+@pytest.mark.slow
 def test_large_files_lie_in_outputs_folders_and_are_deleted(
     s3: S3Client, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,7 @@ def test_blank_lines_of_a_compressed_file_in_many_blocks_are_counted(
     assert (run.report["files"][0]["rows"], run.report["files"][0]["blank_lines"]) == (400, 200)
 
 
+@pytest.mark.slow
 def test_preprocess_rows_of_many_files_stay_in_the_order_of_their_keys(s3: S3Client, run: Run) -> None:
     for number in range(40):
         land(s3, f"curated/small/train/{number:02}.csv", f"x,c,y\n{number},a,{number % 2}\n")
@@ -84,6 +85,7 @@ def test_preprocess_rows_of_many_files_stay_in_the_order_of_their_keys(s3: S3Cli
     assert [file["rows"] for file in run.report["files"]] == [1] * 40 + [2]
 
 
+@pytest.mark.slow
 def test_preprocess_names_the_first_of_several_wrong_files(s3: S3Client, run: Run, base_dir: Path) -> None:
     land(s3, "curated/small/train/a.csv", "x,c,y\n" + "1,a,0\n" * 20_000 + "one,a,0\n")
     for name in "bcd":

@@ -38,6 +38,7 @@ def check(rows: pd.DataFrame, most: int) -> None:
 cells = st.lists(st.sampled_from([*"abcdefgh", np.nan]), min_size=40, max_size=40)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(cells, cells, st.integers(1, 9))
 def test_the_matrix_of_any_texts_is_that_of_scikit_learn(

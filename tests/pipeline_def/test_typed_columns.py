@@ -93,6 +93,7 @@ def check(folder: Path, config: dict[str, Any], cells: list[tuple[str, str, str,
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("always", [False, True], ids=["bare", "quoted"])
 def test_typed_columns_each_cell_means_what_its_text_means(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, always: bool
@@ -121,6 +122,7 @@ def test_typed_columns_longest_value_counts_in_quotes(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example([("1", "NA", "t", "0"), ("", "", "", "1"), ("nan", "a", "f", "1")], SMALL, False)
 @given(

@@ -147,6 +147,7 @@ def brute_force(target: Array, *scores: Array) -> tuple[list[float], Array]:
     return areas, ones / len(by_positive[0]) + zeros / len(by_negative[0])
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(
@@ -263,6 +264,7 @@ def test_root_difference_error_agrees_with_a_bootstrap() -> None:
     assert gaps["rmse"]["standard_error"] == pytest.approx((drawn[0] - drawn[1]).std(), rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", [1, 4])
 @pytest.mark.parametrize("n", [200, 400])
 def test_smooth_metrics_have_the_deviation_of_a_bootstrap(
@@ -436,6 +438,7 @@ ROWS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(ROWS, st.sampled_from(["binary", "multiclass", "regression"]))
 def test_paired_few_rows_do_not_raise_and_intervals_hold_their_value(

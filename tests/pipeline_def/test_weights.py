@@ -66,7 +66,7 @@ def test_weights_that_are_all_zero_are_refused(s3: S3Client, run: Run, base_dir:
     ("config", "estimator"),
     [
         (WEIGHED, "hist_gradient_boosting"),
-        (WEIGHED, "random_forest"),
+        pytest.param(WEIGHED, "random_forest", marks=pytest.mark.slow),
         (WEIGHED, "logistic_regression"),
         ({**PRICES, "data": {"weight": "w"}}, "ridge"),
     ],
@@ -89,6 +89,7 @@ def test_weight_counts_a_row_more_often(config: dict[str, Any], estimator: str) 
     assert found == [pytest.approx(0.5, abs=0.02), pytest.approx(0.75, abs=0.02)]
 
 
+@pytest.mark.slow
 def test_run_trains_with_the_weights_of_its_channel(s3: S3Client, tmp_path: Path) -> None:
     lines = [f"{n % 3},a,{3 if n % 2 else 1},{n % 2}" for n in range(200)]
     weighed = "\n".join(["x,c,w,y", *lines, ""])

@@ -98,6 +98,7 @@ def _told(run: Run, model: str) -> list[str]:
     return sorted({it.body["kind"] for it in run.account.topic.taken if it.body["model"] == model})
 
 
+@pytest.mark.slow
 def test_sweep_start_that_was_taken_becomes_its_execution(upgraded: Run) -> None:
     (made,) = starts.of_model(upgraded, "taken")
     assert made.token == "6bd5e40fff24597082b7a09a71194f9f91a1d12cf3d0138d6a69616195e63791"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.pipeline_def.helpers import passengers
 from tests.verdicts_attacked.lab import Lab, model, titanic
 
 
+@pytest.mark.slow
 def test_limit_on_a_slice_of_one_row_is_held(lab: Lab) -> None:
     config = titanic(
         {"metric": "accuracy", "min": 0.6},
@@ -25,6 +27,7 @@ def test_limit_on_a_slice_of_one_row_is_held(lab: Lab) -> None:
     assert (verdict.rules[1].outcome, verdict.decision) == ("unknown", "HOLD")
 
 
+@pytest.mark.slow
 def test_comparison_on_three_rows_is_held(lab: Lab) -> None:
     generator = np.random.default_rng(5)
     rows = pd.DataFrame(
@@ -42,6 +45,7 @@ def test_comparison_on_three_rows_is_held(lab: Lab) -> None:
     assert (verdict.rules[1].outcome, verdict.decision) == ("unknown", "HOLD")
 
 
+@pytest.mark.slow
 def test_recall_of_a_slice_with_one_positive_row_is_held(lab: Lab) -> None:
     generator = np.random.default_rng(8)
     x = generator.normal(size=2000)

@@ -35,6 +35,7 @@ def split(load: Any) -> tuple[dict[str, Any], list[str], list[str]]:
     return files, [*frame.columns[:-1]], labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROVEN)
 def test_first_and_second_model_of_scikit_learns_data_are_approved(lab: Lab, name: str) -> None:
     load, limit = PROVEN[name]
@@ -67,6 +68,7 @@ def steps(scale: float, level: float, noise: float, n: int, seed: int) -> pd.Dat
     return pd.DataFrame({"row": generator.integers(0, 1 << 60, n), "x": x, "y": level + scale * values})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("estimator", "scale", "level", "noise"),
     [
@@ -91,6 +93,7 @@ def test_evaluation_of_a_perfect_model_adds_up(
         assert contradictions(parse_evaluation(json.dumps(evaluation), source="evaluation.json")) == []
 
 
+@pytest.mark.slow
 def test_titanic_is_approved_by_the_config_of_the_sample(lab: Lab) -> None:
     config = yaml.safe_load((ROOT / "handsoff.yaml").read_text(encoding="utf-8"))["models"]["titanic"]
     files = {"train": passengers("train"), "validation": passengers("validation")}

@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.pipeline_def.helpers import passengers
 from tests.verdicts_attacked.lab import NOT_WORSE, Lab, codes, titanic
@@ -13,12 +14,14 @@ from tests.verdicts_attacked.lab import NOT_WORSE, Lab, codes, titanic
 ACCURATE = {"metric": "accuracy", "min": 0.78}
 
 
+@pytest.mark.slow
 def test_honest_first_model_is_approved(lab: Lab) -> None:
     config = titanic(ACCURATE)
     run = lab.run(config, {"train": passengers("train"), "validation": passengers("validation")})
     assert lab.verdict(config, run).decision == "APPROVE"
 
 
+@pytest.mark.slow
 def test_validation_rows_in_train_leave_and_too_few_are_left(lab: Lab) -> None:
     config, validation = titanic(ACCURATE), passengers("validation")
     run = lab.run(config, {"train": pd.concat([passengers("train"), validation]), "validation": validation})
@@ -26,6 +29,7 @@ def test_validation_rows_in_train_leave_and_too_few_are_left(lab: Lab) -> None:
     assert (verdict.decision, verdict.n) == ("HOLD", 0)
 
 
+@pytest.mark.slow
 def test_validation_rows_in_train_under_other_ids_are_lookalikes(lab: Lab) -> None:
     """No setting says that `id` is no part of a row. The look-alike test sees it all the same."""
     config = titanic(ACCURATE)
@@ -41,6 +45,7 @@ def test_validation_rows_in_train_under_other_ids_are_lookalikes(lab: Lab) -> No
     assert "lookalike_rows" in codes(verdict)
 
 
+@pytest.mark.slow
 def test_copies_within_validation_under_other_ids_are_seen(lab: Lab) -> None:
     """Three times as many rows would narrow each interval. Their name makes the copies one row again."""
     train = passengers("train").assign(id=range(1047))
@@ -54,6 +59,7 @@ def test_copies_within_validation_under_other_ids_are_seen(lab: Lab) -> None:
     assert "lookalike_rows" not in codes(lab.verdict(named, run))
 
 
+@pytest.mark.slow
 def test_validation_rows_in_train_are_known_however_they_are_written(lab: Lab) -> None:
     validation = passengers("validation")
     decimals = validation.assign(
@@ -72,6 +78,7 @@ def test_validation_rows_in_train_are_known_however_they_are_written(lab: Lab) -
         assert run.report["validation_rows_also_in_train"] == 262
 
 
+@pytest.mark.slow
 def test_validation_file_under_three_names_is_no_more_evidence(lab: Lab) -> None:
     config = titanic({"metric": "brier", "versus_champion": {"max_loss": 0.02}, "on_fail": "hold"})
     files = {"train": passengers("train"), "validation/1.csv": passengers("validation")}
@@ -84,6 +91,7 @@ def test_validation_file_under_three_names_is_no_more_evidence(lab: Lab) -> None
     assert decisions == ["HOLD", "HOLD"]
 
 
+@pytest.mark.slow
 def test_twelve_rows_landed_three_times_are_twelve_rows(lab: Lab) -> None:
     config, validation = titanic({"metric": "roc_auc", "min": 0.6}), passengers("validation")
     few = pd.concat([validation[validation["survived"] == label][:6] for label in ("0", "1")])
@@ -92,6 +100,7 @@ def test_twelve_rows_landed_three_times_are_twelve_rows(lab: Lab) -> None:
     assert (verdict.decision, "guessing_unknown" in codes(verdict)) == ("HOLD", True)
 
 
+@pytest.mark.slow
 def test_comparison_says_how_many_rows_the_champion_has_seen(lab: Lab) -> None:
     """The candidate is poor on the third class. The champion has not seen 32 rows, all of the other ones."""
     config, validation = titanic(NOT_WORSE), passengers("validation")
@@ -109,6 +118,7 @@ def test_comparison_says_how_many_rows_the_champion_has_seen(lab: Lab) -> None:
     assert "on 32 rows (left out: 230 that the champion was trained on)" in verdict.rules[0].text
 
 
+@pytest.mark.slow
 def test_champion_that_leaked_is_seen_by_its_lookalikes(lab: Lab) -> None:
     config, validation = titanic(NOT_WORSE), passengers("validation").assign(id=range(262))
     train = passengers("train").assign(id=range(1000, 2047))

@@ -27,6 +27,7 @@ def champion(lab: Lab) -> Run:
     return lab.run(SIZE, {"train": bodies(2000, 1), "validation": bodies(600, 2)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("train", "validation", "says"),
     [
@@ -46,11 +47,13 @@ def test_data_that_moved_is_held(
     assert verdict.texts[0].endswith("fail")
 
 
+@pytest.mark.slow
 def test_data_that_stayed_is_approved(lab: Lab, champion: Run) -> None:
     run = lab.run(SIZE, {"train": bodies(2000, 3), "validation": bodies(600, 4)})
     assert lab.verdict(SIZE, run, champion).decision == "APPROVE"
 
 
+@pytest.mark.slow
 def test_unit_that_changed_within_the_training_rows_is_held(lab: Lab) -> None:
     """The last of ten weeks is in metres."""
     config = model({"metric": "roc_auc", "min": 0.55}, STILL, data={"date": "day"})

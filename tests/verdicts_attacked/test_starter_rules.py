@@ -30,6 +30,7 @@ def rows(config: dict[str, Any], n: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame({"age": age, "calls": calls, config["target"]: signal})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["churn", "species", "prices"])
 def test_starter_rules_approve_an_honest_model_and_its_retraining(lab: Lab, name: str) -> None:
     linear = "ridge" if name == "prices" else "logistic_regression"

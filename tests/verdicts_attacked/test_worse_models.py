@@ -10,6 +10,7 @@ from tests.pipeline_def.helpers import passengers
 from tests.verdicts_attacked.lab import NOT_WORSE, Lab, codes, model, titanic
 
 
+@pytest.mark.slow
 def test_slice_that_no_rule_names_is_not_destroyed(lab: Lab) -> None:
     """Better overall; on the islands, 6 % of the rows, the labels of train were turned round."""
     generator = np.random.default_rng(3)
@@ -35,6 +36,7 @@ def test_slice_that_no_rule_names_is_not_destroyed(lab: Lab) -> None:
     assert any("region" in text and "islands" in text for text in verdict.texts)
 
 
+@pytest.mark.slow
 def test_feature_that_is_the_target_is_a_suspicious_leap(lab: Lab) -> None:
     """15 % of the hints are wrong, so that no metric is near 1."""
     generator = np.random.default_rng(0)
@@ -54,6 +56,7 @@ def test_feature_that_is_the_target_is_a_suspicious_leap(lab: Lab) -> None:
     assert lab.verdict(leaking, candidate, champion).decision == "HOLD"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("turned", "decision"), [(0.6, "REJECT"), (0.45, "HOLD"), (0.0, "APPROVE")])
 def test_labels_that_were_turned_round_lose_to_the_champion(lab: Lab, turned: float, decision: str) -> None:
     generator, train = np.random.default_rng(9), passengers("train")
@@ -65,6 +68,7 @@ def test_labels_that_were_turned_round_lose_to_the_champion(lab: Lab, turned: fl
     assert lab.verdict(config, candidate, champion).decision == decision
 
 
+@pytest.mark.slow
 def test_accuracy_that_guessing_reaches_approves_nothing(lab: Lab) -> None:
     """One row of 200 is positive, and the model finds none."""
     generator = np.random.default_rng(6)

@@ -209,6 +209,7 @@ def test_target_is_accepted_by_both_or_by_none(kind: str, column: str, text: str
     assert agree(MODELS[kind], column, text) == fits
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(sorted(MODELS)),
     st.sampled_from(["x", "b", "y"]),

@@ -115,7 +115,11 @@ def agree(folder: Path, name: str, body: str | bytes, fits: bool, **data: Any) -
         (HEADER + "1e39,a,t,0\n", False),
         (HEADER + "-3.4028234663852886e38,a,t,0\n", True),
         (HEADER + "7;25,a,t,0\n", False),
-        (",".join(["x,c,b,y", *(f"n{n}" for n in range(19_996))]) + "\n1,a,t,0" + "," * 19_996 + "\n", True),
+        pytest.param(
+            ",".join(["x,c,b,y", *(f"n{n}" for n in range(19_996))]) + "\n1,a,t,0" + "," * 19_996 + "\n",
+            True,
+            marks=pytest.mark.slow,
+        ),
         (",".join(["x,c,b,y", *(f"n{n}" for n in range(19_997))]) + "\n1,a,t,0" + "," * 19_997 + "\n", False),
         ("1," * (1 << 20), False),
         (HEADER + "1" * (1 << 20), False),
@@ -372,6 +376,7 @@ def test_both_sides_have_the_same_formats_and_limits() -> None:
 CELL = st.text('ab"\\, \n', max_size=5)
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(CELL, CELL), min_size=1, max_size=4),
