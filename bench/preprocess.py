@@ -40,6 +40,7 @@ def ours(folder: Path) -> None:
     sys.path.insert(0, str(STEPS))
     import preprocess
     from batch import DataObject, batch_identity, manifest
+    from hidden_pandas import hidden
     from job import parse_config
 
     def body(path: Path) -> SimpleNamespace:
@@ -56,7 +57,7 @@ def ours(folder: Path) -> None:
     s3 = SimpleNamespace(
         get_object=lambda **asked: {"Body": body(files[asked["Key"]]), "ETag": etags.get(asked["Key"], "")}
     )
-    with tempfile.TemporaryDirectory(dir=folder) as output:
+    with tempfile.TemporaryDirectory(dir=folder) as output, hidden():  # as the step's main does
         preprocess.preprocess(cast("S3Client", s3), "b", parse_config(CONFIG), batch, Path(output))
 
 

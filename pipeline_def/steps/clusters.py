@@ -12,7 +12,6 @@ import math
 from typing import Final
 
 import numpy as np
-import pandas as pd
 
 from job import Array
 
@@ -58,6 +57,8 @@ def numbered(clusters: Array | None) -> Array | None:
     elif len(different(clusters)) == len(clusters):
         return None
     else:
+        import pandas as pd  # here: DataPreProcessing needs none, and it takes a quarter of a second
+
         numbers, found = pd.factorize(clusters, sort=True)  # hashes them: np.unique sorts all rows
     return numbers if len(found) < len(clusters) else None
 

@@ -58,7 +58,7 @@ A_WEIGHT: Final = "a number from 0"
 USUAL: Final = Notation()
 """Numbers as they are commonly written."""
 
-_MISSING: Final = pa.array(sorted(MISSING_WORDS), pa.string())
+_MISSING: Final = tuple(sorted(MISSING_WORDS))
 
 BOOLEANS_OF_PARQUET: Final = {"true": "1", "false": "0"}
 """The classes that the values of a boolean Parquet column stand for, where no class has their names."""
@@ -134,7 +134,7 @@ def to_numbers(values: pa.Array, key: str, name: str, first_row: int, notation: 
         return usual
     if pa.types.is_string(values.type):
         text = pc.utf8_trim_whitespace(values)
-        text = pc.if_else(pc.is_in(text, _MISSING), pa.scalar(None, text.type), text)
+        text = pc.if_else(pc.is_in(text, pa.array(_MISSING, pa.string())), pa.scalar(None, text.type), text)
         if not notation.usual and not pc.all(notation.are_numbers(text), min_count=0).as_py():
             raise _not_a_number(text, notation, key, name, first_row)
         try:

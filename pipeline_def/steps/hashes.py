@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from hidden_pandas import shown
 from job import Array
 
 CHUNK: Final = 16384
@@ -112,7 +113,8 @@ def _turn(bits: Array, places: int, spare: Array) -> None:
 
 
 def _of_long(texts: pa.Array, key: str) -> Array:
-    import pandas as pd  # here, because it takes a third of a second
+    with shown():
+        import pandas as pd  # here, because it takes a third of a second
 
     values = texts.to_numpy(zero_copy_only=False)
     return np.asarray(pd.util.hash_array(values, hash_key=key, categorize=False), dtype=np.uint64)

@@ -50,7 +50,7 @@ _OF_KIND: Final = {IDENTITY: np.uint64(1), GROUP: np.uint64(2)}
 _NUMBER: Final = r"^[+-]?[0-9]+(?:\.[0-9]+)?(?:E[+-]?[0-9]+)?$"
 """The canonical text of a number, or of digits with leading zeros: in a numeric column they are numbers."""
 
-_BOOLEANS: Final = pa.array(["false", "true"])
+_BOOLEANS: Final = ("false", "true")
 """What Parquet files have where CSV files may have 0 and 1."""
 
 
@@ -189,7 +189,7 @@ def _hashes(values: pa.Array) -> Array:
 
 def _of_texts(texts: pa.Array) -> Array:
     """A hash of each text; of one that is a number below MAX_EXACT, the hash of the number."""
-    booleans = pc.cast(pc.index_in(texts, value_set=_BOOLEANS), pa.string())
+    booleans = pc.cast(pc.index_in(texts, value_set=pa.array(_BOOLEANS)), pa.string())
     texts = pc.coalesce(booleans, texts)
     found = _of_plain_texts(texts)
     places = np.flatnonzero(pc.match_substring_regex(texts, _NUMBER).to_numpy(zero_copy_only=False))

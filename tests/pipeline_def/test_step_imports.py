@@ -36,6 +36,24 @@ print(canvas.Canvas("a <b>").svg().splitlines()[-3])
 """
 """Draws where the installed drawsvg is hidden, as in SageMaker's image."""
 
+WITHOUT_PANDAS = """
+import sys
+import hashes
+import preprocess
+from hidden_pandas import hidden
+import pyarrow as pa
+import pyarrow.compute as pc
+with hidden():
+    values = pa.array(["a", None]), pa.scalar("a"), pc.equal(pa.array([1.0]), 1.0)
+    print("pandas" in sys.modules)
+    hashes.of_texts(pa.array(["x" * hashes.LONG]), "handsoff-row-id1")
+    print("pandas" in sys.modules)
+import pandas as pd
+print(pa.table({"x": [3.0]}).to_pandas()["x"].tolist())
+print(pa.array(pd.Series([None, 1.0])).null_count)
+"""
+"""Uses pyarrow as the step does while pandas is hidden, then pandas as any code may."""
+
 IMAGE = {"boto3", "botocore", "joblib", "numpy", "pandas", "pyarrow", "scipy", "sklearn"}
 
 
@@ -73,6 +91,13 @@ def test_preprocess_of_a_built_in_model_imports_no_scikit_learn() -> None:
     script = "import preprocess, sys; print({'joblib', 'scipy', 'sklearn'} & sys.modules.keys())"
     command = [sys.executable, "-c", script]
     assert subprocess.run(command, cwd=STEPS, capture_output=True, check=True).stdout == b"set()\n"
+
+
+def test_preprocess_imports_no_pandas_unless_a_long_text_needs_it() -> None:
+    """pyarrow would import it with the first array, for a quarter of a second."""
+    command = [sys.executable, "-c", WITHOUT_PANDAS]
+    told = subprocess.run(command, cwd=STEPS, capture_output=True, check=True, text=True).stdout
+    assert told.splitlines() == ["False", "True", "[3.0]", "1"]
 
 
 def test_only_job_makes_temporary_folders() -> None:
