@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from dates import EPOCH
 from job import WEIGHT, Array, Features, Json
 from order_statistics import Places, places_of
+from texts import is_encoded
 from written import Categories, Column, known, opened
 
 TAILS: Final = (0.05, 0.95)
@@ -46,16 +47,24 @@ class CellCounts:
     def add(self, block: pa.RecordBatch, table: pa.Table) -> None:
         """Count a block's cells. `table` has what its rows became, in the same order."""
         for name in self.missing_words:
-            if name not in block.schema.names or (text := _text(block.column(name))) is None:
+            if name not in block.schema.names:
                 continue
-            became = table[name].combine_chunks()
+            values, became, rows = block.column(name), table[name].combine_chunks(), None
+            if is_encoded(values) and not self._changes:
+                values, became, rows = _each_once(values, became)
+            if (text := _text(values)) is None:
+                continue
             lost = pc.and_(pc.not_equal(text, ""), pc.is_null(became))
-            self._count(self.missing_words, name, lost)
+            self._count(self.missing_words, name, lost, rows)
             if name in self._categorical:
-                self._count(self.canonicalised, name, pc.not_equal(text, became))
+                self._count(self.canonicalised, name, pc.not_equal(text, became), rows)
         self._rows += table.num_rows
 
-    def _count(self, counts: dict[str, int], name: str, found: pa.Array) -> None:
+    def _count(self, counts: dict[str, int], name: str, found: pa.Array, rows: Array | None) -> None:
+        """Count the cells for which `found` is true; each stands for so many `rows`, or for one."""
+        if rows is not None:
+            counts[name] += int(rows[found.fill_null(False).to_numpy(zero_copy_only=False)].sum())
+            return
         counts[name] += (count := _true(found))
         if self._changes and count:
             mask = np.asarray(found.fill_null(False).to_numpy(zero_copy_only=False))
@@ -66,6 +75,16 @@ class CellCounts:
         for counts, name, start, mask in self._noted:
             counts[name] -= int(np.sum(mask & ~kept[start : start + len(mask)]))
         self._noted = []
+
+
+def _each_once(values: pa.Array, became: pa.Array) -> tuple[pa.Array, pa.Array, Array]:
+    """The texts of a dictionary that occur (k), what each of them became, and the rows of each."""
+    codes = values.indices.to_numpy()
+    rows = np.bincount(codes, minlength=len(values.dictionary))
+    places = np.zeros(len(rows), dtype=np.int64)
+    places[codes] = np.arange(len(codes))  # a row of each: equal texts become the same
+    occurs = np.flatnonzero(rows)
+    return values.dictionary.take(pa.array(occurs)), became.take(pa.array(places[occurs])), rows[occurs]
 
 
 def _text(values: pa.Array) -> pa.Array | None:
