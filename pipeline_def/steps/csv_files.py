@@ -77,7 +77,7 @@ class CsvFile:
         typed, rows = numbers is not None and not self.long_values, 0
         types = {name: typed_columns.NUMBER if name in (numbers or ()) else ENCODED for name in self.header}
         with self._named_faults():
-            for text in self._bodies():
+            for text in self._bodies(csv_text.BLOCK_BYTES if typed else csv_text.TEXT_BYTES):
                 block = self._typed(text, types) if typed else None
                 typed = block is not None
                 if block is None:
@@ -87,10 +87,12 @@ class CsvFile:
                     yield self._without_unnamed(block, rows + 1)
                 rows += block.num_rows
 
-    def _bodies(self) -> Iterator[memoryview]:
-        """The text below the header in blocks of whole rows."""
+    def _bodies(self, size: int) -> Iterator[memoryview]:
+        """The text below the header in blocks of whole rows, of about `size` bytes."""
         header = re.compile(rb"(?:[^\r\n]*+(?:\r\n|\r|\n)){%d}" % self.skipped)
-        for place, block in enumerate(whole_rows(self.text.chunks(), self.delimiter, csv_text.BLOCK_BYTES)):
+        most = csv_text.BLOCK_BYTES
+        blocks = whole_rows(self.text.chunks(), self.delimiter, most, min(size, most))
+        for place, block in enumerate(blocks):
             found = None if place else header.match(block)
             body = block[found.end() :] if found else block
             if not _BLANK.fullmatch(body):

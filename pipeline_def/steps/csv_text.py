@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 BLOCK_BYTES: Final = 8 << 20
 """Bytes of a CSV file that are read at a time. A row must be shorter."""
 
+TEXT_BYTES: Final = 2 << 20
+"""Bytes of a block of which all columns are read as text, about: they need several times their memory."""
+
 CHUNK_BYTES: Final = 1 << 20
 """Bytes of a file that are unpacked or decoded at a time."""
 

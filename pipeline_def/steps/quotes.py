@@ -73,21 +73,29 @@ def signs_of(text: CsvText, delimiter: str) -> Signs:
     return Signs(escaped, two_backslashes, quotes.wrong, quotes.blank_lines, long_values)
 
 
-def whole_rows(chunks: Iterable[bytes], delimiter: str, size: int) -> Iterator[memoryview]:
+def whole_rows(
+    chunks: Iterable[bytes], delimiter: str, size: int, usual: int | None = None
+) -> Iterator[memoryview]:
     """The text of the chunks in blocks of whole rows, of at most `size` bytes. Its quotes must be right.
 
-    Raises ArrowInvalid where no row ends within a block.
+    A block has at most `usual` bytes, unless a row has more. Raises ArrowInvalid where no row ends within
+    `size` bytes.
     """
+    usual = usual or size
     right, rows = _right(delimiter), _rows(delimiter)
     waiting: list[bytes] = []
     for chunk in chunks:
         waiting.append(chunk)
-        if sum(map(len, waiting)) < size:
+        if sum(map(len, waiting)) < usual:
             continue
         text, start = b"".join(waiting), 0
         waiting.clear()
-        while len(text) - start >= size:
-            end = _last_row_end(text, start, start + size, right, rows)
+        while len(text) - start >= usual:
+            end = _last_row_end(text, start, start + usual, right, rows)
+            if end <= start:
+                if len(text) - start < size:
+                    break  # the row is longer than usual, and may end in the next chunks
+                end = _last_row_end(text, start, start + size, right, rows)
             if end <= start:
                 raise pa.ArrowInvalid("no row ends within a block")
             yield memoryview(text)[start:end]

@@ -168,3 +168,14 @@ def test_preprocess_two_backslashes_mean_the_same_in_all_files(
             "written as in curated/small/train/a.csv; set data.quotes in handsoff.yaml to backslash, as "
             "Spark writes them, or to doubled"
         )
+
+
+def test_blocks_are_as_long_as_usual_unless_a_row_is_longer() -> None:
+    text = [b"a,b\n1,2\n", b'"a longer', b' row",3\n4', b",5\n"]
+    blocks = [bytes(block) for block in whole_rows(text, ",", 32, 8)]
+    assert blocks == [b"a,b\n1,2\n", b'"a longer row",3\n4,5\n']
+
+
+def test_row_longer_than_the_longest_block_is_refused_however_long_blocks_usually_are() -> None:
+    with pytest.raises(pa.ArrowInvalid, match="no row ends within a block"):
+        list(whole_rows([b"1\n", b"0" * 32, b"\n"], ",", 32, 8))
