@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -134,12 +135,21 @@ def rows() -> list[Row]:
     return found
 
 
+RUNS: dict[str, Callable[[Path], None]] = {
+    "ours": ours,
+    "divided": partial(ours, divided=True),
+    "limit": limit,
+    "peer": peer,
+}
+"""What a process of its own runs, by the word that asks for it."""
+
+
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         run, folder = sys.argv[1], Path(sys.argv[2])
         if run == "make":
             make(folder / "train.csv", int(sys.argv[3]))
         else:
-            {"ours": ours, "divided": partial(ours, divided=True), "limit": limit, "peer": peer}[run](folder)
+            RUNS[run](folder)
     else:
         print_rows(rows())
