@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError
-from pydantic_core import to_json
 
 from retraining.aws import pipelines
 from retraining.aws.ledger import Ledger
@@ -101,7 +101,7 @@ def write(
         found, replaces = _collected(
             sources, model, execution_arn, execution, package, package_arn, recorded()
         )
-        body = to_json(found, indent=1)
+        body = json.dumps(found, indent=1, ensure_ascii=False).encode()
         _check(execution_arn, body)
         if replaces and (digest := hashlib.sha256(body).hexdigest()) != replaces:
             sources.ledger.swap(keys.copy(execution_arn, digest), version=0, replaces=replaces)
