@@ -28,7 +28,9 @@ CLEAR: Final = "\r\x1b[K"
 def doing(step: str) -> None:
     """Note what this program does from now on, in a few words on one line."""
     if path := os.environ.get(VARIABLE):
-        Path(path).write_text(step, encoding="utf-8")
+        draft = Path(f"{path}.new")
+        draft.write_text(step, encoding="utf-8")
+        draft.replace(path)  # a reader sees the step before or this one, whole
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def calibration_slope(target: Array, probability: Array, clusters: Array | None 
 def slope_and_parts(target: Array, probability: Array) -> tuple[float, Array]:
     """The slope, and the influence of each row on it, divided by n: its score, times the inverse of the
     information matrix. NaN where the slope is undefined."""
-    logits = np.clip(probability, CLIP, 1 - CLIP)
+    logits = np.clip(probability, CLIP, 1 - CLIP, dtype=float)
     special.logit(logits, out=logits)
     if not len(target) or target.min() == target.max() or np.ptp(logits) == 0:
         return undefined(len(target))
@@ -51,10 +51,8 @@ def slope_and_parts(target: Array, probability: Array) -> tuple[float, Array]:
     logits -= middle
     logits /= scale
     constant, slope = 0.0, 0.0
-    expected, spare = (
-        np.empty(len(target)),
-        np.empty(len(target)),
-    )  # for all steps
+    expected = np.empty(len(target))  # these two serve all steps
+    spare = np.empty(len(target))
     for _ in range(STEPS):
         np.multiply(slope, logits, out=expected)
         expected += constant

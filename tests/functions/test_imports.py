@@ -89,8 +89,19 @@ print(json.dumps(sorted({name for name in below(BaseModel) if name.startswith("r
     assert [name for name in found if hasattr(import_module(name), "annotations")] == []
 
 
-@pytest.mark.parametrize("handler", HANDLERS)
-def test_import_makes_few_dataclasses(handler: str) -> None:
+@pytest.mark.parametrize(
+    ("handler", "most"),
+    [
+        ("judge_candidate", 25),
+        ("notify_slack", 20),
+        ("reconcile", 50),
+        ("record_decision", 25),
+        ("review_candidate", 25),
+        ("start_retraining", 35),
+        ("track_execution", 32),
+    ],
+)
+def test_import_makes_few_dataclasses(handler: str, most: int) -> None:
     """Each takes four times as long to make as a NamedTuple. Actions and states are dataclasses."""
     script = """
 import dataclasses
@@ -100,7 +111,7 @@ print(json.dumps(sorted({
     if isinstance(one, type) and dataclasses.is_dataclass(one) and one.__module__.startswith("retraining.")
 })))
 """
-    assert len(output(handler, script)) <= 50
+    assert len(output(handler, script)) <= most
 
 
 def test_event_of_a_candidate_imports_later_what_the_bench_measures(

@@ -6,6 +6,7 @@ import atexit
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -13,7 +14,7 @@ import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import evaluate
 import preprocess
@@ -35,6 +36,10 @@ INFERENCE: dict[str, Any] = {
 }
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/own:1"
+
+
+TIMEOUT: Final = 120
+"""Seconds after which a run of score.py has failed."""
 
 
 @dataclass
@@ -59,8 +64,8 @@ def warm() -> WarmPython:
 def score(model: Path, rows: Path, output: Path, *options: str, forked: bool = True) -> Scored:
     """Run score.py as the job does.
 
-    It is forked from a process that has imported numpy and scikit-learn, which takes a second, or is a
-    program of its own.
+    With `forked` it is forked from a process that has imported numpy and scikit-learn, since importing them
+    takes a second. Otherwise it is started as a program, as in the job. Raises TimeoutExpired after TIMEOUT.
     """
     command = [
         sys.executable,
@@ -83,18 +88,29 @@ def _forked(command: list[str], variables: dict[str, str]) -> tuple[int, str]:
     process = warm().start(command, variables, Path.cwd())
     if process is None or process.stdout is None:  # no Linux
         return _run(command, variables)
-    late = threading.Timer(120, process.kill)
-    late.start()
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        os.killpg(process.pid, signal.SIGKILL)  # what it has started holds its output open
+
+    timer = threading.Timer(TIMEOUT, end)
+    timer.start()
     try:
         with process.stdout as stream:
             log = stream.read().decode()
-        return process.wait(), log
+        code = process.wait()
     finally:
-        late.cancel()
+        timer.cancel()
+    if late.is_set():
+        raise subprocess.TimeoutExpired(command, TIMEOUT, log)
+    return code, log
 
 
 def _run(command: list[str], variables: dict[str, str]) -> tuple[int, str]:
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        command, env=variables, capture_output=True, text=True, check=False, timeout=TIMEOUT
+    )
     return done.returncode, done.stdout + done.stderr
 
 

@@ -155,7 +155,7 @@ def test_score_bounds_the_bytes_of_a_request(tmp_path: Path) -> None:
 )
 def test_score_is_not_disturbed_by_a_model_that(tmp_path: Path, rows: Path, code: str) -> None:
     files = {"inference.py": code, "score.py": "", "handsoff_answers.py": ""}
-    found = score(artifact(tmp_path / "model", files), rows, tmp_path / "out")
+    found = score(artifact(tmp_path / "model", files), rows, tmp_path / "out", forked=False)
 
     assert (found.code, found.lines) == (0, EXPECTED)
 
@@ -167,7 +167,7 @@ def test_score_lets_a_model_start_copies_of_its_process(tmp_path: Path, rows: Pa
         "import multiprocessing as m; p = m.get_context('spawn').Pool(1); assert p.map(abs, [-1]) == [1]",
     )
 
-    assert score(model(tmp_path, code), rows, tmp_path / "out").lines == EXPECTED
+    assert score(model(tmp_path, code), rows, tmp_path / "out", forked=False).lines == EXPECTED
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -1,8 +1,8 @@
 """Imported by the process that tests fork score.py from (own_code.score): keeps packages ready for it.
 
 Importing scikit-learn and pandas takes most of the processor time of a small scoring. They are imported here
-and put aside; a forked script that imports one gets it back, and sees no other. handsoff_serving.py, which
-score.py starts, is forked, too.
+and put aside; a forked script that imports one gets it back, and sees no other. Modules of the standard
+library that they import stay imported. handsoff_serving.py, which score.py starts, is forked, too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class PutAside:
                 importlib.import_module(name)
             new = [name for name in sys.modules.keys() - before if _is_installed(_top(name))]
             self.modules[package] = {name: sys.modules[name] for name in new}
-        first = reversed(self.modules.items())  # a package's first modules have the package itself
+        first = reversed(
+            self.modules.items()
+        )  # where two packages brought a module in, the earlier one counts
         self.came_with = {_top(name): package for package, new in first for name in new}
         for modules in self.modules.values():
             for name in modules:
@@ -101,7 +103,8 @@ class ForkingPopen(subprocess.Popen[Any]):
         if not (isinstance(args, list) and os.path.basename(args[-2:][0]) == "handsoff_serving.py"):
             super()._execute_child(args, *rest)  # type: ignore[misc]
             return
-        if args[0] != sys.executable:
+        new_session = rest[20]
+        if args[0] != sys.executable or not new_session:  # a fork always leads its session
             super()._execute_child(args, *rest)  # type: ignore[misc]
             return
         folder, variables = rest[4:6]

@@ -61,7 +61,8 @@ class Snapshot(NamedTuple):
     elapsed: timedelta = timedelta(0)
 
 
-class Stand(NamedTuple):
+@dataclass(frozen=True)
+class Stand:
     """Nothing is written on the package: this decision stands. `give_back` releases what was taken."""
 
     standing: Standing

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from retraining.config.rules import Approval
 from retraining.facts.candidates import Reminded
@@ -24,7 +24,8 @@ MAX_NOTICE: Final = timedelta(hours=24)
 leaves less than that after the first reminder."""
 
 
-class Remind(NamedTuple):
+@dataclass(frozen=True)
+class Remind:
     """Remind approvers. `due` is since when; `expires_at` is when the candidate is rejected, None for never.
 
     `after` is when approvers were reminded before in this wait, None if they were not.
