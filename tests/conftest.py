@@ -133,7 +133,12 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Let a worker of xdist send no message that nobody reads: these are four of six for most tests."""
+    """Let a worker of xdist send no message that nobody reads: these are four of six for most tests.
+
+    With `-v` pytest shows each test that begins, so all are sent.
+    """
+    if session.config.option.verbose > 0:
+        return
     for plugin in session.config.pluginmanager.get_plugins():
         if type(plugin).__name__ == "WorkerInteractor":  # xdist runs its module as a script
             plugin.sendevent = functools.partial(_send_what_is_read, plugin.sendevent)
