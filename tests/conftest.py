@@ -107,8 +107,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     All sessions of botocore share what reads its descriptions of services: each would read megabytes again.
 
-    OpenMP has one thread, here and in what tests start: idle threads spin, which beside other tests takes ten
-    times as much processor time as the work itself.
+    OpenMP has one thread here and in programs that tests start, jobs excepted. Its idle threads spin, which
+    beside other tests takes ten times as much processor time as the work itself.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)

@@ -51,7 +51,7 @@ _MADE: Final[dict[str, Any]] = {}
 
 
 def make_now(*services: str) -> None:
-    """Make the clients of these services. Whoever asks for one later gets it. Nothing is sent."""
+    """Make the clients of these services. `client` returns these. Nothing is sent."""
     _MADE.update({service: _session().create_client(service, config=CLIENTS) for service in services})
 
 
