@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 os.environ |= {
     "MINISTACK_TEST_NO_AUTOSTART": "1",
@@ -22,7 +23,8 @@ os.environ |= {
     "GATEWAY_PORT": "4650",
 }
 
-from ministack.core import lambda_runtime
+from botocore.session import Session
+from ministack.core import lambda_runtime, router
 from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_svc, s3, scheduler, sns, sqs
 from ministack.services.cloudformation import provisioners, stacks
 
@@ -443,6 +445,16 @@ def events_are_filtered_by_stream_prefix() -> bool:
     return found == [["one-TrainModel"], []]
 
 
+def unknown_services_are_known_by_name() -> bool:
+    credential = "Credential=key/20260101/us-east-1/{}/"
+    with mock.patch.object(Session, "get_service_model", side_effect=LookupError) as description:
+        found = [
+            router.detect_service("GET", "/", {"authorization": credential.format(name)}, {})
+            for name in ("glacier", "email", "sagemaker", "nothing")
+        ]
+    return found == ["glacier", "email", "sagemaker", "s3"] and not description.called
+
+
 PROBES = (
     rules_invoke_asynchronously,
     topics_invoke_asynchronously,
@@ -467,6 +479,7 @@ PROBES = (
     every_object_has_a_checksum,
     updates_let_invocations_end,
     events_are_filtered_by_stream_prefix,
+    unknown_services_are_known_by_name,
 )
 
 

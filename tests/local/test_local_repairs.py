@@ -34,6 +34,7 @@ NAMES = [
     "every_object_has_a_checksum",
     "updates_let_invocations_end",
     "events_are_filtered_by_stream_prefix",
+    "unknown_services_are_known_by_name",
 ]
 
 PROBES = "tests.local.probes"

@@ -32,6 +32,7 @@ from local.ministack.repairs.schedules import (
     schedule_without_queue_uses_its_failure_queue,
     updated_schedule_fires_again,
 )
+from local.ministack.repairs.services import unknown_services_are_known_by_name
 from local.ministack.repairs.templates import conditions_know_the_region
 from local.ministack.repairs.updates import updates_let_invocations_end
 
@@ -61,3 +62,4 @@ def apply() -> None:
     every_object_has_a_checksum()
     updates_let_invocations_end()
     events_are_filtered_by_stream_prefix()
+    unknown_services_are_known_by_name()
