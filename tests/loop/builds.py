@@ -7,8 +7,11 @@ import os
 import shutil
 from pathlib import Path
 
-from handsoff.deploying import local
+import pytest
+
+from handsoff.deploying import local, programs
 from handsoff.project import Project, load
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,7 +21,9 @@ def build_once(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return local.build(Project(ROOT, load(ROOT / "handsoff.yaml").config, folder), folder)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(programs, "find_sam", lambda _app: warm.sam())
+            return local.build(Project(ROOT, load(ROOT / "handsoff.yaml").config, folder), folder)
 
 
 def provide(build: Path, work: Path) -> None:

@@ -20,7 +20,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import yaml
 
-from handsoff.deploying import render
+from handsoff.deploying import programs, render
 from handsoff.deploying.local import deploy
 from handsoff.deployment import Deployment
 from handsoff.location import Location
@@ -31,6 +31,7 @@ from local.infrastructure import provision
 from retraining.aws.pipelines import Execution
 from retraining.config.schema import parse_config
 from retraining.facts import keys
+from tests import warm
 from tests.loop.builds import provide
 from tests.loop.conftest import ROOT, TITANIC, Loop, handsoff, pointed_at, subscribed, wait
 from tests.loop.visitors import fields, send
@@ -60,7 +61,7 @@ FAILED: Final = {
 
 
 def checkout(commit: str, folder: Path) -> Path:
-    """The tree of a commit of this clone, with this clone's environments."""
+    """The tree of a commit of this clone, with this clone's environments; its SAM CLI is a warm one."""
     known = subprocess.run(
         ["git", "cat-file", "-e", f"{commit}^{{commit}}"], cwd=ROOT, capture_output=True, check=False
     )
@@ -69,8 +70,9 @@ def checkout(commit: str, folder: Path) -> Path:
     tree = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True)
     folder.mkdir()
     subprocess.run(["tar", "x"], cwd=folder, input=tree.stdout, check=True)
-    for name in (".venv", ".venv-sam"):
-        (folder / name).symlink_to(ROOT / name)
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    (folder / ".venv-sam" / "bin").mkdir(parents=True)
+    (folder / ".venv-sam" / "bin" / "sam").symlink_to(warm.sam())
     return folder
 
 
@@ -145,7 +147,9 @@ def _upgrade(loop: Loop, project: Project) -> Upgraded:
         loop.sweep()
         # No page was asked for before: its function knows no configuration yet.
         status, _, page = send(loop, "GET", waiting["reviewUrl"])
-        deploy(project, loop.cloud)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(programs, "find_sam", lambda _app: warm.sam())
+            deploy(project, loop.cloud)
         loop.sweep()
         assert len(_executions(loop, "running")) == 1
     return Upgraded(loop, champion, waiting, (status, page))
