@@ -14,13 +14,14 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from uv import find_uv_bin
 
 from local.images import installing
+from tests import warm
 
 pytestmark = pytest.mark.story
 
@@ -29,9 +30,10 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Installed:
-    """An environment with the wheel, a folder of the user's, and the variables of a shell."""
+    """An environment with the wheel, its program, a folder of the user's, and the variables of a shell."""
 
     environment: Path
+    program: Path
     folder: Path
     variables: dict[str, str]
 
@@ -45,7 +47,7 @@ class Installed:
     ) -> str:
         """What `handsoff` says on standard output, with the variables `aws`."""
         done = subprocess.run(
-            [self.environment / "bin" / "handsoff", *arguments],
+            [self.program, *arguments],
             cwd=folder or self.folder,
             env={**self.variables, **(aws or {})},
             stdin=subprocess.DEVNULL,
@@ -106,15 +108,22 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
         "AWS_EC2_METADATA_DISABLED": "true",
         "NO_COLOR": "1",
     }
-    return Installed(environment, place / "mine", variables)
+    return Installed(environment, environment / "bin" / "handsoff", place / "mine", variables)
 
 
 @pytest.fixture(scope="module")
-def config(installed: Installed) -> Iterator[Path]:
+def forked(installed: Installed) -> Iterator[Installed]:
+    """The same environment. Its commands are forked from a process that has imported the wheel."""
+    with warm.program("handsoff", installed.variables, installed.program) as program:
+        yield replace(installed, program=program)
+
+
+@pytest.fixture(scope="module")
+def config(forked: Installed) -> Iterator[Path]:
     """A folder with nothing but handsoff.yaml, to which AWS on this machine belongs."""
-    path = installed.folder / "handsoff.yaml"
+    path = forked.folder / "handsoff.yaml"
     yield path
-    installed("local", "down", folder=path.parent)
+    forked("local", "down", folder=path.parent)
 
 
 def test_version_is_that_of_the_wheel(installed: Installed) -> None:
@@ -135,46 +144,46 @@ def test_demo_shows_the_loop_in_an_empty_folder(installed: Installed) -> None:
     assert installed.files() == before
 
 
-def test_doctor_finds_the_programs(installed: Installed, config: Path) -> None:
+def test_doctor_finds_the_programs(forked: Installed, config: Path) -> None:
     shutil.copyfile(ROOT / "handsoff.yaml", config)
-    found = json.loads(installed("doctor", "--json", code=1, aws={"AWS_REGION": "eu-west-1"}))["findings"]
+    found = json.loads(forked("doctor", "--json", code=1, aws={"AWS_REGION": "eu-west-1"}))["findings"]
     outcomes = {item["what"]: item["outcome"] for item in found}
     assert {outcomes[name] for name in ("configuration", "SAM CLI", "uv", "make")} == {"ok"}
     assert outcomes["credentials"] == "error"
 
 
 def test_landing_is_approved_in_a_folder_with_only_a_config(
-    installed: Installed, config: Path, tmp_path: Path
+    installed: Installed, forked: Installed, config: Path, tmp_path: Path
 ) -> None:
     """All commands are run elsewhere and name the file: state lies beside it."""
     before, named = installed.files(), ("--config", str(config))
     port = str(random.randrange(20_000, 32_000))  # below those that the system chooses
     installed(*named, "local", "up", "--detach", "--port", port, folder=tmp_path)
     assert (config.parent / ".handsoff" / "local").is_dir()
-    aws = exported(installed(*named, "local", "env", folder=tmp_path))
+    aws = exported(forked(*named, "local", "env", folder=tmp_path))
     assert aws["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{port}"
 
     data = [str(installed.app / "data" / "titanic" / name) for name in ("train.csv", "validation.csv")]
-    installed(*named, "land", "titanic", *data, folder=tmp_path, aws=aws)
-    installed(*named, "status", "--watch", folder=tmp_path, aws=aws)
-    evidence = json.loads(installed(*named, "evidence", "--json", folder=tmp_path, aws=aws))
+    forked(*named, "land", "titanic", *data, folder=tmp_path, aws=aws)
+    forked(*named, "status", "--watch", folder=tmp_path, aws=aws)
+    evidence = json.loads(forked(*named, "evidence", "--json", folder=tmp_path, aws=aws))
     assert evidence["modelApprovalStatus"] == "Approved"
     assert list(tmp_path.iterdir()) == []
     assert installed.files() == before
 
 
-def test_publish_and_update_need_no_checkout(installed: Installed, config: Path) -> None:
-    aws = exported(installed("local", "env"))
-    assert "titanic: pipeline unchanged, rules and settings unchanged" in installed("publish", aws=aws)
+def test_publish_and_update_need_no_checkout(forked: Installed, config: Path) -> None:
+    aws = exported(forked("local", "env"))
+    assert "titanic: pipeline unchanged, rules and settings unchanged" in forked("publish", aws=aws)
     config.write_text(config.read_text().replace("min: 0.78", "min: 0.77"))
-    installed("local", "update")
-    assert "titanic: pipeline unchanged, rules and settings unchanged" in installed("publish", aws=aws)
-    assert installed("render", aws=aws) == "handsoff-terraform/handsoff.auto.tfvars.json: written\n"
+    forked("local", "update")
+    assert "titanic: pipeline unchanged, rules and settings unchanged" in forked("publish", aws=aws)
+    assert forked("render", aws=aws) == "handsoff-terraform/handsoff.auto.tfvars.json: written\n"
     names = {path.name for path in config.parent.iterdir()}
     assert names == {".handsoff", "handsoff-terraform", "handsoff.yaml"}
 
 
-def test_down_leaves_nothing_running(installed: Installed, config: Path) -> None:
-    installed("local", "down")
+def test_down_leaves_nothing_running(forked: Installed, config: Path) -> None:
+    forked("local", "down")
     time.sleep(0.1)
     assert not (config.parent / ".handsoff" / "local").exists()

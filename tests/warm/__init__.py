@@ -2,7 +2,7 @@
 
 Importing takes most of the processor time of one command of `aws`, `sam` or `handsoff`. This is for Linux:
 elsewhere `program` gives the program itself. tests/docs/test_operator.py starts `aws` itself, as a user does,
-and tests/loop/test_installed.py the others.
+and tests/loop/test_installed.py `sam`, and `handsoff` three times.
 """
 
 from __future__ import annotations
@@ -30,15 +30,19 @@ def itself(name: str) -> Path:
 
 
 @contextmanager
-def program(name: str, environment: Mapping[str, str] = os.environ) -> Iterator[Path]:
-    """A program of this name that works as long as the block lasts. It was changed when `itself` was.
+def program(
+    name: str, environment: Mapping[str, str] = os.environ, installed: Path | None = None
+) -> Iterator[Path]:
+    """A program of this name that works as long as the block lasts. It was changed when `installed` was.
 
-    What it imports sees `environment`, without variables of AWS; each command sees its own.
+    `installed` is the program that it stands for, `itself` where none is named. What it imports sees
+    `environment`, without variables of AWS; each command sees its own.
     """
+    installed = installed or itself(name)
     if sys.platform != "linux":
-        yield itself(name)
+        yield installed
         return
-    python, ours = itself(name).with_name("python"), Path(__file__).parent
+    python, ours = installed.with_name("python"), Path(__file__).parent
     with (
         tempfile.TemporaryDirectory(prefix=f"{name}-") as folder,
         subprocess.Popen(
@@ -59,7 +63,7 @@ def program(name: str, environment: Mapping[str, str] = os.environ) -> Iterator[
             asking = [str(python), "-I", "-S", str(ours / "asking.py"), f"{folder}/socket"]
             found.write_text(f'#!/bin/sh\nexec {shlex.join(asking)} "$@"\n')
             found.chmod(0o755)
-            changed = itself(name).stat().st_mtime_ns
+            changed = installed.stat().st_mtime_ns
             os.utime(found, ns=(changed, changed))
             yield found
         finally:
