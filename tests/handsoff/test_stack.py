@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError, WaiterError
+from rich.console import Console
 
 from handsoff.deploying import sam, stack
 from handsoff.deploying.site import Site
@@ -47,6 +48,35 @@ def test_sam_pairs_are_read_back_unchanged_by_the_sam_cli(tmp_path: Path) -> Non
     assert done.stdout == (
         "{'DataKey': '', 'SlackSecret': 'a=b c'} {'cost center': 'a b', 'team:name': ''}\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("stack_has", "target"),
+    [
+        (None, {"HANDSOFF_RUNTIME": "python3.14", "HANDSOFF_ARCHITECTURE": "arm64"}),
+        ({"Architecture": "x86_64"}, {"HANDSOFF_RUNTIME": "python3.14", "HANDSOFF_ARCHITECTURE": "x86_64"}),
+    ],
+)
+def test_build_is_for_what_is_given_else_for_the_stack_else_for_the_template(
+    stack_has: dict[str, str] | None, target: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """tests/loop/builds.py builds so, too, by the SAM CLI."""
+    project: Any = SimpleNamespace(template=ROOT / "template.yaml")
+    site: Any = SimpleNamespace(
+        project=project,
+        deployment=SimpleNamespace(session=None),
+        prefix="handsoff",
+        build=Path("/work/handsoff/build"),
+    )
+    found = stack_has and SimpleNamespace(parameters=stack_has)
+    monkeypatch.setattr(stack, "find_stack", lambda *_: found)
+    monkeypatch.setattr(stack, "parameters", lambda _: {"Runtime": "python3.14"})
+    built: list[Any] = []
+    monkeypatch.setattr(sam, "build", lambda *what, **how: built.append((*what, how)))
+    stack.build(site, Console(quiet=True), "/scratch")
+    cache = Path("/work/handsoff/cache-{HANDSOFF_RUNTIME}-{HANDSOFF_ARCHITECTURE}".format(**target))
+    how = {"cache": cache, "target": target, "scratch": "/scratch"}
+    assert built == [(project, Path("/work/handsoff/build"), how)]
 
 
 class CloudFormation:

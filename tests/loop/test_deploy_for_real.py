@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from handsoff.deploying.local import this_machine
 from tests.loop.builds import provide
 from tests.loop.conftest import wait
 from tests.loop.place import BUCKET, Place, deployed_to
@@ -30,7 +31,8 @@ ANOTHER = "handsoff-was-here-before"
 def place(tmp_path_factory: pytest.TempPathFactory, ready_build: Path) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("deploy")
     with deployed_to(folder / "aws", folder / "project") as made:
-        provide(ready_build, made.folder / ".handsoff")  # for the demo; `deploy` builds by itself
+        for work in (".handsoff", ".handsoff/deploy/handsoff"):  # of the demo, and of `deploy`
+            provide(ready_build, made.folder / work)  # by what `deploy` builds with; the digest is the same
         yield made
 
 
@@ -93,6 +95,7 @@ def test_deploy_by_terraform_and_sam_gives_the_evidence_of_the_demo(place: Place
         shown = "".join(demo.communicate(timeout=300))
         out, err = deploying.communicate(timeout=300)
     assert (demo.returncode, deploying.returncode) == (0, 0), shown + out + err
+    assert "✓ functions and layer are built for {} on {}".format(*this_machine()) in err
     assert "✓ Terraform applies: " in err
     assert re.search(r"^LedgerTable +handsoff-Ledger-", out, re.MULTILINE)
     assert place.parameters()["ReviewConcurrency"] == "3"
