@@ -15,8 +15,9 @@ import sklearn.ensemble  # with it come all libraries whose threads are counted 
 from moto import mock_aws
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
+import evaluate
 from tests.pipeline_def.helpers import BUCKET, MODEL, SMALL, STEPS, Run
-from tests.pipeline_def.runs import candidates_run, champions_run
+from tests.pipeline_def.runs import Kept, candidates_run, champions_run
 
 sys.path.append(str(STEPS.parent / "scoring"))  # score.py's folder is the first place where Python looks
 
@@ -98,12 +99,27 @@ def base_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def first(s3: S3Client, tmp_path: Path) -> Run:
-    """The execution that trained the champion."""
-    return champions_run(s3, tmp_path / "first")
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ModelEvaluation draw no pictures, which is half of its time, for tests that look at none.
+
+    An error in a picture never ends the step, so no such test would see one.
+    """
+    monkeypatch.setattr(evaluate, "draw", lambda _shown, _folder: None)
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """What the executions `first` and `second` wrote when a test asked for them first."""
+    return Kept(tmp_path_factory.mktemp("kept"))
 
 
 @pytest.fixture
-def second(s3: S3Client, tmp_path: Path, first: Run) -> Run:  # noqa: ARG001
+def first(s3: S3Client, tmp_path: Path, kept: Kept) -> Run:
+    """The execution that trained the champion."""
+    return champions_run(s3, tmp_path / "first", kept)
+
+
+@pytest.fixture
+def second(s3: S3Client, tmp_path: Path, first: Run, kept: Kept) -> Run:  # noqa: ARG001
     """The execution that trained the candidate, after the champion's."""
-    return candidates_run(s3, tmp_path / "second")
+    return candidates_run(s3, tmp_path / "second", kept)

@@ -90,7 +90,10 @@ VALIDATION = "x,c,y\n7,a,1\n8,b,0\n"
 
 @dataclass
 class Run:
-    """The first three steps of one execution, run in this process, with SageMaker's copying between them."""
+    """The first three steps of one execution, run in this process, with SageMaker's copying between them.
+
+    A folder that is there already is that of a copy of an execution.
+    """
 
     folder: Path
     s3: S3Client
@@ -98,11 +101,11 @@ class Run:
     execution_id: str
 
     def __post_init__(self) -> None:
-        self.folder.mkdir(parents=True)
         self.code = self.folder / "code"
-        shutil.copytree(STEPS, self.code, ignore=shutil.ignore_patterns("__pycache__"))
-        (self.code / "model.json").write_text(json.dumps(self.config))
         self.output, self.model_dir = self.folder / "output", self.folder / "model"
+        if not self.folder.exists():
+            shutil.copytree(STEPS, self.code, ignore=shutil.ignore_patterns("__pycache__"))
+            (self.code / "model.json").write_text(json.dumps(self.config))
 
     @property
     def execution(self) -> str:
@@ -128,9 +131,14 @@ class Run:
                 *("--execution", self.execution, "--output", str(self.output)),
             ]
         )
-        for path in sorted((self.output / "report").glob("*")) if code == 0 else []:
-            self.s3.upload_file(str(path), BUCKET, f"{self.prefix}/{path.name}")
+        if code == 0:
+            self.upload_report()
         return code
+
+    def upload_report(self) -> None:
+        """Upload what DataPreProcessing wrote beside the rows, as SageMaker does after the job."""
+        for path in sorted((self.output / "report").glob("*")):
+            self.s3.upload_file(str(path), BUCKET, f"{self.prefix}/{path.name}")
 
     def train(self) -> None:
         channel = str(self.output / "train")
@@ -138,6 +146,10 @@ class Run:
         with tarfile.open(self.folder / "model.tar.gz", "w:gz") as archive:
             for path in sorted(self.model_dir.iterdir()):
                 archive.add(path, path.name)
+        self.upload_model()
+
+    def upload_model(self) -> None:
+        """Upload model.tar.gz, as SageMaker does after the job."""
         self.s3.upload_file(
             str(self.folder / "model.tar.gz"), BUCKET, self.model_url.removeprefix(f"s3://{BUCKET}/")
         )

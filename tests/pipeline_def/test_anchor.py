@@ -9,13 +9,13 @@ import pytest
 
 import artifact
 from tests.pipeline_def.helpers import BUCKET, SMALL, Run, land, register
-from tests.pipeline_def.runs import CSV, candidates_run, done
+from tests.pipeline_def.runs import CSV, Kept, candidates_run, done
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def between(s3: S3Client, tmp_path: Path, first: Run) -> Run:  # noqa: ARG001
 
 
 @pytest.fixture
-def second(s3: S3Client, tmp_path: Path, between: Run) -> Run:  # noqa: ARG001
-    return candidates_run(s3, tmp_path / "second")
+def second(s3: S3Client, tmp_path: Path, between: Run, kept: Kept) -> Run:  # noqa: ARG001
+    return candidates_run(s3, tmp_path / "second", kept)
 
 
 def test_anchor_is_compared_on_rows_that_it_was_not_trained_on(

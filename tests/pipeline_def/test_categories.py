@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SPELLINGS = [
     # the canonical text, and texts that mean it
     ("1", ["1", "1.0", "1.", " 1 ", "+1", "1e0", "10e-1", "\u00a01"]),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 BEFORE = "x,c,y\n" + "".join(f"{n % 9},{'ab'[n % 2]},{n % 2}\n" for n in range(40))
 NOW = "x,c,y,id\n" + "".join(f"{n % 9 + 2},{'bde'[n % 3]},{n % 2},{n}\n" for n in range(60))
 

@@ -20,6 +20,8 @@ from tests.pipeline_def.helpers import BUCKET, SMALL, Run, land, rows
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 IDS = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=200)
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 CONFIG = StepConfig(
     "m", "binary_classification", "y", ("0", "1"), Features(("n",), ("c",), ("b",)), "hist_gradient_boosting"
 )

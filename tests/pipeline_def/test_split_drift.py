@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 DATED: dict[str, Any] = {**SMALL, "data": {"date": "day"}}
 
 

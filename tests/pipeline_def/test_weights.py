@@ -17,6 +17,8 @@ from tests.pipeline_def.helpers import PRICES, SMALL, Run, land_small, prepared,
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 WEIGHED: dict[str, Any] = {**SMALL, "data": {"weight": "w"}}
 TRAIN = "x,c,w,y\n1,a,2,0\n2.5,b,0,1\n3,b,0.5,1\n"
 VALIDATION = "x,c,w,y\n7,a,1,1\n8,b,1,0\n"

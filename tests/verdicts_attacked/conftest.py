@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.pipeline_def.conftest import aws, base_dir, one_thread, s3, sagemaker
+from tests.pipeline_def.conftest import aws, base_dir, one_thread, s3, sagemaker, undrawn
 from tests.verdicts_attacked.lab import Lab
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
-__all__ = ["aws", "base_dir", "lab", "one_thread", "s3", "sagemaker"]
+__all__ = ["aws", "base_dir", "lab", "one_thread", "s3", "sagemaker", "undrawn"]
 
 
 @pytest.fixture
-def lab(s3: S3Client, sagemaker: SageMakerClient, tmp_path: Path) -> Lab:
+def lab(s3: S3Client, sagemaker: SageMakerClient, tmp_path: Path, undrawn: None) -> Lab:  # noqa: ARG001
     return Lab(s3, sagemaker, tmp_path)
