@@ -13,7 +13,7 @@ _ESCAPED: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 def units(text: str) -> int:
     """The length of `text` in UTF-16 code units, as JavaScript counts. It is never less than Python's."""
-    return len(text) + sum(sign > "\uffff" for sign in text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def cut(text: str, limit: int) -> str:
@@ -31,8 +31,8 @@ def escape(text: str, limit: int, *, tidy: bool = True) -> str:
 
 def _within(parts: Sequence[str], limit: int) -> str:
     """As many parts as fit into `limit` units, with an ellipsis if that is not all of them."""
-    if sum(map(units, parts)) <= limit:
-        return "".join(parts)
+    if units(whole := "".join(parts)) <= limit:
+        return whole
     kept, length = [], 1
     for part in parts:
         length += units(part)
