@@ -6,6 +6,7 @@ A page shows each picture as an image, in which no script runs, so that a pictur
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 from urllib.parse import quote
 
@@ -66,7 +67,7 @@ class Picture(_Frozen):
     table: Table = Table.model_construct()
     note: str | None = None
 
-    @property
+    @cached_property
     def src(self) -> Markup:
         """The picture as the address of an image. Percent-encoding is shorter than base64 for SVG.
 
