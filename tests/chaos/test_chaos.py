@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -10,9 +11,12 @@ from tests.chaos.__main__ import play, report
 from tests.chaos.runner import Run
 from tests.chaos.variants.__main__ import ROOT, applies, description, failing_test, variants
 
+REPLAYED: Final = 7
+"""The seed that is played twice: 172 faults of 27 kinds, and among the quickest of the twenty."""
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 21))
+@pytest.mark.parametrize("seed", [seed for seed in range(1, 21) if seed != REPLAYED])
 def test_play_a_seed_breaks_nothing(seed: int) -> None:
     outcome = play(seed)
     assert not outcome.broken, f"{report(outcome)}\nreplay it: python -m tests.chaos --seed {seed} --trace"
@@ -25,8 +29,9 @@ def _played(seed: int) -> Run:
 
 
 @pytest.mark.slow
-def test_play_the_same_seed_twice_does_the_same() -> None:
-    first, second = _played(8), _played(8)
+def test_play_the_same_seed_twice_breaks_nothing_and_does_the_same() -> None:
+    first, second = _played(REPLAYED), _played(REPLAYED)
+    assert not first.broken
     assert list(first.last) == list(second.last)
     assert _without_nonces(first) == _without_nonces(second)
     assert first.fault_counts() == second.fault_counts()
