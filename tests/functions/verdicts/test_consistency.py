@@ -307,11 +307,11 @@ def numbers(data: Any, path: Path_ = ()) -> Iterator[Path_]:
         yield from numbers(item, (*path, key))
 
 
+NUMBERS: Final = {name: [*numbers(sample(name)["handsoff"])] for name in TASKS}
+"""The paths of all numbers of each sample's part."""
+
 DECIDING: Final = [
-    (name, path)
-    for name in TASKS
-    for path in numbers(sample(name)["handsoff"])
-    if path != ("schema_version",)
+    (name, path) for name, paths in NUMBERS.items() for path in paths if path != ("schema_version",)
 ]
 """Every number of the samples' parts that is read."""
 
@@ -359,7 +359,7 @@ def test_no_other_number_approves_what_a_rule_does_not(
 ) -> None:
     """One number is changed noticeably. The rule stays unmet, or what does not add up holds the candidate."""
     name, rule = unmet
-    path = data.draw(st.sampled_from(list(numbers(sample(name)["handsoff"]))))
+    path = data.draw(st.sampled_from(NUMBERS[name]))
     found = sample(name)
     *way, last = path
     part = at(found["handsoff"], tuple(way))
