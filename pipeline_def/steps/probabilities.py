@@ -25,6 +25,9 @@ MIN_POSITIVES: Final = 3
 """Positive rows, or clusters of them, from which on average precision has a deviation. Of two, more than one
 in ten resamples has none, and one says nothing of how they differ."""
 
+DIGITS: Final = float(np.iinfo(np.uint16).max)
+"""The largest number of 16 bits, which NumPy sorts by digits (radix sort)."""
+
 EPSILON: Final = float(np.finfo(float).eps)
 """Distance from 0 and 1 that a probability keeps in a logarithm."""
 
@@ -34,12 +37,28 @@ def clipped(probability: Array) -> Array:
     return np.clip(probability, EPSILON, 1 - EPSILON)
 
 
+def ascending(score: Array) -> tuple[Array, Array]:
+    """The rows in the order of their scores (n), the lowest first, and the scores in this order.
+
+    Rounded to 16 bits they are sorted by digits, and timsort is fast on what is nearly sorted then. Both
+    take half as long as sorting a million probabilities at once. Scores that are no probabilities are sorted
+    as well, in the time of one sort.
+    """
+    score = np.ascontiguousarray(score)
+    with np.errstate(invalid="ignore"):  # any first order will do for a score that 16 bits do not hold
+        nearly = np.argsort((score * DIGITS).astype(np.uint16), kind="stable")
+    score = score[nearly]
+    places = np.argsort(score, kind="stable")
+    order = nearly[places]
+    del nearly  # as much memory as the scores
+    return order, score[places]
+
+
 class Ranking:
     """The rows in the order of their scores (n), the lowest first. Rows of equal score are one group."""
 
     def __init__(self, score: Array) -> None:
-        self.order = np.argsort(score)
-        ordered = score[self.order]
+        self.order, ordered = ascending(score)
         new = ordered[1:] != ordered[:-1]
         self.ends: Array | None = None  # of the groups: 0, and the place behind the last row of each
         if not new.all():

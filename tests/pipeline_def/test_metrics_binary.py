@@ -142,3 +142,21 @@ def test_influence_is_what_a_row_more_changes(rows: list[tuple[int, float, int]]
             columns = (np.repeat(target, weight), np.repeat(probability, weight))
             moved = binary.score(*(np.repeat(column, times) for column in columns)).smooth[name].value
             assert (moved - metric.value) * many == pytest.approx(metric.parts[row], abs=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("scores", "order"),
+    [
+        ([], []),
+        ([0.5, 0.5, 0.5], [0, 1, 2]),
+        ([0.30000002, 0.3, 0.30000001, 0.3, 1.0, 0.0], [5, 1, 3, 2, 0, 4]),  # alike in 16 bits
+        ([0.1, -1e-7, 1.0000001, 1.0], [1, 0, 3, 2]),
+        ([0.2, 7.0, -math.inf, math.inf, -3.0, math.nan], [2, 4, 0, 1, 3, 5]),
+    ],
+)
+def test_ascending_sorts_scores_and_keeps_the_order_of_equal_ones(
+    scores: list[float], order: list[int]
+) -> None:
+    found, ordered = probabilities.ascending(np.array(scores))
+    assert found.tolist() == order
+    np.testing.assert_array_equal(ordered, np.array(scores)[order])
