@@ -9,6 +9,7 @@ Where each cluster is one row, all numbers are those of independent rows.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,9 @@ from job import Array
 
 FEW: Final = 1 << 16
 """Possible numbers that are counted in an array, however few rows there are."""
+
+MAX_CELLS: Final = 1 << 22
+"""Numbers by cluster and class that are in memory at a time."""
 
 
 def ranked(numbers: Array, size: int) -> tuple[Array, Array]:
@@ -54,7 +58,7 @@ def numbered(clusters: Array | None) -> Array | None:
     if dense(clusters):
         small = clusters.astype(np.int64, copy=False)
         found, numbers = ranked(small, int(small.max()) + 1)
-    elif len(different(clusters)) == len(clusters):
+    elif all_different(clusters[:FEW]) and all_different(clusters):  # few rows tell most ids that repeat
         return None
     else:
         import pandas as pd  # here: DataPreProcessing needs none, and it takes a quarter of a second
@@ -81,15 +85,41 @@ def count_all(clusters: Array) -> int:
         found = np.sort(clusters)
         starts = np.flatnonzero(np.append(found[:1] == found[:1], found[1:] != found[:-1]))
         sizes = np.diff(starts, append=len(found))
-    return effective_clusters(sizes)
+    return int(effective_clusters(sizes))
 
 
-def effective_clusters(sizes: Array) -> int:
-    """How many clusters of these sizes (in rows) there are, as `count` has it."""
-    sizes = sizes.astype(float)
-    rows = float(sizes.sum())
-    sizes *= sizes
-    return round(rows**2 / float(sizes.sum())) if rows else 0
+def effective_clusters(sizes: Array) -> Array:
+    """How many clusters of these sizes (in rows) there are, as `count` has it; 0 if there are no rows.
+
+    `sizes` are those of each cluster, or of each cluster and class; then it is one number for each class.
+    """
+    rows, squares = np.einsum("g...->...", sizes), np.einsum("g...,g...->...", sizes, sizes)
+    return np.asarray(np.rint(rows.astype(float) ** 2 / np.maximum(squares, 1)), dtype=np.int64)
+
+
+def in_classes(clusters: Array, group: Array, weights: Array | None = None) -> Iterator[Array]:
+    """How many rows each cluster has of each class (clusters x classes), or the sums of their `weights`.
+
+    `group` (n) are classes from 0. Some classes at a time are in memory: MAX_CELLS numbers, or one class.
+    """
+    many, classes = int(clusters.max()) + 1, int(group.max()) + 1
+    width = max(1, MAX_CELLS // many)
+    for first in range(0, classes, width):
+        some = min(width, classes - first)
+        rows = (group >= first) & (group < first + some) if classes > width else slice(None)
+        place = clusters[rows] * some
+        place += group[rows]
+        place -= first
+        used = None if weights is None else weights[rows]
+        yield np.bincount(place, weights=used, minlength=many * some).reshape(many, some)
+
+
+def count_classes(clusters: Array | None, group: Array) -> dict[int, int]:
+    """How many clusters the rows of each occurring class are worth, as `count` has it."""
+    if clusters is None:
+        return {name: int(rows) for name, rows in enumerate(np.bincount(group)) if rows}
+    found = np.concatenate([effective_clusters(sizes) for sizes in in_classes(clusters, group)])
+    return {name: int(worth) for name, worth in enumerate(found) if worth}
 
 
 def freedom_of(clusters: Array) -> float:
@@ -101,6 +131,11 @@ def different(ids: Array) -> Array:
     """The different ones of these numbers, sorted. np.unique hashes them, which takes ten times as long."""
     ids = np.sort(ids)
     return np.asarray(ids[np.append(ids[:1] == ids[:1], ids[1:] != ids[:-1])])
+
+
+def all_different(ids: Array) -> bool:
+    """Whether no number occurs twice."""
+    return len(different(ids)) == len(ids)
 
 
 def per_cluster(values: Array, clusters: Array | None) -> Array:
@@ -124,7 +159,11 @@ def effective_rows(values: Array, clusters: Array | None) -> float:
     """
     if clusters is None or not len(values):
         return float(len(values))
-    sums = per_cluster(values, clusters)
+    return rows_worth(values, per_cluster(values, clusters))
+
+
+def rows_worth(values: Array, sums: Array) -> float:
+    """`effective_rows` of values of which `per_cluster` has made these sums."""
     variance, of_mean = float(values.var()), float(sums.var()) / len(sums)
     if not variance:
         return float(len(sums))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 import numpy as np
@@ -17,7 +17,7 @@ from champion import Champion, Columns, check_schema, check_spelling, fetch, pro
 from clusters import numbered
 from found_slices import worse_slices
 from job import Array, Json, StepConfig, Task, scratch
-from scoring import TASKS, alike, counts_of, inside, metrics, scored, unusable
+from scoring import alike, counts_of, inside, metrics, scored, unusable
 from seen_rows import Seen
 from uncertainty import agreement, measured, paired
 
@@ -52,24 +52,36 @@ class Shared:
     loaded: Champion
 
 
-def compared(
-    task: Task, target: Array, ours: Array, theirs: Array, clusters: Array | None = None
-) -> tuple[dict[str, Json], dict[str, Json], dict[str, Json]]:
-    """The metrics of both on the same rows, and their differences.
+class Compared(NamedTuple):
+    """The metrics of two models on the same rows, and their differences.
 
     These are more metrics than rules may name: SageMaker's format needs others. A model with an unusable
-    prediction has no metric, and then no difference is defined.
+    prediction has no metric, and then no difference is defined. `labels` are the predicted classes of both
+    (n each); None in regression, and where a prediction is unusable.
     """
+
+    ours: dict[str, Json]
+    theirs: dict[str, Json]
+    differences: dict[str, Json]
+    labels: list[Array] | None
+
+
+def compared(
+    task: Task, target: Array, ours: Array, theirs: Array, clusters: Array | None = None
+) -> Compared:
+    """Every metric of both models, and candidate minus other. `clusters` (n) are ids of any kind."""
     wrong = [unusable(task, prediction) for prediction in (ours, theirs)]
     ours, theirs = alike(ours, theirs)
     clusters = numbered(clusters)  # once: both models share the array
     if not any(wrong):
-        return paired(scored(task, target, ours, clusters), scored(task, target, theirs, clusters))
+        both = [scored(task, target, prediction, clusters) for prediction in (ours, theirs)]
+        labels = [item.labels.predicted for item in both if item.labels]
+        return Compared(*paired(*both), labels or None)
     each = [
         {} if bad else measured(scored(task, target, prediction, clusters))
         for bad, prediction in zip(wrong, (ours, theirs), strict=True)
     ]
-    return each[0], each[1], {}
+    return Compared(each[0], each[1], {}, None)
 
 
 def differences(task: Task, found: Mapping[str, Json]) -> dict[str, Json]:
@@ -81,10 +93,7 @@ def differences(task: Task, found: Mapping[str, Json]) -> dict[str, Json]:
 def comparison(task: Task, target: Array, ours: Array, theirs: Array, clusters: Array | None = None) -> Json:
     """Candidate and champion on the same rows, and candidate minus champion."""
     clusters = numbered(clusters)
-    mine, others, gaps = compared(task, target, ours, theirs, clusters)
-    labels = None
-    if task != "regression" and gaps:  # all predictions are usable
-        labels = [TASKS[task].predicted(prediction) for prediction in (ours, theirs)]
+    mine, others, gaps, labels = compared(task, target, ours, theirs, clusters)
     found: Json = {
         "n": len(target),
         **counts_of(task, target, labels, clusters),

@@ -144,7 +144,7 @@ def candidate_part(
     """SageMaker's part of evaluation.json, and our part about the candidate alone and beside guessing."""
     target, clusters = (rows[name].to_numpy() for name in (config.target, config.cluster_column))
     guessed, constant = guess(config, report["splits"]["train"], len(rows))
-    ours, guessing, gaps = compared(config.task, target, prediction, constant, clusters)
+    ours, guessing, gaps, _ = compared(config.task, target, prediction, constant, clusters)
     return sagemaker_format(config, ours, target, prediction), {
         "candidate": scores_of(config.task, target, prediction, clusters, ours),
         "slices": slice_scores(config, rows, target, prediction, clusters),

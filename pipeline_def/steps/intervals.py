@@ -18,12 +18,12 @@ from clusters import (
     deviation_of,
     dot,
     effective_clusters,
-    effective_rows,
     freedom_of,
+    in_classes,
     numbered,
-    occurring,
     per_cluster,
     ranked,
+    rows_worth,
 )
 from job import Array, Json
 from scored import UNKNOWN, Alone, Area, Ends, Interval, Smooth, divide, mean_and_error
@@ -69,13 +69,14 @@ def share(counted: Array, right: Array, clusters: Array | None = None) -> Json:
     """
     n, hits = int(counted.sum()), int((counted & right).sum())
     value = hits / n if n else math.nan
-    within = numbered(clusters[counted]) if clusters is not None else None
+    every = n == len(counted)
+    within = numbered(clusters if every else clusters[counted]) if clusters is not None else None
     if within is None:
         deviation = math.sqrt(value * (1 - value) / n) if n else math.nan
         return result(value, deviation, partial(wilson, hits, n))
-    rights = right[counted].astype(float)
-    rows, freedom = effective_rows(rights, within), freedom_of(within)
-    deviation = mean_and_error(per_cluster(rights, within))[1]
+    rights = (right if every else right[counted]).astype(float)
+    sums = per_cluster(rights, within)
+    rows, freedom, deviation = rows_worth(rights, sums), freedom_of(within), mean_and_error(sums)[1]
     return result(value, deviation, lambda confidence: wilson(value * rows, rows, confidence, freedom))
 
 
@@ -181,17 +182,17 @@ def area_variance(parts: Array, group: Array, clusters: Array | None) -> tuple[f
 
 
 def clustered_area_variance(parts: Array, group: Array, clusters: Array) -> tuple[float, float]:
-    """`area_variance` of dependent rows. One class at a time is in memory."""
-    whole = np.bincount(clusters, weights=parts)
-    rarest, within, variance = freedom_of(clusters) + 1, 0.0, 0.0
-    for which in occurring(group):
-        rows = group == which
-        found = clusters[rows]
-        sums, sizes = np.bincount(found, weights=parts[rows]), np.bincount(found)
-        rarest = min(rarest, effective_clusters(sizes))
-        squares, many = dot(sums, sums), np.count_nonzero(sizes)
-        within += squares
-        variance += float(divide(np.array(squares * many), np.array(many - 1.0)))
+    """`area_variance` of dependent rows."""
+    counted = [
+        (np.count_nonzero(rows, axis=0), effective_clusters(rows)) for rows in in_classes(clusters, group)
+    ]
+    many, worth = (np.concatenate(each) for each in zip(*counted, strict=True))
+    squares = np.concatenate(
+        [np.einsum("gk,gk->k", some, some) for some in in_classes(clusters, group, parts)]
+    )
+    occurs, whole = many > 0, np.bincount(clusters, weights=parts)
+    within, rarest = float(squares.sum()), min(freedom_of(clusters) + 1, *worth[occurs])
+    variance = float(divide(squares * many, many - 1.0)[occurs].sum())
     between = float(divide(np.array(dot(whole, whole) - within), 1 - 1 / np.array(len(whole))))
     return variance + between, rarest - 1.0
 

@@ -43,24 +43,29 @@ def predicted(probability: Array) -> Array:
 def score(target: Array, probability: Array, clusters: Array | None = None) -> Scored:
     """What each metric of these rows is. Brier's score (1950) is a sum over classes, so from 0 to 2."""
     (n, classes), clusters = probability.shape, numbered(clusters)
-    assigned = predicted(probability)
+    area = roc_auc_ovr(target, probability, clusters)  # first: it takes most memory
+    assigned, rows = predicted(probability), np.arange(n)
     right = target == assigned
-    own = probability[np.arange(n), target]
+    own, confidence = probability[rows, target], probability[rows, assigned]
     occurring = np.bincount(np.r_[target, assigned], minlength=classes) > 0
     return Scored(
         n=n,
         clusters=clusters,
         shares={"accuracy": (np.ones(n, dtype=bool), right)},
-        means={"log_loss": -np.log(clipped(own)), "brier": loss(target, probability)},
-        areas={"roc_auc_ovr": roc_auc_ovr(target, probability, clusters)},
+        means={"log_loss": -np.log(clipped(own)), "brier": brier(own, probability)},
+        areas={"roc_auc_ovr": area},
         labels=Labels(target, assigned, classes, partial(label_metrics, occurring)),
-        alone={"expected_calibration_error": calibration_error(right, probability.max(axis=1), clusters)},
+        alone={"expected_calibration_error": calibration_error(right, confidence, clusters)},
     )
 
 
 def loss(target: Array, probability: Array) -> Array:
     """The Brier score of each row."""
-    own = probability[np.arange(len(target)), target]
+    return brier(probability[np.arange(len(target)), target], probability)
+
+
+def brier(own: Array, probability: Array) -> Array:
+    """The Brier score of each row, of which `own` is the probability of its class."""
     return np.asarray(np.einsum("nc,nc->n", probability, probability) - 2 * own + 1)
 
 

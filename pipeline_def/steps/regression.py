@@ -80,8 +80,8 @@ def median(values: Array, clusters: Array | None) -> Smooth:
     n = len(values)
     if not n:
         return Smooth(math.nan, values, lambda *_: UNKNOWN)
-    order = np.sort(values)
-    value = float(order[(n - 1) // 2] + order[n // 2]) / 2
+    middle = np.partition(values, [(n - 1) // 2, n // 2])
+    value = float(middle[(n - 1) // 2] + middle[n // 2]) / 2
     side = (values > value) - (values < value).astype(float)
     side -= side.mean()
     rows, freedom = float(n), math.inf
@@ -92,7 +92,7 @@ def median(values: Array, clusters: Array | None) -> Smooth:
         rows *= 1 - 1 / (clusters.max() + 1)
     shape, reach = (rows + 1) / 2, math.ceil(REACH * n / (2 * math.sqrt(rows)))
     first, last = max(0, n // 2 - reach), min(n, n // 2 + reach + 1)
-    near = order[first:last].copy()
+    near = np.sort(np.partition(middle, [first, last - 1])[first:last])
     chance = np.diff(special.betainc(shape, shape, np.arange(first, last + 1) / n))
     with np.errstate(all="ignore"):
         deviation = math.sqrt(chance @ (near - chance @ near) ** 2)

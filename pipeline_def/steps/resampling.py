@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from scipy import sparse, special
 
 from clusters import different, effective_rows, occurring
@@ -83,11 +84,15 @@ def compositions(cell: Array, clusters: Array, added: Array, size: float) -> tup
     keys = np.random.default_rng(SEED).integers(0, 2**63, kinds, dtype=np.uint64)
     sums = np.zeros(many, dtype=np.uint64)
     np.add.at(sums, clusters, keys[cell[:n]])  # equal for equal contents, and else by no chance
-    if len(different(sums)) > MAX_UNITS:
+    if len(different(sums[: 4 * MAX_UNITS])) > MAX_UNITS:  # sooner than by all sums
         return compositions(cell, blocks(clusters), added, size)
-    first, place, counts = np.unique(sums, return_index=True, return_inverse=True, return_counts=True)[1:]
+    place, found = pd.factorize(sums, sort=True)
+    if len(found) > MAX_UNITS:
+        return compositions(cell, blocks(clusters), added, size)
+    counts, example = np.bincount(place), np.zeros(len(found), dtype=np.int64)
+    example[place] = np.arange(many)
     shown = np.zeros(many, dtype=bool)
-    shown[first] = True
+    shown[example] = True
     shape = (len(counts) + len(added), kinds)
     last = (len(counts) + np.arange(len(added)), cell[n:])
     contents = sparse.csr_array((np.full(len(added), size), last), shape=shape)

@@ -118,11 +118,15 @@ class Scored:
 
     def values(self) -> dict[str, float]:
         """Every metric on the rows as they are."""
+        return dict(self._values)
+
+    @cached_property
+    def _values(self) -> dict[str, float]:
         with np.errstate(all="ignore"):
             found = label_values(self.labels) if self.labels else {}
             found |= {name: share_of(*rows) for name, rows in self.shares.items()}
-            found |= {name: mean_and_error(losses)[0] for name, losses in self.means.items()}
-            found |= {name: math.sqrt(mean_and_error(item)[0]) for name, item in self.roots.items()}
+            found |= {name: mean_of(losses) for name, losses in self.means.items()}
+            found |= {name: math.sqrt(mean_of(squares)) for name, squares in self.roots.items()}
             found |= {name: item.value for name, item in self.areas.items()}
             found |= {name: item.value for name, item in self.smooth.items()}
             found |= {name: item.value for name, item in self.resampled.items()}
@@ -142,13 +146,15 @@ def share_of(counted: Array, right: Array) -> float:
     return int((counted & right).sum()) / n if n else math.nan
 
 
+def mean_of(values: Array) -> float:
+    """The mean; NaN if there is no value."""
+    return float(values.mean()) if len(values) else math.nan
+
+
 def mean_and_error(values: Array) -> tuple[float, float]:
-    """The mean and its standard error. NaN: the mean of no value, the error of fewer than two."""
+    """The mean, and its standard error: NaN for fewer than two values."""
     n = len(values)
-    return (
-        float(values.mean()) if n else math.nan,
-        float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan,
-    )
+    return mean_of(values), float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
 
 
 def cells(*columns: Array, classes: int) -> tuple[list[Array], Array, Array]:
@@ -186,8 +192,8 @@ def label_measure(
 
     every = np.ones(len(actual))
     right = belonging(actual, (actual == assigned).astype(float))
-    of, to = belonging(actual, every), belonging(assigned, every)
-    return lambda weights: labels.measure(weights @ right, weights @ of, weights @ to)
+    both = sparse.hstack([right, belonging(actual, every), belonging(assigned, every)], format="csr")
+    return lambda weights: labels.measure(*np.hsplit(weights @ both, 3))
 
 
 def label_values(labels: Labels) -> dict[str, float]:

@@ -15,7 +15,7 @@ import binary
 import multiclass
 import regression
 from cells import category
-from clusters import count, count_all, numbered, occurring
+from clusters import count_all, count_classes, numbered
 from job import Array, Json, StepConfig, Task
 from scored import Scored
 from uncertainty import measured
@@ -136,15 +136,16 @@ def counts_of(task: Task, target: Array, labels: Sequence[Array] | None, cluster
     }
     if task == "regression" or not len(target):
         return found
-    most = found["clusters"]
-    found["smallest_class"] = min(most, *(count(clusters, target == name) for name in occurring(target)))
+    most, actual = found["clusters"], count_classes(clusters, target)
+    found["smallest_class"] = min(most, *actual.values())
     if labels is not None:
+        assigned = [count_classes(clusters, label) for label in labels]
         found["smallest_predicted"] = min(
             most,
             *(
-                count(clusters, label == name)
-                for label in labels
-                for name in ([1] if task == "binary_classification" else occurring(np.append(target, label)))
+                worth.get(name, 0)
+                for worth in assigned
+                for name in ([1] if task == "binary_classification" else actual.keys() | worth.keys())
             ),
         )
     return found

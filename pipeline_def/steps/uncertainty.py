@@ -137,8 +137,9 @@ def share_errors(ours: Scored, theirs: Scored) -> dict[str, Error]:
     """The errors of shares of rows."""
     found = {}
     for name, (counted, right) in ours.shares.items():
-        within = numbered(ours.clusters[counted]) if ours.clusters is not None else None
-        error = bonett_price(right[counted], theirs.shares[name][1][counted], within)
+        rows = slice(None) if counted.all() else counted  # a slice copies nothing
+        within = numbered(ours.clusters[rows]) if ours.clusters is not None else None
+        error = bonett_price(right[rows], theirs.shares[name][1][rows], within)
         freedom = math.nan if within is None else freedom_of(within)
         found[name] = (error, "agreement of the two (Bonett and Price 2012)", freedom)
     return found
