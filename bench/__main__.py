@@ -26,6 +26,7 @@ from typing import Final
 from bench import progress
 from bench.results import ROWS, Results, Run, merged, placed, table
 from bench.row import Row, print_rows
+from bench.speed import speed
 
 BENCH: Final = Path(__file__).parent
 RESULTS: Final = BENCH / "results.json"
@@ -56,11 +57,11 @@ def main(arguments: Sequence[str], bench: Path = BENCH, results: Path = RESULTS,
     chosen: list[str] = parser.parse_args(arguments).only
     failed = []
     for number, line in enumerate(chosen, 1):
-        began, load = time.monotonic(), os.getloadavg()[0]
+        began, load, fast = time.monotonic(), os.getloadavg()[0], speed()
         try:
             measured = rows_of(line, bench.parent, f"[{number}/{len(chosen)}] {line}")
             now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
-            keep(line, measured, Run(machine(), load, commit(), now), programs, results, page)
+            keep(line, measured, Run(machine(), load, commit(), now, fast), programs, results, page)
         except (ProgramFailed, ValueError) as error:
             failed.append(line)
             print(f"{line} failed, its earlier rows stay: {error}", file=sys.stderr, flush=True)

@@ -93,7 +93,7 @@ def cpu(what):
     what()
     return time.process_time() - began
 
-# The peak of a child begins at what it holds. The parent's was higher when it drew the rows.
+# Drawing the rows took more memory than they do, so this process has a high peak. That of a fork starts anew.
 getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)(0)
 if child := os.fork():
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

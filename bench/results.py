@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
 
 from bench.row import Row
+from bench.speed import Speed
 
 BEGIN: Final = "<!-- make bench -->\n"
 """The line before the generated part of the page."""
@@ -39,6 +40,9 @@ class Run:
 
     at: str
     """When it ended, in UTC."""
+
+    speed: Speed
+    """How fast the machine was before it."""
 
 
 class Stored(BaseModel):
@@ -88,6 +92,12 @@ class Stored(BaseModel):
     at: str
     """When, in UTC."""
 
+    loop: Number | None = None
+    """CPU seconds of a fixed loop in Python before the program (`Speed`); None in rows of before 2026-12."""
+
+    sort: Number | None = None
+    """CPU seconds of a fixed sort in NumPy, as `loop`."""
+
 
 class Results(BaseModel):
     """All rows, and where the last of them were measured."""
@@ -111,6 +121,7 @@ def merged(old: Results | None, line: str, rows: Sequence[Row], run: Run) -> Res
     """The results with the rows of one program replaced. Raises ValueError for a number that is none."""
     kept = [row for row in (old.rows if old else ()) if row.line != line]
     known = {"line": line, "commit": run.commit, "load": run.load, "at": run.at}
+    known |= asdict(run.speed)
     new = [
         Stored.model_validate(asdict(row) | {"goal": str(row.goal), "met": row.met} | known) for row in rows
     ]
@@ -138,10 +149,20 @@ def table(results: Results) -> str:
     lines += [
         "",
         f"{where} Load before a program: {min(loads, default=0):.1f} to {max(loads, default=0):.1f}.",
+        *_speeds(results.rows),
     ]
     told = sorted((row for row in results.rows if row.reason), key=lambda row: row.met)
     notes = [f"- {row.name}{'' if row.met else ' (missed)'}: {row.reason}" for row in told]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
+
+
+def _speeds(rows: Sequence[Stored]) -> list[str]:
+    """The sentence about the speed of the machine; none if no row knows it."""
+    known = [(row.loop, row.sort) for row in rows if row.loop is not None and row.sort is not None]
+    if not known:
+        return []
+    loop, sort = (f"{min(each):.3f} to {max(each):.3f} CPU s" for each in zip(*known, strict=True))
+    return [f"The machine before a program: a fixed loop in Python {loop}, a fixed sort in NumPy {sort}."]
 
 
 def placed(page: str, new: str) -> str:

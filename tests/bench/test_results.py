@@ -10,6 +10,7 @@ import pytest
 from bench.__main__ import PAGE, RESULTS, main, programs_of
 from bench.results import Results, Run, merged, placed, table
 from bench.row import Row, at_least, at_most
+from bench.speed import Speed, speed
 
 SLOW = Row(
     "1 M rows read",
@@ -26,6 +27,8 @@ SMALL = Row("its peak memory", 250.0, "MB", at_most(300), "MB", ours=250.0)
 EXACT = Row("exactly", 0.97118434, "×", at_most(1.25), "CPU s", 0.00583074999, 1234567.8)
 TIMES = Row("others ÷ this project", 6.0, "×", at_least(6), "CPU s")
 
+RUN = Run("2 processors", 0.25, "abc1234", "2026-11-30 12:00", Speed(loop=0.08, sort=0.064))
+
 PROGRAM = """
 from bench.row import Row, at_most
 
@@ -37,7 +40,7 @@ def rows() -> list[Row]:
 def kept(*lines: tuple[str, list[Row]]) -> Results:
     results: Results | None = None
     for line, rows in lines:
-        results = merged(results, line, rows, Run("2 processors", 0.25, "abc1234", "2026-11-30 12:00"))
+        results = merged(results, line, rows, RUN)
     assert results
     return results
 
@@ -77,6 +80,8 @@ def test_results_have_each_row_with_its_goal_in_words() -> None:
                 "commit": "abc1234",
                 "load": 0.25,
                 "at": "2026-11-30 12:00",
+                "loop": 0.08,
+                "sort": 0.064,
             }
         ],
     }
@@ -112,10 +117,24 @@ def test_table_has_a_line_for_each_row_and_says_misses_first() -> None:
         "\n"
         "Measured on 2 processors, last at commit abc1234 (2026-11-30 12:00). "
         "Load before a program: 0.2 to 0.2.\n"
+        "The machine before a program: a fixed loop in Python 0.080 to 0.080 CPU s, "
+        "a fixed sort in NumPy 0.064 to 0.064 CPU s.\n"
         "\n"
         "- 1 M rows read (missed): Arrow has no such parser.\n"
         "- its peak memory: At 10 M rows.\n"
     )
+
+
+def test_table_of_rows_without_a_speed_names_none() -> None:
+    results = kept(("preprocess", [SMALL]))
+    rows = [row.model_copy(update={"loop": None, "sort": None}) for row in results.rows]
+    assert "The machine" not in table(results.model_copy(update={"rows": tuple(rows)}))
+
+
+def test_speed_is_cpu_seconds_of_work_that_takes_some() -> None:
+    found = speed()
+    assert found.loop > 0
+    assert found.sort > 0
 
 
 def test_placed_keeps_what_stands_around_the_table() -> None:
