@@ -44,14 +44,14 @@ def occurring(classes: Array) -> Array:
 
 
 def dense(clusters: Array) -> bool:
-    """Whether these are small numbers, as `numbered` gives them, and no hashes."""
+    """Whether these numbers are from 0 and small: below twice the rows, or twice FEW. Hashes are larger."""
     return len(clusters) > 0 and bool(clusters.min() >= 0 and clusters.max() < 2 * max(len(clusters), FEW))
 
 
 def numbered(clusters: Array | None) -> Array | None:
     """The clusters (n) as numbers from 0; None if each cluster is one row.
 
-    The numbers that this function has returned for the same rows are returned as they are, without a copy.
+    Numbers that it made before are returned without a copy, so a caller may number the same rows again.
     """
     if clusters is None:
         return None
@@ -78,7 +78,7 @@ def count(clusters: Array | None, rows: Array) -> int:
 
 
 def count_all(clusters: Array) -> int:
-    """How many clusters rows with these clusters are worth, as `count` has it."""
+    """`count` of all rows. `clusters` (n) has the cluster of each row."""
     if dense(clusters):
         sizes = np.bincount(clusters.astype(np.int64, copy=False))
     else:

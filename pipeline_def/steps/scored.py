@@ -36,13 +36,18 @@ class Area:
 
     `parts` (n) is each row's share of the area's deviation: the row's placement, centred, divided by the rows
     of its class. `group` (n) is each row's class. Of an area of 0 or 1, `pairs` counts the (positive,
-    negative) rows of each curve, or the clusters with such rows; of others it is empty.
+    negative) rows of each curve, or the clusters with such rows; of others it is empty. Raises ValueError
+    if an area of 0 or 1 has no pairs: its interval is made of them.
     """
 
     value: float
     parts: Array
     group: Array
     pairs: tuple[tuple[int, int], ...]
+
+    def __post_init__(self) -> None:
+        if self.value in (0.0, 1.0) and not self.pairs:
+            raise ValueError(f"an area of {self.value:g} needs the number of rows of each curve")
 
 
 @dataclass(frozen=True)
@@ -179,9 +184,10 @@ def cells(*columns: Array, classes: int) -> tuple[list[Array], Array, Array]:
 def label_measure(
     labels: Labels, actual: Array, assigned: Array, contents: sparse.csr_array | None = None
 ) -> Callable[[Array], dict[str, Array]]:
-    """Finds the metrics of cells with these actual and predicted classes by weights (weightings x cells).
+    """A function that finds the metrics under weights of the cells (weightings x cells).
 
-    With `contents` (contents x cells), the weights are those of clusters with these rows in the cells.
+    `actual` and `assigned` are the actual and the predicted class of each cell. `contents` (contents x cells)
+    says how many rows a cluster has in each cell; the weights are then those of contents.
     """
 
     def belonging(classes: Array, counts: Array) -> sparse.csr_array:

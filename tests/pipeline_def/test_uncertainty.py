@@ -22,7 +22,7 @@ import regression
 import resampling
 import scored
 import uncertainty
-from scored import Scored
+from scored import Area, Scored
 from uncertainty import measured, paired
 
 Array = np.ndarray[Any, Any]
@@ -461,3 +461,10 @@ def test_paired_few_rows_do_not_raise_and_intervals_hold_their_value(
         assert math.isnan(low) == math.isnan(high)
     for gap in gaps.values():
         assert math.isnan(gap["standard_error"]) or gap["bounds"][0] <= gap["value"] <= gap["bounds"][1]
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_area_at_an_end_of_the_scale_needs_pairs(value: float) -> None:
+    with pytest.raises(ValueError, match=f"an area of {value:g} needs the number of rows of each curve"):
+        Area(value, np.zeros(2), np.array([0, 1]), ())
+    assert Area(value, np.zeros(2), np.array([0, 1]), ((1, 1),)).pairs == ((1, 1),)
