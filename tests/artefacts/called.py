@@ -1,7 +1,7 @@
 """Makes each call of the layer's operations with the botocore on the path: python called.py OPERATIONS
 
-Prints as JSON what botocore would send, and the error of an answer that refuses. It imports nothing of the
-project.
+Prints as JSON what botocore would send, and the error of an answer that refuses. With one more argument the
+clients are made by the session of functions/; else it imports nothing of the project.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import sys
 import uuid
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any, Final
 
 import botocore.session
@@ -77,10 +78,10 @@ def called(client: Any, model: Any) -> list[list[object]]:
     return [*sent[:1], list(told)]
 
 
-def main(operations: dict[str, list[str]]) -> dict[str, list[list[object]]]:
+def main(operations: dict[str, list[str]], *by: str) -> dict[str, list[list[object]]]:
     """What came of each operation, by service and name."""
     uuid.uuid4 = lambda: uuid.UUID(int=1)  # the tokens that botocore makes
-    session = botocore.session.Session()
+    session = import_module("retraining.aws.clients")._session() if by else botocore.session.Session()
     found = {}
     for service, names in operations.items():
         client = session.create_client(service, region_name="eu-west-1")
@@ -90,4 +91,4 @@ def main(operations: dict[str, list[str]]) -> dict[str, list[list[object]]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(json.loads(sys.argv[1]))))
+    print(json.dumps(main(json.loads(sys.argv[1]), *sys.argv[2:])))

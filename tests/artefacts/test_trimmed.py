@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from botocore import xform_name
 from botocore.model import ServiceModel
 
+from retraining.aws.clients import SERVICES
 from tests.artefacts.conftest import HERE, ROOT, Built
 
 TRIM = ROOT / "layers" / "dependencies" / "trim.py"
@@ -88,6 +90,10 @@ def test_operations_of_the_layer_are_those_that_functions_name(trim: ModuleType)
     assert missing == set()
 
 
+def test_services_of_the_layer_are_those_whose_handlers_functions_have(trim: ModuleType) -> None:
+    assert trim.OPERATIONS.keys() == SERVICES
+
+
 def test_trimmed_models_keep_what_a_call_asks_of_the_service(trim: ModuleType) -> None:
     """botocore reads each client context parameter with its documentation, in the first call of S3."""
     session = botocore.session.get_session()
@@ -140,11 +146,14 @@ def test_trimmed_clients_are_as_whole_ones(built: Built, trim: ModuleType) -> No
 @pytest.mark.story
 @pytest.mark.parametrize("built", [HERE], indirect=True)
 def test_calls_of_the_trimmed_botocore_are_those_of_the_whole_one(built: Built, trim: ModuleType) -> None:
-    """Method, address, headers and body of each operation with all members, and the error of a refusal."""
+    """Method, address, headers and body of each operation with all members, and the error of a refusal.
 
-    def called(**path: str) -> dict[str, list[list[object]]]:
+    So are those of the session of functions/, which has fewer handlers and another reader of the data.
+    """
+
+    def called(*by: str, **path: str) -> dict[str, list[list[object]]]:
         done = subprocess.run(
-            [sys.executable, "-B", str(CALLED), json.dumps(trim.OPERATIONS)],
+            [sys.executable, "-B", str(CALLED), json.dumps(trim.OPERATIONS), *by],
             env={**dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "x"), **path},
             capture_output=True,
             text=True,
@@ -154,7 +163,8 @@ def test_calls_of_the_trimmed_botocore_are_those_of_the_whole_one(built: Built, 
         found: dict[str, list[list[object]]] = json.loads(done.stdout)
         return found
 
-    trimmed = called(PYTHONPATH=str(built.packages))
-    assert trimmed == called()
+    trimmed, whole = called(PYTHONPATH=str(built.packages)), called()
+    assert trimmed == whole
+    assert called("functions", PYTHONPATH=os.pathsep.join(map(str, (built.code, built.packages)))) == whole
     assert len(trimmed) == sum(map(len, trim.OPERATIONS.values()))
     assert [name for name, (*sent, _) in trimmed.items() if len(sent) != 1] == []

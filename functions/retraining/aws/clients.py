@@ -6,18 +6,28 @@ boto3 adds to botocore what functions/ does not use, and takes as long to import
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
 from botocore.config import Config
+from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
+from botocore.hooks import EventAliaser, HierarchicalEmitter
+from botocore.loaders import JSONFileLoader
 
 from retraining.aws.table import PlainTable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
+
+SERVICES: Final = frozenset(
+    ("dynamodb", "events", "kms", "lambda", "logs", "s3", "sagemaker", "secretsmanager", "sns", "sqs", "ssm")
+)
+"""The services that functions call, which are those of layers/dependencies/trim.py."""
 
 CLIENTS: Final = Config(
     connect_timeout=5,
@@ -66,10 +76,32 @@ def table(name: str) -> Table:
     return made  # type: ignore[no-any-return]
 
 
+class Described(JSONFileLoader):
+    """Reads botocore's data as dicts, which keep their order. botocore's own reader makes OrderedDicts."""
+
+    def load_file(self, file_path: str) -> Any:
+        """What the file at this path with .json holds; what botocore reads without such a file."""
+        path = Path(f"{file_path}.json")
+        return json.loads(path.read_bytes()) if path.is_file() else super().load_file(file_path)
+
+
 @cache
 def _session() -> botocore.session.Session:
-    session = botocore.session.get_session()
+    """A session that reads data as dicts, and whose clients have botocore's handlers for SERVICES.
+
+    botocore has 127 handlers, most of them for other services or for documentation, and copies all for
+    each client.
+    """
+    emitter = HierarchicalEmitter()
+    events = EventAliaser(emitter)
+    registering = {REGISTER_FIRST: events.register_first, REGISTER_LAST: events.register_last}
+    for name, handler, *order in BUILTIN_HANDLERS:
+        event, _, about = name.partition(".")
+        if event != "docs" and (not about or about.split(".")[0] in SERVICES):
+            registering.get(order[0] if order else None, events.register)(name, handler)
+    session = botocore.session.Session(event_hooks=emitter, include_builtin_handlers=False)
     session.register("creating-client-class.s3", _with_copy)
+    session.get_component("data_loader").file_loader = Described()
     return session
 
 

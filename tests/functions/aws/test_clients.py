@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from types import SimpleNamespace
+from typing import Any
 
+import botocore.session
 import pytest
 from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import DataNotFoundError
+from botocore.handlers import BUILTIN_HANDLERS
 from moto import mock_aws
 
-from retraining.aws.clients import Later, client
+from retraining.aws.clients import SERVICES, Later, _session, _with_copy, client
 
 
 def test_later_makes_nothing_before_an_attribute_is_read() -> None:
@@ -43,6 +48,39 @@ def test_later_makes_one_client_for_threads_that_ask_at_once() -> None:
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(ask, range(8))) == ["meta"] * 8
     assert made == ["client"]
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_session_has_all_of_botocores_handlers_for_the_services_of_functions(service: str) -> None:
+    """In their order. One more is ours: the `copy` of S3."""
+    whole = botocore.session.Session()
+    identity = whole.get_service_model(service).service_id.hyphenize()
+    operations = whole.get_service_model(service).operation_names
+    events = {name.split(".")[0] for name, *_ in BUILTIN_HANDLERS} - {"docs"}
+    for event in sorted(events):
+        for about in (service, identity, *(f"{identity}.{operation}" for operation in operations)):
+            name = f"{event}.{about}"
+            ours = [one for one in handlers(_session(), name) if one is not _with_copy]
+            assert ours == handlers(whole, name), name
+
+
+def handlers(session: botocore.session.Session, event: str) -> list[object]:
+    """What a session calls when this event happens, in its order. Powertools makes one for each session."""
+    events: Any = session.get_component("event_emitter")
+    found = list(events._emitter._handlers.prefix_search(events._alias_event_name(event)))
+    return [one.__qualname__ if "add_powertools_feature" in repr(one) else one for one in found]
+
+
+def test_session_reads_botocores_data_as_dicts() -> None:
+    """What is compressed, as in the whole botocore, is read by botocore."""
+    ours = _session().get_component("data_loader")
+    whole = botocore.session.Session().get_component("data_loader")
+    for name in ("endpoints", "partitions", "s3/2006-03-01/endpoint-rule-set-1"):
+        read = ours.load_data(name)
+        assert json.dumps(read) == json.dumps(whole.load_data(name))
+    assert type(ours.load_data("endpoints")) is dict
+    with pytest.raises(DataNotFoundError, match="Unable to load data for: none"):
+        ours.load_data("none")
 
 
 def test_client_of_s3_copies_a_large_object_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
