@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Self
 from retraining.aws.clients import client, table
 from retraining.aws.items import Items
 from retraining.aws.ledger import Ledger
-from retraining.aws.model_states import ModelStates
 from retraining.aws.settings import ModelConfigs, Settings, from_environment, secret
 from retraining.aws.signing import Signing
 from retraining.errors import OutOfTime
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sns import SNSClient
 
+    from retraining.aws.model_states import ModelStates
     from retraining.evidence import Sources
     from retraining.links import Links
 
@@ -106,6 +106,8 @@ class Collaborators:
     @property
     def states(self) -> ModelStates:
         """The models' states in the ledger."""
+        from retraining.aws.model_states import ModelStates  # half of the functions read no state
+
         return ModelStates(self.ledger)
 
     @property

@@ -18,6 +18,9 @@ from retraining.facts.fact import F, Fact, Key
 
 Values = Mapping[str, Any]
 
+MAX_SWAPS: Final = 20
+"""Times that one invocation reads a fact anew because another invocation has replaced it."""
+
 
 class Store(Protocol):
     """What the ledger needs of aws/items.py; a dict in memory does for tests."""

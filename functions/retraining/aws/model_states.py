@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
-from retraining.aws.ledger import Ledger
+from retraining.aws.ledger import MAX_SWAPS, Ledger
 from retraining.errors import NotReady
 from retraining.facts import keys
 from retraining.facts.model_state import ModelState
-
-MAX_SWAPS: Final = 20
-"""Times that one invocation reads a state anew because another invocation has replaced it."""
 
 
 class ModelStates:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retraining.aws.model_states import MAX_SWAPS
+from retraining.aws.ledger import MAX_SWAPS
 from retraining.collaborators import Collaborators
 from retraining.errors import NotReady
 from retraining.facts import keys

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from retraining.aws import anchors, registry
+from retraining.aws.ledger import MAX_SWAPS
 from retraining.aws.measures import measure
-from retraining.aws.model_states import MAX_SWAPS, contended
+from retraining.aws.model_states import contended
 from retraining.aws.observability import logger
 from retraining.config.rules import rules_sha256
 from retraining.config.storing import config_sha256
