@@ -114,8 +114,9 @@ print(json.dumps(sorted({
     assert len(output(handler, script)) <= most
 
 
+@pytest.mark.parametrize("handler", sorted(LATER))
 def test_event_of_a_candidate_imports_later_what_the_bench_measures(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    handler: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing else moves from a function's start into its usual event."""
     later: set[str] = set()
@@ -129,13 +130,20 @@ def test_event_of_a_candidate_imports_later_what_the_bench_measures(
 
     arn = register(world)
     using = world.using(Collaborators)
+    names = {
+        "judge_candidate": "candidate_registered.pending",
+        "record_decision": "package_decided.approved",
+    }
+    if handler == "record_decision":
+        judge_candidate.handler(about(names["judge_candidate"], arn), Context(), using=using)
     monkeypatch.setattr(builtins, "__import__", watched)
-    judge_candidate.handler(about("candidate_registered.pending", arn), Context(), using=using)
+    import_module(handler).handler(about(names[handler], arn), Context(), using=using)
     monkeypatch.undo()
     assert world.sagemaker.packages[arn]["ModelApprovalStatus"] == "Approved"
-    known = imported("judge_candidate") | {"time"}
+    assert len(world.events.details("Champion Changed")) == (handler == "record_decision")
+    known = imported(handler) | {"time"}
     modules = {name for name in later if name in sys.modules} - known
-    assert modules == set(LATER["judge_candidate"])
+    assert modules == set(LATER[handler])
 
 
 def imported(handler: str) -> set[str]:
