@@ -16,7 +16,6 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from retraining.proof.envelope import Envelope, NotARecord, parse_envelope
-from retraining.proof.form import Statement
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 """The type of every in-toto statement of version 1."""
@@ -110,6 +109,8 @@ def statement(
 
 def parse_record(number: int, body: bytes) -> Record:
     """Read the record with this number. Raises NotARecord, which says what is wrong."""
+    from retraining.proof.form import Statement  # few events read a record
+
     envelope = parse_envelope(body)
     try:
         said = json.loads(envelope.payload)
