@@ -28,7 +28,7 @@ from typer.main import get_command
 from handsoff.cli import app
 from handsoff.config_schema import config_schema, docstrings, plain_schema
 from retraining import evidence
-from retraining.aws import events, measures, pipelines
+from retraining.aws import events, landings, measures, pipelines
 from retraining.config import rules, schema
 from retraining.notifications import bus
 from retraining.notifications.messages import Kind, Notification
@@ -208,9 +208,10 @@ def event_schemas() -> dict[Path, str]:
             **kind.model_json_schema(by_alias=True),
             "title": f"detail of {kind.detail_type}",
         }
+        for property_ in schema["properties"].values():
+            property_.pop("title", None)  # the name in other letters
         for field, meaning in docstrings(kind).items():
             property_ = schema["properties"][to_camel(field)]
-            del property_["title"]  # the name in other letters
             schema["properties"][to_camel(field)] = dict(
                 sorted({**property_, "description": meaning}.items())
             )
@@ -267,7 +268,7 @@ def manual() -> str:
 # ---- pages ------------------------------------------------------------------------------------------------
 
 NAMES: Final = {
-    **{"schema": schema, "rules": rules, "events": events},
+    **{"schema": schema, "rules": rules, "events": events, "landings": landings},
     **{"kinds": get_args(Kind), "Notification": Notification},
     **{"keys": keys, "described": described, "as_json": as_json, "event": event, "read_of": read_of},
     **{"evidence_sample": evidence_sample, "bus": bus},

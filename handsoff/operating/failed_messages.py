@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from handsoff.operating.failure_meanings import Meaning, meaning
-from retraining.aws.events import LANDING_MESSAGE, ExecutionChanged, ModelPackageChanged, ObjectCreated
+from retraining.aws.events import ExecutionChanged, ModelPackageChanged
+from retraining.aws.landings import LANDING_MESSAGE, ObjectCreated
 from retraining.text import shorten
 
 if TYPE_CHECKING:

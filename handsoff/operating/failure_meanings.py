@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from retraining.aws.events import LANDING_MESSAGE, ExecutionChanged, ModelPackageChanged, ObjectCreated
+from retraining.aws.events import ExecutionChanged, ModelPackageChanged
+from retraining.aws.landings import LANDING_MESSAGE, ObjectCreated
 
 
 @dataclass(frozen=True)

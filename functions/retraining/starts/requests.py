@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from retraining.aws.events import LANDING_MESSAGE, ObjectCreated
+from retraining.aws.landings import LANDING_MESSAGE, ObjectCreated
 from retraining.aws.measures import measure
 from retraining.aws.observability import logger
 from retraining.facts import keys

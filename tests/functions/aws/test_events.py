@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from retraining.aws.events import LANDING_MESSAGE, ObjectCreated, RetrainingRequested
+from retraining.aws.landings import LANDING_MESSAGE, ObjectCreated, RetrainingRequested
 
 LANDED = '{"source": "aws.s3", "detail": {"bucket": {"name": "data"}, "object": {"key": "curated/a b"%s}}}'
 ASKED = (
