@@ -39,10 +39,12 @@ WINDOW: Final = 32 * 1024
 
 @dataclass(frozen=True)
 class Signs:
-    """What a text shows. Whether it has a quote after a backslash, two backslashes, and a quote that does not
-    end; how many of its lines are empty; and whether a value without delimiter may be longer than MAX_VALUE.
+    """What a text shows. Whether it has a quote, one after a backslash, two backslashes, and a quote that
+    does not end; how many of its lines are empty; and whether a value without delimiter may be longer than
+    MAX_VALUE.
     """
 
+    quoted: bool
     escaped: bool
     two_backslashes: bool
     wrong_quote: bool
@@ -52,7 +54,7 @@ class Signs:
 
 def signs_of(text: CsvText, delimiter: str) -> Signs:
     """What all of the text shows. Raises DataProblem for a zero byte, which no text has."""
-    escaped = two_backslashes = long_values = False
+    quoted = escaped = two_backslashes = long_values = False
     last, quotes, read = b"", QuoteCheck(delimiter), 0
     ends = (delimiter.encode(), b"\n", b"\r")
     for chunk in text.chunks():
@@ -63,6 +65,7 @@ def signs_of(text: CsvText, delimiter: str) -> Signs:
             joined = last + chunk
             escaped = escaped or b'\\"' in joined
             two_backslashes = two_backslashes or b"\\\\" in joined
+        quoted = quoted or b'"' in chunk
         quotes.add(chunk)
         long_values = long_values or not all(
             any(chunk.find(sign, start, start + WINDOW) >= 0 for sign in ends)
@@ -70,7 +73,7 @@ def signs_of(text: CsvText, delimiter: str) -> Signs:
         )
         last = chunk[-1:] or last
     quotes.end()
-    return Signs(escaped, two_backslashes, quotes.wrong, quotes.blank_lines, long_values)
+    return Signs(quoted, escaped, two_backslashes, quotes.wrong, quotes.blank_lines, long_values)
 
 
 def whole_rows(

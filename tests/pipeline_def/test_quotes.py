@@ -82,6 +82,14 @@ def test_open_file_quotes_that_end_and_quotes_within_a_value_lose_no_row(
     assert {row[1] for row in found} - {None, "v"} == categories
 
 
+@pytest.mark.parametrize("typed", [False, True])
+def test_only_quote_of_a_file_counts_in_its_last_row(tmp_path: Path, typed: bool) -> None:
+    path = tmp_path / "object"
+    path.write_bytes(b"x,c,y\n" + b"1,a,0\n" * 200_000 + b'2,"a,""b""",1\n')
+    *_, block = open_file(path, KEY, parse_config(SMALL)).blocks(typed=typed)
+    assert str(block.column("c")[-1]) == 'a,"b"'
+
+
 def test_open_file_quote_in_the_wrong_place_of_the_header_is_refused(tmp_path: Path) -> None:
     body = 'x,c,y,"note"s\n1,a,0,b\n'
     assert refused(tmp_path, body).startswith(f"{KEY}, header: a quote is in the wrong place")
