@@ -49,11 +49,13 @@ class CellCounts:
         for name in self.missing_words:
             if name not in block.schema.names:
                 continue
-            values, became, rows = block.column(name), table[name].combine_chunks(), None
+            values, rows = block.column(name), None
+            if not _is_text(values.type):
+                continue
+            became = table[name].combine_chunks()
             if is_encoded(values) and not self._changes:
                 values, became, rows = _each_once(values, became)
-            if (text := _text(values)) is None:
-                continue
+            text = pc.cast(values, pa.string())
             lost = pc.and_(pc.not_equal(text, ""), pc.is_null(became))
             self._count(self.missing_words, name, lost, rows)
             if name in self._categorical:
@@ -87,12 +89,10 @@ def _each_once(values: pa.Array, became: pa.Array) -> tuple[pa.Array, pa.Array, 
     return values.dictionary.take(pa.array(occurs)), became.take(pa.array(places[occurs])), rows[occurs]
 
 
-def _text(values: pa.Array) -> pa.Array | None:
-    """A column as strings; None if its cells are no text."""
-    kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return pc.cast(values, pa.string())
-    return None
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type has strings."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _true(mask: pa.Array) -> int:
