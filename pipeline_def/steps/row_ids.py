@@ -98,7 +98,8 @@ def write_training_ids(ids: Ids, path: Path, *, different: bool = False) -> None
     kept = None if different else first_of(ids, names)
     schema = pa.schema([(name, pa.uint64()) for name in names], metadata=KIND)
     start = 0
-    with pq.ParquetWriter(path, schema, use_dictionary=False, compression="none") as file:
+    encoding = {"use_dictionary": False, "compression": "none", "write_statistics": False}
+    with pq.ParquetWriter(path, schema, **encoding) as file:
         for columns in ids.blocks(names):
             rows = slice(start, start := start + len(columns[0]))
             file.write_table(

@@ -195,12 +195,13 @@ def encoding(schema: pa.Schema) -> dict[str, Any]:
     """How the columns of a split's file are encoded, as keywords of ParquetWriter.
 
     Only texts repeat so that a dictionary and Snappy make them smaller. Of numbers and hashes both would take
-    most of the time of writing.
+    most of the time of writing. No reader of the file looks for rows by statistics.
     """
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
     return {
         "use_dictionary": texts,
         "compression": {name: "snappy" if name in texts else "none" for name in schema.names},
+        "write_statistics": False,
     }
 
 
