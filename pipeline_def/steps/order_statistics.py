@@ -177,6 +177,7 @@ def _bins(low: np.number, high: np.number) -> Callable[[Array], Array] | None:
         places = block / 2
         places -= least
         places *= scale
-        return np.minimum(places.astype(np.int32), BINS - 1)
+        numbers = places.astype(np.intp)  # numpy counts and looks up by these without another copy
+        return np.minimum(numbers, BINS - 1, out=numbers)
 
     return bin_of
