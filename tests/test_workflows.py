@@ -280,16 +280,17 @@ def sam_calls(tmp_path: Path) -> Callable[..., list[str]]:
 
 def test_sam_deploy_forces_uploads(sam_calls: Callable[..., list[str]]) -> None:
     (call,) = sam_calls()
-    assert {"deploy", "--force-upload", "--s3-prefix=handsoff"} <= set(call.split())
+    assert {"deploy", "--force-upload", "--use-json", "--s3-prefix=handsoff"} <= set(call.split())
 
 
 def test_sam_change_set_uploads_below_a_prefix_of_its_own(
     sam_calls: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     package, deploy = (call.split() for call in sam_calls(plan=True))
-    packed = tmp_path / "packed.yaml"
-    assert {"package", "--s3-prefix=handsoff-plan", str(packed)} <= set(package)
-    assert {"deploy", "--s3-prefix=handsoff-plan", "--no-execute-changeset", str(packed)} <= set(deploy)
+    packed = tmp_path / "packed.json"
+    assert {"package", "--use-json", "--s3-prefix=handsoff-plan", str(packed)} <= set(package)
+    assert {"deploy", "--use-json", "--no-execute-changeset", str(packed)} <= set(deploy)
+    assert "--s3-prefix=handsoff-plan" in deploy
     assert packed.read_text() == "- s3://b/handsoff/1 - s3://b/other-plan/5\n"
 
 

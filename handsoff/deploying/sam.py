@@ -25,6 +25,9 @@ FAST: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MARK: Final = "built-from"
 """The file in a completed build that has the digest of what it was made from."""
 
+JSON: Final = "--use-json"
+"""Lets the SAM CLI write the template with addresses of uploads as JSON. Python takes long to read YAML."""
+
 ARCHIVED: Final = "archived.json"
 """The file in a build that has the template with archives. `sam local` needs the one with folders."""
 
@@ -142,7 +145,7 @@ def _deploy(
         project,
         "deploy",
         *("--template-file", str(template), "--stack-name", project.config.prefix),
-        *(f"--s3-prefix={place}", "--force-upload", "--no-progressbar", *options),
+        *(f"--s3-prefix={place}", "--force-upload", "--no-progressbar", JSON, *options),
         *(["--tags", *pairs(tags)] if tags else []),
         *("--parameter-overrides", *pairs(parameters)),
         environment=environment,
@@ -154,12 +157,12 @@ def _packed_apart(project: Project, folder: Path, environment: Mapping[str, str]
 
     With other names, every comparison would say that all code changes.
     """
-    prefix, packed = project.config.prefix, folder / "packed.yaml"
+    prefix, packed = project.config.prefix, folder / "packed.json"
     _run(
         project,
         "package",
         *("--template-file", str(folder / ARCHIVED), "--output-template-file", str(packed)),
-        *("--resolve-s3", f"--s3-prefix={prefix}-plan", "--no-progressbar"),
+        *("--resolve-s3", f"--s3-prefix={prefix}-plan", "--no-progressbar", JSON),
         environment=environment,
     )
     text = re.sub(rf"(s3://[^/\s]+/{prefix})-plan/", r"\1/", packed.read_text(encoding="utf-8"))
