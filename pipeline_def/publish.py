@@ -27,7 +27,6 @@ from pipeline_def.own_model import inference
 from pipeline_def.source import read_source
 
 if TYPE_CHECKING:
-    from boto3.session import Session
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
@@ -269,7 +268,8 @@ def publish(
     prefix: str,
     bucket: str,
     role_arn: str,
-    session: Session,
+    s3: S3Client,
+    sagemaker: SageMakerClient,
 ) -> Published:
     """Upload the missing objects of the code, then update the pipeline `<prefix>-<name>` if it differs.
 
@@ -277,8 +277,8 @@ def publish(
     cannot part them. Terraform creates the pipeline; it could not if this did. Raises botocore's ClientError,
     also if there is no such pipeline.
     """
-    sha256 = upload(files, bucket=bucket, s3=session.client("s3"))
-    arn, change = _update(session.client("sagemaker"), f"{prefix}-{name}", definition, role_arn)
+    sha256 = upload(files, bucket=bucket, s3=s3)
+    arn, change = _update(sagemaker, f"{prefix}-{name}", definition, role_arn)
     return Published(arn, sha256, change)
 
 

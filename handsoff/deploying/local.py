@@ -103,8 +103,8 @@ def _deploy_and_publish(deployment: Deployment, project: Project, folder: Path, 
         _publish(deployment)
         return
     note.unlink(missing_ok=True)
-    with ThreadPoolExecutor(1) as beside:  # a session is not for several threads
-        published = beside.submit(_publish, Deployment(project.config, project.folder))
+    with ThreadPoolExecutor(1) as beside:  # only that thread uses the deployment's session meanwhile
+        published = beside.submit(_publish, deployment)
         sam.deploy(
             project,
             folder,

@@ -51,7 +51,8 @@ def publish_model(deployment: Deployment, model: str) -> PublishedModel:
             prefix=deployment.prefix,
             bucket=deployment.bucket,
             role_arn=pipeline_role_arn(deployment.config, deployment.location),
-            session=deployment.session,
+            s3=deployment.s3,
+            sagemaker=deployment.sagemaker,
         )
     except ClientError as error:
         if error.response["Error"]["Code"] not in MISSING:

@@ -28,9 +28,6 @@ class Aws:
         self.keys: list[str] = []
         self.definition = "{}"
 
-    def client(self, _name: str) -> Aws:
-        return self
-
     def get_paginator(self, _name: str) -> Any:
         return SimpleNamespace(paginate=lambda **_: [])
 
@@ -77,8 +74,8 @@ def test_a_file_that_is_saved_while_publishing_parts_no_pipeline_from_its_code(
         location=Location("123456789012", "eu-west-1", "aws"),
         bucket="handsoff-data-123456789012-eu-west-1",
         prefix="handsoff",
-        session=aws,
         s3=aws,
+        sagemaker=aws,
         ssm=aws,
     )
     done = publishing.publish_model(cast("Deployment", deployment), "titanic")

@@ -53,7 +53,8 @@ def publish_titanic(aws: boto3.Session, model: dict[str, Any], role_arn: str = R
         prefix="handsoff",
         bucket=BUCKET,
         role_arn=role_arn,
-        session=aws,
+        s3=aws.client("s3"),
+        sagemaker=aws.client("sagemaker"),
     )
 
 
