@@ -8,54 +8,115 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+import typer.main
 from botocore.exceptions import BotoCoreError, ClientError
+from typer.core import TyperGroup
 
-from handsoff.commands import (
-    anchor,
-    check,
-    data,
-    decisions,
-    deployment,
-    executions,
-    export,
-    failures,
-    history,
-    init,
-    local,
-    logs,
-    notifications,
-    predict,
-    publish,
-    report,
-    review,
-    schema,
-    steering,
-    terminal,
-    verify,
-)
-from handsoff.showing.console import escape
 from local.errors import CloudError
 from retraining.errors import HandsoffError
 
+COMMANDS: Final = {
+    "demo": "local",
+    "init": "init",
+    "check": "check",
+    "schema": "schema",
+    "doctor": "deployment",
+    "deploy": "deployment",
+    "destroy": "deployment",
+    "render": "deployment",
+    "publish": "publish",
+    "land": "data",
+    "data": "data",
+    "start": "executions",
+    "release": "data",
+    "status": "executions",
+    "models": "history",
+    "evidence": "executions",
+    "report": "report",
+    "logs": "logs",
+    "verify": "verify",
+    "export": "export",
+    "judge": "decisions",
+    "explain": "decisions",
+    "approve": "decisions",
+    "reject": "decisions",
+    "review": "review",
+    "predict": "predict",
+    "versions": "history",
+    "compare": "history",
+    "rollback": "steering",
+    "pause": "steering",
+    "resume": "steering",
+    "stop": "steering",
+    "anchor": "anchor",
+    "notifications": "notifications",
+    "failures": "failures",
+    "redrive": "failures",
+    "local": "local",
+}
+"""The commands in the order of the help, each with the module of handsoff.commands that has it by its name.
+
+A module is imported when one of its commands is used: all of them take half a second of processor time.
+"""
+
+MARKUP: Final = "markdown"
+"""How help is written: paragraphs flow to the terminal's width."""
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands of Click by name. Each is made when it is read."""
+
+    def __getitem__(self, name: str) -> Any:
+        return _command(name, COMMANDS[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+@cache
+def _command(name: str, module: str) -> Any:
+    found = getattr(import_module(f"handsoff.commands.{module}"), name)
+    if not isinstance(found, typer.Typer):
+        function, found = found, typer.Typer(add_completion=False, rich_markup_mode=MARKUP)
+        found.command(name)(function)
+    return typer.main.get_command(found)
+
+
+class _Group(TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands()  # type: ignore[assignment] # nobody adds a command to it
+
+    def list_commands(self, ctx: object) -> list[str]:
+        """The names of the commands, which does not import them."""
+        del ctx
+        return list(self.commands)
+
+
 app = typer.Typer(
+    cls=_Group,
     help="Retrains models on AWS without a person starting anything, and approves them by rules.\n\n"
     "Try it on this machine: `handsoff demo`. Or keep AWS running on this machine: `handsoff local up "
     '--detach`, then `eval "$(handsoff local env)"`; every other command then works on it.',
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
+    rich_markup_mode=MARKUP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-local_app = typer.Typer(
-    help="Run AWS on this machine: start it, update it, use it, stop it.", no_args_is_help=True
-)
-app.add_typer(local_app, name="local")
 
 
 def _print_version(wanted: bool) -> None:
@@ -74,50 +135,9 @@ def options(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
+    from handsoff.commands import terminal  # as each command does: --version and --help need nothing of it
+
     terminal.choose(config)
-
-
-for command in (
-    local.demo,
-    init.init,
-    check.check,
-    schema.schema,
-    deployment.doctor,
-    deployment.deploy,
-    deployment.destroy,
-    deployment.render,
-    publish.publish,
-    data.land,
-    data.data,
-    executions.start,
-    data.release,
-    executions.status,
-    history.models,
-    executions.evidence,
-    report.report,
-    logs.logs,
-    verify.verify,
-    export.export,
-    decisions.judge,
-    decisions.explain,
-    decisions.approve,
-    decisions.reject,
-    review.review,
-    predict.predict,
-    history.versions,
-    history.compare,
-    steering.rollback,
-    steering.pause,
-    steering.resume,
-    steering.stop,
-    anchor.anchor,
-    notifications.notifications,
-    failures.failures,
-    failures.redrive,
-):
-    app.command()(command)
-for command in (local.up, local.update, local.down, local.env, local.invoke):
-    local_app.command()(command)
 
 
 def main() -> None:
@@ -148,5 +168,8 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _fail(message: str) -> None:
+    from handsoff.commands import terminal
+    from handsoff.showing.console import escape
+
     terminal.err.print(f"[red]handsoff:[/] {escape(message)}", soft_wrap=True)
     sys.exit(1)

@@ -223,3 +223,16 @@ def invoke(
         raise NotInvocable(f"AWS on this machine is not running: {containers.UP}")
     command = containers.command(where, cloud, function, event)
     raise typer.Exit(subprocess.run(command, env=containers.environment(cloud), check=False).returncode)
+
+
+local = typer.Typer(
+    name="local",
+    help="Run AWS on this machine: start it, update it, use it, stop it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
+"""The group of the commands of AWS on this machine."""
+
+for command in (up, update, down, env, invoke):
+    local.command()(command)

@@ -33,10 +33,13 @@ def handsoff(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
     return commands.run(*arguments, environment={**NOWHERE, **environment}, folder=folder)
 
 
-def alone(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in `folder`, without AWS, SAM CLI and profile, in a process of its own."""
+def alone(folder: Path, *arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command line in `folder`, without AWS, SAM CLI and profile, in a process of its own.
+
+    `before` is Python that runs before it.
+    """
     return subprocess.run(
-        [sys.executable, "-c", "from handsoff.cli import main; main()", *arguments],
+        [sys.executable, "-c", before + "from handsoff.cli import main; main()", *arguments],
         cwd=folder,
         env=NOWHERE,
         capture_output=True,
@@ -218,6 +221,22 @@ def test_version_is_the_one_in_pyproject(tmp_path: Path) -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     done = alone(tmp_path, "--version")
     assert (done.returncode, done.stdout) == (0, f"handsoff {declared}\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "imported"),
+    [
+        (["--version"], set()),
+        (["local", "down", "--help"], {"handsoff.commands.local", "handsoff.commands.terminal"}),
+        (["schema"], {"handsoff.commands.schema", "handsoff.commands.terminal"}),
+    ],
+    ids=["version", "help", "schema"],
+)
+def test_command_imports_no_other_command(tmp_path: Path, command: list[str], imported: set[str]) -> None:
+    code = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
+    done = alone(tmp_path, *command, before=code)
+    assert done.returncode == 0
+    assert {name for name in done.stderr.split() if name.startswith("handsoff.commands.")} == imported
 
 
 @pytest.mark.parametrize("command", [["demo"], ["local", "up", "--port", "0"]], ids=["demo", "up"])

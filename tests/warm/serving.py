@@ -17,11 +17,18 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 PROGRAMS: Final = {
     "aws": ("awscli.clidriver:main", ["awscli.handlers", "awscli.customizations.s3.subcommands"]),
-    "handsoff": ("handsoff.cli:main", []),
+    "handsoff": (
+        "handsoff.cli:main",
+        [
+            f"handsoff.commands.{file.stem}"
+            for file in Path(__file__).parents[2].glob("handsoff/commands/*.py")
+        ],
+    ),
     "sam": (
         "samcli.cli.main:cli",
         [
