@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 from ministack.services.cloudformation import engine
 
 from local.ministack.parsing import parse_by_libyaml
@@ -20,3 +21,13 @@ def test_libyaml_gives_the_values_of_pythons_own_parser(monkeypatch: pytest.Monk
     assert [json.dumps(engine._parse_template(text)) for text in (template, edges)] == own
     assert json.loads(own[1])["a"] == {"Fn::GetAtt": ["B", "C.D"]}
     assert json.loads(own[1])["b"] == "2010-09-09"
+
+
+def test_libyaml_keeps_what_ministacks_loader_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Loud(yaml.SafeLoader):
+        def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> str:
+            return str(node.value).upper()
+
+    monkeypatch.setattr(engine, "CfnLoader", Loud)
+    parse_by_libyaml()
+    assert engine._parse_template("Resources: x") == {"RESOURCES": "X"}
