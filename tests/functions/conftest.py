@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.evidence_form import misfits
 from tests.functions.fakes import Context
 from tests.functions.logged import Logged
 from tests.functions.models import Models
-from tests.functions.world import Clients, World, on_moto
+from tests.functions.world import Clients, World, emptied, on_moto
 
 
 @pytest.fixture
@@ -37,9 +38,19 @@ def clients() -> Iterator[Clients]:
 
 @pytest.fixture
 def moto_world(clients: Clients) -> Iterator[World]:
-    """An empty account in moto, with evidence that fits. A module whose tests all need it has a fixture
-    `world` that returns it."""
+    """An empty account in moto, with evidence that fits."""
     made = on_moto(clients)
+    yield made
+    assert [found for body in made.evidence_written() for found in misfits(json.loads(body))] == []
+
+
+@pytest.fixture
+def moto_s3_world(clients: Clients) -> Iterator[World]:
+    """An empty account in memory whose S3 is moto's, with evidence that fits. moto's tables are slow.
+
+    A module whose tests all need it has a fixture `world` that returns it.
+    """
+    made = replace(World.empty(), s3=emptied(clients).s3)
     yield made
     assert [found for body in made.evidence_written() for found in misfits(json.loads(body))] == []
 

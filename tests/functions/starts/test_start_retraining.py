@@ -21,9 +21,9 @@ BUCKET = "data"
 
 
 @pytest.fixture
-def world(moto_world: World) -> World:
+def world(moto_s3_world: World) -> World:
     """moto lists versions of objects and their checksums as S3 does."""
-    return moto_world
+    return moto_s3_world
 
 
 def using(world: World, **wrapped: Any) -> Collaborators:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from retraining.collaborators import Collaborators
 from retraining.facts.starts import Start, StartRequest
 from tests.functions.candidates.sweeping import Unreadable
 from tests.functions.fakes import START, Before, Context, Died, Mortal, event
-from tests.functions.world import World
+from tests.functions.world import Clients, World, emptied
 from track_execution import handler
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/handsoff-titanic/execution/p4jn9xou8a8s"
@@ -23,9 +24,9 @@ JOB = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/pipelines-p4jn9xo
 
 
 @pytest.fixture
-def world(moto_world: World) -> World:
-    """moto has CloudWatch Logs, which the account in memory has not."""
-    return moto_world
+def world(world: World, clients: Clients) -> World:
+    """The account in memory with moto's CloudWatch Logs, since it has none itself."""
+    return replace(world, logs=emptied(clients).logs)
 
 
 def using(world: World, **wrapped: Any) -> Collaborators:
