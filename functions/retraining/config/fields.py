@@ -1,6 +1,7 @@
 """What the parts of handsoff.yaml share: their base class, and the types of their fields."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -306,4 +307,4 @@ Duration = Annotated[
 
 def named_twice(names: tuple[Any, ...] | list[Any]) -> str:
     """The names that occur more than once, as a list in a sentence; empty if there are none."""
-    return ", ".join(sorted({str(name) for name in names if names.count(name) > 1}))
+    return ", ".join(sorted({str(name) for name, times in Counter(names).items() if times > 1}))
