@@ -22,6 +22,8 @@ from retraining.collaborators import Collaborators
 from tests.functions.fakes import Context, about, register
 from tests.functions.world import World
 
+pytestmark = pytest.mark.slow  # each of these tests starts Python
+
 HANDLERS = sorted(path.stem for path in (Path(__file__).parents[2] / "functions").glob("*.py"))
 NEVER = {"boto3", "s3transfer", "multiprocessing", "drawsvg", "aws_lambda_powertools.utilities.parameters"}
 """No handler needs these before an event, and most events do not need them either."""
