@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -37,7 +38,12 @@ def digest(path: Path) -> Json:
 
 def packages() -> dict[str, str]:
     """The versions of Python and of the PACKAGES that are installed here."""
-    found = {"python": platform.python_version()}
+    return {"python": platform.python_version(), **_installed()}
+
+
+@cache  # each version parses the metadata of its distribution, which does not change while a job runs
+def _installed() -> Mapping[str, str]:
+    found = {}
     for name in PACKAGES:
         try:
             found[name] = version(name)
