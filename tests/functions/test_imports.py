@@ -10,9 +10,10 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -22,7 +23,7 @@ from retraining.collaborators import Collaborators
 from tests.functions.fakes import Context, about, register
 from tests.functions.world import World
 
-pytestmark = pytest.mark.slow  # each of these tests starts Python
+pytestmark = pytest.mark.slow  # they start Python for each handler
 
 HANDLERS = sorted(path.stem for path in (Path(__file__).parents[2] / "functions").glob("*.py"))
 NEVER = {"boto3", "s3transfer", "multiprocessing", "drawsvg", "aws_lambda_powertools.utilities.parameters"}
@@ -46,6 +47,26 @@ OF_PATHS = {
 }
 """What the usual event of each function does not need."""
 
+PROGRAM: Final = """
+modules = sorted(sys.modules)
+import dataclasses, pydantic
+def below(kind):
+    for one in kind.__subclasses__():
+        yield one
+        yield from below(one)
+ours = [one for one in below(pydantic.BaseModel) if one.__module__.startswith("retraining.")]
+kinds = {value for name, module in list(sys.modules.items()) if name.startswith("retraining.")
+         for value in vars(module).values() if isinstance(value, type)}
+print(json.dumps({
+    "modules": modules,
+    "built": [one.__name__ for one in ours if one.model_fields and one.__pydantic_complete__],
+    "with_models": sorted({one.__module__ for one in ours}),
+    "dataclasses": [one.__name__ for one in kinds
+                    if dataclasses.is_dataclass(one) and one.__module__.startswith("retraining.")],
+}))
+"""
+"""Says what a process has that has imported a handler, and nothing else but json and sys."""
+
 
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_handler_does_not_import_what_its_usual_event_does_not_need(handler: str) -> None:
@@ -63,30 +84,13 @@ def test_start_path_imports_few_modules() -> None:
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_import_builds_no_reader_of_a_model(handler: str) -> None:
     """pydantic builds them at their first use: an event uses few of them."""
-    script = """
-from pydantic import BaseModel
-def below(kind):
-    for one in kind.__subclasses__():
-        yield one
-        yield from below(one)
-print(json.dumps([one.__name__ for one in below(BaseModel) if one.__module__.startswith("retraining.")
-                  and one.model_fields and one.__pydantic_complete__]))
-"""
-    assert output(handler, script) == []
+    assert told(handler)["built"] == []
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_modules_of_models_do_not_hide_types_in_texts(handler: str) -> None:
     """pydantic compiles and evaluates each text: a model then takes half as long again to make."""
-    script = """
-from pydantic import BaseModel
-def below(kind):
-    for one in kind.__subclasses__():
-        yield one.__module__
-        yield from below(one)
-print(json.dumps(sorted({name for name in below(BaseModel) if name.startswith("retraining.")})))
-"""
-    found = output(handler, script)
+    found = told(handler)["with_models"]
     assert found
     assert [name for name in found if hasattr(import_module(name), "annotations")] == []
 
@@ -105,15 +109,8 @@ print(json.dumps(sorted({name for name in below(BaseModel) if name.startswith("r
 )
 def test_import_makes_few_dataclasses(handler: str, most: int) -> None:
     """Each takes four times as long to make as a NamedTuple. Actions and states are dataclasses."""
-    script = """
-import dataclasses
-print(json.dumps(sorted({
-    f"{one.__module__}.{one.__name__}" for name, module in list(sys.modules.items())
-    if name.startswith("retraining.") for one in vars(module).values()
-    if isinstance(one, type) and dataclasses.is_dataclass(one) and one.__module__.startswith("retraining.")
-})))
-"""
-    assert len(output(handler, script)) <= most
+    found = told(handler)["dataclasses"]
+    assert len(found) <= most
 
 
 @pytest.mark.parametrize("handler", sorted(LATER))
@@ -150,17 +147,18 @@ def test_event_of_a_candidate_imports_later_what_the_bench_measures(
 
 def imported(handler: str) -> set[str]:
     """The modules that a process has after it imported the handler."""
-    return set(output(handler, "print(json.dumps(sorted(sys.modules)))"))
+    return set(told(handler)["modules"])
 
 
-def output(handler: str, script: str) -> list[str]:
-    """What the script prints as JSON in a process that has imported the handler."""
+@cache
+def told(handler: str) -> dict[str, list[str]]:
+    """What PROGRAM says of a handler, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-c", f"import json, sys\nimport {handler}\n{script}"],
+        [sys.executable, "-c", f"import json, sys\nimport {handler}\n{PROGRAM}"],
         env={"PATH": os.environ["PATH"], "POWERTOOLS_SERVICE_NAME": "handsoff"},
         capture_output=True,
         text=True,
         check=True,
     )
-    found: list[str] = json.loads(done.stdout)
+    found: dict[str, list[str]] = json.loads(done.stdout)
     return found
