@@ -1,5 +1,7 @@
 """What jobs get from S3 again and again is read once, and a changed object is read anew."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,23 @@ def test_object_is_read_once_for_all_jobs_until_it_changes(aws: Aws, tmp_path: P
     aws.put("kept/changed.py", b"other")
     assert download("three") == {"same.py": "same", "changed.py": "other"}
     assert read[2:] == ["/kept/changed.py"]
+
+
+def test_object_that_two_jobs_want_at_once_is_read_once(aws: Aws, tmp_path: Path) -> None:
+    read: list[str] = []
+    s3 = aws.cloud.client("s3")
+    s3.meta.events.register("before-call.s3.GetObject", lambda params, **_: read.append(params["url_path"]))
+    address = aws.put("at-once/step.py", b"step")
+    together = threading.Barrier(2)
+
+    def download(to: str) -> bytes:
+        together.wait(10)
+        storage.download(s3, address, tmp_path / to, "role", "us-east-1", kept=tmp_path / "kept")
+        return (tmp_path / to / "step.py").read_bytes()
+
+    with ThreadPoolExecutor(2) as jobs:
+        assert list(jobs.map(download, ("one", "two"))) == [b"step", b"step"]
+    assert read == ["/at-once/step.py"]
 
 
 def test_large_object_is_not_kept(aws: Aws, tmp_path: Path) -> None:

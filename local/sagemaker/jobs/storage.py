@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MAX_KEPT: Final = 1 << 20
 """Bytes of the largest object that is kept for later jobs."""
 
+_ALONE: Final = threading.Lock()
+"""Held while an object is read that is then kept: jobs that start together mostly want the same code."""
+
 
 def split(uri: str) -> tuple[str, str]:
     """(bucket, key or prefix) of s3://bucket/key."""
@@ -87,17 +90,25 @@ def _copy(s3: "S3Client", bucket: str, item: "ObjectTypeDef", path: Path, kept: 
     """Copy an object to the file `path`: from `kept` if it is there as it is listed, which is by its ETag."""
     listed = f"{bucket}/{item['Key']}/{item['ETag']}/{item['LastModified']}"
     known = kept / hashlib.sha256(listed.encode()).hexdigest() if kept and item["Size"] <= MAX_KEPT else None
-    if known and known.exists():
-        shutil.copyfile(known, path)
+    if known is None:
+        _read(s3, bucket, item["Key"], path)
         return
-    answer = s3.get_object(Bucket=bucket, Key=item["Key"])
+    with _ALONE:
+        if known.exists():
+            shutil.copyfile(known, path)
+        elif _read(s3, bucket, item["Key"], path) == item["ETag"]:
+            known.parent.mkdir(parents=True, exist_ok=True)
+            draft = known.with_suffix(".new")
+            shutil.copyfile(path, draft)
+            os.replace(draft, known)
+
+
+def _read(s3: "S3Client", bucket: str, key: str, path: Path) -> str:
+    """Write an object to the file `path`; its ETag."""
+    answer = s3.get_object(Bucket=bucket, Key=key)
     with path.open("wb") as file:
         shutil.copyfileobj(answer["Body"], file, 1 << 20)
-    if known and answer["ETag"] == item["ETag"]:
-        known.parent.mkdir(parents=True, exist_ok=True)
-        draft = known.with_suffix(f".{threading.get_ident()}")
-        shutil.copyfile(path, draft)
-        os.replace(draft, known)
+    return answer["ETag"]
 
 
 def upload(s3: "S3Client", source: Path, uri: str) -> None:
