@@ -1,7 +1,7 @@
 """Runs the programs of bench/ that have rows, writes bench/results.json and the table of
 docs/reference/performance.md.
 
-    python -m bench                    # all; eleven minutes, on two idle processors
+    python -m bench                    # all; fourteen minutes, on two idle processors
     python -m bench --only preprocess  # one, or several; the other rows stay
 
 Each program runs in a process of its own. One that fails keeps its earlier rows; the exit code is then 1. A

@@ -45,7 +45,9 @@ def ascending(score: Array) -> tuple[Array, Array]:
     as well, in the time of one sort.
     """
     score = np.ascontiguousarray(score)
-    with np.errstate(invalid="ignore"):  # any first order will do for a score that 16 bits do not hold
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # any first order will do for a score that 16 bits do not hold
         nearly = np.argsort((score * DIGITS).astype(np.uint16), kind="stable")
     score = score[nearly]
     places = np.argsort(score, kind="stable")

@@ -152,6 +152,7 @@ def test_influence_is_what_a_row_more_changes(rows: list[tuple[int, float, int]]
         ([0.30000002, 0.3, 0.30000001, 0.3, 1.0, 0.0], [5, 1, 3, 2, 0, 4]),  # alike in 16 bits
         ([0.1, -1e-7, 1.0000001, 1.0], [1, 0, 3, 2]),
         ([0.2, 7.0, -math.inf, math.inf, -3.0, math.nan], [2, 4, 0, 1, 3, 5]),
+        ([1e305, 0.5, -1e305], [2, 1, 0]),
     ],
 )
 def test_ascending_sorts_scores_and_keeps_the_order_of_equal_ones(

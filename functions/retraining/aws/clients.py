@@ -76,7 +76,7 @@ def table(name: str) -> Table:
     return made  # type: ignore[no-any-return]
 
 
-class Described(JSONFileLoader):
+class DictLoader(JSONFileLoader):
     """Reads botocore's data as dicts, which keep their order. botocore's own reader makes OrderedDicts."""
 
     def load_file(self, file_path: str) -> Any:
@@ -90,7 +90,7 @@ def _session() -> botocore.session.Session:
     """A session that reads data as dicts, and whose clients have botocore's handlers for SERVICES.
 
     botocore has 127 handlers, most of them for other services or for documentation, and copies all for
-    each client.
+    each client. Credentials come from Lambda's environment: no service that gives out others has handlers.
     """
     emitter = HierarchicalEmitter()
     events = EventAliaser(emitter)
@@ -101,7 +101,7 @@ def _session() -> botocore.session.Session:
             registering.get(order[0] if order else None, events.register)(name, handler)
     session = botocore.session.Session(event_hooks=emitter, include_builtin_handlers=False)
     session.register("creating-client-class.s3", _with_copy)
-    session.get_component("data_loader").file_loader = Described()
+    session.get_component("data_loader").file_loader = DictLoader()
     return session
 
 

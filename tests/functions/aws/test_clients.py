@@ -16,7 +16,7 @@ from botocore.handlers import BUILTIN_HANDLERS
 from botocore.loaders import Loader
 from moto import mock_aws
 
-from retraining.aws.clients import SERVICES, Described, Later, _session, _with_copy, client
+from retraining.aws.clients import SERVICES, DictLoader, Later, _session, _with_copy, client
 
 
 def test_later_makes_nothing_before_an_attribute_is_read() -> None:
@@ -74,9 +74,9 @@ def handlers(session: botocore.session.Session, event: str) -> list[object]:
 
 def test_session_reads_botocores_data_as_dicts() -> None:
     """What is compressed, as in the whole botocore, is read by botocore."""
-    assert isinstance(_session().get_component("data_loader").file_loader, Described)
+    assert isinstance(_session().get_component("data_loader").file_loader, DictLoader)
     ours, whole = Loader(), Loader()  # all sessions of these tests share one, which may have read it before
-    ours.file_loader = Described()
+    ours.file_loader = DictLoader()
     for name in ("endpoints", "partitions", "s3/2006-03-01/endpoint-rule-set-1"):
         read = ours.load_data(name)
         assert json.dumps(read) == json.dumps(whole.load_data(name))
