@@ -13,11 +13,13 @@ import gc
 gc.disable()  # while this imports: all that imports make stays, and looking through it takes 0.1 s
 # ruff: noqa: E402
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # others spin for 0.1 s, and no matrix is multiplied
 import boto3
 import pyarrow as pa
 
