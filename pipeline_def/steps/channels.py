@@ -156,6 +156,8 @@ def channel_rows(table: pa.Table, block: pa.RecordBatch, config: StepConfig) -> 
             continue
         if name == config.target:
             columns[name] = target_values(table[name], config.classes)
+        elif name in config.features.categorical:
+            columns[name] = table[name].cast(pa.string())
         elif name in config.features.names and name not in config.features.date:
             columns[name] = table[name]
         elif not pa.types.is_nested(block.column(name).type):

@@ -27,7 +27,7 @@ from cells import (
 from dates import MICROSECONDS_OF_A_DAY
 from job import DATE, WEIGHT, DataProblem, StepConfig, listed
 from notation import Notation
-from texts import exact_numbers, is_encoded, looked_at, plain, readable, to_categories, to_text
+from texts import encoded_categories, exact_numbers, is_encoded, looked_at, plain, readable, to_text
 from typed_columns import largest
 
 VALUE_LIMIT: Final = 60
@@ -67,9 +67,9 @@ BOOLEANS_OF_PARQUET: Final = {"true": "1", "false": "0"}
 def convert(block: pa.RecordBatch, config: StepConfig, key: str, first_row: int) -> pa.Table:
     """Features, target and identities of a block's rows.
 
-    Numbers become float64 with null for a missing value. Categories become their canonical text, or null.
-    Booleans become 1.0, 0.0 or null. Dates become days (dates.py). The target becomes a float64, or the int16
-    index of its class.
+    Numbers become float64 with null for a missing value. Categories become their canonical text, or null; a
+    few different texts are a dictionary. Booleans become 1.0, 0.0 or null. Dates become days (dates.py). The
+    target becomes a float64, or the int16 index of its class.
 
     `key` names the file. `first_row` is the number of the block's first row; rows count from 1 below the
     header. Raises DataProblem naming file, row, column and what was expected.
@@ -118,7 +118,7 @@ def features(
         columns[name] = numbers
     for name in config.features.categorical:
         with readable(key, name):
-            columns[name] = to_categories(usual[name], config.data.spelling)
+            columns[name] = encoded_categories(usual[name], config.data.spelling)
     for name in config.features.boolean:
         with readable(key, name):
             columns[name] = to_booleans(usual[name], key, name, first_row)

@@ -59,7 +59,7 @@ class CellCounts:
             lost = pc.and_(pc.not_equal(text, ""), pc.is_null(became))
             self._count(self.missing_words, name, lost, rows)
             if name in self._categorical:
-                self._count(self.canonicalised, name, pc.not_equal(text, became), rows)
+                self._count(self.canonicalised, name, pc.not_equal(text, became.cast(pa.string())), rows)
         self._rows += table.num_rows
 
     def _count(self, counts: dict[str, int], name: str, found: pa.Array, rows: Array | None) -> None:

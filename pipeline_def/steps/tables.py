@@ -22,6 +22,7 @@ from formats import format_of
 from job import Array, DataProblem, Dialect, StepConfig, listed
 from parquet_files import MAX_BYTES, ROW_GROUP
 from partitions import partitions, with_partitions
+from texts import ENCODED
 
 DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 """What may separate values (`data.delimiter`), and its name."""
@@ -197,11 +198,12 @@ def encoding(schema: pa.Schema) -> dict[str, Any]:
     Only texts repeat so that a dictionary and Snappy make them smaller. Of numbers and hashes both would take
     most of the time of writing. No reader of the file looks for rows by statistics.
     """
-    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    texts = [field.name for field in schema if field.type in (pa.string(), ENCODED)]
     return {
         "use_dictionary": texts,
         "compression": {name: "snappy" if name in texts else "none" for name in schema.names},
         "write_statistics": False,
+        "store_schema": False,  # which would have readers give dictionaries
     }
 
 
@@ -220,6 +222,7 @@ class SplitWriter:
         self.missing = dict.fromkeys(config.features.names, 0)
         self.cells = CellCounts(config.features, changes=config.data.cdc is not None)
         self._file: pq.ParquetWriter | None = None
+        self._schema: pa.Schema | None = None
         self._waiting: list[pa.Table] = []
         self._waiting_rows = self._waiting_bytes = 0
 
@@ -234,7 +237,8 @@ class SplitWriter:
         self.rows += table.num_rows
         for name in self.missing:
             self.missing[name] += table[name].null_count
-        self._waiting.append(table)
+        self._schema = self._schema or table.schema
+        self._waiting.append(table if table.schema == self._schema else table.cast(self._schema))
         self._waiting_rows += table.num_rows
         self._waiting_bytes += table.nbytes
         if self._waiting_rows >= ROW_GROUP or self._waiting_bytes >= MAX_BYTES:
@@ -249,6 +253,7 @@ class SplitWriter:
         every = self.path.with_suffix(".all")
         self.path.rename(every)
         self.rows, self.missing, self._file = 0, dict.fromkeys(self.missing, 0), None
+        self._schema = None
         with pq.ParquetFile(every, pre_buffer=False) as file:
             start = 0
             for block in file.iter_batches(batch_size=ROW_GROUP):
@@ -261,7 +266,7 @@ class SplitWriter:
 
     def _flush(self) -> None:
         if self._waiting:
-            table = pa.concat_tables(self._waiting)
+            table = pa.concat_tables(self._waiting).unify_dictionaries()
             self._file = self._file or pq.ParquetWriter(self.path, table.schema, **encoding(table.schema))
             self._file.write_table(table)
             self._waiting = []

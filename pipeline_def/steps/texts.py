@@ -45,6 +45,9 @@ PLAIN_TIME: Final = (
 MANY: Final = 256
 """Different texts of a column above which it pays to tell their categories by their form."""
 
+MAX_ENCODED: Final = 4096
+"""Different texts of a block's column that are written as a dictionary."""
+
 
 @contextmanager
 def readable(key: str, name: str) -> Iterator[None]:
@@ -151,6 +154,18 @@ def to_categories(values: pa.Array, spelling: Spelling = PLAIN) -> pa.Array:
     Each distinct value is looked at once. Numbers, booleans and times of a Parquet file get the text that
     they have in a CSV file. `values` are as `plain` gives them.
     """
+    texts, places = _categories(values, spelling)
+    return texts.take(places)
+
+
+def encoded_categories(values: pa.Array, spelling: Spelling) -> pa.Array:
+    """The same, as a dictionary (ENCODED) of up to MAX_ENCODED different texts; of more it is slower."""
+    texts, places = _categories(values, spelling)
+    return (texts.dictionary_encode() if len(texts) <= MAX_ENCODED else texts).take(places)
+
+
+def _categories(values: pa.Array, spelling: Spelling) -> tuple[pa.Array, pa.Array]:
+    """The canonical text of each distinct value, and by row the place of its text."""
     if pa.types.is_nested(values.type):
         values = to_text(values)
     encoded = values if is_encoded(values) else values.dictionary_encode()
@@ -159,7 +174,7 @@ def to_categories(values: pa.Array, spelling: Spelling = PLAIN) -> pa.Array:
     if pc.sum(other, min_count=0).as_py() > MANY:
         texts, other = _plain_words(texts, other, spelling)
     meanings = [category(text, spelling.plain) for text in texts.filter(other).to_pylist()]
-    return pc.replace_with_mask(texts, other, pa.array(meanings, pa.string())).take(encoded.indices)
+    return pc.replace_with_mask(texts, other, pa.array(meanings, pa.string())), encoded.indices
 
 
 def _plain_words(texts: pa.Array, other: pa.Array, spelling: Spelling) -> tuple[pa.Array, pa.Array]:

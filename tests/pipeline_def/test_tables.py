@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import csv_text
+import reading
 import tables
+import texts
 from tests.pipeline_def.helpers import (
     KEY,
     VALIDATION,
@@ -110,6 +112,22 @@ def test_split_writer_gathers_blocks_into_large_row_groups(
     assert all(file.metadata.row_group(group).num_rows >= 100 for group in range(file.num_row_groups - 1))
     file.close()
     assert rows(run, "train")["x"].tolist() == [float(number) for number in range(1000)]
+
+
+def test_split_writer_joins_blocks_of_few_and_of_many_texts(
+    s3: S3Client, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block of few different texts has a dictionary of them, another block has the texts."""
+    monkeypatch.setattr(csv_text, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(reading, "MAX_TOGETHER", 1)
+    monkeypatch.setattr(tables, "ROW_GROUP", 100)
+    monkeypatch.setattr(texts, "MAX_ENCODED", 3)
+    words = [["a", "NA", "b", str(number)][number // 50 % 4] for number in range(1000)]
+    land_small(s3, train="x,c,y\n" + "".join(f"1,{word},{place % 2}\n" for place, word in enumerate(words)))
+    assert run.preprocess() == 0
+    found = pq.read_table(run.output / "train" / "train.parquet")["c"]
+    assert found.type == pa.string()
+    assert found.to_pylist() == [None if word == "NA" else word for word in words]
 
 
 def test_split_writer_encodes_texts_only_as_dictionaries(tmp_path: Path) -> None:
