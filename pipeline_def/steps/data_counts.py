@@ -53,6 +53,8 @@ class CellCounts:
             if not _is_text(values.type):
                 continue
             became = table[name].combine_chunks()
+            if became.equals(values):  # nothing to count
+                continue
             if is_encoded(values) and not self._changes:
                 values, became, rows = _each_once(values, became)
             text = pc.cast(values, pa.string())
