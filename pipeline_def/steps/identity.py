@@ -69,12 +69,17 @@ def of_rows(
     found: dict[str, Array] = {}
     parsed = {*config.features.names, config.target}
     spare = np.empty((2, block.num_rows), dtype=np.uint64)  # memory that is new takes longer than hashing
+    same = True  # while each column counts for both hashes, which are then made once
     for name in sorted(block.schema.names):
         hashed = _of_column(name, block, converted, usual, key, config, spare)
+        if same and (name == config.target or name not in parsed):
+            same = False
+            if ROW in found:
+                found[LOOKALIKE] = found[ROW].copy()
         _add(found, ROW, hashed)
         if name == config.target:
             hashed = _of_target(converted[name].to_numpy(), spare)
-        if name in parsed:
+        if name in parsed and not same:
             _add(found, LOOKALIKE, hashed)
     for column, names, otherwise in (
         (IDENTITY, config.data.identity, ROW),
