@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import shutil
 import subprocess
 import sys
@@ -98,6 +99,15 @@ def test_preprocess_imports_no_pandas_unless_a_long_text_needs_it() -> None:
     command = [sys.executable, "-c", WITHOUT_PANDAS]
     told = subprocess.run(command, cwd=STEPS, capture_output=True, check=True, text=True).stdout
     assert told.splitlines() == ["False", "True", "[3.0]", "1"]
+
+
+def test_preprocess_starts_no_thread_of_openblas() -> None:
+    """Each would spin for 0.1 s of CPU time. The variable must be set before the first import of numpy."""
+    script = "import preprocess, threadpoolctl; print(threadpoolctl.threadpool_info()[0]['num_threads'])"
+    variables = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=STEPS, capture_output=True, check=True, env=variables)
+    assert done.stdout == b"1\n"
 
 
 def test_only_job_makes_temporary_folders() -> None:
