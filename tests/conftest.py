@@ -8,7 +8,7 @@ import gc
 import os
 import signal
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +61,16 @@ LONGEST = (
     "terraform/test_terraform",
     "loop/test_approvers_for_real",
     "iam/test_least_privilege",
+    "upgrade/test_upgrade_for_real",
+    "loop/test_alarms_for_real",
 )
 """Files that start first, since each occupies its worker for minutes, mostly waiting."""
+
+HEAVIEST = ("handsoff/test_cli", "handsoff/test_check", "chaos/test_chaos")
+"""Files that need the processor for longest, the longest last. Two workers begin with the last ones.
+
+The files that are left at the end are short, so all workers end at about the same time.
+"""
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -224,9 +232,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 "mark it with pytest.mark.slow, or pytest.mark.story if it takes a minute"
             )
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (*_order(item), item.path in slow))
+    items.sort(key=lambda item: (*_order(item), item.path in slow, _place(item, HEAVIEST, -1)))
 
 
 def _order(item: pytest.Item) -> tuple[int, bool]:
-    first = next((place for place, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST))
-    return first, item.get_closest_marker("story") is None
+    return _place(item, LONGEST, len(LONGEST)), item.get_closest_marker("story") is None
+
+
+def _place(item: pytest.Item, files: Sequence[str], otherwise: int) -> int:
+    """The place of the test's file among `files`."""
+    return next((place for place, name in enumerate(files) if name in item.nodeid), otherwise)
