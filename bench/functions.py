@@ -6,7 +6,8 @@ Builds functions and layer as `sam build` does, for the template's Python, and s
 nothing else on the path. A process imports the handler and makes the clients that its usual event needs. A
 second row of a function also has what that event imports while it is handled, such as what draws a report.
 The limit imports pydantic and what signs and sends a request. Others: the same code and packages as a plain
-build leaves them, without byte-code and with all of botocore's data.
+build leaves them, without byte-code and with all of botocore's data. No process takes its interpreter down at
+its end: Lambda does so only when it throws the function's environment away.
 """
 
 from __future__ import annotations
@@ -106,8 +107,8 @@ def rows() -> list[Row]:
         ours, plain = [to / "code", to / "layer" / "python"], [to / "plain-code", to / "plain-layer"]
 
         def process(code: str, paths: list[Path], *flags: str) -> list[str]:
-            path = f"import sys; sys.path[:0] = {[str(one) for one in paths]!r}\n"
-            return [python, "-S", "-E", "-s", *flags, "-c", path + code]
+            path = f"import os, sys; sys.path[:0] = {[str(one) for one in paths]!r}\n"
+            return [python, "-S", "-E", "-s", *flags, "-c", f"{path}{code}\nos._exit(0)"]
 
         programs = {handler: process(first(handler), ours) for handler in CLIENTS}
         later = {
