@@ -30,7 +30,7 @@ demo: setup ## the whole loop on this machine, from landing to a decided model p
 test: setup ## all tests, the ones against AWS on this machine too
 	@pytest -n 6 --dist loadfile --no-loadscope-reorder
 
-test-fast: setup ## the tests that deploy nothing and start no program, in under three minutes
+test-fast: setup ## the tests that deploy nothing and start no program, in about a minute
 	@pytest -n 2 --dist loadfile -m "not slow and not story"
 
 upgrade: setup ## deploy an earlier version on this machine, upgrade it, and see that nothing is lost (FROM=commit)

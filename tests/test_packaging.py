@@ -126,6 +126,7 @@ def imported() -> set[str]:
     return {canonicalize_name(known[name][0]) for name in outside}
 
 
+@pytest.mark.slow
 def test_each_import_is_of_a_declared_dependency() -> None:
     names = {canonicalize_name(one.name) for one in declared()}
     assert set(OF_OTHERS.values()) <= names

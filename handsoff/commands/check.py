@@ -29,14 +29,14 @@ def check(
     ] = None,
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILES…", help="Data files, or a folder with them, as they would land."),
+        typer.Argument(metavar="FILE", help="Data files, or a folder with them, as they would land."),
     ] = None,
     quick: Annotated[bool, typer.Option(help="Train and score nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for scripts.")] = False,
 ) -> None:
     """Say whether an execution would work, without AWS: configuration, own code, data, a trial of training.
 
-    All rows of the files go through DataPreProcessing. Few hundred of them are really trained with, scored
+    All rows of the files go through DataPreProcessing. A few hundred of them are really trained with, scored
     and evaluated, with the packages of the image that would run. The exit code is 1 if something would fail.
 
     Example: `handsoff check titanic data/titanic`

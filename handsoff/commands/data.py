@@ -25,7 +25,7 @@ from handsoff.showing.data import show_data
 def land(
     model: Annotated[str, typer.Argument(help="The model that the data is for.")],
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE…", help="Files to upload, such as train.csv validation.csv.")
+        list[Path], typer.Argument(metavar="FILE", help="Files to upload, such as train.csv validation.csv.")
     ],
     split: Annotated[
         str | None,

@@ -25,7 +25,7 @@ from retraining.config.schema import parse_config
 
 def init(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE…", help="CSV or Parquet files, or a folder with such files.")
+        list[Path], typer.Argument(metavar="FILE", help="CSV or Parquet files, or a folder with such files.")
     ],
     target: Annotated[str, typer.Option(metavar="COLUMN", help="The column that is predicted.")],
     model: Annotated[

@@ -16,9 +16,6 @@ T = TypeVar("T")
 AHEAD: Final = 1
 """Results of a task that wait, or are being made, while an earlier one is used."""
 
-PAUSE: Final = 0.1
-"""Seconds after which a thread that waits looks whether its results are still wanted."""
-
 
 def in_turn(
     tasks: Iterable[Callable[[], Generator[T, None, None]]], threads: int
@@ -29,15 +26,18 @@ def in_turn(
     results before it.
     """
     stopped, left = Event(), iter(tasks)
+    running: deque[_Run[T]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
-            running = deque(_Run(pool, task, stopped) for task in islice(left, threads))
+            running.extend(_Run(pool, task, stopped) for task in islice(left, threads))
             while running:
                 yield running[0].results()
                 running.popleft()
                 running.extend(_Run(pool, task, stopped) for task in islice(left, 1))
         finally:
             stopped.set()
+            for run in running:
+                run.look()
 
 
 class _Run(Generic[T]):
@@ -59,6 +59,10 @@ class _Run(Generic[T]):
             self._room.release()
             yield found[0]
 
+    def look(self) -> None:
+        """Let the thread look whether its results are still wanted."""
+        self._room.release()
+
     def _run(self, task: Callable[[], Generator[T, None, None]]) -> None:
         try:
             with closing(task()) as results:
@@ -71,7 +75,5 @@ class _Run(Generic[T]):
 
     def _wanted(self) -> bool:
         """Wait until there is room for one more result; returns whether it is still wanted."""
-        while not self._stopped.is_set():
-            if self._room.acquire(timeout=PAUSE):
-                return True
-        return False
+        self._room.acquire()
+        return not self._stopped.is_set()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import tracemalloc
 
+import pytest
+
 from retraining.collaborators import Collaborators
 from retraining.evidence.objects import data_of
 from tests.functions.world import World
 
 
+@pytest.mark.slow
 def test_data_of_the_largest_batch_keeps_its_first_files_and_their_number(world: World) -> None:
     files = [
         {

@@ -342,6 +342,7 @@ def test_review_page_check_warns_where_lambda_has_no_function_urls(
         assert "`handsoff approve` and `handsoff reject`" in str(found.way_out)
 
 
+@pytest.mark.slow
 def test_function_urls_agree_with_cfn_lint_in_each_region_with_the_image() -> None:
     """cfn-lint has the resource types of each region. It lags behind AWS's documents in two of them."""
     from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError  # imports sympy, half a second

@@ -595,6 +595,7 @@ def test_champion_at_a_time_is_the_package_approved_last_until_then(
         assert said["until"]["at"] == until
 
 
+@pytest.mark.slow
 def test_champion_at_a_time_is_known_from_the_facts_of_all_records(deployed: World, kms: MemoryKms) -> None:
     """The evidence keeps few earlier decisions; each day's champion is known for good."""
 

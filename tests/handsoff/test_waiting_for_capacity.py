@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from handsoff.operating.executions import waits_for_capacity
+from handsoff.showing import executions
 from handsoff.showing.executions import execution_table, follow
 from retraining.aws.pipelines import Execution, Step
 
@@ -62,7 +63,8 @@ def test_status_shows_that_an_execution_waits_for_capacity() -> None:
     assert shown[0].split()[:5] == ["TrainModel", "Starting", "waits", "for", "capacity,"]
 
 
-def test_following_tells_that_a_step_waits_and_that_it_goes_on() -> None:
+def test_following_tells_that_a_step_waits_and_that_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executions, "POLL", 0.001)
     console = Console(width=120, record=True, force_terminal=False)
     long_ago = datetime.now(UTC) - timedelta(minutes=12)
     looks = [

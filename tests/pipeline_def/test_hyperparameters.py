@@ -111,6 +111,7 @@ def test_class_weight_is_by_the_index_of_the_class(estimator: str) -> None:
 
 
 @pytest.mark.parametrize("estimator", sorted(train.CLASSIFIERS))
+@pytest.mark.slow
 def test_weight_of_a_rare_class_raises_its_probability(estimator: str) -> None:
     features = pd.DataFrame({"x": np.arange(200) % 7.0})
     target = pd.Series((np.arange(200) % 10 == 0).astype("int16"))

@@ -30,6 +30,7 @@ def model(quotes: str | None) -> serving_request.Model:
     ],
     ids=["one value", "a begin", "values", "begins", "quotes", "quotes within", "backslashes", "an open end"],
 )
+@pytest.mark.slow
 def test_request_with_many_quotes_is_refused_in_a_second_of_processor_time(
     quotes: str | None, text: str
 ) -> None:

@@ -87,6 +87,7 @@ def test_script_imports_only_what_its_job_has(script: Path) -> None:
         assert found <= known | {Path(name).stem for name in beside}
 
 
+@pytest.mark.slow
 def test_preprocess_of_a_built_in_model_imports_no_scikit_learn() -> None:
     """It takes a second and 70 MB. Only own code's champion and anchor need what imports it."""
     script = "import preprocess, sys; print({'joblib', 'scipy', 'sklearn'} & sys.modules.keys())"
@@ -94,6 +95,7 @@ def test_preprocess_of_a_built_in_model_imports_no_scikit_learn() -> None:
     assert subprocess.run(command, cwd=STEPS, capture_output=True, check=True).stdout == b"set()\n"
 
 
+@pytest.mark.slow
 def test_preprocess_imports_no_pandas_unless_a_long_text_needs_it() -> None:
     """pyarrow would import it with the first array, for a quarter of a second."""
     command = [sys.executable, "-c", WITHOUT_PANDAS]
@@ -101,6 +103,7 @@ def test_preprocess_imports_no_pandas_unless_a_long_text_needs_it() -> None:
     assert told.splitlines() == ["False", "True", "[3.0]", "1"]
 
 
+@pytest.mark.slow
 def test_preprocess_starts_no_thread_of_openblas() -> None:
     """Each would spin for 0.1 s of CPU time. The variable must be set before the first import of numpy."""
     script = "import preprocess, threadpoolctl; print(threadpoolctl.threadpool_info()[0]['num_threads'])"
@@ -110,6 +113,7 @@ def test_preprocess_starts_no_thread_of_openblas() -> None:
     assert done.stdout == b"1\n"
 
 
+@pytest.mark.slow
 def test_only_job_makes_temporary_folders() -> None:
     """job.scratch makes them where the job has room: Python's own choice is the root disk."""
     assert [path.name for path in STEPS.glob("*.py") if "tempfile" in imported(path)] == ["job.py"]

@@ -140,6 +140,7 @@ ROWS = [f"{n % 40}.5,{'abc'[n % 3]},{n},1.5,2026-0{n % 6 + 1}-11,{n * 7 % 2}" fo
 
 @pytest.mark.parametrize("show", [False, True], ids=["hidden", "shown"])
 @pytest.mark.parametrize("task", ["classes", "numbers"])
+@pytest.mark.slow
 def test_values_of_single_rows_are_in_no_report_evaluation_picture_or_log_unless_shown(
     task: str,
     show: bool,

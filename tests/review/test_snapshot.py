@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from retraining.review_page.snapshot import SERVICES
 from tests.template import RESOURCES
 
@@ -87,6 +89,7 @@ def imported(initialization: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_snapshot_holds_clients_models_and_templates() -> None:
     found = imported("snap-start")
     assert found["created"] == sorted(SERVICES)
@@ -96,6 +99,7 @@ def test_a_snapshot_holds_clients_models_and_templates() -> None:
     assert found["templates"] == len(list((ROOT / "functions/retraining/html").rglob("*.html")))
 
 
+@pytest.mark.slow
 def test_without_a_snapshot_they_are_made_at_their_first_use() -> None:
     found = imported("on-demand")
     assert (found["created"], found["built"], found["templates"]) == ([], 0, 0)

@@ -69,7 +69,7 @@ class Slack:
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer((self.address, 0), _handler(self))
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.002,), daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -132,6 +132,7 @@ def test_back_off_reaches_the_failure_queue_after_days_and_long_before_the_reten
     assert timedelta(days=4) < tried < RETENTION - timedelta(days=7)
 
 
+@pytest.mark.slow
 def test_outage_of_twelve_hours_tells_each_message_once_as_things_are_then(
     titanic: World, app: Slack, queue: Queue
 ) -> None:
@@ -169,6 +170,7 @@ def test_outage_of_twelve_hours_tells_each_message_once_as_things_are_then(
     assert (queue.waiting, sorted(titles(app))) == ({}, said)
 
 
+@pytest.mark.slow
 def test_outage_of_three_days_loses_nothing(app: Slack, queue: Queue) -> None:
     queue.send("waiting")
     queue.run(72, outage=True)
@@ -256,6 +258,7 @@ def test_messages_for_which_no_time_is_left_come_again_untried(app: Slack, queue
 
 
 @pytest.mark.parametrize("count", [10, 400, 1000])
+@pytest.mark.slow
 def test_outage_of_four_days_brings_none_of_many_messages_to_the_failure_queue(
     count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

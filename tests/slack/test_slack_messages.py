@@ -386,6 +386,7 @@ notifications = st.builds(
     | st.builds(of_fact, notifications, st.none() | anything, published=st.none() | st.datetimes())
     | anything.map(of_text)
 )
+@pytest.mark.slow
 def test_messages_stay_within_block_kits_limits(message: Message) -> None:
     assert list(problems(message.blocks)) == []
     body = json.loads(json.dumps({"blocks": message.blocks}))

@@ -104,6 +104,7 @@ def test_sweep_start_that_was_taken_becomes_its_execution(upgraded: Run) -> None
     assert made.token == "6bd5e40fff24597082b7a09a71194f9f91a1d12cf3d0138d6a69616195e63791"
 
 
+@pytest.mark.slow
 def test_sweep_pending_landing_starts_once_after_the_execution(upgraded: Run) -> None:
     first, second = starts.of_model(upgraded, "pending")
     assert first.ends

@@ -156,6 +156,7 @@ anything = st.recursive(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(values=st.dictionaries(st.sampled_from(["a", "b", "c"]), anything))
+@pytest.mark.slow
 def test_get_returns_what_mark_wrote(ledger: Any, values: dict[str, Any]) -> None:
     """A text that looks like JSON stays a text."""
     ledger.release("start#x")

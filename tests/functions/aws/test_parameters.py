@@ -54,6 +54,7 @@ def test_kept_keeps_nothing_of_a_failure() -> None:
     assert kept.get("a", max_age=60) == "a"
 
 
+@pytest.mark.slow
 def test_parameters_below_a_path_are_all_read_and_no_others() -> None:
     ssm = boto3.client("ssm")
     for name in (*(f"/p/models/m{number:02}" for number in range(25)), "/p/models/x/y", "/p/data-bucket"):

@@ -70,6 +70,7 @@ def test_plain_table_updates_and_deletes_by_condition(table: PlainTable) -> None
     assert "Item" not in table.get_item(Key={"fact": "a"})
 
 
+@pytest.mark.slow
 def test_items_read_facts_together_from_a_plain_table(table: PlainTable) -> None:
     items = Items(cast("Any", table))
     names = [f"fact-{number}" for number in range(130)]

@@ -63,6 +63,7 @@ def archived(world: World) -> Any:
         (nonsense, "s3://data/models/titanic/e0/evaluation.json"),
     ],
 )
+@pytest.mark.slow
 def test_sweep_candidate_without_a_readable_evaluation_is_told_once_and_expires_after_reminders(
     world: World, break_it: Callable[[World], Any], why: str
 ) -> None:

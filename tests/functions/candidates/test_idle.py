@@ -147,6 +147,7 @@ def test_execution_at_an_idle_model_without_an_event_is_recorded(models: Models,
 
 @pytest.mark.parametrize("waits", [False, True])
 @pytest.mark.parametrize("others", [0, 1, 4, 14, 29])
+@pytest.mark.slow
 def test_retry_that_fails_again_between_two_looks_is_told(
     models: Models, process: Process, others: int, waits: bool
 ) -> None:

@@ -93,6 +93,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
         yield Deployed()
 
 
+@pytest.mark.slow
 def test_configs_read_a_large_config_once_for_each_content(deployed: Deployed) -> None:
     first, other = model(*COLUMNS), model(*COLUMNS, "x")
     deployed.publish(first)

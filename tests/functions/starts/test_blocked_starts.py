@@ -49,6 +49,7 @@ def test_refused_start_is_logged_once(models: Models, caplog: pytest.LogCaptureF
     assert caplog.messages.count("start blocked") == 1
 
 
+@pytest.mark.slow
 def test_twelve_hours_without_sagemaker_end_within_an_hour_under_the_same_token(models: Models) -> None:
     sagemaker = Refusing(models, timeout())
     models.deliver(models.land(MODEL))
@@ -86,6 +87,7 @@ def test_start_whose_answer_is_lost_makes_one_execution(models: Models) -> None:
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["sweep", "landing"])
+@pytest.mark.slow
 def test_start_whose_token_is_forgotten_is_found_by_its_display_name(models: Models, again: bool) -> None:
     """The first call made an execution, its answer was lost, and later SageMaker knows its token no more."""
     sagemaker = Refusing(models, timeout(), done=True)
@@ -174,6 +176,7 @@ def test_request_that_comes_again_leaves_its_refused_start(models: Models) -> No
     assert state(models) == before
 
 
+@pytest.mark.slow
 def test_landing_while_the_configuration_is_invalid_is_told_after_ten_minutes_and_starts_once_valid(
     models: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:

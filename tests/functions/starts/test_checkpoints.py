@@ -78,6 +78,7 @@ def test_inspection_goes_on_where_the_last_invocation_ended(models: Slow) -> Non
     assert len(models.read) == 160
 
 
+@pytest.mark.slow
 def test_inspection_in_progress_is_told_in_the_state_and_to_nobody(models: Slow) -> None:
     models.put(MODEL, "validation.csv")
     models.files(0, 700)

@@ -205,6 +205,7 @@ def test_inspect_good_files_counts_rows() -> None:
 
 
 @pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.slow
 def test_inspect_estimates_rows_of_a_large_file(packed: bool) -> None:
     header, _, rows = TRAIN.partition(b"\n")
     data = header + b"\n" + rows * 60
@@ -213,6 +214,7 @@ def test_inspect_estimates_rows_of_a_large_file(packed: bool) -> None:
     assert found.rows == pytest.approx(1047 * 60, rel=0.05)
 
 
+@pytest.mark.slow
 def test_inspect_does_not_unpack_a_gzip_bomb() -> None:
     found = look(gzip.compress(bytes(200_000_000)), "train/a.csv.gz")
     assert isinstance(found, Problem)

@@ -236,6 +236,7 @@ def test_inspect_names_of_40_characters_fit_for_20000_columns() -> None:
 
 
 @pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.slow
 def test_inspect_header_of_four_megabytes_is_too_wide(packed: bool) -> None:
     body = wide(524_000, 1)
     assert len(body) > 4_000_000

@@ -195,6 +195,7 @@ def test_half_a_pair_is_told_once_after_an_hour_and_starts_when_it_is_complete()
     assert trained(world) == [files(0)]
 
 
+@pytest.mark.slow
 def test_half_a_pair_is_told_after_a_day_where_the_roots_marker_is_in_use() -> None:
     world = OneModel()
     world.land_batch(0)

@@ -265,6 +265,7 @@ def test_other_refusal_of_the_same_row_is_told_and_the_same_one_is_not(models: M
     assert "AccessDeniedException" in told[1]
 
 
+@pytest.mark.slow
 def test_refusal_that_names_another_request_id_is_told_once(models: Models) -> None:
     sagemaker = Refusing(models, GONE)
     models.deliver(models.land(MODEL))

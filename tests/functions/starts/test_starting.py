@@ -105,6 +105,7 @@ def test_each_request_is_served_once_and_one_execution_runs_at_a_time(script: li
 
 @settings(max_examples=200, deadline=None)
 @given(actions, st.integers(1, 3), st.integers(0, 30))
+@pytest.mark.slow
 def test_starts_keep_daily_limit_and_cooldown_in_any_order_of_events(
     script: list[tuple[str, Any]], limit: int, minutes: int
 ) -> None:

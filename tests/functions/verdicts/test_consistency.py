@@ -381,6 +381,7 @@ def test_rules_of_the_fuzz_are_not_met(name: str, rule: dict[str, Any]) -> None:
 
 
 @given(st.sampled_from(DECIDING), st.sampled_from(["", [], {}, "1", True, "NaN", None]))
+@pytest.mark.slow
 def test_parse_evaluation_of_any_wrong_type_is_an_answer(where: tuple[str, Path_], value: Any) -> None:
     name, path = where
     found = deepcopy(sample(name))
